@@ -1,0 +1,44 @@
+"""gunicorn, the same for every service. What differs is in the environment."""
+
+import os
+
+bind = os.environ.get("BIND", "127.0.0.1:8000")
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8"))
+worker_class = "gthread"
+
+# Longer than Nginx keeps an idle connection (60 s): else it may send a request into one
+# that is just being closed, and a POST cannot be repeated.
+keepalive = 75
+timeout = 30
+graceful_timeout = 25
+max_requests = 20_000
+max_requests_jitter = 2_000
+
+# The gateway's address. Never "*": whoever is trusted here may rewrite the path.
+forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+limit_request_line = 4094
+limit_request_fields = 64
+
+# It would listen in the home folder and offer shutdown to whoever finds it.
+control_socket_disable = True
+worker_tmp_dir = os.environ.get("WORKER_TMP_DIR", "/dev/shm")  # noqa: S108
+umask = 0o077
+
+# Access is logged by the application, as JSON and with the route; gunicorn's own format
+# has the query string in it.
+accesslog = None
+errorlog = "-"
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "shared.log.JSONFormatter", "service": "gunicorn"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "gunicorn.access": {"handlers": [], "propagate": False},
+    },
+}

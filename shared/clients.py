@@ -1,0 +1,215 @@
+"""How services call each other: typed methods, short timeouts, one kind of failure.
+
+    ServiceRefused          the service answered with a problem of ours (4xx)
+    DependencyUnavailable   no answer, no sense in it, a 5xx, or our key refused
+    Overloaded              the service, or our own queue for it, is full
+
+A remote failure is never passed on to a user as a 401.
+"""
+
+import threading
+from functools import lru_cache
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from uuid import UUID
+
+import requests
+from django.conf import settings
+from requests.adapters import HTTPAdapter
+from rest_framework.exceptions import APIException
+from urllib3.exceptions import ReadTimeoutError
+from urllib3.util import Retry
+
+from shared.breaker import Bulkhead
+from shared.exceptions import (
+    DependencyUnavailable,
+    InvalidCredentials,
+    Overloaded,
+    TokenExpired,
+    TokenInvalid,
+    TokenNotYetValid,
+    TokenRevoked,
+)
+from shared.log import dependency_logger, request_id
+
+# (connect, read) in seconds. A caller's whole request fits in the gateway's 15 s.
+TIMEOUT = (1.0, 3.0)
+
+
+
+class OneRetry(Retry):
+    """Connecting may be tried once more, an idempotent read on a broken connection too.
+
+    A POST that was sent may have been carried out (urllib3 knows), and a service that
+    was too slow to answer is not asked the same again.
+    """
+
+    def increment(self, *args: Any, **kwargs: Any) -> "OneRetry":
+        error = kwargs.get("error")
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        return super().increment(*args, **kwargs)
+
+
+RETRIES = OneRetry(connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.05)
+
+
+class ServiceRefused(Exception):  # noqa: N818 - an answer, not a fault
+    """A 4xx of a service of ours, by its `code`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class ServiceClient:
+    """Base of the clients: one pooled `requests` session per thread."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url.rstrip("/")
+        self.api_key = api_key
+        self.local = threading.local()
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """The JSON answer. Raises ServiceRefused, DependencyUnavailable, Overloaded."""
+        try:
+            response = self.session().request(
+                method,
+                self.url + path,
+                json=body,
+                headers={"X-Request-ID": request_id.get()},
+                timeout=TIMEOUT,
+                # `requests` would send our key to wherever a redirect points.
+                allow_redirects=False,
+            )
+            answer = response.json()
+        except requests.RequestException as exc:
+            raise self.failure(path, type(exc).__name__) from exc
+        if response.ok:
+            return answer
+        raise self.refusal(path, response.status_code, answer)
+
+    def refusal(self, path: str, status: int, problem: Any) -> Exception:
+        """What an answer other than 2xx means for our caller."""
+        code = problem.get("code") if isinstance(problem, dict) else None
+        if code == "overloaded":
+            return Overloaded()
+        if code is None or code == "service_auth_failed" or not 400 <= status < 500:
+            return self.failure(path, f"{status} {code}")
+        return ServiceRefused(code)
+
+    def failure(self, path: str, reason: str) -> APIException:
+        """Loud in the log, and 503 to the user: our trouble is not theirs."""
+        dependency_logger.error(
+            "%s%s: %s", self.url, path, reason, extra={"event": "service"}
+        )
+        return DependencyUnavailable()
+
+    def session(self) -> requests.Session:
+        """This thread's session (`requests` does not promise that one can be shared).
+
+        Made on first use, so after gunicorn has forked.
+        """
+        if not hasattr(self.local, "session"):
+            session = requests.Session()
+            session.trust_env = False  # no proxy, no .netrc
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            session.headers["X-Internal-Api-Key"] = self.api_key
+            session.headers["Accept"] = "application/json"
+            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=RETRIES)
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
+            self.local.session = session
+        session_: requests.Session = self.local.session
+        return session_
+
+
+class UsersClient(ServiceClient):
+    """The User Service. Concurrent calls are bounded below the threads of a worker, so
+    that one which is slow cannot keep token verification and logout waiting."""
+
+    def __init__(self, url: str, api_key: str, threads: int = 8) -> None:
+        super().__init__(url, api_key)
+        # Together one thread short of all; log-ins cannot take what refreshes need.
+        self.log_ins = Bulkhead(max(threads // 2, 1))
+        self.look_ups = Bulkhead(max(threads // 2 - 1, 1))
+
+    def verify(self, credentials: dict[str, str]) -> dict[str, Any]:
+        """The user {sub, email, username, roles, session_epoch} these belong to.
+
+        Raises InvalidCredentials and what `call` raises.
+        """
+        with self.log_ins.slot():
+            try:
+                user: dict[str, Any] = self.call(
+                    "POST", "/api/v1/users/verify", credentials
+                )
+            except ServiceRefused as exc:
+                raise InvalidCredentials from exc
+        return user
+
+    def get(self, user_id: UUID) -> dict[str, Any] | None:
+        """The user, or None: unknown, deleted or inactive, as the service itself says.
+
+        A 404 without our own code comes from something else that answers there, and is
+        no reason to end anybody's session.
+        """
+        with self.look_ups.slot():
+            try:
+                user: dict[str, Any] = self.call("GET", f"/api/v1/users/{user_id}")
+            except ServiceRefused as exc:
+                if exc.code == "user_not_found":
+                    return None
+                raise self.failure("/api/v1/users/{user_id}", exc.code) from exc
+        return user
+
+
+class AuthClient(ServiceClient):
+    """The Auth Service."""
+
+    TOKEN_ERRORS: dict[str, type[APIException]] = {
+        "token_expired": TokenExpired,
+        "token_invalid": TokenInvalid,
+        "token_not_yet_valid": TokenNotYetValid,
+        "token_revoked": TokenRevoked,
+    }
+
+    def verify_token(self, token: str) -> dict[str, Any]:
+        """Claims of a live access token. Raises what is wrong with it."""
+        path = "/api/v1/auth/verify_token"
+        try:
+            answer: dict[str, Any] = self.call("POST", path, {"token": token})
+        except ServiceRefused as exc:
+            if exc.code in self.TOKEN_ERRORS:
+                raise self.TOKEN_ERRORS[exc.code] from exc
+            raise self.failure(path, exc.code) from exc
+        return answer
+
+    def revoke_sessions(
+        self, user_id: UUID, epoch: int, reason: str, keep_sid: UUID | None = None
+    ) -> int:
+        """End a user's sessions below `epoch`, but `keep_sid`; how many were ended."""
+        path = "/api/v1/auth/sessions/revoke"
+        body = {"user_id": str(user_id), "epoch": epoch, "reason": reason}
+        if keep_sid is not None:
+            body["keep_sid"] = str(keep_sid)
+        try:
+            answer = self.call("POST", path, body)
+        except ServiceRefused as exc:
+            raise self.failure(path, exc.code) from exc
+        revoked: int = answer["revoked"]
+        return revoked
+
+
+@lru_cache
+def auth_client() -> AuthClient:
+    """This process's client of the Auth Service."""
+    return AuthClient(settings.AUTH_SERVICE_URL, settings.AUTH_SERVICE_API_KEY)
+
+
+@lru_cache
+def users_client() -> UsersClient:
+    """This process's client of the User Service."""
+    return UsersClient(
+        settings.USERS_SERVICE_URL, settings.USERS_SERVICE_API_KEY, settings.WEB_THREADS
+    )

@@ -1,0 +1,54 @@
+"""PostgreSQL connections that give up: a server that stands still is a 503, not a wait."""
+
+from typing import Any
+
+from psycopg import Connection, OperationalError, errors
+
+CONNECT_TIMEOUT = 3  # seconds, libpq's
+POOL_TIMEOUT = 3.0  # seconds to wait for a connection of the pool
+ANSWER_TIMEOUT = 3.0  # seconds to wait for an answer; ours take milliseconds
+
+# The server's own limits, for statements whose client has gone.
+SERVER_LIMITS = {
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "15s",
+}
+
+
+class BoundedConnection(Connection[Any]):
+    """A connection that waits ANSWER_TIMEOUT for an answer, then is broken.
+
+    `statement_timeout` is the server's, so a server that is stopped, or a network that
+    swallows packets, would keep a thread for ever.
+    """
+
+    def wait(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+        """As psycopg's; raises OperationalError when the time is over."""
+        try:
+            return super().wait(*args, timeout=timeout or ANSWER_TIMEOUT, **kwargs)
+        except errors._WaitTimeout as exc:
+            # An answer that came now would be taken for the next statement's.
+            self.pgconn.finish()
+            raise OperationalError("the database did not answer in time") from exc
+
+
+def options(threads: int) -> dict[str, Any]:
+    """Django's OPTIONS for the application role: pool and limits.
+
+    The pool has a connection for every thread of a worker and one to spare (the sweep's),
+    so no request waits for another's.
+    """
+    return {
+        "connect_timeout": CONNECT_TIMEOUT,
+        "options": " ".join(f"-c {name}={v}" for name, v in SERVER_LIMITS.items()),
+        "pool": {
+            "connection_class": BoundedConnection,
+            "min_size": 1,
+            "max_size": threads + 1,
+            "timeout": POOL_TIMEOUT,
+            "max_lifetime": 1800,
+            "max_waiting": 2 * threads,
+            "reconnect_timeout": 5,
+        },
+    }

@@ -1,0 +1,76 @@
+"""The environment of a service, read once by its settings module (12factor.net)."""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+
+def project_dir() -> Path:
+    """Folder of `manage.py`: the one that holds the settings package."""
+    package = os.environ["DJANGO_SETTINGS_MODULE"].partition(".")[0]
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ImproperlyConfigured(f"There is no settings package named {package}.")
+    return Path(spec.origin).resolve().parents[1]
+
+
+class Env(environ.Env):
+    """`environ.Env` that also takes the secret NAME from the file NAME_FILE.
+
+    The real environment wins over the `.env` file beside `manage.py` (or the one
+    that ENV_FILE names). Relative NAME_FILE paths start at the project's folder,
+    so a checkout can move.
+    """
+
+    def __init__(self, base_dir: Path) -> None:
+        super().__init__()
+        self.base_dir = base_dir
+        env_file = Path(os.environ.get("ENV_FILE") or base_dir / ".env")
+        if env_file.is_file():
+            self.read_env(env_file)
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        """Value of `var`; raises ImproperlyConfigured where it is needed and absent."""
+        if var not in self.ENVIRON and f"{var}_FILE" in self.ENVIRON:
+            self.ENVIRON[var] = self._read_secret(f"{var}_FILE")
+        return super().get_value(var, *args, **kwargs)
+
+    def folder(self, var: str) -> Path:
+        """Path in `var`, relative to the project's folder."""
+        return (self.base_dir / self.str(var)).resolve()
+
+    def database(self) -> dict[str, Any]:
+        """Django's DATABASES entry, its password kept out of the URL.
+
+        MIGRATION_DATABASE_URL names the owner role. Only the migrate step and the
+        suites are given it; where it is given it is the one to use.
+        """
+        prefix = "MIGRATION_" if "MIGRATION_DATABASE_URL" in self.ENVIRON else ""
+        database: dict[str, Any] = self.db(f"{prefix}DATABASE_URL")
+        database["PASSWORD"] = self.str(
+            f"{prefix}DATABASE_PASSWORD", default=database["PASSWORD"]
+        )
+        return database
+
+    def api_keys(self, var: str) -> list[tuple[str, str]]:
+        """Pairs (caller, key) from `caller=key,caller=next-key`."""
+        pairs = []
+        for item in self.list(var, default=[]):
+            caller, separator, key = item.partition("=")
+            if not (caller and separator and key):
+                raise ImproperlyConfigured(f"{var} must be a list of caller=key.")
+            pairs.append((caller, key))
+        return pairs
+
+    def _read_secret(self, var: str) -> str:
+        path = self.base_dir / self.ENVIRON[var]
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as exc:
+            raise ImproperlyConfigured(
+                f"{var} names a file that cannot be read: {exc.strerror}."
+            ) from exc

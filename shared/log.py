@@ -1,0 +1,101 @@
+"""Logs: one JSON object a line, the request's id in every one, no secret in any.
+
+Exception messages are left out unless DEBUG is on: drivers and parsers quote the data
+they choke on (PostgreSQL: `Key (email)=(...) already exists`).
+"""
+
+import json
+import logging
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+audit_logger = logging.getLogger("memo.audit")
+access_logger = logging.getLogger("memo.access")
+dependency_logger = logging.getLogger("memo.dependency")
+
+# Attributes of every LogRecord; whatever else a record has came in through `extra`.
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+# Extras of Django's and gunicorn's own that are no data (objects, duplicates).
+NOISE = frozenset({"request", "server_time", "status_code", "params", "alias", "sql"})
+
+
+def audit(event: str, **fields: Any) -> None:
+    """Record a security event (names from the OWASP Logging Vocabulary)."""
+    audit_logger.info("%s", event, extra={"event": event, **fields})
+
+
+class JSONFormatter(logging.Formatter):
+    """A record as one line of ASCII JSON: control characters cannot forge lines."""
+
+    def __init__(self, service: str, messages_of_exceptions: bool = False) -> None:
+        super().__init__()
+        self.service = service
+        self.messages_of_exceptions = messages_of_exceptions
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record, its extras and the shape of its exception."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(
+                timespec="milliseconds"
+            ),
+            "level": record.levelname,
+            "logger": record.name,
+            "service": self.service,
+            "message": record.getMessage(),
+            "request_id": request_id.get(),
+        }
+        for name, value in vars(record).items():
+            if name not in STANDARD and name not in NOISE:
+                line[name] = value
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = self.describe(record.exc_info[1])
+        return json.dumps(line, default=str)
+
+    def describe(self, exc: BaseException) -> list[str]:
+        """Type and stack of an exception and of its causes, outermost first."""
+        described: list[str] = []
+        seen: BaseException | None = exc
+        while seen is not None:
+            text = f": {seen}" if self.messages_of_exceptions else ""
+            described.append(f"{type(seen).__module__}.{type(seen).__qualname__}{text}")
+            described += [
+                f"  {frame.filename}:{frame.lineno} in {frame.name}"
+                for frame in traceback.extract_tb(seen.__traceback__)
+            ]
+            seen = seen.__cause__ or seen.__context__
+        return described
+
+
+def configuration(service: str, level: str, debug: bool) -> dict[str, Any]:
+    """Django's LOGGING: everything to stderr through the one formatter."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": JSONFormatter,
+                "service": service,
+                "messages_of_exceptions": debug,
+            }
+        },
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "json"}
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # Django's own handlers would print a second time, in another shape.
+            "django": {"handlers": [], "propagate": True},
+            "django.server": {"handlers": [], "propagate": True},
+            # 4xx are in the access log, with the route and not the raw path.
+            "django.request": {"level": "ERROR"},
+            "django.security": {"level": "ERROR"},
+            # At DEBUG these print queries, headers and keys. Never.
+            "django.db.backends": {"level": "INFO"},
+            "urllib3": {"level": "WARNING"},
+            "psycopg": {"level": "ERROR"},
+        },
+    }

@@ -1,0 +1,77 @@
+"""What happens to every request: an id, a line in the log, no trailing slash."""
+
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse
+
+from shared.addresses import client_address
+from shared.log import access_logger, request_id
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+class RequestMiddleware:
+    """Outermost: gives the request its id and its arrival, logs one line at the end.
+
+    The id comes from the gateway, or from the service that calls; anything that does
+    not look like one is replaced, since it goes into logs (CWE-117).
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.monotonic()
+        request.started = started  # type: ignore[attr-defined]
+        offered = request.META.get("HTTP_X_REQUEST_ID", "")
+        identity = offered if REQUEST_ID.fullmatch(offered) else uuid4().hex
+        token = request_id.set(identity)
+        try:
+            response = self.get_response(request)
+            response["X-Request-ID"] = identity
+            log_access(request, response, time.monotonic() - started)
+            return response
+        finally:
+            request_id.reset(token)
+
+
+def log_access(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    """One line: the route's template instead of the path, which the client chooses."""
+    route = request.resolver_match.route if request.resolver_match else None
+    data = getattr(response, "data", None)
+    access_logger.info(
+        "%s %s %s",
+        request.method,
+        route,
+        response.status_code,
+        extra={
+            "event": "access",
+            "method": request.method,
+            "route": route,
+            "status": response.status_code,
+            "code": data.get("code") if isinstance(data, dict) else None,
+            "duration_ms": round(seconds * 1000, 2),
+            "client": client_address(request),
+            "caller": getattr(request, "caller", None),
+        },
+    )
+
+
+class TrailingSlashMiddleware:
+    """URLs of the API have no trailing slash; one that is sent is not minded.
+
+    A redirect would lose the body of a POST, so the path is rewritten.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/api/") and request.path_info.endswith("/"):
+            request.path_info = request.path_info[:-1]
+        return self.get_response(request)

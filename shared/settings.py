@@ -1,0 +1,149 @@
+"""The settings every service starts from: `from shared.settings import *`.
+
+All values come from the environment (see README, Configuration). Secrets have no
+default; each may be given as NAME or as NAME_FILE.
+"""
+
+from shared import database, log
+from shared.env import Env, project_dir
+
+BASE_DIR = project_dir()
+env = Env(BASE_DIR)
+
+SERVICE_NAME = BASE_DIR.name.removesuffix("_project")
+
+# --- Django -------------------------------------------------------------------------
+
+ENVIRONMENT = env.str("ENVIRONMENT", default="production")
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY")
+
+# CommonMiddleware enforces them. INTERNAL_HOSTS: by which other services call.
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS") + env.list("INTERNAL_HOSTS", default=[])
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False  # a redirect would lose the body of a POST
+
+INSTALLED_APPS = [
+    # DRF and simplejwt import the user classes of these.
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "shared",
+]
+
+MIDDLEWARE = [
+    "shared.middleware.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "shared.middleware.TrailingSlashMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": ["django.template.context_processors.request"]
+        },
+    }
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="../.run/static")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # the gateway lets 16 KiB through to the API
+
+LOGGING = log.configuration(SERVICE_NAME, env.str("LOG_LEVEL", default="INFO"), DEBUG)
+
+# --- Behind the gateway -------------------------------------------------------------
+
+# The gateway overwrites X-Forwarded-Proto; gunicorn listens to it alone.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+USE_X_FORWARDED_HOST = False
+COOKIE_SECURE = env.bool("COOKIE_SECURE", default=True)
+SILENCED_SYSTEM_CHECKS = [
+    "security.W003",  # CSRF: the API has no cookie that Django reads; the admin has it
+    "security.W004",  # HSTS is the gateway's
+    "security.W008",  # so is https; a redirect would break internal calls
+]
+
+# Exact origins; same-site ones, since the refresh cookie is SameSite=Strict.
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOW_CREDENTIALS = True
+CORS_URLS_REGEX = r"^/api/"
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# --- PostgreSQL and Redis -----------------------------------------------------------
+
+# Threads of a gunicorn worker: what the pools are sized to.
+WEB_THREADS = env.int("WEB_THREADS", default=8)
+
+DATABASES = {"default": env.database()}
+if "MIGRATION_DATABASE_URL" not in env.ENVIRON:
+    # Migrations take the time they take, over one connection.
+    DATABASES["default"]["OPTIONS"] = database.options(WEB_THREADS)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps them
+# Never ATOMIC_REQUESTS: a 401 would undo the revocation it reports.
+DATABASES["default"]["ATOMIC_REQUESTS"] = False
+
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": env.str("REDIS_URL"),
+        "OPTIONS": {
+            "PASSWORD": env.str("REDIS_PASSWORD", default=""),
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "IGNORE_EXCEPTIONS": False,  # or "not revoked" and "no idea" look alike
+            # One pool a process (they are kept by URL), for all uses.
+            "SOCKET_CONNECT_TIMEOUT": 0.3,
+            "SOCKET_TIMEOUT": 0.5,
+        },
+    }
+}
+
+# --- The API ------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["shared.authentication.JWTAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["shared.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "shared.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+DOCS_ENABLED = env.bool("DOCS_ENABLED", default=True)
+SPECTACULAR_SETTINGS = {
+    "TITLE": f"Memo {SERVICE_NAME.capitalize()} Service",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "DISABLE_ERRORS_AND_WARNINGS": False,
+}
+
+# --- Tokens, sessions and other services --------------------------------------------
+
+JWT_ISSUER = env.str("JWT_ISSUER")
+JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="memo")
+JWT_LEEWAY = env.int("JWT_LEEWAY", default=10)  # seconds between two clocks
+JWT_PUBLIC_KEYS_DIR = env.folder("JWT_PUBLIC_KEYS_DIR")
+ACCESS_TOKEN_LIFETIME = env.int("ACCESS_TOKEN_LIFETIME", default=300)  # seconds
+
+INTERNAL_API_KEYS = env.api_keys("INTERNAL_API_KEYS")

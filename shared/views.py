@@ -1,0 +1,28 @@
+"""Base classes of views."""
+
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from shared.authentication import APIKeyAuthentication
+from shared.exceptions import Unauthorized
+from shared.permissions import HasAPIKey
+
+
+class OpenView(APIView):
+    """Open to anyone; a credential that is sent along is not looked at."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def get_authenticate_header(self, request: Request) -> str:
+        # Without an authenticator DRF has no challenge and turns 401 into 403.
+        return Unauthorized.auth_header
+
+
+class InternalView(APIView):
+    """For other services: `allowed_callers` names them, None means every one."""
+
+    authentication_classes = (APIKeyAuthentication,)
+    permission_classes = (HasAPIKey,)
+    allowed_callers: frozenset[str] | None = None
