@@ -53,6 +53,8 @@ def addresses(text: str) -> str:
         found = [ipaddress.ip_address(item.strip("[]")) for item in split(text)]
     except ValueError as exc:
         raise Invalid(f"{text!r} is not a list of IP addresses") from exc
+    if not found:
+        raise Invalid("names no address")
     return ",".join(f"[{ip}]" if ip.version == 6 else str(ip) for ip in found)
 
 
@@ -67,12 +69,16 @@ def networks(text: str) -> str:
 
 
 def server_names(text: str) -> str:
-    for name in split(text):
-        if name.startswith("["):
+    """Host names, `*.` or `.` before them for all below, and addresses."""
+    names = split(text)
+    for name in names:
+        if re.fullmatch(r"\[.+\]", name):
             addresses(name)
         elif not re.fullmatch(rf"(?:\*?\.)?{HOST}", name):
             raise Invalid(f"{name!r} is not a host name or address")
-    return ",".join(split(text))
+    if not names:
+        raise Invalid("names no host")
+    return ",".join(names)
 
 
 def quotable(text: str) -> str:

@@ -1,0 +1,235 @@
+"""A real Nginx with the rendered configuration, before stub services."""
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+RENDER = ROOT / "nginx" / "render.py"
+# High enough that only the tests of the limits meet them.
+UNLIMITED = {
+    f"GATEWAY_{limit}_{kind}": value
+    for limit in ("LOGIN", "REGISTER", "REFRESH", "API")
+    for kind, value in (("RATE", "10000r/s"), ("BURST", "10000"))
+}
+
+
+def find_nginx() -> str:
+    """MEMO_NGINX, one that the native stack unpacked, or the system's."""
+    unpacked = sorted((ROOT / ".run" / "engines").glob("**/nginx"))
+    programs = [file for file in unpacked if file.is_file() and os.access(file, os.X_OK)]
+    places = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
+    found = os.environ.get("MEMO_NGINX") or shutil.which("nginx", path=places)
+    if not found and not programs:
+        raise RuntimeError("no nginx: run ./manage_all.sh up once, or set MEMO_NGINX")
+    return found or str(programs[0])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    def one(self, name: str) -> str:
+        values = self.all(name)
+        assert len(values) == 1, f"{name}: {values}"
+        return values[0]
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Stub(ThreadingHTTPServer):
+    """A service that answers what it got, or whatever `answer` writes."""
+
+    daemon_threads = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(("127.0.0.1", 0), StubHandler)
+        self.name = name
+        self.answer: Callable[[StubHandler], None] | None = None
+        self.requests = 0
+        self.connections = 0
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that go away are part of the tests."""
+
+
+class StubHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Stub
+
+    def setup(self) -> None:
+        self.server.connections += 1
+        super().setup()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def echo(self) -> None:
+        self.server.requests += 1
+        length = int(self.headers.get("Content-Length") or 0)
+        self.body = self.rfile.read(length)
+        if self.server.answer:
+            self.server.answer(self)
+            return
+        seen = {
+            "service": self.server.name,
+            "method": self.command,
+            "path": self.path,
+            "headers": self.headers.items(),
+            "length": length,
+        }
+        self.reply(200, {"Content-Type": "application/json"}, json.dumps(seen).encode())
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = echo
+
+    def reply(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+@dataclass
+class Gateway:
+    folder: Path
+    port: int
+    auth: Stub
+    users: Stub
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body=body, headers=dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, response.getheaders(), response.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("GET", path, named)
+
+    def raw(self, data: bytes, wait: float = 5) -> bytes:
+        """Everything that comes back for these bytes until the connection ends."""
+        received = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as sock:
+            sock.sendall(data)
+            try:
+                while chunk := sock.recv(65536):
+                    received += chunk
+            except (TimeoutError, ConnectionResetError):
+                pass
+        return received
+
+    @property
+    def access_log(self) -> list[dict[str, Any]]:
+        text = (self.folder / "access.log").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    @property
+    def error_log(self) -> str:
+        return (self.folder / "stderr").read_text(encoding="utf-8")
+
+
+def run_render(
+    folder: Path, env: Mapping[str, str], *options: str
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(RENDER), "--output", str(folder / "conf")]
+    command += ["--state", str(folder / "state"), "--static", str(folder / "static")]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
+    return subprocess.run(
+        [*command, *options], env=clean | env, capture_output=True, text=True, check=False
+    )
+
+
+@contextmanager
+def running_gateway(
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    *options: str,
+    edit: Mapping[str, str] | None = None,
+) -> Iterator[Gateway]:
+    """Nginx and two stubs; `edit` replaces text in the rendered files (timeouts)."""
+    auth, users = Stub("auth"), Stub("users")
+    gateway = Gateway(folder, free_port(), auth, users)
+    settings = UNLIMITED | {"GATEWAY_PORT": str(gateway.port)} | dict(env or {})
+    arguments = [f"--upstream=auth={auth.address}", f"--upstream=users={users.address}"]
+    arguments += [f"--access-log={folder / 'access.log'}", *options]
+    if os.geteuid() == 0:
+        arguments.append("--user=root")  # Or the workers cannot enter pytest's folders.
+    done = run_render(folder, settings, *arguments)
+    assert done.returncode == 0, done.stderr
+    replace_in(folder / "conf", edit or {})
+    command = [find_nginx(), "-e", "stderr", "-c", str(folder / "conf" / "nginx.conf")]
+    with (folder / "stderr").open("wb") as errors:
+        process = subprocess.Popen(command, stderr=errors)
+    try:
+        wait_for(gateway, process)
+        yield gateway
+    finally:
+        process.terminate()
+        process.wait(10)
+        for stub in (auth, users):
+            stub.shutdown()
+            stub.server_close()
+
+
+def replace_in(folder: Path, edit: Mapping[str, str]) -> None:
+    for old, new in edit.items():
+        files = [file for file in folder.rglob("*") if file.is_file()]
+        hits = [file for file in files if old in file.read_text(encoding="utf-8")]
+        assert hits, f"nothing rendered holds {old!r}"
+        for file in hits:
+            file.write_text(file.read_text(encoding="utf-8").replace(old, new))
+
+
+def wait_for(gateway: Gateway, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            socket.create_connection(("127.0.0.1", gateway.port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"nginx did not start: {gateway.error_log}")

@@ -1,0 +1,212 @@
+"""Which request reaches which service, and that nothing else reaches any."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gateway_rig import Gateway, running_gateway
+
+PUBLIC = [
+    ("POST", "/api/v1/auth/login", "auth"),
+    ("POST", "/api/v1/auth/refresh", "auth"),
+    ("POST", "/api/v1/auth/logout", "auth"),
+    ("GET", "/api/v1/auth/docs", "auth"),
+    ("GET", "/api/v1/auth/openapi.json", "auth"),
+    ("GET", "/api/v1/auth/health/live", "auth"),
+    ("GET", "/api/v1/auth/health/ready", "auth"),
+    ("POST", "/api/v1/users", "users"),
+    ("GET", "/api/v1/users/me", "users"),
+    ("GET", "/api/v1/users/docs", "users"),
+    ("GET", "/api/v1/users/openapi.json", "users"),
+    ("GET", "/api/v1/users/health/live", "users"),
+    ("GET", "/api/v1/users/health/ready", "users"),
+]
+INTERNAL = [
+    "/api/v1/auth/verify_token",
+    "/api/v1/auth/verify_token/",
+    "/api/v1/auth/sessions/revoke",
+    "/api/v1/users/verify",
+    "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d",
+    "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/",
+]
+TRICKS = [
+    "//api/v1/auth/verify_token",
+    "/api/v1/auth//verify_token",
+    "/api/v1/auth/login/../verify_token",
+    "/api/v1/auth/verify_token/../login",
+    "/api/v1/auth/verify_token/%2e%2e/login",
+    "/api/v1/auth/verify_token/.%2E/login",
+    "/api/v1/auth/verify_token%2f..%2flogin",
+    "/api/v1/auth/verify_token/..%2flogin",
+    "/api/v1/auth/./login",
+    "/api/v1/auth/.//login",
+    "/api/v1//auth/login",
+    "//api/v1/auth/login",
+    "/api/v1/auth/login//",
+    "/api/v1/auth/login/.",
+    "/api/v1/auth/login/..",
+    "/api/v1/auth/login.",
+    "/api/v1/auth/login;/verify_token",
+    "/api/v1/auth/..;/verify_token",
+    "/api/v1/auth/%6cogin",
+    "/api/v1/auth/login%0a",
+    "/api/v1/auth/login%00",
+    "/api/v1/auth/login%20",
+    "/api/v1/auth/login%3f",
+    "/api/v1/auth/login%2f",
+    "/api/v1/auth/login#/../verify_token",
+    "/api/v1/auth/verify_token#/../login",
+    "/api/v1/auth/verify_token%23/../login",
+    "/api/v1/auth\\login",
+    "/API/V1/AUTH/LOGIN",
+    "/api/v1/auth/Login",
+    "/admin/../api/v1/users/verify",
+    "/api/v1/users/verify/../../../../admin/",
+    "/api/v1/users/verify/..%2f..%2f..%2f..%2fadmin/",
+    "/admin/..%2fapi/v1/users/verify",
+    "/static/../api/v1/users/verify",
+    "/static/..%2fconf/gateway.conf",
+    "/static../conf/gateway.conf",
+    "/static/%2e%2e/conf/gateway.conf",
+    "/.problem",
+    "/../api/v1/auth/login",
+]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder: Path = tmp_path_factory.mktemp("routes")
+    (folder / "static" / "admin").mkdir(parents=True)
+    (folder / "static" / "admin" / "base.css").write_text("a{}" * 1000)
+    (folder / "static" / "admin" / "base.0123456789ab.css").write_text("b{}")
+    with running_gateway(folder) as running:
+        yield running
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize(("method", "path", "service"), PUBLIC)
+def test_a_public_route_reaches_its_service_with_and_without_a_slash(
+    gateway: Gateway, method: str, path: str, service: str, slash: str
+) -> None:
+    answer = gateway.request(method, f"{path}{slash}?next=%2F..%2Fx")
+    assert answer.status == 200
+    assert answer.json()["service"] == service
+    assert answer.json()["path"] == f"{path}{slash}?next=%2F..%2Fx"
+
+
+def test_the_key_set_comes_from_auth(gateway: Gateway) -> None:
+    assert gateway.get("/.well-known/jwks.json").json()["service"] == "auth"
+
+
+def test_the_admin_comes_from_users(gateway: Gateway) -> None:
+    path = "/admin/users/user/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/change/"
+    assert gateway.get("/admin/login/?next=/admin/").json()["service"] == "users"
+    assert gateway.get(path).json()["path"] == path
+
+
+def test_admin_without_its_slash_is_redirected(gateway: Gateway) -> None:
+    answer = gateway.get("/admin")
+    assert (answer.status, answer.one("Location")) == (308, "/admin/")
+
+
+@pytest.mark.parametrize("path", INTERNAL)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_an_internal_route_is_no_different_from_an_unknown_one(
+    gateway: Gateway, method: str, path: str
+) -> None:
+    key = {"X-Internal-Api-Key": "k" * 43, "Authorization": "Bearer x"}
+    before = gateway.auth.requests + gateway.users.requests
+    internal, unknown = gateway.request(method, path, key), gateway.get("/nowhere")
+    assert gateway.auth.requests + gateway.users.requests == before
+    for answer in (internal, unknown):
+        request_id = answer.one("X-Request-ID").encode()
+        answer.body = answer.body.replace(request_id, b"")
+        answer.headers = [
+            (name, value)
+            for name, value in answer.headers
+            if name not in {"X-Request-ID", "Date"}
+        ]
+    assert internal == unknown
+    assert internal.status == 404
+
+
+@pytest.mark.parametrize("path", TRICKS)
+def test_a_path_trick_reaches_no_service(gateway: Gateway, path: str) -> None:
+    before = gateway.auth.requests + gateway.users.requests
+    target = path.encode()
+    received = gateway.raw(
+        b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    assert received.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 "))
+    assert b"application/problem+json" in received
+    assert gateway.auth.requests + gateway.users.requests == before
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"http://localhost/api/v1/auth/login",
+        b"http://auth:8001/api/v1/auth/login",
+        b"http://localhost/api/v1/auth/verify_token",
+        b"localhost:443",
+        b"*",
+    ],
+)
+def test_only_the_origin_form_of_a_target_is_taken(
+    gateway: Gateway, target: bytes
+) -> None:
+    before = gateway.auth.requests
+    received = gateway.raw(
+        b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    assert received.split(b" ")[1] in {b"400", b"404", b"421"}
+    assert gateway.auth.requests == before
+
+
+@pytest.mark.parametrize("host", ["evil.example", "auth:8001", "localhost.evil", "10.0.0.1"])
+def test_an_unknown_host_is_misdirected(gateway: Gateway, host: str) -> None:
+    answer = gateway.get("/api/v1/auth/health/live", Host=host)
+    assert (answer.status, answer.json()["code"]) == (421, "misdirected_request")
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:9", "127.0.0.1", "[::1]:80"])
+def test_a_known_host_is_served_on_any_port(gateway: Gateway, host: str) -> None:
+    answer = gateway.get("/api/v1/auth/health/live", Host=host)
+    assert dict(answer.json()["headers"])["Host"] == host
+
+
+def test_a_static_file_is_cacheable_and_compressed(gateway: Gateway) -> None:
+    answer = gateway.get("/static/admin/base.css", Accept_Encoding="gzip")
+    assert answer.status == 200
+    assert answer.one("Content-Type") == "text/css"
+    assert answer.one("Content-Encoding") == "gzip"
+    assert answer.one("Cache-Control") == "public, max-age=3600"
+    assert answer.one("X-Content-Type-Options") == "nosniff"
+    assert answer.one("Cross-Origin-Resource-Policy") == "same-origin"
+    tagged = gateway.get("/static/admin/base.css", If_None_Match=answer.one("ETag"))
+    assert tagged.status == 304
+
+
+def test_a_static_file_with_a_hash_in_its_name_is_immutable(gateway: Gateway) -> None:
+    answer = gateway.get("/static/admin/base.0123456789ab.css")
+    assert answer.one("Cache-Control") == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("path", ["/static", "/static/", "/static/admin", "/static/admin/"])
+def test_a_static_folder_is_not_listed(gateway: Gateway, path: str) -> None:
+    answer = gateway.get(path)
+    assert (answer.status, answer.json()["code"]) == (404, "not_found")
+    assert answer.one("Cache-Control") == "no-store"
+
+
+def test_a_static_file_takes_no_body(gateway: Gateway) -> None:
+    answer = gateway.request("POST", "/static/admin/base.css", body=b"x")
+    assert (answer.status, answer.one("Allow")) == (405, "GET, HEAD")
+
+
+def test_the_admin_can_be_limited_to_networks(tmp_path: Path) -> None:
+    with running_gateway(tmp_path, {"GATEWAY_ADMIN_NETWORKS": "10.0.0.0/8"}) as gateway:
+        for path in ("/admin/", "/admin/login/"):
+            answer = gateway.get(path)
+            assert (answer.status, answer.json()["code"]) == (404, "not_found")
+        assert gateway.users.requests == 0

@@ -1,0 +1,178 @@
+"""The renderer: refusals that name the variable, precedence, and a valid result."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gateway_rig import ROOT, find_nginx, run_render
+
+SERVICES = ("--upstream=auth=127.0.0.1:8001", "--upstream=users=127.0.0.1:8000")
+
+
+def rendered(folder: Path, env: dict[str, str], *options: str) -> str:
+    done = run_render(folder, env, *SERVICES, *options)
+    assert done.returncode == 0, done.stderr
+    files = sorted(file for file in (folder / "conf").rglob("*") if file.is_file())
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GATEWAY_PORT", "0"),
+        ("GATEWAY_PORT", "65536"),
+        ("GATEWAY_PORT", "8080; return 200"),
+        ("GATEWAY_BIND", "localhost"),
+        ("GATEWAY_BIND", ","),
+        ("GATEWAY_SERVER_NAMES", "memo_product"),
+        ("GATEWAY_SERVER_NAMES", "~^.*$"),
+        ("GATEWAY_SERVER_NAMES", "a b"),
+        ("GATEWAY_SERVER_NAMES", "[::1"),
+        ("GATEWAY_SERVER_NAMES", ","),
+        ("GATEWAY_TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("GATEWAY_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("GATEWAY_ADMIN_NETWORKS", "office"),
+        ("GATEWAY_LOGIN_RATE", "30"),
+        ("GATEWAY_LOGIN_RATE", "0r/m"),
+        ("GATEWAY_API_RATE", "20r/h"),
+        ("GATEWAY_API_BURST", "0"),
+        ("GATEWAY_CONNECTION_LIMIT", "-1"),
+        ("GATEWAY_TLS_CERTIFICATE", "/nowhere.pem"),
+        ("GATEWAY_TLS_CERTIFICATE", '/tmp/"; x'),
+        ("GATEWAY_ERROR_LOG_LEVEL", "debug"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    done = run_render(tmp_path, {name: value}, *SERVICES)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"render.py: {name}: ")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "conf").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--upstream", "auth=127.0.0.1"),
+        ("--upstream", "auth=auth_service:8001"),
+        ("--upstream", "auth=127.0.0.1:0"),
+        ("--upstream", "billing=127.0.0.1:8002"),
+        ("--static", "/srv/$static"),
+        ("--state", '/run/"x"'),
+        ("--access-log", "/var/log/a\nb"),
+        ("--resolver", "dns"),
+        ("--user", "root; x"),
+    ],
+)
+def test_a_wrong_option_is_refused_by_name(
+    tmp_path: Path, option: str, value: str
+) -> None:
+    done = run_render(tmp_path, {}, *SERVICES, f"{option}={value}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"render.py: {option}: ")
+    assert not (tmp_path / "conf").exists()
+
+
+def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "chain.pem").touch()
+    (tmp_path / ".env").write_text("GATEWAY_TLS_CERTIFICATE=chain.pem\n")
+    done = run_render(tmp_path, {}, *SERVICES, f"--env-file={tmp_path / '.env'}")
+    assert done.returncode == 2
+    assert "GATEWAY_TLS_CERTIFICATE_KEY: " in done.stderr
+
+
+def test_a_missing_env_file_is_refused(tmp_path: Path) -> None:
+    done = run_render(tmp_path, {}, *SERVICES, "--env-file=/nowhere/.env")
+    assert done.returncode == 2
+    assert "/nowhere/.env" in done.stderr
+
+
+def test_an_unknown_token_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "nginx", tmp_path / "nginx")
+    with (tmp_path / "nginx" / "services" / "auth.conf").open("a") as file:
+        file.write("# @LOGIN_RAET@\n")
+    command = [sys.executable, str(tmp_path / "nginx" / "render.py"), *SERVICES]
+    command += [f"--{name}={tmp_path / name}" for name in ("output", "state", "static")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "render.py: auth.conf: unknown token @LOGIN_RAET@\n"
+
+
+def test_the_environment_wins_over_the_env_file_over_the_default(
+    tmp_path: Path,
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text(
+        "# GATEWAY_PORT=1\nGATEWAY_LOGIN_RATE=7r/m\nGATEWAY_LOGIN_BURST = 3\n"
+        "GATEWAY_REFRESH_BURST=\nDATABASE_URL=postgres://x@/y?z=$1\n"
+    )
+    text = rendered(tmp_path, {"GATEWAY_LOGIN_RATE": "8r/m"}, f"--env-file={env_file}")
+    assert "zone=login:4m rate=8r/m;" in text
+    assert "zone=login burst=3 nodelay;" in text
+    assert "zone=refresh burst=20 nodelay;" in text
+    assert "listen 127.0.0.1:8080;" in text
+
+
+def test_nothing_is_left_unreplaced_nor_half_written(tmp_path: Path) -> None:
+    text = rendered(tmp_path, {})
+    assert not re.findall(r"@[A-Z_]+@", text)
+    assert not list((tmp_path / "conf").rglob(".*"))
+
+
+def test_loopback_comes_with_ipv6_only_where_that_works(tmp_path: Path) -> None:
+    text = rendered(tmp_path, {"GATEWAY_BIND": "127.0.0.1"})
+    has_ipv6 = Path("/proc/net/if_inet6").exists() and "00000001 " in (
+        Path("/proc/net/if_inet6").read_text()
+    )
+    assert ("listen [::1]:8080;" in text) == has_ipv6
+
+
+def test_containers_listen_on_all_addresses(tmp_path: Path) -> None:
+    text = rendered(tmp_path, {"GATEWAY_BIND": "0.0.0.0"})
+    assert re.findall(r"listen (\S+);", text) == ["0.0.0.0:8080"]
+
+
+def test_retry_after_is_the_wait_of_the_slowest_limit(tmp_path: Path) -> None:
+    assert re.search(r"429 +6;", rendered(tmp_path, {}))
+    text = rendered(tmp_path, {"GATEWAY_LOGIN_RATE": "2r/m"})
+    assert re.search(r"429 +30;", text)
+
+
+def test_names_are_looked_up_while_running_when_a_resolver_is_given(
+    tmp_path: Path,
+) -> None:
+    text = rendered(tmp_path, {}, "--resolver=127.0.0.11")
+    assert "resolver 127.0.0.11 valid=10s;" in text
+    assert "server 127.0.0.1:8001 max_fails=0 resolve;" in text
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        pytest.param({}, id="defaults"),
+        pytest.param(
+            {
+                "GATEWAY_BIND": "0.0.0.0",
+                "GATEWAY_SERVER_NAMES": "api.example.com,*.example.org,.example.net",
+                "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8,fd00::/8",
+                "GATEWAY_ADMIN_NETWORKS": "192.168.0.0/16",
+            },
+            id="everything",
+        ),
+    ],
+)
+def test_nginx_accepts_the_result_in_a_folder_with_spaces(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    folder = tmp_path / "a folder"
+    rendered(folder, env)
+    command = [find_nginx(), "-t", "-e", "stderr"]
+    command += ["-c", str(folder / "conf" / "nginx.conf")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "[warn]" not in done.stderr
