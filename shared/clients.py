@@ -36,7 +36,6 @@ from shared.log import dependency_logger, request_id
 TIMEOUT = (1.0, 3.0)
 
 
-
 class OneRetry(Retry):
     """Connecting may be tried once more, an idempotent read on a broken connection too.
 
@@ -51,7 +50,9 @@ class OneRetry(Retry):
         return super().increment(*args, **kwargs)
 
 
-RETRIES = OneRetry(connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.05)
+RETRIES = OneRetry(
+    connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.05
+)
 
 
 class ServiceRefused(Exception):  # noqa: N818 - an answer, not a fault
@@ -116,7 +117,9 @@ class ServiceClient:
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             session.headers["X-Internal-Api-Key"] = self.api_key
             session.headers["Accept"] = "application/json"
-            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=RETRIES)
+            adapter = HTTPAdapter(
+                pool_connections=1, pool_maxsize=1, max_retries=RETRIES
+            )
             session.mount("http://", adapter)
             session.mount("https://", adapter)
             self.local.session = session
@@ -145,7 +148,9 @@ class UsersClient(ServiceClient):
                     "POST", "/api/v1/users/verify", credentials
                 )
             except ServiceRefused as exc:
-                raise InvalidCredentials from exc
+                if exc.code == "invalid_credentials":
+                    raise InvalidCredentials from exc
+                raise self.failure("/api/v1/users/verify", exc.code) from exc
         return user
 
     def get(self, user_id: UUID) -> dict[str, Any] | None:

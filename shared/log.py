@@ -82,9 +82,7 @@ def configuration(service: str, level: str, debug: bool) -> dict[str, Any]:
                 "messages_of_exceptions": debug,
             }
         },
-        "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "json"}
-        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Django's own handlers would print a second time, in another shape.

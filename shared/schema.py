@@ -24,7 +24,11 @@ WITH_BODY: dict[int, tuple[str, ...]] = {
     413: ("payload_too_large",),
     415: ("unsupported_media_type",),
 }
-HEADERS: dict[int, str] = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+HEADERS: dict[int, str] = {
+    401: "WWW-Authenticate",
+    429: "Retry-After",
+    503: "Retry-After",
+}
 
 
 class FieldErrorSerializer(serializers.Serializer[None]):

@@ -9,8 +9,8 @@ from uuid import UUID
 import jwt
 from django.conf import settings
 
+from shared import keys
 from shared.exceptions import TokenExpired, TokenInvalid, TokenNotYetValid
-from shared.keys import ALGORITHM, verifying_keys
 
 # Explicit typing (RFC 8725 section 3.11): header `typ` by claim `token_type`. The access
 # token's is RFC 9068's; nothing is registered for refresh tokens, so that one is ours.
@@ -32,8 +32,8 @@ def decode(token: str, token_type: str, *, verify_exp: bool = True) -> dict[str,
         check_header(header, token_type)
         claims: dict[str, Any] = jwt.decode(
             token,
-            verifying_keys()[header["kid"]],
-            algorithms=[ALGORITHM],
+            keys.verifying_keys()[header["kid"]],
+            algorithms=[keys.ALGORITHM],
             audience=settings.JWT_AUDIENCE,
             issuer=settings.JWT_ISSUER,
             leeway=settings.JWT_LEEWAY,
@@ -60,9 +60,9 @@ def check_header(header: dict[str, Any], token_type: str) -> None:
 
 def check_claims(claims: dict[str, Any], token_type: str) -> None:
     """What PyJWT does not: the kind of token, and that ids are ids."""
-    if claims["token_type"] != token_type or not isinstance(claims["jti"], str):
+    if claims["token_type"] != token_type:
         raise TokenInvalid
     try:
-        claims["sub"], claims["sid"] = (str(UUID(claims[n])) for n in ("sub", "sid"))
+        claims |= {name: str(UUID(claims[name])) for name in ("sub", "sid", "jti")}
     except (ValueError, TypeError, AttributeError) as exc:
         raise TokenInvalid from exc

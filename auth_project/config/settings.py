@@ -1,0 +1,59 @@
+"""Settings of the Auth Service: sessions and tokens."""
+
+from datetime import timedelta
+
+from shared.settings import *
+
+INSTALLED_APPS += ["tokens"]
+
+SPECTACULAR_SETTINGS |= {
+    "DESCRIPTION": "Log-in, refresh, verification and logout. "
+    "The refresh token lives in an HttpOnly cookie, the access token in your memory.",
+    # Named here since no authentication class of DRF's reads the cookie.
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "refreshCookie": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": "__Secure-refresh_token" if COOKIE_SECURE else "refresh_token",
+            }
+        }
+    },
+}
+
+# --- Tokens -------------------------------------------------------------------------
+
+JWT_PRIVATE_KEYS_DIR = env.folder("JWT_PRIVATE_KEYS_DIR")
+
+# Seconds. A session ends REFRESH_TOKEN_LIFETIME after its last refresh, and
+# SESSION_ABSOLUTE_LIFETIME after its log-in, whatever comes first.
+REFRESH_TOKEN_LIFETIME = env.int("REFRESH_TOKEN_LIFETIME", default=30 * 24 * 3600)
+SESSION_ABSOLUTE_LIFETIME = env.int("SESSION_ABSOLUTE_LIFETIME", default=30 * 24 * 3600)
+
+# Seconds in which the direct predecessor of a refresh token is still answered, with the
+# token that replaced it: tabs and retries converge. 0: every second use is a reuse.
+REFRESH_REUSE_LEEWAY = env.int("REFRESH_REUSE_LEEWAY", default=10)
+
+# Personal data in the access token; the list may be shortened (ASVS 14.1.1).
+ACCESS_TOKEN_CLAIMS = env.list(
+    "ACCESS_TOKEN_CLAIMS", default=["email", "username", "roles"]
+)
+
+# The token classes of simplejwt; keys, `kid` and verification are ours (tokens.tokens).
+SIMPLE_JWT = {
+    "ALGORITHM": "RS256",
+    "SIGNING_KEY": None,  # never SECRET_KEY, which is simplejwt's default
+    "ISSUER": JWT_ISSUER,
+    "AUDIENCE": JWT_AUDIENCE,
+    "LEEWAY": JWT_LEEWAY,
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=ACCESS_TOKEN_LIFETIME),
+    "REFRESH_TOKEN_LIFETIME": timedelta(seconds=REFRESH_TOKEN_LIFETIME),
+    "USER_ID_CLAIM": "sub",
+    "TOKEN_TYPE_CLAIM": "token_type",
+    "JTI_CLAIM": "jti",
+}
+
+# --- The User Service ---------------------------------------------------------------
+
+USERS_SERVICE_URL = env.str("USERS_SERVICE_URL")
+USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY")

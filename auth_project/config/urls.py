@@ -1,0 +1,21 @@
+"""Routes of the Auth Service. What the gateway lets through is in `nginx/`."""
+
+from django.urls import path
+
+from shared.urls import common
+from tokens import views
+
+urlpatterns = [
+    path("api/v1/auth/login", views.LoginView.as_view()),
+    path("api/v1/auth/refresh", views.RefreshView.as_view()),
+    path("api/v1/auth/logout", views.LogoutView.as_view()),
+    path("api/v1/auth/verify_token", views.VerifyTokenView.as_view()),
+    path("api/v1/auth/sessions/revoke", views.RevokeSessionsView.as_view()),
+    path(".well-known/jwks.json", views.JWKSetView.as_view()),
+    *common("api/v1/auth"),
+]
+
+handler400 = "shared.problems.bad_request"
+handler403 = "shared.problems.permission_denied"
+handler404 = "shared.problems.page_not_found"
+handler500 = "shared.problems.server_error"

@@ -1,0 +1,195 @@
+"""What can be done with a session: log in, refresh, log out, verify.
+
+Each function is the story of one act. They raise errors of `shared.exceptions`; a
+database that does not answer raises OperationalError, which becomes 503.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from shared import sessions
+from shared.clients import users_client
+from shared.exceptions import (
+    InvalidCredentials,
+    RefreshTokenReused,
+    TokenError,
+    TokenExpired,
+    TokenRevoked,
+)
+from shared.log import audit
+from shared.tokens import decode
+from tokens.models import Session
+from tokens.revocation import announce, announce_unknown, end_session
+from tokens.tokens import AccessToken, RefreshToken, SpentRefreshToken
+
+
+@dataclass(frozen=True)
+class Client:
+    """Who asks: kept with the session and in the audit log."""
+
+    ip: str | None
+    user_agent: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a log-in or refresh gives; `refresh` is None where the client's stays."""
+
+    access: AccessToken
+    refresh: RefreshToken | None
+
+
+def log_in(credentials: dict[str, str], client: Client) -> Grant:
+    """Verify the password with the User Service and open a session.
+
+    Raises InvalidCredentials, DependencyUnavailable, Overloaded.
+    """
+    issued_at = int(time.time())
+    try:
+        user = users_client().verify(credentials)
+    except InvalidCredentials:
+        audit("authn_login_fail", ip=client.ip, user_agent=client.user_agent)
+        raise
+    session = Session.objects.open(user, client.ip, client.user_agent)
+    mark_active(session.id)
+    audit(
+        "authn_login_success",
+        user_id=session.user_id,
+        sid=session.id,
+        ip=client.ip,
+        user_agent=client.user_agent,
+    )
+    access = AccessToken.issue(session, user, issued_at)
+    return Grant(access, RefreshToken.current(session))
+
+
+def refresh(text: str, client: Client, arrived: float) -> Grant:
+    """Continue a session with its refresh token; `arrived` is the request's, monotonic.
+
+    The user is asked for before the row is touched: no lock is held during the call, and
+    no answer from the User Service means that nothing has changed. Raises TokenError
+    (the session is over, or this was no token), DependencyUnavailable, Overloaded.
+    """
+    issued_at = int(time.time())
+    token = RefreshToken(text)
+    user = users_client().get(UUID(token["sub"]))
+    if user is None:
+        end_session(token["sid"], "user_gone")
+        raise TokenRevoked
+    sid, jti = UUID(token["sid"]), UUID(token["jti"])
+    session = Session.objects.rotate(sid, jti, user["session_epoch"])
+    if session is not None:
+        successor: RefreshToken | None = RefreshToken.current(session)
+    else:
+        session, successor = not_rotated(token, user["session_epoch"], client, arrived)
+    mark_active(session.id)
+    return Grant(AccessToken.issue(session, user, issued_at), successor)
+
+
+def not_rotated(
+    token: RefreshToken, epoch: int, client: Client, arrived: float
+) -> tuple[Session, RefreshToken | None]:
+    """Why `token` did not rotate its session; the order of the questions matters.
+
+    Returns the session and the token to answer with where that is no fault: a second
+    tab, a repeated request. Raises TokenError for all else.
+    """
+    session = Session.objects.with_clock().filter(id=token["sid"]).first()
+    if session is None or session.revoked_at is not None:
+        announce_ended(session, token["sid"])
+        raise TokenRevoked
+    if session.expires_at <= session.clock:
+        raise TokenExpired
+    if session.user_epoch < epoch:
+        end_session(session.id, "epoch")
+        raise TokenRevoked
+    if str(session.jti) == token["jti"]:
+        # Current, but rotated less than the leeway ago: it stays the one to use.
+        return session, None
+    if is_direct_predecessor(token, session, arrived):
+        audit("authn_token_leeway", **story(session, client))
+        return session, RefreshToken.current(session)
+    # Committed before the 401 is raised, which must not undo it.
+    end_session(session.id, "reuse")
+    audit("authn_token_reuse", **story(session, client))
+    raise RefreshTokenReused
+
+
+def is_direct_predecessor(
+    token: RefreshToken, session: Session, arrived: float
+) -> bool:
+    """Whether `token` was superseded by the last rotation, within the leeway.
+
+    Measured to the request's arrival: one that waited for the User Service or for a lock
+    is not late. No older ancestor ever counts (django-oauth-toolkit #1617).
+    """
+    if str(session.previous_jti) != token["jti"] or not settings.REFRESH_REUSE_LEEWAY:
+        return False
+    waited = timedelta(seconds=time.monotonic() - arrived)
+    leeway = timedelta(seconds=settings.REFRESH_REUSE_LEEWAY)
+    return session.clock - waited - session.refreshed_at <= leeway
+
+
+def log_out(text: str | None) -> None:
+    """End the session of a refresh token, whatever its age. Garbage ends nothing, and
+    is no error: who has no session is logged out.
+
+    Raises OperationalError: then the session may live, and the client must keep the
+    cookie to try again (RFC 7009 section 2.2.1).
+    """
+    try:
+        token = SpentRefreshToken(text or "")
+    except TokenError:
+        return
+    token.blacklist("logout")
+    audit("session_logout", user_id=token["sub"], sid=token["sid"])
+
+
+def verify(text: str) -> dict[str, Any]:
+    """Claims of an access token whose session lives. Raises TokenError.
+
+    Redis answers at once; where it has no answer PostgreSQL has, and Redis is told.
+    """
+    claims = decode(text, "access")
+    active = sessions.is_active(claims["sid"])
+    if active is None:
+        session = Session.objects.filter(id=claims["sid"]).first()
+        active = session is not None and session.revoked_at is None
+        if active:
+            mark_active(claims["sid"])
+        else:
+            announce_ended(session, claims["sid"])
+    if not active:
+        raise TokenRevoked
+    return claims
+
+
+def mark_active(sid: UUID | str) -> None:
+    """Let Redis answer for this session while an access token of now can live."""
+    ttl = settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY
+    sessions.mark_active(sid, ttl)
+
+
+def announce_ended(session: Session | None, sid: str) -> None:
+    """Refill Redis with what PostgreSQL says of a session that is over."""
+    if session is None:
+        announce_unknown(sid)
+    else:
+        announce([session])
+
+
+def story(session: Session, client: Client) -> dict[str, Any]:
+    """The fields of an audit event about a session."""
+    return {
+        "user_id": session.user_id,
+        "sid": session.id,
+        "ip": client.ip,
+        "user_agent": client.user_agent,
+        "session_ip": session.ip,
+        "session_user_agent": session.user_agent,
+    }

@@ -1,0 +1,36 @@
+"""The sweep: a thread in every worker that repeats recent revocations to Redis."""
+
+import threading
+
+from django.db import connection
+
+from shared.log import dependency_logger
+from tokens.revocation import announce_recent
+
+INTERVAL = 2.0  # seconds; the bound for a revocation that Redis missed
+
+
+def start_sweep() -> threading.Thread:
+    """Start it. A daemon: it must not keep a worker from ending."""
+    thread = threading.Thread(target=sweep_forever, name="sweep", daemon=True)
+    thread.start()
+    return thread
+
+
+def sweep_forever(stop: threading.Event | None = None) -> None:
+    """Sweep every INTERVAL until `stop` is set."""
+    stop = stop or threading.Event()
+    while not stop.wait(INTERVAL):
+        sweep_once()
+
+
+def sweep_once() -> None:
+    """One round. Whatever goes wrong in it, the next one must come."""
+    try:
+        announce_recent()
+    except Exception as exc:  # noqa: BLE001 - a sweep that died would heal nothing
+        dependency_logger.warning(
+            "sweep failed: %s", type(exc).__name__, extra={"event": "sweep"}
+        )
+    finally:
+        connection.close()  # back to the pool until the next round

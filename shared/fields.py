@@ -1,0 +1,44 @@
+"""Serializer fields that take what was sent, and nothing else."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class ExactCharField(serializers.CharField):
+    """A JSON string, as it was sent: not trimmed, and no number or bool made into one.
+
+    DRF's own field trims, which changes passwords, and turns 123456 into "123456".
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        value: str = super().to_internal_value(data)
+        return value
+
+
+class PasswordField(ExactCharField):
+    """A password on its way in. Never on its way out."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("style", {"input_type": "password"})
+        super().__init__(write_only=True, max_length=128, **kwargs)
+
+
+class CredentialsSerializer(serializers.Serializer[None]):
+    """`email` or `username`, and `password`. Where both are sent, the e-mail counts."""
+
+    email = ExactCharField(required=False, max_length=254)
+    username = ExactCharField(required=False, max_length=50)
+    password = PasswordField()
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        if "email" not in attrs and "username" not in attrs:
+            raise serializers.ValidationError(
+                {"email": "Either email or username is needed."}, code="required"
+            )
+        return attrs

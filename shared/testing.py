@@ -1,0 +1,168 @@
+"""A pytest plugin for services: `-p shared.testing`.
+
+Gives the suite the database's owner role, which may create the test database, and
+fixtures to call a service as anybody, as another service, or with any token.
+"""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    generate_private_key,
+)
+
+TokenMaker = Callable[..., str]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Before Django's settings are read: the owner role, from `.env.migrate`.
+
+    A wrapper, since only those come before pytest-django's own hook.
+    """
+    owner = early_config.rootpath / ".env.migrate"
+    if "MIGRATION_DATABASE_URL" not in os.environ and owner.is_file():
+        import environ
+
+        environ.Env.read_env(owner)
+    yield
+
+
+@pytest.fixture
+def api_client() -> Any:
+    """Anybody: DRF's client, speaking JSON."""
+    from rest_framework.test import APIClient
+
+    return APIClient()
+
+
+@pytest.fixture
+def service_client(settings: Any) -> Callable[[str], Any]:
+    """Another service, by name: a client with the API key it is known by."""
+    from rest_framework.test import APIClient
+
+    def client(name: str) -> APIClient:
+        key = dict(settings.INTERNAL_API_KEYS)[name]
+        return APIClient(headers={"X-Internal-Api-Key": key})
+
+    return client
+
+
+@pytest.fixture(scope="session")
+def foreign_key() -> RSAPrivateKey:
+    """A key pair that no service trusts."""
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture(scope="session")
+def issuer_key() -> RSAPrivateKey:
+    """A key pair that the service under test is made to trust."""
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture
+def trusted_kid(issuer_key: RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The kid of `issuer_key`, which now is the one key of the issuer."""
+    from shared import keys
+
+    kid = keys.thumbprint(issuer_key.public_key())
+    monkeypatch.setattr(keys, "verifying_keys", lambda: {kid: issuer_key.public_key()})
+    signer = keys.SigningKey(kid, issuer_key)
+    monkeypatch.setattr(keys, "signing_key", lambda: signer)
+    return kid
+
+
+@pytest.fixture
+def make_token(
+    issuer_key: RSAPrivateKey, trusted_kid: str, settings: Any
+) -> Iterator[TokenMaker]:
+    """Makes tokens: good ones, and wrong in any way that is asked for.
+
+    `session` is what Redis says: "active", "revoked", or None for nothing. `headers` and
+    all other arguments replace members of header and payload; None leaves one out.
+    """
+    from shared import sessions
+
+    made: list[str] = []
+
+    def make(
+        session: str | None = "active",
+        key: Any = issuer_key,
+        algorithm: str = "RS256",
+        headers: dict[str, Any] | None = None,
+        **claims: Any,
+    ) -> str:
+        now = int(time.time())
+        payload: dict[str, Any] = {
+            "iss": settings.JWT_ISSUER,
+            "aud": settings.JWT_AUDIENCE,
+            "sub": str(uuid.uuid4()),
+            "sid": str(uuid.uuid4()),
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "exp": now + 300,
+            "token_type": "access",
+            "email": "ada@example.org",
+            "username": "ada",
+            "roles": ["editor"],
+        } | claims
+        payload = {name: value for name, value in payload.items() if value is not None}
+        if session is not None and "sid" in payload:
+            made.append(sessions.key(payload["sid"]))
+            state = "active" if session == "active" else "revoked:test"
+            sessions.connection().set(made[-1], state, ex=60)
+        head = {"kid": trusted_kid, "typ": "at+jwt"} | (headers or {})
+        return jwt.encode(payload, key, algorithm=algorithm, headers=head)
+
+    yield make
+    if made:
+        sessions.connection().delete(*made)
+
+
+@pytest.fixture
+def bearer(make_token: TokenMaker) -> Callable[..., Any]:
+    """A client whose access token is made by `make_token`."""
+    from rest_framework.test import APIClient
+
+    def client(**claims: Any) -> APIClient:
+        return APIClient(headers={"Authorization": f"Bearer {make_token(**claims)}"})
+
+    return client
+
+
+@pytest.fixture
+def redis_round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Bytes of each write to Redis from here on: `len()` of it is the round trips.
+
+    A pipeline is one write and one round trip. Connecting is not counted.
+    """
+    from redis.connection import AbstractConnection
+
+    from shared import sessions
+
+    sessions.connection().ping()
+    sent: list[int] = []
+    send = AbstractConnection.send_packed_command
+
+    def counted(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
+        sent.append(len(command))
+        return send(self, command, *args, **kwargs)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
+    return sent
+
+
+@pytest.fixture(autouse=True)
+def _fresh_breaker() -> Iterator[None]:
+    """What one test breaks is not broken for the next."""
+    from shared import sessions
+
+    sessions.breaker.succeeded()
+    yield
+    sessions.breaker.succeeded()
