@@ -74,7 +74,7 @@ class JWTAuthentication(BaseAuthentication):
         claims = tokens.decode(token, "access")
         check_session(claims["sid"], token)
         user = TokenUser.from_claims(claims)
-        request._request.caller = str(user.id)
+        request._request.caller = str(user.id)  # type: ignore[attr-defined]
         return user, claims
 
     def authenticate_header(self, request: Request) -> str:
@@ -126,7 +126,7 @@ class APIKeyAuthentication(BaseAuthentication):
                 name = caller
         if name is None:
             raise ServiceAuthFailed
-        request._request.caller = f"service:{name}"
+        request._request.caller = f"service:{name}"  # type: ignore[attr-defined]
         return Service(name), None
 
     def authenticate_header(self, request: Request) -> str:

@@ -55,7 +55,7 @@ RETRIES = OneRetry(
 )
 
 
-class ServiceRefused(Exception):  # noqa: N818 - an answer, not a fault
+class ServiceRefused(Exception):
     """A 4xx of a service of ours, by its `code`."""
 
     def __init__(self, code: str) -> None:

@@ -1,8 +1,9 @@
-"""PostgreSQL connections that give up: a server that stands still is a 503, not a wait."""
+"""PostgreSQL connections that give up: a server that stands still is a 503."""
 
 from typing import Any
 
 from psycopg import Connection, OperationalError, errors
+from psycopg.abc import RV, PQGen
 
 CONNECT_TIMEOUT = 3  # seconds, libpq's
 POOL_TIMEOUT = 3.0  # seconds to wait for a connection of the pool
@@ -23,10 +24,12 @@ class BoundedConnection(Connection[Any]):
     swallows packets, would keep a thread for ever.
     """
 
-    def wait(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    def wait(
+        self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None
+    ) -> RV:
         """As psycopg's; raises OperationalError when the time is over."""
         try:
-            return super().wait(*args, timeout=timeout or ANSWER_TIMEOUT, **kwargs)
+            return super().wait(gen, interval, timeout or ANSWER_TIMEOUT)
         except errors._WaitTimeout as exc:
             # An answer that came now would be taken for the next statement's.
             self.pgconn.finish()
@@ -36,8 +39,8 @@ class BoundedConnection(Connection[Any]):
 def options(threads: int) -> dict[str, Any]:
     """Django's OPTIONS for the application role: pool and limits.
 
-    The pool has a connection for every thread of a worker and one to spare (the sweep's),
-    so no request waits for another's.
+    The pool has a connection for every thread of a worker and one to spare (the
+    sweep's), so no request waits for another's.
     """
     return {
         "connect_timeout": CONNECT_TIMEOUT,

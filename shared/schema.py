@@ -45,7 +45,7 @@ class ProblemSerializer(serializers.Serializer[None]):
     detail = serializers.CharField(help_text="For people.")
     code = serializers.ChoiceField(sorted(CODES), help_text="For programs.")
     request_id = serializers.CharField(help_text="Finds the request in the logs.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]
         child=FieldErrorSerializer(many=True),
         required=False,
         help_text="For validation_error: field to its errors.",

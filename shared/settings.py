@@ -146,4 +146,9 @@ JWT_LEEWAY = env.int("JWT_LEEWAY", default=10)  # seconds between two clocks
 JWT_PUBLIC_KEYS_DIR = env.folder("JWT_PUBLIC_KEYS_DIR")
 ACCESS_TOKEN_LIFETIME = env.int("ACCESS_TOKEN_LIFETIME", default=300)  # seconds
 
+# Who may call, and with which key. What this service calls, and with which key.
 INTERNAL_API_KEYS = env.api_keys("INTERNAL_API_KEYS")
+AUTH_SERVICE_URL = env.str("AUTH_SERVICE_URL", default="")
+AUTH_SERVICE_API_KEY = env.str("AUTH_SERVICE_API_KEY", default="")
+USERS_SERVICE_URL = env.str("USERS_SERVICE_URL", default="")
+USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY", default="")

@@ -84,8 +84,8 @@ def make_token(
 ) -> Iterator[TokenMaker]:
     """Makes tokens: good ones, and wrong in any way that is asked for.
 
-    `session` is what Redis says: "active", "revoked", or None for nothing. `headers` and
-    all other arguments replace members of header and payload; None leaves one out.
+    `session` is what Redis says: "active", "revoked", or None for nothing. `headers`
+    and all other arguments replace members of header and payload; None leaves one out.
     """
     from shared import sessions
 

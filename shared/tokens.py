@@ -12,8 +12,8 @@ from django.conf import settings
 from shared import keys
 from shared.exceptions import TokenExpired, TokenInvalid, TokenNotYetValid
 
-# Explicit typing (RFC 8725 section 3.11): header `typ` by claim `token_type`. The access
-# token's is RFC 9068's; nothing is registered for refresh tokens, so that one is ours.
+# Explicit typing (RFC 8725 section 3.11): header `typ` by claim `token_type`. That of
+# access tokens is RFC 9068's; none is registered for refresh tokens, so it is ours.
 TYPES = {"access": "at+jwt", "refresh": "rt+jwt"}
 REQUIRED_CLAIMS = ["iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type"]
 

@@ -42,7 +42,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return next(self.execute(statements.OPEN, parameters))
 
     def rotate(self, sid: UUID, jti: UUID, epoch: int) -> "Session | None":
-        """Give a session a new refresh token in place of `jti`, at most once per leeway.
+        """Replace the refresh token `jti` of a session, at most once per leeway.
 
         None: nothing was changed, and the row says why. Of any number of callers one
         wins (RFC 9700 section 4.14.2).
@@ -65,7 +65,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def revoke_below(
         self, user_id: UUID, epoch: int, reason: str, keep: UUID | None
     ) -> list["Session"]:
-        """End a user's sessions of an older epoch, but `keep`; those that were ended."""
+        """End a user's sessions of an older epoch, but `keep`; return the ended."""
         parameters = {
             "user_id": user_id,
             "epoch": epoch,
@@ -118,6 +118,8 @@ class Session(models.Model):
     revoked_reason = models.CharField(max_length=32, default="")
     user_agent = models.CharField(max_length=256, default="")
     ip = models.GenericIPAddressField(null=True)
+
+    clock: datetime  # annotated by `with_clock`
 
     objects = SessionQuerySet.as_manager()
 

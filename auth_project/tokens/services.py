@@ -71,12 +71,13 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
 def refresh(text: str, client: Client, arrived: float) -> Grant:
     """Continue a session with its refresh token; `arrived` is the request's, monotonic.
 
-    The user is asked for before the row is touched: no lock is held during the call, and
-    no answer from the User Service means that nothing has changed. Raises TokenError
-    (the session is over, or this was no token), DependencyUnavailable, Overloaded.
+    The user is asked for before the row is touched: no lock is held during the call,
+    and no answer from the User Service means that nothing has changed. Raises
+    TokenError (the session is over, or this was no token), DependencyUnavailable,
+    Overloaded.
     """
     issued_at = int(time.time())
-    token = RefreshToken(text)
+    token = RefreshToken.parse(text)
     user = users_client().get(UUID(token["sub"]))
     if user is None:
         end_session(token["sid"], "user_gone")
@@ -125,8 +126,8 @@ def is_direct_predecessor(
 ) -> bool:
     """Whether `token` was superseded by the last rotation, within the leeway.
 
-    Measured to the request's arrival: one that waited for the User Service or for a lock
-    is not late. No older ancestor ever counts (django-oauth-toolkit #1617).
+    Measured to the request's arrival: one that waited for the User Service or for a
+    lock is not late. No older ancestor ever counts (django-oauth-toolkit #1617).
     """
     if str(session.previous_jti) != token["jti"] or not settings.REFRESH_REUSE_LEEWAY:
         return False
@@ -143,7 +144,7 @@ def log_out(text: str | None) -> None:
     cookie to try again (RFC 7009 section 2.2.1).
     """
     try:
-        token = SpentRefreshToken(text or "")
+        token = SpentRefreshToken.parse(text or "")
     except TokenError:
         return
     token.blacklist("logout")

@@ -42,7 +42,8 @@ RETURNING *
 REVOKE = """
 UPDATE tokens_session
 SET revoked_at = coalesce(revoked_at, clock_timestamp()),
-    revoked_reason = CASE WHEN revoked_at IS NULL THEN %(reason)s ELSE revoked_reason END
+    revoked_reason =
+        CASE WHEN revoked_at IS NULL THEN %(reason)s ELSE revoked_reason END
 WHERE id = %(id)s
 RETURNING *
 """

@@ -90,6 +90,11 @@ class RefreshToken(simplejwt.RefreshToken):
     access_token_class = AccessToken
 
     @classmethod
+    def parse(cls, text: str) -> Self:
+        """The token that `text` is. Raises TokenError."""
+        return cls(text)  # type: ignore[arg-type] # simplejwt means the encoded token
+
+    @classmethod
     def current(cls, session: Session) -> Self:
         """The refresh token that `session` has now."""
         token = cls()
@@ -115,7 +120,7 @@ class RefreshToken(simplejwt.RefreshToken):
         if sessions.is_active(self["sid"]) is False:
             raise TokenRevoked
 
-    def blacklist(self, reason: str = "blacklisted") -> None:
+    def blacklist(self, reason: str = "blacklisted") -> None:  # type: ignore[override]
         """End the session of this token: the row first, then the key."""
         end_session(self["sid"], reason)
 

@@ -108,7 +108,7 @@ class RefreshView(CookieView):
     )
     def post(self, request: Request) -> Response:
         text = cookies.read(request)
-        arrived = request._request.started
+        arrived = request._request.started  # type: ignore[attr-defined]
         return grant_response(services.refresh(text, client_of(request), arrived))
 
 
