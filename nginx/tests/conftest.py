@@ -1,0 +1,45 @@
+"""Fixtures of the whole system: a running stack, and people who use it."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from people import Person
+from system import System
+
+
+@pytest.fixture(scope="session")
+def system() -> System:
+    """The stack, up; it stays up for the next run."""
+    running = System(os.environ.get("MEMO_STACK", "test"))
+    running.up()
+    return running
+
+
+@pytest.fixture
+def healthy(system: System) -> Iterator[System]:
+    """The stack, for tests that break it: checked to be whole again afterwards."""
+    yield system
+    assert system.status()["state"] == "ready"
+
+
+@pytest.fixture
+def register(system: System) -> Callable[[], Person]:
+    """Makes people with an account."""
+
+    def make() -> Person:
+        person = Person(system)
+        response = person.register()
+        assert response.status_code == 201, response.text
+        return person
+
+    return make
+
+
+@pytest.fixture
+def person(register: Callable[[], Person]) -> Person:
+    """Somebody who is logged in."""
+    ada = register()
+    response = ada.log_in()
+    assert response.status_code == 200, response.text
+    return ada

@@ -1,0 +1,181 @@
+"""The stack under test: its addresses and secrets, and a hand on every process."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = Path(__file__).parent / "settings"
+DATABASES = ("auth-db", "users-db")
+SERVICES = ("auth", "users")
+
+
+class System:
+    """The named stack `test` of this checkout, started by the project's own script."""
+
+    def __init__(self, stack: str) -> None:
+        self.stack = stack
+        self.state = ROOT / ".run" / "stacks" / stack
+
+    # ---- The command line ----------------------------------------------------
+
+    def run(self, *words: str, timeout: float = 300) -> str:
+        """`./manage_all.sh` for this stack; what it printed."""
+        done = subprocess.run(
+            ["./manage_all.sh", *words],
+            cwd=ROOT,
+            env={**os.environ, "MEMO_STACK": self.stack},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def up(self) -> None:
+        """Running, with the settings of the suite."""
+        if self.configure():
+            self.run("down")
+        self.run("up")
+
+    def configure(self) -> bool:
+        """Write what the suite sets; whether anything was new."""
+        changed = False
+        for source in SETTINGS.glob("*.env"):
+            target = self.state / "env" / source.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            text = target.read_text() if target.exists() else ""
+            wanted = [line for line in source.read_text().splitlines() if "=" in line]
+            missing = [line for line in wanted if line not in text.splitlines()]
+            if missing:
+                names = tuple(line.partition("=")[0] + "=" for line in missing)
+                kept = [x for x in text.splitlines() if not x.startswith(names)]
+                target.write_text("\n".join([*kept, *missing]) + "\n")
+                changed = True
+        return changed
+
+    def status(self) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.run("status", "--json"))
+        return answer
+
+    # ---- Addresses and secrets -----------------------------------------------
+
+    def settings(self, name: str) -> dict[str, str]:
+        """The env file `name` of the stack."""
+        lines = (self.state / "env" / f"{name}.env").read_text().splitlines()
+        pairs = (line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+        return dict(pairs)
+
+    def secret(self, name: str) -> str:
+        return (self.state / "secrets" / name).read_text().strip()
+
+    def api_key(self, service: str) -> str:
+        """A key that `service` accepts: its one caller's."""
+        return self.secret(f"{service}_internal_api_keys").partition("=")[2]
+
+    @cached_property
+    def gateway_url(self) -> str:
+        url: str = self.status()["url"]
+        return url
+
+    @cached_property
+    def auth_url(self) -> str:
+        return self.settings("users")["AUTH_SERVICE_URL"]
+
+    @cached_property
+    def users_url(self) -> str:
+        return self.settings("auth")["USERS_SERVICE_URL"]
+
+    def redis(self, user: str = "admin") -> redis.Redis:
+        path = urlsplit(self.settings("auth")["REDIS_URL"]).path
+        name = "redis_admin_password" if user == "admin" else f"{user}_redis_password"
+        client: redis.Redis = redis.Redis(
+            unix_socket_path=path,
+            username=user,
+            password=self.secret(name),
+            socket_timeout=2,
+            decode_responses=True,
+        )
+        return client
+
+    def query(self, service: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows from a service's database, as its application role."""
+        url = urlsplit(self.settings(service)["DATABASE_URL"])
+        folder, _, name = url.path.rpartition("/")
+        with psycopg.connect(
+            host=folder.replace("//", "/", 1),
+            dbname=name,
+            user=url.username,
+            password=self.secret(f"{service}_db_app_password"),
+            connect_timeout=3,
+        ) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def log(self, process: str) -> str:
+        return (self.state / "log" / f"{process}.log").read_text(errors="replace")
+
+    # ---- Faults --------------------------------------------------------------
+
+    @contextmanager
+    def stopped(self, *processes: str) -> Iterator[None]:
+        """Without these processes; healthy again afterwards."""
+        for process in processes:
+            self.run("stop", process)
+        try:
+            yield
+        finally:
+            for process in processes:
+                self.run("start", process)
+
+    @contextmanager
+    def paused(self, *processes: str) -> Iterator[None]:
+        """With these processes standing still: they are there and say nothing."""
+        pids = [pid for process in processes for pid in self.family(process)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    def family(self, process: str) -> list[int]:
+        """Pids of a process and of all its descendants."""
+        found = [self.status()["processes"][process]["pid"]]
+        parents = {
+            int(stat.parent.name): parent_of(stat)
+            for stat in Path("/proc").glob("[0-9]*/stat")
+        }
+        for pid in found:
+            found += [child for child, parent in parents.items() if parent == pid]
+        return found
+
+
+def parent_of(stat: Path) -> int:
+    """Parent's pid by proc(5); 0 where the process has just ended."""
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def eventually(condition: Any, seconds: float, what: str) -> float:
+    """Wait until `condition()`; how long it took. Fails after `seconds`."""
+    started = time.monotonic()
+    while not condition():
+        passed = time.monotonic() - started
+        assert passed < seconds, f"{what}: not within {seconds} s"
+        time.sleep(0.05)
+    return time.monotonic() - started
