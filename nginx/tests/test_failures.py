@@ -22,7 +22,7 @@ WORKS, FAILS, VARIES = 200, 503, 0
 class Row:
     """Expected statuses while `away` are away.
 
-    `verify` and `me` are asked twice: while Redis has the session's key, and without it.
+    `verify` and `me` are asked twice: while Redis has the session's key, and without.
     """
 
     away: tuple[str, ...]
@@ -149,7 +149,7 @@ def assert_promises_to_return(name: str, answer: Response) -> None:
 def assert_heals(
     system: System, ada: Person, newcomer: Person, was_logged_out: bool
 ) -> None:
-    """Within ten seconds, and nobody restarted a service: sessions go on or are over."""
+    """Within ten seconds and without a restart: sessions go on, or are over."""
     eventually(lambda: whole_job(system), 10, "the main job")
     if was_logged_out:
         assert code_of(ada.me()) == "token_revoked"
