@@ -7,14 +7,14 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from stub_service import Stub
 
 ROOT = Path(__file__).resolve().parents[2]
 RENDER = ROOT / "nginx" / "render.py"
@@ -29,7 +29,9 @@ UNLIMITED = {
 def find_nginx() -> str:
     """MEMO_NGINX, one that the native stack unpacked, or the system's."""
     unpacked = sorted((ROOT / ".run" / "engines").glob("**/nginx"))
-    programs = [file for file in unpacked if file.is_file() and os.access(file, os.X_OK)]
+    programs = [
+        file for file in unpacked if file.is_file() and os.access(file, os.X_OK)
+    ]
     places = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
     found = os.environ.get("MEMO_NGINX") or shutil.which("nginx", path=places)
     if not found and not programs:
@@ -59,66 +61,6 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.body)
-
-
-class Stub(ThreadingHTTPServer):
-    """A service that answers what it got, or whatever `answer` writes."""
-
-    daemon_threads = True
-
-    def __init__(self, name: str) -> None:
-        super().__init__(("127.0.0.1", 0), StubHandler)
-        self.name = name
-        self.answer: Callable[[StubHandler], None] | None = None
-        self.requests = 0
-        self.connections = 0
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that go away are part of the tests."""
-
-
-class StubHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Stub
-
-    def setup(self) -> None:
-        self.server.connections += 1
-        super().setup()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def echo(self) -> None:
-        self.server.requests += 1
-        length = int(self.headers.get("Content-Length") or 0)
-        self.body = self.rfile.read(length)
-        if self.server.answer:
-            self.server.answer(self)
-            return
-        seen = {
-            "service": self.server.name,
-            "method": self.command,
-            "path": self.path,
-            "headers": self.headers.items(),
-            "length": length,
-        }
-        self.reply(200, {"Content-Type": "application/json"}, json.dumps(seen).encode())
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = echo
-
-    def reply(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
 
 @dataclass
@@ -159,10 +101,15 @@ class Gateway:
                 pass
         return received
 
-    @property
-    def access_log(self) -> list[dict[str, Any]]:
-        text = (self.folder / "access.log").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+    def access_log_of(self, requests: int) -> list[dict[str, Any]]:
+        """The log's objects; a line comes when the connection has lingered out."""
+        lines: list[str] = []
+        deadline = time.monotonic() + 10
+        while len(lines) < requests and time.monotonic() < deadline:
+            time.sleep(0.05)
+            text = (self.folder / "access.log").read_text(encoding="utf-8")
+            lines = text.splitlines()
+        return [json.loads(line) for line in lines]
 
     @property
     def error_log(self) -> str:
@@ -176,7 +123,11 @@ def run_render(
     command += ["--state", str(folder / "state"), "--static", str(folder / "static")]
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
     return subprocess.run(
-        [*command, *options], env=clean | env, capture_output=True, text=True, check=False
+        [*command, *options],
+        env={**clean, **env},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

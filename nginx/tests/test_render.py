@@ -41,7 +41,7 @@ def rendered(folder: Path, env: dict[str, str], *options: str) -> str:
         ("GATEWAY_API_BURST", "0"),
         ("GATEWAY_CONNECTION_LIMIT", "-1"),
         ("GATEWAY_TLS_CERTIFICATE", "/nowhere.pem"),
-        ("GATEWAY_TLS_CERTIFICATE", '/tmp/"; x'),
+        ("GATEWAY_TLS_CERTIFICATE", '/run/"; x'),
         ("GATEWAY_ERROR_LOG_LEVEL", "debug"),
     ],
 )
@@ -133,7 +133,7 @@ def test_loopback_comes_with_ipv6_only_where_that_works(tmp_path: Path) -> None:
 
 
 def test_containers_listen_on_all_addresses(tmp_path: Path) -> None:
-    text = rendered(tmp_path, {"GATEWAY_BIND": "0.0.0.0"})
+    text = rendered(tmp_path, {"GATEWAY_BIND": "0.0.0.0"})  # noqa: S104
     assert re.findall(r"listen (\S+);", text) == ["0.0.0.0:8080"]
 
 
@@ -157,7 +157,7 @@ def test_names_are_looked_up_while_running_when_a_resolver_is_given(
         pytest.param({}, id="defaults"),
         pytest.param(
             {
-                "GATEWAY_BIND": "0.0.0.0",
+                "GATEWAY_BIND": "0.0.0.0",  # noqa: S104
                 "GATEWAY_SERVER_NAMES": "api.example.com,*.example.org,.example.net",
                 "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8,fd00::/8",
                 "GATEWAY_ADMIN_NETWORKS": "192.168.0.0/16",

@@ -1,0 +1,205 @@
+"""What reaches a service of a client's headers, and what an answer carries."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from gateway_rig import Answer, Gateway, running_gateway
+from stub_service import StubHandler
+
+# GW-02, and some that frameworks have obeyed at one time or another.
+FORGED = [
+    "X-Internal-Api-Key", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
+    "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Ssl", "Forwarded",
+    "X-Real-IP", "X-Request-ID", "X-User-Id", "X-Original-URL", "X-Rewrite-URL",
+    "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "Proxy",
+    "Script-Name", "Path-Info", "Remote-User", "X-Remote-User", "True-Client-IP",
+    "X-Scheme", "Via", "X-Accel-Redirect", "X-Sendfile-Type", "Accept-Encoding",
+    "TE", "Trailer", "Upgrade", "Range",
+]  # fmt: skip
+API_CSP = "default-src 'none'; frame-ancestors 'none'"
+PAGE_CSP = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(tmp_path_factory.mktemp("headers")) as running:
+        yield running
+
+
+@pytest.fixture
+def plain_stubs(gateway: Gateway) -> Iterator[None]:
+    yield
+    gateway.auth.answer = gateway.users.answer = None
+
+
+def seen(answer: Answer) -> dict[str, str]:
+    """The headers the stub got; a repeated one fails."""
+    headers = [(name.lower(), value) for name, value in answer.json()["headers"]]
+    assert len(headers) == len(dict(headers))
+    return dict(headers)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/users/me", "/admin/", "/api/v1/auth/refresh"]
+)
+@pytest.mark.parametrize("spell", [str, str.lower, lambda name: name.replace("-", "_")])
+def test_no_forged_header_reaches_a_service(
+    gateway: Gateway, path: str, spell: type[str]
+) -> None:
+    forged = {spell(name): "forged" for name in FORGED}
+    got = seen(gateway.request("GET", path, forged))
+    assert "forged" not in " ".join(got.values())
+
+
+def test_the_gateway_stamps_what_it_knows(gateway: Gateway) -> None:
+    answer = gateway.get("/api/v1/users/me", X_Request_ID="a" * 32)
+    got = seen(answer)
+    assert got["host"] == f"127.0.0.1:{gateway.port}"
+    assert got["x-forwarded-for"] == got["x-real-ip"] == "127.0.0.1"
+    assert got["x-forwarded-proto"] == "http"
+    assert re.fullmatch("[0-9a-f]{32}", got["x-request-id"])
+    assert got["x-request-id"] == answer.one("X-Request-ID")
+    assert got["x-request-id"] != "a" * 32
+
+
+def test_what_a_client_may_say_arrives(gateway: Gateway) -> None:
+    said = {
+        "Accept": "application/json", "Accept-Language": "de",
+        "Access-Control-Request-Headers": "authorization",
+        "Access-Control-Request-Method": "POST", "Content-Type": "application/json",
+        "If-None-Match": '"x"', "Origin": "https://app.example.com",
+        "Referer": "https://app.example.com/", "Sec-Fetch-Site": "same-site",
+        "User-Agent": "suite", "X-CSRFToken": "t",
+    }  # fmt: skip
+    got = seen(gateway.request("POST", "/api/v1/auth/login", said, b"{}"))
+    for name, value in said.items():
+        assert got[name.lower()] == value
+    assert got["content-length"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("path", "passed"),
+    [
+        ("/api/v1/auth/login", {"cookie"}),
+        ("/api/v1/auth/refresh/", {"cookie"}),
+        ("/api/v1/auth/logout", {"cookie"}),
+        ("/api/v1/auth/docs", set()),
+        ("/api/v1/auth/openapi.json", set()),
+        ("/api/v1/auth/health/ready", set()),
+        ("/.well-known/jwks.json", set()),
+        ("/api/v1/users/", set()),
+        ("/api/v1/users/me", {"authorization"}),
+        ("/api/v1/users/docs", set()),
+        ("/admin/", {"cookie"}),
+        ("/admin/login/", {"cookie"}),
+    ],
+)
+def test_credentials_go_only_where_they_are_used(
+    gateway: Gateway, path: str, passed: set[str]
+) -> None:
+    credentials = {"Cookie": "refresh_token=x", "Authorization": "Bearer x"}
+    got = seen(gateway.request("POST", path, credentials))
+    assert got.keys() & {"cookie", "authorization"} == passed
+
+
+def test_two_cookies_of_one_name_both_arrive(gateway: Gateway) -> None:
+    """The service refuses them (COOK-08); the gateway must not choose one."""
+    received = gateway.raw(
+        b"POST /api/v1/auth/refresh HTTP/1.1\r\nHost: localhost\r\nCookie: t=1\r\n"
+        b"Cookie: t=2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
+    assert b'["Cookie", "t=1; t=2"]' in received
+
+
+@pytest.mark.parametrize(
+    ("path", "csp", "referrer"),
+    [
+        ("/api/v1/auth/login", API_CSP, "no-referrer"),
+        ("/api/v1/users/me", API_CSP, "no-referrer"),
+        ("/.well-known/jwks.json", API_CSP, "no-referrer"),
+        ("/nowhere", API_CSP, "no-referrer"),
+        ("/admin", PAGE_CSP, "same-origin"),
+        ("/admin/", PAGE_CSP, "same-origin"),
+        ("/api/v1/auth/docs", PAGE_CSP, "same-origin"),
+        ("/api/v1/users/docs/", PAGE_CSP, "same-origin"),
+    ],
+)
+@pytest.mark.usefixtures("plain_stubs")
+def test_security_headers_come_once_and_by_route(
+    gateway: Gateway, path: str, csp: str, referrer: str
+) -> None:
+    def like_django(handler: StubHandler) -> None:
+        names = (
+            "X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy",
+            "Content-Security-Policy", "Strict-Transport-Security", "X-Request-ID",
+            "Cross-Origin-Resource-Policy", "X-Powered-By",
+        )  # fmt: skip
+        handler.reply(200, dict.fromkeys(names, "of the service"))
+
+    gateway.auth.answer = gateway.users.answer = like_django
+    answer = gateway.get(path)
+    assert "of the service" not in dict(answer.headers).values()
+    assert answer.one("Content-Security-Policy").startswith(csp)
+    assert "frame-ancestors 'none'" in answer.one("Content-Security-Policy")
+    assert answer.one("Referrer-Policy") == referrer
+    assert answer.one("X-Content-Type-Options") == "nosniff"
+    assert answer.one("X-Frame-Options") == "DENY"
+    assert answer.one("Cross-Origin-Resource-Policy") == "same-origin"
+    assert answer.one("Cache-Control") == "no-store"
+    assert re.fullmatch("[0-9a-f]{32}", answer.one("X-Request-ID"))
+    assert answer.one("Server") == "nginx"
+    assert not answer.all("Strict-Transport-Security")
+    names = [name.lower() for name, _ in answer.headers]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 404, 409, 429, 500, 503])
+@pytest.mark.usefixtures("plain_stubs")
+def test_an_answer_of_a_service_passes_untouched(gateway: Gateway, status: int) -> None:
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Cache-Control": "public, max-age=300",
+        "WWW-Authenticate": 'Bearer realm="api"', "Retry-After": "17",
+        "Allow": "POST, OPTIONS", "Location": "http://users/api/v1/users/me",
+        "Vary": "Origin", "Access-Control-Allow-Origin": "https://app.example.com",
+        "Set-Cookie": "refresh_token=x; Path=/api/v1/auth; HttpOnly; SameSite=Strict",
+    }  # fmt: skip
+    body = b'{"code": "of the service"}'
+    gateway.auth.answer = lambda handler: handler.reply(status, headers, body)
+    answer = gateway.request("POST", "/api/v1/auth/refresh")
+    assert (answer.status, answer.body) == (status, body)
+    for name, value in headers.items():
+        assert answer.one(name) == value
+
+
+@pytest.mark.usefixtures("plain_stubs")
+def test_a_service_cannot_make_the_gateway_fetch_something_else(
+    gateway: Gateway,
+) -> None:
+    forged = {"X-Accel-Redirect": "/admin/"}
+    gateway.auth.answer = lambda handler: handler.reply(200, forged, b"own")
+    before = gateway.users.requests
+    answer = gateway.get("/api/v1/auth/health/live")
+    assert (answer.body, gateway.users.requests) == (b"own", before)
+
+
+def test_only_a_trusted_proxy_may_name_the_client_and_its_scheme(
+    gateway: Gateway, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    said = {"X-Forwarded-For": "8.8.8.8, 203.0.113.7", "X-Forwarded-Proto": "https"}
+    got = seen(gateway.request("GET", "/api/v1/users/me", said))
+    assert (got["x-forwarded-for"], got["x-forwarded-proto"]) == ("127.0.0.1", "http")
+
+    trusting = {"GATEWAY_TRUSTED_PROXIES": "127.0.0.0/8"}
+    with running_gateway(tmp_path_factory.mktemp("proxies"), trusting) as behind:
+        answer = behind.request("GET", "/api/v1/users/me", said)
+        assert seen(answer)["x-forwarded-for"] == "203.0.113.7"
+        assert seen(answer)["x-real-ip"] == "203.0.113.7"
+        assert seen(answer)["x-forwarded-proto"] == "https"
+        hsts = "max-age=31536000; includeSubDomains"
+        assert answer.one("Strict-Transport-Security") == hsts
+        odd = behind.get("/api/v1/users/me", X_Forwarded_Proto="gopher")
+        assert seen(odd)["x-forwarded-proto"] == "http"

@@ -1,0 +1,197 @@
+"""Limits, bodies, connections and logs under a real Nginx."""
+
+import http.client
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gateway_rig import Gateway, running_gateway
+from stub_service import StubHandler
+
+LOGIN, REGISTER, REFRESH = (
+    "/api/v1/auth/login",
+    "/api/v1/users/",
+    "/api/v1/auth/refresh",
+)
+ME = "/api/v1/users/me"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(tmp_path_factory.mktemp("limits")) as running:
+        yield running
+
+
+def statuses(gateway: Gateway, method: str, path: str, times: int) -> Counter[int]:
+    return Counter(gateway.request(method, path).status for _ in range(times))
+
+
+@pytest.mark.parametrize(
+    ("limit", "path"),
+    [
+        ("LOGIN", LOGIN), ("LOGIN", f"{LOGIN}/"), ("LOGIN", "/admin/login/"),
+        ("REGISTER", REGISTER), ("REGISTER", REGISTER[:-1]), ("REFRESH", REFRESH),
+    ],
+)  # fmt: skip
+def test_a_limited_route_refuses_with_429_and_retry_after(
+    tmp_path: Path, limit: str, path: str
+) -> None:
+    env = {f"GATEWAY_{limit}_RATE": "3r/m", f"GATEWAY_{limit}_BURST": "2"}
+    with running_gateway(tmp_path, env) as gateway:
+        assert statuses(gateway, "POST", path, 6) == {200: 3, 429: 3}
+        assert gateway.auth.requests + gateway.users.requests == 3
+        answer = gateway.request("POST", path)
+        assert answer.one("Content-Type") == "application/problem+json"
+        assert answer.json()["code"] == "rate_limited"
+        assert answer.one("Retry-After") == "20"
+        assert answer.one("Cache-Control") == "no-store"
+        # Only the act itself counts: not a preflight, not another route.
+        assert statuses(gateway, "OPTIONS", path, 5) == {200: 5}
+        assert statuses(gateway, "GET", path, 5) == {200: 5}
+        assert statuses(gateway, "GET", ME, 5) == {200: 5}
+
+
+def test_the_general_limit_covers_every_proxied_route(tmp_path: Path) -> None:
+    env = {"GATEWAY_API_RATE": "1r/m", "GATEWAY_API_BURST": "3"}
+    with running_gateway(tmp_path, env) as gateway:
+        paths = [
+            ME,
+            "/admin/",
+            "/api/v1/auth/docs",
+            "/.well-known/jwks.json",
+            ME,
+            LOGIN,
+        ]
+        found = [gateway.get(path).status for path in paths]
+        assert found == [200, 200, 200, 200, 429, 429]
+
+
+def test_the_default_limits_are_those_of_the_documents(tmp_path: Path) -> None:
+    names = {
+        f"GATEWAY_{name}_{kind}": ""
+        for name in ("LOGIN", "REGISTER", "REFRESH", "API")
+        for kind in ("RATE", "BURST")
+    }
+    with running_gateway(tmp_path, names) as gateway:
+        assert statuses(gateway, "POST", LOGIN, 14)[429] in {2, 3}
+        assert statuses(gateway, "POST", REGISTER, 8)[429] in {1, 2}
+
+
+def test_a_client_is_an_address_or_an_ipv6_network_of_64_bits(tmp_path: Path) -> None:
+    env = {
+        "GATEWAY_TRUSTED_PROXIES": "127.0.0.1",
+        "GATEWAY_LOGIN_RATE": "1r/m",
+        "GATEWAY_LOGIN_BURST": "1",
+    }
+    clients = [
+        ("203.0.113.1", 200), ("203.0.113.1", 200), ("203.0.113.1", 429),
+        ("203.0.113.2", 200),
+        ("2001:db8:0:1::1", 200), ("2001:db8:0:1:ffff:ffff:ffff:ffff", 200),
+        ("2001:db8:0:1:a0a:a0a:a0a:a0a", 429), ("2001:db8:0:2::1", 200),
+        ("::ffff:198.51.100.1", 200), ("::ffff:198.51.100.2", 200),
+        ("::ffff:198.51.100.3", 200),
+    ]  # fmt: skip
+    with running_gateway(tmp_path, env) as gateway:
+        for client, status in clients:
+            answer = gateway.request("POST", LOGIN, {"X-Forwarded-For": client})
+            assert answer.status == status, client
+
+
+def test_a_client_cannot_choose_the_address_it_is_counted_by(tmp_path: Path) -> None:
+    env = {"GATEWAY_LOGIN_RATE": "1r/m", "GATEWAY_LOGIN_BURST": "1"}
+    with running_gateway(tmp_path, env) as gateway:
+        found = [
+            gateway.request("POST", LOGIN, {"X-Forwarded-For": f"10.0.0.{n}"}).status
+            for n in range(4)
+        ]
+        assert found == [200, 200, 429, 429]
+
+
+def test_requests_at_once_are_limited(tmp_path: Path) -> None:
+    release = threading.Event()
+
+    def wait(handler: StubHandler) -> None:
+        release.wait(10)
+        handler.reply(200, {})
+
+    with running_gateway(tmp_path, {"GATEWAY_CONNECTION_LIMIT": "2"}) as gateway:
+        gateway.users.answer = wait
+        waiting = [threading.Thread(target=gateway.get, args=(ME,)) for _ in range(2)]
+        for thread in waiting:
+            thread.start()
+        while gateway.users.requests < 2:
+            time.sleep(0.01)
+        refused = gateway.get(ME)
+        release.set()
+        for thread in waiting:
+            thread.join()
+        assert (refused.status, refused.json()["code"]) == (429, "rate_limited")
+        assert gateway.get(ME).status == 200
+
+
+def test_an_api_body_may_have_16_kib_and_the_admin_a_mebibyte(gateway: Gateway) -> None:
+    for path, most in ((LOGIN, 16384), ("/admin/", 1 << 20)):
+        assert gateway.request("POST", path, body=b"x" * most).json()["length"] == most
+        assert gateway.request("POST", path, body=b"x" * (most + 1)).status == 413
+
+
+def test_a_big_body_reaches_a_slow_service_whole(gateway: Gateway) -> None:
+    """What does not fit into memory needs writable temp folders."""
+    got = []
+
+    def read_slowly(handler: StubHandler) -> None:
+        got.append(len(handler.body))
+        time.sleep(1)
+        handler.reply(200, {}, b"y" * (8 << 20))
+
+    gateway.users.answer = read_slowly
+    try:
+        answer = gateway.request("POST", "/admin/", body=b"x" * (1 << 20))
+    finally:
+        gateway.users.answer = None
+    assert got == [1 << 20]
+    assert len(answer.body) == 8 << 20
+
+
+def test_a_slow_client_does_not_hold_a_thread_of_the_service(gateway: Gateway) -> None:
+    before = gateway.auth.requests
+    head = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\n"
+    assert gateway.raw(head + b"Content-Length: 9\r\n\r\n{", wait=0.5) == b""
+    assert gateway.auth.requests == before
+
+
+def test_connections_to_a_service_are_kept(gateway: Gateway) -> None:
+    before = gateway.users.connections
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
+    for _ in range(50):
+        connection.request("GET", ME)
+        connection.getresponse().read()
+    connection.close()
+    assert gateway.users.connections - before <= 2
+
+
+def test_the_logs_hold_no_secret_and_one_object_per_line(tmp_path: Path) -> None:
+    secret = "canary-7d1f"
+    headers = {
+        "Cookie": secret, "Authorization": f"Bearer {secret}", "Referer": secret,
+        "X-Internal-Api-Key": secret,
+        "User-Agent": "tab\tquote\" \u202e".encode().decode("latin-1"),
+    }  # fmt: skip
+    with running_gateway(tmp_path, {"GATEWAY_LOGIN_BURST": "1"}) as gateway:
+        gateway.request("POST", f"{LOGIN}?token={secret}", headers, secret.encode())
+        gateway.users.shutdown()
+        gateway.users.server_close()
+        gateway.request("GET", f"{ME}?token={secret}", headers)
+        gateway.request("GET", f"/static/no?token={secret}", headers)
+        gateway.raw(f"GET /?{secret} HTTP/1.1\r\nHost: a b\r\n\r\n".encode())
+        log = gateway.access_log_of(4)
+        assert secret not in (tmp_path / "access.log").read_text()
+        assert secret not in gateway.error_log
+    assert [line["status"] for line in log] == [200, 503, 404, 400]
+    assert log[0]["path"] == LOGIN
+    assert log[1]["upstream_status"] == "502"
+    assert log[0]["user_agent"].isascii()
+    assert log[0].keys() >= {"time", "request_id", "client", "method", "seconds"}

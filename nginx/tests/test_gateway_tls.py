@@ -1,0 +1,70 @@
+"""The same port speaks TLS when certificates are named (GW-13)."""
+
+import http.client
+import json
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from gateway_rig import running_gateway
+from problems import check_problem
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    openssl = shutil.which("openssl")
+    if not openssl:
+        pytest.skip("no openssl program to make a certificate with")
+    file = tmp_path / "gateway.pem"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command += ["-keyout", str(file), "-out", str(tmp_path / "chain.pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    return file
+
+
+def test_tls_has_hsts_and_refuses_plain_http(tmp_path: Path, certificate: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text(
+        "GATEWAY_TLS_CERTIFICATE=chain.pem\n"
+        f"GATEWAY_TLS_CERTIFICATE_KEY={certificate}\n"
+    )
+    with running_gateway(tmp_path, {}, f"--env-file={env_file}") as gateway:
+        context = ssl.create_default_context(cafile=tmp_path / "chain.pem")
+        connection = http.client.HTTPSConnection(
+            "localhost", gateway.port, context=context, timeout=10
+        )
+        connection.request("GET", "/api/v1/users/me")
+        response = connection.getresponse()
+        headers = dict(json.loads(response.read())["headers"])
+        connection.close()
+        assert headers["X-Forwarded-Proto"] == "https"
+        hsts = "max-age=31536000; includeSubDomains"
+        assert response.getheader("Strict-Transport-Security") == hsts
+
+        plain = gateway.get("/api/v1/users/me")
+        check_problem(plain, 426, "upgrade_required")
+        assert plain.one("Upgrade") == "TLS/1.2, HTTP/1.1"
+        assert "upgrade" in plain.all("Connection")
+        assert gateway.users.requests == 1
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2", "1.3"])
+def test_tls_begins_with_1_2(tmp_path: Path, certificate: Path, version: str) -> None:
+    env = {
+        "GATEWAY_TLS_CERTIFICATE": str(tmp_path / "chain.pem"),
+        "GATEWAY_TLS_CERTIFICATE_KEY": str(certificate),
+    }
+    openssl = [shutil.which("openssl") or "", "s_client", "-brief", "-connect"]
+    flag = f"-tls{version.replace('.', '_')}"
+    with running_gateway(tmp_path, env) as gateway:
+        done = subprocess.run(
+            [*openssl, f"127.0.0.1:{gateway.port}", flag, "-cipher", "ALL@SECLEVEL=0"],
+            input="", capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    if version == "1.1":
+        assert "alert protocol version" in done.stderr
+    else:
+        assert f"Protocol version: TLSv{version}" in done.stderr
