@@ -1,5 +1,6 @@
 """RFC 9457 problem details: how every error leaves a service."""
 
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -15,9 +16,10 @@ from shared.exceptions import (
     Forbidden,
     PayloadTooLarge,
     TokenMissing,
+    Unavailable,
     error_headers,
 )
-from shared.log import request_id
+from shared.log import dependency_logger, request_id
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -112,9 +114,7 @@ def problem_response(status: int, code: str, detail: str) -> HttpResponse:
 
 
 def log_dependency(exc: Exception) -> None:
-    """One line about a dependency that failed; its message may hold data, so no."""
-    from shared.log import dependency_logger
-
+    """One line about a dependency that failed; not its message, which may hold data."""
     dependency_logger.error("%s", type(exc).__name__, extra={"event": "dependency"})
 
 
@@ -134,4 +134,11 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """handler500: a bug; or a database that is away, met outside of DRF's views."""
+    exc = sys.exc_info()[1]
+    known = translate(exc) if isinstance(exc, Exception) else None
+    if isinstance(known, Unavailable):
+        response = problem_response(503, known.default_code, str(known.detail))
+        response.headers.update(error_headers(known))
+        return response
     return problem_response(500, "internal_error", "Something went wrong on our side.")

@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 
 from shared.exceptions import CODES
-from shared.problems import MEDIA_TYPE
+from shared.problems import MEDIA_TYPE, problem
 
 # Codes by status, for what any operation may answer: Django, DRF or the gateway refuse
 # before a view is asked.
@@ -83,6 +83,4 @@ def response(status: int, codes: tuple[str, ...]) -> OpenApiResponse:
 
 
 def example(status: int, code: str) -> dict[str, Any]:
-    from shared.problems import problem
-
     return {**problem(status, code, CODES[code]), "request_id": "f3b1c0d29e4a4c1d"}
