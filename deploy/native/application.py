@@ -1,0 +1,77 @@
+"""The services themselves: how gunicorn and manage.py are started for each."""
+
+import shutil
+from collections.abc import Iterable
+
+from . import strays
+from .envfiles import read
+from .layout import Layout
+from .programs import Command, base_env, run
+from .services import Service
+
+# What gunicorn.conf.py reads from the environment; the services read their env file.
+SERVER_VARIABLES = ("BIND", "WEB_CONCURRENCY", "WEB_THREADS", "FORWARDED_ALLOW_IPS")
+
+
+def command(layout: Layout, service: Service) -> list[str]:
+    """As a module: the script in bin/ has a first line that long paths break."""
+    config = layout.root / "gunicorn.conf.py"
+    return [
+        *(str(layout.python), "-m", "gunicorn", "config.wsgi:application"),
+        *("--config", str(config), "--chdir", str(service.project)),
+    ]
+
+
+def server_env(layout: Layout, service: Service) -> dict[str, str]:
+    written = read(service.env_file(layout))
+    names = [name for name in SERVER_VARIABLES if written.get(name)]
+    mark = {strays.MARK: str(layout.state)}
+    return {**env(layout, service), **mark, **{name: written[name] for name in names}}
+
+
+def env(layout: Layout, service: Service) -> dict[str, str]:
+    """The environment of a program of this service on this stack.
+
+    Without the mark of strays: a command that a person runs must survive `down`.
+    """
+    found = {**base_env(layout), "PYTHONUNBUFFERED": "1"}
+    del found[strays.MARK]
+    if layout.stack:
+        found["ENV_FILE"] = str(service.env_file(layout))
+    return found
+
+
+def owner_env(layout: Layout, service: Service) -> dict[str, str]:
+    """For migrations and test runs alone: the role that owns the database."""
+    return read(service.migrate_env_file(layout))
+
+
+def migrate(layout: Layout, service: Service) -> None:
+    _manage(layout, service, "migrate", "--no-input", "--verbosity", "0")
+
+
+def collect_static(layout: Layout, services: Iterable[Service]) -> None:
+    """One folder for all; a fresh one, so that no removed file lives on."""
+    shutil.rmtree(layout.static, ignore_errors=True)
+    layout.static.mkdir(mode=0o700)
+    for service in services:
+        _manage(layout, service, "collectstatic", "--no-input", "--verbosity", "0")
+
+
+def make_keys(layout: Layout) -> bool:
+    """The key pair that signs tokens; True when there was none."""
+    if list((layout.keys / "private").glob("*.pem")):
+        return False
+    generate: Command = [layout.python, "-m", "shared.keys", "generate", layout.keys]
+    run(generate, env=base_env(layout), cwd=layout.base, what="Making the keys")
+    return True
+
+
+def _manage(layout: Layout, service: Service, *arguments: str) -> None:
+    command: Command = [layout.python, "manage.py", *arguments]
+    run(
+        command,
+        env={**env(layout, service), **owner_env(layout, service)},
+        cwd=service.project,
+        what=f"{service.name}: manage.py {arguments[0]}",
+    )

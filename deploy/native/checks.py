@@ -1,0 +1,133 @@
+"""`./manage_all.sh test`: every check and suite, on a stack of their own."""
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from . import layout as layouts
+from . import lifecycle, virtualenv
+from .envfiles import Setting, complete
+from .files import read_text, write_private
+from .layout import Layout
+from .problems import FAILED, USAGE, Problem
+from .services import discover
+from .suites import Suite, all_suites
+
+STACK = "test"
+AT_ONCE = 2
+# Suites send bursts that no person would; limits are tested apart, at low values.
+RATES = {
+    "LOGIN": ("60000r/m", "10000"),
+    "REGISTER": ("60000r/m", "10000"),
+    "REFRESH": ("60000r/m", "10000"),
+    "API": ("10000r/s", "10000"),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    name: str
+    passed: bool
+    seconds: float
+
+
+def run(primary: Layout, names: Sequence[str]) -> int:
+    """The named suites, or all. Exit status 0 only when every one passed."""
+    layout = layouts.of(primary.root, primary.stack or STACK)
+    # A port asked for is meant for the stack of the person, not for this one.
+    os.environ.pop("GATEWAY_PORT", None)
+    chosen = _choose(all_suites(layout, discover(layout.root)), names)
+    layout.make_folders()
+    _raise_limits(layout)
+    lifecycle.init(layout, virtualenv.DEV)
+    results = _run_at_once([suite for suite in chosen if _is_static(suite)])
+    others = [suite for suite in chosen if not _is_static(suite)]
+    try:
+        if any(suite.needs_stack for suite in others):
+            lifecycle.up(layout)
+        results += [_run_live(suite) for suite in others]
+    finally:
+        lifecycle.down(layout)
+    return _report(results)
+
+
+def _choose(suites: Sequence[Suite], names: Sequence[str]) -> list[Suite]:
+    known = {suite.name for suite in suites}
+    if unknown := [name for name in names if name not in known]:
+        raise Problem(
+            f"No suite {', '.join(unknown)}.",
+            hint=f"There are: {', '.join(suite.name for suite in suites)}",
+            code=USAGE,
+        )
+    return [suite for suite in suites if not names or suite.name in names]
+
+
+def _is_static(suite: Suite) -> bool:
+    """Reads the code alone; quick, silent, and safe to run beside another."""
+    return not suite.needs_stack and suite.name != "native"
+
+
+def _raise_limits(layout: Layout) -> None:
+    """Before the stack is configured, which keeps what it finds."""
+    wanted = []
+    for name, (rate, burst) in RATES.items():
+        wanted.append(Setting(f"GATEWAY_{name}_RATE", rate))
+        wanted.append(Setting(f"GATEWAY_{name}_BURST", burst))
+    path = layout.gateway_env
+    text = complete(read_text(path), wanted, "The stack of the suites.")
+    write_private(path, text)
+
+
+def _run_at_once(suites: Sequence[Suite]) -> list[Result]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(_run_quietly, suites))
+
+
+def _run_quietly(suite: Suite) -> Result:
+    """All steps, even after a failed one; their output in one piece."""
+    begun = time.monotonic()
+    texts, passed = [], True
+    for step in suite.steps():
+        done = subprocess.run(
+            list(map(str, step.command)),
+            cwd=step.cwd,
+            env=step.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        texts.append(done.stdout)
+        passed = passed and done.returncode == 0
+    print(f"== {suite.name}\n{''.join(texts).rstrip()}", flush=True)
+    return Result(suite.name, passed, time.monotonic() - begun)
+
+
+def _run_live(suite: Suite) -> Result:
+    """With its output as it comes: these take long, and people watch."""
+    print(f"== {suite.name}", flush=True)
+    begun = time.monotonic()
+    statuses = [
+        subprocess.run(
+            list(map(str, step.command)),
+            cwd=step.cwd,
+            env=step.env,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        ).returncode
+        for step in suite.steps()
+    ]
+    return Result(suite.name, not any(statuses), time.monotonic() - begun)
+
+
+def _report(results: Sequence[Result]) -> int:
+    print("== summary")
+    for result in results:
+        verdict = "passed" if result.passed else "FAILED"
+        print(f"  {result.name:<12} {verdict}  {result.seconds:6.1f} s")
+    return 0 if all(result.passed for result in results) else FAILED

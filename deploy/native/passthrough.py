@@ -1,0 +1,120 @@
+"""Any other word is a command of manage.py: in every service that knows it, or in
+the one that is named. `runserver` on a service's own port stands in for it."""
+
+import contextlib
+import os
+import re
+import selectors
+import socket
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from . import addresses, application, bringup, control, lifecycle
+from .layout import Layout
+from .problems import USAGE, Problem
+from .programs import run
+from .services import Service
+
+# What changes tables needs the role that owns them.
+OWNER_COMMANDS = {"migrate", "flush", "createcachetable", "test"}
+# A shell's variables reach the services, but not those that bend Python itself.
+UNWANTED = re.compile(r"PYTHON.*|DJANGO_SETTINGS_MODULE|VIRTUAL_ENV|MEMO_.*")
+
+
+def run_everywhere(
+    layout: Layout, services: Sequence[Service], arguments: Sequence[str]
+) -> int:
+    """The command in every service that knows it; the first bad exit status."""
+    lifecycle.ensure_initialised(layout)
+    with ThreadPoolExecutor() as pool:
+        known = list(pool.map(lambda service: _commands(layout, service), services))
+    chosen = [
+        service
+        for service, names in zip(services, known, strict=True)
+        if arguments[0] in names
+    ]
+    if not chosen:
+        raise Problem(
+            f"Neither ./manage_all.sh nor any service knows `{arguments[0]}`.",
+            hint="./manage_all.sh help",
+            code=USAGE,
+        )
+    statuses = []
+    for service in chosen:
+        print(f"== {service.name}", flush=True)
+        statuses.append(run_in(layout, service, arguments))
+    return next((status for status in statuses if status), 0)
+
+
+def run_in(layout: Layout, service: Service, arguments: Sequence[str]) -> int:
+    """The command in one service, at the terminal of the person who asked."""
+    lifecycle.ensure_initialised(layout)
+    words = list(arguments) or ["help"]
+    if words[0] == "runserver":
+        return _runserver(layout, service, words[1:])
+    status = _start(layout, service, words).wait()
+    if status and not bringup.is_running(layout):
+        print(f"memo: the stack is not running; start it: {layout.command} up")
+    return status
+
+
+def _runserver(layout: Layout, service: Service, arguments: Sequence[str]) -> int:
+    """Django's own server, which reloads changed code. On the port of the service's
+    gunicorn it takes that one's place, so that the gateway serves it."""
+    own = addresses.written_port(layout, service)
+    words = list(arguments)
+    if not any(not word.startswith("-") for word in words):
+        words.insert(0, f"{addresses.LOOPBACK}:{own}")
+    asked = next(word for word in words if not word.startswith("-"))
+    if asked.rpartition(":")[2] != own or not bringup.is_running(layout):
+        return _start(layout, service, ["runserver", *words]).wait()
+    with control.holding(layout, [service.name]) as wire:
+        print(f"memo: stands in for {service.name} until it ends", flush=True)
+        status = _wait(_start(layout, service, ["runserver", *words]), wire)
+    print(f"memo: {service.name} is back under the supervisor")
+    return status
+
+
+def _wait(process: subprocess.Popen[bytes], wire: socket.socket) -> int:
+    """Until the server ends, or the stack does: `down` leaves nothing behind."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(wire, selectors.EVENT_READ)
+        while process.poll() is None:
+            if selector.select(timeout=0.2):
+                _end(process)
+    return process.returncode
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+        return
+    process.kill()
+
+
+def _start(
+    layout: Layout, service: Service, words: Sequence[str]
+) -> subprocess.Popen[bytes]:
+    command = [str(layout.python), "manage.py", *words]
+    environment = env(layout, service, owner=words[0] in OWNER_COMMANDS)
+    return subprocess.Popen(command, env=environment, cwd=service.project)
+
+
+def env(layout: Layout, service: Service, *, owner: bool) -> dict[str, str]:
+    """The person's own environment first: a variable set for one call wins."""
+    inherited = {k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)}
+    found = {**inherited, **application.env(layout, service)}
+    found["PATH"] = inherited.get("PATH", found["PATH"])
+    return {**found, **application.owner_env(layout, service)} if owner else found
+
+
+def _commands(layout: Layout, service: Service) -> set[str]:
+    names = run(
+        [layout.python, "manage.py", "help", "--commands"],
+        env=application.env(layout, service),
+        cwd=service.project,
+        what=f"Asking {service.name} for its commands",
+    )
+    return set(names.split())

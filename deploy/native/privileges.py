@@ -1,0 +1,188 @@
+"""Root runs nothing here: whoever starts us as root, we become another user once, at
+the top, for everything. PostgreSQL refuses root, and one owner means no mixed files.
+"""
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from . import gateway, linux
+from .envfiles import read
+from .problems import MISSING, Problem
+from .programs import find
+from .services import discover
+
+SYSTEM_USER = "memo-run"
+PYTHONS = ("python3", "python3.14", "python3.13", "python3.12", "python3.11")
+WORKS = "import sys, ssl, ctypes, venv; sys.exit(sys.version_info < (3, 11))"
+# Of the caller's environment these mean root's own places.
+ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLORS")
+
+
+def become_ordinary(root: Path, arguments: list[str]) -> NoReturn:
+    """Start this command again as the user that runs everything."""
+    user = choose_user(root)
+    hand_over(root, user)
+    python = _find_python(user)
+    env = _environment(root, user)
+    _drop(user, low_ports=_wants_low_port(root))
+    os.chdir("/" if not _enters(Path.cwd()) else ".")
+    command = [python, "-I", str(root / "deploy" / "native"), *arguments]
+    os.execve(python, command, env)  # noqa: S606 (a shell is what we avoid)
+
+
+def choose_user(root: Path) -> pwd.struct_passwd:
+    """Asked for; owner of what is there; who called sudo; owner of the checkout; or
+    a system user of our own. Not `postgres`: it owns the machine's databases."""
+    named = os.environ.get("MEMO_USER")
+    if named:
+        return _by_name(named)
+    for path in (root / ".run", root / ".secrets"):
+        if path.exists() and (owner := _owner(path)):
+            return owner
+    caller = os.environ.get("SUDO_USER", "root")
+    if caller != "root":
+        return _by_name(caller)
+    return _owner(root) or _system_user()
+
+
+def hand_over(root: Path, user: pwd.struct_passwd) -> None:
+    """Give the user the few places it writes to in a checkout that is not its own."""
+    if root.stat().st_uid == user.pw_uid:
+        return
+    for name in (".run", ".secrets"):
+        (root / name).mkdir(mode=0o700, exist_ok=True)
+        _give(root / name, user)
+    files = [root / ".env"]
+    for service in discover(root):
+        files += [service.project / ".env", service.project / ".env.migrate"]
+    for path in files:
+        if not path.exists():  # Touching would look like a change.
+            path.touch(mode=0o600)
+        _give(path, user)
+
+
+def as_user(user: pwd.struct_passwd, question: Callable[[], bool]) -> bool:
+    """The answer to a yes-or-no question, asked as that user in a child process."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            _drop(user)
+            os._exit(0 if question() else 1)
+        except BaseException:  # noqa: BLE001 (a child must never return from here)
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _give(path: Path, user: pwd.struct_passwd) -> None:
+    """Only what is root's, and never through a link."""
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise Problem(f"{path} is a symbolic link; as root that is not followed.")
+    if found.st_uid == 0:
+        os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def _drop(user: pwd.struct_passwd, *, low_ports: bool = False) -> None:
+    if low_ports:
+        linux.keep_capabilities_over_setuid()
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+    if low_ports:
+        linux.keep_only_low_ports()
+
+
+def _wants_low_port(root: Path) -> bool:
+    text = os.environ.get("GATEWAY_PORT") or read(root / ".env").get("GATEWAY_PORT")
+    return bool(text and text.isdigit() and gateway.needs_privilege(int(text)))
+
+
+def _environment(root: Path, user: pwd.struct_passwd) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(ROOTS_OWN)
+    }
+    home = str(root / ".run" / "home")
+    names = {"USER": user.pw_name, "LOGNAME": user.pw_name}
+    return {**kept, **names, "HOME": home, "SHELL": "/bin/sh"}
+
+
+def _find_python(user: pwd.struct_passwd) -> str:
+    """A Python that this user can run: root's may be a shim in /root."""
+    named = os.environ.get("MEMO_PYTHON", "")
+    places = ("/usr/local/bin", "/usr/bin", "/bin")
+    fixed = [f"{place}/{name}" for name in PYTHONS for place in places]
+    on_path = filter(None, (shutil.which(name) for name in PYTHONS))
+    for candidate in dict.fromkeys([named, *on_path, *fixed]):
+        if candidate and as_user(user, partial(_runs, candidate)):
+            return candidate
+    raise Problem(
+        f"No Python 3.11 or newer that the user {user.pw_name} can run.",
+        hint="Debian, Ubuntu: apt install python3 python3-venv."
+        " Or name one: MEMO_PYTHON=/usr/local/bin/python3",
+        code=MISSING,
+    )
+
+
+def _runs(python: str) -> bool:
+    done = subprocess.run(
+        [python, "-I", "-c", WORKS],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def _enters(folder: Path) -> bool:
+    return os.access(folder, os.X_OK | os.R_OK)
+
+
+def _owner(path: Path) -> pwd.struct_passwd | None:
+    """The owner, unless that is root."""
+    uid = path.stat().st_uid
+    if uid == 0:
+        return None
+    try:
+        return pwd.getpwuid(uid)
+    except KeyError:
+        raise Problem(
+            f"{path} belongs to the user id {uid}, which has no name here.",
+            hint="PostgreSQL needs one. Name a user: MEMO_USER=...",
+        ) from None
+
+
+def _by_name(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise Problem(f"There is no user {name}.", code=MISSING) from None
+
+
+def _system_user() -> pwd.struct_passwd:
+    """Our own system user: no home, no shell, nothing else on the machine is its."""
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        pass
+    useradd = find("useradd")
+    options = ["--system", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+    if useradd:
+        subprocess.run([useradd, *options, SYSTEM_USER], check=False)
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        print(f"memo: no user {SYSTEM_USER} could be made; using nobody")
+        return _by_name("nobody")

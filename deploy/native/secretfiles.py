@@ -1,0 +1,89 @@
+"""The secrets of a stack: made once, one file each, never printed."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+from . import redis
+from .files import read_text, write_private
+from .layout import Layout
+from .services import Service
+
+# 48 random bytes: 384 bits, 64 characters; more than SECRET_KEY's 50.
+RANDOM_BYTES = 48
+
+
+def ensure(layout: Layout, services: Sequence[Service]) -> list[str]:
+    """Make what is missing and leave what is there. Returns the names made."""
+    made = [name for name in _simple_names(services) if _ensure_random(layout, name)]
+    made += [name for name in _call_names(services) if _ensure_random(layout, name)]
+    for service in services:
+        _accept_callers(layout, service, services)
+    _render_redis_users(layout, services)
+    return made
+
+
+def key_name(caller: str, callee: str) -> str:
+    """File with the key that `caller` presents to `callee`."""
+    return f"{caller}_{callee}_service_api_key"
+
+
+def _simple_names(services: Sequence[Service]) -> list[str]:
+    kinds = (
+        "secret_key",
+        "db_app_password",
+        "db_owner_password",
+        "db_superuser_password",
+        "redis_password",
+    )
+    names = [f"{service.name}_{kind}" for service in services for kind in kinds]
+    return [*names, "redis_admin_password"]
+
+
+def _call_names(services: Sequence[Service]) -> list[str]:
+    return [
+        key_name(caller.name, callee.name)
+        for caller in services
+        for callee in services
+        if caller != callee
+    ]
+
+
+def _ensure_random(layout: Layout, name: str) -> bool:
+    path = layout.secrets / name
+    if read_text(path).strip():
+        return False
+    write_private(path, secrets.token_urlsafe(RANDOM_BYTES))
+    return True
+
+
+def _accept_callers(
+    layout: Layout, service: Service, services: Sequence[Service]
+) -> None:
+    """Add each caller that is not listed. Listed keys stay: one may be rotating."""
+    path = layout.secrets / f"{service.name}_internal_api_keys"
+    accepted = [item for item in read_text(path).strip().split(",") if item]
+    known = {item.partition("=")[0] for item in accepted}
+    for caller in services:
+        if caller != service and caller.name not in known:
+            key = read_text(layout.secrets / key_name(caller.name, service.name))
+            accepted.append(f"{caller.name}={key.strip()}")
+    _write_if_new(layout, path.name, ",".join(accepted))
+
+
+def _render_redis_users(layout: Layout, services: Sequence[Service]) -> None:
+    """Redis' users; hashes only, so the file gives no password away."""
+    files = {service.name: f"{service.name}_redis_password" for service in services}
+    files[redis.ADMIN] = "redis_admin_password"
+    hashes = {
+        user: hashlib.sha256(read_text(layout.secrets / name).strip().encode())
+        for user, name in files.items()
+    }
+    digests = {user: found.hexdigest() for user, found in hashes.items()}
+    _write_if_new(layout, "redis_users.acl", redis.acl(digests))
+
+
+def _write_if_new(layout: Layout, name: str, text: str) -> None:
+    path = layout.secrets / name
+    if read_text(path) != text:
+        write_private(path, text)

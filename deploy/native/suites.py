@@ -1,0 +1,181 @@
+"""The suites of `./manage_all.sh test`: for each name, the commands it runs."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import passthrough
+from .layout import Layout
+from .programs import Command
+from .services import Service
+
+SKIPPED_FOLDERS = {".git", ".run", ".venv", "node_modules"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a suite."""
+
+    command: Command
+    cwd: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A name, its steps, and whether they need a running stack."""
+
+    name: str
+    steps: Callable[[], list[Step]]
+    needs_stack: bool = False
+
+
+def all_suites(layout: Layout, services: Sequence[Service]) -> list[Suite]:
+    """In order: what is quick to fail first, the whole system last."""
+    make = Maker(layout, services)
+    return [
+        Suite("lint", make.lint),
+        Suite("shellcheck", make.shellcheck),
+        Suite("types", make.types),
+        Suite("deploycheck", make.deploy_check),
+        Suite("schema", make.schema),
+        Suite("migrations", make.migrations, needs_stack=True),
+        Suite("shared", make.shared, needs_stack=True),
+        *(
+            Suite(service.name, make.suite_of(service), needs_stack=True)
+            for service in services
+        ),
+        Suite("nginx", make.gateway, needs_stack=True),
+        Suite("native", make.native),
+    ]
+
+
+class Maker:
+    def __init__(self, layout: Layout, services: Sequence[Service]) -> None:
+        self.layout = layout
+        self.services = services
+        self.root = layout.root
+        # Whatever the checks write goes under .run/: the checkout may be read-only.
+        cache = layout.base / "cache"
+        self.caches = {
+            "RUFF_CACHE_DIR": str(cache / "ruff"),
+            "MYPY_CACHE_DIR": str(cache / "mypy"),
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
+            "COVERAGE_FILE": str(cache / "coverage"),
+        }
+
+    def lint(self) -> list[Step]:
+        return [
+            self._module(self.root, "ruff", "check", "."),
+            self._module(self.root, "ruff", "format", "--check", "."),
+        ]
+
+    def shellcheck(self) -> list[Step]:
+        program = self.layout.venv / "bin" / "shellcheck"
+        return [Step([program, *self._scripts()], self.root, self._env())]
+
+    def types(self) -> list[Step]:
+        """Once per service, since the Django plugin loads one settings module; then
+        for `shared`, and for what is standard library only."""
+        steps = [
+            self._django(service, "mypy", "--config-file", "../pyproject.toml", ".")
+            for service in self.services
+        ]
+        own_settings = {"DJANGO_SETTINGS_MODULE": "shared.tests.settings"}
+        native = self.root / "deploy" / "native" / "mypy.ini"
+        plain = ["mypy", "--config-file", str(native)]
+        steps += [
+            self._module(self.root, "mypy", "shared", **own_settings),
+            self._module(self.root, *plain, "-p", "native", MYPYPATH="deploy"),
+            self._module(self.root / "nginx", *plain, "render.py"),
+        ]
+        return steps
+
+    def deploy_check(self) -> list[Step]:
+        """As it would be deployed: production, https."""
+        production = {
+            "ENVIRONMENT": "production",
+            "DEBUG": "false",
+            "COOKIE_SECURE": "true",
+            "JWT_ISSUER": "https://memo.example",
+            "ALLOWED_HOSTS": "memo.example",
+        }
+        words = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+        return [self._django(each, *words, **production) for each in self.services]
+
+    def schema(self) -> list[Step]:
+        words = ("manage.py", "spectacular", "--validate", "--fail-on-warn")
+        target = ("--file", os.devnull)
+        return [self._django(each, *words, *target) for each in self.services]
+
+    def migrations(self) -> list[Step]:
+        words = ("manage.py", "makemigrations", "--check", "--dry-run")
+        return [self._django(each, *words) for each in self.services]
+
+    def shared(self) -> list[Step]:
+        first = self.services[0]
+        env = passthrough.env(self.layout, first, owner=True)
+        return [self._pytest("shared", self.root, [], env)]
+
+    def suite_of(self, service: Service) -> Callable[[], list[Step]]:
+        def steps() -> list[Step]:
+            env = passthrough.env(self.layout, service, owner=True)
+            return [self._pytest(service.name, service.project, [], env)]
+
+        return steps
+
+    def gateway(self) -> list[Step]:
+        return [self._pytest("nginx", self.root, ["nginx/tests"], self._env())]
+
+    def native(self) -> list[Step]:
+        env = {**self._env(), "MEMO_CACHE_DIR": str(self.layout.cache)}
+        return [self._pytest("native", self.root, ["deploy/native/tests"], env)]
+
+    def _env(self) -> dict[str, str]:
+        """For what belongs to no service: the stack by its name."""
+        env = passthrough.env(self.layout, self.services[0], owner=False)
+        env.pop("ENV_FILE", None)
+        return {**env, **self.caches, "MEMO_STACK": self.layout.stack}
+
+    def _django(self, service: Service, *words: str, **env: str) -> Step:
+        """A module or manage.py in the folder and settings of one service."""
+        settings = {
+            **passthrough.env(self.layout, service, owner=True),
+            **self.caches,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "MYPYPATH": "..",
+        }
+        module = [] if words[0] == "manage.py" else ["-m"]
+        command: Command = [self.layout.python, *module, *words]
+        return Step(command, service.project, {**settings, **env})
+
+    def _module(self, cwd: Path, *words: str, **env: str) -> Step:
+        command: Command = [self.layout.python, "-m", *words]
+        return Step(command, cwd, {**self._env(), **env})
+
+    def _pytest(
+        self, name: str, cwd: Path, words: list[str], env: dict[str, str]
+    ) -> Step:
+        scratch = self.layout.base / "tmp" / f"pytest-{name}"
+        scratch.parent.mkdir(exist_ok=True)
+        options = ["-p", "no:cacheprovider", f"--basetemp={scratch}"]
+        command: Command = [self.layout.python, "-m", "pytest", *options, *words]
+        return Step(command, cwd, {**env, **self.caches})
+
+    def _scripts(self) -> list[str]:
+        """Shell scripts, by their first line."""
+        found = []
+        for folder, names, files in os.walk(self.root):
+            names[:] = [name for name in names if name not in SKIPPED_FOLDERS]
+            paths = [Path(folder, name) for name in files]
+            found += [str(path) for path in paths if _is_shell_script(path)]
+        return sorted(found)
+
+
+def _is_shell_script(path: Path) -> bool:
+    if path.suffix not in ("", ".sh") or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        first = file.readline(80)
+    return first.startswith(b"#!") and first.rstrip().endswith(b"sh")

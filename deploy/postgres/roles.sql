@@ -1,0 +1,58 @@
+-- The two roles and the database of one service. Safe to run again: it creates what
+-- is missing and sets passwords and rights anew.
+--
+-- Fed to psql by ./manage_all.sh, and by the PostgreSQL image from its
+-- docker-entrypoint-initdb.d. Read from the environment:
+--   MEMO_SERVICE              auth: names the database and the roles' prefix
+--   MEMO_OWNER_PASSWORD_FILE  file with the password of <service>_owner
+--   MEMO_APP_PASSWORD_FILE    file with the password of <service>_app
+--
+-- Passwords come from files, so they show in no process list, and statements are
+-- kept out of the server's log, failed ones too.
+
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+SET log_statement = 'none';
+SET log_min_error_statement = 'panic';
+SET log_min_duration_statement = -1;
+SET password_encryption = 'scram-sha-256';
+
+\getenv service MEMO_SERVICE
+\set owner :service _owner
+\set app :service _app
+\set owner_password `cat "$MEMO_OWNER_PASSWORD_FILE"`
+\set app_password `cat "$MEMO_APP_PASSWORD_FILE"`
+
+SELECT format('CREATE ROLE %I', role)
+FROM unnest(ARRAY[:'owner', :'app']) AS role
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) \gexec
+
+-- The owner migrates; CREATEDB lets the test suites make databases of their own.
+ALTER ROLE :"owner" LOGIN CREATEDB NOSUPERUSER NOCREATEROLE NOREPLICATION
+    PASSWORD :'owner_password';
+ALTER ROLE :"app" LOGIN NOCREATEDB NOSUPERUSER NOCREATEROLE NOREPLICATION
+    PASSWORD :'app_password';
+
+SELECT format('CREATE DATABASE %I OWNER %I', :'service', :'owner')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'service') \gexec
+ALTER DATABASE :"service" OWNER TO :"owner";
+
+REVOKE ALL ON DATABASE :"service" FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"service" TO :"app";
+-- Test databases are created from a connection to `postgres`.
+REVOKE ALL ON DATABASE postgres FROM PUBLIC;
+GRANT CONNECT ON DATABASE postgres TO :"owner";
+
+\connect :"service"
+SET log_statement = 'none';
+
+-- The schema follows the owner of the database, whoever made the database.
+ALTER SCHEMA public OWNER TO :"owner";
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO :"app";
+
+-- Whatever the owner's migrations create, the application may use but not change.
+ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :"app";
+ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public
+    GRANT USAGE, SELECT ON SEQUENCES TO :"app";

@@ -1,0 +1,34 @@
+#!/bin/sh
+# The one command line of the product; `./manage_all.sh help` lists what it does.
+# This file only finds a Python that works. The rest is in deploy/native/.
+set -eu
+
+# A symbolic link to this script still means the checkout it lies in.
+script=$0
+while [ -L "$script" ]; do
+    target=$(readlink "$script")
+    case $target in
+        /*) script=$target ;;
+        *) script=$(dirname "$script")/$target ;;
+    esac
+done
+here=$(CDPATH='' cd -- "$(dirname -- "$script")" && pwd -P)
+
+# Version managers leave shims that exist and fail, so each candidate is run.
+works() {
+    "$1" -I -c 'import sys, ssl, ctypes; sys.exit(sys.version_info < (3, 11))' \
+        >/dev/null 2>&1
+}
+
+for python in "${MEMO_PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 \
+    /usr/bin/python3 /usr/local/bin/python3; do
+    if [ -n "$python" ] && works "$python"; then
+        exec "$python" -I "$here/deploy/native" "$@"
+    fi
+done
+
+echo "memo: no Python 3.11 or newer was found that runs." >&2
+echo "  Debian, Ubuntu: apt install python3 python3-venv" >&2
+echo "  Or name one: MEMO_PYTHON=/path/to/python3 ./manage_all.sh ..." >&2
+echo "  Or use Docker, see README.md." >&2
+exit 3
