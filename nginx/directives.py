@@ -79,7 +79,7 @@ def upstreams(servers: Mapping[str, str], resolver: str | None) -> str:
         for name, address in servers.items()
     ]
     if resolver:
-        blocks.insert(0, f"resolver {addresses(resolver)} valid=10s;")
+        blocks.insert(0, f"resolver {addresses(resolver)} valid=5s;")
     return "\n\n".join(blocks)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from gateway_rig import Gateway, running_gateway
+from problems import check_problem
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +47,15 @@ def test_a_static_folder_is_not_listed(gateway: Gateway, path: str) -> None:
 def test_a_static_file_takes_no_body(gateway: Gateway) -> None:
     answer = gateway.request("POST", "/static/admin/base.css", body=b"x")
     assert (answer.status, answer.one("Allow")) == (405, "GET, HEAD")
+
+
+def test_a_part_of_a_static_file_is_not_to_be_had(gateway: Gateway) -> None:
+    """No ranges: no 416, and no arithmetic on attackers' numbers."""
+    answer = gateway.get("/static/admin/base.css", Range="bytes=0-1,5-9")
+    assert (answer.status, len(answer.body)) == (200, 3000)
+    assert gateway.get("/static/admin/base.css", Range="bytes=9999-").status == 200
+
+
+def test_a_precondition_that_fails_is_a_problem(gateway: Gateway) -> None:
+    answer = gateway.get("/static/admin/base.css", If_Match='"no"')
+    check_problem(answer, 412, "precondition_failed")

@@ -1,5 +1,6 @@
 """The renderer: refusals that name the variable, precedence, and a valid result."""
 
+import importlib
 import re
 import shutil
 import subprocess
@@ -137,6 +138,17 @@ def test_containers_listen_on_all_addresses(tmp_path: Path) -> None:
     assert re.findall(r"listen (\S+);", text) == ["0.0.0.0:8080"]
 
 
+def test_the_readme_lists_every_setting_with_its_default() -> None:
+    sys.path.insert(0, str(ROOT / "nginx"))
+    try:
+        settings = importlib.import_module("gateway_settings").SETTINGS
+    finally:
+        sys.path.pop(0)
+    text = (ROOT / "nginx" / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(GATEWAY_\w+)` \| (?:`(\S+)` )?\|", text, re.MULTILINE)
+    assert dict(listed) == {name: item.default for name, item in settings.items()}
+
+
 def test_retry_after_is_the_wait_of_the_slowest_limit(tmp_path: Path) -> None:
     assert re.search(r"429 +6;", rendered(tmp_path, {}))
     text = rendered(tmp_path, {"GATEWAY_LOGIN_RATE": "2r/m"})
@@ -147,7 +159,7 @@ def test_names_are_looked_up_while_running_when_a_resolver_is_given(
     tmp_path: Path,
 ) -> None:
     text = rendered(tmp_path, {}, "--resolver=127.0.0.11")
-    assert "resolver 127.0.0.11 valid=10s;" in text
+    assert "resolver 127.0.0.11 valid=5s;" in text
     assert "server 127.0.0.1:8001 max_fails=0 resolve;" in text
 
 
