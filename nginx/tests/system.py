@@ -112,16 +112,29 @@ class System:
 
     def query(self, service: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows from a service's database, as its application role."""
-        url = urlsplit(self.settings(service)["DATABASE_URL"])
-        folder, _, name = url.path.rpartition("/")
-        with psycopg.connect(
+        role, password = f"{service}_app", self.secret(f"{service}_db_app_password")
+        with self.connect(service, role, password) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def as_owner(self, service: str, sql: str) -> None:
+        """Change a service's tables, as their owner."""
+        role, password = f"{service}_owner", self.secret(f"{service}_db_owner_password")
+        with self.connect(service, role, password) as connection:
+            connection.execute(sql)
+
+    def connect(
+        self, service: str, role: str, password: str
+    ) -> psycopg.Connection[tuple[Any, ...]]:
+        """To a service's database, by the socket its settings name."""
+        path = urlsplit(self.settings(service)["DATABASE_URL"]).path
+        folder, _, name = path.rpartition("/")
+        return psycopg.connect(
             host=folder.replace("//", "/", 1),
             dbname=name,
-            user=url.username,
-            password=self.secret(f"{service}_db_app_password"),
+            user=role,
+            password=password,
             connect_timeout=3,
-        ) as connection:
-            return connection.execute(sql, parameters).fetchall()
+        )
 
     def log(self, process: str) -> str:
         return (self.state / "log" / f"{process}.log").read_text(errors="replace")
