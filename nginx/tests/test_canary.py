@@ -1,8 +1,8 @@
 """No secret in any log, database or Redis, after a day with every kind of trouble.
 
-Each secret of the run is a canary: the passwords, tokens and cookies that went over the
-wire, the API keys, the private key, the database passwords. They are looked for, in
-plain, in everything the system keeps, and the search is tried on leaks that are planted.
+Each secret of the run is a canary: the passwords, tokens and cookies that went over
+the wire, the API keys, the private key, the database passwords. They are looked for in
+everything the system keeps, and the search is tried on leaks that are planted.
 """
 
 import re

@@ -22,6 +22,7 @@ def test_the_service_does_what_its_schema_says(
     service: str, system: System, tmp_path: Path
 ) -> None:
     tally = tmp_path / "tally.json"
+    command = [sys.executable, "-m", "schemathesis.cli", "run", "--no-color"]
     options = {
         "--checks": CHECKS,
         "--max-examples": str(CASES),
@@ -31,8 +32,7 @@ def test_the_service_does_what_its_schema_says(
         "--header": f"X-Internal-Api-Key: {system.api_key(service)}",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "run", "--no-color"]
-        + [schema_url(system, service), *chain.from_iterable(options.items())],
+        [*command, schema_url(system, service), *chain.from_iterable(options.items())],
         cwd=tmp_path,
         env={
             **os.environ,
