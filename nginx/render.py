@@ -11,7 +11,9 @@ with one line that names the variable or option (exit status 2) and nothing writ
 """
 
 import argparse
+import grp
 import os
+import pwd
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -134,9 +136,14 @@ def absolute(text: str) -> str:
 
 
 def user_directive(name: str | None) -> str:
-    if name and not re.fullmatch(r"[a-z_][a-z0-9_-]*", name):
-        raise Invalid(f"{name!r} is not a user name")
-    return f"user {name};" if name else ""
+    """With the group by name, too: not everybody's is called like the user."""
+    if not name:
+        return ""
+    try:
+        group = grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
+    except KeyError as exc:
+        raise Invalid(f"{name!r} is not a user with a group") from exc
+    return f"user {name} {group};"
 
 
 def fill(source: Path, tokens: Mapping[str, str]) -> str:

@@ -72,6 +72,7 @@ def test_what_a_client_may_say_arrives(gateway: Gateway) -> None:
         "Access-Control-Request-Method": "POST", "Content-Type": "application/json",
         "If-None-Match": '"x"', "Origin": "https://app.example.com",
         "Referer": "https://app.example.com/", "Sec-Fetch-Site": "same-site",
+        "Sec-Fetch-Mode": "cors", "If-Modified-Since": "Mon, 23 Nov 2026 00:00:00 GMT",
         "User-Agent": "suite", "X-CSRFToken": "t",
     }  # fmt: skip
     got = seen(gateway.request("POST", "/api/v1/auth/login", said, b"{}"))
