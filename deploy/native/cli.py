@@ -6,7 +6,17 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import checks, lifecycle, passthrough, privileges, status, supervisor
+from . import (
+    checks,
+    demo,
+    destroy,
+    doctor,
+    lifecycle,
+    passthrough,
+    privileges,
+    status,
+    supervisor,
+)
 from . import (
     layout as layouts,
 )
@@ -50,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             print(HELP)
             return 0
         if os.geteuid() == 0:
-            privileges.become_ordinary(root, list(arguments))
+            return privileges.become_ordinary(root, list(arguments))
         layout = layouts.of(root, os.environ.get("MEMO_STACK", ""))
         return _dispatch(layout, arguments[0], arguments[1:])
     except Problem as problem:
@@ -141,6 +151,16 @@ def _test(layout: Layout, rest: Sequence[str]) -> int:
     return checks.run(layout, rest)
 
 
+def _demo(layout: Layout, rest: Sequence[str]) -> None:
+    _nothing_more("demo", rest)
+    demo.run(layout)
+
+
+def _doctor(layout: Layout, rest: Sequence[str]) -> int:
+    _nothing_more("doctor", rest)
+    return doctor.show(layout)
+
+
 VERBS: dict[str, Verb] = {
     "up": _up,
     "down": _down,
@@ -151,4 +171,7 @@ VERBS: dict[str, Verb] = {
     "status": _status,
     "logs": _logs,
     "test": _test,
+    "demo": _demo,
+    "doctor": _doctor,
+    "destroy": destroy.run,
 }

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from . import gateway, linux
+from . import gateway, linux, relocation
 from .envfiles import read
 from .problems import MISSING, Problem
 from .programs import find
@@ -26,16 +26,33 @@ WORKS = "import sys, ssl, ctypes, venv; sys.exit(sys.version_info < (3, 11))"
 ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLORS")
 
 
-def become_ordinary(root: Path, arguments: list[str]) -> NoReturn:
-    """Start this command again as the user that runs everything."""
+def become_ordinary(root: Path, arguments: list[str]) -> int:
+    """Run this command again as the user that runs everything."""
     user = choose_user(root)
+    if as_user(user, partial(_can_read, root)):
+        _start(root, user, arguments)
+    copy = relocation.mirror(root, user)
+    print(f"memo: {user.pw_name} cannot read {root}; working in a copy, {copy}")
+    start = partial(_start, copy, user, arguments)
+    return relocation.run_and_carry_back(root, copy, start, arguments[0])
+
+
+def _start(root: Path, user: pwd.struct_passwd, arguments: list[str]) -> NoReturn:
     hand_over(root, user)
     python = _find_python(user)
     env = _environment(root, user)
     _drop(user, low_ports=_wants_low_port(root))
-    os.chdir("/" if not _enters(Path.cwd()) else ".")
+    if not os.access(Path.cwd(), os.R_OK | os.X_OK):
+        os.chdir(root)
     command = [python, "-I", str(root / "deploy" / "native"), *arguments]
     os.execve(python, command, env)  # noqa: S606 (a shell is what we avoid)
+
+
+def _can_read(root: Path) -> bool:
+    """Whether the code can be run: a checkout made under umask 077 can not."""
+    codes = [root / "deploy" / "native" / "cli.py"]
+    codes += [service.project / "manage.py" for service in discover(root)]
+    return all(os.access(path, os.R_OK) for path in codes)
 
 
 def choose_user(root: Path) -> pwd.struct_passwd:
@@ -144,10 +161,6 @@ def _runs(python: str) -> bool:
         check=False,
     )
     return done.returncode == 0
-
-
-def _enters(folder: Path) -> bool:
-    return os.access(folder, os.X_OK | os.R_OK)
 
 
 def _owner(path: Path) -> pwd.struct_passwd | None:

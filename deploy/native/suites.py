@@ -66,9 +66,10 @@ class Maker:
         }
 
     def lint(self) -> list[Step]:
+        ours = ("--config", 'extend-exclude=[".run"]', ".")
         return [
-            self._module(self.root, "ruff", "check", "."),
-            self._module(self.root, "ruff", "format", "--check", "."),
+            self._module(self.root, "ruff", "check", *ours),
+            self._module(self.root, "ruff", "format", "--check", *ours),
         ]
 
     def shellcheck(self) -> list[Step]:

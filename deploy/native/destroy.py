@@ -1,0 +1,72 @@
+"""`destroy`: stop everything and remove what `up` and `init` made."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import bringup, lifecycle
+from . import layout as layouts
+from .layout import Layout
+from .problems import USAGE, Problem
+
+
+def run(layout: Layout, arguments: Sequence[str]) -> None:
+    if [*arguments] not in ([], ["--yes"]):
+        raise Problem("Usage: destroy [--yes]", code=USAGE)
+    doomed = _doomed(layout)
+    if not doomed:
+        print("memo: there is nothing to remove")
+        return
+    if not arguments:
+        _ask(doomed)
+    for stack in _stacks(layout):
+        with lifecycle.command_lock(stack):
+            bringup.end(stack)
+    for path in doomed:
+        _remove(path)
+    print("memo: removed; the .env files are yours and stay")
+
+
+def _doomed(layout: Layout) -> list[Path]:
+    """The folders that go. The primary stack's state holds those of all others."""
+    folders = [layout.state, layout.secrets]
+    folders += [stack.sockets for stack in _stacks(layout)]
+    outermost = [
+        path
+        for path in dict.fromkeys(folders)
+        if not any(other in path.parents for other in folders)
+    ]
+    return [path for path in outermost if path.exists() and any(path.iterdir())]
+
+
+def _stacks(layout: Layout) -> list[Layout]:
+    if layout.stack:
+        return [layout]
+    names = sorted(path.name for path in (layout.base / "stacks").glob("*"))
+    return [layout, *(layouts.of(layout.root, name) for name in names)]
+
+
+def _ask(doomed: Sequence[Path]) -> None:
+    print("This removes, for good, with all databases, accounts, keys and secrets:")
+    for path in doomed:
+        print(f"  {path}")
+    if not sys.stdin.isatty():
+        raise Problem(
+            "Nobody is here to say yes.", hint="./manage_all.sh destroy --yes"
+        )
+    if input("Type `yes` to go on: ").strip() != "yes":
+        raise Problem("Nothing was removed.")
+
+
+def _remove(folder: Path) -> None:
+    """The contents; then the folder itself, if the one it lies in is ours."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    try:
+        folder.rmdir()
+    except PermissionError:
+        return
