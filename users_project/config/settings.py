@@ -1,0 +1,97 @@
+"""Settings of the User Service: people, passwords, and the admin."""
+
+from shared.settings import *
+
+INSTALLED_APPS = [
+    "users",  # first: its commands replace Django's of the same name
+    *INSTALLED_APPS,
+    "django.contrib.admin",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+]
+
+MIDDLEWARE += [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+SPECTACULAR_SETTINGS |= {
+    "DESCRIPTION": "Registration, the caller's own account, and what other services "
+    "ask about users.",
+}
+
+# --- People -------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["users.backends.EmailBackend"]
+SILENCED_SYSTEM_CHECKS += [
+    "auth.W004",  # `email` is unique by its canonical column, see users.models
+]
+
+# --- Passwords ----------------------------------------------------------------------
+
+# Argon2id; the floor is OWASP's minimum. One class for each algorithm: they are found
+# by its name. Those behind the first verify imported hashes, which log-in replaces.
+PASSWORD_HASHERS = [
+    "users.hashers.Argon2Hasher",
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "users.hashers.CuttingBCryptHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+ARGON2_MEMORY_COST = env.int("ARGON2_MEMORY_COST", default=19456)  # KiB
+ARGON2_TIME_COST = env.int("ARGON2_TIME_COST", default=2)
+ARGON2_PARALLELISM = env.int("ARGON2_PARALLELISM", default=1)
+
+PASSWORD_MIN_LENGTH = env.int("PASSWORD_MIN_LENGTH", default=8)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "users.passwords.LengthValidator"},
+    {"NAME": "users.passwords.CommonPasswordValidator"},
+    {"NAME": "users.passwords.ContextValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation."
+        "UserAttributeSimilarityValidator",
+        "OPTIONS": {
+            "user_attributes": (
+                "username",
+                "email",
+                "first_name",
+                "last_name",
+                "display_name",
+            )
+        },
+    },
+]
+
+# --- The admin ----------------------------------------------------------------------
+
+LOGIN_URL = "admin:login"
+SESSION_COOKIE_NAME = "memo_admin_session"
+SESSION_COOKIE_AGE = 8 * 3600
+CSRF_COOKIE_NAME = "memo_admin_csrf"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = COOKIE_SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# The other storage sets a cookie of its own, for every path.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# --- The Auth Service ---------------------------------------------------------------
+
+AUTH_SERVICE_URL = env.str("AUTH_SERVICE_URL")
+AUTH_SERVICE_API_KEY = env.str("AUTH_SERVICE_API_KEY")

@@ -1,0 +1,21 @@
+"""Routes of the User Service. What the gateway lets through is in `nginx/`."""
+
+from django.contrib import admin
+from django.urls import path
+
+from shared.urls import common
+from users import views
+
+urlpatterns = [
+    path("api/v1/users", views.RegistrationView.as_view()),
+    path("api/v1/users/me", views.MeView.as_view()),
+    path("api/v1/users/verify", views.VerifyView.as_view()),
+    path("api/v1/users/<uuid:user_id>", views.UserView.as_view()),
+    *common("api/v1/users"),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "shared.problems.bad_request"
+handler403 = "shared.problems.permission_denied"
+handler404 = "shared.problems.page_not_found"
+handler500 = "shared.problems.server_error"

@@ -1,0 +1,201 @@
+"""People: who they are, whether they are present, and when their sessions end."""
+
+from functools import partial
+from uuid import uuid4
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.models import AbstractBaseUser, Group, PermissionsMixin
+from django.db import models, transaction
+from django.db.models.functions import Collate, Lower
+from django.utils import timezone
+
+from users import hashing, revocation, validators
+from users.changes import SavesChanges
+from users.fields import CanonicalField
+from users.managers import UserManager
+
+
+class Role(Group):
+    """Django's groups, by the name they have here."""
+
+    class Meta:
+        proxy = True
+        ordering = ("name",)
+
+
+class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
+    """An account. Its Django groups are its roles; deleting it keeps the row.
+
+    `session_epoch` is raised by one whenever all sessions of the user must end. It goes
+    into every log-in; the Auth Service ends sessions of an older epoch.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    email = models.EmailField(
+        "e-mail address", max_length=254, validators=[validators.validate_email]
+    )
+    email_canonical = CanonicalField(source="email", max_length=254, unique=True)
+    username = models.CharField(
+        max_length=50,
+        validators=[validators.validate_username],
+        help_text="3 to 50 letters, digits, dots, hyphens and underscores.",
+    )
+    username_canonical = CanonicalField(source="username", max_length=50, unique=True)
+    first_name = models.CharField(
+        max_length=150, blank=True, validators=[validators.validate_personal_name]
+    )
+    last_name = models.CharField(
+        max_length=150, blank=True, validators=[validators.validate_personal_name]
+    )
+    display_name = models.CharField(
+        max_length=150, blank=True, validators=[validators.validate_personal_name]
+    )
+    avatar_url = models.CharField(
+        "avatar URL",
+        max_length=500,
+        blank=True,
+        validators=[validators.validate_web_address],
+    )
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Inactive users cannot log in."
+    )
+    is_staff = models.BooleanField(
+        "staff", default=False, help_text="May log in to this site."
+    )
+    groups = models.ManyToManyField(  # type: ignore[assignment]
+        Group,
+        verbose_name="roles",
+        blank=True,
+        related_name="user_set",
+        related_query_name="user",
+        help_text="Named in access tokens. They also carry rights on this site.",
+    )
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    roles: list[str]  # annotated by `with_roles`
+
+    objects = UserManager()
+
+    EMAIL_FIELD = "email"
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ["username"]
+
+    class Meta:
+        ordering = ("-created_at",)
+        # For the admin's list, newest first, and its hierarchy of dates. Searching by
+        # prefix uses the second index Django gives every unique CharField.
+        indexes = (models.Index(fields=["-created_at"], name="user_created_at"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(username__regex=r"^[A-Za-z0-9._-]{3,50}$"),
+                name="user_username_pattern",
+            ),
+            # ASCII, no space, one @.
+            models.CheckConstraint(
+                condition=models.Q(email__regex=r"^[!-?A-~]+@[!-?A-~]+$"),
+                name="user_email_pattern",
+            ),
+            # In the collation C `lower` knows ASCII alone: there it is `canonical`.
+            models.CheckConstraint(
+                condition=models.Q(email_canonical=Lower(Collate("email", "C"))),
+                name="user_email_canonical",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(username_canonical=Lower(Collate("username", "C"))),
+                name="user_username_canonical",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the user may log in and be seen; `UserQuerySet.present` in rows."""
+        return self.is_active and self.deleted_at is None
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Django's, bounded (PWD-07). Raises Overloaded."""
+        with hashing.bound().slot():
+            super().set_password(raw_password)
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Django's, bounded (PWD-07). Raises Overloaded."""
+        with hashing.bound().slot():
+            return check_password(raw_password, self.password, self.upgrade_hash)
+
+    def upgrade_hash(self, raw_password: str) -> None:
+        """Hash the same password anew, unless it has been changed meanwhile (PWD-05).
+
+        Django's own upgrade would overwrite the newer password. Not a change that ends
+        sessions, and none of the profile.
+        """
+        fresh = make_password(raw_password)
+        mine = User.objects.filter(pk=self.pk, password=self.password)
+        if mine.update(password=fresh):
+            self.password = fresh
+            self.remember(["password"])
+
+    def activate(self) -> None:
+        self.is_active = True
+        self.save(update_fields=["is_active"])
+
+    def deactivate(self) -> None:
+        """No log-in, and no session, until `activate`."""
+        self.is_active = False
+        self.save(update_fields=["is_active"])
+
+    def soft_delete(self) -> None:
+        """Keep the row, and with it e-mail and username, so that `restore` works."""
+        if self.deleted_at is None:
+            self.deleted_at = timezone.now()
+            self.save(update_fields=["deleted_at"])
+
+    def restore(self) -> None:
+        self.deleted_at = None
+        self.save(update_fields=["deleted_at"])
+
+    def end_sessions(self) -> None:
+        """Log the user out everywhere."""
+        self.write({"session_epoch"})
+
+    def write(self, names: set[str], using: str | None = None) -> None:
+        """Update these columns, and end the sessions where such a change calls for it:
+        with the epoch raised in the same statement, and a push after the commit."""
+        reason = self.why_sessions_end(names)
+        names = names | self.derived(names)
+        if not reason:
+            super().write(names, using)
+            return
+        with transaction.atomic(using=using):
+            self.session_epoch = models.F("session_epoch") + 1
+            super().write(names | {"session_epoch"}, using)
+            self.refresh_from_db(using, ["session_epoch"])
+            push = partial(revocation.push, self.pk, self.session_epoch, reason)
+            transaction.on_commit(push, using=using, robust=True)
+
+    def why_sessions_end(self, changed: set[str]) -> str:
+        """The reason in these changes, or an empty string."""
+        if "deleted_at" in changed and self.is_deleted:
+            return "user_deleted"
+        if "is_active" in changed and not self.is_active:
+            return "user_deactivated"
+        if "session_epoch" in changed:
+            return "ended_by_operator"
+        return "password_changed" if "password" in changed else ""
+
+    def derived(self, changed: set[str]) -> set[str]:
+        """The columns that follow from changed ones when the row is saved."""
+        names = {
+            field.attname
+            for field in self._meta.concrete_fields
+            if isinstance(field, CanonicalField) and field.source in changed
+        }
+        return names if changed == {"last_login"} else names | {"updated_at"}

@@ -1,0 +1,38 @@
+"""The push: tells the Auth Service that a user's sessions have ended.
+
+Best effort. Every refresh asks for the epoch anyway, so a push that is lost heals
+within the lifetime of an access token.
+"""
+
+from uuid import UUID
+
+from rest_framework.exceptions import APIException
+
+from shared.breaker import Breaker
+from shared.clients import auth_client
+from shared.log import audit, dependency_logger
+
+# So that an admin who ends many users' sessions at once does not wait for each.
+breaker = Breaker()
+
+
+def push(user_id: UUID, epoch: int, reason: str) -> None:
+    """Have all sessions below `epoch` ended. To be called after the commit."""
+    audit("sessions_ended", user=str(user_id), epoch=epoch, reason=reason)
+    if breaker.is_open():
+        note_lost(user_id, epoch)
+        return
+    try:
+        auth_client().revoke_sessions(user_id, epoch, reason)
+    except APIException:
+        breaker.failed()
+        note_lost(user_id, epoch)
+    else:
+        breaker.succeeded()
+
+
+def note_lost(user_id: UUID, epoch: int) -> None:
+    dependency_logger.error(
+        "the Auth Service was not told that sessions ended",
+        extra={"event": "push_lost", "user": str(user_id), "epoch": epoch},
+    )

@@ -1,0 +1,153 @@
+"""What the OpenAPI description says of the operations: for `extend_schema`."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter
+
+from shared.fields import CredentialsSerializer
+from shared.schema import problems
+from users import serializers
+
+TOKEN_PROBLEMS = (
+    "token_missing",
+    "token_invalid",
+    "token_expired",
+    "token_not_yet_valid",
+    "token_revoked",
+)
+
+ADA = {
+    "id": "5f0c8a53-8a5e-4f0e-9d43-0d8f9bd1a1c4",
+    "username": "ada",
+    "email": "ada@example.org",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "display_name": "Ada",
+    "avatar_url": "https://example.org/ada.png",
+    "is_active": True,
+    "is_deleted": False,
+    "deleted_at": None,
+    "created_at": "2026-01-31T12:00:00.123456Z",
+    "updated_at": "2026-01-31T12:00:00.123456Z",
+    "roles": ["editor"],
+}
+
+
+def request_example(name: str, **value: Any) -> OpenApiExample:
+    return OpenApiExample(name, value=value, request_only=True)
+
+
+def answer(value: dict[str, Any], status: int = 200) -> OpenApiExample:
+    return OpenApiExample(
+        "a user", value=value, response_only=True, status_codes=[str(status)]
+    )
+
+
+REGISTRATION: dict[str, Any] = {
+    "operation_id": "users_register",
+    "request": serializers.RegistrationSerializer,
+    "parameters": [
+        OpenApiParameter(
+            name="Location",
+            location=OpenApiParameter.HEADER,
+            response=[201],
+            description="`/api/v1/users/me`: where the account is, once logged in.",
+        )
+    ],
+    "responses": {
+        201: serializers.UserSerializer,
+        **problems(body=True, _409=("account_exists",)),
+    },
+    "examples": [
+        request_example(
+            "least",
+            username="ada",
+            email="ada@example.org",
+            password="correct horse battery",  # noqa: S106 - an example
+        ),
+        request_example(
+            "all",
+            username="ada",
+            email="ada@example.org",
+            password="correct horse battery",  # noqa: S106 - an example
+            first_name="Ada",
+            last_name="Lovelace",
+            display_name="Ada",
+            avatar_url="https://example.org/ada.png",
+        ),
+        answer({**ADA, "roles": []}, status=201),
+    ],
+}
+
+ME: dict[str, Any] = {
+    "operation_id": "users_me",
+    "responses": {
+        200: serializers.UserSerializer,
+        **problems(_401=TOKEN_PROBLEMS),
+    },
+    "examples": [answer(ADA)],
+}
+
+USER: dict[str, Any] = {
+    "operation_id": "users_get",
+    "responses": {
+        200: serializers.KnownUserSerializer,
+        **problems(
+            _401=("service_auth_failed",),
+            _403=("forbidden",),
+            _404=("user_not_found", "not_found"),
+        ),
+    },
+    "examples": [answer({**ADA, "session_epoch": 3})],
+}
+
+VERIFY: dict[str, Any] = {
+    "operation_id": "users_verify",
+    "request": CredentialsSerializer,
+    "responses": {
+        200: serializers.VerifiedUserSerializer,
+        **problems(
+            body=True,
+            _401=("invalid_credentials", "service_auth_failed"),
+            _403=("forbidden",),
+        ),
+    },
+    "examples": [
+        request_example(
+            "by e-mail",
+            email="ada@example.org",
+            password="correct horse battery",  # noqa: S106 - an example
+        ),
+        request_example(
+            "by username",
+            username="ada",
+            password="correct horse battery",  # noqa: S106 - an example
+        ),
+        answer(
+            {
+                "sub": ADA["id"],
+                "email": ADA["email"],
+                "username": ADA["username"],
+                "roles": ADA["roles"],
+                "session_epoch": 3,
+            }
+        ),
+    ],
+}
+
+
+class CredentialsExtension(OpenApiSerializerExtension):
+    """One of the two names is needed, which fields alone cannot say."""
+
+    target_class = CredentialsSerializer
+
+    def map_serializer(
+        self, auto_schema: AutoSchema, direction: Direction
+    ) -> dict[str, Any]:
+        schema = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
+        either = [{"required": ["email"]}, {"required": ["username"]}]
+        return {**schema, "anyOf": either}

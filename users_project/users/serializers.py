@@ -1,0 +1,126 @@
+"""Shapes of requests and answers."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import IntegrityError
+from psycopg.errors import UniqueViolation
+from rest_framework import serializers
+from rest_framework.fields import get_error_detail
+
+from shared.exceptions import AccountExists
+from shared.fields import ExactCharField, PasswordField
+from users import validators
+from users.models import User
+
+
+class TextField(ExactCharField):
+    """A JSON string without the space around it, which keyboards like to add."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.trim_whitespace = True
+
+
+class OptionalNameField(TextField):
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            allow_blank=True,
+            max_length=150,
+            validators=[validators.validate_personal_name],
+        )
+
+
+class NewPasswordField(PasswordField):
+    """Fields are made anew with every serializer, so the setting is read in time."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            min_length=settings.PASSWORD_MIN_LENGTH,
+            validators=[validators.validate_no_null],
+            **kwargs,
+        )
+
+
+class RegistrationSerializer(serializers.Serializer[User]):
+    """A new account. Members that are not named here have no effect."""
+
+    username = TextField(
+        max_length=50,
+        validators=[validators.validate_username, validators.validate_not_reserved],
+    )
+    email = TextField(max_length=254, validators=[validators.validate_email])
+    password = NewPasswordField(
+        help_text="Used exactly as sent. Common passwords and those like your own "
+        "names are refused."
+    )
+    first_name = OptionalNameField()
+    last_name = OptionalNameField()
+    display_name = OptionalNameField()
+    avatar_url = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=500,
+        validators=[validators.validate_web_address],
+    )
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        """The password, compared with the user's own names too."""
+        names = {name: text for name, text in attrs.items() if name != "password"}
+        try:
+            validate_password(attrs["password"], User(**names))
+        except DjangoValidationError as exc:
+            detail = {"password": get_error_detail(exc)}
+            raise serializers.ValidationError(detail) from exc
+        return attrs
+
+    def create(self, validated_data: dict[str, str]) -> User:
+        """The user. Raises AccountExists, by the database's word alone (REG-02)."""
+        try:
+            return User.objects.create_user(**validated_data)
+        except IntegrityError as exc:
+            if isinstance(exc.__cause__, UniqueViolation):
+                # Not chained: the driver's message quotes the address.
+                raise AccountExists from None
+            raise
+
+
+class UserSerializer(serializers.Serializer[User]):
+    """A user."""
+
+    id = serializers.UUIDField()
+    username = serializers.CharField()
+    email = serializers.CharField()
+    first_name = serializers.CharField(help_text="Empty where it was not given.")
+    last_name = serializers.CharField(help_text="Empty where it was not given.")
+    display_name = serializers.CharField(help_text="Empty where it was not given.")
+    avatar_url = serializers.CharField(help_text="Empty where it was not given.")
+    is_active = serializers.BooleanField()
+    is_deleted = serializers.BooleanField()
+    deleted_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    roles = serializers.ListField(child=serializers.CharField())
+
+
+class KnownUserSerializer(UserSerializer):
+    """A user, as other services see them."""
+
+    session_epoch = serializers.IntegerField(
+        required=False, min_value=0, help_text="For the Auth Service alone."
+    )
+
+
+class VerifiedUserSerializer(serializers.Serializer[User]):
+    """Whose credentials they are."""
+
+    sub = serializers.UUIDField()
+    email = serializers.CharField()
+    username = serializers.CharField()
+    roles = serializers.ListField(child=serializers.CharField())
+    session_epoch = serializers.IntegerField(
+        min_value=0, help_text="Of the same read as the password's hash."
+    )
