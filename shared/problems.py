@@ -34,6 +34,9 @@ TRANSLATIONS: tuple[tuple[Any, type[drf.APIException]], ...] = (
     ((OperationalError, InterfaceError, RedisError), DependencyUnavailable),
 )
 
+# Titles are the phrases of RFC 9110; older versions of Python have older ones.
+TITLES = {413: "Content Too Large", 414: "URI Too Long"}
+
 # DRF's names for codes of ours.
 CODES = {
     "parse_error": "invalid_json",
@@ -82,7 +85,7 @@ def problem(
     """Members of RFC 9457 section 3.1, and ours: code, request_id, errors."""
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": TITLES.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
