@@ -97,8 +97,9 @@ def test_a_request_that_broke_off_is_never_repeated(
     def hang_up(handler: StubHandler) -> None:
         handler.close_connection = True
 
-    with running_gateway(tmp_path) as gateway:
-        # Nginx by default repeats on a new connection what broke a kept one.
+    # By default Nginx repeats on a new connection what broke a kept one; each worker
+    # keeps its own.
+    with running_gateway(tmp_path, edit={"processes auto": "processes 1"}) as gateway:
         gateway.request(method, "/api/v1/auth/refresh")
         gateway.auth.answer = hang_up
         answer = gateway.request(method, "/api/v1/auth/refresh")
