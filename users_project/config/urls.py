@@ -15,7 +15,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "shared.problems.bad_request"
-handler403 = "shared.problems.permission_denied"
-handler404 = "shared.problems.page_not_found"
-handler500 = "shared.problems.server_error"
+handler400 = "users.errors.bad_request"
+handler403 = "users.errors.permission_denied"
+handler404 = "users.errors.page_not_found"
+handler500 = "users.errors.server_error"

@@ -1,0 +1,129 @@
+"""The admin: who is there, and who may what."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from users.actions import UserActions
+from users.fields import canonical
+from users.forms import UserChangeForm, UserCreationForm
+from users.models import Role, User
+
+admin.site.site_header = "Memo"
+admin.site.site_title = "Memo"
+admin.site.index_title = "Users and roles"
+admin.site.unregister(Group)
+
+# Who could give these away would have them all.
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+PASSWORD = ("usable_password", "password1", "password2")
+PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
+HISTORY = (
+    "id",
+    "created_at",
+    "updated_at",
+    "last_login",
+    "deleted_at",
+    "session_epoch",
+)
+
+
+class DeletedFilter(admin.SimpleListFilter):
+    title = "deleted"
+    parameter_name = "deleted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "No"), ("yes", "Yes")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(deleted_at__isnull=self.value() != "yes")
+
+
+@admin.register(Role)
+class RoleAdmin(GroupAdmin):
+    """Django's groups; their names are what access tokens call roles."""
+
+    list_display = ("name", "members")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(members=Count("user"))
+
+    @admin.display(ordering="members")
+    def members(self, role: Any) -> int:
+        count: int = role.members
+        return count
+
+
+@admin.register(User)
+class UserAdmin(UserActions, DjangoUserAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    fieldsets = (
+        (None, {"fields": ("email", "username", "password")}),
+        (
+            "Profile",
+            {"fields": ("first_name", "last_name", "display_name", "avatar_url")},
+        ),
+        ("Access", {"fields": ("is_active", *RIGHTS)}),
+        ("History", {"fields": HISTORY}),
+    )
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": ("email", "username", *PASSWORD)}),
+    )
+    readonly_fields = HISTORY
+    list_display = (
+        "email",
+        "username",
+        "display_name",
+        "role_names",
+        "is_staff",
+        "is_active",
+        "deleted",
+        "created_at",
+    )
+    list_filter = ("is_active", DeletedFilter, "is_staff", "groups")
+    list_per_page = 50
+    show_full_result_count = False  # counts the whole table
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    search_fields = ("email_canonical__startswith", "username_canonical__startswith")
+    search_help_text = "The beginning of an e-mail address or username, or an id."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        users: Any = super().get_queryset(request)  # a UserQuerySet
+        return users.with_roles()  # type: ignore[no-any-return]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By id, which is what logs name; else by the indexed columns."""
+        try:
+            return queryset.filter(pk=UUID(search_term.strip())), False
+        except ValueError:
+            term = canonical(search_term)
+            return super().get_search_results(request, queryset, term)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Rights are a superuser's to give."""
+        return HISTORY if request.user.is_superuser else (*HISTORY, *RIGHTS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A superuser's e-mail or password is not for others to set."""
+        above = obj is not None and obj.is_superuser and not request.user.is_superuser
+        return not above and super().has_change_permission(request, obj)
+
+    @admin.display(description="roles")
+    def role_names(self, user: User) -> str:
+        return ", ".join(user.roles)
+
+    @admin.display(boolean=True, ordering="deleted_at")
+    def deleted(self, user: User) -> bool:
+        return user.is_deleted
