@@ -177,6 +177,13 @@ def test_an_answer_of_a_service_passes_untouched(gateway: Gateway, status: int) 
 
 
 @pytest.mark.usefixtures("plain_stubs")
+def test_an_answer_may_have_long_headers(gateway: Gateway) -> None:
+    headers = {"Set-Cookie": "refresh_token=" + "x" * 4000, "Vary": "y" * 3000}
+    gateway.auth.answer = lambda handler: handler.reply(200, headers)
+    assert gateway.request("POST", "/api/v1/auth/login").status == 200
+
+
+@pytest.mark.usefixtures("plain_stubs")
 def test_a_service_cannot_make_the_gateway_fetch_something_else(
     gateway: Gateway,
 ) -> None:

@@ -149,6 +149,27 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
     assert dict(listed) == {name: item.default for name, item in settings.items()}
 
 
+@pytest.mark.parametrize(
+    "budget",
+    [
+        "client_header_timeout 10s;",
+        "client_body_timeout 10s;",
+        "send_timeout 10s;",
+        "large_client_header_buffers 4 8k;",
+        "proxy_connect_timeout 2s;",
+        "proxy_send_timeout 5s;",
+        "proxy_read_timeout 15s;",
+        "keepalive_timeout 60s;",
+        "client_body_buffer_size 16k;",
+    ],
+)
+def test_a_budget_too_long_to_wait_for_is_as_required(
+    tmp_path: Path, budget: str
+) -> None:
+    """GW-06, GW-08, GW-14; what happens at its end is tested with shorter ones."""
+    assert re.search(rf"^ *{budget}$", rendered(tmp_path, {}), re.MULTILINE)
+
+
 def test_retry_after_is_the_wait_of_the_slowest_limit(tmp_path: Path) -> None:
     assert re.search(r"429 +6;", rendered(tmp_path, {}))
     text = rendered(tmp_path, {"GATEWAY_LOGIN_RATE": "2r/m"})
