@@ -19,6 +19,7 @@ from shared.exceptions import (
     Unavailable,
     error_headers,
 )
+from shared.keys import KeyFault
 from shared.log import dependency_logger, request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,6 +33,8 @@ TRANSLATIONS: tuple[tuple[Any, type[drf.APIException]], ...] = (
     # Raised anywhere, middleware included: a database or Redis that is away is not
     # a bug (a connection pool's timeout is an OperationalError too).
     ((OperationalError, InterfaceError, RedisError), DependencyUnavailable),
+    # Nor are keys that are missing a fault of the token they should have verified.
+    (KeyFault, DependencyUnavailable),
 )
 
 # Titles are the phrases of RFC 9110; older versions of Python have older ones.
@@ -142,6 +145,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     known = translate(exc) if isinstance(exc, Exception) else None
     if isinstance(known, Unavailable):
         response = problem_response(503, known.default_code, str(known.detail))
-        response.headers.update(error_headers(known))
+        for name, value in error_headers(known).items():
+            response[name] = value
         return response
     return problem_response(500, "internal_error", "Something went wrong on our side.")

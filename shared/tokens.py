@@ -19,25 +19,36 @@ REQUIRED_CLAIMS = ["iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type"
 
 # The longest token we would look at, in characters: ours have about 1200.
 MAX_LENGTH = 4096
+LAST_DATE = 253402300799  # the end of the year 9999, the last that datetime knows
 
 
-def decode(token: str, token_type: str, *, verify_exp: bool = True) -> dict[str, Any]:
+def decode(token: str, token_type: str, *, verify_times: bool = True) -> dict[str, Any]:
     """Claims of a token of this type, issued by us for us.
 
-    Without `verify_exp` an expired token will do (a session is ended by any of its
-    tokens). Raises TokenExpired, TokenNotYetValid, or TokenInvalid for all else.
+    Without `verify_times` an expired token will do, or one from a clock that runs
+    ahead (a session is ended by any of its tokens). Raises TokenExpired,
+    TokenNotYetValid, or TokenInvalid for all else; KeyFault where there are no keys.
     """
+    # Not below: what we lack must not read as a fault of the token.
+    verifying_keys = keys.verifying_keys()
+    if len(token) > MAX_LENGTH:
+        raise TokenInvalid
     try:
-        header = jwt.get_unverified_header(token[:MAX_LENGTH])
+        header = jwt.get_unverified_header(token)
         check_header(header, token_type)
         claims: dict[str, Any] = jwt.decode(
             token,
-            keys.verifying_keys()[header["kid"]],
+            verifying_keys[header["kid"]],
             algorithms=[keys.ALGORITHM],
             audience=settings.JWT_AUDIENCE,
             issuer=settings.JWT_ISSUER,
             leeway=settings.JWT_LEEWAY,
-            options={"require": REQUIRED_CLAIMS, "verify_exp": verify_exp},
+            options={
+                "require": REQUIRED_CLAIMS,
+                "verify_exp": verify_times,
+                "verify_iat": verify_times,
+                "verify_nbf": verify_times,
+            },
         )
     except jwt.ExpiredSignatureError as exc:
         raise TokenExpired from exc
@@ -59,10 +70,27 @@ def check_header(header: dict[str, Any], token_type: str) -> None:
 
 
 def check_claims(claims: dict[str, Any], token_type: str) -> None:
-    """What PyJWT does not: the kind of token, and that ids are ids."""
+    """What PyJWT does not: the kind of token, and the types of what is relied on."""
     if claims["token_type"] != token_type:
+        raise TokenInvalid
+    if not (has_dates(claims) and has_profile(claims)):
         raise TokenInvalid
     try:
         claims |= {name: str(UUID(claims[name])) for name in ("sub", "sid", "jti")}
     except (ValueError, TypeError, AttributeError) as exc:
         raise TokenInvalid from exc
+
+
+def has_dates(claims: dict[str, Any]) -> bool:
+    """Whether the times are whole seconds that a clock may show."""
+    dates = [claims["iat"], claims["exp"]]
+    return all(type(date) is int and 0 <= date <= LAST_DATE for date in dates)
+
+
+def has_profile(claims: dict[str, Any]) -> bool:
+    """Whether the claims about the user, each of which may be absent, are strings."""
+    roles = claims.get("roles", [])
+    if not isinstance(roles, list):
+        return False
+    names = [claims.get("email", ""), claims.get("username", ""), *roles]
+    return all(isinstance(name, str) for name in names)

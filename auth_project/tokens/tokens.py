@@ -24,10 +24,10 @@ from tokens.revocation import end_session
 class Backend(TokenBackend):
     """Signs with the current key, named in the header (RFC 7515 section 4.1.4)."""
 
-    def __init__(self, token_type: str, *, verify_exp: bool = True) -> None:
+    def __init__(self, token_type: str, *, verify_times: bool = True) -> None:
         super().__init__(keys.ALGORITHM)
         self.token_type = token_type
-        self.verify_exp = verify_exp
+        self.verify_times = verify_times
 
     def encode(self, payload: dict[str, Any]) -> str:
         signer = keys.signing_key()
@@ -43,7 +43,7 @@ class Backend(TokenBackend):
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
         # `verify=False` would mean "trust anything": there is no such thing here.
-        return decode(str(token), self.token_type, verify_exp=self.verify_exp)
+        return decode(str(token), self.token_type, verify_times=self.verify_times)
 
 
 class AccessToken(simplejwt.AccessToken):
@@ -129,7 +129,7 @@ class SpentRefreshToken(RefreshToken):
     """Any refresh token we ever signed, superseded, revoked or expired: good for ending
     its session and for nothing else (RFC 7009 section 2.1)."""
 
-    _token_backend = Backend("refresh", verify_exp=False)
+    _token_backend = Backend("refresh", verify_times=False)
 
     def verify(self) -> None:
         """Its age and its session do not matter."""

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from shared import keys
 from shared.addresses import client_address, user_agent
-from shared.exceptions import TokenError
+from shared.exceptions import TokenError, TokenNotYetValid
 from shared.fields import CredentialsSerializer
 from shared.schema import problems
 from shared.views import InternalView, OpenView
@@ -34,7 +34,7 @@ class CookieView(OpenView):
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
-        if isinstance(exc, TokenError):
+        if isinstance(exc, TokenError) and not isinstance(exc, TokenNotYetValid):
             cookies.clear(response)
         return response
 
