@@ -30,14 +30,15 @@ class StrictJSONParser(BaseParser):
         if charset.lower() not in ("utf-8", "utf8"):
             raise UnsupportedMediaType(media_type or "")
         try:
-            return json.loads(
-                read(stream).decode("utf-8"),
-                object_pairs_hook=unique,
-                parse_constant=refuse_constant,
+            text = read(stream).decode("utf-8")
+            value = json.loads(
+                text, object_pairs_hook=unique, parse_constant=refuse_constant
             )
+            refuse_surrogates(text, value)
         # RecursionError: five kilobytes of `[` are enough (seen with DRF's parser).
         except (ValueError, RecursionError) as exc:
             raise ParseError("The body is not valid JSON.") from exc
+        return value
 
 
 def read(stream: IO[Any]) -> bytes:
@@ -60,3 +61,10 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def refuse_constant(name: str) -> NoReturn:
     """NaN and Infinity are Python's JSON, not the standard's (RFC 8259 section 6)."""
     raise ValueError(name)
+
+
+def refuse_surrogates(text: str, value: Any) -> None:
+    """Half a character, which only an escape can write (RFC 7493 section 2.1): no text
+    that holds one can be encoded, so an error that quotes it could not be sent."""
+    if "\\ud" in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()
