@@ -39,7 +39,8 @@ class RevocationSerializer(serializers.Serializer[None]):
 
     user_id = serializers.UUIDField()
     epoch = serializers.IntegerField(min_value=0, max_value=2**31 - 1)
-    reason = serializers.RegexField(r"^[a-z_]{1,32}$", trim_whitespace=False)
+    # \Z: `$` would let a newline through, one character more than the column takes.
+    reason = serializers.RegexField(r"^[a-z_]{1,32}\Z", trim_whitespace=False)
     keep_sid = serializers.UUIDField(required=False)
 
 
