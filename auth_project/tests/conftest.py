@@ -1,14 +1,41 @@
-"""The User Service's double, and sessions to begin with."""
+"""The User Service's double, the requests of a client, and a database that is away."""
 
+import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from django.db.models import F
+from django.test import override_settings
+from rest_framework.test import APIClient
 
+from shared import sessions
 from shared.clients import UsersClient
 from shared.exceptions import DependencyUnavailable, InvalidCredentials
+from tests.factories import SessionFactory
+from tokens.models import Session
+from tokens.tokens import AccessToken, RefreshToken
 
 PASSWORD = "correct horse battery staple"
+CALLERS = ("users", "reports")  # `reports` stands for any service but the User Service
+
+
+@pytest.fixture(autouse=True)
+def _configuration(settings: Any) -> None:
+    """What the tests count with, whatever the environment says."""
+    settings.COOKIE_SECURE = False
+    settings.JWT_LEEWAY = 10
+    settings.ACCESS_TOKEN_LIFETIME = 300
+    settings.REFRESH_TOKEN_LIFETIME = 30 * 24 * 3600
+    settings.SESSION_ABSOLUTE_LIFETIME = 30 * 24 * 3600
+    settings.REFRESH_REUSE_LEEWAY = 10
+    settings.ACCESS_TOKEN_CLAIMS = ["email", "username", "roles"]
+    settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
 
 
 class FakeUsers:
@@ -36,7 +63,8 @@ class FakeUsers:
 
     def get(self, user_id: uuid.UUID) -> dict[str, Any] | None:
         self.answer()
-        return None if self.gone or str(user_id) != self.user["id"] else self.user
+        known = not self.gone and str(user_id) == self.user["id"]
+        return dict(self.user) if known else None
 
     def answer(self) -> None:
         self.calls += 1
@@ -51,3 +79,124 @@ def users(monkeypatch: pytest.MonkeyPatch) -> FakeUsers:
     assert set(dir(UsersClient)) >= {"verify", "get"}
     monkeypatch.setattr("tokens.services.users_client", lambda: fake)
     return fake
+
+
+@pytest.fixture
+def make_session(
+    users: FakeUsers, trusted_kid: str
+) -> Iterator[Callable[..., Session]]:
+    """Makes sessions of the one user; their keys in Redis go with the test."""
+    made: list[str] = []
+
+    def make(**fields: Any) -> Session:
+        session: Session = SessionFactory(**{"user_id": users.user["id"], **fields})
+        session.refresh_from_db()
+        made.append(sessions.key(session.id))
+        return session
+
+    yield make
+    if made:
+        sessions.connection().delete(*made)
+
+
+@pytest.fixture
+def session(make_session: Callable[..., Session]) -> Session:
+    """A session that was never refreshed."""
+    return make_session()
+
+
+def refresh_token(session: Session, jti: uuid.UUID | None = None) -> str:
+    """The current refresh token of a session, or one it had before."""
+    token = RefreshToken.current(session)
+    if jti is not None:
+        token["jti"] = str(jti)
+    return str(token)
+
+
+def access_token(session: Session, users: FakeUsers) -> str:
+    return str(AccessToken.issue(session, users.user, int(time.time())))
+
+
+def post(path: str, cookie: str | None = None, **headers: str) -> Any:
+    """Answer to a POST without a body, by a client that keeps nothing."""
+    if cookie is not None:
+        headers["Cookie"] = f"refresh_token={cookie}"
+    client = APIClient(raise_request_exception=False)
+    return client.post(f"/api/v1/auth/{path}", headers=headers)
+
+
+def refresh(cookie: str | None, **headers: str) -> Any:
+    return post("refresh", cookie, **headers)
+
+
+def log_out(cookie: str | None, **headers: str) -> Any:
+    return post("logout", cookie, **headers)
+
+
+def outcome(response: Any) -> tuple[int, str | None]:
+    """Status and code of an answer."""
+    return response.status_code, response.json().get("code")
+
+
+def cookie_of(response: Any) -> str | None:
+    """The refresh token an answer sets; "" for one cleared, None for no Set-Cookie."""
+    morsel = response.cookies.get("refresh_token")
+    return None if morsel is None else str(morsel.value)
+
+
+def age(session: Session, seconds: float) -> None:
+    """Let time pass for a session: all of its times move into the past."""
+    shift = timedelta(seconds=seconds)
+    names = (
+        "created_at",
+        "last_used_at",
+        "rotated_at",
+        "expires_at",
+        "absolute_expires_at",
+        "revoked_at",
+    )
+    times = {name: F(name) - shift for name in names}
+    Session.objects.filter(id=session.id).update(**times)
+    session.refresh_from_db()
+
+
+def state_in_redis(session: Session) -> bytes | None:
+    value: bytes | None = sessions.connection().get(sessions.key(session.id))
+    return value
+
+
+def forget(session: Session) -> None:
+    """What a flush, a restart or an eviction does to one key."""
+    sessions.connection().delete(sessions.key(session.id))
+
+
+@pytest.fixture
+def verified(service_client: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The Auth Service's answer to another service that asks about a token."""
+    client = service_client("users")
+    return lambda token: client.post(
+        "/api/v1/auth/verify_token", {"token": token}, "json"
+    )
+
+
+@contextmanager
+def database_away() -> Iterator[None]:
+    """Nobody listens at the database's address. For tests outside of a transaction."""
+    address = {name: connection.settings_dict[name] for name in ("HOST", "PORT")}
+    connection.close()
+    connection.settings_dict |= {"HOST": "127.0.0.1", "PORT": "1"}
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict |= address
+
+
+@contextmanager
+def redis_away() -> Iterator[None]:
+    """Nobody listens at Redis's address; the breaker forgets it afterwards."""
+    default = django_settings.CACHES["default"]
+    dead = {"default": {**default, "LOCATION": "redis://127.0.0.1:1"}}
+    with override_settings(CACHES=dead):
+        yield
+    sessions.breaker.succeeded()
