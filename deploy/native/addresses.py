@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from . import ports
 from .envfiles import read
-from .layout import Layout
+from .layout import Layout, all_stacks
 from .services import Service
 
 LOOPBACK = "127.0.0.1"
@@ -72,11 +72,9 @@ def written_gateway_port(layout: Layout) -> str:
 
 def _ports_of_other_stacks(layout: Layout, services: Sequence[Service]) -> set[int]:
     """Ports that sibling stacks of this checkout wrote down, running or not."""
-    names = [path.name for path in (layout.base / "stacks").glob("*")]
-    others = [Layout(layout.root, name) for name in ["", *names]]
     found = set()
-    for other in others:
-        if other.stack == layout.stack:
+    for other in all_stacks(layout.root):
+        if other == layout:
             continue
         texts = [written_port(other, service) for service in services]
         texts.append(written_gateway_port(other))

@@ -27,7 +27,7 @@ from .addresses import Addresses
 from .assembly import Stack
 from .engines import Engine
 from .files import is_locked, locked
-from .layout import Layout
+from .layout import Layout, all_stacks
 from .problems import MISSING, Problem
 from .programs import base_env
 from .services import Service
@@ -60,8 +60,19 @@ def write_settings(
 def install_environment(layout: Layout, requirements: str) -> None:
     """The virtual environment and the keys, which are made by code in it."""
     with locked(layout.base / "install.lock", INSTALLING):
+        if virtualenv.must_be_made_anew(layout):
+            _refuse_under_a_running_stack(layout)
         virtualenv.ensure(layout, requirements)
     application.make_keys(layout)
+
+
+def _refuse_under_a_running_stack(layout: Layout) -> None:
+    for other in all_stacks(layout.root):
+        if is_running(other):
+            raise Problem(
+                "The Python environment has to be made anew, and a stack runs on it.",
+                hint=f"Stop that first: {other.command} down",
+            )
 
 
 def end(layout: Layout) -> list[int]:

@@ -21,7 +21,7 @@ from . import (
     layout as layouts,
 )
 from .layout import Layout
-from .problems import INTERRUPTED, USAGE, Interrupted, Problem
+from .problems import FAILED, INTERRUPTED, USAGE, Interrupted, Problem
 from .services import discover
 
 HELP = """\
@@ -51,6 +51,16 @@ Verb = Callable[[Layout, Sequence[str]], int | None]
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit status."""
+    try:
+        status = _main(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `logs | head`: whoever read us has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return status
+
+
+def _main(arguments: Sequence[str]) -> int:
     os.umask(0o077)
     root = Path(__file__).resolve().parents[2]
     try:
@@ -59,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         if not arguments or arguments[0] in ("help", "-h", "--help"):
             print(HELP)
             return 0
-        if os.geteuid() == 0:
+        if os.geteuid() == 0 and not passthrough.writes_code(arguments):
             return privileges.become_ordinary(root, list(arguments))
         layout = layouts.of(root, os.environ.get("MEMO_STACK", ""))
         return _dispatch(layout, arguments[0], arguments[1:])

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import bringup, lifecycle
-from . import layout as layouts
-from .layout import Layout
+from .layout import Layout, all_stacks
 from .problems import USAGE, Problem
 
 
@@ -41,10 +40,7 @@ def _doomed(layout: Layout) -> list[Path]:
 
 
 def _stacks(layout: Layout) -> list[Layout]:
-    if layout.stack:
-        return [layout]
-    names = sorted(path.name for path in (layout.base / "stacks").glob("*"))
-    return [layout, *(layouts.of(layout.root, name) for name in names)]
+    return [layout] if layout.stack else all_stacks(layout.root)
 
 
 def _ask(doomed: Sequence[Path]) -> None:

@@ -98,7 +98,7 @@ class Engine:
 
 def ensure(layout: Layout) -> dict[str, Engine]:
     """Every engine: as remembered, found on the machine, or unpacked now."""
-    found = {kind.name: _remembered(layout, kind) or _search(kind) for kind in KINDS}
+    found = look(layout)
     missing = [kind for kind in KINDS if found[kind.name] is None]
     if missing:
         _say_and_unpack(layout, missing)

@@ -134,6 +134,12 @@ def of(root: Path, stack: str) -> Layout:
     return Layout(root, stack)
 
 
+def all_stacks(root: Path) -> list[Layout]:
+    """The primary stack and every named one that was ever made."""
+    names = sorted(path.name for path in (root / ".run" / "stacks").glob("*"))
+    return [Layout(root, name) for name in ["", *names]]
+
+
 def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -18,15 +18,28 @@ from .services import Service
 
 # What changes tables needs the role that owns them.
 OWNER_COMMANDS = {"migrate", "flush", "createcachetable", "test"}
+# What writes source files runs as whoever owns them, root too: the user that runs
+# everything else may not write there, and that is as it should be.
+CODE_WRITERS = {
+    "makemigrations",
+    "squashmigrations",
+    "optimizemigration",
+    "makemessages",
+    "startapp",
+}
 # A shell's variables reach the services, but not those that bend Python itself.
 UNWANTED = re.compile(r"PYTHON.*|DJANGO_SETTINGS_MODULE|VIRTUAL_ENV|MEMO_.*")
+
+
+def writes_code(arguments: Sequence[str]) -> bool:
+    return bool(CODE_WRITERS & set(arguments[:2]))
 
 
 def run_everywhere(
     layout: Layout, services: Sequence[Service], arguments: Sequence[str]
 ) -> int:
     """The command in every service that knows it; the first bad exit status."""
-    lifecycle.ensure_initialised(layout)
+    _ensure_initialised(layout)
     with ThreadPoolExecutor() as pool:
         known = list(pool.map(lambda service: _commands(layout, service), services))
     chosen = [
@@ -49,7 +62,7 @@ def run_everywhere(
 
 def run_in(layout: Layout, service: Service, arguments: Sequence[str]) -> int:
     """The command in one service, at the terminal of the person who asked."""
-    lifecycle.ensure_initialised(layout)
+    _ensure_initialised(layout)
     words = list(arguments) or ["help"]
     if words[0] == "runserver":
         return _runserver(layout, service, words[1:])
@@ -107,13 +120,23 @@ def env(layout: Layout, service: Service, *, owner: bool) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)}
     found = {**inherited, **application.env(layout, service)}
     found["PATH"] = inherited.get("PATH", found["PATH"])
+    if os.geteuid() == 0:
+        found["PYTHONDONTWRITEBYTECODE"] = "1"
     return {**found, **application.owner_env(layout, service)} if owner else found
+
+
+def _ensure_initialised(layout: Layout) -> None:
+    if os.geteuid() != 0:
+        lifecycle.ensure_initialised(layout)
+    elif not os.access(layout.python, os.X_OK):
+        # Root makes no environment: its files would be nobody else's.
+        raise Problem("Nothing is set up yet.", hint=f"{layout.command} init")
 
 
 def _commands(layout: Layout, service: Service) -> set[str]:
     names = run(
         [layout.python, "manage.py", "help", "--commands"],
-        env=application.env(layout, service),
+        env=env(layout, service, owner=False),
         cwd=service.project,
         what=f"Asking {service.name} for its commands",
     )

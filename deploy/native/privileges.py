@@ -29,10 +29,12 @@ ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLO
 def become_ordinary(root: Path, arguments: list[str]) -> int:
     """Run this command again as the user that runs everything."""
     user = choose_user(root)
+    if arguments[0] in ("up", "init", "test"):
+        _say(f"root runs nothing here; everything runs as {user.pw_name}")
     if as_user(user, partial(_can_read, root)):
         _start(root, user, arguments)
     copy = relocation.mirror(root, user)
-    print(f"memo: {user.pw_name} cannot read {root}; working in a copy, {copy}")
+    _say(f"{user.pw_name} cannot read {root}; working in a copy, {copy}")
     start = partial(_start, copy, user, arguments)
     return relocation.run_and_carry_back(root, copy, start, arguments[0])
 
@@ -197,5 +199,10 @@ def _system_user() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        print(f"memo: no user {SYSTEM_USER} could be made; using nobody")
+        _say(f"no user {SYSTEM_USER} could be made; using nobody")
         return _by_name("nobody")
+
+
+def _say(message: str) -> None:
+    """Beside the output, which a program may be reading."""
+    print(f"memo: {message}", file=sys.stderr, flush=True)

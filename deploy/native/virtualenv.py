@@ -31,64 +31,61 @@ HARMFUL = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRT
 
 def ensure(layout: Layout, requirements: str = RUNTIME) -> bool:
     """Make the environment fit; True when something had to be done."""
-    wanted = _stamp(layout)
-    found = read_json(_stamp_file(layout))
-    if _same_base(found, wanted) and _has(found, wanted, requirements):
-        if found["shared"] == wanted["shared"]:
-            return False
-        sets = found["sets"]
-    else:
-        sets = _install(layout, found, wanted, requirements)
+    if fits(layout, requirements):
+        return False
+    wanted, found = _wanted(layout), read_json(_stamp_file(layout))
+    sets = found.get("sets", {})
+    if must_be_made_anew(layout):
+        _create(layout)
+        sets = {}
+    if not _has(sets, wanted, requirements):
+        _stamp_file(layout).unlink(missing_ok=True)
+        sets = _install(layout, wanted, requirements)
     _install_shared(layout)
-    write_json(_stamp_file(layout), {**wanted, "sets": sets})
+    python = os.path.realpath(layout.python)
+    write_json(_stamp_file(layout), {**wanted, "sets": sets, "python": python})
     return True
 
 
 def fits(layout: Layout, requirements: str = RUNTIME) -> bool:
     """Whether `ensure` would have nothing to do."""
-    wanted, found = _stamp(layout), read_json(_stamp_file(layout))
-    same = _same_base(found, wanted) and found["shared"] == wanted["shared"]
-    return same and _has(found, wanted, requirements)
+    wanted, found = _wanted(layout), read_json(_stamp_file(layout))
+    return (
+        not must_be_made_anew(layout)
+        and _has(found["sets"], wanted, requirements)
+        and found.get("shared") == wanted["shared"]
+    )
 
 
-def _same_base(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    keys = ("python", "path")
-    whole = {"shared", "sets"} <= found.keys()
-    return whole and all(found.get(key) == wanted[key] for key in keys)
+def must_be_made_anew(layout: Layout) -> bool:
+    """Never finished, moved, made of other pins, or its Python was replaced. `dev`
+    can be added to what is there: it holds all of `runtime`."""
+    wanted, found = _wanted(layout), read_json(_stamp_file(layout))
+    return not (
+        found.get("path") == wanted["path"]
+        and found.get("python") == os.path.realpath(layout.python)
+        and os.access(layout.python, os.X_OK)
+        and _has(found.get("sets", {}), wanted, RUNTIME)
+    )
 
 
-def _has(found: dict[str, Any], wanted: dict[str, Any], requirements: str) -> bool:
-    """`dev` holds all of `runtime`; what is installed may be either or both."""
-    have = found["sets"]
-    if have.get(RUNTIME) != wanted["sets"][RUNTIME]:
-        return False
-    return requirements == RUNTIME or have.get(DEV) == wanted["sets"][DEV]
+def _has(sets: dict[str, str], wanted: dict[str, Any], requirements: str) -> bool:
+    return bool(sets.get(requirements) == wanted["sets"][requirements])
 
 
 def _install(
-    layout: Layout,
-    found: dict[str, Any],
-    wanted: dict[str, Any],
-    requirements: str,
+    layout: Layout, wanted: dict[str, Any], requirements: str
 ) -> dict[str, str]:
-    """Install into a new environment, or add `dev` to one that fits otherwise."""
-    _stamp_file(layout).unlink(missing_ok=True)
-    reusable = _same_base(found, wanted) and _has(found, wanted, RUNTIME)
-    if not reusable:
-        _create(layout)
+    """Returns what is installed then."""
     file = layout.root / "requirements" / f"{requirements}.txt"
     what = f"Installing {file.name}"
     _pip(layout, "--require-hashes", "-r", str(file), what=what)
-    sets = {RUNTIME: wanted["sets"][RUNTIME]}
-    if requirements == DEV:
-        sets[DEV] = wanted["sets"][DEV]
-    return sets
+    return {name: wanted["sets"][name] for name in {RUNTIME, requirements}}
 
 
-def _stamp(layout: Layout) -> dict[str, Any]:
+def _wanted(layout: Layout) -> dict[str, Any]:
     files = layout.root / "requirements"
     return {
-        "python": f"{sys.version} {os.path.realpath(sys.executable)}",
         "path": str(layout.venv),
         "shared": f"{layout.root} {_digest(layout.root / 'pyproject.toml')}",
         "sets": {name: _digest(files / f"{name}.txt") for name in (RUNTIME, DEV)},
@@ -109,7 +106,7 @@ def _digest(path: Path) -> str:
 def _create(layout: Layout) -> None:
     shutil.rmtree(layout.venv, ignore_errors=True)
     env = _install_env(layout)
-    command: Command = [sys.executable, "-I", "-m", "venv", layout.venv]
+    command: Command = [_base_python(), "-I", "-m", "venv", layout.venv]
     try:
         run(command, env=env, cwd=layout.base, what="Making the environment")
     except Problem as exc:
@@ -132,7 +129,7 @@ def _create_without_ensurepip(layout: Layout, cause: Problem) -> None:
         fetcher.extract()
     wheel = next(folder.glob("root/usr/share/python-wheels/pip-*.whl"))
     shutil.rmtree(layout.venv, ignore_errors=True)
-    make: Command = [sys.executable, "-I", "-m", "venv", "--without-pip", layout.venv]
+    make: Command = [_base_python(), "-I", "-m", "venv", "--without-pip", layout.venv]
     run(make, env=env, cwd=layout.base, what="Making the environment")
     install: Command = [layout.python, wheel / "pip", "install", "--no-index", wheel]
     run(install, env=env, cwd=layout.base, what="Installing pip")
@@ -154,6 +151,11 @@ def _install_shared(layout: Layout) -> None:
     )
     arguments = ["--no-deps", "--no-build-isolation", "-e", str(layout.root)]
     _pip(layout, *arguments, what="Installing shared", DIST_EXTRA_CONFIG=str(config))
+
+
+def _base_python() -> str:
+    """The Python behind this one, should that be our own environment's."""
+    return str(getattr(sys, "_base_executable", sys.executable))
 
 
 def _pip(layout: Layout, *arguments: str, what: str, **more_env: str) -> None:
