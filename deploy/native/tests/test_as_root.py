@@ -1,0 +1,76 @@
+"""What only root can try: becoming another user, closed checkouts, low ports.
+
+Not part of `./manage_all.sh test`, which is nobody's root. By hand, as root:
+`.run/venv/bin/python -m pytest deploy/native/tests`.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from native import strays
+from native.relocation import copy_of
+
+from .checkout import Checkout
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture(scope="module", params=[0o755, 0o700], ids=["open", "closed"])
+def checkout(request: pytest.FixtureRequest) -> Iterator[Checkout]:
+    """A checkout of root's: in a folder that others may enter, and in one they
+    may not."""
+    folder = Path(tempfile.mkdtemp(prefix="memo-"))
+    folder.chmod(request.param)
+    checkout = Checkout.copy_to(folder / "memo")
+    os.umask(0o022)
+    for path in [checkout.path, *checkout.path.rglob("*")]:
+        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+    yield checkout
+    checkout.run("destroy", "--yes")
+    shutil.rmtree(folder)
+
+
+def test_root_runs_nothing(checkout: Checkout) -> None:
+    done = checkout.run("up")
+    assert done.returncode == 0, done.stdout
+    for pid in checkout.pids().values():
+        assert Path(f"/proc/{pid}").stat().st_uid != 0
+    code = checkout.path / "shared" / "settings.py"
+    assert code.stat().st_uid == 0
+
+
+def test_a_closed_checkout_gets_its_settings_and_secrets(checkout: Checkout) -> None:
+    """Compose is started in the checkout, wherever the native stack lives."""
+    assert checkout.run("init").returncode == 0
+    for name in (".env", "auth_project/.env", ".secrets/auth_secret_key"):
+        assert (checkout.path / name).stat().st_size > 0
+    assert list((checkout.path / ".secrets/keys/private").glob("*.pem"))
+
+
+def test_the_gateway_listens_on_a_low_port(checkout: Checkout) -> None:
+    done = checkout.run("up", GATEWAY_PORT="81")
+    assert done.returncode == 0, done.stdout
+    assert checkout.is_ready()
+    assert checkout.status()["url"] == "http://localhost:81"
+    for name, pid in checkout.pids().items():
+        status = Path(f"/proc/{pid}/status").read_text()
+        effective = next(
+            line.split()[1] for line in status.splitlines() if "CapEff" in line
+        )
+        assert int(effective, 16) == (1 << 10 if name == "gateway" else 0)
+
+
+def test_destroy_takes_the_copy_along(checkout: Checkout) -> None:
+    assert checkout.run("destroy", "--yes").returncode == 0
+    assert not copy_of(checkout.path).exists()
+    assert checkout.family() == []
+    assert not [
+        found.pid
+        for found in strays.processes()
+        if found.cwd.startswith(str(copy_of(checkout.path)))
+    ]
