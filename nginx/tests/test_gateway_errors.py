@@ -88,6 +88,16 @@ def test_a_service_that_is_down_is_unavailable(tmp_path: Path) -> None:
         assert gateway.get("/api/v1/users/me").status == 200
 
 
+def test_the_problem_itself_takes_a_body_that_only_the_admin_may_have(
+    tmp_path: Path,
+) -> None:
+    with running_gateway(tmp_path) as gateway:
+        gateway.users.shutdown()
+        gateway.users.server_close()
+        answer = gateway.request("POST", "/admin/", body=b"x" * 100_000)
+        check_problem(answer, 503, "upstream_unavailable")
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_request_that_broke_off_is_never_repeated(
     tmp_path: Path, method: str
