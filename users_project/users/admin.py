@@ -99,7 +99,7 @@ class UserAdmin(UserActions, DjangoUserAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         users: Any = super().get_queryset(request)  # a UserQuerySet
-        return users.with_roles()  # type: ignore[no-any-return]
+        return users.with_roles()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

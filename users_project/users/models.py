@@ -34,13 +34,17 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(
         "e-mail address", max_length=254, validators=[validators.validate_email]
     )
-    email_canonical = CanonicalField(source="email", max_length=254, unique=True)
+    email_canonical = CanonicalField(
+        "e-mail address", source="email", max_length=254, unique=True
+    )
     username = models.CharField(
         max_length=50,
         validators=[validators.validate_username],
         help_text="3 to 50 letters, digits, dots, hyphens and underscores.",
     )
-    username_canonical = CanonicalField(source="username", max_length=50, unique=True)
+    username_canonical = CanonicalField(
+        "username", source="username", max_length=50, unique=True
+    )
     first_name = models.CharField(
         max_length=150, blank=True, validators=[validators.validate_personal_name]
     )
@@ -111,6 +115,13 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    def clean(self) -> None:
+        """Fill what `validate_unique` looks at."""
+        super().clean()
+        for field in self._meta.concrete_fields:
+            if isinstance(field, CanonicalField):
+                field.pre_save(self, add=False)
 
     @property
     def is_deleted(self) -> bool:

@@ -1,0 +1,55 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import responses
+
+from rest_framework.test import APIClient
+
+from shared import clients
+from users import hashing, revocation
+
+CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process() -> Iterator[None]:
+    """What one test breaks or fills is whole for the next."""
+    hashing.bound.cache_clear()
+    revocation.breaker.succeeded()
+    yield
+    hashing.bound.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _configuration(settings: Any, monkeypatch: Any) -> None:
+    """What the tests count with, whatever the environment says."""
+    settings.WEB_THREADS = 8
+    settings.PASSWORD_MIN_LENGTH = 8
+    settings.AUTH_SERVICE_URL = "http://auth.test:8001"
+    settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
+    clients.auth_client.cache_clear()
+    monkeypatch.setattr(APIClient, "default_format", "json")
+
+
+@pytest.fixture
+def pushes(settings: Any) -> Iterator[list[dict[str, Any]]]:
+    """The bodies of the pushes that reach the Auth Service."""
+    bodies: list[dict[str, Any]] = []
+
+    def answer(request: Any) -> tuple[int, dict[str, str], str]:
+        assert request.headers["X-Internal-Api-Key"] == settings.AUTH_SERVICE_API_KEY
+        bodies.append(json.loads(request.body))
+        return 200, {}, json.dumps({"revoked": 1})
+
+    url = f"{settings.AUTH_SERVICE_URL}/api/v1/auth/sessions/revoke"
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        mock.add_callback("POST", url, answer)
+        yield bodies
+
+
+@pytest.fixture
+def on_commit(django_capture_on_commit_callbacks: Any) -> Any:
+    """`with on_commit():` runs what waits for a commit, which no test does."""
+    return lambda: django_capture_on_commit_callbacks(execute=True)

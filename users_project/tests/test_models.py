@@ -1,0 +1,312 @@
+import logging
+import uuid
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from tests.factories import PASSWORD, UserFactory, hashed
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_id_is_a_random_uuid() -> None:
+    first, second = UserFactory().pk, UserFactory().pk
+    assert first.version == second.version == 4
+    assert first != second
+
+
+def test_names_are_kept_as_written_and_canonical_beside() -> None:
+    user = UserFactory(email="Ada.L@Example.ORG", username="Ada_L")
+    user.refresh_from_db()
+    assert (user.email, user.username) == ("Ada.L@Example.ORG", "Ada_L")
+    assert user.email_canonical == "ada.l@example.org"
+    assert user.username_canonical == "ada_l"
+
+
+@pytest.mark.parametrize("update_fields", [None, ["email"]])
+def test_a_changed_address_changes_its_canonical_form(update_fields: Any) -> None:
+    user = UserFactory()
+    user.email = "New@Example.org"
+    user.save(update_fields=update_fields)
+    assert User.objects.called(email="new@EXAMPLE.org").get() == user
+
+
+@pytest.mark.parametrize(
+    "same",
+    [{"email": "ADA@example.org"}, {"username": "ADA"}],
+    ids=["e-mail", "username"],
+)
+def test_the_database_refuses_a_name_that_differs_in_case(same: Any) -> None:
+    UserFactory(email="ada@example.org", username="ada")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        UserFactory(**same)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"email": "mıke@example.org"},
+        {"email": "two@at@example.org"},
+        {"email": "no space@example.org"},
+        {"email": "Other@example.org"},
+        {"email_canonical": "other@example.org"},
+        {"username": "with@sign"},
+        {"username": "ab"},
+        {"username": "line\nbreak"},
+        {"username_canonical": "other"},
+    ],
+    ids=repr,
+)
+def test_the_database_refuses_what_goes_past_the_model(change: Any) -> None:
+    user = UserFactory()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.filter(pk=user.pk).update(**change)
+
+
+def test_the_email_is_looked_up_before_the_username() -> None:
+    ada, bob = UserFactory(username="ada"), UserFactory(username="bob")
+    assert User.objects.called(email=ada.email, username="bob").get() == ada
+    assert User.objects.called(username=" BOB ").get() == bob
+    assert not User.objects.called(email="bob").exists()
+    assert not User.objects.called().exists()
+
+
+def test_present_are_the_active_who_are_not_deleted() -> None:
+    present = UserFactory()
+    UserFactory(is_active=False)
+    UserFactory().soft_delete()
+    assert list(User.objects.present()) == [present]
+
+
+def test_presence_is_the_same_in_rows_and_objects() -> None:
+    for active in (True, False):
+        for deleted_at in (None, "2026-01-31T12:00:00Z"):
+            UserFactory(is_active=active, deleted_at=deleted_at)
+    for user in User.objects.all():
+        assert user.is_present == User.objects.present().contains(user)
+
+
+def test_roles_come_sorted_in_the_same_query(django_assert_num_queries: Any) -> None:
+    UserFactory(roles=["writer", "admin"])
+    UserFactory(roles=[])
+    with django_assert_num_queries(1):
+        roles = [u.roles for u in User.objects.with_roles().order_by("created_at")]
+    assert roles == [["admin", "writer"], []]
+
+
+def test_create_user_hashes_with_argon2id() -> None:
+    user = User.objects.create_user("a@example.org", "ada", PASSWORD)
+    assert user.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert user.check_password(PASSWORD)
+    assert (user.is_staff, user.is_superuser, user.session_epoch) == (False, False, 0)
+
+
+def test_create_user_without_a_password_lets_nobody_in() -> None:
+    user = User.objects.create_user("a@example.org", "ada")
+    assert not user.has_usable_password()
+    assert not user.check_password("")
+
+
+def test_create_user_leaves_a_transaction_usable() -> None:
+    UserFactory(email="a@example.org")
+    with pytest.raises(IntegrityError):
+        User.objects.create_user("A@example.org", "other", PASSWORD)
+    assert User.objects.count() == 1
+
+
+def test_create_superuser_may_all_and_says_what_is_wrong() -> None:
+    root = User.objects.create_superuser("root@example.org", "admin", PASSWORD)
+    assert root.is_staff
+    assert root.is_superuser
+    with pytest.raises(ValidationError) as caught:
+        User.objects.create_superuser("ROOT@example.org", "x", PASSWORD)
+    assert caught.value.message_dict.keys() == {"email_canonical", "username"}
+
+
+# Session epoch
+
+
+def change_password(user: User) -> None:
+    user.set_password("another long password")
+    user.save()
+
+
+def forbid_passwords(user: User) -> None:
+    user.set_unusable_password()
+    user.save()
+
+
+def uncheck_active(user: User) -> None:
+    user.is_active = False
+    user.save()
+
+
+ENDINGS = [
+    (change_password, "password_changed"),
+    (forbid_passwords, "password_changed"),
+    (uncheck_active, "user_deactivated"),
+    (User.deactivate, "user_deactivated"),
+    (User.soft_delete, "user_deleted"),
+    (User.end_sessions, "ended_by_operator"),
+]
+
+
+@pytest.mark.parametrize(("end", "reason"), ENDINGS, ids=lambda x: getattr(x, "__name__", x))
+def test_what_ends_sessions_raises_the_epoch_once_and_is_pushed(
+    end: Any, reason: str, pushes: list[Any], on_commit: Any
+) -> None:
+    user = UserFactory(session_epoch=4)
+    with on_commit():
+        end(user)
+        user.save()  # a second save has nothing left to do
+    assert user.session_epoch == 5
+    assert User.objects.get(pk=user.pk).session_epoch == 5
+    assert pushes == [{"user_id": str(user.pk), "epoch": 5, "reason": reason}]
+
+
+def test_nothing_is_pushed_before_the_commit(pushes: list[Any]) -> None:
+    UserFactory().deactivate()
+    assert pushes == []
+
+
+def test_the_epoch_and_its_cause_are_one_statement(
+    django_assert_num_queries: Any,
+) -> None:
+    user = UserFactory()
+    with django_assert_num_queries(4) as queries:
+        user.deactivate()
+    update = queries[1]["sql"]
+    assert update.startswith("UPDATE")
+    assert '"is_active" = false' in update
+    assert '"session_epoch" = ("users_user"."session_epoch" + 1)' in update
+
+
+def test_two_who_end_sessions_at_once_raise_the_epoch_twice() -> None:
+    mine = UserFactory()
+    theirs = User.objects.get(pk=mine.pk)
+    theirs.end_sessions()
+    mine.end_sessions()
+    assert mine.session_epoch == 2
+
+
+def rename(user: User) -> None:
+    user.display_name = "Another"
+    user.save()
+
+
+def log_in(user: User) -> None:
+    user.last_login = Now()
+    user.save(update_fields=["last_login"])
+
+
+def reactivate(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    user.refresh_from_db()
+    user.activate()
+
+
+def restore(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(deleted_at=Now())
+    user.refresh_from_db()
+    user.restore()
+
+
+@pytest.mark.parametrize("act", [rename, log_in, reactivate, restore])
+def test_what_ends_no_session_leaves_the_epoch(
+    act: Any, pushes: list[Any], on_commit: Any
+) -> None:
+    user = UserFactory(session_epoch=4)
+    with on_commit():
+        act(user)
+    user.refresh_from_db()
+    assert user.session_epoch == 4
+    assert user.is_present
+    assert pushes == []
+
+
+def test_deleting_again_keeps_the_time_and_the_epoch() -> None:
+    user = UserFactory()
+    user.soft_delete()
+    deleted_at = user.deleted_at
+    user.soft_delete()
+    assert (user.deleted_at, user.session_epoch) == (deleted_at, 1)
+    user.restore()
+    assert user.is_present
+
+
+def test_a_push_that_fails_is_logged_and_breaks_nothing(
+    settings: Any, on_commit: Any, caplog: Any, monkeypatch: Any
+) -> None:
+    from shared.clients import AuthClient
+
+    nowhere = AuthClient("http://127.0.0.1:9", "key")
+    monkeypatch.setattr("users.revocation.auth_client", lambda: nowhere)
+    user = UserFactory()
+    with caplog.at_level(logging.ERROR), on_commit():
+        user.deactivate()
+    assert not User.objects.get(pk=user.pk).is_active
+    assert [r.event for r in caplog.records] == ["service", "push_lost"]
+
+
+# Saving what was changed
+
+
+def test_a_save_does_not_undo_what_others_changed() -> None:
+    stale = UserFactory(password="old password")
+    fresh = User.objects.get(pk=stale.pk)
+    fresh.password = hashed("new password")
+    fresh.is_active = False
+    fresh.save()
+    stale.display_name = "Ada"
+    stale.save()
+    user = User.objects.get(pk=stale.pk)
+    assert user.display_name == "Ada"
+    assert (user.password, user.is_active) == (fresh.password, False)
+    assert user.session_epoch == 1
+
+
+def test_a_save_without_a_change_writes_nothing(django_assert_num_queries: Any) -> None:
+    user = User.objects.get(pk=UserFactory().pk)
+    with django_assert_num_queries(0):
+        user.save()
+
+
+def test_update_fields_leaves_other_changes_for_the_next_save() -> None:
+    user = UserFactory()
+    user.first_name, user.last_name = "Ada", "Lovelace"
+    user.save(update_fields=["first_name"])
+    assert User.objects.get(pk=user.pk).last_name == ""
+    user.save()
+    assert User.objects.get(pk=user.pk).last_name == "Lovelace"
+
+
+def test_refreshing_one_field_leaves_other_changes_for_the_next_save() -> None:
+    user = UserFactory()
+    user.first_name = "Ada"
+    user.refresh_from_db(fields=["session_epoch"])
+    user.save()
+    assert User.objects.get(pk=user.pk).first_name == "Ada"
+
+
+def test_a_deferred_field_is_saved_when_it_was_set() -> None:
+    user = User.objects.only("pk").get(pk=UserFactory().pk)
+    user.first_name = "Ada"
+    user.save()
+    assert User.objects.get(pk=user.pk).first_name == "Ada"
+
+
+def test_updated_at_follows_changes_but_no_log_in() -> None:
+    user = UserFactory()
+    before = user.updated_at
+    log_in(user)
+    assert User.objects.get(pk=user.pk).updated_at == before
+    rename(user)
+    assert User.objects.get(pk=user.pk).updated_at > before
+
+
+def test_a_user_is_called_by_the_email() -> None:
+    assert str(User(email="a@example.org", id=uuid.uuid4())) == "a@example.org"

@@ -1,0 +1,286 @@
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from tests.factories import PASSWORD, UserFactory
+from tests.refusals import assert_refused
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/users"
+ADA = {"username": "Ada", "email": "Ada@Example.org", "password": PASSWORD}
+MEMBERS = {
+    "id",
+    "username",
+    "email",
+    "first_name",
+    "last_name",
+    "display_name",
+    "avatar_url",
+    "is_active",
+    "is_deleted",
+    "deleted_at",
+    "created_at",
+    "updated_at",
+    "roles",
+}
+
+
+@pytest.mark.parametrize("url", [URL, f"{URL}/"], ids=["bare", "with slash"])
+def test_registration_answers_with_the_user(api_client: Any, url: str) -> None:
+    response = api_client.post(url, ADA)
+    user = User.objects.get()
+    assert response.status_code == 201
+    assert response["Location"] == "/api/v1/users/me"
+    assert response["Content-Type"] == "application/json"
+    answer = response.json()
+    assert answer.keys() == MEMBERS
+    assert answer["id"] == str(user.pk)
+    assert (answer["username"], answer["email"]) == ("Ada", "Ada@Example.org")
+    assert (answer["is_active"], answer["is_deleted"]) == (True, False)
+    assert (answer["deleted_at"], answer["roles"]) == (None, [])
+    assert answer["created_at"] == user.created_at.isoformat().replace("+00:00", "Z")
+    assert user.check_password(PASSWORD)
+
+
+def test_optional_names_are_kept(api_client: Any) -> None:
+    names = {
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "display_name": "Countess \u2665",
+        "avatar_url": "https://example.org:8443/ada.png?size=2#face",
+    }
+    answer = api_client.post(URL, ADA | names).json()
+    assert names.items() <= answer.items()
+
+
+def test_space_around_names_is_dropped_but_never_around_the_password(
+    api_client: Any,
+) -> None:
+    padded = {name: f" {text} " for name, text in ADA.items()}
+    answer = api_client.post(URL, padded).json()
+    assert (answer["username"], answer["email"]) == ("Ada", "Ada@Example.org")
+    user = User.objects.get()
+    assert user.check_password(f" {PASSWORD} ")
+    assert not user.check_password(PASSWORD)
+
+
+def test_other_members_have_no_effect(api_client: Any) -> None:
+    forbidden = {
+        "id": "00000000-0000-4000-8000-000000000000",
+        "is_staff": True,
+        "is_superuser": True,
+        "is_active": False,
+        "roles": ["admin"],
+        "groups": [1],
+        "session_epoch": 7,
+        "deleted_at": "2026-01-31T12:00:00Z",
+        "created_at": "2000-01-01T00:00:00Z",
+        "email_canonical": "other@example.org",
+        "password_hash": "x",
+        "unknown": {"nested": []},
+    }
+    answer = api_client.post(URL, ADA | forbidden).json()
+    user = User.objects.with_roles().get()
+    assert str(user.pk) == answer["id"] != forbidden["id"]
+    assert (user.is_staff, user.is_superuser, user.is_active) == (False, False, True)
+    assert (user.roles, user.session_epoch, user.deleted_at) == ([], 0, None)
+    assert user.created_at.year > 2000
+    assert user.email_canonical == "ada@example.org"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("username", ..., "required"),
+        ("username", None, "null"),
+        ("username", "", "blank"),
+        ("username", 123456, "invalid"),
+        ("username", True, "invalid"),
+        ("username", ["ada"], "invalid"),
+        ("username", "ab", "invalid"),
+        ("username", "a" * 51, "max_length"),
+        ("username", "ada@example.org", "invalid"),
+        ("username", "a d a", "invalid"),
+        ("username", "ада", "invalid"),
+        ("username", "ada\x00", "null_characters_not_allowed"),
+        ("username", "ADMIN", "reserved"),
+        ("username", "no-reply", "reserved"),
+        ("email", ..., "required"),
+        ("email", None, "null"),
+        ("email", "ada", "invalid"),
+        ("email", "ada@localhost", "invalid"),
+        ("email", "ada@@example.org", "invalid"),
+        ("email", "ada@example.org\nbcc:x@y.zz", "invalid"),
+        ("email", "ada@exa mple.org", "invalid"),
+        ("email", '"a da"@example.org', "invalid"),
+        ("email", "ada@[127.0.0.1]", "invalid"),
+        ("email", "adä@example.org", "invalid"),
+        ("email", "ada@exämple.org", "invalid"),
+        ("email", "ada.@example.org", "invalid"),
+        ("email", f"{'a' * 65}@example.org", "invalid"),
+        ("email", f"ada@{'a.' * 124}org", "max_length"),
+        ("email", {"x": 1}, "invalid"),
+        ("password", ..., "required"),
+        ("password", None, "null"),
+        ("password", "", "blank"),
+        ("password", 1234567890, "invalid"),
+        ("password", True, "invalid"),
+        ("password", ["correct horse battery staple"], "invalid"),
+        ("password", "seven77", "min_length"),
+        ("password", "\U0001f511" * 7, "min_length"),
+        ("password", "x" * 129, "max_length"),
+        ("password", "with a null\x00 in it", "null_characters_not_allowed"),
+        ("password", "passWORD123", "password_too_common"),
+        ("password", "ada@example.org", "password_too_similar"),
+        ("password", "Memo!2026!", "password_too_obvious"),
+        ("first_name", "x" * 151, "max_length"),
+        ("last_name", "line\nbreak", "invalid"),
+        ("display_name", None, "null"),
+        ("display_name", 7, "invalid"),
+        ("avatar_url", "javascript:alert(1)", "invalid"),
+        ("avatar_url", "ftp://example.org/a.png", "invalid"),
+        ("avatar_url", "https://user:secret@example.org/", "invalid"),
+        ("avatar_url", 'https://example.org/"onload="x', "invalid"),
+        ("avatar_url", f"https://example.org/{'a' * 500}", "max_length"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_bad_input_is_refused_by_field(
+    api_client: Any, field: str, value: Any, code: str
+) -> None:
+    body = {name: text for name, text in {**ADA, field: value}.items() if text != ...}
+    problem = assert_refused(api_client.post(URL, body), 400, "validation_error")
+    assert problem["errors"].keys() == {field}
+    assert code in [error["code"] for error in problem["errors"][field]]
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("length", [8, 128])
+@pytest.mark.parametrize("letter", ["\U0001f511", "é"])
+def test_length_is_counted_in_code_points(
+    api_client: Any, length: int, letter: str
+) -> None:
+    password = "q" + letter * (length - 1)
+    assert api_client.post(URL, ADA | {"password": password}).status_code == 201
+    assert User.objects.get().check_password(password)
+
+
+def test_a_refused_password_is_not_echoed(api_client: Any) -> None:
+    secret = "short-1"
+    response = api_client.post(URL, ADA | {"password": secret})
+    assert secret not in response.content.decode()
+
+
+def test_the_least_length_is_a_setting(api_client: Any, settings: Any) -> None:
+    settings.PASSWORD_MIN_LENGTH = 15
+    response = api_client.post(URL, ADA | {"password": "fourteen chars"})
+    assert_refused(response, 400, "validation_error")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "validation_error"),
+        (b"{", "invalid_json"),
+        (b"[]", "validation_error"),
+        (b'"x"', "validation_error"),
+        (b"null", "validation_error"),
+        (b"5", "validation_error"),
+        (b"{}", "validation_error"),
+        (b"\xff\xfe", "invalid_json"),
+        (b"[" * 5000, "invalid_json"),
+        (b'{"email": "a", "email": "b"}', "invalid_json"),
+        (b'{"email": NaN}', "invalid_json"),
+        (rb'{"password": "\ud800 half a character"}', "invalid_json"),
+    ],
+    ids=repr,
+)
+def test_no_body_is_a_fault_of_ours(api_client: Any, body: bytes, code: str) -> None:
+    response = api_client.post(URL, body, content_type="application/json")
+    assert_refused(response, 400, code)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"],
+)
+def test_only_json_is_taken(api_client: Any, content_type: str) -> None:
+    response = api_client.post(URL, b"x=1", content_type=content_type)
+    assert_refused(response, 415, "unsupported_media_type")
+
+
+def test_only_json_is_given(api_client: Any) -> None:
+    response = api_client.post(URL, ADA, headers={"Accept": "text/html"})
+    assert_refused(response, 406, "not_acceptable")
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_other_methods_are_refused(api_client: Any, method: str) -> None:
+    response = getattr(api_client, method)(URL)
+    assert_refused(response, 405, "method_not_allowed")
+    assert "POST" in response["Allow"]
+
+
+def test_a_credential_that_is_sent_along_is_not_looked_at(api_client: Any) -> None:
+    response = api_client.post(URL, ADA, headers={"Authorization": "Bearer rubbish"})
+    assert response.status_code == 201
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        {"email": "ADA@example.org", "username": "other"},
+        {"email": "other@example.org", "username": "aDA"},
+    ],
+    ids=["e-mail", "username"],
+)
+@pytest.mark.parametrize("gone", [False, True], ids=["present", "deleted"])
+def test_a_name_is_taken_in_any_case_and_for_good(
+    api_client: Any, taken: dict[str, str], gone: bool, caplog: Any
+) -> None:
+    owner = UserFactory(email="ada@example.org", username="ada")
+    if gone:
+        owner.soft_delete()
+    caplog.clear()
+    response = api_client.post(URL, ADA | taken)
+    problem = assert_refused(response, 409, "account_exists")
+    assert "errors" not in problem
+    assert "example.org" not in response.content.decode() + caplog.text
+    assert User.objects.count() == 1
+
+
+def test_another_fault_of_the_row_is_not_called_a_twin(
+    api_client: Any, monkeypatch: Any
+) -> None:
+    from django.db import IntegrityError
+
+    monkeypatch.setattr("users.fields.canonical", str.upper)
+    with pytest.raises(IntegrityError):
+        api_client.post(URL, ADA)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_fifty_at_once_one_wins(settings: Any) -> None:
+    settings.WEB_THREADS = 100  # all fifty may wait for their hash
+    statuses: list[int] = []
+    start = threading.Barrier(50)
+
+    def register() -> None:
+        start.wait()
+        try:
+            statuses.append(APIClient().post(URL, ADA).status_code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=register) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [201] + [409] * 49
+    assert User.objects.count() == 1
