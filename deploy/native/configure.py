@@ -151,6 +151,8 @@ def gateway_settings(addresses: Addresses) -> list[Setting]:
         Setting("GATEWAY_PUBLIC_URL", addresses.url, ours=_OUR_URL),
         Setting("MEMO_UID", str(os.getuid()), "Who runs the containers.", r"\d+"),
         Setting("MEMO_GID", str(os.getgid()), ours=r"\d+"),
+        Setting("ENVIRONMENT", "development", "For the containers; see the services'."),
+        Setting("COOKIE_SECURE", "false"),
     ]
 
 
