@@ -71,8 +71,11 @@ class ServiceClient:
         self.api_key = api_key
         self.local = threading.local()
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON answer. Raises ServiceRefused, DependencyUnavailable, Overloaded."""
+    def call(
+        self, method: str, path: str, member: str, body: Any = None
+    ) -> dict[str, Any]:
+        """The JSON object answered, which must have `member`: something else may answer
+        at that address. Raises ServiceRefused, DependencyUnavailable, Overloaded."""
         try:
             response = self.session().request(
                 method,
@@ -86,7 +89,12 @@ class ServiceClient:
             answer = response.json()
         except requests.RequestException as exc:
             raise self.failure(path, type(exc).__name__) from exc
-        if response.ok:
+        # Not `response.ok`, which takes a redirect for success.
+        if (
+            response.status_code == 200
+            and isinstance(answer, dict)
+            and member in answer
+        ):
             return answer
         raise self.refusal(path, response.status_code, answer)
 
@@ -144,14 +152,11 @@ class UsersClient(ServiceClient):
         """
         with self.log_ins.slot():
             try:
-                user: dict[str, Any] = self.call(
-                    "POST", "/api/v1/users/verify", credentials
-                )
+                return self.call("POST", "/api/v1/users/verify", "sub", credentials)
             except ServiceRefused as exc:
                 if exc.code == "invalid_credentials":
                     raise InvalidCredentials from exc
                 raise self.failure("/api/v1/users/verify", exc.code) from exc
-        return user
 
     def get(self, user_id: UUID) -> dict[str, Any] | None:
         """The user, or None: unknown, deleted or inactive, as the service itself says.
@@ -161,12 +166,11 @@ class UsersClient(ServiceClient):
         """
         with self.look_ups.slot():
             try:
-                user: dict[str, Any] = self.call("GET", f"/api/v1/users/{user_id}")
+                return self.call("GET", f"/api/v1/users/{user_id}", "id")
             except ServiceRefused as exc:
                 if exc.code == "user_not_found":
                     return None
                 raise self.failure("/api/v1/users/{user_id}", exc.code) from exc
-        return user
 
 
 class AuthClient(ServiceClient):
@@ -183,12 +187,11 @@ class AuthClient(ServiceClient):
         """Claims of a live access token. Raises what is wrong with it."""
         path = "/api/v1/auth/verify_token"
         try:
-            answer: dict[str, Any] = self.call("POST", path, {"token": token})
+            return self.call("POST", path, "valid", {"token": token})
         except ServiceRefused as exc:
             if exc.code in self.TOKEN_ERRORS:
                 raise self.TOKEN_ERRORS[exc.code] from exc
             raise self.failure(path, exc.code) from exc
-        return answer
 
     def revoke_sessions(
         self, user_id: UUID, epoch: int, reason: str, keep_sid: UUID | None = None
@@ -199,7 +202,7 @@ class AuthClient(ServiceClient):
         if keep_sid is not None:
             body["keep_sid"] = str(keep_sid)
         try:
-            answer = self.call("POST", path, body)
+            answer = self.call("POST", path, "revoked", body)
         except ServiceRefused as exc:
             raise self.failure(path, exc.code) from exc
         revoked: int = answer["revoked"]
