@@ -1,0 +1,77 @@
+"""Stub servers, and requests to the service in `shared.tests.urls`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import override_settings
+
+from shared import sessions
+from shared.clients import auth_client
+from shared.tests.stubs import StubService, running
+
+MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
+
+
+@pytest.fixture
+def stub() -> Iterator[StubService]:
+    """Another service."""
+    with running(StubService()) as server:
+        yield server
+
+
+@pytest.fixture
+def auth_service(stub: StubService, settings: Any) -> Iterator[StubService]:
+    """The Auth Service, where JWTAuthentication looks for it."""
+    settings.AUTH_SERVICE_URL = stub.url
+    auth_client.cache_clear()
+    yield stub
+    auth_client.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_auth_service() -> Iterator[None]:
+    """Unless a test has one: nobody listens at AUTH_SERVICE_URL."""
+    auth_client.cache_clear()
+    yield
+    auth_client.cache_clear()
+
+
+@contextmanager
+def redis_at(url: str) -> Iterator[None]:
+    """Another Redis."""
+    default = django_settings.CACHES["default"]
+    with override_settings(CACHES={"default": {**default, "LOCATION": url}}):
+        yield
+    sessions.breaker.succeeded()
+
+
+def redis_away() -> AbstractContextManager[None]:
+    """Nobody listens at Redis's address."""
+    return redis_at("redis://127.0.0.1:1")
+
+
+@pytest.fixture
+def me(api_client: Any) -> Callable[..., Any]:
+    """The answer to a person's request with this Authorization header."""
+
+    def get(authorization: str | None = None, **headers: str) -> Any:
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        return api_client.get("/api/v1/test/me", headers=headers)
+
+    return get
+
+
+def assert_problem(response: Any, status: int, code: str) -> None:
+    """The answer is a problem of ours, with all that belongs to one (RFC 9457)."""
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    problem = response.json()
+    assert set(problem) - {"errors"} == MEMBERS
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["request_id"] == response["X-Request-ID"] != ""
+    assert ("WWW-Authenticate" in response) == (status == 401)
+    assert ("Retry-After" in response) == (status == 503)

@@ -1,0 +1,62 @@
+"""A service that is made of `shared` alone. It has no database, so no test asks one."""
+
+from pathlib import Path
+
+from shared import log
+from shared.env import Env
+
+ROOT = Path(__file__).resolve().parents[2]
+# Session keys are written with the Redis user of the one service that may.
+env = Env(ROOT / "auth_project")
+
+SERVICE_NAME = "test"
+SECRET_KEY = "only-for-the-tests-of-shared-" * 2
+ALLOWED_HOSTS = ["testserver"]
+ROOT_URLCONF = "shared.tests.urls"
+APPEND_SLASH = False
+USE_TZ = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+LOGGING = log.configuration(SERVICE_NAME, "INFO", debug=False)
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "rest_framework",
+    "drf_spectacular",
+    "shared",
+]
+MIDDLEWARE = [
+    "shared.middleware.RequestMiddleware",
+    "shared.middleware.TrailingSlashMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": env.str("REDIS_URL", default="redis://127.0.0.1:6379"),
+        "OPTIONS": {
+            "PASSWORD": env.str("REDIS_PASSWORD", default=""),
+            "SOCKET_CONNECT_TIMEOUT": 0.3,
+            "SOCKET_TIMEOUT": 0.5,
+        },
+    }
+}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["shared.authentication.JWTAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["shared.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "shared.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+}
+DOCS_ENABLED = False
+JWT_ISSUER = "https://memo.example"
+JWT_AUDIENCE = "memo"
+JWT_LEEWAY = 10
+JWT_PUBLIC_KEYS_DIR = JWT_PRIVATE_KEYS_DIR = ROOT / "no-keys"  # tests bring theirs
+INTERNAL_API_KEYS = [("auth", "auth-key-" * 6), ("reports", "reports-key-" * 4)]
+AUTH_SERVICE_URL = "http://127.0.0.1:1"
+AUTH_SERVICE_API_KEY = "test-to-auth-" * 4
+USERS_SERVICE_URL = "http://127.0.0.1:1"
+USERS_SERVICE_API_KEY = "test-to-users-" * 4
+WEB_THREADS = 8

@@ -1,0 +1,118 @@
+"""Servers of the standard library: they answer what a test wants, or nothing."""
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@contextmanager
+def running(server: Any) -> Iterator[Any]:
+    """A server in a thread, for as long as the block."""
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class StubService(ThreadingHTTPServer):
+    """Answers with `status`, `body` and `headers`; keeps the requests it got.
+
+    `before` is called first, with the handler: to wait, or to hang up.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), StubHandler)
+        self.status = 200
+        self.body: bytes = b"{}"
+        self.headers = {"Content-Type": "application/json"}
+        self.before: Any = None
+        self.requests: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def answer(self, status: int, body: Any, **headers: str) -> None:
+        self.status = status
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.headers |= {name.replace("_", "-"): v for name, v in headers.items()}
+
+
+class StubHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: StubService
+
+    def do_GET(self) -> None:
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        request = {
+            "method": self.command,
+            "path": self.path,
+            "headers": dict(self.headers),
+            "body": sent,
+            "client": self.client_address,
+        }
+        self.server.requests.append(request)
+        if self.server.before is not None:
+            self.server.before(self)
+        if self.close_connection:
+            return
+        self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    do_POST = do_GET
+
+    def log_message(self, *args: Any) -> None:
+        """Not to stderr."""
+
+
+class StubRedis(socketserver.ThreadingTCPServer):
+    """Speaks as much of RESP2 as the client needs; `answers` maps command to reply.
+
+    What a Redis says that is full (`-OOM`) or has become a replica (`-READONLY`)
+    cannot be had from the real one without commands that no service may use.
+    """
+
+    allow_reuse_address = True
+
+    def __init__(self, **answers: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), RedisHandler)
+        self.answers = {"CLIENT": b"+OK", "SELECT": b"+OK", "PING": b"+PONG"} | answers
+        self.commands: list[list[str]] = []
+        self.connections = 0
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.server_address[1]}?protocol=2"
+
+    def sent(self, name: str) -> list[list[str]]:
+        """The arguments of each command of that name."""
+        return [arguments for command, *arguments in self.commands if command == name]
+
+
+class RedisHandler(socketserver.StreamRequestHandler):
+    server: StubRedis
+
+    def handle(self) -> None:
+        self.server.connections += 1
+        while line := self.rfile.readline():
+            words = []
+            for _ in range(int(line[1:])):
+                size = int(self.rfile.readline()[1:])
+                words.append(self.rfile.read(size + 2)[:-2].decode())
+            self.server.commands.append([words[0].upper(), *words[1:]])
+            answer = self.server.answers.get(words[0].upper(), b"-ERR not stubbed")
+            if answer == b"":
+                return  # hang up
+            self.wfile.write(answer + b"\r\n")

@@ -1,0 +1,404 @@
+"""Access tokens: every attack and every oddity is a 401, never a 500 (TOK-01 to 21)."""
+
+import socket
+import time
+import uuid
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from shared import keys, sessions, tokens
+from shared.exceptions import TokenExpired, TokenInvalid
+from shared.tests import forgery
+from shared.tests.conftest import assert_problem
+
+CHALLENGE = 'Bearer realm="api", error="invalid_token"'
+
+
+@pytest.fixture
+def claims(settings):
+    """The payload of a good access token, whose session is not in Redis."""
+    now = int(time.time())
+    return {
+        "iss": settings.JWT_ISSUER,
+        "aud": settings.JWT_AUDIENCE,
+        "sub": str(uuid.uuid4()),
+        "sid": str(uuid.uuid4()),
+        "jti": str(uuid.uuid4()),
+        "iat": now,
+        "exp": now + 300,
+        "token_type": "access",
+    }
+
+
+@pytest.fixture
+def header(trusted_kid):
+    return {"alg": "RS256", "kid": trusted_kid, "typ": "at+jwt"}
+
+
+def refused(response, code="token_invalid"):
+    assert_problem(response, 401, code)
+    assert response["WWW-Authenticate"] == CHALLENGE
+    assert "token_class" not in response.content.decode()
+
+
+def test_a_good_token_is_accepted(me, make_token):
+    sub, sid = str(uuid.uuid4()), str(uuid.uuid4())
+
+    answer = me(f"Bearer {make_token(sub=sub, sid=sid)}")
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "id": sub,
+        "sid": sid,
+        "email": "ada@example.org",
+        "username": "ada",
+        "roles": ["editor"],
+    }
+
+
+def test_what_the_forger_signs_correctly_is_accepted(header, claims, issuer_key):
+    """So the refusals below are for the reason they name."""
+    token = forgery.rs256(header, claims, issuer_key)
+
+    assert tokens.decode(token, "access")["sid"] == claims["sid"]
+
+
+# --- Algorithms (RFC 8725 section 3.1) ----------------------------------------------
+
+
+@pytest.mark.parametrize("alg", ["none", "None", "nOnE", "NONE", ""])
+def test_an_unsigned_token_is_refused(me, header, claims, alg):
+    refused(me(f"Bearer {forgery.unsigned(header | {'alg': alg}, claims)}"))
+
+
+@pytest.mark.parametrize("alg", ["none", "None", "nOnE"])
+def test_a_signature_does_not_make_none_an_algorithm(
+    me, header, claims, issuer_key, alg
+):
+    refused(me(f"Bearer {forgery.rs256(header | {'alg': alg}, claims, issuer_key)}"))
+
+
+@pytest.mark.parametrize("newline", [True, False], ids=["newline", "stripped"])
+def test_the_public_key_is_no_secret(me, header, claims, issuer_key, newline):
+    """HS256 with the PEM as the secret: the oldest confusion of keys."""
+    pem = issuer_key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    secret = pem if newline else pem.strip()
+
+    refused(
+        me(f"Bearer {forgery.hs256(header | {'alg': 'HS256'}, claims, secret)}"),
+    )
+
+
+@pytest.mark.parametrize("alg", ["RS384", "RS512", "PS256"])
+def test_no_other_algorithm_of_the_same_key_is_taken(me, make_token, alg):
+    refused(me(f"Bearer {make_token(algorithm=alg)}"))
+
+
+def test_no_other_kind_of_key_is_taken(me, make_token):
+    key = ec.generate_private_key(ec.SECP256R1())
+
+    refused(me(f"Bearer {make_token(key=key, algorithm='ES256')}"))
+
+
+@pytest.mark.parametrize("alg", [..., None, 5, ["RS256"], "rs256"], ids=repr)
+def test_the_algorithm_must_be_named(me, header, claims, issuer_key, alg):
+    odd = {k: v for k, v in header.items() if k != "alg"}
+    odd |= {} if alg is ... else {"alg": alg}
+
+    refused(me(f"Bearer {forgery.rs256(odd, claims, issuer_key)}"))
+
+
+# --- Header (TOK-02, TOK-03) --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kid",
+    [
+        pytest.param(..., id="missing"),
+        pytest.param("unknown", id="unknown"),
+        pytest.param("", id="empty"),
+        pytest.param("../../../etc/passwd", id="traversal"),
+        pytest.param("' OR '1'='1", id="quotes"),
+        pytest.param("a\0b", id="nul"),
+        pytest.param("k" * 10_000, id="10kB"),
+        pytest.param("k" * 2_000, id="2kB"),
+        pytest.param("\ud800", id="surrogate"),
+        pytest.param(None, id="null"),
+        pytest.param(5, id="number"),
+        pytest.param(["a"], id="list"),
+        pytest.param({"a": 1}, id="object"),
+    ],
+)
+def test_a_kid_that_is_not_ours_is_refused(me, header, claims, issuer_key, kid):
+    odd = {k: v for k, v in header.items() if k != "kid"}
+    odd |= {} if kid is ... else {"kid": kid}
+
+    refused(me(f"Bearer {forgery.rs256(odd, claims, issuer_key)}"))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param({"crit": ["exp"]}, id="crit-exp"),
+        pytest.param({"crit": ["x"], "x": 1}, id="crit-unknown"),
+        pytest.param({"crit": []}, id="crit-empty"),
+        pytest.param({"crit": "exp"}, id="crit-string"),
+        pytest.param({"crit": None}, id="crit-null"),
+        pytest.param({"b64": False}, id="b64"),
+        pytest.param({"b64": False, "crit": ["b64"]}, id="b64-crit"),
+    ],
+)
+def test_what_must_be_understood_and_is_not_is_refused(
+    me, header, claims, issuer_key, extra
+):
+    """RFC 7515 section 4.1.11."""
+    refused(me(f"Bearer {forgery.rs256(header | extra, claims, issuer_key)}"))
+
+
+@pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "x5c"])
+def test_a_key_that_the_token_brings_is_not_looked_at(
+    me, header, claims, foreign_key, make_token, name
+):
+    """Neither is it used, nor is anybody asked for it, nor does it do harm."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/jwks.json"
+        brought = {
+            "jku": url,
+            "x5u": url,
+            "jwk": keys.jwk(foreign_key.public_key()),
+            "x5c": ["MIIB"],
+        }[name]
+        forged = header | {name: brought}
+
+        refused(me(f"Bearer {forgery.rs256(forged, claims, foreign_key)}"))
+        assert me(f"Bearer {make_token(headers={name: brought})}").status_code == 200
+
+        server.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
+def test_the_media_type_may_be_written_in_these_ways(me, make_token, typ):
+    """RFC 9068 section 4."""
+    assert me(f"Bearer {make_token(headers={'typ': typ})}").status_code == 200
+
+
+@pytest.mark.parametrize("typ", ["JWT", "rt+jwt", "", "at", "at+jwt+x", None, 5, []])
+def test_any_other_media_type_is_another_token(me, header, claims, issuer_key, typ):
+    refused(me(f"Bearer {forgery.rs256(header | {'typ': typ}, claims, issuer_key)}"))
+
+
+def test_a_token_without_a_media_type_is_refused(me, header, claims, issuer_key):
+    del header["typ"]
+
+    refused(me(f"Bearer {forgery.rs256(header, claims, issuer_key)}"))
+
+
+@pytest.mark.parametrize(
+    ("typ", "token_type"),
+    [
+        pytest.param("rt+jwt", "refresh", id="refresh-token"),
+        pytest.param("at+jwt", "refresh", id="only-typ-says-access"),
+        pytest.param("rt+jwt", "access", id="only-the-claim-says-access"),
+        pytest.param("at+jwt", "verify_email", id="some-later-kind"),
+    ],
+)
+def test_a_token_of_one_kind_is_not_taken_for_another(
+    me, header, claims, issuer_key, typ, token_type
+):
+    odd = forgery.rs256(
+        header | {"typ": typ}, claims | {"token_type": token_type}, issuer_key
+    )
+
+    refused(me(f"Bearer {odd}"))
+
+
+def test_an_access_token_is_no_refresh_token(header, claims, issuer_key):
+    token = forgery.rs256(header, claims, issuer_key)
+
+    with pytest.raises(TokenInvalid):
+        tokens.decode(token, "refresh")
+
+
+# --- Claims (TOK-04, TOK-13) --------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", tokens.REQUIRED_CLAIMS)
+@pytest.mark.parametrize("how", ["missing", "null"])
+def test_every_claim_is_needed(me, header, claims, issuer_key, name, how):
+    if how == "null":
+        claims[name] = None
+    else:
+        del claims[name]
+
+    refused(me(f"Bearer {forgery.rs256(header, claims, issuer_key)}"))
+
+
+ODD = {
+    "iss": ["https://evil.example", "https://memo.example/", "", ["x"], 5],
+    "aud": ["other", "", ["other"], [], 5, {"memo": 1}],
+    "sub": ["abc", "", 5, ["a"], {"a": 1}, "a\0", "\ud800", True, 2**127],
+    "sid": ["abc", "", 5, ["a"], {"a": 1}, "../x"],
+    "jti": ["abc", "", 5, ["a"], {"a": 1}],
+    "iat": ["x", "", ["a"], {"a": 1}, -1, 1.5, -(10**30)],
+    "exp": ["x", "", ["a"], {"a": 1}, 10**15, 10**400, 2.0**40, "99999999999"],
+    "nbf": ["x", ["a"], {"a": 1}],
+    "token_type": ["refresh", "Access", "", 5, ["access"]],
+    "email": [5, ["a"], {"a": 1}],
+    "username": [5, ["a"], {"a": 1}],
+    "roles": [5, "admin", {"admin": 1}, [5], [["admin"]], [None]],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param(name, value, id=f"{name}-{str(value)[:20]!r}")
+        for name, values in ODD.items()
+        for value in values
+    ],
+)
+def test_an_odd_claim_is_401(me, header, claims, issuer_key, name, value):
+    token = forgery.rs256(header, claims | {name: value}, issuer_key)
+
+    refused(me(f"Bearer {token}"))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("name", ["exp", "iat"])
+def test_a_time_that_is_no_number_is_401(me, header, claims, issuer_key, name, number):
+    payload = forgery.json.dumps(claims | {name: "@"}).replace('"@"', number).encode()
+
+    refused(me(f"Bearer {forgery.rs256(header, payload, issuer_key)}"))
+
+
+NO_OBJECTS = [
+    *(b"[]", b"5", b"null", b'"x"', b"", b"{", b"\xff"),
+    pytest.param(b"[" * 1500, id="nested"),
+]
+
+
+@pytest.mark.parametrize("payload", NO_OBJECTS)
+def test_a_payload_that_is_no_object_is_401(me, header, issuer_key, payload):
+    refused(me(f"Bearer {forgery.rs256(header, payload, issuer_key)}"))
+
+
+@pytest.mark.parametrize("head", NO_OBJECTS)
+def test_a_header_that_is_no_object_is_401(me, trusted_kid, claims, issuer_key, head):
+    refused(me(f"Bearer {forgery.rs256(head, claims, issuer_key)}"))
+
+
+def test_the_audience_may_be_one_of_several(me, make_token):
+    assert me(f"Bearer {make_token(aud=['other', 'memo'])}").status_code == 200
+
+
+def test_claims_about_the_user_may_be_left_out(me, make_token):
+    token = make_token(email=None, username=None, roles=None)
+
+    assert me(f"Bearer {token}").json()["roles"] == []
+
+
+def test_an_expired_odd_token_is_odd_when_times_do_not_matter(
+    header, claims, issuer_key
+):
+    for odd in ({"exp": [1]}, {"exp": 10**15}, {"sub": ["a"]}, {"jti": None}):
+        token = forgery.rs256(header, claims | odd, issuer_key)
+        with pytest.raises(TokenInvalid):
+            tokens.decode(token, "access", verify_times=False)
+
+
+# --- Signature and shape ------------------------------------------------------------
+
+
+def test_a_foreign_signature_is_refused(me, make_token, foreign_key):
+    refused(me(f"Bearer {make_token(key=foreign_key)}"))
+
+
+def test_a_changed_payload_is_refused(me, make_token, claims):
+    head, _, signature = make_token().split(".")
+
+    refused(me(f"Bearer {head}.{forgery.part(claims)}.{signature}"))
+
+
+def test_a_padded_signature_is_the_same_session(make_token, me):
+    """TOK-10: the text may vary, so a revocation never goes by it."""
+    sid = str(uuid.uuid4())
+    token = make_token(sid=sid)
+    padded = f"Bearer {token}=="
+    assert me(padded).status_code in (200, 401)
+
+    sessions.mark_revoked([sessions.Revocation(uuid.UUID(sid), "test", 60)])
+
+    assert me(padded).status_code == 401
+    refused(me(f"Bearer {token}"), "token_revoked")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", ".", "..", "...", "a.b", "a.b.c", "a.b.c.d", "=" * 10, "é.é.é", "\x7f" * 9],
+)
+def test_garbage_is_refused(me, trusted_kid, text):
+    refused(me(f"Bearer {text}"))
+
+
+def test_a_token_longer_than_any_of_ours_is_refused(make_token):
+    token = make_token(session=None)
+    longest = token + "=" * (tokens.MAX_LENGTH - len(token))
+
+    with pytest.raises(TokenInvalid):
+        tokens.decode(longest + "=", "access")
+
+
+# --- Times (TOK-12) -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claim", "seconds", "code"),
+    [
+        pytest.param("iat", 5, None, id="iat-5s-ahead"),
+        pytest.param("iat", 8, None, id="iat-within-the-leeway"),
+        pytest.param("iat", 13, "token_not_yet_valid", id="iat-past-the-leeway"),
+        pytest.param("iat", 120, "token_not_yet_valid", id="iat-120s-ahead"),
+        pytest.param("nbf", 8, None, id="nbf-within-the-leeway"),
+        pytest.param("nbf", 13, "token_not_yet_valid", id="nbf-past-the-leeway"),
+        pytest.param("exp", -8, None, id="exp-within-the-leeway"),
+        pytest.param("exp", -12, "token_expired", id="exp-past-the-leeway"),
+        pytest.param("exp", -(10**9), "token_expired", id="exp-long-ago"),
+    ],
+)
+def test_clocks_may_differ_by_the_leeway(me, make_token, claim, seconds, code):
+    answer = me(f"Bearer {make_token(**{claim: int(time.time()) + seconds})}")
+
+    if code is None:
+        assert answer.status_code == 200
+    else:
+        refused(answer, code)
+
+
+@pytest.mark.parametrize("seconds", [-(10**6), 10**6], ids=["expired", "ahead"])
+def test_times_may_be_left_to_the_caller(header, claims, issuer_key, seconds):
+    moved = {name: claims[name] + seconds for name in ("iat", "exp")}
+    token = forgery.rs256(header, claims | moved, issuer_key)
+
+    assert tokens.decode(token, "access", verify_times=False)["exp"] == moved["exp"]
+
+
+def test_the_signature_is_checked_before_the_times(header, claims, foreign_key):
+    """An expired forgery must not be told that it has merely expired."""
+    token = forgery.rs256(header, claims | {"exp": 1}, foreign_key)
+
+    with pytest.raises(TokenInvalid) as caught:
+        tokens.decode(token, "access")
+    assert not isinstance(caught.value, TokenExpired)
+
+
+def test_missing_keys_are_not_the_tokens_fault(me, make_token, monkeypatch, tmp_path):
+    token = make_token()
+    monkeypatch.setattr(keys, "verifying_keys", lambda: keys.load_public_keys(tmp_path))
+
+    assert_problem(me(f"Bearer {token}"), 503, "dependency_unavailable")
