@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import schemathesis
+from hypothesis import strategies as st
 from people import PASSWORD, Person
 from system import System
 
@@ -60,6 +61,18 @@ def good_body(label: str) -> Any:
         },
     }
     return bodies.get(label)
+
+
+@schemathesis.hook
+def before_generate_case(context: Any, strategy: Any) -> Any:
+    """Query parameters nobody knows: an operation without input has one case else."""
+    unknown = st.dictionaries(st.text(min_size=1, max_size=9), st.text(max_size=9))
+
+    def with_query(case: Any, extra: dict[str, str]) -> Any:
+        case.query = {**(case.query or {}), **extra}
+        return case
+
+    return st.builds(with_query, strategy, unknown)
 
 
 @schemathesis.hook
