@@ -209,5 +209,7 @@ def test_only_a_trusted_proxy_may_name_the_client_and_its_scheme(
         assert seen(answer)["x-forwarded-proto"] == "https"
         hsts = "max-age=31536000; includeSubDomains"
         assert answer.one("Strict-Transport-Security") == hsts
+        twice = behind.get("/api/v1/users/me", X_Forwarded_For="203.0.113.8, 127.0.0.9")
+        assert seen(twice)["x-forwarded-for"] == "203.0.113.8"
         odd = behind.get("/api/v1/users/me", X_Forwarded_Proto="gopher")
         assert seen(odd)["x-forwarded-proto"] == "http"
