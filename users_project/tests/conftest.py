@@ -7,7 +7,7 @@ import responses
 
 from rest_framework.test import APIClient
 
-from shared import clients
+from shared import clients, sessions
 from users import hashing, revocation
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
@@ -31,6 +31,13 @@ def _configuration(settings: Any, monkeypatch: Any) -> None:
     settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
     clients.auth_client.cache_clear()
     monkeypatch.setattr(APIClient, "default_format", "json")
+
+
+@pytest.fixture(autouse=True)
+def _keys_of_our_own(monkeypatch: Any) -> None:
+    """This service's Redis user may only read `session:*`: where the suite plays the
+    Auth Service, keys that it may write stand for those."""
+    monkeypatch.setattr(sessions, "key", "users:test-session:{}".format)
 
 
 @pytest.fixture

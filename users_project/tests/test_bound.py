@@ -1,0 +1,137 @@
+"""PWD-07: two hash, others wait, and the one beyond half of the threads is refused."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from shared.exceptions import Overloaded
+from tests.factories import PASSWORD, UserFactory
+from tests.refusals import assert_refused
+from users import hashers, hashing
+from users.models import User
+
+
+@pytest.fixture
+def full() -> Iterator[None]:
+    """A process whose places for hashing are all taken."""
+    with ExitStack() as stack:
+        for _ in range(4):  # half of eight threads
+            assert hashing.bound().places.acquire(blocking=False)
+            stack.callback(hashing.bound().places.release)
+        yield
+
+
+def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
+    bound, go, working = hashing.Bound(4), threading.Event(), threading.Semaphore(0)
+    most: list[int] = []
+    inside = Counter[str]()
+
+    def work() -> None:
+        with bound.slot():
+            inside["now"] += 1
+            most.append(inside["now"])
+            working.release()
+            go.wait()
+            inside["now"] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert working.acquire(timeout=5)
+    assert working.acquire(timeout=5)
+    while bound.places._value:  # type: ignore[attr-defined]
+        time.sleep(0.001)
+    started = time.monotonic()
+    with pytest.raises(Overloaded), bound.slot():
+        pass
+    assert time.monotonic() - started < 0.1
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 2
+    assert len(most) == 4
+
+
+def test_a_slot_is_given_back_after_a_fault() -> None:
+    bound = hashing.Bound(1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), bound.slot():
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (8, 4), (9, 4)])
+def test_half_of_the_threads_may_hash(settings: Any, threads: int, places: int) -> None:
+    settings.WEB_THREADS = threads
+    assert hashing.bound().places._value == places  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db
+def test_a_full_process_refuses_what_hashes_and_nothing_else(
+    full: None, service_client: Any, bearer: Any, api_client: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(
+        hashers.Argon2Hasher, "verify", lambda *args: pytest.fail("hashed")
+    )
+    user = User.objects.create(
+        username="ada", email="ada@example.org", password="argon2$x"
+    )
+    known = {"email": user.email, "password": PASSWORD}
+    unknown = {"email": "nobody@example.org", "password": PASSWORD}
+    new = {"username": "new", "email": "new@example.org", "password": PASSWORD}
+    auth = service_client("auth")
+    for response in (
+        auth.post("/api/v1/users/verify", known),
+        auth.post("/api/v1/users/verify", unknown),
+        api_client.post("/api/v1/users", new),
+    ):
+        assert_refused(response, 503, "overloaded")
+    assert User.objects.count() == 1
+    assert bearer(sub=str(user.pk)).get("/api/v1/users/me").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_storm_of_log_ins_hashes_two_at_a_time(
+    settings: Any, monkeypatch: Any
+) -> None:
+    user = UserFactory()
+    key = dict(settings.INTERNAL_API_KEYS)["auth"]
+    body = {"email": user.email, "password": PASSWORD}
+    start, now, most = threading.Barrier(16), Counter[str](), [0]
+    verify = hashers.Argon2Hasher.verify
+
+    def counted(*args: Any) -> bool:
+        now["hashing"] += 1
+        most[0] = max(most[0], now["hashing"])
+        time.sleep(0.05)  # so that all are there
+        try:
+            return verify(*args)
+        finally:
+            now["hashing"] -= 1
+
+    monkeypatch.setattr(hashers.Argon2Hasher, "verify", counted)
+    statuses: list[int] = []
+
+    def log_in() -> None:
+        client = APIClient(headers={"X-Internal-Api-Key": key})
+        start.wait()
+        try:
+            statuses.append(client.post("/api/v1/users/verify", body).status_code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=log_in) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answers = Counter(statuses)
+    assert answers.keys() == {200, 503}
+    assert answers[200] >= 4
+    assert most == [2]

@@ -1,0 +1,84 @@
+"""The client other services use, talking to the real application over HTTP."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared.clients import UsersClient
+from shared.exceptions import DependencyUnavailable, InvalidCredentials, Overloaded
+from tests.factories import PASSWORD, UserFactory
+from users import hashing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def client(live_server: Any, settings: Any) -> Iterator[UsersClient]:
+    users = UsersClient(live_server.url, dict(settings.INTERNAL_API_KEYS)["auth"])
+    yield users
+    users.session().close()
+
+
+@pytest.fixture
+def ada() -> Any:
+    return UserFactory(email="Ada@example.org", username="Ada", roles=["editor"])
+
+
+def test_verify_returns_what_a_log_in_needs(client: UsersClient, ada: Any) -> None:
+    expected = {
+        "sub": str(ada.pk),
+        "email": "Ada@example.org",
+        "username": "Ada",
+        "roles": ["editor"],
+        "session_epoch": 0,
+    }
+    assert client.verify({"email": "ada@example.org", "password": PASSWORD}) == expected
+    assert client.verify({"username": "ada", "password": PASSWORD}) == expected
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"email": "ada@example.org", "password": "not the password"},
+        {"email": "nobody@example.org", "password": PASSWORD},
+    ],
+    ids=["wrong", "unknown"],
+)
+def test_verify_refuses(client: UsersClient, ada: Any, credentials: Any) -> None:
+    with pytest.raises(InvalidCredentials):
+        client.verify(credentials)
+
+
+def test_get_returns_the_user_with_the_epoch(client: UsersClient, ada: Any) -> None:
+    ada.end_sessions()
+    user = client.get(ada.pk)
+    assert user is not None
+    assert (user["id"], user["session_epoch"]) == (str(ada.pk), 1)
+    assert user["roles"] == ["editor"]
+
+
+def test_get_returns_none_for_who_is_gone(client: UsersClient, ada: Any) -> None:
+    ada.deactivate()
+    assert client.get(ada.pk) is None
+    assert client.get(uuid.uuid4()) is None
+
+
+def test_a_wrong_key_is_our_trouble_and_not_the_users(
+    live_server: Any, ada: Any
+) -> None:
+    client = UsersClient(live_server.url, "wrong")
+    with pytest.raises(DependencyUnavailable):
+        client.verify({"email": ada.email, "password": PASSWORD})
+    with pytest.raises(DependencyUnavailable):
+        client.get(ada.pk)
+    client.session().close()
+
+
+def test_overload_is_passed_on_as_such(client: UsersClient, ada: Any) -> None:
+    while hashing.bound().places.acquire(blocking=False):
+        pass
+    with pytest.raises(Overloaded):
+        client.verify({"email": ada.email, "password": PASSWORD})
+    assert client.get(ada.pk) is not None

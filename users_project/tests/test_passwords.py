@@ -1,0 +1,85 @@
+from typing import Any
+
+import pytest
+from django.contrib.auth.password_validation import (
+    get_password_validators,
+    password_validators_help_texts,
+    validate_password,
+)
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+
+from users.models import User
+from users.passwords import LengthValidator
+
+ADA = User(
+    username="lovelace1815",
+    email="ada.king@example.org",
+    first_name="Augusta",
+    last_name="Byronovna",
+    display_name="Enchantress",
+)
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("seven77", "password_too_short"),
+        ("x" * 129, "password_too_long"),
+        ("password1", "password_too_common"),
+        ("PassWord1", "password_too_common"),
+        ("Memo-2026!", "password_too_obvious"),
+        ("MEMOPRODUCT", "password_too_obvious"),
+        ("lovelace1815", "password_too_obvious"),
+        ("!LoveLace!99", "password_too_obvious"),
+        ("adaking123", "password_too_obvious"),
+        ("lovelace1816", "password_too_similar"),
+        ("augusta12", "password_too_similar"),
+        ("byronovna1", "password_too_similar"),
+        ("enchantress", "password_too_similar"),
+        ("ada.king@example.com", "password_too_similar"),
+    ],
+)
+def test_what_somebody_would_guess_is_refused(password: str, code: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        validate_password(password, ADA)
+    assert code in [error.code for error in caught.value.error_list]
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "xkqzvwpj",
+        "83746501927465",
+        "        ",
+        " password1",
+        "memorable moments",
+        "\U0001f511" * 8,
+        "x" * 128,
+    ],
+)
+def test_there_are_no_rules_of_composition(password: str) -> None:
+    validate_password(password, ADA)
+
+
+def test_without_a_user_the_other_rules_hold() -> None:
+    validate_password("lovelace1815")
+    with pytest.raises(ValidationError):
+        validate_password("password1")
+
+
+@pytest.mark.parametrize("length", [7, 0, 129])
+def test_a_least_length_below_eight_is_refused_by_name(
+    settings: Any, length: int
+) -> None:
+    settings.PASSWORD_MIN_LENGTH = length
+    with pytest.raises(ImproperlyConfigured, match="PASSWORD_MIN_LENGTH"):
+        LengthValidator()
+
+
+def test_a_setting_raises_the_least_length(settings: Any) -> None:
+    settings.PASSWORD_MIN_LENGTH = 15
+    validators = get_password_validators(settings.AUTH_PASSWORD_VALIDATORS)
+    with pytest.raises(ValidationError):
+        validate_password("fourteen chars", None, validators)
+    validate_password("fifteen  chars.", None, validators)
+    assert "15 to 128" in password_validators_help_texts(validators)[0]
