@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import responses
-
 from rest_framework.test import APIClient
 
 from shared import clients, sessions

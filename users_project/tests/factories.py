@@ -29,7 +29,6 @@ class UserFactory(factory.django.DjangoModelFactory):
         model = User
         skip_postgeneration_save = True
 
-
     email = factory.Sequence("Person{}@Example.org".format)
     username = factory.Sequence("Person{}".format)
 

@@ -46,7 +46,7 @@ def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
         thread.start()
     assert working.acquire(timeout=5)
     assert working.acquire(timeout=5)
-    while bound.places._value:  # type: ignore[attr-defined]
+    while bound.places._value:
         time.sleep(0.001)
     started = time.monotonic()
     with pytest.raises(Overloaded), bound.slot():
@@ -69,7 +69,7 @@ def test_a_slot_is_given_back_after_a_fault() -> None:
 @pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (8, 4), (9, 4)])
 def test_half_of_the_threads_may_hash(settings: Any, threads: int, places: int) -> None:
     settings.WEB_THREADS = threads
-    assert hashing.bound().places._value == places  # type: ignore[attr-defined]
+    assert hashing.bound().places._value == places
 
 
 @pytest.mark.django_db

@@ -49,7 +49,7 @@ def test_the_database_refuses_a_name_that_differs_in_case(same: Any) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"email": "mıke@example.org"},
+        {"email": "m\N{LATIN SMALL LETTER DOTLESS I}ke@example.org"},
         {"email": "two@at@example.org"},
         {"email": "no space@example.org"},
         {"email": "Other@example.org"},
@@ -155,7 +155,9 @@ ENDINGS = [
 ]
 
 
-@pytest.mark.parametrize(("end", "reason"), ENDINGS, ids=lambda x: getattr(x, "__name__", x))
+@pytest.mark.parametrize(
+    ("end", "reason"), ENDINGS, ids=lambda x: getattr(x, "__name__", x)
+)
 def test_what_ends_sessions_raises_the_epoch_once_and_is_pushed(
     end: Any, reason: str, pushes: list[Any], on_commit: Any
 ) -> None:

@@ -201,6 +201,7 @@ def test_it_is_not_taken_for_an_id(auth: Any) -> None:
 
 # Upgrades of the hash
 
+
 @pytest.mark.parametrize("algorithm", ["pbkdf2_sha256", "bcrypt_sha256", "bcrypt"])
 def test_an_imported_hash_verifies_and_is_replaced(
     auth: Any, algorithm: str, pushes: list[Any], on_commit: Any
@@ -218,9 +219,7 @@ def test_an_imported_hash_verifies_and_is_replaced(
     assert pushes == []
 
 
-def test_a_hash_of_other_costs_is_replaced(
-    auth: Any, settings: Any
-) -> None:
+def test_a_hash_of_other_costs_is_replaced(auth: Any, settings: Any) -> None:
     settings.ARGON2_MEMORY_COST = 19456 + 1024
     expensive = hashers.Argon2Hasher()
     encoded = expensive.encode(PASSWORD, expensive.salt())

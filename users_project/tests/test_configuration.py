@@ -1,0 +1,61 @@
+"""What must hold before the service may start, and what it says when it cannot."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def manage(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=PROJECT,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ARGON2_MEMORY_COST", "19455"),
+        ("ARGON2_TIME_COST", "1"),
+        ("ARGON2_PARALLELISM", "0"),
+        ("PASSWORD_MIN_LENGTH", "7"),
+    ],
+)
+def test_a_weak_setting_stops_the_start_by_name(name: str, value: str) -> None:
+    result = manage("check", **{name: value})
+    assert result.returncode != 0
+    assert f"ImproperlyConfigured: {name} is {value}" in result.stderr
+
+
+def test_the_checks_of_a_deployment_are_clean() -> None:
+    env = {"COOKIE_SECURE": "true", "DEBUG": "false", "ENVIRONMENT": "production"}
+    env |= {"JWT_ISSUER": "https://memo.example", "ALLOWED_HOSTS": "memo.example"}
+    result = manage("check", "--deploy", "--fail-level", "WARNING", **env)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.django_db
+def test_the_migrations_are_complete() -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_the_example_names_every_variable_that_is_needed() -> None:
+    example = (PROJECT / ".env.example").read_text()
+    names = {line.partition("=")[0] for line in example.splitlines() if "=" in line}
+    for name in ("SECRET_KEY_FILE", "DATABASE_URL", "REDIS_URL", "JWT_PUBLIC_KEYS_DIR"):
+        assert name in names
+    assert names >= {
+        "INTERNAL_API_KEYS_FILE",
+        "AUTH_SERVICE_URL",
+        "PASSWORD_MIN_LENGTH",
+    }
