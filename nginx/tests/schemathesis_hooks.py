@@ -21,7 +21,10 @@ SYSTEM = System(os.environ["MEMO_STACK"])
 TALLY = Path(os.environ["SCHEMATHESIS_TALLY"])
 TOKEN_AGE = 120  # seconds; they live for 300
 
-tally: dict[str, Counter[int]] = defaultdict(Counter)
+# Goes on from run to run, so keys are strings, as JSON has them.
+tally: dict[str, Counter[str]] = defaultdict(Counter)
+if TALLY.exists():
+    tally.update({k: Counter(v) for k, v in json.loads(TALLY.read_text()).items()})
 calls: Counter[str] = Counter()
 
 
@@ -100,5 +103,5 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
     """Count the answers by operation, for the test to read."""
-    tally[case.operation.label][response.status_code] += 1
+    tally[case.operation.label][str(response.status_code)] += 1
     TALLY.write_text(json.dumps(tally))
