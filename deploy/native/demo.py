@@ -18,7 +18,7 @@ from .problems import Problem
 from .services import discover
 
 SHOWN = 12
-SECRET = re.compile(r"(eyJ|[A-Za-z0-9_-]{24})[A-Za-z0-9_.-]{8,}")
+SECRET = re.compile(r"eyJ[A-Za-z0-9_.-]{8,}|[A-Za-z0-9_-]{43,}")
 BASE = "/api/v1"
 
 

@@ -1,16 +1,16 @@
 """Any other word is a command of manage.py: in every service that knows it, or in
 the one that is named. `runserver` on a service's own port stands in for it."""
 
-import contextlib
 import os
 import re
-import selectors
+import select
+import signal
 import socket
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from . import addresses, application, bringup, control, lifecycle
+from . import addresses, application, bringup, control, lifecycle, linux
 from .layout import Layout
 from .problems import USAGE, Problem
 from .programs import run
@@ -66,7 +66,7 @@ def run_in(layout: Layout, service: Service, arguments: Sequence[str]) -> int:
     words = list(arguments) or ["help"]
     if words[0] == "runserver":
         return _runserver(layout, service, words[1:])
-    status = _start(layout, service, words).wait()
+    status = _run(layout, service, words)
     if status and not bringup.is_running(layout):
         print(f"memo: the stack is not running; start it: {layout.command} up")
     return status
@@ -77,42 +77,62 @@ def _runserver(layout: Layout, service: Service, arguments: Sequence[str]) -> in
     gunicorn it takes that one's place, so that the gateway serves it."""
     own = addresses.written_port(layout, service)
     words = list(arguments)
-    if not any(not word.startswith("-") for word in words):
+    if all(word.startswith("-") for word in words):
         words.insert(0, f"{addresses.LOOPBACK}:{own}")
     asked = next(word for word in words if not word.startswith("-"))
+    command = ["runserver", *words]
     if asked.rpartition(":")[2] != own or not bringup.is_running(layout):
-        return _start(layout, service, ["runserver", *words]).wait()
+        return _run(layout, service, command)
     with control.holding(layout, [service.name]) as wire:
         print(f"memo: stands in for {service.name} until it ends", flush=True)
-        status = _wait(_start(layout, service, ["runserver", *words]), wire)
+        status = _run(layout, service, command, wire)
     print(f"memo: {service.name} is back under the supervisor")
     return status
 
 
-def _wait(process: subprocess.Popen[bytes], wire: socket.socket) -> int:
-    """Until the server ends, or the stack does: `down` leaves nothing behind."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(wire, selectors.EVENT_READ)
-        while process.poll() is None:
-            if selector.select(timeout=0.2):
-                _end(process)
-    return process.returncode
+def _run(
+    layout: Layout,
+    service: Service,
+    words: Sequence[str],
+    wire: socket.socket | None = None,
+) -> int:
+    """Run manage.py in the foreground; returns its exit status as a shell would.
+
+    Ctrl-C is for it, not for us: Django's shell goes on after one. With `wire`, it
+    is ended when the supervisor closes that: `down` leaves nothing behind.
+    """
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    parent = os.getpid()
+    process = subprocess.Popen(
+        [str(layout.python), "manage.py", *words],
+        env=env(layout, service, owner=words[0] in OWNER_COMMANDS),
+        cwd=service.project,
+        preexec_fn=lambda: linux.die_with_parent(parent, signal.SIGTERM),
+    )
+    try:
+        while wire and process.poll() is None and not _is_closed(wire):
+            continue
+        if wire and process.poll() is None:
+            process.terminate()
+        status = process.wait()
+    finally:
+        _end(process)
+    return status if status >= 0 else 128 - status
+
+
+def _is_closed(wire: socket.socket, seconds: float = 0.2) -> bool:
+    """Nothing is ever said on it, so whatever comes is the end of it."""
+    return bool(select.select([wire], [], [], seconds)[0])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(10)
-        return
-    process.kill()
-
-
-def _start(
-    layout: Layout, service: Service, words: Sequence[str]
-) -> subprocess.Popen[bytes]:
-    command = [str(layout.python), "manage.py", *words]
-    environment = env(layout, service, owner=words[0] in OWNER_COMMANDS)
-    return subprocess.Popen(command, env=environment, cwd=service.project)
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def env(layout: Layout, service: Service, *, owner: bool) -> dict[str, str]:

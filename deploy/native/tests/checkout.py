@@ -1,6 +1,5 @@
 """A scratch copy of this checkout, driven by its own manage_all.sh."""
 
-import json
 import os
 import shutil
 import signal
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from native import strays
+from native import status, strays
 from native.layout import Layout
 
 SOURCE = Path(__file__).resolve().parents[3]
@@ -78,11 +77,12 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
-        return found
+        """As `status --json`, without the time a command takes to start."""
+        return status.gather(self.layout)
 
     def pids(self) -> dict[str, int]:
         return {
@@ -115,6 +115,9 @@ class Checkout:
 
 
 def end(process: subprocess.Popen[str], how: signal.Signals = signal.SIGTERM) -> str:
+    """Send the signal, wait, and return what it printed."""
+    if process.stdout and process.stdout.closed:
+        return ""
     process.send_signal(how)
     output, _ = process.communicate(timeout=60)
     return output

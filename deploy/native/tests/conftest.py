@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from native.layout import Layout
+from native.layout import Layout, all_stacks
 from native.services import Service, discover
 
 from .checkout import Checkout
@@ -24,10 +24,12 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def layout(root: Path) -> Layout:
+def layout(root: Path) -> Iterator[Layout]:
     layout = Layout(root)
     layout.make_folders()
-    return layout
+    yield layout
+    for each in all_stacks(root):  # Long paths have their sockets in /tmp.
+        shutil.rmtree(each.sockets, ignore_errors=True)
 
 
 @pytest.fixture
