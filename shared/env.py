@@ -37,6 +37,9 @@ class Env(environ.Env):
         """Value of `var`; raises ImproperlyConfigured where it is needed and absent."""
         if var not in self.ENVIRON and f"{var}_FILE" in self.ENVIRON:
             self.ENVIRON[var] = self._read_secret(f"{var}_FILE")
+        if str(self.ENVIRON.get(var, "")).startswith("$"):
+            # environ would take it for another variable's name, and print that name.
+            raise ImproperlyConfigured(f"{var} must not begin with a dollar sign.")
         return super().get_value(var, *args, **kwargs)
 
     def folder(self, var: str) -> Path:

@@ -151,5 +151,7 @@ def error_headers(exc: APIException) -> dict[str, str]:
     headers: dict[str, Any] = {
         "WWW-Authenticate": getattr(exc, "auth_header", None),
         "Retry-After": getattr(exc, "wait", None),
+        # What would have been taken (RFC 9110 section 15.5.16).
+        "Accept": "application/json" if exc.status_code == 415 else None,
     }
     return {name: str(value) for name, value in headers.items() if value is not None}

@@ -38,7 +38,9 @@ class SigningKey:
 
 
 def generate(folder: Path, bits: int = RECOMMENDED_BITS) -> str:
-    """Make a key pair under `folder` and return its kid."""
+    """Make a key pair under `folder` and return its kid. Raises KeyFault."""
+    if bits < MINIMUM_BITS:
+        raise KeyFault(f"{bits} bits are too few; {MINIMUM_BITS} is the least.")
     key = generate_private_key(public_exponent=65537, key_size=bits)
     kid = thumbprint(key.public_key())
     private_pem = key.private_bytes(
