@@ -53,7 +53,8 @@ DOCS_ENABLED = False
 JWT_ISSUER = "https://memo.example"
 JWT_AUDIENCE = "memo"
 JWT_LEEWAY = 10
-JWT_PUBLIC_KEYS_DIR = JWT_PRIVATE_KEYS_DIR = ROOT / "no-keys"  # tests bring theirs
+JWT_PUBLIC_KEYS_DIR = ROOT / "no-keys"  # tests bring their own
+JWT_PRIVATE_KEYS_DIR = ROOT / "no-keys"
 INTERNAL_API_KEYS = [("auth", "auth-key-" * 6), ("reports", "reports-key-" * 4)]
 AUTH_SERVICE_URL = "http://127.0.0.1:1"
 AUTH_SERVICE_API_KEY = "test-to-auth-" * 4

@@ -36,6 +36,9 @@ class StubService(ThreadingHTTPServer):
         self.before: Any = None
         self.requests: list[dict[str, Any]] = []
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that gave up is what some tests are about."""
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"

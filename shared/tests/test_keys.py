@@ -1,0 +1,256 @@
+"""Key pairs: files, names, sizes, the JWK Set, the command line."""
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPublicNumbers,
+    generate_private_key,
+)
+
+from shared import keys
+
+# RFC 7638 section 3.1: the example key and its thumbprint.
+RFC_7638_N = (
+    "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L"
+    "6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4Qy"
+    "Q5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbI"
+    "SD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-"
+    "kEgU8awapJzKnqDKgw"
+)
+RFC_7638_THUMBPRINT = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with one key pair, made by `generate`."""
+    folder = tmp_path_factory.mktemp("keys")
+    keys.generate(folder, bits=2048)
+    return folder
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def save_public(folder, key, name=None):
+    pem = key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    path = folder / f"{name or keys.thumbprint(key)}.pem"
+    path.write_bytes(pem)
+    return path
+
+
+def save_private(folder, key, name=None, encryption=None):
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        encryption or serialization.NoEncryption(),
+    )
+    path = folder / f"{name or keys.thumbprint(key.public_key())}.pem"
+    path.write_bytes(pem)
+    return path
+
+
+def test_the_thumbprint_is_that_of_the_standards_example():
+    octets = jwt.utils.base64url_decode(RFC_7638_N)
+    key = RSAPublicNumbers(65537, int.from_bytes(octets, "big")).public_key()
+
+    assert keys.thumbprint(key) == RFC_7638_THUMBPRINT
+    assert keys.jwk(key) == {"kty": "RSA", "n": RFC_7638_N, "e": "AQAB"}
+
+
+def test_generate_makes_a_pair_that_belongs_together(folder):
+    signer = keys.load_signing_key(folder / "private")
+    public = keys.load_public_keys(folder / "public")
+
+    assert list(public) == [signer.kid]
+    assert public[signer.kid] == signer.key.public_key()
+    assert signer.kid == keys.thumbprint(public[signer.kid])
+
+
+def test_nobody_else_may_read_the_private_key(folder):
+    """TOK-16."""
+    (private,) = (folder / "private").iterdir()
+    (public,) = (folder / "public").iterdir()
+
+    assert (mode(private), mode(public)) == (0o400, 0o444)
+    assert (mode(private.parent), mode(public.parent)) == (0o700, 0o700)
+
+
+def test_a_key_file_is_never_overwritten(folder):
+    (private,) = (folder / "private").iterdir()
+
+    with pytest.raises(FileExistsError):
+        keys.write(private, b"x", 0o400)
+
+
+def test_the_default_size_is_the_recommended_one(tmp_path):
+    kid = keys.generate(tmp_path)
+
+    assert keys.load_public_keys(tmp_path / "public")[kid].key_size == 3072
+
+
+def test_all_public_keys_verify_and_the_newest_private_one_signs(tmp_path):
+    """TOK-18: a retired key goes on verifying."""
+    import os
+
+    old = keys.generate(tmp_path, bits=2048)
+    new = keys.generate(tmp_path, bits=2048)
+    os.utime(tmp_path / "private" / f"{old}.pem", (1, 1))
+
+    assert keys.load_signing_key(tmp_path / "private").kid == new
+    assert set(keys.load_public_keys(tmp_path / "public")) == {old, new}
+
+
+def test_a_folder_without_keys_is_a_fault(tmp_path):
+    for load in (keys.load_public_keys, keys.load_signing_key):
+        with pytest.raises(keys.KeyFault, match="There is no"):
+            load(tmp_path)
+        with pytest.raises(keys.KeyFault, match="There is no"):
+            load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"-----BEGIN PUBLIC KEY-----\n"])
+def test_a_file_that_is_no_key_is_a_fault(tmp_path, content):
+    (tmp_path / "x.pem").write_bytes(content)
+    for load in (keys.load_public_keys, keys.load_signing_key):
+        with pytest.raises(keys.KeyFault, match="cannot be read"):
+            load(tmp_path)
+
+
+def test_a_key_behind_a_password_is_a_fault(tmp_path, foreign_key):
+    save_private(
+        tmp_path,
+        foreign_key,
+        encryption=serialization.BestAvailableEncryption(b"x"),
+    )
+
+    with pytest.raises(keys.KeyFault, match="cannot be read"):
+        keys.load_signing_key(tmp_path)
+
+
+def test_another_kind_of_key_is_a_fault(tmp_path):
+    key = ed25519.Ed25519PrivateKey.generate()
+    for each in ("public", "private"):
+        (tmp_path / each).mkdir()
+    save_public(tmp_path / "public", key.public_key(), "x")
+    save_private(tmp_path / "private", key, "x")
+
+    with pytest.raises(keys.KeyFault, match="not an RSA key"):
+        keys.load_public_keys(tmp_path / "public")
+    with pytest.raises(keys.KeyFault, match="not an RSA key"):
+        keys.load_signing_key(tmp_path / "private")
+
+
+def test_a_small_key_is_a_fault(tmp_path):
+    small = generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
+    save_public(tmp_path, small.public_key())
+
+    with pytest.raises(keys.KeyFault, match="1024 bits; 2048 is the least"):
+        keys.load_public_keys(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["public", "private"])
+def test_a_key_under_another_name_is_a_fault(tmp_path, foreign_key, kind):
+    """Its name is the kid that tokens carry."""
+    if kind == "public":
+        save_public(tmp_path, foreign_key.public_key(), "name")
+    else:
+        save_private(tmp_path, foreign_key, "name")
+    load = {"public": keys.load_public_keys, "private": keys.load_signing_key}[kind]
+
+    with pytest.raises(keys.KeyFault, match="must be named"):
+        load(tmp_path)
+
+
+def test_a_fault_names_the_file_and_no_content(tmp_path):
+    (tmp_path / "x.pem").write_bytes(b"canary")
+
+    with pytest.raises(keys.KeyFault, match=r"x\.pem") as caught:
+        keys.load_public_keys(tmp_path)
+    assert "canary" not in str(caught.value)
+
+
+# --- The JWK Set --------------------------------------------------------------------
+
+
+def test_the_key_set_has_public_members_only(folder):
+    """TOK-17."""
+    public = keys.load_public_keys(folder / "public")
+
+    (member,) = keys.jwk_set(public)["keys"]
+
+    assert set(member) == {"kty", "n", "e", "use", "alg", "kid"}
+    assert (member["use"], member["alg"], member["kty"]) == ("sig", "RS256", "RSA")
+    assert "=" not in member["n"] + member["e"] + member["kid"]
+
+
+def test_pyjwt_verifies_with_the_key_set(folder):
+    signer = keys.load_signing_key(folder / "private")
+    text = json.dumps(keys.jwk_set(keys.load_public_keys(folder / "public")))
+    token = jwt.encode({"a": 1}, signer.key, "RS256", headers={"kid": signer.kid})
+
+    found = jwt.PyJWKSet.from_json(text)[signer.kid]
+
+    assert jwt.decode(token, found, algorithms=["RS256"]) == {"a": 1}
+
+
+# --- The command line ---------------------------------------------------------------
+
+
+def run(*arguments):
+    """`python -m shared.keys`, without any settings."""
+    root = Path(keys.__file__).parents[1]
+    return subprocess.run(
+        [sys.executable, "-m", "shared.keys", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=root,
+        env={"PATH": "", "PYTHONPATH": str(root)},
+    )
+
+
+def test_the_command_makes_a_pair_and_checks_it(tmp_path):
+    made = run("generate", tmp_path, "--bits", "2048")
+    kid = made.stdout.strip()
+    assert (made.returncode, made.stderr) == (0, "")
+
+    checked = run("check", tmp_path)
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout == f"signs with {kid}, verifies {kid}\n"
+
+
+def test_the_check_says_what_is_wrong_in_one_line(tmp_path, foreign_key):
+    nothing = run("check", tmp_path)
+    keys.generate(tmp_path, bits=2048)
+    (tmp_path / "public").chmod(0o700)
+    for path in (tmp_path / "public").iterdir():
+        path.unlink()
+    save_public(tmp_path / "public", foreign_key.public_key())
+    half = run("check", tmp_path)
+
+    for failed in (nothing, half):
+        assert failed.returncode == 1
+        assert failed.stdout == ""
+        assert len(failed.stderr.splitlines()) == 1
+    assert "public half" in half.stderr
+
+
+@pytest.mark.parametrize("bits", ["1024", "0", "-1"])
+def test_the_command_makes_no_key_it_would_refuse(tmp_path, bits):
+    made = run("generate", tmp_path, "--bits", bits)
+
+    assert made.returncode == 1
+    assert "2048 is the least" in made.stderr
+    assert not list(tmp_path.rglob("*.pem"))
