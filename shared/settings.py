@@ -6,6 +6,7 @@ default; each may be given as NAME or as NAME_FILE.
 
 from shared import database, log
 from shared.env import Env, project_dir
+from shared.production import refuse_unsafe
 
 BASE_DIR = project_dir()
 env = Env(BASE_DIR)
@@ -152,3 +153,5 @@ AUTH_SERVICE_URL = env.str("AUTH_SERVICE_URL", default="")
 AUTH_SERVICE_API_KEY = env.str("AUTH_SERVICE_API_KEY", default="")
 USERS_SERVICE_URL = env.str("USERS_SERVICE_URL", default="")
 USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY", default="")
+
+refuse_unsafe(globals())
