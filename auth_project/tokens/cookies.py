@@ -46,14 +46,17 @@ def write(response: HttpResponseBase, token: RefreshToken) -> None:
 def clear(response: HttpResponseBase) -> None:
     """Delete the cookie, with the attributes it was set with (`delete_cookie` would
     leave some out, and a browser would keep it)."""
-    set_cookie(response, "", 0)
+    set_cookie(response, "", 0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
 
 
-def set_cookie(response: HttpResponseBase, value: str, max_age: int) -> None:
+def set_cookie(
+    response: HttpResponseBase, value: str, max_age: int, expires: str | None = None
+) -> None:
     response.set_cookie(
         name(),
         value,
         max_age=max_age,
+        expires=expires,
         path=PATH,
         secure=settings.COOKIE_SECURE,
         httponly=True,
