@@ -228,7 +228,7 @@ def new(**changed: Any) -> dict[str, Any]:
 
 def test_a_user_is_created_and_may_then_be_edited(admin: Client) -> None:
     response = admin.post(ADD, new())
-    user = User.objects.called(email="new@example.org").get()
+    user = User.objects.find_called(email="new@example.org")
     assert response["Location"] == change_url(user)
     assert user.check_password(NEW_PASSWORD)
     assert (user.is_staff, user.is_superuser, user.session_epoch) == (False, False, 0)

@@ -30,33 +30,40 @@ def full() -> Iterator[None]:
 
 def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
     bound, go, working = hashing.Bound(4), threading.Event(), threading.Semaphore(0)
+    inside: list[int] = []
     most: list[int] = []
-    inside = Counter[str]()
 
     def work() -> None:
         with bound.slot():
-            inside["now"] += 1
-            most.append(inside["now"])
+            inside.append(1)
+            most.append(len(inside))
             working.release()
-            go.wait()
-            inside["now"] -= 1
+            go.wait(5)
+            inside.pop()
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
-    assert working.acquire(timeout=5)
-    assert working.acquire(timeout=5)
-    while bound.places._value:
+    try:
+        assert working.acquire(timeout=5)
+        assert working.acquire(timeout=5)
+        wait_until(lambda: bound.places._value == 0)
+        started = time.monotonic()
+        with pytest.raises(Overloaded), bound.slot():
+            pass
+        assert time.monotonic() - started < 0.1
+    finally:
+        go.set()
+        for thread in threads:
+            thread.join()
+    assert (max(most), len(most)) == (2, 4)
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.001)
-    started = time.monotonic()
-    with pytest.raises(Overloaded), bound.slot():
-        pass
-    assert time.monotonic() - started < 0.1
-    go.set()
-    for thread in threads:
-        thread.join()
-    assert max(most) == 2
-    assert len(most) == 4
 
 
 def test_a_slot_is_given_back_after_a_fault() -> None:

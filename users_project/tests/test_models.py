@@ -32,7 +32,7 @@ def test_a_changed_address_changes_its_canonical_form(update_fields: Any) -> Non
     user = UserFactory()
     user.email = "New@Example.org"
     user.save(update_fields=update_fields)
-    assert User.objects.called(email="new@EXAMPLE.org").get() == user
+    assert User.objects.find_called(email="new@EXAMPLE.org") == user
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_the_database_refuses_what_goes_past_the_model(change: Any) -> None:
 
 def test_the_email_is_looked_up_before_the_username() -> None:
     ada, bob = UserFactory(username="ada"), UserFactory(username="bob")
-    assert User.objects.called(email=ada.email, username="bob").get() == ada
-    assert User.objects.called(username=" BOB ").get() == bob
-    assert not User.objects.called(email="bob").exists()
-    assert not User.objects.called().exists()
+    assert User.objects.find_called(email=ada.email, username="bob") == ada
+    assert User.objects.find_called(username=" BOB ") == bob
+    assert User.objects.find_called(email="bob") is None
+    assert User.objects.find_called() is None
 
 
 def test_present_are_the_active_who_are_not_deleted() -> None:

@@ -268,6 +268,6 @@ def test_a_database_that_is_away_is_no_wrong_password(
     def away(*args: Any, **kwargs: Any) -> None:
         raise OperationalError
 
-    monkeypatch.setattr("users.managers.UserQuerySet.find", away)
+    monkeypatch.setattr("users.managers.UserManager.find", away)
     response = auth.post(URL, {"email": "ada@example.org", "password": PASSWORD})
     assert_refused(response, 503, "dependency_unavailable")

@@ -22,7 +22,7 @@ class EmailBackend(ModelBackend):
         email = kwargs.get("email", username)
         if email is None or password is None:
             return None
-        return credentials.check(User.objects.called(email=email), password)
+        return credentials.check(password, email=email)
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
         """Asked for every request of a session: it ends with the user's presence."""

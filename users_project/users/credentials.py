@@ -1,16 +1,18 @@
 """Whose password is it? The one check behind the API and the admin's log-in."""
 
-from users.managers import UserQuerySet
 from users.models import User
 
 
-def check(users: UserQuerySet, password: str) -> User | None:
-    """The present user among `users` (one at most) whose password this is, with roles.
+def check(
+    password: str, *, email: str | None = None, username: str | None = None
+) -> User | None:
+    """The present user who has this name (the e-mail wins) and this password, with
+    roles, or None. Raises Overloaded.
 
     Wrong and unknown, inactive and deleted take the same work (PWD-06): one hash with
-    the current costs. Raises Overloaded.
+    the current costs.
     """
-    user = users.with_roles().find()
+    user = User.objects.find_called(email=email, username=username)
     if user is None:
         User().set_password(password)
         return None

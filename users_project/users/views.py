@@ -41,7 +41,7 @@ class MeView(APIView):
 
     @extend_schema(**schema.ME)
     def get(self, request: Request) -> Response:
-        user = User.objects.present().with_roles().find(id=request.user.pk)
+        user = User.objects.find(id=request.user.pk)
         if user is None:
             raise TokenRevoked
         return Response(represent(user, user.roles))
@@ -57,7 +57,7 @@ class UserView(InternalView):
 
     @extend_schema(**schema.USER)
     def get(self, request: Request, user_id: UUID) -> Response:
-        user = User.objects.present().with_roles().find(id=user_id)
+        user = User.objects.find(id=user_id)
         if user is None:
             raise UserNotFound
         answer = represent(user, user.roles)
@@ -78,9 +78,7 @@ class VerifyView(InternalView):
     def post(self, request: Request) -> Response:
         serializer = CredentialsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        login = dict(serializer.validated_data)
-        password = login.pop("password")
-        user = credentials.check(User.objects.called(**login), password)
+        user = credentials.check(**serializer.validated_data)
         if user is None:
             raise InvalidCredentials
         return Response(represent_verified(user))

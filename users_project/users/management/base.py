@@ -13,10 +13,10 @@ from users.models import User
 def find(login: str) -> User:
     """The user with this id, e-mail address or username; raises CommandError."""
     try:
-        user = User.objects.find(pk=UUID(login))
+        user = User.objects.find(present=False, id=UUID(login))
     except ValueError:
         name = "email" if "@" in login else "username"
-        user = User.objects.called(**{name: login}).find()
+        user = User.objects.find_called(**{name: login})
     if user is None:
         raise CommandError(f"There is no user {login}.")
     return user
