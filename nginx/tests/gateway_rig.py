@@ -27,16 +27,17 @@ UNLIMITED = {
 
 
 def find_nginx() -> str:
-    """MEMO_NGINX, one that the native stack unpacked, or the system's."""
-    unpacked = sorted((ROOT / ".run" / "engines").glob("**/nginx"))
-    programs = [
-        file for file in unpacked if file.is_file() and os.access(file, os.X_OK)
-    ]
+    """MEMO_NGINX, else one that the native stack unpacked, else the system's."""
+    if named := os.environ.get("MEMO_NGINX"):
+        return named
+    for file in sorted((ROOT / ".run" / "engines").glob("**/nginx")):
+        # A package also holds etc/init.d/nginx.
+        if "etc" not in file.parts and file.is_file() and os.access(file, os.X_OK):
+            return str(file)
     places = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
-    found = os.environ.get("MEMO_NGINX") or shutil.which("nginx", path=places)
-    if not found and not programs:
-        raise RuntimeError("no nginx: run ./manage_all.sh up once, or set MEMO_NGINX")
-    return found or str(programs[0])
+    if found := shutil.which("nginx", path=places):
+        return found
+    raise RuntimeError("no nginx: run ./manage_all.sh up once, or set MEMO_NGINX")
 
 
 def free_port() -> int:

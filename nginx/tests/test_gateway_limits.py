@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from gateway_rig import Gateway, running_gateway
+from problems import check_problem
 from stub_service import StubHandler
 
 LOGIN, REGISTER, REFRESH = (
@@ -128,7 +129,7 @@ def test_requests_at_once_are_limited(tmp_path: Path) -> None:
         release.set()
         for thread in waiting:
             thread.join()
-        assert (refused.status, refused.json()["code"]) == (429, "rate_limited")
+        check_problem(refused, 429, "rate_limited")
         assert gateway.get(ME).status == 200
 
 
