@@ -1,0 +1,80 @@
+"""What each act may cost on its success path: statements and round trips, exactly."""
+
+from contextlib import ExitStack
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.conftest import PASSWORD, access_token, log_out, refresh, refresh_token
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def budget(django_assert_num_queries, redis_round_trips):
+    """Statements and round trips within the block."""
+
+    def check(sql, redis):
+        stack = ExitStack()
+
+        def count():
+            assert len(redis_round_trips) == redis
+
+        stack.enter_context(django_assert_num_queries(sql))
+        stack.callback(count)
+        redis_round_trips.clear()
+        return stack
+
+    return check
+
+
+def test_login(users, trusted_kid, budget):
+    body = {"email": "ada@example.org", "password": PASSWORD}
+    with budget(sql=1, redis=1):
+        answer = APIClient().post("/api/v1/auth/login", body, "json")
+    assert answer.status_code == 200
+    assert users.calls == 1
+
+
+def test_refresh(session, users, budget):
+    token = refresh_token(session)
+    with budget(sql=1, redis=2):
+        assert refresh(token).status_code == 200
+    assert users.calls == 1
+
+
+def test_refresh_within_the_leeway(make_session, budget):
+    rotated = make_session(rotated=True)
+    for jti in (rotated.jti, rotated.previous_jti):
+        token = refresh_token(rotated, jti)
+        with budget(sql=2, redis=2):
+            assert refresh(token).status_code == 200
+
+
+def test_verify_token(session, users, verified, budget):
+    token = access_token(session, users)
+    verified(token)
+    with budget(sql=0, redis=1):
+        assert verified(token).status_code == 200
+
+
+def test_verify_token_with_a_missing_key(session, users, verified, budget):
+    token = access_token(session, users)
+    with budget(sql=1, redis=2):
+        assert verified(token).status_code == 200
+
+
+def test_logout(session, budget):
+    token = refresh_token(session)
+    with budget(sql=1, redis=1):
+        assert log_out(token).status_code == 200
+
+
+def test_a_push_for_many_sessions(make_session, users, service_client, budget):
+    for _ in range(20):
+        make_session()
+    body = {"user_id": users.user["id"], "epoch": 1, "reason": "password"}
+    client = service_client("users")
+    with budget(sql=1, redis=1):
+        answer = client.post("/api/v1/auth/sessions/revoke", body, "json")
+    assert answer.json() == {"revoked": 20}

@@ -1,0 +1,89 @@
+"""The client that other services use, against the real service over HTTP."""
+
+import time
+import uuid
+
+import pytest
+
+from shared.clients import AuthClient
+from shared.exceptions import (
+    DependencyUnavailable,
+    TokenExpired,
+    TokenInvalid,
+    TokenNotYetValid,
+    TokenRevoked,
+)
+from tests.conftest import access_token, log_out, outcome, refresh, refresh_token
+from tokens.models import Session
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def auth(live_server, settings):
+    """What the User Service has."""
+    return AuthClient(live_server.url, dict(settings.INTERNAL_API_KEYS)["users"])
+
+
+def test_a_good_token_is_verified(auth, session, users):
+    answer = auth.verify_token(access_token(session, users))
+
+    assert answer["user_id"] == users.user["id"]
+    assert answer["sid"] == str(session.id)
+    assert answer["exp"] > time.time()
+
+
+@pytest.mark.parametrize(
+    ("claims", "error"),
+    [
+        ({"exp": 1}, TokenExpired),
+        ({"iat": 2**33}, TokenNotYetValid),
+        ({"aud": "other"}, TokenInvalid),
+        ({"session": "revoked"}, TokenRevoked),
+    ],
+)
+def test_a_bad_token_is_the_error_it_was_there(auth, make_token, claims, error):
+    with pytest.raises(error) as caught:
+        auth.verify_token(make_token(**claims))
+    assert type(caught.value) is error
+
+
+def test_a_session_that_was_ended_is_revoked(auth, session, users):
+    token = access_token(session, users)
+    log_out(refresh_token(session))
+
+    with pytest.raises(TokenRevoked):
+        auth.verify_token(token)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_push_ends_what_is_older(auth, make_session, users, keep):
+    here, there = make_session(), make_session()
+    users.user["session_epoch"] = 1
+    user_id = uuid.UUID(users.user["id"])
+
+    kept = here.id if keep else None
+    assert auth.revoke_sessions(user_id, 1, "password", kept) == 2 - int(keep)
+
+    assert outcome(refresh(refresh_token(there))) == (401, "token_revoked")
+    assert refresh(refresh_token(here)).status_code == (200 if keep else 401)
+
+
+def test_a_wrong_key_is_trouble_and_no_bad_token(live_server, session, users):
+    stranger = AuthClient(live_server.url, "wrong")
+
+    with pytest.raises(DependencyUnavailable):
+        stranger.verify_token(access_token(session, users))
+    with pytest.raises(DependencyUnavailable):
+        stranger.revoke_sessions(session.user_id, 1, "password")
+    assert Session.objects.get().revoked_at is None
+
+
+def test_a_caller_who_may_not_push_is_told_in_the_log(
+    live_server, settings, session, caplog
+):
+    key = dict(settings.INTERNAL_API_KEYS)["reports"]
+
+    with pytest.raises(DependencyUnavailable):
+        AuthClient(live_server.url, key).revoke_sessions(session.user_id, 1, "x")
+    assert "forbidden" in caplog.text
