@@ -8,7 +8,8 @@ from pathlib import Path
 
 from . import application, gateway, postgres, redis
 from .addresses import Addresses
-from .engines import NGINX, POSTGRES, REDIS, Engine
+from .engine_kinds import NGINX, POSTGRES, REDIS
+from .engines import Engine
 from .layout import Layout
 from .plan import APPLICATIONS, ENTRANCE, STORES, Plan, Spec
 from .programs import base_env

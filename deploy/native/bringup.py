@@ -6,40 +6,34 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from . import (
-    addresses,
     application,
-    configure,
     control,
     engines,
     gateway,
     linux,
     logfiles,
-    ports,
     postgres,
+    provisioning,
     redis,
-    secretfiles,
     strays,
-    supervisor,
     virtualenv,
     waiting,
 )
 from .addresses import Addresses
 from .assembly import Stack
+from .engine_kinds import NGINX, POSTGRES
 from .engines import Engine
-from .files import is_locked, locked
-from .layout import Layout, all_stacks
-from .problems import MISSING, Problem
+from .layout import Layout
+from .problems import Problem
 from .programs import base_env
 from .services import Service
 from .stages import stage, together
-
-INSTALLING = "memo: another stack of this checkout is installing; waiting for it ..."
 
 
 def bring_up(layout: Layout, services: Sequence[Service], chosen: Addresses) -> None:
     """From whatever is there to a running stack."""
     with stage("settings and secrets"):
-        write_settings(layout, services, chosen)
+        provisioning.write_settings(layout, services, chosen)
     found = _install(layout)
     stack = Stack(layout, services, chosen, found)
     with stage("databases prepared"):
@@ -50,87 +44,6 @@ def bring_up(layout: Layout, services: Sequence[Service], chosen: Addresses) -> 
     _start_in_order(stack)
 
 
-def write_settings(
-    layout: Layout, services: Sequence[Service], chosen: Addresses
-) -> None:
-    secretfiles.ensure(layout, services)
-    configure.ensure(layout, services, chosen)
-
-
-def install_environment(layout: Layout, requirements: str) -> None:
-    """The virtual environment and the keys, which are made by code in it."""
-    with locked(layout.base / "install.lock", INSTALLING):
-        if virtualenv.must_be_made_anew(layout):
-            _refuse_under_a_running_stack(layout)
-        virtualenv.ensure(layout, requirements)
-    application.make_keys(layout)
-
-
-def _refuse_under_a_running_stack(layout: Layout) -> None:
-    for other in all_stacks(layout.root):
-        if is_running(other):
-            raise Problem(
-                "The Python environment has to be made anew, and a stack runs on it.",
-                hint=f"Stop that first: {other.command} down",
-            )
-
-
-def end(layout: Layout) -> list[int]:
-    """Stop everything; returns the strays that had to be swept up."""
-    if is_running(layout):
-        try:
-            control.ask(layout, "end")
-        except Problem:
-            pass  # It hangs: the sweep ends it as well.
-        else:
-            strays.wait_until(lambda: not is_running(layout), seconds=60)
-    return strays.sweep(layout)
-
-
-def is_running(layout: Layout) -> bool:
-    return is_locked(supervisor.lock_path(layout))
-
-
-def make_room(layout: Layout, services: Sequence[Service]) -> Addresses:
-    """The ports to use. One that somebody else has is found before anything is
-    written or a running stack is touched."""
-    ours: Addresses | None = None
-    if is_running(layout):
-        ours = addresses.written(layout, services)
-    else:
-        strays.sweep(layout)
-    chosen = addresses.choose(layout, services)
-    if ours is None or ours.gateway != chosen.gateway:
-        _insist_on_gateway_port(layout, chosen.gateway)
-    for service in services:
-        port = chosen.services[service.name]
-        if ours is None or ours.services[service.name] != port:
-            ports.insist_on_free(port, service.name, _way_out(layout, service))
-    if is_running(layout):
-        with stage("what ran before is stopped: something changed"):
-            end(layout)
-    return chosen
-
-
-def _insist_on_gateway_port(layout: Layout, port: int) -> None:
-    gateway.insist_on_free(layout, port)
-    if gateway.needs_privilege(port) and not linux.may_use_low_ports():
-        raise Problem(
-            f"Port {port} is kept for root on this machine.",
-            hint="Run as root, or choose a port from 1024 upwards: GATEWAY_PORT=8080"
-            f" {layout.command} up",
-            code=MISSING,
-        )
-
-
-def _way_out(layout: Layout, service: Service) -> str:
-    other = ports.choose(service.preferred_port + 2, ())
-    return (
-        "Stop that program, or choose another port:"
-        f" {service.variable}_PORT={other} {layout.command} up"
-    )
-
-
 def _install(layout: Layout) -> dict[str, Engine]:
     """Servers and Python packages at once: on a fresh machine both are downloads."""
     found: dict[str, Engine] = {}
@@ -138,7 +51,7 @@ def _install(layout: Layout) -> dict[str, Engine]:
         together(
             [
                 lambda: found.update(engines.ensure(layout)),
-                lambda: install_environment(layout, virtualenv.RUNTIME),
+                lambda: provisioning.install_environment(layout, virtualenv.RUNTIME),
             ]
         )
     for engine in found.values():
@@ -147,7 +60,7 @@ def _install(layout: Layout) -> dict[str, Engine]:
 
 
 def _prepare_stores(stack: Stack) -> None:
-    layout, engine = stack.layout, stack.engines[engines.POSTGRES.name]
+    layout, engine = stack.layout, stack.engines[POSTGRES.name]
     redis.write_config(layout)
     layout.work(redis.NAME).mkdir(parents=True, exist_ok=True)
     together(
@@ -194,13 +107,13 @@ def _start_in_order(stack: Stack) -> None:
     with stage(", ".join(applications)):
         _start(stack, applications)
     with stage(gateway.NAME):
-        engine = stack.engines[engines.NGINX.name]
+        engine = stack.engines[NGINX.name]
         gateway.prepare(layout, services, stack.addresses, engine)
         _start(stack, [gateway.NAME])
 
 
 def _preparations(stack: Stack) -> list[Callable[[], None]]:
-    layout, engine = stack.layout, stack.engines[engines.POSTGRES.name]
+    layout, engine = stack.layout, stack.engines[POSTGRES.name]
 
     def prepare_database(service: Service) -> None:
         postgres.apply_roles(layout, service, engine)

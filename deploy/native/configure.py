@@ -44,9 +44,18 @@ def service_settings(
     services: Sequence[Service],
     addresses: Addresses,
 ) -> list[Setting]:
-    secret = _secret_path(layout, service)
-    name = service.name
-    settings = [
+    return [
+        *_general_settings(layout, service),
+        *_host_settings(service, addresses),
+        *_store_settings(layout, service),
+        *_token_settings(layout, service, addresses),
+        *_call_settings(layout, service, services, addresses),
+    ]
+
+
+def _general_settings(layout: Layout, service: Service) -> list[Setting]:
+    key = _secret_path(layout, service)(f"{service.name}_secret_key")
+    return [
         Setting(
             "ENVIRONMENT",
             "development",
@@ -54,22 +63,23 @@ def service_settings(
         ),
         Setting("DEBUG", "false"),
         Setting("LOG_LEVEL", "INFO"),
-        Setting("SECRET_KEY_FILE", secret(f"{name}_secret_key")),
+        Setting("SECRET_KEY_FILE", key),
+        Setting("STATIC_ROOT", _relative(layout.static, service)),
         Setting("COOKIE_SECURE", "false", "Plain http on localhost; true with TLS."),
+    ]
+
+
+def _host_settings(service: Service, addresses: Addresses) -> list[Setting]:
+    return [
         Setting("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "Hosts the public uses."),
         Setting("INTERNAL_HOSTS", "127.0.0.1,localhost", "Hosts the services use."),
         Setting(
             "BIND",
-            f"{LOOPBACK}:{addresses.services[name]}",
+            f"{LOOPBACK}:{addresses.services[service.name]}",
             "Where gunicorn listens.",
             r"127\.0\.0\.1:\d+",
         ),
-        Setting("STATIC_ROOT", _relative(layout.static, service)),
     ]
-    settings += _store_settings(layout, service)
-    settings += _token_settings(layout, service, addresses)
-    settings += _call_settings(layout, service, services, addresses)
-    return settings
 
 
 def _store_settings(layout: Layout, service: Service) -> list[Setting]:

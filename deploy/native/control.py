@@ -110,7 +110,7 @@ class Server:
         if action == "status":
             self._reply(connection, self._status())
         elif action == "start":
-            self.supervisor.start(names)
+            self.supervisor.start([name for name in names if not self._is_held(name)])
             self._reply(connection, {"done": True})
         elif action in ("stop", "hold"):
             children = self.supervisor.children
@@ -124,6 +124,9 @@ class Server:
         else:
             self._reply(connection, {"error": f"cannot {action}"})
 
+    def _is_held(self, name: str) -> bool:
+        return any(name in connection.held for connection in self.connections)
+
     def _status(self) -> dict[str, Any]:
         children = self.supervisor.children.items()
         return {
@@ -131,7 +134,7 @@ class Server:
             "processes": {
                 name: {
                     "pid": child.pid,
-                    "state": child.state,
+                    "state": "replaced" if self._is_held(name) else child.state,
                     "restarts": child.restarts,
                 }
                 for name, child in children

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bringup, lifecycle
+from . import lifecycle, running
 from .layout import Layout, all_stacks
 from .problems import USAGE, Problem
 
@@ -21,7 +21,7 @@ def run(layout: Layout, arguments: Sequence[str]) -> None:
         _ask(doomed)
     for stack in _stacks(layout):
         with lifecycle.command_lock(stack):
-            bringup.end(stack)
+            running.end(stack)
     for path in doomed:
         _remove(path)
     print("memo: removed; the .env files are yours and stay")

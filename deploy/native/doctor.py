@@ -5,7 +5,7 @@ import platform
 import pwd
 import sys
 
-from . import addresses, application, apt, bringup, engines, ports, virtualenv
+from . import addresses, application, apt, engines, ports, running, virtualenv
 from .layout import Layout
 from .problems import MISSING, Problem
 from .programs import run
@@ -60,7 +60,7 @@ def _ports(layout: Layout, services: list[Service]) -> list[Line]:
     written = addresses.written(layout, services)
     if written is None:
         return [("note", "ports: the first `up` will choose them")]
-    if bringup.is_running(layout):
+    if running.is_running(layout):
         return [("ok", f"the stack runs, at {written.url}")]
     everyone = {**written.services, "gateway": written.gateway}
     return [

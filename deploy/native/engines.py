@@ -6,71 +6,24 @@ not read the data of the one before.
 """
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from . import apt
+from .engine_kinds import (
+    KINDS,
+    POSTGRES,
+    POSTGRES_FOLDERS,
+    Kind,
+    Version,
+    parse_version,
+)
 from .files import read_json, write_json
 from .layout import Layout
 from .problems import MISSING, Problem
 from .programs import MORE_PATH, base_env
-
-Version = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A sort of server: its programs, what we ask of it, and its packages."""
-
-    name: str
-    programs: tuple[str, ...]
-    version_option: str
-    pattern: str
-    least: Version
-    packages: tuple[str, ...]
-    beside: tuple[str, ...] = ()
-
-    @property
-    def floor(self) -> str:
-        return ".".join(map(str, self.least))
-
-
-POSTGRES = Kind(
-    "PostgreSQL",
-    ("postgres",),
-    "--version",
-    r"PostgreSQL\) (\d+)(?:\.(\d+))?",
-    (15,),
-    ("postgresql",),
-    # A client-only installation has psql and no initdb.
-    ("initdb", "psql"),
-)
-REDIS = Kind(
-    "Redis",
-    ("redis-server", "valkey-server"),
-    "--version",
-    r"v=(\d+)\.(\d+)\.(\d+)",
-    (7,),
-    ("redis-server", "valkey-server"),
-)
-NGINX = Kind(
-    "Nginx",
-    ("nginx",),
-    "-v",
-    r"nginx/(\d+)\.(\d+)\.(\d+)",
-    (1, 22),
-    ("nginx",),
-)
-KINDS = (POSTGRES, REDIS, NGINX)
-# Where distributions keep PostgreSQL's programs, none of them in PATH.
-POSTGRES_FOLDERS = (
-    "/usr/lib/postgresql/*/bin",
-    "/usr/pgsql-*/bin",
-    "/usr/libexec/postgresql*",
-)
 
 
 @dataclass(frozen=True)
@@ -118,11 +71,6 @@ def look(layout: Layout) -> dict[str, Engine | None]:
         kind.name: _remembered(layout, kind) or _search(kind) or _unpacked(layout, kind)
         for kind in KINDS
     }
-
-
-def parse_version(kind: Kind, text: str) -> Version | None:
-    match = re.search(kind.pattern, text)
-    return tuple(int(part) for part in match.groups() if part) if match else None
 
 
 def _remembered(layout: Layout, kind: Kind) -> Engine | None:

@@ -24,29 +24,27 @@ def prepare(
 ) -> None:
     """Render the configuration and have Nginx itself check it."""
     layout.gateway.mkdir(mode=0o700, exist_ok=True)
-    upstreams = [
-        argument
-        for service in services
-        for argument in ("--upstream", _upstream(service, addresses))
-    ]
-    run(
-        [
-            *(sys.executable, layout.root / "nginx" / "render.py"),
-            *("--env-file", layout.gateway_env),
-            *upstreams,
-            *("--static", layout.static),
-            *("--state", layout.gateway),
-            *("--output", _config(layout).parent),
-        ],
-        env=base_env(layout),
-        cwd=layout.gateway,
-        what="Rendering the gateway's configuration",
-    )
+    render = _renderer(layout, services, addresses)
+    what = "Rendering the gateway's configuration"
+    run(render, env=base_env(layout), cwd=layout.gateway, what=what)
     check: Command = [*command(layout, engine), "-t"]
     env = {**base_env(layout), **engine.env}
     run(check, env=env, cwd=layout.gateway, what="Checking the gateway's configuration")
     for path in stale_files(layout):  # `nginx -t` leaves an empty pid file.
         path.unlink(missing_ok=True)
+
+
+def _renderer(
+    layout: Layout, services: Sequence[Service], addresses: Addresses
+) -> Command:
+    words: Command = [sys.executable, layout.root / "nginx" / "render.py"]
+    for service in services:
+        upstream = f"{LOOPBACK}:{addresses.services[service.name]}"
+        words += ["--upstream", f"{service.name}={upstream}"]
+    words += ["--env-file", layout.gateway_env]
+    words += ["--static", layout.static]
+    words += ["--state", layout.gateway]
+    return [*words, "--output", _config(layout).parent]
 
 
 def command(layout: Layout, engine: Engine) -> list[str]:
@@ -83,11 +81,6 @@ def insist_on_free(layout: Layout, port: int) -> None:
 
 def _other(port: int) -> int:
     return ports.choose(max(port, 8080) + 1, ())
-
-
-def _upstream(service: Service, addresses: Addresses) -> str:
-    port = addresses.services[service.name]
-    return f"{service.name}={LOOPBACK}:{port}"
 
 
 def _config(layout: Layout) -> Path:

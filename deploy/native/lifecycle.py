@@ -4,7 +4,17 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from . import addresses, bringup, configure, control, virtualenv, waiting
+from . import (
+    addresses,
+    bringup,
+    configure,
+    control,
+    making_room,
+    provisioning,
+    running,
+    virtualenv,
+    waiting,
+)
 from .assembly import fingerprint
 from .files import locked
 from .layout import Layout
@@ -20,9 +30,9 @@ def init(layout: Layout, requirements: str = virtualenv.RUNTIME) -> None:
     services = discover(layout.root)
     with command_lock(layout):
         chosen = addresses.choose(layout, services)
-        bringup.write_settings(layout, services, chosen)
+        provisioning.write_settings(layout, services, chosen)
         with stage("Python environment, keys"):
-            bringup.install_environment(layout, requirements)
+            provisioning.install_environment(layout, requirements)
     for path in [*(s.env_file(layout) for s in services), layout.gateway_env]:
         print(f"  settings  {path.relative_to(layout.root)}")
     print(f"  secrets   {layout.secrets.relative_to(layout.root)}/")
@@ -39,7 +49,7 @@ def up(layout: Layout) -> None:
     services = discover(layout.root)
     with command_lock(layout):
         begun = time.monotonic()
-        if bringup.is_running(layout) and _is_up_already(layout, services):
+        if running.is_running(layout) and _is_up_already(layout, services):
             print("memo: already up")
         else:
             _bring_up_or_leave_nothing(layout, services)
@@ -50,8 +60,8 @@ def up(layout: Layout) -> None:
 def down(layout: Layout) -> None:
     """Stop what was started, and sweep up what a crash may have left."""
     with command_lock(layout):
-        was_running = bringup.is_running(layout)
-        swept = bringup.end(layout)
+        was_running = running.is_running(layout)
+        swept = running.end(layout)
     if was_running or swept:
         print("memo: stopped; all data is kept")
     else:
@@ -88,12 +98,12 @@ def command_lock(layout: Layout) -> AbstractContextManager[None]:
 
 
 def _bring_up_or_leave_nothing(layout: Layout, services: Sequence[Service]) -> None:
-    chosen = bringup.make_room(layout, services)
+    chosen = making_room.make_room(layout, services)
     try:
         bringup.bring_up(layout, services, chosen)
     except BaseException:
         # Whatever it was, an interruption too: nothing stays half up.
-        bringup.end(layout)
+        running.end(layout)
         raise
 
 

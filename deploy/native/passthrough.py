@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from . import addresses, application, bringup, control, lifecycle, linux
+from . import addresses, application, control, lifecycle, linux, running
 from .layout import Layout
 from .problems import USAGE, Problem
 from .programs import run
@@ -67,7 +67,7 @@ def run_in(layout: Layout, service: Service, arguments: Sequence[str]) -> int:
     if words[0] == "runserver":
         return _runserver(layout, service, words[1:])
     status = _run(layout, service, words)
-    if status and not bringup.is_running(layout):
+    if status and not running.is_running(layout):
         print(f"memo: the stack is not running; start it: {layout.command} up")
     return status
 
@@ -81,7 +81,7 @@ def _runserver(layout: Layout, service: Service, arguments: Sequence[str]) -> in
         words.insert(0, f"{addresses.LOOPBACK}:{own}")
     asked = next(word for word in words if not word.startswith("-"))
     command = ["runserver", *words]
-    if asked.rpartition(":")[2] != own or not bringup.is_running(layout):
+    if asked.rpartition(":")[2] != own or not running.is_running(layout):
         return _run(layout, service, command)
     with control.holding(layout, [service.name]) as wire:
         print(f"memo: stands in for {service.name} until it ends", flush=True)
@@ -110,14 +110,18 @@ def _run(
         preexec_fn=lambda: linux.die_with_parent(parent, signal.SIGTERM),
     )
     try:
-        while wire and process.poll() is None and not _is_closed(wire):
-            continue
-        if wire and process.poll() is None:
-            process.terminate()
+        if wire:
+            _wait_for_either(process, wire)
         status = process.wait()
     finally:
         _end(process)
     return status if status >= 0 else 128 - status
+
+
+def _wait_for_either(process: subprocess.Popen[bytes], wire: socket.socket) -> None:
+    while process.poll() is None and not _is_closed(wire):
+        continue
+    _end(process)
 
 
 def _is_closed(wire: socket.socket, seconds: float = 0.2) -> bool:

@@ -157,6 +157,30 @@ def _user() -> str:
         ) from None
 
 
+SETTINGS = {
+    # Sockets alone: no port to clash, and file permissions guard the door.
+    "listen_addresses": "''",
+    "port": PORT,
+    "unix_socket_permissions": "0700",
+    "password_encryption": "scram-sha-256",
+    "max_connections": "100",
+    "shared_buffers": "64MB",
+    # Containers have a small /dev/shm, and logind empties it at log-out.
+    "dynamic_shared_memory_type": "mmap",
+    "jit": "off",
+    "timezone": "'UTC'",
+    "log_timezone": "'UTC'",
+    "log_destination": "stderr",
+    "log_line_prefix": "'%m [%p] %q%u@%d '",
+    # LOG-01: no value of a statement, a key or a row in the log, ever.
+    "log_error_verbosity": "terse",
+    "log_statement": "none",
+    "log_min_error_statement": "panic",
+    "log_min_duration_statement": "-1",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+}
+
 # `peer`: the kernel says who connects. No administrator's password exists at all.
 ACCESS = f"""\
 local all {ADMIN} peer map=own
@@ -166,32 +190,12 @@ local all all scram-sha-256
 
 def _settings(layout: Layout, service: Service, folder: Path) -> str:
     sockets = layout.socket_folder(service.database)
-    settings = {
+    places = {
         "hba_file": f"'{_escaped(folder / 'pg_hba.conf')}'",
         "ident_file": f"'{_escaped(folder / 'pg_ident.conf')}'",
-        # Sockets alone: no port to clash, and file permissions guard the door.
-        "listen_addresses": "''",
-        "port": PORT,
         "unix_socket_directories": f"'\"{_escaped(sockets)}\"'",
-        "unix_socket_permissions": "0700",
-        "password_encryption": "scram-sha-256",
-        "max_connections": "100",
-        "shared_buffers": "64MB",
-        # Containers have a small /dev/shm, and logind empties it at log-out.
-        "dynamic_shared_memory_type": "mmap",
-        "jit": "off",
-        "timezone": "'UTC'",
-        "log_timezone": "'UTC'",
-        "log_destination": "stderr",
-        "log_line_prefix": "'%m [%p] %q%u@%d '",
-        # LOG-01: no value of a statement, a key or a row in the log, ever.
-        "log_error_verbosity": "terse",
-        "log_statement": "none",
-        "log_min_error_statement": "panic",
-        "log_min_duration_statement": "-1",
-        "log_parameter_max_length": "0",
-        "log_parameter_max_length_on_error": "0",
     }
+    settings = {**places, **SETTINGS}
     return "".join(f"{name} = {value}\n" for name, value in settings.items())
 
 

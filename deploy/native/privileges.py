@@ -13,13 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from . import gateway, linux, relocation
+from . import gateway, identity, linux, relocation
+from . import layout as layouts
 from .envfiles import read
 from .problems import MISSING, Problem
-from .programs import find
 from .services import discover
 
-SYSTEM_USER = "memo-run"
 PYTHONS = ("python3", "python3.14", "python3.13", "python3.12", "python3.11")
 WORKS = "import sys, ssl, ctypes, venv; sys.exit(sys.version_info < (3, 11))"
 # Of the caller's environment these mean root's own places.
@@ -28,7 +27,7 @@ ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLO
 
 def become_ordinary(root: Path, arguments: list[str]) -> int:
     """Run this command again as the user that runs everything."""
-    user = choose_user(root)
+    user = identity.choose_user(root)
     if arguments[0] in ("up", "init", "test"):
         _say(f"root runs nothing here; everything runs as {user.pw_name}")
     if as_user(user, partial(_can_read, root)):
@@ -55,21 +54,6 @@ def _can_read(root: Path) -> bool:
     codes = [root / "deploy" / "native" / "cli.py"]
     codes += [service.project / "manage.py" for service in discover(root)]
     return all(os.access(path, os.R_OK) for path in codes)
-
-
-def choose_user(root: Path) -> pwd.struct_passwd:
-    """Asked for; owner of what is there; who called sudo; owner of the checkout; or
-    a system user of our own. Not `postgres`: it owns the machine's databases."""
-    named = os.environ.get("MEMO_USER")
-    if named:
-        return _by_name(named)
-    for path in (root / ".run", root / ".secrets"):
-        if path.exists() and (owner := _owner(path)):
-            return owner
-    caller = os.environ.get("SUDO_USER", "root")
-    if caller != "root":
-        return _by_name(caller)
-    return _owner(root) or _system_user()
 
 
 def hand_over(root: Path, user: pwd.struct_passwd) -> None:
@@ -121,8 +105,9 @@ def _drop(user: pwd.struct_passwd, *, low_ports: bool = False) -> None:
 
 
 def _wants_low_port(root: Path) -> bool:
-    text = os.environ.get("GATEWAY_PORT") or read(root / ".env").get("GATEWAY_PORT")
-    return bool(text and text.isdigit() and gateway.needs_privilege(int(text)))
+    file = layouts.of(root, os.environ.get("MEMO_STACK", "")).gateway_env
+    text = os.environ.get("GATEWAY_PORT") or read(file).get("GATEWAY_PORT", "")
+    return text.isdigit() and gateway.needs_privilege(int(text))
 
 
 def _environment(root: Path, user: pwd.struct_passwd) -> dict[str, str]:
@@ -163,44 +148,6 @@ def _runs(python: str) -> bool:
         check=False,
     )
     return done.returncode == 0
-
-
-def _owner(path: Path) -> pwd.struct_passwd | None:
-    """The owner, unless that is root."""
-    uid = path.stat().st_uid
-    if uid == 0:
-        return None
-    try:
-        return pwd.getpwuid(uid)
-    except KeyError:
-        raise Problem(
-            f"{path} belongs to the user id {uid}, which has no name here.",
-            hint="PostgreSQL needs one. Name a user: MEMO_USER=...",
-        ) from None
-
-
-def _by_name(name: str) -> pwd.struct_passwd:
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        raise Problem(f"There is no user {name}.", code=MISSING) from None
-
-
-def _system_user() -> pwd.struct_passwd:
-    """Our own system user: no home, no shell, nothing else on the machine is its."""
-    try:
-        return pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        pass
-    useradd = find("useradd")
-    options = ["--system", "--no-create-home", "--shell", "/usr/sbin/nologin"]
-    if useradd:
-        subprocess.run([useradd, *options, SYSTEM_USER], check=False)
-    try:
-        return pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        _say(f"no user {SYSTEM_USER} could be made; using nobody")
-        return _by_name("nobody")
 
 
 def _say(message: str) -> None:

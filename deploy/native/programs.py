@@ -15,6 +15,8 @@ Command = list[str | Path]
 MORE_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin")
 PATH = ":".join([*MORE_PATH, "/bin"])
 
+_running: set[subprocess.Popen[str]] = set()
+
 
 def base_env(layout: Layout) -> dict[str, str]:
     """What every program of ours gets, and nothing that a shell happened to hold.
@@ -33,33 +35,35 @@ def base_env(layout: Layout) -> dict[str, str]:
     }
 
 
-def run(
-    command: Command,
-    *,
-    env: Mapping[str, str],
-    cwd: Path,
-    what: str,
-    text: str | None = None,
-) -> str:
+def run(command: Command, *, env: Mapping[str, str], cwd: Path, what: str) -> str:
     """Output of the command; a Problem that shows the end of it when it fails."""
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [str(part) for part in command],
             env=dict(env),
             cwd=cwd,
-            input=text,
-            stdin=None if text is not None else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            check=False,
         )
     except OSError as exc:
         raise Problem(f"{what}: {command[0]} cannot be run: {exc.strerror}.") from exc
-    if done.returncode != 0:
-        raise Problem(f"{what} failed (exit {done.returncode}).\n{_end(done.stdout)}")
-    return done.stdout
+    _running.add(process)
+    try:
+        output, _ = process.communicate()
+    finally:
+        _running.discard(process)
+    if process.returncode != 0:
+        raise Problem(f"{what} failed (exit {process.returncode}).\n{_end(output)}")
+    return output
+
+
+def end_all() -> None:
+    """End whatever `run` is waiting for, in any thread."""
+    for process in list(_running):
+        process.terminate()
 
 
 def find(name: str) -> str | None:

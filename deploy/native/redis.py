@@ -15,11 +15,11 @@ SESSIONS = "session:*"
 SESSIONS_WRITER = "auth"
 
 # Reading, writing, transactions and scripts on their own keys; nothing that looks at
-# or changes the server: @dangerous holds FLUSH*, CONFIG, KEYS, DEBUG and SORT.
+# or changes the server: @dangerous, taken away last, holds FLUSH*, CONFIG, KEYS,
+# DEBUG, SORT and CLIENT KILL.
 COMMANDS = (
-    "-@all +@read +@write +@transaction +eval +evalsha +eval_ro +evalsha_ro "
-    "+script|load +script|exists -@dangerous +ping +hello +auth +select "
-    "+client|setname +client|id"
+    "-@all +@read +@write +@transaction +@connection +eval +evalsha +eval_ro"
+    " +evalsha_ro +script|load +script|exists -@dangerous"
 )
 
 

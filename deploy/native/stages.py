@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from . import programs
+
 WIDTH = 52
 
 
@@ -21,8 +23,14 @@ def stage(what: str) -> Iterator[None]:
 
 
 def together(tasks: Sequence[Callable[[], object]]) -> None:
-    """Run independent pieces of work at once; the first failure is raised."""
-    with ThreadPoolExecutor(max_workers=len(tasks)) as pool:
-        futures = [pool.submit(task) for task in tasks]
-        for future in futures:
+    """Run independent pieces of work at once. The first failure is raised, and ends
+    the programs that the others wait for: nobody needs their results any more."""
+    pool = ThreadPoolExecutor(max_workers=len(tasks))
+    try:
+        for future in [pool.submit(task) for task in tasks]:
             future.result()
+    except BaseException:
+        programs.end_all()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)

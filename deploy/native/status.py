@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import bringup, configure, control, health
+from . import configure, control, health, running
 from .files import tail
 from .layout import Layout
 from .problems import USAGE, Problem
@@ -29,12 +29,12 @@ def show(layout: Layout, *, as_json: bool) -> int:
 def gather(layout: Layout) -> dict[str, Any]:
     """The state of the stack. `ready`: everything runs and does its work."""
     url = configure.public_url(layout)
-    if not bringup.is_running(layout):
+    if not running.is_running(layout):
         return {"state": STOPPED, "url": url, "processes": {}}
     processes = control.ask(layout, "status")["processes"]
     for name, probe in health.probes(layout, discover(layout.root)).items():
-        running = processes[name]["state"] == "running"
-        processes[name]["healthy"] = running and probe()
+        alive = processes[name]["state"] in ("running", "replaced")
+        processes[name]["healthy"] = alive and probe()
     healthy = all(found["healthy"] for found in processes.values())
     state = READY if healthy else DEGRADED
     return {"state": state, "url": url, "processes": processes}

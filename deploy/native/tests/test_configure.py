@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from native import addresses, bringup, configure, ports, redis, secretfiles
+from native import addresses, configure, ports, provisioning, redis, secretfiles
 from native.envfiles import read
 from native.layout import LONGEST_SOCKET_FOLDER, Layout, of
 from native.problems import PORT_IN_USE, Problem
@@ -17,7 +17,7 @@ PLAIN = re.compile(r"[A-Za-z0-9_./:@=,+\[\]-]*")
 
 def write(layout: Layout, services: Sequence[Service]) -> None:
     chosen = addresses.choose(layout, services)
-    bringup.write_settings(layout, services, chosen)
+    provisioning.write_settings(layout, services, chosen)
 
 
 def test_ports_are_chosen_once(layout: Layout, services: list[Service]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from native import apt, engines, virtualenv
-from native.engines import NGINX, POSTGRES, REDIS, Kind
+from native.engine_kinds import NGINX, POSTGRES, REDIS, Kind, parse_version
 from native.files import write_json
 from native.layout import Layout
 
@@ -22,7 +22,7 @@ from native.layout import Layout
     ],
 )
 def test_versions_are_read(kind: Kind, text: str, version: tuple[int, ...]) -> None:
-    assert engines.parse_version(kind, text) == version
+    assert parse_version(kind, text) == version
 
 
 def program(path: Path, prints: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from native import demo, files, logfiles, status, strays
+from native import files, logfiles, status, strays, walk
 from native.layout import Layout
 from native.problems import Problem
 from native.programs import base_env
@@ -143,7 +143,7 @@ def test_the_demo_shows_no_whole_token_or_key() -> None:
     token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
     key = "k3y" * 20
     uuid = "701fd0ec-feb2-4c1e-9d7a-0123456789ab"
-    text = demo._shortened(f"Authorization: Bearer {token} X-Key: {key} id: {uuid}")
+    text = walk._shortened(f"Authorization: Bearer {token} X-Key: {key} id: {uuid}")
     assert token not in text
     assert key not in text
     assert text.startswith("Authorization: Bearer eyJ")

@@ -148,9 +148,15 @@ def test_redis_keeps_services_to_their_keys(running: Checkout) -> None:
     assert _redis(running, "users", "GET session:1") == "$6"
     assert _redis(running, "users", "SET session:1 x").startswith("-NOPERM")
     assert _redis(running, "users", "SET users:1 x") == "+OK"
-    for command in ("FLUSHALL", "FLUSHDB", "CONFIG GET dir", "KEYS *"):
+    for command in ("FLUSHALL", "CONFIG GET dir", "KEYS *", "CLIENT LIST"):
         assert _redis(running, "auth", command).startswith("-NOPERM")
-    for command in ("MULTI", "PING", 'EVAL "return 1" 0', "INCR auth:n"):
+    for command in (
+        "MULTI",
+        "PING",
+        "CLIENT SETNAME x",
+        'EVAL "return 1" 0',
+        "INCR auth:n",
+    ):
         assert not _redis(running, "auth", command).startswith("-")
 
 
@@ -332,6 +338,9 @@ def test_runserver_stands_in_for_the_service_and_gives_its_place_back(
     try:
         assert running.becomes(lambda: _stands_in(running))
         assert service_at(running.ports["GATEWAY_PORT"], "users") == "users"
+        assert running.is_ready()
+        assert "already up" in running.run("up").stdout
+        assert _stands_in(running)
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
         process.communicate(timeout=30)
     finally:
@@ -343,7 +352,7 @@ def test_runserver_stands_in_for_the_service_and_gives_its_place_back(
 def _stands_in(checkout: Checkout) -> bool:
     users = checkout.status()["processes"]["users"]
     port = checkout.ports["USERS_PORT"]
-    return users["state"] == "stopped" and service_at(port, "users") == "users"
+    return users["state"] == "replaced" and service_at(port, "users") == "users"
 
 
 def test_down_ends_a_runserver_too(running: Checkout) -> None:
