@@ -25,6 +25,7 @@ CODES = {
     "not_found": "There is nothing here.",
     "overloaded": "All password hashing slots are busy. Try again.",
     "payload_too_large": "The body is too large.",
+    "precondition_failed": "A file has changed since If-Match or If-Unmodified-Since.",
     "rate_limited": "Too many requests. See Retry-After.",
     "refresh_token_reused": "A superseded refresh token came back: session revoked.",
     "service_auth_failed": "The internal API key is missing or wrong.",

@@ -53,10 +53,12 @@ class System:
     def configure(self) -> bool:
         """Write what the suite sets; whether anything was new."""
         changed = False
+        self.run(
+            "init"
+        )  # so that the files are there, and belong to who runs the stack
         for source in SETTINGS.glob("*.env"):
             target = self.state / "env" / source.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            text = target.read_text() if target.exists() else ""
+            text = target.read_text()
             wanted = [line for line in source.read_text().splitlines() if "=" in line]
             missing = [line for line in wanted if line not in text.splitlines()]
             if missing:
