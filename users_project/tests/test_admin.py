@@ -91,6 +91,7 @@ def test_staff_log_in_by_email_in_any_case(client: Client, root: User) -> None:
 def test_the_cookies_are_the_admins_alone(client: Client, root: User) -> None:
     client.get("/admin/login/")
     log_in(client, root.email)
+    act(client, "activate", UserFactory())  # leaves a message
     assert client.cookies.keys() == {"memo_admin_session", "memo_admin_csrf"}
     for cookie in client.cookies.values():
         assert cookie["path"] == "/admin/"

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from shared.exceptions import DependencyUnavailable
 from tests.factories import PASSWORD, UserFactory, hashed
 from users.models import User
 
@@ -252,6 +253,24 @@ def test_a_push_that_fails_is_logged_and_breaks_nothing(
         user.deactivate()
     assert not User.objects.get(pk=user.pk).is_active
     assert [r.event for r in caplog.records] == ["service", "push_lost"]
+
+
+def test_after_three_lost_pushes_nobody_waits_for_the_next(
+    on_commit: Any, monkeypatch: Any, caplog: Any
+) -> None:
+    tried: list[object] = []
+
+    class Away:
+        def revoke_sessions(self, *args: object) -> None:
+            tried.append(args)
+            raise DependencyUnavailable
+
+    monkeypatch.setattr("users.revocation.auth_client", Away)
+    with caplog.at_level(logging.ERROR), on_commit():
+        for _ in range(5):
+            UserFactory().deactivate()
+    assert len(tried) == 3
+    assert [record.event for record in caplog.records] == ["push_lost"] * 5
 
 
 # Saving what was changed

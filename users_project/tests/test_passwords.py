@@ -61,6 +61,10 @@ def test_there_are_no_rules_of_composition(password: str) -> None:
     validate_password(password, ADA)
 
 
+def test_names_without_letters_forbid_no_digits() -> None:
+    validate_password("83746501927465", User(username="12345", email="6@example.org"))
+
+
 def test_without_a_user_the_other_rules_hold() -> None:
     validate_password("lovelace1815")
     with pytest.raises(ValidationError):

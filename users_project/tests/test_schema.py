@@ -69,6 +69,7 @@ def test_the_bounds_of_a_password_are_published() -> None:
         8,
         128,
     )
+    assert fields["password"]["pattern"] == "^[^\\u0000]*$"
     assert fields["password"]["writeOnly"]
 
 
