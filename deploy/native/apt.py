@@ -69,18 +69,20 @@ class Fetcher:
         raise Problem(f"apt knows no package {' or '.join(names)}.")
 
     def missing_packages(self, names: Sequence[str]) -> list[str]:
-        """The packages and those of their dependencies the machine has not."""
-        plan = self._apt(
-            "apt-get",
-            "--simulate",
-            "--no-install-recommends",
-            "--no-upgrade",
-            "install",
-            *names,
-            what="Resolving dependencies",
-        )
+        """The packages, and those of their dependencies the machine has not."""
+        try:
+            plan = self._resolve(names)
+        except Problem:
+            # A half-installed package blocks all planning. As if nothing were
+            # installed: more is fetched, and nothing depends on the machine.
+            plan = self._resolve(names, "-oDir::State::status=/dev/null")
         packages = re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
         return [name for name in packages if not UNNEEDED.fullmatch(name)]
+
+    def _resolve(self, names: Sequence[str], *options: str) -> str:
+        words = ["--simulate", "--no-install-recommends", "--no-upgrade", *options]
+        what = "Resolving dependencies"
+        return self._apt("apt-get", *words, "install", *names, what=what)
 
     def download(self, packages: Sequence[str]) -> None:
         shutil.rmtree(self.downloads)
