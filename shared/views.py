@@ -9,7 +9,14 @@ from shared.exceptions import Unauthorized
 from shared.permissions import HasAPIKey
 
 
-class OpenView(APIView):
+class JSONView(APIView):
+    """For a person with an access token, unless a subclass says otherwise."""
+
+    # No OPTIONS: preflights are the CORS middleware's, and Allow tells the truth.
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+
+class OpenView(JSONView):
     """Open to anyone; a credential that is sent along is not looked at."""
 
     authentication_classes = ()
@@ -20,7 +27,7 @@ class OpenView(APIView):
         return Unauthorized.auth_header
 
 
-class InternalView(APIView):
+class InternalView(JSONView):
     """For other services: `allowed_callers` names them, None means every one."""
 
     authentication_classes = (APIKeyAuthentication,)

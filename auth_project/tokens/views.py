@@ -61,6 +61,7 @@ class LoginView(OpenView):
     """Exchange e-mail (or username) and password for tokens."""
 
     @extend_schema(
+        operation_id="auth_login",
         request=CredentialsSerializer,
         parameters=[SET_COOKIE],
         responses={
@@ -90,6 +91,7 @@ class RefreshView(CookieView):
     """
 
     @extend_schema(
+        operation_id="auth_refresh",
         request=None,
         auth=REFRESH_COOKIE,
         responses={
@@ -117,6 +119,7 @@ class LogoutView(CookieView):
     times; 503 means that the session may live and the cookie was kept."""
 
     @extend_schema(
+        operation_id="auth_logout",
         request=None,
         auth=REFRESH_COOKIE,
         responses={
@@ -135,6 +138,7 @@ class VerifyTokenView(InternalView):
     """For services: is this access token good, and whose is it?"""
 
     @extend_schema(
+        operation_id="auth_verify_token",
         request=s.TokenSerializer,
         responses={
             200: s.VerifiedTokenSerializer,
@@ -173,6 +177,7 @@ class RevokeSessionsView(InternalView):
     allowed_callers = frozenset({"users"})
 
     @extend_schema(
+        operation_id="auth_sessions_revoke",
         request=s.RevocationSerializer,
         responses={
             200: s.RevokedSerializer,
@@ -192,7 +197,11 @@ class RevokeSessionsView(InternalView):
 class JWKSetView(OpenView):
     """The public keys that verify our tokens (RFC 7517)."""
 
-    @extend_schema(responses={200: s.JWKSetSerializer, **problems()}, auth=[])
+    @extend_schema(
+        operation_id="auth_jwks",
+        responses={200: s.JWKSetSerializer, **problems()},
+        auth=[],
+    )
     def get(self, request: Request) -> Response:
         key_set = keys.jwk_set(keys.verifying_keys())
         return Response(key_set, headers={"Cache-Control": "public, max-age=300"})

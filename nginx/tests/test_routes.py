@@ -286,7 +286,8 @@ def test_other_methods_are_refused(
         answer = call(system, method, route, headers=bearer(person))
         assert answer.status_code == 405, (method, answer.text)
         assert code_of(answer) == "method_not_allowed"
-        assert allowed in answer.headers["Allow"]
+        allow = {name.strip() for name in answer.headers["Allow"].split(",")}
+        assert allow == ({"GET", "HEAD"} if allowed == "GET" else {allowed})
 
 
 def test_a_large_body_is_refused(system: System) -> None:
