@@ -1,0 +1,292 @@
+"""Every interleaving of two acts, step by step, on real PostgreSQL and Redis.
+
+A step is what other processes could come between: a statement, a read or a write in
+Redis; the question to the User Service where its answer changes. Two workers take their
+steps in the order a schedule says, and all schedules are run. What must hold afterwards
+is the same for all.
+"""
+
+import itertools
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from shared import sessions
+from shared.exceptions import TokenRevoked
+from tests.conftest import (
+    PASSWORD,
+    access_token,
+    age,
+    forget,
+    refresh_token,
+    state_in_redis,
+)
+from tokens import revocation, services
+from tokens.models import Session, SessionQuerySet
+from tokens.sweep import announce_recent
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLIENT = services.Client("192.0.2.1", "interleaved")
+PATIENCE = 5.0  # seconds; a step that takes longer is a deadlock
+
+
+class Stepper:
+    """Lets two threads go on one step at a time."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(2)
+        self.local = threading.local()
+        self.skipped = {"answer"}
+
+    def pause(self, name: str) -> None:
+        """Called before every step; other threads than our two do not stop."""
+        if name in self.skipped:
+            return
+        turns = getattr(self.local, "turns", None)
+        if turns is not None:
+            reached, go = turns
+            reached.release()
+            assert go.acquire(timeout=PATIENCE)
+
+    def run(
+        self, acts: tuple[Callable[[], Any], ...], schedule: tuple[int, ...]
+    ) -> list[Any]:
+        """Results or errors of the acts, whose steps came in this order. What an act
+        has left when its turns are over, it does at the end."""
+        turns = [(threading.Semaphore(0), threading.Semaphore(0)) for _ in acts]
+        futures = [
+            self.pool.submit(self.work, act, turn)
+            for act, turn in zip(acts, turns, strict=True)
+        ]
+        for reached, _ in turns:
+            assert reached.acquire(timeout=PATIENCE)
+        for which in (*schedule, *(0, 1) * 20):
+            self.step(futures[which], *turns[which])
+        return [future.result(PATIENCE) for future in futures]
+
+    def step(
+        self, future: "Future[Any]", reached: threading.Semaphore, go: Any
+    ) -> None:
+        if future.done():
+            return
+        go.release()
+        # Until its next step, or its end.
+        assert reached.acquire(timeout=PATIENCE)
+
+    def work(self, act: Callable[[], Any], turns: Any) -> Any:
+        self.local.turns = turns
+        try:
+            return act()
+        except Exception as exc:  # noqa: BLE001 - the outcome, whatever it is
+            return exc
+        finally:
+            self.local.turns = None
+            turns[0].release()
+
+    def close(self) -> None:
+        barrier = threading.Barrier(2)
+
+        def close() -> None:
+            barrier.wait(PATIENCE)
+            connection.close()
+
+        for future in [self.pool.submit(close) for _ in range(2)]:
+            future.result(PATIENCE)
+        self.pool.shutdown()
+
+
+@pytest.fixture
+def stepper(monkeypatch: pytest.MonkeyPatch, users: Any) -> Iterator[Stepper]:
+    stepper = Stepper()
+
+    def stepping(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def with_pause(*args: Any, **kwargs: Any) -> Any:
+            stepper.pause(name)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, with_pause)
+
+    stepping(SessionQuerySet, "execute")
+    stepping(SessionQuerySet, "first")
+    for name in ("is_active", "mark_active", "mark_revoked"):
+        stepping(sessions, name)
+    stepping(users, "answer")
+    yield stepper
+    stepper.close()
+
+
+def schedules(first: int, second: int) -> Iterator[tuple[int, ...]]:
+    """All orders of so many steps of the first and the second."""
+    for chosen in itertools.combinations(range(first + second), first):
+        yield tuple(0 if i in chosen else 1 for i in range(first + second))
+
+
+def refreshing(token: str) -> Callable[[], services.Grant]:
+    return partial(services.refresh, token, CLIENT, time.monotonic())
+
+
+def pushing(session: Session, epoch: int) -> Callable[[], Any]:
+    return lambda: revocation.end_sessions_below(session.user_id, epoch, "password")
+
+
+def assert_over(session: Session, *grants: Any) -> None:
+    """Nothing that was ever given for this session is of use any more, nor becomes so
+    after a flush or a sweep."""
+    texts = [str(g.access) for g in grants if isinstance(g, services.Grant)]
+    for recovery in (lambda: None, lambda: forget(session), announce_recent):
+        recovery()
+        for text in texts:
+            with pytest.raises(TokenRevoked):
+                services.verify(text)
+    row = Session.objects.get(id=session.id)
+    assert row.revoked_at is not None
+    for token in (refresh_token(row), refresh_token(row, row.previous_jti)):
+        with pytest.raises(TokenRevoked):
+            refreshing(token)()
+    assert state_in_redis(session).startswith(b"revoked:")
+
+
+def test_two_refreshes_rotate_once(stepper, make_session):
+    """TOK-06: whatever the order, both are answered and both end with one token."""
+    for schedule in schedules(4, 4):
+        session = make_session()
+        token = refresh_token(session)
+
+        grants = stepper.run((refreshing(token), refreshing(token)), schedule)
+
+        row = Session.objects.get(id=session.id)
+        assert row.previous_jti == session.jti, schedule
+        assert row.revoked_at is None, schedule
+        assert [str(g.refresh) for g in grants] == [refresh_token(row)] * 2, schedule
+        for grant in grants:
+            services.verify(str(grant.access))
+
+
+def test_with_the_token_before_it_the_current_one_is_answered(stepper, make_session):
+    """A tab that is behind and one that is not: neither is logged out."""
+    for schedule in schedules(4, 4):
+        session = make_session(rotated=True)
+        age(session, 5)
+        acts = (
+            refreshing(refresh_token(session)),
+            refreshing(refresh_token(session, session.previous_jti)),
+        )
+
+        stepper.run(acts, schedule)
+
+        row = Session.objects.get(id=session.id)
+        assert (row.revoked_at, row.jti) == (None, session.jti), schedule
+
+
+@pytest.mark.parametrize("rotated", [False, True], ids=["new", "rotated"])
+def test_after_refresh_and_logout_nothing_is_usable(stepper, make_session, rotated):
+    """CONC-04."""
+    for schedule in schedules(4, 2):
+        session = make_session(rotated=rotated)
+        token = refresh_token(session)
+
+        granted, none = stepper.run(
+            (refreshing(token), partial(services.log_out, token)), schedule
+        )
+
+        assert none is None, schedule
+        assert_over(session, granted)
+
+
+def test_after_refresh_and_push_nothing_older_is_usable(stepper, make_session, users):
+    """CONC-05: the epoch is raised before it is pushed; a refresh may know neither."""
+    stepper.skipped.clear()
+    for schedule in schedules(4, 2):
+        users.user["session_epoch"] = 0
+        session = make_session()
+
+        def change(session: Session = session) -> int:
+            users.user["session_epoch"] = 1
+            return pushing(session, 1)()
+
+        granted, ended = stepper.run(
+            (refreshing(refresh_token(session)), change), schedule
+        )
+
+        assert ended in (0, 1), (schedule, ended)
+        assert_over(session, granted)
+
+
+def test_after_reuse_and_refresh_nothing_is_usable(stepper, make_session):
+    """TOK-07: the thief and the owner at once, whoever is first."""
+    for schedule in schedules(3, 5):
+        session = make_session(rotated=True)
+        age(session, 60)
+        owner = refreshing(refresh_token(session))
+        thief = refreshing(refresh_token(session, uuid.uuid4()))
+
+        granted, refused = stepper.run((owner, thief), schedule)
+
+        assert not isinstance(refused, services.Grant), schedule
+        assert_over(session, granted)
+
+
+def test_a_verification_never_revives_a_session(stepper, make_session, users):
+    """It reads PostgreSQL, is overtaken by a logout, and only then tells Redis."""
+    for schedule in schedules(3, 2):
+        session = make_session()
+        token = access_token(session, users)
+        cookie = refresh_token(session)
+
+        stepper.run(
+            (partial(services.verify, token), partial(services.log_out, cookie)),
+            schedule,
+        )
+
+        assert state_in_redis(session) == b"revoked:logout", schedule
+        with pytest.raises(TokenRevoked):
+            services.verify(token)
+
+
+def test_two_logouts_are_one(stepper, make_session):
+    """CONC-06."""
+    for schedule in schedules(2, 2):
+        session = make_session()
+        logging_out = partial(services.log_out, refresh_token(session))
+
+        outcomes = stepper.run((logging_out, logging_out), schedule)
+
+        assert outcomes == [None, None], schedule
+        assert_over(session)
+
+
+def test_a_log_in_that_verified_the_old_password_dies(stepper, users, trusted_kid):
+    """CONC-05: log-in and password change, whatever the order of their steps."""
+    credentials = {"username": "ada", "password": PASSWORD}
+    user_id = uuid.UUID(users.user["id"])
+    stepper.skipped.clear()
+    for schedule in schedules(3, 2):
+        Session.objects.all().delete()
+        users.user["session_epoch"] = 0
+
+        def change() -> int:
+            users.user["session_epoch"] = 1
+            return revocation.end_sessions_below(user_id, 1, "password")
+
+        grant, _ = stepper.run(
+            (lambda: services.log_in(credentials, CLIENT), change), schedule
+        )
+
+        session = Session.objects.get()
+        if session.user_epoch == 0:
+            with pytest.raises(TokenRevoked):
+                refreshing(str(grant.refresh))()
+            assert_over(session, grant)
+        else:
+            assert refreshing(str(grant.refresh))()
+        forget(session)

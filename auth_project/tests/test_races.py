@@ -1,0 +1,274 @@
+"""Races with threads and locks, on real PostgreSQL."""
+
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection, transaction
+
+from tests.conftest import (
+    access_token,
+    cookie_of,
+    log_out,
+    outcome,
+    refresh,
+    refresh_token,
+)
+from tokens import revocation
+from tokens.models import Session
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def at_once(transactional_db):
+    """Runs acts in as many threads, all starting together; their results."""
+
+    def run(*acts):
+        start = threading.Barrier(len(acts))
+
+        def work(act):
+            try:
+                start.wait(10)
+                return act()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(len(acts)) as pool:
+            return list(pool.map(work, acts))
+
+    return run
+
+
+def test_fifty_refreshes_at_once_are_one_rotation(session, at_once, verified):
+    """TOK-06: fifty tabs, one successor, nobody is logged out."""
+    token = refresh_token(session)
+
+    answers = at_once(*[lambda: refresh(token)] * 50)
+
+    assert [answer.status_code for answer in answers] == [200] * 50
+    row = Session.objects.get()
+    assert row.previous_jti == session.jti
+    assert {cookie_of(answer) for answer in answers} == {refresh_token(row)}
+    assert verified(answers[7].data["access_token"]).status_code == 200
+    assert refresh(cookie_of(answers[0])).status_code == 200
+
+
+def test_without_a_leeway_one_of_many_wins_and_the_session_ends(
+    session, at_once, settings
+):
+    settings.REFRESH_REUSE_LEEWAY = 0
+    token = refresh_token(session)
+
+    answers = at_once(*[lambda: refresh(token)] * 8)
+
+    codes = [outcome(answer)[1] for answer in answers]
+    assert codes.count(None) == 1
+    assert set(codes) <= {None, "refresh_token_reused", "token_revoked"}
+    assert Session.objects.get().revoked_reason == "reuse"
+
+
+@pytest.mark.parametrize("round", range(4))
+def test_refreshes_against_a_logout_leave_nothing(session, at_once, verified, round):
+    """CONC-04."""
+    token = refresh_token(session)
+
+    answers = at_once(
+        *[lambda: refresh(token)] * 3,
+        lambda: log_out(token),
+        *[lambda: refresh(token)] * 3,
+    )
+
+    assert answers[3].status_code == 200
+    for answer in answers:
+        assert outcome(answer) in ((200, None), (401, "token_revoked"))
+        if "access_token" in answer.data:
+            access = answer.data["access_token"]
+            assert outcome(verified(access)) == (401, "token_revoked")
+        if cookie_of(answer):
+            assert outcome(refresh(cookie_of(answer))) == (401, "token_revoked")
+
+
+def test_logouts_at_once_all_succeed(session, at_once):
+    """CONC-06."""
+    token = refresh_token(session)
+
+    answers = at_once(*[lambda: log_out(token)] * 10)
+
+    assert {(a.status_code, cookie_of(a)) for a in answers} == {(200, "")}
+    assert Session.objects.get().revoked_reason == "logout"
+
+
+@pytest.mark.parametrize("round", range(4))
+def test_refreshes_against_a_push_leave_nothing_older(
+    session, at_once, users, verified, round
+):
+    """CONC-05."""
+    token = refresh_token(session)
+
+    def push():
+        users.user["session_epoch"] = 1
+        return revocation.end_sessions_below(session.user_id, 1, "password")
+
+    answers = at_once(*[lambda: refresh(token)] * 4, push)[:4]
+
+    assert Session.objects.get().revoked_at is not None
+    for answer in answers:
+        if "access_token" in answer.data:
+            access = answer.data["access_token"]
+            assert outcome(verified(access)) == (401, "token_revoked")
+    assert outcome(refresh(token)) == (401, "token_revoked")
+
+
+def test_pushes_do_not_deadlock(make_session, at_once, users):
+    """CONC-09: rows are locked in one order."""
+    rows = [make_session(id=uuid.uuid4()) for _ in range(40)]
+    user_id = rows[0].user_id
+
+    def push(epoch, keep):
+        return lambda: revocation.end_sessions_below(user_id, epoch, "password", keep)
+
+    counts = at_once(*[push(1 + i % 2, rows[i * 7].id) for i in range(5)])
+
+    assert sum(counts) >= 38
+    assert Session.objects.filter(revoked_at=None).count() <= 2
+
+
+def wait_until_blocked():
+    """Until some connection of this database waits for a lock."""
+    end = time.monotonic() + 5
+    with connection.cursor() as cursor:
+        while time.monotonic() < end:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND datname = current_database()"
+            )
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
+    pytest.fail("nothing waited")
+
+
+@pytest.fixture
+def behind_a_lock(transactional_db):
+    """Runs `second` so that it waits for what `first` did and has not committed."""
+
+    def run(first, second, wait=0.0):
+        def work():
+            try:
+                return second()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                first()
+                waiting = pool.submit(work)
+                wait_until_blocked()
+                time.sleep(wait)
+            return waiting.result(10)
+
+    return run
+
+
+def test_a_push_that_waited_for_a_rotation_ends_the_session(session, behind_a_lock):
+    """The row it waited for has changed meanwhile; it must be looked at again."""
+    ended = behind_a_lock(
+        lambda: Session.objects.rotate(session.id, session.jti, 0),
+        lambda: Session.objects.revoke_below(session.user_id, 1, "password", None),
+    )
+
+    assert [each.id for each in ended] == [session.id]
+    assert Session.objects.get().revoked_reason == "password"
+
+
+def test_a_push_that_waited_for_a_rotation_lifts_what_it_keeps(session, behind_a_lock):
+    ended = behind_a_lock(
+        lambda: Session.objects.rotate(session.id, session.jti, 0),
+        lambda: Session.objects.revoke_below(
+            session.user_id, 1, "password", session.id
+        ),
+    )
+
+    assert ended == []
+    row = Session.objects.get()
+    assert (row.user_epoch, row.revoked_at) == (1, None)
+    assert row.previous_jti == session.jti
+
+
+def test_a_push_that_waited_for_a_logout_leaves_its_reason(session, behind_a_lock):
+    ended = behind_a_lock(
+        lambda: Session.objects.revoke(session.id, "logout"),
+        lambda: Session.objects.revoke_below(session.user_id, 1, "password", None),
+    )
+
+    assert ended == []
+    assert Session.objects.get().revoked_reason == "logout"
+
+
+def test_a_push_that_waited_for_a_push_ends_nothing_twice(session, behind_a_lock):
+    ended = behind_a_lock(
+        lambda: Session.objects.revoke_below(session.user_id, 1, "first", None),
+        lambda: Session.objects.revoke_below(session.user_id, 2, "second", None),
+    )
+
+    assert ended == []
+    assert Session.objects.get().revoked_reason == "first"
+
+
+def test_a_later_push_that_waited_ends_what_the_earlier_kept(session, behind_a_lock):
+    ended = behind_a_lock(
+        lambda: Session.objects.revoke_below(session.user_id, 1, "first", session.id),
+        lambda: Session.objects.revoke_below(session.user_id, 2, "second", None),
+    )
+
+    assert [each.id for each in ended] == [session.id]
+
+
+def test_a_rotation_that_waited_for_a_logout_does_not_happen(session, behind_a_lock):
+    rotated = behind_a_lock(
+        lambda: Session.objects.revoke(session.id, "logout"),
+        lambda: Session.objects.rotate(session.id, session.jti, 0),
+    )
+
+    assert rotated is None
+    assert Session.objects.get().jti == session.jti
+
+
+def test_a_rotation_that_waited_for_a_rotation_does_not_happen(session, behind_a_lock):
+    rotated = behind_a_lock(
+        lambda: Session.objects.rotate(session.id, session.jti, 0),
+        lambda: Session.objects.rotate(session.id, session.jti, 0),
+    )
+
+    assert rotated is None
+
+
+def test_a_rotation_that_waited_is_dated_after_the_wait(session, behind_a_lock):
+    """`now()` would be the time before the lock was waited for."""
+    clock = Session.objects.with_clock().get().clock
+
+    rotated = behind_a_lock(
+        lambda: Session.objects.filter(id=session.id).update(ip="192.0.2.9"),
+        lambda: Session.objects.rotate(session.id, session.jti, 0),
+        wait=0.4,
+    )
+
+    assert (rotated.rotated_at - clock).total_seconds() >= 0.4
+
+
+def test_a_logout_that_waited_for_a_rotation_ends_the_session(
+    session, behind_a_lock, users, verified
+):
+    token = access_token(session, users)
+    answer = behind_a_lock(
+        lambda: Session.objects.rotate(session.id, session.jti, 0),
+        lambda: log_out(refresh_token(session)),
+    )
+
+    assert answer.status_code == 200
+    assert Session.objects.get().revoked_reason == "logout"
+    assert outcome(verified(token)) == (401, "token_revoked")
