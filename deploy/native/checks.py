@@ -37,9 +37,11 @@ class Result:
 def run(primary: Layout, names: Sequence[str]) -> int:
     """The named suites, or all. Exit status 0 only when every one passed."""
     layout = layouts.of(primary.root, primary.stack or STACK)
+    services = discover(layout.root)
     # A port asked for is meant for the stack of the person, not for this one.
-    os.environ.pop("GATEWAY_PORT", None)
-    chosen = _choose(all_suites(layout, discover(layout.root)), names)
+    for name in ("GATEWAY", *(service.variable for service in services)):
+        os.environ.pop(f"{name}_PORT", None)
+    chosen = _choose(all_suites(layout, services), names)
     layout.make_folders()
     _raise_limits(layout)
     lifecycle.init(layout, virtualenv.DEV)

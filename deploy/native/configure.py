@@ -25,13 +25,16 @@ ones are added, and only addresses of this machine are kept up to date.
 Secrets are in files of their own, which the _FILE names point to."""
 
 
-def ensure(layout: Layout, services: Sequence[Service], addresses: Addresses) -> None:
-    """Write all env files of the stack, completing those that are there."""
+def ensure(layout: Layout, services: Sequence[Service], addresses: Addresses) -> bool:
+    """Write all env files of the stack, completing those that are there. True when
+    there was none before."""
+    first = not any(read(service.env_file(layout)) for service in services)
     _update(layout.gateway_env, gateway_settings(addresses))
     for service in services:
         settings = service_settings(layout, service, services, addresses)
         _update(service.env_file(layout), settings)
         _update(service.migrate_env_file(layout), migrate_settings(layout, service))
+    return first
 
 
 def public_url(layout: Layout) -> str:

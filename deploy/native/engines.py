@@ -6,6 +6,7 @@ not read the data of the one before.
 """
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,7 +21,7 @@ from .engine_kinds import (
     Version,
     parse_version,
 )
-from .files import read_json, write_json
+from .files import read_json, read_text, write_json, write_private
 from .layout import Layout
 from .problems import MISSING, Problem
 from .programs import MORE_PATH, base_env
@@ -62,6 +63,7 @@ def ensure(layout: Layout) -> dict[str, Engine]:
     if still:
         raise _nothing_found(still)
     _remember(layout, engines)
+    _write_wrappers(layout, engines)
     return engines
 
 
@@ -90,6 +92,21 @@ def _remember(layout: Layout, engines: Mapping[str, Engine]) -> None:
     }
     if read_json(_memory(layout)) != content:
         write_json(_memory(layout), content)
+
+
+def _write_wrappers(layout: Layout, engines: Mapping[str, Engine]) -> None:
+    """.run/engines/psql, nginx and so on: for people and suites, who need not know
+    where the programs came from and which libraries they want."""
+    folder = layout.base / "engines"
+    folder.mkdir(exist_ok=True)
+    for kind in KINDS:
+        engine = engines[kind.name]
+        for name in (Path(engine.program).name, *kind.beside):
+            words = [f"{key}={shlex.quote(text)}" for key, text in engine.env.items()]
+            words = ["exec env", *words, shlex.quote(engine.beside(name)), '"$@"']
+            text = f"#!/bin/sh\n{' '.join(words)}\n"
+            if read_text(folder / name) != text:
+                write_private(folder / name, text, mode=0o700)
 
 
 def _memory(layout: Layout) -> Path:

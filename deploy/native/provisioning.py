@@ -17,7 +17,8 @@ def write_settings(
     layout: Layout, services: Sequence[Service], chosen: Addresses
 ) -> None:
     secretfiles.ensure(layout, services)
-    configure.ensure(layout, services, chosen)
+    if configure.ensure(layout, services, chosen):
+        print("  new settings, for development over plain http: see the .env files")
 
 
 def install_environment(layout: Layout, requirements: str) -> None:

@@ -1,11 +1,12 @@
 """Versions, what is remembered, and what is asked of the system's packages."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from native import apt, engines, virtualenv
-from native.engine_kinds import NGINX, POSTGRES, REDIS, Kind, parse_version
+from native.engine_kinds import KINDS, NGINX, POSTGRES, REDIS, Kind, parse_version
 from native.files import write_json
 from native.layout import Layout
 
@@ -145,3 +146,22 @@ def test_pip_keeps_the_mirror_and_loses_what_misleads_it(
     env = virtualenv._install_env(layout)
     assert env["PIP_INDEX_URL"] == "https://mirror.example/simple"
     assert not {"PIP_TARGET", "PYTHONPATH"} & env.keys()
+
+
+def test_wrappers_start_the_engine_with_its_libraries(
+    layout: Layout, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a b"
+    program(folder / "redis-server", "")
+    (folder / "redis-server").write_text('#!/bin/sh\necho "$LD_LIBRARY_PATH: $*"\n')
+    env = {"LD_LIBRARY_PATH": "/some where"}
+    found = {
+        kind.name: engines.Engine(
+            kind.name, str(folder / kind.programs[0]), kind.least, "unpacked", env
+        )
+        for kind in KINDS
+    }
+    engines._write_wrappers(layout, found)
+    command = [layout.base / "engines" / "redis-server", "one", "two"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "/some where: one two\n"
