@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 LEEWAY = 10
 STEPS = 14
-HISTORIES = 120
+HISTORIES = 60
 
 
 @dataclass
