@@ -149,7 +149,10 @@ def signing_key() -> SigningKey:
     """The private key of this process, from JWT_PRIVATE_KEYS_DIR (auth alone)."""
     from django.conf import settings
 
-    return load_signing_key(Path(settings.JWT_PRIVATE_KEYS_DIR))
+    folder = getattr(settings, "JWT_PRIVATE_KEYS_DIR", None)
+    if folder is None:
+        raise KeyFault("JWT_PRIVATE_KEYS_DIR is not set: this service signs nothing.")
+    return load_signing_key(Path(folder))
 
 
 def main() -> int:

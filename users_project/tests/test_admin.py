@@ -122,6 +122,20 @@ def test_others_do_not_get_in(client: Client, who: dict[str, Any]) -> None:
     assert client.get(LIST).status_code == 302
 
 
+def test_log_ins_are_audited_without_what_was_typed(
+    client: Client, root: User, caplog: Any
+) -> None:
+    with caplog.at_level("INFO", logger="memo.audit"):
+        log_in(client, "nobody@example.org")
+        log_in(client, root.email)
+    failed, succeeded = (r for r in caplog.records if r.name == "memo.audit")
+    assert (failed.event, failed.user_id) == ("authn_login_fail", None)
+    assert succeeded.event == "authn_login_success"
+    assert succeeded.user_id == str(root.pk)
+    assert succeeded.ip == "127.0.0.1"
+    assert "nobody" not in caplog.text
+
+
 def test_a_username_is_no_log_in(client: Client, root: User) -> None:
     assert log_in(client, root.username).status_code == 200
 

@@ -1,4 +1,4 @@
-"""SQL and Redis on the success path (DESIGN: budgets), without BEGIN and COMMIT."""
+"""SQL and Redis on the success path, without BEGIN and COMMIT."""
 
 from typing import Any
 

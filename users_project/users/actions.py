@@ -59,7 +59,9 @@ class UserActions(admin.ModelAdmin):
             with transaction.atomic():
                 method(user)
                 self.log_change(request, user, done.capitalize())
-            audit(f"user_{method.__name__}", user=str(user.pk), by=str(request.user.pk))
+            audit(
+                f"user_{method.__name__}", user_id=str(user.pk), by=str(request.user.pk)
+            )
             touched += 1
         text = ngettext("%d user %s.", "%d users %s.", touched)
         if touched:

@@ -6,6 +6,8 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
+from shared.addresses import client_address
+from shared.log import audit
 from users import credentials
 from users.models import User
 
@@ -22,7 +24,14 @@ class EmailBackend(ModelBackend):
         email = kwargs.get("email", username)
         if email is None or password is None:
             return None
-        return credentials.check(password, email=email)
+        user = credentials.check(password, email=email)
+        audit(
+            "authn_login_success" if user else "authn_login_fail",
+            site="admin",
+            user_id=user and str(user.pk),
+            ip=request and client_address(request),
+        )
+        return user
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
         """Asked for every request of a session: it ends with the user's presence."""

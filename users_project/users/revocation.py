@@ -18,7 +18,7 @@ breaker = Breaker()
 
 def push(user_id: UUID, epoch: int, reason: str) -> None:
     """Have all sessions below `epoch` ended. To be called after the commit."""
-    audit("sessions_ended", user=str(user_id), epoch=epoch, reason=reason)
+    audit("sessions_ended", user_id=str(user_id), epoch=epoch, reason=reason)
     if breaker.is_open():
         note_lost(user_id, epoch)
         return
@@ -34,5 +34,5 @@ def push(user_id: UUID, epoch: int, reason: str) -> None:
 def note_lost(user_id: UUID, epoch: int) -> None:
     dependency_logger.error(
         "the Auth Service was not told that sessions ended",
-        extra={"event": "push_lost", "user": str(user_id), "epoch": epoch},
+        extra={"event": "push_lost", "user_id": str(user_id), "epoch": epoch},
     )

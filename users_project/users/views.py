@@ -31,7 +31,7 @@ class RegistrationView(OpenView):
         serializer = RegistrationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         user = serializer.save()
-        audit("user_created", user=str(user.id))
+        audit("user_created", user_id=str(user.id))
         location = {"Location": "/api/v1/users/me"}
         return Response(represent(user, roles=[]), status=201, headers=location)
 

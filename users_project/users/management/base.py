@@ -34,5 +34,5 @@ class UserCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         user = find(options["user"])
         type(self).act(user)
-        audit(f"user_{type(self).act.__name__}", user=str(user.pk), by="operator")
+        audit(f"user_{type(self).act.__name__}", user_id=str(user.pk), by="operator")
         self.stdout.write(self.style.SUCCESS(f"{user} {self.done}."))
