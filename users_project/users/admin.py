@@ -68,10 +68,7 @@ class UserAdmin(UserActions, DjangoUserAdmin):
     add_form = UserCreationForm
     fieldsets = (
         (None, {"fields": ("email", "username", "password")}),
-        (
-            "Profile",
-            {"fields": ("first_name", "last_name", "display_name", "avatar_url")},
-        ),
+        ("Profile", {"fields": PROFILE}),
         ("Access", {"fields": ("is_active", *RIGHTS)}),
         ("History", {"fields": HISTORY}),
     )
