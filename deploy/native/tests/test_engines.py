@@ -162,6 +162,8 @@ def test_wrappers_start_the_engine_with_its_libraries(
         for kind in KINDS
     }
     engines._write_wrappers(layout, found)
-    command = [layout.base / "engines" / "redis-server", "one", "two"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    wrapper = layout.base / "engines" / "redis-server"
+    done = subprocess.run(
+        [wrapper, "one", "two"], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "/some where: one two\n"
