@@ -75,7 +75,7 @@ USER 10001:10001
 WORKDIR /app/${SERVICE}_project
 STOPSIGNAL SIGTERM
 
-HEALTHCHECK --interval=5s --timeout=6s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 \
     CMD ["python", "-I", "/app/healthcheck.py"]
 
 # No shell in between: gunicorn itself gets the signals.
