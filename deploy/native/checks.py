@@ -1,6 +1,7 @@
 """`./manage_all.sh test`: every check and suite, on a stack of their own."""
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -10,11 +11,11 @@ from dataclasses import dataclass
 from . import layout as layouts
 from . import lifecycle, virtualenv
 from .envfiles import Setting, complete
-from .files import read_text, write_private
+from .files import locked, read_text, write_private
 from .layout import Layout
 from .problems import FAILED, USAGE, Problem
 from .services import discover
-from .suites import Suite, all_suites
+from .suites import Step, Suite, all_suites
 
 STACK = "test"
 AT_ONCE = 2
@@ -46,13 +47,8 @@ def run(primary: Layout, names: Sequence[str]) -> int:
     _raise_limits(layout)
     lifecycle.init(layout, virtualenv.DEV)
     results = _run_at_once([suite for suite in chosen if _is_static(suite)])
-    others = [suite for suite in chosen if not _is_static(suite)]
-    try:
-        if any(suite.needs_stack for suite in others):
-            lifecycle.up(layout)
-        results += [_run_live(suite) for suite in others]
-    finally:
-        lifecycle.down(layout)
+    results += _run_on_the_stack(layout, [each for each in chosen if each.needs_stack])
+    results += [_run_live(suite) for suite in chosen if suite.name == "native"]
     return _report(results)
 
 
@@ -65,6 +61,18 @@ def _choose(suites: Sequence[Suite], names: Sequence[str]) -> list[Suite]:
             code=USAGE,
         )
     return [suite for suite in suites if not names or suite.name in names]
+
+
+def _run_on_the_stack(layout: Layout, suites: Sequence[Suite]) -> list[Result]:
+    """One test run at a time: the first to end would stop the other's stack."""
+    if not suites:
+        return []
+    with locked(layout.state / "test.lock", "memo: another test run; waiting ..."):
+        try:
+            lifecycle.up(layout)
+            return [_run_live(suite) for suite in suites]
+        finally:
+            lifecycle.down(layout)
 
 
 def _is_static(suite: Suite) -> bool:
@@ -114,17 +122,24 @@ def _run_live(suite: Suite) -> Result:
     """With its output as it comes: these take long, and people watch."""
     print(f"== {suite.name}", flush=True)
     begun = time.monotonic()
-    statuses = [
-        subprocess.run(
-            list(map(str, step.command)),
-            cwd=step.cwd,
-            env=step.env,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        ).returncode
-        for step in suite.steps()
-    ]
+    statuses = [_wait(step) for step in suite.steps()]
     return Result(suite.name, not any(statuses), time.monotonic() - begun)
+
+
+def _wait(step: Step) -> int:
+    """The step's exit status. Interrupted, pytest may still stop what it started."""
+    process = subprocess.Popen(
+        list(map(str, step.command)),
+        cwd=step.cwd,
+        env=step.env,
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        return process.wait()
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        raise
 
 
 def _report(results: Sequence[Result]) -> int:

@@ -67,7 +67,7 @@ def hand_over(root: Path, user: pwd.struct_passwd) -> None:
     for service in discover(root):
         files += [service.project / ".env", service.project / ".env.migrate"]
     for path in files:
-        if not path.exists():  # Touching would look like a change.
+        if not os.path.lexists(path):  # Touching would look like a change.
             path.touch(mode=0o600)
         _give(path, user)
 

@@ -34,12 +34,12 @@ def ensure(layout: Layout, requirements: str = RUNTIME) -> bool:
     if fits(layout, requirements):
         return False
     wanted, found = _wanted(layout), read_json(_stamp_file(layout))
-    sets = found.get("sets", {})
-    if must_be_made_anew(layout):
+    sets, anew = found.get("sets", {}), must_be_made_anew(layout)
+    _stamp_file(layout).unlink(missing_ok=True)
+    if anew:
         _create(layout)
         sets = {}
     if not _has(sets, wanted, requirements):
-        _stamp_file(layout).unlink(missing_ok=True)
         sets = _install(layout, wanted, requirements)
     _install_shared(layout)
     python = os.path.realpath(layout.python)
@@ -141,7 +141,6 @@ def _install_shared(layout: Layout) -> None:
     setuptools would write into the checkout, which may not be ours to write to, so
     an extra configuration file sends its by-products to a folder of ours.
     """
-    _stamp_file(layout).unlink(missing_ok=True)
     scratch = layout.base / "build"
     scratch.mkdir(exist_ok=True)
     config = scratch / "setup.cfg"
