@@ -159,6 +159,18 @@ def redis_round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture(autouse=True)
+def _session_keys_to_write(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service's Redis user may write `<service>:*` and only read `session:*`. Where a
+    suite plays the Auth Service, keys that it may write stand for those."""
+    from shared import sessions
+
+    service = getattr(settings, "SERVICE_NAME", "auth")
+    if service != "auth":
+        keys = f"{service}:test-session:{{}}"
+        monkeypatch.setattr(sessions, "key", keys.format)
+
+
+@pytest.fixture(autouse=True)
 def _fresh_breaker() -> Iterator[None]:
     """What one test breaks is not broken for the next."""
     from shared import sessions

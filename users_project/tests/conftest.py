@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 import responses
-from rest_framework.test import APIClient
 
-from shared import clients, sessions
+from shared import clients
 from users import hashing, revocation
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
@@ -22,21 +21,13 @@ def _fresh_process() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _configuration(settings: Any, monkeypatch: Any) -> None:
+def _configuration(settings: Any) -> None:
     """What the tests count with, whatever the environment says."""
     settings.WEB_THREADS = 8
     settings.PASSWORD_MIN_LENGTH = 8
     settings.AUTH_SERVICE_URL = "http://auth.test:8001"
     settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
     clients.auth_client.cache_clear()
-    monkeypatch.setattr(APIClient, "default_format", "json")
-
-
-@pytest.fixture(autouse=True)
-def _keys_of_our_own(monkeypatch: Any) -> None:
-    """This service's Redis user may only read `session:*`: where the suite plays the
-    Auth Service, keys that it may write stand for those."""
-    monkeypatch.setattr(sessions, "key", "users:test-session:{}".format)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from users.models import Role, User
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"
 admin.site.index_title = "Users and roles"
+admin.site.site_url = None  # there is no site beside it
 admin.site.unregister(Group)
 
 # Who could give these away would have them all.
@@ -83,7 +84,7 @@ class UserAdmin(UserActions, DjangoUserAdmin):
         "role_names",
         "is_staff",
         "is_active",
-        "deleted",
+        "deleted_at",
         "created_at",
     )
     list_filter = ("is_active", DeletedFilter, "is_staff", "groups")
@@ -120,7 +121,3 @@ class UserAdmin(UserActions, DjangoUserAdmin):
     @admin.display(description="roles")
     def role_names(self, user: User) -> str:
         return ", ".join(user.roles)
-
-    @admin.display(boolean=True, ordering="deleted_at")
-    def deleted(self, user: User) -> bool:
-        return user.is_deleted

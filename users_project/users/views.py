@@ -5,13 +5,12 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from shared.authentication import Service
 from shared.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
 from shared.fields import CredentialsSerializer
 from shared.log import audit
-from shared.views import InternalView, OpenView
+from shared.views import InternalView, JSONView, OpenView
 from users import credentials, schema
 from users.models import User
 from users.representation import represent, represent_verified
@@ -36,7 +35,7 @@ class RegistrationView(OpenView):
         return Response(represent(user, roles=[]), status=201, headers=location)
 
 
-class MeView(APIView):
+class MeView(JSONView):
     """The caller's own account, as it is now: the token may be minutes old."""
 
     @extend_schema(**schema.ME)
