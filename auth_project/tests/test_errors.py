@@ -98,7 +98,7 @@ def test_a_route_that_changes_something_takes_post_alone(send, route, method):
 
     assert_problem(answer, 405)
     assert answer.json()["code"] == "method_not_allowed"
-    assert "POST" in answer["Allow"]
+    assert answer["Allow"] == "POST"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -107,7 +107,7 @@ def test_a_route_that_is_read_takes_get_alone(send, path, method):
     answer = send(method, path, b"{}")
 
     assert_problem(answer, 405)
-    assert "GET" in answer["Allow"]
+    assert answer["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("path", [*WITH_BODY, *WITH_COOKIE, *READ, JWKS])

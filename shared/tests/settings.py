@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Session keys are written with the Redis user of the one service that may.
 env = Env(ROOT / "auth_project")
 
-SERVICE_NAME = "test"
+SERVICE_NAME = "auth"  # so these may write session keys in Redis
 SECRET_KEY = "only-for-the-tests-of-shared-" * 2
 ALLOWED_HOSTS = ["testserver"]
 ROOT_URLCONF = "shared.tests.urls"

@@ -135,7 +135,7 @@ def test_live_asks_nobody(api_client, django_assert_num_queries):
     answer = api_client.get(LIVE)
 
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "service": "test", "degraded": False}
+    assert answer.json() == {"status": "ok", "service": "auth", "degraded": False}
 
 
 def test_a_credential_that_is_sent_along_is_not_looked_at(api_client):

@@ -7,15 +7,14 @@ from django.urls import path
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from shared.authentication import TokenUser
 from shared.fields import CredentialsSerializer, ExactCharField
 from shared.urls import common
-from shared.views import InternalView, OpenView
+from shared.views import InternalView, JSONView, OpenView
 
 
-class MeView(APIView):
+class MeView(JSONView):
     """For people: REST_FRAMEWORK's defaults."""
 
     def get(self, request: Request) -> Response:
