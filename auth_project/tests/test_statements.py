@@ -104,7 +104,7 @@ def random_act(chance: random.Random, model: Model) -> tuple[str, tuple]:
         token = chance.choices(recent, weights=range(1, len(recent) + 1))[0]
         return name, (token, chance.choice([0, 0, 0, model.epoch, 1, 2]))
     if name == "wait":
-        return name, (chance.choice([2, 5, 20, 300]),)
+        return name, (chance.choice([4, 12, 300]),)
     if name == "revoke":
         return name, (chance.choice(["logout", "reuse"]),)
     return name, (chance.choice([0, 1, 2]), "password", chance.random() < 0.7)

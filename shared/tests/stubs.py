@@ -91,7 +91,8 @@ class StubRedis(socketserver.ThreadingTCPServer):
 
     def __init__(self, **answers: bytes) -> None:
         super().__init__(("127.0.0.1", 0), RedisHandler)
-        self.answers = {"CLIENT": b"+OK", "SELECT": b"+OK", "PING": b"+PONG"} | answers
+        fine = dict.fromkeys(("AUTH", "CLIENT", "SELECT"), b"+OK")
+        self.answers = fine | answers
         self.commands: list[list[str]] = []
         self.connections = 0
 

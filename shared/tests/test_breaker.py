@@ -110,13 +110,13 @@ def test_a_short_wait_is_waited():
 
 def test_after_a_wait_in_vain_nobody_waits_for_a_while():
     """Waiting callers are threads that other requests need (S2S-06)."""
-    bulkhead = Bulkhead(1, patience=0.05, strict_for=30)
+    bulkhead = Bulkhead(1, patience=0.5, strict_for=30)
     with bulkhead.slot():
         assert not bulkhead.acquire()
 
         started = time.monotonic()
         assert not any(bulkhead.acquire() for _ in range(20))
-        assert time.monotonic() - started < 0.04
+        assert time.monotonic() - started < 0.4
 
     with bulkhead.slot():
         pass

@@ -168,13 +168,13 @@ def test_a_redis_that_says_nothing_is_waited_for_briefly(sid):
     with silent, redis_at(f"redis://127.0.0.1:{silent.getsockname()[1]}"):
         started = time.monotonic()
         assert sessions.is_active(sid) is None
-        assert time.monotonic() - started < 0.9
+        assert time.monotonic() - started < 1.5
 
         for _ in range(2):
             sessions.is_active(sid)
         started = time.monotonic()
         assert sessions.is_active(sid) is None
-        assert time.monotonic() - started < 0.05
+        assert time.monotonic() - started < 0.2
 
 
 # --- The breaker --------------------------------------------------------------------
