@@ -1,0 +1,30 @@
+"""compose.yaml and Dockerfile as the suites read them."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+# As everywhere: every folder `<name>_project` with a manage.py is a service.
+PROJECTS = sorted(
+    path.parent.name.removesuffix("_project")
+    for path in ROOT.glob("*_project/manage.py")
+)
+MIGRATIONS = [f"{name}-migrate" for name in PROJECTS]
+DATABASES = [f"{name}-db" for name in PROJECTS]
+
+
+def secrets_of(name: str) -> dict[str, str]:
+    """Path inside the container -> name of the secret."""
+    found = {}
+    for item in SERVICES[name].get("secrets", []):
+        entry = {"source": item, "target": item} if isinstance(item, str) else item
+        found[f"/run/secrets/{entry['target']}"] = entry["source"]
+    return found
+
+
+def mounts_of(name: str) -> str:
+    return str(SERVICES[name].get("volumes", []))
