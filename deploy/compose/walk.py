@@ -1,6 +1,6 @@
 """The main job of the product through a running gateway: part of try.sh.
 
-    python3 deploy/compose/walk.py http://localhost:8080 person.json
+    python3 deploy/compose/walk.py http://localhost:8080 person.json .secrets
 
 Registers the person of the file when the file does not exist yet; else only logs in:
 so a second walk shows that the databases have kept their data.
@@ -15,12 +15,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 API = "/api/v1"
-# Routes whose callers are services: from outside they do not exist.
+# Routes whose callers are services, and who has a key for them: from outside they do
+# not exist, even with that key.
 INTERNAL = (
-    ("POST", f"{API}/auth/verify_token"),
-    ("POST", f"{API}/auth/sessions/revoke"),
-    ("POST", f"{API}/users/verify"),
-    ("GET", f"{API}/users/00000000-0000-4000-8000-000000000000"),
+    ("POST", f"{API}/auth/verify_token", "users_auth_service_api_key"),
+    ("POST", f"{API}/auth/sessions/revoke", "users_auth_service_api_key"),
+    ("POST", f"{API}/users/verify", "auth_users_service_api_key"),
+    ("GET", f"{API}/users/{{sub}}", "auth_users_service_api_key"),
 )
 
 
@@ -40,11 +41,14 @@ class Client:
         headers["Authorization"] = f"Bearer {self.token}"
         if key:
             headers["X-Internal-Api-Key"] = key
-        connection = http.client.HTTPConnection(self.address.netloc, timeout=20)
         content = json.dumps(body) if body is not None else None
-        connection.request(method, path, content, headers)
-        response = connection.getresponse()
-        text = response.read()
+        connection = http.client.HTTPConnection(self.address.netloc, timeout=20)
+        try:
+            connection.request(method, path, content, headers)
+            response = connection.getresponse()
+            text = response.read()
+        except (OSError, http.client.HTTPException) as exc:
+            sys.exit(f"{method} {path}: {exc!r}")
         if response.status != expected:
             sys.exit(f"{method} {path}: {response.status}, not {expected}: {text!r}")
         if cookie := response.headers.get("Set-Cookie"):
@@ -52,7 +56,7 @@ class Client:
         return json.loads(text) if text.startswith(b"{") else {}
 
 
-def walk(client: Client, person: dict[str, str], *, is_new: bool) -> None:
+def walk(client: Client, person: dict[str, str], keys: Path, *, is_new: bool) -> None:
     if is_new:
         client(201, "POST", f"{API}/users/", person)
     login = {name: person[name] for name in ("email", "password")}
@@ -62,8 +66,9 @@ def walk(client: Client, person: dict[str, str], *, is_new: bool) -> None:
         sys.exit(f"somebody else: {me}")
     client.token = client(200, "POST", f"{API}/auth/refresh")["access_token"]
     client(200, "GET", f"{API}/users/me")
-    for method, path in INTERNAL:
-        client(404, method, path, {}, key=client.token)
+    for method, path, key in INTERNAL:
+        path = path.format(sub=me["id"])
+        client(404, method, path, {}, (keys / key).read_text().strip())
     client(200, "POST", f"{API}/auth/logout")
     client(401, "GET", f"{API}/users/me")
     client(200, "GET", "/.well-known/jwks.json")
@@ -72,14 +77,15 @@ def walk(client: Client, person: dict[str, str], *, is_new: bool) -> None:
 
 
 def main() -> None:
-    url, file = sys.argv[1], Path(sys.argv[2])
+    url, file, keys = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     is_new = not file.exists()
     if is_new:
         name = f"try-{secrets.token_hex(4)}"
         person = {"username": name, "email": f"{name}@example.com"}
         person["password"] = secrets.token_urlsafe(12)
         file.write_text(json.dumps(person), encoding="utf-8")
-    walk(Client(url), json.loads(file.read_text(encoding="utf-8")), is_new=is_new)
+    person = json.loads(file.read_text(encoding="utf-8"))
+    walk(Client(url), person, keys, is_new=is_new)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Run the whole system in containers and look: a stack of its own beside the real one,
+# removed with its data at the end. Needs Docker with Compose v2, Python 3 and
+# `./manage_all.sh init`; other images by the variables of docs/docker.md.
+#
+#   TRY_PORT=18080 deploy/compose/try.sh
+set -euo pipefail
+cd "$(dirname -- "$0")/../.."
+
+export COMPOSE_PROJECT_NAME=memo-try GATEWAY_PORT=${TRY_PORT:-18080}
+export ENVIRONMENT=development COOKIE_SECURE=false
+export GATEWAY_TLS_CERTIFICATE='' GATEWAY_TLS_CERTIFICATE_KEY=''
+export GATEWAY_LOGIN_RATE=100r/s GATEWAY_REGISTER_RATE=100r/s
+url=http://localhost:$GATEWAY_PORT
+work=$(mktemp -d)
+trap 'docker compose down --volumes > /dev/null 2>&1 || true; rm -rf "$work"' EXIT
+
+step() { printf '== %s\n' "$*"; }
+
+fail() {
+    printf 'try.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+walk() { python3 deploy/compose/walk.py "$url" "$work/person.json" .secrets; }
+
+# As users see it: what was broken works again within 15 s, with nothing else touched.
+recovers() {
+    for _ in $(seq 15); do
+        walk > /dev/null 2>&1 && return
+        sleep 1
+    done
+    walk || fail "does not recover"
+}
+
+process_of() { docker inspect --format '{{.State.Pid}}' "$(docker compose ps -q "$1")"; }
+
+step "build and start"
+docker compose up --build --detach --wait --quiet-pull
+walk
+
+step "only the gateway publishes a port"
+ports=$(docker ps --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+    --format '{{.Ports}}' | grep -- '->' || true)
+[ "$ports" = "127.0.0.1:$GATEWAY_PORT->8080/tcp" ] || fail "published: $ports"
+
+step "nobody is root, no root filesystem can be written to, no capability is left"
+for name in auth users auth-db users-db redis gateway; do
+    found=$(docker compose exec -T "$name" sh -c \
+        'id -u; touch /here 2>/dev/null && echo writable; grep CapEff /proc/self/status')
+    case $found in
+        0$'\n'* | *writable* | *CapEff:*[1-9a-f]*) fail "$name: $found" ;;
+    esac
+done
+
+step "no secret shows in containers' settings, image histories or logs"
+docker compose ps --all --quiet | xargs docker inspect > "$work/shown"
+docker compose images --quiet | xargs -n 1 docker history --no-trunc >> "$work/shown"
+docker compose logs >> "$work/shown" 2>&1
+for file in .secrets/*; do
+    [ -f "$file" ] && [ "$file" != .secrets/redis_users.acl ] || continue
+    grep -oE '[A-Za-z0-9_-]{40,}' "$file" > "$work/values" || continue
+    if grep -qFf "$work/values" "$work/shown"; then fail "$file shows"; fi
+done
+if grep -qE 'eyJ[A-Za-z0-9_-]{10}' "$work/shown"; then fail "a token shows"; fi
+
+for name in auth-db users-db redis auth users gateway; do
+    step "restart $name"
+    docker compose restart "$name" > /dev/null 2>&1
+    recovers
+done
+
+step "services made anew, with other addresses"
+docker compose up --detach --no-deps --force-recreate auth users > /dev/null 2>&1
+recovers
+
+step "Redis is away: everything works, and at once"
+docker compose stop redis > /dev/null 2>&1
+SECONDS=0
+recovers
+[ "$SECONDS" -le 15 ] || fail "$SECONDS s without Redis"
+docker compose start redis > /dev/null 2>&1
+
+step "stop and start, as after a reboot"
+docker compose stop > /dev/null 2>&1
+docker compose start > /dev/null 2>&1
+recovers
+
+step "down keeps the data"
+docker compose down > /dev/null 2>&1
+docker compose up --detach --wait > /dev/null 2>&1
+walk
+echo "try.sh: everything is as it should be"
