@@ -58,9 +58,10 @@ def generate(folder: Path, bits: int = RECOMMENDED_BITS) -> str:
 
 
 def write(path: Path, content: bytes, mode: int) -> None:
-    """Create `path` with `mode` from the start; it must not exist."""
+    """Create `path` with `mode`, whatever the umask; it must not exist."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), mode)
         file.write(content)
 
 
