@@ -19,6 +19,8 @@ from .suites import Step, Suite, all_suites
 
 STACK = "test"
 AT_ONCE = 2
+# Suites find what they would find in a person's shell, not our private umask.
+UMASK = 0o022
 # Suites send bursts that no person would; limits are tested apart, at low values.
 RATES = {
     "LOGIN": ("60000r/m", "10000"),
@@ -106,6 +108,7 @@ def _run_quietly(suite: Suite) -> Result:
             cwd=step.cwd,
             env=step.env,
             stdin=subprocess.DEVNULL,
+            umask=UMASK,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -133,6 +136,7 @@ def _wait(step: Step) -> int:
         cwd=step.cwd,
         env=step.env,
         stdin=subprocess.DEVNULL,
+        umask=UMASK,
     )
     try:
         return process.wait()
