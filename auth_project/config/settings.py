@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from shared.settings import *
 
-INSTALLED_APPS += ["tokens"]
+# First: its commands replace Django's of the same name.
+INSTALLED_APPS = ["tokens", *INSTALLED_APPS]
 
 SPECTACULAR_SETTINGS |= {
     "DESCRIPTION": "Log-in, refresh, verification and logout. "
