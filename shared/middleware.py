@@ -1,5 +1,6 @@
 """What happens to every request: an id, a line in the log, no trailing slash."""
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from shared.log import access_logger, request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+PROBES = ("/health/live", "/health/ready")
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -44,7 +46,10 @@ def log_access(request: HttpRequest, response: HttpResponse, seconds: float) -> 
     """One line: the route's template instead of the path, which the client chooses."""
     route = request.resolver_match.route if request.resolver_match else None
     data = getattr(response, "data", None)
-    access_logger.info(
+    # Probes that find all well come every few seconds and say nothing.
+    well = response.status_code == 200 and str(route).endswith(PROBES)
+    access_logger.log(
+        logging.DEBUG if well else logging.INFO,
         "%s %s %s",
         request.method,
         route,

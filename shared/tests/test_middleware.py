@@ -107,6 +107,13 @@ def test_the_caller_is_named_by_id_or_service(bearer, service_client, access):
     assert [line["caller"] for line in access()] == [sub, "service:auth", None]
 
 
+def test_a_probe_that_finds_all_well_is_not_worth_a_line(api_client, access):
+    assert api_client.get(LIVE).status_code == 200
+    assert access() == []
+    assert api_client.post(LIVE).status_code == 405
+    assert len(access()) == 1
+
+
 def test_a_bug_has_its_line_too(access):
     APIClient(raise_request_exception=False).get("/api/v1/test/broken")
 
