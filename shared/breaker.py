@@ -43,7 +43,7 @@ class Bulkhead:
     """
 
     def __init__(
-        self, slots: int, patience: float = 0.25, strict_for: float = 1.0
+        self, slots: int, patience: float = 0.5, strict_for: float = 5.0
     ) -> None:
         self.slots = threading.BoundedSemaphore(slots)
         self.patience = patience

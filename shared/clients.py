@@ -141,16 +141,16 @@ class UsersClient(ServiceClient):
 
     def __init__(self, url: str, api_key: str, threads: int = 8) -> None:
         super().__init__(url, api_key)
-        # Together one thread short of all; log-ins cannot take what refreshes need.
+        # One thread is always left; log-ins cannot take what refreshes need.
+        self.calls = Bulkhead(max(threads - 1, 1))
         self.log_ins = Bulkhead(max(threads // 2, 1))
-        self.look_ups = Bulkhead(max(threads // 2 - 1, 1))
 
     def verify(self, credentials: dict[str, str]) -> dict[str, Any]:
         """The user {sub, email, username, roles, session_epoch} these belong to.
 
         Raises InvalidCredentials and what `call` raises.
         """
-        with self.log_ins.slot():
+        with self.log_ins.slot(), self.calls.slot():
             try:
                 return self.call("POST", "/api/v1/users/verify", "sub", credentials)
             except ServiceRefused as exc:
@@ -164,7 +164,7 @@ class UsersClient(ServiceClient):
         A 404 without our own code comes from something else that answers there, and is
         no reason to end anybody's session.
         """
-        with self.look_ups.slot():
+        with self.calls.slot():
             try:
                 return self.call("GET", f"/api/v1/users/{user_id}", "id")
             except ServiceRefused as exc:
