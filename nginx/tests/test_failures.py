@@ -17,6 +17,7 @@ from requests import Response
 from system import System, eventually
 
 WORKS, FAILS, VARIES = 200, 503, 0
+SERVICE_TIMEOUT = 3  # seconds a service waits for another
 BREAKER_PAUSE = 5  # seconds in which services still do not ask a Redis that is back
 
 
@@ -231,4 +232,24 @@ def test_a_wrong_key_of_the_user_service_leaves_me_to_redis(
     finally:
         secret.write_text(right)
         healthy.run("restart", "users")
+    assert whole_job(healthy)
+
+
+def test_a_user_service_that_hangs_keeps_nobody_else_waiting(
+    register: Callable[[], Person], healthy: System
+) -> None:
+    """S2S-06: there are more refreshes than threads, each of which waits for its
+    timeout, and still a thread is left for those who need no User Service."""
+    ada = register()
+    waiting = [register() for _ in range(2)]
+    for person in (ada, *waiting):
+        assert person.log_in().ok
+    with healthy.paused("users"), ThreadPoolExecutor(40) as pool:
+        refreshes = [pool.submit(p.refresh, p.cookie) for p in waiting * 20]
+        answers = [ada.verify() for _ in range(20)]
+        assert {a.status_code for a in answers} == {200}
+        # Else they would have queued behind a refresh, for the three seconds it waits.
+        assert all(a.elapsed.total_seconds() < SERVICE_TIMEOUT for a in answers)
+        assert ada.log_out().elapsed.total_seconds() < SERVICE_TIMEOUT
+        assert {future.result().status_code for future in refreshes} == {503}
     assert whole_job(healthy)
