@@ -56,6 +56,17 @@ def test_its_connection_is_never_used_again(pool):
             assert fresh.execute("SELECT 'mine'").fetchone() == ("mine",)
 
 
+def test_it_is_closed_at_once_and_not_only_by_the_pool(pool):
+    """Django asks the same connection again before it gives it back."""
+    with pool.connection() as slow:
+        with pytest.raises(psycopg.OperationalError, match="did not answer"):
+            slow.execute("SELECT pg_sleep(0.5), 'late'")
+
+        assert slow.closed
+        with pytest.raises(psycopg.OperationalError, match="closed"):
+            slow.execute("SELECT 'mine'")
+
+
 def test_statements_that_answer_are_not_disturbed(pool):
     with pool.connection() as conn:
         rows = conn.execute("SELECT generate_series(1, 50000)").fetchall()

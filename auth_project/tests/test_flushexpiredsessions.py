@@ -77,6 +77,7 @@ def another_run(transactional_db):
     yield other
     other.rollback()
     other.close()
+    connection.close()  # with the limit that the test has set
 
 
 def test_rows_that_another_run_has_locked_are_left_to_it(another_run, capsys):
@@ -86,6 +87,9 @@ def test_rows_that_another_run_has_locked_are_left_to_it(another_run, capsys):
         cursor.execute(
             "SELECT 1 FROM tokens_session WHERE id = %s FOR UPDATE", [locked.id]
         )
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '1s'")  # fail instead of waiting for ever
 
     assert flush(capsys) == "Deleted 1 expired sessions.\n"
     assert list(Session.objects.all()) == [locked]
