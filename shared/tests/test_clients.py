@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from requests import Session
@@ -281,24 +282,31 @@ def test_calls_to_users_are_bounded_below_the_threads():
         assert client.log_ins.slots._initial_value == threads // 2
 
 
-def test_a_slow_service_fills_its_own_slots_only(users, stub):
+@pytest.mark.parametrize("kind", ["log-ins", "look-ups"])
+def test_a_slow_service_is_asked_by_so_many_at_once(users, stub, kind):
     release = threading.Event()
     stub.answer(200, USER)
-    stub.before = lambda handler: handler.path.endswith("verify") and release.wait(5)
-    users.log_ins.patience = 0.01
+    stub.before = lambda handler: handler.command == held and release.wait(2.5)
+    users.log_ins.patience = users.calls.patience = 0.01
+    verify, get = partial(users.verify, CREDENTIALS), partial(users.get, uuid.uuid4())
+    slow, slots, held = (verify, 4, "POST") if kind == "log-ins" else (get, 7, "GET")
 
     with ThreadPoolExecutor(8) as pool:
-        slow = [pool.submit(users.verify, CREDENTIALS) for _ in range(4)]
+        waiting = [pool.submit(slow) for _ in range(slots)]
         end = time.monotonic() + 2
-        while len(stub.requests) < 4 and time.monotonic() < end:
+        while len(stub.requests) < slots and time.monotonic() < end:
             time.sleep(0.005)
         with pytest.raises(Overloaded):
-            users.verify(CREDENTIALS)
-        assert users.get(uuid.uuid4()) == USER
+            slow()
+        if kind == "log-ins":
+            assert get() == USER
+        else:
+            with pytest.raises(Overloaded):
+                verify()
         release.set()
-        assert [call.result() for call in slow] == [USER] * 4
+        assert [call.result() for call in waiting] == [USER] * slots
 
-    assert users.verify(CREDENTIALS) == USER
+    assert (verify(), get()) == (USER, USER)
 
 
 # --- Time and retries (S2S-04, S2S-05) ----------------------------------------------
