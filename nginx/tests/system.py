@@ -169,6 +169,19 @@ class System:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
+    @contextmanager
+    def wrong_key(self, service: str, secret: str) -> Iterator[None]:
+        """With a service that presents a key nobody gave it."""
+        path = self.state / "secrets" / secret
+        right = path.read_text()
+        path.write_text("x" * 43)
+        try:
+            self.run("restart", service)
+            yield
+        finally:
+            path.write_text(right)
+            self.run("restart", service)
+
     def family(self, process: str) -> list[int]:
         """Pids of a process and of all its descendants."""
         found = [self.status()["processes"][process]["pid"]]
