@@ -2,11 +2,16 @@
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+SWITCH = {"true": True, "1": True, "yes": True, "on": True}
+SWITCH |= {"false": False, "0": False, "no": False, "off": False}
+TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
 
 
 def project_dir() -> Path:
@@ -42,6 +47,32 @@ class Env(environ.Env):
             raise ImproperlyConfigured(f"{var} must not begin with a dollar sign.")
         return super().get_value(var, *args, **kwargs)
 
+    def switch(self, var: str, default: bool) -> bool:
+        """true or false; a typo is refused, where django-environ would take it for no.
+
+        Raises ImproperlyConfigured.
+        """
+        text = str(self.str(var, default=str(default))).lower()
+        if text not in SWITCH:
+            raise ImproperlyConfigured(f"{var} must be true or false.")
+        return SWITCH[text]
+
+    def number(
+        self, var: str, default: int, least: int = 0, most: int = TEN_YEARS
+    ) -> int:
+        """A whole number from `least` to `most`. Raises ImproperlyConfigured."""
+        text = str(self.str(var, default=str(default)))
+        if not re.fullmatch(r"-?[0-9]{1,12}", text) or not least <= int(text) <= most:
+            raise ImproperlyConfigured(f"{var} must be {least} to {most}.")
+        return int(text)
+
+    def choices(self, var: str, default: list[str]) -> list[str]:
+        """A list of some of the words of `default`. Raises ImproperlyConfigured."""
+        words: list[str] = self.list(var, default=default)
+        if not set(words) <= set(default):
+            raise ImproperlyConfigured(f"{var} takes of: {', '.join(default)}.")
+        return words
+
     def folder(self, var: str) -> Path:
         """Path in `var`, relative to the project's folder."""
         return (self.base_dir / self.str(var)).resolve()
@@ -53,6 +84,9 @@ class Env(environ.Env):
         suites are given it; where it is given it is the one to use.
         """
         prefix = "MIGRATION_" if "MIGRATION_DATABASE_URL" in self.ENVIRON else ""
+        url = self.str(f"{prefix}DATABASE_URL")
+        if not url.startswith(("postgres://", "postgresql://")):
+            raise ImproperlyConfigured(f"{prefix}DATABASE_URL must be postgres://...")
         database: dict[str, Any] = self.db(f"{prefix}DATABASE_URL")
         database["PASSWORD"] = self.str(
             f"{prefix}DATABASE_PASSWORD", default=database["PASSWORD"]

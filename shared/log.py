@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 audit_logger = logging.getLogger("memo.audit")
@@ -71,7 +73,12 @@ class JSONFormatter(logging.Formatter):
 
 
 def configuration(service: str, level: str, debug: bool) -> dict[str, Any]:
-    """Django's LOGGING: everything to stderr through the one formatter."""
+    """Django's LOGGING: everything to stderr through the one formatter.
+
+    Raises ImproperlyConfigured for a level that logging does not know.
+    """
+    if level not in logging.getLevelNamesMapping():
+        raise ImproperlyConfigured(f"LOG_LEVEL {level} is none; INFO is one.")
     return {
         "version": 1,
         "disable_existing_loggers": False,

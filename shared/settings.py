@@ -16,7 +16,7 @@ SERVICE_NAME = BASE_DIR.name.removesuffix("_project")
 # --- Django -------------------------------------------------------------------------
 
 ENVIRONMENT = env.str("ENVIRONMENT", default="production")
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = env.switch("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
 
 # CommonMiddleware enforces them. INTERNAL_HOSTS: by which other services call.
@@ -72,7 +72,7 @@ LOGGING = log.configuration(SERVICE_NAME, env.str("LOG_LEVEL", default="INFO"), 
 # The gateway overwrites X-Forwarded-Proto; gunicorn listens to it alone.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 USE_X_FORWARDED_HOST = False
-COOKIE_SECURE = env.bool("COOKIE_SECURE", default=True)
+COOKIE_SECURE = env.switch("COOKIE_SECURE", default=True)
 SILENCED_SYSTEM_CHECKS = [
     "security.W003",  # CSRF: the API has no cookie that Django reads; the admin has it
     "security.W004",  # HSTS is the gateway's
@@ -88,7 +88,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # --- PostgreSQL and Redis -----------------------------------------------------------
 
 # Threads of a gunicorn worker: what the pools are sized to.
-WEB_THREADS = env.int("WEB_THREADS", default=8)
+WEB_THREADS = env.number("WEB_THREADS", default=8, least=1, most=1000)
 
 DATABASES = {"default": env.database()}
 if "MIGRATION_DATABASE_URL" not in env.ENVIRON:
@@ -128,7 +128,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
-DOCS_ENABLED = env.bool("DOCS_ENABLED", default=True)
+DOCS_ENABLED = env.switch("DOCS_ENABLED", default=True)
 SPECTACULAR_SETTINGS = {
     "TITLE": f"Memo {SERVICE_NAME.capitalize()} Service",
     "VERSION": "1.0.0",
@@ -144,9 +144,11 @@ SPECTACULAR_SETTINGS = {
 
 JWT_ISSUER = env.str("JWT_ISSUER")
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="memo")
-JWT_LEEWAY = env.int("JWT_LEEWAY", default=10)  # seconds between two clocks
+JWT_LEEWAY = env.number("JWT_LEEWAY", default=10)  # seconds between two clocks
 JWT_PUBLIC_KEYS_DIR = env.folder("JWT_PUBLIC_KEYS_DIR")
-ACCESS_TOKEN_LIFETIME = env.int("ACCESS_TOKEN_LIFETIME", default=300)  # seconds
+ACCESS_TOKEN_LIFETIME = env.number(
+    "ACCESS_TOKEN_LIFETIME", default=300, least=1
+)  # seconds
 
 # Who may call, and with which key. What this service calls, and with which key.
 INTERNAL_API_KEYS = env.api_keys("INTERNAL_API_KEYS")

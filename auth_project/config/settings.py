@@ -28,15 +28,17 @@ JWT_PRIVATE_KEYS_DIR = env.folder("JWT_PRIVATE_KEYS_DIR")
 
 # Seconds. A session ends REFRESH_TOKEN_LIFETIME after its last refresh, and
 # SESSION_ABSOLUTE_LIFETIME after its log-in, whatever comes first.
-REFRESH_TOKEN_LIFETIME = env.int("REFRESH_TOKEN_LIFETIME", default=30 * 24 * 3600)
-SESSION_ABSOLUTE_LIFETIME = env.int("SESSION_ABSOLUTE_LIFETIME", default=30 * 24 * 3600)
+REFRESH_TOKEN_LIFETIME = env.number("REFRESH_TOKEN_LIFETIME", default=30 * 24 * 3600)
+SESSION_ABSOLUTE_LIFETIME = env.number(
+    "SESSION_ABSOLUTE_LIFETIME", default=30 * 24 * 3600
+)
 
 # Seconds in which the direct predecessor of a refresh token is still answered, with the
 # token that replaced it: tabs and retries converge. 0: every second use is a reuse.
-REFRESH_REUSE_LEEWAY = env.int("REFRESH_REUSE_LEEWAY", default=10)
+REFRESH_REUSE_LEEWAY = env.number("REFRESH_REUSE_LEEWAY", default=10)
 
 # Personal data in the access token; the list may be shortened (ASVS 14.1.1).
-ACCESS_TOKEN_CLAIMS = env.list(
+ACCESS_TOKEN_CLAIMS = env.choices(
     "ACCESS_TOKEN_CLAIMS", default=["email", "username", "roles"]
 )
 

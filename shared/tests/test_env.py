@@ -218,3 +218,47 @@ def test_a_settings_package_that_is_missing_is_named(monkeypatch):
 
     with pytest.raises(ImproperlyConfigured, match="nowhere"):
         project_dir()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("true", True), ("ON", True), ("1", True), ("no", False)]
+)
+def test_a_switch_is_on_or_off(env, environ, text, wanted):
+    environ["COOKIE_SECURE"] = text
+    assert env.switch("COOKIE_SECURE", default=not wanted) is wanted
+
+
+@pytest.mark.parametrize("text", ["ture", "", "2", "maybe"])
+def test_a_switch_with_a_typo_is_refused_by_name(env, environ, text):
+    """django-environ would take it for no."""
+    environ["COOKIE_SECURE"] = text
+    with pytest.raises(ImproperlyConfigured, match="COOKIE_SECURE"):
+        env.switch("COOKIE_SECURE", default=True)
+
+
+@pytest.mark.parametrize("text", ["0", "60"])
+def test_a_number_in_its_range_is_taken(env, environ, text):
+    environ["JWT_LEEWAY"] = text
+    assert env.number("JWT_LEEWAY", default=10, most=60) == int(text)
+
+
+@pytest.mark.parametrize("text", ["soon", "-3", "61", "1.5", "", "9" * 5000])
+def test_any_other_number_is_refused_by_name(env, environ, text):
+    environ["JWT_LEEWAY"] = text
+    with pytest.raises(ImproperlyConfigured, match="JWT_LEEWAY must be 0 to 60"):
+        env.number("JWT_LEEWAY", default=10, most=60)
+
+
+def test_choices_are_some_of_the_words(env, environ):
+    assert env.choices("CLAIMS", default=["a", "b"]) == ["a", "b"]
+    environ["CLAIMS"] = "b"
+    assert env.choices("CLAIMS", default=["a", "b"]) == ["b"]
+    environ["CLAIMS"] = "b,c"
+    with pytest.raises(ImproperlyConfigured, match="CLAIMS"):
+        env.choices("CLAIMS", default=["a", "b"])
+
+
+def test_only_postgresql_is_a_database(env, environ):
+    environ["DATABASE_URL"] = "mysql://x@y/z"
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must be postgres"):
+        env.database()

@@ -6,6 +6,7 @@ import logging
 import logging.config
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from rest_framework.test import APIClient
 
 from shared import log
@@ -186,3 +187,8 @@ def test_nothing_that_was_sent_in_confidence_is_logged(stderr, service_client):
 
     assert "memo.access" in stderr.getvalue()
     assert "canary" not in stderr.getvalue()
+
+
+def test_a_level_that_is_none_is_refused_by_name():
+    with pytest.raises(ImproperlyConfigured, match="LOG_LEVEL"):
+        log.configuration("test", "LOUD", debug=False)

@@ -54,11 +54,11 @@ PASSWORD_HASHERS = [
     "users.hashers.CuttingBCryptHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-ARGON2_MEMORY_COST = env.int("ARGON2_MEMORY_COST", default=19456)  # KiB
-ARGON2_TIME_COST = env.int("ARGON2_TIME_COST", default=2)
-ARGON2_PARALLELISM = env.int("ARGON2_PARALLELISM", default=1)
+ARGON2_MEMORY_COST = env.number("ARGON2_MEMORY_COST", default=19456)  # KiB
+ARGON2_TIME_COST = env.number("ARGON2_TIME_COST", default=2)
+ARGON2_PARALLELISM = env.number("ARGON2_PARALLELISM", default=1)
 
-PASSWORD_MIN_LENGTH = env.int("PASSWORD_MIN_LENGTH", default=8)
+PASSWORD_MIN_LENGTH = env.number("PASSWORD_MIN_LENGTH", default=8)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "users.passwords.LengthValidator"},
     {"NAME": "users.passwords.CommonPasswordValidator"},

@@ -533,3 +533,14 @@ def test_an_overloaded_process_says_so_at_once(
     assert response["Content-Type"] == "text/html; charset=utf-8"
     assert "Too many requests at once" in response.content.decode()
     assert User.objects.count() == 2
+
+
+@pytest.mark.parametrize("act", [User.end_sessions, User.deactivate])
+def test_what_ends_the_sessions_ends_those_of_the_admin(
+    act: Any, admin: Client, root: User
+) -> None:
+    """Also when the user is made active again: the epoch stays raised."""
+    assert admin.get(LIST).status_code == 200
+    act(root)
+    root.activate()
+    assert admin.get(LIST).status_code == 302

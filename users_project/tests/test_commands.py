@@ -124,3 +124,12 @@ def test_createsuperuser_says_what_is_wrong(email: str, username: str) -> None:
     with pytest.raises(CommandError):
         run("createsuperuser", interactive=False, email=email, username=username)
     assert User.objects.count() == 1
+
+
+def test_createsuperuser_takes_no_password_that_others_may_not_have(
+    monkeypatch: Any,
+) -> None:
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "password")
+    with pytest.raises(CommandError):
+        run("createsuperuser", interactive=False, email="r@example.org", username="rrr")
+    assert not User.objects.exists()

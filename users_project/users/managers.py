@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Self
 
 from django.contrib.auth.models import BaseUserManager, Group
+from django.contrib.auth.password_validation import validate_password
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models, transaction
 
@@ -43,6 +44,9 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         """A new user who may do all. Raises ValidationError, for `createsuperuser`."""
         rights = {"is_staff": True, "is_superuser": True}
         user: User = self.model(email=email, username=username, **rights, **fields)
+        if password is not None:
+            # Django's command offers to go past the rules. Not for the mightiest.
+            validate_password(password, user)
         user.set_password(password)
         user.full_clean()
         user.save(using=self._db)

@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser, Group, PermissionsMixin
 from django.db import models, transaction
 from django.db.models.functions import Collate, Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from users import hashing, revocation, validators
 from users.changes import SavesChanges
@@ -141,6 +142,16 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
         """Django's, bounded (PWD-07). Raises Overloaded."""
         with hashing.bound().slot():
             return check_password(raw_password, self.password, self.upgrade_hash)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What ties a session of the admin to the user as they are: with the epoch in
+        it, whatever ends the sessions of the API ends those of the admin."""
+        return salted_hmac(
+            "users.models.User.session_auth_hash",
+            f"{self.password}:{self.session_epoch}",
+            secret=secret,
+            algorithm="sha256",
+        ).hexdigest()
 
     def upgrade_hash(self, raw_password: str) -> None:
         """Hash the same password anew, unless it has been changed meanwhile (PWD-05).
