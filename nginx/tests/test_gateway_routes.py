@@ -17,6 +17,8 @@ PUBLIC = [
     ("GET", "/api/v1/auth/health/ready", "auth"),
     ("POST", "/api/v1/users", "users"),
     ("GET", "/api/v1/users/me", "users"),
+    ("PATCH", "/api/v1/users/me", "users"),
+    ("POST", "/api/v1/users/me/change_password", "users"),
     ("GET", "/api/v1/users/docs", "users"),
     ("GET", "/api/v1/users/openapi.json", "users"),
     ("GET", "/api/v1/users/health/live", "users"),
@@ -29,6 +31,9 @@ INTERNAL = [
     "/api/v1/users/verify",
     "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d",
     "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/",
+    "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/end_sessions",
+    "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/end_sessions/",
+    "/api/v1/users/me/end_sessions",
 ]
 TRICKS = [
     "//api/v1/auth/verify_token",
