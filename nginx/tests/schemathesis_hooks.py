@@ -19,6 +19,8 @@ from system import System
 
 SYSTEM = System(os.environ["MEMO_STACK"])
 TALLY = Path(os.environ["SCHEMATHESIS_TALLY"])
+CHANGE_PASSWORD = "POST /api/v1/users/me/change_password"
+LOGOUT_ALL = "POST /api/v1/auth/logout_all"
 TOKEN_AGE = 120  # seconds; they live for 300
 
 # Goes on from run to run, so keys are strings, as JSON has them.
@@ -47,20 +49,51 @@ class Regular(Person):
 
 regular = Regular(SYSTEM)
 assert regular.register().ok
+# Somebody apart, whose password goes back and forth.
+changing = Regular(SYSTEM)
+assert changing.register().ok
+
+
+class Restless(Regular):
+    """Logs in for every token, and out everywhere: by the cap of sessions, or by that,
+    `regular` would lose theirs."""
+
+    def token(self) -> str:
+        assert self.log_in().ok
+        return self.access
+
+
+restless = Restless(SYSTEM)
+assert restless.register().ok
+CALLERS = {CHANGE_PASSWORD: changing, LOGOUT_ALL: restless}
+
+
+def own_session() -> str:
+    """The id of a session of `regular` that may be ended."""
+    device = Person(SYSTEM, regular.name)
+    assert device.log_in().ok
+    return device.sid
 
 
 def good_body(label: str) -> Any:
     """A body that the operation accepts."""
     name = f"s{secrets.token_hex(6)}"
-    login = {"email": regular.email, "password": PASSWORD}
+    login = {"email": restless.email, "password": PASSWORD}
+    others = {PASSWORD: PASSWORD[::-1], PASSWORD[::-1]: PASSWORD}
     bodies: dict[str, Any] = {
         "POST /api/v1/auth/login": login,
+        LOGOUT_ALL: {"keep_current": False},
         "POST /api/v1/auth/verify_token": {"token": regular.token()},
         "POST /api/v1/users/verify": login,
         "POST /api/v1/users": {
             "username": name,
             "email": f"{name}@example.org",
             "password": PASSWORD,
+        },
+        "PATCH /api/v1/users/me": {"display_name": name},
+        CHANGE_PASSWORD: {
+            "current_password": changing.password,
+            "new_password": others[changing.password],
         },
     }
     return bodies.get(label)
@@ -85,7 +118,8 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     calls[label] += 1
     if calls[label] % 4 or case.method.upper() != label.partition(" ")[0]:
         return
-    case.headers["Authorization"] = f"Bearer {regular.token()}"
+    caller = CALLERS.get(label, regular)
+    case.headers["Authorization"] = f"Bearer {caller.token()}"
     case.headers["X-Internal-Api-Key"] = SYSTEM.api_key(
         "auth" if "/auth/" in label else "users"
     )
@@ -96,6 +130,8 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         case.headers.pop("Content-Type", None)
     if label == "POST /api/v1/auth/refresh":
         case.cookies = {"refresh_token": regular.new_cookie()}
+    if "{session_id}" in label:
+        case.path_parameters = {"session_id": own_session()}
     if "{user_id}" in label:
         case.path_parameters = {"user_id": regular.me().json()["id"]}
 
@@ -104,4 +140,6 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 def after_call(context: Any, case: Any, response: Any) -> None:
     """Count the answers by operation, for the test to read."""
     tally[case.operation.label][str(response.status_code)] += 1
+    if case.operation.label == CHANGE_PASSWORD and response.status_code == 204:
+        changing.password = case.body["new_password"]
     TALLY.write_text(json.dumps(tally))
