@@ -87,6 +87,12 @@ def test_what_a_client_may_say_arrives(gateway: Gateway) -> None:
         ("/api/v1/auth/login", {"cookie"}),
         ("/api/v1/auth/refresh/", {"cookie"}),
         ("/api/v1/auth/logout", {"cookie"}),
+        ("/api/v1/auth/logout_all", {"authorization", "cookie"}),
+        ("/api/v1/auth/sessions", {"authorization"}),
+        (
+            "/api/v1/auth/sessions/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d",
+            {"authorization"},
+        ),
         ("/api/v1/auth/docs", set()),
         ("/api/v1/auth/openapi.json", set()),
         ("/api/v1/auth/health/ready", set()),
