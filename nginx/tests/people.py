@@ -48,6 +48,12 @@ class Person:
     def log_out(self, cookie: str | None = None) -> requests.Response:
         return self.with_cookie("/api/v1/auth/logout", cookie or self.cookie)
 
+    def change_password(
+        self, new: str, current: str | None = None
+    ) -> requests.Response:
+        body = {"current_password": current or self.password, "new_password": new}
+        return self.call("POST", "/api/v1/users/me/change_password", json=body)
+
     def sessions(self) -> requests.Response:
         return self.call("GET", "/api/v1/auth/sessions")
 

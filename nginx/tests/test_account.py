@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from people import TIMEOUT, Person, code_of
+from people import Person, code_of
 from system import System, eventually
 
 NEW = "a newer horse battery"
@@ -24,14 +24,6 @@ def other(person: Person) -> Person:
     device = Person(person.system, person.name)
     assert device.log_in().ok
     return device
-
-
-def change(person: Person, current: str, new: str = NEW) -> requests.Response:
-    return person.post(
-        "/api/v1/users/me/change_password",
-        json={"current_password": current, "new_password": new},
-        headers={"Authorization": f"Bearer {person.access}"},
-    )
 
 
 def refused(person: Person) -> bool:
@@ -58,7 +50,7 @@ def status_of_log_in(person: Person, password: str) -> int:
 def test_a_changed_password_ends_every_other_session_and_keeps_this(
     person: Person, other: Person
 ) -> None:
-    answer = change(person, person.password)
+    answer = person.change_password(NEW)
     assert (answer.status_code, answer.content) == (204, b"")
     eventually(lambda: refused(other), 1, "refusal of the other device")
     assert code_of(other.refresh()) == "token_revoked"
@@ -69,8 +61,8 @@ def test_a_changed_password_ends_every_other_session_and_keeps_this(
 
 def test_it_can_be_changed_again_by_the_session_that_was_kept(person: Person) -> None:
     first = person.password
-    assert change(person, first).status_code == 204
-    assert change(person, NEW, first).status_code == 204
+    assert person.change_password(NEW).status_code == 204
+    assert person.change_password(first, NEW).status_code == 204
     assert_goes_on(person)
     assert status_of_log_in(person, first) == 200
 
@@ -78,7 +70,7 @@ def test_it_can_be_changed_again_by_the_session_that_was_kept(person: Person) ->
 def test_a_wrong_current_password_leaves_everything(
     person: Person, other: Person
 ) -> None:
-    answer = change(person, "not the password")
+    answer = person.change_password(NEW, "not the password")
     assert answer.status_code == 400
     assert code_of(answer) == "validation_error"
     [error] = answer.json()["errors"]["current_password"]
@@ -91,7 +83,7 @@ def test_a_wrong_current_password_leaves_everything(
 
 def test_an_ended_session_changes_nothing(person: Person) -> None:
     assert person.log_out().ok
-    assert code_of(change(person, person.password)) == "token_revoked"
+    assert code_of(person.change_password(NEW)) == "token_revoked"
     assert status_of_log_in(person, person.password) == 200
 
 
@@ -100,7 +92,7 @@ def test_without_the_auth_service_the_change_holds_and_all_log_in_again(
 ) -> None:
     """The push is lost, and with it which session was to be kept."""
     with healthy.stopped("auth"):
-        assert change(person, person.password).status_code == 204
+        assert person.change_password(NEW).status_code == 204
     for device in (person, other):
         assert code_of(device.refresh()) == "token_revoked"
         eventually(lambda d=device: refused(d), 1, "refusal")
@@ -109,12 +101,7 @@ def test_without_the_auth_service_the_change_holds_and_all_log_in_again(
 
 
 def update(person: Person, body: Any) -> requests.Response:
-    return requests.patch(
-        f"{person.system.gateway_url}/api/v1/users/me",
-        json=body,
-        headers={"Authorization": f"Bearer {person.access}"},
-        timeout=TIMEOUT,
-    )
+    return person.call("PATCH", "/api/v1/users/me", json=body)
 
 
 def test_the_profile_goes_there_and_back(

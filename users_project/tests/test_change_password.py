@@ -3,7 +3,7 @@
 import logging
 import threading
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -319,9 +319,19 @@ def test_who_is_gone_meanwhile_changes_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_changes_at_once_one_wins(make_token: Any, pushes: list[Any]) -> None:
-    user, start = UserFactory(), threading.Barrier(2)
+def test_of_two_changes_at_once_one_wins(
+    make_token: Any, pushes: list[Any], monkeypatch: Any
+) -> None:
+    user, start, writing = UserFactory(), threading.Barrier(2), threading.Barrier(2)
     answers: dict[str, int] = {}
+    write = User.write
+
+    def write_when_both_would(*args: Any, **kwargs: Any) -> None:
+        with suppress(threading.BrokenBarrierError):
+            writing.wait(0.5)
+        write(*args, **kwargs)
+
+    monkeypatch.setattr(User, "write", write_when_both_would)
 
     def change(token: str, new: str) -> None:
         client = APIClient(headers={"Authorization": f"Bearer {token}"})
