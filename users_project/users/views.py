@@ -69,8 +69,9 @@ class ChangePasswordView(JSONView):
     """Change one's own password.
 
     Every other session of the account ends at once; the caller's goes on. (Should the
-    Auth Service be away at that moment, it ends at its next refresh too: log in again.)
-    A wrong current password is a 400 and ends nothing.
+    Auth Service be away at that moment, it ends at its next refresh too, and so it does
+    by a refresh that runs at the same time: log in again.) A wrong current password is
+    a 400 and ends nothing.
     """
 
     @extend_schema(**schema.CHANGE_PASSWORD)
