@@ -7,7 +7,6 @@ a good one; the others stay as they were generated.
 import json
 import os
 import secrets
-import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ SYSTEM = System(os.environ["MEMO_STACK"])
 TALLY = Path(os.environ["SCHEMATHESIS_TALLY"])
 CHANGE_PASSWORD = "POST /api/v1/users/me/change_password"
 LOGOUT_ALL = "POST /api/v1/auth/logout_all"
-TOKEN_AGE = 120  # seconds; they live for 300
+END_SESSION = "DELETE /api/v1/auth/sessions/{session_id}"
 
 # Goes on from run to run, so keys are strings, as JSON has them.
 tally: dict[str, Counter[str]] = defaultdict(Counter)
@@ -31,20 +30,13 @@ calls: Counter[str] = Counter()
 
 
 class Regular(Person):
-    """Somebody whose tokens the run uses; logs in again when they get old."""
-
-    fresh_until = 0.0
+    """Somebody whose tokens the run uses. Logs in again when they are refused: ids of
+    answers are tried elsewhere, and `sessions/revoke` may have ended the session."""
 
     def token(self) -> str:
-        if time.monotonic() > self.fresh_until:
+        if not self.verify().ok:
             assert self.log_in().ok
-            self.fresh_until = time.monotonic() + TOKEN_AGE
         return self.access
-
-    def new_cookie(self) -> str:
-        """Of a session of its own: rotating it twice would end it."""
-        assert self.log_in().ok
-        return self.cookie
 
 
 regular = Regular(SYSTEM)
@@ -55,24 +47,26 @@ assert changing.register().ok
 
 
 class Restless(Regular):
-    """Logs in for every token, and out everywhere: by the cap of sessions, or by that,
-    `regular` would lose theirs."""
+    """Logs in for every request: with sessions that it ends, and with so many that the
+    cap ends others. `regular` would lose theirs."""
 
     def token(self) -> str:
         assert self.log_in().ok
         return self.access
 
+    def new_cookie(self) -> str:
+        """Of a session of its own: rotating it twice would end it."""
+        self.token()
+        return self.cookie
+
 
 restless = Restless(SYSTEM)
 assert restless.register().ok
-CALLERS = {CHANGE_PASSWORD: changing, LOGOUT_ALL: restless}
-
-
-def own_session() -> str:
-    """The id of a session of `regular` that may be ended."""
-    device = Person(SYSTEM, regular.name)
-    assert device.log_in().ok
-    return device.sid
+CALLERS = {
+    CHANGE_PASSWORD: changing,
+    LOGOUT_ALL: restless,
+    END_SESSION: restless,
+}
 
 
 def good_body(label: str) -> Any:
@@ -129,9 +123,9 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         case.body, case.media_type = body, "application/json"
         case.headers.pop("Content-Type", None)
     if label == "POST /api/v1/auth/refresh":
-        case.cookies = {"refresh_token": regular.new_cookie()}
-    if "{session_id}" in label:
-        case.path_parameters = {"session_id": own_session()}
+        case.cookies = {"refresh_token": restless.new_cookie()}
+    if label == END_SESSION:
+        case.path_parameters = {"session_id": restless.sid}
     if "{user_id}" in label:
         case.path_parameters = {"user_id": regular.me().json()["id"]}
 
