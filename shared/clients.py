@@ -29,6 +29,7 @@ from shared.exceptions import (
     TokenInvalid,
     TokenNotYetValid,
     TokenRevoked,
+    UserNotFound,
 )
 from shared.log import dependency_logger, request_id
 
@@ -171,6 +172,23 @@ class UsersClient(ServiceClient):
                 if exc.code == "user_not_found":
                     return None
                 raise self.failure("/api/v1/users/{user_id}", exc.code) from exc
+
+    def end_sessions(self, user_id: UUID) -> int:
+        """Raise the user's session_epoch and return it: sessions below it are dead.
+
+        The User Service pushes nothing: the caller acts on the answer. Without one the
+        epoch may have been raised. Raises UserNotFound and what `call` raises.
+        """
+        path = f"/api/v1/users/{user_id}/end_sessions"
+        with self.calls.slot():
+            try:
+                answer = self.call("POST", path, "session_epoch", {})
+            except ServiceRefused as exc:
+                if exc.code == "user_not_found":
+                    raise UserNotFound from exc
+                raise self.failure(path, exc.code) from exc
+        epoch: int = answer["session_epoch"]
+        return epoch
 
 
 class AuthClient(ServiceClient):

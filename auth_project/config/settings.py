@@ -22,6 +22,11 @@ SPECTACULAR_SETTINGS |= {
     },
 }
 
+# Its own word on sessions: no call over HTTP to itself.
+REST_FRAMEWORK |= {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tokens.authentication.SessionAuthentication"]
+}
+
 # --- Tokens -------------------------------------------------------------------------
 
 JWT_PRIVATE_KEYS_DIR = env.folder("JWT_PRIVATE_KEYS_DIR")
@@ -36,6 +41,10 @@ SESSION_ABSOLUTE_LIFETIME = env.number(
 # Seconds in which the direct predecessor of a refresh token is still answered, with the
 # token that replaced it: tabs and retries converge. 0: every second use is a reuse.
 REFRESH_REUSE_LEEWAY = env.number("REFRESH_REUSE_LEEWAY", default=10)
+
+# Live sessions of one user; at a log-in beyond it the least recently used gives way.
+# 0: no cap.
+MAX_SESSIONS_PER_USER = env.number("MAX_SESSIONS_PER_USER", default=10)
 
 # Personal data in the access token; the list may be shortened (ASVS 14.1.1).
 ACCESS_TOKEN_CLAIMS = env.choices(

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from shared.urls import common
-from tokens import views
+from tokens import session_views, views
 
 urlpatterns = [
     path("api/v1/auth/login", views.LoginView.as_view()),
@@ -11,6 +11,9 @@ urlpatterns = [
     path("api/v1/auth/logout", views.LogoutView.as_view()),
     path("api/v1/auth/verify_token", views.VerifyTokenView.as_view()),
     path("api/v1/auth/sessions/revoke", views.RevokeSessionsView.as_view()),
+    path("api/v1/auth/sessions", session_views.SessionListView.as_view()),
+    path("api/v1/auth/sessions/<uuid:session_id>", session_views.SessionView.as_view()),
+    path("api/v1/auth/logout_all", session_views.LogoutAllView.as_view()),
     path(".well-known/jwks.json", views.JWKSetView.as_view()),
     *common("api/v1/auth"),
 ]

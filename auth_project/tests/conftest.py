@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from shared import sessions
 from shared.clients import UsersClient
-from shared.exceptions import DependencyUnavailable, InvalidCredentials
+from shared.exceptions import DependencyUnavailable, InvalidCredentials, UserNotFound
 from tests.factories import SessionFactory
 from tokens.models import Session
 from tokens.tokens import AccessToken, RefreshToken
@@ -34,6 +34,7 @@ def _configuration(settings: Any) -> None:
     settings.REFRESH_TOKEN_LIFETIME = 30 * 24 * 3600
     settings.SESSION_ABSOLUTE_LIFETIME = 30 * 24 * 3600
     settings.REFRESH_REUSE_LEEWAY = 10
+    settings.MAX_SESSIONS_PER_USER = 10
     settings.ACCESS_TOKEN_CLAIMS = ["email", "username", "roles"]
     settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
 
@@ -66,6 +67,12 @@ class FakeUsers:
         known = not self.gone and str(user_id) == self.user["id"]
         return dict(self.user) if known else None
 
+    def end_sessions(self, user_id: uuid.UUID) -> int:
+        if self.get(user_id) is None:
+            raise UserNotFound
+        self.user["session_epoch"] += 1
+        return int(self.user["session_epoch"])
+
     def answer(self) -> None:
         self.calls += 1
         if self.down:
@@ -76,7 +83,7 @@ class FakeUsers:
 def users(monkeypatch: pytest.MonkeyPatch) -> FakeUsers:
     """The User Service as auth sees it."""
     fake = FakeUsers()
-    assert set(dir(UsersClient)) >= {"verify", "get"}
+    assert set(dir(UsersClient)) >= {"verify", "get", "end_sessions"}
     monkeypatch.setattr("tokens.services.users_client", lambda: fake)
     return fake
 
@@ -117,12 +124,18 @@ def access_token(session: Session, users: FakeUsers) -> str:
     return str(AccessToken.issue(session, users.user, int(time.time())))
 
 
-def post(path: str, cookie: str | None = None, **headers: str) -> Any:
-    """Answer to a POST without a body, by a client that keeps nothing."""
+def signed_in(session: Session, users: FakeUsers, **headers: str) -> APIClient:
+    """The browser that holds an access token of this session."""
+    headers["Authorization"] = f"Bearer {access_token(session, users)}"
+    return APIClient(raise_request_exception=False, headers=headers)
+
+
+def post(path: str, cookie: str | None = None, data: Any = None, **headers: str) -> Any:
+    """Answer to a POST, by a client that keeps nothing."""
     if cookie is not None:
         headers["Cookie"] = f"refresh_token={cookie}"
     client = APIClient(raise_request_exception=False)
-    return client.post(f"/api/v1/auth/{path}", headers=headers)
+    return client.post(f"/api/v1/auth/{path}", data, headers=headers)
 
 
 def refresh(cookie: str | None, **headers: str) -> Any:

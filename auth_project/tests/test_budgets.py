@@ -5,7 +5,14 @@ from contextlib import ExitStack
 import pytest
 from rest_framework.test import APIClient
 
-from tests.conftest import PASSWORD, access_token, log_out, refresh, refresh_token
+from tests.conftest import (
+    PASSWORD,
+    access_token,
+    log_out,
+    refresh,
+    refresh_token,
+    signed_in,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -30,10 +37,25 @@ def budget(django_assert_num_queries, redis_round_trips):
 
 def test_login(users, trusted_kid, budget):
     body = {"email": "ada@example.org", "password": PASSWORD}
-    with budget(sql=1, redis=1):
+    with budget(sql=2, redis=1):
         answer = APIClient().post("/api/v1/auth/login", body, "json")
     assert answer.status_code == 200
     assert users.calls == 1
+
+
+def test_login_without_a_cap(users, trusted_kid, budget, settings):
+    settings.MAX_SESSIONS_PER_USER = 0
+    body = {"email": "ada@example.org", "password": PASSWORD}
+    with budget(sql=1, redis=1):
+        assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 200
+
+
+def test_login_where_another_session_gives_way(make_session, budget, settings):
+    settings.MAX_SESSIONS_PER_USER = 1
+    make_session()
+    body = {"email": "ada@example.org", "password": PASSWORD}
+    with budget(sql=2, redis=2):
+        assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 200
 
 
 def test_refresh(session, users, budget):
@@ -78,3 +100,29 @@ def test_a_push_for_many_sessions(make_session, users, service_client, budget):
     with budget(sql=1, redis=1):
         answer = client.post("/api/v1/auth/sessions/revoke", body, "json")
     assert answer.json() == {"revoked": 20}
+
+
+def test_the_list_of_sessions(make_session, users, budget):
+    here, *_ = [make_session() for _ in range(10)]
+    client = signed_in(here, users)
+    client.get("/api/v1/auth/sessions")
+    with budget(sql=1, redis=1):
+        assert len(client.get("/api/v1/auth/sessions").json()) == 10
+
+
+def test_ending_one_session(make_session, users, budget):
+    here, there = make_session(), make_session()
+    client = signed_in(here, users)
+    client.get("/api/v1/auth/sessions")
+    with budget(sql=1, redis=2):
+        answer = client.delete(f"/api/v1/auth/sessions/{there.id}")
+    assert answer.status_code == 204
+
+
+def test_logging_out_everywhere(make_session, users, budget):
+    here, *_ = [make_session() for _ in range(10)]
+    client = signed_in(here, users)
+    client.get("/api/v1/auth/sessions")
+    with budget(sql=1, redis=2):
+        assert client.post("/api/v1/auth/logout_all").json() == {"revoked": 10}
+    assert users.calls == 1

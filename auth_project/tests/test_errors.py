@@ -6,13 +6,14 @@ from rest_framework.test import APIClient
 
 from shared.exceptions import CODES
 from shared.tests.bodies import MALFORMED, NO_OBJECTS, TYPES
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, signed_in
 
 pytestmark = pytest.mark.django_db
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 PREFIX = "/api/v1/auth/"
 WITH_BODY = ["login", "verify_token", "sessions/revoke"]
+WITH_TOKEN = ["logout_all", "sessions", "sessions/<uuid:session_id>"]
 WITH_COOKIE = ["refresh", "logout"]
 READ = ["health/live", "health/ready", "docs", "openapi.json"]
 JWKS = "/.well-known/jwks.json"
@@ -22,17 +23,15 @@ def test_every_route_is_one_of_these():
     """A new one must be put under test here."""
     routes = {"/" + str(each.pattern) for each in get_resolver().url_patterns}
 
-    known = {PREFIX + name for name in WITH_BODY + WITH_COOKIE + READ}
+    known = {PREFIX + name for name in WITH_BODY + WITH_TOKEN + WITH_COOKIE + READ}
     assert routes == known | {JWKS}
 
 
 @pytest.fixture
-def send(users, trusted_kid, settings):
+def send(users, session, settings):
     """A request with everything that gets it past the door."""
     key = dict(settings.INTERNAL_API_KEYS)["users"]
-    client = APIClient(
-        raise_request_exception=False, headers={"X-Internal-Api-Key": key}
-    )
+    client = signed_in(session, users, **{"X-Internal-Api-Key": key})
 
     def send(method, path, body=b"", content_type="application/json", **headers):
         path = path if path.startswith("/") else PREFIX + path
@@ -61,14 +60,19 @@ def test_a_body_that_is_not_what_it_should_be_is_400(send, route, body):
     assert_problem(send("POST", route, body), 400)
 
 
-@pytest.mark.parametrize("route", WITH_BODY)
+@pytest.mark.parametrize("body", MALFORMED)
+def test_a_body_that_may_be_left_out_must_not_be_malformed(send, body):
+    assert_problem(send("POST", "logout_all", body), 400)
+
+
+@pytest.mark.parametrize("route", [*WITH_BODY, "logout_all"])
 @pytest.mark.parametrize("content_type", TYPES)
 def test_a_body_of_another_type_is_415(send, route, content_type):
     """INP-02."""
     assert_problem(send("POST", route, b'{"a": 1}', content_type), 415)
 
 
-@pytest.mark.parametrize("route", WITH_BODY)
+@pytest.mark.parametrize("route", [*WITH_BODY, "logout_all"])
 def test_a_body_over_the_limit_is_413(send, route, settings):
     body = b" " * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
 
@@ -92,7 +96,7 @@ def test_whoever_takes_no_json_gets_406(send, path, accept):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "XYZ"])
-@pytest.mark.parametrize("route", WITH_BODY + WITH_COOKIE)
+@pytest.mark.parametrize("route", [*WITH_BODY, *WITH_COOKIE, "logout_all"])
 def test_a_route_that_changes_something_takes_post_alone(send, route, method):
     answer = send(method, route)
 
@@ -116,7 +120,7 @@ def test_a_bad_host_is_400_everywhere(send, path):
         assert_problem(send("GET", path, Host=host), 400)
 
 
-@pytest.mark.parametrize("path", ["", "nothing", "login/x", "sessions", "users/me"])
+@pytest.mark.parametrize("path", ["", "nothing", "login/x", "sessions/x", "users/me"])
 def test_anything_else_is_404(send, path):
     assert_problem(send("GET", path), 404)
 

@@ -9,12 +9,15 @@ import pytest
 from django.db import connection, transaction
 
 from tests.conftest import (
+    PASSWORD,
     access_token,
     cookie_of,
     log_out,
     outcome,
+    post,
     refresh,
     refresh_token,
+    state_in_redis,
 )
 from tokens import revocation
 from tokens.models import Session
@@ -134,6 +137,76 @@ def test_pushes_do_not_deadlock(make_session, at_once, users):
 
     assert sum(counts) >= 38
     assert Session.objects.filter(revoked_at=None).count() <= 2
+
+
+@pytest.mark.parametrize("cap", [1, 10])
+def test_thirty_log_ins_at_once_leave_as_many_as_the_cap(
+    make_session, users, at_once, settings, verified, cap
+):
+    settings.MAX_SESSIONS_PER_USER = cap
+    for _ in range(3):
+        make_session()
+    body = {"email": users.user["email"], "password": PASSWORD}
+
+    answers = at_once(*[lambda: post("login", data=body)] * 30)
+
+    assert [answer.status_code for answer in answers] == [200] * 30
+    rows = Session.objects.order_by("-last_used_at", "-id")
+    assert list(Session.objects.live().last_used_first()) == list(rows[:cap])
+    assert {row.revoked_reason for row in rows[cap:]} == {"session_cap"}
+    good = [verified(a.data["access_token"]).status_code for a in answers].count(200)
+    assert good == cap
+    for row in rows:
+        ended = state_in_redis(row) == b"revoked:session_cap"
+        assert ended == (row.revoked_at is not None)
+
+
+def test_log_ins_against_a_logout_everywhere_do_not_deadlock(
+    make_session, users, at_once, settings
+):
+    """CONC-09: all of these lock rows in the order of their ids."""
+    settings.MAX_SESSIONS_PER_USER = 5
+    user_id = make_session().user_id
+    for _ in range(30):
+        make_session()
+
+    at_once(
+        *[lambda: revocation.end_surplus_sessions(user_id)] * 4,
+        *[lambda: revocation.end_live_sessions(user_id)] * 2,
+        lambda: revocation.end_sessions_below(user_id, 1, "logout_all"),
+    )
+
+    assert not Session.objects.live().exists()
+
+
+def test_a_session_that_ended_meanwhile_does_not_give_way_again(
+    make_session, behind_a_lock
+):
+    old, new = make_session(), make_session()
+
+    ended = behind_a_lock(
+        lambda: Session.objects.revoke(old.id, "logout"),
+        lambda: Session.objects.revoke_surplus(old.user_id, 1, "session_cap"),
+    )
+
+    assert ended == []
+    assert Session.objects.get(id=old.id).revoked_reason == "logout"
+    assert Session.objects.get(id=new.id).revoked_at is None
+
+
+def test_a_session_used_while_it_gave_way_ends_all_the_same(
+    make_session, behind_a_lock
+):
+    """The cap holds; who gives way was decided before the lock was waited for."""
+    old, new = make_session(), make_session()
+
+    ended = behind_a_lock(
+        lambda: Session.objects.rotate(old.id, old.jti, 0),
+        lambda: Session.objects.revoke_surplus(old.user_id, 1, "session_cap"),
+    )
+
+    assert [each.id for each in ended] == [old.id]
+    assert list(Session.objects.live()) == [new]
 
 
 def wait_until_blocked():

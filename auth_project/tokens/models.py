@@ -74,6 +74,33 @@ class SessionQuerySet(models.QuerySet["Session"]):
         }
         return list(self.execute(statements.REVOKE_BELOW, parameters))
 
+    def revoke_own(self, sid: UUID, user_id: UUID, reason: str) -> "Session | None":
+        """End a live session of this user and return it; None if there is none."""
+        parameters = {"id": sid, "user_id": user_id, "reason": reason}
+        return next(self.execute(statements.REVOKE_OWN, parameters), None)
+
+    def revoke_surplus(self, user_id: UUID, cap: int, reason: str) -> list["Session"]:
+        """End a user's live sessions but the `cap` last used; return the ended."""
+        parameters = {"user_id": user_id, "cap": cap, "reason": reason}
+        return list(self.execute(statements.REVOKE_SURPLUS, parameters))
+
+    def revoke_live(
+        self, user_id: UUID | None, reason: str, limit: int
+    ) -> list["Session"]:
+        """End at most `limit` live sessions of a user, or of everybody (None)."""
+        parameters = {"user_id": user_id, "reason": reason, "limit": limit}
+        return list(self.execute(statements.REVOKE_LIVE, parameters))
+
+    def live(self) -> Self:
+        """Sessions that can be used: neither revoked nor expired."""
+        return self.filter(revoked_at=None, expires_at__gt=ClockTimestamp())
+
+    def of_user(self, user_id: UUID) -> Self:
+        return self.filter(user_id=user_id)
+
+    def last_used_first(self) -> Self:
+        return self.order_by("-last_used_at", "-id")
+
     def with_clock(self) -> Self:
         """Each session with `clock`, the database's time of the reading."""
         return self.annotate(clock=ClockTimestamp())

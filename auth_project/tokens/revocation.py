@@ -11,6 +11,8 @@ from shared.log import audit
 from shared.sessions import Revocation
 from tokens.models import Session
 
+BATCH = 1000
+
 
 def end_session(sid: UUID | str, reason: str) -> None:
     """Revoke one session. Raises OperationalError: then nothing was told to Redis.
@@ -34,6 +36,43 @@ def end_sessions_below(
     announce(ended)
     audit("authn_token_revoked", user_id=user_id, reason=reason, sessions=len(ended))
     return len(ended)
+
+
+def end_own_session(sid: UUID, user_id: UUID) -> bool:
+    """End a live session at the wish of its user; False where they have no such one."""
+    session = Session.objects.revoke_own(sid, user_id, "session_ended")
+    if session is None:
+        return False
+    announce([session])
+    audit("authn_token_revoked", sid=sid, user_id=user_id, reason="session_ended")
+    return True
+
+
+def end_surplus_sessions(user_id: UUID) -> None:
+    """Keep a user's sessions within the cap: the least recently used give way.
+
+    To be called after a log-in's row was committed, in a statement of its own.
+    """
+    cap = settings.MAX_SESSIONS_PER_USER
+    ended = cap and Session.objects.revoke_surplus(user_id, cap, "session_cap")
+    if ended:
+        announce(ended)
+        reason, sids = "session_cap", [session.id for session in ended]
+        audit("authn_token_revoked", user_id=user_id, reason=reason, sids=sids)
+
+
+def end_live_sessions(user_id: UUID | None) -> int:
+    """For operators: end all sessions of a user, or (None) of everybody; how many.
+
+    In batches, so that no lock is held for long. A log-in that is under way is not
+    stopped: raising the user's epoch in the User Service does that.
+    """
+    total = 0
+    while ended := Session.objects.revoke_live(user_id, "operator", BATCH):
+        announce(ended)
+        total += len(ended)
+    audit("authn_token_revoked", user_id=user_id, reason="operator", sessions=total)
+    return total
 
 
 def announce(ended: Iterable[Session]) -> bool:

@@ -1,9 +1,13 @@
 """Shapes of requests and answers."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from shared.fields import ExactCharField
 from shared.tokens import MAX_LENGTH
+from tokens import devices
+from tokens.models import Session
 
 
 class GrantSerializer(serializers.Serializer[None]):
@@ -46,6 +50,51 @@ class RevocationSerializer(serializers.Serializer[None]):
 
 class RevokedSerializer(serializers.Serializer[None]):
     revoked = serializers.IntegerField(min_value=0)
+
+
+class SessionSerializer(serializers.ModelSerializer[Session]):
+    """A log-in, as the person who did it may recognise it."""
+
+    ip = serializers.SerializerMethodField(help_text="Its network: /24, in IPv6 /48.")
+    device = serializers.SerializerMethodField(help_text="Such as `Firefox on Linux`.")
+    current = serializers.SerializerMethodField(help_text="That of the access token.")
+
+    class Meta:
+        model = Session
+        fields = (
+            "id",
+            "created_at",
+            "last_used_at",
+            "expires_at",
+            "ip",
+            "device",
+            "current",
+        )
+        read_only_fields = fields
+
+    def get_ip(self, session: Session) -> str | None:
+        return devices.network(session.ip)
+
+    def get_device(self, session: Session) -> str:
+        return devices.device(session.user_agent)
+
+    def get_current(self, session: Session) -> bool:
+        return bool(session.id == self.context["request"].user.sid)
+
+
+class ExactBooleanField(serializers.BooleanField):
+    """JSON's true or false; DRF's own field takes "off" and 0 for one, too."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class LogoutAllSerializer(serializers.Serializer[None]):
+    keep_current = ExactBooleanField(
+        default=False, help_text="Spare the session of the access token."
+    )
 
 
 class JWKSerializer(serializers.Serializer[None]):

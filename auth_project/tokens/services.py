@@ -13,6 +13,7 @@ from uuid import UUID
 from django.conf import settings
 
 from shared import sessions
+from shared.authentication import TokenUser
 from shared.clients import users_client
 from shared.exceptions import (
     InvalidCredentials,
@@ -20,11 +21,18 @@ from shared.exceptions import (
     TokenError,
     TokenExpired,
     TokenRevoked,
+    UserNotFound,
 )
 from shared.log import audit
 from shared.tokens import decode
 from tokens.models import Session
-from tokens.revocation import announce, announce_unknown, end_session
+from tokens.revocation import (
+    announce,
+    announce_unknown,
+    end_session,
+    end_sessions_below,
+    end_surplus_sessions,
+)
 from tokens.tokens import AccessToken, RefreshToken, SpentRefreshToken
 
 
@@ -45,7 +53,8 @@ class Grant:
 
 
 def log_in(credentials: dict[str, str], client: Client) -> Grant:
-    """Verify the password with the User Service and open a session.
+    """Verify the password with the User Service and open a session. Beyond the cap the
+    user's least recently used one ends.
 
     Raises InvalidCredentials, DependencyUnavailable, Overloaded.
     """
@@ -57,6 +66,7 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
         raise
     session = Session.objects.open(user, client.ip, client.user_agent)
     mark_active(session.id)
+    end_surplus_sessions(session.user_id)
     audit(
         "authn_login_success",
         user_id=session.user_id,
@@ -149,6 +159,25 @@ def log_out(text: str | None) -> None:
         return
     token.blacklist("logout")
     audit("session_logout", user_id=token["sub"], sid=token["sid"])
+
+
+def log_out_all(user: TokenUser, *, keep_current: bool) -> int:
+    """End all sessions of a user, or all but the one that asks; how many.
+
+    The epoch is raised first: a log-in whose password was verified before that dies at
+    its first refresh, though its row is not there yet. Without the User Service nothing
+    changes; where only its answer was lost, all sessions end at their next refresh.
+    Raises DependencyUnavailable, Overloaded; TokenRevoked if the user is gone.
+    """
+    try:
+        epoch = users_client().end_sessions(user.id)
+    except UserNotFound as exc:
+        end_session(user.sid, "user_gone")
+        raise TokenRevoked from exc
+    keep = user.sid if keep_current else None
+    revoked = end_sessions_below(user.id, epoch, "logout_all", keep)
+    audit("session_logout_all", user_id=user.id, sid=user.sid, keep=keep_current)
+    return revoked
 
 
 def verify(text: str) -> dict[str, Any]:

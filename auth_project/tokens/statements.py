@@ -1,4 +1,4 @@
-"""The four writes to a session, each one statement, each by the database's clock.
+"""The writes to sessions, each one statement, each by the database's clock.
 
 `now()` would be the start of the transaction; `clock_timestamp()` is read after a lock
 was waited for. Isolation is READ COMMITTED: a statement that waited for a row looks at
@@ -63,5 +63,57 @@ WITH below AS (
 UPDATE tokens_session
 SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
 WHERE id IN (SELECT id FROM below) AND id IS DISTINCT FROM %(keep)s
+RETURNING *
+"""
+
+# Somebody else's is as unknown as one that has ended: nothing is returned.
+REVOKE_OWN = """
+UPDATE tokens_session
+SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
+WHERE id = %(id)s
+  AND user_id = %(user_id)s
+  AND revoked_at IS NULL
+  AND expires_at > clock_timestamp()
+RETURNING *
+"""
+
+# Run after the INSERT of a log-in has committed: of any number at once, the last to
+# start sees all their rows. What is among the newest of all is so among any of them,
+# so nobody ends one that should stay, and exactly `cap` are left. The array is made
+# before a lock is waited for: waiting changes nothing about who gives way.
+REVOKE_SURPLUS = """
+WITH surplus AS (
+    SELECT id FROM tokens_session
+    WHERE revoked_at IS NULL AND id = ANY (ARRAY(
+        SELECT id FROM tokens_session
+        WHERE user_id = %(user_id)s
+          AND revoked_at IS NULL
+          AND expires_at > clock_timestamp()
+        ORDER BY last_used_at DESC, id DESC
+        OFFSET %(cap)s
+    ))
+    ORDER BY id
+    FOR UPDATE
+)
+UPDATE tokens_session
+SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
+WHERE id IN (SELECT id FROM surplus)
+RETURNING *
+"""
+
+# For operators: one user's live sessions or (NULL) everybody's, so many at a time.
+REVOKE_LIVE = """
+WITH live AS (
+    SELECT id FROM tokens_session
+    WHERE revoked_at IS NULL
+      AND expires_at > clock_timestamp()
+      AND (%(user_id)s::uuid IS NULL OR user_id = %(user_id)s)
+    ORDER BY id
+    LIMIT %(limit)s
+    FOR UPDATE
+)
+UPDATE tokens_session
+SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
+WHERE id IN (SELECT id FROM live)
 RETURNING *
 """

@@ -48,6 +48,39 @@ class Person:
     def log_out(self, cookie: str | None = None) -> requests.Response:
         return self.with_cookie("/api/v1/auth/logout", cookie or self.cookie)
 
+    def change_password(
+        self, new: str, current: str | None = None
+    ) -> requests.Response:
+        body = {"current_password": current or self.password, "new_password": new}
+        return self.call("POST", "/api/v1/users/me/change_password", json=body)
+
+    def sessions(self) -> requests.Response:
+        return self.call("GET", "/api/v1/auth/sessions")
+
+    def end_session(self, sid: str) -> requests.Response:
+        return self.call("DELETE", f"/api/v1/auth/sessions/{sid}")
+
+    def log_out_all(self, keep_current: bool = False) -> requests.Response:
+        """As a browser does: the cookie goes along."""
+        return self.call(
+            "POST",
+            "/api/v1/auth/logout_all",
+            json={"keep_current": keep_current},
+            headers={"Cookie": f"refresh_token={self.cookie}"},
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> requests.Response:
+        """With the access token."""
+        headers = {"Authorization": f"Bearer {self.access}", **(headers or {})}
+        url = self.system.gateway_url + path
+        return requests.request(method, url, headers=headers, timeout=TIMEOUT, **kwargs)
+
     def me(self, token: str | None = None) -> requests.Response:
         headers = {"Authorization": f"Bearer {token or self.access}"}
         url = f"{self.system.gateway_url}/api/v1/users/me"

@@ -7,7 +7,6 @@ a good one; the others stay as they were generated.
 import json
 import os
 import secrets
-import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,9 @@ from system import System
 
 SYSTEM = System(os.environ["MEMO_STACK"])
 TALLY = Path(os.environ["SCHEMATHESIS_TALLY"])
-TOKEN_AGE = 120  # seconds; they live for 300
+CHANGE_PASSWORD = "POST /api/v1/users/me/change_password"
+LOGOUT_ALL = "POST /api/v1/auth/logout_all"
+END_SESSION = "DELETE /api/v1/auth/sessions/{session_id}"
 
 # Goes on from run to run, so keys are strings, as JSON has them.
 tally: dict[str, Counter[str]] = defaultdict(Counter)
@@ -29,38 +30,64 @@ calls: Counter[str] = Counter()
 
 
 class Regular(Person):
-    """Somebody whose tokens the run uses; logs in again when they get old."""
-
-    fresh_until = 0.0
+    """Somebody whose tokens the run uses. Logs in again when they are refused: ids of
+    answers are tried elsewhere, and `sessions/revoke` may have ended the session."""
 
     def token(self) -> str:
-        if time.monotonic() > self.fresh_until:
+        if not self.verify().ok:
             assert self.log_in().ok
-            self.fresh_until = time.monotonic() + TOKEN_AGE
         return self.access
-
-    def new_cookie(self) -> str:
-        """Of a session of its own: rotating it twice would end it."""
-        assert self.log_in().ok
-        return self.cookie
 
 
 regular = Regular(SYSTEM)
 assert regular.register().ok
+# Somebody apart, whose password goes back and forth.
+changing = Regular(SYSTEM)
+assert changing.register().ok
+
+
+class Restless(Regular):
+    """Logs in for every request: with sessions that it ends, and with so many that the
+    cap ends others. `regular` would lose theirs."""
+
+    def token(self) -> str:
+        assert self.log_in().ok
+        return self.access
+
+    def new_cookie(self) -> str:
+        """Of a session of its own: rotating it twice would end it."""
+        self.token()
+        return self.cookie
+
+
+restless = Restless(SYSTEM)
+assert restless.register().ok
+CALLERS = {
+    CHANGE_PASSWORD: changing,
+    LOGOUT_ALL: restless,
+    END_SESSION: restless,
+}
 
 
 def good_body(label: str) -> Any:
     """A body that the operation accepts."""
     name = f"s{secrets.token_hex(6)}"
-    login = {"email": regular.email, "password": PASSWORD}
+    login = {"email": restless.email, "password": PASSWORD}
+    others = {PASSWORD: PASSWORD[::-1], PASSWORD[::-1]: PASSWORD}
     bodies: dict[str, Any] = {
         "POST /api/v1/auth/login": login,
+        LOGOUT_ALL: {"keep_current": False},
         "POST /api/v1/auth/verify_token": {"token": regular.token()},
         "POST /api/v1/users/verify": login,
         "POST /api/v1/users": {
             "username": name,
             "email": f"{name}@example.org",
             "password": PASSWORD,
+        },
+        "PATCH /api/v1/users/me": {"display_name": name},
+        CHANGE_PASSWORD: {
+            "current_password": changing.password,
+            "new_password": others[changing.password],
         },
     }
     return bodies.get(label)
@@ -85,7 +112,8 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     calls[label] += 1
     if calls[label] % 4 or case.method.upper() != label.partition(" ")[0]:
         return
-    case.headers["Authorization"] = f"Bearer {regular.token()}"
+    caller = CALLERS.get(label, regular)
+    case.headers["Authorization"] = f"Bearer {caller.token()}"
     case.headers["X-Internal-Api-Key"] = SYSTEM.api_key(
         "auth" if "/auth/" in label else "users"
     )
@@ -95,7 +123,9 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         case.body, case.media_type = body, "application/json"
         case.headers.pop("Content-Type", None)
     if label == "POST /api/v1/auth/refresh":
-        case.cookies = {"refresh_token": regular.new_cookie()}
+        case.cookies = {"refresh_token": restless.new_cookie()}
+    if label == END_SESSION:
+        case.path_parameters = {"session_id": restless.sid}
     if "{user_id}" in label:
         case.path_parameters = {"user_id": regular.me().json()["id"]}
 
@@ -104,4 +134,6 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 def after_call(context: Any, case: Any, response: Any) -> None:
     """Count the answers by operation, for the test to read."""
     tally[case.operation.label][str(response.status_code)] += 1
+    if case.operation.label == CHANGE_PASSWORD and response.status_code == 204:
+        changing.password = case.body["new_password"]
     TALLY.write_text(json.dumps(tally))

@@ -33,6 +33,10 @@ def canaries(system: System) -> Canaries:
     assert ada.verify().ok
     assert ada.refresh().ok
     seen |= {"second access token": ada.access, "second refresh token": ada.cookie}
+    new = f"Canary-{secrets.token_hex(12)}"
+    assert ada.change_password(new, f"{ada.password}-").status_code == 400
+    assert ada.change_password(new).status_code == 204
+    ada.password = seen["new password"] = new
     make_trouble(ada)
     force_a_500(system, ada)
     ada.log_out()

@@ -18,6 +18,7 @@ LOGIN, REGISTER, REFRESH = (
     "/api/v1/auth/refresh",
 )
 ME = "/api/v1/users/me"
+CHANGE_PASSWORD = f"{ME}/change_password"
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,7 @@ def statuses(gateway: Gateway, method: str, path: str, times: int) -> Counter[in
     ("limit", "path"),
     [
         ("LOGIN", LOGIN), ("LOGIN", f"{LOGIN}/"), ("LOGIN", "/admin/login/"),
+        ("LOGIN", CHANGE_PASSWORD), ("LOGIN", f"{CHANGE_PASSWORD}/"),
         ("REGISTER", REGISTER), ("REGISTER", REGISTER[:-1]), ("REFRESH", REFRESH),
     ],
 )  # fmt: skip

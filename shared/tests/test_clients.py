@@ -22,6 +22,7 @@ from shared.exceptions import (
     TokenInvalid,
     TokenNotYetValid,
     TokenRevoked,
+    UserNotFound,
 )
 from shared.log import request_id
 from shared.tests.stubs import StubService, running
@@ -82,6 +83,17 @@ def test_a_push_names_the_epoch_and_what_to_keep(auth, stub, keep):
     assert stub.requests[0]["path"] == "/api/v1/auth/sessions/revoke"
 
 
+def test_the_end_of_all_sessions_is_asked_for_by_user(users, stub):
+    stub.answer(200, {"session_epoch": 5})
+    user_id = uuid.uuid4()
+
+    assert users.end_sessions(user_id) == 5
+    (sent,) = stub.requests
+    assert sent["method"] == "POST"
+    assert sent["path"] == f"/api/v1/users/{user_id}/end_sessions"
+    assert json.loads(sent["body"]) == {}
+
+
 # --- What an answer means -----------------------------------------------------------
 
 
@@ -100,6 +112,17 @@ def test_only_our_own_code_means_that_a_user_is_gone(users, stub):
         stub.answer(404, problem)
         with pytest.raises(DependencyUnavailable):
             users.get(uuid.uuid4())
+
+
+def test_only_our_own_code_means_that_there_is_nobody_to_log_out(users, stub):
+    stub.answer(404, {"code": "user_not_found"})
+    with pytest.raises(UserNotFound):
+        users.end_sessions(uuid.uuid4())
+
+    for problem in ({"code": "not_found"}, {"detail": "x"}, [], b"<html>", b""):
+        stub.answer(404, problem)
+        with pytest.raises(DependencyUnavailable):
+            users.end_sessions(uuid.uuid4())
 
 
 @pytest.mark.parametrize(
@@ -149,6 +172,9 @@ TROUBLE = [
 CALLS = [
     pytest.param(lambda url: UsersClient(url, KEY).verify(CREDENTIALS), id="verify"),
     pytest.param(lambda url: UsersClient(url, KEY).get(uuid.uuid4()), id="get"),
+    pytest.param(
+        lambda url: UsersClient(url, KEY).end_sessions(uuid.uuid4()), id="end-sessions"
+    ),
     pytest.param(lambda url: AuthClient(url, KEY).verify_token("x"), id="token"),
     pytest.param(
         lambda url: AuthClient(url, KEY).revoke_sessions(uuid.uuid4(), 1, "x"),
@@ -365,6 +391,7 @@ def test_what_was_sent_may_have_been_done_and_is_not_repeated(users, auth, stub)
     for post in (
         lambda: users.verify(CREDENTIALS),
         lambda: auth.revoke_sessions(uuid.uuid4(), 1, "x"),
+        lambda: users.end_sessions(uuid.uuid4()),
     ):
         stub.requests.clear()
         with pytest.raises(DependencyUnavailable):

@@ -9,8 +9,10 @@ from users import views
 urlpatterns = [
     path("api/v1/users", views.RegistrationView.as_view()),
     path("api/v1/users/me", views.MeView.as_view()),
+    path("api/v1/users/me/change_password", views.ChangePasswordView.as_view()),
     path("api/v1/users/verify", views.VerifyView.as_view()),
     path("api/v1/users/<uuid:user_id>", views.UserView.as_view()),
+    path("api/v1/users/<uuid:user_id>/end_sessions", views.EndSessionsView.as_view()),
     *common("api/v1/users"),
     path("admin/", admin.site.urls),
 ]

@@ -21,6 +21,55 @@ def test_me_is_one_query_and_one_round_trip(
     assert len(redis_round_trips) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "queries"), [({"display_name": "Ada"}, 2), ({}, 1)], ids=["new", "same"]
+)
+def test_a_change_of_the_profile_is_two_queries(
+    bearer: Any,
+    django_assert_num_queries: Any,
+    redis_round_trips: list[int],
+    body: dict[str, str],
+    queries: int,
+) -> None:
+    client = bearer(sub=str(UserFactory(roles=["a", "b"]).pk))
+    del redis_round_trips[:]
+    with django_assert_num_queries(queries):
+        assert client.patch("/api/v1/users/me", body).status_code == 200
+    assert len(redis_round_trips) == 1
+
+
+@pytest.mark.parametrize(
+    ("current", "status", "queries"),
+    # Read the user, lock the row, write, read the epoch; between two savepoints.
+    [(PASSWORD, 204, 4 + 4), ("not the password", 400, 1)],
+    ids=["right", "wrong"],
+)
+def test_a_change_of_the_password_is_four_queries(
+    bearer: Any,
+    django_assert_num_queries: Any,
+    redis_round_trips: list[int],
+    current: str,
+    status: int,
+    queries: int,
+) -> None:
+    client = bearer(sub=str(UserFactory().pk))
+    body = {"current_password": current, "new_password": "a newer horse battery"}
+    del redis_round_trips[:]
+    with django_assert_num_queries(queries):
+        response = client.post("/api/v1/users/me/change_password", body)
+    assert response.status_code == status
+    assert len(redis_round_trips) == 1
+
+
+def test_ending_sessions_is_one_query(
+    service_client: Any, django_assert_num_queries: Any
+) -> None:
+    user = UserFactory()
+    with django_assert_num_queries(1):
+        response = service_client("auth").post(f"/api/v1/users/{user.pk}/end_sessions")
+    assert response.status_code == 200
+
+
 def test_a_user_by_id_is_one_query(
     service_client: Any, django_assert_num_queries: Any, redis_round_trips: list[int]
 ) -> None:

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from shared.clients import UsersClient
-from shared.exceptions import DependencyUnavailable, InvalidCredentials, Overloaded
+from shared.exceptions import (
+    DependencyUnavailable,
+    InvalidCredentials,
+    Overloaded,
+    UserNotFound,
+)
 from tests.factories import PASSWORD, UserFactory
 from users import hashing
 
@@ -63,6 +68,20 @@ def test_get_returns_none_for_who_is_gone(client: UsersClient, ada: Any) -> None
     ada.deactivate()
     assert client.get(ada.pk) is None
     assert client.get(uuid.uuid4()) is None
+
+
+def test_end_sessions_returns_the_new_epoch(client: UsersClient, ada: Any) -> None:
+    assert [client.end_sessions(ada.pk) for _ in range(2)] == [1, 2]
+    user = client.get(ada.pk)
+    assert user is not None
+    assert user["session_epoch"] == 2
+
+
+def test_end_sessions_of_who_is_gone_says_so(client: UsersClient, ada: Any) -> None:
+    ada.deactivate()
+    for user_id in (ada.pk, uuid.uuid4()):
+        with pytest.raises(UserNotFound):
+            client.end_sessions(user_id)
 
 
 def test_a_wrong_key_is_our_trouble_and_not_the_users(

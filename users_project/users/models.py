@@ -1,7 +1,7 @@
 """People: who they are, whether they are present, and when their sessions end."""
 
 from functools import partial
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, Group, PermissionsMixin
@@ -165,6 +165,21 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
             self.password = fresh
             self.remember(["password"])
 
+    def change_password(self, raw_password: str, keep_sid: UUID) -> bool:
+        """Set another password, and end all sessions but `keep_sid`. Raises Overloaded.
+
+        False, and nothing done, where the password is no longer the one that was read:
+        who knew the old one must not undo what an operator did meanwhile.
+        """
+        read = self.password
+        self.set_password(raw_password)  # takes long, so before the transaction
+        same = User.objects.present().filter(pk=self.pk, password=read)
+        with transaction.atomic():
+            if not same.select_for_update().exists():
+                return False
+            self.write({"password"}, keep_sid=keep_sid)
+        return True
+
     def activate(self) -> None:
         self.is_active = True
         self.save(update_fields=["is_active"])
@@ -188,9 +203,15 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
         """Log the user out everywhere."""
         self.write({"session_epoch"})
 
-    def write(self, names: set[str], using: str | None = None) -> None:
-        """Update these columns, and end the sessions where such a change calls for it:
-        with the epoch raised in the same statement, and a push after the commit."""
+    def write(
+        self,
+        names: set[str],
+        using: str | None = None,
+        keep_sid: UUID | None = None,
+    ) -> None:
+        """Update these columns, and end the sessions (all but `keep_sid`) where such a
+        change calls for it: with the epoch raised in the same statement, and a push
+        after the commit."""
         reason = self.why_sessions_end(names)
         names = names | self.derived(names)
         if not reason:
@@ -200,7 +221,8 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
             self.session_epoch = models.F("session_epoch") + 1
             super().write(names | {"session_epoch"}, using)
             self.refresh_from_db(using, ["session_epoch"])
-            push = partial(revocation.push, self.pk, self.session_epoch, reason)
+            epoch = self.session_epoch
+            push = partial(revocation.push, self.pk, epoch, reason, keep_sid)
             transaction.on_commit(push, using=using, robust=True)
 
     def why_sessions_end(self, changed: set[str]) -> str:

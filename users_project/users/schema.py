@@ -4,7 +4,12 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter
+from drf_spectacular.utils import (
+    Direction,
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+)
 
 from shared.fields import CredentialsSerializer
 from shared.schema import problems
@@ -88,6 +93,58 @@ ME: dict[str, Any] = {
         **problems(_401=TOKEN_PROBLEMS),
     },
     "examples": [answer(ADA)],
+}
+
+UPDATE_ME: dict[str, Any] = {
+    "operation_id": "users_update_me",
+    "request": serializers.ProfileSerializer,
+    "responses": {
+        200: serializers.UserSerializer,
+        **problems(body=True, _401=TOKEN_PROBLEMS),
+    },
+    "examples": [
+        request_example("one", display_name="Ada"),
+        request_example(
+            "all",
+            first_name="Ada",
+            last_name="Lovelace",
+            display_name="Ada",
+            avatar_url="https://example.org/ada.png",
+        ),
+        answer(ADA),
+    ],
+}
+
+CHANGE_PASSWORD: dict[str, Any] = {
+    "operation_id": "users_change_password",
+    "request": serializers.PasswordChangeSerializer,
+    "responses": {
+        204: OpenApiResponse(description="The new password is the only one."),
+        **problems(body=True, _401=TOKEN_PROBLEMS),
+    },
+    "examples": [
+        request_example(
+            "a change",
+            current_password="correct horse battery",  # noqa: S106 - an example
+            new_password="a newer horse battery",  # noqa: S106 - an example
+        )
+    ],
+}
+
+END_SESSIONS: dict[str, Any] = {
+    "operation_id": "users_end_sessions",
+    "request": None,
+    "responses": {
+        200: serializers.SessionEpochSerializer,
+        **problems(
+            _401=("service_auth_failed",),
+            _403=("forbidden",),
+            _404=("user_not_found", "not_found"),
+        ),
+    },
+    "examples": [
+        OpenApiExample("the new epoch", value={"session_epoch": 4}, response_only=True)
+    ],
 }
 
 USER: dict[str, Any] = {

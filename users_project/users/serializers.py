@@ -34,6 +34,16 @@ class OptionalNameField(TextField):
         )
 
 
+class OptionalWebAddressField(TextField):
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            allow_blank=True,
+            max_length=500,
+            validators=[validators.validate_web_address],
+        )
+
+
 class NewPasswordField(PasswordField):
     """Fields are made anew with every serializer, so the setting is read in time."""
 
@@ -43,6 +53,15 @@ class NewPasswordField(PasswordField):
             validators=[validators.validate_no_null],
             **kwargs,
         )
+
+
+def check_rules(field: str, password: str, user: User | None) -> None:
+    """Raise ValidationError for `field` where a rule refuses this user's password."""
+    try:
+        validate_password(password, user)
+    except DjangoValidationError as exc:
+        detail = {field: get_error_detail(exc)}
+        raise serializers.ValidationError(detail) from exc
 
 
 class RegistrationSerializer(serializers.Serializer[User]):
@@ -60,21 +79,12 @@ class RegistrationSerializer(serializers.Serializer[User]):
     first_name = OptionalNameField()
     last_name = OptionalNameField()
     display_name = OptionalNameField()
-    avatar_url = TextField(
-        required=False,
-        allow_blank=True,
-        max_length=500,
-        validators=[validators.validate_web_address],
-    )
+    avatar_url = OptionalWebAddressField()
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
         """The password, compared with the user's own names too."""
         names = {name: text for name, text in attrs.items() if name != "password"}
-        try:
-            validate_password(attrs["password"], User(**names))
-        except DjangoValidationError as exc:
-            detail = {"password": get_error_detail(exc)}
-            raise serializers.ValidationError(detail) from exc
+        check_rules("password", attrs["password"], User(**names))
         return attrs
 
     def create(self, validated_data: dict[str, str]) -> User:
@@ -86,6 +96,45 @@ class RegistrationSerializer(serializers.Serializer[User]):
                 # Not chained: the driver's message quotes the address.
                 raise AccountExists from None
             raise
+
+
+class ProfileSerializer(serializers.Serializer[User]):
+    """What people may change of their own account. Other members have no effect."""
+
+    first_name = OptionalNameField()
+    last_name = OptionalNameField()
+    display_name = OptionalNameField()
+    avatar_url = OptionalWebAddressField()
+
+    def update(self, instance: User, validated_data: dict[str, str]) -> User:
+        for name, text in validated_data.items():
+            setattr(instance, name, text)
+        instance.save()
+        return instance
+
+
+class PasswordChangeSerializer(serializers.Serializer[User]):
+    """The password as it is, and as it is to be."""
+
+    current_password = PasswordField()
+    new_password = NewPasswordField(
+        help_text="Used exactly as sent. Refused as at registration, and where it is "
+        "the current one."
+    )
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        """All that can be refused without a hash, so before there is one."""
+        if attrs["new_password"] == attrs["current_password"]:
+            detail = {"new_password": "This is the current password."}
+            raise serializers.ValidationError(detail, code="password_unchanged")
+        check_rules("new_password", attrs["new_password"], self.instance)
+        return attrs
+
+
+class SessionEpochSerializer(serializers.Serializer[User]):
+    """The epoch below which all sessions of the user have ended."""
+
+    session_epoch = serializers.IntegerField(min_value=1)
 
 
 class UserSerializer(serializers.Serializer[User]):

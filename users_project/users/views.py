@@ -3,10 +3,12 @@
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.authentication import Service
+from shared.addresses import client_address
+from shared.authentication import Service, TokenUser
 from shared.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
 from shared.fields import CredentialsSerializer
 from shared.log import audit
@@ -14,7 +16,11 @@ from shared.views import InternalView, JSONView, OpenView
 from users import credentials, schema
 from users.models import User
 from users.representation import represent, represent_verified
-from users.serializers import RegistrationSerializer
+from users.serializers import (
+    PasswordChangeSerializer,
+    ProfileSerializer,
+    RegistrationSerializer,
+)
 
 
 class RegistrationView(OpenView):
@@ -35,15 +41,61 @@ class RegistrationView(OpenView):
         return Response(represent(user, roles=[]), status=201, headers=location)
 
 
-class MeView(JSONView):
-    """The caller's own account, as it is now: the token may be minutes old."""
+def caller(request: Request) -> User:
+    """The account of the access token, with roles. Raises TokenRevoked if gone."""
+    user = User.objects.find(id=request.user.pk)
+    if user is None:
+        raise TokenRevoked
+    return user
 
+
+class MeView(JSONView):
     @extend_schema(**schema.ME)
     def get(self, request: Request) -> Response:
-        user = User.objects.find(id=request.user.pk)
-        if user is None:
-            raise TokenRevoked
+        """The caller's own account, as it is now: the token may be minutes old."""
+        user = caller(request)
         return Response(represent(user, user.roles))
+
+    @extend_schema(**schema.UPDATE_ME)
+    def patch(self, request: Request) -> Response:
+        """Change one's own names and avatar; members that are left out stay."""
+        serializer = ProfileSerializer(caller(request), data=request.data)
+        serializer.is_valid(raise_exception=True)
+        user = serializer.save()
+        return Response(represent(user, user.roles))
+
+
+class ChangePasswordView(JSONView):
+    """Change one's own password.
+
+    Every other session of the account ends at once; the caller's goes on. (Should the
+    Auth Service be away at that moment, it ends at its next refresh too, and so it does
+    by a refresh that runs at the same time: log in again.) A wrong current password is
+    a 400 and ends nothing.
+    """
+
+    @extend_schema(**schema.CHANGE_PASSWORD)
+    def post(self, request: Request) -> Response:
+        assert isinstance(request.user, TokenUser)
+        user, sid = caller(request), request.user.sid
+        serializer = PasswordChangeSerializer(user, data=request.data)
+        serializer.is_valid(raise_exception=True)
+        changed = credentials.change(
+            user,
+            current=serializer.validated_data["current_password"],
+            new=serializer.validated_data["new_password"],
+            keep_sid=sid,
+        )
+        audit(
+            "authn_password_change" if changed else "authn_password_change_fail",
+            user_id=str(user.pk),
+            sid=str(sid),
+            ip=client_address(request),
+        )
+        if not changed:
+            detail = {"current_password": ["This is not the current password."]}
+            raise ValidationError(detail, code="invalid")
+        return Response(status=204)
 
 
 def is_auth(caller: object) -> bool:
@@ -81,3 +133,20 @@ class VerifyView(InternalView):
         if user is None:
             raise InvalidCredentials
         return Response(represent_verified(user))
+
+
+class EndSessionsView(InternalView):
+    """For the Auth Service: raise the user's epoch, so that all sessions end.
+
+    No push follows, as the caller ends them by the answer.
+    """
+
+    allowed_callers = frozenset({"auth"})
+
+    @extend_schema(**schema.END_SESSIONS)
+    def post(self, request: Request, user_id: UUID) -> Response:
+        epoch = User.objects.raise_epoch(user_id)
+        if epoch is None:
+            raise UserNotFound
+        audit("sessions_ended", user_id=str(user_id), epoch=epoch, by="auth")
+        return Response({"session_epoch": epoch})

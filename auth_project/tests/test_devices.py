@@ -1,0 +1,58 @@
+"""What a person recognises a session by."""
+
+import time
+
+import pytest
+
+from tokens.devices import device, network
+
+APPLE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15"
+WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "shown"),
+    [
+        (f"{APPLE} Version/17.5 Mobile/15E148 Safari/604.1", "Mobile Safari on iOS"),
+        (
+            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/126.0.0.0 "
+            "Safari/537.36 Edg/126.0",
+            "Edge on Windows",
+        ),
+        (
+            f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {WEBKIT} Chrome/126.0.0.0 "
+            "Mobile Safari/537.36",
+            "Chrome Mobile on Android",
+        ),
+        ("curl/8.5.0", "curl"),
+        ("", "Unknown device"),
+        ("x" * 256, "Unknown device"),
+    ],
+)
+def test_a_user_agent_names_a_device(user_agent, shown):
+    assert device(user_agent) == shown
+
+
+@pytest.mark.parametrize("hostile", ["(", "a;", " ", "Mozilla/5.0 (Linux; Android "])
+def test_no_user_agent_takes_long(hostile):
+    """A client chooses it; 256 characters of it are kept."""
+    device("compiled by now")
+    started = time.monotonic()
+
+    device((hostile * 256)[:256])
+
+    assert time.monotonic() - started < 0.1
+
+
+@pytest.mark.parametrize(
+    ("ip", "shown"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ("::1", "::/48"),
+        (None, None),
+    ],
+)
+def test_of_an_address_the_network_is_shown(ip, shown):
+    assert network(ip) == shown

@@ -1,0 +1,348 @@
+"""A person's sessions: listed, ended one by one, ended all."""
+
+import uuid
+from datetime import datetime
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from tests.conftest import (
+    access_token,
+    age,
+    cookie_of,
+    database_away,
+    forget,
+    outcome,
+    redis_away,
+    refresh,
+    refresh_token,
+    signed_in,
+    state_in_redis,
+)
+from tokens.models import Session
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/auth/sessions"
+ALL = "/api/v1/auth/logout_all"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+
+
+@pytest.fixture
+def here(make_session):
+    """The session that asks."""
+    return make_session(user_agent=FIREFOX, ip="203.0.113.77")
+
+
+@pytest.fixture
+def ada(here, users):
+    return signed_in(here, users)
+
+
+@pytest.fixture
+def stranger(make_session):
+    """A live session of somebody else."""
+    return make_session(user_id=uuid.uuid4())
+
+
+# --- The list -----------------------------------------------------------------------
+
+
+def test_a_session_is_shown_as_its_owner_may_recognise_it(ada, here):
+    answer = ada.get(URL)
+
+    assert answer.status_code == 200
+    (shown,) = answer.json()
+    for name in ("created_at", "last_used_at", "expires_at"):
+        assert shown[name].endswith("Z")
+        assert datetime.fromisoformat(shown.pop(name)) == getattr(here, name)
+    assert shown == {
+        "id": str(here.id),
+        "ip": "203.0.113.0/24",
+        "device": "Firefox on Linux",
+        "current": True,
+    }
+
+
+def test_the_last_used_comes_first_and_one_is_current(ada, here, make_session):
+    there, elsewhere = make_session(), make_session()
+    age(there, 50)
+    age(elsewhere, -50)
+
+    shown = [(each["id"], each["current"]) for each in ada.get(URL).json()]
+
+    assert shown == [
+        (str(elsewhere.id), False),
+        (str(here.id), True),
+        (str(there.id), False),
+    ]
+
+
+def test_a_refresh_is_a_use(ada, here, make_session):
+    make_session(last_used_at=timezone.now())
+    age(here, 60)
+
+    assert refresh(refresh_token(here)).status_code == 200
+
+    assert ada.get(URL).json()[0]["id"] == str(here.id)
+
+
+def test_only_live_sessions_of_the_caller_are_listed(ada, here, make_session, stranger):
+    make_session(revoked=True)
+    make_session(expired=True)
+
+    assert [each["id"] for each in ada.get(URL).json()] == [str(here.id)]
+
+
+def test_a_session_from_nowhere_is_listed(ada, make_session):
+    make_session(ip=None, user_agent="", last_used_at=timezone.now())
+
+    shown = ada.get(URL).json()[0]
+
+    assert (shown["ip"], shown["device"]) == (None, "Unknown device")
+
+
+def test_the_list_has_an_end(ada, make_session):
+    for _ in range(101):
+        make_session()
+
+    assert len(ada.get(URL).json()) == 100
+
+
+# --- One ----------------------------------------------------------------------------
+
+
+def test_an_ended_session_is_refused_at_once(ada, make_session, users, verified):
+    there = make_session()
+    token = access_token(there, users)
+    assert verified(token).status_code == 200
+
+    answer = ada.delete(f"{URL}/{there.id}")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert outcome(verified(token)) == (401, "token_revoked")
+    assert outcome(refresh(refresh_token(there))) == (401, "token_revoked")
+    assert Session.objects.get(id=there.id).revoked_reason == "session_ended"
+    assert ada.get(URL).status_code == 200
+
+
+def test_the_current_session_may_be_ended_too(ada, here):
+    assert ada.delete(f"{URL}/{here.id}").status_code == 204
+
+    assert outcome(ada.get(URL)) == (401, "token_revoked")
+    assert outcome(refresh(refresh_token(here))) == (401, "token_revoked")
+
+
+@pytest.mark.parametrize("fields", [{"revoked": True}, {"expired": True}])
+def test_a_session_that_has_ended_is_not_found(ada, make_session, fields):
+    over = make_session(**fields)
+
+    assert outcome(ada.delete(f"{URL}/{over.id}")) == (404, "not_found")
+    assert Session.objects.get(id=over.id).revoked_at == over.revoked_at
+
+
+def test_foreign_unknown_and_ended_look_alike(ada, make_session, stranger):
+    over = make_session(revoked=True)
+    ids = [stranger.id, over.id, uuid.uuid4()]
+
+    answers = [ada.delete(f"{URL}/{each}").json() for each in ids]
+
+    for answer in answers:
+        answer.pop("request_id")
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]["code"] == "not_found"
+    stranger.refresh_from_db()
+    assert stranger.revoked_at is None
+    assert state_in_redis(stranger) is None
+
+
+def test_ending_it_twice_is_not_found_the_second_time(ada, make_session):
+    there = make_session()
+
+    answers = [ada.delete(f"{URL}/{there.id}").status_code for _ in range(2)]
+
+    assert answers == [204, 404]
+
+
+def test_a_session_is_ended_without_redis(ada, make_session):
+    there = make_session()
+
+    with redis_away():
+        assert ada.delete(f"{URL}/{there.id}").status_code == 204
+
+    assert outcome(refresh(refresh_token(there))) == (401, "token_revoked")
+
+
+# --- All ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [None, {}, {"keep_current": False}])
+def test_logging_out_everywhere(ada, here, make_session, users, verified, body):
+    there = make_session()
+    tokens = [access_token(each, users) for each in (here, there)]
+
+    answer = ada.post(ALL, body)
+
+    assert (answer.status_code, answer.json()) == (200, {"revoked": 2})
+    assert users.user["session_epoch"] == 1
+    for token in tokens:
+        assert outcome(verified(token)) == (401, "token_revoked")
+    for each in (here, there):
+        assert outcome(refresh(refresh_token(each))) == (401, "token_revoked")
+    assert set(Session.objects.values_list("revoked_reason")) == {("logout_all",)}
+
+
+def test_logging_out_everywhere_else(ada, here, make_session):
+    there = make_session()
+
+    answer = ada.post(ALL, {"keep_current": True})
+
+    assert (answer.status_code, answer.json()) == (200, {"revoked": 1})
+    assert [each["id"] for each in ada.get(URL).json()] == [str(here.id)]
+    assert outcome(refresh(refresh_token(there))) == (401, "token_revoked")
+    here.refresh_from_db()
+    assert (here.user_epoch, here.revoked_at) == (1, None)
+    assert refresh(refresh_token(here)).status_code == 200
+
+
+def test_nobody_elses_session_ends(ada, stranger):
+    ada.post(ALL)
+
+    stranger.refresh_from_db()
+    assert stranger.revoked_at is None
+
+
+def test_a_login_that_verified_before_dies_at_its_first_refresh(
+    ada, make_session, users
+):
+    """Its row comes after the revocation; its epoch does not."""
+    verified_before = users.user["session_epoch"]
+    ada.post(ALL)
+    late = make_session(user_epoch=verified_before)
+
+    assert outcome(refresh(refresh_token(late))) == (401, "token_revoked")
+    assert Session.objects.get(id=late.id).revoked_reason == "epoch"
+
+
+def test_a_login_that_verified_afterwards_lives(ada, make_session, users):
+    newer = make_session(user_epoch=1)
+
+    assert ada.post(ALL).json() == {"revoked": 1}
+    assert refresh(refresh_token(newer)).status_code == 200
+
+
+def test_without_the_user_service_nothing_changes(ada, here, users):
+    users.down = True
+
+    answer = ada.post(ALL, headers={"Cookie": f"refresh_token={refresh_token(here)}"})
+
+    assert outcome(answer) == (503, "dependency_unavailable")
+    assert answer["Retry-After"] == "1"
+    assert cookie_of(answer) is None
+    users.down = False
+    here.refresh_from_db()
+    assert (here.revoked_at, here.user_epoch) == (None, 0)
+    assert refresh(refresh_token(here)).status_code == 200
+
+
+def test_a_user_who_is_gone_has_no_sessions(ada, here, users):
+    users.gone = True
+
+    assert outcome(ada.post(ALL)) == (401, "token_revoked")
+    assert Session.objects.get().revoked_reason == "user_gone"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_database_the_client_may_try_again(ada, here, users):
+    assert ada.get(URL).status_code == 200
+    with database_away():
+        assert outcome(ada.post(ALL)) == (503, "dependency_unavailable")
+
+    assert ada.post(ALL).json() == {"revoked": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "cleared"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"keep_current": True}, True, False),
+    ],
+    ids=["all", "no-cookie", "all-but-this"],
+)
+def test_the_cookie_goes_with_its_session(ada, here, body, sent, cleared):
+    headers = {"Cookie": f"refresh_token={refresh_token(here)}"} if sent else {}
+
+    answer = ada.post(ALL, body, headers=headers)
+
+    assert cookie_of(answer) == ("" if cleared else None)
+
+
+@pytest.mark.parametrize("value", [None, "true", "", 0, 1, [], {}])
+def test_keep_current_is_a_boolean(ada, users, value):
+    answer = ada.post(ALL, {"keep_current": value})
+
+    assert outcome(answer) == (400, "validation_error")
+    assert list(answer.json()["errors"]) == ["keep_current"]
+    assert users.user["session_epoch"] == 0
+
+
+def test_what_was_done_is_in_the_audit_log(ada, caplog):
+    ada.post(ALL, {"keep_current": True})
+
+    events = [each.event for each in caplog.records if each.name == "memo.audit"]
+    assert events == ["authn_token_revoked", "session_logout_all"]
+
+
+# --- Who asks -----------------------------------------------------------------------
+
+
+ROUTES = [
+    ("get", URL),
+    ("delete", f"{URL}/{uuid.uuid4()}"),
+    ("post", ALL),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_an_access_token_is_needed(here, users, make_token, method, path):
+    """Neither the cookie nor a service's key will do."""
+    cookie = f"refresh_token={refresh_token(here)}"
+    wrong = {
+        "token_missing": {"Cookie": cookie, "X-Internal-Api-Key": "users-key" * 8},
+        "token_invalid": {"Authorization": f"Bearer {refresh_token(here)}"},
+        "token_expired": {"Authorization": f"Bearer {make_token(exp=1)}"},
+    }
+    for code, headers in wrong.items():
+        answer = getattr(APIClient(), method)(path, headers=headers)
+        assert outcome(answer) == (401, code)
+        assert answer["WWW-Authenticate"].startswith("Bearer ")
+    here.refresh_from_db()
+    assert here.revoked_at is None
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_a_session_that_ended_opens_nothing(make_session, users, method, path):
+    over = make_session(revoked=True)
+    client = signed_in(over, users)
+
+    assert outcome(getattr(client, method)(path)) == (401, "token_revoked")
+    assert users.calls == 0
+
+
+def test_what_redis_does_not_know_the_table_is_asked(ada, here, settings):
+    """And nobody over HTTP: this service has no address of itself."""
+    settings.AUTH_SERVICE_URL = "http://127.0.0.1:1"
+    forget(here)
+
+    assert ada.get(URL).status_code == 200
+    assert state_in_redis(here) == b"active"
+    with redis_away():
+        assert ada.get(URL).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_redis_and_the_database_it_is_503(ada):
+    with redis_away(), database_away():
+        assert outcome(ada.get(URL)) == (503, "dependency_unavailable")

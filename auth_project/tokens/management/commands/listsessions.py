@@ -1,0 +1,24 @@
+"""Show the live sessions of a user."""
+
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from tokens.devices import device
+from tokens.models import Session
+
+
+class Command(BaseCommand):
+    help = "List the live sessions of a user, the last used first."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("user", type=UUID, help="The user's id.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        live = Session.objects.live().of_user(options["user"]).last_used_first()
+        for session in live:
+            used = session.last_used_at.isoformat(" ", "seconds")
+            where = f"{session.ip or '-'}  {device(session.user_agent)}"
+            self.stdout.write(f"{session.id}  last used {used}  {where}")
+        self.stdout.write(f"{len(live)} live sessions.")

@@ -1,0 +1,34 @@
+"""End all sessions, of a user or of everybody."""
+
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from tokens.revocation import end_live_sessions
+
+
+class Command(BaseCommand):
+    help = (
+        "End all sessions of a user, or of everybody. The User Service's `endsessions` "
+        "also stops a log-in that is under way."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("user", type=UUID, nargs="?", help="The user's id.")
+        parser.add_argument("--all", action="store_true", help="Of everybody.")
+        parser.add_argument(
+            "--noinput", action="store_false", dest="interactive", help="Do not ask."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user, everybody = options["user"], options["all"]
+        if (user is None) != everybody:
+            raise CommandError("Name either a user or --all.")
+        if everybody and options["interactive"] and not self.is_sure():
+            raise CommandError("Nothing was done.")
+        total = end_live_sessions(user)
+        self.stdout.write(self.style.SUCCESS(f"Ended {total} sessions."))
+
+    def is_sure(self) -> bool:
+        return input("Log everybody out? Type 'yes': ") == "yes"

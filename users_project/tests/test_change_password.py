@@ -1,0 +1,358 @@
+"""PWD-08: one's own password, for the one that is right now."""
+
+import logging
+import threading
+import uuid
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from shared.clients import AuthClient
+from tests.factories import PASSWORD, UserFactory, hashed
+from tests.refusals import assert_refused
+from users import hashers, hashing
+from users.models import User
+
+URL = "/api/v1/users/me/change_password"
+NEW = "a newer horse battery"
+BODY = {"current_password": PASSWORD, "new_password": NEW}
+
+
+@pytest.fixture
+def hashes(monkeypatch: Any) -> list[str]:
+    """What Argon2 was made to do from here on."""
+    done: list[str] = []
+
+    def count(name: str) -> None:
+        original = getattr(hashers.Argon2Hasher, name)
+
+        def counted(self: Any, *args: Any) -> Any:
+            done.append(name)
+            return original(self, *args)
+
+        monkeypatch.setattr(hashers.Argon2Hasher, name, counted)
+
+    hashed(PASSWORD)  # which the factory does once
+    count("verify")
+    count("encode")
+    return done
+
+
+def unchanged(user: User) -> bool:
+    """Whether the row is as it was read: no other hash, no higher epoch."""
+    now = User.objects.get(pk=user.pk)
+    return (now.password, now.session_epoch, now.updated_at) == (
+        user.password,
+        user.session_epoch,
+        user.updated_at,
+    )
+
+
+# The change
+
+
+@pytest.mark.django_db
+def test_the_new_password_is_the_only_one(bearer: Any) -> None:
+    user, other = UserFactory(), UserFactory()
+    response = bearer(sub=str(user.pk)).post(URL, BODY)
+    assert (response.status_code, response.content) == (204, b"")
+    user.refresh_from_db()
+    assert user.check_password(NEW)
+    assert not user.check_password(PASSWORD)
+    assert unchanged(other)
+
+
+@pytest.mark.django_db
+def test_all_sessions_end_but_the_callers(
+    bearer: Any, pushes: list[Any], on_commit: Any
+) -> None:
+    user, sid = UserFactory(session_epoch=4), str(uuid.uuid4())
+    with on_commit():
+        bearer(sub=str(user.pk), sid=sid).post(URL, BODY)
+        assert pushes == []
+    assert User.objects.get(pk=user.pk).session_epoch == 5
+    reason = "password_changed"
+    assert pushes == [
+        {"user_id": str(user.pk), "epoch": 5, "reason": reason, "keep_sid": sid}
+    ]
+
+
+@pytest.mark.django_db
+def test_a_lost_push_does_not_undo_the_change(
+    bearer: Any, on_commit: Any, monkeypatch: Any, caplog: Any
+) -> None:
+    nowhere = AuthClient("http://127.0.0.1:9", "key")
+    monkeypatch.setattr("users.revocation.auth_client", lambda: nowhere)
+    user = UserFactory()
+    with caplog.at_level(logging.ERROR), on_commit():
+        assert bearer(sub=str(user.pk)).post(URL, BODY).status_code == 204
+    assert [record.event for record in caplog.records] == ["service", "push_lost"]
+    assert User.objects.get(pk=user.pk).check_password(NEW)
+
+
+@pytest.mark.django_db
+def test_both_passwords_are_taken_exactly_as_sent(bearer: Any) -> None:
+    user = UserFactory(password=f" {PASSWORD} ")
+    client = bearer(sub=str(user.pk))
+    body = {"current_password": f" {PASSWORD} ", "new_password": f" {NEW} "}
+    trimmed = client.post(URL, body | {"current_password": PASSWORD})
+    assert_refused(trimmed, 400, "validation_error")
+    assert client.post(URL, body).status_code == 204
+    assert User.objects.get(pk=user.pk).check_password(f" {NEW} ")
+
+
+@pytest.mark.django_db
+def test_a_short_old_password_can_be_changed(bearer: Any) -> None:
+    user = UserFactory(password="old")
+    body = BODY | {"current_password": "old"}
+    assert bearer(sub=str(user.pk)).post(URL, body).status_code == 204
+
+
+# Refusals
+
+
+@pytest.mark.django_db
+def test_a_wrong_current_password_changes_nothing_and_logs_nobody_out(
+    bearer: Any, pushes: list[Any], on_commit: Any
+) -> None:
+    user = UserFactory()
+    client = bearer(sub=str(user.pk))
+    with on_commit():
+        response = client.post(URL, BODY | {"current_password": "not the password"})
+    errors = assert_refused(response, 400, "validation_error")["errors"]
+    assert [error["code"] for error in errors.pop("current_password")] == ["invalid"]
+    assert errors == {}
+    assert "WWW-Authenticate" not in response
+    assert unchanged(user)
+    assert pushes == []
+    assert client.get("/api/v1/users/me").status_code == 200
+
+
+@pytest.mark.django_db
+def test_who_has_no_password_has_none_to_change(bearer: Any) -> None:
+    user = UserFactory()
+    user.set_unusable_password()
+    user.save()
+    for current in (PASSWORD, user.password):
+        body = BODY | {"current_password": current}
+        response = bearer(sub=str(user.pk)).post(URL, body)
+        assert_refused(response, 400, "validation_error")
+    assert unchanged(user)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("current_password", ..., "required"),
+        ("current_password", None, "null"),
+        ("current_password", "", "blank"),
+        ("current_password", 12345678, "invalid"),
+        ("current_password", ["x"], "invalid"),
+        ("current_password", "x" * 129, "max_length"),
+        ("current_password", "null\x00", "null_characters_not_allowed"),
+        ("new_password", ..., "required"),
+        ("new_password", None, "null"),
+        ("new_password", "", "blank"),
+        ("new_password", 1234567890, "invalid"),
+        ("new_password", "seven77", "min_length"),
+        ("new_password", "x" * 129, "max_length"),
+        ("new_password", "with a null\x00 in it", "null_characters_not_allowed"),
+        ("new_password", "passWORD123", "password_too_common"),
+        ("new_password", "ada@example.org", "password_too_similar"),
+        ("new_password", "Enchantress1", "password_too_similar"),
+        ("new_password", "Memo!2026!", "password_too_obvious"),
+        ("new_password", PASSWORD, "password_unchanged"),
+    ],
+)
+def test_a_bad_input_is_refused_before_anything_is_hashed(
+    bearer: Any, hashes: list[str], field: str, value: Any, code: str
+) -> None:
+    user = UserFactory(email="ada@example.org", display_name="Enchantress")
+    body = {k: v for k, v in (BODY | {field: value}).items() if v is not ...}
+    response = bearer(sub=str(user.pk)).post(URL, body)
+    errors = assert_refused(response, 400, "validation_error")["errors"]
+    assert errors.keys() == {field}
+    assert code in [error["code"] for error in errors[field]]
+    assert hashes == []
+    assert unchanged(user)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("act", ["deactivate", "soft_delete", None])
+def test_a_user_who_is_gone_has_no_session(
+    bearer: Any, hashes: list[str], act: str | None
+) -> None:
+    user = UserFactory()
+    client = bearer(sub=str(user.pk if act else uuid.uuid4()))
+    if act:
+        getattr(user, act)()
+    assert_refused(client.post(URL, BODY), 401, "token_revoked")
+    assert hashes == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("caller", ["anybody", "a service"])
+def test_a_token_is_needed(caller: str, api_client: Any, service_client: Any) -> None:
+    client = api_client if caller == "anybody" else service_client("auth")
+    assert_refused(client.post(URL, BODY), 401, "token_missing")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_other_methods_are_refused(bearer: Any, method: str) -> None:
+    response = getattr(bearer(sub=str(UserFactory().pk)), method)(URL)
+    assert_refused(response, 405, "method_not_allowed")
+
+
+# What it costs
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("current", "status", "work"),
+    [(PASSWORD, 204, ["verify", "encode"]), ("not the password", 400, ["verify"])],
+    ids=["right", "wrong"],
+)
+def test_right_takes_two_hashes_and_wrong_one(
+    bearer: Any, hashes: list[str], current: str, status: int, work: list[str]
+) -> None:
+    client = bearer(sub=str(UserFactory().pk))
+    response = client.post(URL, BODY | {"current_password": current})
+    assert (response.status_code, hashes) == (status, work)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("free", [0, 1], ids=["no slot", "a slot for the first hash"])
+def test_overload_changes_nothing(
+    bearer: Any, settings: Any, monkeypatch: Any, free: int
+) -> None:
+    settings.WEB_THREADS = 2  # of which one may hash
+    user, bound = UserFactory(), hashing.bound()
+    verify = User.check_password
+
+    def then_full(self: User, password: str) -> bool:
+        right = verify(self, password)
+        assert bound.places.acquire(blocking=False)
+        return right
+
+    with ExitStack() as stack:
+        if free:
+            monkeypatch.setattr(User, "check_password", then_full)
+        else:
+            assert bound.places.acquire(blocking=False)
+        stack.callback(bound.places.release)
+        response = bearer(sub=str(user.pk)).post(URL, BODY)
+    assert_refused(response, 503, "overloaded")
+    assert unchanged(user)
+
+
+# The audit log
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("current", "event"),
+    [
+        (PASSWORD, "authn_password_change"),
+        ("not the password", "authn_password_change_fail"),
+    ],
+)
+def test_each_try_is_audited_without_a_password(
+    bearer: Any, caplog: Any, current: str, event: str
+) -> None:
+    user, sid = UserFactory(), str(uuid.uuid4())
+    with caplog.at_level(logging.INFO, "memo.audit"):
+        client = bearer(sub=str(user.pk), sid=sid)
+        client.post(URL, BODY | {"current_password": current})
+    [record] = [r for r in caplog.records if r.name == "memo.audit"]
+    assert (record.event, record.user_id, record.sid) == (event, str(user.pk), sid)
+    assert record.ip == "127.0.0.1"
+    assert not {current, NEW} & {str(value) for value in vars(record).values()}
+
+
+# Races
+
+
+@pytest.mark.django_db
+def test_what_an_operator_sets_meanwhile_stays(bearer: Any, monkeypatch: Any) -> None:
+    user = UserFactory()
+    operators = hashed("the operator's password")
+    verify = User.check_password
+
+    def then_operator(self: User, password: str) -> bool:
+        right = verify(self, password)
+        theirs = User.objects.get(pk=self.pk)
+        theirs.password = operators
+        theirs.save()
+        return right
+
+    monkeypatch.setattr(User, "check_password", then_operator)
+    response = bearer(sub=str(user.pk)).post(URL, BODY)
+    errors = assert_refused(response, 400, "validation_error")["errors"]
+    assert errors.keys() == {"current_password"}
+    user.refresh_from_db()
+    assert (user.password, user.session_epoch) == (operators, 1)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("act", ["deactivate", "soft_delete"])
+def test_who_is_gone_meanwhile_changes_nothing(
+    bearer: Any, monkeypatch: Any, act: str
+) -> None:
+    user = UserFactory()
+    verify = User.check_password
+
+    def then_gone(self: User, password: str) -> bool:
+        right = verify(self, password)
+        getattr(User.objects.get(pk=self.pk), act)()
+        return right
+
+    monkeypatch.setattr(User, "check_password", then_gone)
+    response = bearer(sub=str(user.pk)).post(URL, BODY)
+    assert_refused(response, 400, "validation_error")
+    now = User.objects.get(pk=user.pk)
+    assert (now.password, now.session_epoch) == (user.password, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_changes_at_once_one_wins(
+    make_token: Any, pushes: list[Any], monkeypatch: Any
+) -> None:
+    user, start, writing = UserFactory(), threading.Barrier(2), threading.Barrier(2)
+    answers: dict[str, int] = {}
+    write = User.write
+
+    def write_when_both_would(*args: Any, **kwargs: Any) -> None:
+        with suppress(threading.BrokenBarrierError):
+            writing.wait(0.5)
+        write(*args, **kwargs)
+
+    monkeypatch.setattr(User, "write", write_when_both_would)
+
+    def change(token: str, new: str) -> None:
+        client = APIClient(headers={"Authorization": f"Bearer {token}"})
+        start.wait()
+        try:
+            body = BODY | {"new_password": new}
+            answers[new] = client.post(URL, body).status_code
+        finally:
+            connection.close()
+
+    threads = [
+        threading.Thread(target=change, args=(make_token(sub=str(user.pk)), new))
+        for new in ("the first new password", "the second new password")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers.values()) == [204, 400]
+    [winner] = [new for new, status in answers.items() if status == 204]
+    user.refresh_from_db()
+    assert user.check_password(winner)
+    assert user.session_epoch == 1
+    assert [push["epoch"] for push in pushes] == [1]

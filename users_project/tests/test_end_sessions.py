@@ -1,0 +1,108 @@
+"""The Auth Service raises a user's epoch, and ends the sessions by the answer."""
+
+import logging
+import threading
+import uuid
+from typing import Any
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from tests.factories import UserFactory
+from tests.refusals import assert_refused
+from users.models import User
+
+
+def url(user_id: object) -> str:
+    return f"/api/v1/users/{user_id}/end_sessions"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_epoch_is_raised_by_one_and_told(service_client: Any, slash: str) -> None:
+    user, other = UserFactory(session_epoch=4), UserFactory(session_epoch=4)
+    response = service_client("auth").post(url(user.pk) + slash, {})
+    assert (response.status_code, response.json()) == (200, {"session_epoch": 5})
+    before, user = user, User.objects.get(pk=user.pk)
+    assert user.session_epoch == 5
+    assert user.updated_at > before.updated_at
+    assert user.password == before.password
+    assert User.objects.get(pk=other.pk).session_epoch == 4
+
+
+@pytest.mark.django_db
+def test_nothing_is_pushed_but_it_is_audited(
+    service_client: Any, pushes: list[Any], on_commit: Any, caplog: Any
+) -> None:
+    user = UserFactory()
+    with caplog.at_level(logging.INFO, "memo.audit"), on_commit():
+        service_client("auth").post(url(user.pk), {})
+    assert pushes == []
+    [record] = [r for r in caplog.records if r.name == "memo.audit"]
+    assert (record.event, record.user_id) == ("sessions_ended", str(user.pk))
+    assert (record.epoch, record.by) == (1, "auth")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("act", ["deactivate", "soft_delete", None])
+def test_who_is_not_present_looks_unknown(service_client: Any, act: str | None) -> None:
+    user = UserFactory()
+    if act:
+        getattr(user, act)()
+    response = service_client("auth").post(url(user.pk if act else uuid.uuid4()), {})
+    assert_refused(response, 404, "user_not_found")
+    assert User.objects.get(pk=user.pk).session_epoch == user.session_epoch
+
+
+@pytest.mark.django_db
+def test_other_services_may_not(service_client: Any) -> None:
+    user = UserFactory()
+    response = service_client("billing").post(url(user.pk), {})
+    assert_refused(response, 403, "forbidden")
+    assert User.objects.get(pk=user.pk).session_epoch == 0
+
+
+@pytest.mark.django_db
+def test_a_key_is_needed(api_client: Any, bearer: Any) -> None:
+    user = UserFactory()
+    for client in (api_client, bearer(sub=str(user.pk))):
+        assert_refused(client.post(url(user.pk), {}), 401, "service_auth_failed")
+    assert User.objects.get(pk=user.pk).session_epoch == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_other_methods_are_refused(service_client: Any, method: str) -> None:
+    response = getattr(service_client("auth"), method)(url(UserFactory().pk))
+    assert_refused(response, 405, "method_not_allowed")
+
+
+@pytest.mark.django_db
+def test_what_is_no_id_is_nothing(service_client: Any) -> None:
+    for text in ("me", "abc", "1"):
+        response = service_client("auth").post(url(text), {})
+        assert_refused(response, 404, "not_found")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_calls_at_once_raise_it_once_each(settings: Any) -> None:
+    user, start = UserFactory(), threading.Barrier(8)
+    key = dict(settings.INTERNAL_API_KEYS)["auth"]
+    epochs: list[int] = []
+
+    def end() -> None:
+        client = APIClient(headers={"X-Internal-Api-Key": key})
+        start.wait()
+        try:
+            epochs.append(client.post(url(user.pk), {}).json()["session_epoch"])
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=end) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(epochs) == list(range(1, 9))
+    assert User.objects.get(pk=user.pk).session_epoch == 8
