@@ -5,12 +5,12 @@ Secrets are not among them, only the paths of their files.
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from . import redis, secretfiles
 from .addresses import LOOPBACK, Addresses
-from .envfiles import Setting, complete, read
+from .envfiles import Setting, complete, parse, read
 from .files import read_text, write_private
 from .layout import Layout
 from .services import Service
@@ -29,12 +29,33 @@ def ensure(layout: Layout, services: Sequence[Service], addresses: Addresses) ->
     """Write all env files of the stack, completing those that are there. True when
     there was none before."""
     first = not any(read(service.env_file(layout)) for service in services)
-    _update(layout.gateway_env, gateway_settings(addresses))
+    for path, settings in _files(layout, services, addresses):
+        _update(path, settings)
+    return first
+
+
+def pending(
+    layout: Layout, services: Sequence[Service], addresses: Addresses
+) -> dict[Path, dict[str, str]]:
+    """What `ensure` would add to each file, or renew in it."""
+    found = {}
+    for path, settings in _files(layout, services, addresses):
+        before = read_text(path)
+        after = parse(complete(before, settings, HEADING))
+        now = parse(before)
+        found[path] = {k: v for k, v in after.items() if now.get(k) != v}
+    return found
+
+
+def _files(
+    layout: Layout, services: Sequence[Service], addresses: Addresses
+) -> Iterator[tuple[Path, list[Setting]]]:
+    """Every env file, and the lines it has to have."""
+    yield layout.gateway_env, gateway_settings(addresses)
     for service in services:
         settings = service_settings(layout, service, services, addresses)
-        _update(service.env_file(layout), settings)
-        _update(service.migrate_env_file(layout), migrate_settings(layout, service))
-    return first
+        yield service.env_file(layout), settings
+        yield service.migrate_env_file(layout), migrate_settings(layout, service)
 
 
 def public_url(layout: Layout) -> str:

@@ -91,5 +91,6 @@ def _settings(layout: Layout, services: list[Service]) -> list[Line]:
             )
             lines.append(("ok", f"{service.name}: manage.py check"))
         except Problem as problem:
-            lines.append(("WRONG", str(problem)))
+            short = application.shortly(service, problem, "")
+            lines.append(("WRONG", str(short)))
     return lines

@@ -1,7 +1,7 @@
 """The gateway: Nginx on a configuration rendered by nginx/render.py."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import ports
@@ -9,10 +9,12 @@ from .addresses import LOOPBACK, Addresses
 from .engines import Engine
 from .envfiles import read
 from .layout import Layout
+from .problems import Problem, ProgramFailed
 from .programs import Command, base_env, run
 from .services import Service
 
 NAME = "gateway"
+CONF = "conf"
 LOWEST_FREE_PORT_FILE = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
@@ -24,9 +26,7 @@ def prepare(
 ) -> None:
     """Render the configuration and have Nginx itself check it."""
     layout.gateway.mkdir(mode=0o700, exist_ok=True)
-    render = _renderer(layout, services, addresses)
-    what = "Rendering the gateway's configuration"
-    run(render, env=base_env(layout), cwd=layout.gateway, what=what)
+    _render(layout, services, addresses, {}, layout.gateway)
     check: Command = [*command(layout, engine), "-t"]
     env = {**base_env(layout), **engine.env}
     run(check, env=env, cwd=layout.gateway, what="Checking the gateway's configuration")
@@ -34,17 +34,46 @@ def prepare(
         path.unlink(missing_ok=True)
 
 
+def check(
+    layout: Layout,
+    services: Sequence[Service],
+    addresses: Addresses,
+    more: Mapping[str, str],
+    scratch: Path,
+) -> None:
+    """Render into a scratch folder, with settings that its file is still to get."""
+    _render(layout, services, addresses, more, scratch)
+
+
+def _render(
+    layout: Layout,
+    services: Sequence[Service],
+    addresses: Addresses,
+    more: Mapping[str, str],
+    state: Path,
+) -> None:
+    command = _renderer(layout, services, addresses, state)
+    what = "Rendering the gateway's configuration"
+    try:
+        run(command, env={**base_env(layout), **more}, cwd=state, what=what)
+    except ProgramFailed as exc:
+        name, _, fault = exc.output.strip().partition(": ")
+        if name != "render.py" or "\n" in fault:
+            raise
+        raise Problem(f"{NAME}: {fault}") from exc
+
+
 def _renderer(
-    layout: Layout, services: Sequence[Service], addresses: Addresses
+    layout: Layout, services: Sequence[Service], addresses: Addresses, state: Path
 ) -> Command:
     words: Command = [sys.executable, layout.root / "nginx" / "render.py"]
     for service in services:
         upstream = f"{LOOPBACK}:{addresses.services[service.name]}"
         words += ["--upstream", f"{service.name}={upstream}"]
-    words += ["--env-file", layout.gateway_env]
+    if layout.gateway_env.exists():
+        words += ["--env-file", layout.gateway_env]
     words += ["--static", layout.static]
-    words += ["--state", layout.gateway]
-    return [*words, "--output", _config(layout).parent]
+    return [*words, "--state", state, "--output", state / CONF]
 
 
 def command(layout: Layout, engine: Engine) -> list[str]:
@@ -84,4 +113,4 @@ def _other(port: int) -> int:
 
 
 def _config(layout: Layout) -> Path:
-    return layout.gateway / "conf" / "nginx.conf"
+    return layout.gateway / CONF / "nginx.conf"

@@ -10,6 +10,7 @@ from . import (
     configure,
     control,
     making_room,
+    preflight,
     provisioning,
     running,
     virtualenv,
@@ -73,8 +74,16 @@ def restart(layout: Layout, names: Sequence[str]) -> None:
         control.ask(layout, "stop", list(names))
         start(layout, names)
     else:
+        _check_what_runs_next(layout)
         down(layout)
         up(layout)
+
+
+def _check_what_runs_next(layout: Layout) -> None:
+    services = discover(layout.root)
+    with command_lock(layout):
+        if running.is_running(layout):
+            preflight.check(layout, services, addresses.choose(layout, services))
 
 
 def start(layout: Layout, names: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from . import addresses, gateway, linux, ports, strays
+from . import addresses, gateway, linux, ports, preflight, strays
 from .addresses import Addresses
 from .layout import Layout
 from .problems import MISSING, Problem
@@ -13,23 +13,29 @@ from .stages import stage
 
 def make_room(layout: Layout, services: Sequence[Service]) -> Addresses:
     """The ports to use. One that somebody else has is found before anything is
-    written or a running stack is touched."""
-    ours: Addresses | None = None
-    if is_running(layout):
-        ours = addresses.written(layout, services)
-    else:
+    written, and a wrong setting before a running stack is touched."""
+    if not is_running(layout):
         strays.sweep(layout)
     chosen = addresses.choose(layout, services)
-    if ours is None or ours.gateway != chosen.gateway:
-        _insist_on_gateway_port(layout, chosen.gateway)
-    for service in services:
-        port = chosen.services[service.name]
-        if ours is None or ours.services[service.name] != port:
-            ports.insist_on_free(port, service.name, _way_out(layout, service))
+    _insist_on_ports(layout, services, chosen)
     if is_running(layout):
+        preflight.check(layout, services, chosen)
         with stage("what ran before is stopped: something changed"):
             end(layout)
     return chosen
+
+
+def _insist_on_ports(
+    layout: Layout, services: Sequence[Service], chosen: Addresses
+) -> None:
+    """Free, or taken by the stack that runs. A service that is new has none there."""
+    running = is_running(layout)
+    if not running or addresses.written_gateway_port(layout) != str(chosen.gateway):
+        _insist_on_gateway_port(layout, chosen.gateway)
+    for service in services:
+        port = chosen.services[service.name]
+        if not running or addresses.written_port(layout, service) != str(port):
+            ports.insist_on_free(port, service.name, _way_out(layout, service))
 
 
 def _insist_on_gateway_port(layout: Layout, port: int) -> None:

@@ -158,10 +158,14 @@ def _ensure_initialised(layout: Layout) -> None:
 
 
 def _commands(layout: Layout, service: Service) -> set[str]:
-    names = run(
-        [layout.python, "manage.py", "help", "--commands"],
-        env=env(layout, service, owner=False),
-        cwd=service.project,
-        what=f"Asking {service.name} for its commands",
-    )
+    try:
+        names = run(
+            [layout.python, "manage.py", "help", "--commands"],
+            env=env(layout, service, owner=False),
+            cwd=service.project,
+            what=f"Asking {service.name} for its commands",
+        )
+    except Problem as problem:
+        hint = f"In full: {layout.command} {service.name} check"
+        raise application.shortly(service, problem, hint) from problem
     return set(names.split())

@@ -16,5 +16,13 @@ class Problem(Exception):
         self.code = code
 
 
+class ProgramFailed(Problem):
+    """A program that we ran failed; with all it printed."""
+
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(message)
+        self.output = output
+
+
 class Interrupted(Exception):
     """A signal asked this command to stop."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import strays
 from .layout import Layout
-from .problems import Problem
+from .problems import Problem, ProgramFailed
 
 Command = list[str | Path]
 
@@ -56,7 +56,8 @@ def run(command: Command, *, env: Mapping[str, str], cwd: Path, what: str) -> st
     finally:
         _running.discard(process)
     if process.returncode != 0:
-        raise Problem(f"{what} failed (exit {process.returncode}).\n{_end(output)}")
+        message = f"{what} failed (exit {process.returncode}).\n{_end(output)}"
+        raise ProgramFailed(message, output)
     return output
 
 

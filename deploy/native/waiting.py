@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 
-from . import control, health
+from . import application, control, health
 from .files import tail
 from .layout import Layout
 from .problems import Problem
@@ -29,10 +29,18 @@ def until_healthy(
         now = _restarts(layout)
         for name in waiting:
             if now[name] - before[name] >= HOPELESS_RESTARTS:
+                _explain(layout, services, name)
                 raise failure(layout, name, "does not stay up")
         if time.monotonic() > deadline:
             raise failure(layout, waiting[0], "does not become healthy")
         time.sleep(0.05)
+
+
+def _explain(layout: Layout, services: Sequence[Service], name: str) -> None:
+    """A service that dies of a wrong setting says which, in one line."""
+    for service in services:
+        if service.name == name:
+            application.check_server(layout, service)
 
 
 def failure(layout: Layout, name: str, what: str) -> Problem:

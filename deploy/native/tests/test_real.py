@@ -289,6 +289,50 @@ def test_a_taken_port_does_not_touch_what_runs(
     assert running.run("up").stdout.startswith("memo: already up")
 
 
+@pytest.mark.parametrize(
+    ("file", "line", "told"),
+    [
+        (
+            "auth_project/.env",
+            "ACCESS_TOKEN_LIFETIME=soon",
+            "auth: ACCESS_TOKEN_LIFETIME",
+        ),
+        ("users_project/.env", "WEB_CONCURRENCY=many", "users: ValueError"),
+        (".env", "GATEWAY_LOGIN_RATE=soon", "gateway: GATEWAY_LOGIN_RATE"),
+    ],
+)
+def test_a_wrong_setting_does_not_touch_what_runs(
+    running: Checkout, file: str, line: str, told: str
+) -> None:
+    before, path = running.pids(), running.path / file
+    text = path.read_text()
+    path.write_text(f"{text}{line}\n")
+    try:
+        tried = [running.run(verb) for verb in ("up", "restart")]
+    finally:
+        path.write_text(text)
+    for done in tried:
+        assert done.returncode == 1
+        assert f"memo: {told}" in done.stdout
+        assert "Traceback" not in done.stdout
+    assert running.pids() == before
+    assert running.is_ready()
+
+
+def test_gunicorn_that_cannot_start_says_why_in_one_line(stopped: Checkout) -> None:
+    file = stopped.path / "users_project" / ".env"
+    text = file.read_text()
+    file.write_text(f"{text}WEB_CONCURRENCY=many\n")
+    try:
+        done = stopped.run("up")
+    finally:
+        file.write_text(text)
+    assert done.returncode == 1
+    assert "memo: users: ValueError" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert stopped.family() == []
+
+
 def test_a_service_that_cannot_start_is_shown_with_its_log(stopped: Checkout) -> None:
     file = stopped.path / "users_project" / ".env"
     text = file.read_text()
