@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 from .problems import Problem
 
 SHOWN = 12
+# A token's beginning is the same for all of them; a key's would be a part of the key.
+JSON_BEGINS = "eyJ"
+HIDDEN = "x-internal-api-key"
 SECRET = re.compile(r"eyJ[A-Za-z0-9_.-]{8,}|[A-Za-z0-9_-]{43,}")
 
 
@@ -93,7 +96,7 @@ def _as_curl(
     method: str, url: str, headers: Mapping[str, str], body: Mapping[str, str] | None
 ) -> str:
     words = ["curl", "-X", method, url]
-    words += [f"-H '{name}: {_shortened(text)}'" for name, text in headers.items()]
+    words += [f"-H '{name}: {_header(name, text)}'" for name, text in headers.items()]
     if body is not None:
         shown = {**body, "password": "..."} if "password" in body else dict(body)
         words.append(f"-d '{_shortened(json.dumps(shown))}'")
@@ -108,6 +111,14 @@ def _show(answer: Answer) -> None:
     print(_shortened(json.dumps(answer.body, indent=2)) + "\n")
 
 
+def _header(name: str, text: str) -> str:
+    return "..." if name.lower() == HIDDEN else _shortened(text)
+
+
 def _shortened(text: str) -> str:
-    """Tokens and keys by their beginnings: output lands in tickets and chats."""
-    return SECRET.sub(lambda match: f"{match[0][:SHOWN]}...", text)
+    """Tokens by their beginnings, keys not at all: output lands in tickets."""
+    return SECRET.sub(lambda match: _beginning(match[0]), text)
+
+
+def _beginning(secret: str) -> str:
+    return f"{secret[:SHOWN]}..." if secret.startswith(JSON_BEGINS) else "..."

@@ -146,5 +146,11 @@ def test_the_demo_shows_no_whole_token_or_key() -> None:
     text = walk._shortened(f"Authorization: Bearer {token} X-Key: {key} id: {uuid}")
     assert token not in text
     assert key not in text
+    assert key[:4] not in text
     assert text.startswith("Authorization: Bearer eyJ")
     assert text.endswith(uuid)
+
+
+def test_the_demo_shows_nothing_of_an_internal_key_however_short() -> None:
+    shown = walk._as_curl("POST", "http://x/", {"X-Internal-Api-Key": "k3y"}, None)
+    assert "-H 'X-Internal-Api-Key: ...'" in shown
