@@ -84,6 +84,12 @@ def collect_static(layout: Layout, services: Iterable[Service]) -> None:
         _manage(layout, service, "collectstatic", "--no-input", "--verbosity", "0")
 
 
+def has_docs(layout: Layout, service: Service) -> bool:
+    """Whether the service shows its schema; the words are those of shared.env."""
+    text = read(service.env_file(layout)).get("DOCS_ENABLED", "true")
+    return text.lower() not in ("false", "0", "no", "off")
+
+
 def make_keys(layout: Layout) -> bool:
     """The key pair that signs tokens; True when there was none."""
     if list((layout.keys / "private").glob("*.pem")):

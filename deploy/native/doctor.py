@@ -5,7 +5,16 @@ import platform
 import pwd
 import sys
 
-from . import addresses, application, apt, engines, ports, running, virtualenv
+from . import (
+    addresses,
+    application,
+    apt,
+    configure,
+    engines,
+    ports,
+    running,
+    virtualenv,
+)
 from .layout import Layout
 from .problems import MISSING, Problem
 from .programs import run
@@ -58,10 +67,10 @@ def _environment(layout: Layout) -> Line:
 
 def _ports(layout: Layout, services: list[Service]) -> list[Line]:
     written = addresses.written(layout, services)
-    if written is None:
-        return [("note", "ports: the first `up` will choose them")]
     if running.is_running(layout):
-        return [("ok", f"the stack runs, at {written.url}")]
+        return [("ok", f"the stack runs, at {configure.public_url(layout)}")]
+    if written is None:
+        return [("note", "ports: the next `up` will choose those that are missing")]
     everyone = {**written.services, "gateway": written.gateway}
     return [
         ("ok", f"port {port} ({name}) is free")

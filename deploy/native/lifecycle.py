@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 from . import (
     addresses,
+    application,
     bringup,
     configure,
     control,
@@ -135,5 +136,9 @@ def _is_up_already(layout: Layout, services: Sequence[Service]) -> bool:
 def _summary(layout: Layout, services: Sequence[Service]) -> str:
     url = configure.public_url(layout)
     lines = [f"  gateway  {url}"]
-    lines += [f"  {s.name:<8} {url}/api/v1/{s.name}/docs" for s in services]
+    lines += [
+        f"  {service.name:<8} {url}/api/v1/{service.name}/docs"
+        for service in services
+        if application.has_docs(layout, service)
+    ]
     return "\n".join([*lines, f"  stop it  {layout.command} down"])

@@ -10,11 +10,12 @@ from . import configure, control, health, running
 from .files import tail
 from .layout import Layout
 from .problems import USAGE, Problem
-from .services import discover
+from .services import Service, discover
 
 READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
 EXIT_CODES = {READY: 0, STOPPED: 3, DEGRADED: 4}
 FOLLOW_PAUSE = 0.3
+NOT_STARTED = {"pid": None, "state": STOPPED, "restarts": 0, "healthy": False}
 
 
 def show(layout: Layout, *, as_json: bool) -> int:
@@ -31,13 +32,26 @@ def gather(layout: Layout) -> dict[str, Any]:
     url = configure.public_url(layout)
     if not running.is_running(layout):
         return {"state": STOPPED, "url": url, "processes": {}}
-    processes = control.ask(layout, "status")["processes"]
-    for name, probe in health.probes(layout, discover(layout.root)).items():
-        alive = processes[name]["state"] in ("running", "replaced")
-        processes[name]["healthy"] = alive and probe()
+    processes = _processes(layout, discover(layout.root))
     healthy = all(found["healthy"] for found in processes.values())
     state = READY if healthy else DEGRADED
     return {"state": state, "url": url, "processes": processes}
+
+
+def _processes(layout: Layout, services: Sequence[Service]) -> dict[str, Any]:
+    """What the supervisor runs, and what a service added since will bring."""
+    processes: dict[str, Any] = control.ask(layout, "status")["processes"]
+    # The running gateway knows the services it was started with, and no others.
+    started = [service for service in services if service.name in processes]
+    probes = health.probes(layout, started)
+    for name, found in processes.items():
+        alive = found["state"] in ("running", "replaced")
+        # A service whose folder was removed has nobody left to ask.
+        found["healthy"] = alive and (name not in probes or probes[name]())
+    for service in services:
+        for name in (service.database, service.name):
+            processes.setdefault(name, dict(NOT_STARTED))
+    return processes
 
 
 def logs(layout: Layout, name: str | None, *, follow: bool) -> None:
