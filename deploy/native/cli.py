@@ -12,6 +12,7 @@ from . import (
     destroy,
     doctor,
     lifecycle,
+    ownership,
     passthrough,
     privileges,
     status,
@@ -72,15 +73,26 @@ def _main(arguments: Sequence[str]) -> int:
         if os.geteuid() == 0 and not passthrough.writes_code(arguments):
             return privileges.become_ordinary(root, list(arguments))
         layout = layouts.of(root, os.environ.get("MEMO_STACK", ""))
+        ownership.insist_on_access(layout, " ".join(arguments))
         return _dispatch(layout, arguments[0], arguments[1:])
     except Problem as problem:
-        print(f"memo: {problem}", file=sys.stderr)
-        if problem.hint:
-            print(f"  {problem.hint}", file=sys.stderr)
-        return problem.code
+        return _tell(problem)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if arguments[0] == "supervise":  # Its log is read by those who look for more.
+            raise
+        return _tell(ownership.told(error))
     except (KeyboardInterrupt, Interrupted):
         print("memo: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _tell(problem: Problem) -> int:
+    print(f"memo: {problem}", file=sys.stderr)
+    if problem.hint:
+        print(f"  {problem.hint}", file=sys.stderr)
+    return problem.code
 
 
 def _dispatch(layout: Layout, verb: str, rest: Sequence[str]) -> int:

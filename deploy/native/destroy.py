@@ -1,5 +1,6 @@
 """`destroy`: stop everything and remove what `up` and `init` made."""
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Sequence
@@ -15,28 +16,41 @@ def run(layout: Layout, arguments: Sequence[str]) -> None:
         raise Problem("Usage: destroy [--yes]", code=USAGE)
     doomed = _doomed(layout)
     if not doomed:
+        remove_if_empty(_folders(layout))
         print("memo: there is nothing to remove")
         return
     if not arguments:
         _ask(doomed)
+    folders = _folders(layout)
     for stack in _stacks(layout):
         with lifecycle.command_lock(stack):
             running.end(stack)
     for path in doomed:
-        _remove(path)
+        _empty(path)
+    remove_if_empty(folders)
     print("memo: removed; the .env files are yours and stay")
 
 
+def remove_if_empty(folders: Sequence[Path]) -> None:
+    """Where the folder they lie in is not ours they have to stay, and may."""
+    for path in folders:
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
 def _doomed(layout: Layout) -> list[Path]:
+    return [path for path in _folders(layout) if path.exists() and any(path.iterdir())]
+
+
+def _folders(layout: Layout) -> list[Path]:
     """The folders that go. The primary stack's state holds those of all others."""
     folders = [layout.state, layout.secrets]
     folders += [stack.sockets for stack in _stacks(layout)]
-    outermost = [
+    return [
         path
         for path in dict.fromkeys(folders)
         if not any(other in path.parents for other in folders)
     ]
-    return [path for path in outermost if path.exists() and any(path.iterdir())]
 
 
 def _stacks(layout: Layout) -> list[Layout]:
@@ -55,14 +69,9 @@ def _ask(doomed: Sequence[Path]) -> None:
         raise Problem("Nothing was removed.")
 
 
-def _remove(folder: Path) -> None:
-    """The contents; then the folder itself, if the one it lies in is ours."""
+def _empty(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
-    try:
-        folder.rmdir()
-    except PermissionError:
-        return

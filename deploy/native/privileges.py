@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from . import gateway, identity, linux, relocation
+from . import destroy, gateway, identity, linux, relocation
 from . import layout as layouts
 from .envfiles import read
 from .problems import MISSING, Problem
@@ -31,11 +31,22 @@ def become_ordinary(root: Path, arguments: list[str]) -> int:
     if arguments[0] in ("up", "init", "test"):
         _say(f"root runs nothing here; everything runs as {user.pw_name}")
     if as_user(user, partial(_can_read, root)):
-        _start(root, user, arguments)
+        if arguments[0] != "destroy":
+            _start(root, user, arguments)
+        return _destroy(root, partial(_start, root, user, arguments))
     copy = relocation.mirror(root, user)
     _say(f"{user.pw_name} cannot read {root}; working in a copy, {copy}")
     start = partial(_start, copy, user, arguments)
     return relocation.run_and_carry_back(root, copy, start, arguments[0])
+
+
+def _destroy(root: Path, start: Callable[[], None]) -> int:
+    """The user empties its folders; those that lie in a checkout of root's, root
+    alone can remove. Only empty ones, and through no link: that is what rmdir does."""
+    status = relocation.run_as_child(start)
+    if status == 0 and not os.environ.get("MEMO_STACK"):
+        destroy.remove_if_empty([root / ".run", root / ".secrets"])
+    return status
 
 
 def _start(root: Path, user: pwd.struct_passwd, arguments: list[str]) -> NoReturn:

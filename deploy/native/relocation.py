@@ -39,8 +39,20 @@ def mirror(root: Path, user: pwd.struct_passwd) -> Path:
 def run_and_carry_back(
     root: Path, copy: Path, start: Callable[[], None], verb: str
 ) -> int:
-    """Run `start` in a child, which becomes the command; then fetch what it made."""
+    """Run `start` in a child, then fetch what it made."""
     _carry(root, copy)
+    status = run_as_child(start)
+    if verb == "destroy" and not any((copy / ".run").glob("*")):
+        shutil.rmtree(copy)
+        shutil.rmtree(root / ".secrets", ignore_errors=True)
+    else:
+        _carry(copy, root)
+    return status
+
+
+def run_as_child(start: Callable[[], None]) -> int:
+    """Run `start` in a child, which becomes the command; returns its exit status."""
+    sys.stdout.flush()
     child = os.fork()
     if child == 0:
         try:
@@ -49,13 +61,7 @@ def run_and_carry_back(
             print(f"memo: {problem}\n  {problem.hint}", file=sys.stderr)
         finally:
             os._exit(1)
-    status = _wait(child)
-    if verb == "destroy" and not any((copy / ".run").glob("*")):
-        shutil.rmtree(copy)
-        shutil.rmtree(root / ".secrets", ignore_errors=True)
-    else:
-        _carry(copy, root)
-    return status
+    return _wait(child)
 
 
 def _wait(child: int) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from native import strays
+from native.problems import MISSING
 from native.relocation import copy_of
 
 from .checkout import Checkout
@@ -79,9 +80,30 @@ def test_the_gateway_listens_on_a_low_port(checkout: Checkout) -> None:
         assert int(effective, 16) == (1 << 10 if name == "gateway" else 0)
 
 
+def test_somebody_else_is_told_whose_checkout_it_is(checkout: Checkout) -> None:
+    if not checkout.path.stat().st_mode & 0o5:
+        pytest.skip("nobody else can even enter it")
+    assert checkout.run("init").returncode == 0
+    for words in (["up"], ["status"], ["logs"], ["destroy", "--yes"]):
+        done = subprocess.run(
+            checkout.command(*words),
+            env=checkout.env(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            user="nobody",
+            check=False,
+        )
+        assert done.returncode == MISSING
+        assert "run by the user" in done.stdout
+        assert len(done.stdout.splitlines()) == 3
+
+
 def test_destroy_takes_the_copy_along(checkout: Checkout) -> None:
     assert checkout.run("destroy", "--yes").returncode == 0
     assert not copy_of(checkout.path).exists()
+    for name in (".run", ".secrets"):
+        assert not (checkout.path / name).exists()
     assert checkout.family() == []
     assert not [
         found.pid
