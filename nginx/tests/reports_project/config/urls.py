@@ -1,0 +1,24 @@
+"""Routes of the third service."""
+
+from django.urls import path
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.urls import common
+from shared.views import JSONView
+
+
+class WhoView(JSONView):
+    """Who the access token names: no database is asked."""
+
+    def get(self, request: Request) -> Response:
+        user = request.user
+        return Response({"id": user.id, "sid": user.sid, "roles": user.roles})
+
+
+urlpatterns = [path("api/v1/reports/who", WhoView.as_view()), *common("api/v1/reports")]
+
+handler400 = "shared.problems.bad_request"
+handler403 = "shared.problems.permission_denied"
+handler404 = "shared.problems.page_not_found"
+handler500 = "shared.problems.server_error"
