@@ -1,13 +1,14 @@
 """System checks: what is wrong with a service's settings, by id, with a hint."""
 
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from shared import keys
+from shared import keys, keystate
 
 MINIMUM_KEY_LENGTH = 43  # characters of base64 for 256 bits
 FLOORS = {"jwt": (2, 15, 1), "rest_framework": (3, 18, 2), "django": (5, 2, 19)}
@@ -53,9 +54,7 @@ def check_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     try:
         public = keys.load_public_keys(Path(settings.JWT_PUBLIC_KEYS_DIR))
-        folder = getattr(settings, "JWT_PRIVATE_KEYS_DIR", None)
-        if folder is not None and keys.load_signing_key(folder).kid not in public:
-            raise keys.KeyFault("The public half of the signing key is missing.")
+        check_private_keys(getattr(settings, "JWT_PRIVATE_KEYS_DIR", None), public)
     except keys.KeyFault as exc:
         hint = "python -m shared.keys check FOLDER"
         return [Error(str(exc), hint=hint, id="memo.E003")]
@@ -69,6 +68,17 @@ def check_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def check_private_keys(folder: Path | None, public: Container[str]) -> None:
+    """Those of the one service that signs. Raises KeyFault."""
+    if folder is None:
+        return
+    if keys.load_signing_key(folder).kid not in public:
+        raise keys.KeyFault("The public half of the signing key is missing.")
+    for path in keystate.pem_files(folder).values():
+        if path.stat().st_mode & 0o077:
+            raise keys.KeyFault(f"{path} may be read by others: chmod 400.")
 
 
 @register(Tags.security)

@@ -113,6 +113,17 @@ def test_a_signing_key_without_its_public_half_is_an_error(pair, settings, tmp_p
     assert "public half" in message.msg
 
 
+@pytest.mark.parametrize("mode", [0o440, 0o404, 0o600])
+def test_a_private_key_that_others_may_read_is_an_error(pair, mode):
+    """OPS-01."""
+    (private,) = (pair / "private").glob("*.pem")
+    private.chmod(mode)
+
+    messages = check_keys(None)
+
+    assert ids(messages) == ([] if mode == 0o600 else ["memo.E003"])
+
+
 def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):
     kid = keys.generate(tmp_path, bits=2048)
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path / "public"
