@@ -1,13 +1,14 @@
 """System checks: what is wrong with a service's settings, by id, with a hint."""
 
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from shared import keys
+from shared import keys, keystate
 
 MINIMUM_KEY_LENGTH = 43  # characters of base64 for 256 bits
 FLOORS = {"jwt": (2, 15, 1), "rest_framework": (3, 18, 2), "django": (5, 2, 19)}
@@ -45,16 +46,19 @@ def check_api_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def check_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """The JWT keys: readable, large enough, halves that belong together."""
+    """The JWT keys of a folder: readable, of a good size, halves that belong together.
+
+    Stricter than what serves: a service starts with no bad key, and goes on with one.
+    """
+    if settings.JWT_JWKS_URL:
+        return []
     try:
         public = keys.load_public_keys(Path(settings.JWT_PUBLIC_KEYS_DIR))
-        folder = getattr(settings, "JWT_PRIVATE_KEYS_DIR", None)
-        if folder is not None and keys.load_signing_key(folder).kid not in public:
-            raise keys.KeyFault("The public half of the signing key is missing.")
+        check_private_keys(getattr(settings, "JWT_PRIVATE_KEYS_DIR", None), public)
     except keys.KeyFault as exc:
         hint = "python -m shared.keys check FOLDER"
         return [Error(str(exc), hint=hint, id="memo.E003")]
-    small = [k for k, key in public.items() if key.key_size < keys.RECOMMENDED_BITS]
+    small = [k for k, key in public.items() if key.key.key_size < keys.RECOMMENDED_BITS]
     if small:
         return [
             Warning(
@@ -64,6 +68,17 @@ def check_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def check_private_keys(folder: Path | None, public: Container[str]) -> None:
+    """Those of the one service that signs. Raises KeyFault."""
+    if folder is None:
+        return
+    if keys.load_signing_key(folder).kid not in public:
+        raise keys.KeyFault("The public half of the signing key is missing.")
+    for path in keystate.pem_files(folder).values():
+        if path.stat().st_mode & 0o077:
+            raise keys.KeyFault(f"{path} may be read by others: chmod 400.")
 
 
 @register(Tags.security)

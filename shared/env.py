@@ -74,8 +74,14 @@ class Env(environ.Env):
         return words
 
     def folder(self, var: str) -> Path:
-        """Path in `var`, relative to the project's folder."""
-        return (self.base_dir / self.str(var)).resolve()
+        """Path in `var`, relative to the project's folder.
+
+        Raises ImproperlyConfigured: an empty one is not the project's folder.
+        """
+        path = self.str(var)
+        if not path:
+            raise ImproperlyConfigured(f"{var} is empty.")
+        return (self.base_dir / path).resolve()
 
     def database(self) -> dict[str, Any]:
         """Django's DATABASES entry, its password kept out of the URL.

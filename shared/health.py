@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared import keys
+from shared import keyring
 from shared.schema import problems
 from shared.views import OpenView
 
@@ -37,7 +37,7 @@ class ReadyView(OpenView):
     def get(self, request: Request) -> Response:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        keys.verifying_keys()
+        keyring.verifying_keys().all()
         return Response(report(degraded=not redis_answers()))
 
 

@@ -1,18 +1,18 @@
 """RSA key pairs for RS256: files, thumbprints, JWK Set.
 
 A folder holds `private/<kid>.pem` (the Auth Service alone) and `public/<kid>.pem`.
-A pair is made by `python -m shared.keys generate FOLDER`; a management command could
-not do it, since settings need the keys.
+Its first pair is made by `python -m shared.keys generate FOLDER`: a management command
+could not do it, since settings need the keys. Later ones are the command `keys`'s.
 """
 
 import argparse
 import base64
 import hashlib
 import json
-import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -21,26 +21,53 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
     RSAPublicKey,
     generate_private_key,
 )
+from jwt import PyJWK
 
-ALGORITHM = "RS256"  # a constant, never read from a token (RFC 8725 section 3.1)
+from shared import keystate
+from shared.keystate import KeyFault as KeyFault
+
+ALGORITHM = "RS256"  # of every RSA key: one key, one algorithm (RFC 8725 section 3.1)
+ALGORITHMS = (ALGORITHM,)  # the closed set, never read from a token
 MINIMUM_BITS = 2048  # RFC 7518 section 3.3
 RECOMMENDED_BITS = 3072  # ASVS 5.0 11.2.3
+MAXIMUM_BITS = 4096  # beyond it a signature costs more than it is worth
+SIZES = f"a key has {MINIMUM_BITS} to {MAXIMUM_BITS}"
 
 
-class KeyFault(ValueError):
-    """A key is missing, unreadable, too small, or not the one its name says."""
+class KeyMissing(KeyFault):
+    """There is no such key, in a folder that could be read."""
 
 
 @dataclass(frozen=True)
 class SigningKey:
     kid: str
     key: RSAPrivateKey
+    algorithm: str = ALGORITHM
 
 
 def generate(folder: Path, bits: int = RECOMMENDED_BITS) -> str:
-    """Make a key pair under `folder` and return its kid. Raises KeyFault."""
-    if bits < MINIMUM_BITS:
-        raise KeyFault(f"{bits} bits are too few; {MINIMUM_BITS} is the least.")
+    """Make a key pair under `folder` and return its kid. Raises KeyFault.
+
+    The first pair of a folder is active at once; a later one is only staged.
+    """
+    public, private = folder / "public", folder / "private"
+    with keystate.locked(private):
+        state = keystate.load(private)
+        kid = add(public, private, state, bits)
+        if list(keystate.pem_files(private)) == [kid]:
+            state.activate(kid, datetime.now(UTC))
+            keystate.save(private, state)
+    return kid
+
+
+def add(public: Path, private: Path, state: keystate.State, bits: int) -> str:
+    """Make a pair that is published and not used yet; its kid. To be called locked.
+
+    Interrupted, it leaves nothing that signs: first comes the note, then the public
+    half (a verifier must know a key before anybody signs with it), then the private.
+    """
+    if not MINIMUM_BITS <= bits <= MAXIMUM_BITS:
+        raise KeyFault(f"{bits} bits: {SIZES}.")
     key = generate_private_key(public_exponent=65537, key_size=bits)
     kid = thumbprint(key.public_key())
     private_pem = key.private_bytes(
@@ -51,43 +78,56 @@ def generate(folder: Path, bits: int = RECOMMENDED_BITS) -> str:
     public_pem = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    # The public half first: a verifier must know a key before anybody signs with it.
-    write(folder / "public" / f"{kid}.pem", public_pem, mode=0o444)
-    write(folder / "private" / f"{kid}.pem", private_pem, mode=0o400)
+    state.keys[kid] = keystate.Times(staged_at=datetime.now(UTC))
+    keystate.save(private, state)
+    write(public / f"{kid}.pem", public_pem, mode=0o444)
+    write(private / f"{kid}.pem", private_pem, mode=0o400)
     return kid
 
 
 def write(path: Path, content: bytes, mode: int) -> None:
-    """Create `path` with `mode`, whatever the umask; it must not exist."""
+    """Create `path` with `mode`, in one step; it must not exist."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
+    if path.exists():
+        raise FileExistsError(path)
+    keystate.put(path, content, mode)
 
 
-def load_public_keys(folder: Path) -> dict[str, RSAPublicKey]:
-    """All public keys of a folder by kid. Raises KeyFault."""
-    keys = {}
-    for path in sorted(folder.glob("*.pem")):
-        try:
-            key = serialization.load_pem_public_key(path.read_bytes())
-        except (OSError, ValueError) as exc:
-            raise KeyFault(f"{path} cannot be read as a public key.") from exc
-        if not isinstance(key, RSAPublicKey):
-            raise KeyFault(f"{path} is not an RSA key.")
-        check(path, key)
-        keys[path.stem] = key
-    if not keys:
-        raise KeyFault(f"There is no public key in {folder}.")
-    return keys
+def load_public_keys(folder: Path) -> dict[str, PyJWK]:
+    """All public keys of a folder by kid, none of which may be bad. Raises KeyFault."""
+    paths = keystate.pem_files(folder)
+    if not paths:
+        raise KeyMissing(f"There is no public key in {folder}.")
+    return {kid: load_public_key(path) for kid, path in paths.items()}
+
+
+def load_public_key(path: Path) -> PyJWK:
+    """Raises KeyFault, whose cause is an OSError where the file cannot be read."""
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as exc:
+        raise KeyFault(f"{path} cannot be read as a public key.") from exc
+    if not isinstance(key, RSAPublicKey):
+        raise KeyFault(f"{path} is not an RSA key.")
+    check(path, key)
+    return verifying_key(key)
 
 
 def load_signing_key(folder: Path) -> SigningKey:
-    """The newest private key of a folder. Raises KeyFault."""
-    paths = sorted(folder.glob("*.pem"), key=lambda path: path.stat().st_mtime)
+    """The active private key of a folder. Raises KeyFault."""
+    paths = keystate.pem_files(folder)
     if not paths:
-        raise KeyFault(f"There is no private key in {folder}.")
-    path = paths[-1]
+        raise KeyMissing(f"There is no private key in {folder}.")
+    active = keystate.load(folder).active
+    if active is None:
+        raise KeyMissing(f"No key in {folder} is active: `keys activate KID --now`.")
+    if active not in paths:
+        raise KeyMissing(f"The active key {active} is not in {folder}.")
+    return load_private_key(paths[active])
+
+
+def load_private_key(path: Path) -> SigningKey:
+    """Raises KeyFault."""
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as exc:
@@ -95,15 +135,20 @@ def load_signing_key(folder: Path) -> SigningKey:
     if not isinstance(key, RSAPrivateKey):
         raise KeyFault(f"{path} is not an RSA key.")
     check(path, key.public_key())
-    return SigningKey(kid=path.stem, key=key)
+    return SigningKey(path.stem, key)
 
 
 def check(path: Path, key: RSAPublicKey) -> None:
     """A key's size, and that its file is named by its thumbprint."""
-    if key.key_size < MINIMUM_BITS:
-        raise KeyFault(f"{path} has {key.key_size} bits; {MINIMUM_BITS} is the least.")
+    if not MINIMUM_BITS <= key.key_size <= MAXIMUM_BITS:
+        raise KeyFault(f"{path} has {key.key_size} bits: {SIZES}.")
     if path.stem != thumbprint(key):
         raise KeyFault(f"{path} must be named {thumbprint(key)}.pem (RFC 7638).")
+
+
+def verifying_key(key: RSAPublicKey) -> PyJWK:
+    """The key as PyJWT takes it: bound to its algorithm, whatever a token says."""
+    return PyJWK(public_jwk(key))
 
 
 def thumbprint(key: RSAPublicKey) -> str:
@@ -118,14 +163,14 @@ def jwk(key: RSAPublicKey) -> dict[str, str]:
     return {"kty": "RSA", "n": b64uint(numbers.n), "e": b64uint(numbers.e)}
 
 
-def jwk_set(keys: dict[str, RSAPublicKey]) -> dict[str, list[dict[str, str]]]:
+def public_jwk(key: RSAPublicKey) -> dict[str, str]:
+    """The key as it is published (RFC 7517 section 4)."""
+    return {**jwk(key), "use": "sig", "alg": ALGORITHM, "kid": thumbprint(key)}
+
+
+def jwk_set(keys: Mapping[str, PyJWK]) -> dict[str, list[dict[str, str]]]:
     """The JWK Set (RFC 7517 section 5) of verifying keys."""
-    return {
-        "keys": [
-            {**jwk(key), "use": "sig", "alg": ALGORITHM, "kid": kid}
-            for kid, key in keys.items()
-        ]
-    }
+    return {"keys": [public_jwk(key.key) for key in keys.values()]}
 
 
 def b64uint(number: int) -> str:
@@ -135,25 +180,6 @@ def b64uint(number: int) -> str:
 
 def b64url(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
-@lru_cache
-def verifying_keys() -> dict[str, RSAPublicKey]:
-    """The public keys of this process, from JWT_PUBLIC_KEYS_DIR."""
-    from django.conf import settings
-
-    return load_public_keys(Path(settings.JWT_PUBLIC_KEYS_DIR))
-
-
-@lru_cache
-def signing_key() -> SigningKey:
-    """The private key of this process, from JWT_PRIVATE_KEYS_DIR (auth alone)."""
-    from django.conf import settings
-
-    folder = getattr(settings, "JWT_PRIVATE_KEYS_DIR", None)
-    if folder is None:
-        raise KeyFault("JWT_PRIVATE_KEYS_DIR is not set: this service signs nothing.")
-    return load_signing_key(Path(folder))
 
 
 def main() -> int:

@@ -73,13 +73,13 @@ class Reloading(Generic[T]):
             )
 
 
-def fingerprint(*paths: Path) -> list[tuple[str, int, int, int]]:
+def fingerprint(*paths: Path) -> list[tuple[str | int, ...]]:
     """Changes when a file of these is added, removed, replaced or written.
 
     By every file and not by the folder's time, whose clock is too coarse to show two
     changes that follow each other at once.
     """
-    found = []
+    found: list[tuple[str | int, ...]] = []
     for path in paths:
         names = [path, *sorted(path.iterdir())] if path.is_dir() else [path]
         for name in names:
@@ -87,5 +87,7 @@ def fingerprint(*paths: Path) -> list[tuple[str, int, int, int]]:
                 stat = os.stat(name)
             except FileNotFoundError:
                 continue
-            found.append((str(name), stat.st_mtime_ns, stat.st_size, stat.st_ino))
+            # st_ctime shows what `cp -p` hides, and that a file may now be read.
+            times = stat.st_mtime_ns, stat.st_ctime_ns
+            found.append((str(name), stat.st_size, stat.st_ino, *times))
     return found

@@ -145,7 +145,10 @@ SPECTACULAR_SETTINGS = {
 JWT_ISSUER = env.str("JWT_ISSUER")
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="memo")
 JWT_LEEWAY = env.number("JWT_LEEWAY", default=10)  # seconds between two clocks
-JWT_PUBLIC_KEYS_DIR = env.folder("JWT_PUBLIC_KEYS_DIR")
+# The verifying keys: the address of a JWK Set, or a folder. One of them is needed; of
+# both, the address counts. A service beside auth takes the folder, which needs nobody.
+JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
+JWT_PUBLIC_KEYS_DIR = None if JWT_JWKS_URL else env.folder("JWT_PUBLIC_KEYS_DIR")
 ACCESS_TOKEN_LIFETIME = env.number(
     "ACCESS_TOKEN_LIFETIME", default=300, least=1
 )  # seconds

@@ -66,15 +66,32 @@ def issuer_key() -> RSAPrivateKey:
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
+class KnownKeys:
+    """A source of keys that never change (`shared.keyring.KeySource`)."""
+
+    def __init__(self, *private: RSAPrivateKey) -> None:
+        from shared import keys
+
+        public = [each.public_key() for each in private]
+        self.known = {keys.thumbprint(key): keys.verifying_key(key) for key in public}
+
+    def find(self, kid: str) -> jwt.PyJWK | None:
+        return self.known.get(kid)
+
+    def all(self) -> dict[str, jwt.PyJWK]:
+        return self.known
+
+
 @pytest.fixture
 def trusted_kid(issuer_key: RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> str:
     """The kid of `issuer_key`, which now is the one key of the issuer."""
-    from shared import keys
+    from shared import keyring, keys
 
-    kid = keys.thumbprint(issuer_key.public_key())
-    monkeypatch.setattr(keys, "verifying_keys", lambda: {kid: issuer_key.public_key()})
+    trusted = KnownKeys(issuer_key)
+    (kid,) = trusted.all()
+    monkeypatch.setattr(keyring, "verifying_keys", lambda: trusted)
     signer = keys.SigningKey(kid, issuer_key)
-    monkeypatch.setattr(keys, "signing_key", lambda: signer)
+    monkeypatch.setattr(keyring, "signing_key", lambda: signer)
     return kid
 
 

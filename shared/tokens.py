@@ -9,7 +9,7 @@ from uuid import UUID
 import jwt
 from django.conf import settings
 
-from shared import keys
+from shared import keyring, keys
 from shared.exceptions import TokenExpired, TokenInvalid, TokenNotYetValid
 
 # Explicit typing (RFC 8725 section 3.11): header `typ` by claim `token_type`. That of
@@ -20,6 +20,7 @@ REQUIRED_CLAIMS = ["iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type"
 # The longest token we would look at, in characters. Ours have about 1200, and more with
 # many roles; the gateway takes headers of 8 KiB.
 MAX_LENGTH = 7 * 1024
+MAX_KID_LENGTH = 43  # of a thumbprint
 LAST_DATE = 253402300799  # the end of the year 9999, the last that datetime knows
 
 
@@ -28,19 +29,17 @@ def decode(token: str, token_type: str, *, verify_times: bool = True) -> dict[st
 
     Without `verify_times` an expired token will do, or one from a clock that runs
     ahead (a session is ended by any of its tokens). Raises TokenExpired,
-    TokenNotYetValid, or TokenInvalid for all else; KeyFault where there are no keys.
+    TokenNotYetValid, or TokenInvalid for all else; KeyFault or Unavailable where
+    there are no keys.
     """
-    # Not below: what we lack must not read as a fault of the token.
-    verifying_keys = keys.verifying_keys()
     if len(token) > MAX_LENGTH:
         raise TokenInvalid
+    key = find_key(token, token_type)
     try:
-        header = jwt.get_unverified_header(token)
-        check_header(header, token_type)
         claims: dict[str, Any] = jwt.decode(
             token,
-            verifying_keys[header["kid"]],
-            algorithms=[keys.ALGORITHM],
+            key,
+            algorithms=keys.ALGORITHMS,
             audience=settings.JWT_AUDIENCE,
             issuer=settings.JWT_ISSUER,
             leeway=settings.JWT_LEEWAY,
@@ -56,11 +55,30 @@ def decode(token: str, token_type: str, *, verify_times: bool = True) -> dict[st
     except jwt.ImmatureSignatureError as exc:
         raise TokenNotYetValid from exc
     # Whatever a signed but odd token makes the library trip over is the token's fault
-    # (exp beyond any clock, a list where a string belongs, a kid that is no string).
+    # (exp beyond any clock, a list where a string belongs).
     except (jwt.PyJWTError, ValueError, TypeError, LookupError, ArithmeticError) as exc:
         raise TokenInvalid from exc
     check_claims(claims, token_type)
     return claims
+
+
+def find_key(token: str, token_type: str) -> jwt.PyJWK:
+    """The key that the header names, bound to its algorithm. Raises TokenInvalid.
+
+    What the source of the keys raises passes: what we lack is no fault of the token.
+    """
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError, TypeError) as exc:
+        raise TokenInvalid from exc
+    check_header(header, token_type)
+    kid = header.get("kid")
+    if not isinstance(kid, str) or len(kid) > MAX_KID_LENGTH:
+        raise TokenInvalid
+    key = keyring.verifying_keys().find(kid)
+    if key is None:
+        raise TokenInvalid
+    return key
 
 
 def check_header(header: dict[str, Any], token_type: str) -> None:

@@ -29,7 +29,14 @@ REST_FRAMEWORK |= {
 
 # --- Tokens -------------------------------------------------------------------------
 
+# Where the keys are made: never from an address, which would be its own.
+JWT_JWKS_URL = ""
+JWT_PUBLIC_KEYS_DIR = env.folder("JWT_PUBLIC_KEYS_DIR")
 JWT_PRIVATE_KEYS_DIR = env.folder("JWT_PRIVATE_KEYS_DIR")
+
+# Seconds for which others may keep the published key set; a new key waits that long
+# before it signs.
+JWKS_MAX_AGE = env.number("JWKS_MAX_AGE", default=300, most=24 * 3600)
 
 # Seconds. A session ends REFRESH_TOKEN_LIFETIME after its last refresh, and
 # SESSION_ABSOLUTE_LIFETIME after its log-in, whatever comes first.

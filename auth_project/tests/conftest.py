@@ -14,9 +14,10 @@ from django.db.models import F
 from django.test import override_settings
 from rest_framework.test import APIClient
 
-from shared import sessions
+from shared import keyring, sessions
 from shared.clients import UsersClient
 from shared.exceptions import DependencyUnavailable, InvalidCredentials, UserNotFound
+from shared.keys import KeyFault
 from tests.factories import SessionFactory
 from tokens.models import Session
 from tokens.tokens import AccessToken, RefreshToken
@@ -30,6 +31,7 @@ def _configuration(settings: Any) -> None:
     """What the tests count with, whatever the environment says."""
     settings.COOKIE_SECURE = False
     settings.JWT_LEEWAY = 10
+    settings.JWKS_MAX_AGE = 300
     settings.ACCESS_TOKEN_LIFETIME = 300
     settings.REFRESH_TOKEN_LIFETIME = 30 * 24 * 3600
     settings.SESSION_ABSOLUTE_LIFETIME = 30 * 24 * 3600
@@ -181,6 +183,18 @@ def state_in_redis(session: Session) -> bytes | None:
 def forget(session: Session) -> None:
     """What a flush, a restart or an eviction does to one key."""
     sessions.connection().delete(sessions.key(session.id))
+
+
+@pytest.fixture
+def lose_signer(
+    trusted_kid: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    """From its call on there are keys to verify with, and none to sign with."""
+
+    def signing_key() -> None:
+        raise KeyFault
+
+    return lambda: monkeypatch.setattr(keyring, "signing_key", signing_key)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import pytest
 from rest_framework.test import APIClient
 
-from shared import keys
 from tests.conftest import database_away, outcome, redis_away
 
 LIVE, READY = "/api/v1/auth/health/live", "/api/v1/auth/health/ready"
@@ -42,15 +41,15 @@ def test_without_the_database_it_is_not_ready(trusted_kid):
 
 
 @pytest.mark.django_db
-def test_without_keys_it_is_not_ready(monkeypatch, tmp_path):
-    monkeypatch.setattr(keys, "verifying_keys", lambda: keys.load_public_keys(tmp_path))
+def test_without_keys_it_is_not_ready(settings, tmp_path):
+    settings.JWT_PUBLIC_KEYS_DIR = tmp_path
 
     assert outcome(get(READY)) == (503, "dependency_unavailable")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_live_depends_on_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr(keys, "verifying_keys", lambda: keys.load_public_keys(tmp_path))
+def test_live_depends_on_nothing(settings, tmp_path):
+    settings.JWT_PUBLIC_KEYS_DIR = tmp_path
     with redis_away(), database_away():
         answer = get(LIVE)
 

@@ -4,7 +4,8 @@ import jwt
 import pytest
 from rest_framework.test import APIClient
 
-from shared import keys
+from shared import keyring
+from shared.testing import KnownKeys
 from shared.tests.forgery import b64
 from tests.conftest import access_token, outcome
 
@@ -13,13 +14,16 @@ URL = "/.well-known/jwks.json"
 pytestmark = pytest.mark.django_db
 
 
+def get(**headers):
+    return APIClient().get(URL, headers=headers)
+
+
 def test_the_key_set_has_public_members_only(trusted_kid):
     """TOK-17."""
-    answer = APIClient().get(URL)
+    answer = get()
 
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/json"
-    assert answer["Cache-Control"] == "public, max-age=300"
     (member,) = answer.json()["keys"]
     assert set(member) == {"kty", "n", "e", "use", "alg", "kid"}
     assert (member["kty"], member["use"], member["alg"]) == ("RSA", "sig", "RS256")
@@ -27,7 +31,7 @@ def test_the_key_set_has_public_members_only(trusted_kid):
 
 
 def test_a_stranger_verifies_our_tokens_with_it(session, users, settings):
-    key_set = jwt.PyJWKSet.from_dict(APIClient().get(URL).json())
+    key_set = jwt.PyJWKSet.from_dict(get().json())
     token = access_token(session, users)
 
     claims = jwt.decode(
@@ -41,26 +45,73 @@ def test_a_stranger_verifies_our_tokens_with_it(session, users, settings):
     assert claims["sub"] == users.user["id"]
 
 
-def test_retired_keys_are_still_in_it(issuer_key, foreign_key, monkeypatch):
-    """TOK-18: they verify refresh tokens for as long as those live."""
-    both = [issuer_key.public_key(), foreign_key.public_key()]
-    named = {keys.thumbprint(key): key for key in both}
-    monkeypatch.setattr(keys, "verifying_keys", lambda: named)
+def test_all_keys_are_in_it_and_not_the_signing_one_alone(
+    issuer_key, foreign_key, monkeypatch
+):
+    """TOK-18: staged ones, for those who cache, and retired ones, whose refresh tokens
+    live on."""
+    both = KnownKeys(issuer_key, foreign_key)
+    monkeypatch.setattr(keyring, "verifying_keys", lambda: both)
 
-    published = APIClient().get(URL).json()["keys"]
+    published = get().json()["keys"]
 
-    assert {member["kid"] for member in published} == set(named)
+    assert {member["kid"] for member in published} == set(both.all())
 
 
-def test_without_keys_it_is_503(monkeypatch, tmp_path):
-    monkeypatch.setattr(keys, "verifying_keys", lambda: keys.load_public_keys(tmp_path))
+def test_without_keys_it_is_503_and_not_to_be_kept(settings, tmp_path):
+    settings.JWT_PUBLIC_KEYS_DIR = tmp_path
 
-    assert outcome(APIClient().get(URL)) == (503, "dependency_unavailable")
+    answer = get()
+
+    assert outcome(answer) == (503, "dependency_unavailable")
+    assert not {"Cache-Control", "ETag"} & set(answer.headers)
 
 
 def test_nothing_of_the_private_key_is_in_it(issuer_key, trusted_kid):
     private = issuer_key.private_numbers()
-    text = APIClient().get(URL).content.decode()
+    text = get().content.decode()
     for number in (private.d, private.p, private.q, private.dmp1, private.iqmp):
         octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
         assert b64(octets) not in text
+
+
+# --- Caches (RFC 9110, RFC 9111) ----------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [300, 60, 0])
+def test_it_may_be_kept_for_as_long_as_the_setting_says(trusted_kid, settings, seconds):
+    settings.JWKS_MAX_AGE = seconds
+
+    assert get()["Cache-Control"] == f"public, max-age={seconds}"
+
+
+def test_who_has_it_is_told_so(trusted_kid):
+    first = get()
+    assert first["ETag"].startswith('"')  # a strong one
+
+    again = get(**{"If-None-Match": first["ETag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+    for name in ("ETag", "Cache-Control"):
+        assert again[name] == first[name]
+    assert APIClient().head(URL)["ETag"] == first["ETag"]
+
+
+@pytest.mark.parametrize("tag", ['"x"', "x", ""])
+def test_who_has_another_one_gets_it(trusted_kid, tag):
+    answer = get(**{"If-None-Match": tag})
+
+    assert answer.status_code == 200
+    assert answer.json()["keys"]
+
+
+def test_a_new_key_is_a_new_tag(trusted_kid, issuer_key, foreign_key, monkeypatch):
+    old = get()["ETag"]
+    both = KnownKeys(issuer_key, foreign_key)
+    monkeypatch.setattr(keyring, "verifying_keys", lambda: both)
+
+    answer = get(**{"If-None-Match": old})
+
+    assert answer.status_code == 200
+    assert answer["ETag"] != old
+    assert get()["ETag"] == answer["ETag"]

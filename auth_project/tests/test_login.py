@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from shared import keys
+from shared import keyring
 from shared.exceptions import Overloaded
 from tests.conftest import (
     PASSWORD,
@@ -62,6 +62,14 @@ def test_a_user_is_named_in_these_ways(body):
     assert log_in(body).status_code == 200
 
 
+def test_without_a_key_to_sign_with_no_session_is_opened(lose_signer, users):
+    lose_signer()
+
+    assert outcome(log_in()) == (503, "dependency_unavailable")
+    assert not Session.objects.exists()
+    assert users.calls == 0
+
+
 def test_the_access_token_says_what_the_contract_names(users, trusted_kid, settings):
     """TOK-04, TOK-17."""
     before = int(time.time())
@@ -72,7 +80,7 @@ def test_the_access_token_says_what_the_contract_names(users, trusted_kid, setti
     assert header == {"alg": "RS256", "kid": trusted_kid, "typ": "at+jwt"}
     claims = jwt.decode(
         token,
-        keys.verifying_keys()[trusted_kid],
+        keyring.verifying_keys().find(trusted_kid),
         algorithms=["RS256"],
         audience="memo",
         issuer=settings.JWT_ISSUER,

@@ -3,12 +3,12 @@
 import time
 import uuid
 from datetime import timedelta
-from functools import partial
 
 import pytest
 
-from shared import keys, sessions
+from shared import keyring, sessions
 from shared.exceptions import TokenRevoked
+from shared.keyring import FolderKeys
 from tests.conftest import (
     access_token,
     age,
@@ -385,14 +385,22 @@ def test_missing_keys_are_our_trouble_and_the_cookie_stays(
 ):
     """Not a 401: it would log everybody out who came to this worker."""
     token = refresh_token(session)
-    monkeypatch.setattr(
-        keys, "verifying_keys", partial(keys.load_public_keys, tmp_path)
-    )
+    monkeypatch.setattr(keyring, "verifying_keys", lambda: FolderKeys(tmp_path))
 
     answer = act(token)
 
     assert outcome(answer) == (503, "dependency_unavailable")
     assert cookie_of(answer) is None
+
+
+def test_without_a_key_to_sign_with_nothing_is_rotated(session, lose_signer):
+    """Or the client, who got no answer, would come back with a superseded token."""
+    token, before = refresh_token(session), session.jti
+    lose_signer()
+
+    assert outcome(refresh(token)) == (503, "dependency_unavailable")
+    session.refresh_from_db()
+    assert (session.jti, session.rotated_at) == (before, None)
 
 
 def test_an_access_token_is_no_refresh_token(session, users):

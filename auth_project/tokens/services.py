@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from shared import sessions
+from shared import keyring, sessions
 from shared.authentication import TokenUser
 from shared.clients import users_client
 from shared.exceptions import (
@@ -59,6 +59,7 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
     Raises InvalidCredentials, DependencyUnavailable, Overloaded.
     """
     issued_at = int(time.time())
+    keyring.signing_key()  # or nothing is changed: there would be no answer to it
     try:
         user = users_client().verify(credentials)
     except InvalidCredentials:
@@ -88,6 +89,7 @@ def refresh(text: str, client: Client, arrived: float) -> Grant:
     """
     issued_at = int(time.time())
     token = RefreshToken.parse(text)
+    keyring.signing_key()  # or nothing is changed: there would be no answer to it
     user = users_client().get(UUID(token["sub"]))
     if user is None:
         end_session(token["sid"], "user_gone")

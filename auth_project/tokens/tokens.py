@@ -14,7 +14,7 @@ from django.conf import settings
 from rest_framework_simplejwt import tokens as simplejwt
 from rest_framework_simplejwt.backends import TokenBackend
 
-from shared import keys, sessions
+from shared import keyring, keys, sessions
 from shared.exceptions import TokenRevoked
 from shared.tokens import TYPES, decode
 from tokens.models import Session
@@ -30,7 +30,7 @@ class Backend(TokenBackend):
         self.verify_times = verify_times
 
     def encode(self, payload: dict[str, Any]) -> str:
-        signer = keys.signing_key()
+        signer = keyring.signing_key()
         # Ours last: no caller's claim can stand in their place.
         claims = {
             **payload,
@@ -39,7 +39,9 @@ class Backend(TokenBackend):
             "token_type": self.token_type,
         }
         headers = {"kid": signer.kid, "typ": TYPES[self.token_type]}
-        return jwt.encode(claims, signer.key, algorithm=keys.ALGORITHM, headers=headers)
+        return jwt.encode(
+            claims, signer.key, algorithm=signer.algorithm, headers=headers
+        )
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
         # `verify=False` would mean "trust anything": there is no such thing here.

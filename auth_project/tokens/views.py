@@ -6,7 +6,6 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared import keys
 from shared.addresses import client_address, user_agent
 from shared.exceptions import TokenError, TokenNotYetValid
 from shared.fields import CredentialsSerializer
@@ -192,16 +191,3 @@ class RevokeSessionsView(InternalView):
             data["user_id"], data["epoch"], data["reason"], data.get("keep_sid")
         )
         return Response({"revoked": revoked})
-
-
-class JWKSetView(OpenView):
-    """The public keys that verify our tokens (RFC 7517)."""
-
-    @extend_schema(
-        operation_id="auth_jwks",
-        responses={200: s.JWKSetSerializer, **problems()},
-        auth=[],
-    )
-    def get(self, request: Request) -> Response:
-        key_set = keys.jwk_set(keys.verifying_keys())
-        return Response(key_set, headers={"Cache-Control": "public, max-age=300"})

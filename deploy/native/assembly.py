@@ -91,7 +91,7 @@ class Stack:
 
 
 def fingerprint(layout: Layout, services: Sequence[Service]) -> str:
-    """Changes when anything changes that running processes have read: code,
+    """Changes when anything changes that running processes have read once: code,
     settings, secrets, requirements. By it, `up` knows whether to start anew."""
     digest = hashlib.sha256()
     for path in sorted(_inputs(layout, services)):
@@ -114,4 +114,7 @@ def _inputs(layout: Layout, services: Sequence[Service]) -> Iterator[Path]:
     for service in services:
         yield service.env_file(layout)
         yield service.migrate_env_file(layout)
-    yield from (path for path in layout.secrets.rglob("*") if path.is_file())
+    for path in layout.secrets.rglob("*"):
+        # Key pairs are read again while the services run.
+        if path.is_file() and layout.keys not in path.parents:
+            yield path

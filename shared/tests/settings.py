@@ -53,6 +53,7 @@ DOCS_ENABLED = False
 JWT_ISSUER = "https://memo.example"
 JWT_AUDIENCE = "memo"
 JWT_LEEWAY = 10
+JWT_JWKS_URL = ""
 JWT_PUBLIC_KEYS_DIR = ROOT / "no-keys"  # tests bring their own
 JWT_PRIVATE_KEYS_DIR = ROOT / "no-keys"
 INTERNAL_API_KEYS = [("auth", "auth-key-" * 6), ("reports", "reports-key-" * 4)]

@@ -78,6 +78,23 @@ def test_missing_public_keys_are_an_error(settings, tmp_path):
     assert ids(check_keys(None)) == ["memo.E003"]
 
 
+def test_a_service_with_the_address_of_a_key_set_needs_no_folder(settings):
+    settings.JWT_JWKS_URL = "https://memo.example/.well-known/jwks.json"
+    settings.JWT_PUBLIC_KEYS_DIR = None
+
+    assert ids(check_keys(None)) == []
+
+
+def test_a_start_is_refused_with_a_key_that_would_be_left_out(pair):
+    """What runs goes on without a bad file; what starts says that there is one."""
+    (pair / "public" / "bad.pem").write_text("x")
+
+    (message,) = check_keys(None)
+
+    assert message.id == "memo.E003"
+    assert "bad.pem" in message.msg
+
+
 def test_a_private_key_is_the_issuers_alone(pair, settings):
     """A resource service has no setting for one, and needs none."""
     del settings.JWT_PRIVATE_KEYS_DIR
@@ -94,6 +111,17 @@ def test_a_signing_key_without_its_public_half_is_an_error(pair, settings, tmp_p
 
     assert message.id == "memo.E003"
     assert "public half" in message.msg
+
+
+@pytest.mark.parametrize("mode", [0o440, 0o404, 0o600])
+def test_a_private_key_that_others_may_read_is_an_error(pair, mode):
+    """OPS-01."""
+    (private,) = (pair / "private").glob("*.pem")
+    private.chmod(mode)
+
+    messages = check_keys(None)
+
+    assert ids(messages) == ([] if mode == 0o600 else ["memo.E003"])
 
 
 def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):

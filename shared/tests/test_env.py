@@ -74,6 +74,9 @@ def test_every_kind_of_value_may_be_in_a_file(env, environ, tmp_path):
 def test_a_folder_is_relative_to_the_project(env, environ, tmp_path):
     environ["KEYS"] = "../keys/public"
     assert env.folder("KEYS") == tmp_path.parent / "keys" / "public"
+    environ["KEYS"] = ""
+    with pytest.raises(ImproperlyConfigured, match="KEYS is empty"):
+        env.folder("KEYS")
 
     environ["KEYS"] = "/somewhere"
     assert str(env.folder("KEYS")) == "/somewhere"

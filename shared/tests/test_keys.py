@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
     generate_private_key,
 )
 
-from shared import keys
+from shared import keys, keystate
 
 # RFC 7638 section 3.1: the example key and its thumbprint.
 RFC_7638_N = (
@@ -73,21 +73,33 @@ def test_generate_makes_a_pair_that_belongs_together(folder):
     public = keys.load_public_keys(folder / "public")
 
     assert list(public) == [signer.kid]
-    assert public[signer.kid] == signer.key.public_key()
-    assert signer.kid == keys.thumbprint(public[signer.kid])
+    assert public[signer.kid].key == signer.key.public_key()
+    assert signer.kid == keys.thumbprint(public[signer.kid].key)
+
+
+def test_a_key_knows_its_name_and_its_algorithm(folder):
+    """RFC 8725 section 3.1."""
+    signer = keys.load_signing_key(folder / "private")
+    (public,) = keys.load_public_keys(folder / "public").values()
+
+    assert (public.key_id, public.algorithm_name) == (signer.kid, "RS256")
+    assert signer.algorithm == "RS256"
+    assert keys.ALGORITHMS == ("RS256",)
 
 
 def test_nobody_else_may_read_the_private_key(folder):
     """TOK-16."""
-    (private,) = (folder / "private").iterdir()
+    (private,) = (folder / "private").glob("*.pem")
     (public,) = (folder / "public").iterdir()
 
     assert (mode(private), mode(public)) == (0o400, 0o444)
     assert (mode(private.parent), mode(public.parent)) == (0o700, 0o700)
+    assert mode(folder / "private" / "keyring.json") == 0o600
+    assert len(list(private.parent.iterdir())) == 2  # and no draft of one
 
 
 def test_a_key_file_is_never_overwritten(folder):
-    (private,) = (folder / "private").iterdir()
+    (private,) = (folder / "private").glob("*.pem")
 
     with pytest.raises(FileExistsError):
         keys.write(private, b"x", 0o400)
@@ -96,26 +108,53 @@ def test_a_key_file_is_never_overwritten(folder):
 def test_the_default_size_is_the_recommended_one(tmp_path):
     kid = keys.generate(tmp_path)
 
-    assert keys.load_public_keys(tmp_path / "public")[kid].key_size == 3072
+    assert keys.load_public_keys(tmp_path / "public")[kid].key.key_size == 3072
 
 
-def test_all_public_keys_verify_and_the_newest_private_one_signs(tmp_path):
-    """TOK-18: a retired key goes on verifying."""
-    import os
+def test_a_second_key_is_staged_and_signs_nothing_yet(tmp_path):
+    """TOK-18."""
+    first = keys.generate(tmp_path, bits=2048)
+    second = keys.generate(tmp_path, bits=2048)
 
-    old = keys.generate(tmp_path, bits=2048)
-    new = keys.generate(tmp_path, bits=2048)
-    os.utime(tmp_path / "private" / f"{old}.pem", (1, 1))
+    assert keys.load_signing_key(tmp_path / "private").kid == first
+    assert set(keys.load_public_keys(tmp_path / "public")) == {first, second}
+    state = keystate.load(tmp_path / "private")
+    assert state.keys[first].activated_at is not None
+    assert state.keys[second].staged_at is not None
+    assert state.keys[second].activated_at is None
 
-    assert keys.load_signing_key(tmp_path / "private").kid == new
-    assert set(keys.load_public_keys(tmp_path / "public")) == {old, new}
+
+def test_where_nothing_was_written_the_only_key_signs(tmp_path):
+    """As in installations that are older than the file."""
+    kid = keys.generate(tmp_path, bits=2048)
+    (tmp_path / "private" / "keyring.json").unlink()
+
+    assert keys.load_signing_key(tmp_path / "private").kid == kid
+
+
+def test_of_several_none_is_guessed(tmp_path):
+    for _ in range(2):
+        keys.generate(tmp_path, bits=2048)
+    (tmp_path / "private" / "keyring.json").unlink()
+
+    with pytest.raises(keys.KeyFault, match="`keys activate KID --now`"):
+        keys.load_signing_key(tmp_path / "private")
+
+
+def test_a_key_that_is_active_and_not_there_is_a_fault(tmp_path):
+    kid = keys.generate(tmp_path, bits=2048)
+    keys.generate(tmp_path, bits=2048)
+    (tmp_path / "private" / f"{kid}.pem").unlink()
+
+    with pytest.raises(keys.KeyFault, match=f"active key {kid} is not"):
+        keys.load_signing_key(tmp_path / "private")
 
 
 def test_a_folder_without_keys_is_a_fault(tmp_path):
     for load in (keys.load_public_keys, keys.load_signing_key):
         with pytest.raises(keys.KeyFault, match="There is no"):
             load(tmp_path)
-        with pytest.raises(keys.KeyFault, match="There is no"):
+        with pytest.raises(keys.KeyFault, match="cannot be read"):
             load(tmp_path / "nowhere")
 
 
@@ -151,12 +190,34 @@ def test_another_kind_of_key_is_a_fault(tmp_path):
         keys.load_signing_key(tmp_path / "private")
 
 
-def test_a_small_key_is_a_fault(tmp_path):
-    small = generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
-    save_public(tmp_path, small.public_key())
+def public_key_of(bits):
+    """A public key of this size. Nobody has its other half; nobody needs it."""
+    return RSAPublicNumbers(65537, (1 << (bits - 1)) | 1).public_key()
 
-    with pytest.raises(keys.KeyFault, match="1024 bits; 2048 is the least"):
+
+@pytest.mark.parametrize("bits", [1024, 2047, 4097, 8192])
+def test_a_key_of_a_wrong_size_is_a_fault(tmp_path, bits):
+    """TOK-16."""
+    save_public(tmp_path, public_key_of(bits))
+
+    with pytest.raises(keys.KeyFault, match=f"{bits} bits: a key has 2048 to 4096"):
         keys.load_public_keys(tmp_path)
+
+
+def test_a_private_key_of_a_wrong_size_is_a_fault(tmp_path):
+    small = generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
+    save_private(tmp_path, small)
+
+    with pytest.raises(keys.KeyFault, match="1024 bits"):
+        keys.load_signing_key(tmp_path)
+
+
+@pytest.mark.parametrize("bits", [2048, 3072, 4096])
+def test_keys_of_these_sizes_are_taken(tmp_path, bits):
+    key = public_key_of(bits)
+    save_public(tmp_path, key)
+
+    assert list(keys.load_public_keys(tmp_path)) == [keys.thumbprint(key)]
 
 
 @pytest.mark.parametrize("kind", ["public", "private"])
@@ -232,7 +293,7 @@ def test_the_command_makes_a_pair_and_checks_it(tmp_path):
 
 
 def test_the_check_says_what_is_wrong_in_one_line(tmp_path, foreign_key):
-    nothing = run("check", tmp_path)
+    nowhere = run("check", tmp_path)
     keys.generate(tmp_path, bits=2048)
     (tmp_path / "public").chmod(0o700)
     for path in (tmp_path / "public").iterdir():
@@ -240,17 +301,17 @@ def test_the_check_says_what_is_wrong_in_one_line(tmp_path, foreign_key):
     save_public(tmp_path / "public", foreign_key.public_key())
     half = run("check", tmp_path)
 
-    for failed in (nothing, half):
+    for failed in (nowhere, half):
         assert failed.returncode == 1
         assert failed.stdout == ""
         assert len(failed.stderr.splitlines()) == 1
     assert "public half" in half.stderr
 
 
-@pytest.mark.parametrize("bits", ["1024", "0", "-1"])
+@pytest.mark.parametrize("bits", ["2047", "4097", "0", "-1"])
 def test_the_command_makes_no_key_it_would_refuse(tmp_path, bits):
     made = run("generate", tmp_path, "--bits", bits)
 
     assert made.returncode == 1
-    assert "2048 is the least" in made.stderr
+    assert "2048 to 4096" in made.stderr
     assert not list(tmp_path.rglob("*.pem"))

@@ -4,12 +4,15 @@ import socket
 import time
 import uuid
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared import keys, sessions, tokens
-from shared.exceptions import TokenExpired, TokenInvalid
+from shared import keyring, keys, sessions, tokens
+from shared.exceptions import DependencyUnavailable, TokenExpired, TokenInvalid
+from shared.keyring import FolderKeys
+from shared.testing import KnownKeys
 from shared.tests import forgery
 from shared.tests.conftest import assert_problem
 
@@ -402,8 +405,62 @@ def test_the_signature_is_checked_before_the_times(header, claims, foreign_key):
     assert not isinstance(caught.value, TokenExpired)
 
 
+# --- Where the keys come from -------------------------------------------------------
+
+
 def test_missing_keys_are_not_the_tokens_fault(me, make_token, monkeypatch, tmp_path):
     token = make_token()
-    monkeypatch.setattr(keys, "verifying_keys", lambda: keys.load_public_keys(tmp_path))
+    monkeypatch.setattr(keyring, "verifying_keys", lambda: FolderKeys(tmp_path))
 
     assert_problem(me(f"Bearer {token}"), 503, "dependency_unavailable")
+
+
+def test_what_the_source_of_the_keys_raises_passes(make_token, monkeypatch):
+    """A key set that cannot be fetched must log nobody out."""
+
+    class Away(KnownKeys):
+        def find(self, kid):
+            raise DependencyUnavailable
+
+    token = make_token(session=None)
+    monkeypatch.setattr(keyring, "verifying_keys", Away)
+
+    with pytest.raises(DependencyUnavailable):
+        tokens.decode(token, "access")
+
+
+def test_no_source_is_asked_for_a_name_that_cannot_be_one(
+    header, claims, issuer_key, monkeypatch
+):
+    asked = []
+    trusted = keyring.verifying_keys()
+    monkeypatch.setattr(trusted, "find", asked.append)
+    for kid in (None, 5, [header["kid"]], "k" * 44, ...):
+        odd = header | {"kid": kid}
+        if kid is ...:
+            del odd["kid"]
+        with pytest.raises(TokenInvalid):
+            tokens.decode(forgery.rs256(odd, claims, issuer_key), "access")
+
+    assert asked == []
+
+
+def test_a_key_verifies_with_its_own_algorithm_alone(
+    header, claims, issuer_key, monkeypatch
+):
+    """RFC 8725 section 3.1: though both are allowed, and the token names the other."""
+    monkeypatch.setattr(keys, "ALGORITHMS", ("RS256", "RS384"))
+    named = tokens.find_key(forgery.rs256(header, claims, issuer_key), "access")
+    assert (named.algorithm_name, named.key_id) == ("RS256", header["kid"])
+    other = jwt.encode(claims, issuer_key, "RS384", headers=header | {"alg": "RS384"})
+
+    with pytest.raises(TokenInvalid):
+        tokens.decode(other, "access")
+
+
+def test_the_closed_set_holds_whatever_a_key_says(make_token, monkeypatch):
+    token = make_token(session=None)
+    monkeypatch.setattr(keys, "ALGORITHMS", ("PS256",))
+
+    with pytest.raises(TokenInvalid):
+        tokens.decode(token, "access")

@@ -37,6 +37,21 @@ def test_a_weak_setting_stops_the_start_by_name(name: str, value: str) -> None:
     assert f"ImproperlyConfigured: {name} is {value}" in result.stderr
 
 
+def test_without_verifying_keys_it_does_not_start() -> None:
+    """Neither a folder nor the address of a key set."""
+    result = manage("check", JWT_PUBLIC_KEYS_DIR="", JWT_JWKS_URL="")
+    assert result.returncode != 0
+    assert "ImproperlyConfigured: JWT_PUBLIC_KEYS_DIR is empty." in result.stderr
+
+
+def test_the_address_of_a_key_set_will_do_and_counts_more_than_a_folder() -> None:
+    url = "https://memo.example/.well-known/jwks.json"
+    show = "from django.conf import settings as s; print(s.JWT_PUBLIC_KEYS_DIR)"
+    result = manage("shell", "--no-imports", "-c", show, JWT_JWKS_URL=url)
+    assert result.stdout.strip() == "None", result.stderr
+    assert manage("check", JWT_JWKS_URL=url, JWT_PUBLIC_KEYS_DIR="").returncode == 0
+
+
 def test_the_checks_of_a_deployment_are_clean() -> None:
     env = {"COOKIE_SECURE": "true", "DEBUG": "false", "ENVIRONMENT": "production"}
     env |= {"JWT_ISSUER": "https://memo.example", "ALLOWED_HOSTS": "memo.example"}

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from native import addresses, configure, ports, provisioning, redis, secretfiles
+from native import (
+    addresses,
+    assembly,
+    configure,
+    ports,
+    provisioning,
+    redis,
+    secretfiles,
+)
 from native.envfiles import read
 from native.layout import LONGEST_SOCKET_FOLDER, Layout, of
 from native.problems import PORT_IN_USE, Problem
@@ -18,6 +26,24 @@ PLAIN = re.compile(r"[A-Za-z0-9_./:@=,+\[\]-]*")
 def write(layout: Layout, services: Sequence[Service]) -> None:
     chosen = addresses.choose(layout, services)
     provisioning.write_settings(layout, services, chosen)
+
+
+def test_new_keys_need_no_start_and_new_secrets_do(
+    layout: Layout, services: list[Service]
+) -> None:
+    write(layout, services)
+    for name in ("requirements/runtime.txt", "gunicorn.conf.py"):
+        (layout.root / name).parent.mkdir(exist_ok=True)
+        (layout.root / name).touch()
+    (layout.keys / "private").mkdir(parents=True)
+    before = assembly.fingerprint(layout, services)
+
+    (layout.keys / "private" / "keyring.json").write_text("{}")
+    (layout.keys / "private" / "x.pem").write_text("x")
+    assert assembly.fingerprint(layout, services) == before
+
+    (layout.secrets / "auth_secret_key").write_text("another")
+    assert assembly.fingerprint(layout, services) != before
 
 
 def test_ports_are_chosen_once(layout: Layout, services: list[Service]) -> None:

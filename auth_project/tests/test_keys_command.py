@@ -1,0 +1,166 @@
+"""`manage.py keys`: what an operator types and reads."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from shared import keys, keystate
+from tokens import ceremony, key_folders
+
+BITS = 2048
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, settings, monkeypatch):
+    settings.JWT_PUBLIC_KEYS_DIR = tmp_path / "public"
+    settings.JWT_PRIVATE_KEYS_DIR = tmp_path / "private"
+    settings.JWKS_MAX_AGE = 300
+    monkeypatch.setattr(keys, "RECOMMENDED_BITS", BITS)
+    monkeypatch.setattr(ceremony.time, "sleep", lambda seconds: None)
+    return tmp_path
+
+
+@pytest.fixture
+def first(folder):
+    return keys.generate(folder, BITS)
+
+
+@pytest.fixture
+def run(capsys):
+    """The lines that the command prints, its words as they are typed."""
+
+    def call(*words):
+        call_command("keys", *words)
+        return capsys.readouterr().out.splitlines()
+
+    return call
+
+
+def test_the_whole_ceremony(run, first, folder, settings):
+    (line,) = run("stage", "--bits", str(BITS))
+    second = line.split()[0]
+    assert "is published. Activate it from" in line
+    with pytest.raises(CommandError, match="may not know"):
+        run("activate", second)
+
+    assert run("activate", second[:6], "--now") == [f"{second} signs from now on."]
+    assert [line.split()[:2] for line in run("list")] == [
+        [first, "superseded"],
+        [second, "active"],
+    ]
+    (line,) = run("retire", first)
+    assert line.startswith(f"{first} can sign no more. It verifies until")
+    assert run("prune") == ["Removed 0 keys."]
+    gone, successor, hint = run("revoke", second)
+    assert gone == f"{second} is gone: what it signed is refused."
+    assert successor.endswith("signs from now on.")
+    assert "revokesessions --all" in hint
+    assert successor.split()[0] == keys.load_signing_key(folder / "private").kid
+
+
+def test_every_stage_is_listed_with_what_comes_next(run, first, folder):
+    for text in ("superseded", "retired", "active"):
+        kid = ceremony.stage(BITS)[0]
+        if text != "active":
+            ceremony.activate(kid, at_once=True)
+    (retired, _), (superseded, _), *_ = stages_of("superseded").items()
+    ceremony.retire(retired)
+    state = keystate.load(folder / "private")
+    state.keys["u" * 43] = keystate.Times(staged_at=state.keys[first].staged_at)
+    keystate.save(folder / "private", state)
+
+    text = "\n".join(run("list"))
+
+    assert f"{superseded}  superseded  may be retired" in text
+    for words in (
+        "  active      since 20",
+        "  staged      may be activated from 20",
+        "  retired     verifies until 20",
+        "  unfinished  goes with the next act",
+    ):
+        assert words in text
+    assert len(text.splitlines()) == 5
+
+
+def stages_of(stage):
+    folders = key_folders.read()
+    return {k: t for k, t in folders.state.keys.items() if folders.stage(k) == stage}
+
+
+@pytest.mark.parametrize(
+    "kid", ["-" + "a" * 42, "--" + "b" * 41, "-v3456789", "-n0w00"]
+)
+@pytest.mark.parametrize("option", [[], ["--now"]])
+def test_a_kid_may_begin_with_a_hyphen(run, kid, option, monkeypatch):
+    seen = []
+    monkeypatch.setattr(ceremony, "activate", lambda *words: seen.append(words) or kid)
+    for words in ([kid, *option], [*option, kid], [*option, "--", kid]):
+        run("activate", *words)
+
+    assert seen == [(kid, bool(option))] * 3
+
+
+def test_so_it_is_at_the_shell(first):
+    """Django looks at the words, too, before the command does."""
+    project = Path(ceremony.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "manage.py", "keys", "revoke", "-settings"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "CommandError: No key begins with -settings."
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("rotate",),
+        ("activate",),
+        ("activate", "abcdefg"),
+        ("activate", "abcde"),
+        ("activate", "--sooner"),
+        ("retire",),
+        ("revoke",),
+        ("revoke", "abcdef", "ghijkl"),
+        ("stage", "--bits", "2047"),
+        ("stage", "--bits", "many"),
+        ("list", "abcdefg"),
+    ],
+)
+def test_bad_input_changes_nothing(run, first, folder, words):
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    with pytest.raises(CommandError):
+        run(*words)
+
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_a_disk_that_refuses_is_told_in_one_line(run, first, monkeypatch):
+    """As in a container, where the folders are mounted read-only."""
+
+    def refuse(*arguments):
+        raise OSError(30, "Read-only file system", "/run/keys/private")
+
+    monkeypatch.setattr(keystate, "put", refuse)
+
+    with pytest.raises(CommandError, match="/run/keys/private: Read-only file system"):
+        run("stage")
+
+
+def test_it_runs_where_no_key_signs(run, first, folder):
+    """It is what mends that; checks of the system would stop it."""
+    keys.generate(folder, BITS)
+    (folder / "private" / "keyring.json").unlink()
+
+    assert run("activate", first, "--now") == [f"{first} signs from now on."]
