@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import application, gateway, postgres, redis
+from . import application, gateway, postgres, redis, secretfiles
 from .addresses import Addresses
 from .engine_kinds import NGINX, POSTGRES, REDIS
 from .engines import Engine
@@ -91,8 +91,9 @@ class Stack:
 
 
 def fingerprint(layout: Layout, services: Sequence[Service]) -> str:
-    """Changes when anything changes that running processes have read: code,
-    settings, secrets, requirements. By it, `up` knows whether to start anew."""
+    """Changes when anything changes that running processes have read and do not read
+    again: code, settings, secrets, requirements. By it, `up` knows whether to start
+    anew."""
     digest = hashlib.sha256()
     for path in sorted(_inputs(layout, services)):
         found = path.stat()
@@ -114,4 +115,6 @@ def _inputs(layout: Layout, services: Sequence[Service]) -> Iterator[Path]:
     for service in services:
         yield service.env_file(layout)
         yield service.migrate_env_file(layout)
-    yield from (path for path in layout.secrets.rglob("*") if path.is_file())
+    for path in layout.secrets.rglob("*"):
+        if path.is_file() and not secretfiles.is_live(path.name):
+            yield path
