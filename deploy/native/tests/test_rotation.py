@@ -1,6 +1,7 @@
 """Rotation of API keys: what is written when, and that nobody is ever locked out."""
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from native import (
     assembly,
     control,
     directions,
+    files,
     health,
     provisioning,
     rotation,
@@ -41,7 +43,7 @@ def both(layout: Layout, services: list[Service]) -> list[Direction]:
 def events(monkeypatch: pytest.MonkeyPatch) -> list[str | float]:
     """What happens, in order: files that are written, and seconds of waiting."""
     happened: list[str | float] = []
-    write = secretfiles.write_private
+    write = files.write_private
 
     def note(path: Path, text: str) -> None:
         write(path, text)
@@ -49,7 +51,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[str | float]:
 
     monkeypatch.setattr(secretfiles, "write_private", note)
     monkeypatch.setattr(directions, "write_private", note)
-    monkeypatch.setattr(rotation.time, "sleep", happened.append)
+    monkeypatch.setattr(time, "sleep", happened.append)
     return happened
 
 
@@ -110,7 +112,7 @@ def test_killed_anywhere_it_works_and_can_be_run_again(
     survived: int,
 ) -> None:
     """Between any two of its six writes, and in the wait before one."""
-    before, write = keys(both), secretfiles.write_private
+    before, write = keys(both), directions.__dict__["write_private"]
 
     def die(path: Path, text: str) -> None:
         if len([event for event in events if isinstance(event, str)]) == survived:
