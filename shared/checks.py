@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from shared import keys, keystate
+from shared.apikeys import MINIMUM_KEY_LENGTH
 
-MINIMUM_KEY_LENGTH = 43  # characters of base64 for 256 bits
 FLOORS = {"jwt": (2, 15, 1), "rest_framework": (3, 18, 2), "django": (5, 2, 19)}
 
 

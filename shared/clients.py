@@ -8,7 +8,8 @@ A remote failure is never passed on to a user as a 401.
 """
 
 import threading
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from rest_framework.exceptions import APIException
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
+from shared import apikeys
 from shared.breaker import Bulkhead
 from shared.exceptions import (
     DependencyUnavailable,
@@ -64,10 +66,14 @@ class ServiceRefused(Exception):
         self.code = code
 
 
+# A key, or what says which one it is now: keys are rotated while services run.
+Key = str | Callable[[], str]
+
+
 class ServiceClient:
     """Base of the clients: one pooled `requests` session per thread."""
 
-    def __init__(self, url: str, api_key: str) -> None:
+    def __init__(self, url: str, api_key: Key) -> None:
         self.url = url.rstrip("/")
         self.api_key = api_key
         self.local = threading.local()
@@ -82,7 +88,7 @@ class ServiceClient:
                 method,
                 self.url + path,
                 json=body,
-                headers={"X-Request-ID": request_id.get()},
+                headers=self.headers(),
                 timeout=TIMEOUT,
                 # `requests` would send our key to wherever a redirect points.
                 allow_redirects=False,
@@ -98,6 +104,10 @@ class ServiceClient:
         ):
             return answer
         raise self.refusal(path, response.status_code, answer)
+
+    def headers(self) -> dict[str, str]:
+        key = self.api_key if isinstance(self.api_key, str) else self.api_key()
+        return {"X-Internal-Api-Key": key, "X-Request-ID": request_id.get()}
 
     def refusal(self, path: str, status: int, problem: Any) -> Exception:
         """What an answer other than 2xx means for our caller."""
@@ -124,7 +134,6 @@ class ServiceClient:
             session = requests.Session()
             session.trust_env = False  # no proxy, no .netrc
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.headers["X-Internal-Api-Key"] = self.api_key
             session.headers["Accept"] = "application/json"
             adapter = HTTPAdapter(
                 pool_connections=1, pool_maxsize=1, max_retries=RETRIES
@@ -140,7 +149,7 @@ class UsersClient(ServiceClient):
     """The User Service. Concurrent calls are bounded below the threads of a worker, so
     that one which is slow cannot keep token verification and logout waiting."""
 
-    def __init__(self, url: str, api_key: str, threads: int = 8) -> None:
+    def __init__(self, url: str, api_key: Key, threads: int = 8) -> None:
         super().__init__(url, api_key)
         # One thread is always left; log-ins cannot take what refreshes need.
         self.calls = Bulkhead(max(threads - 1, 1))
@@ -230,12 +239,12 @@ class AuthClient(ServiceClient):
 @lru_cache
 def auth_client() -> AuthClient:
     """This process's client of the Auth Service."""
-    return AuthClient(settings.AUTH_SERVICE_URL, settings.AUTH_SERVICE_API_KEY)
+    key = partial(apikeys.presented, "AUTH_SERVICE_API_KEY")
+    return AuthClient(settings.AUTH_SERVICE_URL, key)
 
 
 @lru_cache
 def users_client() -> UsersClient:
     """This process's client of the User Service."""
-    return UsersClient(
-        settings.USERS_SERVICE_URL, settings.USERS_SERVICE_API_KEY, settings.WEB_THREADS
-    )
+    key = partial(apikeys.presented, "USERS_SERVICE_API_KEY")
+    return UsersClient(settings.USERS_SERVICE_URL, key, settings.WEB_THREADS)

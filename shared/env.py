@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+from collections import ChainMap
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ SWITCH |= {"false": False, "0": False, "no": False, "off": False}
 TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
 
 
+class Malformed(ValueError):
+    """A value of another shape than is asked for. It is not repeated: it is secret."""
+
+
 def project_dir() -> Path:
     """Folder of `manage.py`: the one that holds the settings package."""
     package = os.environ["DJANGO_SETTINGS_MODULE"].partition(".")[0]
@@ -23,25 +28,42 @@ def project_dir() -> Path:
     return Path(spec.origin).resolve().parents[1]
 
 
+def api_key_pairs(text: str) -> list[tuple[str, str]]:
+    """Pairs (caller, key) from `caller=key,caller=next-key`. Raises Malformed."""
+    pairs = []
+    for item in filter(None, text.split(",")):
+        caller, separator, key = item.partition("=")
+        if not (caller and separator and key):
+            raise Malformed
+        pairs.append((caller, key))
+    return pairs
+
+
 class Env(environ.Env):
     """`environ.Env` that also takes the secret NAME from the file NAME_FILE.
 
     The real environment wins over the `.env` file beside `manage.py` (or the one
     that ENV_FILE names). Relative NAME_FILE paths start at the project's folder,
-    so a checkout can move.
+    so a checkout can move. `secret_files` has the files that secrets were taken from.
     """
+
+    ENVIRON: Any = environ.Env.ENVIRON
 
     def __init__(self, base_dir: Path) -> None:
         super().__init__()
         self.base_dir = base_dir
+        self.secret_files: dict[str, Path] = {}
         env_file = Path(os.environ.get("ENV_FILE") or base_dir / ".env")
         if env_file.is_file():
             self.read_env(env_file)
+        # In front, for what files say: a process that is started by this one (by
+        # autoreload) is to find NAME_FILE in its environment, and no secret.
+        self.ENVIRON = ChainMap({}, self.ENVIRON)
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
         """Value of `var`; raises ImproperlyConfigured where it is needed and absent."""
         if var not in self.ENVIRON and f"{var}_FILE" in self.ENVIRON:
-            self.ENVIRON[var] = self._read_secret(f"{var}_FILE")
+            self.ENVIRON[var] = self._read_secret(var)
         if str(self.ENVIRON.get(var, "")).startswith("$"):
             # environ would take it for another variable's name, and print that name.
             raise ImproperlyConfigured(f"{var} must not begin with a dollar sign.")
@@ -100,20 +122,20 @@ class Env(environ.Env):
         return database
 
     def api_keys(self, var: str) -> list[tuple[str, str]]:
-        """Pairs (caller, key) from `caller=key,caller=next-key`."""
-        pairs = []
-        for item in self.list(var, default=[]):
-            caller, separator, key = item.partition("=")
-            if not (caller and separator and key):
-                raise ImproperlyConfigured(f"{var} must be a list of caller=key.")
-            pairs.append((caller, key))
-        return pairs
+        """Pairs (caller, key). Raises ImproperlyConfigured."""
+        try:
+            return api_key_pairs(self.str(var, default=""))
+        except Malformed:
+            message = f"{var} must be a list of caller=key."
+            raise ImproperlyConfigured(message) from None
 
     def _read_secret(self, var: str) -> str:
-        path = self.base_dir / self.ENVIRON[var]
+        path = self.base_dir / self.ENVIRON[f"{var}_FILE"]
         try:
-            return path.read_text(encoding="utf-8").strip()
+            text = path.read_text(encoding="utf-8").strip()
         except OSError as exc:
             raise ImproperlyConfigured(
-                f"{var} names a file that cannot be read: {exc.strerror}."
+                f"{var}_FILE names a file that cannot be read: {exc.strerror}."
             ) from exc
+        self.secret_files[var] = path
+        return text

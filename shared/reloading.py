@@ -18,7 +18,8 @@ INTERVAL = 1.0  # seconds; how late a change of a file is seen at most
 class Reloading(Generic[T]):
     """What `load` made of `paths` (files, or folders with the files in them).
 
-    Threads that read do not wait while one of them loads: they get the value there is.
+    Threads that read do not wait while one of them loads: they get the value there is,
+    unless it is out of date by more than one interval, as after a time without readers.
     Where loading fails that value stays, the failure is logged and it is tried again;
     the first load raises what `load` raises.
     """
@@ -35,12 +36,14 @@ class Reloading(Generic[T]):
         self.next_look = 0.0
 
     def get(self) -> T:
-        """The value, no older than `interval` and the time of a load."""
+        """The value, no older than twice `interval` and the time of a load."""
         if self.loaded is None:
             with self.loading:
                 if self.loaded is None:
                     self.look()
-        elif time.monotonic() >= self.next_look and self.loading.acquire(False):
+        elif (late := time.monotonic() - self.next_look) >= 0 and self.loading.acquire(
+            blocking=late > self.interval
+        ):
             try:
                 self.look_again()
             finally:

@@ -153,11 +153,13 @@ ACCESS_TOKEN_LIFETIME = env.number(
     "ACCESS_TOKEN_LIFETIME", default=300, least=1
 )  # seconds
 
-# Who may call, and with which key. What this service calls, and with which key.
+# Who may call, and with which key. What this service calls, and with which key. Of
+# those that came by file `shared.apikeys` knows what the file says now.
 INTERNAL_API_KEYS = env.api_keys("INTERNAL_API_KEYS")
 AUTH_SERVICE_URL = env.str("AUTH_SERVICE_URL", default="")
 AUTH_SERVICE_API_KEY = env.str("AUTH_SERVICE_API_KEY", default="")
 USERS_SERVICE_URL = env.str("USERS_SERVICE_URL", default="")
 USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY", default="")
+SECRET_FILES = env.secret_files
 
 refuse_unsafe(globals())

@@ -176,6 +176,12 @@ def redis_round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture(autouse=True)
+def _keys_of_the_settings(settings: Any) -> None:
+    """API keys are what the test sets, and not what files of the checkout say."""
+    settings.SECRET_FILES = {}
+
+
+@pytest.fixture(autouse=True)
 def _session_keys_to_write(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service's Redis user may write `<service>:*` and only read `session:*`. Where a
     suite plays the Auth Service, keys that it may write stand for those."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import application, gateway, postgres, redis
+from . import application, gateway, postgres, redis, secretfiles
 from .addresses import Addresses
 from .engine_kinds import NGINX, POSTGRES, REDIS
 from .engines import Engine
@@ -115,6 +115,7 @@ def _inputs(layout: Layout, services: Sequence[Service]) -> Iterator[Path]:
         yield service.env_file(layout)
         yield service.migrate_env_file(layout)
     for path in layout.secrets.rglob("*"):
-        # Key pairs are read again while the services run.
-        if path.is_file() and layout.keys not in path.parents:
+        # Key pairs and API keys are read again while the services run.
+        live = layout.keys in path.parents or secretfiles.is_live(path.name)
+        if path.is_file() and not live:
             yield path

@@ -15,6 +15,7 @@ from . import (
     ownership,
     passthrough,
     privileges,
+    rotation,
     status,
     supervisor,
 )
@@ -37,6 +38,8 @@ Memo, natively on this machine.
   ./manage_all.sh demo               walk through the API against the running gateway
   ./manage_all.sh test [suite ...]   every check and suite, or the named ones
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
+  ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
+                                     a restart; --step accept|present|drop: one step
   ./manage_all.sh doctor             what would be used, and what is wrong
   ./manage_all.sh destroy [--yes]    stop, then remove databases and everything made
 
@@ -196,4 +199,5 @@ VERBS: dict[str, Verb] = {
     "demo": _demo,
     "doctor": _doctor,
     "destroy": destroy.run,
+    "rotateapikeys": rotation.run,
 }

@@ -146,9 +146,8 @@ def _call_settings(
 ) -> list[Setting]:
     """Whom this service accepts, and how it calls each of the others."""
     secret = _secret_path(layout, service)
-    settings = [
-        Setting("INTERNAL_API_KEYS_FILE", secret(f"{service.name}_internal_api_keys"))
-    ]
+    accepted = secret(secretfiles.list_name(service.name))
+    settings = [Setting("INTERNAL_API_KEYS_FILE", accepted)]
     for other in services:
         if other == service:
             continue

@@ -40,6 +40,13 @@ def is_ready_through_gateway(layout: Layout, service: Service) -> bool:
     return answer.get("service") == service.name
 
 
+def is_alive(layout: Layout, service: Service) -> bool:
+    """Whether it answers at all, with its databases or without."""
+    port = int(addresses.written_port(layout, service) or 0)
+    answer = get_json(port, service.live_path(), LOOPBACK)
+    return bool(answer)
+
+
 def get_json(port: int, path: str, host: str, *, tls: bool = False) -> dict[str, Any]:
     """The JSON of a 200 answer; empty for anything else.
 

@@ -3,10 +3,12 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import redis
 from .files import read_text, write_private
 from .layout import Layout
+from .problems import Problem
 from .services import Service
 
 # 48 random bytes: 384 bits, 64 characters; more than SECRET_KEY's 50.
@@ -26,6 +28,33 @@ def ensure(layout: Layout, services: Sequence[Service]) -> list[str]:
 def key_name(caller: str, callee: str) -> str:
     """File with the key that `caller` presents to `callee`."""
     return f"{caller}_{callee}_service_api_key"
+
+
+def list_name(callee: str) -> str:
+    """File with the keys that `callee` accepts, each with its caller."""
+    return f"{callee}_internal_api_keys"
+
+
+def is_live(name: str) -> bool:
+    """Whether services that run see a change of this file by themselves."""
+    return name.endswith(("_service_api_key", "_internal_api_keys"))
+
+
+def callers(path: Path) -> list[tuple[str, str]]:
+    """The pairs (caller, key) in such a file."""
+    items = [item for item in read_text(path).strip().split(",") if item]
+    pairs = [(name, key) for name, _, key in (item.partition("=") for item in items)]
+    if not all(name and key for name, key in pairs):
+        raise Problem(f"{path} must be a list of caller=key.")
+    return pairs
+
+
+def write_callers(path: Path, pairs: Sequence[tuple[str, str]]) -> None:
+    write_private(path, ",".join(f"{name}={key}" for name, key in pairs))
+
+
+def random() -> str:
+    return secrets.token_urlsafe(RANDOM_BYTES)
 
 
 def _simple_names(services: Sequence[Service]) -> list[str]:
@@ -53,7 +82,7 @@ def _ensure_random(layout: Layout, name: str) -> bool:
     path = layout.secrets / name
     if read_text(path).strip():
         return False
-    write_private(path, secrets.token_urlsafe(RANDOM_BYTES))
+    write_private(path, random())
     return True
 
 
@@ -61,14 +90,15 @@ def _accept_callers(
     layout: Layout, service: Service, services: Sequence[Service]
 ) -> None:
     """Add each caller that is not listed. Listed keys stay: one may be rotating."""
-    path = layout.secrets / f"{service.name}_internal_api_keys"
-    accepted = [item for item in read_text(path).strip().split(",") if item]
-    known = {item.partition("=")[0] for item in accepted}
-    for caller in services:
-        if caller != service and caller.name not in known:
-            key = read_text(layout.secrets / key_name(caller.name, service.name))
-            accepted.append(f"{caller.name}={key.strip()}")
-    _write_if_new(layout, path.name, ",".join(accepted))
+    path = layout.secrets / list_name(service.name)
+    accepted = callers(path)
+    known = {caller for caller, _ in accepted}
+    missing = [c.name for c in services if c != service and c.name not in known]
+    for name in missing:
+        key = read_text(layout.secrets / key_name(name, service.name))
+        accepted.append((name, key.strip()))
+    if missing or not path.exists():
+        write_callers(path, accepted)
 
 
 def _render_redis_users(layout: Layout, services: Sequence[Service]) -> None:

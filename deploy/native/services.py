@@ -42,6 +42,9 @@ class Service:
     def ready_path(self) -> str:
         return f"/api/v1/{self.name}/health/ready"
 
+    def live_path(self) -> str:
+        return f"/api/v1/{self.name}/health/live"
+
 
 def discover(root: Path) -> list[Service]:
     """All services, by name."""

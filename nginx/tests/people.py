@@ -26,6 +26,7 @@ class Person:
         self.password = PASSWORD
         self.cookie = ""
         self.access = ""
+        self.http: Any = requests  # or a Session, whose connections stay open
 
     @property
     def sid(self) -> str:
@@ -79,12 +80,12 @@ class Person:
         """With the access token."""
         headers = {"Authorization": f"Bearer {self.access}", **(headers or {})}
         url = self.system.gateway_url + path
-        return requests.request(method, url, headers=headers, timeout=TIMEOUT, **kwargs)
+        return self.request(method, url, headers=headers, **kwargs)
 
     def me(self, token: str | None = None) -> requests.Response:
         headers = {"Authorization": f"Bearer {token or self.access}"}
         url = f"{self.system.gateway_url}/api/v1/users/me"
-        return requests.get(url, headers=headers, timeout=TIMEOUT)
+        return self.request("GET", url, headers=headers)
 
     def verify(self, token: str | None = None) -> requests.Response:
         """As another service asks: directly, with an API key."""
@@ -93,7 +94,13 @@ class Person:
 
     def post(self, path: str, **kwargs: Any) -> requests.Response:
         url = self.system.gateway_url + path
-        return requests.post(url, timeout=TIMEOUT, **kwargs)
+        return self.request("POST", url, **kwargs)
+
+    def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:
+        found: requests.Response = self.http.request(
+            method, url, timeout=TIMEOUT, **kwargs
+        )
+        return found
 
     def with_cookie(self, path: str, cookie: str) -> requests.Response:
         return self.post(path, headers={"Cookie": f"refresh_token={cookie}"})

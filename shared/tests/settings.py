@@ -61,4 +61,5 @@ AUTH_SERVICE_URL = "http://127.0.0.1:1"
 AUTH_SERVICE_API_KEY = "test-to-auth-" * 4
 USERS_SERVICE_URL = "http://127.0.0.1:1"
 USERS_SERVICE_API_KEY = "test-to-users-" * 4
+SECRET_FILES: dict[str, Path] = {}
 WEB_THREADS = 8

@@ -45,6 +45,39 @@ def auth(stub):
 # --- What is sent -------------------------------------------------------------------
 
 
+def test_the_key_is_the_one_there_is_at_each_call(stub):
+    """S2S-01: on a connection that stays, and from one call to the next."""
+    keys = iter(["the-old-key", "the-new-key"])
+    client = UsersClient(stub.url, lambda: next(keys))
+    stub.answer(200, USER)
+    for _ in range(2):
+        client.get(uuid.uuid4())
+
+    sent = [request["headers"]["X-Internal-Api-Key"] for request in stub.requests]
+    assert sent == ["the-old-key", "the-new-key"]
+
+
+@pytest.mark.parametrize(
+    ("client", "name"),
+    [
+        (clients.auth_client, "AUTH_SERVICE_API_KEY"),
+        (clients.users_client, "USERS_SERVICE_API_KEY"),
+    ],
+)
+def test_the_clients_of_a_process_present_what_the_file_says(
+    client, name, settings, tmp_path
+):
+    path = tmp_path / "key"
+    path.write_text("n" * 43)
+    settings.SECRET_FILES = {name: path}
+    client.cache_clear()
+
+    assert client().headers()["X-Internal-Api-Key"] == "n" * 43
+    settings.SECRET_FILES = {}
+    assert client().headers()["X-Internal-Api-Key"] == getattr(settings, name)
+    client.cache_clear()
+
+
 def test_verify_sends_the_credentials_the_key_and_the_request_id(users, stub):
     stub.answer(200, USER)
     token = request_id.set("the-request-that-asks")

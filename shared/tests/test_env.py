@@ -29,6 +29,19 @@ def test_a_secret_may_be_in_a_file(env, environ, tmp_path):
     assert env.str("SECRET_KEY") == "hush"
 
 
+def test_what_came_by_file_is_remembered_and_the_secret_stays_out_of_the_environment(
+    env, environ, tmp_path
+):
+    """A process that is started by this one finds the file, and reads it itself."""
+    (tmp_path / "secret").write_text("hush")
+    environ |= {"SECRET_KEY_FILE": "secret", "LOG_LEVEL": "INFO"}
+    before = dict(environ)
+
+    assert (env.str("SECRET_KEY"), env.str("LOG_LEVEL")) == ("hush", "INFO")
+    assert env.secret_files == {"SECRET_KEY": tmp_path / "secret"}
+    assert environ == before
+
+
 def test_a_relative_path_starts_at_the_projects_folder(env, environ, tmp_path):
     (tmp_path.parent / "secret").write_text("hush")
     environ["SECRET_KEY_FILE"] = "../secret"

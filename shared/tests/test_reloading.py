@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -91,8 +92,9 @@ def test_nobody_waits_while_another_loads(file):
             assert go.wait(5)
         return file.read_text()
 
-    value = Reloading(slowly, file, interval=0)
+    value = Reloading(slowly, file, interval=60)
     value.get()
+    value.next_look = time.monotonic()
     replace(file, "two")
     other = threading.Thread(target=value.get)
     other.start()
@@ -101,6 +103,30 @@ def test_nobody_waits_while_another_loads(file):
     go.set()
     other.join()
     assert value.get() == "two"
+
+
+def test_after_a_quiet_time_nobody_gets_what_is_out_of_date(file):
+    """Two that come at once, the first for an hour: neither may use the old key."""
+    loading, go = threading.Event(), threading.Event()
+
+    def slowly():
+        if value.loaded is not None:
+            loading.set()
+            assert go.wait(5)
+        return file.read_text()
+
+    value = Reloading(slowly, file, interval=60)
+    value.get()
+    value.next_look = time.monotonic() - 3600
+    replace(file, "two")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(value.get)
+        assert loading.wait(5)
+        second = pool.submit(value.get)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.1)
+        go.set()
+        assert (first.result(5), second.result(5)) == ("two", "two")
 
 
 def test_at_the_start_it_is_loaded_once_by_many(file):
