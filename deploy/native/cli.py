@@ -15,6 +15,8 @@ from . import (
     ownership,
     passthrough,
     privileges,
+    removeservice,
+    startservice,
     status,
     supervisor,
 )
@@ -39,6 +41,9 @@ Memo, natively on this machine.
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh doctor             what would be used, and what is wrong
   ./manage_all.sh destroy [--yes]    stop, then remove databases and everything made
+
+  ./manage_all.sh startservice <name>            a new service, with all it needs
+  ./manage_all.sh removeservice <name> [--yes]   its code, data, secrets and settings
 
   ./manage_all.sh <command>          a manage.py command in every service that knows it
   ./manage_all.sh users <command>    in one: users runserver, auth shell, ...
@@ -196,4 +201,6 @@ VERBS: dict[str, Verb] = {
     "demo": _demo,
     "doctor": _doctor,
     "destroy": destroy.run,
+    "startservice": startservice.run,
+    "removeservice": removeservice.run,
 }

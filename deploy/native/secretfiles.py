@@ -11,6 +11,7 @@ from .services import Service
 
 # 48 random bytes: 384 bits, 64 characters; more than SECRET_KEY's 50.
 RANDOM_BYTES = 48
+REDIS_USERS = "redis_users.acl"
 
 
 def ensure(layout: Layout, services: Sequence[Service]) -> list[str]:
@@ -23,9 +24,31 @@ def ensure(layout: Layout, services: Sequence[Service]) -> list[str]:
     return made
 
 
+def forget(layout: Layout, gone: Service, services: Sequence[Service]) -> None:
+    """Remove a service's secrets, and what lets it in at those that stay."""
+    kept = {*_simple_names(services), *_call_names(services)}
+    kept |= {_accepted(service) for service in services}
+    patterns = (f"{gone.name}_*", key_name("*", gone.name))
+    for path in [path for each in patterns for path in layout.secrets.glob(each)]:
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
+    for service in services:
+        name = _accepted(service)
+        items = read_text(layout.secrets / name).split(",")
+        left = [item for item in items if not item.startswith(f"{gone.name}=")]
+        _write_if_new(layout, name, ",".join(left))
+    if (layout.secrets / REDIS_USERS).exists():
+        _render_redis_users(layout, services)
+
+
 def key_name(caller: str, callee: str) -> str:
     """File with the key that `caller` presents to `callee`."""
     return f"{caller}_{callee}_service_api_key"
+
+
+def _accepted(service: Service) -> str:
+    """File with the keys that the service accepts."""
+    return f"{service.name}_internal_api_keys"
 
 
 def _simple_names(services: Sequence[Service]) -> list[str]:
@@ -61,7 +84,7 @@ def _accept_callers(
     layout: Layout, service: Service, services: Sequence[Service]
 ) -> None:
     """Add each caller that is not listed. Listed keys stay: one may be rotating."""
-    path = layout.secrets / f"{service.name}_internal_api_keys"
+    path = layout.secrets / _accepted(service)
     accepted = [item for item in read_text(path).strip().split(",") if item]
     known = {item.partition("=")[0] for item in accepted}
     for caller in services:
@@ -80,7 +103,7 @@ def _render_redis_users(layout: Layout, services: Sequence[Service]) -> None:
         for user, name in files.items()
     }
     digests = {user: found.hexdigest() for user, found in hashes.items()}
-    _write_if_new(layout, "redis_users.acl", redis.acl(digests))
+    _write_if_new(layout, REDIS_USERS, redis.acl(digests))
 
 
 def _write_if_new(layout: Layout, name: str, text: str) -> None:
