@@ -114,6 +114,7 @@ def _forget(stack: Layout, name: str) -> None:
         _remove(stack.work(process))
         _remove(stack.socket_folder(process))
     _remove(stack.state / "postgres" / name)
+    _remove(stack.base / "pycache" / gone.project.relative_to("/"))
     _remove(stack.gateway / "conf" / "services" / f"{name}.conf")
     if stack.stack:  # Those of the primary one lie with the code.
         _remove(gone.env_file(stack))

@@ -23,9 +23,9 @@ PACKAGES = """
     tokens urls users views wsgi
 """
 # Packages whose distribution is called otherwise; the others are in requirements/.
-MODULES = "argon2 attr corsheaders environ factory graphql jwt mypyc py rpds yaml"
-# Classes the views import, whose place the model would take.
-CLASSES = "request response"
+MODULES = "argon2 attr corsheaders environ factory graphql jwt mypyc pip py rpds yaml"
+# Classes that modules import, whose place the model would take.
+CLASSES = "any request response"
 # Users and databases of the stores, processes, routes.
 SYSTEM = """
     all default gateway health memo postgres public redis static supervisor template0
@@ -35,14 +35,13 @@ SYSTEM = """
 YAML = "false n no none null off on true y yes"
 # ./manage_all.sh prefers a service to its own words, suites and Django's commands.
 WORDS = """
-    changepassword check collectstatic compilemessages createcachetable createsuperuser
-    dbshell demo deploycheck destroy diffsettings doctor down dumpdata flush
-    flushexpiredsessions help init inspectdb lint listsessions loaddata logs
-    makemessages makemigrations migrate optimizemigration removeservice restart
-    revokesession revokesessions runserver schema sendtestemail shell shellcheck
-    showmigrations spectacular sqlflush sqlmigrate sqlsequencereset squashmigrations
-    start startapp startproject startservice status stop supervise test testserver
-    types up
+    changepassword check clearsessions collectstatic compilemessages createcachetable
+    createsuperuser dbshell demo deploycheck destroy diffsettings doctor down dumpdata
+    findstatic flush generateschema help init inspectdb lint loaddata logs makemessages
+    makemigrations migrate ogrinspect optimizemigration removeservice restart runserver
+    schema sendtestemail shell shellcheck showmigrations spectacular sqlflush sqlmigrate
+    sqlsequencereset squashmigrations start startapp startproject startservice status
+    stop supervise test testserver types up
 """
 GROUPS = (PACKAGES, MODULES, CLASSES, SYSTEM, YAML, WORDS)
 RESERVED = frozenset(word for group in GROUPS for word in group.split())
@@ -69,7 +68,7 @@ def _fault(layout: Layout, name: str) -> str:
             return f"{path.relative_to(layout.root)} is there."
     if keyword.iskeyword(name) or keyword.iskeyword(model_name(name)):
         return "it is a word of Python."
-    if {name, model_name(name).lower()} & RESERVED:
+    if {name, model_name(name).lower()} & RESERVED or name in _commands(layout):
         return "the word has a meaning here."
     if name in sys.stdlib_module_names or name in set(_installed(layout)):
         return "a module of that name exists, and would be hidden by it."
@@ -79,6 +78,12 @@ def _fault(layout: Layout, name: str) -> str:
 def code_of(root: Path, name: str) -> tuple[Path, Path]:
     """The folder of a service, and its routes at the gateway."""
     return root / f"{name}{SUFFIX}", root / "nginx" / "services" / f"{name}.conf"
+
+
+def _commands(layout: Layout) -> set[str]:
+    """What manage.py knows in the services there are."""
+    found = layout.root.glob("*_project/*/management/commands/*.py")
+    return {path.stem for path in found}
 
 
 def _installed(layout: Layout) -> Iterator[str]:
