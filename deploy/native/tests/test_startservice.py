@@ -104,6 +104,28 @@ def test_its_code_is_clean_whatever_it_is_called(tmp_path: Path, name: str) -> N
         assert done.returncode == 0, done.stdout
 
 
+def test_its_containers_are_held_to_the_rules_of_the_others(tmp_path: Path) -> None:
+    """The suite of compose.yaml, in a copy that has the service."""
+    copied = ("compose.yaml", "Dockerfile", ".dockerignore", "gunicorn.conf.py")
+    folders = ("nginx", "deploy", "shared", "auth_project", "users_project")
+    for name in copied:
+        shutil.copy(SOURCE / name, tmp_path)
+    for name in folders:
+        ignored = shutil.ignore_patterns(".env*", "__pycache__")
+        shutil.copytree(SOURCE / name, tmp_path / name, ignore=ignored)
+    for name in ("auth", "users"):
+        example = f"{name}_project/.env.example"
+        shutil.copy(SOURCE / example, tmp_path / example)
+    for path, text in startservice.rendered("notes").items():
+        startservice._write(tmp_path / path, text)
+    suites = [f"nginx/tests/test_{name}.py" for name in ("compose", "containers")]
+    command = [sys.executable, "-m", "pytest", "-v", "--rootdir=.", *suites]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    for case in ("[notes]", "[notes-migrate]", "[notes-db]"):
+        assert case in done.stdout
+
+
 # ---- Names ---------------------------------------------------------------------------
 
 
