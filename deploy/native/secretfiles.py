@@ -27,15 +27,15 @@ def ensure(layout: Layout, services: Sequence[Service]) -> list[str]:
 def forget(layout: Layout, gone: Service, services: Sequence[Service]) -> None:
     """Remove a service's secrets, and what lets it in at those that stay."""
     kept = {*_simple_names(services), *_call_names(services)}
-    kept |= {_accepted(service) for service in services}
+    kept |= {list_name(service.name) for service in services}
     patterns = (f"{gone.name}_*", key_name("*", gone.name))
     for path in [path for each in patterns for path in layout.secrets.glob(each)]:
         if path.name not in kept:
             path.unlink(missing_ok=True)
     for service in services:
-        name = _accepted(service)
+        name = list_name(service.name)
         items = read_text(layout.secrets / name).split(",")
-        left = [item for item in items if not item.startswith(f"{gone.name}=")]
+        left = [item for item in items if item.partition("=")[0].strip() != gone.name]
         _write_if_new(layout, name, ",".join(left))
     if (layout.secrets / REDIS_USERS).exists():
         _render_redis_users(layout, services)
@@ -46,9 +46,9 @@ def key_name(caller: str, callee: str) -> str:
     return f"{caller}_{callee}_service_api_key"
 
 
-def _accepted(service: Service) -> str:
-    """File with the keys that the service accepts."""
-    return f"{service.name}_internal_api_keys"
+def list_name(callee: str) -> str:
+    """File with the keys that `callee` accepts, each with its caller."""
+    return f"{callee}_internal_api_keys"
 
 
 def _simple_names(services: Sequence[Service]) -> list[str]:
@@ -84,7 +84,7 @@ def _accept_callers(
     layout: Layout, service: Service, services: Sequence[Service]
 ) -> None:
     """Add each caller that is not listed. Listed keys stay: one may be rotating."""
-    path = layout.secrets / _accepted(service)
+    path = layout.secrets / list_name(service.name)
     accepted = [item for item in read_text(path).strip().split(",") if item]
     known = {item.partition("=")[0] for item in accepted}
     for caller in services:
