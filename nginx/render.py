@@ -6,6 +6,9 @@
         --upstream auth=auth:8001 --upstream users=users:8000
     nginx -e stderr -c /etc/gateway/nginx.conf
 
+Without --upstream, GATEWAY_UPSTREAM_AUTH=auth:8001 and its like in the environment name
+the services: variables of several Compose files add up, where options replace another.
+
 Standard library only: it runs before anything is installed. A wrong value ends it
 with one line that names the variable or option (exit status 2) and nothing written.
 """
@@ -31,6 +34,7 @@ from gateway_settings import (
 )
 
 SOURCE = Path(__file__).resolve().parent
+UPSTREAM = "GATEWAY_UPSTREAM_"
 TOKEN = re.compile(r"@([A-Z][A-Z0-9_]*)@")
 Result = TypeVar("Result")
 
@@ -52,7 +56,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Render the gateway's configuration.")
     add = parser.add_argument
     add("--env-file", help="file of GATEWAY_* lines; the real environment wins")
-    add("--upstream", action="append", required=True, metavar="NAME=HOST:PORT")
+    add("--upstream", action="append", metavar="NAME=HOST:PORT")
     add("--static", required=True, help="folder served under /static/")
     add("--state", required=True, help="folder for the pid and temporary files")
     add("--output", required=True, help="folder for the rendered files")
@@ -67,13 +71,28 @@ def render(options: argparse.Namespace) -> dict[str, str]:
     env_file = Path(options.env_file) if options.env_file else None
     given = read_env_file(env_file) if env_file else {}
     settings = checked_settings(given | dict(os.environ))
-    servers = dict(named("--upstream", upstream, item) for item in options.upstream)
+    servers = upstreams(options.upstream, os.environ)
     tokens = setting_tokens(settings, env_file.parent if env_file else Path())
     tokens |= option_tokens(options, servers)
     return {
         str(source.relative_to(SOURCE)).removesuffix(".template"): fill(source, tokens)
         for source in sources(servers)
     }
+
+
+def upstreams(options: list[str] | None, env: Mapping[str, str]) -> dict[str, str]:
+    """Address of each service, by name. Where there are options the environment is not
+    asked: it may be a person's."""
+    if options:
+        return dict(named("--upstream", upstream, item) for item in options)
+    found = {
+        name: f"{name.removeprefix(UPSTREAM).lower()}={address}"
+        for name, address in sorted(env.items())
+        if name.startswith(UPSTREAM) and address
+    }
+    if not found:
+        raise Invalid("--upstream: no service is named")
+    return dict(named(name, upstream, item) for name, item in found.items())
 
 
 def sources(servers: Iterable[str]) -> list[Path]:

@@ -24,6 +24,14 @@ WITH_BODY: dict[int, tuple[str, ...]] = {
     413: ("payload_too_large",),
     415: ("unsupported_media_type",),
 }
+# For `_401`, where an access token is asked for.
+TOKEN_PROBLEMS = (
+    "token_missing",
+    "token_invalid",
+    "token_expired",
+    "token_not_yet_valid",
+    "token_revoked",
+)
 HEADERS: dict[int, str] = {
     401: "WWW-Authenticate",
     429: "Retry-After",

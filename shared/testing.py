@@ -8,6 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -18,6 +19,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 )
 
 TokenMaker = Callable[..., str]
+
+# What `tokens` makes and every route for people refuses, with the code of the 401:
+# `@pytest.mark.parametrize(("kind", "code"), REFUSED_TOKENS)`.
+REFUSED_TOKENS = [
+    ("expired", "token_expired"),
+    ("wrong_audience", "token_invalid"),
+    ("unknown_key", "token_invalid"),
+    ("revoked", "token_revoked"),
+]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -140,6 +150,41 @@ def make_token(
     yield make
     if made:
         sessions.connection().delete(*made)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """An access token of each kind. `claims` replace members, as in `make_token`."""
+
+    make: TokenMaker
+    foreign_key: RSAPrivateKey
+
+    def valid(self, **claims: Any) -> str:
+        return self.make(**claims)
+
+    def expired(self, **claims: Any) -> str:
+        now = int(time.time())
+        return self.make(**{"iat": now - 600, "exp": now - 300} | claims)
+
+    def wrong_audience(self, **claims: Any) -> str:
+        return self.make(**{"aud": "somebody-else"} | claims)
+
+    def unknown_key(self, **claims: Any) -> str:
+        """Well made, by a key pair that no service trusts."""
+        from shared import keys
+
+        kid = keys.thumbprint(self.foreign_key.public_key())
+        return self.make(key=self.foreign_key, headers={"kid": kid}, **claims)
+
+    def revoked(self, **claims: Any) -> str:
+        """Its session has ended, and Redis says so."""
+        return self.make(session="revoked", **claims)
+
+
+@pytest.fixture
+def tokens(make_token: TokenMaker, foreign_key: RSAPrivateKey) -> Tokens:
+    """Access tokens, good and refused, each in one line."""
+    return Tokens(make_token, foreign_key)
 
 
 @pytest.fixture

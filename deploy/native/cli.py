@@ -15,7 +15,9 @@ from . import (
     ownership,
     passthrough,
     privileges,
+    removeservice,
     rotation,
+    startservice,
     status,
     supervisor,
 )
@@ -42,6 +44,9 @@ Memo, natively on this machine.
                                      a restart; --step accept|present|drop: one step
   ./manage_all.sh doctor             what would be used, and what is wrong
   ./manage_all.sh destroy [--yes]    stop, then remove databases and everything made
+
+  ./manage_all.sh startservice <name>            a new service, with all it needs
+  ./manage_all.sh removeservice <name> [--yes]   its code, data, secrets and settings
 
   ./manage_all.sh <command>          a manage.py command in every service that knows it
   ./manage_all.sh users <command>    in one: users runserver, auth shell, ...
@@ -200,4 +205,6 @@ VERBS: dict[str, Verb] = {
     "doctor": _doctor,
     "destroy": destroy.run,
     "rotateapikeys": rotation.run,
+    "startservice": startservice.run,
+    "removeservice": removeservice.run,
 }

@@ -18,6 +18,11 @@ from .services import Service
 # Values we would have written ourselves, and so may renew.
 _OUR_URL = r"http://localhost(:\d+)?"
 _OUR_INTERNAL_URL = r"http://127\.0\.0\.1:\d+"
+_OVERRIDE = "compose.override.yaml"
+_OUR_COMPOSE_FILES = (
+    r"compose\.yaml(:[a-z][a-z0-9_]*_project/compose\.yaml)+"
+    rf"(:{re.escape(_OVERRIDE)})?"
+)
 
 HEADING = """\
 Written by ./manage_all.sh and yours to change: lines that are here stay, missing
@@ -51,11 +56,23 @@ def _files(
     layout: Layout, services: Sequence[Service], addresses: Addresses
 ) -> Iterator[tuple[Path, list[Setting]]]:
     """Every env file, and the lines it has to have."""
-    yield layout.gateway_env, gateway_settings(addresses)
+    gateway = [*gateway_settings(addresses), compose_files(layout, services)]
+    yield layout.gateway_env, gateway
     for service in services:
         settings = service_settings(layout, service, services, addresses)
         yield service.env_file(layout), settings
         yield service.migrate_env_file(layout), migrate_settings(layout, service)
+
+
+def forget(layout: Layout, gone: Service, services: Sequence[Service]) -> None:
+    """Take out of the env files that stay what they say of a service."""
+    names = ("SERVICE_URL", "SERVICE_API_KEY", "SERVICE_API_KEY_FILE")
+    lines = [Setting(f"{gone.variable}_{name}", "", ours=".*") for name in names]
+    files = [(service.env_file(layout), lines) for service in services]
+    files.append((layout.gateway_env, [compose_files(layout, services)]))
+    for path, settings in files:
+        if read_text(path):
+            _update(path, settings)
 
 
 def public_url(layout: Layout) -> str:
@@ -187,6 +204,21 @@ def gateway_settings(addresses: Addresses) -> list[Setting]:
         Setting("ENVIRONMENT", "development", "For the containers; see the services'."),
         Setting("COOKIE_SECURE", "false"),
     ]
+
+
+def compose_files(layout: Layout, services: Sequence[Service]) -> Setting:
+    """What Compose is to read beside its own file, where services bring something.
+
+    Once it is told, it no longer looks for the override by itself.
+    """
+    root = layout.root
+    found = [service.project / "compose.yaml" for service in services]
+    paths = [str(path.relative_to(root)) for path in found if path.exists()]
+    if not paths or layout.stack:
+        return Setting("COMPOSE_FILE", "", ours=_OUR_COMPOSE_FILES)
+    override = [_OVERRIDE] if (root / _OVERRIDE).exists() else []
+    value = ":".join(["compose.yaml", *paths, *override])
+    return Setting("COMPOSE_FILE", value, ours=_OUR_COMPOSE_FILES)
 
 
 def _database(layout: Layout, service: Service, role: str, variable: str) -> Setting:

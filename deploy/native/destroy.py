@@ -61,10 +61,13 @@ def _ask(doomed: Sequence[Path]) -> None:
     print("This removes, for good, with all databases, accounts, keys and secrets:")
     for path in doomed:
         print(f"  {path}")
+    insist_on_yes("./manage_all.sh destroy --yes")
+
+
+def insist_on_yes(unasked: str) -> None:
+    """The answer of a person, or a Problem. `unasked` is the command without one."""
     if not sys.stdin.isatty():
-        raise Problem(
-            "Nobody is here to say yes.", hint="./manage_all.sh destroy --yes"
-        )
+        raise Problem("Nobody is here to say yes.", hint=unasked)
     if input("Type `yes` to go on: ").strip() != "yes":
         raise Problem("Nothing was removed.")
 

@@ -15,7 +15,8 @@ class Setting:
     """A line we want in a file.
 
     `ours` is set for addresses, which follow the ports and folders of this machine:
-    a pattern of the values we would have written ourselves and so may change.
+    a pattern of the values we would have written ourselves and so may change. Without
+    a value, such a line is one that has to go.
     """
 
     name: str
@@ -51,22 +52,23 @@ def complete(text: str, settings: Sequence[Setting], heading: str) -> str:
     """The file with missing settings added and stale addresses of ours renewed."""
     present = parse(text)
     by_name = {setting.name: setting for setting in settings}
-    lines = [_renewed(line, by_name) for line in text.splitlines()]
+    renewed = [_renewed(line, by_name) for line in text.splitlines()]
+    lines = [line for line in renewed if line is not None]
     if not lines:
         lines = [f"# {line}" for line in heading.splitlines()]
     for setting in settings:
-        if setting.name not in present:
+        if setting.name not in present and setting.value:
             lines += setting.lines
     return "\n".join(lines) + "\n"
 
 
-def _renewed(line: str, by_name: dict[str, Setting]) -> str:
+def _renewed(line: str, by_name: dict[str, Setting]) -> str | None:
     match = ASSIGNMENT.fullmatch(line)
     setting = by_name.get(match[1]) if match else None
     if match is None or setting is None:
         return line
     if setting.may_replace(_unquoted(match[2].strip())):
-        return f"{setting.name}={setting.value}"
+        return f"{setting.name}={setting.value}" if setting.value else None
     return line
 
 

@@ -26,6 +26,7 @@ CODE_WRITERS = {
     "optimizemigration",
     "makemessages",
     "startapp",
+    "startservice",
 }
 # A shell's variables reach the services, but not those that bend Python itself.
 UNWANTED = re.compile(r"PYTHON.*|DJANGO_SETTINGS_MODULE|VIRTUAL_ENV|MEMO_.*")

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from . import destroy, gateway, identity, linux, relocation
+from . import destroy, gateway, identity, linux, relocation, removeservice
 from . import layout as layouts
 from .envfiles import read
 from .problems import MISSING, Problem
@@ -30,23 +30,31 @@ def become_ordinary(root: Path, arguments: list[str]) -> int:
     user = identity.choose_user(root)
     if arguments[0] in ("up", "init", "test"):
         _say(f"root runs nothing here; everything runs as {user.pw_name}")
+    words = arguments
+    if arguments[0] == "removeservice":
+        words = [*arguments, removeservice.CODE_STAYS]
     if as_user(user, partial(_can_read, root)):
-        if arguments[0] != "destroy":
+        if arguments[0] not in ("destroy", "removeservice"):
             _start(root, user, arguments)
-        return _destroy(root, partial(_start, root, user, arguments))
-    copy = relocation.mirror(root, user)
-    _say(f"{user.pw_name} cannot read {root}; working in a copy, {copy}")
-    start = partial(_start, copy, user, arguments)
-    return relocation.run_and_carry_back(root, copy, start, arguments[0])
-
-
-def _destroy(root: Path, start: Callable[[], None]) -> int:
-    """The user empties its folders; those that lie in a checkout of root's, root
-    alone can remove. Only empty ones, and through no link: that is what rmdir does."""
-    status = relocation.run_as_child(start)
-    if status == 0 and not os.environ.get("MEMO_STACK"):
-        destroy.remove_if_empty([root / ".run", root / ".secrets"])
+        status = relocation.run_as_child(partial(_start, root, user, words))
+    else:
+        copy = relocation.mirror(root, user)
+        _say(f"{user.pw_name} cannot read {root}; working in a copy, {copy}")
+        start = partial(_start, copy, user, words)
+        status = relocation.run_and_carry_back(root, copy, start, arguments[0])
+    if status == 0:
+        _finish(root, arguments)
     return status
+
+
+def _finish(root: Path, arguments: list[str]) -> None:
+    """What lies in a checkout of root's, root alone can remove: the folders that the
+    user has emptied (only empty ones, and through no link: that is what rmdir does),
+    and the code of a service."""
+    if arguments[0] == "destroy" and not os.environ.get("MEMO_STACK"):
+        destroy.remove_if_empty([root / ".run", root / ".secrets"])
+    if arguments[0] == "removeservice":
+        removeservice.remove_code(root, removeservice.name_in(arguments[1:]))
 
 
 def _start(root: Path, user: pwd.struct_passwd, arguments: list[str]) -> NoReturn:

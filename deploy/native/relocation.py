@@ -47,6 +47,8 @@ def run_and_carry_back(
         shutil.rmtree(root / ".secrets", ignore_errors=True)
     else:
         _carry(copy, root)
+        if verb == "removeservice" and status == 0:
+            _drop_secrets(root, copy)
     return status
 
 
@@ -121,6 +123,13 @@ def _personal(folder: Path) -> Iterator[Path]:
     for pattern in (".env", "*_project/.env", "*_project/.env.migrate"):
         yield from folder.glob(pattern)
     yield from (path for path in folder.glob(".secrets/**/*") if not path.is_dir())
+
+
+def _drop_secrets(root: Path, copy: Path) -> None:
+    """Those that are gone from the copy: the next command would bring them back."""
+    for path in root.glob(".secrets/*"):
+        if path.is_file() and not (copy / path.relative_to(root)).exists():
+            path.unlink()
 
 
 def _carry_file(source: Path, target: Path) -> None:

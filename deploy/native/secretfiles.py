@@ -13,6 +13,7 @@ from .services import Service
 
 # 48 random bytes: 384 bits, 64 characters; more than SECRET_KEY's 50.
 RANDOM_BYTES = 48
+REDIS_USERS = "redis_users.acl"
 
 
 def ensure(layout: Layout, services: Sequence[Service]) -> list[str]:
@@ -23,6 +24,23 @@ def ensure(layout: Layout, services: Sequence[Service]) -> list[str]:
         _accept_callers(layout, service, services)
     _render_redis_users(layout, services)
     return made
+
+
+def forget(layout: Layout, gone: Service, services: Sequence[Service]) -> None:
+    """Remove a service's secrets, and what lets it in at those that stay."""
+    kept = {*_simple_names(services), *_call_names(services)}
+    kept |= {list_name(service.name) for service in services}
+    patterns = (f"{gone.name}_*", key_name("*", gone.name))
+    for path in [path for each in patterns for path in layout.secrets.glob(each)]:
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
+    for service in services:
+        name = list_name(service.name)
+        items = read_text(layout.secrets / name).split(",")
+        left = [item for item in items if item.partition("=")[0].strip() != gone.name]
+        _write_if_new(layout, name, ",".join(left))
+    if (layout.secrets / REDIS_USERS).exists():
+        _render_redis_users(layout, services)
 
 
 def key_name(caller: str, callee: str) -> str:
@@ -110,7 +128,7 @@ def _render_redis_users(layout: Layout, services: Sequence[Service]) -> None:
         for user, name in files.items()
     }
     digests = {user: found.hexdigest() for user, found in hashes.items()}
-    _write_if_new(layout, "redis_users.acl", redis.acl(digests))
+    _write_if_new(layout, REDIS_USERS, redis.acl(digests))
 
 
 def _write_if_new(layout: Layout, name: str, text: str) -> None:

@@ -8,6 +8,7 @@ from .layout import Layout
 from .problems import Problem
 
 SUFFIX = "_project"
+NAME = re.compile(r"[a-z][a-z0-9_]{0,18}")
 # Where `requests`, curl and the documentation of these two look first.
 PREFERRED_PORTS = {"users": 8000, "auth": 8001}
 FIRST_OTHER_PORT = 8002
@@ -53,7 +54,7 @@ def discover(root: Path) -> list[Service]:
     others = FIRST_OTHER_PORT
     for folder in folders:
         name = folder.name.removesuffix(SUFFIX)
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,18}", name):
+        if not NAME.fullmatch(name):
             raise Problem(f"{folder.name}: a service's name is like `billing`.")
         port = PREFERRED_PORTS.get(name)
         if port is None:

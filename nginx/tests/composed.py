@@ -1,4 +1,4 @@
-"""compose.yaml and Dockerfile as the suites read them."""
+"""compose.yaml, merged with those of services that bring one, as the suites read it."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,21 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+# In the order of COMPOSE_FILE.
+FILES = [ROOT / "compose.yaml", *sorted(ROOT.glob("*_project/compose.yaml"))]
+
+
+def merged(one: Any, other: Any) -> Any:
+    """As Compose merges what these files have in common: mappings, and nothing else."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return other
+    both = {key: merged(one[key], other[key]) for key in one.keys() & other.keys()}
+    return {**one, **other, **both}
+
+
+COMPOSE: dict[str, Any] = {}
+for file in FILES:
+    COMPOSE = merged(COMPOSE, yaml.safe_load(file.read_text()))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 # As everywhere: every folder `<name>_project` with a manage.py is a service.
 PROJECTS = sorted(

@@ -84,9 +84,9 @@ class System:
         return (self.state / "secrets" / name).read_text().strip()
 
     def api_key(self, service: str) -> str:
-        """A key that `service` accepts: the first it lists."""
-        first, *_ = self.secret(f"{service}_internal_api_keys").split(",")
-        return first.partition("=")[2]
+        """A key that auth or users accepts: the other's."""
+        caller = {"auth": "users", "users": "auth"}[service]
+        return self.secret(f"{caller}_{service}_service_api_key")
 
     @cached_property
     def gateway_url(self) -> str:

@@ -87,9 +87,11 @@ def test_the_gateway_is_configured_by_the_one_renderer() -> None:
     step = SERVICES["gateway-config"]
     assert step["build"]["target"] == "gateway-config"
     assert 'ENTRYPOINT ["python3", "/opt/nginx/render.py"]' in DOCKERFILE
-    upstreams = {item for item in step["command"] if item.startswith("--upstream=")}
-    ports = {n: SERVICES[n]["environment"]["BIND"].rpartition(":")[2] for n in PROJECTS}
-    assert upstreams == {f"--upstream={n}={n}:{ports[n]}" for n in PROJECTS}
+    assert not [item for item in step["command"] if item.startswith("--upstream")]
+    for name in PROJECTS:
+        port = SERVICES[name]["environment"]["BIND"].rpartition(":")[2]
+        found = step["environment"][f"GATEWAY_UPSTREAM_{name.upper()}"]
+        assert found == f"{name}:{port}"
     # A service that was made anew has another address (GW-09).
     assert "--resolver=${GATEWAY_RESOLVER-127.0.0.11}" in step["command"]
 
@@ -100,11 +102,16 @@ def test_the_renderer_accepts_these_options(tmp_path: Path) -> None:
         for item in SERVICES["gateway-config"]["command"]
     ]
     options[:2] = [f"--output={tmp_path}", f"--state={tmp_path}"]
-    env = {"GATEWAY_PORT": "8080", "GATEWAY_BIND": "0.0.0.0"}  # noqa: S104
+    given = SERVICES["gateway-config"]["environment"]
+    env = {name: value for name, value in given.items() if "UPSTREAM" in name}
+    env |= {"GATEWAY_PORT": "8080", "GATEWAY_BIND": "0.0.0.0"}  # noqa: S104
     program = [sys.executable, str(ROOT / "nginx/render.py"), *options]
     done = subprocess.run(program, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "listen 0.0.0.0:8080" in (tmp_path / "gateway.conf").read_text()
+    text = (tmp_path / "gateway.conf").read_text()
+    assert "listen 0.0.0.0:8080" in text
+    for name in PROJECTS:
+        assert f"include services/{name}.conf;" in text
 
 
 # ---- Images --------------------------------------------------------------------------

@@ -79,6 +79,53 @@ def test_a_wrong_option_is_refused_by_name(
     assert not (tmp_path / "conf").exists()
 
 
+UPSTREAMS = {
+    "GATEWAY_UPSTREAM_USERS": "users:8000",
+    "GATEWAY_UPSTREAM_AUTH": "auth:8001",
+    "GATEWAY_UPSTREAM_BILLING": "",
+}
+
+
+def test_services_may_be_named_by_the_environment(tmp_path: Path) -> None:
+    """As Compose does, where an empty value is a missing one."""
+    done = run_render(tmp_path, UPSTREAMS)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "conf" / "gateway.conf").read_text(encoding="utf-8")
+    assert re.findall(r"^upstream (\w+) \{\n +server (\S+) ", text, re.MULTILINE) == [
+        ("auth", "auth:8001"),
+        ("users", "users:8000"),
+    ]
+    assert re.findall(r"include services/(\w+)\.conf;", text) == ["auth", "users"]
+
+
+def test_a_shell_cannot_send_requests_elsewhere(tmp_path: Path) -> None:
+    """Where options name the services, the environment is a person's."""
+    stray = {"GATEWAY_UPSTREAM_AUTH": "evil:1", "GATEWAY_UPSTREAM_X": "evil:1"}
+    assert "evil" not in rendered(tmp_path, stray)
+
+
+@pytest.mark.parametrize(
+    ("env", "fault"),
+    [
+        ({"GATEWAY_UPSTREAM_AUTH": "auth"}, "GATEWAY_UPSTREAM_AUTH: "),
+        ({"GATEWAY_UPSTREAM_A_B": "a:1"}, "GATEWAY_UPSTREAM_A_B: "),
+        ({"GATEWAY_UPSTREAM_AUTH": "a:1; return 200"}, "GATEWAY_UPSTREAM_AUTH: "),
+        (
+            {"GATEWAY_UPSTREAM_ARCHIVE": "archive:8000"},
+            "--upstream: there is no nginx/",
+        ),
+        ({}, "--upstream: no service is named"),
+    ],
+)
+def test_a_wrong_service_of_the_environment_is_refused(
+    tmp_path: Path, env: dict[str, str], fault: str
+) -> None:
+    done = run_render(tmp_path, env)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"render.py: {fault}")
+    assert not (tmp_path / "conf").exists()
+
+
 def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "chain.pem").touch()
     (tmp_path / ".env").write_text("GATEWAY_TLS_CERTIFICATE=chain.pem\n")

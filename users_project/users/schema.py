@@ -12,16 +12,8 @@ from drf_spectacular.utils import (
 )
 
 from shared.fields import CredentialsSerializer
-from shared.schema import problems
+from shared.schema import TOKEN_PROBLEMS, problems
 from users import serializers
-
-TOKEN_PROBLEMS = (
-    "token_missing",
-    "token_invalid",
-    "token_expired",
-    "token_not_yet_valid",
-    "token_revoked",
-)
 
 ADA = {
     "id": "5f0c8a53-8a5e-4f0e-9d43-0d8f9bd1a1c4",

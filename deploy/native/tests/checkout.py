@@ -15,7 +15,9 @@ from native.layout import Layout
 
 SOURCE = Path(__file__).resolve().parents[3]
 PARTS = (
+    ".gitignore",
     "manage_all.sh",
+    "compose.yaml",
     "gunicorn.conf.py",
     "pyproject.toml",
     "deploy",
@@ -25,7 +27,13 @@ PARTS = (
     "auth_project",
     "users_project",
 )
-NOT_COPIED = shutil.ignore_patterns("tests", "__pycache__", ".env", ".env.migrate")
+IGNORED = shutil.ignore_patterns("tests", "__pycache__", ".env", ".env.migrate")
+
+
+def not_copied(folder: str, names: list[str]) -> set[str]:
+    """Our own suites; the one that new services get is a part of the code."""
+    ignored = IGNORED(folder, names)
+    return ignored - {"tests"} if "service_template" in folder else ignored
 
 
 @dataclass
@@ -39,7 +47,7 @@ class Checkout:
         for name in PARTS:
             source = SOURCE / name
             if source.is_dir():
-                shutil.copytree(source, path / name, ignore=NOT_COPIED)
+                shutil.copytree(source, path / name, ignore=not_copied)
             else:
                 shutil.copy2(source, path / name)
         names = ("GATEWAY_PORT", "AUTH_PORT", "USERS_PORT")

@@ -68,6 +68,30 @@ def test_a_closed_checkout_gets_its_settings_and_secrets(checkout: Checkout) -> 
     assert list((checkout.path / ".secrets/keys/private").glob("*.pem"))
 
 
+def test_a_service_comes_and_goes(checkout: Checkout) -> None:
+    """Its code is root's, as all code there; what is private stays the user's."""
+
+    def run(*words: str) -> dict[str, bytes]:
+        done = checkout.run(*words)
+        assert done.returncode == 0, done.stdout
+        files = [*checkout.path.glob(".secrets/*"), *checkout.path.glob("*/.env*")]
+        files.append(checkout.path / ".env")
+        return {str(path): path.read_bytes() for path in files if path.is_file()}
+
+    before = run("init")
+    run("startservice", "notes")
+    code = checkout.path / "notes_project" / "manage.py"
+    assert (code.stat().st_uid, code.stat().st_mode & 0o777) == (0, 0o755)
+    assert set(run("init")) - set(before) >= {
+        str(checkout.path / "notes_project" / ".env"),
+        str(checkout.path / ".secrets" / "notes_secret_key"),
+    }
+    assert run("removeservice", "notes", "--yes") == before
+    assert not (checkout.path / "notes_project").exists()
+    assert not (checkout.path / "nginx" / "services" / "notes.conf").exists()
+    assert run("init") == before
+
+
 def test_the_gateway_listens_on_a_low_port(checkout: Checkout) -> None:
     done = checkout.run("up", GATEWAY_PORT="81")
     assert done.returncode == 0, done.stdout
