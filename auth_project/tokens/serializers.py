@@ -38,6 +38,33 @@ class VerifiedTokenSerializer(serializers.Serializer[None]):
     exp = serializers.IntegerField(help_text="NumericDate (RFC 7519 section 2).")
 
 
+class IntrospectionRequestSerializer(serializers.Serializer[None]):
+    """RFC 7662 section 2.1. How long they may be, the parser's limit says: a token that
+    is too long is like any other that is of no use."""
+
+    token = ExactCharField(help_text="An access token.")
+    token_type_hint = ExactCharField(
+        required=False, allow_blank=True, help_text="Not needed, and not looked at."
+    )
+
+
+class IntrospectionSerializer(serializers.Serializer[None]):
+    """RFC 7662 section 2.2. All but `active` only of a live access token."""
+
+    active = serializers.BooleanField()
+    sub = serializers.UUIDField(required=False, help_text="The user.")
+    username = serializers.CharField(required=False)
+    email = serializers.CharField(required=False)
+    roles = serializers.ListField(child=serializers.CharField(), required=False)
+    aud = serializers.CharField(required=False)
+    iss = serializers.CharField(required=False)
+    exp = serializers.IntegerField(required=False, help_text="NumericDate.")
+    iat = serializers.IntegerField(required=False, help_text="NumericDate.")
+    jti = serializers.UUIDField(required=False)
+    sid = serializers.UUIDField(required=False, help_text="The session.")
+    token_type = serializers.ChoiceField(["Bearer"], required=False)
+
+
 class RevocationSerializer(serializers.Serializer[None]):
     """End the sessions of a user that are older than `epoch`."""
 
