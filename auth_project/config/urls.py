@@ -16,6 +16,10 @@ urlpatterns = [
     path("api/v1/auth/sessions/<uuid:session_id>", session_views.SessionView.as_view()),
     path("api/v1/auth/logout_all", session_views.LogoutAllView.as_view()),
     path(".well-known/jwks.json", views.JWKSetView.as_view()),
+    path(
+        ".well-known/oauth-authorization-server",
+        standard_views.MetadataView.as_view(),
+    ),
     *common("api/v1/auth"),
 ]
 

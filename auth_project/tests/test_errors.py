@@ -17,7 +17,7 @@ WITH_TOKEN = ["logout_all", "sessions", "sessions/<uuid:session_id>"]
 WITH_COOKIE = ["refresh", "logout"]
 READ = ["health/live", "health/ready", "docs", "openapi.json"]
 FORM = "introspect"  # of a form instead of JSON: see test_introspection
-PUBLIC = ["/.well-known/jwks.json"]
+PUBLIC = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"]
 
 
 def test_every_route_is_one_of_these():

@@ -139,3 +139,19 @@ class JWKSetSerializer(serializers.Serializer[None]):
     """RFC 7517 section 5."""
 
     keys = JWKSerializer(many=True)
+
+
+class MetadataSerializer(serializers.Serializer[None]):
+    """RFC 8414 section 2, as far as it is true of us."""
+
+    issuer = serializers.URLField(help_text="`iss` of every token.")
+    jwks_uri = serializers.URLField()
+    response_types_supported = serializers.ListField(
+        child=serializers.CharField(), help_text="None: log-in is first-party."
+    )
+    grant_types_supported = serializers.ListField(
+        child=serializers.CharField(), help_text="None."
+    )
+    service_documentation = serializers.URLField(
+        required=False, help_text="Where it is served (DOCS_ENABLED)."
+    )

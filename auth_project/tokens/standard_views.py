@@ -1,7 +1,9 @@
 """The HTTP side of what OAuth's standards define: for clients that know those alone."""
 
 from typing import Any
+from urllib.parse import urljoin
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,7 +12,7 @@ from shared.authentication import APIKeyAuthentication
 from shared.exceptions import ServiceAuthFailed
 from shared.parsers import StrictFormParser
 from shared.schema import problems
-from shared.views import InternalView
+from shared.views import InternalView, OpenView
 from tokens import serializers as s
 from tokens import services
 from tokens.authentication import BASIC_CHALLENGE, ClientSecretBasicAuthentication
@@ -75,3 +77,35 @@ def told(claims: dict[str, Any] | None) -> dict[str, Any]:
         return {"active": False}
     known = {name: claims[name] for name in TOLD if name in claims}
     return {"active": True, **known, "token_type": "Bearer"}
+
+
+class MetadataView(OpenView):
+    """Where our keys are and whose tokens they verify (RFC 8414).
+
+    Log-in is first-party: there is no OAuth grant, and so no endpoint for one.
+    """
+
+    @extend_schema(
+        operation_id="auth_metadata",
+        responses={200: s.MetadataSerializer, **problems()},
+        auth=[],
+    )
+    def get(self, request: Request) -> Response:
+        age = getattr(settings, "JWKS_MAX_AGE", 300)
+        return Response(metadata(), headers={"Cache-Control": f"public, max-age={age}"})
+
+
+def metadata() -> dict[str, str | list[str]]:
+    """What is true of us, by the names of RFC 8414 section 2, and nothing else."""
+    issuer = settings.JWT_ISSUER
+    members: dict[str, str | list[str]] = {
+        "issuer": issuer,
+        "jwks_uri": urljoin(issuer, "/.well-known/jwks.json"),
+        # Empty, though section 3.2 would leave them out: without the first, which is
+        # REQUIRED, it is no metadata; without the second it would claim two grants.
+        "response_types_supported": [],
+        "grant_types_supported": [],
+    }
+    if settings.DOCS_ENABLED:
+        members["service_documentation"] = urljoin(issuer, "/api/v1/auth/docs")
+    return members
