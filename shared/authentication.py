@@ -121,12 +121,16 @@ class APIKeyAuthentication(BaseAuthentication):
     Two keys of one caller may be valid at once, so that keys can be rotated.
     """
 
-    def authenticate(self, request: Request) -> tuple[Service, None]:
-        name = apikeys.caller_of(request.META.get("HTTP_X_INTERNAL_API_KEY", ""))
+    def authenticate(self, request: Request) -> tuple[Service, None] | None:
+        name = self.caller(request)
         if name is None:
             raise ServiceAuthFailed
         request._request.caller = f"service:{name}"  # type: ignore[attr-defined]
         return Service(name), None
+
+    def caller(self, request: Request) -> str | None:
+        """The name that the credentials of a request prove."""
+        return apikeys.caller_of(request.META.get("HTTP_X_INTERNAL_API_KEY", ""))
 
     def authenticate_header(self, request: Request) -> str:
         return ServiceAuthFailed.auth_header

@@ -18,6 +18,7 @@ CODES = {
     "headers_too_large": "The request headers are too large.",
     "internal_error": "A fault of ours. The request id finds it in our logs.",
     "invalid_credentials": "Login or password is wrong.",
+    "invalid_form": "The body is not a well-formed form (UTF-8, no field twice).",
     "invalid_json": "The body is not well-formed JSON (RFC 8259, UTF-8, no twin keys).",
     "method_not_allowed": "The resource has no such method. See Allow.",
     "misdirected_request": "This gateway does not serve that host.",
@@ -34,12 +35,12 @@ CODES = {
     "token_missing": "No token was sent.",
     "token_not_yet_valid": "The token's time has not come. Check the clocks.",
     "token_revoked": "The session of the token has ended.",
-    "unsupported_media_type": "Send application/json.",
+    "unsupported_media_type": "Send application/json, or what Accept names.",
     "upgrade_required": "Use https.",
     "upstream_unavailable": "The service behind the gateway did not answer. Try again.",
     "uri_too_long": "The request target is too long.",
     "user_not_found": "No such user, or deleted, or inactive (internal).",
-    "validation_error": "The body is JSON, but not what is asked for. See errors.",
+    "validation_error": "Well-formed, but not what is asked for. See errors.",
 }
 
 
@@ -124,6 +125,12 @@ class AccountExists(APIException):
     default_detail = "An account with this e-mail address or username exists."
 
 
+class FormInvalid(APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "invalid_form"
+    default_detail = "The body is not a well-formed form."
+
+
 class PayloadTooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "payload_too_large"
@@ -152,7 +159,5 @@ def error_headers(exc: APIException) -> dict[str, str]:
     headers: dict[str, Any] = {
         "WWW-Authenticate": getattr(exc, "auth_header", None),
         "Retry-After": getattr(exc, "wait", None),
-        # What would have been taken (RFC 9110 section 15.5.16).
-        "Accept": "application/json" if exc.status_code == 415 else None,
     }
     return {name: str(value) for name, value in headers.items() if value is not None}

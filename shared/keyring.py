@@ -134,7 +134,7 @@ def _folder_keys(folder: Path) -> KeySource:
 
 @lru_cache
 def _remote_keys(url: str) -> KeySource:
-    from shared.jwks import JWKSKeys  # type: ignore[import-not-found,unused-ignore]
+    from shared.jwks import JWKSKeys
 
     source: KeySource = JWKSKeys(url)
     return source

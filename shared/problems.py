@@ -60,9 +60,17 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     return Response(
         problem_of(known),
         status=known.status_code,
-        headers=error_headers(known),
+        headers=error_headers(known) | accepted(known, context.get("view")),
         content_type=MEDIA_TYPE,
     )
+
+
+def accepted(exc: drf.APIException, view: Any) -> dict[str, str]:
+    """With a 415, what would have been taken (RFC 9110 section 15.5.16)."""
+    if exc.status_code != 415:
+        return {}
+    parsers = getattr(view, "parser_classes", ())
+    return {"Accept": ", ".join(parser.media_type for parser in parsers)}
 
 
 def translate(exc: Exception) -> drf.APIException | None:

@@ -1,11 +1,13 @@
 """What `ENVIRONMENT=production` refuses: unsafe settings, seen without any I/O."""
 
+import re
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 ENVIRONMENTS = ("production", "development")
 MINIMUM_SECRET_KEY = 50  # characters, as Django's own check has it
+ISSUER = re.compile(r"https://[^/?#\s]+(/[^?#\s]*)?")  # RFC 8414 section 2
 
 
 def refuse_unsafe(settings: dict[str, Any]) -> None:
@@ -25,6 +27,7 @@ def refuse_unsafe(settings: dict[str, Any]) -> None:
         "CORS_ALLOWED_ORIGINS allows any origin": "*" in origins,
         "ACCESS_TOKEN_LIFETIME is over an hour": settings["ACCESS_TOKEN_LIFETIME"]
         > 3600,
+        "JWT_ISSUER is no https address": not ISSUER.fullmatch(settings["JWT_ISSUER"]),
         "JWT_LEEWAY is over a minute": settings["JWT_LEEWAY"] > 60,
     }
     found = [fault for fault, is_there in faults.items() if is_there]

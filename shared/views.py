@@ -1,5 +1,6 @@
 """Base classes of views."""
 
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -30,6 +31,8 @@ class OpenView(JSONView):
 class InternalView(JSONView):
     """For other services: `allowed_callers` names them, None means every one."""
 
-    authentication_classes = (APIKeyAuthentication,)
+    authentication_classes: tuple[type[BaseAuthentication], ...] = (
+        APIKeyAuthentication,
+    )
     permission_classes = (HasAPIKey,)
     allowed_callers: frozenset[str] | None = None

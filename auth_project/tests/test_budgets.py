@@ -86,6 +86,15 @@ def test_verify_token_with_a_missing_key(session, users, verified, budget):
         assert verified(token).status_code == 200
 
 
+@pytest.mark.parametrize("state", ["active", "revoked"])
+def test_introspection(make_token, service_client, budget, state):
+    body = f"token={make_token(session=state)}"
+    client, form = service_client("users"), "application/x-www-form-urlencoded"
+    with budget(sql=0, redis=1):
+        answer = client.post("/api/v1/auth/introspect", body, content_type=form)
+    assert answer.json()["active"] is (state == "active")
+
+
 def test_logout(session, budget):
     token = refresh_token(session)
     with budget(sql=1, redis=1):

@@ -16,7 +16,8 @@ WITH_BODY = ["login", "verify_token", "sessions/revoke"]
 WITH_TOKEN = ["logout_all", "sessions", "sessions/<uuid:session_id>"]
 WITH_COOKIE = ["refresh", "logout"]
 READ = ["health/live", "health/ready", "docs", "openapi.json"]
-JWKS = "/.well-known/jwks.json"
+FORM = "introspect"  # of a form instead of JSON: see test_introspection
+PUBLIC = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"]
 
 
 def test_every_route_is_one_of_these():
@@ -24,7 +25,7 @@ def test_every_route_is_one_of_these():
     routes = {"/" + str(each.pattern) for each in get_resolver().url_patterns}
 
     known = {PREFIX + name for name in WITH_BODY + WITH_TOKEN + WITH_COOKIE + READ}
-    assert routes == known | {JWKS}
+    assert routes == known | {PREFIX + FORM} | set(PUBLIC)
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_a_route_that_takes_no_body_does_not_mind_one(send, route, body):
     assert answer.status_code == {"refresh": 401, "logout": 200}[route]
 
 
-@pytest.mark.parametrize("path", [*WITH_BODY, *WITH_COOKIE, *READ[:2], JWKS])
+@pytest.mark.parametrize("path", [*WITH_BODY, *WITH_COOKIE, *READ[:2], *PUBLIC])
 @pytest.mark.parametrize("accept", ["text/html", "application/xml", "x"])
 def test_whoever_takes_no_json_gets_406(send, path, accept):
     method = "POST" if path in WITH_BODY + WITH_COOKIE else "GET"
@@ -106,7 +107,7 @@ def test_a_route_that_changes_something_takes_post_alone(send, route, method):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("path", [*READ[:2], JWKS])
+@pytest.mark.parametrize("path", [*READ[:2], *PUBLIC])
 def test_a_route_that_is_read_takes_get_alone(send, path, method):
     answer = send(method, path, b"{}")
 
@@ -114,7 +115,7 @@ def test_a_route_that_is_read_takes_get_alone(send, path, method):
     assert answer["Allow"] == "GET, HEAD"
 
 
-@pytest.mark.parametrize("path", [*WITH_BODY, *WITH_COOKIE, *READ, JWKS])
+@pytest.mark.parametrize("path", [*WITH_BODY, *WITH_COOKIE, *READ, *PUBLIC])
 def test_a_bad_host_is_400_everywhere(send, path):
     for host in ("evil.example", "a_b", ""):
         assert_problem(send("GET", path, Host=host), 400)
@@ -132,7 +133,7 @@ def test_a_trailing_slash_is_accepted(send, route):
     assert with_slash.status_code == without.status_code != 404
 
 
-@pytest.mark.parametrize("path", [*READ, JWKS])
+@pytest.mark.parametrize("path", [*READ, *PUBLIC])
 def test_anyone_may_read(path, trusted_kid):
     path = path if path.startswith("/") else PREFIX + path
 

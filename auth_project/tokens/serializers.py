@@ -38,6 +38,33 @@ class VerifiedTokenSerializer(serializers.Serializer[None]):
     exp = serializers.IntegerField(help_text="NumericDate (RFC 7519 section 2).")
 
 
+class IntrospectionRequestSerializer(serializers.Serializer[None]):
+    """RFC 7662 section 2.1. How long they may be, the parser's limit says: a token that
+    is too long is like any other that is of no use."""
+
+    token = ExactCharField(help_text="An access token.")
+    token_type_hint = ExactCharField(
+        required=False, allow_blank=True, help_text="Not needed, and not looked at."
+    )
+
+
+class IntrospectionSerializer(serializers.Serializer[None]):
+    """RFC 7662 section 2.2. All but `active` only of a live access token."""
+
+    active = serializers.BooleanField()
+    sub = serializers.UUIDField(required=False, help_text="The user.")
+    username = serializers.CharField(required=False)
+    email = serializers.CharField(required=False)
+    roles = serializers.ListField(child=serializers.CharField(), required=False)
+    aud = serializers.CharField(required=False)
+    iss = serializers.CharField(required=False)
+    exp = serializers.IntegerField(required=False, help_text="NumericDate.")
+    iat = serializers.IntegerField(required=False, help_text="NumericDate.")
+    jti = serializers.UUIDField(required=False)
+    sid = serializers.UUIDField(required=False, help_text="The session.")
+    token_type = serializers.ChoiceField(["Bearer"], required=False)
+
+
 class RevocationSerializer(serializers.Serializer[None]):
     """End the sessions of a user that are older than `epoch`."""
 
@@ -112,3 +139,19 @@ class JWKSetSerializer(serializers.Serializer[None]):
     """RFC 7517 section 5."""
 
     keys = JWKSerializer(many=True)
+
+
+class MetadataSerializer(serializers.Serializer[None]):
+    """RFC 8414 section 2, as far as it is true of us."""
+
+    issuer = serializers.URLField(help_text="`iss` of every token.")
+    jwks_uri = serializers.URLField()
+    response_types_supported = serializers.ListField(
+        child=serializers.CharField(), help_text="None: log-in is first-party."
+    )
+    grant_types_supported = serializers.ListField(
+        child=serializers.CharField(), help_text="None."
+    )
+    service_documentation = serializers.URLField(
+        required=False, help_text="Where it is served (DOCS_ENABLED)."
+    )

@@ -64,10 +64,6 @@ class Operator:
         both = {"password1": password, "password2": password}
         return self.submit(path, usable_password="true", **both)
 
-    def revoke_session(self, user_id: str, sid: str) -> str:
-        path = f"{USERS}{user_id}/sessions/"
-        return self.submit(f"{path}{sid}/revoke/", page=path)
-
     def give_role(self, user: dict[str, Any], role: str) -> str:
         """Make the role, and change the user's roles to it."""
         self.submit(f"{ROLES}add/", name=role)

@@ -20,6 +20,7 @@ SYSTEM = System(os.environ["MEMO_STACK"])
 TALLY = Path(os.environ["SCHEMATHESIS_TALLY"])
 CHANGE_PASSWORD = "POST /api/v1/users/me/change_password"
 LOGOUT_ALL = "POST /api/v1/auth/logout_all"
+INTROSPECT = "POST /api/v1/auth/introspect"
 END_SESSION = "DELETE /api/v1/auth/sessions/{session_id}"
 
 # Goes on from run to run, so keys are strings, as JSON has them.
@@ -78,6 +79,7 @@ def good_body(label: str) -> Any:
         "POST /api/v1/auth/login": login,
         LOGOUT_ALL: {"keep_current": False},
         "POST /api/v1/auth/verify_token": {"token": regular.token()},
+        INTROSPECT: {"token": regular.token(), "token_type_hint": "access_token"},
         "POST /api/v1/users/verify": login,
         "POST /api/v1/users": {
             "username": name,
@@ -122,6 +124,10 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     if body is not None:
         case.body, case.media_type = body, "application/json"
         case.headers.pop("Content-Type", None)
+    if label == INTROSPECT:
+        case.media_type = "application/x-www-form-urlencoded"
+        # Of its two ways of authenticating, one.
+        del case.headers["Authorization"]
     if label == "POST /api/v1/auth/refresh":
         case.cookies = {"refresh_token": restless.new_cookie()}
     if label == END_SESSION:

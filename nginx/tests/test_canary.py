@@ -31,6 +31,7 @@ def canaries(system: System) -> Canaries:
     seen |= {"access token": ada.access, "refresh token": ada.cookie}
     assert ada.me().ok
     assert ada.verify().ok
+    seen["basic credentials"] = introspect(system, ada)
     assert ada.refresh().ok
     seen |= {"second access token": ada.access, "second refresh token": ada.cookie}
     new = f"Canary-{secrets.token_hex(12)}"
@@ -43,6 +44,18 @@ def canaries(system: System) -> Canaries:
     assert ada.refresh().status_code == 401
     seen |= secrets_of(system)
     return seen
+
+
+def introspect(system: System, ada: Person) -> str:
+    """As standard clients do, and as they should not; what went over the wire."""
+    url = f"{system.auth_url}/api/v1/auth/introspect"
+    key, body = system.api_key("auth"), {"token": ada.access}
+    good = requests.post(url, body, auth=("users", key), timeout=9)
+    assert good.json()["active"] is True
+    assert requests.post(url, body, auth=(key, "users"), timeout=9).status_code == 401
+    twins = {"token": [ada.access, ada.access]}
+    assert requests.post(url, twins, auth=("users", key), timeout=9).status_code == 400
+    return good.request.headers["Authorization"].removeprefix("Basic ")
 
 
 def make_trouble(ada: Person) -> None:

@@ -30,6 +30,8 @@ PUBLIC = [
 INTERNAL = [
     "/api/v1/auth/verify_token",
     "/api/v1/auth/verify_token/",
+    "/api/v1/auth/introspect",
+    "/api/v1/auth/introspect/",
     "/api/v1/auth/sessions/revoke",
     "/api/v1/auth/sessions/revoke/",
     "/api/v1/users/verify",
@@ -43,6 +45,11 @@ TRICKS = [
     "//api/v1/auth/verify_token",
     "/api/v1/auth//verify_token",
     "/api/v1/auth/login/../verify_token",
+    "/api/v1/auth/login/../introspect",
+    "/.well-known/../api/v1/auth/introspect",
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server/",
+    "/.well-known/oauth-authorization-server/jwks.json",
     "/api/v1/auth/verify_token/../login",
     "/api/v1/auth/verify_token/%2e%2e/login",
     "/api/v1/auth/verify_token/.%2E/login",
@@ -103,8 +110,9 @@ def test_a_public_route_reaches_its_service_with_and_without_a_slash(
     assert answer.json()["path"] == f"{path}{slash}?next=%2F..%2Fx"
 
 
-def test_the_key_set_comes_from_auth(gateway: Gateway) -> None:
-    assert gateway.get("/.well-known/jwks.json").json()["service"] == "auth"
+@pytest.mark.parametrize("name", ["jwks.json", "oauth-authorization-server"])
+def test_what_is_well_known_comes_from_auth(gateway: Gateway, name: str) -> None:
+    assert gateway.get(f"/.well-known/{name}").json()["service"] == "auth"
 
 
 def test_the_admin_comes_from_users(gateway: Gateway) -> None:

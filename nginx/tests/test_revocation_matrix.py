@@ -110,9 +110,6 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
     "user deleted": lambda s: s.operator.act("soft_delete", s.user["id"]),
     "roles changed": lambda s: s.operator.give_role(s.user, s.role),
     "admin: log out everywhere": lambda s: s.operator.act("end_sessions", s.user["id"]),
-    "admin: revoke the other session": lambda s: s.operator.revoke_session(
-        s.user["id"], s.other.sid
-    ),
     "signing key revoked": lambda s: s.system.run("keys", "revoke", s.kid),
 }
 

@@ -123,6 +123,41 @@ def test_the_key_set_is_public_and_cacheable(person: Person, system: System) -> 
     assert all(set(key) == members for key in answer.json()["keys"])
 
 
+def test_the_metadata_is_public_cacheable_and_true(system: System) -> None:
+    """TOK-25."""
+    answer = call(system, "GET", "/.well-known/oauth-authorization-server")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    metadata = answer.json()
+    assert metadata["issuer"] == system.gateway_url
+    assert metadata["grant_types_supported"] == []
+    for name in ("jwks_uri", "service_documentation"):
+        assert requests.get(metadata[name], timeout=25).status_code == 200
+    assert not [name for name in metadata if name.endswith("_endpoint")]
+
+
+@pytest.mark.parametrize(
+    "name", ["openid-configuration", "oauth-authorization-server/x", "webfinger"]
+)
+def test_nothing_else_is_well_known(name: str, system: System) -> None:
+    assert code_of(call(system, "GET", f"/.well-known/{name}")) == "not_found"
+
+
+def test_introspection_tells_another_service_who_it_is(
+    person: Person, system: System
+) -> None:
+    """With the key in our header; test_foreign_clients has the standard's way."""
+    for token, active in ((person.access, True), (person.cookie, False)):
+        answer = internal(
+            system, "POST", "/api/v1/auth/introspect", data={"token": token}
+        )
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.json()["active"] is active
+        assert ("sub" in answer.json()) is active
+
+
 def test_the_admin_asks_for_a_log_in(system: System) -> None:
     assert call(system, "GET", "/admin").headers["Location"].endswith("/admin/")
     assert call(system, "GET", "/admin/").status_code == 302
@@ -140,6 +175,7 @@ def test_the_admin_asks_for_a_log_in(system: System) -> None:
     ("service", "method", "path"),
     [
         ("auth", "POST", "/api/v1/auth/verify_token"),
+        ("auth", "POST", "/api/v1/auth/introspect"),
         ("auth", "POST", "/api/v1/auth/sessions/revoke"),
         ("users", "POST", "/api/v1/users/verify"),
         ("users", "GET", f"/api/v1/users/{uuid.uuid4()}"),
@@ -281,6 +317,7 @@ def test_only_json_is_given(route: str, system: System) -> None:
         ("/api/v1/users/me", "GET, HEAD, PATCH"),
         ("/api/v1/users/me/change_password", "POST"),
         ("/.well-known/jwks.json", "GET, HEAD"),
+        ("/.well-known/oauth-authorization-server", "GET, HEAD"),
         ("/api/v1/auth/health/live", "GET, HEAD"),
     ],
 )

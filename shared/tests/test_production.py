@@ -15,6 +15,7 @@ SAFE: dict[str, Any] = {
     "COOKIE_SECURE": True,
     "CORS_ALLOWED_ORIGINS": [],
     "ACCESS_TOKEN_LIFETIME": 300,
+    "JWT_ISSUER": "https://auth.example.org",
     "JWT_LEEWAY": 10,
 }
 
@@ -34,6 +35,12 @@ def test_a_safe_production_starts():
         ("CORS_ALLOWED_ORIGINS", ["*"]),
         ("ACCESS_TOKEN_LIFETIME", 3601),
         ("JWT_LEEWAY", 61),
+        ("JWT_ISSUER", "http://auth.example.org"),
+        ("JWT_ISSUER", "auth.example.org"),
+        ("JWT_ISSUER", ""),
+        ("JWT_ISSUER", "https://"),
+        ("JWT_ISSUER", "https://auth.example.org?"),
+        ("JWT_ISSUER", "https://auth.example.org/#a"),
     ],
 )
 def test_an_unsafe_setting_is_refused_by_name(name: str, value: Any):

@@ -1,0 +1,449 @@
+"""RFC 7662: what clients that know the standard alone are told about a token."""
+
+import time
+import uuid
+from base64 import b64encode
+from urllib.parse import quote_plus, urlencode
+
+import pytest
+from rest_framework.test import APIClient
+
+from shared import keys
+from tests.conftest import (
+    access_token,
+    database_away,
+    forget,
+    log_out,
+    outcome,
+    redis_away,
+    refresh_token,
+    state_in_redis,
+)
+from tokens.models import Session
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/auth/introspect"
+FORM = "application/x-www-form-urlencoded"
+CHALLENGES = 'Basic realm="internal", ApiKey realm="internal"'
+INACTIVE = {"active": False}
+
+
+@pytest.fixture
+def send(settings):
+    """A POST of a body, by a service with its key unless `headers` say else."""
+    key = dict(settings.INTERNAL_API_KEYS)["reports"]
+
+    def send(body, content_type=FORM, **headers):
+        headers = headers or {"X-Internal-Api-Key": key}
+        client = APIClient(raise_request_exception=False)
+        return client.generic("POST", URL, body, content_type, headers=headers)
+
+    return send
+
+
+@pytest.fixture
+def introspect(send):
+    """The answer about a token."""
+    return lambda token, **headers: send(urlencode({"token": token}), **headers)
+
+
+def basic(name, key):
+    """As RFC 6749 section 2.3.1 has it."""
+    return raw_basic(f"{quote_plus(name)}:{quote_plus(key)}".encode())
+
+
+def raw_basic(pair):
+    return f"Basic {b64encode(pair).decode()}"
+
+
+# ---- What is told --------------------------------------------------------------------
+
+
+def test_a_live_token_is_told_with_its_claims(session, users, introspect, settings):
+    """TOK-23."""
+    token = access_token(session, users)
+
+    answer = introspect(token)
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/json"
+    assert answer["Cache-Control"] == "no-store"
+    told = answer.json()
+    iat, exp, jti = (told.pop(name) for name in ("iat", "exp", "jti"))
+    assert told == {
+        "active": True,
+        "sub": users.user["id"],
+        "username": "ada",
+        "email": "ada@example.org",
+        "roles": ["editor"],
+        "aud": settings.JWT_AUDIENCE,
+        "iss": settings.JWT_ISSUER,
+        "sid": str(session.id),
+        "token_type": "Bearer",
+    }
+    assert exp - iat == 300
+    assert abs(iat - time.time()) < 10
+    assert uuid.UUID(jti)
+
+
+def test_claims_that_the_token_has_not_are_not_told(
+    session, users, introspect, settings
+):
+    settings.ACCESS_TOKEN_CLAIMS = []
+
+    told = introspect(access_token(session, users)).json()
+
+    assert told["active"] is True
+    assert {"email", "username", "roles"}.isdisjoint(told)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param({"session": "revoked"}, id="revoked"),
+        pytest.param({"exp": 1}, id="expired"),
+        pytest.param({"iat": 2**33}, id="from-the-future"),
+        pytest.param({"iss": "https://other.example"}, id="other-issuer"),
+        pytest.param({"aud": "other"}, id="other-audience"),
+        pytest.param({"sub": "ada"}, id="odd"),
+        pytest.param({"jti": None}, id="without-a-claim"),
+        pytest.param({"headers": {"typ": "JWT"}}, id="untyped"),
+        pytest.param({"headers": {"kid": "other"}}, id="unknown-key"),
+        pytest.param({"key": "x" * 32, "algorithm": "HS256"}, id="hs256"),
+        pytest.param({"key": None, "algorithm": "none"}, id="unsigned"),
+    ],
+)
+def test_a_token_of_no_use_is_inactive_and_why_is_not_told(
+    make_token, introspect, claims
+):
+    answer = introspect(make_token(**claims))
+
+    assert (answer.status_code, answer.json()) == (200, INACTIVE)
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_a_token_of_another_key_is_inactive(make_token, introspect, foreign_key):
+    assert introspect(make_token(key=foreign_key)).json() == INACTIVE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("x", id="word"),
+        pytest.param(" ", id="blank"),
+        pytest.param("a.b.c", id="dots"),
+        pytest.param("eyJ9.eyJ9.eyJ9", id="no-json"),
+        pytest.param("é.é.é", id="not-ascii"),
+        pytest.param("{}", id="json"),
+        pytest.param("x" * 50_000, id="over-long"),
+        pytest.param("a." * 20_000, id="many-dots"),
+    ],
+)
+def test_garbage_is_an_inactive_token(trusted_kid, introspect, text):
+    answer = introspect(text)
+
+    assert (answer.status_code, answer.json()) == (200, INACTIVE)
+
+
+def test_a_refresh_token_is_not_told_about(session, introspect):
+    """TOK-03: it is for us alone, and no service may take it for access."""
+    assert introspect(refresh_token(session)).json() == INACTIVE
+
+
+def test_a_token_is_inactive_from_the_logout_on(session, users, introspect):
+    token = access_token(session, users)
+    assert introspect(token).json()["active"] is True
+
+    log_out(refresh_token(session))
+
+    assert introspect(token).json() == INACTIVE
+
+
+def test_a_session_that_does_not_exist_is_over(make_token, introspect):
+    """A missing key means unknown, and no row means revoked: never fine."""
+    assert introspect(make_token(session=None)).json() == INACTIVE
+
+
+def test_a_token_is_not_trimmed(session, users, introspect):
+    assert introspect(f" {access_token(session, users)}").json() == INACTIVE
+
+
+def test_introspection_writes_no_row(session, users, introspect):
+    before = Session.objects.values().get()
+
+    introspect(access_token(session, users))
+
+    assert Session.objects.values().get() == before
+    assert state_in_redis(session) == b"active"
+
+
+# ---- What is asked -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense", ""])
+def test_the_hint_is_not_looked_at(session, users, send, hint):
+    token = access_token(session, users)
+
+    for body in (
+        {"token": token, "token_type_hint": hint},
+        {"token_type_hint": hint, "token": token, "resource": "x"},
+    ):
+        assert send(urlencode(body)).json()["active"] is True
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("token_type_hint=access_token", id="hint-alone"),
+        pytest.param("token=", id="blank"),
+        pytest.param("token=a%00b", id="nul"),
+        pytest.param("Token=x", id="other-case"),
+    ],
+)
+def test_without_a_token_it_is_400(send, body):
+    answer = send(body)
+
+    assert outcome(answer) == (400, "validation_error")
+    assert list(answer.json()["errors"]) == ["token"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("token=x&token=x", id="token-twice"),
+        pytest.param("token=x&tok%65n=y", id="token-twice-by-escape"),
+        pytest.param("token=x&token_type_hint=a&token_type_hint=b", id="hint-twice"),
+        pytest.param("token=x&a=1&a=1", id="unknown-twice"),
+        pytest.param("token", id="no-value"),
+        pytest.param("token=x&", id="empty-field"),
+        pytest.param("=x", id="no-name"),
+        pytest.param("token=%zz", id="broken-escape"),
+        pytest.param("token=x%4", id="cut-off-escape"),
+        pytest.param("token=%ff%fe", id="not-utf-8"),
+        pytest.param("token=%ed%a0%80", id="surrogate"),
+        pytest.param("token=\xe9".encode("latin-1"), id="raw-latin-1"),
+        pytest.param("token=é".encode(), id="raw-utf-8"),
+        pytest.param('{"token": "x"}', id="json"),
+        pytest.param("&" * 60_000, id="60000-fields"),
+    ],
+)
+def test_a_form_that_is_none_is_400(send, body):
+    """INP-01, INP-04; RFC 6749 section 3.2: no parameter more than once."""
+    assert outcome(send(body)) == (400, "invalid_form")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        f"{FORM}; charset=utf-16",
+        "garbage",
+        "",
+    ],
+)
+def test_another_type_is_415(send, content_type):
+    answer = send("token=x", content_type)
+
+    assert outcome(answer) == (415, "unsupported_media_type")
+    assert answer["Accept"] == FORM
+
+
+@pytest.mark.parametrize("content_type", [FORM.upper(), f"{FORM};charset=UTF-8"])
+def test_its_type_may_be_written_otherwise(session, users, send, content_type):
+    body = urlencode({"token": access_token(session, users)})
+
+    assert send(body, content_type).json()["active"] is True
+
+
+def test_a_body_over_the_limit_is_413(send, settings):
+    body = "token=" + "x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+    assert outcome(send(body)) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+def test_other_methods_are_405(service_client, make_token, method):
+    """RFC 7662 section 4: a token in an address would be in logs."""
+    answer = service_client("users").generic(method, f"{URL}?token={make_token()}")
+
+    assert answer.status_code == 405
+    assert answer["Allow"] == "POST"
+
+
+# ---- Who asks ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["users", "reports"])
+@pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
+def test_a_standard_client_presents_name_and_key(
+    session, users, introspect, settings, name, scheme
+):
+    credentials = basic(name, dict(settings.INTERNAL_API_KEYS)[name])
+    header = credentials.replace("Basic", scheme)
+
+    answer = introspect(access_token(session, users), Authorization=header)
+
+    assert answer.json()["active"] is True
+
+
+def test_the_log_knows_who_asked_and_no_key(
+    session, users, introspect, settings, caplog
+):
+    key = dict(settings.INTERNAL_API_KEYS)["reports"]
+    token = access_token(session, users)
+    caplog.set_level("INFO", logger="memo.access")
+
+    introspect(token, Authorization=basic("reports", key))
+
+    (line,) = [record for record in caplog.records if record.name == "memo.access"]
+    assert vars(line)["caller"] == "service:reports"
+    written = str(vars(line))
+    assert key not in written
+    assert token not in written
+
+
+def test_name_and_key_are_form_urlencoded_within(session, users, introspect, settings):
+    """RFC 6749 section 2.3.1. A key may hold what means something in a form."""
+    key = "a+b%2F:=&é" * 5
+    settings.INTERNAL_API_KEYS = [("reports", key)]
+    token = access_token(session, users)
+
+    answer = introspect(token, Authorization=basic("reports", key))
+    plain = introspect(token, Authorization=raw_basic(f"reports:{key}".encode()))
+
+    assert answer.json()["active"] is True
+    assert outcome(plain) == (401, "service_auth_failed")
+
+
+def test_each_of_two_keys_of_a_caller_is_good(make_token, introspect, settings):
+    settings.INTERNAL_API_KEYS = [("reports", "a" * 43), ("reports", "b" * 43)]
+
+    for key in ("a" * 43, "b" * 43):
+        header = basic("reports", key)
+        assert introspect(make_token(), Authorization=header).status_code == 200
+    header = basic("reports", "c" * 43)
+    assert introspect(make_token(), Authorization=header).status_code == 401
+
+
+KEY = "users-key" * 8  # of conftest
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"X-Other": "x"}, id="nothing"),
+        pytest.param({"X-Internal-Api-Key": ""}, id="empty-key"),
+        pytest.param({"X-Internal-Api-Key": "x"}, id="wrong-key"),
+        pytest.param({"Authorization": basic("users", "x")}, id="wrong-secret"),
+        pytest.param({"Authorization": basic("reports", KEY)}, id="key-of-another"),
+        pytest.param({"Authorization": basic("nobody", KEY)}, id="unknown-name"),
+        pytest.param({"Authorization": basic("", KEY)}, id="no-name"),
+        pytest.param({"Authorization": basic("", "")}, id="empty-pair"),
+        pytest.param({"Authorization": basic("users", "")}, id="no-secret"),
+        pytest.param({"Authorization": basic(KEY, "users")}, id="swapped"),
+        pytest.param({"Authorization": basic("Users", KEY)}, id="other-case"),
+        pytest.param(
+            {"Authorization": basic("users", KEY), "X-Internal-Api-Key": KEY},
+            id="both",
+        ),
+        pytest.param(
+            {"Authorization": "Bearer x", "X-Internal-Api-Key": KEY}, id="bearer-too"
+        ),
+        pytest.param(
+            {"Authorization": "", "X-Internal-Api-Key": KEY}, id="empty-header-too"
+        ),
+        pytest.param({"Authorization": f"Bearer {KEY}"}, id="bearer"),
+        pytest.param({"Authorization": "Basic"}, id="bare"),
+        pytest.param({"Authorization": f"Basic users:{KEY}"}, id="not-base64"),
+        pytest.param({"Authorization": raw_basic(b"users")}, id="no-pair"),
+        pytest.param({"Authorization": raw_basic(b"\xff\xfe:x")}, id="not-utf-8"),
+        pytest.param({"Authorization": raw_basic(b"users:%zz")}, id="broken-escape"),
+        pytest.param({"Authorization": raw_basic(b"users:%ff")}, id="broken-utf-8"),
+        pytest.param({"Authorization": basic("users", KEY) + " x"}, id="third-word"),
+        pytest.param({"Authorization": basic("users", KEY) + "é"}, id="not-ascii"),
+        pytest.param({"Authorization": basic("users", KEY)[:-3]}, id="cut-off"),
+        pytest.param(
+            {"Authorization": f"{basic('users', KEY)}, {basic('users', KEY)}"},
+            id="twice",
+        ),
+    ],
+)
+def test_without_good_credentials_it_is_the_services_fault(
+    make_token, introspect, headers
+):
+    """TOK-22: never a word about the token, and a challenge for each way in."""
+    answer = introspect(make_token(), **headers)
+
+    assert outcome(answer) == (401, "service_auth_failed")
+    assert answer["WWW-Authenticate"] == CHALLENGES
+
+
+def test_credentials_come_before_the_body(send):
+    answer = send("token=x&token=y", "text/plain", Authorization="Basic x")
+
+    assert outcome(answer) == (401, "service_auth_failed")
+
+
+@pytest.mark.parametrize("route", ["verify_token", "sessions/revoke"])
+def test_no_other_route_takes_basic(api_client, route):
+    headers = {"Authorization": basic("users", KEY)}
+
+    answer = api_client.post(f"/api/v1/auth/{route}", {}, headers=headers)
+
+    assert outcome(answer) == (401, "service_auth_failed")
+    assert answer["WWW-Authenticate"] == 'ApiKey realm="internal"'
+
+
+def test_the_schema_names_either_way_in(api_client):
+    schema = api_client.get("/api/v1/auth/openapi.json").json()
+
+    schemes = schema["components"]["securitySchemes"]
+    assert schemes["clientSecretBasic"]["scheme"] == "basic"
+    operation = schema["paths"][URL]["post"]
+    assert operation["security"] == [{"clientSecretBasic": []}, {"internalApiKey": []}]
+    assert list(operation["requestBody"]["content"]) == [FORM]
+
+
+# ---- What is away --------------------------------------------------------------------
+
+
+def test_without_redis_postgresql_answers(session, make_session, users, introspect):
+    over = make_session(revoked=True)
+    with redis_away():
+        assert introspect(access_token(session, users)).json()["active"] is True
+        assert introspect(access_token(over, users)).json() == INACTIVE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_postgresql_the_key_answers_while_it_lives(session, users, introspect):
+    token = access_token(session, users)
+    introspect(token)
+    with database_away():
+        assert introspect(token).json()["active"] is True
+        forget(session)
+        assert outcome(introspect(token)) == (503, "dependency_unavailable")
+
+    assert introspect(token).json()["active"] is True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_both_it_is_503_and_never_inactive(session, users, introspect):
+    token = access_token(session, users)
+    with redis_away(), database_away():
+        answer = introspect(token)
+
+    assert outcome(answer) == (503, "dependency_unavailable")
+    assert answer["Retry-After"] == "1"
+
+
+def test_without_our_keys_it_is_503_and_never_inactive(
+    make_token, introspect, monkeypatch, tmp_path
+):
+    token = make_token()
+    monkeypatch.setattr(keys, "verifying_keys", lambda: keys.load_public_keys(tmp_path))
+
+    assert outcome(introspect(token)) == (503, "dependency_unavailable")
