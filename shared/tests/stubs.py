@@ -63,6 +63,7 @@ class StubHandler(BaseHTTPRequestHandler):
             "client": self.client_address,
         }
         self.server.requests.append(request)
+        self.close_connection = False  # only `before` hangs up, whatever was asked for
         if self.server.before is not None:
             self.server.before(self)
         if self.close_connection:
