@@ -22,6 +22,7 @@ from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from shared import apikeys
+from shared.answers import SessionAnswer
 from shared.breaker import Bulkhead
 from shared.exceptions import (
     DependencyUnavailable,
@@ -228,12 +229,34 @@ class AuthClient(ServiceClient):
         body = {"user_id": str(user_id), "epoch": epoch, "reason": reason}
         if keep_sid is not None:
             body["keep_sid"] = str(keep_sid)
+        revoked: int = self.ask("POST", path, "revoked", body)["revoked"]
+        return revoked
+
+    def sessions(self, user_id: UUID) -> list[dict[str, Any]]:
+        """A user's live sessions, the last used first: {id, device, ip, created_at,
+        last_used_at, expires_at}, as Python's types."""
+        path = f"/api/v1/auth/users/{user_id}/sessions"
+        answer = self.ask("GET", path, "sessions")
+        listed = SessionAnswer(data=answer["sessions"], many=True)
+        if not listed.is_valid():
+            raise self.failure(path, "these are no sessions")
+        return [dict(session) for session in listed.validated_data]
+
+    def revoke_session(self, user_id: UUID, sid: UUID) -> bool:
+        """End one session of a user, for an operator; False where they have no such
+        live one. Without an answer it may have been ended."""
+        path = f"/api/v1/auth/users/{user_id}/sessions/{sid}/revoke"
+        answer = self.ask("POST", path, "revoked", {})
+        if answer["revoked"] not in (0, 1):
+            raise self.failure(path, "of one session not so many can be ended")
+        return bool(answer["revoked"])
+
+    def ask(self, method: str, path: str, member: str, body: Any = None) -> Any:
+        """`call`, where every refusal is trouble of ours."""
         try:
-            answer = self.call("POST", path, "revoked", body)
+            return self.call(method, path, member, body)
         except ServiceRefused as exc:
             raise self.failure(path, exc.code) from exc
-        revoked: int = answer["revoked"]
-        return revoked
 
 
 @lru_cache

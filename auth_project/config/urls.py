@@ -3,7 +3,7 @@
 from django.urls import path
 
 from shared.urls import common
-from tokens import key_views, session_views, standard_views, views
+from tokens import key_views, operator_views, session_views, standard_views, views
 
 urlpatterns = [
     path("api/v1/auth/login", views.LoginView.as_view()),
@@ -15,6 +15,14 @@ urlpatterns = [
     path("api/v1/auth/sessions", session_views.SessionListView.as_view()),
     path("api/v1/auth/sessions/<uuid:session_id>", session_views.SessionView.as_view()),
     path("api/v1/auth/logout_all", session_views.LogoutAllView.as_view()),
+    path(
+        "api/v1/auth/users/<uuid:user_id>/sessions",
+        operator_views.UserSessionsView.as_view(),
+    ),
+    path(
+        "api/v1/auth/users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",
+        operator_views.RevokeUserSessionView.as_view(),
+    ),
     path(".well-known/jwks.json", key_views.JWKSetView.as_view()),
     path(
         ".well-known/oauth-authorization-server",

@@ -135,3 +135,15 @@ def test_logging_out_everywhere(make_session, users, budget):
     with budget(sql=1, redis=2):
         assert client.post("/api/v1/auth/logout_all").json() == {"revoked": 10}
     assert users.calls == 1
+
+
+def test_an_operator_looks_at_sessions_and_ends_one(
+    make_session, users, service_client, budget
+):
+    first, *_ = [make_session() for _ in range(10)]
+    client = service_client("users")
+    url = f"/api/v1/auth/users/{users.user['id']}/sessions"
+    with budget(sql=1, redis=0):
+        assert len(client.get(url).json()["sessions"]) == 10
+    with budget(sql=1, redis=1):
+        assert client.post(f"{url}/{first.id}/revoke").json() == {"revoked": 1}

@@ -38,13 +38,14 @@ def end_sessions_below(
     return len(ended)
 
 
-def end_own_session(sid: UUID, user_id: UUID) -> bool:
-    """End a live session at the wish of its user; False where they have no such one."""
-    session = Session.objects.revoke_own(sid, user_id, "session_ended")
+def end_own_session(sid: UUID, user_id: UUID, reason: str = "session_ended") -> bool:
+    """End a live session of this user, at their wish or (`operator`) an operator's;
+    False where they have no such one."""
+    session = Session.objects.revoke_own(sid, user_id, reason)
     if session is None:
         return False
     announce([session])
-    audit("authn_token_revoked", sid=sid, user_id=user_id, reason="session_ended")
+    audit("authn_token_revoked", sid=sid, user_id=user_id, reason=reason)
     return True
 
 

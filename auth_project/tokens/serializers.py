@@ -79,23 +79,21 @@ class RevokedSerializer(serializers.Serializer[None]):
     revoked = serializers.IntegerField(min_value=0)
 
 
-class SessionSerializer(serializers.ModelSerializer[Session]):
-    """A log-in, as the person who did it may recognise it."""
+class UserSessionSerializer(serializers.ModelSerializer[Session]):
+    """A log-in, so that it may be recognised, and no more of it than that takes."""
 
     ip = serializers.SerializerMethodField(help_text="Its network: /24, in IPv6 /48.")
     device = serializers.SerializerMethodField(help_text="Such as `Firefox on Linux`.")
-    current = serializers.SerializerMethodField(help_text="That of the access token.")
 
     class Meta:
         model = Session
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "created_at",
             "last_used_at",
             "expires_at",
             "ip",
             "device",
-            "current",
         )
         read_only_fields = fields
 
@@ -104,6 +102,20 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
 
     def get_device(self, session: Session) -> str:
         return devices.device(session.user_agent)
+
+
+class UserSessionsSerializer(serializers.Serializer[None]):
+    sessions = UserSessionSerializer(many=True)
+
+
+class SessionSerializer(UserSessionSerializer):
+    """A log-in, as the person who did it may recognise it."""
+
+    current = serializers.SerializerMethodField(help_text="That of the access token.")
+
+    class Meta(UserSessionSerializer.Meta):
+        fields = (*UserSessionSerializer.Meta.fields, "current")
+        read_only_fields = fields
 
     def get_current(self, session: Session) -> bool:
         return bool(session.id == self.context["request"].user.sid)

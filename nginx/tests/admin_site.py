@@ -59,6 +59,9 @@ class Operator:
         """One of the actions of the list of users, on one of them."""
         return self.submit(USERS, action=action, _selected_action=user_id)
 
+    def revoke_session(self, user_id: str, sid: str) -> str:
+        return self.submit(f"{USERS}{user_id}/sessions/", session=sid)
+
     def set_password(self, user_id: str, password: str) -> str:
         path = f"{USERS}{user_id}/password/"
         both = {"password1": password, "password2": password}

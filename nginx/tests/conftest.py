@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from admin_site import Operator
+from api_keys import Direction
 from people import Person
 from system import System
 
@@ -43,3 +45,18 @@ def person(register: Callable[[], Person]) -> Person:
     response = ada.log_in()
     assert response.status_code == 200, response.text
     return ada
+
+
+@pytest.fixture(scope="session")
+def operator(system: System) -> Operator:
+    """Somebody who may do everything in the admin."""
+    return Operator(system)
+
+
+@pytest.fixture
+def both(person: Person, healthy: System) -> list[Direction]:
+    """The ways between the two services."""
+    return [
+        Direction(healthy, person, "auth", "users"),
+        Direction(healthy, person, "users", "auth"),
+    ]

@@ -133,7 +133,9 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     if label == END_SESSION:
         case.path_parameters = {"session_id": restless.sid}
     if "{user_id}" in label:
-        case.path_parameters = {"user_id": regular.me().json()["id"]}
+        user_id = regular.me().json()["id"]
+        # The id of a session is any: it is looked for, and nothing is ended.
+        case.path_parameters = {**case.path_parameters, "user_id": user_id}
 
 
 @schemathesis.hook

@@ -1,18 +1,13 @@
 """The ceremony of signing keys on the running stack: nothing is restarted, nobody is
 logged out but by an emergency, and that takes hold within two seconds."""
 
-import re
 import time
 from collections.abc import Iterator
-from typing import Any
 
-import jwt
 import pytest
-import requests
 from people import Person, code_of
+from signing_keys import SEEN, key_set, kid_of, listed, only, published, stage
 from system import System, eventually
-
-SEEN = 2  # seconds: how late a change of the folders is seen, at most
 
 
 @pytest.fixture
@@ -22,48 +17,9 @@ def one_key(system: System) -> Iterator[str]:
     only(system)
 
 
-def only(system: System) -> str:
-    """Leave the active key alone with itself: its kid."""
-    for kid, stage in listed(system).items():
-        if stage != "active":
-            system.run("keys", "revoke", kid)
-    ((kid, stage),) = listed(system).items()
-    assert stage == "active"
-    eventually(lambda: published(system) == {kid}, SEEN, "one key")
-    return kid
-
-
-def listed(system: System) -> dict[str, str]:
-    lines = system.run("keys", "list").splitlines()
-    rows = [re.fullmatch(r"([\w-]{43})  (\w+) .*", line) for line in lines]
-    return {row[1]: row[2] for row in rows if row}
-
-
-def key_set(system: System, **headers: str) -> requests.Response:
-    url = f"{system.gateway_url}/.well-known/jwks.json"
-    return requests.get(url, headers=headers, timeout=5)
-
-
-def published(system: System) -> set[str]:
-    """Of both workers: one may have looked earlier than the other."""
-    sets = [{key["kid"] for key in key_set(system).json()["keys"]} for _ in range(8)]
-    return sets[0] if all(each == sets[0] for each in sets) else set()
-
-
-def kid_of(token: str) -> Any:
-    return jwt.get_unverified_header(token)["kid"]
-
-
 def pids(system: System) -> dict[str, int]:
     processes = system.status()["processes"]
     return {name: process["pid"] for name, process in processes.items()}
-
-
-def stage(system: System) -> str:
-    """The kid of a new key."""
-    found = re.search(r"^([\w-]{43}) is published", system.run("keys", "stage"), re.M)
-    assert found
-    return found[1]
 
 
 def works(person: Person) -> bool:
@@ -164,10 +120,10 @@ def refused(person: Person) -> bool:
 
 def test_who_has_the_key_set_is_told_so_through_the_gateway(system: System) -> None:
     first = key_set(system)
-    assert first.headers["Cache-Control"] == "public, max-age=300"
+    assert first.headers["Cache-Control"] == "public, max-age=30"
 
     again = key_set(system, **{"If-None-Match": first.headers["ETag"]})
 
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
-    assert again.headers["Cache-Control"] == "public, max-age=300"
+    assert again.headers["Cache-Control"] == "public, max-age=30"

@@ -110,6 +110,9 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
     "user deleted": lambda s: s.operator.act("soft_delete", s.user["id"]),
     "roles changed": lambda s: s.operator.give_role(s.user, s.role),
     "admin: log out everywhere": lambda s: s.operator.act("end_sessions", s.user["id"]),
+    "admin: revoke the other session": lambda s: s.operator.revoke_session(
+        s.user["id"], s.other.sid
+    ),
     "signing key revoked": lambda s: s.system.run("keys", "revoke", s.kid),
 }
 
@@ -118,11 +121,6 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
 def third(system: System) -> Iterator[ThirdService]:
     with third_service(system) as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def operator(system: System) -> Operator:
-    return Operator(system)
 
 
 @pytest.fixture

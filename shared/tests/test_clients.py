@@ -213,6 +213,13 @@ CALLS = [
         lambda url: AuthClient(url, KEY).revoke_sessions(uuid.uuid4(), 1, "x"),
         id="push",
     ),
+    pytest.param(
+        lambda url: AuthClient(url, KEY).sessions(uuid.uuid4()), id="sessions"
+    ),
+    pytest.param(
+        lambda url: AuthClient(url, KEY).revoke_session(uuid.uuid4(), uuid.uuid4()),
+        id="revoke-session",
+    ),
 ]
 
 

@@ -4,9 +4,13 @@ from typing import Any
 
 import pytest
 import responses
+from django.contrib.auth.models import Permission
+from django.test import Client
 
 from shared import clients
+from tests.factories import UserFactory
 from users import hashing, revocation
+from users.models import User
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
 
@@ -50,3 +54,29 @@ def pushes(settings: Any) -> Iterator[list[dict[str, Any]]]:
 def on_commit(django_capture_on_commit_callbacks: Any) -> Any:
     """`with on_commit():` runs what waits for a commit, which no test does."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+@pytest.fixture
+def root() -> User:
+    return UserFactory(
+        email="root@example.org", username="root", is_staff=True, is_superuser=True
+    )
+
+
+@pytest.fixture
+def admin(root: User) -> Client:
+    """The browser of a superuser."""
+    client = Client()
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def clerk() -> Client:
+    """The browser of staff who may see and change users, and no more."""
+    user = UserFactory(is_staff=True)
+    rights = Permission.objects.filter(codename__in=["view_user", "change_user"])
+    user.user_permissions.set(rights)
+    client = Client()
+    client.force_login(user)
+    return client

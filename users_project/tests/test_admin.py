@@ -23,32 +23,6 @@ ADD = f"{LIST}add/"
 NEW_PASSWORD = "a newer horse battery"
 
 
-@pytest.fixture
-def root() -> User:
-    return UserFactory(
-        email="root@example.org", username="root", is_staff=True, is_superuser=True
-    )
-
-
-@pytest.fixture
-def admin(root: User) -> Client:
-    """The browser of a superuser."""
-    client = Client()
-    client.force_login(root)
-    return client
-
-
-@pytest.fixture
-def clerk() -> Client:
-    """The browser of staff who may see and change users, and no more."""
-    user = UserFactory(is_staff=True)
-    rights = Permission.objects.filter(codename__in=["view_user", "change_user"])
-    user.user_permissions.set(rights)
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def change_url(user: User) -> str:
     return reverse("admin:users_user_change", args=[user.pk])
 

@@ -56,16 +56,18 @@ class UserActions(admin.ModelAdmin):
             if not self.may_touch(request, user):
                 messages.warning(request, f"{user}: not yours to change.")
                 continue
-            with transaction.atomic():
-                method(user)
-                self.log_change(request, user, done.capitalize())
-            audit(
-                f"user_{method.__name__}", user_id=str(user.pk), by=str(request.user.pk)
-            )
+            self.apply(request, user, method, done)
             touched += 1
         text = ngettext("%d user %s.", "%d users %s.", touched)
         if touched:
             messages.success(request, text % (touched, done))
+
+    def apply(self, request: HttpRequest, user: User, method: Any, done: str) -> None:
+        """Do it to one, with a line in their history and one in the audit log."""
+        with transaction.atomic():
+            method(user)
+            self.log_change(request, user, done.capitalize())
+        audit(f"user_{method.__name__}", user_id=str(user.pk), by=str(request.user.pk))
 
     def may_touch(self, request: HttpRequest, user: User) -> bool:
         """Not oneself, which locks out; nor a superuser, but by another."""

@@ -10,10 +10,10 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from users.actions import UserActions
 from users.fields import canonical
 from users.forms import UserChangeForm, UserCreationForm
 from users.models import Role, User
+from users.session_admin import SessionAdmin
 
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"
@@ -64,7 +64,7 @@ class RoleAdmin(GroupAdmin):
 
 
 @admin.register(User)
-class UserAdmin(UserActions, DjangoUserAdmin):
+class UserAdmin(SessionAdmin, DjangoUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     fieldsets = (

@@ -39,3 +39,9 @@ class UserChangeForm(FreeNames, auth_forms.UserChangeForm):
     class Meta:
         model = User
         fields = "__all__"
+
+
+class SessionForm(forms.Form):
+    """Which of a user's sessions is meant."""
+
+    session = forms.UUIDField()

@@ -1,0 +1,259 @@
+"""The page of a user's sessions in the admin. The Auth Service has a double here;
+`nginx/tests/test_session_admin.py` asks the real one."""
+
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from shared.clients import AuthClient
+from shared.exceptions import DependencyUnavailable
+from tests.factories import UserFactory
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+
+AWAY = "The Auth Service does not answer"
+
+
+class FakeAuth:
+    """The Auth Service, and the sessions it knows of."""
+
+    def __init__(self) -> None:
+        self.listed: list[dict[str, Any]] = []
+        self.ended: list[tuple[uuid.UUID, uuid.UUID]] = []
+        self.down = False
+
+    def open(self, device: str = "Firefox on Linux") -> uuid.UUID:
+        sid, now = uuid.uuid4(), timezone.now()
+        times = {"created_at": now, "last_used_at": now, "expires_at": now}
+        shown = {"id": sid, "device": device, "ip": "192.0.2.0/24", **times}
+        self.listed.append(shown)
+        return sid
+
+    def sessions(self, user_id: uuid.UUID) -> list[dict[str, Any]]:
+        self.answer()
+        return self.listed
+
+    def revoke_session(self, user_id: uuid.UUID, sid: uuid.UUID) -> bool:
+        self.answer()
+        known = [each for each in self.listed if each["id"] == sid]
+        for each in known:
+            self.listed.remove(each)
+            self.ended.append((user_id, sid))
+        return bool(known)
+
+    def answer(self) -> None:
+        if self.down:
+            raise DependencyUnavailable
+
+
+@pytest.fixture
+def auth(monkeypatch: pytest.MonkeyPatch) -> FakeAuth:
+    fake = FakeAuth()
+    assert set(dir(AuthClient)) >= {"sessions", "revoke_session"}
+    monkeypatch.setattr("users.session_admin.auth_client", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def ada() -> User:
+    return UserFactory(username="ada")
+
+
+def url(user: User) -> str:
+    return reverse("admin:users_user_sessions", args=[user.pk])
+
+
+def end(client: Client, user: User, **form: Any) -> Any:
+    """Press a button of the page, and follow to the next one."""
+    return client.post(url(user), form, follow=True)
+
+
+def history(user: User) -> list[str]:
+    entries = LogEntry.objects.filter(object_id=str(user.pk))
+    return [entry.get_change_message() for entry in entries]
+
+
+def test_the_page_of_a_user_leads_there(
+    admin: Client, auth: FakeAuth, ada: User
+) -> None:
+    change = reverse("admin:users_user_change", args=[ada.pk])
+    assert f'href="{url(ada)}"' in admin.get(change).content.decode()
+
+
+def test_sessions_are_listed_with_a_button_each(
+    admin: Client, auth: FakeAuth, ada: User
+) -> None:
+    sids = [auth.open("Firefox on Linux"), auth.open("Safari on iPhone")]
+
+    page = admin.get(url(ada)).content.decode()
+
+    assert "Firefox on Linux" in page
+    assert "Safari on iPhone" in page
+    assert page.count("192.0.2.0/24") == 2
+    for sid in sids:
+        assert page.count(f'name="session" value="{sid}"') == 1
+
+
+def test_who_is_logged_in_nowhere_is_said_to_be(
+    admin: Client, auth: FakeAuth, ada: User
+) -> None:
+    assert "is not logged in anywhere" in admin.get(url(ada)).content.decode()
+
+
+def test_what_a_client_calls_itself_is_text(
+    admin: Client, auth: FakeAuth, ada: User
+) -> None:
+    auth.open('"><script>alert(1)</script>')
+    page = admin.get(url(ada)).content.decode()
+    assert "alert(1)" in page
+    assert "<script>alert" not in page
+    assert '"><script' not in page
+
+
+def test_one_session_is_ended(
+    admin: Client, root: User, auth: FakeAuth, ada: User, caplog: Any
+) -> None:
+    phone, laptop = auth.open("Phone"), auth.open("Laptop")
+
+    with caplog.at_level("INFO", logger="memo.audit"):
+        response = end(admin, ada, session=phone)
+
+    assert response.redirect_chain == [(url(ada), 302)]
+    page = response.content.decode()
+    assert "The session has ended." in page
+    assert str(phone) not in page
+    assert str(laptop) in page
+    assert auth.ended == [(ada.pk, phone)]
+    assert history(ada) == [f"Ended session {phone}."]
+    (record,) = [each for each in caplog.records if each.name == "memo.audit"]
+    assert (record.event, record.outcome) == ("user_end_session", "success")
+    assert (record.user_id, record.sid) == (str(ada.pk), str(phone))
+    assert record.by == str(root.pk)
+
+
+def test_one_that_had_ended_is_no_success(
+    admin: Client, auth: FakeAuth, ada: User
+) -> None:
+    page = end(admin, ada, session=uuid.uuid4()).content.decode()
+    assert "There was no such session any more" in page
+    assert history(ada) == []
+
+
+def test_all_are_ended(
+    admin: Client, auth: FakeAuth, ada: User, pushes: Any, on_commit: Any
+) -> None:
+    with on_commit():
+        page = end(admin, ada, everywhere="Log out everywhere").content.decode()
+    assert "is logged out everywhere" in page
+    assert User.objects.get(pk=ada.pk).session_epoch == 1
+    assert [push["user_id"] for push in pushes] == [str(ada.pk)]
+    assert history(ada) == ["Logged out everywhere"]
+
+
+def test_without_the_auth_service_no_list_is_not_an_empty_one(
+    admin: Client, auth: FakeAuth, ada: User
+) -> None:
+    auth.down = True
+    response = admin.get(url(ada))
+    page = response.content.decode()
+    assert response.status_code == 503
+    assert AWAY in page
+    assert "not logged in anywhere" not in page
+    assert "Log out everywhere" in page
+
+
+def test_without_an_answer_nothing_is_claimed(
+    admin: Client, auth: FakeAuth, ada: User, caplog: Any
+) -> None:
+    sid = auth.open()
+    auth.down = True
+
+    with caplog.at_level("INFO", logger="memo.audit"):
+        page = end(admin, ada, session=sid).content.decode()
+
+    assert "it is not known whether the session has ended" in page
+    assert history(ada) == [f"Ended session {sid}: no answer, outcome unknown."]
+    assert [r.outcome for r in caplog.records if r.name == "memo.audit"] == ["unknown"]
+
+
+def test_logging_out_everywhere_needs_no_auth_service(
+    admin: Client, auth: FakeAuth, ada: User
+) -> None:
+    auth.down = True
+    end(admin, ada, everywhere="1")
+    assert User.objects.get(pk=ada.pk).session_epoch == 1
+
+
+@pytest.mark.parametrize("form", [{}, {"session": "x"}, {"session": ""}])
+def test_a_form_that_names_no_session_is_refused(
+    admin: Client, auth: FakeAuth, ada: User, form: dict[str, str]
+) -> None:
+    auth.open()
+    assert end(admin, ada, **form).status_code == 400
+    assert (auth.ended, history(ada)) == ([], [])
+
+
+# Who may
+
+
+def test_a_clerk_may(clerk: Client, auth: FakeAuth, ada: User) -> None:
+    sid = auth.open()
+    assert end(clerk, ada, session=sid).status_code == 200
+    assert auth.ended == [(ada.pk, sid)]
+
+
+@pytest.mark.parametrize("form", ["session", "everywhere"])
+def test_a_superusers_are_not_a_clerks_to_end(
+    clerk: Client, auth: FakeAuth, root: User, form: str
+) -> None:
+    sid = auth.open()
+    page = clerk.get(url(root)).content.decode()
+    assert "These are not yours to end." in page
+    assert 'name="session"' not in page
+    assert end(clerk, root, **{form: sid}).status_code == 403
+    assert auth.ended == []
+    assert User.objects.get(pk=root.pk).session_epoch == 0
+
+
+def test_ones_own_are_ended_elsewhere(
+    admin: Client, auth: FakeAuth, root: User
+) -> None:
+    sid = auth.open()
+    assert "These are not yours to end." in admin.get(url(root)).content.decode()
+    assert end(admin, root, session=sid).status_code == 403
+    assert auth.ended == []
+
+
+@pytest.mark.parametrize("who", ["anonymous", "no staff", "staff without rights"])
+def test_others_see_nothing(
+    client: Client, auth: FakeAuth, ada: User, who: str
+) -> None:
+    sid = auth.open("Canary")
+    if who != "anonymous":
+        client.force_login(UserFactory(is_staff=who != "no staff"))
+    for response in (client.get(url(ada)), client.post(url(ada), {"session": sid})):
+        assert response.status_code == (403 if who == "staff without rights" else 302)
+        assert b"Canary" not in response.content
+    assert auth.ended == []
+
+
+def test_a_form_without_its_token_is_refused(
+    root: User, auth: FakeAuth, ada: User
+) -> None:
+    sid = auth.open()
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(root)
+    assert browser.post(url(ada), {"session": sid}).status_code == 403
+    assert auth.ended == []
+
+
+@pytest.mark.parametrize("name", ["no-id", str(uuid.uuid4())])
+def test_nobodys_sessions_are_a_404(admin: Client, auth: FakeAuth, name: str) -> None:
+    response = admin.get(f"/admin/users/user/{name}/sessions/")
+    assert response.status_code == 404
