@@ -8,7 +8,8 @@ from urllib.parse import quote_plus, urlencode
 import pytest
 from rest_framework.test import APIClient
 
-from shared import keys
+from shared import keyring
+from shared.keyring import FolderKeys
 from tests.conftest import (
     access_token,
     database_away,
@@ -444,6 +445,6 @@ def test_without_our_keys_it_is_503_and_never_inactive(
     make_token, introspect, monkeypatch, tmp_path
 ):
     token = make_token()
-    monkeypatch.setattr(keys, "verifying_keys", lambda: keys.load_public_keys(tmp_path))
+    monkeypatch.setattr(keyring, "verifying_keys", lambda: FolderKeys(tmp_path))
 
     assert outcome(introspect(token)) == (503, "dependency_unavailable")

@@ -29,6 +29,9 @@ class Command(BaseCommand):
         # Rows that another run has locked are that run's.
         batch = Session.objects.purgeable().order_by("expires_at")
         with transaction.atomic():
-            ids = batch.select_for_update(skip_locked=True).values("id")[:size]
+            locked = batch.select_for_update(skip_locked=True)
+            # Read first: as a subquery PostgreSQL may evaluate it more than once, and
+            # find other rows each time.
+            ids = list(locked.values_list("id", flat=True)[:size])
             deleted, _ = Session.objects.filter(id__in=ids).delete()
         return deleted
