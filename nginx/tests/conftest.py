@@ -7,6 +7,7 @@ import pytest
 from admin_site import Operator
 from api_keys import Direction
 from people import Person
+from signing_keys import only
 from system import System
 
 
@@ -60,3 +61,10 @@ def both(person: Person, healthy: System) -> list[Direction]:
         Direction(healthy, person, "auth", "users"),
         Direction(healthy, person, "users", "auth"),
     ]
+
+
+@pytest.fixture
+def one_key(system: System) -> Iterator[str]:
+    """The kid of the one signing key there is; afterwards there is one again."""
+    yield only(system)
+    only(system)

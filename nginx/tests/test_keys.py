@@ -2,19 +2,11 @@
 logged out but by an emergency, and that takes hold within two seconds."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from people import Person, code_of
-from signing_keys import SEEN, key_set, kid_of, listed, only, published, stage
+from signing_keys import SEEN, key_set, kid_of, listed, published, stage
 from system import System, eventually
-
-
-@pytest.fixture
-def one_key(system: System) -> Iterator[str]:
-    """The kid of the one key there is; afterwards there is one key again."""
-    yield only(system)
-    only(system)
 
 
 def pids(system: System) -> dict[str, int]:

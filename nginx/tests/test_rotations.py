@@ -15,7 +15,7 @@ from api_keys import (
 )
 from load import Load
 from people import Person
-from signing_keys import kid_of, listed, max_age, only, published, stage
+from signing_keys import kid_of, listed, max_age, published, stage
 from system import SERVICES, System, eventually
 from third_service import ThirdService, third_service
 
@@ -64,13 +64,6 @@ def rotate_killed_twice(both: list[Direction]) -> None:
     system.run("rotateapikeys")
     assert [each.presented for each in both] == following
     assert_rotated(both, old)
-
-
-@pytest.fixture
-def one_key(healthy: System) -> Iterator[str]:
-    """The kid of the one signing key there is; afterwards there is one again."""
-    yield only(healthy)
-    only(healthy)
 
 
 @pytest.fixture

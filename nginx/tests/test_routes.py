@@ -170,6 +170,8 @@ def test_the_admin_asks_for_a_log_in(system: System) -> None:
 
 # ---- The hidden -------------------------------------------------------------------
 
+NOBODY = uuid.uuid4()
+
 
 @pytest.mark.parametrize(
     ("service", "method", "path"),
@@ -177,11 +179,11 @@ def test_the_admin_asks_for_a_log_in(system: System) -> None:
         ("auth", "POST", "/api/v1/auth/verify_token"),
         ("auth", "POST", "/api/v1/auth/introspect"),
         ("auth", "POST", "/api/v1/auth/sessions/revoke"),
-        ("auth", "GET", f"/api/v1/auth/users/{uuid4()}/sessions"),
-        ("auth", "POST", f"/api/v1/auth/users/{uuid4()}/sessions/{uuid4()}/revoke"),
+        ("auth", "GET", f"/api/v1/auth/users/{NOBODY}/sessions"),
+        ("auth", "POST", f"/api/v1/auth/users/{NOBODY}/sessions/{NOBODY}/revoke"),
         ("users", "POST", "/api/v1/users/verify"),
-        ("users", "GET", f"/api/v1/users/{uuid.uuid4()}"),
-        ("users", "POST", f"/api/v1/users/{uuid.uuid4()}/end_sessions"),
+        ("users", "GET", f"/api/v1/users/{NOBODY}"),
+        ("users", "POST", f"/api/v1/users/{NOBODY}/end_sessions"),
     ],
 )
 def test_internal_routes_do_not_exist_outside(
