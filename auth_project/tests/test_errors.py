@@ -17,6 +17,10 @@ WITH_TOKEN = ["logout_all", "sessions", "sessions/<uuid:session_id>"]
 WITH_COOKIE = ["refresh", "logout"]
 READ = ["health/live", "health/ready", "docs", "openapi.json"]
 FORM = "introspect"  # of a form instead of JSON: see test_introspection
+OPERATORS = [  # nothing but ids: see test_operator_sessions
+    "users/<uuid:user_id>/sessions",
+    "users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",
+]
 PUBLIC = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"]
 
 
@@ -25,7 +29,8 @@ def test_every_route_is_one_of_these():
     routes = {"/" + str(each.pattern) for each in get_resolver().url_patterns}
 
     known = {PREFIX + name for name in WITH_BODY + WITH_TOKEN + WITH_COOKIE + READ}
-    assert routes == known | {PREFIX + FORM} | set(PUBLIC)
+    known |= {PREFIX + name for name in [FORM, *OPERATORS]}
+    assert routes == known | set(PUBLIC)
 
 
 @pytest.fixture
