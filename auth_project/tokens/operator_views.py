@@ -13,7 +13,11 @@ from tokens.models import Session
 from tokens.revocation import end_own_session
 from tokens.session_views import LISTED
 
-REFUSED = problems(_401=("service_auth_failed",), _403=("forbidden",))
+REFUSED = problems(
+    _401=("service_auth_failed",),
+    _403=("forbidden",),
+    _404=("not_found",),  # what is no id at all
+)
 
 
 class OperatorView(InternalView):
