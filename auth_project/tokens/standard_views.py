@@ -91,8 +91,8 @@ class MetadataView(OpenView):
         auth=[],
     )
     def get(self, request: Request) -> Response:
-        age = getattr(settings, "JWKS_MAX_AGE", 300)
-        return Response(metadata(), headers={"Cache-Control": f"public, max-age={age}"})
+        max_age = f"public, max-age={settings.JWKS_MAX_AGE}"
+        return Response(metadata(), headers={"Cache-Control": max_age})
 
 
 def metadata() -> dict[str, str | list[str]]:

@@ -9,6 +9,7 @@ from api_keys import Direction
 from people import Person
 from signing_keys import only
 from system import System
+from third_service import ThirdService, third_service
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +69,10 @@ def one_key(system: System) -> Iterator[str]:
     """The kid of the one signing key there is; afterwards there is one again."""
     yield only(system)
     only(system)
+
+
+@pytest.fixture(scope="module")
+def third(system: System) -> Iterator[ThirdService]:
+    """A service beside the stack that fetches the keys."""
+    with third_service(system) as service:
+        yield service

@@ -4,7 +4,7 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from admin_site import Operator
 from people import Person, claims_of
 from system import ROOT, System, eventually
-from third_service import ThirdService, third_service
+from third_service import ThirdService
 
 PAGE = ROOT / "docs" / "revocation.md"
 NEW_PASSWORD = "a newer horse battery"
@@ -115,12 +115,6 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
     ),
     "signing key revoked": lambda s: s.system.run("keys", "revoke", s.kid),
 }
-
-
-@pytest.fixture(scope="module")
-def third(system: System) -> Iterator[ThirdService]:
-    with third_service(system) as service:
-        yield service
 
 
 @pytest.fixture

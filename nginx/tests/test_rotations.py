@@ -1,7 +1,7 @@
 """All keys are rotated while people use them: nobody is refused (S2S-01, TOK-18)."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from api_keys import (
@@ -17,7 +17,7 @@ from load import Load
 from people import Person
 from signing_keys import kid_of, listed, max_age, published, stage
 from system import SERVICES, System, eventually
-from third_service import ThirdService, third_service
+from third_service import ThirdService
 
 REQUESTS = 5000
 RATE = 75  # requests a second that are sent; at least 50 are what is to be shown
@@ -64,12 +64,6 @@ def rotate_killed_twice(both: list[Direction]) -> None:
     system.run("rotateapikeys")
     assert [each.presented for each in both] == following
     assert_rotated(both, old)
-
-
-@pytest.fixture
-def third(healthy: System) -> Iterator[ThirdService]:
-    with third_service(healthy) as service:
-        yield service
 
 
 def activate_and_retire(

@@ -150,7 +150,7 @@ def test_all_are_ended(
 ) -> None:
     with on_commit():
         page = end(admin, ada, everywhere="Log out everywhere").content.decode()
-    assert "is logged out everywhere" in page
+    assert f"Logged out everywhere: {ada}." in page
     assert User.objects.get(pk=ada.pk).session_epoch == 1
     assert [push["user_id"] for push in pushes] == [str(ada.pk)]
     assert history(ada) == ["Logged out everywhere"]

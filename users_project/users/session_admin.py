@@ -73,7 +73,7 @@ class SessionAdmin(UserActions):
         """One session or, where that button was pressed, all. Raises BadRequest."""
         if "everywhere" in request.POST:
             self.apply(request, user, User.end_sessions, "logged out everywhere")
-            messages.success(request, f"{user} is logged out everywhere.")
+            messages.success(request, f"Logged out everywhere: {user}.")
             return
         form = SessionForm(request.POST)
         if not form.is_valid():
