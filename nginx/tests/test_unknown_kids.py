@@ -1,4 +1,4 @@
-"""Tokens with kids that somebody made up, poured over a service that fetches the keys."""
+"""Tokens with kids that somebody made up, many, over a service that fetches keys."""
 
 import time
 from base64 import urlsafe_b64encode
