@@ -1,11 +1,13 @@
 """Keys from a JWK Set: fetched seldom, never waited for, never lost at once."""
 
+import json
 import threading
 import time
 from contextlib import suppress
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from jwt.algorithms import RSAAlgorithm
 
 from shared import keys
 from shared.exceptions import DependencyUnavailable
@@ -160,7 +162,8 @@ def test_without_any_key_it_is_503_and_never_a_refusal(source, stub, kid):
 def test_what_is_no_key_of_ours_is_left_out(source, stub, pairs, kid):
     good = keys.public_jwk(pairs[0].public_key())
     other = keys.public_jwk(pairs[1].public_key())
-    bad = [{**other, "alg": "RS512"}, {**other, "kid": FLOOD[0]}, {**other, "d": "AQ"}]
+    private = {**json.loads(RSAAlgorithm.to_jwk(pairs[1])), **other}
+    bad = [private, {**other, "alg": "RS512"}, {**other, "kid": FLOOD[0]}]
     bad += [{**other, "use": "enc"}, {"kty": "oct", "k": "AA"}, "x"]
     stub.answer(200, {"keys": [*bad, good]})
     assert source.find(kid).algorithm_name == "RS256"
