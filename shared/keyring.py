@@ -23,6 +23,9 @@ UNKNOWN_INTERVAL = 0.1
 # is signed with a key that is just being revoked.
 SIGNER_INTERVAL = 0.1
 
+_remote: dict[str, "KeySource"] = {}
+_making = threading.Lock()  # never held while anything is fetched
+
 
 class KeySource(Protocol):
     """Where verifying keys come from. What these raise is not a token's fault."""
@@ -132,12 +135,15 @@ def _folder_keys(folder: Path) -> KeySource:
     return FolderKeys(folder)
 
 
-@lru_cache
 def _remote_keys(url: str) -> KeySource:
+    """One in a process, each having a thread that fetches: of callers that come at once
+    `lru_cache` lets every one make its own."""
     from shared.jwks import JWKSKeys
 
-    source: KeySource = JWKSKeys(url)
-    return source
+    with _making:
+        if url not in _remote:
+            _remote[url] = JWKSKeys(url)
+        return _remote[url]
 
 
 @lru_cache

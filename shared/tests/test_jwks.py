@@ -3,13 +3,14 @@
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from shared import keys
+from shared import keyring, keys
 from shared.exceptions import DependencyUnavailable
 from shared.jwks import JWKSKeys
 from shared.tests.stubs import StubService, running
@@ -52,6 +53,26 @@ def test_the_first_token_fetches_and_the_others_do_not(source, stub, kid):
         assert source.find(kid).key_id == kid
     assert len(stub.requests) == 1
     assert "X-Internal-Api-Key" not in stub.requests[0]["headers"]
+
+
+def test_of_threads_that_come_at_once_none_makes_a_set_of_its_own(
+    stub, monkeypatch, settings
+):
+    """Each would be fetched for as long as the process lives."""
+    settings.JWT_JWKS_URL = f"{stub.url}/at-once"
+    start = threading.Barrier(8)
+
+    def slowly(url):
+        time.sleep(0.05)
+        return JWKSKeys(url)
+
+    def first(_):
+        start.wait()
+        return keyring.verifying_keys()
+
+    monkeypatch.setattr("shared.jwks.JWKSKeys", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(first, range(8)))) == 1
 
 
 def test_what_cannot_be_a_kid_of_ours_asks_nobody(source, stub, kid):
