@@ -69,7 +69,7 @@ def run_in(layout: Layout, service: Service, arguments: Sequence[str]) -> int:
         return _runserver(layout, service, words[1:])
     status = _run(layout, service, words)
     if status and not running.is_running(layout):
-        print(f"memo: the stack is not running; start it: {layout.command} up")
+        print(f"memo: the stack is not running, which may be why: {layout.command} up")
     return status
 
 
