@@ -42,7 +42,7 @@ MIDDLEWARE = [
     "shared.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "shared.middleware.TrailingSlashMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "shared.middleware.CorsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -90,11 +90,10 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Threads of a gunicorn worker: what the pools are sized to.
 WEB_THREADS = env.number("WEB_THREADS", default=8, least=1, most=1000)
 
-DATABASES = {"default": env.database()}
+DATABASES = {"default": env.database() | {"ENGINE": "shared.database"}}
 if "MIGRATION_DATABASE_URL" not in env.ENVIRON:
     # Migrations take the time they take, over one connection.
     DATABASES["default"]["OPTIONS"] = database.options(WEB_THREADS)
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps them
 # Never ATOMIC_REQUESTS: a 401 would undo the revocation it reports.
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
@@ -121,6 +120,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["shared.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shared.negotiation.JSONNegotiation",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "shared.problems.exception_handler",

@@ -21,6 +21,7 @@ def pool(monkeypatch, settings):
     monkeypatch.setattr(database, "ANSWER_TIMEOUT", 0.3)
     monkeypatch.setattr(database, "POOL_TIMEOUT", 0.3)
     options = database.options(threads=1)
+    options.pop("server_side_binding")  # Django's, not psycopg's
     pooled = options.pop("pool")
     where = connection.get_connection_params()
     kept = {
@@ -148,3 +149,68 @@ def test_no_column_could_hold_a_token():
 
     assert not names & {"token", "refresh_token", "token_hash", "secret"}
     assert max(f.max_length or 0 for f in Session._meta.get_fields()) == 256
+
+
+# --- Connections of the pool --------------------------------------------------------
+
+
+@pytest.fixture
+def pooled(settings):
+    """Django's connection as services have it, with a pool of one."""
+    options = database.options(threads=0)
+    pooled = connection.copy(alias="pooled")
+    pooled.settings_dict = {**connection.settings_dict, "OPTIONS": options}
+    yield pooled
+    pooled.close()
+    pooled.close_pool()
+
+
+def end_on_the_server(pid):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+
+def ask(pooled):
+    """What a request does: take a connection, ask, give it back. The server's pid."""
+    with pooled.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [pid] = cursor.fetchone()
+    pooled.close()
+    return pid
+
+
+def test_a_connection_is_used_again(pooled):
+    assert ask(pooled) == ask(pooled)
+
+
+def test_one_that_the_server_has_ended_is_not(pooled):
+    """A restart of PostgreSQL fails no request that comes after it."""
+    pid = ask(pooled)
+    end_on_the_server(pid)
+
+    assert ask(pooled) != pid
+
+
+def test_a_question_is_one_round_trip(pooled, tmp_path):
+    """By what libpq says it has sent: a round trip ends with Sync or is a Query."""
+    ask(pooled)
+    path = tmp_path / "trace"
+    with path.open("w") as trace:
+        with pooled.pool.connection() as ours:
+            ours.pgconn.trace(trace.fileno())
+        ask(pooled)
+        with pooled.pool.connection() as ours:
+            ours.pgconn.untrace()
+
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    sent = [line[3].strip() for line in lines if line[1] == "F"]
+    assert sent.count("Sync") + sent.count("Query") == 1, sent
+
+
+def test_statements_are_prepared(pooled):
+    """PostgreSQL plans them once in a connection and not for every request."""
+    for _ in range(10):
+        ask(pooled)
+    with pooled.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+        assert cursor.fetchone() == (1,)

@@ -45,6 +45,8 @@ def options(threads: int) -> dict[str, Any]:
     return {
         "connect_timeout": CONNECT_TIMEOUT,
         "options": " ".join(f"-c {name}={v}" for name, v in SERVER_LIMITS.items()),
+        "server_side_binding": True,
+        "prepare_threshold": 5,
         "pool": {
             "connection_class": BoundedConnection,
             "min_size": 1,
