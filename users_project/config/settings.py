@@ -11,10 +11,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE += [
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "users.middleware.SessionMiddleware",
+    "users.middleware.CsrfViewMiddleware",
+    "users.middleware.AuthenticationMiddleware",
+    "users.middleware.MessageMiddleware",
 ]
 
 TEMPLATES = [

@@ -1,0 +1,47 @@
+"""Sessions by cookie, CSRF and messages: for the admin's pages, and for no others.
+
+The API is asked with tokens and knows none of these. Django's checks look for the
+classes in MIDDLEWARE, so these are theirs, passed by where they have nothing to do.
+"""
+
+from typing import Any
+
+from django.contrib.auth import middleware as auth
+from django.contrib.messages import middleware as messages
+from django.contrib.sessions import middleware as sessions
+from django.http import HttpRequest, HttpResponseBase
+from django.middleware import csrf
+
+ADMIN = "/admin"
+
+
+class ForAdmin:
+    """Mixed into a middleware: on other paths the next one is called at once."""
+
+    get_response: Any
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith(ADMIN):
+            answer: HttpResponseBase = super().__call__(request)  # type: ignore[misc]
+        else:
+            answer = self.get_response(request)
+        return answer
+
+
+class SessionMiddleware(ForAdmin, sessions.SessionMiddleware):
+    pass
+
+
+class CsrfViewMiddleware(ForAdmin, csrf.CsrfViewMiddleware):
+    def process_view(self, request: HttpRequest, *args: Any) -> Any:
+        if request.path_info.startswith(ADMIN):
+            return super().process_view(request, *args)
+        return None
+
+
+class AuthenticationMiddleware(ForAdmin, auth.AuthenticationMiddleware):
+    pass
+
+
+class MessageMiddleware(ForAdmin, messages.MessageMiddleware):
+    pass
