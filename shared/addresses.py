@@ -1,6 +1,7 @@
 """The client's address, as the gateway saw it."""
 
 import ipaddress
+from functools import lru_cache
 
 from django.http import HttpRequest
 
@@ -11,12 +12,19 @@ def client_address(request: HttpRequest) -> str | None:
     The gateway overwrites X-Real-IP with the address it talks to; services are
     reachable through it and through each other alone.
     """
-    for name in ("HTTP_X_REAL_IP", "REMOTE_ADDR"):
-        try:
-            return str(ipaddress.ip_address(request.META.get(name, "")))
-        except ValueError:
-            continue
-    return None
+    meta = request.META
+    return canonical(meta.get("HTTP_X_REAL_IP", "")) or canonical(
+        meta.get("REMOTE_ADDR", "")
+    )
+
+
+@lru_cache(maxsize=4096)
+def canonical(text: str) -> str | None:
+    """The canonical form of an address; None where it is none."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
 
 
 def user_agent(request: HttpRequest) -> str:

@@ -24,6 +24,9 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 # Extras of Django's and gunicorn's own that are no data (objects, duplicates).
 NOISE = frozenset({"request", "server_time", "status_code", "params", "alias", "sql"})
 
+# `json.dumps` with a `default` would make one for every line.
+ENCODER = json.JSONEncoder(default=str)
+
 
 def audit(event: str, **fields: Any) -> None:
     """Record a security event (names from the OWASP Logging Vocabulary)."""
@@ -55,7 +58,7 @@ class JSONFormatter(logging.Formatter):
                 line[name] = value
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = self.describe(record.exc_info[1])
-        return json.dumps(line, default=str)
+        return ENCODER.encode(line)
 
     def describe(self, exc: BaseException) -> list[str]:
         """Type and stack of an exception and of its causes, outermost first."""

@@ -69,6 +69,8 @@ class StrictFormParser(BaseParser):
 
 def check_charset(media_type: str | None) -> None:
     """Raise UnsupportedMediaType for a charset other than UTF-8."""
+    if media_type == StrictJSONParser.media_type:  # as nearly always: without one
+        return
     charset = _MediaType(media_type or "").params.get("charset", "utf-8")
     if charset.lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType(media_type or "")
