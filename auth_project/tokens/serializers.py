@@ -25,6 +25,25 @@ class MessageSerializer(serializers.Serializer[None]):
 class TokenSerializer(serializers.Serializer[None]):
     token = ExactCharField(max_length=MAX_LENGTH, help_text="An access token.")
 
+    @classmethod
+    def token_of(cls, body: Any) -> str:
+        """The token in a body. Raises ValidationError.
+
+        Services ask for every request of theirs, and a serializer makes its fields anew
+        each time. So it is left to say what is wrong with the others.
+        """
+        token = body.get("token") if isinstance(body, dict) else None
+        if (
+            isinstance(token, str)
+            and 0 < len(token) <= MAX_LENGTH
+            and "\0" not in token
+        ):
+            return token
+        serializer = cls(data=body)
+        serializer.is_valid(raise_exception=True)
+        found: str = serializer.validated_data["token"]
+        return found
+
 
 class VerifiedTokenSerializer(serializers.Serializer[None]):
     """The claims a service decides by."""
