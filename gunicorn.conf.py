@@ -1,11 +1,17 @@
 """gunicorn, the same for every service. What differs is in the environment."""
 
+import gc
 import os
+
+from gunicorn.glogging import Logger
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
 worker_class = "gthread"
+# Loaded once and forked: workers share the memory of the code, and a new one is there
+# at once. So nothing that is loaded may start a thread or open a connection.
+preload_app = True
 
 # Longer than Nginx keeps an idle connection (60 s): else it may send a request into one
 # that is just being closed, and a POST cannot be repeated.
@@ -25,8 +31,32 @@ control_socket_disable = True
 worker_tmp_dir = os.environ.get("WORKER_TMP_DIR", "/dev/shm")  # noqa: S108
 umask = 0o077
 
-# Access is logged by the application, as JSON and with the route; gunicorn's own format
-# has the query string in it.
+
+def when_ready(server):
+    """Before the first fork: load the routes too, and keep the collector from writing
+    into pages that all workers share."""
+    from django.urls import get_resolver
+
+    get_resolver().url_patterns  # noqa: B018 - read once, kept
+    gc.collect()
+    gc.freeze()
+
+
+def post_worker_init(worker):
+    """Have a service begin what it does beside answering requests."""
+    getattr(worker.wsgi, "begin", lambda: None)()
+
+
+class NoAccessLog(Logger):
+    """Access is logged by the application, as JSON and with the route; gunicorn's own
+    format has the query string in it. With a `logconfig_dict` it would put a line
+    together for every request, for a logger that nobody listens to."""
+
+    def access(self, *args, **kwargs):
+        pass
+
+
+logger_class = NoAccessLog
 accesslog = None
 errorlog = "-"
 logconfig_dict = {

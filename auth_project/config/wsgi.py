@@ -1,15 +1,34 @@
-"""The WSGI application, and the sweep that goes with every worker."""
+"""The WSGI application, and the sweep that goes with every process that serves it."""
 
 import os
+from typing import Any
 
-from django.core.wsgi import get_wsgi_application
+import django
+from django.core.handlers.wsgi import WSGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup(set_prefix=False)
 
-application = get_wsgi_application()
-
-# Imported by each gunicorn worker after the fork (there is no preload), and by
-# runserver: so every process that serves has one sweep.
 from tokens.sweep import start_sweep  # noqa: E402
 
-start_sweep()
+
+class Application(WSGIHandler):
+    """Django's. gunicorn loads it once and forks, which no thread survives, so the
+    sweep is started by each worker (gunicorn.conf.py); elsewhere by the first request.
+    """
+
+    begun = False
+
+    def begin(self) -> None:
+        """Start what goes on beside the requests, once in a process."""
+        self.begun, begun = True, self.begun
+        if not begun:
+            start_sweep()
+
+    def __call__(self, *args: Any) -> Any:
+        if not self.begun:
+            self.begin()
+        return super().__call__(*args)
+
+
+application = Application()
