@@ -1,5 +1,6 @@
 """PWD-07: two hash, others wait, and the one beyond half of the threads is refused."""
 
+import os
 import threading
 import time
 from collections import Counter
@@ -34,14 +35,17 @@ def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
     most: list[int] = []
 
     def work() -> None:
-        with bound.slot():
-            inside.append(1)
-            most.append(len(inside))
-            working.release()
-            go.wait(5)
-            inside.pop()
+        inside.append(1)
+        most.append(len(inside))
+        working.release()
+        go.wait(5)
+        inside.pop()
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    def hash_one() -> None:
+        with bound.place() as run:
+            run(work)
+
+    threads = [threading.Thread(target=hash_one) for _ in range(4)]
     for thread in threads:
         thread.start()
     try:
@@ -49,7 +53,7 @@ def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
         assert working.acquire(timeout=5)
         wait_until(lambda: bound.places._value == 0)
         started = time.monotonic()
-        with pytest.raises(Overloaded), bound.slot():
+        with pytest.raises(Overloaded), bound.place():
             pass
         assert time.monotonic() - started < 0.1
     finally:
@@ -69,8 +73,35 @@ def wait_until(condition: Any) -> None:
 def test_a_slot_is_given_back_after_a_fault() -> None:
     bound = hashing.Bound(1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), bound.slot():
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError), bound.place() as run:
+            run(lambda: 1 // 0)
+
+
+def test_threads_that_hash_give_way_to_those_that_answer() -> None:
+    """Each thread has a priority of its own; nobody else's is lowered."""
+    bound = hashing.Bound(4)
+    here = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    with bound.place() as run:
+        there = run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    assert there == max(here, hashing.NICENESS)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == here
+
+
+def test_however_many_ask_two_threads_hash() -> None:
+    """What the C library keeps of a hash's memory, it keeps for each thread."""
+    bound, names = hashing.Bound(40), set()
+
+    def hash_one() -> None:
+        with bound.place() as run:
+            names.add(run(threading.get_native_id))
+
+    threads = [threading.Thread(target=hash_one) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(names) <= hashing.AT_ONCE
 
 
 @pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (8, 4), (9, 4)])

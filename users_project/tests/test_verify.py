@@ -249,11 +249,13 @@ def test_an_upgrade_never_overwrites_a_newer_password(
     User.objects.filter(pk=user.pk).update(password=old)
     newer = hashed("the newer password")
 
-    def meanwhile(password: str) -> str:
-        User.objects.filter(pk=user.pk).update(password=newer, session_epoch=1)
-        return make_password(password)
+    replace_hash = User.replace_hash
 
-    monkeypatch.setattr("users.models.make_password", meanwhile)
+    def meanwhile(self: User, fresh: str) -> None:
+        User.objects.filter(pk=user.pk).update(password=newer, session_epoch=1)
+        replace_hash(self, fresh)
+
+    monkeypatch.setattr(User, "replace_hash", meanwhile)
     response = auth.post(URL, {"email": user.email, "password": PASSWORD})
     user.refresh_from_db()
     assert user.password == newer

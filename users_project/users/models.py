@@ -3,7 +3,7 @@
 from functools import partial
 from uuid import UUID, uuid4
 
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import make_password, verify_password
 from django.contrib.auth.models import AbstractBaseUser, Group, PermissionsMixin
 from django.db import models, transaction
 from django.db.models.functions import Collate, Lower
@@ -135,13 +135,17 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
 
     def set_password(self, raw_password: str | None) -> None:
         """Django's, bounded (PWD-07). Raises Overloaded."""
-        with hashing.bound().slot():
-            super().set_password(raw_password)
+        with hashing.bound().place() as run:
+            run(super().set_password, raw_password)
 
     def check_password(self, raw_password: str | None) -> bool:
         """Django's, bounded (PWD-07). Raises Overloaded."""
-        with hashing.bound().slot():
-            return check_password(raw_password, self.password, self.upgrade_hash)
+        with hashing.bound().place() as run:
+            right: bool
+            right, outdated = run(verify_password, raw_password, self.password)
+            if right and outdated:
+                self.replace_hash(run(make_password, raw_password))
+        return right
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """What ties a session of the admin to the user as they are: with the epoch in
@@ -153,13 +157,13 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
             algorithm="sha256",
         ).hexdigest()
 
-    def upgrade_hash(self, raw_password: str) -> None:
-        """Hash the same password anew, unless it has been changed meanwhile (PWD-05).
+    def replace_hash(self, fresh: str) -> None:
+        """Store another hash of the same password, unless that was changed meanwhile
+        (PWD-05).
 
         Django's own upgrade would overwrite the newer password. Not a change that ends
         sessions, and none of the profile.
         """
-        fresh = make_password(raw_password)
         mine = User.objects.filter(pk=self.pk, password=self.password)
         if mine.update(password=fresh):
             self.password = fresh
