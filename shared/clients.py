@@ -152,9 +152,10 @@ class UsersClient(ServiceClient):
 
     def __init__(self, url: str, api_key: Key, threads: int = 8) -> None:
         super().__init__(url, api_key)
-        # One thread is always left; log-ins cannot take what refreshes need.
+        # One thread is always left; log-ins cannot take what refreshes need, and do not
+        # wait: while a storm of them lasts, those that wait would be all there is.
         self.calls = Bulkhead(max(threads - 1, 1))
-        self.log_ins = Bulkhead(max(threads // 2, 1))
+        self.log_ins = Bulkhead(max(threads // 2, 1), patience=0)
 
     def verify(self, credentials: dict[str, str]) -> dict[str, Any]:
         """The user {sub, email, username, roles, session_epoch} these belong to.
