@@ -1,0 +1,64 @@
+"""What a request reads does not grow with the number of sessions."""
+
+import uuid
+
+import pytest
+from django.db import connection
+
+from shared.plans import reading
+from tests.factories import SessionFactory
+from tokens import revocation
+from tokens.models import Session
+
+pytestmark = pytest.mark.django_db
+
+SIZES = (1_000, 4_000)
+OWN = 5  # sessions of the person who asks
+
+
+def opened(own: Session) -> Session:
+    user = {"sub": own.user_id, "session_epoch": 0}
+    return Session.objects.open(user, "192.0.2.1", "test")
+
+
+ACTS = {
+    "open": opened,
+    "cap": lambda own: Session.objects.revoke_surplus(own.user_id, 3, "session_cap"),
+    "rotate": lambda own: Session.objects.rotate(own.id, own.jti, 0),
+    "not-rotated": lambda own: Session.objects.with_clock().filter(id=own.id).first(),
+    "verify": lambda own: Session.objects.filter(id=own.id).first(),
+    "logout": lambda own: Session.objects.revoke(own.id, "logout"),
+    "end-one": lambda own: Session.objects.revoke_own(own.id, own.user_id, "ended"),
+    "end-all": lambda own: Session.objects.revoke_below(
+        own.user_id, 1, "logout_all", own.id
+    ),
+    "list": lambda own: list(
+        Session.objects.live().of_user(own.user_id).last_used_first()
+    ),
+    "sweep": lambda own: revocation.announce_recent(),
+}
+
+
+def fill(count: int) -> None:
+    """Sessions of as many others, some of them over, and the statistics of them."""
+    missing = count - Session.objects.count()
+    Session.objects.bulk_create(SessionFactory.build_batch(missing))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tokens_session")
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS.keys())
+def test_an_act_reads_as_much_among_many_as_among_few(act, make_session):
+    figures = []
+    for size in SIZES:
+        fill(size)
+        user_id = uuid.uuid4()
+        *_, own = (make_session(user_id=user_id) for _ in range(OWN))
+        with reading() as read:
+            act(own)
+        assert read.whole_tables == [], read.scans
+        figures.append(read.rows)
+
+    assert figures[0] == figures[1]
+    # The rows of one person; every step of a statement looks at them once more.
+    assert figures[0] <= 6 * OWN
