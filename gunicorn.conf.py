@@ -35,9 +35,11 @@ umask = 0o077
 def when_ready(server):
     """Before the first fork: load the routes too, and keep the collector from writing
     into pages that all workers share."""
+    from django.conf import settings
     from django.urls import get_resolver
 
-    get_resolver().url_patterns  # noqa: B018 - read once, kept
+    if settings.configured:  # what `bench/` serves by this file need not be Django
+        get_resolver().url_patterns  # noqa: B018 - read once, kept
     gc.collect()
     gc.freeze()
 
