@@ -40,7 +40,9 @@ def options(threads: int) -> dict[str, Any]:
     """Django's OPTIONS for the application role: pool and limits.
 
     The pool has a connection for every thread of a worker and one to spare (the
-    sweep's), so no request waits for another's.
+    sweep's), so no request waits for another's. Statements are prepared in each
+    connection: planning one takes PostgreSQL longer than running it. A pooler in between
+    has to keep prepared statements (PgBouncer: `max_prepared_statements`).
     """
     return {
         "connect_timeout": CONNECT_TIMEOUT,
