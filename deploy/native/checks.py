@@ -46,7 +46,7 @@ def run(primary: Layout, names: Sequence[str]) -> int:
         os.environ.pop(f"{name}_PORT", None)
     chosen = _choose(all_suites(layout, services), names)
     layout.make_folders()
-    _raise_limits(layout)
+    raise_limits(layout)
     lifecycle.init(layout, virtualenv.DEV)
     results = _run_at_once([suite for suite in chosen if _is_static(suite)])
     results += _run_on_the_stack(layout, [each for each in chosen if each.needs_stack])
@@ -82,9 +82,9 @@ def _is_static(suite: Suite) -> bool:
     return not suite.needs_stack and suite.name != "native"
 
 
-def _raise_limits(layout: Layout) -> None:
+def raise_limits(layout: Layout, *more: Setting) -> None:
     """Before the stack is configured, which keeps what it finds."""
-    wanted = []
+    wanted = [*more]
     for name, (rate, burst) in RATES.items():
         wanted.append(Setting(f"GATEWAY_{name}_RATE", rate))
         wanted.append(Setting(f"GATEWAY_{name}_BURST", burst))

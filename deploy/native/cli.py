@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import (
+    benchmark,
     checks,
     demo,
     destroy,
@@ -39,6 +40,7 @@ Memo, natively on this machine.
   ./manage_all.sh stop|start <process>
   ./manage_all.sh demo               walk through the API against the running gateway
   ./manage_all.sh test [suite ...]   every check and suite, or the named ones
+  ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
                                      a restart; --step accept|present|drop: one step
@@ -181,6 +183,10 @@ def _test(layout: Layout, rest: Sequence[str]) -> int:
     return checks.run(layout, rest)
 
 
+def _bench(layout: Layout, rest: Sequence[str]) -> int:
+    return benchmark.run(layout, rest)
+
+
 def _demo(layout: Layout, rest: Sequence[str]) -> None:
     _nothing_more("demo", rest)
     demo.run(layout)
@@ -201,6 +207,7 @@ VERBS: dict[str, Verb] = {
     "status": _status,
     "logs": _logs,
     "test": _test,
+    "bench": _bench,
     "demo": _demo,
     "doctor": _doctor,
     "destroy": destroy.run,

@@ -105,7 +105,7 @@ def _digest(path: Path) -> str:
 
 def _create(layout: Layout) -> None:
     shutil.rmtree(layout.venv, ignore_errors=True)
-    env = _install_env(layout)
+    env = install_env(layout)
     command: Command = [_base_python(), "-I", "-m", "venv", layout.venv]
     try:
         run(command, env=env, cwd=layout.base, what="Making the environment")
@@ -121,7 +121,7 @@ def _create_without_ensurepip(layout: Layout, cause: Problem) -> None:
             hint="Install your system's package for it (Debian: python3-venv).",
             code=MISSING,
         ) from cause
-    folder, env = layout.cache / "pip-wheel", _install_env(layout)
+    folder, env = layout.cache / "pip-wheel", install_env(layout)
     if not list(folder.glob("root/usr/share/python-wheels/pip-*.whl")):
         fetcher = apt.Fetcher(folder, base_env(layout))
         fetcher.update()
@@ -159,11 +159,11 @@ def _base_python() -> str:
 
 def _pip(layout: Layout, *arguments: str, what: str, **more_env: str) -> None:
     command: Command = [layout.python, "-m", "pip", "install"]
-    env = {**_install_env(layout), **more_env}
+    env = {**install_env(layout), **more_env}
     run(command + list(arguments), env=env, cwd=layout.base, what=what)
 
 
-def _install_env(layout: Layout) -> dict[str, str]:
+def install_env(layout: Layout) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()

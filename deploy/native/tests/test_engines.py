@@ -143,7 +143,7 @@ def test_pip_keeps_the_mirror_and_loses_what_misleads_it(
     monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
     monkeypatch.setenv("PIP_TARGET", "/elsewhere")
     monkeypatch.setenv("PYTHONPATH", "/foreign")
-    env = virtualenv._install_env(layout)
+    env = virtualenv.install_env(layout)
     assert env["PIP_INDEX_URL"] == "https://mirror.example/simple"
     assert not {"PIP_TARGET", "PYTHONPATH"} & env.keys()
 

@@ -1,0 +1,45 @@
+"""simplejwt's own views, and the caller's account by a ModelSerializer."""
+
+from django.contrib.auth.models import User
+from django.urls import path
+from rest_framework import generics, serializers
+from rest_framework_simplejwt.views import (
+    TokenObtainPairView,
+    TokenRefreshView,
+    TokenVerifyView,
+)
+
+
+class UserSerializer(serializers.ModelSerializer):
+    roles = serializers.SlugRelatedField(
+        source="groups", slug_field="name", many=True, read_only=True
+    )
+
+    class Meta:
+        model = User
+        fields = (
+            "id",
+            "username",
+            "email",
+            "first_name",
+            "last_name",
+            "is_active",
+            "date_joined",
+            "last_login",
+            "roles",
+        )
+
+
+class MeView(generics.RetrieveAPIView):
+    serializer_class = UserSerializer
+
+    def get_object(self):
+        return self.request.user
+
+
+urlpatterns = [
+    path("api/token/", TokenObtainPairView.as_view()),
+    path("api/token/refresh/", TokenRefreshView.as_view()),
+    path("api/token/verify/", TokenVerifyView.as_view()),
+    path("api/users/me/", MeView.as_view()),
+]
