@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from . import overload, paths, report, rest, scale
@@ -19,20 +20,26 @@ def main() -> None:
     results: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
     for part in options.parts or PARTS:
         print(f"== {part}", file=sys.stderr, flush=True)
-        results[part] = measure(part, stack, options)
-        kept.write_text(json.dumps(results, indent=1))
+        for found in measure(part, stack, options):
+            # What was measured stays, should the rest fail.
+            results[part] = found
+            kept.write_text(json.dumps(results, indent=1))
     report.write(results, stack.folder)
 
 
-def measure(part: str, stack: Stack, options: argparse.Namespace) -> dict[str, Any]:
+def measure(
+    part: str, stack: Stack, options: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """The figures of a part, as far as there are any yet."""
     if part == "rest":
-        return rest.measure(stack)
-    if part == "overload":
-        return overload.measure(stack)
-    if part == "scale":
-        return scale.measure(stack, options.people)
-    plan = Plan(options.rounds, options.seconds)
-    return paths.measure(stack, options.path, plan, options.connections)
+        yield rest.measure(stack)
+    elif part == "overload":
+        yield overload.measure(stack)
+    elif part == "scale":
+        yield scale.measure(stack, options.people)
+    else:
+        plan = Plan(options.rounds, options.seconds)
+        yield from paths.measure(stack, options.path, plan, options.connections)
 
 
 def read_options() -> argparse.Namespace:

@@ -23,28 +23,28 @@ LONGER = {"login": 3}
 
 def measure(
     stack: Stack, names: Sequence[str], plan: Plan, connections: Sequence[int]
-) -> dict[str, Any]:
-    """The cells of the named paths, memory of all who ran, and the cost of a hash."""
+) -> Iterator[dict[str, Any]]:
+    """What there is after each of the named paths: the cells, the memory of all who
+    ran, who was left out, and the cost of a hash."""
     stack.seed(2000)
     ours, gateway = Ours(stack), Ours(stack, gateway=True)
     opponents, skipped = prepared(stack, ours)
-    cells: list[Cell] = []
-    memory: dict[str, int] = {}
-    for path in names:
-        rivals = [each for each in opponents if path in each.paths]
-        with running([ours, *rivals, gateway], skipped) as contenders:
-            for number in connections:
-                cells += compare(
-                    stack, contenders, path, number, plan_for(path, number, plan)
-                )
-            memory |= {each.name: pss(each.pids()) for each in contenders}
-    return {
-        "cells": [asdict(cell) for cell in cells],
-        "memory": memory,
+    found: dict[str, Any] = {
+        "cells": [],
+        "memory": {},
         "skipped": skipped,
         "hash": hash_cost(),
         "cores": os.cpu_count(),
     }
+    for path in names:
+        rivals = [each for each in opponents if path in each.paths]
+        with running([ours, *rivals, gateway], skipped) as contenders:
+            for number in connections:
+                size = plan_for(path, number, plan)
+                cells = compare(stack, contenders, path, number, size)
+                found["cells"] += [asdict(cell) for cell in cells]
+            found["memory"] |= {each.name: pss(each.pids()) for each in contenders}
+        yield found
 
 
 def plan_for(path: str, connections: int, plan: Plan) -> Plan:
