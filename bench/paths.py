@@ -11,7 +11,7 @@ from .contenders import Contender, NotAvailable, Opponent
 from .opponents import BetterAuth, FastAPI, Floor, Stock, StockWithoutBlacklist
 from .ours import Ours
 from .processes import pss
-from .rounds import Cell, Plan, compare, hash_cost
+from .rounds import Plan, compare, hash_cost
 from .stack import Stack
 
 PATHS = ("me", "verify_token", "refresh", "login", "register", "jwks", "mixed")

@@ -41,7 +41,7 @@ def options(threads: int) -> dict[str, Any]:
 
     The pool has a connection for every thread of a worker and one to spare (the
     sweep's), so no request waits for another's. Statements are prepared in each
-    connection: planning one takes PostgreSQL longer than running it. A pooler in between
+    connection: planning takes PostgreSQL longer than running them. A pooler in between
     has to keep prepared statements (PgBouncer: `max_prepared_statements`).
     """
     return {
