@@ -38,7 +38,8 @@ FROM bench_person, generate_series(1, %(each)s) AS n,
 def measure(stack: Stack, sizes: Sequence[int] = SIZES) -> dict[str, Any]:
     """The cells of every path at each size, flushing, and what a session takes."""
     empty(stack)
-    cells, flushes = {}, {}
+    cells: dict[str, Any] = {}
+    flushes: dict[str, Any] = {}
     for size in sizes:
         begun = time.monotonic()
         grow(stack, size)
@@ -46,12 +47,12 @@ def measure(stack: Stack, sizes: Sequence[int] = SIZES) -> dict[str, Any]:
             f"  {size} people after {time.monotonic() - begun:.0f} s", file=sys.stderr
         )
         ours = Ours(stack)
-        cells[size] = [
+        cells[str(size)] = [
             asdict(cell)
             for path in PATHS
             for cell in compare(stack, [ours], path, 16, Plan(5, 2))
         ]
-        flushes[size] = flush(stack)
+        flushes[str(size)] = flush(stack)
     found = {"cells": cells, "flushes": flushes, "key_bytes": bytes_per_key(stack)}
     empty(stack)
     return found
