@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from .ours import Ours
@@ -53,7 +54,7 @@ def storming(ours: Ours, capacity: float) -> Load:
     aim = ours.aim("login", CONNECTIONS)
     # A connection is also busy while it is answered; so a little less than its share.
     delay = int(CONNECTIONS / (2 * capacity) * 1000 * 0.75)
-    return paced(ours, aim.requests, CONNECTIONS, delay, STORM, patient=True)
+    return paced(ours, aim.requests, CONNECTIONS, delay, STORM)
 
 
 def everyday(stack: Stack, ours: Ours, seconds: float) -> dict[str, Outcome]:
@@ -74,18 +75,11 @@ def paced(
     delay: int,
     seconds: float,
     tokens: Sequence[str] = (),
-    *,
-    patient: bool = True,
 ) -> Load:
+    """At a rate: clients pause whatever they are told, and a 503 is counted."""
     url = ours.stack.gateway
-    return Load(url, requests, connections, seconds, tokens, delay, patient)
+    return Load(url, requests, connections, seconds, tokens, delay, patient=True)
 
 
 def brief(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "rate": outcome.rate,
-        "p50": outcome.p50,
-        "p99": outcome.p99,
-        "worst": outcome.worst,
-        "statuses": outcome.statuses,
-    }
+    return asdict(outcome) | {"rate": outcome.rate}

@@ -83,14 +83,14 @@ def running(
     with ExitStack() as stack:
         able = []
         for contender in contenders:
+            stack.callback(contender.stop)
             try:
                 contender.start()
             except NotAvailable as exc:
                 skipped[contender.name] = str(exc)
                 shout(contender.name, exc)
-                continue
-            stack.callback(contender.stop)
-            able.append(contender)
+            else:
+                able.append(contender)
         yield able
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import requests
+
 from bench.contenders import JSON, PEOPLE, Aim, NotAvailable, Opponent, bearer
 from bench.ours import Ours
 from bench.stack import PASSWORD, Stack
@@ -65,10 +67,11 @@ class Stock(Opponent):
     """Django, DRF and simplejwt with its own views, rotation and blacklist."""
 
     name, port = "stock", 9603
+    database = "stock"  # of both of them
     paths = ("me", "verify_token", "refresh", "login")
 
     def prepare(self) -> None:
-        self.password = self.own_database()
+        self.password = self.own_database(self.database)
         self.access = [pair["access"] for pair in self.mint(PEOPLE)]
 
     def command(self) -> list[str]:
@@ -79,8 +82,8 @@ class Stock(Opponent):
         return {
             "DJANGO_SETTINGS_MODULE": "settings",
             "STOCK_DB_HOST": str(self.stack.socket("users")),
-            "STOCK_DB": "stock",
-            "STOCK_DB_USER": "stock",
+            "STOCK_DB": self.database,
+            "STOCK_DB_USER": self.database,
             "STOCK_DB_PASSWORD": self.password,
             "STOCK_PASSWORD": PASSWORD,
             "STOCK_PRIVATE_KEY": str(self.stack.private_key),
@@ -108,8 +111,7 @@ class Stock(Opponent):
             request = Request("POST", "/api/token/refresh/", body, JSON)
             tokens = [pair["refresh"] for pair in self.mint(4 * connections)]
             return Aim(self.url, [request], tokens)
-        requests = [self.request(path, token) for token in self.access]
-        return Aim(self.url, requests)
+        return Aim(self.url, [self.request(path, token) for token in self.access])
 
     def request(self, path: str, token: str) -> Request:
         if path == "me":
@@ -137,6 +139,7 @@ class BetterAuth(Opponent):
 
     name, port = "better-auth", 9605
     paths = ("me", "login")
+    database = "better_auth"
     people = 16
 
     def prepare(self) -> None:
@@ -147,7 +150,7 @@ class BetterAuth(Opponent):
         if not (self.folder / "node_modules").exists():
             quiet = ("--no-audit", "--no-fund", "--ignore-scripts")
             self.install("npm", "ci", *quiet, "--cache", self.folder / "cache")
-        self.password = self.own_database()
+        self.password = self.own_database(self.database)
         self.cookies: list[str] = []
 
     def command(self) -> list[str]:
@@ -155,7 +158,7 @@ class BetterAuth(Opponent):
 
     def env(self) -> dict[str, str]:
         host = str(self.stack.socket("users")).replace("/", "%2F")
-        role = "better_auth"
+        role = self.database
         return {
             "PORT": str(self.port),
             "NODE_ENV": "production",
@@ -170,13 +173,13 @@ class BetterAuth(Opponent):
 
     def sign_up(self, number: int) -> str:
         """Somebody's session cookie."""
-        from requests import post
-
         body = {"name": "Ada", "email": self.email(number), "password": PASSWORD}
         url, origin = f"{self.url}/api/auth/sign-", {"Origin": self.url}
-        answer = post(f"{url}up/email", json=body, headers=origin, timeout=10)
+        answer = requests.post(f"{url}up/email", json=body, headers=origin, timeout=10)
         if answer.status_code != 200:
-            answer = post(f"{url}in/email", json=body, headers=origin, timeout=10)
+            answer = requests.post(
+                f"{url}in/email", json=body, headers=origin, timeout=10
+            )
         if answer.status_code != 200:
             raise NotAvailable(f"sign-up: {answer.status_code} {answer.text[:300]}")
         return "; ".join(f"{name}={v}" for name, v in answer.cookies.items())
@@ -186,11 +189,9 @@ class BetterAuth(Opponent):
 
     def aim(self, path: str, connections: int) -> Aim:
         if path == "me":
-            target, headers = (
-                "/api/auth/get-session",
-                [{"Cookie": cookie} for cookie in self.cookies],
-            )
-            return Aim(self.url, [Request("GET", target, headers=h) for h in headers])
+            target = "/api/auth/get-session"
+            sent = [{"Cookie": cookie} for cookie in self.cookies]
+            return Aim(self.url, [Request("GET", target, headers=h) for h in sent])
         bodies = [
             json.dumps({"email": self.email(number), "password": PASSWORD})
             for number in range(self.people)
