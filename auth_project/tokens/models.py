@@ -1,13 +1,12 @@
 """Sessions: one row per log-in. Rotation changes the row and never adds one."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 
 from shared.sessions import Revocation
 from tokens import statements
@@ -39,7 +38,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "lifetime": timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME),
             "absolute": timedelta(seconds=settings.SESSION_ABSOLUTE_LIFETIME),
         }
-        return next(self.execute(statements.OPEN, parameters))
+        [session] = self.execute(statements.OPEN, parameters)
+        return session
 
     def rotate(self, sid: UUID, jti: UUID, epoch: int) -> "Session | None":
         """Replace the refresh token `jti` of a session, at most once per leeway.
@@ -55,12 +55,12 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "lifetime": timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME),
             "leeway": timedelta(seconds=settings.REFRESH_REUSE_LEEWAY),
         }
-        return next(self.execute(statements.ROTATE, parameters), None)
+        return next(iter(self.execute(statements.ROTATE, parameters)), None)
 
     def revoke(self, sid: UUID, reason: str) -> "Session | None":
         """End a session and return it, also if it had ended; None if there is none."""
         parameters = {"id": sid, "reason": reason}
-        return next(self.execute(statements.REVOKE, parameters), None)
+        return next(iter(self.execute(statements.REVOKE, parameters)), None)
 
     def revoke_below(
         self, user_id: UUID, epoch: int, reason: str, keep: UUID | None
@@ -72,24 +72,24 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "reason": reason,
             "keep": keep,
         }
-        return list(self.execute(statements.REVOKE_BELOW, parameters))
+        return self.execute(statements.REVOKE_BELOW, parameters)
 
     def revoke_own(self, sid: UUID, user_id: UUID, reason: str) -> "Session | None":
         """End a live session of this user and return it; None if there is none."""
         parameters = {"id": sid, "user_id": user_id, "reason": reason}
-        return next(self.execute(statements.REVOKE_OWN, parameters), None)
+        return next(iter(self.execute(statements.REVOKE_OWN, parameters)), None)
 
     def revoke_surplus(self, user_id: UUID, cap: int, reason: str) -> list["Session"]:
         """End a user's live sessions but the `cap` last used; return the ended."""
         parameters = {"user_id": user_id, "cap": cap, "reason": reason}
-        return list(self.execute(statements.REVOKE_SURPLUS, parameters))
+        return self.execute(statements.REVOKE_SURPLUS, parameters)
 
     def revoke_live(
         self, user_id: UUID | None, reason: str, limit: int
     ) -> list["Session"]:
         """End at most `limit` live sessions of a user, or of everybody (None)."""
         parameters = {"user_id": user_id, "reason": reason, "limit": limit}
-        return list(self.execute(statements.REVOKE_LIVE, parameters))
+        return self.execute(statements.REVOKE_LIVE, parameters)
 
     def live(self) -> Self:
         """Sessions that can be used: neither revoked nor expired."""
@@ -113,15 +113,22 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Sessions whose row nobody needs any more."""
         return self.filter(expires_at__lt=ClockTimestamp() - RETENTION)
 
-    def execute(
-        self, statement: str, parameters: dict[str, Any]
-    ) -> "Iterator[Session]":
+    def execute(self, statement: str, parameters: dict[str, Any]) -> "list[Session]":
         """Run a statement that returns whole rows (`update()` would only count them).
 
         Outside a transaction it commits itself; a failure means that the outcome is
-        unknown, and must reach the client as 503.
+        unknown, and must reach the client as 503. Not by `raw`, which finds out anew
+        every time what the columns are.
         """
-        return iter(self.raw(statement, parameters))
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(statement, parameters)
+            columns = [column.name for column in cursor.description]
+            rows = [dict(zip(columns, row, strict=True)) for row in cursor]
+        fields = [field.attname for field in self.model._meta.concrete_fields]
+        return [
+            self.model.from_db(self.db, fields, [row[name] for name in fields])
+            for row in rows
+        ]
 
 
 class Session(models.Model):
