@@ -13,6 +13,7 @@ from rest_framework.exceptions import APIException
 CODES = {
     "account_exists": "The e-mail address or username is taken.",
     "bad_request": "The request line, a header or the host is malformed.",
+    "cross_site_request": "A browser sent this for a page of another site.",
     "dependency_unavailable": "A database or service did not answer. Try again.",
     "forbidden": "Known, but not allowed.",
     "headers_too_large": "The request headers are too large.",
@@ -105,6 +106,11 @@ class Forbidden(APIException):
     status_code = status.HTTP_403_FORBIDDEN
     default_code = "forbidden"
     default_detail = "Not allowed."
+
+
+class CrossSiteRequest(Forbidden):
+    default_code = "cross_site_request"
+    default_detail = "A page of another site may not ask for this."
 
 
 class UserNotFound(APIException):

@@ -1,7 +1,7 @@
 """Base classes of views."""
 
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -21,7 +21,7 @@ class OpenView(JSONView):
     """Open to anyone; a credential that is sent along is not looked at."""
 
     authentication_classes = ()
-    permission_classes = (AllowAny,)
+    permission_classes: tuple[type[BasePermission], ...] = (AllowAny,)
 
     def get_authenticate_header(self, request: Request) -> str:
         # Without an authenticator DRF has no challenge and turns 401 into 403.

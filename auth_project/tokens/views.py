@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from shared.addresses import client_address, user_agent
 from shared.exceptions import TokenError, TokenNotYetValid
 from shared.fields import CredentialsSerializer
+from shared.origins import NotCrossSite
 from shared.schema import problems
 from shared.views import InternalView, OpenView
 from tokens import cookies, services
@@ -24,7 +25,13 @@ SET_COOKIE = OpenApiParameter(
 REFRESH_COOKIE: list[Any] = [{"refreshCookie": []}]
 
 
-class CookieView(OpenView):
+class BrowserView(OpenView):
+    """A view that sets or takes the refresh cookie, so not for other sites' pages."""
+
+    permission_classes = (NotCrossSite,)
+
+
+class CookieView(BrowserView):
     """A view whose credential is the refresh cookie, which goes with its session.
 
     It stays where the client may try again (503, 429) and where it is another request
@@ -56,7 +63,7 @@ def client_of(request: Request) -> services.Client:
     return services.Client(client_address(request), user_agent(request))
 
 
-class LoginView(OpenView):
+class LoginView(BrowserView):
     """Exchange e-mail (or username) and password for tokens."""
 
     @extend_schema(
@@ -65,7 +72,11 @@ class LoginView(OpenView):
         parameters=[SET_COOKIE],
         responses={
             200: s.GrantSerializer,
-            **problems(body=True, _401=("invalid_credentials",)),
+            **problems(
+                body=True,
+                _401=("invalid_credentials",),
+                _403=("cross_site_request",),
+            ),
         },
         examples=[
             OpenApiExample(
@@ -103,7 +114,8 @@ class RefreshView(CookieView):
                     "token_revoked",
                     "token_not_yet_valid",
                     "refresh_token_reused",
-                )
+                ),
+                _403=("cross_site_request",),
             ),
         },
     )
@@ -123,7 +135,7 @@ class LogoutView(CookieView):
         auth=REFRESH_COOKIE,
         responses={
             200: s.MessageSerializer,
-            **problems(_401=("token_invalid",)),
+            **problems(_401=("token_invalid",), _403=("cross_site_request",)),
         },
     )
     def post(self, request: Request) -> Response:

@@ -50,6 +50,7 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 DOCS_ENABLED = False
+CORS_ALLOWED_ORIGINS: list[str] = []
 JWT_ISSUER = "https://memo.example"
 JWT_AUDIENCE = "memo"
 JWT_LEEWAY = 10
