@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
-from typing import Any
+from operator import methodcaller
+from typing import Any, TypeVar
 
 from .contenders import Contender, NotAvailable, Opponent
 from .opponents import BetterAuth, FastAPI, Floor, Stock, StockWithoutBlacklist
@@ -20,6 +21,8 @@ MAIN = 16  # of the table
 # Hashing takes so long that a short round would see only a few answers, and with many
 # connections none at all: 64 log-ins of the slowest take eight seconds.
 LONGER = {"login": 3}
+
+Who = TypeVar("Who", bound=Contender)
 
 
 def measure(
@@ -65,17 +68,13 @@ def prepared(stack: Stack, ours: Ours) -> tuple[list[Opponent], dict[str, str]]:
         FastAPI(stack, ours),
         BetterAuth(stack),
     ]
-    able, skipped = [], {}
-    for opponent in everybody:
-        print(f"  setting up {opponent.name} ...", file=sys.stderr, flush=True)
-        try:
-            opponent.prepare()
-        except NotAvailable as exc:
-            skipped[opponent.name] = str(exc)
-            shout(opponent.name, exc)
-        else:
-            able.append(opponent)
-    return able, skipped
+    skipped: dict[str, str] = {}
+    return list(those_who_can(set_up, everybody, skipped)), skipped
+
+
+def set_up(opponent: Opponent) -> None:
+    print(f"  setting up {opponent.name} ...", file=sys.stderr, flush=True)
+    opponent.prepare()
 
 
 @contextmanager
@@ -84,17 +83,23 @@ def running(
 ) -> Iterator[list[Contender]]:
     """Those that run now; nobody else's process is there to disturb."""
     with ExitStack() as stack:
-        able = []
         for contender in contenders:
             stack.callback(contender.stop)
-            try:
-                contender.start()
-            except NotAvailable as exc:
-                skipped[contender.name] = str(exc)
-                shout(contender.name, exc)
-            else:
-                able.append(contender)
-        yield able
+        yield list(those_who_can(methodcaller("start"), contenders, skipped))
+
+
+def those_who_can(
+    act: Callable[[Who], None], contenders: Sequence[Who], skipped: dict[str, str]
+) -> Iterator[Who]:
+    """Those whom an act succeeds for; the others are left out, loudly."""
+    for contender in contenders:
+        try:
+            act(contender)
+        except NotAvailable as exc:
+            skipped[contender.name] = str(exc)
+            shout(contender.name, exc)
+        else:
+            yield contender
 
 
 def shout(name: str, exc: Exception) -> None:

@@ -75,7 +75,7 @@ def start(load: Load, folder: Path, name: str = "load") -> "subprocess.Popen[str
         path.write_text("".join(f"{token}\n" for token in load.tokens))
         tokens = str(path)
     command = [os.environ.get("BENCH_WRK", "wrk"), "-t1", f"-c{load.connections}"]
-    command += [f"-d{load.seconds:.0f}s", "--timeout", "10s", "-s", str(SCRIPT)]
+    command += [f"-d{load.seconds:.0f}s", "--timeout", "30s", "-s", str(SCRIPT)]
     command += [load.url, "--", str(requests), tokens]
     command += [str(load.delay), str(int(load.patient))]
     return subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
