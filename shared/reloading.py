@@ -45,7 +45,9 @@ class Reloading(Generic[T]):
             blocking=late > self.interval
         ):
             try:
-                self.look_again()
+                # Who waited for the lock finds that another has looked.
+                if time.monotonic() >= self.next_look:
+                    self.look_again()
             finally:
                 self.loading.release()
         assert self.loaded is not None
