@@ -16,7 +16,6 @@ from uuid import UUID
 
 import requests
 from django.conf import settings
-from requests.adapters import HTTPAdapter
 from rest_framework.exceptions import APIException
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
@@ -24,6 +23,7 @@ from urllib3.util import Retry
 from shared import apikeys
 from shared.answers import SessionAnswer
 from shared.breaker import Bulkhead
+from shared.deadline import DeadlineAdapter
 from shared.exceptions import (
     DependencyUnavailable,
     InvalidCredentials,
@@ -36,7 +36,8 @@ from shared.exceptions import (
 )
 from shared.log import dependency_logger, request_id
 
-# (connect, read) in seconds. A caller's whole request fits in the gateway's 15 s.
+# (connect, read) in seconds; `shared.deadline` bounds the whole of an answer. All that
+# a caller asks for fits in the gateway's 15 s.
 TIMEOUT = (1.0, 3.0)
 
 
@@ -136,7 +137,7 @@ class ServiceClient:
             session.trust_env = False  # no proxy, no .netrc
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             session.headers["Accept"] = "application/json"
-            adapter = HTTPAdapter(
+            adapter = DeadlineAdapter(
                 pool_connections=1, pool_maxsize=1, max_retries=RETRIES
             )
             session.mount("http://", adapter)

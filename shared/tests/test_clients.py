@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 from requests import Session
 
-from shared import clients
+from shared import clients, deadline
 from shared.clients import AuthClient, UsersClient
 from shared.exceptions import (
     DependencyUnavailable,
@@ -474,6 +474,34 @@ def test_a_slow_trickle_is_cut_off(users, stub, impatient):
 
     with pytest.raises(DependencyUnavailable):
         users.verify(CREDENTIALS)
+
+
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_an_answer_that_trickles_comes_to_an_end(users, stub, monkeypatch, part):
+    """S2S-04: each byte comes in time for the read timeout, the whole never."""
+    monkeypatch.setattr(deadline, "ANSWER_TIME", 0.5)
+    began = {"headers": b"X-Slow: ", "body": b"Content-Length: 1000\r\n\r\n"}
+
+    def trickle(handler):
+        hang_up(handler)
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + began[part])
+        for _ in range(100):
+            handler.wfile.write(b" ")
+            time.sleep(0.05)
+
+    stub.before = trickle
+
+    started = time.monotonic()
+    with pytest.raises(DependencyUnavailable):
+        users.verify(CREDENTIALS)
+    assert time.monotonic() - started < 2
+    assert len(stub.requests) == 1
+
+
+def test_a_whole_call_takes_five_seconds_at_most():
+    connect, _ = clients.TIMEOUT
+
+    assert connect + deadline.ANSWER_TIME <= 5
 
 
 def test_the_request_id_is_one_the_other_service_takes(users, stub):
