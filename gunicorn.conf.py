@@ -40,8 +40,24 @@ def when_ready(server):
 
     if settings.configured:  # what `bench/` serves by this file need not be Django
         get_resolver().url_patterns  # noqa: B018 - read once, kept
+        _audit("sys_startup")
     gc.collect()
     gc.freeze()
+
+
+def on_exit(server):
+    """The master's last act, after its workers have ended."""
+    from django.conf import settings
+
+    if settings.configured:
+        _audit("sys_shutdown")
+
+
+def _audit(event):
+    """Not loaded with this file: it is read before the application is."""
+    from shared.log import audit
+
+    audit(event, workers=workers, threads=threads)
 
 
 def post_worker_init(worker):

@@ -98,17 +98,20 @@ class RefreshTokenReused(TokenError):
 
 class ServiceAuthFailed(Unauthorized):
     auth_header = 'ApiKey realm="internal"'
+    audit_event = "authz_fail"  # `shared.problems` tells the audit log
     default_code = "service_auth_failed"
     default_detail = "The internal API key is missing or wrong."
 
 
 class Forbidden(APIException):
     status_code = status.HTTP_403_FORBIDDEN
+    audit_event = "authz_fail"
     default_code = "forbidden"
     default_detail = "Not allowed."
 
 
 class CrossSiteRequest(Forbidden):
+    audit_event = ""  # audited where it is seen, with what the browser said
     default_code = "cross_site_request"
     default_detail = "A page of another site may not ask for this."
 

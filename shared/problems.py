@@ -9,8 +9,10 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from redis.exceptions import RedisError
 from rest_framework import exceptions as drf
+from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shared.addresses import client_address
 from shared.exceptions import (
     DependencyUnavailable,
     Forbidden,
@@ -20,7 +22,7 @@ from shared.exceptions import (
     error_headers,
 )
 from shared.keys import KeyFault
-from shared.log import dependency_logger, request_id
+from shared.log import audit, dependency_logger, request_id
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -57,11 +59,26 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if known is not exc and known.status_code >= 500:
         known.__cause__ = exc
         log_dependency(exc)
+    event, request = getattr(known, "audit_event", ""), context.get("request")
+    if event and request is not None:
+        audit_refusal(event, known, request)
     return Response(
         problem_of(known),
         status=known.status_code,
         headers=error_headers(known) | accepted(known, context.get("view")),
         content_type=MEDIA_TYPE,
+    )
+
+
+def audit_refusal(event: str, exc: drf.APIException, request: Request) -> None:
+    """Who was refused what: the route's template, never a key or a token."""
+    match = request.resolver_match
+    audit(
+        event,
+        code=exc.default_code,
+        route=match and match.route,
+        caller=getattr(request, "caller", None),
+        ip=client_address(request),
     )
 
 

@@ -99,6 +99,32 @@ def test_an_answer_by_the_leeway_is_an_event(make_session, written):
     assert event["session_ip"] == "192.0.2.1"
 
 
+def test_a_refresh_is_an_event_and_so_is_one_that_comes_too_late(make_session, written):
+    """LOG-02."""
+    lively, over = make_session(), make_session(expired=True)
+
+    refresh(refresh_token(lively))
+    refresh(refresh_token(over))
+
+    renewed, expired = events(written())
+    assert (renewed["event"], renewed["sid"]) == ("session_renewed", str(lively.id))
+    assert (expired["event"], expired["sid"]) == ("session_expired", str(over.id))
+
+
+def test_a_service_that_is_refused_is_an_event(service_client, written):
+    """Unknown to us, or known and not allowed: who, where, and no key."""
+    verify, revoke = "/api/v1/auth/verify_token", "/api/v1/auth/sessions/revoke"
+    APIClient().post(verify, {}, "json", headers={"X-Internal-Api-Key": "canary-key"})
+    service_client("reports").post(revoke, {}, "json")
+
+    unknown, forbidden = events(written())
+    assert unknown["event"] == forbidden["event"] == "authz_fail"
+    assert (unknown["code"], unknown["caller"]) == ("service_auth_failed", None)
+    assert (forbidden["code"], forbidden["caller"]) == ("forbidden", "service:reports")
+    assert forbidden["route"] == "api/v1/auth/sessions/revoke"
+    assert "canary" not in written()
+
+
 def test_a_logout_is_an_event_and_garbage_is_none(session, written):
     log_out("garbage")
     assert events(written()) == []

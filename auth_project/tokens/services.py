@@ -98,6 +98,7 @@ def refresh(text: str, client: Client, arrived: float) -> Grant:
     session = Session.objects.rotate(sid, jti, user["session_epoch"])
     if session is not None:
         successor: RefreshToken | None = RefreshToken.current(session)
+        audit("session_renewed", **story(session, client))
     else:
         session, successor = not_rotated(token, user["session_epoch"], client, arrived)
     mark_active(session.id)
@@ -117,6 +118,7 @@ def not_rotated(
         announce_ended(session, token["sid"])
         raise TokenRevoked
     if session.expires_at <= session.clock:
+        audit("session_expired", **story(session, client))
         raise TokenExpired
     if session.user_epoch < epoch:
         end_session(session.id, "epoch")

@@ -22,6 +22,15 @@ def test_nothing_that_a_fork_would_break_is_there_before_it(system: System, serv
     assert not connected() & held(master)
 
 
+def test_a_service_says_when_it_starts_and_when_it_ends(healthy: System):
+    """LOG-02: a gap in a log is not silence."""
+    before = healthy.log("users")
+    healthy.run("restart", "users")
+    said = healthy.log("users")[len(before) :]
+
+    assert said.index("sys_shutdown") < said.index("sys_startup")
+
+
 def connected() -> set[str]:
     """All sockets of the machine that are connected; to both stores it is by file."""
     lines = Path("/proc/net/unix").read_text().splitlines()[1:]

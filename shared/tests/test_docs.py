@@ -1,6 +1,9 @@
-"""What the documentation says of errors is what the code has, and its links lead on."""
+"""What the documentation says of errors and events is what the code has, and its links
+lead on."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +12,54 @@ from shared.exceptions import CODES
 
 ROOT = Path(__file__).parents[2]
 ERRORS = ROOT / "docs" / "errors.md"
+EVENTS = ROOT / "docs" / "logging.md"
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
 
 def test_the_documented_codes_are_the_codes():
     documented = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", ERRORS.read_text(), re.M))
     assert documented == CODES
+
+
+def test_the_documented_events_are_the_events():
+    """LOG-02: an operator finds in the list whatever the logs may say."""
+    documented = set(re.findall(r"^\| `(\w+)` \|", EVENTS.read_text(), re.M))
+    documented -= {"time", "request_id", "event"}
+    written = {event for path in sources() for event in events_of(path)}
+    acts = ("activate", "deactivate", "soft_delete", "restore", "end_sessions")
+    assert documented == written | {f"user_{act}" for act in acts}
+
+
+def sources() -> Iterator[Path]:
+    yield ROOT / "gunicorn.conf.py"
+    for folder in ("shared", "auth_project", "users_project"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if "tests" not in path.parts and path.name != "testing.py":
+                yield path
+
+
+def events_of(path: Path) -> Iterator[str]:
+    """The names in a module: of `audit` and its like, of `extra`, of refusals."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("audit"):
+            yield from strings(node.args[0])
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "event":
+                    yield from strings(value)
+        elif isinstance(node, ast.Assign):
+            name = ast.unparse(node.targets[0])
+            if name in ("audit_event", "event"):
+                yield from strings(node.value)
+
+
+def strings(node: ast.expr) -> Iterator[str]:
+    """A string, or the two of a choice; none of what is put together."""
+    if isinstance(node, ast.IfExp):
+        yield from strings(node.body)
+        yield from strings(node.orelse)
+    elif isinstance(node, ast.Constant) and node.value and isinstance(node.value, str):
+        yield node.value
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -109,6 +109,26 @@ def test_log_ins_are_audited_without_what_was_typed(
     assert "nobody" not in caplog.text
 
 
+def test_what_an_admin_gives_and_makes_is_audited(
+    admin: Client, root: User, caplog: Any
+) -> None:
+    """LOG-02: accounts, rights and roles, and by whom."""
+    user, role = UserFactory(), RoleFactory()
+    fresh = {"email": "new@example.org", "username": "new"}
+    passwords = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    with caplog.at_level("INFO"):
+        admin.post(ADD, fresh | passwords | {"usable_password": "true"})
+        admin.post(change_url(user), fields(user, is_staff="on", groups=[role.pk]))
+
+    created, column, table = (r for r in caplog.records if r.name == "memo.audit")
+    assert (created.event, created.by) == ("user_created", str(root.pk))
+    assert column.event == table.event == "privilege_permissions_changed"
+    assert (column.fields, table.fields) == (["is_staff"], ["groups"])
+    assert table.by == str(root.pk)
+    pages = [r.caller for r in caplog.records if r.name == "memo.access"]
+    assert pages == [str(root.pk)] * 2
+
+
 def test_a_username_is_no_log_in(client: Client, root: User) -> None:
     assert log_in(client, root.username).status_code == 200
 

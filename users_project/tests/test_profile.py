@@ -35,6 +35,18 @@ def test_all_of_the_profile_can_be_changed(bearer: Any) -> None:
     assert User.objects.get(pk=other.pk).first_name == ""
 
 
+def test_a_change_is_audited_by_its_fields(bearer: Any, caplog: Any) -> None:
+    """LOG-02: what was changed, and never to what."""
+    user = UserFactory()
+    with caplog.at_level("INFO", logger="memo.audit"):
+        bearer(sub=str(user.pk)).patch(URL, {"first_name": "canary"})
+
+    [record] = [r for r in caplog.records if r.name == "memo.audit"]
+    assert (record.event, record.fields) == ("user_updated", ["first_name"])
+    assert record.user_id == str(user.pk)
+    assert "canary" not in str(vars(record))
+
+
 @pytest.mark.parametrize("member", PROFILE)
 def test_what_is_left_out_stays(bearer: Any, member: str) -> None:
     before = dict.fromkeys(PROFILE, "https://example.org/before")

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
+from shared.log import audit
 from users.fields import canonical
 from users.forms import UserChangeForm, UserCreationForm
 from users.models import Role, User
@@ -108,6 +109,22 @@ class UserAdmin(SessionAdmin, DjangoUserAdmin):
         except ValueError:
             term = canonical(search_term)
             return super().get_search_results(request, queryset, term)
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            audit("user_created", user_id=str(obj.pk), by=str(request.user.pk))
+
+    def save_related(
+        self, request: HttpRequest, form: Any, formsets: Any, change: bool
+    ) -> None:
+        """Roles and rights are tables beside the user's; nobody else tells of them."""
+        super().save_related(request, form, formsets, change)
+        if given := sorted(set(form.changed_data) & {"groups", "user_permissions"}):
+            who = {"user_id": str(form.instance.pk), "by": str(request.user.pk)}
+            audit("privilege_permissions_changed", **who, fields=given)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Rights are a superuser's to give."""

@@ -10,10 +10,13 @@ from django.db.models.functions import Collate, Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from shared.log import audit
 from users import hashing, revocation, validators
 from users.changes import SavesChanges
 from users.fields import CanonicalField
 from users.managers import UserManager
+
+RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
 
 
 class Role(Group):
@@ -220,6 +223,7 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
         names = names | self.derived(names)
         if not reason:
             super().write(names, using)
+            self.audit_update(names)
             return
         with transaction.atomic(using=using):
             self.session_epoch = models.F("session_epoch") + 1
@@ -228,6 +232,19 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
             epoch = self.session_epoch
             push = partial(revocation.push, self.pk, epoch, reason, keep_sid)
             transaction.on_commit(push, using=using, robust=True)
+
+    def audit_update(self, names: set[str]) -> None:
+        """What of the account was changed, never to what; a log-in's time is none.
+
+        Changes that end sessions are audited as such, with their reason.
+        """
+        fields = sorted(names - {"updated_at", "last_login"})
+        if fields:
+            audit(
+                "privilege_permissions_changed" if RIGHTS & names else "user_updated",
+                user_id=str(self.pk),
+                fields=fields,
+            )
 
     def why_sessions_end(self, changed: set[str]) -> str:
         """The reason in these changes, or an empty string."""
