@@ -75,13 +75,18 @@ class JSONFormatter(logging.Formatter):
         return described
 
 
-def configuration(service: str, level: str, debug: bool) -> dict[str, Any]:
-    """Django's LOGGING: everything to stderr through the one formatter.
+def configuration(
+    service: str, level: str, debug: bool, audit_log: str = ""
+) -> dict[str, Any]:
+    """Django's LOGGING: everything to stderr through the one formatter, and audit
+    events to the end of the file `audit_log` too, where one is named: a command's
+    stderr is somebody's terminal, and what they did must not be lost with it.
 
     Raises ImproperlyConfigured for a level that logging does not know.
     """
     if level not in logging.getLevelNamesMapping():
         raise ImproperlyConfigured(f"LOG_LEVEL {level} is none; INFO is one.")
+    file = {"class": "logging.FileHandler", "filename": audit_log, "delay": True}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -92,9 +97,13 @@ def configuration(service: str, level: str, debug: bool) -> dict[str, Any]:
                 "messages_of_exceptions": debug,
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "json"},
+            **({"audit": {**file, "formatter": "json"}} if audit_log else {}),
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
+            "memo.audit": {"handlers": ["audit"] if audit_log else []},
             # Django's own handlers would print a second time, in another shape.
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},

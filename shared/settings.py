@@ -65,7 +65,13 @@ STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="../.run/static")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # the gateway lets 16 KiB through to the API
 
-LOGGING = log.configuration(SERVICE_NAME, env.str("LOG_LEVEL", default="INFO"), DEBUG)
+# AUDIT_LOG: a file that is told of audit events too; for commands, by `manage_all.sh`.
+LOGGING = log.configuration(
+    SERVICE_NAME,
+    env.str("LOG_LEVEL", default="INFO"),
+    DEBUG,
+    env.str("AUDIT_LOG", default=""),
+)
 
 # --- Behind the gateway -------------------------------------------------------------
 

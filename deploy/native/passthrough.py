@@ -104,9 +104,11 @@ def _run(
     """
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
     parent = os.getpid()
+    # What an operator does is told to the service's log, beside their terminal.
+    audit = {"AUDIT_LOG": str(layout.logs / f"{service.name}.log")}
     process = subprocess.Popen(
         [str(layout.python), "manage.py", *words],
-        env=env(layout, service, owner=words[0] in OWNER_COMMANDS),
+        env={**audit, **env(layout, service, owner=words[0] in OWNER_COMMANDS)},
         cwd=service.project,
         preexec_fn=lambda: linux.die_with_parent(parent, signal.SIGTERM),
     )

@@ -1,6 +1,7 @@
 """gunicorn loads a service once and forks: what must not be there before the fork, and
 what every worker must have after it."""
 
+import json
 import os
 import signal
 import time
@@ -29,6 +30,23 @@ def test_a_service_says_when_it_starts_and_when_it_ends(healthy: System):
     said = healthy.log("users")[len(before) :]
 
     assert said.index("sys_shutdown") < said.index("sys_startup")
+
+
+def test_what_an_operator_does_is_in_the_log_of_the_service(
+    person: Person, system: System
+) -> None:
+    """And not on their terminal alone."""
+    assert person.sid not in told(system)
+    system.run("revokesession", person.sid)
+
+    assert person.sid in told(system)
+
+
+def told(system: System) -> set[str | None]:
+    """The sessions that the log of auth tells to have been revoked."""
+    lines = system.log("auth").splitlines()
+    events = [json.loads(line) for line in lines if '"authn_token_revoked"' in line]
+    return {event.get("sid") for event in events}
 
 
 def connected() -> set[str]:

@@ -189,6 +189,24 @@ def test_nothing_that_was_sent_in_confidence_is_logged(stderr, service_client):
     assert "canary" not in stderr.getvalue()
 
 
+def test_audit_events_and_nothing_else_are_told_to_a_file_too(tmp_path):
+    """What an operator's command did is on record where the service's lines are."""
+    path = tmp_path / "auth.log"
+    path.write_text("before\n")
+    before = logging.getLogger().handlers[:]
+    try:
+        logging.config.dictConfig(log.configuration("auth", "INFO", False, str(path)))
+        audit("key_staged", kid="k")
+        log.dependency_logger.error("not here")
+    finally:
+        logging.config.dictConfig(log.configuration("auth", "INFO", False))
+        logging.getLogger().handlers[:] = before
+
+    first, line = path.read_text().splitlines()
+    assert first == "before"
+    assert json.loads(line).items() >= {"event": "key_staged", "kid": "k"}.items()
+
+
 def test_a_level_that_is_none_is_refused_by_name():
     with pytest.raises(ImproperlyConfigured, match="LOG_LEVEL"):
         log.configuration("test", "LOUD", debug=False)

@@ -8,6 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connections, models, transaction
 
+from shared.log import audit
 from users.fields import canonical
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         user.set_password(password)
         user.full_clean()
         user.save(using=self._db)
+        audit("user_created", user_id=str(user.pk), by="operator")
         return user
 
     def get_by_natural_key(self, email: str | None) -> "User":
