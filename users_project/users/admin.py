@@ -10,10 +10,10 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from users.fields import canonical
+from shared.names import canonical
 from users.forms import UserChangeForm, UserCreationForm
+from users.lock_admin import LockAdmin
 from users.models import Role, User
-from users.session_admin import SessionAdmin
 
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"
@@ -64,7 +64,7 @@ class RoleAdmin(GroupAdmin):
 
 
 @admin.register(User)
-class UserAdmin(SessionAdmin, DjangoUserAdmin):
+class UserAdmin(LockAdmin, DjangoUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     fieldsets = (

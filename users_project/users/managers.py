@@ -8,7 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connections, models, transaction
 
-from users.fields import canonical
+from shared.names import canonical
 
 if TYPE_CHECKING:
     from users.models import User

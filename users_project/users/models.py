@@ -10,10 +10,15 @@ from django.db.models.functions import Collate, Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from shared.limits import floor
 from users import hashing, revocation, validators
 from users.changes import SavesChanges
 from users.fields import CanonicalField
 from users.managers import UserManager
+
+
+class Tally(floor.Tally):
+    """How often something was tried, while Redis is away (docs/limits.md)."""
 
 
 class Role(Group):
