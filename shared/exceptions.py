@@ -154,7 +154,8 @@ class RateLimited(APIException):
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
-        self.wait = max(math.ceil(seconds), 1)  # DRF's name for what becomes Retry-After
+        # DRF's name for what becomes Retry-After.
+        self.wait = max(math.ceil(seconds), 1)
 
 
 class Unavailable(APIException):

@@ -1,5 +1,5 @@
-"""The HTTP side of locks, for operators: the admin of the User Service asks, which knows
-the names of an account. 503 without Redis, where they are."""
+"""The HTTP side of locks, for operators: the admin of the User Service asks, which
+knows the names of an account. 503 without Redis, where they are."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request

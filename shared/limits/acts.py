@@ -75,9 +75,7 @@ def account(login: str) -> Delays:
     limit, trickle = of("LOGIN_LIMIT_PER_ACCOUNT"), of("LOGIN_TRICKLE")
     wait = trickle.seconds // trickle.count if trickle.count else limit.seconds
     where = key(LOGIN, "account", login)
-    return Delays(
-        "account", where, limit, passes_known=True, first=wait, longest=wait
-    )
+    return Delays("account", where, limit, passes_known=True, first=wait, longest=wait)
 
 
 def known(login: str, address: str | None) -> str:

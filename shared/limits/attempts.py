@@ -115,7 +115,11 @@ class Attempt:
             rider(pipeline)
 
     def audit(self, event: str, bucket: Bucket, **more: Any) -> None:
-        limit = {"act": self.act.name, "bucket": bucket.name, "limit": str(bucket.limit)}
+        limit = {
+            "act": self.act.name,
+            "bucket": bucket.name,
+            "limit": str(bucket.limit),
+        }
         audit(event, **limit, **self.act.story, **more)
 
 

@@ -1,7 +1,7 @@
 """What is counted together: kinds of buckets, and the names of their keys.
 
-Names hold no personal data: logins and addresses are in them as HMAC-SHA-256, with a key
-that is derived from SECRET_KEY.
+Names hold no personal data: logins and addresses are in them as HMAC-SHA-256, with a
+key that is derived from SECRET_KEY.
 """
 
 import ipaddress
@@ -13,6 +13,7 @@ from django.utils.crypto import salted_hmac
 
 from shared.limits.rules import Limit
 
+OFF = Limit(0, 1)
 DIGEST = 32  # hexadecimal digits: 128 bits, to which nobody finds a second text
 
 
@@ -97,7 +98,7 @@ class Delays(Bucket):
 class Distinct(Bucket):
     """So many different members; where there are more, `slowed` for all of them."""
 
-    slowed: Limit = Limit(0, 0)
+    slowed: Limit = OFF
     member: str = ""
 
     kind: ClassVar = "distinct"

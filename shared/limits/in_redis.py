@@ -8,7 +8,8 @@ from redis.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from shared import sessions
-from shared.limits.buckets import Bucket, namespace
+from shared.limits import buckets as names
+from shared.limits.buckets import Bucket
 from shared.limits.scripts import GIVE_BACK, RESERVE
 
 SHA = hashlib.sha1(RESERVE.encode(), usedforsecurity=False).hexdigest()
@@ -48,7 +49,7 @@ def reserve(
 
 def reserve_words(buckets: Sequence[Bucket], known: str) -> list[Any]:
     """Number of keys, keys and arguments of RESERVE."""
-    keys: list[str] = [known or f"{namespace()}:nobody"]
+    keys: list[str] = [known or f"{names.namespace()}:nobody"]
     arguments: list[Any] = []
     for bucket in buckets:
         keys += bucket.keys

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared import sessions
-from shared.limits import floor
-from shared.limits.buckets import address_of, digest, namespace, network_of
+from shared.limits import buckets, floor
+from shared.limits.buckets import address_of, digest, network_of
 from shared.log import audit
 from shared.names import canonical
 
@@ -71,11 +71,11 @@ def keys(text: str, address: str = "") -> Iterator[str]:
     """The keys about somebody, or all."""
     where = f":{digest(address_of(address))}" if address else ""
     for subject in subjects(text) if text else [""]:
-        pattern = f"{namespace()}:*{subject}{where}*"
+        pattern = f"{buckets.namespace()}:*{subject}{where}*"
         for name in sessions.connection().scan_iter(match=pattern, count=BATCH):
             yield name.decode()
 
 
 def limit_of(name: str) -> str:
-    act, bucket, *_ = name.removeprefix(f"{namespace()}:").split(":")
+    act, bucket, *_ = name.removeprefix(f"{buckets.namespace()}:").split(":")
     return f"{act}:{bucket}"

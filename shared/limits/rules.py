@@ -1,7 +1,7 @@
 """What is limited, and to how much: every default in one place (docs/limits.md).
 
-Each is a setting, and a variable of the environment, of the same name: `10/60` is ten in
-a minute, 0 turns it off.
+Each is a setting, and a variable of the environment, of the same name: `10/60` is ten
+in a minute, 0 turns it off.
 """
 
 from collections.abc import Mapping

@@ -119,8 +119,8 @@ local gives = {
 }
 
 for i = 1, #KEYS / 2 do
-  local at = 3 * (i - 1) + 1
-  gives[ARGV[at + 1]](KEYS[2 * i - 1], KEYS[2 * i], tonumber(ARGV[at + 2]), ARGV[at + 3])
+  local kind, mark, text = unpack(ARGV, 3 * i - 1, 3 * i + 1)
+  gives[kind](KEYS[2 * i - 1], KEYS[2 * i], tonumber(mark), text)
 end
 return 0
 """
