@@ -152,7 +152,7 @@ class RateLimited(APIException):
     default_code = "rate_limited"
     default_detail = "Too many attempts. Try again later."
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float = 1) -> None:
         super().__init__()
         # DRF's name for what becomes Retry-After.
         self.wait = max(math.ceil(seconds), 1)

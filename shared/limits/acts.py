@@ -73,7 +73,7 @@ def account(login: str) -> Delays:
     """Beyond its ceiling a log-in that is not known waits for the next of the trickle;
     without one, until the failures are forgotten."""
     limit, trickle = of("LOGIN_LIMIT_PER_ACCOUNT"), of("LOGIN_TRICKLE")
-    wait = trickle.seconds // trickle.count if trickle.count else limit.seconds
+    wait = trickle.seconds // trickle.most if trickle.most else limit.seconds
     where = key(LOGIN, "account", login)
     return Delays("account", where, limit, passes_known=True, first=wait, longest=wait)
 

@@ -46,7 +46,7 @@ class Act:
 
     @property
     def buckets(self) -> tuple[Bucket, ...]:
-        return tuple(bucket for bucket in self.all_buckets if bucket.limit.count)
+        return tuple(bucket for bucket in self.all_buckets if bucket.limit.most)
 
 
 class Attempt:

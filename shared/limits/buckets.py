@@ -105,7 +105,7 @@ class Distinct(Bucket):
 
     @property
     def details(self) -> tuple[int, int, str]:
-        return self.slowed.count, self.slowed.seconds * 1000, self.member
+        return self.slowed.most, self.slowed.seconds * 1000, self.member
 
 
 def growing(name: str, key: str, limit: Limit) -> Delays:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from django.apps import apps
 from django.conf import settings
 from django.db import connections, models
+from django.db.models.functions import Now
 
 from shared.limits.buckets import Bucket
 from shared.limits.in_redis import Verdict
@@ -58,7 +59,7 @@ class TallyQuerySet(models.QuerySet["Tally"]):
             part = COUNT.format(name=f"b{number}", table=self.table, source=source)
             parts.append(part)
             window = timedelta(seconds=bucket.limit.seconds)
-            parameters += [bucket.key, window, bucket.limit.count]
+            parameters += [bucket.key, window, bucket.limit.most]
         rows = " UNION ALL ".join(f"SELECT 1 FROM b{n}" for n in range(len(parts)))  # noqa: S608 - names of ours
         passed = len(self.execute(f"WITH {','.join(parts)} {rows}", parameters))
         self.let_go()
@@ -66,7 +67,7 @@ class TallyQuerySet(models.QuerySet["Tally"]):
             return Verdict(marks=(0,) * len(buckets))
         full = counted[passed]
         self.give_back(counted[:passed], success=False)
-        [[wait]] = self.execute(WAIT.format(table=self.table), [full.key]) or [[1.0]]
+        [[wait]] = self.execute(WAIT.format(table=self.table), [full.key]) or [(1.0,)]
         return Verdict(full, wait)
 
     def give_back(self, buckets: Sequence[Bucket], *, success: bool) -> None:
@@ -79,7 +80,7 @@ class TallyQuerySet(models.QuerySet["Tally"]):
 
     def expired(self) -> Self:
         """Rows of windows that are over."""
-        return self.filter(expires_at__lt=models.functions.Now())
+        return self.filter(expires_at__lt=Now())
 
     def let_go(self) -> None:
         """No connection is kept while another service is asked, or a hash is made."""

@@ -56,7 +56,7 @@ def reserve_words(buckets: Sequence[Bucket], known: str) -> list[Any]:
         arguments += [
             bucket.kind,
             int(bucket.passes_known),
-            bucket.limit.count,
+            bucket.limit.most,
             bucket.limit.seconds * 1000,
             *bucket.details,
         ]

@@ -23,10 +23,11 @@ class Lock(NamedTuple):
 
 def subjects(text: str) -> list[str]:
     """The digests for an e-mail address, username, user id or IP address."""
+    name = digest(canonical(text))
     try:
-        return [digest(address_of(text)), digest(network_of(text))]
+        return [name, digest(address_of(text)), digest(network_of(text))]
     except ValueError:
-        return [digest(canonical(text))]
+        return [name]
 
 
 def locks(text: str = "") -> list[Lock]:
@@ -43,8 +44,10 @@ def locks(text: str = "") -> list[Lock]:
 
 def lift(text: str, address: str = "", by: str = "operator") -> int:
     """Forget what was counted about somebody, or (`address`) about them from there; how
-    many counts that were. Where an account is known from is kept. Raises RedisError,
-    OSError."""
+    many counts that were. Where an account is known from is kept. Raises ValueError for
+    nobody or no address, RedisError, OSError."""
+    if not text:
+        raise ValueError("nobody")
     names = [name for name in keys(text, address) if ":known:" not in name]
     if names:
         sessions.connection().delete(*names)

@@ -11,13 +11,13 @@ from django.conf import settings
 
 
 class Limit(NamedTuple):
-    """At most `count` in so many seconds; none of it where `count` is 0."""
+    """At most so many in so many seconds; no limit where `most` is 0."""
 
-    count: int
+    most: int
     seconds: int
 
     def __str__(self) -> str:
-        return f"{self.count}/{self.seconds}"
+        return f"{self.most}/{self.seconds}"
 
 
 DEFAULTS = {
@@ -60,4 +60,4 @@ def of(name: str) -> Limit:
 
 def turned_off(limits: Mapping[str, Limit]) -> list[str]:
     """Those that production must have, and that are off."""
-    return [name for name in NEEDED if not limits[name].count]
+    return [name for name in NEEDED if not limits[name].most]

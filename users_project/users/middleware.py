@@ -31,11 +31,16 @@ class ForAdmin:
         return answer
 
 
-class LimitMiddleware(ForAdmin):
-    """What a limit refuses, as a page: Django's own views raise what is our error."""
+class LimitMiddleware:
+    """What a limit refuses in the admin, as a page: Django's own views let our error
+    through, and would log it as a bug."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        answer: HttpResponseBase = self.get_response(request)
+        return answer
 
     def process_exception(self, request: HttpRequest, exc: Exception) -> Any:
         return errors.refusal(request, exc) if isinstance(exc, RateLimited) else None

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         try:
             lifted = locks.lift(options["subject"], options["address"])
         except ValueError as exc:
-            raise CommandError("--address takes an IP address.") from exc
+            raise CommandError("Name somebody; --address takes an IP address.") from exc
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer.") from exc
         self.stdout.write(self.style.SUCCESS(f"{lifted} counts forgotten."))
