@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.exceptions import CODES
+from shared.limits.rules import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 ERRORS = ROOT / "docs" / "errors.md"
@@ -15,6 +16,12 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 def test_the_documented_codes_are_the_codes():
     documented = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", ERRORS.read_text(), re.M))
     assert documented == CODES
+
+
+def test_the_documented_limits_are_the_defaults():
+    text = (ROOT / "docs" / "limits.md").read_text()
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| `(\d+/\d+)` \|", text, re.M))
+    assert documented == {name: str(limit) for name, limit in DEFAULTS.items()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -6,6 +6,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
 from shared.limits import locks
+from shared.limits.buckets import digest
+from shared.names import canonical
 
 
 class Command(BaseCommand):
@@ -27,6 +29,9 @@ class Command(BaseCommand):
             found = locks.locks(options["subject"])
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer.") from exc
+        if options["subject"]:
+            login = digest(canonical(options["subject"]))
+            self.stdout.write(f"In the audit log: login {login}.")
         for lock in found:
             line = f"{lock.limit:<16} {lock.failures:>4} failures  {lock.seconds:>6} s"
             self.stdout.write(line)
