@@ -113,7 +113,7 @@ class ServiceClient:
     def refusal(self, path: str, status: int, problem: Any) -> Exception:
         """What an answer other than 2xx means for our caller."""
         code = problem.get("code") if isinstance(problem, dict) else None
-        if code in ("overloaded", "rate_limited"):
+        if code == "overloaded":
             return Overloaded()
         if code is None or code == "service_auth_failed" or not 400 <= status < 500:
             return self.failure(path, f"{status} {code}")

@@ -322,6 +322,21 @@ def test_without_redis_postgresql_counts(strict: System) -> None:
     assert guess(strict, ada.email, client, PASSWORD).ok  # Redis begins anew
 
 
+def test_a_redis_that_is_full_buys_no_guesses_either(
+    ada: Person, strict: System
+) -> None:
+    assert ada.log_in().ok
+    client, admin = elsewhere(), strict.redis()
+    before = admin.config_get("maxmemory")["maxmemory"]
+    admin.config_set("maxmemory", "1")
+    try:
+        statuses = [guess(strict, ada.email, client).status_code for _ in range(7)]
+        assert statuses == [401] * 5 + [429] * 2
+        assert ada.log_in().ok
+    finally:
+        admin.config_set("maxmemory", before)
+
+
 def test_what_is_counted_names_nobody(ada: Person, strict: System) -> None:
     """BF-05, LOG-02."""
     guess(strict, ada.email, ada.http)
