@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import requests
 from admin_site import USERS, Operator
 from people import PASSWORD, TIMEOUT, Person, claims_of, code_of
 from requests.adapters import HTTPAdapter
-from system import System
+from system import System, eventually
 
 WRONG = "not the password"
 LOGIN = "/api/v1/auth/login"
@@ -100,8 +101,9 @@ def guess(
 
 
 def asked(system: System) -> int:
-    """How often the User Service was asked about a password."""
-    return len(re.findall(r'"route": "api/v1/users/verify"', system.log("users")))
+    """How many passwords the User Service has looked at."""
+    answered = r'"route": "api/v1/users/verify", "status": (?:200|401)'
+    return len(re.findall(answered, system.log("users")))
 
 
 def test_of_a_hundred_guesses_at_once_five_are_looked_at(
@@ -111,8 +113,10 @@ def test_of_a_hundred_guesses_at_once_five_are_looked_at(
     client, before = elsewhere(), asked(strict)
     with ThreadPoolExecutor(40) as pool:
         answers = list(pool.map(lambda _: guess(strict, ada.email, client), range(100)))
-    assert asked(strict) - before <= 5
-    assert Counter(each.status_code for each in answers) == {401: 5, 429: 95}
+    statuses = Counter(each.status_code for each in answers)
+    assert statuses[401] == 5
+    eventually(lambda: asked(strict) - before == 5, 5, "five in the log")
+    assert set(statuses) <= {401, 429, 503}  # no place among those that log in
     refused = next(each for each in answers if each.status_code == 429)
     assert code_of(refused) == "rate_limited"
     assert refused.headers["Content-Type"] == "application/problem+json"
@@ -282,6 +286,17 @@ def test_a_restart_of_the_services_forgets_nothing(ada: Person, strict: System) 
     assert guess(strict, ada.email, client, PASSWORD).status_code == 429
 
 
+def test_what_is_counted_names_nobody(ada: Person, strict: System) -> None:
+    """BF-05, LOG-02."""
+    guess(strict, ada.email, ada.http)
+    client = strict.redis()
+    keys = [key for key in client.scan_iter(count=1000) if ":limit:" in key]
+    assert len(keys) > 5
+    assert all(0 < client.ttl(key) <= 30 * 86400 for key in keys)
+    assert not [key for key in keys if ada.name in key or "127." in key]
+    assert {key.split(":")[0] for key in keys} <= {"auth", "users"}
+
+
 def test_our_trouble_is_nobodys_attempt(ada: Person, strict: System) -> None:
     """BF-05."""
     client = elsewhere()
@@ -319,7 +334,9 @@ def test_without_redis_postgresql_counts(strict: System) -> None:
             registrations.append(person.register().status_code)
         assert registrations == [201] * 5 + [429]
     assert ada.log_in().ok
-    assert guess(strict, ada.email, client, PASSWORD).ok  # Redis begins anew
+    # Redis begins anew, once the services ask it again.
+    begins = partial(guess, strict, ada.email, client, PASSWORD)
+    eventually(lambda: begins().ok, 10, "a new count")
 
 
 def test_a_redis_that_is_full_buys_no_guesses_either(
@@ -335,14 +352,3 @@ def test_a_redis_that_is_full_buys_no_guesses_either(
         assert ada.log_in().ok
     finally:
         admin.config_set("maxmemory", before)
-
-
-def test_what_is_counted_names_nobody(ada: Person, strict: System) -> None:
-    """BF-05, LOG-02."""
-    guess(strict, ada.email, ada.http)
-    client = strict.redis()
-    keys = [key for key in client.scan_iter(count=1000) if ":limit:" in key]
-    assert len(keys) > 5
-    assert all(0 < client.ttl(key) <= 30 * 86400 for key in keys)
-    assert not [key for key in keys if ada.name in key or "127." in key]
-    assert {key.split(":")[0] for key in keys} <= {"auth", "users"}
