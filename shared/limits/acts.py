@@ -74,8 +74,15 @@ def account(login: str) -> Delays:
     without one, until the failures are forgotten."""
     limit, trickle = of("LOGIN_LIMIT_PER_ACCOUNT"), of("LOGIN_TRICKLE")
     wait = trickle.seconds // trickle.most if trickle.most else limit.seconds
-    where = key(LOGIN, "account", login)
-    return Delays("account", where, limit, passes_known=True, first=wait, longest=wait)
+    return Delays(
+        "account",
+        key(LOGIN, "account", login),
+        limit,
+        passes_known=True,
+        first=wait,
+        longest=wait,
+        event="authn_login_fail_max",
+    )
 
 
 def known(login: str, address: str | None) -> str:

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from shared import sessions
 from shared.exceptions import RateLimited
 from shared.limits import floor, in_redis
-from shared.limits.buckets import Bucket
+from shared.limits.buckets import Bucket, Delays
 from shared.limits.in_redis import Verdict
 from shared.log import audit
 
@@ -78,9 +78,8 @@ class Attempt:
     def failed(self) -> None:
         """It counts. Tell of what begins with it."""
         for bucket, mark in zip(self.act.buckets, self.marks, strict=False):
-            if mark and bucket.kind == "delays":
-                event = "fail_max" if bucket.passes_known else "lock"
-                self.audit(f"authn_login_{event}", bucket, seconds=mark / 1000)
+            if mark and isinstance(bucket, Delays):
+                self.audit(bucket.event, bucket, seconds=mark / 1000)
             elif mark == 1:
                 self.audit("excess_rate_limit_exceeded", bucket)
 

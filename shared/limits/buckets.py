@@ -82,10 +82,12 @@ class Bucket:
 @dataclass(frozen=True)
 class Delays(Bucket):
     """So many, and then one after each wait of `first` seconds, doubled every time up
-    to `longest`. The window begins anew with each, and after the wait."""
+    to `longest`. The window begins anew with each, and after the wait. `event` tells
+    the audit log that one begins."""
 
     first: int = 0
     longest: int = 0
+    event: str = "authn_login_lock"
 
     kind: ClassVar = "delays"
 

@@ -35,11 +35,19 @@ COUNT = """
     RETURNING 1
 )"""
 
-# Failures are forgotten after a success; else the attempt was none.
+# Failures are forgotten after a success; else the attempt was none. Rows are locked in
+# the order in which COUNT has taken them.
 GIVE_BACK = """
+WITH taken AS (
+    SELECT tally.bucket
+    FROM {table} AS tally
+    JOIN unnest(%s::text[]) WITH ORDINALITY AS given (bucket, number) USING (bucket)
+    ORDER BY given.number
+    FOR UPDATE OF tally
+)
 UPDATE {table}
 SET count = CASE WHEN bucket = ANY(%s::text[]) THEN 0 ELSE greatest(count - 1, 0) END
-WHERE bucket = ANY(%s::text[])
+WHERE bucket IN (SELECT bucket FROM taken)
 """
 
 WAIT = """
@@ -60,6 +68,8 @@ class TallyQuerySet(models.QuerySet["Tally"]):
             parts.append(part)
             window = timedelta(seconds=bucket.limit.seconds)
             parameters += [bucket.key, window, bucket.limit.most]
+        if not counted:
+            return Verdict()
         rows = " UNION ALL ".join(f"SELECT 1 FROM b{n}" for n in range(len(parts)))  # noqa: S608 - names of ours
         passed = len(self.execute(f"WITH {','.join(parts)} {rows}", parameters))
         self.let_go()
@@ -76,7 +86,7 @@ class TallyQuerySet(models.QuerySet["Tally"]):
         failures = [b.key for b in buckets if success and b.kind == "delays"]
         if keys:
             with connections[self.db].cursor() as cursor:
-                cursor.execute(GIVE_BACK.format(table=self.table), [failures, keys])
+                cursor.execute(GIVE_BACK.format(table=self.table), [keys, failures])
 
     def expired(self) -> Self:
         """Rows of windows that are over."""

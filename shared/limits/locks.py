@@ -44,15 +44,18 @@ def locks(text: str = "") -> list[Lock]:
 
 def lift(text: str, address: str = "", by: str = "operator") -> int:
     """Forget what was counted about somebody, or (`address`) about them from there; how
-    many counts that were. Where an account is known from is kept. Raises ValueError for
-    nobody or no address, RedisError, OSError."""
+    many counts that were. Where an account is known from is kept.
+
+    Raises ValueError for nobody or no address; RedisError or OSError, with what
+    PostgreSQL has counted forgotten.
+    """
     if not text:
         raise ValueError("nobody")
+    lifted = lift_in_floor(text, address)
     names = [name for name in keys(text, address) if ":known:" not in name]
     if names:
         sessions.connection().delete(*names)
-    lifted = len([name for name in names if not name.endswith(":wait")])
-    lifted += lift_in_floor(text, address)
+    lifted += len([name for name in names if not name.endswith(":wait")])
     audit("authn_login_unlock", login=digest(canonical(text)), by=by, lifted=lifted)
     return lifted
 

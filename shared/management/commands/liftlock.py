@@ -7,6 +7,8 @@ from redis.exceptions import RedisError
 
 from shared.limits import locks
 
+AWAY = "Redis does not answer. What PostgreSQL has counted meanwhile is forgotten."
+
 
 class Command(BaseCommand):
     help = "Forget the failures of an account, or those counted for an address."
@@ -25,5 +27,5 @@ class Command(BaseCommand):
         except ValueError as exc:
             raise CommandError("Name somebody; --address takes an IP address.") from exc
         except (RedisError, OSError) as exc:
-            raise CommandError("Redis does not answer.") from exc
+            raise CommandError(AWAY) from exc
         self.stdout.write(self.style.SUCCESS(f"{lifted} counts forgotten."))
