@@ -184,7 +184,7 @@ def test_no_secret_is_in_an_environment(name: str) -> None:
     for key, value in SERVICES[name].get("environment", {}).items():
         if "_TLS_" in key:
             assert any(path in value for path in mounted)
-        elif re.search(r"(PASSWORD|SECRET|API_KEY)(?!_MIN_LENGTH)", key):
+        elif re.search(r"(PASSWORD|SECRET|API_KEY)(?!_MIN_LENGTH|_LIMIT)", key):
             assert key.endswith("_FILE")
             assert value in mounted
         elif "_URL" in key:

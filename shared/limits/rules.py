@@ -31,8 +31,9 @@ DEFAULTS = {
     "LOGIN_LIMIT_PER_ACCOUNT": Limit(100, 24 * 3600),
     # What gets through beyond that, from addresses the account is not known from.
     "LOGIN_TRICKLE": Limit(1, 3600),
-    # Failures of everybody together.
-    "LOGIN_LIMIT_GLOBAL": Limit(1000, 60),
+    # Failures of everybody together. It also bounds what attacks take of Redis: an
+    # account that failed is 150 bytes for a day, a day of this rate 64 MB.
+    "LOGIN_LIMIT_GLOBAL": Limit(300, 60),
     # Different accounts that may fail from one network (IPv4: /24, IPv6: /64), and how
     # many attempts are left to the network when there are more.
     "LOGIN_LIMIT_SPRAYING": Limit(30, 3600),
