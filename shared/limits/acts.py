@@ -74,6 +74,7 @@ def account(login: str) -> Delays:
     without one, until the failures are forgotten."""
     limit, trickle = of("LOGIN_LIMIT_PER_ACCOUNT"), of("LOGIN_TRICKLE")
     wait = trickle.seconds // trickle.most if trickle.most else limit.seconds
+    wait = max(wait, 1)
     return Delays(
         "account",
         key(LOGIN, "account", login),

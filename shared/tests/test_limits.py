@@ -257,6 +257,12 @@ def test_without_a_trickle_nothing_passes_before_failures_are_forgotten(
     assert 595 <= wait_of(log_in(address=THERE)) <= 600
 
 
+def test_a_trickle_of_many_a_second_is_one_a_second(limited):
+    limited(LOGIN_LIMIT_PER_ACCOUNT=Limit(1, 600), LOGIN_TRICKLE=Limit(1000, 60))
+    assert passes(log_in(address="198.51.1.1"))
+    assert wait_of(log_in(address=THERE)) == 1
+
+
 def test_an_account_is_known_for_thirty_days_by_all_of_its_names(pass_time):
     attempts.reserve(log_in()).settle(
         acts.remember(["ada@example.org", "Ada"], HERE), success=True
