@@ -8,7 +8,7 @@ A remote failure is never passed on to a user as a 401.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -21,7 +21,7 @@ from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from shared import apikeys
-from shared.answers import SessionAnswer
+from shared.answers import LockAnswer, SessionAnswer
 from shared.breaker import Bulkhead
 from shared.deadline import DeadlineAdapter
 from shared.exceptions import (
@@ -252,6 +252,23 @@ class AuthClient(ServiceClient):
         if answer["revoked"] not in (0, 1):
             raise self.failure(path, "of one session not so many can be ended")
         return bool(answer["revoked"])
+
+    def locks(self, logins: Iterable[str]) -> list[dict[str, Any]]:
+        """The waits of these logins: {limit, failures, seconds} of each."""
+        path = "/api/v1/auth/locks"
+        answer = self.ask("POST", path, "locks", {"logins": list(logins)})
+        listed = LockAnswer(data=answer["locks"], many=True)
+        if not listed.is_valid():
+            raise self.failure(path, "these are no locks")
+        return [dict(lock) for lock in listed.validated_data]
+
+    def lift_locks(self, logins: Iterable[str]) -> int:
+        """Let these logins try again at once; how many counts were forgotten."""
+        path = "/api/v1/auth/locks/lift"
+        lifted: int = self.ask("POST", path, "lifted", {"logins": list(logins)})[
+            "lifted"
+        ]
+        return lifted
 
     def ask(self, method: str, path: str, member: str, body: Any = None) -> Any:
         """`call`, where every refusal is trouble of ours."""

@@ -10,6 +10,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from shared.limits.rules import Limit
+
 SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
 TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
@@ -87,6 +89,18 @@ class Env(environ.Env):
         if not re.fullmatch(r"-?[0-9]{1,12}", text) or not least <= int(text) <= most:
             raise ImproperlyConfigured(f"{var} must be {least} to {most}.")
         return int(text)
+
+    def limit(self, var: str, default: Limit) -> Limit:
+        """So many in so many seconds (`10/60`); `0` for none. Raises
+        ImproperlyConfigured."""
+        text = str(self.str(var, default=str(default)))
+        match = re.fullmatch(r"([0-9]{1,9})/([1-9][0-9]{0,8})", text)
+        if match and int(match[2]) <= TEN_YEARS:
+            return Limit(int(match[1]), int(match[2]))
+        if text == "0":
+            return Limit(0, default.seconds)
+        message = f"{var} must be a count and seconds such as {default}, or 0."
+        raise ImproperlyConfigured(message)
 
     def choices(self, var: str, default: list[str]) -> list[str]:
         """A list of some of the words of `default`. Raises ImproperlyConfigured."""

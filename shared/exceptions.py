@@ -4,6 +4,7 @@ The wire format is RFC 9457 (application/problem+json). `code` is the stable, ma
 readable name; CODES is the closed list of them.
 """
 
+import math
 from typing import Any
 
 from rest_framework import status
@@ -146,11 +147,25 @@ class PayloadTooLarge(APIException):
     default_detail = "The body is too large."
 
 
+class RateLimited(APIException):
+    """Every refusal by a limit looks like every other: which one it was, and whether
+    there is such an account, is not told."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "rate_limited"
+    default_detail = "Too many attempts. Try again later."
+
+    def __init__(self, seconds: float = 1) -> None:
+        super().__init__()
+        # DRF's name for what becomes Retry-After.
+        self.wait = max(math.ceil(seconds), 1)
+
+
 class Unavailable(APIException):
     """503 with Retry-After: nothing was changed that the client must know of."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    wait = 1  # seconds; DRF's name for what becomes Retry-After
+    wait = 1  # seconds; becomes Retry-After
 
 
 class DependencyUnavailable(Unavailable):

@@ -160,6 +160,14 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return problem_response(403, "forbidden", "Not allowed.")
 
 
+def refusal(request: HttpRequest, exc: drf.APIException) -> HttpResponse:
+    """An error of ours that was raised outside of DRF's views."""
+    response = problem_response(exc.status_code, exc.default_code, str(exc.detail))
+    for name, value in error_headers(exc).items():
+        response[name] = value
+    return response
+
+
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return problem_response(404, "not_found", "There is nothing here.")
 
@@ -169,8 +177,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
     exc = sys.exc_info()[1]
     known = translate(exc) if isinstance(exc, Exception) else None
     if isinstance(known, Unavailable):
-        response = problem_response(503, known.default_code, str(known.detail))
-        for name, value in error_headers(known).items():
-            response[name] = value
-        return response
+        return refusal(request, known)
     return problem_response(500, "internal_error", "Something went wrong on our side.")

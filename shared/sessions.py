@@ -5,12 +5,14 @@ refresh tokens). A missing key means *unknown*, never *fine*: PostgreSQL knows. 
 may be flushed, restarted or lost at any time, and losing it costs latency alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django_redis import get_redis_connection
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from shared.breaker import Breaker
@@ -54,10 +56,11 @@ def is_active(sid: UUID | str) -> bool | None:
     return None if value is None else value == ACTIVE
 
 
-def mark_active(sid: UUID | str, ttl: int) -> None:
+def mark_active(sid: UUID | str, ttl: int, *riders: Callable[[Pipeline], Any]) -> None:
     """Say that a session lives, for `ttl` seconds. Never overwrites a revocation.
 
-    Best effort: a key that was not written is a key that is not known.
+    Best effort: a key that was not written is a key that is not known. `riders` add
+    commands of theirs to the same round trip.
     """
     if breaker.is_open():
         return
@@ -65,6 +68,8 @@ def mark_active(sid: UUID | str, ttl: int) -> None:
         pipeline = connection().pipeline(transaction=False)
         pipeline.set(key(sid), ACTIVE, ex=ttl, nx=True)
         pipeline.expire(key(sid), ttl, gt=True)
+        for rider in riders:
+            rider(pipeline)
         pipeline.execute()
     except (RedisError, OSError) as exc:
         note_failure("mark_active", exc)

@@ -239,6 +239,33 @@ def _session_keys_to_write(settings: Any, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture(autouse=True)
+def _own_limits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has counted is not the next one's."""
+    from shared.limits import buckets
+
+    service = getattr(settings, "SERVICE_NAME", "auth")
+    name = f"{service}:limit-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setattr(buckets, "namespace", lambda: name)
+
+
+@pytest.fixture
+def pass_time() -> Callable[[float], None]:
+    """Let so many seconds pass for all that this test has counted in Redis."""
+    from shared import sessions
+    from shared.limits import buckets
+
+    def shorten(seconds: float) -> None:
+        client = sessions.connection()
+        for key in client.scan_iter(match=f"{buckets.namespace()}:*", count=1000):
+            # Not below 1 ms, which would be a deletion: a key ends by itself.
+            left = max(client.pttl(key) - int(seconds * 1000), 1)
+            client.pexpire(key, left)
+        time.sleep(0.005)
+
+    return shorten
+
+
+@pytest.fixture(autouse=True)
 def _fresh_breaker() -> Iterator[None]:
     """What one test breaks is not broken for the next."""
     from shared import sessions

@@ -3,7 +3,14 @@
 from django.urls import path
 
 from shared.urls import common
-from tokens import key_views, operator_views, session_views, standard_views, views
+from tokens import (
+    key_views,
+    lock_views,
+    operator_views,
+    session_views,
+    standard_views,
+    views,
+)
 
 urlpatterns = [
     path("api/v1/auth/login", views.LoginView.as_view()),
@@ -23,6 +30,8 @@ urlpatterns = [
         "api/v1/auth/users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",
         operator_views.RevokeUserSessionView.as_view(),
     ),
+    path("api/v1/auth/locks", lock_views.LocksView.as_view()),
+    path("api/v1/auth/locks/lift", lock_views.LiftLocksView.as_view()),
     path(".well-known/jwks.json", key_views.JWKSetView.as_view()),
     path(
         ".well-known/oauth-authorization-server",

@@ -18,6 +18,7 @@ from shared import keyring, sessions
 from shared.clients import UsersClient
 from shared.exceptions import DependencyUnavailable, InvalidCredentials, UserNotFound
 from shared.keys import KeyFault
+from shared.limits.rules import DEFAULTS, Limit
 from tests.factories import SessionFactory
 from tokens.models import Session
 from tokens.tokens import AccessToken, RefreshToken
@@ -39,6 +40,8 @@ def _configuration(settings: Any) -> None:
     settings.MAX_SESSIONS_PER_USER = 10
     settings.ACCESS_TOKEN_CLAIMS = ["email", "username", "roles"]
     settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
+    # Out of the way; what they do is tested in test_limits.py.
+    settings.LIMITS = dict.fromkeys(DEFAULTS, Limit(10**6, 60))
 
 
 class FakeUsers:

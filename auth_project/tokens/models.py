@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections, models
 
+from shared.limits import floor
 from shared.sessions import Revocation
 from tokens import statements
 
@@ -129,6 +130,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
             self.model.from_db(self.db, fields, [row[name] for name in fields])
             for row in rows
         ]
+
+
+class Tally(floor.Tally):
+    """How often something was tried, while Redis is away (docs/limits.md)."""
 
 
 class Session(models.Model):

@@ -23,6 +23,8 @@ from shared.exceptions import (
     TokenRevoked,
     UserNotFound,
 )
+from shared.limits import acts, attempts
+from shared.limits.attempts import Act, Rider
 from shared.log import audit
 from shared.tokens import decode
 from tokens.models import Session
@@ -56,17 +58,18 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
     """Verify the password with the User Service and open a session. Beyond the cap the
     user's least recently used one ends.
 
-    Raises InvalidCredentials, DependencyUnavailable, Overloaded.
+    Raises RateLimited (and has asked nobody), InvalidCredentials,
+    DependencyUnavailable, Overloaded.
     """
     issued_at = int(time.time())
     keyring.signing_key()  # or nothing is changed: there would be no answer to it
-    try:
-        user = users_client().verify(credentials)
-    except InvalidCredentials:
-        audit("authn_login_fail", ip=client.ip, user_agent=client.user_agent)
-        raise
-    session = Session.objects.open(user, client.ip, client.user_agent)
-    mark_active(session.id)
+    login = credentials.get("email", credentials.get("username", ""))
+    act = acts.log_in(login, client.ip, user_agent=client.user_agent)
+    with attempts.reserve(act) as attempt:
+        user = verified(credentials, act)
+        session = Session.objects.open(user, client.ip, client.user_agent)
+    names = (login, user["email"], user["username"])
+    mark_active(session.id, attempt.succeeded(acts.remember(names, client.ip)))
     end_surplus_sessions(session.user_id)
     audit(
         "authn_login_success",
@@ -79,30 +82,46 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
     return Grant(access, RefreshToken.current(session))
 
 
+def verified(credentials: dict[str, str], act: Act) -> dict[str, Any]:
+    """The user whose these are, by the User Service's word. Raises what it raises."""
+    try:
+        return users_client().verify(credentials)
+    except InvalidCredentials:
+        audit("authn_login_fail", **act.story)
+        raise
+
+
 def refresh(text: str, client: Client, arrived: float) -> Grant:
     """Continue a session with its refresh token; `arrived` is the request's, monotonic.
 
     The user is asked for before the row is touched: no lock is held during the call,
     and no answer from the User Service means that nothing has changed. Raises
-    TokenError (the session is over, or this was no token), DependencyUnavailable,
-    Overloaded.
+    TokenError (the session is over, or this was no token), RateLimited,
+    DependencyUnavailable, Overloaded.
     """
     issued_at = int(time.time())
-    token = RefreshToken.parse(text)
-    keyring.signing_key()  # or nothing is changed: there would be no answer to it
-    user = users_client().get(UUID(token["sub"]))
-    if user is None:
-        end_session(token["sid"], "user_gone")
-        raise TokenRevoked
-    sid, jti = UUID(token["sid"]), UUID(token["jti"])
-    session = Session.objects.rotate(sid, jti, user["session_epoch"])
-    if session is not None:
-        successor: RefreshToken | None = RefreshToken.current(session)
-        audit("session_renewed", **story(session, client))
-    else:
-        session, successor = not_rotated(token, user["session_epoch"], client, arrived)
+    token = RefreshToken.parse(text, client.ip)
+    with token.attempt:
+        keyring.signing_key()  # or nothing is changed: there would be no answer to it
+        user = users_client().get(UUID(token["sub"]))
+        if user is None:
+            end_session(token["sid"], "user_gone")
+            raise TokenRevoked
+        session, successor = rotated(token, user["session_epoch"], client, arrived)
     mark_active(session.id)
     return Grant(AccessToken.issue(session, user, issued_at), successor)
+
+
+def rotated(
+    token: RefreshToken, epoch: int, client: Client, arrived: float
+) -> tuple[Session, RefreshToken | None]:
+    """The session of a token, and the one to answer with. Raises TokenError."""
+    sid, jti = UUID(token["sid"]), UUID(token["jti"])
+    session = Session.objects.rotate(sid, jti, epoch)
+    if session is not None:
+        audit("session_renewed", **story(session, client))
+        return session, RefreshToken.current(session)
+    return not_rotated(token, epoch, client, arrived)
 
 
 def not_rotated(
@@ -212,10 +231,10 @@ def introspect(text: str) -> dict[str, Any] | None:
         return None
 
 
-def mark_active(sid: UUID | str) -> None:
+def mark_active(sid: UUID | str, *riders: Rider) -> None:
     """Let Redis answer for this session while an access token of now can live."""
     ttl = settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY
-    sessions.mark_active(sid, ttl)
+    sessions.mark_active(sid, ttl, *riders)
 
 
 def announce_ended(session: Session | None, sid: str) -> None:

@@ -16,6 +16,8 @@ from rest_framework_simplejwt.backends import TokenBackend
 
 from shared import keyring, keys, sessions
 from shared.exceptions import TokenRevoked
+from shared.limits import acts, attempts
+from shared.limits.attempts import Attempt
 from shared.tokens import TYPES, decode
 from tokens.models import Session
 from tokens.revocation import end_session
@@ -91,10 +93,19 @@ class RefreshToken(simplejwt.RefreshToken):
     _token_backend = Backend("refresh")
     access_token_class = AccessToken
 
+    attempt: Attempt  # at using it; there is one once it was checked
+
+    def __init__(
+        self, token: Any = None, verify: bool = True, address: str | None = None
+    ) -> None:
+        self.address = address
+        super().__init__(token, verify)
+
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """The token that `text` is. Raises TokenError."""
-        return cls(text)  # type: ignore[arg-type] # simplejwt means the encoded token
+    def parse(cls, text: str, address: str | None = None) -> Self:
+        """The token that `text` is, sent by this address. Raises TokenError,
+        RateLimited."""
+        return cls(text, address=address)
 
     @classmethod
     def current(cls, session: Session) -> Self:
@@ -115,11 +126,14 @@ class RefreshToken(simplejwt.RefreshToken):
         self.check_blacklist()
 
     def check_blacklist(self) -> None:
-        """Raise TokenRevoked if Redis knows that the session has ended.
+        """Raise TokenRevoked if Redis knows that the session has ended, and RateLimited
+        if it comes too often: one round trip for both.
 
         Only a short cut: PostgreSQL decides when the token is used.
         """
-        if sessions.is_active(self["sid"]) is False:
+        act = acts.refresh(self["sid"], self.address)
+        self.attempt = attempts.reserve(act, read=sessions.key(self["sid"]))
+        if self.attempt.value not in (None, sessions.ACTIVE):
             raise TokenRevoked
 
     def blacklist(self, reason: str = "blacklisted") -> None:  # type: ignore[override]

@@ -34,6 +34,7 @@ def run(primary: Layout, arguments: Sequence[str]) -> int:
     with locked(layout.state / "bench.lock", "memo: another bench; waiting ..."):
         checks.raise_limits(layout, Setting("GATEWAY_CONNECTION_LIMIT", "1000"))
         lifecycle.init(layout)
+        checks.raise_service_limits(layout, discover(layout.root))
         _set(layout)
         try:
             lifecycle.up(layout)

@@ -14,7 +14,7 @@ from .envfiles import Setting, complete
 from .files import locked, read_text, write_private
 from .layout import Layout
 from .problems import FAILED, USAGE, Problem
-from .services import discover
+from .services import Service, discover
 from .suites import Step, Suite, all_suites
 
 STACK = "test"
@@ -28,6 +28,19 @@ RATES = {
     "REFRESH": ("60000r/m", "10000"),
     "API": ("10000r/s", "10000"),
 }
+LIMITS = (
+    "LOGIN_LIMIT_PER_ADDRESS",
+    "LOGIN_LIMIT_PER_PAIR",
+    "LOGIN_LIMIT_PER_ACCOUNT",
+    "LOGIN_LIMIT_GLOBAL",
+    "LOGIN_LIMIT_SPRAYING",
+    "REFRESH_LIMIT_PER_SESSION",
+    "REFRESH_LIMIT_PER_ADDRESS",
+    "REGISTRATION_LIMIT_PER_ADDRESS",
+    "REGISTRATION_LIMIT_GLOBAL",
+    "PASSWORD_LIMIT_PER_USER",
+    "VERIFY_LIMIT_PER_CALLER",
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,7 @@ def run(primary: Layout, names: Sequence[str]) -> int:
     layout.make_folders()
     raise_limits(layout)
     lifecycle.init(layout, virtualenv.DEV)
+    raise_service_limits(layout, services)
     results = _run_at_once([suite for suite in chosen if _is_static(suite)])
     results += _run_on_the_stack(layout, [each for each in chosen if each.needs_stack])
     results += [_run_live(suite) for suite in chosen if suite.name == "native"]
@@ -91,6 +105,14 @@ def raise_limits(layout: Layout, *more: Setting) -> None:
     path = layout.gateway_env
     text = complete(read_text(path), wanted, "The stack of the suites.")
     write_private(path, text)
+
+
+def raise_service_limits(layout: Layout, services: Sequence[Service]) -> None:
+    """What the services count themselves; after `init`, which writes their files."""
+    wanted = [Setting(name, "1000000/60", ours=".*") for name in LIMITS]
+    for service in services:
+        path = service.env_file(layout)
+        write_private(path, complete(read_text(path), wanted, ""))
 
 
 def _run_at_once(suites: Sequence[Suite]) -> list[Result]:

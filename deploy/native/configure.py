@@ -107,7 +107,14 @@ def _general_settings(layout: Layout, service: Service) -> list[Setting]:
         Setting("SECRET_KEY_FILE", key),
         Setting("STATIC_ROOT", _relative(layout.static, service)),
         Setting("COOKIE_SECURE", "false", "Plain http on localhost; true with TLS."),
+        *_limit_settings(service),
     ]
+
+
+def _limit_settings(service: Service) -> list[Setting]:
+    """Here all clients have one address. Where they do not, leave the line out."""
+    name, comment = "REGISTRATION_LIMIT_PER_ADDRESS", "Of one machine; 5/3600 without."
+    return [Setting(name, "100/3600", comment)] if service.name == "users" else []
 
 
 def _host_settings(service: Service, addresses: Addresses) -> list[Setting]:

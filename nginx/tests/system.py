@@ -171,6 +171,25 @@ class System:
                     os.kill(pid, signal.SIGCONT)
 
     @contextmanager
+    def with_settings(self, **services: dict[str, str]) -> Iterator[None]:
+        """With other settings of these services; as they were afterwards."""
+        before = {}
+        for name, wanted in services.items():
+            path = self.state / "env" / f"{name}.env"
+            before[path] = path.read_text()
+            lines = [f"{key}={value}" for key, value in wanted.items()]
+            names = tuple(f"{key}=" for key in wanted)
+            kept = [x for x in before[path].splitlines() if not x.startswith(names)]
+            path.write_text("\n".join([*kept, *lines]) + "\n")
+        try:
+            self.run("restart", *services)
+            yield
+        finally:
+            for path, text in before.items():
+                path.write_text(text)
+            self.run("restart", *services)
+
+    @contextmanager
     def wrong_key(self, service: str, secret: str) -> Iterator[None]:
         """With a service that presents a key nobody gave it."""
         path = self.state / "secrets" / secret

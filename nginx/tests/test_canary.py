@@ -128,7 +128,9 @@ def kept(system: System) -> Iterator[tuple[str, str]]:
             yield f"table {table}", "\n".join(str(row[0]) for row in rows)
     client = system.redis()
     for key in client.scan_iter():
-        yield f"redis {key}", f"{key} {client.get(key)}"
+        is_set = client.type(key) == "set"
+        value = client.smembers(key) if is_set else client.get(key)
+        yield f"redis {key}", f"{key} {value}"
     yield "redis slowlog", str(client.slowlog_get(1000))
 
 

@@ -27,10 +27,12 @@ from composed import (
 sys.path[:0] = [str(ROOT / "deploy"), str(ROOT / "nginx")]
 
 from gateway_settings import SETTINGS  # noqa: E402
-from native import configure, envfiles, secretfiles  # noqa: E402
+from native import checks, configure, envfiles, secretfiles  # noqa: E402
 from native.addresses import Addresses  # noqa: E402
 from native.layout import Layout  # noqa: E402
 from native.services import discover  # noqa: E402
+
+from shared.limits.rules import DEFAULTS  # noqa: E402
 
 # Mounted while images are built, and only then.
 BUILD_ONLY = {"pip_conf", "ca_bundle"}
@@ -117,6 +119,21 @@ def test_a_service_gets_every_variable_its_settings_read(name: str) -> None:
     assert read - given - others == set()
 
 
+@pytest.mark.parametrize(
+    ("name", "acts"),
+    [("auth", "LOGIN|REFRESH"), ("users", "LOGIN|REGISTRATION|PASSWORD|VERIFY")],
+)
+def test_a_service_gets_the_limits_it_counts(name: str, acts: str) -> None:
+    counted = {limit for limit in DEFAULTS if re.match(acts, limit)}
+    assert counted <= set(SERVICES[name]["environment"])
+
+
+def test_the_suites_raise_every_limit() -> None:
+    """But what only counts where another one is reached."""
+    beyond = {"LOGIN_TRICKLE", "LOGIN_LIMIT_WHILE_SPRAYING"}
+    assert set(checks.LIMITS) == set(DEFAULTS) - beyond
+
+
 @pytest.mark.parametrize("name", [*PROJECTS, *MIGRATIONS])
 def test_production_is_the_default(name: str) -> None:
     environment = SERVICES[name]["environment"]
@@ -167,7 +184,7 @@ def test_no_secret_is_in_an_environment(name: str) -> None:
     for key, value in SERVICES[name].get("environment", {}).items():
         if "_TLS_" in key:
             assert any(path in value for path in mounted)
-        elif re.search(r"(PASSWORD|SECRET|API_KEY)(?!_MIN_LENGTH)", key):
+        elif re.search(r"(PASSWORD|SECRET|API_KEY)(?!_MIN_LENGTH|_LIMIT)", key):
             assert key.endswith("_FILE")
             assert value in mounted
         elif "_URL" in key:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from shared import log
 from shared.env import Env
+from shared.limits.rules import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Session keys are written with the Redis user of the one service that may.
@@ -64,3 +65,5 @@ USERS_SERVICE_URL = "http://127.0.0.1:1"
 USERS_SERVICE_API_KEY = "test-to-users-" * 4
 SECRET_FILES: dict[str, Path] = {}
 WEB_THREADS = 8
+LIMITS = DEFAULTS
+LIMIT_MODEL = ""

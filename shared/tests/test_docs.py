@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.exceptions import CODES
+from shared.limits.rules import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 ERRORS = ROOT / "docs" / "errors.md"
@@ -39,7 +40,8 @@ def sources() -> Iterator[Path]:
 
 
 def events_of(path: Path) -> Iterator[str]:
-    """The names in a module: of `audit` and its like, of `extra`, of refusals."""
+    """The names in a module: of `audit` and its like, of `extra`, of refusals, and what
+    is given as the `event` of something."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("audit"):
             yield from strings(node.args[0])
@@ -47,9 +49,11 @@ def events_of(path: Path) -> Iterator[str]:
             for key, value in zip(node.keys, node.values, strict=True):
                 if isinstance(key, ast.Constant) and key.value == "event":
                     yield from strings(value)
-        elif isinstance(node, ast.Assign):
-            name = ast.unparse(node.targets[0])
-            if name in ("audit_event", "event"):
+        elif isinstance(node, ast.keyword) and node.arg == "event":
+            yield from strings(node.value)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if ast.unparse(target) in ("audit_event", "event"):
                 yield from strings(node.value)
 
 
@@ -60,6 +64,12 @@ def strings(node: ast.expr) -> Iterator[str]:
         yield from strings(node.orelse)
     elif isinstance(node, ast.Constant) and node.value and isinstance(node.value, str):
         yield node.value
+
+
+def test_the_documented_limits_are_the_defaults():
+    text = (ROOT / "docs" / "limits.md").read_text()
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| `(\d+/\d+)` \|", text, re.M))
+    assert documented == {name: str(limit) for name, limit in DEFAULTS.items()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

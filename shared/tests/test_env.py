@@ -7,6 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from shared.env import Env, project_dir
+from shared.limits.rules import Limit
 
 
 @pytest.fixture
@@ -278,3 +279,24 @@ def test_only_postgresql_is_a_database(env, environ):
     environ["DATABASE_URL"] = "mysql://x@y/z"
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must be postgres"):
         env.database()
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [("3/10", (3, 10)), ("0", (0, 60)), ("0/5", (0, 5)), (None, (10, 60))],
+)
+def test_a_limit_is_a_count_and_seconds(env, environ, text, limit):
+    if text is not None:
+        environ["LOGIN_LIMIT"] = text
+    assert env.limit("LOGIN_LIMIT", Limit(10, 60)) == limit
+
+
+NO_LIMITS = ["", "10", "10/", "/60", "10/0", "-1/60", "10/60/1", "1e3/60", "10/m"]
+NO_LIMITS += [" 1/2", "²/2", "1/9999999999", "10/999999999"]
+
+
+@pytest.mark.parametrize("text", NO_LIMITS)
+def test_any_other_limit_is_refused_by_name(env, environ, text):
+    environ["LOGIN_LIMIT"] = text
+    with pytest.raises(ImproperlyConfigured, match="LOGIN_LIMIT must be"):
+        env.limit("LOGIN_LIMIT", Limit(10, 60))

@@ -15,6 +15,7 @@ MIDDLEWARE += [
     "users.middleware.CsrfViewMiddleware",
     "users.middleware.AuthenticationMiddleware",
     "users.middleware.MessageMiddleware",
+    "users.middleware.LimitMiddleware",
 ]
 
 TEMPLATES = [
@@ -77,6 +78,8 @@ AUTH_PASSWORD_VALIDATORS = [
         },
     },
 ]
+
+LIMIT_MODEL = "users.Tally"
 
 # --- The admin ----------------------------------------------------------------------
 

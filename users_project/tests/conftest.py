@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from shared import clients
+from shared.limits.rules import DEFAULTS, Limit
 from tests.factories import UserFactory
 from users import hashing, revocation
 from users.models import User
@@ -31,6 +32,8 @@ def _configuration(settings: Any) -> None:
     settings.PASSWORD_MIN_LENGTH = 8
     settings.AUTH_SERVICE_URL = "http://auth.test:8001"
     settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
+    # Out of the way; what they do is tested in test_limits.py.
+    settings.LIMITS = dict.fromkeys(DEFAULTS, Limit(10**6, 60))
     clients.auth_client.cache_clear()
 
 

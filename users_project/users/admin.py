@@ -11,10 +11,10 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from shared.log import audit
-from users.fields import canonical
+from shared.names import canonical
 from users.forms import UserChangeForm, UserCreationForm
+from users.lock_admin import LockAdmin
 from users.models import Role, User
-from users.session_admin import SessionAdmin
 
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"
@@ -65,7 +65,7 @@ class RoleAdmin(GroupAdmin):
 
 
 @admin.register(User)
-class UserAdmin(SessionAdmin, DjangoUserAdmin):
+class UserAdmin(LockAdmin, DjangoUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     fieldsets = (

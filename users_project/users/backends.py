@@ -7,6 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from shared.addresses import client_address
+from shared.limits import acts, attempts
 from shared.log import audit
 from users import credentials
 from users.models import User
@@ -20,17 +21,24 @@ class EmailBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """The user with this address (`username` is what Django's forms call it)."""
+        """The user with this address (`username` is what Django's forms call it).
+
+        Raises RateLimited, Overloaded.
+        """
         email = kwargs.get("email", username)
         if email is None or password is None:
             return None
-        user = credentials.check(password, email=email)
-        audit(
-            "authn_login_success" if user else "authn_login_fail",
-            site="admin",
-            user_id=user and str(user.pk),
-            ip=request and client_address(request),
-        )
+        address = client_address(request) if request else None
+        act = acts.log_in(email, address, site="admin")
+        with attempts.reserve(act) as attempt:
+            user = credentials.check(password, email=email)
+        event = "authn_login_success" if user else "authn_login_fail"
+        audit(event, **act.story, user_id=user and str(user.pk))
+        if user is None:
+            attempt.failed()
+        else:
+            names = (user.email, user.username)
+            attempt.settle(acts.remember(names, address), success=True)
         return user
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from shared.limits import acts, attempts
 from users.models import User
 
 
@@ -22,10 +23,19 @@ def check(
     return user if right and user.is_present else None
 
 
-def change(user: User, *, current: str, new: str, keep_sid: UUID) -> bool:
+def change(
+    user: User, *, current: str, new: str, keep_sid: UUID, address: str | None
+) -> bool:
     """Whether `current` is the user's password; then `new` is it, and of the sessions
-    only `keep_sid` goes on. Raises Overloaded, with nothing changed.
+    only `keep_sid` goes on. Raises RateLimited or Overloaded, with nothing changed.
 
     One hash where it is wrong, two where it is right.
     """
-    return user.check_password(current) and user.change_password(new, keep_sid)
+    with attempts.reserve(acts.change_password(user.pk, address)) as attempt:
+        right = user.check_password(current)
+        changed = right and user.change_password(new, keep_sid)
+    if right:
+        attempt.settle(success=True)
+    else:
+        attempt.failed()
+    return changed

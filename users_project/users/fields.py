@@ -1,16 +1,10 @@
-"""The form of a name in which it is unique, and by which it is looked up."""
+"""A column for the form of a name in which it is unique, and looked up."""
 
 from typing import Any
 
 from django.db import models
 
-
-def canonical(text: str) -> str:
-    """`text` without surrounding space and without case.
-
-    Python's, not the database's: what `lower()` does there depends on a collation.
-    """
-    return text.strip().casefold()
+from shared.names import canonical
 
 
 class CanonicalField(models.CharField):

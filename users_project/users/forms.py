@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth import forms as auth_forms
 
-from users.fields import canonical
+from shared.names import canonical
 from users.models import User
 
 

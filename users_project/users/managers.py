@@ -9,7 +9,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connections, models, transaction
 
 from shared.log import audit
-from users.fields import canonical
+from shared.names import canonical
 
 if TYPE_CHECKING:
     from users.models import User

@@ -12,6 +12,9 @@ from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware import csrf
 
+from shared.exceptions import RateLimited
+from users import errors
+
 ADMIN = "/admin"
 
 
@@ -26,6 +29,21 @@ class ForAdmin:
         else:
             answer = self.get_response(request)
         return answer
+
+
+class LimitMiddleware:
+    """What a limit refuses in the admin, as a page: Django's own views let our error
+    through, and would log it as a bug."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        answer: HttpResponseBase = self.get_response(request)
+        return answer
+
+    def process_exception(self, request: HttpRequest, exc: Exception) -> Any:
+        return errors.refusal(request, exc) if isinstance(exc, RateLimited) else None
 
 
 class SessionMiddleware(ForAdmin, sessions.SessionMiddleware):

@@ -10,6 +10,7 @@ from django.db.models.functions import Collate, Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from shared.limits import floor
 from shared.log import audit
 from users import hashing, revocation, validators
 from users.changes import SavesChanges
@@ -17,6 +18,10 @@ from users.fields import CanonicalField
 from users.managers import UserManager
 
 RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
+
+
+class Tally(floor.Tally):
+    """How often something was tried, while Redis is away (docs/limits.md)."""
 
 
 class Role(Group):

@@ -5,7 +5,7 @@ import re
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
-from users.fields import canonical
+from shared.names import canonical
 
 # Never an e-mail address: that has an @. Letters of one script: no look-alikes.
 USERNAME = r"^[A-Za-z0-9._-]{3,50}\Z"

@@ -11,6 +11,7 @@ from shared.addresses import client_address
 from shared.authentication import Service, TokenUser
 from shared.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
 from shared.fields import CredentialsSerializer
+from shared.limits import acts, attempts
 from shared.log import audit
 from shared.views import InternalView, JSONView, OpenView
 from users import credentials, schema
@@ -35,7 +36,8 @@ class RegistrationView(OpenView):
     def post(self, request: Request) -> Response:
         serializer = RegistrationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = serializer.save()
+        with attempts.reserve(acts.register(client_address(request))):
+            user = serializer.save()
         audit("user_created", user_id=str(user.id))
         location = {"Location": "/api/v1/users/me"}
         return Response(represent(user, roles=[]), status=201, headers=location)
@@ -78,6 +80,7 @@ class ChangePasswordView(JSONView):
     def post(self, request: Request) -> Response:
         assert isinstance(request.user, TokenUser)
         user, sid = caller(request), request.user.sid
+        address = client_address(request)
         serializer = PasswordChangeSerializer(user, data=request.data)
         serializer.is_valid(raise_exception=True)
         changed = credentials.change(
@@ -85,12 +88,13 @@ class ChangePasswordView(JSONView):
             current=serializer.validated_data["current_password"],
             new=serializer.validated_data["new_password"],
             keep_sid=sid,
+            address=address,
         )
         audit(
             "authn_password_change" if changed else "authn_password_change_fail",
             user_id=str(user.pk),
             sid=str(sid),
-            ip=client_address(request),
+            ip=address,
         )
         if not changed:
             detail = {"current_password": ["This is not the current password."]}
@@ -129,6 +133,8 @@ class VerifyView(InternalView):
     def post(self, request: Request) -> Response:
         serializer = CredentialsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
+        assert isinstance(request.user, Service)
+        attempts.reserve(acts.verify(request.user.name))
         user = credentials.check(**serializer.validated_data)
         if user is None:
             raise InvalidCredentials
