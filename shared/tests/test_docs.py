@@ -5,16 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from shared.catalogue import CATALOGUE
 from shared.exceptions import CODES
 
 ROOT = Path(__file__).parents[2]
 ERRORS = ROOT / "docs" / "errors.md"
+CHECKS = ROOT / "docs" / "checks.md"
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
 
 def test_the_documented_codes_are_the_codes():
     documented = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", ERRORS.read_text(), re.M))
     assert documented == CODES
+
+
+def test_the_documented_checks_are_the_checks():
+    row = re.compile(r"^\| `(memo\.\w+)` \| (.*) \| (.*) \|$", re.M)
+    documented = {i: (what, hint) for i, what, hint in row.findall(CHECKS.read_text())}
+    assert documented == {i: (e.what, e.hint) for i, e in CATALOGUE.items()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
