@@ -26,7 +26,7 @@ FLOORS = {
     "django-redis": (7,),
 }
 # Read by gunicorn.conf.py, the migrate step or our scripts, not by the settings.
-READ_ELSEWHERE = {"BIND", "WORKER_TMP_DIR", "ENV_FILE"}
+READ_ELSEWHERE = {"WORKER_TMP_DIR"}
 # Of any other service there may be (shared.clients knows but two).
 OF_A_SERVICE = re.compile(r"[A-Z][A-Z0-9_]*_SERVICE_(URL|API_KEY|API_KEY_FILE)")
 NEAR = 0.84  # difflib's ratio: one letter of six, two of thirteen

@@ -26,6 +26,7 @@ class Names:
 
     written: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
+    file: Path | None = None
 
 
 class Malformed(ValueError):
@@ -71,6 +72,7 @@ class Env(environ.Env):
         env_file = Path(os.environ.get("ENV_FILE") or base_dir / ".env")
         if env_file.is_file():
             self.read_env(env_file)
+            self.names.file = env_file
             self.names.written = set(NAME.findall(env_file.read_text("utf-8")))
         # In front, for what files say: a process that is started by this one (by
         # autoreload) is to find NAME_FILE in its environment, and no secret.

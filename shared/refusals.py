@@ -38,7 +38,7 @@ def refuse_errors(settings: "LazySettings", forwarded_allow_ips: str) -> None:
 
     if settings.ENVIRONMENT == "development":
         return
-    found = [m for m in checks.run_checks() if m.is_serious()]
+    found = [m for m in checks.run_checks() if m.is_serious() and not m.is_silenced()]
     texts = [f"{m.msg} ({m.id})" for m in found]
     if trusts_everybody(forwarded_allow_ips):
         texts.append(f"{CATALOGUE['memo.E023'].what} (memo.E023)")

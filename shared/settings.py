@@ -76,7 +76,9 @@ LOGGING = log.configuration(SERVICE_NAME, env.str("LOG_LEVEL", default="INFO"), 
 # The gateway overwrites X-Forwarded-Proto; gunicorn listens to it alone.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 USE_X_FORWARDED_HOST = False
-FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1")  # gunicorn's
+# Read by gunicorn.conf.py too: where it listens, and whose headers it believes.
+BIND = env.str("BIND", default="127.0.0.1:8000")
+FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1")
 COOKIE_SECURE = env.switch("COOKIE_SECURE", default=True)
 SILENCED_SYSTEM_CHECKS = [
     "security.W003",  # CSRF: the API has no cookie that Django reads; the admin has it

@@ -205,7 +205,7 @@ def test_a_package_with_known_holes_is_an_error(monkeypatch, name, version, foun
 
 # --- Spelling -----------------------------------------------------------------------
 
-KNOWN = {"COOKIE_SECURE", "ACCESS_TOKEN_LIFETIME", "JWT_LEEWAY", "DEBUG", "BIND"}
+KNOWN = {"COOKIE_SECURE", "ACCESS_TOKEN_LIFETIME", "JWT_LEEWAY", "DEBUG"}
 KNOWN |= {"USERS_SERVICE_URL", "REFRESH_REUSE_LEEWAY", "LOG_LEVEL"}
 
 
@@ -218,7 +218,7 @@ KNOWN |= {"USERS_SERVICE_URL", "REFRESH_REUSE_LEEWAY", "LOG_LEVEL"}
         ("ACESS_TOKEN_LIFTIME", "ACCESS_TOKEN_LIFETIME"),
         ("JWT_LEWAY", "JWT_LEEWAY"),
         ("JWT_LEEWAY", None),
-        ("BIND", None),
+        ("WORKER_TMP_DIR", None),
         ("NOTES_SERVICE_URL", None),
         ("HTTP_PROXY", None),
         ("PGOPTIONS", None),
