@@ -12,7 +12,6 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from shared import keys, keystate, production
 from shared.catalogue import CATALOGUE
-from shared.env import Names
 from shared.production import ALWAYS_WRONG
 
 # By the names of the distributions; older ones have holes that reach us.
@@ -101,7 +100,7 @@ def check_versions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security)
 def check_spelling(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Names in the `.env` file that nothing reads: a default holds in their place."""
-    names = getattr(settings, "ENV_FILE_NAMES", Names())
+    names = settings.ENV_FILE_NAMES
     known = names.known | READ_ELSEWHERE
     near = {
         name: get_close_matches(name.upper(), known, n=1, cutoff=NEAR)

@@ -95,7 +95,7 @@ def published_keys(context: Context) -> Iterator[Finding]:
         return
     url = settings.AUTH_SERVICE_URL or own_url()
     published = {key["kid"] for key in ask(url, "", "GET", JWKS).json()["keys"]}
-    ours = set(keys.load_public_keys(Path(settings.JWT_PUBLIC_KEYS_DIR)))
+    ours = set(keys.load_public_keys(Path(str(settings.JWT_PUBLIC_KEYS_DIR))))
     yield judge(
         "keys.published",
         published == ours,

@@ -17,10 +17,10 @@ FLOOR = (7, 4, 9)
 FLOOR_OF_7_2 = (7, 2, 11)
 
 
-def connect(user: str | None, password: str) -> "Redis[Any]":
+def connect(user: str | None, password: str) -> Redis:
     """To the server of our sessions, as somebody else."""
     url = re.sub(r"//[^/@]*@", "//", settings.CACHES["default"]["LOCATION"])
-    client: Redis[Any] = Redis.from_url(
+    client: Redis = Redis.from_url(
         url,
         username=user,
         password=password or None,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shared import log
-from shared.env import Env
+from shared.env import Env, Names
 
 ROOT = Path(__file__).resolve().parents[2]
 # Session keys are written with the Redis user of the one service that may.
@@ -68,4 +68,7 @@ COOKIE_SECURE = True
 FORWARDED_ALLOW_IPS = "127.0.0.1"
 ACCESS_TOKEN_LIFETIME = 300
 SECRET_FILES: dict[str, Path] = {}
+BIND = "127.0.0.1:8001"
+ENV_FILE_NAMES = Names()
+WEB_CONCURRENCY = 2
 WEB_THREADS = 8
