@@ -24,7 +24,7 @@ USUAL_PASSWORDS = {"postgres", "postgresql", "password", "secret", "admin", "roo
 USUAL_PASSWORDS |= {"changeme", "change-me", "example", "test", "memo", "123456"}
 FAST_HASHES = ("MD5", "SHA1", "UnsaltedMD5", "UnsaltedSHA1")
 BROWSABLE = ("BrowsableAPIRenderer", "AdminRenderer")
-RATE_LIMIT = re.compile(r"[A-Z0-9_]+_LIMIT_PER_[A-Z0-9_]+")
+RATE_LIMIT = re.compile(r"[A-Z0-9_]+_LIMIT_[A-Z0-9_]+")
 
 
 def is_sample(secret: str) -> bool:
@@ -147,9 +147,11 @@ def is_browsable(settings: Any) -> bool:
 
 
 def limits_that_are_off(settings: Any) -> list[str]:
-    """Settings that end in _LIMIT_PER_..., such as 10/60; 0 is off."""
-    values = {n: getattr(settings, n) for n in dir(settings) if RATE_LIMIT.fullmatch(n)}
-    return [name for name, value in values.items() if is_off(value)]
+    """By name, of the setting LIMITS and of single ones, such as 10/60; 0 is off."""
+    limits = getattr(settings, "LIMITS", {})
+    names = filter(RATE_LIMIT.fullmatch, {*dir(settings), *limits})
+    values = {name: limits.get(name, getattr(settings, name, "")) for name in names}
+    return sorted(name for name, value in values.items() if is_off(value))
 
 
 def is_off(limit: Any) -> bool:

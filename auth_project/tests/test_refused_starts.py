@@ -71,9 +71,11 @@ IN_THE_CODE = {
 }
 
 
-def start(words: list[str], **env: str) -> subprocess.CompletedProcess[str]:
+def start(
+    words: list[str], program: str = sys.executable, **env: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *words],
+        [program, *words],
         cwd=PROJECT,
         env={**os.environ, "FORWARDED_ALLOW_IPS": "127.0.0.1"} | PRODUCTION | env,
         capture_output=True,
@@ -133,6 +135,22 @@ def test_gunicorn_does_not_start_with(fault: str) -> None:
 def test_gunicorn_does_not_trust_everybody_by_an_option_of_its_own() -> None:
     options = ["--forwarded-allow-ips", "10.0.0.1,*"]
     assert_refused(start([*GUNICORN, *options]), "memo.E023")
+
+
+@pytest.mark.parametrize("fault", ["debug", "no-caller", "no-database-password"])
+def test_a_container_is_not_prepared_with(fault: str) -> None:
+    """The step that migrates; gunicorn's is the image's CMD, word for word."""
+    name, value, word = KNOWN_WITHOUT_IO[fault]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    script = ["../deploy/compose/prepare.sh"]
+    assert_refused(start(script, program="sh", PATH=path, **{name: value}), word)
+
+
+def test_what_runs_in_a_container_is_what_is_tried_here() -> None:
+    dockerfile = (PROJECT.parent / "Dockerfile").read_text()
+    (command,) = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
+    config = ["/app/gunicorn.conf.py" if x.startswith("../") else x for x in GUNICORN]
+    assert json.loads(command) == ["python", *config[: config.index("--bind")]]
 
 
 # --- Key files: seen by gunicorn before it listens, and by `check` --------------------

@@ -17,6 +17,7 @@ from . import (
     running,
     secretfiles,
     stamps,
+    transport,
 )
 from .files import read_text
 from .findings import Finding
@@ -61,6 +62,7 @@ def _probes(
     log = layout.log("users") if layout else None
     return [
         *outside.PROBES,
+        *transport.PROBES,
         stamps.schema(docs),
         stamps.request_id,
         stamps.forwarded_proto,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from uuid import uuid4
 
-from .findings import NOTE, OK, WRONG, Finding, judge
+from .findings import WRONG, Finding, judge
 from .site import Site
 
 CLOCK = 11.5  # seconds: JWT_LEEWAY's default, and HTTP's whole seconds
@@ -30,7 +30,6 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-HSTS = 31536000  # seconds
 
 Probe = Callable[[Site], Iterator[Finding]]
 
@@ -188,29 +187,6 @@ def refresh_cookie(site: Site) -> Iterator[Finding]:
     )
 
 
-def transport(site: Site) -> Iterator[Finding]:
-    """TLS and HSTS (GW-12, GW-13); a certificate that is not good answers nothing."""
-    if not site.over_tls:
-        if site.is_local or site.is_public_https:
-            text = "plain http, on this machine"
-            yield Finding("gateway", "tls", OK if site.is_local else NOTE, text)
-        else:
-            text = "plain http: passwords and tokens can be read on the way"
-            yield Finding(
-                "gateway", "tls", WRONG, text, "GATEWAY_TLS_CERTIFICATE, or TLS"
-            )
-        return
-    value = site.get("/nowhere").header("Strict-Transport-Security")
-    age = value.partition("max-age=")[2].partition(";")[0]
-    yield find(
-        "hsts",
-        age.isdigit() and int(age) >= HSTS,
-        f"HSTS: {value}",
-        f"HSTS is missing or short: {value!r}",
-        "Strict-Transport-Security: max-age=31536000; includeSubDomains",
-    )
-
-
 PROBES: list[Probe] = [
     clock,
     internal_routes,
@@ -219,5 +195,4 @@ PROBES: list[Probe] = [
     foreign_origin,
     unknown_host,
     refresh_cookie,
-    transport,
 ]

@@ -118,6 +118,7 @@ UNSAFE = [
     ("E025", "LOGIN_LIMIT_PER_ADDRESS", 0),
     ("E025", "LOGIN_LIMIT_PER_ADDRESS", ""),
     ("E025", "LOGIN_LIMIT_PER_ADDRESS", None),
+    ("E025", "LIMITS", {"LOGIN_LIMIT_GLOBAL": (0, 60)}),
 ]
 
 
@@ -176,6 +177,7 @@ def test_another_algorithm_is_refused_in_our_own_code_too(monkeypatch):
 def test_a_service_without_people_and_without_simplejwt_may_start():
     """What a third service is: Django's own user model and hashers, nobody to call."""
     refuse(
+        LIMITS={"LOGIN_LIMIT_GLOBAL": (10, 60), "LOGIN_TRICKLE": (0, 60)},
         AUTH_USER_MODEL="auth.User",
         PASSWORD_HASHERS=["django.contrib.auth.hashers.PBKDF2PasswordHasher"],
         SIMPLE_JWT={"ALGORITHM": "RS256", "SIGNING_KEY": None, "LEEWAY": 3},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from native import outside
+from native import outside, transport
 from native.findings import Finding
 from native.problems import Problem
 from native.site import Site
@@ -26,12 +26,13 @@ YEAR = "max-age=31536000; includeSubDomains"
 
 class Handler(BaseHTTPRequestHandler):
     headers_to_send: dict[str, str]
+    status = 401
 
     def log_message(self, format: str, *args: object) -> None:
         pass
 
     def answer(self) -> None:
-        self.send_response(401)
+        self.send_response(self.status)
         for name, value in self.headers_to_send.items():
             self.send_header(name, value)
         self.send_header("Content-Length", "0")
@@ -64,7 +65,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("openssl is not here, so no certificate can be made")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    words += ["-subj", "/CN=memo.example", "-keyout", str(path), "-out", "-"]
+    words += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    words += ["-keyout", str(path), "-out", "-"]
     done = subprocess.run([openssl, *words], capture_output=True, check=True)
     path.write_bytes(path.read_bytes() + done.stdout)
     return path
@@ -109,7 +111,7 @@ def test_https_comes_with_hsts_of_a_year(
     """GW-12."""
     with serving({"Strict-Transport-Security": value}, certificate) as port:
         site = Site("https://memo.example", port=port, tls=True)
-        assert verdict(outside.transport, site)[0] == expected
+        assert verdict(transport.hsts, site)[0] == expected
 
 
 def test_a_certificate_that_nobody_signed_is_no_answer(certificate: Path) -> None:
@@ -119,17 +121,42 @@ def test_a_certificate_that_nobody_signed_is_no_answer(certificate: Path) -> Non
     assert "CERTIFICATE" in found[0].text
 
 
+def test_a_certificate_that_ends_soon_is_a_note(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serving({}, certificate) as port:
+        site = Site(f"https://localhost:{port}")
+        assert verdict(transport.certificate, site)[0] == "note"
+        monkeypatch.setattr(transport, "SOON", -1)
+        assert verdict(transport.certificate, site)[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(401, "WRONG"), (301, "WRONG"), (426, "ok"), (404, "ok")]
+)
+def test_plain_http_beside_https_is_refused(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: str
+) -> None:
+    """GW-13: not redirected either."""
+    monkeypatch.setattr(Handler, "status", status)
+    with serving({}) as plain, serving({}, certificate) as port:
+        monkeypatch.setattr(transport, "PLAIN_PORT", plain)
+        site = Site(f"https://localhost:{port}")
+        assert verdict(transport.plain_http, site)[0] == expected
+
+
 def test_plain_http_is_wrong_where_others_can_listen() -> None:
     site = Site("http://memo.example", port=9, tls=False)
-    assert verdict(outside.transport, site)[0] == "WRONG"
-    assert verdict(outside.transport, Site("http://127.0.0.1"))[0] == "ok"
+    assert verdict(transport.encryption, site)[0] == "WRONG"
+    assert verdict(transport.encryption, Site("http://127.0.0.1"))[0] == "ok"
 
 
 def test_a_probe_without_an_answer_is_wrong_and_the_next_is_still_asked() -> None:
     asked = []
 
     def breaks(site: Site) -> Iterator[Finding]:
-        raise http.client.RemoteDisconnected
+        raise http.client.RemoteDisconnected("gone")
         yield
 
     def follows(site: Site) -> Iterator[Finding]:
