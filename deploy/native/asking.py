@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from . import application, virtualenv
+from .envfiles import read
 from .findings import NOTE, WRONG, Finding
 from .layout import Layout
 from .problems import Problem, ProgramFailed
@@ -24,7 +25,7 @@ def examine(
 
 
 def _ask(layout: Layout, service: Service, runs: bool) -> list[Finding]:
-    if not service.env_file(layout).exists():
+    if not read(service.env_file(layout)):
         text = "`init` or `up` writes its settings"
         return [Finding(service.name, "settings", NOTE, text)]
     password = layout.secrets / "redis_admin_password"

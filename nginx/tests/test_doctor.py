@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from people import Person
 from planted import PLANTED, reload_gateway
 from system import ROOT, System
 
@@ -130,8 +131,12 @@ def test_from_outside_the_gateways_faults_are_found_with_nothing_but_its_address
     assert reports.outside["gateway", "client_address"]["verdict"] == "note"
 
 
-def test_afterwards_everything_is_as_it_was(reports: Reports, system: System) -> None:
+def test_afterwards_everything_is_as_it_was(
+    reports: Reports, system: System, person: Person
+) -> None:
+    """For people too: this one could register and log in."""
     assert wrong(report(doctor(system))) == set()
+    assert person.me().status_code == 200
 
 
 def test_people_read_a_line_for_each_finding(reports: Reports) -> None:
