@@ -39,8 +39,8 @@ def _ask(layout: Layout, service: Service, runs: bool) -> list[Finding]:
             what=f"{service.name}: manage.py doctor",
         )
     except ProgramFailed as failed:
-        output = failed.output
-        if not _is_report(output):
+        output = failed.output  # Exit status 3 comes with a report.
+        if not _report(output):
             short = application.shortly(service, failed, "")
             text = str(short).removeprefix(f"{service.name}: ")
             return [
@@ -53,10 +53,6 @@ def _ask(layout: Layout, service: Service, runs: bool) -> list[Finding]:
 
 def _see(layout: Layout, service: Service) -> str:
     return f"{service.env_file(layout)}; docs/checks.md"
-
-
-def _is_report(output: str) -> bool:
-    return bool(_report(output))
 
 
 def _report(output: str) -> str:

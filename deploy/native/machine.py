@@ -40,8 +40,9 @@ def _user() -> Finding:
 
 
 def _engines(layout: Layout) -> Iterator[Finding]:
+    found = engines.look(layout)
     for kind in KINDS:
-        engine = engines.look(layout)[kind.name]
+        engine = found[kind.name]
         if engine and engine.version < SAFE_VERSIONS[engine.kind]:
             floor = ".".join(map(str, SAFE_VERSIONS[engine.kind]))
             advice = f"{floor} or newer, unless your distribution has patched it."
