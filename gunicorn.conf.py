@@ -32,6 +32,17 @@ worker_tmp_dir = os.environ.get("WORKER_TMP_DIR", "/dev/shm")  # noqa: S108
 umask = 0o077
 
 
+def on_starting(server):
+    """Before it listens: refuse what is refused of a production (OPS-01). Of settings
+    the service has done that itself by now."""
+    from django.conf import settings
+
+    if settings.configured:
+        from shared.refusals import refuse_errors
+
+        refuse_errors(settings, ",".join(server.cfg.forwarded_allow_ips))
+
+
 def when_ready(server):
     """Before the first fork: load the routes too, and keep the collector from writing
     into pages that all workers share."""

@@ -2,46 +2,53 @@
 
 import re
 from collections.abc import Container
+from difflib import get_close_matches
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from shared import keys, keystate
-from shared.apikeys import MINIMUM_KEY_LENGTH
+from shared import keys, keystate, production
+from shared.catalogue import CATALOGUE
+from shared.production import ALWAYS_WRONG
 
-FLOORS = {"jwt": (2, 15, 1), "rest_framework": (3, 18, 2), "django": (5, 2, 19)}
+# By the names of the distributions; older ones have holes that reach us.
+FLOORS = {
+    "Django": (5, 2, 19),
+    "djangorestframework": (3, 18, 2),
+    "djangorestframework-simplejwt": (5, 5, 1),
+    "PyJWT": (2, 15, 1),
+    "gunicorn": (27,),
+    "redis": (8,),
+    "django-redis": (7,),
+}
+# Read by gunicorn.conf.py, the migrate step or our scripts, not by the settings.
+READ_ELSEWHERE = {"WORKER_TMP_DIR"}
+# Of any other service there may be (shared.clients knows but two).
+OF_A_SERVICE = re.compile(r"[A-Z][A-Z0-9_]*_SERVICE_(URL|API_KEY|API_KEY_FILE)")
+NEAR = 0.84  # difflib's ratio: one letter of six, two of thirteen
+
+
+def message(identity: str, text: str) -> CheckMessage:
+    """What was found, with the hint that goes with its id."""
+    kind = Error if identity.startswith("memo.E") else Warning
+    return kind(text, hint=CATALOGUE[identity].hint, id=identity)
 
 
 @register(Tags.security)
-def check_api_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Internal API keys: long enough, and not the one this service presents."""
-    weak = [c for c, key in settings.INTERNAL_API_KEYS if len(key) < MINIMUM_KEY_LENGTH]
-    accepted = {key for _, key in settings.INTERNAL_API_KEYS}
-    presented = {
-        getattr(settings, name, "")
-        for name in ("USERS_SERVICE_API_KEY", "AUTH_SERVICE_API_KEY")
-    }
-    problems: list[CheckMessage] = []
-    if weak:
-        problems.append(
-            Error(
-                f"INTERNAL_API_KEYS: the key of {', '.join(weak)} is too short.",
-                hint="256 random bits: python -c 'import secrets; "
-                "print(secrets.token_urlsafe(32))'",
-                id="memo.E001",
-            )
-        )
-    if accepted & presented:
-        problems.append(
-            Error(
-                "INTERNAL_API_KEYS accepts the key this service itself presents.",
-                hint="Each direction has a key of its own.",
-                id="memo.E002",
-            )
-        )
-    return problems
+def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What is wrong anywhere: API keys, issuer and audience, host names."""
+    found = production.faults(settings)
+    return [message(i, text) for i, text in found.items() if i in ALWAYS_WRONG]
+
+
+@register(Tags.security, deploy=True)
+def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """`check --deploy`, in development too: what production would refuse."""
+    found = production.faults(settings)
+    return [message(i, text) for i, text in found.items() if i not in ALWAYS_WRONG]
 
 
 @register(Tags.security)
@@ -56,17 +63,11 @@ def check_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         public = keys.load_public_keys(Path(settings.JWT_PUBLIC_KEYS_DIR))
         check_private_keys(getattr(settings, "JWT_PRIVATE_KEYS_DIR", None), public)
     except keys.KeyFault as exc:
-        hint = "python -m shared.keys check FOLDER"
-        return [Error(str(exc), hint=hint, id="memo.E003")]
+        return [message("memo.E003", str(exc))]
     small = [k for k, key in public.items() if key.key.key_size < keys.RECOMMENDED_BITS]
     if small:
-        return [
-            Warning(
-                f"RSA keys under {keys.RECOMMENDED_BITS} bits: {', '.join(small)}.",
-                hint="python -m shared.keys generate FOLDER",
-                id="memo.W004",
-            )
-        ]
+        text = f"RSA keys under {keys.RECOMMENDED_BITS} bits: {', '.join(small)}."
+        return [message("memo.W004", text)]
     return []
 
 
@@ -81,48 +82,33 @@ def check_private_keys(folder: Path | None, public: Container[str]) -> None:
             raise keys.KeyFault(f"{path} may be read by others: chmod 400.")
 
 
-@register(Tags.security)
-def check_names(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Issuer and audience: set, since every token is checked against them."""
-    return [
-        Error(f"{name} is empty.", hint=f"Set {name}.", id="memo.E005")
-        for name in ("JWT_ISSUER", "JWT_AUDIENCE")
-        if not getattr(settings, name)
-    ]
-
-
-@register(Tags.security)
-def check_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Host names: Django refuses those with an underscore, with a page of HTML."""
-    return [
-        Error(
-            f"The host {host} has an underscore.",
-            hint="RFC 1123 has none; Django answers 400. Rename it.",
-            id="memo.E006",
-        )
-        for host in settings.ALLOWED_HOSTS
-        if "_" in host
-    ]
-
-
 @register(Tags.compatibility)
 def check_versions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Packages older than these have known holes that reach us."""
-    import django
-    import jwt
-    import rest_framework
-
-    installed = {
-        "jwt": jwt.__version__,
-        "rest_framework": rest_framework.VERSION,
-        "django": django.__version__,
-    }
+    """Packages older than these have known holes that reach us (SECURITY 0.1)."""
+    installed = {name: metadata.version(name) for name in FLOORS}
     return [
-        Error(
-            f"{name} {version} has known vulnerabilities.",
-            hint=f"At least {'.'.join(map(str, FLOORS[name]))}.",
-            id="memo.E007",
+        message(
+            "memo.E007",
+            f"{name} {version} has known vulnerabilities: "
+            f"at least {'.'.join(map(str, FLOORS[name]))}.",
         )
         for name, version in installed.items()
         if tuple(int(n) for n in re.findall(r"\d+", version)[:3]) < FLOORS[name]
+    ]
+
+
+@register(Tags.security)
+def check_spelling(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Names in the `.env` file that nothing reads: a default holds in their place."""
+    names = settings.ENV_FILE_NAMES
+    known = names.known | READ_ELSEWHERE
+    near = {
+        name: get_close_matches(name.upper(), known, n=1, cutoff=NEAR)
+        for name in sorted(names.written - known)
+        if not OF_A_SERVICE.fullmatch(name)
+    }
+    return [
+        message("memo.W008", f"{name} is not read. {found[0]} would be.")
+        for name, found in near.items()
+        if found
     ]

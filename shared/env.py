@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 from collections import ChainMap
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,19 @@ from shared.limits.rules import Limit
 SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
 TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
+
+
+# An assignment in a `.env` file, as django-environ takes it.
+NAME = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
+
+
+@dataclass
+class Names:
+    """The names in the `.env` file, and all that were asked for."""
+
+    written: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)
+    file: Path | None = None
 
 
 class Malformed(ValueError):
@@ -46,7 +60,8 @@ class Env(environ.Env):
 
     The real environment wins over the `.env` file beside `manage.py` (or the one
     that ENV_FILE names). Relative NAME_FILE paths start at the project's folder,
-    so a checkout can move. `secret_files` has the files that secrets were taken from.
+    so a checkout can move. `secret_files` has the files that secrets were taken from,
+    `names` what the `.env` file names and what was asked for.
     """
 
     ENVIRON: Any = environ.Env.ENVIRON
@@ -55,15 +70,19 @@ class Env(environ.Env):
         super().__init__()
         self.base_dir = base_dir
         self.secret_files: dict[str, Path] = {}
+        self.names = Names()
         env_file = Path(os.environ.get("ENV_FILE") or base_dir / ".env")
         if env_file.is_file():
             self.read_env(env_file)
+            self.names.file = env_file
+            self.names.written = set(NAME.findall(env_file.read_text("utf-8")))
         # In front, for what files say: a process that is started by this one (by
         # autoreload) is to find NAME_FILE in its environment, and no secret.
         self.ENVIRON = ChainMap({}, self.ENVIRON)
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
         """Value of `var`; raises ImproperlyConfigured where it is needed and absent."""
+        self.names.known |= {var, f"{var}_FILE"}
         if var not in self.ENVIRON and f"{var}_FILE" in self.ENVIRON:
             self.ENVIRON[var] = self._read_secret(var)
         if str(self.ENVIRON.get(var, "")).startswith("$"):
@@ -129,7 +148,11 @@ class Env(environ.Env):
         url = self.str(f"{prefix}DATABASE_URL")
         if not url.startswith(("postgres://", "postgresql://")):
             raise ImproperlyConfigured(f"{prefix}DATABASE_URL must be postgres://...")
-        database: dict[str, Any] = self.db(f"{prefix}DATABASE_URL")
+        try:
+            database: dict[str, Any] = self.db(f"{prefix}DATABASE_URL")
+        except ValueError:  # whose message may have a piece of the password
+            message = f"{prefix}DATABASE_URL cannot be read."
+            raise ImproperlyConfigured(message) from None
         database["PASSWORD"] = self.str(
             f"{prefix}DATABASE_PASSWORD", default=database["PASSWORD"]
         )

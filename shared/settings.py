@@ -7,7 +7,7 @@ default; each may be given as NAME or as NAME_FILE.
 from shared import database, log
 from shared.env import Env, project_dir
 from shared.limits.rules import DEFAULTS
-from shared.production import refuse_unsafe
+from shared.refusals import in_one_line
 
 BASE_DIR = project_dir()
 env = Env(BASE_DIR)
@@ -16,12 +16,16 @@ SERVICE_NAME = BASE_DIR.name.removesuffix("_project")
 
 # --- Django -------------------------------------------------------------------------
 
+# `production` refuses what OPS-01 lists: shared.production, docs/checks.md.
 ENVIRONMENT = env.str("ENVIRONMENT", default="production")
+if ENVIRONMENT != "development":
+    in_one_line()
 DEBUG = env.switch("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
 
 # CommonMiddleware enforces them. INTERNAL_HOSTS: by which other services call.
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS") + env.list("INTERNAL_HOSTS", default=[])
+INTERNAL_HOSTS = env.list("INTERNAL_HOSTS", default=[])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS") + INTERNAL_HOSTS
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -79,6 +83,9 @@ LOGGING = log.configuration(
 # The gateway overwrites X-Forwarded-Proto; gunicorn listens to it alone.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 USE_X_FORWARDED_HOST = False
+# Read by gunicorn.conf.py too: where it listens, and whose headers it believes.
+BIND = env.str("BIND", default="127.0.0.1:8000")
+FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1")
 COOKIE_SECURE = env.switch("COOKIE_SECURE", default=True)
 SILENCED_SYSTEM_CHECKS = [
     "security.W003",  # CSRF: the API has no cookie that Django reads; the admin has it
@@ -94,7 +101,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # --- PostgreSQL and Redis -----------------------------------------------------------
 
-# Threads of a gunicorn worker: what the pools are sized to.
+# gunicorn's workers; the threads of each are what its pool is sized to.
+WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", default=2, least=1, most=1000)
 WEB_THREADS = env.number("WEB_THREADS", default=8, least=1, most=1000)
 
 DATABASES = {"default": env.database() | {"ENGINE": "shared.database"}}
@@ -176,4 +184,4 @@ USERS_SERVICE_URL = env.str("USERS_SERVICE_URL", default="")
 USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY", default="")
 SECRET_FILES = env.secret_files
 
-refuse_unsafe(globals())
+ENV_FILE_NAMES = env.names  # which of its names were read, and which were not

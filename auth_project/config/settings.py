@@ -78,3 +78,4 @@ LIMIT_MODEL = "tokens.Tally"
 
 USERS_SERVICE_URL = env.str("USERS_SERVICE_URL")
 USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY")
+EXPECTED_CALLERS = ["users"]  # without their key production does not start

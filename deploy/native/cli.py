@@ -44,7 +44,9 @@ Memo, natively on this machine.
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
                                      a restart; --step accept|present|drop: one step
-  ./manage_all.sh doctor             what would be used, and what is wrong
+  ./manage_all.sh doctor [--json]    what would be used, what is wrong, what to do
+  ./manage_all.sh doctor --url https://memo.example    the same of any deployment, from
+                                     outside (exit status 3: something is WRONG)
   ./manage_all.sh destroy [--yes]    stop, then remove databases and everything made
 
   ./manage_all.sh startservice <name>            a new service, with all it needs
@@ -192,11 +194,6 @@ def _demo(layout: Layout, rest: Sequence[str]) -> None:
     demo.run(layout)
 
 
-def _doctor(layout: Layout, rest: Sequence[str]) -> int:
-    _nothing_more("doctor", rest)
-    return doctor.show(layout)
-
-
 VERBS: dict[str, Verb] = {
     "up": _up,
     "down": _down,
@@ -209,7 +206,7 @@ VERBS: dict[str, Verb] = {
     "test": _test,
     "bench": _bench,
     "demo": _demo,
-    "doctor": _doctor,
+    "doctor": doctor.run,
     "destroy": destroy.run,
     "rotateapikeys": rotation.run,
     "startservice": startservice.run,

@@ -1,105 +1,82 @@
-"""`doctor`: what would be used here, and what is wrong. It changes nothing."""
+"""`doctor`: what would be used here, what is wrong, and what to do: docs/doctor.md.
 
-import os
-import platform
-import pwd
-import sys
+It changes nothing. With `--url` it looks at any deployment, from outside alone.
+"""
+
+from collections.abc import Iterator, Sequence
 
 from . import (
     addresses,
     application,
-    apt,
+    asking,
     configure,
-    engines,
-    ports,
+    findings,
+    gateway,
+    machine,
+    outside,
     running,
-    virtualenv,
+    secretfiles,
+    stamps,
+    transport,
 )
+from .files import read_text
+from .findings import Finding
 from .layout import Layout
-from .problems import MISSING, Problem
-from .programs import run
+from .problems import USAGE, Problem
 from .services import Service, discover
+from .site import Site
+
+USE = "Usage: doctor [--json] [--url https://...]"
 
 
-def show(layout: Layout) -> int:
-    """Print one line per fact; exit status 0 when `up` should succeed."""
+def run(layout: Layout, arguments: Sequence[str]) -> int:
+    """Print one line per finding; exit status 0, or 3 where something is WRONG."""
+    words = [word for word in arguments if word != "--json"]
+    as_json = len(words) < len(arguments)
+    if not words:
+        return findings.show(examine(layout), as_json=as_json)
+    if len(words) != 2 or words[0] != "--url":
+        raise Problem(USE, code=USAGE)
+    found = outside.examine(Site(words[1].rstrip("/")), _probes())
+    return findings.show(found, as_json=as_json)
+
+
+def examine(layout: Layout) -> Iterator[Finding]:
+    """This machine, the services, and the gateway of the stack if it runs."""
     services = discover(layout.root)
-    lines = [
-        _user(),
-        ("ok", f"Python {platform.python_version()} ({sys.executable})"),
-        *_engines(layout),
-        _environment(layout),
-        *_ports(layout, services),
-        *_settings(layout, services),
-    ]
-    for verdict, text in lines:
-        print(f"  {verdict:<5} {text}")
-    return MISSING if any(verdict == "WRONG" for verdict, _text in lines) else 0
+    yield from machine.examine(layout, services)
+    runs = running.is_running(layout)
+    yield from asking.examine(layout, services, runs=runs)
+    if runs:
+        site, probes = _site(layout), _probes(layout, services)
+        yield from outside.examine(site, probes)
 
 
-Line = tuple[str, str]
-
-
-def _user() -> Line:
-    try:
-        return "ok", f"everything runs as {pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:
-        return "WRONG", f"user id {os.getuid()} has no name, which PostgreSQL needs"
-
-
-def _engines(layout: Layout) -> list[Line]:
-    lines = []
-    for name, engine in engines.look(layout).items():
-        if engine:
-            lines.append(("ok", str(engine)))
-        elif apt.usable():
-            lines.append(("note", f"{name}: `up` will unpack the system's package"))
-        else:
-            lines.append(("WRONG", f"{name}: not found, and this is not Debian's apt"))
-    return lines
-
-
-def _environment(layout: Layout) -> Line:
-    if virtualenv.fits(layout):
-        return "ok", "Python packages are installed"
-    return "note", "Python packages: `up` will install them"
-
-
-def _ports(layout: Layout, services: list[Service]) -> list[Line]:
-    written = addresses.written(layout, services)
-    if running.is_running(layout):
-        return [("ok", f"the stack runs, at {configure.public_url(layout)}")]
-    if written is None:
-        return [("note", "ports: the next `up` will choose those that are missing")]
-    everyone = {**written.services, "gateway": written.gateway}
+def _probes(
+    layout: Layout | None = None, services: Sequence[Service] = ()
+) -> list[outside.Probe]:
+    """All that look from outside; of a stack of ours we know what to expect."""
+    docs = (
+        {s.name: application.has_docs(layout, s) for s in services} if layout else None
+    )
+    log = layout.log("users") if layout else None
     return [
-        ("ok", f"port {port} ({name}) is free")
-        if ports.is_free(port)
-        else ("WRONG", f"port {port} ({name}) is used by another program")
-        for name, port in everyone.items()
+        *outside.PROBES,
+        *transport.PROBES,
+        stamps.schema(docs),
+        stamps.request_id,
+        stamps.forwarded_proto,
+        stamps.address_in(log),
     ]
 
 
-def _settings(layout: Layout, services: list[Service]) -> list[Line]:
-    """Each service's own checks: they know its settings best."""
-    if not virtualenv.fits(layout):
-        return []
-    lines = []
-    for service in services:
-        if not service.env_file(layout).exists():
-            lines.append(
-                ("note", f"{service.name}: `init` or `up` writes its settings")
-            )
-            continue
-        try:
-            run(
-                [layout.python, "manage.py", "check"],
-                env=application.env(layout, service),
-                cwd=service.project,
-                what=f"{service.name}: manage.py check",
-            )
-            lines.append(("ok", f"{service.name}: manage.py check"))
-        except Problem as problem:
-            short = application.shortly(service, problem, "")
-            lines.append(("WRONG", str(short)))
-    return lines
+def _site(layout: Layout) -> Site:
+    """The stack's gateway, by its port on this machine, with keys that are valid."""
+    callers = {"auth": "users", "users": "auth"}
+    names = {s: secretfiles.key_name(caller, s) for s, caller in callers.items()}
+    return Site(
+        configure.public_url(layout),
+        port=int(addresses.written_gateway_port(layout)),
+        tls=gateway.uses_tls(layout),
+        keys={s: read_text(layout.secrets / n).strip() for s, n in names.items()},
+    )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shared import log
-from shared.env import Env
+from shared.env import Env, Names
 from shared.limits.rules import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,7 +12,9 @@ env = Env(ROOT / "auth_project")
 
 SERVICE_NAME = "auth"  # so these may write session keys in Redis
 SECRET_KEY = "only-for-the-tests-of-shared-" * 2
+ENVIRONMENT = "development"
 ALLOWED_HOSTS = ["testserver"]
+INTERNAL_HOSTS: list[str] = []
 ROOT_URLCONF = "shared.tests.urls"
 APPEND_SLASH = False
 USE_TZ = True
@@ -63,7 +65,13 @@ AUTH_SERVICE_URL = "http://127.0.0.1:1"
 AUTH_SERVICE_API_KEY = "test-to-auth-" * 4
 USERS_SERVICE_URL = "http://127.0.0.1:1"
 USERS_SERVICE_API_KEY = "test-to-users-" * 4
+COOKIE_SECURE = True
+FORWARDED_ALLOW_IPS = "127.0.0.1"
+ACCESS_TOKEN_LIFETIME = 300
 SECRET_FILES: dict[str, Path] = {}
+BIND = "127.0.0.1:8001"
+ENV_FILE_NAMES = Names()
+WEB_CONCURRENCY = 2
 WEB_THREADS = 8
 LIMITS = DEFAULTS
 LIMIT_MODEL = ""

@@ -1,19 +1,21 @@
 """System checks: each by its id, silent where all is well."""
 
-import django
-import jwt
+from importlib import metadata
+
 import pytest
-import rest_framework
 from django.core import checks
 
 from shared import keys
+from shared.catalogue import CATALOGUE
 from shared.checks import (
-    check_api_keys,
-    check_hosts,
+    FLOORS,
     check_keys,
-    check_names,
+    check_production,
+    check_settings,
+    check_spelling,
     check_versions,
 )
+from shared.env import Names
 
 
 @pytest.fixture
@@ -31,26 +33,38 @@ def ids(messages):
 
 
 def test_a_service_that_is_set_up_has_nothing_to_say(pair):
-    every = (check_api_keys, check_keys, check_names, check_hosts, check_versions)
+    every = (check_settings, check_keys, check_spelling, check_versions)
 
-    assert [ids(check(None)) for check in every] == [[]] * 5
+    assert [ids(check(None)) for check in every] == [[]] * 4
 
 
 def test_the_checks_are_registered(settings, tmp_path):
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path
     settings.JWT_ISSUER = ""
     settings.ALLOWED_HOSTS = ["a_b"]
+    settings.ENV_FILE_NAMES = Names({"LOG_LEVLE"}, {"LOG_LEVEL"})
 
     found = ids(checks.run_checks(tags=[checks.Tags.security]))
 
-    assert {"memo.E003", "memo.E005", "memo.E006"} <= set(found)
+    assert {"memo.E003", "memo.E005", "memo.E006", "memo.W008"} <= set(found)
+    assert set(found) < set(CATALOGUE)
+
+
+def test_development_may_look_at_what_production_would_refuse(settings):
+    settings.COOKIE_SECURE = False
+    found = checks.run_checks(include_deployment_checks=True)
+    (ours,) = (message for message in found if message.id == "memo.E018")
+
+    assert "COOKIE_SECURE" in ours.msg
+    assert ours.id not in [message.id for message in checks.run_checks()]
+    assert ours in check_production(None)
 
 
 @pytest.mark.parametrize(("length", "found"), [(42, ["memo.E001"]), (43, [])])
 def test_a_short_api_key_is_named_by_its_caller(settings, length, found):
     settings.INTERNAL_API_KEYS = [("auth", "k" * length)]
 
-    messages = check_api_keys(None)
+    messages = check_settings(None)
 
     assert ids(messages) == found
     assert not found or "auth" in messages[0].msg
@@ -60,16 +74,17 @@ def test_a_short_api_key_is_named_by_its_caller(settings, length, found):
 @pytest.mark.parametrize("name", ["AUTH_SERVICE_API_KEY", "USERS_SERVICE_API_KEY"])
 def test_a_key_is_not_used_in_both_directions(settings, name):
     settings.INTERNAL_API_KEYS = [("auth", "k" * 50)]
+    settings.AUTH_SERVICE_URL = settings.USERS_SERVICE_URL = "http://127.0.0.1:1"
     setattr(settings, name, "k" * 50)
 
-    assert ids(check_api_keys(None)) == ["memo.E002"]
+    assert ids(check_settings(None)) == ["memo.E002"]
 
 
 def test_no_keys_are_no_common_key(settings):
     settings.INTERNAL_API_KEYS = []
     settings.AUTH_SERVICE_API_KEY = settings.USERS_SERVICE_API_KEY = ""
 
-    assert ids(check_api_keys(None)) == []
+    assert ids(check_settings(None)) == []
 
 
 def test_missing_public_keys_are_an_error(settings, tmp_path):
@@ -139,7 +154,7 @@ def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):
 def test_an_empty_name_is_an_error(settings, name):
     setattr(settings, name, "")
 
-    (message,) = check_names(None)
+    (message,) = check_settings(None)
 
     assert message.id == "memo.E005"
     assert name in message.msg
@@ -149,29 +164,70 @@ def test_a_host_with_an_underscore_is_an_error(settings):
     """S2S-10."""
     settings.ALLOWED_HOSTS = ["users", "users_service"]
 
-    (message,) = check_hosts(None)
+    (message,) = check_settings(None)
 
     assert message.id == "memo.E006"
     assert "users_service" in message.msg
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "version", "found"),
+    ("name", "version", "found"),
     [
-        (jwt, "__version__", "2.15.0", ["memo.E007"]),
-        (jwt, "__version__", "2.15.1", []),
-        (jwt, "__version__", "2.16.0", []),
-        (jwt, "__version__", "3.0", []),
-        (rest_framework, "VERSION", "3.18.1", ["memo.E007"]),
-        (rest_framework, "VERSION", "3.19.0", []),
-        (django, "__version__", "5.1.30", ["memo.E007"]),
-        (django, "__version__", "5.2.100", []),
-        (django, "__version__", "6.0a1", []),
+        ("PyJWT", "2.15.0", ["memo.E007"]),
+        ("PyJWT", "2.15.1", []),
+        ("PyJWT", "2.16.0", []),
+        ("PyJWT", "3.0", []),
+        ("djangorestframework", "3.18.1", ["memo.E007"]),
+        ("djangorestframework", "3.19.0", []),
+        ("Django", "5.1.30", ["memo.E007"]),
+        ("Django", "5.2.100", []),
+        ("Django", "6.0a1", []),
+        ("djangorestframework-simplejwt", "5.5.0", ["memo.E007"]),
+        ("gunicorn", "26.9.9", ["memo.E007"]),
+        ("gunicorn", "27.0.0", []),
+        ("redis", "7.4.0", ["memo.E007"]),
+        ("django-redis", "6.0.0", ["memo.E007"]),
     ],
 )
-def test_a_package_with_known_holes_is_an_error(
-    monkeypatch, module, name, version, found
-):
-    monkeypatch.setattr(module, name, version)
+def test_a_package_with_known_holes_is_an_error(monkeypatch, name, version, found):
+    """SECURITY 0.1."""
+    real = metadata.version
+    monkeypatch.setattr(
+        metadata, "version", lambda n: version if n == name else real(n)
+    )
 
-    assert ids(check_versions(None)) == found
+    messages = check_versions(None)
+
+    assert ids(messages) == found
+    assert name in FLOORS
+    assert not found or name in messages[0].msg
+
+
+# --- Spelling -----------------------------------------------------------------------
+
+KNOWN = {"COOKIE_SECURE", "ACCESS_TOKEN_LIFETIME", "JWT_LEEWAY", "DEBUG"}
+KNOWN |= {"USERS_SERVICE_URL", "REFRESH_REUSE_LEEWAY", "LOG_LEVEL"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("COOKIES_SECURE", "COOKIE_SECURE"),
+        ("cookie_secure", "COOKIE_SECURE"),
+        ("ACCESS_TOKEN_LIFETIM", "ACCESS_TOKEN_LIFETIME"),
+        ("ACESS_TOKEN_LIFTIME", "ACCESS_TOKEN_LIFETIME"),
+        ("JWT_LEWAY", "JWT_LEEWAY"),
+        ("JWT_LEEWAY", None),
+        ("WORKER_TMP_DIR", None),
+        ("NOTES_SERVICE_URL", None),
+        ("HTTP_PROXY", None),
+        ("PGOPTIONS", None),
+    ],
+)
+def test_a_name_that_is_nearly_a_known_one_is_a_warning(settings, written, meant):
+    settings.ENV_FILE_NAMES = Names({written, "DEBUG"}, KNOWN)
+
+    messages = check_spelling(None)
+
+    assert ids(messages) == (["memo.W008"] if meant else [])
+    assert not meant or messages[0].msg == f"{written} is not read. {meant} would be."

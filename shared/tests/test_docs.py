@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from shared.catalogue import CATALOGUE
 from shared.exceptions import CODES
 from shared.limits.rules import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 ERRORS = ROOT / "docs" / "errors.md"
 EVENTS = ROOT / "docs" / "logging.md"
+CHECKS = ROOT / "docs" / "checks.md"
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
 
@@ -70,6 +72,12 @@ def test_the_documented_limits_are_the_defaults():
     text = (ROOT / "docs" / "limits.md").read_text()
     documented = dict(re.findall(r"^\| `([A-Z_]+)` \| `(\d+/\d+)` \|", text, re.M))
     assert documented == {name: str(limit) for name, limit in DEFAULTS.items()}
+
+
+def test_the_documented_checks_are_the_checks():
+    row = re.compile(r"^\| `(memo\.\w+)` \| (.*) \| (.*) \|$", re.M)
+    documented = {i: (what, hint) for i, what, hint in row.findall(CHECKS.read_text())}
+    assert documented == {i: (e.what, e.hint) for i, e in CATALOGUE.items()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

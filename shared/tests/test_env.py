@@ -216,6 +216,27 @@ def test_a_value_that_would_be_taken_for_a_variables_name_is_refused(
     assert "canary" not in str(caught.value)
 
 
+def test_it_is_known_which_names_were_written_and_which_were_asked_for(
+    environ, tmp_path
+):
+    (tmp_path / ".env").write_text("# X=1\nexport A=1\nB=2\nD_FILE=/dev/null\n")
+    env = Env(tmp_path)
+    env.str("A")
+    env.str("D", default="")
+
+    assert env.names.written == {"A", "B", "D_FILE"}
+    assert env.names.known == {"A", "A_FILE", "D", "D_FILE"}
+
+
+def test_an_address_that_cannot_be_read_is_not_repeated(env, environ):
+    """A slash in the password: what follows the colon is no port, and is told."""
+    environ["DATABASE_URL"] = "postgres://auth_app:pass/canary@db:5432/auth"
+
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL cannot") as caught:
+        env.database()
+    assert "pass" not in str(caught.value)
+
+
 # --- The project's folder -----------------------------------------------------------
 
 

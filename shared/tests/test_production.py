@@ -1,64 +1,193 @@
-"""An insecure production does not start."""
+"""An insecure production does not start (OPS-01)."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from shared.production import refuse_unsafe
+from shared import keys
+from shared.catalogue import CATALOGUE
+from shared.production import ALWAYS_WRONG, RULES, refuse_unsafe
+
+RANDOM = "S3cr-iT_p9QzXwVb7LkMnH2dJgFyRtUo5AaEeCv0N1hK8mB4"
+OTHER = RANDOM.swapcase()
+REDIS = "django_redis.cache.RedisCache"
 
 SAFE: dict[str, Any] = {
     "ENVIRONMENT": "production",
     "DEBUG": False,
-    "SECRET_KEY": "k" * 50,
-    "ALLOWED_HOSTS": ["auth.example.org"],
+    "SECRET_KEY": RANDOM + "xyz",
+    "ALLOWED_HOSTS": ["auth.example.org", "auth"],
+    "INTERNAL_HOSTS": ["auth"],
+    "INSTALLED_APPS": ["django.contrib.sessions"],
     "COOKIE_SECURE": True,
-    "CORS_ALLOWED_ORIGINS": [],
-    "ACCESS_TOKEN_LIFETIME": 300,
+    "SESSION_COOKIE_SECURE": True,
+    "CSRF_COOKIE_SECURE": True,
+    "CORS_ALLOWED_ORIGINS": ["https://app.example.org"],
+    "ACCESS_TOKEN_LIFETIME": 3600,
     "JWT_ISSUER": "https://auth.example.org",
-    "JWT_LEEWAY": 10,
+    "JWT_AUDIENCE": "memo",
+    "JWT_LEEWAY": 60,
+    "SIMPLE_JWT": {"ALGORITHM": "RS256", "SIGNING_KEY": None},
+    "EXPECTED_CALLERS": ["users"],
+    "INTERNAL_API_KEYS": [("users", RANDOM)],
+    "USERS_SERVICE_URL": "http://users:8000",
+    "USERS_SERVICE_API_KEY": OTHER,
+    "AUTH_SERVICE_URL": "",
+    "AUTH_SERVICE_API_KEY": "",
+    "AUTH_USER_MODEL": "users.User",
+    "PASSWORD_HASHERS": [
+        "users.hashers.Argon2Hasher",
+        "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    ],
+    "CACHES": {"default": {"BACKEND": REDIS, "OPTIONS": {"IGNORE_EXCEPTIONS": False}}},
+    "DATABASES": {"default": {"USER": "a", "NAME": "b", "PASSWORD": RANDOM}},
+    "FORWARDED_ALLOW_IPS": "10.0.0.2,192.168.7.0/24",
+    "REST_FRAMEWORK": {
+        "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]
+    },
+    "LOGIN_LIMIT_PER_ADDRESS": "10/60",
 }
 
 
+def database(**changes: str) -> dict[str, Any]:
+    return {"default": SAFE["DATABASES"]["default"] | changes}
+
+
+# Id of the rule, the setting, and a value that breaks it.
+UNSAFE = [
+    ("E001", "INTERNAL_API_KEYS", [("users", RANDOM[:42])]),
+    ("E001", "USERS_SERVICE_API_KEY", OTHER[:42]),
+    ("E002", "INTERNAL_API_KEYS", [("users", OTHER)]),
+    ("E005", "JWT_ISSUER", ""),
+    ("E005", "JWT_AUDIENCE", ""),
+    ("E006", "ALLOWED_HOSTS", ["auth_service", "auth"]),
+    ("E010", "DEBUG", True),
+    ("E011", "SECRET_KEY", RANDOM[:49]),
+    ("E011", "SECRET_KEY", "django-insecure-" + RANDOM),
+    ("E011", "SECRET_KEY", "change-me-" + RANDOM),
+    ("E011", "SECRET_KEY", "0123456789abcde" * 4),
+    ("E011", "SECRET_KEY", ""),
+    ("E012", "ALLOWED_HOSTS", ["*", "auth"]),
+    ("E012", "ALLOWED_HOSTS", ["auth"]),
+    ("E012", "ALLOWED_HOSTS", []),
+    ("E013", "INTERNAL_API_KEYS", []),
+    ("E013", "INTERNAL_API_KEYS", [("billing", RANDOM)]),
+    ("E013", "INTERNAL_API_KEYS", [("users", "your-api-key-" + RANDOM)]),
+    ("E013", "USERS_SERVICE_API_KEY", "k" * 50),
+    ("E013", "USERS_SERVICE_API_KEY", ""),
+    ("E014", "SIMPLE_JWT", {"ALGORITHM": "HS256", "SIGNING_KEY": None}),
+    ("E014", "SIMPLE_JWT", {"ALGORITHM": "RS256", "SIGNING_KEY": "canary"}),
+    ("E014", "SIMPLE_JWT", {}),
+    ("E015", "JWT_ISSUER", "http://auth.example.org"),
+    ("E015", "JWT_ISSUER", "auth.example.org"),
+    ("E015", "JWT_ISSUER", "https://"),
+    ("E015", "JWT_ISSUER", "https://auth.example.org?"),
+    ("E015", "JWT_ISSUER", "https://auth.example.org/#a"),
+    ("E016", "ACCESS_TOKEN_LIFETIME", 3601),
+    ("E017", "JWT_LEEWAY", 61),
+    ("E018", "COOKIE_SECURE", False),
+    ("E018", "SESSION_COOKIE_SECURE", False),
+    ("E019", "CORS_ALLOWED_ORIGINS", ["*"]),
+    ("E019", "CORS_ALLOW_ALL_ORIGINS", True),
+    ("E019", "CORS_ALLOWED_ORIGIN_REGEXES", [".*"]),
+    ("E020", "PASSWORD_HASHERS", ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]),
+    (
+        "E020",
+        "PASSWORD_HASHERS",
+        ["users.hashers.Argon2Hasher", "django.contrib.auth.hashers.MD5PasswordHasher"],
+    ),
+    ("E021", "CACHES", {"other": {"OPTIONS": {"IGNORE_EXCEPTIONS": True}}}),
+    ("E021", "DJANGO_REDIS_IGNORE_EXCEPTIONS", True),
+    ("E022", "DATABASES", database(PASSWORD="")),
+    ("E022", "DATABASES", database(PASSWORD="a")),
+    ("E022", "DATABASES", database(PASSWORD="Postgres")),
+    ("E023", "FORWARDED_ALLOW_IPS", "127.0.0.1, *"),
+    ("E023", "FORWARDED_ALLOW_IPS", "0.0.0.0/0"),
+    ("E023", "FORWARDED_ALLOW_IPS", "::/0"),
+    ("E024", "REST_FRAMEWORK", {}),
+    (
+        "E024",
+        "REST_FRAMEWORK",
+        {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.BrowsableAPIRenderer"]},
+    ),
+    ("E025", "LOGIN_LIMIT_PER_ADDRESS", "0"),
+    ("E025", "LOGIN_LIMIT_PER_ADDRESS", "0/60"),
+    ("E025", "LOGIN_LIMIT_PER_ADDRESS", (0, 60)),
+    ("E025", "LOGIN_LIMIT_PER_ADDRESS", 0),
+    ("E025", "LOGIN_LIMIT_PER_ADDRESS", ""),
+    ("E025", "LOGIN_LIMIT_PER_ADDRESS", None),
+    ("E025", "LIMITS", {"LOGIN_LIMIT_GLOBAL": (0, 60)}),
+]
+
+
+def refuse(**changes: Any) -> None:
+    refuse_unsafe(SimpleNamespace(**SAFE | changes))
+
+
 def test_a_safe_production_starts():
-    refuse_unsafe(SAFE)
+    refuse()
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("DEBUG", True),
-        ("SECRET_KEY", "k" * 49),
-        ("SECRET_KEY", "django-insecure-" + "k" * 50),
-        ("ALLOWED_HOSTS", ["*"]),
-        ("COOKIE_SECURE", False),
-        ("CORS_ALLOWED_ORIGINS", ["*"]),
-        ("ACCESS_TOKEN_LIFETIME", 3601),
-        ("JWT_LEEWAY", 61),
-        ("JWT_ISSUER", "http://auth.example.org"),
-        ("JWT_ISSUER", "auth.example.org"),
-        ("JWT_ISSUER", ""),
-        ("JWT_ISSUER", "https://"),
-        ("JWT_ISSUER", "https://auth.example.org?"),
-        ("JWT_ISSUER", "https://auth.example.org/#a"),
-    ],
-)
-def test_an_unsafe_setting_is_refused_by_name(name: str, value: Any):
-    unsafe = SAFE | {name: value}
-    with pytest.raises(ImproperlyConfigured, match=name):
-        refuse_unsafe(unsafe)
-    refuse_unsafe(unsafe | {"ENVIRONMENT": "development"})
+@pytest.mark.parametrize(("rule", "name", "value"), UNSAFE)
+def test_an_unsafe_setting_is_refused_by_its_rule_alone(rule, name, value):
+    with pytest.raises(ImproperlyConfigured, match=rf"\(memo\.{rule}\)") as refusal:
+        refuse(**{name: value})
+    told = str(refusal.value)
+    # (What is empty is no https address either.)
+    assert told.count("(memo.") == (2 if (name, value) == ("JWT_ISSUER", "") else 1)
+    assert "\n" not in told
+    refuse(**{name: value, "ENVIRONMENT": "development"})
+
+
+def test_every_rule_has_a_setting_that_breaks_it_and_words_of_its_own():
+    assert {f"memo.{rule}" for rule, _, _ in UNSAFE} == set(RULES) <= set(CATALOGUE)
+    assert set(ALWAYS_WRONG) < set(RULES)
 
 
 def test_every_fault_is_named_at_once_and_no_secret_is():
-    unsafe = SAFE | {"DEBUG": True, "SECRET_KEY": "short-canary"}
+    secrets = {
+        "SECRET_KEY": "short-canary",
+        "INTERNAL_API_KEYS": [("users", "canary")],
+        "USERS_SERVICE_API_KEY": "canary",
+        "DATABASES": database(PASSWORD="", USER="canary"),
+        "SIMPLE_JWT": {"ALGORITHM": "HS256", "SIGNING_KEY": "canary"},
+    }
     with pytest.raises(ImproperlyConfigured) as refusal:
-        refuse_unsafe(unsafe)
-    assert "DEBUG" in str(refusal.value)
-    assert "SECRET_KEY" in str(refusal.value)
-    assert "canary" not in str(refusal.value)
+        refuse(DEBUG=True, **secrets)
+    told = str(refusal.value)
+    for name in ("DEBUG", "SECRET_KEY", "INTERNAL_API_KEYS", "USERS_SERVICE_API_KEY"):
+        assert name in told
+    assert "canary" not in told
+
+
+def test_a_limit_is_named_and_one_that_is_on_is_not():
+    with pytest.raises(ImproperlyConfigured, match="off: REFRESH_LIMIT_PER_USER"):
+        refuse(REFRESH_LIMIT_PER_USER="0/60")
+
+
+def test_another_algorithm_is_refused_in_our_own_code_too(monkeypatch):
+    """TOK-01: the closed set is a constant."""
+    monkeypatch.setattr("shared.unsafe.ALGORITHMS", (*keys.ALGORITHMS, "HS256"))
+    with pytest.raises(ImproperlyConfigured, match=r"memo\.E014"):
+        refuse()
+
+
+def test_a_service_without_people_and_without_simplejwt_may_start():
+    """What a third service is: Django's own user model and hashers, nobody to call."""
+    refuse(
+        LIMITS={"LOGIN_LIMIT_GLOBAL": (10, 60), "LOGIN_TRICKLE": (0, 60)},
+        AUTH_USER_MODEL="auth.User",
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.PBKDF2PasswordHasher"],
+        SIMPLE_JWT={"ALGORITHM": "RS256", "SIGNING_KEY": None, "LEEWAY": 3},
+        EXPECTED_CALLERS=[],
+        INTERNAL_API_KEYS=[],
+        USERS_SERVICE_URL="",
+        USERS_SERVICE_API_KEY="",
+    )
 
 
 def test_an_unknown_environment_is_refused():
     with pytest.raises(ImproperlyConfigured, match="ENVIRONMENT"):
-        refuse_unsafe(SAFE | {"ENVIRONMENT": "prod"})
+        refuse(ENVIRONMENT="prod")

@@ -98,3 +98,4 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 AUTH_SERVICE_URL = env.str("AUTH_SERVICE_URL")
 AUTH_SERVICE_API_KEY = env.str("AUTH_SERVICE_API_KEY")
+EXPECTED_CALLERS = ["auth"]  # without their key production does not start

@@ -37,6 +37,27 @@ def test_a_weak_setting_stops_the_start_by_name(name: str, value: str) -> None:
     assert f"ImproperlyConfigured: {name} is {value}" in result.stderr
 
 
+def test_without_the_list_of_common_passwords_it_does_not_start() -> None:
+    """ASVS 5.0 6.2.4."""
+    code = (
+        "from pathlib import Path; import django;"
+        "from django.contrib.auth import password_validation as v;"
+        "gone = Path('/nowhere/passwords.txt.gz');"
+        "v.CommonPasswordValidator.__init__.__defaults__ = (gone,);"
+        "django.setup()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode != 0
+    assert "ImproperlyConfigured: The list of common passwords" in result.stderr
+
+
 def test_without_verifying_keys_it_does_not_start() -> None:
     """Neither a folder nor the address of a key set."""
     result = manage("check", JWT_PUBLIC_KEYS_DIR="", JWT_JWKS_URL="")

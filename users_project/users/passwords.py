@@ -36,7 +36,17 @@ class LengthValidator:
 
 
 class CommonPasswordValidator(password_validation.CommonPasswordValidator):
-    """Django's list, compared whole: spaces count as part of a password."""
+    """Django's list, compared whole: spaces count as part of a password.
+
+    Without its list there is no start (ASVS 5.0 6.2.4).
+    """
+
+    def __init__(self) -> None:
+        try:
+            super().__init__()
+        except OSError as exc:
+            message = "The list of common passwords of Django cannot be read."
+            raise ImproperlyConfigured(message) from exc
 
     def validate(self, password: str, user: Any = None) -> None:
         if password.casefold() in self.passwords:

@@ -46,6 +46,11 @@ def test_the_reason_is_the_last_line_of_the_last_traceback(
     assert faults.reason(output_of(last)) == reason
 
 
+def test_a_refusal_is_a_line_without_a_traceback() -> None:
+    told = '{"message": "Starting"}\nImproperlyConfigured: Not for production: X.\n'
+    assert faults.reason(told) == "Not for production: X."
+
+
 def test_what_is_no_traceback_has_no_reason() -> None:
     assert faults.reason("CommandError: Unknown command") == ""
 

@@ -439,7 +439,8 @@ def test_logs_show_the_end_of_a_log(running: Checkout) -> None:
 def test_the_doctor_finds_nothing_wrong(running: Checkout) -> None:
     done = running.run("doctor")
     assert done.returncode == 0, done.stdout
-    assert "WRONG" not in done.stdout
+    assert "  WRONG" not in done.stdout
+    assert ", 0 WRONG;" in done.stdout.splitlines()[-1]
 
 
 def test_destroy_asks_and_then_removes_everything(running: Checkout) -> None:

@@ -1,0 +1,180 @@
+"""`doctor` from outside, before a gateway that answers what a test tells it: what needs
+https, and what our own gateway would never do."""
+
+import http.client
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from native import outside, transport
+from native.findings import Finding
+from native.problems import Problem
+from native.site import Site
+
+COOKIE = "=; Max-Age=0; Path=/api/v1/auth; SameSite=Strict; HttpOnly"
+PLAIN = f"refresh_token{COOKIE}"
+SECURE = f"__Secure-refresh_token{COOKIE}; Secure"
+YEAR = "max-age=31536000; includeSubDomains"
+
+
+class Handler(BaseHTTPRequestHandler):
+    headers_to_send: dict[str, str]
+    status = 401
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def answer(self) -> None:
+        self.send_response(self.status)
+        for name, value in self.headers_to_send.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_POST = answer
+
+
+@contextmanager
+def serving(headers: dict[str, str], certificate: Path | None = None) -> Iterator[int]:
+    handler = type("Told", (Handler,), {"headers_to_send": headers})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that nobody has signed."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not here, so no certificate can be made")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    words += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    words += ["-keyout", str(path), "-out", "-"]
+    done = subprocess.run([openssl, *words], capture_output=True, check=True)
+    path.write_bytes(path.read_bytes() + done.stdout)
+    return path
+
+
+def verdict(probe: Callable[[Site], Iterator[Finding]], site: Site) -> tuple[str, str]:
+    (found,) = probe(site)
+    return found.verdict, found.text
+
+
+@pytest.mark.parametrize(
+    ("url", "cookie", "expected"),
+    [
+        ("http://localhost", PLAIN, "ok"),
+        ("http://memo.example", PLAIN, "WRONG"),
+        ("https://memo.example", PLAIN, "WRONG"),
+        ("https://memo.example", SECURE, "ok"),
+        ("https://memo.example", SECURE.replace("__Secure-", ""), "WRONG"),
+        ("https://memo.example", SECURE.replace("; HttpOnly", ""), "WRONG"),
+        ("https://memo.example", SECURE.replace("Strict", "Lax"), "WRONG"),
+        ("https://memo.example", SECURE.replace("/api/v1/auth", "/"), "WRONG"),
+        ("https://memo.example", f"{SECURE}; Domain=memo.example", "WRONG"),
+        ("https://memo.example", "", "WRONG"),
+    ],
+)
+def test_the_refresh_cookie_is_what_its_address_asks_for(
+    url: str, cookie: str, expected: str
+) -> None:
+    """COOK-01. Behind a proxy that ends TLS the gateway itself is asked in plain."""
+    with serving({"Set-Cookie": cookie} if cookie else {}) as port:
+        site = Site(url, port=port, tls=False)
+        assert verdict(outside.refresh_cookie, site)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(YEAR, "ok"), ("max-age=300", "WRONG"), ("", "WRONG"), ("max-age=soon", "WRONG")],
+)
+def test_https_comes_with_hsts_of_a_year(
+    certificate: Path, value: str, expected: str
+) -> None:
+    """GW-12."""
+    with serving({"Strict-Transport-Security": value}, certificate) as port:
+        site = Site("https://memo.example", port=port, tls=True)
+        assert verdict(transport.hsts, site)[0] == expected
+
+
+def test_a_certificate_that_nobody_signed_is_no_answer(certificate: Path) -> None:
+    with serving({}, certificate) as port:
+        found = list(outside.examine(Site(f"https://localhost:{port}"), outside.PROBES))
+    assert [(each.id, each.verdict) for each in found] == [("reached", "WRONG")]
+    assert "CERTIFICATE" in found[0].text
+
+
+def test_a_certificate_that_ends_soon_is_a_note(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serving({}, certificate) as port:
+        site = Site(f"https://localhost:{port}")
+        assert verdict(transport.certificate, site)[0] == "note"
+        monkeypatch.setattr(transport, "SOON", -1)
+        assert verdict(transport.certificate, site)[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(401, "WRONG"), (301, "WRONG"), (426, "ok"), (404, "ok")]
+)
+def test_plain_http_beside_https_is_refused(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: str
+) -> None:
+    """GW-13: not redirected either."""
+    monkeypatch.setattr(Handler, "status", status)
+    with serving({}) as plain, serving({}, certificate) as port:
+        monkeypatch.setattr(transport, "PLAIN_PORT", plain)
+        site = Site(f"https://localhost:{port}")
+        assert verdict(transport.plain_http, site)[0] == expected
+
+
+def test_plain_http_is_wrong_where_others_can_listen() -> None:
+    site = Site("http://memo.example", port=9, tls=False)
+    assert verdict(transport.encryption, site)[0] == "WRONG"
+    assert verdict(transport.encryption, Site("http://127.0.0.1"))[0] == "ok"
+
+
+def test_a_probe_without_an_answer_is_wrong_and_the_next_is_still_asked() -> None:
+    asked = []
+
+    def breaks(site: Site) -> Iterator[Finding]:
+        raise http.client.RemoteDisconnected("gone")
+        yield
+
+    def follows(site: Site) -> Iterator[Finding]:
+        asked.append(site)
+        yield Finding("gateway", "follows", "ok", "")
+
+    with serving({}) as port:
+        site = Site(f"http://localhost:{port}")
+        found = list(outside.examine(site, [breaks, follows]))
+    assert [(each.id, each.verdict) for each in found] == [
+        ("reached", "WRONG"),
+        ("breaks", "WRONG"),
+        ("follows", "ok"),
+    ]
+    assert asked == [site]
+
+
+@pytest.mark.parametrize("url", ["memo.example", "ftp://memo.example", "https://"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(Problem, match="no address"):
+        Site(url)
