@@ -35,9 +35,9 @@ umask = 0o077
 def on_starting(server):
     """Before it listens: refuse what is refused of a production (OPS-01). Of settings
     the service has done that itself by now."""
-    from django.conf import settings
+    if _is_ours():
+        from django.conf import settings
 
-    if settings.configured:
         from shared.refusals import refuse_errors
 
         refuse_errors(settings, ",".join(server.cfg.forwarded_allow_ips))
@@ -51,24 +51,29 @@ def when_ready(server):
 
     if settings.configured:  # what `bench/` serves by this file need not be Django
         get_resolver().url_patterns  # noqa: B018 - read once, kept
-        _audit("sys_startup")
+    _audit("sys_startup")
     gc.collect()
     gc.freeze()
 
 
 def on_exit(server):
     """The master's last act, after its workers have ended."""
-    from django.conf import settings
-
-    if settings.configured:
-        _audit("sys_shutdown")
+    _audit("sys_shutdown")
 
 
 def _audit(event):
-    """Not loaded with this file: it is read before the application is."""
-    from shared.log import audit
+    """Not loaded with this file, which is read before the application is."""
+    if _is_ours():
+        from shared.log import audit
 
-    audit(event, workers=workers, threads=threads)
+        audit(event, workers=workers, threads=threads)
+
+
+def _is_ours():
+    """Whether a service of ours was loaded: `bench/` serves others by this file."""
+    from django.conf import settings
+
+    return settings.configured and "shared" in settings.INSTALLED_APPS
 
 
 def post_worker_init(worker):
