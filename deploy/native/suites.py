@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import passthrough
+from . import passthrough, tools
 from .layout import Layout
+from .problems import Problem
 from .programs import Command
 from .services import Service
 
@@ -127,7 +128,16 @@ class Maker:
         return steps
 
     def gateway(self) -> list[Step]:
-        return [self._pytest("nginx", self.root, ["nginx/tests"], self._env())]
+        env = {**self._env(), "MEMO_CHROMIUM": self._chromium()}
+        return [self._pytest("nginx", self.root, ["nginx/tests"], env)]
+
+    def _chromium(self) -> str:
+        """A browser; where there is none, its tests say so and are skipped."""
+        try:
+            return tools.ensure(self.layout, tools.CHROMIUM)
+        except Problem as problem:
+            print(f"memo: {problem}", flush=True)
+            return ""
 
     def native(self) -> list[Step]:
         env = {**self._env(), "MEMO_CACHE_DIR": str(self.layout.cache)}
