@@ -1,6 +1,7 @@
 """The suites of `./manage_all.sh test`: for each name, the commands it runs."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ def all_suites(layout: Layout, services: Sequence[Service]) -> list[Suite]:
         Suite("lint", make.lint),
         Suite("shellcheck", make.shellcheck),
         Suite("types", make.types),
+        Suite("audit", make.audit),
         Suite("deploycheck", make.deploy_check),
         Suite("schema", make.schema),
         Suite("migrations", make.migrations, needs_stack=True),
@@ -93,6 +95,12 @@ class Maker:
             self._module(self.root / "nginx", *plain, "render.py"),
         ]
         return steps
+
+    def audit(self) -> list[Step]:
+        """With the caller's environment: a proxy may be the only way to a database."""
+        native = self.root / "deploy" / "native"
+        command: Command = [sys.executable, "-I", native, "audit"]
+        return [Step(command, self.root, dict(os.environ))]
 
     def deploy_check(self) -> list[Step]:
         """As it would be deployed: production, https."""
