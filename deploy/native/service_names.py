@@ -24,8 +24,8 @@ PACKAGES = """
 """
 # Packages whose distribution is called otherwise; the others are in requirements/.
 MODULES = """
-    argon2 attr boolean corsheaders crossplane cyclonedx environ factory gixy graphql jwt
-    mypyc packageurl pip py rpds yaml
+    argon2 attr boolean corsheaders crossplane cyclonedx environ factory gixy graphql
+    jwt mypyc packageurl pip py rpds yaml
 """
 # Classes that modules import, whose place the model would take.
 CLASSES = "any request response"
