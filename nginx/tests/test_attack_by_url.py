@@ -7,8 +7,8 @@ import sys
 from tls_stack import TlsStack
 
 ATTACKS = "nginx/tests/attack"
-# What differs over TLS, and one of each other kind would be the same again.
-MODULES = ("tls", "cookies", "cross_site", "answers", "hosts", "spoofed_headers")
+# What differs over TLS; the others would say the same again.
+MODULES = ("tls", "cookies", "answers")
 
 
 def test_they_need_no_more_than_an_address(secure: TlsStack) -> None:

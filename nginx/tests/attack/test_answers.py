@@ -126,8 +126,3 @@ def test_nobody_is_sent_elsewhere(target: Target, path: str) -> None:
         answer = target.ask("GET", f"{path}?{query}")
         for where in answer.all("Location"):
             assert not where.startswith(("http", "//")), where
-
-
-def test_two_forgotten_methods_do_not_exist(target: Target) -> None:
-    for path in ("/admin/password_reset/", "/admin/jsi18n/x", "/admin/r/1/1/"):
-        assert target.ask("GET", path).status in (302, 404)

@@ -153,13 +153,12 @@ def test_a_change_names_nobody_else(
     before = victim.me()
     names = {"id": before["id"], "user_id": before["id"], "email": victim.email}
     target.ask("PATCH", ME, mallory.bearer, value={**names, "first_name": "Mallory"})
-    passwords = {"current_password": mallory.password, "new_password": "y" * 20}
-    wrong = {**passwords, "current_password": victim.password}
-    for path, value in ((f"{ME}/change_password", wrong),):
-        answer = target.ask("POST", path, mallory.bearer, value={**names, **value})
-        refused(answer, 400, "validation_error")
-    assert victim.me() == before
+    passwords = {"current_password": victim.password, "new_password": "y" * 20}
+    path, value = f"{ME}/change_password", {**names, **passwords}
+    answer = target.ask("POST", path, mallory.bearer, value=value)
+    refused(answer, 400, "validation_error")
     everywhere = {"keep_current": True, "user_id": before["id"]}
     path = "/api/v1/auth/logout_all"
     assert target.ask("POST", path, mallory.bearer, value=everywhere).status == 200
     assert victim.me() == before
+    victim.log_in()
