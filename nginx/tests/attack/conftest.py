@@ -37,10 +37,20 @@ def victim(target: Target) -> Account:
     return newcomer(target)
 
 
-@pytest.fixture
-def somebody(target: Target) -> Account:
-    """An account for one test alone, which may break its sessions."""
+@pytest.fixture(scope="session")
+def spare(target: Target) -> Account:
     return newcomer(target)
+
+
+@pytest.fixture
+def somebody(request: pytest.FixtureRequest, target: Target) -> Account:
+    """Who is logged in for one test alone, which may end their sessions. A new account,
+    but where an address may register only so many in an hour."""
+    if target.is_local:
+        return newcomer(target)
+    found: Account = request.getfixturevalue("spare")
+    found.log_in()
+    return found
 
 
 def newcomer(target: Target) -> Account:

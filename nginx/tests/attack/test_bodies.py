@@ -62,10 +62,10 @@ def test_a_password_is_a_string_or_nothing(
     ids=["space before", "after", "tab", "line", "wide space", "mark"],
 )
 def test_a_password_is_used_exactly_as_sent(
-    target: Target, mallory: Account, spell: str
+    target: Target, somebody: Account, spell: str
 ) -> None:
     """PWD-02: another one is wrong, however alike."""
-    value = {"email": mallory.email, "password": spell.format(mallory.password)}
+    value = {"email": somebody.email, "password": spell.format(somebody.password)}
     refused(target.ask("POST", LOGIN, value=value), 401, "invalid_credentials")
 
 
