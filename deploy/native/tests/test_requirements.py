@@ -28,8 +28,9 @@ def pins(file: str) -> dict[str, tuple[str, str]]:
     text = re.sub(r"^ *#.*\n", "", (REQUIREMENTS / file).read_text(), flags=re.M)
     found = {}
     for line in text.replace("\\\n", " ").splitlines():
-        name, version, rest = re.fullmatch(r"([^ =[]+).*?==(\S+)(.*)", line).groups()
-        found[name] = version, rest
+        match = re.fullmatch(r"([^ =[]+).*?==(\S+)(.*)", line)
+        assert match, line
+        found[match[1]] = match[2], match[3]
     return found
 
 
