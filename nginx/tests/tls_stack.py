@@ -87,14 +87,14 @@ def gunicorn(
 
     def ready() -> bool:
         try:
-            return requests.get(url, timeout=1).ok
-        except requests.ConnectionError:
+            return requests.get(url, timeout=5).ok
+        except requests.RequestException:  # nobody there yet, or slow to wake
             return False
 
     with (folder / f"{service}.log").open("wb") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
         try:
-            eventually(ready, 20, f"start of {service}, see {log.name}")
+            eventually(ready, 60, f"start of {service}, see {log.name}")
             yield
         finally:
             process.terminate()
