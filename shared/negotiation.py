@@ -19,6 +19,9 @@ class JSONNegotiation(DefaultContentNegotiation):
         first = next(iter(parsers))
         if request.content_type == JSON == first.media_type:
             return first
+        # What a body is, is a type and no range of them: DRF would take `*/*` for JSON.
+        if "*" in request.content_type:
+            return None
         return super().select_parser(request, parsers)
 
     def select_renderer(

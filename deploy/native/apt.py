@@ -43,6 +43,7 @@ def unpack(
 
 def library_path(root: Path) -> str:
     folders = [*root.glob("usr/lib/*-linux-*"), *root.glob("lib/*-linux-*")]
+    folders += root.glob("usr/lib/*-linux-*/pulseaudio")  # parts of libpulse
     return ":".join(str(path) for path in sorted(folders))
 
 
@@ -77,7 +78,7 @@ class Fetcher:
             # installed: more is fetched, and nothing depends on the machine.
             plan = self._resolve(names, "-oDir::State::status=/dev/null")
         packages = re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
-        return [name for name in packages if not UNNEEDED.fullmatch(name)]
+        return [n for n in packages if n in names or not UNNEEDED.fullmatch(n)]
 
     def _resolve(self, names: Sequence[str], *options: str) -> str:
         words = ["--simulate", "--no-install-recommends", "--no-upgrade", *options]

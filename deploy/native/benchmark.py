@@ -2,18 +2,15 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
-from . import apt, checks, lifecycle, virtualenv
+from . import checks, lifecycle, tools, virtualenv
 from . import layout as layouts
 from .envfiles import Setting, complete
 from .files import locked, read_text, write_private
 from .layout import Layout
-from .problems import MISSING, Problem
-from .programs import PATH, base_env, find
+from .programs import PATH, base_env
 from .services import discover
 
 STACK = "bench"
@@ -61,34 +58,7 @@ def _run(layout: Layout, arguments: Sequence[str]) -> int:
         "MEMO_STACK": layout.stack,
         "MEMO_CACHE_DIR": str(layout.cache),
         "BENCH_STATE": str(layout.state),
-        "BENCH_WRK": _wrk(layout),
+        "BENCH_WRK": tools.ensure(layout, tools.WRK),
     }
     command = [str(layout.python), "-m", "bench", *arguments]
     return subprocess.run(command, cwd=layout.root, env=env, check=False).returncode
-
-
-def _wrk(layout: Layout) -> str:
-    """The load generator: the machine's, or unpacked from the system's packages."""
-    found = find("wrk") or shutil.which("wrk")
-    if found:
-        return found
-    folder = layout.cache / "wrk"
-    program = folder / "root" / "usr" / "bin" / "wrk"
-    if not program.exists():
-        if not apt.usable():
-            raise Problem(
-                "wrk: not found on this machine.",
-                hint="Install the package wrk of your system.",
-                code=MISSING,
-            )
-        apt.unpack(folder, [["wrk"]], base_env(layout))
-    return str(_wrapped(folder, program))
-
-
-def _wrapped(folder: Path, program: Path) -> Path:
-    """With the libraries that were unpacked beside it."""
-    script = folder / "wrk"
-    libraries = apt.library_path(folder / "root")
-    text = f'#!/bin/sh\nexec env LD_LIBRARY_PATH="{libraries}" "{program}" "$@"\n'
-    write_private(script, text, mode=0o700)
-    return script

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from . import audit, lifecycle, virtualenv
 from . import layout as layouts
-from . import lifecycle, virtualenv
 from .envfiles import Setting, complete
 from .files import locked, read_text, write_private
 from .layout import Layout
@@ -46,8 +46,18 @@ LIMITS = (
 @dataclass(frozen=True)
 class Result:
     name: str
-    passed: bool
+    statuses: list[int]
     seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return not set(self.statuses) - {0, audit.SKIPPED}
+
+    @property
+    def verdict(self) -> str:
+        if not self.passed:
+            return "FAILED"
+        return "SKIPPED" if any(self.statuses) else "passed"
 
 
 def run(primary: Layout, names: Sequence[str]) -> int:
@@ -123,7 +133,7 @@ def _run_at_once(suites: Sequence[Suite]) -> list[Result]:
 def _run_quietly(suite: Suite) -> Result:
     """All steps, even after a failed one; their output in one piece."""
     begun = time.monotonic()
-    texts, passed = [], True
+    texts, statuses = [], []
     for step in suite.steps():
         done = subprocess.run(
             list(map(str, step.command)),
@@ -138,9 +148,9 @@ def _run_quietly(suite: Suite) -> Result:
             check=False,
         )
         texts.append(done.stdout)
-        passed = passed and done.returncode == 0
+        statuses.append(done.returncode)
     print(f"== {suite.name}\n{''.join(texts).rstrip()}", flush=True)
-    return Result(suite.name, passed, time.monotonic() - begun)
+    return Result(suite.name, statuses, time.monotonic() - begun)
 
 
 def _run_live(suite: Suite) -> Result:
@@ -148,7 +158,7 @@ def _run_live(suite: Suite) -> Result:
     print(f"== {suite.name}", flush=True)
     begun = time.monotonic()
     statuses = [_wait(step) for step in suite.steps()]
-    return Result(suite.name, not any(statuses), time.monotonic() - begun)
+    return Result(suite.name, statuses, time.monotonic() - begun)
 
 
 def _wait(step: Step) -> int:
@@ -171,6 +181,5 @@ def _wait(step: Step) -> int:
 def _report(results: Sequence[Result]) -> int:
     print("== summary")
     for result in results:
-        verdict = "passed" if result.passed else "FAILED"
-        print(f"  {result.name:<12} {verdict}  {result.seconds:6.1f} s")
+        print(f"  {result.name:<12} {result.verdict:<7} {result.seconds:6.1f} s")
     return 0 if all(result.passed for result in results) else FAILED

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import (
+    attack,
+    audit,
     benchmark,
     checks,
     demo,
@@ -18,6 +20,7 @@ from . import (
     privileges,
     removeservice,
     rotation,
+    sbom,
     startservice,
     status,
     supervisor,
@@ -40,6 +43,9 @@ Memo, natively on this machine.
   ./manage_all.sh stop|start <process>
   ./manage_all.sh demo               walk through the API against the running gateway
   ./manage_all.sh test [suite ...]   every check and suite, or the named ones
+  ./manage_all.sh attack [--url URL]   attack a deployment (docs/attack.md)
+  ./manage_all.sh audit              known vulnerabilities of what is pinned
+  ./manage_all.sh sbom [file]        what a deployment is made of (CycloneDX)
   ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
@@ -204,11 +210,14 @@ VERBS: dict[str, Verb] = {
     "status": _status,
     "logs": _logs,
     "test": _test,
+    "attack": attack.run,
+    "audit": audit.run,
     "bench": _bench,
     "demo": _demo,
     "doctor": doctor.run,
     "destroy": destroy.run,
     "rotateapikeys": rotation.run,
+    "sbom": sbom.run,
     "startservice": startservice.run,
     "removeservice": removeservice.run,
 }

@@ -23,7 +23,10 @@ PACKAGES = """
     tokens urls users views wsgi
 """
 # Packages whose distribution is called otherwise; the others are in requirements/.
-MODULES = "argon2 attr corsheaders environ factory graphql jwt mypyc pip py rpds yaml"
+MODULES = """
+    argon2 attr boolean corsheaders crossplane cyclonedx environ factory gixy graphql
+    jwt mypyc packageurl pip py rpds yaml
+"""
 # Classes that modules import, whose place the model would take.
 CLASSES = "any request response"
 # Users and databases of the stores, processes, routes.
@@ -35,13 +38,14 @@ SYSTEM = """
 YAML = "false n no none null off on true y yes"
 # ./manage_all.sh prefers a service to its own words, suites and Django's commands.
 WORDS = """
-    changepassword check clearsessions collectstatic compilemessages createcachetable
-    createsuperuser dbshell demo deploycheck destroy diffsettings doctor down dumpdata
-    findstatic flush generateschema help init inspectdb lint loaddata logs makemessages
-    makemigrations migrate ogrinspect optimizemigration removeservice restart
-    rotateapikeys runserver schema sendtestemail shell shellcheck showmigrations
-    spectacular sqlflush sqlmigrate sqlsequencereset squashmigrations start startapp
-    startproject startservice status stop supervise test testserver types up
+    attack audit changepassword check clearsessions collectstatic compilemessages
+    createcachetable createsuperuser dbshell demo deploycheck destroy diffsettings
+    doctor down dumpdata findstatic flush generateschema help init inspectdb lint
+    loaddata logs makemessages makemigrations migrate ogrinspect optimizemigration
+    removeservice restart rotateapikeys runserver sbom schema sendtestemail shell
+    shellcheck showmigrations spectacular sqlflush sqlmigrate sqlsequencereset
+    squashmigrations start startapp startproject startservice status stop supervise
+    test testserver types up
 """
 GROUPS = (PACKAGES, MODULES, CLASSES, SYSTEM, YAML, WORDS)
 RESERVED = frozenset(word for group in GROUPS for word in group.split())

@@ -1,12 +1,14 @@
 """The suites of `./manage_all.sh test`: for each name, the commands it runs."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import passthrough
+from . import passthrough, tools
 from .layout import Layout
+from .problems import Problem
 from .programs import Command
 from .services import Service
 
@@ -38,6 +40,7 @@ def all_suites(layout: Layout, services: Sequence[Service]) -> list[Suite]:
         Suite("lint", make.lint),
         Suite("shellcheck", make.shellcheck),
         Suite("types", make.types),
+        Suite("audit", make.audit),
         Suite("deploycheck", make.deploy_check),
         Suite("schema", make.schema),
         Suite("migrations", make.migrations, needs_stack=True),
@@ -93,6 +96,12 @@ class Maker:
         ]
         return steps
 
+    def audit(self) -> list[Step]:
+        """With the caller's environment: a proxy may be the only way to a database."""
+        native = self.root / "deploy" / "native"
+        command: Command = [sys.executable, "-I", native, "audit"]
+        return [Step(command, self.root, dict(os.environ))]
+
     def deploy_check(self) -> list[Step]:
         """As it would be deployed: production, https."""
         production = {
@@ -127,7 +136,16 @@ class Maker:
         return steps
 
     def gateway(self) -> list[Step]:
-        return [self._pytest("nginx", self.root, ["nginx/tests"], self._env())]
+        env = {**self._env(), "MEMO_CHROMIUM": self._chromium()}
+        return [self._pytest("nginx", self.root, ["nginx/tests"], env)]
+
+    def _chromium(self) -> str:
+        """A browser; where there is none, its tests say so and are skipped."""
+        try:
+            return tools.ensure(self.layout, tools.CHROMIUM)
+        except Problem as problem:
+            print(f"memo: {problem}", flush=True)
+            return ""
 
     def native(self) -> list[Step]:
         env = {**self._env(), "MEMO_CACHE_DIR": str(self.layout.cache)}

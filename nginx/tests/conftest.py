@@ -10,6 +10,7 @@ from people import Person
 from signing_keys import only
 from system import System
 from third_service import ThirdService, third_service
+from tls_stack import TlsStack, tls_stack
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +63,15 @@ def both(person: Person, healthy: System) -> list[Direction]:
         Direction(healthy, person, "auth", "users"),
         Direction(healthy, person, "users", "auth"),
     ]
+
+
+@pytest.fixture(scope="session")
+def secure(
+    system: System, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TlsStack]:
+    """The stack's services, over TLS and under names of a domain."""
+    with tls_stack(system, tmp_path_factory.mktemp("tls")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -19,10 +19,14 @@ def test_containers_are_locked_down(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert {"mem_limit", "pids_limit"} <= set(service)
+    assert re.fullmatch(r"\d+m", service["mem_limit"])
+    assert 0 < service["pids_limit"] <= 512
+    assert service["cpus"] == "${MEMO_CPUS:-1}"
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
     assert "privileged" not in service
     assert "docker.sock" not in mounts_of(name)
+    for way_out in ("pid", "ipc", "userns_mode", "cap_add", "devices", "cgroup_parent"):
+        assert way_out not in service
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -34,6 +38,15 @@ def test_what_serves_restarts_and_what_prepares_does_not(name: str) -> None:
 @pytest.mark.parametrize("name", [*DATABASES, "redis", "gateway"])
 def test_others_images_get_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_health_check_holds_no_secret(name: str) -> None:
+    """`docker inspect` shows it. A file may be read where the check runs."""
+    check = str(SERVICES[name].get("healthcheck", {}).get("test", ""))
+    for word in re.findall(r"(?i)\S*(?:password|secret|api_key|auth)\S*", check):
+        assert re.search(r"\$\$\(cat$|^/run/secrets/\w+|^\S+_project$", word), word
+    assert "ENV" not in re.findall(r"^HEALTHCHECK.*\n.*$", DOCKERFILE, re.MULTILINE)[0]
 
 
 @pytest.mark.parametrize("name", [*PROJECTS, "gateway"])
@@ -164,3 +177,50 @@ def test_the_builder_sees_only_what_is_allowed() -> None:
         for path in source.replace("${SERVICE}", "*").split():
             known = path.rstrip("/") in allowed
             assert known, path
+
+
+# What lies in a checkout that is in use, and must not lie in an image (OPS-04).
+KEPT_OUT = [
+    ".git/config", ".env", "auth_project/.env", "auth_project/.env.migrate",
+    "auth_project/.env.example", ".secrets/auth_secret_key",
+    ".secrets/keys/private/k.pem", "shared/key.pem", ".run/stacks/test/secrets/x",
+    ".run/venv/bin/python", "auth_project/tests/test_login.py",
+    "shared/tests/forgery.py", "nginx/tests/system.py", "users_project/pytest.ini",
+    "requirements/dev.txt", "bench/__main__.py", "README.md", "docs/docker.md",
+    "deploy/native/cli.py", "shared/__pycache__/env.cpython-311.pyc",
+    "memo_shared.egg-info/PKG-INFO", "nginx/README.md", "auth_project/.ruff_cache/x",
+    "compose.yaml", "users_project/compose.yaml", "core.1", "dump.sql",
+]  # fmt: skip
+NEEDED = [
+    "shared/settings.py", "shared/database/base.py", "auth_project/config/wsgi.py",
+    "users_project/users/migrations/__init__.py", "users_project/manage.py",
+    "requirements/runtime.txt", "gunicorn.conf.py", "nginx/render.py",
+    "nginx/includes/proxy.conf", "deploy/compose/prepare.sh",
+]  # fmt: skip
+
+
+def is_sent(path: str) -> bool:
+    """Whether the builder gets it: the last rule that holds for it, or for a folder
+    that it is in, decides (Docker's reference, .dockerignore)."""
+    sent = True
+    parts = path.split("/")
+    places = ["/".join(parts[: n + 1]) for n in range(len(parts))]
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        rule = line.lstrip("!").rstrip("/")
+        if rule and not rule.startswith("#"):
+            pattern = re.escape(rule).replace(r"\*\*/", "(?:.*/)?")
+            pattern = pattern.replace(r"\*", "[^/]*")
+            if any(re.fullmatch(pattern, place) for place in places):
+                sent = line.startswith("!")
+    return sent
+
+
+@pytest.mark.parametrize("path", KEPT_OUT)
+def test_no_image_holds_what_is_not_for_it(path: str) -> None:
+    assert not is_sent(path)
+
+
+@pytest.mark.parametrize("path", NEEDED)
+def test_an_image_holds_what_it_needs(path: str) -> None:
+    assert (ROOT / path).exists()
+    assert is_sent(path)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from gateway_rig import Gateway, running_gateway
 from problems import check_problem, parse
+from tricks import FRAMINGS
 
 LOGIN = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
@@ -19,47 +20,7 @@ SMUGGLED = b"GET /api/v1/users/me HTTP/1.1\r\nHost: localhost\r\n\r\n"
 OPEN = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\n"
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param(
-            b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            id="CL.TE",
-        ),
-        pytest.param(
-            b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-            id="TE.CL",
-        ),
-        pytest.param(b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", id="xchunked"),
-        pytest.param(
-            b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
-            id="TE.TE",
-        ),
-        pytest.param(
-            b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", id="list"
-        ),
-        pytest.param(
-            b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", id="VT chunked"
-        ),
-        pytest.param(b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", id="two CL"),
-        pytest.param(b"Content-Length: 2\r\nContent-Length: 0\r\n\r\n{}", id="CL.CL"),
-        pytest.param(b"Content-Length: +2\r\n\r\n{}", id="signed CL"),
-        pytest.param(b"Content-Length: 2, 2\r\n\r\n{}", id="list CL"),
-        pytest.param(b"Content-Length: 0x2\r\n\r\n{}", id="hexadecimal CL"),
-        pytest.param(
-            b"Transfer-Encoding: chunked\r\n\r\n2;a\rb\r\n{}\r\n0\r\n\r\n", id="bare CR"
-        ),
-        pytest.param(
-            b"Transfer-Encoding: chunked\r\n\r\nz\r\n{}\r\n", id="bad chunk size"
-        ),
-        pytest.param(
-            b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
-            id="negative chunk",
-        ),
-        pytest.param(b"X: a\rContent-Length: 2\r\n\r\n{}", id="CR in a header"),
-        pytest.param(b"X: a\x00b\r\n\r\n", id="NUL in a header"),
-    ],
-)
+@pytest.mark.parametrize("data", FRAMINGS.values(), ids=list(FRAMINGS))
 def test_a_request_with_two_readings_is_refused_and_the_connection_closed(
     gateway: Gateway, data: bytes
 ) -> None:

@@ -6,17 +6,8 @@ from collections.abc import Iterator
 import pytest
 from gateway_rig import Answer, Gateway, running_gateway
 from stub_service import StubHandler
+from tricks import FORGED
 
-# GW-02, and some that frameworks have obeyed at one time or another.
-FORGED = [
-    "X-Internal-Api-Key", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
-    "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Ssl", "Forwarded",
-    "X-Real-IP", "X-Request-ID", "X-User-Id", "X-Original-URL", "X-Rewrite-URL",
-    "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "Proxy",
-    "Script-Name", "Path-Info", "Remote-User", "X-Remote-User", "True-Client-IP",
-    "X-Scheme", "Via", "X-Accel-Redirect", "X-Sendfile-Type", "Accept-Encoding",
-    "TE", "Trailer", "Upgrade", "Range",
-]  # fmt: skip
 API_CSP = "default-src 'none'; frame-ancestors 'none'"
 PAGE_CSP = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from gateway_rig import Gateway, running_gateway
 from problems import check_problem
+from tricks import INTERNAL, TRICKS
 
 PUBLIC = [
     ("POST", "/api/v1/auth/login", "auth"),
@@ -26,75 +27,6 @@ PUBLIC = [
     ("GET", "/api/v1/users/openapi.json", "users"),
     ("GET", "/api/v1/users/health/live", "users"),
     ("GET", "/api/v1/users/health/ready", "users"),
-]
-INTERNAL = [
-    "/api/v1/auth/verify_token",
-    "/api/v1/auth/verify_token/",
-    "/api/v1/auth/introspect",
-    "/api/v1/auth/introspect/",
-    "/api/v1/auth/sessions/revoke",
-    "/api/v1/auth/sessions/revoke/",
-    "/api/v1/auth/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/sessions",
-    "/api/v1/auth/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/sessions/"
-    "2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/revoke",
-    "/api/v1/auth/locks",
-    "/api/v1/auth/locks/lift",
-    "/api/v1/users/verify",
-    "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d",
-    "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/",
-    "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/end_sessions",
-    "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/end_sessions/",
-    "/api/v1/users/me/end_sessions",
-]
-TRICKS = [
-    "//api/v1/auth/verify_token",
-    "/api/v1/auth//verify_token",
-    "/api/v1/auth/login/../verify_token",
-    "/api/v1/auth/login/../introspect",
-    "/.well-known/../api/v1/auth/introspect",
-    "/.well-known/openid-configuration",
-    "/.well-known/oauth-authorization-server/",
-    "/.well-known/oauth-authorization-server/jwks.json",
-    "/api/v1/auth/verify_token/../login",
-    "/api/v1/auth/verify_token/%2e%2e/login",
-    "/api/v1/auth/verify_token/.%2E/login",
-    "/api/v1/auth/verify_token%2f..%2flogin",
-    "/api/v1/auth/verify_token/..%2flogin",
-    "/api/v1/auth/./login",
-    "/api/v1/auth/.//login",
-    "/api/v1//auth/login",
-    "//api/v1/auth/login",
-    "/api/v1/auth/login//",
-    "/api/v1/auth/login/.",
-    "/api/v1/auth/login/..",
-    "/api/v1/auth/login.",
-    "/api/v1/auth/login;/verify_token",
-    "/api/v1/auth/..;/verify_token",
-    "/api/v1/auth/%6cogin",
-    "/api/v1/auth/login%0a",
-    "/api/v1/auth/login%00",
-    "/api/v1/auth/login%20",
-    "/api/v1/auth/login%3f",
-    "/api/v1/auth/login%2f",
-    "/api/v1/auth/sessions/../sessions/revoke",
-    "/api/v1/auth/sessions/revoke/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d",
-    "/api/v1/auth/sessions/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/revoke",
-    "/api/v1/auth/login#/../verify_token",
-    "/api/v1/auth/verify_token#/../login",
-    "/api/v1/auth/verify_token%23/../login",
-    "/api/v1/auth\\login",
-    "/API/V1/AUTH/LOGIN",
-    "/api/v1/auth/Login",
-    "/admin/../api/v1/users/verify",
-    "/api/v1/users/verify/../../../../admin/",
-    "/api/v1/users/verify/..%2f..%2f..%2f..%2fadmin/",
-    "/admin/..%2fapi/v1/users/verify",
-    "/static/../api/v1/users/verify",
-    "/static/..%2fconf/gateway.conf",
-    "/static../conf/gateway.conf",
-    "/static/%2e%2e/conf/gateway.conf",
-    "/.problem",
-    "/../api/v1/auth/login",
 ]
 
 

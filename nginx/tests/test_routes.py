@@ -1,6 +1,5 @@
 """Every route of the API through Nginx and gunicorn: the good, the bad, the hidden."""
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 import requests
 from people import PASSWORD, Person, claims_of, code_of, cookie_of, internal
 from system import System
+from tricks import BODIES
 
 USER = {
     "id", "username", "email", "first_name", "last_name", "display_name", "avatar_url",
@@ -250,26 +250,6 @@ def bearer(person: Person) -> dict[str, str]:
 
 # ---- The bad ----------------------------------------------------------------------
 
-BODIES = {
-    "nothing": b"",
-    "a list": b"[]",
-    "a string": b'"x"',
-    "null": b"null",
-    "an empty object": b"{}",
-    "broken": b'{"email": "a@example.org",',
-    "not UTF-8": b'{"email": "\xff\xfe"}',
-    "byte order mark": b'\xef\xbb\xbf{"email": "a"}',
-    "deep": b"[" * 5000,
-    "deep and closed": b'{"email":' * 1500 + b"1" + b"}" * 1500,
-    "lone surrogate": b'{"email": "\\ud800", "password": "\\ud800"}',
-    "NUL": b'{"email": "a\\u0000b", "password": "a\\u0000b"}',
-    "NaN": b'{"email": NaN}',
-    "a huge number": b'{"email": ' + b"9" * 5000 + b"}",
-    "twin keys": b'{"email": "a", "email": "b", "password": "c"}',
-    "numbers": b'{"email": 5, "username": 5, "password": 5}',
-    "lists": b'{"email": [], "username": {}, "password": [1]}',
-    "long": json.dumps({"email": "a" * 9000, "password": "b" * 5000}).encode(),
-}
 JSON_ROUTES = ["/api/v1/auth/login", "/api/v1/users/"]
 
 

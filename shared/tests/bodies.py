@@ -56,4 +56,6 @@ TYPES = [
     pytest.param("", id="none"),
     pytest.param("garbage", id="garbage"),
     pytest.param("a/b/c; d", id="slashes"),
+    pytest.param("*/*", id="any"),
+    pytest.param("application/*; charset=utf-8", id="any-application"),
 ]

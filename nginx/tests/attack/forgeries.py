@@ -1,0 +1,156 @@
+"""Tokens made of what is public: the key set, and a token of one's own."""
+
+import json
+import secrets
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt import PyJWK, get_unverified_header
+from jwt.utils import base64url_decode, to_base64url_uint
+
+from shared.tests.forgery import b64, hs256, part, rs256, unsigned
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an attacker has: their own token, the published key, a key of their own."""
+
+    token: str
+    jwk: dict[str, Any]
+
+    @cached_property
+    def header(self) -> dict[str, Any]:
+        found: dict[str, Any] = get_unverified_header(self.token)
+        return found
+
+    @cached_property
+    def claims(self) -> dict[str, Any]:
+        """Their own, but for somebody else, and for a year."""
+        own = json.loads(base64url_decode(self.token.split(".")[1]))
+        stranger = str(uuid.uuid4())
+        return {**own, "sub": stranger, "exp": own["exp"] + 31_536_000}
+
+    @cached_property
+    def pem(self) -> bytes:
+        """The public key as a text, which a careless verifier takes for a secret."""
+        key = PyJWK.from_dict(self.jwk).key
+        return bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+    @cached_property
+    def own_key(self) -> rsa.RSAPrivateKey:
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    @cached_property
+    def own_jwk(self) -> dict[str, str]:
+        numbers = self.own_key.public_key().public_numbers()
+        n, e = (to_base64url_uint(x).decode() for x in (numbers.n, numbers.e))
+        return {"kty": "RSA", "use": "sig", "alg": "RS256", "n": n, "e": e}
+
+    # ---- Making tokens -------------------------------------------------------
+
+    def own(self, **header: Any) -> str:
+        """Signed with the attacker's own key, and a header that talks for it."""
+        return rs256({**self.header, **header}, self.claims, self.own_key)
+
+    def hmac(self, secret: bytes, alg: str = "HS256") -> str:
+        return hs256({**self.header, "alg": alg}, self.claims, secret)
+
+    def bare(self, **header: Any) -> str:
+        return unsigned({**self.header, **header}, self.claims)
+
+    def kept(self, **header: Any) -> str:
+        """Another header over the true payload, with the true signature."""
+        _, payload, signature = self.token.split(".")
+        return f"{part({**self.header, **header})}.{payload}.{signature}"
+
+    def swapped(self) -> str:
+        """Another payload between the true header and the true signature."""
+        header, _, signature = self.token.split(".")
+        return f"{header}.{part(self.claims)}.{signature}"
+
+    def other(self, alg: str) -> str:
+        """By the attacker's own key, with an algorithm that is a good one elsewhere."""
+        text = f"{part({**self.header, 'alg': alg})}.{part(self.claims)}"
+        return f"{text}.{b64(SIGN[alg](self.own_key, text.encode()))}"
+
+
+def es256(_: rsa.RSAPrivateKey, text: bytes) -> bytes:
+    signature = ec.generate_private_key(ec.SECP256R1()).sign(text, ec.ECDSA(SHA256()))
+    return b"".join(x.to_bytes(32, "big") for x in decode_dss_signature(signature))
+
+
+def ps256(key: rsa.RSAPrivateKey, text: bytes) -> bytes:
+    return key.sign(text, padding.PSS(padding.MGF1(SHA256()), 32), SHA256())
+
+
+SIGN: dict[str, Callable[[rsa.RSAPrivateKey, bytes], bytes]] = {
+    "RS384": lambda key, text: key.sign(text, padding.PKCS1v15(), SHA384()),
+    "PS256": ps256,
+    "ES256": es256,
+}
+
+KIDS = {
+    "a path": "../../../../dev/null",
+    "a path in a path": "private/../private",
+    "quotes": "' OR '1'='1' --",
+    "NUL": "\0",
+    "a line break": "x\r\nX-Injected: 1",
+    "a shell's": "$(id)",
+    "5 kB": "k" * 5_000,
+    "nothing": "",
+    "not a string": 5,
+    "a list": ["x"],
+    "null": None,
+    "unknown": secrets.token_urlsafe(32),
+}
+
+FORGERIES: dict[str, Callable[[Material], str]] = {
+    **{
+        f"alg {alg}": lambda m, alg=alg: m.bare(alg=alg)
+        for alg in ("none", "None", "nOnE", "NONE", "", "RS256", "HS256")
+    },
+    "alg null": lambda m: m.bare(alg=None),
+    "no alg": lambda m: unsigned({"typ": "at+jwt", "kid": m.header["kid"]}, m.claims),
+    "no header": lambda m: unsigned({}, m.claims),
+    "alg none, true signature": lambda m: m.kept(alg="none"),
+    "HS256 by the public PEM": lambda m: m.hmac(m.pem),
+    "HS256 by it without its newline": lambda m: m.hmac(m.pem.rstrip()),
+    "HS256 by the modulus": lambda m: m.hmac(base64url_decode(m.jwk["n"])),
+    "HS256 by the JWK": lambda m: m.hmac(json.dumps(m.jwk).encode()),
+    "HS256 by nothing": lambda m: m.hmac(b""),
+    "HS256 that says RS256": lambda m: m.hmac(m.pem, "RS256"),
+    **{alg: lambda m, alg=alg: m.other(alg) for alg in SIGN},
+    "another key": lambda m: m.own(),
+    "jwk": lambda m: m.own(jwk=m.own_jwk),
+    "x5c": lambda m: m.own(x5c=[b64(m.pem)]),
+    "crit": lambda m: m.kept(crit=["exp"]),
+    "unknown crit": lambda m: m.own(crit=["x"], x=1),
+    "b64 false": lambda m: m.own(b64=False, crit=["b64"]),
+    "swapped payload": lambda m: m.swapped(),
+    "another typ": lambda m: m.kept(typ="JWT"),
+    **{f"kid: {name}": lambda m, kid=kid: m.own(kid=kid) for name, kid in KIDS.items()},
+    "padded signature": lambda m: f"{m.token}==",
+    "another spelling": lambda m: m.token[:-1] + sibling(m.token[-1]),
+    "standard base64": lambda m: m.token.replace("_", "/").replace("-", "+"),
+    "four parts": lambda m: f"{m.token}.{m.token.split('.')[2]}",
+    "five parts": lambda m: f"{m.token}.x.y",
+    "two parts": lambda m: m.token.rpartition(".")[0],
+    "no signature": lambda m: m.token.rpartition(".")[0] + ".",
+    "JSON": lambda m: b64(json.dumps({"protected": m.token.split(".")[0]}).encode()),
+    "deep header": lambda m: f"{b64(b'[' * 3000)}.e30.x",
+    "a huge exp": lambda m: unsigned(m.header, {**m.claims, "exp": 10**300}),
+}
+
+
+def sibling(letter: str) -> str:
+    """A letter of base64url with the same leading bits: what a lax decoder drops is
+    all that differs."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return alphabet[alphabet.index(letter) ^ 1]

@@ -1,0 +1,166 @@
+"""A real browser without a window: Chromium, by DevTools protocol over two pipes."""
+
+import fcntl
+import json
+import os
+import select
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+TIMEOUT = 20.0  # seconds for an answer of the browser, or of a page
+# Every name is this machine, nothing else is fetched, and any certificate will do.
+OPTIONS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+    "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--ignore-certificate-errors", "--host-resolver-rules=MAP * 127.0.0.1",
+    "--remote-debugging-pipe",
+)  # fmt: skip
+
+
+class Browser:
+    """One browser of one person: what its pages share are the cookies."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.buffer, self.last = b"", 0
+        theirs_in, self.out = os.pipe()
+        self.inp, theirs_out = os.pipe()
+        # Out of the way of 3 and 4, by which the browser knows them.
+        ends = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (theirs_in, theirs_out)]
+
+        def in_the_child() -> None:
+            for number, end in zip((3, 4), ends, strict=True):
+                os.dup2(end, number)
+
+        self.process = subprocess.Popen(
+            [program, *OPTIONS, f"--user-data-dir={folder}"],
+            env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+            pass_fds=(3, 4),
+            preexec_fn=in_the_child,
+            stderr=subprocess.DEVNULL,
+        )
+        for fd in (theirs_in, theirs_out, *ends):
+            os.close(fd)
+
+    def __enter__(self) -> "Browser":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.inp)
+        os.close(self.out)
+
+    def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
+        """A method of the protocol, and what it returns."""
+        self.last += 1
+        message: dict[str, Any] = {"id": self.last, "method": method}
+        message |= {"params": parameters} | ({"sessionId": session} if session else {})
+        os.write(self.out, json.dumps(message).encode() + b"\0")
+        while (answer := self.receive()).get("id") != self.last:
+            self.events.append(answer)
+        assert "error" not in answer, f"{method}: {answer['error']}"
+        found: dict[str, Any] = answer["result"]
+        return found
+
+    def receive(self) -> dict[str, Any]:
+        while b"\0" not in self.buffer:
+            ready, _, _ = select.select([self.inp], [], [], TIMEOUT)
+            assert ready, "the browser says nothing"
+            chunk = os.read(self.inp, 1 << 20)
+            assert chunk, "the browser is gone"
+            self.buffer += chunk
+        text, _, self.buffer = self.buffer.partition(b"\0")
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def cookies(self) -> dict[str, dict[str, Any]]:
+        """Those it holds, by name, HttpOnly ones too."""
+        found = self.call("Storage.getCookies")["cookies"]
+        return {cookie["name"]: cookie for cookie in found}
+
+    def forget(self) -> None:
+        self.call("Storage.clearCookies")
+
+    def open(self, url: str) -> "Page":
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        page = Page(self, attached["sessionId"])
+        self.call("Network.enable", page.session)
+        page.go(url)
+        return page
+
+
+class Page:
+    """A tab."""
+
+    def __init__(self, browser: Browser, session: str) -> None:
+        self.browser, self.session = browser, session
+
+    def go(self, url: str) -> None:
+        went = self.browser.call("Page.navigate", self.session, url=url)
+        assert "errorText" not in went, f"{url}: {went}"
+        self.wait(f"location.href.startsWith({json.dumps(url)})")
+
+    def wait(self, condition: str) -> None:
+        """Until the page is whole, and this is true of it."""
+        deadline = time.monotonic() + TIMEOUT
+        whole = f"document.readyState === 'complete' && ({condition})"
+        while not self.run(whole):
+            assert time.monotonic() < deadline, f"not within {TIMEOUT} s: {condition}"
+            time.sleep(0.05)
+
+    def run(self, script: str) -> Any:
+        """The value of an expression on the page; a promise's, when it has one."""
+        answer = self.browser.call(
+            "Runtime.evaluate",
+            self.session,
+            expression=script,
+            awaitPromise=True,
+            returnByValue=True,
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def fetch(self, url: str, **options: Any) -> dict[str, Any]:
+        """What a script of the page gets: status and text, or that it was blocked."""
+        given = json.dumps({"credentials": "include", **options})
+        found: dict[str, Any] = self.run(
+            f"fetch({json.dumps(url)}, {given}).then("
+            "async r => ({status: r.status, type: r.type, text: await r.text()}),"
+            "e => ({status: 0, type: 'blocked', text: String(e)}))"
+        )
+        return found
+
+    def sent(self, path: str) -> dict[str, Any]:
+        """Of the last request for a path: which cookies went along, which were held
+        back and why, and the status that came back, which a script may not see."""
+        self.run("new Promise(done => setTimeout(done, 50))")  # its events have come
+        told = [event["params"] for event in self.browser.events]
+        asked = [
+            each for each in told
+            if path in each.get("headers", {}).get(":path", "")
+            or path in each.get("request", {}).get("url", "")
+        ]  # fmt: skip
+        identity = asked[-1]["requestId"]
+        mine = [each for each in told if each.get("requestId") == identity]
+        cookies = [c for each in mine for c in each.get("associatedCookies", ())]
+        return {
+            "cookies": {
+                c["cookie"]["name"] for c in cookies if not c["blockedReasons"]
+            },
+            "blocked": {r for c in cookies for r in c["blockedReasons"]},
+            "status": [each["statusCode"] for each in mine if "statusCode" in each][-1],
+        }

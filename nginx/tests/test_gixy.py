@@ -1,0 +1,125 @@
+"""gixy, which looks for known mistakes, finds none in what is rendered.
+
+What it says of things that are as they should be is explained here, and nowhere else.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from composed import SERVICES
+from gateway_rig import replace_in, run_render
+
+NATIVE = ("--upstream=auth=127.0.0.1:8001", "--upstream=users=127.0.0.1:8000")
+COMPOSE = ("--upstream=auth=auth:8001", "--upstream=users=users:8000")
+OUTSIDE = {"GATEWAY_SERVER_NAMES": "api.memo.example,*.memo.example"}
+BEHIND = {
+    "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8",
+    "GATEWAY_ADMIN_NETWORKS": "10.0.0.0/8",
+}
+VARIANTS = {
+    "native": ({}, NATIVE),
+    "compose": ({}, (*COMPOSE, "--resolver=127.0.0.11")),
+    "behind a proxy": (BEHIND | OUTSIDE, NATIVE),
+    "TLS": (OUTSIDE, NATIVE),
+}
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why a finding is none, and the only lines it may be about."""
+
+    reason: str
+    lines: str
+
+
+EXPLAINED = {
+    "host_spoofing": Explained(
+        "Host is checked: only GATEWAY_SERVER_NAMES are served, others get 421. $host "
+        "would lose the port, which Django's CSRF check compares with Origin.",
+        r"proxy_set_header Host \$http_host;",
+    ),
+    "try_files_is_evil_too": Explained(
+        "One look at the file system for a file of the admin: no fault, a price. It "
+        "keeps a folder there from being answered with a redirect.",
+        r"try_files \$uri =404;",
+    ),
+    "hsts_header": Explained(
+        "It is in every location, by includes/headers.conf; gixy looks at the level of "
+        "the server alone, which those would replace. test_gateway_tls.py sees it.",
+        r"(server_name .*;)?",
+    ),
+    "return_bypasses_allow_deny": Explained(
+        "All that is returned there are the refusals of includes/proxy.conf: to whom "
+        "/admin/ is closed, a malformed request for it is malformed all the same.",
+        r"return 4\d\d;|if \(.*\) \{|allow .*;|deny all;",
+    ),
+}
+SCAFFOLD = r"(server|location .*) \{|\}|server_name .*;|"
+
+
+def findings(folder: Path) -> list[dict[str, Any]]:
+    """What gixy says of a rendered configuration, and has not been explained."""
+    version = SERVICES["gateway"]["image"].partition(":-nginx:")[2].rstrip("}")
+    command = [sys.executable, "-m", "gixy.cli.main", "--format", "json"]
+    command += ["--nginx-version", version, str(folder / "conf" / "nginx.conf")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode in (0, 1), done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return [each for each in found if not is_explained(each)]
+
+
+def is_explained(finding: dict[str, Any]) -> bool:
+    known = EXPLAINED.get(finding["plugin"])
+    if known is None:
+        return False
+    pattern = re.compile(f"{SCAFFOLD}|{known.lines}")
+    return all(
+        pattern.fullmatch(line.strip()) for line in finding["config"].split("\n")
+    )
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> dict[str, str]:
+    """gixy reads the names, nobody the files."""
+    names = ("GATEWAY_TLS_CERTIFICATE", "GATEWAY_TLS_CERTIFICATE_KEY")
+    for name in names:
+        (tmp_path / name).touch()
+    return {name: str(tmp_path / name) for name in names}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gixy_finds_nothing(
+    variant: str, tmp_path: Path, certificate: dict[str, str]
+) -> None:
+    env, options = VARIANTS[variant]
+    env = {**env, **(certificate if variant == "TLS" else {})}
+    assert run_render(tmp_path, env, *options).returncode == 0
+    assert findings(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake", "plugin"),
+    [
+        ("location /static/ {", "location /static {", "alias_traversal"),
+        (
+            "proxy_set_header X-Request-ID $request_id;",
+            "proxy_set_header X-Request-ID $arg_id;\n    add_header X $uri;",
+            "http_splitting",
+        ),
+        ("server_tokens off;", "server_tokens on;", "version_disclosure"),
+        ("try_files $uri =404;", "try_files $uri $arg_x;", "try_files_is_evil_too"),
+    ],
+)
+def test_gixy_finds_a_mistake(
+    line: str, mistake: str, plugin: str, tmp_path: Path
+) -> None:
+    """One that it knows; and one beside what was explained."""
+    assert run_render(tmp_path, {}, *NATIVE).returncode == 0
+    replace_in(tmp_path / "conf", {line: mistake})
+    assert plugin in {each["plugin"] for each in findings(tmp_path)}
