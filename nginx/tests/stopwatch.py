@@ -6,10 +6,8 @@ meets all of them alike, and two times of a round are a pair (see `ranks`).
 
 import os
 import random
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -23,6 +21,7 @@ CONFIDENCE = 0.99  # of each look
 WARM_UP = 3  # rounds that nobody looks at
 PATIENCE = 45  # seconds after which no further round is begun
 
+STANDARD, HASH = "standard", "hash"
 Way = Callable[[], object]
 
 
@@ -51,7 +50,7 @@ class Comparison:
         return self.shift.beyond(self.bound)
 
     @property
-    def equal(self) -> bool:
+    def likely_equal(self) -> bool:
         """By the estimate: all there is where it stayed undecided to the end."""
         return abs(self.shift.estimate) < self.bound
 
@@ -69,15 +68,10 @@ def compare(
     standard: Way, others: Mapping[str, Way], patience: float = PATIENCE
 ) -> dict[str, Comparison]:
     """Each of the others with the standard, until decided or out of patience."""
-    with ThreadPoolExecutor(1, "hashing", give_way) as hashing:
-        ways = {
-            "standard": standard,
-            "hash": lambda: hashing.submit(one_hash).result(),
-            **others,
-        }
-        for _ in range(WARM_UP):
-            timed(ways)
-        return in_rounds(ways, time.monotonic() + patience)
+    ways = {STANDARD: standard, **others}
+    for _ in range(WARM_UP):
+        timed(ways)
+    return in_rounds(ways, time.monotonic() + patience)
 
 
 def in_rounds(ways: dict[str, Way], deadline: float) -> dict[str, Comparison]:
@@ -87,18 +81,18 @@ def in_rounds(ways: dict[str, Way], deadline: float) -> dict[str, Comparison]:
     for look in LOOKS:
         while len(rounds) < look and time.monotonic() < deadline:
             rounds.append(timed(ways))
-        for name in ways.keys() - {"standard", "hash"}:
+        for name in ways.keys() - {STANDARD}:
             found[name] = compared(name, rounds)
             if found[name].decided:
                 del ways[name]
-        if len(ways) == 2 or time.monotonic() >= deadline:
+        if len(ways) == 1 or time.monotonic() >= deadline:
             break
     return found
 
 
 def timed(ways: Mapping[str, Way]) -> dict[str, float]:
-    """One round: the seconds that each way took."""
-    taken = {}
+    """One round: the seconds that each way took, and those that a hash costs."""
+    taken = {HASH: hash_time()}
     for name, way in random.sample(list(ways.items()), len(ways)):
         begun = time.perf_counter()
         way()
@@ -106,23 +100,18 @@ def timed(ways: Mapping[str, Way]) -> dict[str, float]:
     return taken
 
 
-def compared(name: str, rounds: Iterable[Mapping[str, float]]) -> Comparison:
-    rounds = list(rounds)
-    differences = [taken[name] - taken["standard"] for taken in rounds]
+def hash_time() -> float:
+    """Seconds of a core that a hash takes, with the costs that services have unless
+    they are told otherwise. Waiting for a core is not counted: it meets all ways."""
+    begun = time.thread_time()
+    hash_secret(b"not the password", os.urandom(16), 2, 19456, 1, 32, Type.ID)
+    return time.thread_time() - begun
+
+
+def compared(name: str, rounds: Sequence[Mapping[str, float]]) -> Comparison:
+    differences = [taken[name] - taken[STANDARD] for taken in rounds]
     return Comparison(
         len(rounds),
         shift(differences, CONFIDENCE),
-        median(taken["hash"] for taken in rounds),
+        median(taken[HASH] for taken in rounds),
     )
-
-
-def one_hash() -> bytes:
-    """With the costs that the services have unless told otherwise."""
-    return hash_secret(b"not the password", os.urandom(16), 2, 19456, 1, 32, Type.ID)
-
-
-def give_way() -> None:
-    """Lower the priority of this thread, as the User Service does for its hashes."""
-    thread = threading.get_native_id()
-    mine = os.getpriority(os.PRIO_PROCESS, thread)
-    os.setpriority(os.PRIO_PROCESS, thread, max(mine, 10))

@@ -94,15 +94,14 @@ def found_in(
 
     def timed(ways: object) -> dict[str, float]:
         return {
-            "standard": 1 + spread * noise(),
-            "hash": 1 + spread * noise(),
+            stopwatch.STANDARD: 1 + spread * noise(),
+            stopwatch.HASH: 1,
             "other": 1 + difference + spread * noise(),
         }
 
     random.seed(2)
     monkeypatch.setattr(stopwatch, "timed", timed)
-    names = ("standard", "hash", "other")
-    ways: dict[str, stopwatch.Way] = dict.fromkeys(names, int)
+    ways = dict.fromkeys((stopwatch.STANDARD, "other"), int)
     return stopwatch.in_rounds(ways, float("inf"))["other"]
 
 
@@ -112,8 +111,9 @@ def test_what_differs_is_told_from_what_does_not(
 ) -> None:
     found = found_in(monkeypatch, difference, 0.05)
     assert found.decided
-    assert found.equal == (abs(difference) < stopwatch.TOLERANCE)
-    assert found.pairs >= stopwatch.PAIRS or not found.equal
+    assert found.different == (abs(difference) > stopwatch.TOLERANCE)
+    assert found.likely_equal != found.different
+    assert found.pairs >= stopwatch.PAIRS or found.different
 
 
 def test_a_difference_is_seen_at_the_first_look(
@@ -121,7 +121,7 @@ def test_a_difference_is_seen_at_the_first_look(
 ) -> None:
     """A whole hash, on a machine whose noise is as large as the hash itself."""
     found = found_in(monkeypatch, -1, 0.3)
-    assert (found.pairs, found.decided, found.equal) == (20, True, False)
+    assert (found.pairs, found.different) == (20, True)
 
 
 def test_noise_that_drowns_all_leaves_it_undecided(
@@ -138,6 +138,6 @@ def test_time_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The round under way is ended, and what is there is judged."""
     clock = cycle([0.0] * 30 + [99.0] * 30)
     monkeypatch.setattr(stopwatch.time, "monotonic", lambda: next(clock))
-    ways: dict[str, stopwatch.Way] = dict.fromkeys(("standard", "hash", "other"), int)
+    ways = dict.fromkeys((stopwatch.STANDARD, "other"), int)
     found = stopwatch.in_rounds(ways, 60)["other"]
     assert 20 <= found.pairs < 50

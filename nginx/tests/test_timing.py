@@ -55,7 +55,9 @@ def test_all_refusals_take_the_same_time(system: System) -> None:
     others = ways(system.auth_url, refused_logins(system))
     found = compare(others.pop("wrong"), others)
     LOG.info(told(found))
-    assert all(comparison.equal for comparison in found.values()), told(found)
+    assert not any(comparison.different for comparison in found.values()), told(found)
+    if not all(comparison.likely_equal for comparison in found.values()):
+        pytest.skip(f"UNDECIDED, this machine is too busy to tell:\n{told(found)}")
 
 
 def test_a_missing_hash_is_noticed(system: System, leaky: str) -> None:
@@ -85,6 +87,7 @@ def test_an_imported_hash_can_be_told_until_its_next_log_in(system: System) -> N
     found = compare(
         ways(system.auth_url, logins)["wrong"],
         ways(system.auth_url, imported_logins(system, hashes)),
+        patience=20,
     )
     LOG.info(told(found))
     assert all(comparison.different for comparison in found.values()), told(found)
