@@ -12,6 +12,7 @@ from . import (
     demo,
     destroy,
     doctor,
+    fuzzing,
     lifecycle,
     ownership,
     passthrough,
@@ -40,6 +41,7 @@ Memo, natively on this machine.
   ./manage_all.sh stop|start <process>
   ./manage_all.sh demo               walk through the API against the running gateway
   ./manage_all.sh test [suite ...]   every check and suite, or the named ones
+  ./manage_all.sh fuzz [--minutes N] [--seed N]   the tests that fuzz, by chance
   ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
@@ -207,6 +209,7 @@ VERBS: dict[str, Verb] = {
     "status": _status,
     "logs": _logs,
     "test": _test,
+    "fuzz": fuzzing.run,
     "bench": _bench,
     "demo": _demo,
     "doctor": _doctor,
