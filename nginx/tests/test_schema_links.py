@@ -5,6 +5,9 @@ The other tests of the schema ask each operation apart, and mostly in vain. Here
 are what requests are made of, and whoever has logged in goes on with their token.
 """
 
+import logging
+import re
+import secrets
 from collections import Counter
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import Phase, settings
-from people import TIMEOUT
+from people import TIMEOUT, Person
 from schemathesis.generation.stateful import APIStateMachine
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -24,6 +27,7 @@ from system import SERVICES, System
 
 from shared.tests.fuzzing import MORE
 
+LOG = logging.getLogger(__name__)
 SCENARIOS = 25 if MORE is None else int(MORE) // 10
 STEPS = 12  # at most, of a scenario
 WALK = [
@@ -65,6 +69,16 @@ def within(node: Any) -> Any:
     return [within(each) for each in node] if isinstance(node, list) else node
 
 
+def is_new_account(body: Any) -> bool:
+    """Whether it is one that the service would take, by the look of the names."""
+    if not isinstance(body, dict):
+        return False
+    name, email = body.get("username"), body.get("email")
+    if not (isinstance(name, str) and isinstance(email, str)):
+        return False
+    return bool(re.fullmatch(r"[A-Za-z0-9._-]{3,50}", name) and "@" in email)
+
+
 @pytest.fixture
 def machine(system: System) -> type[APIStateMachine]:
     """Somebody who does one thing after the other."""
@@ -74,11 +88,22 @@ def machine(system: System) -> type[APIStateMachine]:
         tally: Counter[tuple[str, int]] = Counter()
 
         def setup(self) -> None:
-            self.access = self.cookie = ""
+            """A person who has just logged in; later log-ins take their place."""
+            person = Person(system)
+            assert person.register().ok
+            assert person.log_in().ok
+            self.access, self.cookie = person.access, person.cookie
+
+        def before_call(self, case: Any) -> None:
+            """Somebody new each time: what is generated may have been there before, and
+            then hypothesis would find that the same steps lead elsewhere."""
+            if case.operation.label == WALK[0] and is_new_account(case.body):
+                name = f"{case.body['username'][:30]}{secrets.token_hex(6)}"
+                case.body |= {"username": name, "email": f"{name[-12:]}@example.org"}
 
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
             """The address of the service, its key, and what the log-in gave."""
-            service = "users" if "/users" in case.path[:14] else "auth"
+            service = "users" if case.path.startswith("/api/v1/users") else "auth"
             headers = {"X-Internal-Api-Key": system.api_key(service)}
             if self.access and not case.path.endswith("/introspect"):
                 headers["Authorization"] = f"Bearer {self.access}"
@@ -88,11 +113,11 @@ def machine(system: System) -> type[APIStateMachine]:
             return {"base_url": base_url, "headers": headers}
 
         def after_call(self, response: Any, case: Any) -> None:
-            super().after_call(response, case)
             self.tally[case.operation.label, response.status_code] += 1
-            if response.status_code == 200 and "/login" in case.path:
+            for cookie in response.headers.get("set-cookie", []):
+                self.cookie = cookie.partition(";")[0].partition("=")[2]
+            if response.status_code == 200 and "access_token" in response.json():
                 self.access = response.json()["access_token"]
-                self.cookie = response.headers["Set-Cookie"][0].split("=")[1]
 
         def validate_response(self, response: Any, case: Any, **kwargs: Any) -> None:
             assert response.status_code < 500, response.text
@@ -120,5 +145,7 @@ def test_what_follows_from_an_answer_is_as_described(machine: Any) -> None:
             phases=[Phase.generate],
         )
     )
+    LOG.info("%s", sorted(machine.tally.items()))
     went_well = {label for label, status in machine.tally if status < 300}
-    assert went_well >= {*WALK}, machine.tally
+    if MORE is None:  # else by chance, which may leave a step out
+        assert went_well >= {*WALK}, machine.tally
