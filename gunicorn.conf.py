@@ -25,6 +25,8 @@ max_requests_jitter = 2_000
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
 limit_request_line = 4094
 limit_request_fields = 64
+# All that the gateway lets through: it puts cookies that came apart into one header.
+limit_request_field_size = 4 * 8192
 
 # It would listen in the home folder and offer shutdown to whoever finds it.
 control_socket_disable = True

@@ -22,9 +22,11 @@ def client_address(request: HttpRequest) -> str | None:
 def canonical(text: str) -> str | None:
     """The canonical form of an address; None where it is none."""
     try:
-        return str(ipaddress.ip_address(text))
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    # A zone (RFC 4007) may be any text, and no database column for addresses has one.
+    return str(address).partition("%")[0]
 
 
 def user_agent(request: HttpRequest) -> str:

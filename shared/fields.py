@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction
 from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
@@ -49,3 +52,18 @@ class CredentialsSerializer(serializers.Serializer[None]):
                 {"email": "Either email or username is needed."}, code="required"
             )
         return attrs
+
+
+class CredentialsExtension(OpenApiSerializerExtension):
+    """One of the two names is needed, which fields alone cannot say."""
+
+    target_class = CredentialsSerializer
+
+    def map_serializer(
+        self, auto_schema: AutoSchema, direction: Direction
+    ) -> dict[str, Any]:
+        schema = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
+        either = [{"required": ["email"]}, {"required": ["username"]}]
+        return {**schema, "anyOf": either}

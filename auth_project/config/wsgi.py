@@ -4,17 +4,18 @@ import os
 from typing import Any
 
 import django
-from django.core.handlers.wsgi import WSGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
+from shared.wsgi import Handler  # noqa: E402
 from tokens.sweep import start_sweep  # noqa: E402
 
 
-class Application(WSGIHandler):
-    """Django's. gunicorn loads it once and forks, which no thread survives, so the
-    sweep is started by each worker (gunicorn.conf.py); elsewhere by the first request.
+class Application(Handler):
+    """As in every service. gunicorn loads it once and forks, which no thread survives,
+    so the sweep is started by each worker (gunicorn.conf.py); elsewhere by the first
+    request.
     """
 
     begun = False

@@ -157,11 +157,11 @@ def _run_live(suite: Suite) -> Result:
     """With its output as it comes: these take long, and people watch."""
     print(f"== {suite.name}", flush=True)
     begun = time.monotonic()
-    statuses = [_wait(step) for step in suite.steps()]
+    statuses = [wait(step) for step in suite.steps()]
     return Result(suite.name, statuses, time.monotonic() - begun)
 
 
-def _wait(step: Step) -> int:
+def wait(step: Step) -> int:
     """The step's exit status. Interrupted, pytest may still stop what it started."""
     process = subprocess.Popen(
         list(map(str, step.command)),

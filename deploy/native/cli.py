@@ -14,6 +14,7 @@ from . import (
     demo,
     destroy,
     doctor,
+    fuzzing,
     lifecycle,
     ownership,
     passthrough,
@@ -46,6 +47,7 @@ Memo, natively on this machine.
   ./manage_all.sh attack [--url URL]   attack a deployment (docs/attack.md)
   ./manage_all.sh audit              known vulnerabilities of what is pinned
   ./manage_all.sh sbom [file]        what a deployment is made of (CycloneDX)
+  ./manage_all.sh fuzz [--minutes N] [--seed N]   the tests that fuzz, by chance
   ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
@@ -212,6 +214,7 @@ VERBS: dict[str, Verb] = {
     "test": _test,
     "attack": attack.run,
     "audit": audit.run,
+    "fuzz": fuzzing.run,
     "bench": _bench,
     "demo": _demo,
     "doctor": doctor.run,

@@ -151,6 +151,17 @@ class Maker:
         env = {**self._env(), "MEMO_CACHE_DIR": str(self.layout.cache)}
         return [self._pytest("native", self.root, ["deploy/native/tests"], env)]
 
+    def fuzz(self, seed: int, examples: int) -> list[Step]:
+        """Of all suites the tests that fuzz, by this seed."""
+        words = ["-q", "-m", "fuzz", f"--hypothesis-seed={seed}"]
+        chance = {"FUZZ_EXAMPLES": str(examples), "FUZZ_SEED": str(seed)}
+        whole = [self.shared, *map(self.suite_of, self.services), self.gateway]
+        return [
+            Step([*step.command, *words], step.cwd, {**step.env, **chance})
+            for steps in whole
+            for step in steps()
+        ]
+
     def _env(self) -> dict[str, str]:
         """For what belongs to no service: the stack by its name."""
         env = passthrough.env(self.layout, self.services[0], owner=False)

@@ -4,10 +4,17 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from gateway_rig import Answer, Gateway, running_gateway
+from gateway_rig import ROOT, Answer, Gateway, running_gateway
+from problems import check_problem, parse
 from stub_service import StubHandler
 from tricks import FORGED
 
+PROXY = (ROOT / "nginx" / "includes" / "proxy.conf").read_text()
+# What a client may say, Host apart: Nginx itself looks at that.
+PASSED_ON = [
+    *("Authorization", "Cookie"),
+    *re.findall(r"^proxy_set_header (?!Host )(\S+) \$http_\w+;$", PROXY, re.MULTILINE),
+]
 API_CSP = "default-src 'none'; frame-ancestors 'none'"
 PAGE_CSP = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
@@ -31,6 +38,20 @@ def seen(answer: Answer) -> dict[str, str]:
     headers = [(name.lower(), value) for name, value in answer.json()["headers"]]
     assert len(headers) == len(dict(headers))
     return dict(headers)
+
+
+@pytest.mark.parametrize("name", PASSED_ON)
+def test_a_control_character_is_refused_here(gateway: Gateway, name: str) -> None:
+    """gunicorn would refuse it, too, but with a page of HTML."""
+    before = gateway.users.requests
+    for octet in (b"\x01", b"\x08", b"\x0b", b"\x1f", b"\x7f"):
+        odd = name.encode() + b": a" + octet + b"b\r\n"
+        request = b"GET /api/v1/users/me HTTP/1.1\r\nHost: localhost\r\n" + odd
+        answer = gateway.raw(request + b"Connection: close\r\n\r\n")
+        check_problem(parse(answer), 400, "bad_request")
+    assert gateway.users.requests == before
+    said = gateway.get("/api/v1/users/me", **{name.replace("-", "_"): "a\tb \xe9"})
+    assert said.status == 200
 
 
 @pytest.mark.parametrize(

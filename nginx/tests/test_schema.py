@@ -18,6 +18,7 @@ CHECKS = (
 RUNS = 15  # at most; the generator sometimes stops early, and is then started again
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_service_does_what_its_schema_says(
     service: str, system: System, tmp_path: Path
@@ -49,6 +50,8 @@ def fuzz(system: System, service: str, tally: Path, *operations: str) -> None:
         "--generation-database": "none",
         "--header": f"X-Internal-Api-Key: {system.api_key(service)}",
     }
+    if seed := os.environ.get("FUZZ_SEED"):
+        options["--seed"] = seed
     arguments = [
         *chain.from_iterable(options.items()),
         *chain.from_iterable(("--include-name", name) for name in operations),

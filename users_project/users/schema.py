@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiSerializerExtension
-from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import (
-    Direction,
     OpenApiExample,
     OpenApiParameter,
     OpenApiResponse,
@@ -185,18 +182,3 @@ VERIFY: dict[str, Any] = {
         ),
     ],
 }
-
-
-class CredentialsExtension(OpenApiSerializerExtension):
-    """One of the two names is needed, which fields alone cannot say."""
-
-    target_class = CredentialsSerializer
-
-    def map_serializer(
-        self, auto_schema: AutoSchema, direction: Direction
-    ) -> dict[str, Any]:
-        schema = auto_schema._map_serializer(
-            self.target, direction, bypass_extensions=True
-        )
-        either = [{"required": ["email"]}, {"required": ["username"]}]
-        return {**schema, "anyOf": either}

@@ -1,0 +1,173 @@
+"""Cookies, Basic credentials and bodies that are nearly right (TOK-02, TOK-13, COOK-08,
+INP-01): refused, with nothing changed."""
+
+import base64
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shared.exceptions import TokenError, TokenInvalid, TokenMissing
+from shared.tests.fuzzing import fuzz
+from shared.tests.mangling import header_texts, mangled, nested, sendable, values
+from tests.conftest import FakeUsers, log_out, outcome, refresh, refresh_token
+from tests.factories import SessionFactory
+from tokens import cookies
+from tokens.authentication import basic_credentials
+from tokens.models import Session
+from tokens.tokens import RefreshToken, SpentRefreshToken
+
+pytestmark = pytest.mark.django_db
+MakeSession = Callable[..., Session]
+
+BASIC = "Basic " + base64.b64encode(b"users:a%2Bb").decode()
+REVOCATION = {
+    "user_id": str(uuid.uuid4()),
+    "epoch": 3,
+    "reason": "password",
+    "keep_sid": str(uuid.uuid4()),
+}
+
+
+def request_with(cookie: str) -> Any:
+    return RequestFactory().post("/api/v1/auth/refresh", HTTP_COOKIE=cookie)
+
+
+@fuzz
+@given(
+    header=st.one_of(
+        mangled("theme=dark; refresh_token=a.b.c").map(sendable), header_texts()
+    )
+)
+@example(header="refresh_token")
+@example(header="refresh_token=a; refresh_token=a")
+@example(header="refresh_token=a;refresh_token")
+@example(header="\xa0refresh_token=a; refresh_token=b")
+def test_a_cookie_is_there_once_or_refused(header: str) -> None:
+    """By the standard's own words: pairs between semicolons, the name up to the first
+    equals sign (RFC 6265 section 5.4)."""
+    names = [pair.strip().partition("=")[0] for pair in header.split(";")]
+    request = request_with(header)
+    if names.count("refresh_token") > 1:
+        with pytest.raises(TokenInvalid):
+            cookies.find(request)
+    elif "refresh_token" not in names:
+        assert cookies.find(request) is None
+        with pytest.raises(TokenMissing):
+            cookies.read(request)
+    else:
+        found = cookies.find(request)
+        assert found is not None
+        assert f"refresh_token={found}" in header or found == ""
+
+
+@fuzz
+@given(data=st.data())
+def test_a_refresh_token_that_was_touched_changes_nothing(
+    session: Session, users: FakeUsers, data: st.DataObject
+) -> None:
+    """Neither refresh nor logout does anything with it, and nobody is asked."""
+    good = refresh_token(session)
+    other = refresh_token(SessionFactory(user_id=users.user["id"]))
+    text = sendable(data.draw(mangled(good, other)))
+    if text.strip() in (good, other) or ";" in text:
+        return  # whole after all, or more than one cookie
+    before = Session.objects.filter(id=session.id).values().get()
+
+    status, code = outcome(refresh(text))
+    assert (status, code) in ((401, "token_invalid"), (401, "token_missing"))
+    assert outcome(log_out(text)) == (200, None)
+    assert users.calls == 0
+    assert Session.objects.filter(id=session.id).values().get() == before
+
+
+@fuzz
+@given(text=header_texts())
+def test_any_text_is_a_refresh_token_or_an_error_of_ours(
+    trusted_kid: str, text: str
+) -> None:
+    for kind in (RefreshToken, SpentRefreshToken):
+        with pytest.raises(TokenError):
+            kind.parse(text)
+
+
+@fuzz
+@given(header=st.one_of(mangled(BASIC).map(sendable), header_texts()))
+@example(header="Basic dXNlcnM6JXh4")  # users:%xx
+@example(header="Basic " + base64.b64encode(b"users:%ff").decode())
+@example(header="Basic " + base64.b64encode(b"\xff:a").decode())
+def test_basic_credentials_are_a_pair_or_an_error(header: str) -> None:
+    try:
+        name, key = basic_credentials(header)
+    except ValueError:
+        return
+    assert header.split()[0].lower() == "basic"
+    assert (name + key).encode()
+
+
+@fuzz
+@given(header=st.one_of(mangled(BASIC).map(sendable), header_texts()))
+def test_basic_credentials_open_nothing_by_chance(
+    api_client: Any, settings: Any, header: str
+) -> None:
+    settings.INTERNAL_API_KEYS = [("users", "a+b")]
+    answer = api_client.post(
+        "/api/v1/auth/introspect",
+        "token=x",
+        content_type="application/x-www-form-urlencoded",
+        headers={"Authorization": header},
+    )
+    try:
+        right = basic_credentials(header) == ("users", "a+b")
+    except ValueError:
+        right = False
+    assert answer.status_code == (200 if right else 401)
+
+
+@fuzz
+@given(name=st.sampled_from([*REVOCATION]), value=values())
+@example(name="epoch", value=nested(790))
+@example(name="epoch", value="٣")
+@example(name="epoch", value=1e308)
+@example(name="reason", value="password\n")
+def test_no_value_in_a_revocation_is_a_fault_of_ours(
+    service_client: Any, name: str, value: Any
+) -> None:
+    body = json.dumps({**REVOCATION, name: value})
+    answer = service_client("users").post(
+        "/api/v1/auth/sessions/revoke", body, content_type="application/json"
+    )
+    assert answer.status_code in (200, 400)
+
+
+@fuzz
+@given(depth=st.integers(700, 1000), name=st.sampled_from([*REVOCATION]))
+def test_no_depth_of_brackets_is_a_fault_of_ours(
+    service_client: Any, depth: int, name: str
+) -> None:
+    """A number is printed before it is read: that takes stack, as parsing did."""
+    body = f'{{"{name}": {"[" * depth}{"]" * depth}}}'
+    answer = service_client("users").post(
+        "/api/v1/auth/sessions/revoke", body, content_type="application/json"
+    )
+    assert answer.status_code == 400
+
+
+@fuzz
+@given(value=values(), path=st.sampled_from(["verify_token", "login", "logout_all"]))
+def test_no_body_is_a_fault_of_ours(
+    service_client: Any, users: FakeUsers, path: str, value: Any
+) -> None:
+    good = {"token": "a", "email": "a", "password": "b", "keep_current": True}
+    client = service_client("users")
+    for name in good:
+        body = json.dumps({**good, name: value})
+        answer = client.post(
+            f"/api/v1/auth/{path}", body, content_type="application/json"
+        )
+        assert answer.status_code in (400, 401)

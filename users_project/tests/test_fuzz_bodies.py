@@ -1,0 +1,93 @@
+"""Bodies that are nearly right (INP-01, INP-03, INP-05, REG-07): an account, a change
+or a refusal, and never a fault."""
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shared.tests.fuzzing import fuzz
+from shared.tests.mangling import mangled, values
+from tests.factories import PASSWORD, UserFactory
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+
+REGISTRATION = {
+    "username": "ada",
+    "email": "ada@example.org",
+    "password": PASSWORD,
+    "first_name": "Ada",
+    "display_name": "Ada",
+    "avatar_url": "https://example.org/ada.png",
+}
+PROFILE = {name: REGISTRATION[name] for name in ("first_name", "avatar_url")}
+numbers = itertools.count()
+
+
+def nearly(name: str) -> st.SearchStrategy[Any]:
+    return st.one_of(mangled(REGISTRATION[name]), values())
+
+
+@st.composite
+def bodies(draw: st.DrawFn, good: dict[str, str]) -> dict[str, Any]:
+    names = draw(st.lists(st.sampled_from([*good]), min_size=1, max_size=3))
+    return {name: draw(nearly(name)) for name in names}
+
+
+def send(client: Any, method: str, path: str, body: dict[str, Any]) -> Any:
+    return client.generic(
+        method, f"/api/v1/users{path}", json.dumps(body), "application/json"
+    )
+
+
+@pytest.fixture
+def cheap_hashes(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@fuzz
+@given(odd=bodies(REGISTRATION))
+@example(odd={"email": "ada@example.org\0"})
+@example(odd={"username": "ad\u0131"})
+@example(odd={"avatar_url": "https://[::1"})
+@example(odd={"avatar_url": "https://\u2100.example/"})
+def test_an_account_is_made_or_refused(
+    api_client: Any, cheap_hashes: None, odd: dict[str, Any]
+) -> None:
+    name = f"p{next(numbers)}"
+    good = {**REGISTRATION, "username": name, "email": f"{name}@example.org"}
+    answer = send(api_client, "POST", "", {**good, **odd})
+
+    assert answer.status_code in (201, 400, 409)
+    if answer.status_code == 201:
+        user = User.objects.get(id=answer.json()["id"])
+        user.full_clean()  # what the admin would say
+
+
+@fuzz
+@given(odd=bodies(PROFILE))
+def test_a_profile_is_changed_or_stays(bearer: Any, odd: dict[str, Any]) -> None:
+    user = UserFactory()
+    answer = send(bearer(sub=str(user.pk)), "PATCH", "/me", odd)
+
+    assert answer.status_code in (200, 400)
+    user.refresh_from_db()
+    user.full_clean()
+
+
+@fuzz
+@given(
+    name=st.sampled_from(["email", "username"]),
+    value=st.one_of(mangled("ada@example.org"), values()),
+)
+def test_credentials_are_nobodys_or_refused(
+    service_client: Any, cheap_hashes: None, name: str, value: Any
+) -> None:
+    body = {name: value, "password": PASSWORD}
+    answer = send(service_client("auth"), "POST", "/verify", body)
+
+    assert answer.status_code in (400, 401)
