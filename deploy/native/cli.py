@@ -13,6 +13,7 @@ from . import (
     destroy,
     doctor,
     lifecycle,
+    modelrun,
     ownership,
     passthrough,
     privileges,
@@ -40,6 +41,8 @@ Memo, natively on this machine.
   ./manage_all.sh stop|start <process>
   ./manage_all.sh demo               walk through the API against the running gateway
   ./manage_all.sh test [suite ...]   every check and suite, or the named ones
+  ./manage_all.sh model [--rules N] [--seed N] [--faults]   sessions against the model of
+                                     their design (docs/model.md); 50,000 acts
   ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
@@ -207,6 +210,7 @@ VERBS: dict[str, Verb] = {
     "status": _status,
     "logs": _logs,
     "test": _test,
+    "model": modelrun.run,
     "bench": _bench,
     "demo": _demo,
     "doctor": _doctor,

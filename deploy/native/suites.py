@@ -51,6 +51,12 @@ def all_suites(layout: Layout, services: Sequence[Service]) -> list[Suite]:
     ]
 
 
+def model(layout: Layout, services: Sequence[Service], env: dict[str, str]) -> Suite:
+    """The sessions against their model, for as long as `env` says: docs/model.md."""
+    make = Maker(layout, services)
+    return Suite("model", lambda: make.model(env), needs_stack=True)
+
+
 class Maker:
     def __init__(self, layout: Layout, services: Sequence[Service]) -> None:
         self.layout = layout
@@ -132,6 +138,15 @@ class Maker:
     def native(self) -> list[Step]:
         env = {**self._env(), "MEMO_CACHE_DIR": str(self.layout.cache)}
         return [self._pytest("native", self.root, ["deploy/native/tests"], env)]
+
+    def model(self, env: dict[str, str]) -> list[Step]:
+        auth = next(service for service in self.services if service.name == "auth")
+        owner = passthrough.env(self.layout, auth, owner=True)
+        ours, whole = ["-s", "tests/model"], ["-s", "nginx/tests/test_model.py"]
+        return [
+            self._pytest("model", auth.project, ours, {**owner, **env}),
+            self._pytest("model", self.root, whole, {**self._env(), **env}),
+        ]
 
     def _env(self) -> dict[str, str]:
         """For what belongs to no service: the stack by its name."""

@@ -87,7 +87,7 @@ class DeepMachine(SessionMachine):
 
     def step(self, microseconds: int) -> None:
         until = self.model.now + microseconds
-        # Where it matters whether Redis still knows, it is not asked in the last moment.
+        # Where it matters whether Redis still knows, its last moment is left out.
         doubtful = [
             ends
             for s, (active, ends) in self.model.keys.items()
@@ -141,6 +141,15 @@ class DeepMachine(SessionMachine):
         self.driver.users.takes = takes * SECOND
         self.refreshing(older[max(s.generation - back, 0)])
         self.driver.quiet()
+
+    @with_devices
+    @act(which=WHICH, seconds=st.sampled_from([0, 5, 9, 11]), back=st.integers(0, 2))
+    def refresh_wait_and_refresh(self, which: int, seconds: int, back: int) -> None:
+        """A tab or a retry that comes so late, with the token it has."""
+        device = pick(self.devices, which)
+        self.keep(device, self.refreshing(device.refresh))
+        self.step(seconds * SECOND)
+        self.refresh_with_an_ancestor(which=which, back=back)
 
     @with_devices
     @act(which=WHICH, between=st.integers(0, 40), other=WHICH)
@@ -214,7 +223,9 @@ class DeepMachine(SessionMachine):
     def change_roles(self, who: int, roles: tuple[str, ...]) -> None:
         pick(self.accounts, who).roles = roles
 
-    def raise_epoch(self, account: Account, fate: str, keep: Session | None = None) -> None:
+    def raise_epoch(
+        self, account: Account, fate: str, keep: Session | None = None
+    ) -> None:
         account.epoch += 1
         self.raised[account] = self.model.now
         if fate == "delivered":

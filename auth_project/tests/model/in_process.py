@@ -30,7 +30,7 @@ from tokens.revocation import announce_recent
 from tokens.tokens import SpentRefreshToken
 
 from .clock import Clock, names_for
-from .records import AWAY, FULL, READ_ONLY, SECOND, WELL, Account
+from .records import AWAY, FULL, READ_ONLY, WELL, Account
 from .seen import Seen
 
 USER = "model"
@@ -77,6 +77,7 @@ class Users:
         happens, self.meanwhile = self.meanwhile, None
         if happens:
             happens()
+            self.clock.step(1000)  # what is decided now is not at the same time
         return answer
 
 
@@ -91,7 +92,7 @@ def described(account: Account) -> dict[str, Any]:
 
 
 class InProcess:
-    """`install` it for the time of a test; `begin` anew for every run of the machine."""
+    """`installed` for the time of a test; `begin` for every run of the machine."""
 
     tolerance = 0  # seconds between the model's times and those in tokens
 
@@ -211,7 +212,9 @@ class InProcess:
         driver = self
 
         class Calling(AuthClient):
-            def call(self, method: str, path: str, member: str, body: Any = None) -> Any:
+            def call(
+                self, method: str, path: str, member: str, body: Any = None
+            ) -> Any:
                 driver.asking = driver.own
                 seen = driver.verify(body["token"])
                 if seen.status == 200:

@@ -25,7 +25,7 @@ class Keys:
             self.keys[s] = True, until
 
     def announce(self, s: Session) -> None:
-        """For as long as a token of it may live; no word at all, where Redis is full."""
+        """For as long as a token of it may live; no word at all where Redis is full."""
         left = 0 if s.purged else max(s.expires - self.now, 0) // SECOND * SECOND
         if self.redis == WELL:
             self.keys[s] = False, self.now + left + self.terms.grace

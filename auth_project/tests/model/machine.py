@@ -102,7 +102,9 @@ class SessionMachine(RuleBasedStateMachine):
     def log_in_as_nobody(self) -> None:
         self.logging_in(Account("", "nobody", "a password of nobody"), "a password")
 
-    def logging_in(self, account: Account, password: str, by_email: bool = False) -> None:
+    def logging_in(
+        self, account: Account, password: str, by_email: bool = False
+    ) -> None:
         self.tick()
         named = {"email": account.email} if by_email else {"username": account.name}
         right = account.id and account.password == password
@@ -142,7 +144,7 @@ class SessionMachine(RuleBasedStateMachine):
     @with_devices
     @act(which=WHICH, back=st.integers(1, 3))
     def refresh_with_an_ancestor(self, which: int, back: int) -> None:
-        """1: the direct predecessor, if there has been a rotation."""
+        """1: the direct predecessor, if there has been a rotation; 0: the current."""
         s = pick(self.devices, which).session
         older = [t for t in self.refreshes if t.session is s]
         self.refreshing(older[max(s.generation - back, 0)])
@@ -196,7 +198,9 @@ class SessionMachine(RuleBasedStateMachine):
     @act(which=WHICH, old=st.booleans())
     def log_out(self, which: int, old: bool) -> None:
         """By the token of a device, or by any there ever was, expired ones too."""
-        token = pick(self.refreshes, which) if old else pick(self.devices, which).refresh
+        token = (
+            pick(self.refreshes, which) if old else pick(self.devices, which).refresh
+        )
         self.tick()
         seen = self.driver.log_out(self.text_of(token))
         audit = (*self.model.end(token.session), "session_logout")
@@ -222,11 +226,15 @@ class SessionMachine(RuleBasedStateMachine):
         if code:
             self.compare(Answer(401, code), seen)
         elif not account.present:
-            self.compare(Answer(401, "token_revoked", audit=(*self.model.end(s),)), seen)
+            self.compare(
+                Answer(401, "token_revoked", audit=(*self.model.end(s),)), seen
+            )
         else:
             ended = self.model.end_below(account, account.epoch, s if keep else None)
             audit = ("authn_token_revoked", "session_logout_all")
-            self.compare(Answer(200, None, None if keep else CLEARED, None, audit), seen)
+            self.compare(
+                Answer(200, None, None if keep else CLEARED, None, audit), seen
+            )
             assert seen.body == {"revoked": ended}
 
     @with_devices
@@ -327,7 +335,10 @@ class SessionMachine(RuleBasedStateMachine):
         if not code:
             self.check_bounds(token)
             account = token.session.account
-            assert (seen.body["id"], seen.body["username"]) == (account.id, account.name)
+            assert (seen.body["id"], seen.body["username"]) == (
+                account.id,
+                account.name,
+            )
 
     # ---- What was answered -------------------------------------------------------
 
