@@ -19,20 +19,28 @@ from system import System
 from auth_project.tests.model.machine import (
     COUNTS,
     WHICH,
-    SessionMachine,
     act,
     pick,
     with_devices,
 )
-from auth_project.tests.model.records import CLEARED, SECOND, Account, Answer, Refresh
-from auth_project.tests.model.reference import Reference, Terms
+from auth_project.tests.model.records import (
+    CLEARED,
+    SECOND,
+    Account,
+    Answer,
+    Refresh,
+    Session,
+    Terms,
+)
+from auth_project.tests.model.reference import Reference
+from auth_project.tests.model.session_machine import SessionMachine
 
 STEPS = 40
 SEED = int(os.environ.get("MODEL_SEED", "5"))
 # Each costs what a person would wait for it.
 RULES = int(os.environ.get("MODEL_RULES", "20000")) // 100
 LEEWAY = 3  # seconds; see settings/auth.env
-EDGE = 1  # seconds before and after the leeway's end in which nothing is asked
+EDGE = 1  # second before the leeway's end in which nothing is asked
 SWEEP = 2.5  # seconds until a revocation was told again
 
 patient = precondition(lambda self: self.patience > 0)
@@ -45,6 +53,7 @@ class StackMachine(SessionMachine):
         super().__init__()
         self.driver = driver
         self.patience = 2  # times that it waits for something
+        self.answered: dict[Session, float] = {}  # the last refresh of each
         terms = Terms(reuse_leeway=LEEWAY * SECOND)
         self.model = Reference(terms, driver.now())
         for _ in range(2):
@@ -61,11 +70,17 @@ class StackMachine(SessionMachine):
     # ---- Time --------------------------------------------------------------------
 
     def refreshing(self, token: Refresh) -> Answer:
-        rotated = token.session.rotated or 0
-        early = rotated / SECOND + LEEWAY - EDGE
-        if early < time.time() < early + 2 * EDGE:
-            time.sleep(early + 2 * EDGE - time.time())
-        return super().refreshing(token)
+        self.keep_clear(token.session)
+        answer = super().refreshing(token)
+        self.answered[token.session] = time.time()
+        return answer
+
+    def keep_clear(self, s: Session) -> None:
+        """Of the moment in which the leeway ends, which is not known exactly."""
+        self.driver.edge = (s.rotated or 0) / SECOND + LEEWAY
+        surely = self.answered.get(s, 0.0) + LEEWAY
+        if self.driver.edge - EDGE < time.time() < surely:
+            time.sleep(surely - time.time())
 
     @patient
     @with_devices
@@ -84,6 +99,7 @@ class StackMachine(SessionMachine):
         device = pick(self.devices, which)
         token = device.refresh
         text = self.text_of(token)
+        self.keep_clear(device.session)
         self.tick()
         early = self.model.before_asking(token)
         who = self.model.ask(device.session.account)
@@ -92,6 +108,7 @@ class StackMachine(SessionMachine):
             answer = early or self.model.refresh(token, who)
             self.compare(answer, seen)
             self.keep(device, answer)
+        self.answered[device.session] = time.time()
 
     @with_devices
     @act(which=WHICH)
@@ -99,6 +116,7 @@ class StackMachine(SessionMachine):
         """One of them is first; afterwards the session is over."""
         token = pick(self.devices, which).refresh
         text = self.text_of(token)
+        self.keep_clear(token.session)
         self.tick()
         early = self.model.before_asking(token)
         who = self.model.ask(token.session.account)
@@ -108,7 +126,7 @@ class StackMachine(SessionMachine):
                 lambda: Stack.log_out(self.another(), text),
             ]
         )
-        if refreshed.status != 200:
+        if refreshed.code == "token_revoked":
             self.model.end(token.session)
         self.compare(early or self.model.refresh(token, who), refreshed)
         self.model.end(token.session)

@@ -1,6 +1,4 @@
-"""The acts of people, drawn by hypothesis, done in the system and in the model; every
-answer is compared. What is here holds for any driver.
-"""
+"""What every machine remembers, and how it compares an answer with the model's."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +9,11 @@ import jwt
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
-    initialize,
     precondition,
     rule,
 )
 
-from .records import CLEARED, SECOND, Access, Account, Answer, Refresh, Session
+from .records import SECOND, Access, Account, Answer, Refresh, Session
 from .reference import Reference
 from .seen import Seen
 
@@ -60,7 +57,7 @@ class Device:
     access: Access
 
 
-class SessionMachine(RuleBasedStateMachine):
+class Machine(RuleBasedStateMachine):
     """Subclasses give `driver` and `model`, and acts that only their driver can do."""
 
     driver: Any
@@ -80,265 +77,8 @@ class SessionMachine(RuleBasedStateMachine):
     def tick(self) -> None:
         self.model.now = self.driver.now()
 
-    @initialize()
-    def begin(self) -> None:
-        """Most acts need somebody who is logged in."""
-        for account in (*self.accounts, self.accounts[0]):
-            self.logging_in(account, account.password)
-
-    # ---- Log-in ------------------------------------------------------------------
-
-    @act(who=WHICH, by_email=st.booleans())
-    def log_in(self, who: int, by_email: bool) -> None:
-        account = pick(self.accounts, who)
-        self.logging_in(account, account.password, by_email)
-
-    @act(who=WHICH, by_email=st.booleans())
-    def log_in_with_a_wrong_password(self, who: int, by_email: bool) -> None:
-        account = pick(self.accounts, who)
-        self.logging_in(account, f"not {account.password}", by_email)
-
-    @act()
-    def log_in_as_nobody(self) -> None:
-        self.logging_in(Account("", "nobody", "a password of nobody"), "a password")
-
-    def logging_in(
-        self, account: Account, password: str, by_email: bool = False
-    ) -> None:
-        self.tick()
-        named = {"email": account.email} if by_email else {"username": account.name}
-        right = account.id and account.password == password
-        who = self.model.ask(account if right else None)
-        seen = self.driver.log_in({**named, "password": password})
-        self.model.now = self.driver.moment()
-        answer = self.model.log_in(who)
-        self.compare(answer, seen)
-        if isinstance(answer.cookie, Refresh) and answer.access:
-            s = answer.access.session
-            self.devices.append(Device(s, answer.cookie, answer.access))
-
-    # ---- Refresh -----------------------------------------------------------------
-
-    @with_devices
-    @act(which=WHICH, lost=OFTEN)
-    def refresh(self, which: int, lost: bool) -> None:
-        """`lost`: the answer does not arrive, so the device tries again some time."""
-        device = pick(self.devices, which)
-        answer = self.refreshing(device.refresh)
-        if not lost:
-            self.keep(device, answer)
-
-    @with_devices
-    @act(which=WHICH)
-    def refresh_twice(self, which: int) -> None:
-        device = pick(self.devices, which)
-        token = device.refresh
-        for _ in range(2):
-            self.keep(device, self.refreshing(token))
-
-    @with_devices
-    @act(which=WHICH)
-    def refresh_with_any_token(self, which: int) -> None:
-        self.refreshing(pick(self.refreshes, which))
-
-    @with_devices
-    @act(which=WHICH, back=st.integers(1, 3))
-    def refresh_with_an_ancestor(self, which: int, back: int) -> None:
-        """1: the direct predecessor, if there has been a rotation; 0: the current."""
-        s = pick(self.devices, which).session
-        older = [t for t in self.refreshes if t.session is s]
-        self.refreshing(older[max(s.generation - back, 0)])
-
-    @act(text=st.sampled_from(GARBAGE))
-    def refresh_with_garbage(self, text: str) -> None:
-        self.tick()
-        self.compare(Answer(401, "token_invalid", CLEARED), self.driver.refresh(text))
-
-    @act()
-    def refresh_without_a_cookie(self) -> None:
-        self.tick()
-        self.compare(Answer(401, "token_missing"), self.driver.refresh())
-
-    @with_devices
-    @act(which=WHICH)
-    def refresh_with_an_access_token(self, which: int) -> None:
-        self.tick()
-        text = self.texts[pick(self.accesses, which)]
-        self.compare(Answer(401, "token_invalid", CLEARED), self.driver.refresh(text))
-
-    @with_devices
-    @act(which=WHICH, logout=st.booleans())
-    def send_the_cookie_twice(self, which: int, logout: bool) -> None:
-        self.tick()
-        text = self.text_of(pick(self.refreshes, which))
-        send = self.driver.log_out if logout else self.driver.refresh
-        self.compare(Answer(401, "token_invalid", CLEARED), send(text, text))
-
-    def refreshing(self, token: Refresh) -> Answer:
-        self.tick()
-        answer = self.model.before_asking(token)
-        who = self.model.ask(token.session.account)
-        seen = self.driver.refresh(self.text_of(token))
-        self.model.now = self.driver.moment()
-        answer = answer or self.model.refresh(token, who)
-        self.compare(answer, seen)
-        return answer
-
-    def keep(self, device: Device, answer: Answer) -> None:
-        if isinstance(answer.cookie, Refresh):
-            device.refresh = answer.cookie
-        device.access = answer.access or device.access
-
     def text_of(self, token: Refresh) -> str:
         return self.cookies[token.session, token.generation]
-
-    # ---- Ends --------------------------------------------------------------------
-
-    @with_devices
-    @act(which=WHICH, old=st.booleans())
-    def log_out(self, which: int, old: bool) -> None:
-        """By the token of a device, or by any there ever was, expired ones too."""
-        token = (
-            pick(self.refreshes, which) if old else pick(self.devices, which).refresh
-        )
-        self.tick()
-        seen = self.driver.log_out(self.text_of(token))
-        audit = (*self.model.end(token.session), "session_logout")
-        self.compare(Answer(200, cookie=CLEARED, audit=audit), seen)
-
-    @act(text=st.sampled_from(["", *GARBAGE]))
-    def log_out_with_garbage(self, text: str) -> None:
-        self.tick()
-        seen = self.driver.log_out(*[text] if text else [])
-        self.compare(Answer(200, cookie=CLEARED), seen)
-
-    @with_devices
-    @act(which=WHICH, keep=st.booleans())
-    def log_out_everywhere(self, which: int, keep: bool) -> None:
-        device = pick(self.devices, which)
-        self.tick()
-        s, account = device.session, device.session.account
-        code = self.model.verify(device.access)
-        if code is None and account.present:
-            account.epoch += 1
-        cookie = self.text_of(device.refresh)
-        seen = self.driver.log_out_all(self.texts[device.access], keep, cookie)
-        if code:
-            self.compare(Answer(401, code), seen)
-        elif not account.present:
-            self.compare(
-                Answer(401, "token_revoked", audit=(*self.model.end(s),)), seen
-            )
-        else:
-            ended = self.model.end_below(account, account.epoch, s if keep else None)
-            audit = ("authn_token_revoked", "session_logout_all")
-            self.compare(
-                Answer(200, None, None if keep else CLEARED, None, audit), seen
-            )
-            assert seen.body == {"revoked": ended}
-
-    @with_devices
-    @act(which=WHICH, other=WHICH)
-    def end_a_session(self, which: int, other: int) -> None:
-        """One's own, or that of another device of anybody."""
-        token, target = self.devices_access(which), pick(self.devices, other).session
-        self.tick()
-        code = self.model.verify(token)
-        seen = self.driver.end_session(self.texts[token], target.sid)
-        if code:
-            self.compare(Answer(401, code), seen)
-        elif target in self.model.live(token.session.account):
-            self.compare(Answer(204, audit=(*self.model.end(target),)), seen)
-        else:
-            self.compare(Answer(404, "not_found"), seen)
-
-    @with_devices
-    @act(which=WHICH)
-    def end_an_unknown_session(self, which: int) -> None:
-        token = self.devices_access(which)
-        self.tick()
-        code = self.model.verify(token)
-        unknown = "00000000-0000-4000-8000-000000000000"
-        seen = self.driver.end_session(self.texts[token], unknown)
-        self.compare(Answer(401, code) if code else Answer(404, "not_found"), seen)
-
-    def devices_access(self, which: int) -> Access:
-        access: Access = pick(self.devices, which).access
-        return access
-
-    # ---- Questions ---------------------------------------------------------------
-
-    @with_devices
-    @act(which=WHICH)
-    def list_sessions(self, which: int) -> None:
-        token = self.devices_access(which)
-        self.tick()
-        code = self.model.verify(token)
-        seen = self.driver.sessions(self.texts[token])
-        self.compare(Answer(401, code) if code else Answer(200), seen)
-        if not code:
-            live = self.model.live(token.session.account)
-            listed = [(each["id"], each["current"]) for each in seen.body]
-            assert listed == [(s.sid, s is token.session) for s in live]
-
-    @with_devices
-    @act(which=WHICH)
-    def verify(self, which: int) -> None:
-        self.verifying(pick(self.accesses, which))
-
-    @with_devices
-    @act(which=WHICH)
-    def me(self, which: int) -> None:
-        self.asking_elsewhere(pick(self.accesses, which))
-
-    @with_devices
-    @act()
-    def ask_about_every_token(self) -> None:
-        for token in self.accesses:
-            self.verifying(token)
-            self.asking_elsewhere(token)
-
-    @with_devices
-    @act(which=WHICH)
-    def introspect(self, which: int) -> None:
-        token = pick(self.accesses, which)
-        self.tick()
-        code = self.model.verify(token)
-        seen = self.driver.introspect(self.texts[token])
-        assert seen.status == 200
-        if code:
-            assert seen.body == {"active": False}
-        else:
-            claims = self.claims(token)
-            told = {k: v for k, v in claims.items() if k != "token_type"}
-            assert seen.body == {"active": True, "token_type": "Bearer", **told}
-
-    def check_bounds(self, token: Access) -> None:
-        """What the model accepts too must be within the bounds that are promised."""
-
-    def verifying(self, token: Access) -> None:
-        self.tick()
-        code = self.model.verify(token)
-        seen = self.driver.verify(self.texts[token])
-        self.compare(Answer(401, code) if code else Answer(200), seen)
-        if not code:
-            self.check_bounds(token)
-            c = self.claims(token)
-            told = {k: c[k] for k in ("email", "username", "roles", "sid", "exp")}
-            assert seen.body == {"valid": True, "user_id": c["sub"], **told}
-
-    def asking_elsewhere(self, token: Access) -> None:
-        self.tick()
-        code = self.model.verify(token, elsewhere=True)
-        seen = self.driver.me(self.texts[token])
-        self.compare(Answer(401, code) if code else Answer(200), seen)
-        if not code:
-            self.check_bounds(token)
-            account = token.session.account
-            assert (seen.body["id"], seen.body["username"]) == (
-                account.id,
-                account.name,
-            )
 
     # ---- What was answered -------------------------------------------------------
 

@@ -41,6 +41,7 @@ class Account:
     password: str
     roles: tuple[str, ...] = ()
     epoch: int = 0
+    raised: int = 0  # when the epoch was raised last
     active: bool = True
     deleted: bool = False
 
