@@ -35,10 +35,11 @@ from auth_project.tests.model.records import (
 from auth_project.tests.model.reference import Reference
 from auth_project.tests.model.session_machine import SessionMachine
 
-STEPS = 40
+STEPS = 25
 SEED = int(os.environ.get("MODEL_SEED", "5"))
 # Each costs what a person would wait for it.
 RULES = int(os.environ.get("MODEL_RULES", "20000")) // 100
+REFRESH = "/api/v1/auth/refresh"
 LEEWAY = 3  # seconds; see settings/auth.env
 EDGE = 1  # second before the leeway's end in which nothing is asked
 SWEEP = 2.5  # seconds until a revocation was told again
@@ -103,7 +104,7 @@ class StackMachine(SessionMachine):
         self.tick()
         early = self.model.before_asking(token)
         who = self.model.ask(device.session.account)
-        answers = at_once([lambda: Stack.refresh(self.another(), text)] * 3)
+        answers = at_once([lambda: self.another().with_cookies(REFRESH, text)] * 3)
         for seen in answers:
             answer = early or self.model.refresh(token, who)
             self.compare(answer, seen)
@@ -122,8 +123,8 @@ class StackMachine(SessionMachine):
         who = self.model.ask(token.session.account)
         refreshed, left = at_once(
             [
-                lambda: Stack.refresh(self.another(), text),
-                lambda: Stack.log_out(self.another(), text),
+                lambda: self.another().with_cookies(REFRESH, text),
+                lambda: self.another().log_out(text),
             ]
         )
         if refreshed.code == "token_revoked":
