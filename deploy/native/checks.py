@@ -61,13 +61,16 @@ class Result:
 
 
 def run(primary: Layout, names: Sequence[str]) -> int:
-    """The named suites, or all. Exit status 0 only when every one passed."""
+    """The named suites, or all."""
     layout = layouts.of(primary.root, primary.stack or STACK)
-    services = discover(layout.root)
+    return run_suites(layout, _choose(all_suites(layout, discover(layout.root)), names))
+
+
+def run_suites(layout: Layout, chosen: Sequence[Suite]) -> int:
+    """These, with all they need. Exit status 0 only when every one passed."""
     # A port asked for is meant for the stack of the person, not for this one.
-    for name in ("GATEWAY", *(service.variable for service in services)):
+    for name in ("GATEWAY", *(each.variable for each in discover(layout.root))):
         os.environ.pop(f"{name}_PORT", None)
-    chosen = _choose(all_suites(layout, services), names)
     layout.make_folders()
     raise_limits(layout)
     lifecycle.init(layout, virtualenv.DEV)

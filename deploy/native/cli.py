@@ -16,6 +16,7 @@ from . import (
     doctor,
     fuzzing,
     lifecycle,
+    modelrun,
     ownership,
     passthrough,
     privileges,
@@ -48,6 +49,8 @@ Memo, natively on this machine.
   ./manage_all.sh audit              known vulnerabilities of what is pinned
   ./manage_all.sh sbom [file]        what a deployment is made of (CycloneDX)
   ./manage_all.sh fuzz [--minutes N] [--seed N]   the tests that fuzz, by chance
+  ./manage_all.sh model [--rules N] [--seed N] [--faults]   sessions against the model of
+                                     their design (docs/model.md); 50,000 acts
   ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
@@ -215,6 +218,7 @@ VERBS: dict[str, Verb] = {
     "attack": attack.run,
     "audit": audit.run,
     "fuzz": fuzzing.run,
+    "model": modelrun.run,
     "bench": _bench,
     "demo": _demo,
     "doctor": doctor.run,

@@ -54,6 +54,12 @@ def all_suites(layout: Layout, services: Sequence[Service]) -> list[Suite]:
     ]
 
 
+def model(layout: Layout, services: Sequence[Service], env: dict[str, str]) -> Suite:
+    """The sessions against their model, for as long as `env` says: docs/model.md."""
+    make = Maker(layout, services)
+    return Suite("model", lambda: make.model(env), needs_stack=True)
+
+
 class Maker:
     def __init__(self, layout: Layout, services: Sequence[Service]) -> None:
         self.layout = layout
@@ -160,6 +166,15 @@ class Maker:
             Step([*step.command, *words], step.cwd, {**step.env, **chance})
             for steps in whole
             for step in steps()
+        ]
+
+    def model(self, env: dict[str, str]) -> list[Step]:
+        auth = next(service for service in self.services if service.name == "auth")
+        owner = passthrough.env(self.layout, auth, owner=True)
+        ours, whole = ["-s", "tests/model"], ["-s", "nginx/tests/test_model.py"]
+        return [
+            self._pytest("model", auth.project, ours, {**owner, **env}),
+            self._pytest("model", self.root, whole, {**self._env(), **env}),
         ]
 
     def _env(self) -> dict[str, str]:

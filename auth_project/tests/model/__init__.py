@@ -1,0 +1,7 @@
+"""The sessions of the Auth Service against a model of their design (docs/model.md)."""
+
+import pytest
+
+ACTS = "machine grants ends questions overtaken changes operators deep_machine"
+# So that their differences are shown in full.
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ACTS.split()))

@@ -1,0 +1,190 @@
+"""Drives the Auth Service in this process: its views by HTTP, real PostgreSQL, real
+Redis, a clock that stands still. The User Service is the model's own accounts.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
+
+from shared import sessions
+from shared.authentication import JWTAuthentication
+from shared.clients import AuthClient
+from shared.log import audit_logger
+from tokens.models import Session
+from tokens.revocation import announce_recent
+from tokens.tokens import SpentRefreshToken
+
+from .client import Listener, ViewsClient, bearer
+from .clock import Clock, names_for
+from .records import WELL, Account
+from .redis_control import RedisControl
+from .seen import Seen
+from .users_double import Users
+
+
+class InProcess(RedisControl, ViewsClient):
+    """`installed` for the time of a test; `begin` for every run of the machine."""
+
+    tolerance = 0  # seconds between the model's times and those in tokens
+
+    def __init__(self) -> None:
+        RedisControl.__init__(self)
+        ViewsClient.__init__(self)
+        self.clock = Clock()
+        self.users = Users(self.clock)
+
+    @contextmanager
+    def installed(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        self.clock.install(monkeypatch)
+        monkeypatch.setattr("tokens.services.users_client", lambda: self.users)
+        monkeypatch.setattr(sessions, "connection", lambda: self.asking)
+        monkeypatch.setattr("shared.authentication.auth_client", self.auth_client)
+        # It leaves questions out for some seconds, and that is of no interest here.
+        monkeypatch.setattr(sessions.breaker, "threshold", 10**9)
+        for name in ("memo.access", "memo.dependency", "django.request"):
+            monkeypatch.setattr(logging.getLogger(name), "disabled", True)
+        listener = Listener(self.events)
+        audit_logger.addHandler(listener)
+        monkeypatch.setattr(audit_logger, "propagate", False)
+        try:
+            yield
+            assert not names_for(time), "the clock was not frozen everywhere"
+        finally:
+            audit_logger.removeHandler(listener)
+            self.close()
+
+    def begin(self, accounts: list[Account]) -> None:
+        Session.objects.all().delete()
+        self.redis_trouble(WELL)
+        self.lose_all()
+        self.users.accounts = accounts
+        self.events.clear()
+        self.quiet()
+
+    def quiet(self) -> None:
+        """The User Service is well again."""
+        self.users.down, self.users.takes, self.users.meanwhile = False, 0, None
+
+    # ---- Time --------------------------------------------------------------------
+
+    def now(self) -> int:
+        """A little later than before, so that no two acts are at the same time."""
+        self.clock.step(1000)
+        return self.clock.now
+
+    def moment(self) -> int:
+        return self.clock.now
+
+    def step(self, microseconds: int) -> None:
+        self.clock.step(microseconds)
+        self.age(microseconds)
+
+    # ---- A person's acts ---------------------------------------------------------
+
+    def log_in(self, credentials: dict[str, str]) -> Seen:
+        return self.post("login", credentials)
+
+    def refresh(self, *cookies: str) -> Seen:
+        return self.post("refresh", cookies=cookies)
+
+    def log_out(self, *cookies: str) -> Seen:
+        return self.post("logout", cookies=cookies)
+
+    def log_out_all(self, access: str, keep: bool, cookie: str) -> Seen:
+        body = {"keep_current": keep}
+        return self.post("logout_all", body, (cookie,), Authorization=bearer(access))
+
+    def end_session(self, access: str, sid: str) -> Seen:
+        return self.send("delete", f"sessions/{sid}", Authorization=bearer(access))
+
+    def sessions(self, access: str) -> Seen:
+        return self.send("get", "sessions", Authorization=bearer(access))
+
+    # ---- What services ask -------------------------------------------------------
+
+    def verify(self, access: str) -> Seen:
+        return self.post("verify_token", {"token": access}, **self.key())
+
+    def introspect(self, access: str) -> Seen:
+        answer = self.client.post(
+            "/api/v1/auth/introspect",
+            f"token={access}",
+            content_type="application/x-www-form-urlencoded",
+            headers=self.key(),
+        )
+        return self.seen(answer)
+
+    def me(self, access: str) -> Seen:
+        """Any service on `shared`: it reads Redis by its own connection, else asks."""
+        factory = APIRequestFactory(headers={"Authorization": bearer(access)})
+        request = Request(factory.get("/"))
+        self.asking = self.admin
+        try:
+            user, _ = JWTAuthentication().authenticate(request)
+        except APIException as exc:
+            return Seen(exc.status_code, str(exc.get_codes()), None)
+        finally:
+            self.asking = self.own
+        return Seen(200, None, {"id": str(user.id), "username": user.username})
+
+    def auth_client(self) -> AuthClient:
+        driver = self
+
+        class Calling(AuthClient):
+            def call(
+                self, method: str, path: str, member: str, body: Any = None
+            ) -> Any:
+                driver.asking = driver.own
+                seen = driver.verify(body["token"])
+                if seen.status == 200:
+                    return seen.body
+                raise self.refusal(path, seen.status, seen.body)
+
+        return Calling("http://auth", "key")
+
+    def push(self, account: Account, epoch: int, keep: str | None) -> Seen:
+        body = {"user_id": account.id, "epoch": epoch, "reason": "pushed"}
+        if keep:
+            body["keep_sid"] = keep
+        return self.post("sessions/revoke", body, **self.key())
+
+    # ---- Operators ---------------------------------------------------------------
+
+    def operator_ends(self, account: Account, sid: str) -> Seen:
+        return self.post(f"users/{account.id}/sessions/{sid}/revoke", {}, **self.key())
+
+    def operator_command(self, *words: str) -> Seen:
+        """A command of manage.py; 404 where it complains."""
+        self.events.clear()
+        status = 404
+        with suppress(CommandError):
+            call_command(*words, stdout=StringIO())
+            status = 200
+        return Seen(status, None, None, audit=self.taken())
+
+    def sweep(self) -> None:
+        announce_recent()
+
+    # ---- The table ---------------------------------------------------------------
+
+    def rows(self) -> dict[str, Session]:
+        return {str(row.id): row for row in Session.objects.all()}
+
+    def purge(self) -> None:
+        self.operator_command("flushexpiredsessions")
+
+    def mixed(self, cookie: str, other: str) -> str:
+        """A token of the first one's session with the `jti` of the second. Nobody but
+        us could sign it."""
+        token = SpentRefreshToken.parse(cookie)
+        token["jti"] = SpentRefreshToken.parse(other)["jti"]
+        return str(token)

@@ -1,0 +1,100 @@
+"""The User Service is away, slow, or overtaken by other acts."""
+
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+
+from .changes import Changes
+from .machine import WHICH, act, pick, with_devices
+from .records import SECOND, Answer
+from .redis_faults import RedisFaults
+from .times import Times
+
+UNAVAILABLE = Answer(503, "dependency_unavailable")
+
+
+class Overtaken(Changes, RedisFaults, Times):
+    @act(who=WHICH)
+    def log_in_while_users_are_away(self, who: int) -> None:
+        account = pick(self.accounts, who)
+        self.tick()
+        self.driver.users.down = True
+        body = {"username": account.name, "password": account.password}
+        seen = self.driver.log_in(body)
+        self.driver.quiet()
+        self.compare(UNAVAILABLE, seen)
+
+    @with_devices
+    @act(which=WHICH)
+    def refresh_while_users_are_away(self, which: int) -> None:
+        token = pick(self.refreshes, which)
+        self.tick()
+        self.driver.users.down = True
+        seen = self.driver.refresh(self.text_of(token))
+        self.driver.quiet()
+        self.compare(self.model.before_asking(token) or UNAVAILABLE, seen)
+
+    @with_devices
+    @act(which=WHICH)
+    def log_out_everywhere_while_users_are_away(self, which: int) -> None:
+        device = pick(self.devices, which)
+        self.tick()
+        self.driver.users.down = True
+        text, cookie = self.texts[device.access], self.text_of(device.refresh)
+        seen = self.driver.log_out_all(text, False, cookie)
+        self.driver.quiet()
+        code = self.model.verify(device.access)
+        self.compare(Answer(401, code) if code else UNAVAILABLE, seen)
+
+    @with_devices
+    @act(which=WHICH, back=st.integers(0, 2), takes=st.integers(1, 12))
+    def refresh_while_users_are_slow(self, which: int, back: int, takes: int) -> None:
+        s = pick(self.devices, which).session
+        older = [t for t in self.refreshes if t.session is s]
+        self.driver.users.takes = takes * SECOND
+        self.refreshing(older[max(s.generation - back, 0)])
+        self.driver.quiet()
+
+    @with_devices
+    @act(which=WHICH, seconds=st.sampled_from([0, 5, 9, 11]), back=st.integers(0, 2))
+    def refresh_wait_and_refresh(self, which: int, seconds: int, back: int) -> None:
+        """A tab or a retry that comes so late, with the token it has."""
+        device = pick(self.devices, which)
+        self.keep(device, self.refreshing(device.refresh))
+        self.step(seconds * SECOND)
+        self.refresh_with_an_ancestor(which=which, back=back)
+
+    @with_devices
+    @act(which=WHICH, between=st.integers(0, 40), other=WHICH)
+    def refresh_and_be_overtaken(self, which: int, between: int, other: int) -> None:
+        """Something else happens wholly between question and answer."""
+        device = pick(self.devices, which)
+        token = device.refresh
+        self.driver.users.meanwhile = self.something(between, other)
+        answer = self.refreshing(token)
+        self.driver.quiet()
+        self.keep(device, answer)
+
+    @act(who=WHICH, between=st.integers(0, 40), other=WHICH)
+    def log_in_and_be_overtaken(self, who: int, between: int, other: int) -> None:
+        account = pick(self.accounts, who)
+        self.driver.users.meanwhile = self.something(between, other)
+        self.logging_in(account, account.password)
+        self.driver.quiet()
+
+    def something(self, which: int, n: int) -> Callable[[], None]:
+        if not self.devices:
+            return lambda: self.change_password(who=n, fate="delivered", keep=n)
+        acts: list[Callable[[], None]] = [
+            lambda: self.refresh(which=n, lost=False),
+            lambda: self.log_out(which=n, old=False),
+            lambda: self.change_password(who=n, fate="delivered", keep=n),
+            lambda: self.log_out_everywhere(which=n, keep=True),
+            lambda: self.deactivate(who=n, fate="late"),
+            lambda: self.end_a_session(which=n, other=n),
+            lambda: self.refresh_with_an_ancestor(which=n, back=1),
+            lambda: self.flush(),
+            lambda: self.verify(which=n),
+            lambda: self.log_in(who=n, by_email=False),
+        ]
+        return pick(acts, which)  # type: ignore[no-any-return]

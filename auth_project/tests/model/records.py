@@ -1,0 +1,117 @@
+"""What the model speaks of: accounts, sessions, tokens, answers.
+
+Times are microseconds since the epoch, and whole seconds in tokens (RFC 7519). Tokens
+have no text here: a refresh token is its session and the number of the rotation that
+made it, which stands for `jti`.
+"""
+
+from dataclasses import dataclass
+
+SECOND = 1_000_000
+DAY = 24 * 3600 * SECOND
+CLEARED = ""  # what becomes of the cookie: deleted; None: it stays as it was
+
+# What auth can do with Redis: all; read and delete; read; nothing.
+WELL, FULL, READ_ONLY, AWAY = "well", "full", "read-only", "away"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Settings of the system under test."""
+
+    access: int = 300 * SECOND
+    refresh: int = 30 * DAY
+    absolute: int = 30 * DAY
+    reuse_leeway: int = 10 * SECOND
+    clock_leeway: int = 10 * SECOND
+    cap: int = 10
+
+    @property
+    def grace(self) -> int:
+        """How long an access token of now can be used at most."""
+        return self.access + self.clock_leeway
+
+
+@dataclass(eq=False)
+class Account:
+    """What the User Service knows of somebody."""
+
+    id: str
+    name: str
+    password: str
+    roles: tuple[str, ...] = ()
+    epoch: int = 0
+    raised: int = 0  # when the epoch was raised last
+    active: bool = True
+    deleted: bool = False
+
+    @property
+    def email(self) -> str:
+        return f"{self.name}@example.org"
+
+    @property
+    def present(self) -> bool:
+        return self.active and not self.deleted
+
+
+@dataclass(frozen=True)
+class Identity:
+    """An answer of the User Service, true when it was asked; None: there is nobody."""
+
+    account: Account | None
+    epoch: int
+    roles: tuple[str, ...]
+    asked_at: int
+
+
+@dataclass(eq=False)
+class Session:
+    """A row."""
+
+    account: Account
+    epoch: int
+    created: int
+    used: int
+    expires: int
+    absolute: int
+    generation: int = 0
+    rotated: int | None = None
+    revoked: int | None = None
+    purged: bool = False
+    sid: str = ""  # chosen by auth: known from its answer on
+
+    @property
+    def over(self) -> bool:
+        return self.purged or self.revoked is not None
+
+
+@dataclass(frozen=True)
+class Refresh:
+    session: Session
+    generation: int
+    iat: int
+    exp: int
+
+
+@dataclass(frozen=True)
+class Access:
+    session: Session
+    roles: tuple[str, ...]
+    iat: int
+    exp: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, code, what becomes of the cookie, the access token, what is audited."""
+
+    status: int
+    code: str | None = None
+    cookie: Refresh | str | None = None
+    access: Access | None = None
+    audit: tuple[str, ...] = ()
+
+
+def refused(code: str, *audit: str) -> Answer:
+    """To a refresh: for good, so the cookie goes."""
+    return Answer(401, code, CLEARED, audit=audit)

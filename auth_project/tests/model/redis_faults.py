@@ -1,0 +1,63 @@
+"""Redis forgets, is behind, or is in trouble."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition
+
+from .machine import WHICH, act, pick, with_devices
+from .records import AWAY, FULL, READ_ONLY, SECOND, WELL
+from .session_machine import SessionMachine
+
+
+def when_redis_is(*kinds: str) -> Any:
+    return precondition(lambda self: self.model.redis in kinds)
+
+
+class RedisFaults(SessionMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unswept = False  # Redis may say what is not so
+
+    @act()
+    def flush(self) -> None:
+        self.driver.lose_all()
+        self.model.keys.clear()
+
+    @with_devices
+    @act(which=WHICH)
+    def lose_a_key(self, which: int) -> None:
+        s = pick(self.devices, which).session
+        self.driver.lose(s.sid)
+        self.model.keys.pop(s, None)
+
+    @with_devices
+    @when_redis_is(WELL)
+    @act(which=WHICH)
+    def fail_over_to_a_redis_that_is_behind(self, which: int) -> None:
+        s = pick(self.devices, which).session
+        self.driver.restore_active(s.sid, self.model.terms.grace // SECOND)
+        self.model.keys[s] = True, self.model.now + self.model.terms.grace
+        self.unswept = True
+
+    @when_redis_is(WELL)
+    @act(kind=st.sampled_from([FULL, READ_ONLY, AWAY]))
+    def redis_gets_into_trouble(self, kind: str) -> None:
+        self.driver.redis_trouble(kind)
+        self.model.redis = kind
+        self.unswept = True
+
+    @when_redis_is(FULL, READ_ONLY, AWAY)
+    @act(swept=st.booleans())
+    def redis_recovers(self, swept: bool) -> None:
+        self.driver.redis_trouble(WELL)
+        self.model.redis = WELL
+        if swept:
+            self.sweep()
+
+    @act()
+    def sweep(self) -> None:
+        self.tick()
+        self.driver.sweep()
+        self.model.sweep()
+        self.unswept = self.unswept and self.model.redis != WELL

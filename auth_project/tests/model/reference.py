@@ -1,0 +1,145 @@
+"""Section 5 of the design, "Tokens and sessions", as a program: what every answer must
+be. No database, no Redis, no HTTP, nothing random; one act at a time.
+
+Where the User Service is asked there are two parts, what it says and what is decided by
+that, so that other acts may come in between.
+"""
+
+from dataclasses import dataclass, field
+
+from .keys import Keys
+from .records import (
+    AWAY,
+    DAY,
+    SECOND,
+    Access,
+    Account,
+    Answer,
+    Identity,
+    Refresh,
+    Session,
+    refused,
+)
+
+ENDED = "authn_token_revoked"
+
+
+@dataclass
+class Reference(Keys):
+    sessions: list[Session] = field(default_factory=list)
+
+    # ---- Log-in and refresh ------------------------------------------------------
+
+    def ask(self, account: Account | None) -> Identity:
+        if account is None or not account.present:
+            return Identity(None, 0, (), self.now)
+        return Identity(account, account.epoch, account.roles, self.now)
+
+    def log_in(self, who: Identity) -> Answer:
+        if who.account is None:
+            return Answer(401, "invalid_credentials", audit=("authn_login_fail",))
+        absolute = self.now + self.terms.absolute
+        expires = min(self.now + self.terms.refresh, absolute)
+        s = Session(who.account, who.epoch, self.now, self.now, expires, absolute)
+        self.sessions.append(s)
+        self.mark_active(s)
+        surplus = self.live(who.account)[self.terms.cap :]
+        audit = (*self.end(*surplus)[:1], "authn_login_success")
+        return self.grant(s, who, self.current(s), *audit)
+
+    def before_asking(self, token: Refresh) -> Answer | None:
+        if token.exp * SECOND <= self.now - self.terms.clock_leeway:
+            return refused("token_expired")
+        if self.redis != AWAY and self.known(token.session) is False:
+            return refused("token_revoked")
+        return None
+
+    def refresh(self, token: Refresh, who: Identity) -> Answer:
+        s, leeway = token.session, self.terms.reuse_leeway
+        if who.account is None:
+            return refused("token_revoked", *self.end(s))
+        if s.over:
+            self.announce(s)
+            return refused("token_revoked")
+        if s.expires <= self.now:
+            return refused("token_expired")
+        if s.epoch < who.epoch:
+            return refused("token_revoked", *self.end(s))
+        since = s.created - leeway if s.rotated is None else s.rotated
+        if token.generation == s.generation:
+            if self.now - since < leeway:
+                return self.grant(s, who, None)
+            s.generation, s.rotated, s.used = s.generation + 1, self.now, self.now
+            s.expires = min(self.now + self.terms.refresh, s.absolute)
+            return self.grant(s, who, self.current(s))
+        # By when the request arrived: it is not late because others were slow.
+        early = leeway and who.asked_at - since <= leeway
+        if token.generation == s.generation - 1 and early:
+            return self.grant(s, who, self.current(s), "authn_token_leeway")
+        return refused("refresh_token_reused", *self.end(s), "authn_token_reuse")
+
+    def current(self, s: Session) -> Refresh:
+        issued = s.created if s.rotated is None else s.rotated
+        return Refresh(s, s.generation, issued // SECOND, s.expires // SECOND)
+
+    def grant(
+        self, s: Session, who: Identity, cookie: Refresh | None, *audit: str
+    ) -> Answer:
+        self.mark_active(s)
+        iat = who.asked_at // SECOND
+        exp = min(iat + self.terms.access // SECOND, s.absolute // SECOND)
+        return Answer(200, None, cookie, Access(s, who.roles, iat, exp), audit)
+
+    # ---- Is this access token good? ----------------------------------------------
+
+    def verify(self, token: Access, *, elsewhere: bool = False) -> str | None:
+        """The code of the refusal. `elsewhere`: in a service that asks auth where Redis
+        does not know."""
+        s = token.session
+        if token.exp * SECOND <= self.now - self.terms.clock_leeway:
+            return "token_expired"
+        says = self.known(s) if elsewhere or self.redis != AWAY else None
+        if says is None and elsewhere:
+            return self.verify(token)
+        if says is None:
+            says = not s.over
+            (self.mark_active if says else self.announce)(s)
+        return None if says else "token_revoked"
+
+    # ---- Ends --------------------------------------------------------------------
+
+    def live(self, account: Account | None = None) -> list[Session]:
+        """Of one person or everybody, the last used first."""
+        found = [s for s in self.sessions if not s.over and s.expires > self.now]
+        mine = [s for s in found if account in (None, s.account)]
+        return sorted(mine, key=lambda s: s.used, reverse=True)
+
+    def end(self, *sessions: Session) -> list[str]:
+        """Ended before or not: Redis may have missed it. What is audited of each."""
+        rows = [s for s in sessions if not s.purged]
+        for s in rows:
+            s.revoked = s.revoked or self.now
+        for s in sessions:
+            self.announce(s)
+        return [ENDED] * len(rows)
+
+    def end_below(
+        self, account: Account, epoch: int, keep: Session | None = None
+    ) -> int:
+        """The push: sessions of an older epoch end, but one, which is lifted."""
+        mine = [s for s in self.sessions if s.account is account and not s.over]
+        below = [s for s in mine if s.epoch < epoch]
+        if keep in below:
+            below.remove(keep)
+            keep.epoch = epoch
+        return len(self.end(*below))
+
+    def purge(self) -> None:
+        for s in self.sessions:
+            s.purged = s.purged or s.expires < self.now - DAY
+
+    def sweep(self) -> None:
+        period = self.terms.grace + 60 * SECOND
+        for s in self.sessions:
+            if not s.purged and s.revoked is not None and s.revoked > self.now - period:
+                self.announce(s)

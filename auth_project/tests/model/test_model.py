@@ -1,0 +1,98 @@
+"""The Auth Service against the model of its design: docs/model.md.
+
+`./manage_all.sh model` runs it for longer, from any seed, and with every planted fault.
+"""
+
+import os
+import time
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.errors import Flaky
+from hypothesis.stateful import run_state_machine_as_test
+
+from .deep_machine import TERMS, DeepMachine
+from .faults import FAULTS, planted
+from .in_process import InProcess
+from .machine import COUNTS
+from .records import SECOND
+
+STEPS = 50  # rules in a row before all begins anew
+SEED = int(os.environ.get("MODEL_SEED", "5"))
+RULES = int(os.environ.get("MODEL_RULES", "1500"))
+# Rules within which a planted fault has to be found.
+PATIENCE = 20_000
+PROOF = list(FAULTS) if "MODEL_FAULTS" in os.environ else list(FAULTS)[:1]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def terms(settings, trusted_kid):
+    settings.ACCESS_TOKEN_LIFETIME = TERMS.access // SECOND
+    settings.REFRESH_TOKEN_LIFETIME = TERMS.refresh // SECOND
+    settings.SESSION_ABSOLUTE_LIFETIME = TERMS.absolute // SECOND
+    settings.REFRESH_REUSE_LEEWAY = TERMS.reuse_leeway // SECOND
+    settings.JWT_LEEWAY = TERMS.clock_leeway // SECOND
+    settings.MAX_SESSIONS_PER_USER = TERMS.cap
+
+
+@contextmanager
+def installed():
+    driver = InProcess()
+    with pytest.MonkeyPatch.context() as monkeypatch, driver.installed(monkeypatch):
+        yield driver
+
+
+def run(driver, rules, *phases):
+    """So many rules, from the one seed. Raises the first difference."""
+
+    @seed(SEED)
+    class Machine(DeepMachine):
+        def __init__(self) -> None:
+            super().__init__(driver)
+
+    options = settings(
+        max_examples=rules // STEPS * 5 // 4,  # some end early
+        stateful_step_count=STEPS,
+        phases=[Phase.generate, *phases],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        deadline=None,
+        database=None,
+    )
+    COUNTS.update(dict.fromkeys(COUNTS, 0))
+    run_state_machine_as_test(Machine, settings=options)
+
+
+def executed():
+    return sum(COUNTS.values())
+
+
+def test_the_system_does_what_the_model_says(terms):
+    with installed() as driver:
+        run(driver, RULES, Phase.shrink)
+
+    print(f"seed {SEED}: {executed()} rules executed, no difference")  # noqa: T201
+    for name, count in sorted(COUNTS.items()):
+        print(f"  {count:>7}  {name}")  # noqa: T201
+    assert executed() >= RULES
+    assert all(COUNTS.values())
+
+
+@pytest.mark.parametrize("name", PROOF)
+def test_a_fault_that_is_planted_is_found(terms, name):
+    """Or the run above says nothing."""
+    began = time.monotonic()
+
+    with (
+        planted(FAULTS[name]),
+        installed() as driver,
+        pytest.raises((AssertionError, Flaky)) as found,
+    ):
+        run(driver, PATIENCE)
+
+    seconds = time.monotonic() - began
+    difference = str(found.value).splitlines()[0][:70]  # no whole tokens
+    print(f"{executed():>6} rules  {seconds:5.1f} s  {name}: {difference}")  # noqa: T201
