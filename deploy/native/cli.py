@@ -26,6 +26,7 @@ from . import (
     layout as layouts,
 )
 from .layout import Layout
+from .mutants import catalog, choice
 from .problems import FAILED, INTERRUPTED, USAGE, Interrupted, Problem
 from .services import discover
 
@@ -40,6 +41,8 @@ Memo, natively on this machine.
   ./manage_all.sh stop|start <process>
   ./manage_all.sh demo               walk through the API against the running gateway
   ./manage_all.sh test [suite ...]   every check and suite, or the named ones
+  ./manage_all.sh mutate [--all | --id TOK-01 ... | --random 10 --seed 1]
+                                     whether tests of security can fail (docs/security.md)
   ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
@@ -183,6 +186,11 @@ def _test(layout: Layout, rest: Sequence[str]) -> int:
     return checks.run(layout, rest)
 
 
+def _mutate(layout: Layout, rest: Sequence[str]) -> int:
+    choice.parse(rest, catalog.load())  # Before a stack is started for it.
+    return checks.mutate(layout, rest)
+
+
 def _bench(layout: Layout, rest: Sequence[str]) -> int:
     return benchmark.run(layout, rest)
 
@@ -207,6 +215,7 @@ VERBS: dict[str, Verb] = {
     "status": _status,
     "logs": _logs,
     "test": _test,
+    "mutate": _mutate,
     "bench": _bench,
     "demo": _demo,
     "doctor": _doctor,

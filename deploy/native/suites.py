@@ -47,15 +47,20 @@ def all_suites(layout: Layout, services: Sequence[Service]) -> list[Suite]:
             for service in services
         ),
         Suite("nginx", make.gateway, needs_stack=True),
+        Suite("security", make.security, needs_stack=True),
         Suite("native", make.native),
     ]
 
 
 class Maker:
-    def __init__(self, layout: Layout, services: Sequence[Service]) -> None:
+    """The steps of each suite, for the checkout or for a copy of it at `root`."""
+
+    def __init__(
+        self, layout: Layout, services: Sequence[Service], root: Path | None = None
+    ) -> None:
         self.layout = layout
         self.services = services
-        self.root = layout.root
+        self.root = root or layout.root
         # Whatever the checks write goes under .run/: the checkout may be read-only.
         cache = layout.base / "cache"
         self.caches = {
@@ -114,24 +119,32 @@ class Maker:
         words = ("manage.py", "makemigrations", "--check", "--dry-run")
         return [self._django(each, *words) for each in self.services]
 
-    def shared(self) -> list[Step]:
+    def shared(self, *words: str) -> list[Step]:
         first = self.services[0]
         env = passthrough.env(self.layout, first, owner=True)
-        return [self._pytest("shared", self.root, [], env)]
+        return [self._pytest("shared", self.root, words, env)]
 
-    def suite_of(self, service: Service) -> Callable[[], list[Step]]:
-        def steps() -> list[Step]:
+    def suite_of(self, service: Service) -> Callable[..., list[Step]]:
+        def steps(*words: str) -> list[Step]:
             env = passthrough.env(self.layout, service, owner=True)
-            return [self._pytest(service.name, service.project, [], env)]
+            return [self._pytest(service.name, service.project, words, env)]
 
         return steps
 
-    def gateway(self) -> list[Step]:
-        return [self._pytest("nginx", self.root, ["nginx/tests"], self._env())]
+    def gateway(self, *words: str) -> list[Step]:
+        """`words` as pytest has them: tests, in place of all, and options."""
+        words = words or ("nginx/tests",)
+        return [self._pytest("nginx", self.root, words, self._env())]
 
-    def native(self) -> list[Step]:
+    def native(self, *words: str) -> list[Step]:
         env = {**self._env(), "MEMO_CACHE_DIR": str(self.layout.cache)}
-        return [self._pytest("native", self.root, ["deploy/native/tests"], env)]
+        words = words or ("deploy/native/tests",)
+        return [self._pytest("native", self.root, words, env)]
+
+    def security(self, *words: str) -> list[Step]:
+        """Whether the tests of docs/security.md can fail: ten of them, or `words`."""
+        deploy = str(self.root / "deploy")
+        return [self._module(self.root, "native.mutants", *words, PYTHONPATH=deploy)]
 
     def _env(self) -> dict[str, str]:
         """For what belongs to no service: the stack by its name."""
@@ -156,7 +169,7 @@ class Maker:
         return Step(command, cwd, {**self._env(), **env})
 
     def _pytest(
-        self, name: str, cwd: Path, words: list[str], env: dict[str, str]
+        self, name: str, cwd: Path, words: Sequence[str], env: dict[str, str]
     ) -> Step:
         scratch = self.layout.base / "tmp" / f"pytest-{name}"
         scratch.parent.mkdir(exist_ok=True)
