@@ -8,7 +8,6 @@ import pytest
 from gateway_rig import ROOT
 
 
-
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """As they are where the environment says nothing."""

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.apps import apps
+from django.contrib.auth import password_validation
 from django.core.management import call_command
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -35,6 +37,17 @@ def test_a_weak_setting_stops_the_start_by_name(name: str, value: str) -> None:
     result = manage("check", **{name: value})
     assert result.returncode != 0
     assert f"ImproperlyConfigured: {name} is {value}" in result.stderr
+
+
+def test_without_the_list_of_common_passwords_it_does_not_start(monkeypatch) -> None:
+    """Not at the first password, which would then be a 500."""
+    nowhere = PROJECT / "no-such-list.gz"
+    list_of = password_validation.CommonPasswordValidator
+    monkeypatch.setattr(list_of.__init__, "__defaults__", (nowhere,))
+    password_validation.get_default_password_validators.cache_clear()
+    with pytest.raises(FileNotFoundError, match=nowhere.name):
+        apps.get_app_config("users").ready()
+    password_validation.get_default_password_validators.cache_clear()
 
 
 def test_without_verifying_keys_it_does_not_start() -> None:

@@ -26,7 +26,8 @@ def main(arguments: Sequence[str]) -> int:
     print(f"  mutations: {chosen}", flush=True)
     begun = time.monotonic()
     layout = layouts.of(ROOT, os.environ["MEMO_STACK"])
-    results = campaign.run(layout, chosen.of(mutations))
+    folder = layout.base / "tmp" / "mutants"
+    results = campaign.run(layout, chosen.of(mutations), folder)
     killed = sum(result.killed for result in results)
     seconds = time.monotonic() - begun
     print(f"  {killed} of {len(results)} mutations killed in {seconds:.0f} s")

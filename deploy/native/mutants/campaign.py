@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from native.layout import Layout
 
@@ -25,11 +26,13 @@ class Result:
     why: str
 
 
-def run(layout: Layout, mutations: Sequence[Mutation]) -> list[Result]:
-    """Try each; tells every result as it comes."""
+def run(layout: Layout, mutations: Sequence[Mutation], folder: Path) -> list[Result]:
+    """Try each, on copies in `folder`; tells every result as it comes."""
     with ThreadPoolExecutor(LANES) as pool:
-        lanes = enumerate(_lanes(mutations))
-        running = [pool.submit(_try_lane, layout, *lane) for lane in lanes]
+        running = [
+            pool.submit(_try_lane, layout, folder / str(number), lane)
+            for number, lane in enumerate(_lanes(mutations))
+        ]
         return [result for lane in running for result in lane.result()]
 
 
@@ -46,9 +49,9 @@ def _lanes(mutations: Sequence[Mutation]) -> list[dict[str, list[Mutation]]]:
 
 
 def _try_lane(
-    layout: Layout, number: int, suites: dict[str, list[Mutation]]
+    layout: Layout, root: Path, suites: dict[str, list[Mutation]]
 ) -> list[Result]:
-    trial = Trial(layout, str(number))
+    trial = Trial(layout, root)
     try:
         return [
             result

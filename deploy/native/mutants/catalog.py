@@ -2,7 +2,8 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from .page import Requirement, uncovered
@@ -17,7 +18,10 @@ class NotApplicable(Exception):
 
 @dataclass(frozen=True)
 class Mutation:
-    """In `file`, `old` (once there) becomes `new`; then `test` has to fail."""
+    """In `file`, `old` (once there) becomes `new`; then `test` has to fail.
+
+    They differ in one line. What is not unique has the lines around it with it.
+    """
 
     id: str
     file: str
@@ -27,6 +31,12 @@ class Mutation:
 
     def __str__(self) -> str:
         return f"{self.id} {self.file}"
+
+    @property
+    def is_of_one_line(self) -> bool:
+        old, new = self.old.split("\n"), self.new.split("\n")
+        differ = [one != other for one, other in zip_longest(old, new)]
+        return len(old) == len(new) and differ.count(True) == 1
 
     def applied_to(self, text: str) -> str:
         """Raises NotApplicable where `old` is not there exactly once, or the result
@@ -56,8 +66,7 @@ def faults(
 ) -> Iterator[str]:
     """One line for each mutation that could prove nothing."""
     for mutation in mutations:
-        lines = [getattr(mutation, field.name) for field in fields(mutation)]
-        if any("\n" in line for line in lines) or mutation.old == mutation.new:
+        if not mutation.is_of_one_line:
             yield f"{mutation}: not a change of one line"
         if uncovered(requirements, mutation.id, mutation.test):
             yield f"{mutation}: the page does not name {mutation.test} for it"

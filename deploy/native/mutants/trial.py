@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from native.checks import UMASK
 from native.layout import Layout
@@ -27,10 +28,11 @@ class Trial:
     started, which is not the copy's.
     """
 
-    def __init__(self, layout: Layout, name: str) -> None:
+    def __init__(self, layout: Layout, root: Path) -> None:
         self.layout = layout
-        self.root = layout.base / "tmp" / "mutants" / name
+        self.root = root
         self.report = self.root.with_suffix(".xml")
+        self.scratch = self.root.with_suffix(".tmp")  # of the tests, not another run's
         shutil.rmtree(self.root, ignore_errors=True)
         ignored = shutil.ignore_patterns(*LEFT_BEHIND)
         shutil.copytree(layout.root, self.root, ignore=ignored, symlinks=True)
@@ -41,6 +43,7 @@ class Trial:
 
     def close(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
         self.report.unlink(missing_ok=True)
 
     def unmutated(self, suite: str, tests: Sequence[str]) -> Outcome:
@@ -66,6 +69,7 @@ class Trial:
         prefix = f"{suite}/" if suite in _projects(self.services) else ""
         words = [test.removeprefix(prefix) for test in tests]
         words += ["-q", "--tb=short", f"--junitxml={self.report}"]
+        words += [f"--basetemp={self.scratch}"]
         if suite not in ("nginx", "deploy"):  # There is no Django in their process.
             words += ["--reuse-db", *(["--create-db"] if fresh else ["--exitfirst"])]
         [step] = self._suites()[suite](*words)
