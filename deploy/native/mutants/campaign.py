@@ -28,12 +28,15 @@ class Result:
 
 def run(layout: Layout, mutations: Sequence[Mutation], folder: Path) -> list[Result]:
     """Try each, on copies in `folder`; tells every result as it comes."""
+    trials = [Trial(layout, folder / str(number)) for number in range(LANES)]
     with ThreadPoolExecutor(LANES) as pool:
-        running = [
-            pool.submit(_try_lane, layout, folder / str(number), lane)
-            for number, lane in enumerate(_lanes(mutations))
-        ]
-        return [result for lane in running for result in lane.result()]
+        try:
+            found = list(pool.map(_try_lane, trials, _lanes(mutations)))
+        except BaseException:
+            for trial in trials:
+                trial.stop()
+            raise
+    return [result for lane in found for result in lane]
 
 
 def _lanes(mutations: Sequence[Mutation]) -> list[dict[str, list[Mutation]]]:
@@ -48,10 +51,7 @@ def _lanes(mutations: Sequence[Mutation]) -> list[dict[str, list[Mutation]]]:
     return lanes
 
 
-def _try_lane(
-    layout: Layout, root: Path, suites: dict[str, list[Mutation]]
-) -> list[Result]:
-    trial = Trial(layout, root)
+def _try_lane(trial: Trial, suites: dict[str, list[Mutation]]) -> list[Result]:
     try:
         return [
             result

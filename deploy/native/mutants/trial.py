@@ -21,6 +21,10 @@ from .outcome import Outcome
 PATIENCE = 90  # seconds for one run
 
 
+class Stopped(Exception):
+    """Somebody does not want to know any more."""
+
+
 class Trial:
     """A copy of the checkout for one run at a time, with the state of the real one.
 
@@ -40,19 +44,29 @@ class Trial:
         (self.root / ".run").symlink_to(layout.base)
         self.services = discover(self.root)
         self.maker = Maker(layout, self.services, self.root)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.stopped = False
+        self.database_is_clean = False
 
     def close(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.report.unlink(missing_ok=True)
 
+    def stop(self) -> None:
+        """From another thread: end the run there is, and make it the last."""
+        self.stopped = True
+        if self.process:
+            _kill(self.process)
+
     def unmutated(self, suite: str, tests: Sequence[str]) -> Outcome:
         """The tests of one suite on the code as it is, on a fresh database."""
-        return self._run(suite, tests, fresh=True)
+        self.database_is_clean = False
+        return self._run(suite, tests)
 
     def mutated(self, mutation: Mutation) -> Outcome:
         with self._in_place(mutation):
-            return self._run(suite_of(mutation.test), [mutation.test], fresh=False)
+            return self._run(suite_of(mutation.test), [mutation.test], "--exitfirst")
 
     @contextmanager
     def _in_place(self, mutation: Mutation) -> Iterator[None]:
@@ -65,16 +79,20 @@ class Trial:
             # With its old times: what was compiled from it is good again.
             shutil.copy2(self.layout.root / mutation.file, path)
 
-    def _run(self, suite: str, tests: Sequence[str], *, fresh: bool) -> Outcome:
+    def _run(self, suite: str, tests: Sequence[str], *options: str) -> Outcome:
         prefix = f"{suite}/" if suite in _projects(self.services) else ""
         words = [test.removeprefix(prefix) for test in tests]
-        words += ["-q", "--tb=short", f"--junitxml={self.report}"]
+        words += ["-q", "--tb=short", f"--junitxml={self.report}", *options]
         words += [f"--basetemp={self.scratch}"]
         if suite not in ("nginx", "deploy"):  # There is no Django in their process.
-            words += ["--reuse-db", *(["--create-db"] if fresh else ["--exitfirst"])]
+            words += ["--reuse-db"]
+            words += [] if self.database_is_clean else ["--create-db"]
         [step] = self._suites()[suite](*words)
         self.report.unlink(missing_ok=True)
-        return outcome.read(self._wait(step), self.report)
+        status = self._wait(step)
+        # A test that was killed cleans up nothing.
+        self.database_is_clean = status >= 0
+        return outcome.read(status, self.report)
 
     def _suites(self) -> dict[str, Callable[..., list[Step]]]:
         """By the folder at the top that a suite's tests lie in."""
@@ -87,12 +105,12 @@ class Trial:
 
     def _wait(self, step: Step) -> int:
         """Its exit status. One that does not end is killed, with all it started."""
-        env = {
-            **step.env,
-            "PYTHONPATH": str(self.root),  # before the `shared` that is installed
-        }
+        # Before the `shared` that is installed.
+        env = {**step.env, "PYTHONPATH": str(self.root)}
         with self.report.with_suffix(".log").open("wb") as log:
-            process = subprocess.Popen(
+            if self.stopped:
+                raise Stopped
+            self.process = process = subprocess.Popen(
                 list(map(str, step.command)),
                 cwd=step.cwd,
                 env=env,

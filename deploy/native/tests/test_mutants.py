@@ -9,6 +9,7 @@ from native.layout import Layout
 from native.mutants import __main__ as command
 from native.mutants import campaign, catalog, choice, outcome, page
 from native.mutants.catalog import Mutation, NotApplicable
+from native.mutants.trial import Stopped, Trial
 
 from .checkout import SOURCE
 
@@ -157,3 +158,12 @@ def test_what_a_test_does_not_notice_survives(tmp_path: Path) -> None:
     results = campaign.run(layout, [noticed, unnoticed], tmp_path)
     assert [result.killed for result in results] == [True, False]
     assert not list(tmp_path.glob("*/"))
+
+
+def test_a_run_that_was_stopped_is_the_last(tmp_path: Path) -> None:
+    trial = Trial(Layout(SOURCE, os.environ.get("MEMO_STACK", "test")), tmp_path / "0")
+    trial.stop()
+    with pytest.raises(Stopped):
+        trial.unmutated("deploy", [HERE])
+    trial.close()
+    assert not trial.root.exists()
