@@ -13,8 +13,8 @@ from native.mutants.trial import Stopped, Trial
 
 from .checkout import SOURCE
 
-HERE = "deploy/native/tests/test_requirements.py::test_what_runs_is_no_older_than_its_floor"
-
+HERE = "deploy/native/tests/test_requirements.py"
+HERE += "::test_what_runs_is_no_older_than_its_floor"
 REASON = "Not met: later"
 
 
