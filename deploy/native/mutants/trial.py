@@ -18,7 +18,8 @@ from . import outcome
 from .catalog import Mutation
 from .outcome import Outcome
 
-PATIENCE = 90  # seconds for one run
+PATIENCE = 90  # seconds for a run
+PATIENCE_OF_A_TEST = 10  # and for each of its tests
 
 
 class Stopped(Exception):
@@ -89,7 +90,7 @@ class Trial:
             words += [] if self.database_is_clean else ["--create-db"]
         [step] = self._suites()[suite](*words)
         self.report.unlink(missing_ok=True)
-        status = self._wait(step)
+        status = self._wait(step, PATIENCE + PATIENCE_OF_A_TEST * len(tests))
         # A test that was killed cleans up nothing.
         self.database_is_clean = status >= 0
         return outcome.read(status, self.report)
@@ -103,7 +104,7 @@ class Trial:
             **{each.project.name: self.maker.suite_of(each) for each in self.services},
         }
 
-    def _wait(self, step: Step) -> int:
+    def _wait(self, step: Step, seconds: float) -> int:
         """Its exit status. One that does not end is killed, with all it started."""
         # Before the `shared` that is installed.
         env = {**step.env, "PYTHONPATH": str(self.root)}
@@ -121,7 +122,7 @@ class Trial:
                 start_new_session=True,
             )
             try:
-                return process.wait(PATIENCE)
+                return process.wait(seconds)
             except subprocess.TimeoutExpired:
                 return -signal.SIGKILL
             finally:
