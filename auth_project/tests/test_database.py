@@ -83,7 +83,11 @@ def test_the_server_has_limits_of_its_own(pool):
             for name in database.SERVER_LIMITS
         }
 
-    assert limits == database.SERVER_LIMITS
+    assert limits == {
+        "statement_timeout": "5s",
+        "lock_timeout": "2s",
+        "idle_in_transaction_session_timeout": "15s",
+    }
 
 
 def test_a_pool_that_is_used_up_is_waited_for_briefly(pool):

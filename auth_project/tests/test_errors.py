@@ -128,7 +128,10 @@ def test_a_bad_host_is_400_everywhere(send, path):
 
 @pytest.mark.parametrize("path", ["", "nothing", "login/x", "sessions/x", "users/me"])
 def test_anything_else_is_404(send, path):
-    assert_problem(send("GET", path), 404)
+    answer = send("GET", path)
+
+    assert_problem(answer, 404)
+    assert "/api/" not in answer.content.decode()  # what was asked is not repeated
 
 
 @pytest.mark.parametrize("route", [*WITH_COOKIE, *WITH_BODY])

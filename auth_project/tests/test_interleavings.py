@@ -279,11 +279,13 @@ def test_a_log_in_that_verified_the_old_password_dies(stepper, users, trusted_ki
     credentials = {"username": "ada", "password": PASSWORD}
     user_id = uuid.UUID(users.user["id"])
     stepper.skipped.clear()
+    epochs = set()
     for schedule in schedules(3, 2):
         Session.objects.all().delete()
         users.user["session_epoch"] = 0
 
         def change() -> int:
+            stepper.pause("commit")
             users.user["session_epoch"] = 1
             return revocation.end_sessions_below(user_id, 1, "password")
 
@@ -292,6 +294,7 @@ def test_a_log_in_that_verified_the_old_password_dies(stepper, users, trusted_ki
         )
 
         session = Session.objects.get()
+        epochs.add(session.user_epoch)
         if session.user_epoch == 0:
             with pytest.raises(TokenRevoked):
                 refreshing(str(grant.refresh))()
@@ -299,3 +302,4 @@ def test_a_log_in_that_verified_the_old_password_dies(stepper, users, trusted_ki
         else:
             assert refreshing(str(grant.refresh))()
         forget(session)
+    assert epochs == {0, 1}

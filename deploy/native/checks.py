@@ -15,7 +15,7 @@ from .files import locked, read_text, write_private
 from .layout import Layout
 from .problems import FAILED, USAGE, Problem
 from .services import Service, discover
-from .suites import Step, Suite, all_suites
+from .suites import Maker, Step, Suite, all_suites
 
 STACK = "test"
 AT_ONCE = 2
@@ -68,17 +68,30 @@ def run(primary: Layout, names: Sequence[str]) -> int:
 
 def run_suites(layout: Layout, chosen: Sequence[Suite]) -> int:
     """These, with all they need. Exit status 0 only when every one passed."""
+    _prepare(layout)
+    results = _run_at_once([suite for suite in chosen if _is_static(suite)])
+    results += _run_on_the_stack(layout, [each for each in chosen if each.needs_stack])
+    results += [_run_live(suite) for suite in chosen if suite.name == "native"]
+    return _report(results)
+
+
+def mutate(primary: Layout, words: Sequence[str]) -> int:
+    """The suite `security` with these words: which of the kept mutations to try."""
+    layout = layouts.of(primary.root, primary.stack or STACK)
+    make = Maker(layout, discover(layout.root))
+    suite = Suite("security", lambda: make.security(*words), needs_stack=True)
+    return run_suites(layout, [suite])
+
+
+def _prepare(layout: Layout) -> None:
+    services = discover(layout.root)
     # A port asked for is meant for the stack of the person, not for this one.
-    for name in ("GATEWAY", *(each.variable for each in discover(layout.root))):
+    for name in ("GATEWAY", *(service.variable for service in services)):
         os.environ.pop(f"{name}_PORT", None)
     layout.make_folders()
     raise_limits(layout)
     lifecycle.init(layout, virtualenv.DEV)
     raise_service_limits(layout, services)
-    results = _run_at_once([suite for suite in chosen if _is_static(suite)])
-    results += _run_on_the_stack(layout, [each for each in chosen if each.needs_stack])
-    results += [_run_live(suite) for suite in chosen if suite.name == "native"]
-    return _report(results)
 
 
 def _choose(suites: Sequence[Suite], names: Sequence[str]) -> list[Suite]:

@@ -31,6 +31,7 @@ from . import (
     layout as layouts,
 )
 from .layout import Layout
+from .mutants import catalog, choice
 from .problems import FAILED, INTERRUPTED, USAGE, Interrupted, Problem
 from .services import discover
 
@@ -51,6 +52,8 @@ Memo, natively on this machine.
   ./manage_all.sh fuzz [--minutes N] [--seed N]   the tests that fuzz, by chance
   ./manage_all.sh model [--rules N] [--seed N] [--faults]   sessions against the model of
                                      their design (docs/model.md); 50,000 acts
+  ./manage_all.sh mutate [--all | --id TOK-01 ... | --random 10 --seed 1]
+                                     whether tests of security can fail (docs/security.md)
   ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
@@ -196,6 +199,11 @@ def _test(layout: Layout, rest: Sequence[str]) -> int:
     return checks.run(layout, rest)
 
 
+def _mutate(layout: Layout, rest: Sequence[str]) -> int:
+    choice.parse(rest, catalog.load())  # Before a stack is started for it.
+    return checks.mutate(layout, rest)
+
+
 def _bench(layout: Layout, rest: Sequence[str]) -> int:
     return benchmark.run(layout, rest)
 
@@ -219,6 +227,7 @@ VERBS: dict[str, Verb] = {
     "audit": audit.run,
     "fuzz": fuzzing.run,
     "model": modelrun.run,
+    "mutate": _mutate,
     "bench": _bench,
     "demo": _demo,
     "doctor": doctor.run,

@@ -50,6 +50,7 @@ def all_suites(layout: Layout, services: Sequence[Service]) -> list[Suite]:
             for service in services
         ),
         Suite("nginx", make.gateway, needs_stack=True),
+        Suite("security", make.security, needs_stack=True),
         Suite("native", make.native),
     ]
 
@@ -61,10 +62,14 @@ def model(layout: Layout, services: Sequence[Service], env: dict[str, str]) -> S
 
 
 class Maker:
-    def __init__(self, layout: Layout, services: Sequence[Service]) -> None:
+    """The steps of each suite, for the checkout or for a copy of it at `root`."""
+
+    def __init__(
+        self, layout: Layout, services: Sequence[Service], root: Path | None = None
+    ) -> None:
         self.layout = layout
         self.services = services
-        self.root = layout.root
+        self.root = root or layout.root
         # Whatever the checks write goes under .run/: the checkout may be read-only.
         cache = layout.base / "cache"
         self.caches = {
@@ -129,21 +134,23 @@ class Maker:
         words = ("manage.py", "makemigrations", "--check", "--dry-run")
         return [self._django(each, *words) for each in self.services]
 
-    def shared(self) -> list[Step]:
+    def shared(self, *words: str) -> list[Step]:
         first = self.services[0]
         env = passthrough.env(self.layout, first, owner=True)
-        return [self._pytest("shared", self.root, [], env)]
+        return [self._pytest("shared", self.root, words, env)]
 
-    def suite_of(self, service: Service) -> Callable[[], list[Step]]:
-        def steps() -> list[Step]:
+    def suite_of(self, service: Service) -> Callable[..., list[Step]]:
+        def steps(*words: str) -> list[Step]:
             env = passthrough.env(self.layout, service, owner=True)
-            return [self._pytest(service.name, service.project, [], env)]
+            return [self._pytest(service.name, service.project, words, env)]
 
         return steps
 
-    def gateway(self) -> list[Step]:
+    def gateway(self, *words: str) -> list[Step]:
+        """`words` as pytest has them: tests, in place of all, and options."""
+        words = words or ("nginx/tests",)
         env = {**self._env(), "MEMO_CHROMIUM": self._chromium()}
-        return [self._pytest("nginx", self.root, ["nginx/tests"], env)]
+        return [self._pytest("nginx", self.root, words, env)]
 
     def _chromium(self) -> str:
         """A browser; where there is none, its tests say so and are skipped."""
@@ -153,9 +160,15 @@ class Maker:
             print(f"memo: {problem}", flush=True)
             return ""
 
-    def native(self) -> list[Step]:
+    def native(self, *words: str) -> list[Step]:
         env = {**self._env(), "MEMO_CACHE_DIR": str(self.layout.cache)}
-        return [self._pytest("native", self.root, ["deploy/native/tests"], env)]
+        words = words or ("deploy/native/tests",)
+        return [self._pytest("native", self.root, words, env)]
+
+    def security(self, *words: str) -> list[Step]:
+        """Whether the tests of docs/security.md can fail: ten of them, or `words`."""
+        deploy = str(self.root / "deploy")
+        return [self._module(self.root, "native.mutants", *words, PYTHONPATH=deploy)]
 
     def fuzz(self, seed: int, examples: int) -> list[Step]:
         """Of all suites the tests that fuzz, by this seed."""
@@ -200,7 +213,7 @@ class Maker:
         return Step(command, cwd, {**self._env(), **env})
 
     def _pytest(
-        self, name: str, cwd: Path, words: list[str], env: dict[str, str]
+        self, name: str, cwd: Path, words: Sequence[str], env: dict[str, str]
     ) -> Step:
         scratch = self.layout.base / "tmp" / f"pytest-{name}"
         scratch.parent.mkdir(exist_ok=True)

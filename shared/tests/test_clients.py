@@ -8,11 +8,12 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
 from requests import Session
 
-from shared import clients, deadline
+from shared import clients, database, deadline
 from shared.clients import AuthClient, UsersClient
 from shared.exceptions import (
     DependencyUnavailable,
@@ -393,6 +394,16 @@ def test_the_timeouts_are_short():
 
     assert 0 < connect <= 1
     assert 0 < read <= 3
+
+
+def test_the_gateway_waits_longer_than_all_that_a_service_waits_for():
+    """OPS-10: a call that is connected at the second try, the database, Redis."""
+    proxy = Path(__file__).parents[2] / "nginx" / "includes" / "proxy.conf"
+    gateway = float(re.search(r"proxy_read_timeout (\d+)s;", proxy.read_text())[1])
+    connect, read = clients.TIMEOUT
+    stores = database.POOL_TIMEOUT + database.ANSWER_TIMEOUT + 0.5
+
+    assert gateway > 2 * connect + read + stores
 
 
 @pytest.mark.parametrize("call", CALLS)

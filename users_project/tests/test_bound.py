@@ -52,6 +52,7 @@ def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
         assert working.acquire(timeout=5)
         assert working.acquire(timeout=5)
         wait_until(lambda: bound.places._value == 0)
+        assert not working.acquire(timeout=0.2)  # a third has a place, and waits
         started = time.monotonic()
         with pytest.raises(Overloaded), bound.place():
             pass

@@ -14,6 +14,11 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 
 
+def test_there_is_no_account_until_somebody_makes_one() -> None:
+    """REG-06: migrations leave none."""
+    assert not User.objects.exists()
+
+
 def test_an_id_is_a_random_uuid() -> None:
     first, second = UserFactory().pk, UserFactory().pk
     assert first.version == second.version == 4
