@@ -1,11 +1,13 @@
-"""The clock of one service set wrong while it works, by libfaketime.
+"""The clock of one service set wrong while it works, by a library of ours (clock.c).
 
 The service stands in for itself: the supervisor holds it, and the same program runs with
 a clock that follows a file. The steps are within JWT_LEEWAY, 10 s: what is allowed
-between two clocks. Monotonic clocks stay as they are, as they do in a real step.
+between two clocks.
 """
 
 import os
+import shutil
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,28 +18,23 @@ from typing import TYPE_CHECKING
 
 from native import apt, control, plan
 from native.layout import Layout
+from native.problems import Problem
 from native.programs import base_env
 
 if TYPE_CHECKING:
     from .faults import Stage
 
 FAST, SLOW = +7, -7  # seconds
-SEEN = 1.5  # seconds after which a step is seen everywhere
+SOURCE = Path(__file__).with_name("clock.c")
 
 
 @contextmanager
 def stepped(service: str, seconds: int, stage: "Stage") -> Iterator[None]:
     layout = stage.rig.stack.layout
     step = layout.state / f"clock-{service}"
-    step.write_text("+0")
+    set_to(step, 0)
     spec = next(s for s in plan.load(layout.plan).processes if s.name == service)
-    environment = {
-        **spec.env,
-        "LD_PRELOAD": str(library(layout)),
-        "FAKETIME_TIMESTAMP_FILE": str(step),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
+    environment = {**spec.env, **preloaded(layout, step)}
     with control.holding(layout, [service]):
         with Path(spec.log).open("ab") as log:
             process = subprocess.Popen(
@@ -45,43 +42,76 @@ def stepped(service: str, seconds: int, stage: "Stage") -> Iterator[None]:
             )
         try:
             stage.rig.stack.wait_for(service)
-            step.write_text(f"{seconds:+d}")
-            time.sleep(SEEN)
+            set_to(step, seconds)
             yield
-            step.write_text("+0")  # back in a step, too
-            time.sleep(SEEN)
+            set_to(step, 0)  # back in a step, too
+            time.sleep(1)
         finally:
             process.terminate()
             process.wait(30)
             step.unlink()
+        # That another stood in is the trial's: what it is to recover from ends here.
+        stage.lift()
     stage.rig.stack.run("start", service)
+
+
+def set_to(step: Path, seconds: int) -> None:
+    """In place: whoever has mapped the file sees it at once."""
+    with step.open("r+b" if step.exists() else "wb") as file:
+        file.write(struct.pack("@l", seconds))
+
+
+def preloaded(layout: Layout, step: Path) -> dict[str, str]:
+    return {"LD_PRELOAD": str(library(layout)), "CHAOS_CLOCK": str(step)}
 
 
 @cache
 def library(layout: Layout) -> Path:
-    """libfaketime's, unpacked from Debian's package. Raises Problem."""
-    folder = layout.cache / "faketime"
-    if not (found := search(folder)):
-        apt.unpack(folder, [["libfaketime"]], base_env(layout))
-        found = search(folder)
-    return found[0]
+    """Compiled anew. Raises Problem or CalledProcessError."""
+    built = layout.state / "clock.so"
+    command, environment = compiler(layout)
+    words = [command, "-shared", "-fPIC", "-o", str(built), str(SOURCE)]
+    words.append("-nostdlib")
+    subprocess.run(words, env=environment, check=True, capture_output=True, text=True)
+    return built
 
 
-def search(folder: Path) -> list[Path]:
-    return sorted(folder.glob("root/usr/lib/*/faketime/libfaketimeMT.so.1"))
+def compiler(layout: Layout) -> tuple[str, dict[str, str]]:
+    """The machine's, or Debian's smallest, unpacked. Raises Problem."""
+    if found := shutil.which("cc"):
+        return found, {**os.environ}
+    folder = layout.cache / "tcc"
+    root = folder / "root"
+    if not (root / "usr/bin/tcc").exists():
+        if not apt.usable():
+            raise Problem(
+                "There is neither a C compiler nor an apt to unpack one with."
+            )
+        apt.unpack(folder, [["tcc"]], base_env(layout))
+    return str(root / "usr/bin/tcc"), {"LD_LIBRARY_PATH": apt.library_path(root)}
 
 
 def why_not(layout: Layout) -> str:
     """Why no clock can be set here; empty where it can."""
-    if not apt.usable() and not search(layout.cache / "faketime"):
-        return "libfaketime: this machine has no apt to unpack it with"
-    library(layout)
-    shown = subprocess.run(
-        ["date", "+%s"],
-        env={**os.environ, "LD_PRELOAD": str(library(layout)), "FAKETIME": "+1000"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    works = int(shown.stdout) > time.time() + 500
-    return "" if works else "libfaketime does not change the clock here"
+    step = layout.state / "clock-trial"
+    set_to(step, 1000)
+    try:
+        shown = subprocess.run(
+            [
+                str(layout.python),
+                "-c",
+                "import time; time.sleep(0); print(time.time())",
+            ],
+            env={**os.environ, **preloaded(layout, step)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except Problem as problem:
+        return str(problem)
+    except subprocess.CalledProcessError as error:
+        return f"{error}: {error.stderr}"
+    finally:
+        step.unlink()
+    works = float(shown.stdout) > time.time() + 500
+    return "" if works else "the library changes no clock here"

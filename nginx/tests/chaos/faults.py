@@ -15,7 +15,7 @@ from . import clocks
 from .ledger import Ledger
 from .proxy import Mode
 from .rig import Rig
-from .timeline import PROCESSES, WAYS
+from .timeline import PROCESSES, WAYS, Trouble
 
 DATABASES = {"auth-db": "auth", "users-db": "users"}
 WAY_NAMES = ("front", *WAYS["auth"], *WAYS["users"])
@@ -32,6 +32,12 @@ class Stage:
     rig: Rig
     ledger: Ledger
     rng: Random
+    trouble: Trouble | None = None
+
+    def lift(self) -> None:
+        """From here on it is recovery."""
+        if self.trouble:
+            self.trouble.lifted = time.monotonic()
 
     def last(self) -> None:
         time.sleep(self.rng.uniform(SHORTEST, LONGEST))

@@ -65,12 +65,13 @@ def break_once(
         {part for each in chosen for part in each.parts},
         flushes=any(each.flushes for each in chosen),
     )
+    stage.trouble = trouble
     with ExitStack() as acts:
         for each in chosen:
             acts.enter_context(each.act(stage))
         if any(each.lasts for each in chosen):
             stage.last()
-        trouble.lifted = time.monotonic()
+        stage.lift()
     trouble.back = time.monotonic()
     while not whole_job(target) and time.monotonic() < trouble.lifted + HOPELESS:
         time.sleep(0.1)
