@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import (
     benchmark,
+    chaos,
     checks,
     demo,
     destroy,
@@ -41,6 +42,8 @@ Memo, natively on this machine.
   ./manage_all.sh demo               walk through the API against the running gateway
   ./manage_all.sh test [suite ...]   every check and suite, or the named ones
   ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
+  ./manage_all.sh chaos [options]    people at work while things break (docs/chaos.md);
+                                     --url: against a deployment, without the faults
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
                                      a restart; --step accept|present|drop: one step
@@ -208,6 +211,7 @@ VERBS: dict[str, Verb] = {
     "logs": _logs,
     "test": _test,
     "bench": _bench,
+    "chaos": chaos.run,
     "demo": _demo,
     "doctor": _doctor,
     "destroy": destroy.run,

@@ -28,7 +28,7 @@ ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLO
 def become_ordinary(root: Path, arguments: list[str]) -> int:
     """Run this command again as the user that runs everything."""
     user = identity.choose_user(root)
-    if arguments[0] in ("up", "init", "test", "bench"):
+    if arguments[0] in ("up", "init", "test", "bench", "chaos"):
         _say(f"root runs nothing here; everything runs as {user.pw_name}")
     words = arguments
     if arguments[0] == "removeservice":

@@ -1,13 +1,11 @@
-"""What must hold of every answer. Whatever does not is a Violation, with its story."""
+"""What must hold of every answer."""
 
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from .bounds import Ending, push_may_be_lost, refused_from
-from .ledger import Account, Ledger, Session
-from .timeline import EVERYTHING, Timeline, Trouble
+from .ledger import Account, Session
+from .timeline import Trouble
+from .violations import Reporter, Violation
 from .wire import NONE, Answer
 
 LEEWAY = 10.0  # REFRESH_REUSE_LEEWAY
@@ -16,35 +14,12 @@ SAFE_LEEWAY = LEEWAY - 1.5
 RECOVERY = 10.0  # seconds
 EXPIRY_MARGIN = 20.0  # seconds before `exp` in which no access token is judged
 UNAVAILABLE = ("dependency_unavailable", "upstream_unavailable", "overloaded")
-KEPT = 50  # violations whose story is told
 
 
-@dataclass(frozen=True)
-class Violation:
-    kind: str
-    what: str
-    story: str
-
-    def __str__(self) -> str:
-        return f"VIOLATION {self.kind}: {self.what}\n{self.story}"
-
-
-class Checker:
+class Checker(Reporter):
     """Asked about every answer, in the thread that got it."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        timeline: Timeline,
-        evidence: Callable[[str], str] = lambda _sid: "",
-    ) -> None:
-        self.ledger = ledger
-        self.timeline = timeline
-        self.evidence = evidence  # what the database says of a session
-        self.violations: list[Violation] = []
-        self.late_retries = 0
-        self.lock = threading.Lock()
-        self.started = time.monotonic()
+    late_retries = 0
 
     # ---- Every answer ----------------------------------------------------------
 
@@ -77,9 +52,8 @@ class Checker:
         """An access token was shown at one of the doors."""
         if answer.ok:
             self.accepted(session, answer, "access")
-        elif answer.status == 401:
-            if time.time() < expires - EXPIRY_MARGIN:
-                self.refused(session, answer)
+        elif answer.status == 401 and time.time() < expires - EXPIRY_MARGIN:
+            self.refused(session, answer)
 
     def refresh(self, session: Session, answer: Answer, cookie: str) -> None:
         """A refresh with one of the cookies of a session."""
@@ -169,7 +143,7 @@ class Checker:
         if answer.status == 401 and right:
             self.report("log-in refused", f"{answer.kind}: {answer.body}", account)
 
-    # ---- Saying so -------------------------------------------------------------
+    # ---- Faults ------------------------------------------------------------------
 
     def recovered(self, trouble: Trouble) -> None:
         if trouble.recovery > RECOVERY:
@@ -178,29 +152,6 @@ class Checker:
             )
             with self.lock:
                 self.violations.append(Violation("slow recovery", what, ""))
-
-    def report(self, kind: str, what: str, account: Account, sid: str = "") -> None:
-        with self.lock:
-            told = len(self.violations) < KEPT
-            story = self.story(account, sid) if told else ""
-            self.violations.append(Violation(kind, what, story))
-
-    def story(self, account: Account, sid: str) -> str:
-        """The events of a session, and of its account, between the troubles."""
-        with self.ledger.lock:
-            events = [
-                (answer.begun, f"{about[:8]:<8} {answer}")
-                for about, answer in account.story
-                if about in ("", sid)
-            ]
-        begun = events[0][0] if events else self.started
-        for each in self.timeline.touching(EVERYTHING, begun, time.monotonic()):
-            events.append((each.begun, f"-------- {each.name} begins"))
-            if each.back < time.monotonic():
-                events.append((each.back, f"-------- {each.name} is over"))
-        lines = [f"  {at - self.started:9.3f}  {text}" for at, text in sorted(events)]
-        head = f"  {account.email} ({account.sub}), session {sid or 'none'}"
-        return "\n".join([head, *lines, f"  {self.evidence(sid)}"])
 
 
 def is_documented(answer: Answer) -> bool:

@@ -1,7 +1,7 @@
 """The clock of one service set wrong while it works, by a library of ours (clock.c).
 
-The service stands in for itself: the supervisor holds it, and the same program runs with
-a clock that follows a file. The steps are within JWT_LEEWAY, 10 s: what is allowed
+The service stands in for itself: the supervisor holds it, and the same program runs
+with a clock that follows a file. The steps are within JWT_LEEWAY, 10 s: what is allowed
 between two clocks.
 """
 

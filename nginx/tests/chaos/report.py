@@ -59,10 +59,11 @@ def kind_of(name: str) -> str:
 
 def rest(run: Run) -> list[str]:
     living, over = run.audited
+    late = run.checker.late_retries
     killed = run.ledger.refreshes_killed
     return [
         f"== sessions at the end: {living} live, {over} ended, all looked at again",
-        f"== ended by a retry after the leeway, as documented: {run.checker.late_retries}",
+        f"== ended by a retry after the leeway, as documented: {late}",
         f"== refreshes under way when workers of auth were killed: {sum(killed)}",
     ]
 

@@ -1,74 +1,19 @@
-"""A stack of ours with a link in every way between its parts, and a hand on all of it."""
+"""A stack with a link in every way between its parts."""
 
 import random
 import socket
-import sys
-from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from system import ROOT, System
+from .link import Link, Mode
+from .proxy import Proxy
+from .stack import PGSQL, Stack
+from .timeline import SERVICES
 
-sys.path.append(str(ROOT / "deploy"))
+from native.files import write_private  # isort: skip - found once `stack` has been
 
-from native import control, waiting  # noqa: E402
-from native.files import write_private  # noqa: E402
-from native.layout import Layout  # noqa: E402
-from native.services import discover  # noqa: E402
-
-from .proxy import Link, Mode, Proxy  # noqa: E402
-from .timeline import SERVICES  # noqa: E402
-
-PGSQL = ".s.PGSQL.5432"
 # The checker's; the suite's stack has a shorter one.
 LEEWAY = "REFRESH_REUSE_LEEWAY=10"
-
-
-class Stack(System):
-    """A running native stack. Asked without a new process each time: that would cost
-    more of a small machine than what is tried."""
-
-    def __init__(self, stack: str) -> None:
-        super().__init__(stack)
-        self.layout = Layout(ROOT, stack)
-        self.services = discover(ROOT)
-        # What is configured without the links, for whoever goes past them.
-        self.settings = cache(super().settings)  # type: ignore[method-assign]
-        for name in (*SERVICES, "gateway"):
-            self.settings(name)
-
-    @cached_property
-    def gateway_url(self) -> str:
-        return self.settings("gateway")["GATEWAY_PUBLIC_URL"]
-
-    def status(self) -> dict[str, Any]:
-        return control.ask(self.layout, "status")
-
-    def run(self, *words: str, timeout: float = 300) -> str:
-        verb, *names = words
-        if verb not in ("stop", "start", "restart"):
-            return super().run(*words, timeout=timeout)
-        if verb != "start":
-            control.ask(self.layout, "stop", names)
-        if verb != "stop":
-            control.ask(self.layout, "start", names)
-            self.wait_for(*names)
-        return ""
-
-    def wait_for(self, *names: str) -> None:
-        """Until these processes do their work."""
-        waiting.until_healthy(self.layout, self.services, names)
-
-    def pid(self, process: str) -> int | None:
-        found: int | None = self.status()["processes"][process]["pid"]
-        return found
-
-    def socket_of(self, part: str) -> Path:
-        """Where Redis or a database listens."""
-        if part == "redis":
-            return self.layout.sockets / "redis.sock"
-        return self.layout.socket_folder(part) / PGSQL
 
 
 class Rig:
@@ -143,8 +88,10 @@ class Rig:
         for service, path in self.files.items():
             write_private(path, self.before[service])
         self.pass_all()
-        self.stack.run("restart", *SERVICES)
-        self.proxy.__exit__(kind, error, trace)
+        try:
+            self.stack.run("restart", *SERVICES)
+        finally:
+            self.proxy.__exit__(kind, error, trace)
 
     def set(self, way: str, mode: Mode) -> None:
         self.proxy.set(self.links[way], mode)

@@ -30,12 +30,11 @@ class Run:
     seed: int
     people: int = 10
     rate: float = 15.0  # things that all of them together do in a second
-    evidence: Callable[[str], str] = lambda _sid: ""
     timeline: Timeline = field(default_factory=Timeline)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger()
-        self.checker = Checker(self.ledger, self.timeline, self.evidence)
+        self.checker = Checker(self.ledger, self.timeline, self.target.evidence)
         self.ending = threading.Event()
         self.threads: list[threading.Thread] = []
         self.audited = (0, 0)

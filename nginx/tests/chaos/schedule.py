@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import requests
 from people import Person
 
-from .checker import RECOVERY, Checker
+from .checker import RECOVERY
 from .faults import Fault, Stage
+from .run import Run
 from .target import Target
 from .timeline import Timeline, Trouble
 
@@ -36,9 +37,7 @@ def break_until(
     every: float,
     faults: Sequence[Fault],
     stage: Stage,
-    target: Target,
-    timeline: Timeline,
-    checker: Checker,
+    run: Run,
     say: Callable[[str], None],
 ) -> None:
     """Break something about every so many seconds. One that takes longer than that to
@@ -47,8 +46,8 @@ def break_until(
         begun = time.monotonic()
         if begun >= end:
             return
-        trouble = break_once(chosen, stage, target, timeline)
-        checker.recovered(trouble)
+        trouble = break_once(chosen, stage, run.target, run.timeline)
+        run.checker.recovered(trouble)
         lasted = trouble.lifted - trouble.begun
         say(
             f"{trouble.name}: {lasted:.1f} s, well again {trouble.recovery:.1f} s later"

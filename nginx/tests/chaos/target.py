@@ -10,12 +10,14 @@ Act = Callable[[str], bool]
 @dataclass(frozen=True)
 class Target:
     """`auth_url` and `service_key` are another service's, which asks auth directly;
-    `operator` has the acts `deactivate` and `activate`. Both may be missing."""
+    `operator` has the acts `deactivate` and `activate`. Both may be missing.
+    `evidence` is what its database says of a session."""
 
     url: str
     auth_url: str = ""
     service_key: Callable[[], str] = str
     operator: dict[str, Act] = field(default_factory=dict)
+    evidence: Callable[[str], str] = lambda _sid: ""
 
     @property
     def verifies(self) -> bool:

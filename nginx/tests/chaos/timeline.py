@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SERVICES = ("auth", "users")
-# `auth>redis` is the way from auth to Redis; `front` the one from clients to the gateway.
+# `auth>redis` is the way from auth to Redis, `front` that of clients to the gateway.
 WAYS = {
     "auth": ("auth>redis", "auth>auth-db", "auth>users"),
     "users": ("users>redis", "users>users-db", "users>auth"),
