@@ -35,13 +35,14 @@ SYSTEM = """
 YAML = "false n no none null off on true y yes"
 # ./manage_all.sh prefers a service to its own words, suites and Django's commands.
 WORDS = """
-    changepassword check clearsessions collectstatic compilemessages createcachetable
-    createsuperuser dbshell demo deploycheck destroy diffsettings doctor down dumpdata
-    findstatic flush generateschema help init inspectdb lint loaddata logs makemessages
-    makemigrations migrate ogrinspect optimizemigration removeservice restart
-    rotateapikeys runserver schema sendtestemail shell shellcheck showmigrations
-    spectacular sqlflush sqlmigrate sqlsequencereset squashmigrations start startapp
-    startproject startservice status stop supervise test testserver types up
+    changepassword chaos check clearsessions collectstatic compilemessages
+    createcachetable createsuperuser dbshell demo deploycheck destroy diffsettings
+    doctor down dumpdata findstatic flush generateschema help init inspectdb lint
+    loaddata logs makemessages makemigrations migrate ogrinspect optimizemigration
+    removeservice restart rotateapikeys runserver schema sendtestemail shell
+    shellcheck showmigrations spectacular sqlflush sqlmigrate sqlsequencereset
+    squashmigrations start startapp startproject startservice status stop supervise
+    test testserver types up
 """
 GROUPS = (PACKAGES, MODULES, CLASSES, SYSTEM, YAML, WORDS)
 RESERVED = frozenset(word for group in GROUPS for word in group.split())

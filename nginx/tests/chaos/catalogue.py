@@ -76,6 +76,9 @@ def choose(stack: Stack, only: list[str]) -> list[Fault]:
     found = catalogue()
     if only:
         found = [each for each in found if any(word in each.name for word in only)]
+    if not found:
+        names = "\n  ".join(each.name for each in catalogue())
+        sys.exit(f"No fault has {' or '.join(only)} in its name:\n  {names}")
     if reason := clocks.why_not(stack.layout):
         print(f"LEFT OUT: faults of the clock. {reason}", file=sys.stderr)
         found = [each for each in found if not each.name.startswith("clock")]
