@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from .checker import RECOVERY
+from .forms import RECOVERY
 from .ledger import Session
 from .visitor import Visitor, claims_of
 from .wire import Answer

@@ -3,48 +3,22 @@
 import time
 
 from .bounds import Ending, push_may_be_lost, refused_from
+from .forms import RECOVERY, FormChecker
 from .ledger import Account, Session
 from .timeline import Trouble
-from .violations import Reporter, Violation
-from .wire import NONE, Answer
+from .violations import Violation
+from .wire import Answer
 
 LEEWAY = 10.0  # REFRESH_REUSE_LEEWAY
 # Kept short of it: the answer's end stands for the question's arrival.
 SAFE_LEEWAY = LEEWAY - 1.5
-RECOVERY = 10.0  # seconds
 EXPIRY_MARGIN = 20.0  # seconds before `exp` in which no access token is judged
-UNAVAILABLE = ("dependency_unavailable", "upstream_unavailable", "overloaded")
 
 
-class Checker(Reporter):
+class Checker(FormChecker):
     """Asked about every answer, in the thread that got it."""
 
     late_retries = 0
-
-    # ---- Every answer ----------------------------------------------------------
-
-    def form(self, account: Account, sid: str, answer: Answer, way: str) -> None:
-        """No 5xx but the documented 503; no answer missing without a reason; a cookie
-        is never cleared where the client is to try again."""
-        self.ledger.note(account, sid, answer)
-        if answer.unknown:
-            self.timeline.infer(answer.begun, answer.ended)
-        if answer.status == NONE:
-            self.expect_trouble(account, sid, answer, way)
-        elif answer.status >= 500 and not is_documented(answer):
-            what = f"{answer.kind}: {answer.status} {answer.headers} {answer.body}"
-            self.report("undocumented error", what, account, sid)
-        elif answer.status in (429, 503) and answer.cookie == "":
-            self.report("cookie cleared", f"{answer}", account, sid)
-
-    def expect_trouble(
-        self, account: Account, sid: str, answer: Answer, way: str
-    ) -> None:
-        """A connection may break where its way, or whoever answers, is in trouble."""
-        parts = ("front", "gateway") if way == "front" else (way,)
-        since = answer.begun - RECOVERY
-        if not self.timeline.touching(parts, since, answer.ended):
-            self.report("no answer", f"{answer.kind}: {answer.lost}", account, sid)
 
     # ---- Sessions --------------------------------------------------------------
 
@@ -152,15 +126,3 @@ class Checker(Reporter):
             )
             with self.lock:
                 self.violations.append(Violation("slow recovery", what, ""))
-
-
-def is_documented(answer: Answer) -> bool:
-    """503 as docs/errors.md has it."""
-    retry = answer.headers.get("retry-after", "")
-    return (
-        answer.status == 503
-        and answer.headers.get("content-type") == "application/problem+json"
-        and answer.code in UNAVAILABLE
-        and retry.isdecimal()
-        and int(retry) >= 1
-    )

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import requests
 from people import Person
 
-from .checker import RECOVERY
 from .faults import Fault, Stage
+from .forms import RECOVERY
 from .run import Run
 from .target import Target
 from .timeline import Timeline, Trouble
