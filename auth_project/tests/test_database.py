@@ -1,6 +1,8 @@
 """Connections that give up (shared.database), and the schema that migrations make."""
 
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -106,6 +108,35 @@ def test_a_pool_that_is_used_up_is_waited_for_briefly(pool):
 
 def test_the_pool_has_one_for_each_thread_and_one_for_the_sweep():
     assert database.options(threads=8)["pool"]["max_size"] == 9
+
+
+def test_a_server_that_comes_back_late_is_used_again(monkeypatch, tmp_path):
+    """DATA-08: however many gave up waiting, and though the pool gave up too."""
+    monkeypatch.setattr(database, "POOL_TIMEOUT", 0.1)
+    options = database.options(threads=1)
+    options.pop("server_side_binding")  # Django's, not psycopg's
+    pooled = {**options.pop("pool"), "reconnect_timeout": 0.1}
+    where = connection.get_connection_params()
+    kept = {n: where[n] for n in ("dbname", "user", "password") if where.get(n)}
+    there = Path(where["host"], ".s.PGSQL.5432")
+    kwargs = {**kept, "host": str(tmp_path), **options}
+    with ConnectionPool(kwargs=kwargs, **pooled) as pool:
+        for _ in range(10):
+            with pytest.raises(psycopg.OperationalError), pool.connection():
+                pytest.fail("there is no server")
+        time.sleep(1)
+        (tmp_path / there.name).symlink_to(there)
+
+        assert serves_within(pool, 5)
+
+
+def serves_within(pool, seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with suppress(psycopg.OperationalError), pool.connection():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_a_row_that_stays_locked_is_503(session):

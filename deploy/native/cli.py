@@ -10,6 +10,7 @@ from . import (
     attack,
     audit,
     benchmark,
+    chaos,
     checks,
     demo,
     destroy,
@@ -55,6 +56,8 @@ Memo, natively on this machine.
   ./manage_all.sh mutate [--all | --id TOK-01 ... | --random 10 --seed 1]
                                      whether tests of security can fail (docs/security.md)
   ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
+  ./manage_all.sh chaos [options]    people at work while things break (docs/chaos.md);
+                                     --url: against a deployment, without the faults
   ./manage_all.sh init               settings, secrets and keys only (also for Docker)
   ./manage_all.sh rotateapikeys [caller [callee]]   new keys between the services, without
                                      a restart; --step accept|present|drop: one step
@@ -229,6 +232,7 @@ VERBS: dict[str, Verb] = {
     "model": modelrun.run,
     "mutate": _mutate,
     "bench": _bench,
+    "chaos": chaos.run,
     "demo": _demo,
     "doctor": doctor.run,
     "destroy": destroy.run,

@@ -23,12 +23,27 @@ PYTHONS = ("python3", "python3.14", "python3.13", "python3.12", "python3.11")
 WORKS = "import sys, ssl, ctypes, venv; sys.exit(sys.version_info < (3, 11))"
 # Of the caller's environment these mean root's own places.
 ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLORS")
+# Commands that may be somebody's first, and so say as whom they run.
+FIRST = frozenset(
+    [
+        "up",
+        "init",
+        "test",
+        "bench",
+        "attack",
+        "audit",
+        "chaos",
+        "fuzz",
+        "model",
+        "mutate",
+    ]
+)
 
 
 def become_ordinary(root: Path, arguments: list[str]) -> int:
     """Run this command again as the user that runs everything."""
     user = identity.choose_user(root)
-    if arguments[0] in ("up", "init", "test", "bench", "attack", "audit", "mutate"):
+    if arguments[0] in FIRST:
         _say(f"root runs nothing here; everything runs as {user.pw_name}")
     words = arguments
     if arguments[0] == "removeservice":

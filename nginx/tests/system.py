@@ -159,9 +159,10 @@ class System:
     def paused(self, *processes: str) -> Iterator[None]:
         """With these processes standing still: they are there and say nothing."""
         pids = [pid for process in processes for pid in self.family(process)]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
         try:
+            for pid in pids:
+                with suppress(ProcessLookupError):  # has just ended
+                    os.kill(pid, signal.SIGSTOP)
             yield
         finally:
             # Children first: a parent that wakes before them may take them for dead,

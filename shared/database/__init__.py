@@ -55,7 +55,10 @@ def options(threads: int) -> dict[str, Any]:
             "max_size": threads + 1,
             "timeout": POOL_TIMEOUT,
             "max_lifetime": 1800,
-            "max_waiting": 2 * threads,
             "reconnect_timeout": 5,
+            # No `max_waiting`: there are never more to wait than threads. And those who
+            # gave up while the server was away stay in its count, so that nobody is
+            # heard any more: the pool asks for a new connection only when somebody
+            # waits, and once it has given up reconnecting nobody may.
         },
     }

@@ -1,0 +1,47 @@
+"""`./manage_all.sh chaos`: the run of nginx/tests/chaos, on a stack of its own, or
+without any against the URL of a deployment."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+
+from . import checks, lifecycle
+from . import layout as layouts
+from .envfiles import Setting
+from .files import locked
+from .layout import Layout
+from .programs import base_env
+from .services import discover
+
+STACK = "chaos"
+ELSEWHERE = ("--url", "--help", "-h")
+
+
+def run(primary: Layout, arguments: Sequence[str]) -> int:
+    """Exit status 0 where all held, 1 where something did not."""
+    layout = layouts.of(primary.root, primary.stack or STACK)
+    if any(word.partition("=")[0] in ELSEWHERE for word in arguments):
+        lifecycle.ensure_initialised(layout)
+        return _run(layout, arguments)
+    for name in ("GATEWAY", *(each.variable for each in discover(layout.root))):
+        os.environ.pop(f"{name}_PORT", None)
+    layout.make_folders()
+    with locked(layout.state / "chaos.lock", "memo: another chaos run; waiting ..."):
+        checks.raise_limits(layout, Setting("GATEWAY_CONNECTION_LIMIT", "1000"))
+        try:
+            lifecycle.up(layout)
+            return _run(layout, arguments)
+        finally:
+            lifecycle.down(layout)
+
+
+def _run(layout: Layout, arguments: Sequence[str]) -> int:
+    folders = (layout.root / "nginx" / "tests", layout.root / "deploy")
+    env = {
+        **base_env(layout),
+        "PYTHONPATH": ":".join(map(str, folders)),
+        "MEMO_STACK": layout.stack,
+        "MEMO_CACHE_DIR": str(layout.cache),
+    }
+    command = [str(layout.python), "-m", "chaos", *arguments]
+    return subprocess.run(command, cwd=layout.root, env=env, check=False).returncode
