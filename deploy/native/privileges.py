@@ -24,20 +24,8 @@ WORKS = "import sys, ssl, ctypes, venv; sys.exit(sys.version_info < (3, 11))"
 # Of the caller's environment these mean root's own places.
 ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLORS")
 # Commands that may be somebody's first, and so say as whom they run.
-FIRST = frozenset(
-    [
-        "up",
-        "init",
-        "test",
-        "bench",
-        "attack",
-        "audit",
-        "chaos",
-        "fuzz",
-        "model",
-        "mutate",
-    ]
-)
+FIRST = {"up", "init", "test", "bench", "attack", "audit", "chaos", "fuzz"}
+FIRST |= {"model", "mutate"}
 
 
 def become_ordinary(root: Path, arguments: list[str]) -> int:
