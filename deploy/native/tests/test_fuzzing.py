@@ -42,13 +42,19 @@ def fuzzed(
     return fuzzing.rounds(layout, make, asked(**how))  # type: ignore[arg-type]
 
 
-def test_without_time_there_is_one_round(layout, monkeypatch):
+def test_without_time_there_is_one_round(
+    layout: layouts.Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make = Rounds(0, 1)
     assert fuzzed(layout, monkeypatch, make) == 0
     assert make.seeds == [7]
 
 
-def test_the_first_failure_ends_it_and_can_be_had_again(layout, monkeypatch, capsys):
+def test_the_first_failure_ends_it_and_can_be_had_again(
+    layout: layouts.Layout,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     make = Rounds(0, 0, 1, 0)
     assert fuzzed(layout, monkeypatch, make, minutes=60) == 1
     assert make.seeds == [7, 8, 9]
@@ -56,12 +62,17 @@ def test_the_first_failure_ends_it_and_can_be_had_again(layout, monkeypatch, cap
 
 
 @pytest.mark.parametrize(("status", "exit_status"), [(5, 0), (2, 1), (-9, 1)])
-def test_a_suite_may_have_nothing_to_fuzz(layout, monkeypatch, status, exit_status):
+def test_a_suite_may_have_nothing_to_fuzz(
+    layout: layouts.Layout,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    exit_status: int,
+) -> None:
     """A new service has none of these tests; a run that was ended is no such run."""
     assert fuzzed(layout, monkeypatch, Rounds(status)) == exit_status
 
 
-def test_every_suite_fuzzes_by_the_seed(layout):
+def test_every_suite_fuzzes_by_the_seed(layout: layouts.Layout) -> None:
     services = discover(SOURCE)
     steps = Maker(layout, services).fuzz(7, 10)
     assert len(steps) == len(services) + 2
@@ -73,13 +84,13 @@ def test_every_suite_fuzzes_by_the_seed(layout):
 @pytest.mark.parametrize(
     "words", [["--minutes", "x"], ["--examples", "0"], ["more"], ["--seed"]]
 )
-def test_what_is_not_known_is_refused(words):
+def test_what_is_not_known_is_refused(words: list[str]) -> None:
     with pytest.raises(Problem) as caught:
         fuzzing.parse(words)
     assert caught.value.code == USAGE
 
 
-def test_what_is_asked_for_is_taken():
+def test_what_is_asked_for_is_taken() -> None:
     words = ["--minutes", "0.5", "--seed", "3", "--examples", "9"]
     assert fuzzing.parse(words) == Namespace(minutes=0.5, seed=3, examples=9)
     assert fuzzing.parse([]).seed != fuzzing.parse([]).seed
