@@ -102,17 +102,20 @@ def test_logging_out_clears_the_cookie_for_real(
 
 
 def test_a_sibling_that_adds_a_cookie_gets_nobody_logged_in_as_another(
-    browser: Browser, page: Page, ada: Person, secure: TlsStack
+    browser: Browser, page: Page, ada: Person, secure: TlsStack, register: Any
 ) -> None:
-    """COOK-08: the browser sends both, in whichever order, and the service neither
-    chooses nor mistakes one for the other."""
+    """COOK-08: the browser sends both, in whichever order, and the service does not
+    take the one for the other."""
     log_in(page, ada)
+    mallory = register()
+    mallory.log_in()
     sibling = browser.open(secure.page(SIBLING))
-    tossed = f"{COOKIE}=tossed; Secure; Domain={DOMAIN}; Path={AUTH}/refresh"
-    sibling.run(f"document.cookie = {json.dumps(tossed)}")
+    attributes = f"Secure; Domain={DOMAIN}; Path={AUTH}/refresh"
+    tossed = json.dumps(f"{COOKIE}={mallory.cookie}; {attributes}")
+    sibling.run(f"document.cookie = {tossed}")
     answer = page.fetch(f"{AUTH}/refresh", method="POST")
     assert page.sent(f"{AUTH}/refresh")["cookies"] == {COOKIE}
-    assert answer["status"] == 401
+    assert answer["status"] == 401, answer
     assert json.loads(answer["text"])["code"] == "token_invalid"
 
 

@@ -64,6 +64,7 @@ BROKEN = [
     b"GARBAGE\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     b"GET / HTTP/1.1\r\n\r\n",
+    b"GET /api/v1/users/me HTTP/1.0\r\n\r\n",
     b"GET / HTTP/9.9\r\nHost: {host}\r\n\r\n",
     b"GET /api/v1/users/me HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
     b"GET /\xff\xfe HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",

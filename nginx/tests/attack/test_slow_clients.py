@@ -17,7 +17,9 @@ from attack.target import Target
 # Seconds after which the gateway ends such a connection (docs/attack.md), and some for
 # a busy machine and the way there.
 PATIENCE, GRACE = 10.0, 6.0
-QUICK = 1.0  # seconds within which 95 % of others are answered
+# Seconds within which 95 % of others are answered; or a few times what it took before,
+# where that was long already.
+QUICK, TIMES_BEFORE = 1.0, 4
 # More than the buffers of both systems hold, or the gateway would be done with it.
 TIMES = 8
 BIG = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
@@ -71,6 +73,7 @@ class Slow:
 @dataclass
 class Siege:
     slow: list[Slow]
+    before: list[float]
     latencies: list[float] = field(default_factory=list)
 
     def of(self, kind: str) -> list[Slow]:
@@ -98,7 +101,8 @@ def siege(target: Target) -> Iterator[Siege]:
     """Until the last of them is gone, or should be; others come in between."""
     count = 33 if target.is_local else 15
     kinds = ("header", "body", "reading")
-    siege = Siege([begin(target, kind) for _ in range(count) for kind in kinds])
+    before = [served(target) for _ in range(20)]
+    siege = Siege([begin(target, kind) for _ in range(count) for kind in kinds], before)
     deadline = time.monotonic() + PATIENCE + GRACE
     waiting = [each for each in siege.slow if each.kind != "reading"]
     while time.monotonic() < deadline and any(s.ended is None for s in waiting):
@@ -132,5 +136,8 @@ def test_who_does_not_read_is_shown_out(siege: Siege) -> None:
 
 
 def test_others_are_served_quickly_meanwhile(siege: Siege) -> None:
-    assert len(siege.latencies) >= 40
-    assert quantiles(siege.latencies, n=20)[-1] < QUICK, sorted(siege.latencies)[-5:]
+    assert len(siege.latencies) >= 20
+    before, meanwhile = (
+        quantiles(seconds, n=20)[-1] for seconds in (siege.before, siege.latencies)
+    )
+    assert meanwhile < max(QUICK, TIMES_BEFORE * before), (before, meanwhile)
