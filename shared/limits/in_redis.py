@@ -90,5 +90,5 @@ def give_back(
     arguments: list[Any] = [int(success)]
     for bucket, mark in zip(buckets, marks, strict=True):
         keys += bucket.keys
-        arguments += [bucket.kind, mark, bucket.details[2]]
+        arguments += [bucket.kind, mark, bucket.limit.most, bucket.details[2]]
     pipeline.eval(GIVE_BACK, len(keys), *keys, *arguments)

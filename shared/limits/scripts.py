@@ -95,32 +95,37 @@ return answer
 """
 
 # What a reservation took, given back: after a success (ARGV[1] is 1) failures are
-# forgotten. KEYS: two for each bucket. ARGV then: kind, mark and text of each.
+# forgotten. KEYS: two for each bucket. ARGV then: kind, mark, count and text of each.
+# A wait goes with the attempt that began it, and when too few are left for any.
 GIVE_BACK = """
+local function number(key)
+  return tonumber(redis.call('GET', key) or '0')
+end
+
 local function one_less(key)
-  if tonumber(redis.call('GET', key) or '0') > 0 then redis.call('DECR', key) end
+  if number(key) > 0 then redis.call('DECR', key) end
 end
 
 local gives = {
   rate = function(key)
     one_less(key)
   end,
-  delays = function(key, wait, mark)
+  delays = function(key, wait, mark, count)
     if ARGV[1] == '1' then
       redis.call('DEL', key, wait)
     else
       one_less(key)
-      if mark > 0 then redis.call('DEL', wait) end
+      if mark > 0 or number(key) < count then redis.call('DEL', wait) end
     end
   end,
-  distinct = function(key, wait, mark, text)
+  distinct = function(key, wait, mark, count, text)
     if mark == 2 then one_less(wait) else redis.call('SREM', key, text) end
   end,
 }
 
 for i = 1, #KEYS / 2 do
-  local kind, mark, text = unpack(ARGV, 3 * i - 1, 3 * i + 1)
-  gives[kind](KEYS[2 * i - 1], KEYS[2 * i], tonumber(mark), text)
+  local kind, mark, count, text = unpack(ARGV, 4 * i - 2, 4 * i + 1)
+  gives[kind](KEYS[2 * i - 1], KEYS[2 * i], tonumber(mark), tonumber(count), text)
 end
 return 0
 """

@@ -168,6 +168,15 @@ def test_what_is_no_outcome_of_the_act_does_not_count(error, counts):
     assert passes(act) is not counts
 
 
+def test_what_is_given_back_takes_along_a_wait_that_another_began():
+    """Of attempts at once, the last may begin a wait before the first has ended."""
+    act = Act("act", (pair(2),))
+    first, _ = attempts.reserve(act), attempts.reserve(act)
+    assert not passes(act)
+    first.settle(success=False)
+    assert [passes(act) for _ in range(2)] == [True, False]
+
+
 # Networks
 
 
