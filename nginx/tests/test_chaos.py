@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from chaos import faults, report
+from chaos import clocks, faults, report
 from chaos.catalogue import catalogue, choose
 from chaos.deployments import target_of
 from chaos.link import Mode
@@ -190,3 +190,31 @@ def test_where_no_clock_can_be_set_it_is_said(rig: Rig, capsys, monkeypatch) -> 
     found = choose(rig.stack, [])
     assert not [each for each in found if "clock" in each.name]
     assert "LEFT OUT" in capsys.readouterr().err
+
+
+ASKED = "for _ in sys.stdin: print(time.time(), time.monotonic(), flush=True)"
+
+
+def test_a_program_sees_its_clock_stepped_while_it_runs(rig: Rig, tmp_path) -> None:
+    """The time of day; what timeouts go by stays as it is."""
+    if reason := clocks.why_not(rig.stack.layout):
+        pytest.skip(reason)
+    step = tmp_path / "clock"
+    clocks.set_to(step, 0)
+    env = {**os.environ, **clocks.preloaded(rig.stack.layout, step)}
+    with subprocess.Popen(
+        [sys.executable, "-c", f"import sys, time\n{ASKED}"],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as program:
+        assert program.stdin and program.stdout
+        for seconds in (0, clocks.FAST, clocks.SLOW, 0):
+            clocks.set_to(step, seconds)
+            program.stdin.write("?\n")
+            now, monotonic = map(float, program.stdout.readline().split())
+            assert now - time.time() == pytest.approx(seconds, abs=2)
+            assert monotonic == pytest.approx(time.monotonic(), abs=2)
+        program.stdin.close()

@@ -72,10 +72,15 @@ def break_once(
             stage.last()
         stage.lift()
     trouble.back = time.monotonic()
-    while not whole_job(target) and time.monotonic() < trouble.lifted + HOPELESS:
-        time.sleep(0.1)
-    trouble.recovered = time.monotonic()
+    trouble.recovered = when_all_works(target, trouble.lifted + HOPELESS)
     return trouble
+
+
+def when_all_works(target: Target, patience: float) -> float:
+    """The time from which the whole job worked: when one began that did."""
+    while (begun := time.monotonic()) < patience and not whole_job(target):
+        time.sleep(0.1)
+    return begun
 
 
 def whole_job(target: Target) -> bool:

@@ -26,11 +26,11 @@ class Trouble:
     flushes: bool = False  # Redis has forgotten everything
     lifted: float = math.inf  # its undoing began
     back: float = math.inf  # the parts are healthy
-    recovered: float = math.inf  # the whole job was done once
+    recovered: float = math.inf  # from here on the whole job worked
 
     @property
     def recovery(self) -> float:
-        """Seconds from the end of the fault until the whole job was done."""
+        """Seconds from the end of the fault until the whole job worked."""
         return self.recovered - self.lifted
 
 
