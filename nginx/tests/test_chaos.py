@@ -210,7 +210,8 @@ def test_a_program_sees_its_clock_stepped_while_it_runs(rig: Rig, tmp_path) -> N
         text=True,
         bufsize=1,
     ) as program:
-        assert program.stdin and program.stdout
+        assert program.stdin
+        assert program.stdout
         for seconds in (0, clocks.FAST, clocks.SLOW, 0):
             clocks.set_to(step, seconds)
             program.stdin.write("?\n")
