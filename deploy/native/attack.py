@@ -25,7 +25,7 @@ def run(layout: Layout, arguments: Sequence[str]) -> int:
         options.url, keys = _own(layout)
     layout.make_folders()
     virtualenv.ensure(layout, virtualenv.DEV)
-    command = [str(layout.python), "-m", "pytest", "-q", "--tb=short"]
+    command = [str(layout.python), "-m", "pytest", "-q", "-rN", "--tb=short"]
     command += [
         "-p",
         "no:cacheprovider",

@@ -19,10 +19,19 @@ def target(request: pytest.FixtureRequest) -> Target:
     if url := os.environ.get(URL):
         files = filter(None, os.environ.get(KEYS, "").split(os.pathsep))
         keys = [Path(file).read_text().strip() for file in files]
-        return Target(url, keys, os.environ.get(CA, ""))
+        return reached(Target(url, keys, os.environ.get(CA, "")))
     system = request.getfixturevalue("system")
     keys = [system.api_key(service) for service in ("auth", "users")]
     return Target(system.gateway_url, keys)
+
+
+def reached(target: Target) -> Target:
+    """The target, if anybody is there. Ends the run (exit status 2) if not."""
+    try:
+        target.connect().close()
+    except OSError as exc:
+        pytest.exit(f"{target.origin} cannot be reached: {exc}", returncode=2)
+    return target
 
 
 @pytest.fixture(scope="session")
@@ -76,10 +85,10 @@ def unharmed(target: Target, victim: Account) -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """For whoever runs the attacks alone: what got through, what was not answered."""
-    url = os.environ.get(URL)
-    if not url:
+    url, stats = os.environ.get(URL), terminalreporter.stats
+    if not (url and {"passed", "failed", "error", "skipped"} & set(stats)):
         return
-    stats, line = terminalreporter.stats, terminalreporter.write_line
+    line = terminalreporter.write_line
     through = [*stats.get("failed", ()), *stats.get("error", ())]
     terminalreporter.section(f"attacks on {url}")
     line(f"{len(stats.get('passed', ()))} were refused as they should be")
