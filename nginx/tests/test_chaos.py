@@ -27,7 +27,7 @@ from liars import Lie, Remembers, bare, clearing, lying
 from system import ROOT, System
 
 SEED = 4
-SECONDS = 40.0
+SECONDS = 35.0
 PATIENCE = 40.0  # in seconds; a lie is found in a few
 # One of each way to break something.
 SHORT = (
@@ -67,7 +67,7 @@ def test_people_notice_nothing_worse_than_503(rig: Rig, capfd) -> None:
         break_until(until, 3, chosen, stage, run, print)
     assert not run.violations, report.text(run)
     done = {name for each in run.timeline.troubles for name in each.name.split(" and ")}
-    assert len(done) >= 6, report.text(run)
+    assert len(done) >= 5, report.text(run)
     asked = {kind for kind, status in run.ledger.answers if status == 200}
     wanted = {"log in", "refresh", "tab", "me", "verify", "log out", "log out all"}
     assert wanted <= asked, report.text(run)

@@ -16,3 +16,9 @@
 
 docs/chaos.md tells it for people who want to try their own deployment.
 """
+
+import sys
+
+from system import ROOT
+
+sys.path.append(str(ROOT / "deploy"))  # where `native` is

@@ -5,12 +5,12 @@ import socket
 from pathlib import Path
 from types import TracebackType
 
+from native.files import write_private
+
 from .link import Link, Mode
 from .proxy import Proxy
 from .stack import PGSQL, Stack
 from .timeline import SERVICES
-
-from native.files import write_private  # isort: skip - found once `stack` has been
 
 # The checker's; the suite's stack has a shorter one.
 LEEWAY = "REFRESH_REUSE_LEEWAY=10"

@@ -1,17 +1,13 @@
 """A native stack of this checkout, with a hand on all of it."""
 
-import sys
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from system import ROOT, System
-
-sys.path.append(str(ROOT / "deploy"))
-
 from native import control, waiting
 from native.layout import Layout
 from native.services import discover
+from system import ROOT, System
 
 from .timeline import SERVICES
 
