@@ -25,13 +25,10 @@ NODE_VARIABLES = re.compile(r"NODE_EXTRA_CA_CERTS|(?i:npm_config_).*")
 def run(primary: Layout, arguments: Sequence[str]) -> int:
     """Start the stack, run the bench, stop the stack. Exit status is the bench's."""
     layout = layouts.of(primary.root, primary.stack or STACK)
-    for name in ("GATEWAY", *(each.variable for each in discover(layout.root))):
-        os.environ.pop(f"{name}_PORT", None)
+    many = Setting("GATEWAY_CONNECTION_LIMIT", "1000")
     layout.make_folders()
     with locked(layout.state / "bench.lock", "memo: another bench; waiting ..."):
-        checks.raise_limits(layout, Setting("GATEWAY_CONNECTION_LIMIT", "1000"))
-        lifecycle.init(layout)
-        checks.raise_service_limits(layout, discover(layout.root))
+        checks.prepare(layout, virtualenv.RUNTIME, many)
         _set(layout)
         try:
             lifecycle.up(layout)

@@ -1,17 +1,15 @@
 """`./manage_all.sh chaos`: the run of nginx/tests/chaos, on a stack of its own, or
 without any against the URL of a deployment."""
 
-import os
 import subprocess
 from collections.abc import Sequence
 
-from . import checks, lifecycle
+from . import checks, lifecycle, virtualenv
 from . import layout as layouts
 from .envfiles import Setting
 from .files import locked
 from .layout import Layout
 from .programs import base_env
-from .services import discover
 
 STACK = "chaos"
 ELSEWHERE = ("--url", "--help", "-h")
@@ -23,11 +21,10 @@ def run(primary: Layout, arguments: Sequence[str]) -> int:
     if any(word.partition("=")[0] in ELSEWHERE for word in arguments):
         lifecycle.ensure_initialised(layout)
         return _run(layout, arguments)
-    for name in ("GATEWAY", *(each.variable for each in discover(layout.root))):
-        os.environ.pop(f"{name}_PORT", None)
+    many = Setting("GATEWAY_CONNECTION_LIMIT", "1000")
     layout.make_folders()
     with locked(layout.state / "chaos.lock", "memo: another chaos run; waiting ..."):
-        checks.raise_limits(layout, Setting("GATEWAY_CONNECTION_LIMIT", "1000"))
+        checks.prepare(layout, virtualenv.RUNTIME, many)
         try:
             lifecycle.up(layout)
             return _run(layout, arguments)

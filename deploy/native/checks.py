@@ -68,7 +68,7 @@ def run(primary: Layout, names: Sequence[str]) -> int:
 
 def run_suites(layout: Layout, chosen: Sequence[Suite]) -> int:
     """These, with all they need. Exit status 0 only when every one passed."""
-    _prepare(layout)
+    prepare(layout, virtualenv.DEV)
     results = _run_at_once([suite for suite in chosen if _is_static(suite)])
     results += _run_on_the_stack(layout, [each for each in chosen if each.needs_stack])
     results += [_run_live(suite) for suite in chosen if suite.name == "native"]
@@ -83,14 +83,16 @@ def mutate(primary: Layout, words: Sequence[str]) -> int:
     return run_suites(layout, [suite])
 
 
-def _prepare(layout: Layout) -> None:
+def prepare(layout: Layout, needs: str, *more: Setting) -> None:
+    """A stack beside the one of the person: packages, settings, no limit that a suite
+    or a run would meet. `more` is for its gateway."""
     services = discover(layout.root)
     # A port asked for is meant for the stack of the person, not for this one.
     for name in ("GATEWAY", *(service.variable for service in services)):
         os.environ.pop(f"{name}_PORT", None)
     layout.make_folders()
-    raise_limits(layout)
-    lifecycle.init(layout, virtualenv.DEV)
+    raise_limits(layout, *more)
+    lifecycle.init(layout, needs)
     raise_service_limits(layout, services)
 
 

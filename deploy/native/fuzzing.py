@@ -1,7 +1,6 @@
 """`./manage_all.sh fuzz`: the tests that fuzz, by chance, for as long as one likes."""
 
 import argparse
-import os
 import secrets
 import time
 from collections.abc import Sequence
@@ -25,11 +24,7 @@ def run(primary: Layout, arguments: Sequence[str]) -> int:
     asked = parse(arguments)
     layout = layouts.of(primary.root, primary.stack or STACK)
     services = discover(layout.root)
-    for name in ("GATEWAY", *(service.variable for service in services)):
-        os.environ.pop(f"{name}_PORT", None)
-    layout.make_folders()
-    checks.raise_limits(layout)
-    lifecycle.init(layout, virtualenv.DEV)
+    checks.prepare(layout, virtualenv.DEV)
     with locked(layout.state / "test.lock", "memo: another test run; waiting ..."):
         try:
             lifecycle.up(layout)

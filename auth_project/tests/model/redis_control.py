@@ -11,8 +11,9 @@ from shared import sessions
 from .records import AWAY, FULL, READ_ONLY, WELL
 
 USER = "model"
-# As the Auth Service has them, but all on `session:*`.
-RIGHTS = "reset on >model ~session:* -@all +@read +@write +@connection -@dangerous"
+# As the Auth Service has them.
+RIGHTS = "reset on >model ~session:* ~auth:* -@all +@read +@write +@connection"
+RIGHTS += " +@scripting -@dangerous"
 TAKEN = {READ_ONLY: "-set -del -expire", AWAY: "-@all"}
 
 
