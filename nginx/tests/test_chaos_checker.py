@@ -190,6 +190,17 @@ def test_a_connection_breaks_only_where_something_is_broken(checker, session) ->
     assert kinds(checker) == ["no answer"]
 
 
+def test_an_answer_ends_in_its_middle_only_where_a_service_was_killed(
+    checker, session
+) -> None:
+    cut = Answer("me", 100.0, 100.1, 0, lost="ChunkedEncodingError")
+    checker.timeline.troubles.append(trouble(95, 105, "users"))
+    checker.form(session.account, "sid", cut, "front")
+    assert kinds(checker) == []
+    checker.form(session.account, "sid", replace(cut, lost="ConnectionError"), "front")
+    assert kinds(checker) == ["no answer"]
+
+
 def test_nobody_is_given_what_is_somebody_elses(checker, session) -> None:
     checker.same_person(session.account, "sid", said(200), "me")
     assert kinds(checker) == []

@@ -5,6 +5,7 @@ from .violations import Reporter
 from .wire import NONE, Answer
 
 RECOVERY = 10.0  # seconds
+CUT_SHORT = "ChunkedEncodingError"  # of `requests`: less came than was announced
 UNAVAILABLE = ("dependency_unavailable", "upstream_unavailable", "overloaded")
 
 
@@ -28,8 +29,14 @@ class FormChecker(Reporter):
     def expect_trouble(
         self, account: Account, sid: str, answer: Answer, way: str
     ) -> None:
-        """A connection may break where its way, or whoever answers, is in trouble."""
+        """A connection may break where its way, or whoever answers, is in trouble.
+
+        Through the gateway a service is seen by an answer that ends in its middle: it
+        was killed between the headers and the body, and 200 had been said.
+        """
         parts = ("front", "gateway") if way == "front" else (way,)
+        if answer.lost == CUT_SHORT:
+            parts += ("auth", "users")
         since = answer.begun - RECOVERY
         if not self.timeline.touching(parts, since, answer.ended):
             self.report("no answer", f"{answer.kind}: {answer.lost}", account, sid)
