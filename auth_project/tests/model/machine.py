@@ -24,15 +24,17 @@ GARBAGE = ["x", "a.b.c", "..", "é", "eyJhbGciOiJub25lIn0.e30."]
 
 
 def act(**strategies: Any) -> Callable[[Callable[..., None]], Any]:
-    """A rule whose executions are counted."""
+    """A rule whose executions are counted; not those within another."""
 
     def decorate(function: Callable[..., None]) -> Any:
         COUNTS[function.__name__] = 0
 
         @wraps(function)
         def counted(self: Any, **drawn: Any) -> None:
-            COUNTS[function.__name__] += 1
+            COUNTS[function.__name__] += not self.acting
+            outermost, self.acting = not self.acting, True
             function(self, **drawn)
+            self.acting = not outermost
 
         return rule(**strategies)(counted)
 
@@ -65,6 +67,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.acting = False
         self.accounts: list[Account] = []
         self.devices: list[Device] = []
         # All that was ever issued, with its text.

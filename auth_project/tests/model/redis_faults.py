@@ -9,6 +9,8 @@ from .machine import WHICH, act, pick, with_devices
 from .records import AWAY, FULL, READ_ONLY, SECOND, WELL
 from .session_machine import SessionMachine
 
+TROUBLES = st.sampled_from([FULL, READ_ONLY, AWAY])
+
 
 def when_redis_is(*kinds: str) -> Any:
     return precondition(lambda self: self.model.redis in kinds)
@@ -41,11 +43,28 @@ class RedisFaults(SessionMachine):
         self.unswept = True
 
     @when_redis_is(WELL)
-    @act(kind=st.sampled_from([FULL, READ_ONLY, AWAY]))
+    @act(kind=TROUBLES)
     def redis_gets_into_trouble(self, kind: str) -> None:
         self.driver.redis_trouble(kind)
         self.model.redis = kind
         self.unswept = True
+
+    @with_devices
+    @when_redis_is(WELL)
+    @act(which=WHICH, kind=TROUBLES, swept=st.booleans())
+    def log_out_while_redis_is_in_trouble(
+        self, which: int, kind: str, swept: bool
+    ) -> None:
+        """Its tokens are asked about during the trouble, and after it."""
+        s = pick(self.devices, which).session
+        tokens = [token for token in self.accesses if token.session is s]
+        self.redis_gets_into_trouble(kind=kind)
+        self.log_out(which=which, old=False)
+        for after in (lambda: None, lambda: self.redis_recovers(swept=swept)):
+            after()
+            for token in tokens:
+                self.verifying(token)
+                self.asking_elsewhere(token)
 
     @when_redis_is(FULL, READ_ONLY, AWAY)
     @act(swept=st.booleans())
