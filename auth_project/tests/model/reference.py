@@ -62,7 +62,7 @@ class Reference(Keys):
             self.announce(s)
             return refused("token_revoked")
         if s.expires <= self.now:
-            return refused("token_expired")
+            return refused("token_expired", "session_expired")
         if s.epoch < who.epoch:
             return refused("token_revoked", *self.end(s))
         since = s.created - leeway if s.rotated is None else s.rotated
@@ -71,7 +71,7 @@ class Reference(Keys):
                 return self.grant(s, who, None)
             s.generation, s.rotated, s.used = s.generation + 1, self.now, self.now
             s.expires = min(self.now + self.terms.refresh, s.absolute)
-            return self.grant(s, who, self.current(s))
+            return self.grant(s, who, self.current(s), "session_renewed")
         # By when the request arrived: it is not late because others were slow.
         early = leeway and who.asked_at - since <= leeway
         if token.generation == s.generation - 1 and early:
