@@ -40,7 +40,7 @@ class InProcess(RedisControl, ViewsClient):
         RedisControl.__init__(self)
         ViewsClient.__init__(self)
         self.clock = Clock()
-        self.users = Users(self.clock)
+        self.users = Users(self.step)
         self.before_telling: Callable[[], None] | None = None
 
     @contextmanager

@@ -24,7 +24,7 @@ STEPS = 50  # rules in a row before all begins anew
 SEED = int(os.environ.get("MODEL_SEED", "5"))
 RULES = int(os.environ.get("MODEL_RULES", "1500"))
 # Rules within which a planted fault has to be found.
-PATIENCE = 20_000
+PATIENCE = 50_000
 PROOF = list(FAULTS) if "MODEL_FAULTS" in os.environ else list(FAULTS)[:1]
 
 pytestmark = pytest.mark.django_db(transaction=True)
