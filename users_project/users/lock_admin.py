@@ -5,11 +5,8 @@ password here."""
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
 from redis.exceptions import RedisError
 
 from shared.clients import auth_client
@@ -27,45 +24,19 @@ class LockAdmin(SessionAdmin):
     """Locks are counts in Redis, which are asked for every time."""
 
     def get_urls(self) -> list[URLPattern]:
-        page = path(
-            "<path:object_id>/locks/",
-            self.admin_site.admin_view(self.locks_view),
-            name="users_user_locks",
-        )
-        return [page, *super().get_urls()]
+        return [self.page_path("locks", self.locks_view), *super().get_urls()]
 
     def locks_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Shown to who may see the user; lifted by who may touch them."""
-        user = self.get_object(request, unquote(object_id))
-        if not self.has_view_or_change_permission(request, user):
-            raise PermissionDenied
-        if user is None:
-            raise Http404
-        if request.method != "POST":
-            return self.locks_page(request, user)
-        if not self.may_touch(request, user):
-            raise PermissionDenied
-        self.lift(request, user)
-        return HttpResponseRedirect(request.path)
-
-    def locks_page(self, request: HttpRequest, user: User) -> HttpResponse:
-        """503 where it cannot be known: no list is not an empty one."""
+        user = self.user_of(request, object_id)
+        if request.method == "POST":
+            self.lift(request, user)
+            return HttpResponseRedirect(request.path)
         found: list[Any] | None
         try:
-            found, status = [*auth_client().locks(names(user)), *own(user)], 200
+            found = [*auth_client().locks(names(user)), *own(user)]
         except (Unavailable, RedisError, OSError):
-            found, status = None, 503
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Locks: {user}",
-            "opts": self.opts,
-            "original": user,
-            "locks": found,
-            "may_lift": self.may_touch(request, user),
-        }
-        request.current_app = self.admin_site.name
-        template = "admin/users/user/locks.html"
-        return TemplateResponse(request, template, context, status=status)
+            found = None
+        return self.user_page(request, user, "locks", locks=found)
 
     def lift(self, request: HttpRequest, user: User) -> None:
         """Both halves, also where one fails; recorded either way."""

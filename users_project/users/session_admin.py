@@ -4,18 +4,16 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
 
 from shared.clients import auth_client
 from shared.exceptions import Unavailable
 from shared.log import audit
-from users.actions import UserActions
 from users.forms import SessionForm
 from users.models import User
+from users.user_pages import UserPages
 
 ENDED = "The session has ended."
 HAD_ENDED = "There was no such session any more: nothing was done."
@@ -25,49 +23,25 @@ UNKNOWN = (
 )
 
 
-class SessionAdmin(UserActions):
+class SessionAdmin(UserPages):
     """Sessions live in the Auth Service, which is asked for them every time."""
 
     def get_urls(self) -> list[URLPattern]:
-        page = path(
-            "<path:object_id>/sessions/",
-            self.admin_site.admin_view(self.sessions_view),
-            name="users_user_sessions",
-        )
-        return [page, *super().get_urls()]
+        return [self.page_path("sessions", self.sessions_view), *super().get_urls()]
 
     def sessions_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Shown to who may see the user. What is sent comes to the same address: after
-        a log-in in between, Django leads back here with a GET, which ends nothing."""
-        user = self.get_object(request, unquote(object_id))
-        if not self.has_view_or_change_permission(request, user):
-            raise PermissionDenied
-        if user is None:
-            raise Http404
-        if request.method != "POST":
-            return self.sessions_page(request, user)
-        if not self.may_touch(request, user):
-            raise PermissionDenied
-        self.end_what_was_chosen(request, user)
-        return HttpResponseRedirect(request.path)
-
-    def sessions_page(self, request: HttpRequest, user: User) -> HttpResponse:
-        """503 without the Auth Service: no list is not an empty one."""
+        """What is sent comes to the same address: after a log-in in between, Django
+        leads back here with a GET, which ends nothing."""
+        user = self.user_of(request, object_id)
+        if request.method == "POST":
+            self.end_what_was_chosen(request, user)
+            return HttpResponseRedirect(request.path)
+        found: list[Any] | None
         try:
-            sessions, status = auth_client().sessions(user.pk), 200
+            found = auth_client().sessions(user.pk)
         except Unavailable:
-            sessions, status = None, 503
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Sessions: {user}",
-            "opts": self.opts,
-            "original": user,
-            "sessions": sessions,
-            "may_end": self.may_touch(request, user),
-        }
-        request.current_app = self.admin_site.name
-        template = "admin/users/user/sessions.html"
-        return TemplateResponse(request, template, context, status=status)
+            found = None
+        return self.user_page(request, user, "sessions", sessions=found)
 
     def end_what_was_chosen(self, request: HttpRequest, user: User) -> None:
         """One session or, where that button was pressed, all. Raises BadRequest."""
