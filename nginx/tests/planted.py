@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 from stub_service import Stub, StubHandler
-from system import System
+from system import System, as_it_was
 
 from shared import keys
 
@@ -23,17 +23,13 @@ HOUR = 3600.0
 @contextmanager
 def lines(path: Path, *changes: tuple[str, str]) -> Iterator[None]:
     """With a file's text changed; afterwards it is what it was, to its times."""
-    text, times = path.read_text(), path.stat()
-    changed = text
+    changed = path.read_text()
     for old, new in changes:
         assert old in changed, (path.name, old)
         changed = changed.replace(old, new)
-    path.write_text(changed)
-    try:
+    with as_it_was(path):
+        path.write_text(changed)
         yield
-    finally:
-        path.write_text(text)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def setting(service: str, **values: str) -> Fault:

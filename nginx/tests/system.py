@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -174,21 +174,21 @@ class System:
     @contextmanager
     def with_settings(self, **services: dict[str, str]) -> Iterator[None]:
         """With other settings of these services; as they were afterwards."""
-        before = {}
-        for name, wanted in services.items():
-            path = self.state / "env" / f"{name}.env"
-            before[path] = path.read_text()
-            lines = [f"{key}={value}" for key, value in wanted.items()]
-            names = tuple(f"{key}=" for key in wanted)
-            kept = [x for x in before[path].splitlines() if not x.startswith(names)]
-            path.write_text("\n".join([*kept, *lines]) + "\n")
-        try:
-            self.run("restart", *services)
-            yield
-        finally:
-            for path, text in before.items():
-                path.write_text(text)
-            self.run("restart", *services)
+        with ExitStack() as stack:
+            for name, wanted in services.items():
+                path = self.state / "env" / f"{name}.env"
+                stack.enter_context(as_it_was(path))
+                lines = [f"{key}={value}" for key, value in wanted.items()]
+                names = tuple(f"{key}=" for key in wanted)
+                text = path.read_text()
+                kept = [x for x in text.splitlines() if not x.startswith(names)]
+                path.write_text("\n".join([*kept, *lines]) + "\n")
+            try:
+                self.run("restart", *services)
+                yield
+            finally:
+                stack.close()
+                self.run("restart", *services)
 
     @contextmanager
     def wrong_key(self, service: str, secret: str) -> Iterator[None]:
@@ -213,6 +213,18 @@ class System:
         for pid in found:
             found += [child for child, parent in parents.items() if parent == pid]
         return found
+
+
+@contextmanager
+def as_it_was(path: Path) -> Iterator[None]:
+    """Whatever happens to a file meanwhile: afterwards it has its text and its times,
+    by which `up` sees whether anything has changed."""
+    text, times = path.read_text(), path.stat()
+    try:
+        yield
+    finally:
+        path.write_text(text)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def parent_of(stat: Path) -> int:
