@@ -14,6 +14,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+# The request that is being answered; whoever authenticates it says who asks (`caller`).
+current: ContextVar[Any] = ContextVar("current", default=None)
 
 audit_logger = logging.getLogger("memo.audit")
 access_logger = logging.getLogger("memo.access")
@@ -53,6 +55,8 @@ class JSONFormatter(logging.Formatter):
             "message": record.getMessage(),
             "request_id": request_id.get(),
         }
+        if caller := getattr(current.get(), "caller", None):
+            line["caller"] = caller
         for name, value in vars(record).items():
             if name not in STANDARD and name not in NOISE:
                 line[name] = value

@@ -12,7 +12,7 @@ from corsheaders.conf import conf
 from django.http import HttpRequest, HttpResponse
 
 from shared.addresses import client_address
-from shared.log import access_logger, request_id
+from shared.log import access_logger, current, request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -35,13 +35,14 @@ class RequestMiddleware:
         request.started = started  # type: ignore[attr-defined]
         offered = request.META.get("HTTP_X_REQUEST_ID", "")
         identity = offered if REQUEST_ID.fullmatch(offered) else uuid4().hex
-        token = request_id.set(identity)
+        token, around = request_id.set(identity), current.set(request)
         try:
             response = self.get_response(request)
             response["X-Request-ID"] = identity
             log_access(request, response, time.monotonic() - started)
             return response
         finally:
+            current.reset(around)
             request_id.reset(token)
 
 

@@ -70,7 +70,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     )
 
 
-def audit_refusal(event: str, exc: drf.APIException, request: Request) -> None:
+def audit_refusal(
+    event: str, exc: drf.APIException, request: Request | HttpRequest
+) -> None:
     """Who was refused what: the route's template, never a key or a token."""
     match = request.resolver_match
     audit(
@@ -157,6 +159,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    audit_refusal("authz_fail", Forbidden(), request)
     return problem_response(403, "forbidden", "Not allowed.")
 
 

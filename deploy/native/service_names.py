@@ -28,7 +28,7 @@ MODULES = """
     jwt mypyc packageurl pip py rpds yaml
 """
 # Classes that modules import, whose place the model would take.
-CLASSES = "any request response"
+CLASSES = "any handler handlers request response"
 # Users and databases of the stores, processes, routes.
 SYSTEM = """
     all default gateway health memo postgres public redis static supervisor template0

@@ -148,9 +148,9 @@ class Maker:
 
     def gateway(self, *words: str) -> list[Step]:
         """`words` as pytest has them: tests, in place of all, and options."""
+        chromium = {} if words else {"MEMO_CHROMIUM": self._chromium()}
         words = words or ("nginx/tests",)
-        env = {**self._env(), "MEMO_CHROMIUM": self._chromium()}
-        return [self._pytest("nginx", self.root, words, env)]
+        return [self._pytest("nginx", self.root, words, {**self._env(), **chromium})]
 
     def _chromium(self) -> str:
         """A browser; where there is none, its tests say so and are skipped."""
@@ -174,11 +174,12 @@ class Maker:
         """Of all suites the tests that fuzz, by this seed."""
         words = ["-q", "-m", "fuzz", f"--hypothesis-seed={seed}"]
         chance = {"FUZZ_EXAMPLES": str(examples), "FUZZ_SEED": str(seed)}
-        whole = [self.shared, *map(self.suite_of, self.services), self.gateway]
+        steps = [*self.shared(), *self.gateway("nginx/tests")]
+        for service in self.services:
+            steps += self.suite_of(service)()
         return [
             Step([*step.command, *words], step.cwd, {**step.env, **chance})
-            for steps in whole
-            for step in steps()
+            for step in steps
         ]
 
     def model(self, env: dict[str, str]) -> list[Step]:

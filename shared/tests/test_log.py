@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import logging.config
+from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -187,6 +188,23 @@ def test_nothing_that_was_sent_in_confidence_is_logged(stderr, service_client):
 
     assert "memo.access" in stderr.getvalue()
     assert "canary" not in stderr.getvalue()
+
+
+def test_a_line_within_a_request_names_who_asks(record):
+    """LOG-02: once that is known, and nobody afterwards."""
+    token = log.current.set(SimpleNamespace(caller="service:users"))
+    try:
+        assert line_of(record())["caller"] == "service:users"
+        assert line_of(record(caller="ada"))["caller"] == "ada"
+    finally:
+        log.current.reset(token)
+    assert "caller" not in line_of(record())
+
+
+def test_a_request_that_is_over_asks_no_more(stderr, service_client):
+    service_client("users").get("/api/v1/test/internal")
+    assert '"caller": "service:users"' in stderr.getvalue()
+    assert log.current.get() is None
 
 
 def test_audit_events_and_nothing_else_are_told_to_a_file_too(tmp_path):

@@ -5,6 +5,7 @@ from django.urls import path
 
 from shared.urls import common
 from users import views
+from users.own_password import change_own_password
 
 urlpatterns = [
     path("api/v1/users", views.RegistrationView.as_view()),
@@ -14,6 +15,8 @@ urlpatterns = [
     path("api/v1/users/<uuid:user_id>", views.UserView.as_view()),
     path("api/v1/users/<uuid:user_id>/end_sessions", views.EndSessionsView.as_view()),
     *common("api/v1/users"),
+    # Before the site's own route of this name.
+    path("admin/password_change/", admin.site.admin_view(change_own_password)),
     path("admin/", admin.site.urls),
 ]
 

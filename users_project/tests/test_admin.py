@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
@@ -537,3 +538,60 @@ def test_what_ends_the_sessions_ends_those_of_the_admin(
     act(root)
     root.activate()
     assert admin.get(LIST).status_code == 302
+
+
+# Rights are not to be taken
+
+
+@pytest.fixture
+def keeper(client: Client) -> Client:
+    """Staff who may change everybody and every role, but is no superuser."""
+    user = UserFactory(is_staff=True)
+    names = ("user", "role", "group")
+    user.user_permissions.set(Permission.objects.filter(content_type__model__in=names))
+    client.force_login(user)
+    return client
+
+
+def test_who_is_no_superuser_gives_no_role_more_rights(keeper: Client) -> None:
+    role = RoleFactory()
+    page = reverse("admin:users_role_change", args=[role.pk])
+    everything = [*Permission.objects.values_list("pk", flat=True)]
+    body = {"name": role.name, "permissions": everything}
+    assert keeper.post(page, body).status_code == 403
+    assert keeper.post(reverse("admin:users_role_add"), body).status_code == 403
+    assert not role.permissions.exists()
+
+
+def test_who_is_no_superuser_takes_nobodys_rights_over(keeper: Client) -> None:
+    """By their password, their address, or their sessions."""
+    staff, person = UserFactory(is_staff=True), UserFactory()
+    new = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    new |= {"usable_password": "true"}
+    assert keeper.post(password_url(staff), new).status_code == 403
+    assert (
+        keeper.post(change_url(staff), fields(staff, email="e@x.io")).status_code == 403
+    )
+    staff.refresh_from_db()
+    assert staff.check_password(PASSWORD)
+    assert keeper.post(password_url(person), new).status_code == 302
+
+
+def test_what_a_role_is_is_audited(admin: Client, root: User, caplog: Any) -> None:
+    """LOG-02; and so is who was refused."""
+    with caplog.at_level("INFO", logger="memo.audit"):
+        admin.post(reverse("admin:users_role_add"), {"name": "editors"})
+        role = Role.objects.get(name="editors")
+        admin.post(reverse("admin:users_role_change", args=[role.pk]), {"name": "e"})
+        admin.post(reverse("admin:users_role_delete", args=[role.pk]), {"post": "yes"})
+    told = [(r.event, r.what) for r in caplog.records if r.name == "memo.audit"]
+    event = "privilege_permissions_changed"
+    assert told == [(event, "added"), (event, "changed"), (event, "deleted")]
+
+
+def test_a_refusal_is_audited_with_who_asked(keeper: Client, caplog: Any) -> None:
+    with caplog.at_level("INFO", logger="memo.audit"):
+        assert keeper.get(reverse("admin:users_role_add")).status_code == 403
+    [record] = [r for r in caplog.records if r.name == "memo.audit"]
+    assert record.event == "authz_fail"
+    assert record.caller

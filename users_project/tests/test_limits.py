@@ -9,6 +9,7 @@ import pytest
 import responses
 from django.conf import settings as django_settings
 from django.contrib.admin.models import LogEntry
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client, override_settings
 from django.urls import reverse
@@ -150,6 +151,39 @@ def test_the_admin_is_no_easier_way(root: User, pass_time: Any, caplog: Any) -> 
     assert "Internal Server Error" not in caplog.text
     pass_time(61)
     assert admin_log_in(root.email).status_code == 302
+
+
+def test_the_admin_tells_no_password_of_who_has_no_business_there(caplog: Any) -> None:
+    """Right and wrong are counted alike, and audited as what they are: refusals."""
+    ada, bob = UserFactory(), UserFactory()
+    with caplog.at_level("INFO", logger="memo.audit"):
+        right = [admin_log_in(ada.email).status_code for _ in range(6)]
+        wrong = [admin_log_in(bob.email, WRONG).status_code for _ in range(6)]
+    assert right == wrong == [200] * 5 + [429]
+    assert "authn_login_success" not in {
+        getattr(r, "event", "") for r in caplog.records
+    }
+
+
+def test_a_stolen_session_of_the_admin_guesses_no_password(
+    admin: Client, root: User, caplog: Any
+) -> None:
+    """BF-06, PWD-08: Django's own page of the admin."""
+
+    def change(old: str) -> Any:
+        new = dict.fromkeys(("new_password1", "new_password2"), "a newer horse battery")
+        return admin.post("/admin/password_change/", {"old_password": old, **new})
+
+    with caplog.at_level("INFO", logger="memo.audit"):
+        statuses = [change(WRONG).status_code for _ in range(6)]
+    assert statuses == [200] * 5 + [429]
+    assert [r.event for r in caplog.records].count("authn_password_change_fail") == 5
+    assert change(PASSWORD).status_code == 429
+    call_command("liftlock", str(root.pk))
+    with caplog.at_level("INFO", logger="memo.audit"):
+        assert change(PASSWORD).status_code == 302
+    assert "authn_password_change" in [r.event for r in caplog.records]
+    assert admin.get("/admin/").status_code == 200
 
 
 def test_an_attacker_elsewhere_keeps_no_operator_out(root: User) -> None:

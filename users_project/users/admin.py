@@ -58,6 +58,32 @@ class RoleAdmin(GroupAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(members=Count("user"))
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """What a role may do, superusers say: others would say it of their own."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self.audit(request, obj, "added")
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self.audit(request, obj, "changed")
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for role in queryset:
+            self.audit(request, role, "deleted")
+        return super().log_deletions(request, queryset)
+
+    def audit(self, request: HttpRequest, role: Any, what: str) -> None:
+        audit("privilege_permissions_changed", role=role.name, what=what)
+
     @admin.display(ordering="members")
     def members(self, role: Any) -> int:
         count: int = role.members
@@ -131,9 +157,11 @@ class UserAdmin(LockAdmin, DjangoUserAdmin):
         return HISTORY if request.user.is_superuser else (*HISTORY, *RIGHTS)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A superuser's e-mail or password is not for others to set."""
-        above = obj is not None and obj.is_superuser and not request.user.is_superuser
-        return not above and super().has_change_permission(request, obj)
+        """The e-mail or password of who has rights here is a superuser's to set: others
+        would take those rights over. One's own profile is one's own."""
+        above = obj is not None and (obj.is_superuser or obj.is_staff)
+        mine = request.user.is_superuser or obj == request.user
+        return (not above or mine) and super().has_change_permission(request, obj)
 
     @admin.display(description="roles")
     def role_names(self, user: User) -> str:

@@ -32,6 +32,9 @@ class EmailBackend(ModelBackend):
         act = acts.log_in(email, address, site="admin")
         with attempts.reserve(act) as attempt:
             user = credentials.check(password, email=email)
+        # Refused like a wrong password, and counted like one: else the limit would tell
+        # the passwords of people who have no business here.
+        user = user if user and user.is_staff else None
         event = "authn_login_success" if user else "authn_login_fail"
         audit(event, **act.story, user_id=user and str(user.pk))
         if user is None:

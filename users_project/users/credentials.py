@@ -31,11 +31,16 @@ def change(
 
     One hash where it is wrong, two where it is right.
     """
+    return prove(user, current, address) and user.change_password(new, keep_sid)
+
+
+def prove(user: User, current: str, address: str | None) -> bool:
+    """Whether `current` is the password of somebody who is logged in: whoever has taken
+    their session must not guess it. Raises RateLimited or Overloaded."""
     with attempts.reserve(acts.change_password(user.pk, address)) as attempt:
         right = user.check_password(current)
-        changed = right and user.change_password(new, keep_sid)
     if right:
         attempt.settle(success=True)
     else:
         attempt.failed()
-    return changed
+    return right

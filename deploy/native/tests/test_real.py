@@ -328,7 +328,7 @@ def test_gunicorn_that_cannot_start_says_why_in_one_line(stopped: Checkout) -> N
     finally:
         file.write_text(text)
     assert done.returncode == 1
-    assert "memo: users: ValueError" in done.stdout
+    assert "WEB_CONCURRENCY must be 1 to 1000" in done.stdout
     assert "Traceback" not in done.stdout
     assert stopped.family() == []
 

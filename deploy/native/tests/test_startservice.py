@@ -108,6 +108,7 @@ def test_its_containers_are_held_to_the_rules_of_the_others(tmp_path: Path) -> N
     """The suite of compose.yaml, in a copy that has the service."""
     copied = ("compose.yaml", "Dockerfile", ".dockerignore", "gunicorn.conf.py")
     folders = ("nginx", "deploy", "shared", "auth_project", "users_project")
+    folders += ("requirements",)
     for name in copied:
         shutil.copy(SOURCE / name, tmp_path)
     for name in folders:

@@ -2,10 +2,12 @@
 
 import random
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from native.files import write_private
+from system import as_it_was
 
 from .link import Link, Mode
 from .proxy import Proxy
@@ -61,15 +63,16 @@ class Rig:
 
     def __enter__(self) -> "Rig":
         self.proxy.__enter__()
-        self.before = {each: path.read_text() for each, path in self.files.items()}
+        self.before = ExitStack()
         try:
             for service, path in self.files.items():
+                self.before.enter_context(as_it_was(path))
                 names = tuple(
                     f"{line.partition('=')[0]}=" for line in self.lines[service]
                 )
                 kept = [
                     line
-                    for line in self.before[service].splitlines()
+                    for line in path.read_text().splitlines()
                     if not line.startswith(names)
                 ]
                 write_private(path, "\n".join([*kept, *self.lines[service]]) + "\n")
@@ -85,8 +88,7 @@ class Rig:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for service, path in self.files.items():
-            write_private(path, self.before[service])
+        self.before.close()
         self.pass_all()
         try:
             self.stack.run("restart", *SERVICES)

@@ -31,4 +31,7 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(f"Ended {total} sessions."))
 
     def is_sure(self) -> bool:
-        return input("Log everybody out? Type 'yes': ") == "yes"
+        try:
+            return input("Log everybody out? Type 'yes': ") == "yes"
+        except EOFError as exc:
+            raise CommandError("Nobody is there to ask: --noinput.") from exc
