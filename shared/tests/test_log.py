@@ -202,8 +202,8 @@ def test_a_line_within_a_request_names_who_asks(record):
 
 
 def test_a_request_that_is_over_asks_no_more(stderr, service_client):
-    service_client("users").get("/api/v1/test/internal")
-    assert '"caller": "service:users"' in stderr.getvalue()
+    service_client("auth").get("/api/v1/test/internal")
+    assert '"caller": "service:auth"' in stderr.getvalue()
     assert log.current.get() is None
 
 
