@@ -88,6 +88,7 @@ LIMIT_MODEL = "users.Tally"
 # --- The admin ----------------------------------------------------------------------
 
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"  # where `next` leads elsewhere
 SESSION_COOKIE_NAME = "memo_admin_session"
 SESSION_COOKIE_AGE = 8 * 3600
 CSRF_COOKIE_NAME = "memo_admin_csrf"

@@ -62,6 +62,11 @@ def test_staff_log_in_by_email_in_any_case(client: Client, root: User) -> None:
     assert "Roles" in page
 
 
+def test_a_log_in_leads_nowhere_else(client: Client, root: User) -> None:
+    body = {"username": root.email, "password": PASSWORD, "next": "//evil.example/"}
+    assert client.post("/admin/login/", body)["Location"] == "/admin/"
+
+
 def test_the_cookies_are_the_admins_alone(client: Client, root: User) -> None:
     client.get("/admin/login/")
     log_in(client, root.email)
