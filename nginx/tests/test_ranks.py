@@ -141,3 +141,23 @@ def test_time_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     ways = dict.fromkeys((stopwatch.STANDARD, "other"), int)
     found = stopwatch.in_rounds(ways, 60)["other"]
     assert 20 <= found.pairs < 50
+
+
+def test_noise_alone_is_hardly_ever_a_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Six ways, none of which differs, where noise is many times the bound: at 99 % one
+    run in twelve found a difference."""
+
+    def timed(ways: dict[str, stopwatch.Way]) -> dict[str, float]:
+        return {name: 3 * noise() for name in ways} | {stopwatch.HASH: 1}
+
+    random.seed(3)
+    monkeypatch.setattr(stopwatch, "timed", timed)
+    monkeypatch.setattr(stopwatch, "LOOKS", (20, 50))
+    alarms = 0
+    for _ in range(100):
+        ways = dict.fromkeys((stopwatch.STANDARD, *"abcdef"), int)
+        found = stopwatch.in_rounds(ways, float("inf"))
+        alarms += any(comparison.different for comparison in found.values())
+    assert alarms <= 1

@@ -6,6 +6,7 @@ Service. docs/timing.md tells what is claimed by this, and what is not.
 
 import logging
 from collections.abc import Iterator
+from typing import NoReturn
 
 import bcrypt
 import pytest
@@ -51,13 +52,17 @@ def told(found: dict[str, Comparison]) -> str:
     return "\n".join(f"{name}: {comparison}" for name, comparison in found.items())
 
 
+def undecided(found: dict[str, Comparison]) -> NoReturn:
+    pytest.skip(f"UNDECIDED, this machine is too busy to tell:\n{told(found)}")
+
+
 def test_all_refusals_take_the_same_time(system: System) -> None:
     others = ways(system.auth_url, refused_logins(system))
     found = compare(others.pop("wrong"), others)
     LOG.info(told(found))
     assert not any(comparison.different for comparison in found.values()), told(found)
     if not all(comparison.likely_equal for comparison in found.values()):
-        pytest.skip(f"UNDECIDED, this machine is too busy to tell:\n{told(found)}")
+        undecided(found)
 
 
 def test_a_missing_hash_is_noticed(system: System, leaky: str) -> None:
@@ -67,13 +72,15 @@ def test_a_missing_hash_is_noticed(system: System, leaky: str) -> None:
     suspects = ("unknown", "unknown username", "inactive")
     asked = (*suspects, "right but for the end")
     found = compare(
-        others["wrong"], {name: others[name] for name in asked}, patience=15
+        others["wrong"], {name: others[name] for name in asked}, patience=30
     )
     LOG.info(told(found))
     different = {name for name, comparison in found.items() if comparison.different}
-    assert different == {*suspects}, told(found)
+    assert different <= {*suspects}, told(found)
     for name in suspects:
         assert found[name].shift.estimate < -found[name].hash_time / 2, told(found)
+    if different != {*suspects}:
+        undecided(found)
 
 
 def test_an_imported_hash_can_be_told_until_its_next_log_in(system: System) -> None:
@@ -90,4 +97,8 @@ def test_an_imported_hash_can_be_told_until_its_next_log_in(system: System) -> N
         patience=20,
     )
     LOG.info(told(found))
-    assert all(comparison.different for comparison in found.values()), told(found)
+    assert not any(comparison.likely_equal for comparison in found.values()), told(
+        found
+    )
+    if not all(comparison.different for comparison in found.values()):
+        undecided(found)
