@@ -33,7 +33,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
 
 def change_own_password(request: HttpRequest) -> HttpResponseBase:
     """As `AdminSite.password_change`, with that form."""
-    request.current_app = admin.site.name  # type: ignore[attr-defined]
+    request.current_app = admin.site.name
     view = PasswordChangeView.as_view(
         form_class=OwnPasswordForm,
         success_url=reverse("admin:password_change_done"),

@@ -1,7 +1,9 @@
 """The page of security and its mutations: what is wrong with them is told."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -149,13 +151,22 @@ def test_words_that_mean_nothing_are_refused(words: list[str]) -> None:
         choice.parse(words, [mutation()])
 
 
-def test_what_a_test_does_not_notice_survives(tmp_path: Path) -> None:
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """Not below the temporary files of this run: pytest would not start another there."""
+    base = Layout(SOURCE).base / "tmp"
+    base.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=base) as folder:
+        yield Path(folder)
+
+
+def test_what_a_test_does_not_notice_survives(elsewhere: Path) -> None:
     """In real runs of pytest, on a copy; the file is whole again for the next."""
     layout = Layout(SOURCE, os.environ.get("MEMO_STACK", "test"))
     file, pin = "requirements/runtime.txt", "gunicorn==27.0.1 "
     noticed = Mutation("FLOOR-07", file, pin, "gunicorn==26.0.0 ", HERE)
     unnoticed = Mutation("FLOOR-07", file, pin, "gunicorn==27.0.2 ", HERE)
-    results = campaign.run(layout, [noticed, unnoticed], tmp_path)
+    results = campaign.run(layout, [noticed, unnoticed], elsewhere)
     assert [result.killed for result in results] == [True, False]
     assert not list(tmp_path.glob("*/"))
 
