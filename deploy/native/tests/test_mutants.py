@@ -153,7 +153,7 @@ def test_words_that_mean_nothing_are_refused(words: list[str]) -> None:
 
 @pytest.fixture
 def elsewhere() -> Iterator[Path]:
-    """Not below the temporary files of this run: pytest would not start another there."""
+    """Not below the temporary files of this run: no other pytest starts there."""
     base = Layout(SOURCE).base / "tmp"
     base.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=base) as folder:
@@ -168,7 +168,7 @@ def test_what_a_test_does_not_notice_survives(elsewhere: Path) -> None:
     unnoticed = Mutation("FLOOR-07", file, pin, "gunicorn==27.0.2 ", HERE)
     results = campaign.run(layout, [noticed, unnoticed], elsewhere)
     assert [result.killed for result in results] == [True, False]
-    assert not list(tmp_path.glob("*/"))
+    assert not list(elsewhere.glob("*/"))
 
 
 def test_a_run_that_was_stopped_is_the_last(tmp_path: Path) -> None:
