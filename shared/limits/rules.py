@@ -49,16 +49,8 @@ DEFAULTS = {
     "VERIFY_LIMIT_PER_CALLER": Limit(30000, 60),
 }
 
-# Without the trickle a lock is harder, not weaker: it may be off anywhere.
-NEEDED = tuple(name for name in DEFAULTS if name != "LOGIN_TRICKLE")
-
 
 def of(name: str) -> Limit:
     """The limit of this name, as the settings have it."""
     limits: Mapping[str, Limit] = settings.LIMITS
     return limits[name]
-
-
-def turned_off(limits: Mapping[str, Limit]) -> list[str]:
-    """Those that production must have, and that are off."""
-    return [name for name in NEEDED if not limits[name].most]

@@ -3,6 +3,7 @@
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,8 +12,9 @@ from shared.exceptions import DependencyUnavailable, InvalidCredentials, RateLim
 from shared.limits import acts, attempts, buckets, in_redis, locks
 from shared.limits.attempts import Act
 from shared.limits.buckets import Bucket, Delays, Distinct, growing
-from shared.limits.rules import DEFAULTS, NEEDED, Limit, turned_off
+from shared.limits.rules import DEFAULTS, Limit
 from shared.tests.conftest import redis_away
+from shared.unsafe import limits_that_are_off
 
 HERE, THERE = "192.0.2.7", "203.0.113.9"
 
@@ -380,10 +382,12 @@ def test_a_breaker_that_is_open_is_respected(redis_round_trips):
 # Settings and operators
 
 
-def test_production_can_ask_what_is_off():
-    assert turned_off(DEFAULTS) == []
+def test_production_sees_each_limit_that_is_off():
+    """Without the trickle a lock is harder, not weaker: it may be off anywhere."""
     off = {name: Limit(0, 60) for name in DEFAULTS}
-    assert set(turned_off(off)) == set(NEEDED) == set(DEFAULTS) - {"LOGIN_TRICKLE"}
+    found = limits_that_are_off(SimpleNamespace(LIMITS=off))
+    assert set(found) == set(DEFAULTS) - {"LOGIN_TRICKLE"}
+    assert limits_that_are_off(SimpleNamespace(LIMITS=DEFAULTS)) == []
 
 
 def test_locks_are_seen_and_lifted(caplog):
