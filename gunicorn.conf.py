@@ -66,7 +66,7 @@ def on_exit(server):
 def _audit(event):
     """Not loaded with this file, which is read before the application is."""
     if _is_ours():
-        from shared.log import audit
+        from shared.structured_logging import audit
 
         audit(event, workers=workers, threads=threads)
 
@@ -99,7 +99,10 @@ logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "json": {"()": "shared.log.JSONFormatter", "service": "gunicorn"},
+        "json": {
+            "()": "shared.structured_logging.JSONFormatter",
+            "service": "gunicorn",
+        },
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},

@@ -13,9 +13,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
+from tokens.jwt_tokens import AccessToken, RefreshToken  # noqa: E402
 from tokens.models import Session  # noqa: E402
 from tokens.services import mark_active  # noqa: E402
-from tokens.tokens import AccessToken, RefreshToken  # noqa: E402
 
 
 def mint(person: dict) -> dict[str, str]:

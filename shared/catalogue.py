@@ -26,7 +26,7 @@ CATALOGUE = {
     "memo.E003": Entry(
         "A JWT key is missing, unreadable, readable by others, of a wrong size, "
         "misnamed, or without its public half",
-        "python -m shared.keys check FOLDER",
+        "python -m shared.keys.signing_keys check FOLDER",
     ),
     "memo.W004": Entry(
         "An RSA key has less than 3072 bits",
@@ -65,7 +65,7 @@ CATALOGUE = {
     ),
     "memo.E014": Entry(
         "SIMPLE_JWT has another ALGORITHM than RS256, or a SIGNING_KEY",
-        "Take the line out of the settings: keys are shared.keys' alone.",
+        "Take the line out of the settings: keys are shared.keys.signing_keys' alone.",
     ),
     "memo.E015": Entry(
         "JWT_ISSUER is no https address",

@@ -10,8 +10,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from shared import keys, keystate, production
+from shared import production
 from shared.catalogue import CATALOGUE
+from shared.keys import key_state, signing_keys
 from shared.production import ALWAYS_WRONG
 
 # By the names of the distributions; older ones have holes that reach us.
@@ -60,13 +61,19 @@ def check_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if settings.JWT_JWKS_URL:
         return []
     try:
-        public = keys.load_public_keys(Path(settings.JWT_PUBLIC_KEYS_DIR))
+        public = signing_keys.load_public_keys(Path(settings.JWT_PUBLIC_KEYS_DIR))
         check_private_keys(getattr(settings, "JWT_PRIVATE_KEYS_DIR", None), public)
-    except keys.KeyFault as exc:
+    except signing_keys.KeyFault as exc:
         return [message("memo.E003", str(exc))]
-    small = [k for k, key in public.items() if key.key.key_size < keys.RECOMMENDED_BITS]
+    small = [
+        k
+        for k, key in public.items()
+        if key.key.key_size < signing_keys.RECOMMENDED_BITS
+    ]
     if small:
-        text = f"RSA keys under {keys.RECOMMENDED_BITS} bits: {', '.join(small)}."
+        text = (
+            f"RSA keys under {signing_keys.RECOMMENDED_BITS} bits: {', '.join(small)}."
+        )
         return [message("memo.W004", text)]
     return []
 
@@ -75,11 +82,11 @@ def check_private_keys(folder: Path | None, public: Container[str]) -> None:
     """Those of the one service that signs. Raises KeyFault."""
     if folder is None:
         return
-    if keys.load_signing_key(folder).kid not in public:
-        raise keys.KeyFault("The public half of the signing key is missing.")
-    for path in keystate.pem_files(folder).values():
+    if signing_keys.load_signing_key(folder).kid not in public:
+        raise signing_keys.KeyFault("The public half of the signing key is missing.")
+    for path in key_state.pem_files(folder).values():
         if path.stat().st_mode & 0o077:
-            raise keys.KeyFault(f"{path} may be read by others: chmod 400.")
+            raise signing_keys.KeyFault(f"{path} may be read by others: chmod 400.")
 
 
 @register(Tags.compatibility)

@@ -20,11 +20,7 @@ from rest_framework.exceptions import APIException
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
-from shared import apikeys
-from shared.answers import LockAnswer, SessionAnswer
-from shared.breaker import Bulkhead
-from shared.deadline import DeadlineAdapter
-from shared.exceptions import (
+from shared.api.exceptions import (
     DependencyUnavailable,
     InvalidCredentials,
     Overloaded,
@@ -34,7 +30,11 @@ from shared.exceptions import (
     TokenRevoked,
     UserNotFound,
 )
-from shared.log import dependency_logger, request_id
+from shared.api.response_serializers import LockAnswer, SessionAnswer
+from shared.auth import api_keys
+from shared.circuit_breaker import Bulkhead
+from shared.deadline import DeadlineAdapter
+from shared.structured_logging import dependency_logger, request_id
 
 # (connect, read) in seconds; `shared.deadline` bounds the whole of an answer. All that
 # a caller asks for fits in the gateway's 15 s.
@@ -281,12 +281,12 @@ class AuthClient(ServiceClient):
 @lru_cache
 def auth_client() -> AuthClient:
     """This process's client of the Auth Service."""
-    key = partial(apikeys.presented, "AUTH_SERVICE_API_KEY")
+    key = partial(api_keys.presented, "AUTH_SERVICE_API_KEY")
     return AuthClient(settings.AUTH_SERVICE_URL, key)
 
 
 @lru_cache
 def users_client() -> UsersClient:
     """This process's client of the User Service."""
-    key = partial(apikeys.presented, "USERS_SERVICE_API_KEY")
+    key = partial(api_keys.presented, "USERS_SERVICE_API_KEY")
     return UsersClient(settings.USERS_SERVICE_URL, key, settings.WEB_THREADS)

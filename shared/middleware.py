@@ -11,8 +11,8 @@ from corsheaders import middleware
 from corsheaders.conf import conf
 from django.http import HttpRequest, HttpResponse
 
-from shared.addresses import client_address
-from shared.log import access_logger, current, request_id
+from shared.api.client_ip import client_address
+from shared.structured_logging import access_logger, current, request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 

@@ -4,7 +4,7 @@ All values come from the environment (see README, Configuration). Secrets have n
 default; each may be given as NAME or as NAME_FILE.
 """
 
-from shared import database, log
+from shared import db, structured_logging
 from shared.env import Env, project_dir
 from shared.limits.rules import DEFAULTS
 from shared.refusals import in_one_line
@@ -71,7 +71,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # the gateway lets 16 KiB through to the API
 
 # AUDIT_LOG: a file that is told of audit events too; for commands, by `manage_all.sh`.
-LOGGING = log.configuration(
+LOGGING = structured_logging.configuration(
     SERVICE_NAME,
     env.str("LOG_LEVEL", default="INFO"),
     DEBUG,
@@ -105,10 +105,10 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", default=2, least=1, most=1000)
 WEB_THREADS = env.number("WEB_THREADS", default=8, least=1, most=1000)
 
-DATABASES = {"default": env.database() | {"ENGINE": "shared.database"}}
+DATABASES = {"default": env.database() | {"ENGINE": "shared.db"}}
 if "MIGRATION_DATABASE_URL" not in env.ENVIRON:
     # Migrations take the time they take, over one connection.
-    DATABASES["default"]["OPTIONS"] = database.options(WEB_THREADS)
+    DATABASES["default"]["OPTIONS"] = db.options(WEB_THREADS)
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps them
 # Never ATOMIC_REQUESTS: a 401 would undo the revocation it reports.
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
@@ -131,14 +131,14 @@ CACHES = {
 # --- The API ------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["shared.authentication.JWTAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["shared.auth.authentication.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["shared.parsers.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["shared.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shared.negotiation.JSONNegotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shared.api.negotiation.JSONNegotiation",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "shared.problems.exception_handler",
+    "EXCEPTION_HANDLER": "shared.api.problem_details.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -176,7 +176,7 @@ ACCESS_TOKEN_LIFETIME = env.number(
 )  # seconds
 
 # Who may call, and with which key. What this service calls, and with which key. Of
-# those that came by file `shared.apikeys` knows what the file says now.
+# those that came by file `shared.auth.api_keys` knows what the file says now.
 INTERNAL_API_KEYS = env.api_keys("INTERNAL_API_KEYS")
 AUTH_SERVICE_URL = env.str("AUTH_SERVICE_URL", default="")
 AUTH_SERVICE_API_KEY = env.str("AUTH_SERVICE_API_KEY", default="")

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from shared.apikeys import MINIMUM_KEY_LENGTH
-from shared.keys import ALGORITHM, ALGORITHMS
+from shared.auth.api_keys import MINIMUM_KEY_LENGTH
+from shared.keys.signing_keys import ALGORITHM, ALGORITHMS
 
 PRESENTED = ("AUTH_SERVICE_API_KEY", "USERS_SERVICE_API_KEY")
 

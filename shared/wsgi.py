@@ -14,7 +14,7 @@ class Request(wsgi.WSGIRequest):
 
     Django would decode query string and form by it, and there are names that make that
     raise: `base64`, which encodes no text; any in RFC 2231's form that no codec has. A
-    body in another charset is refused by those who read it (`shared.parsers`).
+    body in another charset is refused by those who read it (`shared.api.parsers`).
     """
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:

@@ -62,7 +62,8 @@ ACCESS_TOKEN_CLAIMS = env.choices(
     "ACCESS_TOKEN_CLAIMS", default=["email", "username", "roles"]
 )
 
-# The token classes of simplejwt; keys, `kid` and verification are ours (tokens.tokens).
+# The token classes of simplejwt; keys, `kid` and verification are ours
+# (tokens.jwt_tokens).
 SIMPLE_JWT = {
     "ALGORITHM": "RS256",
     "SIGNING_KEY": None,  # never SECRET_KEY, which is simplejwt's default

@@ -14,14 +14,19 @@ from django.db.models import F
 from django.test import override_settings
 from rest_framework.test import APIClient
 
-from shared import keyring, sessions
+from shared.api.exceptions import (
+    DependencyUnavailable,
+    InvalidCredentials,
+    UserNotFound,
+)
+from shared.auth import session_state
 from shared.clients import UsersClient
-from shared.exceptions import DependencyUnavailable, InvalidCredentials, UserNotFound
-from shared.keys import KeyFault
+from shared.keys import keyring
+from shared.keys.signing_keys import KeyFault
 from shared.limits.rules import DEFAULTS, Limit
 from tests.factories import SessionFactory
+from tokens.jwt_tokens import AccessToken, RefreshToken
 from tokens.models import Session
-from tokens.tokens import AccessToken, RefreshToken
 
 PASSWORD = "correct horse battery staple"
 CALLERS = ("users", "reports")  # `reports` stands for any service but the User Service
@@ -103,12 +108,12 @@ def make_session(
     def make(**fields: Any) -> Session:
         session: Session = SessionFactory(**{"user_id": users.user["id"], **fields})
         session.refresh_from_db()
-        made.append(sessions.key(session.id))
+        made.append(session_state.key(session.id))
         return session
 
     yield make
     if made:
-        sessions.connection().delete(*made)
+        session_state.connection().delete(*made)
 
 
 @pytest.fixture
@@ -179,13 +184,13 @@ def age(session: Session, seconds: float) -> None:
 
 
 def state_in_redis(session: Session) -> bytes | None:
-    value: bytes | None = sessions.connection().get(sessions.key(session.id))
+    value: bytes | None = session_state.connection().get(session_state.key(session.id))
     return value
 
 
 def forget(session: Session) -> None:
     """What a flush, a restart or an eviction does to one key."""
-    sessions.connection().delete(sessions.key(session.id))
+    session_state.connection().delete(session_state.key(session.id))
 
 
 @pytest.fixture
@@ -229,4 +234,4 @@ def redis_away() -> Iterator[None]:
     dead = {"default": {**default, "LOCATION": "redis://127.0.0.1:1"}}
     with override_settings(CACHES=dead):
         yield
-    sessions.breaker.succeeded()
+    session_state.breaker.succeeded()

@@ -5,14 +5,14 @@ import uuid
 
 import pytest
 
-from shared.clients import AuthClient
-from shared.exceptions import (
+from shared.api.exceptions import (
     DependencyUnavailable,
     TokenExpired,
     TokenInvalid,
     TokenNotYetValid,
     TokenRevoked,
 )
+from shared.clients import AuthClient
 from tests.conftest import access_token, log_out, outcome, refresh, refresh_token
 from tokens.models import Session
 

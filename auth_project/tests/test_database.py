@@ -1,4 +1,4 @@
-"""Connections that give up (shared.database), and the schema that migrations make."""
+"""Connections that give up (shared.db), and the schema that migrations make."""
 
 import time
 from contextlib import suppress
@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from shared import database
+from shared import db
 from tests.conftest import outcome, refresh_token
 from tokens.models import Session
 
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def pool(monkeypatch, settings):
     """A pool as Django makes one for the application role, with short limits."""
-    monkeypatch.setattr(database, "ANSWER_TIMEOUT", 0.3)
-    monkeypatch.setattr(database, "POOL_TIMEOUT", 0.3)
-    options = database.options(threads=1)
+    monkeypatch.setattr(db, "ANSWER_TIMEOUT", 0.3)
+    monkeypatch.setattr(db, "POOL_TIMEOUT", 0.3)
+    options = db.options(threads=1)
     options.pop("server_side_binding")  # Django's, not psycopg's
     pooled = options.pop("pool")
     where = connection.get_connection_params()
@@ -82,7 +82,7 @@ def test_the_server_has_limits_of_its_own(pool):
     with pool.connection() as conn:
         limits = {
             name: conn.execute(f"SHOW {name}").fetchone()[0]
-            for name in database.SERVER_LIMITS
+            for name in db.SERVER_LIMITS
         }
 
     assert limits == {
@@ -107,13 +107,13 @@ def test_a_pool_that_is_used_up_is_waited_for_briefly(pool):
 
 
 def test_the_pool_has_one_for_each_thread_and_one_for_the_sweep():
-    assert database.options(threads=8)["pool"]["max_size"] == 9
+    assert db.options(threads=8)["pool"]["max_size"] == 9
 
 
 def test_a_server_that_comes_back_late_is_used_again(monkeypatch, tmp_path):
     """DATA-08: however many gave up waiting, and though the pool gave up too."""
-    monkeypatch.setattr(database, "POOL_TIMEOUT", 0.1)
-    options = database.options(threads=1)
+    monkeypatch.setattr(db, "POOL_TIMEOUT", 0.1)
+    options = db.options(threads=1)
     options.pop("server_side_binding")  # Django's, not psycopg's
     pooled = {**options.pop("pool"), "reconnect_timeout": 0.1}
     where = connection.get_connection_params()
@@ -192,7 +192,7 @@ def test_no_column_could_hold_a_token():
 @pytest.fixture
 def pooled(settings):
     """Django's connection as services have it, with a pool of one."""
-    options = database.options(threads=0)
+    options = db.options(threads=0)
     pooled = connection.copy(alias="pooled")
     pooled.settings_dict = {**connection.settings_dict, "OPTIONS": options}
     yield pooled

@@ -4,7 +4,7 @@ import pytest
 from django.urls import get_resolver
 from rest_framework.test import APIClient
 
-from shared.exceptions import CODES
+from shared.api.exceptions import CODES
 from shared.tests.bodies import MALFORMED, NO_OBJECTS, TYPES
 from tests.conftest import PASSWORD, signed_in
 

@@ -12,15 +12,15 @@ from django.test import RequestFactory
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.exceptions import TokenError, TokenInvalid, TokenMissing
+from shared.api.exceptions import TokenError, TokenInvalid, TokenMissing
 from shared.tests.fuzzing import fuzz
 from shared.tests.mangling import header_texts, mangled, nested, sendable, values
 from tests.conftest import FakeUsers, log_out, outcome, refresh, refresh_token
 from tests.factories import SessionFactory
 from tokens import cookies
 from tokens.authentication import basic_credentials
+from tokens.jwt_tokens import RefreshToken, SpentRefreshToken
 from tokens.models import Session
-from tokens.tokens import RefreshToken, SpentRefreshToken
 
 pytestmark = pytest.mark.django_db
 MakeSession = Callable[..., Session]

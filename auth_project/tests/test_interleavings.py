@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from shared import sessions
-from shared.exceptions import TokenRevoked
+from shared.api.exceptions import TokenRevoked
+from shared.auth import session_state
 from shared.limits import attempts
 from tests.conftest import (
     PASSWORD,
@@ -120,7 +120,7 @@ def stepper(monkeypatch: pytest.MonkeyPatch, users: Any) -> Iterator[Stepper]:
     stepping(SessionQuerySet, "execute")
     stepping(SessionQuerySet, "first")
     for name in ("is_active", "mark_active", "mark_revoked"):
-        stepping(sessions, name)
+        stepping(session_state, name)
     reserve = attempts.reserve
 
     def with_pause(act: Any, read: str = "") -> Any:

@@ -8,8 +8,8 @@ from urllib.parse import quote_plus, urlencode
 import pytest
 from rest_framework.test import APIClient
 
-from shared import keyring
-from shared.keyring import FolderKeys
+from shared.keys import keyring
+from shared.keys.keyring import FolderKeys
 from tests.conftest import (
     access_token,
     database_away,

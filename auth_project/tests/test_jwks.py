@@ -4,7 +4,7 @@ import jwt
 import pytest
 from rest_framework.test import APIClient
 
-from shared import keyring
+from shared.keys import keyring
 from shared.testing import KnownKeys
 from shared.tests.forgery import b64
 from tests.conftest import access_token, outcome

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from shared import keyring, keys, keystate
-from tokens import ceremony, key_folders
+from shared.keys import key_state, keyring, signing_keys
+from tokens import key_folders, key_rotation
 from tokens.key_folders import Refused
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -41,10 +41,10 @@ def clock(monkeypatch):
     """Starts where the machine's is; keys are made by that one."""
     clock = Clock()
     clock.now = datetime.now(UTC)
-    for module in (key_folders, ceremony):
+    for module in (key_folders, key_rotation):
         monkeypatch.setattr(module, "clock", clock)
-    monkeypatch.setattr(ceremony.time, "sleep", clock.sleep)
-    monkeypatch.setattr(keys, "RECOMMENDED_BITS", BITS)
+    monkeypatch.setattr(key_rotation.time, "sleep", clock.sleep)
+    monkeypatch.setattr(signing_keys, "RECOMMENDED_BITS", BITS)
     return clock
 
 
@@ -65,7 +65,7 @@ def pool():
 def _quick_keys(pool, monkeypatch):
     left = iter(pool)
     monkeypatch.setattr(
-        keys,
+        signing_keys,
         "generate_private_key",
         lambda **options: next(left, None) or generate_private_key(**options),
     )
@@ -74,19 +74,19 @@ def _quick_keys(pool, monkeypatch):
 @pytest.fixture
 def first(folder):
     """The kid of an installation's first key."""
-    return keys.generate(folder, BITS)
+    return signing_keys.generate(folder, BITS)
 
 
 @pytest.fixture
 def second(first, clock):
     """A staged key that may be activated."""
-    kid, _ = ceremony.stage(BITS)
+    kid, _ = key_rotation.stage(BITS)
     clock.passes(READY + 1)
     return kid
 
 
 def published(folder):
-    return set(keys.load_public_keys(folder / "public"))
+    return set(signing_keys.load_public_keys(folder / "public"))
 
 
 def signers(folder):
@@ -95,7 +95,7 @@ def signers(folder):
 
 
 def active(folder):
-    return keys.load_signing_key(folder / "private").kid
+    return signing_keys.load_signing_key(folder / "private").kid
 
 
 def everything(folder):
@@ -113,7 +113,7 @@ def heard(monkeypatch):
     """Events of the audit log."""
     events = []
     monkeypatch.setattr(
-        ceremony, "audit", lambda event, **fields: events.append((event, fields))
+        key_rotation, "audit", lambda event, **fields: events.append((event, fields))
     )
     return events
 
@@ -122,7 +122,7 @@ def heard(monkeypatch):
 
 
 def test_a_staged_key_is_published_and_does_not_sign(folder, first, clock, heard):
-    kid, ready_at = ceremony.stage(BITS)
+    kid, ready_at = key_rotation.stage(BITS)
 
     assert published(folder) == {first, kid}
     assert active(folder) == first
@@ -135,8 +135,8 @@ def test_a_staged_key_is_published_and_does_not_sign(folder, first, clock, heard
 def test_no_key_is_staged_that_would_be_refused(folder, first, bits):
     before = everything(folder)
 
-    with pytest.raises(keys.KeyFault, match="2048 to 4096"):
-        ceremony.stage(bits)
+    with pytest.raises(signing_keys.KeyFault, match="2048 to 4096"):
+        key_rotation.stage(bits)
 
     assert everything(folder) == before
 
@@ -148,12 +148,12 @@ def test_the_key_that_is_activated_signs_and_the_other_verifies(
     folder, first, second, clock, heard
 ):
     """TOK-18."""
-    assert ceremony.activate(second) == second
+    assert key_rotation.activate(second) == second
 
     assert active(folder) == second
     assert published(folder) == {first, second}
     assert stages() == {first: "superseded", second: "active"}
-    times = keystate.load(folder / "private").keys
+    times = key_state.load(folder / "private").keys
     assert times[second].activated_at == times[first].superseded_at == clock()
     event = {"kid": second, "predecessor": first, "by": "operator"}
     assert heard == [("key_activated", event)]
@@ -164,44 +164,44 @@ def test_the_key_that_is_activated_signs_and_the_other_verifies(
 def test_a_key_that_others_may_not_know_is_not_activated(
     folder, first, clock, early, settings
 ):
-    kid, ready_at = ceremony.stage(BITS)
+    kid, ready_at = key_rotation.stage(BITS)
     clock.passes(early)
     before = everything(folder)
 
     with pytest.raises(Refused, match=f"{ready_at:%H:%M:%S}"):
-        ceremony.activate(kid)
+        key_rotation.activate(kid)
 
     assert everything(folder) == before
     settings.JWKS_MAX_AGE = 0
     clock.passes(11)
-    assert ceremony.activate(kid) == kid
+    assert key_rotation.activate(kid) == kid
 
 
 def test_unless_it_is_wanted_now_and_then_those_with_the_folder_know_it(
     folder, first, clock
 ):
-    kid, _ = ceremony.stage(BITS)
+    kid, _ = key_rotation.stage(BITS)
 
-    ceremony.activate(kid, at_once=True)
+    key_rotation.activate(kid, at_once=True)
 
     assert active(folder) == kid
     assert 1 < clock.slept <= 2  # seconds; each of them looks every second
 
 
 def test_a_superseded_key_may_be_taken_back(folder, first, second):
-    ceremony.activate(second)
+    key_rotation.activate(second)
 
-    ceremony.activate(first)
+    key_rotation.activate(first)
 
     assert stages() == {first: "active", second: "superseded"}
-    assert keystate.load(folder / "private").keys[first].superseded_at is None
+    assert key_state.load(folder / "private").keys[first].superseded_at is None
 
 
 def test_what_is_active_cannot_be_activated(folder, first):
     before = everything(folder)
 
     with pytest.raises(Refused, match="active already"):
-        ceremony.activate(first)
+        key_rotation.activate(first)
 
     assert everything(folder) == before
 
@@ -214,8 +214,8 @@ def test_half_a_key_is_not_activated(folder, first, second, half, how):
     if how == "broken":
         path.write_text("x")
 
-    with pytest.raises((Refused, keys.KeyFault)):
-        ceremony.activate(second)
+    with pytest.raises((Refused, signing_keys.KeyFault)):
+        key_rotation.activate(second)
 
     assert active(folder) == first
 
@@ -226,11 +226,11 @@ def test_half_a_key_is_not_activated(folder, first, second, half, how):
 def test_a_retired_key_verifies_until_its_last_token_has_expired(
     folder, first, second, clock, heard
 ):
-    ceremony.activate(second)
+    key_rotation.activate(second)
     superseded = clock()
     clock.passes(3600)
 
-    kid, needed_until = ceremony.retire(first)
+    kid, needed_until = key_rotation.retire(first)
 
     assert kid == first
     assert needed_until == superseded + timedelta(seconds=NEEDED)
@@ -241,12 +241,12 @@ def test_a_retired_key_verifies_until_its_last_token_has_expired(
 
 
 def test_retiring_may_be_repeated_and_changes_no_time(folder, first, second, clock):
-    ceremony.activate(second)
-    _, needed_until = ceremony.retire(first)
+    key_rotation.activate(second)
+    _, needed_until = key_rotation.retire(first)
     clock.passes(3600)
     before = everything(folder)
 
-    assert ceremony.retire(first) == (first, needed_until)
+    assert key_rotation.retire(first) == (first, needed_until)
     assert everything(folder) == before
 
 
@@ -254,51 +254,51 @@ def test_only_a_key_that_was_superseded_is_retired(folder, first, second):
     before = everything(folder)
     for kid, why in ((first, "is active"), (second, "never used")):
         with pytest.raises(Refused, match=why):
-            ceremony.retire(kid)
+            key_rotation.retire(kid)
 
     assert everything(folder) == before
 
 
 def test_a_retired_key_cannot_come_back(folder, first, second):
-    ceremony.activate(second)
-    ceremony.retire(first)
+    key_rotation.activate(second)
+    key_rotation.retire(first)
 
-    with pytest.raises(keys.KeyFault, match="private key"):
-        ceremony.activate(first)
+    with pytest.raises(signing_keys.KeyFault, match="private key"):
+        key_rotation.activate(first)
     assert active(folder) == second
 
 
 def test_pruning_removes_what_is_due_and_nothing_before(
     folder, first, second, clock, heard
 ):
-    ceremony.activate(second)
-    ceremony.retire(first)
+    key_rotation.activate(second)
+    key_rotation.retire(first)
     clock.passes(NEEDED - 1)
-    assert ceremony.prune() == []
+    assert key_rotation.prune() == []
     assert published(folder) == {first, second}
 
     clock.passes(1)
 
-    assert ceremony.prune() == [first]
+    assert key_rotation.prune() == [first]
     assert published(folder) == {second}
     assert stages() == {second: "active"}
     assert heard[-1] == ("key_pruned", {"kid": first, "by": "operator"})
 
 
 def test_pruning_never_takes_a_key_that_may_sign(folder, first, second, clock):
-    ceremony.activate(second)
-    third, _ = ceremony.stage(BITS)
+    key_rotation.activate(second)
+    third, _ = key_rotation.stage(BITS)
     clock.passes(10 * NEEDED)
 
-    assert ceremony.prune() == []
+    assert key_rotation.prune() == []
     assert published(folder) == {first, second, third}
 
 
 def test_the_longer_of_both_lifetimes_counts(first, second, settings, clock):
     settings.REFRESH_TOKEN_LIFETIME, settings.ACCESS_TOKEN_LIFETIME = 60, 600
-    ceremony.activate(second)
+    key_rotation.activate(second)
 
-    assert ceremony.retire(first)[1] == clock() + timedelta(seconds=610)
+    assert key_rotation.retire(first)[1] == clock() + timedelta(seconds=610)
 
 
 # --- Revoke -------------------------------------------------------------------------
@@ -307,9 +307,9 @@ def test_the_longer_of_both_lifetimes_counts(first, second, settings, clock):
 def test_a_revoked_key_is_gone_and_a_waiting_one_signs(
     folder, first, second, clock, heard
 ):
-    third, _ = ceremony.stage(BITS)
+    third, _ = key_rotation.stage(BITS)
 
-    assert ceremony.revoke(first) == (first, second)
+    assert key_rotation.revoke(first) == (first, second)
 
     assert stages() == {second: "active", third: "staged"}
     assert published(folder) == {second, third}
@@ -318,11 +318,11 @@ def test_a_revoked_key_is_gone_and_a_waiting_one_signs(
         "key_revoked",
         {"kid": first, "successor": second, "by": "operator"},
     )
-    assert clock.slept == ceremony.FOLLOWED
+    assert clock.slept == key_rotation.FOLLOWED
 
 
 def test_where_none_waits_a_new_one_signs(folder, first, clock):
-    _, successor = ceremony.revoke(first)
+    _, successor = key_rotation.revoke(first)
 
     assert active(folder) == successor
     assert published(folder) == signers(folder) == {successor}
@@ -332,7 +332,7 @@ def test_where_none_waits_a_new_one_signs(folder, first, clock):
 def test_a_waiting_key_that_is_broken_does_not_stop_it(folder, first, second):
     (folder / "public" / f"{second}.pem").unlink()
 
-    _, successor = ceremony.revoke(first)
+    _, successor = key_rotation.revoke(first)
 
     assert successor not in (first, second)
     assert active(folder) == successor
@@ -347,11 +347,11 @@ def test_any_other_key_is_revoked_too_and_the_signer_stays(
     if stage == "staged":
         kid, signer = second, first
     else:
-        ceremony.activate(second)
+        key_rotation.activate(second)
     if stage == "retired":
-        ceremony.retire(first)
+        key_rotation.retire(first)
 
-    assert ceremony.revoke(kid) == (kid, None)
+    assert key_rotation.revoke(kid) == (kid, None)
 
     assert active(folder) == signer
     assert published(folder) == signers(folder) == {signer}
@@ -362,7 +362,7 @@ def test_a_key_whose_public_half_was_removed_by_hand_is_revoked(folder, first):
     """In a panic, and rightly so: it is the quickest way."""
     (folder / "public" / f"{first}.pem").unlink()
 
-    _, successor = ceremony.revoke(first)
+    _, successor = key_rotation.revoke(first)
 
     assert active(folder) == successor
     assert published(folder) == {successor}
@@ -372,19 +372,19 @@ def test_a_key_whose_public_half_was_removed_by_hand_is_revoked(folder, first):
 
 
 def test_a_key_is_named_by_its_first_characters(folder, first, second):
-    assert ceremony.activate(second[:6]) == second
+    assert key_rotation.activate(second[:6]) == second
 
 
 @pytest.mark.parametrize("length", [0, 1, 5])
 def test_five_characters_are_too_few(first, second, length):
     with pytest.raises(Refused, match="6 characters"):
-        ceremony.activate(second[:length])
+        key_rotation.activate(second[:length])
 
 
 @pytest.mark.parametrize("text", ["x" * 43, "../../etc", "keyring", "a\0bcdefg"])
 def test_what_names_no_key_is_refused(folder, first, text):
     before = everything(folder)
-    for act in (ceremony.activate, ceremony.retire, ceremony.revoke):
+    for act in (key_rotation.activate, key_rotation.retire, key_rotation.revoke):
         with pytest.raises(Refused, match="No key begins"):
             act(text)
 
@@ -392,15 +392,15 @@ def test_what_names_no_key_is_refused(folder, first, text):
 
 
 def test_a_beginning_of_two_names_is_refused(folder, first, second):
-    state = keystate.load(folder / "private")
+    state = key_state.load(folder / "private")
     for last in "ab":
-        state.keys[f"-twins-{last}"] = keystate.Times(superseded_at=START)
+        state.keys[f"-twins-{last}"] = key_state.Times(superseded_at=START)
         (folder / "public" / f"-twins-{last}.pem").touch()
-    keystate.save(folder / "private", state)
+    key_state.save(folder / "private", state)
 
     with pytest.raises(Refused, match="Several"):
-        ceremony.revoke("-twins-")
-    assert ceremony.revoke("-twins-a")[0] == "-twins-a"
+        key_rotation.revoke("-twins-")
+    assert key_rotation.revoke("-twins-a")[0] == "-twins-a"
 
 
 # --- Installations that are older, and keys that came by hand -----------------------
@@ -412,24 +412,24 @@ def without_state(folder):
 
 def test_an_only_key_is_active_without_having_been_activated(folder, first, clock):
     without_state(folder)
-    kid, _ = ceremony.stage(BITS)
+    kid, _ = key_rotation.stage(BITS)
     clock.passes(READY + 5)
 
-    ceremony.activate(kid)
+    key_rotation.activate(kid)
 
     assert stages() == {first: "superseded", kid: "active"}
 
 
 def test_of_several_the_operator_names_the_one_that_signs(folder, first, second):
     without_state(folder)
-    with pytest.raises(keys.KeyFault, match="keys activate KID --now"):
+    with pytest.raises(signing_keys.KeyFault, match="keys activate KID --now"):
         active(folder)
 
-    ceremony.activate(second, at_once=True)
+    key_rotation.activate(second, at_once=True)
 
     # The other may have signed until this moment.
     assert stages() == {first: "superseded", second: "active"}
-    assert ceremony.retire(first)[1] > key_folders.clock() + timedelta(days=29)
+    assert key_rotation.retire(first)[1] > key_folders.clock() + timedelta(days=29)
 
 
 def test_a_public_half_that_was_left_alone_is_kept_as_long_as_it_may_be_needed(
@@ -438,10 +438,10 @@ def test_a_public_half_that_was_left_alone_is_kept_as_long_as_it_may_be_needed(
     (folder / "private" / f"{first}.pem").unlink()
     without_state(folder)
     assert stages() == {first: "retired", second: "active"}
-    assert ceremony.prune() == []  # which writes it down
+    assert key_rotation.prune() == []  # which writes it down
     clock.passes(NEEDED)
 
-    assert ceremony.prune() == [first]
+    assert key_rotation.prune() == [first]
 
 
 # --- Interrupted --------------------------------------------------------------------
@@ -468,24 +468,24 @@ def kill_at(monkeypatch, number):
         return counted
 
     for name in STEPS:
-        monkeypatch.setattr(keystate, name, wrap(getattr(keystate, name)))
+        monkeypatch.setattr(key_state, name, wrap(getattr(key_state, name)))
 
 
 def prepared(name, first, second):
     """An act, and a system that is ready for it."""
     if name in ("retire", "prune", "revoke a superseded one"):
-        ceremony.activate(second)
+        key_rotation.activate(second)
     if name == "prune":
-        ceremony.retire(first)
+        key_rotation.retire(first)
         key_folders.clock.passes(NEEDED)
     if name == "revoke the only one":
-        ceremony.revoke(second)
+        key_rotation.revoke(second)
     return {
-        "stage": lambda: ceremony.stage(BITS),
-        "activate": lambda: ceremony.activate(second),
-        "retire": lambda: ceremony.retire(first),
-        "prune": ceremony.prune,
-    }.get(name, lambda: ceremony.revoke(first))
+        "stage": lambda: key_rotation.stage(BITS),
+        "activate": lambda: key_rotation.activate(second),
+        "retire": lambda: key_rotation.retire(first),
+        "prune": key_rotation.prune,
+    }.get(name, lambda: key_rotation.revoke(first))
 
 
 def is_done(name, folder, first, second):
@@ -531,7 +531,7 @@ def test_killed_at_any_step_the_system_is_sound_and_the_act_can_be_repeated(
 
     assert is_sound(folder)
     assert is_done(name, folder, first, second)
-    ceremony.prune()
+    key_rotation.prune()
     assert "unfinished" not in stages().values()
     assert not list(folder.rglob(".*.draft"))
 
@@ -542,11 +542,11 @@ def test_a_key_that_never_signed_is_cleared_away_when_its_making_was_interrupted
     with monkeypatch.context() as patch:
         kill_at(patch, 5)  # after the note and the public half, each of two steps
         with pytest.raises(Killed):
-            ceremony.stage(BITS)
+            key_rotation.stage(BITS)
     (half,) = published(folder) - {first}
     assert stages()[half] == "unfinished"
 
-    ceremony.prune()
+    key_rotation.prune()
 
     assert published(folder) == {first}
     assert stages() == {first: "active"}
@@ -559,10 +559,10 @@ def test_an_act_that_fails_on_the_disk_changes_nothing_that_serves(
         raise OSError(28, "No space left on device", "keyring.json")
 
     with monkeypatch.context() as patch:
-        patch.setattr(keystate, "put", full)
+        patch.setattr(key_state, "put", full)
         for run in (
-            lambda: ceremony.stage(BITS),
-            lambda: ceremony.activate(second),
+            lambda: key_rotation.stage(BITS),
+            lambda: key_rotation.activate(second),
         ):
             with pytest.raises(OSError, match="No space"):
                 run()
@@ -575,14 +575,14 @@ def test_an_act_that_fails_on_the_disk_changes_nothing_that_serves(
 
 
 def stage_one(public, private, queue):
-    with keystate.locked(private):
-        state = keystate.load(private)
-        queue.put(keys.add(public, private, state, BITS))
+    with key_state.locked(private):
+        state = key_state.load(private)
+        queue.put(signing_keys.add(public, private, state, BITS))
 
 
 def test_two_at_once_come_one_after_the_other(folder, first, monkeypatch):
     """No note of one is lost in that of another."""
-    monkeypatch.setattr(keys, "generate_private_key", generate_private_key)
+    monkeypatch.setattr(signing_keys, "generate_private_key", generate_private_key)
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     folders = (folder / "public", folder / "private")
@@ -597,5 +597,5 @@ def test_two_at_once_come_one_after_the_other(folder, first, monkeypatch):
 
     assert len(made) == 4
     assert published(folder) == {first, *made}
-    assert set(keystate.load(folder / "private").keys) == {first, *made}
+    assert set(key_state.load(folder / "private").keys) == {first, *made}
     assert json.loads((folder / "private" / "keyring.json").read_text())

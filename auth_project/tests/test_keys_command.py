@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from shared import keys, keystate
-from tokens import ceremony, key_folders
+from shared.keys import key_state, signing_keys
+from tokens import key_folders, key_rotation
 
 BITS = 2048
 
@@ -18,14 +18,14 @@ def folder(tmp_path, settings, monkeypatch):
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path / "public"
     settings.JWT_PRIVATE_KEYS_DIR = tmp_path / "private"
     settings.JWKS_MAX_AGE = 300
-    monkeypatch.setattr(keys, "RECOMMENDED_BITS", BITS)
-    monkeypatch.setattr(ceremony.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(signing_keys, "RECOMMENDED_BITS", BITS)
+    monkeypatch.setattr(key_rotation.time, "sleep", lambda seconds: None)
     return tmp_path
 
 
 @pytest.fixture
 def first(folder):
-    return keys.generate(folder, BITS)
+    return signing_keys.generate(folder, BITS)
 
 
 @pytest.fixture
@@ -58,19 +58,19 @@ def test_the_whole_ceremony(run, first, folder, settings):
     assert gone == f"{second} is gone: what it signed is refused."
     assert successor.endswith("signs from now on.")
     assert "revokesessions --all" in hint
-    assert successor.split()[0] == keys.load_signing_key(folder / "private").kid
+    assert successor.split()[0] == signing_keys.load_signing_key(folder / "private").kid
 
 
 def test_every_stage_is_listed_with_what_comes_next(run, first, folder):
     for text in ("superseded", "retired", "active"):
-        kid = ceremony.stage(BITS)[0]
+        kid = key_rotation.stage(BITS)[0]
         if text != "active":
-            ceremony.activate(kid, at_once=True)
+            key_rotation.activate(kid, at_once=True)
     (retired, _), (superseded, _), *_ = stages_of("superseded").items()
-    ceremony.retire(retired)
-    state = keystate.load(folder / "private")
-    state.keys["u" * 43] = keystate.Times(staged_at=state.keys[first].staged_at)
-    keystate.save(folder / "private", state)
+    key_rotation.retire(retired)
+    state = key_state.load(folder / "private")
+    state.keys["u" * 43] = key_state.Times(staged_at=state.keys[first].staged_at)
+    key_state.save(folder / "private", state)
 
     text = "\n".join(run("list"))
 
@@ -96,7 +96,9 @@ def stages_of(stage):
 @pytest.mark.parametrize("option", [[], ["--now"]])
 def test_a_kid_may_begin_with_a_hyphen(run, kid, option, monkeypatch):
     seen = []
-    monkeypatch.setattr(ceremony, "activate", lambda *words: seen.append(words) or kid)
+    monkeypatch.setattr(
+        key_rotation, "activate", lambda *words: seen.append(words) or kid
+    )
     for words in ([kid, *option], [*option, kid], [*option, "--", kid]):
         run("activate", *words)
 
@@ -105,7 +107,7 @@ def test_a_kid_may_begin_with_a_hyphen(run, kid, option, monkeypatch):
 
 def test_so_it_is_at_the_shell(first):
     """Django looks at the words, too, before the command does."""
-    project = Path(ceremony.__file__).parents[1]
+    project = Path(key_rotation.__file__).parents[1]
     done = subprocess.run(
         [sys.executable, "manage.py", "keys", "revoke", "-settings"],
         cwd=project,
@@ -152,7 +154,7 @@ def test_a_disk_that_refuses_is_told_in_one_line(run, first, monkeypatch):
     def refuse(*arguments):
         raise OSError(30, "Read-only file system", "/run/keys/private")
 
-    monkeypatch.setattr(keystate, "put", refuse)
+    monkeypatch.setattr(key_state, "put", refuse)
 
     with pytest.raises(CommandError, match="/run/keys/private: Read-only file system"):
         run("stage")
@@ -160,7 +162,7 @@ def test_a_disk_that_refuses_is_told_in_one_line(run, first, monkeypatch):
 
 def test_it_runs_where_no_key_signs(run, first, folder):
     """It is what mends that; checks of the system would stop it."""
-    keys.generate(folder, BITS)
+    signing_keys.generate(folder, BITS)
     (folder / "private" / "keyring.json").unlink()
 
     assert run("activate", first, "--now") == [f"{first} signs from now on."]

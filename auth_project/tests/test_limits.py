@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from rest_framework.test import APIClient
 
-from shared import sessions
-from shared.exceptions import DependencyUnavailable, Overloaded
+from shared.api.exceptions import DependencyUnavailable, Overloaded
+from shared.auth import session_state
 from shared.limits import acts, attempts
 from shared.limits.rules import DEFAULTS, Limit
 from tests.conftest import (
@@ -272,7 +272,7 @@ def test_without_limits_a_refresh_still_looks_at_its_session(session, limited):
     limited(
         REFRESH_LIMIT_PER_SESSION=Limit(0, 60), REFRESH_LIMIT_PER_ADDRESS=Limit(0, 60)
     )
-    sessions.mark_revoked([sessions.Revocation(session.id, "test", 60)])
+    session_state.mark_revoked([session_state.Revocation(session.id, "test", 60)])
     assert outcome(refresh(refresh_token(session))) == (401, "token_revoked")
 
 
@@ -347,7 +347,7 @@ def test_without_redis_of_a_hundred_at_once_five_are_asked_about(users):
     """BF-02."""
     with redis_away():
         for _ in range(3):
-            sessions.breaker.failed()  # as any moment later
+            session_state.breaker.failed()  # as any moment later
         answers = at_once(100, log_in)
     assert users.calls <= 5
     assert {answer.status_code for answer in answers} <= {401, 429, 503}

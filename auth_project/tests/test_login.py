@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from shared import keyring
-from shared.exceptions import Overloaded
+from shared.api.exceptions import Overloaded
+from shared.keys import keyring
 from tests.conftest import (
     PASSWORD,
     cookie_of,
@@ -18,8 +18,8 @@ from tests.conftest import (
     refresh,
     state_in_redis,
 )
+from tokens.jwt_tokens import RefreshToken
 from tokens.models import Session
-from tokens.tokens import RefreshToken
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ import uuid
 import pytest
 from rest_framework.test import APIClient
 
-from shared.log import JSONFormatter
+from shared.structured_logging import JSONFormatter
 from tests.conftest import (
     PASSWORD,
     access_token,

@@ -5,7 +5,7 @@ from django.urls import Resolver404, resolve
 from rest_framework.test import APIClient
 
 from tests.conftest import access_token
-from tokens.tokens import AccessToken
+from tokens.jwt_tokens import AccessToken
 
 URL = "/.well-known/oauth-authorization-server"
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from shared import keyring, sessions
-from shared.exceptions import TokenRevoked
-from shared.keyring import FolderKeys
+from shared.api.exceptions import TokenRevoked
+from shared.auth import session_state
+from shared.keys import keyring
+from shared.keys.keyring import FolderKeys
 from tests.conftest import (
     access_token,
     age,
@@ -22,8 +23,8 @@ from tests.conftest import (
     state_in_redis,
 )
 from tokens import services
+from tokens.jwt_tokens import RefreshToken
 from tokens.models import Session
-from tokens.tokens import RefreshToken
 
 pytestmark = pytest.mark.django_db
 
@@ -279,7 +280,7 @@ def test_no_answer_about_the_user_changes_nothing(session, users):
 def test_what_redis_knows_is_refused_before_anybody_is_asked(
     session, users, django_assert_num_queries
 ):
-    sessions.mark_revoked([sessions.Revocation(session.id, "test", 60)])
+    session_state.mark_revoked([session_state.Revocation(session.id, "test", 60)])
 
     with django_assert_num_queries(0):
         answer = refresh(refresh_token(session))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import keys
+from shared.keys import signing_keys
 
 PROJECT = Path(__file__).resolve().parents[1]
 GUNICORN = ["-m", "gunicorn", "config.wsgi:application"]
@@ -158,7 +158,7 @@ def test_what_runs_in_a_container_is_what_is_tried_here() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    keys.generate(tmp_path, bits=2048)
+    signing_keys.generate(tmp_path, bits=2048)
     return tmp_path
 
 
@@ -177,7 +177,7 @@ def for_others(folder: Path) -> None:
 
 def unrelated(folder: Path) -> None:
     shutil.rmtree(folder / "public")
-    keys.generate(folder / "other", bits=2048)
+    signing_keys.generate(folder / "other", bits=2048)
     shutil.move(folder / "other" / "public", folder / "public")
 
 

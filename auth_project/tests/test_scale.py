@@ -5,7 +5,7 @@ import uuid
 import pytest
 from django.db import connection
 
-from shared.plans import reading
+from shared.testing.query_plans import reading
 from tests.factories import SessionFactory
 from tokens import revocation
 from tokens.models import Session

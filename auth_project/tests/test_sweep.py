@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from shared import sessions
+from shared.auth import session_state
 from tests.conftest import (
     access_token,
     age,
@@ -71,7 +71,7 @@ def test_it_lasts_as_long_as_a_token_can_live(make_session):
 
     announce_recent()
 
-    ttl = sessions.connection().ttl(sessions.key(over.id))
+    ttl = session_state.connection().ttl(session_state.key(over.id))
     month = 30 * 24 * 3600
     assert month - 5 <= ttl - 310 <= month
 

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from shared import sessions
+from shared.auth import session_state
 from tests.conftest import (
     access_token,
     database_away,
@@ -54,7 +54,7 @@ def test_a_missing_key_is_asked_of_postgresql_and_refilled(session, users, verif
 
     assert verified(access_token(session, users)).status_code == 200
     assert state_in_redis(session) == b"active"
-    ttl = sessions.connection().ttl(sessions.key(session.id))
+    ttl = session_state.connection().ttl(session_state.key(session.id))
     assert 305 <= ttl <= 310  # access lifetime and leeway
 
 
@@ -212,4 +212,4 @@ def test_an_unknown_session_is_a_revoked_one(make_token, verified):
     answer = verified(make_token(session=None, sid=sid))
 
     assert outcome(answer) == (401, "token_revoked")
-    sessions.connection().delete(sessions.key(sid))
+    session_state.connection().delete(session_state.key(sid))

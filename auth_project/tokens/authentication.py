@@ -7,13 +7,13 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.request import Request
 
-from shared.apikeys import caller_of
-from shared.authentication import (
+from shared.api.parsers import form_decode
+from shared.auth.api_keys import caller_of
+from shared.auth.authentication import (
     APIKeyAuthentication,
     JWTAuthentication,
     Service,
 )
-from shared.parsers import form_decode
 from tokens import services
 
 BASIC_CHALLENGE = 'Basic realm="internal"'

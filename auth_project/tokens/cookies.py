@@ -5,8 +5,8 @@ import time
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from shared.exceptions import TokenInvalid, TokenMissing
-from tokens.tokens import RefreshToken
+from shared.api.exceptions import TokenInvalid, TokenMissing
+from tokens.jwt_tokens import RefreshToken
 
 # A narrow path keeps it off every other route. It rules out the `__Host-` prefix.
 PATH = "/api/v1/auth"

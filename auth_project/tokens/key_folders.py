@@ -8,8 +8,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from shared import keystate
-from shared.keystate import State, Times
+from shared.keys import key_state
+from shared.keys.key_state import State, Times
 
 MARGIN = timedelta(seconds=10)  # beyond JWKS_MAX_AGE: clocks, requests on their way
 SHORTEST_PREFIX = 6  # characters of a kid
@@ -78,7 +78,7 @@ class KeyFolders:
         return superseded_at + timedelta(seconds=longest + settings.JWT_LEEWAY)
 
     def save(self) -> None:
-        keystate.save(self.private, self.state)
+        key_state.save(self.private, self.state)
 
 
 def read() -> KeyFolders:
@@ -88,9 +88,9 @@ def read() -> KeyFolders:
     """
     public, private = settings.JWT_PUBLIC_KEYS_DIR, settings.JWT_PRIVATE_KEYS_DIR
     assert public is not None  # though elsewhere an address may stand for it
-    found = KeyFolders(public, private, keystate.load(private))
+    found = KeyFolders(public, private, key_state.load(private))
     now = clock()
-    for kid in keystate.pem_files(public) | keystate.pem_files(private):
+    for kid in key_state.pem_files(public) | key_state.pem_files(private):
         used = None if kid == found.state.active else now
         found.state.keys.setdefault(kid, Times(staged_at=now, superseded_at=used))
     return found
@@ -99,7 +99,7 @@ def read() -> KeyFolders:
 @contextmanager
 def opened() -> Iterator[KeyFolders]:
     """The folders, to change: alone with them, and tidy. Raises KeyFault."""
-    with keystate.locked(settings.JWT_PRIVATE_KEYS_DIR):
+    with key_state.locked(settings.JWT_PRIVATE_KEYS_DIR):
         found = read()
         tidy(found)
         yield found
@@ -112,7 +112,7 @@ def tidy(folders: KeyFolders) -> None:
             draft.unlink()
     for kid in list(folders.state.keys):
         if folders.stage(kid) == "unfinished":
-            keystate.remove(folders.public_half(kid))
+            key_state.remove(folders.public_half(kid))
         if kid != folders.state.active and not (
             folders.public_half(kid).exists() or folders.private_half(kid).exists()
         ):

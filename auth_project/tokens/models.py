@@ -8,8 +8,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections, models
 
+from shared.auth.session_state import Revocation
 from shared.limits import floor
-from shared.sessions import Revocation
 from tokens import statements
 
 # A row is kept this long after it expired, so that "no row" can mean "revoked".

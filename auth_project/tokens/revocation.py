@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from shared import sessions
-from shared.log import audit
-from shared.sessions import Revocation
+from shared.auth import session_state
+from shared.auth.session_state import Revocation
+from shared.structured_logging import audit
 from tokens.models import Session
 
 BATCH = 1000
@@ -80,13 +80,13 @@ def announce(ended: Iterable[Session]) -> bool:
     """Tell Redis. Where that fails the sweep tells it again, every two seconds."""
     now = datetime.now(UTC)
     batch = [session.revocation(now) for session in ended]
-    return sessions.mark_revoked(batch) if batch else True
+    return session_state.mark_revoked(batch) if batch else True
 
 
 def announce_unknown(sid: UUID | str) -> None:
     """Tell Redis that a session which has no row is over."""
     ttl = settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY
-    sessions.mark_revoked([Revocation(UUID(str(sid)), "unknown", ttl)])
+    session_state.mark_revoked([Revocation(UUID(str(sid)), "unknown", ttl)])
 
 
 def announce_recent() -> int:

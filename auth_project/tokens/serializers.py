@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from shared.answers import LockAnswer
-from shared.fields import ExactCharField
-from shared.tokens import MAX_LENGTH
+from shared.api.fields import ExactCharField
+from shared.api.response_serializers import LockAnswer
+from shared.auth.access_tokens import MAX_LENGTH
 from tokens import devices
 from tokens.models import Session
 

@@ -1,6 +1,6 @@
 """What can be done with a session: log in, refresh, log out, verify.
 
-Each function is the story of one act. They raise errors of `shared.exceptions`; a
+Each function is the story of one act. They raise errors of `shared.api.exceptions`; a
 database that does not answer raises OperationalError, which becomes 503.
 """
 
@@ -12,10 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from shared import keyring, sessions
-from shared.authentication import TokenUser
-from shared.clients import users_client
-from shared.exceptions import (
+from shared.api.exceptions import (
     InvalidCredentials,
     RefreshTokenReused,
     TokenError,
@@ -23,10 +20,15 @@ from shared.exceptions import (
     TokenRevoked,
     UserNotFound,
 )
+from shared.auth import session_state
+from shared.auth.access_tokens import decode
+from shared.auth.authentication import TokenUser
+from shared.clients import users_client
+from shared.keys import keyring
 from shared.limits import acts, attempts
 from shared.limits.attempts import Act, Rider
-from shared.log import audit
-from shared.tokens import decode
+from shared.structured_logging import audit
+from tokens.jwt_tokens import AccessToken, RefreshToken, SpentRefreshToken
 from tokens.models import Session
 from tokens.revocation import (
     announce,
@@ -35,7 +37,6 @@ from tokens.revocation import (
     end_sessions_below,
     end_surplus_sessions,
 )
-from tokens.tokens import AccessToken, RefreshToken, SpentRefreshToken
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def verify(text: str) -> dict[str, Any]:
     Redis answers at once; where it has no answer PostgreSQL has, and Redis is told.
     """
     claims = decode(text, "access")
-    active = sessions.is_active(claims["sid"])
+    active = session_state.is_active(claims["sid"])
     if active is None:
         session = Session.objects.filter(id=claims["sid"]).first()
         active = session is not None and session.revoked_at is None
@@ -234,7 +235,7 @@ def introspect(text: str) -> dict[str, Any] | None:
 def mark_active(sid: UUID | str, *riders: Rider) -> None:
     """Let Redis answer for this session while an access token of now can live."""
     ttl = settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY
-    sessions.mark_active(sid, ttl, *riders)
+    session_state.mark_active(sid, ttl, *riders)
 
 
 def announce_ended(session: Session | None, sid: str) -> None:

@@ -4,7 +4,7 @@ import threading
 
 from django.db import connection
 
-from shared.log import dependency_logger
+from shared.structured_logging import dependency_logger
 from tokens.revocation import announce_recent
 
 INTERVAL = 2.0  # seconds; the bound for a revocation that Redis missed

@@ -94,7 +94,13 @@ def make_keys(layout: Layout) -> bool:
     """The key pair that signs tokens; True when there was none."""
     if list((layout.keys / "private").glob("*.pem")):
         return False
-    generate: Command = [layout.python, "-m", "shared.keys", "generate", layout.keys]
+    generate: Command = [
+        layout.python,
+        "-m",
+        "shared.keys.signing_keys",
+        "generate",
+        layout.keys,
+    ]
     run(generate, env=base_env(layout), cwd=layout.base, what="Making the keys")
     return True
 

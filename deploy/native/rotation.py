@@ -23,7 +23,7 @@ from .problems import USAGE, Problem
 from .services import Service, discover
 
 # Services look at their files once a second, and use nothing that is older than two
-# (shared/reloading.py); the third is for a busy machine.
+# (shared/file_watcher.py); the third is for a busy machine.
 SEEN = 3.0
 # A call with the old key is over by then: connecting (1 s) and an answer (3 s), each at
 # most twice (shared/clients.py).

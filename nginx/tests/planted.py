@@ -14,7 +14,7 @@ import psycopg
 from stub_service import Stub, StubHandler
 from system import System, as_it_was
 
-from shared import keys
+from shared.keys import signing_keys
 
 Fault = Callable[[System, Path], AbstractContextManager[None]]
 HOUR = 3600.0
@@ -158,7 +158,7 @@ EXPIRED_LOG_IN = (
 def other_keys(system: System, scratch: Path) -> Iterator[None]:
     """The Auth Service's settings name a folder that the running one does not serve,
     in which the private key can be read by others."""
-    kid = keys.generate(scratch / "keys", bits=2048)
+    kid = signing_keys.generate(scratch / "keys", bits=2048)
     (scratch / "keys" / "private" / f"{kid}.pem").chmod(0o444)
     folders = {
         "JWT_PRIVATE_KEYS_DIR": str(scratch / "keys" / "private"),

@@ -192,7 +192,7 @@ KEPT_OUT = [
     "compose.yaml", "users_project/compose.yaml", "core.1", "dump.sql",
 ]  # fmt: skip
 NEEDED = [
-    "shared/settings.py", "shared/database/base.py", "auth_project/config/wsgi.py",
+    "shared/settings.py", "shared/db/base.py", "auth_project/config/wsgi.py",
     "users_project/users/migrations/__init__.py", "users_project/manage.py",
     "requirements/runtime.txt", "gunicorn.conf.py", "nginx/render.py",
     "nginx/includes/proxy.conf", "deploy/compose/prepare.sh",

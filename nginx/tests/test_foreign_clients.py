@@ -18,7 +18,7 @@ from foreign_clients import Client, Refused, Trust
 from people import Person, claims_of
 from system import System
 
-from shared.keys import thumbprint
+from shared.keys.signing_keys import thumbprint
 from shared.tests.forgery import hs256, part, unsigned
 
 CLIENTS = ("pyjwt", "authlib", "jose")

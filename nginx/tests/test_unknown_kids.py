@@ -16,7 +16,7 @@ from shared.tests.forgery import part
 FLOOD = 2000  # tokens, each with a kid of its own
 AMONG = 10  # of so many tokens one is good
 WORKERS = 2
-COOLDOWN, INTERVAL = 10, 30  # seconds: shared/jwks_refresh.py
+COOLDOWN, INTERVAL = 10, 30  # seconds: shared/keys/jwks_refresh.py
 
 
 def made_up(token: str) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from redis.client import Pipeline
 from rest_framework.exceptions import ValidationError
 
-from shared.exceptions import AccountExists, InvalidCredentials, TokenError
+from shared.api.exceptions import AccountExists, InvalidCredentials, TokenError
 from shared.limits.attempts import Act, Rider
 from shared.limits.buckets import (
     Bucket,

@@ -17,12 +17,12 @@ from typing import Any, Self
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
-from shared import sessions
-from shared.exceptions import RateLimited
+from shared.api.exceptions import RateLimited
+from shared.auth import session_state
 from shared.limits import floor, in_redis
 from shared.limits.buckets import Bucket, Delays
 from shared.limits.in_redis import Verdict
-from shared.log import audit
+from shared.structured_logging import audit
 
 # Adds commands to a pipeline that is sent anyway.
 Rider = Callable[[Pipeline], object]
@@ -97,11 +97,11 @@ class Attempt:
             tallies.give_back(self.act.buckets, success=success)
         elif self.where == "redis":
             try:
-                pipeline = sessions.connection().pipeline(transaction=False)
+                pipeline = session_state.connection().pipeline(transaction=False)
                 self.give_back(pipeline, success=success, riders=riders)
                 pipeline.execute()
             except (RedisError, OSError) as exc:
-                sessions.note_failure("settle", exc)
+                session_state.note_failure("settle", exc)
 
     def give_back(
         self, pipeline: Pipeline, success: bool, riders: tuple[Rider, ...]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from redis.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
-from shared import sessions
+from shared.auth import session_state
 from shared.limits import buckets as names
 from shared.limits.buckets import Bucket
 from shared.limits.scripts import GIVE_BACK, RESERVE
@@ -32,15 +32,15 @@ def reserve(
     `known` is a key which says that the login is known from the address; `read` one
     whose value is asked for in the same round trip.
     """
-    if sessions.breaker.is_open():
+    if session_state.breaker.is_open():
         return None
     words = reserve_words(buckets, known)
     try:
         value, answer = ask(words, read)
     except (RedisError, OSError) as exc:
-        sessions.note_failure("reserve", exc)
+        session_state.note_failure("reserve", exc)
         return None
-    sessions.breaker.succeeded()
+    session_state.breaker.succeeded()
     if answer[0] == 1:
         return Verdict(marks=tuple(answer[1:]), value=value)
     _, number, wait = answer
@@ -68,13 +68,13 @@ def ask(words: list[Any], read: str) -> tuple[bytes | None, list[int]]:
 
     Redis forgets scripts when it restarts, and is sent them again.
     """
-    pipeline = sessions.connection().pipeline(transaction=False)
+    pipeline = session_state.connection().pipeline(transaction=False)
     if read:
         pipeline.get(read)
     pipeline.evalsha(SHA, *words)
     *values, answer = pipeline.execute(raise_on_error=False)
     if isinstance(answer, NoScriptError):
-        answer = sessions.connection().eval(RESERVE, *words)
+        answer = session_state.connection().eval(RESERVE, *words)
     for each in (*values, answer):
         if isinstance(each, Exception):
             raise each

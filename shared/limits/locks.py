@@ -4,11 +4,11 @@ there are digests, which nobody can read back."""
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from shared import sessions
+from shared.auth import session_state
 from shared.limits import buckets, floor
 from shared.limits.buckets import address_of, digest, network_of
-from shared.log import audit
 from shared.names import canonical
+from shared.structured_logging import audit
 
 BATCH = 1000
 
@@ -32,7 +32,7 @@ def subjects(text: str) -> list[str]:
 
 def locks(text: str = "") -> list[Lock]:
     """The waits that run: about somebody, or all. Raises RedisError, OSError."""
-    client = sessions.connection()
+    client = session_state.connection()
     found = []
     for name in keys(text):
         seconds = client.ttl(name) if name.endswith(":wait") else -1
@@ -54,7 +54,7 @@ def lift(text: str, address: str = "", by: str = "operator") -> int:
     lifted = lift_in_floor(text, address)
     names = [name for name in keys(text, address) if ":known:" not in name]
     if names:
-        sessions.connection().delete(*names)
+        session_state.connection().delete(*names)
     lifted += len([name for name in names if not name.endswith(":wait")])
     audit("authn_login_unlock", login=digest(canonical(text)), by=by, lifted=lifted)
     return lifted
@@ -78,7 +78,7 @@ def keys(text: str, address: str = "") -> Iterator[str]:
     where = f":{digest(address_of(address))}" if address else ""
     for subject in subjects(text) if text else [""]:
         pattern = f"{buckets.namespace()}:*{subject}{where}*"
-        for name in sessions.connection().scan_iter(match=pattern, count=BATCH):
+        for name in session_state.connection().scan_iter(match=pattern, count=BATCH):
             yield name.decode()
 
 

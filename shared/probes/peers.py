@@ -9,9 +9,10 @@ from uuid import uuid4
 import requests
 from django.conf import settings
 
-from shared import apikeys, keys
+from shared.auth.api_keys import accepted, presented
 from shared.clients import ServiceClient
 from shared.doctor import NOTE, OK, WRONG, Context, Finding, judge, probe
+from shared.keys import signing_keys
 from shared.probes.clocks import compare
 
 # A question that changes nothing, and the code of the answer to whoever may ask it.
@@ -54,7 +55,7 @@ def api_keys(context: Context) -> Iterator[Finding]:
         url = getattr(settings, f"{service.upper()}_SERVICE_URL")
         if not url:
             continue
-        key = apikeys.presented(f"{service.upper()}_SERVICE_API_KEY")
+        key = presented(f"{service.upper()}_SERVICE_API_KEY")
         try:
             answer = ask(url, key, method, path.format(uuid4()), body)
             code = answer.json().get("code")
@@ -78,7 +79,7 @@ def api_keys(context: Context) -> Iterator[Finding]:
 
 @probe
 def rotation(context: Context) -> Iterator[Finding]:
-    callers = [caller for caller, _ in apikeys.accepted()]
+    callers = [caller for caller, _ in accepted()]
     for caller in sorted({c for c in callers if callers.count(c) > 1}):
         text = f"{callers.count(caller)} keys of {caller} are accepted"
         advice = "Where no rotation is under way: rotateapikeys --step drop"
@@ -95,7 +96,7 @@ def published_keys(context: Context) -> Iterator[Finding]:
         return
     url = settings.AUTH_SERVICE_URL or own_url()
     published = {key["kid"] for key in ask(url, "", "GET", JWKS).json()["keys"]}
-    ours = set(keys.load_public_keys(Path(str(settings.JWT_PUBLIC_KEYS_DIR))))
+    ours = set(signing_keys.load_public_keys(Path(str(settings.JWT_PUBLIC_KEYS_DIR))))
     yield judge(
         "keys.published",
         published == ours,
@@ -107,7 +108,7 @@ def published_keys(context: Context) -> Iterator[Finding]:
     if private is not None:
         yield judge(
             "keys.signing",
-            keys.load_signing_key(private).kid in published,
+            signing_keys.load_signing_key(private).kid in published,
             "the key that signs is published",
             "the key that signs is not published: nobody can verify what it signs",
             "./manage_all.sh auth keys list, docs/keys.md",

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import override_settings
 
-from shared import sessions
+from shared.auth import session_state
 from shared.clients import auth_client
 from shared.tests.stubs import StubService, running
 
@@ -45,7 +45,7 @@ def redis_at(url: str) -> Iterator[None]:
     default = django_settings.CACHES["default"]
     with override_settings(CACHES={"default": {**default, "LOCATION": url}}):
         yield
-    sessions.breaker.succeeded()
+    session_state.breaker.succeeded()
 
 
 def redis_away() -> AbstractContextManager[None]:

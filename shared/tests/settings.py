@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared import log
+from shared import structured_logging
 from shared.env import Env, Names
 from shared.limits.rules import DEFAULTS
 
@@ -19,7 +19,7 @@ ROOT_URLCONF = "shared.tests.urls"
 APPEND_SLASH = False
 USE_TZ = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
-LOGGING = log.configuration(SERVICE_NAME, "INFO", debug=False)
+LOGGING = structured_logging.configuration(SERVICE_NAME, "INFO", debug=False)
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -44,13 +44,13 @@ CACHES = {
     }
 }
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["shared.authentication.JWTAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["shared.auth.authentication.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["shared.parsers.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["shared.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shared.negotiation.JSONNegotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shared.api.negotiation.JSONNegotiation",
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "shared.problems.exception_handler",
+    "EXCEPTION_HANDLER": "shared.api.problem_details.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
 }
 DOCS_ENABLED = False

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from shared import apikeys
-from shared.reloading import Reloading
+from shared.auth import api_keys
+from shared.file_watcher import Reloading
 from shared.tests.conftest import assert_problem
 
 INTERNAL = "/api/v1/test/internal"
@@ -35,7 +35,7 @@ WRONG_LISTS = [
 @pytest.fixture(autouse=True)
 def _every_look(monkeypatch):
     """Files are looked at on every call, and not once a second."""
-    monkeypatch.setattr(apikeys, "Reloading", partial(Reloading, interval=0))
+    monkeypatch.setattr(api_keys, "Reloading", partial(Reloading, interval=0))
 
 
 @pytest.fixture
@@ -87,28 +87,28 @@ def test_a_caller_is_let_in_and_shut_out_without_a_restart(api_client, keys):
 
 
 def test_the_key_presented_is_the_one_in_the_file(key):
-    assert apikeys.presented(NAME) == OLD
+    assert api_keys.presented(NAME) == OLD
     replace(key, f"{NEXT}\n")
-    assert apikeys.presented(NAME) == NEXT
+    assert api_keys.presented(NAME) == NEXT
 
 
 @pytest.mark.parametrize("text", WRONG_LISTS)
 def test_a_wrong_list_changes_nothing(keys, caplog, text):
     replace(keys, text.format(key=NEXT))
-    assert apikeys.accepted() == [("auth", OLD)]
-    assert apikeys.caller_of(OLD) == "auth"
+    assert api_keys.accepted() == [("auth", OLD)]
+    assert api_keys.caller_of(OLD) == "auth"
     assert_told(caplog, keys)
     replace(keys, f"auth={NEXT}")
-    assert apikeys.accepted() == [("auth", NEXT)]
+    assert api_keys.accepted() == [("auth", NEXT)]
 
 
 @pytest.mark.parametrize("text", WRONG)
 def test_a_wrong_key_is_not_presented(key, caplog, text):
     replace(key, text.format(key=NEXT))
-    assert apikeys.presented(NAME) == OLD
+    assert api_keys.presented(NAME) == OLD
     assert_told(caplog, key)
     replace(key, NEXT)
-    assert apikeys.presented(NAME) == NEXT
+    assert api_keys.presented(NAME) == NEXT
 
 
 @pytest.mark.parametrize("how", ["removed", "no-text", "a-folder"])
@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_read_changes_nothing(keys, caplog, how):
         keys.write_bytes(b"auth=\xff" + NEXT.encode())
     elif how == "a-folder":
         keys.mkdir()
-    assert apikeys.accepted() == [("auth", OLD)]
+    assert api_keys.accepted() == [("auth", OLD)]
     assert_told(caplog, keys)
 
 
@@ -134,8 +134,8 @@ def assert_told(caplog, path):
 def test_nothing_is_read_where_the_key_did_not_come_by_file(settings):
     settings.INTERNAL_API_KEYS = [("auth", NEXT)]
     setattr(settings, NAME, OTHER)
-    assert apikeys.accepted() == [("auth", NEXT)]
-    assert apikeys.presented(NAME) == OTHER
+    assert api_keys.accepted() == [("auth", NEXT)]
+    assert api_keys.presented(NAME) == OTHER
 
 
 def test_all_keys_are_compared_whichever_fits(keys, monkeypatch):
@@ -147,8 +147,8 @@ def test_all_keys_are_compared_whichever_fits(keys, monkeypatch):
         compared.append(other)
         return one == other
 
-    monkeypatch.setattr(apikeys.hmac, "compare_digest", count)
+    monkeypatch.setattr(api_keys.hmac, "compare_digest", count)
     for offered in (OLD, NEXT, OTHER, "none of them", ""):
         compared.clear()
-        apikeys.caller_of(offered)
+        api_keys.caller_of(offered)
         assert compared == [OLD.encode(), NEXT.encode(), OTHER.encode()]

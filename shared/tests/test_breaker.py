@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from shared.breaker import Breaker, Bulkhead
-from shared.exceptions import Overloaded
+from shared.api.exceptions import Overloaded
+from shared.circuit_breaker import Breaker, Bulkhead
 
 
 @pytest.fixture

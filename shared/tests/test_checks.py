@@ -5,7 +5,6 @@ from importlib import metadata
 import pytest
 from django.core import checks
 
-from shared import keys
 from shared.catalogue import CATALOGUE
 from shared.checks import (
     FLOORS,
@@ -16,12 +15,13 @@ from shared.checks import (
     check_versions,
 )
 from shared.env import Names
+from shared.keys import signing_keys
 
 
 @pytest.fixture
 def pair(tmp_path, settings):
     """The settings of a service that signs, with a pair of 3072 bits."""
-    keys.generate(tmp_path)
+    signing_keys.generate(tmp_path)
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path / "public"
     settings.JWT_PRIVATE_KEYS_DIR = tmp_path / "private"
     return tmp_path
@@ -119,7 +119,7 @@ def test_a_private_key_is_the_issuers_alone(pair, settings):
 
 def test_a_signing_key_without_its_public_half_is_an_error(pair, settings, tmp_path):
     other = tmp_path / "other"
-    keys.generate(other, bits=2048)
+    signing_keys.generate(other, bits=2048)
     settings.JWT_PRIVATE_KEYS_DIR = other / "private"
 
     (message,) = check_keys(None)
@@ -140,7 +140,7 @@ def test_a_private_key_that_others_may_read_is_an_error(pair, mode):
 
 
 def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):
-    kid = keys.generate(tmp_path, bits=2048)
+    kid = signing_keys.generate(tmp_path, bits=2048)
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path / "public"
     settings.JWT_PRIVATE_KEYS_DIR = tmp_path / "private"
 

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 from requests import Session
 
-from shared import clients, database, deadline
-from shared.clients import AuthClient, UsersClient
-from shared.exceptions import (
+from shared import clients, db, deadline
+from shared.api.exceptions import (
     DependencyUnavailable,
     InvalidCredentials,
     Overloaded,
@@ -25,7 +24,8 @@ from shared.exceptions import (
     TokenRevoked,
     UserNotFound,
 )
-from shared.log import request_id
+from shared.clients import AuthClient, UsersClient
+from shared.structured_logging import request_id
 from shared.tests.stubs import StubService, running
 
 KEY = "a-key-of-ours"
@@ -401,7 +401,7 @@ def test_the_gateway_waits_longer_than_all_that_a_service_waits_for():
     proxy = Path(__file__).parents[2] / "nginx" / "includes" / "proxy.conf"
     gateway = float(re.search(r"proxy_read_timeout (\d+)s;", proxy.read_text())[1])
     connect, read = clients.TIMEOUT
-    stores = database.POOL_TIMEOUT + database.ANSWER_TIMEOUT + 0.5
+    stores = db.POOL_TIMEOUT + db.ANSWER_TIMEOUT + 0.5
 
     assert gateway > 2 * connect + read + stores
 

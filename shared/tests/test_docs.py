@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.api.exceptions import CODES
 from shared.catalogue import CATALOGUE
-from shared.exceptions import CODES
 from shared.limits.rules import DEFAULTS
 
 ROOT = Path(__file__).parents[2]

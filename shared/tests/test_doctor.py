@@ -80,7 +80,7 @@ def test_without_a_running_stack_the_checks_are_asked_alone(settings, tmp_path):
 
     assert status == 3
     assert [each["id"] for each in found] == ["memo.E003"]
-    assert "python -m shared.keys" in found[0]["advice"]
+    assert "python -m shared.keys.signing_keys" in found[0]["advice"]
 
 
 def test_a_probe_is_told_what_only_redis_administrator_knows(probes, tmp_path):

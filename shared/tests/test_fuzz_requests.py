@@ -13,11 +13,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 
-from shared import apikeys, origins
-from shared.addresses import client_address, user_agent
-from shared.authentication import bearer_token
-from shared.exceptions import FormInvalid, PayloadTooLarge, TokenInvalid, TokenMissing
-from shared.parsers import StrictFormParser, StrictJSONParser
+from shared.api.client_ip import client_address, user_agent
+from shared.api.exceptions import (
+    FormInvalid,
+    PayloadTooLarge,
+    TokenInvalid,
+    TokenMissing,
+)
+from shared.api.parsers import StrictFormParser, StrictJSONParser
+from shared.auth import api_keys, fetch_metadata
+from shared.auth.authentication import bearer_token
 from shared.tests.fuzzing import fuzz
 from shared.tests.mangling import header_texts, mangled, nested, sendable, values
 from shared.wsgi import Handler
@@ -223,7 +228,7 @@ def test_a_bearer_token_is_one_word(header: str) -> None:
 @given(offered=nearly("HTTP_X_INTERNAL_API_KEY"))
 def test_a_key_is_somebodys_or_nobodys(offered: str) -> None:
     owners = {key: name for name, key in settings.INTERNAL_API_KEYS}
-    assert apikeys.caller_of(offered) == owners.get(offered)
+    assert api_keys.caller_of(offered) == owners.get(offered)
 
 
 @fuzz
@@ -233,7 +238,7 @@ def test_a_key_is_somebodys_or_nobodys(offered: str) -> None:
 )
 def test_no_page_is_ours_but_ours(origin: str | None, site: str | None) -> None:
     request: Any = FACTORY.post("/", HTTP_HOST="testserver")
-    allowed = origins.is_from_here(request, origin, site)
+    allowed = fetch_metadata.is_from_here(request, origin, site)
 
     ours = (None, "http://testserver", settings.JWT_ISSUER)
     assert allowed == (site in (None, "same-origin") and origin in ours)

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared import jws, tokens
-from shared.exceptions import TokenError, TokenExpired, TokenInvalid
+from shared.api.exceptions import TokenError, TokenExpired, TokenInvalid
+from shared.auth import access_tokens
+from shared.keys import jws
 from shared.tests import forgery
 from shared.tests.fuzzing import fuzz
 from shared.tests.mangling import header_texts, mangled, nested, objects_like, texts
@@ -52,7 +53,7 @@ def good(header: dict[str, Any], issuer_key: Any) -> str:
 def decoded(token: str) -> dict[str, Any] | None:
     """The claims, or None for a refusal; all that is neither is an error."""
     try:
-        return tokens.decode(token, "access")
+        return access_tokens.decode(token, "access")
     except TokenError:
         return None
 
@@ -70,7 +71,7 @@ def test_a_token_that_was_touched_is_refused(
         assert decoded(text)
     else:
         with pytest.raises(TokenInvalid):
-            tokens.decode(text, "access")
+            access_tokens.decode(text, "access")
 
 
 @fuzz
@@ -105,7 +106,7 @@ def test_whatever_we_would_sign_is_read_as_pyjwt_reads_it(
         audience="memo",
         issuer="https://memo.example",
         leeway=10,
-        options={"require": tokens.REQUIRED_CLAIMS},
+        options={"require": access_tokens.REQUIRED_CLAIMS},
     )
     theirs |= {name: str(uuid.UUID(theirs[name])) for name in IDS}
     assert same(found, theirs)
@@ -147,7 +148,7 @@ def test_no_depth_of_brackets_is_a_fault_of_ours(
     token = forgery.rs256(parts["header"], parts["claims"], issuer_key)
 
     with pytest.raises(TokenInvalid):
-        tokens.decode(token, "access")
+        access_tokens.decode(token, "access")
 
 
 @fuzz
@@ -171,13 +172,13 @@ def test_a_token_is_of_one_kind_and_of_its_time(
     claims = {**GOOD_CLAIMS, **times, "token_type": claim}
     token = forgery.rs256({**header, "typ": typ}, claims, issuer_key)
 
-    fits = typ.removeprefix("application/") == tokens.TYPES[token_type]
+    fits = typ.removeprefix("application/") == access_tokens.TYPES[token_type]
     fits = fits and claim == token_type
     if fits and 0 <= age < 300:
-        assert tokens.decode(token, token_type)["exp"] == times["exp"]
+        assert access_tokens.decode(token, token_type)["exp"] == times["exp"]
     elif fits and age > 311:
         with pytest.raises(TokenExpired):
-            tokens.decode(token, token_type)
+            access_tokens.decode(token, token_type)
     elif not fits:
         with pytest.raises(TokenInvalid):
-            tokens.decode(token, token_type)
+            access_tokens.decode(token, token_type)

@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from shared import keyring, keys
-from shared.exceptions import DependencyUnavailable
-from shared.jwks import JWKSKeys
+from shared.api.exceptions import DependencyUnavailable
+from shared.keys import keyring, signing_keys
+from shared.keys.jwks_client import JWKSKeys
 from shared.tests.stubs import StubService, running
 
 FLOOD = [f"{number:043d}" for number in range(2000)]
@@ -25,7 +25,7 @@ def pairs():
 
 @pytest.fixture
 def kid(pairs):
-    return keys.thumbprint(pairs[0].public_key())
+    return signing_keys.thumbprint(pairs[0].public_key())
 
 
 @pytest.fixture
@@ -45,7 +45,9 @@ def source(stub):
 
 
 def publish(stub, *pairs):
-    stub.answer(200, {"keys": [keys.public_jwk(pair.public_key()) for pair in pairs]})
+    stub.answer(
+        200, {"keys": [signing_keys.public_jwk(pair.public_key()) for pair in pairs]}
+    )
 
 
 def test_the_first_token_fetches_and_the_others_do_not(source, stub, kid):
@@ -70,7 +72,7 @@ def test_of_threads_that_come_at_once_none_makes_a_set_of_its_own(
         start.wait()
         return keyring.verifying_keys()
 
-    monkeypatch.setattr("shared.jwks.JWKSKeys", slowly)
+    monkeypatch.setattr("shared.keys.jwks_client.JWKSKeys", slowly)
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(first, range(8)))) == 1
 
@@ -140,7 +142,7 @@ def test_a_new_key_is_found_and_a_revoked_one_gone(source, stub, pairs, kid):
     source.find(kid)
     source.key_set.cooldown = 0.0
     publish(stub, pairs[1])
-    new = keys.thumbprint(pairs[1].public_key())
+    new = signing_keys.thumbprint(pairs[1].public_key())
     assert source.find(new).key_id == new
     assert source.find(kid) is None
 
@@ -181,8 +183,8 @@ def test_without_any_key_it_is_503_and_never_a_refusal(source, stub, kid):
 
 
 def test_what_is_no_key_of_ours_is_left_out(source, stub, pairs, kid):
-    good = keys.public_jwk(pairs[0].public_key())
-    other = keys.public_jwk(pairs[1].public_key())
+    good = signing_keys.public_jwk(pairs[0].public_key())
+    other = signing_keys.public_jwk(pairs[1].public_key())
     private = {**json.loads(RSAAlgorithm.to_jwk(pairs[1])), **other}
     bad = [private, {**other, "alg": "RS512"}, {**other, "kid": FLOOD[0]}]
     bad += [{**other, "use": "enc"}, {"kty": "oct", "k": "AA"}, "x"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import jws
+from shared.keys import jws
 from shared.tests import forgery
 
 

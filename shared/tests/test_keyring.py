@@ -7,9 +7,9 @@ import time
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from shared import keyring, keys, keystate
-from shared.keyring import FolderKeys, FolderSigner
-from shared.keys import KeyFault
+from shared.keys import key_state, keyring, signing_keys
+from shared.keys.keyring import FolderKeys, FolderSigner
+from shared.keys.signing_keys import KeyFault
 
 
 def save(folder, key, name=None):
@@ -17,8 +17,8 @@ def save(folder, key, name=None):
     pem = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    kid = keys.thumbprint(key.public_key())
-    keystate.put(folder / f"{name or kid}.pem", pem, 0o444)
+    kid = signing_keys.thumbprint(key.public_key())
+    key_state.put(folder / f"{name or kid}.pem", pem, 0o444)
     return kid
 
 
@@ -159,7 +159,7 @@ def test_a_bad_file_is_left_out_and_logged_and_the_good_serve(
     elif bad == "misnamed":
         save(tmp_path, foreign_key, "bad")
     elif bad == "small":
-        small = keys.generate_private_key(65537, 1024)
+        small = signing_keys.generate_private_key(65537, 1024)
         path = tmp_path / f"{save(tmp_path, small)}.pem"
     else:
         path.write_text("canary" if bad == "broken" else "")
@@ -186,14 +186,14 @@ def test_a_file_that_may_not_be_read_is_left_out_until_it_may(
     tmp_path, kid, foreign_key, monkeypatch, caplog
 ):
     other = tmp_path / f"{save(tmp_path, foreign_key)}.pem"
-    read, forbidden = keys.load_public_key, [other]
+    read, forbidden = signing_keys.load_public_key, [other]
 
     def guarded(path):
         if path in forbidden:
             raise KeyFault from PermissionError(13, "Permission denied")
         return read(path)
 
-    monkeypatch.setattr(keys, "load_public_key", guarded)
+    monkeypatch.setattr(signing_keys, "load_public_key", guarded)
     source = FolderKeys(tmp_path, interval=0)
     assert list(source.all()) == [kid]
     assert "PermissionError" in caplog.text
@@ -215,7 +215,7 @@ def test_trouble_that_passes_takes_no_key_away(
         raise KeyFault from OSError(24, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(keys, "load_public_key", fails)
+        patch.setattr(signing_keys, "load_public_key", fails)
         other = save(tmp_path, foreign_key)
         assert source.find(kid)
         assert source.find(other) is None
@@ -264,7 +264,7 @@ def test_a_folder_nobody_may_enter_is_a_fault_too(tmp_path, monkeypatch):
     def refused(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("shared.reloading.fingerprint", refused)
+    monkeypatch.setattr("shared.file_watcher.fingerprint", refused)
 
     with pytest.raises(KeyFault, match="cannot be read"):
         FolderKeys(tmp_path).all()
@@ -276,13 +276,13 @@ def test_a_folder_nobody_may_enter_is_a_fault_too(tmp_path, monkeypatch):
 @pytest.fixture
 def pairs(tmp_path):
     """A folder with an active and a staged pair."""
-    return [keys.generate(tmp_path, bits=2048) for _ in range(2)]
+    return [signing_keys.generate(tmp_path, bits=2048) for _ in range(2)]
 
 
 def activate(folder, kid):
-    state = keystate.load(folder)
+    state = key_state.load(folder)
     state.active = kid
-    keystate.save(folder, state)
+    key_state.save(folder, state)
 
 
 def test_the_signer_is_the_key_that_is_active(tmp_path, pairs, no_interval):

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared import sessions
-from shared.exceptions import DependencyUnavailable, InvalidCredentials, RateLimited
+from shared.api.exceptions import DependencyUnavailable, InvalidCredentials, RateLimited
+from shared.auth import session_state
 from shared.limits import acts, attempts, buckets, in_redis, locks
 from shared.limits.attempts import Act
 from shared.limits.buckets import Bucket, Delays, Distinct, growing
@@ -43,7 +43,7 @@ def wait_of(act):
 
 
 def all_keys():
-    client = sessions.connection()
+    client = session_state.connection()
     return list(client.scan_iter(match=f"{buckets.namespace()}:*", count=1000))
 
 
@@ -78,7 +78,7 @@ def test_a_refusal_counts_for_nothing(pass_time):
         assert not passes(act)
     pass_time(61)
     assert passes(act)
-    assert sessions.connection().get(pair(5).key) == b"2"
+    assert session_state.connection().get(pair(5).key) == b"2"
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -155,7 +155,7 @@ def test_a_success_forgets_failures():
     assert all(passes(act) for _ in range(5))
     assert not passes(act)
     # Of the rate only the success itself was given back.
-    assert sessions.connection().get(rate(10).key) == b"9"
+    assert session_state.connection().get(rate(10).key) == b"9"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_network_from_which_many_accounts_fail_is_slowed(pass_time):
     assert 55 <= wait_of(acts_[0]) <= 60
     pass_time(61)
     assert [passes(acts_[0]) for _ in range(3)] == [True, True, False]
-    assert sessions.connection().scard(spraying("").key) == 4  # and never more
+    assert session_state.connection().scard(spraying("").key) == 4  # and never more
     pass_time(3600)
     assert all(passes(acts_[0]) for _ in range(5))
 
@@ -210,14 +210,14 @@ def test_who_succeeds_is_no_failing_account():
     for n in range(20):
         attempts.reserve(Act("act", (spraying(f"account{n}"),))).settle(success=True)
     assert passes(Act("act", (spraying("one more"),)))
-    assert sessions.connection().scard(spraying("").key) == 1
+    assert session_state.connection().scard(spraying("").key) == 1
 
 
 def test_a_success_of_ones_own_does_not_clear_a_slowed_network():
     for n in range(4):
         assert passes(Act("act", (spraying(f"account{n}"),)))
     attempts.reserve(Act("act", (spraying("account0"),))).settle(success=True)
-    assert sessions.connection().scard(spraying("").key) == 4
+    assert session_state.connection().scard(spraying("").key) == 4
 
 
 # Log-ins
@@ -278,7 +278,7 @@ def test_an_account_is_known_for_thirty_days_by_all_of_its_names(pass_time):
     attempts.reserve(log_in()).settle(
         acts.remember(["ada@example.org", "Ada"], HERE), success=True
     )
-    client = sessions.connection()
+    client = session_state.connection()
     known = [acts.known(name, HERE) for name in ("ada@example.org", "ada")]
     for key in known:
         assert 30 * 86400 - 5 <= client.ttl(key) <= 30 * 86400
@@ -339,7 +339,7 @@ def test_every_key_ends_and_names_nobody(settings):
     )
     found = all_keys()
     assert len(found) > 10
-    client = sessions.connection()
+    client = session_state.connection()
     values = b""
     for key in found:
         assert 0 < client.ttl(key) <= 30 * 86400, key
@@ -373,7 +373,7 @@ def test_what_has_no_floor_is_open_without_redis():
 
 def test_a_breaker_that_is_open_is_respected(redis_round_trips):
     for _ in range(3):
-        sessions.breaker.failed()
+        session_state.breaker.failed()
     redis_round_trips.clear()
     assert passes(log_in())
     assert redis_round_trips == []
@@ -412,7 +412,7 @@ def test_locks_are_seen_and_lifted(caplog):
 def test_lifting_keeps_where_an_account_is_known_from():
     attempts.reserve(log_in()).settle(acts.remember(["ada"], HERE), success=True)
     locks.lift("ada")
-    assert sessions.connection().exists(acts.known("ada", HERE))
+    assert session_state.connection().exists(acts.known("ada", HERE))
 
 
 def test_an_address_can_be_lifted():

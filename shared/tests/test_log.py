@@ -10,8 +10,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework.test import APIClient
 
-from shared import log
-from shared.log import JSONFormatter, audit, request_id
+from shared import structured_logging
+from shared.structured_logging import JSONFormatter, audit, request_id
 
 
 @pytest.fixture
@@ -136,11 +136,15 @@ def stderr(monkeypatch):
     monkeypatch.setattr("sys.stderr", stream)
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    logging.config.dictConfig(log.configuration("test", "DEBUG", debug=False))
+    logging.config.dictConfig(
+        structured_logging.configuration("test", "DEBUG", debug=False)
+    )
     yield stream
     root.handlers[:], level = before
     root.setLevel(level)
-    logging.config.dictConfig(log.configuration("test", "INFO", debug=False))
+    logging.config.dictConfig(
+        structured_logging.configuration("test", "INFO", debug=False)
+    )
     root.handlers[:] = before[0]
 
 
@@ -192,19 +196,19 @@ def test_nothing_that_was_sent_in_confidence_is_logged(stderr, service_client):
 
 def test_a_line_within_a_request_names_who_asks(record):
     """LOG-02: once that is known, and nobody afterwards."""
-    token = log.current.set(SimpleNamespace(caller="service:users"))
+    token = structured_logging.current.set(SimpleNamespace(caller="service:users"))
     try:
         assert line_of(record())["caller"] == "service:users"
         assert line_of(record(caller="ada"))["caller"] == "ada"
     finally:
-        log.current.reset(token)
+        structured_logging.current.reset(token)
     assert "caller" not in line_of(record())
 
 
 def test_a_request_that_is_over_asks_no_more(stderr, service_client):
     service_client("auth").get("/api/v1/test/internal")
     assert '"caller": "service:auth"' in stderr.getvalue()
-    assert log.current.get() is None
+    assert structured_logging.current.get() is None
 
 
 def test_audit_events_and_nothing_else_are_told_to_a_file_too(tmp_path):
@@ -213,11 +217,15 @@ def test_audit_events_and_nothing_else_are_told_to_a_file_too(tmp_path):
     path.write_text("before\n")
     before = logging.getLogger().handlers[:]
     try:
-        logging.config.dictConfig(log.configuration("auth", "INFO", False, str(path)))
+        logging.config.dictConfig(
+            structured_logging.configuration("auth", "INFO", False, str(path))
+        )
         audit("key_staged", kid="k")
-        log.dependency_logger.error("not here")
+        structured_logging.dependency_logger.error("not here")
     finally:
-        logging.config.dictConfig(log.configuration("auth", "INFO", False))
+        logging.config.dictConfig(
+            structured_logging.configuration("auth", "INFO", False)
+        )
         logging.getLogger().handlers[:] = before
 
     first, line = path.read_text().splitlines()
@@ -227,4 +235,4 @@ def test_audit_events_and_nothing_else_are_told_to_a_file_too(tmp_path):
 
 def test_a_level_that_is_none_is_refused_by_name():
     with pytest.raises(ImproperlyConfigured, match="LOG_LEVEL"):
-        log.configuration("test", "LOUD", debug=False)
+        structured_logging.configuration("test", "LOUD", debug=False)

@@ -7,8 +7,8 @@ import pytest
 from django.test import RequestFactory
 from rest_framework.test import APIClient
 
-from shared.addresses import client_address, user_agent
-from shared.log import request_id
+from shared.api.client_ip import client_address, user_agent
+from shared.structured_logging import request_id
 from shared.tests.conftest import assert_problem
 
 LIVE = "/api/v1/test/health/live"

@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
+from shared.api.exceptions import DependencyUnavailable
 from shared.clients import ServiceClient, ServiceRefused
-from shared.exceptions import DependencyUnavailable
 
 KEY = "a-key-of-ours"
 

@@ -4,9 +4,9 @@ import pytest
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
-from shared.authentication import APIKeyAuthentication, JWTAuthentication
-from shared.permissions import HasAPIKey, has_all_roles, has_any_role
-from shared.views import JSONView
+from shared.api.views import JSONView
+from shared.auth.authentication import APIKeyAuthentication, JWTAuthentication
+from shared.auth.permissions import HasAPIKey, has_all_roles, has_any_role
 
 
 def answer(permission, **headers):

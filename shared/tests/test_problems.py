@@ -7,8 +7,8 @@ from rest_framework import exceptions as drf
 from rest_framework.exceptions import APIException
 from rest_framework.test import APIClient
 
-from shared import exceptions, problems
-from shared.exceptions import CODES
+from shared.api import exceptions, problem_details
+from shared.api.exceptions import CODES
 from shared.tests.bodies import MALFORMED, NO_OBJECTS, TYPES
 from shared.tests.conftest import assert_problem
 
@@ -55,7 +55,7 @@ def test_the_codes_are_a_closed_list():
     ],
 )
 def test_every_error_has_a_code_of_the_list(error):
-    response = problems.exception_handler(error, {})
+    response = problem_details.exception_handler(error, {})
 
     assert response.data["code"] in CODES
     assert response.data["status"] == response.status_code
@@ -63,7 +63,7 @@ def test_every_error_has_a_code_of_the_list(error):
 
 
 def test_a_wait_becomes_retry_after():
-    response = problems.exception_handler(drf.Throttled(wait=3), {})
+    response = problem_details.exception_handler(drf.Throttled(wait=3), {})
 
     assert (response.status_code, response["Retry-After"]) == (429, "3")
 

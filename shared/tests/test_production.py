@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from shared import keys
 from shared.catalogue import CATALOGUE
+from shared.keys import signing_keys
 from shared.production import ALWAYS_WRONG, RULES, refuse_unsafe
 
 RANDOM = "S3cr-iT_p9QzXwVb7LkMnH2dJgFyRtUo5AaEeCv0N1hK8mB4"
@@ -169,7 +169,7 @@ def test_a_limit_is_named_and_one_that_is_on_is_not():
 
 def test_another_algorithm_is_refused_in_our_own_code_too(monkeypatch):
     """TOK-01: the closed set is a constant."""
-    monkeypatch.setattr("shared.unsafe.ALGORITHMS", (*keys.ALGORITHMS, "HS256"))
+    monkeypatch.setattr("shared.unsafe.ALGORITHMS", (*signing_keys.ALGORITHMS, "HS256"))
     with pytest.raises(ImproperlyConfigured, match=r"memo\.E014"):
         refuse()
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.reloading import Reloading
+from shared.file_watcher import Reloading
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 
-from shared import sessions
-from shared.sessions import Revocation
+from shared.auth import session_state
+from shared.auth.session_state import Revocation
 from shared.tests.conftest import redis_at, redis_away
 from shared.tests.stubs import StubRedis, running
 
@@ -20,32 +20,32 @@ def sid():
     """A session that nobody has heard of."""
     sid = uuid.uuid4()
     yield sid
-    sessions.connection().delete(sessions.key(sid))
+    session_state.connection().delete(session_state.key(sid))
 
 
 def state(sid):
-    return sessions.connection().get(sessions.key(sid))
+    return session_state.connection().get(session_state.key(sid))
 
 
 def ttl(sid):
-    return sessions.connection().ttl(sessions.key(sid))
+    return session_state.connection().ttl(session_state.key(sid))
 
 
 def revoked(sid, reason="logout", seconds=60):
-    return sessions.mark_revoked([Revocation(sid, reason, seconds)])
+    return session_state.mark_revoked([Revocation(sid, reason, seconds)])
 
 
 # --- What is said -------------------------------------------------------------------
 
 
 def test_a_missing_key_is_unknown_and_neither_yes_nor_no(sid):
-    assert sessions.is_active(sid) is None
+    assert session_state.is_active(sid) is None
 
 
 def test_active_is_said_for_a_time(sid):
-    sessions.mark_active(sid, 310)
+    session_state.mark_active(sid, 310)
 
-    assert sessions.is_active(sid) is True
+    assert session_state.is_active(sid) is True
     assert state(sid) == b"active"
     assert 309 <= ttl(sid) <= 310
 
@@ -53,7 +53,7 @@ def test_active_is_said_for_a_time(sid):
 def test_revoked_is_said_with_its_reason_and_time(sid):
     assert revoked(sid, "reuse", 1000) is True
 
-    assert sessions.is_active(sid) is False
+    assert session_state.is_active(sid) is False
     assert state(sid) == b"revoked:reuse"
     assert 999 <= ttl(sid) <= 1000
 
@@ -67,17 +67,17 @@ def test_a_revocation_is_never_written_without_life(sid, seconds):
 
 
 def test_a_value_nobody_wrote_is_no_yes(sid):
-    sessions.connection().set(sessions.key(sid), "ACTIVE", ex=10)
+    session_state.connection().set(session_state.key(sid), "ACTIVE", ex=10)
 
-    assert sessions.is_active(sid) is False
+    assert session_state.is_active(sid) is False
 
 
 def test_no_answer_is_a_token_or_holds_one(sid):
     """TOK-15: what lies in Redis is worth nothing to a thief."""
-    sessions.mark_active(sid, 10)
+    session_state.mark_active(sid, 10)
 
     assert state(sid) in (b"active",)
-    assert sessions.key(sid) == f"session:{sid}"
+    assert session_state.key(sid) == f"session:{sid}"
 
 
 # --- What overwrites what -----------------------------------------------------------
@@ -87,13 +87,13 @@ def test_active_never_overwrites_a_revocation(sid):
     """DATA-03: a refresh that was overtaken by a logout comes to say so too late."""
     revoked(sid)
 
-    sessions.mark_active(sid, 310)
+    session_state.mark_active(sid, 310)
 
     assert state(sid) == b"revoked:logout"
 
 
 def test_a_revocation_overwrites_active(sid):
-    sessions.mark_active(sid, 310)
+    session_state.mark_active(sid, 310)
 
     revoked(sid)
 
@@ -102,9 +102,9 @@ def test_a_revocation_overwrites_active(sid):
 
 @pytest.mark.parametrize(("later", "wanted"), [(600, 600), (20, 310)])
 def test_a_later_active_prolongs_and_never_shortens(sid, later, wanted):
-    sessions.mark_active(sid, 310)
+    session_state.mark_active(sid, 310)
 
-    sessions.mark_active(sid, later)
+    session_state.mark_active(sid, later)
 
     assert wanted - 1 <= ttl(sid) <= wanted
 
@@ -113,18 +113,18 @@ def test_many_revocations_cost_one_round_trip(redis_round_trips):
     batch = [Revocation(uuid.uuid4(), "test", 5) for _ in range(200)]
     redis_round_trips.clear()
 
-    sessions.mark_revoked(batch)
+    session_state.mark_revoked(batch)
 
     assert len(redis_round_trips) == 1
-    assert all(sessions.is_active(item.sid) is False for item in batch)
+    assert all(session_state.is_active(item.sid) is False for item in batch)
 
 
 @pytest.mark.parametrize("act", ["read", "active"])
 def test_every_other_act_costs_one_round_trip(sid, redis_round_trips, act):
     if act == "read":
-        sessions.is_active(sid)
+        session_state.is_active(sid)
     else:
-        sessions.mark_active(sid, 10)
+        session_state.mark_active(sid, 10)
 
     assert len(redis_round_trips) == 1
 
@@ -134,8 +134,8 @@ def test_every_other_act_costs_one_round_trip(sid, redis_round_trips, act):
 
 def test_a_redis_that_is_away_is_unknown_and_no_error(sid):
     with redis_away():
-        assert sessions.is_active(sid) is None
-        sessions.mark_active(sid, 10)
+        assert session_state.is_active(sid) is None
+        session_state.mark_active(sid, 10)
         assert revoked(sid) is False
 
 
@@ -144,9 +144,9 @@ def test_a_full_redis_that_refuses_a_revocation_forgets_the_session(sid):
     other = uuid.uuid4()
     with running(StubRedis(SET=OOM, DEL=b":2")) as redis, redis_at(redis.url):
         batch = [Revocation(sid, "logout", 60), Revocation(other, "logout", 60)]
-        assert sessions.mark_revoked(batch) is True
+        assert session_state.mark_revoked(batch) is True
 
-    assert redis.sent("DEL") == [[sessions.key(sid), sessions.key(other)]]
+    assert redis.sent("DEL") == [[session_state.key(sid), session_state.key(other)]]
 
 
 def test_a_replica_that_refuses_both_is_a_failure(sid):
@@ -157,7 +157,7 @@ def test_a_replica_that_refuses_both_is_a_failure(sid):
 @pytest.mark.parametrize("refusal", [OOM, READONLY])
 def test_active_that_is_refused_is_no_error(sid, refusal):
     with running(StubRedis(SET=refusal, EXPIRE=b":0")) as redis, redis_at(redis.url):
-        sessions.mark_active(sid, 10)
+        session_state.mark_active(sid, 10)
 
     assert len(redis.sent("SET")) == 1
 
@@ -167,13 +167,13 @@ def test_a_redis_that_says_nothing_is_waited_for_briefly(sid):
     silent = socket.create_server(("127.0.0.1", 0))
     with silent, redis_at(f"redis://127.0.0.1:{silent.getsockname()[1]}"):
         started = time.monotonic()
-        assert sessions.is_active(sid) is None
+        assert session_state.is_active(sid) is None
         assert time.monotonic() - started < 1.5
 
         for _ in range(2):
-            sessions.is_active(sid)
+            session_state.is_active(sid)
         started = time.monotonic()
-        assert sessions.is_active(sid) is None
+        assert session_state.is_active(sid) is None
         assert time.monotonic() - started < 0.2
 
 
@@ -183,38 +183,38 @@ def test_a_redis_that_says_nothing_is_waited_for_briefly(sid):
 @pytest.fixture
 def hanging_up(monkeypatch):
     """A Redis that closes every connection, and a breaker with a short pause."""
-    monkeypatch.setattr(sessions.breaker, "pause", 0.2)
+    monkeypatch.setattr(session_state.breaker, "pause", 0.2)
     with running(StubRedis(GET=b"", SET=b"")) as redis, redis_at(redis.url):
         yield redis
 
 
 def test_after_three_failures_nobody_asks_for_a_while(sid, hanging_up):
     for _ in range(10):
-        assert sessions.is_active(sid) is None
-        sessions.mark_active(sid, 10)
+        assert session_state.is_active(sid) is None
+        session_state.mark_active(sid, 10)
 
     assert len(hanging_up.sent("GET")) + len(hanging_up.sent("SET")) == 3
 
 
 def test_after_the_pause_redis_is_asked_again(sid, hanging_up):
     for _ in range(3):
-        sessions.is_active(sid)
+        session_state.is_active(sid)
     hanging_up.answers["GET"] = b"$6\r\nactive"
-    assert sessions.is_active(sid) is None
+    assert session_state.is_active(sid) is None
 
     time.sleep(0.25)
 
-    assert sessions.is_active(sid) is True
-    assert sessions.breaker.failures == 0
+    assert session_state.is_active(sid) is True
+    assert session_state.breaker.failures == 0
 
 
 def test_a_pause_in_vain_begins_anew_with_one_question(sid, hanging_up):
     for _ in range(3):
-        sessions.is_active(sid)
+        session_state.is_active(sid)
     time.sleep(0.25)
 
     for _ in range(5):
-        sessions.is_active(sid)
+        session_state.is_active(sid)
 
     assert len(hanging_up.sent("GET")) == 4
 
@@ -222,16 +222,16 @@ def test_a_pause_in_vain_begins_anew_with_one_question(sid, hanging_up):
 def test_a_revocation_is_tried_though_the_breaker_is_open(sid, hanging_up):
     """It is the write that matters."""
     for _ in range(3):
-        sessions.is_active(sid)
+        session_state.is_active(sid)
     hanging_up.answers["SET"] = b"+OK"
 
     assert revoked(sid) is True
-    assert hanging_up.sent("SET")[-1][:2] == [sessions.key(sid), "revoked:logout"]
+    assert hanging_up.sent("SET")[-1][:2] == [session_state.key(sid), "revoked:logout"]
 
 
 def test_failures_are_logged_by_type_alone(sid, caplog):
     with redis_away():
-        sessions.is_active(sid)
+        session_state.is_active(sid)
 
     assert [r.getMessage() for r in caplog.records] == [
         "redis read failed: ConnectionError"

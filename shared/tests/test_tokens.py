@@ -9,9 +9,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared import jws, keyring, keys, sessions, tokens
-from shared.exceptions import DependencyUnavailable, TokenExpired, TokenInvalid
-from shared.keyring import FolderKeys
+from shared.api.exceptions import DependencyUnavailable, TokenExpired, TokenInvalid
+from shared.auth import access_tokens, session_state
+from shared.keys import jws, keyring, signing_keys
+from shared.keys.keyring import FolderKeys
 from shared.testing import KnownKeys
 from shared.tests import forgery
 from shared.tests.conftest import assert_problem
@@ -65,7 +66,7 @@ def test_what_the_forger_signs_correctly_is_accepted(header, claims, issuer_key)
     """So the refusals below are for the reason they name."""
     token = forgery.rs256(header, claims, issuer_key)
 
-    assert tokens.decode(token, "access")["sid"] == claims["sid"]
+    assert access_tokens.decode(token, "access")["sid"] == claims["sid"]
 
 
 # --- Algorithms (RFC 8725 section 3.1) ----------------------------------------------
@@ -172,7 +173,7 @@ def test_a_key_that_the_token_brings_is_not_looked_at(
         brought = {
             "jku": url,
             "x5u": url,
-            "jwk": keys.jwk(foreign_key.public_key()),
+            "jwk": signing_keys.jwk(foreign_key.public_key()),
             "x5c": ["MIIB"],
         }[name]
         forged = header | {name: brought}
@@ -225,7 +226,7 @@ def test_an_access_token_is_no_refresh_token(header, claims, issuer_key):
     token = forgery.rs256(header, claims, issuer_key)
 
     with pytest.raises(TokenInvalid):
-        tokens.decode(token, "refresh")
+        access_tokens.decode(token, "refresh")
 
 
 # --- Claims (TOK-04, TOK-13) --------------------------------------------------------
@@ -314,7 +315,7 @@ def test_an_expired_odd_token_is_odd_when_times_do_not_matter(
     for odd in ({"exp": [1]}, {"exp": 10**15}, {"sub": ["a"]}, {"jti": None}):
         token = forgery.rs256(header, claims | odd, issuer_key)
         with pytest.raises(TokenInvalid):
-            tokens.decode(token, "access", verify_times=False)
+            access_tokens.decode(token, "access", verify_times=False)
 
 
 # --- Signature and shape ------------------------------------------------------------
@@ -337,7 +338,7 @@ def test_a_padded_signature_is_the_same_session(make_token, me):
     padded = f"Bearer {token}=="
     assert me(padded).status_code in (200, 401)
 
-    sessions.mark_revoked([sessions.Revocation(uuid.UUID(sid), "test", 60)])
+    session_state.mark_revoked([session_state.Revocation(uuid.UUID(sid), "test", 60)])
 
     assert me(padded).status_code == 401
     refused(me(f"Bearer {token}"), "token_revoked")
@@ -355,11 +356,11 @@ def test_a_token_longer_than_any_of_ours_is_refused(make_token):
     """However well it is signed."""
     long = make_token(session=None, username="x" * 4000)
     longer = make_token(session=None, username="x" * 5000)
-    assert len(long) < tokens.MAX_LENGTH < len(longer)
+    assert len(long) < access_tokens.MAX_LENGTH < len(longer)
 
-    assert tokens.decode(long, "access")["username"] == "x" * 4000
+    assert access_tokens.decode(long, "access")["username"] == "x" * 4000
     with pytest.raises(TokenInvalid):
-        tokens.decode(longer, "access")
+        access_tokens.decode(longer, "access")
 
 
 # --- Times (TOK-12) -----------------------------------------------------------------
@@ -393,7 +394,9 @@ def test_times_may_be_left_to_the_caller(header, claims, issuer_key, seconds):
     moved = {name: claims[name] + seconds for name in ("iat", "exp")}
     token = forgery.rs256(header, claims | moved, issuer_key)
 
-    assert tokens.decode(token, "access", verify_times=False)["exp"] == moved["exp"]
+    assert (
+        access_tokens.decode(token, "access", verify_times=False)["exp"] == moved["exp"]
+    )
 
 
 def test_the_signature_is_checked_before_the_times(header, claims, foreign_key):
@@ -401,7 +404,7 @@ def test_the_signature_is_checked_before_the_times(header, claims, foreign_key):
     token = forgery.rs256(header, claims | {"exp": 1}, foreign_key)
 
     with pytest.raises(TokenInvalid) as caught:
-        tokens.decode(token, "access")
+        access_tokens.decode(token, "access")
     assert not isinstance(caught.value, TokenExpired)
 
 
@@ -426,7 +429,7 @@ def test_what_the_source_of_the_keys_raises_passes(make_token, monkeypatch):
     monkeypatch.setattr(keyring, "verifying_keys", Away)
 
     with pytest.raises(DependencyUnavailable):
-        tokens.decode(token, "access")
+        access_tokens.decode(token, "access")
 
 
 def test_no_source_is_asked_for_a_name_that_cannot_be_one(
@@ -440,7 +443,7 @@ def test_no_source_is_asked_for_a_name_that_cannot_be_one(
         if kid is ...:
             del odd["kid"]
         with pytest.raises(TokenInvalid):
-            tokens.decode(forgery.rs256(odd, claims, issuer_key), "access")
+            access_tokens.decode(forgery.rs256(odd, claims, issuer_key), "access")
 
     assert asked == []
 
@@ -449,19 +452,19 @@ def test_a_key_verifies_with_its_own_algorithm_alone(
     header, claims, issuer_key, monkeypatch
 ):
     """RFC 8725 section 3.1: though both are allowed, and the token names the other."""
-    monkeypatch.setattr(keys, "ALGORITHMS", ("RS256", "RS384"))
+    monkeypatch.setattr(signing_keys, "ALGORITHMS", ("RS256", "RS384"))
     ours = jws.parse(forgery.rs256(header, claims, issuer_key))
-    named = tokens.find_key(ours.header, "access")
+    named = access_tokens.find_key(ours.header, "access")
     assert (named.algorithm_name, named.key_id) == ("RS256", header["kid"])
     other = jwt.encode(claims, issuer_key, "RS384", headers=header | {"alg": "RS384"})
 
     with pytest.raises(TokenInvalid):
-        tokens.decode(other, "access")
+        access_tokens.decode(other, "access")
 
 
 def test_the_closed_set_holds_whatever_a_key_says(make_token, monkeypatch):
     token = make_token(session=None)
-    monkeypatch.setattr(keys, "ALGORITHMS", ("PS256",))
+    monkeypatch.setattr(signing_keys, "ALGORITHMS", ("PS256",))
 
     with pytest.raises(TokenInvalid):
-        tokens.decode(token, "access")
+        access_tokens.decode(token, "access")

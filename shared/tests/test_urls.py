@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.urls import common
+from shared.api.urls import common
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -8,10 +8,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.authentication import TokenUser
-from shared.fields import CredentialsSerializer, ExactCharField
-from shared.urls import common
-from shared.views import InternalView, JSONView, OpenView
+from shared.api.fields import CredentialsSerializer, ExactCharField
+from shared.api.urls import common
+from shared.api.views import InternalView, JSONView, OpenView
+from shared.auth.authentication import TokenUser
 
 
 class MeView(JSONView):
@@ -97,7 +97,7 @@ urlpatterns = [
     *common("api/v1/test"),
 ]
 
-handler400 = "shared.problems.bad_request"
-handler403 = "shared.problems.permission_denied"
-handler404 = "shared.problems.page_not_found"
-handler500 = "shared.problems.server_error"
+handler400 = "shared.api.problem_details.bad_request"
+handler403 = "shared.api.problem_details.permission_denied"
+handler404 = "shared.api.problem_details.page_not_found"
+handler500 = "shared.api.problem_details.server_error"

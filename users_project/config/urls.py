@@ -3,9 +3,9 @@
 from django.contrib import admin
 from django.urls import path
 
-from shared.urls import common
+from shared.api.urls import common
 from users import views
-from users.own_password import change_own_password
+from users.admin.change_password import change_own_password
 
 urlpatterns = [
     path("api/v1/users", views.RegistrationView.as_view()),

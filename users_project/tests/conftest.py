@@ -10,7 +10,7 @@ from django.test import Client
 from shared import clients
 from shared.limits.rules import DEFAULTS, Limit
 from tests.factories import UserFactory
-from users import hashing, revocation
+from users import hashing_pool, revocation
 from users.models import User
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
@@ -19,10 +19,10 @@ CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth S
 @pytest.fixture(autouse=True)
 def _fresh_process() -> Iterator[None]:
     """What one test breaks or fills is whole for the next."""
-    hashing.bound.cache_clear()
+    hashing_pool.bound.cache_clear()
     revocation.breaker.succeeded()
     yield
-    hashing.bound.cache_clear()
+    hashing_pool.bound.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.factories import PASSWORD, RoleFactory, UserFactory
-from users import hashing
+from users import hashing_pool
 from users.models import Role, User
 
 pytestmark = pytest.mark.django_db
@@ -523,7 +523,7 @@ def test_an_overloaded_process_says_so_at_once(
         "own password": ("/admin/password_change/", own),
         "new user": (ADD, new()),
     }[form]
-    while hashing.bound().places.acquire(blocking=False):
+    while hashing_pool.bound().places.acquire(blocking=False):
         pass
     admin.raise_request_exception = False
     response = admin.post(url, body)

@@ -12,10 +12,10 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from shared.exceptions import Overloaded
+from shared.api.exceptions import Overloaded
 from tests.factories import PASSWORD, UserFactory
 from tests.refusals import assert_refused
-from users import hashers, hashing
+from users import hashers, hashing_pool
 from users.models import User
 
 
@@ -24,13 +24,17 @@ def full() -> Iterator[None]:
     """A process whose places for hashing are all taken."""
     with ExitStack() as stack:
         for _ in range(4):  # half of eight threads
-            assert hashing.bound().places.acquire(blocking=False)
-            stack.callback(hashing.bound().places.release)
+            assert hashing_pool.bound().places.acquire(blocking=False)
+            stack.callback(hashing_pool.bound().places.release)
         yield
 
 
 def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
-    bound, go, working = hashing.Bound(4), threading.Event(), threading.Semaphore(0)
+    bound, go, working = (
+        hashing_pool.Bound(4),
+        threading.Event(),
+        threading.Semaphore(0),
+    )
     inside: list[int] = []
     most: list[int] = []
 
@@ -72,7 +76,7 @@ def wait_until(condition: Any) -> None:
 
 
 def test_a_slot_is_given_back_after_a_fault() -> None:
-    bound = hashing.Bound(1)
+    bound = hashing_pool.Bound(1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), bound.place() as run:
             run(lambda: 1 // 0)
@@ -80,18 +84,18 @@ def test_a_slot_is_given_back_after_a_fault() -> None:
 
 def test_threads_that_hash_give_way_to_those_that_answer() -> None:
     """Each thread has a priority of its own; nobody else's is lowered."""
-    bound = hashing.Bound(4)
+    bound = hashing_pool.Bound(4)
     here = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     with bound.place() as run:
         there = run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
 
-    assert there == max(here, hashing.NICENESS)
+    assert there == max(here, hashing_pool.NICENESS)
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == here
 
 
 def test_however_many_ask_two_threads_hash() -> None:
     """What the C library keeps of a hash's memory, it keeps for each thread."""
-    bound, names = hashing.Bound(40), set()
+    bound, names = hashing_pool.Bound(40), set()
 
     def hash_one() -> None:
         with bound.place() as run:
@@ -102,13 +106,13 @@ def test_however_many_ask_two_threads_hash() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(names) <= hashing.AT_ONCE
+    assert len(names) <= hashing_pool.AT_ONCE
 
 
 @pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (8, 4), (9, 4)])
 def test_half_of_the_threads_may_hash(settings: Any, threads: int, places: int) -> None:
     settings.WEB_THREADS = threads
-    assert hashing.bound().places._value == places
+    assert hashing_pool.bound().places._value == places
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from shared.clients import AuthClient
 from tests.factories import PASSWORD, UserFactory, hashed
 from tests.refusals import assert_refused
-from users import hashers, hashing
+from users import hashers, hashing_pool
 from users.models import User
 
 URL = "/api/v1/users/me/change_password"
@@ -231,7 +231,7 @@ def test_overload_changes_nothing(
     bearer: Any, settings: Any, monkeypatch: Any, free: int
 ) -> None:
     settings.WEB_THREADS = 2  # of which one may hash
-    user, bound = UserFactory(), hashing.bound()
+    user, bound = UserFactory(), hashing_pool.bound()
     verify = User.check_password
 
     def then_full(self: User, password: str) -> bool:

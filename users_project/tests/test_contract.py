@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from shared.clients import UsersClient
-from shared.exceptions import (
+from shared.api.exceptions import (
     DependencyUnavailable,
     InvalidCredentials,
     Overloaded,
     UserNotFound,
 )
+from shared.clients import UsersClient
 from tests.factories import PASSWORD, UserFactory
-from users import hashing
+from users import hashing_pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,7 +96,7 @@ def test_a_wrong_key_is_our_trouble_and_not_the_users(
 
 
 def test_overload_is_passed_on_as_such(client: UsersClient, ada: Any) -> None:
-    while hashing.bound().places.acquire(blocking=False):
+    while hashing_pool.bound().places.acquire(blocking=False):
         pass
     with pytest.raises(Overloaded):
         client.verify({"email": ada.email, "password": PASSWORD})

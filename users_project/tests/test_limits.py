@@ -14,9 +14,9 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from shared import sessions
+from shared.api.exceptions import DependencyUnavailable, Overloaded
+from shared.auth import session_state
 from shared.clients import AuthClient
-from shared.exceptions import DependencyUnavailable, Overloaded
 from shared.limits.rules import DEFAULTS, Limit
 from tests.factories import PASSWORD, UserFactory
 from users import credentials
@@ -307,7 +307,7 @@ def test_a_service_run_wild_is_stopped(service_client: Any, limited: Any) -> Non
     assert [each.status_code for each in answers] == [401, 401, 429]
     with redis_away():
         assert client.post("/api/v1/users/verify", body).status_code == 401
-    sessions.breaker.succeeded()
+    session_state.breaker.succeeded()
 
 
 # Locks in the admin
@@ -340,7 +340,7 @@ class FakeAuth:
 def auth(monkeypatch: pytest.MonkeyPatch) -> FakeAuth:
     fake = FakeAuth()
     assert set(dir(AuthClient)) >= {"locks", "lift_locks"}
-    monkeypatch.setattr("users.lock_admin.auth_client", lambda: fake)
+    monkeypatch.setattr("users.admin.lockouts.auth_client", lambda: fake)
     return fake
 
 

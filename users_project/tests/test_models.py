@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from shared.exceptions import DependencyUnavailable
+from shared.api.exceptions import DependencyUnavailable
 from tests.factories import PASSWORD, UserFactory, hashed
 from users.models import User
 

@@ -9,7 +9,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from tests.factories import PASSWORD
 from users import validators
-from users.schema import ADA
+from users.openapi import ADA
 
 OPERATIONS = [
     ("/api/v1/users", "post", "201", {"400", "409", "413", "415"}),

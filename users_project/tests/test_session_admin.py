@@ -10,8 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from shared.api.exceptions import DependencyUnavailable
 from shared.clients import AuthClient
-from shared.exceptions import DependencyUnavailable
 from tests.factories import UserFactory
 from users.models import User
 
@@ -56,7 +56,7 @@ class FakeAuth:
 def auth(monkeypatch: pytest.MonkeyPatch) -> FakeAuth:
     fake = FakeAuth()
     assert set(dir(AuthClient)) >= {"sessions", "revoke_session"}
-    monkeypatch.setattr("users.session_admin.auth_client", lambda: fake)
+    monkeypatch.setattr("users.admin.sessions.auth_client", lambda: fake)
     return fake
 
 

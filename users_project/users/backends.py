@@ -6,9 +6,9 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from shared.addresses import client_address
+from shared.api.client_ip import client_address
 from shared.limits import acts, attempts
-from shared.log import audit
+from shared.structured_logging import audit
 from users import credentials
 from users.models import User
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from shared import problems
+from shared.api import problem_details
 
 Handler = Callable[..., HttpResponse]
 
@@ -29,8 +29,8 @@ def for_people(handler: Handler) -> Handler:
     return handle
 
 
-bad_request = for_people(problems.bad_request)
-permission_denied = for_people(problems.permission_denied)
-page_not_found = for_people(problems.page_not_found)
-server_error = for_people(problems.server_error)
-refusal = for_people(problems.refusal)
+bad_request = for_people(problem_details.bad_request)
+permission_denied = for_people(problem_details.permission_denied)
+page_not_found = for_people(problem_details.page_not_found)
+server_error = for_people(problem_details.server_error)
+refusal = for_people(problem_details.refusal)

@@ -8,8 +8,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connections, models, transaction
 
-from shared.log import audit
 from shared.names import canonical
+from shared.structured_logging import audit
 
 if TYPE_CHECKING:
     from users.models import User

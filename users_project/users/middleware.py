@@ -12,7 +12,7 @@ from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware import csrf
 
-from shared.exceptions import RateLimited
+from shared.api.exceptions import RateLimited
 from users import errors
 
 ADMIN = "/admin"

@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from shared.limits import floor
-from shared.log import audit
-from users import hashing, revocation, validators
-from users.changes import SavesChanges
+from shared.structured_logging import audit
+from users import hashing_pool, revocation, validators
+from users.dirty_fields import SavesChanges
 from users.fields import CanonicalField
 from users.managers import UserManager
 
@@ -143,12 +143,12 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
 
     def set_password(self, raw_password: str | None) -> None:
         """Django's, bounded (PWD-07). Raises Overloaded."""
-        with hashing.bound().place() as run:
+        with hashing_pool.bound().place() as run:
             run(super().set_password, raw_password)
 
     def check_password(self, raw_password: str | None) -> bool:
         """Django's, bounded (PWD-07). Raises Overloaded."""
-        with hashing.bound().place() as run:
+        with hashing_pool.bound().place() as run:
             right: bool
             right, outdated = run(verify_password, raw_password, self.password)
             if right and outdated:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from rest_framework.exceptions import APIException
 
-from shared.breaker import Breaker
+from shared.circuit_breaker import Breaker
 from shared.clients import auth_client
-from shared.log import audit, dependency_logger
+from shared.structured_logging import audit, dependency_logger
 
 # So that an admin who ends many users' sessions at once does not wait for each.
 breaker = Breaker()

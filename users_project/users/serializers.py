@@ -10,8 +10,8 @@ from psycopg.errors import UniqueViolation
 from rest_framework import serializers
 from rest_framework.fields import get_error_detail
 
-from shared.exceptions import AccountExists
-from shared.fields import ExactCharField, PasswordField
+from shared.api.exceptions import AccountExists
+from shared.api.fields import ExactCharField, PasswordField
 from users import validators
 from users.models import User
 

@@ -7,14 +7,14 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.addresses import client_address
-from shared.authentication import Service, TokenUser
-from shared.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
-from shared.fields import CredentialsSerializer
+from shared.api.client_ip import client_address
+from shared.api.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
+from shared.api.fields import CredentialsSerializer
+from shared.api.views import InternalView, JSONView, OpenView
+from shared.auth.authentication import Service, TokenUser
 from shared.limits import acts, attempts
-from shared.log import audit
-from shared.views import InternalView, JSONView, OpenView
-from users import credentials, schema
+from shared.structured_logging import audit
+from users import credentials, openapi
 from users.models import User
 from users.representation import represent, represent_verified
 from users.serializers import (
@@ -32,7 +32,7 @@ class RegistrationView(OpenView):
     those like your own names are refused.
     """
 
-    @extend_schema(**schema.REGISTRATION)
+    @extend_schema(**openapi.REGISTRATION)
     def post(self, request: Request) -> Response:
         serializer = RegistrationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -52,13 +52,13 @@ def caller(request: Request) -> User:
 
 
 class MeView(JSONView):
-    @extend_schema(**schema.ME)
+    @extend_schema(**openapi.ME)
     def get(self, request: Request) -> Response:
         """The caller's own account, as it is now: the token may be minutes old."""
         user = caller(request)
         return Response(represent(user, user.roles))
 
-    @extend_schema(**schema.UPDATE_ME)
+    @extend_schema(**openapi.UPDATE_ME)
     def patch(self, request: Request) -> Response:
         """Change one's own names and avatar; members that are left out stay."""
         serializer = ProfileSerializer(caller(request), data=request.data)
@@ -76,7 +76,7 @@ class ChangePasswordView(JSONView):
     a 400 and ends nothing.
     """
 
-    @extend_schema(**schema.CHANGE_PASSWORD)
+    @extend_schema(**openapi.CHANGE_PASSWORD)
     def post(self, request: Request) -> Response:
         assert isinstance(request.user, TokenUser)
         user, sid = caller(request), request.user.sid
@@ -110,7 +110,7 @@ def is_auth(caller: object) -> bool:
 class UserView(InternalView):
     """For services: the user with this id, if active and not deleted."""
 
-    @extend_schema(**schema.USER)
+    @extend_schema(**openapi.USER)
     def get(self, request: Request, user_id: UUID) -> Response:
         user = User.objects.find(id=user_id)
         if user is None:
@@ -129,7 +129,7 @@ class VerifyView(InternalView):
 
     allowed_callers = frozenset({"auth"})
 
-    @extend_schema(**schema.VERIFY)
+    @extend_schema(**openapi.VERIFY)
     def post(self, request: Request) -> Response:
         serializer = CredentialsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -149,7 +149,7 @@ class EndSessionsView(InternalView):
 
     allowed_callers = frozenset({"auth"})
 
-    @extend_schema(**schema.END_SESSIONS)
+    @extend_schema(**openapi.END_SESSIONS)
     def post(self, request: Request, user_id: UUID) -> Response:
         epoch = User.objects.raise_epoch(user_id)
         if epoch is None:

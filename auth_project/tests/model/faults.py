@@ -68,9 +68,9 @@ FAULTS = {
         "ORDER BY last_used_at DESC, id DESC",
         "ORDER BY last_used_at",
     ),
-    "`active` overwrites a revocation": Fault("shared.sessions", ", nx=True"),
+    "`active` overwrites a revocation": Fault("shared.auth.session_state", ", nx=True"),
     "what Redis refuses is not deleted": Fault(
-        "shared.sessions", "connection().delete(*refused)", "pass"
+        "shared.auth.session_state", "connection().delete(*refused)", "pass"
     ),
     "a missing key means fine": Fault(
         "tokens.services", "session is not None and session.revoked_at is None", "True"

@@ -15,13 +15,13 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from shared import sessions
-from shared.authentication import JWTAuthentication
+from shared.auth import session_state
+from shared.auth.authentication import JWTAuthentication
 from shared.clients import AuthClient
-from shared.log import audit_logger
+from shared.structured_logging import audit_logger
+from tokens.jwt_tokens import SpentRefreshToken
 from tokens.models import Session
 from tokens.revocation import announce_recent
-from tokens.tokens import SpentRefreshToken
 
 from .client import Listener, ViewsClient, bearer
 from .clock import Clock, names_for
@@ -47,13 +47,13 @@ class InProcess(RedisControl, ViewsClient):
     def installed(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         self.clock.install(monkeypatch)
         monkeypatch.setattr("tokens.services.users_client", lambda: self.users)
-        monkeypatch.setattr(sessions, "connection", lambda: self.asking)
-        monkeypatch.setattr("shared.authentication.auth_client", self.auth_client)
+        monkeypatch.setattr(session_state, "connection", lambda: self.asking)
+        monkeypatch.setattr("shared.auth.authentication.auth_client", self.auth_client)
         monkeypatch.setattr(
-            sessions, "mark_active", self.overtaken(sessions.mark_active)
+            session_state, "mark_active", self.overtaken(session_state.mark_active)
         )
         # It leaves questions out for some seconds, and that is of no interest here.
-        monkeypatch.setattr(sessions.breaker, "threshold", 10**9)
+        monkeypatch.setattr(session_state.breaker, "threshold", 10**9)
         for name in ("memo.access", "memo.dependency", "django.request"):
             monkeypatch.setattr(logging.getLogger(name), "disabled", True)
         listener = Listener(self.events)

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.conf import settings
 from redis import Redis
 
-from shared import sessions
+from shared.auth import session_state
 
 from .records import AWAY, FULL, READ_ONLY, WELL
 
@@ -21,7 +21,7 @@ class RedisControl:
     def __init__(self) -> None:
         self.admin = redis_of("admin", admin_password())
         self.own = redis_of(USER, "model")
-        self.asking = self.own  # whose connection `shared.sessions` has
+        self.asking = self.own  # whose connection `shared.auth.session_state` has
 
     def close(self) -> None:
         """All as it was before."""
@@ -48,11 +48,11 @@ class RedisControl:
             self.admin.delete(*names)
 
     def lose(self, sid: str) -> None:
-        self.admin.delete(sessions.key(sid))
+        self.admin.delete(session_state.key(sid))
 
     def restore_active(self, sid: str, seconds: int) -> None:
         """A fail-over to a replica that was behind."""
-        self.admin.set(sessions.key(sid), "active", ex=seconds)
+        self.admin.set(session_state.key(sid), "active", ex=seconds)
 
     def redis_trouble(self, kind: str) -> None:
         rights = f"{RIGHTS} {TAKEN.get(kind, '')}".split()
@@ -61,7 +61,7 @@ class RedisControl:
 
     def says(self, sid: str) -> tuple[bool, int] | None:
         """Whether Redis says that it lives, and for how many seconds; None: nothing."""
-        name = sessions.key(sid)
+        name = session_state.key(sid)
         value = self.admin.get(name)
         return None if value is None else (value == b"active", self.admin.ttl(name))
 
@@ -73,5 +73,5 @@ def admin_password() -> str:
 
 
 def redis_of(user: str, password: str) -> Redis:
-    path = sessions.connection().connection_pool.connection_kwargs["path"]
+    path = session_state.connection().connection_pool.connection_kwargs["path"]
     return Redis(unix_socket_path=path, username=user, password=password)

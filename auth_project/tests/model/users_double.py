@@ -4,7 +4,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from shared.exceptions import DependencyUnavailable, InvalidCredentials, UserNotFound
+from shared.api.exceptions import (
+    DependencyUnavailable,
+    InvalidCredentials,
+    UserNotFound,
+)
 
 from .records import Account
 

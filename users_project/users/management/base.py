@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from shared.log import audit
+from shared.structured_logging import audit
 from users.models import User
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from shared.keys import RECOMMENDED_BITS, KeyFault
-from tokens import ceremony, key_folders
+from shared.keys.signing_keys import RECOMMENDED_BITS, KeyFault
+from tokens import key_folders, key_rotation
 from tokens.key_folders import shown
 
 OPTIONS = ("--now", "--bits", "--help")
@@ -82,25 +82,25 @@ class Command(BaseCommand):
         return f"{stage:10}  {next_step[stage]}"
 
     def stage(self, options: dict[str, Any]) -> None:
-        kid, ready_at = ceremony.stage(options["bits"])
+        kid, ready_at = key_rotation.stage(options["bits"])
         self.stdout.write(f"{kid} is published. Activate it from {shown(ready_at)} on.")
 
     def activate(self, options: dict[str, Any]) -> None:
-        kid = ceremony.activate(options["kid"], options["now"])
+        kid = key_rotation.activate(options["kid"], options["now"])
         self.stdout.write(f"{kid} signs from now on.")
 
     def retire(self, options: dict[str, Any]) -> None:
-        kid, needed_until = ceremony.retire(options["kid"])
+        kid, needed_until = key_rotation.retire(options["kid"])
         self.stdout.write(
             f"{kid} can sign no more. It verifies until {shown(needed_until)}; "
             "`keys prune` removes it then."
         )
 
     def prune(self, options: dict[str, Any]) -> None:
-        self.stdout.write(f"Removed {len(ceremony.prune())} keys.")
+        self.stdout.write(f"Removed {len(key_rotation.prune())} keys.")
 
     def revoke(self, options: dict[str, Any]) -> None:
-        kid, successor = ceremony.revoke(options["kid"])
+        kid, successor = key_rotation.revoke(options["kid"])
         self.stdout.write(f"{kid} is gone: what it signed is refused.")
         if successor:
             self.stdout.write(f"{successor} signs from now on.")

@@ -4,8 +4,8 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.urls import common
-from shared.views import JSONView
+from shared.api.urls import common
+from shared.api.views import JSONView
 
 
 class WhoView(JSONView):
@@ -18,7 +18,7 @@ class WhoView(JSONView):
 
 urlpatterns = [path("api/v1/reports/who", WhoView.as_view()), *common("api/v1/reports")]
 
-handler400 = "shared.problems.bad_request"
-handler403 = "shared.problems.permission_denied"
-handler404 = "shared.problems.page_not_found"
-handler500 = "shared.problems.server_error"
+handler400 = "shared.api.problem_details.bad_request"
+handler403 = "shared.api.problem_details.permission_denied"
+handler404 = "shared.api.problem_details.page_not_found"
+handler500 = "shared.api.problem_details.server_error"

@@ -1,0 +1,157 @@
+"""Our tokens: simplejwt's classes, with keys, `kid`, `typ` and verification of ours.
+
+The one module that knows simplejwt, whose backend can write no header and whose
+verification takes one token for another.
+"""
+
+import time
+import uuid
+from datetime import datetime
+from typing import Any, Self
+
+import jwt
+from django.conf import settings
+from rest_framework_simplejwt import tokens as simplejwt
+from rest_framework_simplejwt.backends import TokenBackend
+
+from shared.api.exceptions import TokenRevoked
+from shared.auth import session_state
+from shared.auth.access_tokens import TYPES, decode
+from shared.keys import keyring, signing_keys
+from shared.limits import acts, attempts
+from shared.limits.attempts import Attempt
+from tokens.models import Session
+from tokens.revocation import end_session
+
+
+class Backend(TokenBackend):
+    """Signs with the current key, named in the header (RFC 7515 section 4.1.4)."""
+
+    def __init__(self, token_type: str, *, verify_times: bool = True) -> None:
+        super().__init__(signing_keys.ALGORITHM)
+        self.token_type = token_type
+        self.verify_times = verify_times
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        signer = keyring.signing_key()
+        # Ours last: no caller's claim can stand in their place.
+        claims = {
+            **payload,
+            "iss": settings.JWT_ISSUER,
+            "aud": settings.JWT_AUDIENCE,
+            "token_type": self.token_type,
+        }
+        headers = {"kid": signer.kid, "typ": TYPES[self.token_type]}
+        return jwt.encode(
+            claims, signer.key, algorithm=signer.algorithm, headers=headers
+        )
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        # `verify=False` would mean "trust anything": there is no such thing here.
+        return decode(str(token), self.token_type, verify_times=self.verify_times)
+
+
+class AccessToken(simplejwt.AccessToken):
+    """What a resource service is shown (RFC 9068)."""
+
+    _token_backend = Backend("access")
+
+    @classmethod
+    def issue(cls, session: Session, user: dict[str, Any], issued_at: int) -> Self:
+        """A token for `user` in `session`; ends with the session at the latest.
+
+        `issued_at` is a NumericDate taken before the user was asked for: what has been
+        decided about them since then cannot be older than the token.
+        """
+        token = cls()
+        token.payload = {name: user[name] for name in settings.ACCESS_TOKEN_CLAIMS}
+        token.payload |= {
+            "token_type": cls.token_type,
+            "sub": str(session.user_id),
+            "sid": str(session.id),
+            "jti": str(uuid.uuid4()),
+            "iat": issued_at,
+            "exp": min(
+                issued_at + settings.ACCESS_TOKEN_LIFETIME,
+                whole_seconds(session.absolute_expires_at),
+            ),
+        }
+        return token
+
+    @property
+    def expires_in(self) -> int:
+        """Seconds it has left (RFC 6749 section 5.1)."""
+        return max(int(self["exp"] - time.time()), 0)
+
+    def verify(self) -> None:
+        """Nothing is left to do: the backend has checked all there is."""
+
+
+class RefreshToken(simplejwt.RefreshToken):
+    """What a session is continued with. Its text depends on the row alone, so the
+    current one can be given again without having been stored."""
+
+    _token_backend = Backend("refresh")
+    access_token_class = AccessToken
+
+    attempt: Attempt  # at using it; there is one once it was checked
+
+    def __init__(
+        self, token: Any = None, verify: bool = True, address: str | None = None
+    ) -> None:
+        self.address = address
+        super().__init__(token, verify)
+
+    @classmethod
+    def parse(cls, text: str, address: str | None = None) -> Self:
+        """The token that `text` is, sent by this address. Raises TokenError,
+        RateLimited."""
+        return cls(text, address=address)
+
+    @classmethod
+    def current(cls, session: Session) -> Self:
+        """The refresh token that `session` has now."""
+        token = cls()
+        token.payload = {
+            "token_type": cls.token_type,
+            "sub": str(session.user_id),
+            "sid": str(session.id),
+            "jti": str(session.jti),
+            "iat": whole_seconds(session.refreshed_at),
+            "exp": whole_seconds(session.expires_at),
+        }
+        return token
+
+    def verify(self) -> None:
+        """A revoked session's token is refused before anything else is asked."""
+        self.check_blacklist()
+
+    def check_blacklist(self) -> None:
+        """Raise TokenRevoked if Redis knows that the session has ended, and RateLimited
+        if it comes too often: one round trip for both.
+
+        Only a short cut: PostgreSQL decides when the token is used.
+        """
+        act = acts.refresh(self["sid"], self.address)
+        self.attempt = attempts.reserve(act, read=session_state.key(self["sid"]))
+        if self.attempt.value not in (None, session_state.ACTIVE):
+            raise TokenRevoked
+
+    def blacklist(self, reason: str = "blacklisted") -> None:  # type: ignore[override]
+        """End the session of this token: the row first, then the key."""
+        end_session(self["sid"], reason)
+
+
+class SpentRefreshToken(RefreshToken):
+    """Any refresh token we ever signed, superseded, revoked or expired: good for ending
+    its session and for nothing else (RFC 7009 section 2.1)."""
+
+    _token_backend = Backend("refresh", verify_times=False)
+
+    def verify(self) -> None:
+        """Its age and its session do not matter."""
+
+
+def whole_seconds(moment: datetime) -> int:
+    """A NumericDate (RFC 7519 section 2) without fraction."""
+    return int(moment.timestamp())

@@ -1,0 +1,59 @@
+"""The HTTP side of sessions, for operators: the admin of the User Service asks."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.api.openapi import problems
+from shared.api.views import InternalView
+from tokens import serializers as s
+from tokens.models import Session
+from tokens.revocation import end_own_session
+from tokens.views.sessions import LISTED
+
+REFUSED = problems(
+    _401=("service_auth_failed",),
+    _403=("forbidden",),
+    _404=("not_found",),  # what is no id at all
+)
+
+
+class OperatorView(InternalView):
+    """Who may ask for whom is decided by the admin, where the operators are known."""
+
+    allowed_callers = frozenset({"users"})
+
+
+class UserSessionsView(OperatorView):
+    """A user's live sessions, the last used first (at most 100).
+
+    Shown as to their user, with the network in place of the address: enough to tell
+    one device from another, which is what ending one takes. Who investigates finds the
+    address in the audit log, by the session's id.
+    """
+
+    @extend_schema(
+        operation_id="auth_user_sessions_list",
+        responses={200: s.UserSessionsSerializer, **REFUSED},
+    )
+    def get(self, request: Request, user_id: UUID) -> Response:
+        live = Session.objects.live().of_user(user_id).last_used_first()
+        shown = s.UserSessionSerializer(live[:LISTED], many=True)
+        return Response({"sessions": shown.data})
+
+
+class RevokeUserSessionView(OperatorView):
+    """One session of a user."""
+
+    @extend_schema(
+        operation_id="auth_user_sessions_revoke",
+        request=None,
+        responses={200: s.RevokedSerializer, **REFUSED},
+    )
+    def post(self, request: Request, user_id: UUID, session_id: UUID) -> Response:
+        """End it: its tokens are refused at once. 0 where the user has no such live
+        session, and no 404, which something else at this address could answer."""
+        ended = end_own_session(session_id, user_id, "operator")
+        return Response({"revoked": int(ended)})

@@ -1,0 +1,111 @@
+"""The HTTP side of what OAuth's standards define: for clients that know those alone."""
+
+from typing import Any
+from urllib.parse import urljoin
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.api.exceptions import ServiceAuthFailed
+from shared.api.openapi import problems
+from shared.api.parsers import StrictFormParser
+from shared.api.views import InternalView, OpenView
+from shared.auth.authentication import APIKeyAuthentication
+from tokens import serializers as s
+from tokens import services
+from tokens.authentication import BASIC_CHALLENGE, ClientSecretBasicAuthentication
+
+# One for each way in, Basic first: whoever tried that must find it (RFC 6749 section
+# 5.2, RFC 9110 section 11.6.1).
+CHALLENGES = f"{BASIC_CHALLENGE}, {ServiceAuthFailed.auth_header}"
+
+# Of a live token, as far as it has them.
+TOLD = (
+    "sub",
+    "username",
+    "email",
+    "roles",
+    "aud",
+    "iss",
+    "exp",
+    "iat",
+    "jti",
+    "sid",
+)
+
+
+class IntrospectView(InternalView):
+    """For services: is this a live access token, and what does it say (RFC 7662)?
+
+    Of any other token, whatever is wrong with it, `{"active": false}` and no more.
+    """
+
+    authentication_classes = (ClientSecretBasicAuthentication, APIKeyAuthentication)
+    parser_classes = (StrictFormParser,)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response = super().handle_exception(exc)
+        if response.status_code == 401:
+            response["WWW-Authenticate"] = CHALLENGES
+        return response
+
+    @extend_schema(
+        operation_id="auth_introspect",
+        request=s.IntrospectionRequestSerializer,
+        responses={
+            200: s.IntrospectionSerializer,
+            **problems(
+                _400=("validation_error", "invalid_form"),
+                _401=("service_auth_failed",),
+                _413=("payload_too_large",),
+                _415=("unsupported_media_type",),
+            ),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        serializer = s.IntrospectionRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        claims = services.introspect(serializer.validated_data["token"])
+        return Response(told(claims), headers={"Cache-Control": "no-store"})
+
+
+def told(claims: dict[str, Any] | None) -> dict[str, Any]:
+    """The answer of RFC 7662 section 2.2; `token_type` is OAuth's, not our claim."""
+    if claims is None:
+        return {"active": False}
+    known = {name: claims[name] for name in TOLD if name in claims}
+    return {"active": True, **known, "token_type": "Bearer"}
+
+
+class MetadataView(OpenView):
+    """Where our keys are and whose tokens they verify (RFC 8414).
+
+    Log-in is first-party: there is no OAuth grant, and so no endpoint for one.
+    """
+
+    @extend_schema(
+        operation_id="auth_metadata",
+        responses={200: s.MetadataSerializer, **problems()},
+        auth=[],
+    )
+    def get(self, request: Request) -> Response:
+        max_age = f"public, max-age={settings.JWKS_MAX_AGE}"
+        return Response(metadata(), headers={"Cache-Control": max_age})
+
+
+def metadata() -> dict[str, str | list[str]]:
+    """What is true of us, by the names of RFC 8414 section 2, and nothing else."""
+    issuer = settings.JWT_ISSUER
+    members: dict[str, str | list[str]] = {
+        "issuer": issuer,
+        "jwks_uri": urljoin(issuer, "/.well-known/jwks.json"),
+        # Empty, though section 3.2 would leave them out: without the first, which is
+        # REQUIRED, it is no metadata; without the second it would claim two grants.
+        "response_types_supported": [],
+        "grant_types_supported": [],
+    }
+    if settings.DOCS_ENABLED:
+        members["service_documentation"] = urljoin(issuer, "/api/v1/auth/docs")
+    return members

@@ -1,0 +1,203 @@
+"""The HTTP side: parse, call, respond."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.api.client_ip import client_address, user_agent
+from shared.api.exceptions import TokenError, TokenNotYetValid
+from shared.api.fields import CredentialsSerializer
+from shared.api.openapi import problems
+from shared.api.views import InternalView, OpenView
+from shared.auth.fetch_metadata import NotCrossSite
+from tokens import cookies, services
+from tokens import serializers as s
+from tokens.revocation import end_sessions_below
+
+SET_COOKIE = OpenApiParameter(
+    name="Set-Cookie",
+    location=OpenApiParameter.HEADER,
+    response=[200],
+    description="The refresh token: HttpOnly, SameSite=Strict, Path=/api/v1/auth.",
+)
+REFRESH_COOKIE: list[Any] = [{"refreshCookie": []}]
+
+
+class BrowserView(OpenView):
+    """A view that sets or takes the refresh cookie, so not for other sites' pages."""
+
+    permission_classes = (NotCrossSite,)
+
+
+class CookieView(BrowserView):
+    """A view whose credential is the refresh cookie, which goes with its session.
+
+    It stays where the client may try again (503, 429) and where it is another request
+    that has won; it is cleared when its token is refused for good.
+    """
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response = super().handle_exception(exc)
+        if isinstance(exc, TokenError) and not isinstance(exc, TokenNotYetValid):
+            cookies.clear(response)
+        return response
+
+
+def grant_response(grant: services.Grant) -> Response:
+    """RFC 6749 section 5.1, and the cookie where there is a new one."""
+    response = Response(
+        {
+            "access_token": str(grant.access),
+            "token_type": "bearer",
+            "expires_in": grant.access.expires_in,
+        }
+    )
+    if grant.refresh is not None:
+        cookies.write(response, grant.refresh)
+    return response
+
+
+def client_of(request: Request) -> services.Client:
+    return services.Client(client_address(request), user_agent(request))
+
+
+class LoginView(BrowserView):
+    """Exchange e-mail (or username) and password for tokens."""
+
+    @extend_schema(
+        operation_id="auth_login",
+        request=CredentialsSerializer,
+        parameters=[SET_COOKIE],
+        responses={
+            200: s.GrantSerializer,
+            **problems(
+                body=True,
+                _401=("invalid_credentials",),
+                _403=("cross_site_request",),
+            ),
+        },
+        examples=[
+            OpenApiExample(
+                "by e-mail",
+                value={"email": "ada@example.org", "password": "correct horse battery"},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        serializer = CredentialsSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        grant = services.log_in(serializer.validated_data, client_of(request))
+        return grant_response(grant)
+
+
+class RefreshView(CookieView):
+    """Get a new access token with the refresh cookie, which is rotated.
+
+    A tab or a retry that comes within ten seconds gets the same successor. Any other
+    second use of a refresh token ends the session.
+    """
+
+    @extend_schema(
+        operation_id="auth_refresh",
+        request=None,
+        auth=REFRESH_COOKIE,
+        responses={
+            200: s.GrantSerializer,
+            **problems(
+                _401=(
+                    "token_missing",
+                    "token_invalid",
+                    "token_expired",
+                    "token_revoked",
+                    "token_not_yet_valid",
+                    "refresh_token_reused",
+                ),
+                _403=("cross_site_request",),
+            ),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        text = cookies.read(request)
+        arrived = request._request.started  # type: ignore[attr-defined]
+        return grant_response(services.refresh(text, client_of(request), arrived))
+
+
+class LogoutView(CookieView):
+    """End the session of the refresh cookie and clear it. Always works, any number of
+    times; 503 means that the session may live and the cookie was kept."""
+
+    @extend_schema(
+        operation_id="auth_logout",
+        request=None,
+        auth=REFRESH_COOKIE,
+        responses={
+            200: s.MessageSerializer,
+            **problems(_401=("token_invalid",), _403=("cross_site_request",)),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        services.log_out(cookies.find(request))
+        response = Response({"message": "Logged out."})
+        cookies.clear(response)
+        return response
+
+
+class VerifyTokenView(InternalView):
+    """For services: is this access token good, and whose is it?"""
+
+    @extend_schema(
+        operation_id="auth_verify_token",
+        request=s.TokenSerializer,
+        responses={
+            200: s.VerifiedTokenSerializer,
+            **problems(
+                body=True,
+                _401=(
+                    "service_auth_failed",
+                    "token_invalid",
+                    "token_expired",
+                    "token_revoked",
+                    "token_not_yet_valid",
+                ),
+                _403=("forbidden",),
+            ),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        claims = services.verify(s.TokenSerializer.token_of(request.data))
+        optional = {name: claims.get(name) for name in ("email", "username", "roles")}
+        return Response(
+            {
+                "valid": True,
+                "user_id": claims["sub"],
+                **optional,
+                "sid": claims["sid"],
+                "exp": claims["exp"],
+            }
+        )
+
+
+class RevokeSessionsView(InternalView):
+    """For the User Service: a user's epoch was raised, older sessions end."""
+
+    allowed_callers = frozenset({"users"})
+
+    @extend_schema(
+        operation_id="auth_sessions_revoke",
+        request=s.RevocationSerializer,
+        responses={
+            200: s.RevokedSerializer,
+            **problems(body=True, _401=("service_auth_failed",), _403=("forbidden",)),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        serializer = s.RevocationSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        data = serializer.validated_data
+        revoked = end_sessions_below(
+            data["user_id"], data["epoch"], data["reason"], data.get("keep_sid")
+        )
+        return Response({"revoked": revoked})

@@ -1,0 +1,101 @@
+"""The HTTP side of sessions, for the person whose they are."""
+
+from typing import cast
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.api.openapi import problems
+from shared.api.views import JSONView
+from shared.auth.authentication import TokenUser
+from tokens import cookies, services
+from tokens import serializers as s
+from tokens.models import Session
+from tokens.revocation import end_own_session
+
+ACCESS_REFUSED = (
+    "token_missing",
+    "token_invalid",
+    "token_expired",
+    "token_revoked",
+    "token_not_yet_valid",
+)
+# Where there is no cap somebody may have any number of them.
+LISTED = 100
+
+CLEARED_COOKIE = OpenApiParameter(
+    name="Set-Cookie",
+    location=OpenApiParameter.HEADER,
+    response=[200],
+    description="The refresh cookie is cleared, if it was sent and its session ended.",
+)
+
+
+def caller(request: Request) -> TokenUser:
+    """The person; DRF's types know of Django's users alone."""
+    return cast(TokenUser, request.user)
+
+
+class SessionListView(JSONView):
+    """Your live sessions, the last used first (at most 100)."""
+
+    @extend_schema(
+        operation_id="auth_sessions_list",
+        responses={
+            200: s.SessionSerializer(many=True),
+            **problems(_401=ACCESS_REFUSED),
+        },
+    )
+    def get(self, request: Request) -> Response:
+        live = Session.objects.live().of_user(caller(request).id)
+        serializer = s.SessionSerializer(
+            live.last_used_first()[:LISTED], many=True, context={"request": request}
+        )
+        return Response(serializer.data)
+
+
+class SessionView(JSONView):
+    """One of your sessions."""
+
+    @extend_schema(
+        operation_id="auth_sessions_delete",
+        responses={
+            204: None,
+            **problems(_401=ACCESS_REFUSED, _404=("not_found",)),
+        },
+    )
+    def delete(self, request: Request, session_id: UUID) -> Response:
+        """End one of your sessions, also the current one: its tokens are refused at
+        once. One that is not yours or has ended is as unknown as any other."""
+        if not end_own_session(session_id, caller(request).id):
+            raise NotFound
+        return Response(status=204)
+
+
+class LogoutAllView(JSONView):
+    """Log out everywhere, or (`keep_current`) everywhere else.
+
+    503 means that it may not have happened: try again.
+    """
+
+    @extend_schema(
+        operation_id="auth_logout_all",
+        request=s.LogoutAllSerializer,
+        parameters=[CLEARED_COOKIE],
+        responses={
+            200: s.RevokedSerializer,
+            **problems(body=True, _401=ACCESS_REFUSED),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        serializer = s.LogoutAllSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        keep = serializer.validated_data["keep_current"]
+        revoked = services.log_out_all(caller(request), keep_current=keep)
+        response = Response({"revoked": revoked})
+        if not keep and cookies.name() in request.COOKIES:
+            cookies.clear(response)
+        return response

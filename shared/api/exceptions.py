@@ -1,0 +1,187 @@
+"""Every error a service answers with, and the one handler that puts them on the wire.
+
+The wire format is RFC 9457 (application/problem+json). `code` is the stable, machine
+readable name; CODES is the closed list of them.
+"""
+
+import math
+from typing import Any
+
+from rest_framework import status
+from rest_framework.exceptions import APIException
+
+# code: what it tells the client. The README and the OpenAPI schemas publish this list.
+CODES = {
+    "account_exists": "The e-mail address or username is taken.",
+    "bad_request": "The request line, a header or the host is malformed.",
+    "cross_site_request": "A browser sent this for a page of another site.",
+    "dependency_unavailable": "A database or service did not answer. Try again.",
+    "forbidden": "Known, but not allowed.",
+    "headers_too_large": "The request headers are too large.",
+    "internal_error": "A fault of ours. The request id finds it in our logs.",
+    "invalid_credentials": "Login or password is wrong.",
+    "invalid_form": "The body is not a well-formed form (UTF-8, no field twice).",
+    "invalid_json": "The body is not well-formed JSON (RFC 8259, UTF-8, no twin keys).",
+    "method_not_allowed": "The resource has no such method. See Allow.",
+    "misdirected_request": "This gateway does not serve that host.",
+    "not_acceptable": "Only JSON is spoken here.",
+    "not_found": "There is nothing here.",
+    "overloaded": "All password hashing slots are busy. Try again.",
+    "payload_too_large": "The body is too large.",
+    "precondition_failed": "A file has changed since If-Match or If-Unmodified-Since.",
+    "rate_limited": "Too many requests. See Retry-After.",
+    "refresh_token_reused": "A superseded refresh token came back: session revoked.",
+    "service_auth_failed": "The internal API key is missing or wrong.",
+    "token_expired": "The token's lifetime is over.",
+    "token_invalid": "The token is malformed, forged, or meant for something else.",
+    "token_missing": "No token was sent.",
+    "token_not_yet_valid": "The token's time has not come. Check the clocks.",
+    "token_revoked": "The session of the token has ended.",
+    "unsupported_media_type": "Send application/json, or what Accept names.",
+    "upgrade_required": "Use https.",
+    "upstream_unavailable": "The service behind the gateway did not answer. Try again.",
+    "uri_too_long": "The request target is too long.",
+    "user_not_found": "No such user, or deleted, or inactive (internal).",
+    "validation_error": "Well-formed, but not what is asked for. See errors.",
+}
+
+
+class Unauthorized(APIException):
+    """401 with the challenge RFC 9110 section 15.5.2 asks for."""
+
+    status_code = status.HTTP_401_UNAUTHORIZED
+    auth_header = 'Bearer realm="api"'
+
+
+class InvalidCredentials(Unauthorized):
+    """Unknown, wrong, inactive and deleted look alike (OWASP Authentication)."""
+
+    default_code = "invalid_credentials"
+    default_detail = "Login or password is wrong."
+
+
+class TokenMissing(Unauthorized):
+    default_code = "token_missing"
+    default_detail = "No token was sent."
+
+
+class TokenError(Unauthorized):
+    """A token was presented and refused (RFC 6750 section 3.1)."""
+
+    auth_header = 'Bearer realm="api", error="invalid_token"'
+    default_code = "token_invalid"
+    default_detail = "The token is not valid."
+
+
+class TokenInvalid(TokenError):
+    pass
+
+
+class TokenExpired(TokenError):
+    default_code = "token_expired"
+    default_detail = "The token has expired."
+
+
+class TokenNotYetValid(TokenError):
+    default_code = "token_not_yet_valid"
+    default_detail = "The token is not valid yet."
+
+
+class TokenRevoked(TokenError):
+    default_code = "token_revoked"
+    default_detail = "The session has ended."
+
+
+class RefreshTokenReused(TokenError):
+    default_code = "refresh_token_reused"
+    default_detail = "This refresh token was used before. The session has been ended."
+
+
+class ServiceAuthFailed(Unauthorized):
+    auth_header = 'ApiKey realm="internal"'
+    audit_event = "authz_fail"  # `shared.api.problem_details` tells the audit log
+    default_code = "service_auth_failed"
+    default_detail = "The internal API key is missing or wrong."
+
+
+class Forbidden(APIException):
+    status_code = status.HTTP_403_FORBIDDEN
+    audit_event = "authz_fail"
+    default_code = "forbidden"
+    default_detail = "Not allowed."
+
+
+class CrossSiteRequest(Forbidden):
+    audit_event = ""  # audited where it is seen, with what the browser said
+    default_code = "cross_site_request"
+    default_detail = "A page of another site may not ask for this."
+
+
+class UserNotFound(APIException):
+    """Unknown, deleted and inactive users look alike.
+
+    A code of its own: a 404 of something else that answers at our address must not
+    read as "this user is gone".
+    """
+
+    status_code = status.HTTP_404_NOT_FOUND
+    default_code = "user_not_found"
+    default_detail = "There is no such user."
+
+
+class AccountExists(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "account_exists"
+    default_detail = "An account with this e-mail address or username exists."
+
+
+class FormInvalid(APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "invalid_form"
+    default_detail = "The body is not a well-formed form."
+
+
+class PayloadTooLarge(APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "payload_too_large"
+    default_detail = "The body is too large."
+
+
+class RateLimited(APIException):
+    """Every refusal by a limit looks like every other: which one it was, and whether
+    there is such an account, is not told."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "rate_limited"
+    default_detail = "Too many attempts. Try again later."
+
+    def __init__(self, seconds: float = 1) -> None:
+        super().__init__()
+        # DRF's name for what becomes Retry-After.
+        self.wait = max(math.ceil(seconds), 1)
+
+
+class Unavailable(APIException):
+    """503 with Retry-After: nothing was changed that the client must know of."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    wait = 1  # seconds; becomes Retry-After
+
+
+class DependencyUnavailable(Unavailable):
+    default_code = "dependency_unavailable"
+    default_detail = "A part of the system is not available. Try again."
+
+
+class Overloaded(Unavailable):
+    default_code = "overloaded"
+    default_detail = "Too many requests at once. Try again."
+
+
+def error_headers(exc: APIException) -> dict[str, str]:
+    """The headers an error carries beside its body."""
+    headers: dict[str, Any] = {
+        "WWW-Authenticate": getattr(exc, "auth_header", None),
+        "Retry-After": getattr(exc, "wait", None),
+    }
+    return {name: str(value) for name, value in headers.items() if value is not None}

@@ -1,0 +1,184 @@
+"""RFC 9457 problem details: how every error leaves a service."""
+
+import sys
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from redis.exceptions import RedisError
+from rest_framework import exceptions as drf
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.api.client_ip import client_address
+from shared.api.exceptions import (
+    DependencyUnavailable,
+    Forbidden,
+    PayloadTooLarge,
+    TokenMissing,
+    Unavailable,
+    error_headers,
+)
+from shared.keys.signing_keys import KeyFault
+from shared.structured_logging import audit, dependency_logger, request_id
+
+MEDIA_TYPE = "application/problem+json"
+
+# What frameworks and drivers raise, as errors of ours. Order matters: first match.
+TRANSLATIONS: tuple[tuple[Any, type[drf.APIException]], ...] = (
+    (Http404, drf.NotFound),
+    (drf.NotAuthenticated, TokenMissing),
+    (drf.PermissionDenied, Forbidden),
+    (RequestDataTooBig, PayloadTooLarge),
+    # Raised anywhere, middleware included: a database or Redis that is away is not
+    # a bug (a connection pool's timeout is an OperationalError too).
+    ((OperationalError, InterfaceError, RedisError), DependencyUnavailable),
+    # Nor are keys that are missing a fault of the token they should have verified.
+    (KeyFault, DependencyUnavailable),
+)
+
+# Titles are the phrases of RFC 9110; older versions of Python have older ones.
+TITLES = {413: "Content Too Large", 414: "URI Too Long"}
+
+# DRF's names for codes of ours.
+CODES = {
+    "parse_error": "invalid_json",
+    "invalid": "validation_error",
+    "throttled": "rate_limited",
+    "error": "bad_request",
+}
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER. What it does not know stays a real 500 (handler500)."""
+    known = translate(exc)
+    if known is None:
+        return None
+    if known is not exc and known.status_code >= 500:
+        known.__cause__ = exc
+        log_dependency(exc)
+    event, request = getattr(known, "audit_event", ""), context.get("request")
+    if event and request is not None:
+        audit_refusal(event, known, request)
+    return Response(
+        problem_of(known),
+        status=known.status_code,
+        headers=error_headers(known) | accepted(known, context.get("view")),
+        content_type=MEDIA_TYPE,
+    )
+
+
+def audit_refusal(
+    event: str, exc: drf.APIException, request: Request | HttpRequest
+) -> None:
+    """Who was refused what: the route's template, never a key or a token."""
+    match = request.resolver_match
+    audit(
+        event,
+        code=exc.default_code,
+        route=match and match.route,
+        caller=getattr(request, "caller", None),
+        ip=client_address(request),
+    )
+
+
+def accepted(exc: drf.APIException, view: Any) -> dict[str, str]:
+    """With a 415, what would have been taken (RFC 9110 section 15.5.16)."""
+    if exc.status_code != 415:
+        return {}
+    parsers = getattr(view, "parser_classes", ())
+    return {"Accept": ", ".join(parser.media_type for parser in parsers)}
+
+
+def translate(exc: Exception) -> drf.APIException | None:
+    """The error of ours that `exc` means, or None."""
+    for kind, replacement in TRANSLATIONS:
+        if isinstance(exc, kind):
+            return replacement()
+    return exc if isinstance(exc, drf.APIException) else None
+
+
+def problem_of(exc: drf.APIException) -> dict[str, Any]:
+    """Problem details of an error; `errors` maps field to [{message, code}]."""
+    if isinstance(exc, drf.ValidationError):
+        errors = field_errors(exc.get_full_details())
+        return problem(400, "validation_error", "The input is not valid.", errors)
+    code = str(exc.get_codes())
+    return problem(exc.status_code, CODES.get(code, code), str(exc.detail))
+
+
+def problem(
+    status: int, code: str, detail: str, errors: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Members of RFC 9457 section 3.1, and ours: code, request_id, errors."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": TITLES.get(status) or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id.get(),
+    }
+    if errors is not None:
+        body["errors"] = errors
+    return body
+
+
+def field_errors(details: Any) -> dict[str, list[dict[str, str]]]:
+    """DRF's nested error details, flat: dotted field to list of {message, code}."""
+    if isinstance(details, list):
+        return {"non_field_errors": details}
+    flat: dict[str, list[dict[str, str]]] = {}
+    for field, value in details.items():
+        if isinstance(value, list):
+            flat[field] = value
+        else:
+            flat |= {f"{field}.{name}": v for name, v in field_errors(value).items()}
+    return flat
+
+
+def problem_response(status: int, code: str, detail: str) -> HttpResponse:
+    """A problem outside DRF: Django's own errors and those of middleware."""
+    return JsonResponse(
+        problem(status, code, detail), status=status, content_type=MEDIA_TYPE
+    )
+
+
+def log_dependency(exc: Exception) -> None:
+    """One line about a dependency that failed; not its message, which may hold data."""
+    dependency_logger.error("%s", type(exc).__name__, extra={"event": "dependency"})
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400: a bad host, a body over the limit, a suspicious request."""
+    if isinstance(exception, RequestDataTooBig):
+        return problem_response(413, "payload_too_large", "The body is too large.")
+    return problem_response(400, "bad_request", "The request is malformed.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    audit_refusal("authz_fail", Forbidden(), request)
+    return problem_response(403, "forbidden", "Not allowed.")
+
+
+def refusal(request: HttpRequest, exc: drf.APIException) -> HttpResponse:
+    """An error of ours that was raised outside of DRF's views."""
+    response = problem_response(exc.status_code, exc.default_code, str(exc.detail))
+    for name, value in error_headers(exc).items():
+        response[name] = value
+    return response
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem_response(404, "not_found", "There is nothing here.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """handler500: a bug; or a database that is away, met outside of DRF's views."""
+    exc = sys.exc_info()[1]
+    known = translate(exc) if isinstance(exc, Exception) else None
+    if isinstance(known, Unavailable):
+        return refusal(request, known)
+    return problem_response(500, "internal_error", "Something went wrong on our side.")

@@ -1,0 +1,38 @@
+"""Base classes of views."""
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from shared.api.exceptions import Unauthorized
+from shared.auth.authentication import APIKeyAuthentication
+from shared.auth.permissions import HasAPIKey
+
+
+class JSONView(APIView):
+    """For a person with an access token, unless a subclass says otherwise."""
+
+    # No OPTIONS: preflights are the CORS middleware's, and Allow tells the truth.
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+
+class OpenView(JSONView):
+    """Open to anyone; a credential that is sent along is not looked at."""
+
+    authentication_classes = ()
+    permission_classes: tuple[type[BasePermission], ...] = (AllowAny,)
+
+    def get_authenticate_header(self, request: Request) -> str:
+        # Without an authenticator DRF has no challenge and turns 401 into 403.
+        return Unauthorized.auth_header
+
+
+class InternalView(JSONView):
+    """For other services: `allowed_callers` names them, None means every one."""
+
+    authentication_classes: tuple[type[BaseAuthentication], ...] = (
+        APIKeyAuthentication,
+    )
+    permission_classes = (HasAPIKey,)
+    allowed_callers: frozenset[str] | None = None

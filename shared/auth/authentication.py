@@ -1,0 +1,153 @@
+"""Who is calling: a person with an access token, or a service with an API key."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from shared.api.exceptions import (
+    ServiceAuthFailed,
+    TokenInvalid,
+    TokenMissing,
+    TokenRevoked,
+    Unauthorized,
+)
+from shared.auth import access_tokens, api_keys, session_state
+from shared.clients import auth_client
+
+API_KEY_HEADER = "X-Internal-Api-Key"
+
+
+@dataclass(frozen=True)
+class TokenUser:
+    """The caller as the access token describes them: no database is asked."""
+
+    id: UUID
+    sid: UUID
+    email: str
+    username: str
+    roles: tuple[str, ...]
+
+    is_authenticated = True
+    is_anonymous = False
+
+    @property
+    def pk(self) -> UUID:
+        return self.id
+
+    @classmethod
+    def from_claims(cls, claims: dict[str, Any]) -> "TokenUser":
+        return cls(
+            id=UUID(claims["sub"]),
+            sid=UUID(claims["sid"]),
+            email=claims.get("email", ""),
+            username=claims.get("username", ""),
+            roles=tuple(claims.get("roles", ())),
+        )
+
+
+@dataclass(frozen=True)
+class Service:
+    """Another service, by the name its API key is filed under."""
+
+    name: str
+
+    is_authenticated = True
+    is_anonymous = False
+
+
+class JWTAuthentication(BaseAuthentication):
+    """Bearer access tokens (RFC 6750) whose session has not ended.
+
+    `request.user` is a TokenUser, `request.auth` the claims. `verify` is what the Auth
+    Service does in its own way.
+    """
+
+    def authenticate(self, request: Request) -> tuple[TokenUser, dict[str, Any]] | None:
+        token = bearer_token(request)
+        if token is None:
+            return None
+        claims = self.verify(token)
+        user = TokenUser.from_claims(claims)
+        request._request.caller = str(user.id)  # type: ignore[attr-defined]
+        return user, claims
+
+    def verify(self, token: str) -> dict[str, Any]:
+        """Claims of a token whose session lives. Raises TokenError."""
+        claims = access_tokens.decode(token, "access")
+        check_session(claims["sid"], token)
+        return claims
+
+    def authenticate_header(self, request: Request) -> str:
+        return Unauthorized.auth_header
+
+
+def bearer_token(request: Request) -> str | None:
+    """The credentials of an Authorization header, the scheme in any case.
+
+    None without the header or with another scheme; raises TokenMissing for a bare
+    `Bearer`, TokenInvalid for more than one token (RFC 6750 section 2.1).
+    """
+    scheme, *credentials = request.META.get("HTTP_AUTHORIZATION", "").split() or [""]
+    if scheme.lower() != "bearer":
+        return None
+    if not credentials:
+        raise TokenMissing
+    if len(credentials) > 1:
+        raise TokenInvalid
+    token: str = credentials[0]
+    return token
+
+
+def check_session(sid: str, token: str) -> None:
+    """Raise TokenRevoked when the session has ended.
+
+    Redis knows at once; where it does not, the Auth Service is asked, whose word is
+    PostgreSQL's. When neither can be asked: DependencyUnavailable, never a 401.
+    """
+    active = session_state.is_active(sid)
+    if active is None:
+        auth_client().verify_token(token)
+    elif not active:
+        raise TokenRevoked
+
+
+class APIKeyAuthentication(BaseAuthentication):
+    """Calls between services: `request.user` is the Service whose key it is.
+
+    Two keys of one caller may be valid at once, so that keys can be rotated.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Service, None] | None:
+        name = self.caller(request)
+        if name is None:
+            raise ServiceAuthFailed
+        request._request.caller = f"service:{name}"  # type: ignore[attr-defined]
+        return Service(name), None
+
+    def caller(self, request: Request) -> str | None:
+        """The name that the credentials of a request prove."""
+        return api_keys.caller_of(request.META.get("HTTP_X_INTERNAL_API_KEY", ""))
+
+    def authenticate_header(self, request: Request) -> str:
+        return ServiceAuthFailed.auth_header
+
+
+class JWTScheme(OpenApiAuthenticationExtension):
+    target_class = JWTAuthentication
+    match_subclasses = True
+    name = "accessToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class APIKeyScheme(OpenApiAuthenticationExtension):
+    target_class = APIKeyAuthentication
+    name = "internalApiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "header", "name": API_KEY_HEADER}

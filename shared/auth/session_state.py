@@ -1,0 +1,114 @@
+"""The live state of sessions in Redis: read by every service, written by auth alone.
+
+One key per session, `session:{sid}`: `active`, or `revoked:<reason>` (the blacklist of
+refresh tokens). A missing key means *unknown*, never *fine*: PostgreSQL knows. So Redis
+may be flushed, restarted or lost at any time, and losing it costs latency alone.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django_redis import get_redis_connection
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+
+from shared.circuit_breaker import Breaker
+from shared.structured_logging import dependency_logger
+
+ACTIVE = b"active"
+REVOKED = "revoked:"
+
+breaker = Breaker()
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """A session that ended, why, and for how many seconds a token of it may live."""
+
+    sid: UUID
+    reason: str
+    ttl: int
+
+
+def key(sid: UUID | str) -> str:
+    return f"session:{sid}"
+
+
+def connection() -> Redis:
+    """The raw client: no pickle, no key prefix, no swallowed errors."""
+    client: Redis = get_redis_connection("default")
+    return client
+
+
+def is_active(sid: UUID | str) -> bool | None:
+    """True, False (revoked), or None: not known here. One round trip at most."""
+    if breaker.is_open():
+        return None
+    try:
+        value = connection().get(key(sid))
+    except (RedisError, OSError) as exc:
+        note_failure("read", exc)
+        return None
+    breaker.succeeded()
+    return None if value is None else value == ACTIVE
+
+
+def mark_active(sid: UUID | str, ttl: int, *riders: Callable[[Pipeline], Any]) -> None:
+    """Say that a session lives, for `ttl` seconds. Never overwrites a revocation.
+
+    Best effort: a key that was not written is a key that is not known. `riders` add
+    commands of theirs to the same round trip.
+    """
+    if breaker.is_open():
+        return
+    try:
+        pipeline = connection().pipeline(transaction=False)
+        pipeline.set(key(sid), ACTIVE, ex=ttl, nx=True)
+        pipeline.expire(key(sid), ttl, gt=True)
+        for rider in riders:
+            rider(pipeline)
+        pipeline.execute()
+    except (RedisError, OSError) as exc:
+        note_failure("mark_active", exc)
+    else:
+        breaker.succeeded()
+
+
+def mark_revoked(revocations: Iterable[Revocation]) -> bool:
+    """Say that sessions have ended; False where that could not be said.
+
+    The breaker is not asked: this is the write that matters. A Redis that is full
+    refuses SET but allows DEL, and a missing key is safe.
+    """
+    batch = list(revocations)
+    try:
+        pipeline = connection().pipeline(transaction=False)
+        for item in batch:
+            pipeline.set(key(item.sid), REVOKED + item.reason, ex=max(item.ttl, 1))
+        answers = pipeline.execute(raise_on_error=False)
+        refused = [
+            key(item.sid)
+            for item, answer in zip(batch, answers, strict=True)
+            if isinstance(answer, Exception)
+        ]
+        if refused:
+            dependency_logger.error(
+                "redis refused %s revocations", len(refused), extra={"event": "redis"}
+            )
+            connection().delete(*refused)
+    except (RedisError, OSError) as exc:
+        note_failure("mark_revoked", exc)
+        return False
+    breaker.succeeded()
+    return True
+
+
+def note_failure(act: str, exc: Exception) -> None:
+    """Count towards the breaker, and log: the type alone, messages may quote keys."""
+    breaker.failed()
+    dependency_logger.warning(
+        "redis %s failed: %s", act, type(exc).__name__, extra={"event": "redis"}
+    )

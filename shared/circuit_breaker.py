@@ -1,0 +1,71 @@
+"""Two ways of not waiting: for a server that is away, and for one that is busy."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shared.api.exceptions import Overloaded
+
+
+class Breaker:
+    """After `threshold` failures in a row, nobody asks for `pause` seconds.
+
+    When the pause is over everybody asks again, and the first failure opens it anew.
+    Races between threads cost at most a question too many.
+    """
+
+    def __init__(self, threshold: int = 3, pause: float = 5.0) -> None:
+        self.threshold = threshold
+        self.pause = pause
+        self.failures = 0
+        self.open_until = 0.0
+
+    def is_open(self) -> bool:
+        return time.monotonic() < self.open_until
+
+    def succeeded(self) -> None:
+        self.failures = 0
+        self.open_until = 0.0
+
+    def failed(self) -> None:
+        self.failures += 1
+        if self.failures >= self.threshold:
+            self.open_until = time.monotonic() + self.pause
+
+
+class Bulkhead:
+    """At most `slots` callers at once; the next waits `patience` seconds, then 503.
+
+    A wait in vain makes it strict for `strict_for` seconds: then nobody waits at all.
+    So a burst is smoothed while work flows, and when it does not, waiting callers
+    cannot eat the threads that other requests need.
+    """
+
+    def __init__(
+        self, slots: int, patience: float = 0.5, strict_for: float = 5.0
+    ) -> None:
+        self.slots = threading.BoundedSemaphore(slots)
+        self.patience = patience
+        self.strict_for = strict_for
+        self.strict_until = 0.0
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold a slot. Raises Overloaded."""
+        if not self.acquire():
+            raise Overloaded
+        try:
+            yield
+        finally:
+            self.slots.release()
+
+    def acquire(self) -> bool:
+        if self.slots.acquire(blocking=False):
+            return True
+        if time.monotonic() < self.strict_until:
+            return False
+        if self.slots.acquire(timeout=self.patience):
+            return True
+        self.strict_until = time.monotonic() + self.strict_for
+        return False

@@ -1,0 +1,278 @@
+"""A pytest plugin for services: `-p shared.testing`.
+
+Gives the suite the database's owner role, which may create the test database, and
+fixtures to call a service as anybody, as another service, or with any token.
+"""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    generate_private_key,
+)
+
+TokenMaker = Callable[..., str]
+
+# What `tokens` makes and every route for people refuses, with the code of the 401:
+# `@pytest.mark.parametrize(("kind", "code"), REFUSED_TOKENS)`.
+REFUSED_TOKENS = [
+    ("expired", "token_expired"),
+    ("wrong_audience", "token_invalid"),
+    ("unknown_key", "token_invalid"),
+    ("revoked", "token_revoked"),
+]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Before Django's settings are read: the owner role, from `.env.migrate`.
+
+    A wrapper, since only those come before pytest-django's own hook.
+    """
+    owner = early_config.rootpath / ".env.migrate"
+    if "MIGRATION_DATABASE_URL" not in os.environ and owner.is_file():
+        import environ
+
+        environ.Env.read_env(owner)
+    yield
+
+
+@pytest.fixture
+def api_client() -> Any:
+    """Anybody: DRF's client, speaking JSON."""
+    from rest_framework.test import APIClient
+
+    return APIClient()
+
+
+@pytest.fixture
+def service_client(settings: Any) -> Callable[[str], Any]:
+    """Another service, by name: a client with the API key it is known by."""
+    from rest_framework.test import APIClient
+
+    def client(name: str) -> APIClient:
+        key = dict(settings.INTERNAL_API_KEYS)[name]
+        return APIClient(headers={"X-Internal-Api-Key": key})
+
+    return client
+
+
+@pytest.fixture(scope="session")
+def foreign_key() -> RSAPrivateKey:
+    """A key pair that no service trusts."""
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture(scope="session")
+def issuer_key() -> RSAPrivateKey:
+    """A key pair that the service under test is made to trust."""
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+class KnownKeys:
+    """A source of keys that never change (`shared.keys.keyring.KeySource`)."""
+
+    def __init__(self, *private: RSAPrivateKey) -> None:
+        from shared.keys import signing_keys
+
+        public = [each.public_key() for each in private]
+        self.known = {
+            signing_keys.thumbprint(key): signing_keys.verifying_key(key)
+            for key in public
+        }
+
+    def find(self, kid: str) -> jwt.PyJWK | None:
+        return self.known.get(kid)
+
+    def all(self) -> dict[str, jwt.PyJWK]:
+        return self.known
+
+
+@pytest.fixture
+def trusted_kid(issuer_key: RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The kid of `issuer_key`, which now is the one key of the issuer."""
+    from shared.keys import keyring, signing_keys
+
+    trusted = KnownKeys(issuer_key)
+    (kid,) = trusted.all()
+    monkeypatch.setattr(keyring, "verifying_keys", lambda: trusted)
+    signer = signing_keys.SigningKey(kid, issuer_key)
+    monkeypatch.setattr(keyring, "signing_key", lambda: signer)
+    return kid
+
+
+@pytest.fixture
+def make_token(
+    issuer_key: RSAPrivateKey, trusted_kid: str, settings: Any
+) -> Iterator[TokenMaker]:
+    """Makes tokens: good ones, and wrong in any way that is asked for.
+
+    `session` is what Redis says: "active", "revoked", or None for nothing. `headers`
+    and all other arguments replace members of header and payload; None leaves one out.
+    """
+    from shared.auth import session_state
+
+    made: list[str] = []
+
+    def make(
+        session: str | None = "active",
+        key: Any = issuer_key,
+        algorithm: str = "RS256",
+        headers: dict[str, Any] | None = None,
+        **claims: Any,
+    ) -> str:
+        now = int(time.time())
+        payload: dict[str, Any] = {
+            "iss": settings.JWT_ISSUER,
+            "aud": settings.JWT_AUDIENCE,
+            "sub": str(uuid.uuid4()),
+            "sid": str(uuid.uuid4()),
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "exp": now + 300,
+            "token_type": "access",
+            "email": "ada@example.org",
+            "username": "ada",
+            "roles": ["editor"],
+        } | claims
+        payload = {name: value for name, value in payload.items() if value is not None}
+        if session is not None and "sid" in payload:
+            made.append(session_state.key(payload["sid"]))
+            state = "active" if session == "active" else "revoked:test"
+            session_state.connection().set(made[-1], state, ex=60)
+        head = {"kid": trusted_kid, "typ": "at+jwt"} | (headers or {})
+        return jwt.encode(payload, key, algorithm=algorithm, headers=head)
+
+    yield make
+    if made:
+        session_state.connection().delete(*made)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """An access token of each kind. `claims` replace members, as in `make_token`."""
+
+    make: TokenMaker
+    foreign_key: RSAPrivateKey
+
+    def valid(self, **claims: Any) -> str:
+        return self.make(**claims)
+
+    def expired(self, **claims: Any) -> str:
+        now = int(time.time())
+        return self.make(**{"iat": now - 600, "exp": now - 300} | claims)
+
+    def wrong_audience(self, **claims: Any) -> str:
+        return self.make(**{"aud": "somebody-else"} | claims)
+
+    def unknown_key(self, **claims: Any) -> str:
+        """Well made, by a key pair that no service trusts."""
+        from shared.keys import signing_keys
+
+        kid = signing_keys.thumbprint(self.foreign_key.public_key())
+        return self.make(key=self.foreign_key, headers={"kid": kid}, **claims)
+
+    def revoked(self, **claims: Any) -> str:
+        """Its session has ended, and Redis says so."""
+        return self.make(session="revoked", **claims)
+
+
+@pytest.fixture
+def tokens(make_token: TokenMaker, foreign_key: RSAPrivateKey) -> Tokens:
+    """Access tokens, good and refused, each in one line."""
+    return Tokens(make_token, foreign_key)
+
+
+@pytest.fixture
+def bearer(make_token: TokenMaker) -> Callable[..., Any]:
+    """A client whose access token is made by `make_token`."""
+    from rest_framework.test import APIClient
+
+    def client(**claims: Any) -> APIClient:
+        return APIClient(headers={"Authorization": f"Bearer {make_token(**claims)}"})
+
+    return client
+
+
+@pytest.fixture
+def redis_round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Bytes of each write to Redis from here on: `len()` of it is the round trips.
+
+    A pipeline is one write and one round trip. Connecting is not counted.
+    """
+    from redis.connection import AbstractConnection
+
+    from shared.auth import session_state
+
+    session_state.connection().ping()
+    sent: list[int] = []
+    send = AbstractConnection.send_packed_command
+
+    def counted(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
+        sent.append(len(command))
+        return send(self, command, *args, **kwargs)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
+    return sent
+
+
+@pytest.fixture(autouse=True)
+def _keys_of_the_settings(settings: Any) -> None:
+    """API keys are what the test sets, and not what files of the checkout say."""
+    settings.SECRET_FILES = {}
+
+
+@pytest.fixture(autouse=True)
+def _session_keys_to_write(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service's Redis user may write `<service>:*` and only read `session:*`. Where a
+    suite plays the Auth Service, keys that it may write stand for those."""
+    from shared.auth import session_state
+
+    service = getattr(settings, "SERVICE_NAME", "auth")
+    if service != "auth":
+        keys = f"{service}:test-session:{{}}"
+        monkeypatch.setattr(session_state, "key", keys.format)
+
+
+@pytest.fixture(autouse=True)
+def _own_limits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has counted is not the next one's."""
+    from shared.limits import buckets
+
+    service = getattr(settings, "SERVICE_NAME", "auth")
+    name = f"{service}:limit-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setattr(buckets, "namespace", lambda: name)
+
+
+@pytest.fixture
+def pass_time() -> Callable[[float], None]:
+    """Let so many seconds pass for all that this test has counted in Redis."""
+    from shared.auth import session_state
+    from shared.limits import buckets
+
+    def shorten(seconds: float) -> None:
+        client = session_state.connection()
+        for key in client.scan_iter(match=f"{buckets.namespace()}:*", count=1000):
+            # Not below 1 ms, which would be a deletion: a key ends by itself.
+            left = max(client.pttl(key) - int(seconds * 1000), 1)
+            client.pexpire(key, left)
+        time.sleep(0.005)
+
+    return shorten
+
+
+@pytest.fixture(autouse=True)
+def _fresh_breaker() -> Iterator[None]:
+    """What one test breaks is not broken for the next."""
+    from shared.auth import session_state
+
+    session_state.breaker.succeeded()
+    yield
+    session_state.breaker.succeeded()

@@ -1,0 +1,5 @@
+"""The Django admin of users: Django's autodiscovery imports this package."""
+
+from users.admin import users
+
+__all__ = ["users"]

@@ -1,0 +1,74 @@
+"""What the admin can do to the users that are ticked in its list."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import ngettext
+
+from shared.structured_logging import audit
+from users.models import User
+
+
+class UserActions(admin.ModelAdmin):
+    """Each act is a method of the user, so that sessions end as they should."""
+
+    actions = ("deactivate", "activate", "soft_delete", "restore", "end_sessions")
+
+    @admin.action(description="Deactivate: no log-in", permissions=["change"])
+    def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        self.act(request, users, User.deactivate, "deactivated")
+
+    @admin.action(description="Activate", permissions=["change"])
+    def activate(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        self.act(request, users, User.activate, "activated")
+
+    @admin.action(
+        description="Delete: keeps e-mail and username", permissions=["soft_delete"]
+    )
+    def soft_delete(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        self.act(request, users, User.soft_delete, "deleted")
+
+    @admin.action(description="Restore deleted", permissions=["soft_delete"])
+    def restore(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        self.act(request, users, User.restore, "restored")
+
+    @admin.action(description="Log out everywhere", permissions=["change"])
+    def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        self.act(request, users, User.end_sessions, "logged out everywhere")
+
+    def has_soft_delete_permission(self, request: HttpRequest) -> bool:
+        """Django's own right to delete; here deleting keeps the row."""
+        return bool(request.user.has_perm("users.delete_user"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes for good here: tokens and logs go on naming the user."""
+        return False
+
+    def act(
+        self, request: HttpRequest, users: QuerySet[User], method: Any, done: str
+    ) -> None:
+        """Do it to all that may be touched; say to how many, and to whom not."""
+        touched = 0
+        for user in users:
+            if not self.may_touch(request, user):
+                messages.warning(request, f"{user}: not yours to change.")
+                continue
+            self.apply(request, user, method, done)
+            touched += 1
+        text = ngettext("%d user %s.", "%d users %s.", touched)
+        if touched:
+            messages.success(request, text % (touched, done))
+
+    def apply(self, request: HttpRequest, user: User, method: Any, done: str) -> None:
+        """Do it to one, with a line in their history and one in the audit log."""
+        with transaction.atomic():
+            method(user)
+            self.log_change(request, user, done.capitalize())
+        audit(f"user_{method.__name__}", user_id=str(user.pk), by=str(request.user.pk))
+
+    def may_touch(self, request: HttpRequest, user: User) -> bool:
+        """Not oneself, which locks out; nor a superuser, but by another."""
+        return user != request.user and self.has_change_permission(request, user)

@@ -1,0 +1,168 @@
+"""The admin: who is there, and who may what."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from shared.names import canonical
+from shared.structured_logging import audit
+from users.admin.forms import UserChangeForm, UserCreationForm
+from users.admin.lockouts import LockAdmin
+from users.models import Role, User
+
+admin.site.site_header = "Memo"
+admin.site.site_title = "Memo"
+admin.site.index_title = "Users and roles"
+admin.site.site_url = None  # there is no site beside it
+admin.site.unregister(Group)
+
+# Who could give these away would have them all.
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+PASSWORD = ("usable_password", "password1", "password2")
+PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
+HISTORY = (
+    "id",
+    "created_at",
+    "updated_at",
+    "last_login",
+    "deleted_at",
+    "session_epoch",
+)
+
+
+class DeletedFilter(admin.SimpleListFilter):
+    title = "deleted"
+    parameter_name = "deleted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "No"), ("yes", "Yes")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(deleted_at__isnull=self.value() != "yes")
+
+
+@admin.register(Role)
+class RoleAdmin(GroupAdmin):
+    """Django's groups; their names are what access tokens call roles."""
+
+    list_display = ("name", "members")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(members=Count("user"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """What a role may do, superusers say: others would say it of their own."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self.audit(request, obj, "added")
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self.audit(request, obj, "changed")
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for role in queryset:
+            self.audit(request, role, "deleted")
+        return super().log_deletions(request, queryset)
+
+    def audit(self, request: HttpRequest, role: Any, what: str) -> None:
+        audit("privilege_permissions_changed", role=role.name, what=what)
+
+    @admin.display(ordering="members")
+    def members(self, role: Any) -> int:
+        count: int = role.members
+        return count
+
+
+@admin.register(User)
+class UserAdmin(LockAdmin, DjangoUserAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    fieldsets = (
+        (None, {"fields": ("email", "username", "password")}),
+        ("Profile", {"fields": PROFILE}),
+        ("Access", {"fields": ("is_active", *RIGHTS)}),
+        ("History", {"fields": HISTORY}),
+    )
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": ("email", "username", *PASSWORD)}),
+    )
+    readonly_fields = HISTORY
+    list_display = (
+        "email",
+        "username",
+        "display_name",
+        "role_names",
+        "is_staff",
+        "is_active",
+        "deleted_at",
+        "created_at",
+    )
+    list_filter = ("is_active", DeletedFilter, "is_staff", "groups")
+    list_per_page = 50
+    show_full_result_count = False  # counts the whole table
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    search_fields = ("email_canonical__startswith", "username_canonical__startswith")
+    search_help_text = "The beginning of an e-mail address or username, or an id."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        users: Any = super().get_queryset(request)  # a UserQuerySet
+        return users.with_roles()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By id, which is what logs name; else by the indexed columns."""
+        try:
+            return queryset.filter(pk=UUID(search_term.strip())), False
+        except ValueError:
+            term = canonical(search_term)
+            return super().get_search_results(request, queryset, term)
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            audit("user_created", user_id=str(obj.pk), by=str(request.user.pk))
+
+    def save_related(
+        self, request: HttpRequest, form: Any, formsets: Any, change: bool
+    ) -> None:
+        """Roles and rights are tables beside the user's; nobody else tells of them."""
+        super().save_related(request, form, formsets, change)
+        if given := sorted(set(form.changed_data) & {"groups", "user_permissions"}):
+            who = {"user_id": str(form.instance.pk), "by": str(request.user.pk)}
+            audit("privilege_permissions_changed", **who, fields=given)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Rights are a superuser's to give."""
+        return HISTORY if request.user.is_superuser else (*HISTORY, *RIGHTS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The e-mail or password of who has rights here is a superuser's to set: others
+        would take those rights over. One's own profile is one's own."""
+        above = obj is not None and (obj.is_superuser or obj.is_staff)
+        mine = request.user.is_superuser or obj == request.user
+        return (not above or mine) and super().has_change_permission(request, obj)
+
+    @admin.display(description="roles")
+    def role_names(self, user: User) -> str:
+        return ", ".join(user.roles)

@@ -1,0 +1,66 @@
+"""How many passwords are hashed at once (PWD-07), and in which threads.
+
+Every hash keeps a core busy and holds its memory. Two at a time per process, others
+wait, and together they take at most half of the threads: whatever a storm of log-ins
+does, the other half answers.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+
+from shared.api.exceptions import Overloaded
+
+AT_ONCE = 2
+NICENESS = 10  # of the threads that hash; the kernel's scale ends at 19
+
+Run = Callable[..., Any]
+
+
+class Bound:
+    """`AT_ONCE` callers work, others wait, and the one after `places` is refused.
+
+    The work is done by threads of their own. These give way to those that answer, which
+    need little and at once. And they are few: the C library keeps for each thread what
+    a hash has taken, 19 MiB, so all threads of a worker would come to 150.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.places = threading.BoundedSemaphore(places)
+        self.threads = ThreadPoolExecutor(AT_ONCE, "hashing", give_way)
+
+    @contextmanager
+    def place(self) -> Iterator[Run]:
+        """Hold a place, and what runs work there. Raises Overloaded, at once."""
+        if not self.places.acquire(blocking=False):
+            raise Overloaded
+        try:
+            yield self.run
+        finally:
+            self.places.release()
+
+    def run(self, work: Callable[..., Any], *args: Any) -> Any:
+        """What `work` returns or raises. It must not touch the database, since a
+        connection is its thread's."""
+        return self.threads.submit(work, *args).result()
+
+
+def give_way() -> None:
+    """Lower the priority of this thread (sched(7): on Linux it is each thread's)."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        mine = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, max(mine, NICENESS))
+
+
+@lru_cache
+def bound() -> Bound:
+    """This process's bound."""
+    return Bound(max(settings.WEB_THREADS // 2, 1))

@@ -1,0 +1,184 @@
+"""What the OpenAPI description says of the operations: for `extend_schema`."""
+
+from typing import Any
+
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+)
+
+from shared.api.fields import CredentialsSerializer
+from shared.api.openapi import TOKEN_PROBLEMS, problems
+from users import serializers
+
+ADA = {
+    "id": "5f0c8a53-8a5e-4f0e-9d43-0d8f9bd1a1c4",
+    "username": "ada",
+    "email": "ada@example.org",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "display_name": "Ada",
+    "avatar_url": "https://example.org/ada.png",
+    "is_active": True,
+    "is_deleted": False,
+    "deleted_at": None,
+    "created_at": "2026-01-31T12:00:00.123456Z",
+    "updated_at": "2026-01-31T12:00:00.123456Z",
+    "roles": ["editor"],
+}
+
+
+def request_example(name: str, **value: Any) -> OpenApiExample:
+    return OpenApiExample(name, value=value, request_only=True)
+
+
+def answer(value: dict[str, Any], status: int = 200) -> OpenApiExample:
+    return OpenApiExample(
+        "a user", value=value, response_only=True, status_codes=[str(status)]
+    )
+
+
+REGISTRATION: dict[str, Any] = {
+    "operation_id": "users_register",
+    "request": serializers.RegistrationSerializer,
+    "parameters": [
+        OpenApiParameter(
+            name="Location",
+            location=OpenApiParameter.HEADER,
+            response=[201],
+            description="`/api/v1/users/me`: where the account is, once logged in.",
+        )
+    ],
+    "responses": {
+        201: serializers.UserSerializer,
+        **problems(body=True, _409=("account_exists",)),
+    },
+    "examples": [
+        request_example(
+            "least",
+            username="ada",
+            email="ada@example.org",
+            password="correct horse battery",  # noqa: S106 - an example
+        ),
+        request_example(
+            "all",
+            username="ada",
+            email="ada@example.org",
+            password="correct horse battery",  # noqa: S106 - an example
+            first_name="Ada",
+            last_name="Lovelace",
+            display_name="Ada",
+            avatar_url="https://example.org/ada.png",
+        ),
+        answer({**ADA, "roles": []}, status=201),
+    ],
+}
+
+ME: dict[str, Any] = {
+    "operation_id": "users_me",
+    "responses": {
+        200: serializers.UserSerializer,
+        **problems(_401=TOKEN_PROBLEMS),
+    },
+    "examples": [answer(ADA)],
+}
+
+UPDATE_ME: dict[str, Any] = {
+    "operation_id": "users_update_me",
+    "request": serializers.ProfileSerializer,
+    "responses": {
+        200: serializers.UserSerializer,
+        **problems(body=True, _401=TOKEN_PROBLEMS),
+    },
+    "examples": [
+        request_example("one", display_name="Ada"),
+        request_example(
+            "all",
+            first_name="Ada",
+            last_name="Lovelace",
+            display_name="Ada",
+            avatar_url="https://example.org/ada.png",
+        ),
+        answer(ADA),
+    ],
+}
+
+CHANGE_PASSWORD: dict[str, Any] = {
+    "operation_id": "users_change_password",
+    "request": serializers.PasswordChangeSerializer,
+    "responses": {
+        204: OpenApiResponse(description="The new password is the only one."),
+        **problems(body=True, _401=TOKEN_PROBLEMS),
+    },
+    "examples": [
+        request_example(
+            "a change",
+            current_password="correct horse battery",  # noqa: S106 - an example
+            new_password="a newer horse battery",  # noqa: S106 - an example
+        )
+    ],
+}
+
+END_SESSIONS: dict[str, Any] = {
+    "operation_id": "users_end_sessions",
+    "request": None,
+    "responses": {
+        200: serializers.SessionEpochSerializer,
+        **problems(
+            _401=("service_auth_failed",),
+            _403=("forbidden",),
+            _404=("user_not_found", "not_found"),
+        ),
+    },
+    "examples": [
+        OpenApiExample("the new epoch", value={"session_epoch": 4}, response_only=True)
+    ],
+}
+
+USER: dict[str, Any] = {
+    "operation_id": "users_get",
+    "responses": {
+        200: serializers.KnownUserSerializer,
+        **problems(
+            _401=("service_auth_failed",),
+            _403=("forbidden",),
+            _404=("user_not_found", "not_found"),
+        ),
+    },
+    "examples": [answer({**ADA, "session_epoch": 3})],
+}
+
+VERIFY: dict[str, Any] = {
+    "operation_id": "users_verify",
+    "request": CredentialsSerializer,
+    "responses": {
+        200: serializers.VerifiedUserSerializer,
+        **problems(
+            body=True,
+            _401=("invalid_credentials", "service_auth_failed"),
+            _403=("forbidden",),
+        ),
+    },
+    "examples": [
+        request_example(
+            "by e-mail",
+            email="ada@example.org",
+            password="correct horse battery",  # noqa: S106 - an example
+        ),
+        request_example(
+            "by username",
+            username="ada",
+            password="correct horse battery",  # noqa: S106 - an example
+        ),
+        answer(
+            {
+                "sub": ADA["id"],
+                "email": ADA["email"],
+                "username": ADA["username"],
+                "roles": ADA["roles"],
+                "session_epoch": 3,
+            }
+        ),
+    ],
+}
