@@ -9,7 +9,8 @@ from uuid import uuid4
 import requests
 from django.conf import settings
 
-from shared.auth.api_keys import accepted, presented
+from shared.auth.api_keys import accepted as accepted_keys
+from shared.auth.api_keys import presented
 from shared.clients import ServiceClient
 from shared.doctor import NOTE, OK, WRONG, Context, Finding, judge, probe
 from shared.keys import signing_keys
@@ -79,7 +80,7 @@ def api_keys(context: Context) -> Iterator[Finding]:
 
 @probe
 def rotation(context: Context) -> Iterator[Finding]:
-    callers = [caller for caller, _ in accepted()]
+    callers = [caller for caller, _ in accepted_keys()]
     for caller in sorted({c for c in callers if callers.count(c) > 1}):
         text = f"{callers.count(caller)} keys of {caller} are accepted"
         advice = "Where no rotation is under way: rotateapikeys --step drop"
