@@ -78,7 +78,7 @@ def read_options() -> argparse.Namespace:
     against = "other checkouts of this project, measured in the same rounds"
     add("--against", nargs="+", type=Path, default=[], metavar="DIR", help=against)
     add("--rounds", type=int, default=7)
-    add("--seconds", type=float, default=2, help="of a round; a login has three times")
+    add("--seconds", type=float, default=2, help="of a round; a login has at least six")
     add("--connections", type=int, default=16)
     return parser.parse_args()
 

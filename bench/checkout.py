@@ -58,9 +58,9 @@ class Checkout:
         folders = ("shared", "auth_project", "users_project")
         files = [path for each in folders for path in (self.root / each).rglob("*.py")]
         code = "".join(path.read_text() for path in files)
-        limits = {k: v for k, v in LIMITS.items() if f'"{k}"' in code}
         for name, settings in SETTINGS.items():
-            wanted = settings if name == "gateway" else settings | limits
+            limits = LIMITS.get(name, {}).items()
+            wanted = settings | {k: v for k, v in limits if f'"{k}"' in code}
             with self._env_file(name).open("a") as file:
                 for key in wanted.keys() - self.env(name).keys():
                     file.write(f"{key}={wanted[key]}\n")
