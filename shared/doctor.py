@@ -59,7 +59,7 @@ def examine(context: Context) -> Iterator[Finding]:
 
 
 def checked() -> Iterator[Finding]:
-    """What system checks say: docs/checks.md."""
+    """What system checks say: docs/operations/checks.md."""
     found = [each for each in checks.run_checks() if not each.is_silenced()]
     for message in found:
         verdict = WRONG if message.is_serious() else NOTE

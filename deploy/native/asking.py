@@ -52,7 +52,7 @@ def _ask(layout: Layout, service: Service, runs: bool) -> list[Finding]:
 
 
 def _see(layout: Layout, service: Service) -> str:
-    return f"{service.env_file(layout)}; docs/checks.md"
+    return f"{service.env_file(layout)}; docs/operations/checks.md"
 
 
 def _report(output: str) -> str:

@@ -49,7 +49,7 @@ def test_a_service_that_refuses_to_start_is_told_in_its_own_words(told: Told) ->
     (found,) = told(f"import sys; sys.exit({refusal!r})")
     assert (found.id, found.verdict) == ("settings", WRONG)
     assert found.text == "Not for production: DEBUG is on (memo.E010)."
-    assert "docs/checks.md" in found.advice
+    assert "docs/operations/checks.md" in found.advice
 
 
 @pytest.mark.parametrize(("runs", "option"), [(False, "--checks"), (True, "--redis")])
