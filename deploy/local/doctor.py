@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -68,8 +69,9 @@ def examine_stack(layout: Layout) -> Iterator[Finding]:
     yield from machine
     strangers = any(f.verdict == "WRONG" and f.id.startswith("port.") for f in machine)
     live = runs and not strangers
-    for service in services:
-        yield from ask(layout, service, live=live)
+    with ThreadPoolExecutor() as pool:
+        for found in pool.map(lambda each: ask(layout, each, live=live), services):
+            yield from found
     if live:
         yield from examine(own_site(layout, services, ports[GATEWAY]))
 
@@ -198,12 +200,11 @@ def is_ours(layout: Layout, pid: int) -> bool:
 # --- The services ---------------------------------------------------------------------
 
 
-def ask(layout: Layout, service: Service, *, live: bool) -> Iterator[Finding]:
+def ask(layout: Layout, service: Service, *, live: bool) -> list[Finding]:
     """What `manage.py doctor` finds; without a running stack its system checks."""
     if not read_env(service.env_file(layout)) or not layout.python.exists():
         text = "no settings or no Python packages yet: `up` writes and installs them"
-        yield Finding(service.name, "settings", "note", text)
-        return
+        return [Finding(service.name, "settings", "note", text)]
     password = layout.secrets / "redis_admin_password"
     options = ["--redis-admin-password-file", password] if live else ["--checks"]
     done = subprocess.run(
@@ -212,14 +213,10 @@ def ask(layout: Layout, service: Service, *, live: bool) -> Iterator[Finding]:
         env=application.env(layout, service),
         capture_output=True,
         text=True,
-        check=False,
     )
-    report = [x for x in done.stdout.splitlines() if x.startswith('[{"id"')]
-    if report:
-        yield from (Finding(service.name, **each) for each in json.loads(report[-1]))
-    else:
-        text = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[
-            -1
-        ]
-        advice = f"{service.env_file(layout)}; docs/operations/checks.md"
-        yield Finding(service.name, "settings", "WRONG", text, advice)
+    for line in done.stdout.splitlines():
+        if line.startswith('[{"id"'):
+            return [Finding(service.name, **each) for each in json.loads(line)]
+    text = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+    advice = f"{service.env_file(layout)}; docs/operations/checks.md"
+    return [Finding(service.name, "settings", "WRONG", text, advice)]
