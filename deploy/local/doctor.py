@@ -15,11 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from native import application, configure, gateway, running
-from native.envfiles import read as read_env
-from native.layout import Layout
-from native.services import Service, discover
-
+from ..native import application, configure, gateway, running
+from ..native.envfiles import read as read_env
+from ..native.layout import Layout
+from ..native.services import Service, discover
 from . import external_checks, header_spoofing  # noqa: F401 - they register themselves
 from .site import Finding, Site, examine
 

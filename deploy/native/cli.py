@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from local import doctor
-
+from ..local import doctor
 from . import (
     attack,
     audit,
