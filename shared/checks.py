@@ -262,13 +262,13 @@ def check_http(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     any_origin = getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False)
     patterns = getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", ())
     trusted = [item.strip() for item in settings.FORWARDED_ALLOW_IPS.split(",")]
-    renderers = settings.REST_FRAMEWORK.get("DEFAULT_RENDERER_CLASSES", BROWSABLE)
+    origins = settings.CORS_ALLOWED_ORIGINS
+    api: dict[str, Any] = settings.REST_FRAMEWORK
+    renderers = api.get("DEFAULT_RENDERER_CLASSES", BROWSABLE)
     yield from faults("E010", bool(settings.DEBUG))
     yield from faults("E012", not own_hosts or "*" in settings.ALLOWED_HOSTS)
     yield from faults("E018", not all(getattr(settings, name) for name in cookies))
-    yield from faults(
-        "E019", bool(any_origin or patterns) or "*" in settings.CORS_ALLOWED_ORIGINS
-    )
+    yield from faults("E019", bool(any_origin or patterns) or "*" in origins)
     yield from faults("E023", any(i == "*" or i.endswith("/0") for i in trusted))
     yield from faults("E024", any(str(path).endswith(BROWSABLE) for path in renderers))
 
@@ -281,7 +281,8 @@ def check_stores(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     options = [cache.get("OPTIONS", {}) for cache in settings.CACHES.values()]
     ignores = any(option.get("IGNORE_EXCEPTIONS") for option in options)
     everywhere = getattr(settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False)
-    yield from faults("E020", fast or (has_users and not names[0].startswith("Argon2")))
+    argon2_first = "Argon2" in "".join(names[:1])
+    yield from faults("E020", fast or (has_users and not argon2_first))
     yield from faults("E021", ignores or everywhere)
     yield from faults("E025", limits_that_are_off(settings))
 

@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from ..native import application, configure, gateway, running
-from ..native.envfiles import read as read_env
-from ..native.layout import Layout
-from ..native.services import Service, discover
+from deploy.native import application, configure, gateway, running
+from deploy.native.envfiles import read as read_env
+from deploy.native.layout import Layout
+from deploy.native.services import Service, discover
+
 from . import external_checks, header_spoofing  # noqa: F401 - they register themselves
 from .site import Finding, Site, examine
 
@@ -26,6 +27,7 @@ FOUND_WRONG = 3
 GATEWAY = "gateway"
 PROGRAMS = {"postgres": "--version", "redis-server": "--version", "nginx": "-v"}
 SPACE_NEEDED, SPACE_WANTED = 256 << 20, 2 << 30  # bytes
+PATCHED_NGINX = (1, 30, 7)
 LISTENING = "0A"  # in /proc/net/tcp
 
 

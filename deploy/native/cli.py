@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..local import doctor
+from deploy.local import doctor
+
 from . import (
     attack,
     audit,

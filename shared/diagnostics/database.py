@@ -53,8 +53,7 @@ QUERIES = {
         " AND upper(reset_val) NOT IN ('UTC', 'ETC/UTC', 'GMT')",
     ),
     "database.pools": (
-        f"{CONNECTIONS} connections fit in max_connections, with "
-        f"{SPARE_CONNECTIONS} to spare",
+        "the connection pools fit in max_connections, with 10 to spare",
         "Raise max_connections, or lower WEB_CONCURRENCY or WEB_THREADS.",
         "SELECT setting FROM pg_settings WHERE name = 'max_connections'"  # noqa: S608
         f" AND setting::int < {CONNECTIONS + SPARE_CONNECTIONS}",

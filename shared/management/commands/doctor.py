@@ -57,7 +57,7 @@ def static() -> Iterator[dict[str, str]]:
 def live() -> Iterator[dict[str, str]]:
     """What the diagnostics find, and a line for each that finds nothing."""
     autodiscover_modules("diagnostics")
-    tags = {tag for tag, _ in STATEMENTS.values()}
+    tags = sorted({tag for tag, _ in STATEMENTS.values()})
     messages = run_checks(tags=tags, databases=list(connections))
     found = {each.id: finding(each) for each in messages if each.id in STATEMENTS}
     for name, (_, statement) in STATEMENTS.items():
@@ -67,8 +67,8 @@ def live() -> Iterator[dict[str, str]]:
 
 def finding(message: CheckMessage) -> dict[str, str]:
     verdict = "WRONG" if message.is_serious() else "note"
-    hint = message.hint or ""
-    return {"id": message.id, "verdict": verdict, "text": message.msg, "advice": hint}
+    identity, advice = str(message.id), message.hint or ""
+    return {"id": identity, "verdict": verdict, "text": message.msg, "advice": advice}
 
 
 def line(found: dict[str, str]) -> str:
