@@ -111,9 +111,11 @@ def programs(layout: Layout) -> Iterator[Finding]:
             continue
         done = subprocess.run([path, option], capture_output=True, text=True)
         version = (done.stdout + done.stderr).strip()
-        yield judge(
-            name, version if done.returncode else "", version, "Run `up` again."
-        )
+        number = tuple(int(digits) for digits in re.findall(r"\d+", version)[:3])
+        old = name == "nginx" and number < PATCHED_NGINX
+        advice = "Use 1.30.7 or newer, unless your distribution has patched it."
+        verdict = "WRONG" if done.returncode else "note" if old else "ok"
+        yield Finding("machine", name, verdict, version, advice if old else "")
 
 
 def space(layout: Layout) -> Finding:
