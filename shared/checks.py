@@ -148,7 +148,7 @@ def refuse_unsafe(*tags: str) -> None:
     found = run_checks(tags=tags or None, include_deployment_checks=True)
     errors = [
         f"{each.msg} ({each.id})"
-        for each in found
+        for each in sorted(found, key=lambda message: str(message.id))
         if each.is_serious()  # our own errors cannot be silenced
         and (str(each.id).startswith("memo.") or not each.is_silenced())
     ]
