@@ -261,11 +261,7 @@ INJECTED_FAULTS: dict[str, tuple[str, str, Fault]] = {
         "redis.strangers",
         redis_user("default", "on", "nopass", "+@all"),
     ),
-    "redis-user-administers": (
-        "auth",
-        "redis.rights",
-        redis_user("auth", "+config"),
-    ),
+    "redis-user-administers": ("auth", "redis.rights", redis_user("auth", "+config")),
     "redis-user-may-flush": ("auth", "redis.commands", redis_user("auth", "+flushall")),
     "users-writes-sessions": (
         "users",
@@ -332,11 +328,7 @@ INJECTED_FAULTS: dict[str, tuple[str, str, Fault]] = {
             "DELETE FROM django_session WHERE session_key = 'doctor'",
         ),
     ),
-    "public-address": (
-        "users",
-        "listening.bind",
-        public_address,
-    ),
+    "public-address": ("users", "listening.bind", public_address),
     "no-audience": ("users", "memo.E005", setting("users", JWT_AUDIENCE="")),
     "internal-route-open": (
         "gateway",
