@@ -35,14 +35,15 @@ umask = 0o077
 
 
 def on_starting(server):
-    """Before it listens: refuse what is refused of a production (OPS-01). Of settings
-    the service has done that itself by now."""
+    """Before it listens: refuse an unsafe production (OPS-01)."""
     if _is_ours():
         from django.conf import settings
 
-        from shared.refusals import refuse_errors
+        from shared.checks import refuse_unsafe
 
-        refuse_errors(settings, ",".join(server.cfg.forwarded_allow_ips))
+        # An option on gunicorn's command line counts more than the setting.
+        settings.FORWARDED_ALLOW_IPS = ",".join(server.cfg.forwarded_allow_ips)
+        refuse_unsafe()
 
 
 def when_ready(server):

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from deploy.local import doctor
+
 from . import (
     attack,
     audit,
@@ -14,7 +16,6 @@ from . import (
     checks,
     demo,
     destroy,
-    doctor,
     fuzzing,
     lifecycle,
     modelrun,

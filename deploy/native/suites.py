@@ -104,7 +104,9 @@ class Maker:
         plain = ["mypy", "--config-file", str(native)]
         steps += [
             self._module(self.root, "mypy", "shared", **own_settings),
-            self._module(self.root, *plain, "-p", "deploy.native"),
+            self._module(
+                self.root, *plain, "-p", "deploy.native", "-p", "deploy.local"
+            ),
             self._module(self.root / "nginx", *plain, "render.py"),
         ]
         return steps

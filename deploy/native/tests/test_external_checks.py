@@ -1,22 +1,21 @@
-"""`doctor` from outside, before a gateway that answers what a test tells it: what needs
-https, and what our own gateway would never do."""
+"""`doctor` from outside, of a gateway that answers what a test wants: what needs https,
+and what our own gateway would never do."""
 
 import http.client
+import re
 import shutil
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from deploy.native import outside, transport
-from deploy.native.findings import Finding
-from deploy.native.problems import Problem
-from deploy.native.site import Site
+from deploy.local import external_checks, header_spoofing, site  # noqa: F401
+from deploy.local.site import Fault, Note, Site, examine
 
 COOKIE = "=; Max-Age=0; Path=/api/v1/auth; SameSite=Strict; HttpOnly"
 PLAIN = f"refresh_token{COOKIE}"
@@ -72,9 +71,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def verdict(probe: Callable[[Site], Iterator[Finding]], site: Site) -> tuple[str, str]:
-    (found,) = probe(site)
-    return found.verdict, found.text
+def verdict(fault: Fault) -> str:
+    return "note" if isinstance(fault, Note) else "WRONG" if fault else "ok"
 
 
 @pytest.mark.parametrize(
@@ -97,8 +95,8 @@ def test_the_refresh_cookie_is_what_its_address_asks_for(
 ) -> None:
     """COOK-01. Behind a proxy that ends TLS the gateway itself is asked in plain."""
     with serving({"Set-Cookie": cookie} if cookie else {}) as port:
-        site = Site(url, port=port, tls=False)
-        assert verdict(outside.refresh_cookie, site)[0] == expected
+        fault = external_checks.refresh_cookie(Site(url, port=port, tls=False))
+    assert verdict(fault) == expected
 
 
 @pytest.mark.parametrize(
@@ -110,13 +108,13 @@ def test_https_comes_with_hsts_of_a_year(
 ) -> None:
     """GW-12."""
     with serving({"Strict-Transport-Security": value}, certificate) as port:
-        site = Site("https://memo.example", port=port, tls=True)
-        assert verdict(transport.hsts, site)[0] == expected
+        fault = external_checks.hsts(Site("https://memo.example", port=port, tls=True))
+    assert verdict(fault) == expected
 
 
-def test_a_certificate_that_nobody_signed_is_no_answer(certificate: Path) -> None:
+def test_a_certificate_of_an_unknown_issuer_is_no_answer(certificate: Path) -> None:
     with serving({}, certificate) as port:
-        found = list(outside.examine(Site(f"https://localhost:{port}"), outside.PROBES))
+        found = list(examine(Site(f"https://localhost:{port}")))
     assert [(each.id, each.verdict) for each in found] == [("reached", "WRONG")]
     assert "CERTIFICATE" in found[0].text
 
@@ -126,55 +124,64 @@ def test_a_certificate_that_ends_soon_is_a_note(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with serving({}, certificate) as port:
-        site = Site(f"https://localhost:{port}")
-        assert verdict(transport.certificate, site)[0] == "note"
-        monkeypatch.setattr(transport, "SOON", -1)
-        assert verdict(transport.certificate, site)[0] == "ok"
+        here = Site(f"https://localhost:{port}")
+        assert verdict(external_checks.encryption(here)) == "note"
+        monkeypatch.setattr(external_checks, "SOON", -1)
+        assert verdict(external_checks.encryption(here)) == "ok"
 
 
 @pytest.mark.parametrize(
     ("status", "expected"), [(401, "WRONG"), (301, "WRONG"), (426, "ok"), (404, "ok")]
 )
-def test_plain_http_beside_https_is_refused(
+def test_plain_http_next_to_https_is_refused(
     certificate: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: str
 ) -> None:
     """GW-13: not redirected either."""
     monkeypatch.setattr(Handler, "status", status)
     with serving({}) as plain, serving({}, certificate) as port:
-        monkeypatch.setattr(transport, "PLAIN_PORT", plain)
-        site = Site(f"https://localhost:{port}")
-        assert verdict(transport.plain_http, site)[0] == expected
+        monkeypatch.setattr(external_checks, "PLAIN_PORT", plain)
+        fault = external_checks.plain_http(Site(f"https://localhost:{port}"))
+    assert verdict(fault) == expected
 
 
 def test_plain_http_is_wrong_where_others_can_listen() -> None:
-    site = Site("http://memo.example", port=9, tls=False)
-    assert verdict(transport.encryption, site)[0] == "WRONG"
-    assert verdict(transport.encryption, Site("http://127.0.0.1"))[0] == "ok"
+    public = Site("http://memo.example", port=9, tls=False)
+    assert verdict(external_checks.encryption(public)) == "WRONG"
+    assert verdict(external_checks.encryption(Site("http://127.0.0.1"))) == "ok"
 
 
-def test_a_probe_without_an_answer_is_wrong_and_the_next_is_still_asked() -> None:
-    asked = []
-
-    def breaks(site: Site) -> Iterator[Finding]:
+def test_a_check_without_an_answer_is_wrong_and_the_next_still_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def breaks(_site: Site) -> Fault:
         raise http.client.RemoteDisconnected("gone")
-        yield
 
-    def follows(site: Site) -> Iterator[Finding]:
-        asked.append(site)
-        yield Finding("gateway", "follows", "ok", "")
-
-    with serving({}) as port:
-        site = Site(f"http://localhost:{port}")
-        found = list(outside.examine(site, [breaks, follows]))
-    assert [(each.id, each.verdict) for each in found] == [
-        ("reached", "WRONG"),
-        ("breaks", "WRONG"),
-        ("follows", "ok"),
+    checks = {
+        "breaks": ("it is so", "do this", breaks),
+        "unseen": ("it is so", "look there", lambda _site: Note("dark")),
+        "skipped": ("it is so", "do this", lambda _site: None),
+        "follows": ("it is so", "do this", lambda _site: ""),
+    }
+    monkeypatch.setattr(site, "CHECKS", checks)
+    assert [
+        (each.id, each.verdict, each.text) for each in examine(Site("http://x"))
+    ] == [
+        ("breaks", "WRONG", "it is so: no answer: gone"),
+        ("unseen", "note", "it is so: dark"),
+        ("follows", "ok", "it is so"),
     ]
-    assert asked == [site]
 
 
 @pytest.mark.parametrize("url", ["memo.example", "ftp://memo.example", "https://"])
-def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(Problem, match="no address"):
+def test_what_is_no_url_of_a_site_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="not the URL"):
         Site(url)
+
+
+def test_the_documented_checks_are_the_checks() -> None:
+    """Those of `header_spoofing`, which `doctor` imports, too."""
+    page = Path(__file__).parents[3] / "docs" / "operations" / "checks.md"
+    text = page.read_text().partition("### The gateway")[2].partition("###")[0]
+    documented = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.M))
+    assert documented == {name: check[0] for name, check in site.CHECKS.items()}
+    assert "request_id" in documented
