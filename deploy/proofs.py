@@ -114,7 +114,7 @@ def attack(session: nox.Session) -> None:
     parser = argparse.ArgumentParser("./manage_all.sh attack")
     parser.add_argument("--url", help="default: the running stack")
     parser.add_argument("--api-key", action="append", default=[], type=_file)
-    parser.add_argument("--ca", default="", type=_file)
+    parser.add_argument("--ca", type=_file)
     parser.add_argument("--only", metavar="WORDS")
     asked = parser.parse_args(session.posargs)
     url, keys = (asked.url, asked.api_key) if asked.url else _own_stack()
@@ -122,7 +122,7 @@ def attack(session: nox.Session) -> None:
         **environment(os.environ.get("MEMO_STACK", "")),
         "MEMO_ATTACK_URL": url,
         "MEMO_ATTACK_KEYS": os.pathsep.join(keys),
-        "MEMO_ATTACK_CA": asked.ca,
+        "MEMO_ATTACK_CA": asked.ca or "",
     }
     only = ("-k", asked.only) if asked.only else ()
     words = ("-q", "-rN", "--tb=short", *only, "deploy/tests/attack")

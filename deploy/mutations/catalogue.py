@@ -5,7 +5,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -32,8 +31,9 @@ class Mutation:
     def applied_to(self, text: str) -> str:
         """Raises ValueError where it does not apply exactly once, SyntaxError where the
         result is no Python."""
-        lines = zip_longest(self.old.split("\n"), self.new.split("\n"))
-        if [one == other for one, other in lines].count(False) != 1:
+        old, new = self.old.split("\n"), self.new.split("\n")
+        changes = [one != other for one, other in zip(old, new, strict=False)]
+        if len(old) != len(new) or changes.count(True) != 1:
             raise ValueError("not a change of one line")
         if (times := text.count(self.old)) != 1:
             raise ValueError(f"`{self.old}` is {times} times in {self.file}")
