@@ -81,7 +81,8 @@ def verdict(report: Path) -> tuple[str, str]:
     [suite] = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314 (our own)
     names = ("tests", "failures", "errors", "skipped")
     tests, failures, errors, skipped = (int(suite.get(name, "0")) for name in names)
-    why = next((each.get("message", "") for each in suite.iter("failure")), "")
+    messages = [each.get("message", "") for each in suite.iter("failure")]
+    why = "".join(messages[:1]).partition("\n")[0]
     counts = f"{tests} tests, {failures} failed, {errors} errors, {skipped} skipped"
     if failures and not errors and not NOT_RUN.match(why):
         return "red", why
