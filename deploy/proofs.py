@@ -13,6 +13,7 @@ from pathlib import Path
 import nox
 
 from deploy import jobs
+from deploy.mutations import __main__ as mutations
 from deploy.suites import (
     MAIN,
     ROOT,
@@ -88,6 +89,7 @@ def model(session: nox.Session) -> None:
 @nox.session
 def mutate(session: nox.Session) -> None:
     """Whether the tests of docs/security notice a change of the code."""
+    mutations.parse(session.posargs)  # before a stack is started for it
     with jobs.stacks(UNITS):
         sys.exit(jobs.session("security", *session.posargs))
 

@@ -114,8 +114,8 @@ def try_suite(suite: str, mutations: Sequence[Mutation]) -> int:
     return killed
 
 
-def choose(arguments: Sequence[str], mutations: Sequence[Mutation]) -> list[Mutation]:
-    """All, those of some requirements, or so many at random, one for a requirement."""
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Ends the process for words that mean nothing."""
     parser = argparse.ArgumentParser("mutate", allow_abbrev=False)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every one that is kept")
@@ -123,8 +123,13 @@ def choose(arguments: Sequence[str], mutations: Sequence[Mutation]) -> list[Muta
     which.add_argument("--random", type=int, default=10, metavar="10")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     asked = parser.parse_args(arguments)
-    if unknown := set(asked.id) - {each.id for each in mutations}:
+    if unknown := set(asked.id) - {each.id for each in catalogue.load()}:
         parser.error(f"no mutation is kept for {', '.join(sorted(unknown))}")
+    return asked
+
+
+def choose(asked: argparse.Namespace, mutations: Sequence[Mutation]) -> list[Mutation]:
+    """All, those of some requirements, or so many at random, one for a requirement."""
     if asked.all or asked.id:
         return [each for each in mutations if asked.all or each.id in asked.id]
     print(f"  these again: --random {asked.random} --seed {asked.seed}", flush=True)
@@ -135,7 +140,7 @@ def choose(arguments: Sequence[str], mutations: Sequence[Mutation]) -> list[Muta
 def main(arguments: Sequence[str]) -> int:
     """Exit status 0: the pages have no fault, and no mutation survived."""
     mutations = catalogue.load()
-    chosen = choose(arguments, mutations)
+    chosen = choose(parse(arguments), mutations)
     if faults := catalogue.faults(ROOT, mutations):
         print(*(f"  {fault}" for fault in faults), sep="\n")
         return 1

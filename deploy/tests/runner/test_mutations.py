@@ -100,18 +100,22 @@ def test_a_report_is_read(
 def test_a_seed_chooses_the_same_again_and_one_for_each_requirement() -> None:
     ids = [f"TOK-{n:02}" for n in range(1, 31)]
     kept = [mutation(new=f"a = {n}", id=id) for id in ids for n in (2, 3)]
-    chosen = engine.choose(["--random", "10", "--seed", "7"], kept)
-    assert chosen == engine.choose(["--random", "10", "--seed", "7"], kept)
-    assert chosen != engine.choose(["--random", "10", "--seed", "8"], kept)
+    chosen = engine.choose(engine.parse(["--random", "10", "--seed", "7"]), kept)
+    assert chosen == engine.choose(
+        engine.parse(["--random", "10", "--seed", "7"]), kept
+    )
+    assert chosen != engine.choose(
+        engine.parse(["--random", "10", "--seed", "8"]), kept
+    )
     assert len({each.id for each in chosen}) == len(chosen) == 10
-    assert engine.choose(["--all"], kept) == kept
-    assert engine.choose(["--id", "TOK-01"], kept) == kept[:2]
+    assert engine.choose(engine.parse(["--all"]), kept) == kept
+    assert engine.choose(engine.parse(["--id", "TOK-01"]), kept) == kept[:2]
 
 
 @pytest.mark.parametrize("words", [["--id", "TOK-99"], ["some"], ["--seed", "x"]])
 def test_unknown_words_are_refused(words: list[str]) -> None:
     with pytest.raises(SystemExit):
-        engine.choose(words, [mutation()])
+        engine.parse(words)
 
 
 def test_a_change_that_the_test_does_not_notice_survives(
