@@ -100,16 +100,16 @@ def test_a_report_is_read(
 def test_a_seed_chooses_the_same_again_and_one_for_each_requirement() -> None:
     ids = [f"TOK-{n:02}" for n in range(1, 31)]
     kept = [mutation(new=f"a = {n}", id=id) for id in ids for n in (2, 3)]
-    chosen = engine.choose(engine.parse(["--random", "10", "--seed", "7"]), kept)
-    assert chosen == engine.choose(
-        engine.parse(["--random", "10", "--seed", "7"]), kept
-    )
-    assert chosen != engine.choose(
-        engine.parse(["--random", "10", "--seed", "8"]), kept
-    )
-    assert len({each.id for each in chosen}) == len(chosen) == 10
-    assert engine.choose(engine.parse(["--all"]), kept) == kept
-    assert engine.choose(engine.parse(["--id", "TOK-01"]), kept) == kept[:2]
+
+    def chosen(*words: str) -> list[Mutation]:
+        return engine.choose(engine.parse(words), kept)
+
+    some = chosen("--random", "10", "--seed", "7")
+    assert some == chosen("--random", "10", "--seed", "7")
+    assert some != chosen("--random", "10", "--seed", "8")
+    assert len({each.id for each in some}) == len(some) == 10
+    assert chosen("--all") == kept
+    assert chosen("--id", "TOK-01") == kept[:2]
 
 
 @pytest.mark.parametrize("words", [["--id", "TOK-99"], ["some"], ["--seed", "x"]])
