@@ -2,7 +2,6 @@
 sessions, mutations, chaos, attacks, the bench. And what is known of the packages."""
 
 import argparse
-import json
 import os
 import random
 import subprocess
@@ -16,12 +15,10 @@ from deploy import jobs
 from deploy.mutations import __main__ as mutations
 from deploy.suites import (
     MAIN,
-    ROOT,
     RUN,
     SERVICES,
     UNITS,
     environment,
-    secrets_of,
     tool,
 )
 
@@ -112,43 +109,9 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def attack(session: nox.Session) -> None:
-    """Attacks on a deployment. Exit status 1: something got through; 2: no answer."""
-    parser = argparse.ArgumentParser("./manage_all.sh attack")
-    parser.add_argument("--url", help="default: the running stack")
-    parser.add_argument("--api-key", action="append", default=[], type=_file)
-    parser.add_argument("--ca", type=_file)
-    parser.add_argument("--only", metavar="WORDS")
-    asked = parser.parse_args(session.posargs)
-    url, keys = (asked.url, asked.api_key) if asked.url else _own_stack()
-    env = {
-        **environment(os.environ.get("MEMO_STACK", "")),
-        "MEMO_ATTACK_URL": url,
-        "MEMO_ATTACK_KEYS": os.pathsep.join(keys),
-        "MEMO_ATTACK_CA": asked.ca or "",
-    }
-    only = ("-k", asked.only) if asked.only else ()
-    words = ("-q", "-rN", "--tb=short", *only, "deploy/tests/attack")
-    print(f"memo: attacking {url}", flush=True)
-    sys.exit(jobs.call([sys.executable, "-m", "pytest", *words], env))
-
-
-def _file(name: str) -> str:
-    """As the caller's shell has it: nox changes to the folder of the checkout."""
-    path = Path(os.environ.get("PWD", ""), name)
-    if not os.access(path, os.R_OK):
-        raise argparse.ArgumentTypeError(f"{name} cannot be read")
-    return str(path)
-
-
-def _own_stack() -> tuple[str, list[str]]:
-    command = ["./manage_all.sh", "status", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    status = json.loads(done.stdout or "{}")
-    if status.get("state") != "ready":
-        print("memo: the stack is not running: ./manage_all.sh up, or attack --url URL")
-        sys.exit(2)
-    keys = secrets_of(os.environ.get("MEMO_STACK", "")).glob("*_service_api_key")
-    return status["url"], sorted(map(str, keys))
+    """Attacks on a deployment, by its URL, or on the stack that runs."""
+    command = [sys.executable, "-m", "deploy.tests.attack", *session.posargs]
+    sys.exit(jobs.call(command, environment(os.environ.get("MEMO_STACK", ""))))
 
 
 @nox.session

@@ -78,10 +78,6 @@ def pytest(session: nox.Session, *tests: str, **where: Any) -> None:
     python(session, "pytest", *options, *(session.posargs or tests), **where)
 
 
-def secrets_of(stack: str) -> Path:
-    return layouts.of(ROOT, stack).secrets
-
-
 def tool(name: str) -> str:
     """A program that only suites need; empty, and said so, where there is none."""
     try:
