@@ -28,7 +28,7 @@ ALL = {
     "fuzz": ["--minutes", "10"],
     "model": ["--faults"],
     "chaos": ["--minutes", "10"],
-    "bench": ["--rounds", "1", "--seconds", "1"],
+    "bench": ["--opponents", "--rounds", "1", "--seconds", "1"],
 }
 PIP_AUDIT = [sys.executable, "-m", "pip_audit", "--disable-pip", "--strict"]
 PIP_AUDIT += ["--progress-spinner", "off", "--cache-dir", str(RUN / "cache/pip-audit")]
