@@ -5,6 +5,7 @@ A suite that is run alone (`nox -s auth`) uses the stacks that are up.
 
 import os
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import nox
@@ -150,13 +151,14 @@ def local(session: nox.Session) -> None:
 
 @nox.session
 def test(session: nox.Session) -> None:
-    """Every check and suite, or those that are named."""
-    names = session.posargs or [name for job in JOBS for name in job]
+    """Every check and suite, or those that are named; then pytest's words for them."""
     known = [name for job in JOBS for name in job]
-    if unknown := set(names) - set(known):
-        print(f"memo: no suite {', '.join(unknown)}; there are: {', '.join(known)}")
+    names = [*takewhile(known.__contains__, session.posargs)]
+    words = session.posargs[len(names) :]
+    if words and (not names or words[0].isalnum()):
+        print(f"memo: no suite {words[0]}; there are: {', '.join(known)}")
         sys.exit(2)
-    sys.exit(jobs.report(jobs.run(JOBS, names)))
+    sys.exit(jobs.report(jobs.run(JOBS, names or known, *words)))
 
 
 @nox.session

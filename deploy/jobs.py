@@ -43,7 +43,7 @@ class Result:
         return VERDICTS.get(self.status, "FAILED")
 
 
-def run(jobs: Jobs, names: Sequence[str]) -> list[Result]:
+def run(jobs: Jobs, names: Sequence[str], *words: str) -> list[Result]:
     """The named suites. The output of one alone is shown as it comes."""
     (ROOT / ".run" / "tmp").mkdir(exist_ok=True)
     System(UNITS).configure()  # Checks read settings, too.
@@ -52,7 +52,7 @@ def run(jobs: Jobs, names: Sequence[str]) -> list[Result]:
 
     def run_job(job: tuple[str, ...]) -> list[Result]:
         with stacks(*chosen[job]):
-            return [run_suite(name, quiet=len(names) > 1) for name in job]
+            return [run_suite(name, *words, quiet=len(names) > 1) for name in job]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [result for results in pool.map(run_job, chosen) for result in results]

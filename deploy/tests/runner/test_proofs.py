@@ -100,6 +100,7 @@ def test_the_sbom_names_every_pinned_package_and_is_the_same_each_time(
     "words",
     [
         ("test", "none"),
+        ("test", "lint", "none"),
         ("model", "--rules", "many"),
         ("model", "--sead", "5"),
         ("fuzz", "--examples", "x"),
