@@ -79,7 +79,8 @@ def types(session: nox.Session) -> None:
     plain = ("mypy", "--config-file", "deploy/native/mypy.ini")
     python(session, *plain, "-p", "deploy.native", "-p", "deploy.mutations")
     python(session, *plain, "noxfile.py")
-    python(session, *plain, "nginx/render.py")
+    plain = ("mypy", "--config-file", "../deploy/native/mypy.ini")
+    python(session, *plain, "render.py", cwd=ROOT / "nginx")
 
 
 @nox.session
