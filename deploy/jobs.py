@@ -124,7 +124,7 @@ def stacks(*names: str) -> Iterator[None]:
     """These stacks, up, and stopped afterwards. A stack has one run at a time."""
     with ExitStack() as held:
         for name in names:
-            lock = held.enter_context((ROOT / ".run" / f"{name}.lock").open("w"))
+            lock = held.enter_context((ROOT / ".run" / f"suites-{name}.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
             _stacks.add(name)
             held.callback(_stacks.discard, name)

@@ -69,13 +69,16 @@ def python(
 
 
 def pytest(session: nox.Session, *tests: str, **where: Any) -> None:
-    """The tests, or those that are named; those marked `verify` only if asked for."""
+    """The tests, or those whose paths are named; those marked `verify` if asked for."""
     scratch = RUN / "tmp" / f"pytest-{session.name}"
     scratch.parent.mkdir(exist_ok=True)
     options = ["-p", "no:cacheprovider", f"--basetemp={scratch}", "--durations=50"]
     if not os.environ.get(jobs.VERIFY):
         options += ["-m", "not verify"]
-    python(session, "pytest", *options, *(session.posargs or tests), **where)
+    words = session.posargs
+    if not any("/" in word and not word.startswith("-") for word in words):
+        words = [*tests, *words]
+    python(session, "pytest", *options, *words, **where)
 
 
 def tool(name: str) -> str:
