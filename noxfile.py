@@ -77,7 +77,8 @@ def types(session: nox.Session) -> None:
     django = {"DJANGO_SETTINGS_MODULE": "shared.tests.settings"}
     python(session, "mypy", "shared", env=django)
     plain = ("mypy", "--config-file", "deploy/native/mypy.ini")
-    python(session, *plain, "-p", "deploy.native", "-p", "deploy.mutations")
+    packages = ("deploy.native", "deploy.local", "deploy.mutations")
+    python(session, *plain, *(word for name in packages for word in ("-p", name)))
     python(session, *plain, "noxfile.py")
     plain = ("mypy", "--config-file", "../deploy/native/mypy.ini")
     python(session, *plain, "render.py", cwd=ROOT / "nginx")
