@@ -25,7 +25,7 @@ WORKS = "import sys, ssl, ctypes, venv; sys.exit(sys.version_info < (3, 11))"
 ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLORS")
 # Commands that may be somebody's first, and so say as whom they run.
 FIRST = {"up", "init", "test", "bench", "attack", "audit", "chaos", "fuzz"}
-FIRST |= {"model", "mutate"}
+FIRST |= {"model", "mutate", "verify"}
 
 
 def become_ordinary(root: Path, arguments: list[str]) -> int:

@@ -25,7 +25,7 @@ PACKAGES = """
 # Packages whose distribution is called otherwise; the others are in requirements/.
 MODULES = """
     argon2 attr boolean corsheaders crossplane cyclonedx environ factory gixy graphql
-    jwt mypyc packageurl pip py rpds yaml
+    dateutil jwt mypyc packageurl pip py rpds xdist yaml
 """
 # Classes that modules import, whose place the model would take.
 CLASSES = "any handler handlers request response"
@@ -41,11 +41,11 @@ WORDS = """
     attack audit changepassword chaos check clearsessions collectstatic
     compilemessages createcachetable createsuperuser dbshell demo deploycheck destroy
     diffsettings doctor down dumpdata findstatic flush fuzz generateschema help init
-    inspectdb lint loaddata logs makemessages makemigrations migrate model mutate
+    inspectdb lint loaddata local logs makemessages makemigrations migrate model mutate
     ogrinspect optimizemigration removeservice restart rotateapikeys runserver sbom
     schema security sendtestemail shell shellcheck showmigrations spectacular sqlflush
     sqlmigrate sqlsequencereset squashmigrations start startapp startproject
-    startservice status stop supervise test testserver types up
+    startservice status stop supervise system test testserver types up verify
 """
 GROUPS = (PACKAGES, MODULES, CLASSES, SYSTEM, YAML, WORDS)
 RESERVED = frozenset(word for group in GROUPS for word in group.split())
