@@ -43,7 +43,7 @@ class JWKSetClient(PyJWKClient):
     """The keys of a JWK Set. A process needs one of these."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, headers=HEADERS, lifespan=LIFESPAN)
+        super().__init__(url, lifespan=LIFESPAN)
         self.fetching = threading.Lock()
         self.keys: dict[str, PyJWK] = {}  # replaced, never changed in place
         self.fetched_at = self.tried_at = float("-inf")
@@ -104,14 +104,11 @@ class JWKSetClient(PyJWKClient):
         """Download the set: our keys in it. PyJWT has no deadline and no size limit."""
         with requests.Session() as session:
             session.trust_env = False  # no proxy, no .netrc
+            session.headers.update(HEADERS)
             for scheme in ("http://", "https://"):
                 session.mount(scheme, DeadlineAdapter())
             with session.get(
-                self.uri,
-                headers=self.headers,
-                timeout=TIMEOUT,
-                allow_redirects=False,
-                stream=True,
+                self.uri, timeout=TIMEOUT, allow_redirects=False, stream=True
             ) as response:
                 if response.status_code != 200:
                     raise PyJWKClientError(f"status {response.status_code}")
@@ -127,10 +124,9 @@ def is_usable(member: Any) -> bool:
     its thumbprint."""
     if not isinstance(member, dict) or not PRIVATE_MEMBERS.isdisjoint(member):
         return False
-    if any(member.get(name) != value for name, value in EXPECTED.items()):
+    if not EXPECTED.items() <= member.items():
         return False
     try:
-        key = PyJWK(member).key
-        return signing_keys.fault_of(key, member.get("kid")) is None
+        return signing_keys.fault_of(PyJWK(member).key, member.get("kid")) is None
     except (PyJWTError, ValueError, TypeError):
         return False
