@@ -28,7 +28,7 @@ MAX_LENGTH = 7 * 1024
 MAX_KID_LENGTH = 43  # of a thumbprint
 LAST_DATE = 253402300799  # the end of the year 9999, the last that datetime knows
 
-# Times come last, in `check_times`: a token for another service is invalid, not expired.
+# `check_times` comes last: a token for another service is invalid, not expired.
 OPTIONS: Any = {
     "require": REQUIRED_CLAIMS,
     "verify_exp": False,

@@ -11,8 +11,8 @@ from jwt import PyJWK
 
 from shared.file_watcher import INTERVAL, FileWatcher
 from shared.keys import signing_keys
-from shared.keys.key_files import KeyFault, KeyMissing, pem_files
 from shared.keys.jwks_client import JWKSetClient
+from shared.keys.key_files import KeyFault, KeyMissing, pem_files
 from shared.keys.signing_keys import SigningKey
 from shared.structured_logging import dependency_logger
 

@@ -170,7 +170,7 @@ def test_a_key_behind_a_password_is_a_fault(tmp_path, foreign_key):
     [
         pytest.param(ed25519.Ed25519PrivateKey.generate, "not an RSA key", id="kind"),
         pytest.param(
-            lambda: generate_private_key(65537, 1024),
+            lambda: generate_private_key(65537, 1024),  # noqa: S505
             "1024 bits: a key has 2048 to 4096",
             id="size",
         ),

@@ -70,7 +70,7 @@ def is_sound(folder):
     return active(folder) in keyring.FolderKeys(folder / "public").all()
 
 
-@pytest.mark.parametrize("number", range(1, 17))
+@pytest.mark.parametrize("number", range(1, 16))
 @pytest.mark.parametrize(
     "name",
     [

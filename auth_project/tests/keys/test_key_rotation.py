@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.keys import key_store, signing_keys
+from shared.keys import key_store
 from shared.keys.key_store import KeyActionRefused
 from shared.keys.signing_keys import KeyFault
 from tests.keys.conftest import BITS, READY

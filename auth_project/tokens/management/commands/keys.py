@@ -39,7 +39,9 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, parser_class=KidParser)
+        actions = parser.add_subparsers(
+            dest="action", required=True, parser_class=KidParser
+        )
         actions.add_parser("list", help="List all keys and the next step of each.")
         stage = actions.add_parser("stage", help="Publish a new key; it signs nothing.")
         stage.add_argument("--bits", type=int, default=RECOMMENDED_BITS)
@@ -88,7 +90,9 @@ class Command(BaseCommand):
 
     def stage(self, options: dict[str, Any]) -> None:
         kid, ready_at = key_rotation.stage(options["bits"])
-        self.stdout.write(f"{kid} is published. Activate it from {format_utc(ready_at)} on.")
+        self.stdout.write(
+            f"{kid} is published. Activate it from {format_utc(ready_at)} on."
+        )
 
     def activate(self, options: dict[str, Any]) -> None:
         kid = key_rotation.activate(options["kid"], options["now"])
