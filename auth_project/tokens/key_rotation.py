@@ -5,13 +5,15 @@ a key that signs is published before it signs and until it no longer does.
 """
 
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 
 from shared.keys import key_files, key_store, signing_keys
+from shared.keys.key_files import KeyFault
 from shared.keys.key_store import KeyActionRefused, KeyStore, locked_key_store
 from shared.structured_logging import audit
 
@@ -80,9 +82,12 @@ def activate(text: str, at_once: bool = False) -> str:
 
 
 def switch(store: KeyStore, kid: str) -> None:
-    """Sign with `kid`, once every reader of the folder has seen it. Raises KeyFault,
-    and nothing has changed."""
-    signing_keys.load_pair(store, kid)
+    """Sign with `kid`, once every reader of the folder has seen it.
+
+    Raises KeyFault if a half is missing or bad; then nothing has changed.
+    """
+    signing_keys.load_public_key(store.public_half(kid))
+    signing_keys.load_private_key(store.private_half(kid))
     now = key_store.clock()
     published = max(now - (store.keys[kid].staged_at or now), timedelta(0))
     time.sleep(max((SETTLED - published).total_seconds(), 0))
@@ -130,28 +135,23 @@ def revoke(text: str) -> tuple[str, str | None]:
     """
     with locked() as store:
         kid = store.resolve_kid(text)
-        successor = replace(store, kid) if store.active in (kid, None) else None
+        successor = None
+        if store.active in (kid, None):
+            successor = replace(store, kid)
+            time.sleep(FOLLOWED)
         store.remove(kid)
     audit("key_revoked", kid=kid, successor=successor, by="operator")
     return kid, successor
 
 
 def replace(store: KeyStore, kid: str) -> str:
-    """Sign with another key than `kid`: a staged one, or a new one."""
+    """Sign with another key than `kid`: a staged one, or a new one. Its kid."""
     staged = [each for each in store.keys if store.stage(each) == "staged"]
-    usable = [each for each in staged if each != kid and is_whole(store, each)]
-    if usable:
-        successor = min(usable, key=lambda each: ready_at(store, each))
-    else:
-        successor = signing_keys.add(store, signing_keys.RECOMMENDED_BITS)
+    for each in sorted(staged, key=partial(ready_at, store)):
+        if each != kid:
+            with suppress(KeyFault):  # a broken one
+                switch(store, each)
+                return each
+    successor = signing_keys.add(store, signing_keys.RECOMMENDED_BITS)
     switch(store, successor)
-    time.sleep(FOLLOWED)
     return successor
-
-
-def is_whole(store: KeyStore, kid: str) -> bool:
-    try:
-        signing_keys.load_pair(store, kid)
-    except signing_keys.KeyFault:
-        return False
-    return True

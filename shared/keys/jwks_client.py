@@ -94,10 +94,8 @@ class JWKSetClient(PyJWKClient):
             log.error("fetching the JWK Set failed: %s", reason)
             self.succeeded = False
         else:
-            keys = {str(key.key_id): key for key in found.keys}
-            if keys.keys() != self.keys.keys():
-                log.info("the JWK Set now has the keys %s", ", ".join(keys))
-            self.keys, self.fetched_at, self.succeeded = keys, started, True
+            self.keys = {str(key.key_id): key for key in found.keys}
+            self.fetched_at, self.succeeded = started, True
         self.tried_at = time.monotonic()
 
     def fetch_data(self) -> dict[str, Any]:

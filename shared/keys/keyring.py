@@ -4,7 +4,6 @@ is gone, within a second and without a restart."""
 import threading
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Protocol
 
 from django.conf import settings
 from jwt import PyJWK
@@ -21,16 +20,6 @@ from shared.structured_logging import dependency_logger
 SIGNER_INTERVAL = 0.1
 
 _making = threading.Lock()  # never held while anything is fetched
-
-
-class KeySource(Protocol):
-    """Where verifying keys come from. Its exceptions are not a token's fault."""
-
-    def find(self, kid: str) -> PyJWK | None:
-        """The key with this kid. Raises KeyFault or DependencyUnavailable."""
-
-    def all(self) -> dict[str, PyJWK]:
-        """All keys by kid, at least one. Raises as `find` does."""
 
 
 class FolderKeys:
@@ -96,8 +85,11 @@ _folder_keys = lru_cache(FolderKeys)
 _jwk_set = lru_cache(JWKSetClient)
 
 
-def verifying_keys() -> KeySource:
-    """The public keys of this process, from JWT_JWKS_URL or JWT_PUBLIC_KEYS_DIR."""
+def verifying_keys() -> FolderKeys | JWKSetClient:
+    """The public keys of this process, from JWT_JWKS_URL or JWT_PUBLIC_KEYS_DIR.
+
+    `find` and `all` raise KeyFault or DependencyUnavailable: not a token's fault.
+    """
     with _making:  # lru_cache lets callers that come at once each make their own
         if settings.JWT_JWKS_URL:
             return _jwk_set(settings.JWT_JWKS_URL)

@@ -92,7 +92,7 @@ def load_public_keys(folder: Path) -> dict[str, PyJWK]:
 def load_public_key(path: Path) -> PyJWK:
     """Raises KeyFault; its cause is an OSError if the file cannot be read."""
     try:
-        key = serialization.load_pem_public_key(path.read_bytes())
+        key: Any = serialization.load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as exc:
         raise KeyFault(f"{path} cannot be read as a public key.") from exc
     check(path, key)
@@ -115,17 +115,11 @@ def load_signing_key(folder: Path) -> SigningKey:
 def load_private_key(path: Path) -> SigningKey:
     """Raises KeyFault."""
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key: Any = serialization.load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as exc:
         raise KeyFault(f"{path} cannot be read as a private key.") from exc
     check(path, key.public_key())
     return SigningKey(path.stem, key)
-
-
-def load_pair(store: KeyStore, kid: str) -> None:
-    """Raises KeyFault if a half is missing, bad, or not of this name."""
-    load_public_key(store.public_half(kid))
-    load_private_key(store.private_half(kid))
 
 
 def check(path: Path, key: Any) -> None:
