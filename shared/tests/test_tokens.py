@@ -129,6 +129,8 @@ def test_a_kid_that_is_not_ours_is_refused(me, header, claims, issuer_key, kid):
         pytest.param({"crit": None}, id="crit-null"),
         pytest.param({"b64": False}, id="b64"),
         pytest.param({"b64": False, "crit": ["b64"]}, id="b64-crit"),
+        pytest.param({"b64": True}, id="b64-true"),
+        pytest.param({"b64": True, "crit": ["b64"]}, id="b64-true-crit"),
     ],
 )
 def test_what_must_be_understood_and_is_not_is_refused(
