@@ -15,7 +15,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register, run
 from django.core.exceptions import ImproperlyConfigured
 
 from shared.auth.api_keys import MINIMUM_KEY_LENGTH
-from shared.keys import key_state, signing_keys
+from shared.keys import key_files, signing_keys
 from shared.keys.signing_keys import ALGORITHM, ALGORITHMS, RECOMMENDED_BITS
 
 ENVIRONMENTS = ("production", "development")
@@ -203,7 +203,7 @@ def private_key_faults(folder: Path, public: Container[str]) -> Iterator[str]:
     """Of the keys of the one service that signs. Raises KeyFault."""
     if signing_keys.load_signing_key(folder).kid not in public:
         yield "the public half of the signing key is missing"
-    for path in key_state.pem_files(folder).values():
+    for path in key_files.pem_files(folder).values():
         if path.stat().st_mode & 0o077:
             yield f"{path} is readable by others, use chmod 400"
 

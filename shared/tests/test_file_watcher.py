@@ -1,4 +1,4 @@
-"""Files that change under a running service."""
+"""Files that change while a service runs."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.file_watcher import Reloading
+from shared.file_watcher import FileWatcher
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def replace(path, text):
 
 
 def test_a_change_is_seen_after_the_interval_and_not_before(file):
-    value = Reloading(file.read_text, file, interval=0.2)
+    value = FileWatcher(file.read_text, file, interval=0.2)
     assert value.get() == "one"
     replace(file, "two")
     assert value.get() == "one"
@@ -32,17 +32,9 @@ def test_a_change_is_seen_after_the_interval_and_not_before(file):
     assert value.get() == "two"
 
 
-def test_who_cannot_wait_has_it_looked_at_now(file):
-    value = Reloading(file.read_text, file, interval=60)
-    value.get()
-    replace(file, "two")
-    value.expire()
-    assert value.get() == "two"
-
-
 def test_nothing_is_loaded_where_nothing_changed(file):
     loads = []
-    value = Reloading(lambda: loads.append(1), file, interval=0)
+    value = FileWatcher(lambda: loads.append(1), file, interval=0)
     for _ in range(5):
         value.get()
     assert len(loads) == 1
@@ -52,7 +44,7 @@ def test_files_of_a_folder_come_go_and_change(tmp_path):
     def names():
         return sorted(p.read_text() for p in tmp_path.iterdir())
 
-    value = Reloading(names, tmp_path, interval=0)
+    value = FileWatcher(names, tmp_path, interval=0)
     assert value.get() == []
     (tmp_path / "a").write_text("1")
     (tmp_path / "b").write_text("2")
@@ -64,7 +56,7 @@ def test_files_of_a_folder_come_go_and_change(tmp_path):
 
 
 def test_what_cannot_be_read_leaves_the_value_and_is_logged(file, caplog):
-    value = Reloading(file.read_text, file, interval=0)
+    value = FileWatcher(file.read_text, file, interval=0)
     value.get()
     file.unlink()
     assert value.get() == "one"
@@ -76,7 +68,7 @@ def test_what_cannot_be_read_leaves_the_value_and_is_logged(file, caplog):
 
 def test_the_first_load_raises(file):
     file.unlink()
-    value = Reloading(file.read_text, file)
+    value = FileWatcher(file.read_text, file)
     with pytest.raises(FileNotFoundError):
         value.get()
     file.write_text("late")
@@ -92,7 +84,7 @@ def test_nobody_waits_while_another_loads(file):
             assert go.wait(5)
         return file.read_text()
 
-    value = Reloading(slowly, file, interval=60)
+    value = FileWatcher(slowly, file, interval=60)
     value.get()
     value.next_look = time.monotonic()
     replace(file, "two")
@@ -115,7 +107,7 @@ def test_after_a_quiet_time_nobody_gets_what_is_out_of_date(file):
             assert go.wait(5)
         return file.read_text()
 
-    value = Reloading(slowly, file, interval=60)
+    value = FileWatcher(slowly, file, interval=60)
     value.get()
     value.next_look = time.monotonic() - 3600
     replace(file, "two")
@@ -137,7 +129,7 @@ def test_at_the_start_it_is_loaded_once_by_many(file):
         loads.append(1)
         return "one"
 
-    value = Reloading(slowly, file)
+    value = FileWatcher(slowly, file)
     threads = [threading.Thread(target=value.get) for _ in range(8)]
     for thread in threads:
         thread.start()

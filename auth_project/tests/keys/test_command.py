@@ -7,25 +7,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from shared.keys import key_state, signing_keys
-from tokens import key_folders, key_rotation
-
-BITS = 2048
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, settings, monkeypatch):
-    settings.JWT_PUBLIC_KEYS_DIR = tmp_path / "public"
-    settings.JWT_PRIVATE_KEYS_DIR = tmp_path / "private"
-    settings.JWKS_MAX_AGE = 300
-    monkeypatch.setattr(signing_keys, "RECOMMENDED_BITS", BITS)
-    monkeypatch.setattr(key_rotation.time, "sleep", lambda seconds: None)
-    return tmp_path
-
-
-@pytest.fixture
-def first(folder):
-    return signing_keys.generate(folder, BITS)
+from shared.keys import key_files, key_store, signing_keys
+from shared.keys.key_store import KeyTimestamps
+from tests.keys.conftest import BITS
+from tests.keys.folders import active, everything, stages, store
+from tokens import key_rotation
 
 
 @pytest.fixture
@@ -39,7 +25,7 @@ def run(capsys):
     return call
 
 
-def test_the_whole_ceremony(run, first, folder, settings):
+def test_a_whole_rotation(run, first, folder, settings):
     (line,) = run("stage", "--bits", str(BITS))
     second = line.split()[0]
     assert "is published. Activate it from" in line
@@ -52,13 +38,13 @@ def test_the_whole_ceremony(run, first, folder, settings):
         [second, "active"],
     ]
     (line,) = run("retire", first)
-    assert line.startswith(f"{first} can sign no more. It verifies until")
+    assert line.startswith(f"{first} no longer signs. It verifies until")
     assert run("prune") == ["Removed 0 keys."]
     gone, successor, hint = run("revoke", second)
     assert gone == f"{second} is gone: what it signed is refused."
     assert successor.endswith("signs from now on.")
     assert "revokesessions --all" in hint
-    assert successor.split()[0] == signing_keys.load_signing_key(folder / "private").kid
+    assert successor.split()[0] == active(folder)
 
 
 def test_every_stage_is_listed_with_what_comes_next(run, first, folder):
@@ -66,11 +52,11 @@ def test_every_stage_is_listed_with_what_comes_next(run, first, folder):
         kid = key_rotation.stage(BITS)[0]
         if text != "active":
             key_rotation.activate(kid, at_once=True)
-    (retired, _), (superseded, _), *_ = stages_of("superseded").items()
+    retired, superseded = [k for k, at in stages().items() if at == "superseded"]
     key_rotation.retire(retired)
-    state = key_state.load(folder / "private")
-    state.keys["u" * 43] = key_state.Times(staged_at=state.keys[first].staged_at)
-    key_state.save(folder / "private", state)
+    found = store()
+    found.keys["u" * 43] = KeyTimestamps(staged_at=key_store.clock())
+    found.save()
 
     text = "\n".join(run("list"))
 
@@ -79,15 +65,10 @@ def test_every_stage_is_listed_with_what_comes_next(run, first, folder):
         "  active      since 20",
         "  staged      may be activated from 20",
         "  retired     verifies until 20",
-        "  unfinished  goes with the next act",
+        "  unfinished  goes with the next action",
     ):
         assert words in text
     assert len(text.splitlines()) == 5
-
-
-def stages_of(stage):
-    folders = key_folders.read()
-    return {k: t for k, t in folders.state.keys.items() if folders.stage(k) == stage}
 
 
 @pytest.mark.parametrize(
@@ -140,28 +121,28 @@ def test_so_it_is_at_the_shell(first):
     ],
 )
 def test_bad_input_changes_nothing(run, first, folder, words):
-    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    before = everything(folder)
 
     with pytest.raises(CommandError):
         run(*words)
 
-    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    assert everything(folder) == before
 
 
-def test_a_disk_that_refuses_is_told_in_one_line(run, first, monkeypatch):
+def test_a_read_only_disk_is_reported_in_one_line(run, first, monkeypatch):
     """As in a container, where the folders are mounted read-only."""
 
-    def refuse(*arguments):
+    def refuse(*arguments, **options):
         raise OSError(30, "Read-only file system", "/run/keys/private")
 
-    monkeypatch.setattr(key_state, "put", refuse)
+    monkeypatch.setattr(key_files, "put", refuse)
 
     with pytest.raises(CommandError, match="/run/keys/private: Read-only file system"):
         run("stage")
 
 
 def test_it_runs_where_no_key_signs(run, first, folder):
-    """It is what mends that; checks of the system would stop it."""
+    """The command repairs that; system checks would stop it."""
     signing_keys.generate(folder, BITS)
     (folder / "private" / "keyring.json").unlink()
 
