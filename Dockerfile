@@ -38,7 +38,7 @@ RUN python3 -m pip --python /opt/venv/bin/python wheel --no-index --no-cache-dir
 # The settings find the service's name in the name of the folder. Modes are set here,
 # since those of a checkout depend on somebody's umask.
 ARG SERVICE
-COPY gunicorn.conf.py deploy/compose/healthcheck.py deploy/compose/prepare.sh /app/
+COPY deploy/gunicorn.conf.py deploy/compose/healthcheck.py deploy/compose/prepare.sh /app/
 COPY ${SERVICE}_project/ /app/${SERVICE}_project/
 RUN /opt/venv/bin/python -m compileall -q /app \
     && chmod -R u=rwX,go=rX /app \

@@ -16,7 +16,7 @@ from shared.keys import signing_keys
 
 PROJECT = Path(__file__).resolve().parents[1]
 GUNICORN = ["-m", "gunicorn", "config.wsgi:application"]
-GUNICORN += ["--config", "../gunicorn.conf.py", "--bind", "127.0.0.1:0"]
+GUNICORN += ["--config", "../deploy/gunicorn.conf.py", "--bind", "127.0.0.1:0"]
 SECONDS = 30  # on a busy machine; it takes one
 PRODUCTION = {
     "ENVIRONMENT": "production",

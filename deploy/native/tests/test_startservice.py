@@ -106,7 +106,7 @@ def test_its_code_is_clean_whatever_it_is_called(tmp_path: Path, name: str) -> N
 
 def test_its_containers_are_held_to_the_rules_of_the_others(tmp_path: Path) -> None:
     """The suite of compose.yaml, in a copy that has the service."""
-    copied = ("compose.yaml", "Dockerfile", ".dockerignore", "gunicorn.conf.py")
+    copied = ("compose.yaml", "Dockerfile", ".dockerignore", "deploy/gunicorn.conf.py")
     folders = ["nginx", "deploy", "shared", "auth_project", "users_project"]
     folders += ["requirements"]
     for name in copied:

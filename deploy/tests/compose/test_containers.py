@@ -171,7 +171,7 @@ def test_the_builder_sees_only_what_is_allowed() -> None:
     allowed = {rule.strip("!/") for rule in rules if rule.startswith("!")}
     assert allowed == {
         "pyproject.toml",
-        "gunicorn.conf.py",
+        "deploy/gunicorn.conf.py",
         "requirements/runtime.txt",
         "shared",
         "*_project",
@@ -202,7 +202,7 @@ KEPT_OUT = [
 NEEDED = [
     "shared/settings.py", "shared/db/base.py", "auth_project/config/wsgi.py",
     "users_project/users/migrations/__init__.py", "users_project/manage.py",
-    "requirements/runtime.txt", "gunicorn.conf.py", "nginx/render.py",
+    "requirements/runtime.txt", "deploy/gunicorn.conf.py", "nginx/render.py",
     "nginx/includes/proxy.conf", "deploy/compose/prepare.sh",
 ]  # fmt: skip
 

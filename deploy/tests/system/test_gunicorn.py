@@ -14,7 +14,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """As they are where the environment says nothing."""
     for name in ("BIND", "WEB_CONCURRENCY", "WEB_THREADS", "FORWARDED_ALLOW_IPS"):
         monkeypatch.delenv(name, raising=False)
-    return runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    return runpy.run_path(str(ROOT / "deploy" / "gunicorn.conf.py"))
 
 
 def test_only_the_gateway_is_believed(settings: dict[str, Any]) -> None:
