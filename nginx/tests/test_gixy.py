@@ -17,7 +17,7 @@ from nginx.tests.compose_file import SERVICES
 from nginx.tests.gateway_rig import replace_in, run_render
 
 NATIVE = ("--upstream=auth=127.0.0.1:8001", "--upstream=users=127.0.0.1:8000")
-COMPOSE = ("--upstream=auth=auth:8001", "--upstream=users=users:8000")
+COMPOSE = ("--upstream=auth=auth:8000", "--upstream=users=users:8000")
 OUTSIDE = {"GATEWAY_SERVER_NAMES": "api.memo.example,*.memo.example"}
 BEHIND = {
     "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8",
@@ -25,7 +25,7 @@ BEHIND = {
 }
 VARIANTS = {
     "native": ({}, NATIVE),
-    "compose": ({}, (*COMPOSE, "--resolver=127.0.0.11")),
+    "compose": ({"GATEWAY_RESOLVER": "127.0.0.11"}, COMPOSE),
     "behind a proxy": (BEHIND | OUTSIDE, NATIVE),
     "TLS": (OUTSIDE, NATIVE),
 }

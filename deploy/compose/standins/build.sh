@@ -8,6 +8,7 @@ set -euo pipefail
 mirror=${1:-http://deb.debian.org/debian}
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 work=$(mktemp -d)
+export DOCKER_BUILDKIT=1
 trap 'rm -rf "$work"' EXIT
 
 if ! docker image inspect memo-standin/debian > /dev/null 2>&1; then
