@@ -45,7 +45,12 @@ def checkout(tmp_path: Path) -> Layout:
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for path in ("auth_project/tokens/__init__.py", "users_project/users/__init__.py"):
         write(tmp_path / path)
-    for path in ("auth_project/manage.py", "users_project/manage.py", "docs/index.md"):
+    for path in (
+        "auth_project/manage.py",
+        "users_project/manage.py",
+        "docs/index.md",
+        "bench/x",
+    ):
         write(tmp_path / path)
     write(tmp_path / "auth_project/tokens/management/commands/revokesession.py")
     write(tmp_path / ".secrets/redis_users.acl", ACL)
@@ -152,7 +157,7 @@ def test_its_containers_are_held_to_the_rules_of_the_others(tmp_path: Path) -> N
         ("on null up test doctor verify startservice", "has a meaning here"),
         ("migrate shell createsuperuser revokesession spectacular", "manage.py"),
         ("django redis ruff", "installed|has a meaning"),
-        ("tokens docs deploy nginx json jwt environ psycopg", "existing Python"),
+        ("tokens docs deploy bench json jwt environ psycopg", "existing Python"),
     ],
 )
 def test_a_name_that_means_something_is_refused(
