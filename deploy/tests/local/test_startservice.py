@@ -62,6 +62,20 @@ def checkout(tmp_path: Path) -> Layout:
     return layout
 
 
+def copy_checkout(target: Path) -> None:
+    """Its code alone: no settings, no state, no history."""
+    made = (
+        ".git",
+        ".run",
+        ".secrets",
+        ".env",
+        ".env.migrate",
+        "__pycache__",
+        ".*_cache",
+    )
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*made))
+
+
 def write(path: Path, text: str = "") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -119,11 +133,7 @@ def test_its_code_is_clean_whatever_it_is_called(checkout: Layout, name: str) ->
 def test_its_containers_are_held_to_the_rules_of_the_others(tmp_path: Path) -> None:
     """The tests of compose.yaml, in a copy that has the service."""
     copy = tmp_path / "copy"
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "bench", "docs")
-    shutil.copytree(ROOT, copy, ignore=ignored)
-    shutil.copy(ROOT / ".dockerignore", copy)
-    for name in ("auth", "users"):
-        shutil.copy(ROOT / f"{name}_project/.env.example", copy / f"{name}_project")
+    copy_checkout(copy)
     layout = Layout(copy)
     layout.venv.parent.mkdir()
     layout.venv.symlink_to(sys.prefix)
@@ -271,18 +281,13 @@ class Clone:
 def clone(tmp_path: Path) -> Iterator[Clone]:
     if os.geteuid() == 0:
         pytest.skip("root runs nothing: the suite runs this as another user")
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout
-    for name in names.decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tmp_path / name)
+    copy_checkout(tmp_path / "clone")
     env = {k: v for k, v in os.environ.items() if k != "MEMO_STACK"}
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
     for name, sock in zip(("GATEWAY", "AUTH", "USERS", "NOTES"), sockets, strict=True):
         env[f"{name}_PORT"] = str(sock.getsockname()[1])
         sock.close()
-    made = Clone(tmp_path, env)
+    made = Clone(tmp_path / "clone", env)
     made.run("up")
     yield made
     made.run("destroy", "--yes")
@@ -296,6 +301,7 @@ def test_a_new_service_runs_and_is_protected(clone: Clone) -> None:
     assert status["state"] == "degraded"
     assert status["processes"]["notes"]["state"] == "stopped"
     assert "/api/v1/notes/docs" in clone.run("up")
+    _init_has_made_what_compose_needs(clone)
 
     assert clone.call("GET", "/notes")[1]["code"] == "token_missing"
     clone.token = "a.b.c"
@@ -327,3 +333,18 @@ def test_a_new_service_runs_and_is_protected(clone: Clone) -> None:
     clone.log_in()
     assert clone.call("GET", "/users/me")[0] == 200
     assert clone.call("GET", "/notes")[0] == 404
+
+
+def _init_has_made_what_compose_needs(clone: Clone) -> None:
+    """deploy/tests/compose has the rest, without a run."""
+    clone.run("init")
+    env = (clone.path / ".env").read_text()
+    names = {line.partition("=")[0] for line in env.splitlines()}
+    assert {"MEMO_UID", "MEMO_GID", "GATEWAY_PUBLIC_URL", "GATEWAY_PORT"} <= names
+    assert "COMPOSE_FILE=compose.yaml:notes_project/compose.yaml\n" in env
+    text = (clone.path / "compose.yaml").read_text()
+    text += (clone.path / "notes_project" / "compose.yaml").read_text()
+    secrets = re.findall(r"\{file: (\./\.secrets/\S+)\}", text)
+    assert len(secrets) > 20
+    for path in [*secrets, ".run/compose/gateway/nginx.conf"]:
+        assert (clone.path / path).is_file(), path
