@@ -82,7 +82,7 @@ done
 
 step "services are replaced, with other addresses"
 docker compose up --detach --no-deps --force-recreate auth users > /dev/null 2>&1
-# A gateway that asks no DNS server has to be told.
+# A gateway that asks no DNS server has the old addresses.
 [ -n "${GATEWAY_RESOLVER-default}" ] || docker compose restart gateway > /dev/null 2>&1
 recovers
 
