@@ -8,14 +8,13 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from deploy.native import startservice
 from deploy.native.layout import Layout
@@ -240,34 +239,27 @@ class Clone:
     token: str = ""
 
     def run(self, *words: str, fails: bool = False) -> str:
-        command = [str(self.path / "manage_all.sh"), *words]
         done = subprocess.run(
-            command,
-            cwd=self.path,
+            [str(self.path / "manage_all.sh"), *words],
             env=self.env,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
-        assert fails or done.returncode == 0, done.stdout
+        assert fails or done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and JSON, with the access token of the last login."""
-        headers = {"Content-Type": "application/json"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         url = f"http://127.0.0.1:{self.env['GATEWAY_PORT']}/api/v1{path}"
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(url, data, headers, method=method)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=20) as response:
-                return response.status, json.loads(response.read() or "{}")
-        except urllib.error.HTTPError as refused:
-            return refused.code, json.loads(refused.read())
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.request(
+                method, url, json=body, headers=headers, timeout=20
+            )
+        return answer.status_code, answer.json() if answer.content else {}
 
     def log_in(self) -> None:
         self.token = ""

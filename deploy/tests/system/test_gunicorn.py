@@ -26,7 +26,7 @@ def test_connections_are_kept_longer_than_the_gateway_keeps_them(
     settings: dict[str, Any],
 ) -> None:
     """GW-08: a POST that meets a closing connection cannot be repeated."""
-    upstream = (ROOT / "nginx" / "directives.py").read_text()
+    upstream = (ROOT / "nginx" / "upstream.template").read_text()
     [kept] = re.findall(r"keepalive_timeout (\d+)s;", upstream)
     assert settings["keepalive"] > int(kept)
 
