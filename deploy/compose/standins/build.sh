@@ -21,7 +21,8 @@ done
 
 cat << 'SETTINGS'
 Debian 13's versions. Its Nginx is older than 1.27.3 and cannot ask a DNS server while it
-runs, so GATEWAY_RESOLVER is empty: restart the gateway after a service was replaced.
+runs: write GATEWAY_RESOLVER= into .env before `./manage_all.sh init`, and restart the
+gateway after a service was replaced.
 
 export PYTHON_IMAGE=memo-standin/python POSTGRES_IMAGE=memo-standin/postgres
 export REDIS_IMAGE=memo-standin/redis NGINX_IMAGE=memo-standin/nginx GATEWAY_RESOLVER=
