@@ -145,7 +145,7 @@ def security(session: nox.Session) -> None:
 
 @nox.session
 def local(session: nox.Session) -> None:
-    pytest(session, "deploy/native/tests", "deploy/tests/runner")
+    pytest(session, "deploy/native/tests", "deploy/tests/runner", "deploy/tests/local")
 
 
 # ---- All of them ---------------------------------------------------------------------

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from shared.keys import signing_keys
 
 PROJECT = Path(__file__).resolve().parents[1]
 GUNICORN = ["-m", "gunicorn", "config.wsgi:application"]
-GUNICORN += ["--config", "../gunicorn.conf.py", "--bind", "127.0.0.1:0"]
+GUNICORN += ["--config", "../deploy/gunicorn.conf.py", "--bind", "127.0.0.1:0"]
 SECONDS = 30  # on a busy machine; it takes one
 PRODUCTION = {
     "ENVIRONMENT": "production",
@@ -113,12 +114,14 @@ def test_gunicorn_does_not_start_with(
 def test_a_container_is_not_prepared_with_an_unsafe_setting() -> None:
     """The step that migrates; gunicorn's is the image's CMD, word for word."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    script = ["../deploy/compose/prepare.sh"]
-    assert_refused(start(script, program="sh", PATH=path, **NO_CALLER), "memo.E013")
+    common = (PROJECT.parent / "deploy" / "compose" / "common.yaml").read_text()
+    shell, *words = yaml.safe_load(common)["services"]["migrate"]["command"]
+    script = [word.replace("$$", "$") for word in words]
+    assert_refused(start(script, program=shell, PATH=path, **NO_CALLER), "memo.E013")
 
 
 def test_what_runs_in_a_container_is_what_is_tried_here() -> None:
-    dockerfile = (PROJECT.parent / "Dockerfile").read_text()
+    dockerfile = (PROJECT.parent / "deploy" / "Dockerfile").read_text()
     (command,) = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
     config = ["/app/gunicorn.conf.py" if x.startswith("../") else x for x in GUNICORN]
     assert json.loads(command) == ["python", *config[: config.index("--bind")]]

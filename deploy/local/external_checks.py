@@ -154,7 +154,7 @@ def refresh_cookie(site: Site) -> Fault:
 @external(
     "tls",
     "no other machine can listen (GW-13)",
-    "GATEWAY_TLS_CERTIFICATE, or a proxy that speaks TLS: docs/docker.md",
+    "GATEWAY_TLS_CERTIFICATE, or a TLS proxy: docs/operations/deployment.md",
 )
 def encryption(site: Site) -> Fault:
     if not site.over_tls:

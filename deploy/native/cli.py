@@ -16,7 +16,6 @@ from . import (
     ownership,
     passthrough,
     privileges,
-    removeservice,
     rotation,
     startservice,
     status,
@@ -62,7 +61,6 @@ Memo, natively on this machine.
   ./manage_all.sh destroy [--yes]    stop, then remove databases and everything made
 
   ./manage_all.sh startservice <name>            a new service, with all it needs
-  ./manage_all.sh removeservice <name> [--yes]   its code, data, secrets and settings
 
   ./manage_all.sh <command>          a manage.py command in every service that knows it
   ./manage_all.sh users <command>    in one: users runserver, auth shell, ...
@@ -230,5 +228,4 @@ VERBS: dict[str, Verb] = {
     "destroy": destroy.run,
     "rotateapikeys": rotation.run,
     "startservice": startservice.run,
-    "removeservice": removeservice.run,
 }

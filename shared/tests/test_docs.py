@@ -36,7 +36,7 @@ def test_the_documented_events_are_the_events():
 
 
 def sources() -> Iterator[Path]:
-    yield ROOT / "gunicorn.conf.py"
+    yield ROOT / "deploy" / "gunicorn.conf.py"
     for folder in ("shared", "auth_project", "users_project"):
         for path in (ROOT / folder).rglob("*.py"):
             if "tests" not in path.parts and path.name != "testing.py":
