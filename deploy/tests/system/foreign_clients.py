@@ -1,6 +1,6 @@
 """How other stacks verify our tokens: three libraries, each with the published keys.
 
-All do what docs/standards.md asks for: one algorithm, issuer, audience, and the type.
+All do what docs/integration.md asks for: one algorithm, issuer, audience, and the type.
 """
 
 import json
