@@ -1,0 +1,81 @@
+"""The documentation's commands do what it says: each is run here, or says why not."""
+
+import re
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from deploy.tests.stack import ROOT, System
+
+PAGES = [ROOT / "README.md", ROOT / "nginx/README.md", *ROOT.glob("docs/**/*.md")]
+BLOCK = re.compile(
+    r"(<!-- (?:not run|run by)[^>]*-->\n)?```(sh|console)\n(.*?)```", re.S
+)
+STEP = re.compile(r"^\$ (.*(?:\\\n.*)*)\n((?:(?!\$ ).*\n)*)", re.M)
+
+
+class Block(NamedTuple):
+    page: Path
+    marked: bool
+    kind: str
+    text: str
+
+
+def blocks() -> Iterator[Block]:
+    for page in PAGES:
+        for mark, kind, text in BLOCK.findall(page.read_text()):
+            yield Block(page, bool(mark), kind, text)
+
+
+def commands() -> list[str]:
+    """The lines of all blocks that are to be run, without their comments."""
+    lines = [
+        re.sub(r"\s+#.*", "", line)
+        for block in blocks()
+        if block.kind == "sh" and not block.marked
+        for line in block.text.strip().splitlines()
+    ]
+    return list(dict.fromkeys(lines))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_documented_command_runs(system: System, command: str) -> None:
+    program, *words = command.split()
+    assert program == "./manage_all.sh", f"mark the block of: {command}"
+    system.run(*words)
+
+
+def test_the_tour_of_the_readme(system: System, tmp_path: Path) -> None:
+    """Each request is answered with the status and the members that README shows."""
+    name = f"ada{secrets.token_hex(4)}"
+    tour = [b.text for b in blocks() if b.page == PAGES[0] and b.kind == "console"]
+    token = ""
+    for command, documented in STEP.findall("".join(tour)):
+        if command.startswith("TOKEN="):
+            continue
+        command = command.replace("localhost:8080", system.gateway_url)
+        command = re.sub(r"\bada\b", name, command)
+        done = subprocess.run(
+            ["bash", "-c", f"{command} --silent --show-error"],
+            cwd=tmp_path,
+            env={"TOKEN": token, "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert done.returncode == 0, done.stderr
+        assert shape(done.stdout) >= shape(documented), done.stdout
+        if found := re.search(r'"access_token":"([^"]+)"', done.stdout):
+            token = found[1]
+    assert token
+
+
+def shape(answer: str) -> set[str]:
+    """The status, the header names and the members of an answer."""
+    status = re.findall(r"^HTTP/1.1 (\d+)", answer, re.M)
+    headers = re.findall(r"^([A-Z][\w-]+): ", answer, re.M)
+    return {*status, *headers, *re.findall(r'"(\w+)":', answer)}
