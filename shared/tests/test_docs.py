@@ -16,8 +16,9 @@ from shared.limits.rules import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 ERRORS = ROOT / "docs" / "errors.md"
-EVENTS = ROOT / "docs" / "logging.md"
+EVENTS = ROOT / "docs" / "operations" / "logging.md"
 CHECKS = ROOT / "docs" / "operations" / "checks.md"
+SETTINGS = ROOT / "docs" / "configuration.md"
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
@@ -74,6 +75,31 @@ def test_the_documented_limits_are_the_defaults():
     text = (ROOT / "docs" / "limits.md").read_text()
     documented = dict(re.findall(r"^\| `([A-Z_]+)` \| `(\d+/\d+)` \|", text, re.M))
     assert documented == {name: str(limit) for name, limit in DEFAULTS.items()}
+
+
+def test_the_documented_settings_are_the_settings():
+    """Each heading is a setting that is read. Where the code has a plain default, it is
+    the documented one."""
+    heading = re.compile(r"^### `(\w+)`\n\n(?:.*?default `([^`]+)`)?", re.M)
+    documented = dict(heading.findall(SETTINGS.read_text()))
+    read = settings_of_services() | settings_of_the_gateway()
+    assert documented.keys() == read.keys()
+    for name, default in read.items():
+        assert not default or documented[name].lower() == default.lower(), name
+
+
+def settings_of_services() -> dict[str, str]:
+    """What the settings modules read, and plain defaults."""
+    modules = [ROOT / "shared" / "settings.py", *ROOT.glob("*_project/config/*.py")]
+    call = re.compile(r'env\.\w+\(\s*"(\w+)"(?:, default="?([\w./:-]+)"?[,)])?')
+    read = dict(pair for path in modules for pair in call.findall(path.read_text()))
+    names = "DATABASE_URL", "DATABASE_PASSWORD"
+    return read | {name: "" for each in names for name in (each, f"MIGRATION_{each}")}
+
+
+def settings_of_the_gateway() -> dict[str, str]:
+    text = (ROOT / "nginx" / "render.py").read_text()
+    return dict(re.findall(r'^    "(GATEWAY_\w+)": \("([^"]*)"', text, re.M))
 
 
 def test_the_documented_checks_are_the_checks():

@@ -12,9 +12,8 @@ import pytest
 from deploy.tests.stack import ROOT, System
 
 PAGES = [ROOT / "README.md", ROOT / "nginx/README.md", *ROOT.glob("docs/**/*.md")]
-BLOCK = re.compile(
-    r"(<!-- (?:not run|run by)[^>]*-->\n)?```(sh|console)\n(.*?)```", re.S
-)
+MARK = r"(<!-- (?:not run|run by)[^>]*-->\n)?"
+BLOCK = re.compile(MARK + r"```(sh|console)\n(.*?)```", re.S)
 STEP = re.compile(r"^\$ (.*(?:\\\n.*)*)\n((?:(?!\$ ).*\n)*)", re.M)
 
 
