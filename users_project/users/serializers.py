@@ -138,7 +138,7 @@ class EndSessionsSerializer(serializers.Serializer[User]):
 
 
 class SessionEpochSerializer(serializers.Serializer[User]):
-    """The epoch below which all sessions of the user have ended, but the one to keep."""
+    """The epoch below which the user's sessions have ended, but the one to keep."""
 
     session_epoch = EpochField(min_value=1)
     kept_from = EpochField(
