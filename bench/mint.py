@@ -20,7 +20,7 @@ from tokens.services import mark_active  # noqa: E402
 
 def mint(person: dict) -> dict[str, str]:
     session = Session.objects.open(person, "127.0.0.1", "bench")
-    mark_active(session.id)
+    mark_active(AccessToken.issue(session, person, int(time.time())))
     access = AccessToken.issue(session, {**person, "roles": []}, int(time.time()))
     return {"access": str(access), "refresh": str(RefreshToken.current(session))}
 

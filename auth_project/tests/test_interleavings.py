@@ -31,7 +31,7 @@ from tests.conftest import (
 )
 from tokens import revocation, services
 from tokens.models import Session, SessionQuerySet
-from tokens.sweep import announce_recent
+from tokens.revocation import announce_recent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -145,7 +145,9 @@ def refreshing(token: str) -> Callable[[], services.Grant]:
 
 
 def pushing(session: Session, epoch: int) -> Callable[[], Any]:
-    return lambda: revocation.end_sessions_below(session.user_id, epoch, "password")
+    return lambda: revocation.end_sessions_below(
+        {session.user_id: epoch}, "password"
+    )
 
 
 def assert_over(session: Session, *grants: Any) -> None:
@@ -287,7 +289,7 @@ def test_a_log_in_that_verified_the_old_password_dies(stepper, users, trusted_ki
         def change() -> int:
             stepper.pause("commit")
             users.user["session_epoch"] = 1
-            return revocation.end_sessions_below(user_id, 1, "password")
+            return revocation.end_sessions_below({user_id: 1}, "password")
 
         grant, _ = stepper.run(
             (lambda: services.log_in(credentials, CLIENT), change), schedule

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.conf import settings
 
 from shared.api.exceptions import (
+    DependencyUnavailable,
     InvalidCredentials,
     RefreshTokenReused,
     TokenError,
@@ -28,14 +29,19 @@ from shared.keys import keyring
 from shared.limits import acts, attempts
 from shared.limits.attempts import Act, Rider
 from shared.structured_logging import audit
-from tokens.jwt_tokens import AccessToken, RefreshToken, SpentRefreshToken
-from tokens.models import Session
+from tokens.jwt_tokens import (
+    AccessToken,
+    RefreshToken,
+    SpentRefreshToken,
+    session_over,
+)
+from tokens.models import Session, SessionEpoch
 from tokens.revocation import (
     announce,
     announce_unknown,
+    end_other_sessions,
     end_session,
     end_sessions_below,
-    end_surplus_sessions,
 )
 
 
@@ -55,9 +61,11 @@ class Grant:
     refresh: RefreshToken | None
 
 
-def log_in(credentials: dict[str, str], client: Client) -> Grant:
-    """Verify the password with the User Service and open a session. Beyond the cap the
-    user's least recently used one ends.
+def log_in(
+    credentials: dict[str, str], client: Client, cookie: str | None = None
+) -> Grant:
+    """Verify the password with the User Service and open a session. It ends the session
+    of the refresh token in `cookie` and, beyond the cap, the least recently used ones.
 
     Raises RateLimited (and has asked nobody), InvalidCredentials,
     DependencyUnavailable, Overloaded.
@@ -68,10 +76,11 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
     act = acts.log_in(login, client.ip, user_agent=client.user_agent)
     with attempts.reserve(act) as attempt:
         user = verified(credentials, act)
-        session = Session.objects.open(user, client.ip, client.user_agent)
+        session = open_session(user, client)
+    access = AccessToken.issue(session, user, issued_at)
     names = (login, user["email"], user["username"])
-    mark_active(session.id, attempt.succeeded(acts.remember(names, client.ip)))
-    end_surplus_sessions(session.user_id)
+    mark_active(access, attempt.succeeded(acts.remember(names, client.ip)))
+    end_other_sessions(session.user_id, replaced_by_login(cookie))
     audit(
         "authn_login_success",
         user_id=session.user_id,
@@ -79,8 +88,26 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
         ip=client.ip,
         user_agent=client.user_agent,
     )
-    access = AccessToken.issue(session, user, issued_at)
     return Grant(access, RefreshToken.current(session))
+
+
+def open_session(user: dict[str, Any], client: Client) -> Session:
+    """A new session of this user. Raises DependencyUnavailable if their epoch has been
+    raised since their password was verified: the next try learns the truth."""
+    session = Session.objects.open(user, client.ip, client.user_agent)
+    if session is None:
+        epoch = user["session_epoch"]
+        audit("login_epoch_behind", user_id=user["sub"], epoch=epoch, ip=client.ip)
+        raise DependencyUnavailable
+    return session
+
+
+def replaced_by_login(cookie: str | None) -> UUID | None:
+    """The session of the refresh token that a login came with; None for garbage."""
+    try:
+        return UUID(SpentRefreshToken.parse(cookie or "")["sid"])
+    except TokenError:
+        return None
 
 
 def verified(credentials: dict[str, str], act: Act) -> dict[str, Any]:
@@ -101,20 +128,22 @@ def refresh(text: str, client: Client, arrived: float) -> Grant:
     DependencyUnavailable, Overloaded.
     """
     issued_at = int(time.time())
-    token = RefreshToken.parse(text, client.ip)
-    with token.attempt:
+    token = RefreshToken.parse(text)
+    with token.check_blacklist(client.ip):
         keyring.signing_key()  # or nothing is changed: there would be no answer to it
         user = users_client().get(UUID(token["sub"]))
         if user is None:
             end_session(token["sid"], "user_gone")
             raise TokenRevoked
-        session, successor = rotated(token, user["session_epoch"], client, arrived)
-    mark_active(session.id)
-    return Grant(AccessToken.issue(session, user, issued_at), successor)
+        epoch = SessionEpoch.of(user)
+        session, successor = rotated(token, epoch, client, arrived)
+    access = AccessToken.issue(session, user, issued_at)
+    mark_active(access)
+    return Grant(access, successor)
 
 
 def rotated(
-    token: RefreshToken, epoch: int, client: Client, arrived: float
+    token: RefreshToken, epoch: SessionEpoch, client: Client, arrived: float
 ) -> tuple[Session, RefreshToken | None]:
     """The session of a token, and the one to answer with. Raises TokenError."""
     sid, jti = UUID(token["sid"]), UUID(token["jti"])
@@ -126,7 +155,7 @@ def rotated(
 
 
 def not_rotated(
-    token: RefreshToken, epoch: int, client: Client, arrived: float
+    token: RefreshToken, epoch: SessionEpoch, client: Client, arrived: float
 ) -> tuple[Session, RefreshToken | None]:
     """Why `token` did not rotate its session; the order of the questions matters.
 
@@ -136,11 +165,11 @@ def not_rotated(
     session = Session.objects.with_clock().filter(id=token["sid"]).first()
     if session is None or session.revoked_at is not None:
         announce_ended(session, token["sid"])
-        raise TokenRevoked
+        raise session_over(session.revoked_reason if session else "unknown")
     if session.expires_at <= session.clock:
         audit("session_expired", **story(session, client))
         raise TokenExpired
-    if session.user_epoch < epoch:
+    if epoch.ends(session):
         end_session(session.id, "epoch")
         raise TokenRevoked
     if str(session.jti) == token["jti"]:
@@ -193,13 +222,14 @@ def log_out_all(user: TokenUser, *, keep_current: bool) -> int:
     changes; where only its answer was lost, all sessions end at their next refresh.
     Raises DependencyUnavailable, Overloaded; TokenRevoked if the user is gone.
     """
+    keep = user.sid if keep_current else None
     try:
-        epoch = users_client().end_sessions(user.id)
+        raised = users_client().end_sessions(user.id, keep)
     except UserNotFound as exc:
         end_session(user.sid, "user_gone")
         raise TokenRevoked from exc
-    keep = user.sid if keep_current else None
-    revoked = end_sessions_below(user.id, epoch, "logout_all", keep)
+    epochs, kept_from = {user.id: raised["session_epoch"]}, raised.get("kept_from")
+    revoked = end_sessions_below(epochs, "logout_all", keep, kept_from)
     audit("session_logout_all", user_id=user.id, sid=user.sid, keep=keep_current)
     return revoked
 
@@ -215,7 +245,7 @@ def verify(text: str) -> dict[str, Any]:
         session = Session.objects.filter(id=claims["sid"]).first()
         active = session is not None and session.revoked_at is None
         if active:
-            mark_active(claims["sid"])
+            mark_active(claims)
         else:
             announce_ended(session, claims["sid"])
     if not active:
@@ -232,10 +262,15 @@ def introspect(text: str) -> dict[str, Any] | None:
         return None
 
 
-def mark_active(sid: UUID | str, *riders: Rider) -> None:
-    """Let Redis answer for this session while an access token of now can live."""
-    ttl = settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY
-    session_state.mark_active(sid, ttl, *riders)
+def mark_active(token: Any, *riders: Rider) -> None:
+    """Let Redis answer for the session of this access token, while the token lives.
+
+    Not longer: a process that was paused would revive a session whose revocation is
+    known to PostgreSQL alone by then.
+    """
+    ttl = int(token["exp"] + settings.JWT_LEEWAY - time.time())
+    if ttl > 0:
+        session_state.mark_active(token["sid"], ttl, *riders)
 
 
 def announce_ended(session: Session | None, sid: str) -> None:
