@@ -145,9 +145,7 @@ def refreshing(token: str) -> Callable[[], services.Grant]:
 
 
 def pushing(session: Session, epoch: int) -> Callable[[], Any]:
-    return lambda: revocation.end_sessions_below(
-        {session.user_id: epoch}, "password"
-    )
+    return lambda: revocation.end_sessions_below({session.user_id: epoch}, "password")
 
 
 def assert_over(session: Session, *grants: Any) -> None:
