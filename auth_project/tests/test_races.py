@@ -112,7 +112,7 @@ def test_refreshes_against_a_push_leave_nothing_older(
     token = refresh_token(session)
 
     def push():
-        users.user["session_epoch"] = 1
+        users.raise_epoch()
         return revocation.end_sessions_below({session.user_id: 1}, "password")
 
     answers = at_once(*[lambda: refresh(token)] * 4, push)[:4]
@@ -138,6 +138,25 @@ def test_pushes_do_not_deadlock(make_session, at_once, users):
 
     assert sum(counts) >= 38
     assert Session.objects.filter(revoked_at=None).count() <= 2
+
+
+@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.verify)])
+def test_no_login_survives_a_push_that_was_answered(
+    users, trusted_kid, at_once, rounds
+):
+    """Both at once: a session of the older epoch has ended when the push is answered,
+    or does not open any more. (A push of one statement leaves one in twenty.)"""
+    user_id = uuid.UUID(users.user["id"])
+    body = {"email": users.user["email"], "password": PASSWORD}
+    for epoch in range(1, rounds + 1):
+        answers = at_once(
+            *[lambda: post("login", data=body)] * 6,
+            lambda: revocation.end_sessions_below({user_id: epoch}, "password"),  # noqa: B023
+        )[:6]
+
+        assert {answer.status_code for answer in answers} <= {200, 503}
+        assert not Session.objects.live().filter(user_epoch__lt=epoch).exists()
+        users.user["session_epoch"] = epoch
 
 
 @pytest.mark.parametrize("cap", [1, 10])
@@ -308,6 +327,47 @@ def test_a_later_push_that_waited_ends_what_the_earlier_kept(session, behind_a_l
     )
 
     assert [each.id for each in ended] == [session.id]
+
+
+def test_a_login_that_waited_for_a_push_opens_nothing(session, behind_a_lock):
+    """The push holds the user's floor, and the login looks at it again."""
+    user = {"sub": session.user_id, "session_epoch": 1}
+
+    opened = behind_a_lock(
+        lambda: Session.objects.raise_floors({session.user_id: 2}),
+        lambda: Session.objects.open(user, None, ""),
+    )
+
+    assert opened is None
+
+
+def test_a_push_that_waited_for_a_login_ends_it(session, behind_a_lock):
+    """Two statements: the second sees the row that the first one waited for."""
+    user = {"sub": session.user_id, "session_epoch": 1}
+
+    behind_a_lock(
+        lambda: Session.objects.open(user, None, ""),
+        lambda: revocation.end_sessions_below({session.user_id: 2}, "password"),
+    )
+
+    assert not Session.objects.live().exists()
+
+
+def test_pushes_for_many_users_do_not_deadlock(make_session, at_once, users):
+    """CONC-09: floors are locked in the order of the users, however they are named."""
+    ids = [uuid.uuid4() for _ in range(60)]
+    for user_id in ids:
+        make_session(user_id=user_id)
+
+    counts = at_once(
+        *[
+            lambda: revocation.end_sessions_below(dict.fromkeys(ids, 1), "a"),
+            lambda: revocation.end_sessions_below(dict.fromkeys(ids[::-1], 1), "b"),
+        ]
+        * 3
+    )
+
+    assert sum(counts) == 60
 
 
 def test_a_rotation_that_waited_for_a_logout_does_not_happen(session, behind_a_lock):

@@ -1,7 +1,9 @@
 """No access token is longer than services take, and no `active` outlives its token."""
 
 import time
+from types import SimpleNamespace
 
+import jwt
 import pytest
 
 from shared.auth import session_state
@@ -125,6 +127,29 @@ def test_a_refill_does_not_either(make_session, users, verified):
 
     left = session_state.connection().ttl(session_state.key(session.id))
     assert 105 <= left <= 110
+
+
+@pytest.mark.parametrize("act", ["login", "refresh"])
+def test_the_life_of_a_token_begins_before_the_user_is_asked_for(
+    session, users, monkeypatch, act
+):
+    """Or a slow User Service would let `active` outlive what was revoked meanwhile."""
+    clock = SimpleNamespace(late=0, monotonic=time.monotonic)
+    clock.time = lambda: time.time() + clock.late
+    for module in ("services", "jwt_tokens", "cookies"):
+        monkeypatch.setattr(f"tokens.{module}.time", clock)
+    monkeypatch.setattr(users, "answer", lambda: setattr(clock, "late", 100))
+    before = int(time.time())
+
+    if act == "login":
+        body = {"email": users.user["email"], "password": PASSWORD}
+        text = post("login", data=body).data["access_token"]
+    else:
+        text = refresh(refresh_token(session)).data["access_token"]
+
+    claims = jwt.decode(text, options={"verify_signature": False})
+    assert before <= claims["iat"] == claims["exp"] - 300 <= time.time()
+    assert session_state.connection().ttl(session_state.key(claims["sid"])) <= 210
 
 
 # --- Parsing asks nobody ------------------------------------------------------------
