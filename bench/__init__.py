@@ -1,4 +1,1 @@
-"""The bench: our services beside their opponents, on the machine at hand.
-
-`./manage_all.sh bench`; docs/performance.md tells what came of it.
-"""
+"""Our services next to others, on one machine: docs/performance.md."""

@@ -1,65 +1,86 @@
-"""`./manage_all.sh bench [part ...]`: measures, keeps the figures, and reports."""
+"""Measure our services next to others on this machine. See docs/performance.md."""
 
 import argparse
-import json
+import os
+import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
-from . import overload, paths, report, rest, scale
-from .rounds import Plan
-from .stack import Stack
+from . import report
+from .checkout import Checkout
+from .memo import Memo
+from .opponents import OPPONENTS, Contender
+from .opponents.opponent import Opponent
+from .rounds import Plan, compare
 
-PARTS = ("rest", "paths", "overload", "scale")
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / ".run" / "bench"
+PATHS = ["me", "verify_token", "refresh", "login"]
 
 
 def main() -> None:
     options = read_options()
-    stack = Stack()
-    kept = stack.folder / "results.json"
-    results: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
-    for part in options.parts or PARTS:
-        print(f"== {part}", file=sys.stderr, flush=True)
-        for found in measure(part, stack, options):
-            # What was measured stays, should the rest fail.
-            results[part] = found
-            kept.write_text(json.dumps(results, indent=1))
-    report.write(results, stack.folder)
+    if os.geteuid() == 0:
+        raise SystemExit("bench: not as root. ./manage_all.sh bench changes the user.")
+    checkouts = [Checkout(path) for path in (ROOT, *options.against)]
+    with ExitStack() as stack:
+        for checkout in checkouts:
+            stack.callback(checkout.manage, "down")
+            checkout.up()
+            checkout.seed(2000)
+        found = contenders(checkouts, options.opponents)
+        plan = Plan(options.rounds, options.seconds, options.connections)
+        for line in measure(found, options.path, plan):
+            print(line, flush=True)
 
 
-def measure(
-    part: str, stack: Stack, options: argparse.Namespace
-) -> Iterator[dict[str, Any]]:
-    """The figures of a part, as far as there are any yet."""
-    if part == "rest":
-        yield rest.measure(stack)
-    elif part == "overload":
-        yield overload.measure(stack)
-    elif part == "scale":
-        yield scale.measure(stack, options.people)
-    else:
-        plan = Plan(options.rounds, options.seconds)
-        yield from paths.measure(stack, options.path, plan, options.connections)
+def contenders(checkouts: list[Checkout], chosen: list[str]) -> list[Contender]:
+    """This checkout, the others, and the opponents that can be installed."""
+    FOLDER.mkdir(exist_ok=True)
+    ours = Memo("memo", checkouts[0])
+    others = [Memo(str(each.root), each) for each in checkouts[1:]]
+    opponents = [kind(ours, FOLDER) for kind in OPPONENTS if kind.name in chosen]
+    able = [each for each in opponents if succeeds(each.prepare, each)]
+    gateway = Memo("memo through Nginx", checkouts[0], gateway=True)
+    return [ours, *others, *able, gateway]
+
+
+def succeeds(act: Callable[[], None], opponent: Opponent) -> bool:
+    """Whether it worked. If not, the opponent is left out, and stderr says so."""
+    try:
+        act()
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"!! {opponent.name} IS LEFT OUT: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def measure(found: list[Contender], paths: list[str], plan: Plan) -> Iterator[str]:
+    """The report. On each path, only the opponents that have an answer for it run."""
+    for path in paths:
+        able = [each for each in found if path in each.paths]
+        with ExitStack() as stack:
+            for each in [each for each in able if isinstance(each, Opponent)]:
+                stack.callback(each.stop)
+                if not succeeds(each.start, each):
+                    able.remove(each)
+            samples = compare(able, path, plan)
+        yield from report.table(path, samples)
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="./manage_all.sh bench",
-        description="Our services beside others, on this machine. All of it takes about"
-        " an hour; docs/performance.md tells what is measured.",
-    )
-    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
-    parser.add_argument("--path", nargs="*", default=paths.PATHS, metavar="PATH")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--connections", type=int, nargs="*", default=paths.CONNECTIONS)
-    parser.add_argument("--people", type=int, nargs="*", default=scale.SIZES)
-    options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS) | set(options.path) - set(
-        paths.PATHS
-    ):
-        parser.error(f"there is no {', '.join(sorted(unknown))}")
-    return options
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    add, names = parser.add_argument, [kind.name for kind in OPPONENTS]
+    add("--path", nargs="+", default=PATHS, choices=PATHS)
+    add("--opponents", nargs="*", default=names, choices=names)
+    against = "other checkouts of this project, measured in the same rounds"
+    add("--against", nargs="+", type=Path, default=[], metavar="DIR", help=against)
+    add("--rounds", type=int, default=7)
+    add("--seconds", type=float, default=2, help="of a round; a login has at least six")
+    add("--connections", type=int, default=16)
+    return parser.parse_args()
 
 
 main()

@@ -1,20 +1,18 @@
--- What wrk sends: the requests of a file, one after the other, again and again.
+-- What wrk sends: the requests of a file in turn, again and again.
 --
---   wrk ... -s load.lua URL -- REQUESTS TOKENS DELAY PATIENT
+--   wrk ... -s load.lua URL -- REQUESTS TOKENS PATIENT
 --
 -- REQUESTS has a request a line: method, path, body and headers, separated by tabs.
--- TOKENS has a token a line ("-": none). Where a request says %TOKEN% the oldest of them
--- is put in and is gone; what an answer gives in its place comes last. So each is used
--- once, as a client would. DELAY is in milliseconds before each request (0: none).
--- PATIENT=1 has clients that are told to come back later (503) wait a second first, as
--- Retry-After says, and the answers counted by their status.
+-- TOKENS has a token a line. The oldest token replaces %TOKEN% in a request and is then
+-- gone; the token of the answer is added as the newest. So each is used once, as a client
+-- uses a refresh token. PATIENT=1: a client that gets 503 waits a second, as Retry-After
+-- says.
 
 local requests, tokens = {}, {}
 local turn, oldest, newest = 0, 1, 0
-local sent_away = 0  -- clients who have been and have not begun to wait
+local waiting = 0  -- clients that got a 503 and have not begun to wait
 local threads = {}
-statuses = ""  -- "200=12 503=3", read by `done`
-local counts = {}
+busy = 0  -- answers 503; `done` reads it
 
 local function parse(line)
     local parts = {}
@@ -35,14 +33,14 @@ local function parse(line)
 end
 
 local function with_token(request)
-    local token = tokens[oldest]
+    local token = tokens[oldest] or "none-left"
     tokens[oldest] = nil
     oldest = oldest + 1
     local headers = {}
     for name, value in pairs(request.headers) do
-        headers[name] = value:gsub("%%TOKEN%%", token or "none-left")
+        headers[name] = value:gsub("%%TOKEN%%", token)
     end
-    local body = request.body and request.body:gsub("%%TOKEN%%", token or "none-left")
+    local body = request.body and request.body:gsub("%%TOKEN%%", token)
     return wrk.format(request.method, request.path, headers, body)
 end
 
@@ -56,42 +54,30 @@ local function keep(headers, body)
     end
 end
 
-local function note(status)
-    counts[status] = (counts[status] or 0) + 1
-    local parts = {}
-    for code, count in pairs(counts) do table.insert(parts, code .. "=" .. count) end
-    statuses = table.concat(parts, " ")
-end
-
 function setup(thread)
     table.insert(threads, thread)
 end
 
 function init(args)
     for line in io.lines(args[1]) do table.insert(requests, parse(line)) end
-    if args[2] ~= "-" then
-        for line in io.lines(args[2]) do
-            newest = newest + 1
-            tokens[newest] = line
-        end
+    for line in io.lines(args[2]) do
+        newest = newest + 1
+        tokens[newest] = line
     end
-    local pause, patient = tonumber(args[3]), args[4] == "1"
-    -- Defined only where they are needed: each costs wrk a call for every request.
-    if pause > 0 then
-        -- Spread, so that connections do not beat together.
-        function delay() return math.random(math.floor(pause / 2), pause * 3 / 2) end
-    elseif patient then
-        function delay()
-            if sent_away == 0 then return 0 end
-            sent_away = sent_away - 1
-            return 1000
-        end
+    -- Defined only if needed: wrk calls them for every request.
+    if newest > 0 then
+        function response(status, headers, body) keep(headers, body) end
     end
-    if patient or newest > 0 then
+    if args[3] == "1" then
         function response(status, headers, body)
-            if patient then note(status) end
-            if status == 503 then sent_away = sent_away + 1 end
-            if newest > 0 then keep(headers, body) end
+            if status ~= 503 then return end
+            busy = busy + 1
+            waiting = waiting + 1
+        end
+        function delay()
+            if waiting == 0 then return 0 end
+            waiting = waiting - 1
+            return 1000
         end
     end
 end
@@ -103,12 +89,13 @@ function request()
 end
 
 function done(summary, latency, rate)
-    local found = ""
-    for _, thread in ipairs(threads) do found = found .. thread:get("statuses") end
+    local refused = 0
+    for _, thread in ipairs(threads) do refused = refused + thread:get("busy") end
     local errors = summary.errors
+    local broken = errors.connect + errors.read + errors.write + errors.timeout
     io.write(string.format(
-        "RESULT requests=%d micros=%d p50=%d p99=%d max=%d refused=%d broken=%d %s\n",
-        summary.requests, summary.duration, latency:percentile(50),
-        latency:percentile(99), latency.max, errors.status,
-        errors.connect + errors.read + errors.write + errors.timeout, found))
+        '{"good": %d, "busy": %d, "bad": %d, "seconds": %f, "p50": %f, "p99": %f}\n',
+        summary.requests - errors.status, refused, errors.status - refused + broken,
+        summary.duration / 1e6, latency:percentile(50) / 1e3,
+        latency:percentile(99) / 1e3))
 end

@@ -1,201 +1,178 @@
-"""The opponents: how each is installed, started and asked. What runs is beside this."""
+"""The opponents: how each is installed, started and asked."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-from pathlib import Path
+from dataclasses import replace
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import requests
 
-from bench.contenders import JSON, PEOPLE, Aim, NotAvailable, Opponent, bearer
-from bench.ours import Ours
-from bench.stack import PASSWORD, Stack
-from bench.wrk import Request
+from bench.checkout import PASSWORD, credentials
+from bench.memo import Memo
+from bench.wrk import Target
 
-HERE = Path(__file__).parent
+from .opponent import HERE, Opponent
+
+USERS = [credentials(number) for number in range(16)]
 
 
-class OfOurTokens(Opponent):
-    """One that is asked exactly what our services are asked."""
+class WithOurTokens(Opponent):
+    """It verifies our tokens, reads our users, and gets the requests that we get."""
 
     paths = ("me", "verify_token")
 
-    def __init__(self, stack: Stack, ours: Ours) -> None:
-        super().__init__(stack)
-        self.ours = ours
-
     def env(self) -> dict[str, str]:
-        return self.our_env()
+        checkout = self.ours.checkout
+        settings = checkout.env("users")
+        password = quote(checkout.secret("users", "REDIS_PASSWORD"), safe="")
+        jwks = f"{checkout.url('auth')}/.well-known/jwks.json"
+        return {
+            "PYTHONPATH": str(HERE / self.name.lower()),
+            "JWKS": requests.get(jwks, timeout=10).text,
+            "JWT_ISSUER": settings["JWT_ISSUER"],
+            "REDIS_URL": settings["REDIS_URL"].replace("@", f":{password}@", 1),
+            "DATABASE_URL": self.database("users"),
+            "SELECT_USER": (HERE / "select_user.sql").read_text(),
+        }
 
-    def aim(self, path: str, connections: int) -> Aim:
-        return Aim(self.url, self.ours.aim(path, connections).requests)
+    def target(self, path: str, connections: int) -> Target:
+        same = self.ours.target(path, connections)
+        return replace(same, url=f"{self.base}{urlsplit(same.url).path}")
 
 
-class Floor(OfOurTokens):
+class Floor(WithOurTokens):
     """The least that Python can do for the same answer."""
 
     name, port = "floor", 9601
-
-    def command(self) -> list[str]:
-        return self.gunicorn("floor:application", HERE / "floor")
+    application = "application"
 
 
-class FastAPI(OfOurTokens):
+class FastAPI(WithOurTokens):
     """FastAPI under uvicorn with uvloop, two processes."""
 
-    name, port = "fastapi", 9602
+    name, port = "FastAPI", 9602
 
     def prepare(self) -> None:
         venv, pins = self.folder / "venv", HERE / "fastapi" / "requirements.txt"
-        if not (self.folder / "ready").exists():
-            self.install(sys.executable, "-m", "venv", venv)
-            self.install(venv / "bin" / "python", "-m", "pip", "install", "-r", pins)
-            (self.folder / "ready").touch()
-
-    def cwd(self) -> Path:
-        return HERE / "fastapi"
+        self.python = venv / "bin" / "python"
+        if not self.python.exists():
+            self.run(sys.executable, "-m", "venv", venv)
+        self.run(self.python, "-m", "pip", "install", "--requirement", pins)
 
     def command(self) -> list[str]:
-        python = str(self.folder / "venv" / "bin" / "python")
-        words = [python, "-m", "uvicorn", "app:app", "--port", str(self.port)]
-        return [*words, "--workers", "2", "--no-access-log"]
+        words = [str(self.python), "-m", "uvicorn", "application:application"]
+        return [*words, "--port", str(self.port), "--workers", "2", "--no-access-log"]
 
 
 class Stock(Opponent):
     """Django, DRF and simplejwt with its own views, rotation and blacklist."""
 
     name, port = "stock", 9603
-    database = "stock"  # of both of them
-    paths = ("me", "verify_token", "refresh", "login")
+    paths: tuple[str, ...] = ("me", "verify_token", "refresh", "login")
+    application = "django.core.wsgi:get_wsgi_application()"
+    blacklist = "yes"
 
     def prepare(self) -> None:
-        self.password = self.own_database(self.database)
-        self.access = [pair["access"] for pair in self.mint(PEOPLE)]
-
-    def command(self) -> list[str]:
-        return self.gunicorn("django.core.wsgi:get_wsgi_application()", HERE / "stock")
+        if not (self.folder / "project").exists():
+            rsa = ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072")
+            self.run("openssl", "genpkey", *rsa, "-out", "key.pem")
+            self.run(
+                "openssl", "pkey", "-in", "key.pem", "-pubout", "-out", "public.pem"
+            )
+            self.run(sys.executable, "-m", "django", "startproject", "project", ".")
+        self.run(sys.executable, HERE / "stock" / "prepare.py")
 
     def env(self) -> dict[str, str]:
-        kid = self.stack.private_key.name
         return {
+            "PYTHONPATH": f"{HERE / 'stock'}:{self.folder}",
             "DJANGO_SETTINGS_MODULE": "settings",
-            "STOCK_DB_HOST": str(self.stack.socket("users")),
-            "STOCK_DB": self.database,
-            "STOCK_DB_USER": self.database,
-            "STOCK_DB_PASSWORD": self.password,
-            "STOCK_PASSWORD": PASSWORD,
-            "STOCK_PRIVATE_KEY": str(self.stack.private_key),
-            "STOCK_PUBLIC_KEY": str(self.stack.public_keys / kid),
-            "BIND": f"127.0.0.1:{self.port}",
+            "DATABASE_URL": self.database("stock"),
+            "KEYS": str(self.folder),
+            "USERS": json.dumps(USERS),
+            "BLACKLIST": self.blacklist,
         }
 
-    def mint(self, count: int) -> list[dict[str, str]]:
-        done = subprocess.run(
-            [sys.executable, "mint.py", str(count)],
-            cwd=HERE / "stock",
-            env={**os.environ, **Stock.env(self)},
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
-        if done.returncode:
-            raise NotAvailable(done.stderr[-600:])
-        pairs: list[dict[str, str]] = json.loads(done.stdout)
-        return pairs
+    def start(self) -> None:
+        super().start()
+        self.access = [self.log_in(user)["access"] for user in USERS]
 
-    def aim(self, path: str, connections: int) -> Aim:
-        if path == "refresh":
-            body = '{"refresh": "%TOKEN%"}'
-            request = Request("POST", "/api/token/refresh/", body, JSON)
-            tokens = [pair["refresh"] for pair in self.mint(4 * connections)]
-            return Aim(self.url, [request], tokens)
-        return Aim(self.url, [self.request(path, token) for token in self.access])
+    def log_in(self, user: dict[str, str]) -> dict[str, str]:
+        """New tokens of a user: {access, refresh}."""
+        url = f"{self.base}/api/token/"
+        return dict(requests.post(url, json=user, timeout=10).json())
 
-    def request(self, path: str, token: str) -> Request:
+    def target(self, path: str, connections: int) -> Target:
+        url = f"{self.base}/api/token/"
         if path == "me":
-            return Request("GET", "/api/users/me/", headers=bearer(token))
+            headers = [{"Authorization": f"Bearer {token}"} for token in self.access]
+            return Target("GET", f"{self.base}/api/users/me/", headers)
         if path == "verify_token":
-            body = json.dumps({"token": token})
-            return Request("POST", "/api/token/verify/", body, JSON)
-        number = self.access.index(token) + 1
-        body = json.dumps({"username": f"bench{number}", "password": PASSWORD})
-        return Request("POST", "/api/token/", body, JSON)
+            bodies = [{"token": token} for token in self.access]
+            return Target("POST", f"{url}verify/", bodies=bodies)
+        if path == "login":
+            return Target("POST", url, bodies=USERS)
+        users = (USERS * connections)[: 2 * connections]
+        tokens = [self.log_in(user)["refresh"] for user in users]
+        body = {"refresh": "%TOKEN%"}
+        return Target("POST", f"{url}refresh/", bodies=[body], tokens=tokens)
 
 
 class StockWithoutBlacklist(Stock):
-    """Its verification then looks at signature and times, and at no database."""
+    """Its verification looks at signature and times, and at no database."""
 
     name, port = "stock without blacklist", 9604
     paths = ("verify_token",)
-
-    def env(self) -> dict[str, str]:
-        return {**super().env(), "STOCK_BLACKLIST": "no"}
+    blacklist = "no"
 
 
 class BetterAuth(Opponent):
-    """better-auth on Node, two processes: its session check, its sign-in by e-mail."""
+    """better-auth on Node, two processes: its session check, its sign-in by email."""
 
     name, port = "better-auth", 9605
     paths = ("me", "login")
-    database = "better_auth"
-    people = 16
 
     def prepare(self) -> None:
-        if not (shutil.which("node") and shutil.which("npm")):
-            raise NotAvailable("node and npm are not on this machine")
-        for file in ("package.json", "package-lock.json", "server.mjs"):
-            shutil.copy(HERE / "better_auth" / file, self.folder)
+        shutil.copytree(HERE / "better_auth", self.folder, dirs_exist_ok=True)
         if not (self.folder / "node_modules").exists():
             quiet = ("--no-audit", "--no-fund", "--ignore-scripts")
-            self.install("npm", "ci", *quiet, "--cache", self.folder / "cache")
-        self.password = self.own_database(self.database)
-        self.cookies: list[str] = []
+            self.run("npm", "ci", *quiet, "--cache", self.folder / "cache")
 
     def command(self) -> list[str]:
         return ["node", "server.mjs"]
 
     def env(self) -> dict[str, str]:
-        host = str(self.stack.socket("users")).replace("/", "%2F")
-        role = self.database
         return {
             "PORT": str(self.port),
             "NODE_ENV": "production",
             "BETTER_AUTH_SECRET": "only for the bench, but as long as one should be",
-            "DATABASE_URL": f"postgres://{role}:{self.password}@{host}/{role}",
+            "DATABASE_URL": self.database("better_auth"),
         }
 
     def start(self) -> None:
         super().start()
-        if not self.cookies:
-            self.cookies = [self.sign_up(number) for number in range(self.people)]
-
-    def sign_up(self, number: int) -> str:
-        """Somebody's session cookie."""
-        body = {"name": "Ada", "email": self.email(number), "password": PASSWORD}
-        url, origin = f"{self.url}/api/auth/sign-", {"Origin": self.url}
-        answer = requests.post(f"{url}up/email", json=body, headers=origin, timeout=10)
-        if answer.status_code != 200:
-            answer = requests.post(
-                f"{url}in/email", json=body, headers=origin, timeout=10
-            )
-        if answer.status_code != 200:
-            raise NotAvailable(f"sign-up: {answer.status_code} {answer.text[:300]}")
-        return "; ".join(f"{name}={v}" for name, v in answer.cookies.items())
-
-    def email(self, number: int) -> str:
-        return f"bench{number}@example.org"
-
-    def aim(self, path: str, connections: int) -> Aim:
-        if path == "me":
-            target = "/api/auth/get-session"
-            sent = [{"Cookie": cookie} for cookie in self.cookies]
-            return Aim(self.url, [Request("GET", target, headers=h) for h in sent])
-        bodies = [
-            json.dumps({"email": self.email(number), "password": PASSWORD})
-            for number in range(self.people)
+        self.accounts = [
+            {"name": "Ada", "email": f"{uuid4()}@example.org", "password": PASSWORD}
+            for _ in USERS
         ]
-        headers = {**JSON, "Origin": self.url}
-        target = "/api/auth/sign-in/email"
-        return Aim(self.url, [Request("POST", target, b, headers) for b in bodies])
+        self.origin = {"Origin": self.base}
+        self.cookies = [self.sign_up(account) for account in self.accounts]
+
+    def sign_up(self, account: dict[str, str]) -> str:
+        """The cookie of a new session."""
+        url = f"{self.base}/api/auth/sign-up/email"
+        answer = requests.post(url, json=account, headers=self.origin, timeout=10)
+        answer.raise_for_status()
+        return "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
+
+    def target(self, path: str, connections: int) -> Target:
+        if path == "me":
+            headers = [{"Cookie": cookie} for cookie in self.cookies]
+            return Target("GET", f"{self.base}/api/auth/get-session", headers)
+        url = f"{self.base}/api/auth/sign-in/email"
+        return Target("POST", url, [self.origin], self.accounts)
+
+
+Contender = Memo | Opponent
+OPPONENTS = (Floor, Stock, StockWithoutBlacklist, FastAPI, BetterAuth)

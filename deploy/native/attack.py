@@ -1,4 +1,4 @@
-"""`./manage_all.sh attack`: nginx/tests/attack on a deployment, by URL."""
+"""`./manage_all.sh attack`: deploy/tests/attack on a deployment, by URL."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from .layout import Layout
 from .problems import USAGE, Problem
 from .programs import base_env
 
-ATTACKS = Path("nginx/tests/attack")
+ATTACKS = Path("deploy/tests/attack")
 # Those of the operator, which a person who runs the attacks may not have.
 KEYS = "*_service_api_key"
 

@@ -1,4 +1,4 @@
-"""`./manage_all.sh chaos`: the run of nginx/tests/chaos, on a stack of its own, or
+"""`./manage_all.sh chaos`: the run of deploy/tests/chaos, on a stack of its own, or
 without any against the URL of a deployment."""
 
 import subprocess
@@ -33,12 +33,10 @@ def run(primary: Layout, arguments: Sequence[str]) -> int:
 
 
 def _run(layout: Layout, arguments: Sequence[str]) -> int:
-    folders = (layout.root / "nginx" / "tests", layout.root / "deploy")
     env = {
         **base_env(layout),
-        "PYTHONPATH": ":".join(map(str, folders)),
         "MEMO_STACK": layout.stack,
         "MEMO_CACHE_DIR": str(layout.cache),
     }
-    command = [str(layout.python), "-m", "chaos", *arguments]
+    command = [str(layout.python), "-m", "deploy.tests.chaos", *arguments]
     return subprocess.run(command, cwd=layout.root, env=env, check=False).returncode

@@ -12,6 +12,7 @@ from .problems import Problem
 from .programs import Command
 from .services import Service
 
+SYSTEM = ("system", "attack", "chaos", "timing", "browser", "compose")
 SKIPPED_FOLDERS = {".git", ".run", ".venv", "node_modules"}
 
 
@@ -49,7 +50,8 @@ def all_suites(layout: Layout, services: Sequence[Service]) -> list[Suite]:
             Suite(service.name, make.suite_of(service), needs_stack=True)
             for service in services
         ),
-        Suite("nginx", make.gateway, needs_stack=True),
+        Suite("nginx", make.gateway),
+        Suite("system", make.system, needs_stack=True),
         Suite("security", make.security, needs_stack=True),
         Suite("native", make.native),
     ]
@@ -102,7 +104,7 @@ class Maker:
         plain = ["mypy", "--config-file", str(native)]
         steps += [
             self._module(self.root, "mypy", "shared", **own_settings),
-            self._module(self.root, *plain, "-p", "native", MYPYPATH="deploy"),
+            self._module(self.root, *plain, "-p", "deploy.native"),
             self._module(self.root / "nginx", *plain, "render.py"),
         ]
         return steps
@@ -148,9 +150,14 @@ class Maker:
 
     def gateway(self, *words: str) -> list[Step]:
         """`words` as pytest has them: tests, in place of all, and options."""
-        chromium = {} if words else {"MEMO_CHROMIUM": self._chromium()}
         words = words or ("nginx/tests",)
-        return [self._pytest("nginx", self.root, words, {**self._env(), **chromium})]
+        return [self._pytest("nginx", self.root, words, self._env())]
+
+    def system(self, *words: str) -> list[Step]:
+        """`words` as pytest has them: tests, in place of all, and options."""
+        chromium = {} if words else {"MEMO_CHROMIUM": self._chromium()}
+        words = words or tuple(f"deploy/tests/{name}" for name in SYSTEM)
+        return [self._pytest("system", self.root, words, {**self._env(), **chromium})]
 
     def _chromium(self) -> str:
         """A browser; where there is none, its tests say so and are skipped."""
@@ -167,14 +174,13 @@ class Maker:
 
     def security(self, *words: str) -> list[Step]:
         """Whether the tests of docs/security.md can fail: ten of them, or `words`."""
-        deploy = str(self.root / "deploy")
-        return [self._module(self.root, "native.mutants", *words, PYTHONPATH=deploy)]
+        return [self._module(self.root, "deploy.native.mutants", *words)]
 
     def fuzz(self, seed: int, examples: int) -> list[Step]:
         """Of all suites the tests that fuzz, by this seed."""
         words = ["-q", "-m", "fuzz", f"--hypothesis-seed={seed}"]
         chance = {"FUZZ_EXAMPLES": str(examples), "FUZZ_SEED": str(seed)}
-        steps = [*self.shared(), *self.gateway("nginx/tests")]
+        steps = [*self.shared(), *self.gateway(), *self.system("deploy/tests/system")]
         for service in self.services:
             steps += self.suite_of(service)()
         return [
@@ -185,7 +191,7 @@ class Maker:
     def model(self, env: dict[str, str]) -> list[Step]:
         auth = next(service for service in self.services if service.name == "auth")
         owner = passthrough.env(self.layout, auth, owner=True)
-        ours, whole = ["-s", "tests/model"], ["-s", "nginx/tests/test_model.py"]
+        ours, whole = ["-s", "tests/model"], ["-s", "deploy/tests/system/test_model.py"]
         return [
             self._pytest("model", auth.project, ours, {**owner, **env}),
             self._pytest("model", self.root, whole, {**self._env(), **env}),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stub_service import Stub
+from nginx.tests.stub_service import Stub
 
 ROOT = Path(__file__).resolve().parents[2]
 RENDER = ROOT / "nginx" / "render.py"

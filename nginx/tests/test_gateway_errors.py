@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway_rig import Gateway, running_gateway
-from problems import check_problem, parse
-from stub_service import StubHandler
+
+from nginx.tests.gateway_rig import Gateway, running_gateway
+from nginx.tests.problem_assertions import check_problem, parse
+from nginx.tests.stub_service import StubHandler
 
 HEAD = b"Host: localhost\r\nConnection: close\r\n"
 LOGIN = b"POST /api/v1/auth/login HTTP/1.1\r\n" + HEAD

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from gateway_rig import Gateway, running_gateway
-from problems import check_problem, parse
-from tricks import FRAMINGS
+
+from nginx.tests.gateway_rig import Gateway, running_gateway
+from nginx.tests.malicious_inputs import FRAMINGS
+from nginx.tests.problem_assertions import check_problem, parse
 
 LOGIN = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from gateway_rig import ROOT, Answer, Gateway, running_gateway
-from problems import check_problem, parse
-from stub_service import StubHandler
-from tricks import FORGED
+
+from nginx.tests.gateway_rig import ROOT, Answer, Gateway, running_gateway
+from nginx.tests.malicious_inputs import FORGED
+from nginx.tests.problem_assertions import check_problem, parse
+from nginx.tests.stub_service import StubHandler
 
 PROXY = (ROOT / "nginx" / "includes" / "proxy.conf").read_text()
 # What a client may say, Host apart: Nginx itself looks at that.

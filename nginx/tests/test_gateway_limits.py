@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway_rig import Gateway, running_gateway
-from problems import check_problem
-from stub_service import StubHandler
+
+from nginx.tests.gateway_rig import Gateway, running_gateway
+from nginx.tests.problem_assertions import check_problem
+from nginx.tests.stub_service import StubHandler
 
 LOGIN, REGISTER, REFRESH = (
     "/api/v1/auth/login",

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway_rig import Gateway, running_gateway
-from problems import check_problem
-from tricks import INTERNAL, TRICKS
+
+from nginx.tests.gateway_rig import Gateway, running_gateway
+from nginx.tests.malicious_inputs import INTERNAL, TRICKS
+from nginx.tests.problem_assertions import check_problem
 
 PUBLIC = [
     ("POST", "/api/v1/auth/login", "auth"),

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway_rig import Gateway, running_gateway
-from problems import check_problem
+
+from nginx.tests.gateway_rig import Gateway, running_gateway
+from nginx.tests.problem_assertions import check_problem
 
 
 @pytest.fixture(scope="module")

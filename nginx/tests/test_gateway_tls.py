@@ -8,9 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from certificates import self_signed
-from gateway_rig import running_gateway
-from problems import check_problem
+
+from nginx.tests.certificates import self_signed
+from nginx.tests.gateway_rig import running_gateway
+from nginx.tests.problem_assertions import check_problem
 
 
 @pytest.fixture

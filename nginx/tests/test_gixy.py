@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from composed import SERVICES
-from gateway_rig import replace_in, run_render
+
+from nginx.tests.compose_file import SERVICES
+from nginx.tests.gateway_rig import replace_in, run_render
 
 NATIVE = ("--upstream=auth=127.0.0.1:8001", "--upstream=users=127.0.0.1:8000")
 COMPOSE = ("--upstream=auth=auth:8001", "--upstream=users=users:8000")

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from gateway_rig import ROOT, find_nginx, run_render
+
+from nginx.tests.gateway_rig import ROOT, find_nginx, run_render
 
 SERVICES = ("--upstream=auth=127.0.0.1:8001", "--upstream=users=127.0.0.1:8000")
 

@@ -1,5 +1,5 @@
 """`manage.py doctor`: verdicts, and what it says of what it cannot look at. What it
-finds in a running stack is proved there: nginx/tests/test_doctor.py."""
+finds in a running stack is proved there: deploy/tests/system/test_doctor.py."""
 
 import json
 import time

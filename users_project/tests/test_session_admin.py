@@ -1,5 +1,5 @@
 """The page of a user's sessions in the admin. The Auth Service has a double here;
-`nginx/tests/test_session_admin.py` asks the real one."""
+`deploy/tests/system/test_session_admin.py` asks the real one."""
 
 import uuid
 from typing import Any

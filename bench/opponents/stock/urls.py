@@ -3,11 +3,7 @@
 from django.contrib.auth.models import User
 from django.urls import path
 from rest_framework import generics, serializers
-from rest_framework_simplejwt.views import (
-    TokenObtainPairView,
-    TokenRefreshView,
-    TokenVerifyView,
-)
+from rest_framework_simplejwt import views
 
 
 class UserSerializer(serializers.ModelSerializer):
@@ -17,17 +13,8 @@ class UserSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = User
-        fields = (
-            "id",
-            "username",
-            "email",
-            "first_name",
-            "last_name",
-            "is_active",
-            "date_joined",
-            "last_login",
-            "roles",
-        )
+        fields = ["id", "username", "email", "first_name", "last_name", "is_active"]
+        fields += ["date_joined", "last_login", "roles"]
 
 
 class MeView(generics.RetrieveAPIView):
@@ -38,8 +25,8 @@ class MeView(generics.RetrieveAPIView):
 
 
 urlpatterns = [
-    path("api/token/", TokenObtainPairView.as_view()),
-    path("api/token/refresh/", TokenRefreshView.as_view()),
-    path("api/token/verify/", TokenVerifyView.as_view()),
+    path("api/token/", views.TokenObtainPairView.as_view()),
+    path("api/token/refresh/", views.TokenRefreshView.as_view()),
+    path("api/token/verify/", views.TokenVerifyView.as_view()),
     path("api/users/me/", MeView.as_view()),
 ]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from native import layout as layouts
+from deploy.native import layout as layouts
 
 from . import campaign, catalog, choice, page
 

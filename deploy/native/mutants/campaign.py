@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from native.layout import Layout
+from deploy.native.layout import Layout
 
 from .catalog import Mutation
 from .outcome import Outcome

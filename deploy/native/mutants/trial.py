@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from native.checks import UMASK
-from native.layout import Layout
-from native.relocation import LEFT_BEHIND
-from native.services import Service, discover
-from native.suites import Maker, Step
+from deploy.native.checks import UMASK
+from deploy.native.layout import Layout
+from deploy.native.relocation import LEFT_BEHIND
+from deploy.native.services import Service, discover
+from deploy.native.suites import Maker, Step
 
 from . import outcome
 from .catalog import Mutation
@@ -85,7 +85,11 @@ class Trial:
         words = [test.removeprefix(prefix) for test in tests]
         words += ["-q", "--tb=short", f"--junitxml={self.report}", *options]
         words += [f"--basetemp={self.scratch}"]
-        if suite not in ("nginx", "deploy"):  # There is no Django in their process.
+        if suite not in (
+            "nginx",
+            "deploy/native",
+            "deploy/tests",
+        ):  # There is no Django in their process.
             words += ["--reuse-db"]
             words += [] if self.database_is_clean else ["--create-db"]
         [step] = self._suites()[suite](*words)
@@ -100,7 +104,8 @@ class Trial:
         return {
             "shared": self.maker.shared,
             "nginx": self.maker.gateway,
-            "deploy": self.maker.native,
+            "deploy/native": self.maker.native,
+            "deploy/tests": self.maker.system,
             **{each.project.name: self.maker.suite_of(each) for each in self.services},
         }
 
@@ -130,8 +135,9 @@ class Trial:
 
 
 def suite_of(test: str) -> str:
-    """The folder at the top."""
-    return test.partition("/")[0]
+    """The folder at the top, and the next one of `deploy`."""
+    top, _, rest = test.partition("/")
+    return f"{top}/{rest.partition('/')[0]}" if top == "deploy" else top
 
 
 def _projects(services: Sequence[Service]) -> set[str]:

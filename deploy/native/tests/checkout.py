@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from native import status, strays
-from native.layout import Layout
+from deploy.native import status, strays
+from deploy.native.layout import Layout
 
 SOURCE = Path(__file__).resolve().parents[3]
 PARTS = (

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from native.layout import Layout, all_stacks
-from native.services import Service, discover
+from deploy.native.layout import Layout, all_stacks
+from deploy.native.services import Service, discover
 
 from .checkout import Checkout
 

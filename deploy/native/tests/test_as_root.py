@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from native import strays
-from native.problems import MISSING
-from native.relocation import copy_of
+from deploy.native import strays
+from deploy.native.problems import MISSING
+from deploy.native.relocation import copy_of
 
 from .checkout import Checkout
 

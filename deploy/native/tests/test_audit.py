@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from native import audit
-from native.checks import Result
-from native.layout import Layout
+from deploy.native import audit
+from deploy.native.checks import Result
+from deploy.native.layout import Layout
 
 LAYOUT = Layout(Path(__file__).parents[3])
 CONTROL = "django 2.0"

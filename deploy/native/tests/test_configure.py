@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from native import (
+from deploy.native import (
     addresses,
     assembly,
     configure,
@@ -15,10 +15,10 @@ from native import (
     redis,
     secretfiles,
 )
-from native.envfiles import read
-from native.layout import LONGEST_SOCKET_FOLDER, Layout, of
-from native.problems import PORT_IN_USE, Problem
-from native.services import Service, discover
+from deploy.native.envfiles import read
+from deploy.native.layout import LONGEST_SOCKET_FOLDER, Layout, of
+from deploy.native.problems import PORT_IN_USE, Problem
+from deploy.native.services import Service, discover
 
 PLAIN = re.compile(r"[A-Za-z0-9_./:@=,+\[\]-]*")
 

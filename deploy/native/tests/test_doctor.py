@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from native import asking, findings, machine, virtualenv
-from native.envfiles import Setting, complete
-from native.findings import NOTE, OK, WRONG, Finding
-from native.layout import Layout
-from native.services import Service
+from deploy.native import asking, findings, machine, virtualenv
+from deploy.native.envfiles import Setting, complete
+from deploy.native.findings import NOTE, OK, WRONG, Finding
+from deploy.native.layout import Layout
+from deploy.native.services import Service
 
 Told = Callable[..., list[Finding]]
 

@@ -5,10 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from native import apt, engines, virtualenv
-from native.engine_kinds import KINDS, NGINX, POSTGRES, REDIS, Kind, parse_version
-from native.files import write_json
-from native.layout import Layout
+from deploy.native import apt, engines, virtualenv
+from deploy.native.engine_kinds import (
+    KINDS,
+    NGINX,
+    POSTGRES,
+    REDIS,
+    Kind,
+    parse_version,
+)
+from deploy.native.files import write_json
+from deploy.native.layout import Layout
 
 
 @pytest.mark.parametrize(

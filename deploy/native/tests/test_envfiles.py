@@ -1,6 +1,6 @@
 """What people wrote into their `.env` files stays."""
 
-from native.envfiles import Setting, complete, parse
+from deploy.native.envfiles import Setting, complete, parse
 
 
 def test_missing_settings_are_added_under_their_comment() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from native import addresses, application, configure, faults, gateway
-from native.layout import Layout
-from native.problems import Problem
-from native.services import Service
+from deploy.native import addresses, application, configure, faults, gateway
+from deploy.native.layout import Layout
+from deploy.native.problems import Problem
+from deploy.native.services import Service
 
 from .checkout import SOURCE
 

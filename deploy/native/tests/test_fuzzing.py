@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from native import checks, fuzzing
-from native import layout as layouts
-from native.problems import USAGE, Problem
-from native.services import discover
-from native.suites import Maker, Step
+from deploy.native import checks, fuzzing
+from deploy.native import layout as layouts
+from deploy.native.problems import USAGE, Problem
+from deploy.native.services import discover
+from deploy.native.suites import Maker, Step
 
 from .checkout import SOURCE
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from native import checks, modelrun
-from native.layout import Layout
-from native.problems import USAGE, Problem
-from native.suites import Suite
+from deploy.native import checks, modelrun
+from deploy.native.layout import Layout
+from deploy.native.problems import USAGE, Problem
+from deploy.native.suites import Suite
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_what_it_does_not_understand_starts_nothing(
 def test_both_machines_get_rules_and_seed(
     layout: Layout, started: list[Suite], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("native.passthrough.env", lambda *_, **__: {})
+    monkeypatch.setattr("deploy.native.passthrough.env", lambda *_, **__: {})
 
     modelrun.run(layout, ["--rules", "7000", "--seed", "5", "--faults"])
 

@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from native.layout import Layout
-from native.mutants import __main__ as command
-from native.mutants import campaign, catalog, choice, outcome, page
-from native.mutants.catalog import Mutation, NotApplicable
-from native.mutants.trial import Stopped, Trial
+from deploy.native.layout import Layout
+from deploy.native.mutants import __main__ as command
+from deploy.native.mutants import campaign, catalog, choice, outcome, page
+from deploy.native.mutants.catalog import Mutation, NotApplicable
+from deploy.native.mutants.trial import Stopped, Trial
 
 from .checkout import SOURCE
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from native import (
+from deploy.native import (
     addresses,
     configure,
     control,
@@ -19,9 +19,9 @@ from native import (
     status,
     supervisor,
 )
-from native.layout import Layout
-from native.problems import Problem
-from native.services import Service, discover
+from deploy.native.layout import Layout
+from deploy.native.problems import Problem
+from deploy.native.services import Service, discover
 
 CHILD = {"pid": 1, "state": "running", "restarts": 0}
 

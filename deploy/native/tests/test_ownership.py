@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from native import cli, destroy, ownership
-from native.layout import Layout
-from native.problems import MISSING, Problem
+from deploy.native import cli, destroy, ownership
+from deploy.native.layout import Layout
+from deploy.native.problems import MISSING, Problem
 
 
 @pytest.mark.parametrize("name", [".run", ".secrets"])

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from native import files, logfiles, status, strays, walk
-from native.layout import Layout
-from native.problems import Problem
-from native.programs import base_env
+from deploy.native import files, logfiles, status, strays, walk
+from deploy.native.layout import Layout
+from deploy.native.problems import Problem
+from deploy.native.programs import base_env
 
 
 def test_a_private_file_is_replaced_and_nothing_is_left(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from native import health, strays
-from native.problems import INTERRUPTED, MISSING, PORT_IN_USE, USAGE
+from deploy.native import health, strays
+from deploy.native.problems import INTERRUPTED, MISSING, PORT_IN_USE, USAGE
 
 from .checkout import Checkout, end
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from native import (
+from deploy.native import (
     addresses,
     configure,
     destroy,
@@ -14,10 +14,10 @@ from native import (
     removeservice,
     startservice,
 )
-from native.envfiles import read
-from native.layout import Layout, of
-from native.problems import USAGE, Problem
-from native.services import discover
+from deploy.native.envfiles import read
+from deploy.native.layout import Layout, of
+from deploy.native.problems import USAGE, Problem
+from deploy.native.services import discover
 
 from .checkout import SOURCE
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from native import (
+from deploy.native import (
     addresses,
     assembly,
     control,
@@ -19,10 +19,10 @@ from native import (
     running,
     secretfiles,
 )
-from native.directions import Direction
-from native.layout import Layout
-from native.problems import USAGE, Problem
-from native.services import Service
+from deploy.native.directions import Direction
+from deploy.native.layout import Layout
+from deploy.native.problems import USAGE, Problem
+from deploy.native.services import Service
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 

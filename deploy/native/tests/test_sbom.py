@@ -7,8 +7,8 @@ from pathlib import Path
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from native import sbom
-from native.layout import Layout
+from deploy.native import sbom
+from deploy.native.layout import Layout
 
 ROOT = Path(__file__).parents[3]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from native import outside, transport
-from native.findings import Finding
-from native.problems import Problem
-from native.site import Site
+from deploy.native import outside, transport
+from deploy.native.findings import Finding
+from deploy.native.problems import Problem
+from deploy.native.site import Site
 
 COOKIE = "=; Max-Age=0; Path=/api/v1/auth; SameSite=Strict; HttpOnly"
 PLAIN = f"refresh_token{COOKIE}"

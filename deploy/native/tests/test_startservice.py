@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from native import cli, service_names, startservice, suites
-from native.layout import Layout
-from native.problems import USAGE, Problem
-from native.services import discover
+from deploy.native import cli, service_names, startservice, suites
+from deploy.native.layout import Layout
+from deploy.native.problems import USAGE, Problem
+from deploy.native.services import discover
 
 from .checkout import SOURCE
 

@@ -1,0 +1,110 @@
+"""The target, the accounts of the attackers and of their victim, and the verdict."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+from deploy.tests.attack.account import Account
+from deploy.tests.attack.target import Target
+
+URL, KEYS, CA = "MEMO_ATTACK_URL", "MEMO_ATTACK_KEYS", "MEMO_ATTACK_CA"
+
+
+@pytest.fixture(scope="session")
+def target(request: pytest.FixtureRequest) -> Target:
+    """The deployment that MEMO_ATTACK_URL names, else the stack of the suite."""
+    if url := os.environ.get(URL):
+        files = filter(None, os.environ.get(KEYS, "").split(os.pathsep))
+        keys = [Path(file).read_text().strip() for file in files]
+        return reached(Target(url, keys, os.environ.get(CA, "")))
+    system = request.getfixturevalue("system")
+    keys = [system.api_key(service) for service in ("auth", "users")]
+    return Target(system.gateway_url, keys)
+
+
+def reached(target: Target) -> Target:
+    """The target, if anybody is there. Ends the run (exit status 2) if not."""
+    try:
+        target.connect().close()
+    except OSError as exc:
+        pytest.exit(f"{target.origin} cannot be reached: {exc}", returncode=2)
+    return target
+
+
+@pytest.fixture(scope="session")
+def mallory(target: Target) -> Account:
+    """The attacker, who has an account as anybody may."""
+    return newcomer(target)
+
+
+@pytest.fixture(scope="session")
+def victim(target: Target) -> Account:
+    """Whoever is attacked: their session and their account must outlive it all."""
+    return newcomer(target)
+
+
+@pytest.fixture(scope="session")
+def spare(target: Target) -> Account:
+    return newcomer(target)
+
+
+@pytest.fixture
+def somebody(request: pytest.FixtureRequest, target: Target) -> Account:
+    """Who is logged in for one test alone, which may end their sessions. A new account,
+    but where an address may register only so many in an hour."""
+    if target.is_local:
+        return newcomer(target)
+    found: Account = request.getfixturevalue("spare")
+    found.log_in()
+    return found
+
+
+def newcomer(target: Target) -> Account:
+    account = Account(target)
+    answer = account.register()
+    assert answer.status == 201, answer.body
+    account.log_in()
+    return account
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unharmed(target: Target, victim: Account) -> Iterator[None]:
+    """After all attacks: the victim's account is as it was, and so is the gateway."""
+    before = victim.me()
+    yield
+    assert victim.me() == before
+    answer = target.ask("GET", "/api/v1/auth/health/ready")
+    assert (answer.status, answer.json()["degraded"]) == (200, False)
+
+
+# ---- The verdict ---------------------------------------------------------------------
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """For whoever runs the attacks alone: what got through, what was not answered."""
+    url, stats = os.environ.get(URL), terminalreporter.stats
+    if not (url and {"passed", "failed", "error", "skipped"} & set(stats)):
+        return
+    line = terminalreporter.write_line
+    through = [*stats.get("failed", ()), *stats.get("error", ())]
+    terminalreporter.section(f"attacks on {url}")
+    line(f"{len(stats.get('passed', ()))} were refused as they should be")
+    unanswered = stats.get("skipped", ())
+    line(f"{len(unanswered)} could not be answered here")
+    for report in unanswered:
+        line(f"  {sentence(report.nodeid)}\n      {reason(report)}")
+    line(f"{len(through)} GOT THROUGH, or met what docs/attack.md does not allow")
+    for report in through:
+        line(f"  {sentence(report.nodeid)}\n      {report.nodeid}")
+
+
+def sentence(nodeid: str) -> str:
+    return nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+
+
+def reason(report: pytest.TestReport) -> str:
+    where = report.longrepr
+    return str(where[2] if isinstance(where, tuple) else where)

@@ -1,0 +1,85 @@
+"""What the deployment speaks on the wire (GW-13). Needs an https address."""
+
+import socket
+import ssl
+import warnings
+
+import pytest
+
+from deploy.tests.attack.account import ME, Account
+from deploy.tests.attack.target import TIMEOUT, Target
+from deploy.tests.attack.wire import Received
+
+OLD = ["TLSv1", "TLSv1_1"]
+
+
+@pytest.fixture(autouse=True)
+def over_tls(target: Target) -> None:
+    if not target.tls:
+        pytest.skip("NOT ANSWERED: the address is plain http")
+
+
+def shake(target: Target, context: ssl.SSLContext) -> str:
+    """The version that was agreed on. Raises OSError."""
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    bare = socket.create_connection((target.host, target.port), TIMEOUT)
+    with bare, context.wrap_socket(bare, server_hostname=target.host) as connection:
+        return connection.version() or ""
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_old_versions_are_refused(target: Target, name: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = getattr(
+            ssl.TLSVersion, name
+        )
+    with pytest.raises(OSError, match=r"(?i)alert|protocol|reset|EOF"):
+        shake(target, context)
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_new_versions_are_spoken(target: Target, version: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
+    assert shake(target, context) == version.replace("_", ".")
+
+
+def test_without_forward_secrecy_and_authentication_nothing_is_spoken(
+    target: Target,
+) -> None:
+    """Of TLS 1.2; those of 1.3 all have them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ALL:COMPLEMENTOFALL:!ECDHE+AESGCM:!ECDHE+CHACHA20:@SECLEVEL=0")
+    with pytest.raises(OSError, match=r"(?i)alert|reset|EOF"):
+        shake(target, context)
+
+
+def test_plain_http_is_refused_and_not_redirected(
+    target: Target, mallory: Account
+) -> None:
+    """A redirect would come after the token had been read on the way."""
+    with socket.create_connection((target.host, target.port), TIMEOUT) as connection:
+        head = f"GET {ME} HTTP/1.1\r\nHost: {target.netloc}\r\n"
+        connection.sendall(f"{head}Authorization: Bearer x\r\n\r\n".encode())
+        data = b""
+        while chunk := connection.recv(65536):
+            data += chunk
+    for answer in Received(data, True).answers():
+        assert answer.status in (400, 426), data
+        assert not answer.all("Location")
+
+
+def test_browsers_are_told_to_come_by_tls_alone(target: Target) -> None:
+    for path in (ME, "/nowhere", "/admin/login/"):
+        line = target.ask("GET", path).one("Strict-Transport-Security")
+        assert int(line.partition("max-age=")[2].partition(";")[0]) >= 31_536_000
+
+
+def test_the_certificate_is_the_hosts(target: Target) -> None:
+    """By the machine's authorities, or those that were named (--ca FILE)."""
+    assert target.context.verify_mode == ssl.CERT_REQUIRED
+    target.connect().close()

@@ -1,0 +1,230 @@
+"""The rules of the cookie, kept by a real browser (COOK-01 to -08, ASVS 3.3 and 3.5).
+
+Chromium holds the cookies of somebody who is logged in, and opens pages: of the gateway
+itself, of the front end that is listed, of a sibling that is not, and of elsewhere.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deploy.tests.admin_site import Operator
+from deploy.tests.browser.browser import Browser, Page
+from deploy.tests.stack import System
+from deploy.tests.tls_stack import APP, DOMAIN, ELSEWHERE, SIBLING, TlsStack
+from deploy.tests.users import PASSWORD, Person
+
+COOKIE = "__Secure-refresh_token"
+AUTH = "/api/v1/auth"
+DOCS = f"{AUTH}/docs"  # a page of the gateway, below the path of the cookie
+ACTS = pytest.mark.parametrize("act", ["login", "refresh", "logout"])
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    program = os.environ.get("MEMO_CHROMIUM")
+    if not program:
+        pytest.skip("CHROMIUM IS NOT HERE: no browser has kept the cookie's rules")
+    with Browser(program, tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    chromium.forget()
+    return chromium
+
+
+@pytest.fixture
+def page(browser: Browser, secure: TlsStack) -> Page:
+    """A page of the gateway itself."""
+    return browser.open(secure.origin + DOCS)
+
+
+@pytest.fixture(scope="module")
+def ada(system: System) -> Person:
+    ada = Person(system)
+    assert ada.register().status_code == 201
+    return ada
+
+
+def log_in(page: Page, ada: Person, origin: str = "") -> dict[str, Any]:
+    return page.fetch(
+        f"{origin}{AUTH}/login",
+        method="POST",
+        headers={"Content-Type": "application/json"},
+        body=json.dumps({"email": ada.email, "password": ada.password}),
+    )
+
+
+def refresh(page: Page, origin: str = "") -> int:
+    status: int = page.fetch(f"{origin}{AUTH}/refresh", method="POST")["status"]
+    return status
+
+
+# ---- The cookie ----------------------------------------------------------------------
+
+
+def test_the_browser_keeps_the_cookie_and_tells_no_script(
+    browser: Browser, page: Page, ada: Person, secure: TlsStack
+) -> None:
+    """HttpOnly, Secure, SameSite=Strict, one path, one host, the prefix (COOK-01)."""
+    assert log_in(page, ada)["status"] == 200
+    cookie = browser.cookies()[COOKIE]
+    assert cookie["httpOnly"]
+    assert cookie["secure"]
+    assert cookie["sameSite"] == "Strict"
+    assert cookie["path"] == AUTH
+    assert cookie["domain"] == "auth." + DOMAIN, "no Domain: this host's alone"
+    assert not cookie["session"]
+    assert page.run("document.cookie") == ""
+    assert refresh(page) == 200
+
+
+def test_the_cookie_goes_to_its_path_alone(page: Page, ada: Person) -> None:
+    log_in(page, ada)
+    page.fetch("/api/v1/users/me")
+    assert page.sent("/api/v1/users/me")["blocked"] == {"NotOnPath"}
+    refresh(page)
+    assert page.sent(f"{AUTH}/refresh")["cookies"] == {COOKIE}
+
+
+def test_logging_out_clears_the_cookie_for_real(
+    browser: Browser, page: Page, ada: Person
+) -> None:
+    """COOK-03: with other attributes the browser would keep it."""
+    log_in(page, ada)
+    assert page.fetch(f"{AUTH}/logout", method="POST")["status"] == 200
+    assert browser.cookies() == {}
+    assert refresh(page) == 401
+
+
+def test_a_sibling_that_adds_a_cookie_gets_nobody_logged_in_as_another(
+    browser: Browser, page: Page, ada: Person, secure: TlsStack, register: Any
+) -> None:
+    """COOK-08: the browser sends both, in whichever order, and the service does not
+    take the one for the other."""
+    log_in(page, ada)
+    mallory = register()
+    mallory.log_in()
+    sibling = browser.open(secure.page(SIBLING))
+    attributes = f"Secure; Domain={DOMAIN}; Path={AUTH}/refresh"
+    tossed = json.dumps(f"{COOKIE}={mallory.cookie}; {attributes}")
+    sibling.run(f"document.cookie = {tossed}")
+    answer = page.fetch(f"{AUTH}/refresh", method="POST")
+    assert page.sent(f"{AUTH}/refresh")["cookies"] == {COOKIE}
+    assert answer["status"] == 401, answer
+    assert json.loads(answer["text"])["code"] == "token_invalid"
+
+
+# ---- Pages of others -----------------------------------------------------------------
+
+
+@ACTS
+def test_a_page_of_another_site_can_do_nothing(
+    browser: Browser, page: Page, ada: Person, secure: TlsStack, act: str
+) -> None:
+    """As a script, which a preflight or CORS stops; and as a form could, which is sent,
+    without the cookie, and refused."""
+    log_in(page, ada)
+    before = browser.cookies()[COOKIE]["value"]
+    evil = browser.open(secure.page(ELSEWHERE))
+    if act == "login":
+        assert log_in(evil, ada, secure.origin)["type"] == "blocked"
+    else:
+        url = f"{secure.origin}{AUTH}/{act}"
+        assert evil.fetch(url, method="POST")["type"] == "blocked"
+    evil.fetch(f"{secure.origin}{AUTH}/{act}", method="POST", mode="no-cors", body="{}")
+    sent = evil.sent(f"{AUTH}/{act}")
+    assert (sent["cookies"], sent["status"]) == (set(), 403)
+    assert {reason.removeprefix("Schemeful") for reason in sent["blocked"]} == {
+        "SameSiteStrict"
+    }
+    assert browser.cookies()[COOKIE]["value"] == before
+    assert refresh(page) == 200
+
+
+@ACTS
+def test_a_form_of_another_site_is_refused(
+    browser: Browser, page: Page, ada: Person, secure: TlsStack, act: str
+) -> None:
+    """A whole page goes there, as when a person has clicked."""
+    log_in(page, ada)
+    evil = browser.open(secure.page(ELSEWHERE))
+    action = json.dumps(f"{secure.origin}{AUTH}/{act}")
+    evil.run(
+        "(form => { document.documentElement.append(form); form.method = 'post';"
+        f"form.enctype = 'text/plain'; form.action = {action}; form.submit() }})"
+        "(document.createElement('form'))"
+    )
+    evil.wait(f"location.href === {action}")
+    assert "cross_site_request" in evil.run("document.documentElement.innerText")
+    assert COOKIE in browser.cookies()
+    assert refresh(page) == 200
+
+
+@ACTS
+def test_a_sibling_that_is_not_listed_can_do_nothing(
+    browser: Browser, page: Page, ada: Person, secure: TlsStack, act: str
+) -> None:
+    """Of the same site: SameSite lets the cookie through, and the service does not."""
+    log_in(page, ada)
+    sibling = browser.open(secure.page(SIBLING))
+    sibling.fetch(f"{secure.origin}{AUTH}/{act}", method="POST", mode="no-cors")
+    sent = sibling.sent(f"{AUTH}/{act}")
+    assert sent == {"cookies": {COOKIE}, "blocked": set(), "status": 403}
+    assert COOKIE in browser.cookies()
+    assert refresh(page) == 200
+
+
+def test_the_front_end_that_is_listed_can_do_all(
+    browser: Browser, ada: Person, secure: TlsStack
+) -> None:
+    """CORS with credentials, for one exact origin (COOK-06)."""
+    app = browser.open(secure.page(APP))
+    answer = log_in(app, ada, secure.origin)
+    assert answer["status"] == 200, answer
+    assert json.loads(answer["text"])["token_type"] == "bearer"
+    assert refresh(app, secure.origin) == 200
+    bearer = f"Bearer {json.loads(answer['text'])['access_token']}"
+    me = app.fetch(
+        f"{secure.origin}/api/v1/users/me", headers={"Authorization": bearer}
+    )
+    assert json.loads(me["text"])["email"] == ada.email
+    out = app.fetch(f"{secure.origin}{AUTH}/logout", method="POST")
+    assert out["status"] == 200
+    assert browser.cookies() == {}
+
+
+def test_a_front_end_that_is_not_listed_is_told_nothing(
+    browser: Browser, ada: Person, secure: TlsStack
+) -> None:
+    """Its preflight is not answered, so that the log-in is not even sent."""
+    sibling = browser.open(secure.page(SIBLING))
+    assert log_in(sibling, ada, secure.origin)["type"] == "blocked"
+    assert browser.cookies() == {}
+
+
+# ---- The admin -----------------------------------------------------------------------
+
+
+def test_the_admin_lets_an_operator_in_with_cookies_of_its_own(
+    browser: Browser, operator: Operator, secure: TlsStack
+) -> None:
+    """HttpOnly, Secure, Lax, for /admin/ alone; the form, its token, its Referer."""
+    form = browser.open(f"{secure.origin}/admin/login/?next=/admin/")
+    fill = {"username": operator.email, "password": PASSWORD}
+    for name, text in fill.items():
+        value = json.dumps(text)
+        form.run(f"document.querySelector('[name={name}]').value = {value}")
+    form.run("document.querySelector('#login-form').submit()")
+    form.wait("location.pathname === '/admin/'")
+    assert "memo_admin_session" in browser.cookies()
+    for name, cookie in browser.cookies().items():
+        assert name in ("memo_admin_session", "memo_admin_csrf")
+        assert (cookie["httpOnly"], cookie["secure"]) == (True, True)
+        assert (cookie["sameSite"], cookie["path"]) == ("Lax", "/admin/")
+    assert form.run("document.cookie") == ""

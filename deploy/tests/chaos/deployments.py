@@ -1,0 +1,79 @@
+"""What a run is pointed at: a stack of ours, or a deployment by its URL."""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.tests.chaos.proxied_stack import Rig
+from deploy.tests.chaos.stack import Stack
+from deploy.tests.chaos.target import Act, Target
+from deploy.tests.stack import ROOT
+
+ROW = (
+    "SELECT revoked_at, revoked_reason, rotated_at, user_epoch FROM tokens_session"
+    " WHERE id = %s"
+)
+
+
+def target_of(rig: Rig) -> Target:
+    """The stack, by its links."""
+    stack = rig.stack
+    operator = {
+        "deactivate": command(stack, "deactivateuser"),
+        "activate": command(stack, "activateuser"),
+    }
+    return Target(
+        rig.url,
+        stack.auth_url,
+        lambda: stack.api_key("auth"),
+        operator,
+        lambda sid: row_of(stack, sid),
+    )
+
+
+def command(stack: Stack, name: str) -> Act:
+    """A command of manage.py, as an operator calls it."""
+    words = ["./manage_all.sh", "users", name]
+    return lambda email: succeeds([*words, email], MEMO_STACK=stack.stack)
+
+
+def row_of(stack: Stack, sid: str) -> str:
+    """What the database says of a session, for its story."""
+    return f"its row: {stack.query('auth', ROW, sid)}" if sid else ""
+
+
+def target_by(options: argparse.Namespace) -> Target:
+    """A deployment. What cannot be done there without being given more is said."""
+    key_file = options.service_key_file
+    key = Path(key_file).read_text(encoding="utf-8").strip() if key_file else ""
+    verifies = bool(options.auth_url and key)
+    operator: dict[str, Act] = {}
+    if options.deactivate and options.activate:
+        operator["deactivate"] = template(options.deactivate)
+        operator["activate"] = template(options.activate)
+    leave_out("faults, and how soon all is well again: break things yourself")
+    if not verifies:
+        leave_out("verify_token. It needs --auth-url and --service-key-file")
+    if not operator:
+        leave_out("operators. They need --deactivate and --activate")
+    url, auth_url = options.url.rstrip("/"), options.auth_url.rstrip("/")
+    return Target(url, auth_url if verifies else "", lambda: key, operator)
+
+
+def template(words: str) -> Act:
+    """A command of yours, with {} for the e-mail address."""
+    parts = shlex.split(words)
+    return lambda email: succeeds([part.replace("{}", email) for part in parts])
+
+
+def leave_out(what: str) -> None:
+    print(f"LEFT OUT: {what}.", file=sys.stderr, flush=True)
+
+
+def succeeds(words: list[str], **more: str) -> bool:
+    env = {**os.environ, **more}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, check=False)
+    return done.returncode == 0

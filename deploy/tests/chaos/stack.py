@@ -1,0 +1,59 @@
+"""A native stack of this checkout, with a hand on all of it."""
+
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from deploy.native import control, waiting
+from deploy.native.layout import Layout
+from deploy.native.services import discover
+from deploy.tests.chaos.timeline import SERVICES
+from deploy.tests.stack import ROOT, System
+
+PGSQL = ".s.PGSQL.5432"
+
+
+class Stack(System):
+    """A running native stack. Asked without a new process each time: that would cost
+    more of a small machine than what is tried."""
+
+    def __init__(self, stack: str) -> None:
+        super().__init__(stack)
+        self.layout = Layout(ROOT, stack)
+        self.services = discover(ROOT)
+        # What is configured without the links, for whoever goes past them.
+        self.settings = cache(super().settings)  # type: ignore[method-assign]
+        for name in (*SERVICES, "gateway"):
+            self.settings(name)
+
+    @cached_property
+    def gateway_url(self) -> str:
+        return self.settings("gateway")["GATEWAY_PUBLIC_URL"]
+
+    def status(self) -> dict[str, Any]:
+        return control.ask(self.layout, "status")
+
+    def run(self, *words: str, timeout: float = 300) -> str:
+        verb, *names = words
+        if verb not in ("stop", "start", "restart"):
+            return super().run(*words, timeout=timeout)
+        if verb != "start":
+            control.ask(self.layout, "stop", names)
+        if verb != "stop":
+            control.ask(self.layout, "start", names)
+            self.wait_for(*names)
+        return ""
+
+    def wait_for(self, *names: str) -> None:
+        """Until these processes do their work."""
+        waiting.until_healthy(self.layout, self.services, names)
+
+    def pid(self, process: str) -> int | None:
+        found: int | None = self.status()["processes"][process]["pid"]
+        return found
+
+    def socket_of(self, part: str) -> Path:
+        """Where Redis or a database listens."""
+        if part == "redis":
+            return self.layout.sockets / "redis.sock"
+        return self.layout.socket_folder(part) / PGSQL

@@ -1,0 +1,89 @@
+"""Fixtures of the whole system: a running stack, and people who use it."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from deploy.tests.admin_site import Operator
+from deploy.tests.api_keys import Direction
+from deploy.tests.signing_keys import only
+from deploy.tests.stack import System
+from deploy.tests.third_service import ThirdService, third_service
+from deploy.tests.tls_stack import TlsStack, tls_stack
+from deploy.tests.users import Person
+
+
+@pytest.fixture(scope="session")
+def system() -> System:
+    """The stack, up; it stays up for the next run."""
+    running = System(os.environ.get("MEMO_STACK", "test"))
+    running.up()
+    return running
+
+
+@pytest.fixture
+def healthy(system: System) -> Iterator[System]:
+    """The stack, for tests that break it: checked to be whole again afterwards."""
+    yield system
+    assert system.status()["state"] == "ready"
+
+
+@pytest.fixture
+def register(system: System) -> Callable[[], Person]:
+    """Makes people with an account."""
+
+    def make() -> Person:
+        person = Person(system)
+        response = person.register()
+        assert response.status_code == 201, response.text
+        return person
+
+    return make
+
+
+@pytest.fixture
+def person(register: Callable[[], Person]) -> Person:
+    """Somebody who is logged in."""
+    ada = register()
+    response = ada.log_in()
+    assert response.status_code == 200, response.text
+    return ada
+
+
+@pytest.fixture(scope="session")
+def operator(system: System) -> Operator:
+    """Somebody who may do everything in the admin."""
+    return Operator(system)
+
+
+@pytest.fixture
+def both(person: Person, healthy: System) -> list[Direction]:
+    """The ways between the two services."""
+    return [
+        Direction(healthy, person, "auth", "users"),
+        Direction(healthy, person, "users", "auth"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def secure(
+    system: System, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TlsStack]:
+    """The stack's services, over TLS and under names of a domain."""
+    with tls_stack(system, tmp_path_factory.mktemp("tls")) as running:
+        yield running
+
+
+@pytest.fixture
+def one_key(system: System) -> Iterator[str]:
+    """The kid of the one signing key there is; afterwards there is one again."""
+    yield only(system)
+    only(system)
+
+
+@pytest.fixture(scope="module")
+def third(system: System) -> Iterator[ThirdService]:
+    """A service beside the stack that fetches the keys."""
+    with third_service(system) as service:
+        yield service

@@ -1,0 +1,148 @@
+"""Hooks of the Schemathesis run: real credentials, and a tally of the answers.
+
+Generated data alone would never log in. So every fourth request of an operation is made
+a good one; the others stay as they were generated.
+"""
+
+import json
+import os
+import secrets
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+
+from deploy.tests.stack import System
+from deploy.tests.users import PASSWORD, Person
+
+SYSTEM = System(os.environ["MEMO_STACK"])
+TALLY = Path(os.environ["SCHEMATHESIS_TALLY"])
+CHANGE_PASSWORD = "POST /api/v1/users/me/change_password"
+LOGOUT_ALL = "POST /api/v1/auth/logout_all"
+INTROSPECT = "POST /api/v1/auth/introspect"
+END_SESSION = "DELETE /api/v1/auth/sessions/{session_id}"
+
+# Goes on from run to run, so keys are strings, as JSON has them.
+tally: dict[str, Counter[str]] = defaultdict(Counter)
+if TALLY.exists():
+    tally.update({k: Counter(v) for k, v in json.loads(TALLY.read_text()).items()})
+calls: Counter[str] = Counter()
+
+
+class Regular(Person):
+    """Somebody whose tokens the run uses. Logs in again when they are refused: ids of
+    answers are tried elsewhere, and `sessions/revoke` may have ended the session."""
+
+    def token(self) -> str:
+        if not self.verify().ok:
+            assert self.log_in().ok
+        return self.access
+
+
+regular = Regular(SYSTEM)
+assert regular.register().ok
+# Somebody apart, whose password goes back and forth.
+changing = Regular(SYSTEM)
+assert changing.register().ok
+
+
+class Restless(Regular):
+    """Logs in for every request: with sessions that it ends, and with so many that the
+    cap ends others. `regular` would lose theirs."""
+
+    def token(self) -> str:
+        assert self.log_in().ok
+        return self.access
+
+    def new_cookie(self) -> str:
+        """Of a session of its own: rotating it twice would end it."""
+        self.token()
+        return self.cookie
+
+
+restless = Restless(SYSTEM)
+assert restless.register().ok
+CALLERS = {
+    CHANGE_PASSWORD: changing,
+    LOGOUT_ALL: restless,
+    END_SESSION: restless,
+}
+
+
+def good_body(label: str) -> Any:
+    """A body that the operation accepts."""
+    name = f"s{secrets.token_hex(6)}"
+    login = {"email": restless.email, "password": PASSWORD}
+    others = {PASSWORD: PASSWORD[::-1], PASSWORD[::-1]: PASSWORD}
+    bodies: dict[str, Any] = {
+        "POST /api/v1/auth/login": login,
+        LOGOUT_ALL: {"keep_current": False},
+        "POST /api/v1/auth/verify_token": {"token": regular.token()},
+        INTROSPECT: {"token": regular.token(), "token_type_hint": "access_token"},
+        "POST /api/v1/users/verify": login,
+        "POST /api/v1/users": {
+            "username": name,
+            "email": f"{name}@example.org",
+            "password": PASSWORD,
+        },
+        "PATCH /api/v1/users/me": {"display_name": name},
+        CHANGE_PASSWORD: {
+            "current_password": changing.password,
+            "new_password": others[changing.password],
+        },
+    }
+    return bodies.get(label)
+
+
+@schemathesis.hook
+def before_generate_case(context: Any, strategy: Any) -> Any:
+    """Query parameters nobody knows: an operation without input has one case else."""
+    unknown = st.dictionaries(st.text(min_size=1, max_size=9), st.text(max_size=9))
+
+    def with_query(case: Any, extra: dict[str, str]) -> Any:
+        case.query = {**(case.query or {}), **extra}
+        return case
+
+    return st.builds(with_query, strategy, unknown)
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """Make every fourth case of an operation a good one."""
+    label = case.operation.label
+    calls[label] += 1
+    if calls[label] % 4 or case.method.upper() != label.partition(" ")[0]:
+        return
+    caller = CALLERS.get(label, regular)
+    case.headers["Authorization"] = f"Bearer {caller.token()}"
+    case.headers["X-Internal-Api-Key"] = SYSTEM.api_key(
+        "auth" if "/auth/" in label else "users"
+    )
+    case.headers["Accept"] = "application/json"
+    body = good_body(label)
+    if body is not None:
+        case.body, case.media_type = body, "application/json"
+        case.headers.pop("Content-Type", None)
+    if label == INTROSPECT:
+        case.media_type = "application/x-www-form-urlencoded"
+        # Of its two ways of authenticating, one.
+        del case.headers["Authorization"]
+    if label == "POST /api/v1/auth/refresh":
+        case.cookies = {"refresh_token": restless.new_cookie()}
+    if label == END_SESSION:
+        case.path_parameters = {"session_id": restless.sid}
+    if "{user_id}" in label:
+        user_id = regular.me().json()["id"]
+        # The id of a session is any: it is looked for, and nothing is ended.
+        case.path_parameters = {**case.path_parameters, "user_id": user_id}
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    """Count the answers by operation, for the test to read."""
+    tally[case.operation.label][str(response.status_code)] += 1
+    if case.operation.label == CHANGE_PASSWORD and response.status_code == 204:
+        changing.password = case.body["new_password"]
+    TALLY.write_text(json.dumps(tally))

@@ -1,0 +1,189 @@
+"""No secret in any log, database or Redis, after a day with every kind of trouble.
+
+Each secret of the run is a canary: the passwords, tokens and cookies that went over
+the wire, the API keys, the private key, the database passwords. They are looked for in
+everything the system keeps, and the search is tried on leaks that are planted.
+"""
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from deploy.tests.stack import DATABASES, System
+from deploy.tests.users import Person
+
+Canaries = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def canaries(system: System) -> Canaries:
+    """A run with successes and failures; what it said that must not be kept."""
+    ada = Person(system)
+    ada.password = f"Canary-{secrets.token_hex(12)}"
+    seen = {"password": ada.password}
+    assert ada.register().status_code == 201
+    assert ada.register().status_code == 409  # PostgreSQL's message quotes the values
+    assert ada.log_in().ok
+    seen |= {"access token": ada.access, "refresh token": ada.cookie}
+    assert ada.me().ok
+    assert ada.verify().ok
+    seen["basic credentials"] = introspect(system, ada)
+    assert ada.refresh().ok
+    seen |= {"second access token": ada.access, "second refresh token": ada.cookie}
+    new = f"Canary-{secrets.token_hex(12)}"
+    assert ada.change_password(new, f"{ada.password}-").status_code == 400
+    assert ada.change_password(new).status_code == 204
+    ada.password = seen["new password"] = new
+    make_trouble(ada)
+    force_a_500(system, ada)
+    ada.log_out()
+    assert ada.refresh().status_code == 401
+    seen |= secrets_of(system)
+    return seen
+
+
+def introspect(system: System, ada: Person) -> str:
+    """As standard clients do, and as they should not; what went over the wire."""
+    url = f"{system.auth_url}/api/v1/auth/introspect"
+    key, body = system.api_key("auth"), {"token": ada.access}
+    good = requests.post(url, body, auth=("users", key), timeout=9)
+    assert good.json()["active"] is True
+    assert requests.post(url, body, auth=(key, "users"), timeout=9).status_code == 401
+    twins = {"token": [ada.access, ada.access]}
+    assert requests.post(url, twins, auth=("users", key), timeout=9).status_code == 400
+    return good.request.headers["Authorization"].removeprefix("Basic ")
+
+
+def make_trouble(ada: Person) -> None:
+    """Bodies, headers and addresses that are wrong and hold a canary."""
+    json_type = {"Content-Type": "application/json"}
+    for path in ("/api/v1/auth/login", "/api/v1/users/"):
+        broken = f'{{"email": "{ada.email}", "password": "{ada.password}",,'
+        ada.post(path, data=broken, headers=json_type)
+        ada.post(path, json={"email": ada.password, "password": ada.password})
+        ada.post(path, json={"password": [ada.password]})
+        ada.post(f"{path}?password={ada.password}&token={ada.access}", json={})
+        ada.post(path, data=ada.password, headers={"Content-Type": "text/plain"})
+        ada.post(path, data=ada.password * 2000, headers=json_type)
+    wrong = Person(ada.system, ada.name)
+    wrong.password = f"{ada.password}-"
+    assert wrong.log_in().status_code == 401
+    ada.me(ada.access[:-3])
+    ada.refresh(ada.cookie[:-3])
+    ada.post("/api/v1/auth/refresh", headers={"X-Internal-Api-Key": ada.password})
+    ada.post(f"/api/v1/nowhere?token={ada.access}")
+    url = f"{ada.system.gateway_url}/api/v1/users/me"
+    requests.get(url, headers={"Referer": f"http://x/?t={ada.access}"}, timeout=9)
+
+
+def force_a_500(system: System, ada: Person) -> None:
+    """A real fault in the middle of a log-in and of a registration: the table is gone
+    from where the code looks for it."""
+    rename = "ALTER TABLE {0} RENAME TO {1}"
+    for service, table in (("auth", "tokens_session"), ("users", "users_user")):
+        hidden = f"{table}_hidden"
+        system.as_owner(service, rename.format(table, hidden))
+        try:
+            answers = ada.log_in(), ada.register()
+            assert 500 in {a.status_code for a in answers}
+            assert {a.status_code for a in answers} <= {200, 409, 500, 503}
+        finally:
+            system.as_owner(service, rename.format(hidden, table))
+    assert ada.log_in().ok
+
+
+def secrets_of(system: System) -> Canaries:
+    """Every secret file of the stack, keys of API key lists apart."""
+    found = {}
+    for path in (system.state / "secrets").rglob("*"):
+        if (
+            path.is_file()
+            and path.suffix not in (".acl",)
+            and "public" not in path.parts
+        ):
+            text = path.read_text().strip()
+            if path.suffix == ".pem":
+                text = text.splitlines()[1]  # a line of the key itself
+            found[path.name] = text.rpartition("=")[2] if "=" in text[:20] else text
+    assert len(found) > 8
+    return found
+
+
+def kept(system: System) -> Iterator[tuple[str, str]]:
+    """Everything the system keeps: logs of all processes, both databases, Redis."""
+    for path in sorted((system.state / "log").iterdir()):
+        yield f"log {path.name}", path.read_text(errors="replace")
+    for database in DATABASES:
+        service = database.removesuffix("-db")
+        for (table,) in system.query(
+            service,
+            "SELECT relname FROM pg_class WHERE relkind = 'r' "
+            "AND relnamespace = 'public'::regnamespace",
+        ):
+            rows = system.query(service, f'SELECT t::text FROM "{table}" t')  # noqa: S608
+            yield f"table {table}", "\n".join(str(row[0]) for row in rows)
+    client = system.redis()
+    for key in client.scan_iter():
+        is_set = client.type(key) == "set"
+        value = client.smembers(key) if is_set else client.get(key)
+        yield f"redis {key}", f"{key} {value}"
+    yield "redis slowlog", str(client.slowlog_get(1000))
+
+
+def leaks(canaries: Canaries, places: Iterator[tuple[str, str]]) -> list[str]:
+    """Where which canary is; and whatever has the look of a token (eyJ...)."""
+    token = re.compile(r"eyJ[A-Za-z0-9_-]{20,}\.eyJ")
+    found = []
+    for place, text in places:
+        found += [f"{name} in {place}" for name, c in canaries.items() if c in text]
+        found += [f"a token in {place}"] if token.search(text) else []
+    return found
+
+
+def test_no_secret_is_kept_anywhere(canaries: Canaries, system: System) -> None:
+    assert leaks(canaries, kept(system)) == []
+
+
+def test_the_run_left_traces_at_all(canaries: Canaries, system: System) -> None:
+    """Else the search above would have searched nothing."""
+    places = dict(kept(system))
+    assert "authn_login_success" in places["log auth.log"]
+    assert "users_user" in str(list(places))
+    assert any(place.startswith("redis session:") for place in places)
+    assert '"status": 500' in places["log auth.log"]
+
+
+@pytest.mark.parametrize("name", ["password", "access token", "refresh token"])
+def test_a_planted_leak_in_a_log_is_found(
+    name: str, canaries: Canaries, system: System
+) -> None:
+    log = system.state / "log" / "auth.log"
+    with planted(log, canaries[name]):
+        assert f"{name} in log auth.log" in leaks(canaries, kept(system))
+    assert leaks(canaries, kept(system)) == []
+
+
+def test_a_planted_leak_in_redis_is_found(canaries: Canaries, system: System) -> None:
+    client = system.redis()
+    client.set("session:planted", canaries["password"], ex=60)
+    found = leaks(canaries, kept(system))
+    client.delete("session:planted")
+    assert found == ["password in redis session:planted"]
+
+
+@contextmanager
+def planted(path: Path, text: str) -> Iterator[None]:
+    """Text at the end of a log, for the time of a `with`."""
+    line = f"{text}\n".encode()
+    with path.open("ab") as file:
+        file.write(line)
+    try:
+        yield
+    finally:
+        # In place: the process that writes it has it open.
+        path.write_bytes(path.read_bytes().replace(line, b""))

@@ -1,0 +1,170 @@
+"""`doctor` finds what was planted in a running stack, each by its name, and is silent
+about one that is well."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.tests.stack import ROOT, System
+from deploy.tests.system.injected_faults import PLANTED, reload_gateway
+from deploy.tests.users import Person
+
+Report = dict[tuple[str, str], dict[str, Any]]
+FOUND_WRONG = 3
+
+
+def doctor(
+    system: System, words: Sequence[str] = ("--json",)
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["./manage_all.sh", "doctor", *words],
+        cwd=ROOT,
+        env={**os.environ, "MEMO_STACK": system.stack},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def report(done: subprocess.CompletedProcess[str]) -> Report:
+    """The findings, by where and by which name they were found."""
+    assert done.stdout.startswith("["), done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    return {(each["where"], each["id"]): each for each in found}
+
+
+def wrong(findings: Report) -> set[tuple[str, str]]:
+    return {key for key, each in findings.items() if each["verdict"] == "WRONG"}
+
+
+@dataclass
+class Reports:
+    before: Report
+    status_before: int
+    planted: Report
+    status_planted: int
+    outside: Report
+    text: str
+
+
+@pytest.fixture(scope="module")
+def reports(
+    system: System, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Reports]:
+    """All faults at once: each has a name of its own in the report, and a look takes
+    seconds."""
+    healthy = doctor(system)
+    text = doctor(system, ["--url", system.gateway_url])
+    with ExitStack() as faults:
+        faults.callback(reload_gateway, system)
+        for plant in dict.fromkeys(plant for _, _, plant in PLANTED.values()):
+            scratch = tmp_path_factory.mktemp("planted")
+            faults.enter_context(plant(system, Path(scratch)))
+        reload_gateway(system)
+        ill = doctor(system)
+        outside = doctor(system, ["--json", "--url", system.gateway_url])
+    yield Reports(
+        report(healthy),
+        healthy.returncode,
+        report(ill),
+        ill.returncode,
+        report(outside),
+        text.stdout,
+    )
+    assert system.status()["state"] == "ready"
+
+
+def test_a_stack_that_is_well_has_nothing_wrong(reports: Reports) -> None:
+    assert wrong(reports.before) == set()
+    assert reports.status_before == 0
+    assert len(reports.before) > 60
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_planted_fault_is_found(fault: str, reports: Reports) -> None:
+    where, identity, _ = PLANTED[fault]
+    found = reports.planted[where, identity]
+    assert found["verdict"] == "WRONG", found
+    assert found["text"]
+    assert found["advice"]
+    assert (
+        reports.before.get((where, identity), {"verdict": "ok"})["verdict"] != "WRONG"
+    )
+
+
+def test_what_is_wrong_is_an_exit_status(reports: Reports) -> None:
+    assert reports.status_planted == FOUND_WRONG
+
+
+def test_nothing_is_wrong_that_nobody_planted(reports: Reports) -> None:
+    """What follows of a planted fault somewhere else is named here, with the fault."""
+    follows = {
+        ("auth", "files.modes"),  # private-key-for-everybody
+        ("auth", "keys.published"),  # signing-key-unpublished
+        ("users", "database.create"),  # role-is-superuser, who owns everything
+        ("users", "database.owner"),
+        ("users", "redis.policy"),  # one Redis
+        ("users", "redis.persistence"),
+        ("users", "redis.limit"),
+        ("auth", "redis.strangers"),
+    }
+    planted = {(where, identity) for where, identity, _ in PLANTED.values()}
+    assert wrong(reports.planted) <= planted | follows
+
+
+def test_from_outside_the_gateways_faults_are_found_with_nothing_but_its_address(
+    reports: Reports,
+) -> None:
+    """All but the client's address, which only the services' logs tell."""
+    seen = {key for key in wrong(reports.planted) if key[0] == "gateway"}
+    closed_schema = {("gateway", "schema.auth")}  # from outside: as somebody wants it
+    logs_alone = {("gateway", "client_address")}
+    assert wrong(reports.outside) == seen - closed_schema - logs_alone
+    assert {where for where, _ in reports.outside} == {"gateway"}
+    assert reports.outside["gateway", "client_address"]["verdict"] == "note"
+
+
+def test_afterwards_everything_is_as_it_was(
+    reports: Reports, system: System, person: Person
+) -> None:
+    """For people too: this one could register and log in."""
+    assert wrong(report(doctor(system))) == set()
+    assert person.me().status_code == 200
+
+
+def test_people_read_a_line_for_each_finding(reports: Reports) -> None:
+    """What was seen, and after an arrow what to do."""
+    lines = reports.text.splitlines()
+    assert all(x.split()[0] in ("ok", "note") for x in lines[:-1])
+    assert any("gateway: cookie" in line for line in lines)
+    assert "0 WRONG" in lines[-1]
+
+
+def test_no_finding_has_a_secret(reports: Reports, system: System) -> None:
+    told = json.dumps([*reports.planted.values()], default=str)
+    for name in ("auth_users_service_api_key", "redis_admin_password"):
+        assert system.secret(name) not in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--url"], ["--url", "memo.example"], ["--uri", "http://localhost"], ["x"]],
+)
+def test_a_wrong_call_says_how_it_is_called(words: list[str], system: System) -> None:
+    done = doctor(system, words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("memo: ")
+
+
+def test_an_address_where_nobody_answers_is_wrong(system: System) -> None:
+    done = doctor(system, ["--json", "--url", "http://127.0.0.1:9"])
+    assert done.returncode == FOUND_WRONG
+    assert wrong(report(done)) == {("gateway", "reached")}

@@ -1,0 +1,238 @@
+"""The whole running system against the model of its sessions (docs/model.md): what the
+machine in the Auth Service's suite takes for granted of the User Service, the gateway
+and the sweep is real here.
+"""
+
+import os
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, run_state_machine_as_test
+
+from auth_project.tests.model.machine import (
+    COUNTS,
+    WHICH,
+    act,
+    pick,
+    with_devices,
+)
+from auth_project.tests.model.records import (
+    CLEARED,
+    SECOND,
+    Account,
+    Answer,
+    Refresh,
+    Session,
+    Terms,
+)
+from auth_project.tests.model.reference import Reference
+from auth_project.tests.model.session_machine import SessionMachine
+from deploy.tests.admin_site import Operator
+from deploy.tests.stack import System
+from deploy.tests.system.stack_driver import Stack
+
+STEPS = 25
+SEED = int(os.environ.get("MODEL_SEED", "5"))
+# Each costs what a person would wait for it.
+RULES = int(os.environ.get("MODEL_RULES", "20000")) // 100
+REFRESH = "/api/v1/auth/refresh"
+LEEWAY = 3  # seconds; see settings/auth.env
+EDGE = 1  # second before the leeway's end in which nothing is asked
+SWEEP = 2.5  # seconds until a revocation was told again
+
+patient = precondition(lambda self: self.patience > 0)
+
+
+class StackMachine(SessionMachine):
+    driver: Stack
+
+    def __init__(self, driver: Stack) -> None:
+        super().__init__()
+        self.driver = driver
+        self.patience = 2  # times that it waits for something
+        self.answered: dict[Session, float] = {}  # the last refresh of each
+        terms = Terms(reuse_leeway=LEEWAY * SECOND)
+        self.model = Reference(terms, driver.now())
+        for _ in range(2):
+            self.register()
+
+    @precondition(lambda self: len(self.accounts) < 3)
+    @act()
+    def register(self) -> None:
+        name = f"m{secrets.token_hex(6)}"
+        account = Account("", name, f"password of {name[::-1]}")
+        self.driver.register(account)
+        self.accounts.append(account)
+
+    # ---- Time --------------------------------------------------------------------
+
+    def refreshing(self, token: Refresh) -> Answer:
+        self.keep_clear(token.session)
+        answer = super().refreshing(token)
+        self.answered[token.session] = time.time()
+        return answer
+
+    def keep_clear(self, s: Session) -> None:
+        """Of the moment in which the leeway ends, which is not known exactly."""
+        self.driver.edge = (s.rotated or 0) / SECOND + LEEWAY
+        surely = self.answered.get(s, 0.0) + LEEWAY
+        if self.driver.edge - EDGE < time.time() < surely:
+            time.sleep(surely - time.time())
+
+    @patient
+    @with_devices
+    @act(which=WHICH, back=st.integers(0, 1))
+    def refresh_after_the_leeway(self, which: int, back: int) -> None:
+        self.patience -= 1
+        time.sleep(LEEWAY + EDGE)
+        self.refresh_with_an_ancestor(which=which, back=back)
+
+    # ---- At the same time --------------------------------------------------------
+
+    @with_devices
+    @act(which=WHICH)
+    def refresh_three_times_at_once(self, which: int) -> None:
+        """Whatever the order, all are answered alike: by one successor."""
+        device = pick(self.devices, which)
+        token = device.refresh
+        text = self.text_of(token)
+        self.keep_clear(device.session)
+        self.tick()
+        early = self.model.before_asking(token)
+        who = self.model.ask(device.session.account)
+        answers = at_once([lambda: self.another().with_cookies(REFRESH, text)] * 3)
+        for seen in answers:
+            answer = early or self.model.refresh(token, who)
+            self.compare(answer, seen)
+            self.keep(device, answer)
+        self.answered[device.session] = time.time()
+
+    @with_devices
+    @act(which=WHICH)
+    def refresh_and_log_out_at_once(self, which: int) -> None:
+        """One of them is first; afterwards the session is over."""
+        token = pick(self.devices, which).refresh
+        text = self.text_of(token)
+        self.keep_clear(token.session)
+        self.tick()
+        early = self.model.before_asking(token)
+        who = self.model.ask(token.session.account)
+        refreshed, left = at_once(
+            [
+                lambda: self.another().with_cookies(REFRESH, text),
+                lambda: self.another().log_out(text),
+            ]
+        )
+        if refreshed.code == "token_revoked":
+            self.model.end(token.session)
+        self.compare(early or self.model.refresh(token, who), refreshed)
+        self.model.end(token.session)
+        self.compare(Answer(200, cookie=CLEARED), left)
+
+    def another(self) -> Stack:
+        """For another thread, with connections of its own."""
+        return Stack(self.driver.system, self.driver.operator)
+
+    # ---- The User Service --------------------------------------------------------
+
+    @with_devices
+    @act(which=WHICH)
+    def change_password(self, which: int) -> None:
+        device = pick(self.devices, which)
+        account, new = device.session.account, f"password {secrets.token_hex(8)}"
+        self.tick()
+        code = self.model.verify(device.access, elsewhere=True)
+        text = self.texts[device.access]
+        seen = self.driver.change_password(text, account.password, new)
+        self.compare(Answer(401, code) if code else Answer(204), seen)
+        if code is None:
+            account.password = new
+            account.epoch += 1
+            self.model.end_below(account, account.epoch, device.session)
+
+    @act(who=WHICH, what=st.sampled_from(["deactivate", "soft_delete", "end_sessions"]))
+    def operator_ends_all_of_somebody(self, who: int, what: str) -> None:
+        account = pick(self.accounts, who)
+        if what == "end_sessions" or account.present:
+            self.tick()
+            self.driver.operator_does(what, account)
+            account.active = account.active and what != "deactivate"
+            account.deleted = account.deleted or what == "soft_delete"
+            account.epoch += 1
+            self.model.end_below(account, account.epoch)
+
+    @act()
+    def activate_and_restore(self) -> None:
+        for account in self.accounts:
+            if not account.active:
+                self.driver.operator_does("activate", account)
+            if account.deleted:
+                self.driver.operator_does("restore", account)
+            account.active, account.deleted = True, False
+
+    # ---- Redis -------------------------------------------------------------------
+
+    @act()
+    def flush(self) -> None:
+        self.driver.lose_all()
+        self.model.keys.clear()
+
+    @with_devices
+    @act(which=WHICH)
+    def lose_a_key(self, which: int) -> None:
+        s = pick(self.devices, which).session
+        self.driver.lose(s.sid)
+        self.model.keys.pop(s, None)
+
+    @patient
+    @with_devices
+    @act(which=WHICH)
+    def fail_over_to_a_redis_that_is_behind(self, which: int) -> None:
+        """The sweep of every worker puts it right."""
+        self.patience -= 1
+        s = pick(self.devices, which).session
+        self.driver.restore_active(s.sid, self.model.terms.grace // SECOND)
+        self.model.keys[s] = True, self.model.now + self.model.terms.grace
+        time.sleep(SWEEP)
+        self.tick()
+        self.model.sweep()
+        for token in [t for t in self.accesses if t.session is s][-2:]:
+            self.verifying(token)
+            self.asking_elsewhere(token)
+
+
+def at_once(calls: list[Any]) -> list[Any]:
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def test_the_whole_system_does_what_the_model_says(
+    system: System, operator: Operator
+) -> None:
+    driver = Stack(system, operator)
+
+    @seed(SEED)
+    class Machine(StackMachine):
+        def __init__(self) -> None:
+            super().__init__(driver)
+
+    options = settings(
+        max_examples=max(RULES // STEPS * 5 // 4, 5),
+        stateful_step_count=STEPS,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        deadline=None,
+        database=None,
+    )
+    COUNTS.update(dict.fromkeys(COUNTS, 0))
+    run_state_machine_as_test(Machine, settings=options)
+
+    executed = sum(COUNTS.values())
+    print(f"seed {SEED}: {executed} rules executed, no difference")  # noqa: T201
+    for name, count in sorted(COUNTS.items()):
+        print(f"  {count:>7}  {name}")  # noqa: T201
+    assert executed >= RULES

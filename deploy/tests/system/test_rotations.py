@@ -1,0 +1,112 @@
+"""All keys are rotated while people use them: nobody is refused (S2S-01, TOK-18)."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from deploy.tests.api_keys import (
+    SEEN,
+    Direction,
+    all_accept_two,
+    all_present_the_next,
+    assert_rotated,
+    kill,
+    rotation,
+)
+from deploy.tests.load import Load
+from deploy.tests.signing_keys import kid_of, listed, max_age, published, stage
+from deploy.tests.stack import SERVICES, System, eventually
+from deploy.tests.third_service import ThirdService
+from deploy.tests.users import Person
+
+REQUESTS = 5000
+RATE = 75  # requests a second that are sent; at least 50 are what is to be shown
+
+
+@pytest.fixture
+def fresh_workers(healthy: System) -> None:
+    """gunicorn replaces a worker after 20,000 requests, which is not what is tried."""
+    for service in SERVICES:
+        healthy.run("restart", service)
+
+
+def rotate(both: list[Direction]) -> None:
+    """Once, in all directions, looking on."""
+    old = [each.presented for each in both]
+    command = rotation(both[0].system)
+    eventually(lambda: all_accept_two(both), 10, "a second key")
+    assert [each.presented for each in both] == old
+    eventually(lambda: all_present_the_next(both), 10, "the next key in use")
+    for each, key in zip(both, old, strict=True):
+        assert each.accepted == [key, each.presented]
+        assert each.takes(key)
+        assert each.takes(each.presented)
+    output, _ = command.communicate(timeout=60)
+    assert command.returncode == 0, output
+    assert_rotated(both, old)
+
+
+def rotate_killed_twice(both: list[Direction]) -> None:
+    """Killed after its first and after its second step; then it is run to its end."""
+    system, old = both[0].system, [each.presented for each in both]
+    command = rotation(system)
+    eventually(lambda: all_accept_two(both), 10, "a second key")
+    kill(command)
+    following = [each.accepted[-1] for each in both]
+    time.sleep(SEEN)
+    assert all(map(Direction.takes, both, old))
+    assert all(map(Direction.takes, both, following))
+    command = rotation(system)
+    eventually(lambda: all_present_the_next(both), 10, "the next key in use")
+    kill(command)
+    assert all(map(Direction.takes, both, old))
+    assert all(map(Direction.takes, both, following))
+    system.run("rotateapikeys")
+    assert [each.presented for each in both] == following
+    assert_rotated(both, old)
+
+
+def activate_and_retire(
+    system: System, witness: Person, third: ThirdService, old: str, new: str
+) -> None:
+    """The end of the ceremony, seen by one who was logged in all the time."""
+    assert kid_of(witness.access) == old
+    assert third.who(witness.access).ok
+    system.run("keys", "activate", new)
+    assert third.who(witness.access).ok
+    assert witness.refresh().ok
+    assert kid_of(witness.access) == new
+    assert third.who(witness.access).ok
+    system.run("keys", "retire", old)
+    assert listed(system) == {old: "retired", new: "active"}
+    assert published(system) == {old, new}
+
+
+@pytest.mark.usefixtures("fresh_workers")
+def test_rotations_under_load_cost_nobody_an_answer(
+    both: list[Direction],
+    healthy: System,
+    register: Callable[[], Person],
+    third: ThirdService,
+    one_key: str,
+) -> None:
+    people = [register() for _ in range(20)]
+    assert all(each.log_in().ok for each in people)
+    witness = both[0].witness
+    assert witness.log_in().ok
+    processes = [healthy.family(service) for service in SERVICES]
+    with Load(healthy, people, RATE) as load:
+        load.run_until(200)
+        new = stage(healthy)
+        may_be_activated = time.monotonic() + max_age(healthy) + 10 + 1
+        rotate(both)
+        rotate_killed_twice(both)
+        time.sleep(max(0.0, may_be_activated - time.monotonic()))
+        activate_and_retire(healthy, witness, third, one_key, new)
+        load.run_until(REQUESTS)
+    print(load.report())  # noqa: T201 (pytest -s shows it)
+    assert not load.failures(), load.report()
+    assert load.achieved() >= 50, load.report()
+    assert healthy.run("up").startswith("memo: already up")
+    assert [healthy.family(service) for service in SERVICES] == processes

@@ -1,0 +1,79 @@
+"""Schemathesis against both services as they run, internal routes included."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from deploy.tests.stack import ROOT, SERVICES, System
+
+CASES = 200  # an operation
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,"
+    "response_headers_conformance,response_schema_conformance,unsupported_method"
+)
+RUNS = 15  # at most; the generator sometimes stops early, and is then started again
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_service_does_what_its_schema_says(
+    service: str, system: System, tmp_path: Path
+) -> None:
+    tally_file = tmp_path / "tally.json"
+    fuzz(system, service, tally_file)
+    for _ in range(RUNS):
+        tally = json.loads(tally_file.read_text())
+        few = [name for name, answers in tally.items() if sum(answers.values()) < CASES]
+        if not few:
+            break
+        fuzz(system, service, tally_file, *few)
+    assert few == []
+    successes = {
+        name: any(status.startswith("2") for status in answers)
+        for name, answers in tally.items()
+    }
+    assert all(successes.values()), successes
+
+
+def fuzz(system: System, service: str, tally: Path, *operations: str) -> None:
+    """One run, of all operations or of those named; no check may fail in it."""
+    command = [sys.executable, "-m", "schemathesis.cli", "run", "--no-color"]
+    options = {
+        "--checks": CHECKS,
+        "--max-examples": str(CASES),
+        "--phases": "examples,coverage,fuzzing",
+        "--suppress-health-check": "all",
+        "--generation-database": "none",
+        "--header": f"X-Internal-Api-Key: {system.api_key(service)}",
+    }
+    if seed := os.environ.get("FUZZ_SEED"):
+        options["--seed"] = seed
+    arguments = [
+        *chain.from_iterable(options.items()),
+        *chain.from_iterable(("--include-name", name) for name in operations),
+    ]
+    done = subprocess.run(
+        [*command, schema_url(system, service), *arguments],
+        cwd=tally.parent,
+        env={
+            **os.environ,
+            "MEMO_STACK": system.stack,
+            "PYTHONPATH": str(ROOT),
+            "SCHEMATHESIS_HOOKS": "deploy.tests.system.schemathesis_hooks",
+            "SCHEMATHESIS_TALLY": str(tally),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+def schema_url(system: System, service: str) -> str:
+    """Of the service itself: the gateway hides what is internal."""
+    base = system.auth_url if service == "auth" else system.users_url
+    return f"{base}/api/v1/{service}/openapi.json"

@@ -1,0 +1,133 @@
+"""The stack's services once more, as in production: over TLS, under names of a domain.
+
+The databases and keys are those of the stack; the services and the gateway are others,
+since whether a cookie is Secure is settled when they start.
+"""
+
+import os
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import requests
+
+from deploy.tests.stack import ROOT, SERVICES, System, eventually
+from nginx.tests.certificates import self_signed
+from nginx.tests.gateway_rig import free_port, running_gateway
+
+DOMAIN = "memo.example"
+GATEWAY, APP, SIBLING, ELSEWHERE = (
+    f"auth.{DOMAIN}", f"app.{DOMAIN}", f"other.{DOMAIN}", "evil.example",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TlsStack:
+    """Where its gateway is, where pages of others are, and who has signed for both."""
+
+    port: int
+    pages: int
+    certificate: Path
+
+    @property
+    def origin(self) -> str:
+        return f"https://{GATEWAY}:{self.port}"
+
+    def page(self, host: str) -> str:
+        """An empty page of a host that is not the gateway's."""
+        return f"https://{host}:{self.pages}/"
+
+
+@contextmanager
+def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
+    """Up as long as the block lasts."""
+    chain, key = self_signed(folder, "localhost", GATEWAY, f"*.{DOMAIN}", ELSEWHERE)
+    tls = {"CERTIFICATE": chain, "CERTIFICATE_KEY": key}
+    env = {f"GATEWAY_TLS_{name}": str(file) for name, file in tls.items()}
+    env["GATEWAY_SERVER_NAMES"] = f"{GATEWAY},localhost"
+    with ExitStack() as stack:
+        pages = stack.enter_context(empty_pages(chain, key))
+        ports = {service: free_port() for service in SERVICES}
+        for service, port in ports.items():
+            more = services_settings(ports, f"https://{APP}:{pages}")
+            stack.enter_context(gunicorn(system, service, port, folder, more))
+        upstreams = [f"--upstream={name}=127.0.0.1:{p}" for name, p in ports.items()]
+        gateway = stack.enter_context(running_gateway(folder, env, *upstreams))
+        yield TlsStack(gateway.port, pages, chain)
+
+
+def services_settings(ports: dict[str, int], front_end: str) -> dict[str, str]:
+    return {
+        "COOKIE_SECURE": "true",
+        "ALLOWED_HOSTS": f"{GATEWAY},localhost",
+        "CORS_ALLOWED_ORIGINS": front_end,
+        "AUTH_SERVICE_URL": f"http://127.0.0.1:{ports['auth']}",
+        "USERS_SERVICE_URL": f"http://127.0.0.1:{ports['users']}",
+        "WEB_CONCURRENCY": "1",
+    }
+
+
+@contextmanager
+def gunicorn(
+    system: System, service: str, port: int, folder: Path, more: dict[str, str]
+) -> Iterator[None]:
+    """A service with the settings of the stack's, and `more`, which win."""
+    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    env |= {"ENV_FILE": str(system.state / "env" / f"{service}.env"), **more}
+    env |= {"BIND": f"127.0.0.1:{port}", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "gunicorn", "config.wsgi:application"]
+    command += ["--config", str(ROOT / "gunicorn.conf.py")]
+    command += ["--chdir", str(ROOT / f"{service}_project")]
+    url = f"http://127.0.0.1:{port}/api/v1/{service}/health/ready"
+
+    def ready() -> bool:
+        try:
+            return requests.get(url, timeout=5).ok
+        except requests.RequestException:  # nobody there yet, or slow to wake
+            return False
+
+    with (folder / f"{service}.log").open("wb") as log:
+        process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        try:
+            eventually(ready, 60, f"start of {service}, see {log.name}")
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+class EmptyPage(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def empty_pages(certificate: Path, key: Path) -> Iterator[int]:
+    """Pages without a word, at every name; the port of their server."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), EmptyPage)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,45 @@
+"""What every problem of the gateway must look like (RFC 9457)."""
+
+from nginx.tests.gateway_rig import Answer
+
+TITLES = {
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    412: "Precondition Failed",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    421: "Misdirected Request",
+    426: "Upgrade Required",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+
+
+def check_problem(answer: Answer, status: int, code: str) -> None:
+    assert answer.status == status
+    assert answer.one("Content-Type") == "application/problem+json"
+    assert answer.one("Cache-Control") == "no-store"
+    assert answer.one("X-Content-Type-Options") == "nosniff"
+    problem = answer.json()
+    assert problem.keys() == {
+        "type", "title", "status", "detail", "code", "request_id"
+    }  # fmt: skip
+    assert (problem["type"], problem["status"]) == ("about:blank", status)
+    assert problem["title"] == TITLES[status]
+    assert problem["code"] == code
+    assert problem["detail"].endswith(".")
+    assert problem["request_id"] == answer.one("X-Request-ID")
+    assert (status in {429, 503}) == bool(answer.all("Retry-After"))
+    assert (status == 405) == bool(answer.all("Allow"))
+
+
+def parse(received: bytes) -> Answer:
+    """The one answer in these bytes; a second one would be in the body."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *rest = head.decode().split("\r\n")
+    headers = [tuple(line.split(": ", 1)) for line in rest]
+    answer = Answer(int(first.split()[1]), headers, body)  # type: ignore[arg-type]
+    assert int(answer.one("Content-Length")) == len(body), body
+    return answer
