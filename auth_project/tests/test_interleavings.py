@@ -32,7 +32,7 @@ from tests.conftest import (
 )
 from tokens import revocation, services
 from tokens.models import Session, SessionQuerySet, UserEpoch
-from tokens.revocation import announce_recent
+from tokens.revocation import republish_revocations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -154,7 +154,7 @@ def assert_over(session: Session, *grants: Any) -> None:
     """Nothing that was ever given for this session is of use any more, nor becomes so
     after a flush or a sweep."""
     texts = [str(g.access) for g in grants if isinstance(g, services.Grant)]
-    for recovery in (lambda: None, lambda: forget(session), announce_recent):
+    for recovery in (lambda: None, lambda: forget(session), republish_revocations):
         recovery()
         for text in texts:
             with pytest.raises(TokenRevoked):

@@ -37,7 +37,9 @@ ACTS = {
         Session.objects.live().of_user(own.user_id).last_used_first()
     ),
     "sweep": lambda own: list(
-        Session.objects.revoked_within(timedelta(seconds=revocation.window()))
+        Session.objects.revoked_within(
+            timedelta(seconds=revocation.revocation_window())
+        )
     ),
 }
 

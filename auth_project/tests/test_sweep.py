@@ -26,7 +26,7 @@ from tests.conftest import (
 from tests.factories import SessionFactory
 from tokens import revocation, sweep
 from tokens.models import Session
-from tokens.revocation import announce_recent
+from tokens.revocation import republish_revocations
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +56,7 @@ def wait_for(condition):
 def repaired(redis_round_trips):
     """Round trips of a round: one that compares, and one more that sets."""
     redis_round_trips.clear()
-    announce_recent()
+    republish_revocations()
     return len(redis_round_trips) - 1
 
 
@@ -86,7 +86,7 @@ def test_a_revocation_that_redis_missed_overwrites_active(session, users, verifi
         log_out(refresh_token(session))
     assert state_in_redis(session) == b"active"
 
-    announce_recent()
+    republish_revocations()
 
     assert outcome(verified(token)) == (401, "token_revoked")
 
@@ -99,7 +99,7 @@ def test_keys_last_as_long_as_an_access_token_and_a_minute(make_session, by):
     if by == "no row":
         Session.objects.all().delete()
     if by == "sweep":
-        announce_recent()
+        republish_revocations()
     else:
         log_out(cookie)
 
@@ -116,7 +116,7 @@ def test_only_what_may_still_matter_is_told(make_session, seconds, told):
     over = make_session(revoked=True)  # five seconds ago
     age(over, seconds)
 
-    announce_recent()
+    republish_revocations()
 
     assert (state_in_redis(over) is not None) == told
 
@@ -124,7 +124,7 @@ def test_only_what_may_still_matter_is_told(make_session, seconds, told):
 def test_live_sessions_are_left_alone(session, redis_round_trips):
     redis_round_trips.clear()
 
-    announce_recent()
+    republish_revocations()
 
     assert redis_round_trips == []
 
@@ -170,13 +170,13 @@ def test_many_revocations_are_compared_a_thousand_at_a_time(
     with many_revoked(count):
         redis_round_trips.clear()
         tracemalloc.start()
-        announce_recent()
+        republish_revocations()
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert sizes == [1000] * (count // 1000)
         assert len(redis_round_trips) == 2 * len(sizes)
         redis_round_trips.clear()
-        announce_recent()
+        republish_revocations()
         assert len(redis_round_trips) == count // 1000
     assert peak < 10 * 2**20  # of all rows at once it would grow with their number
 
@@ -189,10 +189,10 @@ def test_one_worker_sweeps_at_a_time(session, redis_round_trips):
     with another_connection() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [revocation.SWEEP_LOCK])
         redis_round_trips.clear()
-        announce_recent()
+        republish_revocations()
         assert redis_round_trips == []
 
-    announce_recent()
+    republish_revocations()
     assert state_in_redis(session) == b"revoked:logout"
 
 
@@ -218,7 +218,7 @@ def test_a_worker_that_stops_in_its_round_loses_the_lock(session, monkeypatch):
         return True
 
     monkeypatch.setattr(session_state, "repeat_revocations", look)
-    announce_recent()
+    republish_revocations()
 
     assert limits == ["5s"]
 
@@ -232,7 +232,7 @@ def test_a_redis_that_does_not_answer_is_asked_once_a_round(make_session, monkey
         session_state, "repeat_revocations", lambda batch: asked.append(batch)
     )
 
-    announce_recent()
+    republish_revocations()
 
     assert len(asked) == 1
 

@@ -27,9 +27,9 @@ def end_session(sid: UUID | str, reason: str) -> None:
     """
     session = Session.objects.revoke(UUID(str(sid)), reason)
     if session is None:
-        announce_unknown(sid)
+        publish_unknown_session(sid)
         return
-    announce([session])
+    publish_revocation([session])
     audit("authn_token_revoked", sid=sid, user_id=session.user_id, reason=reason)
 
 
@@ -43,7 +43,7 @@ def end_sessions_below(
     is at least `kept_from`; how many. No session opens below them from now on."""
     Session.objects.raise_floors(epochs)
     ended = Session.objects.revoke_below(epochs, reason, kept_sid, kept_from)
-    announce(ended)
+    publish_revocation(ended)
     counts = Counter(session.user_id for session in ended)
     for user_id in epochs:
         count = counts[user_id]
@@ -57,7 +57,7 @@ def end_own_session(sid: UUID, user_id: UUID, reason: str = "session_ended") -> 
     session = Session.objects.revoke_own(sid, user_id, reason)
     if session is None:
         return False
-    announce([session])
+    publish_revocation([session])
     audit("authn_token_revoked", sid=sid, user_id=user_id, reason=reason)
     return True
 
@@ -72,7 +72,7 @@ def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
     if cap == NO_CAP and replaced is None:
         return
     ended = Session.objects.end_others(user_id, cap, replaced)
-    announce(ended)
+    publish_revocation(ended)
     for session in ended:
         audit(
             "authn_token_revoked",
@@ -90,38 +90,40 @@ def end_live_sessions(user_id: UUID | None) -> int:
     """
     total = 0
     while ended := Session.objects.revoke_live(user_id, "operator", BATCH):
-        announce(ended)
+        publish_revocation(ended)
         total += len(ended)
     audit("authn_token_revoked", user_id=user_id, reason="operator", sessions=total)
     return total
 
 
-def announce(ended: Iterable[Session]) -> bool:
+def publish_revocation(ended: Iterable[Session]) -> bool:
     """Tell Redis. Where that fails the sweep tells it again, every two seconds."""
-    ttl = window()
+    ttl = revocation_window()
     batch = [Revocation(each.id, each.revoked_reason, ttl) for each in ended]
     return session_state.mark_revoked(batch) if batch else True
 
 
-def announce_unknown(sid: UUID | str) -> None:
+def publish_unknown_session(sid: UUID | str) -> None:
     """Tell Redis that a session which has no row is over."""
-    session_state.mark_revoked([Revocation(UUID(str(sid)), "unknown", window())])
+    session_state.mark_revoked(
+        [Revocation(UUID(str(sid)), "unknown", revocation_window())]
+    )
 
 
-def window() -> int:
+def revocation_window() -> int:
     """For how many seconds Redis has to know of a revocation, and the sweep to look
     after it: no access token lives longer, and of refresh tokens PostgreSQL knows."""
     return settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY + 60
 
 
-def announce_recent() -> None:
+def republish_revocations() -> None:
     """Compare Redis with all recent revocations, and set what it does not know.
 
     Remembers nothing, so it heals whatever was lost: by a flush, a restart, a failover,
     a write that timed out, a worker that died between PostgreSQL and Redis. One worker
     at a time: the others skip the round. A worker that stops in it loses the lock.
     """
-    recent = Session.objects.revoked_within(timedelta(seconds=window()))
+    recent = Session.objects.revoked_within(timedelta(seconds=revocation_window()))
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
         if not cursor.fetchone()[0]:
@@ -130,6 +132,8 @@ def announce_recent() -> None:
         # A cursor in the database: a worker holds one batch of them.
         rows = recent.values_list("id", "revoked_reason").iterator(BATCH)
         while batch := list(islice(rows, BATCH)):
-            revocations = [Revocation(sid, reason, window()) for sid, reason in batch]
+            revocations = [
+                Revocation(sid, reason, revocation_window()) for sid, reason in batch
+            ]
             if not session_state.repeat_revocations(revocations):
                 return

@@ -1,6 +1,6 @@
 """What can be done with a session: log in, refresh, log out, verify.
 
-Each function is the story of one act. They raise errors of `shared.api.exceptions`; a
+Each function is one act from beginning to end. They raise errors of `shared.api.exceptions`; a
 database that does not answer raises OperationalError, which becomes 503.
 """
 
@@ -37,11 +37,11 @@ from tokens.jwt_tokens import (
 )
 from tokens.models import Session, SessionEpoch
 from tokens.revocation import (
-    announce,
-    announce_unknown,
     end_other_sessions,
     end_session,
     end_sessions_below,
+    publish_revocation,
+    publish_unknown_session,
 )
 
 
@@ -75,7 +75,7 @@ def log_in(
     login = credentials.get("email", credentials.get("username", ""))
     act = acts.log_in(login, client.ip, user_agent=client.user_agent)
     with attempts.reserve(act) as attempt:
-        user = verified(credentials, act)
+        user = verify_credentials(credentials, act)
         session = open_session(user, client)
     access = AccessToken.issue(session, user, issued_at)
     names = (login, user["email"], user["username"])
@@ -110,7 +110,7 @@ def replaced_by_login(cookie: str | None) -> UUID | None:
         return None
 
 
-def verified(credentials: dict[str, str], act: Act) -> dict[str, Any]:
+def verify_credentials(credentials: dict[str, str], act: Act) -> dict[str, Any]:
     """The user whose these are, by the User Service's word. Raises what it raises."""
     try:
         return users_client().verify(credentials)
@@ -119,8 +119,9 @@ def verified(credentials: dict[str, str], act: Act) -> dict[str, Any]:
         raise
 
 
-def refresh(text: str, client: Client, arrived: float) -> Grant:
-    """Continue a session with its refresh token; `arrived` is the request's, monotonic.
+def refresh(text: str, client: Client, received_at: float) -> Grant:
+    """Continue a session with its refresh token. `received_at` is the request's time on
+    the monotonic clock.
 
     The user is asked for before the row is touched: no lock is held during the call,
     and no answer from the User Service means that nothing has changed. Raises
@@ -136,26 +137,26 @@ def refresh(text: str, client: Client, arrived: float) -> Grant:
             end_session(token["sid"], "user_gone")
             raise TokenRevoked
         epoch = SessionEpoch.of(user)
-        session, successor = rotated(token, epoch, client, arrived)
+        session, successor = rotate_or_resolve(token, epoch, client, received_at)
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)
     return Grant(access, successor)
 
 
-def rotated(
-    token: RefreshToken, epoch: SessionEpoch, client: Client, arrived: float
+def rotate_or_resolve(
+    token: RefreshToken, epoch: SessionEpoch, client: Client, received_at: float
 ) -> tuple[Session, RefreshToken | None]:
     """The session of a token, and the one to answer with. Raises TokenError."""
     sid, jti = UUID(token["sid"]), UUID(token["jti"])
     session = Session.objects.rotate(sid, jti, epoch)
     if session is not None:
-        audit("session_renewed", **story(session, client))
+        audit("session_renewed", **audit_context(session, client))
         return session, RefreshToken.current(session)
-    return not_rotated(token, epoch, client, arrived)
+    return resolve_superseded_token(token, epoch, client, received_at)
 
 
-def not_rotated(
-    token: RefreshToken, epoch: SessionEpoch, client: Client, arrived: float
+def resolve_superseded_token(
+    token: RefreshToken, epoch: SessionEpoch, client: Client, received_at: float
 ) -> tuple[Session, RefreshToken | None]:
     """Why `token` did not rotate its session; the order of the questions matters.
 
@@ -164,10 +165,10 @@ def not_rotated(
     """
     session = Session.objects.with_clock().filter(id=token["sid"]).first()
     if session is None or session.revoked_at is not None:
-        announce_ended(session, token["sid"])
+        publish_session_end(session, token["sid"])
         raise session_over(session.revoked_reason if session else "unknown")
     if session.expires_at <= session.clock:
-        audit("session_expired", **story(session, client))
+        audit("session_expired", **audit_context(session, client))
         raise TokenExpired
     if epoch.ends(session):
         end_session(session.id, "epoch")
@@ -175,17 +176,17 @@ def not_rotated(
     if str(session.jti) == token["jti"]:
         # Current, but rotated less than the leeway ago: it stays the one to use.
         return session, None
-    if is_direct_predecessor(token, session, arrived):
-        audit("authn_token_leeway", **story(session, client))
+    if is_direct_predecessor(token, session, received_at):
+        audit("authn_token_leeway", **audit_context(session, client))
         return session, RefreshToken.current(session)
     # Committed before the 401 is raised, which must not undo it.
     end_session(session.id, "reuse")
-    audit("authn_token_reuse", **story(session, client))
+    audit("authn_token_reuse", **audit_context(session, client))
     raise RefreshTokenReused
 
 
 def is_direct_predecessor(
-    token: RefreshToken, session: Session, arrived: float
+    token: RefreshToken, session: Session, received_at: float
 ) -> bool:
     """Whether `token` was superseded by the last rotation, within the leeway.
 
@@ -194,7 +195,7 @@ def is_direct_predecessor(
     """
     if str(session.previous_jti) != token["jti"] or not settings.REFRESH_REUSE_LEEWAY:
         return False
-    waited = timedelta(seconds=time.monotonic() - arrived)
+    waited = timedelta(seconds=time.monotonic() - received_at)
     leeway = timedelta(seconds=settings.REFRESH_REUSE_LEEWAY)
     return session.clock - waited - session.refreshed_at <= leeway
 
@@ -247,7 +248,7 @@ def verify(text: str) -> dict[str, Any]:
         if active:
             mark_active(claims)
         else:
-            announce_ended(session, claims["sid"])
+            publish_session_end(session, claims["sid"])
     if not active:
         raise TokenRevoked
     return claims
@@ -273,15 +274,15 @@ def mark_active(token: Any, *riders: Rider) -> None:
         session_state.mark_active(token["sid"], ttl, *riders)
 
 
-def announce_ended(session: Session | None, sid: str) -> None:
+def publish_session_end(session: Session | None, sid: str) -> None:
     """Refill Redis with what PostgreSQL says of a session that is over."""
     if session is None:
-        announce_unknown(sid)
+        publish_unknown_session(sid)
     else:
-        announce([session])
+        publish_revocation([session])
 
 
-def story(session: Session, client: Client) -> dict[str, Any]:
+def audit_context(session: Session, client: Client) -> dict[str, Any]:
     """The fields of an audit event about a session."""
     return {
         "user_id": session.user_id,

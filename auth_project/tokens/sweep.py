@@ -6,7 +6,7 @@ import time
 from django.db import connection
 
 from shared.structured_logging import dependency_logger
-from tokens.revocation import announce_recent
+from tokens.revocation import republish_revocations
 
 INTERVAL = 2.0  # seconds; the bound for a revocation that Redis missed
 
@@ -30,7 +30,7 @@ def sweep_forever(stop: threading.Event | None = None) -> None:
 def sweep_once() -> None:
     """One round. Whatever goes wrong in it, the next one must come."""
     try:
-        announce_recent()
+        republish_revocations()
     except Exception as exc:  # noqa: BLE001 - a sweep that died would heal nothing
         dependency_logger.warning(
             "sweep failed: %s", type(exc).__name__, extra={"event": "sweep"}

@@ -21,7 +21,7 @@ from shared.clients import AuthClient
 from shared.structured_logging import audit_logger
 from tokens.jwt_tokens import SpentRefreshToken
 from tokens.models import Session, UserEpoch
-from tokens.revocation import announce_recent
+from tokens.revocation import republish_revocations
 
 from .client import Listener, ViewsClient, bearer
 from .clock import Clock, names_for
@@ -193,7 +193,7 @@ class InProcess(RedisControl, ViewsClient):
         return Seen(status, None, None, audit=self.taken())
 
     def sweep(self) -> None:
-        announce_recent()
+        republish_revocations()
 
     # ---- The table ---------------------------------------------------------------
 

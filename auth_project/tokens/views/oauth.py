@@ -28,7 +28,7 @@ from tokens.authentication import BASIC_CHALLENGE, ClientSecretBasicAuthenticati
 CHALLENGES = f"{BASIC_CHALLENGE}, {ServiceAuthFailed.auth_header}"
 
 # Of a live token, as far as it has them.
-TOLD = (
+INTROSPECTION_CLAIMS = (
     "sub",
     "username",
     "email",
@@ -75,14 +75,16 @@ class IntrospectView(InternalView):
         serializer = s.IntrospectionRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         claims = services.introspect(serializer.validated_data["token"])
-        return Response(told(claims), headers={"Cache-Control": "no-store"})
+        return Response(
+            introspection_response(claims), headers={"Cache-Control": "no-store"}
+        )
 
 
-def told(claims: dict[str, Any] | None) -> dict[str, Any]:
+def introspection_response(claims: dict[str, Any] | None) -> dict[str, Any]:
     """The answer of RFC 7662 section 2.2; `token_type` is OAuth's, not our claim."""
     if claims is None:
         return {"active": False}
-    known = {name: claims[name] for name in TOLD if name in claims}
+    known = {name: claims[name] for name in INTROSPECTION_CLAIMS if name in claims}
     return {"active": True, **known, "token_type": "Bearer"}
 
 

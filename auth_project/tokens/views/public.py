@@ -126,8 +126,8 @@ class RefreshView(CookieView):
     )
     def post(self, request: Request) -> Response:
         text = cookies.read(request)
-        arrived = request._request.started  # type: ignore[attr-defined]
-        return grant_response(services.refresh(text, client_of(request), arrived))
+        received_at = request._request.started  # type: ignore[attr-defined]
+        return grant_response(services.refresh(text, client_of(request), received_at))
 
 
 class LogoutView(CookieView):
