@@ -1,7 +1,8 @@
 """What can be done with a session: log in, refresh, log out, verify.
 
-Each function is one act from beginning to end. They raise errors of `shared.api.exceptions`; a
-database that does not answer raises OperationalError, which becomes 503.
+Each function is one act from beginning to end. They raise errors of
+`shared.api.exceptions`; a database that does not answer raises OperationalError, which
+becomes 503.
 """
 
 import time
