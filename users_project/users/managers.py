@@ -7,6 +7,8 @@ from django.contrib.auth.models import BaseUserManager, Group
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connections, models, transaction
+from django.db.models import Max, Sum
+from django.db.models.functions import Length
 
 from shared.names import canonical
 from shared.structured_logging import audit
@@ -46,6 +48,14 @@ class UserQuerySet(models.QuerySet["User"]):
         """Each user with `roles`, the sorted names of the groups, in the same query."""
         groups = Group.objects.filter(user=models.OuterRef("pk")).order_by("name")
         return self.annotate(roles=ArraySubquery(groups.values("name")))
+
+    def longest_roles(self) -> int:
+        """How many characters the roles of the user with the longest ones take in JSON.
+        Reads the whole table of memberships."""
+        memberships = self.model.groups.through.objects.order_by().values("user_id")
+        sizes = memberships.annotate(size=Sum(Length("group__name") + 3))
+        longest: int | None = sizes.aggregate(longest=Max("size"))["longest"]
+        return longest or 0
 
     def raise_epoch(
         self,
