@@ -46,8 +46,9 @@ class SessionEpoch:
         """The opposite of what ROTATE asks for."""
         if session.user_epoch >= self.epoch:
             return False
-        kept = session.id == self.kept_sid and self.kept_from is not None
-        return not (kept and session.user_epoch >= self.kept_from)
+        if session.id != self.kept_sid or self.kept_from is None:
+            return True
+        return session.user_epoch < self.kept_from
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -94,7 +95,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def raise_floors(self, epochs: Mapping[UUID, int]) -> None:
         """Let no session of these users open below these epochs. To be called before
         `revoke_below`, and apart from it."""
-        parameters = {"user_ids": list(epochs), "epochs": list(epochs.values())}
+        parameters: dict[str, Any] = {
+            "user_ids": list(epochs),
+            "epochs": list(epochs.values()),
+        }
         with connections[self.db].cursor() as cursor:
             cursor.execute(statements.RAISE_FLOORS, parameters)
 

@@ -112,7 +112,9 @@ class RevocationSerializer(UserEpochSerializer, ReasonSerializer):
 class RevocationsSerializer(ReasonSerializer):
     """End the sessions of several users below their epochs."""
 
-    users = UserEpochSerializer(many=True, min_length=1, max_length=500)
+    users: Any = serializers.ListSerializer(
+        child=UserEpochSerializer(), min_length=1, max_length=500
+    )
 
 
 class RevokedSerializer(serializers.Serializer[None]):

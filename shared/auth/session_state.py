@@ -111,7 +111,7 @@ def repeat_revocations(revocations: Iterable[Revocation]) -> bool:
     answer."""
     batch = list(revocations)
     try:
-        values = connection().mget([key(item.sid) for item in batch])
+        values: Any = connection().mget([key(item.sid) for item in batch])
     except (RedisError, OSError) as exc:
         note_failure("compare", exc)
         return False
