@@ -9,12 +9,12 @@ import pytest
 
 from shared.api.exceptions import DependencyUnavailable, InvalidCredentials, RateLimited
 from shared.auth import session_state
+from shared.checks import limits_that_are_off
 from shared.limits import acts, attempts, buckets, in_redis, locks
 from shared.limits.attempts import Act
 from shared.limits.buckets import Bucket, Delays, Distinct, growing
 from shared.limits.rules import DEFAULTS, Limit
 from shared.tests.conftest import redis_away
-from shared.unsafe import limits_that_are_off
 
 HERE, THERE = "192.0.2.7", "203.0.113.9"
 

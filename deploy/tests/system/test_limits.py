@@ -21,17 +21,7 @@ from deploy.tests.users import PASSWORD, TIMEOUT, Person, claims_of, code_of
 
 WRONG = "not the password"
 LOGIN = "/api/v1/auth/login"
-CEILING = 12
-# The defaults, but for a ceiling that is soon reached.
-LOW = {
-    "LOGIN_LIMIT_PER_ADDRESS": "10/60",
-    "LOGIN_LIMIT_PER_PAIR": "5/900",
-    "LOGIN_LIMIT_PER_ACCOUNT": f"{CEILING}/86400",
-    "LOGIN_LIMIT_SPRAYING": "30/3600",
-    "PASSWORD_LIMIT_PER_USER": "5/900",
-    "REFRESH_LIMIT_PER_SESSION": "30/60",
-    "REGISTRATION_LIMIT_PER_ADDRESS": "5/3600",
-}
+CEILING = 12  # LOGIN_LIMIT_PER_ACCOUNT of settings/limits
 numbers = itertools.count(1)
 
 
@@ -65,12 +55,17 @@ def elsewhere() -> requests.Session:
 
 
 @pytest.fixture(scope="module")
-def strict(system: System) -> Iterator[System]:
+def strict(limits_stack: System) -> Iterator[System]:
     """The stack at low limits, and nothing counted yet."""
-    with system.with_settings(auth=LOW, users=LOW):
-        forget(system)
-        yield system
-    forget(system)
+    forget(limits_stack)
+    yield limits_stack
+    forget(limits_stack)
+
+
+@pytest.fixture(scope="module")
+def operator(strict: System) -> Operator:
+    """An operator of that stack."""
+    return Operator(strict)
 
 
 def forget(system: System) -> None:
