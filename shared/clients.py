@@ -185,22 +185,24 @@ class UsersClient(ServiceClient):
                     return None
                 raise self.failure("/api/v1/users/{user_id}", exc.code) from exc
 
-    def end_sessions(self, user_id: UUID) -> int:
-        """Raise the user's session_epoch and return it: sessions below it are dead.
+    def end_sessions(
+        self, user_id: UUID, keep_sid: UUID | None = None
+    ) -> dict[str, Any]:
+        """Raise the user's session_epoch: sessions below it are dead, but `keep_sid` if
+        its own epoch is at least `kept_from`. {session_epoch, kept_from}.
 
         The User Service pushes nothing: the caller acts on the answer. Without one the
         epoch may have been raised. Raises UserNotFound and what `call` raises.
         """
         path = f"/api/v1/users/{user_id}/end_sessions"
+        body = {} if keep_sid is None else {"keep_sid": str(keep_sid)}
         with self.calls.slot():
             try:
-                answer = self.call("POST", path, "session_epoch", {})
+                return self.call("POST", path, "session_epoch", body)
             except ServiceRefused as exc:
                 if exc.code == "user_not_found":
                     raise UserNotFound from exc
                 raise self.failure(path, exc.code) from exc
-        epoch: int = answer["session_epoch"]
-        return epoch
 
 
 class AuthClient(ServiceClient):
@@ -224,13 +226,19 @@ class AuthClient(ServiceClient):
             raise self.failure(path, exc.code) from exc
 
     def revoke_sessions(
-        self, user_id: UUID, epoch: int, reason: str, keep_sid: UUID | None = None
+        self,
+        user_id: UUID,
+        epoch: int,
+        reason: str,
+        keep_sid: UUID | None = None,
+        keep_from: int | None = None,
     ) -> int:
-        """End a user's sessions below `epoch`, but `keep_sid`; how many were ended."""
+        """End a user's sessions below `epoch`; how many were ended. `keep_sid` is kept
+        if its own epoch is at least `keep_from`."""
         path = "/api/v1/auth/sessions/revoke"
         body = {"user_id": str(user_id), "epoch": epoch, "reason": reason}
         if keep_sid is not None:
-            body["keep_sid"] = str(keep_sid)
+            body |= {"keep_sid": str(keep_sid), "keep_from": keep_from}
         revoked: int = self.ask("POST", path, "revoked", body)["revoked"]
         return revoked
 

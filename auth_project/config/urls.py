@@ -3,7 +3,7 @@
 from django.urls import path
 
 from shared.api.urls import common
-from tokens.views import internal, jwks, lockouts, oauth, public, sessions
+from tokens.views import internal, lockouts, oauth, public, sessions
 
 urlpatterns = [
     path("api/v1/auth/login", public.LoginView.as_view()),
@@ -11,7 +11,7 @@ urlpatterns = [
     path("api/v1/auth/logout", public.LogoutView.as_view()),
     path("api/v1/auth/verify_token", public.VerifyTokenView.as_view()),
     path("api/v1/auth/introspect", oauth.IntrospectView.as_view()),
-    path("api/v1/auth/sessions/revoke", public.RevokeSessionsView.as_view()),
+    path("api/v1/auth/sessions/revoke", internal.RevokeSessionsView.as_view()),
     path("api/v1/auth/sessions", sessions.SessionListView.as_view()),
     path("api/v1/auth/sessions/<uuid:session_id>", sessions.SessionView.as_view()),
     path("api/v1/auth/logout_all", sessions.LogoutAllView.as_view()),
@@ -25,7 +25,7 @@ urlpatterns = [
     ),
     path("api/v1/auth/locks", lockouts.LocksView.as_view()),
     path("api/v1/auth/locks/lift", lockouts.LiftLocksView.as_view()),
-    path(".well-known/jwks.json", jwks.JWKSetView.as_view()),
+    path(".well-known/jwks.json", oauth.JWKSetView.as_view()),
     path(
         ".well-known/oauth-authorization-server",
         oauth.MetadataView.as_view(),

@@ -59,6 +59,8 @@ class FakeUsers:
             "username": "ada",
             "roles": ["editor"],
             "session_epoch": 0,
+            "kept_sid": None,
+            "kept_from": None,
         }
         self.gone = False
         self.down = False
@@ -77,11 +79,22 @@ class FakeUsers:
         known = not self.gone and str(user_id) == self.user["id"]
         return dict(self.user) if known else None
 
-    def end_sessions(self, user_id: uuid.UUID) -> int:
+    def end_sessions(
+        self, user_id: uuid.UUID, keep_sid: uuid.UUID | None = None
+    ) -> dict[str, Any]:
         if self.get(user_id) is None:
             raise UserNotFound
-        self.user["session_epoch"] += 1
-        return int(self.user["session_epoch"])
+        return self.raise_epoch(keep_sid)
+
+    def raise_epoch(self, keep_sid: uuid.UUID | None = None) -> dict[str, Any]:
+        """As the User Service does: `kept_from` stays for the same session."""
+        user, keep = self.user, keep_sid and str(keep_sid)
+        if keep is None:
+            user["kept_from"] = None
+        elif keep != user["kept_sid"]:
+            user["kept_from"] = user["session_epoch"]
+        user["kept_sid"], user["session_epoch"] = keep, user["session_epoch"] + 1
+        return {name: user[name] for name in ("session_epoch", "kept_from")}
 
     def answer(self) -> None:
         self.calls += 1

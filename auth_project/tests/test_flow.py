@@ -131,7 +131,7 @@ def test_a_password_change_here_ends_the_session_there(
     users.user["session_epoch"] = 1
     body = {"user_id": users.user["id"], "epoch": 1, "reason": "password"}
     push = service_client("users").post(
-        "/api/v1/auth/sessions/revoke", body | {"keep_sid": sid}, "json"
+        "/api/v1/auth/sessions/revoke", body | {"keep_sid": sid, "keep_from": 0}, "json"
     )
 
     assert push.json() == {"revoked": 1}

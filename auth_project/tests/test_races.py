@@ -20,7 +20,7 @@ from tests.conftest import (
     state_in_redis,
 )
 from tokens import revocation
-from tokens.models import Session
+from tokens.models import Session, SessionEpoch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -112,8 +112,8 @@ def test_refreshes_against_a_push_leave_nothing_older(
     token = refresh_token(session)
 
     def push():
-        users.user["session_epoch"] = 1
-        return revocation.end_sessions_below(session.user_id, 1, "password")
+        users.raise_epoch()
+        return revocation.end_sessions_below({session.user_id: 1}, "password")
 
     answers = at_once(*[lambda: refresh(token)] * 4, push)[:4]
 
@@ -131,12 +131,32 @@ def test_pushes_do_not_deadlock(make_session, at_once, users):
     user_id = rows[0].user_id
 
     def push(epoch, keep):
-        return lambda: revocation.end_sessions_below(user_id, epoch, "password", keep)
+        epochs = {user_id: epoch}
+        return lambda: revocation.end_sessions_below(epochs, "password", keep, 0)
 
     counts = at_once(*[push(1 + i % 2, rows[i * 7].id) for i in range(5)])
 
     assert sum(counts) >= 38
     assert Session.objects.filter(revoked_at=None).count() <= 2
+
+
+@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.verify)])
+def test_no_login_survives_a_push_that_was_answered(
+    users, trusted_kid, at_once, rounds
+):
+    """Both at once: a session of the older epoch has ended when the push is answered,
+    or does not open any more. (A push of one statement leaves one in twenty.)"""
+    user_id = uuid.UUID(users.user["id"])
+    body = {"email": users.user["email"], "password": PASSWORD}
+    for epoch in range(1, rounds + 1):
+        answers = at_once(
+            *[lambda: post("login", data=body)] * 6,
+            lambda: revocation.end_sessions_below({user_id: epoch}, "password"),  # noqa: B023
+        )[:6]
+
+        assert {answer.status_code for answer in answers} <= {200, 503}
+        assert not Session.objects.live().filter(user_epoch__lt=epoch).exists()
+        users.user["session_epoch"] = epoch
 
 
 @pytest.mark.parametrize("cap", [1, 10])
@@ -171,9 +191,9 @@ def test_log_ins_against_a_logout_everywhere_do_not_deadlock(
         make_session()
 
     at_once(
-        *[lambda: revocation.end_surplus_sessions(user_id)] * 4,
+        *[lambda: revocation.end_other_sessions(user_id, None)] * 4,
         *[lambda: revocation.end_live_sessions(user_id)] * 2,
-        lambda: revocation.end_sessions_below(user_id, 1, "logout_all"),
+        lambda: revocation.end_sessions_below({user_id: 1}, "logout_all"),
     )
 
     assert not Session.objects.live().exists()
@@ -186,7 +206,7 @@ def test_a_session_that_ended_meanwhile_does_not_give_way_again(
 
     ended = behind_a_lock(
         lambda: Session.objects.revoke(old.id, "logout"),
-        lambda: Session.objects.revoke_surplus(old.user_id, 1, "session_cap"),
+        lambda: Session.objects.end_others(old.user_id, 1),
     )
 
     assert ended == []
@@ -201,12 +221,22 @@ def test_a_session_used_while_it_gave_way_ends_all_the_same(
     old, new = make_session(), make_session()
 
     ended = behind_a_lock(
-        lambda: Session.objects.rotate(old.id, old.jti, 0),
-        lambda: Session.objects.revoke_surplus(old.user_id, 1, "session_cap"),
+        lambda: rotate(old),
+        lambda: Session.objects.end_others(old.user_id, 1),
     )
 
     assert [each.id for each in ended] == [old.id]
     assert list(Session.objects.live()) == [new]
+
+
+def rotate(session):
+    return Session.objects.rotate(session.id, session.jti, SessionEpoch(0))
+
+
+def push(session, epoch, reason, kept=False):
+    """The second statement of a push, which may keep the session."""
+    keep = (session.id, 0) if kept else ()
+    return Session.objects.revoke_below({session.user_id: epoch}, reason, *keep)
 
 
 def wait_until_blocked():
@@ -250,8 +280,8 @@ def behind_a_lock(transactional_db):
 def test_a_push_that_waited_for_a_rotation_ends_the_session(session, behind_a_lock):
     """The row it waited for has changed meanwhile; it must be looked at again."""
     ended = behind_a_lock(
-        lambda: Session.objects.rotate(session.id, session.jti, 0),
-        lambda: Session.objects.revoke_below(session.user_id, 1, "password", None),
+        lambda: rotate(session),
+        lambda: push(session, 1, "password"),
     )
 
     assert [each.id for each in ended] == [session.id]
@@ -260,10 +290,8 @@ def test_a_push_that_waited_for_a_rotation_ends_the_session(session, behind_a_lo
 
 def test_a_push_that_waited_for_a_rotation_lifts_what_it_keeps(session, behind_a_lock):
     ended = behind_a_lock(
-        lambda: Session.objects.rotate(session.id, session.jti, 0),
-        lambda: Session.objects.revoke_below(
-            session.user_id, 1, "password", session.id
-        ),
+        lambda: rotate(session),
+        lambda: push(session, 1, "password", kept=True),
     )
 
     assert ended == []
@@ -275,7 +303,7 @@ def test_a_push_that_waited_for_a_rotation_lifts_what_it_keeps(session, behind_a
 def test_a_push_that_waited_for_a_logout_leaves_its_reason(session, behind_a_lock):
     ended = behind_a_lock(
         lambda: Session.objects.revoke(session.id, "logout"),
-        lambda: Session.objects.revoke_below(session.user_id, 1, "password", None),
+        lambda: push(session, 1, "password"),
     )
 
     assert ended == []
@@ -284,8 +312,8 @@ def test_a_push_that_waited_for_a_logout_leaves_its_reason(session, behind_a_loc
 
 def test_a_push_that_waited_for_a_push_ends_nothing_twice(session, behind_a_lock):
     ended = behind_a_lock(
-        lambda: Session.objects.revoke_below(session.user_id, 1, "first", None),
-        lambda: Session.objects.revoke_below(session.user_id, 2, "second", None),
+        lambda: push(session, 1, "first"),
+        lambda: push(session, 2, "second"),
     )
 
     assert ended == []
@@ -294,17 +322,58 @@ def test_a_push_that_waited_for_a_push_ends_nothing_twice(session, behind_a_lock
 
 def test_a_later_push_that_waited_ends_what_the_earlier_kept(session, behind_a_lock):
     ended = behind_a_lock(
-        lambda: Session.objects.revoke_below(session.user_id, 1, "first", session.id),
-        lambda: Session.objects.revoke_below(session.user_id, 2, "second", None),
+        lambda: push(session, 1, "first", kept=True),
+        lambda: push(session, 2, "second"),
     )
 
     assert [each.id for each in ended] == [session.id]
 
 
+def test_a_login_that_waited_for_a_push_opens_nothing(session, behind_a_lock):
+    """The push holds the user's floor, and the login looks at it again."""
+    user = {"sub": session.user_id, "session_epoch": 1}
+
+    opened = behind_a_lock(
+        lambda: Session.objects.raise_floors({session.user_id: 2}),
+        lambda: Session.objects.open(user, None, ""),
+    )
+
+    assert opened is None
+
+
+def test_a_push_that_waited_for_a_login_ends_it(session, behind_a_lock):
+    """Two statements: the second sees the row that the first one waited for."""
+    user = {"sub": session.user_id, "session_epoch": 1}
+
+    behind_a_lock(
+        lambda: Session.objects.open(user, None, ""),
+        lambda: revocation.end_sessions_below({session.user_id: 2}, "password"),
+    )
+
+    assert not Session.objects.live().exists()
+
+
+def test_pushes_for_many_users_do_not_deadlock(make_session, at_once, users):
+    """CONC-09: floors are locked in the order of the users, however they are named."""
+    ids = [uuid.uuid4() for _ in range(60)]
+    for user_id in ids:
+        make_session(user_id=user_id)
+
+    counts = at_once(
+        *[
+            lambda: revocation.end_sessions_below(dict.fromkeys(ids, 1), "a"),
+            lambda: revocation.end_sessions_below(dict.fromkeys(ids[::-1], 1), "b"),
+        ]
+        * 3
+    )
+
+    assert sum(counts) == 60
+
+
 def test_a_rotation_that_waited_for_a_logout_does_not_happen(session, behind_a_lock):
     rotated = behind_a_lock(
         lambda: Session.objects.revoke(session.id, "logout"),
-        lambda: Session.objects.rotate(session.id, session.jti, 0),
+        lambda: rotate(session),
     )
 
     assert rotated is None
@@ -313,8 +382,8 @@ def test_a_rotation_that_waited_for_a_logout_does_not_happen(session, behind_a_l
 
 def test_a_rotation_that_waited_for_a_rotation_does_not_happen(session, behind_a_lock):
     rotated = behind_a_lock(
-        lambda: Session.objects.rotate(session.id, session.jti, 0),
-        lambda: Session.objects.rotate(session.id, session.jti, 0),
+        lambda: rotate(session),
+        lambda: rotate(session),
     )
 
     assert rotated is None
@@ -326,7 +395,7 @@ def test_a_rotation_that_waited_is_dated_after_the_wait(session, behind_a_lock):
 
     rotated = behind_a_lock(
         lambda: Session.objects.filter(id=session.id).update(ip="192.0.2.9"),
-        lambda: Session.objects.rotate(session.id, session.jti, 0),
+        lambda: rotate(session),
         wait=0.4,
     )
 
@@ -338,7 +407,7 @@ def test_a_logout_that_waited_for_a_rotation_ends_the_session(
 ):
     token = access_token(session, users)
     answer = behind_a_lock(
-        lambda: Session.objects.rotate(session.id, session.jti, 0),
+        lambda: rotate(session),
         lambda: log_out(refresh_token(session)),
     )
 

@@ -24,7 +24,7 @@ from tests.conftest import (
 )
 from tokens import services
 from tokens.jwt_tokens import RefreshToken
-from tokens.models import Session
+from tokens.models import Session, SessionEpoch
 
 pytestmark = pytest.mark.django_db
 
@@ -150,7 +150,9 @@ def test_a_request_that_waited_counts_from_its_arrival(rotated):
     client = services.Client(None, "")
 
     arrived = time.monotonic() - 9  # 17 s after the rotation now, 8 s at arrival
-    found, successor = services.not_rotated(token, 0, client, arrived)
+    found, successor = services.resolve_superseded_token(
+        token, SessionEpoch(0), client, arrived
+    )
 
     assert str(successor) == refresh_token(found) == refresh_token(rotated)
 

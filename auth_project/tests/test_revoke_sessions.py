@@ -14,7 +14,7 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tokens.models import Session
+from tokens.models import Session, UserEpoch
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +64,7 @@ def test_the_session_to_keep_is_lifted(make_session, push, users):
     here, there = make_session(), make_session()
     users.user["session_epoch"] = 1
 
-    answer = push(1, keep_sid=str(here.id))
+    answer = push(1, keep_sid=str(here.id), keep_from=0)
 
     assert answer.json() == {"revoked": 1}
     here.refresh_from_db()
@@ -73,10 +73,21 @@ def test_the_session_to_keep_is_lifted(make_session, push, users):
     assert outcome(refresh(refresh_token(there))) == (401, "token_revoked")
 
 
+def test_a_session_that_ended_before_is_not_revived(make_session, push):
+    """It was below an epoch whose push was lost, and now asks to be kept."""
+    over = make_session(user_epoch=3)
+
+    assert push(9, keep_sid=str(over.id), keep_from=4).json() == {"revoked": 1}
+
+
+def test_without_the_epoch_to_keep_from_nothing_is_kept(session, push):
+    assert push(1, keep_sid=str(session.id)).json() == {"revoked": 1}
+
+
 def test_a_kept_session_is_never_lowered(make_session, push):
     newer = make_session(user_epoch=5)
 
-    push(2, keep_sid=str(newer.id))
+    push(2, keep_sid=str(newer.id), keep_from=0)
 
     assert Session.objects.get().user_epoch == 5
 
@@ -84,7 +95,7 @@ def test_a_kept_session_is_never_lowered(make_session, push):
 def test_a_revoked_session_is_not_kept_alive(make_session, push):
     over = make_session(revoked=True)
 
-    push(1, keep_sid=str(over.id))
+    push(1, keep_sid=str(over.id), keep_from=0)
 
     assert Session.objects.get().revoked_reason == "logout"
     assert Session.objects.get().user_epoch == 0
@@ -93,7 +104,7 @@ def test_a_revoked_session_is_not_kept_alive(make_session, push):
 def test_nobody_elses_session_is_touched(make_session, push):
     others = make_session(user_id=uuid.uuid4())
 
-    assert push(9, keep_sid=str(others.id)).json() == {"revoked": 0}
+    assert push(9, keep_sid=str(others.id), keep_from=0).json() == {"revoked": 0}
     others.refresh_from_db()
     assert (others.revoked_at, others.user_epoch) == (None, 0)
 
@@ -112,7 +123,7 @@ def test_pushes_may_overtake_each_other(make_session, push, users):
     users.user["session_epoch"] = 2
 
     push(2)
-    push(1, keep_sid=str(kept_by_first.id))
+    push(1, keep_sid=str(kept_by_first.id), keep_from=0)
 
     assert outcome(refresh(refresh_token(kept_by_first))) == (401, "token_revoked")
 
@@ -172,7 +183,7 @@ def test_two_keys_of_one_caller_are_good_at_once(session, push, settings):
         pytest.param({"user_id": -1}, "user_id", id="user-negative"),
         pytest.param({"user_id": "\ud800"}, None, id="user-surrogate"),
         pytest.param({"epoch": -1}, "epoch", id="epoch-negative"),
-        pytest.param({"epoch": 2**31}, "epoch", id="epoch-too-large"),
+        pytest.param({"epoch": 2**63}, "epoch", id="epoch-too-large"),
         pytest.param({"epoch": "x"}, "epoch", id="epoch-no-number"),
         pytest.param({"epoch": 1.5}, "epoch", id="epoch-fraction"),
         pytest.param({"epoch": 1e300}, "epoch", id="epoch-float"),
@@ -184,6 +195,10 @@ def test_two_keys_of_one_caller_are_good_at_once(session, push, settings):
         pytest.param({"reason": 5}, "reason", id="reason-number"),
         pytest.param({"keep_sid": "x"}, "keep_sid", id="keep-no-uuid"),
         pytest.param({"keep_sid": None}, "keep_sid", id="keep-null"),
+        pytest.param({"keep_from": -1}, "keep_from", id="keep-from-negative"),
+        pytest.param({"users": []}, None, id="users-none"),
+        pytest.param({"users": [{}]}, None, id="users-empty"),
+        pytest.param({"users": {}}, None, id="users-no-list"),
     ],
 )
 def test_bad_input_is_400_and_names_the_field(session, push, fields, wrong):
@@ -199,3 +214,43 @@ def test_every_field_but_keep_sid_is_needed(service_client):
     answer = service_client("users").post(URL, {}, "json")
 
     assert set(answer.json()["errors"]) == {"user_id", "epoch", "reason"}
+
+
+# --- Several users at once ----------------------------------------------------------
+
+
+def test_sessions_of_several_users_end(make_session, service_client):
+    """Epochs have 64 bits; of a user who is named twice the highest counts."""
+    high = 2**62
+    users = [uuid.uuid4() for _ in range(3)]
+    rows = [make_session(user_id=each, user_epoch=high) for each in users]
+    pushed = [(users[0], high + 2), (users[0], high - 1), (users[1], high)]
+    body = {"users": [{"user_id": str(u), "epoch": e} for u, e in pushed]}
+
+    answer = service_client("users").post(URL, body | {"reason": "restored"}, "json")
+
+    assert answer.json() == {"revoked": 1}
+    assert [Session.objects.get(id=row.id).revoked_reason for row in rows] == [
+        "restored",
+        "",
+        "",
+    ]
+    assert dict(UserEpoch.objects.values_list("user_id", "epoch")) == {
+        users[0]: high + 2,
+        users[1]: high,
+    }
+    assert state_in_redis(rows[0]) == b"revoked:restored"
+
+
+@pytest.mark.parametrize(("count", "status"), [(500, 200), (501, 400)])
+def test_up_to_five_hundred_users(
+    service_client, django_assert_max_num_queries, count, status
+):
+    epochs = [{"user_id": str(uuid.uuid4()), "epoch": 1} for _ in range(count)]
+
+    with django_assert_max_num_queries(2):
+        answer = service_client("users").post(
+            URL, {"users": epochs, "reason": "restored"}, "json"
+        )
+
+    assert answer.status_code == status

@@ -1,6 +1,7 @@
 """What a request reads does not grow with the number of sessions."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -8,7 +9,7 @@ from django.db import connection
 from shared.testing.query_plans import reading
 from tests.factories import SessionFactory
 from tokens import revocation
-from tokens.models import Session
+from tokens.models import Session, SessionEpoch
 
 pytestmark = pytest.mark.django_db
 
@@ -23,19 +24,23 @@ def opened(own: Session) -> Session:
 
 ACTS = {
     "open": opened,
-    "cap": lambda own: Session.objects.revoke_surplus(own.user_id, 3, "session_cap"),
-    "rotate": lambda own: Session.objects.rotate(own.id, own.jti, 0),
+    "cap": lambda own: Session.objects.end_others(own.user_id, 3, own.id),
+    "rotate": lambda own: Session.objects.rotate(own.id, own.jti, SessionEpoch(0)),
     "not-rotated": lambda own: Session.objects.with_clock().filter(id=own.id).first(),
     "verify": lambda own: Session.objects.filter(id=own.id).first(),
     "logout": lambda own: Session.objects.revoke(own.id, "logout"),
     "end-one": lambda own: Session.objects.revoke_own(own.id, own.user_id, "ended"),
     "end-all": lambda own: Session.objects.revoke_below(
-        own.user_id, 1, "logout_all", own.id
+        {own.user_id: 1}, "logout_all", own.id, 0
     ),
     "list": lambda own: list(
         Session.objects.live().of_user(own.user_id).last_used_first()
     ),
-    "sweep": lambda own: revocation.announce_recent(),
+    "sweep": lambda own: list(
+        Session.objects.revoked_within(
+            timedelta(seconds=revocation.revocation_window())
+        )
+    ),
 }
 
 

@@ -48,8 +48,9 @@ def test_the_least_recently_used_gives_way(make_session, log_in, caplog):
     assert given_way == others[0]
     assert state_in_redis(given_way) == b"revoked:session_cap"
     assert Session.objects.live().count() == 3
-    (record,) = [r for r in caplog.records if hasattr(r, "sids")]
-    assert (record.event, record.sids) == ("authn_token_revoked", [given_way.id])
+    (record,) = [r for r in caplog.records if hasattr(r, "reason")]
+    assert (record.event, record.sid) == ("authn_token_revoked", given_way.id)
+    assert record.reason == "session_cap"
 
 
 def test_up_to_the_cap_nobody_gives_way(log_in):

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from tests.conftest import age
 from tests.factories import SessionFactory
-from tokens.models import Session
+from tokens.models import Session, SessionEpoch
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +69,8 @@ class Row:
         self.tokens = [self.session.jti]
 
     def rotate(self, token: int, epoch: int) -> bool:
-        found = Session.objects.rotate(self.session.id, self.tokens[token], epoch)
+        presented = self.tokens[token]
+        found = Session.objects.rotate(self.session.id, presented, SessionEpoch(epoch))
         if found is not None:
             self.tokens.append(found.jti)
         return found is not None
@@ -78,8 +79,9 @@ class Row:
         return Session.objects.revoke(self.session.id, reason) is not None
 
     def revoke_below(self, epoch: int, reason: str, keep: bool) -> bool:
-        kept = self.session.id if keep else None
-        ended = Session.objects.revoke_below(self.session.user_id, epoch, reason, kept)
+        kept = (self.session.id, 0) if keep else ()
+        epochs = {self.session.user_id: epoch}
+        ended = Session.objects.revoke_below(epochs, reason, *kept)
         return ended != []
 
 
@@ -152,9 +154,9 @@ def test_the_histories_reach_what_they_are_meant_to(settings):
 
 
 def test_an_unknown_session_is_neither_rotated_nor_revoked():
-    assert Session.objects.rotate(uuid.uuid4(), uuid.uuid4(), 0) is None
+    assert Session.objects.rotate(uuid.uuid4(), uuid.uuid4(), SessionEpoch(0)) is None
     assert Session.objects.revoke(uuid.uuid4(), "logout") is None
-    assert Session.objects.revoke_below(uuid.uuid4(), 9, "x", None) == []
+    assert Session.objects.revoke_below({uuid.uuid4(): 9}, "x") == []
 
 
 def test_the_first_revocations_time_and_reason_stay():
@@ -169,7 +171,7 @@ def test_the_session_that_is_kept_is_not_among_the_ended():
     user_id = uuid.uuid4()
     kept, *ended = [SessionFactory(user_id=user_id) for _ in range(3)]
 
-    found = Session.objects.revoke_below(user_id, 1, "password", kept.id)
+    found = Session.objects.revoke_below({user_id: 1}, "password", kept.id, 0)
 
     assert {each.id for each in found} == {each.id for each in ended}
     assert {each.revoked_reason for each in found} == {"password"}

@@ -2,8 +2,14 @@
 
 import threading
 import time
+import tracemalloc
+import uuid
+from contextlib import closing, contextmanager
+from itertools import islice
+from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 
 from shared.auth import session_state
 from tests.conftest import (
@@ -17,8 +23,10 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tokens import sweep
-from tokens.revocation import announce_recent
+from tests.factories import SessionFactory
+from tokens import revocation, sweep
+from tokens.models import Session
+from tokens.revocation import republish_revocations
 
 pytestmark = pytest.mark.django_db
 
@@ -45,12 +53,29 @@ def wait_for(condition):
         time.sleep(0.01)
 
 
-def test_a_revocation_that_redis_lost_is_told_again(session):
+def repaired(redis_round_trips):
+    """Round trips of a round: one that compares, and one more that sets."""
+    redis_round_trips.clear()
+    republish_revocations()
+    return len(redis_round_trips) - 1
+
+
+def test_a_revocation_that_redis_lost_is_set_again(session, redis_round_trips):
     log_out(refresh_token(session))
     forget(session)
 
-    assert announce_recent() == 1
+    assert repaired(redis_round_trips) == 1
     assert state_in_redis(session) == b"revoked:logout"
+
+
+def test_what_redis_knows_is_left_alone(session, redis_round_trips):
+    """The sweep compares: a round without a loss writes nothing."""
+    log_out(refresh_token(session))
+    name = session_state.key(session.id)
+    session_state.connection().set(name, "revoked:as it is", ex=100)
+
+    assert repaired(redis_round_trips) == 0
+    assert state_in_redis(session) == b"revoked:as it is"
 
 
 def test_a_revocation_that_redis_missed_overwrites_active(session, users, verified):
@@ -61,19 +86,25 @@ def test_a_revocation_that_redis_missed_overwrites_active(session, users, verifi
         log_out(refresh_token(session))
     assert state_in_redis(session) == b"active"
 
-    announce_recent()
+    republish_revocations()
 
     assert outcome(verified(token)) == (401, "token_revoked")
 
 
-def test_it_lasts_as_long_as_a_token_can_live(make_session):
-    over = make_session(revoked=True)
-
-    announce_recent()
+@pytest.mark.parametrize("by", ["logout", "sweep", "no row"])
+def test_keys_last_as_long_as_an_access_token_and_a_minute(make_session, by):
+    """Not as long as a refresh token, of which PostgreSQL knows."""
+    over = make_session(revoked=by == "sweep")
+    cookie = refresh_token(over)
+    if by == "no row":
+        Session.objects.all().delete()
+    if by == "sweep":
+        republish_revocations()
+    else:
+        log_out(cookie)
 
     ttl = session_state.connection().ttl(session_state.key(over.id))
-    month = 30 * 24 * 3600
-    assert month - 5 <= ttl - 310 <= month
+    assert PERIOD - 5 <= ttl <= PERIOD
 
 
 @pytest.mark.parametrize(
@@ -85,27 +116,147 @@ def test_only_what_may_still_matter_is_told(make_session, seconds, told):
     over = make_session(revoked=True)  # five seconds ago
     age(over, seconds)
 
-    assert announce_recent() == int(told)
+    republish_revocations()
+
     assert (state_in_redis(over) is not None) == told
 
 
 def test_live_sessions_are_left_alone(session, redis_round_trips):
     redis_round_trips.clear()
 
-    assert announce_recent() == 0
+    republish_revocations()
+
     assert redis_round_trips == []
 
 
-def test_many_revocations_cost_one_statement_and_one_round_trip(
-    make_session, django_assert_num_queries, redis_round_trips
-):
-    for _ in range(30):
-        make_session(revoked=True)
-    redis_round_trips.clear()
+# --- Many at once -------------------------------------------------------------------
 
-    with django_assert_num_queries(1):
-        assert announce_recent() == 30
-    assert len(redis_round_trips) == 1
+
+@contextmanager
+def many_revoked(count):
+    """So many sessions that have just ended; their keys go afterwards."""
+    batch = SessionFactory.build_batch(1000, revoked=True)
+    for _ in range(count // len(batch)):
+        for each in batch:
+            each.id = uuid.uuid4()
+        Session.objects.bulk_create(batch)
+    yield
+    redis = session_state.connection()
+    for names in batches(redis.scan_iter("session:*", count=1000), 1000):
+        redis.delete(*names)
+
+
+def batches(names, size):
+    names = iter(names)
+    return iter(lambda: list(islice(names, size)), [])
+
+
+# Sessions revoked at once, and the megabytes that a round may take for them.
+MANY = [20_000, pytest.param(200_000, marks=pytest.mark.verify)]
+
+
+@pytest.mark.parametrize("count", MANY)
+@pytest.mark.django_db(transaction=True)
+def test_many_revocations_are_compared_a_thousand_at_a_time(
+    count, redis_round_trips, monkeypatch
+):
+    sizes, repeat = [], session_state.repeat_revocations
+
+    def counted(batch):
+        sizes.append(len(batch))
+        return repeat(batch)
+
+    monkeypatch.setattr(session_state, "repeat_revocations", counted)
+    with many_revoked(count):
+        redis_round_trips.clear()
+        tracemalloc.start()
+        republish_revocations()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert sizes == [1000] * (count // 1000)
+        assert len(redis_round_trips) == 2 * len(sizes)
+        redis_round_trips.clear()
+        republish_revocations()
+        assert len(redis_round_trips) == count // 1000
+    assert peak < 10 * 2**20  # of all rows at once it would grow with their number
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_worker_sweeps_at_a_time(session, redis_round_trips):
+    """Another one has the lock and does it; this round is skipped."""
+    log_out(refresh_token(session))
+    forget(session)
+    with another_connection() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [revocation.SWEEP_LOCK])
+        redis_round_trips.clear()
+        republish_revocations()
+        assert redis_round_trips == []
+
+    republish_revocations()
+    assert state_in_redis(session) == b"revoked:logout"
+
+
+@contextmanager
+def another_connection():
+    """A transaction of another worker."""
+    other = connection.copy("other")
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        yield cursor
+        cursor.execute("ROLLBACK")
+
+
+def test_a_worker_that_stops_in_its_round_loses_the_lock(session, monkeypatch):
+    """The database ends its transaction: no worker keeps the others from sweeping."""
+    log_out(refresh_token(session))
+    limits = []
+
+    def look(batch):
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW idle_in_transaction_session_timeout")
+            limits.append(cursor.fetchone()[0])
+        return True
+
+    monkeypatch.setattr(session_state, "repeat_revocations", look)
+    republish_revocations()
+
+    assert limits == ["5s"]
+
+
+def test_a_redis_that_does_not_answer_is_asked_once_a_round(make_session, monkeypatch):
+    monkeypatch.setattr(revocation, "BATCH", 1)
+    for _ in range(3):
+        make_session(revoked=True)
+    asked = []
+    monkeypatch.setattr(
+        session_state, "repeat_revocations", lambda batch: asked.append(batch)
+    )
+
+    republish_revocations()
+
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("took", "wait"), [(0.0, 2.0), (0.9, 2.0), (4.0, 8.0)], ids=repr
+)
+def test_the_next_round_waits_twice_as_long_as_the_last_took(monkeypatch, took, wait):
+    waits, moments = [], iter([10.0, 10.0 + took])
+
+    class Stop:
+        def wait(self, seconds):
+            waits.append(seconds)
+            return len(waits) > 1
+
+    monkeypatch.setattr(sweep, "sweep_once", lambda: None)
+    clock = SimpleNamespace(monotonic=lambda: next(moments))
+    monkeypatch.setattr(sweep, "time", clock)
+    sweep.sweep_forever(Stop())
+
+    assert waits == [2.0, wait]
+
+
+# --- The thread ---------------------------------------------------------------------
 
 
 def test_it_goes_on_by_itself(sweeping, session):
@@ -117,19 +268,17 @@ def test_it_goes_on_by_itself(sweeping, session):
 
 def test_it_survives_what_goes_wrong_in_a_round(sweeping, session, monkeypatch, caplog):
     """A sweep that died would heal nothing, and nobody would notice."""
-    from tokens import revocation
-
     log_out(refresh_token(session))
     failing = threading.Event()
     failing.set()
-    announce = revocation.announce
+    repeat = session_state.repeat_revocations
 
-    def sometimes(ended):
+    def sometimes(batch):
         if failing.is_set():
             raise RuntimeError("canary")
-        return announce(ended)
+        return repeat(batch)
 
-    monkeypatch.setattr(revocation, "announce", sometimes)
+    monkeypatch.setattr(session_state, "repeat_revocations", sometimes)
     wait_for(lambda: caplog.text.count("sweep failed: RuntimeError") >= 3)
     forget(session)
     failing.clear()
@@ -166,8 +315,6 @@ def test_it_survives_a_redis_that_is_away(session):
 
 @pytest.mark.django_db(transaction=True)
 def test_it_holds_no_connection_between_its_rounds(session):
-    from django.db import connection
-
     sweep.sweep_once()
 
     assert connection.connection is None

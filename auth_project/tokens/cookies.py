@@ -30,6 +30,14 @@ def find(request: HttpRequest) -> str | None:
     return values[0] if values else None
 
 
+def find_single(request: HttpRequest) -> str | None:
+    """The cookie's value, or None where there is not exactly one."""
+    try:
+        return find(request)
+    except TokenInvalid:
+        return None
+
+
 def read(request: HttpRequest) -> str:
     """The cookie's value. Raises TokenMissing where there is none."""
     value = find(request)

@@ -1,6 +1,8 @@
 """Sessions: one row per log-in. Rotation changes the row and never adds one."""
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
@@ -8,7 +10,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections, models
 
-from shared.auth.session_state import Revocation
 from shared.limits import floor
 from tokens import statements
 
@@ -24,11 +25,40 @@ class ClockTimestamp(models.Func):
     output_field = models.DateTimeField()
 
 
+@dataclass(frozen=True)
+class SessionEpoch:
+    """Which sessions of a user may continue: those of `epoch` or above, and `kept_sid`
+    if its own epoch is at least `kept_from`."""
+
+    epoch: int
+    kept_sid: UUID | None = None
+    kept_from: int | None = None
+
+    @classmethod
+    def of(cls, user: dict[str, Any]) -> Self:
+        """As the User Service answers it."""
+        kept_sid = user.get("kept_sid")
+        return cls(
+            user["session_epoch"], kept_sid and UUID(kept_sid), user.get("kept_from")
+        )
+
+    def ends(self, session: "Session") -> bool:
+        """The opposite of what ROTATE asks for."""
+        if session.user_epoch >= self.epoch:
+            return False
+        if session.id != self.kept_sid or self.kept_from is None:
+            return True
+        return session.user_epoch < self.kept_from
+
+
 class SessionQuerySet(models.QuerySet["Session"]):
     """Reads by the ORM; the writes that must be one statement by `statements`."""
 
-    def open(self, user: dict[str, Any], ip: str | None, user_agent: str) -> "Session":
-        """Start a session for a user whose password was just verified."""
+    def open(
+        self, user: dict[str, Any], ip: str | None, user_agent: str
+    ) -> "Session | None":
+        """Start a session for a user whose password was just verified. None if their
+        epoch has been raised since."""
         parameters = {
             "id": uuid.uuid4(),
             "user_id": user["sub"],
@@ -39,10 +69,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "lifetime": timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME),
             "absolute": timedelta(seconds=settings.SESSION_ABSOLUTE_LIFETIME),
         }
-        [session] = self.execute(statements.OPEN, parameters)
-        return session
+        return next(iter(self.execute(statements.OPEN, parameters)), None)
 
-    def rotate(self, sid: UUID, jti: UUID, epoch: int) -> "Session | None":
+    def rotate(self, sid: UUID, jti: UUID, epoch: SessionEpoch) -> "Session | None":
         """Replace the refresh token `jti` of a session, at most once per leeway.
 
         None: nothing was changed, and the row says why. Of any number of callers one
@@ -52,7 +81,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "id": sid,
             "presented": jti,
             "new": uuid.uuid4(),
-            "epoch": epoch,
+            **vars(epoch),
             "lifetime": timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME),
             "leeway": timedelta(seconds=settings.REFRESH_REUSE_LEEWAY),
         }
@@ -63,15 +92,33 @@ class SessionQuerySet(models.QuerySet["Session"]):
         parameters = {"id": sid, "reason": reason}
         return next(iter(self.execute(statements.REVOKE, parameters)), None)
 
+    def raise_floors(self, epochs: Mapping[UUID, int]) -> None:
+        """Let no session of these users open below these epochs. To be called before
+        `revoke_below`, and apart from it."""
+        parameters: dict[str, Any] = {
+            "user_ids": list(epochs),
+            "epochs": list(epochs.values()),
+        }
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(statements.RAISE_FLOORS, parameters)
+
     def revoke_below(
-        self, user_id: UUID, epoch: int, reason: str, keep: UUID | None
-    ) -> list["Session"]:
-        """End a user's sessions of an older epoch, but `keep`; return the ended."""
+        self,
+        epochs: Mapping[UUID, int],
+        reason: str,
+        kept_sid: UUID | None = None,
+        kept_from: int | None = None,
+    ) -> "list[Session]":
+        """End the sessions of these users below their epochs; return the ended.
+
+        `kept_sid` is lifted to the new epoch if its own is at least `kept_from`.
+        """
         parameters = {
-            "user_id": user_id,
-            "epoch": epoch,
+            "user_ids": list(epochs),
+            "epochs": list(epochs.values()),
             "reason": reason,
-            "keep": keep,
+            "kept_sid": kept_sid,
+            "kept_from": kept_from,
         }
         return self.execute(statements.REVOKE_BELOW, parameters)
 
@@ -80,10 +127,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
         parameters = {"id": sid, "user_id": user_id, "reason": reason}
         return next(iter(self.execute(statements.REVOKE_OWN, parameters)), None)
 
-    def revoke_surplus(self, user_id: UUID, cap: int, reason: str) -> list["Session"]:
-        """End a user's live sessions but the `cap` last used; return the ended."""
-        parameters = {"user_id": user_id, "cap": cap, "reason": reason}
-        return self.execute(statements.REVOKE_SURPLUS, parameters)
+    def end_others(
+        self, user_id: UUID, cap: int, replaced: UUID | None = None
+    ) -> list["Session"]:
+        """End the session `replaced`, whose it is, and a user's live sessions but the
+        `cap` last used; return the ended."""
+        parameters = {"user_id": user_id, "cap": cap, "replaced": replaced}
+        return self.execute(statements.END_OTHERS, parameters)
 
     def revoke_live(
         self, user_id: UUID | None, reason: str, limit: int
@@ -136,6 +186,16 @@ class Tally(floor.Tally):
     """How often something was tried, while Redis is away (docs/limits.md)."""
 
 
+class UserEpoch(models.Model):
+    """The highest session epoch that auth was told for a user: the floor for logins."""
+
+    user_id = models.UUIDField(primary_key=True, help_text="In the User Service.")
+    epoch = models.PositiveBigIntegerField(help_text="No session opens below it.")
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch} of user {self.user_id}"
+
+
 class Session(models.Model):
     """A log-in on one device, from the password to logout, revocation or expiry."""
 
@@ -143,7 +203,7 @@ class Session(models.Model):
         primary_key=True, default=uuid.uuid4, help_text="Claim `sid`."
     )
     user_id = models.UUIDField(db_index=True, help_text="In the User Service.")
-    user_epoch = models.PositiveIntegerField(
+    user_epoch = models.PositiveBigIntegerField(
         help_text="The user's session_epoch at log-in; below the user's it is dead."
     )
     jti = models.UUIDField(help_text="Of the current refresh token.")
@@ -178,9 +238,3 @@ class Session(models.Model):
     def refreshed_at(self) -> datetime:
         """When its current refresh token was issued."""
         return self.rotated_at or self.created_at
-
-    def revocation(self, now: datetime) -> Revocation:
-        """What Redis is told: for as long as any token of the session could be used."""
-        remaining = max((self.expires_at - now).total_seconds(), 0)
-        grace = settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY
-        return Revocation(self.id, self.revoked_reason, int(remaining) + grace)

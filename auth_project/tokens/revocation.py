@@ -1,10 +1,13 @@
 """Ending sessions: PostgreSQL first, then Redis, then a line in the audit log."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from itertools import islice
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection, transaction
 
 from shared.auth import session_state
 from shared.auth.session_state import Revocation
@@ -12,6 +15,8 @@ from shared.structured_logging import audit
 from tokens.models import Session
 
 BATCH = 1000
+NO_CAP = 2**31 - 1
+SWEEP_LOCK = 0x6D656D6F  # of this database's advisory locks
 
 
 def end_session(sid: UUID | str, reason: str) -> None:
@@ -22,19 +27,27 @@ def end_session(sid: UUID | str, reason: str) -> None:
     """
     session = Session.objects.revoke(UUID(str(sid)), reason)
     if session is None:
-        announce_unknown(sid)
+        publish_unknown_session(sid)
         return
-    announce([session])
+    publish_revocation([session])
     audit("authn_token_revoked", sid=sid, user_id=session.user_id, reason=reason)
 
 
 def end_sessions_below(
-    user_id: UUID, epoch: int, reason: str, keep: UUID | None = None
+    epochs: Mapping[UUID, int],
+    reason: str,
+    kept_sid: UUID | None = None,
+    kept_from: int | None = None,
 ) -> int:
-    """Revoke a user's sessions of an older epoch, but `keep`; how many."""
-    ended = Session.objects.revoke_below(user_id, epoch, reason, keep)
-    announce(ended)
-    audit("authn_token_revoked", user_id=user_id, reason=reason, sessions=len(ended))
+    """Revoke the sessions of these users below their epochs, but `kept_sid` if its own
+    is at least `kept_from`; how many. No session opens below them from now on."""
+    Session.objects.raise_floors(epochs)
+    ended = Session.objects.revoke_below(epochs, reason, kept_sid, kept_from)
+    publish_revocation(ended)
+    counts = Counter(session.user_id for session in ended)
+    for user_id in epochs:
+        count = counts[user_id]
+        audit("authn_token_revoked", user_id=user_id, reason=reason, sessions=count)
     return len(ended)
 
 
@@ -44,22 +57,29 @@ def end_own_session(sid: UUID, user_id: UUID, reason: str = "session_ended") -> 
     session = Session.objects.revoke_own(sid, user_id, reason)
     if session is None:
         return False
-    announce([session])
+    publish_revocation([session])
     audit("authn_token_revoked", sid=sid, user_id=user_id, reason=reason)
     return True
 
 
-def end_surplus_sessions(user_id: UUID) -> None:
-    """Keep a user's sessions within the cap: the least recently used give way.
+def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
+    """End the session that a login replaces, and those beyond the cap: the least
+    recently used.
 
-    To be called after a log-in's row was committed, in a statement of its own.
+    To be called after a login's row was committed, in a statement of its own.
     """
-    cap = settings.MAX_SESSIONS_PER_USER
-    ended = cap and Session.objects.revoke_surplus(user_id, cap, "session_cap")
-    if ended:
-        announce(ended)
-        reason, sids = "session_cap", [session.id for session in ended]
-        audit("authn_token_revoked", user_id=user_id, reason=reason, sids=sids)
+    cap = settings.MAX_SESSIONS_PER_USER or NO_CAP
+    if cap == NO_CAP and replaced is None:
+        return
+    ended = Session.objects.end_others(user_id, cap, replaced)
+    publish_revocation(ended)
+    for session in ended:
+        audit(
+            "authn_token_revoked",
+            user_id=session.user_id,
+            sid=session.id,
+            reason=session.revoked_reason,
+        )
 
 
 def end_live_sessions(user_id: UUID | None) -> int:
@@ -70,32 +90,50 @@ def end_live_sessions(user_id: UUID | None) -> int:
     """
     total = 0
     while ended := Session.objects.revoke_live(user_id, "operator", BATCH):
-        announce(ended)
+        publish_revocation(ended)
         total += len(ended)
     audit("authn_token_revoked", user_id=user_id, reason="operator", sessions=total)
     return total
 
 
-def announce(ended: Iterable[Session]) -> bool:
+def publish_revocation(ended: Iterable[Session]) -> bool:
     """Tell Redis. Where that fails the sweep tells it again, every two seconds."""
-    now = datetime.now(UTC)
-    batch = [session.revocation(now) for session in ended]
+    ttl = revocation_window()
+    batch = [Revocation(each.id, each.revoked_reason, ttl) for each in ended]
     return session_state.mark_revoked(batch) if batch else True
 
 
-def announce_unknown(sid: UUID | str) -> None:
+def publish_unknown_session(sid: UUID | str) -> None:
     """Tell Redis that a session which has no row is over."""
-    ttl = settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY
-    session_state.mark_revoked([Revocation(UUID(str(sid)), "unknown", ttl)])
+    session_state.mark_revoked(
+        [Revocation(UUID(str(sid)), "unknown", revocation_window())]
+    )
 
 
-def announce_recent() -> int:
-    """Tell Redis again about all that ended while an access token could still live.
+def revocation_window() -> int:
+    """For how many seconds Redis has to know of a revocation, and the sweep to look
+    after it: no access token lives longer, and of refresh tokens PostgreSQL knows."""
+    return settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY + 60
 
-    Stateless, so it heals whatever was lost: by a flush, a restart, a fail-over, a
-    write that timed out, a worker that died between PostgreSQL and Redis.
+
+def republish_revocations() -> None:
+    """Compare Redis with all recent revocations, and set what it does not know.
+
+    Remembers nothing, so it heals whatever was lost: by a flush, a restart, a failover,
+    a write that timed out, a worker that died between PostgreSQL and Redis. One worker
+    at a time: the others skip the round. A worker that stops in it loses the lock.
     """
-    period = settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY + 60
-    recent = list(Session.objects.revoked_within(timedelta(seconds=period)))
-    announce(recent)
-    return len(recent)
+    recent = Session.objects.revoked_within(timedelta(seconds=revocation_window()))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
+        if not cursor.fetchone()[0]:
+            return
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '5s'")
+        # A cursor in the database: a worker holds one batch of them.
+        rows = recent.values_list("id", "revoked_reason").iterator(BATCH)
+        while batch := list(islice(rows, BATCH)):
+            revocations = [
+                Revocation(sid, reason, revocation_window()) for sid, reason in batch
+            ]
+            if not session_state.repeat_revocations(revocations):
+                return

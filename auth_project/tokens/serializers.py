@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from shared.api.fields import ExactCharField
+from shared.api.fields import EpochField, ExactCharField
 from shared.api.response_serializers import LockAnswer
 from shared.auth.access_tokens import MAX_LENGTH
 from tokens import devices
@@ -76,6 +76,9 @@ class IntrospectionSerializer(serializers.Serializer[None]):
     username = serializers.CharField(required=False)
     email = serializers.CharField(required=False)
     roles = serializers.ListField(child=serializers.CharField(), required=False)
+    roles_omitted = serializers.BooleanField(
+        required=False, help_text="There are roles, too many for a token."
+    )
     aud = serializers.CharField(required=False)
     iss = serializers.CharField(required=False)
     exp = serializers.IntegerField(required=False, help_text="NumericDate.")
@@ -85,14 +88,33 @@ class IntrospectionSerializer(serializers.Serializer[None]):
     token_type = serializers.ChoiceField(["Bearer"], required=False)
 
 
-class RevocationSerializer(serializers.Serializer[None]):
-    """End the sessions of a user that are older than `epoch`."""
+class UserEpochSerializer(serializers.Serializer[None]):
+    """A user whose epoch was raised."""
 
     user_id = serializers.UUIDField()
-    epoch = serializers.IntegerField(min_value=0, max_value=2**31 - 1)
+    epoch = EpochField()
+
+
+class ReasonSerializer(serializers.Serializer[None]):
     # \Z: `$` would let a newline through, one character more than the column takes.
     reason = serializers.RegexField(r"^[a-z_]{1,32}\Z", trim_whitespace=False)
-    keep_sid = serializers.UUIDField(required=False)
+
+
+class RevocationSerializer(UserEpochSerializer, ReasonSerializer):
+    """End the sessions of a user below `epoch`."""
+
+    keep_sid = serializers.UUIDField(required=False, help_text="Not this one,")
+    keep_from = EpochField(
+        required=False, help_text="if its own epoch is at least this."
+    )
+
+
+class RevocationsSerializer(ReasonSerializer):
+    """End the sessions of several users below their epochs."""
+
+    users: Any = serializers.ListSerializer(
+        child=UserEpochSerializer(), min_length=1, max_length=500
+    )
 
 
 class RevokedSerializer(serializers.Serializer[None]):

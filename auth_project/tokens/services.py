@@ -1,7 +1,8 @@
 """What can be done with a session: log in, refresh, log out, verify.
 
-Each function is the story of one act. They raise errors of `shared.api.exceptions`; a
-database that does not answer raises OperationalError, which becomes 503.
+Each function is one act from beginning to end. They raise errors of
+`shared.api.exceptions`; a database that does not answer raises OperationalError, which
+becomes 503.
 """
 
 import time
@@ -13,6 +14,7 @@ from uuid import UUID
 from django.conf import settings
 
 from shared.api.exceptions import (
+    DependencyUnavailable,
     InvalidCredentials,
     RefreshTokenReused,
     TokenError,
@@ -28,14 +30,19 @@ from shared.keys import keyring
 from shared.limits import acts, attempts
 from shared.limits.attempts import Act, Rider
 from shared.structured_logging import audit
-from tokens.jwt_tokens import AccessToken, RefreshToken, SpentRefreshToken
-from tokens.models import Session
+from tokens.jwt_tokens import (
+    AccessToken,
+    RefreshToken,
+    SpentRefreshToken,
+    session_over,
+)
+from tokens.models import Session, SessionEpoch
 from tokens.revocation import (
-    announce,
-    announce_unknown,
+    end_other_sessions,
     end_session,
     end_sessions_below,
-    end_surplus_sessions,
+    publish_revocation,
+    publish_unknown_session,
 )
 
 
@@ -55,9 +62,11 @@ class Grant:
     refresh: RefreshToken | None
 
 
-def log_in(credentials: dict[str, str], client: Client) -> Grant:
-    """Verify the password with the User Service and open a session. Beyond the cap the
-    user's least recently used one ends.
+def log_in(
+    credentials: dict[str, str], client: Client, cookie: str | None = None
+) -> Grant:
+    """Verify the password with the User Service and open a session. It ends the session
+    of the refresh token in `cookie` and, beyond the cap, the least recently used ones.
 
     Raises RateLimited (and has asked nobody), InvalidCredentials,
     DependencyUnavailable, Overloaded.
@@ -67,11 +76,12 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
     login = credentials.get("email", credentials.get("username", ""))
     act = acts.log_in(login, client.ip, user_agent=client.user_agent)
     with attempts.reserve(act) as attempt:
-        user = verified(credentials, act)
-        session = Session.objects.open(user, client.ip, client.user_agent)
+        user = verify_credentials(credentials, act)
+        session = open_session(user, client)
+    access = AccessToken.issue(session, user, issued_at)
     names = (login, user["email"], user["username"])
-    mark_active(session.id, attempt.succeeded(acts.remember(names, client.ip)))
-    end_surplus_sessions(session.user_id)
+    mark_active(access, attempt.succeeded(acts.remember(names, client.ip)))
+    end_other_sessions(session.user_id, replaced_by_login(cookie))
     audit(
         "authn_login_success",
         user_id=session.user_id,
@@ -79,11 +89,29 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
         ip=client.ip,
         user_agent=client.user_agent,
     )
-    access = AccessToken.issue(session, user, issued_at)
     return Grant(access, RefreshToken.current(session))
 
 
-def verified(credentials: dict[str, str], act: Act) -> dict[str, Any]:
+def open_session(user: dict[str, Any], client: Client) -> Session:
+    """A new session of this user. Raises DependencyUnavailable if their epoch has been
+    raised since their password was verified: the next try learns the truth."""
+    session = Session.objects.open(user, client.ip, client.user_agent)
+    if session is None:
+        epoch = user["session_epoch"]
+        audit("login_epoch_behind", user_id=user["sub"], epoch=epoch, ip=client.ip)
+        raise DependencyUnavailable
+    return session
+
+
+def replaced_by_login(cookie: str | None) -> UUID | None:
+    """The session of the refresh token that a login came with; None for garbage."""
+    try:
+        return UUID(SpentRefreshToken.parse(cookie or "")["sid"])
+    except TokenError:
+        return None
+
+
+def verify_credentials(credentials: dict[str, str], act: Act) -> dict[str, Any]:
     """The user whose these are, by the User Service's word. Raises what it raises."""
     try:
         return users_client().verify(credentials)
@@ -92,8 +120,9 @@ def verified(credentials: dict[str, str], act: Act) -> dict[str, Any]:
         raise
 
 
-def refresh(text: str, client: Client, arrived: float) -> Grant:
-    """Continue a session with its refresh token; `arrived` is the request's, monotonic.
+def refresh(text: str, client: Client, received_at: float) -> Grant:
+    """Continue a session with its refresh token. `received_at` is the request's time on
+    the monotonic clock.
 
     The user is asked for before the row is touched: no lock is held during the call,
     and no answer from the User Service means that nothing has changed. Raises
@@ -101,32 +130,34 @@ def refresh(text: str, client: Client, arrived: float) -> Grant:
     DependencyUnavailable, Overloaded.
     """
     issued_at = int(time.time())
-    token = RefreshToken.parse(text, client.ip)
-    with token.attempt:
+    token = RefreshToken.parse(text)
+    with token.check_blacklist(client.ip):
         keyring.signing_key()  # or nothing is changed: there would be no answer to it
         user = users_client().get(UUID(token["sub"]))
         if user is None:
             end_session(token["sid"], "user_gone")
             raise TokenRevoked
-        session, successor = rotated(token, user["session_epoch"], client, arrived)
-    mark_active(session.id)
-    return Grant(AccessToken.issue(session, user, issued_at), successor)
+        epoch = SessionEpoch.of(user)
+        session, successor = rotate_or_resolve(token, epoch, client, received_at)
+    access = AccessToken.issue(session, user, issued_at)
+    mark_active(access)
+    return Grant(access, successor)
 
 
-def rotated(
-    token: RefreshToken, epoch: int, client: Client, arrived: float
+def rotate_or_resolve(
+    token: RefreshToken, epoch: SessionEpoch, client: Client, received_at: float
 ) -> tuple[Session, RefreshToken | None]:
     """The session of a token, and the one to answer with. Raises TokenError."""
     sid, jti = UUID(token["sid"]), UUID(token["jti"])
     session = Session.objects.rotate(sid, jti, epoch)
     if session is not None:
-        audit("session_renewed", **story(session, client))
+        audit("session_renewed", **audit_context(session, client))
         return session, RefreshToken.current(session)
-    return not_rotated(token, epoch, client, arrived)
+    return resolve_superseded_token(token, epoch, client, received_at)
 
 
-def not_rotated(
-    token: RefreshToken, epoch: int, client: Client, arrived: float
+def resolve_superseded_token(
+    token: RefreshToken, epoch: SessionEpoch, client: Client, received_at: float
 ) -> tuple[Session, RefreshToken | None]:
     """Why `token` did not rotate its session; the order of the questions matters.
 
@@ -135,28 +166,28 @@ def not_rotated(
     """
     session = Session.objects.with_clock().filter(id=token["sid"]).first()
     if session is None or session.revoked_at is not None:
-        announce_ended(session, token["sid"])
-        raise TokenRevoked
+        publish_session_end(session, token["sid"])
+        raise session_over(session.revoked_reason if session else "unknown")
     if session.expires_at <= session.clock:
-        audit("session_expired", **story(session, client))
+        audit("session_expired", **audit_context(session, client))
         raise TokenExpired
-    if session.user_epoch < epoch:
+    if epoch.ends(session):
         end_session(session.id, "epoch")
         raise TokenRevoked
     if str(session.jti) == token["jti"]:
         # Current, but rotated less than the leeway ago: it stays the one to use.
         return session, None
-    if is_direct_predecessor(token, session, arrived):
-        audit("authn_token_leeway", **story(session, client))
+    if is_direct_predecessor(token, session, received_at):
+        audit("authn_token_leeway", **audit_context(session, client))
         return session, RefreshToken.current(session)
     # Committed before the 401 is raised, which must not undo it.
     end_session(session.id, "reuse")
-    audit("authn_token_reuse", **story(session, client))
+    audit("authn_token_reuse", **audit_context(session, client))
     raise RefreshTokenReused
 
 
 def is_direct_predecessor(
-    token: RefreshToken, session: Session, arrived: float
+    token: RefreshToken, session: Session, received_at: float
 ) -> bool:
     """Whether `token` was superseded by the last rotation, within the leeway.
 
@@ -165,7 +196,7 @@ def is_direct_predecessor(
     """
     if str(session.previous_jti) != token["jti"] or not settings.REFRESH_REUSE_LEEWAY:
         return False
-    waited = timedelta(seconds=time.monotonic() - arrived)
+    waited = timedelta(seconds=time.monotonic() - received_at)
     leeway = timedelta(seconds=settings.REFRESH_REUSE_LEEWAY)
     return session.clock - waited - session.refreshed_at <= leeway
 
@@ -193,13 +224,14 @@ def log_out_all(user: TokenUser, *, keep_current: bool) -> int:
     changes; where only its answer was lost, all sessions end at their next refresh.
     Raises DependencyUnavailable, Overloaded; TokenRevoked if the user is gone.
     """
+    keep = user.sid if keep_current else None
     try:
-        epoch = users_client().end_sessions(user.id)
+        raised = users_client().end_sessions(user.id, keep)
     except UserNotFound as exc:
         end_session(user.sid, "user_gone")
         raise TokenRevoked from exc
-    keep = user.sid if keep_current else None
-    revoked = end_sessions_below(user.id, epoch, "logout_all", keep)
+    epochs, kept_from = {user.id: raised["session_epoch"]}, raised.get("kept_from")
+    revoked = end_sessions_below(epochs, "logout_all", keep, kept_from)
     audit("session_logout_all", user_id=user.id, sid=user.sid, keep=keep_current)
     return revoked
 
@@ -215,9 +247,9 @@ def verify(text: str) -> dict[str, Any]:
         session = Session.objects.filter(id=claims["sid"]).first()
         active = session is not None and session.revoked_at is None
         if active:
-            mark_active(claims["sid"])
+            mark_active(claims)
         else:
-            announce_ended(session, claims["sid"])
+            publish_session_end(session, claims["sid"])
     if not active:
         raise TokenRevoked
     return claims
@@ -232,21 +264,26 @@ def introspect(text: str) -> dict[str, Any] | None:
         return None
 
 
-def mark_active(sid: UUID | str, *riders: Rider) -> None:
-    """Let Redis answer for this session while an access token of now can live."""
-    ttl = settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY
-    session_state.mark_active(sid, ttl, *riders)
+def mark_active(token: Any, *riders: Rider) -> None:
+    """Let Redis answer for the session of this access token, while the token lives.
+
+    Not longer: a process that was paused would revive a session whose revocation is
+    known to PostgreSQL alone by then.
+    """
+    ttl = int(token["exp"] + settings.JWT_LEEWAY - time.time())
+    if ttl > 0:
+        session_state.mark_active(token["sid"], ttl, *riders)
 
 
-def announce_ended(session: Session | None, sid: str) -> None:
+def publish_session_end(session: Session | None, sid: str) -> None:
     """Refill Redis with what PostgreSQL says of a session that is over."""
     if session is None:
-        announce_unknown(sid)
+        publish_unknown_session(sid)
     else:
-        announce([session])
+        publish_revocation([session])
 
 
-def story(session: Session, client: Client) -> dict[str, Any]:
+def audit_context(session: Session, client: Client) -> dict[str, Any]:
     """The fields of an audit event about a session."""
     return {
         "user_id": session.user_id,

@@ -5,21 +5,31 @@ was waited for. Isolation is READ COMMITTED: a statement that waited for a row l
 its WHERE again, on the row as it is then. That is what makes these linearizable.
 """
 
+# No row is returned, and no session opens, where the epoch is below the highest that
+# auth was told for this user: the password was verified before it was raised.
 OPEN = """
+WITH floor AS (
+    INSERT INTO tokens_userepoch AS known (user_id, epoch)
+    VALUES (%(user_id)s, %(user_epoch)s)
+    ON CONFLICT (user_id) DO UPDATE SET epoch = excluded.epoch
+    WHERE known.epoch <= excluded.epoch
+    RETURNING epoch
+)
 INSERT INTO tokens_session (
     id, user_id, user_epoch, jti, created_at, last_used_at,
     expires_at, absolute_expires_at,
     ip, user_agent, revoked_reason
 )
-VALUES (
-    %(id)s, %(user_id)s, %(user_epoch)s, %(jti)s, clock_timestamp(), clock_timestamp(),
+SELECT
+    %(id)s, %(user_id)s, floor.epoch, %(jti)s, clock_timestamp(), clock_timestamp(),
     clock_timestamp() + least(%(lifetime)s, %(absolute)s),
     clock_timestamp() + %(absolute)s,
     %(ip)s, %(user_agent)s, ''
-)
+FROM floor
 RETURNING *
 """
 
+# The session to keep is lifted to the user's epoch, whether the push came or not.
 # Last line of WHERE: at most one rotation per leeway, so that tabs which refresh one
 # after the other on a slow network do not leave each other two generations behind.
 ROTATE = """
@@ -28,12 +38,14 @@ SET jti = %(new)s,
     previous_jti = jti,
     rotated_at = clock_timestamp(),
     last_used_at = clock_timestamp(),
-    expires_at = least(clock_timestamp() + %(lifetime)s, absolute_expires_at)
+    expires_at = least(clock_timestamp() + %(lifetime)s, absolute_expires_at),
+    user_epoch = greatest(user_epoch, %(epoch)s)
 WHERE id = %(id)s
   AND jti = %(presented)s
   AND revoked_at IS NULL
   AND expires_at > clock_timestamp()
-  AND user_epoch >= %(epoch)s
+  AND (user_epoch >= %(epoch)s
+       OR (id = %(kept_sid)s::uuid AND user_epoch >= %(kept_from)s::bigint))
   AND (rotated_at IS NULL OR rotated_at <= clock_timestamp() - %(leeway)s)
 RETURNING *
 """
@@ -48,21 +60,37 @@ WHERE id = %(id)s
 RETURNING *
 """
 
+# Before REVOKE_BELOW, and never one statement with it: the snapshot of one statement is
+# older than its wait for the lock of a login, whose session it would not see.
+RAISE_FLOORS = """
+INSERT INTO tokens_userepoch AS known (user_id, epoch)
+SELECT user_id, epoch
+FROM unnest(%(user_ids)s::uuid[], %(epochs)s::bigint[]) AS pushed (user_id, epoch)
+ORDER BY user_id
+ON CONFLICT (user_id) DO UPDATE SET epoch = greatest(known.epoch, excluded.epoch)
+"""
+
 # Rows are locked in the order of their ids: two of these cannot deadlock. The session
-# to keep is lifted to the new epoch by the same statement; it is not returned.
+# to keep is lifted to the new epoch by the same statement; it is not returned. Without
+# IS TRUE no session would be revoked where there is none to keep.
 REVOKE_BELOW = """
 WITH below AS (
-    SELECT id FROM tokens_session
-    WHERE user_id = %(user_id)s AND user_epoch < %(epoch)s AND revoked_at IS NULL
-    ORDER BY id
-    FOR UPDATE
+    SELECT session.id, pushed.epoch,
+        (session.id = %(kept_sid)s::uuid
+         AND session.user_epoch >= %(kept_from)s::bigint) IS TRUE AS kept
+    FROM unnest(%(user_ids)s::uuid[], %(epochs)s::bigint[]) AS pushed (user_id, epoch)
+    JOIN tokens_session AS session USING (user_id)
+    WHERE session.user_epoch < pushed.epoch AND session.revoked_at IS NULL
+    ORDER BY session.id
+    FOR UPDATE OF session
 ), lifted AS (
-    UPDATE tokens_session SET user_epoch = %(epoch)s
-    WHERE id IN (SELECT id FROM below) AND id = %(keep)s
+    UPDATE tokens_session AS session SET user_epoch = below.epoch
+    FROM below
+    WHERE session.id = below.id AND below.kept
 )
 UPDATE tokens_session
 SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
-WHERE id IN (SELECT id FROM below) AND id IS DISTINCT FROM %(keep)s
+WHERE id IN (SELECT id FROM below WHERE NOT kept)
 RETURNING *
 """
 
@@ -77,27 +105,31 @@ WHERE id = %(id)s
 RETURNING *
 """
 
-# Run after the INSERT of a log-in has committed: of any number at once, the last to
+# Run after the INSERT of a login has committed: of any number at once, the last to
 # start sees all their rows. What is among the newest of all is so among any of them,
 # so nobody ends one that should stay, and exactly `cap` are left. The array is made
-# before a lock is waited for: waiting changes nothing about who gives way.
-REVOKE_SURPLUS = """
-WITH surplus AS (
+# before a lock is waited for: waiting changes nothing about who gives way. The session
+# that the login replaces ends in any case, and counts for nothing.
+END_OTHERS = """
+WITH ending AS (
     SELECT id FROM tokens_session
-    WHERE revoked_at IS NULL AND id = ANY (ARRAY(
+    WHERE revoked_at IS NULL AND id = ANY (array_append(ARRAY(
         SELECT id FROM tokens_session
         WHERE user_id = %(user_id)s
           AND revoked_at IS NULL
           AND expires_at > clock_timestamp()
+          AND id IS DISTINCT FROM %(replaced)s::uuid
         ORDER BY last_used_at DESC, id DESC
         OFFSET %(cap)s
-    ))
+    ), %(replaced)s::uuid))
     ORDER BY id
     FOR UPDATE
 )
 UPDATE tokens_session
-SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
-WHERE id IN (SELECT id FROM surplus)
+SET revoked_at = clock_timestamp(),
+    revoked_reason =
+        CASE WHEN id = %(replaced)s::uuid THEN 'replaced' ELSE 'session_cap' END
+WHERE id IN (SELECT id FROM ending)
 RETURNING *
 """
 

@@ -39,6 +39,13 @@ class PasswordField(ExactCharField):
         super().__init__(write_only=True, max_length=128, **kwargs)
 
 
+class EpochField(serializers.IntegerField):
+    """A user's session epoch: 64 bits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"min_value": 0, "max_value": 2**63 - 1} | kwargs)
+
+
 class CredentialsSerializer(serializers.Serializer[None]):
     """`email` or `username`, and `password`. Where both are sent, the e-mail counts."""
 

@@ -106,6 +106,23 @@ def mark_revoked(revocations: Iterable[Revocation]) -> bool:
     return True
 
 
+def repeat_revocations(revocations: Iterable[Revocation]) -> bool:
+    """Say that sessions have ended, where that is not known; False where Redis does not
+    answer."""
+    batch = list(revocations)
+    try:
+        values: Any = connection().mget([key(item.sid) for item in batch])
+    except (RedisError, OSError) as exc:
+        note_failure("compare", exc)
+        return False
+    lost = [
+        item
+        for item, value in zip(batch, values, strict=True)
+        if not (value or b"").startswith(REVOKED.encode())
+    ]
+    return mark_revoked(lost) if lost else True
+
+
 def note_failure(act: str, exc: Exception) -> None:
     """Count towards the breaker, and log: the type alone, messages may quote keys."""
     breaker.failed()

@@ -110,22 +110,25 @@ def test_a_push_names_the_epoch_and_what_to_keep(auth, stub, keep):
     stub.answer(200, {"revoked": 2})
     user_id = uuid.uuid4()
 
-    assert auth.revoke_sessions(user_id, 4, "password", keep) == 2
+    kept = (keep, 2**40) if keep else ()
+    assert auth.revoke_sessions(user_id, 4, "password", *kept) == 2
     wanted = {"user_id": str(user_id), "epoch": 4, "reason": "password"}
-    wanted |= {"keep_sid": str(keep)} if keep else {}
+    wanted |= {"keep_sid": str(keep), "keep_from": 2**40} if keep else {}
     assert json.loads(stub.requests[0]["body"]) == wanted
     assert stub.requests[0]["path"] == "/api/v1/auth/sessions/revoke"
 
 
-def test_the_end_of_all_sessions_is_asked_for_by_user(users, stub):
-    stub.answer(200, {"session_epoch": 5})
+@pytest.mark.parametrize("keep", [None, uuid.uuid4()], ids=["all", "but-one"])
+def test_the_end_of_all_sessions_is_asked_for_by_user(users, stub, keep):
+    answer = {"session_epoch": 5, "kept_from": 4 if keep else None}
+    stub.answer(200, answer)
     user_id = uuid.uuid4()
 
-    assert users.end_sessions(user_id) == 5
+    assert users.end_sessions(user_id, keep) == answer
     (sent,) = stub.requests
     assert sent["method"] == "POST"
     assert sent["path"] == f"/api/v1/users/{user_id}/end_sessions"
-    assert json.loads(sent["body"]) == {}
+    assert json.loads(sent["body"]) == ({"keep_sid": str(keep)} if keep else {})
 
 
 # --- What an answer means -----------------------------------------------------------

@@ -10,6 +10,9 @@ from users.models import Role, User
 
 PASSWORD = "correct horse battery staple"
 
+# Above the clock, so that the next one is this plus one; and above 32 bits.
+EPOCH = 2**40
+
 
 @lru_cache
 def hashed(password: str) -> str:
@@ -31,6 +34,7 @@ class UserFactory(factory.django.DjangoModelFactory):
 
     email = factory.Sequence("Person{}@Example.org".format)
     username = factory.Sequence("Person{}".format)
+    session_epoch = EPOCH
 
     @classmethod
     def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> User:

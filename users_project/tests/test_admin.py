@@ -12,7 +12,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import PASSWORD, RoleFactory, UserFactory
+from tests.factories import EPOCH, PASSWORD, RoleFactory, UserFactory
 from users import hashing_pool
 from users.models import Role, User
 
@@ -154,7 +154,7 @@ def test_a_log_in_upgrades_the_hash_and_lasts(client: Client, root: User) -> Non
     log_in(client, root.email)
     root.refresh_from_db()
     assert root.password.startswith("argon2$")
-    assert root.session_epoch == 0
+    assert root.session_epoch == EPOCH
     assert client.get(LIST).status_code == 200
 
 
@@ -291,7 +291,7 @@ def test_an_edit_changes_the_user_and_no_session(
     user = User.objects.with_roles().get(pk=user.pk)
     assert (user.display_name, user.roles) == ("Ada", ["editor"])
     assert user.email_canonical == "ada.new@example.org"
-    assert (user.session_epoch, pushes) == (0, [])
+    assert (user.session_epoch, pushes) == (EPOCH, [])
 
 
 def test_unticking_active_ends_the_sessions(
@@ -301,9 +301,9 @@ def test_unticking_active_ends_the_sessions(
     with on_commit():
         admin.post(change_url(user), fields(user, is_active=None))
     user.refresh_from_db()
-    assert (user.is_active, user.session_epoch) == (False, 1)
+    assert (user.is_active, user.session_epoch) == (False, EPOCH + 1)
     assert pushes == [
-        {"user_id": str(user.pk), "epoch": 1, "reason": "user_deactivated"}
+        {"user_id": str(user.pk), "epoch": EPOCH + 1, "reason": "user_deactivated"}
     ]
 
 
@@ -352,9 +352,9 @@ def test_the_password_form_ends_the_sessions(
     assert response.status_code == 302
     user.refresh_from_db()
     assert user.check_password(NEW_PASSWORD)
-    assert user.session_epoch == 1
+    assert user.session_epoch == user.password_epoch == EPOCH + 1
     assert pushes == [
-        {"user_id": str(user.pk), "epoch": 1, "reason": "password_changed"}
+        {"user_id": str(user.pk), "epoch": EPOCH + 1, "reason": "password_changed"}
     ]
 
 
@@ -364,7 +364,7 @@ def test_the_password_form_can_take_the_password_away(admin: Client) -> None:
     admin.post(password_url(user), body)
     user.refresh_from_db()
     assert not user.has_usable_password()
-    assert user.session_epoch == 1
+    assert user.session_epoch == user.password_epoch == EPOCH + 1
 
 
 def test_the_password_form_knows_the_user(admin: Client) -> None:
@@ -385,7 +385,7 @@ def test_ones_own_password_ends_ones_sessions_but_not_this_one(
     assert admin.post("/admin/password_change/", body).status_code == 302
     root.refresh_from_db()
     assert root.check_password(NEW_PASSWORD)
-    assert root.session_epoch == 1
+    assert root.session_epoch == root.password_epoch == EPOCH + 1
     assert admin.get(LIST).status_code == 200
 
 
@@ -432,7 +432,7 @@ def test_actions(
     for user in users:
         user.refresh_from_db()
         assert (user.is_active, user.is_deleted) == after
-        assert user.session_epoch == epoch
+        assert user.session_epoch == EPOCH + epoch
         assert LogEntry.objects.filter(object_id=str(user.pk)).count() == 1
     assert len(pushes) == 2 * epoch
     unchanged = User.objects.get(pk=bystander.pk)

@@ -11,7 +11,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from shared.clients import AuthClient
-from tests.factories import PASSWORD, UserFactory, hashed
+from tests.factories import EPOCH, PASSWORD, UserFactory, hashed
 from tests.refusals import assert_refused
 from users import hashers, hashing_pool
 from users.models import User
@@ -69,14 +69,19 @@ def test_the_new_password_is_the_only_one(bearer: Any) -> None:
 def test_all_sessions_end_but_the_callers(
     bearer: Any, pushes: list[Any], on_commit: Any
 ) -> None:
-    user, sid = UserFactory(session_epoch=4), str(uuid.uuid4())
+    user, sid = UserFactory(session_epoch=EPOCH), str(uuid.uuid4())
     with on_commit():
         bearer(sub=str(user.pk), sid=sid).post(URL, BODY)
         assert pushes == []
-    assert User.objects.get(pk=user.pk).session_epoch == 5
-    reason = "password_changed"
+    assert User.objects.get(pk=user.pk).session_epoch == EPOCH + 1
     assert pushes == [
-        {"user_id": str(user.pk), "epoch": 5, "reason": reason, "keep_sid": sid}
+        {
+            "user_id": str(user.pk),
+            "epoch": EPOCH + 1,
+            "reason": "password_changed",
+            "keep_sid": sid,
+            "keep_from": EPOCH,
+        }
     ]
 
 
@@ -295,7 +300,7 @@ def test_what_an_operator_sets_meanwhile_stays(bearer: Any, monkeypatch: Any) ->
     errors = assert_refused(response, 400, "validation_error")["errors"]
     assert errors.keys() == {"current_password"}
     user.refresh_from_db()
-    assert (user.password, user.session_epoch) == (operators, 1)
+    assert (user.password, user.session_epoch) == (operators, EPOCH + 1)
 
 
 @pytest.mark.django_db
@@ -315,7 +320,7 @@ def test_who_is_gone_meanwhile_changes_nothing(
     response = bearer(sub=str(user.pk)).post(URL, BODY)
     assert_refused(response, 400, "validation_error")
     now = User.objects.get(pk=user.pk)
-    assert (now.password, now.session_epoch) == (user.password, 1)
+    assert (now.password, now.session_epoch) == (user.password, EPOCH + 1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -354,5 +359,5 @@ def test_of_two_changes_at_once_one_wins(
     [winner] = [new for new, status in answers.items() if status == 204]
     user.refresh_from_db()
     assert user.check_password(winner)
-    assert user.session_epoch == 1
-    assert [push["epoch"] for push in pushes] == [1]
+    assert user.session_epoch == EPOCH + 1
+    assert [push["epoch"] for push in pushes] == [EPOCH + 1]

@@ -13,7 +13,7 @@ from shared.api.exceptions import (
     UserNotFound,
 )
 from shared.clients import UsersClient
-from tests.factories import PASSWORD, UserFactory
+from tests.factories import EPOCH, PASSWORD, UserFactory
 from users import hashing_pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +37,7 @@ def test_verify_returns_what_a_log_in_needs(client: UsersClient, ada: Any) -> No
         "email": "Ada@example.org",
         "username": "Ada",
         "roles": ["editor"],
-        "session_epoch": 0,
+        "session_epoch": EPOCH,
     }
     assert client.verify({"email": "ada@example.org", "password": PASSWORD}) == expected
     assert client.verify({"username": "ada", "password": PASSWORD}) == expected
@@ -60,7 +60,7 @@ def test_get_returns_the_user_with_the_epoch(client: UsersClient, ada: Any) -> N
     ada.end_sessions()
     user = client.get(ada.pk)
     assert user is not None
-    assert (user["id"], user["session_epoch"]) == (str(ada.pk), 1)
+    assert (user["id"], user["session_epoch"]) == (str(ada.pk), EPOCH + 1)
     assert user["roles"] == ["editor"]
 
 
@@ -71,10 +71,15 @@ def test_get_returns_none_for_who_is_gone(client: UsersClient, ada: Any) -> None
 
 
 def test_end_sessions_returns_the_new_epoch(client: UsersClient, ada: Any) -> None:
-    assert [client.end_sessions(ada.pk) for _ in range(2)] == [1, 2]
+    sid = uuid.uuid4()
+    assert [client.end_sessions(ada.pk, keep) for keep in (None, sid)] == [
+        {"session_epoch": EPOCH + 1, "kept_from": None},
+        {"session_epoch": EPOCH + 2, "kept_from": EPOCH + 1},
+    ]
     user = client.get(ada.pk)
     assert user is not None
-    assert user["session_epoch"] == 2
+    told = [user[name] for name in ("session_epoch", "kept_sid", "kept_from")]
+    assert told == [EPOCH + 2, str(sid), EPOCH + 1]
 
 
 def test_end_sessions_of_who_is_gone_says_so(client: UsersClient, ada: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from tests.factories import UserFactory
+from tests.factories import EPOCH, UserFactory
 from tests.refusals import assert_refused
 from users.models import User
 
@@ -21,14 +21,15 @@ def url(user_id: object) -> str:
 @pytest.mark.django_db
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_the_epoch_is_raised_by_one_and_told(service_client: Any, slash: str) -> None:
-    user, other = UserFactory(session_epoch=4), UserFactory(session_epoch=4)
+    user, other = UserFactory(), UserFactory()
     response = service_client("auth").post(url(user.pk) + slash, {})
-    assert (response.status_code, response.json()) == (200, {"session_epoch": 5})
+    assert response.status_code == 200
+    assert response.json() == {"session_epoch": EPOCH + 1, "kept_from": None}
     before, user = user, User.objects.get(pk=user.pk)
-    assert user.session_epoch == 5
+    assert user.session_epoch == EPOCH + 1
     assert user.updated_at > before.updated_at
     assert user.password == before.password
-    assert User.objects.get(pk=other.pk).session_epoch == 4
+    assert User.objects.get(pk=other.pk).session_epoch == EPOCH
 
 
 @pytest.mark.django_db
@@ -41,7 +42,7 @@ def test_nothing_is_pushed_but_it_is_audited(
     assert pushes == []
     [record] = [r for r in caplog.records if r.name == "memo.audit"]
     assert (record.event, record.user_id) == ("sessions_ended", str(user.pk))
-    assert (record.epoch, record.by) == (1, "auth")
+    assert (record.epoch, record.by) == (EPOCH + 1, "auth")
 
 
 @pytest.mark.django_db
@@ -60,7 +61,7 @@ def test_other_services_may_not(service_client: Any) -> None:
     user = UserFactory()
     response = service_client("billing").post(url(user.pk), {})
     assert_refused(response, 403, "forbidden")
-    assert User.objects.get(pk=user.pk).session_epoch == 0
+    assert User.objects.get(pk=user.pk).session_epoch == EPOCH
 
 
 @pytest.mark.django_db
@@ -68,7 +69,37 @@ def test_a_key_is_needed(api_client: Any, bearer: Any) -> None:
     user = UserFactory()
     for client in (api_client, bearer(sub=str(user.pk))):
         assert_refused(client.post(url(user.pk), {}), 401, "service_auth_failed")
-    assert User.objects.get(pk=user.pk).session_epoch == 0
+    assert User.objects.get(pk=user.pk).session_epoch == EPOCH
+
+
+@pytest.mark.django_db
+def test_the_session_to_keep_is_remembered(service_client: Any) -> None:
+    """From which epoch it is kept stays, as long as it is the same one: it may not
+    have reached a later one."""
+    user, mine, another = UserFactory(), uuid.uuid4(), uuid.uuid4()
+    kept = []
+    for keep in (mine, mine, another, None, mine):
+        body = {} if keep is None else {"keep_sid": str(keep)}
+        answer = service_client("auth").post(url(user.pk), body).json()
+        user.refresh_from_db()
+        assert (user.session_epoch, user.kept_from) == tuple(answer.values())
+        kept.append((user.kept_sid, user.kept_from))
+    assert kept == [
+        (mine, EPOCH),
+        (mine, EPOCH),
+        (another, EPOCH + 2),
+        (None, None),
+        (mine, EPOCH + 4),
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("keep_sid", ["x", [], None, ""])
+def test_what_is_no_id_keeps_nothing(service_client: Any, keep_sid: Any) -> None:
+    user = UserFactory()
+    response = service_client("auth").post(url(user.pk), {"keep_sid": keep_sid})
+    assert_refused(response, 400, "validation_error")
+    assert User.objects.get(pk=user.pk).session_epoch == EPOCH
 
 
 @pytest.mark.django_db
@@ -104,5 +135,5 @@ def test_calls_at_once_raise_it_once_each(settings: Any) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(epochs) == list(range(1, 9))
-    assert User.objects.get(pk=user.pk).session_epoch == 8
+    assert sorted(epochs) == [EPOCH + n for n in range(1, 9)]
+    assert User.objects.get(pk=user.pk).session_epoch == EPOCH + 8

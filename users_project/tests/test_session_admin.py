@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from shared.api.exceptions import DependencyUnavailable
 from shared.clients import AuthClient
-from tests.factories import UserFactory
+from tests.factories import EPOCH, UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -151,7 +151,7 @@ def test_all_are_ended(
     with on_commit():
         page = end(admin, ada, everywhere="Log out everywhere").content.decode()
     assert f"Logged out everywhere: {ada}." in page
-    assert User.objects.get(pk=ada.pk).session_epoch == 1
+    assert User.objects.get(pk=ada.pk).session_epoch == EPOCH + 1
     assert [push["user_id"] for push in pushes] == [str(ada.pk)]
     assert history(ada) == ["Logged out everywhere"]
 
@@ -187,7 +187,7 @@ def test_logging_out_everywhere_needs_no_auth_service(
 ) -> None:
     auth.down = True
     end(admin, ada, everywhere="1")
-    assert User.objects.get(pk=ada.pk).session_epoch == 1
+    assert User.objects.get(pk=ada.pk).session_epoch == EPOCH + 1
 
 
 @pytest.mark.parametrize("form", [{}, {"session": "x"}, {"session": ""}])
@@ -218,7 +218,7 @@ def test_a_superusers_are_not_a_clerks_to_end(
     assert 'name="session"' not in page
     assert end(clerk, root, **{form: sid}).status_code == 403
     assert auth.ended == []
-    assert User.objects.get(pk=root.pk).session_epoch == 0
+    assert User.objects.get(pk=root.pk).session_epoch == EPOCH
 
 
 def test_ones_own_are_ended_elsewhere(

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.factories import UserFactory
+from tests.factories import EPOCH, UserFactory
 from tests.refusals import assert_refused
 from tests.test_registration import MEMBERS
 
@@ -15,17 +15,17 @@ def url(user_id: object) -> str:
 
 
 def test_the_auth_service_is_told_the_epoch(service_client: Any) -> None:
-    user = UserFactory(session_epoch=3, roles=["editor"])
+    user = UserFactory(roles=["editor"])
     response = service_client("auth").get(url(user.pk))
     assert response.status_code == 200
     answer = response.json()
-    assert answer.keys() == MEMBERS | {"session_epoch"}
-    assert (answer["id"], answer["session_epoch"]) == (str(user.pk), 3)
+    assert answer.keys() == MEMBERS | {"session_epoch", "kept_sid", "kept_from"}
+    assert (answer["id"], answer["session_epoch"]) == (str(user.pk), EPOCH)
     assert answer["roles"] == ["editor"]
 
 
 def test_other_services_are_not(service_client: Any) -> None:
-    user = UserFactory(session_epoch=3)
+    user = UserFactory()
     answer = service_client("billing").get(url(user.pk)).json()
     assert answer.keys() == MEMBERS
 

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import OperationalError
 
-from tests.factories import PASSWORD, UserFactory, hashed
+from tests.factories import EPOCH, PASSWORD, UserFactory, hashed
 from tests.refusals import assert_refused
 from users import hashers
 from users.models import User
@@ -252,7 +252,7 @@ def test_an_upgrade_never_overwrites_a_newer_password(
     replace_hash = User.replace_hash
 
     def meanwhile(self: User, fresh: str) -> None:
-        User.objects.filter(pk=user.pk).update(password=newer, session_epoch=1)
+        User.objects.filter(pk=user.pk).update(password=newer, session_epoch=EPOCH + 1)
         replace_hash(self, fresh)
 
     monkeypatch.setattr(User, "replace_hash", meanwhile)
@@ -260,8 +260,8 @@ def test_an_upgrade_never_overwrites_a_newer_password(
     user.refresh_from_db()
     assert user.password == newer
     # The epoch of the read that verified: the new session is dead from the start.
-    assert response.json()["session_epoch"] == 0
-    assert user.session_epoch == 1
+    assert response.json()["session_epoch"] == EPOCH
+    assert user.session_epoch == EPOCH + 1
 
 
 def test_a_database_that_is_away_is_no_wrong_password(

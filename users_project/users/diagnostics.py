@@ -1,4 +1,4 @@
-"""What `manage.py doctor` asks of the admin's sessions."""
+"""What `manage.py doctor` asks of the admin's sessions and of roles."""
 
 from datetime import timedelta
 
@@ -6,9 +6,15 @@ from django.contrib.sessions.models import Session
 from django.core.checks import Tags
 from django.utils import timezone
 
+from shared.auth.access_tokens import MAX_LENGTH
 from shared.doctor import diagnostic
+from users.models import User
 
 GRACE = timedelta(days=2)  # for the next run
+# Characters of JSON. Of a token three quarters are what base64 encodes; the rest of it
+# takes 1,500 characters. Noted before it comes to that.
+ROOM_FOR_ROLES = (MAX_LENGTH - 1500) * 3 // 4
+NOTED_FROM = 0.8
 
 
 @diagnostic(
@@ -20,3 +26,16 @@ GRACE = timedelta(days=2)  # for the next run
 def expired_sessions() -> str:
     count = Session.objects.filter(expire_date__lt=timezone.now() - GRACE).count()
     return f"{count} do" if count else ""
+
+
+@diagnostic(
+    Tags.database,
+    "roles.length",
+    "the roles of every user fit into an access token",
+    "Use fewer or shorter roles. Beyond the limit, tokens name no role.",
+    note=True,
+)
+def long_roles() -> str:
+    longest = User.objects.longest_roles()
+    near = longest >= NOTED_FROM * ROOM_FOR_ROLES
+    return f"the longest take {longest} of {ROOM_FOR_ROLES}" if near else ""

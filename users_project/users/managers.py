@@ -7,6 +7,8 @@ from django.contrib.auth.models import BaseUserManager, Group
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connections, models, transaction
+from django.db.models import Max, Sum
+from django.db.models.functions import Length
 
 from shared.names import canonical
 from shared.structured_logging import audit
@@ -14,12 +16,26 @@ from shared.structured_logging import audit
 if TYPE_CHECKING:
     from users.models import User
 
-# One statement: however many call it at once, each raises the epoch and gets its own.
+# One statement: of any number of callers at once, each raises the epoch and gets its
+# own. The epoch follows the clock, so that after a restore of an older database the
+# next one is still above every epoch that the Auth Service has seen; the statement's
+# clock, so that both columns get the same. A session is kept only if its own epoch is
+# at least `kept_from`: sessions that earlier epochs ended stay ended.
 RAISE_EPOCH = """
 UPDATE users_user
-SET session_epoch = session_epoch + 1, updated_at = clock_timestamp()
-WHERE id = %s AND is_active AND deleted_at IS NULL
-RETURNING id, session_epoch
+SET kept_from = CASE WHEN %(keep)s::uuid IS NULL THEN NULL
+                     WHEN kept_sid = %(keep)s::uuid THEN kept_from
+                     ELSE session_epoch END,
+    kept_sid = %(keep)s::uuid,
+    session_epoch = greatest(
+        session_epoch + 1, floor(extract(epoch FROM statement_timestamp()))::bigint
+    ),
+    password_epoch = CASE WHEN %(password_changed)s THEN greatest(
+        session_epoch + 1, floor(extract(epoch FROM statement_timestamp()))::bigint
+    ) ELSE password_epoch END,
+    updated_at = clock_timestamp()
+WHERE id = %(id)s AND (%(absent)s OR is_active AND deleted_at IS NULL)
+RETURNING session_epoch, kept_sid, kept_from, password_epoch, updated_at
 """
 
 
@@ -32,6 +48,39 @@ class UserQuerySet(models.QuerySet["User"]):
         """Each user with `roles`, the sorted names of the groups, in the same query."""
         groups = Group.objects.filter(user=models.OuterRef("pk")).order_by("name")
         return self.annotate(roles=ArraySubquery(groups.values("name")))
+
+    def longest_roles(self) -> int:
+        """How many characters the roles of the user with the longest ones take in JSON.
+        Reads the whole table of memberships."""
+        memberships = self.model.groups.through.objects.order_by().values("user_id")
+        sizes = memberships.annotate(size=Sum(Length("group__name") + 3))
+        longest: int | None = sizes.aggregate(longest=Max("size"))["longest"]
+        return longest or 0
+
+    def raise_epoch(
+        self,
+        user_id: UUID,
+        keep_sid: UUID | None = None,
+        *,
+        password_changed: bool = False,
+        absent: bool = False,
+    ) -> dict[str, Any] | None:
+        """End all sessions of this user but `keep_sid`; the columns as they are then.
+
+        None if there is no such user (with `absent`, users who are inactive or deleted
+        count). Pushes nothing: the caller ends the sessions by the answer.
+        """
+        parameters = {
+            "id": user_id,
+            "keep": keep_sid,
+            "password_changed": password_changed,
+            "absent": absent,
+        }
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(RAISE_EPOCH, parameters)
+            row = cursor.fetchone()
+            names = [column.name for column in cursor.description]
+        return None if row is None else dict(zip(names, row, strict=True))
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -66,15 +115,6 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
     def get_by_natural_key(self, email: str | None) -> "User":
         user: User = self.get(email_canonical=canonical(email or ""))
         return user
-
-    def raise_epoch(self, user_id: UUID) -> int | None:
-        """The new epoch of this user, or None where there is nobody present.
-
-        Ends all sessions, as `User.end_sessions` does, but tells nobody: for a caller
-        who ends them by the answer.
-        """
-        user = next(iter(self.raw(RAISE_EPOCH, [user_id])), None)
-        return user.session_epoch if user else None
 
     def find(self, *, present: bool = True, **column: Any) -> "User | None":
         """The user of this value of a unique column, with roles, or None.

@@ -35,8 +35,10 @@ class Role(Group):
 class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
     """An account. Its Django groups are its roles; deleting it keeps the row.
 
-    `session_epoch` is raised by one whenever all sessions of the user must end. It goes
-    into every log-in; the Auth Service ends sessions of an older epoch.
+    `session_epoch` is raised whenever all sessions of the user must end. It goes into
+    every login; the Auth Service ends sessions of a lower epoch, except `kept_sid` if
+    its epoch is at least `kept_from`. `password_epoch` is the session epoch of the last
+    change of the password.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -83,7 +85,12 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
         related_query_name="user",
         help_text="Named in access tokens. They also carry rights on this site.",
     )
-    session_epoch = models.PositiveIntegerField(default=0, editable=False)
+    session_epoch = models.PositiveBigIntegerField(default=0, editable=False)
+    kept_sid = models.UUIDField(null=True, editable=False)
+    kept_from = models.PositiveBigIntegerField(null=True, editable=False)
+    password_epoch = models.PositiveBigIntegerField(
+        default=0, db_default=0, editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -213,7 +220,7 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
 
     def end_sessions(self) -> None:
         """Log the user out everywhere."""
-        self.write({"session_epoch"})
+        self.raise_epoch("ended_by_operator")
 
     def write(
         self,
@@ -221,22 +228,36 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
         using: str | None = None,
         keep_sid: UUID | None = None,
     ) -> None:
-        """Update these columns, and end the sessions (all but `keep_sid`) where such a
-        change calls for it: with the epoch raised in the same statement, and a push
-        after the commit."""
+        """Update these columns. If such a change ends the sessions, end all but
+        `keep_sid` in the same transaction."""
         reason = self.why_sessions_end(names)
-        names = names | self.derived(names)
+        columns = names | self.derived(names)
         if not reason:
-            super().write(names, using)
-            self.audit_update(names)
+            super().write(columns, using)
+            self.audit_update(columns)
             return
         with transaction.atomic(using=using):
-            self.session_epoch = models.F("session_epoch") + 1
-            super().write(names | {"session_epoch"}, using)
-            self.refresh_from_db(using, ["session_epoch"])
-            epoch = self.session_epoch
-            push = partial(revocation.push, self.pk, epoch, reason, keep_sid)
-            transaction.on_commit(push, using=using, robust=True)
+            super().write(columns, using)
+            self.raise_epoch(reason, using, keep_sid, "password" in names)
+
+    def raise_epoch(
+        self,
+        reason: str,
+        using: str | None = None,
+        keep_sid: UUID | None = None,
+        password_changed: bool = False,
+    ) -> None:
+        """End all sessions but `keep_sid`, with a push after the commit."""
+        row = User.objects.using(using).raise_epoch(
+            self.pk, keep_sid, password_changed=password_changed, absent=True
+        )
+        if row is None:
+            raise User.DoesNotExist
+        vars(self).update(row)
+        self.remember(row)
+        epoch, keep_from = self.session_epoch, self.kept_from
+        push = partial(revocation.push, self.pk, epoch, reason, keep_sid, keep_from)
+        transaction.on_commit(push, using=using, robust=True)
 
     def audit_update(self, names: set[str]) -> None:
         """What of the account was changed, never to what; a log-in's time is none.
@@ -257,8 +278,6 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
             return "user_deleted"
         if "is_active" in changed and not self.is_active:
             return "user_deactivated"
-        if "session_epoch" in changed:
-            return "ended_by_operator"
         return "password_changed" if "password" in changed else ""
 
     def derived(self, changed: set[str]) -> set[str]:

@@ -122,17 +122,18 @@ CHANGE_PASSWORD: dict[str, Any] = {
 
 END_SESSIONS: dict[str, Any] = {
     "operation_id": "users_end_sessions",
-    "request": None,
+    "request": serializers.EndSessionsSerializer,
     "responses": {
         200: serializers.SessionEpochSerializer,
         **problems(
+            body=True,
             _401=("service_auth_failed",),
             _403=("forbidden",),
             _404=("user_not_found", "not_found"),
         ),
     },
     "examples": [
-        OpenApiExample("the new epoch", value={"session_epoch": 4}, response_only=True)
+        answer({"session_epoch": 4, "kept_from": None}),
     ],
 }
 
@@ -146,7 +147,9 @@ USER: dict[str, Any] = {
             _404=("user_not_found", "not_found"),
         ),
     },
-    "examples": [answer({**ADA, "session_epoch": 3})],
+    "examples": [
+        answer({**ADA, "session_epoch": 3, "kept_sid": None, "kept_from": None})
+    ],
 }
 
 VERIFY: dict[str, Any] = {

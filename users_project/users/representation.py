@@ -27,6 +27,15 @@ def represent(user: User, roles: list[str]) -> dict[str, Any]:
     }
 
 
+def represent_epochs(user: User) -> dict[str, Any]:
+    """What decides which of the user's sessions have ended, for auth alone."""
+    return {
+        "session_epoch": user.session_epoch,
+        "kept_sid": user.kept_sid,
+        "kept_from": user.kept_from,
+    }
+
+
 def represent_verified(user: User) -> dict[str, Any]:
     """The user as `VerifiedUserSerializer` describes it."""
     return {

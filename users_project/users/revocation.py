@@ -1,8 +1,7 @@
 """The push: tells the Auth Service that a user's sessions have ended.
 
-Best effort. Every refresh asks for the epoch anyway, so a push that is lost heals
-within the lifetime of an access token. With it is lost which session was to be kept:
-that one ends as the others do, and its owner logs in again.
+Best effort. Every refresh asks for the epoch and the session to keep anyway, so a lost
+push is corrected within the lifetime of an access token.
 """
 
 from uuid import UUID
@@ -17,15 +16,21 @@ from shared.structured_logging import audit, dependency_logger
 breaker = Breaker()
 
 
-def push(user_id: UUID, epoch: int, reason: str, keep_sid: UUID | None = None) -> None:
-    """Have all sessions below `epoch` ended, but `keep_sid`, which goes on with the new
-    one. To be called after the commit."""
+def push(
+    user_id: UUID,
+    epoch: int,
+    reason: str,
+    keep_sid: UUID | None = None,
+    keep_from: int | None = None,
+) -> None:
+    """Have all sessions below `epoch` ended. `keep_sid` continues with the new epoch if
+    its own is at least `keep_from`. To be called after the commit."""
     audit("sessions_ended", user_id=str(user_id), epoch=epoch, reason=reason)
     if breaker.is_open():
         note_lost(user_id, epoch)
         return
     try:
-        auth_client().revoke_sessions(user_id, epoch, reason, keep_sid)
+        auth_client().revoke_sessions(user_id, epoch, reason, keep_sid, keep_from)
     except APIException:
         breaker.failed()
         note_lost(user_id, epoch)

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.fields import get_error_detail
 
 from shared.api.exceptions import AccountExists
-from shared.api.fields import ExactCharField, PasswordField
+from shared.api.fields import EpochField, ExactCharField, PasswordField
 from users import validators
 from users.models import User
 
@@ -131,10 +131,19 @@ class PasswordChangeSerializer(serializers.Serializer[User]):
         return attrs
 
 
-class SessionEpochSerializer(serializers.Serializer[User]):
-    """The epoch below which all sessions of the user have ended."""
+class EndSessionsSerializer(serializers.Serializer[User]):
+    """Which session not to end."""
 
-    session_epoch = serializers.IntegerField(min_value=1)
+    keep_sid = serializers.UUIDField(required=False, help_text="None: all end.")
+
+
+class SessionEpochSerializer(serializers.Serializer[User]):
+    """The epoch below which the user's sessions have ended, but the one to keep."""
+
+    session_epoch = EpochField(min_value=1)
+    kept_from = EpochField(
+        allow_null=True, help_text="The lowest epoch of the session to keep."
+    )
 
 
 class UserSerializer(serializers.Serializer[User]):
@@ -156,10 +165,14 @@ class UserSerializer(serializers.Serializer[User]):
 
 
 class KnownUserSerializer(UserSerializer):
-    """A user, as other services see them."""
+    """A user, as other services see them. The epochs are for the Auth Service alone."""
 
-    session_epoch = serializers.IntegerField(
-        required=False, min_value=0, help_text="For the Auth Service alone."
+    session_epoch = EpochField(required=False)
+    kept_sid = serializers.UUIDField(
+        required=False, allow_null=True, help_text="This session continues below it,"
+    )
+    kept_from = EpochField(
+        required=False, allow_null=True, help_text="if its epoch is at least this."
     )
 
 
@@ -170,6 +183,4 @@ class VerifiedUserSerializer(serializers.Serializer[User]):
     email = serializers.CharField()
     username = serializers.CharField()
     roles = serializers.ListField(child=serializers.CharField())
-    session_epoch = serializers.IntegerField(
-        min_value=0, help_text="Of the same read as the password's hash."
-    )
+    session_epoch = EpochField(help_text="Of the same read as the password's hash.")

@@ -16,8 +16,9 @@ from shared.limits import acts, attempts
 from shared.structured_logging import audit
 from users import credentials, openapi
 from users.models import User
-from users.representation import represent, represent_verified
+from users.representation import represent, represent_epochs, represent_verified
 from users.serializers import (
+    EndSessionsSerializer,
     PasswordChangeSerializer,
     ProfileSerializer,
     RegistrationSerializer,
@@ -117,7 +118,7 @@ class UserView(InternalView):
             raise UserNotFound
         answer = represent(user, user.roles)
         if is_auth(request.user):
-            answer["session_epoch"] = user.session_epoch
+            answer |= represent_epochs(user)
         return Response(answer)
 
 
@@ -142,7 +143,8 @@ class VerifyView(InternalView):
 
 
 class EndSessionsView(InternalView):
-    """For the Auth Service: raise the user's epoch, so that all sessions end.
+    """For the Auth Service: raise the user's epoch, so that all sessions end, but
+    `keep_sid` where that is given.
 
     No push follows, as the caller ends them by the answer.
     """
@@ -151,8 +153,12 @@ class EndSessionsView(InternalView):
 
     @extend_schema(**openapi.END_SESSIONS)
     def post(self, request: Request, user_id: UUID) -> Response:
-        epoch = User.objects.raise_epoch(user_id)
-        if epoch is None:
+        serializer = EndSessionsSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        keep_sid = serializer.validated_data.get("keep_sid")
+        row = User.objects.raise_epoch(user_id, keep_sid)
+        if row is None:
             raise UserNotFound
+        epoch, kept_from = row["session_epoch"], row["kept_from"]
         audit("sessions_ended", user_id=str(user_id), epoch=epoch, by="auth")
-        return Response({"session_epoch": epoch})
+        return Response({"session_epoch": epoch, "kept_from": kept_from})

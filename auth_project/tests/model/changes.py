@@ -16,7 +16,7 @@ FATES = st.sampled_from(["delivered", "lost", "late"])
 class Changes(SessionMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.late: list[tuple[Account, int, Session | None]] = []
+        self.late: list[tuple[Account, int, Session | None, int]] = []
 
     @act(who=WHICH, fate=FATES, keep=st.integers(-20, 20))
     def change_password(self, who: int, fate: str, keep: int) -> None:
@@ -56,11 +56,12 @@ class Changes(SessionMachine):
     def raise_epoch(
         self, account: Account, fate: str, keep: Session | None = None
     ) -> None:
-        account.epoch, account.raised = account.epoch + 1, self.model.now
+        account.raise_epoch(self.model.now, keep)
+        push = account, account.epoch, keep, account.kept_from
         if fate == "delivered":
-            self.push(account, account.epoch, keep)
+            self.push(*push)
         elif fate == "late":
-            self.late.append((account, account.epoch, keep))
+            self.late.append(push)
 
     @precondition(lambda self: bool(self.late))
     @act(which=WHICH)
@@ -68,8 +69,11 @@ class Changes(SessionMachine):
         """In any order, and again."""
         self.push(*pick(self.late, which))
 
-    def push(self, account: Account, epoch: int, keep: Session | None) -> None:
+    def push(
+        self, account: Account, epoch: int, keep: Session | None, keep_from: int
+    ) -> None:
         self.tick()
-        seen = self.driver.push(account, epoch, keep.sid if keep else None)
+        seen = self.driver.push(account, epoch, keep.sid if keep else None, keep_from)
         self.compare(Answer(200, audit=(ENDED,)), seen)
-        assert seen.body == {"revoked": self.model.end_below(account, epoch, keep)}
+        ended = self.model.end_below(account, epoch, keep, keep_from)
+        assert seen.body == {"revoked": ended}

@@ -11,7 +11,7 @@ from .in_process import InProcess
 from .machine import WHICH, act, pick
 from .operators import Operators
 from .overtaken import Overtaken
-from .records import DAY, SECOND, Access, Account, Refresh, Session, Terms
+from .records import DAY, SECOND, Access, Account, Refresh, Session, Terms, is_below
 from .reference import Reference
 from .times import STALE
 
@@ -78,7 +78,7 @@ class DeepMachine(Overtaken, Operators):
         if s.over:
             assert self.unswept
             assert now <= (s.revoked or 0) + terms.grace
-        if s.epoch < s.account.epoch:
+        if is_below(s, s.account):
             assert now <= s.account.raised + terms.grace
 
     def teardown(self) -> None:

@@ -34,7 +34,7 @@ class Ends(Machine):
         s, account = device.session, device.session.account
         code = self.model.verify(device.access)
         if code is None and account.present:
-            account.epoch, account.raised = account.epoch + 1, self.model.now
+            account.raise_epoch(self.model.now, s if keep else None)
         cookie = self.text_of(device.refresh)
         seen = self.driver.log_out_all(self.texts[device.access], keep, cookie)
         if code:
@@ -44,7 +44,9 @@ class Ends(Machine):
                 Answer(401, "token_revoked", audit=(*self.model.end(s),)), seen
             )
         else:
-            ended = self.model.end_below(account, account.epoch, s if keep else None)
+            ended = self.model.end_below(
+                account, account.epoch, account.kept, account.kept_from
+            )
             audit = (ENDED, "session_logout_all")
             self.compare(
                 Answer(200, None, None if keep else CLEARED, None, audit), seen

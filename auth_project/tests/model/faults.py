@@ -32,8 +32,8 @@ FAULTS = {
     ),
     "a rotation whatever the epoch": Fault(
         "tokens.statements",
-        "user_epoch >= %(epoch)s\n  AND (rot",
-        "%(epoch)s >= 0\n  AND (rot",
+        "AND (user_epoch >= %(epoch)s\n",
+        "AND (%(epoch)s >= 0\n",
     ),
     "a rotation of revoked sessions": Fault(
         "tokens.statements",
@@ -42,8 +42,8 @@ FAULTS = {
     ),
     "a rotation of expired sessions": Fault(
         "tokens.statements",
-        "  AND expires_at > clock_timestamp()\n  AND user_epoch",
-        "  AND user_epoch",
+        "  AND expires_at > clock_timestamp()\n  AND (user_epoch",
+        "  AND (user_epoch",
     ),
     "a rotation by any token": Fault(
         "tokens.statements",
@@ -56,7 +56,40 @@ FAULTS = {
         "clock_timestamp() + %(lifetime)s",
     ),
     "the kept session is not lifted": Fault(
-        "tokens.statements", "id = %(keep)s\n)", "id = %(keep)s AND false\n)"
+        "tokens.statements", "below.id AND below.kept\n)", "below.id AND false\n)"
+    ),
+    "what a push names is kept, whatever its epoch": Fault(
+        "tokens.statements",
+        "AND session.user_epoch >= %(kept_from)s::bigint)",
+        "AND %(kept_from)s::bigint IS NOT NULL)",
+    ),
+    "a rotation keeps what is named, whatever its epoch": Fault(
+        "tokens.statements",
+        "AND user_epoch >= %(kept_from)s::bigint))",
+        "AND %(kept_from)s::bigint IS NOT NULL))",
+    ),
+    "a rotation does not lift the kept session": Fault(
+        "tokens.statements",
+        "user_epoch = greatest(user_epoch, %(epoch)s)",
+        "user_epoch = user_epoch",
+    ),
+    "a login below the floor opens a session": Fault(
+        "tokens.statements",
+        "WHERE known.epoch <= excluded.epoch",
+        "WHERE known.epoch IS NOT NULL",
+    ),
+    "a login leaves the session of its cookie": Fault(
+        "tokens.services",
+        "end_other_sessions(session.user_id, replaced_by_login(cookie))",
+        "end_other_sessions(session.user_id, None)",
+    ),
+    "`active` outlives its token": Fault(
+        "tokens.services",
+        'int(token["exp"] + settings.JWT_LEEWAY - time.time())',
+        "settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY",
+    ),
+    "the sweep believes what Redis says": Fault(
+        "shared.auth.session_state", "startswith(REVOKED.encode())", "strip()"
     ),
     "a session of somebody else is ended": Fault(
         "tokens.statements",

@@ -19,20 +19,36 @@ class Grants(Machine):
         account = pick(self.accounts, who)
         self.logging_in(account, f"not {account.password}", by_email)
 
+    @with_devices
+    @act(who=WHICH, which=WHICH, twice=OFTEN)
+    def log_in_with_a_cookie(self, who: int, which: int, twice: bool) -> None:
+        """Of any session there ever was, of anybody, or (garbage) the same one twice.
+        The browser's next refresh may still carry it."""
+        account, token = pick(self.accounts, who), pick(self.refreshes, which)
+        self.logging_in(account, account.password, token=token, twice=twice)
+        self.refreshing(token)
+
     @act()
     def log_in_as_nobody(self) -> None:
         self.logging_in(Account("", "nobody", "a password of nobody"), "a password")
 
     def logging_in(
-        self, account: Account, password: str, by_email: bool = False
+        self,
+        account: Account,
+        password: str,
+        by_email: bool = False,
+        token: Refresh | None = None,
+        twice: bool = False,
     ) -> None:
         self.tick()
         named = {"email": account.email} if by_email else {"username": account.name}
         right = account.id and account.password == password
         who = self.model.ask(account if right else None)
-        seen = self.driver.log_in({**named, "password": password})
+        cookies = [self.text_of(token)] * (1 + twice) if token else []
+        seen = self.driver.log_in({**named, "password": password}, *cookies)
         self.model.now = self.driver.moment()
-        answer = self.model.log_in(who)
+        replaced = token.session if token and not twice else None
+        answer = self.model.log_in(who, replaced)
         self.compare(answer, seen)
         if isinstance(answer.cookie, Refresh) and answer.access:
             s = answer.access.session

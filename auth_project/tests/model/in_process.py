@@ -20,8 +20,8 @@ from shared.auth.authentication import JWTAuthentication
 from shared.clients import AuthClient
 from shared.structured_logging import audit_logger
 from tokens.jwt_tokens import SpentRefreshToken
-from tokens.models import Session
-from tokens.revocation import announce_recent
+from tokens.models import Session, UserEpoch
+from tokens.revocation import republish_revocations
 
 from .client import Listener, ViewsClient, bearer
 from .clock import Clock, names_for
@@ -68,6 +68,7 @@ class InProcess(RedisControl, ViewsClient):
 
     def begin(self, accounts: list[Account]) -> None:
         Session.objects.all().delete()
+        UserEpoch.objects.all().delete()
         self.redis_trouble(WELL)
         self.lose_all()
         self.users.accounts = accounts
@@ -108,8 +109,8 @@ class InProcess(RedisControl, ViewsClient):
 
     # ---- A person's acts ---------------------------------------------------------
 
-    def log_in(self, credentials: dict[str, str]) -> Seen:
-        return self.post("login", credentials)
+    def log_in(self, credentials: dict[str, str], *cookies: str) -> Seen:
+        return self.post("login", credentials, cookies)
 
     def refresh(self, *cookies: str) -> Seen:
         return self.post("refresh", cookies=cookies)
@@ -169,10 +170,12 @@ class InProcess(RedisControl, ViewsClient):
 
         return Calling("http://auth", "key")
 
-    def push(self, account: Account, epoch: int, keep: str | None) -> Seen:
+    def push(
+        self, account: Account, epoch: int, keep: str | None, keep_from: int
+    ) -> Seen:
         body = {"user_id": account.id, "epoch": epoch, "reason": "pushed"}
         if keep:
-            body["keep_sid"] = keep
+            body |= {"keep_sid": keep, "keep_from": keep_from}
         return self.post("sessions/revoke", body, **self.key())
 
     # ---- Operators ---------------------------------------------------------------
@@ -190,7 +193,7 @@ class InProcess(RedisControl, ViewsClient):
         return Seen(status, None, None, audit=self.taken())
 
     def sweep(self) -> None:
-        announce_recent()
+        republish_revocations()
 
     # ---- The table ---------------------------------------------------------------
 

@@ -16,18 +16,21 @@ class Keys:
         says, until = self.keys.get(s, (False, 0))
         return says if until > self.now else None
 
-    def mark_active(self, s: Session) -> None:
-        """What is there stays as it is, and lasts at least as long."""
-        says, until = self.known(s), self.now + self.terms.grace
+    def mark_active(self, s: Session, exp: int) -> None:
+        """For as long as this token may live. What is there stays as it is, and lasts
+        at least as long."""
+        left = (exp * SECOND + self.terms.clock_leeway - self.now) // SECOND
+        if left <= 0:
+            return
+        says, until = self.known(s), self.now + left * SECOND
         if says is not None and self.redis in (WELL, FULL):
             self.keys[s] = says, max(until, self.keys[s][1])
         elif self.redis == WELL:
             self.keys[s] = True, until
 
     def announce(self, s: Session) -> None:
-        """For as long as a token of it may live; no word at all where Redis is full."""
-        left = 0 if s.purged else max(s.expires - self.now, 0) // SECOND * SECOND
+        """Beyond the life of its access tokens; no word at all where Redis is full."""
         if self.redis == WELL:
-            self.keys[s] = False, self.now + left + self.terms.grace
+            self.keys[s] = False, self.now + self.terms.window
         elif self.redis == FULL:
             self.keys.pop(s, None)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from .changes import Changes
 from .machine import WHICH, act, pick, with_devices
-from .records import SECOND, Answer, Session
+from .records import SECOND, Access, Answer
 from .redis_faults import RedisFaults
 from .times import Times
 
@@ -95,10 +95,11 @@ class Overtaken(Changes, RedisFaults, Times):
         who = self.model.ask(token.session.account)
         answers: list[Answer] = [early] if early else []
 
-        def decide() -> None:
+        def decide() -> Access | None:
             answers.append(self.model.refresh(token, who))
+            return answers[0].access
 
-        self.driver.before_telling = self.between(decide, happens, token.session)
+        self.driver.before_telling = self.between(decide, happens)
         seen = self.driver.refresh(self.text_of(token))
         self.driver.quiet()
         self.model.now = self.driver.moment()
@@ -118,10 +119,11 @@ class Overtaken(Changes, RedisFaults, Times):
         self.tick()
         codes: list[str | None] = []
 
-        def decide() -> None:
+        def decide() -> Access | None:
             codes.append(self.model.verify(token))
+            return None if codes[0] else token
 
-        self.driver.before_telling = self.between(decide, happens, token.session)
+        self.driver.before_telling = self.between(decide, happens)
         seen = self.driver.verify(self.texts[token])
         self.driver.quiet()
         self.model.now = self.driver.moment()
@@ -130,16 +132,17 @@ class Overtaken(Changes, RedisFaults, Times):
         self.compare(Answer(401, codes[0]) if codes[0] else Answer(200), seen)
 
     def between(
-        self, decide: Callable[[], None], happens: Callable[[], None], s: Session
+        self, decide: Callable[[], Access | None], happens: Callable[[], None]
     ) -> Callable[[], None]:
         """The decision, what happens then, and what Redis is told after that."""
 
         def both() -> None:
-            decide()
+            access = decide()
             happens()
             self.driver.clock.step(1000)
             self.model.now = self.driver.moment()
-            self.model.mark_active(s)
+            if access:
+                self.model.mark_active(access.session, access.exp)
 
         return both
 
@@ -157,5 +160,6 @@ class Overtaken(Changes, RedisFaults, Times):
             lambda: self.flush(),
             lambda: self.verify(which=n),
             lambda: self.log_in(who=n, by_email=False),
+            lambda: self.log_in_with_a_cookie(who=n, which=n, twice=False),
         ]
         return pick(acts, which)  # type: ignore[no-any-return]

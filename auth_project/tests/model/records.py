@@ -31,6 +31,11 @@ class Terms:
         """How long an access token of now can be used at most."""
         return self.access + self.clock_leeway
 
+    @property
+    def window(self) -> int:
+        """For how long Redis knows of a revocation, and the sweep looks after it."""
+        return self.grace + 60 * SECOND
+
 
 @dataclass(eq=False)
 class Account:
@@ -42,6 +47,8 @@ class Account:
     roles: tuple[str, ...] = ()
     epoch: int = 0
     raised: int = 0  # when the epoch was raised last
+    kept: "Session | None" = None  # it goes on below the epoch,
+    kept_from: int = 0  # if its own is at least this
     active: bool = True
     deleted: bool = False
 
@@ -53,6 +60,11 @@ class Account:
     def present(self) -> bool:
         return self.active and not self.deleted
 
+    def raise_epoch(self, now: int, keep: "Session | None" = None) -> None:
+        if keep is not self.kept:
+            self.kept_from = self.epoch
+        self.epoch, self.raised, self.kept = self.epoch + 1, now, keep
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -62,6 +74,8 @@ class Identity:
     epoch: int
     roles: tuple[str, ...]
     asked_at: int
+    kept: "Session | None" = None
+    kept_from: int = 0
 
 
 @dataclass(eq=False)
@@ -77,6 +91,7 @@ class Session:
     generation: int = 0
     rotated: int | None = None
     revoked: int | None = None
+    replaced: bool = False  # by a login in the same browser
     purged: bool = False
     sid: str = ""  # chosen by auth: known from its answer on
 
@@ -112,6 +127,18 @@ class Answer:
     audit: tuple[str, ...] = ()
 
 
+def is_below(s: Session, user: Account | Identity) -> bool:
+    """Whether a session is of an older epoch, and not the one to keep."""
+    kept = s is user.kept and s.epoch >= user.kept_from
+    return s.epoch < user.epoch and not kept
+
+
 def refused(code: str, *audit: str) -> Answer:
     """To a refresh: for good, so the cookie goes."""
     return Answer(401, code, CLEARED, audit=audit)
+
+
+def over(s: Session) -> Answer:
+    """To a refresh of what has ended; a login in its place has left a newer cookie."""
+    replaced = s.replaced and not s.purged
+    return Answer(401, "token_revoked", None if replaced else CLEARED)

@@ -18,6 +18,8 @@ from .records import (
     Identity,
     Refresh,
     Session,
+    is_below,
+    over,
     refused,
 )
 
@@ -27,31 +29,41 @@ ENDED = "authn_token_revoked"
 @dataclass
 class Reference(Keys):
     sessions: list[Session] = field(default_factory=list)
+    floors: dict[Account, int] = field(default_factory=dict)
 
     # ---- Log-in and refresh ------------------------------------------------------
 
     def ask(self, account: Account | None) -> Identity:
         if account is None or not account.present:
             return Identity(None, 0, (), self.now)
-        return Identity(account, account.epoch, account.roles, self.now)
+        kept = account.kept, account.kept_from
+        return Identity(account, account.epoch, account.roles, self.now, *kept)
 
-    def log_in(self, who: Identity) -> Answer:
+    def log_in(self, who: Identity, replaced: Session | None = None) -> Answer:
+        """`replaced`: whose cookie comes along."""
         if who.account is None:
             return Answer(401, "invalid_credentials", audit=("authn_login_fail",))
+        if who.epoch < self.floors.get(who.account, 0):
+            behind = ("login_epoch_behind",)
+            return Answer(503, "dependency_unavailable", audit=behind)
+        self.floors[who.account] = who.epoch
         absolute = self.now + self.terms.absolute
         expires = min(self.now + self.terms.refresh, absolute)
         s = Session(who.account, who.epoch, self.now, self.now, expires, absolute)
         self.sessions.append(s)
-        self.mark_active(s)
-        surplus = self.live(who.account)[self.terms.cap :]
-        audit = (*self.end(*surplus)[:1], "authn_login_success")
+        others = [each for each in self.live(who.account) if each is not replaced]
+        ending = others[self.terms.cap :]
+        if replaced and not replaced.over:
+            replaced.replaced = True
+            ending.append(replaced)
+        audit = (*self.end(*ending), "authn_login_success")
         return self.grant(s, who, self.current(s), *audit)
 
     def before_asking(self, token: Refresh) -> Answer | None:
         if token.exp * SECOND <= self.now - self.terms.clock_leeway:
             return refused("token_expired")
         if self.redis != AWAY and self.known(token.session) is False:
-            return refused("token_revoked")
+            return over(token.session)
         return None
 
     def refresh(self, token: Refresh, who: Identity) -> Answer:
@@ -60,10 +72,10 @@ class Reference(Keys):
             return refused("token_revoked", *self.end(s))
         if s.over:
             self.announce(s)
-            return refused("token_revoked")
+            return over(s)
         if s.expires <= self.now:
             return refused("token_expired", "session_expired")
-        if s.epoch < who.epoch:
+        if is_below(s, who):
             return refused("token_revoked", *self.end(s))
         since = s.created - leeway if s.rotated is None else s.rotated
         if token.generation == s.generation:
@@ -71,6 +83,7 @@ class Reference(Keys):
                 return self.grant(s, who, None)
             s.generation, s.rotated, s.used = s.generation + 1, self.now, self.now
             s.expires = min(self.now + self.terms.refresh, s.absolute)
+            s.epoch = max(s.epoch, who.epoch)
             return self.grant(s, who, self.current(s), "session_renewed")
         # By when the request arrived: it is not late because others were slow.
         early = leeway and who.asked_at - since <= leeway
@@ -85,9 +98,9 @@ class Reference(Keys):
     def grant(
         self, s: Session, who: Identity, cookie: Refresh | None, *audit: str
     ) -> Answer:
-        self.mark_active(s)
         iat = who.asked_at // SECOND
         exp = min(iat + self.terms.access // SECOND, s.absolute // SECOND)
+        self.mark_active(s, exp)
         return Answer(200, None, cookie, Access(s, who.roles, iat, exp), audit)
 
     # ---- Is this access token good? ----------------------------------------------
@@ -103,7 +116,10 @@ class Reference(Keys):
             return self.verify(token)
         if says is None:
             says = not s.over
-            (self.mark_active if says else self.announce)(s)
+            if says:
+                self.mark_active(s, token.exp)
+            else:
+                self.announce(s)
         return None if says else "token_revoked"
 
     # ---- Ends --------------------------------------------------------------------
@@ -124,12 +140,14 @@ class Reference(Keys):
         return [ENDED] * len(rows)
 
     def end_below(
-        self, account: Account, epoch: int, keep: Session | None = None
+        self, account: Account, epoch: int, keep: Session | None, keep_from: int
     ) -> int:
-        """The push: sessions of an older epoch end, but one, which is lifted."""
+        """The push: sessions of an older epoch end, but one, which is lifted; and none
+        opens below it any more."""
+        self.floors[account] = max(self.floors.get(account, 0), epoch)
         mine = [s for s in self.sessions if s.account is account and not s.over]
         below = [s for s in mine if s.epoch < epoch]
-        if keep in below:
+        if keep in below and keep.epoch >= keep_from:
             below.remove(keep)
             keep.epoch = epoch
         return len(self.end(*below))
@@ -139,7 +157,9 @@ class Reference(Keys):
             s.purged = s.purged or s.expires < self.now - DAY
 
     def sweep(self) -> None:
-        period = self.terms.grace + 60 * SECOND
+        """Compares, and tells what Redis does not know."""
+        since = self.now - self.terms.window
         for s in self.sessions:
-            if not s.purged and s.revoked is not None and s.revoked > self.now - period:
+            recent = not s.purged and s.revoked is not None and s.revoked > since
+            if recent and self.known(s) is not False:
                 self.announce(s)

@@ -34,7 +34,7 @@ class Times(SessionMachine):
             s.absolute,
             s.absolute // SECOND * SECOND,
             s.expires + DAY,
-            (s.revoked or s.used) + terms.grace + 60 * SECOND,
+            (s.revoked or s.used) + terms.window,
         ]
         self.step(max(edges[edge] + off - 1000 - self.model.now, 0))
 

@@ -37,12 +37,15 @@ class Users:
         found = [a for a in self.accounts if a.id == str(user_id) and a.present]
         return self.answer(described(found[0]) if found else {}) or None
 
-    def end_sessions(self, user_id: UUID) -> int:
+    def end_sessions(
+        self, user_id: UUID, keep_sid: UUID | None = None
+    ) -> dict[str, Any]:
         """The model has raised the epoch already."""
         user = self.get(user_id)
         if user is None:
             raise UserNotFound
-        return int(user["session_epoch"])
+        assert user["kept_sid"] == (keep_sid and str(keep_sid))
+        return {name: user[name] for name in ("session_epoch", "kept_from")}
 
     def answer(self, answer: dict[str, Any]) -> dict[str, Any]:
         if self.down:
@@ -63,4 +66,6 @@ def described(account: Account) -> dict[str, Any]:
         "username": account.name,
         "roles": list(account.roles),
         "session_epoch": account.epoch,
+        "kept_sid": account.kept and account.kept.sid,
+        "kept_from": account.kept_from if account.kept else None,
     }

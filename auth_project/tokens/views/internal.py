@@ -1,8 +1,9 @@
-"""The HTTP side of sessions, for operators: the admin of the User Service asks."""
+"""The HTTP side of sessions for the User Service: its pushes, and its admin's acts."""
 
+from operator import itemgetter
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -10,7 +11,7 @@ from shared.api.openapi import problems
 from shared.api.views import InternalView
 from tokens import serializers as s
 from tokens.models import Session
-from tokens.revocation import end_own_session
+from tokens.revocation import end_own_session, end_sessions_below
 from tokens.views.sessions import LISTED
 
 REFUSED = problems(
@@ -57,3 +58,33 @@ class RevokeUserSessionView(OperatorView):
         session, and no 404, which something else at this address could answer."""
         ended = end_own_session(session_id, user_id, "operator")
         return Response({"revoked": int(ended)})
+
+
+class RevokeSessionsView(OperatorView):
+    """The epochs of users were raised: their older sessions end."""
+
+    @extend_schema(
+        operation_id="auth_sessions_revoke",
+        request=PolymorphicProxySerializer(
+            component_name="Push",
+            serializers=[s.RevocationSerializer, s.RevocationsSerializer],
+            resource_type_field_name=None,
+        ),
+        responses={
+            200: s.RevokedSerializer,
+            **problems(body=True, _401=("service_auth_failed",), _403=("forbidden",)),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """One user (`user_id`, `epoch`, and the session to keep), or up to 500."""
+        several = isinstance(request.data, dict) and "users" in request.data
+        shape = s.RevocationsSerializer if several else s.RevocationSerializer
+        serializer = shape(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        push = serializer.validated_data
+        raised = push["users"] if several else [push]
+        # Of a user who is named twice the highest epoch.
+        raised = sorted(raised, key=itemgetter("epoch"))
+        epochs = {each["user_id"]: each["epoch"] for each in raised}
+        keep = push.get("keep_sid"), push.get("keep_from")
+        return Response({"revoked": end_sessions_below(epochs, push["reason"], *keep)})

@@ -1,10 +1,15 @@
 """The HTTP side of what OAuth's standards define: for clients that know those alone."""
 
+import hashlib
+import json
 from typing import Any
 from urllib.parse import urljoin
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema
+from django.http import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,6 +18,7 @@ from shared.api.openapi import problems
 from shared.api.parsers import StrictFormParser
 from shared.api.views import InternalView, OpenView
 from shared.auth.authentication import APIKeyAuthentication
+from shared.keys import keyring, signing_keys
 from tokens import serializers as s
 from tokens import services
 from tokens.authentication import BASIC_CHALLENGE, ClientSecretBasicAuthentication
@@ -22,11 +28,12 @@ from tokens.authentication import BASIC_CHALLENGE, ClientSecretBasicAuthenticati
 CHALLENGES = f"{BASIC_CHALLENGE}, {ServiceAuthFailed.auth_header}"
 
 # Of a live token, as far as it has them.
-TOLD = (
+INTROSPECTION_CLAIMS = (
     "sub",
     "username",
     "email",
     "roles",
+    "roles_omitted",
     "aud",
     "iss",
     "exp",
@@ -68,15 +75,38 @@ class IntrospectView(InternalView):
         serializer = s.IntrospectionRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         claims = services.introspect(serializer.validated_data["token"])
-        return Response(told(claims), headers={"Cache-Control": "no-store"})
+        return Response(
+            introspection_response(claims), headers={"Cache-Control": "no-store"}
+        )
 
 
-def told(claims: dict[str, Any] | None) -> dict[str, Any]:
+def introspection_response(claims: dict[str, Any] | None) -> dict[str, Any]:
     """The answer of RFC 7662 section 2.2; `token_type` is OAuth's, not our claim."""
     if claims is None:
         return {"active": False}
-    known = {name: claims[name] for name in TOLD if name in claims}
+    known = {name: claims[name] for name in INTROSPECTION_CLAIMS if name in claims}
     return {"active": True, **known, "token_type": "Bearer"}
+
+
+class JWKSetView(OpenView):
+    """The public keys that verify our tokens (RFC 7517)."""
+
+    @extend_schema(
+        operation_id="auth_jwks",
+        responses={
+            200: s.JWKSetSerializer,
+            304: OpenApiResponse(description="Still the one that If-None-Match names."),
+            **problems(),
+        },
+        auth=[],
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        key_set = signing_keys.jwk_set(keyring.verifying_keys().all())
+        tag = quote_etag(hashlib.sha256(json.dumps(key_set).encode()).hexdigest())
+        max_age = f"public, max-age={settings.JWKS_MAX_AGE}"
+        whole = Response(key_set, headers={"Cache-Control": max_age, "ETag": tag})
+        # (Never None, where it is given a response.)
+        return get_conditional_response(request._request, tag, None, whole) or whole
 
 
 class MetadataView(OpenView):

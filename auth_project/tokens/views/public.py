@@ -14,7 +14,7 @@ from shared.api.views import InternalView, OpenView
 from shared.auth.fetch_metadata import NotCrossSite
 from tokens import cookies, services
 from tokens import serializers as s
-from tokens.revocation import end_sessions_below
+from tokens.jwt_tokens import SessionReplaced
 
 SET_COOKIE = OpenApiParameter(
     name="Set-Cookie",
@@ -34,13 +34,16 @@ class BrowserView(OpenView):
 class CookieView(BrowserView):
     """A view whose credential is the refresh cookie, which goes with its session.
 
-    It stays where the client may try again (503, 429) and where it is another request
-    that has won; it is cleared when its token is refused for good.
+    It stays where the client may try again (503, 429), where another request has won,
+    and where a login has replaced the session: the browser has its new cookie by now.
+    It is cleared when its token is refused for good.
     """
+
+    kept_after = (TokenNotYetValid, SessionReplaced)
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
-        if isinstance(exc, TokenError) and not isinstance(exc, TokenNotYetValid):
+        if isinstance(exc, TokenError) and not isinstance(exc, self.kept_after):
             cookies.clear(response)
         return response
 
@@ -49,7 +52,7 @@ def grant_response(grant: services.Grant) -> Response:
     """RFC 6749 section 5.1, and the cookie where there is a new one."""
     response = Response(
         {
-            "access_token": str(grant.access),
+            "access_token": grant.access.text,
             "token_type": "bearer",
             "expires_in": grant.access.expires_in,
         }
@@ -64,7 +67,8 @@ def client_of(request: Request) -> services.Client:
 
 
 class LoginView(BrowserView):
-    """Exchange e-mail (or username) and password for tokens."""
+    """Exchange e-mail (or username) and password for tokens. The session of a refresh
+    cookie that comes along ends."""
 
     @extend_schema(
         operation_id="auth_login",
@@ -89,7 +93,8 @@ class LoginView(BrowserView):
     def post(self, request: Request) -> Response:
         serializer = CredentialsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        grant = services.log_in(serializer.validated_data, client_of(request))
+        client, cookie = client_of(request), cookies.find_single(request)
+        grant = services.log_in(serializer.validated_data, client, cookie)
         return grant_response(grant)
 
 
@@ -121,8 +126,8 @@ class RefreshView(CookieView):
     )
     def post(self, request: Request) -> Response:
         text = cookies.read(request)
-        arrived = request._request.started  # type: ignore[attr-defined]
-        return grant_response(services.refresh(text, client_of(request), arrived))
+        received_at = request._request.started  # type: ignore[attr-defined]
+        return grant_response(services.refresh(text, client_of(request), received_at))
 
 
 class LogoutView(CookieView):
@@ -178,26 +183,3 @@ class VerifyTokenView(InternalView):
                 "exp": claims["exp"],
             }
         )
-
-
-class RevokeSessionsView(InternalView):
-    """For the User Service: a user's epoch was raised, older sessions end."""
-
-    allowed_callers = frozenset({"users"})
-
-    @extend_schema(
-        operation_id="auth_sessions_revoke",
-        request=s.RevocationSerializer,
-        responses={
-            200: s.RevokedSerializer,
-            **problems(body=True, _401=("service_auth_failed",), _403=("forbidden",)),
-        },
-    )
-    def post(self, request: Request) -> Response:
-        serializer = s.RevocationSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        data = serializer.validated_data
-        revoked = end_sessions_below(
-            data["user_id"], data["epoch"], data["reason"], data.get("keep_sid")
-        )
-        return Response({"revoked": revoked})

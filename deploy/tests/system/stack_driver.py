@@ -47,8 +47,8 @@ class Stack:
         assert answer.status == 201, answer
         account.id = answer.body["id"]
 
-    def log_in(self, credentials: dict[str, str]) -> Seen:
-        return self.call("POST", "/api/v1/auth/login", json=credentials)
+    def log_in(self, credentials: dict[str, str], *cookies: str) -> Seen:
+        return self.with_cookies("/api/v1/auth/login", *cookies, json=credentials)
 
     def refresh(self, *cookies: str) -> Seen:
         """Not known on which side of the leeway's end it was: left out."""
@@ -109,10 +109,10 @@ class Stack:
 
     # ---- HTTP --------------------------------------------------------------------
 
-    def with_cookies(self, path: str, *cookies: str) -> Seen:
+    def with_cookies(self, path: str, *cookies: str, **kwargs: Any) -> Seen:
         pairs = "; ".join(f"refresh_token={each}" for each in cookies)
         headers = {"Cookie": pairs.encode()} if cookies else {}
-        return self.call("POST", path, headers=headers)
+        return self.call("POST", path, headers=headers, **kwargs)
 
     def call(self, method: str, path: str, **kwargs: Any) -> Seen:
         url = self.system.gateway_url + path

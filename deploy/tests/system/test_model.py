@@ -151,8 +151,7 @@ class StackMachine(SessionMachine):
         self.compare(Answer(401, code) if code else Answer(204), seen)
         if code is None:
             account.password = new
-            account.epoch += 1
-            self.model.end_below(account, account.epoch, device.session)
+            self.raise_epoch(account, device.session)
 
     @act(who=WHICH, what=st.sampled_from(["deactivate", "soft_delete", "end_sessions"]))
     def operator_ends_all_of_somebody(self, who: int, what: str) -> None:
@@ -162,8 +161,11 @@ class StackMachine(SessionMachine):
             self.driver.operator_does(what, account)
             account.active = account.active and what != "deactivate"
             account.deleted = account.deleted or what == "soft_delete"
-            account.epoch += 1
-            self.model.end_below(account, account.epoch)
+            self.raise_epoch(account)
+
+    def raise_epoch(self, account: Account, keep: Session | None = None) -> None:
+        account.raise_epoch(self.model.now, keep)
+        self.model.end_below(account, account.epoch, keep, account.kept_from)
 
     @act()
     def activate_and_restore(self) -> None:

@@ -221,7 +221,7 @@ def test_a_user_is_told_to_services_alone(person: Person, system: System) -> Non
     user_id = person.me().json()["id"]
     path = f"/api/v1/users/{user_id}"
     answer = internal(system, "GET", path)
-    assert set(answer.json()) == USER | {"session_epoch"}
+    assert set(answer.json()) == USER | {"session_epoch", "kept_sid", "kept_from"}
     as_person = internal(system, "GET", path, bearer(person))
     assert code_of(as_person) == "service_auth_failed"
     nobody = internal(system, "GET", f"/api/v1/users/{uuid.uuid4()}")
@@ -237,6 +237,7 @@ def test_a_raised_epoch_ends_older_sessions_but_the_one_to_keep(
         "user_id": claims_of(person.access)["sub"],
         "epoch": 1,
         "keep_sid": person.sid,
+        "keep_from": 0,
         "reason": "password_change",
     }
     answer = internal(system, "POST", "/api/v1/auth/sessions/revoke", json=body)

@@ -118,7 +118,7 @@ def test_logging_out_everywhere_raises_the_epoch(person: Person) -> None:
     before = internal(person.system, "GET", user).json()["session_epoch"]
     assert person.log_out_all().ok
     after = internal(person.system, "GET", user).json()["session_epoch"]
-    assert after == before + 1
+    assert after > before
 
 
 def test_the_cap_ends_the_least_recently_used(

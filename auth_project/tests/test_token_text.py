@@ -1,0 +1,169 @@
+"""No access token is longer than services take, and no `active` outlives its token."""
+
+import time
+from types import SimpleNamespace
+
+import jwt
+import pytest
+
+from shared.auth import session_state
+from shared.auth.access_tokens import MAX_LENGTH
+from tests.conftest import (
+    PASSWORD,
+    forget,
+    post,
+    refresh,
+    refresh_token,
+)
+from tokens import services
+from tokens.jwt_tokens import AccessToken, RefreshToken
+
+pytestmark = pytest.mark.django_db
+
+FITTING = ["editor"] * 100
+TOO_MANY = [f"role number {n} of those that are too many" for n in range(200)]
+
+
+@pytest.fixture
+def granted(users, trusted_kid):
+    """The access token of a login with these roles."""
+
+    def grant(roles):
+        users.user["roles"] = roles
+        body = {"email": users.user["email"], "password": PASSWORD}
+        return post("login", data=body).data["access_token"]
+
+    return grant
+
+
+@pytest.mark.parametrize("roles", [FITTING, TOO_MANY], ids=["fit", "too many"])
+def test_roles_that_do_not_fit_are_left_out(
+    granted, verified, service_client, caplog, roles
+):
+    text = granted(roles)
+    omitted = roles is TOO_MANY
+
+    assert len(text) <= MAX_LENGTH
+    claims = services.verify(text)
+    assert claims.get("roles") == (None if omitted else roles)
+    assert claims.get("roles_omitted") == (True if omitted else None)
+    assert verified(text).json()["roles"] == (None if omitted else roles)
+    told = service_client("users").post(
+        "/api/v1/auth/introspect",
+        f"token={text}",
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert told.json().get("roles_omitted") == (True if omitted else None)
+    events = [getattr(record, "event", "") for record in caplog.records]
+    assert events.count("token_roles_omitted") == int(omitted)
+
+
+def test_a_refresh_leaves_them_out_too(session, users):
+    users.user["roles"] = TOO_MANY
+
+    text = refresh(refresh_token(session)).data["access_token"]
+
+    assert services.verify(text)["roles_omitted"] is True
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_longest_that_is_issued_is_the_longest_that_is_taken(session, users, more):
+    """One limit for both: a character more, and the roles are left out."""
+
+    def issue(length):
+        user = {**users.user, "roles": ["x" * length]}
+        return AccessToken.issue(session, user, int(time.time()))
+
+    # base64url makes four characters of three: find the last length that fits.
+    longest = max(n for n in range(3000, 5200) if 4 * n // 3 < MAX_LENGTH - 1000)
+    while "roles" in issue(longest + 1).payload:
+        longest += 1
+    token = issue(longest + more)
+
+    assert services.verify(token.text)
+    assert ("roles" in token.payload) == (not more)
+
+
+def test_the_token_is_signed_once(granted, monkeypatch):
+    """A signature takes a millisecond: half of a refresh."""
+    from tokens.jwt_tokens import Backend
+
+    signed = []
+    encode = Backend.encode
+    monkeypatch.setattr(
+        Backend,
+        "encode",
+        lambda self, payload: signed.append(self.token_type) or encode(self, payload),
+    )
+    granted(FITTING)
+
+    assert sorted(signed) == ["access", "refresh"]
+
+
+# --- What Redis is told of it -------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [0, 100, 308, 309.5, 400])
+def test_active_never_outlives_its_token(session, users, monkeypatch, seconds):
+    """A process was paused for so long: by then the revocation may be forgotten."""
+    forget(session)
+    token = AccessToken.issue(session, users.user, int(time.time() - seconds))
+
+    services.mark_active(token)
+
+    left = session_state.connection().pttl(session_state.key(session.id)) / 1000
+    end = token["exp"] + 10 - time.time()
+    if end < 1:
+        assert left < 0, "there is a key"
+    else:
+        assert end - 1.5 <= left <= end
+
+
+def test_a_refill_does_not_either(make_session, users, verified):
+    session = make_session()
+    early = AccessToken.issue(session, users.user, int(time.time()) - 200)
+
+    assert verified(early.text).status_code == 200
+
+    left = session_state.connection().ttl(session_state.key(session.id))
+    assert 105 <= left <= 110
+
+
+@pytest.mark.parametrize("act", ["login", "refresh"])
+def test_the_life_of_a_token_begins_before_the_user_is_asked_for(
+    session, users, monkeypatch, act
+):
+    """Or a slow User Service would let `active` outlive what was revoked meanwhile."""
+    clock = SimpleNamespace(late=0, monotonic=time.monotonic)
+    clock.time = lambda: time.time() + clock.late
+    for module in ("services", "jwt_tokens", "cookies"):
+        monkeypatch.setattr(f"tokens.{module}.time", clock)
+    monkeypatch.setattr(users, "answer", lambda: setattr(clock, "late", 100))
+    before = int(time.time())
+
+    if act == "login":
+        body = {"email": users.user["email"], "password": PASSWORD}
+        text = post("login", data=body).data["access_token"]
+    else:
+        text = refresh(refresh_token(session)).data["access_token"]
+
+    claims = jwt.decode(text, options={"verify_signature": False})
+    assert before <= claims["iat"] == claims["exp"] - 300 <= time.time()
+    assert session_state.connection().ttl(session_state.key(claims["sid"])) <= 210
+
+
+# --- Parsing asks nobody ------------------------------------------------------------
+
+
+def test_parsing_a_token_makes_no_call(
+    session, users, redis_round_trips, django_assert_num_queries
+):
+    text = refresh_token(session)
+    redis_round_trips.clear()
+
+    with django_assert_num_queries(0):
+        token = RefreshToken.parse(text)
+    assert redis_round_trips == []
+
+    token.check_blacklist()
+    assert len(redis_round_trips) == 1
