@@ -67,7 +67,7 @@ IN_THE_CODE = {
         "memo.E021",
     ),
     "browsable": ('del s.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"]', "memo.E024"),
-    "no-limit": ("s.LIMITS['LOGIN_LIMIT_PER_ADDRESS'] = (0, 60)", "memo.E025"),
+    "no-limit": ("s.EXPORT_LIMIT_PER_USER = '0/minute'", "memo.E025"),
 }
 
 

@@ -1,20 +1,17 @@
-"""Show who has to wait."""
+"""Show which limits are reached."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
-from shared.limits import locks
-from shared.limits.buckets import digest
 from shared.names import canonical
+from shared.ratelimit import digest
+from users import lockouts
 
 
 class Command(BaseCommand):
-    help = (
-        "List the waits that limits impose at this moment: on one account or address, "
-        "or all. Keys hold no names, so who it is has to be named."
-    )
+    help = "List the limits that are reached, for a user or an address, or all of them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -25,14 +22,14 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        subject = options["subject"]
         try:
-            found = locks.locks(options["subject"])
+            found = lockouts.lockouts(subject)
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer.") from exc
-        if options["subject"]:
-            login = digest(canonical(options["subject"]))
+        if subject:
+            login = digest(canonical(subject))
             self.stdout.write(f"In the audit log: login {login}.")
-        for lock in found:
-            line = f"{lock.limit:<16} {lock.failures:>4} failures  {lock.seconds:>6} s"
-            self.stdout.write(line)
+        for limit, count, seconds in found:
+            self.stdout.write(f"{limit:<36} {count:>4} counted  {seconds:>7} s left")
         self.stdout.write(f"{len(found)} locks.")

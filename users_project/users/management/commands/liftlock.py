@@ -1,31 +1,26 @@
-"""Let somebody try again at once."""
+"""Let a user, or an address, try again at once."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
-from shared.limits import locks
-
-AWAY = "Redis does not answer. What PostgreSQL has counted meanwhile is forgotten."
+from users import lockouts
 
 
 class Command(BaseCommand):
-    help = "Forget the failures of an account, or those counted for an address."
+    help = "Forget the guesses counted for a user, by all names, or for an address."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "subject", help="E-mail address, username, user id or IP address."
         )
-        parser.add_argument(
-            "--address", default="", help="Only those of the account from there."
-        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            lifted = locks.lift(options["subject"], options["address"])
+            lifted = lockouts.reset(options["subject"])
         except ValueError as exc:
-            raise CommandError("Name somebody; --address takes an IP address.") from exc
+            raise CommandError("Name a user or an address.") from exc
         except (RedisError, OSError) as exc:
-            raise CommandError(AWAY) from exc
+            raise CommandError("Redis does not answer. Nothing was changed.") from exc
         self.stdout.write(self.style.SUCCESS(f"{lifted} counts forgotten."))
