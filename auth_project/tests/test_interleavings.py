@@ -120,7 +120,7 @@ def stepper(monkeypatch: pytest.MonkeyPatch, users: Any) -> Iterator[Stepper]:
     stepping(SessionQuerySet, "raise_floors")
     stepping(SessionQuerySet, "execute")
     stepping(SessionQuerySet, "first")
-    for name in ("is_active", "mark_active", "mark_revoked"):
+    for name in ("read", "mark_active", "mark_revoked"):
         stepping(session_state, name)
     stepping(users, "answer")
     yield stepper

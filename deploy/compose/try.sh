@@ -11,7 +11,7 @@ export COMPOSE_PROJECT_NAME=memo-try GATEWAY_PORT=${TRY_PORT:-18080}
 export ENVIRONMENT=development COOKIE_SECURE=false
 export GATEWAY_TLS_CERTIFICATE='' GATEWAY_TLS_CERTIFICATE_KEY=''
 export GATEWAY_LOGIN_RATE=100r/s GATEWAY_REGISTER_RATE=100r/s
-export REGISTRATION_LIMIT_PER_ADDRESS=1000/60
+export REGISTRATION_LIMIT_ADDRESS=1000/minute
 url=http://localhost:$GATEWAY_PORT
 work=$(mktemp -d)
 trap 'docker compose down --volumes > /dev/null 2>&1 || true; rm -rf "$work"' EXIT

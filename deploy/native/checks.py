@@ -1,6 +1,7 @@
 """`./manage_all.sh test`: every check and suite, on a stack of their own."""
 
 import os
+import runpy
 import signal
 import subprocess
 import time
@@ -28,19 +29,6 @@ RATES = {
     "REFRESH": ("60000r/m", "10000"),
     "API": ("10000r/s", "10000"),
 }
-LIMITS = (
-    "LOGIN_LIMIT_PER_ADDRESS",
-    "LOGIN_LIMIT_PER_PAIR",
-    "LOGIN_LIMIT_PER_ACCOUNT",
-    "LOGIN_LIMIT_GLOBAL",
-    "LOGIN_LIMIT_SPRAYING",
-    "REFRESH_LIMIT_PER_SESSION",
-    "REFRESH_LIMIT_PER_ADDRESS",
-    "REGISTRATION_LIMIT_PER_ADDRESS",
-    "REGISTRATION_LIMIT_GLOBAL",
-    "PASSWORD_LIMIT_PER_USER",
-    "VERIFY_LIMIT_PER_CALLER",
-)
 
 
 @dataclass(frozen=True)
@@ -136,9 +124,12 @@ def raise_limits(layout: Layout, *more: Setting) -> None:
 
 
 def raise_service_limits(layout: Layout, services: Sequence[Service]) -> None:
-    """What the services count themselves; after `init`, which writes their files."""
-    wanted = [Setting(name, "1000000/60", ours=".*") for name in LIMITS]
+    """What the User Service counts; after `init`, which writes its file."""
+    limits = runpy.run_path(str(layout.root / "shared" / "ratelimit_defaults.py"))
+    wanted = [Setting(name, "1000000/minute", ours=".*") for name in limits["DEFAULTS"]]
     for service in services:
+        if service.name != "users":
+            continue
         path = service.env_file(layout)
         write_private(path, complete(read_text(path), wanted, ""))
 
