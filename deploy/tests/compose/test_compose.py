@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.native import checks, configure, envfiles, secretfiles
+from deploy.native import configure, envfiles, secretfiles
 from deploy.native.addresses import Addresses
 from deploy.native.layout import Layout
 from deploy.native.services import discover
@@ -28,7 +28,7 @@ from nginx.tests.compose_file import (
     mounts_of,
     secrets_of,
 )
-from shared.limits.rules import DEFAULTS
+from shared.ratelimit_defaults import DEFAULTS
 
 sys.path[:0] = [str(ROOT / "nginx")]
 
@@ -119,19 +119,8 @@ def test_a_service_gets_every_variable_its_settings_read(name: str) -> None:
     assert read - given - others == set()
 
 
-@pytest.mark.parametrize(
-    ("name", "acts"),
-    [("auth", "LOGIN|REFRESH"), ("users", "LOGIN|REGISTRATION|PASSWORD|VERIFY")],
-)
-def test_a_service_gets_the_limits_it_counts(name: str, acts: str) -> None:
-    counted = {limit for limit in DEFAULTS if re.match(acts, limit)}
-    assert counted <= set(SERVICES[name]["environment"])
-
-
-def test_the_suites_raise_every_limit() -> None:
-    """But what only counts where another one is reached."""
-    beyond = {"LOGIN_TRICKLE", "LOGIN_LIMIT_WHILE_SPRAYING"}
-    assert set(checks.LIMITS) == set(DEFAULTS) - beyond
+def test_the_user_service_gets_the_limits_it_counts() -> None:
+    assert set(DEFAULTS) <= set(SERVICES["users"]["environment"])
 
 
 @pytest.mark.parametrize("name", [*PROJECTS, *MIGRATIONS])
