@@ -45,18 +45,21 @@ def devices(text: str) -> list[Device]:
     return [Device(*entry) for entry in entries]
 
 
-def find(text: str, user_id: Any, password_epoch: int) -> Device | None:
-    """The device of this account, if its password is still the one of then."""
+def find(text: str, user: Any) -> Device | None:
+    """The device of this user, if the password is still the one of then."""
     for device in devices(text):
-        if (device.user_id, device.password_epoch) == (str(user_id), password_epoch):
+        if (device.user_id, device.password_epoch) == (
+            str(user.pk),
+            user.password_epoch,
+        ):
             return device
     return None
 
 
-def renew(text: str, user_id: Any, password_epoch: int) -> str:
-    """The text after a login: this account first, with the id that it had."""
-    known = find(text, user_id, password_epoch)
-    device = known or Device(str(user_id), password_epoch, secrets.token_urlsafe(12))
+def renew(text: str, user: Any) -> str:
+    """The text after a login: this user first, with the device's id if it had one."""
+    new = Device(str(user.pk), user.password_epoch, secrets.token_urlsafe(12))
+    device = find(text, user) or new
     others = [each for each in devices(text) if each.user_id != device.user_id]
     return sign([device, *others][:MOST_ACCOUNTS])
 

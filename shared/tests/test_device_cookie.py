@@ -1,6 +1,7 @@
 """The device cookie: what it says, and who may say it."""
 
 import time
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,37 +12,42 @@ from django.test import RequestFactory
 from shared.auth import device_cookie
 from shared.auth.device_cookie import find, renew
 
-ADA, EVE = uuid4(), uuid4()
+
+def user(user_id: UUID, epoch: int) -> Any:
+    return SimpleNamespace(pk=user_id, password_epoch=epoch)
+
+
+ADA, EVE = user(uuid4(), 7), user(uuid4(), 0)
 
 
 def test_a_login_makes_the_browser_a_device_of_the_account() -> None:
-    text = renew("", ADA, 7)
-    device = find(text, ADA, 7)
+    text = renew("", ADA)
+    device = find(text, ADA)
     assert device is not None
     assert len(device.id) >= 16
-    assert find(renew("", ADA, 7), ADA, 7) != device
+    assert find(renew("", ADA), ADA) != device
 
 
-@pytest.mark.parametrize(("user", "epoch"), [(EVE, 7), (ADA, 6), (ADA, 8)])
-def test_another_account_or_password_has_no_device_here(user: UUID, epoch: int) -> None:
-    assert find(renew("", ADA, 7), user, epoch) is None
+@pytest.mark.parametrize("other", [EVE, user(ADA.pk, 6), user(ADA.pk, 8)])
+def test_another_account_or_password_has_no_device_here(other: Any) -> None:
+    assert find(renew("", ADA), other) is None
 
 
 def test_the_id_stays_while_the_password_does() -> None:
-    first = renew("", ADA, 7)
-    assert find(renew(first, ADA, 7), ADA, 7) == find(first, ADA, 7)
-    changed = renew(first, ADA, 8)
+    first = renew("", ADA)
+    assert find(renew(first, ADA), ADA) == find(first, ADA)
+    changed = renew(first, user(ADA.pk, 8))
     assert [device.password_epoch for device in device_cookie.devices(changed)] == [8]
     assert device_cookie.devices(changed)[0].id != device_cookie.devices(first)[0].id
 
 
 def test_a_browser_has_the_last_five_accounts() -> None:
-    users, text = [uuid4() for _ in range(7)], ""
-    for user in users:
-        text = renew(text, user, 0)
-    text = renew(text, users[3], 0)
+    users, text = [user(uuid4(), 0) for _ in range(7)], ""
+    for each in users:
+        text = renew(text, each)
+    text = renew(text, users[3])
     known = [device.user_id for device in device_cookie.devices(text)]
-    assert known == [str(users[n]) for n in (3, 6, 5, 4, 2)]
+    assert known == [str(users[n].pk) for n in (3, 6, 5, 4, 2)]
     assert device_cookie.TEXT.fullmatch(text)  # it passes through `read`
 
 
@@ -52,26 +58,26 @@ def test_a_browser_has_the_last_five_accounts() -> None:
         lambda text: "garbage",
         lambda text: text[:-1] + ("A" if text[-1] != "A" else "B"),
         lambda text: "A" + text,
-        lambda text: text.split(":", 1)[0] + ":" + renew("", EVE, 0).split(":", 1)[1],
+        lambda text: text.split(":", 1)[0] + ":" + renew("", EVE).split(":", 1)[1],
     ],
     ids=["empty", "garbage", "signature", "payload", "another's signature"],
 )
 def test_what_we_have_not_signed_says_nothing(tamper: Any) -> None:
-    assert device_cookie.devices(tamper(renew("", ADA, 7))) == []
+    assert device_cookie.devices(tamper(renew("", ADA))) == []
 
 
 def test_another_key_signs_none(settings: Any) -> None:
-    text = renew("", ADA, 7)
+    text = renew("", ADA)
     settings.SECRET_KEY = "another" * 10
-    assert find(text, ADA, 7) is None
+    assert find(text, ADA) is None
 
 
 def test_it_ends_after_a_year(monkeypatch: pytest.MonkeyPatch) -> None:
-    text, now = renew("", ADA, 7), time.time()
+    text, now = renew("", ADA), time.time()
     monkeypatch.setattr(time, "time", lambda: now + 364 * 86400)
-    assert find(text, ADA, 7)
+    assert find(text, ADA)
     monkeypatch.setattr(time, "time", lambda: now + 366 * 86400)
-    assert find(text, ADA, 7) is None
+    assert find(text, ADA) is None
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def admin_log_in(
 
 def device_of(user: User) -> str:
     """The device cookie after a login of this user."""
-    return device_cookie.renew("", user.pk, user.password_epoch)
+    return device_cookie.renew("", user)
 
 
 def redis_unavailable() -> Any:

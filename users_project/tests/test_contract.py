@@ -45,7 +45,7 @@ def test_verify_returns_what_a_log_in_needs(client: UsersClient, ada: Any) -> No
         user = client.verify({**login, "password": PASSWORD})
         device = user.pop("device")
         assert user == expected
-        assert device_cookie.find(device, ada.pk, ada.password_epoch)
+        assert device_cookie.find(device, ada)
 
 
 def test_verify_passes_a_limit_on(

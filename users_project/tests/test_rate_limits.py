@@ -165,7 +165,7 @@ def test_a_change_gives_a_fresh_device_cookie(
     change: Any, quick: list[str], ada: User
 ) -> None:
     eve = UserFactory()
-    known = device_cookie.renew(device_of(eve), ada.pk, ada.password_epoch)
+    known = device_cookie.renew(device_of(eve), ada)
     answer = change(PASSWORD, Cookie=f"{device_cookie.name()}={known}")
     cookie = answer.cookies[device_cookie.name()]
     assert (cookie["path"], cookie["samesite"]) == ("/api/v1", "Strict")
@@ -197,7 +197,7 @@ def test_a_stolen_session_of_the_admin_guesses_no_password(
     assert answer.status_code == 302
     root.refresh_from_db()
     text = answer.cookies[device_cookie.name()].value
-    assert device_cookie.find(text, root.pk, root.password_epoch)
+    assert device_cookie.find(text, root)
 
 
 # Without Redis

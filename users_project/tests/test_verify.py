@@ -62,7 +62,7 @@ def test_right_credentials_tell_whose_they_are(
     response = auth.post(URL + slash, {**login, "password": PASSWORD})
     assert response.status_code == 200
     answer = response.json()
-    assert device_cookie.find(answer.pop("device"), user.pk, user.password_epoch)
+    assert device_cookie.find(answer.pop("device"), user)
     assert answer == {
         "sub": str(user.pk),
         "email": "Ada@Example.org",

@@ -49,7 +49,7 @@ class LoginAttempt(Hits):
         super().__init__(**context)
         self.user = user
         self.is_silent = False
-        known = user and device_cookie.find(client.device, user.pk, user.password_epoch)
+        known = user and device_cookie.find(client.device, user)
         self.devices = [device_policy(known)] if known else []
         self.address = RateLimitPolicy(
             "LOGIN_LIMIT_ADDRESS", network(client.ip, 32, 64)

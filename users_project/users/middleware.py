@@ -50,8 +50,7 @@ class GuessLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         answer: HttpResponseBase = self.get_response(request)
         if owner := getattr(request, "device_owner", None):
-            known = device_cookie.read(request)
-            text = device_cookie.renew(known, owner.pk, owner.password_epoch)
+            text = device_cookie.renew(device_cookie.read(request), owner)
             device_cookie.write(answer, text, device_cookie.ADMIN_PATH)
         return answer
 

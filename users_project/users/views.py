@@ -108,14 +108,9 @@ class ChangePasswordView(JSONView):
             detail = {"current_password": ["This is not the current password."]}
             raise ValidationError(detail, code="invalid")
         response = Response(status=204)
-        device_cookie.write(response, device_text(user, device_cookie.read(request)))
+        device = device_cookie.renew(device_cookie.read(request), user)
+        device_cookie.write(response, device)
         return response
-
-
-def device_text(user: User, text: str) -> str:
-    """The device cookie after `user` has proved their password; `text` is the present
-    one."""
-    return device_cookie.renew(text, user.pk, user.password_epoch)
 
 
 def is_auth(caller: object) -> bool:
@@ -157,7 +152,7 @@ class VerifyView(InternalView):
         user = credentials.authenticate(client=client, **attempt)
         if user is None:
             raise InvalidCredentials
-        device = device_text(user, client.device)
+        device = device_cookie.renew(client.device, user)
         return Response({**represent_verified(user), "device": device})
 
 

@@ -6,9 +6,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from redis.exceptions import RedisError
 
+from shared.lockouts import Lockout, lockouts
 from shared.structured_logging import audit
-from users import lockouts
 from users.admin.sessions import SessionAdmin
+from users.lockouts import lift, subjects_of
 from users.models import User
 
 LIFTED = "Forgotten: %s may be tried again at once."
@@ -26,9 +27,9 @@ class LockAdmin(SessionAdmin):
         if request.method == "POST":
             self.lift(request, user)
             return HttpResponseRedirect(request.path)
-        found: list[lockouts.Lockout] | None
+        found: list[Lockout] | None
         try:
-            found = lockouts.lockouts(str(user.pk))
+            found = lockouts(subjects_of(str(user.pk)))
         except (RedisError, OSError):
             found = None
         return self.user_page(request, user, "locks", locks=found)
@@ -36,7 +37,7 @@ class LockAdmin(SessionAdmin):
     def lift(self, request: HttpRequest, user: User) -> None:
         """Forget the counts, and record that, also if Redis is unavailable."""
         try:
-            lockouts.reset(str(user.pk), by="admin")
+            lift(str(user.pk), by="admin")
         except (RedisError, OSError):
             outcome = "unavailable"
             messages.error(request, UNAVAILABLE)

@@ -1,5 +1,3 @@
-"""Let a user, or an address, try again at once."""
-
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,15 +10,13 @@ class Command(BaseCommand):
     help = "Forget the guesses counted for a user, by all names, or for an address."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "subject", help="E-mail address, username, user id or IP address."
-        )
+        parser.add_argument("subject", help="E-mail, username, user id or IP address.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["subject"]:
+            raise CommandError("Name a user or an address.")
         try:
-            lifted = lockouts.reset(options["subject"])
-        except ValueError as exc:
-            raise CommandError("Name a user or an address.") from exc
+            lifted = lockouts.lift(options["subject"], by="operator")
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer. Nothing was changed.") from exc
         self.stdout.write(self.style.SUCCESS(f"{lifted} counts forgotten."))
