@@ -1,7 +1,7 @@
 """Which rate limits are reached, for operators, and how to lift them. Keys hold digests
 in place of names, so a subject has to be named."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared import ratelimit
@@ -16,7 +16,7 @@ class Lockout(NamedTuple):
     seconds: int
 
 
-def lockouts(subjects: Iterable[str]) -> list[Lockout]:
+def lockouts(subjects: set[str]) -> list[Lockout]:
     """The limits that are reached about any of these; about all without one. Raises
     RedisError, OSError if Redis is unavailable."""
     client = session_state.connection()
@@ -30,16 +30,16 @@ def lockouts(subjects: Iterable[str]) -> list[Lockout]:
     return sorted(found)
 
 
-def reset(subjects: Iterable[str]) -> int:
-    """Forget what was counted about these; how many counts that were. Raises RedisError,
-    OSError if Redis is unavailable."""
-    found = keys(subjects)
+def reset(subjects: set[str]) -> int:
+    """Forget what was counted about these; how many counts that were. Raises
+    RedisError, OSError if Redis is unavailable."""
+    found = keys(subjects) if subjects else set()
     if found:
         session_state.connection().delete(*found)
     return len(found)
 
 
-def keys(subjects: Iterable[str]) -> set[str]:
+def keys(subjects: set[str]) -> set[str]:
     digests = [ratelimit.digest(subject) for subject in subjects] or [""]
     return {key for digest in digests for key in matching(f"*{digest}*")}
 

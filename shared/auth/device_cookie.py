@@ -47,11 +47,9 @@ def devices(text: str) -> list[Device]:
 
 def find(text: str, user: Any) -> Device | None:
     """The device of this user, if the password is still the one of then."""
+    account = (str(user.pk), user.password_epoch)
     for device in devices(text):
-        if (device.user_id, device.password_epoch) == (
-            str(user.pk),
-            user.password_epoch,
-        ):
+        if (device.user_id, device.password_epoch) == account:
             return device
     return None
 
