@@ -12,7 +12,7 @@ class Lockout(NamedTuple):
     """A limit that is reached, by its setting; how many were counted; its end."""
 
     limit: str
-    count: int
+    counted: int
     seconds: int
 
 

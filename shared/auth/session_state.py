@@ -7,6 +7,7 @@ may be flushed, restarted or lost at any time, and losing it costs latency alone
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django_redis import get_redis_connection
@@ -52,7 +53,7 @@ def read(sid: UUID | str) -> bytes | None:
     if breaker.is_open():
         return None
     try:
-        value: bytes | None = connection().get(key(sid))
+        value: Any = connection().get(key(sid))
     except (RedisError, OSError) as exc:
         note_failure("read", exc)
         return None
