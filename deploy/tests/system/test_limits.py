@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 import requests
-from admin_site import USERS, Operator
-from people import PASSWORD, TIMEOUT, Person, claims_of, code_of
 from requests.adapters import HTTPAdapter
-from system import System, eventually
 
+from deploy.tests.admin_site import USERS, Operator
+from deploy.tests.stack import System, eventually
+from deploy.tests.users import PASSWORD, TIMEOUT, Person, claims_of, code_of
 from shared.ratelimit_defaults import DEFAULTS
 
 WRONG = "not the password"
