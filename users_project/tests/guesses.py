@@ -43,3 +43,7 @@ def redis_unavailable() -> Any:
 
 def statuses(answers: Any) -> list[int]:
     return [answer.status_code for answer in answers]
+
+
+def events(caplog: Any) -> list[str]:
+    return [r.event for r in caplog.records if r.name == "memo.audit"]
