@@ -1,179 +1,223 @@
-#!/usr/bin/env python3
-"""Render the gateway's Nginx configuration, natively and in containers alike.
+"""Render the gateway's Nginx configuration, natively and for containers.
 
-    python3 nginx/render.py --env-file .env --output /etc/gateway \\
-        --state /run/gateway --static /srv/static --access-log stdout \\
-        --upstream auth=auth:8001 --upstream users=users:8000
-    nginx -e stderr -c /etc/gateway/nginx.conf
+    python3 nginx/render.py --env-file .env --output conf --state state \\
+        --static static --upstream auth=127.0.0.1:8001 --upstream users=127.0.0.1:8000
+    python3 nginx/render.py --compose --env-file .env --output .run/compose/gateway
 
-Without --upstream, GATEWAY_UPSTREAM_AUTH=auth:8001 and its like in the environment name
-the services: variables of several Compose files add up, where options replace another.
-
-Standard library only: it runs before anything is installed. A wrong value ends it
-with one line that names the variable or option (exit status 2) and nothing written.
+Standard library only. A wrong value ends it with status 2 and one line that names it.
 """
 
 import argparse
-import grp
+import contextlib
+import ipaddress
+import math
 import os
-import pwd
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-import directives
-from directives import upstream
-from gateway_settings import (
-    Invalid,
-    checked_settings,
-    quotable,
-    read_env_file,
-    split,
-)
-
+Settings = Mapping[str, str]
 SOURCE = Path(__file__).resolve().parent
-UPSTREAM = "GATEWAY_UPSTREAM_"
 TOKEN = re.compile(r"@([A-Z][A-Z0-9_]*)@")
-Result = TypeVar("Result")
+# No underscore: Django refuses such a Host, whatever ALLOWED_HOSTS says (S2S-10).
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOST = rf"{LABEL}(?:\.{LABEL})*"
+TLS_FILES = ("GATEWAY_TLS_CERTIFICATE", "GATEWAY_TLS_CERTIFICATE_KEY")
+ENV_LINE = re.compile(r"^[ \t]*(\w+)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+INDENTED = "\n    "
+PORT = r"(?a)[1-9]\d{,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
 
 
-def main() -> int:
-    options = parse_options()
-    try:
-        rendered = render(options)
-        Path(options.state).mkdir(parents=True, exist_ok=True)
-        for name, text in rendered.items():
-            write(Path(options.output, name), text)
-    except (Invalid, OSError) as exc:
-        print(f"render.py: {exc}", file=sys.stderr)
-        return 2
-    return 0
+# Each check returns the value in its canonical spelling, or raises ValueError.
+def match(pattern: str, meaning: str, text: str) -> str:
+    if not re.fullmatch(pattern, text):
+        raise ValueError(f"{text!r} is not {meaning}")
+    return text
 
 
-def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Render the gateway's configuration.")
-    add = parser.add_argument
-    add("--env-file", help="file of GATEWAY_* lines; the real environment wins")
-    add("--upstream", action="append", metavar="NAME=HOST:PORT")
-    add("--static", required=True, help="folder served under /static/")
-    add("--state", required=True, help="folder for the pid and temporary files")
-    add("--output", required=True, help="folder for the rendered files")
-    add("--access-log", default="stdout", help="a file, or stdout")
-    add("--user", help="the workers' user, for a master started by root")
-    add("--resolver", help="DNS server to ask while running (Nginx 1.27.3 or newer)")
-    return parser.parse_args()
+port = partial(match, PORT, "a port (1 to 65535)")
+count = partial(match, "[1-9][0-9]{0,6}", "a whole number from 1 to 9999999")
+rate = partial(match, "[1-9][0-9]{0,6}r/[sm]", "a rate such as 30r/m or 20r/s")
+log_level = partial(match, "info|notice|warn|error|crit", "a level from info to crit")
 
 
-def render(options: argparse.Namespace) -> dict[str, str]:
-    """Every file of the configuration, by its name under the output folder."""
-    env_file = Path(options.env_file) if options.env_file else None
-    given = read_env_file(env_file) if env_file else {}
-    settings = checked_settings(given | dict(os.environ))
-    servers = upstreams(options.upstream, os.environ)
-    tokens = setting_tokens(settings, env_file.parent if env_file else Path())
-    tokens |= option_tokens(options, servers)
-    return {
-        str(source.relative_to(SOURCE)).removesuffix(".template"): fill(source, tokens)
-        for source in sources(servers)
-    }
+def split(text: str, least: int = 0) -> list[str]:
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    if len(items) < least:
+        raise ValueError("the list is empty")
+    return items
 
 
-def upstreams(options: list[str] | None, env: Mapping[str, str]) -> dict[str, str]:
-    """Address of each service, by name. Where there are options the environment is not
-    asked: it may be a person's."""
-    if options:
-        return dict(named("--upstream", upstream, item) for item in options)
-    found = {
-        name: f"{name.removeprefix(UPSTREAM).lower()}={address}"
-        for name, address in sorted(env.items())
-        if name.startswith(UPSTREAM) and address
-    }
-    if not found:
-        raise Invalid("--upstream: no service is named")
-    return dict(named(name, upstream, item) for name, item in found.items())
+def addresses(text: str) -> str:
+    """IP addresses, those of version 6 in brackets."""
+    found = [ipaddress.ip_address(item.strip("[]")) for item in split(text, least=1)]
+    return ",".join(f"[{ip}]" if ip.version == 6 else str(ip) for ip in found)
 
 
-def sources(servers: Iterable[str]) -> list[Path]:
-    """The templates: a service's routes are the file of its name."""
-    services = []
-    for name in servers:
-        services.append(SOURCE / "services" / f"{name}.conf")
-        if not services[-1].is_file():
-            raise Invalid(f"--upstream: there is no nginx/services/{name}.conf")
-    shell = ["nginx.conf.template", "gateway.conf.template", "mime.types"]
-    includes = sorted(SOURCE.glob("includes/*.conf"))
-    return [*(SOURCE / name for name in shell), *includes, *services]
+def networks(text: str) -> str:
+    found = [ipaddress.ip_network(item) for item in split(text)]
+    if any(network.prefixlen == 0 for network in found):
+        raise ValueError(f"{text!r} covers every address")
+    return ",".join(map(str, found))
 
 
-def setting_tokens(settings: Mapping[str, str], base: Path) -> dict[str, str]:
-    """@LOGIN_RATE@ is GATEWAY_LOGIN_RATE; what is a list becomes directives."""
-    proxies = split(settings["GATEWAY_TRUSTED_PROXIES"])
-    return {name.removeprefix("GATEWAY_"): text for name, text in settings.items()} | {
-        "LISTEN": directives.listen(settings),
-        "LISTEN_DEFAULT": directives.listen(settings, " default_server"),
-        "SERVER_NAMES": " ".join(split(settings["GATEWAY_SERVER_NAMES"])),
-        "REAL_IP_FROM": "\n".join(f"set_real_ip_from {net};" for net in proxies),
-        "TRUSTED_PEERS": directives.lines(f"{net} 1;" for net in proxies),
-        "ADMIN_ACCESS": directives.admin_access(settings),
-        "RETRY_AFTER_LIMIT": directives.longest_wait(settings),
-        "TLS": directives.tls(settings, base),
-    }
-
-
-def option_tokens(
-    options: argparse.Namespace, servers: Mapping[str, str]
-) -> dict[str, str]:
-    log = options.access_log
-    return {
-        "STATE": named("--state", absolute, options.state),
-        "STATIC": named("--static", absolute, options.static),
-        "ACCESS_LOG": (
-            "/dev/stdout" if log == "stdout" else named("--access-log", absolute, log)
-        ),
-        "USER": named("--user", user_directive, options.user),
-        "UPSTREAMS": named(
-            "--resolver", directives.upstreams, servers, options.resolver
-        ),
-        "SERVICES": directives.lines(
-            f"include services/{name}.conf;" for name in servers
-        ),
-    }
-
-
-def named(option: str, check: Callable[..., Result], *values: object) -> Result:
-    """What the check returns; its complaint gets the option's name."""
-    try:
-        return check(*values)
-    except Invalid as exc:
-        raise Invalid(f"{option}: {exc}") from exc
+def server_names(text: str) -> str:
+    """Host names, `*.` or `.` before them for all below, and addresses."""
+    for name in split(text, least=1):
+        if re.fullmatch(r"\[.+\]", name):
+            addresses(name)
+        else:
+            match(rf"(?:\*?\.)?{HOST}", "a host name or address", name)
+    return ",".join(split(text))
 
 
 def absolute(text: str) -> str:
-    return quotable(str(Path(text).absolute()))
+    """A path that fits into a double-quoted string; Nginx cannot escape the rest."""
+    path = str(Path(text).absolute())
+    return match(r'[^"$\\\x00-\x1f]+', "a path that Nginx can quote", path)
 
 
-def user_directive(name: str | None) -> str:
-    """With the group by name, too: not everybody's is called like the user."""
-    if not name:
-        return ""
+def upstream(text: str) -> tuple[str, str]:
+    """The name and the address in NAME=HOST:PORT."""
+    found = re.fullmatch(rf"([a-z][a-z0-9-]*)=({HOST}|\[[0-9a-f:]+\]):([0-9]+)", text)
+    if not found:
+        raise ValueError(f"{text!r} is not NAME=HOST:PORT")
+    if not Path(SOURCE, f"services/{found[1]}.conf").is_file():
+        raise ValueError(f"there is no nginx/services/{found[1]}.conf")
+    return found[1], f"{found[2]}:{port(found[3])}"
+
+
+# Default and check of each. nginx/README.md says what they mean.
+SETTINGS: dict[str, tuple[str, Callable[[str], str]]] = {
+    "GATEWAY_PORT": ("8080", port),
+    "GATEWAY_BIND": ("127.0.0.1", addresses),
+    "GATEWAY_SERVER_NAMES": ("localhost,127.0.0.1,[::1]", server_names),
+    "GATEWAY_TRUSTED_PROXIES": ("", networks),
+    "GATEWAY_ADMIN_NETWORKS": ("", networks),
+    "GATEWAY_LOGIN_RATE": ("30r/m", rate),
+    "GATEWAY_LOGIN_BURST": ("10", count),
+    "GATEWAY_REGISTER_RATE": ("10r/m", rate),
+    "GATEWAY_REGISTER_BURST": ("5", count),
+    "GATEWAY_REFRESH_RATE": ("60r/m", rate),
+    "GATEWAY_REFRESH_BURST": ("20", count),
+    "GATEWAY_API_RATE": ("20r/s", rate),
+    "GATEWAY_API_BURST": ("100", count),
+    "GATEWAY_CONNECTION_LIMIT": ("50", count),
+    "GATEWAY_RESOLVER": ("", lambda text: text and addresses(text)),
+    "GATEWAY_TLS_CERTIFICATE": ("", str),
+    "GATEWAY_TLS_CERTIFICATE_KEY": ("", str),
+    "GATEWAY_ERROR_LOG_LEVEL": ("crit", log_level),
+}
+
+
+def checked(name: str, check: Callable[[str], Any], text: str) -> Any:
+    """What the check returns; its complaint gets the name of the setting or option."""
     try:
-        group = grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
-    except KeyError as exc:
-        raise Invalid(f"{name!r} is not a user with a group") from exc
-    return f"user {name} {group};"
+        return check(text)
+    except ValueError as exc:
+        raise ValueError(f"{name}: {exc}") from exc
 
 
-def fill(source: Path, tokens: Mapping[str, str]) -> str:
-    """The template with each @NAME@ replaced; a name nobody knows is an error."""
+def listen(settings: Settings, suffix: str) -> str:
+    hosts = split(settings["GATEWAY_BIND"])
+    # Else another program on [::1] would answer for "localhost".
+    if "127.0.0.1" in hosts and "[::1]" not in hosts:
+        with contextlib.suppress(OSError):  # Many containers have no IPv6.
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+            hosts.append("[::1]")
+    ssl = " ssl" if settings[TLS_FILES[0]] else ""
+    number = settings["GATEWAY_PORT"]
+    return INDENTED.join(f"listen {host}:{number}{ssl}{suffix};" for host in hosts)
 
-    def replace(match: re.Match[str]) -> str:
-        if match[1] not in tokens:
-            raise Invalid(f"{source.name}: unknown token {match[0]}")
-        return tokens[match[1]]
 
-    return TOKEN.sub(replace, source.read_text(encoding="utf-8"))
+def tls(settings: Settings, options: argparse.Namespace) -> str:
+    """The TLS directives, or nothing. Relative paths start at the env file's folder."""
+    if not any(settings[name] for name in TLS_FILES):
+        return ""
+    tokens = {}
+    for name in TLS_FILES:
+        file = Path(options.env_file).parent / settings[name]
+        if not settings[name] or not file.is_file():
+            raise ValueError(f"{name}: {settings[name]!r} is not a file")
+        token = name.removeprefix("GATEWAY_")
+        tokens[token] = checked(name, absolute, str(file))
+        if options.compose:
+            tokens[token] = f"/run/secrets/{token.lower()}"
+    return fill("tls.template", tokens)
+
+
+def upstreams(servers: Mapping[str, str], resolver: str) -> str:
+    """One block for each service, and how names are looked up while running."""
+    blocks = [f"resolver {resolver.replace(',', ' ')} valid=5s;"] if resolver else []
+    resolve = " resolve" if resolver else ""
+    for name, address in servers.items():
+        zone = f"zone {name} 64k;{INDENTED}" if resolver else ""
+        tokens = {"NAME": name, "ZONE": zone, "ADDRESS": address, "RESOLVE": resolve}
+        blocks.append(fill("upstream.template", tokens))
+    return "\n\n".join(blocks)
+
+
+def tokens_of(settings: Settings, options: argparse.Namespace) -> dict[str, str]:
+    """What replaces each @NAME@. @LOGIN_RATE@ is GATEWAY_LOGIN_RATE."""
+    proxies = split(settings["GATEWAY_TRUSTED_PROXIES"])
+    admins = [f"allow {net};" for net in split(settings["GATEWAY_ADMIN_NETWORKS"])]
+    rates = [text.split("r/") for name, text in settings.items() if "_RATE" in name]
+    waits = [(60 if unit == "m" else 1) / int(number) for number, unit in rates]
+    return {name.removeprefix("GATEWAY_"): text for name, text in settings.items()} | {
+        "LISTEN": listen(settings, ""),
+        "LISTEN_DEFAULT": listen(settings, " default_server"),
+        "SERVER_NAMES": settings["GATEWAY_SERVER_NAMES"].replace(",", " "),
+        "REAL_IP_FROM": "\n".join(f"set_real_ip_from {net};" for net in proxies),
+        "TRUSTED_PEERS": INDENTED.join(f"{net} 1;" for net in proxies),
+        "ADMIN_ACCESS": INDENTED.join([*admins, "deny all;"] if admins else []),
+        # After this, every one of the limits lets one more request pass.
+        "RETRY_AFTER_LIMIT": str(math.ceil(max(waits))),
+        "TLS": tls(settings, options),
+        "STATE": checked("--state", absolute, options.state),
+        "STATIC": checked("--static", absolute, options.static),
+        "UPSTREAMS": upstreams(options.servers, settings["GATEWAY_RESOLVER"]),
+        "SERVICES": INDENTED.join(f"include {name};" for name in options.routes),
+    }
+
+
+def fill(template: str, tokens: Mapping[str, str]) -> str:
+    text = Path(SOURCE, template).read_text(encoding="utf-8")
+    if unknown := set(TOKEN.findall(text)) - set(tokens):
+        raise ValueError(f"{template}: unknown token @{min(unknown)}@")
+    return TOKEN.sub(lambda found: tokens[found[1]], text)
+
+
+def settings_for(options: argparse.Namespace) -> dict[str, str]:
+    """All settings, checked. An empty value is the default."""
+    given: dict[str, str] = {}
+    if options.env_file:
+        text = Path(options.env_file).read_text(encoding="utf-8", errors="replace")
+        given |= ENV_LINE.findall(text)
+    given |= os.environ
+    if options.compose:
+        given = {"GATEWAY_RESOLVER": "127.0.0.11"} | given  # Docker's own.
+        given |= {"GATEWAY_PORT": "8080", "GATEWAY_BIND": "0.0.0.0"}  # noqa: S104
+    return {
+        name: checked(name, check, given.get(name) or default)
+        for name, (default, check) in SETTINGS.items()
+    }
+
+
+def render(options: argparse.Namespace) -> dict[str, str]:
+    """The text of every file, by its path in the output folder."""
+    if options.compose:
+        names = sorted(file.stem for file in SOURCE.glob("services/*.conf"))
+        options.upstream = [f"{name}={name}:8000" for name in names]
+    options.servers = dict(checked("--upstream", upstream, u) for u in options.upstream)
+    options.routes = [f"services/{name}.conf" for name in options.servers]
+    tokens = tokens_of(settings_for(options), options)
+    names = ["nginx.conf.template", "gateway.conf.template", "mime.types"]
+    names += [f"includes/{file.name}" for file in SOURCE.glob("includes/*.conf")]
+    names += options.routes
+    return {name.removesuffix(".template"): fill(name, tokens) for name in names}
 
 
 def write(target: Path, text: str) -> None:
@@ -184,5 +228,23 @@ def write(target: Path, text: str) -> None:
     draft.replace(target)
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Render the gateway's configuration.")
+    add = parser.add_argument
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--compose", action="store_true", help="for compose.yaml")
+    kind.add_argument("--upstream", action="append", metavar="NAME=HOST:PORT")
+    add("--env-file", default="", help="GATEWAY_* lines; the environment wins")
+    add("--static", default="/srv/static", help="folder served under /static/")
+    add("--state", default="/tmp", help="folder for temporary files")  # noqa: S108
+    add("--output", required=True, help="folder for the rendered files")
+    options = parser.parse_args()
+    try:
+        for name, text in render(options).items():
+            write(Path(options.output, name), text)
+    except (ValueError, OSError) as exc:
+        parser.exit(2, f"render.py: {exc}\n")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

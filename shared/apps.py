@@ -9,9 +9,6 @@ class SharedConfig(AppConfig):
 
     def ready(self) -> None:
         """Refuse an insecure production, now that all settings are there."""
-        from django.conf import settings
+        from shared.checks import SETTINGS, refuse_unsafe
 
-        from shared import checks  # noqa: F401 - registers the system checks
-        from shared.production import refuse_unsafe
-
-        refuse_unsafe(settings)
+        refuse_unsafe(SETTINGS)

@@ -1,22 +1,43 @@
-"""System checks: what is wrong with a service's settings, by id, with a hint."""
+"""System checks of settings, keys and packages: docs/operations/checks.md.
+
+Production refuses to start with an error (OPS-01). No message has the text of a secret.
+"""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator
 from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
 
-from shared import production
-from shared.catalogue import CATALOGUE
-from shared.keys import key_state, signing_keys
-from shared.production import ALWAYS_WRONG
+from shared.auth.api_keys import MINIMUM_KEY_LENGTH
+from shared.keys import key_files, signing_keys
+from shared.keys.signing_keys import ALGORITHM, ALGORITHMS, RECOMMENDED_BITS
 
-# By the names of the distributions; older ones have holes that reach us.
-FLOORS = {
+ENVIRONMENTS = ("production", "development")
+SETTINGS = "settings"  # the tag of checks that read nothing but the settings
+
+RANDOM = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+MINIMUM_SECRET_KEY = 50  # characters, as in Django's own check
+# 43 random characters of base64 have about 31 different ones, and never under 20.
+MINIMUM_DIFFERENT_CHARACTERS = 16
+EXAMPLE = re.compile(
+    "change.?me|change.?this|example|sample|placeholder|insecure|replace.?me|"
+    "your.?(api|secret|key)|not.?(a.)?secret",
+    re.IGNORECASE,
+)
+ISSUER = re.compile(r"https://[^/?#\s]+(/[^?#\s]*)?")  # RFC 8414 section 2
+COMMON_PASSWORDS = {"postgres", "postgresql", "password", "secret", "admin", "root"}
+COMMON_PASSWORDS |= {"changeme", "change-me", "example", "test", "memo", "123456"}
+FAST_HASHES = ("MD5", "SHA1", "UnsaltedMD5", "UnsaltedSHA1")
+BROWSABLE = ("BrowsableAPIRenderer", "AdminRenderer")
+RATE_LIMIT = re.compile(r"[A-Z0-9_]+_LIMIT_[A-Z0-9_]+")
+# Older releases of these distributions have vulnerabilities that affect us.
+MINIMUM_VERSIONS = {
     "Django": (5, 2, 19),
     "djangorestframework": (3, 18, 2),
     "djangorestframework-simplejwt": (5, 5, 1),
@@ -25,97 +46,284 @@ FLOORS = {
     "redis": (8,),
     "django-redis": (7,),
 }
-# Read by gunicorn.conf.py, the migrate step or our scripts, not by the settings.
+# gunicorn.conf.py, the migrate step or our scripts read these, not the settings.
 READ_ELSEWHERE = {"WORKER_TMP_DIR"}
-# Of any other service there may be (shared.clients knows but two).
-OF_A_SERVICE = re.compile(r"[A-Z][A-Z0-9_]*_SERVICE_(URL|API_KEY|API_KEY_FILE)")
-NEAR = 0.84  # difflib's ratio: one letter of six, two of thirteen
+OF_ANY_SERVICE = re.compile(r"[A-Z][A-Z0-9_]*_SERVICE_(URL|API_KEY|API_KEY_FILE)")
+SIMILAR = 0.84  # difflib's ratio: one letter of six, two of thirteen
 
 
-def message(identity: str, text: str) -> CheckMessage:
-    """What was found, with the hint that goes with its id."""
-    kind = Error if identity.startswith("memo.E") else Warning
-    return kind(text, hint=CATALOGUE[identity].hint, id=identity)
+# By id: what is wrong, and a hint. An E is an error, a W a warning.
+MESSAGES = {
+    "E001": ("An internal API key has less than 256 bits", RANDOM),
+    "E002": (
+        "INTERNAL_API_KEYS accepts the key that this service itself presents",
+        "Use a different key for each direction.",
+    ),
+    "E003": (
+        "A JWT key is missing, unreadable, readable by others, misnamed, of a wrong "
+        "size, or without its public half",
+        "python -m shared.keys.signing_keys check FOLDER",
+    ),
+    "W004": ("An RSA key has less than 3072 bits", "Rotate to a larger key."),
+    "E005": (
+        "The issuer or the audience that every token must have is empty",
+        "JWT_ISSUER is the public URL of the gateway. JWT_AUDIENCE=memo",
+    ),
+    "E006": (
+        "A host has an underscore",
+        "Rename it: RFC 1123, and Django answers 400.",
+    ),
+    "E007": (
+        "An installed package has known vulnerabilities",
+        "Install requirements/runtime.txt again.",
+    ),
+    "W008": (
+        "No setting reads this name in the .env file",
+        "Correct the name. Keep it if another program reads it.",
+    ),
+    "E010": ("DEBUG is on", "DEBUG=false"),
+    "E011": (
+        "SECRET_KEY is missing, an example, shorter than 50 characters, or has too few "
+        "different ones",
+        RANDOM,
+    ),
+    "E012": (
+        "ALLOWED_HOSTS is empty or allows any host",
+        "List the host names of the gateway's public URL.",
+    ),
+    "E013": (
+        "An internal API key is missing, an example, or has too few different "
+        "characters",
+        RANDOM,
+    ),
+    "E014": (
+        "SIMPLE_JWT has another ALGORITHM than RS256, or a SIGNING_KEY",
+        "Remove the line. Only shared.keys.signing_keys has keys.",
+    ),
+    "E015": (
+        "JWT_ISSUER is not an https URL",
+        "The public URL of the gateway, without query or fragment (RFC 8414).",
+    ),
+    "E016": ("ACCESS_TOKEN_LIFETIME is over an hour", "ACCESS_TOKEN_LIFETIME=300"),
+    "E017": ("JWT_LEEWAY is over a minute", "JWT_LEEWAY=10, and NTP on every machine."),
+    "E018": (
+        "COOKIE_SECURE is off, or a cookie of the admin is not secure",
+        "COOKIE_SECURE=true, and TLS at the gateway or in front of it.",
+    ),
+    "E019": (
+        "CORS_ALLOWED_ORIGINS allows any origin",
+        "List each origin: https://app.example.org",
+    ),
+    "E020": (
+        "PASSWORD_HASHERS has a fast hash, or does not begin with Argon2",
+        "Only the test settings of a service may have a fast one.",
+    ),
+    "E021": (
+        "IGNORE_EXCEPTIONS is on for Redis",
+        "Switch it off, or 'not revoked' and 'not known' look alike.",
+    ),
+    "E022": (
+        "A database password is empty, a common one, or the name of its user",
+        f"{RANDOM}; then ALTER ROLE ... PASSWORD.",
+    ),
+    "E023": (
+        "FORWARDED_ALLOW_IPS trusts every address",
+        "The address or network of the gateway: a trusted client can rewrite the path.",
+    ),
+    "E024": (
+        "REST_FRAMEWORK renders browsable pages",
+        'DEFAULT_RENDERER_CLASSES: ["rest_framework.renderers.JSONRenderer"]',
+    ),
+    "E025": ("A rate limit is off", "Set a number of tries and seconds: 10/60."),
+}
 
 
-@register(Tags.security)
-def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """What is wrong anywhere: API keys, issuer and audience, host names."""
-    found = production.faults(settings)
-    return [message(i, text) for i, text in found.items() if i in ALWAYS_WRONG]
+def refuse_unsafe(*tags: str) -> None:
+    """Raise ImproperlyConfigured, in one line with every id, where production may not
+    start. Without tags all system checks run, which needs apps that are loaded."""
+    if settings.ENVIRONMENT not in ENVIRONMENTS:
+        raise ImproperlyConfigured(f"ENVIRONMENT must be one of {ENVIRONMENTS}.")
+    if settings.ENVIRONMENT == "development":
+        return
+    found = run_checks(tags=tags or None, include_deployment_checks=True)
+    errors = [
+        f"{each.msg} ({each.id})"
+        for each in sorted(found, key=lambda message: str(message.id))
+        if each.is_serious()  # our own errors cannot be silenced
+        and (str(each.id).startswith("memo.") or not each.is_silenced())
+    ]
+    if errors:
+        raise ImproperlyConfigured(f"Not for production: {'; '.join(errors)}.")
 
 
-@register(Tags.security, deploy=True)
-def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """`check --deploy`, in development too: what production would refuse."""
-    found = production.faults(settings)
-    return [message(i, text) for i, text in found.items() if i not in ALWAYS_WRONG]
+def faults(identity: str, at_fault: Iterable[str] | bool) -> list[CheckMessage]:
+    """The message of this id, with the names at fault; none where there is no fault."""
+    names = [] if isinstance(at_fault, bool) else list(at_fault)
+    if at_fault is not True and not names:
+        return []
+    text, hint = MESSAGES[identity]
+    kind = Error if identity.startswith("E") else Warning
+    told = f"{text}: {', '.join(names)}" if names else text
+    return [kind(told, hint=hint, id=f"memo.{identity}")]
+
+
+# --- Wrong in every environment -------------------------------------------------------
+
+
+@register(Tags.security, SETTINGS)
+def check_settings(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    accepted, presented = settings.INTERNAL_API_KEYS, presented_keys()
+    short = [f"of {name}" for name, k in accepted if len(k) < MINIMUM_KEY_LENGTH]
+    short += [name for name, k in presented.items() if 0 < len(k) < MINIMUM_KEY_LENGTH]
+    claims = ("JWT_ISSUER", "JWT_AUDIENCE")
+    yield from faults("E001", short)
+    yield from faults(
+        "E002", not {k for _, k in accepted}.isdisjoint(presented.values())
+    )
+    yield from faults("E005", [name for name in claims if not getattr(settings, name)])
+    yield from faults("E006", [host for host in settings.ALLOWED_HOSTS if "_" in host])
 
 
 @register(Tags.security)
 def check_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """The JWT keys of a folder: readable, of a good size, halves that belong together.
-
-    Stricter than what serves: a service starts with no bad key, and goes on with one.
-    """
+    """A running service continues without a bad key file. A start is stricter."""
     if settings.JWT_JWKS_URL:
         return []
+    private = getattr(settings, "JWT_PRIVATE_KEYS_DIR", None)
     try:
         public = signing_keys.load_public_keys(Path(settings.JWT_PUBLIC_KEYS_DIR))
-        check_private_keys(getattr(settings, "JWT_PRIVATE_KEYS_DIR", None), public)
+        wrong = list(private_key_faults(private, public)) if private else []
     except signing_keys.KeyFault as exc:
-        return [message("memo.E003", str(exc))]
-    small = [
-        k
-        for k, key in public.items()
-        if key.key.key_size < signing_keys.RECOMMENDED_BITS
-    ]
-    if small:
-        text = (
-            f"RSA keys under {signing_keys.RECOMMENDED_BITS} bits: {', '.join(small)}."
-        )
-        return [message("memo.W004", text)]
-    return []
+        return faults("E003", [str(exc).rstrip(".")])
+    small = [k for k, key in public.items() if key.key.key_size < RECOMMENDED_BITS]
+    return faults("E003", wrong) + faults("W004", small)
 
 
-def check_private_keys(folder: Path | None, public: Container[str]) -> None:
-    """Those of the one service that signs. Raises KeyFault."""
-    if folder is None:
-        return
+def private_key_faults(folder: Path, public: Container[str]) -> Iterator[str]:
+    """Of the keys of the one service that signs. Raises KeyFault."""
     if signing_keys.load_signing_key(folder).kid not in public:
-        raise signing_keys.KeyFault("The public half of the signing key is missing.")
-    for path in key_state.pem_files(folder).values():
+        yield "the public half of the signing key is missing"
+    for path in key_files.pem_files(folder).values():
         if path.stat().st_mode & 0o077:
-            raise signing_keys.KeyFault(f"{path} may be read by others: chmod 400.")
+            yield f"{path} is readable by others, use chmod 400"
 
 
 @register(Tags.compatibility)
-def check_versions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Packages older than these have known holes that reach us (SECURITY 0.1)."""
-    installed = {name: metadata.version(name) for name in FLOORS}
-    return [
-        message(
-            "memo.E007",
-            f"{name} {version} has known vulnerabilities: "
-            f"at least {'.'.join(map(str, FLOORS[name]))}.",
-        )
-        for name, version in installed.items()
-        if tuple(int(n) for n in re.findall(r"\d+", version)[:3]) < FLOORS[name]
-    ]
+def check_versions(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    for name, least in MINIMUM_VERSIONS.items():
+        version = metadata.version(name)
+        if tuple(int(n) for n in re.findall(r"\d+", version)[:3]) < least:
+            minimum = ".".join(map(str, least))
+            yield from faults("E007", [f"{name} {version}, at least {minimum}"])
 
 
 @register(Tags.security)
-def check_spelling(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Names in the `.env` file that nothing reads: a default holds in their place."""
+def check_spelling(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    """A misspelt name has no effect: the default of the setting holds."""
     names = settings.ENV_FILE_NAMES
     known = names.known | READ_ELSEWHERE
-    near = {
-        name: get_close_matches(name.upper(), known, n=1, cutoff=NEAR)
-        for name in sorted(names.written - known)
-        if not OF_A_SERVICE.fullmatch(name)
-    }
-    return [
-        message("memo.W008", f"{name} is not read. {found[0]} would be.")
-        for name, found in near.items()
-        if found
-    ]
+    for name in sorted(names.written - known):
+        similar = get_close_matches(name.upper(), known, n=1, cutoff=SIMILAR)
+        if similar and not OF_ANY_SERVICE.fullmatch(name):
+            yield from faults("W008", [f"{name}, did you mean {similar[0]}?"])
+
+
+# --- Wrong in production --------------------------------------------------------------
+
+
+@register(Tags.security, SETTINGS, deploy=True)
+def check_secrets(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    key = settings.SECRET_KEY
+    yield from faults("E011", len(key) < MINIMUM_SECRET_KEY or is_example(key))
+    yield from faults("E013", weak_api_keys())
+    yield from faults(
+        "E022", any(map(has_common_password, settings.DATABASES.values()))
+    )
+
+
+@register(Tags.security, SETTINGS, deploy=True)
+def check_tokens(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    # simplejwt's default is HS256 with SECRET_KEY (TOK-01).
+    ours = {"ALGORITHM": ALGORITHM, "SIGNING_KEY": None}
+    options = getattr(settings, "SIMPLE_JWT", ours)
+    other = bool(ours.items() - options.items()) or ALGORITHMS != (ALGORITHM,)
+    yield from faults("E014", other)
+    yield from faults("E015", not ISSUER.fullmatch(settings.JWT_ISSUER))
+    yield from faults("E016", settings.ACCESS_TOKEN_LIFETIME > 3600)
+    yield from faults("E017", settings.JWT_LEEWAY > 60)
+
+
+@register(Tags.security, SETTINGS, deploy=True)
+def check_http(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    own_hosts = settings.ALLOWED_HOSTS[: -len(settings.INTERNAL_HOSTS) or None]
+    cookies = ["COOKIE_SECURE"]
+    if "django.contrib.sessions" in settings.INSTALLED_APPS:
+        cookies += ["SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"]
+    any_origin = getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False)
+    patterns = getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", ())
+    trusted = [item.strip() for item in settings.FORWARDED_ALLOW_IPS.split(",")]
+    origins = settings.CORS_ALLOWED_ORIGINS
+    api: dict[str, Any] = settings.REST_FRAMEWORK
+    renderers = api.get("DEFAULT_RENDERER_CLASSES", BROWSABLE)
+    yield from faults("E010", bool(settings.DEBUG))
+    yield from faults("E012", not own_hosts or "*" in settings.ALLOWED_HOSTS)
+    yield from faults("E018", not all(getattr(settings, name) for name in cookies))
+    yield from faults("E019", bool(any_origin or patterns) or "*" in origins)
+    yield from faults("E023", any(i == "*" or i.endswith("/0") for i in trusted))
+    yield from faults("E024", any(str(path).endswith(BROWSABLE) for path in renderers))
+
+
+@register(Tags.security, SETTINGS, deploy=True)
+def check_stores(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    names = [path.rpartition(".")[2] for path in settings.PASSWORD_HASHERS]
+    fast = any(name.startswith(FAST_HASHES) for name in names)
+    has_users = settings.AUTH_USER_MODEL != "auth.User"
+    options = [cache.get("OPTIONS", {}) for cache in settings.CACHES.values()]
+    ignores = any(option.get("IGNORE_EXCEPTIONS") for option in options)
+    everywhere = getattr(settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False)
+    argon2_first = "Argon2" in "".join(names[:1])
+    yield from faults("E020", fast or (has_users and not argon2_first))
+    yield from faults("E021", ignores or everywhere)
+    yield from faults("E025", limits_that_are_off(settings))
+
+
+def is_example(secret: str) -> bool:
+    """Whether it was typed, or copied from a page: random text is neither."""
+    few = len(set(secret)) < MINIMUM_DIFFERENT_CHARACTERS
+    return few or bool(EXAMPLE.search(secret))
+
+
+def presented_keys() -> dict[str, str]:
+    """By setting, the keys for the services that this one calls."""
+    called = [n for n in ("AUTH", "USERS") if getattr(settings, f"{n}_SERVICE_URL", "")]
+    names = [f"{name}_SERVICE_API_KEY" for name in called]
+    return {name: getattr(settings, name) for name in names}
+
+
+def weak_api_keys() -> Iterator[str]:
+    """Missing ones too: of expected callers, and of the services that are called."""
+    accepted = settings.INTERNAL_API_KEYS
+    missing = set(getattr(settings, "EXPECTED_CALLERS", ())) - {c for c, _ in accepted}
+    if missing or any(is_example(key) for _, key in accepted):
+        yield "INTERNAL_API_KEYS"
+    yield from (name for name, key in presented_keys().items() if is_example(key))
+
+
+def has_common_password(database: dict[str, Any]) -> bool:
+    password = str(database.get("PASSWORD") or "").lower()
+    names = (database.get("USER"), database.get("NAME"))
+    return password in {"", *names, *COMMON_PASSWORDS}
+
+
+def limits_that_are_off(settings: Any) -> list[str]:
+    """By name, in the setting LIMITS and in settings of their own; `0/60` is off."""
+    limits = getattr(settings, "LIMITS", {})
+    names = filter(RATE_LIMIT.fullmatch, {*dir(settings), *limits})
+    values = {name: limits.get(name, getattr(settings, name, "")) for name in names}
+    return sorted(name for name, value in values.items() if is_off(value))
+
+
+def is_off(limit: Any) -> bool:
+    first = limit[:1] if isinstance(limit, list | tuple) else [limit]
+    text = str(*first) if first else ""
+    return text.partition("/")[0].strip() in ("", "0", "None")

@@ -1,78 +1,58 @@
-"""Probes of a service that runs, each with a verdict and what to do: docs/doctor.md.
+"""What only a running service can tell: system checks for `manage.py doctor`.
 
-An app adds its own in a module `probes`: functions with `@probe`, which are found when
-`manage.py doctor` asks for them. A probe looks and changes nothing.
+The command imports the module `diagnostics` of every app, which registers them. So no
+other command runs them: `migrate` would do so as the owner of the database.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any
 
-from django.core import checks
-from django.utils.module_loading import autodiscover_modules
+from django.conf import settings
+from django.core.checks import ERROR, INFO, CheckMessage, register
 
-OK, NOTE, WRONG = "ok", "note", "WRONG"
+# Some questions only Redis's administrator may ask.
+redis_admin_password: ContextVar[str] = ContextVar("redis_admin_password", default="")
 
+CLOCK = ("clock", "Keep time with NTP on every machine.")
+ROUNDING = 1.5  # seconds: HTTP's Date has no fractions, and an answer takes a moment
 
-@dataclass(frozen=True)
-class Finding:
-    """`id` names what was looked at, `advice` what to do where it is not ok."""
+# Returns what is found in place of what is stated; nothing where that holds.
+Examine = Callable[[], str | Iterable[str]]
 
-    id: str
-    verdict: str
-    text: str
-    advice: str = ""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What whoever asks can give beyond what the service itself knows."""
-
-    redis_admin_password: str = ""
+STATEMENTS: dict[str, tuple[str, str]] = {}  # by id: tag, and what has to hold
 
 
-Probe = Callable[[Context], Iterable[Finding]]
+def diagnostic(
+    tag: str, identity: str, statement: str, hint: str, *, note: bool = False
+) -> Callable[[Examine], Examine]:
+    """Register a function that examines whether a statement holds."""
+    STATEMENTS[identity] = tag, statement
 
-PROBES: list[Probe] = []
+    def decorate(examine: Examine) -> Examine:
+        def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+            if not kwargs.get("databases"):  # As Django's own checks of databases do.
+                return []
+            try:
+                found = examine()
+                found = found if isinstance(found, str) else ", ".join(found)
+            except Exception as exc:  # noqa: BLE001 - the others are still examined
+                text = f"{statement}: could not be examined: {type(exc).__name__}"
+                hint_of_all = "Is everything up? ./manage_all.sh status"
+                return [CheckMessage(ERROR, text, hint=hint_of_all, id=identity)]
+            level, text = INFO if note else ERROR, f"{statement}: {found}"
+            return [CheckMessage(level, text, hint=hint, id=identity)] if found else []
 
+        register(check, tag)
+        return examine
 
-def probe(function: Probe) -> Probe:
-    """Have `manage.py doctor` ask this too."""
-    PROBES.append(function)
-    return function
-
-
-def judge(
-    identity: str, holds: bool, text: str, otherwise: str, advice: str
-) -> Finding:
-    """ok with `text` where it holds, else WRONG with what is the case instead."""
-    if holds:
-        return Finding(identity, OK, text)
-    return Finding(identity, WRONG, otherwise, advice)
-
-
-def examine(context: Context) -> Iterator[Finding]:
-    """Everything that can be found in a service that runs."""
-    yield from checked()
-    autodiscover_modules("probes")
-    for each in PROBES:
-        yield from asked(each, context)
+    return decorate
 
 
-def checked() -> Iterator[Finding]:
-    """What system checks say: docs/checks.md."""
-    found = [each for each in checks.run_checks() if not each.is_silenced()]
-    for message in found:
-        verdict = WRONG if message.is_serious() else NOTE
-        yield Finding(str(message.id), verdict, message.msg, message.hint or "")
-    if not any(message.is_serious() for message in found):
-        yield Finding("checks", OK, "no system check finds an error")
-
-
-def asked(each: Probe, context: Context) -> Iterator[Finding]:
-    """What a probe finds. One that breaks says so, and the others are still asked."""
-    try:
-        yield from each(context)
-    except Exception as exc:  # noqa: BLE001 - whatever it is, it is a finding
-        name = f"{each.__module__.rpartition('.')[2]}.{each.__name__}"
-        text = f"could not be looked at: {type(exc).__name__}"
-        yield Finding(name, WRONG, text, "Is everything up? ./manage_all.sh status")
+def clock_fault(their_time: float) -> str:
+    """How far another clock is from the one here, in seconds since the epoch."""
+    difference = abs(their_time - time.time())
+    leeway = settings.JWT_LEEWAY
+    agrees = difference <= leeway + ROUNDING
+    return "" if agrees else f"it is {difference:.0f} s off, JWT_LEEWAY is {leeway} s"

@@ -3,9 +3,11 @@
 import importlib.util
 import os
 import re
+import sys
 from collections import ChainMap
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import environ
@@ -32,6 +34,22 @@ class Names:
 
 class Malformed(ValueError):
     """A value of another shape than is asked for. It is not repeated: it is secret."""
+
+
+def report_in_one_line() -> None:
+    """From now on a setting that stops the process is one line, and no traceback: a
+    supervisor writes it to the log again with every attempt."""
+    sys.excepthook = report
+
+
+def report(
+    kind: type[BaseException], exc: BaseException, trace: TracebackType | None
+) -> None:
+    """Python's own hook, except for what you can correct in the settings."""
+    if isinstance(exc, ImproperlyConfigured):
+        sys.stderr.write(f"ImproperlyConfigured: {' '.join(str(exc).split())}\n")
+    else:
+        sys.__excepthook__(kind, exc, trace)
 
 
 def project_dir() -> Path:

@@ -5,8 +5,7 @@ default; each may be given as NAME or as NAME_FILE.
 """
 
 from shared import db, structured_logging
-from shared.env import Env, project_dir
-from shared.refusals import in_one_line
+from shared.env import Env, project_dir, report_in_one_line
 
 BASE_DIR = project_dir()
 env = Env(BASE_DIR)
@@ -15,10 +14,10 @@ SERVICE_NAME = BASE_DIR.name.removesuffix("_project")
 
 # --- Django -------------------------------------------------------------------------
 
-# `production` refuses what OPS-01 lists: shared.production, docs/checks.md.
+# `production` refuses unsafe settings (OPS-01): shared.checks.
 ENVIRONMENT = env.str("ENVIRONMENT", default="production")
 if ENVIRONMENT != "development":
-    in_one_line()
+    report_in_one_line()
 DEBUG = env.switch("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
 

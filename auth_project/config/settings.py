@@ -10,10 +10,6 @@ INSTALLED_APPS = ["tokens", *INSTALLED_APPS]
 SPECTACULAR_SETTINGS |= {
     "DESCRIPTION": "Log-in, refresh, verification and logout. "
     "The refresh token lives in an HttpOnly cookie, the access token in your memory.",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "tokens.links.postprocess",
-    ],
     # Named here since no authentication class of DRF's reads the cookie.
     "APPEND_COMPONENTS": {
         "securitySchemes": {

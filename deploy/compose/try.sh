@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
-# Run the whole system in containers and look: a stack of its own beside the real one,
-# removed with its data at the end. Needs Docker with Compose v2, Python 3 and
-# `./manage_all.sh init`; other images by the variables of docs/docker.md.
+# Run the whole system in containers and look: a stack of its own next to the real one,
+# removed with its data and images at the end. Needs Docker with Compose v2, Python 3 and
+# `./manage_all.sh init`; other images by the variables of docs/operations/deployment.md.
 #
 #   TRY_PORT=18080 deploy/compose/try.sh
 set -euo pipefail
 cd "$(dirname -- "$0")/../.."
 
 export COMPOSE_PROJECT_NAME=memo-try GATEWAY_PORT=${TRY_PORT:-18080}
-export ENVIRONMENT=development COOKIE_SECURE=false
+export ENVIRONMENT=development MEMO_IMAGE_PREFIX=memo-try- MEMO_VERSION=try
 export GATEWAY_TLS_CERTIFICATE='' GATEWAY_TLS_CERTIFICATE_KEY=''
-export GATEWAY_LOGIN_RATE=100r/s GATEWAY_REGISTER_RATE=100r/s
-export REGISTRATION_LIMIT_ADDRESS=1000/minute
+files=$(sed -n 's/^COMPOSE_FILE=//p' .env)
+export COMPOSE_FILE=${files:-compose.yaml}:deploy/compose/try.yaml
 url=http://localhost:$GATEWAY_PORT
 work=$(mktemp -d)
-trap 'docker compose down --volumes > /dev/null 2>&1 || true; rm -rf "$work"' EXIT
+export TRY_GATEWAY=$work/gateway
+trap 'docker compose down --volumes --rmi local > /dev/null 2>&1 || true; rm -rf "$work"' EXIT
 
 step() { printf '== %s\n' "$*"; }
 
@@ -36,8 +37,16 @@ recovers() {
 
 process_of() { docker inspect --format '{{.State.Pid}}' "$(docker compose ps -q "$1")"; }
 
-step "build and start"
-docker compose up --build --detach --wait --quiet-pull
+step "build"
+umask 022
+GATEWAY_LOGIN_RATE=100r/s GATEWAY_REGISTER_RATE=100r/s \
+    python3 nginx/render.py --compose --env-file .env --output "$TRY_GATEWAY"
+docker compose build
+
+step "start"
+SECONDS=0
+docker compose up --detach --wait --quiet-pull
+echo "ready after $SECONDS s"
 walk
 
 step "only the gateway publishes a port"
@@ -45,7 +54,7 @@ ports=$(docker ps --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NA
     --format '{{.Ports}}' | grep -- '->' || true)
 [ "$ports" = "127.0.0.1:$GATEWAY_PORT->8080/tcp" ] || fail "published: $ports"
 
-step "nobody is root, no root filesystem can be written to, no capability is left"
+step "no user is root, no root filesystem can be written to, no capability is left"
 for name in auth users auth-db users-db redis gateway; do
     found=$(docker compose exec -T "$name" sh -c \
         'id -u; touch /here 2>/dev/null && echo writable; grep CapEff /proc/self/status')
@@ -71,18 +80,22 @@ for name in auth-db users-db redis auth users gateway; do
     recovers
 done
 
-step "services made anew, with other addresses"
+step "services are replaced, with other addresses"
 docker compose up --detach --no-deps --force-recreate auth users > /dev/null 2>&1
-# A gateway that asks no DNS server has to be told.
+# A gateway that asks no DNS server has the old addresses.
 [ -n "${GATEWAY_RESOLVER-default}" ] || docker compose restart gateway > /dev/null 2>&1
 recovers
 
-step "Redis is away: everything works, and at once"
+step "Redis is unavailable: everything works, and at once"
 docker compose stop redis > /dev/null 2>&1
 SECONDS=0
 recovers
 [ "$SECONDS" -le 15 ] || fail "$SECONDS s without Redis"
 docker compose start redis > /dev/null 2>&1
+
+step "the gateway reads its files again, without losing a request"
+docker compose kill --signal HUP gateway > /dev/null 2>&1
+walk
 
 step "stop and start, as after a reboot"
 docker compose stop > /dev/null 2>&1

@@ -20,7 +20,7 @@ def command(layout: Layout, service: Service) -> list[str]:
 
 
 def _gunicorn(layout: Layout, service: Service, *words: str) -> list[str]:
-    config = layout.root / "gunicorn.conf.py"
+    config = layout.root / "deploy" / "gunicorn.conf.py"
     return [
         *(str(layout.python), "-m", "gunicorn", *words),
         *("--config", str(config), "--chdir", str(service.project)),

@@ -102,7 +102,10 @@ def fingerprint(layout: Layout, services: Sequence[Service]) -> str:
 
 def _inputs(layout: Layout, services: Sequence[Service]) -> Iterator[Path]:
     root = layout.root
-    yield from (root / "requirements" / "runtime.txt", root / "gunicorn.conf.py")
+    yield from (
+        root / "requirements" / "runtime.txt",
+        root / "deploy" / "gunicorn.conf.py",
+    )
     folders = [service.project for service in services]
     folders += [root / "shared", root / "nginx", root / "deploy"]
     for folder in folders:

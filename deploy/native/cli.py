@@ -5,34 +5,27 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
+
+from deploy.local import doctor
 
 from . import (
-    attack,
-    audit,
-    benchmark,
-    chaos,
-    checks,
     demo,
     destroy,
-    doctor,
-    fuzzing,
     lifecycle,
-    modelrun,
     ownership,
     passthrough,
     privileges,
-    removeservice,
     rotation,
-    sbom,
     startservice,
     status,
     supervisor,
+    virtualenv,
 )
 from . import (
     layout as layouts,
 )
 from .layout import Layout
-from .mutants import catalog, choice
 from .problems import FAILED, INTERRUPTED, USAGE, Interrupted, Problem
 from .services import discover
 
@@ -47,6 +40,7 @@ Memo, natively on this machine.
   ./manage_all.sh stop|start <process>
   ./manage_all.sh demo               walk through the API against the running gateway
   ./manage_all.sh test [suite ...]   every check and suite, or the named ones
+  ./manage_all.sh verify             that, with what takes long: for a release
   ./manage_all.sh attack [--url URL]   attack a deployment (docs/attack.md)
   ./manage_all.sh audit              known vulnerabilities of what is pinned
   ./manage_all.sh sbom [file]        what a deployment is made of (CycloneDX)
@@ -54,7 +48,7 @@ Memo, natively on this machine.
   ./manage_all.sh model [--rules N] [--seed N] [--faults]   sessions against the model of
                                      their design (docs/model.md); 50,000 acts
   ./manage_all.sh mutate [--all | --id TOK-01 ... | --random 10 --seed 1]
-                                     whether tests of security can fail (docs/security.md)
+                                     whether tests of security can fail (docs/security)
   ./manage_all.sh bench [part ...]   the comparison with others (docs/performance.md)
   ./manage_all.sh chaos [options]    people at work while things break (docs/chaos.md);
                                      --url: against a deployment, without the faults
@@ -67,7 +61,6 @@ Memo, natively on this machine.
   ./manage_all.sh destroy [--yes]    stop, then remove databases and everything made
 
   ./manage_all.sh startservice <name>            a new service, with all it needs
-  ./manage_all.sh removeservice <name> [--yes]   its code, data, secrets and settings
 
   ./manage_all.sh <command>          a manage.py command in every service that knows it
   ./manage_all.sh users <command>    in one: users runserver, auth shell, ...
@@ -132,6 +125,8 @@ def _dispatch(layout: Layout, verb: str, rest: Sequence[str]) -> int:
     for service in services:
         if service.name == verb:
             return passthrough.run_in(layout, service, rest)
+    if verb in SESSIONS:
+        _nox(layout, verb, rest)
     if verb in VERBS:
         return VERBS[verb](layout, rest) or 0
     return passthrough.run_everywhere(layout, services, [verb, *rest])
@@ -198,17 +193,17 @@ def _logs(layout: Layout, rest: Sequence[str]) -> None:
     status.logs(layout, name, follow=follow)
 
 
-def _test(layout: Layout, rest: Sequence[str]) -> int:
-    return checks.run(layout, rest)
-
-
-def _mutate(layout: Layout, rest: Sequence[str]) -> int:
-    choice.parse(rest, catalog.load())  # Before a stack is started for it.
-    return checks.mutate(layout, rest)
-
-
-def _bench(layout: Layout, rest: Sequence[str]) -> int:
-    return benchmark.run(layout, rest)
+def _nox(layout: Layout, command: str, rest: Sequence[str]) -> NoReturn:
+    """A session of noxfile.py, which takes our place."""
+    layout.make_folders()
+    virtualenv.ensure(layout, virtualenv.DEV)
+    os.chdir(layout.root)
+    words = ["nox", "-f", "noxfile.py", "-s", command, "--", *rest]
+    python = str(layout.python)
+    sys.stdout.flush()
+    # The checkout may be read-only.
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": str(layout.base / "pycache")}
+    os.execve(python, [python, "-m", *words], env)  # noqa: S606 (no shell wanted)
 
 
 def _demo(layout: Layout, rest: Sequence[str]) -> None:
@@ -216,6 +211,9 @@ def _demo(layout: Layout, rest: Sequence[str]) -> None:
     demo.run(layout)
 
 
+# Of noxfile.py.
+SESSIONS = {"test", "verify", "fuzz", "model", "mutate", "chaos", "attack", "bench"}
+SESSIONS |= {"audit", "sbom"}
 VERBS: dict[str, Verb] = {
     "up": _up,
     "down": _down,
@@ -225,19 +223,9 @@ VERBS: dict[str, Verb] = {
     "stop": _stop,
     "status": _status,
     "logs": _logs,
-    "test": _test,
-    "attack": attack.run,
-    "audit": audit.run,
-    "fuzz": fuzzing.run,
-    "model": modelrun.run,
-    "mutate": _mutate,
-    "bench": _bench,
-    "chaos": chaos.run,
     "demo": _demo,
     "doctor": doctor.run,
     "destroy": destroy.run,
     "rotateapikeys": rotation.run,
-    "sbom": sbom.run,
     "startservice": startservice.run,
-    "removeservice": removeservice.run,
 }

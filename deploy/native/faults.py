@@ -5,7 +5,7 @@ import re
 TRACEBACK = "Traceback (most recent call last):"
 # Its text is written for people; any other exception says more with its name.
 SPOKEN = "django.core.exceptions.ImproperlyConfigured: "
-# In production a service says it without a traceback (shared.refusals).
+# In production a service says it without a traceback (shared.env).
 REFUSAL = re.compile(r"^ImproperlyConfigured: (.+)$", re.MULTILINE)
 PLACE = re.compile(r'^ +File "([^<"][^"]*)", line (\d+)', re.MULTILINE)
 

@@ -53,9 +53,21 @@ def _render(
     state: Path,
 ) -> None:
     command = _renderer(layout, services, addresses, state)
+    _run_renderer(command, {**base_env(layout), **more}, state)
+
+
+def render_for_compose(layout: Layout) -> None:
+    """What compose.yaml mounts into its gateway."""
+    words: Command = [sys.executable, layout.root / "nginx" / "render.py", "--compose"]
+    words += ["--env-file", layout.gateway_env]
+    words += ["--output", layout.root / ".run" / "compose" / NAME]
+    _run_renderer(words, base_env(layout), layout.root)
+
+
+def _run_renderer(command: Command, env: Mapping[str, str], cwd: Path) -> None:
     what = "Rendering the gateway's configuration"
     try:
-        run(command, env={**base_env(layout), **more}, cwd=state, what=what)
+        run(command, env=env, cwd=cwd, what=what)
     except ProgramFailed as exc:
         name, _, fault = exc.output.strip().partition(": ")
         if name != "render.py" or "\n" in fault:

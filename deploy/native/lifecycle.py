@@ -10,6 +10,7 @@ from . import (
     bringup,
     configure,
     control,
+    gateway,
     making_room,
     preflight,
     provisioning,
@@ -33,6 +34,8 @@ def init(layout: Layout, requirements: str = virtualenv.RUNTIME) -> None:
     with command_lock(layout):
         chosen = addresses.choose(layout, services)
         provisioning.write_settings(layout, services, chosen)
+        if not layout.stack:
+            gateway.render_for_compose(layout)
         with stage("Python environment, keys"):
             provisioning.install_environment(layout, requirements)
     for path in [*(s.env_file(layout) for s in services), layout.gateway_env]:

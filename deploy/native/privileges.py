@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from . import destroy, gateway, identity, linux, relocation, removeservice
+from . import destroy, gateway, identity, linux, relocation
 from . import layout as layouts
 from .envfiles import read
 from .problems import MISSING, Problem
@@ -25,7 +25,7 @@ WORKS = "import sys, ssl, ctypes, venv; sys.exit(sys.version_info < (3, 11))"
 ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLORS")
 # Commands that may be somebody's first, and so say as whom they run.
 FIRST = {"up", "init", "test", "bench", "attack", "audit", "chaos", "fuzz"}
-FIRST |= {"model", "mutate"}
+FIRST |= {"model", "mutate", "verify"}
 
 
 def become_ordinary(root: Path, arguments: list[str]) -> int:
@@ -33,17 +33,14 @@ def become_ordinary(root: Path, arguments: list[str]) -> int:
     user = identity.choose_user(root)
     if arguments[0] in FIRST:
         _say(f"root runs nothing here; everything runs as {user.pw_name}")
-    words = arguments
-    if arguments[0] == "removeservice":
-        words = [*arguments, removeservice.CODE_STAYS]
     if as_user(user, partial(_can_read, root)):
-        if arguments[0] not in ("destroy", "removeservice"):
+        if arguments[0] != "destroy":
             _start(root, user, arguments)
-        status = relocation.run_as_child(partial(_start, root, user, words))
+        status = relocation.run_as_child(partial(_start, root, user, arguments))
     else:
         copy = relocation.mirror(root, user)
         _say(f"{user.pw_name} cannot read {root}; working in a copy, {copy}")
-        start = partial(_start, copy, user, words)
+        start = partial(_start, copy, user, arguments)
         status = relocation.run_and_carry_back(root, copy, start, arguments[0])
     if status == 0:
         _finish(root, arguments)
@@ -56,8 +53,6 @@ def _finish(root: Path, arguments: list[str]) -> None:
     and the code of a service."""
     if arguments[0] == "destroy" and not os.environ.get("MEMO_STACK"):
         destroy.remove_if_empty([root / ".run", root / ".secrets"])
-    if arguments[0] == "removeservice":
-        removeservice.remove_code(root, removeservice.name_in(arguments[1:]))
 
 
 def _start(root: Path, user: pwd.struct_passwd, arguments: list[str]) -> NoReturn:

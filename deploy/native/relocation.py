@@ -47,8 +47,6 @@ def run_and_carry_back(
         shutil.rmtree(root / ".secrets", ignore_errors=True)
     else:
         _carry(copy, root)
-        if verb == "removeservice" and status == 0:
-            _drop_secrets(root, copy)
     return status
 
 

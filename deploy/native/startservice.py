@@ -1,107 +1,140 @@
-"""`startservice`: a project of its own for a new service, complete and running."""
+"""`startservice`: a project for a new service, from deploy/service_template."""
 
+import argparse
+import keyword
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import service_names
 from .layout import Layout
 from .problems import USAGE, Problem
-from .service_names import code_of, model_name
 
-TEMPLATES = Path(__file__).with_name("service_template")
-SUFFIX = ".template"
-TOKEN = re.compile(r"@(name|Name|NAME|model|Model)@")
-
-
-def run(layout: Layout, arguments: Sequence[str]) -> None:
-    """All of its files, or none of them."""
-    if len(arguments) != 1:
-        raise Problem("Usage: startservice <name>", code=USAGE)
-    (name,) = arguments
-    service_names.check(layout, name)
-    files = rendered(name)
-    write(layout.root, name, files)
-    for path in files:
-        print(f"  {path}")
-    print(NEXT.format(name=name, command=layout.command))
-
-
-def rendered(name: str) -> dict[str, str]:
-    """Every file of the service, by its path in the checkout."""
-    model = model_name(name)
-    tokens = {
-        "name": name,
-        "Name": name.capitalize(),
-        "NAME": name.upper(),
-        "model": model.lower(),
-        "Model": model,
-    }
-    sources = sorted(TEMPLATES.rglob(f"*{SUFFIX}"))
-    return {_place(source, name): _fill(source, tokens) for source in sources}
-
-
-def write(root: Path, name: str, files: Mapping[str, str]) -> None:
-    """Beside their places first, then each whole into its own: the folder last, as by
-    it the service is found."""
-    scratch = root / f".{name}.new"
-    shutil.rmtree(scratch, ignore_errors=True)  # Of a try that was killed.
-    project, routes = code_of(root, name)
-    try:
-        for path, text in files.items():
-            _write(scratch / path, text)
-        _adopt(scratch, like=root / "manage_all.sh")
-        (scratch / routes.relative_to(root)).rename(routes)
-        try:
-            (scratch / project.name).rename(project)
-        except BaseException:
-            routes.unlink()
-            raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _place(source: Path, name: str) -> str:
-    folder, *rest = source.relative_to(TEMPLATES).parts
-    if not rest:
-        return f"nginx/services/{name}.conf"
-    app = name if rest[0] == "app" else rest[0]
-    return "/".join([f"{name}_{folder}", app, *rest[1:]]).removesuffix(SUFFIX)
-
-
-def _fill(source: Path, tokens: Mapping[str, str]) -> str:
-    text = TOKEN.sub(lambda m: tokens[m[1]], source.read_text(encoding="utf-8"))
-    return _with_sorted_imports(text) if ".py" in source.suffixes else text
-
-
-def _with_sorted_imports(text: str) -> str:
-    """Where the app stands among imports goes by its name, of which templates know
-    nothing."""
-    block = re.compile(r"(?:^from \S+ import .+\n)+", re.MULTILINE)
-    return block.sub(lambda m: "".join(sorted(m[0].splitlines(True))), text)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def _adopt(folder: Path, like: Path) -> None:
-    """Owner and rights of the checkout's own files: this is source code, whoever runs
-    the stack."""
-    found = like.stat()
-    rights = found.st_mode & 0o777
-    for path in [folder, *folder.rglob("*")]:
-        runs = path.is_dir() or path.name == "manage.py"
-        path.chmod(rights if runs else rights & ~0o111)
-        if os.geteuid() == 0:
-            os.chown(path, found.st_uid, found.st_gid)
-
-
+TEMPLATE = "deploy/service_template"
+RENDERED = "py,md,yaml,ini,conf,example"
+# The name becomes a package, a host, a role, a database, a key prefix, a route and a
+# word of the command line. No host may have `_` (RFC 1123).
+PATTERN = re.compile(r"[a-z][a-z0-9]{0,18}")
+# Redis: `session:*` says which sessions live, and users may have no second meaning.
+REDIS = "admin default session sessions"
+# PostgreSQL's databases, roles and words of pg_hba.conf; containers and processes.
+SERVERS = "all memo postgres public replication sameuser samerole template0 template1"
+SERVERS += " gateway localhost nginx redis supervisor"
+ROUTES = "api health service services static"
+YAML = "false n no none null off on true y yes"
+# ./manage_all.sh and its suites.
+WORDS = """
+    attack audit bench chaos demo destroy doctor down fuzz help init lint logs model
+    mutate native nox restart rotateapikeys sbom schema security shellcheck start
+    startservice status stop system test timing types up verify
+"""
+RESERVED = frozenset(f"{REDIS} {SERVERS} {ROUTES} {YAML} {WORDS}".split())
 NEXT = """\
 memo: the service `{name}` is made; next
   {command} up            databases, secrets, settings; starts it with the others
-  {command} test {name}    its suite
-  {name}_project/README.md        what to change; docs/services.md, how it works"""
+  {command} test {name}    its tests
+  {name}_project/README.md        what to change; docs/integration.md, how it works"""
+
+
+def run(layout: Layout, arguments: Sequence[str]) -> None:
+    """Write all files of the service, or none of them."""
+    parser = argparse.ArgumentParser("startservice", description=__doc__)
+    parser.add_argument("name", help="such as `notes`: lower-case letters and digits")
+    name = parser.parse_args(arguments).name
+    if reason := fault(layout, name):
+        hint = "Up to 19 lower-case letters and digits, such as `notes` or `billing`."
+        raise Problem(f"`{name}` cannot be a service: {reason}", hint=hint, code=USAGE)
+    with tempfile.TemporaryDirectory(
+        prefix=".startservice-", dir=layout.root
+    ) as folder:
+        _generate(layout, name, Path(folder))
+        _publish(layout.root, name, Path(folder))
+    for path in code_of(layout.root, name):
+        print(f"  {path.relative_to(layout.root)}{'/' if path.is_dir() else ''}")
+    print(NEXT.format(name=name, command=layout.command))
+
+
+def code_of(root: Path, name: str) -> tuple[Path, Path]:
+    """The folder of a service, and its routes at the gateway."""
+    return root / f"{name}_project", root / "nginx" / "services" / f"{name}.conf"
+
+
+def fault(layout: Layout, name: str) -> str:
+    """What is wrong with the name; empty when nothing is. Django looks for modules of
+    the same name later."""
+    if not PATTERN.fullmatch(name):
+        return "it has to be a host name and a package."
+    for path in code_of(layout.root, name):
+        if path.exists():
+            return f"{path.relative_to(layout.root)} exists."
+    if keyword.iskeyword(name):
+        return "it is a word of Python."
+    if name in RESERVED or name in set(_names_of_redis(layout)):
+        return "the word has a meaning here."
+    if any(_commands(layout, name)):
+        return "it is a command of manage.py."
+    if name in _requirements(layout):
+        return "a package of that name is installed."
+    return ""
+
+
+def _names_of_redis(layout: Layout) -> Iterator[str]:
+    """Users and key prefixes: a service writes every key that begins with its name."""
+    acl = layout.secrets / "redis_users.acl"
+    if acl.is_file():
+        yield from re.findall(
+            r"(?:^user |~)(\w+)", acl.read_text("ascii"), re.MULTILINE
+        )
+
+
+def _commands(layout: Layout, name: str) -> Iterator[Path]:
+    packages = ("django/core", "django/contrib/*", "*")
+    for folder in ["shared", "*_project/*"]:
+        yield from layout.root.glob(f"{folder}/management/commands/{name}.py")
+    for package in packages:
+        pattern = f"lib/*/site-packages/{package}/management/commands/{name}.py"
+        yield from layout.venv.glob(pattern)
+
+
+def _requirements(layout: Layout) -> set[str]:
+    """Also those that are for development, and not installed everywhere."""
+    files = (layout.root / "requirements").glob("*.txt")
+    text = "\n".join(path.read_text("utf-8") for path in files)
+    return set(re.findall(r"^([a-z0-9]+)(?:\[[a-z,]+\])?==", text, re.MULTILINE))
+
+
+def _generate(layout: Layout, name: str, folder: Path) -> None:
+    """Django's own `startproject`, which refuses the names of importable modules."""
+    projects = [str(path.parent) for path in layout.root.glob("*_project/manage.py")]
+    command = [str(layout.python), "-m", "django", "startproject", name, str(folder)]
+    command += ["--template", str(layout.root / TEMPLATE), "--extension", RENDERED]
+    script = (layout.root / "manage_all.sh").stat()
+    done = subprocess.run(
+        command,
+        cwd=layout.root,
+        env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(projects)},
+        # As open as the rest of the code, which another user may have to read.
+        umask=~script.st_mode & 0o777,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Problem(done.stderr.strip().removeprefix("CommandError: "), code=USAGE)
+    if os.geteuid() == 0:
+        for path in folder.rglob("*"):
+            os.chown(path, script.st_uid, script.st_gid)
+
+
+def _publish(root: Path, name: str, folder: Path) -> None:
+    """The project last: by its folder the service is found."""
+    project, routes = code_of(root, name)
+    shutil.move(folder / "nginx.conf", routes)
+    try:
+        shutil.move(folder / "project", project)
+    except BaseException:
+        routes.unlink()
+        raise

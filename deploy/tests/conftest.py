@@ -22,6 +22,14 @@ def system() -> System:
     return running
 
 
+@pytest.fixture(scope="session")
+def limits_stack() -> System:
+    """A second stack, whose limits are low: settings/limits."""
+    running = System(os.environ.get("MEMO_LIMITS_STACK", "limits"))
+    running.up()
+    return running
+
+
 @pytest.fixture
 def healthy(system: System) -> Iterator[System]:
     """The stack, for tests that break it: checked to be whole again afterwards."""

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,11 @@ SERVICES = ("auth", "users")
 
 
 class System:
-    """The named stack `test` of this checkout, started by the project's own script."""
+    """A named stack of this checkout, started by the project's own script.
+
+    Its settings are those of the folder `settings`; a folder of the stack's name in it
+    has those that differ.
+    """
 
     def __init__(self, stack: str) -> None:
         self.stack = stack
@@ -49,6 +53,17 @@ class System:
         if self.configure():
             self.run("down")
         self.run("up")
+        self.write_without_waiting()
+
+    def write_without_waiting(self) -> None:
+        """Databases of tests need not outlive the machine. What is committed still
+        outlives a server that is killed."""
+        for data in self.state.glob("postgres/*/*/data"):
+            file = data / "postgresql.auto.conf"
+            if "fsync = off" not in file.read_text():
+                file.write_text("fsync = off\n")
+                pid = (data / "postmaster.pid").read_text().split()[0]
+                os.kill(int(pid), signal.SIGHUP)
 
     def configure(self) -> bool:
         """Write what the suite sets; whether anything was new."""
@@ -56,10 +71,9 @@ class System:
         self.run(
             "init"
         )  # so that the files are there, and belong to who runs the stack
-        for source in SETTINGS.glob("*.env"):
-            target = self.state / "env" / source.name
+        for target in (self.state / "env").glob("*.env"):
+            wanted = [f"{name}={value}" for name, value in self.wanted(target.name)]
             text = target.read_text()
-            wanted = [line for line in source.read_text().splitlines() if "=" in line]
             missing = [line for line in wanted if line not in text.splitlines()]
             if missing:
                 names = tuple(line.partition("=")[0] + "=" for line in missing)
@@ -67,6 +81,14 @@ class System:
                 target.write_text("\n".join([*kept, *missing]) + "\n")
                 changed = True
         return changed
+
+    def wanted(self, name: str) -> ItemsView[str, str]:
+        """What the suite sets in the env file of this name."""
+        found: dict[str, str] = {}
+        for source in (SETTINGS / name, SETTINGS / self.stack / name):
+            lines = source.read_text().splitlines() if source.exists() else []
+            found |= dict(line.split("=", 1) for line in lines if "=" in line)
+        return found.items()
 
     def status(self) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(self.run("status", "--json"))

@@ -47,7 +47,12 @@ def third_service(system: System) -> Iterator[ThirdService]:
         "gunicorn",
         "django.core.wsgi:get_wsgi_application()",
     ]
-    command += ["--config", str(ROOT / "gunicorn.conf.py"), "--chdir", str(PROJECT)]
+    command += [
+        "--config",
+        str(ROOT / "deploy" / "gunicorn.conf.py"),
+        "--chdir",
+        str(PROJECT),
+    ]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command, env=environment(system, address), stdout=log, stderr=log

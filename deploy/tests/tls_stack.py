@@ -82,7 +82,7 @@ def gunicorn(
     env |= {"ENV_FILE": str(system.state / "env" / f"{service}.env"), **more}
     env |= {"BIND": f"127.0.0.1:{port}", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "gunicorn", "config.wsgi:application"]
-    command += ["--config", str(ROOT / "gunicorn.conf.py")]
+    command += ["--config", str(ROOT / "deploy" / "gunicorn.conf.py")]
     command += ["--chdir", str(ROOT / f"{service}_project")]
     url = f"http://127.0.0.1:{port}/api/v1/{service}/health/ready"
 

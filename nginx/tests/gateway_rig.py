@@ -122,6 +122,7 @@ def run_render(
 ) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(RENDER), "--output", str(folder / "conf")]
     command += ["--state", str(folder / "state"), "--static", str(folder / "static")]
+    (folder / "state").mkdir(parents=True, exist_ok=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
     return subprocess.run(
         [*command, *options],
@@ -144,13 +145,13 @@ def running_gateway(
     gateway = Gateway(folder, free_port(), auth, users)
     settings = UNLIMITED | {"GATEWAY_PORT": str(gateway.port)} | dict(env or {})
     arguments = [f"--upstream=auth={auth.address}", f"--upstream=users={users.address}"]
-    arguments += [f"--access-log={folder / 'access.log'}", *options]
-    if os.geteuid() == 0:
-        arguments.append("--user=root")  # Or the workers cannot enter pytest's folders.
-    done = run_render(folder, settings, *arguments)
+    done = run_render(folder, settings, *arguments, *options)
     assert done.returncode == 0, done.stderr
-    replace_in(folder / "conf", edit or {})
+    log = {"/dev/stdout": str(folder / "access.log")}
+    replace_in(folder / "conf", log | dict(edit or {}))
     command = [find_nginx(), "-e", "stderr", "-c", str(folder / "conf" / "nginx.conf")]
+    if os.geteuid() == 0:
+        command += ["-g", "user root;"]  # Or the workers cannot enter pytest's folders.
     with (folder / "stderr").open("wb") as errors:
         process = subprocess.Popen(command, stderr=errors)
     try:

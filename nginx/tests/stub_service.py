@@ -11,8 +11,8 @@ class Stub(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, name: str) -> None:
-        super().__init__(("127.0.0.1", 0), StubHandler)
+    def __init__(self, name: str, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), StubHandler)
         self.name = name
         self.answer: Callable[[StubHandler], None] | None = None
         self.requests = 0

@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from nginx.tests.compose_file import SERVICES
-from nginx.tests.gateway_rig import replace_in, run_render
+from nginx.tests.gateway_rig import ROOT, replace_in, run_render
 
 NATIVE = ("--upstream=auth=127.0.0.1:8001", "--upstream=users=127.0.0.1:8000")
-COMPOSE = ("--upstream=auth=auth:8001", "--upstream=users=users:8000")
+COMPOSE = ("--upstream=auth=auth:8000", "--upstream=users=users:8000")
 OUTSIDE = {"GATEWAY_SERVER_NAMES": "api.memo.example,*.memo.example"}
 BEHIND = {
     "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8",
@@ -25,7 +24,7 @@ BEHIND = {
 }
 VARIANTS = {
     "native": ({}, NATIVE),
-    "compose": ({}, (*COMPOSE, "--resolver=127.0.0.11")),
+    "compose": ({"GATEWAY_RESOLVER": "127.0.0.11"}, COMPOSE),
     "behind a proxy": (BEHIND | OUTSIDE, NATIVE),
     "TLS": (OUTSIDE, NATIVE),
 }
@@ -66,7 +65,8 @@ SCAFFOLD = r"(server|location .*) \{|\}|server_name .*;|"
 
 def findings(folder: Path) -> list[dict[str, Any]]:
     """What gixy says of a rendered configuration, and has not been explained."""
-    version = SERVICES["gateway"]["image"].partition(":-nginx:")[2].rstrip("}")
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    (version,) = re.findall(r"^ARG NGINX_IMAGE=nginx:(\S+)$", dockerfile, re.MULTILINE)
     command = [sys.executable, "-m", "gixy.cli.main", "--format", "json"]
     command += ["--nginx-version", version, str(folder / "conf" / "nginx.conf")]
     done = subprocess.run(command, capture_output=True, text=True)

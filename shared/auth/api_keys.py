@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 
 from shared.env import Malformed, api_key_pairs
-from shared.file_watcher import Reloading
+from shared.file_watcher import FileWatcher
 
 MINIMUM_KEY_LENGTH = 43  # characters of base64 for 256 bits
 # What a header can carry and `Env` would take at the next start.
@@ -55,15 +55,15 @@ def caller_of(offered: str) -> str | None:
 
 
 @lru_cache
-def _accepted(path: Path) -> Reloading[list[tuple[str, str]]]:
-    keys = Reloading(partial(read_accepted, path), path)
+def _accepted(path: Path) -> FileWatcher[list[tuple[str, str]]]:
+    keys = FileWatcher(partial(read_accepted, path), path)
     keys.loaded = (settings.INTERNAL_API_KEYS,)
     return keys
 
 
 @lru_cache
-def _presented(name: str, path: Path) -> Reloading[str]:
-    key = Reloading(partial(read_presented, path), path)
+def _presented(name: str, path: Path) -> FileWatcher[str]:
+    key = FileWatcher(partial(read_presented, path), path)
     key.loaded = (getattr(settings, name),)
     return key
 

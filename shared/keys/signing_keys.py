@@ -1,20 +1,18 @@
 """RSA key pairs for RS256: files, thumbprints, JWK Set.
 
-A folder holds `private/<kid>.pem` (the Auth Service alone) and `public/<kid>.pem`.
-Its first pair is made by `python -m shared.keys.signing_keys generate FOLDER`: a
-management command could not do it, since settings need the keys. Later ones are the
-command `keys`'s.
+A folder holds `private/<kid>.pem` (for the Auth Service alone) and `public/<kid>.pem`.
+`python -m shared.keys.signing_keys generate FOLDER` makes the first pair. A management
+command cannot: the settings need the keys. The command `keys` makes later ones.
 """
 
 import argparse
-import base64
 import hashlib
 import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import (
@@ -23,9 +21,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
     generate_private_key,
 )
 from jwt import PyJWK
+from jwt.algorithms import RSAAlgorithm
+from jwt.utils import base64url_encode
 
-from shared.keys import key_state
-from shared.keys.key_state import KeyFault as KeyFault
+from shared.keys import key_files, key_store
+from shared.keys.key_files import KeyFault as KeyFault
+from shared.keys.key_files import KeyMissing, pem_files
+from shared.keys.key_store import KeyStore, KeyTimestamps, locked_key_store
 
 ALGORITHM = "RS256"  # of every RSA key: one key, one algorithm (RFC 8725 section 3.1)
 ALGORITHMS = (ALGORITHM,)  # the closed set, never read from a token
@@ -33,10 +35,6 @@ MINIMUM_BITS = 2048  # RFC 7518 section 3.3
 RECOMMENDED_BITS = 3072  # ASVS 5.0 11.2.3
 MAXIMUM_BITS = 4096  # beyond it a signature costs more than it is worth
 SIZES = f"a key has {MINIMUM_BITS} to {MAXIMUM_BITS}"
-
-
-class KeyMissing(KeyFault):
-    """There is no such key, in a folder that could be read."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +47,20 @@ class SigningKey:
 def generate(folder: Path, bits: int = RECOMMENDED_BITS) -> str:
     """Make a key pair under `folder` and return its kid. Raises KeyFault.
 
-    The first pair of a folder is active at once; a later one is only staged.
+    The first pair of a folder is active at once. A later one is only staged.
     """
-    public, private = folder / "public", folder / "private"
-    with key_state.locked(private):
-        state = key_state.load(private)
-        kid = add(public, private, state, bits)
-        if list(key_state.pem_files(private)) == [kid]:
-            state.activate(kid, datetime.now(UTC))
-            key_state.save(private, state)
+    with locked_key_store(folder / "public", folder / "private") as store:
+        kid = add(store, bits)
+        if list(pem_files(store.private)) == [kid]:
+            store.activate(kid)
     return kid
 
 
-def add(public: Path, private: Path, state: key_state.State, bits: int) -> str:
-    """Make a pair that is published and not used yet; its kid. To be called locked.
+def add(store: KeyStore, bits: int) -> str:
+    """Make a pair that is published and does not sign yet; its kid. Raises KeyFault.
 
-    Interrupted, it leaves nothing that signs: first comes the note, then the public
-    half (a verifier must know a key before anybody signs with it), then the private.
+    Interrupted, it leaves nothing that signs. The note comes first, then the public
+    half (verifiers must know a key before it signs), then the private half.
     """
     if not MINIMUM_BITS <= bits <= MAXIMUM_BITS:
         raise KeyFault(f"{bits} bits: {SIZES}.")
@@ -79,47 +74,37 @@ def add(public: Path, private: Path, state: key_state.State, bits: int) -> str:
     public_pem = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    state.keys[kid] = key_state.Times(staged_at=datetime.now(UTC))
-    key_state.save(private, state)
-    write(public / f"{kid}.pem", public_pem, mode=0o444)
-    write(private / f"{kid}.pem", private_pem, mode=0o400)
+    store.keys[kid] = KeyTimestamps(staged_at=key_store.clock())
+    store.save()
+    key_files.put(store.public_half(kid), public_pem, mode=0o444)
+    key_files.put(store.private_half(kid), private_pem, mode=0o400)
     return kid
-
-
-def write(path: Path, content: bytes, mode: int) -> None:
-    """Create `path` with `mode`, in one step; it must not exist."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.exists():
-        raise FileExistsError(path)
-    key_state.put(path, content, mode)
 
 
 def load_public_keys(folder: Path) -> dict[str, PyJWK]:
     """All public keys of a folder by kid, none of which may be bad. Raises KeyFault."""
-    paths = key_state.pem_files(folder)
+    paths = pem_files(folder)
     if not paths:
         raise KeyMissing(f"There is no public key in {folder}.")
     return {kid: load_public_key(path) for kid, path in paths.items()}
 
 
 def load_public_key(path: Path) -> PyJWK:
-    """Raises KeyFault, whose cause is an OSError where the file cannot be read."""
+    """Raises KeyFault; its cause is an OSError if the file cannot be read."""
     try:
-        key = serialization.load_pem_public_key(path.read_bytes())
+        key: Any = serialization.load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as exc:
         raise KeyFault(f"{path} cannot be read as a public key.") from exc
-    if not isinstance(key, RSAPublicKey):
-        raise KeyFault(f"{path} is not an RSA key.")
     check(path, key)
     return verifying_key(key)
 
 
 def load_signing_key(folder: Path) -> SigningKey:
     """The active private key of a folder. Raises KeyFault."""
-    paths = key_state.pem_files(folder)
+    paths = pem_files(folder)
     if not paths:
         raise KeyMissing(f"There is no private key in {folder}.")
-    active = key_state.load(folder).active
+    active, _ = key_store.load_state(folder)
     if active is None:
         raise KeyMissing(f"No key in {folder} is active: `keys activate KID --now`.")
     if active not in paths:
@@ -130,21 +115,29 @@ def load_signing_key(folder: Path) -> SigningKey:
 def load_private_key(path: Path) -> SigningKey:
     """Raises KeyFault."""
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key: Any = serialization.load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as exc:
         raise KeyFault(f"{path} cannot be read as a private key.") from exc
-    if not isinstance(key, RSAPrivateKey):
-        raise KeyFault(f"{path} is not an RSA key.")
     check(path, key.public_key())
     return SigningKey(path.stem, key)
 
 
-def check(path: Path, key: RSAPublicKey) -> None:
-    """A key's size, and that its file is named by its thumbprint."""
+def check(path: Path, key: Any) -> None:
+    """Raises KeyFault if the key in this file is none that we use."""
+    fault = fault_of(key, path.stem)
+    if fault is not None:
+        raise KeyFault(f"{path} {fault}.")
+
+
+def fault_of(key: Any, kid: Any) -> str | None:
+    """What is wrong with a public key of this name: its kind, its size or the name."""
+    if not isinstance(key, RSAPublicKey):
+        return "is not an RSA key"
     if not MINIMUM_BITS <= key.key_size <= MAXIMUM_BITS:
-        raise KeyFault(f"{path} has {key.key_size} bits: {SIZES}.")
-    if path.stem != thumbprint(key):
-        raise KeyFault(f"{path} must be named {thumbprint(key)}.pem (RFC 7638).")
+        return f"has {key.key_size} bits: {SIZES}"
+    if kid != thumbprint(key):
+        return f"must be named {thumbprint(key)}.pem (RFC 7638)"
+    return None
 
 
 def verifying_key(key: RSAPublicKey) -> PyJWK:
@@ -155,13 +148,13 @@ def verifying_key(key: RSAPublicKey) -> PyJWK:
 def thumbprint(key: RSAPublicKey) -> str:
     """The kid: SHA-256 thumbprint of the key (RFC 7638 section 3)."""
     canonical = json.dumps(jwk(key), sort_keys=True, separators=(",", ":"))
-    return b64url(hashlib.sha256(canonical.encode()).digest())
+    return base64url_encode(hashlib.sha256(canonical.encode()).digest()).decode()
 
 
 def jwk(key: RSAPublicKey) -> dict[str, str]:
     """Public members of an RSA key (RFC 7518 section 6.3.1)."""
-    numbers = key.public_numbers()
-    return {"kty": "RSA", "n": b64uint(numbers.n), "e": b64uint(numbers.e)}
+    members = RSAAlgorithm.to_jwk(key, as_dict=True)
+    return {name: members[name] for name in ("kty", "n", "e")}
 
 
 def public_jwk(key: RSAPublicKey) -> dict[str, str]:
@@ -172,15 +165,6 @@ def public_jwk(key: RSAPublicKey) -> dict[str, str]:
 def jwk_set(keys: Mapping[str, PyJWK]) -> dict[str, list[dict[str, str]]]:
     """The JWK Set (RFC 7517 section 5) of verifying keys."""
     return {"keys": [public_jwk(key.key) for key in keys.values()]}
-
-
-def b64uint(number: int) -> str:
-    """Base64urlUInt of RFC 7518 section 2."""
-    return b64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
-
-
-def b64url(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
 
 
 def main() -> int:

@@ -77,7 +77,7 @@ def issuer_key() -> RSAPrivateKey:
 
 
 class KnownKeys:
-    """A source of keys that never change (`shared.keys.keyring.KeySource`)."""
+    """Keys that never change, in place of `shared.keys.keyring.FolderKeys`."""
 
     def __init__(self, *private: RSAPrivateKey) -> None:
         from shared.keys import signing_keys

@@ -1,5 +1,7 @@
 """Stub servers, and requests to the service in `shared.tests.urls`."""
 
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -12,6 +14,7 @@ from shared.auth import session_state
 from shared.clients import auth_client
 from shared.tests.stubs import StubService, running
 
+CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 
 
@@ -65,6 +68,27 @@ def me(api_client: Any) -> Callable[..., Any]:
     return get
 
 
+@pytest.fixture
+def claims(settings: Any) -> dict[str, Any]:
+    """The payload of a good access token, whose session is not in Redis."""
+    now = int(time.time())
+    return {
+        "iss": settings.JWT_ISSUER,
+        "aud": settings.JWT_AUDIENCE,
+        "sub": str(uuid.uuid4()),
+        "sid": str(uuid.uuid4()),
+        "jti": str(uuid.uuid4()),
+        "iat": now,
+        "exp": now + 300,
+        "token_type": "access",
+    }
+
+
+@pytest.fixture
+def header(trusted_kid: str) -> dict[str, Any]:
+    return {"alg": "RS256", "kid": trusted_kid, "typ": "at+jwt"}
+
+
 def assert_problem(response: Any, status: int, code: str) -> None:
     """The answer is a problem of ours, with all that belongs to one (RFC 9457)."""
     assert response.status_code == status, response.content
@@ -75,3 +99,10 @@ def assert_problem(response: Any, status: int, code: str) -> None:
     assert problem["request_id"] == response["X-Request-ID"] != ""
     assert ("WWW-Authenticate" in response) == (status == 401)
     assert ("Retry-After" in response) == (status == 503)
+
+
+def refused(response: Any, code: str = "token_invalid") -> None:
+    """A 401 that names the challenge and no internals."""
+    assert_problem(response, 401, code)
+    assert response["WWW-Authenticate"] == CHALLENGE
+    assert "token_class" not in response.content.decode()

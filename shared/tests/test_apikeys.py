@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from shared.auth import api_keys
-from shared.file_watcher import Reloading
+from shared.file_watcher import FileWatcher
 from shared.tests.conftest import assert_problem
 
 INTERNAL = "/api/v1/test/internal"
@@ -35,7 +35,7 @@ WRONG_LISTS = [
 @pytest.fixture(autouse=True)
 def _every_look(monkeypatch):
     """Files are looked at on every call, and not once a second."""
-    monkeypatch.setattr(api_keys, "Reloading", partial(Reloading, interval=0))
+    monkeypatch.setattr(api_keys, "FileWatcher", partial(FileWatcher, interval=0))
 
 
 @pytest.fixture

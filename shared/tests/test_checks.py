@@ -1,15 +1,13 @@
-"""System checks: each by its id, silent where all is well."""
+"""System checks: each by its id, silent where nothing is wrong."""
 
 from importlib import metadata
 
 import pytest
 from django.core import checks
 
-from shared.catalogue import CATALOGUE
 from shared.checks import (
-    FLOORS,
+    MINIMUM_VERSIONS,
     check_keys,
-    check_production,
     check_settings,
     check_spelling,
     check_versions,
@@ -27,7 +25,8 @@ def pair(tmp_path, settings):
     return tmp_path
 
 
-def ids(messages):
+def ids(found):
+    messages = list(found)
     assert all(message.hint for message in messages)
     return [message.id for message in messages]
 
@@ -46,29 +45,26 @@ def test_the_checks_are_registered(settings, tmp_path):
 
     found = ids(checks.run_checks(tags=[checks.Tags.security]))
 
-    assert {"memo.E003", "memo.E005", "memo.E006", "memo.W008"} <= set(found)
-    assert set(found) < set(CATALOGUE)
+    assert sorted(found) == ["memo.E003", "memo.E005", "memo.E006", "memo.W008"]
 
 
-def test_development_may_look_at_what_production_would_refuse(settings):
+def test_in_development_only_check_deploy_shows_what_production_would_refuse(settings):
     settings.COOKIE_SECURE = False
     found = checks.run_checks(include_deployment_checks=True)
     (ours,) = (message for message in found if message.id == "memo.E018")
 
     assert "COOKIE_SECURE" in ours.msg
     assert ours.id not in [message.id for message in checks.run_checks()]
-    assert ours in check_production(None)
 
 
-@pytest.mark.parametrize(("length", "found"), [(42, ["memo.E001"]), (43, [])])
-def test_a_short_api_key_is_named_by_its_caller(settings, length, found):
-    settings.INTERNAL_API_KEYS = [("auth", "k" * length)]
+def test_a_short_api_key_is_named_by_its_caller(settings):
+    settings.INTERNAL_API_KEYS = [("auth", "k" * 42), ("reports", "k" * 43)]
 
-    messages = check_settings(None)
+    (message,) = check_settings(None)
 
-    assert ids(messages) == found
-    assert not found or "auth" in messages[0].msg
-    assert "k" * length not in str(messages)
+    assert message.id == "memo.E001"
+    assert message.msg.endswith("of auth")
+    assert "kkk" not in str(message)
 
 
 @pytest.mark.parametrize("name", ["AUTH_SERVICE_API_KEY", "USERS_SERVICE_API_KEY"])
@@ -78,13 +74,6 @@ def test_a_key_is_not_used_in_both_directions(settings, name):
     setattr(settings, name, "k" * 50)
 
     assert ids(check_settings(None)) == ["memo.E002"]
-
-
-def test_no_keys_are_no_common_key(settings):
-    settings.INTERNAL_API_KEYS = []
-    settings.AUTH_SERVICE_API_KEY = settings.USERS_SERVICE_API_KEY = ""
-
-    assert ids(check_settings(None)) == []
 
 
 def test_missing_public_keys_are_an_error(settings, tmp_path):
@@ -150,16 +139,6 @@ def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):
     assert kid in message.msg
 
 
-@pytest.mark.parametrize("name", ["JWT_ISSUER", "JWT_AUDIENCE"])
-def test_an_empty_name_is_an_error(settings, name):
-    setattr(settings, name, "")
-
-    (message,) = check_settings(None)
-
-    assert message.id == "memo.E005"
-    assert name in message.msg
-
-
 def test_a_host_with_an_underscore_is_an_error(settings):
     """S2S-10."""
     settings.ALLOWED_HOSTS = ["users", "users_service"]
@@ -196,10 +175,10 @@ def test_a_package_with_known_holes_is_an_error(monkeypatch, name, version, foun
         metadata, "version", lambda n: version if n == name else real(n)
     )
 
-    messages = check_versions(None)
+    messages = list(check_versions(None))
 
     assert ids(messages) == found
-    assert name in FLOORS
+    assert name in MINIMUM_VERSIONS
     assert not found or name in messages[0].msg
 
 
@@ -227,7 +206,8 @@ KNOWN |= {"USERS_SERVICE_URL", "REFRESH_REUSE_LEEWAY", "LOG_LEVEL"}
 def test_a_name_that_is_nearly_a_known_one_is_a_warning(settings, written, meant):
     settings.ENV_FILE_NAMES = Names({written, "DEBUG"}, KNOWN)
 
-    messages = check_spelling(None)
+    messages = list(check_spelling(None))
 
     assert ids(messages) == (["memo.W008"] if meant else [])
-    assert not meant or messages[0].msg == f"{written} is not read. {meant} would be."
+    told = f"{written}, did you mean {meant}?"
+    assert not meant or told in messages[0].msg

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from shared.api.exceptions import CODES
-from shared.catalogue import CATALOGUE
+from shared.checks import MESSAGES
+from shared.diagnostics import redis
+from shared.doctor import STATEMENTS
 from shared.ratelimit_defaults import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 ERRORS = ROOT / "docs" / "errors.md"
 EVENTS = ROOT / "docs" / "logging.md"
-CHECKS = ROOT / "docs" / "checks.md"
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+CHECKS = ROOT / "docs" / "operations" / "checks.md"
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
 def test_the_documented_codes_are_the_codes():
@@ -34,7 +36,7 @@ def test_the_documented_events_are_the_events():
 
 
 def sources() -> Iterator[Path]:
-    yield ROOT / "gunicorn.conf.py"
+    yield ROOT / "deploy" / "gunicorn.conf.py"
     for folder in ("shared", "auth_project", "users_project"):
         for path in (ROOT / folder).rglob("*.py"):
             if "tests" not in path.parts and path.name != "testing.py":
@@ -77,7 +79,16 @@ def test_the_documented_limits_are_the_defaults():
 def test_the_documented_checks_are_the_checks():
     row = re.compile(r"^\| `(memo\.\w+)` \| (.*) \| (.*) \|$", re.M)
     documented = {i: (what, hint) for i, what, hint in row.findall(CHECKS.read_text())}
-    assert documented == {i: (e.what, e.hint) for i, e in CATALOGUE.items()}
+    assert documented == {f"memo.{i}": texts for i, texts in MESSAGES.items()}
+
+
+def test_the_documented_diagnostics_are_the_diagnostics():
+    redis.register_for_administrator()
+    text = CHECKS.read_text().partition("### Every service")[2].partition("###")[0]
+    documented = dict(re.findall(r"^\| `([\w.]+\.[\w.]+)` \| (.*) \|$", text, re.M))
+    # These are in the apps of the two services.
+    del documented["sessions.expired"], documented["admin.expired"]
+    assert documented == {name: text for name, (_, text) in STATEMENTS.items()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,16 +1,16 @@
-"""`manage.py doctor`: verdicts, and what it says of what it cannot look at. What it
-finds in a running stack is proved there: deploy/tests/system/test_doctor.py."""
+"""`manage.py doctor`: verdicts, and that a key goes to no impostor. What it finds in a
+running stack is proved there: deploy/tests/system/test_doctor.py."""
 
 import json
 import time
 from io import StringIO
 
 import pytest
+from django.core import checks
 from django.core.management import call_command
 
 from shared import doctor
-from shared.probes.clocks import compare
-from shared.probes.listening import bind, is_private
+from shared.diagnostics import peers, process, redis
 
 SECRET = "canary"
 
@@ -26,55 +26,69 @@ def report(*options: str) -> tuple[int, list[dict[str, str]]]:
 
 
 @pytest.fixture
-def probes(monkeypatch):
-    """None but those a test brings."""
-    found: list[doctor.Probe] = []
-    monkeypatch.setattr(doctor, "PROBES", found)
-    monkeypatch.setattr(doctor, "autodiscover_modules", lambda name: None)
-    monkeypatch.setattr(doctor.checks, "run_checks", list)
-    return found
+def only_ours(monkeypatch):
+    """No checks but those that a test registers."""
+    command = "shared.management.commands.doctor"
+    registry = checks.registry.CheckRegistry()
+    monkeypatch.setattr(doctor, "STATEMENTS", {})
+    monkeypatch.setattr(f"{command}.STATEMENTS", doctor.STATEMENTS)
+    monkeypatch.setattr(f"{command}.autodiscover_modules", lambda name: None)
+    monkeypatch.setattr(doctor, "register", registry.register)
+    monkeypatch.setattr(f"{command}.run_checks", registry.run_checks)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "status"), [(doctor.OK, 0), (doctor.NOTE, 0), (doctor.WRONG, 3)]
+    ("found", "note", "verdict", "status"),
+    [
+        ("", False, "ok", 0),
+        ("this", True, "note", 0),
+        (["this", "that"], False, "WRONG", 3),
+    ],
 )
-def test_only_what_is_wrong_is_an_exit_status(probes, verdict, status):
-    @doctor.probe
-    def subject(context):
-        yield doctor.Finding("some.thing", verdict, "so it is", "do this")
+def test_only_what_is_wrong_is_an_exit_status(only_ours, found, note, verdict, status):
+    doctor.diagnostic("tag", "some.thing", "it is so", "do this", note=note)(
+        lambda: found
+    )
+    text = f"it is so: {', '.join([found] if note else found)}" if found else "it is so"
 
-    found = {"id": "some.thing", "verdict": verdict, "text": "so it is"}
     assert report() == (
         status,
         [
             {"id": "checks", "verdict": "ok", "advice": ""}
             | {"text": "no system check finds an error"},
-            found | {"advice": "do this"},
+            {"id": "some.thing", "verdict": verdict, "text": text}
+            | {"advice": "do this" if found else ""},
         ],
     )
 
 
-def test_a_probe_that_breaks_is_a_finding_and_the_next_is_still_asked(probes):
-    @doctor.probe
-    def broken(context):
+def test_one_that_breaks_is_a_finding_and_the_next_still_runs(only_ours):
+    @doctor.diagnostic("tag", "broken", "it is so", "do this")
+    def broken():
         raise OSError(f"password={SECRET}")
 
-    @doctor.probe
-    def whole(context):
-        yield doctor.judge("fine", True, "well", "not well", "mend it")
-
+    doctor.diagnostic("tag", "whole", "it is so, too", "do this")(lambda: "")
     status, found = report()
 
     assert status == 3
     assert [(each["id"], each["verdict"]) for each in found[1:]] == [
-        ("test_doctor.broken", "WRONG"),
-        ("fine", "ok"),
+        ("broken", "WRONG"),
+        ("whole", "ok"),
     ]
     assert "OSError" in found[1]["text"]
     assert SECRET not in json.dumps(found)
 
 
-def test_without_a_running_stack_the_checks_are_asked_alone(settings, tmp_path):
+def test_no_other_command_runs_what_needs_a_running_service(only_ours):
+    """`migrate` asks checks of databases too, before the modules are imported."""
+    ran: list[str] = []
+    doctor.diagnostic("tag", "x", "it is so", "")(lambda: ran.append("x") or "")
+
+    assert report("--checks")[0] == 0
+    assert ran == []
+
+
+def test_without_a_running_stack_the_system_checks_run_alone(settings, tmp_path):
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path
     status, found = report("--checks")
 
@@ -83,29 +97,23 @@ def test_without_a_running_stack_the_checks_are_asked_alone(settings, tmp_path):
     assert "python -m shared.keys.signing_keys" in found[0]["advice"]
 
 
-def test_a_probe_is_told_what_only_redis_administrator_knows(probes, tmp_path):
+def test_the_password_of_redis_administrator_comes_from_its_file(only_ours, tmp_path):
     (tmp_path / "password").write_text(f"{SECRET}\n")
-
-    @doctor.probe
-    def subject(context):
-        yield doctor.Finding("told", doctor.OK, str(len(context.redis_admin_password)))
+    length = lambda: str(len(doctor.redis_admin_password.get()))  # noqa: E731
+    doctor.diagnostic("tag", "told", "length", "", note=True)(length)
 
     path = str(tmp_path / "password")
-    assert report("--redis-admin-password-file", path)[1][1]["text"] == "6"
+    assert report("--redis-admin-password-file", path)[1][1]["text"] == "length: 6"
 
 
-def test_people_read_what_was_seen_and_what_to_do(probes):
-    @doctor.probe
-    def subject(context):
-        yield doctor.judge("some.thing", False, "well", "not well", "mend it")
-
+def test_you_read_what_was_found_and_what_to_do(only_ours):
+    doctor.diagnostic("tag", "some.thing", "it is so", "do this")(lambda: "it is not")
     out = StringIO()
     with pytest.raises(SystemExit):
         call_command("doctor", stdout=out)
 
-    assert out.getvalue().splitlines()[1].split() == (
-        ["WRONG", "some.thing", "not", "well", "->", "mend", "it"]
-    )
+    line = ["WRONG", "some.thing", "it", "is", "so:", "it", "is", "not", "->"]
+    assert out.getvalue().splitlines()[1].split() == [*line, "do", "this"]
 
 
 @pytest.mark.parametrize(
@@ -127,22 +135,54 @@ def test_people_read_what_was_seen_and_what_to_do(probes):
 def test_gunicorn_listens_where_only_the_gateway_comes(
     monkeypatch, tmp_path, address, private
 ):
-    monkeypatch.setattr("shared.probes.listening.CONTAINER", (tmp_path / "no",))
+    monkeypatch.setattr(process, "CONTAINER", (tmp_path / "no",))
 
-    assert is_private(address) is private
+    assert process.is_private(address) is private
 
 
 def test_in_a_container_every_address_is_its_own(monkeypatch, tmp_path, settings):
-    monkeypatch.setattr("shared.probes.listening.CONTAINER", (tmp_path,))
+    monkeypatch.setattr(process, "CONTAINER", (tmp_path,))
     settings.BIND = "[::]:8000"
 
-    assert [each.verdict for each in bind(doctor.Context())] == ["ok"]
+    assert process.bind() == ""
 
 
 @pytest.mark.parametrize(
-    ("seconds", "verdict"), [(0, "ok"), (-10, "ok"), (10, "ok"), (13, "WRONG")]
+    ("seconds", "agrees"), [(0, True), (-10, True), (10, True), (13, False)]
 )
-def test_a_clock_may_be_off_by_the_leeway(settings, seconds, verdict):
+def test_a_clock_may_be_off_by_the_leeway(settings, seconds, agrees):
     settings.JWT_LEEWAY = 10
 
-    assert compare("clock.x", "x", time.time() + seconds).verdict == verdict
+    assert (doctor.clock_fault(time.time() + seconds) == "") is agrees
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"service": "users"}', 200),
+        (b"[]", 200),
+        (b"<html>", 200),
+        (b'{"code": "not_found"}', 404),
+    ],
+)
+def test_what_does_not_answer_as_the_service_gets_no_key(auth_service, body, status):
+    auth_service.answer(status, body)
+
+    assert peers.key_fault("auth") != ""
+    (request,) = auth_service.requests
+    assert "X-Internal-Api-Key" not in request["headers"]
+
+
+@pytest.mark.parametrize(
+    ("version", "text"),
+    [("7.0.15", "7.0.15"), ("7.2.11", ""), ("7.2.10", "7.2.10"), ("7.4.9", "")],
+)
+def test_an_old_redis_is_a_note(monkeypatch, version, text):
+    hello = {b"server": b"redis", b"version": version.encode()}
+
+    class Client:
+        def execute_command(self, *words):
+            return hello
+
+    monkeypatch.setattr(redis, "get_redis_connection", lambda name: Client())
+    assert redis.version() == text

@@ -1,4 +1,4 @@
-"""A client of one's own, as docs/services.md has it."""
+"""A client of one's own, as docs/integration.md has it."""
 
 import uuid
 

@@ -36,10 +36,6 @@ TEMPLATES = [
 SPECTACULAR_SETTINGS |= {
     "DESCRIPTION": "Registration, the caller's own account, and what other services "
     "ask about users.",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "users.links.postprocess",
-    ],
 }
 
 # --- People -------------------------------------------------------------------------

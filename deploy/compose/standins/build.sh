@@ -8,6 +8,7 @@ set -euo pipefail
 mirror=${1:-http://deb.debian.org/debian}
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 work=$(mktemp -d)
+export DOCKER_BUILDKIT=1
 trap 'rm -rf "$work"' EXIT
 
 if ! docker image inspect memo-standin/debian > /dev/null 2>&1; then
@@ -20,7 +21,8 @@ done
 
 cat << 'SETTINGS'
 Debian 13's versions. Its Nginx is older than 1.27.3 and cannot ask a DNS server while it
-runs, so GATEWAY_RESOLVER is empty: restart the gateway after a service was made anew.
+runs: write GATEWAY_RESOLVER= into .env before `./manage_all.sh init`, and restart the
+gateway after a service was replaced.
 
 export PYTHON_IMAGE=memo-standin/python POSTGRES_IMAGE=memo-standin/postgres
 export REDIS_IMAGE=memo-standin/redis NGINX_IMAGE=memo-standin/nginx GATEWAY_RESOLVER=

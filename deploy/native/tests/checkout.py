@@ -18,7 +18,7 @@ PARTS = (
     ".gitignore",
     "manage_all.sh",
     "compose.yaml",
-    "gunicorn.conf.py",
+    "deploy/gunicorn.conf.py",
     "pyproject.toml",
     "deploy",
     "nginx",

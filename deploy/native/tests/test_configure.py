@@ -32,7 +32,7 @@ def test_new_keys_need_no_start_and_new_secrets_do(
     layout: Layout, services: list[Service]
 ) -> None:
     write(layout, services)
-    for name in ("requirements/runtime.txt", "gunicorn.conf.py"):
+    for name in ("requirements/runtime.txt", "deploy/gunicorn.conf.py"):
         (layout.root / name).parent.mkdir(exist_ok=True)
         (layout.root / name).touch()
     (layout.keys / "private").mkdir(parents=True)

@@ -13,25 +13,31 @@ from deploy.tests.attack.target import Target
 URL, KEYS, CA = "MEMO_ATTACK_URL", "MEMO_ATTACK_KEYS", "MEMO_ATTACK_CA"
 
 
+def pytest_sessionstart() -> None:
+    """Ends the run, exit status 2, if the target gives no answer over HTTP."""
+    if os.environ.get(URL):
+        target = named()
+        try:
+            target.ask("GET", "/api/v1/auth/health/live")
+        except (OSError, AssertionError) as exc:
+            pytest.exit(f"{target.origin} does not answer: {exc}", returncode=2)
+
+
+def named() -> Target:
+    """The deployment that the environment names."""
+    files = filter(None, os.environ.get(KEYS, "").split(os.pathsep))
+    keys = [Path(file).read_text().strip() for file in files]
+    return Target(os.environ[URL], keys, os.environ.get(CA, ""))
+
+
 @pytest.fixture(scope="session")
 def target(request: pytest.FixtureRequest) -> Target:
     """The deployment that MEMO_ATTACK_URL names, else the stack of the suite."""
-    if url := os.environ.get(URL):
-        files = filter(None, os.environ.get(KEYS, "").split(os.pathsep))
-        keys = [Path(file).read_text().strip() for file in files]
-        return reached(Target(url, keys, os.environ.get(CA, "")))
+    if os.environ.get(URL):
+        return named()
     system = request.getfixturevalue("system")
     keys = [system.api_key(service) for service in ("auth", "users")]
     return Target(system.gateway_url, keys)
-
-
-def reached(target: Target) -> Target:
-    """The target, if anybody is there. Ends the run (exit status 2) if not."""
-    try:
-        target.connect().close()
-    except OSError as exc:
-        pytest.exit(f"{target.origin} cannot be reached: {exc}", returncode=2)
-    return target
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,8 @@ from deploy.tests.chaos.stack import Stack
 from deploy.tests.stack import ROOT, System
 from deploy.tests.system.tampering_proxy import Lie, Remembers, bare, clearing, lying
 
+pytestmark = pytest.mark.verify
+
 SEED = 4
 SECONDS = 35.0
 PATIENCE = 40.0  # in seconds; a lie is found in a few

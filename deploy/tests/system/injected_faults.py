@@ -1,5 +1,5 @@
-"""Faults for `doctor` to find, planted in the running stack: each a context that takes
-them out again. Beside each, where it has to be found and by which name."""
+"""Faults for `doctor` to find, injected into the running stack: each a context that
+removes it again. Next to each, where it has to be found and by which id."""
 
 import os
 import signal
@@ -35,27 +35,27 @@ def lines(path: Path, *changes: tuple[str, str]) -> Iterator[None]:
 def setting(service: str, **values: str) -> Fault:
     """Lines at the end of a service's env file, which count more than those above."""
 
-    def plant(system: System, scratch: Path) -> AbstractContextManager[None]:
+    def inject(system: System, scratch: Path) -> AbstractContextManager[None]:
         path = system.state / "env" / f"{service}.env"
         told = "".join(f"{name}={value}\n" for name, value in values.items())
         names = tuple(f"{name}=" for name in values)
         kept = [x for x in path.read_text().splitlines(True) if not x.startswith(names)]
         return lines(path, (path.read_text(), "".join(kept) + told))
 
-    return plant
+    return inject
 
 
 def secret(name: str, value: str) -> Fault:
-    def plant(system: System, scratch: Path) -> AbstractContextManager[None]:
+    def inject(system: System, scratch: Path) -> AbstractContextManager[None]:
         path = system.state / "secrets" / name
         return lines(path, (path.read_text(), value))
 
-    return plant
+    return inject
 
 
 def mode(bits: int, *parts: str) -> Fault:
     @contextmanager
-    def plant(system: System, scratch: Path) -> Iterator[None]:
+    def inject(system: System, scratch: Path) -> Iterator[None]:
         (path,) = system.state.glob("/".join(parts))
         before = path.stat().st_mode
         path.chmod(bits)
@@ -64,7 +64,7 @@ def mode(bits: int, *parts: str) -> Fault:
         finally:
             path.chmod(before)
 
-    return plant
+    return inject
 
 
 # ---- Redis ---------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def mode(bits: int, *parts: str) -> Fault:
 
 def redis_config(name: str, value: str) -> Fault:
     @contextmanager
-    def plant(system: System, scratch: Path) -> Iterator[None]:
+    def inject(system: System, scratch: Path) -> Iterator[None]:
         with system.redis() as admin:
             before = admin.config_get(name)[name]
             admin.config_set(name, value)
@@ -81,12 +81,12 @@ def redis_config(name: str, value: str) -> Fault:
             finally:
                 admin.config_set(name, before)
 
-    return plant
+    return inject
 
 
 def redis_user(*words: str) -> Fault:
     @contextmanager
-    def plant(system: System, scratch: Path) -> Iterator[None]:
+    def inject(system: System, scratch: Path) -> Iterator[None]:
         with system.redis() as admin:
             admin.execute_command("ACL", "SETUSER", *words)
         try:
@@ -95,25 +95,25 @@ def redis_user(*words: str) -> Fault:
             with system.redis() as admin:
                 admin.execute_command("ACL", "LOAD")
 
-    return plant
+    return inject
 
 
 # ---- PostgreSQL ----------------------------------------------------------------------
 
 
-def sql(service: str, plant_it: str, take_out: str) -> Fault:
-    """As the cluster's administrator, who is whoever runs the stack (`peer`)."""
+def sql(service: str, inject_it: str, take_out: str) -> Fault:
+    """As the cluster's administrator: the user that runs the stack (`peer`)."""
 
     @contextmanager
-    def plant(system: System, scratch: Path) -> Iterator[None]:
+    def inject(system: System, scratch: Path) -> Iterator[None]:
         with administrator(system, service) as connection:
-            connection.execute(plant_it)
+            connection.execute(inject_it)
             try:
                 yield
             finally:
                 connection.execute(take_out)
 
-    return plant
+    return inject
 
 
 def administrator(system: System, service: str) -> psycopg.Connection[Any]:
@@ -178,14 +178,17 @@ def public_address(system: System, scratch: Path) -> AbstractContextManager[None
 def stub_of_auth(system: System, scratch: Path) -> Iterator[None]:
     """An Auth Service whose clock is an hour fast, and which publishes no key."""
 
+    answers: dict[str, tuple[int, bytes]] = {
+        "/api/v1/auth/health/live": (200, b'{"service": "auth"}'),
+        "/api/v1/auth/verify_token": (401, b'{"code": "token_invalid"}'),
+    }
+
     def answer(handler: StubHandler) -> None:
         handler.date_time_string = lambda timestamp=None: formatdate(  # type: ignore[method-assign]
             time.time() + HOUR, usegmt=True
         )
-        refused = handler.path.endswith("/verify_token")
-        body = b'{"code": "token_invalid"}' if refused else b'{"keys": []}'
-        kind = {"Content-Type": "application/json"}
-        handler.reply(401 if refused else 200, kind, body)
+        status, body = answers.get(handler.path, (200, b'{"keys": []}'))
+        handler.reply(status, {"Content-Type": "application/json"}, body)
 
     stub = Stub("auth")
     stub.answer = answer
@@ -202,10 +205,10 @@ def stub_of_auth(system: System, scratch: Path) -> Iterator[None]:
 
 
 def gateway(file: str, old: str, new: str) -> Fault:
-    def plant(system: System, scratch: Path) -> AbstractContextManager[None]:
+    def inject(system: System, scratch: Path) -> AbstractContextManager[None]:
         return lines(system.state / "gateway" / "conf" / file, (old, new))
 
-    return plant
+    return inject
 
 
 def reload_gateway(system: System) -> None:
@@ -227,8 +230,8 @@ def location(path: str, *words: str) -> Fault:
 PROXY, API = "includes/proxy.conf", "includes/api.conf"
 TO_USERS = (f"include {PROXY};", f"include {API};", "proxy_pass http://users;")
 
-# Name: (where it is found, by which id, how it is planted).
-PLANTED: dict[str, tuple[str, str, Fault]] = {
+# Name: (where it is found, by which id, how it is injected).
+INJECTED_FAULTS: dict[str, tuple[str, str, Fault]] = {
     "wrong-api-key": (
         "auth",
         "apikeys.users",
@@ -258,11 +261,7 @@ PLANTED: dict[str, tuple[str, str, Fault]] = {
         "redis.strangers",
         redis_user("default", "on", "nopass", "+@all"),
     ),
-    "redis-user-administers": (
-        "auth",
-        "redis.rights",
-        redis_user("auth", "+config"),
-    ),
+    "redis-user-administers": ("auth", "redis.rights", redis_user("auth", "+config")),
     "redis-user-may-flush": ("auth", "redis.commands", redis_user("auth", "+flushall")),
     "users-writes-sessions": (
         "users",
@@ -292,8 +291,8 @@ PLANTED: dict[str, tuple[str, str, Fault]] = {
         "database.owner",
         sql(
             "auth",
-            "CREATE TABLE planted (); ALTER TABLE planted OWNER TO auth_app",
-            "DROP TABLE planted",
+            "CREATE TABLE injected (); ALTER TABLE injected OWNER TO auth_app",
+            "DROP TABLE injected",
         ),
     ),
     "statements-are-logged": (
@@ -329,11 +328,7 @@ PLANTED: dict[str, tuple[str, str, Fault]] = {
             "DELETE FROM django_session WHERE session_key = 'doctor'",
         ),
     ),
-    "public-address": (
-        "users",
-        "listening.bind",
-        public_address,
-    ),
+    "public-address": ("users", "listening.bind", public_address),
     "no-audience": ("users", "memo.E005", setting("users", JWT_AUDIENCE="")),
     "internal-route-open": (
         "gateway",
@@ -397,7 +392,7 @@ PLANTED: dict[str, tuple[str, str, Fault]] = {
     ),
     "schema-closed": (
         "gateway",
-        "schema.auth",
+        "schema",
         location("/api/v1/auth/openapi.json", "return 404;"),
     ),
 }

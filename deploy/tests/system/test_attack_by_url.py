@@ -4,7 +4,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from deploy.tests.tls_stack import TlsStack
+
+pytestmark = pytest.mark.verify
 
 ATTACKS = "deploy/tests/attack"
 # What differs over TLS; the others would say the same again.

@@ -1,5 +1,5 @@
-"""`doctor` finds what was planted in a running stack, each by its name, and is silent
-about one that is well."""
+"""`doctor` finds each fault that was injected into a running stack, by its id, and none
+in a healthy one."""
 
 import json
 import os
@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from deploy.tests.stack import ROOT, System
-from deploy.tests.system.injected_faults import PLANTED, reload_gateway
+from deploy.tests.system.injected_faults import INJECTED_FAULTS, reload_gateway
 from deploy.tests.users import Person
+from nginx.tests.stub_service import Stub, StubHandler
 
 Report = dict[tuple[str, str], dict[str, Any]]
 FOUND_WRONG = 3
@@ -49,8 +50,8 @@ def wrong(findings: Report) -> set[tuple[str, str]]:
 class Reports:
     before: Report
     status_before: int
-    planted: Report
-    status_planted: int
+    injected: Report
+    status_injected: int
     outside: Report
     text: str
 
@@ -65,9 +66,11 @@ def reports(
     text = doctor(system, ["--url", system.gateway_url])
     with ExitStack() as faults:
         faults.callback(reload_gateway, system)
-        for plant in dict.fromkeys(plant for _, _, plant in PLANTED.values()):
-            scratch = tmp_path_factory.mktemp("planted")
-            faults.enter_context(plant(system, Path(scratch)))
+        for inject in dict.fromkeys(
+            inject for _, _, inject in INJECTED_FAULTS.values()
+        ):
+            scratch = tmp_path_factory.mktemp("injected")
+            faults.enter_context(inject(system, Path(scratch)))
         reload_gateway(system)
         ill = doctor(system)
         outside = doctor(system, ["--json", "--url", system.gateway_url])
@@ -88,10 +91,10 @@ def test_a_stack_that_is_well_has_nothing_wrong(reports: Reports) -> None:
     assert len(reports.before) > 60
 
 
-@pytest.mark.parametrize("fault", PLANTED)
-def test_a_planted_fault_is_found(fault: str, reports: Reports) -> None:
-    where, identity, _ = PLANTED[fault]
-    found = reports.planted[where, identity]
+@pytest.mark.parametrize("fault", INJECTED_FAULTS)
+def test_an_injected_fault_is_found(fault: str, reports: Reports) -> None:
+    where, identity, _ = INJECTED_FAULTS[fault]
+    found = reports.injected[where, identity]
     assert found["verdict"] == "WRONG", found
     assert found["text"]
     assert found["advice"]
@@ -101,11 +104,11 @@ def test_a_planted_fault_is_found(fault: str, reports: Reports) -> None:
 
 
 def test_what_is_wrong_is_an_exit_status(reports: Reports) -> None:
-    assert reports.status_planted == FOUND_WRONG
+    assert reports.status_injected == FOUND_WRONG
 
 
-def test_nothing_is_wrong_that_nobody_planted(reports: Reports) -> None:
-    """What follows of a planted fault somewhere else is named here, with the fault."""
+def test_nothing_is_wrong_that_was_not_injected(reports: Reports) -> None:
+    """What a fault causes somewhere else is named here, with the fault."""
     follows = {
         ("auth", "files.modes"),  # private-key-for-everybody
         ("auth", "keys.published"),  # signing-key-unpublished
@@ -116,16 +119,16 @@ def test_nothing_is_wrong_that_nobody_planted(reports: Reports) -> None:
         ("users", "redis.limit"),
         ("auth", "redis.strangers"),
     }
-    planted = {(where, identity) for where, identity, _ in PLANTED.values()}
-    assert wrong(reports.planted) <= planted | follows
+    injected = {(where, identity) for where, identity, _ in INJECTED_FAULTS.values()}
+    assert wrong(reports.injected) <= injected | follows
 
 
 def test_from_outside_the_gateways_faults_are_found_with_nothing_but_its_address(
     reports: Reports,
 ) -> None:
     """All but the client's address, which only the services' logs tell."""
-    seen = {key for key in wrong(reports.planted) if key[0] == "gateway"}
-    closed_schema = {("gateway", "schema.auth")}  # from outside: as somebody wants it
+    seen = {key for key in wrong(reports.injected) if key[0] == "gateway"}
+    closed_schema = {("gateway", "schema")}  # from outside it may be intended
     logs_alone = {("gateway", "client_address")}
     assert wrong(reports.outside) == seen - closed_schema - logs_alone
     assert {where for where, _ in reports.outside} == {"gateway"}
@@ -149,7 +152,7 @@ def test_people_read_a_line_for_each_finding(reports: Reports) -> None:
 
 
 def test_no_finding_has_a_secret(reports: Reports, system: System) -> None:
-    told = json.dumps([*reports.planted.values()], default=str)
+    told = json.dumps([*reports.injected.values()], default=str)
     for name in ("auth_users_service_api_key", "redis_admin_password"):
         assert system.secret(name) not in told
 
@@ -161,7 +164,28 @@ def test_no_finding_has_a_secret(reports: Reports, system: System) -> None:
 def test_a_wrong_call_says_how_it_is_called(words: list[str], system: System) -> None:
     done = doctor(system, words)
     assert done.returncode == 2
-    assert done.stderr.startswith("memo: ")
+    assert done.stderr.startswith("usage: ")
+
+
+def test_another_program_on_a_port_of_ours_is_found_and_gets_no_key(
+    healthy: System,
+) -> None:
+    """Nor does any other service get one before it is known who listens (S2S-01)."""
+    seen: list[str] = []
+
+    def answer(handler: StubHandler) -> None:
+        seen.append(str(handler.headers).lower())
+        handler.reply(200, {}, b"{}")
+
+    port = int(healthy.settings("auth")["BIND"].rpartition(":")[2])
+    with healthy.stopped("auth"), Stub("auth", port) as stub:
+        stub.answer = answer
+        found = report(doctor(healthy))
+        stub.shutdown()
+    assert found["machine", "port.auth"]["verdict"] == "WRONG"
+    assert found["machine", "port.users"]["verdict"] == "ok"
+    assert ("auth", "apikeys.users") not in found
+    assert not any("api-key" in headers for headers in seen)
 
 
 def test_an_address_where_nobody_answers_is_wrong(system: System) -> None:

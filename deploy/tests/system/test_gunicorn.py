@@ -14,7 +14,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """As they are where the environment says nothing."""
     for name in ("BIND", "WEB_CONCURRENCY", "WEB_THREADS", "FORWARDED_ALLOW_IPS"):
         monkeypatch.delenv(name, raising=False)
-    return runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    return runpy.run_path(str(ROOT / "deploy" / "gunicorn.conf.py"))
 
 
 def test_only_the_gateway_is_believed(settings: dict[str, Any]) -> None:
@@ -26,7 +26,7 @@ def test_connections_are_kept_longer_than_the_gateway_keeps_them(
     settings: dict[str, Any],
 ) -> None:
     """GW-08: a POST that meets a closing connection cannot be repeated."""
-    upstream = (ROOT / "nginx" / "directives.py").read_text()
+    upstream = (ROOT / "nginx" / "upstream.template").read_text()
     [kept] = re.findall(r"keepalive_timeout (\d+)s;", upstream)
     assert settings["keepalive"] > int(kept)
 

@@ -19,14 +19,10 @@ from requests.adapters import HTTPAdapter
 from deploy.tests.admin_site import USERS, Operator
 from deploy.tests.stack import System, eventually
 from deploy.tests.users import PASSWORD, TIMEOUT, Person, claims_of, code_of
-from shared.ratelimit_defaults import DEFAULTS
 
 WRONG = "not the password"
 LOGIN = "/api/v1/auth/login"
-CEILING = 12
-# The defaults, but for an account whose limit is soon reached.
-LOW = {name: text.replace("; ", ",") for name, text in DEFAULTS.items()}
-LOW["LOGIN_LIMIT_ACCOUNT"] = f"{CEILING}/day"
+CEILING = 12  # LOGIN_LIMIT_ACCOUNT of settings/limits
 numbers = itertools.count(1)
 
 
@@ -52,12 +48,17 @@ def elsewhere() -> requests.Session:
 
 
 @pytest.fixture(scope="module")
-def strict(system: System) -> Iterator[System]:
+def strict(limits_stack: System) -> Iterator[System]:
     """The stack at these limits, and nothing counted yet."""
-    with system.with_settings(users=LOW):
-        system.redis().flushall()
-        yield system
-    system.redis().flushall()
+    limits_stack.redis().flushall()
+    yield limits_stack
+    limits_stack.redis().flushall()
+
+
+@pytest.fixture(scope="module")
+def operator(strict: System) -> Operator:
+    """An operator of that stack."""
+    return Operator(strict)
 
 
 @pytest.fixture

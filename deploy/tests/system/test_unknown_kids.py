@@ -1,4 +1,4 @@
-"""Tokens with kids that somebody made up, many, over a service that fetches keys."""
+"""Many tokens with invented kids, to a service that fetches its keys."""
 
 import time
 from base64 import urlsafe_b64encode
@@ -16,7 +16,7 @@ from shared.tests.forgery import part
 FLOOD = 2000  # tokens, each with a kid of its own
 AMONG = 10  # of so many tokens one is good
 WORKERS = 2
-COOLDOWN, INTERVAL = 10, 30  # seconds: shared/keys/jwks_refresh.py
+COOLDOWN, LIFESPAN = 10, 30  # seconds: shared/keys/jwks_client.py
 
 
 def made_up(token: str) -> str:
@@ -49,6 +49,6 @@ def test_a_flood_costs_next_to_no_requests_and_nobody_an_answer(
     refused = [status for is_good, status in answers if not is_good]
     assert set(refused) <= {401, 503}
     assert refused.count(401) > len(refused) / 2
-    # In each worker one in a cooldown, beside its own round.
-    allowed = WORKERS * (2 + seconds // COOLDOWN + seconds // INTERVAL)
+    # In each worker one in a cooldown, and the regular ones.
+    allowed = WORKERS * (2 + seconds // COOLDOWN + seconds // LIFESPAN)
     assert fetches(system) - before <= allowed

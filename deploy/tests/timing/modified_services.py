@@ -36,7 +36,12 @@ def beside(
         **settings,
     }
     command = [sys.executable, "-m", "gunicorn", "config.wsgi:application"]
-    command += ["--config", str(ROOT / "gunicorn.conf.py"), "--chdir", str(project)]
+    command += [
+        "--config",
+        str(ROOT / "deploy" / "gunicorn.conf.py"),
+        "--chdir",
+        str(project),
+    ]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
         try:

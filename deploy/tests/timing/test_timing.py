@@ -22,6 +22,8 @@ from deploy.tests.timing.modified_services import beside, changed_copy
 from deploy.tests.timing.stopwatch import Comparison, compare
 from deploy.tests.users import PASSWORD
 
+pytestmark = pytest.mark.verify
+
 LOG = logging.getLogger(__name__)  # shown by `pytest --log-level=info -rP`
 CREDENTIALS = "users/credentials.py"
 WITHOUT_DUMMY_HASH = (CREDENTIALS, "        User().set_password(password)\n", "")

@@ -1,15 +1,18 @@
-"""The ceremony of signing keys: docs/keys.md."""
+"""The rotation of signing keys: docs/keys.md."""
 
 import re
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from shared.keys import key_store
+from shared.keys.key_store import KeyActionRefused, KeyStore
 from shared.keys.signing_keys import RECOMMENDED_BITS, KeyFault
-from tokens import key_folders, key_rotation
-from tokens.key_folders import shown
+from tokens import key_rotation
+from tokens.key_rotation import format_utc
 
 OPTIONS = ("--now", "--bits", "--help")
 
@@ -32,58 +35,64 @@ class KidParser(CommandParser):
 
 class Command(BaseCommand):
     help = "Rotate the keys that sign tokens; see docs/keys.md."
-    # They would refuse to run for the very key that is to be mended here.
+    # They would refuse to run for the very key that this command repairs.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        acts = parser.add_subparsers(dest="act", required=True, parser_class=KidParser)
-        acts.add_parser("list", help="All keys, and what may be done with each.")
-        stage = acts.add_parser("stage", help="Publish a new key; it signs nothing.")
+        actions = parser.add_subparsers(
+            dest="action", required=True, parser_class=KidParser
+        )
+        actions.add_parser("list", help="List all keys and the next step of each.")
+        stage = actions.add_parser("stage", help="Publish a new key; it signs nothing.")
         stage.add_argument("--bits", type=int, default=RECOMMENDED_BITS)
-        activate = acts.add_parser("activate", help="Sign with a staged key.")
+        activate = actions.add_parser("activate", help="Sign with a staged key.")
         activate.add_argument(
             "--now",
             action="store_true",
-            help="Though others may keep a key set without it for a while.",
+            help="Even if others may keep a key set without it for a while.",
         )
-        retire = acts.add_parser(
+        retire = actions.add_parser(
             "retire", help="Delete the private half of a superseded key."
         )
-        acts.add_parser("prune", help="Remove public halves that are not needed.")
-        revoke = acts.add_parser(
-            "revoke", help="The emergency: nothing that it signed is good any more."
+        actions.add_parser("prune", help="Remove public halves that are not needed.")
+        revoke = actions.add_parser(
+            "revoke", help="In an emergency: refuse everything that it signed."
         )
-        for act in (activate, retire, revoke):
-            act.add_argument("kid", help="Its first characters will do, six or more.")
+        for action in (activate, retire, revoke):
+            action.add_argument("kid", help="Its first characters, six or more.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, options["act"])(options)
-        except (key_folders.Refused, KeyFault) as exc:
+            getattr(self, options["action"])(options)
+        except (KeyActionRefused, KeyFault) as exc:
             raise CommandError(str(exc)) from exc
         except OSError as exc:
             raise CommandError(f"{exc.filename}: {exc.strerror}.") from exc
 
     def list(self, options: dict[str, Any]) -> None:
-        folders = key_folders.read()
-        for kid in sorted(folders.state.keys, key=folders.ready_at):
-            self.stdout.write(f"{kid}  {self.told(folders, kid)}")
+        store = key_store.load(*key_rotation.folders())
+        for kid in sorted(store.keys, key=partial(key_rotation.ready_at, store)):
+            self.stdout.write(f"{kid}  {self.describe(store, kid)}")
 
-    def told(self, folders: key_folders.KeyFolders, kid: str) -> str:
+    def describe(self, store: KeyStore, kid: str) -> str:
         """A key's stage, and what comes next."""
-        stage, since = folders.stage(kid), folders.times(kid).activated_at
+        stage, since = store.stage(kid), store.keys[kid].activated_at
+        ready = format_utc(key_rotation.ready_at(store, kid))
+        until = format_utc(key_rotation.needed_until(store, kid))
         next_step = {
-            "active": f"since {shown(since)}" if since else "",
-            "staged": f"may be activated from {shown(folders.ready_at(kid))}",
+            "active": f"since {format_utc(since)}" if since else "",
+            "staged": f"may be activated from {ready}",
             "superseded": "may be retired",
-            "retired": f"verifies until {shown(folders.needed_until(kid))}",
-            "unfinished": "goes with the next act",
+            "retired": f"verifies until {until}",
+            "unfinished": "goes with the next action",
         }
         return f"{stage:10}  {next_step[stage]}"
 
     def stage(self, options: dict[str, Any]) -> None:
         kid, ready_at = key_rotation.stage(options["bits"])
-        self.stdout.write(f"{kid} is published. Activate it from {shown(ready_at)} on.")
+        self.stdout.write(
+            f"{kid} is published. Activate it from {format_utc(ready_at)} on."
+        )
 
     def activate(self, options: dict[str, Any]) -> None:
         kid = key_rotation.activate(options["kid"], options["now"])
@@ -92,7 +101,7 @@ class Command(BaseCommand):
     def retire(self, options: dict[str, Any]) -> None:
         kid, needed_until = key_rotation.retire(options["kid"])
         self.stdout.write(
-            f"{kid} can sign no more. It verifies until {shown(needed_until)}; "
+            f"{kid} no longer signs. It verifies until {format_utc(needed_until)}; "
             "`keys prune` removes it then."
         )
 
@@ -105,6 +114,6 @@ class Command(BaseCommand):
         if successor:
             self.stdout.write(f"{successor} signs from now on.")
         self.stdout.write(
-            "Sessions whose refresh token it signed need a new log-in; "
-            "`revokesessions --all` takes them off the lists, too."
+            "Sessions whose refresh token it signed need a new login; "
+            "`revokesessions --all` removes them from the lists, too."
         )

@@ -1,0 +1,114 @@
+"""gunicorn, the same for every service. What differs is in the environment."""
+
+import gc
+import os
+
+from gunicorn.glogging import Logger
+
+bind = os.environ.get("BIND", "127.0.0.1:8000")
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8"))
+worker_class = "gthread"
+# Loaded once and forked: workers share the memory of the code, and a new one is there
+# at once. So nothing that is loaded may start a thread or open a connection.
+preload_app = True
+
+# Longer than Nginx keeps an idle connection (60 s): else it may send a request into one
+# that is just being closed, and a POST cannot be repeated.
+keepalive = 75
+timeout = 30
+graceful_timeout = 25
+max_requests = 20_000
+max_requests_jitter = 2_000
+
+# The gateway's address. Never "*": whoever is trusted here may rewrite the path.
+forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+limit_request_line = 4094
+limit_request_fields = 64
+# All that the gateway lets through: it puts cookies that came apart into one header.
+limit_request_field_size = 4 * 8192
+
+# It would listen in the home folder and offer shutdown to whoever finds it.
+control_socket_disable = True
+worker_tmp_dir = os.environ.get("WORKER_TMP_DIR", "/dev/shm")  # noqa: S108
+umask = 0o077
+
+
+def on_starting(server):
+    """Before it listens: refuse an unsafe production (OPS-01)."""
+    if _is_ours():
+        from django.conf import settings
+
+        from shared.checks import refuse_unsafe
+
+        # An option on gunicorn's command line counts more than the setting.
+        settings.FORWARDED_ALLOW_IPS = ",".join(server.cfg.forwarded_allow_ips)
+        refuse_unsafe()
+
+
+def when_ready(server):
+    """Before the first fork: load the routes too, and keep the collector from writing
+    into pages that all workers share."""
+    from django.conf import settings
+    from django.urls import get_resolver
+
+    if settings.configured:  # what `bench/` serves by this file need not be Django
+        get_resolver().url_patterns  # noqa: B018 - read once, kept
+    _audit("sys_startup")
+    gc.collect()
+    gc.freeze()
+
+
+def on_exit(server):
+    """The master's last act, after its workers have ended."""
+    _audit("sys_shutdown")
+
+
+def _audit(event):
+    """Not loaded with this file, which is read before the application is."""
+    if _is_ours():
+        from shared.structured_logging import audit
+
+        audit(event, workers=workers, threads=threads)
+
+
+def _is_ours():
+    """Whether a service of ours was loaded: `bench/` serves others by this file."""
+    from django.conf import settings
+
+    return settings.configured and "shared" in settings.INSTALLED_APPS
+
+
+def post_worker_init(worker):
+    """Have a service begin what it does beside answering requests."""
+    getattr(worker.wsgi, "begin", lambda: None)()
+
+
+class NoAccessLog(Logger):
+    """Access is logged by the application, as JSON and with the route; gunicorn's own
+    format has the query string in it. With a `logconfig_dict` it would put a line
+    together for every request, for a logger that nobody listens to."""
+
+    def access(self, *args, **kwargs):
+        pass
+
+
+logger_class = NoAccessLog
+accesslog = None
+errorlog = "-"
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": "shared.structured_logging.JSONFormatter",
+            "service": "gunicorn",
+        },
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "gunicorn.access": {"handlers": [], "propagate": False},
+    },
+}

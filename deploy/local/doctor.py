@@ -1,0 +1,226 @@
+"""`doctor`: this machine, what each service finds itself, and the gateway from outside.
+
+It changes nothing. It sends no API key to a port before it knows that a process of the
+stack listens there: docs/operations/checks.md.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from deploy.native import application, configure, gateway, running
+from deploy.native.envfiles import read as read_env
+from deploy.native.layout import Layout
+from deploy.native.services import Service, discover
+
+from . import external_checks, header_spoofing  # noqa: F401 - they register themselves
+from .site import Finding, Site, examine
+
+FOUND_WRONG = 3
+GATEWAY = "gateway"
+PROGRAMS = {"postgres": "--version", "redis-server": "--version", "nginx": "-v"}
+SPACE_NEEDED, SPACE_WANTED = 256 << 20, 2 << 30  # bytes
+PATCHED_NGINX = (1, 30, 7)
+LISTENING = "0A"  # in /proc/net/tcp
+
+
+def run(layout: Layout, words: Sequence[str]) -> int:
+    """Print what was found; 3 where something is WRONG."""
+    parser = argparse.ArgumentParser("doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--url", help="any deployment, from outside alone")
+    options = parser.parse_args(words)
+    try:
+        site = Site(options.url.rstrip("/")) if options.url else None
+    except ValueError as exc:
+        parser.error(str(exc))
+    found = list(examine(site) if site else examine_stack(layout))
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in found], indent=1))
+    else:
+        show(found)
+    wrong = any(finding.verdict == "WRONG" for finding in found)
+    return FOUND_WRONG if wrong else 0
+
+
+def show(found: Sequence[Finding]) -> None:
+    """A line for each finding; what to do follows the arrow."""
+    for each in found:
+        place = f"{each.where}: {each.id}"
+        advice = f" -> {each.advice}" if each.advice else ""
+        print(f"  {each.verdict:<5} {place:<29} {each.text}{advice}")
+    verdicts = [each.verdict for each in found]
+    counts = (f"{verdicts.count(each)} {each}" for each in ("ok", "note", "WRONG"))
+    print(f"  {', '.join(counts)}; docs/operations/checks.md")
+
+
+def examine_stack(layout: Layout) -> Iterator[Finding]:
+    services = discover(layout.root)
+    ports = written_ports(layout, services)
+    runs = running.is_running(layout)
+    machine = [*programs(layout), space(layout), secrets(layout, services)]
+    machine += [listener(layout, name, port, runs) for name, port in ports.items()]
+    yield from machine
+    strangers = any(f.verdict == "WRONG" and f.id.startswith("port.") for f in machine)
+    live = runs and not strangers
+    with ThreadPoolExecutor() as pool:
+        for found in pool.map(lambda each: ask(layout, each, live=live), services):
+            yield from found
+    if live:
+        yield from examine(own_site(layout, services, ports[GATEWAY]))
+
+
+def own_site(layout: Layout, services: Sequence[Service], port: int) -> Site:
+    """The stack's gateway by its port, with keys that are valid."""
+    pairs = {"auth": "users_auth", "users": "auth_users"}
+    files = {s: layout.secrets / f"{pair}_service_api_key" for s, pair in pairs.items()}
+    return Site(
+        configure.public_url(layout),
+        port=port,
+        tls=gateway.uses_tls(layout),
+        keys={service: path.read_text().strip() for service, path in files.items()},
+        log=layout.logs / "users.log",
+        docs={
+            service.name: application.has_docs(layout, service) for service in services
+        },
+    )
+
+
+# --- The machine ----------------------------------------------------------------------
+
+
+def judge(identity: str, fault: str, text: str, advice: str) -> Finding:
+    if not fault:
+        return Finding("machine", identity, "ok", text)
+    return Finding("machine", identity, "WRONG", f"{text}: {fault}", advice)
+
+
+def programs(layout: Layout) -> Iterator[Finding]:
+    """What `up` has found or unpacked, and starts."""
+    for name, option in PROGRAMS.items():
+        path = layout.base / "engines" / name
+        if not path.exists():
+            yield Finding("machine", name, "note", "`up` finds it, or unpacks it")
+            continue
+        done = subprocess.run([path, option], capture_output=True, text=True)
+        version = (done.stdout + done.stderr).strip()
+        number = tuple(int(digits) for digits in re.findall(r"\d+", version)[:3])
+        old = name == "nginx" and number < PATCHED_NGINX
+        advice = "Use 1.30.7 or newer, unless your distribution has patched it."
+        verdict = "WRONG" if done.returncode else "note" if old else "ok"
+        yield Finding("machine", name, verdict, version, advice if old else "")
+
+
+def space(layout: Layout) -> Finding:
+    """PostgreSQL stops when the disk is full."""
+    folder = layout.state if layout.state.exists() else layout.root
+    free = shutil.disk_usage(folder).free
+    text = f"{free >> 20} MiB of disk are free"
+    if free >= SPACE_WANTED:
+        return Finding("machine", "space", "ok", text)
+    verdict = "WRONG" if free < SPACE_NEEDED else "note"
+    return Finding("machine", "space", verdict, text, f"Make room at {folder}.")
+
+
+def secrets(layout: Layout, services: Sequence[Service]) -> Finding:
+    public = layout.keys / "public"
+    paths = [p for p in layout.secrets.rglob("*") if public not in p.parents]
+    paths += [layout.gateway_env]
+    for service in services:
+        paths += [service.env_file(layout), service.migrate_env_file(layout)]
+    open_to_others = [str(p) for p in paths if p.is_file() and p.stat().st_mode & 0o077]
+    return judge(
+        "files",
+        ", ".join(open_to_others),
+        "only their owner can read files with secrets",
+        "chmod 600 (a private key: 400), then replace them: others may know them.",
+    )
+
+
+def written_ports(layout: Layout, services: Sequence[Service]) -> dict[str, int]:
+    """By name of service, and `gateway`; empty before the first `init` or `up`."""
+    found = {s.name: read_env(s.env_file(layout)).get("BIND", "") for s in services}
+    found[GATEWAY] = ":" + read_env(layout.gateway_env).get("GATEWAY_PORT", "")
+    ports = {name: text.rpartition(":")[2] for name, text in found.items()}
+    return {name: int(port) for name, port in ports.items() if port}
+
+
+def listener(layout: Layout, name: str, port: int, runs: bool) -> Finding:
+    """Only a running stack may listen on its ports."""
+    return judge(
+        f"port.{name}",
+        stranger(layout if runs else None, port),
+        f"no other program listens on port {port}",
+        f"Stop it, or choose: {name.upper()}_PORT=... {layout.command} up",
+    )
+
+
+def stranger(layout: Layout | None, port: int) -> str:
+    """A program that listens on the port of this machine, and is not of the stack."""
+    for inode, uid in listening_sockets(port):
+        pids = holders(inode)
+        if not pids or layout is None or not all(is_ours(layout, pid) for pid in pids):
+            return f"process {pids[0]}" if pids else f"one of the user {uid}"
+    return ""
+
+
+def listening_sockets(port: int) -> Iterator[tuple[str, str]]:
+    """The inodes, and the ids of the users."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == LISTENING and fields[1].endswith(f":{port:04X}"):
+                yield fields[9], fields[7]
+
+
+def holders(inode: str) -> list[int]:
+    """The processes that have the socket open, of those that we may see."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # It has ended, or is another user's.
+            if os.readlink(entry) == f"socket:[{inode}]":
+                found.append(int(entry.parts[2]))
+    return found
+
+
+def is_ours(layout: Layout, pid: int) -> bool:
+    """By the folder it works in, or what we gave it: Nginx overwrites the latter."""
+    state = str(layout.state)
+    with contextlib.suppress(OSError):
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        folder = os.readlink(f"/proc/{pid}/cwd")
+        return state.encode() in environment or folder.startswith(f"{state}/")
+    return False
+
+
+# --- The services ---------------------------------------------------------------------
+
+
+def ask(layout: Layout, service: Service, *, live: bool) -> list[Finding]:
+    """What `manage.py doctor` finds; without a running stack its system checks."""
+    if not read_env(service.env_file(layout)) or not layout.python.exists():
+        text = "no settings or no Python packages yet: `up` writes and installs them"
+        return [Finding(service.name, "settings", "note", text)]
+    password = layout.secrets / "redis_admin_password"
+    options = ["--redis-admin-password-file", password] if live else ["--checks"]
+    done = subprocess.run(
+        [layout.python, "manage.py", "doctor", "--json", *options],
+        cwd=service.project,
+        env=application.env(layout, service),
+        capture_output=True,
+        text=True,
+    )
+    for line in done.stdout.splitlines():
+        if line.startswith('[{"id"'):
+            return [Finding(service.name, **each) for each in json.loads(line)]
+    text = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+    advice = f"{service.env_file(layout)}; docs/operations/checks.md"
+    return [Finding(service.name, "settings", "WRONG", text, advice)]

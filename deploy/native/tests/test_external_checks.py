@@ -1,0 +1,187 @@
+"""`doctor` from outside, of a gateway that answers what a test wants: what needs https,
+and what our own gateway would never do."""
+
+import http.client
+import re
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from deploy.local import external_checks, header_spoofing, site  # noqa: F401
+from deploy.local.site import Fault, Note, Site, examine
+
+COOKIE = "=; Max-Age=0; Path=/api/v1/auth; SameSite=Strict; HttpOnly"
+PLAIN = f"refresh_token{COOKIE}"
+SECURE = f"__Secure-refresh_token{COOKIE}; Secure"
+YEAR = "max-age=31536000; includeSubDomains"
+
+
+class Handler(BaseHTTPRequestHandler):
+    headers_to_send: dict[str, str]
+    status = 401
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def answer(self) -> None:
+        self.send_response(self.status)
+        for name, value in self.headers_to_send.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_POST = answer
+
+
+@contextmanager
+def serving(headers: dict[str, str], certificate: Path | None = None) -> Iterator[int]:
+    handler = type("Told", (Handler,), {"headers_to_send": headers})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that nobody has signed."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not here, so no certificate can be made")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    words += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    words += ["-keyout", str(path), "-out", "-"]
+    done = subprocess.run([openssl, *words], capture_output=True, check=True)
+    path.write_bytes(path.read_bytes() + done.stdout)
+    return path
+
+
+def verdict(fault: Fault) -> str:
+    return "note" if isinstance(fault, Note) else "WRONG" if fault else "ok"
+
+
+@pytest.mark.parametrize(
+    ("url", "cookie", "expected"),
+    [
+        ("http://localhost", PLAIN, "ok"),
+        ("http://memo.example", PLAIN, "WRONG"),
+        ("https://memo.example", PLAIN, "WRONG"),
+        ("https://memo.example", SECURE, "ok"),
+        ("https://memo.example", SECURE.replace("__Secure-", ""), "WRONG"),
+        ("https://memo.example", SECURE.replace("; HttpOnly", ""), "WRONG"),
+        ("https://memo.example", SECURE.replace("Strict", "Lax"), "WRONG"),
+        ("https://memo.example", SECURE.replace("/api/v1/auth", "/"), "WRONG"),
+        ("https://memo.example", f"{SECURE}; Domain=memo.example", "WRONG"),
+        ("https://memo.example", "", "WRONG"),
+    ],
+)
+def test_the_refresh_cookie_is_what_its_address_asks_for(
+    url: str, cookie: str, expected: str
+) -> None:
+    """COOK-01. Behind a proxy that ends TLS the gateway itself is asked in plain."""
+    with serving({"Set-Cookie": cookie} if cookie else {}) as port:
+        fault = external_checks.refresh_cookie(Site(url, port=port, tls=False))
+    assert verdict(fault) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(YEAR, "ok"), ("max-age=300", "WRONG"), ("", "WRONG"), ("max-age=soon", "WRONG")],
+)
+def test_https_comes_with_hsts_of_a_year(
+    certificate: Path, value: str, expected: str
+) -> None:
+    """GW-12."""
+    with serving({"Strict-Transport-Security": value}, certificate) as port:
+        fault = external_checks.hsts(Site("https://memo.example", port=port, tls=True))
+    assert verdict(fault) == expected
+
+
+def test_a_certificate_of_an_unknown_issuer_is_no_answer(certificate: Path) -> None:
+    with serving({}, certificate) as port:
+        found = list(examine(Site(f"https://localhost:{port}")))
+    assert [(each.id, each.verdict) for each in found] == [("reached", "WRONG")]
+    assert "CERTIFICATE" in found[0].text
+
+
+def test_a_certificate_that_ends_soon_is_a_note(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serving({}, certificate) as port:
+        here = Site(f"https://localhost:{port}")
+        assert verdict(external_checks.encryption(here)) == "note"
+        monkeypatch.setattr(external_checks, "SOON", -1)
+        assert verdict(external_checks.encryption(here)) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(401, "WRONG"), (301, "WRONG"), (426, "ok"), (404, "ok")]
+)
+def test_plain_http_next_to_https_is_refused(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: str
+) -> None:
+    """GW-13: not redirected either."""
+    monkeypatch.setattr(Handler, "status", status)
+    with serving({}) as plain, serving({}, certificate) as port:
+        monkeypatch.setattr(external_checks, "PLAIN_PORT", plain)
+        fault = external_checks.plain_http(Site(f"https://localhost:{port}"))
+    assert verdict(fault) == expected
+
+
+def test_plain_http_is_wrong_where_others_can_listen() -> None:
+    public = Site("http://memo.example", port=9, tls=False)
+    assert verdict(external_checks.encryption(public)) == "WRONG"
+    assert verdict(external_checks.encryption(Site("http://127.0.0.1"))) == "ok"
+
+
+def test_a_check_without_an_answer_is_wrong_and_the_next_still_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def breaks(_site: Site) -> Fault:
+        raise http.client.RemoteDisconnected("gone")
+
+    checks = {
+        "breaks": ("it is so", "do this", breaks),
+        "unseen": ("it is so", "look there", lambda _site: Note("dark")),
+        "skipped": ("it is so", "do this", lambda _site: None),
+        "follows": ("it is so", "do this", lambda _site: ""),
+    }
+    monkeypatch.setattr(site, "CHECKS", checks)
+    assert [
+        (each.id, each.verdict, each.text) for each in examine(Site("http://x"))
+    ] == [
+        ("breaks", "WRONG", "it is so: no answer: gone"),
+        ("unseen", "note", "it is so: dark"),
+        ("follows", "ok", "it is so"),
+    ]
+
+
+@pytest.mark.parametrize("url", ["memo.example", "ftp://memo.example", "https://"])
+def test_what_is_no_url_of_a_site_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="not the URL"):
+        Site(url)
+
+
+def test_the_documented_checks_are_the_checks() -> None:
+    """Those of `header_spoofing`, which `doctor` imports, too."""
+    page = Path(__file__).parents[3] / "docs" / "operations" / "checks.md"
+    text = page.read_text().partition("### The gateway")[2].partition("###")[0]
+    documented = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.M))
+    assert documented == {name: check[0] for name, check in site.CHECKS.items()}
+    assert "request_id" in documented

@@ -1,0 +1,64 @@
+"""`./manage_all.sh attack`: the attacks on a deployment, by its URL.
+
+Exit status 0: nothing got through. 1: something did. 2: no deployment answers.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.tests.stack import ROOT
+
+
+def main() -> int:
+    asked = parse()
+    url, keys = (asked.url, asked.api_key) if asked.url else own_stack()
+    found = {
+        "MEMO_ATTACK_URL": url,
+        "MEMO_ATTACK_KEYS": os.pathsep.join(keys),
+        "MEMO_ATTACK_CA": asked.ca or "",
+    }
+    words = ["-q", "-rN", "--tb=short", "-p", "no:cacheprovider"]
+    words += ["-k", asked.only] if asked.only else []
+    command = [sys.executable, "-m", "pytest", *words, str(Path(__file__).parent)]
+    print(f"memo: attacking {url}", flush=True)
+    done = subprocess.run(command, env={**os.environ, **found}, check=False)
+    return done.returncode
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("./manage_all.sh attack", description=__doc__)
+    parser.add_argument("--url", help="default: the stack that runs")
+    key = "of a service, if one got out"
+    parser.add_argument("--api-key", action="append", default=[], type=file, help=key)
+    parser.add_argument("--ca", type=file, help="who signed the certificate")
+    parser.add_argument("--only", metavar="WORDS", help="of the tests, as pytest's -k")
+    return parser.parse_args()
+
+
+def file(name: str) -> str:
+    """As the caller's shell has it: nox changes to the folder of the checkout."""
+    path = Path(os.environ.get("PWD", ""), name)
+    if not os.access(path, os.R_OK):
+        raise argparse.ArgumentTypeError(f"{name} cannot be read")
+    return str(path)
+
+
+def own_stack() -> tuple[str, list[str]]:
+    """Address and keys of the stack that `up` has started."""
+    command = ["./manage_all.sh", "status", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    status = json.loads(done.stdout or "{}")
+    if status.get("state") != "ready":
+        print("memo: the stack is not running: use `up`, or name one: attack --url URL")
+        sys.exit(2)
+    stack = os.environ.get("MEMO_STACK", "")
+    secrets = ROOT / f".run/stacks/{stack}/secrets" if stack else ROOT / ".secrets"
+    return status["url"], sorted(map(str, secrets.glob("*_service_api_key")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The native way of running, tested as a user meets it."""

@@ -1,0 +1,342 @@
+"""A new service: one command writes it whole, under a name that means nothing else."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from deploy.native import startservice
+from deploy.native.layout import Layout
+from deploy.native.problems import USAGE, Problem
+
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGES = Path(sysconfig.get_path("purelib"))
+FILES = """
+    nginx/services/notes.conf
+    notes_project/.env.example notes_project/README.md notes_project/compose.yaml
+    notes_project/manage.py notes_project/pytest.ini notes_project/config/__init__.py
+    notes_project/config/settings.py notes_project/config/urls.py
+    notes_project/config/wsgi.py notes_project/notes/__init__.py
+    notes_project/notes/migrations/0001_initial.py
+    notes_project/notes/migrations/__init__.py notes_project/notes/models.py
+    notes_project/notes/serializers.py notes_project/notes/tests/__init__.py
+    notes_project/notes/tests/test_views.py notes_project/notes/urls.py
+    notes_project/notes/views.py
+"""
+ACL = "user default off\nuser admin on ~*\nuser auth on ~session:* ~lockout:* ~auth:*\n"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Layout:
+    """What a service is written into; its environment is that of this test."""
+    for folder in ("requirements", startservice.TEMPLATE):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    for path in ("auth_project/tokens/__init__.py", "users_project/users/__init__.py"):
+        write(tmp_path / path)
+    for path in (
+        "auth_project/manage.py",
+        "users_project/manage.py",
+        "docs/index.md",
+        "bench/x",
+    ):
+        write(tmp_path / path)
+    write(tmp_path / "auth_project/tokens/management/commands/revokesession.py")
+    write(tmp_path / ".secrets/redis_users.acl", ACL)
+    (tmp_path / "nginx" / "services").mkdir(parents=True)
+    (tmp_path / "manage_all.sh").touch(mode=0o755)
+    layout = Layout(tmp_path)
+    layout.venv.parent.mkdir()
+    layout.venv.symlink_to(sys.prefix)
+    return layout
+
+
+def copy_checkout(target: Path) -> None:
+    """Its code alone: no settings, no state, no history."""
+    made = (
+        ".git",
+        ".run",
+        ".secrets",
+        ".env",
+        ".env.migrate",
+        "__pycache__",
+        ".*_cache",
+    )
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*made))
+
+
+def write(path: Path, text: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def files(root: Path) -> set[str]:
+    found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    return {path for path in found if not path.startswith(".run/")}
+
+
+def test_it_writes_its_own_files_and_no_others(
+    checkout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(checkout.root)
+    startservice.run(checkout, ["notes"])
+    assert files(checkout.root) - before == set(FILES.split())
+    assert not before - files(checkout.root)
+    said = capsys.readouterr().out
+    assert "  notes_project/\n  nginx/services/notes.conf\n" in said
+    assert "./manage_all.sh up" in said
+    for path in FILES.split():
+        assert not re.search(r"\{\{|\}\}", (checkout.root / path).read_text()), path
+
+
+@pytest.mark.parametrize(("rights", "kept"), [(0o755, 0o644), (0o700, 0o600)])
+def test_its_files_are_as_open_as_the_checkout(
+    checkout: Layout, rights: int, kept: int
+) -> None:
+    """The umask of the command is private, which source code need not be."""
+    (checkout.root / "manage_all.sh").chmod(rights)
+    startservice.run(checkout, ["notes"])
+    for path, expected in {
+        "notes_project": rights,
+        "notes_project/notes/models.py": kept,
+        "nginx/services/notes.conf": kept,
+    }.items():
+        assert (checkout.root / path).stat().st_mode & 0o777 == expected, path
+
+
+@pytest.mark.parametrize("name", ["a", "notes", "zebra", "abcdefghijklmnopqrs"])
+def test_its_code_is_clean_whatever_it_is_called(checkout: Layout, name: str) -> None:
+    """Short and long, before `shared` in the alphabet and after it."""
+    (checkout.root / "shared").symlink_to(ROOT / "shared")
+    shutil.copy(ROOT / "pyproject.toml", checkout.root)
+    startservice.run(checkout, [name])
+    for words in (["check"], ["format", "--check", "--diff"]):
+        command = [sys.executable, "-m", "ruff", *words, "--no-cache"]
+        command.append(f"{name}_project")
+        done = subprocess.run(
+            command, cwd=checkout.root, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_its_containers_are_held_to_the_rules_of_the_others(tmp_path: Path) -> None:
+    """The tests of compose.yaml, in a copy that has the service."""
+    copy = tmp_path / "copy"
+    copy_checkout(copy)
+    layout = Layout(copy)
+    layout.venv.parent.mkdir()
+    layout.venv.symlink_to(sys.prefix)
+    startservice.run(layout, ["notes"])
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "-p", "no:django", "deploy/tests/compose"],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    for case in ("[notes]", "[notes-migrate]", "[notes-db]"):
+        assert case in done.stdout
+
+
+# ---- Names ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ("Notes my_notes my-notes 2notes ../notes n123456789012345678901", "host name"),
+        ("auth", "auth_project exists"),
+        ("users", "users_project exists"),
+        ("class", "a word of Python"),
+        # Keys of Redis: `session:*` says which sessions live.
+        ("session lockout default admin", "has a meaning here"),
+        ("api static health postgres template1 gateway redis", "has a meaning here"),
+        ("on null up test doctor verify startservice", "has a meaning here"),
+        ("migrate shell createsuperuser revokesession spectacular", "manage.py"),
+        ("django redis ruff psycopg", "installed|has a meaning"),
+        ("tokens docs deploy json jwt environ", "existing Python"),
+    ],
+)
+def test_a_name_that_means_something_is_refused(
+    checkout: Layout, names: str, reason: str
+) -> None:
+    before = files(checkout.root)
+    for name in names.split():
+        with pytest.raises(Problem, match=reason) as caught:
+            startservice.run(checkout, [name])
+        assert caught.value.code == USAGE
+    assert files(checkout.root) == before
+
+
+def test_what_exists_is_not_overwritten(checkout: Layout) -> None:
+    for path in ("notes_project/x", "nginx/services/papers.conf"):
+        write(checkout.root / path, "mine")
+    for name in ("notes", "papers"):
+        with pytest.raises(Problem, match="exists"):
+            startservice.run(checkout, [name])
+    assert not (checkout.root / "papers_project").exists()
+
+
+def test_no_command_of_a_service_is_hidden() -> None:
+    """`./manage_all.sh check` runs it in every service."""
+    layout = Layout(ROOT)
+    folders = [PACKAGES / "django" / "core", *PACKAGES.glob("django/contrib/*")]
+    folders += [ROOT / "auth_project" / "tokens", ROOT / "users_project" / "users"]
+    pattern = "management/commands/[a-z]*.py"
+    found = {path.stem for folder in folders for path in folder.glob(pattern)}
+    names = {name for name in found if startservice.PATTERN.fullmatch(name)}
+    assert {"migrate", "shell", "listsessions"} <= names
+    assert {name for name in names if not startservice.fault(layout, name)} == set()
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_failure_leaves_nothing(
+    checkout: Layout, failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(checkout.root.rglob("*"))
+    move, calls = shutil.move, []
+
+    def fail_once(source: Path, target: Path) -> Any:
+        calls.append(target)
+        if len(calls) == failing:
+            raise OSError("the disk is full")
+        return move(source, target)
+
+    monkeypatch.setattr(shutil, "move", fail_once)
+    with pytest.raises(OSError, match="full"):
+        startservice.run(checkout, ["notes"])
+    assert set(checkout.root.rglob("*")) == before
+
+
+@pytest.mark.parametrize("words", [[], ["notes", "billing"]])
+def test_it_takes_one_name(checkout: Layout, words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        startservice.run(checkout, words)
+    assert caught.value.code == USAGE
+
+
+# ---- For real ------------------------------------------------------------------------
+
+
+@dataclass
+class Clone:
+    """A copy of this checkout, driven by its own manage_all.sh, and its gateway."""
+
+    path: Path
+    env: dict[str, str]
+    token: str = ""
+
+    def run(self, *words: str, fails: bool = False) -> str:
+        done = subprocess.run(
+            [str(self.path / "manage_all.sh"), *words],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert fails or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and JSON, with the access token of the last login."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        url = f"http://127.0.0.1:{self.env['GATEWAY_PORT']}/api/v1{path}"
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.request(
+                method, url, json=body, headers=headers, timeout=20
+            )
+        return answer.status_code, answer.json() if answer.content else {}
+
+    def log_in(self) -> None:
+        self.token = ""
+        login = {"username": "ada", "password": "x7-Rz.q2!"}
+        status, body = self.call("POST", "/auth/login", login)
+        assert status == 200, body
+        self.token = body["access_token"]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Clone]:
+    if os.geteuid() == 0:
+        pytest.skip("root runs nothing: the suite runs this as another user")
+    copy_checkout(tmp_path / "clone")
+    env = {k: v for k, v in os.environ.items() if k != "MEMO_STACK"}
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+    for name, sock in zip(("GATEWAY", "AUTH", "USERS", "NOTES"), sockets, strict=True):
+        env[f"{name}_PORT"] = str(sock.getsockname()[1])
+        sock.close()
+    made = Clone(tmp_path / "clone", env)
+    made.run("up")
+    yield made
+    made.run("destroy", "--yes")
+
+
+def test_a_new_service_runs_and_is_protected(clone: Clone) -> None:
+    user = {"username": "ada", "email": "ada@example.com", "password": "x7-Rz.q2!"}
+    assert clone.call("POST", "/users/", user)[0] == 201
+    clone.run("startservice", "notes")
+    status = json.loads(clone.run("status", "--json", fails=True))
+    assert status["state"] == "degraded"
+    assert status["processes"]["notes"]["state"] == "stopped"
+    assert "/api/v1/notes/docs" in clone.run("up")
+    _init_has_made_what_compose_needs(clone)
+
+    assert clone.call("GET", "/notes")[1]["code"] == "token_missing"
+    clone.token = "a.b.c"
+    assert clone.call("GET", "/notes")[1]["code"] == "token_invalid"
+    clone.log_in()
+    assert clone.call("POST", "/notes", {"text": "remember"})[0] == 201
+    listed = clone.call("GET", "/notes")[1]["results"]
+    assert [entry["text"] for entry in listed] == ["remember"]
+    assert clone.call("GET", "/notes/all")[1]["code"] == "forbidden"
+    code = (
+        "from users.models import Role, User;"
+        "role = Role.objects.create(name='notes-admin');"
+        "User.objects.get(username='ada').groups.add(role)"
+    )
+    clone.run("users", "shell", "-c", code)
+    clone.log_in()  # Roles are in the token.
+    assert clone.call("GET", "/notes/all")[0] == 200
+    assert clone.call("POST", "/auth/logout_all")[0] in (200, 204)
+    assert clone.call("GET", "/notes")[1]["code"] == "token_revoked"
+
+    clone.run("notes", "makemigrations", "--check", "--dry-run")
+    assert "notes        passed" in clone.run("test", "notes")
+
+    # Removal, as docs/integration.md says.
+    clone.run("down")
+    shutil.rmtree(clone.path / "notes_project")
+    (clone.path / "nginx" / "services" / "notes.conf").unlink()
+    clone.run("up")
+    clone.log_in()
+    assert clone.call("GET", "/users/me")[0] == 200
+    assert clone.call("GET", "/notes")[0] == 404
+
+
+def _init_has_made_what_compose_needs(clone: Clone) -> None:
+    """deploy/tests/compose has the rest, without a run."""
+    clone.run("init")
+    env = (clone.path / ".env").read_text()
+    names = {line.partition("=")[0] for line in env.splitlines()}
+    assert {"MEMO_UID", "MEMO_GID", "GATEWAY_PUBLIC_URL", "GATEWAY_PORT"} <= names
+    assert "COMPOSE_FILE=compose.yaml:notes_project/compose.yaml\n" in env
+    text = (clone.path / "compose.yaml").read_text()
+    text += (clone.path / "notes_project" / "compose.yaml").read_text()
+    secrets = re.findall(r"\{file: (\./\.secrets/\S+)\}", text)
+    assert len(secrets) > 20
+    for path in [*secrets, ".run/compose/gateway/nginx.conf"]:
+        assert (clone.path / path).is_file(), path

@@ -1,0 +1,136 @@
+"""The sessions of noxfile.py that need no stack, and how a run ends."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from deploy import jobs
+from deploy.jobs import Result
+from deploy.tests.stack import ROOT
+
+CONTROL = "django 2.0"
+INTERRUPTED = """
+from deploy import jobs
+jobs.handle_interruptions()
+print("started", flush=True)
+jobs.call(["sleep", "61.5"], {})
+"""
+
+
+def run(name: str, *words: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "nox", "-f", "noxfile.py", "-s", name, "--"]
+    done = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+class Database(BaseHTTPRequestHandler):
+    """As osv.dev answers: the vulnerabilities of a release."""
+
+    known: set[str] = set()
+
+    def do_POST(self) -> None:
+        query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = {}
+        if f"{query['package']['name']} {query['version']}" in self.known:
+            ranges = [{"type": "ECOSYSTEM", "events": [{"fixed": "99.0"}]}]
+            affected = [{"package": query["package"], "ranges": ranges}]
+            answer = {"vulns": [{"id": "CVE-2026-1", "affected": affected}]}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Database)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/v1/query"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("known", "status", "text"),
+    [
+        ({CONTROL}, 0, "No known vulnerabilities found"),
+        ({CONTROL, "djangorestframework-simplejwt 5.5.1"}, 1, "CVE-2026-1"),
+        # A mirror that knows nothing is no database: never a silent pass.
+        (set(), jobs.SKIPPED, "NOT AUDITED"),
+    ],
+)
+def test_an_audit_tells_what_is_known(
+    database: str, known: set[str], status: int, text: str
+) -> None:
+    Database.known = known
+    found = run("audit", "--osv-url", database)
+    assert found[0] == status, found
+    assert text in found[1]
+
+
+def test_the_sbom_names_every_pinned_package_and_is_the_same_each_time(
+    tmp_path: Path,
+) -> None:
+    files = [tmp_path / "one.json", tmp_path / "other.json"]
+    assert [run("sbom", str(file))[0] for file in files] == [0, 0]
+    text = files[0].read_text()
+    assert text == files[1].read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    pins = (ROOT / "requirements" / "runtime.txt").read_text()
+    wanted = re.findall(r"^([a-z0-9-]+)(?:\[.*?\])?==([^ ]+)", pins, re.M)
+    components = json.loads(text)["components"]
+    assert {(c["name"], c["version"]) for c in components} == set(wanted)
+    assert text.count('"content"') >= pins.count("--hash=")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("test", "none"),
+        ("test", "lint", "none"),
+        ("model", "--rules", "many"),
+        ("model", "--sead", "5"),
+        ("fuzz", "--examples", "x"),
+        ("attack", "--ca", "/none"),
+        ("attack", "--url", "http://127.0.0.1:9"),
+    ],
+)
+def test_unknown_words_and_a_target_that_does_not_answer_are_2(
+    words: tuple[str, ...],
+) -> None:
+    assert run(*words)[0] == 2
+
+
+def test_a_run_fails_if_a_suite_does(capsys: pytest.CaptureFixture[str]) -> None:
+    skipped = [Result("lint", 0, 1.0), Result("audit", jobs.SKIPPED, 2.0)]
+    assert jobs.report(skipped) == 0
+    assert "SKIPPED" in capsys.readouterr().out
+    assert jobs.report([*skipped, Result("auth", -9, 3.0)]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_an_interruption_ends_a_run_within_two_seconds() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"started\n"
+        time.sleep(0.3)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    assert time.monotonic() - begun < 2
+    children = subprocess.run(["pgrep", "-f", "^sleep 61.5"], capture_output=True)
+    assert children.returncode == 1

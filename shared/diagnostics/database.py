@@ -1,0 +1,103 @@
+"""PostgreSQL, as the role that serves sees it."""
+
+from functools import partial
+
+from django.conf import settings
+from django.core.checks import Tags
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from shared.doctor import CLOCK, clock_fault, diagnostic
+
+SPARE_CONNECTIONS = 10  # for migrations, backups and administrators
+CONNECTIONS = settings.WEB_CONCURRENCY * (settings.WEB_THREADS + 1)
+ROLES_SQL = "Run deploy/postgres/roles.sql again."
+
+# By id: what has to hold, a hint, and the query whose rows are what is wrong.
+QUERIES = {
+    "database.role": (
+        "our role may only change rows (DATA-10)",
+        ROLES_SQL,
+        "SELECT power FROM pg_roles, LATERAL (VALUES (rolsuper, 'SUPERUSER'),"
+        " (rolcreaterole, 'CREATEROLE'), (rolcreatedb, 'CREATEDB'),"
+        " (rolreplication, 'REPLICATION'), (rolbypassrls, 'BYPASSRLS'))"
+        " AS p (yes, power) WHERE rolname = current_user AND yes",
+    ),
+    "database.create": (
+        "our role may not create tables",
+        ROLES_SQL,
+        "SELECT 'it may' WHERE has_schema_privilege('public', 'CREATE')"
+        " OR has_database_privilege(current_database(), 'CREATE')",
+    ),
+    "database.owner": (
+        "our role, and its group, own nothing",
+        ROLES_SQL,
+        "SELECT relname FROM pg_class WHERE pg_has_role(relowner, 'MEMBER') UNION ALL"
+        " SELECT datname FROM pg_database WHERE pg_has_role(datdba, 'MEMBER') LIMIT 9",
+    ),
+    "database.encoding": (
+        "the encoding is UTF8",
+        "Dump, create the database with UTF8, restore.",
+        "SELECT setting FROM pg_settings WHERE name = 'server_encoding'"
+        " AND setting <> 'UTF8'",
+    ),
+    "database.version": (
+        "PostgreSQL is 15 or newer",
+        "Upgrade PostgreSQL.",
+        "SELECT version() WHERE current_setting('server_version_num')::int < 150000",
+    ),
+    "database.timezone": (
+        "the time zone of the server is UTC",
+        "timezone = 'UTC'",
+        "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'"
+        " AND upper(reset_val) NOT IN ('UTC', 'ETC/UTC', 'GMT')",
+    ),
+    "database.pools": (
+        "the connection pools fit in max_connections, with 10 to spare",
+        "Raise max_connections, or lower WEB_CONCURRENCY or WEB_THREADS.",
+        "SELECT setting FROM pg_settings WHERE name = 'max_connections'"  # noqa: S608
+        f" AND setting::int < {CONNECTIONS + SPARE_CONNECTIONS}",
+    ),
+    # The text of a slow statement is harmless where its parameters are cut.
+    "database.logs": (
+        "no values of users get into PostgreSQL's log (LOG-01)",
+        "log_statement = none; log_min_duration_statement = -1; "
+        "log_parameter_max_length_on_error = 0; log_error_verbosity = terse",
+        "SELECT name || ' = ' || setting FROM pg_settings WHERE"
+        " (name = 'log_statement' AND setting <> 'none')"
+        " OR (name = 'log_min_duration_statement' AND setting <> '-1'"
+        " AND current_setting('log_parameter_max_length') <> '0')"
+        " OR (name = 'log_parameter_max_length_on_error' AND setting <> '0')"
+        " OR (name = 'log_error_verbosity' AND setting <> 'terse')",
+    ),
+}
+NOTES = ("database.version", "database.timezone")
+
+
+def first_column(sql: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [str(row[0]) for row in cursor.fetchall()]
+
+
+for name, (statement, hint, sql) in QUERIES.items():
+    register = diagnostic(Tags.database, name, statement, hint, note=name in NOTES)
+    register(partial(first_column, sql))
+
+
+@diagnostic(
+    Tags.database,
+    "database.migrations",
+    "all migrations are applied",
+    "./manage_all.sh migrate, or the -migrate step in containers.",
+)
+def migrations() -> list[str]:
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{each.app_label}.{each.name}" for each, _ in waiting]
+
+
+@diagnostic(CLOCK[0], "clock.database", "PostgreSQL's clock agrees", CLOCK[1])
+def clock() -> str:
+    (now,) = first_column("SELECT extract(epoch FROM clock_timestamp())")
+    return clock_fault(float(now))
