@@ -85,7 +85,7 @@ def log_in(
         ip=client.ip,
         user_agent=client.user_agent,
     )
-    return Grant(access, RefreshToken.current(session), user["device"])
+    return Grant(access, RefreshToken.current(session), user.get("device", ""))
 
 
 def open_session(user: dict[str, Any], client: Client) -> Session:

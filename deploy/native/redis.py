@@ -14,13 +14,12 @@ ADMIN = "admin"
 SESSIONS = "session:*"
 SESSIONS_WRITER = "auth"
 
-# Reading, writing and transactions on their own keys; nothing that looks at or changes
-# the server: @dangerous, taken away last, holds FLUSH*, CONFIG, KEYS, DEBUG, SORT and
-# CLIENT KILL.
-COMMANDS = "-@all +@read +@write +@transaction +@connection -@dangerous"
-# A service that counts attempts runs the one script of the package `limits`: by its
-# digest, loaded again after a restart of Redis. Auth counts none.
-SCRIPTS = "+evalsha +script|load"
+# Reading, writing and transactions on their own keys, and the one script of the package
+# `limits`, by its digest; nothing that looks at or changes the server: @dangerous, taken
+# away last, holds FLUSH*, CONFIG, KEYS, DEBUG, SORT and CLIENT KILL.
+COMMANDS = (
+    "-@all +@read +@write +@transaction +@connection +evalsha +script|load -@dangerous"
+)
 
 
 def acl(hashes: Mapping[str, str]) -> str:
@@ -37,8 +36,7 @@ def acl(hashes: Mapping[str, str]) -> str:
 
 def service_rights(service: str) -> str:
     sessions = f"~{SESSIONS}" if service == SESSIONS_WRITER else f"%R~{SESSIONS}"
-    scripts = "" if service == SESSIONS_WRITER else f" {SCRIPTS}"
-    return f"{sessions} ~{service}:* {COMMANDS}{scripts}"
+    return f"{sessions} ~{service}:* {COMMANDS}"
 
 
 def socket_path(layout: Layout) -> Path:
