@@ -8,7 +8,7 @@ A remote failure is never passed on to a user as a 401.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -24,13 +24,14 @@ from shared.api.exceptions import (
     DependencyUnavailable,
     InvalidCredentials,
     Overloaded,
+    RateLimited,
     TokenExpired,
     TokenInvalid,
     TokenNotYetValid,
     TokenRevoked,
     UserNotFound,
 )
-from shared.api.response_serializers import LockAnswer, SessionAnswer
+from shared.api.response_serializers import SessionAnswer
 from shared.auth import api_keys
 from shared.circuit_breaker import Bulkhead
 from shared.deadline import DeadlineAdapter
@@ -61,11 +62,12 @@ RETRIES = OneRetry(
 
 
 class ServiceRefused(Exception):
-    """A 4xx of a service of ours, by its `code`."""
+    """A 4xx of a service of ours, by its `code`; `wait` is its Retry-After."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, wait: str = "") -> None:
         super().__init__(code)
         self.code = code
+        self.wait = int(wait) if wait.isdecimal() else 1
 
 
 # A key, or what says which one it is now: keys are rotated while services run.
@@ -105,20 +107,23 @@ class ServiceClient:
             and member in answer
         ):
             return answer
-        raise self.refusal(path, response.status_code, answer)
+        raise self.refusal(path, response, answer)
 
     def headers(self) -> dict[str, str]:
         key = self.api_key if isinstance(self.api_key, str) else self.api_key()
         return {"X-Internal-Api-Key": key, "X-Request-ID": request_id.get()}
 
-    def refusal(self, path: str, status: int, problem: Any) -> Exception:
+    def refusal(
+        self, path: str, response: requests.Response, problem: Any
+    ) -> Exception:
         """What an answer other than 2xx means for our caller."""
+        status = response.status_code
         code = problem.get("code") if isinstance(problem, dict) else None
         if code == "overloaded":
             return Overloaded()
         if code is None or code == "service_auth_failed" or not 400 <= status < 500:
             return self.failure(path, f"{status} {code}")
-        return ServiceRefused(code)
+        return ServiceRefused(code, response.headers.get("Retry-After", ""))
 
     def failure(self, path: str, reason: str) -> APIException:
         """Loud in the log, and 503 to the user: our trouble is not theirs."""
@@ -158,17 +163,20 @@ class UsersClient(ServiceClient):
         self.calls = Bulkhead(max(threads - 1, 1))
         self.log_ins = Bulkhead(max(threads // 2, 1), patience=0)
 
-    def verify(self, credentials: dict[str, str]) -> dict[str, Any]:
-        """The user {sub, email, username, roles, session_epoch} these belong to.
+    def verify(self, attempt: dict[str, Any]) -> dict[str, Any]:
+        """The user {sub, email, username, roles, session_epoch, device} to whom the
+        credentials in `attempt` belong; it names the `client` and its `device` too.
 
-        Raises InvalidCredentials and what `call` raises.
+        Raises InvalidCredentials, RateLimited and what `call` raises.
         """
         with self.log_ins.slot(), self.calls.slot():
             try:
-                return self.call("POST", "/api/v1/users/verify", "sub", credentials)
+                return self.call("POST", "/api/v1/users/verify", "sub", attempt)
             except ServiceRefused as exc:
                 if exc.code == "invalid_credentials":
                     raise InvalidCredentials from exc
+                if exc.code == "rate_limited":
+                    raise RateLimited(exc.wait) from exc
                 raise self.failure("/api/v1/users/verify", exc.code) from exc
 
     def get(self, user_id: UUID) -> dict[str, Any] | None:
@@ -260,23 +268,6 @@ class AuthClient(ServiceClient):
         if answer["revoked"] not in (0, 1):
             raise self.failure(path, "of one session not so many can be ended")
         return bool(answer["revoked"])
-
-    def locks(self, logins: Iterable[str]) -> list[dict[str, Any]]:
-        """The waits of these logins: {limit, failures, seconds} of each."""
-        path = "/api/v1/auth/locks"
-        answer = self.ask("POST", path, "locks", {"logins": list(logins)})
-        listed = LockAnswer(data=answer["locks"], many=True)
-        if not listed.is_valid():
-            raise self.failure(path, "these are no locks")
-        return [dict(lock) for lock in listed.validated_data]
-
-    def lift_locks(self, logins: Iterable[str]) -> int:
-        """Let these logins try again at once; how many counts were forgotten."""
-        path = "/api/v1/auth/locks/lift"
-        lifted: int = self.ask("POST", path, "lifted", {"logins": list(logins)})[
-            "lifted"
-        ]
-        return lifted
 
     def ask(self, method: str, path: str, member: str, body: Any = None) -> Any:
         """`call`, where every refusal is trouble of ours."""

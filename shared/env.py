@@ -12,8 +12,7 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-
-from shared.limits.rules import Limit
+from limits import parse_many
 
 SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
@@ -127,16 +126,19 @@ class Env(environ.Env):
             raise ImproperlyConfigured(f"{var} must be {least} to {most}.")
         return int(text)
 
-    def limit(self, var: str, default: Limit) -> Limit:
-        """So many in so many seconds (`10/60`); `0` for none. Raises
-        ImproperlyConfigured."""
-        text = str(self.str(var, default=str(default)))
-        match = re.fullmatch(r"([0-9]{1,9})/([1-9][0-9]{0,8})", text)
-        if match and int(match[2]) <= TEN_YEARS:
-            return Limit(int(match[1]), int(match[2]))
-        if text == "0":
-            return Limit(0, default.seconds)
-        message = f"{var} must be a count and seconds such as {default}, or 0."
+    def rate_limits(self, var: str, default: str) -> str:
+        """Limits in the notation of the package `limits` (`5/15minute; 20/day`), each
+        of at least one. Raises ImproperlyConfigured."""
+        text: str = self.str(var, default=default)
+        try:
+            items = parse_many(text)
+        except ValueError:
+            items = []
+        if items and all(
+            0 < item.amount < 10**9 and item.get_expiry() <= TEN_YEARS for item in items
+        ):
+            return text
+        message = f"{var} must be limits such as {default}; 1000000/minute is none."
         raise ImproperlyConfigured(message)
 
     def choices(self, var: str, default: list[str]) -> list[str]:

@@ -6,7 +6,6 @@ default; each may be given as NAME or as NAME_FILE.
 
 from shared import db, structured_logging
 from shared.env import Env, project_dir, report_in_one_line
-from shared.limits.rules import DEFAULTS
 
 BASE_DIR = project_dir()
 env = Env(BASE_DIR)
@@ -153,13 +152,6 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "DISABLE_ERRORS_AND_WARNINGS": False,
 }
-
-# --- Limits -------------------------------------------------------------------------
-
-# By name; `shared.limits.rules` has the defaults, docs/limits.md what they mean.
-LIMITS = {name: env.limit(name, default) for name, default in DEFAULTS.items()}
-# The table of this service in which they are counted while Redis is away.
-LIMIT_MODEL = ""
 
 # --- Tokens, sessions and other services --------------------------------------------
 

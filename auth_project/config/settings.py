@@ -73,8 +73,6 @@ SIMPLE_JWT = {
     "JTI_CLAIM": "jti",
 }
 
-LIMIT_MODEL = "tokens.Tally"
-
 # --- The User Service ---------------------------------------------------------------
 
 USERS_SERVICE_URL = env.str("USERS_SERVICE_URL")

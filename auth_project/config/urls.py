@@ -3,7 +3,7 @@
 from django.urls import path
 
 from shared.api.urls import common
-from tokens.views import internal, lockouts, oauth, public, sessions
+from tokens.views import internal, oauth, public, sessions
 
 urlpatterns = [
     path("api/v1/auth/login", public.LoginView.as_view()),
@@ -23,8 +23,6 @@ urlpatterns = [
         "api/v1/auth/users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",
         internal.RevokeUserSessionView.as_view(),
     ),
-    path("api/v1/auth/locks", lockouts.LocksView.as_view()),
-    path("api/v1/auth/locks/lift", lockouts.LiftLocksView.as_view()),
     path(".well-known/jwks.json", oauth.JWKSetView.as_view()),
     path(
         ".well-known/oauth-authorization-server",

@@ -23,7 +23,6 @@ from shared.auth import session_state
 from shared.clients import UsersClient
 from shared.keys import keyring
 from shared.keys.signing_keys import KeyFault
-from shared.limits.rules import DEFAULTS, Limit
 from tests.factories import SessionFactory
 from tokens.jwt_tokens import AccessToken, RefreshToken
 from tokens.models import Session
@@ -45,8 +44,6 @@ def _configuration(settings: Any) -> None:
     settings.MAX_SESSIONS_PER_USER = 10
     settings.ACCESS_TOKEN_CLAIMS = ["email", "username", "roles"]
     settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
-    # Out of the way; what they do is tested in test_limits.py.
-    settings.LIMITS = dict.fromkeys(DEFAULTS, Limit(10**6, 60))
 
 
 class FakeUsers:
@@ -65,14 +62,16 @@ class FakeUsers:
         self.gone = False
         self.down = False
         self.calls = 0
+        self.attempts: list[dict[str, Any]] = []
 
-    def verify(self, credentials: dict[str, str]) -> dict[str, Any]:
+    def verify(self, credentials: dict[str, Any]) -> dict[str, Any]:
         self.answer()
+        self.attempts.append(credentials)
         known = {self.user["email"], self.user["username"]}
         login = credentials.get("email", credentials.get("username"))
         if login not in known or credentials["password"] != PASSWORD or self.gone:
             raise InvalidCredentials
-        return {"sub": self.user["id"], **self.user}
+        return {"sub": self.user["id"], "device": "d:1:s", **self.user}
 
     def get(self, user_id: uuid.UUID) -> dict[str, Any] | None:
         self.answer()

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 import pytest
 from rest_framework.test import APIClient
 
-from shared.limits.rules import Limit
 from tests.conftest import (
     PASSWORD,
     access_token,
@@ -39,7 +38,7 @@ def budget(django_assert_num_queries, redis_round_trips):
 
 def test_login(users, trusted_kid, budget):
     body = {"email": "ada@example.org", "password": PASSWORD}
-    with budget(sql=2, redis=2):
+    with budget(sql=2, redis=1):
         answer = APIClient().post("/api/v1/auth/login", body, "json")
     assert answer.status_code == 200
     assert users.calls == 1
@@ -48,7 +47,7 @@ def test_login(users, trusted_kid, budget):
 def test_login_without_a_cap(users, trusted_kid, budget, settings):
     settings.MAX_SESSIONS_PER_USER = 0
     body = {"email": "ada@example.org", "password": PASSWORD}
-    with budget(sql=1, redis=2):
+    with budget(sql=1, redis=1):
         assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 200
 
 
@@ -56,31 +55,19 @@ def test_login_where_another_session_gives_way(make_session, budget, settings):
     settings.MAX_SESSIONS_PER_USER = 1
     make_session()
     body = {"email": "ada@example.org", "password": PASSWORD}
-    with budget(sql=2, redis=3):
+    with budget(sql=2, redis=2):
         assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 200
 
 
 def test_a_log_in_that_fails(users, trusted_kid, budget):
     body = {"email": "ada@example.org", "password": "wrong"}
-    with budget(sql=0, redis=1):
+    with budget(sql=0, redis=0):
         assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 401
 
 
-def test_a_log_in_that_is_refused_asks_nobody_else(
-    users, trusted_kid, budget, settings
-):
-    settings.LIMITS = settings.LIMITS | {"LOGIN_LIMIT_PER_PAIR": Limit(1, 900)}
-    body = {"email": "ada@example.org", "password": "wrong"}
-    APIClient().post("/api/v1/auth/login", body, "json")
-    with budget(sql=0, redis=1):
-        assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 429
-    assert users.calls == 1
-
-
 def test_a_log_in_without_redis(users, trusted_kid, budget):
-    """One statement more for each decision, and one to forget what was counted."""
     body = {"email": "ada@example.org", "password": PASSWORD}
-    with redis_away(), budget(sql=4, redis=0):
+    with redis_away(), budget(sql=2, redis=0):
         assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 200
 
 

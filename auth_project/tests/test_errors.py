@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 PREFIX = "/api/v1/auth/"
-WITH_BODY = ["login", "verify_token", "sessions/revoke", "locks", "locks/lift"]
+WITH_BODY = ["login", "verify_token", "sessions/revoke"]
 WITH_TOKEN = ["logout_all", "sessions", "sessions/<uuid:session_id>"]
 WITH_COOKIE = ["refresh", "logout"]
 READ = ["health/live", "health/ready", "docs", "openapi.json"]

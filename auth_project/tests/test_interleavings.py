@@ -21,7 +21,6 @@ from django.db import connection
 from shared.api.exceptions import DependencyUnavailable, TokenRevoked
 from shared.auth import session_state
 from shared.auth.authentication import TokenUser
-from shared.limits import attempts
 from tests.conftest import (
     PASSWORD,
     access_token,
@@ -121,16 +120,8 @@ def stepper(monkeypatch: pytest.MonkeyPatch, users: Any) -> Iterator[Stepper]:
     stepping(SessionQuerySet, "raise_floors")
     stepping(SessionQuerySet, "execute")
     stepping(SessionQuerySet, "first")
-    for name in ("is_active", "mark_active", "mark_revoked"):
+    for name in ("read", "mark_active", "mark_revoked"):
         stepping(session_state, name)
-    reserve = attempts.reserve
-
-    def with_pause(act: Any, read: str = "") -> Any:
-        if read:  # a refresh looks at its session
-            stepper.pause("reserve")
-        return reserve(act, read)
-
-    monkeypatch.setattr(attempts, "reserve", with_pause)
     stepping(users, "answer")
     yield stepper
     stepper.close()

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from shared.api.exceptions import Overloaded
+from shared.api.exceptions import Overloaded, RateLimited
 from shared.keys import keyring
 from tests.conftest import (
     PASSWORD,
@@ -261,3 +261,37 @@ def test_what_the_client_sends_about_itself_is_cut(users):
 
     session = Session.objects.get()
     assert (session.user_agent, session.ip) == ("x" * 256, "127.0.0.1")
+
+
+# The device cookie and limits, which are the User Service's
+
+
+def test_the_client_and_its_device_go_to_the_user_service(users):
+    headers = {"X-Real-IP": "192.0.2.7", "User-Agent": "Firefox"}
+    answer = log_in(Cookie="device=W10:1r0Xyz:c2ln", **headers)
+    [attempt] = users.attempts
+    assert attempt == {
+        **GOOD,
+        "client": {"ip": "192.0.2.7", "user_agent": "Firefox"},
+        "device": "W10:1r0Xyz:c2ln",
+    }
+    cookie = answer.cookies["device"]
+    assert (cookie.value, cookie["path"]) == ("d:1:s", "/api/v1")
+
+
+@pytest.mark.parametrize("cookie", ["device=a; device=b", "device=\x7f", "device="])
+def test_a_bad_device_cookie_fails_no_login(users, cookie):
+    assert log_in(Cookie=cookie).status_code == 200
+    assert users.attempts[0]["device"] == ""
+
+
+def test_a_limit_is_passed_on_with_its_wait(users, monkeypatch):
+    def limited(attempt):
+        raise RateLimited(97)
+
+    monkeypatch.setattr(users, "verify", limited)
+    answer = log_in()
+    assert outcome(answer) == (429, "rate_limited")
+    assert answer["Retry-After"] == "97"
+    assert answer["Content-Type"] == "application/problem+json"
+    assert not answer.cookies

@@ -1,14 +1,15 @@
 """What a person recognises a session by: the device, and roughly the network."""
 
-import ipaddress
 from functools import lru_cache
 
 from ua_parser import parse_os, parse_user_agent
 
+from shared.api import client_ip
+
 UNKNOWN = "Unknown device"
 
 # Of an address so much is shown: the person's own provider, not their line.
-SHOWN_BITS = {4: 24, 6: 48}
+SHOWN_BITS = (24, 48)  # of IPv4, of IPv6
 
 
 @lru_cache(maxsize=1024)
@@ -23,9 +24,4 @@ def device(user_agent: str) -> str:
 
 def network(ip: str | None) -> str | None:
     """The address without its host: `203.0.113.0/24`, in IPv6 a /48."""
-    if ip is None:
-        return None
-    address = ipaddress.ip_address(ip)
-    address = getattr(address, "ipv4_mapped", None) or address
-    bits = SHOWN_BITS[address.version]
-    return str(ipaddress.ip_network((address, bits), strict=False))
+    return None if ip is None else client_ip.network(ip, *SHOWN_BITS)

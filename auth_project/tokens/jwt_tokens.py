@@ -19,8 +19,6 @@ from shared.auth import session_state
 from shared.auth.access_tokens import MAX_LENGTH, TYPES, decode
 from shared.auth.session_state import REVOKED
 from shared.keys import keyring, signing_keys
-from shared.limits import acts, attempts
-from shared.limits.attempts import Attempt
 from shared.structured_logging import audit
 from tokens.models import Session
 from tokens.revocation import end_session
@@ -127,17 +125,14 @@ class RefreshToken(simplejwt.RefreshToken):
     def verify(self) -> None:
         """Nothing is left to do: the backend has checked all there is."""
 
-    def check_blacklist(self, address: str | None = None) -> Attempt:  # type: ignore[override]
-        """Raise TokenRevoked if Redis knows that the session has ended, and RateLimited
-        if it comes too often: one round trip for both.
+    def check_blacklist(self) -> None:
+        """Raise TokenRevoked if Redis knows that the session has ended.
 
         Only a short cut: PostgreSQL decides when the token is used.
         """
-        act = acts.refresh(self["sid"], address)
-        attempt = attempts.reserve(act, read=session_state.key(self["sid"]))
-        if attempt.value not in (None, session_state.ACTIVE):
-            raise session_over(attempt.value.decode().removeprefix(REVOKED))
-        return attempt
+        state = session_state.read(self["sid"])
+        if state not in (None, session_state.ACTIVE):
+            raise session_over(state.decode().removeprefix(REVOKED))
 
     def blacklist(self, reason: str = "blacklisted") -> None:  # type: ignore[override]
         """End the session of this token: the row first, then the key."""

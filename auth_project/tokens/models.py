@@ -10,7 +10,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections, models
 
-from shared.limits import floor
 from tokens import statements
 
 # A row is kept this long after it expired, so that "no row" can mean "revoked".
@@ -180,10 +179,6 @@ class SessionQuerySet(models.QuerySet["Session"]):
             self.model.from_db(self.db, fields, [row[name] for name in fields])
             for row in rows
         ]
-
-
-class Tally(floor.Tally):
-    """How often something was tried, while Redis is away (docs/limits.md)."""
 
 
 class UserEpoch(models.Model):

@@ -5,7 +5,6 @@ from typing import Any
 from rest_framework import serializers
 
 from shared.api.fields import EpochField, ExactCharField
-from shared.api.response_serializers import LockAnswer
 from shared.auth.access_tokens import MAX_LENGTH
 from tokens import devices
 from tokens.models import Session
@@ -144,22 +143,6 @@ class UserSessionSerializer(serializers.ModelSerializer[Session]):
 
     def get_device(self, session: Session) -> str:
         return devices.device(session.user_agent)
-
-
-class LoginsSerializer(serializers.Serializer[None]):
-    """The names of one account."""
-
-    logins = serializers.ListField(
-        child=ExactCharField(max_length=254), min_length=1, max_length=4
-    )
-
-
-class LocksSerializer(serializers.Serializer[None]):
-    locks = LockAnswer(many=True)
-
-
-class LiftedSerializer(serializers.Serializer[None]):
-    lifted = serializers.IntegerField(min_value=0, help_text="Counts forgotten.")
 
 
 class UserSessionsSerializer(serializers.Serializer[None]):

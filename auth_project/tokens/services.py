@@ -15,7 +15,6 @@ from django.conf import settings
 
 from shared.api.exceptions import (
     DependencyUnavailable,
-    InvalidCredentials,
     RefreshTokenReused,
     TokenError,
     TokenExpired,
@@ -27,8 +26,6 @@ from shared.auth.access_tokens import decode
 from shared.auth.authentication import TokenUser
 from shared.clients import users_client
 from shared.keys import keyring
-from shared.limits import acts, attempts
-from shared.limits.attempts import Act, Rider
 from shared.structured_logging import audit
 from tokens.jwt_tokens import (
     AccessToken,
@@ -48,18 +45,22 @@ from tokens.revocation import (
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks: kept with the session and in the audit log."""
+    """The client: kept with the session and in the audit log. `device` is the text of
+    its device cookie, for the User Service."""
 
     ip: str | None
     user_agent: str
+    device: str = ""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a log-in or refresh gives; `refresh` is None where the client's stays."""
+    """What a login or refresh gives; `refresh` is None where the client's stays.
+    `device` is the device cookie to set after a login."""
 
     access: AccessToken
     refresh: RefreshToken | None
+    device: str = ""
 
 
 def log_in(
@@ -68,19 +69,14 @@ def log_in(
     """Verify the password with the User Service and open a session. It ends the session
     of the refresh token in `cookie` and, beyond the cap, the least recently used ones.
 
-    Raises RateLimited (and has asked nobody), InvalidCredentials,
-    DependencyUnavailable, Overloaded.
+    Raises RateLimited, InvalidCredentials, DependencyUnavailable, Overloaded.
     """
     issued_at = int(time.time())
     keyring.signing_key()  # or nothing is changed: there would be no answer to it
-    login = credentials.get("email", credentials.get("username", ""))
-    act = acts.log_in(login, client.ip, user_agent=client.user_agent)
-    with attempts.reserve(act) as attempt:
-        user = verify_credentials(credentials, act)
-        session = open_session(user, client)
+    user = verify_credentials(credentials, client)
+    session = open_session(user, client)
     access = AccessToken.issue(session, user, issued_at)
-    names = (login, user["email"], user["username"])
-    mark_active(access, attempt.succeeded(acts.remember(names, client.ip)))
+    mark_active(access)
     end_other_sessions(session.user_id, replaced_by_login(cookie))
     audit(
         "authn_login_success",
@@ -89,7 +85,7 @@ def log_in(
         ip=client.ip,
         user_agent=client.user_agent,
     )
-    return Grant(access, RefreshToken.current(session))
+    return Grant(access, RefreshToken.current(session), user.get("device", ""))
 
 
 def open_session(user: dict[str, Any], client: Client) -> Session:
@@ -111,13 +107,13 @@ def replaced_by_login(cookie: str | None) -> UUID | None:
         return None
 
 
-def verify_credentials(credentials: dict[str, str], act: Act) -> dict[str, Any]:
-    """The user whose these are, by the User Service's word. Raises what it raises."""
-    try:
-        return users_client().verify(credentials)
-    except InvalidCredentials:
-        audit("authn_login_fail", **act.story)
-        raise
+def verify_credentials(credentials: dict[str, str], client: Client) -> dict[str, Any]:
+    """The user whose these are, by the word of the User Service. It counts and audits
+    guesses, so it receives the client. Raises what its client raises."""
+    seen = {"ip": client.ip, "user_agent": client.user_agent}
+    return users_client().verify(
+        {**credentials, "client": seen, "device": client.device}
+    )
 
 
 def refresh(text: str, client: Client, received_at: float) -> Grant:
@@ -126,19 +122,19 @@ def refresh(text: str, client: Client, received_at: float) -> Grant:
 
     The user is asked for before the row is touched: no lock is held during the call,
     and no answer from the User Service means that nothing has changed. Raises
-    TokenError (the session is over, or this was no token), RateLimited,
-    DependencyUnavailable, Overloaded.
+    TokenError (the session is over, or this was no token), DependencyUnavailable,
+    Overloaded.
     """
     issued_at = int(time.time())
     token = RefreshToken.parse(text)
-    with token.check_blacklist(client.ip):
-        keyring.signing_key()  # or nothing is changed: there would be no answer to it
-        user = users_client().get(UUID(token["sub"]))
-        if user is None:
-            end_session(token["sid"], "user_gone")
-            raise TokenRevoked
-        epoch = SessionEpoch.of(user)
-        session, successor = rotate_or_resolve(token, epoch, client, received_at)
+    token.check_blacklist()
+    keyring.signing_key()  # or nothing is changed: there would be no answer to it
+    user = users_client().get(UUID(token["sub"]))
+    if user is None:
+        end_session(token["sid"], "user_gone")
+        raise TokenRevoked
+    epoch = SessionEpoch.of(user)
+    session, successor = rotate_or_resolve(token, epoch, client, received_at)
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)
     return Grant(access, successor)
@@ -264,7 +260,7 @@ def introspect(text: str) -> dict[str, Any] | None:
         return None
 
 
-def mark_active(token: Any, *riders: Rider) -> None:
+def mark_active(token: Any) -> None:
     """Let Redis answer for the session of this access token, while the token lives.
 
     Not longer: a process that was paused would revive a session whose revocation is
@@ -272,7 +268,7 @@ def mark_active(token: Any, *riders: Rider) -> None:
     """
     ttl = int(token["exp"] + settings.JWT_LEEWAY - time.time())
     if ttl > 0:
-        session_state.mark_active(token["sid"], ttl, *riders)
+        session_state.mark_active(token["sid"], ttl)
 
 
 def publish_session_end(session: Session | None, sid: str) -> None:

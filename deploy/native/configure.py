@@ -113,8 +113,8 @@ def _general_settings(layout: Layout, service: Service) -> list[Setting]:
 
 def _limit_settings(service: Service) -> list[Setting]:
     """Here all clients have one address. Where they do not, leave the line out."""
-    name, comment = "REGISTRATION_LIMIT_PER_ADDRESS", "Of one machine; 5/3600 without."
-    return [Setting(name, "100/3600", comment)] if service.name == "users" else []
+    name, comment = "REGISTRATION_LIMIT_ADDRESS", "Of one machine; 5/hour without."
+    return [Setting(name, "100/hour", comment)] if service.name == "users" else []
 
 
 def _host_settings(service: Service, addresses: Addresses) -> list[Setting]:

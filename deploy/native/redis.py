@@ -14,12 +14,11 @@ ADMIN = "admin"
 SESSIONS = "session:*"
 SESSIONS_WRITER = "auth"
 
-# Reading, writing, transactions and scripts on their own keys; nothing that looks at
-# or changes the server: @dangerous, taken away last, holds FLUSH*, CONFIG, KEYS,
-# DEBUG, SORT and CLIENT KILL.
+# Reading, writing and transactions on their own keys, and the one script of the package
+# `limits`, by its digest; nothing that looks at or changes the server: @dangerous, taken
+# away last, holds FLUSH*, CONFIG, KEYS, DEBUG, SORT and CLIENT KILL.
 COMMANDS = (
-    "-@all +@read +@write +@transaction +@connection +eval +evalsha +eval_ro"
-    " +evalsha_ro +script|load +script|exists -@dangerous"
+    "-@all +@read +@write +@transaction +@connection +evalsha +script|load -@dangerous"
 )
 
 

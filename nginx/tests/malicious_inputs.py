@@ -17,8 +17,6 @@ INTERNAL = [
     "/api/v1/auth/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/sessions",
     "/api/v1/auth/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/sessions/"
     "2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/revoke",
-    "/api/v1/auth/locks",
-    "/api/v1/auth/locks/lift",
     "/api/v1/users/verify",
     "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d",
     "/api/v1/users/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d/",

@@ -112,7 +112,7 @@ def test_what_a_client_may_say_arrives(gateway: Gateway) -> None:
         ("/.well-known/jwks.json", set()),
         ("/api/v1/users/", set()),
         ("/api/v1/users/me", {"authorization"}),
-        ("/api/v1/users/me/change_password", {"authorization"}),
+        ("/api/v1/users/me/change_password", {"authorization", "cookie"}),
         ("/api/v1/users/docs", set()),
         ("/admin/", {"cookie"}),
         ("/admin/login/", {"cookie"}),

@@ -29,6 +29,16 @@ def canonical(text: str) -> str | None:
     return str(address).partition("%")[0]
 
 
+def network(address: str | None, ipv4_bits: int, ipv6_bits: int) -> str:
+    """The network of an address: its first bits. `unknown` without an address."""
+    if address is None:
+        return "unknown"
+    ip = ipaddress.ip_address(address)
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    bits = ipv4_bits if ip.version == 4 else ipv6_bits
+    return str(ipaddress.ip_network((ip, bits), strict=False))
+
+
 def user_agent(request: HttpRequest) -> str:
     """The client's User-Agent, printable and at most 256 characters."""
     text = request.META.get("HTTP_USER_AGENT", "")

@@ -65,6 +65,7 @@ class CredentialsExtension(OpenApiSerializerExtension):
     """One of the two names is needed, which fields alone cannot say."""
 
     target_class = CredentialsSerializer
+    match_subclasses = True
 
     def map_serializer(
         self, auto_schema: AutoSchema, direction: Direction

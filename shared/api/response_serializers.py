@@ -13,11 +13,3 @@ class SessionAnswer(serializers.Serializer[None]):
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
-
-
-class LockAnswer(serializers.Serializer[None]):
-    """Somebody has to wait: by which limit, after how many failures, how long."""
-
-    limit = serializers.CharField(help_text="Such as `login:pair`.")
-    failures = serializers.IntegerField(min_value=0)
-    seconds = serializers.IntegerField(min_value=0)

@@ -5,14 +5,13 @@ refresh tokens). A missing key means *unknown*, never *fine*: PostgreSQL knows. 
 may be flushed, restarted or lost at any time, and losing it costs latency alone.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django_redis import get_redis_connection
 from redis import Redis
-from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from shared.circuit_breaker import Breaker
@@ -45,22 +44,27 @@ def connection() -> Redis:
 
 def is_active(sid: UUID | str) -> bool | None:
     """True, False (revoked), or None: not known here. One round trip at most."""
+    value = read(sid)
+    return None if value is None else value == ACTIVE
+
+
+def read(sid: UUID | str) -> bytes | None:
+    """What is written of a session; None if nothing is, or Redis is unavailable."""
     if breaker.is_open():
         return None
     try:
-        value = connection().get(key(sid))
+        value: Any = connection().get(key(sid))
     except (RedisError, OSError) as exc:
         note_failure("read", exc)
         return None
     breaker.succeeded()
-    return None if value is None else value == ACTIVE
+    return value
 
 
-def mark_active(sid: UUID | str, ttl: int, *riders: Callable[[Pipeline], Any]) -> None:
+def mark_active(sid: UUID | str, ttl: int) -> None:
     """Say that a session lives, for `ttl` seconds. Never overwrites a revocation.
 
-    Best effort: a key that was not written is a key that is not known. `riders` add
-    commands of theirs to the same round trip.
+    Best effort: a key that was not written is a key that is not known.
     """
     if breaker.is_open():
         return
@@ -68,8 +72,6 @@ def mark_active(sid: UUID | str, ttl: int, *riders: Callable[[Pipeline], Any]) -
         pipeline = connection().pipeline(transaction=False)
         pipeline.set(key(sid), ACTIVE, ex=ttl, nx=True)
         pipeline.expire(key(sid), ttl, gt=True)
-        for rider in riders:
-            rider(pipeline)
         pipeline.execute()
     except (RedisError, OSError) as exc:
         note_failure("mark_active", exc)

@@ -244,22 +244,23 @@ def _session_keys_to_write(settings: Any, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.fixture(autouse=True)
 def _own_limits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has counted is not the next one's."""
-    from shared.limits import buckets
+    from shared import ratelimit
 
     service = getattr(settings, "SERVICE_NAME", "auth")
     name = f"{service}:limit-{uuid.uuid4().hex[:12]}"
-    monkeypatch.setattr(buckets, "namespace", lambda: name)
+    monkeypatch.setattr(ratelimit, "prefix", lambda: name)
+    ratelimit.memory_storage().reset()
 
 
 @pytest.fixture
 def pass_time() -> Callable[[float], None]:
     """Let so many seconds pass for all that this test has counted in Redis."""
+    from shared import ratelimit
     from shared.auth import session_state
-    from shared.limits import buckets
 
     def shorten(seconds: float) -> None:
         client = session_state.connection()
-        for key in client.scan_iter(match=f"{buckets.namespace()}:*", count=1000):
+        for key in client.scan_iter(match=f"{ratelimit.prefix()}:*", count=1000):
             # Not below 1 ms, which would be a deletion: a key ends by itself.
             left = max(client.pttl(key) - int(seconds * 1000), 1)
             client.pexpire(key, left)
@@ -271,8 +272,12 @@ def pass_time() -> Callable[[float], None]:
 @pytest.fixture(autouse=True)
 def _fresh_breaker() -> Iterator[None]:
     """What one test breaks is not broken for the next."""
+    from shared import ratelimit
     from shared.auth import session_state
 
-    session_state.breaker.succeeded()
+    breakers = (session_state.breaker, ratelimit.breaker)
+    for breaker in breakers:
+        breaker.succeeded()
     yield
-    session_state.breaker.succeeded()
+    for breaker in breakers:
+        breaker.succeeded()

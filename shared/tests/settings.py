@@ -4,7 +4,7 @@ from pathlib import Path
 
 from shared import structured_logging
 from shared.env import Env, Names
-from shared.limits.rules import DEFAULTS
+from shared.ratelimit_defaults import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Session keys are written with the Redis user of the one service that may.
@@ -75,4 +75,3 @@ ENV_FILE_NAMES = Names()
 WEB_CONCURRENCY = 2
 WEB_THREADS = 8
 LIMITS = DEFAULTS
-LIMIT_MODEL = ""

@@ -18,6 +18,7 @@ from shared.api.exceptions import (
     DependencyUnavailable,
     InvalidCredentials,
     Overloaded,
+    RateLimited,
     TokenExpired,
     TokenInvalid,
     TokenNotYetValid,
@@ -198,7 +199,7 @@ TROUBLE = [
     pytest.param(403, {"code": "forbidden"}, id="403"),
     pytest.param(404, {"code": "not_found"}, id="404"),
     pytest.param(413, b"<html>", id="413-html"),
-    pytest.param(429, {"code": "rate_limited"}, id="429"),
+    pytest.param(429, b"<html>", id="429-html"),
     pytest.param(500, {"code": "internal_error"}, id="500"),
     pytest.param(500, {"code": "user_not_found"}, id="500-user_not_found"),
     pytest.param(500, {"code": "invalid_credentials"}, id="500-credentials"),
@@ -243,6 +244,16 @@ def test_a_service_that_is_full_says_so_through_us(stub, call):
 
     with pytest.raises(Overloaded):
         call(stub.url)
+
+
+@pytest.mark.parametrize(("header", "wait"), [("97", 97), ("", 1), ("soon", 1)])
+def test_a_limit_on_logins_is_passed_on(users, stub, header, wait):
+    stub.answer(429, {"code": "rate_limited"}, **{"Retry-After": header})
+    with pytest.raises(RateLimited) as refused:
+        users.verify(CREDENTIALS)
+    assert refused.value.wait == wait
+    with pytest.raises(DependencyUnavailable):  # nothing else is limited
+        users.get(uuid.uuid4())
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -7,7 +7,6 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from shared.env import Env, project_dir
-from shared.limits.rules import Limit
 
 
 @pytest.fixture
@@ -302,22 +301,28 @@ def test_only_postgresql_is_a_database(env, environ):
         env.database()
 
 
-@pytest.mark.parametrize(
-    ("text", "limit"),
-    [("3/10", (3, 10)), ("0", (0, 60)), ("0/5", (0, 5)), (None, (10, 60))],
-)
-def test_a_limit_is_a_count_and_seconds(env, environ, text, limit):
-    if text is not None:
-        environ["LOGIN_LIMIT"] = text
-    assert env.limit("LOGIN_LIMIT", Limit(10, 60)) == limit
+@pytest.mark.parametrize("text", ["3/minute", "5/15minute; 20/day", "1 per hour"])
+def test_limits_are_in_the_notation_of_the_package(env, environ, text):
+    environ["LOGIN_LIMIT"] = text
+    assert env.rate_limits("LOGIN_LIMIT", "10/minute") == text
 
 
-NO_LIMITS = ["", "10", "10/", "/60", "10/0", "-1/60", "10/60/1", "1e3/60", "10/m"]
-NO_LIMITS += [" 1/2", "²/2", "1/9999999999", "10/999999999"]
+def test_a_limit_has_a_default(env):
+    assert env.rate_limits("LOGIN_LIMIT", "10/minute") == "10/minute"
+
+
+NO_LIMITS = ["", "0", "10", "10/", "/60", "10/60", "10/0", "-1/minute", "10/decade"]
+NO_LIMITS += [
+    "0/minute",
+    "5/minute; 0/day",
+    "5/minute, x",
+    "9999999999/day",
+    "1/11year",
+]
 
 
 @pytest.mark.parametrize("text", NO_LIMITS)
 def test_any_other_limit_is_refused_by_name(env, environ, text):
     environ["LOGIN_LIMIT"] = text
     with pytest.raises(ImproperlyConfigured, match="LOGIN_LIMIT must be"):
-        env.limit("LOGIN_LIMIT", Limit(10, 60))
+        env.rate_limits("LOGIN_LIMIT", "10/minute")

@@ -1,5 +1,6 @@
 """Settings of the User Service: people, passwords, and the admin."""
 
+from shared.ratelimit_defaults import DEFAULTS
 from shared.settings import *
 
 INSTALLED_APPS = [
@@ -15,7 +16,7 @@ MIDDLEWARE += [
     "users.middleware.CsrfViewMiddleware",
     "users.middleware.AuthenticationMiddleware",
     "users.middleware.MessageMiddleware",
-    "users.middleware.LimitMiddleware",
+    "users.middleware.GuessLimitMiddleware",
 ]
 
 TEMPLATES = [
@@ -79,7 +80,10 @@ AUTH_PASSWORD_VALIDATORS = [
     },
 ]
 
-LIMIT_MODEL = "users.Tally"
+# --- Limits on guessing -------------------------------------------------------------
+
+# By name; docs/rate-limiting.md has what they mean.
+LIMITS = {name: env.rate_limits(name, text) for name, text in DEFAULTS.items()}
 
 # --- The admin ----------------------------------------------------------------------
 

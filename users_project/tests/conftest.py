@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -8,9 +8,10 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from shared import clients
-from shared.limits.rules import DEFAULTS, Limit
-from tests.factories import UserFactory
-from users import hashing_pool, revocation
+from shared.ratelimit_defaults import DEFAULTS
+from tests.factories import PASSWORD, UserFactory
+from tests.guesses import HERE, WRONG, Guess
+from users import hashing_pool, models, revocation
 from users.models import User
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
@@ -32,8 +33,8 @@ def _configuration(settings: Any) -> None:
     settings.PASSWORD_MIN_LENGTH = 8
     settings.AUTH_SERVICE_URL = "http://auth.test:8001"
     settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
-    # Out of the way; what they do is tested in test_limits.py.
-    settings.LIMITS = dict.fromkeys(DEFAULTS, Limit(10**6, 60))
+    # Out of the way; what they do is tested in test_guess_limits.py.
+    settings.LIMITS = dict.fromkeys(DEFAULTS, "1000000/minute")
     clients.auth_client.cache_clear()
 
 
@@ -83,3 +84,63 @@ def clerk() -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+@pytest.fixture
+def documented(settings: Any) -> None:
+    """The limits of the documents."""
+    settings.LIMITS = dict(DEFAULTS)
+
+
+@pytest.fixture
+def limited(settings: Any) -> Callable[..., None]:
+    """Calls change limits by name."""
+
+    def change(**limits: str) -> None:
+        settings.LIMITS = {**settings.LIMITS, **limits}
+
+    return change
+
+
+@pytest.fixture
+def ada() -> User:
+    return UserFactory(
+        email="ada@example.org", username="ada", is_staff=True, password_epoch=1
+    )
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords that are checked. They are compared without a hash."""
+    checked: list[str] = []
+
+    def compare(password: str, encoded: str) -> tuple[bool, bool]:
+        checked.append(password)
+        return password == PASSWORD, False
+
+    def encode(password: str) -> str:
+        checked.append(password)
+        return f"not a hash of {password}"
+
+    monkeypatch.setattr(models, "verify_password", compare)
+    monkeypatch.setattr("django.contrib.auth.base_user.make_password", encode)
+    return checked
+
+
+@pytest.fixture
+def guess(service_client: Any) -> Guess:
+    """The answer to a login with this password, from this address and device."""
+    auth = service_client("auth")
+
+    def verify(
+        password: str = WRONG,
+        login: str = "ada@example.org",
+        address: str | None = HERE,
+        device: str = "",
+    ) -> Any:
+        body: dict[str, Any] = {"password": password, "device": device}
+        body["email" if "@" in login else "username"] = login
+        body["client"] = {"ip": address, "user_agent": "Firefox"}
+        return auth.post("/api/v1/users/verify", body)
+
+    return verify

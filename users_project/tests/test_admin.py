@@ -12,6 +12,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
+from shared.auth import device_cookie
 from tests.factories import EPOCH, PASSWORD, RoleFactory, UserFactory
 from users import hashing_pool
 from users.models import Role, User
@@ -71,11 +72,14 @@ def test_the_cookies_are_the_admins_alone(client: Client, root: User) -> None:
     client.get("/admin/login/")
     log_in(client, root.email)
     act(client, "activate", UserFactory())  # leaves a message
-    assert client.cookies.keys() == {"memo_admin_session", "memo_admin_csrf"}
+    assert {name: cookie["samesite"] for name, cookie in client.cookies.items()} == {
+        "memo_admin_session": "Lax",
+        "memo_admin_csrf": "Lax",
+        device_cookie.name(): "Strict",
+    }
     for cookie in client.cookies.values():
         assert cookie["path"] == "/admin/"
         assert cookie["httponly"]
-        assert cookie["samesite"] == "Lax"
         assert bool(cookie["secure"]) == django_settings.COOKIE_SECURE
 
 

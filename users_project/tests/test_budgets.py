@@ -5,7 +5,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import make_password
 
+from shared import ratelimit
+from shared.ratelimit import items_of
 from tests.factories import PASSWORD, UserFactory
+from tests.guesses import device_of
+from users import guess_limits
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -41,14 +45,15 @@ def test_a_change_of_the_profile_is_two_queries(
 @pytest.mark.parametrize(
     ("current", "status", "queries", "round_trips"),
     # Read the user, lock the row, write, read the epoch; between two savepoints. Redis:
-    # the session, the limit, and after a success forgetting.
-    [(PASSWORD, 204, 4 + 4, 3), ("not the password", 400, 1, 2)],
+    # the session, three limits, and after a success forgetting.
+    [(PASSWORD, 204, 4 + 4, 5), ("not the password", 400, 1, 4)],
     ids=["right", "wrong"],
 )
 def test_a_change_of_the_password_is_four_queries(
     bearer: Any,
     django_assert_num_queries: Any,
     redis_round_trips: list[int],
+    documented: None,
     current: str,
     status: int,
     queries: int,
@@ -83,21 +88,39 @@ def test_a_user_by_id_is_one_query(
 
 
 @pytest.mark.parametrize(
-    ("password", "status"), [(PASSWORD, 200), ("not the password", 401)]
+    ("address", "has_device", "password", "round_trips"),
+    [
+        ("192.0.2.7", False, PASSWORD, 9),
+        ("2001:db8::1", False, PASSWORD, 11),
+        ("2001:db8::1", True, PASSWORD, 4),
+        ("192.0.2.7", False, "not the password", 5),
+        ("192.0.2.7", True, "not the password", 3),
+    ],
+    ids=["ipv4", "ipv6", "device", "wrong", "wrong from a device"],
 )
-def test_verify_is_one_query_and_one_round_trip(
+def test_verify_is_one_query_and_at_most_twelve_round_trips(
     service_client: Any,
     django_assert_num_queries: Any,
     redis_round_trips: list[int],
+    documented: None,
+    address: str,
+    has_device: bool,
     password: str,
-    status: int,
+    round_trips: int,
 ) -> None:
-    body = {"email": UserFactory(roles=["a", "b"]).email, "password": password}
-    del redis_round_trips[:]
+    """Each window of a limit is one, giving back another, forgetting one for all."""
+    user = UserFactory(roles=["a", "b"])
+    device = device_of(user) if has_device else ""
+    client = {"ip": address, "user_agent": ""}
+    body = {"email": user.email, "password": password, "client": client}
+    ratelimit.hit_window(guess_limits.registration_policy(None), items_of("1/day")[0])
+    del redis_round_trips[:]  # and Redis knows the script
     with django_assert_num_queries(1):
-        response = service_client("auth").post("/api/v1/users/verify", body)
-    assert response.status_code == status
-    assert len(redis_round_trips) == 1
+        answer = service_client("auth").post(
+            "/api/v1/users/verify", {**body, "device": device}
+        )
+    assert answer.status_code == (200 if password == PASSWORD else 401)
+    assert len(redis_round_trips) == round_trips <= 12
 
 
 def test_verify_with_an_upgrade_is_two(

@@ -10,8 +10,10 @@ from shared.api.exceptions import (
     DependencyUnavailable,
     InvalidCredentials,
     Overloaded,
+    RateLimited,
     UserNotFound,
 )
+from shared.auth import device_cookie
 from shared.clients import UsersClient
 from tests.factories import EPOCH, PASSWORD, UserFactory
 from users import hashing_pool
@@ -39,8 +41,23 @@ def test_verify_returns_what_a_log_in_needs(client: UsersClient, ada: Any) -> No
         "roles": ["editor"],
         "session_epoch": EPOCH,
     }
-    assert client.verify({"email": "ada@example.org", "password": PASSWORD}) == expected
-    assert client.verify({"username": "ada", "password": PASSWORD}) == expected
+    for login in ({"email": "ada@example.org"}, {"username": "ada"}):
+        user = client.verify({**login, "password": PASSWORD})
+        device = user.pop("device")
+        assert user == expected
+        assert device_cookie.find(device, ada)
+
+
+def test_verify_passes_a_limit_on(
+    client: UsersClient, ada: Any, documented: None, limited: Any
+) -> None:
+    limited(LOGIN_LIMIT_NAME="1/hour")
+    credentials = {"email": "ada@example.org", "password": "not the password"}
+    with pytest.raises(InvalidCredentials):
+        client.verify(credentials)
+    with pytest.raises(RateLimited) as refused:
+        client.verify(credentials)
+    assert 3590 <= refused.value.wait <= 3600
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_each_operation_says_what_opens_it(
 
 
 def test_verify_needs_one_of_the_names() -> None:
-    credentials = schema()["components"]["schemas"]["CredentialsRequest"]
+    credentials = schema()["components"]["schemas"]["LoginAttemptRequest"]
     assert credentials["required"] == ["password"]
     assert {"required": ["username"]} in credentials["anyOf"]
 

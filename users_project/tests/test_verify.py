@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import OperationalError
 
+from shared.auth import device_cookie
 from tests.factories import EPOCH, PASSWORD, UserFactory, hashed
 from tests.refusals import assert_refused
 from users import hashers
@@ -60,7 +61,9 @@ def test_right_credentials_tell_whose_they_are(
     )
     response = auth.post(URL + slash, {**login, "password": PASSWORD})
     assert response.status_code == 200
-    assert response.json() == {
+    answer = response.json()
+    assert device_cookie.find(answer.pop("device"), user)
+    assert answer == {
         "sub": str(user.pk),
         "email": "Ada@Example.org",
         "username": "Ada",

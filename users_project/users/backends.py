@@ -1,4 +1,4 @@
-"""Log-in to the admin, by e-mail address."""
+"""Login to the admin, by e-mail address."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from shared.api.client_ip import client_address
-from shared.limits import acts, attempts
 from shared.structured_logging import audit
 from users import credentials
+from users.guess_limits import Client, client_of
+from users.middleware import remember_device
 from users.models import User
 
 
@@ -28,20 +28,12 @@ class EmailBackend(ModelBackend):
         email = kwargs.get("email", username)
         if email is None or password is None:
             return None
-        address = client_address(request) if request else None
-        act = acts.log_in(email, address, site="admin")
-        with attempts.reserve(act) as attempt:
-            user = credentials.check(password, email=email)
-        # Refused like a wrong password, and counted like one: else the limit would tell
-        # the passwords of people who have no business here.
-        user = user if user and user.is_staff else None
-        event = "authn_login_success" if user else "authn_login_fail"
-        audit(event, **act.story, user_id=user and str(user.pk))
-        if user is None:
-            attempt.failed()
-        else:
-            names = (user.email, user.username)
-            attempt.settle(acts.remember(names, address), success=True)
+        client = client_of(request) if request else Client()
+        user = credentials.authenticate(password, client, email=email, site="admin")
+        if user is not None:
+            ids = {"user_id": str(user.pk), "site": "admin"}
+            audit("authn_login_success", **ids, ip=client.ip)
+            remember_device(request, user)
         return user
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:

@@ -1,46 +1,68 @@
-"""Whose password is it? The one check behind the API and the admin's log-in."""
+"""Whose password is it? The one check behind the API and the admin's login."""
 
 from uuid import UUID
 
-from shared.limits import acts, attempts
+from shared import ratelimit
+from shared.ratelimit import Hits
+from users.guess_limits import Client, LoginAttempt, password_change_policies
 from users.models import User
 
 
-def check(
-    password: str, *, email: str | None = None, username: str | None = None
+def authenticate(
+    password: str,
+    client: Client,
+    *,
+    email: str | None = None,
+    username: str | None = None,
+    site: str = "api",
 ) -> User | None:
     """The present user who has this name (the e-mail wins) and this password, with
-    roles, or None. Raises Overloaded.
-
-    Wrong and unknown, inactive and deleted take the same work (PWD-06): one hash with
-    the current costs.
+    roles, or None. `admin` as the site takes staff alone: the limits would else tell
+    the passwords of users who may not log in there. Raises RateLimited or Overloaded,
+    with nothing counted.
     """
+    login = username or "" if email is None else email
     user = User.objects.find_called(email=email, username=username)
+    with LoginAttempt(login, user, client, site=site) as attempt:
+        attempt.spend()
+        right = is_right(user, password, attempt.is_silent)
+        if user and right and user.is_present and (user.is_staff or site != "admin"):
+            attempt.succeed(user)
+            return user
+        attempt.fail()
+    return None
+
+
+def is_right(user: User | None, password: str, is_silent: bool) -> bool:
+    """Whether it is the password of `user`; never beyond the limit of the account.
+
+    Wrong and unknown, inactive, deleted and refused take the same work (PWD-06): one
+    hash with the current costs.
+    """
     if user is None:
         User().set_password(password)
-        return None
-    right = user.check_password(password)
-    return user if right and user.is_present else None
+        return False
+    return user.check_password(password, upgrade=not is_silent) and not is_silent
 
 
-def change(
-    user: User, *, current: str, new: str, keep_sid: UUID, address: str | None
-) -> bool:
+def change(user: User, *, current: str, new: str, sid: UUID) -> bool:
     """Whether `current` is the user's password; then `new` is it, and of the sessions
-    only `keep_sid` goes on. Raises RateLimited or Overloaded, with nothing changed.
+    only `sid` continues. Raises RateLimited or Overloaded, with nothing changed.
 
     One hash where it is wrong, two where it is right.
     """
-    return prove(user, current, address) and user.change_password(new, keep_sid)
+    return verify_current_password(user, current, str(sid)) and user.change_password(
+        new, sid
+    )
 
 
-def prove(user: User, current: str, address: str | None) -> bool:
-    """Whether `current` is the password of somebody who is logged in: whoever has taken
-    their session must not guess it. Raises RateLimited or Overloaded."""
-    with attempts.reserve(acts.change_password(user.pk, address)) as attempt:
-        right = user.check_password(current)
+def verify_current_password(user: User, password: str, session: str) -> bool:
+    """Whether it is the password of a user who is logged in by `session`, which may be
+    stolen. Raises RateLimited or Overloaded, with nothing counted."""
+    policies = password_change_policies(user.pk, session)
+    with Hits(user_id=str(user.pk)) as hits:
+        hits.require(*policies)
+        right = user.check_password(password)
     if right:
-        attempt.settle(success=True)
-    else:
-        attempt.failed()
+        ratelimit.clear(policies)
     return right

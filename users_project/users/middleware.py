@@ -13,7 +13,9 @@ from django.http import HttpRequest, HttpResponseBase
 from django.middleware import csrf
 
 from shared.api.exceptions import RateLimited
+from shared.auth import device_cookie
 from users import errors
+from users.models import User
 
 ADMIN = "/admin"
 
@@ -31,15 +33,25 @@ class ForAdmin:
         return answer
 
 
-class LimitMiddleware:
-    """What a limit refuses in the admin, as a page: Django's own views let our error
-    through, and would log it as a bug."""
+def remember_device(request: HttpRequest | None, user: User) -> None:
+    """Have the answer set the device cookie for this user, who has just proved their
+    password."""
+    if request is not None:
+        request.device_owner = user  # type: ignore[attr-defined]
+
+
+class GuessLimitMiddleware:
+    """The admin's device cookie; and what a limit refuses there, as a page: Django's
+    own views let our error through, and would log it as a bug."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         answer: HttpResponseBase = self.get_response(request)
+        if owner := getattr(request, "device_owner", None):
+            text = device_cookie.renew(device_cookie.read(request), owner)
+            device_cookie.write(answer, text, device_cookie.ADMIN_PATH)
         return answer
 
     def process_exception(self, request: HttpRequest, exc: Exception) -> Any:

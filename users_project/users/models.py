@@ -10,7 +10,6 @@ from django.db.models.functions import Collate, Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from shared.limits import floor
 from shared.structured_logging import audit
 from users import hashing_pool, revocation, validators
 from users.dirty_fields import SavesChanges
@@ -18,10 +17,6 @@ from users.fields import CanonicalField
 from users.managers import UserManager
 
 RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
-
-
-class Tally(floor.Tally):
-    """How often something was tried, while Redis is away (docs/limits.md)."""
 
 
 class Role(Group):
@@ -153,12 +148,12 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
         with hashing_pool.bound().place() as run:
             run(super().set_password, raw_password)
 
-    def check_password(self, raw_password: str | None) -> bool:
+    def check_password(self, raw_password: str | None, upgrade: bool = True) -> bool:
         """Django's, bounded (PWD-07). Raises Overloaded."""
         with hashing_pool.bound().place() as run:
             right: bool
             right, outdated = run(verify_password, raw_password, self.password)
-            if right and outdated:
+            if right and outdated and upgrade:
                 self.replace_hash(run(make_password, raw_password))
         return right
 

@@ -8,7 +8,6 @@ from drf_spectacular.utils import (
     OpenApiResponse,
 )
 
-from shared.api.fields import CredentialsSerializer
 from shared.api.openapi import TOKEN_PROBLEMS, problems
 from users import serializers
 
@@ -154,7 +153,7 @@ USER: dict[str, Any] = {
 
 VERIFY: dict[str, Any] = {
     "operation_id": "users_verify",
-    "request": CredentialsSerializer,
+    "request": serializers.LoginAttemptSerializer,
     "responses": {
         200: serializers.VerifiedUserSerializer,
         **problems(
@@ -181,6 +180,7 @@ VERIFY: dict[str, Any] = {
                 "username": ADA["username"],
                 "roles": ADA["roles"],
                 "session_epoch": 3,
+                "device": "W10:1r0Xyz:c2lnbmF0dXJl",
             }
         ),
     ],

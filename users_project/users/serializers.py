@@ -11,7 +11,12 @@ from rest_framework import serializers
 from rest_framework.fields import get_error_detail
 
 from shared.api.exceptions import AccountExists
-from shared.api.fields import EpochField, ExactCharField, PasswordField
+from shared.api.fields import (
+    CredentialsSerializer,
+    EpochField,
+    ExactCharField,
+    PasswordField,
+)
 from users import validators
 from users.models import User
 
@@ -131,6 +136,20 @@ class PasswordChangeSerializer(serializers.Serializer[User]):
         return attrs
 
 
+class ClientSerializer(serializers.Serializer[None]):
+    """The client of the Auth Service."""
+
+    ip = serializers.IPAddressField(allow_null=True)
+    user_agent = ExactCharField(allow_blank=True, max_length=256)
+
+
+class LoginAttemptSerializer(CredentialsSerializer):
+    """Credentials, and who tries them."""
+
+    client = ClientSerializer(required=False)
+    device = ExactCharField(required=False, allow_blank=True, max_length=1024)
+
+
 class EndSessionsSerializer(serializers.Serializer[User]):
     """Which session not to end."""
 
@@ -184,3 +203,4 @@ class VerifiedUserSerializer(serializers.Serializer[User]):
     username = serializers.CharField()
     roles = serializers.ListField(child=serializers.CharField())
     session_epoch = EpochField(help_text="Of the same read as the password's hash.")
+    device = serializers.CharField(help_text="The text of the device cookie to set.")

@@ -8,17 +8,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.client_ip import client_address
-from shared.api.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
-from shared.api.fields import CredentialsSerializer
+from shared.api.exceptions import (
+    AccountExists,
+    InvalidCredentials,
+    TokenRevoked,
+    UserNotFound,
+)
 from shared.api.views import InternalView, JSONView, OpenView
+from shared.auth import device_cookie
 from shared.auth.authentication import Service, TokenUser
-from shared.limits import acts, attempts
+from shared.ratelimit import Hits
 from shared.structured_logging import audit
 from users import credentials, openapi
+from users.guess_limits import Client, registration_policy
 from users.models import User
 from users.representation import represent, represent_epochs, represent_verified
 from users.serializers import (
     EndSessionsSerializer,
+    LoginAttemptSerializer,
     PasswordChangeSerializer,
     ProfileSerializer,
     RegistrationSerializer,
@@ -37,7 +44,9 @@ class RegistrationView(OpenView):
     def post(self, request: Request) -> Response:
         serializer = RegistrationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        with attempts.reserve(acts.register(client_address(request))):
+        address = client_address(request)
+        with Hits(AccountExists, ip=address) as hits:
+            hits.require(registration_policy(address))
             user = serializer.save()
         audit("user_created", user_id=str(user.id))
         location = {"Location": "/api/v1/users/me"}
@@ -81,26 +90,27 @@ class ChangePasswordView(JSONView):
     def post(self, request: Request) -> Response:
         assert isinstance(request.user, TokenUser)
         user, sid = caller(request), request.user.sid
-        address = client_address(request)
         serializer = PasswordChangeSerializer(user, data=request.data)
         serializer.is_valid(raise_exception=True)
         changed = credentials.change(
             user,
             current=serializer.validated_data["current_password"],
             new=serializer.validated_data["new_password"],
-            keep_sid=sid,
-            address=address,
+            sid=sid,
         )
         audit(
             "authn_password_change" if changed else "authn_password_change_fail",
             user_id=str(user.pk),
             sid=str(sid),
-            ip=address,
+            ip=client_address(request),
         )
         if not changed:
             detail = {"current_password": ["This is not the current password."]}
             raise ValidationError(detail, code="invalid")
-        return Response(status=204)
+        response = Response(status=204)
+        device = device_cookie.renew(device_cookie.read(request), user)
+        device_cookie.write(response, device)
+        return response
 
 
 def is_auth(caller: object) -> bool:
@@ -125,21 +135,25 @@ class UserView(InternalView):
 class VerifyView(InternalView):
     """For the Auth Service: whose credentials are these?
 
-    Unknown, wrong, inactive and deleted get the same answer, after the same work.
+    Unknown, wrong, inactive and deleted get the same answer, after the same work, and
+    so does a guess beyond the limit of the account. Guesses are counted here:
+    `client` says where they come from. `device` is the text of the device cookie, as
+    the browser sent it and as it is to be set.
     """
 
     allowed_callers = frozenset({"auth"})
 
     @extend_schema(**openapi.VERIFY)
     def post(self, request: Request) -> Response:
-        serializer = CredentialsSerializer(data=request.data)
+        serializer = LoginAttemptSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        assert isinstance(request.user, Service)
-        attempts.reserve(acts.verify(request.user.name))
-        user = credentials.check(**serializer.validated_data)
+        attempt = serializer.validated_data
+        client = Client(device=attempt.pop("device", ""), **attempt.pop("client", {}))
+        user = credentials.authenticate(client=client, **attempt)
         if user is None:
             raise InvalidCredentials
-        return Response(represent_verified(user))
+        device = device_cookie.renew(client.device, user)
+        return Response({**represent_verified(user), "device": device})
 
 
 class EndSessionsView(InternalView):

@@ -42,7 +42,7 @@ class Reference(Keys):
     def log_in(self, who: Identity, replaced: Session | None = None) -> Answer:
         """`replaced`: whose cookie comes along."""
         if who.account is None:
-            return Answer(401, "invalid_credentials", audit=("authn_login_fail",))
+            return Answer(401, "invalid_credentials")
         if who.epoch < self.floors.get(who.account, 0):
             behind = ("login_epoch_behind",)
             return Answer(503, "dependency_unavailable", audit=behind)

@@ -12,8 +12,6 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
-from shared.limits.rules import DEFAULTS, Limit
-
 from .deep_machine import TERMS, DeepMachine
 from .faults import FAULTS, planted
 from .in_process import InProcess
@@ -38,8 +36,6 @@ def terms(settings, trusted_kid):
     settings.REFRESH_REUSE_LEEWAY = TERMS.reuse_leeway // SECOND
     settings.JWT_LEEWAY = TERMS.clock_leeway // SECOND
     settings.MAX_SESSIONS_PER_USER = TERMS.cap
-    # Guessing has tests of its own; here nothing stands between an act and its session.
-    settings.LIMITS = dict.fromkeys(DEFAULTS, Limit(0, 60))
 
 
 @contextmanager

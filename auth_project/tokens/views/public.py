@@ -11,6 +11,7 @@ from shared.api.exceptions import TokenError, TokenNotYetValid
 from shared.api.fields import CredentialsSerializer
 from shared.api.openapi import problems
 from shared.api.views import InternalView, OpenView
+from shared.auth import device_cookie
 from shared.auth.fetch_metadata import NotCrossSite
 from tokens import cookies, services
 from tokens import serializers as s
@@ -59,11 +60,14 @@ def grant_response(grant: services.Grant) -> Response:
     )
     if grant.refresh is not None:
         cookies.write(response, grant.refresh)
+    if grant.device:
+        device_cookie.write(response, grant.device)
     return response
 
 
 def client_of(request: Request) -> services.Client:
-    return services.Client(client_address(request), user_agent(request))
+    device = device_cookie.read(request)
+    return services.Client(client_address(request), user_agent(request), device)
 
 
 class LoginView(BrowserView):

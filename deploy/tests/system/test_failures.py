@@ -85,7 +85,7 @@ def test_a_part_is_away(
     for person in (ada, unknown_to_redis):
         assert person.log_in().ok
     forget(healthy, unknown_to_redis)
-    failed_before = healthy.log("auth").count("authn_login_fail")
+    failed_before = healthy.log("users").count("authn_login_fail")
 
     with fault(healthy, row.away):
         answers = ask(ada, unknown_to_redis, newcomer, with_auth="auth" not in row.away)
@@ -93,7 +93,7 @@ def test_a_part_is_away(
         logged_out = ada.log_out()
 
     assert_row(row, answers, logged_out)
-    assert healthy.log("auth").count("authn_login_fail") == failed_before
+    assert healthy.log("users").count("authn_login_fail") == failed_before
     eventually(lambda: whole_job(healthy), 10, "the main job")
     assert newcomer.register().status_code in (201, 409)
     if logged_out.ok:

@@ -182,8 +182,6 @@ NOBODY = uuid.uuid4()
         ("auth", "POST", "/api/v1/auth/sessions/revoke"),
         ("auth", "GET", f"/api/v1/auth/users/{NOBODY}/sessions"),
         ("auth", "POST", f"/api/v1/auth/users/{NOBODY}/sessions/{NOBODY}/revoke"),
-        ("auth", "POST", "/api/v1/auth/locks"),
-        ("auth", "POST", "/api/v1/auth/locks/lift"),
         ("users", "POST", "/api/v1/users/verify"),
         ("users", "GET", f"/api/v1/users/{NOBODY}"),
         ("users", "POST", f"/api/v1/users/{NOBODY}/end_sessions"),

@@ -1,27 +1,23 @@
-"""The page of a user's locks in the admin: who has to wait with a password, and lifting
-it. Log-ins are counted by the Auth Service, those of the admin and changes of the
-password here."""
-
-from typing import Any
+"""The page of a user's lockouts in the admin: which limits are reached, and lifting
+them."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from redis.exceptions import RedisError
 
-from shared.api.exceptions import Unavailable
-from shared.clients import auth_client
-from shared.limits import locks
+from shared.lockouts import Lockout, lockouts
 from shared.structured_logging import audit
 from users.admin.sessions import SessionAdmin
+from users.lockouts import lift, subjects_of
 from users.models import User
 
 LIFTED = "Forgotten: %s may be tried again at once."
-NOT_ALL = "Not everything could be forgotten: a part of the system does not answer."
+UNAVAILABLE = "Redis does not answer: nothing was changed."
 
 
 class LockAdmin(SessionAdmin):
-    """Locks are counts in Redis, which are asked for every time."""
+    """Counts are in Redis, which is asked every time."""
 
     def get_urls(self) -> list[URLPattern]:
         return [self.page_path("locks", self.locks_view), *super().get_urls()]
@@ -31,43 +27,23 @@ class LockAdmin(SessionAdmin):
         if request.method == "POST":
             self.lift(request, user)
             return HttpResponseRedirect(request.path)
-        found: list[Any] | None
+        found: list[Lockout] | None
         try:
-            found = [*auth_client().locks(names(user)), *own(user)]
-        except (Unavailable, RedisError, OSError):
+            found = lockouts(subjects_of(str(user.pk)))
+        except (RedisError, OSError):
             found = None
         return self.user_page(request, user, "locks", locks=found)
 
     def lift(self, request: HttpRequest, user: User) -> None:
-        """Both halves, also where one fails; recorded either way."""
-        outcome = "success"
-        for half in (lift_at_auth, lift_here):
-            try:
-                half(user)
-            except (Unavailable, RedisError, OSError):
-                outcome = "incomplete"
+        """Forget the counts, and record that, also if Redis is unavailable."""
+        try:
+            lift(str(user.pk), by="admin")
+        except (RedisError, OSError):
+            outcome = "unavailable"
+            messages.error(request, UNAVAILABLE)
+        else:
+            outcome = "success"
+            messages.success(request, LIFTED % user)
         ids = {"user_id": str(user.pk), "by": str(request.user.pk)}
         audit("user_lift_lock", **ids, outcome=outcome)
         self.log_change(request, user, f"Lifted locks: {outcome}.")
-        if outcome == "success":
-            messages.success(request, LIFTED % user)
-        else:
-            messages.error(request, NOT_ALL)
-
-
-def names(user: User) -> tuple[str, str]:
-    return user.email, user.username
-
-
-def own(user: User) -> list[dict[str, Any]]:
-    subjects = (*names(user), str(user.pk))
-    return [lock._asdict() for subject in subjects for lock in locks.locks(subject)]
-
-
-def lift_at_auth(user: User) -> None:
-    auth_client().lift_locks(names(user))
-
-
-def lift_here(user: User) -> None:
-    for subject in (*names(user), str(user.pk)):
-        locks.lift(subject, by="admin")

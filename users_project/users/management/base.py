@@ -2,21 +2,17 @@
 
 from collections.abc import Callable
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from shared.structured_logging import audit
+from users import lockouts
 from users.models import User
 
 
 def find(login: str) -> User:
     """The user with this id, e-mail address or username; raises CommandError."""
-    try:
-        user = User.objects.find(present=False, id=UUID(login))
-    except ValueError:
-        name = "email" if "@" in login else "username"
-        user = User.objects.find_called(**{name: login})
+    user = lockouts.find_user(login)
     if user is None:
         raise CommandError(f"There is no user {login}.")
     return user

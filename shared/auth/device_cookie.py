@@ -1,0 +1,88 @@
+"""The device cookie (OWASP, Slow Down Online Guessing Attacks with Device Cookies).
+
+It says which accounts have logged in from this browser. The User Service signs it and
+alone can read it; the Auth Service carries its text between them and the browser.
+"""
+
+import re
+import secrets
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponseBase
+
+SALT = "shared.auth.device_cookie"
+LIFETIME = 365 * 24 * 3600  # seconds
+MOST_ACCOUNTS = 5
+TEXT = re.compile(r"[A-Za-z0-9_:=-]{1,1024}")
+API_PATH, ADMIN_PATH = "/api/v1", "/admin/"
+
+
+@dataclass(frozen=True)
+class Device:
+    """That the account `user_id`, with the password of `password_epoch`, has logged in
+    here. `id` is random, and what this device is counted by."""
+
+    user_id: str
+    password_epoch: int
+    id: str
+
+
+def sign(devices: list[Device]) -> str:
+    """The cookie's text."""
+    return signing.dumps([astuple(each) for each in devices], salt=SALT)
+
+
+def devices(text: str) -> list[Device]:
+    """What the text says, the last login first; nothing where we have not signed it, or
+    more than a year ago."""
+    try:
+        entries = signing.loads(text, salt=SALT, max_age=LIFETIME)
+    except signing.BadSignature:
+        return []
+    return [Device(*entry) for entry in entries]
+
+
+def find(text: str, user: Any) -> Device | None:
+    """The device of this user, if the password is still the one of then."""
+    account = (str(user.pk), user.password_epoch)
+    for device in devices(text):
+        if (device.user_id, device.password_epoch) == account:
+            return device
+    return None
+
+
+def renew(text: str, user: Any) -> str:
+    """The text after a login: this user first, with the device's id if it had one."""
+    new = Device(str(user.pk), user.password_epoch, secrets.token_urlsafe(12))
+    device = find(text, user) or new
+    others = [each for each in devices(text) if each.user_id != device.user_id]
+    return sign([device, *others][:MOST_ACCOUNTS])
+
+
+def name() -> str:
+    """Its name: browsers refuse `__Secure-` over plain http."""
+    return "__Secure-device" if settings.COOKIE_SECURE else "device"
+
+
+def read(request: HttpRequest) -> str:
+    """The text that the browser sent; empty where it is doubled or malformed, since no
+    cookie makes a login fail."""
+    pairs = request.META.get("HTTP_COOKIE", "").split(";")
+    values = [v for n, _, v in (p.strip().partition("=") for p in pairs) if n == name()]
+    return values[0] if len(values) == 1 and TEXT.fullmatch(values[0]) else ""
+
+
+def write(response: HttpResponseBase, text: str, path: str = API_PATH) -> None:
+    """Set the cookie, for a year from now."""
+    response.set_cookie(
+        name(),
+        text,
+        max_age=LIFETIME,
+        path=path,
+        secure=settings.COOKIE_SECURE,
+        httponly=True,
+        samesite="Strict",
+    )

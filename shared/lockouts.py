@@ -1,0 +1,50 @@
+"""Which rate limits are reached, for operators, and how to lift them. Keys hold digests
+in place of names, so a subject has to be named."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from shared import ratelimit
+from shared.auth import session_state
+
+
+class Lockout(NamedTuple):
+    """A limit that is reached, by its setting; how many were counted; its end."""
+
+    limit: str
+    counted: int
+    seconds: int
+
+
+def lockouts(subjects: set[str]) -> list[Lockout]:
+    """The limits that are reached about any of these; about all without one. Raises
+    RedisError, OSError if Redis is unavailable."""
+    client = session_state.connection()
+    found = []
+    for key in keys(subjects):
+        _, name, *_, most, multiples, window = key.split("/")
+        count = int(client.get(key) or 0)
+        if count >= int(most):
+            limit = f"{name} {most}/{multiples}{window}"
+            found.append(Lockout(limit, count, max(client.ttl(key), 0)))
+    return sorted(found)
+
+
+def reset(subjects: set[str]) -> int:
+    """Forget what was counted about these; how many counts that were. Raises
+    RedisError, OSError if Redis is unavailable."""
+    found = keys(subjects) if subjects else set()
+    if found:
+        session_state.connection().delete(*found)
+    return len(found)
+
+
+def keys(subjects: set[str]) -> set[str]:
+    digests = [ratelimit.digest(subject) for subject in subjects] or [""]
+    return {key for digest in digests for key in matching(f"*{digest}*")}
+
+
+def matching(pattern: str) -> Iterator[str]:
+    pattern = f"{ratelimit.prefix()}:{pattern}"
+    for key in session_state.connection().scan_iter(match=pattern, count=1000):
+        yield key.decode()

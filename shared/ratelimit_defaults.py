@@ -1,0 +1,27 @@
+"""The limits on guessing, in the notation of the package `limits`: every default in one
+place (docs/rate-limiting.md).
+
+Each is a setting of the User Service, and a variable of the environment, of the same
+name. This module imports nothing, so that tools without the packages can read it.
+"""
+
+DEFAULTS = {
+    # A device that has logged in to this account since its password was set.
+    "LOGIN_LIMIT_DEVICE": "10/15minute; 20/day; 50/30day",
+    # All others: attempts of one address (IPv6: a /64), whatever their outcome.
+    "LOGIN_LIMIT_ADDRESS": "30/minute",
+    # Failures of one network: a /24; in IPv6 a /56, and the /48 around it.
+    "LOGIN_LIMIT_NETWORK": "300/hour",
+    # Failures of what was typed as e-mail address or username, from one network.
+    "LOGIN_LIMIT_NAME": "5/15minute",
+    # Failures of one account, by all of its names, in the API and in the admin. NIST SP
+    # 800-63B-4, section 3.2.2, allows 100 in a row; 99 fit at the edge of two windows.
+    "LOGIN_LIMIT_ACCOUNT": "30/day; 50/30day",
+    # Logins that succeed without a known device, of one account.
+    "LOGIN_LIMIT_SUCCESS": "30/hour",
+    # Registrations of one address (IPv6: a /56), also those answered 409 (REG-03).
+    "REGISTRATION_LIMIT_ADDRESS": "5/hour",
+    # Wrong current passwords in a change of the password.
+    "PASSWORD_LIMIT_SESSION": "5/15minute; 20/30day",
+    "PASSWORD_LIMIT_USER": "100/30day",
+}

@@ -1,0 +1,265 @@
+"""Guessing at the login: what an attacker gets, and what a user."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import make_password
+
+from shared import ratelimit
+from shared.auth import device_cookie, session_state
+from tests.factories import PASSWORD, UserFactory
+from tests.guesses import (
+    NEW,
+    THERE,
+    Guess,
+    admin_log_in,
+    device_of,
+    elsewhere,
+    events,
+    statuses,
+)
+from tests.refusals import assert_refused
+from users.models import User
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("documented", "ada")]
+
+
+# By name
+
+
+def test_five_failures_of_a_name_from_a_network(
+    guess: Guess, quick: list[str], pass_time: Any
+) -> None:
+    """BF-01, BF-02: the sixth password is not looked at."""
+    assert statuses(guess() for _ in range(6)) == [401] * 5 + [429]
+    answer = guess(PASSWORD, address="192.0.2.99")
+    assert_refused(answer, 429, "rate_limited")
+    assert 890 <= int(answer["Retry-After"]) <= 900
+    assert len(quick) == 5
+    assert guess(PASSWORD, address=THERE).status_code == 200
+    pass_time(901)
+    assert guess(PASSWORD).status_code == 200
+
+
+def test_another_spelling_is_the_same_name(guess: Guess, quick: list[str]) -> None:
+    for login in ["ADA@example.org", " ada@example.org", "Ada@Example.ORG"] * 2:
+        last = guess(login=login)
+    assert last.status_code == 429
+
+
+def test_a_success_gives_its_own_hit_back_and_no_other(
+    guess: Guess, quick: list[str]
+) -> None:
+    """What a name has failed stays: a stranger must not see that the owner came."""
+    assert statuses(guess() for _ in range(3)) == [401] * 3
+    assert statuses(guess(PASSWORD) for _ in range(3)) == [200] * 3
+    assert statuses(guess() for _ in range(3)) == [401] * 2 + [429]
+
+
+@pytest.mark.parametrize("door", ["api", "admin"])
+def test_known_and_unknown_names_are_refused_alike(
+    guess: Guess, quick: list[str], limited: Any, door: str
+) -> None:
+    """BF-04: an address over its limit, and names that logged in there or not exist."""
+    limited(LOGIN_LIMIT_ADDRESS="11/minute")
+    assert guess(PASSWORD).status_code == 200
+    for n in range(10):
+        guess(login=f"{n}@example.org")
+
+    def refusal(email: str) -> Any:
+        answer = guess(login=email) if door == "api" else admin_log_in(email)
+        varying = ("X-Request-ID", "Retry-After")
+        kept = {k: v for k, v in answer.headers.items() if k not in varying}
+        return answer.status_code, kept
+
+    known, unknown = refusal("ada@example.org"), refusal("nobody@example.org")
+    assert known == unknown
+    assert known[0] == 429
+
+
+def test_known_and_unknown_names_fail_alike(
+    guess: Guess, quick: list[str], redis_round_trips: list[int]
+) -> None:
+    """PWD-06: in answers, in hashes and in round trips; beyond each limit too."""
+
+    def story(login: str) -> list[Any]:
+        told = []
+        for n in range(40):  # the account's limit is 30
+            del redis_round_trips[:], quick[:]
+            answer = guess(login=login, address=elsewhere(n // 6))
+            body = {k: v for k, v in answer.json().items() if k != "request_id"}
+            told.append((answer.status_code, body, len(quick), len(redis_round_trips)))
+        return told
+
+    known = story("ada@example.org")
+    for key in session_state.connection().scan_iter(f"{ratelimit.prefix()}:*"):
+        session_state.connection().delete(key)
+    assert story("nobody@example.org") == known
+
+
+# By device
+
+
+def test_a_device_of_the_account_logs_in_under_attack(
+    guess: Guess, quick: list[str], ada: User
+) -> None:
+    """BF-04: whatever others do, from the same network too."""
+    device = guess(PASSWORD).json()["device"]
+    for n in range(100):
+        guess(address=elsewhere(n))
+    for _ in range(6):
+        guess()
+    assert guess(PASSWORD).status_code == 429
+    assert guess(PASSWORD, address=THERE).status_code == 401  # silent
+    assert guess(PASSWORD, device=device).status_code == 200
+    # Which forgets the failures of the account.
+    assert guess(PASSWORD, address=THERE).status_code == 200
+
+
+def test_devices_of_the_old_password_are_strangers(
+    guess: Guess, quick: list[str], bearer: Any, ada: User, limited: Any, caplog: Any
+) -> None:
+    """40 of them guess the new password 200 times: 30 are looked at."""
+    limited(LOGIN_LIMIT_SUCCESS="1000000/minute")
+    devices = [
+        guess(PASSWORD, address=elsewhere(n)).json()["device"] for n in range(40)
+    ]
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    answer = bearer(sub=str(ada.pk)).post("/api/v1/users/me/change_password", body)
+    fresh = answer.cookies[device_cookie.name()].value
+
+    guesses = [
+        guess(address=elsewhere(n), device=devices[n])
+        for _ in range(5)
+        for n in range(40)
+    ]
+
+    assert statuses(guesses) == [401] * 200
+    assert events(caplog).count("authn_login_fail_max") == 170
+    assert guess(PASSWORD, address=elsewhere(99)).status_code == 401
+    assert guess(PASSWORD, device=fresh).status_code == 200
+
+
+def test_logging_out_everywhere_leaves_devices_alone(
+    guess: Guess, quick: list[str], ada: User, limited: Any, pushes: Any
+) -> None:
+    """Else a thief's `logout_all` would void the owner's devices."""
+    limited(LOGIN_LIMIT_NAME="1/minute")
+    device = guess(PASSWORD).json()["device"]
+    ada.end_sessions()
+    guess()
+    assert guess(PASSWORD).status_code == 429
+    assert guess(PASSWORD, device=device).status_code == 200
+
+
+def test_a_device_keeps_its_id_and_its_count(
+    guess: Guess, quick: list[str], ada: User
+) -> None:
+    first = guess(PASSWORD).json()["device"]
+    second = guess(PASSWORD, device=first).json()["device"]
+    ids = [device_cookie.devices(text)[0].id for text in (first, second)]
+    assert ids[0] == ids[1]
+    for _ in range(10):
+        guess(device=first)
+    # From now on it counts as untrusted, by either text.
+    assert statuses(guess(device=second) for _ in range(6)) == [401] * 5 + [429]
+
+
+def test_a_device_of_another_account_is_a_stranger(
+    guess: Guess, quick: list[str]
+) -> None:
+    eve = UserFactory(email="eve@example.org")
+    device = device_of(eve)
+    assert statuses(guess(device=device) for _ in range(6)) == [401] * 5 + [429]
+
+
+# By account
+
+
+def test_all_names_and_doors_of_an_account_count_together(
+    guess: Guess, quick: list[str]
+) -> None:
+    """BF-01, BF-06. No answer tells that two names belong to one user."""
+    said = set()
+    for n in range(40):
+        address = elsewhere(n)
+        for login in ("ada@example.org", "ada"):
+            answer = guess(login=login, address=address)
+            said.add((answer.status_code, answer.json()["code"]))
+        assert admin_log_in("ada@example.org", address=address).status_code == 200
+    assert said == {(401, "invalid_credentials")}
+    # 30 of the 120 were looked at. Now not even the right one is.
+    for login in ("ada@example.org", "ada"):
+        assert guess(PASSWORD, login, elsewhere(200)).status_code == 401
+    assert admin_log_in("ada@example.org", PASSWORD, elsewhere(201)).status_code == 200
+    assert len(User.objects.filter(last_login=None)) == 1
+
+
+@pytest.mark.parametrize(("before", "status"), [(29, 200), (30, 401)])
+def test_the_thirtieth_guess_of_a_day_is_the_last(
+    guess: Guess, quick: list[str], before: int, status: int, caplog: Any
+) -> None:
+    for n in range(before):
+        guess(address=elsewhere(n))
+    assert guess(PASSWORD, address=THERE).status_code == status
+    assert len(quick) == before + 1  # beyond it the work is the same
+    assert ("authn_login_fail_max" in events(caplog)) is (status == 401)
+
+
+def test_fifty_guesses_in_thirty_days(
+    guess: Guess, quick: list[str], pass_time: Any, caplog: Any
+) -> None:
+    """Silent refusals spend nothing of them."""
+    for day in range(4):
+        for n in range(35):
+            guess(address=elsewhere(40 * day + n))
+        pass_time(24 * 3600 + 1)
+    assert 4 * 35 - events(caplog).count("authn_login_fail_max") == 50
+    assert guess(PASSWORD, address=THERE).status_code == 401
+    pass_time(26 * 24 * 3600)
+    assert guess(PASSWORD, address=THERE).status_code == 200
+
+
+def test_ninety_nine_guesses_at_the_edge_of_two_windows(
+    guess: Guess, quick: list[str], pass_time: Any, caplog: Any, limited: Any
+) -> None:
+    """NIST SP 800-63B-4, section 3.2.2, allows 100 in a row."""
+    limited(LOGIN_LIMIT_ACCOUNT="50/30day")
+    guess()
+    pass_time(30 * 24 * 3600 - 20)
+    for n in range(49):
+        guess(address=elsewhere(n))
+    pass_time(21)
+    for n in range(60):
+        guess(address=elsewhere(100 + n))
+    later = 49 + 60 - events(caplog).count("authn_login_fail_max")
+    assert later == 99  # within a minute, at the end of thirty days
+
+
+def test_a_stolen_device_has_twenty_guesses_a_day_and_fifty_in_thirty(
+    guess: Guess, quick: list[str], ada: User, pass_time: Any, limited: Any
+) -> None:
+    """What it tries beyond that counts as a stranger's."""
+    limited(LOGIN_LIMIT_ADDRESS="1000000/minute", LOGIN_LIMIT_NAME="1/30day")
+    device = device_of(ada)
+    tried = []
+    for _ in range(4):
+        within = 0
+        for _ in range(3):
+            within += sum(guess(device=device).status_code == 401 for _ in range(12))
+            pass_time(901)
+        tried.append(within)
+        pass_time(24 * 3600)
+    assert tried == [21, 20, 10, 0]  # one of the first day is the stranger's
+
+
+def test_a_silent_guess_takes_one_hash_and_renews_none(
+    guess: Guess, ada: User, limited: Any
+) -> None:
+    old = make_password(PASSWORD, hasher="pbkdf2_sha256")
+    User.objects.filter(pk=ada.pk).update(password=old)
+    limited(LOGIN_LIMIT_ACCOUNT="1/day")
+    guess()
+    assert guess(PASSWORD).status_code == 401
+    ada.refresh_from_db()
+    assert ada.password == old

@@ -1,0 +1,285 @@
+"""Guessing at registration and at a change of the password; guessing without Redis."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from redis.exceptions import OutOfMemoryError
+
+from shared import ratelimit
+from shared.api.exceptions import Overloaded
+from shared.auth import device_cookie, session_state
+from tests.factories import PASSWORD, UserFactory
+from tests.guesses import (
+    HERE,
+    NEW,
+    THERE,
+    WRONG,
+    Guess,
+    admin_log_in,
+    device_of,
+    elsewhere,
+    redis_unavailable,
+    statuses,
+)
+from users import credentials
+from users.models import User
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("documented", "ada")]
+
+
+# Registration
+
+
+@pytest.fixture
+def register(api_client: Any) -> Callable[..., Any]:
+    """The answer to a registration by this name, from this address."""
+
+    def post(name: str, address: str = HERE, **fields: str) -> Any:
+        body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+        headers = {"X-Real-IP": address}
+        return api_client.post("/api/v1/users", body | fields, headers=headers)
+
+    return post
+
+
+def test_an_address_registers_five_an_hour(
+    register: Any, pass_time: Any, quick: list[str]
+) -> None:
+    """REG-03, BF-06."""
+    answers = [register(f"bob{n}") for n in range(7)]
+    assert statuses(answers) == [201] * 5 + [429] * 2
+    assert answers[-1].json()["code"] == "rate_limited"
+    assert 3590 <= int(answers[-1]["Retry-After"]) <= 3600
+    assert User.objects.filter(username__startswith="bob").count() == 5
+    assert register("eve", THERE).status_code == 201
+    pass_time(3601)
+    assert register("eva").status_code == 201
+
+
+def test_asking_whether_a_user_exists_costs_the_same(
+    register: Any, quick: list[str]
+) -> None:
+    """REG-03: a 409 tells that there is an account."""
+    assert statuses(register("ada") for _ in range(7)) == [409] * 5 + [429] * 2
+
+
+def test_registrations_of_others_stop_nobody(register: Any, quick: list[str]) -> None:
+    """1,000 answered 409, from 200 addresses, and one that is new."""
+    for n in range(1000):
+        assert register("ada", elsewhere(n % 200)).status_code == 409
+    assert register("bob", elsewhere(200)).status_code == 201
+
+
+def test_an_ipv6_network_of_56_bits_is_one_address(
+    register: Any, quick: list[str]
+) -> None:
+    answers = [register(f"bob{n}", f"2001:db8:0:{n:x}::1") for n in range(6)]
+    assert statuses(answers) == [201] * 5 + [429]
+
+
+def test_what_is_malformed_costs_nothing(register: Any, quick: list[str]) -> None:
+    assert statuses(register("bob", password="x") for _ in range(9)) == [400] * 9
+    assert register("bob").status_code == 201
+
+
+def test_a_registration_without_a_hash_costs_nothing(
+    register: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise Overloaded
+
+    with monkeypatch.context() as patch:
+        patch.setattr(User, "set_password", full)
+        assert statuses(register("bob") for _ in range(9)) == [503] * 9
+    assert register("bob").status_code == 201
+
+
+def test_registering_locks_no_account(
+    register: Any, guess: Guess, quick: list[str]
+) -> None:
+    """BF-08."""
+    for _ in range(7):
+        register("ada")
+    assert guess(PASSWORD).status_code == 200
+
+
+# A change of the password
+
+
+@pytest.fixture
+def change(ada: User, bearer: Any, pushes: Any) -> Callable[..., Any]:
+    """The answer to a change of Ada's password in a session, with this current one."""
+    clients: dict[str, Any] = {}
+
+    def post(current: str, session: str = "one", **headers: str) -> Any:
+        if session not in clients:
+            clients[session] = bearer(sub=str(ada.pk), sid=str(uuid.uuid4()))
+        body = {"current_password": current, "new_password": NEW}
+        path = "/api/v1/users/me/change_password"
+        return clients[session].post(path, body, headers=headers)
+
+    return post
+
+
+def test_a_stolen_token_guesses_for_itself_alone(
+    change: Any, quick: list[str], pass_time: Any
+) -> None:
+    """BF-04, BF-06, PWD-08: the owner's other sessions may still change it."""
+    answers = [change(WRONG) for _ in range(6)]
+    assert statuses(answers) == [400] * 5 + [429]
+    assert 890 <= int(answers[-1]["Retry-After"]) <= 900
+    assert change(PASSWORD).status_code == 429
+    assert len(quick) == 5
+    assert change(PASSWORD, "two").status_code == 204
+
+
+def test_a_session_has_twenty_guesses_in_thirty_days(
+    change: Any, quick: list[str], pass_time: Any
+) -> None:
+    for _ in range(6):
+        statuses(change(WRONG) for _ in range(6))
+        pass_time(901)
+    assert len(quick) == 20
+
+
+def test_all_sessions_have_a_hundred_guesses_in_thirty_days(
+    change: Any, quick: list[str], limited: Any
+) -> None:
+    limited(PASSWORD_LIMIT_USER="7/30day")
+    found = [change(WRONG, session) for session in "abc" for _ in range(5)]
+    assert statuses(found) == [400] * 5 + [400] * 2 + [429] * 8
+    assert change(PASSWORD, "d").status_code == 429
+
+
+def test_a_change_forgets_failures(change: Any, quick: list[str]) -> None:
+    for _ in range(4):
+        change(WRONG)
+    assert change(PASSWORD).status_code == 204
+    assert statuses(change(WRONG) for _ in range(6)) == [400] * 5 + [429]
+
+
+def test_a_change_gives_a_fresh_device_cookie(
+    change: Any, quick: list[str], ada: User
+) -> None:
+    eve = UserFactory()
+    known = device_cookie.renew(device_of(eve), ada)
+    answer = change(PASSWORD, Cookie=f"{device_cookie.name()}={known}")
+    cookie = answer.cookies[device_cookie.name()]
+    assert (cookie["path"], cookie["samesite"]) == ("/api/v1", "Strict")
+    ada.refresh_from_db()
+    here, other = device_cookie.devices(cookie.value)
+    assert (here.user_id, here.password_epoch) == (str(ada.pk), ada.password_epoch)
+    assert here.id != device_cookie.devices(known)[0].id
+    assert other.user_id == str(eve.pk)
+
+
+def test_a_stolen_session_of_the_admin_guesses_no_password(
+    admin: Client, root: User, caplog: Any, pushes: Any
+) -> None:
+    """BF-06, PWD-08: Django's own page of the admin; and a cookie comes with it."""
+
+    def post(old: str) -> Any:
+        new = dict.fromkeys(("new_password1", "new_password2"), NEW)
+        return admin.post("/admin/password_change/", {"old_password": old, **new})
+
+    assert statuses(post(WRONG) for _ in range(6)) == [200] * 5 + [429]
+    assert post(PASSWORD).status_code == 429
+    found = [getattr(record, "event", "") for record in caplog.records]
+    assert found.count("authn_password_change_fail") == 5
+    other = Client()
+    other.force_login(root)
+    new = dict.fromkeys(("new_password1", "new_password2"), NEW)
+    form = {"old_password": PASSWORD, **new}
+    answer = other.post("/admin/password_change/", form)
+    assert answer.status_code == 302
+    root.refresh_from_db()
+    text = answer.cookies[device_cookie.name()].value
+    assert device_cookie.find(text, root)
+
+
+# Without Redis
+
+
+@pytest.fixture(params=["unavailable", "full"])
+def without_redis(request: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Redis does not answer; or it answers, and refuses to count."""
+
+    def full(*args: Any) -> None:
+        raise OutOfMemoryError("command not allowed")
+
+    if request.param == "full":
+        monkeypatch.setattr(ratelimit.RedisStorage, "incr", full)
+        yield
+    else:
+        with redis_unavailable():
+            yield
+
+
+def test_without_redis_a_part_of_the_limit_holds(
+    without_redis: None, guess: Guess, quick: list[str], settings: Any
+) -> None:
+    """FAIL-01: knocking Redis out buys no guesses. Each worker has its part."""
+    settings.WEB_CONCURRENCY = 2
+    assert statuses(guess() for _ in range(4)) == [401] * 2 + [429] * 2
+    assert int(guess()["Retry-After"]) > 880
+    assert len(quick) == 2
+
+
+def test_without_redis_the_device_of_a_user_logs_in(
+    without_redis: None, guess: Guess, quick: list[str], ada: User
+) -> None:
+    """BF-04: after 100 wrong passwords of others, from anywhere."""
+    for n in range(100):
+        guess(address=elsewhere(n))
+    assert guess(PASSWORD, address=THERE).status_code == 401
+    assert guess(PASSWORD, device=device_of(ada)).status_code == 200
+    assert guess(PASSWORD, address=THERE).status_code == 200
+
+
+def test_without_redis_every_door_is_guarded(
+    without_redis: None, register: Any, ada: User, quick: list[str], settings: Any
+) -> None:
+    settings.WEB_CONCURRENCY = 1
+    assert statuses(register("ada") for _ in range(7)) == [409] * 5 + [429] * 2
+    found = statuses(admin_log_in(ada.email) for _ in range(6))
+    assert found == [200] * 5 + [429]
+    words = {"new": NEW, "sid": uuid.uuid4()}
+    for _ in range(5):
+        assert not credentials.change(ada, current=WRONG, **words)
+    with pytest.raises(Exception, match="Too many attempts"):
+        credentials.change(ada, current=PASSWORD, **words)
+
+
+def test_a_full_redis_still_answers_for_sessions(
+    guess: Guess, quick: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The breaker of the limits is their own."""
+
+    def full(*args: Any) -> None:
+        raise OutOfMemoryError("command not allowed")
+
+    monkeypatch.setattr(ratelimit.RedisStorage, "incr", full)
+    for _ in range(5):
+        guess()
+    assert ratelimit.breaker.is_open()
+    assert not session_state.breaker.is_open()
+
+
+def test_a_limit_that_is_one_stays_one(
+    without_redis: None, guess: Guess, quick: list[str], limited: Any, settings: Any
+) -> None:
+    settings.WEB_CONCURRENCY = 8
+    limited(LOGIN_LIMIT_NAME="1/minute")
+    assert statuses(guess() for _ in range(2)) == [401, 429]
+
+
+def test_when_redis_is_back_it_counts_again(guess: Guess, quick: list[str]) -> None:
+    """And it has forgotten what was counted in memory, as after a restart."""
+    with redis_unavailable():
+        for n in range(10):
+            guess(address=elsewhere(n))
+    ratelimit.breaker.succeeded()
+    assert statuses(guess() for _ in range(6)) == [401] * 5 + [429]

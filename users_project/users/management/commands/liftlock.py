@@ -1,0 +1,22 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from redis.exceptions import RedisError
+
+from users import lockouts
+
+
+class Command(BaseCommand):
+    help = "Forget the guesses counted for a user, by all names, or for an address."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("subject", help="E-mail, username, user id or IP address.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["subject"]:
+            raise CommandError("Name a user or an address.")
+        try:
+            lifted = lockouts.lift(options["subject"], by="operator")
+        except (RedisError, OSError) as exc:
+            raise CommandError("Redis does not answer. Nothing was changed.") from exc
+        self.stdout.write(self.style.SUCCESS(f"{lifted} counts forgotten."))

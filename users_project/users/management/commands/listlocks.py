@@ -1,0 +1,30 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from redis.exceptions import RedisError
+
+from shared.lockouts import lockouts
+from shared.names import canonical
+from shared.ratelimit import digest
+from users.lockouts import subjects_of
+
+
+class Command(BaseCommand):
+    help = "List the limits that are reached, for a user or an address, or all of them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        words = "E-mail, username, user id or IP address."
+        parser.add_argument("subject", nargs="?", default="", help=words)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        subject = options["subject"]
+        try:
+            found = lockouts(subjects_of(subject))
+        except (RedisError, OSError) as exc:
+            raise CommandError("Redis does not answer.") from exc
+        if subject:
+            login = digest(canonical(subject))
+            self.stdout.write(f"In the audit log: login {login}.")
+        for limit, count, seconds in found:
+            self.stdout.write(f"{limit:<36} {count:>4} counted  {seconds:>7} s left")
+        self.stdout.write(f"{len(found)} locks.")
