@@ -164,5 +164,6 @@ def service_at(port: str, name: str) -> str:
 
 def state_of(checkout: Checkout) -> dict[str, Any]:
     """`status --json` by the command itself."""
-    found: dict[str, Any] = json.loads(checkout.run("status", "--json").stdout)
+    lines = checkout.run("status", "--json").stdout.splitlines()
+    found: dict[str, Any] = json.loads(lines[-1])  # Notes for the user come before.
     return found
