@@ -27,8 +27,8 @@ REDIS_USERS = "redis_users.acl"
 SESSIONS = {"auth": "~session:*"}
 READ_SESSIONS = "%R~session:*"
 # Reading, writing and transactions on their own keys, and the script of the package
-# `limits`, by its digest. @dangerous, taken away last, holds what looks at or changes the
-# server: FLUSH*, CONFIG, KEYS, CLIENT KILL.
+# `limits`, by its digest. @dangerous, taken away last, holds what looks at or changes
+# the server: FLUSH*, CONFIG, KEYS, CLIENT KILL.
 COMMANDS = (
     "-@all +@read +@write +@transaction +@connection +evalsha +script|load -@dangerous"
 )
