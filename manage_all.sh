@@ -1,6 +1,6 @@
 #!/bin/sh
 # The one command line of the product; `./manage_all.sh help` lists what it does.
-# This file only finds a Python that works. The rest is in deploy/native/.
+# This file only finds a Python that works. The rest is in deploy/local/.
 set -eu
 
 # A symbolic link to this script still means the checkout it lies in.
@@ -12,7 +12,10 @@ while [ -L "$script" ]; do
         *) script=$(dirname "$script")/$target ;;
     esac
 done
-here=$(CDPATH='' cd -- "$(dirname -- "$script")" && pwd -P)
+# Files named on the command line are seen from here.
+MEMO_CALLER_DIR=$PWD
+export MEMO_CALLER_DIR
+cd "$(dirname "$script")"
 
 # Version managers leave shims that exist and fail, so each candidate is run.
 works() {
@@ -23,7 +26,7 @@ works() {
 for python in "${MEMO_PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 \
     /usr/bin/python3 /usr/local/bin/python3; do
     if [ -n "$python" ] && works "$python"; then
-        exec "$python" -I "$here/deploy/native" "$@"
+        exec "$python" -E -s -m deploy.local "$@"
     fi
 done
 

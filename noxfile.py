@@ -76,11 +76,11 @@ def types(session: nox.Session) -> None:
         python(session, *words, service=name, env=django)
     django = {"DJANGO_SETTINGS_MODULE": "shared.tests.settings"}
     python(session, "mypy", "shared", env=django)
-    plain = ("mypy", "--config-file", "deploy/native/mypy.ini")
-    packages = ("deploy.native", "deploy.local", "deploy.mutations")
+    plain = ("mypy", "--config-file", "deploy/mypy.ini")
+    packages = ("deploy.local", "deploy.mutations")
     python(session, *plain, *(word for name in packages for word in ("-p", name)))
     python(session, *plain, "noxfile.py")
-    plain = ("mypy", "--config-file", "../deploy/native/mypy.ini")
+    plain = ("mypy", "--config-file", "../deploy/mypy.ini")
     python(session, *plain, "render.py", cwd=ROOT / "nginx")
 
 
@@ -145,7 +145,7 @@ def security(session: nox.Session) -> None:
 
 @nox.session
 def local(session: nox.Session) -> None:
-    pytest(session, "deploy/native/tests", "deploy/tests/runner", "deploy/tests/local")
+    pytest(session, "deploy/tests/local", "deploy/tests/runner")
 
 
 # ---- All of them ---------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""How the product is run: natively (`local/`) and in containers (`compose/`)."""

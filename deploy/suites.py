@@ -12,13 +12,13 @@ import nox
 from deploy import jobs
 
 # The one place that knows what runs the stacks.
-from deploy.native import layout as layouts
-from deploy.native import passthrough, services, tools
-from deploy.native.problems import Problem
+from deploy.local import application, server_binaries
+from deploy.local import layout as layouts
+from deploy.local.problems import Problem
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / ".run"
-SERVICES = {service.name: service for service in services.discover(ROOT)}
+SERVICES = {service.name: service for service in layouts.of("").services}
 FIRST = next(iter(SERVICES))
 # The stack of the whole system, one with low limits, and one for the other suites:
 # tests of the system stop servers under those that run meanwhile.
@@ -28,9 +28,11 @@ UNITS = jobs.UNITS
 
 def environment(stack: str, service: str = "") -> dict[str, str]:
     """For a service as the owner of its tables, or for what belongs to no service."""
-    layout = layouts.of(ROOT, stack)
-    known = SERVICES[service or FIRST]
-    found = passthrough.env(layout, known, owner=bool(service))
+    layout = layouts.of(stack)
+    name = service or FIRST
+    known = next(each for each in layout.services if each.name == name)
+    owner = bool(service)
+    found = application.environment(layout, known, owner=owner, caller=os.environ)
     if not service:
         found.pop("ENV_FILE", None)
     cache = RUN / "cache"  # The checkout may be read-only.
@@ -84,7 +86,8 @@ def pytest(session: nox.Session, *tests: str, **where: Any) -> None:
 def tool(name: str) -> str:
     """A program that only suites need; empty, and said so, where there is none."""
     try:
-        return tools.ensure(layouts.of(ROOT, MAIN), getattr(tools, name))
+        kind = getattr(server_binaries, name)
+        return server_binaries.tool(layouts.of(MAIN), kind)
     except Problem as problem:
         print(f"memo: {problem}", flush=True)
         return ""

@@ -14,14 +14,10 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 
-from deploy.native import application, configure, gateway, running
-from deploy.native.envfiles import read as read_env
-from deploy.native.layout import Layout
-from deploy.native.services import Service, discover
-
-from . import external_checks, header_spoofing  # noqa: F401 - they register themselves
+from . import application, external_checks, gateway, header_spoofing, ports, supervisor  # noqa: F401 - they register themselves
+from .files import read_env
+from .layout import Layout, Service
 from .site import Finding, Site, examine
 
 FOUND_WRONG = 3
@@ -29,7 +25,6 @@ GATEWAY = "gateway"
 PROGRAMS = {"postgres": "--version", "redis-server": "--version", "nginx": "-v"}
 SPACE_NEEDED, SPACE_WANTED = 256 << 20, 2 << 30  # bytes
 PATCHED_NGINX = (1, 30, 7)
-LISTENING = "0A"  # in /proc/net/tcp
 
 
 def run(layout: Layout, words: Sequence[str]) -> int:
@@ -63,11 +58,11 @@ def show(found: Sequence[Finding]) -> None:
 
 
 def examine_stack(layout: Layout) -> Iterator[Finding]:
-    services = discover(layout.root)
-    ports = written_ports(layout, services)
-    runs = running.is_running(layout)
+    services = layout.services
+    written = written_ports(layout, services)
+    runs = supervisor.is_running(layout)
     machine = [*programs(layout), space(layout), secrets(layout, services)]
-    machine += [listener(layout, name, port, runs) for name, port in ports.items()]
+    machine += [listener(layout, name, port, runs) for name, port in written.items()]
     yield from machine
     strangers = any(f.verdict == "WRONG" and f.id.startswith("port.") for f in machine)
     live = runs and not strangers
@@ -75,21 +70,25 @@ def examine_stack(layout: Layout) -> Iterator[Finding]:
         for found in pool.map(lambda each: ask(layout, each, live=live), services):
             yield from found
     if live:
-        yield from examine(own_site(layout, services, ports[GATEWAY]))
+        yield from examine(own_site(layout, services, written[GATEWAY]))
 
 
 def own_site(layout: Layout, services: Sequence[Service], port: int) -> Site:
     """The stack's gateway by its port, with keys that are valid."""
     pairs = {"auth": "users_auth", "users": "auth_users"}
     files = {s: layout.secrets / f"{pair}_service_api_key" for s, pair in pairs.items()}
+    settings = read_env(layout.gateway_env)
+    docs = {s.name: read_env(s.env_file).get("DOCS_ENABLED", "true") for s in services}
     return Site(
-        configure.public_url(layout),
+        settings["GATEWAY_PUBLIC_URL"],
         port=port,
-        tls=gateway.uses_tls(layout),
+        tls=gateway.uses_tls(settings),
         keys={service: path.read_text().strip() for service, path in files.items()},
-        log=layout.logs / "users.log",
+        logs=sorted(layout.logs.glob("users-[1-9].log")),
+        # The words are those of shared.env.
         docs={
-            service.name: application.has_docs(layout, service) for service in services
+            s: text.lower() not in ("false", "0", "no", "off")
+            for s, text in docs.items()
         },
     )
 
@@ -135,7 +134,7 @@ def secrets(layout: Layout, services: Sequence[Service]) -> Finding:
     paths = [p for p in layout.secrets.rglob("*") if public not in p.parents]
     paths += [layout.gateway_env]
     for service in services:
-        paths += [service.env_file(layout), service.migrate_env_file(layout)]
+        paths += [service.env_file, service.migrate_env_file]
     open_to_others = [str(p) for p in paths if p.is_file() and p.stat().st_mode & 0o077]
     return judge(
         "files",
@@ -147,10 +146,10 @@ def secrets(layout: Layout, services: Sequence[Service]) -> Finding:
 
 def written_ports(layout: Layout, services: Sequence[Service]) -> dict[str, int]:
     """By name of service, and `gateway`; empty before the first `init` or `up`."""
-    found = {s.name: read_env(s.env_file(layout)).get("BIND", "") for s in services}
+    found = {s.name: read_env(s.env_file).get("BIND", "") for s in services}
     found[GATEWAY] = ":" + read_env(layout.gateway_env).get("GATEWAY_PORT", "")
-    ports = {name: text.rpartition(":")[2] for name, text in found.items()}
-    return {name: int(port) for name, port in ports.items() if port}
+    texts = {name: text.rpartition(":")[2] for name, text in found.items()}
+    return {name: int(port) for name, port in texts.items() if port}
 
 
 def listener(layout: Layout, name: str, port: int, runs: bool) -> Finding:
@@ -165,39 +164,17 @@ def listener(layout: Layout, name: str, port: int, runs: bool) -> Finding:
 
 def stranger(layout: Layout | None, port: int) -> str:
     """A program that listens on the port of this machine, and is not of the stack."""
-    for inode, uid in listening_sockets(port):
-        pids = holders(inode)
-        if not pids or layout is None or not all(is_ours(layout, pid) for pid in pids):
-            return f"process {pids[0]}" if pids else f"one of the user {uid}"
-    return ""
-
-
-def listening_sockets(port: int) -> Iterator[tuple[str, str]]:
-    """The inodes, and the ids of the users."""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == LISTENING and fields[1].endswith(f":{port:04X}"):
-                yield fields[9], fields[7]
-
-
-def holders(inode: str) -> list[int]:
-    """The processes that have the socket open, of those that we may see."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):  # It has ended, or is another user's.
-            if os.readlink(entry) == f"socket:[{inode}]":
-                found.append(int(entry.parts[2]))
-    return found
+    found = ports.holder(port)
+    if found is None:
+        return ""
+    ours = found.pids and all(layout and is_ours(layout, pid) for pid in found.pids)
+    return "" if ours else str(found)
 
 
 def is_ours(layout: Layout, pid: int) -> bool:
-    """By the folder it works in, or what we gave it: Nginx overwrites the latter."""
-    state = str(layout.state)
+    """By the folder it works in, which the supervisor gives it."""
     with contextlib.suppress(OSError):
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-        folder = os.readlink(f"/proc/{pid}/cwd")
-        return state.encode() in environment or folder.startswith(f"{state}/")
+        return os.readlink(f"/proc/{pid}/cwd").startswith(f"{layout.state}/")
     return False
 
 
@@ -206,7 +183,7 @@ def is_ours(layout: Layout, pid: int) -> bool:
 
 def ask(layout: Layout, service: Service, *, live: bool) -> list[Finding]:
     """What `manage.py doctor` finds; without a running stack its system checks."""
-    if not read_env(service.env_file(layout)) or not layout.python.exists():
+    if not read_env(service.env_file) or not layout.python.exists():
         text = "no settings or no Python packages yet: `up` writes and installs them"
         return [Finding(service.name, "settings", "note", text)]
     password = layout.secrets / "redis_admin_password"
@@ -214,7 +191,7 @@ def ask(layout: Layout, service: Service, *, live: bool) -> list[Finding]:
     done = subprocess.run(
         [layout.python, "manage.py", "doctor", "--json", *options],
         cwd=service.project,
-        env=application.env(layout, service),
+        env=application.environment(layout, service),
         capture_output=True,
         text=True,
     )
@@ -222,5 +199,5 @@ def ask(layout: Layout, service: Service, *, live: bool) -> list[Finding]:
         if line.startswith('[{"id"'):
             return [Finding(service.name, **each) for each in json.loads(line)]
     text = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-    advice = f"{service.env_file(layout)}; docs/operations/checks.md"
+    advice = f"{service.env_file}; docs/operations/checks.md"
     return [Finding(service.name, "settings", "WRONG", text, advice)]

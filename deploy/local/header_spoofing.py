@@ -4,8 +4,10 @@ of services, and on this machine in their log (GW-02, BF-03)."""
 import json
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from .files import tail
 from .site import Fault, Note, Site, external
 
 SPOOFED_ID = "doctor-0000-1111-2222"
@@ -51,21 +53,18 @@ def client_address(site: Site) -> Fault:
     """Services tell the address to their log alone."""
     spoofed = {"X_Real_IP": SPOOFED_ADDRESS, "X_Forwarded_For": SPOOFED_ADDRESS}
     answer = site.get("/api/v1/users/me", **spoofed, Forwarded=f"for={SPOOFED_ADDRESS}")
-    seen = logged_address(site.log, str(answer.body.get("request_id")))
+    seen = logged_address(site.logs, str(answer.body.get("request_id")))
     if seen is None:
         return Note(f"look for {SPOOFED_ADDRESS} in the log of the User Service")
     return "it can, so no limit holds" if seen == SPOOFED_ADDRESS else ""
 
 
-def logged_address(log: Path | None, request: str) -> str | None:
+def logged_address(logs: Sequence[Path], request: str) -> str | None:
     """The client's address in the access line of a request, once it is there."""
-    for _ in range(20 if log else 0):
-        assert log is not None  # for the type checker
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 65536))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-        for line in lines:
-            if request in line and '"event": "access"' in line:
-                return str(json.loads(line).get("client"))
+    for _ in range(20 if logs else 0):
+        for log in logs:
+            for line in tail(log, 500).splitlines():
+                if request in line and '"event": "access"' in line:
+                    return str(json.loads(line).get("client"))
         time.sleep(0.05)
     return None

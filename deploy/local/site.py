@@ -57,14 +57,14 @@ class Reply:
 @dataclass
 class Site:
     """A deployment by its public URL. Of a stack on this machine we know more: `port`
-    and `tls` say how to reach it, `keys` has a valid API key for each service, `log`
-    is the log of the User Service, `docs` says of which services the schema is open."""
+    and `tls` say how to reach it, `keys` has a valid API key for each service, `logs`
+    are those of the User Service, `docs` says of which services the schema is open."""
 
     url: str
     port: int | None = None
     tls: bool | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
-    log: Path | None = None
+    logs: Sequence[Path] = ()
     docs: Mapping[str, bool] | None = None
 
     def __post_init__(self) -> None:

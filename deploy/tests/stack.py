@@ -162,7 +162,11 @@ class System:
         )
 
     def log(self, process: str) -> str:
-        return (self.state / "log" / f"{process}.log").read_text(errors="replace")
+        """A service has a log for each of its processes, one after the other here."""
+        paths = [*(self.state / "log").glob(f"{process}-[1-9].log")]
+        paths.append(self.state / "log" / f"{process}.log")
+        found = [path for path in sorted(paths) if path.exists()]
+        return "".join(path.read_text(errors="replace") for path in found)
 
     # ---- Faults --------------------------------------------------------------
 
@@ -225,9 +229,13 @@ class System:
             path.write_text(right)
             self.run("restart", service)
 
+    def workers(self, process: str) -> list[int]:
+        """The descendants of a program's processes."""
+        return self.family(process)[len(self.status()["processes"][process]["pids"]) :]
+
     def family(self, process: str) -> list[int]:
         """Pids of a process and of all its descendants."""
-        found = [self.status()["processes"][process]["pid"]]
+        found = list(self.status()["processes"][process]["pids"])
         parents = {
             int(stat.parent.name): parent_of(stat)
             for stat in Path("/proc").glob("[0-9]*/stat")

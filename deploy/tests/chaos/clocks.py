@@ -7,6 +7,7 @@ between two clocks.
 
 import os
 import shutil
+import socket
 import struct
 import subprocess
 import time
@@ -16,10 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.native import apt, control, plan
-from deploy.native.layout import Layout
-from deploy.native.problems import Problem
-from deploy.native.programs import base_env
+from deploy.local import application, orphans, server_binaries, status
+from deploy.local.layout import Layout
+from deploy.local.problems import Problem
 
 if TYPE_CHECKING:
     from deploy.tests.chaos.faults import Stage
@@ -33,15 +33,25 @@ def stepped(service: str, seconds: int, stage: "Stage") -> Iterator[None]:
     layout = stage.rig.stack.layout
     step = layout.state / f"clock-{service}"
     set_to(step, 0)
-    spec = next(s for s in plan.load(layout.plan).processes if s.name == service)
-    environment = {**spec.env, **preloaded(layout, step)}
-    with control.holding(layout, [service]):
-        with Path(spec.log).open("ab") as log:
-            process = subprocess.Popen(
-                spec.command, env=environment, cwd=spec.cwd, stdout=log, stderr=log
-            )
+    found = next(each for each in layout.services if each.name == service)
+    program = application.program(layout, found)
+    environment = {**program.env, **preloaded(layout, step)}
+    host, _, port = program.address.rpartition(":")
+    stage.rig.stack.run("stop", service)
+    with (
+        (layout.logs / f"{service}-1.log").open("ab") as log,
+        socket.create_server((host, int(port)), backlog=2048) as listener,
+    ):
+        process = subprocess.Popen(
+            [*program.command, "--workers", "2"],
+            env=environment,
+            cwd=program.folder,
+            stdin=listener,
+            stdout=log,
+            stderr=log,
+        )
         try:
-            stage.rig.stack.wait_for(service)
+            until_it_serves(program.address, service)
             set_to(step, seconds)
             yield
             set_to(step, 0)  # back in a step, too
@@ -53,6 +63,11 @@ def stepped(service: str, seconds: int, stage: "Stage") -> Iterator[None]:
         # That another stood in is the trial's: what it is to recover from ends here.
         stage.lift()
     stage.rig.stack.run("start", service)
+
+
+def until_it_serves(address: str, service: str) -> None:
+    if not orphans.wait_until(lambda: status.serves(address, service), 60):
+        raise Problem(f"{service} does not start with another clock.")
 
 
 def set_to(step: Path, seconds: int) -> None:
@@ -80,15 +95,11 @@ def compiler(layout: Layout) -> tuple[str, dict[str, str]]:
     """The machine's, or Debian's smallest, unpacked. Raises Problem."""
     if found := shutil.which("cc"):
         return found, {**os.environ}
-    folder = layout.cache / "tcc"
-    root = folder / "root"
+    root = layout.cache / "tcc" / "root"
     if not (root / "usr/bin/tcc").exists():
-        if not apt.usable():
-            raise Problem(
-                "There is neither a C compiler nor an apt to unpack one with."
-            )
-        apt.unpack(folder, [["tcc"]], base_env(layout))
-    return str(root / "usr/bin/tcc"), {"LD_LIBRARY_PATH": apt.library_path(root)}
+        server_binaries.unpack(layout, "tcc", ("tcc",))
+    libraries = server_binaries.libraries(root)
+    return str(root / "usr/bin/tcc"), {"LD_LIBRARY_PATH": libraries}
 
 
 def why_not(layout: Layout) -> str:

@@ -46,7 +46,7 @@ def restarted(process: str, stage: Stage) -> Iterator[None]:
 @contextmanager
 def worker_paused(service: str, stage: Stage) -> Iterator[None]:
     """Of two workers one stands still, with whatever it has in its hands."""
-    worker = stage.rng.choice(stage.rig.stack.family(service)[1:])
+    worker = stage.rng.choice(stage.rig.stack.workers(service))
     with suppress(ProcessLookupError):
         os.kill(worker, signal.SIGSTOP)
     try:
@@ -67,7 +67,7 @@ def worker_killed_in_refresh(stage: Stage) -> Iterator[None]:
         while not stage.ledger.in_flight["refresh"] and time.monotonic() < until:
             time.sleep(0.01)
         time.sleep(stage.rng.uniform(0.0, 0.5))
-        for worker in stage.rig.stack.family("auth")[1:]:
+        for worker in stage.rig.stack.workers("auth"):
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
             stage.ledger.refreshes_killed.append(stage.ledger.in_flight["refresh"])

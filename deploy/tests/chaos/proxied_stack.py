@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from deploy.native.files import write_private
+from deploy.local.files import write_private
 from deploy.tests.chaos.link import Link, Mode
 from deploy.tests.chaos.proxy import Proxy
 from deploy.tests.chaos.stack import PGSQL, Stack

@@ -4,9 +4,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from deploy.native import control, waiting
-from deploy.native.layout import Layout
-from deploy.native.services import discover
+from deploy.local import stack as stacks
+from deploy.local import supervisor
+from deploy.local.layout import Layout
 from deploy.tests.chaos.timeline import SERVICES
 from deploy.tests.stack import ROOT, System
 
@@ -20,7 +20,6 @@ class Stack(System):
     def __init__(self, stack: str) -> None:
         super().__init__(stack)
         self.layout = Layout(ROOT, stack)
-        self.services = discover(ROOT)
         # What is configured without the links, for whoever goes past them.
         self.settings = cache(super().settings)  # type: ignore[method-assign]
         for name in (*SERVICES, "gateway"):
@@ -31,22 +30,28 @@ class Stack(System):
         return self.settings("gateway")["GATEWAY_PUBLIC_URL"]
 
     def status(self) -> dict[str, Any]:
-        return control.ask(self.layout, "status")
+        found = supervisor.processes(self.layout).items()
+        pids = {name: [each["pid"] for each in x if each["pid"]] for name, x in found}
+        return {
+            "processes": {
+                name: {"pids": each, "pid": each[0] if each else None}
+                for name, each in pids.items()
+            }
+        }
 
     def run(self, *words: str, timeout: float = 300) -> str:
         verb, *names = words
         if verb not in ("stop", "start", "restart"):
             return super().run(*words, timeout=timeout)
-        if verb != "start":
-            control.ask(self.layout, "stop", names)
+        for name in names if verb != "start" else ():
+            supervisor.call(self.layout, "stopProcessGroup", name)
         if verb != "stop":
-            control.ask(self.layout, "start", names)
             self.wait_for(*names)
         return ""
 
     def wait_for(self, *names: str) -> None:
-        """Until these processes do their work."""
-        waiting.until_healthy(self.layout, self.services, names)
+        """Started, until these programs answer."""
+        stacks.start_and_wait(self.layout, *names)
 
     def pid(self, process: str) -> int | None:
         found: int | None = self.status()["processes"][process]["pid"]
@@ -56,4 +61,4 @@ class Stack(System):
         """Where Redis or a database listens."""
         if part == "redis":
             return self.layout.sockets / "redis.sock"
-        return self.layout.socket_folder(part) / PGSQL
+        return self.layout.sockets / part / PGSQL

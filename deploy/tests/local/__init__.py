@@ -1,1 +1,1 @@
-"""The native way of running, tested as a user meets it."""
+"""The native way of running: its parts, and real servers on scratch copies."""

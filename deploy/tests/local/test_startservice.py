@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import requests
 
-from deploy.native import startservice
-from deploy.native.layout import Layout
-from deploy.native.problems import USAGE, Problem
+from deploy.local import startservice
+from deploy.local.layout import Layout
+from deploy.local.problems import USAGE, Problem
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = Path(sysconfig.get_path("purelib"))

@@ -9,7 +9,7 @@ from deploy.mutations import catalogue
 from deploy.mutations.catalogue import Mutation
 from deploy.tests.stack import ROOT
 
-HERE = "deploy/native/tests/test_requirements.py"
+HERE = "deploy/tests/local/test_requirements.py"
 TEST = f"{HERE}::test_what_runs_is_no_older_than_its_floor"
 GOOD = f"## TOK-01\n\nWhat.\n\nStatus: met.\n\n* `{TEST}`\n\n"
 

@@ -234,7 +234,7 @@ def test_the_whole_system_does_what_the_model_says(
     run_state_machine_as_test(Machine, settings=options)
 
     executed = sum(COUNTS.values())
-    print(f"seed {SEED}: {executed} rules executed, no difference")  # noqa: T201
+    print(f"seed {SEED}: {executed} rules executed, no difference")
     for name, count in sorted(COUNTS.items()):
-        print(f"  {count:>7}  {name}")  # noqa: T201
+        print(f"  {count:>7}  {name}")
     assert executed >= RULES

@@ -105,7 +105,7 @@ def test_rotations_under_load_cost_nobody_an_answer(
         time.sleep(max(0.0, may_be_activated - time.monotonic()))
         activate_and_retire(healthy, witness, third, one_key, new)
         load.run_until(REQUESTS)
-    print(load.report())  # noqa: T201 (pytest -s shows it)
+    print(load.report())
     assert not load.failures(), load.report()
     assert load.achieved() >= 50, load.report()
     assert healthy.run("up").startswith("memo: already up")

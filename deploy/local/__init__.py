@@ -1,0 +1,11 @@
+"""Memo without containers: real servers under one supervisor, on this machine.
+
+cli             what each command of ./manage_all.sh does
+stack           init, up, down, start, stop, restart, destroy
+status, manage, rotation, doctor, startservice      one command each
+supervisor      the configuration of supervisord, and calls to it
+postgres, gateway, application                      the programs that it runs
+configure, secretfiles, ports                       what `init` and `up` choose
+virtualenv, server_binaries, privileges             what a machine has to have
+layout, files, programs, orphans, problems          what all of these use
+"""

@@ -1,0 +1,114 @@
+"""Private files, `.env` files, locks, and where programs are."""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# Debian gives ordinary users no sbin, and Nginx is there.
+FOLDERS = (
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+)
+BUSY = "memo: another command works on this stack; waiting for it ..."
+NAME = re.compile(r"(?:export )?([A-Za-z_][A-Za-z0-9_]*)=")
+
+
+def find(name: str) -> str | None:
+    """Absolute path of a program, sbin folders included."""
+    for folder in [*os.environ.get("PATH", "").split(":"), *FOLDERS]:
+        path = os.path.join(folder, name)
+        if folder.startswith("/") and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """Names and values, as the services themselves read them: by django-environ."""
+    import environ  # Only in the virtual environment; all else here runs before it.
+
+    class File(environ.Env):  # type: ignore[misc]
+        ENVIRON: dict[str, str] = {}
+
+    if path.is_file():
+        File.read_env(path)
+    return dict(File.ENVIRON)
+
+
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace the file in one step, so that a kill leaves the old one or the new one.
+
+    A checkout of root's has `.env` files that are ours in folders that are not. There
+    is no renaming in those: the file is overwritten in place.
+    """
+    if path.exists() and read_text(path) == text:
+        return
+    flags, target = (
+        os.O_CREAT | os.O_EXCL,
+        path.with_name(f".{path.name}.{os.getpid()}"),
+    )
+    if not os.access(path.parent, os.W_OK):
+        flags, target = os.O_NOFOLLOW, path
+    else:
+        target.unlink(missing_ok=True)
+    with os.fdopen(os.open(target, os.O_WRONLY | flags, mode), "wb") as file:
+        file.write(text.encode())
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+    if target != path:
+        target.replace(path)
+
+
+def read_text(path: Path) -> str:
+    """The text of the file; empty when there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in the file; empty when there is none, or half of one."""
+    try:
+        found = json.loads(read_text(path) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the object, for `read_json`."""
+    write_private(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def tail(path: Path, lines: int = 20) -> str:
+    """The last lines of a log."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 65_536))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+@contextmanager
+def locked(path: Path, waiting: str = BUSY) -> Iterator[None]:
+    """Hold the lock; print `waiting` while another command has it. The kernel drops a
+    lock with its holder, so there is never a stale one."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(waiting, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

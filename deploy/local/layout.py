@@ -1,0 +1,137 @@
+"""Where everything lies: a checkout, its services, and the files of each stack."""
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from .files import FOLDERS
+from .problems import USAGE, Problem
+
+ROOT = Path(__file__).resolve().parents[2]
+SUFFIX = "_project"
+SERVICE_NAME = re.compile(r"[a-z][a-z0-9_]{0,18}")
+STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
+# Nginx cannot quote the first four, and supervisord takes the others for its own.
+REFUSED = re.compile(r'[\n"$\\;#%]')
+# The path of a socket has at most 107 bytes, and what we add at most 35. Others write
+# it into URLs and settings without quotes.
+SOCKET_FOLDER = re.compile(r"[A-Za-z0-9_./:@=,+-]{1,70}")
+# The documentation and `requests` expect these two here.
+PREFERRED_PORTS = {"users": 8000, "auth": 8001}
+FIRST_OTHER_PORT = 8002
+
+
+@dataclass(frozen=True)
+class Service:
+    """A folder `<name>_project` with a manage.py. `database` names the process that is
+    its own PostgreSQL."""
+
+    name: str
+    project: Path
+    preferred_port: int
+    database: str
+    env_file: Path
+    migrate_env_file: Path
+
+
+class Layout:
+    """The paths of one stack of a checkout. The primary stack has no name.
+
+    `base` is the folder that all stacks of the checkout share.
+    """
+
+    def __init__(self, root: Path, stack: str = "", base: Path | None = None) -> None:
+        self.root, self.stack = root, stack
+        self.command = f"MEMO_STACK={stack} " * bool(stack) + "./manage_all.sh"
+        self.base = base or root / ".run"
+        self.venv = self.base / "venv"
+        self.python = self.venv / "bin" / "python"
+        self.servers = self.base / "engines"
+        self.home = self.base / "home"
+        # Several checkouts may share one folder of downloads.
+        self.cache = Path(os.environ.get("MEMO_CACHE_DIR") or self.base / "cache")
+        self.state = self.base / "stacks" / stack if stack else self.base
+        self.env_files = self.state / "env" if stack else root
+        self.gateway_env = self.env_files / ("gateway.env" if stack else ".env")
+        self.secrets = self.state / "secrets" if stack else root / ".secrets"
+        self.keys = self.secrets / "keys"
+        self.logs = self.state / "log"
+        self.static = self.state / "static"
+        self.gateway = self.state / "gateway"
+        self.work = self.state / "work"
+        self.postgres = self.state / "postgres"
+        self.sockets = self.state / "sock"
+        if not SOCKET_FOLDER.fullmatch(str(self.sockets)):
+            name = f"memo-{os.getuid()}-{short_hash(str(self.sockets))}"
+            self.sockets = Path("/tmp", name)  # noqa: S108 (make_folders checks it)
+
+    @cached_property
+    def services(self) -> list[Service]:
+        """All services of the checkout, by name."""
+        found: list[Service] = []
+        other_ports = iter(range(FIRST_OTHER_PORT, 65_535))
+        for path in sorted(self.root.glob(f"*{SUFFIX}/manage.py")):
+            project = path.parent
+            name = project.name.removesuffix(SUFFIX)
+            if not SERVICE_NAME.fullmatch(name):
+                raise Problem(f"{project.name}: a service has a name like `billing`.")
+            port = PREFERRED_PORTS.get(name) or next(other_ports)
+            env, migrate = project / ".env", project / ".env.migrate"
+            if self.stack:
+                env = self.env_files / f"{name}.env"
+                migrate = self.env_files / f"{name}.migrate.env"
+            found.append(Service(name, project, port, f"{name}-db", env, migrate))
+        return found
+
+    def stacks(self) -> list["Layout"]:
+        """The primary stack of the checkout and every named one that was made."""
+        names = sorted(path.name for path in (self.base / "stacks").glob("*"))
+        return [Layout(self.root, name, self.base) for name in ["", *names]]
+
+    def base_env(self) -> dict[str, str]:
+        """What every program of ours gets, and nothing that a shell happened to hold:
+        PGOPTIONS, PYTHONPATH or http_proxy break a stack in ways that are hard to
+        find."""
+        return {
+            "PATH": ":".join([str(self.servers), *FOLDERS]),
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "PYTHONPYCACHEPREFIX": str(self.base / "pycache"),
+        }
+
+    def make_folders(self) -> None:
+        """Every folder that a command may write to, readable by its user alone."""
+        folders = [self.base, self.state, self.home, self.logs, self.cache, self.work]
+        folders += [self.gateway, self.env_files, self.secrets]
+        for folder in folders:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.sockets.mkdir(mode=0o700, exist_ok=True)
+        found = self.sockets.lstat()  # Another user may have made the one in /tmp.
+        if found.st_uid != os.getuid() or found.st_mode & 0o77:
+            text = f"{self.sockets} is not a private folder of this user."
+            raise Problem(text, hint="Remove it.")
+        ignore = self.base / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+
+
+def of(stack: str) -> Layout:
+    """The layout of a stack of this checkout. Names and paths that servers cannot quote
+    are a Problem."""
+    if stack and not STACK_NAME.fullmatch(stack):
+        hint = "Use up to 16 lower-case letters, digits and hyphens."
+        raise Problem(f"MEMO_STACK={stack} is no stack.", hint=hint, code=USAGE)
+    if found := REFUSED.search(str(ROOT)):
+        text = f"The path of this checkout contains {found[0]!r}, which servers"
+        raise Problem(f"{text} cannot quote.", hint="Move the checkout.")
+    return Layout(ROOT, stack)
+
+
+def short_hash(text: str) -> str:
+    """Eight characters that stand for a path."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,97 @@
+"""Processes that a killed parent left behind, found in /proc by their working folder.
+
+Pid files are no help: after a reboot the number belongs to another program. Each
+program of a stack works in a folder of its own, and passes that on to its children.
+
+supervisord runs this file in front of a program: it ends what a killed predecessor
+left, removes its lock files, and becomes the program.
+
+    orphans.py [--clear] [--remove=FILE] ... [--holder=NUMBER] -- COMMAND ...
+
+Of the processes that share a socket, number 0 only keeps it open.
+
+Standard library only, and no import of ours: it is run by its path.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PAUSE = 0.02
+
+
+def end_all(*folders: Path, patience: float = 5) -> list[int]:
+    """End what works in the folders; the pids of it. First TERM, then KILL."""
+    found = processes_in(*folders)
+    send(found, signal.SIGTERM)
+    if not wait_until(lambda: not processes_in(*folders), patience if found else 0):
+        kill_all(*folders)
+    return found
+
+
+def kill_all(*folders: Path, seconds: float = 10) -> None:
+    """Kill every process that works in the folders, and what those forked meanwhile."""
+
+    def none_left() -> bool:
+        left = processes_in(*folders)
+        send(left, signal.SIGKILL)
+        return not left
+
+    wait_until(none_left, seconds)
+
+
+def processes_in(*folders: Path) -> list[int]:
+    """Live processes, but ourselves, that work in one of the folders or below. A
+    developer's shell may be there too: it has a terminal, and is not counted."""
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            cwd = os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)")
+            stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        except OSError:  # It has ended, or is another user's.
+            continue
+        # The name, in brackets, may itself contain brackets and spaces.
+        state, _, _, _, terminal = stat.rpartition(")")[2].split()[:5]
+        inside = any(cwd == str(x) or cwd.startswith(f"{x}/") for x in folders)
+        if inside and state not in "ZX" and terminal == "0" and pid != os.getpid():
+            found.append(pid)
+    return found
+
+
+def send(pids: list[int], number: signal.Signals) -> None:
+    """Send the signal to each that is still there."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition became true within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PAUSE)
+    return True
+
+
+def main(words: list[str]) -> None:
+    """Clear the way and become the program."""
+    options, command = words[: words.index("--")], words[words.index("--") + 1 :]
+    if "--clear" in options:
+        kill_all(Path.cwd())
+    for option in options:
+        if option.startswith("--remove="):
+            Path(option.removeprefix("--remove=")).unlink(missing_ok=True)
+    if "--holder=0" in options:
+        command = ["/bin/sleep", "infinity"]
+    os.execv(command[0], command)  # noqa: S606 (no shell is wanted)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

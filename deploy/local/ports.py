@@ -1,0 +1,173 @@
+"""Ports: chosen once, tried by binding, and who holds one that is taken."""
+
+import errno
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from .files import read_env
+from .layout import Layout
+from .problems import MISSING, PORT_IN_USE, Problem
+
+LOOPBACK = "127.0.0.1"
+GATEWAY = "gateway"
+GATEWAY_PORT = 8080
+HIGHEST = 65_535
+# Named stacks search from here, out of the way of other checkouts' primary stacks.
+STACK_OFFSET = 1000
+# Binding with these errors does not tell that a program listens.
+IRRELEVANT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM}
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who listens on a port: the user, and the processes where we may see them."""
+
+    uid: int
+    pids: tuple[int, ...]
+
+    def __str__(self) -> str:
+        if not self.pids:
+            return f"a program of the user with the id {self.uid}"
+        line = Path(f"/proc/{self.pids[0]}/cmdline").read_bytes().split(b"\0")[:3]
+        return f"pid {self.pids[0]} ({b' '.join(line).decode(errors='replace')})"
+
+
+class Ports:
+    """The ports of a stack: by the name of a service, and `gateway`.
+
+    Those that are free are held open until `release`, so that two checkouts that start
+    in the same second do not choose the same ones. `moved` tells what had to give way.
+    """
+
+    def __init__(self, layout: Layout, *, running: bool) -> None:
+        self.layout, self.running = layout, running
+        self.chosen: dict[str, int] = {}
+        self.moved: list[str] = []
+        self._held: dict[int, ExitStack] = {}
+        own = dict(_written(layout))
+        others = [x for x in layout.stacks() if x.stack != layout.stack]
+        self._taken = {port for other in others for _, port in _written(other) if port}
+        preferred = {s.name: s.preferred_port for s in layout.services}
+        for name, usual in {**preferred, GATEWAY: GATEWAY_PORT}.items():
+            usual += STACK_OFFSET if layout.stack else 0
+            try:
+                self._choose(name, own[name], usual)
+            except Problem:
+                self.release()
+                raise
+        self.has_changed = self.chosen != own
+        port = self.chosen[GATEWAY]
+        self.url = "http://localhost" + (f":{port}" if port != 80 else "")
+
+    def release(self, *names: str) -> None:
+        """Let servers have their ports: these, or all."""
+        for port in [self.chosen[name] for name in names] or list(self._held):
+            self._held.pop(port, ExitStack()).close()
+
+    def _choose(self, name: str, written: int, usual: int) -> None:
+        """The port that the caller asks for, the written one, or one that is free. The
+        gateway's does not change by itself, since clients know it."""
+        asked = os.environ.get(f"{name.upper()}_PORT", "")
+        port = parse(asked, f"{name.upper()}_PORT") if asked else written or usual
+        free = (self.running and port == written) or self._hold(port)
+        other = next(self._free_from(port)) if not free or port in self._taken else port
+        if not free and (asked or (written and name == GATEWAY)):
+            raise taken(self.layout, name, port, other)
+        if other != port and not asked:
+            reason = "another stack has it" if free else describe(port)
+            self.moved.append(f"port {port} is in use: {reason}; {name} gets {other}")
+            port = other
+        self._taken.add(port)
+        self.chosen[name] = port
+
+    def _free_from(self, port: int) -> Iterator[int]:
+        for other in range(max(port, 1024) + 1, HIGHEST + 1):
+            if other not in self._taken and self._hold(other):
+                yield other
+        raise Problem(f"No port from {port} upwards is free.")
+
+    def _hold(self, port: int) -> bool:
+        """Whether no program listens there, by IPv4 or IPv6; then we do."""
+        with ExitStack() as sockets:
+            for family, host in ((socket.AF_INET, LOOPBACK), (socket.AF_INET6, "::1")):
+                try:
+                    sock = sockets.enter_context(socket.socket(family))
+                    # Connections in TIME_WAIT are not in the way of a server either.
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    sock.bind((host, port))
+                    sock.listen()
+                except OSError as exc:
+                    if exc.errno not in IRRELEVANT:
+                        return False
+            self._held[port] = sockets.pop_all()
+        return True
+
+
+def insist_on_privilege(layout: Layout, port: int) -> None:
+    """A Problem where the kernel keeps the port for root, and we may not have it."""
+    lowest = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    if lowest.exists() and port < int(lowest.read_text()) and not may_use_low_ports():
+        hint = f"Run it as root, or: GATEWAY_PORT=8080 {layout.command} up"
+        text = f"Port {port} is reserved for root on this machine."
+        raise Problem(text, hint=hint, code=MISSING)
+
+
+def may_use_low_ports() -> bool:
+    """Whether we hold the capability CAP_NET_BIND_SERVICE."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    permitted = re.search(r"CapPrm:\s*([0-9a-f]+)", status)
+    return bool(permitted and int(permitted[1], 16) >> 10 & 1)
+
+
+def parse(text: str, where: str) -> int:
+    """The number of a port."""
+    if text.isascii() and text.isdigit() and 0 < int(text) <= HIGHEST:
+        return int(text)
+    raise Problem(f"{where}: {text!r} is no port.")
+
+
+def taken(layout: Layout, name: str, port: int, other: int | str = "...") -> Problem:
+    """Says who holds the port, and how to choose another."""
+    way = f"{name.upper()}_PORT={other} {layout.command} up"
+    hint = f"Stop that program, or choose another port: {way}"
+    text = f"Port {port} ({name}) is in use: {describe(port)}."
+    return Problem(text, hint=hint, code=PORT_IN_USE)
+
+
+def describe(port: int) -> str:
+    """Who holds the port, for a message."""
+    found = holder(port)
+    return f"held by {found}" if found else "nothing listens there any more"
+
+
+def holder(port: int) -> Holder | None:
+    """Who listens on the port on this machine."""
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            _, local, _, state, _, _, _, uid, _, inode = line.split()[:10]
+            if state == "0A" and int(local.rpartition(":")[2], 16) == port:
+                return Holder(int(uid), tuple(_pids_with(f"socket:[{inode}]")))
+    return None
+
+
+def _pids_with(socket_name: str) -> Iterator[int]:
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            descriptors = list(os.scandir(f"/proc/{pid}/fd"))
+            if any(os.readlink(each) == socket_name for each in descriptors):
+                yield pid
+        except OSError:  # It has ended, or is another user's.
+            continue
+
+
+def _written(layout: Layout) -> Iterator[tuple[str, int]]:
+    """What the `.env` files of a stack say; 0 where they say nothing."""
+    texts = {s.name: read_env(s.env_file).get("BIND", "") for s in layout.services}
+    texts[GATEWAY] = read_env(layout.gateway_env).get("GATEWAY_PORT", "")
+    for name, text in texts.items():
+        yield name, parse(text.rpartition(":")[2], f"the port of {name}") if text else 0

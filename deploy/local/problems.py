@@ -1,0 +1,28 @@
+"""How a command fails: one clear sentence, a way out, and an exit status."""
+
+FAILED = 1
+USAGE = 2
+MISSING = 3  # also what `status` answers of a stopped stack
+PORT_IN_USE = 4
+INTERRUPTED = 130
+
+
+class Problem(Exception):
+    """Something the user has to know. It is shown without a traceback."""
+
+    def __init__(self, message: str, *, hint: str = "", code: int = FAILED) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code
+
+    def __str__(self) -> str:
+        hint = f"\n  {self.hint}" if self.hint else ""
+        return f"{self.args[0]}{hint}"
+
+
+class ProgramFailed(Problem):
+    """A program that we ran failed; `output` is all that it printed."""
+
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(message)
+        self.output = output

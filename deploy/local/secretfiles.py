@@ -1,0 +1,87 @@
+"""The secrets of a stack: made once, one file each, never printed."""
+
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from .files import read_text, write_private
+from .layout import Layout
+from .problems import Problem
+
+# 384 bits, 64 characters: more than Django asks of a SECRET_KEY.
+RANDOM_BYTES = 48
+KINDS = (
+    "secret_key",
+    "db_app_password",
+    "db_owner_password",
+    "db_superuser_password",
+    "redis_password",
+)
+# The key that a caller presents, and the list of keys that a callee accepts.
+KEY = "{}_{}_service_api_key"
+LIST = "{}_internal_api_keys"
+REDIS_ADMIN = "redis_admin_password"
+REDIS_USERS = "redis_users.acl"
+# Sessions are written by the Auth Service and read by all.
+SESSIONS = {"auth": "~session:*"}
+READ_SESSIONS = "%R~session:*"
+# Reading, writing and transactions on their own keys, and the script of the package
+# `limits`, by its digest. @dangerous, taken away last, holds what looks at or changes
+# the server: FLUSH*, CONFIG, KEYS, CLIENT KILL.
+COMMANDS = (
+    "-@all +@read +@write +@transaction +@connection +evalsha +script|load -@dangerous"
+)
+
+
+def ensure(layout: Layout) -> None:
+    """Make what is missing and leave what is there."""
+    names = [service.name for service in layout.services]
+    pairs = [(caller, callee) for caller in names for callee in names]
+    files = [f"{name}_{kind}" for name in names for kind in KINDS]
+    files += [KEY.format(*pair) for pair in pairs if pair[0] != pair[1]]
+    for file in [*files, REDIS_ADMIN]:
+        path = layout.secrets / file
+        if not read_text(path).strip():
+            write_private(path, secrets.token_urlsafe(RANDOM_BYTES))
+    for callee in names:
+        path = layout.secrets / LIST.format(callee)
+        accepted = callers(path)
+        for caller in names:
+            # A caller that is listed keeps its keys: one may be rotating.
+            if caller != callee and caller not in dict(accepted):
+                key = read_text(layout.secrets / KEY.format(caller, callee))
+                accepted.append((caller, key.strip()))
+        write_callers(path, accepted)
+    write_private(layout.secrets / REDIS_USERS, redis_users(layout))
+
+
+def redis_users(layout: Layout) -> str:
+    """Redis' file of users, with the SHA-256 of their passwords. Every line begins with
+    `user`: a comment would keep Redis from starting."""
+    rights = {"admin": (REDIS_ADMIN, "~* &* +@all")}
+    for service in layout.services:
+        own = (
+            f"{SESSIONS.get(service.name, READ_SESSIONS)} ~{service.name}:* {COMMANDS}"
+        )
+        rights[service.name] = (f"{service.name}_redis_password", own)
+    lines = ["user default off resetkeys resetchannels -@all"]
+    for user, (file, granted) in sorted(rights.items()):
+        password = read_text(layout.secrets / file).strip()
+        digest = sha256(password.encode()).hexdigest()
+        lines.append(f"user {user} on #{digest} resetkeys resetchannels {granted}")
+    return "\n".join(lines) + "\n"
+
+
+def callers(path: Path) -> list[tuple[str, str]]:
+    """The pairs of caller and key in a list of accepted keys."""
+    items = [item for item in read_text(path).strip().split(",") if item]
+    pairs = [(name, key) for name, _, key in (item.partition("=") for item in items)]
+    if not all(name and key for name, key in pairs):
+        raise Problem(f"{path} must be a list of caller=key.")
+    return pairs
+
+
+def write_callers(path: Path, pairs: Sequence[tuple[str, str]]) -> None:
+    """Write a list of accepted keys."""
+    write_private(path, ",".join(f"{name}={key}" for name, key in pairs))

@@ -1,0 +1,151 @@
+"""`status` and `logs`: what runs and whether it works, and what it says.
+
+A program is ready when supervisord runs it and it answers on its own socket. The socket
+of a service belongs to supervisord; the gateway's has to be held by our Nginx. So no
+other program's answer counts, whoever has the port.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from . import gateway, postgres
+from .files import read_env, tail
+from .layout import Layout
+from .ports import LOOPBACK, holder
+from .problems import MISSING, Problem
+from .supervisor import is_running, processes
+
+READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
+EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
+REDIS = "redis"
+SECONDS = 5.0
+FOLLOW_PAUSE = 0.3
+
+
+def show(layout: Layout, *, as_json: bool) -> int:
+    """Print the state of the stack; the exit status tells it too."""
+    found = gather(layout)
+    if as_json:
+        print(json.dumps(found))
+        return EXIT_CODES[found["state"]]
+    print(f"{found['state']}  {found['url']}")
+    for name, each in found["processes"].items():
+        pids = " ".join(map(str, each["pids"])) or "-"
+        note = "" if each["healthy"] or each["state"] == STOPPED else "  not ready"
+        print(f"  {name:<12} {each['state']:<10} pid {pids}{note}")
+    return EXIT_CODES[found["state"]]
+
+
+def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
+    """The state of all programs, or of those named. `ready`: all run and answer."""
+    if not is_running(layout):
+        return {"state": STOPPED, "url": "", "processes": {}}
+    url = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", "")
+    found = {}
+    for name, each in processes(layout).items():
+        if names and name not in names:
+            continue
+        pids = [x["pid"] for x in each if x["pid"]]
+        states = {x["statename"] for x in each}
+        runs = bool(states & {"STARTING", "RUNNING"})
+        state = "running" if runs else STOPPED if states == {"STOPPED"} else "failing"
+        healthy = runs and is_healthy(layout, name, pids)
+        found[name] = {"state": state, "healthy": healthy, "pids": pids}
+        found[name]["pid"] = pids[0] if pids else None
+    absent = {"state": STOPPED, "healthy": False, "pids": [], "pid": None}
+    for service in layout.services if not names else ():
+        # A service that came since `up` has begun.
+        found.setdefault(service.database, dict(absent))
+        found.setdefault(service.name, dict(absent))
+    ready = all(each["healthy"] for each in found.values())
+    return {"state": READY if ready else DEGRADED, "url": url, "processes": found}
+
+
+def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
+    """Whether the program with these processes answers."""
+    for service in layout.services:
+        if name == service.database:
+            return postgres.is_ready(layout, service)
+        if name == service.name:
+            return serves(read_env(service.env_file).get("BIND", ""), name)
+    if name == REDIS:
+        return _redis_answers(layout)
+    settings = read_env(layout.gateway_env)
+    address = f"{LOOPBACK}:{settings['GATEWAY_PORT']}"
+    listener = holder(int(settings["GATEWAY_PORT"]))
+    if listener is None or listener.uid != os.getuid():
+        return False
+    # A process with more rights than ours does not show what it holds.
+    if listener.pids and not set(listener.pids) & set(pids):
+        return False
+    tls = gateway.uses_tls(settings)
+    return all(serves(address, service.name, tls=tls) for service in layout.services)
+
+
+def serves(address: str, name: str, path: str = "ready", *, tls: bool = False) -> bool:
+    """Whether the service of this name answers at the address. No proxy is asked, and
+    no certificate checked: it names the public host, and this is our own process."""
+    connection = (
+        http.client.HTTPSConnection(
+            address,
+            timeout=SECONDS,
+            context=ssl._create_unverified_context(),  # noqa: S323
+        )
+        if tls
+        else http.client.HTTPConnection(address, timeout=SECONDS)
+    )
+    path = f"/api/v1/{name}/health/{path}"
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", path, headers={"Host": "localhost"})
+            response = connection.getresponse()
+            content = json.loads(response.read())
+        except (OSError, ValueError, http.client.HTTPException):
+            return False
+    found = content.get("service", name) if isinstance(content, dict) else ""
+    return response.status == 200 and bool(found == name)
+
+
+def logs(layout: Layout, name: str | None, *, follow: bool) -> None:
+    """The end of one program's logs or of all; with `follow`, whatever comes. A service
+    has a log for each of its processes."""
+    wanted = re.compile(rf"{re.escape(name)}(-[1-9])?" if name else ".*(?<!-0)")
+    paths = [p for p in sorted(layout.logs.glob("*.log")) if wanted.fullmatch(p.stem)]
+    if not paths:
+        known = ", ".join(sorted(path.stem for path in layout.logs.glob("*.log")))
+        raise Problem(f"There is no log of {name or 'anything'}.", hint=known)
+    sizes = {path: path.stat().st_size for path in paths}
+    for path in paths:
+        _print_lines(path, tail(path, 50 if name else 10))
+    while follow:
+        time.sleep(FOLLOW_PAUSE)
+        for path in (path for path in paths if path.exists()):
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                file.seek(sizes[path] if size >= sizes[path] else 0)  # else: rotated
+                _print_lines(path, file.read(size).decode("utf-8", "replace"))
+                sizes[path] = file.tell()
+
+
+def _redis_answers(layout: Layout) -> bool:
+    """Whether Redis answers, if only that one must log in first."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(SECONDS)
+        connection.connect(f"{layout.sockets}/redis.sock")
+        connection.sendall(b"PING\r\n")
+        return connection.recv(64).startswith((b"-NOAUTH", b"+PONG"))
+    return False
+
+
+def _print_lines(path: Path, text: str) -> None:
+    for line in text.splitlines():
+        print(f"{path.stem:<10} | {line}", flush=True)

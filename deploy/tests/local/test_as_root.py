@@ -1,0 +1,148 @@
+"""What only root can try: becoming another user, closed checkouts, low ports.
+
+Not a part of `./manage_all.sh test`, which never runs as root. By hand, as root and in
+an environment of root's: python -m pytest deploy/tests/local/test_as_root.py
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.layout import short_hash
+from deploy.local.privileges import COPIES
+from deploy.local.problems import MISSING
+
+from .checkout import SOURCE, Checkout, state_of
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture(scope="module", params=[0o755, 0o700], ids=["open", "closed"])
+def checkout(request: pytest.FixtureRequest) -> Iterator[Checkout]:
+    """A clone of root's: in a folder that others may enter, and in one they may not."""
+    folder = Path(tempfile.mkdtemp(prefix="memo-"))
+    folder.chmod(request.param)
+    path = folder / "memo"
+    subprocess.run(["git", "clone", "-q", SOURCE, path], check=True, umask=0o022)
+    checkout = Checkout(path, {"MEMO_CACHE_DIR": ""})  # one of its own
+    yield checkout
+    checkout.run("destroy", "--yes")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def home(checkout: Checkout) -> Path:
+    """Where the stack's state is."""
+    copy = COPIES / short_hash(str(checkout.path))
+    return copy if copy.exists() else checkout.path
+
+
+def test_root_runs_nothing(checkout: Checkout) -> None:
+    said = checkout.ok("up")
+    assert "root runs nothing here" in said
+    for each in state_of(checkout)["processes"].values():
+        for pid in each["pids"]:
+            assert Path(f"/proc/{pid}").stat().st_uid != 0
+    assert (checkout.path / "shared" / "settings.py").stat().st_uid == 0
+
+
+def test_a_closed_checkout_runs_in_a_copy_that_is_named(
+    checkout: Checkout, home: Path
+) -> None:
+    said = checkout.ok("init")
+    assert (home / "auth_project" / ".env").stat().st_size > 0
+    assert list((home / ".secrets/keys/private").glob("*.pem"))
+    if home != checkout.path:
+        assert f"All runs in the copy {home}" in said
+        assert not (checkout.path / ".run").exists()
+        assert not (checkout.path / ".secrets").exists()
+        assert not list(checkout.path.rglob(".env"))
+
+
+def test_what_is_gone_from_the_checkout_is_gone_from_the_copy(
+    checkout: Checkout, home: Path
+) -> None:
+    new = checkout.path / "shared" / "trial.py"
+    new.write_text("")
+    new.chmod(0o644)
+    checkout.ok("init")
+    assert (home / "shared" / "trial.py").exists()
+    new.unlink()
+    checkout.ok("init")
+    assert not (home / "shared" / "trial.py").exists()
+    assert (home / "auth_project" / ".env").exists()
+
+
+def test_root_follows_nothing_that_the_user_can_write(
+    checkout: Checkout, home: Path, tmp_path: Path
+) -> None:
+    """The user plants links where root might write, at the first `up` or later."""
+    checkout.ok("init")
+    target = tmp_path / "target"
+    target.write_text("root's")
+    planted = [home / ".run" / "cli.lock", home / ".secrets" / "auth_secret_key"]
+    planted.append(home / ".run" / ".gitignore")
+    user = pwd.getpwuid((home / ".run").stat().st_uid)
+    script = "for path; do rm -f $path; ln -s $TARGET $path; done"
+    subprocess.run(
+        ["sh", "-c", script, "sh", *planted],
+        env={"TARGET": str(target), "PATH": os.environ["PATH"]},
+        user=user.pw_uid,
+        check=True,
+    )
+    checkout.run("up")
+    assert target.read_text() == "root's"
+    assert target.stat().st_uid == 0
+    for path in planted:
+        path.unlink()
+    checkout.ok("init")
+
+
+def test_only_the_gateway_may_have_a_low_port(checkout: Checkout) -> None:
+    said = checkout.ok("up", GATEWAY_PORT="81")
+    assert "http://localhost:81\n" in said
+    for name, each in state_of(checkout)["processes"].items():
+        status = Path(f"/proc/{each['pid']}/status").read_text()
+        effective = status.partition("CapEff:")[2].split()[0]
+        assert int(effective, 16) == (1 << 10 if name == "gateway" else 0)
+
+
+def test_another_user_is_told_whose_checkout_it_is(checkout: Checkout) -> None:
+    if not checkout.path.parent.stat().st_mode & 0o5:
+        pytest.skip("no other user can enter it")
+    checkout.ok("init")
+    for words in (["up"], ["status"], ["destroy", "--yes"]):
+        done = subprocess.run(
+            checkout.command(*words),
+            env=checkout.env(MEMO_PYTHON="/usr/bin/python3"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            user="nobody",
+        )
+        assert done.returncode == MISSING, done.stdout
+        assert "runs this checkout" in done.stdout
+
+
+def test_code_that_root_has_written_is_root_s(checkout: Checkout, home: Path) -> None:
+    if home != checkout.path:
+        pytest.skip("settings are in the copy alone, and code in the checkout")
+    checkout.ok("up")
+    done = checkout.run("users", "makemigrations", "--check", "--dry-run")
+    assert done.returncode == 0, done.stdout
+    assert "No changes detected" in done.stdout
+
+
+def test_destroy_leaves_nothing_but_settings(checkout: Checkout, home: Path) -> None:
+    checkout.ok("destroy", "--yes")
+    for name in (".run", ".secrets"):
+        assert not (checkout.path / name).exists()
+    if home != checkout.path:
+        assert not home.exists()
+    assert checkout.family() == []

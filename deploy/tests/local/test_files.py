@@ -1,0 +1,112 @@
+"""`.env` files as services read them, private files and locks."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from deploy.local.configure import complete
+from deploy.local.files import locked, read_env, write_private
+
+OURS = {"PORT": r"\d+", "GONE": "ours"}
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("NAME=plain", "plain"),
+        ("NAME=two words", "two words"),
+        ('NAME="two words"', "two words"),
+        ("NAME='it is $5'", "it is $5"),
+        ("NAME=a=b", "a=b"),
+        ("NAME=", ""),
+        ("export NAME=x", "x"),
+        ("NAME=abc#def", "abc#def"),
+    ],
+)
+def test_a_value_is_what_the_services_read(
+    tmp_path: Path, line: str, value: str
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text(f"# a comment\n\n{line}\n")
+    assert read_env(path) == {"NAME": value}
+
+
+def test_no_file_has_no_settings(tmp_path: Path) -> None:
+    assert read_env(tmp_path / ".env") == {}
+
+
+def test_reading_a_file_sets_no_variable(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("MEMO_TRIAL=1\n")
+    read_env(path)
+    assert "MEMO_TRIAL" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "PORT=2\nNEW=x\n"),
+        ("# mine\nPORT=1\n", "# mine\nPORT=2\nNEW=x\n"),
+        ('PORT="1"\nNEW=y\n', "PORT=2\nNEW=y\n"),
+        ("PORT=https\nNEW=\n", "PORT=https\nNEW=\n"),
+        ("GONE=ours\nPORT=1\nNEW=\n", "PORT=2\nNEW=\n"),
+        ("GONE=mine\nPORT=1\nNEW=\n", "GONE=mine\nPORT=2\nNEW=\n"),
+        ("what is this\n", "what is this\nPORT=2\nNEW=x\n"),
+    ],
+)
+def test_a_file_is_completed_and_only_our_values_change(
+    before: str, after: str
+) -> None:
+    assert complete(before, "PORT=2\nNEW=x\n", OURS) == after
+
+
+def test_a_private_file_is_for_its_owner_alone_from_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    write_private(path, "x")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["secret"]
+
+
+def test_a_file_that_is_the_same_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_private(path, "x")
+    os.utime(path, ns=(1, 1))
+    write_private(path, "x")
+    assert path.stat().st_mtime_ns == 1
+
+
+def test_a_link_in_a_folder_of_root_s_is_not_followed(tmp_path: Path) -> None:
+    """There is no renaming into such a folder, so the file is written in place."""
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    target, folder = tmp_path / "target", tmp_path / "closed"
+    folder.mkdir()
+    target.write_text("old")
+    (folder / "link").symlink_to(target)
+    folder.chmod(0o500)
+    with pytest.raises(OSError, match="symbolic links"):
+        write_private(folder / "link", "new")
+    folder.chmod(0o700)  # so that it can be removed
+    assert target.read_text() == "old"
+
+
+def test_a_lock_is_waited_for_and_ends_with_its_holder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "lock"
+    code = "import fcntl,sys,time; f=open(sys.argv[1],'a'); fcntl.flock(f,2);"
+    code += "print('held',flush=True); time.sleep(60)"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    threading.Timer(0.3, holder.kill).start()
+    with locked(path, "waiting"):
+        assert capsys.readouterr().out == "waiting\n"
+    holder.communicate()

@@ -1,0 +1,132 @@
+"""Ports: chosen once, never another's, and who holds one."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.local import configure, ports
+from deploy.local.layout import Layout
+from deploy.local.ports import GATEWAY, Ports
+from deploy.local.problems import MISSING, PORT_IN_USE, Problem
+
+
+def choose(layout: Layout, *, running: bool = False) -> Ports:
+    found = Ports(layout, running=running)
+    found.release()
+    return found
+
+
+def test_ports_are_chosen_once(layout: Layout) -> None:
+    first = choose(layout)
+    configure.write(layout, first)
+    assert choose(layout).chosen == first.chosen
+    assert first.url == f"http://localhost:{first.chosen[GATEWAY]}"
+
+
+def test_a_chosen_port_is_held_until_it_is_released(layout: Layout) -> None:
+    """So two checkouts that start in the same second get different ports."""
+    first = Ports(layout, running=False)
+    second = Ports(layout, running=False)
+    assert not set(first.chosen.values()) & set(second.chosen.values())
+    first.release()
+    second.release()
+
+
+def test_a_port_that_was_released_can_be_bound(
+    layout: Layout, listener: Callable[..., int]
+) -> None:
+    found = choose(layout)
+    assert listener(port=found.chosen["auth"]) == found.chosen["auth"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "0.0.0.0"])
+def test_a_taken_port_gives_way_to_another_and_is_told(
+    layout: Layout,
+    listener: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+) -> None:
+    try:
+        taken = listener(host)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    monkeypatch.setattr(ports, "GATEWAY_PORT", taken)
+    found = choose(layout)
+    assert found.chosen[GATEWAY] != taken
+    [line] = [line for line in found.moved if GATEWAY in line]
+    assert f"port {taken} is in use: held by pid {os.getpid()}" in line
+    assert f"gateway gets {found.chosen[GATEWAY]}" in line
+
+
+def test_a_service_moves_away_from_a_port_that_was_taken_meanwhile(
+    layout: Layout, listener: Callable[..., int]
+) -> None:
+    first = choose(layout)
+    configure.write(layout, first)
+    listener(port=first.chosen["auth"])
+    second = choose(layout)
+    assert second.chosen["auth"] != first.chosen["auth"]
+    assert second.has_changed
+    assert second.chosen[GATEWAY] == first.chosen[GATEWAY]
+
+
+def test_the_gateway_does_not_move_by_itself(
+    layout: Layout, listener: Callable[..., int]
+) -> None:
+    first = choose(layout)
+    configure.write(layout, first)
+    taken = listener(port=first.chosen[GATEWAY])
+    with pytest.raises(Problem, match=f"Port {taken} .* pid {os.getpid()}") as raised:
+        choose(layout)
+    assert raised.value.code == PORT_IN_USE
+    assert "GATEWAY_PORT=" in raised.value.hint
+
+
+def test_a_port_that_is_asked_for_is_used_or_refused(
+    layout: Layout, listener: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = listener()
+    monkeypatch.setenv("AUTH_PORT", str(taken))
+    with pytest.raises(Problem, match=f"Port {taken}"):
+        choose(layout)
+    monkeypatch.setenv("AUTH_PORT", "many")
+    with pytest.raises(Problem, match="AUTH_PORT: 'many'"):
+        choose(layout)
+
+
+def test_the_ports_of_a_running_stack_are_its_own(
+    layout: Layout, listener: Callable[..., int]
+) -> None:
+    first = choose(layout)
+    configure.write(layout, first)
+    for port in first.chosen.values():
+        listener(port=port)
+    found = choose(layout, running=True)
+    assert found.chosen == first.chosen
+    assert not found.has_changed
+
+
+def test_stacks_of_one_checkout_never_share_a_port(layout: Layout) -> None:
+    primary = choose(layout)
+    configure.write(layout, primary)
+    other = Layout(layout.root, "other")
+    other.make_folders()
+    second = choose(other)
+    assert not set(primary.chosen.values()) & set(second.chosen.values())
+
+
+def test_nobody_listens_on_a_free_port(layout: Layout) -> None:
+    assert ports.holder(choose(layout).chosen["auth"]) is None
+
+
+def test_a_port_of_root_s_is_refused_before_anything_starts(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lowest = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()
+    if int(lowest) <= 81 or ports.may_use_low_ports():
+        pytest.skip("we may use every port here")
+    with pytest.raises(Problem, match="reserved for root") as raised:
+        ports.insist_on_privilege(layout, 81)
+    assert raised.value.code == MISSING

@@ -1,0 +1,343 @@
+"""Real servers on a scratch copy of this checkout: what `up` gives, and real kills."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.local import orphans, supervisor
+from deploy.local.problems import MISSING, USAGE
+from deploy.local.secretfiles import KEY
+
+from .checkout import Checkout, service_at, state_of, wait_for
+
+PROCESSES = {"auth-db", "users-db", "redis", "auth", "users", "gateway"}
+
+
+def register(checkout: Checkout, name: str) -> int:
+    """Registers a user through the gateway; the status."""
+    user = {"username": name, "email": f"{name}@example.com", "password": "x7-Rz.q2!"}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{checkout.ports['GATEWAY_PORT']}/api/v1/users/",
+        json.dumps(user).encode(),
+        {"Content-Type": "application/json"},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=20) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return exc.code
+
+
+# --- What runs ------------------------------------------------------------------------
+
+
+def test_up_makes_everything_ready(running: Checkout) -> None:
+    found = state_of(running)
+    assert found["state"] == "ready"
+    assert found["url"] == f"http://localhost:{running.ports['GATEWAY_PORT']}"
+    assert found["processes"].keys() == PROCESSES
+    assert {each["state"] for each in found["processes"].values()} == {"running"}
+    for name in ("auth", "users"):
+        assert len(found["processes"][name]["pids"]) == 2
+        assert service_at(running.ports["GATEWAY_PORT"], name) == name
+
+
+def test_a_second_up_is_quick_and_prints_every_url(running: Checkout) -> None:
+    before, begun = running.pids(), time.monotonic()
+    said = running.ok("up")
+    assert time.monotonic() - begun < 5
+    assert said.startswith("memo: already up")
+    assert running.pids() == before
+    url = f"http://localhost:{running.ports['GATEWAY_PORT']}"
+    assert f"gateway  {url}\n" in said
+    assert f"admin    {url}/admin/\n" in said
+    for name in ("auth", "users"):
+        port = running.ports[f"{name.upper()}_PORT"]
+        assert f"{url}/api/v1/{name}/docs, http://127.0.0.1:{port}\n" in said
+
+
+def test_a_changed_setting_is_what_runs_after_up(running: Checkout) -> None:
+    before = running.pids()
+    back = running.edit("auth_project/.env", "{}JWT_LEEWAY=11\n".format)
+    running.ok("up")
+    back()
+    after = running.pids()
+    assert not [name for name in PROCESSES if set(before[name]) & set(after[name])]
+
+
+def test_nothing_of_ours_can_be_read_by_others(running: Checkout) -> None:
+    """LOG-01: no secret in a log or on a command line; OPS-04: private files."""
+    layout = running.layout
+    for folder in (layout.base, layout.secrets, layout.sockets):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    public = layout.keys / "public"
+    secrets = [p for p in layout.secrets.rglob("*") if p.is_file()]
+    secrets = [path for path in secrets if public not in path.parents]
+    assert all(path.stat().st_mode & 0o77 == 0 for path in secrets)
+    texts = [path.read_text(errors="replace") for path in layout.logs.iterdir()]
+    for pid in running.family():
+        texts.append(Path(f"/proc/{pid}/cmdline").read_text(errors="replace"))
+    values = [path.read_text().strip() for path in secrets if path.stat().st_size < 99]
+    assert len(values) > 12
+    assert not [value for value in values for text in texts if value in text]
+
+
+def test_the_servers_listen_on_the_loopback_or_not_at_all(running: Checkout) -> None:
+    """PostgreSQL and Redis have no port; everything else is 127.0.0.1 or ::1."""
+    sockets = set()
+    for pid in running.family():
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                sockets.add(os.readlink(entry))
+            except OSError:  # closed meanwhile
+                continue
+    listening = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                address, port = fields[1].split(":")
+                listening[str(int(port, 16))] = address
+    assert set(listening) == set(running.ports.values())
+    loopbacks = {"0100007F", "00000000000000000000000001000000"}
+    assert set(listening.values()) <= loopbacks
+
+
+def test_roles_own_no_more_than_they_should(running: Checkout) -> None:
+    def psql(query: str) -> str:
+        program = running.layout.servers / "psql"
+        words = ["-XAtq", "-h", running.layout.sockets / "auth-db", "-U", "memo_admin"]
+        done = subprocess.run(
+            [program, *words, "-d", "auth", "-c", query], capture_output=True, text=True
+        )
+        return (done.stdout + done.stderr).strip()
+
+    query = "select rolname, rolsuper, rolcreatedb from pg_roles"
+    query += " where rolname like 'auth%' order by 1"
+    assert psql(query) == "auth_app|f|f\nauth_owner|f|t"
+    assert psql("select has_schema_privilege('auth_app', 'public', 'create')") == "f"
+    ddl = "set role auth_app; create temp table x ()"
+    assert "permission denied" in psql(ddl)
+    for name, value in (("jit", "off"), ("log_min_error_statement", "panic")):
+        assert psql(f"show {name}") == value
+
+
+def test_redis_keeps_services_to_their_keys(running: Checkout) -> None:
+    def redis(user: str, command: str) -> str:
+        password = (running.layout.secrets / f"{user}_redis_password").read_text()
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.connect(str(running.layout.sockets / "redis.sock"))
+            with wire.makefile("rwb") as file:
+                file.write(f"AUTH {user} {password}\r\n{command}\r\n".encode())
+                file.flush()
+                assert file.readline() == b"+OK\r\n"
+                return file.readline().decode().strip()
+
+    assert redis("auth", "SET session:1 active") == "+OK"
+    assert redis("users", "GET session:1") == "$6"
+    assert redis("users", "SET session:1 x").startswith("-NOPERM")
+    assert redis("users", "SET users:1 x") == "+OK"
+    for command in ("FLUSHALL", "CONFIG GET dir", "KEYS *", "CLIENT LIST"):
+        assert redis("auth", command).startswith("-NOPERM")
+    for command in ("MULTI", "PING", 'EVAL "return 1" 0', "INCR auth:n"):
+        assert not redis("auth", command).startswith("-")
+
+
+def test_the_smoke_test_passes_and_shows_no_secret(running: Checkout) -> None:
+    said = running.ok("demo")
+    assert "Everything answered as it should." in said
+    key = (running.layout.secrets / KEY.format("users", "auth")).read_text()
+    assert key not in said
+    assert not re.search(r"eyJ[\w-]+\.[\w-]+\.", said)
+
+
+def test_logs_show_what_each_process_says(running: Checkout) -> None:
+    said = running.ok("logs", "auth")
+    assert {line.split(" ")[0] for line in said.splitlines()} == {"auth-1", "auth-2"}
+    assert "auth-db    | " in running.ok("logs")
+    done = running.run("logs", "nobody")
+    assert done.returncode == 1
+    assert "gateway" in done.stdout
+
+
+def test_logs_follow_until_ctrl_c(running: Checkout) -> None:
+    process = running.start("logs", "gateway", "-f")
+    assert process.stdout is not None
+    service_at(running.ports["GATEWAY_PORT"], "auth")
+    while "health/ready" not in process.stdout.readline():
+        pass
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=10)[0]
+    assert time.monotonic() - begun < 2
+    assert said.endswith("memo: interrupted\n")
+
+
+# --- start, stop, restart -------------------------------------------------------------
+
+
+def test_a_stopped_program_stays_stopped_until_it_is_started(running: Checkout) -> None:
+    running.ok("stop", "redis")
+    time.sleep(0.5)
+    done = running.run("status", "--json")
+    assert done.returncode == 4
+    found = json.loads(done.stdout)
+    assert found["state"] == "degraded"
+    assert found["processes"]["redis"]["state"] == "stopped"
+    running.ok("start", "redis")
+    assert running.is_ready()
+
+
+def test_up_starts_what_was_stopped(running: Checkout) -> None:
+    before = running.pids()
+    running.ok("stop", "users")
+    assert "already up" in running.ok("up")
+    assert running.is_ready()
+    assert running.pids()["auth"] == before["auth"]
+
+
+def test_restarting_a_service_leaves_the_others_and_loses_no_request(
+    running: Checkout,
+) -> None:
+    before, port = running.pids(), running.ports["USERS_PORT"]
+    process = running.start("restart", "users")
+    answers = []
+    while process.poll() is None:
+        answers.append(service_at(port, "users"))
+    assert process.returncode == 0, process.communicate()[0]
+    process.communicate()
+    assert set(answers) == {"users"}
+    after = running.pids()
+    assert not set(before["users"]) & set(after["users"])
+    assert {n for n in PROCESSES if before[n] != after[n]} == {"users"}
+
+
+def test_a_program_that_does_not_exist_is_a_usage(running: Checkout) -> None:
+    done = running.run("start", "nobody")
+    assert done.returncode == USAGE
+    assert "gateway" in done.stdout
+
+
+# --- Kills ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_a_killed_process_is_started_again(running: Checkout, name: str) -> None:
+    """OPS-06. All of a service's processes at once, too."""
+    pids = running.pids()[name]
+    orphans.send(pids, signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = running.status()
+        others = set(now["processes"][name]["pids"]) - set(pids)
+        return len(others) == len(pids) and bool(now["state"] == "ready")
+
+    assert wait_for(is_back)
+
+
+def test_nothing_outlives_a_killed_supervisor(running: Checkout) -> None:
+    os.kill(supervisor.call(running.layout, "getPID"), signal.SIGKILL)
+    assert wait_for(lambda: not running.family(), seconds=30)
+    assert running.run("status").returncode == MISSING
+    running.ok("up")
+
+
+def test_everything_killed_at_once_comes_back_with_its_data(running: Checkout) -> None:
+    assert register(running, "survivor") == 201
+    running.kill_all()
+    # After a restart of the machine the pid in the file belongs to another program.
+    for file in running.layout.postgres.glob("*/*/data/postmaster.pid"):
+        lines = file.read_text().splitlines()
+        file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    running.ok("up")
+    assert register(running, "survivor") == 409
+
+
+def test_down_leaves_no_process_and_keeps_data(running: Checkout) -> None:
+    assert register(running, "keeper") in (201, 409)
+    running.ok("down")
+    assert running.family() == []
+    assert not [p for p in running.layout.sockets.rglob("*") if p.is_socket()]
+    assert "nothing was running" in running.ok("down")
+    running.ok("up")
+    assert register(running, "keeper") == 409
+
+
+# --- Commands of manage.py ------------------------------------------------------------
+
+
+def test_a_command_runs_in_every_service_that_knows_it(running: Checkout) -> None:
+    said = running.ok("check")
+    assert said.count("System check identified no issues") == 2
+    assert "== users" in running.ok("createsuperuser", "--help")
+    done = running.run("no_such_command")
+    assert done.returncode == USAGE
+    assert "no_such_command" in done.stdout
+
+
+def test_a_command_runs_in_one_service(running: Checkout) -> None:
+    said = running.ok("auth", "check")
+    assert said.count("System check identified no issues") == 1
+    running.ok("users", "migrate", "--check")
+    assert running.run("users", "shell", "-c", "raise SystemExit(7)").returncode == 7
+
+
+def test_runserver_stands_in_for_the_service_and_gives_its_place_back(
+    running: Checkout,
+) -> None:
+    process = running.start("users", "runserver")
+    try:
+        assert wait_for(lambda: _stands_in(running))
+        assert service_at(running.ports["GATEWAY_PORT"], "users") == "users"
+        os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
+        said = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
+    assert wait_for(running.is_ready)
+
+
+def test_down_ends_a_runserver_too(running: Checkout) -> None:
+    process = running.start("users", "runserver")
+    try:
+        assert wait_for(lambda: _stands_in(running))
+        running.ok("down")
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert running.family() == []
+
+
+def _stands_in(checkout: Checkout) -> bool:
+    stopped = not checkout.pids()["users"]
+    return stopped and service_at(checkout.ports["USERS_PORT"], "users") == "users"
+
+
+# --- The end: nothing after this finds the shared checkout's data ---------------------
+
+
+def test_destroy_asks_and_then_removes_everything(
+    make_checkout: Callable[[str], Checkout],
+) -> None:
+    checkout = make_checkout("doomed")
+    checkout.ok("init")
+    done = checkout.run("destroy")
+    assert done.returncode == 1
+    assert "No terminal to ask for confirmation." in done.stdout
+    assert checkout.layout.secrets.exists()
+    checkout.ok("destroy", "--yes")
+    assert not checkout.layout.base.exists()
+    assert not checkout.layout.secrets.exists()
+    assert (checkout.path / ".env").exists()

@@ -1,0 +1,76 @@
+"""The pinned requirements can be installed next year too."""
+
+import re
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+
+REQUIREMENTS = Path(__file__).parents[3] / "requirements"
+FILES = pytest.mark.parametrize("file", ["runtime.txt", "local.txt", "dev.txt"])
+# Older ones have faults that are known, or do not do what is built on (SECURITY 0.1).
+FLOORS = {
+    "pyjwt": "2.15.1",
+    "djangorestframework": "3.18.2",
+    "djangorestframework-simplejwt": "5.5.1",
+    "django": "5.2.19",
+    "gunicorn": "27.0.0",
+    "psycopg": "3.3.0",
+    "django-redis": "7.0.0",
+    "requests": "2.34.0",
+    "argon2-cffi": "25.1.0",
+}
+WITH_EXTRA = re.compile(r"([A-Za-z0-9._-]+)\[([a-z0-9,_-]+)\]")
+
+
+def pins(file: str) -> dict[str, tuple[str, str]]:
+    """Version and the rest of what is said of each package, by its name."""
+    text = re.sub(r"^ *#.*\n", "", (REQUIREMENTS / file).read_text(), flags=re.M)
+    found = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        match = re.fullmatch(r"([^ =[]+).*?==(\S+)(.*)", line)
+        assert match, line
+        found[match[1]] = match[2], match[3]
+    return found
+
+
+@FILES
+def test_every_package_is_pinned_to_one_release_and_its_files(file: str) -> None:
+    """OPS-08: no other file is ever installed, whoever answers for the index."""
+    for name, (version, rest) in pins(file).items():
+        assert re.fullmatch(r"[0-9][0-9a-z.]*", version), name
+        words = re.sub(r" ; .*?(?= --hash|$)", "", rest).split()
+        assert words, f"{name} has no hash"
+        for word in words:
+            assert re.fullmatch("--hash=sha256:[0-9a-f]{64}", word), f"{name}: {word}"
+
+
+def test_what_runs_is_what_is_tested() -> None:
+    tested = pins("dev.txt")
+    for name, (version, _) in pins("runtime.txt").items():
+        assert tested[name][0] == version, name
+
+
+@pytest.mark.parametrize(("name", "floor"), FLOORS.items())
+def test_what_runs_is_no_older_than_its_floor(name: str, floor: str) -> None:
+    version = pins("runtime.txt")[name][0]
+    assert numbers(version) >= numbers(floor)
+
+
+def numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
+@FILES
+def test_an_extra_that_a_package_asks_for_is_pinned_with_it(file: str) -> None:
+    """Else pip takes the newest release for it, which has no hash here: so everything
+    is installed until there is one, and nothing after that (seen with pip 23.0)."""
+    pinned = set(re.findall(r"^(\S+)==", (REQUIREMENTS / file).read_text(), re.M))
+    names = {each.partition("[")[0] for each in pinned}
+    for distribution in distributions():
+        if distribution.name.lower() not in names:
+            continue
+        for wanted in distribution.requires or []:
+            match = WITH_EXTRA.match(wanted)
+            if match and "extra ==" not in wanted:
+                assert match[0] in pinned, f"{distribution.name} wants {match[0]}"

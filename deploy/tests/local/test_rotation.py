@@ -1,0 +1,171 @@
+"""Rotation of API keys: no caller is ever locked out, and every step waits."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from deploy.local import configure, files, rotation, secretfiles, status, supervisor
+from deploy.local.layout import Layout
+from deploy.local.ports import Ports
+from deploy.local.problems import USAGE, Problem
+from deploy.local.rotation import SEEN, UNDER_WAY, Direction
+from shared import file_watcher
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+@pytest.fixture
+def both(layout: Layout, ports: Ports) -> list[Direction]:
+    """The two directions of a stack that was initialised and does not run."""
+    secretfiles.ensure(layout)
+    configure.write(layout, ports)
+    return rotation._directions(layout, [])
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[str | float]:
+    """What happens, in order: files that are written, and seconds of waiting."""
+    happened: list[str | float] = []
+
+    def note(path: Path, text: str) -> None:
+        files.write_private(path, text)
+        happened.append(path.name)
+
+    monkeypatch.setattr(secretfiles, "write_private", note)
+    monkeypatch.setattr(rotation, "write_private", note)
+    monkeypatch.setattr(time, "sleep", happened.append)
+    return happened
+
+
+@pytest.fixture
+def up(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+    """As if the stack ran; of each service, whether it answers."""
+    alive = {"auth": True, "users": True}
+    processes = {name: [{"pid": 1}] for name in alive}
+    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(supervisor, "processes", lambda _: processes)
+    monkeypatch.setattr(status, "serves", lambda _address, name, _path: alive[name])
+    return alive
+
+
+ACCEPT = ["users_internal_api_keys", "auth_internal_api_keys"]
+PRESENT = ["auth_users_service_api_key", "users_auth_service_api_key"]
+
+
+def assert_settled(both: list[Direction], before: list[str]) -> None:
+    """New keys, each accepted alone."""
+    keys = [each.presented() for each in both]
+    assert not set(keys) & set(before)
+    assert len(set(keys)) == len(both)
+    for each in both:
+        assert each.accepted() == [each.presented()]
+        assert len(each.presented()) == 64
+
+
+def test_every_step_waits_for_the_one_before(
+    both: list[Direction], layout: Layout, events: list[str | float], up: object
+) -> None:
+    before = [each.presented() for each in both]
+    rotation.rotate(layout, None, [])
+    over = SEEN + UNDER_WAY
+    assert events == [*ACCEPT, SEEN, *PRESENT, over, *ACCEPT, SEEN]
+    assert_settled(both, before)
+
+
+def test_where_nothing_runs_nothing_is_waited_for(
+    both: list[Direction], layout: Layout, events: list[str | float]
+) -> None:
+    before = [each.presented() for each in both]
+    rotation.rotate(layout, None, [])
+    assert events == [*ACCEPT, *PRESENT, *ACCEPT]
+    assert_settled(both, before)
+
+
+@pytest.mark.parametrize("survived", range(6))
+def test_killed_anywhere_it_works_and_can_be_run_again(
+    both: list[Direction],
+    layout: Layout,
+    events: list[str | float],
+    monkeypatch: pytest.MonkeyPatch,
+    survived: int,
+) -> None:
+    """Before any of its six writes."""
+    before = [each.presented() for each in both]
+    write = secretfiles.__dict__["write_private"]
+
+    def die(path: Path, text: str) -> None:
+        if len(events) == survived:
+            raise Killed
+        write(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(secretfiles, "write_private", die)
+        patch.setattr(rotation, "write_private", die)
+        with pytest.raises(Killed):
+            rotation.rotate(layout, None, [])
+    for each in both:
+        assert each.presented() in each.accepted()
+    rotation.rotate(layout, None, [])
+    rotation.rotate(layout, None, [])
+    assert_settled(both, before)
+
+
+def test_steps_can_be_taken_one_by_one(both: list[Direction], layout: Layout) -> None:
+    [first, _] = both
+    old = first.presented()
+    rotation.rotate(layout, "present", [])
+    assert first.presented() == old, "nothing is accepted yet"
+    rotation.rotate(layout, "accept", [])
+    rotation.rotate(layout, "accept", [])
+    assert first.presented() == old
+    assert len(first.accepted()) == 2
+    rotation.rotate(layout, "present", [])
+    assert first.presented() == first.accepted()[-1] != old
+    assert old in first.accepted()
+    rotation.rotate(layout, "drop", [])
+    assert first.accepted() == [first.presented()]
+
+
+def test_one_direction_leaves_the_other(both: list[Direction], layout: Layout) -> None:
+    before = [each.presented() for each in both]
+    rotation.rotate(layout, None, ["auth", "users"])
+    after = [each.presented() for each in both]
+    assert [a != b for a, b in zip(before, after, strict=True)] == [True, False]
+    rotation.rotate(layout, None, ["users"])
+    assert both[1].presented() != before[1]
+
+
+def test_a_service_that_hangs_stops_it_with_both_keys_good(
+    both: list[Direction], layout: Layout, events: object, up: dict[str, bool]
+) -> None:
+    up["users"] = False
+    with pytest.raises(Problem, match="users does not answer"):
+        rotation.rotate(layout, None, [])
+    for each in both:
+        assert each.presented() in each.accepted()
+        assert len(each.accepted()) == 2
+
+
+def test_a_key_from_elsewhere_is_not_rotated_here(
+    both: list[Direction], layout: Layout
+) -> None:
+    path = layout.services[0].env_file
+    path.write_text(f"{path.read_text()}INTERNAL_API_KEYS=users=x\n")
+    with pytest.raises(Problem, match="auth does not take INTERNAL_API_KEYS"):
+        rotation.rotate(layout, None, [])
+
+
+def test_a_service_that_is_not_there_is_a_usage(
+    both: list[Direction], layout: Layout
+) -> None:
+    with pytest.raises(Problem, match="nobody") as raised:
+        rotation.rotate(layout, None, ["nobody"])
+    assert raised.value.code == USAGE
+
+
+def test_services_read_their_keys_as_often_as_is_said() -> None:
+    """What is waited for covers a look at the files, and the age it may have."""
+    assert file_watcher.INTERVAL * 2 < SEEN
