@@ -118,7 +118,8 @@ def _insist_on_file(service: Service, name: str, path: Path) -> None:
     given = service.project / settings.get(f"{name}_FILE", "")
     if name in settings or given.resolve() != path.resolve():
         text = f"{service.name} does not take {name} from {path}."
-        raise Problem(text, hint="Rotate it where it comes from: docs/apikeys.md.")
+        hint = "Rotate it where it comes from: docs/operations/key-rotation.md."
+        raise Problem(text, hint=hint)
 
 
 def _wait(layout: Layout, seconds: float, until: str) -> None:

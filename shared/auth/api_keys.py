@@ -1,8 +1,8 @@
 """API keys between services: who is accepted by which, and what is presented.
 
 A key that came by file (NAME_FILE) is what the file says now: keys are rotated without
-a restart (docs/apikeys.md). A file that is empty or wrong changes nothing: what was
-last read from it goes on being used, and the log names the file.
+a restart (docs/operations/key-rotation.md). A file that is empty or wrong changes
+nothing: the last value stays, and the log names the file.
 """
 
 import hmac

@@ -1,5 +1,5 @@
 """Fuzzing: what hypothesis makes, a little in every run of a suite and always the same;
-with `./manage_all.sh fuzz` much, and by chance (docs/fuzzing.md)."""
+with `./manage_all.sh fuzz` much, and by chance (docs/testing.md)."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The sessions of the Auth Service against a model of their design (docs/model.md)."""
+"""The sessions of the Auth Service against a model of their design: docs/testing.md."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The Auth Service against the model of its design: docs/model.md.
+"""The Auth Service against the model of its design: docs/testing.md.
 
 `./manage_all.sh model` runs it for longer, from any seed, and with every planted fault.
 """

@@ -2,5 +2,5 @@
 may try. They know what is public: the API, the key set, what is answered to them.
 
 `./manage_all.sh attack --url https://...` runs them against any deployment, the suite
-against its own stack; docs/attack.md says more. Accounts that it needs it registers.
+against its own stack; docs/testing.md says more. Accounts that it needs it registers.
 """

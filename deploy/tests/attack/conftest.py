@@ -102,7 +102,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     line(f"{len(unanswered)} could not be answered here")
     for report in unanswered:
         line(f"  {sentence(report.nodeid)}\n      {reason(report)}")
-    line(f"{len(through)} GOT THROUGH, or met what docs/attack.md does not allow")
+    line(f"{len(through)} GOT THROUGH, or met what docs/testing.md does not allow")
     for report in through:
         line(f"  {sentence(report.nodeid)}\n      {report.nodeid}")
 

@@ -14,7 +14,7 @@ import pytest
 
 from deploy.tests.attack.target import Target
 
-# Seconds after which the gateway ends such a connection (docs/attack.md), and some for
+# Seconds after which the gateway ends such a connection (docs/testing.md), and some for
 # a busy machine and the way there.
 PATIENCE, GRACE = 10.0, 6.0
 # Seconds within which 95 % of others are answered; or a few times what it took before,

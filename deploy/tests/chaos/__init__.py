@@ -14,5 +14,5 @@
     deployments, target    what a run is pointed at
     run, audit, report     one run from the start to the figures
 
-docs/chaos.md tells it for people who want to try their own deployment.
+docs/testing.md tells it for people who want to try their own deployment.
 """

@@ -1,4 +1,4 @@
-"""`./manage_all.sh chaos`: people at work while things break; docs/chaos.md."""
+"""`./manage_all.sh chaos`: people at work while things break; docs/testing.md."""
 
 import argparse
 import os

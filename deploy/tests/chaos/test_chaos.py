@@ -1,6 +1,6 @@
 """A short chaos run, and proof that its checker sees what it should.
 
-`./manage_all.sh chaos` is the long one (docs/chaos.md).
+`./manage_all.sh chaos` is the long one (docs/testing.md).
 """
 
 import os

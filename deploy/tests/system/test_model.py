@@ -1,6 +1,7 @@
-"""The whole running system against the model of its sessions (docs/model.md): what the
-machine in the Auth Service's suite takes for granted of the User Service, the gateway
-and the sweep is real here.
+"""The whole running system against the model of its sessions (docs/testing.md).
+
+What the machine in the Auth Service's suite takes for granted of the User Service, the
+gateway and the sweep is real here.
 """
 
 import os

@@ -1,7 +1,7 @@
 """How long a refusal takes tells nobody whether the account exists (PWD-06, BF-04).
 
 Real services, through both of them: log-ins at the Auth Service, which asks the User
-Service. docs/timing.md tells what is claimed by this, and what is not.
+Service. docs/testing.md tells what is claimed by this, and what is not.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The rotation of signing keys: docs/keys.md."""
+"""The rotation of signing keys: docs/operations/key-rotation.md."""
 
 import re
 from argparse import Namespace
@@ -34,7 +34,7 @@ class KidParser(CommandParser):
 
 
 class Command(BaseCommand):
-    help = "Rotate the keys that sign tokens; see docs/keys.md."
+    help = "Rotate the keys that sign tokens; see docs/operations/key-rotation.md."
     # They would refuse to run for the very key that this command repairs.
     requires_system_checks = []
 
