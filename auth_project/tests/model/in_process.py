@@ -10,6 +10,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+import requests
 from django.core.management import CommandError, call_command
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -166,7 +167,9 @@ class InProcess(RedisControl, ViewsClient):
                 seen = driver.verify(body["token"])
                 if seen.status == 200:
                     return seen.body
-                raise self.refusal(path, seen.status, seen.body)
+                answer = requests.Response()
+                answer.status_code = seen.status
+                raise self.refusal(path, answer, seen.body)
 
         return Calling("http://auth", "key")
 
