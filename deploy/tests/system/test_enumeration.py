@@ -12,7 +12,7 @@ import requests
 
 from deploy.tests.client import PASSWORD, TIMEOUT, ApiClient, TestUser, internal
 from deploy.tests.stack import System
-from deploy.tests.timing.login_failures import STATES, refused_logins, somebody
+from deploy.tests.timing.login_failures import STATES, new_user, refused_logins
 
 Said = tuple[int, tuple[tuple[str, str], ...], str]
 OWN = {"date", "x-request-id"}
@@ -61,7 +61,7 @@ def test_the_user_service_says_no_more(system: System) -> None:
 def test_a_name_that_is_taken_is_a_conflict_whoever_has_it(system: System) -> None:
     """REG-03, the documented enumeration: a free name is a 201. But by which of the two
     names it is taken, and what became of the account, is not told."""
-    users = [somebody(system), *(somebody(system, how) for how in STATES.values())]
+    users = [new_user(system), *(new_user(system, how) for how in STATES.values())]
     assert TestUser(system).register().status_code == 201
 
     def again(**changed: str) -> requests.Response:
@@ -134,7 +134,7 @@ def test_somebody_elses_session_is_no_session(
 
 
 def test_no_service_is_told_of_who_is_not_there(system: System) -> None:
-    gone = [somebody(system, STATES[name]) for name in ("inactive", "deleted")]
+    gone = [new_user(system, STATES[name]) for name in ("inactive", "deleted")]
     rows = [
         system.query("users", "SELECT id FROM users_user WHERE username = %s", it.name)
         for it in gone
