@@ -8,8 +8,8 @@ from typing import Any
 
 import requests
 
+from deploy.tests.client import PASSWORD, TIMEOUT
 from deploy.tests.stack import System
-from deploy.tests.users import PASSWORD, TIMEOUT
 
 USERS = "/admin/users/user/"
 ROLES = "/admin/users/role/"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from requests import Response
 
+from deploy.tests.client import TestUser, claims_of, code_of, internal
 from deploy.tests.stack import ROOT, System
-from deploy.tests.users import Person, claims_of, code_of, internal
 
 SEEN = 3.0  # seconds after which every worker knows what a file says
 CALLS = 12  # of one kind: more than there are workers, any of which may answer
@@ -19,7 +19,7 @@ class Direction:
     """From one service to the other, and a call that the one may make."""
 
     system: System
-    witness: Person
+    witness: TestUser
     caller: str
     callee: str
 

@@ -1,4 +1,4 @@
-"""Fixtures of the whole system: a running stack, and people who use it."""
+"""Fixtures of the whole system: a running stack, and users who use it."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,11 +7,11 @@ import pytest
 
 from deploy.tests.admin_site import Operator
 from deploy.tests.api_keys import Direction
+from deploy.tests.client import TestUser
 from deploy.tests.signing_keys import only
 from deploy.tests.stack import System
 from deploy.tests.third_service import ThirdService, third_service
 from deploy.tests.tls_stack import TlsStack, tls_stack
-from deploy.tests.users import Person
 
 
 @pytest.fixture(scope="session")
@@ -38,25 +38,33 @@ def healthy(system: System) -> Iterator[System]:
 
 
 @pytest.fixture
-def register(system: System) -> Callable[[], Person]:
-    """Makes people with an account."""
+def register(system: System) -> Callable[[], TestUser]:
+    """Makes users with an account."""
 
-    def make() -> Person:
-        person = Person(system)
-        response = person.register()
+    def make() -> TestUser:
+        user = TestUser(system)
+        response = user.register()
         assert response.status_code == 201, response.text
-        return person
+        return user
 
     return make
 
 
 @pytest.fixture
-def person(register: Callable[[], Person]) -> Person:
+def user(register: Callable[[], TestUser]) -> TestUser:
     """Somebody who is logged in."""
     ada = register()
     response = ada.log_in()
     assert response.status_code == 200, response.text
     return ada
+
+
+@pytest.fixture
+def other(user: TestUser) -> TestUser:
+    """The same user on a second device."""
+    device = TestUser(user.system, user.name)
+    assert device.log_in().ok
+    return device
 
 
 @pytest.fixture(scope="session")
@@ -66,11 +74,11 @@ def operator(system: System) -> Operator:
 
 
 @pytest.fixture
-def both(person: Person, healthy: System) -> list[Direction]:
+def both(user: TestUser, healthy: System) -> list[Direction]:
     """The ways between the two services."""
     return [
-        Direction(healthy, person, "auth", "users"),
-        Direction(healthy, person, "users", "auth"),
+        Direction(healthy, user, "auth", "users"),
+        Direction(healthy, user, "users", "auth"),
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import requests
 
-from deploy.tests.stack import System, eventually
+from deploy.tests.stack import System, wait_until
 
 SEEN = 2  # seconds: how late a change of the folders is seen, at most
 
@@ -18,7 +18,7 @@ def only(system: System) -> str:
             system.run("keys", "revoke", kid)
     ((kid, stage),) = listed(system).items()
     assert stage == "active"
-    eventually(lambda: published(system) == {kid}, SEEN, "one key")
+    wait_until(lambda: published(system) == {kid}, SEEN, "one key")
     return kid
 
 

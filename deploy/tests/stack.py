@@ -1,11 +1,10 @@
-"""The stack under test: its addresses and secrets, and a hand on every process."""
+"""The stack under test: its addresses, secrets and processes."""
 
 import json
 import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import ItemsView, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
@@ -16,7 +15,11 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
+from deploy.tests.waiting import wait_until
+
+__all__ = ["ROOT", "SERVICES", "System", "wait_until"]
 ROOT = Path(__file__).resolve().parents[2]
+GUNICORN_CONF = ROOT / "deploy" / "gunicorn.conf.py"
 SETTINGS = Path(__file__).parent / "settings"
 DATABASES = ("auth-db", "users-db")
 SERVICES = ("auth", "users")
@@ -68,9 +71,7 @@ class System:
     def configure(self) -> bool:
         """Write what the suite sets; whether anything was new."""
         changed = False
-        self.run(
-            "init"
-        )  # so that the files are there, and belong to who runs the stack
+        self.run("init")  # the files are there, and belong to the stack's user
         for target in (self.state / "env").glob("*.env"):
             wanted = [f"{name}={value}" for name, value in self.wanted(target.name)]
             text = target.read_text()
@@ -183,7 +184,7 @@ class System:
 
     @contextmanager
     def paused(self, *processes: str) -> Iterator[None]:
-        """With these processes standing still: they are there and say nothing."""
+        """With these processes paused: they exist and do not answer."""
         pids = [pid for process in processes for pid in self.family(process)]
         try:
             for pid in pids:
@@ -218,7 +219,7 @@ class System:
 
     @contextmanager
     def wrong_key(self, service: str, secret: str) -> Iterator[None]:
-        """With a service that presents a key nobody gave it."""
+        """With a service that presents an unknown key."""
         path = self.state / "secrets" / secret
         right = path.read_text()
         path.write_text("x" * 43)
@@ -247,8 +248,8 @@ class System:
 
 @contextmanager
 def as_it_was(path: Path) -> Iterator[None]:
-    """Whatever happens to a file meanwhile: afterwards it has its text and its times,
-    by which `up` sees whether anything has changed."""
+    """Afterwards the file has the text and the times from before, by which `up` sees
+    whether anything has changed."""
     text, times = path.read_text(), path.stat()
     try:
         yield
@@ -263,13 +264,3 @@ def parent_of(stat: Path) -> int:
         return int(stat.read_text().rpartition(")")[2].split()[1])
     except OSError:
         return 0
-
-
-def eventually(condition: Any, seconds: float, what: str) -> float:
-    """Wait until `condition()`; how long it took. Fails after `seconds`."""
-    started = time.monotonic()
-    while not condition():
-        passed = time.monotonic() - started
-        assert passed < seconds, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
-    return time.monotonic() - started

@@ -4,10 +4,7 @@ The databases and keys are those of the stack; the services and the gateway are 
 since whether a cookie is Secure is settled when they start.
 """
 
-import os
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,11 +12,10 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import requests
-
-from deploy.tests.stack import ROOT, SERVICES, System, eventually
+from deploy.tests.extra_services import beside
+from deploy.tests.stack import ROOT, SERVICES, System
 from nginx.tests.certificates import self_signed
-from nginx.tests.gateway_rig import free_port, running_gateway
+from nginx.tests.gateway_stack import free_port, running_gateway
 
 DOMAIN = "memo.example"
 GATEWAY, APP, SIBLING, ELSEWHERE = (
@@ -56,7 +52,9 @@ def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
         ports = {service: free_port() for service in SERVICES}
         for service, port in ports.items():
             more = services_settings(ports, f"https://{APP}:{pages}")
-            stack.enter_context(gunicorn(system, service, port, folder, more))
+            bind = {"BIND": f"127.0.0.1:{port}"}
+            project = ROOT / f"{service}_project"
+            stack.enter_context(beside(system, service, project, {**more, **bind}))
         upstreams = [f"--upstream={name}=127.0.0.1:{p}" for name, p in ports.items()]
         gateway = stack.enter_context(running_gateway(folder, env, *upstreams))
         yield TlsStack(gateway.port, pages, chain)
@@ -71,35 +69,6 @@ def services_settings(ports: dict[str, int], front_end: str) -> dict[str, str]:
         "USERS_SERVICE_URL": f"http://127.0.0.1:{ports['users']}",
         "WEB_CONCURRENCY": "1",
     }
-
-
-@contextmanager
-def gunicorn(
-    system: System, service: str, port: int, folder: Path, more: dict[str, str]
-) -> Iterator[None]:
-    """A service with the settings of the stack's, and `more`, which win."""
-    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    env |= {"ENV_FILE": str(system.state / "env" / f"{service}.env"), **more}
-    env |= {"BIND": f"127.0.0.1:{port}", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "gunicorn", "config.wsgi:application"]
-    command += ["--config", str(ROOT / "deploy" / "gunicorn.conf.py")]
-    command += ["--chdir", str(ROOT / f"{service}_project")]
-    url = f"http://127.0.0.1:{port}/api/v1/{service}/health/ready"
-
-    def ready() -> bool:
-        try:
-            return requests.get(url, timeout=5).ok
-        except requests.RequestException:  # nobody there yet, or slow to wake
-            return False
-
-    with (folder / f"{service}.log").open("wb") as log:
-        process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
-        try:
-            eventually(ready, 60, f"start of {service}, see {log.name}")
-            yield
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
 class EmptyPage(BaseHTTPRequestHandler):

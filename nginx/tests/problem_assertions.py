@@ -1,6 +1,7 @@
 """What every problem of the gateway must look like (RFC 9457)."""
 
-from nginx.tests.gateway_rig import Answer
+from deploy.tests.client import Response
+from deploy.tests.wire import Received
 
 TITLES = {
     400: "Bad Request",
@@ -17,8 +18,8 @@ TITLES = {
 }
 
 
-def check_problem(answer: Answer, status: int, code: str) -> None:
-    assert answer.status == status
+def check_problem(answer: Response, status: int, code: str) -> None:
+    assert answer.status_code == status
     assert answer.one("Content-Type") == "application/problem+json"
     assert answer.one("Cache-Control") == "no-store"
     assert answer.one("X-Content-Type-Options") == "nosniff"
@@ -35,11 +36,7 @@ def check_problem(answer: Answer, status: int, code: str) -> None:
     assert (status == 405) == bool(answer.all("Allow"))
 
 
-def parse(received: bytes) -> Answer:
-    """The one answer in these bytes; a second one would be in the body."""
-    head, _, body = received.partition(b"\r\n\r\n")
-    first, *rest = head.decode().split("\r\n")
-    headers = [tuple(line.split(": ", 1)) for line in rest]
-    answer = Answer(int(first.split()[1]), headers, body)  # type: ignore[arg-type]
-    assert int(answer.one("Content-Length")) == len(body), body
-    return answer
+def parse(received: bytes) -> Response:
+    """The one response in these bytes."""
+    (response,) = Received(received, closed=True).responses("POST")
+    return response

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nginx.tests.gateway_rig import Gateway, running_gateway
+from nginx.tests.gateway_stack import Gateway, running_gateway
 from nginx.tests.problem_assertions import check_problem, parse
 from nginx.tests.stub_service import StubHandler
 
@@ -86,7 +86,7 @@ def test_a_service_that_is_down_is_unavailable(tmp_path: Path) -> None:
         gateway.auth.server_close()
         answer = gateway.request("POST", "/api/v1/auth/login", body=b"{}")
         check_problem(answer, 503, "upstream_unavailable")
-        assert gateway.get("/api/v1/users/me").status == 200
+        assert gateway.get("/api/v1/users/me").status_code == 200
 
 
 def test_the_problem_itself_takes_a_body_that_only_the_admin_may_have(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nginx.tests.gateway_rig import Gateway, running_gateway
+from nginx.tests.gateway_stack import Gateway, running_gateway
 from nginx.tests.malicious_inputs import FRAMINGS
 from nginx.tests.problem_assertions import check_problem, parse
 

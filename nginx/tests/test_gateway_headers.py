@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from nginx.tests.gateway_rig import ROOT, Answer, Gateway, running_gateway
+from deploy.tests.client import Response
+from nginx.tests.gateway_stack import ROOT, Gateway, running_gateway
 from nginx.tests.malicious_inputs import FORGED
 from nginx.tests.problem_assertions import check_problem, parse
 from nginx.tests.stub_service import StubHandler
@@ -34,7 +35,7 @@ def plain_stubs(gateway: Gateway) -> Iterator[None]:
     gateway.auth.answer = gateway.users.answer = None
 
 
-def seen(answer: Answer) -> dict[str, str]:
+def seen(answer: Response) -> dict[str, str]:
     """The headers the stub got; a repeated one fails."""
     headers = [(name.lower(), value) for name, value in answer.json()["headers"]]
     assert len(headers) == len(dict(headers))
@@ -52,7 +53,7 @@ def test_a_control_character_is_refused_here(gateway: Gateway, name: str) -> Non
         check_problem(parse(answer), 400, "bad_request")
     assert gateway.users.requests == before
     said = gateway.get("/api/v1/users/me", **{name.replace("-", "_"): "a\tb \xe9"})
-    assert said.status == 200
+    assert said.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_security_headers_come_once_and_by_route(
 
     gateway.auth.answer = gateway.users.answer = like_django
     answer = gateway.get(path)
-    assert "of the service" not in dict(answer.headers).values()
+    assert "of the service" not in dict(answer.pairs).values()
     assert answer.one("Content-Security-Policy").startswith(csp)
     assert "frame-ancestors 'none'" in answer.one("Content-Security-Policy")
     assert answer.one("Referrer-Policy") == referrer
@@ -173,7 +174,7 @@ def test_security_headers_come_once_and_by_route(
     assert re.fullmatch("[0-9a-f]{32}", answer.one("X-Request-ID"))
     assert answer.one("Server") == "nginx"
     assert not answer.all("Strict-Transport-Security")
-    names = [name.lower() for name, _ in answer.headers]
+    names = [name.lower() for name, _ in answer.pairs]
     assert len(names) == len(set(names))
 
 
@@ -191,7 +192,7 @@ def test_an_answer_of_a_service_passes_untouched(gateway: Gateway, status: int) 
     body = b'{"code": "of the service"}'
     gateway.auth.answer = lambda handler: handler.reply(status, headers, body)
     answer = gateway.request("POST", "/api/v1/auth/refresh")
-    assert (answer.status, answer.body) == (status, body)
+    assert (answer.status_code, answer.content) == (status, body)
     for name, value in headers.items():
         assert answer.one(name) == value
 
@@ -200,7 +201,7 @@ def test_an_answer_of_a_service_passes_untouched(gateway: Gateway, status: int) 
 def test_an_answer_may_have_long_headers(gateway: Gateway) -> None:
     headers = {"Set-Cookie": "refresh_token=" + "x" * 4000, "Vary": "y" * 3000}
     gateway.auth.answer = lambda handler: handler.reply(200, headers)
-    assert gateway.request("POST", "/api/v1/auth/login").status == 200
+    assert gateway.request("POST", "/api/v1/auth/login").status_code == 200
 
 
 @pytest.mark.usefixtures("plain_stubs")
@@ -211,7 +212,7 @@ def test_a_service_cannot_make_the_gateway_fetch_something_else(
     gateway.auth.answer = lambda handler: handler.reply(200, forged, b"own")
     before = gateway.users.requests
     answer = gateway.get("/api/v1/auth/health/live")
-    assert (answer.body, gateway.users.requests) == (b"own", before)
+    assert (answer.content, gateway.users.requests) == (b"own", before)
 
 
 def test_only_a_trusted_proxy_may_name_the_client_and_its_scheme(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nginx.tests.gateway_rig import Gateway, running_gateway
+from nginx.tests.gateway_stack import Gateway, running_gateway
 from nginx.tests.problem_assertions import check_problem
 from nginx.tests.stub_service import StubHandler
 
@@ -29,7 +29,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 def statuses(gateway: Gateway, method: str, path: str, times: int) -> Counter[int]:
-    return Counter(gateway.request(method, path).status for _ in range(times))
+    return Counter(gateway.request(method, path).status_code for _ in range(times))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_general_limit_covers_every_proxied_route(tmp_path: Path) -> None:
             ME,
             LOGIN,
         ]
-        found = [gateway.get(path).status for path in paths]
+        found = [gateway.get(path).status_code for path in paths]
         assert found == [200, 200, 200, 200, 429, 429]
 
 
@@ -101,14 +101,16 @@ def test_a_client_is_an_address_or_an_ipv6_network_of_64_bits(tmp_path: Path) ->
     with running_gateway(tmp_path, env) as gateway:
         for client, status in clients:
             answer = gateway.request("POST", LOGIN, {"X-Forwarded-For": client})
-            assert answer.status == status, client
+            assert answer.status_code == status, client
 
 
 def test_a_client_cannot_choose_the_address_it_is_counted_by(tmp_path: Path) -> None:
     env = {"GATEWAY_LOGIN_RATE": "1r/m", "GATEWAY_LOGIN_BURST": "1"}
     with running_gateway(tmp_path, env) as gateway:
         found = [
-            gateway.request("POST", LOGIN, {"X-Forwarded-For": f"10.0.0.{n}"}).status
+            gateway.request(
+                "POST", LOGIN, {"X-Forwarded-For": f"10.0.0.{n}"}
+            ).status_code
             for n in range(4)
         ]
         assert found == [200, 200, 429, 429]
@@ -133,13 +135,13 @@ def test_requests_at_once_are_limited(tmp_path: Path) -> None:
         for thread in waiting:
             thread.join()
         check_problem(refused, 429, "rate_limited")
-        assert gateway.get(ME).status == 200
+        assert gateway.get(ME).status_code == 200
 
 
 def test_an_api_body_may_have_16_kib_and_the_admin_a_mebibyte(gateway: Gateway) -> None:
     for path, most in ((LOGIN, 16384), ("/admin/", 1 << 20)):
         assert gateway.request("POST", path, body=b"x" * most).json()["length"] == most
-        assert gateway.request("POST", path, body=b"x" * (most + 1)).status == 413
+        assert gateway.request("POST", path, body=b"x" * (most + 1)).status_code == 413
 
 
 def test_a_big_body_reaches_a_slow_service_whole(gateway: Gateway) -> None:
@@ -157,7 +159,7 @@ def test_a_big_body_reaches_a_slow_service_whole(gateway: Gateway) -> None:
     finally:
         gateway.users.answer = None
     assert got == [1 << 20]
-    assert len(answer.body) == 8 << 20
+    assert len(answer.content) == 8 << 20
 
 
 def test_a_slow_client_does_not_hold_a_thread_of_the_service(gateway: Gateway) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nginx.tests.certificates import self_signed
-from nginx.tests.gateway_rig import running_gateway
+from nginx.tests.gateway_stack import running_gateway
 from nginx.tests.problem_assertions import check_problem
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nginx.tests.gateway_rig import ROOT, replace_in, run_render
+from nginx.tests.gateway_stack import ROOT, replace_in, run_render
 
 NATIVE = ("--upstream=auth=127.0.0.1:8001", "--upstream=users=127.0.0.1:8000")
 COMPOSE = ("--upstream=auth=auth:8000", "--upstream=users=users:8000")

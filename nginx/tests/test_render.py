@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nginx.tests.gateway_rig import RENDER, ROOT, find_nginx, run_render
+from nginx.tests.gateway_stack import RENDER, ROOT, find_nginx, run_render
 
 SERVICES = ("--upstream=auth=127.0.0.1:8001", "--upstream=users=127.0.0.1:8000")
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from deploy.tests.attack.account import Account
-from deploy.tests.attack.target import Target
+from deploy.tests.attack.target import AttackUser, Target, new_user
 
 URL, KEYS, CA = "MEMO_ATTACK_URL", "MEMO_ATTACK_KEYS", "MEMO_ATTACK_CA"
 
@@ -41,56 +40,48 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.fixture(scope="session")
-def mallory(target: Target) -> Account:
+def mallory(target: Target) -> AttackUser:
     """The attacker, who has an account as anybody may."""
-    return newcomer(target)
+    return new_user(target)
 
 
 @pytest.fixture(scope="session")
-def victim(target: Target) -> Account:
-    """Whoever is attacked: their session and their account must outlive it all."""
-    return newcomer(target)
+def victim(target: Target) -> AttackUser:
+    """Who is attacked: their session and their account must outlive all attacks."""
+    return new_user(target)
 
 
 @pytest.fixture(scope="session")
-def spare(target: Target) -> Account:
-    return newcomer(target)
+def spare(target: Target) -> AttackUser:
+    return new_user(target)
 
 
 @pytest.fixture
-def somebody(request: pytest.FixtureRequest, target: Target) -> Account:
-    """Who is logged in for one test alone, which may end their sessions. A new account,
-    but where an address may register only so many in an hour."""
+def user(request: pytest.FixtureRequest, target: Target) -> AttackUser:
+    """A user for one test alone, which may end their sessions. A new account, but where
+    an address may register only so many in an hour."""
     if target.is_local:
-        return newcomer(target)
-    found: Account = request.getfixturevalue("spare")
+        return new_user(target)
+    found: AttackUser = request.getfixturevalue("spare")
     found.log_in()
     return found
 
 
-def newcomer(target: Target) -> Account:
-    account = Account(target)
-    answer = account.register()
-    assert answer.status == 201, answer.body
-    account.log_in()
-    return account
-
-
 @pytest.fixture(scope="session", autouse=True)
-def unharmed(target: Target, victim: Account) -> Iterator[None]:
+def unharmed(target: Target, victim: AttackUser) -> Iterator[None]:
     """After all attacks: the victim's account is as it was, and so is the gateway."""
-    before = victim.me()
+    before = victim.profile()
     yield
-    assert victim.me() == before
-    answer = target.ask("GET", "/api/v1/auth/health/ready")
-    assert (answer.status, answer.json()["degraded"]) == (200, False)
+    assert victim.profile() == before
+    response = target.ask("GET", "/api/v1/auth/health/ready")
+    assert (response.status_code, response.json()["degraded"]) == (200, False)
 
 
 # ---- The verdict ---------------------------------------------------------------------
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """For whoever runs the attacks alone: what got through, what was not answered."""
+    """Where the attacks run alone: what got through, what was not answered."""
     url, stats = os.environ.get(URL), terminalreporter.stats
     if not (url and {"passed", "failed", "error", "skipped"} & set(stats)):
         return

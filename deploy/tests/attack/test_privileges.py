@@ -1,15 +1,23 @@
-"""Reaching for what is somebody else's, or for more than one has (REG-04, S2S-03)."""
+"""Reaching for what belongs to another user, or for more rights (REG-04, S2S-03)."""
 
 import re
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
-from deploy.tests.attack.account import LOGIN, ME, SESSIONS, Account
-from deploy.tests.attack.target import Target
-from deploy.tests.attack.wire import problem_of, refused
-from nginx.tests.gateway_rig import Answer
+from deploy.tests.attack.target import AttackUser, Target
+from deploy.tests.client import (
+    CHANGE_PASSWORD,
+    LOGIN,
+    LOGOUT_ALL,
+    ME,
+    SESSIONS,
+    problem_of,
+    refused,
+    without_id,
+)
 
 WISHES: dict[str, Any] = {
     "id": str(uuid.uuid4()), "pk": 1, "is_staff": True, "is_superuser": True,
@@ -21,85 +29,69 @@ WISHES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def is_let_into_the_admin(target: Target, account: Account) -> bool:
+def is_let_into_the_admin(target: Target, user: AttackUser) -> bool:
     """As a browser does it: the form, its token, and then a redirect or the form."""
-    form = target.ask("GET", "/admin/login/")
-    cookie = form.one("Set-Cookie").partition(";")[0]
-    (token,) = re.findall(r'csrfmiddlewaretoken" value="([^"]+)', form.body.decode())
-    fields = {"username": account.email, "password": account.password}
-    body = "&".join(f"{name}={text}" for name, text in fields.items())
+    page = "/admin/login/"
+    form = target.ask("GET", page)
+    (token,) = re.findall(r'csrfmiddlewaretoken" value="([^"]+)', form.text)
     headers = {
-        "Cookie": cookie,
+        "Cookie": form.one("Set-Cookie").partition(";")[0],
         "Content-Type": "application/x-www-form-urlencoded",
         "Origin": target.origin,
-        "Referer": f"{target.origin}/admin/login/",
+        "Referer": target.origin + page,
     }
-    text = f"csrfmiddlewaretoken={token}&{body}".encode()
-    answer = target.ask("POST", "/admin/login/?next=/admin/", headers, text)
-    assert answer.status in (200, 302), answer.body
-    return answer.status == 302
+    fields = {"username": user.email, "password": user.password}
+    body = urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
+    response = target.ask("POST", f"{page}?next=/admin/", headers, body)
+    assert response.status_code in (200, 302), response.text
+    return response.status_code == 302
 
 
-def check_powerless(target: Target, account: Account) -> None:
-    found = account.me()
-    assert found["username"] == account.name
+def check_powerless(target: Target, user: AttackUser) -> None:
+    found = user.profile()
+    assert found["username"] == user.name
     assert (found["roles"], found["is_active"]) == ([], True)
     assert (found["is_deleted"], found["deleted_at"]) == (False, None)
     assert found["id"] != WISHES["id"]
     assert not found["created_at"].startswith("2000")
-    assert not is_let_into_the_admin(target, account)
+    assert not is_let_into_the_admin(target, user)
 
 
-def test_nobody_registers_as_more_than_a_person(target: Target) -> None:
-    account = Account(target)
-    answer = account.register(**WISHES)
-    assert answer.status == 201, answer.body
-    account.log_in()
-    check_powerless(target, account)
-    assert account.sessions(), "an epoch of one's own would have ended it"
+def test_a_registration_gives_no_more_than_a_user(target: Target) -> None:
+    user = AttackUser(target)
+    response = user.register(**WISHES)
+    assert response.status_code == 201, response.text
+    user.log_in()
+    check_powerless(target, user)
+    assert user.listed(), "an epoch of one's own would have ended it"
 
 
-def test_nobody_makes_more_of_themselves(target: Target, somebody: Account) -> None:
+def test_a_change_gives_no_more_rights(target: Target, user: AttackUser) -> None:
     wishes = {**WISHES, "username": "x", "email": "x@example.org", "password": "x" * 12}
-    answer = target.ask("PATCH", ME, somebody.bearer, value=wishes)
-    assert answer.status in (200, 400)
-    check_powerless(target, somebody)
-    assert somebody.me()["email"] == somebody.email
-    somebody.log_in()
+    assert user.call("PATCH", ME, json=wishes).status_code in (200, 400)
+    check_powerless(target, user)
+    assert user.profile()["email"] == user.email
+    user.log_in()
 
 
-def test_a_log_in_cannot_be_talked_into_more(target: Target, mallory: Account) -> None:
-    value = {"email": mallory.email, "password": mallory.password, **WISHES}
-    answer = target.ask("POST", LOGIN, value=value)
-    assert answer.status == 200
-    header = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-    assert target.ask("GET", ME, header).json()["roles"] == []
+def test_a_login_gives_no_more_rights(target: Target, user: AttackUser) -> None:
+    body = {"email": user.email, "password": user.password, **WISHES}
+    user.keep(target.ask("POST", LOGIN, json_body=body))
+    assert user.profile()["roles"] == []
 
 
-# ---- Somebody else's (IDOR) ----------------------------------------------------------
-
-
-def the_session_of(account: Account) -> str:
-    (current,) = (each["id"] for each in account.sessions() if each["current"])
-    found: str = current
-    return found
-
-
-def without_id(answer: Answer) -> dict[str, Any]:
-    return {**answer.json(), "request_id": ""}
+# ---- What belongs to another user (IDOR) ---------------------------------------------
 
 
 def test_a_strangers_session_is_like_one_that_never_was(
-    target: Target, mallory: Account, victim: Account
+    mallory: AttackUser, victim: AttackUser
 ) -> None:
-    sid = the_session_of(victim)
-    path = f"{SESSIONS}/{sid}"
-    theirs = target.ask("DELETE", path, mallory.bearer)
-    nobodys = target.ask("DELETE", f"{SESSIONS}/{uuid.uuid4()}", mallory.bearer)
+    sid = victim.current_session()
+    theirs, unknown = mallory.end_session(sid), mallory.end_session(str(uuid.uuid4()))
     refused(theirs, 404, "not_found")
-    assert without_id(theirs) == without_id(nobodys)
-    assert the_session_of(victim) == sid
-    assert sid not in {each["id"] for each in mallory.sessions()}
+    assert without_id(theirs) == without_id(unknown)
+    assert victim.current_session() == sid
+    assert sid not in {each["id"] for each in mallory.listed()}
 
 
 @pytest.mark.parametrize(
@@ -108,57 +100,55 @@ def test_a_strangers_session_is_like_one_that_never_was(
      "{sid}/../{own}", "{own}/../{sid}", "{sid}?user_id={victim}", "{own},{sid}"],
 )  # fmt: skip
 def test_no_spelling_of_an_id_is_a_strangers_session(
-    target: Target, mallory: Account, victim: Account, spell: str
+    mallory: AttackUser, victim: AttackUser, spell: str
 ) -> None:
-    sid = the_session_of(victim)
+    sid = victim.current_session()
     text = spell.format(
         sid=sid,
         own=uuid.uuid4(),
         upper=sid.upper(),
         hex=sid.replace("-", ""),
-        victim=victim.me()["id"],
+        victim=victim.profile()["id"],
     )
-    answer = target.ask("DELETE", f"{SESSIONS}/{text}", mallory.bearer)
-    assert answer.status in (400, 404), answer.body
-    problem_of(answer)
-    assert the_session_of(victim) == sid
+    response = mallory.end_session(text)
+    assert response.status_code in (400, 404), response.text
+    problem_of(response)
+    assert victim.current_session() == sid
 
 
-@pytest.mark.parametrize("query", ["user_id={id}", "sub={id}", "id={id}", "user={id}"])
+@pytest.mark.parametrize("name", ["user_id", "sub", "id", "user"])
 def test_what_is_listed_is_ones_own(
-    target: Target, mallory: Account, victim: Account, query: str
+    mallory: AttackUser, victim: AttackUser, name: str
 ) -> None:
-    asked = query.format(id=victim.me()["id"])
+    theirs = victim.profile()["id"]
     for path in (SESSIONS, ME):
-        answer = target.ask("GET", f"{path}?{asked}", mallory.bearer)
-        assert answer.status == 200
-        assert victim.email.encode() not in answer.body
-        assert the_session_of(victim).encode() not in answer.body
+        response = mallory.call("GET", f"{path}?{name}={theirs}")
+        assert response.status_code == 200
+        assert victim.email not in response.text
+        assert victim.sid not in response.text
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "PUT", "DELETE", "POST"])
 def test_a_stranger_is_reached_by_no_id(
-    target: Target, mallory: Account, victim: Account, method: str
+    mallory: AttackUser, victim: AttackUser, method: str
 ) -> None:
-    own, other = mallory.me()["id"], victim.me()["id"]
+    own, other = mallory.profile()["id"], victim.profile()["id"]
     for identity in (own, other, str(uuid.uuid4()), "1", "me/../" + other):
         path = f"/api/v1/users/{identity}"
-        answer = target.ask(method, path, mallory.bearer, value={"first_name": "x"})
-        refused(answer, 404, "not_found")
+        response = mallory.call(method, path, json={"first_name": "x"})
+        refused(response, 404, "not_found")
 
 
-def test_a_change_names_nobody_else(
-    target: Target, mallory: Account, victim: Account
+def test_a_change_reaches_no_other_user(
+    mallory: AttackUser, victim: AttackUser
 ) -> None:
-    before = victim.me()
+    before = victim.profile()
     names = {"id": before["id"], "user_id": before["id"], "email": victim.email}
-    target.ask("PATCH", ME, mallory.bearer, value={**names, "first_name": "Mallory"})
+    mallory.call("PATCH", ME, json={**names, "first_name": "Mallory"})
     passwords = {"current_password": victim.password, "new_password": "y" * 20}
-    path, value = f"{ME}/change_password", {**names, **passwords}
-    answer = target.ask("POST", path, mallory.bearer, value=value)
-    refused(answer, 400, "validation_error")
+    response = mallory.call("POST", CHANGE_PASSWORD, json={**names, **passwords})
+    refused(response, 400, "validation_error")
     everywhere = {"keep_current": True, "user_id": before["id"]}
-    path = "/api/v1/auth/logout_all"
-    assert target.ask("POST", path, mallory.bearer, value=everywhere).status == 200
-    assert victim.me() == before
+    assert mallory.call("POST", LOGOUT_ALL, json=everywhere).ok
+    assert victim.profile() == before
     victim.log_in()

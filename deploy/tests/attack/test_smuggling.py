@@ -7,7 +7,7 @@ apart elsewhere, there would be a second answer, or the next client would get it
 import pytest
 
 from deploy.tests.attack.target import Target
-from deploy.tests.attack.wire import refused
+from deploy.tests.client import refused
 from nginx.tests.malicious_inputs import FRAMINGS
 
 POISON = "/api/v1/auth/health/live?poison"
@@ -63,7 +63,7 @@ def canary_is_clean(target: Target) -> None:
     the one that was spoilt."""
     for _ in range(6):
         answer = target.ask("GET", CANARY)
-        assert (answer.status, list(answer.json())) == (200, ["keys"])
+        assert (answer.status_code, list(answer.json())) == (200, ["keys"])
 
 
 @pytest.mark.parametrize("framing", FRAMINGS.values(), ids=list(FRAMINGS))
@@ -71,7 +71,7 @@ def test_a_request_of_two_readings_ends_the_connection(
     target: Target, framing: bytes
 ) -> None:
     received = target.exchange(probe(target, framing))
-    (answer,) = received.answers("POST")
+    (answer,) = received.responses("POST")
     refused(answer, 400, "bad_request")
     assert received.closed
     canary_is_clean(target)
@@ -81,9 +81,9 @@ def test_a_request_of_two_readings_ends_the_connection(
 def test_an_odd_request_has_one_answer_at_most(target: Target, framing: bytes) -> None:
     """Refused, or read in the one way that leaves nothing over."""
     received = target.exchange(probe(target, framing))
-    answers = received.answers("POST")
+    answers = received.responses("POST")
     assert len(answers) <= 1, received.data
-    assert all(answer.status in (400, 413) for answer in answers), received.data
+    assert all(answer.status_code in (400, 413) for answer in answers), received.data
     assert received.closed
     canary_is_clean(target)
 
@@ -99,7 +99,7 @@ def test_framing_by_another_name_is_none(target: Target, name: bytes) -> None:
     data = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: " + target.netloc.encode()
     data += b"\r\nContent-Type: application/json\r\n" + name + b": " + value
     data += b"\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
-    refused(target.answer(data + body, "POST"), 400, "invalid_json")
+    refused(target.response(data + body, "POST"), 400, "invalid_json")
     canary_is_clean(target)
 
 
@@ -115,8 +115,8 @@ def test_a_broken_header_line_makes_no_header_of_an_answer(
         f"POST /api/v1/auth/refresh HTTP/1.1\r\nHost: {target.netloc}\r\n"
         f"{name}: {text}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
     )
-    (answer,) = received.answers("POST")
-    assert answer.status in (400, 401, 403)
+    (answer,) = received.responses("POST")
+    assert answer.status_code in (400, 401, 403)
     assert not answer.all("X-Injected")
     assert received.closed
 
@@ -127,6 +127,6 @@ def test_pipelined_requests_are_answered_in_order(target: Target) -> None:
     first = f"POST /api/v1/auth/logout HTTP/1.1\r\n{host}Content-Length: 2\r\n\r\n{{}}"
     then = f"GET {CANARY} HTTP/1.1\r\n{host}Connection: close\r\n\r\n"
     received = target.exchange((first + then).encode())
-    answers = received.answers("POST")
-    assert [answer.status for answer in answers] == [200, 200], received.data
+    answers = received.responses("POST")
+    assert [answer.status_code for answer in answers] == [200, 200], received.data
     assert list(answers[1].json()) == ["keys"]

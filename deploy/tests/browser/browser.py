@@ -5,10 +5,10 @@ import json
 import os
 import select
 import subprocess
-import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+
+from deploy.tests.waiting import wait_until
 
 TIMEOUT = 20.0  # seconds for an answer of the browser, or of a page
 # Every name is this machine, nothing else is fetched, and any certificate will do.
@@ -21,7 +21,7 @@ OPTIONS = (
 
 
 class Browser:
-    """One browser of one person: what its pages share are the cookies."""
+    """One browser of one user: what its pages share are the cookies."""
 
     def __init__(self, program: str, folder: Path) -> None:
         self.events: list[dict[str, Any]] = []
@@ -48,12 +48,7 @@ class Browser:
     def __enter__(self) -> "Browser":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.terminate()
         try:
             self.process.wait(10)
@@ -116,11 +111,8 @@ class Page:
 
     def wait(self, condition: str) -> None:
         """Until the page is whole, and this is true of it."""
-        deadline = time.monotonic() + TIMEOUT
         whole = f"document.readyState === 'complete' && ({condition})"
-        while not self.run(whole):
-            assert time.monotonic() < deadline, f"not within {TIMEOUT} s: {condition}"
-            time.sleep(0.05)
+        wait_until(lambda: self.run(whole), TIMEOUT, condition)
 
     def run(self, script: str) -> Any:
         """The value of an expression on the page; a promise's, when it has one."""

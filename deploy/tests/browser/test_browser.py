@@ -1,6 +1,6 @@
 """The rules of the cookie, kept by a real browser (COOK-01 to -08, ASVS 3.3 and 3.5).
 
-Chromium holds the cookies of somebody who is logged in, and opens pages: of the gateway
+Chromium holds the cookies of a user who is logged in, and opens pages: of the gateway
 itself, of the front end that is listed, of a sibling that is not, and of elsewhere.
 """
 
@@ -13,9 +13,9 @@ import pytest
 
 from deploy.tests.admin_site import Operator
 from deploy.tests.browser.browser import Browser, Page
+from deploy.tests.client import PASSWORD, TestUser
 from deploy.tests.stack import System
 from deploy.tests.tls_stack import APP, DOMAIN, ELSEWHERE, SIBLING, TlsStack
-from deploy.tests.users import PASSWORD, Person
 
 COOKIE = "__Secure-refresh_token"
 AUTH = "/api/v1/auth"
@@ -45,13 +45,13 @@ def page(browser: Browser, secure: TlsStack) -> Page:
 
 
 @pytest.fixture(scope="module")
-def ada(system: System) -> Person:
-    ada = Person(system)
+def ada(system: System) -> TestUser:
+    ada = TestUser(system)
     assert ada.register().status_code == 201
     return ada
 
 
-def log_in(page: Page, ada: Person, origin: str = "") -> dict[str, Any]:
+def log_in(page: Page, ada: TestUser, origin: str = "") -> dict[str, Any]:
     return page.fetch(
         f"{origin}{AUTH}/login",
         method="POST",
@@ -69,7 +69,7 @@ def refresh(page: Page, origin: str = "") -> int:
 
 
 def test_the_browser_keeps_the_cookie_and_tells_no_script(
-    browser: Browser, page: Page, ada: Person, secure: TlsStack
+    browser: Browser, page: Page, ada: TestUser, secure: TlsStack
 ) -> None:
     """HttpOnly, Secure, SameSite=Strict, one path, one host, the prefix (COOK-01)."""
     assert log_in(page, ada)["status"] == 200
@@ -84,16 +84,17 @@ def test_the_browser_keeps_the_cookie_and_tells_no_script(
     assert refresh(page) == 200
 
 
-def test_the_cookie_goes_to_its_path_alone(page: Page, ada: Person) -> None:
+def test_the_cookie_goes_to_its_path_alone(page: Page, ada: TestUser) -> None:
     log_in(page, ada)
     page.fetch("/api/v1/users/me")
-    assert page.sent("/api/v1/users/me")["blocked"] == {"NotOnPath"}
+    sent = page.sent("/api/v1/users/me")
+    assert (sent["cookies"], "NotOnPath" in sent["blocked"]) == (set(), True)
     refresh(page)
     assert page.sent(f"{AUTH}/refresh")["cookies"] == {COOKIE}
 
 
 def test_logging_out_clears_the_cookie_for_real(
-    browser: Browser, page: Page, ada: Person
+    browser: Browser, page: Page, ada: TestUser
 ) -> None:
     """COOK-03: with other attributes the browser would keep it."""
     log_in(page, ada)
@@ -103,7 +104,7 @@ def test_logging_out_clears_the_cookie_for_real(
 
 
 def test_a_sibling_that_adds_a_cookie_gets_nobody_logged_in_as_another(
-    browser: Browser, page: Page, ada: Person, secure: TlsStack, register: Any
+    browser: Browser, page: Page, ada: TestUser, secure: TlsStack, register: Any
 ) -> None:
     """COOK-08: the browser sends both, in whichever order, and the service does not
     take the one for the other."""
@@ -125,7 +126,7 @@ def test_a_sibling_that_adds_a_cookie_gets_nobody_logged_in_as_another(
 
 @ACTS
 def test_a_page_of_another_site_can_do_nothing(
-    browser: Browser, page: Page, ada: Person, secure: TlsStack, act: str
+    browser: Browser, page: Page, ada: TestUser, secure: TlsStack, act: str
 ) -> None:
     """As a script, which a preflight or CORS stops; and as a form could, which is sent,
     without the cookie, and refused."""
@@ -140,18 +141,17 @@ def test_a_page_of_another_site_can_do_nothing(
     evil.fetch(f"{secure.origin}{AUTH}/{act}", method="POST", mode="no-cors", body="{}")
     sent = evil.sent(f"{AUTH}/{act}")
     assert (sent["cookies"], sent["status"]) == (set(), 403)
-    assert {reason.removeprefix("Schemeful") for reason in sent["blocked"]} == {
-        "SameSiteStrict"
-    }
+    # Newer browsers give more reasons than this one.
+    assert any("SameSiteStrict" in reason for reason in sent["blocked"]), sent
     assert browser.cookies()[COOKIE]["value"] == before
     assert refresh(page) == 200
 
 
 @ACTS
 def test_a_form_of_another_site_is_refused(
-    browser: Browser, page: Page, ada: Person, secure: TlsStack, act: str
+    browser: Browser, page: Page, ada: TestUser, secure: TlsStack, act: str
 ) -> None:
-    """A whole page goes there, as when a person has clicked."""
+    """A whole page goes there, as when a user has clicked."""
     log_in(page, ada)
     evil = browser.open(secure.page(ELSEWHERE))
     action = json.dumps(f"{secure.origin}{AUTH}/{act}")
@@ -168,20 +168,20 @@ def test_a_form_of_another_site_is_refused(
 
 @ACTS
 def test_a_sibling_that_is_not_listed_can_do_nothing(
-    browser: Browser, page: Page, ada: Person, secure: TlsStack, act: str
+    browser: Browser, page: Page, ada: TestUser, secure: TlsStack, act: str
 ) -> None:
     """Of the same site: SameSite lets the cookie through, and the service does not."""
     log_in(page, ada)
     sibling = browser.open(secure.page(SIBLING))
     sibling.fetch(f"{secure.origin}{AUTH}/{act}", method="POST", mode="no-cors")
     sent = sibling.sent(f"{AUTH}/{act}")
-    assert sent == {"cookies": {COOKIE}, "blocked": set(), "status": 403}
+    assert (sent["cookies"], sent["status"]) == ({COOKIE}, 403)
     assert COOKIE in browser.cookies()
     assert refresh(page) == 200
 
 
 def test_the_front_end_that_is_listed_can_do_all(
-    browser: Browser, ada: Person, secure: TlsStack
+    browser: Browser, ada: TestUser, secure: TlsStack
 ) -> None:
     """CORS with credentials, for one exact origin (COOK-06)."""
     app = browser.open(secure.page(APP))
@@ -200,9 +200,9 @@ def test_the_front_end_that_is_listed_can_do_all(
 
 
 def test_a_front_end_that_is_not_listed_is_told_nothing(
-    browser: Browser, ada: Person, secure: TlsStack
+    browser: Browser, ada: TestUser, secure: TlsStack
 ) -> None:
-    """Its preflight is not answered, so that the log-in is not even sent."""
+    """Its preflight is not answered, so that the login is not even sent."""
     sibling = browser.open(secure.page(SIBLING))
     assert log_in(sibling, ada, secure.origin)["type"] == "blocked"
     assert browser.cookies() == {}

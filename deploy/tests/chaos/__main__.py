@@ -1,4 +1,4 @@
-"""`./manage_all.sh chaos`: people at work while things break; docs/testing.md."""
+"""`./manage_all.sh chaos`: users at work while things break; docs/testing.md."""
 
 import argparse
 import os
@@ -8,13 +8,11 @@ import time
 from contextlib import ExitStack
 
 from deploy.tests.chaos import report
-from deploy.tests.chaos.catalogue import choose
-from deploy.tests.chaos.deployments import target_by, target_of
-from deploy.tests.chaos.faults import Stage
-from deploy.tests.chaos.proxied_stack import Rig
-from deploy.tests.chaos.run import Run
-from deploy.tests.chaos.schedule import break_until
-from deploy.tests.chaos.stack import Stack
+from deploy.tests.chaos.faults import Stage, choose
+from deploy.tests.chaos.proxied_stack import ProxiedStack
+from deploy.tests.chaos.run import Run, break_until
+from deploy.tests.chaos.stack import ChaosStack
+from deploy.tests.chaos.target import target_by, target_of
 from deploy.tests.chaos.timeline import Timeline
 
 
@@ -27,14 +25,14 @@ def main() -> int:
 
 def on_our_stack(options: argparse.Namespace) -> Run:
     """Load, faults, and the checker, on a native stack of this checkout."""
-    stack, rng = Stack(os.environ["MEMO_STACK"]), random.Random(options.seed)
+    stack, rng = ChaosStack(os.environ["MEMO_STACK"]), random.Random(options.seed)
     chosen = choose(stack, options.only)
     with ExitStack() as held:
-        rig = held.enter_context(Rig(stack, rng))
-        run = Run(target_of(rig), options.seed, options.people, options.rate)
+        proxied = held.enter_context(ProxiedStack(stack, rng))
+        run = Run(target_of(proxied), options.seed, options.users, options.rate)
         held.enter_context(run)
         until = time.monotonic() + 60 * options.minutes
-        stage = Stage(rig, run.ledger, rng)
+        stage = Stage(proxied, run.expected, rng)
         break_until(until, options.every, chosen, stage, run, say)
     return run
 
@@ -43,7 +41,7 @@ def by_url(options: argparse.Namespace) -> Run:
     """Load and checker alone: the faults are yours to make."""
     target, timeline = target_by(options), Timeline(blind=True)
     with Run(
-        target, options.seed, options.people, options.rate, timeline=timeline
+        target, options.seed, options.users, options.rate, timeline=timeline
     ) as run:
         time.sleep(60 * options.minutes)
     return run
@@ -55,9 +53,9 @@ def say(text: str) -> None:
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./manage_all.sh chaos", description=__doc__)
-    load = parser.add_argument_group("the people")
+    load = parser.add_argument_group("the users")
     load.add_argument("--minutes", type=float, default=10)
-    load.add_argument("--people", type=int, default=10)
+    load.add_argument("--users", type=int, default=10)
     load.add_argument("--rate", type=float, default=15, help="acts a second, of all")
     load.add_argument("--seed", type=int, default=random.randrange(10**6))
     ours = parser.add_argument_group("faults, on a native stack of this checkout")

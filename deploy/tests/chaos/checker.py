@@ -1,18 +1,129 @@
-"""What must hold of every answer."""
+"""What must hold of every answer, and what did not, with the events of its session."""
 
+import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from deploy.tests.chaos.bounds import Ending, push_may_be_lost, refused_from
-from deploy.tests.chaos.expected_state import Account, Session
-from deploy.tests.chaos.forms import RECOVERY, FormChecker
-from deploy.tests.chaos.timeline import Trouble
-from deploy.tests.chaos.violations import Violation
-from deploy.tests.chaos.wire import Answer
+from deploy.tests.chaos.expected_state import (
+    NONE,
+    Account,
+    Answer,
+    ExpectedState,
+    Session,
+)
+from deploy.tests.chaos.timeline import (
+    EVERYTHING,
+    Ending,
+    Timeline,
+    Trouble,
+    push_may_be_lost,
+    refused_from,
+)
 
+RECOVERY = 10.0  # seconds
+CUT_SHORT = "ChunkedEncodingError"  # of `requests`: less came than was announced
+UNAVAILABLE = ("dependency_unavailable", "upstream_unavailable", "overloaded")
 LEEWAY = 10.0  # REFRESH_REUSE_LEEWAY
 # Kept short of it: the answer's end stands for the question's arrival.
 SAFE_LEEWAY = LEEWAY - 1.5
 EXPIRY_MARGIN = 20.0  # seconds before `exp` in which no access token is judged
+KEPT = 50  # violations whose events are kept
+
+
+@dataclass(frozen=True)
+class Violation:
+    kind: str
+    what: str
+    story: str
+
+    def __str__(self) -> str:
+        return f"VIOLATION {self.kind}: {self.what}\n{self.story}"
+
+
+class Reporter:
+    """Keeps violations. `evidence` is what the database says of a session."""
+
+    def __init__(
+        self,
+        expected: ExpectedState,
+        timeline: Timeline,
+        evidence: Callable[[str], str] = lambda _sid: "",
+    ) -> None:
+        self.expected = expected
+        self.timeline = timeline
+        self.evidence = evidence
+        self.violations: list[Violation] = []
+        self.lock = threading.Lock()
+        self.started = time.monotonic()
+
+    def report(self, kind: str, what: str, account: Account, sid: str = "") -> None:
+        with self.lock:
+            kept = len(self.violations) < KEPT
+            story = self.story(account, sid) if kept else ""
+            self.violations.append(Violation(kind, what, story))
+
+    def story(self, account: Account, sid: str) -> str:
+        """The events of a session, and of its account, between the troubles."""
+        with self.expected.lock:
+            events = [
+                (answer.begun, f"{about[:8]:<8} {answer}")
+                for about, answer in account.story
+                if about in ("", sid)
+            ]
+        begun = events[0][0] if events else self.started
+        for each in self.timeline.touching(EVERYTHING, begun, time.monotonic()):
+            events.append((each.begun, f"-------- {each.name} begins"))
+            if each.back < time.monotonic():
+                events.append((each.back, f"-------- {each.name} is over"))
+        lines = [f"  {at - self.started:9.3f}  {text}" for at, text in sorted(events)]
+        head = f"  {account.email} ({account.sub}), session {sid or 'none'}"
+        return "\n".join([head, *lines, f"  {self.evidence(sid)}"])
+
+
+class FormChecker(Reporter):
+    """Asked about every answer, whatever it is an answer to."""
+
+    def form(self, account: Account, sid: str, answer: Answer, way: str) -> None:
+        """No 5xx but the documented 503; no answer missing without a reason; a cookie
+        is never cleared where the client is to try again."""
+        self.expected.note(account, sid, answer)
+        if answer.unknown:
+            self.timeline.infer(answer.begun, answer.ended)
+        if answer.status == NONE:
+            self.expect_trouble(account, sid, answer, way)
+        elif answer.status >= 500 and not is_documented(answer):
+            what = f"{answer.kind}: {answer.status} {answer.headers} {answer.body}"
+            self.report("undocumented error", what, account, sid)
+        elif answer.status in (429, 503) and answer.cookie == "":
+            self.report("cookie cleared", f"{answer}", account, sid)
+
+    def expect_trouble(
+        self, account: Account, sid: str, answer: Answer, way: str
+    ) -> None:
+        """A connection may break where its way, or what answers, is in trouble.
+
+        Through the gateway a service is seen by an answer that ends in its middle: it
+        was killed between the headers and the body, and 200 had been said.
+        """
+        parts = ("front", "gateway") if way == "front" else (way,)
+        if answer.lost == CUT_SHORT:
+            parts += ("auth", "users")
+        since = answer.begun - RECOVERY
+        if not self.timeline.touching(parts, since, answer.ended):
+            self.report("no answer", f"{answer.kind}: {answer.lost}", account, sid)
+
+
+def is_documented(answer: Answer) -> bool:
+    """503 as docs/errors.md has it."""
+    retry = answer.headers.get("retry-after", "")
+    return (
+        answer.status == 503
+        and answer.headers.get("content-type") == "application/problem+json"
+        and answer.code in UNAVAILABLE
+        and retry.isdecimal()
+        and int(retry) >= 1
+    )
 
 
 class Checker(FormChecker):
@@ -74,7 +185,7 @@ class Checker(FormChecker):
     def refused(self, session: Session, answer: Answer) -> None:
         """It must not be, unless something may have ended the session."""
         if not any(self.may_explain(e, session, answer) for e in session.all_endings()):
-            what = f"{answer.kind}: 401 {answer.code}, and nobody ended the session"
+            what = f"{answer.kind}: 401 {answer.code}, and nothing ended the session"
             self.report("session lost", what, session.account, session.sid)
         self.found_over(session, answer, "found over")
 
@@ -86,18 +197,18 @@ class Checker(FormChecker):
         return not ending.is_acked or push_may_be_lost(ending, self.timeline)
 
     def found_over(self, session: Session, answer: Answer, why: str) -> None:
-        """Whoever was told that it is over must go on being told so."""
-        with self.ledger.lock:
+        """A session that was refused once must stay refused."""
+        with self.expected.lock:
             if not any(ending.is_acked for ending in session.endings):
                 ending = Ending(why, answer.begun, acked=answer.ended)
                 session.endings.append(ending)
-            self.ledger.drop(session)
+            self.expected.drop(session)
 
-    def same_person(self, account: Account, sid: str, answer: Answer, who: str) -> None:
-        """Nobody ever gets what is somebody else's."""
-        if who != account.sub:
-            what = f"{answer.kind} of {account.sub} was answered for {who}"
-            self.report("somebody else's", what, account, sid)
+    def same_user(self, session: Session, answer: Answer, who: str) -> None:
+        """No client ever gets what belongs to another user."""
+        if who != session.account.sub:
+            what = f"{answer.kind} of {session.account.sub} was answered for {who}"
+            self.report("somebody else's", what, session.account, session.sid)
 
     def same_session(self, session: Session, answer: Answer, sid: str) -> None:
         if sid != session.sid:
@@ -115,7 +226,7 @@ class Checker(FormChecker):
             self.report("inactive user", f"{answer}", account)
         right = account.passwords == [password] and account.surely_open(answer)
         if answer.status == 401 and right:
-            self.report("log-in refused", f"{answer.kind}: {answer.body}", account)
+            self.report("login refused", f"{answer.kind}: {answer.body}", account)
 
     # ---- Faults ------------------------------------------------------------------
 

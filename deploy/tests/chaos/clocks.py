@@ -30,14 +30,14 @@ SOURCE = Path(__file__).with_name("clock.c")
 
 @contextmanager
 def stepped(service: str, seconds: int, stage: "Stage") -> Iterator[None]:
-    layout = stage.rig.stack.layout
+    layout = stage.stack.layout
     step = layout.state / f"clock-{service}"
     set_to(step, 0)
     found = next(each for each in layout.services if each.name == service)
     program = application.program(layout, found)
     environment = {**program.env, **preloaded(layout, step)}
     host, _, port = program.address.rpartition(":")
-    stage.rig.stack.run("stop", service)
+    stage.stack.run("stop", service)
     with (
         (layout.logs / f"{service}-1.log").open("ab") as log,
         socket.create_server((host, int(port)), backlog=2048) as listener,
@@ -62,7 +62,7 @@ def stepped(service: str, seconds: int, stage: "Stage") -> Iterator[None]:
             step.unlink()
         # That another stood in is the trial's: what it is to recover from ends here.
         stage.lift()
-    stage.rig.stack.run("start", service)
+    stage.stack.run("start", service)
 
 
 def until_it_serves(address: str, service: str) -> None:
@@ -71,7 +71,7 @@ def until_it_serves(address: str, service: str) -> None:
 
 
 def set_to(step: Path, seconds: int) -> None:
-    """In place: whoever has mapped the file sees it at once."""
+    """In place: programs that have mapped the file see it at once."""
     with step.open("r+b" if step.exists() else "wb") as file:
         file.write(struct.pack("@l", seconds))
 
@@ -82,7 +82,7 @@ def preloaded(layout: Layout, step: Path) -> dict[str, str]:
 
 @cache
 def library(layout: Layout) -> Path:
-    """Compiled anew. Raises Problem or CalledProcessError."""
+    """Compiled again each time. Raises Problem or CalledProcessError."""
     built = layout.state / "clock.so"
     command, environment = compiler(layout)
     words = [command, "-shared", "-fPIC", "-o", str(built), str(SOURCE)]

@@ -1,30 +1,91 @@
-"""What was acknowledged to whom: accounts, their sessions, and what ended them."""
+"""What was acknowledged to which client: accounts, sessions, what ended them."""
 
 import math
 import secrets
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
-from deploy.tests.chaos.bounds import Ending
-from deploy.tests.chaos.wire import Answer
-from deploy.tests.users import PASSWORD
+import requests
 
-# An attempt nobody answered may be carried out until then: it waits in a socket for as
-# long as a fault lasts, and the gateway gives up after 15 s.
+from deploy.tests.chaos.timeline import Ending
+from deploy.tests.client import PASSWORD, ApiClient, cookies_of
+
+NONE = 0  # the status where no answer came
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What came back. Status 0, with the reason in `lost`, where nothing did."""
+
+    kind: str
+    begun: float
+    ended: float
+    status: int
+    body: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)  # names in lower case
+    cookie: str | None = None  # name=refresh token; "" where it is cleared
+    lost: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it is not known if it was carried out."""
+        return self.status == NONE or self.status >= 500
+
+    @property
+    def code(self) -> str:
+        return str(self.body.get("code", ""))
+
+    def __str__(self) -> str:
+        what = self.lost or self.code
+        cookie = {None: "", "": " (clears the cookie)"}.get(self.cookie, " (cookie)")
+        took = 1000 * (self.ended - self.begun)
+        return f"{self.kind:<16} {self.status:>3} {took:6.0f} ms  {what}{cookie}"
+
+
+def ask(http: ApiClient, kind: str, method: str, url: str, **kwargs: Any) -> Answer:
+    """Ask once. Nothing is tried again here: that is for the client to decide."""
+    begun = time.monotonic()
+    try:
+        response = http.request(method, url, **kwargs)
+    except requests.RequestException as exc:
+        return Answer(kind, begun, time.monotonic(), NONE, lost=type(exc).__name__)
+    cookies = [n + "=" + v if v else "" for n, v in cookies_of(response).items()]
+    cookie = next(iter(cookies), None)
+    headers = {name.lower(): text for name, text in response.headers.items()}
+    status, ended = response.status_code, time.monotonic()
+    return Answer(kind, begun, ended, status, body_of(response), headers, cookie)
+
+
+def body_of(response: requests.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+# Seconds in which an attempt that was not answered may still be carried out: it waits
+# in a socket for as long as a fault lasts, and the gateway gives up after 15 s.
 LINGERS = 30.0
 STORY = 400  # events kept of an account
 
 
 @dataclass(eq=False)
 class Session:
-    """A log-in that was acknowledged, as its device knows it."""
+    """A login that was acknowledged, as its device knows it."""
 
     account: "Account"
     sid: str
-    begun: float  # the log-in's
+    begun: float  # the login's
     acked: float
     cookie: str
     access: str
@@ -45,7 +106,7 @@ class Session:
 
 @dataclass(eq=False)
 class Account:
-    """Somebody, with what they know."""
+    """An account, and what its user knows of it."""
 
     name: str
     passwords: list[str] = field(default_factory=lambda: [PASSWORD])  # any may be right
@@ -54,7 +115,7 @@ class Account:
     sub: str = ""
     sessions: list[Session] = field(default_factory=list)  # that the devices still use
     endings: list[Ending] = field(default_factory=list)  # of all sessions
-    stranded: int = 0  # sessions whose log-in was not answered
+    stranded: int = 0  # sessions whose login was not answered
     closing: float = math.inf  # when a deactivation was begun, unless opened since
     closed: float = math.inf  # when it was acknowledged
     opened: float = 0.0  # since when it surely is active
@@ -73,8 +134,8 @@ class Account:
         return self.closed <= answer.begun
 
 
-class Ledger:
-    """Everything of a run, behind one lock."""
+class ExpectedState:
+    """What was acknowledged in a run, behind one lock."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()

@@ -9,8 +9,11 @@ import contextlib
 import random
 import socket
 import struct
+import threading
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 # A path is a unix socket, a number a port of 127.0.0.1.
 Address = Path | int
@@ -139,3 +142,42 @@ def abort(stream: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
     stream.transport.abort()
+
+
+class Proxy:
+    """Serves links from `__enter__` to `__exit__`."""
+
+    def __init__(self, links: list[Link]) -> None:
+        self.links = links
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.servers: list[asyncio.AbstractServer] = []
+
+    def __enter__(self) -> "Proxy":
+        self.thread.start()
+        for link in self.links:
+            self.servers.append(self.do(link.serve()))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.do(self.end())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+    async def end(self) -> None:
+        for server in self.servers:
+            server.close()
+        tasks = {task for link in self.links for task in link.connections}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def set(self, link: Link, mode: Mode) -> None:
+        async def change() -> None:
+            link.set(mode)
+
+        self.do(change())
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)

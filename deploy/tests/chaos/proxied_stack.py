@@ -1,26 +1,24 @@
 """A stack with a link in every way between its parts."""
 
 import random
-import socket
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 from deploy.local.files import write_private
-from deploy.tests.chaos.link import Link, Mode
-from deploy.tests.chaos.proxy import Proxy
-from deploy.tests.chaos.stack import PGSQL, Stack
+from deploy.tests.chaos.link import Link, Mode, Proxy
+from deploy.tests.chaos.stack import PGSQL, ChaosStack
 from deploy.tests.chaos.timeline import SERVICES
 from deploy.tests.stack import as_it_was
+from nginx.tests.gateway_stack import free_port
 
 # The checker's; the suite's stack has a shorter one.
 LEEWAY = "REFRESH_REUSE_LEEWAY=10"
 
 
-class Rig:
+class ProxiedStack:
     """While it is entered, the services go through the links, and so may clients."""
 
-    def __init__(self, stack: Stack, rng: random.Random) -> None:
+    def __init__(self, stack: ChaosStack, rng: random.Random) -> None:
         self.stack = stack
         self.rng = rng
         self.front_port = free_port()
@@ -60,39 +58,29 @@ class Rig:
             LEEWAY,
         ]
 
-    def __enter__(self) -> "Rig":
+    def __enter__(self) -> "ProxiedStack":
         self.proxy.__enter__()
         self.before = ExitStack()
         try:
             for service, path in self.files.items():
                 self.before.enter_context(as_it_was(path))
-                names = tuple(
-                    f"{line.partition('=')[0]}=" for line in self.lines[service]
-                )
-                kept = [
-                    line
-                    for line in path.read_text().splitlines()
-                    if not line.startswith(names)
-                ]
+                names = tuple(x.partition("=")[0] + "=" for x in self.lines[service])
+                text = path.read_text().splitlines()
+                kept = [line for line in text if not line.startswith(names)]
                 write_private(path, "\n".join([*kept, *self.lines[service]]) + "\n")
             self.stack.run("restart", *SERVICES)
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.before.close()
         self.pass_all()
         try:
             self.stack.run("restart", *SERVICES)
         finally:
-            self.proxy.__exit__(kind, error, trace)
+            self.proxy.__exit__()
 
     def set(self, way: str, mode: Mode) -> None:
         self.proxy.set(self.links[way], mode)
@@ -100,9 +88,3 @@ class Rig:
     def pass_all(self) -> None:
         for way in self.links:
             self.set(way, Mode())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 from deploy.tests.chaos.run import Run
 
-TOLD = 10  # violations in full
+SHOWN = 10  # violations in full
 
 
 def text(run: Run) -> str:
@@ -22,7 +22,7 @@ def text(run: Run) -> str:
 
 def answers(run: Run) -> list[str]:
     """By kind and status; 0 is a connection that broke."""
-    counts = run.ledger.answers
+    counts = run.expected.answers
     kinds: dict[str, dict[int, int]] = defaultdict(dict)
     for (kind, status), number in counts.items():
         kinds[kind][status] = number
@@ -30,8 +30,8 @@ def answers(run: Run) -> list[str]:
     for kind, found in sorted(kinds.items()):
         shown = "  ".join(f"{status}: {n}" for status, n in sorted(found.items()))
         lines.append(f"  {kind:<16} {shown}")
-    codes = ", ".join(f"{code}: {n}" for code, n in sorted(run.ledger.codes.items()))
-    return [*lines, f"== 503: {run.ledger.codes.total()} ({codes})"]
+    codes = ", ".join(f"{code}: {n}" for code, n in sorted(run.expected.codes.items()))
+    return [*lines, f"== 503: {run.expected.codes.total()} ({codes})"]
 
 
 def troubles(run: Run) -> list[str]:
@@ -60,7 +60,7 @@ def kind_of(name: str) -> str:
 def rest(run: Run) -> list[str]:
     living, over = run.audited
     late = run.checker.late_retries
-    killed = run.ledger.refreshes_killed
+    killed = run.expected.refreshes_killed
     return [
         f"== sessions at the end: {living} live, {over} ended, all looked at again",
         f"== ended by a retry after the leeway, as documented: {late}",
@@ -72,4 +72,4 @@ def violations(run: Run) -> list[str]:
     kinds = Counter(each.kind for each in run.violations)
     lines = [f"== violations: {kinds.total()}"]
     lines += [f"  {number:4d} {kind}" for kind, number in kinds.most_common()]
-    return [*lines, *map(str, run.violations[:TOLD])]
+    return [*lines, *map(str, run.violations[:SHOWN])]

@@ -13,14 +13,14 @@ from deploy.tests.stack import ROOT, System
 PGSQL = ".s.PGSQL.5432"
 
 
-class Stack(System):
+class ChaosStack(System):
     """A running native stack. Asked without a new process each time: that would cost
     more of a small machine than what is tried."""
 
     def __init__(self, stack: str) -> None:
         super().__init__(stack)
         self.layout = Layout(ROOT, stack)
-        # What is configured without the links, for whoever goes past them.
+        # What is configured without the links, for clients that go past them.
         self.settings = cache(super().settings)  # type: ignore[method-assign]
         for name in (*SERVICES, "gateway"):
             self.settings(name)

@@ -14,8 +14,8 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
+from deploy.tests.client import PASSWORD, TestUser
 from deploy.tests.stack import System
-from deploy.tests.users import PASSWORD, Person
 
 SYSTEM = System(os.environ["MEMO_STACK"])
 TALLY = Path(os.environ["SCHEMATHESIS_TALLY"])
@@ -31,8 +31,8 @@ if TALLY.exists():
 calls: Counter[str] = Counter()
 
 
-class Regular(Person):
-    """Somebody whose tokens the run uses. Logs in again when they are refused: ids of
+class Regular(TestUser):
+    """A user whose tokens the run uses. Logs in again when they are refused: ids of
     answers are tried elsewhere, and `sessions/revoke` may have ended the session."""
 
     def token(self) -> str:
@@ -43,7 +43,7 @@ class Regular(Person):
 
 regular = Regular(SYSTEM)
 assert regular.register().ok
-# Somebody apart, whose password goes back and forth.
+# Another user, whose password goes back and forth.
 changing = Regular(SYSTEM)
 assert changing.register().ok
 
@@ -64,11 +64,7 @@ class Restless(Regular):
 
 restless = Restless(SYSTEM)
 assert restless.register().ok
-CALLERS = {
-    CHANGE_PASSWORD: changing,
-    LOGOUT_ALL: restless,
-    END_SESSION: restless,
-}
+CALLERS = {CHANGE_PASSWORD: changing, LOGOUT_ALL: restless, END_SESSION: restless}
 
 
 def good_body(label: str) -> Any:
@@ -98,7 +94,7 @@ def good_body(label: str) -> Any:
 
 @schemathesis.hook
 def before_generate_case(context: Any, strategy: Any) -> Any:
-    """Query parameters nobody knows: an operation without input has one case else."""
+    """Unknown query parameters: an operation without input has one case otherwise."""
     unknown = st.dictionaries(st.text(min_size=1, max_size=9), st.text(max_size=9))
 
     def with_query(case: Any, extra: dict[str, str]) -> Any:

@@ -1,27 +1,26 @@
-"""Drives the whole running system for the model of its sessions: people through the
+"""Drives the whole running system for the model of its sessions: users through the
 gateway, services by their API key, an operator in the admin, faults by hand.
 """
 
 import time
 from typing import Any
 
-import requests
 from hypothesis import assume
 
 from auth_project.tests.model.records import SECOND, Account
 from auth_project.tests.model.seen import Seen
 from deploy.tests.admin_site import Operator
+from deploy.tests.client import ApiClient, Response, cookie_of, internal
 from deploy.tests.stack import System
-from deploy.tests.users import cookie_of, internal
 
 
-class Stack:
+class StackDriver:
     tolerance = 5  # seconds between the model's times and those in tokens
 
     def __init__(self, system: System, operator: Operator) -> None:
         self.system = system
         self.operator = operator
-        self.http = requests.Session()
+        self.http = ApiClient(system.gateway_url, keep_alive=True)
         self.sent = 0
         self.edge = 0.0  # when the leeway of the session that is refreshed ends
 
@@ -35,7 +34,7 @@ class Stack:
         """When the last request was sent."""
         return self.sent
 
-    # ---- A person's acts ---------------------------------------------------------
+    # ---- A user's acts ---------------------------------------------------------
 
     def register(self, account: Account) -> None:
         body = {
@@ -115,12 +114,10 @@ class Stack:
         return self.call("POST", path, headers=headers, **kwargs)
 
     def call(self, method: str, path: str, **kwargs: Any) -> Seen:
-        url = self.system.gateway_url + path
-        self.http.cookies.clear()
-        return seen(self.http.request(method, url, timeout=25, **kwargs))
+        return seen(self.http.request(method, path, **kwargs))
 
 
-def seen(response: requests.Response) -> Seen:
+def seen(response: Response) -> Seen:
     body = response.json() if response.content else None
     age = max_age(response)
     return Seen(
@@ -132,7 +129,7 @@ def seen(response: requests.Response) -> Seen:
     )
 
 
-def max_age(response: requests.Response) -> int | None:
+def max_age(response: Response) -> int | None:
     fields = response.headers.get("Set-Cookie", "").split("; ")
     ages = [field[8:] for field in fields if field.startswith("Max-Age=")]
     return int(ages[0]) if ages else None

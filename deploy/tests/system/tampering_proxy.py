@@ -1,4 +1,4 @@
-"""A gateway that lies: it passes everything on, and twists some of the answers.
+"""A gateway that lies: it passes everything on, and changes some of the answers.
 
 What the checker of the chaos runs is tried with: each lie is a fault it has to find.
 """
@@ -97,7 +97,7 @@ class Remembers:
 
 
 def bare(reply: Reply) -> None:
-    """503 as a gateway nobody has told what to say."""
+    """503 as a gateway says it that is not configured for it."""
     if reply.status == 503:
         reply.status, reply.body = 502, b"<html>Bad Gateway</html>"
         reply.headers = [("Content-Type", "text/html")]

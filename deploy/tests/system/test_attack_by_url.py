@@ -1,4 +1,4 @@
-"""The attacks, as somebody runs them who has an address and nothing else."""
+"""The attacks, run with an address and nothing else."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ MODULES = ("tls", "cookies", "answers")
 
 
 def test_they_need_no_more_than_an_address(secure: TlsStack) -> None:
-    """And, since nobody has signed this certificate, a file with it."""
+    """And a file with the certificate, which is self-signed."""
     words = [f"{ATTACKS}/test_{name}.py" for name in MODULES]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words],

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from deploy.tests.client import TestUser
 from deploy.tests.stack import DATABASES, System
-from deploy.tests.users import Person
 
 Canaries = dict[str, str]
 
@@ -23,7 +23,7 @@ Canaries = dict[str, str]
 @pytest.fixture(scope="module")
 def canaries(system: System) -> Canaries:
     """A run with successes and failures; what it said that must not be kept."""
-    ada = Person(system)
+    ada = TestUser(system)
     ada.password = f"Canary-{secrets.token_hex(12)}"
     seen = {"password": ada.password}
     assert ada.register().status_code == 201
@@ -47,7 +47,7 @@ def canaries(system: System) -> Canaries:
     return seen
 
 
-def introspect(system: System, ada: Person) -> str:
+def introspect(system: System, ada: TestUser) -> str:
     """As standard clients do, and as they should not; what went over the wire."""
     url = f"{system.auth_url}/api/v1/auth/introspect"
     key, body = system.api_key("auth"), {"token": ada.access}
@@ -59,7 +59,7 @@ def introspect(system: System, ada: Person) -> str:
     return good.request.headers["Authorization"].removeprefix("Basic ")
 
 
-def make_trouble(ada: Person) -> None:
+def make_trouble(ada: TestUser) -> None:
     """Bodies, headers and addresses that are wrong and hold a canary."""
     json_type = {"Content-Type": "application/json"}
     for path in ("/api/v1/auth/login", "/api/v1/users/"):
@@ -70,7 +70,7 @@ def make_trouble(ada: Person) -> None:
         ada.post(f"{path}?password={ada.password}&token={ada.access}", json={})
         ada.post(path, data=ada.password, headers={"Content-Type": "text/plain"})
         ada.post(path, data=ada.password * 2000, headers=json_type)
-    wrong = Person(ada.system, ada.name)
+    wrong = TestUser(ada.system, ada.name)
     wrong.password = f"{ada.password}-"
     assert wrong.log_in().status_code == 401
     ada.me(ada.access[:-3])
@@ -81,8 +81,8 @@ def make_trouble(ada: Person) -> None:
     requests.get(url, headers={"Referer": f"http://x/?t={ada.access}"}, timeout=9)
 
 
-def force_a_500(system: System, ada: Person) -> None:
-    """A real fault in the middle of a log-in and of a registration: the table is gone
+def force_a_500(system: System, ada: TestUser) -> None:
+    """A real fault in the middle of a login and of a registration: the table is gone
     from where the code looks for it."""
     rename = "ALTER TABLE {0} RENAME TO {1}"
     for service, table in (("auth", "tokens_session"), ("users", "users_user")):

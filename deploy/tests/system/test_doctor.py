@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from deploy.tests.client import TestUser
 from deploy.tests.stack import ROOT, System
 from deploy.tests.system.injected_faults import INJECTED_FAULTS, reload_gateway
-from deploy.tests.users import Person
 from nginx.tests.stub_service import Stub, StubHandler
 
 Report = dict[tuple[str, str], dict[str, Any]]
@@ -136,11 +136,11 @@ def test_from_outside_the_gateways_faults_are_found_with_nothing_but_its_address
 
 
 def test_afterwards_everything_is_as_it_was(
-    reports: Reports, system: System, person: Person
+    reports: Reports, system: System, user: TestUser
 ) -> None:
-    """For people too: this one could register and log in."""
+    """For users too: this one could register and log in."""
     assert wrong(report(doctor(system))) == set()
-    assert person.me().status_code == 200
+    assert user.me().status_code == 200
 
 
 def test_people_read_a_line_for_each_finding(reports: Reports) -> None:

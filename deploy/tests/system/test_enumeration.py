@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable
 import pytest
 import requests
 
-from deploy.tests.load import connections
+from deploy.tests.client import PASSWORD, TIMEOUT, ApiClient, TestUser, internal
 from deploy.tests.stack import System
-from deploy.tests.timing.login_failures import STATES, refused_logins, somebody
-from deploy.tests.users import PASSWORD, TIMEOUT, Person, internal
+from deploy.tests.timing.login_failures import STATES, new_user, refused_logins
 
 Said = tuple[int, tuple[tuple[str, str], ...], str]
 OWN = {"date", "x-request-id"}
@@ -42,7 +41,7 @@ def the_one(responses: Iterable[requests.Response]) -> Said:
 @pytest.mark.parametrize("address", ["gateway_url", "auth_url"])
 def test_a_refused_log_in_is_like_any_other(system: System, address: str) -> None:
     url = f"{getattr(system, address)}/api/v1/auth/login"
-    with connections() as http:
+    with ApiClient(keep_alive=True) as http:
         status, _, body = the_one(
             http.post(url, json=login, timeout=TIMEOUT)
             for login in refused_logins(system).values()
@@ -62,17 +61,15 @@ def test_the_user_service_says_no_more(system: System) -> None:
 def test_a_name_that_is_taken_is_a_conflict_whoever_has_it(system: System) -> None:
     """REG-03, the documented enumeration: a free name is a 201. But by which of the two
     names it is taken, and what became of the account, is not told."""
-    people = [somebody(system), *(somebody(system, how) for how in STATES.values())]
-    assert Person(system).register().status_code == 201
+    users = [new_user(system), *(new_user(system, how) for how in STATES.values())]
+    assert TestUser(system).register().status_code == 201
 
     def again(**changed: str) -> requests.Response:
-        other = Person(system)
+        other = TestUser(system)
         body = {"username": other.name, "email": other.email, "password": PASSWORD}
         return other.post("/api/v1/users/", json=body | changed)
 
-    taken = [
-        {"email": person.email, "username": person.name.upper()} for person in people
-    ]
+    taken = [{"email": user.email, "username": user.name.upper()} for user in users]
     status, _, body = the_one(
         again(**names)
         for each in taken
@@ -83,59 +80,61 @@ def test_a_name_that_is_taken_is_a_conflict_whoever_has_it(system: System) -> No
 
 
 @pytest.fixture
-def over(system: System, register: Callable[[], Person]) -> dict[str, Person]:
-    """People whose session is over, by why."""
+def over(system: System, register: Callable[[], TestUser]) -> dict[str, TestUser]:
+    """Users whose session is over, by why."""
     states = {**STATES, "logged out": "", "another password": "session_epoch = 5"}
     del states["without a password"]  # by itself it ends nothing
     found = {}
     for why, change in states.items():
-        found[why] = person = register()
-        assert person.log_in().ok
+        found[why] = user = register()
+        assert user.log_in().ok
         if change:
             sql = f"UPDATE users_user SET {change} WHERE username = %s RETURNING id"  # noqa: S608
-            assert system.query("users", sql, person.name)
+            assert system.query("users", sql, user.name)
         else:
-            assert person.log_out().ok
+            assert user.log_out().ok
     return found
 
 
-def test_a_session_that_is_over_is_over_for_no_reason(over: dict[str, Person]) -> None:
+def test_a_session_that_is_over_is_over_for_no_reason(
+    over: dict[str, TestUser],
+) -> None:
     """At refresh, which learns it from the User Service or from the row; and at the
     verification of an access token afterwards."""
-    status, _, body = the_one(person.refresh() for person in over.values())
+    status, _, body = the_one(user.refresh() for user in over.values())
     assert status == 401
     assert '"code":"token_revoked"' in body
 
-    status, _, body = the_one(person.verify() for person in over.values())
+    status, _, body = the_one(user.verify() for user in over.values())
     assert status == 401
     assert '"code":"token_revoked"' in body
 
 
 def test_logout_says_the_same_to_everybody(
-    over: dict[str, Person], person: Person
+    over: dict[str, TestUser], user: TestUser
 ) -> None:
     """With a session or without, and with what never was a token."""
     cookies = [each.cookie for each in over.values()]
-    cookies += [person.cookie, person.cookie, person.cookie[:-4], "x", ""]
-    answers = [person.with_cookie("/api/v1/auth/logout", it) for it in cookies]
-    answers.append(person.post("/api/v1/auth/logout"))
+    cookies += [user.cookie, user.cookie, user.cookie[:-4], "x", ""]
+    answers = [user.with_cookie("/api/v1/auth/logout", it) for it in cookies]
+    answers.append(user.post("/api/v1/auth/logout"))
     status, _, _ = the_one(answers)
     assert status == 200
 
 
 def test_somebody_elses_session_is_no_session(
-    person: Person, register: Callable[[], Person]
+    user: TestUser, register: Callable[[], TestUser]
 ) -> None:
     other = register()
     assert other.log_in().ok
     sids = [other.sid, str(uuid.uuid4())]
-    status, _, _ = the_one(person.end_session(sid) for sid in sids)
+    status, _, _ = the_one(user.end_session(sid) for sid in sids)
     assert status == 404
     assert other.refresh().ok
 
 
 def test_no_service_is_told_of_who_is_not_there(system: System) -> None:
-    gone = [somebody(system, STATES[name]) for name in ("inactive", "deleted")]
+    gone = [new_user(system, STATES[name]) for name in ("inactive", "deleted")]
     rows = [
         system.query("users", "SELECT id FROM users_user WHERE username = %s", it.name)
         for it in gone

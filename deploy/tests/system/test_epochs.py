@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import pytest
 
 from deploy.tests.admin_site import Operator
-from deploy.tests.stack import System, eventually
-from deploy.tests.users import Person, code_of, cookie_of
+from deploy.tests.client import TestUser, code_of, cookie_of
+from deploy.tests.stack import System, wait_until
 
-Act = Callable[[Operator, Person], object]
+Act = Callable[[Operator, TestUser], object]
 
 
 def some(few: int, many: int) -> list[object]:
@@ -42,16 +42,16 @@ def in_the_background(act: Callable[[], bool]) -> Iterator[None]:
 # ---- Logins in a loop beside an operator's act ------------------------------------
 
 
-def set_password(operator: Operator, person: Person) -> None:
-    operator.set_password(user_id(person), f"another {secrets.token_hex(8)}")
+def set_password(operator: Operator, user: TestUser) -> None:
+    operator.set_password(user_id(user), f"another {secrets.token_hex(8)}")
 
 
 def end_by(action: str) -> Act:
-    return lambda operator, person: operator.act(action, user_id(person))
+    return lambda operator, user: operator.act(action, user_id(user))
 
 
-def user_id(person: Person) -> str:
-    found: str = person.me().json()["id"]
+def user_id(user: TestUser) -> str:
+    found: str = user.me().json()["id"]
     return found
 
 
@@ -65,7 +65,7 @@ ACTS = [
 @pytest.mark.parametrize("rounds", some(2, 34))
 @pytest.mark.parametrize("act", ACTS)
 def test_no_login_outlives_what_an_operator_does(
-    register: Callable[[], Person],
+    register: Callable[[], TestUser],
     operator: Operator,
     system: System,
     act: Act,
@@ -73,28 +73,28 @@ def test_no_login_outlives_what_an_operator_does(
 ) -> None:
     """Refused within a second, whenever its password was verified."""
     for _ in range(rounds):
-        person = register()
-        assert person.log_in().ok
-        other = Person(system, person.name)
-        tokens: list[str] = [person.access]
+        user = register()
+        assert user.log_in().ok
+        other = TestUser(system, user.name)
+        tokens: list[str] = [user.access]
 
-        def log_in(other: Person = other, tokens: list[str] = tokens) -> bool:
+        def log_in(other: TestUser = other, tokens: list[str] = tokens) -> bool:
             if other.log_in().ok:
                 tokens.append(other.access)
             return True
 
         with in_the_background(log_in):
             time.sleep(0.2)
-            act(operator, person)
-            assert_refused_within_a_second(person, tokens)
+            act(operator, user)
+            assert_refused_within_a_second(user, tokens)
             time.sleep(0.2)
-        assert_refused_within_a_second(person, tokens)
+        assert_refused_within_a_second(user, tokens)
 
 
-def assert_refused_within_a_second(person: Person, tokens: list[str]) -> None:
+def assert_refused_within_a_second(user: TestUser, tokens: list[str]) -> None:
     until = time.monotonic() + 1
     for token in list(tokens):
-        while person.me(token).ok:
+        while user.me(token).ok:
             assert time.monotonic() < until, "a login outlived it"
             time.sleep(0.05)
 
@@ -104,17 +104,17 @@ def assert_refused_within_a_second(person: Person, tokens: list[str]) -> None:
 
 @pytest.mark.parametrize("rounds", some(5, 200))
 def test_no_thief_outlives_a_change_of_password(
-    register: Callable[[], Person], system: System, rounds: int
+    register: Callable[[], TestUser], system: System, rounds: int
 ) -> None:
     """They log all others out, in a loop, and ask to be kept themselves."""
     changed = 0
     while changed < rounds:
         owner = register()
-        thief = Person(system, owner.name)
+        thief = TestUser(system, owner.name)
         assert owner.log_in().ok
         assert thief.log_in().ok
 
-        def log_out_others(thief: Person = thief) -> bool:
+        def log_out_others(thief: TestUser = thief) -> bool:
             return thief.log_out_all(keep_current=True).ok
 
         with in_the_background(log_out_others):
@@ -123,40 +123,40 @@ def test_no_thief_outlives_a_change_of_password(
             assert code_of(answer) == "token_revoked"
             continue
         changed += 1
-        eventually(lambda t=thief: not t.me().ok, 1, "the end of the thief's session")
+        wait_until(lambda t=thief: not t.me().ok, 1, "the end of the thief's session")
         assert code_of(thief.refresh()) == "token_revoked"
         assert not thief.me().ok
 
 
-def test_another_tab_refreshes_beside_a_change_of_password(person: Person) -> None:
+def test_another_tab_refreshes_beside_a_change_of_password(user: TestUser) -> None:
     """Between the commit and the push: the session it was changed from goes on."""
     for number in range(5):
-        tab = Person(person.system, person.name)
-        tab.access, tab.cookie = person.access, person.cookie
+        tab = TestUser(user.system, user.name)
+        tab.access, tab.cookie = user.access, user.cookie
 
         with in_the_background(lambda tab=tab: tab.refresh().ok):
             new = f"password number {number} of them"
-            answer = person.change_password(new)
+            answer = user.change_password(new)
         assert answer.status_code == 204
-        person.password = new
+        user.password = new
         assert tab.refresh().ok
-        person.access, person.cookie = tab.access, tab.cookie
-        assert person.me().ok
+        user.access, user.cookie = tab.access, tab.cookie
+        assert user.me().ok
 
 
 # ---- A login that brings a refresh cookie -----------------------------------------
 
 
-def test_a_login_ends_the_session_of_its_cookie(person: Person) -> None:
-    before, access = person.cookie, person.access
-    body = {"email": person.email, "password": person.password}
+def test_a_login_ends_the_session_of_its_cookie(user: TestUser) -> None:
+    before, access = user.cookie, user.access
+    body = {"email": user.email, "password": user.password}
     headers = {"Cookie": f"refresh_token={before}"}
-    answer = person.post("/api/v1/auth/login", json=body, headers=headers)
+    answer = user.post("/api/v1/auth/login", json=body, headers=headers)
 
     assert answer.ok
-    assert not person.me(access).ok
-    late = person.refresh(before)
+    assert not user.me(access).ok
+    late = user.refresh(before)
     assert code_of(late) == "token_revoked"
     assert cookie_of(late) is None
-    person.keep(answer)
-    assert person.refresh().ok
+    user.keep(answer)
+    assert user.refresh().ok

@@ -14,10 +14,10 @@ from authlib.oauth2.rfc8414 import get_well_known_url
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from deploy.tests.client import TestUser, claims_of
 from deploy.tests.stack import System
 from deploy.tests.system import foreign_clients
 from deploy.tests.system.foreign_clients import Client, Refused, Trust
-from deploy.tests.users import Person, claims_of
 from shared.keys.signing_keys import thumbprint
 from shared.tests.forgery import hs256, part, unsigned
 
@@ -56,12 +56,12 @@ def verify(request: pytest.FixtureRequest) -> Client:
 class Forge:
     """A real token, and the key that signed it."""
 
-    person: Person
+    user: TestUser
     key: rsa.RSAPrivateKey
 
     @property
     def token(self) -> str:
-        return self.person.access
+        return self.user.access
 
     @property
     def header(self) -> dict[str, Any]:
@@ -77,12 +77,12 @@ class Forge:
 
 
 @pytest.fixture
-def forge(person: Person) -> Forge:
-    kid = jwt.get_unverified_header(person.access)["kid"]
-    path = person.system.state / "secrets" / "keys" / "private" / f"{kid}.pem"
+def forge(user: TestUser) -> Forge:
+    kid = jwt.get_unverified_header(user.access)["kid"]
+    path = user.system.state / "secrets" / "keys" / "private" / f"{kid}.pem"
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     assert isinstance(key, rsa.RSAPrivateKey)
-    return Forge(person, key)
+    return Forge(user, key)
 
 
 def other_payload(forge: Forge) -> str:
@@ -135,7 +135,7 @@ BAD: dict[str, Make] = {
     "audience-of-another": lambda forge: forge.sign(aud="other"),
     "issuer-of-another": lambda forge: forge.sign(iss="https://other.example"),
     "expired": expired,
-    "refresh-token": lambda forge: forge.person.cookie,
+    "refresh-token": lambda forge: forge.user.cookie,
 }
 # A good token, and a service that is configured for others.
 ELSEWHERE = [{"audience": "other"}, {"issuer": "https://other.example"}]
@@ -147,7 +147,7 @@ ELSEWHERE = [{"audience": "other"}, {"issuer": "https://other.example"}]
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(lambda f: f.token, id="of-a-log-in"),
+        pytest.param(lambda f: f.token, id="of-a-login"),
         # So that those below are refused for their fault alone.
         pytest.param(lambda f: f.sign(), id="signed-again-by-hand"),
     ],
@@ -171,16 +171,16 @@ def test_a_bad_token_is_refused_by_everybody(
 
 @pytest.mark.parametrize("configured", ELSEWHERE, ids=["audience", "issuer"])
 def test_a_token_for_others_is_refused_by_everybody(
-    verify: Client, trust: Trust, person: Person, configured: dict[str, str]
+    verify: Client, trust: Trust, user: TestUser, configured: dict[str, str]
 ) -> None:
     with pytest.raises(Refused):
-        verify(person.access, replace(trust, **configured))
+        verify(user.access, replace(trust, **configured))
 
 
 @pytest.mark.parametrize("make", BAD.values(), ids=list(BAD))
 def test_what_others_refuse_is_refused_here(forge: Forge, make: Make) -> None:
     token = make(forge)
-    answers = (forge.person.me(token), forge.person.verify(token))
+    answers = (forge.user.me(token), forge.user.verify(token))
     assert {answer.status_code for answer in answers} == {401}
 
 
@@ -202,35 +202,35 @@ def introspect(system: System) -> Iterator[Callable[[str], Any]]:
 
 
 def test_a_standard_client_introspects(
-    person: Person, introspect: Callable[[str], Any], trust: Trust
+    user: TestUser, introspect: Callable[[str], Any], trust: Trust
 ) -> None:
-    answer = introspect(person.access)
+    answer = introspect(user.access)
 
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
-    claims = claims_of(person.access)
+    claims = claims_of(user.access)
     assert answer.json() == {**claims, "active": True, "token_type": "Bearer"}
     assert answer.json()["iss"] == trust.issuer
-    assert introspect(person.cookie).json() == {"active": False}
+    assert introspect(user.cookie).json() == {"active": False}
     assert introspect("x").json() == {"active": False}
 
 
 def test_after_a_logout_the_signature_is_good_and_the_token_is_not(
-    verify: Client, trust: Trust, person: Person, introspect: Callable[[str], Any]
+    verify: Client, trust: Trust, user: TestUser, introspect: Callable[[str], Any]
 ) -> None:
-    assert introspect(person.access).json()["active"] is True
-    assert person.log_out().ok
+    assert introspect(user.access).json()["active"] is True
+    assert user.log_out().ok
 
-    assert verify(person.access, trust)["sid"] == person.sid
-    assert introspect(person.access).json() == {"active": False}
+    assert verify(user.access, trust)["sid"] == user.sid
+    assert introspect(user.access).json() == {"active": False}
 
 
 def test_a_standard_client_with_a_wrong_key_is_told_so(
-    person: Person, system: System
+    user: TestUser, system: System
 ) -> None:
     url = f"{system.auth_url}/api/v1/auth/introspect"
     with OAuth2Session("users", "x" * 43) as session:
-        answer = session.introspect_token(url, token=person.access)
+        answer = session.introspect_token(url, token=user.access)
 
     assert answer.status_code == 401
     assert answer.json()["code"] == "service_auth_failed"

@@ -1,4 +1,4 @@
-"""gunicorn.conf.py: what the gateway, and whoever stops a service, counts with."""
+"""gunicorn.conf.py: what the gateway, and a stop of a service, count on."""
 
 import re
 import runpy
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nginx.tests.gateway_rig import ROOT
+from nginx.tests.gateway_stack import ROOT
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_only_the_gateway_is_believed(settings: dict[str, Any]) -> None:
-    """GW-03: whoever is trusted may rewrite the path."""
+    """GW-03: a trusted client may rewrite the path."""
     assert settings["forwarded_allow_ips"] == "127.0.0.1"
 
 

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from deploy.tests.client import TestUser, code_of
 from deploy.tests.signing_keys import SEEN, key_set, kid_of, listed, published, stage
-from deploy.tests.stack import System, eventually
-from deploy.tests.users import Person, code_of
+from deploy.tests.stack import System, wait_until
 
 
 def pids(system: System) -> dict[str, int]:
@@ -15,35 +15,35 @@ def pids(system: System) -> dict[str, int]:
     return {name: process["pid"] for name, process in processes.items()}
 
 
-def works(person: Person) -> bool:
-    return person.me().ok and person.verify().ok
+def works(user: TestUser) -> bool:
+    return user.me().ok and user.verify().ok
 
 
 def test_keys_are_rotated_without_a_restart_and_nobody_notices(
-    system: System, person: Person, one_key: str
+    system: System, user: TestUser, one_key: str
 ) -> None:
     before = pids(system)
     tag = key_set(system).headers["ETag"]
-    old = person.access
+    old = user.access
 
     new = stage(system)
-    eventually(lambda: published(system) == {one_key, new}, SEEN, "the staged key")
+    wait_until(lambda: published(system) == {one_key, new}, SEEN, "the staged key")
     assert key_set(system, **{"If-None-Match": tag}).status_code == 200
-    assert person.log_in().ok
-    assert kid_of(person.access) == one_key
+    assert user.log_in().ok
+    assert kid_of(user.access) == one_key
 
     system.run("keys", "activate", new, "--now")
-    assert person.log_in().ok
-    assert kid_of(person.access) == kid_of(person.cookie) == new
-    assert works(person)
-    assert person.me(old).ok
-    assert person.verify(old).ok
+    assert user.log_in().ok
+    assert kid_of(user.access) == kid_of(user.cookie) == new
+    assert works(user)
+    assert user.me(old).ok
+    assert user.verify(old).ok
 
     system.run("keys", "retire", one_key)
     time.sleep(SEEN)
     assert published(system) == {one_key, new}
-    assert person.me(old).ok
-    assert person.verify(old).ok
+    assert user.me(old).ok
+    assert user.verify(old).ok
 
     assert pids(system) == before
     system.run("up")
@@ -51,19 +51,19 @@ def test_keys_are_rotated_without_a_restart_and_nobody_notices(
 
 
 def test_a_refresh_token_of_a_retired_key_goes_on(
-    system: System, person: Person, one_key: str
+    system: System, user: TestUser, one_key: str
 ) -> None:
     """TOK-18."""
     new = stage(system)
     system.run("keys", "activate", new, "--now")
     system.run("keys", "retire", one_key)
     time.sleep(SEEN)
-    assert kid_of(person.cookie) == one_key
+    assert kid_of(user.cookie) == one_key
 
-    assert person.refresh().ok
+    assert user.refresh().ok
 
-    assert kid_of(person.access) == kid_of(person.cookie) == new
-    assert works(person)
+    assert kid_of(user.access) == kid_of(user.cookie) == new
+    assert works(user)
 
 
 def test_a_key_is_not_used_before_others_may_know_it(
@@ -78,11 +78,11 @@ def test_a_key_is_not_used_before_others_may_know_it(
 
 
 def test_what_a_revoked_key_signed_is_refused_within_two_seconds(
-    system: System, person: Person, one_key: str
+    system: System, user: TestUser, one_key: str
 ) -> None:
     before = pids(system)
-    assert works(person)
-    bystander = Person(system, person.name)
+    assert works(user)
+    bystander = TestUser(system, user.name)
 
     system.run("keys", "revoke", one_key)
     revoked = time.monotonic()
@@ -92,21 +92,21 @@ def test_what_a_revoked_key_signed_is_refused_within_two_seconds(
     assert kid_of(bystander.access) != one_key
     assert works(bystander)
     left = revoked + SEEN - time.monotonic()
-    eventually(lambda: refused(person), left, "refusal of what it signed")
+    wait_until(lambda: refused(user), left, "refusal of what it signed")
     until = time.monotonic() + SEEN
     while time.monotonic() < until:
-        assert refused(person)
+        assert refused(user)
         assert works(bystander)
-    assert code_of(person.refresh()) == "token_invalid"
+    assert code_of(user.refresh()) == "token_invalid"
     assert published(system) == {kid_of(bystander.access)}
-    assert person.log_in().ok
-    assert works(person)
+    assert user.log_in().ok
+    assert works(user)
     assert pids(system) == before
 
 
-def refused(person: Person) -> bool:
+def refused(user: TestUser) -> bool:
     """By every worker, at both doors."""
-    answers = [ask() for _ in range(4) for ask in (person.me, person.verify)]
+    answers = [ask() for _ in range(4) for ask in (user.me, user.verify)]
     assert {a.status_code for a in answers} <= {200, 401}, [a.text for a in answers]
     return all(not a.ok and code_of(a) == "token_invalid" for a in answers)
 

@@ -17,8 +17,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from deploy.tests.admin_site import USERS, Operator
-from deploy.tests.stack import System, eventually
-from deploy.tests.users import PASSWORD, TIMEOUT, Person, claims_of, code_of
+from deploy.tests.client import PASSWORD, TIMEOUT, TestUser, claims_of, code_of
+from deploy.tests.stack import System, wait_until
 
 WRONG = "not the password"
 LOGIN = "/api/v1/auth/login"
@@ -62,13 +62,13 @@ def operator(strict: System) -> Operator:
 
 
 @pytest.fixture
-def ada(strict: System) -> Person:
+def ada(strict: System) -> TestUser:
     """A user with an account, at an address of her own."""
-    person = Person(strict)
-    person.http = elsewhere()
-    answer = person.register()
+    user = TestUser(strict)
+    user.http = elsewhere()
+    answer = user.register()
     assert answer.status_code == 201, answer.text
-    return person
+    return user
 
 
 def guess(
@@ -108,7 +108,7 @@ def looked_at(system: System) -> int:
 
 
 def test_of_a_hundred_guesses_at_once_five_are_looked_at(
-    ada: Person, strict: System
+    ada: TestUser, strict: System
 ) -> None:
     """BF-01, BF-02, CONC-03: whichever worker they come to."""
     client, before = elsewhere(), looked_at(strict)
@@ -118,7 +118,7 @@ def test_of_a_hundred_guesses_at_once_five_are_looked_at(
     while (answer := guess(strict, ada.email, client)).status_code != 429:
         statuses[answer.status_code] += 1  # what a 503 gave back
     assert statuses[401] == 5
-    eventually(lambda: looked_at(strict) - before == 5, 5, "five in the log")
+    wait_until(lambda: looked_at(strict) - before == 5, 5, "five in the log")
     assert set(statuses) <= {401, 429, 503}
     refused = next(each for each in answers if each.status_code == 429)
     assert code_of(refused) == "rate_limited"
@@ -164,7 +164,7 @@ def submit(
     return answer
 
 
-def test_a_known_device_logs_in_under_attack(ada: Person, strict: System) -> None:
+def test_a_known_device_logs_in_under_attack(ada: TestUser, strict: System) -> None:
     """BF-04."""
     device = device_of(ada.log_in())
     assert attack(strict, ada.email, 2 * CEILING) == {401: 2 * CEILING}
@@ -180,7 +180,7 @@ def test_a_known_device_logs_in_under_attack(ada: Person, strict: System) -> Non
 
 
 def test_a_change_of_the_password_voids_all_devices_but_gives_one(
-    ada: Person, strict: System
+    ada: TestUser, strict: System
 ) -> None:
     """Devices of the old password are strangers to the new one."""
     device = device_of(ada.log_in())
@@ -194,7 +194,7 @@ def test_a_change_of_the_password_voids_all_devices_but_gives_one(
     assert guess(strict, ada.email, elsewhere(), new, text).ok
 
 
-def test_a_limit_does_not_tell_which_names_exist(ada: Person, strict: System) -> None:
+def test_a_limit_does_not_tell_which_names_exist(ada: TestUser, strict: System) -> None:
     """BF-04: status, headers and body, but for the request's id and the time."""
 
     def story(login: str) -> list[Any]:
@@ -212,7 +212,7 @@ def what_is_told(answer: requests.Response) -> tuple[int, dict[str, Any], Any]:
     return answer.status_code, body, set(answer.headers) - varying
 
 
-def test_an_address_cannot_be_made_up(ada: Person, strict: System) -> None:
+def test_an_address_cannot_be_made_up(ada: TestUser, strict: System) -> None:
     """BF-03."""
     client = elsewhere()
     statuses = []
@@ -228,7 +228,7 @@ def test_an_address_cannot_be_made_up(ada: Person, strict: System) -> None:
     assert statuses == [401] * 5 + [429] * 3
 
 
-def test_a_storm_stops_nobody_else(ada: Person, strict: System) -> None:
+def test_a_storm_stops_nobody_else(ada: TestUser, strict: System) -> None:
     """300 wrong passwords from 31 addresses at once, and a right one from another."""
     clients = [elsewhere() for _ in range(31)]
 
@@ -246,9 +246,9 @@ def test_registrations_are_limited_by_address_alone(strict: System) -> None:
     """REG-03."""
 
     def register(client: Any) -> requests.Response:
-        person = Person(strict)
-        person.http = client
-        return person.register()
+        user = TestUser(strict)
+        user.http = client
+        return user.register()
 
     client = elsewhere()
     answers = [register(client) for _ in range(7)]
@@ -258,10 +258,10 @@ def test_registrations_are_limited_by_address_alone(strict: System) -> None:
 
 
 def test_a_stolen_token_guesses_for_its_own_session(
-    ada: Person, strict: System
+    ada: TestUser, strict: System
 ) -> None:
     """BF-06, PWD-08."""
-    thief, new = Person(strict, ada.name), f"newer {PASSWORD}"
+    thief, new = TestUser(strict, ada.name), f"newer {PASSWORD}"
     assert thief.log_in().ok
     assert ada.log_in().ok
     answers = [thief.change_password(new, WRONG) for _ in range(6)]
@@ -270,7 +270,7 @@ def test_a_stolen_token_guesses_for_its_own_session(
 
 
 def test_an_operator_sees_and_lifts_a_limit(
-    ada: Person, strict: System, operator: Operator
+    ada: TestUser, strict: System, operator: Operator
 ) -> None:
     assert ada.log_in().ok
     attack(strict, ada.email, CEILING)
@@ -286,7 +286,9 @@ def test_an_operator_sees_and_lifts_a_limit(
     assert "0 locks" in strict.run("users", "listlocks", ada.email)
 
 
-def test_a_restart_of_the_services_forgets_nothing(ada: Person, strict: System) -> None:
+def test_a_restart_of_the_services_forgets_nothing(
+    ada: TestUser, strict: System
+) -> None:
     client = elsewhere()
     for _ in range(5):
         guess(strict, ada.email, client)
@@ -294,7 +296,7 @@ def test_a_restart_of_the_services_forgets_nothing(ada: Person, strict: System) 
     assert guess(strict, ada.email, client, PASSWORD).status_code == 429
 
 
-def test_what_is_counted_names_nobody(ada: Person, strict: System) -> None:
+def test_what_is_counted_names_nobody(ada: TestUser, strict: System) -> None:
     """BF-05, LOG-02."""
     guess(strict, ada.email, ada.http)
     client = strict.redis()
@@ -305,18 +307,18 @@ def test_what_is_counted_names_nobody(ada: Person, strict: System) -> None:
     assert {key.split(":")[0] for key in keys} == {"users"}
 
 
-def test_our_trouble_spends_nothing(ada: Person, strict: System) -> None:
+def test_our_trouble_spends_nothing(ada: TestUser, strict: System) -> None:
     """BF-05."""
     client = elsewhere()
     with strict.stopped("users-db"):
         statuses = {guess(strict, ada.email, client).status_code for _ in range(8)}
         assert statuses == {503}
     again = partial(guess, strict, ada.email, client, PASSWORD)
-    eventually(lambda: again().ok, 10, "a login")
+    wait_until(lambda: again().ok, 10, "a login")
 
 
 def test_without_redis_guesses_are_limited_and_devices_log_in(
-    ada: Person, strict: System
+    ada: TestUser, strict: System
 ) -> None:
     """FAIL-01: knocking Redis out buys no guesses, and locks nobody else out."""
     device, client = device_of(ada.log_in()), elsewhere()
@@ -333,11 +335,11 @@ def test_without_redis_guesses_are_limited_and_devices_log_in(
         assert ada.me().ok
     # Redis starts empty, once the services ask it again.
     begins = partial(guess, strict, ada.email, client, PASSWORD)
-    eventually(lambda: begins().ok, 15, "a new count")
+    wait_until(lambda: begins().ok, 15, "a new count")
 
 
 def test_a_full_redis_buys_no_guesses_and_locks_no_owner_out(
-    ada: Person, strict: System
+    ada: TestUser, strict: System
 ) -> None:
     """A hundred wrong passwords at maxmemory; then the owner's device."""
     device, client = device_of(ada.log_in()), elsewhere()

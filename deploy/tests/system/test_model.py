@@ -14,13 +14,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, run_state_machine_as_test
 
-from auth_project.tests.model.machine import (
-    COUNTS,
-    WHICH,
-    act,
-    pick,
-    with_devices,
-)
+from auth_project.tests.model.machine import COUNTS, WHICH, act, pick, with_devices
 from auth_project.tests.model.records import (
     CLEARED,
     SECOND,
@@ -34,12 +28,12 @@ from auth_project.tests.model.reference import Reference
 from auth_project.tests.model.session_machine import SessionMachine
 from deploy.tests.admin_site import Operator
 from deploy.tests.stack import System
-from deploy.tests.system.stack_driver import Stack
+from deploy.tests.system.stack_driver import StackDriver
 
 STEPS = 25
 SEED = int(os.environ.get("MODEL_SEED", "5"))
-# Each costs what a person would wait for it.
-RULES = int(os.environ.get("MODEL_RULES", "20000")) // 100
+# Each takes as long as a user waits for it.
+RULES = int(os.environ.get("MODEL_RULES", "10000")) // 100
 REFRESH = "/api/v1/auth/refresh"
 LEEWAY = 3  # seconds; see settings/auth.env
 EDGE = 1  # second before the leeway's end in which nothing is asked
@@ -49,9 +43,9 @@ patient = precondition(lambda self: self.patience > 0)
 
 
 class StackMachine(SessionMachine):
-    driver: Stack
+    driver: StackDriver
 
-    def __init__(self, driver: Stack) -> None:
+    def __init__(self, driver: StackDriver) -> None:
         super().__init__()
         self.driver = driver
         self.patience = 2  # times that it waits for something
@@ -134,9 +128,9 @@ class StackMachine(SessionMachine):
         self.model.end(token.session)
         self.compare(Answer(200, cookie=CLEARED), left)
 
-    def another(self) -> Stack:
+    def another(self) -> StackDriver:
         """For another thread, with connections of its own."""
-        return Stack(self.driver.system, self.driver.operator)
+        return StackDriver(self.driver.system, self.driver.operator)
 
     # ---- The User Service --------------------------------------------------------
 
@@ -216,7 +210,7 @@ def at_once(calls: list[Any]) -> list[Any]:
 def test_the_whole_system_does_what_the_model_says(
     system: System, operator: Operator
 ) -> None:
-    driver = Stack(system, operator)
+    driver = StackDriver(system, operator)
 
     @seed(SEED)
     class Machine(StackMachine):

@@ -1,4 +1,4 @@
-"""Many at once, through the gateway: what must happen once happens once."""
+"""Many requests at once, through the gateway: what must happen once happens once."""
 
 import time
 from collections import Counter
@@ -6,10 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from requests import Response
 
+from deploy.tests.client import Response, TestUser, claims_of, code_of, cookie_of
 from deploy.tests.stack import System
-from deploy.tests.users import Person, claims_of, code_of, cookie_of
 
 
 def at_once(calls: list[Callable[[], Response]]) -> list[Response]:
@@ -18,22 +17,22 @@ def at_once(calls: list[Callable[[], Response]]) -> list[Response]:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
-def test_fifty_refreshes_of_one_cookie_get_one_successor(person: Person) -> None:
-    first = person.cookie
-    answers = at_once([lambda: person.refresh(first)] * 50)
+def test_fifty_refreshes_of_one_cookie_get_one_successor(user: TestUser) -> None:
+    first = user.cookie
+    answers = at_once([lambda: user.refresh(first)] * 50)
 
     assert Counter(a.status_code for a in answers) == {200: 50}
     successors = {cookie_of(a) for a in answers} - {None}
     assert len(successors) == 1
     successor = successors.pop()
     assert claims_of(successor)["jti"] != claims_of(first)["jti"]
-    assert all(person.me(a.json()["access_token"]).ok for a in answers[:5])
-    assert person.refresh(successor).status_code == 200
+    assert all(user.me(a.json()["access_token"]).ok for a in answers[:5])
+    assert user.refresh(successor).status_code == 200
 
 
-def test_one_session_stays_one_row(person: Person, system: System) -> None:
-    at_once([lambda: person.refresh(person.cookie)] * 10)
-    user_id = claims_of(person.access)["sub"]
+def test_one_session_stays_one_row(user: TestUser, system: System) -> None:
+    at_once([lambda: user.refresh(user.cookie)] * 10)
+    user_id = claims_of(user.access)["sub"]
     rows = system.query(
         "auth", "SELECT count(*) FROM tokens_session WHERE user_id = %s", user_id
     )
@@ -41,7 +40,7 @@ def test_one_session_stays_one_row(person: Person, system: System) -> None:
 
 
 def test_fifty_equal_registrations_make_one_account(system: System) -> None:
-    twin = Person(system)
+    twin = TestUser(system)
     answers = at_once([twin.register] * 50)
     statuses = Counter(a.status_code for a in answers)
     # The bound on hashing may turn some away (503): they try again, as clients do.
@@ -56,20 +55,20 @@ def test_fifty_equal_registrations_make_one_account(system: System) -> None:
 
 
 def test_refresh_against_logout_leaves_nothing_usable(
-    register: Callable[[], Person],
+    register: Callable[[], TestUser],
 ) -> None:
-    person = register()
+    user = register()
     refresh_won = logout_won = 0
     # A refresh asks the User Service first, so it gets a head start, which follows what
     # happens: neither side wins always, however fast the machine.
     head_start = 0.015
-    for _ in range(200):
-        person.log_in()
-        cookie, first = person.cookie, person.access
+    for _ in range(60):
+        user.log_in()
+        cookie, first = user.cookie, user.access
         refreshed, left = at_once(
             [
-                lambda c=cookie: person.refresh(c),
-                lambda c=cookie, s=head_start: time.sleep(s) or person.log_out(c),
+                lambda c=cookie: user.refresh(c),
+                lambda c=cookie, s=head_start: time.sleep(s) or user.log_out(c),
             ]
         )
         assert left.status_code == 200
@@ -81,19 +80,19 @@ def test_refresh_against_logout_leaves_nothing_usable(
             tokens.append(refreshed.json()["access_token"])
             successor = cookie_of(refreshed)
             assert successor
-            assert code_of(person.refresh(successor)) == "token_revoked"
+            assert code_of(user.refresh(successor)) == "token_revoked"
         else:
             assert code_of(refreshed) == "token_revoked"
         for token in tokens:
-            assert code_of(person.me(token)) == "token_revoked"
-            assert code_of(person.verify(token)) == "token_revoked"
-    assert refresh_won >= 20, (refresh_won, logout_won)
-    assert logout_won >= 20, (refresh_won, logout_won)
+            assert code_of(user.me(token)) == "token_revoked"
+            assert code_of(user.verify(token)) == "token_revoked"
+    assert refresh_won >= 6, (refresh_won, logout_won)
+    assert logout_won >= 6, (refresh_won, logout_won)
 
 
 @pytest.mark.parametrize("times", [2, 20])
-def test_logging_out_many_times_at_once_is_no_error(person: Person, times: int) -> None:
-    answers = at_once([person.log_out] * times)
+def test_logging_out_many_times_at_once_is_no_error(user: TestUser, times: int) -> None:
+    answers = at_once([user.log_out] * times)
     assert {a.status_code for a in answers} == {200}
     assert all(cookie_of(a) == "" for a in answers)
-    assert code_of(person.me()) == "token_revoked"
+    assert code_of(user.me()) == "token_revoked"

@@ -13,9 +13,9 @@ import jwt
 import pytest
 
 from deploy.tests.admin_site import Operator
-from deploy.tests.stack import ROOT, System, eventually
+from deploy.tests.client import TestUser, claims_of
+from deploy.tests.stack import ROOT, System, wait_until
 from deploy.tests.third_service import ThirdService
-from deploy.tests.users import Person, claims_of
 
 PAGE = ROOT / "docs" / "revocation.md"
 NEW_PASSWORD = "a newer horse battery"
@@ -32,11 +32,11 @@ def documented() -> dict[str, dict[str, str]]:
 
 @dataclass
 class Scene:
-    """A person on two devices, an operator, and a third service."""
+    """A user on two devices, an operator, and a third service."""
 
     system: System
-    here: Person
-    other: Person
+    here: TestUser
+    other: TestUser
     operator: Operator
     third: ThirdService
 
@@ -50,7 +50,7 @@ class Scene:
             assert device.verify().ok
             assert self.third.who(device.access).ok
 
-    def devices(self) -> dict[str, Person]:
+    def devices(self) -> dict[str, TestUser]:
         return {"here": self.here, "other": self.other}
 
     def doors(self) -> dict[str, Callable[[], bool]]:
@@ -65,7 +65,7 @@ class Scene:
             }
         return found
 
-    def knows(self, device: Person, token: str) -> bool:
+    def knows(self, device: TestUser, token: str) -> bool:
         return counts(device.me(token), device.verify(token))
 
     def doors_of_old_roles(self) -> dict[str, Callable[[], bool]]:
@@ -86,7 +86,7 @@ class Scene:
     def is_old_for_third(self, token: str) -> bool:
         return self.role not in self.third.who(token).json()["roles"]
 
-    def is_old_after_refresh(self, device: Person) -> bool:
+    def is_old_after_refresh(self, device: TestUser) -> bool:
         assert device.refresh().ok
         return self.is_old_for_third(device.access)
 
@@ -120,11 +120,11 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
 
 @pytest.fixture
 def scene(
-    system: System, person: Person, operator: Operator, third: ThirdService
+    system: System, user: TestUser, operator: Operator, third: ThirdService
 ) -> Scene:
-    other = Person(system, person.name)
+    other = TestUser(system, user.name)
     assert other.log_in().ok
-    return Scene(system, person, other, operator, third)
+    return Scene(system, user, other, operator, third)
 
 
 def test_every_act_of_the_table_is_tried() -> None:
@@ -154,7 +154,7 @@ def test_every_cell_is_as_documented(act: str, scene: Scene) -> None:
         elif bound_of(row[column]) > PATIENCE:
             assert longest(scene, column) <= left, f"{act}: {column}"
         else:
-            eventually(lambda door=doors[column]: not door(), left, f"{act}: {column}")
+            wait_until(lambda door=doors[column]: not door(), left, f"{act}: {column}")
 
 
 def bound_of(cell: str) -> float:

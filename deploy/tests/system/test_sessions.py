@@ -1,142 +1,158 @@
-"""Sessions of a person on several devices, through the gateway."""
+"""Sessions of a user on several devices, and what a refresh token is worth after it was
+rotated. What ends which session, and how soon, is in test_revocation_matrix.py."""
 
-import uuid
+import time
 from collections.abc import Callable
 
 import pytest
 
-from deploy.tests.stack import System, eventually
-from deploy.tests.users import Person, code_of, cookie_of, internal
+from deploy.tests.client import TestUser, claims_of, code_of, cookie_of, internal
+from deploy.tests.stack import System, wait_until
 
 CAP = 10
+LEEWAY = 3  # seconds; see settings/auth.env
 
 
 @pytest.fixture
-def another_device(system: System) -> Callable[[Person], Person]:
-    """Makes devices on which somebody is logged in as well."""
+def another_device(user: TestUser) -> Callable[[], TestUser]:
+    """Makes devices on which the user is logged in as well."""
 
-    def log_in(person: Person) -> Person:
-        device = Person(system, person.name)
+    def log_in() -> TestUser:
+        device = TestUser(user.system, user.name)
         assert device.log_in().ok
         return device
 
     return log_in
 
 
-def refused(device: Person) -> bool:
-    """At every door: the User Service's, the Auth Service's, other services'."""
-    answers = (device.me(), device.sessions(), device.verify())
-    assert {a.status_code for a in answers} <= {200, 401}, [a.text for a in answers]
-    return all(not a.ok and code_of(a) == "token_revoked" for a in answers)
+def refused(device: TestUser) -> bool:
+    """By the User Service, by the Auth Service, and when other services ask."""
+    responses = (device.me(), device.sessions(), device.verify())
+    assert {r.status_code for r in responses} <= {200, 401}, [r.text for r in responses]
+    return all(not r.ok and code_of(r) == "token_revoked" for r in responses)
 
 
-def assert_over(device: Person) -> None:
+def assert_over(device: TestUser) -> None:
     """Access within a second, refresh for good."""
-    eventually(lambda: refused(device), 1, "refusal of the access token")
+    wait_until(lambda: refused(device), 1, "refusal of the access token")
     assert code_of(device.refresh()) == "token_revoked"
 
 
-def assert_alive(device: Person) -> None:
-    assert device.me().ok
-    assert device.sessions().ok
-    assert device.verify().ok
-    assert device.refresh().ok
+def assert_alive(device: TestUser) -> None:
+    for act in (device.me, device.sessions, device.verify, device.refresh):
+        assert act().ok
 
 
-def test_a_person_sees_their_devices(
-    person: Person, another_device: Callable[[Person], Person]
-) -> None:
-    phone = another_device(person)
-    answer = person.sessions()
-    assert answer.status_code == 200
-    assert answer.headers["Cache-Control"] == "no-store"
-    shown = answer.json()
-    assert [each["id"] for each in shown] == [phone.sid, person.sid]
+# ---- Several devices -----------------------------------------------------------------
+
+
+def test_a_user_sees_their_devices(user: TestUser, other: TestUser) -> None:
+    response = user.sessions()
+    assert response.status_code == 200
+    assert response.one("Cache-Control") == "no-store"
+    shown = response.json()
+    assert [each["id"] for each in shown] == [other.sid, user.sid]
     assert [each["current"] for each in shown] == [False, True]
     assert {each["ip"] for each in shown} <= {"127.0.0.0/24", "::/48"}
     assert {each["device"] for each in shown} == {"Python Requests"}
-    assert [each["current"] for each in phone.sessions().json()] == [True, False]
+    assert [each["current"] for each in other.sessions().json()] == [True, False]
 
 
-def test_ending_one_ends_that_device_and_no_other(
-    person: Person, another_device: Callable[[Person], Person]
-) -> None:
-    phone = another_device(person)
-    assert phone.me().ok
-    assert person.end_session(phone.sid).status_code == 204
-    assert_over(phone)
-    assert code_of(person.end_session(phone.sid)) == "not_found"
-    assert_alive(person)
-    assert [each["id"] for each in person.sessions().json()] == [person.sid]
+def test_a_session_is_ended_once(user: TestUser, other: TestUser) -> None:
+    assert user.end_session(other.sid).status_code == 204
+    assert_over(other)
+    assert code_of(user.end_session(other.sid)) == "not_found"
+    assert_alive(user)
+    assert [each["id"] for each in user.sessions().json()] == [user.sid]
+    assert user.end_session(user.sid).status_code == 204
+    assert_over(user)
 
 
-def test_the_current_one_may_be_ended(person: Person) -> None:
-    assert person.end_session(person.sid).status_code == 204
-    assert_over(person)
-
-
-def test_a_foreign_session_is_as_unknown_as_any(
-    person: Person, register: Callable[[], Person]
-) -> None:
-    eve = register()
-    assert eve.log_in().ok
-    for sid in (person.sid, str(uuid.uuid4())):
-        answer = eve.end_session(sid)
-        assert answer.status_code == 404
-        assert code_of(answer) == "not_found"
-    assert_alive(person)
-
-
+@pytest.mark.parametrize("keep", [False, True])
 def test_logging_out_everywhere(
-    person: Person, another_device: Callable[[Person], Person]
+    user: TestUser, another_device: Callable[[], TestUser], keep: bool
 ) -> None:
-    phone = another_device(person)
-    answer = person.log_out_all()
-    assert answer.status_code == 200
-    assert answer.json() == {"revoked": 2}
-    assert cookie_of(answer) == ""
-    for device in (person, phone):
+    devices = [another_device(), another_device()]
+    response = user.log_out_all(keep_current=keep)
+    assert response.json() == {"revoked": 2 if keep else 3}
+    assert cookie_of(response) == (None if keep else "")
+    for device in devices:
         assert_over(device)
-    assert person.log_in().ok
-    assert_alive(person)
+    if not keep:
+        assert_over(user)
+        assert user.log_in().ok
+    assert_alive(user)
 
 
-def test_logging_out_everywhere_else(
-    person: Person, another_device: Callable[[Person], Person]
-) -> None:
-    phone, tablet = another_device(person), another_device(person)
-    answer = person.log_out_all(keep_current=True)
-    assert answer.json() == {"revoked": 2}
-    assert cookie_of(answer) is None
-    for device in (phone, tablet):
-        assert_over(device)
-    assert_alive(person)
-
-
-def test_logging_out_everywhere_raises_the_epoch(person: Person) -> None:
-    user = f"/api/v1/users/{person.me().json()['id']}"
-    before = internal(person.system, "GET", user).json()["session_epoch"]
-    assert person.log_out_all().ok
-    after = internal(person.system, "GET", user).json()["session_epoch"]
+def test_logging_out_everywhere_raises_the_epoch(user: TestUser) -> None:
+    path = f"/api/v1/users/{user.me().json()['id']}"
+    before = internal(user.system, "GET", path).json()["session_epoch"]
+    assert user.log_out_all().ok
+    after = internal(user.system, "GET", path).json()["session_epoch"]
     assert after > before
 
 
 def test_the_cap_ends_the_least_recently_used(
-    person: Person, another_device: Callable[[Person], Person]
+    user: TestUser, another_device: Callable[[], TestUser]
 ) -> None:
-    others = [another_device(person) for _ in range(CAP)]
-    assert_over(person)
+    others = [another_device() for _ in range(CAP)]
+    assert_over(user)
     assert_alive(others[0])
     assert len(others[-1].sessions().json()) == CAP
 
 
-def test_the_cookie_opens_none_of_these(person: Person) -> None:
-    access, person.access = person.access, "x"
-    answers = [
-        person.log_out_all(),
-        person.sessions(),
-        person.end_session(str(uuid.uuid4())),
-    ]
-    person.access = access
-    assert {code_of(answer) for answer in answers} == {"token_invalid"}
-    assert_alive(person)
+# ---- Rotated refresh tokens ----------------------------------------------------------
+
+
+@pytest.fixture
+def leeway(system: System) -> int:
+    assert system.settings("auth")["REFRESH_REUSE_LEEWAY"] == str(LEEWAY)
+    return LEEWAY
+
+
+def assert_ended_by_reuse(system: System, user: TestUser) -> None:
+    sql = "SELECT revoked_at, revoked_reason FROM tokens_session WHERE id = %s"
+    [(revoked_at, reason)] = system.query("auth", sql, user.sid)
+    assert revoked_at is not None
+    assert reason == "reuse"
+    for act in (user.refresh, user.me, user.verify):
+        assert code_of(act()) == "token_revoked"
+
+
+def test_replay_within_the_leeway_gets_the_same_successor(user: TestUser) -> None:
+    """And the current token is not rotated again so soon."""
+    first = user.cookie
+    successor = cookie_of(user.refresh())
+    again = user.refresh(first)
+    assert again.status_code == 200
+    assert cookie_of(again) == successor
+    assert user.me(again.json()["access_token"]).ok
+    current = user.refresh()
+    assert current.status_code == 200
+    assert cookie_of(current) is None
+
+
+def test_replay_after_the_leeway_ends_the_session(
+    user: TestUser, system: System, leeway: int
+) -> None:
+    first = user.cookie
+    user.refresh()
+    time.sleep(leeway + 0.5)
+    replay = user.refresh(first)
+    assert replay.status_code == 401
+    assert code_of(replay) == "refresh_token_reused"
+    assert cookie_of(replay) == ""
+    assert "invalid_token" in replay.one("WWW-Authenticate")
+    assert_ended_by_reuse(system, user)
+
+
+def test_a_token_older_than_the_predecessor_ends_the_session(
+    user: TestUser, system: System, leeway: int
+) -> None:
+    first = user.cookie
+    user.refresh()
+    time.sleep(leeway + 0.2)
+    user.refresh()  # now `first` is the grandparent, and this rotation is fresh
+    assert claims_of(user.cookie)["jti"] != claims_of(first)["jti"]
+    assert code_of(user.refresh(first)) == "refresh_token_reused"
+    assert_ended_by_reuse(system, user)

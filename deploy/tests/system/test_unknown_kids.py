@@ -8,9 +8,9 @@ from typing import Any
 
 import jwt
 
+from deploy.tests.client import TestUser
 from deploy.tests.stack import System
 from deploy.tests.third_service import ThirdService
-from deploy.tests.users import Person
 from shared.tests.forgery import part
 
 FLOOD = 2000  # tokens, each with a kid of its own
@@ -30,14 +30,14 @@ def fetches(system: System) -> int:
 
 
 def test_a_flood_costs_next_to_no_requests_and_nobody_an_answer(
-    system: System, person: Person, third: ThirdService
+    system: System, user: TestUser, third: ThirdService
 ) -> None:
-    assert third.who(person.access).ok
+    assert third.who(user.access).ok
     before, started = fetches(system), time.monotonic()
 
     def ask(number: int) -> tuple[bool, int]:
         is_good = number % AMONG == 0
-        token = person.access if is_good else made_up(person.access)
+        token = user.access if is_good else made_up(user.access)
         return is_good, third.who(token).status_code
 
     with ThreadPoolExecutor(16) as pool:

@@ -4,15 +4,14 @@ what every worker must have after it."""
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from deploy.tests.stack import SERVICES, System
-from deploy.tests.users import Person
+from deploy.tests.client import TestUser
+from deploy.tests.stack import SERVICES, System, wait_until
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -37,13 +36,13 @@ def test_a_service_says_when_it_starts_and_when_it_ends(healthy: System):
 
 
 def test_what_an_operator_does_is_in_the_log_of_the_service(
-    person: Person, system: System
+    user: TestUser, system: System
 ) -> None:
     """And not on their terminal alone."""
-    assert person.sid not in told(system)
-    system.run("revokesession", person.sid)
+    assert user.sid not in told(system)
+    system.run("revokesession", user.sid)
 
-    assert person.sid in told(system)
+    assert user.sid in told(system)
 
 
 def told(system: System) -> set[str | None]:
@@ -65,18 +64,19 @@ def held(pid: int) -> set[str]:
     return {str(link.readlink()) for link in links}
 
 
-def test_every_worker_of_auth_sweeps(person: Person, healthy: System):
+def test_every_worker_of_auth_sweeps(user: TestUser, healthy: System):
     """Each on its own, without a request, and so does one that replaces another."""
-    person.log_out()
-    workers = workers_of(healthy)
+    user.log_out()
+    key, workers = f"session:{user.sid}", workers_of(healthy)
     os.kill(workers[0], signal.SIGKILL)
-    eventually(lambda: len(set(workers_of(healthy)) - {workers[0]}) == len(workers))
+    new = lambda: set(workers_of(healthy)) - {workers[0]}  # noqa: E731
+    wait_until(lambda: len(new()) == len(workers), 15, "another worker")
 
     for worker in workers_of(healthy):
         others = [other for other in workers_of(healthy) if other != worker]
         with standing_still(others):
-            healthy.redis().delete(f"session:{person.sid}")
-            eventually(lambda: healthy.redis().exists(f"session:{person.sid}"))
+            healthy.redis().delete(key)
+            wait_until(lambda: healthy.redis().exists(key), 15, "the sweep")
 
 
 def workers_of(system: System) -> list[int]:
@@ -92,10 +92,3 @@ def standing_still(pids: list[int]) -> Iterator[None]:
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-
-
-def eventually(happened: Callable[[], object]) -> None:
-    end = time.monotonic() + 15
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.1)

@@ -1,7 +1,12 @@
 """Ways of asking, timed in turns, and whether one of them takes longer than another.
 
 Each round asks once in every way, in random order: what the machine does meanwhile
-meets all of them alike, and two times of a round are a pair (see `ranks`).
+meets all of them alike, and two times of a round are a pair. Latencies have a long
+tail: a mean is whatever the worst of them was, and ranks hardly mind. Of the
+differences within pairs the shift is estimated with an interval, which holds the very
+shifts that Wilcoxon's signed-rank test does not reject (Hollander, Wolfe, Chicken:
+Nonparametric Statistical Methods, 3rd ed., sections 3.1 to 3.3; the estimate is Hodges
+and Lehmann's).
 """
 
 import os
@@ -9,23 +14,101 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from functools import lru_cache
+from itertools import accumulate
+from math import ceil, sqrt
+from statistics import NormalDist, median
 
 from argon2.low_level import Type, hash_secret
 
-from deploy.tests.timing.signed_ranks import Shift, shift
-
+EXACT = 50  # pairs up to which the distribution is counted out; beyond it is normal
 TOLERANCE = 0.10  # of one hash (PWD-06)
 PAIRS = 100  # 200 samples, before two ways are called equal
 LOOKS = (20, 50, PAIRS, 2 * PAIRS)  # pairs after which it may be decided
 # Of each look. A difference needs more than equality does: where noise is many times
 # the bound, six ways at four looks would else raise a false alarm in one run of twelve.
 CONFIDENCE, SURENESS = 0.99, 0.9999
-WARM_UP = 3  # rounds that nobody looks at
+WARM_UP = 3  # rounds that are not counted
 PATIENCE = 45  # seconds after which no round is begun, but for those to the first look
 
 STANDARD, HASH = "standard", "hash"
 Way = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far the differences lie from zero, and between which bounds surely."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def within(self, bound: float) -> bool:
+        """Surely nearer to zero than `bound`: two one-sided tests (Schuirmann 1987)."""
+        return -bound < self.low and self.high < bound
+
+    def beyond(self, bound: float) -> bool:
+        """Surely farther from zero than `bound`."""
+        return self.low > bound or self.high < -bound
+
+
+def shift(differences: Sequence[float], confidence: float) -> Shift:
+    """The pseudo-median of the differences, with its interval.
+
+    `confidence` is that of the interval. Raises ValueError where there are too few
+    differences for it.
+    """
+    walsh = walsh_averages(differences)
+    outside = rank_sum_quantile(len(differences), (1 - confidence) / 2)
+    if outside == 0:
+        raise ValueError(f"{len(differences)} pairs are too few for {confidence}")
+    return Shift(median(walsh), walsh[outside - 1], walsh[-outside])
+
+
+def walsh_averages(values: Sequence[float]) -> list[float]:
+    """The averages of all pairs of values, each with itself too, in order."""
+    ordered = sorted(values)
+    return sorted(
+        (one + other) / 2
+        for place, one in enumerate(ordered)
+        for other in ordered[place:]
+    )
+
+
+def rank_sum(differences: Sequence[float]) -> float:
+    """Wilcoxon's signed-rank statistic: the sum of the ranks of the positive ones.
+
+    Counted as Tukey does: Walsh averages above zero; one that is zero is half.
+    """
+    walsh = walsh_averages(differences)
+    return sum(average > 0 for average in walsh) + walsh.count(0) / 2
+
+
+def rank_sum_quantile(pairs: int, tail: float) -> int:
+    """How many of the smallest rank sums come together to a probability of at most
+    `tail`, if the differences are symmetric around zero."""
+    if pairs > EXACT:
+        mean = pairs * (pairs + 1) / 4
+        deviation = sqrt(pairs * (pairs + 1) * (2 * pairs + 1) / 24)
+        return max(ceil(mean + NormalDist().inv_cdf(tail) * deviation - 0.5), 0)
+    below = accumulate(rank_sum_counts(pairs))
+    return sum(count <= tail * 2**pairs for count in below)
+
+
+@lru_cache
+def rank_sum_counts(pairs: int) -> list[int]:
+    """For each rank sum, from 0 on: in how many of the 2**pairs choices of signs it
+    comes about (the ways of writing it as a sum of different ranks)."""
+    counts = [1]
+    for rank in range(1, pairs + 1):
+        longer = counts + [0] * rank
+        for total, count in enumerate(counts):
+            longer[total + rank] += count
+        counts = longer
+    return counts
+
+
+# ---- Rounds ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,15 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.tests.client import Response
+from deploy.tests.waiting import wait_until
+from deploy.tests.wire import WireClient
 from nginx.tests.stub_service import Stub
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,24 +49,6 @@ def free_port() -> int:
 
 
 @dataclass
-class Answer:
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key.lower() == name.lower()]
-
-    def one(self, name: str) -> str:
-        values = self.all(name)
-        assert len(values) == 1, f"{name}: {values}"
-        return values[0]
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass
 class Gateway:
     folder: Path
     port: int
@@ -77,40 +61,31 @@ class Gateway:
         path: str,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
-    ) -> Answer:
+    ) -> Response:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             connection.request(method, path, body=body, headers=dict(headers or {}))
             response = connection.getresponse()
-            return Answer(response.status, response.getheaders(), response.read())
+            headers = response.getheaders()
+            return Response.of(response.status, headers, response.read())
         finally:
             connection.close()
 
-    def get(self, path: str, **headers: str) -> Answer:
+    def get(self, path: str, **headers: str) -> Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("GET", path, named)
 
     def raw(self, data: bytes, wait: float = 5) -> bytes:
         """Everything that comes back for these bytes until the connection ends."""
-        received = b""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as sock:
-            sock.sendall(data)
-            try:
-                while chunk := sock.recv(65536):
-                    received += chunk
-            except (TimeoutError, ConnectionResetError):
-                pass
-        return received
+        client = WireClient(f"http://127.0.0.1:{self.port}")
+        return client.exchange(data, seconds=wait, source="127.0.0.1").data
 
     def access_log_of(self, requests: int) -> list[dict[str, Any]]:
         """The log's objects; a line comes when the connection has lingered out."""
-        lines: list[str] = []
-        deadline = time.monotonic() + 10
-        while len(lines) < requests and time.monotonic() < deadline:
-            time.sleep(0.05)
-            text = (self.folder / "access.log").read_text(encoding="utf-8")
-            lines = text.splitlines()
-        return [json.loads(line) for line in lines]
+        log = self.folder / "access.log"
+        lines = lambda: log.read_text(encoding="utf-8").splitlines()  # noqa: E731
+        wait_until(lambda: len(lines()) >= requests, 10, "lines in the access log")
+        return [json.loads(line) for line in lines()]
 
     @property
     def error_log(self) -> str:
@@ -175,14 +150,10 @@ def replace_in(folder: Path, edit: Mapping[str, str]) -> None:
 
 
 def wait_for(gateway: Gateway, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         if process.poll() is not None:
-            break
-        try:
-            socket.create_connection(("127.0.0.1", gateway.port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError(f"nginx did not start: {gateway.error_log}")
+            raise RuntimeError(f"nginx did not start: {gateway.error_log}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", gateway.port)) == 0
+
+    wait_until(answers, 10, "start of nginx")
