@@ -1,50 +1,98 @@
 """Redis: what it does with our keys, and what our user may do (DATA-01, DATA-06)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django_redis import get_redis_connection
 from redis import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 
-from shared.doctor import CLOCK, clock_fault, diagnostic, redis_admin_password
+from shared import doctor
+from shared.doctor import NTP, NotExamined, clock_fault, diagnostic
 
-TAG = "redis"
-USERS_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart redis."
+ACL_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart redis."
+REFUSED = "AuthenticationError|NoPermissionError|ResponseError"
+SERVICE = settings.SERVICE_NAME
 # Older ones have known vulnerabilities, unless a distribution has patched them.
 MINIMUM_VERSIONS = ((7, 2, 11), (7, 4, 9))
-WRITER = "auth"  # of session:*, where all services read whether a session is alive
-DANGEROUS = (
-    ["FLUSHALL"],
-    ["CONFIG", "SET", "save", ""],
-    ["KEYS", "*"],
-    ["ACL", "LIST"],
-)
 
-# By id: what has to hold, the hint, and the settings with the values that they need.
-CONFIG = {
+# By id: what has to hold, the hint, who sends which commands, and a pattern that every
+# answer has to match.
+COMMANDS: dict[str, tuple[str, str, str, Sequence[str], str]] = {
     "redis.policy": (
         "Redis evicts nothing",
         "maxmemory-policy noeviction",
-        {"maxmemory-policy": "noeviction"},
+        "admin",
+        ["CONFIG GET|maxmemory-policy"],
+        "noeviction",
     ),
     "redis.persistence": (
         "Redis writes nothing to the disk, from where it would restore ended sessions",
         'save "" and appendonly no',
-        {"save": "", "appendonly": "no"},
+        "admin",
+        ["CONFIG GET|save", "CONFIG GET|appendonly"],
+        "(no)?",
+    ),
+    "redis.limit": (
+        "Redis has a memory limit",
+        "maxmemory 128mb",
+        "admin",
+        ["CONFIG GET|maxmemory"],
+        "[1-9][0-9]*",
+    ),
+    "redis.strangers": (
+        "Redis asks every client for a password",
+        "The first line of .secrets/redis_users.acl: user default off -@all",
+        "default",
+        ["PING"],
+        REFUSED,
+    ),
+    "redis.rights": (
+        "our Redis user may not administer",
+        ACL_FILE,
+        "ours",
+        ["CONFIG GET|maxmemory"],
+        REFUSED,
+    ),
+    # The administrator asks whether our user may: a try would carry them out.
+    "redis.commands": (
+        "our user has no dangerous command",
+        ACL_FILE,
+        "admin",
+        [
+            f"ACL DRYRUN|{SERVICE}|FLUSHALL",
+            f"ACL DRYRUN|{SERVICE}|CONFIG|SET|appendonly|no",
+            f"ACL DRYRUN|{SERVICE}|KEYS|*",
+            f"ACL DRYRUN|{SERVICE}|ACL|LIST",
+        ],
+        "(?!OK).*",
+    ),
+    # All services read there whether a session is alive. No session has this name, and
+    # the key is gone in a second.
+    "redis.sessions": (
+        "only auth may write sessions",
+        ACL_FILE,
+        "ours",
+        [] if SERVICE == "auth" else ["SET|session:doctor||EX|1"],
+        REFUSED,
     ),
 }
 
 
-def connect(user: str | None = None, password: str = "") -> Redis:
-    """To the server of our sessions, as another user."""
+def connect(user: str) -> Redis:
+    """As `ours`, as `default` without a password, or as `admin`. Raises NotExamined."""
+    if user == "ours":
+        return get_redis_connection("default")
+    password = doctor.redis_admin_password.get() if user == "admin" else None
+    if password == "":
+        raise NotExamined("manage.py doctor --redis-admin-password-file FILE sees it")
     client: Redis = Redis.from_url(
         re.sub(r"//[^/@]*@", "//", settings.CACHES["default"]["LOCATION"]),
-        username=user,
-        password=password or None,
+        username=user if password else None,
+        password=password,
         socket_timeout=2,
         socket_connect_timeout=2,
         decode_responses=True,
@@ -52,56 +100,27 @@ def connect(user: str | None = None, password: str = "") -> Redis:
     return client
 
 
-def administrator() -> Redis:
-    return connect("admin", redis_admin_password.get())
-
-
-def other_values(right: dict[str, str]) -> list[str]:
-    with administrator() as client:
-        found = client.config_get(*right)
-    return [f"{name} {found[name]}" for name in right if found[name] != right[name]]
-
-
-def may(command: Callable[[], Any]) -> str:
+def answer(client: Redis, command: str) -> str:
+    """A value in text, or the name of the refusal."""
     try:
-        command()
-    except NoPermissionError:
-        return ""
-    return "it may"
+        found: Any = client.execute_command(*command.split("|"))
+    except (AuthenticationError, ResponseError) as exc:
+        return type(exc).__name__
+    return ", ".join(found.values()) if isinstance(found, dict) else str(found)
+
+
+def wrong_answers(user: str, commands: Sequence[str], expected: str) -> str:
+    client = connect(user)
+    answers = {command: answer(client, command) for command in commands}
+    wrong = (c for c in answers if not re.fullmatch(expected, answers[c], re.DOTALL))
+    return ", ".join(f"{c.replace('|', ' ')}: {answers[c]}" for c in wrong)
+
+
+for name, (statement, hint, *question) in COMMANDS.items():
+    diagnostic(name, statement, hint)(partial(wrong_answers, *question))
 
 
 @diagnostic(
-    TAG,
-    "redis.strangers",
-    "Redis asks every client for a password",
-    "The first line of .secrets/redis_users.acl: user default off -@all",
-)
-def strangers() -> str:
-    with connect() as client:
-        try:
-            client.ping()
-        except (AuthenticationError, ResponseError):
-            return ""
-    return "its default user is on"
-
-
-@diagnostic(TAG, "redis.rights", "our Redis user may not administer", USERS_FILE)
-def rights() -> str:
-    client = get_redis_connection("default")
-    return may(lambda: client.config_get("maxmemory"))
-
-
-@diagnostic(TAG, "redis.sessions", "only auth may write sessions", USERS_FILE)
-def sessions() -> str:
-    client = get_redis_connection("default")
-    if settings.SERVICE_NAME == WRITER:
-        return ""
-    # No session has this name, and the key is gone in a second.
-    return may(lambda: client.set("session:doctor", "", ex=1))
-
-
-@diagnostic(
-    TAG,
     "redis.version",
     "Redis has no known vulnerability",
     "Upgrade it, unless your distribution has patched it.",
@@ -115,39 +134,7 @@ def version() -> str:
     return text if hello[b"server"] == b"redis" and number < least else ""
 
 
-def register_for_administrator() -> None:
-    """What Redis tells its administrator alone."""
-    for name, (statement, hint, right) in CONFIG.items():
-        diagnostic(TAG, name, statement, hint)(partial(other_values, right))
-
-    @diagnostic(TAG, "redis.limit", "Redis has a memory limit", "maxmemory 128mb")
-    def limit() -> str:
-        with administrator() as client:
-            has_limit = client.config_get("maxmemory")["maxmemory"] != "0"
-        return "" if has_limit else "it takes all memory there is"
-
-    @diagnostic(TAG, "redis.commands", "our user has no dangerous command", USERS_FILE)
-    def commands() -> list[str]:
-        """Asked of the administrator, since a try would carry them out."""
-        ask = ("ACL DRYRUN", settings.SERVICE_NAME)
-        with administrator() as client:
-            answers = {c[0]: client.execute_command(*ask, *c) for c in DANGEROUS}
-        return [command for command, answer in answers.items() if answer == "OK"]
-
-    @diagnostic(CLOCK[0], "clock.redis", "Redis's clock agrees", CLOCK[1])
-    def clock() -> str:
-        with administrator() as client:
-            seconds, microseconds = client.time()
-        return clock_fault(seconds + microseconds / 1e6)
-
-
-if redis_admin_password.get():
-    register_for_administrator()
-else:
-    diagnostic(
-        TAG,
-        "redis.admin",
-        "Redis's administrator is asked for policy, persistence, memory and clock",
-        "manage.py doctor --redis-admin-password-file FILE",
-        note=True,
-    )(lambda: "there is no password")
+@diagnostic("clock.redis", "Redis's clock agrees", NTP)
+def clock() -> str:
+    seconds, microseconds = connect("admin").time()
+    return clock_fault(seconds + microseconds / 1e6)
