@@ -42,7 +42,7 @@ def setting(system: System, service: str, **values: str) -> Iterator[None]:
 def world_readable(system: System, scratch: Path, pattern: str) -> Iterator[None]:
     (path,) = system.state.glob(pattern)
     before = path.stat().st_mode
-    path.chmod(0o444)
+    path.chmod(0o644)
     try:
         yield
     finally:
