@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django_redis import get_redis_connection
@@ -75,7 +76,7 @@ def connect(user: str) -> Redis:
 
 
 def other_values(expected: dict[str, str]) -> str:
-    found = connect("admin").config_get(*expected)
+    found: dict[str, Any] = connect("admin").config_get(*expected)
     wrong = (n for n, value in expected.items() if not re.fullmatch(value, found[n]))
     return ", ".join(f"{name} {found[name]}" for name in wrong)
 
@@ -96,8 +97,8 @@ def is_allowed(client: Redis, command: str) -> bool:
 
 for name, (statement, hint, expected) in CONFIG.items():
     diagnostic(name, statement, hint)(partial(other_values, expected))
-for name, (statement, *who_and_what) in REFUSALS.items():
-    diagnostic(name, statement, ACL_FILE)(partial(allowed, *who_and_what))
+for name, (statement, user, commands) in REFUSALS.items():
+    diagnostic(name, statement, ACL_FILE)(partial(allowed, user, commands))
 
 
 @diagnostic(
