@@ -4,8 +4,10 @@ All values come from the environment (see README, Configuration). Secrets have n
 default; each may be given as NAME or as NAME_FILE.
 """
 
+import sys
+
 from shared import db, structured_logging
-from shared.env import Env, project_dir, report_in_one_line
+from shared.env import Env, project_dir, report
 
 BASE_DIR = project_dir()
 env = Env(BASE_DIR)
@@ -17,7 +19,7 @@ SERVICE_NAME = BASE_DIR.name.removesuffix("_project")
 # `production` refuses unsafe settings (OPS-01): shared.checks.
 ENVIRONMENT = env.str("ENVIRONMENT", default="production")
 if ENVIRONMENT != "development":
-    report_in_one_line()
+    sys.excepthook = report
 DEBUG = env.switch("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
 

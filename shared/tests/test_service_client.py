@@ -104,21 +104,21 @@ def test_nothing_is_opened_before_it_is_needed(stub):
 
 
 def test_calls_to_users_are_bounded_below_the_threads():
-    """S2S-06: one thread is left; log-ins cannot take what refreshes need."""
+    """S2S-06: one thread is left; logins cannot take what refreshes need."""
     for threads in (2, 4, 8, 16):
         client = UsersClient("http://127.0.0.1:1", KEY, threads)
         assert client.calls.slots._initial_value == threads - 1
-        assert client.log_ins.slots._initial_value == threads // 2
+        assert client.logins.slots._initial_value == threads // 2
 
 
-@pytest.mark.parametrize("kind", ["log-ins", "look-ups"])
+@pytest.mark.parametrize("kind", ["logins", "look-ups"])
 def test_a_slow_service_is_asked_by_so_many_at_once(users, stub, kind):
     release = threading.Event()
     stub.answer(200, USER)
     stub.before = lambda handler: handler.command == held and release.wait(2.5)
-    users.log_ins.patience = users.calls.patience = 0.01
+    users.logins.patience = users.calls.patience = 0.01
     verify, get = partial(users.verify, CREDENTIALS), partial(users.get, uuid.uuid4())
-    slow, slots, held = (verify, 4, "POST") if kind == "log-ins" else (get, 7, "GET")
+    slow, slots, held = (verify, 4, "POST") if kind == "logins" else (get, 7, "GET")
 
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(slow) for _ in range(slots)]
@@ -127,7 +127,7 @@ def test_a_slow_service_is_asked_by_so_many_at_once(users, stub, kind):
             time.sleep(0.005)
         with pytest.raises(Overloaded):
             slow()
-        if kind == "log-ins":
+        if kind == "logins":
             assert get() == USER
         else:
             with pytest.raises(Overloaded):
