@@ -71,7 +71,7 @@ class Env(environ.Env):
     """`environ.Env` that also takes the secret NAME from the file NAME_FILE. What is
     missing or of another shape raises ImproperlyConfigured.
 
-    The real environment wins over the `.env` file beside `manage.py` (or the one
+    The real environment wins over the `.env` file next to `manage.py` (or the one
     that ENV_FILE names). Relative NAME_FILE paths start at the project's folder,
     so a checkout can move. `secret_files` has the files that secrets were taken from,
     `names` what the `.env` file names and what was asked for.

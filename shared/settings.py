@@ -70,7 +70,7 @@ STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="../.run/static")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # the gateway lets 16 KiB through to the API
 
-# AUDIT_LOG: a file that is told of audit events too; for commands, by `manage_all.sh`.
+# AUDIT_LOG: a file for audit events, too; `manage_all.sh` sets it for commands.
 LOGGING = structured_logging.configuration(
     SERVICE_NAME,
     env.str("LOG_LEVEL", default="INFO"),
@@ -161,7 +161,7 @@ JWT_ISSUER = env.str("JWT_ISSUER")
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="memo")
 JWT_LEEWAY = env.number("JWT_LEEWAY", default=10)  # seconds between two clocks
 # The verifying keys: the address of a JWK Set, or a folder. One of them is needed; of
-# both, the address counts. A service beside auth takes the folder, which needs nobody.
+# both, the address counts. A service on the machine of auth takes the folder.
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
 JWT_PUBLIC_KEYS_DIR = None if JWT_JWKS_URL else env.folder("JWT_PUBLIC_KEYS_DIR")
 ACCESS_TOKEN_LIFETIME = env.number(
