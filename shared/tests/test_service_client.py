@@ -15,7 +15,7 @@ from requests import Session
 from shared import clients, db
 from shared.api.exceptions import DependencyUnavailable, Overloaded
 from shared.clients import AuthClient, UsersClient
-from shared.tests.stubs import StubService, running
+from shared.tests.stub_servers import StubService, running
 from shared.tests.test_clients import CALLS, CREDENTIALS, KEY, USER
 
 
