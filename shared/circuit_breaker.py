@@ -1,4 +1,4 @@
-"""Two ways of not waiting: for a server that is away, and for one that is busy."""
+"""Two ways of not waiting: for a server that does not answer, and for a busy one."""
 
 import threading
 import time
@@ -9,9 +9,9 @@ from shared.api.exceptions import Overloaded
 
 
 class Breaker:
-    """After `threshold` failures in a row, nobody asks for `pause` seconds.
+    """After `threshold` failures in a row, no caller asks for `pause` seconds.
 
-    When the pause is over everybody asks again, and the first failure opens it anew.
+    After the pause all callers ask again, and the first failure opens it again.
     Races between threads cost at most a question too many.
     """
 
@@ -37,7 +37,7 @@ class Breaker:
 class Bulkhead:
     """At most `slots` callers at once; the next waits `patience` seconds, then 503.
 
-    A wait in vain makes it strict for `strict_for` seconds: then nobody waits at all.
+    A wait in vain makes it strict for `strict_for` seconds: then no caller waits.
     So a burst is smoothed while work flows, and when it does not, waiting callers
     cannot eat the threads that other requests need.
     """

@@ -109,6 +109,25 @@ class ServiceClient:
             return answer
         raise self.refusal(path, response, answer)
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        member: str,
+        body: Any = None,
+        *expected: type[APIException],
+    ) -> dict[str, Any]:
+        """`call`, which raises one of the `expected` errors for its code. Every other
+        refusal is a fault of ours."""
+        try:
+            return self.call(method, path, member, body)
+        except ServiceRefused as exc:
+            for error in expected:
+                if error.default_code == exc.code:
+                    limited = error is RateLimited
+                    raise RateLimited(exc.wait) if limited else error from exc
+            raise self.failure(path, exc.code) from exc
+
     def headers(self) -> dict[str, str]:
         key = self.api_key if isinstance(self.api_key, str) else self.api_key()
         return {"X-Internal-Api-Key": key, "X-Request-ID": request_id.get()}
@@ -158,10 +177,10 @@ class UsersClient(ServiceClient):
 
     def __init__(self, url: str, api_key: Key, threads: int = 8) -> None:
         super().__init__(url, api_key)
-        # One thread is always left; log-ins cannot take what refreshes need, and do not
+        # One thread is always left; logins cannot take what refreshes need, and do not
         # wait: while a storm of them lasts, those that wait would be all there is.
         self.calls = Bulkhead(max(threads - 1, 1))
-        self.log_ins = Bulkhead(max(threads // 2, 1), patience=0)
+        self.logins = Bulkhead(max(threads // 2, 1), patience=0)
 
     def verify(self, attempt: dict[str, Any]) -> dict[str, Any]:
         """The user {sub, email, username, roles, session_epoch, device} to whom the
@@ -169,29 +188,22 @@ class UsersClient(ServiceClient):
 
         Raises InvalidCredentials, RateLimited and what `call` raises.
         """
-        with self.log_ins.slot(), self.calls.slot():
-            try:
-                return self.call("POST", "/api/v1/users/verify", "sub", attempt)
-            except ServiceRefused as exc:
-                if exc.code == "invalid_credentials":
-                    raise InvalidCredentials from exc
-                if exc.code == "rate_limited":
-                    raise RateLimited(exc.wait) from exc
-                raise self.failure("/api/v1/users/verify", exc.code) from exc
+        path, errors = "/api/v1/users/verify", (InvalidCredentials, RateLimited)
+        with self.logins.slot(), self.calls.slot():
+            return self.ask("POST", path, "sub", attempt, *errors)
 
     def get(self, user_id: UUID) -> dict[str, Any] | None:
         """The user, or None: unknown, deleted or inactive, as the service itself says.
 
         A 404 without our own code comes from something else that answers there, and is
-        no reason to end anybody's session.
+        no reason to end a session.
         """
-        with self.calls.slot():
-            try:
-                return self.call("GET", f"/api/v1/users/{user_id}", "id")
-            except ServiceRefused as exc:
-                if exc.code == "user_not_found":
-                    return None
-                raise self.failure("/api/v1/users/{user_id}", exc.code) from exc
+        path = f"/api/v1/users/{user_id}"
+        try:
+            with self.calls.slot():
+                return self.ask("GET", path, "id", None, UserNotFound)
+        except UserNotFound:
+            return None
 
     def end_sessions(
         self, user_id: UUID, keep_sid: UUID | None = None
@@ -205,33 +217,18 @@ class UsersClient(ServiceClient):
         path = f"/api/v1/users/{user_id}/end_sessions"
         body = {} if keep_sid is None else {"keep_sid": str(keep_sid)}
         with self.calls.slot():
-            try:
-                return self.call("POST", path, "session_epoch", body)
-            except ServiceRefused as exc:
-                if exc.code == "user_not_found":
-                    raise UserNotFound from exc
-                raise self.failure(path, exc.code) from exc
+            return self.ask("POST", path, "session_epoch", body, UserNotFound)
 
 
 class AuthClient(ServiceClient):
     """The Auth Service."""
 
-    TOKEN_ERRORS: dict[str, type[APIException]] = {
-        "token_expired": TokenExpired,
-        "token_invalid": TokenInvalid,
-        "token_not_yet_valid": TokenNotYetValid,
-        "token_revoked": TokenRevoked,
-    }
+    TOKEN_ERRORS = (TokenExpired, TokenInvalid, TokenNotYetValid, TokenRevoked)
 
     def verify_token(self, token: str) -> dict[str, Any]:
         """Claims of a live access token. Raises what is wrong with it."""
-        path = "/api/v1/auth/verify_token"
-        try:
-            return self.call("POST", path, "valid", {"token": token})
-        except ServiceRefused as exc:
-            if exc.code in self.TOKEN_ERRORS:
-                raise self.TOKEN_ERRORS[exc.code] from exc
-            raise self.failure(path, exc.code) from exc
+        path, body = "/api/v1/auth/verify_token", {"token": token}
+        return self.ask("POST", path, "valid", body, *self.TOKEN_ERRORS)
 
     def revoke_sessions(
         self,
@@ -268,13 +265,6 @@ class AuthClient(ServiceClient):
         if answer["revoked"] not in (0, 1):
             raise self.failure(path, "of one session not so many can be ended")
         return bool(answer["revoked"])
-
-    def ask(self, method: str, path: str, member: str, body: Any = None) -> Any:
-        """`call`, where every refusal is trouble of ours."""
-        try:
-            return self.call(method, path, member, body)
-        except ServiceRefused as exc:
-            raise self.failure(path, exc.code) from exc
 
 
 @lru_cache

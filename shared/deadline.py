@@ -1,6 +1,6 @@
 """An end to the whole of an answer (S2S-04).
 
-A read timeout begins anew with every byte, so a service that trickles its answer could
+A read timeout starts again with every byte, so a service that trickles its answer could
 hold a thread for as long as it likes.
 """
 

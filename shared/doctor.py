@@ -1,50 +1,55 @@
-"""What only a running service can tell: system checks for `manage.py doctor`.
+"""What only a running service can tell: checks that `manage.py doctor` runs.
 
 The command imports the module `diagnostics` of every app, which registers them. So no
 other command runs them: `migrate` would do so as the owner of the database.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import ERROR, INFO, CheckMessage, register
+from django.core.checks import ERROR, INFO, CheckMessage, Tags, register
 
-# Some questions only Redis's administrator may ask.
+# Redis answers some questions to its administrator alone.
 redis_admin_password: ContextVar[str] = ContextVar("redis_admin_password", default="")
 
-CLOCK = ("clock", "Keep time with NTP on every machine.")
+NTP = "Keep time with NTP on every machine."
 ROUNDING = 1.5  # seconds: HTTP's Date has no fractions, and an answer takes a moment
 
-# Returns what is found in place of what is stated; nothing where that holds.
-Examine = Callable[[], str | Iterable[str]]
+STATEMENTS: dict[str, str] = {}  # by id: what has to hold
 
-STATEMENTS: dict[str, tuple[str, str]] = {}  # by id: tag, and what has to hold
+# Returns what is true instead of the statement; "" where the statement holds.
+Examine = Callable[[], str]
+
+
+class NotExamined(Exception):
+    """Something is missing that the examination needs. It becomes a note."""
 
 
 def diagnostic(
-    tag: str, identity: str, statement: str, hint: str, *, note: bool = False
+    identity: str, statement: str, hint: str, *, note: bool = False
 ) -> Callable[[Examine], Examine]:
     """Register a function that examines whether a statement holds."""
-    STATEMENTS[identity] = tag, statement
+    STATEMENTS[identity] = statement
 
     def decorate(examine: Examine) -> Examine:
         def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-            if not kwargs.get("databases"):  # As Django's own checks of databases do.
+            if not kwargs["databases"]:  # As Django's own checks of databases do.
                 return []
+            level = INFO if note else ERROR
             try:
                 found = examine()
-                found = found if isinstance(found, str) else ", ".join(found)
+            except NotExamined as exc:
+                level, found = INFO, str(exc)
             except Exception as exc:  # noqa: BLE001 - the others are still examined
-                text = f"{statement}: could not be examined: {type(exc).__name__}"
-                hint_of_all = "Is everything up? ./manage_all.sh status"
-                return [CheckMessage(ERROR, text, hint=hint_of_all, id=identity)]
-            level, text = INFO if note else ERROR, f"{statement}: {found}"
-            return [CheckMessage(level, text, hint=hint, id=identity)] if found else []
+                level, found = ERROR, f"could not be examined: {type(exc).__name__}"
+            text = f"{statement}: {found}"
+            return [CheckMessage(level, text, hint, id=identity)] if found else []
 
-        register(check, tag)
+        # Django runs checks with this tag only where they are asked for.
+        register(check, Tags.database)
         return examine
 
     return decorate

@@ -36,16 +36,11 @@ class Malformed(ValueError):
     """A value of another shape than is asked for. It is not repeated: it is secret."""
 
 
-def report_in_one_line() -> None:
-    """From now on a setting that stops the process is one line, and no traceback: a
-    supervisor writes it to the log again with every attempt."""
-    sys.excepthook = report
-
-
 def report(
     kind: type[BaseException], exc: BaseException, trace: TracebackType | None
 ) -> None:
-    """Python's own hook, except for what you can correct in the settings."""
+    """As `sys.excepthook`: a setting that stops the process is one line, and no
+    traceback. A supervisor writes it to the log again with every attempt."""
     if isinstance(exc, ImproperlyConfigured):
         sys.stderr.write(f"ImproperlyConfigured: {' '.join(str(exc).split())}\n")
     else:
@@ -73,9 +68,10 @@ def api_key_pairs(text: str) -> list[tuple[str, str]]:
 
 
 class Env(environ.Env):
-    """`environ.Env` that also takes the secret NAME from the file NAME_FILE.
+    """`environ.Env` that also takes the secret NAME from the file NAME_FILE. What is
+    missing or of another shape raises ImproperlyConfigured.
 
-    The real environment wins over the `.env` file beside `manage.py` (or the one
+    The real environment wins over the `.env` file next to `manage.py` (or the one
     that ENV_FILE names). Relative NAME_FILE paths start at the project's folder,
     so a checkout can move. `secret_files` has the files that secrets were taken from,
     `names` what the `.env` file names and what was asked for.
@@ -108,10 +104,7 @@ class Env(environ.Env):
         return super().get_value(var, *args, **kwargs)
 
     def switch(self, var: str, default: bool) -> bool:
-        """true or false; a typo is refused, where django-environ would take it for no.
-
-        Raises ImproperlyConfigured.
-        """
+        """true or false. A typo, which django-environ takes for no, is refused."""
         text = str(self.str(var, default=str(default))).lower()
         if text not in SWITCH:
             raise ImproperlyConfigured(f"{var} must be true or false.")
@@ -120,7 +113,7 @@ class Env(environ.Env):
     def number(
         self, var: str, default: int, least: int = 0, most: int = TEN_YEARS
     ) -> int:
-        """A whole number from `least` to `most`. Raises ImproperlyConfigured."""
+        """A whole number from `least` to `most`."""
         text = str(self.str(var, default=str(default)))
         if not re.fullmatch(r"-?[0-9]{1,12}", text) or not least <= int(text) <= most:
             raise ImproperlyConfigured(f"{var} must be {least} to {most}.")
@@ -142,17 +135,14 @@ class Env(environ.Env):
         raise ImproperlyConfigured(message)
 
     def choices(self, var: str, default: list[str]) -> list[str]:
-        """A list of some of the words of `default`. Raises ImproperlyConfigured."""
+        """A list of some of the words of `default`."""
         words: list[str] = self.list(var, default=default)
         if not set(words) <= set(default):
             raise ImproperlyConfigured(f"{var} takes of: {', '.join(default)}.")
         return words
 
     def folder(self, var: str) -> Path:
-        """Path in `var`, relative to the project's folder.
-
-        Raises ImproperlyConfigured: an empty one is not the project's folder.
-        """
+        """A path relative to the project's folder; an empty one is refused."""
         path = self.str(var)
         if not path:
             raise ImproperlyConfigured(f"{var} is empty.")
@@ -162,7 +152,7 @@ class Env(environ.Env):
         """Django's DATABASES entry, its password kept out of the URL.
 
         MIGRATION_DATABASE_URL names the owner role. Only the migrate step and the
-        suites are given it; where it is given it is the one to use.
+        suites have it, and use it.
         """
         prefix = "MIGRATION_" if "MIGRATION_DATABASE_URL" in self.ENVIRON else ""
         url = self.str(f"{prefix}DATABASE_URL")
@@ -179,7 +169,7 @@ class Env(environ.Env):
         return database
 
     def api_keys(self, var: str) -> list[tuple[str, str]]:
-        """Pairs (caller, key). Raises ImproperlyConfigured."""
+        """Pairs (caller, key)."""
         try:
             return api_key_pairs(self.str(var, default=""))
         except Malformed:

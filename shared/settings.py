@@ -4,8 +4,10 @@ All values come from the environment (see README, Configuration). Secrets have n
 default; each may be given as NAME or as NAME_FILE.
 """
 
+import sys
+
 from shared import db, structured_logging
-from shared.env import Env, project_dir, report_in_one_line
+from shared.env import Env, project_dir, report
 
 BASE_DIR = project_dir()
 env = Env(BASE_DIR)
@@ -17,7 +19,7 @@ SERVICE_NAME = BASE_DIR.name.removesuffix("_project")
 # `production` refuses unsafe settings (OPS-01): shared.checks.
 ENVIRONMENT = env.str("ENVIRONMENT", default="production")
 if ENVIRONMENT != "development":
-    report_in_one_line()
+    sys.excepthook = report
 DEBUG = env.switch("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
 
@@ -68,7 +70,7 @@ STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="../.run/static")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # the gateway lets 16 KiB through to the API
 
-# AUDIT_LOG: a file that is told of audit events too; for commands, by `manage_all.sh`.
+# AUDIT_LOG: a file for audit events, too; `manage_all.sh` sets it for commands.
 LOGGING = structured_logging.configuration(
     SERVICE_NAME,
     env.str("LOG_LEVEL", default="INFO"),
@@ -159,7 +161,7 @@ JWT_ISSUER = env.str("JWT_ISSUER")
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="memo")
 JWT_LEEWAY = env.number("JWT_LEEWAY", default=10)  # seconds between two clocks
 # The verifying keys: the address of a JWK Set, or a folder. One of them is needed; of
-# both, the address counts. A service beside auth takes the folder, which needs nobody.
+# both, the address counts. A service on the machine of auth takes the folder.
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
 JWT_PUBLIC_KEYS_DIR = None if JWT_JWKS_URL else env.folder("JWT_PUBLIC_KEYS_DIR")
 ACCESS_TOKEN_LIFETIME = env.number(

@@ -14,7 +14,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-# The request that is being answered; whoever authenticates it says who asks (`caller`).
+# The request that is being answered. Authentication adds who asks (`caller`).
 current: ContextVar[Any] = ContextVar("current", default=None)
 
 audit_logger = logging.getLogger("memo.audit")

@@ -1,4 +1,4 @@
-"""What gunicorn calls: Django's handler, with requests whose Content-Type harms nobody.
+"""What gunicorn calls: Django's handler, with requests whose Content-Type does no harm.
 
 Django reads that header before anything of ours could answer for it.
 """

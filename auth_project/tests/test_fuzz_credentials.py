@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.api.exceptions import TokenError, TokenInvalid, TokenMissing
 from shared.tests.fuzzing import fuzz
-from shared.tests.mangling import header_texts, mangled, nested, sendable, values
+from shared.tests.mutated_text import header_texts, mutated, nested, sendable, values
 from tests.conftest import FakeUsers, log_out, outcome, refresh, refresh_token
 from tests.factories import SessionFactory
 from tokens import cookies
@@ -41,7 +41,7 @@ def request_with(cookie: str) -> Any:
 @fuzz
 @given(
     header=st.one_of(
-        mangled("theme=dark; refresh_token=a.b.c").map(sendable), header_texts()
+        mutated("theme=dark; refresh_token=a.b.c").map(sendable), header_texts()
     )
 )
 @example(header="refresh_token")
@@ -74,7 +74,7 @@ def test_a_refresh_token_that_was_touched_changes_nothing(
     """Neither refresh nor logout does anything with it, and nobody is asked."""
     good = refresh_token(session)
     other = refresh_token(SessionFactory(user_id=users.user["id"]))
-    text = sendable(data.draw(mangled(good, other)))
+    text = sendable(data.draw(mutated(good, other)))
     if text.strip() in (good, other) or ";" in text:
         return  # whole after all, or more than one cookie
     before = Session.objects.filter(id=session.id).values().get()
@@ -97,7 +97,7 @@ def test_any_text_is_a_refresh_token_or_an_error_of_ours(
 
 
 @fuzz
-@given(header=st.one_of(mangled(BASIC).map(sendable), header_texts()))
+@given(header=st.one_of(mutated(BASIC).map(sendable), header_texts()))
 @example(header="Basic dXNlcnM6JXh4")  # users:%xx
 @example(header="Basic " + base64.b64encode(b"users:%ff").decode())
 @example(header="Basic " + base64.b64encode(b"\xff:a").decode())
@@ -111,7 +111,7 @@ def test_basic_credentials_are_a_pair_or_an_error(header: str) -> None:
 
 
 @fuzz
-@given(header=st.one_of(mangled(BASIC).map(sendable), header_texts()))
+@given(header=st.one_of(mutated(BASIC).map(sendable), header_texts()))
 def test_basic_credentials_open_nothing_by_chance(
     api_client: Any, settings: Any, header: str
 ) -> None:

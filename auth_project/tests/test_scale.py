@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from shared.testing.query_plans import reading
+from shared.tests.query_plans import reading
 from tests.factories import SessionFactory
 from tokens import revocation
 from tokens.models import Session, SessionEpoch

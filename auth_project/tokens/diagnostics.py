@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.core.checks import Tags
 from django.utils import timezone
 
 from shared.doctor import diagnostic
@@ -12,7 +11,6 @@ GRACE = timedelta(days=3)  # a day for which rows are kept, and two for the next
 
 
 @diagnostic(
-    Tags.database,
     "sessions.expired",
     "no expired session waits to be deleted (DATA-11)",
     "Run ./manage_all.sh flushexpiredsessions every day.",

@@ -15,14 +15,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
-from . import application, external_checks, gateway, header_spoofing, ports, supervisor  # noqa: F401 - they register themselves
+from . import application, gateway, ports, supervisor
+from .external_checks import examine
 from .files import read_env
 from .layout import Layout, Service
-from .site import Finding, Site, examine
+from .site import Finding, Site
 
 FOUND_WRONG = 3
 GATEWAY = "gateway"
-PROGRAMS = {"postgres": "--version", "redis-server": "--version", "nginx": "-v"}
 SPACE_NEEDED, SPACE_WANTED = 256 << 20, 2 << 30  # bytes
 PATCHED_NGINX = (1, 30, 7)
 
@@ -61,7 +61,7 @@ def examine_stack(layout: Layout) -> Iterator[Finding]:
     services = layout.services
     written = written_ports(layout, services)
     runs = supervisor.is_running(layout)
-    machine = [*programs(layout), space(layout), secrets(layout, services)]
+    machine = [nginx(layout), space(layout), secrets(layout, services)]
     machine += [listener(layout, name, port, runs) for name, port in written.items()]
     yield from machine
     strangers = any(f.verdict == "WRONG" and f.id.startswith("port.") for f in machine)
@@ -102,20 +102,19 @@ def judge(identity: str, fault: str, text: str, advice: str) -> Finding:
     return Finding("machine", identity, "WRONG", f"{text}: {fault}", advice)
 
 
-def programs(layout: Layout) -> Iterator[Finding]:
-    """What `up` has found or unpacked, and starts."""
-    for name, option in PROGRAMS.items():
-        path = layout.base / "engines" / name
-        if not path.exists():
-            yield Finding("machine", name, "note", "`up` finds it, or unpacks it")
-            continue
-        done = subprocess.run([path, option], capture_output=True, text=True)
-        version = (done.stdout + done.stderr).strip()
-        number = tuple(int(digits) for digits in re.findall(r"\d+", version)[:3])
-        old = name == "nginx" and number < PATCHED_NGINX
-        advice = "Use 1.30.7 or newer, unless your distribution has patched it."
-        verdict = "WRONG" if done.returncode else "note" if old else "ok"
-        yield Finding("machine", name, verdict, version, advice if old else "")
+def nginx(layout: Layout) -> Finding:
+    """The one that `up` has found or unpacked."""
+    path = layout.servers / "nginx"
+    if not path.exists():
+        return Finding("machine", "nginx", "note", "`up` finds it, or unpacks it")
+    done = subprocess.run([path, "-v"], capture_output=True, text=True)
+    version = done.stderr.strip()
+    number = tuple(int(digits) for digits in re.findall(r"\d+", version)[:3])
+    if number >= PATCHED_NGINX:
+        return Finding("machine", "nginx", "ok", version)
+    advice = "Use 1.30.7 or newer, unless your distribution has patched it."
+    verdict = "WRONG" if done.returncode else "note"
+    return Finding("machine", "nginx", verdict, version, advice)
 
 
 def space(layout: Layout) -> Finding:

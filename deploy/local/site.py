@@ -1,14 +1,17 @@
 """A deployment as its clients see it: requests to the public URL, and nothing else.
 
-http.client has no proxy and no redirects, and sends headers exactly as they are given.
+http.client has no proxy and no redirects, needs no package, and sends headers exactly
+as they are given.
 """
 
 import contextlib
 import http.client
 import json
+import re
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,21 +40,20 @@ Fault = str | None
 @dataclass
 class Reply:
     status: int
-    headers: Sequence[tuple[str, str]]
+    headers: Message
     content: bytes
 
     def header(self, name: str) -> str:
         """All values of a header, with commas between."""
-        return ", ".join(v for n, v in self.headers if n.lower() == name.lower())
+        return ", ".join(self.headers.get_all(name, []))
 
     @property
     def body(self) -> dict[str, object]:
         """The JSON object answered; empty where it is none."""
-        try:
+        with contextlib.suppress(ValueError):
             found = json.loads(self.content)
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
+            return found if isinstance(found, dict) else {}
+        return {}
 
 
 @dataclass
@@ -71,33 +73,25 @@ class Site:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{self.url} is not the URL of a site.")
-        self.host = parts.netloc.rpartition("@")[2]
-        self.name = parts.hostname
+        self.host, self.name = parts.netloc.rpartition("@")[2], parts.hostname
         self.is_https = parts.scheme == "https"
         self.over_tls = self.is_https if self.tls is None else self.tls
         # Where no other machine can listen to what is sent.
-        self.is_local = self.name in ("localhost", "::1") or self.name.startswith(
-            "127."
-        )
+        self.is_local = bool(re.fullmatch(r"localhost|::1|127\..*", self.name))
 
     def send(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str] | None = None,
-        body: str | None = None,
+        self, method: str, path: str, body: str | None = None, **headers: str
     ) -> Reply:
-        """Raises OSError or http.client.HTTPException where there is no answer."""
+        """Headers are named with an underscore for each hyphen. Raises OSError or
+        http.client.HTTPException where there is no answer."""
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
         with contextlib.closing(self.connection()) as connection:
-            all_headers = {"Host": self.host, **(headers or {})}
-            connection.request(method, path, body, all_headers)
+            connection.request(method, path, body, {"Host": self.host, **names})
             response = connection.getresponse()
-            return Reply(response.status, response.getheaders(), response.read())
+            return Reply(response.status, response.headers, response.read())
 
     def get(self, path: str, **headers: str) -> Reply:
-        """Headers are named with an underscore for each hyphen."""
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.send("GET", path, names)
+        return self.send("GET", path, **headers)
 
     def connection(self) -> http.client.HTTPConnection:
         host = "127.0.0.1" if self.port else self.name
@@ -108,33 +102,3 @@ class Site:
         if self.port:  # The certificate is for the public name.
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
-
-
-Check = Callable[[Site], Fault]
-CHECKS: dict[str, tuple[str, str, Check]] = {}  # by id: statement, advice, check
-
-
-def external(identity: str, statement: str, advice: str) -> Callable[[Check], Check]:
-    """Have `doctor` examine whether the statement holds."""
-
-    def decorate(check: Check) -> Check:
-        CHECKS[identity] = statement, advice, check
-        return check
-
-    return decorate
-
-
-def examine(site: Site) -> Iterator[Finding]:
-    """All that is seen from outside; only that where the site does not answer."""
-    for identity, (statement, advice, check) in CHECKS.items():
-        try:
-            fault = check(site)
-        except (OSError, http.client.HTTPException) as exc:
-            fault = f"no answer: {exc or type(exc).__name__}"
-        if fault is None:
-            continue
-        verdict = "note" if isinstance(fault, Note) else "WRONG" if fault else "ok"
-        text = f"{statement}: {fault}" if fault else statement
-        yield Finding("gateway", identity, verdict, text, advice if fault else "")
-        if identity == "reached" and fault and "no answer" in fault:
-            return

@@ -99,7 +99,7 @@ class RefreshTokenReused(TokenError):
 
 class ServiceAuthFailed(Unauthorized):
     auth_header = 'ApiKey realm="internal"'
-    audit_event = "authz_fail"  # `shared.api.problem_details` tells the audit log
+    audit_event = "authz_fail"  # `shared.api.problem_details` logs it
     default_code = "service_auth_failed"
     default_detail = "The internal API key is missing or wrong."
 
@@ -148,8 +148,8 @@ class PayloadTooLarge(APIException):
 
 
 class RateLimited(APIException):
-    """Every refusal by a limit looks like every other: which one it was, and whether
-    there is such an account, is not told."""
+    """Every refusal by a limit looks the same. It reveals neither the limit nor whether
+    the account exists."""
 
     status_code = status.HTTP_429_TOO_MANY_REQUESTS
     default_code = "rate_limited"
@@ -179,7 +179,7 @@ class Overloaded(Unavailable):
 
 
 def error_headers(exc: APIException) -> dict[str, str]:
-    """The headers an error carries beside its body."""
+    """The headers of an error."""
     headers: dict[str, Any] = {
         "WWW-Authenticate": getattr(exc, "auth_header", None),
         "Retry-After": getattr(exc, "wait", None),

@@ -12,8 +12,8 @@ JSON = "application/json"
 
 
 class JSONNegotiation(DefaultContentNegotiation):
-    """DRF's, which takes media types and ranges apart (RFC 9110 section 12.5.1), for
-    whoever writes some; nearly everybody sends plain JSON and takes whatever comes."""
+    """DRF's, which takes media types and ranges apart (RFC 9110 section 12.5.1), if a
+    client sends any. Nearly all clients send plain JSON and accept everything."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> Any:
         first = next(iter(parsers))

@@ -32,7 +32,7 @@ TRANSLATIONS: tuple[tuple[Any, type[drf.APIException]], ...] = (
     (drf.NotAuthenticated, TokenMissing),
     (drf.PermissionDenied, Forbidden),
     (RequestDataTooBig, PayloadTooLarge),
-    # Raised anywhere, middleware included: a database or Redis that is away is not
+    # Raised anywhere, middleware included: an unavailable database or Redis is not
     # a bug (a connection pool's timeout is an OperationalError too).
     ((OperationalError, InterfaceError, RedisError), DependencyUnavailable),
     # Nor are keys that are missing a fault of the token they should have verified.
@@ -176,7 +176,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """handler500: a bug; or a database that is away, met outside of DRF's views."""
+    """handler500: a bug; or an unavailable database, met outside of DRF's views."""
     exc = sys.exc_info()[1]
     known = translate(exc) if isinstance(exc, Exception) else None
     if isinstance(known, Unavailable):

@@ -36,7 +36,7 @@ class NotCrossSite(BasePermission):
 
 def is_from_here(request: Request, origin: str | None, site: str | None) -> bool:
     """By Fetch Metadata (W3C), and by Origin (RFC 6454 section 7), which older browsers
-    send too; each that is there has to allow it. `null` is nobody's origin."""
+    send too; each that is there has to allow it. `null` is no site's origin."""
     if site is not None and site != "same-origin":
         return site == "same-site" and origin in settings.CORS_ALLOWED_ORIGINS
     return origin is None or origin in {*own(request), *settings.CORS_ALLOWED_ORIGINS}

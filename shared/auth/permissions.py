@@ -31,7 +31,7 @@ def has_all_roles(*roles: str) -> type[BasePermission]:
 def role_permission(
     name: str, roles: tuple[str, ...], suffices: Callable[[tuple[str, ...]], Any]
 ) -> type[BasePermission]:
-    """The class; a service, and whoever has no roles, is refused by any of them.
+    """The class; it refuses services, and users without roles.
 
     Raises ValueError without a role, since "all of none" is everybody.
     """

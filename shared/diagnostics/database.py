@@ -3,11 +3,10 @@
 from functools import partial
 
 from django.conf import settings
-from django.core.checks import Tags
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from shared.doctor import CLOCK, clock_fault, diagnostic
+from shared.doctor import NTP, clock_fault, diagnostic
 
 SPARE_CONNECTIONS = 10  # for migrations, backups and administrators
 CONNECTIONS = settings.WEB_CONCURRENCY * (settings.WEB_THREADS + 1)
@@ -41,17 +40,6 @@ QUERIES = {
         "SELECT setting FROM pg_settings WHERE name = 'server_encoding'"
         " AND setting <> 'UTF8'",
     ),
-    "database.version": (
-        "PostgreSQL is 15 or newer",
-        "Upgrade PostgreSQL.",
-        "SELECT version() WHERE current_setting('server_version_num')::int < 150000",
-    ),
-    "database.timezone": (
-        "the time zone of the server is UTC",
-        "timezone = 'UTC'",
-        "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'"
-        " AND upper(reset_val) NOT IN ('UTC', 'ETC/UTC', 'GMT')",
-    ),
     "database.pools": (
         "the connection pools fit in max_connections, with 10 to spare",
         "Raise max_connections, or lower WEB_CONCURRENCY or WEB_THREADS.",
@@ -71,33 +59,30 @@ QUERIES = {
         " OR (name = 'log_error_verbosity' AND setting <> 'terse')",
     ),
 }
-NOTES = ("database.version", "database.timezone")
 
 
-def first_column(sql: str) -> list[str]:
+def rows(sql: str) -> str:
+    """The first column of a query's rows."""
     with connection.cursor() as cursor:
         cursor.execute(sql)
-        return [str(row[0]) for row in cursor.fetchall()]
+        return ", ".join(str(row[0]) for row in cursor.fetchall())
 
 
 for name, (statement, hint, sql) in QUERIES.items():
-    register = diagnostic(Tags.database, name, statement, hint, note=name in NOTES)
-    register(partial(first_column, sql))
+    diagnostic(name, statement, hint)(partial(rows, sql))
 
 
 @diagnostic(
-    Tags.database,
     "database.migrations",
     "all migrations are applied",
     "./manage_all.sh migrate, or the -migrate step in containers.",
 )
-def migrations() -> list[str]:
+def missing_migrations() -> str:
     executor = MigrationExecutor(connection)
-    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{each.app_label}.{each.name}" for each, _ in waiting]
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return ", ".join(f"{each.app_label}.{each.name}" for each, _ in plan)
 
 
-@diagnostic(CLOCK[0], "clock.database", "PostgreSQL's clock agrees", CLOCK[1])
+@diagnostic("clock.database", "PostgreSQL's clock agrees", NTP)
 def clock() -> str:
-    (now,) = first_column("SELECT extract(epoch FROM clock_timestamp())")
-    return clock_fault(float(now))
+    return clock_fault(float(rows("SELECT extract(epoch FROM clock_timestamp())")))

@@ -14,38 +14,31 @@ import requests
 from django.conf import settings
 
 from shared.auth.api_keys import accepted, presented
-from shared.clients import ServiceClient
-from shared.doctor import CLOCK, clock_fault, diagnostic
+from shared.clients import TIMEOUT, ServiceClient
+from shared.doctor import NTP, clock_fault, diagnostic
 from shared.keys import signing_keys
 
-TAG = "peers"
-JWKS = "/.well-known/jwks.json"
-# A question that changes nothing, and the code of the answer to a caller it accepts.
-QUESTIONS: dict[str, tuple[str, str, dict[str, str] | None, str]] = {
+# A request that changes nothing, and the code of the answer to a caller it accepts.
+REQUESTS: dict[str, tuple[str, str, dict[str, str] | None, str]] = {
     "auth": ("POST", "/api/v1/auth/verify_token", {"token": "doctor"}, "token_invalid"),
-    "users": ("GET", "/api/v1/users/{}", None, "user_not_found"),
+    "users": ("GET", f"/api/v1/users/{uuid4()}", None, "user_not_found"),
 }
 
 
 def ask(url: str, method: str, path: str, body: Any = None, key: str = "") -> Any:
-    """The response, with the manners of our client: no proxy, no redirect."""
+    """The response, as our client asks: no proxy, no redirect."""
     client = ServiceClient(url, key)
-    headers = {"Host": host(url)} | (client.headers() if key else {})
+    headers = client.headers() if key else {}
+    if url == own_url() and settings.INTERNAL_HOSTS:
+        headers["Host"] = settings.INTERNAL_HOSTS[0]
     return client.session().request(
         method,
         client.url + path,
         json=body,
         headers=headers,
-        timeout=(1.0, 3.0),
+        timeout=TIMEOUT,
         allow_redirects=False,
     )
-
-
-def host(url: str) -> str:
-    """One of our own names, where we ask ourselves by an address."""
-    if url == own_url() and settings.INTERNAL_HOSTS:
-        return str(settings.INTERNAL_HOSTS[0])
-    return url.partition("://")[2]
 
 
 def own_url() -> str:
@@ -57,11 +50,15 @@ def url_of(service: str) -> str:
     return str(getattr(settings, f"{service.upper()}_SERVICE_URL"))
 
 
+def health(service: str) -> Any:
+    return ask(url_of(service), "GET", f"/api/v1/{service}/health/live")
+
+
 def impostor(service: str) -> str:
     """What answers at the address of a service, where that is not the service."""
     try:
-        answer = ask(url_of(service), "GET", f"/api/v1/{service}/health/live").json()
-    except (requests.RequestException, ValueError) as exc:
+        answer = health(service).json()
+    except requests.RequestException as exc:
         return f"{url_of(service)} does not answer as {service}: {type(exc).__name__}"
     is_service = isinstance(answer, dict) and answer.get("service") == service
     return "" if is_service else f"another program answers at {url_of(service)}"
@@ -70,48 +67,47 @@ def impostor(service: str) -> str:
 def key_fault(service: str) -> str:
     if fault := impostor(service):
         return fault
-    method, path, body, code_of_accepted = QUESTIONS[service]
+    method, path, body, code_of_accepted = REQUESTS[service]
     key = presented(f"{service.upper()}_SERVICE_API_KEY")
-    answer = ask(url_of(service), method, path.format(uuid4()), body, key)
+    answer = ask(url_of(service), method, path, body, key)
     code = answer.json().get("code")
     accepts = code in (code_of_accepted, "forbidden")
     return "" if accepts else f"{answer.status_code} {code}"
 
 
 def peer_clock_fault(service: str) -> str:
-    answer = ask(url_of(service), "GET", f"/api/v1/{service}/health/live")
-    return clock_fault(parsedate_to_datetime(answer.headers["Date"]).timestamp())
+    date = health(service).headers["Date"]
+    return clock_fault(parsedate_to_datetime(date).timestamp())
 
 
-for name in filter(url_of, QUESTIONS):
+for name in filter(url_of, REQUESTS):
     advice = f"Is {name.upper()}_SERVICE_URL right? Else ./manage_all.sh rotateapikeys"
-    accepts = diagnostic(TAG, f"apikeys.{name}", f"{name} accepts our key", advice)
+    accepts = diagnostic(f"apikeys.{name}", f"{name} accepts our key", advice)
     accepts(partial(key_fault, name))
-    agrees = diagnostic(CLOCK[0], f"clock.{name}", "the clocks agree", CLOCK[1])
+    agrees = diagnostic(f"clock.{name}", "the clocks agree", NTP)
     agrees(partial(peer_clock_fault, name))
 
 
 @diagnostic(
-    TAG,
     "apikeys.rotation",
     "each caller has one key",
     "Without a rotation under way: rotateapikeys --step drop",
     note=True,
 )
-def rotation() -> list[str]:
+def rotation() -> str:
     callers = [caller for caller, _ in accepted()]
-    return sorted(
-        {f"{each} has several" for each in callers if callers.count(each) > 1}
-    )
+    several = sorted({each for each in callers if callers.count(each) > 1})
+    return ", ".join(f"{caller} has several" for caller in several)
 
 
 def published() -> set[str]:
     url = settings.AUTH_SERVICE_URL or own_url()
-    return {key["kid"] for key in ask(url, "GET", JWKS).json()["keys"]}
+    return {
+        key["kid"] for key in ask(url, "GET", "/.well-known/jwks.json").json()["keys"]
+    }
 
 
 @diagnostic(
-    TAG,
     "keys.published",
     "we verify with the keys that are published",
     "Give every service the same folder. A service rereads it within seconds.",
@@ -125,7 +121,6 @@ def published_keys() -> str:
 
 
 @diagnostic(
-    TAG,
     "keys.signing",
     "the key that signs is published",
     "./manage_all.sh auth keys list",

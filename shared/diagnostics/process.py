@@ -5,7 +5,6 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from django.conf import settings
-from django.core.checks import Tags
 
 from shared.doctor import diagnostic
 
@@ -23,18 +22,16 @@ def secret_files() -> Iterator[Path]:
 
 
 @diagnostic(
-    Tags.security,
     "files.modes",
     "only the user of the service can read its files with secrets",
     "chmod 600 (a private key: 400), then replace the secrets: others may know them.",
 )
-def modes() -> list[str]:
-    paths = {path.resolve() for path in secret_files()}
-    return sorted(str(path) for path in paths if path.stat().st_mode & 0o077)
+def modes() -> str:
+    paths = sorted({path.resolve() for path in secret_files()})
+    return ", ".join(str(path) for path in paths if path.stat().st_mode & 0o077)
 
 
 @diagnostic(
-    Tags.security,
     "listening.bind",
     "gunicorn listens on a private address",
     "BIND=127.0.0.1:PORT, or an address of a network that only the gateway is in.",

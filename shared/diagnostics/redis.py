@@ -1,30 +1,24 @@
 """Redis: what it does with our keys, and what our user may do (DATA-01, DATA-06)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django_redis import get_redis_connection
 from redis import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 
-from shared.doctor import CLOCK, clock_fault, diagnostic, redis_admin_password
+from shared import doctor
+from shared.doctor import NTP, NotExamined, clock_fault, diagnostic
 
-TAG = "redis"
-USERS_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart redis."
+ACL_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart redis."
+SERVICE = settings.SERVICE_NAME
 # Older ones have known vulnerabilities, unless a distribution has patched them.
 MINIMUM_VERSIONS = ((7, 2, 11), (7, 4, 9))
-WRITER = "auth"  # of session:*, where all services read whether a session is alive
-DANGEROUS = (
-    ["FLUSHALL"],
-    ["CONFIG", "SET", "save", ""],
-    ["KEYS", "*"],
-    ["ACL", "LIST"],
-)
 
-# By id: what has to hold, the hint, and the settings with the values that they need.
+# By id: what has to hold, the hint, and a pattern for each setting's value.
 CONFIG = {
     "redis.policy": (
         "Redis evicts nothing",
@@ -36,15 +30,44 @@ CONFIG = {
         'save "" and appendonly no',
         {"save": "", "appendonly": "no"},
     ),
+    "redis.limit": (
+        "Redis has a memory limit",
+        "maxmemory 128mb",
+        {"maxmemory": "[1-9][0-9]*"},
+    ),
+}
+# By id: what has to hold, who sends the commands, and the commands that Redis refuses.
+# The administrator asks whether our user may (DRYRUN), as a try would carry them out.
+# All services read in session:* whether a session is alive: no session has this name,
+# and the key is gone in a second.
+DRYRUN = f"ACL DRYRUN|{SERVICE}|"
+REFUSALS: dict[str, tuple[str, str, Sequence[str]]] = {
+    "redis.strangers": ("Redis asks every client for a password", "default", ["PING"]),
+    "redis.rights": ("our user may not administer", "ours", ["CONFIG GET|maxmemory"]),
+    "redis.sessions": (
+        "only auth may write sessions",
+        "ours",
+        [] if SERVICE == "auth" else ["SET|session:doctor||EX|1"],
+    ),
+    "redis.commands": (
+        "our user has no dangerous command",
+        "admin",
+        [f"{DRYRUN}FLUSHALL", f"{DRYRUN}KEYS|*", f"{DRYRUN}CONFIG|SET|save|1 1"],
+    ),
 }
 
 
-def connect(user: str | None = None, password: str = "") -> Redis:
-    """To the server of our sessions, as another user."""
+def connect(user: str) -> Redis:
+    """As `ours`, as `default` without a password, or as `admin`. Raises NotExamined."""
+    if user == "ours":
+        return get_redis_connection("default")
+    password = doctor.redis_admin_password.get() if user == "admin" else None
+    if password == "":
+        raise NotExamined("manage.py doctor --redis-admin-password-file FILE sees it")
     client: Redis = Redis.from_url(
         re.sub(r"//[^/@]*@", "//", settings.CACHES["default"]["LOCATION"]),
-        username=user,
-        password=password or None,
+        username=user if password else None,
+        password=password,
         socket_timeout=2,
         socket_connect_timeout=2,
         decode_responses=True,
@@ -52,56 +75,33 @@ def connect(user: str | None = None, password: str = "") -> Redis:
     return client
 
 
-def administrator() -> Redis:
-    return connect("admin", redis_admin_password.get())
+def other_values(expected: dict[str, str]) -> str:
+    found: dict[str, Any] = connect("admin").config_get(*expected)
+    wrong = (n for n, value in expected.items() if not re.fullmatch(value, found[n]))
+    return ", ".join(f"{name} {found[name]}" for name in wrong)
 
 
-def other_values(right: dict[str, str]) -> list[str]:
-    with administrator() as client:
-        found = client.config_get(*right)
-    return [f"{name} {found[name]}" for name in right if found[name] != right[name]]
+def allowed(user: str, commands: Sequence[str]) -> str:
+    client = connect(user)
+    return ", ".join(each for each in commands if is_allowed(client, each))
 
 
-def may(command: Callable[[], Any]) -> str:
+def is_allowed(client: Redis, command: str) -> bool:
     try:
-        command()
-    except NoPermissionError:
-        return ""
-    return "it may"
+        answer = client.execute_command(*command.split("|"))
+    except (AuthenticationError, ResponseError):
+        return False
+    # DRYRUN answers with the text of an error.
+    return answer == "OK" or not command.startswith(DRYRUN)
+
+
+for name, (statement, hint, expected) in CONFIG.items():
+    diagnostic(name, statement, hint)(partial(other_values, expected))
+for name, (statement, user, commands) in REFUSALS.items():
+    diagnostic(name, statement, ACL_FILE)(partial(allowed, user, commands))
 
 
 @diagnostic(
-    TAG,
-    "redis.strangers",
-    "Redis asks every client for a password",
-    "The first line of .secrets/redis_users.acl: user default off -@all",
-)
-def strangers() -> str:
-    with connect() as client:
-        try:
-            client.ping()
-        except (AuthenticationError, ResponseError):
-            return ""
-    return "its default user is on"
-
-
-@diagnostic(TAG, "redis.rights", "our Redis user may not administer", USERS_FILE)
-def rights() -> str:
-    client = get_redis_connection("default")
-    return may(lambda: client.config_get("maxmemory"))
-
-
-@diagnostic(TAG, "redis.sessions", "only auth may write sessions", USERS_FILE)
-def sessions() -> str:
-    client = get_redis_connection("default")
-    if settings.SERVICE_NAME == WRITER:
-        return ""
-    # No session has this name, and the key is gone in a second.
-    return may(lambda: client.set("session:doctor", "", ex=1))
-
-
-@diagnostic(
-    TAG,
     "redis.version",
     "Redis has no known vulnerability",
     "Upgrade it, unless your distribution has patched it.",
@@ -115,39 +115,7 @@ def version() -> str:
     return text if hello[b"server"] == b"redis" and number < least else ""
 
 
-def register_for_administrator() -> None:
-    """What Redis tells its administrator alone."""
-    for name, (statement, hint, right) in CONFIG.items():
-        diagnostic(TAG, name, statement, hint)(partial(other_values, right))
-
-    @diagnostic(TAG, "redis.limit", "Redis has a memory limit", "maxmemory 128mb")
-    def limit() -> str:
-        with administrator() as client:
-            has_limit = client.config_get("maxmemory")["maxmemory"] != "0"
-        return "" if has_limit else "it takes all memory there is"
-
-    @diagnostic(TAG, "redis.commands", "our user has no dangerous command", USERS_FILE)
-    def commands() -> list[str]:
-        """Asked of the administrator, since a try would carry them out."""
-        ask = ("ACL DRYRUN", settings.SERVICE_NAME)
-        with administrator() as client:
-            answers = {c[0]: client.execute_command(*ask, *c) for c in DANGEROUS}
-        return [command for command, answer in answers.items() if answer == "OK"]
-
-    @diagnostic(CLOCK[0], "clock.redis", "Redis's clock agrees", CLOCK[1])
-    def clock() -> str:
-        with administrator() as client:
-            seconds, microseconds = client.time()
-        return clock_fault(seconds + microseconds / 1e6)
-
-
-if redis_admin_password.get():
-    register_for_administrator()
-else:
-    diagnostic(
-        TAG,
-        "redis.admin",
-        "Redis's administrator is asked for policy, persistence, memory and clock",
-        "manage.py doctor --redis-admin-password-file FILE",
-        note=True,
-    )(lambda: "there is no password")
+@diagnostic("clock.redis", "Redis's clock agrees", NTP)
+def clock() -> str:
+    seconds, microseconds = connect("admin").time()
+    return clock_fault(seconds + microseconds / 1e6)

@@ -1,7 +1,7 @@
 """A pytest plugin for services: `-p shared.testing`.
 
 Gives the suite the database's owner role, which may create the test database, and
-fixtures to call a service as anybody, as another service, or with any token.
+fixtures to call a service without a token, as another service, or with any token.
 """
 
 import os

@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from shared.auth import session_state
 from shared.clients import auth_client
-from shared.tests.stubs import StubService, running
+from shared.tests.stub_servers import StubService, running
 
 CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}

@@ -42,14 +42,12 @@ def only_ours(monkeypatch):
     [
         ("", False, "ok", 0),
         ("this", True, "note", 0),
-        (["this", "that"], False, "WRONG", 3),
+        ("that", False, "WRONG", 3),
     ],
 )
 def test_only_what_is_wrong_is_an_exit_status(only_ours, found, note, verdict, status):
-    doctor.diagnostic("tag", "some.thing", "it is so", "do this", note=note)(
-        lambda: found
-    )
-    text = f"it is so: {', '.join([found] if note else found)}" if found else "it is so"
+    doctor.diagnostic("some.thing", "it is so", "do this", note=note)(lambda: found)
+    text = f"it is so: {found}" if found else "it is so"
 
     assert report() == (
         status,
@@ -63,11 +61,11 @@ def test_only_what_is_wrong_is_an_exit_status(only_ours, found, note, verdict, s
 
 
 def test_one_that_breaks_is_a_finding_and_the_next_still_runs(only_ours):
-    @doctor.diagnostic("tag", "broken", "it is so", "do this")
+    @doctor.diagnostic("broken", "it is so", "do this")
     def broken():
         raise OSError(f"password={SECRET}")
 
-    doctor.diagnostic("tag", "whole", "it is so, too", "do this")(lambda: "")
+    doctor.diagnostic("whole", "it is so, too", "do this")(lambda: "")
     status, found = report()
 
     assert status == 3
@@ -80,9 +78,9 @@ def test_one_that_breaks_is_a_finding_and_the_next_still_runs(only_ours):
 
 
 def test_no_other_command_runs_what_needs_a_running_service(only_ours):
-    """`migrate` asks checks of databases too, before the modules are imported."""
+    """They run only where databases are named."""
     ran: list[str] = []
-    doctor.diagnostic("tag", "x", "it is so", "")(lambda: ran.append("x") or "")
+    doctor.diagnostic("x", "it is so", "")(lambda: ran.append("x") or "")
 
     assert report("--checks")[0] == 0
     assert ran == []
@@ -100,14 +98,14 @@ def test_without_a_running_stack_the_system_checks_run_alone(settings, tmp_path)
 def test_the_password_of_redis_administrator_comes_from_its_file(only_ours, tmp_path):
     (tmp_path / "password").write_text(f"{SECRET}\n")
     length = lambda: str(len(doctor.redis_admin_password.get()))  # noqa: E731
-    doctor.diagnostic("tag", "told", "length", "", note=True)(length)
+    doctor.diagnostic("password", "length", "", note=True)(length)
 
     path = str(tmp_path / "password")
     assert report("--redis-admin-password-file", path)[1][1]["text"] == "length: 6"
 
 
 def test_you_read_what_was_found_and_what_to_do(only_ours):
-    doctor.diagnostic("tag", "some.thing", "it is so", "do this")(lambda: "it is not")
+    doctor.diagnostic("some.thing", "it is so", "do this")(lambda: "it is not")
     out = StringIO()
     with pytest.raises(SystemExit):
         call_command("doctor", stdout=out)

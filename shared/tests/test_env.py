@@ -6,7 +6,7 @@ import sys
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from shared.env import Env, project_dir
+from shared.env import Env, project_dir, report
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_no_api_keys_are_an_empty_list(env):
 
 
 @pytest.mark.parametrize("text", ["abc", "auth=", "=abc", "auth=abc,def", "="])
-def test_api_keys_of_another_shape_are_refused_and_not_told(env, environ, text):
+def test_api_keys_of_another_shape_are_refused_and_not_repeated(env, environ, text):
     environ["KEYS"] = text
 
     with pytest.raises(ImproperlyConfigured, match="KEYS") as caught:
@@ -326,3 +326,10 @@ def test_any_other_limit_is_refused_by_name(env, environ, text):
     environ["LOGIN_LIMIT"] = text
     with pytest.raises(ImproperlyConfigured, match="LOGIN_LIMIT must be"):
         env.rate_limits("LOGIN_LIMIT", "10/minute")
+
+
+def test_a_refused_setting_is_one_line_and_another_fault_has_its_traceback(capsys):
+    report(ImproperlyConfigured, ImproperlyConfigured("no\n  good"), None)
+    assert capsys.readouterr().err == "ImproperlyConfigured: no good\n"
+    report(KeyError, KeyError("x"), None)
+    assert "KeyError" in capsys.readouterr().err

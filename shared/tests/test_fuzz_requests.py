@@ -24,7 +24,7 @@ from shared.api.parsers import StrictFormParser, StrictJSONParser
 from shared.auth import api_keys, fetch_metadata
 from shared.auth.authentication import bearer_token
 from shared.tests.fuzzing import fuzz
-from shared.tests.mangling import header_texts, mangled, nested, sendable, values
+from shared.tests.mutated_text import header_texts, mutated, nested, sendable, values
 from shared.wsgi import Handler
 
 FACTORY = RequestFactory()
@@ -64,7 +64,7 @@ NEARLY: dict[str, list[str]] = {
 
 def nearly(name: str) -> st.SearchStrategy[str]:
     """A value for this header: a good one that was changed, or any."""
-    changed = st.sampled_from(NEARLY[name]).flatmap(mangled).map(sendable)
+    changed = st.sampled_from(NEARLY[name]).flatmap(mutated).map(sendable)
     return st.one_of(st.sampled_from(NEARLY[name]), changed, header_texts())
 
 
@@ -118,7 +118,7 @@ def test_no_header_is_a_fault_of_ours(
 
 
 @fuzz
-@given(body=st.one_of(st.binary(max_size=200), mangled(JSON_BODY).map(str.encode)))
+@given(body=st.one_of(st.binary(max_size=200), mutated(JSON_BODY).map(str.encode)))
 def test_no_body_is_a_fault_of_ours(body: bytes) -> None:
     answer = asked("notes", "POST", body, {"CONTENT_TYPE": "application/json"})
 
@@ -162,7 +162,7 @@ def test_a_request_id_is_taken_whole_or_made_anew(offered: str) -> None:
 @given(
     body=st.one_of(
         st.binary(max_size=200),
-        mangled(JSON_BODY).map(lambda text: text.encode(errors="surrogatepass")),
+        mutated(JSON_BODY).map(lambda text: text.encode(errors="surrogatepass")),
         values().map(lambda value: json.dumps(value).encode()),
     )
 )
@@ -180,7 +180,7 @@ def test_json_is_refused_or_the_same_to_every_reader(body: bytes) -> None:
 @fuzz
 @given(
     body=st.one_of(
-        st.binary(max_size=200), mangled("token=a%20b&hint=x").map(str.encode)
+        st.binary(max_size=200), mutated("token=a%20b&hint=x").map(str.encode)
     )
 )
 def test_a_form_is_refused_or_has_each_field_once(body: bytes) -> None:

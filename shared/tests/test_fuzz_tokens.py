@@ -18,7 +18,7 @@ from shared.api.exceptions import TokenError, TokenExpired, TokenInvalid
 from shared.auth import access_tokens
 from shared.tests import forgery
 from shared.tests.fuzzing import fuzz
-from shared.tests.mangling import header_texts, mangled, nested, objects_like, texts
+from shared.tests.mutated_text import header_texts, mutated, nested, objects_like, texts
 
 NOW = int(time.time())
 GOOD_CLAIMS: dict[str, Any] = {
@@ -64,7 +64,7 @@ def test_a_token_that_was_touched_is_refused(
 ) -> None:
     """Unless it is, letter by letter, one of the two that we have signed."""
     other = forgery.rs256(header, {**GOOD_CLAIMS, "username": "bob"}, issuer_key)
-    text = data.draw(mangled(good, other))
+    text = data.draw(mutated(good, other))
 
     if text in (good, other):
         assert decoded(text)

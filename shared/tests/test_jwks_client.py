@@ -17,7 +17,7 @@ from shared import deadline
 from shared.api.exceptions import DependencyUnavailable
 from shared.keys import jwks_client, signing_keys
 from shared.keys.jwks_client import JWKSetClient
-from shared.tests.stubs import StubService, running
+from shared.tests.stub_servers import StubService, running
 
 FLOOD = [f"{number:043d}" for number in range(2000)]
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.tests.fuzzing import fuzz
-from shared.tests.mangling import mangled, values
+from shared.tests.mutated_text import mutated, values
 from tests.factories import PASSWORD, UserFactory
 from users.models import User
 
@@ -29,7 +29,7 @@ numbers = itertools.count()
 
 
 def nearly(name: str) -> st.SearchStrategy[Any]:
-    return st.one_of(mangled(REGISTRATION[name]), values())
+    return st.one_of(mutated(REGISTRATION[name]), values())
 
 
 @st.composite
@@ -82,7 +82,7 @@ def test_a_profile_is_changed_or_stays(bearer: Any, odd: dict[str, Any]) -> None
 @fuzz
 @given(
     name=st.sampled_from(["email", "username"]),
-    value=st.one_of(mangled("ada@example.org"), values()),
+    value=st.one_of(mutated("ada@example.org"), values()),
 )
 def test_credentials_are_nobodys_or_refused(
     service_client: Any, cheap_hashes: None, name: str, value: Any

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
 
-from shared.testing.query_plans import reading
+from shared.tests.query_plans import reading
 from tests.factories import UserFactory
 from users.models import User
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from django.contrib.sessions.models import Session
-from django.core.checks import Tags
 from django.utils import timezone
 
 from shared.auth.access_tokens import MAX_LENGTH
@@ -18,7 +17,6 @@ NOTED_FROM = 0.8
 
 
 @diagnostic(
-    Tags.database,
     "admin.expired",
     "no expired session of the admin waits to be deleted (DATA-11)",
     "Run ./manage_all.sh clearsessions every day.",
@@ -29,7 +27,6 @@ def expired_sessions() -> str:
 
 
 @diagnostic(
-    Tags.database,
     "roles.length",
     "the roles of every user fit into an access token",
     "Use fewer or shorter roles. Beyond the limit, tokens name no role.",

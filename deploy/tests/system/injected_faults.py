@@ -1,10 +1,10 @@
-"""Faults for `doctor` to find, injected into the running stack: each a context that
-removes it again. Next to each, where it has to be found and by which id."""
+"""Faults for `doctor` to find, injected into the running stack. Each is a context that
+removes it again; INJECTED_FAULTS says where it has to be found and by which id."""
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -16,110 +16,80 @@ from deploy.tests.stack import System, as_it_was
 from nginx.tests.stub_service import Stub, StubHandler
 from shared.keys import signing_keys
 
-Fault = Callable[[System, Path], AbstractContextManager[None]]
-HOUR = 3600.0
-
 
 @contextmanager
-def lines(path: Path, *changes: tuple[str, str]) -> Iterator[None]:
-    """With a file's text changed; afterwards it is what it was, to its times."""
-    changed = path.read_text()
-    for old, new in changes:
-        assert old in changed, (path.name, old)
-        changed = changed.replace(old, new)
+def edited(path: Path, old: str, new: str) -> Iterator[None]:
+    text = path.read_text()
+    assert old in text, (path.name, old)
     with as_it_was(path):
-        path.write_text(changed)
+        path.write_text(text.replace(old, new))
         yield
 
 
-def setting(service: str, **values: str) -> Fault:
-    """Lines at the end of a service's env file, which count more than those above."""
-
-    def inject(system: System, scratch: Path) -> AbstractContextManager[None]:
-        path = system.state / "env" / f"{service}.env"
-        told = "".join(f"{name}={value}\n" for name, value in values.items())
-        names = tuple(f"{name}=" for name in values)
-        kept = [x for x in path.read_text().splitlines(True) if not x.startswith(names)]
-        return lines(path, (path.read_text(), "".join(kept) + told))
-
-    return inject
-
-
-def secret(name: str, value: str) -> Fault:
-    def inject(system: System, scratch: Path) -> AbstractContextManager[None]:
-        path = system.state / "secrets" / name
-        return lines(path, (path.read_text(), value))
-
-    return inject
+@contextmanager
+def setting(system: System, service: str, **values: str) -> Iterator[None]:
+    """In place of the lines that a service's env file has."""
+    path = system.state / "env" / f"{service}.env"
+    names = tuple(f"{name}=" for name in values)
+    kept = [x for x in path.read_text().splitlines(True) if not x.startswith(names)]
+    lines = [f"{name}={value}\n" for name, value in values.items()]
+    with as_it_was(path):
+        path.write_text("".join(kept + lines))
+        yield
 
 
-def mode(bits: int, *parts: str) -> Fault:
-    @contextmanager
-    def inject(system: System, scratch: Path) -> Iterator[None]:
-        (path,) = system.state.glob("/".join(parts))
-        before = path.stat().st_mode
-        path.chmod(bits)
+@contextmanager
+def world_readable(system: System, scratch: Path, pattern: str) -> Iterator[None]:
+    (path,) = system.state.glob(pattern)
+    before = path.stat().st_mode
+    path.chmod(0o644)
+    try:
+        yield
+    finally:
+        path.chmod(before)
+
+
+@contextmanager
+def redis_config(
+    system: System, scratch: Path, name: str, value: str
+) -> Iterator[None]:
+    with system.redis() as admin:
+        before = admin.config_get(name)[name]
+        admin.config_set(name, value)
         try:
             yield
         finally:
-            path.chmod(before)
-
-    return inject
+            admin.config_set(name, before)
 
 
-# ---- Redis ---------------------------------------------------------------------------
-
-
-def redis_config(name: str, value: str) -> Fault:
-    @contextmanager
-    def inject(system: System, scratch: Path) -> Iterator[None]:
+@contextmanager
+def redis_user(system: System, scratch: Path, *words: str) -> Iterator[None]:
+    with system.redis() as admin:
+        admin.execute_command("ACL", "SETUSER", *words)
+    try:
+        yield
+    finally:
         with system.redis() as admin:
-            before = admin.config_get(name)[name]
-            admin.config_set(name, value)
-            try:
-                yield
-            finally:
-                admin.config_set(name, before)
-
-    return inject
-
-
-def redis_user(*words: str) -> Fault:
-    @contextmanager
-    def inject(system: System, scratch: Path) -> Iterator[None]:
-        with system.redis() as admin:
-            admin.execute_command("ACL", "SETUSER", *words)
-        try:
-            yield
-        finally:
-            with system.redis() as admin:
-                admin.execute_command("ACL", "LOAD")
-
-    return inject
-
-
-# ---- PostgreSQL ----------------------------------------------------------------------
-
-
-def sql(service: str, inject_it: str, take_out: str) -> Fault:
-    """As the cluster's administrator: the user that runs the stack (`peer`)."""
-
-    @contextmanager
-    def inject(system: System, scratch: Path) -> Iterator[None]:
-        with administrator(system, service) as connection:
-            connection.execute(inject_it)
-            try:
-                yield
-            finally:
-                connection.execute(take_out)
-
-    return inject
+            admin.execute_command("ACL", "LOAD")
 
 
 def administrator(system: System, service: str) -> psycopg.Connection[Any]:
+    """Of the cluster: the user that runs the stack (`peer`)."""
     connection = system.connect(service, "memo_admin", "")
     connection.autocommit = True
     return connection
+
+
+@contextmanager
+def sql(
+    system: System, scratch: Path, service: str, inject: str, undo: str
+) -> Iterator[None]:
+    with administrator(system, service) as connection:
+        connection.execute(inject)
+        try:
+            yield
+        finally:
+            connection.execute(undo)
 
 
 @contextmanager
@@ -133,25 +103,16 @@ def waiting_migration(system: System, scratch: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.execute(
-                "INSERT INTO django_migrations (app, name, applied)"
-                " VALUES (%s, %s, %s)",
-                row,
-            )
+            insert = "INSERT INTO django_migrations (app, name, applied)"
+            connection.execute(f"{insert} VALUES (%s, %s, %s)", row)
 
 
-EXPIRED_SESSION = (
-    "INSERT INTO tokens_session (id, user_id, user_epoch, jti, created_at,"
-    " last_used_at, expires_at, absolute_expires_at, revoked_reason, user_agent)"
-    " SELECT gen_random_uuid(), gen_random_uuid(), 0, gen_random_uuid(), t, t,"
-    " t + interval '1 day', t + interval '2 days', '', 'doctor'"
-    " FROM (SELECT now() - interval '9 days' AS t) AS times"
-)
-EXPIRED_LOG_IN = (
-    "INSERT INTO django_session VALUES ('doctor', '', now() - interval '9 days')"
-)
-
-# ---- Keys and other services ---------------------------------------------------------
+@contextmanager
+def wrong_api_key(system: System, scratch: Path) -> Iterator[None]:
+    path = system.state / "secrets" / "auth_users_service_api_key"
+    key = path.read_text().strip()
+    with edited(path, key, key.swapcase()):
+        yield
 
 
 @contextmanager
@@ -164,20 +125,29 @@ def other_keys(system: System, scratch: Path) -> Iterator[None]:
         "JWT_PRIVATE_KEYS_DIR": str(scratch / "keys" / "private"),
         "JWT_PUBLIC_KEYS_DIR": str(scratch / "keys" / "public"),
     }
-    with setting("auth", **folders)(system, scratch):
+    with setting(system, "auth", **folders):
         yield
 
 
-def public_address(system: System, scratch: Path) -> AbstractContextManager[None]:
-    """Settings that would have gunicorn listen to everybody, once it starts anew."""
+@contextmanager
+def public_address(system: System, scratch: Path) -> Iterator[None]:
+    """Settings with which gunicorn would be open to everybody after a restart."""
     port = system.settings("users")["BIND"].rpartition(":")[2]
-    return setting("users", BIND=f"8.8.8.8:{port}")(system, scratch)
+    with setting(system, "users", BIND=f"8.8.8.8:{port}"):
+        yield
+
+
+def no_audience(system: System, scratch: Path) -> AbstractContextManager[None]:
+    return setting(system, "users", JWT_AUDIENCE="")
+
+
+def many_workers(system: System, scratch: Path) -> AbstractContextManager[None]:
+    return setting(system, "auth", WEB_CONCURRENCY="60")
 
 
 @contextmanager
 def stub_of_auth(system: System, scratch: Path) -> Iterator[None]:
     """An Auth Service whose clock is an hour fast, and which publishes no key."""
-
     answers: dict[str, tuple[int, bytes]] = {
         "/api/v1/auth/health/live": (200, b'{"service": "auth"}'),
         "/api/v1/auth/verify_token": (401, b'{"code": "token_invalid"}'),
@@ -185,30 +155,34 @@ def stub_of_auth(system: System, scratch: Path) -> Iterator[None]:
 
     def answer(handler: StubHandler) -> None:
         handler.date_time_string = lambda timestamp=None: formatdate(  # type: ignore[method-assign]
-            time.time() + HOUR, usegmt=True
+            time.time() + 3600, usegmt=True
         )
         status, body = answers.get(handler.path, (200, b'{"keys": []}'))
         handler.reply(status, {"Content-Type": "application/json"}, body)
 
     stub = Stub("auth")
     stub.answer = answer
-    url = {"AUTH_SERVICE_URL": f"http://{stub.address}"}
     try:
-        with setting("users", **url)(system, scratch):
+        with setting(system, "users", AUTH_SERVICE_URL=f"http://{stub.address}"):
             yield
     finally:
         stub.shutdown()
         stub.server_close()
 
 
-# ---- The gateway ---------------------------------------------------------------------
+def gateway(
+    system: System, scratch: Path, file: str, old: str, new: str
+) -> AbstractContextManager[None]:
+    return edited(system.state / "gateway" / "conf" / file, old, new)
 
 
-def gateway(file: str, old: str, new: str) -> Fault:
-    def inject(system: System, scratch: Path) -> AbstractContextManager[None]:
-        return lines(system.state / "gateway" / "conf" / file, (old, new))
-
-    return inject
+def location(
+    system: System, scratch: Path, path: str, body: str
+) -> AbstractContextManager[None]:
+    """One more, before the first there is in the gateway's server."""
+    first = "location /static/ {"
+    text = f"location = {path} {{ {body} }}\n    {first}"
+    return gateway(system, scratch, "gateway.conf", first, text)
 
 
 def reload_gateway(system: System) -> None:
@@ -221,178 +195,69 @@ def reload_gateway(system: System) -> None:
         time.sleep(0.05)
 
 
-def location(path: str, *words: str) -> Fault:
-    """One more, before the first there is in the gateway's server."""
-    text = f"location = {path} {{ {' '.join(words)} }}\n    location /static/ {{"
-    return gateway("gateway.conf", "location /static/ {", text)
-
-
 PROXY, API = "includes/proxy.conf", "includes/api.conf"
-TO_USERS = (f"include {PROXY};", f"include {API};", "proxy_pass http://users;")
+TO_USERS = f"include {PROXY}; include {API}; proxy_pass http://users;"
+CLIENT_ADDRESS = ("X-Real-IP $remote_addr", "X-Real-IP $http_x_real_ip")
+REQUEST_ID = ("X-Request-ID $request_id", "X-Request-ID $http_x_request_id")
+CLIENT_SCHEME = ("$client_scheme", "$http_x_forwarded_proto")
+HTML = ("default_type application/problem+json;", "default_type text/html;")
+HEADERS = "include includes/headers.conf;"
+ANY_ORIGIN = f"{HEADERS} add_header Access-Control-Allow-Origin $http_origin always;"
+COOKIE_FLAGS = "proxy_redirect off; proxy_cookie_flags ~ nohttponly nosamesite;"
+NO_SUPERUSER = "ALTER ROLE users_app NOSUPERUSER"
+MAY_CREATE = "GRANT CREATE ON SCHEMA public TO auth_app"
+MAY_NOT_CREATE = "REVOKE CREATE ON SCHEMA public FROM auth_app"
+OWNED_TABLE = "CREATE TABLE injected (); ALTER TABLE injected OWNER TO auth_app"
+LOGGED = "ALTER DATABASE auth SET log_statement = 'all'"
+NOT_LOGGED = "ALTER DATABASE auth RESET log_statement"
+SUPERUSER = "ALTER ROLE users_app SUPERUSER"
+EXPIRED_SESSION = (
+    "INSERT INTO tokens_session (id, user_id, user_epoch, jti, created_at,"
+    " last_used_at, expires_at, absolute_expires_at, revoked_reason, user_agent)"
+    " SELECT gen_random_uuid(), gen_random_uuid(), 0, gen_random_uuid(), t, t,"
+    " t + interval '1 day', t + interval '2 days', '', 'doctor'"
+    " FROM (SELECT now() - interval '9 days' AS t) AS times"
+)
+NO_SESSION = "DELETE FROM tokens_session WHERE user_agent = 'doctor'"
+EXPIRED_ADMIN = (
+    "INSERT INTO django_session VALUES ('doctor', '', now() - interval '9 days')"
+)
+NO_ADMIN = "DELETE FROM django_session WHERE session_key = 'doctor'"
 
-# Name: (where it is found, by which id, how it is injected).
-INJECTED_FAULTS: dict[str, tuple[str, str, Fault]] = {
-    "wrong-api-key": (
-        "auth",
-        "apikeys.users",
-        secret(
-            "auth_users_service_api_key", "S3cr-iT_p9QzXwVb7LkMnH2dJgFyRtUo5AaEeCv0N1hK"
-        ),
-    ),
-    "clock-an-hour-fast": ("users", "clock.auth", stub_of_auth),
-    "other-keys-published": ("users", "keys.published", stub_of_auth),
-    "signing-key-unpublished": ("auth", "keys.signing", other_keys),
-    "private-key-for-everybody": ("auth", "memo.E003", other_keys),
-    "key-of-the-stack-for-everybody": (
-        "machine",
-        "files",
-        mode(0o444, "secrets/keys/private/*.pem"),
-    ),
-    "env-file-for-everybody": ("users", "files.modes", mode(0o644, "env/users.env")),
-    "redis-evicts": (
-        "auth",
-        "redis.policy",
-        redis_config("maxmemory-policy", "allkeys-lru"),
-    ),
-    "redis-persists": ("auth", "redis.persistence", redis_config("save", "3600 1")),
-    "redis-unlimited": ("auth", "redis.limit", redis_config("maxmemory", "0")),
-    "redis-lets-strangers-in": (
-        "users",
-        "redis.strangers",
-        redis_user("default", "on", "nopass", "+@all"),
-    ),
-    "redis-user-administers": ("auth", "redis.rights", redis_user("auth", "+config")),
-    "redis-user-may-flush": ("auth", "redis.commands", redis_user("auth", "+flushall")),
-    "users-writes-sessions": (
-        "users",
-        "redis.sessions",
-        redis_user("users", "~session:*"),
-    ),
-    "role-is-superuser": (
-        "users",
-        "database.role",
-        sql(
-            "users",
-            "ALTER ROLE users_app SUPERUSER",
-            "ALTER ROLE users_app NOSUPERUSER",
-        ),
-    ),
-    "role-may-create-tables": (
-        "auth",
-        "database.create",
-        sql(
-            "auth",
-            "GRANT CREATE ON SCHEMA public TO auth_app",
-            "REVOKE CREATE ON SCHEMA public FROM auth_app",
-        ),
-    ),
-    "role-owns-a-table": (
-        "auth",
-        "database.owner",
-        sql(
-            "auth",
-            "CREATE TABLE injected (); ALTER TABLE injected OWNER TO auth_app",
-            "DROP TABLE injected",
-        ),
-    ),
-    "statements-are-logged": (
-        "auth",
-        "database.logs",
-        sql(
-            "auth",
-            "ALTER DATABASE auth SET log_statement = 'all'",
-            "ALTER DATABASE auth RESET log_statement",
-        ),
-    ),
-    "too-few-connections": (
-        "auth",
-        "database.pools",
-        setting("auth", WEB_CONCURRENCY="60"),
-    ),
-    "migration-waits": ("auth", "database.migrations", waiting_migration),
-    "expired-sessions-wait": (
-        "auth",
-        "sessions.expired",
-        sql(
-            "auth",
-            EXPIRED_SESSION,
-            "DELETE FROM tokens_session WHERE user_agent = 'doctor'",
-        ),
-    ),
-    "expired-log-ins-wait": (
-        "users",
-        "admin.expired",
-        sql(
-            "users",
-            EXPIRED_LOG_IN,
-            "DELETE FROM django_session WHERE session_key = 'doctor'",
-        ),
-    ),
-    "public-address": ("users", "listening.bind", public_address),
-    "no-audience": ("users", "memo.E005", setting("users", JWT_AUDIENCE="")),
-    "internal-route-open": (
-        "gateway",
-        "internal",
-        location("/api/v1/users/verify", *TO_USERS),
-    ),
-    "x-real-ip-passed": (
-        "gateway",
-        "client_address",
-        gateway(PROXY, "X-Real-IP $remote_addr", "X-Real-IP $http_x_real_ip"),
-    ),
-    "x-request-id-passed": (
-        "gateway",
-        "request_id",
-        gateway(PROXY, "X-Request-ID $request_id", "X-Request-ID $http_x_request_id"),
-    ),
-    "x-forwarded-proto-passed": (
-        "gateway",
-        "forwarded_proto",
-        gateway(PROXY, "$client_scheme", "$http_x_forwarded_proto"),
-    ),
-    "cookie-without-flags": (
-        "gateway",
-        "cookie",
-        gateway(
-            PROXY,
-            "proxy_redirect off;",
-            "proxy_redirect off; proxy_cookie_flags ~ nohttponly nosamesite;",
-        ),
-    ),
-    "nosniff-missing": (
-        "gateway",
-        "headers",
-        gateway(
-            "includes/headers.conf", "X-Content-Type-Options nosniff", "X-Other no"
-        ),
-    ),
-    "any-origin-may-read": (
-        "gateway",
-        "cors",
-        gateway(
-            API,
-            "include includes/headers.conf;",
-            "include includes/headers.conf;"
-            " add_header Access-Control-Allow-Origin $http_origin always;",
-        ),
-    ),
-    "any-host-is-answered": (
-        "gateway",
-        "hosts",
-        gateway("gateway.conf", "return 421;", 'return 200 "";'),
-    ),
-    "errors-are-pages": (
-        "gateway",
-        "errors",
-        gateway(
-            "includes/problem.conf",
-            "default_type application/problem+json;",
-            "default_type text/html;",
-        ),
-    ),
-    "schema-closed": (
-        "gateway",
-        "schema",
-        location("/api/v1/auth/openapi.json", "return 404;"),
-    ),
+# Where it is found and by which id: how it is injected, and with which words.
+INJECTED_FAULTS: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("auth", "apikeys.users"): (wrong_api_key,),
+    ("users", "clock.auth"): (stub_of_auth,),
+    ("users", "keys.published"): (stub_of_auth,),
+    ("auth", "keys.signing"): (other_keys,),
+    ("auth", "memo.E003"): (other_keys,),
+    ("machine", "files"): (world_readable, "secrets/keys/private/*.pem"),
+    ("users", "files.modes"): (world_readable, "env/users.env"),
+    ("auth", "redis.policy"): (redis_config, "maxmemory-policy", "allkeys-lru"),
+    ("auth", "redis.persistence"): (redis_config, "save", "3600 1"),
+    ("auth", "redis.limit"): (redis_config, "maxmemory", "0"),
+    ("users", "redis.strangers"): (redis_user, "default", "on", "nopass", "+@all"),
+    ("auth", "redis.rights"): (redis_user, "auth", "+config"),
+    ("auth", "redis.commands"): (redis_user, "auth", "+flushall"),
+    ("users", "redis.sessions"): (redis_user, "users", "~session:*"),
+    ("users", "database.role"): (sql, "users", SUPERUSER, NO_SUPERUSER),
+    ("auth", "database.create"): (sql, "auth", MAY_CREATE, MAY_NOT_CREATE),
+    ("auth", "database.owner"): (sql, "auth", OWNED_TABLE, "DROP TABLE injected"),
+    ("auth", "database.logs"): (sql, "auth", LOGGED, NOT_LOGGED),
+    ("auth", "database.pools"): (many_workers,),
+    ("auth", "database.migrations"): (waiting_migration,),
+    ("auth", "sessions.expired"): (sql, "auth", EXPIRED_SESSION, NO_SESSION),
+    ("users", "admin.expired"): (sql, "users", EXPIRED_ADMIN, NO_ADMIN),
+    ("users", "listening.bind"): (public_address,),
+    ("users", "memo.E005"): (no_audience,),
+    ("gateway", "internal"): (location, "/api/v1/users/verify", TO_USERS),
+    ("gateway", "client_address"): (gateway, PROXY, *CLIENT_ADDRESS),
+    ("gateway", "request_id"): (gateway, PROXY, *REQUEST_ID),
+    ("gateway", "forwarded_proto"): (gateway, PROXY, *CLIENT_SCHEME),
+    ("gateway", "cookie"): (gateway, PROXY, "proxy_redirect off;", COOKIE_FLAGS),
+    ("gateway", "headers"): (gateway, "includes/headers.conf", "nosniff", "sniff"),
+    ("gateway", "cors"): (gateway, API, HEADERS, ANY_ORIGIN),
+    ("gateway", "hosts"): (gateway, "gateway.conf", "return 421;", 'return 200 "";'),
+    ("gateway", "errors"): (gateway, "includes/problem.conf", *HTML),
+    ("gateway", "schema"): (location, "/api/v1/auth/openapi.json", "return 404;"),
 }

@@ -14,7 +14,7 @@ from deploy.tests.client import Response, TestUser, problem_of
 from deploy.tests.stack import System
 from deploy.tests.wire import FRAMING, WireClient
 from shared.tests.fuzzing import fuzz
-from shared.tests.mangling import header_texts, mangled, sendable
+from shared.tests.mutated_text import header_texts, mutated, sendable
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 TARGETS = pytest.mark.parametrize("target", ["gateway", "auth", "users"])
@@ -122,7 +122,7 @@ def test_no_header_is_a_fault_of_ours(
     route = data.draw(st.sampled_from(ROUTES[target]))
     names = st.sampled_from([name for name in good if name != "Connection"])
     changed = {
-        name: data.draw(st.one_of(mangled(good[name]).map(sendable), header_texts()))
+        name: data.draw(st.one_of(mutated(good[name]).map(sendable), header_texts()))
         for name in data.draw(st.lists(names, min_size=1, max_size=3, unique=True))
     }
     left_out = data.draw(st.sets(names, max_size=4))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.checks import CheckMessage, run_checks
+from django.core.checks import CheckMessage, Tags, run_checks
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
@@ -33,42 +33,41 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        findings = list(static())
+        found = list(system_checks())
+        if path := options["redis_admin_password_file"]:
+            redis_admin_password.set(path.read_text(encoding="utf-8").strip())
         if not options["checks"]:
-            if path := options["redis_admin_password_file"]:
-                redis_admin_password.set(path.read_text(encoding="utf-8").strip())
-            findings += live()
-        lines = [json.dumps(findings)] if options["json"] else map(line, findings)
-        for text in lines:
-            self.stdout.write(text)
-        if any(finding["verdict"] == "WRONG" for finding in findings):
+            found += diagnostics()
+        lines = [json.dumps(found)] if options["json"] else map(line, found)
+        self.stdout.write("\n".join(lines))
+        if any(finding["verdict"] == "WRONG" for finding in found):
             sys.exit(FOUND_WRONG)
 
 
-def static() -> Iterator[dict[str, str]]:
+def system_checks() -> Iterator[dict[str, str]]:
     """What the system checks of every command find."""
-    found = [finding(each) for each in run_checks() if not each.is_silenced()]
-    yield from found
-    if not any(each["verdict"] == "WRONG" for each in found):
-        text = "no system check finds an error"
-        yield {"id": "checks", "verdict": "ok", "text": text, "advice": ""}
+    messages = [each for each in run_checks() if not each.is_silenced()]
+    yield from (finding(str(each.id), each.msg, each) for each in messages)
+    if not any(each.is_serious() for each in messages):
+        yield finding("checks", "no system check finds an error")
 
 
-def live() -> Iterator[dict[str, str]]:
-    """What the diagnostics find, and a line for each that finds nothing."""
+def diagnostics() -> Iterator[dict[str, str]]:
+    """A finding for every diagnostic of the installed apps."""
     autodiscover_modules("diagnostics")
-    tags = sorted({tag for tag, _ in STATEMENTS.values()})
-    messages = run_checks(tags=tags, databases=list(connections))
-    found = {each.id: finding(each) for each in messages if each.id in STATEMENTS}
-    for name, (_, statement) in STATEMENTS.items():
-        healthy = {"id": name, "verdict": "ok", "text": statement, "advice": ""}
-        yield found.get(name, healthy)
+    messages = run_checks(tags=[Tags.database], databases=list(connections))
+    found = {each.id: each for each in messages}
+    for identity, statement in STATEMENTS.items():
+        message = found.get(identity)
+        yield finding(identity, message.msg if message else statement, message)
 
 
-def finding(message: CheckMessage) -> dict[str, str]:
-    verdict = "WRONG" if message.is_serious() else "note"
-    identity, advice = str(message.id), message.hint or ""
-    return {"id": identity, "verdict": verdict, "text": message.msg, "advice": advice}
+def finding(
+    identity: str, text: str, message: CheckMessage | None = None
+) -> dict[str, str]:
+    verdict = "ok" if not message else "WRONG" if message.is_serious() else "note"
+    advice = message.hint or "" if message else ""
+    return {"id": identity, "verdict": verdict, "text": text, "advice": advice}
 
 
 def line(found: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from shared.auth import session_state
 from shared.auth.session_state import Revocation
 from shared.tests.conftest import redis_at, redis_away
-from shared.tests.stubs import StubRedis, running
+from shared.tests.stub_servers import StubRedis, running
 
 OOM = b"-OOM command not allowed when used memory > 'maxmemory'."
 READONLY = b"-READONLY You can't write against a read only replica."

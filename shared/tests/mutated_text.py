@@ -77,7 +77,7 @@ def objects_like(good: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @st.composite
-def mangled(draw: st.DrawFn, good: str, other: str = "") -> str:
+def mutated(draw: st.DrawFn, good: str, other: str = "") -> str:
     """`good` after one to three changes; `other` is spliced in."""
     text = good
     for _ in range(draw(st.integers(1, 3))):
