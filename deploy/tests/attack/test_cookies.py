@@ -25,14 +25,15 @@ def test_the_cookie_is_for_one_place_and_no_script(
     """COOK-01: at login, at refresh, and when it is cleared (COOK-03)."""
     responses = [user.log_in(), user.refresh(), user.log_out()]
     for response in responses:
-        line = response.one("Set-Cookie")
-        found = attributes(line)
-        assert found["path"] == "/api/v1/auth"
-        assert found["samesite"] == "Strict"
-        assert "httponly" in found
-        assert "domain" not in found
-        assert len(line.partition(";")[0]) < 4096
-        assert ("secure" in found) == line.startswith("__Secure-") == target.tls
+        for line in response.all("Set-Cookie"):
+            found, device = attributes(line), "device=" in line
+            assert found["path"] == ("/api/v1" if device else "/api/v1/auth")
+            assert found["samesite"] == "Strict"
+            assert "httponly" in found
+            assert "domain" not in found
+            assert len(line.partition(";")[0]) < 4096
+            assert ("secure" in found) == line.startswith("__Secure-") == target.tls
+        assert cookies_of(response)
     assert attributes(responses[-1].one("Set-Cookie"))["max-age"] == "0"
     assert set(cookies_of(responses[-1]).values()) == {""}
 

@@ -88,9 +88,9 @@ def test_the_cookie_goes_to_its_path_alone(page: Page, ada: TestUser) -> None:
     log_in(page, ada)
     page.fetch("/api/v1/users/me")
     sent = page.sent("/api/v1/users/me")
-    assert (sent["cookies"], "NotOnPath" in sent["blocked"]) == (set(), True)
+    assert (COOKIE in sent["cookies"], "NotOnPath" in sent["blocked"]) == (False, True)
     refresh(page)
-    assert page.sent(f"{AUTH}/refresh")["cookies"] == {COOKIE}
+    assert COOKIE in page.sent(f"{AUTH}/refresh")["cookies"]
 
 
 def test_logging_out_clears_the_cookie_for_real(
@@ -99,7 +99,7 @@ def test_logging_out_clears_the_cookie_for_real(
     """COOK-03: with other attributes the browser would keep it."""
     log_in(page, ada)
     assert page.fetch(f"{AUTH}/logout", method="POST")["status"] == 200
-    assert browser.cookies() == {}
+    assert COOKIE not in browser.cookies()
     assert refresh(page) == 401
 
 
@@ -116,7 +116,7 @@ def test_a_sibling_that_adds_a_cookie_gets_nobody_logged_in_as_another(
     tossed = json.dumps(f"{COOKIE}={mallory.cookie}; {attributes}")
     sibling.run(f"document.cookie = {tossed}")
     answer = page.fetch(f"{AUTH}/refresh", method="POST")
-    assert page.sent(f"{AUTH}/refresh")["cookies"] == {COOKIE}
+    assert COOKIE in page.sent(f"{AUTH}/refresh")["cookies"]
     assert answer["status"] == 401, answer
     assert json.loads(answer["text"])["code"] == "token_invalid"
 
@@ -175,7 +175,7 @@ def test_a_sibling_that_is_not_listed_can_do_nothing(
     sibling = browser.open(secure.page(SIBLING))
     sibling.fetch(f"{secure.origin}{AUTH}/{act}", method="POST", mode="no-cors")
     sent = sibling.sent(f"{AUTH}/{act}")
-    assert (sent["cookies"], sent["status"]) == ({COOKIE}, 403)
+    assert (COOKIE in sent["cookies"], sent["status"]) == (True, 403)
     assert COOKIE in browser.cookies()
     assert refresh(page) == 200
 
@@ -196,7 +196,7 @@ def test_the_front_end_that_is_listed_can_do_all(
     assert json.loads(me["text"])["email"] == ada.email
     out = app.fetch(f"{secure.origin}{AUTH}/logout", method="POST")
     assert out["status"] == 200
-    assert browser.cookies() == {}
+    assert COOKIE not in browser.cookies()
 
 
 def test_a_front_end_that_is_not_listed_is_told_nothing(

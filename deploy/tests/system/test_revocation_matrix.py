@@ -25,7 +25,9 @@ PATIENCE = 60  # seconds; what takes longer is reckoned
 
 def documented() -> dict[str, dict[str, str]]:
     """The table: act to column to cell."""
-    lines = re.findall(r"^\| (.*) \|$", PAGE.read_text(), re.M)
+    text = PAGE.read_text().partition("| act |")
+    table = "".join(text[1:]).partition("\n\n")[0]
+    lines = re.findall(r"^\| (.*) \|$", table, re.M)
     head, *rows = (re.split(r" \| ", line) for line in lines)
     return {act: dict(zip(head[1:], cells, strict=True)) for act, *cells in rows}
 
