@@ -104,7 +104,10 @@ def test_an_exception_is_told_by_type_and_place_and_not_by_message(record):
     described = line["exception"]
     assert described[0] == "builtins.KeyError"
     assert "builtins.ValueError" in described
-    assert any("test_log.py" in each and "in fail_twice" in each for each in described)
+    assert any(
+        "test_structured_logging.py" in each and "in fail_twice" in each
+        for each in described
+    )
 
 
 def test_in_debug_messages_are_told(record):
