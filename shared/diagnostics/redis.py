@@ -76,7 +76,7 @@ def connect(user: str) -> Redis:
 
 
 def other_values(expected: dict[str, str]) -> str:
-    found: dict[str, Any] = connect("admin").config_get(*expected)
+    found: Any = connect("admin").config_get(*expected)
     wrong = (n for n, value in expected.items() if not re.fullmatch(value, found[n]))
     return ", ".join(f"{name} {found[name]}" for name in wrong)
 

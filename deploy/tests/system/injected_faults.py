@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from deploy.tests.stack import System, as_it_was
+from deploy.tests.stack import System, as_it_was, eventually
 from nginx.tests.stub_service import Stub, StubHandler
 from shared.keys import signing_keys
 
@@ -185,14 +185,16 @@ def location(
     return gateway(system, scratch, "gateway.conf", first, text)
 
 
-def reload_gateway(system: System) -> None:
+def reload_gateway(master: int) -> None:
     """After all files have changed; until no worker of before takes connections."""
-    master = system.status()["processes"]["gateway"]["pid"]
-    before = set(system.family("gateway")) - {master}
+    before = set(children(master))
     os.kill(master, signal.SIGHUP)
-    deadline = time.monotonic() + 10
-    while before & set(system.family("gateway")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    eventually(lambda: not before & set(children(master)), 10, "new workers of Nginx")
+
+
+def children(master: int) -> list[int]:
+    path = Path(f"/proc/{master}/task/{master}/children")
+    return [int(pid) for pid in path.read_text().split()]
 
 
 PROXY, API = "includes/proxy.conf", "includes/api.conf"
