@@ -87,15 +87,14 @@ def test_missing_public_keys_are_an_error(settings, tmp_path):
     assert ids(check_keys(None)) == ["memo.E003"]
 
 
-def test_a_service_with_the_address_of_a_key_set_needs_no_folder(settings):
-    settings.JWT_JWKS_URL = "https://memo.example/.well-known/jwks.json"
-    settings.JWT_PUBLIC_KEYS_DIR = None
-
+def test_a_resource_service_needs_no_private_key_or_the_address_of_a_key_set(
+    pair, settings
+):
+    del settings.JWT_PRIVATE_KEYS_DIR
     assert ids(check_keys(None)) == []
 
-
-def test_a_resource_service_needs_no_private_key(pair, settings):
-    del settings.JWT_PRIVATE_KEYS_DIR
+    settings.JWT_JWKS_URL = "https://memo.example/.well-known/jwks.json"
+    settings.JWT_PUBLIC_KEYS_DIR = None
     assert ids(check_keys(None)) == []
 
 
@@ -126,9 +125,7 @@ def test_a_private_key_that_others_may_read_is_an_error(pair, mode):
     (private,) = (pair / "private").glob("*.pem")
     private.chmod(mode)
 
-    messages = check_keys(None)
-
-    assert ids(messages) == ([] if mode == 0o600 else ["memo.E003"])
+    assert ids(check_keys(None)) == ([] if mode == 0o600 else ["memo.E003"])
 
 
 def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):

@@ -12,7 +12,8 @@ from typing import Any
 
 import psycopg
 
-from deploy.tests.stack import System, as_it_was, eventually
+from deploy.tests.stack import System, as_it_was
+from deploy.tests.waiting import wait_until
 from nginx.tests.stub_service import Stub, StubHandler
 from shared.keys import signing_keys
 
@@ -189,7 +190,7 @@ def reload_gateway(master: int) -> None:
     """After all files have changed; until no worker of before takes connections."""
     before = set(children(master))
     os.kill(master, signal.SIGHUP)
-    eventually(lambda: not before & set(children(master)), 10, "new workers of Nginx")
+    wait_until(lambda: not before & set(children(master)), 10, "new workers of Nginx")
 
 
 def children(master: int) -> list[int]:
