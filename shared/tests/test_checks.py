@@ -397,5 +397,4 @@ def test_a_service_without_users_and_without_simplejwt_may_start(production):
 
 def test_an_unknown_environment_is_refused(production):
     production.ENVIRONMENT = "prod"
-
     assert "ENVIRONMENT" in refusal()
