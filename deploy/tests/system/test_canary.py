@@ -152,19 +152,20 @@ def test_no_secret_is_kept_anywhere(canaries: Canaries, system: System) -> None:
 def test_the_run_left_traces_at_all(canaries: Canaries, system: System) -> None:
     """Else the search above would have searched nothing."""
     places = dict(kept(system))
-    assert "authn_login_success" in places["log auth.log"]
+    logs = "".join(text for place, text in places.items() if "log auth-" in place)
+    assert "authn_login_success" in logs
     assert "users_user" in str(list(places))
     assert any(place.startswith("redis session:") for place in places)
-    assert '"status": 500' in places["log auth.log"]
+    assert '"status": 500' in logs
 
 
 @pytest.mark.parametrize("name", ["password", "access token", "refresh token"])
 def test_a_planted_leak_in_a_log_is_found(
     name: str, canaries: Canaries, system: System
 ) -> None:
-    log = system.state / "log" / "auth.log"
+    log = system.state / "log" / "auth-1.log"
     with planted(log, canaries[name]):
-        assert f"{name} in log auth.log" in leaks(canaries, kept(system))
+        assert f"{name} in log auth-1.log" in leaks(canaries, kept(system))
     assert leaks(canaries, kept(system)) == []
 
 

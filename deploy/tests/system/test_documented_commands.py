@@ -14,7 +14,7 @@ from deploy.tests.stack import ROOT, System
 PAGES = [ROOT / "README.md", ROOT / "nginx/README.md", *ROOT.glob("docs/**/*.md")]
 MARK = r"(<!-- (?:not run|run by)[^>]*-->\n)?"
 BLOCK = re.compile(MARK + r"```(sh|console)\n(.*?)```", re.S)
-STEP = re.compile(r"^\$ (.*(?:\\\n.*)*)\n((?:(?!\$ ).*\n)*)", re.M)
+STEP = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.M)
 
 
 class Block(NamedTuple):
