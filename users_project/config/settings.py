@@ -53,7 +53,7 @@ SILENCED_SYSTEM_CHECKS += [
 PASSWORD_HASHERS = [
     "users.hashers.Argon2Hasher",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
-    "users.hashers.CuttingBCryptHasher",
+    "users.hashers.TruncatingBCryptHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 ARGON2_MEMORY_COST = env.number("ARGON2_MEMORY_COST", default=19456)  # KiB

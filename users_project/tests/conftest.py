@@ -20,10 +20,10 @@ CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth S
 @pytest.fixture(autouse=True)
 def _fresh_process() -> Iterator[None]:
     """What one test breaks or fills is whole for the next."""
-    hashing_pool.bound.cache_clear()
+    hashing_pool.pool.cache_clear()
     revocation.breaker.succeeded()
     yield
-    hashing_pool.bound.cache_clear()
+    hashing_pool.pool.cache_clear()
 
 
 @pytest.fixture(autouse=True)

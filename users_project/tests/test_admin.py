@@ -246,7 +246,7 @@ def new(**changed: Any) -> dict[str, Any]:
 
 def test_a_user_is_created_and_may_then_be_edited(admin: Client) -> None:
     response = admin.post(ADD, new())
-    user = User.objects.find_called(email="new@example.org")
+    user = User.objects.get_by_identifier(email="new@example.org")
     assert response["Location"] == change_url(user)
     assert user.check_password(NEW_PASSWORD)
     assert (user.is_staff, user.is_superuser, user.session_epoch) == (False, False, 0)
@@ -527,7 +527,7 @@ def test_an_overloaded_process_says_so_at_once(
         "own password": ("/admin/password_change/", own),
         "new user": (ADD, new()),
     }[form]
-    while hashing_pool.bound().places.acquire(blocking=False):
+    while hashing_pool.pool().slots.acquire(blocking=False):
         pass
     admin.raise_request_exception = False
     response = admin.post(url, body)

@@ -236,20 +236,20 @@ def test_overload_changes_nothing(
     bearer: Any, settings: Any, monkeypatch: Any, free: int
 ) -> None:
     settings.WEB_THREADS = 2  # of which one may hash
-    user, bound = UserFactory(), hashing_pool.bound()
+    user, pool = UserFactory(), hashing_pool.pool()
     verify = User.check_password
 
     def then_full(self: User, password: str) -> bool:
         right = verify(self, password)
-        assert bound.places.acquire(blocking=False)
+        assert pool.slots.acquire(blocking=False)
         return right
 
     with ExitStack() as stack:
         if free:
             monkeypatch.setattr(User, "check_password", then_full)
         else:
-            assert bound.places.acquire(blocking=False)
-        stack.callback(bound.places.release)
+            assert pool.slots.acquire(blocking=False)
+        stack.callback(pool.slots.release)
         response = bearer(sub=str(user.pk)).post(URL, BODY)
     assert_refused(response, 503, "overloaded")
     assert unchanged(user)

@@ -106,7 +106,7 @@ def test_createsuperuser_works_by_email(monkeypatch: Any) -> None:
     run(
         "createsuperuser", interactive=False, email="Root@example.org", username="admin"
     )
-    root = User.objects.find_called(email="root@example.org")
+    root = User.objects.get_by_identifier(email="root@example.org")
     assert (root.is_staff, root.is_superuser, root.username) == (True, True, "admin")
     assert root.check_password(PASSWORD)
 

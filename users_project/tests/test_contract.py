@@ -118,7 +118,7 @@ def test_a_wrong_key_is_our_trouble_and_not_the_users(
 
 
 def test_overload_is_passed_on_as_such(client: UsersClient, ada: Any) -> None:
-    while hashing_pool.bound().places.acquire(blocking=False):
+    while hashing_pool.pool().slots.acquire(blocking=False):
         pass
     with pytest.raises(Overloaded):
         client.verify({"email": ada.email, "password": PASSWORD})

@@ -39,7 +39,7 @@ def test_a_changed_address_changes_its_canonical_form(update_fields: Any) -> Non
     user = UserFactory()
     user.email = "New@Example.org"
     user.save(update_fields=update_fields)
-    assert User.objects.find_called(email="new@EXAMPLE.org") == user
+    assert User.objects.get_by_identifier(email="new@EXAMPLE.org") == user
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_the_database_refuses_what_goes_past_the_model(change: Any) -> None:
 
 def test_the_email_is_looked_up_before_the_username() -> None:
     ada, bob = UserFactory(username="ada"), UserFactory(username="bob")
-    assert User.objects.find_called(email=ada.email, username="bob") == ada
-    assert User.objects.find_called(username=" BOB ") == bob
-    assert User.objects.find_called(email="bob") is None
-    assert User.objects.find_called() is None
+    assert User.objects.get_by_identifier(email=ada.email, username="bob") == ada
+    assert User.objects.get_by_identifier(username=" BOB ") == bob
+    assert User.objects.get_by_identifier(email="bob") is None
+    assert User.objects.get_by_identifier() is None
 
 
 def test_present_are_the_active_who_are_not_deleted() -> None:

@@ -15,8 +15,10 @@ ROLES = ["clerk", "editor"]
 
 ACTS = {
     "me": lambda ada: User.objects.find(id=ada.pk),
-    "log-in by e-mail": lambda ada: User.objects.find_called(email=ada.email),
-    "log-in by username": lambda ada: User.objects.find_called(username=ada.username),
+    "log-in by e-mail": lambda ada: User.objects.get_by_identifier(email=ada.email),
+    "log-in by username": lambda ada: User.objects.get_by_identifier(
+        username=ada.username
+    ),
     "registration": lambda ada: User.objects.create_user("bo@example.org", "bo2"),
     "logout everywhere": lambda ada: User.objects.raise_epoch(ada.pk),
 }

@@ -22,7 +22,7 @@ def authenticate(
     with nothing counted.
     """
     login = username or "" if email is None else email
-    user = User.objects.find_called(email=email, username=username)
+    user = User.objects.get_by_identifier(email=email, username=username)
     with LoginAttempt(login, user, client, site=site) as attempt:
         attempt.spend()
         right = is_right(user, password, attempt.is_silent)

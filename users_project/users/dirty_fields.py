@@ -6,7 +6,7 @@ from typing import Any, Self
 from django.db import models
 
 
-class SavesChanges(models.Model):
+class DirtyFieldsModel(models.Model):
     """A form or a command may hold a row for minutes. Writing back all it has read, as
     Django does, would undo what others changed meanwhile.
 

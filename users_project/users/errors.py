@@ -13,7 +13,7 @@ from shared.api import problem_details
 Handler = Callable[..., HttpResponse]
 
 
-def for_people(handler: Handler) -> Handler:
+def html_for_admin(handler: Handler) -> Handler:
     """The same answer as a page, where it is the admin that was asked."""
 
     @wraps(handler)
@@ -29,8 +29,8 @@ def for_people(handler: Handler) -> Handler:
     return handle
 
 
-bad_request = for_people(problem_details.bad_request)
-permission_denied = for_people(problem_details.permission_denied)
-page_not_found = for_people(problem_details.page_not_found)
-server_error = for_people(problem_details.server_error)
-refusal = for_people(problem_details.refusal)
+bad_request = html_for_admin(problem_details.bad_request)
+permission_denied = html_for_admin(problem_details.permission_denied)
+page_not_found = html_for_admin(problem_details.page_not_found)
+server_error = html_for_admin(problem_details.server_error)
+refusal = html_for_admin(problem_details.refusal)

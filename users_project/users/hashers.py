@@ -34,7 +34,7 @@ def cost(name: str) -> int:
     return value
 
 
-class CuttingBCryptHasher(BCryptPasswordHasher):
+class TruncatingBCryptHasher(BCryptPasswordHasher):
     """Plain bcrypt, for imported hashes: long passwords are cut as they were then.
 
     bcrypt 5 refuses more than 72 bytes, older versions ignored the rest.

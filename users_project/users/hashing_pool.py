@@ -24,27 +24,27 @@ NICENESS = 10  # of the threads that hash; the kernel's scale ends at 19
 Run = Callable[..., Any]
 
 
-class Bound:
-    """`AT_ONCE` callers work, others wait, and the one after `places` is refused.
+class PasswordHashingPool:
+    """`AT_ONCE` callers work, others wait, and the one after `slots` is refused.
 
     The work is done by threads of their own. These give way to those that answer, which
     need little and at once. And they are few: the C library keeps for each thread what
     a hash has taken, 19 MiB, so all threads of a worker would come to 150.
     """
 
-    def __init__(self, places: int) -> None:
-        self.places = threading.BoundedSemaphore(places)
-        self.threads = ThreadPoolExecutor(AT_ONCE, "hashing", give_way)
+    def __init__(self, slots: int) -> None:
+        self.slots = threading.BoundedSemaphore(slots)
+        self.threads = ThreadPoolExecutor(AT_ONCE, "hashing", lower_thread_priority)
 
     @contextmanager
-    def place(self) -> Iterator[Run]:
-        """Hold a place, and what runs work there. Raises Overloaded, at once."""
-        if not self.places.acquire(blocking=False):
+    def slot(self) -> Iterator[Run]:
+        """Hold a slot, and what runs work there. Raises Overloaded, at once."""
+        if not self.slots.acquire(blocking=False):
             raise Overloaded
         try:
             yield self.run
         finally:
-            self.places.release()
+            self.slots.release()
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:
         """What `work` returns or raises. It must not touch the database, since a
@@ -52,7 +52,7 @@ class Bound:
         return self.threads.submit(work, *args).result()
 
 
-def give_way() -> None:
+def lower_thread_priority() -> None:
     """Lower the priority of this thread (sched(7): on Linux it is each thread's)."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
@@ -61,6 +61,6 @@ def give_way() -> None:
 
 
 @lru_cache
-def bound() -> Bound:
-    """This process's bound."""
-    return Bound(max(settings.WEB_THREADS // 2, 1))
+def pool() -> PasswordHashingPool:
+    """This process's pool."""
+    return PasswordHashingPool(max(settings.WEB_THREADS // 2, 1))

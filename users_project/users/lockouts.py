@@ -17,7 +17,7 @@ def find_user(text: str) -> User | None:
         return User.objects.find(present=False, id=UUID(text))
     except ValueError:
         name = "email" if "@" in text else "username"
-        return User.objects.find_called(**{name: text})
+        return User.objects.get_by_identifier(**{name: text})
 
 
 def subjects_of(text: str) -> set[str]:

@@ -140,7 +140,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         user.roles = row[-1]
         return user
 
-    def find_called(
+    def get_by_identifier(
         self, *, email: str | None = None, username: str | None = None
     ) -> "User | None":
         """The user of this e-mail address, or else of this username; present or not."""

@@ -20,7 +20,7 @@ from users.models import User
 ADMIN = "/admin"
 
 
-class ForAdmin:
+class AdminOnlyMiddleware:
     """Mixed into a middleware: on other paths the next one is called at once."""
 
     get_response: Any
@@ -58,23 +58,23 @@ class GuessLimitMiddleware:
         return errors.refusal(request, exc) if isinstance(exc, RateLimited) else None
 
 
-class SessionMiddleware(ForAdmin, sessions.SessionMiddleware):
+class SessionMiddleware(AdminOnlyMiddleware, sessions.SessionMiddleware):
     pass
 
 
-class CsrfViewMiddleware(ForAdmin, csrf.CsrfViewMiddleware):
+class CsrfViewMiddleware(AdminOnlyMiddleware, csrf.CsrfViewMiddleware):
     def process_view(self, request: HttpRequest, *args: Any) -> Any:
         if request.path_info.startswith(ADMIN):
             return super().process_view(request, *args)
         return None
 
 
-class AuthenticationMiddleware(ForAdmin, auth.AuthenticationMiddleware):
+class AuthenticationMiddleware(AdminOnlyMiddleware, auth.AuthenticationMiddleware):
     def process_view(self, request: HttpRequest, *args: Any) -> None:
         """Who is calling, for the log: as for requests with a token."""
         if request.path_info.startswith(ADMIN) and request.user.is_authenticated:
             request.caller = str(request.user.pk)  # type: ignore[attr-defined]
 
 
-class MessageMiddleware(ForAdmin, messages.MessageMiddleware):
+class MessageMiddleware(AdminOnlyMiddleware, messages.MessageMiddleware):
     pass

@@ -12,7 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from shared.structured_logging import audit
 from users import hashing_pool, revocation, validators
-from users.dirty_fields import SavesChanges
+from users.dirty_fields import DirtyFieldsModel
 from users.fields import CanonicalField
 from users.managers import UserManager
 
@@ -27,7 +27,7 @@ class Role(Group):
         ordering = ("name",)
 
 
-class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
+class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
     """An account. Its Django groups are its roles; deleting it keeps the row.
 
     `session_epoch` is raised whenever all sessions of the user must end. It goes into
@@ -145,12 +145,12 @@ class User(SavesChanges, AbstractBaseUser, PermissionsMixin):
 
     def set_password(self, raw_password: str | None) -> None:
         """Django's, bounded (PWD-07). Raises Overloaded."""
-        with hashing_pool.bound().place() as run:
+        with hashing_pool.pool().slot() as run:
             run(super().set_password, raw_password)
 
     def check_password(self, raw_password: str | None, upgrade: bool = True) -> bool:
         """Django's, bounded (PWD-07). Raises Overloaded."""
-        with hashing_pool.bound().place() as run:
+        with hashing_pool.pool().slot() as run:
             right: bool
             right, outdated = run(verify_password, raw_password, self.password)
             if right and outdated and upgrade:

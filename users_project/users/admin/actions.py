@@ -53,7 +53,7 @@ class UserActions(admin.ModelAdmin):
         """Do it to all that may be touched; say to how many, and to whom not."""
         touched = 0
         for user in users:
-            if not self.may_touch(request, user):
+            if not self.can_modify(request, user):
                 messages.warning(request, f"{user}: not yours to change.")
                 continue
             self.apply(request, user, method, done)
@@ -69,6 +69,6 @@ class UserActions(admin.ModelAdmin):
             self.log_change(request, user, done.capitalize())
         audit(f"user_{method.__name__}", user_id=str(user.pk), by=str(request.user.pk))
 
-    def may_touch(self, request: HttpRequest, user: User) -> bool:
+    def can_modify(self, request: HttpRequest, user: User) -> bool:
         """Not oneself, which locks out; nor a superuser, but by another."""
         return user != request.user and self.has_change_permission(request, user)

@@ -9,7 +9,7 @@ from shared.names import canonical
 from users.models import User
 
 
-class FreeNames:
+class UniqueIdentifiersMixin:
     """Tells what the database would refuse: a name that is taken, in any case."""
 
     cleaned_data: dict[str, Any]
@@ -29,13 +29,13 @@ class FreeNames:
         return name
 
 
-class UserCreationForm(FreeNames, auth_forms.AdminUserCreationForm):
+class UserCreationForm(UniqueIdentifiersMixin, auth_forms.AdminUserCreationForm):
     class Meta:
         model = User
         fields = ("email", "username")
 
 
-class UserChangeForm(FreeNames, auth_forms.UserChangeForm):
+class UserChangeForm(UniqueIdentifiersMixin, auth_forms.UserChangeForm):
     class Meta:
         model = User
         fields = "__all__"

@@ -16,7 +16,7 @@ LIFTED = "Forgotten: %s may be tried again at once."
 UNAVAILABLE = "Redis does not answer: nothing was changed."
 
 
-class LockAdmin(SessionAdmin):
+class LockoutAdmin(SessionAdmin):
     """Counts are in Redis, which is asked every time."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -32,7 +32,7 @@ class LockAdmin(SessionAdmin):
             found = lockouts(subjects_of(str(user.pk)))
         except (RedisError, OSError):
             found = None
-        return self.user_page(request, user, "locks", locks=found)
+        return self.render_page(request, user, "locks", locks=found)
 
     def lift(self, request: HttpRequest, user: User) -> None:
         """Forget the counts, and record that, also if Redis is unavailable."""

@@ -12,7 +12,7 @@ from shared.api.exceptions import Unavailable
 from shared.clients import auth_client
 from shared.structured_logging import audit
 from users.admin.forms import SessionForm
-from users.admin.user_admin_views import UserPages
+from users.admin.user_admin_views import UserAdminViews
 from users.models import User
 
 ENDED = "The session has ended."
@@ -23,7 +23,7 @@ UNKNOWN = (
 )
 
 
-class SessionAdmin(UserPages):
+class SessionAdmin(UserAdminViews):
     """Sessions live in the Auth Service, which is asked for them every time."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -41,7 +41,7 @@ class SessionAdmin(UserPages):
             found = auth_client().sessions(user.pk)
         except Unavailable:
             found = None
-        return self.user_page(request, user, "sessions", sessions=found)
+        return self.render_page(request, user, "sessions", sessions=found)
 
     def end_what_was_chosen(self, request: HttpRequest, user: User) -> None:
         """One session or, where that button was pressed, all. Raises BadRequest."""

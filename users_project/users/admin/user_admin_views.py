@@ -14,7 +14,7 @@ from users.admin.actions import UserActions
 from users.models import User
 
 
-class UserPages(UserActions):
+class UserAdminViews(UserActions):
     def page_path(self, name: str, view: Callable[..., HttpResponse]) -> URLPattern:
         """The route of a page, beside the user's own."""
         guarded = self.admin_site.admin_view(view)
@@ -28,12 +28,12 @@ class UserPages(UserActions):
             raise PermissionDenied
         if user is None:
             raise Http404
-        if request.method == "POST" and not self.may_touch(request, user):
+        if request.method == "POST" and not self.can_modify(request, user):
             raise PermissionDenied
         found: User = user
         return found
 
-    def user_page(
+    def render_page(
         self, request: HttpRequest, user: User, name: str, **context: Any
     ) -> HttpResponse:
         """The template of that name with what it shows; 503 where that is None, since
@@ -45,7 +45,7 @@ class UserPages(UserActions):
             "title": f"{name.capitalize()}: {user}",
             "opts": self.opts,
             "original": user,
-            "may_touch": self.may_touch(request, user),
+            "can_modify": self.can_modify(request, user),
         }
         template = f"admin/users/user/{name}.html"
         return TemplateResponse(request, template, context, status=status)

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from shared.names import canonical
 from shared.structured_logging import audit
 from users.admin.forms import UserChangeForm, UserCreationForm
-from users.admin.lockouts import LockAdmin
+from users.admin.lockouts import LockoutAdmin
 from users.models import Role, User
 
 admin.site.site_header = "Memo"
@@ -91,7 +91,7 @@ class RoleAdmin(GroupAdmin):
 
 
 @admin.register(User)
-class UserAdmin(LockAdmin, DjangoUserAdmin):
+class UserAdmin(LockoutAdmin, DjangoUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     fieldsets = (

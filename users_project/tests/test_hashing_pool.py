@@ -24,14 +24,14 @@ def full() -> Iterator[None]:
     """A process whose places for hashing are all taken."""
     with ExitStack() as stack:
         for _ in range(4):  # half of eight threads
-            assert hashing_pool.bound().places.acquire(blocking=False)
-            stack.callback(hashing_pool.bound().places.release)
+            assert hashing_pool.pool().slots.acquire(blocking=False)
+            stack.callback(hashing_pool.pool().slots.release)
         yield
 
 
 def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
-    bound, go, working = (
-        hashing_pool.Bound(4),
+    pool, go, working = (
+        hashing_pool.PasswordHashingPool(4),
         threading.Event(),
         threading.Semaphore(0),
     )
@@ -46,7 +46,7 @@ def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
         inside.pop()
 
     def hash_one() -> None:
-        with bound.place() as run:
+        with pool.slot() as run:
             run(work)
 
     threads = [threading.Thread(target=hash_one) for _ in range(4)]
@@ -55,10 +55,10 @@ def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
     try:
         assert working.acquire(timeout=5)
         assert working.acquire(timeout=5)
-        wait_until(lambda: bound.places._value == 0)
+        wait_until(lambda: pool.slots._value == 0)
         assert not working.acquire(timeout=0.2)  # a third has a place, and waits
         started = time.monotonic()
-        with pytest.raises(Overloaded), bound.place():
+        with pytest.raises(Overloaded), pool.slot():
             pass
         assert time.monotonic() - started < 0.1
     finally:
@@ -76,17 +76,17 @@ def wait_until(condition: Any) -> None:
 
 
 def test_a_slot_is_given_back_after_a_fault() -> None:
-    bound = hashing_pool.Bound(1)
+    pool = hashing_pool.PasswordHashingPool(1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), bound.place() as run:
+        with pytest.raises(ZeroDivisionError), pool.slot() as run:
             run(lambda: 1 // 0)
 
 
 def test_threads_that_hash_give_way_to_those_that_answer() -> None:
     """Each thread has a priority of its own; nobody else's is lowered."""
-    bound = hashing_pool.Bound(4)
+    pool = hashing_pool.PasswordHashingPool(4)
     here = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    with bound.place() as run:
+    with pool.slot() as run:
         there = run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
 
     assert there == max(here, hashing_pool.NICENESS)
@@ -95,10 +95,10 @@ def test_threads_that_hash_give_way_to_those_that_answer() -> None:
 
 def test_however_many_ask_two_threads_hash() -> None:
     """What the C library keeps of a hash's memory, it keeps for each thread."""
-    bound, names = hashing_pool.Bound(40), set()
+    pool, names = hashing_pool.PasswordHashingPool(40), set()
 
     def hash_one() -> None:
-        with bound.place() as run:
+        with pool.slot() as run:
             names.add(run(threading.get_native_id))
 
     threads = [threading.Thread(target=hash_one) for _ in range(40)]
@@ -109,10 +109,10 @@ def test_however_many_ask_two_threads_hash() -> None:
     assert len(names) <= hashing_pool.AT_ONCE
 
 
-@pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (8, 4), (9, 4)])
-def test_half_of_the_threads_may_hash(settings: Any, threads: int, places: int) -> None:
+@pytest.mark.parametrize(("threads", "slots"), [(1, 1), (2, 1), (8, 4), (9, 4)])
+def test_half_of_the_threads_may_hash(settings: Any, threads: int, slots: int) -> None:
     settings.WEB_THREADS = threads
-    assert hashing_pool.bound().places._value == places
+    assert hashing_pool.pool().slots._value == slots
 
 
 @pytest.mark.django_db
