@@ -1,11 +1,207 @@
-"""Commands of Django's that mean nothing where no people live."""
+"""The commands of operators, and Django's that mean nothing where no users live."""
+
+import uuid
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from tests.conftest import access_token, outcome, refresh, refresh_token
+from tests.factories import SessionFactory
+from tokens import revocation
+from tokens.management.commands.flushexpiredsessions import Command
+from tokens.models import Session
+
+pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.django_db
+@pytest.fixture
+def run(capsys):
+    """A command with its arguments as they are typed; what it printed."""
+
+    def call(name, *arguments):
+        call_command(name, *map(str, arguments))
+        return capsys.readouterr().out
+
+    return call
+
+
+def test_sessions_of_a_user_are_listed(make_session, run):
+    live = make_session(user_agent="curl/8.5.0", ip="203.0.113.7")
+    make_session(revoked=True)
+    make_session(user_id=uuid.uuid4())
+
+    line, total = run("listsessions", live.user_id).splitlines()
+
+    assert line.startswith(str(live.id))
+    assert line.endswith("203.0.113.7  curl")
+    assert total == "1 live sessions."
+
+
+def test_one_session_is_ended(make_session, run, users, verified):
+    here, there = make_session(), make_session()
+    token = access_token(here, users)
+
+    assert "has ended" in run("revokesession", here.id)
+
+    assert outcome(verified(token)) == (401, "token_revoked")
+    assert Session.objects.get(id=here.id).revoked_reason == "operator"
+    assert refresh(refresh_token(there)).status_code == 200
+
+
+@pytest.mark.parametrize("fields", [None, {"revoked": True}, {"expired": True}])
+def test_a_session_that_has_ended_cannot_be(make_session, run, fields):
+    sid = uuid.uuid4() if fields is None else make_session(**fields).id
+
+    with pytest.raises(CommandError, match="no live session"):
+        run("revokesession", sid)
+
+
+def test_all_sessions_of_a_user_are_ended(make_session, run, users, verified):
+    mine, others = make_session(), make_session(user_id=uuid.uuid4())
+    make_session()
+    make_session(revoked=True)
+    token = access_token(mine, users)
+
+    assert "Ended 2 sessions" in run("revokesessions", mine.user_id)
+
+    assert outcome(verified(token)) == (401, "token_revoked")
+    assert Session.objects.filter(revoked_reason="operator").count() == 2
+    assert list(Session.objects.live()) == [others]
+
+
+def test_everybodys_sessions_are_ended_in_batches(make_session, run, monkeypatch):
+    monkeypatch.setattr(revocation, "BATCH", 2)
+    for _ in range(5):
+        make_session(user_id=uuid.uuid4())
+
+    assert "Ended 5 sessions" in run("revokesessions", "--all", "--noinput")
+    assert not Session.objects.live().exists()
+
+
+@pytest.mark.parametrize("answer", ["", "y", "no", "YES"])
+def test_everybody_is_asked_about_first(session, run, monkeypatch, answer):
+    monkeypatch.setattr("builtins.input", lambda prompt: answer)
+
+    with pytest.raises(CommandError, match="Nothing was done"):
+        run("revokesessions", "--all")
+    assert Session.objects.live().exists()
+
+
+def test_yes_ends_everybodys_sessions(session, run, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda prompt: "yes")
+
+    run("revokesessions", "--all")
+
+    assert not Session.objects.live().exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("listsessions",),
+        ("listsessions", "ada"),
+        ("revokesession", "1"),
+        ("revokesessions",),
+        ("revokesessions", "ada"),
+        ("revokesessions", "--all", uuid.uuid4()),
+        ("revokesessions", "--noinput"),
+    ],
+)
+def test_bad_input_ends_nothing(session, run, arguments):
+    with pytest.raises(CommandError):
+        run(*arguments)
+    assert Session.objects.live().exists()
+
+
+# --- Rows go a day after they expired -----------------------------------------------
+
+
+DAY = timedelta(days=1)
+
+
+def expired(ago, **fields):
+    return SessionFactory(expires_at=timezone.now() - ago, **fields)
+
+
+def flush(capsys, **options):
+    call_command("flushexpiredsessions", **options)
+    return capsys.readouterr().out
+
+
+def test_a_row_goes_a_day_after_it_expired(capsys):
+    """Not before: until then "no row" could not mean "revoked"."""
+    expired(DAY + timedelta(minutes=1))
+    kept = [
+        SessionFactory(),
+        SessionFactory(revoked=True),
+        expired(timedelta(0)),
+        expired(DAY - timedelta(minutes=1)),
+    ]
+
+    assert flush(capsys) == "Deleted 1 expired sessions.\n"
+    assert set(Session.objects.all()) == set(kept)
+
+
+def test_rows_go_in_batches(capsys, django_assert_num_queries):
+    for _ in range(7):
+        expired(2 * DAY)
+
+    # Each of three batches is two statements between SAVEPOINT and RELEASE, which are
+    # BEGIN and COMMIT outside of a test; the fourth finds nothing to delete.
+    with django_assert_num_queries(3 * 4 + 3):
+        assert flush(capsys, batch_size=3) == "Deleted 7 expired sessions.\n"
+
+
+def test_a_batch_takes_the_oldest_and_no_more_than_its_size():
+    rows = [expired(days * DAY) for days in (2, 5, 3, 4)]
+
+    assert Command().delete_batch(2) == 2
+    assert set(Session.objects.all()) == {rows[0], rows[2]}
+
+
+@pytest.fixture
+def another_run(transactional_db):
+    """A second connection, in a transaction."""
+    other = connection.copy()
+    other.set_autocommit(False)
+    yield other
+    other.rollback()
+    other.close()
+    connection.close()  # with the limit that the test has set
+
+
+def test_rows_that_another_run_has_locked_are_left_to_it(another_run, capsys):
+    expired(2 * DAY)
+    locked = expired(3 * DAY)
+    with another_run.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM tokens_session WHERE id = %s FOR UPDATE", [locked.id]
+        )
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '1s'")  # fail instead of waiting for ever
+
+    assert flush(capsys) == "Deleted 1 expired sessions.\n"
+    assert list(Session.objects.all()) == [locked]
+    another_run.rollback()
+    assert flush(capsys) == "Deleted 1 expired sessions.\n"
+
+
+def test_a_token_whose_row_went_is_refused(make_session, capsys):
+    over = make_session(expires_at=timezone.now() - 2 * DAY)
+
+    flush(capsys)
+
+    assert outcome(refresh(refresh_token(over))) == (401, "token_expired")
+
+
+# --- Django's own ------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("command", "options"),
     [

@@ -17,7 +17,7 @@ WITH_TOKEN = ["logout_all", "sessions", "sessions/<uuid:session_id>"]
 WITH_COOKIE = ["refresh", "logout"]
 READ = ["health/live", "health/ready", "docs", "openapi.json"]
 FORM = "introspect"  # of a form instead of JSON: see test_introspection
-OPERATORS = [  # nothing but ids: see test_operator_sessions
+OPERATORS = [  # nothing but ids: see test_internal
     "users/<uuid:user_id>/sessions",
     "users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",
 ]

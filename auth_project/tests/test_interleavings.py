@@ -255,18 +255,6 @@ def test_a_verification_never_revives_a_session(stepper, make_session, users):
             services.verify(token)
 
 
-def test_two_logouts_are_one(stepper, make_session):
-    """CONC-06."""
-    for schedule in schedules(2, 2):
-        session = make_session()
-        logging_out = partial(services.log_out, refresh_token(session))
-
-        outcomes = stepper.run((logging_out, logging_out), schedule)
-
-        assert outcomes == [None, None], schedule
-        assert_over(session)
-
-
 def test_a_log_in_that_verified_the_old_password_dies(stepper, users, trusted_kid):
     """CONC-05: login and password change, whatever the order of their steps: none of
     an older epoch is left when both have been answered."""

@@ -1,4 +1,4 @@
-"""RFC 7662: what clients that know the standard alone are told about a token."""
+"""RFC 7662: what clients that know the standard alone receive about a token."""
 
 import time
 import uuid
@@ -13,14 +13,11 @@ from shared.keys.keyring import FolderKeys
 from tests.conftest import (
     access_token,
     database_away,
-    forget,
     log_out,
     outcome,
     redis_away,
     refresh_token,
-    state_in_redis,
 )
-from tokens.models import Session
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +25,7 @@ URL = "/api/v1/auth/introspect"
 FORM = "application/x-www-form-urlencoded"
 CHALLENGES = 'Basic realm="internal", ApiKey realm="internal"'
 INACTIVE = {"active": False}
+KEY = "users-key" * 8  # of conftest
 
 
 @pytest.fixture
@@ -58,7 +56,7 @@ def raw_basic(pair):
     return f"Basic {b64encode(pair).decode()}"
 
 
-# ---- What is told --------------------------------------------------------------------
+# ---- Answers -------------------------------------------------------------------------
 
 
 def test_a_live_token_is_told_with_its_claims(session, users, introspect, settings):
@@ -70,9 +68,9 @@ def test_a_live_token_is_told_with_its_claims(session, users, introspect, settin
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/json"
     assert answer["Cache-Control"] == "no-store"
-    told = answer.json()
-    iat, exp, jti = (told.pop(name) for name in ("iat", "exp", "jti"))
-    assert told == {
+    claims = answer.json()
+    iat, exp, jti = (claims.pop(name) for name in ("iat", "exp", "jti"))
+    assert claims == {
         "active": True,
         "sub": users.user["id"],
         "username": "ada",
@@ -88,30 +86,28 @@ def test_a_live_token_is_told_with_its_claims(session, users, introspect, settin
     assert uuid.UUID(jti)
 
 
-def test_claims_that_the_token_has_not_are_not_told(
+def test_claims_that_the_token_has_not_are_left_out(
     session, users, introspect, settings
 ):
     settings.ACCESS_TOKEN_CLAIMS = []
 
-    told = introspect(access_token(session, users)).json()
+    claims = introspect(access_token(session, users)).json()
 
-    assert told["active"] is True
-    assert {"email", "username", "roles"}.isdisjoint(told)
+    assert claims["active"] is True
+    assert {"email", "username", "roles"}.isdisjoint(claims)
 
 
 @pytest.mark.parametrize(
     "claims",
     [
         pytest.param({"session": "revoked"}, id="revoked"),
+        pytest.param({"session": None}, id="unknown-session"),
         pytest.param({"exp": 1}, id="expired"),
         pytest.param({"iat": 2**33}, id="from-the-future"),
-        pytest.param({"iss": "https://other.example"}, id="other-issuer"),
         pytest.param({"aud": "other"}, id="other-audience"),
         pytest.param({"sub": "ada"}, id="odd"),
-        pytest.param({"jti": None}, id="without-a-claim"),
         pytest.param({"headers": {"typ": "JWT"}}, id="untyped"),
         pytest.param({"headers": {"kid": "other"}}, id="unknown-key"),
-        pytest.param({"key": "x" * 32, "algorithm": "HS256"}, id="hs256"),
         pytest.param({"key": None, "algorithm": "none"}, id="unsigned"),
     ],
 )
@@ -124,32 +120,17 @@ def test_a_token_of_no_use_is_inactive_and_why_is_not_told(
     assert answer["Cache-Control"] == "no-store"
 
 
-def test_a_token_of_another_key_is_inactive(make_token, introspect, foreign_key):
-    assert introspect(make_token(key=foreign_key)).json() == INACTIVE
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("x", id="word"),
-        pytest.param(" ", id="blank"),
-        pytest.param("a.b.c", id="dots"),
-        pytest.param("eyJ9.eyJ9.eyJ9", id="no-json"),
-        pytest.param("é.é.é", id="not-ascii"),
-        pytest.param("{}", id="json"),
-        pytest.param("x" * 50_000, id="over-long"),
-        pytest.param("a." * 20_000, id="many-dots"),
-    ],
-)
+@pytest.mark.parametrize("text", ["x", " ", "a.b.c", "é.é.é", "x" * 50_000])
 def test_garbage_is_an_inactive_token(trusted_kid, introspect, text):
     answer = introspect(text)
 
     assert (answer.status_code, answer.json()) == (200, INACTIVE)
 
 
-def test_a_refresh_token_is_not_told_about(session, introspect):
-    """TOK-03: it is for us alone, and no service may take it for access."""
+def test_only_the_access_token_itself_is_active(session, users, introspect):
+    """TOK-03: a refresh token is for auth alone. And none is trimmed."""
     assert introspect(refresh_token(session)).json() == INACTIVE
+    assert introspect(f" {access_token(session, users)}").json() == INACTIVE
 
 
 def test_a_token_is_inactive_from_the_logout_on(session, users, introspect):
@@ -161,48 +142,18 @@ def test_a_token_is_inactive_from_the_logout_on(session, users, introspect):
     assert introspect(token).json() == INACTIVE
 
 
-def test_a_session_that_does_not_exist_is_over(make_token, introspect):
-    """A missing key means unknown, and no row means revoked: never fine."""
-    assert introspect(make_token(session=None)).json() == INACTIVE
+# ---- Requests ------------------------------------------------------------------------
 
 
-def test_a_token_is_not_trimmed(session, users, introspect):
-    assert introspect(f" {access_token(session, users)}").json() == INACTIVE
+@pytest.mark.parametrize("hint", ["refresh_token", "nonsense", ""])
+@pytest.mark.parametrize("content_type", [FORM.upper(), f"{FORM};charset=UTF-8"])
+def test_the_hint_is_not_looked_at(session, users, send, hint, content_type):
+    form = {"token_type_hint": hint, "token": access_token(session, users), "a": "x"}
+
+    assert send(urlencode(form), content_type).json()["active"] is True
 
 
-def test_introspection_writes_no_row(session, users, introspect):
-    before = Session.objects.values().get()
-
-    introspect(access_token(session, users))
-
-    assert Session.objects.values().get() == before
-    assert state_in_redis(session) == b"active"
-
-
-# ---- What is asked -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense", ""])
-def test_the_hint_is_not_looked_at(session, users, send, hint):
-    token = access_token(session, users)
-
-    for body in (
-        {"token": token, "token_type_hint": hint},
-        {"token_type_hint": hint, "token": token, "resource": "x"},
-    ):
-        assert send(urlencode(body)).json()["active"] is True
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param("", id="empty"),
-        pytest.param("token_type_hint=access_token", id="hint-alone"),
-        pytest.param("token=", id="blank"),
-        pytest.param("token=a%00b", id="nul"),
-        pytest.param("Token=x", id="other-case"),
-    ],
-)
+@pytest.mark.parametrize("body", ["", "token_type_hint=x", "token=", "token=a%00b"])
 def test_without_a_token_it_is_400(send, body):
     answer = send(body)
 
@@ -215,7 +166,6 @@ def test_without_a_token_it_is_400(send, body):
     [
         pytest.param("token=x&token=x", id="token-twice"),
         pytest.param("token=x&tok%65n=y", id="token-twice-by-escape"),
-        pytest.param("token=x&token_type_hint=a&token_type_hint=b", id="hint-twice"),
         pytest.param("token=x&a=1&a=1", id="unknown-twice"),
         pytest.param("token", id="no-value"),
         pytest.param("token=x&", id="empty-field"),
@@ -236,28 +186,13 @@ def test_a_form_that_is_none_is_400(send, body):
 
 
 @pytest.mark.parametrize(
-    "content_type",
-    [
-        "application/json",
-        "multipart/form-data; boundary=x",
-        "text/plain",
-        f"{FORM}; charset=utf-16",
-        "garbage",
-        "",
-    ],
+    "content_type", ["application/json", f"{FORM}; charset=utf-16", "garbage", ""]
 )
 def test_another_type_is_415(send, content_type):
     answer = send("token=x", content_type)
 
     assert outcome(answer) == (415, "unsupported_media_type")
     assert answer["Accept"] == FORM
-
-
-@pytest.mark.parametrize("content_type", [FORM.upper(), f"{FORM};charset=UTF-8"])
-def test_its_type_may_be_written_otherwise(session, users, send, content_type):
-    body = urlencode({"token": access_token(session, users)})
-
-    assert send(body, content_type).json()["active"] is True
 
 
 def test_a_body_over_the_limit_is_413(send, settings):
@@ -275,11 +210,11 @@ def test_other_methods_are_405(service_client, make_token, method):
     assert answer["Allow"] == "POST"
 
 
-# ---- Who asks ------------------------------------------------------------------------
+# ---- Callers -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["users", "reports"])
-@pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
+@pytest.mark.parametrize("scheme", ["Basic", "BASIC"])
 def test_a_standard_client_presents_name_and_key(
     session, users, introspect, settings, name, scheme
 ):
@@ -291,7 +226,7 @@ def test_a_standard_client_presents_name_and_key(
     assert answer.json()["active"] is True
 
 
-def test_the_log_knows_who_asked_and_no_key(
+def test_the_log_knows_the_caller_and_no_key(
     session, users, introspect, settings, caplog
 ):
     key = dict(settings.INTERNAL_API_KEYS)["reports"]
@@ -302,15 +237,13 @@ def test_the_log_knows_who_asked_and_no_key(
 
     (line,) = [record for record in caplog.records if record.name == "memo.access"]
     assert vars(line)["caller"] == "service:reports"
-    written = str(vars(line))
-    assert key not in written
-    assert token not in written
+    assert not [secret for secret in (key, token) if secret in str(vars(line))]
 
 
 def test_name_and_key_are_form_urlencoded_within(session, users, introspect, settings):
     """RFC 6749 section 2.3.1. A key may hold what means something in a form."""
     key = "a+b%2F:=&é" * 5
-    settings.INTERNAL_API_KEYS = [("reports", key)]
+    settings.INTERNAL_API_KEYS = [("reports", "another" * 7), ("reports", key)]
     token = access_token(session, users)
 
     answer = introspect(token, Authorization=basic("reports", key))
@@ -320,59 +253,40 @@ def test_name_and_key_are_form_urlencoded_within(session, users, introspect, set
     assert outcome(plain) == (401, "service_auth_failed")
 
 
-def test_each_of_two_keys_of_a_caller_is_good(make_token, introspect, settings):
-    settings.INTERNAL_API_KEYS = [("reports", "a" * 43), ("reports", "b" * 43)]
+USERS = basic("users", KEY)
+BAD_CREDENTIALS = {
+    "nothing": {"X-Other": "x"},
+    "empty-key": {"X-Internal-Api-Key": ""},
+    "wrong-key": {"X-Internal-Api-Key": "x"},
+    "both": {"Authorization": USERS, "X-Internal-Api-Key": KEY},
+    "bearer-too": {"Authorization": "Bearer x", "X-Internal-Api-Key": KEY},
+    "empty-header-too": {"Authorization": "", "X-Internal-Api-Key": KEY},
+}
+BAD_AUTHORIZATIONS = {
+    "wrong-secret": basic("users", "x"),
+    "key-of-another": basic("reports", KEY),
+    "unknown-name": basic("nobody", KEY),
+    "no-name": basic("", KEY),
+    "empty-pair": basic("", ""),
+    "no-secret": basic("users", ""),
+    "swapped": basic(KEY, "users"),
+    "other-case": basic("Users", KEY),
+    "bearer": f"Bearer {KEY}",
+    "bare": "Basic",
+    "not-base64": f"Basic users:{KEY}",
+    "no-pair": raw_basic(b"users"),
+    "not-utf-8": raw_basic(b"\xff\xfe:x"),
+    "broken-escape": raw_basic(b"users:%zz"),
+    "broken-utf-8": raw_basic(b"users:%ff"),
+    "third-word": f"{USERS} x",
+    "not-ascii": f"{USERS}é",
+    "cut-off": USERS[:-3],
+    "twice": f"{USERS}, {USERS}",
+}
+BAD_CREDENTIALS |= {n: {"Authorization": h} for n, h in BAD_AUTHORIZATIONS.items()}
 
-    for key in ("a" * 43, "b" * 43):
-        header = basic("reports", key)
-        assert introspect(make_token(), Authorization=header).status_code == 200
-    header = basic("reports", "c" * 43)
-    assert introspect(make_token(), Authorization=header).status_code == 401
 
-
-KEY = "users-key" * 8  # of conftest
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        pytest.param({"X-Other": "x"}, id="nothing"),
-        pytest.param({"X-Internal-Api-Key": ""}, id="empty-key"),
-        pytest.param({"X-Internal-Api-Key": "x"}, id="wrong-key"),
-        pytest.param({"Authorization": basic("users", "x")}, id="wrong-secret"),
-        pytest.param({"Authorization": basic("reports", KEY)}, id="key-of-another"),
-        pytest.param({"Authorization": basic("nobody", KEY)}, id="unknown-name"),
-        pytest.param({"Authorization": basic("", KEY)}, id="no-name"),
-        pytest.param({"Authorization": basic("", "")}, id="empty-pair"),
-        pytest.param({"Authorization": basic("users", "")}, id="no-secret"),
-        pytest.param({"Authorization": basic(KEY, "users")}, id="swapped"),
-        pytest.param({"Authorization": basic("Users", KEY)}, id="other-case"),
-        pytest.param(
-            {"Authorization": basic("users", KEY), "X-Internal-Api-Key": KEY},
-            id="both",
-        ),
-        pytest.param(
-            {"Authorization": "Bearer x", "X-Internal-Api-Key": KEY}, id="bearer-too"
-        ),
-        pytest.param(
-            {"Authorization": "", "X-Internal-Api-Key": KEY}, id="empty-header-too"
-        ),
-        pytest.param({"Authorization": f"Bearer {KEY}"}, id="bearer"),
-        pytest.param({"Authorization": "Basic"}, id="bare"),
-        pytest.param({"Authorization": f"Basic users:{KEY}"}, id="not-base64"),
-        pytest.param({"Authorization": raw_basic(b"users")}, id="no-pair"),
-        pytest.param({"Authorization": raw_basic(b"\xff\xfe:x")}, id="not-utf-8"),
-        pytest.param({"Authorization": raw_basic(b"users:%zz")}, id="broken-escape"),
-        pytest.param({"Authorization": raw_basic(b"users:%ff")}, id="broken-utf-8"),
-        pytest.param({"Authorization": basic("users", KEY) + " x"}, id="third-word"),
-        pytest.param({"Authorization": basic("users", KEY) + "é"}, id="not-ascii"),
-        pytest.param({"Authorization": basic("users", KEY)[:-3]}, id="cut-off"),
-        pytest.param(
-            {"Authorization": f"{basic('users', KEY)}, {basic('users', KEY)}"},
-            id="twice",
-        ),
-    ],
-)
+@pytest.mark.parametrize("headers", BAD_CREDENTIALS.values(), ids=BAD_CREDENTIALS)
 def test_without_good_credentials_it_is_the_services_fault(
     make_token, introspect, headers
 ):
@@ -391,7 +305,7 @@ def test_credentials_come_before_the_body(send):
 
 @pytest.mark.parametrize("route", ["verify_token", "sessions/revoke"])
 def test_no_other_route_takes_basic(api_client, route):
-    headers = {"Authorization": basic("users", KEY)}
+    headers = {"Authorization": USERS}
 
     answer = api_client.post(f"/api/v1/auth/{route}", {}, headers=headers)
 
@@ -409,30 +323,11 @@ def test_the_schema_names_either_way_in(api_client):
     assert list(operation["requestBody"]["content"]) == [FORM]
 
 
-# ---- What is away --------------------------------------------------------------------
-
-
-def test_without_redis_postgresql_answers(session, make_session, users, introspect):
-    over = make_session(revoked=True)
-    with redis_away():
-        assert introspect(access_token(session, users)).json()["active"] is True
-        assert introspect(access_token(over, users)).json() == INACTIVE
+# ---- Outages: the rest is that of verify_token ---------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_postgresql_the_key_answers_while_it_lives(session, users, introspect):
-    token = access_token(session, users)
-    introspect(token)
-    with database_away():
-        assert introspect(token).json()["active"] is True
-        forget(session)
-        assert outcome(introspect(token)) == (503, "dependency_unavailable")
-
-    assert introspect(token).json()["active"] is True
-
-
-@pytest.mark.django_db(transaction=True)
-def test_without_both_it_is_503_and_never_inactive(session, users, introspect):
+def test_without_both_stores_it_is_503_and_never_inactive(session, users, introspect):
     token = access_token(session, users)
     with redis_away(), database_away():
         answer = introspect(token)

@@ -118,14 +118,6 @@ def test_only_a_refresh_token_of_ours_ends_a_session(
     assert Session.objects.get().revoked_at is None
 
 
-def test_one_logout_leaves_the_users_other_sessions(make_session):
-    here, there = make_session(), make_session()
-
-    log_out(refresh_token(here))
-
-    assert refresh(refresh_token(there)).status_code == 200
-
-
 @pytest.mark.parametrize("down", ["redis", "users"])
 def test_logout_needs_the_database_alone(session, users, down):
     users.down = True

@@ -199,36 +199,6 @@ def test_log_ins_against_a_logout_everywhere_do_not_deadlock(
     assert not Session.objects.live().exists()
 
 
-def test_a_session_that_ended_meanwhile_does_not_give_way_again(
-    make_session, behind_a_lock
-):
-    old, new = make_session(), make_session()
-
-    ended = behind_a_lock(
-        lambda: Session.objects.revoke(old.id, "logout"),
-        lambda: Session.objects.end_others(old.user_id, 1),
-    )
-
-    assert ended == []
-    assert Session.objects.get(id=old.id).revoked_reason == "logout"
-    assert Session.objects.get(id=new.id).revoked_at is None
-
-
-def test_a_session_used_while_it_gave_way_ends_all_the_same(
-    make_session, behind_a_lock
-):
-    """The cap holds; who gives way was decided before the lock was waited for."""
-    old, new = make_session(), make_session()
-
-    ended = behind_a_lock(
-        lambda: rotate(old),
-        lambda: Session.objects.end_others(old.user_id, 1),
-    )
-
-    assert [each.id for each in ended] == [old.id]
-    assert list(Session.objects.live()) == [new]
-
-
 def rotate(session):
     return Session.objects.rotate(session.id, session.jti, SessionEpoch(0))
 
@@ -277,56 +247,55 @@ def behind_a_lock(transactional_db):
     return run
 
 
-def test_a_push_that_waited_for_a_rotation_ends_the_session(session, behind_a_lock):
-    """The row it waited for has changed meanwhile; it must be looked at again."""
-    ended = behind_a_lock(
-        lambda: rotate(session),
-        lambda: push(session, 1, "password"),
-    )
-
-    assert [each.id for each in ended] == [session.id]
-    assert Session.objects.get().revoked_reason == "password"
+def log_out_row(session):
+    return Session.objects.revoke(session.id, "logout")
 
 
-def test_a_push_that_waited_for_a_rotation_lifts_what_it_keeps(session, behind_a_lock):
-    ended = behind_a_lock(
-        lambda: rotate(session),
-        lambda: push(session, 1, "password", kept=True),
-    )
-
-    assert ended == []
-    row = Session.objects.get()
-    assert (row.user_epoch, row.revoked_at) == (1, None)
-    assert row.previous_jti == session.jti
+def cap(session):
+    """A login of another device, at a cap of one."""
+    return Session.objects.end_others(session.user_id, 1)
 
 
-def test_a_push_that_waited_for_a_logout_leaves_its_reason(session, behind_a_lock):
-    ended = behind_a_lock(
-        lambda: Session.objects.revoke(session.id, "logout"),
-        lambda: push(session, 1, "password"),
-    )
-
-    assert ended == []
-    assert Session.objects.get().revoked_reason == "logout"
-
-
-def test_a_push_that_waited_for_a_push_ends_nothing_twice(session, behind_a_lock):
-    ended = behind_a_lock(
-        lambda: push(session, 1, "first"),
-        lambda: push(session, 2, "second"),
-    )
-
-    assert ended == []
-    assert Session.objects.get().revoked_reason == "first"
+# What happens first, what waits for its lock; how many that ends, and why in the end.
+WAITS = {
+    "push-rotation": (rotate, lambda s: push(s, 1, "pushed"), 1, "pushed"),
+    "push-logout": (log_out_row, lambda s: push(s, 1, "pushed"), 0, "logout"),
+    "push-push": (lambda s: push(s, 1, "a"), lambda s: push(s, 2, "b"), 0, "a"),
+    "keep-rotation": (rotate, lambda s: push(s, 1, "pushed", kept=True), 0, ""),
+    "push-keep": (lambda s: push(s, 1, "a", True), lambda s: push(s, 2, "b"), 1, "b"),
+    "cap-logout": (log_out_row, cap, 0, "logout"),
+    # Which session ends was decided before the lock was waited for: the cap holds.
+    "cap-rotation": (rotate, cap, 1, "session_cap"),
+}
 
 
-def test_a_later_push_that_waited_ends_what_the_earlier_kept(session, behind_a_lock):
-    ended = behind_a_lock(
-        lambda: push(session, 1, "first", kept=True),
-        lambda: push(session, 2, "second"),
-    )
+@pytest.mark.parametrize(
+    ("first", "second", "count", "reason"), WAITS.values(), ids=WAITS
+)
+def test_what_waited_for_a_lock_looks_at_the_row_again(
+    make_session, behind_a_lock, first, second, count, reason
+):
+    session, newer = make_session(), make_session(user_epoch=9)
 
-    assert [each.id for each in ended] == [session.id]
+    ended = behind_a_lock(lambda: first(session), lambda: second(session))
+
+    assert [each.id for each in ended] == [session.id] * count
+    row = Session.objects.get(id=session.id)
+    assert row.revoked_reason == reason
+    assert newer in Session.objects.live()
+    if first is rotate:
+        assert row.previous_jti == session.jti
+        assert row.user_epoch == int(reason == "")
+
+
+@pytest.mark.parametrize("first", [log_out_row, rotate])
+def test_a_rotation_that_waited_for_a_logout_does_not_happen(
+    session, behind_a_lock, first
+):
+    """Nor one that waited for another rotation."""
+    assert behind_a_lock(lambda: first(session), lambda: rotate(session)) is None
+    unchanged = Session.objects.get().jti == session.jti
+    assert unchanged == (first is log_out_row)
 
 
 def test_a_login_that_waited_for_a_push_opens_nothing(session, behind_a_lock):
@@ -368,25 +337,6 @@ def test_pushes_for_many_users_do_not_deadlock(make_session, at_once, users):
     )
 
     assert sum(counts) == 60
-
-
-def test_a_rotation_that_waited_for_a_logout_does_not_happen(session, behind_a_lock):
-    rotated = behind_a_lock(
-        lambda: Session.objects.revoke(session.id, "logout"),
-        lambda: rotate(session),
-    )
-
-    assert rotated is None
-    assert Session.objects.get().jti == session.jti
-
-
-def test_a_rotation_that_waited_for_a_rotation_does_not_happen(session, behind_a_lock):
-    rotated = behind_a_lock(
-        lambda: rotate(session),
-        lambda: rotate(session),
-    )
-
-    assert rotated is None
 
 
 def test_a_rotation_that_waited_is_dated_after_the_wait(session, behind_a_lock):

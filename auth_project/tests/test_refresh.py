@@ -22,9 +22,8 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tokens import services
 from tokens.jwt_tokens import RefreshToken
-from tokens.models import Session, SessionEpoch
+from tokens.models import Session
 
 pytestmark = pytest.mark.django_db
 
@@ -48,27 +47,6 @@ def test_refresh_rotates_the_refresh_token(session, verified):
     assert after.previous_jti == before != after.jti
     assert cookie_of(answer) == refresh_token(after)
     assert verified(answer.data["access_token"]).status_code == 200
-
-
-def test_rotation_moves_the_times_of_the_row(session):
-    age(session, 3600)
-
-    refresh(refresh_token(session))
-
-    after = Session.objects.with_clock().get()
-    assert after.clock - after.rotated_at < timedelta(seconds=2)
-    assert after.rotated_at - after.last_used_at < timedelta(seconds=1)
-    assert after.created_at == session.created_at
-
-
-def test_refresh_never_adds_a_row(session):
-    token = refresh_token(session)
-    for _ in range(3):
-        answer = refresh(token)
-        token = cookie_of(answer)
-        age(session, LEEWAY + 1)
-
-    assert Session.objects.count() == 1
 
 
 def test_the_answers_claims_are_the_users_of_now(session, users, verified):
@@ -96,15 +74,6 @@ def test_the_direct_predecessor_gets_the_very_token_that_replaced_it(session):
     assert again.status_code == 200
     assert cookie_of(again) == successor
     assert refresh(successor).status_code == 200
-
-
-def test_the_predecessor_is_still_answered_at_the_end_of_the_leeway(rotated):
-    age(rotated, LEEWAY - 4)  # rotated two seconds ago to begin with
-
-    answer = refresh(refresh_token(rotated, rotated.previous_jti))
-
-    assert answer.status_code == 200
-    assert cookie_of(answer) == refresh_token(rotated)
 
 
 @pytest.mark.parametrize(
@@ -141,20 +110,6 @@ def test_a_leeway_of_nothing_makes_every_second_use_a_reuse(session, settings):
 
     assert len({first, second, third}) == 3
     assert outcome(refresh(second)) == (401, "refresh_token_reused")
-
-
-def test_a_request_that_waited_counts_from_its_arrival(rotated):
-    """A slow User Service or a lock must not turn an honest retry into a theft."""
-    age(rotated, LEEWAY + 5)
-    token = RefreshToken.parse(refresh_token(rotated, rotated.previous_jti))
-    client = services.Client(None, "")
-
-    arrived = time.monotonic() - 9  # 17 s after the rotation now, 8 s at arrival
-    found, successor = services.resolve_superseded_token(
-        token, SessionEpoch(0), client, arrived
-    )
-
-    assert str(successor) == refresh_token(found) == refresh_token(rotated)
 
 
 def test_the_order_of_arrival_is_kept_while_the_user_is_asked_for(
@@ -231,14 +186,6 @@ def test_a_session_of_an_older_epoch_dies(make_session, users, rotated_before, j
     assert state_in_redis(old) == b"revoked:epoch"
 
 
-def test_a_session_of_a_newer_epoch_than_the_answers_lives(make_session, users):
-    """The User Service may answer from before the change that this log-in saw."""
-    newer = make_session(user_epoch=5)
-    users.user["session_epoch"] = 4
-
-    assert refresh(refresh_token(newer)).status_code == 200
-
-
 def test_a_session_without_a_row_is_a_revoked_one(session):
     """A purged row: never a reuse, and Redis is told."""
     token = refresh_token(session)
@@ -289,13 +236,6 @@ def test_what_redis_knows_is_refused_before_anybody_is_asked(
 
     assert outcome(answer) == (401, "token_revoked")
     assert users.calls == 0
-
-
-def test_refresh_works_without_redis(session):
-    with redis_away():
-        assert refresh(refresh_token(session)).status_code == 200
-
-    assert cookie_of(refresh(refresh_token(session))) is not None
 
 
 def test_a_reuse_that_redis_did_not_hear_of_is_refused_all_the_same(rotated):
@@ -416,12 +356,6 @@ def test_a_bearer_header_is_no_refresh_cookie(session):
     bearer = {"Authorization": f"Bearer {refresh_token(session)}"}
 
     assert outcome(refresh(None, **bearer)) == (401, "token_missing")
-
-
-def test_an_expired_bearer_header_does_not_disturb(session, make_token):
-    expired = {"Authorization": f"Bearer {make_token(exp=1, session=None)}"}
-
-    assert refresh(refresh_token(session), **expired).status_code == 200
 
 
 def test_blacklist_and_check_blacklist_keep_simplejwts_meaning(session):

@@ -302,18 +302,6 @@ def test_it_survives_a_database_that_is_away(session, caplog):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_survives_a_redis_that_is_away(session):
-    log_out(refresh_token(session))
-    forget(session)
-    with redis_away():
-        sweep.sweep_once()
-
-    sweep.sweep_once()
-
-    assert state_in_redis(session) == b"revoked:logout"
-
-
-@pytest.mark.django_db(transaction=True)
 def test_it_holds_no_connection_between_its_rounds(session):
     sweep.sweep_once()
 

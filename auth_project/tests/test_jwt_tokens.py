@@ -58,14 +58,6 @@ def test_roles_that_do_not_fit_are_left_out(
     assert events.count("token_roles_omitted") == int(omitted)
 
 
-def test_a_refresh_leaves_them_out_too(session, users):
-    users.user["roles"] = TOO_MANY
-
-    text = refresh(refresh_token(session)).data["access_token"]
-
-    assert services.verify(text)["roles_omitted"] is True
-
-
 @pytest.mark.parametrize("more", [0, 1])
 def test_the_longest_that_is_issued_is_the_longest_that_is_taken(session, users, more):
     """One limit for both: a character more, and the roles are left out."""

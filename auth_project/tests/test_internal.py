@@ -1,0 +1,296 @@
+"""For the User Service: its pushes, and what its operators ask."""
+
+import json
+import uuid
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.conftest import (
+    access_token,
+    age,
+    database_away,
+    outcome,
+    redis_away,
+    refresh,
+    refresh_token,
+    signed_in,
+    state_in_redis,
+)
+from tokens.models import Session, UserEpoch
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/auth/sessions/revoke"
+
+
+@pytest.fixture
+def push(service_client, users):
+    """What the User Service sends after a password change, say."""
+
+    def send(new_epoch, caller="users", **fields):
+        body = {"user_id": users.user["id"], "epoch": new_epoch, "reason": "password"}
+        # Encoded here: DRF's client cannot send half a character.
+        return service_client(caller).post(
+            URL, json.dumps(body | fields), content_type="application/json"
+        )
+
+    return send
+
+
+def test_sessions_below_the_epoch_end(make_session, push, users, verified):
+    tablet, phone = make_session(), make_session(user_epoch=1)
+    token = access_token(tablet, users)
+
+    answer = push(2)
+
+    assert (answer.status_code, answer.json()) == (200, {"revoked": 2})
+    for session in (tablet, phone):
+        session.refresh_from_db()
+        assert session.revoked_reason == "password"
+        assert state_in_redis(session) == b"revoked:password"
+    assert outcome(verified(token)) == (401, "token_revoked")
+    assert outcome(refresh(refresh_token(tablet))) == (401, "token_revoked")
+
+
+# The session, the epoch that is pushed, and from which it is to be kept (None: it is
+# not named); then whether it ends, and its epoch.
+PUSHES = {
+    "of-the-epoch": ({"user_epoch": 2}, 2, None, 0, 2),
+    "above": ({"user_epoch": 3}, 2, None, 0, 3),
+    "kept": ({}, 1, {"keep_from": 0}, 0, 1),
+    # It was below an epoch whose push was lost, and now asks to be kept.
+    "ended-before": ({"user_epoch": 3}, 9, {"keep_from": 4}, 1, 3),
+    "kept-from-nothing": ({}, 1, {}, 1, 0),
+    "never-lowered": ({"user_epoch": 5}, 2, {"keep_from": 0}, 0, 5),
+    "revoked": ({"revoked": True}, 1, {"keep_from": 0}, 0, 0),
+    "of-another-user": ({"user_id": uuid.UUID(int=7)}, 9, {"keep_from": 0}, 0, 0),
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "epoch", "keep", "revoked", "after"), PUSHES.values(), ids=PUSHES
+)
+def test_what_a_push_does_to_a_session(
+    make_session, push, fields, epoch, keep, revoked, after
+):
+    session = make_session(**fields)
+    kept = {} if keep is None else {"keep_sid": str(session.id), **keep}
+
+    assert push(epoch, **kept).json() == {"revoked": revoked}
+
+    row = Session.objects.get()
+    assert (row.user_epoch, row.revoked_reason == "password") == (after, bool(revoked))
+    if not revoked:
+        assert row.revoked_at == session.revoked_at
+
+
+def test_a_push_that_is_repeated_ends_nothing_more(session, push):
+    assert push(1).json() == {"revoked": 1}
+    ended = Session.objects.values().get()
+
+    assert push(1, reason="again").json() == {"revoked": 0}
+    assert Session.objects.values().get() == ended
+
+
+def test_pushes_may_overtake_each_other(make_session, push, users):
+    """The later epoch counts, whichever push comes first."""
+    kept_by_first = make_session()
+    users.user["session_epoch"] = 2
+
+    push(2)
+    push(1, keep_sid=str(kept_by_first.id), keep_from=0)
+
+    assert outcome(refresh(refresh_token(kept_by_first))) == (401, "token_revoked")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_push_needs_the_database_alone(make_session, push):
+    first = make_session()
+    with database_away():
+        assert outcome(push(1)) == (503, "dependency_unavailable")
+    assert state_in_redis(first) is None
+
+    with redis_away():
+        assert push(1).json() == {"revoked": 1}
+    assert outcome(refresh(refresh_token(first))) == (401, "token_revoked")
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        pytest.param({"user_id": "ada"}, "user_id", id="user-no-uuid"),
+        pytest.param({"user_id": None}, "user_id", id="user-null"),
+        pytest.param({"user_id": []}, "user_id", id="user-list"),
+        pytest.param({"user_id": 2**200}, "user_id", id="user-huge-number"),
+        pytest.param({"user_id": "\ud800"}, None, id="user-surrogate"),
+        pytest.param({"epoch": -1}, "epoch", id="epoch-negative"),
+        pytest.param({"epoch": 2**63}, "epoch", id="epoch-too-large"),
+        pytest.param({"epoch": "x"}, "epoch", id="epoch-no-number"),
+        pytest.param({"epoch": 1.5}, "epoch", id="epoch-fraction"),
+        pytest.param({"epoch": True}, "epoch", id="epoch-bool"),
+        pytest.param({"reason": ""}, "reason", id="reason-blank"),
+        pytest.param({"reason": "a b"}, "reason", id="reason-space"),
+        pytest.param({"reason": "a" * 33}, "reason", id="reason-long"),
+        pytest.param({"reason": "a" * 32 + "\n"}, "reason", id="reason-newline"),
+        pytest.param({"reason": 5}, "reason", id="reason-number"),
+        pytest.param({"keep_sid": "x"}, "keep_sid", id="keep-no-uuid"),
+        pytest.param({"keep_sid": None}, "keep_sid", id="keep-null"),
+        pytest.param({"keep_from": -1}, "keep_from", id="keep-from-negative"),
+        pytest.param({"users": []}, None, id="users-none"),
+        pytest.param({"users": [{}]}, None, id="users-empty"),
+        pytest.param({"users": {}}, None, id="users-no-list"),
+    ],
+)
+def test_bad_input_is_400_and_names_the_field(session, push, fields, wrong):
+    answer = push(1, **fields)
+
+    assert answer.status_code == 400, answer.content
+    if wrong is not None:
+        assert list(answer.json()["errors"]) == [wrong]
+    assert Session.objects.get().revoked_at is None
+
+
+def test_every_field_but_keep_sid_is_needed(service_client):
+    answer = service_client("users").post(URL, {}, "json")
+
+    assert set(answer.json()["errors"]) == {"user_id", "epoch", "reason"}
+
+
+def test_sessions_of_several_users_end(make_session, service_client):
+    """Epochs have 64 bits; of a user who is named twice the highest counts."""
+    high = 2**62
+    users = [uuid.uuid4() for _ in range(3)]
+    rows = [make_session(user_id=each, user_epoch=high) for each in users]
+    pushed = [(users[0], high + 2), (users[0], high - 1), (users[1], high)]
+    body = {"users": [{"user_id": str(u), "epoch": e} for u, e in pushed]}
+
+    answer = service_client("users").post(URL, body | {"reason": "restored"}, "json")
+
+    assert answer.json() == {"revoked": 1}
+    reasons = [Session.objects.get(id=row.id).revoked_reason for row in rows]
+    assert reasons == ["restored", "", ""]
+    floors = dict(UserEpoch.objects.values_list("user_id", "epoch"))
+    assert floors == {users[0]: high + 2, users[1]: high}
+    assert state_in_redis(rows[0]) == b"revoked:restored"
+
+
+@pytest.mark.parametrize(("count", "status"), [(500, 200), (501, 400)])
+def test_up_to_five_hundred_users(
+    service_client, django_assert_max_num_queries, count, status
+):
+    epochs = [{"user_id": str(uuid.uuid4()), "epoch": 1} for _ in range(count)]
+
+    with django_assert_max_num_queries(2):
+        answer = service_client("users").post(
+            URL, {"users": epochs, "reason": "restored"}, "json"
+        )
+
+    assert answer.status_code == status
+
+
+# --- Operators ----------------------------------------------------------------------
+
+
+def listing(user_id):
+    return f"/api/v1/auth/users/{user_id}/sessions"
+
+
+def ending(user_id, sid):
+    return f"{listing(user_id)}/{sid}/revoke"
+
+
+@pytest.fixture
+def admin(service_client):
+    """The User Service, which knows who its operators are."""
+    return service_client("users")
+
+
+def test_the_live_sessions_of_a_user_the_last_used_first(make_session, users, admin):
+    old, new = make_session(ip="2001:db8:1:2::3"), make_session()
+    age(old, 60)
+    make_session(revoked=True)
+    make_session(expired=True)
+    make_session(user_id=uuid.uuid4())
+
+    with redis_away():
+        answer = admin.get(listing(users.user["id"]))
+
+    assert answer.status_code == 200
+    shown = answer.json()["sessions"]
+    assert [each["id"] for each in shown] == [str(new.id), str(old.id)]
+    members = {"id", "created_at", "last_used_at", "expires_at", "ip", "device"}
+    assert all(each.keys() == members for each in shown)
+    assert [each["ip"] for each in shown] == ["192.0.2.0/24", "2001:db8:1::/48"]
+    assert admin.get(listing(uuid.uuid4())).json() == {"sessions": []}
+
+
+def test_a_session_ends_at_once_and_once(make_session, users, admin, verified, caplog):
+    phone, laptop = make_session(), make_session()
+    token = access_token(phone, users)
+    assert verified(token).status_code == 200
+
+    with caplog.at_level("INFO", logger="memo.audit"):
+        answer = admin.post(ending(users.user["id"], phone.id))
+
+    assert (answer.status_code, answer.json()) == (200, {"revoked": 1})
+    (record,) = [each for each in caplog.records if each.name == "memo.audit"]
+    assert (record.event, record.reason) == ("authn_token_revoked", "operator")
+    assert record.sid == phone.id
+    assert outcome(verified(token)) == (401, "token_revoked")
+    assert outcome(refresh(refresh_token(phone))) == (401, "token_revoked")
+    assert state_in_redis(phone) == b"revoked:operator"
+    phone.refresh_from_db()
+    assert phone.revoked_reason == "operator"
+    assert refresh(refresh_token(laptop)).status_code == 200
+    assert admin.post(ending(users.user["id"], phone.id)).json() == {"revoked": 0}
+
+
+def test_the_session_of_another_user_continues(make_session, users, admin):
+    others = make_session(user_id=uuid.uuid4())
+
+    for sid in (others.id, uuid.uuid4()):
+        assert admin.post(ending(users.user["id"], sid)).json() == {"revoked": 0}
+
+    others.refresh_from_db()
+    assert others.revoked_at is None
+
+
+@pytest.mark.parametrize(
+    "who", ["another service", "no key", "a wrong key", "the user"]
+)
+def test_no_other_caller_may(session, users, service_client, who):
+    """A known caller that is not allowed: 403, where no key at all is 401."""
+    client = {
+        "another service": lambda: service_client("reports"),
+        "no key": APIClient,
+        "a wrong key": lambda: APIClient(headers={"X-Internal-Api-Key": "wrong"}),
+        "a user": lambda: signed_in(session, users),
+    }[who]()
+    unknown = who != "another service"
+    refusal = (401, "service_auth_failed") if unknown else (403, "forbidden")
+
+    for answer in (
+        client.post(URL, {}, "json"),
+        client.get(listing(session.user_id)),
+        client.post(ending(session.user_id, session.id)),
+    ):
+        assert outcome(answer) == refusal
+        challenge = 'ApiKey realm="internal"' if unknown else None
+        assert answer.get("WWW-Authenticate") == challenge
+    assert Session.objects.get().revoked_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_operators_need_the_database_alone(session, admin):
+    with database_away():
+        for answer in (
+            admin.get(listing(session.user_id)),
+            admin.post(ending(session.user_id, session.id)),
+        ):
+            assert outcome(answer) == (503, "dependency_unavailable")
+    assert Session.objects.get().revoked_at is None
+
+    with redis_away():
+        answer = admin.post(ending(session.user_id, session.id))
+    assert answer.json() == {"revoked": 1}
