@@ -6,7 +6,6 @@ verification takes one token for another.
 
 import time
 import uuid
-from datetime import datetime
 from typing import Any, Self
 
 import jwt
@@ -75,7 +74,7 @@ class AccessToken(simplejwt.AccessToken):
             "iat": issued_at,
             "exp": min(
                 issued_at + settings.ACCESS_TOKEN_LIFETIME,
-                whole_seconds(session.absolute_expires_at),
+                int(session.absolute_expires_at.timestamp()),
             ),
         }
         token.text = str(token)
@@ -117,8 +116,8 @@ class RefreshToken(simplejwt.RefreshToken):
             "sub": str(session.user_id),
             "sid": str(session.id),
             "jti": str(session.jti),
-            "iat": whole_seconds(session.refreshed_at),
-            "exp": whole_seconds(session.expires_at),
+            "iat": int(session.refreshed_at.timestamp()),
+            "exp": int(session.expires_at.timestamp()),
         }
         return token
 
@@ -153,8 +152,3 @@ class SessionReplaced(TokenRevoked):
 def session_over(reason: str) -> TokenRevoked:
     """The error for a session that was ended for this reason."""
     return SessionReplaced() if reason == "replaced" else TokenRevoked()
-
-
-def whole_seconds(moment: datetime) -> int:
-    """A NumericDate (RFC 7519 section 2) without fraction."""
-    return int(moment.timestamp())

@@ -26,11 +26,9 @@ def end_session(sid: UUID | str, reason: str) -> None:
     has no row, which is how a purged session looks.
     """
     session = Session.objects.revoke(UUID(str(sid)), reason)
-    if session is None:
-        publish_unknown_session(sid)
-        return
-    publish_revocation([session])
-    audit("authn_token_revoked", sid=sid, user_id=session.user_id, reason=reason)
+    publish_end(session, sid)
+    if session is not None:
+        audit("authn_token_revoked", sid=sid, user_id=session.user_id, reason=reason)
 
 
 def end_sessions_below(
@@ -103,11 +101,11 @@ def publish_revocation(ended: Iterable[Session]) -> bool:
     return session_state.mark_revoked(batch) if batch else True
 
 
-def publish_unknown_session(sid: UUID | str) -> None:
-    """Tell Redis that a session which has no row is over."""
-    session_state.mark_revoked(
-        [Revocation(UUID(str(sid)), "unknown", revocation_window())]
-    )
+def publish_end(session: Session | None, sid: UUID | str) -> None:
+    """Tell Redis that one session is over; None: it has no row."""
+    reason = session.revoked_reason if session else "unknown"
+    ended = Revocation(UUID(str(sid)), reason, revocation_window())
+    session_state.mark_revoked([ended])
 
 
 def revocation_window() -> int:

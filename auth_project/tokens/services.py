@@ -38,8 +38,7 @@ from tokens.revocation import (
     end_other_sessions,
     end_session,
     end_sessions_below,
-    publish_revocation,
-    publish_unknown_session,
+    publish_end,
 )
 
 
@@ -68,12 +67,16 @@ def log_in(
 ) -> Grant:
     """Verify the password with the User Service and open a session. It ends the session
     of the refresh token in `cookie` and, beyond the cap, the least recently used ones.
+    The User Service counts and audits guesses, so it receives the client.
 
     Raises RateLimited, InvalidCredentials, DependencyUnavailable, Overloaded.
     """
     issued_at = int(time.time())
     keyring.signing_key()  # or nothing is changed: there would be no answer to it
-    user = verify_credentials(credentials, client)
+    seen = {"ip": client.ip, "user_agent": client.user_agent}
+    user = users_client().verify(
+        {**credentials, "client": seen, "device": client.device}
+    )
     session = open_session(user, client)
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)
@@ -105,15 +108,6 @@ def replaced_by_login(cookie: str | None) -> UUID | None:
         return UUID(SpentRefreshToken.parse(cookie or "")["sid"])
     except TokenError:
         return None
-
-
-def verify_credentials(credentials: dict[str, str], client: Client) -> dict[str, Any]:
-    """The user whose these are, by the word of the User Service. It counts and audits
-    guesses, so it receives the client. Raises what its client raises."""
-    seen = {"ip": client.ip, "user_agent": client.user_agent}
-    return users_client().verify(
-        {**credentials, "client": seen, "device": client.device}
-    )
 
 
 def refresh(text: str, client: Client, received_at: float) -> Grant:
@@ -162,7 +156,7 @@ def resolve_superseded_token(
     """
     session = Session.objects.with_clock().filter(id=token["sid"]).first()
     if session is None or session.revoked_at is not None:
-        publish_session_end(session, token["sid"])
+        publish_end(session, token["sid"])
         raise session_over(session.revoked_reason if session else "unknown")
     if session.expires_at <= session.clock:
         audit("session_expired", **audit_context(session, client))
@@ -245,19 +239,10 @@ def verify(text: str) -> dict[str, Any]:
         if active:
             mark_active(claims)
         else:
-            publish_session_end(session, claims["sid"])
+            publish_end(session, claims["sid"])
     if not active:
         raise TokenRevoked
     return claims
-
-
-def introspect(text: str) -> dict[str, Any] | None:
-    """Claims of an access token whose session lives; None for any other text, and why
-    is not told (RFC 7662 section 2.2). Raises what `verify` does but TokenError."""
-    try:
-        return verify(text)
-    except TokenError:
-        return None
 
 
 def mark_active(token: Any) -> None:
@@ -269,14 +254,6 @@ def mark_active(token: Any) -> None:
     ttl = int(token["exp"] + settings.JWT_LEEWAY - time.time())
     if ttl > 0:
         session_state.mark_active(token["sid"], ttl)
-
-
-def publish_session_end(session: Session | None, sid: str) -> None:
-    """Refill Redis with what PostgreSQL says of a session that is over."""
-    if session is None:
-        publish_unknown_session(sid)
-    else:
-        publish_revocation([session])
 
 
 def audit_context(session: Session, client: Client) -> dict[str, Any]:

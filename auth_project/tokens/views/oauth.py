@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.exceptions import ServiceAuthFailed
+from shared.api.exceptions import ServiceAuthFailed, TokenError
 from shared.api.openapi import problems
 from shared.api.parsers import StrictFormParser
 from shared.api.views import InternalView, OpenView
@@ -74,15 +74,15 @@ class IntrospectView(InternalView):
     def post(self, request: Request) -> Response:
         serializer = s.IntrospectionRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        claims = services.introspect(serializer.validated_data["token"])
-        return Response(
-            introspection_response(claims), headers={"Cache-Control": "no-store"}
-        )
+        answer = introspection_response(serializer.validated_data["token"])
+        return Response(answer, headers={"Cache-Control": "no-store"})
 
 
-def introspection_response(claims: dict[str, Any] | None) -> dict[str, Any]:
+def introspection_response(token: str) -> dict[str, Any]:
     """The answer of RFC 7662 section 2.2; `token_type` is OAuth's, not our claim."""
-    if claims is None:
+    try:
+        claims = services.verify(token)
+    except TokenError:
         return {"active": False}
     known = {name: claims[name] for name in INTROSPECTION_CLAIMS if name in claims}
     return {"active": True, **known, "token_type": "Bearer"}

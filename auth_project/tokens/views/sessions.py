@@ -8,7 +8,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.openapi import problems
+from shared.api.openapi import TOKEN_PROBLEMS, problems
 from shared.api.views import JSONView
 from shared.auth.authentication import TokenUser
 from tokens import cookies, services
@@ -16,13 +16,6 @@ from tokens import serializers as s
 from tokens.models import Session
 from tokens.revocation import end_own_session
 
-ACCESS_REFUSED = (
-    "token_missing",
-    "token_invalid",
-    "token_expired",
-    "token_revoked",
-    "token_not_yet_valid",
-)
 # Where there is no cap somebody may have any number of them.
 LISTED = 100
 
@@ -46,7 +39,7 @@ class SessionListView(JSONView):
         operation_id="auth_sessions_list",
         responses={
             200: s.SessionSerializer(many=True),
-            **problems(_401=ACCESS_REFUSED),
+            **problems(_401=TOKEN_PROBLEMS),
         },
     )
     def get(self, request: Request) -> Response:
@@ -64,7 +57,7 @@ class SessionView(JSONView):
         operation_id="auth_sessions_delete",
         responses={
             204: None,
-            **problems(_401=ACCESS_REFUSED, _404=("not_found",)),
+            **problems(_401=TOKEN_PROBLEMS, _404=("not_found",)),
         },
     )
     def delete(self, request: Request, session_id: UUID) -> Response:
@@ -87,7 +80,7 @@ class LogoutAllView(JSONView):
         parameters=[CLEARED_COOKIE],
         responses={
             200: s.RevokedSerializer,
-            **problems(body=True, _401=ACCESS_REFUSED),
+            **problems(body=True, _401=TOKEN_PROBLEMS),
         },
     )
     def post(self, request: Request) -> Response:
