@@ -63,15 +63,11 @@ def assert_refused(done: subprocess.CompletedProcess[str], word: str) -> None:
     ("env", "word"),
     [
         (DEBUG, "memo.E010"),
-        ({"SECRET_KEY": CANARY * 7}, "memo.E011"),
-        ({"INTERNAL_API_KEYS": f"users={CANARY}"}, "memo.E001"),
         # That of the role that migrates, which the suite's environment names.
         ({"MIGRATION_DATABASE_PASSWORD": "auth_owner"}, "memo.E022"),
         # What the settings themselves cannot read:
         (UNREADABLE, "JWT_LEEWAY"),
-        ({"SECRET_KEY": ""}, "SECRET_KEY"),
         ({"INTERNAL_API_KEYS": CANARY * 9}, "INTERNAL_API_KEYS"),
-        ({"ENVIRONMENT": "staging"}, "ENVIRONMENT"),
     ],
     ids=str,
 )
@@ -80,8 +76,7 @@ def test_no_command_starts_with(env: Mapping[str, str], word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command",
-    [["migrate", "--check"], ["shell", "-c", "1"], ["runserver", "--noreload", "1"]],
+    "command", [["migrate", "--check"], ["runserver", "--noreload", "1"]]
 )
 def test_no_other_command_starts_either(command: list[str]) -> None:
     assert_refused(start(["manage.py", *command], **DEBUG), "memo.E010")
@@ -99,7 +94,6 @@ def test_no_process_starts_with_another_algorithm_in_the_code_of_the_settings() 
     ("env", "options", "word"),
     [
         (NO_CALLER, [], "memo.E013"),
-        (UNREADABLE, [], "JWT_LEEWAY"),
         # On its own command line, where no setting sees it:
         ({}, ["--forwarded-allow-ips", "10.0.0.1,*"], "memo.E023"),
     ],

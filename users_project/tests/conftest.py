@@ -1,10 +1,13 @@
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import responses
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
 
 from shared import clients
@@ -58,6 +61,26 @@ def pushes(settings: Any) -> Iterator[list[dict[str, Any]]]:
 def on_commit(django_capture_on_commit_callbacks: Any) -> Any:
     """`with on_commit():` runs what waits for a commit, which no test does."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+@pytest.fixture
+def at_once(transactional_db: Any) -> Callable[..., list[Any]]:
+    """Runs acts in as many threads, which start together; their results."""
+
+    def run(*acts: Callable[[], Any]) -> list[Any]:
+        start = threading.Barrier(len(acts))
+
+        def work(act: Callable[[], Any]) -> Any:
+            start.wait(10)
+            try:
+                return act()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(len(acts)) as pool:
+            return list(pool.map(work, acts))
+
+    return run
 
 
 @pytest.fixture

@@ -4,17 +4,18 @@ import logging
 import threading
 import uuid
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
 from rest_framework.test import APIClient
 
-from shared.clients import AuthClient
 from tests.factories import EPOCH, PASSWORD, UserFactory, hashed
 from tests.refusals import assert_refused
 from users import hashers, hashing_pool
 from users.models import User
+
+pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/users/me/change_password"
 NEW = "a newer horse battery"
@@ -54,7 +55,6 @@ def unchanged(user: User) -> bool:
 # The change
 
 
-@pytest.mark.django_db
 def test_the_new_password_is_the_only_one(bearer: Any) -> None:
     user, other = UserFactory(), UserFactory()
     response = bearer(sub=str(user.pk)).post(URL, BODY)
@@ -65,7 +65,6 @@ def test_the_new_password_is_the_only_one(bearer: Any) -> None:
     assert unchanged(other)
 
 
-@pytest.mark.django_db
 def test_all_sessions_end_but_the_callers(
     bearer: Any, pushes: list[Any], on_commit: Any
 ) -> None:
@@ -85,20 +84,6 @@ def test_all_sessions_end_but_the_callers(
     ]
 
 
-@pytest.mark.django_db
-def test_a_lost_push_does_not_undo_the_change(
-    bearer: Any, on_commit: Any, monkeypatch: Any, caplog: Any
-) -> None:
-    nowhere = AuthClient("http://127.0.0.1:9", "key")
-    monkeypatch.setattr("users.revocation.auth_client", lambda: nowhere)
-    user = UserFactory()
-    with caplog.at_level(logging.ERROR), on_commit():
-        assert bearer(sub=str(user.pk)).post(URL, BODY).status_code == 204
-    assert [record.event for record in caplog.records] == ["service", "push_lost"]
-    assert User.objects.get(pk=user.pk).check_password(NEW)
-
-
-@pytest.mark.django_db
 def test_both_passwords_are_taken_exactly_as_sent(bearer: Any) -> None:
     user = UserFactory(password=f" {PASSWORD} ")
     client = bearer(sub=str(user.pk))
@@ -109,17 +94,9 @@ def test_both_passwords_are_taken_exactly_as_sent(bearer: Any) -> None:
     assert User.objects.get(pk=user.pk).check_password(f" {NEW} ")
 
 
-@pytest.mark.django_db
-def test_a_short_old_password_can_be_changed(bearer: Any) -> None:
-    user = UserFactory(password="old")
-    body = BODY | {"current_password": "old"}
-    assert bearer(sub=str(user.pk)).post(URL, body).status_code == 204
-
-
 # Refusals
 
 
-@pytest.mark.django_db
 def test_a_wrong_current_password_changes_nothing_and_logs_nobody_out(
     bearer: Any, pushes: list[Any], on_commit: Any
 ) -> None:
@@ -136,7 +113,6 @@ def test_a_wrong_current_password_changes_nothing_and_logs_nobody_out(
     assert client.get("/api/v1/users/me").status_code == 200
 
 
-@pytest.mark.django_db
 def test_who_has_no_password_has_none_to_change(bearer: Any) -> None:
     user = UserFactory()
     user.set_unusable_password()
@@ -148,23 +124,15 @@ def test_who_has_no_password_has_none_to_change(bearer: Any) -> None:
     assert unchanged(user)
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [
         ("current_password", ..., "required"),
-        ("current_password", None, "null"),
-        ("current_password", "", "blank"),
         ("current_password", 12345678, "invalid"),
-        ("current_password", ["x"], "invalid"),
         ("current_password", "x" * 129, "max_length"),
         ("current_password", "null\x00", "null_characters_not_allowed"),
-        ("new_password", ..., "required"),
-        ("new_password", None, "null"),
-        ("new_password", "", "blank"),
         ("new_password", 1234567890, "invalid"),
         ("new_password", "seven77", "min_length"),
-        ("new_password", "x" * 129, "max_length"),
         ("new_password", "with a null\x00 in it", "null_characters_not_allowed"),
         ("new_password", "passWORD123", "password_too_common"),
         ("new_password", "ada@example.org", "password_too_similar"),
@@ -186,37 +154,9 @@ def test_a_bad_input_is_refused_before_anything_is_hashed(
     assert unchanged(user)
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("act", ["deactivate", "soft_delete", None])
-def test_a_user_who_is_gone_has_no_session(
-    bearer: Any, hashes: list[str], act: str | None
-) -> None:
-    user = UserFactory()
-    client = bearer(sub=str(user.pk if act else uuid.uuid4()))
-    if act:
-        getattr(user, act)()
-    assert_refused(client.post(URL, BODY), 401, "token_revoked")
-    assert hashes == []
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("caller", ["anybody", "a service"])
-def test_a_token_is_needed(caller: str, api_client: Any, service_client: Any) -> None:
-    client = api_client if caller == "anybody" else service_client("auth")
-    assert_refused(client.post(URL, BODY), 401, "token_missing")
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(bearer: Any, method: str) -> None:
-    response = getattr(bearer(sub=str(UserFactory().pk)), method)(URL)
-    assert_refused(response, 405, "method_not_allowed")
-
-
 # What it costs
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("current", "status", "work"),
     [(PASSWORD, 204, ["verify", "encode"]), ("not the password", 400, ["verify"])],
@@ -230,7 +170,6 @@ def test_right_takes_two_hashes_and_wrong_one(
     assert (response.status_code, hashes) == (status, work)
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("free", [0, 1], ids=["no slot", "a slot for the first hash"])
 def test_overload_changes_nothing(
     bearer: Any, settings: Any, monkeypatch: Any, free: int
@@ -258,7 +197,6 @@ def test_overload_changes_nothing(
 # The audit log
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("current", "event"),
     [
@@ -282,7 +220,6 @@ def test_each_try_is_audited_without_a_password(
 # Races
 
 
-@pytest.mark.django_db
 def test_what_an_operator_sets_meanwhile_stays(bearer: Any, monkeypatch: Any) -> None:
     user = UserFactory()
     operators = hashed("the operator's password")
@@ -303,7 +240,6 @@ def test_what_an_operator_sets_meanwhile_stays(bearer: Any, monkeypatch: Any) ->
     assert (user.password, user.session_epoch) == (operators, EPOCH + 1)
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("act", ["deactivate", "soft_delete"])
 def test_who_is_gone_meanwhile_changes_nothing(
     bearer: Any, monkeypatch: Any, act: str
@@ -323,12 +259,10 @@ def test_who_is_gone_meanwhile_changes_nothing(
     assert (now.password, now.session_epoch) == (user.password, EPOCH + 1)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_of_two_changes_at_once_one_wins(
-    make_token: Any, pushes: list[Any], monkeypatch: Any
+    make_token: Any, pushes: list[Any], monkeypatch: Any, at_once: Any
 ) -> None:
-    user, start, writing = UserFactory(), threading.Barrier(2), threading.Barrier(2)
-    answers: dict[str, int] = {}
+    user, writing = UserFactory(), threading.Barrier(2)
     write = User.write
 
     def write_when_both_would(*args: Any, **kwargs: Any) -> None:
@@ -338,26 +272,15 @@ def test_of_two_changes_at_once_one_wins(
 
     monkeypatch.setattr(User, "write", write_when_both_would)
 
-    def change(token: str, new: str) -> None:
+    def change(new: str) -> int:
+        token = make_token(sub=str(user.pk))
         client = APIClient(headers={"Authorization": f"Bearer {token}"})
-        start.wait()
-        try:
-            body = BODY | {"new_password": new}
-            answers[new] = client.post(URL, body).status_code
-        finally:
-            connection.close()
+        return int(client.post(URL, BODY | {"new_password": new}).status_code)
 
-    threads = [
-        threading.Thread(target=change, args=(make_token(sub=str(user.pk)), new))
-        for new in ("the first new password", "the second new password")
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(answers.values()) == [204, 400]
-    [winner] = [new for new, status in answers.items() if status == 204]
+    passwords = ("the first new password", "the second new password")
+    statuses = at_once(*[partial(change, new) for new in passwords])
+    assert sorted(statuses) == [204, 400]
     user.refresh_from_db()
-    assert user.check_password(winner)
+    assert user.check_password(passwords[statuses.index(204)])
     assert user.session_epoch == EPOCH + 1
     assert [push["epoch"] for push in pushes] == [EPOCH + 1]

@@ -26,8 +26,6 @@ def manage(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     ("name", "value"),
     [
         ("ARGON2_MEMORY_COST", "19455"),
-        ("ARGON2_TIME_COST", "1"),
-        ("ARGON2_PARALLELISM", "0"),
         ("PASSWORD_MIN_LENGTH", "7"),
     ],
 )

@@ -1,24 +1,22 @@
 """The Auth Service raises a user's epoch, and ends the sessions by the answer."""
 
 import logging
-import threading
 import uuid
 from typing import Any
 
 import pytest
-from django.db import connection
-from rest_framework.test import APIClient
 
 from tests.factories import EPOCH, UserFactory
 from tests.refusals import assert_refused
 from users.models import User
+
+pytestmark = pytest.mark.django_db
 
 
 def url(user_id: object) -> str:
     return f"/api/v1/users/{user_id}/end_sessions"
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_the_epoch_is_raised_by_one_and_told(service_client: Any, slash: str) -> None:
     user, other = UserFactory(), UserFactory()
@@ -32,7 +30,6 @@ def test_the_epoch_is_raised_by_one_and_told(service_client: Any, slash: str) ->
     assert User.objects.get(pk=other.pk).session_epoch == EPOCH
 
 
-@pytest.mark.django_db
 def test_nothing_is_pushed_but_it_is_audited(
     service_client: Any, pushes: list[Any], on_commit: Any, caplog: Any
 ) -> None:
@@ -45,34 +42,6 @@ def test_nothing_is_pushed_but_it_is_audited(
     assert (record.epoch, record.by) == (EPOCH + 1, "auth")
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("act", ["deactivate", "soft_delete", None])
-def test_who_is_not_present_looks_unknown(service_client: Any, act: str | None) -> None:
-    user = UserFactory()
-    if act:
-        getattr(user, act)()
-    response = service_client("auth").post(url(user.pk if act else uuid.uuid4()), {})
-    assert_refused(response, 404, "user_not_found")
-    assert User.objects.get(pk=user.pk).session_epoch == user.session_epoch
-
-
-@pytest.mark.django_db
-def test_other_services_may_not(service_client: Any) -> None:
-    user = UserFactory()
-    response = service_client("billing").post(url(user.pk), {})
-    assert_refused(response, 403, "forbidden")
-    assert User.objects.get(pk=user.pk).session_epoch == EPOCH
-
-
-@pytest.mark.django_db
-def test_a_key_is_needed(api_client: Any, bearer: Any) -> None:
-    user = UserFactory()
-    for client in (api_client, bearer(sub=str(user.pk))):
-        assert_refused(client.post(url(user.pk), {}), 401, "service_auth_failed")
-    assert User.objects.get(pk=user.pk).session_epoch == EPOCH
-
-
-@pytest.mark.django_db
 def test_the_session_to_keep_is_remembered(service_client: Any) -> None:
     """From which epoch it is kept stays, as long as it is the same one: it may not
     have reached a later one."""
@@ -93,7 +62,6 @@ def test_the_session_to_keep_is_remembered(service_client: Any) -> None:
     ]
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("keep_sid", ["x", [], None, ""])
 def test_what_is_no_id_keeps_nothing(service_client: Any, keep_sid: Any) -> None:
     user = UserFactory()
@@ -102,38 +70,17 @@ def test_what_is_no_id_keeps_nothing(service_client: Any, keep_sid: Any) -> None
     assert User.objects.get(pk=user.pk).session_epoch == EPOCH
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(service_client: Any, method: str) -> None:
-    response = getattr(service_client("auth"), method)(url(UserFactory().pk))
-    assert_refused(response, 405, "method_not_allowed")
-
-
-@pytest.mark.django_db
 def test_what_is_no_id_is_nothing(service_client: Any) -> None:
     for text in ("me", "abc", "1"):
         response = service_client("auth").post(url(text), {})
         assert_refused(response, 404, "not_found")
 
 
-@pytest.mark.django_db(transaction=True)
-def test_calls_at_once_raise_it_once_each(settings: Any) -> None:
-    user, start = UserFactory(), threading.Barrier(8)
-    key = dict(settings.INTERNAL_API_KEYS)["auth"]
-    epochs: list[int] = []
+def test_calls_at_once_raise_it_once_each(service_client: Any, at_once: Any) -> None:
+    user = UserFactory()
 
-    def end() -> None:
-        client = APIClient(headers={"X-Internal-Api-Key": key})
-        start.wait()
-        try:
-            epochs.append(client.post(url(user.pk), {}).json()["session_epoch"])
-        finally:
-            connection.close()
+    def end() -> Any:
+        return service_client("auth").post(url(user.pk), {}).json()["session_epoch"]
 
-    threads = [threading.Thread(target=end) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(epochs) == [EPOCH + n for n in range(1, 9)]
+    assert sorted(at_once(*[end] * 8)) == [EPOCH + n for n in range(1, 9)]
     assert User.objects.get(pk=user.pk).session_epoch == EPOCH + 8

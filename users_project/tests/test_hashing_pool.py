@@ -5,12 +5,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from django.db import connection
-from rest_framework.test import APIClient
 
 from shared.api.exceptions import Overloaded
 from tests.factories import PASSWORD, UserFactory
@@ -101,11 +100,8 @@ def test_however_many_ask_two_threads_hash() -> None:
         with pool.slot() as run:
             names.add(run(threading.get_native_id))
 
-    threads = [threading.Thread(target=hash_one) for _ in range(40)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(40) as threads:
+        [*threads.map(lambda _: hash_one(), range(40))]
     assert len(names) <= hashing_pool.AT_ONCE
 
 
@@ -139,14 +135,11 @@ def test_a_full_process_refuses_what_hashes_and_nothing_else(
     assert bearer(sub=str(user.pk)).get("/api/v1/users/me").status_code == 200
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_storm_of_log_ins_hashes_two_at_a_time(
-    settings: Any, monkeypatch: Any
+    service_client: Any, monkeypatch: Any, at_once: Any
 ) -> None:
-    user = UserFactory()
-    key = dict(settings.INTERNAL_API_KEYS)["auth"]
-    body = {"email": user.email, "password": PASSWORD}
-    start, now, most = threading.Barrier(16), Counter[str](), [0]
+    body = {"email": UserFactory().email, "password": PASSWORD}
+    now, most = Counter[str](), [0]
     verify = hashers.Argon2Hasher.verify
 
     def counted(*args: Any) -> bool:
@@ -159,22 +152,12 @@ def test_a_storm_of_log_ins_hashes_two_at_a_time(
             now["hashing"] -= 1
 
     monkeypatch.setattr(hashers.Argon2Hasher, "verify", counted)
-    statuses: list[int] = []
 
-    def log_in() -> None:
-        client = APIClient(headers={"X-Internal-Api-Key": key})
-        start.wait()
-        try:
-            statuses.append(client.post("/api/v1/users/verify", body).status_code)
-        finally:
-            connection.close()
+    def log_in() -> int:
+        answer = service_client("auth").post("/api/v1/users/verify", body)
+        return int(answer.status_code)
 
-    threads = [threading.Thread(target=log_in) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    answers = Counter(statuses)
+    answers = Counter(at_once(*[log_in] * 16))
     assert answers.keys() == {200, 503}
     assert answers[200] >= 4
     assert most == [2]

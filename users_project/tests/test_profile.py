@@ -122,20 +122,6 @@ def test_a_body_that_is_no_object_is_refused(bearer: Any, body: Any) -> None:
     assert_refused(client.patch(URL, body), 400, "validation_error")
 
 
-@pytest.mark.parametrize("act", ["deactivate", "soft_delete", None])
-def test_a_user_who_is_gone_has_no_session(bearer: Any, act: str | None) -> None:
-    user = UserFactory()
-    client = bearer(sub=str(user.pk if act else uuid.uuid4()))
-    if act:
-        getattr(user, act)()
-    assert_refused(client.patch(URL, PROFILE), 401, "token_revoked")
-    assert User.objects.get(pk=user.pk).first_name == ""
-
-
-def test_without_a_token_nothing_is_changed(api_client: Any) -> None:
-    assert_refused(api_client.patch(URL, PROFILE), 401, "token_missing")
-
-
 def test_a_change_ends_no_session(
     bearer: Any, pushes: list[Any], on_commit: Any
 ) -> None:

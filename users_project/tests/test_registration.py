@@ -1,8 +1,6 @@
-import threading
 from typing import Any
 
 import pytest
-from django.db import connection
 from rest_framework.test import APIClient
 
 from tests.factories import PASSWORD, UserFactory
@@ -100,28 +98,15 @@ def test_other_members_have_no_effect(api_client: Any) -> None:
         ("username", None, "null"),
         ("username", "", "blank"),
         ("username", 123456, "invalid"),
-        ("username", True, "invalid"),
-        ("username", ["ada"], "invalid"),
         ("username", "ab", "invalid"),
-        ("username", "a" * 51, "max_length"),
         ("username", "ada@example.org", "invalid"),
-        ("username", "a d a", "invalid"),
-        ("username", "ада", "invalid"),
         ("username", "ada\x00", "null_characters_not_allowed"),
         ("username", "ADMIN", "reserved"),
-        ("username", "no-reply", "reserved"),
         ("email", ..., "required"),
         ("email", None, "null"),
-        ("email", "ada", "invalid"),
-        ("email", "ada@localhost", "invalid"),
-        ("email", "ada@@example.org", "invalid"),
         ("email", "ada@example.org\nbcc:x@y.zz", "invalid"),
-        ("email", "ada@exa mple.org", "invalid"),
         ("email", '"a da"@example.org', "invalid"),
-        ("email", "ada@[127.0.0.1]", "invalid"),
-        ("email", "adä@example.org", "invalid"),
         ("email", "ada@exämple.org", "invalid"),
-        ("email", "ada.@example.org", "invalid"),
         ("email", f"{'a' * 65}@example.org", "invalid"),
         ("email", f"ada@{'a.' * 124}org", "max_length"),
         ("email", {"x": 1}, "invalid"),
@@ -129,21 +114,16 @@ def test_other_members_have_no_effect(api_client: Any) -> None:
         ("password", None, "null"),
         ("password", "", "blank"),
         ("password", 1234567890, "invalid"),
-        ("password", True, "invalid"),
         ("password", ["correct horse battery staple"], "invalid"),
-        ("password", "seven77", "min_length"),
         ("password", "\U0001f511" * 7, "min_length"),
         ("password", "x" * 129, "max_length"),
         ("password", "with a null\x00 in it", "null_characters_not_allowed"),
         ("password", "passWORD123", "password_too_common"),
         ("password", "ada@example.org", "password_too_similar"),
         ("password", "Memo!2026!", "password_too_obvious"),
-        ("first_name", "x" * 151, "max_length"),
         ("last_name", "line\nbreak", "invalid"),
         ("display_name", None, "null"),
-        ("display_name", 7, "invalid"),
         ("avatar_url", "javascript:alert(1)", "invalid"),
-        ("avatar_url", "ftp://example.org/a.png", "invalid"),
         ("avatar_url", "https://user:secret@example.org/", "invalid"),
         ("avatar_url", 'https://example.org/"onload="x', "invalid"),
         ("avatar_url", f"https://example.org/{'a' * 500}", "max_length"),
@@ -219,13 +199,6 @@ def test_only_json_is_given(api_client: Any) -> None:
     assert_refused(response, 406, "not_acceptable")
 
 
-@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_refused(api_client: Any, method: str) -> None:
-    response = getattr(api_client, method)(URL)
-    assert_refused(response, 405, "method_not_allowed")
-    assert "POST" in response["Allow"]
-
-
 def test_a_credential_that_is_sent_along_is_not_looked_at(api_client: Any) -> None:
     response = api_client.post(URL, ADA, headers={"Authorization": "Bearer rubbish"})
     assert response.status_code == 201
@@ -264,23 +237,9 @@ def test_another_fault_of_the_row_is_not_called_a_twin(
         api_client.post(URL, ADA)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_of_fifty_at_once_one_wins(settings: Any) -> None:
+def test_of_fifty_at_once_one_wins(settings: Any, at_once: Any) -> None:
     settings.WEB_THREADS = 100  # all fifty may wait for their hash
-    statuses: list[int] = []
-    start = threading.Barrier(50)
-
-    def register() -> None:
-        start.wait()
-        try:
-            statuses.append(APIClient().post(URL, ADA).status_code)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=register) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(*[lambda: APIClient().post(URL, ADA)] * 50)
+    statuses = [answer.status_code for answer in answers]
     assert sorted(statuses) == [201] + [409] * 49
     assert User.objects.count() == 1

@@ -98,7 +98,11 @@ def test_an_answer_has_the_members_that_are_described(api_client: Any) -> None:
 @pytest.mark.parametrize(
     ("pattern", "good", "bad"),
     [
-        (validators.USERNAME, ["ada", "A.d-a_1", "a" * 50], ["ab", "a" * 51, "ada\n"]),
+        (
+            validators.USERNAME,
+            ["ada", "A.d-a_1", "a" * 50],
+            ["ab", "a" * 51, "ada\n", "a d a", "ада"],
+        ),
         (
             validators.EMAIL,
             [
@@ -109,6 +113,13 @@ def test_an_answer_has_the_members_that_are_described(api_client: Any) -> None:
             ],
             [
                 "a@b",
+                "ada",
+                "ada@localhost",
+                "ada@@example.org",
+                "ada@exa mple.org",
+                "ada@[127.0.0.1]",
+                "adä@example.org",
+                "ada.@example.org",
                 "a@b.c",
                 "a@-b.org",
                 ".a@b.org",
@@ -120,7 +131,14 @@ def test_an_answer_has_the_members_that_are_described(api_client: Any) -> None:
         (
             validators.WEB_ADDRESS,
             ["http://a", "https://example.org/a%20b?c=d#e", "https://x.org:8443"],
-            ["//a", "https://", "https://a b", "https://x.org/\n", "HTTPS://a@b"],
+            [
+                "//a",
+                "ftp://a.b",
+                "https://",
+                "https://a b",
+                "https://x.org/\n",
+                "HTTPS://a@b",
+            ],
         ),
         (validators.PERSONAL_NAME, ["Ada", "愛", " "], ["", "a\tb", "a\n"]),
     ],

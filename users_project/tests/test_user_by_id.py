@@ -1,4 +1,3 @@
-import uuid
 from typing import Any
 
 import pytest
@@ -28,29 +27,6 @@ def test_other_services_are_not(service_client: Any) -> None:
     user = UserFactory()
     answer = service_client("billing").get(url(user.pk)).json()
     assert answer.keys() == MEMBERS
-
-
-@pytest.mark.parametrize("act", ["deactivate", "soft_delete", None])
-def test_who_is_not_present_looks_unknown(service_client: Any, act: str | None) -> None:
-    user = UserFactory()
-    if act:
-        getattr(user, act)()
-    response = service_client("auth").get(url(user.pk if act else uuid.uuid4()))
-    problem = assert_refused(response, 404, "user_not_found")
-    assert problem["detail"] == "There is no such user."
-
-
-@pytest.mark.parametrize("headers", [{}, {"X-Internal-Api-Key": "wrong"}], ids=repr)
-def test_a_key_is_needed(api_client: Any, headers: dict[str, str]) -> None:
-    response = api_client.get(url(UserFactory().pk), headers=headers)
-    assert_refused(response, 401, "service_auth_failed")
-
-
-def test_a_token_shows_nobody_else(bearer: Any) -> None:
-    user, other = UserFactory(), UserFactory()
-    for user_id in (other.pk, user.pk):
-        response = bearer(sub=str(user.pk)).get(url(user_id))
-        assert_refused(response, 401, "service_auth_failed")
 
 
 @pytest.mark.parametrize("text", ["abc", "1", "..", "%00", "me2", "a" * 300])

@@ -179,29 +179,6 @@ def test_bad_input_is_refused_unhashed(
     assert hashes == []
 
 
-def test_only_the_auth_service_may_ask(service_client: Any, hashes: list[str]) -> None:
-    body = {"email": UserFactory().email, "password": PASSWORD}
-    del hashes[:]
-    response = service_client("billing").post(URL, body)
-    assert_refused(response, 403, "forbidden")
-    assert hashes == []
-
-
-@pytest.mark.parametrize("headers", [{}, {"X-Internal-Api-Key": "wrong"}], ids=repr)
-def test_a_key_is_needed(api_client: Any, headers: dict[str, str]) -> None:
-    body = {"email": UserFactory().email, "password": PASSWORD}
-    response = api_client.post(URL, body, headers=headers)
-    assert_refused(response, 401, "service_auth_failed")
-
-
-def test_a_users_token_is_no_key(bearer: Any) -> None:
-    assert_refused(bearer().post(URL, {}), 401, "service_auth_failed")
-
-
-def test_it_is_not_taken_for_an_id(auth: Any) -> None:
-    assert_refused(auth.get(URL), 405, "method_not_allowed")
-
-
 # Upgrades of the hash
 
 
