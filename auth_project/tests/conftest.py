@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -32,7 +31,7 @@ CALLERS = ("users", "reports")  # `reports` stands for any service but the User 
 
 
 @pytest.fixture(autouse=True)
-def _configuration(settings: Any) -> None:
+def _configuration(settings):
     """What the tests count with, whatever the environment says."""
     settings.COOKIE_SECURE = False
     settings.JWT_LEEWAY = 10
@@ -49,7 +48,7 @@ def _configuration(settings: Any) -> None:
 class FakeUsers:
     """Stands in for the User Service, one user known to it."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.user: dict[str, Any] = {
             "id": str(uuid.uuid4()),
             "email": "ada@example.org",
@@ -64,7 +63,7 @@ class FakeUsers:
         self.calls = 0
         self.attempts: list[dict[str, Any]] = []
 
-    def verify(self, credentials: dict[str, Any]) -> dict[str, Any]:
+    def verify(self, credentials):
         self.answer()
         self.attempts.append(credentials)
         known = {self.user["email"], self.user["username"]}
@@ -73,19 +72,17 @@ class FakeUsers:
             raise InvalidCredentials
         return {"sub": self.user["id"], "device": "d:1:s", **self.user}
 
-    def get(self, user_id: uuid.UUID) -> dict[str, Any] | None:
+    def get(self, user_id):
         self.answer()
         known = not self.gone and str(user_id) == self.user["id"]
         return dict(self.user) if known else None
 
-    def end_sessions(
-        self, user_id: uuid.UUID, keep_sid: uuid.UUID | None = None
-    ) -> dict[str, Any]:
+    def end_sessions(self, user_id, keep_sid=None):
         if self.get(user_id) is None:
             raise UserNotFound
         return self.raise_epoch(keep_sid)
 
-    def raise_epoch(self, keep_sid: uuid.UUID | None = None) -> dict[str, Any]:
+    def raise_epoch(self, keep_sid=None):
         """As the User Service does: `kept_from` stays for the same session."""
         user, keep = self.user, keep_sid and str(keep_sid)
         if keep is None:
@@ -95,14 +92,14 @@ class FakeUsers:
         user["kept_sid"], user["session_epoch"] = keep, user["session_epoch"] + 1
         return {name: user[name] for name in ("session_epoch", "kept_from")}
 
-    def answer(self) -> None:
+    def answer(self):
         self.calls += 1
         if self.down:
             raise DependencyUnavailable
 
 
 @pytest.fixture
-def users(monkeypatch: pytest.MonkeyPatch) -> FakeUsers:
+def users(monkeypatch):
     """The User Service as auth sees it."""
     fake = FakeUsers()
     assert set(dir(UsersClient)) >= {"verify", "get", "end_sessions"}
@@ -111,13 +108,11 @@ def users(monkeypatch: pytest.MonkeyPatch) -> FakeUsers:
 
 
 @pytest.fixture
-def make_session(
-    users: FakeUsers, trusted_kid: str
-) -> Iterator[Callable[..., Session]]:
+def make_session(users, trusted_kid):
     """Makes sessions of the one user; their keys in Redis go with the test."""
     made: list[str] = []
 
-    def make(**fields: Any) -> Session:
+    def make(**fields):
         session: Session = SessionFactory(**{"user_id": users.user["id"], **fields})
         session.refresh_from_db()
         made.append(session_state.key(session.id))
@@ -129,12 +124,12 @@ def make_session(
 
 
 @pytest.fixture
-def session(make_session: Callable[..., Session]) -> Session:
+def session(make_session):
     """A session that was never refreshed."""
     return make_session()
 
 
-def refresh_token(session: Session, jti: uuid.UUID | None = None) -> str:
+def refresh_token(session, jti=None):
     """The current refresh token of a session, or one it had before."""
     token = RefreshToken.current(session)
     if jti is not None:
@@ -142,17 +137,17 @@ def refresh_token(session: Session, jti: uuid.UUID | None = None) -> str:
     return str(token)
 
 
-def access_token(session: Session, users: FakeUsers) -> str:
+def access_token(session, users):
     return str(AccessToken.issue(session, users.user, int(time.time())))
 
 
-def signed_in(session: Session, users: FakeUsers, **headers: str) -> APIClient:
+def signed_in(session, users, **headers):
     """The browser that holds an access token of this session."""
     headers["Authorization"] = f"Bearer {access_token(session, users)}"
     return APIClient(raise_request_exception=False, headers=headers)
 
 
-def post(path: str, cookie: str | None = None, data: Any = None, **headers: str) -> Any:
+def post(path, cookie=None, data=None, **headers):
     """Answer to a POST, by a client that keeps nothing."""
     if cookie is not None:
         headers["Cookie"] = f"refresh_token={cookie}"
@@ -160,26 +155,26 @@ def post(path: str, cookie: str | None = None, data: Any = None, **headers: str)
     return client.post(f"/api/v1/auth/{path}", data, headers=headers)
 
 
-def refresh(cookie: str | None, **headers: str) -> Any:
+def refresh(cookie, **headers):
     return post("refresh", cookie, **headers)
 
 
-def log_out(cookie: str | None, **headers: str) -> Any:
+def log_out(cookie, **headers):
     return post("logout", cookie, **headers)
 
 
-def outcome(response: Any) -> tuple[int, str | None]:
+def outcome(response):
     """Status and code of an answer."""
     return response.status_code, response.json().get("code")
 
 
-def cookie_of(response: Any) -> str | None:
+def cookie_of(response):
     """The refresh token an answer sets; "" for one cleared, None for no Set-Cookie."""
     morsel = response.cookies.get("refresh_token")
     return None if morsel is None else str(morsel.value)
 
 
-def age(session: Session, seconds: float) -> None:
+def age(session, seconds):
     """Let time pass for a session: all of its times move into the past."""
     shift = timedelta(seconds=seconds)
     names = (
@@ -195,30 +190,28 @@ def age(session: Session, seconds: float) -> None:
     session.refresh_from_db()
 
 
-def state_in_redis(session: Session) -> bytes | None:
+def state_in_redis(session):
     value: bytes | None = session_state.connection().get(session_state.key(session.id))
     return value
 
 
-def forget(session: Session) -> None:
+def forget(session):
     """What a flush, a restart or an eviction does to one key."""
     session_state.connection().delete(session_state.key(session.id))
 
 
 @pytest.fixture
-def lose_signer(
-    trusted_kid: str, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], None]:
+def lose_signer(trusted_kid, monkeypatch):
     """From its call on there are keys to verify with, and none to sign with."""
 
-    def signing_key() -> None:
+    def signing_key():
         raise KeyFault
 
     return lambda: monkeypatch.setattr(keyring, "signing_key", signing_key)
 
 
 @pytest.fixture
-def verified(service_client: Callable[[str], Any]) -> Callable[[str], Any]:
+def verified(service_client):
     """The Auth Service's answer to another service that asks about a token."""
     client = service_client("users")
     return lambda token: client.post(
@@ -227,7 +220,7 @@ def verified(service_client: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 @contextmanager
-def database_away() -> Iterator[None]:
+def database_away():
     """Nobody listens at the database's address. For tests outside of a transaction."""
     address = {name: connection.settings_dict[name] for name in ("HOST", "PORT")}
     connection.close()
@@ -240,7 +233,7 @@ def database_away() -> Iterator[None]:
 
 
 @contextmanager
-def redis_away() -> Iterator[None]:
+def redis_away():
     """Nobody listens at Redis's address; the breaker forgets it afterwards."""
     default = django_settings.CACHES["default"]
     dead = {"default": {**default, "LOCATION": "redis://127.0.0.1:1"}}

@@ -5,7 +5,6 @@ import base64
 import json
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.test import RequestFactory
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from shared.api.exceptions import TokenError, TokenInvalid, TokenMissing
 from shared.tests.fuzzing import fuzz
 from shared.tests.mutated_text import header_texts, mutated, nested, sendable, values
-from tests.conftest import FakeUsers, log_out, outcome, refresh, refresh_token
+from tests.conftest import log_out, outcome, refresh, refresh_token
 from tests.factories import SessionFactory
 from tokens import cookies
 from tokens.authentication import basic_credentials
@@ -34,7 +33,7 @@ REVOCATION = {
 }
 
 
-def request_with(cookie: str) -> Any:
+def request_with(cookie):
     return RequestFactory().post("/api/v1/auth/refresh", HTTP_COOKIE=cookie)
 
 
@@ -48,7 +47,7 @@ def request_with(cookie: str) -> Any:
 @example(header="refresh_token=a; refresh_token=a")
 @example(header="refresh_token=a;refresh_token")
 @example(header="\xa0refresh_token=a; refresh_token=b")
-def test_a_cookie_is_there_once_or_refused(header: str) -> None:
+def test_a_cookie_is_there_once_or_refused(header):
     """By the standard's own words: pairs between semicolons, the name up to the first
     equals sign (RFC 6265 section 5.4)."""
     names = [pair.strip().partition("=")[0] for pair in header.split(";")]
@@ -68,9 +67,7 @@ def test_a_cookie_is_there_once_or_refused(header: str) -> None:
 
 @fuzz
 @given(data=st.data())
-def test_a_refresh_token_that_was_touched_changes_nothing(
-    session: Session, users: FakeUsers, data: st.DataObject
-) -> None:
+def test_a_refresh_token_that_was_touched_changes_nothing(session, users, data):
     """Neither refresh nor logout does anything with it, and nobody is asked."""
     good = refresh_token(session)
     other = refresh_token(SessionFactory(user_id=users.user["id"]))
@@ -88,9 +85,7 @@ def test_a_refresh_token_that_was_touched_changes_nothing(
 
 @fuzz
 @given(text=header_texts())
-def test_any_text_is_a_refresh_token_or_an_error_of_ours(
-    trusted_kid: str, text: str
-) -> None:
+def test_any_text_is_a_refresh_token_or_an_error_of_ours(trusted_kid, text):
     for kind in (RefreshToken, SpentRefreshToken):
         with pytest.raises(TokenError):
             kind.parse(text)
@@ -101,7 +96,7 @@ def test_any_text_is_a_refresh_token_or_an_error_of_ours(
 @example(header="Basic dXNlcnM6JXh4")  # users:%xx
 @example(header="Basic " + base64.b64encode(b"users:%ff").decode())
 @example(header="Basic " + base64.b64encode(b"\xff:a").decode())
-def test_basic_credentials_are_a_pair_or_an_error(header: str) -> None:
+def test_basic_credentials_are_a_pair_or_an_error(header):
     try:
         name, key = basic_credentials(header)
     except ValueError:
@@ -112,9 +107,7 @@ def test_basic_credentials_are_a_pair_or_an_error(header: str) -> None:
 
 @fuzz
 @given(header=st.one_of(mutated(BASIC).map(sendable), header_texts()))
-def test_basic_credentials_open_nothing_by_chance(
-    api_client: Any, settings: Any, header: str
-) -> None:
+def test_basic_credentials_open_nothing_by_chance(api_client, settings, header):
     settings.INTERNAL_API_KEYS = [("users", "a+b")]
     answer = api_client.post(
         "/api/v1/auth/introspect",
@@ -135,9 +128,7 @@ def test_basic_credentials_open_nothing_by_chance(
 @example(name="epoch", value="٣")
 @example(name="epoch", value=1e308)
 @example(name="reason", value="password\n")
-def test_no_value_in_a_revocation_is_a_fault_of_ours(
-    service_client: Any, name: str, value: Any
-) -> None:
+def test_no_value_in_a_revocation_is_a_fault_of_ours(service_client, name, value):
     body = json.dumps({**REVOCATION, name: value})
     answer = service_client("users").post(
         "/api/v1/auth/sessions/revoke", body, content_type="application/json"
@@ -147,9 +138,7 @@ def test_no_value_in_a_revocation_is_a_fault_of_ours(
 
 @fuzz
 @given(depth=st.integers(700, 1000), name=st.sampled_from([*REVOCATION]))
-def test_no_depth_of_brackets_is_a_fault_of_ours(
-    service_client: Any, depth: int, name: str
-) -> None:
+def test_no_depth_of_brackets_is_a_fault_of_ours(service_client, depth, name):
     """A number is printed before it is read: that takes stack, as parsing did."""
     body = f'{{"{name}": {"[" * depth}{"]" * depth}}}'
     answer = service_client("users").post(
@@ -160,9 +149,7 @@ def test_no_depth_of_brackets_is_a_fault_of_ours(
 
 @fuzz
 @given(value=values(), path=st.sampled_from(["verify_token", "login", "logout_all"]))
-def test_no_body_is_a_fault_of_ours(
-    service_client: Any, users: FakeUsers, path: str, value: Any
-) -> None:
+def test_no_body_is_a_fault_of_ours(service_client, users, path, value):
     good = {"token": "a", "email": "a", "password": "b", "keep_current": True}
     client = service_client("users")
     for name in good:

@@ -10,10 +10,8 @@ import itertools
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -42,12 +40,12 @@ PATIENCE = 5.0  # seconds; a step that takes longer is a deadlock
 class Stepper:
     """Lets two threads go on one step at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.pool = ThreadPoolExecutor(2)
         self.local = threading.local()
         self.skipped = {"answer"}
 
-    def pause(self, name: str) -> None:
+    def pause(self, name):
         """Called before every step; other threads than our two do not stop."""
         if name in self.skipped:
             return
@@ -57,9 +55,7 @@ class Stepper:
             reached.release()
             assert go.acquire(timeout=PATIENCE)
 
-    def run(
-        self, acts: tuple[Callable[[], Any], ...], schedule: tuple[int, ...]
-    ) -> list[Any]:
+    def run(self, acts, schedule):
         """Results or errors of the acts, whose steps came in this order. What an act
         has left when its turns are over, it does at the end."""
         turns = [(threading.Semaphore(0), threading.Semaphore(0)) for _ in acts]
@@ -73,16 +69,14 @@ class Stepper:
             self.step(futures[which], *turns[which])
         return [future.result(PATIENCE) for future in futures]
 
-    def step(
-        self, future: "Future[Any]", reached: threading.Semaphore, go: Any
-    ) -> None:
+    def step(self, future, reached, go):
         if future.done():
             return
         go.release()
         # Until its next step, or its end.
         assert reached.acquire(timeout=PATIENCE)
 
-    def work(self, act: Callable[[], Any], turns: Any) -> Any:
+    def work(self, act, turns):
         self.local.turns = turns
         try:
             return act()
@@ -92,10 +86,10 @@ class Stepper:
             self.local.turns = None
             turns[0].release()
 
-    def close(self) -> None:
+    def close(self):
         barrier = threading.Barrier(2)
 
-        def close() -> None:
+        def close():
             barrier.wait(PATIENCE)
             connection.close()
 
@@ -105,13 +99,13 @@ class Stepper:
 
 
 @pytest.fixture
-def stepper(monkeypatch: pytest.MonkeyPatch, users: Any) -> Iterator[Stepper]:
+def stepper(monkeypatch, users):
     stepper = Stepper()
 
-    def stepping(owner: Any, name: str) -> None:
+    def stepping(owner, name):
         original = getattr(owner, name)
 
-        def with_pause(*args: Any, **kwargs: Any) -> Any:
+        def with_pause(*args, **kwargs):
             stepper.pause(name)
             return original(*args, **kwargs)
 
@@ -127,21 +121,21 @@ def stepper(monkeypatch: pytest.MonkeyPatch, users: Any) -> Iterator[Stepper]:
     stepper.close()
 
 
-def schedules(first: int, second: int) -> Iterator[tuple[int, ...]]:
+def schedules(first, second):
     """All orders of so many steps of the first and the second."""
     for chosen in itertools.combinations(range(first + second), first):
         yield tuple(0 if i in chosen else 1 for i in range(first + second))
 
 
-def refreshing(token: str) -> Callable[[], services.Grant]:
+def refreshing(token):
     return partial(services.refresh, token, CLIENT, time.monotonic())
 
 
-def pushing(session: Session, epoch: int) -> Callable[[], Any]:
+def pushing(session, epoch):
     return lambda: revocation.end_sessions_below({session.user_id: epoch}, "password")
 
 
-def assert_over(session: Session, *grants: Any) -> None:
+def assert_over(session, *grants):
     """Nothing that was ever given for this session is of use any more, nor becomes so
     after a flush or a sweep."""
     texts = [str(g.access) for g in grants if isinstance(g, services.Grant)]
@@ -212,7 +206,7 @@ def test_after_refresh_and_push_nothing_older_is_usable(stepper, make_session, u
         users.user["session_epoch"] = 0
         session = make_session()
 
-        def change(session: Session = session) -> int:
+        def change(session=session):
             users.raise_epoch()
             return pushing(session, 1)()
 
@@ -267,7 +261,7 @@ def test_a_log_in_that_verified_the_old_password_dies(stepper, users, trusted_ki
         UserEpoch.objects.all().delete()
         users.user["session_epoch"] = 0
 
-        def change() -> int:
+        def change():
             stepper.pause("commit")
             users.raise_epoch()
             return revocation.end_sessions_below({user_id: 1}, "password")
@@ -320,7 +314,7 @@ def test_a_thief_who_logs_out_all_others_does_not_outlive_a_change_of_password(
         mine, theirs = make_session(), make_session()
         thief = TokenUser(theirs.user_id, theirs.id, "", "", ())
 
-        def log_out_all(thief: TokenUser = thief) -> int:
+        def log_out_all(thief=thief):
             stepper.pause("ask")
             return services.log_out_all(thief, keep_current=True)
 
@@ -329,10 +323,10 @@ def test_a_thief_who_logs_out_all_others_does_not_outlive_a_change_of_password(
         assert_over(theirs)
 
 
-def changing(stepper: Stepper, users: Any, kept: Session) -> Callable[[], int]:
+def changing(stepper, users, kept):
     """A change of password in this session: the commit, then the push."""
 
-    def change() -> int:
+    def change():
         stepper.pause("commit")
         raised = users.raise_epoch(kept.id)
         epochs, kept_from = {kept.user_id: raised["session_epoch"]}, raised["kept_from"]

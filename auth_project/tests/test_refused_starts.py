@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -35,9 +34,7 @@ NO_CALLER = {"INTERNAL_API_KEYS": ""}
 UNREADABLE = {"JWT_LEEWAY": CANARY}
 
 
-def start(
-    words: list[str], program: str = sys.executable, **env: str
-) -> subprocess.CompletedProcess[str]:
+def start(words, program=sys.executable, **env):
     return subprocess.run(
         [program, *words],
         cwd=PROJECT,
@@ -49,7 +46,7 @@ def start(
     )
 
 
-def assert_refused(done: subprocess.CompletedProcess[str], word: str) -> None:
+def assert_refused(done, word):
     """Exit status, and one line for people beside gunicorn's JSON for machines."""
     lines = [x for x in done.stderr.splitlines() if not x.startswith('{"time"')]
     assert done.returncode != 0
@@ -71,18 +68,18 @@ def assert_refused(done: subprocess.CompletedProcess[str], word: str) -> None:
     ],
     ids=str,
 )
-def test_no_command_starts_with(env: Mapping[str, str], word: str) -> None:
+def test_no_command_starts_with(env, word):
     assert_refused(start(["manage.py", "check"], **env), word)
 
 
 @pytest.mark.parametrize(
     "command", [["migrate", "--check"], ["runserver", "--noreload", "1"]]
 )
-def test_no_other_command_starts_either(command: list[str]) -> None:
+def test_no_other_command_starts_either(command):
     assert_refused(start(["manage.py", *command], **DEBUG), "memo.E010")
 
 
-def test_no_process_starts_with_another_algorithm_in_the_code_of_the_settings() -> None:
+def test_no_process_starts_with_another_algorithm_in_the_code_of_the_settings():
     """TOK-01. No variable names it."""
     change = 's.SIMPLE_JWT["ALGORITHM"] = "HS256"'
     code = f"import config.settings as s, django; {change}; django.setup()"
@@ -99,13 +96,11 @@ def test_no_process_starts_with_another_algorithm_in_the_code_of_the_settings() 
     ],
     ids=str,
 )
-def test_gunicorn_does_not_start_with(
-    env: Mapping[str, str], options: list[str], word: str
-) -> None:
+def test_gunicorn_does_not_start_with(env, options, word):
     assert_refused(start([*GUNICORN, *options], **env), word)
 
 
-def test_a_container_is_not_prepared_with_an_unsafe_setting() -> None:
+def test_a_container_is_not_prepared_with_an_unsafe_setting():
     """The step that migrates; gunicorn's is the image's CMD, word for word."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     common = (PROJECT.parent / "deploy" / "compose" / "common.yaml").read_text()
@@ -114,7 +109,7 @@ def test_a_container_is_not_prepared_with_an_unsafe_setting() -> None:
     assert_refused(start(script, program=shell, PATH=path, **NO_CALLER), "memo.E013")
 
 
-def test_what_runs_in_a_container_is_what_is_tried_here() -> None:
+def test_what_runs_in_a_container_is_what_is_tried_here():
     dockerfile = (PROJECT.parent / "deploy" / "Dockerfile").read_text()
     (command,) = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
     config = ["/app/gunicorn.conf.py" if x.startswith("../") else x for x in GUNICORN]
@@ -125,26 +120,26 @@ def test_what_runs_in_a_container_is_what_is_tried_here() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     signing_keys.generate(tmp_path, bits=2048)
     return tmp_path
 
 
-def missing(folder: Path) -> None:
+def missing(folder):
     shutil.rmtree(folder / "private")
 
 
-def unreadable(folder: Path) -> None:
+def unreadable(folder):
     private_key(folder).chmod(0o600)
     private_key(folder).write_text(f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n")
 
 
-def private_key(folder: Path) -> Path:
+def private_key(folder):
     (path,) = (folder / "private").glob("*.pem")
     return path
 
 
-def places(folder: Path) -> Mapping[str, str]:
+def places(folder):
     return {
         "JWT_PRIVATE_KEYS_DIR": str(folder / "private"),
         "JWT_PUBLIC_KEYS_DIR": str(folder / "public"),
@@ -152,7 +147,7 @@ def places(folder: Path) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize("fault", [missing, unreadable], ids=lambda f: f.__name__)
-def test_gunicorn_does_not_listen_with_a_key_that_is(fault, folder: Path) -> None:
+def test_gunicorn_does_not_listen_with_a_key_that_is(fault, folder):
     fault(folder)
     done = start(GUNICORN, **places(folder))
     assert_refused(done, "memo.E003")
@@ -164,7 +159,7 @@ def test_gunicorn_does_not_listen_with_a_key_that_is(fault, folder: Path) -> Non
 
 
 @pytest.fixture
-def started() -> Iterator[list[subprocess.Popen[str]]]:
+def started():
     processes: list[subprocess.Popen[str]] = []
     yield processes
     for process in processes:
@@ -172,7 +167,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate(timeout=SECONDS)
 
 
-def first_words(process: subprocess.Popen[str]) -> str:
+def first_words(process):
     """What gunicorn says until it listens, or until it ends."""
     said = ""
     assert process.stderr
@@ -201,7 +196,7 @@ def first_words(process: subprocess.Popen[str]) -> str:
         ),
     ],
 )
-def test_gunicorn_listens_in(env: Mapping[str, str], started) -> None:
+def test_gunicorn_listens_in(env, started):
     process = subprocess.Popen(
         [sys.executable, *GUNICORN],
         cwd=PROJECT,

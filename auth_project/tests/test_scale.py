@@ -17,7 +17,7 @@ SIZES = (1_000, 4_000)
 OWN = 5  # sessions of the user
 
 
-def opened(own: Session) -> Session:
+def opened(own):
     user = {"sub": own.user_id, "session_epoch": 0}
     return Session.objects.open(user, "192.0.2.1", "test")
 
@@ -44,7 +44,7 @@ ACTS = {
 }
 
 
-def fill(count: int) -> None:
+def fill(count):
     """Sessions of as many others, some of them over, and the statistics of them."""
     missing = count - Session.objects.count()
     Session.objects.bulk_create(SessionFactory.build_batch(missing))

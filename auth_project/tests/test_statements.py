@@ -36,7 +36,7 @@ class Model:
     expires_at: int = 1000
     tokens: list[int] = field(default_factory=lambda: [0])
 
-    def rotate(self, token: int, epoch: int) -> bool:
+    def rotate(self, token, epoch):
         in_leeway = self.rotated_at is not None and self.now - self.rotated_at < LEEWAY
         alive = self.revoked is None and self.now < self.expires_at
         if token != self.token or in_leeway or not alive or self.epoch < epoch:
@@ -46,11 +46,11 @@ class Model:
         self.rotated_at, self.expires_at = self.now, min(self.now + 400, 1000)
         return True
 
-    def revoke(self, reason: str) -> bool:
+    def revoke(self, reason):
         self.revoked = self.revoked or reason
         return True
 
-    def revoke_below(self, epoch: int, reason: str, keep: bool) -> bool:
+    def revoke_below(self, epoch, reason, keep):
         if self.revoked is not None or self.epoch >= epoch:
             return False
         if keep:
@@ -63,29 +63,29 @@ class Model:
 class Row:
     """The same acts on a row of PostgreSQL."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         end = timezone.now() + timedelta(seconds=1000)
         self.session = SessionFactory(expires_at=end)
         self.tokens = [self.session.jti]
 
-    def rotate(self, token: int, epoch: int) -> bool:
+    def rotate(self, token, epoch):
         presented = self.tokens[token]
         found = Session.objects.rotate(self.session.id, presented, SessionEpoch(epoch))
         if found is not None:
             self.tokens.append(found.jti)
         return found is not None
 
-    def revoke(self, reason: str) -> bool:
+    def revoke(self, reason):
         return Session.objects.revoke(self.session.id, reason) is not None
 
-    def revoke_below(self, epoch: int, reason: str, keep: bool) -> bool:
+    def revoke_below(self, epoch, reason, keep):
         kept = (self.session.id, 0) if keep else ()
         epochs = {self.session.user_id: epoch}
         ended = Session.objects.revoke_below(epochs, reason, *kept)
         return ended != []
 
 
-def assert_same(model: Model, row: Row, history: list[str]) -> None:
+def assert_same(model, row, history):
     found = Session.objects.get(id=row.session.id)
     assert row.tokens.index(found.jti) == model.token, history
     previous = found.previous_jti and row.tokens.index(found.previous_jti)
@@ -96,7 +96,7 @@ def assert_same(model: Model, row: Row, history: list[str]) -> None:
     assert (found.revoked_at is None) == (model.revoked is None), history
 
 
-def random_act(chance: random.Random, model: Model) -> tuple[str, tuple]:
+def random_act(chance, model):
     """An act and its arguments; mostly what may succeed, tokens old and new."""
     name = chance.choices(
         ["rotate", "wait", "revoke", "revoke_below"], weights=[10, 6, 1, 2]

@@ -1,28 +1,24 @@
 """The pages of the admin, as a browser fills them in."""
 
-from typing import Any
-
 from django.contrib.messages import get_messages
-from django.test import Client
 from django.urls import reverse
 
 from tests.factories import PASSWORD
-from users.models import User
 
 LIST = "/admin/users/user/"
 ADD = f"{LIST}add/"
 NEW_PASSWORD = "a newer horse battery"
 
 
-def change_url(user: User) -> str:
+def change_url(user):
     return reverse("admin:users_user_change", args=[user.pk])
 
 
-def password_url(user: User) -> str:
+def password_url(user):
     return reverse("admin:auth_user_password_change", args=[user.pk])
 
 
-def fields(user: User, **changed: Any) -> dict[str, Any]:
+def fields(user, **changed):
     """What the change form of a user sends; checkboxes only where they are ticked."""
     names = ("email", "username", "first_name", "last_name", "display_name")
     form = {name: getattr(user, name) for name in names} | {"avatar_url": ""}
@@ -31,11 +27,11 @@ def fields(user: User, **changed: Any) -> dict[str, Any]:
     return {name: text for name, text in (form | changed).items() if text is not None}
 
 
-def messages(response: Any) -> list[str]:
+def messages(response):
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 
-def new(**changed: Any) -> dict[str, Any]:
+def new(**changed):
     return {
         "email": "New@example.org",
         "username": "new",
@@ -45,11 +41,11 @@ def new(**changed: Any) -> dict[str, Any]:
     } | changed
 
 
-def log_in(client: Client, email: str, password: str = PASSWORD) -> Any:
+def log_in(client, email, password=PASSWORD):
     body = {"username": email, "password": password, "next": "/admin/"}
     return client.post("/admin/login/", body)
 
 
-def act(client: Client, action: str, *users: User) -> Any:
+def act(client, action, *users):
     body = {"action": action, "_selected_action": [str(user.pk) for user in users]}
     return client.post(LIST, body)

@@ -1,6 +1,5 @@
 import json
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,15 +12,14 @@ from django.test import Client
 from shared import clients
 from shared.ratelimit_defaults import DEFAULTS
 from tests.factories import PASSWORD, UserFactory
-from tests.guesses import HERE, WRONG, Guess
+from tests.guesses import HERE, WRONG
 from users import hashing_pool, models, revocation
-from users.models import User
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
 
 
 @pytest.fixture(autouse=True)
-def _fresh_process() -> Iterator[None]:
+def _fresh_process():
     """What one test breaks or fills is whole for the next."""
     hashing_pool.pool.cache_clear()
     revocation.breaker.succeeded()
@@ -30,7 +28,7 @@ def _fresh_process() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _configuration(settings: Any) -> None:
+def _configuration(settings):
     """What the tests count with, whatever the environment says."""
     settings.WEB_THREADS = 8
     settings.PASSWORD_MIN_LENGTH = 8
@@ -42,11 +40,11 @@ def _configuration(settings: Any) -> None:
 
 
 @pytest.fixture
-def pushes(settings: Any) -> Iterator[list[dict[str, Any]]]:
+def pushes(settings):
     """The bodies of the pushes that reach the Auth Service."""
     bodies: list[dict[str, Any]] = []
 
-    def answer(request: Any) -> tuple[int, dict[str, str], str]:
+    def answer(request):
         assert request.headers["X-Internal-Api-Key"] == settings.AUTH_SERVICE_API_KEY
         bodies.append(json.loads(request.body))
         return 200, {}, json.dumps({"revoked": 1})
@@ -58,19 +56,19 @@ def pushes(settings: Any) -> Iterator[list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def on_commit(django_capture_on_commit_callbacks: Any) -> Any:
+def on_commit(django_capture_on_commit_callbacks):
     """`with on_commit():` runs what waits for a commit, which no test does."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
 @pytest.fixture
-def at_once(transactional_db: Any) -> Callable[..., list[Any]]:
+def at_once(transactional_db):
     """Runs acts in as many threads, which start together; their results."""
 
-    def run(*acts: Callable[[], Any]) -> list[Any]:
+    def run(*acts):
         start = threading.Barrier(len(acts))
 
-        def work(act: Callable[[], Any]) -> Any:
+        def work(act):
             start.wait(10)
             try:
                 return act()
@@ -84,14 +82,14 @@ def at_once(transactional_db: Any) -> Callable[..., list[Any]]:
 
 
 @pytest.fixture
-def root() -> User:
+def root():
     return UserFactory(
         email="root@example.org", username="root", is_staff=True, is_superuser=True
     )
 
 
 @pytest.fixture
-def admin(root: User) -> Client:
+def admin(root):
     """The browser of a superuser."""
     client = Client()
     client.force_login(root)
@@ -99,7 +97,7 @@ def admin(root: User) -> Client:
 
 
 @pytest.fixture
-def clerk() -> Client:
+def clerk():
     """The browser of staff who may see and change users, and no more."""
     user = UserFactory(is_staff=True)
     rights = Permission.objects.filter(codename__in=["view_user", "change_user"])
@@ -110,38 +108,38 @@ def clerk() -> Client:
 
 
 @pytest.fixture
-def documented(settings: Any) -> None:
+def documented(settings):
     """The limits of the documents."""
     settings.LIMITS = dict(DEFAULTS)
 
 
 @pytest.fixture
-def limited(settings: Any) -> Callable[..., None]:
+def limited(settings):
     """Calls change limits by name."""
 
-    def change(**limits: str) -> None:
+    def change(**limits):
         settings.LIMITS = {**settings.LIMITS, **limits}
 
     return change
 
 
 @pytest.fixture
-def ada() -> User:
+def ada():
     return UserFactory(
         email="ada@example.org", username="ada", is_staff=True, password_epoch=1
     )
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def quick(monkeypatch):
     """The passwords that are checked. They are compared without a hash."""
     checked: list[str] = []
 
-    def compare(password: str, encoded: str) -> tuple[bool, bool]:
+    def compare(password, encoded):
         checked.append(password)
         return password == PASSWORD, False
 
-    def encode(password: str) -> str:
+    def encode(password):
         checked.append(password)
         return f"not a hash of {password}"
 
@@ -151,16 +149,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def guess(service_client: Any) -> Guess:
+def guess(service_client):
     """The answer to a login with this password, from this address and device."""
     auth = service_client("auth")
 
-    def verify(
-        password: str = WRONG,
-        login: str = "ada@example.org",
-        address: str | None = HERE,
-        device: str = "",
-    ) -> Any:
+    def verify(password=WRONG, login="ada@example.org", address=HERE, device=""):
         body: dict[str, Any] = {"password": password, "device": device}
         body["email" if "@" in login else "username"] = login
         body["client"] = {"ip": address, "user_agent": "Firefox"}

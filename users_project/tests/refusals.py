@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def assert_refused(response: Any, status: int, code: str) -> dict[str, Any]:
+def assert_refused(response, status, code):
     """Status, code and content type (RFC 9457); returns the problem."""
     problem: dict[str, Any] = response.json()
     assert (response.status_code, problem.get("code")) == (status, code), problem

@@ -1,7 +1,5 @@
 """The admin: logins, passwords, rights, errors; through the pages it shows."""
 
-from typing import Any
-
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.hashers import make_password
@@ -32,7 +30,7 @@ pytestmark = pytest.mark.django_db
 # Log-in
 
 
-def test_staff_log_in_by_email_in_any_case(client: Client, root: User) -> None:
+def test_staff_log_in_by_email_in_any_case(client, root):
     response = log_in(client, "ROOT@Example.org")
     assert response.status_code == 302
     assert response["Location"] == "/admin/"
@@ -42,12 +40,12 @@ def test_staff_log_in_by_email_in_any_case(client: Client, root: User) -> None:
     assert "Roles" in page
 
 
-def test_a_log_in_leads_nowhere_else(client: Client, root: User) -> None:
+def test_a_log_in_leads_nowhere_else(client, root):
     body = {"username": root.email, "password": PASSWORD, "next": "//evil.example/"}
     assert client.post("/admin/login/", body)["Location"] == "/admin/"
 
 
-def test_the_cookies_are_the_admins_alone(client: Client, root: User) -> None:
+def test_the_cookies_are_the_admins_alone(client, root):
     client.get("/admin/login/")
     log_in(client, root.email)
     act(client, "activate", UserFactory())  # leaves a message
@@ -62,7 +60,7 @@ def test_the_cookies_are_the_admins_alone(client: Client, root: User) -> None:
         assert bool(cookie["secure"]) == django_settings.COOKIE_SECURE
 
 
-def test_the_api_sets_no_cookie(client: Client) -> None:
+def test_the_api_sets_no_cookie(client):
     for path in ("/api/v1/users/me", "/api/v1/users/health/live"):
         assert not client.get(path).cookies
 
@@ -76,7 +74,7 @@ def test_the_api_sets_no_cookie(client: Client) -> None:
     ],
     ids=["no staff", "inactive", "deleted"],
 )
-def test_others_do_not_get_in(client: Client, who: dict[str, Any]) -> None:
+def test_others_do_not_get_in(client, who):
     user = UserFactory(**who)
     response = log_in(client, user.email)
     assert response.status_code == 200
@@ -84,9 +82,7 @@ def test_others_do_not_get_in(client: Client, who: dict[str, Any]) -> None:
     assert client.get(LIST).status_code == 302
 
 
-def test_log_ins_are_audited_without_what_was_typed(
-    client: Client, root: User, caplog: Any
-) -> None:
+def test_log_ins_are_audited_without_what_was_typed(client, root, caplog):
     with caplog.at_level("INFO", logger="memo.audit"):
         log_in(client, "nobody@example.org")
         log_in(client, root.email)
@@ -98,9 +94,7 @@ def test_log_ins_are_audited_without_what_was_typed(
     assert "nobody" not in caplog.text
 
 
-def test_what_an_admin_gives_and_makes_is_audited(
-    admin: Client, root: User, caplog: Any
-) -> None:
+def test_what_an_admin_gives_and_makes_is_audited(admin, root, caplog):
     """LOG-02: accounts, rights and roles, and by whom."""
     user, role = UserFactory(), RoleFactory()
     fresh = {"email": "new@example.org", "username": "new"}
@@ -118,12 +112,12 @@ def test_what_an_admin_gives_and_makes_is_audited(
     assert pages == [str(root.pk)] * 2
 
 
-def test_a_username_is_no_log_in(client: Client, root: User) -> None:
+def test_a_username_is_no_log_in(client, root):
     assert log_in(client, root.username).status_code == 200
 
 
 @pytest.mark.parametrize("act", ["deactivate", "soft_delete"])
-def test_a_session_ends_with_its_user(admin: Client, root: User, act: str) -> None:
+def test_a_session_ends_with_its_user(admin, root, act):
     assert admin.get(LIST).status_code == 200
     getattr(root, act)()
     response = admin.get(LIST)
@@ -131,7 +125,7 @@ def test_a_session_ends_with_its_user(admin: Client, root: User, act: str) -> No
     assert response["Location"].startswith("/admin/login/")
 
 
-def test_a_log_in_upgrades_the_hash_and_lasts(client: Client, root: User) -> None:
+def test_a_log_in_upgrades_the_hash_and_lasts(client, root):
     old = make_password(PASSWORD, hasher="pbkdf2_sha256")
     User.objects.filter(pk=root.pk).update(password=old)
     log_in(client, root.email)
@@ -141,7 +135,7 @@ def test_a_log_in_upgrades_the_hash_and_lasts(client: Client, root: User) -> Non
     assert client.get(LIST).status_code == 200
 
 
-def test_a_form_without_its_token_is_refused(root: User) -> None:
+def test_a_form_without_its_token_is_refused(root):
     client = Client(enforce_csrf_checks=True)
     response = log_in(client, root.email)
     assert response.status_code == 403
@@ -151,9 +145,7 @@ def test_a_form_without_its_token_is_refused(root: User) -> None:
 # Password forms
 
 
-def test_the_password_form_ends_the_sessions(
-    admin: Client, on_commit: Any, pushes: list[Any]
-) -> None:
+def test_the_password_form_ends_the_sessions(admin, on_commit, pushes):
     user = UserFactory()
     body = {"usable_password": "true"}
     body |= {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
@@ -168,7 +160,7 @@ def test_the_password_form_ends_the_sessions(
     ]
 
 
-def test_the_password_form_can_take_the_password_away(admin: Client) -> None:
+def test_the_password_form_can_take_the_password_away(admin):
     user = UserFactory()
     body = {"usable_password": "false", "unset-password": "1"}
     admin.post(password_url(user), body)
@@ -177,7 +169,7 @@ def test_the_password_form_can_take_the_password_away(admin: Client) -> None:
     assert user.session_epoch == user.password_epoch == EPOCH + 1
 
 
-def test_the_password_form_knows_the_user(admin: Client) -> None:
+def test_the_password_form_knows_the_user(admin):
     user = UserFactory(username="wilhelmina")
     body = {"usable_password": "true"}
     body |= {"password1": "wilhelmina1", "password2": "wilhelmina1"}
@@ -187,9 +179,7 @@ def test_the_password_form_knows_the_user(admin: Client) -> None:
     assert user.check_password(PASSWORD)
 
 
-def test_ones_own_password_ends_ones_sessions_but_not_this_one(
-    admin: Client, root: User
-) -> None:
+def test_ones_own_password_ends_ones_sessions_but_not_this_one(admin, root):
     body = {"old_password": PASSWORD}
     body |= {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
     assert admin.post("/admin/password_change/", body).status_code == 302
@@ -202,7 +192,7 @@ def test_ones_own_password_ends_ones_sessions_but_not_this_one(
 # What staff may not
 
 
-def test_staff_may_not_give_rights(clerk: Client) -> None:
+def test_staff_may_not_give_rights(clerk):
     user = UserFactory()
     role = RoleFactory()
     sent = {"is_staff": "on", "is_superuser": "on", "groups": [role.pk]}
@@ -212,7 +202,7 @@ def test_staff_may_not_give_rights(clerk: Client) -> None:
     assert not user.groups.exists()
 
 
-def test_staff_may_not_touch_a_superuser(clerk: Client, root: User) -> None:
+def test_staff_may_not_touch_a_superuser(clerk, root):
     body = {"usable_password": "true"}
     body |= {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
     assert clerk.post(password_url(root), body).status_code == 403
@@ -224,7 +214,7 @@ def test_staff_may_not_touch_a_superuser(clerk: Client, root: User) -> None:
     assert after.check_password(PASSWORD)
 
 
-def test_deleting_needs_its_own_right(clerk: Client) -> None:
+def test_deleting_needs_its_own_right(clerk):
     user = UserFactory()
     act(clerk, "soft_delete", user)
     act(clerk, "deactivate", user)
@@ -235,7 +225,7 @@ def test_deleting_needs_its_own_right(clerk: Client) -> None:
 # Roles
 
 
-def test_roles_are_groups_with_their_members(admin: Client) -> None:
+def test_roles_are_groups_with_their_members(admin):
     UserFactory(roles=["editor"])
     page = admin.get("/admin/users/role/").content.decode()
     assert "editor" in page
@@ -249,13 +239,13 @@ def test_roles_are_groups_with_their_members(admin: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/admin/nothing/", f"{LIST}no-id/change/"])
-def test_what_is_not_there_is_a_page(admin: Client, path: str) -> None:
+def test_what_is_not_there_is_a_page(admin, path):
     response = admin.get(path, follow=True)
     assert response["Content-Type"].startswith("text/html")
     assert response.status_code == (404 if "nothing" in path else 200)
 
 
-def test_what_is_forbidden_is_a_page(clerk: Client) -> None:
+def test_what_is_forbidden_is_a_page(clerk):
     response = clerk.get("/admin/users/role/")
     assert response.status_code == 403
     assert response["Content-Type"] == "text/html; charset=utf-8"
@@ -263,9 +253,7 @@ def test_what_is_forbidden_is_a_page(clerk: Client) -> None:
 
 
 @pytest.mark.parametrize("form", ["log-in", "password", "own password", "new user"])
-def test_an_overloaded_process_says_so_at_once(
-    admin: Client, root: User, form: str
-) -> None:
+def test_an_overloaded_process_says_so_at_once(admin, root, form):
     user = UserFactory()
     pair = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
     own = {"old_password": PASSWORD}
@@ -288,9 +276,7 @@ def test_an_overloaded_process_says_so_at_once(
 
 
 @pytest.mark.parametrize("act", [User.end_sessions, User.deactivate])
-def test_what_ends_the_sessions_ends_those_of_the_admin(
-    act: Any, admin: Client, root: User
-) -> None:
+def test_what_ends_the_sessions_ends_those_of_the_admin(act, admin, root):
     """Also when the user is made active again: the epoch stays raised."""
     assert admin.get(LIST).status_code == 200
     act(root)
@@ -302,7 +288,7 @@ def test_what_ends_the_sessions_ends_those_of_the_admin(
 
 
 @pytest.fixture
-def keeper(client: Client) -> Client:
+def keeper(client):
     """Staff who may change everybody and every role, but is no superuser."""
     user = UserFactory(is_staff=True)
     names = ("user", "role", "group")
@@ -311,7 +297,7 @@ def keeper(client: Client) -> Client:
     return client
 
 
-def test_who_is_no_superuser_gives_no_role_more_rights(keeper: Client) -> None:
+def test_who_is_no_superuser_gives_no_role_more_rights(keeper):
     role = RoleFactory()
     page = reverse("admin:users_role_change", args=[role.pk])
     everything = [*Permission.objects.values_list("pk", flat=True)]
@@ -321,7 +307,7 @@ def test_who_is_no_superuser_gives_no_role_more_rights(keeper: Client) -> None:
     assert not role.permissions.exists()
 
 
-def test_who_is_no_superuser_takes_nobodys_rights_over(keeper: Client) -> None:
+def test_who_is_no_superuser_takes_nobodys_rights_over(keeper):
     """By their password, their address, or their sessions."""
     staff, person = UserFactory(is_staff=True), UserFactory()
     new = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
@@ -335,7 +321,7 @@ def test_who_is_no_superuser_takes_nobodys_rights_over(keeper: Client) -> None:
     assert keeper.post(password_url(person), new).status_code == 302
 
 
-def test_what_a_role_is_is_audited(admin: Client, root: User, caplog: Any) -> None:
+def test_what_a_role_is_is_audited(admin, root, caplog):
     """LOG-02; and so is who was refused."""
     with caplog.at_level("INFO", logger="memo.audit"):
         admin.post(reverse("admin:users_role_add"), {"name": "editors"})
@@ -347,7 +333,7 @@ def test_what_a_role_is_is_audited(admin: Client, root: User, caplog: Any) -> No
     assert told == [(event, "added"), (event, "changed"), (event, "deleted")]
 
 
-def test_a_refusal_is_audited_with_who_asked(keeper: Client, caplog: Any) -> None:
+def test_a_refusal_is_audited_with_who_asked(keeper, caplog):
     with caplog.at_level("INFO", logger="memo.audit"):
         assert keeper.get(reverse("admin:users_role_add")).status_code == 403
     [record] = [r for r in caplog.records if r.name == "memo.audit"]

@@ -1,11 +1,9 @@
 """Users in the admin: the list, a new one, changes, actions."""
 
 import uuid
-from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.test import Client
 
 from tests.admin_pages import (
     ADD,
@@ -26,23 +24,21 @@ pytestmark = pytest.mark.django_db
 # List
 
 
-def shown(client: Client, query: str = "") -> set[str]:
+def shown(client, query=""):
     """The e-mail addresses on the list."""
     response = client.get(LIST + query)
     assert response.status_code == 200
     return {user.email for user in response.context["cl"].result_list}
 
 
-def test_the_list_shows_users_with_their_roles(admin: Client) -> None:
+def test_the_list_shows_users_with_their_roles(admin):
     user = UserFactory(roles=["writer", "editor"])
     page = admin.get(LIST).content.decode()
     assert user.email in page
     assert "editor, writer" in page
 
 
-def test_the_list_takes_a_fixed_number_of_queries(
-    admin: Client, django_assert_max_num_queries: Any
-) -> None:
+def test_the_list_takes_a_fixed_number_of_queries(admin, django_assert_max_num_queries):
     for _ in range(20):
         UserFactory(roles=["editor"])
     with django_assert_max_num_queries(10):
@@ -50,16 +46,14 @@ def test_the_list_takes_a_fixed_number_of_queries(
 
 
 @pytest.mark.parametrize("term", ["ada@ex", "ADA@EX", "lovel", "id"])
-def test_search_goes_by_the_beginning_of_a_name_or_by_id(
-    admin: Client, term: str
-) -> None:
+def test_search_goes_by_the_beginning_of_a_name_or_by_id(admin, term):
     ada = UserFactory(email="Ada@example.org", username="Lovelace")
     UserFactory(email="not.ada@example.org", username="not.lovelace")
     query = str(ada.pk) if term == "id" else term
     assert shown(admin, f"?q={query}") == {ada.email}
 
 
-def test_search_for_an_unknown_id_finds_nobody(admin: Client) -> None:
+def test_search_for_an_unknown_id_finds_nobody(admin):
     assert shown(admin, f"?q={uuid.uuid4()}") == set()
 
 
@@ -73,7 +67,7 @@ def test_search_for_an_unknown_id_finds_nobody(admin: Client) -> None:
         ("?groups__id__exact={editor}", {"editor"}),
     ],
 )
-def test_filters(admin: Client, query: str, names: set[str]) -> None:
+def test_filters(admin, query, names):
     UserFactory(username="inactive", email="inactive@example.org", is_active=False)
     UserFactory(
         username="deleted",
@@ -88,7 +82,7 @@ def test_filters(admin: Client, query: str, names: set[str]) -> None:
 # Create
 
 
-def test_a_user_is_created_and_may_then_be_edited(admin: Client) -> None:
+def test_a_user_is_created_and_may_then_be_edited(admin):
     response = admin.post(ADD, new())
     user = User.objects.get_by_identifier(email="new@example.org")
     assert response["Location"] == change_url(user)
@@ -97,7 +91,7 @@ def test_a_user_is_created_and_may_then_be_edited(admin: Client) -> None:
     assert admin.get(change_url(user)).status_code == 200
 
 
-def test_a_user_without_a_password_can_be_created(admin: Client) -> None:
+def test_a_user_without_a_password_can_be_created(admin):
     admin.post(ADD, new(usable_password="false", password1="", password2=""))
     assert not User.objects.get(username="new").has_usable_password()
 
@@ -115,9 +109,7 @@ def test_a_user_without_a_password_can_be_created(admin: Client) -> None:
     ],
     ids=repr,
 )
-def test_bad_input_is_explained(
-    admin: Client, changed: dict[str, str], field: str
-) -> None:
+def test_bad_input_is_explained(admin, changed, field):
     response = admin.post(ADD, new(**changed))
     assert response.status_code == 200
     assert response.context["adminform"].form.errors.keys() == {field}
@@ -127,9 +119,7 @@ def test_bad_input_is_explained(
 # Edit
 
 
-def test_an_edit_changes_the_user_and_no_session(
-    admin: Client, on_commit: Any, pushes: list[Any]
-) -> None:
+def test_an_edit_changes_the_user_and_no_session(admin, on_commit, pushes):
     user = UserFactory()
     role = RoleFactory(name="editor")
     form = fields(user, display_name="Ada", email="Ada.New@example.org")
@@ -142,9 +132,7 @@ def test_an_edit_changes_the_user_and_no_session(
     assert (user.session_epoch, pushes) == (EPOCH, [])
 
 
-def test_unticking_active_ends_the_sessions(
-    admin: Client, on_commit: Any, pushes: list[Any]
-) -> None:
+def test_unticking_active_ends_the_sessions(admin, on_commit, pushes):
     user = UserFactory()
     with on_commit():
         admin.post(change_url(user), fields(user, is_active=None))
@@ -155,7 +143,7 @@ def test_unticking_active_ends_the_sessions(
     ]
 
 
-def test_what_is_read_only_cannot_be_sent(admin: Client) -> None:
+def test_what_is_read_only_cannot_be_sent(admin):
     user = UserFactory()
     sent = {
         "id": str(uuid.uuid4()),
@@ -171,14 +159,14 @@ def test_what_is_read_only_cannot_be_sent(admin: Client) -> None:
         assert getattr(after, name) == getattr(user, name), name
 
 
-def test_a_name_that_is_taken_is_explained(admin: Client) -> None:
+def test_a_name_that_is_taken_is_explained(admin):
     user = UserFactory()
     response = admin.post(change_url(user), fields(user, email="Root@example.org"))
     assert "This one is taken." in response.content.decode()
     assert admin.post(change_url(user), fields(user)).status_code == 302
 
 
-def test_nobody_is_deleted_for_good(admin: Client) -> None:
+def test_nobody_is_deleted_for_good(admin):
     user = UserFactory()
     assert admin.post(f"{LIST}{user.pk}/delete/", {"post": "yes"}).status_code == 403
     response = act(admin, "delete_selected", user)
@@ -206,16 +194,7 @@ def test_nobody_is_deleted_for_good(admin: Client) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_actions(
-    admin: Client,
-    on_commit: Any,
-    pushes: list[Any],
-    action: str,
-    before: dict[str, Any],
-    after: tuple[bool, bool],
-    epoch: int,
-    text: str,
-) -> None:
+def test_actions(admin, on_commit, pushes, action, before, after, epoch, text):
     users = [UserFactory(**before) for _ in range(2)]
     bystander = UserFactory(**before)
     with on_commit():
@@ -231,7 +210,7 @@ def test_actions(
     assert unchanged.updated_at == bystander.updated_at
 
 
-def test_nobody_locks_themselves_out(admin: Client, root: User) -> None:
+def test_nobody_locks_themselves_out(admin, root):
     response = act(admin, "deactivate", root)
     assert messages(response) == ["root@example.org: not yours to change."]
     root.refresh_from_db()

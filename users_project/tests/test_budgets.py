@@ -1,7 +1,5 @@
 """SQL and Redis on the success path, without BEGIN and COMMIT."""
 
-from typing import Any
-
 import pytest
 from django.contrib.auth.hashers import make_password
 
@@ -16,8 +14,8 @@ pytestmark = pytest.mark.django_db
 
 
 def test_me_is_one_query_and_one_round_trip(
-    bearer: Any, django_assert_num_queries: Any, redis_round_trips: list[int]
-) -> None:
+    bearer, django_assert_num_queries, redis_round_trips
+):
     client = bearer(sub=str(UserFactory(roles=["a", "b"]).pk))
     del redis_round_trips[:]
     with django_assert_num_queries(1):
@@ -29,12 +27,8 @@ def test_me_is_one_query_and_one_round_trip(
     ("body", "queries"), [({"display_name": "Ada"}, 2), ({}, 1)], ids=["new", "same"]
 )
 def test_a_change_of_the_profile_is_two_queries(
-    bearer: Any,
-    django_assert_num_queries: Any,
-    redis_round_trips: list[int],
-    body: dict[str, str],
-    queries: int,
-) -> None:
+    bearer, django_assert_num_queries, redis_round_trips, body, queries
+):
     client = bearer(sub=str(UserFactory(roles=["a", "b"]).pk))
     del redis_round_trips[:]
     with django_assert_num_queries(queries):
@@ -50,15 +44,15 @@ def test_a_change_of_the_profile_is_two_queries(
     ids=["right", "wrong"],
 )
 def test_a_change_of_the_password_is_four_queries(
-    bearer: Any,
-    django_assert_num_queries: Any,
-    redis_round_trips: list[int],
-    documented: None,
-    current: str,
-    status: int,
-    queries: int,
-    round_trips: int,
-) -> None:
+    bearer,
+    django_assert_num_queries,
+    redis_round_trips,
+    documented,
+    current,
+    status,
+    queries,
+    round_trips,
+):
     client = bearer(sub=str(UserFactory().pk))
     body = {"current_password": current, "new_password": "a newer horse battery"}
     del redis_round_trips[:]
@@ -68,9 +62,7 @@ def test_a_change_of_the_password_is_four_queries(
     assert len(redis_round_trips) == round_trips
 
 
-def test_ending_sessions_is_one_query(
-    service_client: Any, django_assert_num_queries: Any
-) -> None:
+def test_ending_sessions_is_one_query(service_client, django_assert_num_queries):
     user = UserFactory()
     with django_assert_num_queries(1):
         response = service_client("auth").post(f"/api/v1/users/{user.pk}/end_sessions")
@@ -78,8 +70,8 @@ def test_ending_sessions_is_one_query(
 
 
 def test_a_user_by_id_is_one_query(
-    service_client: Any, django_assert_num_queries: Any, redis_round_trips: list[int]
-) -> None:
+    service_client, django_assert_num_queries, redis_round_trips
+):
     user = UserFactory(roles=["a", "b"])
     with django_assert_num_queries(1):
         response = service_client("auth").get(f"/api/v1/users/{user.pk}")
@@ -99,15 +91,15 @@ def test_a_user_by_id_is_one_query(
     ids=["ipv4", "ipv6", "device", "wrong", "wrong from a device"],
 )
 def test_verify_is_one_query_and_at_most_twelve_round_trips(
-    service_client: Any,
-    django_assert_num_queries: Any,
-    redis_round_trips: list[int],
-    documented: None,
-    address: str,
-    has_device: bool,
-    password: str,
-    round_trips: int,
-) -> None:
+    service_client,
+    django_assert_num_queries,
+    redis_round_trips,
+    documented,
+    address,
+    has_device,
+    password,
+    round_trips,
+):
     """Each window of a limit is one, giving back another, forgetting one for all."""
     user = UserFactory(roles=["a", "b"])
     device = device_of(user) if has_device else ""
@@ -123,9 +115,7 @@ def test_verify_is_one_query_and_at_most_twelve_round_trips(
     assert len(redis_round_trips) == round_trips <= 12
 
 
-def test_verify_with_an_upgrade_is_two(
-    service_client: Any, django_assert_num_queries: Any
-) -> None:
+def test_verify_with_an_upgrade_is_two(service_client, django_assert_num_queries):
     user = UserFactory()
     old = make_password(PASSWORD, hasher="pbkdf2_sha256")
     User.objects.filter(pk=user.pk).update(password=old)
@@ -136,8 +126,8 @@ def test_verify_with_an_upgrade_is_two(
 
 
 def test_registration_is_one_query_and_one_round_trip(
-    api_client: Any, django_assert_num_queries: Any, redis_round_trips: list[int]
-) -> None:
+    api_client, django_assert_num_queries, redis_round_trips
+):
     del redis_round_trips[:]
     body = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
     with django_assert_num_queries(3):  # INSERT between SAVEPOINT and RELEASE
@@ -154,7 +144,7 @@ def test_registration_is_one_query_and_one_round_trip(
     ],
     ids=["e-mail", "username", "prefix"],
 )
-def test_look_ups_use_an_index(lookup: dict[str, str], index: str) -> None:
+def test_look_ups_use_an_index(lookup, index):
     from django.db import connection
 
     with connection.cursor() as cursor:

@@ -5,7 +5,6 @@ import threading
 import uuid
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
@@ -23,14 +22,14 @@ BODY = {"current_password": PASSWORD, "new_password": NEW}
 
 
 @pytest.fixture
-def hashes(monkeypatch: Any) -> list[str]:
+def hashes(monkeypatch):
     """What Argon2 was made to do from here on."""
     done: list[str] = []
 
-    def count(name: str) -> None:
+    def count(name):
         original = getattr(hashers.Argon2Hasher, name)
 
-        def counted(self: Any, *args: Any) -> Any:
+        def counted(self, *args):
             done.append(name)
             return original(self, *args)
 
@@ -42,7 +41,7 @@ def hashes(monkeypatch: Any) -> list[str]:
     return done
 
 
-def unchanged(user: User) -> bool:
+def unchanged(user):
     """Whether the row is as it was read: no other hash, no higher epoch."""
     now = User.objects.get(pk=user.pk)
     return (now.password, now.session_epoch, now.updated_at) == (
@@ -55,7 +54,7 @@ def unchanged(user: User) -> bool:
 # The change
 
 
-def test_the_new_password_is_the_only_one(bearer: Any) -> None:
+def test_the_new_password_is_the_only_one(bearer):
     user, other = UserFactory(), UserFactory()
     response = bearer(sub=str(user.pk)).post(URL, BODY)
     assert (response.status_code, response.content) == (204, b"")
@@ -65,9 +64,7 @@ def test_the_new_password_is_the_only_one(bearer: Any) -> None:
     assert unchanged(other)
 
 
-def test_all_sessions_end_but_the_callers(
-    bearer: Any, pushes: list[Any], on_commit: Any
-) -> None:
+def test_all_sessions_end_but_the_callers(bearer, pushes, on_commit):
     user, sid = UserFactory(session_epoch=EPOCH), str(uuid.uuid4())
     with on_commit():
         bearer(sub=str(user.pk), sid=sid).post(URL, BODY)
@@ -84,7 +81,7 @@ def test_all_sessions_end_but_the_callers(
     ]
 
 
-def test_both_passwords_are_taken_exactly_as_sent(bearer: Any) -> None:
+def test_both_passwords_are_taken_exactly_as_sent(bearer):
     user = UserFactory(password=f" {PASSWORD} ")
     client = bearer(sub=str(user.pk))
     body = {"current_password": f" {PASSWORD} ", "new_password": f" {NEW} "}
@@ -98,8 +95,8 @@ def test_both_passwords_are_taken_exactly_as_sent(bearer: Any) -> None:
 
 
 def test_a_wrong_current_password_changes_nothing_and_logs_nobody_out(
-    bearer: Any, pushes: list[Any], on_commit: Any
-) -> None:
+    bearer, pushes, on_commit
+):
     user = UserFactory()
     client = bearer(sub=str(user.pk))
     with on_commit():
@@ -113,7 +110,7 @@ def test_a_wrong_current_password_changes_nothing_and_logs_nobody_out(
     assert client.get("/api/v1/users/me").status_code == 200
 
 
-def test_who_has_no_password_has_none_to_change(bearer: Any) -> None:
+def test_who_has_no_password_has_none_to_change(bearer):
     user = UserFactory()
     user.set_unusable_password()
     user.save()
@@ -142,8 +139,8 @@ def test_who_has_no_password_has_none_to_change(bearer: Any) -> None:
     ],
 )
 def test_a_bad_input_is_refused_before_anything_is_hashed(
-    bearer: Any, hashes: list[str], field: str, value: Any, code: str
-) -> None:
+    bearer, hashes, field, value, code
+):
     user = UserFactory(email="ada@example.org", display_name="Enchantress")
     body = {k: v for k, v in (BODY | {field: value}).items() if v is not ...}
     response = bearer(sub=str(user.pk)).post(URL, body)
@@ -162,23 +159,19 @@ def test_a_bad_input_is_refused_before_anything_is_hashed(
     [(PASSWORD, 204, ["verify", "encode"]), ("not the password", 400, ["verify"])],
     ids=["right", "wrong"],
 )
-def test_right_takes_two_hashes_and_wrong_one(
-    bearer: Any, hashes: list[str], current: str, status: int, work: list[str]
-) -> None:
+def test_right_takes_two_hashes_and_wrong_one(bearer, hashes, current, status, work):
     client = bearer(sub=str(UserFactory().pk))
     response = client.post(URL, BODY | {"current_password": current})
     assert (response.status_code, hashes) == (status, work)
 
 
 @pytest.mark.parametrize("free", [0, 1], ids=["no slot", "a slot for the first hash"])
-def test_overload_changes_nothing(
-    bearer: Any, settings: Any, monkeypatch: Any, free: int
-) -> None:
+def test_overload_changes_nothing(bearer, settings, monkeypatch, free):
     settings.WEB_THREADS = 2  # of which one may hash
     user, pool = UserFactory(), hashing_pool.pool()
     verify = User.check_password
 
-    def then_full(self: User, password: str) -> bool:
+    def then_full(self, password):
         right = verify(self, password)
         assert pool.slots.acquire(blocking=False)
         return right
@@ -204,9 +197,7 @@ def test_overload_changes_nothing(
         ("not the password", "authn_password_change_fail"),
     ],
 )
-def test_each_try_is_audited_without_a_password(
-    bearer: Any, caplog: Any, current: str, event: str
-) -> None:
+def test_each_try_is_audited_without_a_password(bearer, caplog, current, event):
     user, sid = UserFactory(), str(uuid.uuid4())
     with caplog.at_level(logging.INFO, "memo.audit"):
         client = bearer(sub=str(user.pk), sid=sid)
@@ -220,12 +211,12 @@ def test_each_try_is_audited_without_a_password(
 # Races
 
 
-def test_what_an_operator_sets_meanwhile_stays(bearer: Any, monkeypatch: Any) -> None:
+def test_what_an_operator_sets_meanwhile_stays(bearer, monkeypatch):
     user = UserFactory()
     operators = hashed("the operator's password")
     verify = User.check_password
 
-    def then_operator(self: User, password: str) -> bool:
+    def then_operator(self, password):
         right = verify(self, password)
         theirs = User.objects.get(pk=self.pk)
         theirs.password = operators
@@ -241,13 +232,11 @@ def test_what_an_operator_sets_meanwhile_stays(bearer: Any, monkeypatch: Any) ->
 
 
 @pytest.mark.parametrize("act", ["deactivate", "soft_delete"])
-def test_who_is_gone_meanwhile_changes_nothing(
-    bearer: Any, monkeypatch: Any, act: str
-) -> None:
+def test_who_is_gone_meanwhile_changes_nothing(bearer, monkeypatch, act):
     user = UserFactory()
     verify = User.check_password
 
-    def then_gone(self: User, password: str) -> bool:
+    def then_gone(self, password):
         right = verify(self, password)
         getattr(User.objects.get(pk=self.pk), act)()
         return right
@@ -259,20 +248,18 @@ def test_who_is_gone_meanwhile_changes_nothing(
     assert (now.password, now.session_epoch) == (user.password, EPOCH + 1)
 
 
-def test_of_two_changes_at_once_one_wins(
-    make_token: Any, pushes: list[Any], monkeypatch: Any, at_once: Any
-) -> None:
+def test_of_two_changes_at_once_one_wins(make_token, pushes, monkeypatch, at_once):
     user, writing = UserFactory(), threading.Barrier(2)
     write = User.write
 
-    def write_when_both_would(*args: Any, **kwargs: Any) -> None:
+    def write_when_both_would(*args, **kwargs):
         with suppress(threading.BrokenBarrierError):
             writing.wait(0.5)
         write(*args, **kwargs)
 
     monkeypatch.setattr(User, "write", write_when_both_would)
 
-    def change(new: str) -> int:
+    def change(new):
         token = make_token(sub=str(user.pk))
         client = APIClient(headers={"Authorization": f"Bearer {token}"})
         return int(client.post(URL, BODY | {"new_password": new}).status_code)

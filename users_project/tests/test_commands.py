@@ -1,6 +1,5 @@
 import getpass
 from io import StringIO
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,14 +10,14 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 
 
-def run(*words: str, **options: Any) -> str:
+def run(*words, **options):
     out = StringIO()
     call_command(*words, stdout=out, **options)
     return out.getvalue()
 
 
 @pytest.mark.parametrize("name", ["email", "username", "pk"])
-def test_a_user_is_named_in_any_way(name: str) -> None:
+def test_a_user_is_named_in_any_way(name):
     user = UserFactory(email="Ada@example.org", username="Ada")
     out = run("deactivateuser", str(getattr(user, name)).upper())
     assert "Ada@example.org is inactive" in out
@@ -37,13 +36,8 @@ def test_a_user_is_named_in_any_way(name: str) -> None:
     ],
 )
 def test_commands_do_it_and_end_the_sessions(
-    command: str,
-    before: dict[str, Any],
-    after: tuple[bool, bool],
-    epoch: int,
-    on_commit: Any,
-    pushes: list[Any],
-) -> None:
+    command, before, after, epoch, on_commit, pushes
+):
     user = UserFactory(**before)
     with on_commit():
         run(command, user.email)
@@ -67,14 +61,12 @@ def test_commands_do_it_and_end_the_sessions(
         "restoreuser",
     ],
 )
-def test_an_unknown_user_is_an_error(command: str, login: str) -> None:
+def test_an_unknown_user_is_an_error(command, login):
     with pytest.raises(CommandError, match=f"There is no user {login}"):
         run(command, login)
 
 
-def test_changepassword_ends_the_sessions(
-    monkeypatch: Any, on_commit: Any, pushes: list[Any]
-) -> None:
+def test_changepassword_ends_the_sessions(monkeypatch, on_commit, pushes):
     user = UserFactory(email="Ada@example.org")
     monkeypatch.setattr(getpass, "getpass", lambda **kwargs: "a newer horse battery")
     with on_commit():
@@ -85,12 +77,10 @@ def test_changepassword_ends_the_sessions(
     assert len(pushes) == 1
 
 
-def test_changepassword_does_not_undo_a_deactivation_meanwhile(
-    monkeypatch: Any,
-) -> None:
+def test_changepassword_does_not_undo_a_deactivation_meanwhile(monkeypatch):
     user = UserFactory()
 
-    def prompt(**kwargs: Any) -> str:
+    def prompt(**kwargs):
         User.objects.get(pk=user.pk).deactivate()
         return "a newer horse battery"
 
@@ -101,7 +91,7 @@ def test_changepassword_does_not_undo_a_deactivation_meanwhile(
     assert user.session_epoch == EPOCH + 2
 
 
-def test_createsuperuser_works_by_email(monkeypatch: Any) -> None:
+def test_createsuperuser_works_by_email(monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     run(
         "createsuperuser", interactive=False, email="Root@example.org", username="admin"
@@ -120,16 +110,14 @@ def test_createsuperuser_works_by_email(monkeypatch: Any) -> None:
         ("other@example.org", "an@address"),
     ],
 )
-def test_createsuperuser_says_what_is_wrong(email: str, username: str) -> None:
+def test_createsuperuser_says_what_is_wrong(email, username):
     UserFactory(email="root@example.org", username="root")
     with pytest.raises(CommandError):
         run("createsuperuser", interactive=False, email=email, username=username)
     assert User.objects.count() == 1
 
 
-def test_createsuperuser_takes_no_password_that_others_may_not_have(
-    monkeypatch: Any,
-) -> None:
+def test_createsuperuser_takes_no_password_that_others_may_not_have(monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "password")
     with pytest.raises(CommandError):
         run("createsuperuser", interactive=False, email="r@example.org", username="rrr")

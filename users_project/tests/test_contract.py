@@ -1,8 +1,6 @@
 """The client other services use, talking to the real application over HTTP."""
 
 import uuid
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -22,18 +20,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def client(live_server: Any, settings: Any) -> Iterator[UsersClient]:
+def client(live_server, settings):
     users = UsersClient(live_server.url, dict(settings.INTERNAL_API_KEYS)["auth"])
     yield users
     users.session().close()
 
 
 @pytest.fixture
-def ada() -> Any:
+def ada():
     return UserFactory(email="Ada@example.org", username="Ada", roles=["editor"])
 
 
-def test_verify_returns_what_a_log_in_needs(client: UsersClient, ada: Any) -> None:
+def test_verify_returns_what_a_log_in_needs(client, ada):
     expected = {
         "sub": str(ada.pk),
         "email": "Ada@example.org",
@@ -48,9 +46,7 @@ def test_verify_returns_what_a_log_in_needs(client: UsersClient, ada: Any) -> No
         assert device_cookie.find(device, ada)
 
 
-def test_verify_passes_a_limit_on(
-    client: UsersClient, ada: Any, documented: None, limited: Any
-) -> None:
+def test_verify_passes_a_limit_on(client, ada, documented, limited):
     limited(LOGIN_LIMIT_NAME="1/hour")
     credentials = {"email": "ada@example.org", "password": "not the password"}
     with pytest.raises(InvalidCredentials):
@@ -68,12 +64,12 @@ def test_verify_passes_a_limit_on(
     ],
     ids=["wrong", "unknown"],
 )
-def test_verify_refuses(client: UsersClient, ada: Any, credentials: Any) -> None:
+def test_verify_refuses(client, ada, credentials):
     with pytest.raises(InvalidCredentials):
         client.verify(credentials)
 
 
-def test_get_returns_the_user_with_the_epoch(client: UsersClient, ada: Any) -> None:
+def test_get_returns_the_user_with_the_epoch(client, ada):
     ada.end_sessions()
     user = client.get(ada.pk)
     assert user is not None
@@ -81,13 +77,13 @@ def test_get_returns_the_user_with_the_epoch(client: UsersClient, ada: Any) -> N
     assert user["roles"] == ["editor"]
 
 
-def test_get_returns_none_for_who_is_gone(client: UsersClient, ada: Any) -> None:
+def test_get_returns_none_for_who_is_gone(client, ada):
     ada.deactivate()
     assert client.get(ada.pk) is None
     assert client.get(uuid.uuid4()) is None
 
 
-def test_end_sessions_returns_the_new_epoch(client: UsersClient, ada: Any) -> None:
+def test_end_sessions_returns_the_new_epoch(client, ada):
     sid = uuid.uuid4()
     assert [client.end_sessions(ada.pk, keep) for keep in (None, sid)] == [
         {"session_epoch": EPOCH + 1, "kept_from": None},
@@ -99,16 +95,14 @@ def test_end_sessions_returns_the_new_epoch(client: UsersClient, ada: Any) -> No
     assert told == [EPOCH + 2, str(sid), EPOCH + 1]
 
 
-def test_end_sessions_of_who_is_gone_says_so(client: UsersClient, ada: Any) -> None:
+def test_end_sessions_of_who_is_gone_says_so(client, ada):
     ada.deactivate()
     for user_id in (ada.pk, uuid.uuid4()):
         with pytest.raises(UserNotFound):
             client.end_sessions(user_id)
 
 
-def test_a_wrong_key_is_our_trouble_and_not_the_users(
-    live_server: Any, ada: Any
-) -> None:
+def test_a_wrong_key_is_our_trouble_and_not_the_users(live_server, ada):
     client = UsersClient(live_server.url, "wrong")
     with pytest.raises(DependencyUnavailable):
         client.verify({"email": ada.email, "password": PASSWORD})
@@ -117,7 +111,7 @@ def test_a_wrong_key_is_our_trouble_and_not_the_users(
     client.session().close()
 
 
-def test_overload_is_passed_on_as_such(client: UsersClient, ada: Any) -> None:
+def test_overload_is_passed_on_as_such(client, ada):
     while hashing_pool.pool().slots.acquire(blocking=False):
         pass
     with pytest.raises(Overloaded):

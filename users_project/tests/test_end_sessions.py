@@ -2,7 +2,6 @@
 
 import logging
 import uuid
-from typing import Any
 
 import pytest
 
@@ -13,12 +12,12 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 
 
-def url(user_id: object) -> str:
+def url(user_id):
     return f"/api/v1/users/{user_id}/end_sessions"
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_epoch_is_raised_by_one_and_told(service_client: Any, slash: str) -> None:
+def test_the_epoch_is_raised_by_one_and_told(service_client, slash):
     user, other = UserFactory(), UserFactory()
     response = service_client("auth").post(url(user.pk) + slash, {})
     assert response.status_code == 200
@@ -30,9 +29,7 @@ def test_the_epoch_is_raised_by_one_and_told(service_client: Any, slash: str) ->
     assert User.objects.get(pk=other.pk).session_epoch == EPOCH
 
 
-def test_nothing_is_pushed_but_it_is_audited(
-    service_client: Any, pushes: list[Any], on_commit: Any, caplog: Any
-) -> None:
+def test_nothing_is_pushed_but_it_is_audited(service_client, pushes, on_commit, caplog):
     user = UserFactory()
     with caplog.at_level(logging.INFO, "memo.audit"), on_commit():
         service_client("auth").post(url(user.pk), {})
@@ -42,7 +39,7 @@ def test_nothing_is_pushed_but_it_is_audited(
     assert (record.epoch, record.by) == (EPOCH + 1, "auth")
 
 
-def test_the_session_to_keep_is_remembered(service_client: Any) -> None:
+def test_the_session_to_keep_is_remembered(service_client):
     """From which epoch it is kept stays, as long as it is the same one: it may not
     have reached a later one."""
     user, mine, another = UserFactory(), uuid.uuid4(), uuid.uuid4()
@@ -63,23 +60,23 @@ def test_the_session_to_keep_is_remembered(service_client: Any) -> None:
 
 
 @pytest.mark.parametrize("keep_sid", ["x", [], None, ""])
-def test_what_is_no_id_keeps_nothing(service_client: Any, keep_sid: Any) -> None:
+def test_what_is_no_id_keeps_nothing(service_client, keep_sid):
     user = UserFactory()
     response = service_client("auth").post(url(user.pk), {"keep_sid": keep_sid})
     assert_refused(response, 400, "validation_error")
     assert User.objects.get(pk=user.pk).session_epoch == EPOCH
 
 
-def test_what_is_no_id_is_nothing(service_client: Any) -> None:
+def test_what_is_no_id_is_nothing(service_client):
     for text in ("me", "abc", "1"):
         response = service_client("auth").post(url(text), {})
         assert_refused(response, 404, "not_found")
 
 
-def test_calls_at_once_raise_it_once_each(service_client: Any, at_once: Any) -> None:
+def test_calls_at_once_raise_it_once_each(service_client, at_once):
     user = UserFactory()
 
-    def end() -> Any:
+    def end():
         return service_client("auth").post(url(user.pk), {}).json()["session_epoch"]
 
     assert sorted(at_once(*[end] * 8)) == [EPOCH + n for n in range(1, 9)]

@@ -3,7 +3,6 @@ or a refusal, and never a fault."""
 
 import itertools
 import json
-from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -28,24 +27,24 @@ PROFILE = {name: REGISTRATION[name] for name in ("first_name", "avatar_url")}
 numbers = itertools.count()
 
 
-def nearly(name: str) -> st.SearchStrategy[Any]:
+def nearly(name):
     return st.one_of(mutated(REGISTRATION[name]), values())
 
 
 @st.composite
-def bodies(draw: st.DrawFn, good: dict[str, str]) -> dict[str, Any]:
+def bodies(draw, good):
     names = draw(st.lists(st.sampled_from([*good]), min_size=1, max_size=3))
     return {name: draw(nearly(name)) for name in names}
 
 
-def send(client: Any, method: str, path: str, body: dict[str, Any]) -> Any:
+def send(client, method, path, body):
     return client.generic(
         method, f"/api/v1/users{path}", json.dumps(body), "application/json"
     )
 
 
 @pytest.fixture
-def cheap_hashes(settings: Any) -> None:
+def cheap_hashes(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -55,9 +54,7 @@ def cheap_hashes(settings: Any) -> None:
 @example(odd={"username": "ad\u0131"})
 @example(odd={"avatar_url": "https://[::1"})
 @example(odd={"avatar_url": "https://\u2100.example/"})
-def test_an_account_is_made_or_refused(
-    api_client: Any, cheap_hashes: None, odd: dict[str, Any]
-) -> None:
+def test_an_account_is_made_or_refused(api_client, cheap_hashes, odd):
     name = f"p{next(numbers)}"
     good = {**REGISTRATION, "username": name, "email": f"{name}@example.org"}
     answer = send(api_client, "POST", "", {**good, **odd})
@@ -70,7 +67,7 @@ def test_an_account_is_made_or_refused(
 
 @fuzz
 @given(odd=bodies(PROFILE))
-def test_a_profile_is_changed_or_stays(bearer: Any, odd: dict[str, Any]) -> None:
+def test_a_profile_is_changed_or_stays(bearer, odd):
     user = UserFactory()
     answer = send(bearer(sub=str(user.pk)), "PATCH", "/me", odd)
 
@@ -84,9 +81,7 @@ def test_a_profile_is_changed_or_stays(bearer: Any, odd: dict[str, Any]) -> None
     name=st.sampled_from(["email", "username"]),
     value=st.one_of(mutated("ada@example.org"), values()),
 )
-def test_credentials_are_nobodys_or_refused(
-    service_client: Any, cheap_hashes: None, name: str, value: Any
-) -> None:
+def test_credentials_are_nobodys_or_refused(service_client, cheap_hashes, name, value):
     body = {name: value, "password": PASSWORD}
     answer = send(service_client("auth"), "POST", "/verify", body)
 

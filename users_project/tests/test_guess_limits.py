@@ -1,7 +1,5 @@
 """Guessing at the login: what an attacker gets, and what a user."""
 
-from typing import Any
-
 import pytest
 from django.contrib.auth.hashers import make_password
 
@@ -11,7 +9,6 @@ from tests.factories import PASSWORD, UserFactory
 from tests.guesses import (
     NEW,
     THERE,
-    Guess,
     admin_log_in,
     device_of,
     elsewhere,
@@ -27,9 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("documented", "ada"
 # By name
 
 
-def test_five_failures_of_a_name_from_a_network(
-    guess: Guess, quick: list[str], pass_time: Any
-) -> None:
+def test_five_failures_of_a_name_from_a_network(guess, quick, pass_time):
     """BF-01, BF-02: the sixth password is not looked at."""
     assert statuses(guess() for _ in range(6)) == [401] * 5 + [429]
     answer = guess(PASSWORD, address="192.0.2.99")
@@ -41,15 +36,13 @@ def test_five_failures_of_a_name_from_a_network(
     assert guess(PASSWORD).status_code == 200
 
 
-def test_another_spelling_is_the_same_name(guess: Guess, quick: list[str]) -> None:
+def test_another_spelling_is_the_same_name(guess, quick):
     for login in ["ADA@example.org", " ada@example.org", "Ada@Example.ORG"] * 2:
         last = guess(login=login)
     assert last.status_code == 429
 
 
-def test_a_success_gives_its_own_hit_back_and_no_other(
-    guess: Guess, quick: list[str]
-) -> None:
+def test_a_success_gives_its_own_hit_back_and_no_other(guess, quick):
     """What a name has failed stays: a stranger must not see that the owner came."""
     assert statuses(guess() for _ in range(3)) == [401] * 3
     assert statuses(guess(PASSWORD) for _ in range(3)) == [200] * 3
@@ -57,16 +50,14 @@ def test_a_success_gives_its_own_hit_back_and_no_other(
 
 
 @pytest.mark.parametrize("door", ["api", "admin"])
-def test_known_and_unknown_names_are_refused_alike(
-    guess: Guess, quick: list[str], limited: Any, door: str
-) -> None:
+def test_known_and_unknown_names_are_refused_alike(guess, quick, limited, door):
     """BF-04: an address over its limit, and names that logged in there or not exist."""
     limited(LOGIN_LIMIT_ADDRESS="11/minute")
     assert guess(PASSWORD).status_code == 200
     for n in range(10):
         guess(login=f"{n}@example.org")
 
-    def refusal(email: str) -> Any:
+    def refusal(email):
         answer = guess(login=email) if door == "api" else admin_log_in(email)
         varying = ("X-Request-ID", "Retry-After")
         kept = {k: v for k, v in answer.headers.items() if k not in varying}
@@ -77,12 +68,10 @@ def test_known_and_unknown_names_are_refused_alike(
     assert known[0] == 429
 
 
-def test_known_and_unknown_names_fail_alike(
-    guess: Guess, quick: list[str], redis_round_trips: list[int]
-) -> None:
+def test_known_and_unknown_names_fail_alike(guess, quick, redis_round_trips):
     """PWD-06: in answers, in hashes and in round trips; beyond each limit too."""
 
-    def story(login: str) -> list[Any]:
+    def story(login):
         told = []
         for n in range(40):  # the account's limit is 30
             del redis_round_trips[:], quick[:]
@@ -100,9 +89,7 @@ def test_known_and_unknown_names_fail_alike(
 # By device
 
 
-def test_a_device_of_the_account_logs_in_under_attack(
-    guess: Guess, quick: list[str], ada: User
-) -> None:
+def test_a_device_of_the_account_logs_in_under_attack(guess, quick, ada):
     """BF-04: whatever others do, from the same network too."""
     device = guess(PASSWORD).json()["device"]
     for n in range(100):
@@ -117,8 +104,8 @@ def test_a_device_of_the_account_logs_in_under_attack(
 
 
 def test_devices_of_the_old_password_are_strangers(
-    guess: Guess, quick: list[str], bearer: Any, ada: User, limited: Any, caplog: Any
-) -> None:
+    guess, quick, bearer, ada, limited, caplog
+):
     """40 of them guess the new password 200 times: 30 are looked at."""
     limited(LOGIN_LIMIT_SUCCESS="1000000/minute")
     devices = [
@@ -141,8 +128,8 @@ def test_devices_of_the_old_password_are_strangers(
 
 
 def test_logging_out_everywhere_leaves_devices_alone(
-    guess: Guess, quick: list[str], ada: User, limited: Any, pushes: Any
-) -> None:
+    guess, quick, ada, limited, pushes
+):
     """Else a thief's `logout_all` would void the owner's devices."""
     limited(LOGIN_LIMIT_NAME="1/minute")
     device = guess(PASSWORD).json()["device"]
@@ -152,9 +139,7 @@ def test_logging_out_everywhere_leaves_devices_alone(
     assert guess(PASSWORD, device=device).status_code == 200
 
 
-def test_a_device_keeps_its_id_and_its_count(
-    guess: Guess, quick: list[str], ada: User
-) -> None:
+def test_a_device_keeps_its_id_and_its_count(guess, quick, ada):
     first = guess(PASSWORD).json()["device"]
     second = guess(PASSWORD, device=first).json()["device"]
     ids = [device_cookie.devices(text)[0].id for text in (first, second)]
@@ -165,9 +150,7 @@ def test_a_device_keeps_its_id_and_its_count(
     assert statuses(guess(device=second) for _ in range(6)) == [401] * 5 + [429]
 
 
-def test_a_device_of_another_account_is_a_stranger(
-    guess: Guess, quick: list[str]
-) -> None:
+def test_a_device_of_another_account_is_a_stranger(guess, quick):
     eve = UserFactory(email="eve@example.org")
     device = device_of(eve)
     assert statuses(guess(device=device) for _ in range(6)) == [401] * 5 + [429]
@@ -176,9 +159,7 @@ def test_a_device_of_another_account_is_a_stranger(
 # By account
 
 
-def test_all_names_and_doors_of_an_account_count_together(
-    guess: Guess, quick: list[str]
-) -> None:
+def test_all_names_and_doors_of_an_account_count_together(guess, quick):
     """BF-01, BF-06. No answer tells that two names belong to one user."""
     said = set()
     for n in range(40):
@@ -196,9 +177,7 @@ def test_all_names_and_doors_of_an_account_count_together(
 
 
 @pytest.mark.parametrize(("before", "status"), [(29, 200), (30, 401)])
-def test_the_thirtieth_guess_of_a_day_is_the_last(
-    guess: Guess, quick: list[str], before: int, status: int, caplog: Any
-) -> None:
+def test_the_thirtieth_guess_of_a_day_is_the_last(guess, quick, before, status, caplog):
     for n in range(before):
         guess(address=elsewhere(n))
     assert guess(PASSWORD, address=THERE).status_code == status
@@ -206,9 +185,7 @@ def test_the_thirtieth_guess_of_a_day_is_the_last(
     assert ("authn_login_fail_max" in events(caplog)) is (status == 401)
 
 
-def test_fifty_guesses_in_thirty_days(
-    guess: Guess, quick: list[str], pass_time: Any, caplog: Any
-) -> None:
+def test_fifty_guesses_in_thirty_days(guess, quick, pass_time, caplog):
     """Silent refusals spend nothing of them."""
     for day in range(4):
         for n in range(35):
@@ -221,8 +198,8 @@ def test_fifty_guesses_in_thirty_days(
 
 
 def test_ninety_nine_guesses_at_the_edge_of_two_windows(
-    guess: Guess, quick: list[str], pass_time: Any, caplog: Any, limited: Any
-) -> None:
+    guess, quick, pass_time, caplog, limited
+):
     """NIST SP 800-63B-4, section 3.2.2, allows 100 in a row."""
     limited(LOGIN_LIMIT_ACCOUNT="50/30day")
     guess()
@@ -237,8 +214,8 @@ def test_ninety_nine_guesses_at_the_edge_of_two_windows(
 
 
 def test_a_stolen_device_has_twenty_guesses_a_day_and_fifty_in_thirty(
-    guess: Guess, quick: list[str], ada: User, pass_time: Any, limited: Any
-) -> None:
+    guess, quick, ada, pass_time, limited
+):
     """What it tries beyond that counts as a stranger's."""
     limited(LOGIN_LIMIT_ADDRESS="1000000/minute", LOGIN_LIMIT_NAME="1/30day")
     device = device_of(ada)
@@ -253,9 +230,7 @@ def test_a_stolen_device_has_twenty_guesses_a_day_and_fifty_in_thirty(
     assert tried == [21, 20, 10, 0]  # one of the first day is the stranger's
 
 
-def test_a_silent_guess_takes_one_hash_and_renews_none(
-    guess: Guess, ada: User, limited: Any
-) -> None:
+def test_a_silent_guess_takes_one_hash_and_renews_none(guess, ada, limited):
     old = make_password(PASSWORD, hasher="pbkdf2_sha256")
     User.objects.filter(pk=ada.pk).update(password=old)
     limited(LOGIN_LIMIT_ACCOUNT="1/day")

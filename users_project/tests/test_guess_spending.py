@@ -2,7 +2,6 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
@@ -16,7 +15,6 @@ from tests.guesses import (
     HERE,
     THERE,
     WRONG,
-    Guess,
     admin_log_in,
     device_of,
     elsewhere,
@@ -33,8 +31,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("documented", "ada"
 
 
 def test_an_address_has_thirty_attempts_a_minute_whatever_comes_of_them(
-    guess: Guess, quick: list[str], pass_time: Any
-) -> None:
+    guess, quick, pass_time
+):
     names = [f"{n}@example.org" for n in range(31)]
     assert statuses(guess(login=name) for name in names) == [401] * 30 + [429]
     assert guess(PASSWORD).status_code == 429
@@ -51,9 +49,7 @@ def test_an_address_has_thirty_attempts_a_minute_whatever_comes_of_them(
     ],
     ids=["/24", "/56", "/48"],
 )
-def test_a_network_that_sprays_is_slowed(
-    guess: Guess, quick: list[str], limited: Any, address: str, another: str
-) -> None:
+def test_a_network_that_sprays_is_slowed(guess, quick, limited, address, another):
     """BF-07: an address for every account, of one network. Successes are free."""
     limited(LOGIN_LIMIT_NETWORK="20/hour")
     for n in range(3):
@@ -66,16 +62,14 @@ def test_a_network_that_sprays_is_slowed(
     assert guess(PASSWORD, address=another).status_code == 200
 
 
-def test_a_storm_stops_nobody_else(guess: Guess, quick: list[str]) -> None:
+def test_a_storm_stops_nobody_else(guess, quick):
     """300 failures from 31 addresses, then a right password from a new one."""
     for n in range(300):
         guess(login=f"{n}@example.org", address=elsewhere(n % 31))
     assert guess(PASSWORD, address=elsewhere(99)).status_code == 200
 
 
-def test_logins_of_strangers_are_limited_and_leave_no_keys(
-    guess: Guess, quick: list[str]
-) -> None:
+def test_logins_of_strangers_are_limited_and_leave_no_keys(guess, quick):
     """One account logs in from changing addresses; no key outlives its window."""
     answers = [guess(PASSWORD, address=elsewhere(n)) for n in range(40)]
     assert statuses(answers) == [200] * 30 + [429] * 10
@@ -93,14 +87,12 @@ def test_logins_of_strangers_are_limited_and_leave_no_keys(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("right", [False, True], ids=["wrong", "right"])
-def test_of_a_hundred_at_once_five_are_looked_at(
-    guess: Guess, quick: list[str], monkeypatch: pytest.MonkeyPatch, right: bool
-) -> None:
+def test_of_a_hundred_at_once_five_are_looked_at(guess, quick, monkeypatch, right):
     """BF-02, CONC-03."""
     monkeypatch.setattr(guess_limits.LoginAttempt, "succeed", lambda *args: None)
     start = threading.Barrier(100)
 
-    def go(_: int) -> int:
+    def go(_):
         start.wait()
         try:
             return int(guess(PASSWORD if right else WRONG).status_code)
@@ -114,7 +106,7 @@ def test_of_a_hundred_at_once_five_are_looked_at(
     assert len(quick) == passed <= 5 <= passed + busy  # a 503 gives its unit back
 
 
-def test_a_refusal_spends_nothing(guess: Guess, quick: list[str], limited: Any) -> None:
+def test_a_refusal_spends_nothing(guess, quick, limited):
     """BF-05: a hundred 429s, and the address and the account are as before."""
     for _ in range(100):
         guess()
@@ -126,12 +118,10 @@ def test_a_refusal_spends_nothing(guess: Guess, quick: list[str], limited: Any) 
 
 
 @pytest.mark.parametrize("error", [Overloaded, OperationalError])
-def test_our_trouble_spends_nothing(
-    guess: Guess, ada: User, monkeypatch: pytest.MonkeyPatch, error: Any
-) -> None:
+def test_our_trouble_spends_nothing(guess, ada, monkeypatch, error):
     """BF-05."""
 
-    def fail(*args: Any, **kwargs: Any) -> None:
+    def fail(*args, **kwargs):
         raise error
 
     device = device_of(ada)
@@ -145,7 +135,7 @@ def test_our_trouble_spends_nothing(
     assert {int(client.get(key) or 0) for key in keys} == {0}
 
 
-def test_what_is_counted_names_nobody(guess: Guess, ada: User) -> None:
+def test_what_is_counted_names_nobody(guess, ada):
     """BF-05, LOG-02: digests, and each key has an end."""
     guess()
     guess(device=device_of(ada))
@@ -158,7 +148,7 @@ def test_what_is_counted_names_nobody(guess: Guess, ada: User) -> None:
     assert not [text for text in personal if text in "".join(keys)]
 
 
-def test_guesses_are_audited_without_what_was_typed(guess: Guess, caplog: Any) -> None:
+def test_guesses_are_audited_without_what_was_typed(guess, caplog):
     """LOG-02."""
     for _ in range(6):
         guess()
@@ -174,9 +164,7 @@ def test_guesses_are_audited_without_what_was_typed(guess: Guess, caplog: Any) -
 # The admin
 
 
-def test_the_admin_has_its_own_device_cookie(
-    ada: User, quick: list[str], settings: Any
-) -> None:
+def test_the_admin_has_its_own_device_cookie(ada, quick, settings):
     client = Client()
     assert admin_log_in(ada.email, PASSWORD, client=client).status_code == 302
     cookie = client.cookies[device_cookie.name()]
@@ -190,9 +178,7 @@ def test_the_admin_has_its_own_device_cookie(
     assert admin_log_in(ada.email, PASSWORD, client=client).status_code == 302
 
 
-def test_the_admin_tells_no_password_of_users_without_rights(
-    guess: Guess, quick: list[str], caplog: Any
-) -> None:
+def test_the_admin_tells_no_password_of_users_without_rights(guess, quick, caplog):
     """Right and wrong ones are counted and audited alike: as refusals."""
     UserFactory(email="bob@example.org")
     right = [admin_log_in("bob@example.org", PASSWORD) for _ in range(6)]
@@ -202,16 +188,14 @@ def test_the_admin_tells_no_password_of_users_without_rights(
 
 @pytest.mark.parametrize("method", ["deactivate", "soft_delete"])
 def test_a_right_password_of_a_user_who_is_gone_is_a_failure(
-    guess: Guess, quick: list[str], ada: User, pushes: Any, method: str
-) -> None:
+    guess, quick, ada, pushes, method
+):
     getattr(ada, method)()
     assert statuses(guess(PASSWORD) for _ in range(6)) == [401] * 5 + [429]
 
 
-def test_a_lookup_that_fails_spends_nothing(
-    guess: Guess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*args: Any, **kwargs: Any) -> None:
+def test_a_lookup_that_fails_spends_nothing(guess, monkeypatch):
+    def fail(*args, **kwargs):
         raise OperationalError
 
     with monkeypatch.context() as patch:

@@ -1,5 +1,4 @@
 from collections import Counter
-from typing import Any
 
 import bcrypt
 import pytest
@@ -9,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from users.hashers import Argon2Hasher
 
 
-def test_new_hashes_are_argon2id_with_the_costs_of_the_settings(settings: Any) -> None:
+def test_new_hashes_are_argon2id_with_the_costs_of_the_settings(settings):
     settings.ARGON2_MEMORY_COST = 20480
     settings.ARGON2_TIME_COST = 3
     settings.ARGON2_PARALLELISM = 2
@@ -27,22 +26,20 @@ def test_new_hashes_are_argon2id_with_the_costs_of_the_settings(settings: Any) -
         ("ARGON2_PARALLELISM", 0),
     ],
 )
-def test_costs_below_the_floor_are_refused_by_name(
-    settings: Any, name: str, weak: int
-) -> None:
+def test_costs_below_the_floor_are_refused_by_name(settings, name, weak):
     setattr(settings, name, weak)
     with pytest.raises(ImproperlyConfigured, match=name):
         Argon2Hasher()
 
 
-def test_each_algorithm_has_one_hasher_and_argon2_is_first() -> None:
+def test_each_algorithm_has_one_hasher_and_argon2_is_first():
     algorithms = [hasher.algorithm for hasher in get_hashers()]
     assert algorithms[0] == "argon2"
     assert max(Counter(algorithms).values()) == 1
     assert set(algorithms) >= {"bcrypt_sha256", "bcrypt", "pbkdf2_sha256"}
 
 
-def test_a_salt_has_128_bits_at_least() -> None:
+def test_a_salt_has_128_bits_at_least():
     assert Argon2Hasher().decode(make_password("x"))["salt"] != ""
     assert Argon2Hasher.salt_entropy >= 128
 
@@ -52,16 +49,14 @@ LONG = "\N{LATIN SMALL LETTER E WITH ACUTE}" * 50  # 100 bytes
 
 @pytest.mark.parametrize("password", ["short", LONG], ids=["short", "over 72 bytes"])
 @pytest.mark.parametrize("prefix", [b"2b", b"2a"])
-def test_imported_bcrypt_hashes_verify_as_they_were_made(
-    password: str, prefix: bytes
-) -> None:
+def test_imported_bcrypt_hashes_verify_as_they_were_made(password, prefix):
     salt = bcrypt.gensalt(4, prefix=prefix)
     encoded = "bcrypt$" + bcrypt.hashpw(password.encode()[:72], salt).decode()
     assert check_password(password, encoded)
     assert not check_password("another", encoded)
 
 
-def test_long_passwords_are_cut_for_bcrypt_alone() -> None:
+def test_long_passwords_are_cut_for_bcrypt_alone():
     longer = LONG + "!"
     old = "bcrypt$" + bcrypt.hashpw(LONG.encode()[:72], bcrypt.gensalt(4)).decode()
     assert check_password(longer, old)

@@ -4,10 +4,8 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 
@@ -19,7 +17,7 @@ from users.models import User
 
 
 @pytest.fixture
-def full() -> Iterator[None]:
+def full():
     """A process whose places for hashing are all taken."""
     with ExitStack() as stack:
         for _ in range(4):  # half of eight threads
@@ -28,7 +26,7 @@ def full() -> Iterator[None]:
         yield
 
 
-def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
+def test_two_work_two_wait_and_the_fifth_is_refused_at_once():
     pool, go, working = (
         hashing_pool.PasswordHashingPool(4),
         threading.Event(),
@@ -37,14 +35,14 @@ def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
     inside: list[int] = []
     most: list[int] = []
 
-    def work() -> None:
+    def work():
         inside.append(1)
         most.append(len(inside))
         working.release()
         go.wait(5)
         inside.pop()
 
-    def hash_one() -> None:
+    def hash_one():
         with pool.slot() as run:
             run(work)
 
@@ -67,21 +65,21 @@ def test_two_work_two_wait_and_the_fifth_is_refused_at_once() -> None:
     assert (max(most), len(most)) == (2, 4)
 
 
-def wait_until(condition: Any) -> None:
+def wait_until(condition):
     deadline = time.monotonic() + 5
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
 
-def test_a_slot_is_given_back_after_a_fault() -> None:
+def test_a_slot_is_given_back_after_a_fault():
     pool = hashing_pool.PasswordHashingPool(1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), pool.slot() as run:
             run(lambda: 1 // 0)
 
 
-def test_threads_that_hash_give_way_to_those_that_answer() -> None:
+def test_threads_that_hash_give_way_to_those_that_answer():
     """Each thread has a priority of its own; nobody else's is lowered."""
     pool = hashing_pool.PasswordHashingPool(4)
     here = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
@@ -92,11 +90,11 @@ def test_threads_that_hash_give_way_to_those_that_answer() -> None:
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == here
 
 
-def test_however_many_ask_two_threads_hash() -> None:
+def test_however_many_ask_two_threads_hash():
     """What the C library keeps of a hash's memory, it keeps for each thread."""
     pool, names = hashing_pool.PasswordHashingPool(40), set()
 
-    def hash_one() -> None:
+    def hash_one():
         with pool.slot() as run:
             names.add(run(threading.get_native_id))
 
@@ -106,15 +104,15 @@ def test_however_many_ask_two_threads_hash() -> None:
 
 
 @pytest.mark.parametrize(("threads", "slots"), [(1, 1), (2, 1), (8, 4), (9, 4)])
-def test_half_of_the_threads_may_hash(settings: Any, threads: int, slots: int) -> None:
+def test_half_of_the_threads_may_hash(settings, threads, slots):
     settings.WEB_THREADS = threads
     assert hashing_pool.pool().slots._value == slots
 
 
 @pytest.mark.django_db
 def test_a_full_process_refuses_what_hashes_and_nothing_else(
-    full: None, service_client: Any, bearer: Any, api_client: Any, monkeypatch: Any
-) -> None:
+    full, service_client, bearer, api_client, monkeypatch
+):
     monkeypatch.setattr(
         hashers.Argon2Hasher, "verify", lambda *args: pytest.fail("hashed")
     )
@@ -135,14 +133,12 @@ def test_a_full_process_refuses_what_hashes_and_nothing_else(
     assert bearer(sub=str(user.pk)).get("/api/v1/users/me").status_code == 200
 
 
-def test_a_storm_of_log_ins_hashes_two_at_a_time(
-    service_client: Any, monkeypatch: Any, at_once: Any
-) -> None:
+def test_a_storm_of_log_ins_hashes_two_at_a_time(service_client, monkeypatch, at_once):
     body = {"email": UserFactory().email, "password": PASSWORD}
     now, most = Counter[str](), [0]
     verify = hashers.Argon2Hasher.verify
 
-    def counted(*args: Any) -> bool:
+    def counted(*args):
         now["hashing"] += 1
         most[0] = max(most[0], now["hashing"])
         time.sleep(0.05)  # so that all are there
@@ -153,7 +149,7 @@ def test_a_storm_of_log_ins_hashes_two_at_a_time(
 
     monkeypatch.setattr(hashers.Argon2Hasher, "verify", counted)
 
-    def log_in() -> int:
+    def log_in():
         answer = service_client("auth").post("/api/v1/users/verify", body)
         return int(answer.status_code)
 

@@ -1,7 +1,5 @@
 """Operators see which limits are reached, and lift them."""
 
-from typing import Any
-
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
@@ -9,8 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.factories import PASSWORD, UserFactory
-from tests.guesses import HERE, THERE, Guess, device_of, elsewhere, redis_unavailable
-from users.models import User
+from tests.guesses import HERE, THERE, device_of, elsewhere, redis_unavailable
 
 pytestmark = [
     pytest.mark.django_db,
@@ -18,20 +15,18 @@ pytestmark = [
 ]
 
 
-def listed(capsys: Any, *subject: str) -> str:
+def listed(capsys, *subject):
     capsys.readouterr()
     call_command("listlocks", *subject)
     return str(capsys.readouterr().out)
 
 
-def url(user: User) -> str:
+def url(user):
     return reverse("admin:users_user_locks", args=[user.pk])
 
 
 @pytest.mark.parametrize("subject", ["ada@example.org", "ada", "id"])
-def test_a_silent_limit_is_seen_and_lifted_by_any_name(
-    guess: Guess, ada: User, capsys: Any, subject: str
-) -> None:
+def test_a_silent_limit_is_seen_and_lifted_by_any_name(guess, ada, capsys, subject):
     subject = str(ada.pk) if subject == "id" else subject
     for n in range(30):
         guess(address=elsewhere(n))
@@ -44,9 +39,7 @@ def test_a_silent_limit_is_seen_and_lifted_by_any_name(
     assert guess(PASSWORD, address=THERE).status_code == 200
 
 
-def test_a_limit_by_name_is_lifted_by_the_other_name_too(
-    guess: Guess, ada: User, capsys: Any, caplog: Any
-) -> None:
+def test_a_limit_by_name_is_lifted_by_the_other_name_too(guess, ada, capsys, caplog):
     for _ in range(6):
         guess()
     assert "LOGIN_LIMIT_NAME 5/15minute" in listed(capsys, "ada")
@@ -56,9 +49,7 @@ def test_a_limit_by_name_is_lifted_by_the_other_name_too(
     assert guess(PASSWORD).status_code == 200
 
 
-def test_a_device_is_lifted_with_its_account(
-    guess: Guess, ada: User, capsys: Any
-) -> None:
+def test_a_device_is_lifted_with_its_account(guess, ada, capsys):
     device = device_of(ada)
     for _ in range(10):
         guess(device=device)
@@ -67,9 +58,7 @@ def test_a_device_is_lifted_with_its_account(
     assert "0 locks." in listed(capsys, "ada")
 
 
-def test_an_address_is_lifted_with_its_networks(
-    guess: Guess, limited: Any, capsys: Any
-) -> None:
+def test_an_address_is_lifted_with_its_networks(guess, limited, capsys):
     limited(LOGIN_LIMIT_ADDRESS="2/minute", LOGIN_LIMIT_NETWORK="2/hour")
     for n in range(3):
         guess(login=f"{n}@example.org")
@@ -79,7 +68,7 @@ def test_an_address_is_lifted_with_its_networks(
     assert guess(PASSWORD).status_code == 200
 
 
-def test_commands_need_a_subject_and_redis() -> None:
+def test_commands_need_a_subject_and_redis():
     with pytest.raises(CommandError, match="Name a user"):
         call_command("liftlock", "")
     with redis_unavailable():
@@ -91,14 +80,12 @@ def test_commands_need_a_subject_and_redis() -> None:
 # In the admin
 
 
-def test_the_page_of_a_user_leads_to_its_locks(admin: Client, ada: User) -> None:
+def test_the_page_of_a_user_leads_to_its_locks(admin, ada):
     page = admin.get(reverse("admin:users_user_change", args=[ada.pk]))
     assert f'href="{url(ada)}"' in page.content.decode()
 
 
-def test_locks_are_seen_and_lifted_in_the_admin(
-    admin: Client, guess: Guess, ada: User, caplog: Any
-) -> None:
+def test_locks_are_seen_and_lifted_in_the_admin(admin, guess, ada, caplog):
     for _ in range(6):
         guess()
     assert "LOGIN_LIMIT_NAME" in admin.get(url(ada)).content.decode()
@@ -115,7 +102,7 @@ def test_locks_are_seen_and_lifted_in_the_admin(
     assert [(r.user_id, r.outcome) for r in found] == [(str(ada.pk), "success")]
 
 
-def test_without_redis_nothing_is_claimed(admin: Client, ada: User) -> None:
+def test_without_redis_nothing_is_claimed(admin, ada):
     with redis_unavailable():
         page = admin.get(url(ada))
         assert page.status_code == 503
@@ -125,9 +112,7 @@ def test_without_redis_nothing_is_claimed(admin: Client, ada: User) -> None:
     assert entry.get_change_message() == "Lifted locks: unavailable."
 
 
-def test_locks_are_not_everybodys_to_lift(
-    clerk: Client, root: User, guess: Guess
-) -> None:
+def test_locks_are_not_everybodys_to_lift(clerk, root, guess):
     bob = UserFactory()
     assert clerk.get(url(bob)).status_code == 200
     assert clerk.post(url(root), {"lift": "1"}).status_code == 403

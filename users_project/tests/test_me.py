@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 
 from tests.factories import UserFactory
@@ -11,7 +9,7 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/users/me"
 
 
-def test_a_token_gets_its_own_user(bearer: Any) -> None:
+def test_a_token_gets_its_own_user(bearer):
     user = UserFactory(display_name="Ada", roles=["writer", "editor"])
     UserFactory()
     response = bearer(sub=str(user.pk)).get(URL)
@@ -22,7 +20,7 @@ def test_a_token_gets_its_own_user(bearer: Any) -> None:
     assert answer["roles"] == ["editor", "writer"]
 
 
-def test_the_answer_is_what_is_true_now_and_not_in_the_token(bearer: Any) -> None:
+def test_the_answer_is_what_is_true_now_and_not_in_the_token(bearer):
     user = UserFactory(username="now", roles=["now"])
     client = bearer(sub=str(user.pk), username="then", roles=["then"])
     answer = client.get(URL).json()
@@ -39,6 +37,6 @@ def test_the_answer_is_what_is_true_now_and_not_in_the_token(bearer: Any) -> Non
     ],
     ids=lambda value: str(value),
 )
-def test_a_bad_token_is_refused(bearer: Any, token: Any, code: str) -> None:
+def test_a_bad_token_is_refused(bearer, token, code):
     user = UserFactory()
     assert_refused(bearer(sub=str(user.pk), **token).get(URL), 401, code)

@@ -1,6 +1,5 @@
 import logging
 import time
-from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -14,18 +13,18 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 
 
-def test_there_is_no_account_until_somebody_makes_one() -> None:
+def test_there_is_no_account_until_somebody_makes_one():
     """REG-06: migrations leave none."""
     assert not User.objects.exists()
 
 
-def test_an_id_is_a_random_uuid() -> None:
+def test_an_id_is_a_random_uuid():
     first, second = UserFactory().pk, UserFactory().pk
     assert first.version == second.version == 4
     assert first != second
 
 
-def test_names_are_kept_as_written_and_canonical_beside() -> None:
+def test_names_are_kept_as_written_and_canonical_beside():
     user = UserFactory(email="Ada.L@Example.ORG", username="Ada_L")
     user.refresh_from_db()
     assert (user.email, user.username) == ("Ada.L@Example.ORG", "Ada_L")
@@ -34,7 +33,7 @@ def test_names_are_kept_as_written_and_canonical_beside() -> None:
 
 
 @pytest.mark.parametrize("update_fields", [None, ["email"]])
-def test_a_changed_address_changes_its_canonical_form(update_fields: Any) -> None:
+def test_a_changed_address_changes_its_canonical_form(update_fields):
     user = UserFactory()
     user.email = "New@Example.org"
     user.save(update_fields=update_fields)
@@ -46,7 +45,7 @@ def test_a_changed_address_changes_its_canonical_form(update_fields: Any) -> Non
     [{"email": "ADA@example.org"}, {"username": "ADA"}],
     ids=["e-mail", "username"],
 )
-def test_the_database_refuses_a_name_that_differs_in_case(same: Any) -> None:
+def test_the_database_refuses_a_name_that_differs_in_case(same):
     UserFactory(email="ada@example.org", username="ada")
     with pytest.raises(IntegrityError), transaction.atomic():
         UserFactory(**same)
@@ -67,13 +66,13 @@ def test_the_database_refuses_a_name_that_differs_in_case(same: Any) -> None:
     ],
     ids=repr,
 )
-def test_the_database_refuses_what_goes_past_the_model(change: Any) -> None:
+def test_the_database_refuses_what_goes_past_the_model(change):
     user = UserFactory()
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.filter(pk=user.pk).update(**change)
 
 
-def test_the_email_is_looked_up_before_the_username() -> None:
+def test_the_email_is_looked_up_before_the_username():
     ada, bob = UserFactory(username="ada"), UserFactory(username="bob")
     assert User.objects.get_by_identifier(email=ada.email, username="bob") == ada
     assert User.objects.get_by_identifier(username=" BOB ") == bob
@@ -81,14 +80,14 @@ def test_the_email_is_looked_up_before_the_username() -> None:
     assert User.objects.get_by_identifier() is None
 
 
-def test_present_are_the_active_who_are_not_deleted() -> None:
+def test_present_are_the_active_who_are_not_deleted():
     present = UserFactory()
     UserFactory(is_active=False)
     UserFactory().soft_delete()
     assert list(User.objects.present()) == [present]
 
 
-def test_presence_is_the_same_in_rows_and_objects() -> None:
+def test_presence_is_the_same_in_rows_and_objects():
     for active in (True, False):
         for deleted_at in (None, "2026-01-31T12:00:00Z"):
             UserFactory(is_active=active, deleted_at=deleted_at)
@@ -96,7 +95,7 @@ def test_presence_is_the_same_in_rows_and_objects() -> None:
         assert user.is_present == User.objects.present().contains(user)
 
 
-def test_roles_come_sorted_in_the_same_query(django_assert_num_queries: Any) -> None:
+def test_roles_come_sorted_in_the_same_query(django_assert_num_queries):
     UserFactory(roles=["writer", "admin"])
     UserFactory(roles=[])
     with django_assert_num_queries(1):
@@ -104,20 +103,20 @@ def test_roles_come_sorted_in_the_same_query(django_assert_num_queries: Any) -> 
     assert roles == [["admin", "writer"], []]
 
 
-def test_create_user_without_a_password_lets_nobody_in() -> None:
+def test_create_user_without_a_password_lets_nobody_in():
     user = User.objects.create_user("a@example.org", "ada")
     assert not user.has_usable_password()
     assert not user.check_password("")
 
 
-def test_create_user_leaves_a_transaction_usable() -> None:
+def test_create_user_leaves_a_transaction_usable():
     UserFactory(email="a@example.org")
     with pytest.raises(IntegrityError):
         User.objects.create_user("A@example.org", "other", PASSWORD)
     assert User.objects.count() == 1
 
 
-def test_create_superuser_may_all_and_says_what_is_wrong() -> None:
+def test_create_superuser_may_all_and_says_what_is_wrong():
     root = User.objects.create_superuser("root@example.org", "admin", PASSWORD)
     assert root.is_staff
     assert root.is_superuser
@@ -129,17 +128,17 @@ def test_create_superuser_may_all_and_says_what_is_wrong() -> None:
 # Session epoch
 
 
-def change_password(user: User) -> None:
+def change_password(user):
     user.set_password("another long password")
     user.save()
 
 
-def forbid_passwords(user: User) -> None:
+def forbid_passwords(user):
     user.set_unusable_password()
     user.save()
 
 
-def uncheck_active(user: User) -> None:
+def uncheck_active(user):
     user.is_active = False
     user.save()
 
@@ -158,8 +157,8 @@ ENDINGS = [
     ("end", "reason"), ENDINGS, ids=lambda x: getattr(x, "__name__", x)
 )
 def test_what_ends_sessions_raises_the_epoch_once_and_is_pushed(
-    end: Any, reason: str, pushes: list[Any], on_commit: Any
-) -> None:
+    end, reason, pushes, on_commit
+):
     user = UserFactory()
     with on_commit():
         end(user)
@@ -173,7 +172,7 @@ def test_what_ends_sessions_raises_the_epoch_once_and_is_pushed(
 @pytest.mark.parametrize(
     ("end", "reason"), ENDINGS, ids=lambda x: getattr(x, "__name__", x)
 )
-def test_the_password_has_an_epoch_of_its_own(end: Any, reason: str) -> None:
+def test_the_password_has_an_epoch_of_its_own(end, reason):
     """Set by a change or removal of the password, and by nothing else."""
     user = UserFactory()
     end(user)
@@ -182,7 +181,7 @@ def test_the_password_has_an_epoch_of_its_own(end: Any, reason: str) -> None:
     assert user.password_epoch == row.password_epoch == changed
 
 
-def test_the_epoch_follows_the_clock() -> None:
+def test_the_epoch_follows_the_clock():
     """Above all that was given before an older database was restored."""
     user = UserFactory(session_epoch=3)
     before = int(time.time())
@@ -191,12 +190,12 @@ def test_the_epoch_follows_the_clock() -> None:
     assert user.password_epoch == user.session_epoch
 
 
-def test_nothing_is_pushed_before_the_commit(pushes: list[Any]) -> None:
+def test_nothing_is_pushed_before_the_commit(pushes):
     UserFactory().deactivate()
     assert pushes == []
 
 
-def test_the_epoch_and_its_cause_are_one_transaction(monkeypatch: Any) -> None:
+def test_the_epoch_and_its_cause_are_one_transaction(monkeypatch):
     user = UserFactory()
     monkeypatch.setattr("users.models.revocation.push", None)  # partial(None) fails
     with pytest.raises(TypeError):
@@ -205,7 +204,7 @@ def test_the_epoch_and_its_cause_are_one_transaction(monkeypatch: Any) -> None:
     assert (row.is_active, row.session_epoch) == (True, EPOCH)
 
 
-def test_two_who_end_sessions_at_once_raise_the_epoch_twice() -> None:
+def test_two_who_end_sessions_at_once_raise_the_epoch_twice():
     mine = UserFactory()
     theirs = User.objects.get(pk=mine.pk)
     theirs.end_sessions()
@@ -214,7 +213,7 @@ def test_two_who_end_sessions_at_once_raise_the_epoch_twice() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 50, 80])
-def test_roles_that_come_near_to_the_length_of_a_token_are_noted(count: int) -> None:
+def test_roles_that_come_near_to_the_length_of_a_token_are_noted(count):
     from users.diagnostics import long_roles
 
     UserFactory(roles=["one of another user"])
@@ -224,32 +223,30 @@ def test_roles_that_come_near_to_the_length_of_a_token_are_noted(count: int) -> 
     assert long_roles() == ("the longest take 3600 of 4251" if count == 80 else "")
 
 
-def rename(user: User) -> None:
+def rename(user):
     user.display_name = "Another"
     user.save()
 
 
-def log_in(user: User) -> None:
+def log_in(user):
     user.last_login = Now()
     user.save(update_fields=["last_login"])
 
 
-def reactivate(user: User) -> None:
+def reactivate(user):
     User.objects.filter(pk=user.pk).update(is_active=False)
     user.refresh_from_db()
     user.activate()
 
 
-def restore(user: User) -> None:
+def restore(user):
     User.objects.filter(pk=user.pk).update(deleted_at=Now())
     user.refresh_from_db()
     user.restore()
 
 
 @pytest.mark.parametrize("act", [rename, log_in, reactivate, restore])
-def test_what_ends_no_session_leaves_the_epoch(
-    act: Any, pushes: list[Any], on_commit: Any
-) -> None:
+def test_what_ends_no_session_leaves_the_epoch(act, pushes, on_commit):
     user = UserFactory()
     with on_commit():
         act(user)
@@ -259,7 +256,7 @@ def test_what_ends_no_session_leaves_the_epoch(
     assert pushes == []
 
 
-def test_deleting_again_keeps_the_time_and_the_epoch() -> None:
+def test_deleting_again_keeps_the_time_and_the_epoch():
     user = UserFactory()
     user.soft_delete()
     deleted_at = user.deleted_at
@@ -270,8 +267,8 @@ def test_deleting_again_keeps_the_time_and_the_epoch() -> None:
 
 
 def test_a_push_that_fails_is_logged_and_breaks_nothing(
-    settings: Any, on_commit: Any, caplog: Any, monkeypatch: Any
-) -> None:
+    settings, on_commit, caplog, monkeypatch
+):
     from shared.clients import AuthClient
 
     nowhere = AuthClient("http://127.0.0.1:9", "key")
@@ -284,12 +281,12 @@ def test_a_push_that_fails_is_logged_and_breaks_nothing(
 
 
 def test_after_three_lost_pushes_nobody_waits_for_the_next(
-    on_commit: Any, monkeypatch: Any, caplog: Any
-) -> None:
+    on_commit, monkeypatch, caplog
+):
     tried: list[object] = []
 
     class Away:
-        def revoke_sessions(self, *args: object) -> None:
+        def revoke_sessions(self, *args):
             tried.append(args)
             raise DependencyUnavailable
 
@@ -304,7 +301,7 @@ def test_after_three_lost_pushes_nobody_waits_for_the_next(
 # Saving what was changed
 
 
-def test_a_save_does_not_undo_what_others_changed() -> None:
+def test_a_save_does_not_undo_what_others_changed():
     stale = UserFactory(password="old password")
     fresh = User.objects.get(pk=stale.pk)
     fresh.password = hashed("new password")
@@ -318,13 +315,13 @@ def test_a_save_does_not_undo_what_others_changed() -> None:
     assert user.session_epoch == EPOCH + 1
 
 
-def test_a_save_without_a_change_writes_nothing(django_assert_num_queries: Any) -> None:
+def test_a_save_without_a_change_writes_nothing(django_assert_num_queries):
     user = User.objects.get(pk=UserFactory().pk)
     with django_assert_num_queries(0):
         user.save()
 
 
-def test_update_fields_leaves_other_changes_for_the_next_save() -> None:
+def test_update_fields_leaves_other_changes_for_the_next_save():
     user = UserFactory()
     user.first_name, user.last_name = "Ada", "Lovelace"
     user.save(update_fields=["first_name"])
@@ -333,7 +330,7 @@ def test_update_fields_leaves_other_changes_for_the_next_save() -> None:
     assert User.objects.get(pk=user.pk).last_name == "Lovelace"
 
 
-def test_refreshing_one_field_leaves_other_changes_for_the_next_save() -> None:
+def test_refreshing_one_field_leaves_other_changes_for_the_next_save():
     user = UserFactory()
     user.first_name = "Ada"
     user.refresh_from_db(fields=["session_epoch"])
@@ -341,14 +338,14 @@ def test_refreshing_one_field_leaves_other_changes_for_the_next_save() -> None:
     assert User.objects.get(pk=user.pk).first_name == "Ada"
 
 
-def test_a_deferred_field_is_saved_when_it_was_set() -> None:
+def test_a_deferred_field_is_saved_when_it_was_set():
     user = User.objects.only("pk").get(pk=UserFactory().pk)
     user.first_name = "Ada"
     user.save()
     assert User.objects.get(pk=user.pk).first_name == "Ada"
 
 
-def test_updated_at_follows_changes_but_no_log_in() -> None:
+def test_updated_at_follows_changes_but_no_log_in():
     user = UserFactory()
     before = user.updated_at
     log_in(user)

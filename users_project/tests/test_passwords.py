@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 from django.contrib.auth.password_validation import (
     get_password_validators,
@@ -39,7 +37,7 @@ ADA = User(
         ("ada.king@example.com", "password_too_similar"),
     ],
 )
-def test_what_somebody_would_guess_is_refused(password: str, code: str) -> None:
+def test_what_somebody_would_guess_is_refused(password, code):
     with pytest.raises(ValidationError) as caught:
         validate_password(password, ADA)
     assert code in [error.code for error in caught.value.error_list]
@@ -57,30 +55,28 @@ def test_what_somebody_would_guess_is_refused(password: str, code: str) -> None:
         "x" * 128,
     ],
 )
-def test_there_are_no_rules_of_composition(password: str) -> None:
+def test_there_are_no_rules_of_composition(password):
     validate_password(password, ADA)
 
 
-def test_names_without_letters_forbid_no_digits() -> None:
+def test_names_without_letters_forbid_no_digits():
     validate_password("83746501927465", User(username="12345", email="6@example.org"))
 
 
-def test_without_a_user_the_other_rules_hold() -> None:
+def test_without_a_user_the_other_rules_hold():
     validate_password("lovelace1815")
     with pytest.raises(ValidationError):
         validate_password("password1")
 
 
 @pytest.mark.parametrize("length", [7, 0, 129])
-def test_a_least_length_below_eight_is_refused_by_name(
-    settings: Any, length: int
-) -> None:
+def test_a_least_length_below_eight_is_refused_by_name(settings, length):
     settings.PASSWORD_MIN_LENGTH = length
     with pytest.raises(ImproperlyConfigured, match="PASSWORD_MIN_LENGTH"):
         LengthValidator()
 
 
-def test_a_setting_raises_the_least_length(settings: Any) -> None:
+def test_a_setting_raises_the_least_length(settings):
     settings.PASSWORD_MIN_LENGTH = 15
     validators = get_password_validators(settings.AUTH_PASSWORD_VALIDATORS)
     with pytest.raises(ValidationError):

@@ -1,7 +1,6 @@
 """PATCH /me: what people change of their own account."""
 
 import uuid
-from typing import Any
 
 import pytest
 
@@ -21,7 +20,7 @@ PROFILE = {
 }
 
 
-def test_all_of_the_profile_can_be_changed(bearer: Any) -> None:
+def test_all_of_the_profile_can_be_changed(bearer):
     user, other = UserFactory(roles=["editor"]), UserFactory()
     client = bearer(sub=str(user.pk))
     response = client.patch(URL, PROFILE)
@@ -35,7 +34,7 @@ def test_all_of_the_profile_can_be_changed(bearer: Any) -> None:
     assert User.objects.get(pk=other.pk).first_name == ""
 
 
-def test_a_change_is_audited_by_its_fields(bearer: Any, caplog: Any) -> None:
+def test_a_change_is_audited_by_its_fields(bearer, caplog):
     """LOG-02: what was changed, and never to what."""
     user = UserFactory()
     with caplog.at_level("INFO", logger="memo.audit"):
@@ -48,7 +47,7 @@ def test_a_change_is_audited_by_its_fields(bearer: Any, caplog: Any) -> None:
 
 
 @pytest.mark.parametrize("member", PROFILE)
-def test_what_is_left_out_stays(bearer: Any, member: str) -> None:
+def test_what_is_left_out_stays(bearer, member):
     before = dict.fromkeys(PROFILE, "https://example.org/before")
     client = bearer(sub=str(UserFactory(**before).pk))
     for text in (PROFILE[member], ""):
@@ -57,7 +56,7 @@ def test_what_is_left_out_stays(bearer: Any, member: str) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, None, {"unknown": 1}], ids=repr)
-def test_nothing_is_no_change(bearer: Any, body: Any) -> None:
+def test_nothing_is_no_change(bearer, body):
     user = UserFactory(**PROFILE)
     client = bearer(sub=str(user.pk))
     before = client.get(URL).json()
@@ -65,7 +64,7 @@ def test_nothing_is_no_change(bearer: Any, body: Any) -> None:
     assert (response.status_code, response.json()) == (200, before)
 
 
-def test_other_members_have_no_effect(bearer: Any) -> None:
+def test_other_members_have_no_effect(bearer):
     user = UserFactory(session_epoch=3)
     response = bearer(sub=str(user.pk)).patch(
         URL,
@@ -103,9 +102,7 @@ def test_other_members_have_no_effect(bearer: Any) -> None:
         ("avatar_url", f"https://example.org/{'a' * 500}", "max_length"),
     ],
 )
-def test_what_registration_refuses_is_refused_here(
-    bearer: Any, field: str, value: Any, code: str
-) -> None:
+def test_what_registration_refuses_is_refused_here(bearer, field, value, code):
     user = UserFactory()
     body = {"first_name": "Ada", "last_name": "Lovelace", field: value}
     response = bearer(sub=str(user.pk)).patch(URL, body)
@@ -117,14 +114,12 @@ def test_what_registration_refuses_is_refused_here(
 
 
 @pytest.mark.parametrize("body", [[], "x", 5])
-def test_a_body_that_is_no_object_is_refused(bearer: Any, body: Any) -> None:
+def test_a_body_that_is_no_object_is_refused(bearer, body):
     client = bearer(sub=str(UserFactory().pk))
     assert_refused(client.patch(URL, body), 400, "validation_error")
 
 
-def test_a_change_ends_no_session(
-    bearer: Any, pushes: list[Any], on_commit: Any
-) -> None:
+def test_a_change_ends_no_session(bearer, pushes, on_commit):
     user = UserFactory(session_epoch=3)
     with on_commit():
         assert bearer(sub=str(user.pk)).patch(URL, PROFILE).status_code == 200

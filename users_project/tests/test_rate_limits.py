@@ -1,7 +1,6 @@
 """Guessing at registration and at a change of the password; guessing without Redis."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from tests.guesses import (
     NEW,
     THERE,
     WRONG,
-    Guess,
     admin_log_in,
     device_of,
     elsewhere,
@@ -34,10 +32,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("documented", "ada"
 
 
 @pytest.fixture
-def register(api_client: Any) -> Callable[..., Any]:
+def register(api_client):
     """The answer to a registration by this name, from this address."""
 
-    def post(name: str, address: str = HERE, **fields: str) -> Any:
+    def post(name, address=HERE, **fields):
         body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
         headers = {"X-Real-IP": address}
         return api_client.post("/api/v1/users", body | fields, headers=headers)
@@ -45,9 +43,7 @@ def register(api_client: Any) -> Callable[..., Any]:
     return post
 
 
-def test_an_address_registers_five_an_hour(
-    register: Any, pass_time: Any, quick: list[str]
-) -> None:
+def test_an_address_registers_five_an_hour(register, pass_time, quick):
     """REG-03, BF-06."""
     answers = [register(f"bob{n}") for n in range(7)]
     assert statuses(answers) == [201] * 5 + [429] * 2
@@ -59,39 +55,31 @@ def test_an_address_registers_five_an_hour(
     assert register("eva").status_code == 201
 
 
-def test_asking_whether_a_user_exists_costs_the_same(
-    register: Any, quick: list[str]
-) -> None:
+def test_asking_whether_a_user_exists_costs_the_same(register, quick):
     """REG-03: a 409 tells that there is an account."""
     assert statuses(register("ada") for _ in range(7)) == [409] * 5 + [429] * 2
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(1000, marks=pytest.mark.verify)])
-def test_registrations_of_others_stop_nobody(
-    register: Any, quick: list[str], count: int
-) -> None:
+def test_registrations_of_others_stop_nobody(register, quick, count):
     """As many answered 409, from 200 addresses, and one that is new."""
     for n in range(count):
         assert register("ada", elsewhere(n % 200)).status_code == 409
     assert register("bob", elsewhere(200)).status_code == 201
 
 
-def test_an_ipv6_network_of_56_bits_is_one_address(
-    register: Any, quick: list[str]
-) -> None:
+def test_an_ipv6_network_of_56_bits_is_one_address(register, quick):
     answers = [register(f"bob{n}", f"2001:db8:0:{n:x}::1") for n in range(6)]
     assert statuses(answers) == [201] * 5 + [429]
 
 
-def test_what_is_malformed_costs_nothing(register: Any, quick: list[str]) -> None:
+def test_what_is_malformed_costs_nothing(register, quick):
     assert statuses(register("bob", password="x") for _ in range(9)) == [400] * 9
     assert register("bob").status_code == 201
 
 
-def test_a_registration_without_a_hash_costs_nothing(
-    register: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*args: Any) -> None:
+def test_a_registration_without_a_hash_costs_nothing(register, monkeypatch):
+    def full(*args):
         raise Overloaded
 
     with monkeypatch.context() as patch:
@@ -100,9 +88,7 @@ def test_a_registration_without_a_hash_costs_nothing(
     assert register("bob").status_code == 201
 
 
-def test_registering_locks_no_account(
-    register: Any, guess: Guess, quick: list[str]
-) -> None:
+def test_registering_locks_no_account(register, guess, quick):
     """BF-08."""
     for _ in range(7):
         register("ada")
@@ -113,11 +99,11 @@ def test_registering_locks_no_account(
 
 
 @pytest.fixture
-def change(ada: User, bearer: Any, pushes: Any) -> Callable[..., Any]:
+def change(ada, bearer, pushes):
     """The answer to a change of Ada's password in a session, with this current one."""
     clients: dict[str, Any] = {}
 
-    def post(current: str, session: str = "one", **headers: str) -> Any:
+    def post(current, session="one", **headers):
         if session not in clients:
             clients[session] = bearer(sub=str(ada.pk), sid=str(uuid.uuid4()))
         body = {"current_password": current, "new_password": NEW}
@@ -127,9 +113,7 @@ def change(ada: User, bearer: Any, pushes: Any) -> Callable[..., Any]:
     return post
 
 
-def test_a_stolen_token_guesses_for_itself_alone(
-    change: Any, quick: list[str], pass_time: Any
-) -> None:
+def test_a_stolen_token_guesses_for_itself_alone(change, quick, pass_time):
     """BF-04, BF-06, PWD-08: the owner's other sessions may still change it."""
     answers = [change(WRONG) for _ in range(6)]
     assert statuses(answers) == [400] * 5 + [429]
@@ -139,34 +123,28 @@ def test_a_stolen_token_guesses_for_itself_alone(
     assert change(PASSWORD, "two").status_code == 204
 
 
-def test_a_session_has_twenty_guesses_in_thirty_days(
-    change: Any, quick: list[str], pass_time: Any
-) -> None:
+def test_a_session_has_twenty_guesses_in_thirty_days(change, quick, pass_time):
     for _ in range(6):
         statuses(change(WRONG) for _ in range(6))
         pass_time(901)
     assert len(quick) == 20
 
 
-def test_all_sessions_have_a_hundred_guesses_in_thirty_days(
-    change: Any, quick: list[str], limited: Any
-) -> None:
+def test_all_sessions_have_a_hundred_guesses_in_thirty_days(change, quick, limited):
     limited(PASSWORD_LIMIT_USER="7/30day")
     found = [change(WRONG, session) for session in "abc" for _ in range(5)]
     assert statuses(found) == [400] * 5 + [400] * 2 + [429] * 8
     assert change(PASSWORD, "d").status_code == 429
 
 
-def test_a_change_forgets_failures(change: Any, quick: list[str]) -> None:
+def test_a_change_forgets_failures(change, quick):
     for _ in range(4):
         change(WRONG)
     assert change(PASSWORD).status_code == 204
     assert statuses(change(WRONG) for _ in range(6)) == [400] * 5 + [429]
 
 
-def test_a_change_gives_a_fresh_device_cookie(
-    change: Any, quick: list[str], ada: User
-) -> None:
+def test_a_change_gives_a_fresh_device_cookie(change, quick, ada):
     eve = UserFactory()
     known = device_cookie.renew(device_of(eve), ada)
     answer = change(PASSWORD, Cookie=f"{device_cookie.name()}={known}")
@@ -179,12 +157,10 @@ def test_a_change_gives_a_fresh_device_cookie(
     assert other.user_id == str(eve.pk)
 
 
-def test_a_stolen_session_of_the_admin_guesses_no_password(
-    admin: Client, root: User, caplog: Any, pushes: Any
-) -> None:
+def test_a_stolen_session_of_the_admin_guesses_no_password(admin, root, caplog, pushes):
     """BF-06, PWD-08: Django's own page of the admin; and a cookie comes with it."""
 
-    def post(old: str) -> Any:
+    def post(old):
         new = dict.fromkeys(("new_password1", "new_password2"), NEW)
         return admin.post("/admin/password_change/", {"old_password": old, **new})
 
@@ -207,10 +183,10 @@ def test_a_stolen_session_of_the_admin_guesses_no_password(
 
 
 @pytest.fixture(params=["unavailable", "full"])
-def without_redis(request: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def without_redis(request, monkeypatch):
     """Redis does not answer; or it answers, and refuses to count."""
 
-    def full(*args: Any) -> None:
+    def full(*args):
         raise OutOfMemoryError("command not allowed")
 
     if request.param == "full":
@@ -221,9 +197,7 @@ def without_redis(request: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
             yield
 
 
-def test_without_redis_a_part_of_the_limit_holds(
-    without_redis: None, guess: Guess, quick: list[str], settings: Any
-) -> None:
+def test_without_redis_a_part_of_the_limit_holds(without_redis, guess, quick, settings):
     """FAIL-01: knocking Redis out buys no guesses. Each worker has its part."""
     settings.WEB_CONCURRENCY = 2
     assert statuses(guess() for _ in range(4)) == [401] * 2 + [429] * 2
@@ -231,9 +205,7 @@ def test_without_redis_a_part_of_the_limit_holds(
     assert len(quick) == 2
 
 
-def test_without_redis_the_device_of_a_user_logs_in(
-    without_redis: None, guess: Guess, quick: list[str], ada: User
-) -> None:
+def test_without_redis_the_device_of_a_user_logs_in(without_redis, guess, quick, ada):
     """BF-04: after 100 wrong passwords of others, from anywhere."""
     for n in range(100):
         guess(address=elsewhere(n))
@@ -243,8 +215,8 @@ def test_without_redis_the_device_of_a_user_logs_in(
 
 
 def test_without_redis_every_door_is_guarded(
-    without_redis: None, register: Any, ada: User, quick: list[str], settings: Any
-) -> None:
+    without_redis, register, ada, quick, settings
+):
     settings.WEB_CONCURRENCY = 1
     assert statuses(register("ada") for _ in range(7)) == [409] * 5 + [429] * 2
     found = statuses(admin_log_in(ada.email) for _ in range(6))
@@ -256,12 +228,10 @@ def test_without_redis_every_door_is_guarded(
         credentials.change(ada, current=PASSWORD, **words)
 
 
-def test_a_full_redis_still_answers_for_sessions(
-    guess: Guess, quick: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_redis_still_answers_for_sessions(guess, quick, monkeypatch):
     """The breaker of the limits is their own."""
 
-    def full(*args: Any) -> None:
+    def full(*args):
         raise OutOfMemoryError("command not allowed")
 
     monkeypatch.setattr(ratelimit.RedisStorage, "incr", full)
@@ -271,15 +241,13 @@ def test_a_full_redis_still_answers_for_sessions(
     assert not session_state.breaker.is_open()
 
 
-def test_a_limit_that_is_one_stays_one(
-    without_redis: None, guess: Guess, quick: list[str], limited: Any, settings: Any
-) -> None:
+def test_a_limit_that_is_one_stays_one(without_redis, guess, quick, limited, settings):
     settings.WEB_CONCURRENCY = 8
     limited(LOGIN_LIMIT_NAME="1/minute")
     assert statuses(guess() for _ in range(2)) == [401, 429]
 
 
-def test_when_redis_is_back_it_counts_again(guess: Guess, quick: list[str]) -> None:
+def test_when_redis_is_back_it_counts_again(guess, quick):
     """And it has forgotten what was counted in memory, as after a restart."""
     with redis_unavailable():
         for n in range(10):

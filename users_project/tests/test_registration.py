@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 from rest_framework.test import APIClient
 
@@ -29,7 +27,7 @@ MEMBERS = {
 
 
 @pytest.mark.parametrize("url", [URL, f"{URL}/"], ids=["bare", "with slash"])
-def test_registration_answers_with_the_user(api_client: Any, url: str) -> None:
+def test_registration_answers_with_the_user(api_client, url):
     response = api_client.post(url, ADA)
     user = User.objects.get()
     assert response.status_code == 201
@@ -45,7 +43,7 @@ def test_registration_answers_with_the_user(api_client: Any, url: str) -> None:
     assert user.check_password(PASSWORD)
 
 
-def test_optional_names_are_kept(api_client: Any) -> None:
+def test_optional_names_are_kept(api_client):
     names = {
         "first_name": "Ada",
         "last_name": "Lovelace",
@@ -56,9 +54,7 @@ def test_optional_names_are_kept(api_client: Any) -> None:
     assert names.items() <= answer.items()
 
 
-def test_space_around_names_is_dropped_but_never_around_the_password(
-    api_client: Any,
-) -> None:
+def test_space_around_names_is_dropped_but_never_around_the_password(api_client):
     padded = {name: f" {text} " for name, text in ADA.items()}
     answer = api_client.post(URL, padded).json()
     assert (answer["username"], answer["email"]) == ("Ada", "Ada@Example.org")
@@ -67,7 +63,7 @@ def test_space_around_names_is_dropped_but_never_around_the_password(
     assert not user.check_password(PASSWORD)
 
 
-def test_other_members_have_no_effect(api_client: Any) -> None:
+def test_other_members_have_no_effect(api_client):
     forbidden = {
         "id": "00000000-0000-4000-8000-000000000000",
         "is_staff": True,
@@ -130,9 +126,7 @@ def test_other_members_have_no_effect(api_client: Any) -> None:
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_bad_input_is_refused_by_field(
-    api_client: Any, field: str, value: Any, code: str
-) -> None:
+def test_bad_input_is_refused_by_field(api_client, field, value, code):
     body = {name: text for name, text in {**ADA, field: value}.items() if text != ...}
     problem = assert_refused(api_client.post(URL, body), 400, "validation_error")
     assert problem["errors"].keys() == {field}
@@ -142,21 +136,19 @@ def test_bad_input_is_refused_by_field(
 
 @pytest.mark.parametrize("length", [8, 128])
 @pytest.mark.parametrize("letter", ["\U0001f511", "é"])
-def test_length_is_counted_in_code_points(
-    api_client: Any, length: int, letter: str
-) -> None:
+def test_length_is_counted_in_code_points(api_client, length, letter):
     password = "q" + letter * (length - 1)
     assert api_client.post(URL, ADA | {"password": password}).status_code == 201
     assert User.objects.get().check_password(password)
 
 
-def test_a_refused_password_is_not_echoed(api_client: Any) -> None:
+def test_a_refused_password_is_not_echoed(api_client):
     secret = "short-1"
     response = api_client.post(URL, ADA | {"password": secret})
     assert secret not in response.content.decode()
 
 
-def test_the_least_length_is_a_setting(api_client: Any, settings: Any) -> None:
+def test_the_least_length_is_a_setting(api_client, settings):
     settings.PASSWORD_MIN_LENGTH = 15
     response = api_client.post(URL, ADA | {"password": "fourteen chars"})
     assert_refused(response, 400, "validation_error")
@@ -180,7 +172,7 @@ def test_the_least_length_is_a_setting(api_client: Any, settings: Any) -> None:
     ],
     ids=repr,
 )
-def test_no_body_is_a_fault_of_ours(api_client: Any, body: bytes, code: str) -> None:
+def test_no_body_is_a_fault_of_ours(api_client, body, code):
     response = api_client.post(URL, body, content_type="application/json")
     assert_refused(response, 400, code)
 
@@ -189,17 +181,17 @@ def test_no_body_is_a_fault_of_ours(api_client: Any, body: bytes, code: str) -> 
     "content_type",
     ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"],
 )
-def test_only_json_is_taken(api_client: Any, content_type: str) -> None:
+def test_only_json_is_taken(api_client, content_type):
     response = api_client.post(URL, b"x=1", content_type=content_type)
     assert_refused(response, 415, "unsupported_media_type")
 
 
-def test_only_json_is_given(api_client: Any) -> None:
+def test_only_json_is_given(api_client):
     response = api_client.post(URL, ADA, headers={"Accept": "text/html"})
     assert_refused(response, 406, "not_acceptable")
 
 
-def test_a_credential_that_is_sent_along_is_not_looked_at(api_client: Any) -> None:
+def test_a_credential_that_is_sent_along_is_not_looked_at(api_client):
     response = api_client.post(URL, ADA, headers={"Authorization": "Bearer rubbish"})
     assert response.status_code == 201
 
@@ -213,9 +205,7 @@ def test_a_credential_that_is_sent_along_is_not_looked_at(api_client: Any) -> No
     ids=["e-mail", "username"],
 )
 @pytest.mark.parametrize("gone", [False, True], ids=["present", "deleted"])
-def test_a_name_is_taken_in_any_case_and_for_good(
-    api_client: Any, taken: dict[str, str], gone: bool, caplog: Any
-) -> None:
+def test_a_name_is_taken_in_any_case_and_for_good(api_client, taken, gone, caplog):
     owner = UserFactory(email="ada@example.org", username="ada")
     if gone:
         owner.soft_delete()
@@ -227,9 +217,7 @@ def test_a_name_is_taken_in_any_case_and_for_good(
     assert User.objects.count() == 1
 
 
-def test_another_fault_of_the_row_is_not_called_a_twin(
-    api_client: Any, monkeypatch: Any
-) -> None:
+def test_another_fault_of_the_row_is_not_called_a_twin(api_client, monkeypatch):
     from django.db import IntegrityError
 
     monkeypatch.setattr("users.fields.canonical", str.upper)
@@ -237,7 +225,7 @@ def test_another_fault_of_the_row_is_not_called_a_twin(
         api_client.post(URL, ADA)
 
 
-def test_of_fifty_at_once_one_wins(settings: Any, at_once: Any) -> None:
+def test_of_fifty_at_once_one_wins(settings, at_once):
     settings.WEB_THREADS = 100  # all fifty may wait for their hash
     answers = at_once(*[lambda: APIClient().post(URL, ADA)] * 50)
     statuses = [answer.status_code for answer in answers]

@@ -1,8 +1,6 @@
 """Every route: its callers, its methods, and what it says of a user who is absent."""
 
 import uuid
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -41,7 +39,7 @@ own = pytest.mark.parametrize("route", OWN.values(), ids=OWN)
 internal = pytest.mark.parametrize("route", INTERNAL.values(), ids=INTERNAL)
 
 
-def call(client: Any, method: str, path: str, body: Any = None) -> Any:
+def call(client, method, path, body=None):
     url = "/api/v1/users" + path.format(id=ADA_ID)
     return getattr(client, method)(url, body)
 
@@ -50,12 +48,12 @@ ADA_ID = uuid.UUID(int=7, version=4)
 
 
 @pytest.fixture
-def ada() -> User:
+def ada():
     return UserFactory(id=ADA_ID, email="ada@example.org")
 
 
 @pytest.fixture
-def unchanged(ada: User) -> Callable[[], bool]:
+def unchanged(ada):
     """Whether the row is as it was."""
     rows = User.objects.filter(pk=ada.pk).values()
     before = rows.get()
@@ -65,8 +63,8 @@ def unchanged(ada: User) -> Callable[[], bool]:
 @own
 @pytest.mark.parametrize("caller", ["no user", "a service"])
 def test_a_users_route_needs_a_token(
-    api_client: Any, service_client: Any, unchanged: Any, caller: str, route: Any
-) -> None:
+    api_client, service_client, unchanged, caller, route
+):
     client = api_client if caller == "no user" else service_client("auth")
     answer = call(client, *route)
     assert_refused(answer, 401, "token_missing")
@@ -76,9 +74,7 @@ def test_a_users_route_needs_a_token(
 
 @own
 @pytest.mark.parametrize("act", ["deactivate", "soft_delete", None])
-def test_a_user_who_is_gone_has_no_session(
-    bearer: Any, ada: User, act: str | None, route: Any
-) -> None:
+def test_a_user_who_is_gone_has_no_session(bearer, ada, act, route):
     client = bearer(sub=str(ada.pk if act else uuid.uuid4()))
     if act:
         getattr(ada, act)()
@@ -91,9 +87,7 @@ def test_a_user_who_is_gone_has_no_session(
 
 @internal
 @pytest.mark.parametrize("caller", ["none", "wrong key", "own token", "other token"])
-def test_an_internal_route_needs_a_key(
-    api_client: Any, bearer: Any, unchanged: Any, caller: str, route: Any
-) -> None:
+def test_an_internal_route_needs_a_key(api_client, bearer, unchanged, caller, route):
     """S2S-03: a token shows no user, not even one's own."""
     client = {
         "own token": lambda: bearer(sub=str(ADA_ID)),
@@ -106,9 +100,7 @@ def test_an_internal_route_needs_a_key(
 
 
 @internal
-def test_the_auth_service_alone_verifies_and_ends(
-    service_client: Any, unchanged: Any, route: Any
-) -> None:
+def test_the_auth_service_alone_verifies_and_ends(service_client, unchanged, route):
     answer = call(service_client("billing"), *route)
     if route[1] == "/{id}":
         assert answer.status_code == 200
@@ -118,9 +110,7 @@ def test_the_auth_service_alone_verifies_and_ends(
 
 
 @pytest.mark.parametrize(("path", "methods"), METHODS.items())
-def test_other_methods_are_refused(
-    bearer: Any, service_client: Any, ada: User, path: str, methods: set[str]
-) -> None:
+def test_other_methods_are_refused(bearer, service_client, ada, path, methods):
     key = service_client("auth")._credentials
     client = bearer(sub=str(ada.pk))
     client.credentials(**key)
@@ -133,9 +123,7 @@ def test_other_methods_are_refused(
 
 @internal
 @pytest.mark.parametrize("act", ["deactivate", "soft_delete", None])
-def test_an_absent_user_looks_unknown(
-    service_client: Any, ada: User, act: str | None, route: Any
-) -> None:
+def test_an_absent_user_looks_unknown(service_client, ada, act, route):
     if act:
         getattr(ada, act)()
     else:

@@ -24,7 +24,7 @@ ACTS = {
 }
 
 
-def fill(count: int) -> None:
+def fill(count):
     """As many others, half of them with a role, and the statistics of them."""
     first = User.objects.count()
     users = User.objects.bulk_create(

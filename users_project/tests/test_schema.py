@@ -2,7 +2,6 @@
 
 import re
 from functools import lru_cache
-from typing import Any
 
 import pytest
 from drf_spectacular.generators import SchemaGenerator
@@ -29,14 +28,14 @@ ALWAYS = {"406", "429", "500", "503"}
 
 
 @lru_cache
-def schema() -> Any:
+def schema():
     return SchemaGenerator().get_schema(request=None, public=True)
 
 
 @pytest.mark.parametrize(("path", "method", "success", "refusals"), OPERATIONS)
 def test_each_operation_lists_its_answers_with_examples(
-    path: str, method: str, success: str, refusals: set[str]
-) -> None:
+    path, method, success, refusals
+):
     operation = schema()["paths"][path][method]
     assert operation["description"]
     assert {success} | refusals | ALWAYS <= operation["responses"].keys()
@@ -64,19 +63,17 @@ def test_each_operation_lists_its_answers_with_examples(
         ("/api/v1/users/{user_id}", "get", [{"internalApiKey": []}]),
     ],
 )
-def test_each_operation_says_what_opens_it(
-    path: str, method: str, security: list[Any]
-) -> None:
+def test_each_operation_says_what_opens_it(path, method, security):
     assert schema()["paths"][path][method].get("security", [{}]) == security
 
 
-def test_verify_needs_one_of_the_names() -> None:
+def test_verify_needs_one_of_the_names():
     credentials = schema()["components"]["schemas"]["LoginAttemptRequest"]
     assert credentials["required"] == ["password"]
     assert {"required": ["username"]} in credentials["anyOf"]
 
 
-def test_the_bounds_of_a_password_are_published() -> None:
+def test_the_bounds_of_a_password_are_published():
     fields = schema()["components"]["schemas"]["RegistrationRequest"]["properties"]
     assert (fields["password"]["minLength"], fields["password"]["maxLength"]) == (
         8,
@@ -87,7 +84,7 @@ def test_the_bounds_of_a_password_are_published() -> None:
 
 
 @pytest.mark.django_db
-def test_an_answer_has_the_members_that_are_described(api_client: Any) -> None:
+def test_an_answer_has_the_members_that_are_described(api_client):
     body = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
     answer = api_client.post("/api/v1/users", body).json()
     described = schema()["components"]["schemas"]["User"]
@@ -144,6 +141,6 @@ def test_an_answer_has_the_members_that_are_described(api_client: Any) -> None:
     ],
     ids=["username", "e-mail", "web address", "name"],
 )
-def test_patterns(pattern: str, good: list[str], bad: list[str]) -> None:
+def test_patterns(pattern, good, bad):
     assert [text for text in good if not re.search(pattern, text)] == []
     assert [text for text in bad if re.search(pattern, text)] == []

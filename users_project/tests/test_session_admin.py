@@ -23,23 +23,23 @@ AWAY = "The Auth Service does not answer"
 class FakeAuth:
     """The Auth Service, and the sessions it knows of."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.listed: list[dict[str, Any]] = []
         self.ended: list[tuple[uuid.UUID, uuid.UUID]] = []
         self.down = False
 
-    def open(self, device: str = "Firefox on Linux") -> uuid.UUID:
+    def open(self, device="Firefox on Linux"):
         sid, now = uuid.uuid4(), timezone.now()
         times = {"created_at": now, "last_used_at": now, "expires_at": now}
         shown = {"id": sid, "device": device, "ip": "192.0.2.0/24", **times}
         self.listed.append(shown)
         return sid
 
-    def sessions(self, user_id: uuid.UUID) -> list[dict[str, Any]]:
+    def sessions(self, user_id):
         self.answer()
         return self.listed
 
-    def revoke_session(self, user_id: uuid.UUID, sid: uuid.UUID) -> bool:
+    def revoke_session(self, user_id, sid):
         self.answer()
         known = [each for each in self.listed if each["id"] == sid]
         for each in known:
@@ -47,13 +47,13 @@ class FakeAuth:
             self.ended.append((user_id, sid))
         return bool(known)
 
-    def answer(self) -> None:
+    def answer(self):
         if self.down:
             raise DependencyUnavailable
 
 
 @pytest.fixture
-def auth(monkeypatch: pytest.MonkeyPatch) -> FakeAuth:
+def auth(monkeypatch):
     fake = FakeAuth()
     assert set(dir(AuthClient)) >= {"sessions", "revoke_session"}
     monkeypatch.setattr("users.admin.sessions.auth_client", lambda: fake)
@@ -61,34 +61,30 @@ def auth(monkeypatch: pytest.MonkeyPatch) -> FakeAuth:
 
 
 @pytest.fixture
-def ada() -> User:
+def ada():
     return UserFactory(username="ada")
 
 
-def url(user: User) -> str:
+def url(user):
     return reverse("admin:users_user_sessions", args=[user.pk])
 
 
-def end(client: Client, user: User, **form: Any) -> Any:
+def end(client, user, **form):
     """Press a button of the page, and follow to the next one."""
     return client.post(url(user), form, follow=True)
 
 
-def history(user: User) -> list[str]:
+def history(user):
     entries = LogEntry.objects.filter(object_id=str(user.pk))
     return [entry.get_change_message() for entry in entries]
 
 
-def test_the_page_of_a_user_leads_there(
-    admin: Client, auth: FakeAuth, ada: User
-) -> None:
+def test_the_page_of_a_user_leads_there(admin, auth, ada):
     change = reverse("admin:users_user_change", args=[ada.pk])
     assert f'href="{url(ada)}"' in admin.get(change).content.decode()
 
 
-def test_sessions_are_listed_with_a_button_each(
-    admin: Client, auth: FakeAuth, ada: User
-) -> None:
+def test_sessions_are_listed_with_a_button_each(admin, auth, ada):
     sids = [auth.open("Firefox on Linux"), auth.open("Safari on iPhone")]
 
     page = admin.get(url(ada)).content.decode()
@@ -100,15 +96,11 @@ def test_sessions_are_listed_with_a_button_each(
         assert page.count(f'name="session" value="{sid}"') == 1
 
 
-def test_who_is_logged_in_nowhere_is_said_to_be(
-    admin: Client, auth: FakeAuth, ada: User
-) -> None:
+def test_who_is_logged_in_nowhere_is_said_to_be(admin, auth, ada):
     assert "is not logged in anywhere" in admin.get(url(ada)).content.decode()
 
 
-def test_what_a_client_calls_itself_is_text(
-    admin: Client, auth: FakeAuth, ada: User
-) -> None:
+def test_what_a_client_calls_itself_is_text(admin, auth, ada):
     auth.open('"><script>alert(1)</script>')
     page = admin.get(url(ada)).content.decode()
     assert "alert(1)" in page
@@ -116,9 +108,7 @@ def test_what_a_client_calls_itself_is_text(
     assert '"><script' not in page
 
 
-def test_one_session_is_ended(
-    admin: Client, root: User, auth: FakeAuth, ada: User, caplog: Any
-) -> None:
+def test_one_session_is_ended(admin, root, auth, ada, caplog):
     phone, laptop = auth.open("Phone"), auth.open("Laptop")
 
     with caplog.at_level("INFO", logger="memo.audit"):
@@ -137,17 +127,13 @@ def test_one_session_is_ended(
     assert record.by == str(root.pk)
 
 
-def test_one_that_had_ended_is_no_success(
-    admin: Client, auth: FakeAuth, ada: User
-) -> None:
+def test_one_that_had_ended_is_no_success(admin, auth, ada):
     page = end(admin, ada, session=uuid.uuid4()).content.decode()
     assert "There was no such session any more" in page
     assert history(ada) == []
 
 
-def test_all_are_ended(
-    admin: Client, auth: FakeAuth, ada: User, pushes: Any, on_commit: Any
-) -> None:
+def test_all_are_ended(admin, auth, ada, pushes, on_commit):
     with on_commit():
         page = end(admin, ada, everywhere="Log out everywhere").content.decode()
     assert f"Logged out everywhere: {ada}." in page
@@ -156,9 +142,7 @@ def test_all_are_ended(
     assert history(ada) == ["Logged out everywhere"]
 
 
-def test_without_the_auth_service_no_list_is_not_an_empty_one(
-    admin: Client, auth: FakeAuth, ada: User
-) -> None:
+def test_without_the_auth_service_no_list_is_not_an_empty_one(admin, auth, ada):
     auth.down = True
     response = admin.get(url(ada))
     page = response.content.decode()
@@ -168,9 +152,7 @@ def test_without_the_auth_service_no_list_is_not_an_empty_one(
     assert "Log out everywhere" in page
 
 
-def test_without_an_answer_nothing_is_claimed(
-    admin: Client, auth: FakeAuth, ada: User, caplog: Any
-) -> None:
+def test_without_an_answer_nothing_is_claimed(admin, auth, ada, caplog):
     sid = auth.open()
     auth.down = True
 
@@ -182,18 +164,14 @@ def test_without_an_answer_nothing_is_claimed(
     assert [r.outcome for r in caplog.records if r.name == "memo.audit"] == ["unknown"]
 
 
-def test_logging_out_everywhere_needs_no_auth_service(
-    admin: Client, auth: FakeAuth, ada: User
-) -> None:
+def test_logging_out_everywhere_needs_no_auth_service(admin, auth, ada):
     auth.down = True
     end(admin, ada, everywhere="1")
     assert User.objects.get(pk=ada.pk).session_epoch == EPOCH + 1
 
 
 @pytest.mark.parametrize("form", [{}, {"session": "x"}, {"session": ""}])
-def test_a_form_that_names_no_session_is_refused(
-    admin: Client, auth: FakeAuth, ada: User, form: dict[str, str]
-) -> None:
+def test_a_form_that_names_no_session_is_refused(admin, auth, ada, form):
     auth.open()
     assert end(admin, ada, **form).status_code == 400
     assert (auth.ended, history(ada)) == ([], [])
@@ -202,16 +180,14 @@ def test_a_form_that_names_no_session_is_refused(
 # Who may
 
 
-def test_a_clerk_may(clerk: Client, auth: FakeAuth, ada: User) -> None:
+def test_a_clerk_may(clerk, auth, ada):
     sid = auth.open()
     assert end(clerk, ada, session=sid).status_code == 200
     assert auth.ended == [(ada.pk, sid)]
 
 
 @pytest.mark.parametrize("form", ["session", "everywhere"])
-def test_a_superusers_are_not_a_clerks_to_end(
-    clerk: Client, auth: FakeAuth, root: User, form: str
-) -> None:
+def test_a_superusers_are_not_a_clerks_to_end(clerk, auth, root, form):
     sid = auth.open()
     page = clerk.get(url(root)).content.decode()
     assert "These are not yours to end." in page
@@ -221,9 +197,7 @@ def test_a_superusers_are_not_a_clerks_to_end(
     assert User.objects.get(pk=root.pk).session_epoch == EPOCH
 
 
-def test_ones_own_are_ended_elsewhere(
-    admin: Client, auth: FakeAuth, root: User
-) -> None:
+def test_ones_own_are_ended_elsewhere(admin, auth, root):
     sid = auth.open()
     assert "These are not yours to end." in admin.get(url(root)).content.decode()
     assert end(admin, root, session=sid).status_code == 403
@@ -231,9 +205,7 @@ def test_ones_own_are_ended_elsewhere(
 
 
 @pytest.mark.parametrize("who", ["anonymous", "no staff", "staff without rights"])
-def test_others_see_nothing(
-    client: Client, auth: FakeAuth, ada: User, who: str
-) -> None:
+def test_others_see_nothing(client, auth, ada, who):
     sid = auth.open("Canary")
     if who != "anonymous":
         client.force_login(UserFactory(is_staff=who != "no staff"))
@@ -243,9 +215,7 @@ def test_others_see_nothing(
     assert auth.ended == []
 
 
-def test_a_form_without_its_token_is_refused(
-    root: User, auth: FakeAuth, ada: User
-) -> None:
+def test_a_form_without_its_token_is_refused(root, auth, ada):
     sid = auth.open()
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(root)
@@ -254,6 +224,6 @@ def test_a_form_without_its_token_is_refused(
 
 
 @pytest.mark.parametrize("name", ["no-id", str(uuid.UUID(int=1))])
-def test_nobodys_sessions_are_a_404(admin: Client, auth: FakeAuth, name: str) -> None:
+def test_nobodys_sessions_are_a_404(admin, auth, name):
     response = admin.get(f"/admin/users/user/{name}/sessions/")
     assert response.status_code == 404

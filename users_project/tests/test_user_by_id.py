@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 
 from tests.factories import EPOCH, UserFactory
@@ -9,11 +7,11 @@ from tests.test_registration import MEMBERS
 pytestmark = pytest.mark.django_db
 
 
-def url(user_id: object) -> str:
+def url(user_id):
     return f"/api/v1/users/{user_id}"
 
 
-def test_the_auth_service_is_told_the_epoch(service_client: Any) -> None:
+def test_the_auth_service_is_told_the_epoch(service_client):
     user = UserFactory(roles=["editor"])
     response = service_client("auth").get(url(user.pk))
     assert response.status_code == 200
@@ -23,14 +21,14 @@ def test_the_auth_service_is_told_the_epoch(service_client: Any) -> None:
     assert answer["roles"] == ["editor"]
 
 
-def test_other_services_are_not(service_client: Any) -> None:
+def test_other_services_are_not(service_client):
     user = UserFactory()
     answer = service_client("billing").get(url(user.pk)).json()
     assert answer.keys() == MEMBERS
 
 
 @pytest.mark.parametrize("text", ["abc", "1", "..", "%00", "me2", "a" * 300])
-def test_what_is_no_id_is_nothing(service_client: Any, text: str) -> None:
+def test_what_is_no_id_is_nothing(service_client, text):
     assert_refused(service_client("auth").get(url(text)), 404, "not_found")
 
 
@@ -45,9 +43,7 @@ def test_what_is_no_id_is_nothing(service_client: Any, text: str) -> None:
         ("verify", 405),
     ],
 )
-def test_other_routes_are_not_taken_for_ids(
-    service_client: Any, path: str, status: int
-) -> None:
+def test_other_routes_are_not_taken_for_ids(service_client, path, status):
     client = service_client("auth")
     assert client.get(url(path)).status_code == status
     assert client.get(url(path) + "/").status_code == status

@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import OperationalError
@@ -16,20 +14,20 @@ URL = "/api/v1/users/verify"
 
 
 @pytest.fixture
-def auth(service_client: Any) -> Any:
+def auth(service_client):
     """The Auth Service."""
     return service_client("auth")
 
 
 @pytest.fixture
-def hashes(monkeypatch: Any) -> list[str]:
+def hashes(monkeypatch):
     """What Argon2 is made to do: the parameters of each hash, computed or compared."""
     done: list[str] = []
 
-    def counted(name: str) -> None:
+    def counted(name):
         original = getattr(hashers.Argon2PasswordHasher, name)
 
-        def method(self: Any, password: str, other: str) -> Any:
+        def method(self, password, other):
             params = self.params() if name == "encode" else self.decode(other)["params"]
             done.append(f"m={params.memory_cost},t={params.time_cost}")
             return original(self, password, other)
@@ -53,9 +51,7 @@ def hashes(monkeypatch: Any) -> list[str]:
     ids=repr,
 )
 @pytest.mark.parametrize("slash", ["", "/"], ids=["bare", "with slash"])
-def test_right_credentials_tell_whose_they_are(
-    auth: Any, login: dict[str, str], slash: str
-) -> None:
+def test_right_credentials_tell_whose_they_are(auth, login, slash):
     user = UserFactory(
         email="Ada@Example.org", username="Ada", roles=["b", "a"], session_epoch=3
     )
@@ -72,45 +68,45 @@ def test_right_credentials_tell_whose_they_are(
     }
 
 
-def wrong() -> dict[str, str]:
+def wrong():
     return {"email": UserFactory().email, "password": "not the password"}
 
 
-def unknown() -> dict[str, str]:
+def unknown():
     return {"email": "nobody@example.org", "password": PASSWORD}
 
 
-def unknown_username() -> dict[str, str]:
+def unknown_username():
     return {"username": "nobody", "password": PASSWORD}
 
 
-def inactive() -> dict[str, str]:
+def inactive():
     return {"email": UserFactory(is_active=False).email, "password": PASSWORD}
 
 
-def deleted() -> dict[str, str]:
+def deleted():
     user = UserFactory()
     user.soft_delete()
     return {"email": user.email, "password": PASSWORD}
 
 
-def without_password() -> dict[str, str]:
+def without_password():
     user = UserFactory()
     User.objects.filter(pk=user.pk).update(password=make_password(None))
     return {"email": user.email, "password": PASSWORD}
 
 
-def with_gibberish() -> dict[str, str]:
+def with_gibberish():
     user = UserFactory()
     User.objects.filter(pk=user.pk).update(password="not a hash")
     return {"email": user.email, "password": PASSWORD}
 
 
-def trimmed() -> dict[str, str]:
+def trimmed():
     return {"email": UserFactory().email, "password": f" {PASSWORD}"}
 
 
-def email_of_another_name() -> dict[str, str]:
+def email_of_another_name():
     """The e-mail address wins, also where the username would be right."""
     user = UserFactory()
     return {
@@ -134,9 +130,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_all_others_are_refused_alike_after_one_hash(
-    auth: Any, hashes: list[str], case: Any
-) -> None:
+def test_all_others_are_refused_alike_after_one_hash(auth, hashes, case):
     credentials = case()
     del hashes[:]
     problem = assert_refused(auth.post(URL, credentials), 401, "invalid_credentials")
@@ -145,7 +139,7 @@ def test_all_others_are_refused_alike_after_one_hash(
     assert hashes == ["m=19456,t=2"]
 
 
-def test_right_credentials_take_the_same_work(auth: Any, hashes: list[str]) -> None:
+def test_right_credentials_take_the_same_work(auth, hashes):
     user = UserFactory()
     del hashes[:]
     auth.post(URL, {"email": user.email, "password": PASSWORD})
@@ -171,9 +165,7 @@ def test_right_credentials_take_the_same_work(auth: Any, hashes: list[str]) -> N
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_bad_input_is_refused_unhashed(
-    auth: Any, hashes: list[str], body: Any, field: str
-) -> None:
+def test_bad_input_is_refused_unhashed(auth, hashes, body, field):
     problem = assert_refused(auth.post(URL, body), 400, "validation_error")
     assert problem["errors"].keys() == {field}
     assert hashes == []
@@ -183,9 +175,7 @@ def test_bad_input_is_refused_unhashed(
 
 
 @pytest.mark.parametrize("algorithm", ["pbkdf2_sha256", "bcrypt_sha256", "bcrypt"])
-def test_an_imported_hash_verifies_and_is_replaced(
-    auth: Any, algorithm: str, pushes: list[Any], on_commit: Any
-) -> None:
+def test_an_imported_hash_verifies_and_is_replaced(auth, algorithm, pushes, on_commit):
     user = UserFactory(session_epoch=2)
     old = make_password(PASSWORD, hasher=algorithm)
     User.objects.filter(pk=user.pk).update(password=old)
@@ -199,7 +189,7 @@ def test_an_imported_hash_verifies_and_is_replaced(
     assert pushes == []
 
 
-def test_a_hash_of_other_costs_is_replaced(auth: Any, settings: Any) -> None:
+def test_a_hash_of_other_costs_is_replaced(auth, settings):
     settings.ARGON2_MEMORY_COST = 19456 + 1024
     expensive = hashers.Argon2Hasher()
     encoded = expensive.encode(PASSWORD, expensive.salt())
@@ -211,7 +201,7 @@ def test_a_hash_of_other_costs_is_replaced(auth: Any, settings: Any) -> None:
     assert "$m=19456,t=2,p=1$" in user.password
 
 
-def test_a_wrong_password_replaces_no_hash(auth: Any) -> None:
+def test_a_wrong_password_replaces_no_hash(auth):
     old = make_password(PASSWORD, hasher="pbkdf2_sha256")
     user = UserFactory()
     User.objects.filter(pk=user.pk).update(password=old)
@@ -220,9 +210,7 @@ def test_a_wrong_password_replaces_no_hash(auth: Any) -> None:
     assert user.password == old
 
 
-def test_an_upgrade_never_overwrites_a_newer_password(
-    auth: Any, monkeypatch: Any
-) -> None:
+def test_an_upgrade_never_overwrites_a_newer_password(auth, monkeypatch):
     """PWD-05: somebody changes the password while the old one is being verified."""
     user = UserFactory()
     old = make_password(PASSWORD, hasher="pbkdf2_sha256")
@@ -231,7 +219,7 @@ def test_an_upgrade_never_overwrites_a_newer_password(
 
     replace_hash = User.replace_hash
 
-    def meanwhile(self: User, fresh: str) -> None:
+    def meanwhile(self, fresh):
         User.objects.filter(pk=user.pk).update(password=newer, session_epoch=EPOCH + 1)
         replace_hash(self, fresh)
 
@@ -244,10 +232,8 @@ def test_an_upgrade_never_overwrites_a_newer_password(
     assert user.session_epoch == EPOCH + 1
 
 
-def test_a_database_that_is_away_is_no_wrong_password(
-    auth: Any, monkeypatch: Any
-) -> None:
-    def away(*args: Any, **kwargs: Any) -> None:
+def test_a_database_that_is_away_is_no_wrong_password(auth, monkeypatch):
+    def away(*args, **kwargs):
         raise OperationalError
 
     monkeypatch.setattr("users.managers.UserManager.find", away)
