@@ -8,7 +8,7 @@ from shared.settings import *
 INSTALLED_APPS = ["tokens", *INSTALLED_APPS]
 
 SPECTACULAR_SETTINGS |= {
-    "DESCRIPTION": "Log-in, refresh, verification and logout. "
+    "DESCRIPTION": "Login, refresh, verification and logout. "
     "The refresh token lives in an HttpOnly cookie, the access token in your memory.",
     # Named here since no authentication class of DRF's reads the cookie.
     "APPEND_COMPONENTS": {
@@ -39,7 +39,7 @@ JWT_PRIVATE_KEYS_DIR = env.folder("JWT_PRIVATE_KEYS_DIR")
 JWKS_MAX_AGE = env.number("JWKS_MAX_AGE", default=300, most=24 * 3600)
 
 # Seconds. A session ends REFRESH_TOKEN_LIFETIME after its last refresh, and
-# SESSION_ABSOLUTE_LIFETIME after its log-in, whatever comes first.
+# SESSION_ABSOLUTE_LIFETIME after its login, whichever comes first.
 REFRESH_TOKEN_LIFETIME = env.number("REFRESH_TOKEN_LIFETIME", default=30 * 24 * 3600)
 SESSION_ABSOLUTE_LIFETIME = env.number(
     "SESSION_ABSOLUTE_LIFETIME", default=30 * 24 * 3600
@@ -49,7 +49,7 @@ SESSION_ABSOLUTE_LIFETIME = env.number(
 # token that replaced it: tabs and retries converge. 0: every second use is a reuse.
 REFRESH_REUSE_LEEWAY = env.number("REFRESH_REUSE_LEEWAY", default=10)
 
-# Live sessions of one user; at a log-in beyond it the least recently used gives way.
+# Live sessions of one user; a login beyond it ends the least recently used.
 # 0: no cap.
 MAX_SESSIONS_PER_USER = env.number("MAX_SESSIONS_PER_USER", default=10)
 

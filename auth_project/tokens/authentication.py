@@ -31,7 +31,7 @@ class ClientSecretBasicAuthentication(APIKeyAuthentication):
     """A service as standard clients present themselves: HTTP Basic with its name and
     its API key (`client_secret_basic`). None without an Authorization header.
 
-    Our own header beside it would be a second way of authenticating in one request,
+    Our own header next to it would be a second way of authenticating in one request,
     which is refused (RFC 6749 section 2.3).
     """
 

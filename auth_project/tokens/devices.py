@@ -1,4 +1,4 @@
-"""What a person recognises a session by: the device, and roughly the network."""
+"""What a user recognises a session by: the device, and roughly the network."""
 
 from functools import lru_cache
 
@@ -8,7 +8,7 @@ from shared.api import client_ip
 
 UNKNOWN = "Unknown device"
 
-# Of an address so much is shown: the person's own provider, not their line.
+# So much of an address is shown: the user's provider, not their line.
 SHOWN_BITS = (24, 48)  # of IPv4, of IPv6
 
 

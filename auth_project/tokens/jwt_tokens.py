@@ -103,8 +103,8 @@ class RefreshToken(simplejwt.RefreshToken):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The token that `text` is. Raises TokenError. Asks nobody: whether its session
-        has ended, `check_blacklist` asks."""
+        """The token that `text` is. Raises TokenError. Makes no call: `check_blacklist`
+        asks whether its session has ended."""
         return cls(text)  # type: ignore[arg-type] # its stubs know of no text
 
     @classmethod

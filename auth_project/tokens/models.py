@@ -1,4 +1,4 @@
-"""Sessions: one row per log-in. Rotation changes the row and never adds one."""
+"""Sessions: one row per login. Rotation changes the row and never adds one."""
 
 import uuid
 from collections.abc import Mapping
@@ -137,7 +137,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def revoke_live(
         self, user_id: UUID | None, reason: str, limit: int
     ) -> list["Session"]:
-        """End at most `limit` live sessions of a user, or of everybody (None)."""
+        """End at most `limit` live sessions of a user, or of all users (None)."""
         parameters = {"user_id": user_id, "reason": reason, "limit": limit}
         return self.execute(statements.REVOKE_LIVE, parameters)
 
@@ -160,15 +160,15 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.filter(revoked_at__gt=ClockTimestamp() - period)
 
     def purgeable(self) -> Self:
-        """Sessions whose row nobody needs any more."""
+        """Sessions whose row has no more use."""
         return self.filter(expires_at__lt=ClockTimestamp() - RETENTION)
 
     def execute(self, statement: str, parameters: dict[str, Any]) -> "list[Session]":
         """Run a statement that returns whole rows (`update()` would only count them).
 
         Outside a transaction it commits itself; a failure means that the outcome is
-        unknown, and must reach the client as 503. Not by `raw`, which finds out anew
-        every time what the columns are.
+        unknown, and must reach the client as 503. Not by `raw`, which looks up
+        the columns every time.
         """
         with connections[self.db].cursor() as cursor:
             cursor.execute(statement, parameters)
@@ -182,7 +182,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
 
 class UserEpoch(models.Model):
-    """The highest session epoch that auth was told for a user: the floor for logins."""
+    """The highest session epoch that auth has received for a user: the floor for logins."""
 
     user_id = models.UUIDField(primary_key=True, help_text="In the User Service.")
     epoch = models.PositiveBigIntegerField(help_text="No session opens below it.")
@@ -192,14 +192,14 @@ class UserEpoch(models.Model):
 
 
 class Session(models.Model):
-    """A log-in on one device, from the password to logout, revocation or expiry."""
+    """A login on one device, from the password to logout, revocation or expiry."""
 
     id = models.UUIDField(
         primary_key=True, default=uuid.uuid4, help_text="Claim `sid`."
     )
     user_id = models.UUIDField(db_index=True, help_text="In the User Service.")
     user_epoch = models.PositiveBigIntegerField(
-        help_text="The user's session_epoch at log-in; below the user's it is dead."
+        help_text="The user's session_epoch at login; below the user's it is dead."
     )
     jti = models.UUIDField(help_text="Of the current refresh token.")
     previous_jti = models.UUIDField(null=True, help_text="Of its direct predecessor.")

@@ -20,7 +20,7 @@ SWEEP_LOCK = 0x6D656D6F  # of this database's advisory locks
 
 
 def end_session(sid: UUID | str, reason: str) -> None:
-    """Revoke one session. Raises OperationalError: then nothing was told to Redis.
+    """Revoke one session. Raises OperationalError: then Redis has received nothing.
 
     One that had ended is announced again, in case Redis missed it; and so is one that
     has no row, which is how a purged session looks.
@@ -81,9 +81,9 @@ def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
 
 
 def end_live_sessions(user_id: UUID | None) -> int:
-    """For operators: end all sessions of a user, or (None) of everybody; how many.
+    """For operators: end all sessions of a user, or (None) of all users; how many.
 
-    In batches, so that no lock is held for long. A log-in that is under way is not
+    In batches, so that no lock is held for long. A login that is under way is not
     stopped: raising the user's epoch in the User Service does that.
     """
     total = 0

@@ -29,8 +29,8 @@ class TokenSerializer(serializers.Serializer[None]):
     def token_of(cls, body: Any) -> str:
         """The token in a body. Raises ValidationError.
 
-        Services ask for every request of theirs, and a serializer makes its fields anew
-        each time. So it is left to say what is wrong with the others.
+        Services ask for every request of theirs, and a serializer makes its fields
+        again each time. So it only says what is wrong with the others.
         """
         token = body.get("token") if isinstance(body, dict) else None
         if (
@@ -121,7 +121,7 @@ class RevokedSerializer(serializers.Serializer[None]):
 
 
 class UserSessionSerializer(serializers.ModelSerializer[Session]):
-    """A log-in, so that it may be recognised, and no more of it than that takes."""
+    """A login: what its user needs to recognise it, and no more."""
 
     ip = serializers.SerializerMethodField(help_text="Its network: /24, in IPv6 /48.")
     device = serializers.SerializerMethodField(help_text="Such as `Firefox on Linux`.")
@@ -150,7 +150,7 @@ class UserSessionsSerializer(serializers.Serializer[None]):
 
 
 class SessionSerializer(UserSessionSerializer):
-    """A log-in, as the person who did it may recognise it."""
+    """A login, for its own user."""
 
     current = serializers.SerializerMethodField(help_text="That of the access token.")
 
@@ -200,7 +200,7 @@ class MetadataSerializer(serializers.Serializer[None]):
     issuer = serializers.URLField(help_text="`iss` of every token.")
     jwks_uri = serializers.URLField()
     response_types_supported = serializers.ListField(
-        child=serializers.CharField(), help_text="None: log-in is first-party."
+        child=serializers.CharField(), help_text="None: login is first-party."
     )
     grant_types_supported = serializers.ListField(
         child=serializers.CharField(), help_text="None."

@@ -209,7 +209,7 @@ def log_out(text: str | None) -> None:
 def log_out_all(user: TokenUser, *, keep_current: bool) -> int:
     """End all sessions of a user, or all but the one that asks; how many.
 
-    The epoch is raised first: a log-in whose password was verified before that dies at
+    The epoch is raised first: a login whose password was verified before that ends at
     its first refresh, though its row is not there yet. Without the User Service nothing
     changes; where only its answer was lost, all sessions end at their next refresh.
     Raises DependencyUnavailable, Overloaded; TokenRevoked if the user is gone.
@@ -229,7 +229,7 @@ def log_out_all(user: TokenUser, *, keep_current: bool) -> int:
 def verify(text: str) -> dict[str, Any]:
     """Claims of an access token whose session lives. Raises TokenError.
 
-    Redis answers at once; where it has no answer PostgreSQL has, and Redis is told.
+    Redis answers at once; where it has no answer PostgreSQL has, and Redis receives it.
     """
     claims = decode(text, "access")
     active = session_state.is_active(claims["sid"])

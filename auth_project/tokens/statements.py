@@ -6,7 +6,7 @@ its WHERE again, on the row as it is then. That is what makes these linearizable
 """
 
 # No row is returned, and no session opens, where the epoch is below the highest that
-# auth was told for this user: the password was verified before it was raised.
+# auth has received for this user: the password was verified before it was raised.
 OPEN = """
 WITH floor AS (
     INSERT INTO tokens_userepoch AS known (user_id, epoch)
@@ -94,7 +94,7 @@ WHERE id IN (SELECT id FROM below WHERE NOT kept)
 RETURNING *
 """
 
-# Somebody else's is as unknown as one that has ended: nothing is returned.
+# A session of another user is as unknown as one that has ended: no row is returned.
 REVOKE_OWN = """
 UPDATE tokens_session
 SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
@@ -107,7 +107,7 @@ RETURNING *
 
 # Run after the INSERT of a login has committed: of any number at once, the last to
 # start sees all their rows. What is among the newest of all is so among any of them,
-# so nobody ends one that should stay, and exactly `cap` are left. The array is made
+# so no login ends one that should stay, and exactly `cap` are left. The array is made
 # before a lock is waited for: waiting changes nothing about who gives way. The session
 # that the login replaces ends in any case, and counts for nothing.
 END_OTHERS = """

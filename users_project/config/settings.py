@@ -1,4 +1,4 @@
-"""Settings of the User Service: people, passwords, and the admin."""
+"""Settings of the User Service: users, passwords, and the admin."""
 
 from shared.ratelimit_defaults import DEFAULTS
 from shared.settings import *
@@ -38,7 +38,7 @@ SPECTACULAR_SETTINGS |= {
     "ask about users.",
 }
 
-# --- People -------------------------------------------------------------------------
+# --- Users --------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["users.backends.EmailBackend"]
@@ -49,7 +49,7 @@ SILENCED_SYSTEM_CHECKS += [
 # --- Passwords ----------------------------------------------------------------------
 
 # Argon2id; the floor is OWASP's minimum. One class for each algorithm: they are found
-# by its name. Those behind the first verify imported hashes, which log-in replaces.
+# by its name. Those behind the first verify imported hashes, which a login replaces.
 PASSWORD_HASHERS = [
     "users.hashers.Argon2Hasher",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",

@@ -1,4 +1,4 @@
-"""Errors outside DRF: problem details for programs, pages for people in the admin."""
+"""Errors outside DRF: problem details for programs, pages for users in the admin."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def html_for_admin(handler: Handler) -> Handler:
     def handle(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = handler(request, *args, **kwargs)
         if request.path.startswith("/admin/"):
-            # Without context processors: they ask the database, which may be away.
+            # No context processors: they ask the database, which may be unavailable.
             problem = json.loads(response.content)
             response.content = render_to_string("problem.html", problem)
             response["Content-Type"] = "text/html; charset=utf-8"

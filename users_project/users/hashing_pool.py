@@ -1,8 +1,8 @@
 """How many passwords are hashed at once (PWD-07), and in which threads.
 
 Every hash keeps a core busy and holds its memory. Two at a time per process, others
-wait, and together they take at most half of the threads: whatever a storm of log-ins
-does, the other half answers.
+wait, and together they take at most half of the threads: in a storm of logins the
+other half still answers.
 """
 
 import os

@@ -121,7 +121,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
 
         One query, which the ORM takes three times as long to write as PostgreSQL to
         answer. So each is written once, and its row becomes a user without `raw`, which
-        finds out anew every time what the columns are.
+        looks up the columns every time.
         """
         [(name, value)] = column.items()
         if (name, present) not in self.written:

@@ -1,4 +1,4 @@
-"""People: who they are, whether they are present, and when their sessions end."""
+"""Users: who they are, whether they are present, and when their sessions end."""
 
 from functools import partial
 from uuid import UUID, uuid4
@@ -199,7 +199,7 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
         self.save(update_fields=["is_active"])
 
     def deactivate(self) -> None:
-        """No log-in, and no session, until `activate`."""
+        """No login, and no session, until `activate`."""
         self.is_active = False
         self.save(update_fields=["is_active"])
 
@@ -255,7 +255,7 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
         transaction.on_commit(push, using=using, robust=True)
 
     def audit_update(self, names: set[str]) -> None:
-        """What of the account was changed, never to what; a log-in's time is none.
+        """What of the account was changed, never to what; a login's time is none.
 
         Changes that end sessions are audited as such, with their reason.
         """

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 FLOOR = 8  # NIST SP 800-63B-4, section 3.1.1.2
 MAX_LENGTH = 128
 
-# Words that somebody would think of here: documented, as ASVS 5.0 6.1.2 asks.
+# Words that are easy to think of here: documented, as ASVS 5.0 6.1.2 asks.
 CONTEXT_WORDS = ("memo", "memoproduct", "memoservice")
 
 

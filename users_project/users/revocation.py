@@ -40,6 +40,6 @@ def push(
 
 def note_lost(user_id: UUID, epoch: int) -> None:
     dependency_logger.error(
-        "the Auth Service was not told that sessions ended",
+        "the Auth Service did not receive that sessions ended",
         extra={"event": "push_lost", "user_id": str(user_id), "epoch": epoch},
     )

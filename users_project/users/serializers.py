@@ -50,7 +50,7 @@ class OptionalWebAddressField(TextField):
 
 
 class NewPasswordField(PasswordField):
-    """Fields are made anew with every serializer, so the setting is read in time."""
+    """Fields are made again with every serializer, so the setting is read in time."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -104,7 +104,7 @@ class RegistrationSerializer(serializers.Serializer[User]):
 
 
 class ProfileSerializer(serializers.Serializer[User]):
-    """What people may change of their own account. Other members have no effect."""
+    """What users may change of their own account. Other members have no effect."""
 
     first_name = OptionalNameField()
     last_name = OptionalNameField()

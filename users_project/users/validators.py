@@ -22,7 +22,7 @@ EMAIL = (
 # Control characters in a name end up in mail headers and terminals.
 PERSONAL_NAME = r"^[^\x00-\x1f\x7f]+\Z"
 
-# Host, perhaps a port, and the characters of RFC 3986. Nobody's password in it.
+# Host, perhaps a port, and the characters of RFC 3986. No password in it.
 WEB_ADDRESS = (
     r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?"
     r"([/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?\Z"

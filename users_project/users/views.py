@@ -80,8 +80,8 @@ class MeView(JSONView):
 class ChangePasswordView(JSONView):
     """Change one's own password.
 
-    Every other session of the account ends at once; the caller's goes on. (Should the
-    Auth Service be away at that moment, it ends at its next refresh too, and so it does
+    Every other session of the account ends at once; the caller's continues. (If the
+    Auth Service is unavailable, it ends at its next refresh too, and so it does
     by a refresh that runs at the same time: log in again.) A wrong current password is
     a 400 and ends nothing.
     """

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, help_text='Claim `sid`.', primary_key=True, serialize=False)),
                 ('user_id', models.UUIDField(db_index=True, help_text='In the User Service.')),
-                ('user_epoch', models.PositiveIntegerField(help_text="The user's session_epoch at log-in; below the user's it is dead.")),
+                ('user_epoch', models.PositiveIntegerField(help_text="The user's session_epoch at login; below the user's it is dead.")),
                 ('jti', models.UUIDField(help_text='Of the current refresh token.')),
                 ('previous_jti', models.UUIDField(help_text='Of its direct predecessor.', null=True)),
                 ('rotated_at', models.DateTimeField(help_text='Null until first rotated.', null=True)),

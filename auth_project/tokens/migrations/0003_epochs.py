@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='session',
             name='user_epoch',
-            field=models.PositiveBigIntegerField(help_text="The user's session_epoch at log-in; below the user's it is dead."),
+            field=models.PositiveBigIntegerField(help_text="The user's session_epoch at login; below the user's it is dead."),
         ),
     ]

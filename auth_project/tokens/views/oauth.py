@@ -23,8 +23,8 @@ from tokens import serializers as s
 from tokens import services
 from tokens.authentication import BASIC_CHALLENGE, ClientSecretBasicAuthentication
 
-# One for each way in, Basic first: whoever tried that must find it (RFC 6749 section
-# 5.2, RFC 9110 section 11.6.1).
+# One for each way in, Basic first: a client that tried it must find it (RFC 6749
+# section 5.2, RFC 9110 section 11.6.1).
 CHALLENGES = f"{BASIC_CHALLENGE}, {ServiceAuthFailed.auth_header}"
 
 # Of a live token, as far as it has them.
@@ -112,7 +112,7 @@ class JWKSetView(OpenView):
 class MetadataView(OpenView):
     """Where our keys are and whose tokens they verify (RFC 8414).
 
-    Log-in is first-party: there is no OAuth grant, and so no endpoint for one.
+    Login is first-party: there is no OAuth grant, and so no endpoint for one.
     """
 
     @extend_schema(

@@ -1,4 +1,4 @@
-"""The HTTP side of sessions, for the person whose they are."""
+"""The HTTP side of sessions, for their own user."""
 
 from typing import cast
 from uuid import UUID
@@ -16,7 +16,7 @@ from tokens import serializers as s
 from tokens.models import Session
 from tokens.revocation import end_own_session
 
-# Where there is no cap somebody may have any number of them.
+# Without a cap a user may have any number of them.
 LISTED = 100
 
 CLEARED_COOKIE = OpenApiParameter(
@@ -28,7 +28,7 @@ CLEARED_COOKIE = OpenApiParameter(
 
 
 def caller(request: Request) -> TokenUser:
-    """The person; DRF's types know of Django's users alone."""
+    """The user of the token; DRF's types know Django's users alone."""
     return cast(TokenUser, request.user)
 
 

@@ -17,7 +17,7 @@ class UserActions(admin.ModelAdmin):
 
     actions = ("deactivate", "activate", "soft_delete", "restore", "end_sessions")
 
-    @admin.action(description="Deactivate: no log-in", permissions=["change"])
+    @admin.action(description="Deactivate: no login", permissions=["change"])
     def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
         self.act(request, users, User.deactivate, "deactivated")
 
@@ -44,13 +44,13 @@ class UserActions(admin.ModelAdmin):
         return bool(request.user.has_perm("users.delete_user"))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes for good here: tokens and logs go on naming the user."""
+        """No row is deleted here: tokens and logs still name the user."""
         return False
 
     def act(
         self, request: HttpRequest, users: QuerySet[User], method: Any, done: str
     ) -> None:
-        """Do it to all that may be touched; say to how many, and to whom not."""
+        """Do it to all users that may be changed; name the others."""
         touched = 0
         for user in users:
             if not self.can_modify(request, user):

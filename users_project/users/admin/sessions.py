@@ -30,7 +30,7 @@ class SessionAdmin(UserAdminViews):
         return [self.page_path("sessions", self.sessions_view), *super().get_urls()]
 
     def sessions_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """What is sent comes to the same address: after a log-in in between, Django
+        """What is sent comes to the same address: after a login in between, Django
         leads back here with a GET, which ends nothing."""
         user = self.user_of(request, object_id)
         if request.method == "POST":

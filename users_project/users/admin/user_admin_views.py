@@ -16,7 +16,7 @@ from users.models import User
 
 class UserAdminViews(UserActions):
     def page_path(self, name: str, view: Callable[..., HttpResponse]) -> URLPattern:
-        """The route of a page, beside the user's own."""
+        """The route of a page, next to the user's own."""
         guarded = self.admin_site.admin_view(view)
         return path(f"<path:object_id>/{name}/", guarded, name=f"users_user_{name}")
 

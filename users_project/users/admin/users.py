@@ -19,10 +19,10 @@ from users.models import Role, User
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"
 admin.site.index_title = "Users and roles"
-admin.site.site_url = None  # there is no site beside it
+admin.site.site_url = None  # there is no site next to it
 admin.site.unregister(Group)
 
-# Who could give these away would have them all.
+# A user who can give these away has them all.
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
@@ -146,7 +146,7 @@ class UserAdmin(LockoutAdmin, DjangoUserAdmin):
     def save_related(
         self, request: HttpRequest, form: Any, formsets: Any, change: bool
     ) -> None:
-        """Roles and rights are tables beside the user's; nobody else tells of them."""
+        """Roles and rights are tables next to the user's; no other code audits them."""
         super().save_related(request, form, formsets, change)
         if given := sorted(set(form.changed_data) & {"groups", "user_permissions"}):
             who = {"user_id": str(form.instance.pk), "by": str(request.user.pk)}

@@ -6,8 +6,8 @@ from django.contrib.auth.management.commands import changepassword
 
 
 class Command(changepassword.Command):
-    help = "Nothing: people live in the User Service."
+    help = "Nothing: users live in the User Service."
 
     def handle(self, *args: Any, **options: Any) -> None:
         # A line and no error: `./manage_all.sh changepassword` asks every service.
-        self.stdout.write("People live in the User Service; nothing to do in auth.")
+        self.stdout.write("Users live in the User Service; nothing to do in auth.")

@@ -6,8 +6,8 @@ from django.contrib.auth.management.commands import createsuperuser
 
 
 class Command(createsuperuser.Command):
-    help = "Nothing: people live in the User Service."
+    help = "Nothing: users live in the User Service."
 
     def handle(self, *args: Any, **options: Any) -> None:
         # A line and no error: `./manage_all.sh createsuperuser` asks every service.
-        self.stdout.write("People live in the User Service; nothing to do in auth.")
+        self.stdout.write("Users live in the User Service; nothing to do in auth.")

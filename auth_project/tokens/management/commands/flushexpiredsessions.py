@@ -1,4 +1,4 @@
-"""Delete sessions that nobody needs any more. To be run daily."""
+"""Delete sessions whose row has no more use. Run it daily."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""End all sessions, of a user or of everybody."""
+"""End all sessions, of a user or of all users."""
 
 from typing import Any
 from uuid import UUID
@@ -10,13 +10,13 @@ from tokens.revocation import end_live_sessions
 
 class Command(BaseCommand):
     help = (
-        "End all sessions of a user, or of everybody. The User Service's `endsessions` "
-        "also stops a log-in that is under way."
+        "End all sessions of a user, or of all users. The User Service's `endsessions` "
+        "also stops a login that is under way."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user", type=UUID, nargs="?", help="The user's id.")
-        parser.add_argument("--all", action="store_true", help="Of everybody.")
+        parser.add_argument("--all", action="store_true", help="Of all users.")
         parser.add_argument(
             "--noinput", action="store_false", dest="interactive", help="Do not ask."
         )
@@ -32,6 +32,8 @@ class Command(BaseCommand):
 
     def is_sure(self) -> bool:
         try:
-            return input("Log everybody out? Type 'yes': ") == "yes"
+            return input("Log all users out? Type 'yes': ") == "yes"
         except EOFError as exc:
-            raise CommandError("Nobody is there to ask: --noinput.") from exc
+            raise CommandError(
+                "No terminal to ask for confirmation. Use --noinput."
+            ) from exc
