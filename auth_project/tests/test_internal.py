@@ -256,9 +256,7 @@ def test_the_session_of_another_user_continues(make_session, users, admin):
     assert others.revoked_at is None
 
 
-@pytest.mark.parametrize(
-    "who", ["another service", "no key", "a wrong key", "the user"]
-)
+@pytest.mark.parametrize("who", ["another service", "no key", "a wrong key", "a user"])
 def test_no_other_caller_may(session, users, service_client, who):
     """A known caller that is not allowed: 403, where no key at all is 401."""
     client = {

@@ -13,7 +13,7 @@ from tokens.models import Session, SessionEpoch
 
 pytestmark = pytest.mark.django_db
 
-SIZES = (1_000, 4_000)
+SIZES = (3_000, 6_000)
 OWN = 5  # sessions of the user
 
 

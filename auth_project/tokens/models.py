@@ -182,7 +182,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
 
 class UserEpoch(models.Model):
-    """The highest session epoch that auth has received for a user: the floor for logins."""
+    """A user's highest session epoch that auth has received: the floor for logins."""
 
     user_id = models.UUIDField(primary_key=True, help_text="In the User Service.")
     epoch = models.PositiveBigIntegerField(help_text="No session opens below it.")
