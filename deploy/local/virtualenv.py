@@ -43,7 +43,8 @@ def ensure(layout: Layout, requirements: str = RUNTIME) -> None:
 
 def fits(layout: Layout, requirements: str = RUNTIME) -> bool:
     """Whether `ensure` has nothing to do."""
-    found, wanted = read_json(_stamp(layout)), _wanted(layout, requirements)
+    found = read_json(_stamp(layout))
+    wanted = {**_wanted(layout, RUNTIME), **_wanted(layout, requirements)}
     return os.access(layout.python, os.X_OK) and wanted.items() <= found.items()
 
 
