@@ -118,7 +118,8 @@ def attack(session: nox.Session) -> None:
 def sbom(session: nox.Session) -> None:
     """What a deployment is made of, as CycloneDX, to a file or the terminal."""
     [name] = session.posargs or ["-"]
-    target = name if name == "-" else str(Path(os.environ.get("PWD", ""), name))
+    caller = os.environ.get("MEMO_CALLER_DIR", "")
+    target = name if name == "-" else str(Path(caller, name))
     words = ("requirements", "requirements/runtime.txt", "--output-reproducible")
     options = ("--pyproject", "pyproject.toml", "--spec-version", "1.6", "-o", target)
     command = [sys.executable, "-m", "cyclonedx_py", *words, *options]

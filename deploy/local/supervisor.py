@@ -16,12 +16,11 @@ import subprocess
 import sys
 import xmlrpc.client
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from . import orphans
-from .files import find, tail, write_private
+from .files import tail, write_private
 from .layout import Layout
 from .problems import MISSING, Problem
 from .programs import PROCESSES, Program
@@ -173,7 +172,10 @@ def _section(layout: Layout, program: Program) -> str:
         name += "-%(process_num)d"
     else:
         launcher.append("--clear")
-    prefix = _prefix(program.stop_signal, program.low_ports)
+    death = "INT" if program.stop_signal == "INT" else "TERM"
+    prefix = ["/usr/bin/setpriv", f"--pdeathsig={death}"]
+    if not program.low_ports:  # No right of root's but for the gateway on such a port.
+        prefix += ["--inh-caps=-all", "--ambient-caps=-all"]
     program.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     text = _fill(
         "program",
@@ -194,17 +196,3 @@ def _section(layout: Layout, program: Program) -> str:
 
 def _fill(template: str, /, **values: object) -> str:
     return (TEMPLATES / f"{template}.conf").read_text(encoding="utf-8").format(**values)
-
-
-@cache
-def _prefix(stop_signal: str, low_ports: bool) -> list[str]:
-    """setpriv, where it has the option: a signal when supervisord dies, and no right of
-    root's but for the gateway on a port below 1024."""
-    program = find("setpriv")
-    if not program:
-        return []
-    death = "INT" if stop_signal == "INT" else "TERM"
-    words = [program, f"--pdeathsig={death}"]
-    words += [] if low_ports else ["--inh-caps=-all", "--ambient-caps=-all"]
-    done = subprocess.run([*words, "true"], capture_output=True, check=False)
-    return words if done.returncode == 0 else []
