@@ -160,12 +160,10 @@ def _demo(found: Layout) -> None:
         hint = f"Start it: {found.command} up"
         raise Problem("The stack is not running.", hint=hint, code=MISSING)
     auth = next(service for service in found.services if service.name == "auth")
-    key = found.secrets / KEY.format("users", "auth")
-    smoke_test.run(
-        read_env(found.gateway_env)["GATEWAY_PUBLIC_URL"],
-        f"http://{read_env(auth.env_file)['BIND']}",
-        read_text(key).strip(),
-    )
+    key = read_text(found.secrets / KEY.format("users", "auth")).strip()
+    address = f"http://{read_env(auth.env_file)['BIND']}"
+    service = smoke_test.Client(address, **{"X-Internal-Api-Key": key})
+    smoke_test.run(read_env(found.gateway_env)["GATEWAY_PUBLIC_URL"], service=service)
 
 
 COMMANDS: dict[str, Callable[[Layout, argparse.Namespace, list[str]], int | None]] = {
