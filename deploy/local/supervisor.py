@@ -45,9 +45,8 @@ class _Transport(xmlrpc.client.Transport):
         self.path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        connection = _Connection(str(self.path))
-        self._connection = host, connection  # so that `close` finds it
-        return connection
+        self._connection = host, _Connection(str(self.path))  # so `close` finds it
+        return self._connection[1]
 
 
 def call(layout: Layout, method: str, *arguments: Any) -> Any:
@@ -83,12 +82,10 @@ def processes(layout: Layout) -> dict[str, list[dict[str, Any]]]:
 
 def start(layout: Layout, programs: Sequence[Program]) -> None:
     """Write the configuration and start supervisord, with no program yet."""
-    config = layout.state / "supervisord.conf"
-    names = {name: str(getattr(layout, name)) for name in ("logs", "state", "work")}
-    names["sockets"] = str(layout.sockets)
-    texts = [_fill("supervisord", **names), *(_section(layout, x) for x in programs)]
-    write_private(config, "".join(texts))
-    log = layout.logs / "supervisord.out"
+    config, log = layout.state / "supervisord.conf", layout.logs / "supervisord.out"
+    places = {name: getattr(layout, name) for name in ("logs", "state", "work")}
+    texts = [_fill("supervisord", sockets=layout.sockets, **places)]
+    write_private(config, "".join([*texts, *(_section(layout, x) for x in programs)]))
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
@@ -99,11 +96,9 @@ def start(layout: Layout, programs: Sequence[Program]) -> None:
             stderr=output,
             start_new_session=True,
         )
-
-    def answers_or_ended() -> bool:
-        return is_running(layout) or process.poll() is not None
-
-    if not orphans.wait_until(answers_or_ended, 15) or process.poll() is not None:
+    ended = process.poll
+    orphans.wait_until(lambda: is_running(layout) or ended() is not None, 15)
+    if not is_running(layout):
         raise Problem(f"supervisord does not start. The end of {log}:\n{tail(log)}")
 
 
