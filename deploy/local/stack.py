@@ -114,26 +114,28 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
     """Stop everything and remove what `up` and `init` have made."""
     stacks = [layout] if layout.stack else layout.stacks()
     # A copy of the checkout is ours whole; elsewhere the settings are the user's.
-    ours = [layout.root] if layout.root.parent == COPIES else [layout.state]
-    folders = [*ours, layout.secrets, *(stack.sockets for stack in stacks)]
+    ours = layout.root if layout.root.parent == COPIES else layout.state
+    folders = [ours, layout.secrets, *(stack.sockets for stack in stacks)]
     folders = [path for path in folders if path.exists() and any(path.iterdir())]
     if not folders:
         print("memo: there is nothing to remove")
         return
     print("This removes, for good, all databases, accounts, keys and secrets of:")
     print("\n".join(f"  {path}" for path in folders))
-    if not confirmed and not sys.stdin.isatty():
-        hint = f"Use {layout.command} destroy --yes"
-        raise Problem("No terminal to ask for confirmation.", hint=hint)
-    if not confirmed and input("Type `yes` to continue: ").strip() != "yes":
-        raise Problem("Nothing was removed.")
+    if not confirmed:
+        if not sys.stdin.isatty():
+            hint = f"Use {layout.command} destroy --yes"
+            raise Problem("No terminal to ask for confirmation.", hint=hint)
+        if input("Type `yes` to continue: ").strip() != "yes":
+            raise Problem("Nothing was removed.")
     for stack in stacks:
         supervisor.end(stack)
     for folder in folders:
+        # The folder itself may be in one of root's, so it is emptied first.
         for path in list(folder.iterdir()) if folder.exists() else []:
             is_folder = path.is_dir() and not path.is_symlink()
             shutil.rmtree(path) if is_folder else path.unlink()
-        with contextlib.suppress(OSError):  # Its parent may be root's.
+        with contextlib.suppress(OSError):
             folder.rmdir()
     print("memo: removed; the .env files of a checkout stay")
 
@@ -296,18 +298,15 @@ def _insist_on(layout: Layout, names: list[str]) -> dict[str, list[dict[str, Any
 def _fingerprint(layout: Layout) -> str:
     """Changes when anything does that running processes have read once: code, settings,
     secrets, packages. So `up` knows whether to start them again."""
-    root = layout.root
+    root, services = layout.root, layout.services
     files = [root / "requirements" / "local.txt", layout.gateway_env]
-    folders = [root / "shared", root / "nginx", root / "deploy"]
-    for service in layout.services:
-        folders.append(service.project)
-        files += [service.env_file, service.migrate_env_file]
-    for folder in folders:
-        files += [path for path in folder.rglob("*") if path.suffix in INPUTS]
-    secrets = [path for path in layout.secrets.glob("*") if path.is_file()]
+    files += [path for s in services for path in (s.env_file, s.migrate_env_file)]
     # Running services see new keys by themselves.
     live = ("_service_api_key", "_internal_api_keys")
-    files += [path for path in secrets if not path.name.endswith(live)]
+    files += [x for x in layout.secrets.glob("*_*") if not x.name.endswith(live)]
+    folders = [root / name for name in ("shared", "nginx", "deploy")]
+    for folder in [*folders, *(service.project for service in services)]:
+        files += [path for path in folder.rglob("*") if path.suffix in INPUTS]
     digest = hashlib.sha256()
     for path in sorted(files):
         if not {"tests", "__pycache__"} & set(path.parts[len(root.parts) :]):
