@@ -74,12 +74,13 @@ def ensure(layout: Layout) -> int:
 def tool(layout: Layout, kind: Kind) -> str:
     """Path of a script that starts the newest program, of this machine or unpacked now.
     There is one for each of the others, too."""
-    root, name = MACHINE, kind.programs[0]
-    program = _newest(kind, root)
-    if program is None:
+    name = kind.programs[0]
+    unpacked = layout.cache / name / "root"
+    root = MACHINE if _newest(kind, MACHINE) else unpacked
+    if not _newest(kind, root):
         print(f"  {name}: not on this machine; unpacking its packages ...", flush=True)
-        root = unpack(layout, name, (kind.package,))
-        program = _newest(kind, root)
+        unpack(layout, name, (kind.package,))
+    program = _newest(kind, root)
     if program is None:
         least = ".".join(map(str, kind.least))
         raise Problem(f"{name} {least} or newer: not found.", hint=_ways(kind.package))
@@ -101,7 +102,7 @@ def unpack(layout: Layout, name: str, packages: tuple[str, ...]) -> Path:
         raise Problem(text, hint=_ways(packages[0]), code=MISSING)
     folder = layout.cache / name
     debs, fresh, root = folder / "debs", folder / "root.new", folder / "root"
-    for path in (debs, fresh, root):
+    for path in (debs, fresh):
         shutil.rmtree(path, ignore_errors=True)
     for path in (folder / "lists" / "partial", folder / "cache", debs):
         path.mkdir(parents=True, exist_ok=True)
@@ -114,6 +115,7 @@ def unpack(layout: Layout, name: str, packages: tuple[str, ...]) -> Path:
     for package in sorted(debs.glob("*.deb")):
         command = ["dpkg", "--extract", package, fresh]
         run(Job(f"Unpacking {package.name}", command, folder, layout.base_env()))
+    shutil.rmtree(root, ignore_errors=True)
     fresh.replace(root)
     shutil.rmtree(debs)
     return root
