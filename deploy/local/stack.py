@@ -22,7 +22,7 @@ from . import (
 )
 from .files import locked, read_env, read_text, tail, write_private
 from .layout import Layout
-from .ports import GATEWAY, Ports, holder, insist_on_privilege, taken
+from .ports import GATEWAY, Ports, holder, taken
 from .privileges import COPIES
 from .problems import PORT_IN_USE, USAGE, Problem
 from .programs import Program, run
@@ -151,7 +151,6 @@ def _configure(layout: Layout, ports: Ports) -> None:
 def _bring_up(layout: Layout, ports: Ports, *, running: bool) -> None:
     """From whatever is there to a running stack. What fails leaves nothing half up; a
     fault that can be seen before leaves what runs as it is."""
-    insist_on_privilege(layout, ports.chosen[GATEWAY])
     major = server_binaries.ensure(layout)
     if running:
         _check(layout)
