@@ -190,14 +190,12 @@ def _start_supervisor(
     """It listens for the services at once: no other program can have their ports."""
     try:
         supervisor.start(layout, programs)
-    except Problem:
-        for name in names:
-            if holder(_port(layout, name)):
-                raise taken(layout, name, _port(layout, name)) from None
-        raise
+    except Problem as problem:
+        found = [name for name in names if holder(_port(layout, name))]
+        raise _taken(layout, found[0]) if found else problem from None
     for name in names:
         if not supervisor.start_program(layout, name, 0):
-            raise taken(layout, name, _port(layout, name))
+            raise _taken(layout, name)
 
 
 def _programs(layout: Layout, major: int) -> list[Program]:
@@ -256,7 +254,7 @@ def start_and_wait(layout: Layout, *names: str) -> None:
     that one is stopped, and not tried again and again."""
     for name in names:
         if not supervisor.start_program(layout, name):
-            raise taken(layout, name, _port(layout, name))
+            raise _taken(layout, name)
     deadline = time.monotonic() + READY_SECONDS
     while waiting := _unready(layout, *names):
         found = supervisor.processes(layout)
@@ -265,7 +263,7 @@ def start_and_wait(layout: Layout, *names: str) -> None:
             name = (failing or waiting)[0]
             supervisor.call(layout, "stopProcessGroup", name)
             if name == GATEWAY and holder(_port(layout, name)):
-                raise taken(layout, name, _port(layout, name))
+                raise _taken(layout, name)
             log = layout.logs / f"{found[name][0]['name']}.log"
             text = f"{name} does not {'start' if failing else 'become ready'}."
             raise Problem(f"{text} The end of {log}:\n{tail(log)}")
@@ -275,6 +273,10 @@ def start_and_wait(layout: Layout, *names: str) -> None:
 def _unready(layout: Layout, *names: str) -> list[str]:
     found = status.gather(layout, names)["processes"]
     return [name for name, each in found.items() if not each["healthy"]]
+
+
+def _taken(layout: Layout, name: str) -> Problem:
+    return taken(layout, name, _port(layout, name))
 
 
 def _port(layout: Layout, name: str) -> int:
