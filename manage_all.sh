@@ -13,7 +13,7 @@ while [ -L "$script" ]; do
     esac
 done
 # Files named on the command line are seen from here.
-MEMO_CALLER_DIR=$PWD
+MEMO_CALLER_DIR=${MEMO_CALLER_DIR:-$PWD}
 export MEMO_CALLER_DIR
 cd "$(dirname "$script")"
 
@@ -24,7 +24,7 @@ works() {
 }
 
 for python in "${MEMO_PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 \
-    /usr/bin/python3 /usr/local/bin/python3; do
+    /usr/bin/python3; do
     if [ -n "$python" ] && works "$python"; then
         exec "$python" -E -s -m deploy.local "$@"
     fi

@@ -7,22 +7,12 @@ import os
 import sys
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import nox
 
 from deploy import jobs, proofs
-from deploy.suites import (
-    FIRST,
-    LIMITS,
-    MAIN,
-    ROOT,
-    RUN,
-    SERVICES,
-    UNITS,
-    pytest,
-    python,
-    tool,
-)
+from deploy.suites import LIMITS, MAIN, ROOT, RUN, SERVICES, UNITS, pytest, python, tool
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["test"]
@@ -71,62 +61,45 @@ def shellcheck(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Once for each service, as Django's plugin loads the settings of one."""
     django = {"DJANGO_SETTINGS_MODULE": "config.settings", "MYPYPATH": ".."}
+    words = ("mypy", "--config-file", "../pyproject.toml", ".")
     for name in SERVICES:
-        words = ("mypy", "--config-file", "../pyproject.toml", ".")
         python(session, *words, service=name, env=django)
     django = {"DJANGO_SETTINGS_MODULE": "shared.tests.settings"}
     python(session, "mypy", "shared", env=django)
-    plain = ("mypy", "--config-file", "deploy/mypy.ini")
-    packages = ("deploy.local", "deploy.mutations")
-    python(session, *plain, *(word for name in packages for word in ("-p", name)))
+    plain = ("mypy", "--config-file", str(ROOT / "deploy" / "mypy.ini"))
+    python(session, *plain, "-p", "deploy.local", "-p", "deploy.mutations")
     python(session, *plain, "noxfile.py")
-    plain = ("mypy", "--config-file", "../deploy/mypy.ini")
     python(session, *plain, "render.py", cwd=ROOT / "nginx")
 
 
-@nox.session
-def deploycheck(session: nox.Session) -> None:
-    """As it would be deployed: production, https."""
-    for name in SERVICES:
-        words = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
-        python(session, *words, service=name, env=PRODUCTION)
+def add_check(name: str, *words: str, **env: str) -> None:
+    """A command of manage.py that has to succeed in every service."""
+
+    @nox.session(name=name)
+    def check(session: nox.Session) -> None:
+        for service in SERVICES:
+            python(session, "manage.py", *words, service=service, env=env)
 
 
-@nox.session
-def schema(session: nox.Session) -> None:
-    for name in SERVICES:
-        words = ("manage.py", "spectacular", "--validate", "--fail-on-warn")
-        python(session, *words, "--file", os.devnull, service=name)
-
-
-@nox.session
-def migrations(session: nox.Session) -> None:
-    for name in SERVICES:
-        words = ("manage.py", "makemigrations", "--check", "--dry-run")
-        python(session, *words, service=name)
+add_check("deploycheck", "check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+add_check("schema", "spectacular", "--validate", "--fail-on-warn", "--file", os.devnull)
+add_check("migrations", "makemigrations", "--check", "--dry-run")
 
 
 # ---- Suites --------------------------------------------------------------------------
 
 
-@nox.session
-def shared(session: nox.Session) -> None:
-    pytest(session, "shared/tests", service=FIRST, cwd=ROOT)
-
-
-def add_suite(service: str) -> None:
-    @nox.session(name=service)
+def add_suite(name: str, *tests: str, **where: Any) -> None:
+    @nox.session(name=name)
     def suite(session: nox.Session) -> None:
-        pytest(session, service=service)
+        pytest(session, *tests, **where)
 
 
+add_suite("shared", "shared/tests", service="auth", cwd=ROOT)
+add_suite("gateway", "nginx/tests")
+add_suite("local", "deploy/tests/local", "deploy/tests/runner")
 for each in SERVICES:
-    add_suite(each)
-
-
-@nox.session
-def gateway(session: nox.Session) -> None:
-    pytest(session, "nginx/tests")
+    add_suite(each, service=each)
 
 
 @nox.session
@@ -141,11 +114,6 @@ def system(session: nox.Session) -> None:
 def security(session: nox.Session) -> None:
     """Ten mutations of the code, which their tests have to notice."""
     python(session, "deploy.mutations", *session.posargs)
-
-
-@nox.session
-def local(session: nox.Session) -> None:
-    pytest(session, "deploy/tests/local", "deploy/tests/runner")
 
 
 # ---- All of them ---------------------------------------------------------------------

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -99,8 +99,7 @@ def call(
 ) -> int:
     """The exit status of a command, in a process group of its own, of which nothing is
     left. It has so many seconds."""
-    with ExitStack() as files:
-        output = files.enter_context(log.open("wb")) if log else None
+    with log.open("wb") if log else nullcontext() as output:
         process = subprocess.Popen(
             command,
             cwd=cwd,
@@ -110,12 +109,12 @@ def call(
             stderr=output and subprocess.STDOUT,
             start_new_session=True,
         )
-        _children.add(process)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        _children.discard(process)
+    _children.add(process)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    _children.discard(process)
     return process.wait()
 
 

@@ -13,14 +13,7 @@ import nox
 
 from deploy import jobs
 from deploy.mutations import __main__ as mutations
-from deploy.suites import (
-    MAIN,
-    RUN,
-    SERVICES,
-    UNITS,
-    environment,
-    tool,
-)
+from deploy.suites import MAIN, RUN, SERVICES, UNITS, environment, tool
 
 # Those of `verify`, each with its words.
 ALL = {
@@ -46,22 +39,19 @@ def fuzz(session: nox.Session) -> None:
     parser.add_argument("--examples", type=int, default=500)
     asked = parser.parse_args(session.posargs)
     end, seed, failed = time.monotonic() + 60 * asked.minutes, asked.seed, False
-    os.environ["FUZZ_EXAMPLES"] = str(asked.examples)
+    env = {"FUZZ_EXAMPLES": str(asked.examples), "MEMO_STACK": "fuzz"}
+    env["MEMO_UNITS"] = "fuzz"
+    names = ("shared", "gateway", "system", *SERVICES)
     with jobs.stacks("fuzz"):
         while not failed and (seed == asked.seed or time.monotonic() < end):
             print(f"== seed {seed}", flush=True)
-            failed, seed = _fuzz_round(seed), seed + 1
+            words = ("-q", "-m", "fuzz", f"--hypothesis-seed={seed}")
+            env["FUZZ_SEED"] = str(seed)
+            failed = sum(jobs.session(name, *words, env=env) for name in names) != 0
+            seed += 1
     again = f"--minutes 0 --seed {seed - 1} --examples {asked.examples}"
     print(f"== {seed - asked.seed} rounds; the last again: fuzz {again}")
     sys.exit(int(failed))
-
-
-def _fuzz_round(seed: int) -> bool:
-    words = ("-q", "-m", "fuzz", f"--hypothesis-seed={seed}")
-    env = {"FUZZ_SEED": str(seed), "MEMO_STACK": "fuzz", "MEMO_UNITS": "fuzz"}
-    names = ("shared", "gateway", "system", *SERVICES)
-    statuses = [jobs.session(name, *words, env=env) for name in names]
-    return any(statuses)
 
 
 @nox.session
@@ -77,9 +67,7 @@ def model(session: nox.Session) -> None:
     env |= {jobs.VERIFY: "1", "MEMO_UNITS": MAIN}
     suites = {"auth": "tests/model", "system": "deploy/tests/system/test_model.py"}
     with jobs.stacks(MAIN):
-        found = [
-            jobs.session(name, "-s", words, env=env) for name, words in suites.items()
-        ]
+        found = [jobs.session(name, "-s", x, env=env) for name, x in suites.items()]
     sys.exit(int(any(found)))
 
 
@@ -118,7 +106,8 @@ def attack(session: nox.Session) -> None:
 def sbom(session: nox.Session) -> None:
     """What a deployment is made of, as CycloneDX, to a file or the terminal."""
     [name] = session.posargs or ["-"]
-    target = name if name == "-" else str(Path(os.environ.get("PWD", ""), name))
+    caller = os.environ.get("MEMO_CALLER_DIR", "")
+    target = name if name == "-" else str(Path(caller, name))
     words = ("requirements", "requirements/runtime.txt", "--output-reproducible")
     options = ("--pyproject", "pyproject.toml", "--spec-version", "1.6", "-o", target)
     command = [sys.executable, "-m", "cyclonedx_py", *words, *options]

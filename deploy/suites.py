@@ -44,7 +44,6 @@ def environment(stack: str, service: str = "") -> dict[str, str]:
         "COVERAGE_FILE": str(cache / "coverage"),
         "PYTHONPATH": str(ROOT),
         "MEMO_STACK": stack,
-        "MEMO_CACHE_DIR": str(layout.cache),
     }
 
 

@@ -1,6 +1,6 @@
 """Memo without containers: real servers under one supervisor, on this machine.
 
-cli             what each command of ./manage_all.sh does
+__main__        what each command of ./manage_all.sh does
 stack           init, up, down, start, stop, restart, destroy
 status, manage, rotation, doctor, startservice      one command each
 supervisor      the configuration of supervisord, and calls to it

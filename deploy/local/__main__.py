@@ -119,28 +119,22 @@ def _enter_environment(found: Layout, words: list[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("./manage_all.sh")
     commands = parser.add_subparsers(dest="command", metavar="command")
-    lines = HELP.read_text(encoding="utf-8")
+    more = {**SESSIONS, **MODULES}  # They read their own options.
+    add, text = {}, HELP.read_text(encoding="utf-8")
     for name in COMMANDS:
-        what = re.search(rf"^  {name}\b.*?  (\S.*)$", lines, re.MULTILINE)
-        usage = {**SESSIONS, **MODULES}.get(name)
-        usage = None if usage is None else f"./manage_all.sh {name} {usage}"
-        add = commands.add_parser(
+        what = re.search(rf"^  {name}\b.*?  (\S.*)$", text, re.MULTILINE)
+        usage = f"./manage_all.sh {name} {more[name]}" if name in more else None
+        command = commands.add_parser(
             name, usage=usage, description=what[1] if what else None
-        ).add_argument
-        if name in ("start", "stop"):
-            add("process", nargs="+")
-        elif name == "restart":
-            add("process", nargs="*")
-        elif name == "logs":
-            add("process", nargs="?")
-            add("-f", "--follow", action="store_true", help="print what comes, too")
-        elif name == "status":
-            add("--json", action="store_true", help="for programs")
-        elif name == "destroy":
-            add("--yes", action="store_true", help="do not ask")
-        elif name == "rotateapikeys":
-            add("--step", choices=rotation.STEPS, help="one step instead of all")
-            add("services", nargs="*", metavar="service", help="caller, or both")
+        )
+        add[name] = command.add_argument
+    for name, count in (("start", "+"), ("stop", "+"), ("restart", "*"), ("logs", "?")):
+        add[name]("process", nargs=count)
+    add["logs"]("-f", "--follow", action="store_true", help="print what comes, too")
+    add["status"]("--json", action="store_true", help="for programs")
+    add["destroy"]("--yes", action="store_true", help="do not ask")
+    add["rotateapikeys"]("--step", choices=rotation.STEPS, help="one step, not all")
+    add["rotateapikeys"]("services", nargs="*", help="caller, or caller and callee")
     return parser
 
 
@@ -160,12 +154,10 @@ def _demo(found: Layout) -> None:
         hint = f"Start it: {found.command} up"
         raise Problem("The stack is not running.", hint=hint, code=MISSING)
     auth = next(service for service in found.services if service.name == "auth")
-    key = found.secrets / KEY.format("users", "auth")
-    smoke_test.run(
-        read_env(found.gateway_env)["GATEWAY_PUBLIC_URL"],
-        f"http://{read_env(auth.env_file)['BIND']}",
-        read_text(key).strip(),
-    )
+    key = read_text(found.secrets / KEY.format("users", "auth")).strip()
+    address = f"http://{read_env(auth.env_file)['BIND']}"
+    service = smoke_test.Client(address, **{"X-Internal-Api-Key": key})
+    smoke_test.run(read_env(found.gateway_env)["GATEWAY_PUBLIC_URL"], service=service)
 
 
 COMMANDS: dict[str, Callable[[Layout, argparse.Namespace, list[str]], int | None]] = {

@@ -1,34 +1,16 @@
-"""Private files, `.env` files, locks, and where programs are."""
+"""Private files, `.env` files, logs and locks."""
 
 import fcntl
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 # Debian gives ordinary users no sbin, and Nginx is there.
-FOLDERS = (
-    "/usr/local/sbin",
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/usr/bin",
-    "/sbin",
-    "/bin",
-)
+FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
 BUSY = "memo: another command works on this stack; waiting for it ..."
 NAME = re.compile(r"(?:export )?([A-Za-z_][A-Za-z0-9_]*)=")
-
-
-def find(name: str) -> str | None:
-    """Absolute path of a program, sbin folders included."""
-    for folder in [*os.environ.get("PATH", "").split(":"), *FOLDERS]:
-        path = os.path.join(folder, name)
-        if folder.startswith("/") and os.access(path, os.X_OK):
-            return path
-    return None
 
 
 def read_env(path: Path) -> dict[str, str]:
@@ -51,13 +33,10 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """
     if path.exists() and read_text(path) == text:
         return
-    flags, target = (
-        os.O_CREAT | os.O_EXCL,
-        path.with_name(f".{path.name}.{os.getpid()}"),
-    )
-    if not os.access(path.parent, os.W_OK):
-        flags, target = os.O_NOFOLLOW, path
-    else:
+    flags, target = os.O_NOFOLLOW, path
+    if os.access(path.parent, os.W_OK):
+        flags = os.O_CREAT | os.O_EXCL
+        target = path.with_name(f".{path.name}.{os.getpid()}")
         target.unlink(missing_ok=True)
     with os.fdopen(os.open(target, os.O_WRONLY | flags, mode), "wb") as file:
         file.write(text.encode())
@@ -74,20 +53,6 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in the file; empty when there is none, or half of one."""
-    try:
-        found = json.loads(read_text(path) or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write the object, for `read_json`."""
-    write_private(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def tail(path: Path, lines: int = 20) -> str:

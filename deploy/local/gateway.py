@@ -23,7 +23,6 @@ def program(layout: Layout, port: int) -> Program:
         folder=layout.work / NAME,
         priority=30,
         stop_signal="QUIT",
-        stale_files=[layout.gateway / "nginx.pid"],
         low_ports=port < 1024,
     )
 

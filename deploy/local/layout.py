@@ -51,8 +51,7 @@ class Layout:
         self.python = self.venv / "bin" / "python"
         self.servers = self.base / "engines"
         self.home = self.base / "home"
-        # Several checkouts may share one folder of downloads.
-        self.cache = Path(os.environ.get("MEMO_CACHE_DIR") or self.base / "cache")
+        self.cache = self.base / "cache"
         self.state = self.base / "stacks" / stack if stack else self.base
         self.env_files = self.state / "env" if stack else root
         self.gateway_env = self.env_files / ("gateway.env" if stack else ".env")

@@ -19,8 +19,7 @@ GATEWAY_PORT = 8080
 HIGHEST = 65_535
 # Named stacks search from here, out of the way of other checkouts' primary stacks.
 STACK_OFFSET = 1000
-# Binding with these errors does not tell that a program listens.
-IRRELEVANT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM}
+NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 @dataclass(frozen=True)
@@ -101,20 +100,16 @@ class Ports:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     sock.bind((host, port))
                     sock.listen()
+                except PermissionError:
+                    command = f"GATEWAY_PORT=8080 {self.layout.command} up"
+                    hint = f"Run it as root, or: {command}"
+                    text = f"Port {port} is reserved for root on this machine."
+                    raise Problem(text, hint=hint, code=MISSING) from None
                 except OSError as exc:
-                    if exc.errno not in IRRELEVANT:
+                    if exc.errno not in NO_IPV6:
                         return False
             self._held[port] = sockets.pop_all()
         return True
-
-
-def insist_on_privilege(layout: Layout, port: int) -> None:
-    """A Problem where the kernel keeps the port for root, and we may not have it."""
-    lowest = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-    if lowest.exists() and port < int(lowest.read_text()) and not may_use_low_ports():
-        hint = f"Run it as root, or: GATEWAY_PORT=8080 {layout.command} up"
-        text = f"Port {port} is reserved for root on this machine."
-        raise Problem(text, hint=hint, code=MISSING)
 
 
 def may_use_low_ports() -> bool:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .files import find
 from .layout import Layout, short_hash
 from .ports import may_use_low_ports
 from .problems import MISSING, Problem
@@ -20,9 +19,6 @@ COPIES = Path("/var/lib/memo")
 # They write source files, so they run as the owner of those, root too.
 CODE_WRITERS = {"makemigrations", "squashmigrations", "optimizemigration"}
 CODE_WRITERS |= {"makemessages", "startapp", "startservice"}
-PYTHONS = [f"{folder}/python3" for folder in ("/usr/local/bin", "/usr/bin")]
-PYTHONS += [f"{path}.{minor}" for path in PYTHONS for minor in (14, 13, 12, 11)]
-WORKS = "import sys, ssl, ctypes, venv; sys.exit(sys.version_info < (3, 11))"
 # Files that are gone from the checkout go from the copy too; all others stay.
 UNPACK = """
 umask 077
@@ -43,55 +39,33 @@ def layout_of_root(layout: Layout) -> Layout:
 
 def become_ordinary(layout: Layout, words: list[str]) -> None:
     """Run this command as the ordinary user; does not return."""
-    user, root = choose_user(layout), layout.root
+    root, copy = layout.root, COPIES / short_hash(str(layout.root))
+    user = _user(root / ".run", root / ".secrets", copy, root)
     drop = _setpriv(user)
-    codes = [root / "deploy" / "local", *(s.project for s in layout.services)]
-    if all(_succeeds(drop, "test", "-r", str(path)) for path in codes):
+    code = [str(root / "deploy" / "local"), *(str(s.project) for s in layout.services)]
+    seen = subprocess.run([*drop, "ls", *code], capture_output=True, check=False)
+    if seen.returncode == 0:
         _hand_over(layout, user)
     else:
-        root = _copy(layout, user, drop)
-        _say(f"{user.pw_name} cannot read {layout.root}. All runs in the copy {root},")
-        _say(f"which has settings of its own: {root}/.env, {root}/*_project/.env")
+        _copy(root, copy, user, drop)
+        _say(f"{user.pw_name} cannot read {root}. All runs in the copy {copy},")
+        _say(f"which has settings of its own: {copy}/.env, {copy}/*_project/.env")
+        root = copy
     if words[0] in ("up", "init", "test", "verify"):
         _say(f"root runs nothing here; everything runs as {user.pw_name}")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ROOTS_OWN)}
     env = {**kept, "USER": user.pw_name, "LOGNAME": user.pw_name, "SHELL": "/bin/sh"}
     env["HOME"] = str(root / ".run" / "home")
-    command = [*drop, _python_for(drop), "-E", "-s", "-m", "deploy.local", *words]
-    os.chdir(root)
+    # That script finds a Python that this user can run: root's may be in /root.
+    command = [*drop, str(root / "manage_all.sh"), *words]
     if words[0] != "destroy":
         os.execve(command[0], command, env)  # noqa: S606 (no shell is wanted)
     done = subprocess.run(command, env=env, check=False)
     # The user has emptied its folders. Those in a folder of root's, root can remove.
-    for path in (root / ".run", root / ".secrets", COPIES / root.name):
+    for path in (root / ".run", root / ".secrets", copy):
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
     sys.exit(done.returncode)
-
-
-def choose_user(layout: Layout) -> pwd.struct_passwd:
-    """Named by MEMO_USER; the owner of what is there; who called sudo; the owner of the
-    checkout; or a system user of our own, which owns nothing else on the machine."""
-    copy = COPIES / short_hash(str(layout.root))
-    folders = (layout.root / ".run", layout.root / ".secrets", copy)
-    owners = [path.stat().st_uid for path in folders if path.exists()]
-    caller = os.environ.get("SUDO_USER", "root")
-    name = os.environ.get("MEMO_USER", SYSTEM_USER)
-    try:
-        if "MEMO_USER" not in os.environ:
-            for uid in filter(None, owners):
-                return pwd.getpwuid(uid)
-            if caller != "root":
-                return pwd.getpwnam(caller)
-            if owner := layout.root.stat().st_uid:
-                return pwd.getpwuid(owner)
-        if name == SYSTEM_USER:
-            make = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false"]
-            subprocess.run([*make, name], capture_output=True, check=False)
-        return pwd.getpwnam(name)
-    except KeyError as exc:  # PostgreSQL needs a name, too.
-        hint = "Name a user that `getent passwd` knows: MEMO_USER=..."
-        raise Problem(f"There is no such user: {exc}.", hint=hint) from None
 
 
 def insist_on_ownership(layout: Layout) -> None:
@@ -103,14 +77,24 @@ def insist_on_ownership(layout: Layout) -> None:
             raise Problem(text, hint=hint, code=MISSING)
 
 
+def _user(*places: Path) -> pwd.struct_passwd:
+    """The owner of what is there; or a system user of our own, which owns nothing else
+    on the machine. PostgreSQL needs a name, too."""
+    owners = [path.stat().st_uid for path in places if path.exists()]
+    try:
+        if uid := next(filter(None, owners), 0):
+            return pwd.getpwuid(uid)
+        make = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false"]
+        subprocess.run([*make, SYSTEM_USER], capture_output=True, check=False)
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError as exc:
+        raise Problem(f"There is no such user: {exc}.") from None
+
+
 def _setpriv(user: pwd.struct_passwd) -> list[str]:
     """The beginning of a command that runs as this user, with one right of root's left
     where we have it: the gateway may listen on a port below 1024."""
-    program = find("setpriv")
-    if not program:
-        hint = "Install util-linux, or run this as an ordinary user."
-        raise Problem("setpriv: not found on this machine.", hint=hint, code=MISSING)
-    words = [program, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}"]
+    words = ["/usr/bin/setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}"]
     if may_use_low_ports():
         right = "-all,+net_bind_service"
         words += [f"--inh-caps={right}", f"--ambient-caps={right}"]
@@ -139,50 +123,27 @@ def _make_folder(path: Path, user: pwd.struct_passwd) -> None:
         os.chown(path, user.pw_uid, user.pw_gid)
 
 
-def _copy(layout: Layout, user: pwd.struct_passwd, drop: list[str]) -> Path:
+def _copy(root: Path, copy: Path, user: pwd.struct_passwd, drop: list[str]) -> None:
     """Bring the user's copy of the code up to date: what git lists, tracked or new.
     Root only reads, into a pipe; the user unpacks."""
-    copy = COPIES / short_hash(str(layout.root))
     COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)
     COPIES.chmod(0o755)
     _make_folder(copy, user)
     git = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(git, cwd=layout.root, capture_output=True, check=False)
-    if listed.returncode:
-        text = (
-            f"{layout.root} is closed to other users, and git lists no files to copy."
-        )
-        raise Problem(
-            text, hint="chmod -R a+rX the checkout, or move it.", code=MISSING
-        )
-    names = [name for name in listed.stdout.split(b"\0") if name]
-    there = [x for x in names if os.path.lexists(layout.root / os.fsdecode(x))]
+    listed = subprocess.run(git, cwd=root, capture_output=True, check=False).stdout
+    names = [name for name in listed.split(b"\0") if name]
+    if not names:
+        text = f"{root} is closed to other users, and git lists no files to copy."
+        hint = "chmod -R a+rX the checkout, or move it."
+        raise Problem(text, hint=hint, code=MISSING)
+    there = [x for x in names if os.path.lexists(root / os.fsdecode(x))]
+    pack = ["tar", "-c", "--null", "--no-recursion", "-C", str(root), "-T", "-"]
     unpack = [*drop, "/bin/sh", "-c", UNPACK]
-    pack = ["tar", "-c", "--null", "--no-recursion", "-C", str(layout.root), "-T", "-"]
     with subprocess.Popen(unpack, cwd=copy, stdin=subprocess.PIPE) as unpacking:
-        listing = b"\0".join(there)
-        packed = subprocess.run(
-            pack, input=listing, stdout=unpacking.stdin, check=False
-        )
+        listing, pipe = b"\0".join(there), unpacking.stdin
+        packed = subprocess.run(pack, input=listing, stdout=pipe, check=False)
     if packed.returncode or unpacking.returncode:
         raise Problem(f"The code could not be copied to {copy}.")
-    return copy
-
-
-def _python_for(drop: list[str]) -> str:
-    """A Python that this user can run: root's may be in /root."""
-    for candidate in [os.environ.get("MEMO_PYTHON", ""), sys.executable, *PYTHONS]:
-        if candidate and _succeeds(drop, candidate, "-I", "-c", WORKS):
-            return candidate
-    text = "No Python 3.11 or newer that the ordinary user can run."
-    hint = "Debian: apt install python3 python3-venv. Or name one: MEMO_PYTHON=..."
-    raise Problem(text, hint=hint, code=MISSING)
-
-
-def _succeeds(drop: list[str], *words: str) -> bool:
-    command = [*drop, *words]
-    done = subprocess.run(command, cwd="/", capture_output=True, check=False)
-    return done.returncode == 0
 
 
 def _say(message: str) -> None:

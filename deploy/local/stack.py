@@ -22,7 +22,7 @@ from . import (
 )
 from .files import locked, read_env, read_text, tail, write_private
 from .layout import Layout
-from .ports import GATEWAY, Ports, holder, insist_on_privilege, taken
+from .ports import GATEWAY, Ports, holder, taken
 from .privileges import COPIES
 from .problems import PORT_IN_USE, USAGE, Problem
 from .programs import Program, run
@@ -114,26 +114,28 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
     """Stop everything and remove what `up` and `init` have made."""
     stacks = [layout] if layout.stack else layout.stacks()
     # A copy of the checkout is ours whole; elsewhere the settings are the user's.
-    ours = [layout.root] if layout.root.parent == COPIES else [layout.state]
-    folders = [*ours, layout.secrets, *(stack.sockets for stack in stacks)]
+    ours = layout.root if layout.root.parent == COPIES else layout.state
+    folders = [ours, layout.secrets, *(stack.sockets for stack in stacks)]
     folders = [path for path in folders if path.exists() and any(path.iterdir())]
     if not folders:
         print("memo: there is nothing to remove")
         return
     print("This removes, for good, all databases, accounts, keys and secrets of:")
     print("\n".join(f"  {path}" for path in folders))
-    if not confirmed and not sys.stdin.isatty():
-        hint = f"Use {layout.command} destroy --yes"
-        raise Problem("No terminal to ask for confirmation.", hint=hint)
-    if not confirmed and input("Type `yes` to continue: ").strip() != "yes":
-        raise Problem("Nothing was removed.")
+    if not confirmed:
+        if not sys.stdin.isatty():
+            hint = f"Use {layout.command} destroy --yes"
+            raise Problem("No terminal to ask for confirmation.", hint=hint)
+        if input("Type `yes` to continue: ").strip() != "yes":
+            raise Problem("Nothing was removed.")
     for stack in stacks:
         supervisor.end(stack)
     for folder in folders:
+        # The folder itself may be in one of root's, so it is emptied first.
         for path in list(folder.iterdir()) if folder.exists() else []:
             is_folder = path.is_dir() and not path.is_symlink()
             shutil.rmtree(path) if is_folder else path.unlink()
-        with contextlib.suppress(OSError):  # Its parent may be root's.
+        with contextlib.suppress(OSError):
             folder.rmdir()
     print("memo: removed; the .env files of a checkout stay")
 
@@ -149,7 +151,6 @@ def _configure(layout: Layout, ports: Ports) -> None:
 def _bring_up(layout: Layout, ports: Ports, *, running: bool) -> None:
     """From whatever is there to a running stack. What fails leaves nothing half up; a
     fault that can be seen before leaves what runs as it is."""
-    insist_on_privilege(layout, ports.chosen[GATEWAY])
     major = server_binaries.ensure(layout)
     if running:
         _check(layout)
@@ -189,14 +190,12 @@ def _start_supervisor(
     """It listens for the services at once: no other program can have their ports."""
     try:
         supervisor.start(layout, programs)
-    except Problem:
-        for name in names:
-            if holder(_port(layout, name)):
-                raise taken(layout, name, _port(layout, name)) from None
-        raise
+    except Problem as problem:
+        found = [name for name in names if holder(_port(layout, name))]
+        raise _taken(layout, found[0]) if found else problem from None
     for name in names:
         if not supervisor.start_program(layout, name, 0):
-            raise taken(layout, name, _port(layout, name))
+            raise _taken(layout, name)
 
 
 def _programs(layout: Layout, major: int) -> list[Program]:
@@ -255,7 +254,7 @@ def start_and_wait(layout: Layout, *names: str) -> None:
     that one is stopped, and not tried again and again."""
     for name in names:
         if not supervisor.start_program(layout, name):
-            raise taken(layout, name, _port(layout, name))
+            raise _taken(layout, name)
     deadline = time.monotonic() + READY_SECONDS
     while waiting := _unready(layout, *names):
         found = supervisor.processes(layout)
@@ -264,7 +263,7 @@ def start_and_wait(layout: Layout, *names: str) -> None:
             name = (failing or waiting)[0]
             supervisor.call(layout, "stopProcessGroup", name)
             if name == GATEWAY and holder(_port(layout, name)):
-                raise taken(layout, name, _port(layout, name))
+                raise _taken(layout, name)
             log = layout.logs / f"{found[name][0]['name']}.log"
             text = f"{name} does not {'start' if failing else 'become ready'}."
             raise Problem(f"{text} The end of {log}:\n{tail(log)}")
@@ -274,6 +273,10 @@ def start_and_wait(layout: Layout, *names: str) -> None:
 def _unready(layout: Layout, *names: str) -> list[str]:
     found = status.gather(layout, names)["processes"]
     return [name for name, each in found.items() if not each["healthy"]]
+
+
+def _taken(layout: Layout, name: str) -> Problem:
+    return taken(layout, name, _port(layout, name))
 
 
 def _port(layout: Layout, name: str) -> int:
@@ -296,18 +299,15 @@ def _insist_on(layout: Layout, names: list[str]) -> dict[str, list[dict[str, Any
 def _fingerprint(layout: Layout) -> str:
     """Changes when anything does that running processes have read once: code, settings,
     secrets, packages. So `up` knows whether to start them again."""
-    root = layout.root
+    root, services = layout.root, layout.services
     files = [root / "requirements" / "local.txt", layout.gateway_env]
-    folders = [root / "shared", root / "nginx", root / "deploy"]
-    for service in layout.services:
-        folders.append(service.project)
-        files += [service.env_file, service.migrate_env_file]
-    for folder in folders:
-        files += [path for path in folder.rglob("*") if path.suffix in INPUTS]
-    secrets = [path for path in layout.secrets.glob("*") if path.is_file()]
+    files += [path for s in services for path in (s.env_file, s.migrate_env_file)]
     # Running services see new keys by themselves.
     live = ("_service_api_key", "_internal_api_keys")
-    files += [path for path in secrets if not path.name.endswith(live)]
+    files += [x for x in layout.secrets.glob("*_*") if not x.name.endswith(live)]
+    folders = [root / name for name in ("shared", "nginx", "deploy")]
+    for folder in [*folders, *(service.project for service in services)]:
+        files += [path for path in folder.rglob("*") if path.suffix in INPUTS]
     digest = hashlib.sha256()
     for path in sorted(files):
         if not {"tests", "__pycache__"} & set(path.parts[len(root.parts) :]):

@@ -12,13 +12,12 @@ import os
 import re
 import socket
 import ssl
-import time
+import subprocess
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from . import gateway, postgres
-from .files import read_env, tail
+from .files import read_env
 from .layout import Layout
 from .ports import LOOPBACK, holder
 from .problems import MISSING, Problem
@@ -28,7 +27,6 @@ READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
 EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
 REDIS = "redis"
 SECONDS = 5.0
-FOLLOW_PAUSE = 0.3
 
 
 def show(layout: Layout, *, as_json: bool) -> int:
@@ -49,23 +47,22 @@ def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
     """The state of all programs, or of those named. `ready`: all run and answer."""
     if not is_running(layout):
         return {"state": STOPPED, "url": "", "processes": {}}
-    url = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", "")
+    there = processes(layout)
+    for service in layout.services:  # One that came since `up` has no processes yet.
+        for name in (service.database, service.name):
+            there.setdefault(name, [])
     found = {}
-    for name, each in processes(layout).items():
+    for name, each in there.items():
         if names and name not in names:
             continue
         pids = [x["pid"] for x in each if x["pid"]]
         states = {x["statename"] for x in each}
         runs = bool(states & {"STARTING", "RUNNING"})
-        state = "running" if runs else STOPPED if states == {"STOPPED"} else "failing"
+        state = "running" if runs else STOPPED if states <= {"STOPPED"} else "failing"
         healthy = runs and is_healthy(layout, name, pids)
-        found[name] = {"state": state, "healthy": healthy, "pids": pids}
-        found[name]["pid"] = pids[0] if pids else None
-    absent = {"state": STOPPED, "healthy": False, "pids": [], "pid": None}
-    for service in layout.services if not names else ():
-        # A service that came since `up` has begun.
-        found.setdefault(service.database, dict(absent))
-        found.setdefault(service.name, dict(absent))
+        first = pids[0] if pids else None
+        found[name] = {"state": state, "healthy": healthy, "pids": pids, "pid": first}
+    url = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", "")
     ready = all(each["healthy"] for each in found.values())
     return {"state": READY if ready else DEGRADED, "url": url, "processes": found}
 
@@ -94,15 +91,12 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
 def serves(address: str, name: str, path: str = "ready", *, tls: bool = False) -> bool:
     """Whether the service of this name answers at the address. No proxy is asked, and
     no certificate checked: it names the public host, and this is our own process."""
-    connection = (
-        http.client.HTTPSConnection(
-            address,
-            timeout=SECONDS,
-            context=ssl._create_unverified_context(),  # noqa: S323
+    connection = http.client.HTTPConnection(address, timeout=SECONDS)
+    if tls:
+        context = ssl._create_unverified_context()  # noqa: S323
+        connection = http.client.HTTPSConnection(
+            address, timeout=SECONDS, context=context
         )
-        if tls
-        else http.client.HTTPConnection(address, timeout=SECONDS)
-    )
     path = f"/api/v1/{name}/health/{path}"
     with contextlib.closing(connection):
         try:
@@ -119,21 +113,13 @@ def logs(layout: Layout, name: str | None, *, follow: bool) -> None:
     """The end of one program's logs or of all; with `follow`, whatever comes. A service
     has a log for each of its processes."""
     wanted = re.compile(rf"{re.escape(name)}(-[1-9])?" if name else ".*(?<!-0)")
-    paths = [p for p in sorted(layout.logs.glob("*.log")) if wanted.fullmatch(p.stem)]
+    known = {path.stem: path for path in sorted(layout.logs.glob("*.log"))}
+    paths = [path for stem, path in known.items() if wanted.fullmatch(stem)]
     if not paths:
-        known = ", ".join(sorted(path.stem for path in layout.logs.glob("*.log")))
-        raise Problem(f"There is no log of {name or 'anything'}.", hint=known)
-    sizes = {path: path.stat().st_size for path in paths}
-    for path in paths:
-        _print_lines(path, tail(path, 50 if name else 10))
-    while follow:
-        time.sleep(FOLLOW_PAUSE)
-        for path in (path for path in paths if path.exists()):
-            size = path.stat().st_size
-            with path.open("rb") as file:
-                file.seek(sizes[path] if size >= sizes[path] else 0)  # else: rotated
-                _print_lines(path, file.read(size).decode("utf-8", "replace"))
-                sizes[path] = file.tell()
+        text = f"There is no log of {name or 'anything'}."
+        raise Problem(text, hint=", ".join(known))
+    options = ["-v", "-n", "50" if name else "10", *(["-F"] if follow else [])]
+    subprocess.run(["tail", *options, "--", *paths], check=False)
 
 
 def _redis_answers(layout: Layout) -> bool:
@@ -144,8 +130,3 @@ def _redis_answers(layout: Layout) -> bool:
         connection.sendall(b"PING\r\n")
         return connection.recv(64).startswith((b"-NOAUTH", b"+PONG"))
     return False
-
-
-def _print_lines(path: Path, text: str) -> None:
-    for line in text.splitlines():
-        print(f"{path.stem:<10} | {line}", flush=True)

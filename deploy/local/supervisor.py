@@ -16,12 +16,11 @@ import subprocess
 import sys
 import xmlrpc.client
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from . import orphans
-from .files import find, tail, write_private
+from .files import tail, write_private
 from .layout import Layout
 from .problems import MISSING, Problem
 from .programs import PROCESSES, Program
@@ -46,9 +45,8 @@ class _Transport(xmlrpc.client.Transport):
         self.path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        connection = _Connection(str(self.path))
-        self._connection = host, connection  # so that `close` finds it
-        return connection
+        self._connection = host, _Connection(str(self.path))  # so `close` finds it
+        return self._connection[1]
 
 
 def call(layout: Layout, method: str, *arguments: Any) -> Any:
@@ -84,12 +82,10 @@ def processes(layout: Layout) -> dict[str, list[dict[str, Any]]]:
 
 def start(layout: Layout, programs: Sequence[Program]) -> None:
     """Write the configuration and start supervisord, with no program yet."""
-    config = layout.state / "supervisord.conf"
-    names = {name: str(getattr(layout, name)) for name in ("logs", "state", "work")}
-    names["sockets"] = str(layout.sockets)
-    texts = [_fill("supervisord", **names), *(_section(layout, x) for x in programs)]
-    write_private(config, "".join(texts))
-    log = layout.logs / "supervisord.out"
+    config, log = layout.state / "supervisord.conf", layout.logs / "supervisord.out"
+    places = {name: getattr(layout, name) for name in ("logs", "state", "work")}
+    texts = [_fill("supervisord", sockets=layout.sockets, **places)]
+    write_private(config, "".join([*texts, *(_section(layout, x) for x in programs)]))
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
@@ -100,11 +96,9 @@ def start(layout: Layout, programs: Sequence[Program]) -> None:
             stderr=output,
             start_new_session=True,
         )
-
-    def answers_or_ended() -> bool:
-        return is_running(layout) or process.poll() is not None
-
-    if not orphans.wait_until(answers_or_ended, 15) or process.poll() is not None:
+    ended = process.poll
+    orphans.wait_until(lambda: is_running(layout) or ended() is not None, 15)
+    if not is_running(layout):
         raise Problem(f"supervisord does not start. The end of {log}:\n{tail(log)}")
 
 
@@ -173,7 +167,10 @@ def _section(layout: Layout, program: Program) -> str:
         name += "-%(process_num)d"
     else:
         launcher.append("--clear")
-    prefix = _prefix(program.stop_signal, program.low_ports)
+    death = "INT" if program.stop_signal == "INT" else "TERM"
+    prefix = ["/usr/bin/setpriv", f"--pdeathsig={death}"]
+    if not program.low_ports:  # No right of root's but for the gateway on such a port.
+        prefix += ["--inh-caps=-all", "--ambient-caps=-all"]
     program.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     text = _fill(
         "program",
@@ -194,17 +191,3 @@ def _section(layout: Layout, program: Program) -> str:
 
 def _fill(template: str, /, **values: object) -> str:
     return (TEMPLATES / f"{template}.conf").read_text(encoding="utf-8").format(**values)
-
-
-@cache
-def _prefix(stop_signal: str, low_ports: bool) -> list[str]:
-    """setpriv, where it has the option: a signal when supervisord dies, and no right of
-    root's but for the gateway on a port below 1024."""
-    program = find("setpriv")
-    if not program:
-        return []
-    death = "INT" if stop_signal == "INT" else "TERM"
-    words = [program, f"--pdeathsig={death}"]
-    words += [] if low_ports else ["--inh-caps=-all", "--ambient-caps=-all"]
-    done = subprocess.run([*words, "true"], capture_output=True, check=False)
-    return words if done.returncode == 0 else []

@@ -5,25 +5,20 @@ last, decides: it names what the environment was made of.
 """
 
 import hashlib
+import json
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
 
 from . import server_binaries
-from .files import locked, read_json, write_json
+from .files import locked, read_text, write_private
 from .layout import Layout
 from .problems import Problem
 from .programs import Job, run
 from .supervisor import is_running
 
 RUNTIME, DEV = "local", "dev"
-# Proxies, mirrors and certificates of a company are for the installation alone.
-KEPT = re.compile(
-    r"PIP_.*|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
-    r"|(?i:(http|https|no|all)_proxy)"
-)
 # With these, pip installs into another place, or refuses.
 HARMFUL = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV"}
 WAITING = "memo: another command installs packages; waiting for it ..."
@@ -43,24 +38,22 @@ def ensure(layout: Layout, requirements: str = RUNTIME) -> None:
 
 def fits(layout: Layout, requirements: str = RUNTIME) -> bool:
     """Whether `ensure` has nothing to do."""
-    found = read_json(_stamp(layout))
+    there = json.loads(read_text(_stamp(layout)) or "{}")
     wanted = {**_wanted(layout, RUNTIME), **_wanted(layout, requirements)}
-    return os.access(layout.python, os.X_OK) and wanted.items() <= found.items()
+    return os.access(layout.python, os.X_OK) and wanted.items() <= there.items()
 
 
-def install_env(layout: Layout) -> dict[str, str]:
-    """The environment of pip, and of other programs that download."""
-    kept = {k: v for k, v in os.environ.items() if KEPT.fullmatch(k)}
-    env = {**layout.base_env(), **kept, "PIP_CACHE_DIR": str(layout.cache / "pip")}
+def _pip_env(layout: Layout) -> dict[str, str]:
+    """The environment of pip."""
+    env = server_binaries.download_env(layout)
+    env["PIP_CACHE_DIR"] = str(layout.cache / "pip")
     # Bytecode of installed modules is made once, next to them.
     unwanted = {*HARMFUL, "PYTHONPYCACHEPREFIX"}
     return {k: v for k, v in env.items() if k not in unwanted}
 
 
 def _install(layout: Layout, requirements: str) -> None:
-    wanted = _wanted(layout, RUNTIME)
-    reusable = wanted.items() <= read_json(_stamp(layout)).items()
-    if not reusable or not os.access(layout.python, os.X_OK):
+    if not fits(layout):
         for stack in layout.stacks():
             if is_running(stack):
                 text = "The Python packages have changed, and a stack runs on them."
@@ -70,11 +63,12 @@ def _install(layout: Layout, requirements: str) -> None:
     file = layout.root / "requirements" / f"{requirements}.txt"
     pip = [layout.python, "-m", "pip", "install", "--disable-pip-version-check"]
     command = [*pip, "--require-hashes", "-r", file]
-    run(Job(f"Installing {file.name}", command, layout.base, install_env(layout)))
+    run(Job(f"Installing {file.name}", command, layout.base, _pip_env(layout)))
     # The packages of the checkout are found where they are.
     site = next(layout.venv.glob("lib/python*/site-packages"))
     (site / "memo.pth").write_text(f"{layout.root}\n", encoding="utf-8")
-    write_json(_stamp(layout), {**wanted, **_wanted(layout, requirements)})
+    stamp = _wanted(layout, RUNTIME) | _wanted(layout, requirements)
+    write_private(_stamp(layout), json.dumps(stamp))
 
 
 def _wanted(layout: Layout, requirements: str) -> dict[str, str]:
@@ -91,7 +85,7 @@ def _stamp(layout: Layout) -> Path:
 
 def _create(layout: Layout) -> None:
     shutil.rmtree(layout.venv, ignore_errors=True)
-    env = install_env(layout)
+    env = _pip_env(layout)
     # The Python behind this one, should that be the environment's own.
     python = str(getattr(sys, "_base_executable", sys.executable))
     command: list[str | Path] = [python, "-I", "-m", "venv", layout.venv]
@@ -100,7 +94,8 @@ def _create(layout: Layout) -> None:
     except Problem:
         # Debian has ensurepip in a package of its own, which is often missing.
         shutil.rmtree(layout.venv, ignore_errors=True)
-        wheel = server_binaries.pip_wheel(layout)
+        root = server_binaries.unpack(layout, "pip-wheel", ("python3-pip-whl",))
+        wheel = next(root.glob("usr/share/python-wheels/pip-*.whl"))
         command.insert(-1, "--without-pip")
         run(Job("Making the Python environment", command, layout.base, env))
         pip = [layout.python, wheel / "pip", "install", "--no-index", wheel]

@@ -1,4 +1,4 @@
-"""`python -m deploy.mutations`: the pages are whole, and their tests can fail."""
+"""`python -m deploy.mutations`: the tests of docs/security can fail."""
 
 import argparse
 import os
@@ -138,12 +138,8 @@ def choose(asked: argparse.Namespace, mutations: Sequence[Mutation]) -> list[Mut
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0: the pages have no fault, and no mutation survived."""
-    mutations = catalogue.load()
-    chosen = choose(parse(arguments), mutations)
-    if faults := catalogue.faults(ROOT, mutations):
-        print(*(f"  {fault}" for fault in faults), sep="\n")
-        return 1
+    """Exit status 0: no mutation survived."""
+    chosen = choose(parse(arguments), catalogue.load())
     suites: dict[str, list[Mutation]] = defaultdict(list)
     for mutation in chosen:
         suites[suite_of(mutation.test)].append(mutation)

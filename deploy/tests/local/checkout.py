@@ -10,15 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from deploy.local import orphans, status
 from deploy.local.layout import Layout
 
 SOURCE = Path(__file__).resolve().parents[3]
-PARTS = ("manage_all.sh", "compose.yaml", "pyproject.toml", "deploy", "nginx")
-PARTS += ("requirements", "shared", "auth_project", "users_project")
-IGNORED = shutil.ignore_patterns("tests", "__pycache__", ".env", ".env.migrate")
+MADE = (".git", ".run", ".secrets", ".env", ".env.migrate", ".venv")
+MADE += ("__pycache__", ".*_cache")
 NAMES = ("GATEWAY_PORT", "AUTH_PORT", "USERS_PORT")
 
 
@@ -28,14 +27,8 @@ class Checkout:
     ports: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def copy_to(cls, path: Path) -> "Checkout":
-        path.mkdir(parents=True)
-        for name in PARTS:
-            source = SOURCE / name
-            if source.is_dir():
-                shutil.copytree(source, path / name, ignore=IGNORED)
-            else:
-                shutil.copy2(source, path / name)
+    def copy_to(cls, path: Path, *ignored: str) -> Self:
+        copy_code(path, *ignored)
         _link_packages(Layout(SOURCE), Layout(path))
         return cls(path, dict(zip(NAMES, map(str, free_ports(3)), strict=True)))
 
@@ -45,8 +38,7 @@ class Checkout:
 
     def env(self, **more: str) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if k != "MEMO_STACK"}
-        cache = os.environ.get("MEMO_CACHE_DIR", str(SOURCE / ".run" / "cache"))
-        return {**kept, "MEMO_CACHE_DIR": cache, **self.ports, **more}
+        return {**kept, **self.ports, **more}
 
     def command(self, *words: str) -> list[str]:
         return [str(self.path / "manage_all.sh"), *words]
@@ -131,9 +123,16 @@ class Checkout:
         return inside and state not in "ZX" and pid != os.getpid()
 
 
+def copy_code(path: Path, *ignored: str) -> None:
+    """The checkout without settings, state and history."""
+    shutil.copytree(SOURCE, path, ignore=shutil.ignore_patterns(*MADE, *ignored))
+
+
 def _link_packages(source: Layout, target: Layout) -> None:
-    """The packages of this checkout, by hard links: an installation takes long."""
+    """The packages of this checkout, by hard links: an installation takes long. And
+    what it has downloaded."""
     target.base.mkdir(mode=0o700)
+    target.cache.symlink_to(source.cache)
     shutil.copytree(source.venv, target.venv, symlinks=True, copy_function=os.link)
     for path in target.venv.glob("lib/python*/site-packages/memo.pth"):
         path.unlink()

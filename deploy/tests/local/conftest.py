@@ -56,7 +56,7 @@ def make_checkout(
     made: list[Checkout] = []
 
     def make(name: str) -> Checkout:
-        made.append(Checkout.copy_to(tmp_path_factory.mktemp(name) / name))
+        made.append(Checkout.copy_to(tmp_path_factory.mktemp(name) / name, "tests"))
         return made[-1]
 
     yield make

@@ -30,7 +30,7 @@ def checkout(request: pytest.FixtureRequest) -> Iterator[Checkout]:
     folder.chmod(request.param)
     path = folder / "memo"
     subprocess.run(["git", "clone", "-q", SOURCE, path], check=True, umask=0o022)
-    checkout = Checkout(path, {"MEMO_CACHE_DIR": ""})  # one of its own
+    checkout = Checkout(path)
     yield checkout
     checkout.run("destroy", "--yes")
     shutil.rmtree(folder)

@@ -68,10 +68,3 @@ def test_the_state_of_a_stack_that_was_never_started(bare: Checkout) -> None:
     done = bare.run("status")
     assert (done.returncode, done.stdout.split()) == (MISSING, ["stopped"])
     assert "nothing was running" in bare.ok("down")
-
-
-@pytest.mark.parametrize("name", ["Test", "a b", "x" * 17, "../x"])
-def test_a_stack_has_a_plain_name(bare: Checkout, name: str) -> None:
-    done = bare.run("status", MEMO_STACK=name)
-    assert done.returncode == USAGE
-    assert f"MEMO_STACK={name} is no stack" in done.stdout

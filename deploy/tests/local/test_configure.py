@@ -1,7 +1,6 @@
 """What `init` writes, and what it leaves to the user."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -72,14 +71,6 @@ def test_addresses_follow_and_what_is_the_user_s_stays(
     assert found["GATEWAY_PUBLIC_URL"] == "https://memo.example"
 
 
-def test_the_issuer_of_new_services_is_the_public_url(
-    layout: Layout, ports: Ports
-) -> None:
-    layout.gateway_env.write_text("GATEWAY_PUBLIC_URL=https://memo.example\n")
-    configure.write(layout, ports)
-    assert env_of(layout, "users")["JWT_ISSUER"] == "https://memo.example"
-
-
 def test_only_auth_may_sign_and_no_service_has_the_owner_s_role(
     written: Layout,
 ) -> None:
@@ -97,25 +88,6 @@ def test_no_secret_is_in_an_env_file(written: Layout) -> None:
     for path in [written.gateway_env, *written.root.glob("*/.env*")]:
         assert path.stat().st_mode & 0o777 == 0o600
         assert not [value for value in values if value in path.read_text()]
-
-
-def test_each_named_secret_is_there(written: Layout) -> None:
-    secretfiles.ensure(written)
-    for path in written.root.glob("*_project/.env*"):
-        for name, value in read_env(path).items():
-            if name.endswith("_FILE"):
-                assert (path.parent / value).is_file(), name
-
-
-def test_stacks_have_files_of_their_own(layout: Layout, ports: Ports) -> None:
-    other = Layout(layout.root, "other")
-    other.make_folders()
-    configure.write(other, ports)
-    assert not (layout.root / ".env").exists()
-    assert not list(layout.root.glob("*_project/.env"))
-    service = other.services[0]
-    env = application.environment(other, service)
-    assert env["ENV_FILE"] == str(service.env_file)
 
 
 def test_compose_reads_the_files_that_services_bring(
@@ -151,17 +123,6 @@ def test_a_shell_s_variables_reach_commands_and_no_server(written: Layout) -> No
     assert "LOG_LEVEL" not in application.environment(written, service)
 
 
-@pytest.mark.parametrize(("total", "each"), [("1", "1"), ("2", "1"), ("5", "3")])
-def test_the_workers_of_a_service_are_shared_out(
-    written: Layout, total: str, each: str
-) -> None:
-    path = written.root / "auth_project" / ".env"
-    path.write_text(f"{path.read_text()}WEB_CONCURRENCY={total}\n")
-    program = application.program(written, written.services[0])
-    command = list(program.command)
-    assert command[command.index("--workers") + 1] == each
-
-
 # --- Secrets --------------------------------------------------------------------------
 
 
@@ -174,21 +135,6 @@ def test_secrets_are_made_once(written: Layout) -> None:
     random = [v for n, v in before.items() if n.endswith(("_key", "_password"))]
     assert len(set(random)) == len(random) == 13
     assert all(len(value) == 64 for value in random)
-
-
-def test_each_direction_has_a_key_that_the_callee_accepts(written: Layout) -> None:
-    secretfiles.ensure(written)
-    for caller, callee in (("auth", "users"), ("users", "auth")):
-        key = (written.secrets / f"{caller}_{callee}_service_api_key").read_text()
-        accepted = written.secrets / f"{callee}_internal_api_keys"
-        assert secretfiles.callers(accepted) == [(caller, key)]
-
-
-def test_a_list_of_callers_that_was_damaged_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "list"
-    path.write_text("users=")
-    with pytest.raises(Exception, match="caller=key"):
-        secretfiles.callers(path)
 
 
 def test_only_auth_may_write_sessions(

@@ -36,17 +36,6 @@ def test_a_value_is_what_the_services_read(
     assert read_env(path) == {"NAME": value}
 
 
-def test_no_file_has_no_settings(tmp_path: Path) -> None:
-    assert read_env(tmp_path / ".env") == {}
-
-
-def test_reading_a_file_sets_no_variable(tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.write_text("MEMO_TRIAL=1\n")
-    read_env(path)
-    assert "MEMO_TRIAL" not in os.environ
-
-
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -70,14 +59,6 @@ def test_a_private_file_is_for_its_owner_alone_from_the_start(tmp_path: Path) ->
     write_private(path, "x")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in tmp_path.iterdir()] == ["secret"]
-
-
-def test_a_file_that_is_the_same_is_not_touched(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_private(path, "x")
-    os.utime(path, ns=(1, 1))
-    write_private(path, "x")
-    assert path.stat().st_mtime_ns == 1
 
 
 def test_a_link_in_a_folder_of_root_s_is_not_followed(tmp_path: Path) -> None:

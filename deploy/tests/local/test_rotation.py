@@ -8,7 +8,7 @@ import pytest
 from deploy.local import configure, files, rotation, secretfiles, status, supervisor
 from deploy.local.layout import Layout
 from deploy.local.ports import Ports
-from deploy.local.problems import USAGE, Problem
+from deploy.local.problems import Problem
 from deploy.local.rotation import SEEN, UNDER_WAY, Direction
 from shared import file_watcher
 
@@ -72,15 +72,6 @@ def test_every_step_waits_for_the_one_before(
     rotation.rotate(layout, None, [])
     over = SEEN + UNDER_WAY
     assert events == [*ACCEPT, SEEN, *PRESENT, over, *ACCEPT, SEEN]
-    assert_settled(both, before)
-
-
-def test_where_nothing_runs_nothing_is_waited_for(
-    both: list[Direction], layout: Layout, events: list[str | float]
-) -> None:
-    before = [each.presented() for each in both]
-    rotation.rotate(layout, None, [])
-    assert events == [*ACCEPT, *PRESENT, *ACCEPT]
     assert_settled(both, before)
 
 
@@ -156,14 +147,6 @@ def test_a_key_from_elsewhere_is_not_rotated_here(
     path.write_text(f"{path.read_text()}INTERNAL_API_KEYS=users=x\n")
     with pytest.raises(Problem, match="auth does not take INTERNAL_API_KEYS"):
         rotation.rotate(layout, None, [])
-
-
-def test_a_service_that_is_not_there_is_a_usage(
-    both: list[Direction], layout: Layout
-) -> None:
-    with pytest.raises(Problem, match="nobody") as raised:
-        rotation.rotate(layout, None, ["nobody"])
-    assert raised.value.code == USAGE
 
 
 def test_services_read_their_keys_as_often_as_is_said() -> None:

@@ -8,7 +8,7 @@ import pytest
 from deploy.local import server_binaries
 from deploy.local.layout import Layout
 from deploy.local.problems import MISSING, Problem
-from deploy.local.server_binaries import NGINX, POSTGRES, REDIS, UNNEEDED, Kind
+from deploy.local.server_binaries import NGINX, POSTGRES, REDIS, Kind
 
 
 def program(path: Path, prints: str) -> Path:
@@ -26,28 +26,6 @@ def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "bin"
 
 
-@pytest.mark.parametrize(
-    ("kind", "text", "major"),
-    [
-        (POSTGRES, "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", 15),
-        (POSTGRES, "postgres (PostgreSQL) 19beta1", 19),
-        (POSTGRES, "postgres (PostgreSQL) 14.1", None),
-        (REDIS, "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc", 7),
-        (REDIS, "Redis server v=6.2.14 sha=00000000:0", None),
-        (NGINX, "nginx version: nginx/1.22.1", 1),
-        (NGINX, "nginx version: nginx/1.18.0", None),
-        (NGINX, "nginx version: openresty/1.21", None),
-    ],
-)
-def test_a_program_that_is_new_enough_is_taken(
-    layout: Layout, bin_folder: Path, kind: Kind, text: str, major: int | None
-) -> None:
-    for name in (kind.programs[0], *kind.others):
-        program(bin_folder / name, text)
-    found = server_binaries._newest(kind, server_binaries.MACHINE)
-    assert (found[0][0] if found else None) == major
-
-
 def test_the_newest_that_is_new_enough_is_used(
     layout: Layout, bin_folder: Path
 ) -> None:
@@ -55,21 +33,34 @@ def test_the_newest_that_is_new_enough_is_used(
     newest = program(
         bin_folder.parent / "other" / "valkey-server", "Valkey server v=8.1"
     )
-    assert server_binaries.adopt(layout, REDIS) == (str(newest), 8)
-    script = layout.servers / "redis-server"
+    script = Path(server_binaries.tool(layout, REDIS))
+    assert str(newest) in script.read_text()
     assert script.stat().st_mode & 0o777 == 0o700
     done = subprocess.run([script], capture_output=True, text=True, check=True)
     assert done.stdout == "Valkey server v=8.1\n"
 
 
-def test_a_postgresql_without_its_tools_is_not_taken(bin_folder: Path) -> None:
-    program(bin_folder / "postgres", "postgres (PostgreSQL) 99.1")
-    assert server_binaries._newest(POSTGRES, server_binaries.MACHINE) is None
-
-
-def test_what_was_found_is_used_again(
-    layout: Layout, bin_folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (POSTGRES, "postgres (PostgreSQL) 14.1"),
+        (REDIS, "Redis server v=6.2.14 sha=00000000:0"),
+        (NGINX, "nginx version: nginx/1.18.0"),
+        (NGINX, "nginx version: openresty/1.21"),
+    ],
+)
+def test_a_machine_without_apt_gets_the_names_of_packages(
+    layout: Layout, bin_folder: Path, kind: Kind, text: str
 ) -> None:
+    """A program that is too old is as good as none."""
+    program(bin_folder / kind.programs[0], text)
+    with pytest.raises(Problem, match=kind.package) as raised:
+        server_binaries.tool(layout, kind)
+    assert raised.value.code == MISSING
+    assert "docker compose" in raised.value.hint
+
+
+def test_what_was_found_is_used_again(layout: Layout, bin_folder: Path) -> None:
     for kind, text in (
         (REDIS, "v=7.0"),
         (NGINX, "nginx/1.22"),
@@ -79,25 +70,4 @@ def test_what_was_found_is_used_again(
             program(bin_folder / name, text)
     assert server_binaries.ensure(layout) == 15
     program(bin_folder.parent / "other" / "postgres", "PostgreSQL) 17")
-    monkeypatch.setattr(server_binaries, "adopt", None)
     assert server_binaries.ensure(layout) == 15
-
-
-def test_a_machine_without_apt_gets_the_names_of_packages(
-    layout: Layout, bin_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server_binaries, "find", lambda _name: None)
-    with pytest.raises(Problem, match="redis-server") as raised:
-        server_binaries.adopt(layout, REDIS)
-    assert raised.value.code == MISSING
-    assert "docker compose" in raised.value.hint
-
-
-@pytest.mark.parametrize("name", ["libllvm14", "perl-base", "libjson-perl", "libc6"])
-def test_what_a_private_server_does_not_need_is_not_fetched(name: str) -> None:
-    assert UNNEEDED.fullmatch(name)
-
-
-@pytest.mark.parametrize("name", ["postgresql-15", "libpq5", "nginx", "libjemalloc2"])
-def test_what_it_needs_is(name: str) -> None:
-    assert not UNNEEDED.fullmatch(name)

@@ -1,15 +1,12 @@
 """A new service: one command writes it whole, under a name that means nothing else."""
 
-import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,8 @@ import requests
 from deploy.local import startservice
 from deploy.local.layout import Layout
 from deploy.local.problems import USAGE, Problem
+
+from .checkout import Checkout, copy_code, state_of
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = Path(sysconfig.get_path("purelib"))
@@ -59,20 +58,6 @@ def checkout(tmp_path: Path) -> Layout:
     layout.venv.parent.mkdir()
     layout.venv.symlink_to(sys.prefix)
     return layout
-
-
-def copy_checkout(target: Path) -> None:
-    """Its code alone: no settings, no state, no history."""
-    made = (
-        ".git",
-        ".run",
-        ".secrets",
-        ".env",
-        ".env.migrate",
-        "__pycache__",
-        ".*_cache",
-    )
-    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*made))
 
 
 def write(path: Path, text: str = "") -> None:
@@ -132,7 +117,7 @@ def test_its_code_is_clean_whatever_it_is_called(checkout: Layout, name: str) ->
 def test_its_containers_are_held_to_the_rules_of_the_others(tmp_path: Path) -> None:
     """The tests of compose.yaml, in a copy that has the service."""
     copy = tmp_path / "copy"
-    copy_checkout(copy)
+    copy_code(copy)
     layout = Layout(copy)
     layout.venv.parent.mkdir()
     layout.venv.symlink_to(sys.prefix)
@@ -230,30 +215,15 @@ def test_it_takes_one_name(checkout: Layout, words: list[str]) -> None:
 # ---- For real ------------------------------------------------------------------------
 
 
-@dataclass
-class Clone:
-    """A copy of this checkout, driven by its own manage_all.sh, and its gateway."""
+class Clone(Checkout):
+    """A copy of this checkout with its tests, and a user at its gateway."""
 
-    path: Path
-    env: dict[str, str]
-    token: str = ""
-
-    def run(self, *words: str, fails: bool = False) -> str:
-        done = subprocess.run(
-            [str(self.path / "manage_all.sh"), *words],
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert fails or done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    token = ""
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and JSON, with the access token of the last login."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        url = f"http://127.0.0.1:{self.env['GATEWAY_PORT']}/api/v1{path}"
+        url = f"http://127.0.0.1:{self.ports['GATEWAY_PORT']}/api/v1{path}"
         with requests.Session() as session:
             session.trust_env = False
             answer = session.request(
@@ -273,14 +243,8 @@ class Clone:
 def clone(tmp_path: Path) -> Iterator[Clone]:
     if os.geteuid() == 0:
         pytest.skip("root runs nothing: the suite runs this as another user")
-    copy_checkout(tmp_path / "clone")
-    env = {k: v for k, v in os.environ.items() if k != "MEMO_STACK"}
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
-    for name, sock in zip(("GATEWAY", "AUTH", "USERS", "NOTES"), sockets, strict=True):
-        env[f"{name}_PORT"] = str(sock.getsockname()[1])
-        sock.close()
-    made = Clone(tmp_path / "clone", env)
-    made.run("up")
+    made = Clone.copy_to(tmp_path / "clone")
+    made.ok("up")
     yield made
     made.run("destroy", "--yes")
 
@@ -288,11 +252,11 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
 def test_a_new_service_runs_and_is_protected(clone: Clone) -> None:
     user = {"username": "ada", "email": "ada@example.com", "password": "x7-Rz.q2!"}
     assert clone.call("POST", "/users/", user)[0] == 201
-    clone.run("startservice", "notes")
-    status = json.loads(clone.run("status", "--json", fails=True))
+    clone.ok("startservice", "notes")
+    status = state_of(clone)
     assert status["state"] == "degraded"
     assert status["processes"]["notes"]["state"] == "stopped"
-    assert "/api/v1/notes/docs" in clone.run("up")
+    assert "/api/v1/notes/docs" in clone.ok("up")
     _init_has_made_what_compose_needs(clone)
 
     assert clone.call("GET", "/notes")[1]["code"] == "token_missing"
@@ -308,20 +272,20 @@ def test_a_new_service_runs_and_is_protected(clone: Clone) -> None:
         "role = Role.objects.create(name='notes-admin');"
         "User.objects.get(username='ada').groups.add(role)"
     )
-    clone.run("users", "shell", "-c", code)
+    clone.ok("users", "shell", "-c", code)
     clone.log_in()  # Roles are in the token.
     assert clone.call("GET", "/notes/all")[0] == 200
     assert clone.call("POST", "/auth/logout_all")[0] in (200, 204)
     assert clone.call("GET", "/notes")[1]["code"] == "token_revoked"
 
-    clone.run("notes", "makemigrations", "--check", "--dry-run")
-    assert "notes        passed" in clone.run("test", "notes")
+    clone.ok("notes", "makemigrations", "--check", "--dry-run")
+    assert "notes        passed" in clone.ok("test", "notes")
 
     # Removal, as docs/integration.md says.
-    clone.run("down")
+    clone.ok("down")
     shutil.rmtree(clone.path / "notes_project")
     (clone.path / "nginx" / "services" / "notes.conf").unlink()
-    clone.run("up")
+    clone.ok("up")
     clone.log_in()
     assert clone.call("GET", "/users/me")[0] == 200
     assert clone.call("GET", "/notes")[0] == 404
@@ -329,7 +293,7 @@ def test_a_new_service_runs_and_is_protected(clone: Clone) -> None:
 
 def _init_has_made_what_compose_needs(clone: Clone) -> None:
     """deploy/tests/compose has the rest, without a run."""
-    clone.run("init")
+    clone.ok("init")
     env = (clone.path / ".env").read_text()
     names = {line.partition("=")[0] for line in env.splitlines()}
     assert {"MEMO_UID", "MEMO_GID", "GATEWAY_PUBLIC_URL", "GATEWAY_PORT"} <= names

@@ -7,6 +7,7 @@ import pytest
 from deploy.mutations import __main__ as engine
 from deploy.mutations import catalogue
 from deploy.mutations.catalogue import Mutation
+from deploy.tests.runner.security_pages import faults
 from deploy.tests.stack import ROOT
 
 HERE = "deploy/tests/local/test_requirements.py"
@@ -31,7 +32,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_this_checkout_has_no_faults() -> None:
-    assert catalogue.faults(ROOT, catalogue.load()) == []
+    assert faults(ROOT, catalogue.load()) == []
 
 
 @pytest.mark.parametrize(
@@ -48,9 +49,9 @@ def test_this_checkout_has_no_faults() -> None:
     ],
 )
 def test_a_fault_of_a_page_is_named(checkout: Path, page: str, fault: str) -> None:
-    assert catalogue.faults(checkout, [mutation()])[:-1] == []
+    assert faults(checkout, [mutation()])[:-1] == []
     (checkout / "docs/security/tokens.md").write_text(page)
-    assert fault in catalogue.faults(checkout, [])[0]
+    assert fault in faults(checkout, [])[0]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_a_fault_of_a_page_is_named(checkout: Path, page: str, fault: str) -> No
 def test_a_fault_of_a_mutation_is_named(
     checkout: Path, changed: Mutation, fault: str
 ) -> None:
-    found = catalogue.faults(checkout, [mutation(), changed])
+    found = faults(checkout, [mutation(), changed])
     assert fault in found[0]
     assert "only" in found[-1]
     assert len(found) == 2
