@@ -21,14 +21,14 @@ graceful_timeout = 25
 max_requests = 20_000
 max_requests_jitter = 2_000
 
-# The gateway's address. Never "*": whoever is trusted here may rewrite the path.
+# The gateway's address. Never "*": a trusted address may rewrite the path.
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
 limit_request_line = 4094
 limit_request_fields = 64
 # All that the gateway lets through: it puts cookies that came apart into one header.
 limit_request_field_size = 4 * 8192
 
-# It would listen in the home folder and offer shutdown to whoever finds it.
+# It would listen in the home folder and offer shutdown to any program that finds it.
 control_socket_disable = True
 worker_tmp_dir = os.environ.get("WORKER_TMP_DIR", "/dev/shm")  # noqa: S108
 umask = 0o077
@@ -87,7 +87,7 @@ def post_worker_init(worker):
 class NoAccessLog(Logger):
     """Access is logged by the application, as JSON and with the route; gunicorn's own
     format has the query string in it. With a `logconfig_dict` it would put a line
-    together for every request, for a logger that nobody listens to."""
+    together for every request, for a logger without a listener."""
 
     def access(self, *args, **kwargs):
         pass

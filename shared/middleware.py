@@ -72,7 +72,7 @@ def log_access(request: HttpRequest, response: HttpResponse, seconds: float) -> 
 
 
 class TrailingSlashMiddleware:
-    """URLs of the API have no trailing slash; one that is sent is not minded.
+    """URLs of the API have no trailing slash; one that is sent is removed.
 
     A redirect would lose the body of a POST, so the path is rewritten.
     """

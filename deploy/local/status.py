@@ -2,7 +2,7 @@
 
 A program is ready when supervisord runs it and it answers on its own socket. The socket
 of a service belongs to supervisord; the gateway's has to be held by our Nginx. So no
-other program's answer counts, whoever has the port.
+other program's answer counts, whichever has the port.
 """
 
 import contextlib

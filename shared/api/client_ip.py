@@ -13,13 +13,13 @@ def client_address(request: HttpRequest) -> str | None:
     reachable through it and through each other alone.
     """
     meta = request.META
-    return canonical(meta.get("HTTP_X_REAL_IP", "")) or canonical(
+    return normalize_ip(meta.get("HTTP_X_REAL_IP", "")) or normalize_ip(
         meta.get("REMOTE_ADDR", "")
     )
 
 
 @lru_cache(maxsize=4096)
-def canonical(text: str) -> str | None:
+def normalize_ip(text: str) -> str | None:
     """The canonical form of an address; None where it is none."""
     try:
         address = ipaddress.ip_address(text)

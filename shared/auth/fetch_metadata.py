@@ -16,8 +16,8 @@ from shared.api.exceptions import CrossSiteRequest
 from shared.structured_logging import audit
 
 
-class NotCrossSite(BasePermission):
-    """Nobody's page but our own, or one of CORS_ALLOWED_ORIGINS on our site."""
+class SameOriginRequired(BasePermission):
+    """Only our own pages, or those of CORS_ALLOWED_ORIGINS on our site."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """True. Raises CrossSiteRequest."""

@@ -56,9 +56,8 @@ def options(threads: int) -> dict[str, Any]:
             "timeout": POOL_TIMEOUT,
             "max_lifetime": 1800,
             "reconnect_timeout": 5,
-            # No `max_waiting`: there are never more to wait than threads. And those who
-            # gave up while the server was away stay in its count, so that nobody is
-            # heard any more: the pool asks for a new connection only when somebody
-            # waits, and once it has given up reconnecting nobody may.
+            # No `max_waiting`: never more requests wait than there are threads. Requests
+            # that gave up while the server was down stay in its count. The pool then
+            # refuses all others, and never asks for a new connection.
         },
     }

@@ -12,8 +12,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     CONN_HEALTH_CHECKS would ask the server each time whether it is still there, which
     doubles the round trips of most requests. A server that has gone away says so: what
-    it sent last, the end of the connection, waits to be read. Where nobody could say
-    anything (a cable, a machine) the answer to a question would not come either, and
+    it sent last, the end of the connection, waits to be read. After a broken
+    cable or machine nothing arrives, nor would an answer to a question. Then
     `BoundedConnection` gives up.
     """
 

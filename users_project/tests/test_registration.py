@@ -220,7 +220,7 @@ def test_a_name_is_taken_in_any_case_and_for_good(api_client, taken, gone, caplo
 def test_another_fault_of_the_row_is_not_called_a_twin(api_client, monkeypatch):
     from django.db import IntegrityError
 
-    monkeypatch.setattr("users.fields.canonical", str.upper)
+    monkeypatch.setattr("users.fields.normalize_identifier", str.upper)
     with pytest.raises(IntegrityError):
         api_client.post(URL, ADA)
 

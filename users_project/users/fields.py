@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from shared.names import canonical
+from users.validators import normalize_identifier
 
 
 class CanonicalField(models.CharField):
@@ -21,6 +21,6 @@ class CanonicalField(models.CharField):
         return name, path, args, {**kwargs, "source": self.source}
 
     def pre_save(self, instance: models.Model, add: bool) -> str:
-        value = canonical(getattr(instance, self.source))
+        value = normalize_identifier(getattr(instance, self.source))
         setattr(instance, self.attname, value)
         return value

@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from shared import ratelimit
 from shared.api.client_ip import client_address, network, user_agent
 from shared.auth import device_cookie
-from shared.names import canonical
 from shared.ratelimit import Hits, RateLimitPolicy, digest
 from shared.structured_logging import audit
 from users.models import User
+from users.validators import normalize_identifier
 
 STAND_INS = 1024  # keys for all accounts that do not exist
 
@@ -43,7 +43,7 @@ class LoginAttempt(Hits):
     def __init__(
         self, login: str, user: User | None, client: Client, **context: Any
     ) -> None:
-        login = canonical(login)
+        login = normalize_identifier(login)
         context |= {"login": digest(login), "user_id": user and str(user.pk)}
         context |= {"ip": client.ip, "user_agent": client.user_agent}
         super().__init__(**context)

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from shared.api.client_ip import network
 from shared.lockouts import reset
-from shared.names import canonical
 from shared.ratelimit import digest
 from shared.structured_logging import audit
 from users.models import User
+from users.validators import normalize_identifier
 
 
 def find_user(text: str) -> User | None:
@@ -25,7 +25,7 @@ def subjects_of(text: str) -> set[str]:
     address; nothing for an empty text."""
     user = find_user(text) if text else None
     names = {user.email, user.username, str(user.pk)} if user else {text} - {""}
-    subjects = {canonical(name) for name in names}
+    subjects = {normalize_identifier(name) for name in names}
     with suppress(ValueError):  # of what is no address
         subjects |= {network(text, *bits) for bits in ((32, 64), (24, 56), (24, 48))}
     return subjects
@@ -35,5 +35,10 @@ def lift(text: str, by: str) -> int:
     """Forget what was counted about a subject; how many counts that were. Raises
     RedisError, OSError if Redis is unavailable."""
     lifted = reset(subjects_of(text))
-    audit("authn_login_unlock", login=digest(canonical(text)), by=by, lifted=lifted)
+    audit(
+        "authn_login_unlock",
+        login=digest(normalize_identifier(text)),
+        by=by,
+        lifted=lifted,
+    )
     return lifted

@@ -10,8 +10,8 @@ from django.db import connections, models, transaction
 from django.db.models import Max, Sum
 from django.db.models.functions import Length
 
-from shared.names import canonical
 from shared.structured_logging import audit
+from users.validators import normalize_identifier
 
 if TYPE_CHECKING:
     from users.models import User
@@ -113,7 +113,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return user
 
     def get_by_natural_key(self, email: str | None) -> "User":
-        user: User = self.get(email_canonical=canonical(email or ""))
+        user: User = self.get(email_canonical=normalize_identifier(email or ""))
         return user
 
     def find(self, *, present: bool = True, **column: Any) -> "User | None":
@@ -145,6 +145,6 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
     ) -> "User | None":
         """The user of this e-mail address, or else of this username; present or not."""
         if email is not None:
-            return self.find(present=False, email_canonical=canonical(email))
-        name = canonical(username or "")
+            return self.find(present=False, email_canonical=normalize_identifier(email))
+        name = normalize_identifier(username or "")
         return self.find(present=False, username_canonical=name)

@@ -113,7 +113,7 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
                 condition=models.Q(email__regex=r"^[!-?A-~]+@[!-?A-~]+$"),
                 name="user_email_pattern",
             ),
-            # In the collation C `lower` knows ASCII alone: there it is `canonical`.
+            # In the collation C `lower` knows ASCII alone, as `normalize_identifier`.
             models.CheckConstraint(
                 condition=models.Q(email_canonical=Lower(Collate("email", "C"))),
                 name="user_email_canonical",

@@ -5,8 +5,6 @@ import re
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
-from shared.names import canonical
-
 # Never an e-mail address: that has an @. Letters of one script: no look-alikes.
 USERNAME = r"^[A-Za-z0-9._-]{3,50}\Z"
 
@@ -51,6 +49,15 @@ validate_no_null = RegexValidator(
 )
 
 
+def normalize_identifier(text: str) -> str:
+    """`text` without surrounding space and without case: the form in which a name is
+    unique, looked up and counted.
+
+    Python's, not a database's: what `lower()` does there depends on a collation.
+    """
+    return text.strip().casefold()
+
+
 def validate_not_reserved(username: str) -> None:
-    if RESERVED.fullmatch(canonical(username)):
+    if RESERVED.fullmatch(normalize_identifier(username)):
         raise ValidationError("This username is reserved.", code="reserved")

@@ -12,7 +12,7 @@ from shared.api.fields import CredentialsSerializer
 from shared.api.openapi import problems
 from shared.api.views import InternalView, OpenView
 from shared.auth import device_cookie
-from shared.auth.fetch_metadata import NotCrossSite
+from shared.auth.fetch_metadata import SameOriginRequired
 from tokens import cookies, services
 from tokens import serializers as s
 from tokens.jwt_tokens import SessionReplaced
@@ -29,7 +29,7 @@ REFRESH_COOKIE: list[Any] = [{"refreshCookie": []}]
 class BrowserView(OpenView):
     """A view that sets or takes the refresh cookie, so not for other sites' pages."""
 
-    permission_classes = (NotCrossSite,)
+    permission_classes = (SameOriginRequired,)
 
 
 class CookieView(BrowserView):

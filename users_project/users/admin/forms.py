@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 from django.contrib.auth import forms as auth_forms
 
-from shared.names import canonical
 from users.models import User
+from users.validators import normalize_identifier
 
 
 class UniqueIdentifiersMixin:
@@ -23,7 +23,7 @@ class UniqueIdentifiersMixin:
 
     def free(self, field: str) -> str:
         name: str = self.cleaned_data[field]
-        same = User.objects.filter(**{f"{field}_canonical": canonical(name)})
+        same = User.objects.filter(**{f"{field}_canonical": normalize_identifier(name)})
         if same.exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError("This one is taken.", code="unique")
         return name

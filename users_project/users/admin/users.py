@@ -10,11 +10,11 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from shared.names import canonical
 from shared.structured_logging import audit
 from users.admin.forms import UserChangeForm, UserCreationForm
 from users.admin.lockouts import LockoutAdmin
 from users.models import Role, User
+from users.validators import normalize_identifier
 
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"
@@ -133,7 +133,7 @@ class UserAdmin(LockoutAdmin, DjangoUserAdmin):
         try:
             return queryset.filter(pk=UUID(search_term.strip())), False
         except ValueError:
-            term = canonical(search_term)
+            term = normalize_identifier(search_term)
             return super().get_search_results(request, queryset, term)
 
     def save_model(

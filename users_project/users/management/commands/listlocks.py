@@ -4,9 +4,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
 from shared.lockouts import lockouts
-from shared.names import canonical
 from shared.ratelimit import digest
 from users.lockouts import subjects_of
+from users.validators import normalize_identifier
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer.") from exc
         if subject:
-            login = digest(canonical(subject))
+            login = digest(normalize_identifier(subject))
             self.stdout.write(f"In the audit log: login {login}.")
         for limit, count, seconds in found:
             self.stdout.write(f"{limit:<36} {count:>4} counted  {seconds:>7} s left")
