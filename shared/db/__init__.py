@@ -56,8 +56,8 @@ def options(threads: int) -> dict[str, Any]:
             "timeout": POOL_TIMEOUT,
             "max_lifetime": 1800,
             "reconnect_timeout": 5,
-            # No `max_waiting`: never more requests wait than there are threads. Requests
-            # that gave up while the server was down stay in its count. The pool then
+            # No `max_waiting`: never more requests wait than there are threads. Those
+            # that gave up while the server was down stay in its count: the pool then
             # refuses all others, and never asks for a new connection.
         },
     }
