@@ -128,6 +128,8 @@ def end(layout: Layout, *, at_once: bool = False) -> bool:
             orphans.wait_until(lambda: not is_running(layout), 4 * STOP_SECONDS)
     patience = 1 if at_once else 5
     left = orphans.end_all(layout.work, layout.postgres, patience=patience)
+    for path in layout.sockets.glob("supervisor.sock*"):  # of one that was killed
+        path.unlink()
     return bool(pid or left)
 
 
