@@ -1,4 +1,4 @@
-"""docs/revocation.md, held to: after each act every cell within its bound."""
+"""After each act of docs/revocation.md, every cell holds within its bound."""
 
 import math
 import re
@@ -105,7 +105,7 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
     "logout everywhere": lambda s: s.here.log_out_all(),
     "logout everywhere else": lambda s: s.here.log_out_all(keep_current=True),
     "end another session": lambda s: s.here.end_session(s.other.sid),
-    "password changed by the person": lambda s: s.here.change_password(NEW_PASSWORD),
+    "password changed by the user": lambda s: s.here.change_password(NEW_PASSWORD),
     "password changed by an operator": lambda s: s.operator.set_password(
         s.user["id"], NEW_PASSWORD
     ),
@@ -133,7 +133,7 @@ def test_every_act_of_the_table_is_tried() -> None:
     table = documented()
     assert table.keys() == ACTS.keys()
     assert all(
-        re.fullmatch(r"[0-9]+ s|goes on", c) for r in table.values() for c in r.values()
+        re.fullmatch(r"[0-9]+ s|continues", c) for r in table.values() for c in r.values()
     )
 
 
@@ -145,14 +145,14 @@ def test_every_cell_is_as_documented(act: str, scene: Scene) -> None:
     assert row.keys() == doors.keys()
     ACTS[act](scene)
     acknowledged = time.monotonic()
-    # Refresh after all else that is as quick: one that is refused would mend what a
-    # lost message left.
+    # Refresh after all else that is as quick: one that is refused would correct what
+    # a lost message left.
     for column in sorted(
         row, key=lambda name: (bound_of(row[name]), "refresh" in name)
     ):
         left = bound_of(row[column]) - (time.monotonic() - acknowledged)
-        if row[column] == "goes on":
-            assert doors[column](), f"{act}: {column} does not go on"
+        if row[column] == "continues":
+            assert doors[column](), f"{act}: {column} does not continue"
         elif bound_of(row[column]) > PATIENCE:
             assert longest(scene, column) <= left, f"{act}: {column}"
         else:
@@ -160,8 +160,8 @@ def test_every_cell_is_as_documented(act: str, scene: Scene) -> None:
 
 
 def bound_of(cell: str) -> float:
-    """Seconds; what goes on is looked at last."""
-    return math.inf if cell == "goes on" else float(cell.removesuffix(" s"))
+    """Seconds; what continues is looked at last."""
+    return math.inf if cell == "continues" else float(cell.removesuffix(" s"))
 
 
 def longest(scene: Scene, column: str) -> float:
