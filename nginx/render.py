@@ -90,7 +90,7 @@ def upstream(text: str) -> tuple[str, str]:
     return found[1], f"{found[2]}:{port(found[3])}"
 
 
-# Default and check of each. nginx/README.md says what they mean.
+# Default and check of each. docs/configuration.md says what they mean.
 SETTINGS: dict[str, tuple[str, Callable[[str], str]]] = {
     "GATEWAY_PORT": ("8080", port),
     "GATEWAY_BIND": ("127.0.0.1", addresses),

@@ -1,7 +1,6 @@
 """The renderer: refusals that name the variable, precedence, and a valid result."""
 
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -191,13 +190,6 @@ def test_loopback_comes_with_ipv6_only_where_that_works(tmp_path: Path) -> None:
 def test_containers_listen_on_all_addresses(tmp_path: Path) -> None:
     text = rendered(tmp_path, {"GATEWAY_BIND": "0.0.0.0"})  # noqa: S104
     assert re.findall(r"listen (\S+);", text) == ["0.0.0.0:8080"]
-
-
-def test_the_readme_lists_every_setting_with_its_default() -> None:
-    settings = runpy.run_path(str(RENDER))["SETTINGS"]
-    text = (ROOT / "nginx" / "README.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| `(GATEWAY_\w+)` \| (?:`(\S+)` )?\|", text, re.MULTILINE)
-    assert dict(listed) == {name: default for name, (default, _) in settings.items()}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 and what our own gateway would never do."""
 
 import http.client
-import re
 import shutil
 import ssl
 import subprocess
@@ -185,10 +184,3 @@ def test_a_check_without_an_answer_is_wrong_and_the_next_still_runs(
 def test_what_is_no_url_of_a_site_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="not the URL"):
         Site(url)
-
-
-def test_the_documented_checks_are_the_checks() -> None:
-    page = Path(__file__).parents[3] / "docs" / "operations" / "checks.md"
-    rows = re.findall(r"^\| `gateway` \| (.*) \|$", page.read_text(), re.M)
-    names = [check.__name__ for check, _ in external_checks.CHECKS]
-    assert re.findall(r"`(\w+)`", " ".join(rows)) == names

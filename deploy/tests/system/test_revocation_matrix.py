@@ -133,7 +133,9 @@ def test_every_act_of_the_table_is_tried() -> None:
     table = documented()
     assert table.keys() == ACTS.keys()
     assert all(
-        re.fullmatch(r"[0-9]+ s|continues", c) for r in table.values() for c in r.values()
+        re.fullmatch(r"[0-9]+ s|continues", c)
+        for r in table.values()
+        for c in r.values()
     )
 
 
