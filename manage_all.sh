@@ -3,7 +3,7 @@
 # This file only finds a Python that works. The rest is in deploy/local/.
 set -eu
 
-# A symbolic link to this script still means the checkout it lies in.
+# A symbolic link to this script still means the checkout of the script.
 script=$0
 while [ -L "$script" ]; do
     target=$(readlink "$script")
@@ -12,12 +12,12 @@ while [ -L "$script" ]; do
         *) script=$(dirname "$script")/$target ;;
     esac
 done
-# Files named on the command line are seen from here.
+# File names on the command line start here.
 MEMO_CALLER_DIR=${MEMO_CALLER_DIR:-$PWD}
 export MEMO_CALLER_DIR
 cd "$(dirname "$script")"
 
-# Version managers leave shims that exist and fail, so each candidate is run.
+# A version manager's shim may exist and fail, so each candidate is run.
 works() {
     "$1" -I -c 'import sys, ssl, ctypes; sys.exit(sys.version_info < (3, 11))' \
         >/dev/null 2>&1
@@ -30,8 +30,8 @@ for python in "${MEMO_PYTHON:-}" python3 python3.14 python3.13 python3.12 python
     fi
 done
 
-echo "memo: no Python 3.11 or newer was found that runs." >&2
+echo "memo: Found no Python 3.11 or newer that runs." >&2
 echo "  Debian, Ubuntu: apt install python3 python3-venv" >&2
 echo "  Or name one: MEMO_PYTHON=/path/to/python3 ./manage_all.sh ..." >&2
-echo "  Or use Docker, see README.md." >&2
+echo "  Or use Docker: docs/operations/deployment.md." >&2
 exit 3

@@ -9,12 +9,12 @@ bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
 worker_class = "gthread"
-# Loaded once and forked: workers share the memory of the code, and a new one is there
-# at once. So nothing that is loaded may start a thread or open a connection.
+# Loaded once and forked: workers share the memory of the code and start at once. So
+# loading must not start a thread or open a connection.
 preload_app = True
 
-# Longer than Nginx keeps an idle connection (60 s): else it may send a request into one
-# that is just being closed, and a POST cannot be repeated.
+# Longer than Nginx keeps an idle connection (60 s). Otherwise it may send a POST, which
+# cannot be repeated, into a connection that is closing.
 keepalive = 75
 timeout = 30
 graceful_timeout = 25
@@ -25,10 +25,10 @@ max_requests_jitter = 2_000
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
 limit_request_line = 4094
 limit_request_fields = 64
-# All that the gateway lets through: it puts cookies that came apart into one header.
+# The most that the gateway passes: it joins cookies into one header.
 limit_request_field_size = 4 * 8192
 
-# It would listen in the home folder and offer shutdown to any program that finds it.
+# It would let any program that finds it in the home folder stop gunicorn.
 control_socket_disable = True
 worker_tmp_dir = os.environ.get("WORKER_TMP_DIR", "/dev/shm")  # noqa: S108
 umask = 0o077
@@ -80,7 +80,7 @@ def _is_ours():
 
 
 def post_worker_init(worker):
-    """Have a service begin what it does beside answering requests."""
+    """Start the threads that a service needs next to its requests."""
     getattr(worker.wsgi, "begin", lambda: None)()
 
 

@@ -36,13 +36,13 @@ HELP = Path(__file__).with_name("templates") / "help.txt"
 SESSIONS = {
     "test": "[suite ...]",
     "verify": "",
-    "audit": "",
+    "audit": "[--osv-url URL]",
     "sbom": "[file]",
     "fuzz": "[--minutes N] [--seed N]",
     "model": "[--rules N] [--seed N] [--faults]",
     "mutate": "[--all | --id ID ... | --random N --seed N]",
-    "bench": "[part ...]",
-    "chaos": "[--minutes N] [--seed N] [--url URL]",
+    "bench": "[--path PATH ...] [--opponents NAME ...] [--against DIR ...]",
+    "chaos": "[--minutes N] [--every SECONDS] [--only WORD ...] [--url URL ...]",
     "attack": "[--url URL] [--api-key FILE] [--ca FILE] [--only WORDS]",
 }
 MODULES = {"doctor": "[--json] [--url URL]", "startservice": "<name>"}

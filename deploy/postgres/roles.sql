@@ -1,8 +1,8 @@
 -- The two roles and the database of one service. Safe to run again: it creates what
--- is missing and sets passwords and rights anew.
+-- is missing and sets passwords and rights again.
 --
--- Fed to psql by ./manage_all.sh, and by the PostgreSQL image from its
--- docker-entrypoint-initdb.d. Read from the environment:
+-- ./manage_all.sh and the PostgreSQL image (docker-entrypoint-initdb.d) run it with psql.
+-- It reads from the environment:
 --   MEMO_SERVICE              auth: names the database and the roles' prefix
 --   MEMO_OWNER_PASSWORD_FILE  file with the password of <service>_owner
 --   MEMO_APP_PASSWORD_FILE    file with the password of <service>_app
@@ -46,12 +46,12 @@ GRANT CONNECT ON DATABASE postgres TO :"owner";
 \connect :"service"
 SET log_statement = 'none';
 
--- The schema follows the owner of the database, whoever made the database.
+-- The schema gets the owner of the database.
 ALTER SCHEMA public OWNER TO :"owner";
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO :"app";
 
--- Whatever the owner's migrations create, the application may use but not change.
+-- The application may use, but not change, what the owner's migrations create.
 ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :"app";
 ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public
