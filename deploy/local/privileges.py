@@ -1,7 +1,7 @@
 """Root runs nothing here: called by root, we become an ordinary user, once, for all.
 
 PostgreSQL refuses root, and one owner means no mixed files. What that user can write,
-root never writes, gives away or follows: it could be a link by now.
+root never writes, hands over or follows: it could be a link by now.
 """
 
 import os

@@ -27,7 +27,7 @@ REDIS_USERS = "redis_users.acl"
 SESSIONS = {"auth": "~session:*"}
 READ_SESSIONS = "%R~session:*"
 # Reading, writing and transactions on their own keys, and the script of the package
-# `limits`, by its digest. @dangerous, taken away last, holds what looks at or changes
+# `limits`, by its digest. @dangerous, removed last, holds what looks at or changes
 # the server: FLUSH*, CONFIG, KEYS, CLIENT KILL.
 COMMANDS = (
     "-@all +@read +@write +@transaction +@connection +evalsha +script|load -@dangerous"

@@ -18,7 +18,7 @@ class HealthSerializer(serializers.Serializer[None]):
     status = serializers.ChoiceField(["ok"])
     service = serializers.CharField()
     degraded = serializers.BooleanField(
-        help_text="Redis is away: everything works, from PostgreSQL."
+        help_text="Redis is unavailable: everything works, from PostgreSQL."
     )
 
 

@@ -51,7 +51,7 @@ def caller_of(offered: str) -> str | None:
 
 
 # What was read at the start stands until the first look at the file: should that fail,
-# the service goes on with what it was started with.
+# the service continues with what it was started with.
 
 
 @lru_cache

@@ -19,12 +19,12 @@ class HasAPIKey(BasePermission):
 
 
 def has_any_role(*roles: str) -> type[BasePermission]:
-    """A permission: for people with one of these roles, as their access token says."""
+    """A permission: for users with one of these roles, as their access token says."""
     return role_permission("HasAnyRole", roles, frozenset(roles).intersection)
 
 
 def has_all_roles(*roles: str) -> type[BasePermission]:
-    """A permission: for people with every one of these roles."""
+    """A permission: for users with every one of these roles."""
     return role_permission("HasAllRoles", roles, frozenset(roles).issubset)
 
 

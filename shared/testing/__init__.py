@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 
 TokenMaker = Callable[..., str]
 
-# What `tokens` makes and every route for people refuses, with the code of the 401:
+# What `tokens` makes and every route for users refuses, with the code of the 401:
 # `@pytest.mark.parametrize(("kind", "code"), REFUSED_TOKENS)`.
 REFUSED_TOKENS = [
     ("expired", "token_expired"),

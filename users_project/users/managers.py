@@ -92,7 +92,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         """A new user. Raises IntegrityError where e-mail or username is taken."""
         user: User = self.model(email=email, username=username, **fields)
         user.set_password(password)  # takes long, so before the transaction
-        # A savepoint: a caller in a transaction may go on after a refusal.
+        # A savepoint: a caller in a transaction may continue after a refusal.
         with transaction.atomic(using=self._db):
             user.save(using=self._db)
         return user

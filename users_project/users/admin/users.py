@@ -22,7 +22,7 @@ admin.site.index_title = "Users and roles"
 admin.site.site_url = None  # there is no site next to it
 admin.site.unregister(Group)
 
-# A user who can give these away has them all.
+# A user who can give these to others has them all.
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
