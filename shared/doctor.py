@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import ERROR, INFO, CheckMessage, Tags, register
+from django.core.checks import DEBUG, ERROR, INFO, CheckMessage, Tags, register
 
 # Redis answers some questions to its administrator alone.
 redis_admin_password: ContextVar[str] = ContextVar("redis_admin_password", default="")
@@ -18,7 +18,7 @@ redis_admin_password: ContextVar[str] = ContextVar("redis_admin_password", defau
 NTP = "Keep time with NTP on every machine."
 ROUNDING = 1.5  # seconds: HTTP's Date has no fractions, and an answer takes a moment
 
-STATEMENTS: dict[str, str] = {}  # by id: what has to hold
+IDS: set[str] = set()  # of all that are registered
 
 # Returns what is true instead of the statement; "" where the statement holds.
 Examine = Callable[[], str]
@@ -31,8 +31,9 @@ class NotExamined(Exception):
 def diagnostic(
     identity: str, statement: str, hint: str, *, note: bool = False
 ) -> Callable[[Examine], Examine]:
-    """Register a function that examines whether a statement holds."""
-    STATEMENTS[identity] = statement
+    """Register a function that examines whether a statement holds. A statement that
+    holds is a message, too, of the level DEBUG."""
+    IDS.add(identity)
 
     def decorate(examine: Examine) -> Examine:
         def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -45,10 +46,10 @@ def diagnostic(
                 level, found = INFO, str(exc)
             except Exception as exc:  # noqa: BLE001 - the others are still examined
                 level, found = ERROR, f"could not be examined: {type(exc).__name__}"
-            text = f"{statement}: {found}"
-            return [CheckMessage(level, text, hint, id=identity)] if found else []
+            if not found:
+                return [CheckMessage(DEBUG, statement, id=identity)]
+            return [CheckMessage(level, f"{statement}: {found}", hint, id=identity)]
 
-        # Django runs checks with this tag only where they are asked for.
         register(check, Tags.database)
         return examine
 

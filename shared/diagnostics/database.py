@@ -34,12 +34,6 @@ QUERIES = {
         "SELECT relname FROM pg_class WHERE pg_has_role(relowner, 'MEMBER') UNION ALL"
         " SELECT datname FROM pg_database WHERE pg_has_role(datdba, 'MEMBER') LIMIT 9",
     ),
-    "database.encoding": (
-        "the encoding is UTF8",
-        "Dump, create the database with UTF8, restore.",
-        "SELECT setting FROM pg_settings WHERE name = 'server_encoding'"
-        " AND setting <> 'UTF8'",
-    ),
     "database.pools": (
         "the connection pools fit in max_connections, with 10 to spare",
         "Raise max_connections, or lower WEB_CONCURRENCY or WEB_THREADS.",
@@ -68,7 +62,23 @@ def rows(sql: str) -> str:
         return ", ".join(str(row[0]) for row in cursor.fetchall())
 
 
+# By table: the id, when a row expires, and the daily command that deletes it then. A
+# row is kept for up to a day, and two more are for the next run.
+EXPIRING = {
+    "tokens_session": ("sessions.expired", "expires_at", "flushexpiredsessions"),
+    "django_session": ("admin.expired", "expire_date", "clearsessions"),
+}
+
 for name, (statement, hint, sql) in QUERIES.items():
+    diagnostic(name, statement, hint)(partial(rows, sql))
+for table in EXPIRING.keys() & connection.introspection.django_table_names():
+    name, column, command = EXPIRING[table]
+    statement = "no expired session waits to be deleted (DATA-11)"
+    sql = (
+        f"SELECT count(*) || ' do' FROM {table} WHERE {column} < now()"  # noqa: S608
+        " - interval '3 days' HAVING count(*) > 0"
+    )
+    hint = f"Run ./manage_all.sh {command} every day."
     diagnostic(name, statement, hint)(partial(rows, sql))
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import requests
 from django.conf import settings
 
-from shared.auth.api_keys import accepted, presented
+from shared.auth.api_keys import presented
 from shared.clients import TIMEOUT, ServiceClient
 from shared.doctor import NTP, clock_fault, diagnostic
 from shared.keys import signing_keys
@@ -23,13 +23,15 @@ REQUESTS: dict[str, tuple[str, str, dict[str, str] | None, str]] = {
     "auth": ("POST", "/api/v1/auth/verify_token", {"token": "doctor"}, "token_invalid"),
     "users": ("GET", f"/api/v1/users/{uuid4()}", None, "user_not_found"),
 }
+# Where our own gunicorn listens, seen from here.
+OWN_URL = f"http://127.0.0.1:{settings.BIND.rpartition(':')[2]}"
 
 
 def ask(url: str, method: str, path: str, body: Any = None, key: str = "") -> Any:
     """The response, as our client asks: no proxy, no redirect."""
     client = ServiceClient(url, key)
     headers = client.headers() if key else {}
-    if url == own_url() and settings.INTERNAL_HOSTS:
+    if url == OWN_URL and settings.INTERNAL_HOSTS:
         headers["Host"] = settings.INTERNAL_HOSTS[0]
     return client.session().request(
         method,
@@ -41,11 +43,6 @@ def ask(url: str, method: str, path: str, body: Any = None, key: str = "") -> An
     )
 
 
-def own_url() -> str:
-    """Where gunicorn listens, seen from here."""
-    return f"http://127.0.0.1:{settings.BIND.rpartition(':')[2]}"
-
-
 def url_of(service: str) -> str:
     return str(getattr(settings, f"{service.upper()}_SERVICE_URL"))
 
@@ -54,25 +51,20 @@ def health(service: str) -> Any:
     return ask(url_of(service), "GET", f"/api/v1/{service}/health/live")
 
 
-def impostor(service: str) -> str:
-    """What answers at the address of a service, where that is not the service."""
+def key_fault(service: str) -> str:
+    url = url_of(service)
     try:
         answer = health(service).json()
     except requests.RequestException as exc:
-        return f"{url_of(service)} does not answer as {service}: {type(exc).__name__}"
-    is_service = isinstance(answer, dict) and answer.get("service") == service
-    return "" if is_service else f"another program answers at {url_of(service)}"
-
-
-def key_fault(service: str) -> str:
-    if fault := impostor(service):
-        return fault
+        return f"{url} does not answer as {service}: {type(exc).__name__}"
+    if not isinstance(answer, dict) or answer.get("service") != service:
+        return f"another program answers at {url}"
     method, path, body, code_of_accepted = REQUESTS[service]
     key = presented(f"{service.upper()}_SERVICE_API_KEY")
-    answer = ask(url_of(service), method, path, body, key)
-    code = answer.json().get("code")
+    refusal = ask(url, method, path, body, key)
+    code = refusal.json().get("code")
     accepts = code in (code_of_accepted, "forbidden")
-    return "" if accepts else f"{answer.status_code} {code}"
+    return "" if accepts else f"{refusal.status_code} {code}"
 
 
 def peer_clock_fault(service: str) -> str:
@@ -88,20 +80,8 @@ for name in filter(url_of, REQUESTS):
     agrees(partial(peer_clock_fault, name))
 
 
-@diagnostic(
-    "apikeys.rotation",
-    "each caller has one key",
-    "Without a rotation under way: rotateapikeys --step drop",
-    note=True,
-)
-def rotation() -> str:
-    callers = [caller for caller, _ in accepted()]
-    several = sorted({each for each in callers if callers.count(each) > 1})
-    return ", ".join(f"{caller} has several" for caller in several)
-
-
 def published() -> set[str]:
-    url = settings.AUTH_SERVICE_URL or own_url()
+    url = settings.AUTH_SERVICE_URL or OWN_URL
     return {
         key["kid"] for key in ask(url, "GET", "/.well-known/jwks.json").json()["keys"]
     }

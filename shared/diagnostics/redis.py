@@ -13,28 +13,20 @@ from redis.exceptions import AuthenticationError, ResponseError
 from shared import doctor
 from shared.doctor import NTP, NotExamined, clock_fault, diagnostic
 
+CONF_FILE = "Use the settings of deploy/redis/redis.conf."
 ACL_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart redis."
 SERVICE = settings.SERVICE_NAME
 # Older ones have known vulnerabilities, unless a distribution has patched them.
 MINIMUM_VERSIONS = ((7, 2, 11), (7, 4, 9))
 
-# By id: what has to hold, the hint, and a pattern for each setting's value.
+# By id: what has to hold, and a pattern for each setting's value.
 CONFIG = {
-    "redis.policy": (
-        "Redis evicts nothing",
-        "maxmemory-policy noeviction",
-        {"maxmemory-policy": "noeviction"},
-    ),
+    "redis.policy": ("Redis evicts nothing", {"maxmemory-policy": "noeviction"}),
     "redis.persistence": (
         "Redis writes nothing to the disk, from where it would restore ended sessions",
-        'save "" and appendonly no',
         {"save": "", "appendonly": "no"},
     ),
-    "redis.limit": (
-        "Redis has a memory limit",
-        "maxmemory 128mb",
-        {"maxmemory": "[1-9][0-9]*"},
-    ),
+    "redis.limit": ("Redis has a memory limit", {"maxmemory": "[1-9][0-9]*"}),
 }
 # By id: what has to hold, who sends the commands, and the commands that Redis refuses.
 # The administrator asks whether our user may (DRYRUN), as a try would carry them out.
@@ -95,8 +87,8 @@ def is_allowed(client: Redis, command: str) -> bool:
     return answer == "OK" or not command.startswith(DRYRUN)
 
 
-for name, (statement, hint, expected) in CONFIG.items():
-    diagnostic(name, statement, hint)(partial(other_values, expected))
+for name, (statement, expected) in CONFIG.items():
+    diagnostic(name, statement, CONF_FILE)(partial(other_values, expected))
 for name, (statement, user, commands) in REFUSALS.items():
     diagnostic(name, statement, ACL_FILE)(partial(allowed, user, commands))
 

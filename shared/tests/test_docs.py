@@ -1,5 +1,5 @@
-"""What the documentation says of errors and events is what the code has, and its links
-lead on."""
+"""What the documentation says of errors and events is what the code has, and every link
+has a target."""
 
 import ast
 import re
@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from shared.api.exceptions import CODES
-from shared.checks import MESSAGES
+from shared.checks import MESSAGES, RANDOM
+from shared.diagnostics import database, peers, process, redis  # noqa: F401
+from shared.doctor import IDS
 from shared.ratelimit_defaults import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
@@ -102,10 +104,19 @@ def settings_of_the_gateway() -> dict[str, str]:
 
 
 def test_the_documented_checks_are_the_checks():
-    documented = dict(
-        re.findall(r"^\| `(memo\.\w+)` \| (.*) \|$", CHECKS.read_text(), re.M)
-    )
-    assert documented == {f"memo.{i}": what for i, (what, _) in MESSAGES.items()}
+    row = re.compile(r"^\| `(memo\.\w+)` \| (.*) \| (.*) \|$", re.M)
+    text = CHECKS.read_text().replace("`RANDOM`", RANDOM)
+    documented = {i: (what, hint) for i, what, hint in row.findall(text)}
+    assert f"`RANDOM` is `{RANDOM}`" in CHECKS.read_text()
+    assert documented == {f"memo.{i}": texts for i, texts in MESSAGES.items()}
+
+
+def test_the_documented_diagnostics_are_the_diagnostics():
+    text = CHECKS.read_text().partition("each service")[2].partition("`gateway`")[0]
+    documented = set(re.findall(r"`(\w+\.\w+)`", text))
+    # These are of the two services.
+    in_services = {"sessions.expired", "admin.expired", "roles.length"}
+    assert documented == {*IDS, *in_services}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

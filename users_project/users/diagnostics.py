@@ -1,29 +1,13 @@
-"""What `manage.py doctor` asks of the admin's sessions and of roles."""
-
-from datetime import timedelta
-
-from django.contrib.sessions.models import Session
-from django.utils import timezone
+"""What `manage.py doctor` asks of roles."""
 
 from shared.auth.access_tokens import MAX_LENGTH
 from shared.doctor import diagnostic
 from users.models import User
 
-GRACE = timedelta(days=2)  # for the next run
 # Characters of JSON. Of a token three quarters are what base64 encodes; the rest of it
 # takes 1,500 characters. Noted before it comes to that.
 ROOM_FOR_ROLES = (MAX_LENGTH - 1500) * 3 // 4
 NOTED_FROM = 0.8
-
-
-@diagnostic(
-    "admin.expired",
-    "no expired session of the admin waits to be deleted (DATA-11)",
-    "Run ./manage_all.sh clearsessions every day.",
-)
-def expired_sessions() -> str:
-    count = Session.objects.filter(expire_date__lt=timezone.now() - GRACE).count()
-    return f"{count} do" if count else ""
 
 
 @diagnostic(

@@ -2,16 +2,16 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from django.core.checks import CheckMessage, Tags, run_checks
+from django.core.checks import DEBUG, CheckMessage, Tags, run_checks
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
-from shared.doctor import STATEMENTS, redis_admin_password
+from shared.doctor import redis_admin_password
 
 FOUND_WRONG = 3  # exit status, as of `./manage_all.sh doctor`
 
@@ -33,41 +33,29 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = list(system_checks())
+        messages = [each for each in run_checks() if not each.is_silenced()]
+        if not any(each.is_serious() for each in messages):
+            fine = "no system check finds an error"
+            messages.append(CheckMessage(DEBUG, fine, id="checks"))
         if path := options["redis_admin_password_file"]:
             redis_admin_password.set(path.read_text(encoding="utf-8").strip())
         if not options["checks"]:
-            found += diagnostics()
+            autodiscover_modules("diagnostics")
+            ours = run_checks(tags=[Tags.database], databases=list(connections))
+            messages += sorted(ours, key=attrgetter("id"))
+        found = [finding(each) for each in messages]
         lines = [json.dumps(found)] if options["json"] else map(line, found)
         self.stdout.write("\n".join(lines))
-        if any(finding["verdict"] == "WRONG" for finding in found):
+        if any(each.is_serious() for each in messages):
             sys.exit(FOUND_WRONG)
 
 
-def system_checks() -> Iterator[dict[str, str]]:
-    """What the system checks of every command find."""
-    messages = [each for each in run_checks() if not each.is_silenced()]
-    yield from (finding(str(each.id), each.msg, each) for each in messages)
-    if not any(each.is_serious() for each in messages):
-        yield finding("checks", "no system check finds an error")
-
-
-def diagnostics() -> Iterator[dict[str, str]]:
-    """A finding for every diagnostic of the installed apps."""
-    autodiscover_modules("diagnostics")
-    messages = run_checks(tags=[Tags.database], databases=list(connections))
-    found = {each.id: each for each in messages}
-    for identity, statement in STATEMENTS.items():
-        message = found.get(identity)
-        yield finding(identity, message.msg if message else statement, message)
-
-
-def finding(
-    identity: str, text: str, message: CheckMessage | None = None
-) -> dict[str, str]:
-    verdict = "ok" if not message else "WRONG" if message.is_serious() else "note"
-    advice = message.hint or "" if message else ""
-    return {"id": identity, "verdict": verdict, "text": text, "advice": advice}
+def finding(message: CheckMessage) -> dict[str, str]:
+    good = "ok" if message.level == DEBUG else "note"
+    verdict = "WRONG" if message.is_serious() else good
+    advice = message.hint or ""
+    text = {"text": message.msg, "advice": advice}
+    return {"id": str(message.id), "verdict": verdict} | text
 
 
 def line(found: dict[str, str]) -> str:
