@@ -44,24 +44,24 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     yield
 
 
-@pytest.fixture
-def api_client() -> Any:
-    """Anybody: DRF's client, speaking JSON."""
+def client_with(**headers: str) -> Any:
+    """DRF's client, speaking JSON."""
     from rest_framework.test import APIClient
 
-    return APIClient()
+    return APIClient(headers=headers)
+
+
+@pytest.fixture
+def api_client() -> Any:
+    """A client without credentials."""
+    return client_with()
 
 
 @pytest.fixture
 def service_client(settings: Any) -> Callable[[str], Any]:
     """Another service, by name: a client with the API key it is known by."""
-    from rest_framework.test import APIClient
-
-    def client(name: str) -> APIClient:
-        key = dict(settings.INTERNAL_API_KEYS)[name]
-        return APIClient(headers={"X-Internal-Api-Key": key})
-
-    return client
+    keys = dict(settings.INTERNAL_API_KEYS)
+    return lambda name: client_with(**{"X-Internal-Api-Key": keys[name]})
 
 
 @pytest.fixture(scope="session")
@@ -108,10 +108,25 @@ def trusted_kid(issuer_key: RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> s
     return kid
 
 
+def good_claims() -> dict[str, Any]:
+    """The payload of a good access token of a new user in a new session."""
+    from django.conf import settings
+
+    now = int(time.time())
+    return {
+        "iss": settings.JWT_ISSUER,
+        "aud": settings.JWT_AUDIENCE,
+        "sub": str(uuid.uuid4()),
+        "sid": str(uuid.uuid4()),
+        "jti": str(uuid.uuid4()),
+        "iat": now,
+        "exp": now + 300,
+        "token_type": "access",
+    }
+
+
 @pytest.fixture
-def make_token(
-    issuer_key: RSAPrivateKey, trusted_kid: str, settings: Any
-) -> Iterator[TokenMaker]:
+def make_token(issuer_key: RSAPrivateKey, trusted_kid: str) -> Iterator[TokenMaker]:
     """Makes tokens: good ones, and wrong in any way that is asked for.
 
     `session` is what Redis says: "active", "revoked", or None for nothing. `headers`
@@ -119,6 +134,7 @@ def make_token(
     """
     from shared.auth import session_state
 
+    profile = {"email": "ada@example.org", "username": "ada", "roles": ["editor"]}
     made: list[str] = []
 
     def make(
@@ -128,20 +144,7 @@ def make_token(
         headers: dict[str, Any] | None = None,
         **claims: Any,
     ) -> str:
-        now = int(time.time())
-        payload: dict[str, Any] = {
-            "iss": settings.JWT_ISSUER,
-            "aud": settings.JWT_AUDIENCE,
-            "sub": str(uuid.uuid4()),
-            "sid": str(uuid.uuid4()),
-            "jti": str(uuid.uuid4()),
-            "iat": now,
-            "exp": now + 300,
-            "token_type": "access",
-            "email": "ada@example.org",
-            "username": "ada",
-            "roles": ["editor"],
-        } | claims
+        payload = good_claims() | profile | claims
         payload = {name: value for name, value in payload.items() if value is not None}
         if session is not None and "sid" in payload:
             made.append(session_state.key(payload["sid"]))
@@ -174,9 +177,7 @@ class Tokens:
 
     def unknown_key(self, **claims: Any) -> str:
         """Well made, by a key pair that no service trusts."""
-        from shared.keys import signing_keys
-
-        kid = signing_keys.thumbprint(self.foreign_key.public_key())
+        (kid,) = KnownKeys(self.foreign_key).all()
         return self.make(key=self.foreign_key, headers={"kid": kid}, **claims)
 
     def revoked(self, **claims: Any) -> str:
@@ -193,88 +194,28 @@ def tokens(make_token: TokenMaker, foreign_key: RSAPrivateKey) -> Tokens:
 @pytest.fixture
 def bearer(make_token: TokenMaker) -> Callable[..., Any]:
     """A client whose access token is made by `make_token`."""
-    from rest_framework.test import APIClient
-
-    def client(**claims: Any) -> APIClient:
-        return APIClient(headers={"Authorization": f"Bearer {make_token(**claims)}"})
-
-    return client
+    return lambda **claims: client_with(Authorization=f"Bearer {make_token(**claims)}")
 
 
-@pytest.fixture
-def redis_round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Bytes of each write to Redis from here on: `len()` of it is the round trips.
+@pytest.fixture(autouse=True)
+def _isolated(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keys, limits and breakers of one test are not the next one's.
 
-    A pipeline is one write and one round trip. Connecting is not counted.
+    API keys are what the test sets, and not what files of the checkout say. A service's
+    Redis user may write `<service>:*` and only read `session:*`: where a suite plays
+    the Auth Service, keys that it may write stand for those.
     """
-    from redis.connection import AbstractConnection
-
+    from shared import ratelimit
     from shared.auth import session_state
 
-    session_state.connection().ping()
-    sent: list[int] = []
-    send = AbstractConnection.send_packed_command
-
-    def counted(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
-        sent.append(len(command))
-        return send(self, command, *args, **kwargs)
-
-    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
-    return sent
-
-
-@pytest.fixture(autouse=True)
-def _keys_of_the_settings(settings: Any) -> None:
-    """API keys are what the test sets, and not what files of the checkout say."""
     settings.SECRET_FILES = {}
-
-
-@pytest.fixture(autouse=True)
-def _session_keys_to_write(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service's Redis user may write `<service>:*` and only read `session:*`. Where a
-    suite plays the Auth Service, keys that it may write stand for those."""
-    from shared.auth import session_state
-
     service = getattr(settings, "SERVICE_NAME", "auth")
     if service != "auth":
         keys = f"{service}:test-session:{{}}"
         monkeypatch.setattr(session_state, "key", keys.format)
-
-
-@pytest.fixture(autouse=True)
-def _own_limits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one test has counted is not the next one's."""
-    from shared import ratelimit
-
-    service = getattr(settings, "SERVICE_NAME", "auth")
-    name = f"{service}:limit-{uuid.uuid4().hex[:12]}"
-    monkeypatch.setattr(ratelimit, "prefix", lambda: name)
+    limits = f"{service}:limit-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setattr(ratelimit, "prefix", lambda: limits)
     ratelimit.memory_storage().reset()
-
-
-@pytest.fixture
-def pass_time() -> Callable[[float], None]:
-    """Let so many seconds pass for all that this test has counted in Redis."""
-    from shared import ratelimit
-    from shared.auth import session_state
-
-    def shorten(seconds: float) -> None:
-        client = session_state.connection()
-        for key in client.scan_iter(match=f"{ratelimit.prefix()}:*", count=1000):
-            # Not below 1 ms, which would be a deletion: a key ends by itself.
-            left = max(client.pttl(key) - int(seconds * 1000), 1)
-            client.pexpire(key, left)
-        time.sleep(0.005)
-
-    return shorten
-
-
-@pytest.fixture(autouse=True)
-def _fresh_breaker() -> Iterator[None]:
-    """What one test breaks is not broken for the next."""
-    from shared import ratelimit
-    from shared.auth import session_state
-
     breakers = (session_state.breaker, ratelimit.breaker)
     for breaker in breakers:
         breaker.succeeded()

@@ -1,7 +1,5 @@
 """Stub servers, and requests to the service in `shared.tests.urls`."""
 
-import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -12,6 +10,7 @@ from django.test import override_settings
 
 from shared.auth import session_state
 from shared.clients import auth_client
+from shared.testing import good_claims
 from shared.tests.stub_servers import StubService, running
 
 CHALLENGE = 'Bearer realm="api", error="invalid_token"'
@@ -69,19 +68,9 @@ def me(api_client: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def claims(settings: Any) -> dict[str, Any]:
+def claims() -> dict[str, Any]:
     """The payload of a good access token, whose session is not in Redis."""
-    now = int(time.time())
-    return {
-        "iss": settings.JWT_ISSUER,
-        "aud": settings.JWT_AUDIENCE,
-        "sub": str(uuid.uuid4()),
-        "sid": str(uuid.uuid4()),
-        "jti": str(uuid.uuid4()),
-        "iat": now,
-        "exp": now + 300,
-        "token_type": "access",
-    }
+    return good_claims()
 
 
 @pytest.fixture

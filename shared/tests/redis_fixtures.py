@@ -1,0 +1,47 @@
+"""Fixtures of our own suites that count round trips to Redis, and let time pass there:
+`-p shared.tests.redis_fixtures`."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def redis_round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Bytes of each write to Redis from here on: `len()` of it is the round trips.
+
+    A pipeline is one write and one round trip. Connecting is not counted.
+    """
+    from redis.connection import AbstractConnection
+
+    from shared.auth import session_state
+
+    session_state.connection().ping()
+    sent: list[int] = []
+    send = AbstractConnection.send_packed_command
+
+    def counted(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
+        sent.append(len(command))
+        return send(self, command, *args, **kwargs)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
+    return sent
+
+
+@pytest.fixture
+def pass_time() -> Callable[[float], None]:
+    """Let so many seconds pass for all that this test has counted in Redis."""
+    from shared import ratelimit
+    from shared.auth import session_state
+
+    def shorten(seconds: float) -> None:
+        client = session_state.connection()
+        for key in client.scan_iter(match=f"{ratelimit.prefix()}:*", count=1000):
+            # Not below 1 ms, which would be a deletion: a key ends by itself.
+            left = max(client.pttl(key) - int(seconds * 1000), 1)
+            client.pexpire(key, left)
+        time.sleep(0.005)
+
+    return shorten
