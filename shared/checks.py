@@ -22,6 +22,7 @@ ENVIRONMENTS = ("production", "development")
 SETTINGS = "settings"  # the tag of checks that read nothing but the settings
 
 RANDOM = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+KEY_CHECK = "python -m shared.keys.signing_keys check FOLDER"
 MINIMUM_SECRET_KEY = 50  # characters, as in Django's own check
 # 43 random characters of base64 have about 31 different ones, and never under 20.
 MINIMUM_DIFFERENT_CHARACTERS = 16
@@ -51,15 +52,11 @@ READ_ELSEWHERE = {"WORKER_TMP_DIR"}
 OF_ANY_SERVICE = re.compile(r"[A-Z][A-Z0-9_]*_SERVICE_(URL|API_KEY|API_KEY_FILE)")
 SIMILAR = 0.84  # difflib's ratio: one letter of six, two of thirteen
 
-
 # By id: what is wrong, and a hint. An E is an error, a W a warning.
 MESSAGES = {
     "E001": ("An internal API key has less than 256 bits", RANDOM),
     "E002": ("One key is used in both directions", "Make a key for each direction."),
-    "E003": (
-        "A JWT key is missing, faulty or readable by others",
-        "python -m shared.keys.signing_keys check FOLDER",
-    ),
+    "E003": ("A JWT key is missing, faulty or readable by others", KEY_CHECK),
     "W004": ("An RSA key has less than 3072 bits", "Rotate to a larger key."),
     "E005": ("The issuer or audience is empty", "Set JWT_ISSUER and JWT_AUDIENCE."),
     "E006": ("A host has an underscore", "Rename it: Django answers 400 (RFC 1123)."),
@@ -95,11 +92,12 @@ def refuse_unsafe(*tags: str) -> None:
     if settings.ENVIRONMENT == "development":
         return
     found = run_checks(tags=tags or None, include_deployment_checks=True)
+    found.sort(key=lambda message: str(message.id))
     errors = [
         f"{each.msg} ({each.id})"
-        for each in sorted(found, key=lambda message: str(message.id))
-        if each.is_serious()  # our own errors cannot be silenced
-        and (str(each.id).startswith("memo.") or not each.is_silenced())
+        for each in filter(CheckMessage.is_serious, found)
+        # Our own errors cannot be silenced.
+        if str(each.id).startswith("memo.") or not each.is_silenced()
     ]
     if errors:
         raise ImproperlyConfigured(f"Not for production: {'; '.join(errors)}.")
@@ -108,15 +106,12 @@ def refuse_unsafe(*tags: str) -> None:
 def faults(identity: str, at_fault: Iterable[str] | bool) -> list[CheckMessage]:
     """The message of this id, with the names at fault; none where there is no fault."""
     names = [] if isinstance(at_fault, bool) else list(at_fault)
-    if at_fault is not True and not names:
+    if not (names or at_fault is True):
         return []
     text, hint = MESSAGES[identity]
     kind = Error if identity.startswith("E") else Warning
     message = f"{text}: {', '.join(names)}" if names else text
     return [kind(message, hint=hint, id=f"memo.{identity}")]
-
-
-# --- Wrong in every environment -------------------------------------------------------
 
 
 @register(Tags.security, SETTINGS)
@@ -176,9 +171,6 @@ def check_spelling(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
             yield from faults("W008", [f"{name}, did you mean {similar[0]}?"])
 
 
-# --- Wrong in production --------------------------------------------------------------
-
-
 @register(Tags.security, SETTINGS, deploy=True)
 def check_secrets(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     key = settings.SECRET_KEY
@@ -206,16 +198,15 @@ def check_http(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     cookies = ["COOKIE_SECURE"]
     if "django.contrib.sessions" in settings.INSTALLED_APPS:
         cookies += ["SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"]
-    any_origin = getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False)
-    patterns = getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", ())
+    patterns = ("CORS_ALLOW_ALL_ORIGINS", "CORS_ALLOWED_ORIGIN_REGEXES")
+    any_origin = any(getattr(settings, name, None) for name in patterns)
     trusted = [item.strip() for item in settings.FORWARDED_ALLOW_IPS.split(",")]
-    origins = settings.CORS_ALLOWED_ORIGINS
     api: dict[str, Any] = settings.REST_FRAMEWORK
     renderers = api.get("DEFAULT_RENDERER_CLASSES", BROWSABLE)
     yield from faults("E010", bool(settings.DEBUG))
     yield from faults("E012", not own_hosts or "*" in settings.ALLOWED_HOSTS)
     yield from faults("E018", [name for name in cookies if not getattr(settings, name)])
-    yield from faults("E019", bool(any_origin or patterns) or "*" in origins)
+    yield from faults("E019", any_origin or "*" in settings.CORS_ALLOWED_ORIGINS)
     # A trusted client can rewrite the path.
     yield from faults("E023", any(i == "*" or i.endswith("/0") for i in trusted))
     yield from faults("E024", any(str(path).endswith(BROWSABLE) for path in renderers))
@@ -224,16 +215,16 @@ def check_http(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 @register(Tags.security, SETTINGS, deploy=True)
 def check_stores(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     names = [path.rpartition(".")[2] for path in settings.PASSWORD_HASHERS]
-    fast = any(name.startswith(FAST_HASHES) for name in names)
-    has_users = settings.AUTH_USER_MODEL != "auth.User"
+    unsafe = any(name.startswith(FAST_HASHES) for name in names)
+    if settings.AUTH_USER_MODEL != "auth.User":
+        unsafe = unsafe or "Argon2" not in "".join(names[:1])
     options = [cache.get("OPTIONS", {}) for cache in settings.CACHES.values()]
-    ignores = any(option.get("IGNORE_EXCEPTIONS") for option in options)
-    everywhere = getattr(settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False)
-    argon2_first = "Argon2" in "".join(names[:1])
-    yield from faults("E020", fast or (has_users and not argon2_first))
+    ignores = getattr(settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False)
+    ignores = ignores or any(option.get("IGNORE_EXCEPTIONS") for option in options)
+    yield from faults("E020", unsafe)
     # Else "not revoked" and "Redis is unavailable" look alike.
-    yield from faults("E021", ignores or everywhere)
-    yield from faults("E025", limits_that_are_off(settings))
+    yield from faults("E021", bool(ignores))
+    yield from faults("E025", limits_that_are_off())
 
 
 def is_example(secret: str) -> bool:
@@ -245,7 +236,7 @@ def is_example(secret: str) -> bool:
 def presented_keys() -> dict[str, str]:
     """By setting, the keys for the services that this one calls."""
     called = [n for n in ("AUTH", "USERS") if getattr(settings, f"{n}_SERVICE_URL", "")]
-    names = [f"{name}_SERVICE_API_KEY" for name in called]
+    names = map("{}_SERVICE_API_KEY".format, called)
     return {name: getattr(settings, name) for name in names}
 
 
@@ -264,10 +255,10 @@ def has_common_password(database: dict[str, Any]) -> bool:
     return password in {"", *names, *COMMON_PASSWORDS}
 
 
-def limits_that_are_off(settings: Any) -> list[str]:
+def limits_that_are_off() -> list[str]:
     """By name, in the setting LIMITS and in settings of their own; `0/60` is off."""
-    limits = getattr(settings, "LIMITS", {})
-    names = filter(RATE_LIMIT.fullmatch, {*dir(settings), *limits})
-    values = {name: limits.get(name, getattr(settings, name, "")) for name in names}
+    names = filter(RATE_LIMIT.fullmatch, dir(settings))
+    limits = {name: getattr(settings, name) for name in names}
+    limits |= getattr(settings, "LIMITS", {})
     off = ("", "0", "None")
-    return sorted(n for n, v in values.items() if str(v).partition("/")[0] in off)
+    return sorted(n for n, v in limits.items() if str(v).partition("/")[0] in off)

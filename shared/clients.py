@@ -97,15 +97,12 @@ class ServiceClient:
                 # `requests` would send our key to wherever a redirect points.
                 allow_redirects=False,
             )
-            answer = response.json()
+            answer: dict[str, Any] = response.json()
         except requests.RequestException as exc:
             raise self.failure(path, type(exc).__name__) from exc
+        found = isinstance(answer, dict) and member in answer
         # Not `response.ok`, which takes a redirect for success.
-        if (
-            response.status_code == 200
-            and isinstance(answer, dict)
-            and member in answer
-        ):
+        if response.status_code == 200 and found:
             return answer
         raise self.refusal(path, response, answer)
 
@@ -156,19 +153,16 @@ class ServiceClient:
 
         Made on first use, so after gunicorn has forked.
         """
-        if not hasattr(self.local, "session"):
-            session = requests.Session()
+        session: requests.Session | None = getattr(self.local, "session", None)
+        if session is None:
+            session = self.local.session = requests.Session()
             session.trust_env = False  # no proxy, no .netrc
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             session.headers["Accept"] = "application/json"
-            adapter = DeadlineAdapter(
-                pool_connections=1, pool_maxsize=1, max_retries=RETRIES
-            )
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
-            self.local.session = session
-        session_: requests.Session = self.local.session
-        return session_
+            for scheme in ("http://", "https://"):
+                adapter = DeadlineAdapter(1, 1, max_retries=RETRIES)
+                session.mount(scheme, adapter)
+        return session
 
 
 class UsersClient(ServiceClient):

@@ -1,7 +1,5 @@
 """The OpenAPI side of errors: every problem an operation may answer with."""
 
-from typing import Any
-
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 
@@ -32,11 +30,6 @@ TOKEN_PROBLEMS = (
     "token_not_yet_valid",
     "token_revoked",
 )
-HEADERS: dict[int, str] = {
-    401: "WWW-Authenticate",
-    429: "Retry-After",
-    503: "Retry-After",
-}
 
 
 class FieldErrorSerializer(serializers.Serializer[None]):
@@ -80,15 +73,13 @@ def problems(
 
 def response(status: int, codes: tuple[str, ...]) -> OpenApiResponse:
     """One status with an example for each of its codes."""
+    request = {"request_id": "f3b1c0d29e4a4c1d"}
+    examples = {code: problem(status, code, CODES[code]) | request for code in codes}
     return OpenApiResponse(
         response=ProblemSerializer,
         description=" / ".join(f"`{code}`: {CODES[code]}" for code in codes),
         examples=[
-            OpenApiExample(code, value=example(status, code), media_type=MEDIA_TYPE)
-            for code in codes
+            OpenApiExample(code, value=example, media_type=MEDIA_TYPE)
+            for code, example in examples.items()
         ],
     )
-
-
-def example(status: int, code: str) -> dict[str, Any]:
-    return {**problem(status, code, CODES[code]), "request_id": "f3b1c0d29e4a4c1d"}

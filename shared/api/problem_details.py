@@ -154,13 +154,13 @@ def log_dependency(exc: Exception) -> None:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400: a bad host, a body over the limit, a suspicious request."""
     if isinstance(exception, RequestDataTooBig):
-        return problem_response(413, "payload_too_large", "The body is too large.")
+        return refusal(request, PayloadTooLarge())
     return problem_response(400, "bad_request", "The request is malformed.")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     audit_refusal("authz_fail", Forbidden(), request)
-    return problem_response(403, "forbidden", "Not allowed.")
+    return refusal(request, Forbidden())
 
 
 def refusal(request: HttpRequest, exc: drf.APIException) -> HttpResponse:

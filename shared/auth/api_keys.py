@@ -9,6 +9,7 @@ import hmac
 import re
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -24,18 +25,21 @@ class TooShort(ValueError):
     """A key of less than 256 bits."""
 
 
+def current(name: str) -> Any:
+    """The value of a setting: what its file says now, if it came by one."""
+    path = settings.SECRET_FILES.get(name)
+    return getattr(settings, name) if path is None else watched(name, path).get()
+
+
 def accepted() -> list[tuple[str, str]]:
     """The pairs (caller, key) of those who may call this service."""
-    path = settings.SECRET_FILES.get("INTERNAL_API_KEYS")
-    pairs: list[tuple[str, str]] = settings.INTERNAL_API_KEYS
-    return pairs if path is None else _accepted(path).get()
+    pairs: list[tuple[str, str]] = current("INTERNAL_API_KEYS")
+    return pairs
 
 
 def presented(name: str) -> str:
     """The key in the setting `name` (AUTH_SERVICE_API_KEY): ours, at that service."""
-    path = settings.SECRET_FILES.get(name)
-    key: str = getattr(settings, name)
-    return key if path is None else _presented(name, path).get()
+    return str(current(name))
 
 
 def caller_of(offered: str) -> str | None:
@@ -50,22 +54,14 @@ def caller_of(offered: str) -> str | None:
     return name
 
 
-# What was read at the start stands until the first look at the file: should that fail,
-# the service continues with what it was started with.
-
-
 @lru_cache
-def _accepted(path: Path) -> FileWatcher[list[tuple[str, str]]]:
-    keys = FileWatcher(partial(read_accepted, path), path)
-    keys.loaded = (settings.INTERNAL_API_KEYS,)
-    return keys
-
-
-@lru_cache
-def _presented(name: str, path: Path) -> FileWatcher[str]:
-    key = FileWatcher(partial(read_presented, path), path)
-    key.loaded = (getattr(settings, name),)
-    return key
+def watched(name: str, path: Path) -> FileWatcher[Any]:
+    """The file of a setting. What was read at the start stands until the first look at
+    it: should that fail, the service continues with what it was started with."""
+    read = read_accepted if name == "INTERNAL_API_KEYS" else read_presented
+    watcher: FileWatcher[Any] = FileWatcher(partial(read, path), path)
+    watcher.loaded = (getattr(settings, name),)
+    return watcher
 
 
 def read_accepted(path: Path) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ def role_permission(
 ) -> type[BasePermission]:
     """The class; it refuses services, and users without roles.
 
-    Raises ValueError without a role, since "all of none" is everybody.
+    Raises ValueError without a role, since "all of none" is every user.
     """
     if not roles:
         raise ValueError(f"{name} needs a role.")

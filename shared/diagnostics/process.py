@@ -1,6 +1,5 @@
 """This service's own files, and the address where gunicorn listens."""
 
-from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -12,23 +11,18 @@ from shared.doctor import diagnostic
 CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
-def secret_files() -> Iterator[Path]:
-    yield from settings.SECRET_FILES.values()
-    if settings.ENV_FILE_NAMES.file:
-        yield settings.ENV_FILE_NAMES.file
-    private = getattr(settings, "JWT_PRIVATE_KEYS_DIR", None)
-    if private is not None:
-        yield from Path(private).glob("*.pem")
-
-
 @diagnostic(
     "files.modes",
     "only the user of the service can read its files with secrets",
     "chmod 600 (a private key: 400), then replace the secrets: others may know them.",
 )
 def modes() -> str:
-    paths = sorted({path.resolve() for path in secret_files()})
-    return ", ".join(str(path) for path in paths if path.stat().st_mode & 0o077)
+    paths = [*settings.SECRET_FILES.values()]
+    paths += [settings.ENV_FILE_NAMES.file] if settings.ENV_FILE_NAMES.file else []
+    if private := getattr(settings, "JWT_PRIVATE_KEYS_DIR", None):
+        paths += Path(private).glob("*.pem")
+    found = sorted({path.resolve() for path in paths})
+    return ", ".join(str(path) for path in found if path.stat().st_mode & 0o077)
 
 
 @diagnostic(
