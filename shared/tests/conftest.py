@@ -11,6 +11,7 @@ from django.test import override_settings
 from shared.auth import session_state
 from shared.clients import auth_client
 from shared.testing import good_claims
+from shared.tests import forgery
 from shared.tests.stub_servers import StubService, running
 
 CHALLENGE = 'Bearer realm="api", error="invalid_token"'
@@ -35,7 +36,7 @@ def auth_service(stub: StubService, settings: Any) -> Iterator[StubService]:
 
 @pytest.fixture(autouse=True)
 def _no_auth_service() -> Iterator[None]:
-    """Unless a test has one: nobody listens at AUTH_SERVICE_URL."""
+    """Unless a test has one, no server listens at AUTH_SERVICE_URL."""
     auth_client.cache_clear()
     yield
     auth_client.cache_clear()
@@ -50,14 +51,14 @@ def redis_at(url: str) -> Iterator[None]:
     session_state.breaker.succeeded()
 
 
-def redis_away() -> AbstractContextManager[None]:
-    """Nobody listens at Redis's address."""
+def redis_unavailable() -> AbstractContextManager[None]:
+    """No server listens at Redis's address."""
     return redis_at("redis://127.0.0.1:1")
 
 
 @pytest.fixture
 def me(api_client: Any) -> Callable[..., Any]:
-    """The answer to a person's request with this Authorization header."""
+    """The answer to a user's request with this Authorization header."""
 
     def get(authorization: str | None = None, **headers: str) -> Any:
         if authorization is not None:
@@ -78,6 +79,35 @@ def header(trusted_kid: str) -> dict[str, Any]:
     return {"alg": "RS256", "kid": trusted_kid, "typ": "at+jwt"}
 
 
+@pytest.fixture
+def sign(header: dict[str, Any], claims: dict[str, Any], issuer_key: Any) -> Any:
+    """Signs a good token after changes to its header and claims, or any bytes instead
+    of them. `...` leaves a member out."""
+
+    def changed(good: dict[str, Any], changes: Any) -> Any:
+        if isinstance(changes, bytes):
+            return changes
+        return {k: v for k, v in (good | (changes or {})).items() if v is not ...}
+
+    def token(head: Any = None, payload: Any = None, key: Any = issuer_key) -> str:
+        return forgery.rs256(changed(header, head), changed(claims, payload), key)
+
+    return token
+
+
+@pytest.fixture
+def refused(me: Callable[..., Any]) -> Callable[..., None]:
+    """Asserts that a token is a 401, which names the challenge and no internals."""
+
+    def check(token: str, code: str = "token_invalid") -> None:
+        answer = me(f"Bearer {token}")
+        assert_problem(answer, 401, code)
+        assert answer["WWW-Authenticate"] == CHALLENGE
+        assert "token_class" not in answer.content.decode()
+
+    return check
+
+
 def assert_problem(response: Any, status: int, code: str) -> None:
     """The answer is a problem of ours, with all that belongs to one (RFC 9457)."""
     assert response.status_code == status, response.content
@@ -88,10 +118,3 @@ def assert_problem(response: Any, status: int, code: str) -> None:
     assert problem["request_id"] == response["X-Request-ID"] != ""
     assert ("WWW-Authenticate" in response) == (status == 401)
     assert ("Retry-After" in response) == (status == 503)
-
-
-def refused(response: Any, code: str = "token_invalid") -> None:
-    """A 401 that names the challenge and no internals."""
-    assert_problem(response, 401, code)
-    assert response["WWW-Authenticate"] == CHALLENGE
-    assert "token_class" not in response.content.decode()

@@ -10,7 +10,7 @@ from shared.env import Env, project_dir, report
 
 
 @pytest.fixture
-def environ(monkeypatch, tmp_path):
+def environ(monkeypatch):
     """An environment of its own: nothing that is read here stays in the process."""
     monkeypatch.setattr(Env, "ENVIRON", {})
     monkeypatch.delenv("ENV_FILE", raising=False)
@@ -22,31 +22,38 @@ def env(environ, tmp_path):
     return Env(tmp_path)
 
 
-def test_a_secret_may_be_in_a_file(env, environ, tmp_path):
-    (tmp_path / "secret").write_text("hush\n")
-    environ["SECRET_KEY_FILE"] = str(tmp_path / "secret")
+def refusal(read, *args, **kwargs):
+    with pytest.raises(ImproperlyConfigured) as caught:
+        read(*args, **kwargs)
+    return str(caught.value)
 
-    assert env.str("SECRET_KEY") == "hush"
+
+# --- Secrets from files -------------------------------------------------------------
 
 
-def test_what_came_by_file_is_remembered_and_the_secret_stays_out_of_the_environment(
-    env, environ, tmp_path
-):
-    """A process that is started by this one finds the file, and reads it itself."""
-    (tmp_path / "secret").write_text("hush")
-    environ |= {"SECRET_KEY_FILE": "secret", "LOG_LEVEL": "INFO"}
+@pytest.mark.parametrize(
+    "folder", ["", "../", "{}/"], ids=["here", "above", "absolute"]
+)
+def test_a_secret_may_be_in_a_file(env, environ, tmp_path, folder):
+    """Relative to the project's folder. A process that this one starts finds the file
+    in its environment, and no secret."""
+    path = folder.format(tmp_path) + "secret"
+    (tmp_path / path).write_text("hush\n")
+    environ |= {"SECRET_KEY_FILE": path, "LOG_LEVEL": "INFO"}
     before = dict(environ)
 
     assert (env.str("SECRET_KEY"), env.str("LOG_LEVEL")) == ("hush", "INFO")
-    assert env.secret_files == {"SECRET_KEY": tmp_path / "secret"}
+    assert env.secret_files == {"SECRET_KEY": tmp_path / path}
     assert environ == before
 
 
-def test_a_relative_path_starts_at_the_projects_folder(env, environ, tmp_path):
-    (tmp_path.parent / "secret").write_text("hush")
-    environ["SECRET_KEY_FILE"] = "../secret"
+def test_every_kind_of_value_may_be_in_a_file(env, environ, tmp_path):
+    (tmp_path / "number").write_text("7\n")
+    (tmp_path / "keys").write_text("auth=abc,users=def\n")
+    environ |= {"WEB_THREADS_FILE": "number", "INTERNAL_API_KEYS_FILE": "keys"}
 
-    assert env.str("SECRET_KEY") == "hush"
+    assert env.int("WEB_THREADS", default=5) == 7
+    assert env.api_keys("INTERNAL_API_KEYS") == [("auth", "abc"), ("users", "def")]
 
 
 def test_the_value_itself_wins_over_its_file(env, environ):
@@ -55,150 +62,15 @@ def test_the_value_itself_wins_over_its_file(env, environ):
     assert env.str("SECRET_KEY") == "here"
 
 
-def test_a_file_that_cannot_be_read_is_named_by_its_variable(env, environ):
-    environ["SECRET_KEY_FILE"] = "/nowhere/secret"
-
-    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FILE") as caught:
-        env.str("SECRET_KEY")
-    assert "No such file" in str(caught.value)
-
-
-def test_what_is_missing_is_named(env):
-    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY"):
-        env.str("SECRET_KEY")
-
-
-def test_a_default_is_a_default(env, environ, tmp_path):
+def test_what_is_missing_is_named(env, environ):
+    assert "SECRET_KEY" in refusal(env.str, "SECRET_KEY")
     assert env.str("LOG_LEVEL", default="INFO") == "INFO"
-    (tmp_path / "level").write_text("DEBUG")
-    environ["LOG_LEVEL_FILE"] = "level"
-    assert env.str("LOG_LEVEL", default="INFO") == "DEBUG"
 
-
-def test_every_kind_of_value_may_be_in_a_file(env, environ, tmp_path):
-    (tmp_path / "number").write_text("7\n")
-    (tmp_path / "keys").write_text("auth=abc,users=def\n")
-    environ |= {"WEB_THREADS_FILE": "number", "INTERNAL_API_KEYS_FILE": "keys"}
-
-    assert env.int("WEB_THREADS") == 7
-    assert env.api_keys("INTERNAL_API_KEYS") == [("auth", "abc"), ("users", "def")]
-
-
-def test_a_folder_is_relative_to_the_project(env, environ, tmp_path):
-    environ["KEYS"] = "../keys/public"
-    assert env.folder("KEYS") == tmp_path.parent / "keys" / "public"
-    environ["KEYS"] = ""
-    with pytest.raises(ImproperlyConfigured, match="KEYS is empty"):
-        env.folder("KEYS")
-
-    environ["KEYS"] = "/somewhere"
-    assert str(env.folder("KEYS")) == "/somewhere"
-
-
-# --- API keys -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "pairs"),
-    [
-        ("", []),
-        ("auth=abc", [("auth", "abc")]),
-        ("auth=abc,auth=next", [("auth", "abc"), ("auth", "next")]),
-        ("auth=a=b==", [("auth", "a=b==")]),
-        ("auth=abc,", [("auth", "abc")]),
-    ],
-)
-def test_api_keys_are_pairs_of_caller_and_key(env, environ, text, pairs):
-    environ["KEYS"] = text
-
-    assert env.api_keys("KEYS") == pairs
-
-
-def test_no_api_keys_are_an_empty_list(env):
-    assert env.api_keys("KEYS") == []
-
-
-@pytest.mark.parametrize("text", ["abc", "auth=", "=abc", "auth=abc,def", "="])
-def test_api_keys_of_another_shape_are_refused_and_not_repeated(env, environ, text):
-    environ["KEYS"] = text
-
-    with pytest.raises(ImproperlyConfigured, match="KEYS") as caught:
-        env.api_keys("KEYS")
-    assert "abc" not in str(caught.value)
-
-
-# --- Databases ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "host", "port"),
-    [
-        ("postgres://auth_app@//run/dir/auth-db/auth", "/run/dir/auth-db", ""),
-        ("postgres://auth_app@auth-db:5432/auth", "auth-db", 5432),
-    ],
-)
-def test_a_database_is_a_socket_or_a_host(env, environ, url, host, port):
-    environ |= {"DATABASE_URL": url, "DATABASE_PASSWORD": "hush"}
-
-    database = env.database()
-
-    assert (database["HOST"], database["PORT"]) == (host, port)
-    assert (database["NAME"], database["USER"]) == ("auth", "auth_app")
-    assert database["PASSWORD"] == "hush"
-
-
-def test_the_password_may_be_any_text(env, environ, tmp_path):
-    (tmp_path / "password").write_text("p@ss/w%rd:#?\n")
-    environ |= {
-        "DATABASE_URL": "postgres://a@h/d",
-        "DATABASE_PASSWORD_FILE": "password",
-    }
-
-    assert env.database()["PASSWORD"] == "p@ss/w%rd:#?"
-
-
-def test_the_owner_role_is_used_where_it_is_given(env, environ):
-    environ |= {
-        "DATABASE_URL": "postgres://auth_app@h/auth",
-        "DATABASE_PASSWORD": "app",
-        "MIGRATION_DATABASE_URL": "postgres://auth_owner@h/auth",
-        "MIGRATION_DATABASE_PASSWORD": "owner",
-    }
-
-    database = env.database()
-
-    assert (database["USER"], database["PASSWORD"]) == ("auth_owner", "owner")
-
-
-# --- The .env file ------------------------------------------------------------------
-
-
-def test_the_env_file_is_beside_manage_py(environ, tmp_path):
-    (tmp_path / ".env").write_text("GREETING=hello\n")
-
-    assert Env(tmp_path).str("GREETING") == "hello"
-
-
-def test_the_real_environment_wins(environ, tmp_path):
-    (tmp_path / ".env").write_text("GREETING=hello\n")
-    environ["GREETING"] = "good evening"
-
-    assert Env(tmp_path).str("GREETING") == "good evening"
-
-
-def test_another_env_file_may_be_named(environ, tmp_path, monkeypatch):
-    (tmp_path / ".env").write_text("GREETING=hello\n")
-    (tmp_path / "other").write_text("GREETING=hi\n")
-    monkeypatch.setenv("ENV_FILE", str(tmp_path / "other"))
-
-    assert Env(tmp_path).str("GREETING") == "hi"
-
-
-def test_values_are_parsed_and_never_run(environ, tmp_path):
-    (tmp_path / ".env").write_text("A=`touch canary`\n")
-
-    assert Env(tmp_path).str("A") == "`touch canary`"
-    assert not (tmp_path / "canary").exists()
+    environ["SECRET_KEY_FILE"] = "/nowhere/secret"
+    text = refusal(env.str, "SECRET_KEY")
+    assert text == "SECRET_KEY_FILE names a file that cannot be read: " + (
+        "No such file or directory."
+    )
 
 
 @pytest.mark.parametrize("how", ["value", "file"])
@@ -207,12 +79,26 @@ def test_a_value_that_would_be_taken_for_a_variables_name_is_refused(
 ):
     """django-environ would look for the rest of the password, and print it."""
     (tmp_path / "password").write_text("$canary")
-    name, value = {"value": ("A", "$canary"), "file": ("A_FILE", "password")}[how]
-    environ[name] = value
+    environ |= {"A": "$canary"} if how == "value" else {"A_FILE": "password"}
 
-    with pytest.raises(ImproperlyConfigured, match="dollar") as caught:
-        env.str("A", default="")
-    assert "canary" not in str(caught.value)
+    assert refusal(env.str, "A", default="") == "A must not begin with a dollar sign."
+
+
+# --- The .env file ------------------------------------------------------------------
+
+
+def test_the_env_file_is_next_to_manage_py_or_named(environ, tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("GREETING=hello\nA=`touch canary`\n")
+    assert Env(tmp_path).str("GREETING") == "hello"
+    assert Env(tmp_path).str("A") == "`touch canary`"
+    assert not (tmp_path / "canary").exists()  # values are parsed and never run
+
+    environ["GREETING"] = "good evening"  # the real environment wins
+    assert Env(tmp_path).str("GREETING") == "good evening"
+
+    (tmp_path / "other").write_text("B=hi\n")
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / "other"))
+    assert Env(tmp_path).str("B") == "hi"
 
 
 def test_it_is_known_which_names_were_written_and_which_were_asked_for(
@@ -227,13 +113,135 @@ def test_it_is_known_which_names_were_written_and_which_were_asked_for(
     assert env.names.known == {"A", "A_FILE", "D", "D_FILE"}
 
 
-def test_an_address_that_cannot_be_read_is_not_repeated(env, environ):
-    """A slash in the password: what follows the colon is no port, and is told."""
-    environ["DATABASE_URL"] = "postgres://auth_app:pass/canary@db:5432/auth"
+# --- Kinds of values ----------------------------------------------------------------
 
-    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL cannot") as caught:
-        env.database()
-    assert "pass" not in str(caught.value)
+
+def limit(env, name):
+    return env.rate_limits(name, "10/minute")
+
+
+def number(env, name):
+    return env.number(name, default=10, most=60)
+
+
+def switch(env, name):
+    return env.switch(name, default=True)
+
+
+def choices(env, name):
+    return env.choices(name, default=["a", "b"])
+
+
+def folder(env, name):
+    return str(env.folder(name))
+
+
+KEYS = {
+    "": [],
+    "auth=abc": [("auth", "abc")],
+    "auth=abc,auth=next": [("auth", "abc"), ("auth", "next")],
+    "auth=a=b==": [("auth", "a=b==")],
+    "auth=abc,": [("auth", "abc")],
+}
+GOOD = {
+    limit: {t: t for t in ("3/minute", "5/15minute; 20/day", "1 per hour")},
+    number: {"0": 0, "60": 60},
+    switch: {"true": True, "ON": True, "1": True, "no": False},
+    choices: {"b": ["b"], "b,a": ["b", "a"]},
+    folder: {"/somewhere": "/somewhere"},
+    Env.api_keys: KEYS,
+}
+BAD_LIMITS = ["", "0", "10", "10/", "/60", "10/60", "10/0", "-1/minute", "10/decade"]
+BAD_LIMITS += ["0/minute", "5/minute; 0/day", "5/minute, x", "9999999999/day"]
+BAD = {
+    limit: [*BAD_LIMITS, "1/11year"],
+    number: ["soon", "-3", "61", "1.5", "", "9" * 5000],
+    switch: ["ture", "", "2", "maybe"],  # django-environ would take them for no
+    choices: ["b,c"],
+    folder: [""],
+    Env.api_keys: ["abc", "auth=", "=abc", "auth=abc,def", "="],
+}
+
+
+@pytest.mark.parametrize(
+    ("read", "text"), [(read, text) for read, texts in GOOD.items() for text in texts]
+)
+def test_a_value_of_its_kind_is_read(env, environ, read, text):
+    environ["NAME"] = text
+
+    assert read(env, "NAME") == GOOD[read][text]
+
+
+@pytest.mark.parametrize(
+    ("read", "text"), [(read, text) for read, texts in BAD.items() for text in texts]
+)
+def test_any_other_value_is_refused_by_name(env, environ, read, text):
+    environ["NAME"] = text
+    found = refusal(read, env, "NAME")
+
+    assert found.startswith("NAME ")
+    assert "abc" not in found  # a piece of a key
+
+
+@pytest.mark.parametrize(
+    ("read", "default"),
+    [
+        (limit, "10/minute"),
+        (number, 10),
+        (switch, True),
+        (choices, ["a", "b"]),
+        (Env.api_keys, []),
+    ],
+)
+def test_without_a_value_the_default_holds(env, read, default):
+    assert read(env, "NAME") == default
+
+
+# --- Databases ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        ("postgres://auth_app@//run/dir/auth-db/auth", "/run/dir/auth-db", ""),
+        ("postgres://auth_app@auth-db:5432/auth", "auth-db", 5432),
+    ],
+)
+def test_a_database_is_a_socket_or_a_host(env, environ, tmp_path, url, host, port):
+    """Its password may be any text."""
+    (tmp_path / "password").write_text("p@ss/w%rd:#?\n")
+    environ |= {"DATABASE_URL": url, "DATABASE_PASSWORD_FILE": "password"}
+    database = env.database()
+
+    assert (database["HOST"], database["PORT"]) == (host, port)
+    assert (database["NAME"], database["USER"]) == ("auth", "auth_app")
+    assert database["PASSWORD"] == "p@ss/w%rd:#?"
+
+
+def test_the_owner_role_is_used_where_it_is_given(env, environ):
+    environ |= {
+        "DATABASE_URL": "postgres://auth_app@h/auth",
+        "DATABASE_PASSWORD": "app",
+        "MIGRATION_DATABASE_URL": "postgres://auth_owner@h/auth",
+        "MIGRATION_DATABASE_PASSWORD": "owner",
+    }
+    database = env.database()
+
+    assert (database["USER"], database["PASSWORD"]) == ("auth_owner", "owner")
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("mysql://x@y/z", "DATABASE_URL must be postgres://..."),
+        # What follows the colon is no port, and would be printed.
+        ("postgres://a:pass/canary@db:5432/auth", "DATABASE_URL cannot be read."),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_not_repeated(env, environ, url, text):
+    environ["DATABASE_URL"] = url
+
+    assert refusal(env.database) == text
 
 
 # --- The project's folder -----------------------------------------------------------
@@ -248,84 +256,8 @@ def test_the_project_is_where_the_settings_package_is(tmp_path, monkeypatch):
 
     assert project_dir() == project
     assert "some_config" not in sys.modules
-
-
-def test_a_settings_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(os.environ, "DJANGO_SETTINGS_MODULE", "nowhere.settings")
-
-    with pytest.raises(ImproperlyConfigured, match="nowhere"):
-        project_dir()
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"), [("true", True), ("ON", True), ("1", True), ("no", False)]
-)
-def test_a_switch_is_on_or_off(env, environ, text, wanted):
-    environ["COOKIE_SECURE"] = text
-    assert env.switch("COOKIE_SECURE", default=not wanted) is wanted
-
-
-@pytest.mark.parametrize("text", ["ture", "", "2", "maybe"])
-def test_a_switch_with_a_typo_is_refused_by_name(env, environ, text):
-    """django-environ would take it for no."""
-    environ["COOKIE_SECURE"] = text
-    with pytest.raises(ImproperlyConfigured, match="COOKIE_SECURE"):
-        env.switch("COOKIE_SECURE", default=True)
-
-
-@pytest.mark.parametrize("text", ["0", "60"])
-def test_a_number_in_its_range_is_taken(env, environ, text):
-    environ["JWT_LEEWAY"] = text
-    assert env.number("JWT_LEEWAY", default=10, most=60) == int(text)
-
-
-@pytest.mark.parametrize("text", ["soon", "-3", "61", "1.5", "", "9" * 5000])
-def test_any_other_number_is_refused_by_name(env, environ, text):
-    environ["JWT_LEEWAY"] = text
-    with pytest.raises(ImproperlyConfigured, match="JWT_LEEWAY must be 0 to 60"):
-        env.number("JWT_LEEWAY", default=10, most=60)
-
-
-def test_choices_are_some_of_the_words(env, environ):
-    assert env.choices("CLAIMS", default=["a", "b"]) == ["a", "b"]
-    environ["CLAIMS"] = "b"
-    assert env.choices("CLAIMS", default=["a", "b"]) == ["b"]
-    environ["CLAIMS"] = "b,c"
-    with pytest.raises(ImproperlyConfigured, match="CLAIMS"):
-        env.choices("CLAIMS", default=["a", "b"])
-
-
-def test_only_postgresql_is_a_database(env, environ):
-    environ["DATABASE_URL"] = "mysql://x@y/z"
-    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must be postgres"):
-        env.database()
-
-
-@pytest.mark.parametrize("text", ["3/minute", "5/15minute; 20/day", "1 per hour"])
-def test_limits_are_in_the_notation_of_the_package(env, environ, text):
-    environ["LOGIN_LIMIT"] = text
-    assert env.rate_limits("LOGIN_LIMIT", "10/minute") == text
-
-
-def test_a_limit_has_a_default(env):
-    assert env.rate_limits("LOGIN_LIMIT", "10/minute") == "10/minute"
-
-
-NO_LIMITS = ["", "0", "10", "10/", "/60", "10/60", "10/0", "-1/minute", "10/decade"]
-NO_LIMITS += [
-    "0/minute",
-    "5/minute; 0/day",
-    "5/minute, x",
-    "9999999999/day",
-    "1/11year",
-]
-
-
-@pytest.mark.parametrize("text", NO_LIMITS)
-def test_any_other_limit_is_refused_by_name(env, environ, text):
-    environ["LOGIN_LIMIT"] = text
-    with pytest.raises(ImproperlyConfigured, match="LOGIN_LIMIT must be"):
-        env.rate_limits("LOGIN_LIMIT", "10/minute")
+    assert "nowhere" in refusal(project_dir)
 
 
 def test_a_refused_setting_is_one_line_and_another_fault_has_its_traceback(capsys):

@@ -25,13 +25,7 @@ def test_a_request_id_that_looks_like_one_is_kept(api_client, offered):
     "offered",
     [
         *(None, "", "a" * 7, "a" * 65, "a b c d e f", "a" * 10 + "\n", "ä" * 10),
-        *(
-            "a_b_c_d_e",
-            "<script>",
-            "12345678\r\nX: y",
-            "\x1b[31mred-red",
-            "\uff11" * 8,
-        ),
+        *("a_b_c_d_e", "<script>", "12345678\r\nX: y", "\x1b[31mred-red", "\uff11" * 8),
     ],
     ids=repr,
 )
@@ -39,14 +33,10 @@ def test_any_other_is_replaced(api_client, offered):
     """S2S-08, CWE-117."""
     headers = {} if offered is None else {"X-Request-ID": offered}
 
-    answer = api_client.get(LIVE, headers=headers)
+    made = {api_client.get(LIVE, headers=headers)["X-Request-ID"] for _ in range(2)}
 
-    assert len(answer["X-Request-ID"]) == 32
-    assert answer["X-Request-ID"].isalnum()
-
-
-def test_two_requests_have_two_ids(api_client):
-    assert len({api_client.get(LIVE)["X-Request-ID"] for _ in range(5)}) == 5
+    assert len(made) == 2
+    assert all(len(each) == 32 and each.isalnum() for each in made)
 
 
 @pytest.mark.parametrize("path", [LIVE, "/api/v1/test/broken", "/nothing"])
@@ -77,13 +67,9 @@ def test_every_request_is_one_line_with_its_route(api_client, access):
 
     (line,) = access()
     assert line["route"] == "api/v1/test/notes/<uuid:note_id>"
-    assert (line["method"], line["status"], line["code"]) == (
-        "GET",
-        401,
-        "token_missing",
-    )
+    assert (line["method"], line["status"]) == ("GET", 401)
+    assert (line["code"], line["client"]) == ("token_missing", "127.0.0.1")
     assert line["duration_ms"] >= 0
-    assert line["client"] == "127.0.0.1"
     assert str(note) not in str(line)
     assert "canary" not in str(line)
 
@@ -107,23 +93,19 @@ def test_the_caller_is_named_by_id_or_service(bearer, service_client, access):
     assert [line["caller"] for line in access()] == [sub, "service:auth", None]
 
 
-def test_a_probe_that_finds_all_well_is_not_worth_a_line(api_client, access):
-    assert api_client.get(LIVE).status_code == 200
-    assert access() == []
-    assert api_client.post(LIVE).status_code == 405
-    assert len(access()) == 1
+def test_a_bug_has_its_line_and_a_probe_that_finds_all_well_has_none(access):
+    client = APIClient(raise_request_exception=False)
+    assert client.get(LIVE).status_code == 200
+    client.post(LIVE)
+    client.get("/api/v1/test/broken")
+
+    assert [line["status"] for line in access()] == [405, 500]
 
 
-def test_a_bug_has_its_line_too(access):
-    APIClient(raise_request_exception=False).get("/api/v1/test/broken")
-
-    assert [line["status"] for line in access()] == [500]
+# --- Trailing slashes and health ----------------------------------------------------
 
 
-# --- Trailing slashes ---------------------------------------------------------------
-
-
-def test_a_trailing_slash_is_not_minded(api_client):
+def test_a_trailing_slash_is_optional(api_client):
     body = {"text": "a"}
 
     assert api_client.get(LIVE + "/").status_code == 200
@@ -135,20 +117,11 @@ def test_anything_more_is_not_found(api_client, path):
     assert_problem(api_client.get(path), 404, "not_found")
 
 
-# --- Health -------------------------------------------------------------------------
-
-
-def test_live_asks_nobody(api_client, django_assert_num_queries):
-    answer = api_client.get(LIVE)
-
-    assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "service": "auth", "degraded": False}
-
-
-def test_a_credential_that_is_sent_along_is_not_looked_at(api_client):
+def test_live_asks_no_store_and_looks_at_no_credential(api_client):
     answer = api_client.get(LIVE, headers={"Authorization": "Bearer garbage"})
 
     assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "service": "auth", "degraded": False}
 
 
 # --- Addresses ----------------------------------------------------------------------
@@ -183,9 +156,5 @@ def test_a_user_agent_is_cut_and_made_printable():
     header = "curl/8\n\x1b[31m\u202e" + "x" * 500
     request = RequestFactory().get("/", headers={"User-Agent": header})
 
-    text = user_agent(request)
-
-    assert text.startswith("curl/8[31mx")
-    assert len(text) == 256
-    assert text.isprintable()
+    assert user_agent(request) == "curl/8[31m" + "x" * 246
     assert user_agent(RequestFactory().get("/")) == ""

@@ -8,7 +8,7 @@ import pytest
 
 from shared.auth import session_state
 from shared.auth.session_state import Revocation
-from shared.tests.conftest import redis_at, redis_away
+from shared.tests.conftest import redis_at, redis_unavailable
 from shared.tests.stub_servers import StubRedis, running
 
 OOM = b"-OOM command not allowed when used memory > 'maxmemory'."
@@ -133,7 +133,7 @@ def test_every_other_act_costs_one_round_trip(sid, redis_round_trips, act):
 
 
 def test_a_redis_that_is_away_is_unknown_and_no_error(sid):
-    with redis_away():
+    with redis_unavailable():
         assert session_state.is_active(sid) is None
         session_state.mark_active(sid, 10)
         assert revoked(sid) is False
@@ -230,7 +230,7 @@ def test_a_revocation_is_tried_though_the_breaker_is_open(sid, hanging_up):
 
 
 def test_failures_are_logged_by_type_alone(sid, caplog):
-    with redis_away():
+    with redis_unavailable():
         session_state.is_active(sid)
 
     assert [r.getMessage() for r in caplog.records] == [
