@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.test import override_settings
 
 from shared.auth import session_state
-from shared.clients import auth_client
+from shared.clients import AuthClient, UsersClient, auth_client
 from shared.testing import good_claims
 from shared.tests import forgery
 from shared.tests.stub_servers import StubService, running
@@ -23,6 +23,18 @@ def stub() -> Iterator[StubService]:
     """Another service."""
     with running(StubService()) as server:
         yield server
+
+
+@pytest.fixture
+def users(stub: StubService) -> UsersClient:
+    """A client of the User Service, which `stub` is."""
+    return UsersClient(stub.url, "a-key-of-ours")
+
+
+@pytest.fixture
+def auth(stub: StubService) -> AuthClient:
+    """A client of the Auth Service, which `stub` is."""
+    return AuthClient(stub.url + "/", "a-key-of-ours")
 
 
 @pytest.fixture

@@ -17,55 +17,44 @@ from shared.api.exceptions import (
     TokenRevoked,
     UserNotFound,
 )
-from shared.clients import AuthClient, ServiceClient, ServiceRefused, UsersClient
+from shared.clients import ServiceClient, ServiceRefused
 from shared.structured_logging import request_id
 
 KEY = "a-key-of-ours"
 CREDENTIALS = {"email": "ada@example.org", "password": "canary-password"}
 USER = {"id": str(uuid.uuid4()), "sub": "x", "session_epoch": 3}
+ID, SID = uuid.uuid4(), uuid.uuid4()
 
 
 class NotesClient(ServiceClient):
+    """A client of your own (docs/integration.md)."""
+
     def count(self, user_id):
         path = f"/api/v1/notes/of/{user_id}"
         return int(self.call("GET", path, "count")["count"])
 
 
-@pytest.fixture
-def users(stub):
-    return UsersClient(stub.url, KEY)
-
-
-@pytest.fixture
-def auth(stub):
-    return AuthClient(stub.url + "/", KEY)
-
-
 # --- What is sent -------------------------------------------------------------------
 
 
-def test_the_key_is_the_one_there_is_at_each_call(stub):
+def test_the_key_is_the_one_there_is_at_each_call(users, stub):
     """S2S-01: on a connection that stays, and from one call to the next."""
     keys = iter(["the-old-key", "the-new-key"])
-    client = UsersClient(stub.url, lambda: next(keys))
+    users.api_key = lambda: next(keys)
     stub.answer(200, USER)
     for _ in range(2):
-        client.get(uuid.uuid4())
+        users.get(ID)
 
     sent = [request["headers"]["X-Internal-Api-Key"] for request in stub.requests]
     assert sent == ["the-old-key", "the-new-key"]
 
 
-@pytest.mark.parametrize(
-    ("client", "name"),
-    [
-        (clients.auth_client, "AUTH_SERVICE_API_KEY"),
-        (clients.users_client, "USERS_SERVICE_API_KEY"),
-    ],
-)
+@pytest.mark.parametrize("service", ["auth", "users"])
 def test_the_clients_of_a_process_present_what_the_file_says(
-    client, name, settings, tmp_path
+    service, settings, tmp_path
 ):
+    client = getattr(clients, f"{service}_client")
+    name = f"{service.upper()}_SERVICE_API_KEY"
     path = tmp_path / "key"
     path.write_text("n" * 43)
     settings.SECRET_FILES = {name: path}
@@ -91,148 +80,120 @@ def test_verify_sends_the_credentials_the_key_and_the_request_id(users, stub):
     assert sent["headers"]["X-Request-ID"] == "the-request-that-asks"
     assert sent["headers"]["Content-Type"] == "application/json"
     assert sent["headers"]["Accept"] == "application/json"
-    assert "canary-password" in sent["body"].decode()
+    assert json.loads(sent["body"]) == CREDENTIALS
 
 
-def test_get_asks_for_the_user_by_id(users, stub):
-    stub.answer(200, USER)
-    user_id = uuid.uuid4()
-
-    assert users.get(user_id) == USER
-    assert stub.requests[0]["path"] == f"/api/v1/users/{user_id}"
-    assert stub.requests[0]["method"] == "GET"
+REVOKE = {"user_id": str(ID), "epoch": 4, "reason": "password"}
 
 
-@pytest.mark.parametrize("keep", [None, uuid.uuid4()], ids=["all", "but-one"])
-def test_a_push_names_the_epoch_and_what_to_keep(auth, stub, keep):
-    stub.answer(200, {"revoked": 2})
-    user_id = uuid.uuid4()
-
-    kept = (keep, 2**40) if keep else ()
-    assert auth.revoke_sessions(user_id, 4, "password", *kept) == 2
-    wanted = {"user_id": str(user_id), "epoch": 4, "reason": "password"}
-    wanted |= {"keep_sid": str(keep), "keep_from": 2**40} if keep else {}
-    assert json.loads(stub.requests[0]["body"]) == wanted
-    assert stub.requests[0]["path"] == "/api/v1/auth/sessions/revoke"
-
-
-@pytest.mark.parametrize("keep", [None, uuid.uuid4()], ids=["all", "but-one"])
-def test_the_end_of_all_sessions_is_asked_for_by_user(users, stub, keep):
-    answer = {"session_epoch": 5, "kept_from": 4 if keep else None}
+@pytest.mark.parametrize(
+    ("service", "call", "arguments", "answer", "path", "body"),
+    [
+        ("users", "get", [ID], USER, f"users/{ID}", None),
+        ("users", "end_sessions", [ID], USER, f"users/{ID}/end_sessions", {}),
+        (
+            *("users", "end_sessions", [ID, SID], USER, f"users/{ID}/end_sessions"),
+            {"keep_sid": str(SID)},
+        ),
+        (
+            *("auth", "revoke_sessions", [ID, 4, "password"], {"revoked": 2}),
+            *("auth/sessions/revoke", REVOKE),
+        ),
+        (
+            *("auth", "revoke_sessions", [ID, 4, "password", SID, 2**40]),
+            *({"revoked": 2}, "auth/sessions/revoke"),
+            REVOKE | {"keep_sid": str(SID), "keep_from": 2**40},
+        ),
+    ],
+)
+def test_a_call_is_one_request(
+    request, stub, service, call, arguments, answer, path, body
+):
     stub.answer(200, answer)
-    user_id = uuid.uuid4()
+    found = getattr(request.getfixturevalue(service), call)(*arguments)
 
-    assert users.end_sessions(user_id, keep) == answer
+    assert found == answer.get("revoked", answer)
     (sent,) = stub.requests
-    assert sent["method"] == "POST"
-    assert sent["path"] == f"/api/v1/users/{user_id}/end_sessions"
-    assert json.loads(sent["body"]) == ({"keep_sid": str(keep)} if keep else {})
+    assert sent["path"] == f"/api/v1/{path}"
+    assert sent["method"] == ("GET" if body is None else "POST")
+    assert body is None or json.loads(sent["body"]) == body
 
 
 # --- What an answer means -----------------------------------------------------------
 
 
-def test_wrong_credentials_are_the_users_fault(users, stub):
-    stub.answer(401, {"code": "invalid_credentials"})
+@pytest.mark.parametrize(
+    ("service", "call", "status", "error"),
+    [
+        ("users", lambda users: users.verify(CREDENTIALS), 401, InvalidCredentials),
+        ("users", lambda users: users.end_sessions(ID), 404, UserNotFound),
+        *(
+            ("auth", lambda auth: auth.verify_token("x"), 401, error)
+            for error in (TokenExpired, TokenInvalid, TokenNotYetValid, TokenRevoked)
+        ),
+    ],
+)
+def test_what_is_the_callers_fault_is_raised(
+    request, stub, service, call, status, error
+):
+    stub.answer(status, {"code": error.default_code})
 
-    with pytest.raises(InvalidCredentials):
-        users.verify(CREDENTIALS)
+    with pytest.raises(error) as caught:
+        call(request.getfixturevalue(service))
+    assert type(caught.value) is error
 
 
 def test_only_our_own_code_means_that_a_user_is_gone(users, stub):
     stub.answer(404, {"code": "user_not_found"})
-    assert users.get(uuid.uuid4()) is None
-    with pytest.raises(UserNotFound):
-        users.end_sessions(uuid.uuid4())
+    assert users.get(ID) is None
 
     for problem in ({"code": "not_found"}, {"detail": "x"}, [], b"<html>", b""):
         stub.answer(404, problem)
         for call in (users.get, users.end_sessions):
             with pytest.raises(DependencyUnavailable):
-                call(uuid.uuid4())
+                call(ID)
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        ("token_expired", TokenExpired),
-        ("token_invalid", TokenInvalid),
-        ("token_not_yet_valid", TokenNotYetValid),
-        ("token_revoked", TokenRevoked),
-    ],
-)
-def test_what_is_wrong_with_a_token_is_raised(auth, stub, code, error):
-    stub.answer(401, {"code": code})
-
-    with pytest.raises(error) as caught:
-        auth.verify_token("x")
-    assert type(caught.value) is error
-
-
+ANY_MEMBER = {"valid": True, "id": 1, "sub": 1, "revoked": 1}
 TROUBLE = [
-    pytest.param(200, b"<html>It works!</html>", id="200-html"),
-    pytest.param(200, b"", id="200-empty"),
-    pytest.param(200, b"[]", id="200-list"),
-    pytest.param(200, b"null", id="200-null"),
-    pytest.param(200, b'"valid"', id="200-string"),
-    pytest.param(200, {"hello": "world"}, id="200-of-something-else"),
-    pytest.param(202, {"valid": True, "id": 1, "sub": 1, "revoked": 1}, id="202"),
-    pytest.param(200, b"\xff\xfe", id="200-binary"),
-    pytest.param(302, {"valid": True, "id": 1, "sub": 1, "revoked": 1}, id="302-json"),
-    pytest.param(302, b"", id="302"),
-    pytest.param(304, b"", id="304"),
-    pytest.param(400, {"code": "validation_error"}, id="400"),
-    pytest.param(401, {"code": "service_auth_failed"}, id="401-our-key"),
-    pytest.param(401, {"detail": "x"}, id="401-no-code"),
-    pytest.param(401, b"<html>", id="401-html"),
-    pytest.param(403, {"code": "forbidden"}, id="403"),
-    pytest.param(404, {"code": "not_found"}, id="404"),
-    pytest.param(413, b"<html>", id="413-html"),
-    pytest.param(429, b"<html>", id="429-html"),
-    pytest.param(500, {"code": "internal_error"}, id="500"),
-    pytest.param(500, {"code": "user_not_found"}, id="500-user_not_found"),
-    pytest.param(500, {"code": "invalid_credentials"}, id="500-credentials"),
-    pytest.param(500, {"code": "token_revoked"}, id="500-token"),
-    pytest.param(502, b"<html>Bad Gateway</html>", id="502-html"),
-    pytest.param(503, {"code": "dependency_unavailable"}, id="503"),
+    *((200, body) for body in (b"<html>It works!</html>", b"", b"[]", b"null")),
+    *((200, body) for body in (b'"valid"', {"hello": "world"}, b"\xff\xfe")),
+    *((202, ANY_MEMBER), (302, ANY_MEMBER), (302, b""), (304, b"")),
+    (400, {"code": "validation_error"}),
+    *((401, body) for body in ({"code": "service_auth_failed"}, {"detail": "x"})),
+    *((status, b"<html>") for status in (401, 413, 429, 502)),
+    *((403, {"code": "forbidden"}), (404, {"code": "not_found"})),
+    *((500, {"code": code}) for code in ("internal_error", "user_not_found")),
+    *((500, {"code": code}) for code in ("invalid_credentials", "token_revoked")),
+    (503, {"code": "dependency_unavailable"}),
 ]
-CALLS = [
-    pytest.param(lambda url: UsersClient(url, KEY).verify(CREDENTIALS), id="verify"),
-    pytest.param(lambda url: UsersClient(url, KEY).get(uuid.uuid4()), id="get"),
-    pytest.param(
-        lambda url: UsersClient(url, KEY).end_sessions(uuid.uuid4()), id="end-sessions"
-    ),
-    pytest.param(lambda url: AuthClient(url, KEY).verify_token("x"), id="token"),
-    pytest.param(
-        lambda url: AuthClient(url, KEY).revoke_sessions(uuid.uuid4(), 1, "x"),
-        id="push",
-    ),
-    pytest.param(
-        lambda url: AuthClient(url, KEY).sessions(uuid.uuid4()), id="sessions"
-    ),
-    pytest.param(
-        lambda url: AuthClient(url, KEY).revoke_session(uuid.uuid4(), uuid.uuid4()),
-        id="revoke-session",
-    ),
-]
+CALLS = {
+    "verify": lambda users, auth: users.verify(CREDENTIALS),
+    "get": lambda users, auth: users.get(ID),
+    "end-sessions": lambda users, auth: users.end_sessions(ID),
+    "token": lambda users, auth: auth.verify_token("x"),
+    "push": lambda users, auth: auth.revoke_sessions(ID, 1, "x"),
+    "sessions": lambda users, auth: auth.sessions(ID),
+    "revoke-session": lambda users, auth: auth.revoke_session(ID, SID),
+}
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize(("status", "body"), TROUBLE)
-def test_any_other_answer_is_trouble_of_ours(stub, call, status, body):
+def test_any_other_answer_is_trouble_of_ours(users, auth, stub, call, status, body):
     stub.answer(status, body)
 
     with pytest.raises(DependencyUnavailable):
-        call(stub.url)
+        call(users, auth)
     assert len(stub.requests) == 1
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_a_service_that_is_full_says_so_through_us(stub, call):
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_service_that_is_full_says_so_through_us(users, auth, stub, call):
     stub.answer(503, {"code": "overloaded"})
 
     with pytest.raises(Overloaded):
-        call(stub.url)
+        call(users, auth)
 
 
 @pytest.mark.parametrize(("header", "wait"), [("97", 97), ("", 1), ("soon", 1)])
@@ -242,15 +203,16 @@ def test_a_limit_on_logins_is_passed_on(users, stub, header, wait):
         users.verify(CREDENTIALS)
     assert refused.value.wait == wait
     with pytest.raises(DependencyUnavailable):  # nothing else is limited
-        users.get(uuid.uuid4())
+        users.get(ID)
 
 
 @pytest.mark.parametrize(
     "url", ["", "localhost", "http://", "ftp://x", "http://[::1", "http://127.0.0.1:1"]
 )
-def test_an_address_where_no_service_listens_is_trouble(url):
+def test_an_address_where_no_service_listens_is_trouble(users, url):
+    users.url = url
     with pytest.raises(DependencyUnavailable):
-        UsersClient(url, KEY).get(uuid.uuid4())
+        users.get(ID)
 
 
 def test_trouble_is_logged_without_credentials(users, stub, caplog):
@@ -266,28 +228,15 @@ def test_trouble_is_logged_without_credentials(users, stub, caplog):
     assert KEY not in caplog.text
 
 
-# --- A client of your own (docs/integration.md) ---------------------------------------
-
-
-@pytest.fixture
-def notes(stub):
-    return NotesClient(stub.url, KEY)
-
-
-def test_five_lines_are_a_client(notes, stub):
+def test_five_lines_are_a_client(stub):
+    notes = NotesClient(stub.url, KEY)
     stub.answer(200, {"count": 3})
-    user_id = uuid.uuid4()
-
-    assert notes.count(user_id) == 3
+    assert notes.count(ID) == 3
 
     (sent,) = stub.requests
-    assert (sent["method"], sent["path"]) == ("GET", f"/api/v1/notes/of/{user_id}")
+    assert (sent["method"], sent["path"]) == ("GET", f"/api/v1/notes/of/{ID}")
     assert sent["headers"]["X-Internal-Api-Key"] == KEY
-
-
-def test_a_refusal_has_its_code(notes, stub):
     stub.answer(404, {"code": "not_found"})
-
     with pytest.raises(ServiceRefused) as caught:
-        notes.count(uuid.uuid4())
+        notes.count(ID)
     assert caught.value.code == "not_found"

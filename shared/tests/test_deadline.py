@@ -6,34 +6,17 @@ import pytest
 
 from shared import clients, deadline
 from shared.api.exceptions import DependencyUnavailable
-from shared.clients import UsersClient
-
-CREDENTIALS = {"email": "ada@example.org", "password": "canary-password"}
+from shared.tests.test_clients import CREDENTIALS
 
 
-@pytest.fixture
-def users(stub):
-    return UsersClient(stub.url, "a-key-of-ours")
-
-
-def test_a_slow_trickle_is_cut_off(users, stub, monkeypatch):
+@pytest.mark.parametrize(
+    ("part", "pause"),
+    [("headers", 0.05), ("body", 0.05), ("body", 5)],
+    ids=["headers", "body", "slower-than-the-read-timeout"],
+)
+def test_an_answer_that_trickles_comes_to_an_end(users, stub, monkeypatch, part, pause):
+    """Each byte comes in time for the read timeout, the whole never."""
     monkeypatch.setattr(clients, "TIMEOUT", (0.2, 0.2))
-
-    def trickle(handler):
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
-        handler.wfile.flush()
-        time.sleep(0.5)
-        handler.close_connection = True
-
-    stub.before = trickle
-
-    with pytest.raises(DependencyUnavailable):
-        users.verify(CREDENTIALS)
-
-
-@pytest.mark.parametrize("part", ["headers", "body"])
-def test_an_answer_that_trickles_comes_to_an_end(users, stub, monkeypatch, part):
-    """S2S-04: each byte comes in time for the read timeout, the whole never."""
     monkeypatch.setattr(deadline, "ANSWER_TIME", 0.5)
     began = {"headers": b"X-Slow: ", "body": b"Content-Length: 1000\r\n\r\n"}
 
@@ -42,7 +25,7 @@ def test_an_answer_that_trickles_comes_to_an_end(users, stub, monkeypatch, part)
         handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + began[part])
         for _ in range(100):
             handler.wfile.write(b" ")
-            time.sleep(0.05)
+            time.sleep(pause)
 
     stub.before = trickle
 

@@ -4,30 +4,17 @@ import re
 import socket
 import threading
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import pytest
-from requests import Session
 
 from shared import clients, db
 from shared.api.exceptions import DependencyUnavailable, Overloaded
-from shared.clients import AuthClient, UsersClient
+from shared.clients import UsersClient
+from shared.middleware import REQUEST_ID
 from shared.tests.stub_servers import StubService, running
-from shared.tests.test_clients import CALLS, CREDENTIALS, KEY, USER
-
-
-@pytest.fixture
-def users(stub):
-    return UsersClient(stub.url, KEY)
-
-
-@pytest.fixture
-def auth(stub):
-    return AuthClient(stub.url, KEY)
-
+from shared.tests.test_clients import CALLS, CREDENTIALS, ID, KEY, USER
 
 # --- Redirects, cookies, proxies ----------------------------------------------------
 
@@ -38,16 +25,15 @@ def test_no_redirect_is_followed_and_the_key_goes_nowhere(users, stub):
         for status in (301, 302, 303, 307, 308):
             stub.answer(status, b"", Location=elsewhere.url + "/steal")
             with pytest.raises(DependencyUnavailable):
-                users.get(uuid.uuid4())
+                users.get(ID)
 
         assert elsewhere.requests == []
 
 
 def test_no_cookie_is_kept(users, stub):
     stub.answer(200, USER, Set_Cookie="session=of-somebody; Path=/")
-
-    users.get(uuid.uuid4())
-    users.get(uuid.uuid4())
+    for _ in range(2):
+        users.get(ID)
 
     assert "Cookie" not in stub.requests[1]["headers"]
 
@@ -62,10 +48,10 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(
     with running(StubService()) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "https_proxy"):
             monkeypatch.setenv(name, proxy.url)
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
 
-        assert users.get(uuid.uuid4()) == USER
+        assert users.get(ID) == USER
         assert proxy.requests == []
     assert "Authorization" not in stub.requests[0]["headers"]
 
@@ -74,9 +60,12 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(
 
 
 def test_one_connection_is_kept_per_thread(users, stub):
+    """It is opened when it is needed, so that gunicorn's fork cannot share a socket
+    (DATA-09)."""
+    assert not hasattr(users.local, "session")
     stub.answer(200, USER)
     for _ in range(3):
-        users.get(uuid.uuid4())
+        users.get(ID)
 
     assert len({request["client"] for request in stub.requests}) == 1
 
@@ -84,7 +73,7 @@ def test_one_connection_is_kept_per_thread(users, stub):
 def test_threads_share_no_session(users):
     meeting = threading.Barrier(4)
 
-    def session(_: int) -> Session:
+    def session(_):
         mine = users.session()
         assert users.session() is mine
         meeting.wait()
@@ -94,13 +83,6 @@ def test_threads_share_no_session(users):
         found = set(map(id, pool.map(session, range(4))))
 
     assert len(found) == 4
-
-
-def test_nothing_is_opened_before_it_is_needed(stub):
-    """So that gunicorn's fork cannot share a socket (DATA-09)."""
-    client = UsersClient(stub.url, KEY)
-
-    assert not hasattr(client.local, "session")
 
 
 def test_calls_to_users_are_bounded_below_the_threads():
@@ -117,33 +99,28 @@ def test_a_slow_service_is_asked_by_so_many_at_once(users, stub, kind):
     stub.answer(200, USER)
     stub.before = lambda handler: handler.command == held and release.wait(2.5)
     users.logins.patience = users.calls.patience = 0.01
-    verify, get = partial(users.verify, CREDENTIALS), partial(users.get, uuid.uuid4())
-    slow, slots, held = (verify, 4, "POST") if kind == "logins" else (get, 7, "GET")
+    acts = {"POST": lambda: users.verify(CREDENTIALS), "GET": lambda: users.get(ID)}
+    held, slots, other = ("POST", 4, "GET") if kind == "logins" else ("GET", 7, "POST")
 
     with ThreadPoolExecutor(8) as pool:
-        waiting = [pool.submit(slow) for _ in range(slots)]
+        waiting = [pool.submit(acts[held]) for _ in range(slots)]
         end = time.monotonic() + 2
         while len(stub.requests) < slots and time.monotonic() < end:
             time.sleep(0.005)
         with pytest.raises(Overloaded):
-            slow()
+            acts[held]()
         if kind == "logins":
-            assert get() == USER
+            assert acts[other]() == USER
         else:
             with pytest.raises(Overloaded):
-                verify()
+                acts[other]()
         release.set()
         assert [call.result() for call in waiting] == [USER] * slots
 
-    assert (verify(), get()) == (USER, USER)
+    assert [act() for act in acts.values()] == [USER, USER]
 
 
 # --- Time and retries (S2S-04, S2S-05) ----------------------------------------------
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(clients, "TIMEOUT", (0.2, 0.2))
 
 
 def hang_up(handler):
@@ -168,14 +145,17 @@ def test_the_gateway_waits_longer_than_all_that_a_service_waits_for():
     assert gateway > 2 * connect + read + stores
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_a_service_that_does_not_answer_is_not_asked_twice(stub, call, impatient):
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_service_that_does_not_answer_is_not_asked_twice(
+    users, auth, stub, call, monkeypatch
+):
+    monkeypatch.setattr(clients, "TIMEOUT", (0.2, 0.2))
     release = threading.Event()
     stub.before = lambda handler: release.wait(5)
 
     started = time.monotonic()
     with pytest.raises(DependencyUnavailable):
-        call(stub.url)
+        call(users, auth)
     release.set()
 
     assert time.monotonic() - started < 1
@@ -186,28 +166,23 @@ def test_a_read_on_a_broken_connection_is_tried_once_more(users, stub):
     stub.answer(200, USER)
     stub.before = lambda handler: len(stub.requests) == 1 and hang_up(handler)
 
-    assert users.get(uuid.uuid4()) == USER
+    assert users.get(ID) == USER
     assert len(stub.requests) == 2
 
     stub.requests.clear()
     stub.before = hang_up
     with pytest.raises(DependencyUnavailable):
-        users.get(uuid.uuid4())
+        users.get(ID)
     assert len(stub.requests) == 2
 
 
-def test_what_was_sent_may_have_been_done_and_is_not_repeated(users, auth, stub):
+@pytest.mark.parametrize("call", ["verify", "push", "end-sessions"])
+def test_what_was_sent_may_have_been_done_and_is_not_repeated(users, auth, stub, call):
     stub.before = hang_up
 
-    for post in (
-        lambda: users.verify(CREDENTIALS),
-        lambda: auth.revoke_sessions(uuid.uuid4(), 1, "x"),
-        lambda: users.end_sessions(uuid.uuid4()),
-    ):
-        stub.requests.clear()
-        with pytest.raises(DependencyUnavailable):
-            post()
-        assert len(stub.requests) == 1
+    with pytest.raises(DependencyUnavailable):
+        CALLS[call](users, auth)
+    assert len(stub.requests) == 1
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
@@ -215,11 +190,11 @@ def test_no_status_is_retried(users, stub, status):
     stub.answer(status, {}, Retry_After="0")
 
     with pytest.raises(DependencyUnavailable):
-        users.get(uuid.uuid4())
+        users.get(ID)
     assert len(stub.requests) == 1
 
 
-def test_connecting_is_tried_twice(monkeypatch):
+def test_connecting_is_tried_twice(users, monkeypatch):
     tried = []
     connect = socket.socket.connect
 
@@ -228,18 +203,17 @@ def test_connecting_is_tried_twice(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", counted)
+    users.url = "http://127.0.0.1:1"
 
     with pytest.raises(DependencyUnavailable):
-        UsersClient("http://127.0.0.1:1", KEY).verify(CREDENTIALS)
+        users.verify(CREDENTIALS)
     assert len(tried) == 2
 
 
 def test_the_request_id_is_one_the_other_service_takes(users, stub):
     """S2S-08: outside of a request there is none, and an empty header is harmless."""
-    from shared.middleware import REQUEST_ID
-
     stub.answer(200, USER)
-    users.get(uuid.uuid4())
+    users.get(ID)
     sent = stub.requests[0]["headers"].get("X-Request-ID", "")
 
-    assert sent == "" or re.fullmatch(REQUEST_ID, sent)
+    assert sent == "" or REQUEST_ID.fullmatch(sent)
