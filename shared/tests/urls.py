@@ -1,4 +1,4 @@
-"""A third service, as somebody would write it: one route of each kind."""
+"""A third service, as you would write it: one route of each kind."""
 
 from typing import Any, NoReturn
 
@@ -11,24 +11,15 @@ from rest_framework.response import Response
 from shared.api.fields import CredentialsSerializer, ExactCharField
 from shared.api.urls import common
 from shared.api.views import InternalView, JSONView, OpenView
-from shared.auth.authentication import TokenUser
 
 
 class MeView(JSONView):
-    """For people: REST_FRAMEWORK's defaults."""
+    """For users: REST_FRAMEWORK's defaults."""
 
-    def get(self, request: Request) -> Response:
-        user = request.user
-        assert isinstance(user, TokenUser)
-        return Response(
-            {
-                "id": str(user.pk),
-                "sid": str(user.sid),
-                "email": user.email,
-                "username": user.username,
-                "roles": list(user.roles),
-            }
-        )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        user: Any = request.user
+        names = ("id", "sid", "email", "username", "roles")
+        return Response({name: getattr(user, name) for name in names})
 
 
 class AnyServiceView(InternalView):
@@ -60,27 +51,24 @@ class CredentialsView(NoteView):
     serializer = CredentialsSerializer
 
 
-class BrokenView(OpenView):
+def broken(request: Any) -> NoReturn:
     """A bug, with a secret in its message."""
-
-    def get(self, request: Request) -> NoReturn:
-        raise RuntimeError("canary-in-an-exception")
+    raise RuntimeError("canary-in-an-exception")
 
 
-class AwayView(OpenView):
-    """A database that is away."""
-
-    def get(self, request: Request) -> NoReturn:
-        raise OperationalError("canary-in-a-database-error")
-
-
-def plain_away(request: Any) -> NoReturn:
-    """The same outside of DRF, as in Django's admin."""
+def unavailable(request: Any) -> NoReturn:
+    """A database that is unavailable."""
     raise OperationalError("canary-in-a-database-error")
 
 
-def plain_broken(request: Any) -> NoReturn:
-    raise RuntimeError("canary-in-an-exception")
+class BrokenView(OpenView):
+    def get(self, request: Request) -> NoReturn:
+        broken(request)
+
+
+class UnavailableView(OpenView):
+    def get(self, request: Request) -> NoReturn:
+        unavailable(request)
 
 
 urlpatterns = [
@@ -91,9 +79,10 @@ urlpatterns = [
     path("api/v1/test/notes/<uuid:note_id>", MeView.as_view()),
     path("api/v1/test/credentials", CredentialsView.as_view()),
     path("api/v1/test/broken", BrokenView.as_view()),
-    path("api/v1/test/away", AwayView.as_view()),
-    path("plain/away", plain_away),
-    path("plain/broken", plain_broken),
+    path("api/v1/test/unavailable", UnavailableView.as_view()),
+    # Outside of DRF, as Django's admin.
+    path("plain/unavailable", unavailable),
+    path("plain/broken", broken),
     *common("api/v1/test"),
 ]
 
