@@ -81,8 +81,9 @@ def mutated(draw: st.DrawFn, good: str, other: str = "") -> str:
     """`good` after one to three changes; `other` is spliced in."""
     text = good
     for _ in range(draw(st.integers(1, 3))):
+        begin, end = sorted((place(draw, text), place(draw, text)))
         change = draw(st.sampled_from(CHANGES))
-        text = change(draw, text, other or good)
+        text = change(draw, text, begin, end, other or good)
     return text
 
 
@@ -92,43 +93,20 @@ def place(draw: st.DrawFn, text: str) -> int:
     return draw(st.one_of(st.sampled_from(marks), st.integers(0, len(text))))
 
 
-def turn_a_bit(draw: st.DrawFn, text: str, other: str) -> str:
-    where = place(draw, text)
-    if where == len(text):
+def turn_a_bit(draw: st.DrawFn, text: str, begin: int, end: int, other: str) -> str:
+    if begin == len(text):
         return text
-    turned = chr(ord(text[where]) ^ 1 << draw(st.integers(0, 7)))
-    return text[:where] + turned + text[where + 1 :]
+    turned = chr(ord(text[begin]) ^ 1 << draw(st.integers(0, 7)))
+    return text[:begin] + turned + text[begin + 1 :]
 
 
-def insert(draw: st.DrawFn, text: str, other: str) -> str:
-    where = place(draw, text)
-    what = draw(st.sampled_from([*ODD, "==", "..", "A", "Bearer ", "; "]))
-    return text[:where] + what + text[where:]
-
-
-def delete(draw: st.DrawFn, text: str, other: str) -> str:
-    begin, end = sorted((place(draw, text), place(draw, text)))
-    return text[:begin] + text[end:]
-
-
-def double(draw: st.DrawFn, text: str, other: str) -> str:
-    begin, end = sorted((place(draw, text), place(draw, text)))
-    return text[:end] + text[begin:]
-
-
-def splice(draw: st.DrawFn, text: str, other: str) -> str:
-    """A beginning of one with an end of the other."""
-    return text[: place(draw, text)] + other[place(draw, other) :]
-
-
-def swap_segments(draw: st.DrawFn, text: str, other: str) -> str:
+def swap_segments(draw: st.DrawFn, text: str, begin: int, end: int, other: str) -> str:
     """The segments of both in any order and number."""
-    segments = [*text.split("."), *other.split(".")]
-    chosen = draw(st.lists(st.sampled_from(segments), min_size=1, max_size=5))
-    return ".".join(chosen)
+    segments = st.sampled_from([*text.split("."), *other.split(".")])
+    return ".".join(draw(st.lists(segments, min_size=1, max_size=5)))
 
 
-def write_otherwise(draw: st.DrawFn, text: str, other: str) -> str:
+def respell(draw: st.DrawFn, text: str, begin: int, end: int, other: str) -> str:
     """A segment in another spelling of base64, or of what is encoded in it."""
     segments = text.split(".")
     which = draw(st.integers(0, len(segments) - 1))
@@ -146,6 +124,7 @@ def reencode(segment: str) -> str:
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
+PIECES = st.sampled_from([*ODD, "==", "..", "A", "Bearer ", "; "])
 SPELLINGS = [
     reencode,
     str.swapcase,
@@ -155,6 +134,11 @@ SPELLINGS = [
     lambda segment: segment.replace("A", "%41", 1),
     lambda segment: base64.b64encode(segment.encode(errors="replace")).decode(),
 ]
-CHANGES = [
-    *(turn_a_bit, insert, delete, double, splice, swap_segments, write_otherwise)
+CHANGES: list[Any] = [
+    *(turn_a_bit, swap_segments, respell),
+    lambda draw, text, begin, end, other: text[:begin] + draw(PIECES) + text[begin:],
+    lambda draw, text, begin, end, other: text[:begin] + text[end:],  # delete
+    lambda draw, text, begin, end, other: text[:end] + text[begin:],  # double
+    # A beginning of one with an end of the other.
+    lambda draw, text, begin, end, other: text[:begin] + other[place(draw, other) :],
 ]

@@ -31,45 +31,41 @@ def pair(tmp_path, settings):
     return tmp_path
 
 
-def ids(found):
-    messages = list(found)
+def found_by(*functions):
+    """The ids of their messages, and the texts."""
+    messages = [message for check in functions for message in check(None)]
     assert all(message.hint for message in messages)
-    return [message.id for message in messages]
+    return [message.id for message in messages], " ".join(m.msg for m in messages)
 
 
 def test_a_service_that_is_set_up_has_nothing_to_say(pair):
-    for check in (check_settings, check_keys, check_spelling, check_versions):
-        assert ids(check(None)) == []
+    every = check_settings, check_keys, check_spelling, check_versions
+    assert found_by(*every) == ([], "")
 
 
 def test_the_checks_are_registered(settings, tmp_path):
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path
     settings.JWT_ISSUER = ""
-    settings.ALLOWED_HOSTS = ["a_b"]
+    settings.ALLOWED_HOSTS = ["users", "users_service"]
     settings.ENV_FILE_NAMES = Names({"LOG_LEVLE"}, {"LOG_LEVEL"})
-
-    found = ids(checks.run_checks(tags=[checks.Tags.security]))
-
-    assert sorted(found) == ["memo.E003", "memo.E005", "memo.E006", "memo.W008"]
-
-
-def test_in_development_only_check_deploy_shows_what_production_would_refuse(settings):
     settings.COOKIE_SECURE = False
-    found = checks.run_checks(include_deployment_checks=True)
-    (ours,) = (message for message in found if message.id == "memo.E018")
 
-    assert "COOKIE_SECURE" in ours.msg
-    assert ours.id not in [message.id for message in checks.run_checks()]
+    def found(**options):
+        messages = checks.run_checks(tags=[checks.Tags.security], **options)
+        return {message.id: message.msg for message in messages}
+
+    assert [*sorted(found())] == ["memo.E003", "memo.E005", "memo.E006", "memo.W008"]
+    # Only `check --deploy` shows what production would refuse.
+    assert "COOKIE_SECURE" in found(include_deployment_checks=True)["memo.E018"]
 
 
 def test_a_short_api_key_is_named_by_its_caller(settings):
     settings.INTERNAL_API_KEYS = [("auth", "k" * 42), ("reports", "k" * 43)]
+    ids, text = found_by(check_settings)
 
-    (message,) = check_settings(None)
-
-    assert message.id == "memo.E001"
-    assert message.msg.endswith("of auth")
-    assert "kkk" not in str(message)
+    assert ids == ["memo.E001"]
+    assert text.endswith("of auth")
+    assert "kkk" not in text
 
 
 @pytest.mark.parametrize("name", ["AUTH_SERVICE_API_KEY", "USERS_SERVICE_API_KEY"])
@@ -78,111 +74,95 @@ def test_a_key_is_not_used_in_both_directions(settings, name):
     settings.AUTH_SERVICE_URL = settings.USERS_SERVICE_URL = "http://127.0.0.1:1"
     setattr(settings, name, "k" * 50)
 
-    assert ids(check_settings(None)) == ["memo.E002"]
+    assert found_by(check_settings)[0] == ["memo.E002"]
 
 
-def test_missing_public_keys_are_an_error(settings, tmp_path):
-    settings.JWT_PUBLIC_KEYS_DIR = tmp_path
+def test_a_host_with_an_underscore_is_an_error(settings):
+    """S2S-10."""
+    settings.ALLOWED_HOSTS = ["users", "users_service"]
+    ids, text = found_by(check_settings)
 
-    assert ids(check_keys(None)) == ["memo.E003"]
+    assert ids == ["memo.E006"]
+    assert text.endswith(": users_service")
+
+
+# --- Keys ---------------------------------------------------------------------------
 
 
 def test_a_resource_service_needs_no_private_key_or_the_address_of_a_key_set(
     pair, settings
 ):
     del settings.JWT_PRIVATE_KEYS_DIR
-    assert ids(check_keys(None)) == []
+    assert found_by(check_keys)[0] == []
 
     settings.JWT_JWKS_URL = "https://memo.example/.well-known/jwks.json"
     settings.JWT_PUBLIC_KEYS_DIR = None
-    assert ids(check_keys(None)) == []
+    assert found_by(check_keys)[0] == []
 
 
-def test_a_start_is_refused_with_a_key_that_would_be_left_out(pair):
-    """What runs goes on without a bad file; what starts says that there is one."""
-    (pair / "public" / "bad.pem").write_text("x")
-
-    (message,) = check_keys(None)
-
-    assert message.id == "memo.E003"
-    assert "bad.pem" in message.msg
-
-
-def test_a_signing_key_without_its_public_half_is_an_error(pair, settings, tmp_path):
+@pytest.mark.parametrize("fault", ["none", "bad.pem", "public half"])
+def test_a_start_is_refused_with_a_key_that_is_missing_or_faulty(
+    pair, settings, tmp_path, fault
+):
+    """A service that runs continues without a bad file; a start is stricter."""
     other = tmp_path / "other"
-    signing_keys.generate(other, bits=2048)
-    settings.JWT_PRIVATE_KEYS_DIR = other / "private"
+    if fault == "none":
+        settings.JWT_PUBLIC_KEYS_DIR = tmp_path
+    elif fault == "bad.pem":
+        (pair / "public" / fault).write_text("x")
+    else:
+        signing_keys.generate(other, bits=2048)
+        settings.JWT_PRIVATE_KEYS_DIR = other / "private"
+    ids, text = found_by(check_keys)
 
-    (message,) = check_keys(None)
-
-    assert message.id == "memo.E003"
-    assert "public half" in message.msg
+    assert ids == ["memo.E003"]
+    assert fault == "none" or fault in text
 
 
-@pytest.mark.parametrize("mode", [0o440, 0o404, 0o600])
-def test_a_private_key_that_others_may_read_is_an_error(pair, mode):
+def test_a_private_key_that_others_may_read_is_an_error(pair):
     """OPS-01."""
     (private,) = (pair / "private").glob("*.pem")
-    private.chmod(mode)
-
-    assert ids(check_keys(None)) == ([] if mode == 0o600 else ["memo.E003"])
+    for mode in (0o440, 0o404, 0o600):
+        private.chmod(mode)
+        assert found_by(check_keys)[0] == ([] if mode == 0o600 else ["memo.E003"])
 
 
 def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):
     kid = signing_keys.generate(tmp_path, bits=2048)
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path / "public"
     settings.JWT_PRIVATE_KEYS_DIR = tmp_path / "private"
-
     (message,) = check_keys(None)
 
     assert (message.id, message.level) == ("memo.W004", checks.WARNING)
     assert kid in message.msg
 
 
-def test_a_host_with_an_underscore_is_an_error(settings):
-    """S2S-10."""
-    settings.ALLOWED_HOSTS = ["users", "users_service"]
-
-    (message,) = check_settings(None)
-
-    assert message.id == "memo.E006"
-    assert "users_service" in message.msg
+# --- Versions and spelling ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("name", "version", "found"),
+    ("name", "bad", "good"),
     [
-        ("PyJWT", "2.15.0", ["memo.E007"]),
-        ("PyJWT", "2.15.1", []),
-        ("PyJWT", "2.16.0", []),
-        ("PyJWT", "3.0", []),
-        ("djangorestframework", "3.18.1", ["memo.E007"]),
-        ("djangorestframework", "3.19.0", []),
-        ("Django", "5.1.30", ["memo.E007"]),
-        ("Django", "5.2.100", []),
-        ("Django", "6.0a1", []),
-        ("djangorestframework-simplejwt", "5.5.0", ["memo.E007"]),
-        ("gunicorn", "26.9.9", ["memo.E007"]),
-        ("gunicorn", "27.0.0", []),
-        ("redis", "7.4.0", ["memo.E007"]),
-        ("django-redis", "6.0.0", ["memo.E007"]),
+        ("PyJWT", ["2.15.0"], ["2.15.1", "2.16.0", "3.0"]),
+        ("djangorestframework", ["3.18.1"], ["3.19.0"]),
+        ("Django", ["5.1.30"], ["5.2.100", "6.0a1"]),
+        ("djangorestframework-simplejwt", ["5.5.0"], ["5.5.1"]),
+        ("gunicorn", ["26.9.9"], ["27.0.0"]),
+        ("redis", ["7.4.0"], ["8.0.0"]),
+        ("django-redis", ["6.0.0"], ["7.0.0"]),
     ],
 )
-def test_a_package_with_known_holes_is_an_error(monkeypatch, name, version, found):
+def test_a_package_with_known_holes_is_an_error(monkeypatch, name, bad, good):
     """SECURITY 0.1."""
-    real = metadata.version
-    monkeypatch.setattr(
-        metadata, "version", lambda n: version if n == name else real(n)
-    )
-
-    messages = list(check_versions(None))
-
-    assert ids(messages) == found
     assert name in MINIMUM_VERSIONS
-    assert not found or name in messages[0].msg
+    real, installed = metadata.version, {}
+    monkeypatch.setattr(metadata, "version", lambda n: installed.get(n) or real(n))
+    for version in bad + good:
+        installed[name] = version
+        ids, text = found_by(check_versions)
+        assert ids == (["memo.E007"] if version in bad else [])
+        assert version in good or name in text
 
-
-# --- Spelling -----------------------------------------------------------------------
 
 KNOWN = {"COOKIE_SECURE", "ACCESS_TOKEN_LIFETIME", "JWT_LEEWAY", "DEBUG"}
 KNOWN |= {"USERS_SERVICE_URL", "REFRESH_REUSE_LEEWAY", "LOG_LEVEL"}
@@ -205,12 +185,10 @@ KNOWN |= {"USERS_SERVICE_URL", "REFRESH_REUSE_LEEWAY", "LOG_LEVEL"}
 )
 def test_a_name_that_is_nearly_a_known_one_is_a_warning(settings, written, meant):
     settings.ENV_FILE_NAMES = Names({written, "DEBUG"}, KNOWN)
+    ids, text = found_by(check_spelling)
 
-    messages = list(check_spelling(None))
-
-    assert ids(messages) == (["memo.W008"] if meant else [])
-    hint = f"{written}, did you mean {meant}?"
-    assert not meant or hint in messages[0].msg
+    assert ids == (["memo.W008"] if meant else [])
+    assert not meant or f"{written}, did you mean {meant}?" in text
 
 
 # --- Production (OPS-01) --------------------------------------------------------------
@@ -322,14 +300,10 @@ def production(monkeypatch):
     return settings
 
 
-def refusal(tag: str = SETTINGS) -> str:
+def refusal():
     with pytest.raises(ImproperlyConfigured) as refused:
-        refuse_unsafe(tag)
+        refuse_unsafe(SETTINGS)
     return str(refused.value)
-
-
-def test_a_safe_production_starts(production):
-    refuse_unsafe(SETTINGS)
 
 
 @pytest.mark.parametrize(("rule", "name", "value"), UNSAFE)
@@ -350,14 +324,9 @@ def test_every_check_of_the_settings_has_a_setting_that_breaks_it():
     assert {rule for rule, _, _ in UNSAFE} | need_more == set(MESSAGES)
 
 
-def test_an_error_of_ours_cannot_be_silenced(production, settings):
-    production.DEBUG = True
+def test_every_fault_is_named_at_once_and_no_secret_is(production, settings):
+    """An error of ours cannot be silenced."""
     settings.SILENCED_SYSTEM_CHECKS = ["memo.E010"]
-
-    assert "memo.E010" in refusal()
-
-
-def test_every_fault_is_named_at_once_and_no_secret_is(production):
     secrets = {
         "DEBUG": True,
         "SECRET_KEY": "short-canary",
@@ -367,8 +336,7 @@ def test_every_fault_is_named_at_once_and_no_secret_is(production):
         "SIMPLE_JWT": {"ALGORITHM": "HS256", "SIGNING_KEY": "canary"},
         "REFRESH_LIMIT_PER_USER": "0/60",
     }
-    for name, value in secrets.items():
-        setattr(production, name, value)
+    vars(production).update(secrets)
     text = refusal()
 
     for name in ("DEBUG", "SECRET_KEY", "INTERNAL_API_KEYS", "USERS_SERVICE_API_KEY"):
@@ -386,6 +354,7 @@ def test_another_algorithm_is_refused_in_our_own_code_too(production, monkeypatc
 
 def test_a_service_without_users_and_without_simplejwt_may_start(production):
     """What a third service is: Django's own user model and hashers, no calls."""
+    refuse_unsafe(SETTINGS)
     del production.SIMPLE_JWT
     production.AUTH_USER_MODEL = "auth.User"
     production.PASSWORD_HASHERS = SAFE["PASSWORD_HASHERS"][1:]
@@ -393,8 +362,5 @@ def test_a_service_without_users_and_without_simplejwt_may_start(production):
     production.USERS_SERVICE_URL = production.USERS_SERVICE_API_KEY = ""
 
     refuse_unsafe(SETTINGS)
-
-
-def test_an_unknown_environment_is_refused(production):
     production.ENVIRONMENT = "prod"
     assert "ENVIRONMENT" in refusal()
