@@ -16,6 +16,7 @@ from uuid import UUID
 
 import requests
 from django.conf import settings
+from rest_framework import serializers
 from rest_framework.exceptions import APIException
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
@@ -31,7 +32,6 @@ from shared.api.exceptions import (
     TokenRevoked,
     UserNotFound,
 )
-from shared.api.response_serializers import SessionAnswer
 from shared.auth import api_keys
 from shared.circuit_breaker import Bulkhead
 from shared.deadline import DeadlineAdapter
@@ -88,15 +88,7 @@ class ServiceClient:
         """The JSON object answered, which must have `member`: something else may answer
         at that address. Raises ServiceRefused, DependencyUnavailable, Overloaded."""
         try:
-            response = self.session().request(
-                method,
-                self.url + path,
-                json=body,
-                headers=self.headers(),
-                timeout=TIMEOUT,
-                # `requests` would send our key to wherever a redirect points.
-                allow_redirects=False,
-            )
+            response = self.send(method, path, body, self.headers())
             answer: dict[str, Any] = response.json()
         except requests.RequestException as exc:
             raise self.failure(path, type(exc).__name__) from exc
@@ -105,6 +97,19 @@ class ServiceClient:
         if response.status_code == 200 and found:
             return answer
         raise self.refusal(path, response, answer)
+
+    def send(
+        self, method: str, path: str, body: Any, headers: dict[str, str]
+    ) -> requests.Response:
+        return self.session().request(
+            method,
+            self.url + path,
+            json=body,
+            headers=headers,
+            timeout=TIMEOUT,
+            # `requests` would send our key to wherever a redirect points.
+            allow_redirects=False,
+        )
 
     def ask(
         self,
@@ -179,9 +184,7 @@ class UsersClient(ServiceClient):
     def verify(self, attempt: dict[str, Any]) -> dict[str, Any]:
         """The user {sub, email, username, roles, session_epoch, device} to whom the
         credentials in `attempt` belong; it names the `client` and its `device` too.
-
-        Raises InvalidCredentials, RateLimited and what `call` raises.
-        """
+        Raises InvalidCredentials, RateLimited and what `call` raises."""
         path, errors = "/api/v1/users/verify", (InvalidCredentials, RateLimited)
         with self.logins.slot(), self.calls.slot():
             return self.ask("POST", path, "sub", attempt, *errors)
@@ -212,6 +215,18 @@ class UsersClient(ServiceClient):
         body = {} if keep_sid is None else {"keep_sid": str(keep_sid)}
         with self.calls.slot():
             return self.ask("POST", path, "session_epoch", body, UserNotFound)
+
+
+class SessionAnswer(serializers.Serializer[None]):
+    """A session in an answer of the Auth Service, before it is believed."""
+
+    id = serializers.UUIDField()
+    # A client chooses its name: whatever it is, it hides no session from an operator.
+    device = serializers.CharField(allow_blank=True, trim_whitespace=False)
+    ip = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
 
 
 class AuthClient(ServiceClient):

@@ -11,7 +11,6 @@ from http.client import HTTPResponse
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 ANSWER_TIME = 4.0  # seconds for all of an answer; with connecting, a call takes five
@@ -52,20 +51,17 @@ class DeadlineResponse(HTTPResponse):
         self.fp = io.BufferedReader(DeadlineReader(raw, sock, deadline))
 
 
-class DeadlineHTTPConnection(HTTPConnection):
-    response_class = DeadlineResponse
+def with_deadline(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    """A pool whose connections read a DeadlineResponse."""
+    members = {"response_class": DeadlineResponse}
+    connection = type("DeadlineConnection", (pool.ConnectionCls,), members)
+    return type("DeadlinePool", (pool,), {"ConnectionCls": connection})
 
 
-class DeadlineHTTPSConnection(HTTPSConnection):
-    response_class = DeadlineResponse
-
-
-class DeadlineHTTPPool(HTTPConnectionPool):
-    ConnectionCls = DeadlineHTTPConnection
-
-
-class DeadlineHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = DeadlineHTTPSConnection
+POOLS = {
+    "http": with_deadline(HTTPConnectionPool),
+    "https": with_deadline(HTTPSConnectionPool),
+}
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -73,7 +69,4 @@ class DeadlineAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": DeadlineHTTPPool,
-            "https": DeadlineHTTPSPool,
-        }
+        self.poolmanager.pool_classes_by_scheme = POOLS

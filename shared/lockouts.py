@@ -1,7 +1,6 @@
 """Which rate limits are reached, for operators, and how to lift them. Keys hold digests
 in place of names, so a subject has to be named."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared import ratelimit
@@ -41,10 +40,6 @@ def reset(subjects: set[str]) -> int:
 
 def keys(subjects: set[str]) -> set[str]:
     digests = [ratelimit.digest(subject) for subject in subjects] or [""]
-    return {key for digest in digests for key in matching(f"*{digest}*")}
-
-
-def matching(pattern: str) -> Iterator[str]:
-    pattern = f"{ratelimit.prefix()}:{pattern}"
-    for key in session_state.connection().scan_iter(match=pattern, count=1000):
-        yield key.decode()
+    patterns = [f"{ratelimit.prefix()}:*{digest}*" for digest in digests]
+    scan = session_state.connection().scan_iter
+    return {k.decode() for each in patterns for k in scan(match=each, count=1000)}

@@ -148,6 +148,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": f"Memo {SERVICE_NAME.capitalize()} Service",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",

@@ -14,7 +14,7 @@ import requests
 from django.conf import settings
 
 from shared.auth.api_keys import presented
-from shared.clients import TIMEOUT, ServiceClient
+from shared.clients import ServiceClient
 from shared.doctor import NTP, clock_fault, diagnostic
 from shared.keys import signing_keys
 
@@ -33,14 +33,7 @@ def ask(url: str, method: str, path: str, body: Any = None, key: str = "") -> An
     headers = client.headers() if key else {}
     if url == OWN_URL and settings.INTERNAL_HOSTS:
         headers["Host"] = settings.INTERNAL_HOSTS[0]
-    return client.session().request(
-        method,
-        client.url + path,
-        json=body,
-        headers=headers,
-        timeout=TIMEOUT,
-        allow_redirects=False,
-    )
+    return client.send(method, path, body, headers)
 
 
 def url_of(service: str) -> str:
@@ -80,13 +73,6 @@ for name in filter(url_of, REQUESTS):
     agrees(partial(peer_clock_fault, name))
 
 
-def published() -> set[str]:
-    url = settings.AUTH_SERVICE_URL or OWN_URL
-    return {
-        key["kid"] for key in ask(url, "GET", "/.well-known/jwks.json").json()["keys"]
-    }
-
-
 @diagnostic(
     "keys.published",
     "we verify with the keys that are published",
@@ -95,17 +81,8 @@ def published() -> set[str]:
 def published_keys() -> str:
     if settings.JWT_JWKS_URL:
         return ""
+    url = settings.AUTH_SERVICE_URL or OWN_URL
+    key_set = ask(url, "GET", "/.well-known/jwks.json").json()
     ours = signing_keys.load_public_keys(Path(str(settings.JWT_PUBLIC_KEYS_DIR)))
-    different = set(ours) ^ published()
+    different = set(ours) ^ {key["kid"] for key in key_set["keys"]}
     return f"{len(different)} keys are in one place alone" if different else ""
-
-
-@diagnostic(
-    "keys.signing",
-    "the key that signs is published",
-    "./manage_all.sh auth keys list",
-)
-def signing_key() -> str:
-    private = getattr(settings, "JWT_PRIVATE_KEYS_DIR", None)
-    kid = signing_keys.load_signing_key(private).kid if private else ""
-    return kid if kid and kid not in published() else ""

@@ -1,4 +1,4 @@
-"""This service's own files, and the address where gunicorn listens."""
+"""The address where gunicorn listens."""
 
 from ipaddress import ip_address
 from pathlib import Path
@@ -9,20 +9,6 @@ from shared.doctor import diagnostic
 
 # Docker's and Podman's marks: there 0.0.0.0 is the addresses of the container.
 CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
-
-
-@diagnostic(
-    "files.modes",
-    "only the user of the service can read its files with secrets",
-    "chmod 600 (a private key: 400), then replace the secrets: others may know them.",
-)
-def modes() -> str:
-    paths = [*settings.SECRET_FILES.values()]
-    paths += [settings.ENV_FILE_NAMES.file] if settings.ENV_FILE_NAMES.file else []
-    if private := getattr(settings, "JWT_PRIVATE_KEYS_DIR", None):
-        paths += Path(private).glob("*.pem")
-    found = sorted({path.resolve() for path in paths})
-    return ", ".join(str(path) for path in found if path.stat().st_mode & 0o077)
 
 
 @diagnostic(

@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, ResponseError
 
 from shared import doctor
-from shared.doctor import NTP, NotExamined, clock_fault, diagnostic
+from shared.doctor import NotExamined, diagnostic
 
 CONF_FILE = "Use the settings of deploy/redis/redis.conf."
 ACL_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart redis."
@@ -105,9 +105,3 @@ def version() -> str:
     number = tuple(int(n) for n in re.findall(r"\d+", text)[:3])
     least = MINIMUM_VERSIONS[number[:2] != MINIMUM_VERSIONS[0][:2]]
     return text if hello[b"server"] == b"redis" and number < least else ""
-
-
-@diagnostic("clock.redis", "Redis's clock agrees", NTP)
-def clock() -> str:
-    seconds, microseconds = connect("admin").time()
-    return clock_fault(seconds + microseconds / 1e6)
