@@ -18,7 +18,6 @@ from shared.auth.api_keys import MINIMUM_KEY_LENGTH
 from shared.keys import key_files, signing_keys
 from shared.keys.signing_keys import ALGORITHM, ALGORITHMS, RECOMMENDED_BITS
 
-ENVIRONMENTS = ("production", "development")
 SETTINGS = "settings"  # the tag of checks that read nothing but the settings
 
 RANDOM = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
@@ -60,10 +59,7 @@ MESSAGES = {
     "W004": ("An RSA key has less than 3072 bits", "Rotate to a larger key."),
     "E005": ("The issuer or audience is empty", "Set JWT_ISSUER and JWT_AUDIENCE."),
     "E006": ("A host has an underscore", "Rename it: Django answers 400 (RFC 1123)."),
-    "E007": (
-        "A package has known vulnerabilities",
-        "Install requirements/runtime.txt.",
-    ),
+    "E007": ("A package has known vulnerabilities", "Install requirements/runtime.txt"),
     "W008": ("No setting reads this name in .env", "Correct it, if it is ours."),
     "E010": ("DEBUG is on", "DEBUG=false"),
     "E011": ("SECRET_KEY is missing, short, an example or not random", RANDOM),
@@ -87,10 +83,10 @@ MESSAGES = {
 def refuse_unsafe(*tags: str) -> None:
     """Raise ImproperlyConfigured, in one line with every id, where production may not
     start. Without tags all system checks run, which needs apps that are loaded."""
-    if settings.ENVIRONMENT not in ENVIRONMENTS:
-        raise ImproperlyConfigured(f"ENVIRONMENT must be one of {ENVIRONMENTS}.")
     if settings.ENVIRONMENT == "development":
         return
+    if settings.ENVIRONMENT != "production":
+        raise ImproperlyConfigured("ENVIRONMENT is neither production nor development.")
     found = run_checks(tags=tags or None, include_deployment_checks=True)
     found.sort(key=lambda message: str(message.id))
     errors = [

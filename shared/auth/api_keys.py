@@ -58,31 +58,18 @@ def caller_of(offered: str) -> str | None:
 def watched(name: str, path: Path) -> FileWatcher[Any]:
     """The file of a setting. What was read at the start stands until the first look at
     it: should that fail, the service continues with what it was started with."""
-    read = read_accepted if name == "INTERNAL_API_KEYS" else read_presented
-    watcher: FileWatcher[Any] = FileWatcher(partial(read, path), path)
+    watcher: FileWatcher[Any] = FileWatcher(partial(read, name, path), path)
     watcher.loaded = (getattr(settings, name),)
     return watcher
 
 
-def read_accepted(path: Path) -> list[tuple[str, str]]:
-    """The pairs in the file, one at least. Raises Malformed, TooShort, OSError."""
-    pairs = api_key_pairs(path.read_text(encoding="utf-8").strip())
-    if not pairs:
+def read(name: str, path: Path) -> Any:
+    """The value in the file of a setting: pairs, one at least, or one key. Raises
+    Malformed, TooShort, OSError."""
+    text = path.read_text(encoding="utf-8").strip()
+    pairs = api_key_pairs(text) if name == "INTERNAL_API_KEYS" else [(name, text)]
+    if not all(PLAIN.fullmatch(key) for _, key in pairs) or not pairs:
         raise Malformed
-    for _, key in pairs:
-        _insist(key)
-    return pairs
-
-
-def read_presented(path: Path) -> str:
-    """The key in the file. Raises Malformed, TooShort, OSError."""
-    key = path.read_text(encoding="utf-8").strip()
-    _insist(key)
-    return key
-
-
-def _insist(key: str) -> None:
-    if not PLAIN.fullmatch(key):
-        raise Malformed
-    if len(key) < MINIMUM_KEY_LENGTH:
+    if any(len(key) < MINIMUM_KEY_LENGTH for _, key in pairs):
         raise TooShort
+    return pairs if name == "INTERNAL_API_KEYS" else text

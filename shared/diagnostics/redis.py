@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django_redis import get_redis_connection
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.exceptions import AuthenticationError, ResponseError
 
 from shared import doctor
@@ -56,15 +56,10 @@ def connect(user: str) -> Redis:
     password = doctor.redis_admin_password.get() if user == "admin" else None
     if password == "":
         raise NotExamined("manage.py doctor --redis-admin-password-file FILE sees it")
-    client: Redis = Redis.from_url(
-        re.sub(r"//[^/@]*@", "//", settings.CACHES["default"]["LOCATION"]),
-        username=user if password else None,
-        password=password,
-        socket_timeout=2,
-        socket_connect_timeout=2,
-        decode_responses=True,
-    )
-    return client
+    pool = get_redis_connection("default").connection_pool
+    credentials = {"username": user if password else None, "password": password}
+    options = pool.connection_kwargs | credentials | {"decode_responses": True}
+    return Redis(connection_pool=ConnectionPool(pool.connection_class, **options))
 
 
 def other_values(expected: dict[str, str]) -> str:
