@@ -84,7 +84,7 @@ def configuration(
 ) -> dict[str, Any]:
     """Django's LOGGING: everything to stderr through the one formatter, and audit
     events to the end of the file `audit_log` too, where one is named: a command's
-    stderr is somebody's terminal, and what they did must not be lost with it.
+    stderr is a user's terminal, and what they did must not be lost with it.
 
     Raises ImproperlyConfigured for a level that logging does not know.
     """

@@ -11,7 +11,7 @@ from shared.auth.permissions import HasAPIKey
 
 
 class JSONView(APIView):
-    """For a person with an access token, unless a subclass says otherwise."""
+    """For a user with an access token, unless a subclass says otherwise."""
 
     # No OPTIONS: preflights are the CORS middleware's, and Allow tells the truth.
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]

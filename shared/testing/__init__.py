@@ -76,23 +76,20 @@ def issuer_key() -> RSAPrivateKey:
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
-class KnownKeys:
+class KnownKeys(dict[str, jwt.PyJWK]):
     """Keys that never change, in place of `shared.keys.keyring.FolderKeys`."""
 
     def __init__(self, *private: RSAPrivateKey) -> None:
-        from shared.keys import signing_keys
+        from shared.keys.signing_keys import thumbprint, verifying_key
 
         public = [each.public_key() for each in private]
-        self.known = {
-            signing_keys.thumbprint(key): signing_keys.verifying_key(key)
-            for key in public
-        }
+        super().__init__({thumbprint(key): verifying_key(key) for key in public})
 
     def find(self, kid: str) -> jwt.PyJWK | None:
-        return self.known.get(kid)
+        return self.get(kid)
 
     def all(self) -> dict[str, jwt.PyJWK]:
-        return self.known
+        return self
 
 
 @pytest.fixture
@@ -101,7 +98,7 @@ def trusted_kid(issuer_key: RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> s
     from shared.keys import keyring, signing_keys
 
     trusted = KnownKeys(issuer_key)
-    (kid,) = trusted.all()
+    (kid,) = trusted
     monkeypatch.setattr(keyring, "verifying_keys", lambda: trusted)
     signer = signing_keys.SigningKey(kid, issuer_key)
     monkeypatch.setattr(keyring, "signing_key", lambda: signer)
@@ -173,11 +170,11 @@ class Tokens:
         return self.make(**{"iat": now - 600, "exp": now - 300} | claims)
 
     def wrong_audience(self, **claims: Any) -> str:
-        return self.make(**{"aud": "somebody-else"} | claims)
+        return self.make(**{"aud": "another-service"} | claims)
 
     def unknown_key(self, **claims: Any) -> str:
         """Well made, by a key pair that no service trusts."""
-        (kid,) = KnownKeys(self.foreign_key).all()
+        (kid,) = KnownKeys(self.foreign_key)
         return self.make(key=self.foreign_key, headers={"kid": kid}, **claims)
 
     def revoked(self, **claims: Any) -> str:

@@ -1,5 +1,5 @@
 """What PostgreSQL reads for the statements of a piece of code. For suites: a request
-must not read more because there are more people."""
+must not read more because there are more users."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ class Reading:
 
     @property
     def rows(self) -> int:
-        """Rows that were looked at, those that a condition threw away included."""
+        """Rows that were looked at, those that a condition dropped included."""
         return sum(rows for _, _, rows in self.scans)
 
     @property

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 
-from shared.api.client_ip import client_address, user_agent
+from shared.api.client_ip import client_address
 from shared.api.exceptions import (
     FormInvalid,
     PayloadTooLarge,
@@ -20,7 +20,7 @@ from shared.api.exceptions import (
     TokenMissing,
 )
 from shared.api.parsers import StrictFormParser, StrictJSONParser
-from shared.auth import api_keys, fetch_metadata
+from shared.auth import fetch_metadata
 from shared.auth.authentication import bearer_token
 from shared.tests.fuzzing import fuzz
 from shared.tests.mutated_text import header_texts, mutated, nested, sendable, values
@@ -216,13 +216,6 @@ def test_a_bearer_token_is_one_word(header):
 
 
 @fuzz
-@given(offered=nearly("HTTP_X_INTERNAL_API_KEY"))
-def test_a_key_is_that_of_one_caller_or_of_none(offered):
-    owners = {key: name for name, key in settings.INTERNAL_API_KEYS}
-    assert api_keys.caller_of(offered) == owners.get(offered)
-
-
-@fuzz
 @given(
     origin=st.one_of(st.none(), nearly("HTTP_ORIGIN")),
     site=st.one_of(st.none(), nearly("HTTP_SEC_FETCH_SITE")),
@@ -246,12 +239,3 @@ def test_an_address_is_one_that_the_database_takes(real, peer):
     if address is not None:
         assert str(ipaddress.ip_address(address)) == address
         assert re.fullmatch(r"[0-9a-f.:]+", address)
-
-
-@fuzz
-@given(text=header_texts())
-def test_a_user_agent_is_printable(text):
-    found = user_agent(FACTORY.get("/", HTTP_USER_AGENT=text * 10))
-
-    assert found.isprintable()
-    assert len(found) <= 256
