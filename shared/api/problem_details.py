@@ -58,7 +58,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         return None
     if known is not exc and known.status_code >= 500:
         known.__cause__ = exc
-        log_dependency(exc)
+        # Not its message, which may hold data.
+        text = type(exc).__name__
+        dependency_logger.error("%s", text, extra={"event": "dependency"})
     event, request = getattr(known, "audit_event", ""), context.get("request")
     if event and request is not None:
         audit_refusal(event, known, request)
@@ -144,11 +146,6 @@ def problem_response(status: int, code: str, detail: str) -> HttpResponse:
     return JsonResponse(
         problem(status, code, detail), status=status, content_type=MEDIA_TYPE
     )
-
-
-def log_dependency(exc: Exception) -> None:
-    """One line about a dependency that failed; not its message, which may hold data."""
-    dependency_logger.error("%s", type(exc).__name__, extra={"event": "dependency"})
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
