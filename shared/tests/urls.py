@@ -18,8 +18,8 @@ class MeView(JSONView):
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         user: Any = request.user
-        names = ("id", "sid", "email", "username", "roles")
-        return Response({name: getattr(user, name) for name in names})
+        names = ("sid", "email", "username", "roles")
+        return Response({"id": user.pk} | {n: getattr(user, n) for n in names})
 
 
 class AnyServiceView(InternalView):
