@@ -18,8 +18,6 @@ redis_admin_password: ContextVar[str] = ContextVar("redis_admin_password", defau
 NTP = "Keep time with NTP on every machine."
 ROUNDING = 1.5  # seconds: HTTP's Date has no fractions, and an answer takes a moment
 
-IDS: set[str] = set()  # of all that are registered
-
 # Returns what is true instead of the statement; "" where the statement holds.
 Examine = Callable[[], str]
 
@@ -33,7 +31,6 @@ def diagnostic(
 ) -> Callable[[Examine], Examine]:
     """Register a function that examines whether a statement holds. A statement that
     holds is a message, too, of the level DEBUG."""
-    IDS.add(identity)
 
     def decorate(examine: Examine) -> Examine:
         def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

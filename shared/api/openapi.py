@@ -43,7 +43,7 @@ class ProblemSerializer(serializers.Serializer[None]):
     type = serializers.CharField(default="about:blank")
     title = serializers.CharField(help_text="The HTTP phrase of the status.")
     status = serializers.IntegerField()
-    detail = serializers.CharField(help_text="For users.")
+    detail = serializers.CharField(help_text="For a human reader.")
     code = serializers.ChoiceField(sorted(CODES), help_text="For programs.")
     request_id = serializers.CharField(help_text="Finds the request in the logs.")
     errors = serializers.DictField(  # type: ignore[assignment]

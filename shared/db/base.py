@@ -11,7 +11,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Every request takes a connection out of the pool and puts it back.
 
     CONN_HEALTH_CHECKS would ask the server each time whether it is still there, which
-    doubles the round trips of most requests. A server that has gone says so: what
+    doubles the round trips of most requests. A server that has closed says so: what
     it sent last, the end of the connection, waits to be read. After a broken
     cable or machine nothing arrives, nor would an answer to a question. Then
     `BoundedConnection` gives up.

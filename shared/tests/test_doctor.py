@@ -32,7 +32,6 @@ def only_ours(monkeypatch):
     command = "shared.management.commands.doctor"
     registry = checks.registry.CheckRegistry()
     monkeypatch.setattr(f"{command}.autodiscover_modules", lambda name: None)
-    monkeypatch.setattr(doctor, "IDS", set())
     monkeypatch.setattr(doctor, "register", registry.register)
     monkeypatch.setattr(f"{command}.run_checks", registry.run_checks)
 
