@@ -9,8 +9,8 @@ import pytest
 from django.core import checks
 from django.core.management import call_command
 
-from shared import doctor
-from shared.diagnostics import peers, process, redis
+from shared import diagnostics, doctor
+from shared.diagnostics import peers, redis
 
 SECRET = "canary"
 FINE = {"id": "checks", "verdict": "ok", "text": "no system check finds an error"}
@@ -99,16 +99,16 @@ PUBLIC = ["8.8.8.8", "2001:4860::1", "0.0.0.0", "::", "memo.example"]  # noqa: S
 
 @pytest.mark.parametrize("address", [*PRIVATE, *PUBLIC])
 def test_gunicorn_listens_where_only_the_gateway_comes(monkeypatch, tmp_path, address):
-    monkeypatch.setattr(process, "CONTAINER", (tmp_path / "no",))
+    monkeypatch.setattr(diagnostics, "CONTAINER", (tmp_path / "no",))
 
-    assert process.is_private(address) is (address in PRIVATE)
+    assert diagnostics.is_private(address) is (address in PRIVATE)
 
 
 def test_in_a_container_every_address_is_its_own(monkeypatch, tmp_path, settings):
-    monkeypatch.setattr(process, "CONTAINER", (tmp_path,))
+    monkeypatch.setattr(diagnostics, "CONTAINER", (tmp_path,))
     settings.BIND = "[::]:8000"
 
-    assert process.bind() == ""
+    assert diagnostics.bind() == ""
 
 
 @pytest.mark.parametrize(
