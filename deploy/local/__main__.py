@@ -42,7 +42,7 @@ SESSIONS = {
     "model": "[--rules N] [--seed N] [--faults]",
     "mutate": "[--all | --id ID ... | --random N --seed N]",
     "bench": "[--path PATH ...] [--opponents NAME ...] [--against DIR ...]",
-    "chaos": "[--minutes N] [--every SECONDS] [--only WORD ...] [--url URL ...]",
+    "chaos": "[--minutes N] [--seed N] [--only WORD ...]",
     "attack": "[--url URL] [--api-key FILE] [--ca FILE] [--only WORDS]",
 }
 MODULES = {"doctor": "[--json] [--url URL]", "startservice": "<name>"}

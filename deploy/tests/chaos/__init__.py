@@ -1,13 +1,9 @@
-"""Chaos: users at work, faults every few seconds, and a checker of every answer.
+"""Chaos: users at work, a fault every few seconds, and a checker of every answer.
 
-    timeline              which part was in trouble and when; the bounds that follow
-    expected_state        one question and its answer; what was acknowledged to whom
-    checker               what must hold of every answer, and what did not
-    client, simulated_user, background_clients    who asks, and for what
-    link                  links between parts, which can be slow, cut or silent
-    stack, proxied_stack  a stack of this checkout, and one with a link in every way
-    faults, clocks        what can be broken
-    target, run, report   one run from the start to the figures
-
-docs/testing.md explains how to try it on your own deployment.
+timeline              which part had a fault and when; the bounds that follow
+expected_state        what was acknowledged to which client
+checker               what must hold of every answer
+client, simulated_user, background_clients    the clients
+link, stack, faults   what can be broken, and how
+run                   one run from the start to the audit
 """

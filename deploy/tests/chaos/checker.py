@@ -3,20 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from deploy.tests.chaos.expected_state import (
-    NONE,
-    Account,
-    Answer,
-    ExpectedState,
-    Session,
-)
+from deploy.tests.chaos.expected_state import Account, Answer, ExpectedState, Session
 from deploy.tests.chaos.timeline import (
     EVERYTHING,
     Ending,
     Timeline,
-    Trouble,
     push_may_be_lost,
     refused_from,
 )
@@ -24,73 +16,56 @@ from deploy.tests.chaos.timeline import (
 RECOVERY = 10.0  # seconds
 CUT_SHORT = "ChunkedEncodingError"  # of `requests`: less came than was announced
 UNAVAILABLE = ("dependency_unavailable", "upstream_unavailable", "overloaded")
-LEEWAY = 10.0  # REFRESH_REUSE_LEEWAY
+LEEWAY = 10  # REFRESH_REUSE_LEEWAY, seconds
 # Kept short of it: the answer's end stands for the question's arrival.
 SAFE_LEEWAY = LEEWAY - 1.5
 EXPIRY_MARGIN = 20.0  # seconds before `exp` in which no access token is judged
-KEPT = 50  # violations whose events are kept
 
 
-@dataclass(frozen=True)
-class Violation:
-    kind: str
-    what: str
-    story: str
-
-    def __str__(self) -> str:
-        return f"VIOLATION {self.kind}: {self.what}\n{self.story}"
-
-
-class Reporter:
-    """Keeps violations. `evidence` is what the database says of a session."""
+class Checker:
+    """Receives every answer, in the thread that got it. `evidence` is what the
+    database says of a session."""
 
     def __init__(
         self,
         expected: ExpectedState,
         timeline: Timeline,
-        evidence: Callable[[str], str] = lambda _sid: "",
+        evidence: Callable[[str], object] = str,
     ) -> None:
-        self.expected = expected
-        self.timeline = timeline
-        self.evidence = evidence
-        self.violations: list[Violation] = []
+        self.expected, self.timeline, self.evidence = expected, timeline, evidence
+        self.violations: dict[str, str] = {}  # the first of each kind, with its events
         self.lock = threading.Lock()
-        self.started = time.monotonic()
 
     def report(self, kind: str, what: str, account: Account, sid: str = "") -> None:
         with self.lock:
-            kept = len(self.violations) < KEPT
-            story = self.story(account, sid) if kept else ""
-            self.violations.append(Violation(kind, what, story))
+            if kind not in self.violations:
+                events = self.events(account, sid)
+                self.violations[kind] = f"VIOLATION {kind}: {what}\n{events}"
 
-    def story(self, account: Account, sid: str) -> str:
-        """The events of a session, and of its account, between the troubles."""
+    def events(self, account: Account, sid: str) -> str:
+        """Of a session and of its account, between the troubles."""
         with self.expected.lock:
-            events = [
+            found = [
                 (answer.begun, f"{about[:8]:<8} {answer}")
-                for about, answer in account.story
+                for about, answer in account.history
                 if about in ("", sid)
             ]
-        begun = events[0][0] if events else self.started
-        for each in self.timeline.touching(EVERYTHING, begun, time.monotonic()):
-            events.append((each.begun, f"-------- {each.name} begins"))
-            if each.back < time.monotonic():
-                events.append((each.back, f"-------- {each.name} is over"))
-        lines = [f"  {at - self.started:9.3f}  {text}" for at, text in sorted(events)]
+        now = time.monotonic()
+        begun = found[0][0] if found else now
+        for each in self.timeline.touching(EVERYTHING, begun, now):
+            found.append((each.begun, f"-------- {each.name} begins"))
+            found.append((min(each.back, now), f"-------- {each.name} ends"))
+        lines = [f"  {at - begun:9.3f}  {text}" for at, text in sorted(found)]
         head = f"  {account.email} ({account.sub}), session {sid or 'none'}"
-        return "\n".join([head, *lines, f"  {self.evidence(sid)}"])
+        return "\n".join([head, *lines, f"  its row: {self.evidence(sid)}"])
 
-
-class FormChecker(Reporter):
-    """Asked about every answer, whatever it is an answer to."""
+    # ---- Any answer --------------------------------------------------------------
 
     def form(self, account: Account, sid: str, answer: Answer, way: str) -> None:
         """No 5xx but the documented 503; no answer missing without a reason; a cookie
         is never cleared where the client is to try again."""
         self.expected.note(account, sid, answer)
-        if answer.unknown:
-            self.timeline.infer(answer.begun, answer.ended)
-        if answer.status == NONE:
+        if answer.status == 0:
             self.expect_trouble(account, sid, answer, way)
         elif answer.status >= 500 and not is_documented(answer):
             what = f"{answer.kind}: {answer.status} {answer.headers} {answer.body}"
@@ -101,10 +76,10 @@ class FormChecker(Reporter):
     def expect_trouble(
         self, account: Account, sid: str, answer: Answer, way: str
     ) -> None:
-        """A connection may break where its way, or what answers, is in trouble.
+        """A connection may break where its way, or what answers, has a fault.
 
         Through the gateway a service is seen by an answer that ends in its middle: it
-        was killed between the headers and the body, and 200 had been said.
+        was killed between the headers and the body, and 200 had been sent.
         """
         parts = ("front", "gateway") if way == "front" else (way,)
         if answer.lost == CUT_SHORT:
@@ -113,28 +88,10 @@ class FormChecker(Reporter):
         if not self.timeline.touching(parts, since, answer.ended):
             self.report("no answer", f"{answer.kind}: {answer.lost}", account, sid)
 
-
-def is_documented(answer: Answer) -> bool:
-    """503 as docs/errors.md has it."""
-    retry = answer.headers.get("retry-after", "")
-    return (
-        answer.status == 503
-        and answer.headers.get("content-type") == "application/problem+json"
-        and answer.code in UNAVAILABLE
-        and retry.isdecimal()
-        and int(retry) >= 1
-    )
-
-
-class Checker(FormChecker):
-    """Asked about every answer, in the thread that got it."""
-
-    late_retries = 0
-
-    # ---- Sessions --------------------------------------------------------------
+    # ---- Sessions ----------------------------------------------------------------
 
     def token(self, session: Session, answer: Answer, expires: int) -> None:
-        """An access token was shown at one of the doors."""
+        """An access token was shown to one of the services."""
         if answer.ok:
             self.accepted(session, answer, "access")
         elif answer.status == 401 and time.time() < expires - EXPIRY_MARGIN:
@@ -145,7 +102,6 @@ class Checker(FormChecker):
         if answer.ok:
             self.accepted(session, answer, "refresh")
         elif answer.status == 401 and self.is_late(session, answer, cookie):
-            self.late_retries += 1
             self.found_over(session, answer, "retried too late")
         elif answer.status == 401:
             self.refused(session, answer)
@@ -158,26 +114,23 @@ class Checker(FormChecker):
 
     def is_late(self, session: Session, answer: Answer, cookie: str) -> bool:
         """Whether the cookie may have been superseded longer ago than the leeway, by
-        an earlier question whose answer got lost: then its second use is a reuse."""
+        an earlier question whose answer was lost: then its second use is a reuse."""
         first = session.presented.get(cookie, answer.begun)
-        return (
-            answer.code == "refresh_token_reused" and answer.ended - first > SAFE_LEEWAY
-        )
+        late = answer.ended - first > SAFE_LEEWAY
+        return late and answer.code == "refresh_token_reused"
 
-    def accepted(self, session: Session, answer: Answer, door: str) -> None:
+    def accepted(self, session: Session, answer: Answer, kind: str) -> None:
         """It must not be, after the bound of any ending that was acknowledged."""
         now = time.monotonic()
         for ending in session.all_endings():
             sure = ending.is_acked and session.acked <= ending.begun
             if not sure or ending.spared == session.sid:
                 continue
-            over = answer.begun - refused_from(ending, door, self.timeline, now)
+            over = answer.begun - refused_from(ending, kind, self.timeline, now)
             if over > 0:
                 since = answer.begun - ending.acked
-                what = (
-                    f"{answer.kind} took a token {since:.3f} s after `{ending.kind}`"
-                    f" was acknowledged, {over:.3f} s beyond the bound"
-                )
+                what = f"{answer.kind} {since:.3f} s after `{ending.kind}` was"
+                what += f" acknowledged, {over:.3f} s beyond the bound"
                 self.report(
                     "revoked token accepted", what, session.account, session.sid
                 )
@@ -204,23 +157,18 @@ class Checker(FormChecker):
                 session.endings.append(ending)
             self.expected.drop(session)
 
-    def same_user(self, session: Session, answer: Answer, who: str) -> None:
-        """No client ever gets what belongs to another user."""
-        if who != session.account.sub:
-            what = f"{answer.kind} of {session.account.sub} was answered for {who}"
-            self.report("somebody else's", what, session.account, session.sid)
-
-    def same_session(self, session: Session, answer: Answer, sid: str) -> None:
-        if sid != session.sid:
-            what = f"{answer.kind} of session {session.sid} gave one of {sid}"
-            self.report("somebody else's", what, session.account, session.sid)
+    def same(self, session: Session, answer: Answer, **found: str) -> None:
+        """No client ever gets what belongs to another user or session."""
+        own = {"sub": session.account.sub, "sid": session.sid}
+        if any(own[name] != value for name, value in found.items()):
+            what = f"{answer.kind} of {own} was answered for {found}"
+            self.report("another user's", what, session.account, session.sid)
 
     # ---- Accounts ----------------------------------------------------------------
 
     def log_in(self, account: Account, answer: Answer, password: str) -> None:
-        """Only with the right password, and only who is active; but those always."""
-        may = password in account.passwords
-        if answer.ok and not may:
+        """Only with the right password, only while active, and then always."""
+        if answer.ok and password not in account.passwords:
             self.report("wrong password", f"{answer}", account)
         if answer.ok and account.surely_closed(answer):
             self.report("inactive user", f"{answer}", account)
@@ -228,12 +176,14 @@ class Checker(FormChecker):
         if answer.status == 401 and right:
             self.report("login refused", f"{answer.kind}: {answer.body}", account)
 
-    # ---- Faults ------------------------------------------------------------------
 
-    def recovered(self, trouble: Trouble) -> None:
-        if trouble.recovery > RECOVERY:
-            what = (
-                f"{trouble.name}: {trouble.recovery:.1f} s until the whole job worked"
-            )
-            with self.lock:
-                self.violations.append(Violation("slow recovery", what, ""))
+def is_documented(answer: Answer) -> bool:
+    """503 as docs/errors.md has it."""
+    retry = answer.headers.get("retry-after", "")
+    return (
+        answer.status == 503
+        and answer.headers.get("content-type") == "application/problem+json"
+        and answer.code in UNAVAILABLE
+        and retry.isdecimal()
+        and int(retry) >= 1
+    )

@@ -3,19 +3,19 @@
 import math
 import secrets
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-import requests
-
 from deploy.tests.chaos.timeline import Ending
-from deploy.tests.client import PASSWORD, ApiClient, cookies_of
+from deploy.tests.client import PASSWORD
 
-NONE = 0  # the status where no answer came
+# Seconds in which an attempt that was not answered may still be carried out: it waits
+# in a socket for as long as a fault lasts, and the gateway gives up after 15 s.
+LINGERS = 30.0
+HISTORY = 400  # events kept of an account
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Answer:
     kind: str
     begun: float
     ended: float
-    status: int
+    status: int = 0
     body: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)  # names in lower case
     cookie: str | None = None  # name=refresh token; "" where it is cleared
@@ -38,7 +38,7 @@ class Answer:
     @property
     def unknown(self) -> bool:
         """Whether it is not known if it was carried out."""
-        return self.status == NONE or self.status >= 500
+        return self.status == 0 or self.status >= 500
 
     @property
     def code(self) -> str:
@@ -49,34 +49,6 @@ class Answer:
         cookie = {None: "", "": " (clears the cookie)"}.get(self.cookie, " (cookie)")
         took = 1000 * (self.ended - self.begun)
         return f"{self.kind:<16} {self.status:>3} {took:6.0f} ms  {what}{cookie}"
-
-
-def ask(http: ApiClient, kind: str, method: str, url: str, **kwargs: Any) -> Answer:
-    """Ask once. Nothing is tried again here: that is for the client to decide."""
-    begun = time.monotonic()
-    try:
-        response = http.request(method, url, **kwargs)
-    except requests.RequestException as exc:
-        return Answer(kind, begun, time.monotonic(), NONE, lost=type(exc).__name__)
-    cookies = [n + "=" + v if v else "" for n, v in cookies_of(response).items()]
-    cookie = next(iter(cookies), None)
-    headers = {name.lower(): text for name, text in response.headers.items()}
-    status, ended = response.status_code, time.monotonic()
-    return Answer(kind, begun, ended, status, body_of(response), headers, cookie)
-
-
-def body_of(response: requests.Response) -> dict[str, Any]:
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-# Seconds in which an attempt that was not answered may still be carried out: it waits
-# in a socket for as long as a fault lasts, and the gateway gives up after 15 s.
-LINGERS = 30.0
-STORY = 400  # events kept of an account
 
 
 @dataclass(eq=False)
@@ -97,7 +69,7 @@ class Session:
     leaving: bool = False  # a logout has been tried
 
     def all_endings(self) -> Iterator[Ending]:
-        """Whatever may have ended it: its own, and the account's."""
+        """Everything that may have ended it: its own, and the account's."""
         yield from self.endings
         yield from (
             e for e in self.account.endings if self.begun < min(e.acked, e.over)
@@ -108,7 +80,7 @@ class Session:
 class Account:
     """An account, and what its user knows of it."""
 
-    name: str
+    name: str = field(default_factory=lambda: f"c{secrets.token_hex(6)}")
     passwords: list[str] = field(default_factory=lambda: [PASSWORD])  # any may be right
     former: list[str] = field(default_factory=list)  # surely wrong
     unsettled: float = 0.0  # until when a change of password may still happen
@@ -119,8 +91,8 @@ class Account:
     closing: float = math.inf  # when a deactivation was begun, unless opened since
     closed: float = math.inf  # when it was acknowledged
     opened: float = 0.0  # since when it surely is active
-    story: deque[tuple[str, Answer]] = field(
-        default_factory=lambda: deque(maxlen=STORY)
+    history: deque[tuple[str, Answer]] = field(
+        default_factory=lambda: deque(maxlen=HISTORY)
     )
 
     @property
@@ -142,23 +114,17 @@ class ExpectedState:
         self.accounts: list[Account] = []
         self.over: deque[Session] = deque(maxlen=2000)  # no longer used
         self.answers: Counter[tuple[str, int]] = Counter()
-        self.codes: Counter[str] = Counter()  # of 503
-        self.in_flight: Counter[str] = Counter()
-        self.refreshes_killed: list[int] = []  # in flight when a worker was killed
 
     def new_account(self) -> Account:
-        account = Account(f"c{secrets.token_hex(6)}")
+        account = Account()
         with self.lock:
             self.accounts.append(account)
         return account
 
     def note(self, account: Account, sid: str, answer: Answer) -> None:
-        """Write an answer down."""
         with self.lock:
             self.answers[answer.kind, answer.status] += 1
-            if answer.status == 503:
-                self.codes[answer.code] += 1
-            account.story.append((sid, answer))
+            account.history.append((sid, answer))
 
     def drop(self, session: Session) -> None:
         """Its device does not use it any more."""
@@ -167,10 +133,10 @@ class ExpectedState:
                 session.account.sessions.remove(session)
                 self.over.append(session)
 
-    def some_session(self, rng: Random, *, over: bool) -> Session | None:
+    def living(self) -> list[Session]:
         with self.lock:
-            if over:
-                found = list(self.over)[-200:]
-            else:
-                found = [s for each in self.accounts for s in each.sessions]
+            return [s for each in self.accounts for s in each.sessions]
+
+    def some_session(self, rng: Random, *, over: bool) -> Session | None:
+        found = list(self.over)[-200:] if over else self.living()
         return rng.choice(found) if found else None

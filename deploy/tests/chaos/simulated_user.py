@@ -9,7 +9,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from deploy.tests.chaos.checker import SAFE_LEEWAY
 from deploy.tests.chaos.client import ChaosClient, bearer
 from deploy.tests.chaos.expected_state import LINGERS, Account, Answer, Session
 from deploy.tests.chaos.timeline import Ending
@@ -22,6 +21,7 @@ from deploy.tests.client import (
     claims_of,
 )
 
+PAUSE = 0.7  # seconds from one thing to the next
 TABS = 3
 PATIENCE = 2.0  # seconds after which a client comes again at the latest
 DEVICES = 3
@@ -33,7 +33,6 @@ HABITS = {
     "verify": 14,
     "renew": 14,
     "tabs": 5,
-    "old_tab": 4,
     "log_in": 9,
     "wrong_password": 1,
     "log_out": 7,
@@ -48,20 +47,15 @@ class SimulatedUser(ChaosClient):
     of the account is left open."""
 
     account: Account
-    pool: ThreadPoolExecutor  # tabs that ask at once
 
-    def live(
-        self, ending: threading.Event, pause: float, tabs: ThreadPoolExecutor
-    ) -> None:
-        """Register, then do something every `pause` seconds until the end."""
+    def live(self, ending: threading.Event) -> None:
+        """Register, then do something again and again until the end."""
         self.account = self.expected.new_account()
-        self.pool = tabs
-        while not self.register() and not ending.wait(pause):
-            continue
-        due = time.monotonic()
-        while not ending.wait(max(0.0, due - time.monotonic())):
-            self.do_something()
-            due = max(due + pause, time.monotonic() - pause)
+        with ThreadPoolExecutor(TABS) as self.pool:
+            while not self.register() and not ending.wait(PAUSE):
+                continue
+            while not ending.wait(PAUSE * self.rng.uniform(0.5, 1.3)):
+                self.do_something()
 
     def do_something(self) -> None:
         """What is overdue first: a refresh or a logout that was not answered."""
@@ -72,8 +66,6 @@ class SimulatedUser(ChaosClient):
                 return
         usable = [s for s in self.account.sessions if s.retry_at == math.inf]
         habit = self.rng.choices([*HABITS], [*HABITS.values()])[0]
-        if habit == "verify" and not self.target.verifies:
-            habit = "me"
         if habit in ("log_in", "wrong_password"):
             getattr(self, habit)()
         elif usable:
@@ -90,23 +82,24 @@ class SimulatedUser(ChaosClient):
         answer = self.ask("register", "POST", REGISTER, account, json=body)
         if answer.status == 201:
             account.sub = str(answer.body["id"])
-        return answer.status in (201, 409)  # whose answer got lost before
+        return answer.status in (201, 409)  # whose answer was lost before
 
     def log_in(self) -> None:
-        if len(self.account.sessions) >= DEVICES:
+        account = self.account
+        if len(account.sessions) >= DEVICES:
             return
-        if self.account.stranded >= MOST_STRANDED and self.account.sessions:
-            self.log_out_all(self.account.sessions[0])
+        if account.stranded >= MOST_STRANDED and account.sessions:
+            self.log_out_all(account.sessions[0])
             return
-        password = self.rng.choice(self.account.passwords)
+        password = self.rng.choice(account.passwords)
         answer = self.try_password("log in", password)
         if answer.ok:
             self.open(answer, password)
         elif answer.unknown:
-            self.account.stranded += 1
+            account.stranded += 1
         elif answer.status == 401 and self.is_settled(answer):
-            others = [each for each in self.account.passwords if each != password]
-            self.account.passwords = others or [password]
+            others = [each for each in account.passwords if each != password]
+            account.passwords = others or [password]
 
     def is_settled(self, answer: Answer) -> bool:
         """Whether it shows which password is right."""
@@ -126,12 +119,12 @@ class SimulatedUser(ChaosClient):
         account.sub = account.sub or claims["sub"]
         times, cookie = (answer.begun, answer.ended), answer.cookie or ""
         session = Session(account, claims["sid"], *times, cookie, access, claims["exp"])
-        self.checker.same_user(session, answer, claims["sub"])
+        self.checker.same(session, answer, sub=claims["sub"])
         with self.expected.lock:
             if self.is_settled(answer):
                 account.passwords = [password]
             account.sessions.append(session)
-            account.story.append((session.sid, answer))
+            account.history.append((session.sid, answer))
 
     def wrong_password(self) -> None:
         """One that was never right, or one that was right before."""
@@ -142,11 +135,10 @@ class SimulatedUser(ChaosClient):
         account = self.account
         ending = self.begin(account.endings, "log out all")
         headers = {**bearer(session), "Cookie": session.cookie}
-        answer = self.ask(
-            "log out all", "POST", LOGOUT_ALL, session, headers=headers, json={}
-        )
+        question = ("log out all", "POST", LOGOUT_ALL, session)
+        answer = self.ask(*question, headers=headers, json={})
         self.checker.token(session, answer, session.expires)
-        self.settle(account.endings, ending, answer)
+        self.settle(account.endings, ending, answer, acked=answer.ok)
         if answer.ok:
             account.stranded = 0
             for each in list(account.sessions):
@@ -155,18 +147,17 @@ class SimulatedUser(ChaosClient):
     def change_password(self, session: Session) -> None:
         """All sessions end but this one."""
         account, kind = self.account, "change password"
-        old, new = account.passwords[0], f"another horse battery {self.rng.random()}"
         if len(account.passwords) > 1:
             return
+        [old], new = account.passwords, f"another horse battery {self.rng.random()}"
         ending = self.begin(account.endings, kind, pushed=True)
         ending.spared = session.sid
         account.passwords = [old, new]  # until one is known to be right
         body = {"current_password": old, "new_password": new}
-        answer = self.ask(
-            kind, "POST", CHANGE_PASSWORD, session, headers=bearer(session), json=body
-        )
+        question = (kind, "POST", CHANGE_PASSWORD, session)
+        answer = self.ask(*question, headers=bearer(session), json=body)
         self.checker.token(session, answer, session.expires)
-        self.settle(account.endings, ending, answer)
+        self.settle(account.endings, ending, answer, acked=answer.ok)
         account.unsettled = ending.over if answer.unknown else 0.0
         if answer.ok:
             account.passwords = [new]
@@ -179,22 +170,19 @@ class SimulatedUser(ChaosClient):
 
     # ---- One session -------------------------------------------------------------
 
-    def renew(self, session: Session, cookies: int = 1) -> list[Answer]:
+    def renew(self, session: Session, tabs: int = 1) -> None:
         """Refresh with the cookie it has, in as many tabs; keep what came back."""
         cookie = session.cookie
         session.presented.setdefault(cookie, time.monotonic())
-        if cookies == 1:
-            answers = [self.refresh(session, cookie)]
-        else:
-            work = [(self.refresh, session, cookie, "tab")] * cookies
-            futures = [self.pool.submit(*each) for each in work]
-            answers = [future.result() for future in futures]
+        kind = "refresh" if tabs == 1 else "tab"
+        work = [(self.refresh, session, cookie, kind)] * tabs
+        futures = [self.pool.submit(*each) for each in work]
+        answers = [future.result() for future in futures]
         good = [answer for answer in answers if answer.ok]
         if good:
             self.keep(session, good)
         elif session in self.account.sessions:
             session.retry_at = time.monotonic() + patience(answers[0])
-        return answers
 
     def keep(self, session: Session, answers: list[Answer]) -> None:
         cookies = {a.cookie for a in answers if a.cookie}
@@ -213,24 +201,12 @@ class SimulatedUser(ChaosClient):
     def tabs(self, session: Session) -> None:
         self.renew(session, TABS)
 
-    def old_tab(self, session: Session) -> None:
-        """One that still has the predecessor, soon enough: it gets the successor."""
-        if not session.spent:
-            return
-        cookie = session.spent[-1]
-        if time.monotonic() - session.presented[cookie] > SAFE_LEEWAY - 2:
-            return
-        answer = self.refresh(session, cookie, "old tab")
-        if answer.ok and answer.cookie not in (None, session.cookie):
-            what = "an old tab was given neither nothing nor the successor"
-            self.checker.report("tabs diverge", what, session.account, session.sid)
-
     def log_out(self, session: Session) -> None:
         session.leaving = True
         ending = self.begin(session.endings, "log out")
         headers = {"Cookie": session.cookie}
         answer = self.ask("log out", "POST", LOGOUT, session, headers=headers)
-        self.settle(session.endings, ending, answer)
+        self.settle(session.endings, ending, answer, acked=answer.ok)
         if answer.ok:
             self.expected.drop(session)
         else:
@@ -257,15 +233,11 @@ class SimulatedUser(ChaosClient):
         return ending
 
     def settle(
-        self,
-        where: list[Ending],
-        ending: Ending,
-        answer: Answer,
-        acked: bool | None = None,
+        self, where: list[Ending], ending: Ending, answer: Answer, *, acked: bool
     ) -> None:
-        """What the answer says about whether it has happened."""
+        """Whether it has happened, by the answer."""
         with self.expected.lock:
-            if answer.ok if acked is None else acked:
+            if acked:
                 ending.acked = answer.ended
             elif answer.unknown:
                 ending.over = answer.ended + LINGERS
@@ -274,6 +246,6 @@ class SimulatedUser(ChaosClient):
 
 
 def patience(answer: Answer) -> float:
-    """Seconds until the client tries again, as the answer says."""
+    """Seconds until the client tries again, by the answer."""
     seconds = answer.headers.get("retry-after", "1")
     return min(float(seconds), PATIENCE) if seconds.isdecimal() else 1.0

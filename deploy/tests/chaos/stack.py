@@ -1,64 +1,95 @@
-"""A native stack of this checkout, with a hand on all of it."""
+"""A native stack of this checkout, with a link in each way between its parts."""
 
-from functools import cache, cached_property
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
-from deploy.local import stack as stacks
 from deploy.local import supervisor
 from deploy.local.layout import Layout
+from deploy.tests.chaos.checker import LEEWAY
+from deploy.tests.chaos.link import Link, Mode, Proxy
 from deploy.tests.chaos.timeline import SERVICES
-from deploy.tests.stack import ROOT, System
+from deploy.tests.stack import ROOT, System, wait_until
+from nginx.tests.gateway_stack import free_port
 
 PGSQL = ".s.PGSQL.5432"
 
 
 class ChaosStack(System):
-    """A running native stack. Asked without a new process each time: that would cost
-    more of a small machine than what is tried."""
+    """While it is `linked`, the services go through the links, and so may clients."""
 
     def __init__(self, stack: str) -> None:
         super().__init__(stack)
         self.layout = Layout(ROOT, stack)
-        # What is configured without the links, for clients that go past them.
+        # As they are without the links: what is asked here goes past them.
         self.settings = cache(super().settings)  # type: ignore[method-assign]
-        for name in (*SERVICES, "gateway"):
-            self.settings(name)
+        self.links: dict[str, Link] = {}
+        self.front_port = free_port()
 
-    @cached_property
-    def gateway_url(self) -> str:
-        return self.settings("gateway")["GATEWAY_PUBLIC_URL"]
+    @property
+    def gateway_url(self) -> str:  # type: ignore[override]
+        """By its link."""
+        return f"http://localhost:{self.front_port}"
 
-    def status(self) -> dict[str, Any]:
-        found = supervisor.processes(self.layout).items()
-        pids = {name: [each["pid"] for each in x if each["pid"]] for name, x in found}
+    @contextmanager
+    def linked(self) -> Iterator["ChaosStack"]:
+        gateway = int(self.settings("gateway")["GATEWAY_PORT"])
+        self.links["front"] = Link(self.front_port, gateway)
+        settings = {service: self.divert(service) for service in SERVICES}
+        with (
+            Proxy(self.links.values()) as self.proxy,
+            self.with_settings(**settings),
+        ):
+            yield self
+
+    def divert(self, service: str) -> dict[str, str]:
+        """Links for the three ways of a service, and the settings that lead there."""
+        sockets = self.layout.sockets
+        via, database = sockets / "via" / service, f"{service}-db"
+        [other] = set(SERVICES) - {service}
+        port, url = free_port(), getattr(self, f"{other}_url")
+        self.links |= {
+            f"{service}>redis": Link(via / "redis.sock", sockets / "redis.sock"),
+            f"{service}>{database}": Link(via / PGSQL, sockets / database / PGSQL),
+            f"{service}>{other}": Link(port, int(url.rpartition(":")[2])),
+        }
         return {
-            "processes": {
-                name: {"pids": each, "pid": each[0] if each else None}
-                for name, each in pids.items()
-            }
+            "REDIS_URL": f"unix://{service}@{via}/redis.sock",
+            "DATABASE_URL": f"postgres://{service}_app@/{via}/{service}",
+            f"{other.upper()}_SERVICE_URL": f"http://127.0.0.1:{port}",
+            # The suite's stack has a shorter one.
+            "REFRESH_REUSE_LEEWAY": str(LEEWAY),
         }
 
-    def run(self, *words: str, timeout: float = 300) -> str:
-        verb, *names = words
-        if verb not in ("stop", "start", "restart"):
-            return super().run(*words, timeout=timeout)
-        for name in names if verb != "start" else ():
-            supervisor.call(self.layout, "stopProcessGroup", name)
-        if verb != "stop":
-            self.wait_for(*names)
-        return ""
+    @contextmanager
+    def mode(self, mode: Mode, *ways: str) -> Iterator[None]:
+        """These links in another mode; afterwards they pass everything on."""
+        for way in ways:
+            self.proxy.do(self.links[way].set(mode))
+        try:
+            yield
+        finally:
+            for way in ways:
+                self.proxy.do(self.links[way].set(Mode()))
 
-    def wait_for(self, *names: str) -> None:
-        """Started, until these programs answer."""
-        stacks.start_and_wait(self.layout, *names)
+    def status(self) -> dict[str, Any]:
+        """Also of a stack that is not whole, and without a new process each time."""
+        found = supervisor.processes(self.layout).items()
+        pids = {name: [each["pid"] for each in x if each["pid"]] for name, x in found}
+        return {"processes": {name: {"pids": each} for name, each in pids.items()}}
 
-    def pid(self, process: str) -> int | None:
-        found: int | None = self.status()["processes"][process]["pid"]
-        return found
+    def wait_for_restart(self, process: str, killed: int, count: int) -> None:
+        """By the supervisor alone; then until it works."""
 
-    def socket_of(self, part: str) -> Path:
-        """Where Redis or a database listens."""
-        if part == "redis":
-            return self.layout.sockets / "redis.sock"
-        return self.layout.sockets / part / PGSQL
+        def is_back() -> bool:
+            pids = self.status()["processes"][process]["pids"]
+            return len(pids) == count and killed not in pids
+
+        wait_until(is_back, 30, f"a new {process}")
+        self.run("start", process)
+
+    def row_of(self, sid: str) -> object:
+        """What the database says of a session."""
+        sql = "SELECT revoked_at, revoked_reason, rotated_at FROM tokens_session"
+        return sid and self.query("auth", f"{sql} WHERE id = %s", sid)

@@ -1,9 +1,9 @@
-"""Which part of the system was in trouble and when; and how long a revoked token may
-still be accepted because of it (docs/revocation.md). All times are monotonic.
+"""Which part of the system had a fault and when; and how long a revoked token may still
+be accepted because of it (docs/revocation.md). All times are monotonic.
 
     refresh, login     at once, always: PostgreSQL decides, and every refresh asks the
                        User Service
-    access token       at once, where nothing was in trouble
+    access token       at once, where nothing had a fault
                        one sweep after what the revocation has to be written through
                        (Redis, auth, its database, the ways between) is healthy again
                        10 s after Redis has forgotten everything while a question was
@@ -44,7 +44,7 @@ PUSHED_THROUGH = ("users", "users>auth", "auth", "auth-db", "auth>auth-db")
 
 @dataclass(eq=False)
 class Trouble:
-    """A fault, from its beginning until all was well again."""
+    """A fault, from its beginning until all is well again."""
 
     name: str
     parts: frozenset[str]
@@ -52,19 +52,12 @@ class Trouble:
     flushes: bool = False  # Redis has forgotten everything
     lifted: float = math.inf  # its undoing began
     back: float = math.inf  # the parts are healthy
-    recovered: float = math.inf  # from here on the whole job worked
-
-    @property
-    def recovery(self) -> float:
-        """Seconds from the end of the fault until the whole job worked."""
-        return self.recovered - self.lifted
 
 
 class Timeline:
-    """All troubles of a run. `blind`: the faults are the user's and not announced."""
+    """All troubles of a run."""
 
-    def __init__(self, *, blind: bool = False) -> None:
-        self.blind = blind
+    def __init__(self) -> None:
         self.troubles: list[Trouble] = []
         self.lock = threading.Lock()
 
@@ -88,15 +81,6 @@ class Timeline:
                 if each.parts & wanted and each.begun <= until and each.back >= since
             ]
 
-    def infer(self, begun: float, ended: float) -> None:
-        """Blind: an answer that did not come shows a trouble of an unknown kind, which
-        began somewhat earlier and lasts somewhat longer than the question."""
-        if self.blind:
-            seen = Trouble("seen", EVERYTHING, begun - IN_FLIGHT, flushes=True)
-            seen.lifted = seen.back = ended + IN_FLIGHT
-            with self.lock:
-                self.troubles.append(seen)
-
 
 @dataclass(eq=False)
 class Ending:
@@ -110,21 +94,21 @@ class Ending:
     acked: float = math.inf
     over: float = math.inf
     pushed: bool = False  # done in the User Service, which tells auth
-    spared: str = ""  # the session that is to go on
+    spared: str = ""  # the session that continues
 
     @property
     def is_acked(self) -> bool:
         return self.acked < math.inf
 
 
-def refused_from(ending: Ending, door: str, timeline: Timeline, now: float) -> float:
+def refused_from(ending: Ending, kind: str, timeline: Timeline, now: float) -> float:
     """The time from which no question that is asked may be answered with yes."""
-    if door in ("refresh", "log in"):
+    if kind == "refresh":
         return ending.acked
     latest = ending.acked + LIFETIME
     if ending.pushed and push_may_be_lost(ending, timeline):
         return latest
-    until = ending.acked + (FLUSH if timeline.blind else 0)
+    until = ending.acked
     for trouble in timeline.touching(WRITTEN_THROUGH, ending.begun - FLUSH, now):
         reach = until + IN_FLIGHT if trouble.flushes else until
         if trouble.begun <= reach:
