@@ -25,11 +25,11 @@ from deploy.tests.timing.timing_stats import Comparison, compare
 LOG = logging.getLogger(__name__)  # shown by `pytest --log-level=info -rP`
 CREDENTIALS = "users/credentials.py"
 WITHOUT_DUMMY_HASH = (CREDENTIALS, "        User().set_password(password)\n", "")
+CHECK = "    return user.check_password(password, upgrade=not is_silent)"
 PRESENCE_FIRST = (
     CREDENTIALS,
-    "    right = user.check_password(password)\n",
-    "    if not user.is_active:\n        return None\n"
-    "    right = user.check_password(password)\n",
+    CHECK,
+    f"    if not user.is_active:\n        return False\n{CHECK}",
 )
 
 
