@@ -3,8 +3,6 @@
 import secrets
 from functools import partial
 
-from argon2 import PasswordHasher
-
 from deploy.tests.client import LOGIN, PASSWORD, ApiClient, TestUser
 from deploy.tests.stack import System
 from deploy.tests.timing.timing_stats import Way
@@ -34,10 +32,7 @@ def refused_logins(system: System) -> dict[str, Login]:
     unknown = f"p{secrets.token_hex(6)}"
     return {
         "wrong": {"email": present.email, "password": PASSWORD[::-1]},
-        "right but for the end": {
-            "email": present.email,
-            "password": f"{PASSWORD[:-1]}x",
-        },
+        "almost right": {"email": present.email, "password": f"{PASSWORD[:-1]}x"},
         "unknown": {"email": f"{unknown}@example.org", "password": PASSWORD},
         "unknown username": {"username": unknown, "password": PASSWORD},
         # With the right password, which must make no difference.
@@ -46,23 +41,6 @@ def refused_logins(system: System) -> dict[str, Login]:
             for name, user in gone.items()
         },
     }
-
-
-def imported_logins(system: System, hashes: dict[str, str]) -> dict[str, Login]:
-    """Of users with the wrong password whose hash is of another algorithm or cost."""
-    return {
-        name: {
-            "email": new_user(system, "password = %s", encoded).email,
-            "password": PASSWORD[::-1],
-        }
-        for name, encoded in hashes.items()
-    }
-
-
-def argon2_of_other_costs() -> str:
-    """As Django stores it."""
-    hasher = PasswordHasher(time_cost=3, memory_cost=19456, parallelism=1)
-    return "argon2" + hasher.hash(PASSWORD)
 
 
 def ways(auth_url: str, logins: dict[str, Login]) -> dict[str, Way]:

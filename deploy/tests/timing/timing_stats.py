@@ -16,12 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from math import ceil, sqrt
-from statistics import NormalDist, median
+from statistics import median
 
 from argon2.low_level import Type, hash_secret
 
-EXACT = 50  # pairs up to which the distribution is counted out; beyond it is normal
 TOLERANCE = 0.10  # of one hash (PWD-06)
 PAIRS = 100  # 200 samples, before two ways are called equal
 LOOKS = (20, 50, PAIRS, 2 * PAIRS)  # pairs after which it may be decided
@@ -29,86 +27,37 @@ LOOKS = (20, 50, PAIRS, 2 * PAIRS)  # pairs after which it may be decided
 # the bound, six ways at four looks would else raise a false alarm in one run of twelve.
 CONFIDENCE, SURENESS = 0.99, 0.9999
 WARM_UP = 3  # rounds that are not counted
-PATIENCE = 45  # seconds after which no round is begun, but for those to the first look
 
 STANDARD, HASH = "standard", "hash"
 Way = Callable[[], object]
 
 
-@dataclass(frozen=True)
-class Shift:
-    """How far the differences lie from zero, and between which bounds surely."""
-
-    estimate: float
-    low: float
-    high: float
-
-    def within(self, bound: float) -> bool:
-        """Surely nearer to zero than `bound`: two one-sided tests (Schuirmann 1987)."""
-        return -bound < self.low and self.high < bound
-
-    def beyond(self, bound: float) -> bool:
-        """Surely farther from zero than `bound`."""
-        return self.low > bound or self.high < -bound
-
-
-def shift(differences: Sequence[float], confidence: float) -> Shift:
-    """The pseudo-median of the differences, with its interval.
-
-    `confidence` is that of the interval. Raises ValueError where there are too few
-    differences for it.
-    """
-    walsh = walsh_averages(differences)
-    outside = rank_sum_quantile(len(differences), (1 - confidence) / 2)
-    if outside == 0:
-        raise ValueError(f"{len(differences)} pairs are too few for {confidence}")
-    return Shift(median(walsh), walsh[outside - 1], walsh[-outside])
-
-
-def walsh_averages(values: Sequence[float]) -> list[float]:
-    """The averages of all pairs of values, each with itself too, in order."""
-    ordered = sorted(values)
-    return sorted(
+def shift(differences: Sequence[float], confidence: float) -> tuple[float, ...]:
+    """The lower bound, the estimate and the upper bound of the differences' centre.
+    Raises ValueError where there are too few differences for that confidence."""
+    ordered = sorted(differences)
+    walsh = sorted(
         (one + other) / 2
         for place, one in enumerate(ordered)
         for other in ordered[place:]
     )
-
-
-def rank_sum(differences: Sequence[float]) -> float:
-    """Wilcoxon's signed-rank statistic: the sum of the ranks of the positive ones.
-
-    Counted as Tukey does: Walsh averages above zero; one that is zero is half.
-    """
-    walsh = walsh_averages(differences)
-    return sum(average > 0 for average in walsh) + walsh.count(0) / 2
-
-
-def rank_sum_quantile(pairs: int, tail: float) -> int:
-    """How many of the smallest rank sums come together to a probability of at most
-    `tail`, if the differences are symmetric around zero."""
-    if pairs > EXACT:
-        mean = pairs * (pairs + 1) / 4
-        deviation = sqrt(pairs * (pairs + 1) * (2 * pairs + 1) / 24)
-        return max(ceil(mean + NormalDist().inv_cdf(tail) * deviation - 0.5), 0)
-    below = accumulate(rank_sum_counts(pairs))
-    return sum(count <= tail * 2**pairs for count in below)
+    outside = rank_sum_quantile(len(differences), (1 - confidence) / 2)
+    if not outside:
+        raise ValueError(f"{len(differences)} pairs are too few for {confidence}")
+    return walsh[outside - 1], median(walsh), walsh[-outside]
 
 
 @lru_cache
-def rank_sum_counts(pairs: int) -> list[int]:
-    """For each rank sum, from 0 on: in how many of the 2**pairs choices of signs it
-    comes about (the ways of writing it as a sum of different ranks)."""
-    counts = [1]
+def rank_sum_quantile(pairs: int, tail: float) -> int:
+    """How many of the smallest rank sums come together to a probability of at most
+    `tail`, if the differences are symmetric around zero."""
+    counts = [1]  # choices of signs by their rank sum
     for rank in range(1, pairs + 1):
         longer = counts + [0] * rank
         for total, count in enumerate(counts):
             longer[total + rank] += count
         counts = longer
-    return counts
-
-
-# ---- Rounds ----------------------------------------------------------------------
+    return sum(count <= tail * 2**pairs for count in accumulate(counts))
 
 
 @dataclass(frozen=True)
@@ -117,8 +66,9 @@ class Comparison:
     find equality by, and a wider one to find a difference by."""
 
     pairs: int
-    shift: Shift
-    sure: Shift
+    estimate: float
+    interval: tuple[float, float]
+    wider: tuple[float, float]
     hash_time: float
 
     @property
@@ -126,44 +76,39 @@ class Comparison:
         return TOLERANCE * self.hash_time
 
     @property
-    def decided(self) -> bool:
-        """Whether the interval lies on one side of the bound. A difference is believed
-        at any look, equality not before so many pairs."""
-        equal = self.pairs >= PAIRS and self.shift.within(self.bound)
-        return equal or self.different
+    def different(self) -> bool:
+        """Surely, and by more than is allowed. Believed at any look."""
+        return self.wider[0] > self.bound or self.wider[1] < -self.bound
 
     @property
-    def different(self) -> bool:
-        """Surely, and by more than is allowed."""
-        return self.sure.beyond(self.bound)
+    def equal(self) -> bool:
+        """Surely: two one-sided tests (Schuirmann 1987), after enough pairs."""
+        low, high = self.interval
+        return self.pairs >= PAIRS and -self.bound < low and high < self.bound
 
     @property
     def likely_equal(self) -> bool:
         """By the estimate: all there is where it stayed undecided to the end."""
-        return abs(self.shift.estimate) < self.bound
+        return abs(self.estimate) < self.bound
 
     def __str__(self) -> str:
-        shift = self.shift
-        seconds = (shift.estimate, shift.low, shift.high, self.bound)
+        seconds = (self.estimate, *self.interval, self.bound)
         estimate, low, high, bound = (f"{1000 * value:+.2f}" for value in seconds)
-        doubt = "" if self.decided else ", undecided"
+        doubt = "" if self.equal or self.different else ", undecided"
         return (
             f"{estimate} ms ({low} to {high}), bound {bound}, {self.pairs} pairs{doubt}"
         )
 
 
 def compare(
-    standard: Way, others: Mapping[str, Way], patience: float = PATIENCE
+    standard: Way, others: Mapping[str, Way], patience: float
 ) -> dict[str, Comparison]:
-    """Each of the others with the standard, until decided or out of patience."""
+    """Each of the others with the standard, until decided or out of patience. Ways that
+    are decided are asked no more."""
     ways = {STANDARD: standard, **others}
     for _ in range(WARM_UP):
         timed(ways)
-    return in_rounds(ways, time.monotonic() + patience)
-
-
-def in_rounds(ways: dict[str, Way], deadline: float) -> dict[str, Comparison]:
-    """What `compare` finds; ways that are decided are asked no more."""
+    deadline = time.monotonic() + patience
     rounds: list[dict[str, float]] = []
     found: dict[str, Comparison] = {}
     for look in LOOKS:
@@ -171,7 +116,7 @@ def in_rounds(ways: dict[str, Way], deadline: float) -> dict[str, Comparison]:
             rounds.append(timed(ways))
         for name in ways.keys() - {STANDARD}:
             found[name] = compared(name, rounds)
-            if found[name].decided:
+            if found[name].equal or found[name].different:
                 del ways[name]
         if len(ways) == 1 or time.monotonic() >= deadline:
             break
@@ -179,8 +124,11 @@ def in_rounds(ways: dict[str, Way], deadline: float) -> dict[str, Comparison]:
 
 
 def timed(ways: Mapping[str, Way]) -> dict[str, float]:
-    """One round: the seconds that each way took, and those that a hash costs."""
-    taken = {HASH: hash_time()}
+    """One round: the seconds that each way took, and those that a hash costs a core,
+    with the default costs. Waiting for a core is not counted: it meets all ways."""
+    begun = time.thread_time()
+    hash_secret(b"not the password", os.urandom(16), 2, 19456, 1, 32, Type.ID)
+    taken = {HASH: time.thread_time() - begun}
     for name, way in random.sample(list(ways.items()), len(ways)):
         begun = time.perf_counter()
         way()
@@ -188,19 +136,9 @@ def timed(ways: Mapping[str, Way]) -> dict[str, float]:
     return taken
 
 
-def hash_time() -> float:
-    """Seconds of a core that a hash takes, with the costs that services have unless
-    they are told otherwise. Waiting for a core is not counted: it meets all ways."""
-    begun = time.thread_time()
-    hash_secret(b"not the password", os.urandom(16), 2, 19456, 1, 32, Type.ID)
-    return time.thread_time() - begun
-
-
 def compared(name: str, rounds: Sequence[Mapping[str, float]]) -> Comparison:
     differences = [taken[name] - taken[STANDARD] for taken in rounds]
-    return Comparison(
-        len(rounds),
-        shift(differences, CONFIDENCE),
-        shift(differences, SURENESS),
-        median(taken[HASH] for taken in rounds),
-    )
+    low, estimate, high = shift(differences, CONFIDENCE)
+    lower, _, higher = shift(differences, SURENESS)
+    hash_time = median(taken[HASH] for taken in rounds)
+    return Comparison(len(rounds), estimate, (low, high), (lower, higher), hash_time)
