@@ -5,9 +5,6 @@ and secrets, and from whom.
 """
 
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -26,32 +23,6 @@ from deploy.tests.compose.compose_file import (
 
 # What `init` writes into the root .env (deploy/tests/local/test_startservice.py).
 FROM_INIT = {"MEMO_UID", "MEMO_GID", "GATEWAY_PUBLIC_URL"}
-
-
-def compose_command() -> list[str]:
-    """Compose v2, as a plugin of docker or standing alone; empty without it."""
-    for words in (["docker", "compose"], ["docker-compose"]):
-        if shutil.which(words[0]):
-            command = [*words, "version", "--short"]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.stdout.lstrip("v").startswith(("2", "3", "5")):
-                return words
-    return []
-
-
-def test_compose_itself_accepts_the_files(tmp_path: Path) -> None:
-    command = compose_command()
-    if not command:
-        pytest.skip("DOCKER COMPOSE V2 IS NOT HERE: compose.yaml is only parsed")
-    for file in (COMMON, *FILES):
-        copy = tmp_path / file.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, copy)
-    (tmp_path / ".env").write_text("".join(f"{name}=1\n" for name in FROM_INIT))
-    files = [word for file in FILES for word in ("-f", str(file.relative_to(ROOT)))]
-    arguments = [*command, *files, "config", "--quiet"]
-    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def test_every_project_is_in_it() -> None:
