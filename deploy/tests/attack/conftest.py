@@ -47,7 +47,7 @@ def mallory(target: Target) -> AttackUser:
 
 @pytest.fixture(scope="session")
 def victim(target: Target) -> AttackUser:
-    """Who is attacked: their session and their account must outlive all attacks."""
+    """Under attack. Session and account must outlive all attacks."""
     return new_user(target)
 
 
@@ -77,31 +77,19 @@ def unharmed(target: Target, victim: AttackUser) -> Iterator[None]:
     assert (response.status_code, response.json()["degraded"]) == (200, False)
 
 
-# ---- The verdict ---------------------------------------------------------------------
-
-
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Where the attacks run alone: what got through, what was not answered."""
+    """The verdict, where the attacks run alone."""
     url, stats = os.environ.get(URL), terminalreporter.stats
-    if not (url and {"passed", "failed", "error", "skipped"} & set(stats)):
+    passed, skipped = stats.get("passed", ()), stats.get("skipped", ())
+    through = [*stats.get("failed", ()), *stats.get("error", ())]
+    if not url or not (passed or skipped or through):
         return
     line = terminalreporter.write_line
-    through = [*stats.get("failed", ()), *stats.get("error", ())]
     terminalreporter.section(f"attacks on {url}")
-    line(f"{len(stats.get('passed', ()))} were refused as they should be")
-    unanswered = stats.get("skipped", ())
-    line(f"{len(unanswered)} could not be answered here")
-    for report in unanswered:
-        line(f"  {sentence(report.nodeid)}\n      {reason(report)}")
+    line(f"{len(passed)} were refused as they should be")
+    line(f"{len(skipped)} could not be answered here")
+    for report in skipped:
+        line(f"  {report.nodeid}\n      {report.longrepr[2]}")
     line(f"{len(through)} GOT THROUGH, or met what docs/testing.md does not allow")
     for report in through:
-        line(f"  {sentence(report.nodeid)}\n      {report.nodeid}")
-
-
-def sentence(nodeid: str) -> str:
-    return nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
-
-
-def reason(report: pytest.TestReport) -> str:
-    where = report.longrepr
-    return str(where[2] if isinstance(where, tuple) else where)
+        line(f"  {report.nodeid}")

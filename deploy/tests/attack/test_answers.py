@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from deploy.tests.attack.target import AttackUser, Target
+from deploy.tests.attack.target import Target
 from deploy.tests.client import (
     LOGIN,
     LOGOUT,
@@ -12,7 +12,6 @@ from deploy.tests.client import (
     REFRESH,
     REGISTER,
     SESSIONS,
-    Response,
     problem_of,
 )
 
@@ -22,13 +21,11 @@ ANSWERS = [
     ("GET", ME), ("GET", SESSIONS), ("POST", LOGIN), ("POST", REFRESH),
     ("POST", LOGOUT), ("POST", REGISTER), ("GET", "/nowhere"), ("GET", "/"),
     ("GET", "/api/v1/auth/health/live"), ("BREW", ME), ("GET", "/%"),
-    ("GET", "/api/v1/users/health/ready"), ("GET", "/api/v1/auth/openapi.json"),
-    ("GET", "/.well-known/jwks.json"), ("GET", "/static/"), ("GET", "/static/x"),
-    ("GET", "/.well-known/oauth-authorization-server"),
-    ("PUT", "/api/v1/users/me/change_password"),
+    ("GET", "/api/v1/auth/openapi.json"), ("GET", "/.well-known/jwks.json"),
+    ("GET", "/static/x"), ("PUT", "/api/v1/users/me/change_password"),
     ("GET", "/admin/nowhere/"), *(("GET", path) for path in PAGES),
 ]  # fmt: skip
-# Of servers, frameworks and machines: what a stranger would look up faults by.
+# Of servers, frameworks and machines: by these a stranger would look up faults.
 LEAKS = re.compile(
     rb"Traceback|File \"/|site-packages|psycopg|django\.|Exception|gunicorn/|nginx/\d"
     rb"|line \d+, in |/home/|/srv/|/app/|postgres|redis://|DEBUG = |<title>\d{3} ",
@@ -36,7 +33,6 @@ LEAKS = re.compile(
 )
 PUBLIC_BODIES = ("/openapi.json", "/docs")  # which describe errors, and name nothing
 CLOSE = b"Host: {host}\r\nConnection: close\r\n"
-ME_LINE = b"GET /api/v1/users/me HTTP/1.1\r\n"
 BROKEN = {
     "garbage": b"GARBAGE\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
@@ -44,16 +40,12 @@ BROKEN = {
     "HTTP/1.0": b"GET /api/v1/users/me HTTP/1.0\r\n\r\n",
     "HTTP/9.9": b"GET / HTTP/9.9\r\nHost: {host}\r\n\r\n",
     "octets": b"GET /\xff\xfe HTTP/1.1\r\n" + CLOSE + b"\r\n",
-    "length": b"POST /api/v1/auth/login HTTP/1.1\r\n" + CLOSE + b"Content-Length: x\r\n"
-    b"\r\n",
+    "length": b"POST / HTTP/1.1\r\n" + CLOSE + b"Content-Length: x\r\n\r\n",
     "long": b"GET " + b"/x" * 8_000 + b" HTTP/1.1\r\n" + CLOSE + b"\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "SMTP": b"HELO evil.example\r\nMAIL FROM:<a@example.org>\r\n\r\n",
-    "h2c": ME_LINE
-    + b"Host: {host}\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP\r\n"
-    b"Connection: Upgrade, close\r\n\r\n",
-    "websocket": ME_LINE + b"Host: {host}\r\nUpgrade: websocket\r\n"
-    b"Connection: Upgrade, close\r\nSec-WebSocket-Key: x\r\n\r\n",
+    "websocket": b"GET /api/v1/users/me HTTP/1.1\r\nHost: {host}\r\n"
+    b"Upgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Key: x\r\n\r\n",
 }
 
 
@@ -89,36 +81,5 @@ def test_whatever_is_said_the_error_is_a_problem(target: Target, data: bytes) ->
     for response in responses:
         assert 400 <= response.status_code < 500, received.data
         problem_of(response)
-        check_plain(response)
-
-
-def check_plain(response: Response) -> None:
-    assert b"<" not in response.content
-    assert not LEAKS.search(response.content)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["<script>alert(1)</script>", "{{7*7}}", "${7*7}", "' OR 1=1 --", "\u202egnp.exe",
-     "../../etc/passwd", "=cmd|' /C calc'!A0", "\x1b[31m"],
-)  # fmt: skip
-def test_what_was_sent_is_not_run_and_stays_what_it_is(
-    target: Target, user: AttackUser, text: str
-) -> None:
-    """Into a name that is shown, and into what is only refused."""
-    response = user.call("PATCH", ME, json={"first_name": text})
-    assert response.status_code in (200, 400)
-    if response.ok:
-        assert response.json()["first_name"] == text.strip()
-    else:
-        check_plain(response)
-    refused = target.ask("POST", LOGIN, json_body={"email": text, "password": text})
-    assert refused.status_code in (400, 401)
-    assert text not in refused.text
-
-
-@pytest.mark.parametrize("path", [LOGOUT, "/admin", "/admin/login/"])
-@pytest.mark.parametrize("query", ["next=//evil.example", "url=https://evil.example"])
-def test_no_client_is_sent_elsewhere(target: Target, path: str, query: str) -> None:
-    for where in target.ask("GET", f"{path}?{query}").all("Location"):
-        assert not where.startswith(("http", "//")), where
+        assert b"<" not in response.content
+        assert not LEAKS.search(response.content)

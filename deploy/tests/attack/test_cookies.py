@@ -47,13 +47,12 @@ def test_the_cookie_is_for_one_place_and_no_script(
         pytest.param("{name}={own}; {name}={own}", id="the same twice"),
         pytest.param("{name}={own}; {name}=", id="and an empty one"),
         pytest.param("{name}={own};{name}={victims}", id="without a space"),
-        pytest.param("{name}={own} ; {name}={victims}", id="with more space"),
     ],
 )
 def test_a_tossed_cookie_is_not_chosen_between(
     target: Target, mallory: AttackUser, victim: AttackUser, path: str, toss: str
 ) -> None:
-    """COOK-08: a page of a sibling domain can add one, and say which comes first."""
+    """COOK-08: a page of a sibling domain can add one, and choose which comes first."""
     names = {"name": mallory.cookie_name, "own": mallory.cookie}
     header = {"Cookie": toss.format(**names, victims=victim.cookie)}
     refused(target.ask("POST", path, header), 401, "token_invalid")
@@ -61,33 +60,12 @@ def test_a_tossed_cookie_is_not_chosen_between(
     assert victim.profile()
 
 
-def test_two_cookie_headers_are_like_one(
-    target: Target, mallory: AttackUser, victim: AttackUser
-) -> None:
-    pairs = [*mallory.cookie_header().items(), *victim.cookie_header().items()]
-    refused(target.ask("POST", REFRESH, pairs), 401, "token_invalid")
-
-
-@pytest.mark.parametrize(
-    "spell", ["{name}x={value}", "x{name}={value}", "{upper}={value}"]
-)
-def test_a_cookie_of_another_name_is_none(
-    target: Target, mallory: AttackUser, spell: str
-) -> None:
-    name = mallory.cookie_name
-    text = spell.format(name=name, upper=name.upper(), value=mallory.cookie)
-    refused(target.ask("POST", REFRESH, {"Cookie": text}), 401, "token_missing")
-
-
 def test_a_bearer_token_stands_in_for_no_cookie(
     target: Target, mallory: AttackUser
 ) -> None:
     """COOK-07."""
-    for headers in (
-        {},
-        {"Authorization": f"Bearer {mallory.access}"},
-        {"Authorization": f"Bearer {mallory.cookie}"},
-    ):
+    for token in (mallory.access, mallory.cookie):
+        headers = {"Authorization": f"Bearer {token}"}
         refused(target.ask("POST", REFRESH, headers), 401, "token_missing")
 
 
@@ -95,33 +73,14 @@ def test_the_cookie_opens_no_route_of_the_api(
     target: Target, mallory: AttackUser
 ) -> None:
     """COOK-07: otherwise every route would have to know which page sends a request."""
-    header = mallory.cookie_header()
-    for method, path, body in (
-        ("GET", ME, None),
-        ("GET", SESSIONS, None),
-        ("PATCH", ME, {}),
-        ("POST", LOGOUT_ALL, {}),
-    ):
-        response = target.ask(method, path, header, json_body=body)
+    for method, path in (("GET", ME), ("GET", SESSIONS), ("POST", LOGOUT_ALL)):
+        body = {} if method == "POST" else None
+        response = target.ask(method, path, mallory.cookie_header(), json_body=body)
         refused(response, 401, "token_missing")
 
 
-@pytest.mark.parametrize("value", ["x", "a.b.c", "x" * 6000, '"', "%00", "=", "é"])
-def test_a_cookie_of_rubbish_is_refused(
-    target: Target, mallory: AttackUser, value: str
-) -> None:
-    header = mallory.cookie_header(value)
-    refused(target.ask("POST", REFRESH, header), 401, "token_invalid")
-    # A logout always works, but not with two cookies of the name.
-    assert target.ask("POST", LOGOUT, header).status_code in (200, 401)
-
-
-def test_neither_a_huge_cookie_nor_hundreds_hide_anything(
-    target: Target, mallory: AttackUser
-) -> None:
+def test_hundreds_of_cookies_hide_nothing(target: Target, mallory: AttackUser) -> None:
     """Some parsers look at the first so many only, and would miss the second."""
-    huge = mallory.cookie_header("x" * 20_000)
-    refused(target.ask("POST", REFRESH, huge), 431, "headers_too_large")
     many = "; ".join(f"c{n}=x" for n in range(600))
     header = {"Cookie": f"{many}; {mallory.cookie_header()['Cookie']}; a=b"}
     response = mallory.keep(target.ask("POST", REFRESH, header))

@@ -8,12 +8,11 @@ from deploy.tests.attack.target import AttackUser, Target
 from deploy.tests.client import LOGIN, LOGOUT, ME, REFRESH, Response, refused
 
 ACTS = pytest.mark.parametrize("path", [LOGIN, REFRESH, LOGOUT])
-# What a browser says of the page that asks; {} are parts of the target's own address.
+# What a browser sends of the page that asks; {} are parts of the target's own address.
 PAGES = {
     "another site": {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
     "another site, old browser": {"Origin": "https://evil.example"},
-    "a sandbox": {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
-    "a sandbox, old browser": {"Origin": "null"},
+    "a sandbox": {"Origin": "null"},
     "cross-site that names us": {"Origin": "{origin}", "Sec-Fetch-Site": "cross-site"},
     "a sibling": {"Origin": "{scheme}://sibling.{host}", "Sec-Fetch-Site": "same-site"},
     "a sibling, old browser": {"Origin": "{scheme}://sibling.{host}"},
@@ -23,14 +22,13 @@ PAGES = {
     "a name that ends with ours": {"Origin": "{scheme}://evil{netloc}"},
     "a user of our name": {"Origin": "{origin}@evil.example"},
     "ours and another": {"Origin": "{origin}, https://evil.example"},
-    "ours with a path": {"Origin": "{origin}/"},
     "a bookmark, or a link": {"Sec-Fetch-Site": "none"},
     "nonsense": {"Sec-Fetch-Site": "same-origin, cross-site"},
 }
 REFLECTED = ["another site", "a sandbox", "a sibling", "a name that begins with ours"]
 
 
-def said(target: Target, page: dict[str, str]) -> dict[str, str]:
+def headers_of(target: Target, page: dict[str, str]) -> dict[str, str]:
     scheme = urlsplit(target.origin).scheme
     parts = {"origin": target.origin, "host": target.host, "netloc": target.netloc}
     other = "http" if scheme == "https" else "https"
@@ -61,30 +59,29 @@ def test_a_page_of_the_gateway_itself_may(
 def test_a_page_elsewhere_neither_logs_in_nor_refreshes_nor_logs_out(
     target: Target, victim: AttackUser, path: str, page: dict[str, str]
 ) -> None:
-    response = act(target, victim, path, said(target, page))
+    response = act(target, victim, path, headers_of(target, page))
     refused(response, 403, "cross_site_request")
     assert not response.all("Set-Cookie")
     assert victim.profile()
 
 
 @ACTS
-@pytest.mark.parametrize(
-    "media_type", ["text/plain", "application/x-www-form-urlencoded"]
-)
 def test_a_form_of_another_site_does_nothing(
-    target: Target, victim: AttackUser, path: str, media_type: str
+    target: Target, victim: AttackUser, path: str
 ) -> None:
     """What a <form> can send without a preflight."""
-    headers = said(target, PAGES["another site"]) | {"Content-Type": media_type}
-    refused(act(target, victim, path, headers), 403, "cross_site_request")
+    headers = headers_of(target, PAGES["another site"])
+    for media_type in ("text/plain", "application/x-www-form-urlencoded"):
+        headers["Content-Type"] = media_type
+        refused(act(target, victim, path, headers), 403, "cross_site_request")
 
 
 @pytest.mark.parametrize("page", REFLECTED)
-@pytest.mark.parametrize("path", [LOGIN, REFRESH, LOGOUT, ME, "/.well-known/jwks.json"])
+@pytest.mark.parametrize("path", [LOGIN, REFRESH, LOGOUT, ME])
 def test_no_other_origin_may_read_an_answer(
     target: Target, mallory: AttackUser, path: str, page: str
 ) -> None:
-    origin = {"Origin": said(target, PAGES[page])["Origin"]}
+    origin = {"Origin": headers_of(target, PAGES[page])["Origin"]}
     preflight = {
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization, content-type",

@@ -8,10 +8,8 @@ import pytest
 from deploy.tests.attack.target import AttackUser, Target
 from deploy.tests.client import (
     LOGIN,
-    LOGOUT,
     ME,
     REFRESH,
-    REGISTER,
     SESSIONS,
     problem_of,
     refused,
@@ -22,8 +20,7 @@ LIVE = "/api/v1/auth/health/live"
 SPELLINGS = {
     "hyphens": str,
     "underscores": lambda name: name.replace("-", "_"),
-    "lower case": str.lower,
-    "mixed": lambda name: name.replace("-", "_", 1),
+    "mixed": lambda name: name.lower().replace("-", "_", 1),
 }
 SPELL = pytest.mark.parametrize("spell", SPELLINGS.values(), ids=list(SPELLINGS))
 
@@ -32,12 +29,11 @@ SPELL = pytest.mark.parametrize("spell", SPELLINGS.values(), ids=list(SPELLINGS)
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "{host}.evil.example", "auth:8001", "169.254.169.254",
-     "users_service", "evil.example:{port}", "*", "{host}_x"],
-)  # fmt: skip
+    ["evil.example", "{host}.evil.example", "auth:8001", "169.254.169.254", "*"],
+)
 def test_another_host_is_misdirected(target: Target, host: str) -> None:
     """GW-01: no link, no cache and no cookie is ever made for another name."""
-    name = host.format(host=target.host, port=target.port)
+    name = host.format(host=target.host)
     for path in (LIVE, "/admin/", "/nowhere"):
         response = target.ask("GET", path, {"Host": name})
         refused(response, 421, "misdirected_request")
@@ -50,31 +46,18 @@ def test_another_host_is_misdirected(target: Target, host: str) -> None:
      "{host}%00", "{host}\x00", "\xe9"],
 )  # fmt: skip
 def test_a_host_that_is_none_is_refused(target: Target, host: str) -> None:
-    """Whatever of it two programs could read differently."""
+    """Every one that two programs could read differently."""
     response = target.ask("GET", LIVE, {"Host": host.format(host=target.host)})
     assert response.status_code in (400, 421), response.text
     problem_of(response)
-
-
-def test_another_port_is_the_same_host(target: Target) -> None:
-    """As behind a proxy; no address is made of it that leads anywhere."""
-    other = {"Host": f"{target.host}:1"}
-    assert target.ask("GET", "/admin", other).one("Location") == "/admin/"
-    metadata = "/.well-known/oauth-authorization-server"
-    plain = target.ask("GET", metadata).json()
-    assert target.ask("GET", metadata, other).json() == plain
-
-
-def test_two_hosts_are_one_too_many(target: Target) -> None:
-    for second in ("evil.example", target.netloc):
-        pairs = [("Host", target.netloc), ("Host", second)]
-        refused(target.ask("GET", LIVE, pairs), 400, "bad_request")
+    twice = [("Host", target.netloc), ("Host", "evil.example")]
+    refused(target.ask("GET", LIVE, twice), 400, "bad_request")
 
 
 # ---- Methods -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [ME, LOGIN, "/", "/admin/", "/nowhere"])
+@pytest.mark.parametrize("path", [ME, LOGIN, "/", "/admin/"])
 @pytest.mark.parametrize("method", ["TRACE", "DEBUG", "PROPFIND", "BREW", "get"])
 def test_an_unknown_method_reaches_nothing(
     target: Target, path: str, method: str
@@ -88,22 +71,13 @@ def test_an_unknown_method_reaches_nothing(
         assert "TRACE" not in response.one("Allow")
 
 
-@pytest.mark.parametrize("where", ["{host}:443", "127.0.0.1:22", ME])
-def test_no_client_is_connected_through(target: Target, where: str) -> None:
-    text = where.format(host=target.host)
-    data = f"CONNECT {text} HTTP/1.1\r\nHost: {target.netloc}\r\n\r\n".encode()
-    received = target.exchange(data)
-    assert all(r.status_code in (400, 405) for r in received.responses()), received
-    assert received.closed
-
-
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "_method"])
 def test_no_header_makes_another_method(
     target: Target, mallory: AttackUser, name: str
 ) -> None:
     """A GET stays one, which changes nothing; a POST that is not meant stays a 405."""
     before = {each["id"] for each in mallory.listed()}
-    for method in ("DELETE", "PATCH", "TRACE"):
+    for method in ("DELETE", "PATCH"):
         for spelt in (name, name.replace("-", "_")):
             headers = {spelt: method, **mallory.bearer}
             assert target.ask("GET", ME, headers).status_code == 200
@@ -115,38 +89,15 @@ def test_no_header_makes_another_method(
     assert mallory.profile()["first_name"] != "x"
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
-def test_nothing_is_done_but_by_post(
-    target: Target, mallory: AttackUser, method: str
-) -> None:
-    """An image or a link of another site is a GET."""
-    for path in (LOGIN, REFRESH, LOGOUT):
-        response = target.ask(method, path, mallory.cookie_header())
-        assert response.status_code == 405
-        assert "POST" in response.one("Allow")
-        assert not response.all("Set-Cookie")
-    assert mallory.profile()
-
-
-def test_options_tells_no_more_than_a_method(
-    target: Target, mallory: AttackUser
-) -> None:
-    """DRF would describe the view's fields."""
-    for path in (ME, LOGIN, REGISTER):
-        response = target.ask("OPTIONS", path, mallory.bearer)
-        refused(response, 405, "method_not_allowed")
-
-
 # ---- Headers of the gateway ----------------------------------------------------------
 
 
 @SPELL
 def test_the_request_id_is_the_gateways(target: Target, spell: type[str]) -> None:
-    offered = "a" * 32
-    response = target.ask("GET", ME, {spell("X-Request-ID"): offered})
+    response = target.ask("GET", ME, {spell("X-Request-ID"): "a" * 32})
     given = response.one("X-Request-ID")
     assert re.fullmatch("[0-9a-f]{32}", given)
-    assert given != offered
+    assert given != "a" * 32
     assert problem_of(response)["request_id"] == given
 
 
@@ -179,33 +130,12 @@ def test_the_scheme_is_the_true_one(target: Target, spell: type[str]) -> None:
 def test_all_of_them_at_once_change_no_answer(
     target: Target, mallory: AttackUser, spell: type[str]
 ) -> None:
+    """Nor do they lead elsewhere."""
     forged = {spell(name): "/api/v1/auth/verify_token" for name in FORGED}
+    forged[spell("X-Forwarded-Host")] = "evil.example"
     plain = target.ask("GET", ME, mallory.bearer)
     asked = target.ask("GET", ME, {**forged, **mallory.bearer})
     assert asked.status_code == plain.status_code == 200
     assert asked.content == plain.content
     assert asked.one("Content-Type") == "application/json"
-
-
-@SPELL
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("X-Original-URL", "/api/v1/auth/verify_token"),
-        ("X-Forwarded-Prefix", "/evil"),
-        ("Script-Name", "/api/v1/auth"),
-        ("Path-Info", "/api/v1/auth/verify_token"),
-        ("X-Accel-Redirect", "/.problem"),
-        ("X-Forwarded-Host", "evil.example"),
-        ("Base-Url", "https://evil.example"),
-        ("Connection", "close, Authorization, X-Request-ID"),
-    ],
-)
-def test_no_header_leads_elsewhere(
-    target: Target, mallory: AttackUser, spell: type[str], name: str, value: str
-) -> None:
-    response = target.ask("GET", SESSIONS, {spell(name): value, **mallory.bearer})
-    assert response.status_code == 200
-    assert b"evil" not in response.content
-    where = target.ask("GET", "/admin", {spell(name): value})
-    assert where.one("Location") == "/admin/"
+    assert target.ask("GET", "/admin", forged).one("Location") == "/admin/"

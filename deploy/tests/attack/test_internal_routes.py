@@ -5,27 +5,20 @@ import pytest
 
 from deploy.tests.attack.target import AttackUser, Target
 from deploy.tests.client import problem_of, same_but_for_the_id
-from nginx.tests.malicious_inputs import ANY_ID, INTERNAL, TRICKS
+from nginx.tests.malicious_inputs import INTERNAL, TRICKS
 
 MORE_TRICKS = [
-    "/api/v1/auth/VERIFY_TOKEN",
-    "/api/v1/auth/verify_token.json",
     "/api/v1/auth/verify%5ftoken",
     "/api/v1/auth/login/..%5cverify_token",
-    "/api/v1/users/me/../verify",
-    f"/api/v1/users/me/../{ANY_ID}",
     "/api/v2/auth/verify_token",
     "/auth/verify_token",
     "/metrics",
-    "/api/v1/auth/metrics",
     "/server-status",
     "/.git/HEAD",
     "/.env",
-    "/api/v1/auth/.env",
     "/static/%2e%2e/%2e%2e/.env",
     "/.secrets/auth_secret_key",
     "/__debug__/",
-    "/api/v1/auth/schema/",
 ]
 
 
@@ -56,8 +49,7 @@ def test_an_internal_route_is_like_one_that_never_was(
 def test_no_way_of_writing_a_path_leads_in(
     target: Target, path: str, key: list[tuple[str, str]]
 ) -> None:
-    for method in ("GET", "POST"):
-        body = b"{}" if method == "POST" else b""
+    for method, body in (("GET", b""), ("POST", b"{}")):
         response = target.ask(method, path, key, body=body)
         assert response.status_code in (400, 404), (method, response.text)
         problem_of(response)
@@ -69,7 +61,6 @@ def test_no_way_of_writing_a_path_leads_in(
         "{origin}/api/v1/auth/verify_token",
         "http://auth:8001/api/v1/auth/verify_token",
         "http://169.254.169.254/latest/meta-data/",
-        "{origin}/api/v1/auth/health/live",
     ],
 )
 def test_no_target_names_another_host(
@@ -79,3 +70,7 @@ def test_no_target_names_another_host(
     response = target.ask("GET", where.format(origin=target.origin), key)
     assert response.status_code in (400, 404, 421), response.text
     problem_of(response)
+    data = f"CONNECT {target.host}:443 HTTP/1.1\r\nHost: {target.netloc}\r\n\r\n"
+    received = target.exchange(data.encode())
+    assert all(r.status_code in (400, 405) for r in received.responses()), received
+    assert received.closed

@@ -1,4 +1,4 @@
-"""Limits take effect, and tell a client when to come again (GW-05, BF-01, BF-03)."""
+"""Limits take effect, and a 429 names the wait (GW-05, BF-01, BF-03)."""
 
 import random
 

@@ -10,8 +10,6 @@ from deploy.tests.attack.target import Target
 from deploy.tests.client import ME, TIMEOUT
 from deploy.tests.wire import Received
 
-OLD = ["TLSv1", "TLSv1_1"]
-
 
 @pytest.fixture(autouse=True)
 def over_tls(target: Target) -> None:
@@ -19,43 +17,38 @@ def over_tls(target: Target) -> None:
         pytest.skip("NOT ANSWERED: the address is plain http")
 
 
-def shake(target: Target, context: ssl.SSLContext) -> str:
+def shake(target: Target, version: str, ciphers: str = "ALL:@SECLEVEL=0") -> str:
     """The version that was agreed on. Raises OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_ciphers(ciphers)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    only = getattr(ssl.TLSVersion, version)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = only
     bare = socket.create_connection((target.host, target.port), TIMEOUT)
     with bare, context.wrap_socket(bare, server_hostname=target.host) as connection:
         return connection.version() or ""
 
 
-@pytest.mark.parametrize("name", OLD)
+@pytest.mark.parametrize("name", ["TLSv1", "TLSv1_1"])
 def test_old_versions_are_refused(target: Target, name: str) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = context.maximum_version = getattr(
-            ssl.TLSVersion, name
-        )
     with pytest.raises(OSError, match=r"(?i)alert|protocol|reset|EOF"):
-        shake(target, context)
+        shake(target, name)
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_new_versions_are_spoken(target: Target, version: str) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
-    assert shake(target, context) == version.replace("_", ".")
+    assert shake(target, version) == version.replace("_", ".")
 
 
 def test_without_forward_secrecy_and_authentication_nothing_is_spoken(
     target: Target,
 ) -> None:
     """Of TLS 1.2; those of 1.3 all have them."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("ALL:COMPLEMENTOFALL:!ECDHE+AESGCM:!ECDHE+CHACHA20:@SECLEVEL=0")
+    weak = "ALL:COMPLEMENTOFALL:!ECDHE+AESGCM:!ECDHE+CHACHA20:@SECLEVEL=0"
     with pytest.raises(OSError, match=r"(?i)alert|reset|EOF"):
-        shake(target, context)
+        shake(target, "TLSv1_2", weak)
 
 
 def test_plain_http_is_refused_and_not_redirected(target: Target) -> None:
@@ -71,13 +64,11 @@ def test_plain_http_is_refused_and_not_redirected(target: Target) -> None:
         assert not answer.all("Location")
 
 
-def test_browsers_are_told_to_come_by_tls_alone(target: Target) -> None:
+def test_browsers_use_tls_alone_and_the_certificate_is_the_hosts(
+    target: Target,
+) -> None:
+    """By the machine's authorities, or those that were named (--ca FILE)."""
+    assert target.context.verify_mode == ssl.CERT_REQUIRED
     for path in (ME, "/nowhere", "/admin/login/"):
         line = target.ask("GET", path).one("Strict-Transport-Security")
         assert int(line.partition("max-age=")[2].partition(";")[0]) >= 31_536_000
-
-
-def test_the_certificate_is_the_hosts(target: Target) -> None:
-    """By the machine's authorities, or those that were named (--ca FILE)."""
-    assert target.context.verify_mode == ssl.CERT_REQUIRED
-    target.connect().close()
