@@ -9,17 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from nginx.tests.gateway_stack import Gateway, running_gateway
+from nginx.tests.gateway_stack import UNLIMITED, Gateway, running_gateway
 from nginx.tests.problem_assertions import check_problem
 from nginx.tests.stub_service import StubHandler
 
-LOGIN, REGISTER, REFRESH = (
-    "/api/v1/auth/login",
-    "/api/v1/users/",
-    "/api/v1/auth/refresh",
-)
-ME = "/api/v1/users/me"
+LOGIN, REFRESH = "/api/v1/auth/login", "/api/v1/auth/refresh"
+REGISTER, ME = "/api/v1/users/", "/api/v1/users/me"
 CHANGE_PASSWORD = f"{ME}/change_password"
+SLOW_LOGIN = {"GATEWAY_LOGIN_RATE": "1r/m", "GATEWAY_LOGIN_BURST": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +45,8 @@ def test_a_limited_route_refuses_with_429_and_retry_after(
         assert statuses(gateway, "POST", path, 6) == {200: 3, 429: 3}
         assert gateway.auth.requests + gateway.users.requests == 3
         answer = gateway.request("POST", path)
-        assert answer.one("Content-Type") == "application/problem+json"
-        assert answer.json()["code"] == "rate_limited"
+        check_problem(answer, 429, "rate_limited")
         assert answer.one("Retry-After") == "20"
-        assert answer.one("Cache-Control") == "no-store"
         # Only the act itself counts: not a preflight, not another route.
         assert statuses(gateway, "OPTIONS", path, 5) == {200: 5}
         assert statuses(gateway, "GET", path, 5) == {200: 5}
@@ -60,36 +55,19 @@ def test_a_limited_route_refuses_with_429_and_retry_after(
 
 def test_the_general_limit_covers_every_proxied_route(tmp_path: Path) -> None:
     env = {"GATEWAY_API_RATE": "1r/m", "GATEWAY_API_BURST": "3"}
+    paths = [ME, "/admin/", "/api/v1/auth/docs", "/.well-known/jwks.json", ME, LOGIN]
     with running_gateway(tmp_path, env) as gateway:
-        paths = [
-            ME,
-            "/admin/",
-            "/api/v1/auth/docs",
-            "/.well-known/jwks.json",
-            ME,
-            LOGIN,
-        ]
         found = [gateway.get(path).status_code for path in paths]
         assert found == [200, 200, 200, 200, 429, 429]
 
 
 def test_the_default_limits_are_those_of_the_documents(tmp_path: Path) -> None:
-    names = {
-        f"GATEWAY_{name}_{kind}": ""
-        for name in ("LOGIN", "REGISTER", "REFRESH", "API")
-        for kind in ("RATE", "BURST")
-    }
-    with running_gateway(tmp_path, names) as gateway:
+    with running_gateway(tmp_path, dict.fromkeys(UNLIMITED, "")) as gateway:
         assert statuses(gateway, "POST", LOGIN, 14)[429] in {2, 3}
         assert statuses(gateway, "POST", REGISTER, 8)[429] in {1, 2}
 
 
 def test_a_client_is_an_address_or_an_ipv6_network_of_64_bits(tmp_path: Path) -> None:
-    env = {
-        "GATEWAY_TRUSTED_PROXIES": "127.0.0.1",
-        "GATEWAY_LOGIN_RATE": "1r/m",
-        "GATEWAY_LOGIN_BURST": "1",
-    }
     clients = [
         ("203.0.113.1", 200), ("203.0.113.1", 200), ("203.0.113.1", 429),
         ("203.0.113.2", 200),
@@ -98,22 +76,18 @@ def test_a_client_is_an_address_or_an_ipv6_network_of_64_bits(tmp_path: Path) ->
         ("::ffff:198.51.100.1", 200), ("::ffff:198.51.100.2", 200),
         ("::ffff:198.51.100.3", 200),
     ]  # fmt: skip
-    with running_gateway(tmp_path, env) as gateway:
+    trusting = {"GATEWAY_TRUSTED_PROXIES": "127.0.0.1"}
+    with running_gateway(tmp_path, SLOW_LOGIN | trusting) as gateway:
         for client, status in clients:
             answer = gateway.request("POST", LOGIN, {"X-Forwarded-For": client})
             assert answer.status_code == status, client
 
 
 def test_a_client_cannot_choose_the_address_it_is_counted_by(tmp_path: Path) -> None:
-    env = {"GATEWAY_LOGIN_RATE": "1r/m", "GATEWAY_LOGIN_BURST": "1"}
-    with running_gateway(tmp_path, env) as gateway:
-        found = [
-            gateway.request(
-                "POST", LOGIN, {"X-Forwarded-For": f"10.0.0.{n}"}
-            ).status_code
-            for n in range(4)
-        ]
-        assert found == [200, 200, 429, 429]
+    claims = [{"X-Forwarded-For": f"10.0.0.{n}"} for n in range(4)]
+    with running_gateway(tmp_path, SLOW_LOGIN) as gateway:
+        answers = [gateway.request("POST", LOGIN, claim) for claim in claims]
+        assert [each.status_code for each in answers] == [200, 200, 429, 429]
 
 
 def test_requests_at_once_are_limited(tmp_path: Path) -> None:
@@ -139,34 +113,15 @@ def test_requests_at_once_are_limited(tmp_path: Path) -> None:
 
 
 def test_an_api_body_may_have_16_kib_and_the_admin_a_mebibyte(gateway: Gateway) -> None:
+    """What does not fit into memory needs writable temp folders."""
     for path, most in ((LOGIN, 16384), ("/admin/", 1 << 20)):
         assert gateway.request("POST", path, body=b"x" * most).json()["length"] == most
         assert gateway.request("POST", path, body=b"x" * (most + 1)).status_code == 413
-
-
-def test_a_big_body_reaches_a_slow_service_whole(gateway: Gateway) -> None:
-    """What does not fit into memory needs writable temp folders."""
-    got = []
-
-    def read_slowly(handler: StubHandler) -> None:
-        got.append(len(handler.body))
-        time.sleep(1)
-        handler.reply(200, {}, b"y" * (8 << 20))
-
-    gateway.users.answer = read_slowly
+    gateway.users.answer = lambda handler: handler.reply(200, {}, b"y" * (8 << 20))
     try:
-        answer = gateway.request("POST", "/admin/", body=b"x" * (1 << 20))
+        assert len(gateway.get("/admin/").content) == 8 << 20
     finally:
         gateway.users.answer = None
-    assert got == [1 << 20]
-    assert len(answer.content) == 8 << 20
-
-
-def test_a_slow_client_does_not_hold_a_thread_of_the_service(gateway: Gateway) -> None:
-    before = gateway.auth.requests
-    head = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\n"
-    assert gateway.raw(head + b"Content-Length: 9\r\n\r\n{", wait=0.5) == b""
-    assert gateway.auth.requests == before
 
 
 def test_connections_to_a_service_are_kept(gateway: Gateway) -> None:

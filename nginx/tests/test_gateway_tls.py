@@ -15,17 +15,17 @@ from nginx.tests.problem_assertions import check_problem
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """The key of chain.pem beside it."""
-    return self_signed(tmp_path, "localhost")[1]
-
-
-def test_tls_has_hsts_and_refuses_plain_http(tmp_path: Path, certificate: Path) -> None:
-    env_file = tmp_path / ".env"
-    env_file.write_text(
-        "GATEWAY_TLS_CERTIFICATE=chain.pem\n"
-        f"GATEWAY_TLS_CERTIFICATE_KEY={certificate}\n"
+def env_file(tmp_path: Path) -> Path:
+    """A relative path starts at its folder."""
+    key = self_signed(tmp_path, "localhost")[1]
+    file = tmp_path / ".env"
+    file.write_text(
+        f"GATEWAY_TLS_CERTIFICATE=chain.pem\nGATEWAY_TLS_CERTIFICATE_KEY={key}\n"
     )
+    return file
+
+
+def test_tls_has_hsts_and_refuses_plain_http(tmp_path: Path, env_file: Path) -> None:
     with running_gateway(tmp_path, {}, f"--env-file={env_file}") as gateway:
         context = ssl.create_default_context(cafile=tmp_path / "chain.pem")
         connection = http.client.HTTPSConnection(
@@ -46,22 +46,20 @@ def test_tls_has_hsts_and_refuses_plain_http(tmp_path: Path, certificate: Path) 
         assert gateway.users.requests == 1
 
 
-@pytest.mark.parametrize("version", ["1.1", "1.2", "1.3"])
-def test_tls_begins_with_1_2(tmp_path: Path, certificate: Path, version: str) -> None:
-    env = {
-        "GATEWAY_TLS_CERTIFICATE": str(tmp_path / "chain.pem"),
-        "GATEWAY_TLS_CERTIFICATE_KEY": str(certificate),
-    }
+def test_tls_begins_with_1_2(tmp_path: Path, env_file: Path) -> None:
     openssl = [shutil.which("openssl"), "s_client", "-brief", "-connect"]
     if not openssl[0]:
         pytest.skip("NO OPENSSL PROGRAM HERE: old versions of TLS were not tried")
-    flag = f"-tls{version.replace('.', '_')}"
-    with running_gateway(tmp_path, env) as gateway:
-        done = subprocess.run(
-            [*openssl, f"127.0.0.1:{gateway.port}", flag, "-cipher", "ALL@SECLEVEL=0"],
-            input="", capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    if version == "1.1":
-        assert "alert protocol version" in done.stderr
-    else:
-        assert f"Protocol version: TLSv{version}" in done.stderr
+    expected = {
+        "1_1": "alert protocol version",
+        "1_2": "Protocol version: TLSv1.2",
+        "1_3": "Protocol version: TLSv1.3",
+    }
+    with running_gateway(tmp_path, {}, f"--env-file={env_file}") as gateway:
+        for version, text in expected.items():
+            done = subprocess.run(
+                [*openssl, f"127.0.0.1:{gateway.port}", f"-tls{version}", "-cipher",
+                 "ALL@SECLEVEL=0"],
+                input="", capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert text in done.stderr, version
