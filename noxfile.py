@@ -105,7 +105,8 @@ for each in SERVICES:
 @nox.session
 def system(session: nox.Session) -> None:
     tests = [f"deploy/tests/{name}" for name in SYSTEM]
-    chromium = "" if session.posargs else tool("CHROMIUM")
+    named = os.environ.get("MEMO_CHROMIUM", "")
+    chromium = named if session.posargs else tool("CHROMIUM")
     env = {"MEMO_LIMITS_STACK": LIMITS, "MEMO_CHROMIUM": chromium}
     pytest(session, *tests, stack=MAIN, env=env)
 

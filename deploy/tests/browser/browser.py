@@ -73,7 +73,7 @@ class Browser:
     def receive(self) -> dict[str, Any]:
         while b"\0" not in self.buffer:
             ready, _, _ = select.select([self.inp], [], [], TIMEOUT)
-            assert ready, "the browser says nothing"
+            assert ready, "the browser is silent"
             chunk = os.read(self.inp, 1 << 20)
             assert chunk, "the browser is gone"
             self.buffer += chunk
@@ -140,14 +140,14 @@ class Page:
         """Of the last request for a path: which cookies went along, which were held
         back and why, and the status that came back, which a script may not see."""
         self.run("new Promise(done => setTimeout(done, 50))")  # its events have come
-        told = [event["params"] for event in self.browser.events]
+        events = [event["params"] for event in self.browser.events]
         asked = [
-            each for each in told
+            each for each in events
             if path in each.get("headers", {}).get(":path", "")
             or path in each.get("request", {}).get("url", "")
         ]  # fmt: skip
         identity = asked[-1]["requestId"]
-        mine = [each for each in told if each.get("requestId") == identity]
+        mine = [each for each in events if each.get("requestId") == identity]
         cookies = [c for each in mine for c in each.get("associatedCookies", ())]
         return {
             "cookies": {

@@ -5,12 +5,10 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from operator import methodcaller
-
-import psycopg
 
 from deploy.tests.chaos.link import Mode
 from deploy.tests.chaos.stack import ChaosStack
@@ -23,10 +21,6 @@ MODES = {
     "lost answers": Mode(lost=0.5),
     "silent": Mode(silent=True),
 }
-TERMINATE_OTHERS = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE usename = current_user AND pid <> pg_backend_pid()
-"""
 Act = Callable[[ChaosStack], AbstractContextManager[None]]
 
 
@@ -69,9 +63,6 @@ def of_ways() -> Iterator[Fault]:
 
 
 def of_stores() -> Iterator[Fault]:
-    for service in SERVICES:
-        full = partial(database_full, service=service)
-        yield Fault(f"full {service}-db", (f"{service}-db",), full)
     yield Fault("full redis", ("redis",), redis_full)
     yield Fault("flush redis", ("redis",), redis_flushed, lasts=False, flushes=True)
 
@@ -128,25 +119,3 @@ def redis_flushed(stack: ChaosStack) -> Iterator[None]:
     with stack.redis() as admin:
         admin.flushall()
     yield
-
-
-@contextmanager
-def database_full(stack: ChaosStack, service: str) -> Iterator[None]:
-    """PostgreSQL at max_connections, and the service's connections terminated."""
-    with ExitStack() as held:
-        app = held.enter_context(connect(stack, service, "app"))
-        for _ in range(2):
-            with suppress(psycopg.OperationalError):
-                while True:
-                    held.enter_context(connect(stack, service, "owner"))
-            app.execute(TERMINATE_OTHERS)
-        yield
-
-
-def connect(
-    stack: ChaosStack, service: str, role: str
-) -> psycopg.Connection[tuple[object, ...]]:
-    password = stack.secret(f"{service}_db_{role}_password")
-    connection = stack.connect(service, f"{service}_{role}", password)
-    connection.autocommit = True
-    return connection
