@@ -65,17 +65,6 @@ def test_a_page_elsewhere_neither_logs_in_nor_refreshes_nor_logs_out(
     assert victim.profile()
 
 
-@ACTS
-def test_a_form_of_another_site_does_nothing(
-    target: Target, victim: AttackUser, path: str
-) -> None:
-    """What a <form> can send without a preflight."""
-    headers = headers_of(target, PAGES["another site"])
-    for media_type in ("text/plain", "application/x-www-form-urlencoded"):
-        headers["Content-Type"] = media_type
-        refused(act(target, victim, path, headers), 403, "cross_site_request")
-
-
 @pytest.mark.parametrize("page", REFLECTED)
 @pytest.mark.parametrize("path", [LOGIN, REFRESH, LOGOUT, ME])
 def test_no_other_origin_may_read_an_answer(

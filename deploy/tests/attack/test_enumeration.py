@@ -39,16 +39,6 @@ def test_so_they_stay_however_often_it_is_tried(
     assert {status for status, _ in tried[0]} <= {401, 429}
 
 
-def test_other_spellings_of_a_name_are_the_same_name(
-    target: Target, user: AttackUser
-) -> None:
-    """REG-01: all spellings lead to the one account."""
-    for text in (user.email.upper(), f" {user.email}", f"{user.email} "):
-        refused(AttackUser(target).register(email=text), 409, "account_exists")
-    response = AttackUser(target).register(username=user.name.upper())
-    refused(response, 409, "account_exists")
-
-
 def test_a_taken_address_and_a_taken_name_are_alike(
     target: Target, user: AttackUser
 ) -> None:

@@ -10,7 +10,6 @@ from deploy.tests.client import (
     LOGIN,
     ME,
     REFRESH,
-    SESSIONS,
     problem_of,
     refused,
 )
@@ -69,24 +68,6 @@ def test_an_unknown_method_reaches_nothing(
     assert b"c0ffee" not in response.content, "TRACE shows a script what it may not see"
     if response.status_code == 405:
         assert "TRACE" not in response.one("Allow")
-
-
-@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "_method"])
-def test_no_header_makes_another_method(
-    target: Target, mallory: AttackUser, name: str
-) -> None:
-    """A GET stays one, which changes nothing; a POST that is not meant stays a 405."""
-    before = {each["id"] for each in mallory.listed()}
-    for method in ("DELETE", "PATCH"):
-        for spelt in (name, name.replace("-", "_")):
-            headers = {spelt: method, **mallory.bearer}
-            assert target.ask("GET", ME, headers).status_code == 200
-            response = target.ask("POST", ME, headers, json_body={"first_name": "x"})
-            refused(response, 405, "method_not_allowed")
-            path = f"{SESSIONS}/{mallory.sid}?_method=DELETE"
-            refused(target.ask("POST", path, headers), 405, "method_not_allowed")
-    assert {each["id"] for each in mallory.listed()} == before
-    assert mallory.profile()["first_name"] != "x"
 
 
 # ---- Headers of the gateway ----------------------------------------------------------
