@@ -1,13 +1,11 @@
-"""Clients that look at the sessions of others: a service, an operator; and an auditor,
-after the last fault."""
+"""Clients that look at the sessions of others: a service; and an auditor, after the
+last fault."""
 
-import math
 import threading
 import time
 
 from deploy.tests.chaos.client import ChaosClient
-from deploy.tests.chaos.expected_state import LINGERS, Account, Answer, Session
-from deploy.tests.chaos.timeline import Ending
+from deploy.tests.chaos.expected_state import Answer, Session
 from deploy.tests.client import claims_of
 
 
@@ -26,57 +24,6 @@ class Service(ChaosClient):
                     self.refresh(session, session.cookie, "thief")
             elif time.time() < session.expires:
                 self.rng.choice([self.me, self.verify])(session)
-
-
-class Operator(ChaosClient):
-    """Deactivates users, by the command an operator has; later activates them again.
-    Insists on both, even when the run is over."""
-
-    PAUSE = 6.0
-
-    def live(self, ending: threading.Event) -> None:
-        while not ending.wait(self.PAUSE):
-            known = [each for each in self.expected.accounts if each.sub]
-            if known:
-                account = self.rng.choice(known)
-                while not self.close(account) and not ending.wait(1):
-                    continue
-                ending.wait(self.PAUSE)
-                while not self.open(account) and not ending.wait(1):
-                    continue
-
-    def close(self, account: Account) -> bool:
-        done = Ending("deactivate", time.monotonic(), pushed=True)
-        with self.expected.lock:
-            account.closing = min(account.closing, done.begun)
-            account.endings.append(done)
-        acked = self.command("deactivateuser", account)
-        with self.expected.lock:
-            if acked:
-                account.closed = done.acked = time.monotonic()
-            else:
-                done.over = time.monotonic() + LINGERS
-        return acked
-
-    def open(self, account: Account) -> bool:
-        with self.expected.lock:
-            account.closed = math.inf
-        acked = self.command("activateuser", account)
-        if acked:
-            with self.expected.lock:
-                account.opened, account.closing = time.monotonic(), math.inf
-        return acked
-
-    def command(self, name: str, account: Account) -> bool:
-        begun, lost = time.monotonic(), ""
-        try:
-            self.stack.run("users", name, account.email)
-        except AssertionError:
-            lost = "the command failed"
-        status = 0 if lost else 200
-        answer = Answer(name, begun, time.monotonic(), status, lost=lost)
-        self.expected.note(account, "", answer)
-        return not lost
 
 
 class Auditor(ChaosClient):

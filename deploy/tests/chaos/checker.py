@@ -167,13 +167,10 @@ class Checker:
     # ---- Accounts ----------------------------------------------------------------
 
     def log_in(self, account: Account, answer: Answer, password: str) -> None:
-        """Only with the right password, only while active, and then always."""
+        """Only with the right password, and then always."""
         if answer.ok and password not in account.passwords:
             self.report("wrong password", f"{answer}", account)
-        if answer.ok and account.surely_closed(answer):
-            self.report("inactive user", f"{answer}", account)
-        right = account.passwords == [password] and account.surely_open(answer)
-        if answer.status == 401 and right:
+        if answer.status == 401 and account.passwords == [password]:
             self.report("login refused", f"{answer.kind}: {answer.body}", account)
 
 

@@ -88,9 +88,6 @@ class Account:
     sessions: list[Session] = field(default_factory=list)  # that the devices still use
     endings: list[Ending] = field(default_factory=list)  # of all sessions
     stranded: int = 0  # sessions whose login was not answered
-    closing: float = math.inf  # when a deactivation was begun, unless opened since
-    closed: float = math.inf  # when it was acknowledged
-    opened: float = 0.0  # since when it surely is active
     history: deque[tuple[str, Answer]] = field(
         default_factory=lambda: deque(maxlen=HISTORY)
     )
@@ -98,12 +95,6 @@ class Account:
     @property
     def email(self) -> str:
         return f"{self.name}@example.org"
-
-    def surely_open(self, answer: Answer) -> bool:
-        return self.opened <= answer.begun and answer.ended < self.closing
-
-    def surely_closed(self, answer: Answer) -> bool:
-        return self.closed <= answer.begun
 
 
 class ExpectedState:
