@@ -94,9 +94,10 @@ class Link:
     async def set(self, mode: Mode) -> None:
         self.mode = mode
         if mode.reset:
-            for task in self.connections:
-                if task:
-                    task.cancel()
+            tasks = [task for task in self.connections if task]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Proxy:

@@ -57,7 +57,8 @@ class Run:
         for thread in self.threads:
             thread.join()
         if kind is None:
-            time.sleep(RECOVERY)
+            over = max((each.back for each in self.timeline.troubles), default=0.0)
+            time.sleep(max(0.0, over + RECOVERY - time.monotonic()))
             self.audited = self.client(Auditor, 0).look_at_all()
 
     def client(self, kind: type, number: int) -> Any:

@@ -94,7 +94,7 @@ class ChaosStack(System):
             pids = self.status()["processes"][process]["pids"]
             return len(pids) == count and killed not in pids
 
-        wait_until(is_back, 30, f"a new {process}")
+        wait_until(is_back, 60, f"a new {process}")
         self.run("start", process)
 
     def row_of(self, sid: str) -> object:

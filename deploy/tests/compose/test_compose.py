@@ -51,7 +51,8 @@ def test_images_have_the_name_of_the_compose_project() -> None:
 
 @pytest.mark.parametrize("name", [*PROJECTS, *MIGRATIONS])
 def test_the_root_env_reaches_the_services(name: str) -> None:
-    """All settings with a default come from there; the rest is given here."""
+    """All settings with a default come from there; the rest is given here. Production
+    is the default."""
     assert SERVICES[name]["env_file"] == "./.env"
     project = name.removesuffix("-migrate")
     text = "".join(
@@ -62,10 +63,6 @@ def test_the_root_env_reaches_the_services(name: str) -> None:
     given = {key.removesuffix("_FILE") for key in SERVICES[name]["environment"]}
     assert {"SECRET_KEY", "REDIS_URL", "JWT_ISSUER"} <= needed
     assert needed <= given
-
-
-@pytest.mark.parametrize("name", [*PROJECTS, *MIGRATIONS])
-def test_production_is_the_default(name: str) -> None:
     environment = SERVICES[name]["environment"]
     assert environment["ENVIRONMENT"] == "${ENVIRONMENT:-production}"
     assert not {"DEBUG", "COOKIE_SECURE"} & environment.keys()
