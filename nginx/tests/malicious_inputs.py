@@ -7,7 +7,7 @@ import json
 
 ANY_ID = "2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d"
 # What services ask each other; outside it does not exist (S2S-02).
-INTERNAL = [
+WITHOUT_SLASH = [
     "/api/v1/auth/verify_token",
     "/api/v1/auth/introspect",
     "/api/v1/auth/sessions/revoke",
@@ -15,13 +15,10 @@ INTERNAL = [
     f"/api/v1/auth/users/{ANY_ID}/sessions/{ANY_ID}/revoke",
     "/api/v1/users/verify",
     f"/api/v1/users/{ANY_ID}",
-    f"/api/v1/users/{ANY_ID}/",
     f"/api/v1/users/{ANY_ID}/end_sessions",
     "/api/v1/users/me/end_sessions",
-    "/api/v1/auth/verify_token/",
-    "/api/v1/auth/introspect/",
-    "/api/v1/auth/sessions/revoke/",
 ]
+INTERNAL = [path + slash for path in WITHOUT_SLASH for slash in ("", "/")]
 
 # Other ways of writing a path (GW-10).
 TRICKS = [

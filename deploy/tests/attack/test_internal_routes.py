@@ -53,24 +53,3 @@ def test_no_way_of_writing_a_path_leads_in(
         response = target.ask(method, path, key, body=body)
         assert response.status_code in (400, 404), (method, response.text)
         problem_of(response)
-
-
-@pytest.mark.parametrize(
-    "where",
-    [
-        "{origin}/api/v1/auth/verify_token",
-        "http://auth:8001/api/v1/auth/verify_token",
-        "http://169.254.169.254/latest/meta-data/",
-    ],
-)
-def test_no_target_names_another_host(
-    target: Target, where: str, key: list[tuple[str, str]]
-) -> None:
-    """Absolute-form (RFC 9112 section 3.2.2): the gateway is no proxy of clients."""
-    response = target.ask("GET", where.format(origin=target.origin), key)
-    assert response.status_code in (400, 404, 421), response.text
-    problem_of(response)
-    data = f"CONNECT {target.host}:443 HTTP/1.1\r\nHost: {target.netloc}\r\n\r\n"
-    received = target.exchange(data.encode())
-    assert all(r.status_code in (400, 405) for r in received.responses()), received
-    assert received.closed
