@@ -15,8 +15,7 @@ import pytest
 from deploy.tests.attack.target import Target
 
 KINDS = ("header", "body", "reading")
-# Seconds after which the gateway ends such a connection (docs/testing.md), and some for
-# a busy machine and the way there.
+# Seconds after which the gateway ends such a connection, and some for a busy machine.
 PATIENCE, GRACE = 10.0, 6.0
 # Seconds within which 95 % of others are served; or a few times what it took before,
 # where that was long already.
