@@ -24,10 +24,7 @@ urlpatterns = [
         internal.RevokeUserSessionView.as_view(),
     ),
     path(".well-known/jwks.json", oauth.JWKSetView.as_view()),
-    path(
-        ".well-known/oauth-authorization-server",
-        oauth.MetadataView.as_view(),
-    ),
+    path(".well-known/oauth-authorization-server", oauth.MetadataView.as_view()),
     *common("api/v1/auth"),
 ]
 

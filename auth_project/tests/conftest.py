@@ -1,4 +1,4 @@
-"""The User Service's double, the requests of a client, and a database that is away."""
+"""The User Service's double, the requests of a client, and stores that are down."""
 
 import time
 import uuid
@@ -20,13 +20,13 @@ from shared.api.exceptions import (
 )
 from shared.auth import session_state
 from shared.clients import UsersClient
-from shared.keys import keyring
-from shared.keys.signing_keys import KeyFault
 from tests.factories import SessionFactory
 from tokens.jwt_tokens import AccessToken, RefreshToken
 from tokens.models import Session
 
 PASSWORD = "correct horse battery staple"
+CREDENTIALS = {"email": "ada@example.org", "password": PASSWORD}
+FORM = "application/x-www-form-urlencoded"
 CALLERS = ("users", "reports")  # `reports` stands for any service but the User Service
 
 
@@ -155,6 +155,10 @@ def post(path, cookie=None, data=None, **headers):
     return client.post(f"/api/v1/auth/{path}", data, headers=headers)
 
 
+def log_in(cookie=None, body=CREDENTIALS, **headers):
+    return post("login", cookie, body, **headers)
+
+
 def refresh(cookie, **headers):
     return post("refresh", cookie, **headers)
 
@@ -176,17 +180,9 @@ def cookie_of(response):
 
 def age(session, seconds):
     """Let time pass for a session: all of its times move into the past."""
-    shift = timedelta(seconds=seconds)
-    names = (
-        "created_at",
-        "last_used_at",
-        "rotated_at",
-        "expires_at",
-        "absolute_expires_at",
-        "revoked_at",
-    )
-    times = {name: F(name) - shift for name in names}
-    Session.objects.filter(id=session.id).update(**times)
+    names = [field.name for field in Session._meta.fields if "_at" in field.name]
+    shifted = {name: F(name) - timedelta(seconds=seconds) for name in names}
+    Session.objects.filter(id=session.id).update(**shifted)
     session.refresh_from_db()
 
 
@@ -201,27 +197,29 @@ def forget(session):
 
 
 @pytest.fixture
-def lose_signer(trusted_kid, monkeypatch):
-    """From its call on there are keys to verify with, and none to sign with."""
-
-    def signing_key():
-        raise KeyFault
-
-    return lambda: monkeypatch.setattr(keyring, "signing_key", signing_key)
-
-
-@pytest.fixture
 def verified(service_client):
     """The Auth Service's answer to another service that asks about a token."""
     client = service_client("users")
-    return lambda token: client.post(
-        "/api/v1/auth/verify_token", {"token": token}, "json"
-    )
+    return lambda token: client.post("/api/v1/auth/verify_token", {"token": token})
+
+
+@pytest.fixture
+def introspected(service_client):
+    """The same by RFC 7662."""
+    client = service_client("users")
+    url = "/api/v1/auth/introspect"
+    return lambda token: client.post(url, f"token={token}", content_type=FORM)
+
+
+@pytest.fixture
+def audited(caplog):
+    """Reads the records of the audit log."""
+    return lambda: [each for each in caplog.records if each.name == "memo.audit"]
 
 
 @contextmanager
-def database_away():
-    """Nobody listens at the database's address. For tests outside of a transaction."""
+def database_down():
+    """No server at the database's address. For tests outside of a transaction."""
     address = {name: connection.settings_dict[name] for name in ("HOST", "PORT")}
     connection.close()
     connection.settings_dict |= {"HOST": "127.0.0.1", "PORT": "1"}
@@ -233,8 +231,8 @@ def database_away():
 
 
 @contextmanager
-def redis_away():
-    """Nobody listens at Redis's address; the breaker forgets it afterwards."""
+def redis_down():
+    """No server at Redis's address; the breaker forgets it afterwards."""
     default = django_settings.CACHES["default"]
     dead = {"default": {**default, "LOCATION": "redis://127.0.0.1:1"}}
     with override_settings(CACHES=dead):

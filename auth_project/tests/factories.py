@@ -21,7 +21,7 @@ class SessionFactory(factory.django.DjangoModelFactory[Session]):
         model = Session
 
     class Params:
-        # Refreshed so many seconds ago; `previous_jti` is the token of the log-in.
+        # Refreshed so many seconds ago; `previous_jti` is the token of the login.
         rotated = factory.Trait(
             rotated_at=ago(seconds=2), previous_jti=factory.LazyFunction(uuid.uuid4)
         )

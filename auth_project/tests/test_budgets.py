@@ -1,15 +1,15 @@
 """What each act may cost on its success path: statements and round trips, exactly."""
 
-from contextlib import ExitStack
+from contextlib import contextmanager
 
 import pytest
-from rest_framework.test import APIClient
 
 from tests.conftest import (
-    PASSWORD,
+    CREDENTIALS,
     access_token,
+    log_in,
     log_out,
-    redis_away,
+    redis_down,
     refresh,
     refresh_token,
     signed_in,
@@ -17,58 +17,47 @@ from tests.conftest import (
 
 pytestmark = pytest.mark.django_db
 
+URL = "/api/v1/auth/sessions"
+
 
 @pytest.fixture
 def budget(django_assert_num_queries, redis_round_trips):
     """Statements and round trips within the block."""
 
+    @contextmanager
     def check(sql, redis):
-        stack = ExitStack()
-
-        def count():
-            assert len(redis_round_trips) == redis
-
-        stack.enter_context(django_assert_num_queries(sql))
-        stack.callback(count)
         redis_round_trips.clear()
-        return stack
+        with django_assert_num_queries(sql):
+            yield
+        assert len(redis_round_trips) == redis
 
     return check
 
 
-def test_login(users, trusted_kid, budget):
-    body = {"email": "ada@example.org", "password": PASSWORD}
-    with budget(sql=2, redis=1):
-        answer = APIClient().post("/api/v1/auth/login", body, "json")
-    assert answer.status_code == 200
+@pytest.mark.parametrize(
+    ("cap", "sql", "redis"),
+    [
+        pytest.param(10, 2, 1, id="login"),
+        pytest.param(0, 1, 1, id="without-a-cap"),
+        pytest.param(1, 2, 2, id="another-session-ends"),
+    ],
+)
+def test_login(make_session, users, budget, settings, cap, sql, redis):
+    settings.MAX_SESSIONS_PER_USER = cap
+    make_session()
+    with budget(sql, redis):
+        assert log_in().status_code == 200
     assert users.calls == 1
 
 
-def test_login_without_a_cap(users, trusted_kid, budget, settings):
-    settings.MAX_SESSIONS_PER_USER = 0
-    body = {"email": "ada@example.org", "password": PASSWORD}
-    with budget(sql=1, redis=1):
-        assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 200
-
-
-def test_login_where_another_session_gives_way(make_session, budget, settings):
-    settings.MAX_SESSIONS_PER_USER = 1
-    make_session()
-    body = {"email": "ada@example.org", "password": PASSWORD}
-    with budget(sql=2, redis=2):
-        assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 200
-
-
-def test_a_log_in_that_fails(users, trusted_kid, budget):
-    body = {"email": "ada@example.org", "password": "wrong"}
+def test_a_login_that_fails(users, trusted_kid, budget):
     with budget(sql=0, redis=0):
-        assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 401
+        assert log_in(body=CREDENTIALS | {"password": "wrong"}).status_code == 401
 
 
-def test_a_log_in_without_redis(users, trusted_kid, budget):
-    body = {"email": "ada@example.org", "password": PASSWORD}
-    with redis_away(), budget(sql=2, redis=0):
-        assert APIClient().post("/api/v1/auth/login", body, "json").status_code == 200
+def test_a_login_without_redis(users, trusted_kid, budget):
+    with redis_down(), budget(sql=2, redis=0):
+        assert log_in().status_code == 200
 
 
 def test_refresh(session, users, budget):
@@ -86,26 +75,15 @@ def test_refresh_within_the_leeway(make_session, budget):
             assert refresh(token).status_code == 200
 
 
-def test_verify_token(session, users, verified, budget):
-    token = access_token(session, users)
-    verified(token)
-    with budget(sql=0, redis=1):
-        assert verified(token).status_code == 200
-
-
-def test_verify_token_with_a_missing_key(session, users, verified, budget):
+def test_verify_token(session, users, verified, introspected, budget):
+    """First with a key that is missing."""
     token = access_token(session, users)
     with budget(sql=1, redis=2):
         assert verified(token).status_code == 200
-
-
-@pytest.mark.parametrize("state", ["active", "revoked"])
-def test_introspection(make_token, service_client, budget, state):
-    body = f"token={make_token(session=state)}"
-    client, form = service_client("users"), "application/x-www-form-urlencoded"
     with budget(sql=0, redis=1):
-        answer = client.post("/api/v1/auth/introspect", body, content_type=form)
-    assert answer.json()["active"] is (state == "active")
+        assert verified(token).status_code == 200
+    with budget(sql=0, redis=1):
+        assert introspected(token).json()["active"] is True
 
 
 def test_logout(session, budget):
@@ -120,33 +98,20 @@ def test_a_push_for_many_sessions(make_session, users, service_client, budget):
     body = {"user_id": users.user["id"], "epoch": 1, "reason": "password"}
     client = service_client("users")
     with budget(sql=2, redis=1):  # the floor, the sessions
-        answer = client.post("/api/v1/auth/sessions/revoke", body, "json")
-    assert answer.json() == {"revoked": 20}
+        assert client.post(f"{URL}/revoke", body).json() == {"revoked": 20}
 
 
-def test_the_list_of_sessions(make_session, users, budget):
-    here, *_ = [make_session() for _ in range(10)]
+def test_the_sessions_of_a_user(make_session, users, budget):
+    here, there, *_ = [make_session() for _ in range(10)]
     client = signed_in(here, users)
-    client.get("/api/v1/auth/sessions")
+    client.get(URL)
     with budget(sql=1, redis=1):
-        assert len(client.get("/api/v1/auth/sessions").json()) == 10
-
-
-def test_ending_one_session(make_session, users, budget):
-    here, there = make_session(), make_session()
-    client = signed_in(here, users)
-    client.get("/api/v1/auth/sessions")
+        assert len(client.get(URL).json()) == 10
     with budget(sql=1, redis=2):
-        answer = client.delete(f"/api/v1/auth/sessions/{there.id}")
-    assert answer.status_code == 204
-
-
-def test_logging_out_everywhere(make_session, users, budget):
-    here, *_ = [make_session() for _ in range(10)]
-    client = signed_in(here, users)
-    client.get("/api/v1/auth/sessions")
+        assert client.delete(f"{URL}/{there.id}").status_code == 204
     with budget(sql=2, redis=2):
-        assert client.post("/api/v1/auth/logout_all").json() == {"revoked": 10}
+        answer = client.post("/api/v1/auth/logout_all")
+    assert answer.json() == {"revoked": 9}
     assert users.calls == 1
 
 

@@ -73,34 +73,21 @@ def test_all_sessions_of_a_user_are_ended(make_session, run, users, verified):
     assert list(Session.objects.live()) == [others]
 
 
-def test_everybodys_sessions_are_ended_in_batches(make_session, run, monkeypatch):
+@pytest.mark.parametrize("words", [["--noinput"], []], ids=["noinput", "yes"])
+def test_the_sessions_of_all_users_are_ended_in_batches(
+    make_session, run, monkeypatch, words
+):
+    monkeypatch.setattr("builtins.input", lambda prompt: "yes")
     monkeypatch.setattr(revocation, "BATCH", 2)
     for _ in range(5):
         make_session(user_id=uuid.uuid4())
 
-    assert "Ended 5 sessions" in run("revokesessions", "--all", "--noinput")
-    assert not Session.objects.live().exists()
-
-
-@pytest.mark.parametrize("answer", ["", "y", "no", "YES"])
-def test_everybody_is_asked_about_first(session, run, monkeypatch, answer):
-    monkeypatch.setattr("builtins.input", lambda prompt: answer)
-
-    with pytest.raises(CommandError, match="Nothing was done"):
-        run("revokesessions", "--all")
-    assert Session.objects.live().exists()
-
-
-def test_yes_ends_everybodys_sessions(session, run, monkeypatch):
-    monkeypatch.setattr("builtins.input", lambda prompt: "yes")
-
-    run("revokesessions", "--all")
-
+    assert "Ended 5 sessions" in run("revokesessions", "--all", *words)
     assert not Session.objects.live().exists()
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "words",
     [
         ("listsessions",),
         ("listsessions", "ada"),
@@ -109,11 +96,15 @@ def test_yes_ends_everybodys_sessions(session, run, monkeypatch):
         ("revokesessions", "ada"),
         ("revokesessions", "--all", uuid.uuid4()),
         ("revokesessions", "--noinput"),
+        ("revokesessions", "--all"),  # asks, and the answer is not "yes"
     ],
 )
-def test_bad_input_ends_nothing(session, run, arguments):
+@pytest.mark.parametrize("answer", ["", "y", "YES"])
+def test_bad_input_ends_nothing(session, run, monkeypatch, words, answer):
+    monkeypatch.setattr("builtins.input", lambda prompt: answer)
+
     with pytest.raises(CommandError):
-        run(*arguments)
+        run(*words)
     assert Session.objects.live().exists()
 
 
@@ -121,18 +112,14 @@ def test_bad_input_ends_nothing(session, run, arguments):
 
 
 DAY = timedelta(days=1)
+FLUSH = "flushexpiredsessions"
 
 
 def expired(ago, **fields):
     return SessionFactory(expires_at=timezone.now() - ago, **fields)
 
 
-def flush(capsys, **options):
-    call_command("flushexpiredsessions", **options)
-    return capsys.readouterr().out
-
-
-def test_a_row_goes_a_day_after_it_expired(capsys):
+def test_a_row_goes_a_day_after_it_expired(run):
     """Not before: until then "no row" could not mean "revoked"."""
     expired(DAY + timedelta(minutes=1))
     kept = [
@@ -142,18 +129,18 @@ def test_a_row_goes_a_day_after_it_expired(capsys):
         expired(DAY - timedelta(minutes=1)),
     ]
 
-    assert flush(capsys) == "Deleted 1 expired sessions.\n"
+    assert run(FLUSH) == "Deleted 1 expired sessions.\n"
     assert set(Session.objects.all()) == set(kept)
 
 
-def test_rows_go_in_batches(capsys, django_assert_num_queries):
+def test_rows_go_in_batches(run, django_assert_num_queries):
     for _ in range(7):
         expired(2 * DAY)
 
     # Each of three batches is two statements between SAVEPOINT and RELEASE, which are
     # BEGIN and COMMIT outside of a test; the fourth finds nothing to delete.
     with django_assert_num_queries(3 * 4 + 3):
-        assert flush(capsys, batch_size=3) == "Deleted 7 expired sessions.\n"
+        assert run(FLUSH, "--batch-size=3") == "Deleted 7 expired sessions.\n"
 
 
 def test_a_batch_takes_the_oldest_and_no_more_than_its_size():
@@ -174,7 +161,7 @@ def another_run(transactional_db):
     connection.close()  # with the limit that the test has set
 
 
-def test_rows_that_another_run_has_locked_are_left_to_it(another_run, capsys):
+def test_rows_that_another_run_has_locked_are_left_to_it(another_run, run):
     expired(2 * DAY)
     locked = expired(3 * DAY)
     with another_run.cursor() as cursor:
@@ -185,16 +172,16 @@ def test_rows_that_another_run_has_locked_are_left_to_it(another_run, capsys):
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '1s'")  # fail instead of waiting for ever
 
-    assert flush(capsys) == "Deleted 1 expired sessions.\n"
+    assert run(FLUSH) == "Deleted 1 expired sessions.\n"
     assert list(Session.objects.all()) == [locked]
     another_run.rollback()
-    assert flush(capsys) == "Deleted 1 expired sessions.\n"
+    assert run(FLUSH) == "Deleted 1 expired sessions.\n"
 
 
-def test_a_token_whose_row_went_is_refused(make_session, capsys):
+def test_a_token_whose_row_went_is_refused(make_session, run):
     over = make_session(expires_at=timezone.now() - 2 * DAY)
 
-    flush(capsys)
+    run(FLUSH)
 
     assert outcome(refresh(refresh_token(over))) == (401, "token_expired")
 
@@ -209,7 +196,7 @@ def test_a_token_whose_row_went_is_refused(make_session, capsys):
         ("changepassword", {"username": "x"}),
     ],
 )
-def test_people_are_not_made_or_changed_here(command, options, capsys):
+def test_users_are_not_made_or_changed_here(command, options, capsys):
     call_command(command, **options)
     assert "User Service" in capsys.readouterr().out
     assert not get_user_model().objects.exists()

@@ -13,7 +13,7 @@ from shared.api.exceptions import (
     TokenRevoked,
 )
 from shared.clients import AuthClient
-from tests.conftest import access_token, log_out, outcome, refresh, refresh_token
+from tests.conftest import access_token, outcome, refresh, refresh_token
 from tokens.models import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,14 +48,6 @@ def test_a_bad_token_is_the_error_it_was_there(auth, make_token, claims, error):
     assert type(caught.value) is error
 
 
-def test_a_session_that_was_ended_is_revoked(auth, session, users):
-    token = access_token(session, users)
-    log_out(refresh_token(session))
-
-    with pytest.raises(TokenRevoked):
-        auth.verify_token(token)
-
-
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_push_ends_what_is_older(auth, make_session, users, keep):
     here, there = make_session(), make_session()
@@ -79,7 +71,7 @@ def test_a_wrong_key_is_trouble_and_no_bad_token(live_server, session, users):
     assert Session.objects.get().revoked_at is None
 
 
-def test_a_caller_who_may_not_push_is_told_in_the_log(
+def test_a_caller_that_may_not_push_is_named_in_the_log(
     live_server, settings, session, caplog
 ):
     key = dict(settings.INTERNAL_API_KEYS)["reports"]

@@ -1,7 +1,7 @@
 """Connections that give up (shared.db), and the schema that migrations make."""
 
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psycopg
@@ -11,63 +11,54 @@ from django.db import connection
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import db
-from tests.conftest import outcome, refresh_token
+from tests.conftest import log_out, outcome, refresh_token
 from tokens.models import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def pool(monkeypatch, settings):
+def make_pool(monkeypatch):
     """A pool as Django makes one for the application role, with short limits."""
     monkeypatch.setattr(db, "ANSWER_TIMEOUT", 0.3)
     monkeypatch.setattr(db, "POOL_TIMEOUT", 0.3)
     options = db.options(threads=1)
     options.pop("server_side_binding")  # Django's, not psycopg's
     pooled = options.pop("pool")
-    where = connection.get_connection_params()
-    kept = {
-        n: where[n]
-        for n in ("dbname", "user", "password", "host", "port")
-        if where.get(n)
-    }
-    with ConnectionPool(kwargs={**kept, **options}, **pooled) as pool:
-        yield pool
+    with ExitStack() as stack:
+
+        def make(where=(), **others):
+            names = ("dbname", "user", "password", "host", "port")
+            params = connection.get_connection_params() | dict(where)
+            kwargs = {name: params[name] for name in names if params.get(name)}
+            pool = ConnectionPool(kwargs=kwargs | options, **pooled | others)
+            return stack.enter_context(pool)
+
+        yield make
+
+
+@pytest.fixture
+def pool(make_pool):
+    return make_pool()
 
 
 def test_a_statement_without_an_answer_is_given_up(pool):
-    """A server that stands still must not keep a thread."""
+    """A server that stands still must not keep a thread. Its late answer would be taken
+    for the next statement's, also by Django before it gives the connection back."""
     started = time.monotonic()
-    with (
-        pytest.raises(psycopg.OperationalError, match="did not answer"),
-        pool.connection() as slow,
-    ):
-        slow.execute("SELECT pg_sleep(10)")
+    with pool.connection() as slow:
+        with pytest.raises(psycopg.OperationalError, match="did not answer"):
+            slow.execute("SELECT pg_sleep(1), 'late'")
 
-    assert time.monotonic() - started < 2
-    assert slow.closed
-
-
-def test_its_connection_is_never_used_again(pool):
-    """The late answer would be taken for the next statement's."""
-    with pytest.raises(psycopg.OperationalError), pool.connection() as slow:
-        slow.execute("SELECT pg_sleep(1), 'late'")
+        assert time.monotonic() - started < 0.9
+        assert slow.closed
+        with pytest.raises(psycopg.OperationalError, match="closed"):
+            slow.execute("SELECT 'mine'")
 
     for _ in range(3):
         with pool.connection() as fresh:
             assert fresh is not slow
             assert fresh.execute("SELECT 'mine'").fetchone() == ("mine",)
-
-
-def test_it_is_closed_at_once_and_not_only_by_the_pool(pool):
-    """Django asks the same connection again before it gives it back."""
-    with pool.connection() as slow:
-        with pytest.raises(psycopg.OperationalError, match="did not answer"):
-            slow.execute("SELECT pg_sleep(0.5), 'late'")
-
-        assert slow.closed
-        with pytest.raises(psycopg.OperationalError, match="closed"):
-            slow.execute("SELECT 'mine'")
 
 
 def test_statements_that_answer_are_not_disturbed(pool):
@@ -110,39 +101,25 @@ def test_the_pool_has_one_for_each_thread_and_one_for_the_sweep():
     assert db.options(threads=8)["pool"]["max_size"] == 9
 
 
-def test_a_server_that_comes_back_late_is_used_again(monkeypatch, tmp_path):
+def test_a_server_that_comes_back_late_is_used_again(make_pool, tmp_path):
     """DATA-08: however many gave up waiting, and though the pool gave up too."""
-    monkeypatch.setattr(db, "POOL_TIMEOUT", 0.1)
-    options = db.options(threads=1)
-    options.pop("server_side_binding")  # Django's, not psycopg's
-    pooled = {**options.pop("pool"), "reconnect_timeout": 0.1}
-    where = connection.get_connection_params()
-    kept = {n: where[n] for n in ("dbname", "user", "password") if where.get(n)}
-    there = Path(where["host"], ".s.PGSQL.5432")
-    kwargs = {**kept, "host": str(tmp_path), **options}
-    with ConnectionPool(kwargs=kwargs, **pooled) as pool:
-        for _ in range(10):
-            with pytest.raises(psycopg.OperationalError), pool.connection():
-                pytest.fail("there is no server")
-        time.sleep(1)
-        (tmp_path / there.name).symlink_to(there)
+    there = Path(connection.get_connection_params()["host"], ".s.PGSQL.5432")
+    pool = make_pool({"host": str(tmp_path)}, reconnect_timeout=0.1)
+    for _ in range(4):
+        with pytest.raises(psycopg.OperationalError), pool.connection():
+            pytest.fail("there is no server")
+    time.sleep(0.5)
+    (tmp_path / there.name).symlink_to(there)
 
-        assert serves_within(pool, 5)
-
-
-def serves_within(pool, seconds):
-    until = time.monotonic() + seconds
+    until = time.monotonic() + 5
     while time.monotonic() < until:
         with suppress(psycopg.OperationalError), pool.connection():
-            return True
-        time.sleep(0.05)
-    return False
+            return
+    pytest.fail("it is not used")
 
 
 def test_a_row_that_stays_locked_is_503(session):
     """CONC-09: never a 500, and nothing has changed."""
-    from tests.conftest import log_out
-
     other = connection.copy()
     other.set_autocommit(False)
     with connection.cursor() as cursor:
@@ -150,15 +127,13 @@ def test_a_row_that_stays_locked_is_503(session):
     try:
         with other.cursor() as cursor:
             cursor.execute("SELECT 1 FROM tokens_session FOR UPDATE")
-        assert outcome(log_out(refresh_token(session))) == (
-            503,
-            "dependency_unavailable",
-        )
+        answer = log_out(refresh_token(session))
     finally:
         other.rollback()
         other.close()
         connection.close()  # the next test gets a connection without the limit
 
+    assert outcome(answer) == (503, "dependency_unavailable")
     assert Session.objects.get().revoked_at is None
 
 
@@ -200,11 +175,6 @@ def pooled(settings):
     pooled.close_pool()
 
 
-def end_on_the_server(pid):
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-
-
 def ask(pooled):
     """What a request does: take a connection, ask, give it back. The server's pid."""
     with pooled.cursor() as cursor:
@@ -214,14 +184,12 @@ def ask(pooled):
     return pid
 
 
-def test_a_connection_is_used_again(pooled):
-    assert ask(pooled) == ask(pooled)
-
-
-def test_one_that_the_server_has_ended_is_not(pooled):
+def test_a_connection_is_used_again_unless_the_server_has_ended_it(pooled):
     """A restart of PostgreSQL fails no request that comes after it."""
     pid = ask(pooled)
-    end_on_the_server(pid)
+    assert ask(pooled) == pid
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
     assert ask(pooled) != pid
 

@@ -1,4 +1,4 @@
-"""What a person recognises a session by."""
+"""What a user recognises a session by."""
 
 import time
 

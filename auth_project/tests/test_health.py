@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
-from tests.conftest import database_away, outcome, redis_away
+from tests.conftest import database_down, outcome, redis_down
 
 LIVE, READY = "/api/v1/auth/health/live", "/api/v1/auth/health/ready"
 FINE = {"status": "ok", "service": "auth", "degraded": False}
@@ -23,7 +23,7 @@ def test_ready_with_everything(trusted_kid):
 @pytest.mark.django_db
 def test_without_redis_it_is_ready_and_degraded(trusted_kid):
     """DATA-12: a blip of Redis must not take every worker out."""
-    with redis_away():
+    with redis_down():
         answer = get(READY)
 
     assert (answer.status_code, answer.json()) == (200, FINE | {"degraded": True})
@@ -32,7 +32,7 @@ def test_without_redis_it_is_ready_and_degraded(trusted_kid):
 
 @pytest.mark.django_db(transaction=True)
 def test_without_the_database_it_is_not_ready(trusted_kid):
-    with database_away():
+    with database_down():
         answer = get(READY)
 
     assert outcome(answer) == (503, "dependency_unavailable")
@@ -50,7 +50,7 @@ def test_without_keys_it_is_not_ready(settings, tmp_path):
 @pytest.mark.django_db(transaction=True)
 def test_live_depends_on_nothing(settings, tmp_path):
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path
-    with redis_away(), database_away():
+    with redis_down(), database_down():
         answer = get(LIVE)
 
     assert (answer.status_code, answer.json()) == (200, FINE)

@@ -9,9 +9,7 @@ from rest_framework.test import APIClient
 from tests.conftest import (
     access_token,
     age,
-    database_away,
     outcome,
-    redis_away,
     refresh,
     refresh_token,
     signed_in,
@@ -104,55 +102,32 @@ def test_pushes_may_overtake_each_other(make_session, push, users):
     assert outcome(refresh(refresh_token(kept_by_first))) == (401, "token_revoked")
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_push_needs_the_database_alone(make_session, push):
-    first = make_session()
-    with database_away():
-        assert outcome(push(1)) == (503, "dependency_unavailable")
-    assert state_in_redis(first) is None
-
-    with redis_away():
-        assert push(1).json() == {"revoked": 1}
-    assert outcome(refresh(refresh_token(first))) == (401, "token_revoked")
+BAD = {
+    "user_id": ["ada", None, [], 2**200, "\ud800"],
+    "epoch": [-1, 2**63, "x", 1.5, True],
+    "reason": ["", "a b", "a" * 33, "a" * 32 + "\n", 5],
+    "keep_sid": ["x", None],
+    "keep_from": [-1],
+    "users": [[], [{}], {}],
+}
 
 
 @pytest.mark.parametrize(
-    ("fields", "wrong"),
-    [
-        pytest.param({"user_id": "ada"}, "user_id", id="user-no-uuid"),
-        pytest.param({"user_id": None}, "user_id", id="user-null"),
-        pytest.param({"user_id": []}, "user_id", id="user-list"),
-        pytest.param({"user_id": 2**200}, "user_id", id="user-huge-number"),
-        pytest.param({"user_id": "\ud800"}, None, id="user-surrogate"),
-        pytest.param({"epoch": -1}, "epoch", id="epoch-negative"),
-        pytest.param({"epoch": 2**63}, "epoch", id="epoch-too-large"),
-        pytest.param({"epoch": "x"}, "epoch", id="epoch-no-number"),
-        pytest.param({"epoch": 1.5}, "epoch", id="epoch-fraction"),
-        pytest.param({"epoch": True}, "epoch", id="epoch-bool"),
-        pytest.param({"reason": ""}, "reason", id="reason-blank"),
-        pytest.param({"reason": "a b"}, "reason", id="reason-space"),
-        pytest.param({"reason": "a" * 33}, "reason", id="reason-long"),
-        pytest.param({"reason": "a" * 32 + "\n"}, "reason", id="reason-newline"),
-        pytest.param({"reason": 5}, "reason", id="reason-number"),
-        pytest.param({"keep_sid": "x"}, "keep_sid", id="keep-no-uuid"),
-        pytest.param({"keep_sid": None}, "keep_sid", id="keep-null"),
-        pytest.param({"keep_from": -1}, "keep_from", id="keep-from-negative"),
-        pytest.param({"users": []}, None, id="users-none"),
-        pytest.param({"users": [{}]}, None, id="users-empty"),
-        pytest.param({"users": {}}, None, id="users-no-list"),
-    ],
+    ("name", "value"),
+    [(name, value) for name, values in BAD.items() for value in values],
+    ids=lambda value: ascii(value)[:20],
 )
-def test_bad_input_is_400_and_names_the_field(session, push, fields, wrong):
-    answer = push(1, **fields)
+def test_bad_input_is_400_and_names_the_field(session, push, name, value):
+    answer = push(1, **{name: value})
 
     assert answer.status_code == 400, answer.content
-    if wrong is not None:
-        assert list(answer.json()["errors"]) == [wrong]
+    if "\ud800" not in str(value):
+        assert {each.split(".")[0] for each in answer.json()["errors"]} == {name}
     assert Session.objects.get().revoked_at is None
 
 
 def test_every_field_but_keep_sid_is_needed(service_client):
-    answer = service_client("users").post(URL, {}, "json")
+    answer = service_client("users").post(URL, {})
 
     assert set(answer.json()["errors"]) == {"user_id", "epoch", "reason"}
 
@@ -213,11 +188,8 @@ def test_the_live_sessions_of_a_user_the_last_used_first(make_session, users, ad
     make_session(expired=True)
     make_session(user_id=uuid.uuid4())
 
-    with redis_away():
-        answer = admin.get(listing(users.user["id"]))
+    shown = admin.get(listing(users.user["id"])).json()["sessions"]
 
-    assert answer.status_code == 200
-    shown = answer.json()["sessions"]
     assert [each["id"] for each in shown] == [str(new.id), str(old.id)]
     members = {"id", "created_at", "last_used_at", "expires_at", "ip", "device"}
     assert all(each.keys() == members for each in shown)
@@ -225,16 +197,15 @@ def test_the_live_sessions_of_a_user_the_last_used_first(make_session, users, ad
     assert admin.get(listing(uuid.uuid4())).json() == {"sessions": []}
 
 
-def test_a_session_ends_at_once_and_once(make_session, users, admin, verified, caplog):
+def test_a_session_ends_at_once_and_once(make_session, users, admin, verified, audited):
     phone, laptop = make_session(), make_session()
     token = access_token(phone, users)
     assert verified(token).status_code == 200
 
-    with caplog.at_level("INFO", logger="memo.audit"):
-        answer = admin.post(ending(users.user["id"], phone.id))
+    answer = admin.post(ending(users.user["id"], phone.id))
 
     assert (answer.status_code, answer.json()) == (200, {"revoked": 1})
-    (record,) = [each for each in caplog.records if each.name == "memo.audit"]
+    [record] = audited()
     assert (record.event, record.reason) == ("authn_token_revoked", "operator")
     assert record.sid == phone.id
     assert outcome(verified(token)) == (401, "token_revoked")
@@ -269,7 +240,7 @@ def test_no_other_caller_may(session, users, service_client, who):
     refusal = (401, "service_auth_failed") if unknown else (403, "forbidden")
 
     for answer in (
-        client.post(URL, {}, "json"),
+        client.post(URL, {}),
         client.get(listing(session.user_id)),
         client.post(ending(session.user_id, session.id)),
     ):
@@ -277,18 +248,3 @@ def test_no_other_caller_may(session, users, service_client, who):
         challenge = 'ApiKey realm="internal"' if unknown else None
         assert answer.get("WWW-Authenticate") == challenge
     assert Session.objects.get().revoked_at is None
-
-
-@pytest.mark.django_db(transaction=True)
-def test_operators_need_the_database_alone(session, admin):
-    with database_away():
-        for answer in (
-            admin.get(listing(session.user_id)),
-            admin.post(ending(session.user_id, session.id)),
-        ):
-            assert outcome(answer) == (503, "dependency_unavailable")
-    assert Session.objects.get().revoked_at is None
-
-    with redis_away():
-        answer = admin.post(ending(session.user_id, session.id))
-    assert answer.json() == {"revoked": 1}

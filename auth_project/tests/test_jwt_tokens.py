@@ -8,15 +8,9 @@ import pytest
 
 from shared.auth import session_state
 from shared.auth.access_tokens import MAX_LENGTH
-from tests.conftest import (
-    PASSWORD,
-    forget,
-    post,
-    refresh,
-    refresh_token,
-)
+from tests.conftest import forget, log_in, refresh, refresh_token
 from tokens import services
-from tokens.jwt_tokens import AccessToken, RefreshToken
+from tokens.jwt_tokens import AccessToken, Backend, RefreshToken
 
 pytestmark = pytest.mark.django_db
 
@@ -30,15 +24,14 @@ def granted(users, trusted_kid):
 
     def grant(roles):
         users.user["roles"] = roles
-        body = {"email": users.user["email"], "password": PASSWORD}
-        return post("login", data=body).data["access_token"]
+        return log_in().data["access_token"]
 
     return grant
 
 
 @pytest.mark.parametrize("roles", [FITTING, TOO_MANY], ids=["fit", "too many"])
 def test_roles_that_do_not_fit_are_left_out(
-    granted, verified, service_client, caplog, roles
+    granted, verified, introspected, audited, roles
 ):
     text = granted(roles)
     omitted = roles is TOO_MANY
@@ -48,13 +41,9 @@ def test_roles_that_do_not_fit_are_left_out(
     assert claims.get("roles") == (None if omitted else roles)
     assert claims.get("roles_omitted") == (True if omitted else None)
     assert verified(text).json()["roles"] == (None if omitted else roles)
-    told = service_client("users").post(
-        "/api/v1/auth/introspect",
-        f"token={text}",
-        content_type="application/x-www-form-urlencoded",
-    )
-    assert told.json().get("roles_omitted") == (True if omitted else None)
-    events = [getattr(record, "event", "") for record in caplog.records]
+    answer = introspected(text).json()
+    assert answer.get("roles_omitted") == (True if omitted else None)
+    events = [record.event for record in audited()]
     assert events.count("token_roles_omitted") == int(omitted)
 
 
@@ -78,8 +67,6 @@ def test_the_longest_that_is_issued_is_the_longest_that_is_taken(session, users,
 
 def test_the_token_is_signed_once(granted, monkeypatch):
     """A signature takes a millisecond: half of a refresh."""
-    from tokens.jwt_tokens import Backend
-
     signed = []
     encode = Backend.encode
     monkeypatch.setattr(
@@ -92,7 +79,7 @@ def test_the_token_is_signed_once(granted, monkeypatch):
     assert sorted(signed) == ["access", "refresh"]
 
 
-# --- What Redis is told of it -------------------------------------------------------
+# --- How long Redis says `active` ----------------------------------------------------
 
 
 @pytest.mark.parametrize("seconds", [0, 100, 308, 309.5, 400])
@@ -128,23 +115,17 @@ def test_the_life_of_a_token_begins_before_the_user_is_asked_for(
     """Or a slow User Service would let `active` outlive what was revoked meanwhile."""
     clock = SimpleNamespace(late=0, monotonic=time.monotonic)
     clock.time = lambda: time.time() + clock.late
-    for module in ("services", "jwt_tokens", "cookies"):
+    for module in ("services", "views.public", "cookies"):
         monkeypatch.setattr(f"tokens.{module}.time", clock)
     monkeypatch.setattr(users, "answer", lambda: setattr(clock, "late", 100))
     before = int(time.time())
 
-    if act == "login":
-        body = {"email": users.user["email"], "password": PASSWORD}
-        text = post("login", data=body).data["access_token"]
-    else:
-        text = refresh(refresh_token(session)).data["access_token"]
+    answer = log_in() if act == "login" else refresh(refresh_token(session))
 
+    text = answer.data["access_token"]
     claims = jwt.decode(text, options={"verify_signature": False})
     assert before <= claims["iat"] == claims["exp"] - 300 <= time.time()
     assert session_state.connection().ttl(session_state.key(claims["sid"])) <= 210
-
-
-# --- Parsing asks nobody ------------------------------------------------------------
 
 
 def test_parsing_a_token_makes_no_call(

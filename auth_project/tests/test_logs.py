@@ -1,4 +1,4 @@
-"""What auth writes down: who did what, and nothing that could be used."""
+"""What auth writes to its logs: who did what, and nothing that could be used."""
 
 import io
 import json
@@ -10,17 +10,21 @@ from rest_framework.test import APIClient
 
 from shared.structured_logging import JSONFormatter
 from tests.conftest import (
+    CREDENTIALS,
     PASSWORD,
     access_token,
     cookie_of,
-    database_away,
+    database_down,
+    log_in,
     log_out,
-    redis_away,
+    redis_down,
     refresh,
     refresh_token,
 )
 
 pytestmark = pytest.mark.django_db
+
+VERIFY = "/api/v1/auth/verify_token"
 
 
 @pytest.fixture
@@ -38,22 +42,22 @@ def written(monkeypatch):
     root.setLevel(level)
 
 
-def events(text):
-    lines = [json.loads(line) for line in text.splitlines()]
-    return [line for line in lines if line["logger"] == "memo.audit"]
+@pytest.fixture
+def events(written):
+    """The lines of the audit log."""
+
+    def read():
+        lines = [json.loads(line) for line in written().splitlines()]
+        return [line for line in lines if line["logger"] == "memo.audit"]
+
+    return read
 
 
-def log_in(password=PASSWORD, login="ada@example.org"):
-    client = APIClient(headers={"User-Agent": "curl/8", "X-Real-IP": "192.0.2.7"})
-    body = {"email": login, "password": password}
-    return client.post("/api/v1/auth/login", body, "json")
-
-
-def test_a_login_is_an_event_with_who_and_where(users, trusted_kid, written):
+def test_a_login_is_an_event_with_who_and_where(users, trusted_kid, events):
     """LOG-02."""
-    answer = log_in()
+    answer = log_in(**{"User-Agent": "curl/8", "X-Real-IP": "192.0.2.7"})
 
-    (event,) = events(written())
+    (event,) = events()
     assert event["event"] == "authn_login_success"
     assert event["user_id"] == users.user["id"]
     assert (event["ip"], event["user_agent"]) == ("192.0.2.7", "curl/8")
@@ -61,61 +65,47 @@ def test_a_login_is_an_event_with_who_and_where(users, trusted_kid, written):
     uuid.UUID(event["sid"])
 
 
-def test_a_failed_login_does_not_name_what_was_typed(users, written):
-    """People type their password where their name belongs."""
-    log_in(password="canary-password", login="canary-login")
-
-    assert events(written()) == []  # the User Service tells of it
-    assert "canary" not in written()
-
-
-def test_reuse_is_an_event_with_both_sides(make_session, written):
+def test_reuse_is_an_event_with_both_sides(make_session, events):
     rotated = make_session(rotated=True)
     stolen = refresh_token(rotated, uuid.uuid4())
 
     refresh(stolen, **{"User-Agent": "thief", "X-Real-IP": "198.51.100.9"})
 
-    revoked, reuse = events(written())
+    revoked, reuse = events()
     assert (revoked["event"], revoked["reason"]) == ("authn_token_revoked", "reuse")
     assert reuse["event"] == "authn_token_reuse"
     assert (reuse["ip"], reuse["user_agent"]) == ("198.51.100.9", "thief")
-    assert (reuse["session_ip"], reuse["session_user_agent"]) == (
-        "192.0.2.1",
-        "factory",
-    )
+    session = reuse["session_ip"], reuse["session_user_agent"]
+    assert session == ("192.0.2.1", "factory")
     assert reuse["sid"] == str(rotated.id)
 
 
-def test_an_answer_by_the_leeway_is_an_event(make_session, written):
-    """What the leeway costs: a thief who shadows every refresh. So it is on record."""
-    rotated = make_session(rotated=True)
+def test_each_end_of_a_refresh_is_an_event(make_session, events):
+    """LOG-02. By the leeway too: a thief may shadow every refresh."""
+    fresh, rotated = make_session(), make_session(rotated=True)
+    expired = make_session(expired=True)
+    log_out("garbage")
 
+    refresh(refresh_token(fresh))
+    refresh(refresh_token(expired))
     refresh(refresh_token(rotated, rotated.previous_jti))
+    log_out(refresh_token(rotated))
 
-    (event,) = events(written())
-    assert event["event"] == "authn_token_leeway"
-    assert event["session_ip"] == "192.0.2.1"
-
-
-def test_a_refresh_is_an_event_and_so_is_one_that_comes_too_late(make_session, written):
-    """LOG-02."""
-    lively, over = make_session(), make_session(expired=True)
-
-    refresh(refresh_token(lively))
-    refresh(refresh_token(over))
-
-    renewed, expired = events(written())
-    assert (renewed["event"], renewed["sid"]) == ("session_renewed", str(lively.id))
-    assert (expired["event"], expired["sid"]) == ("session_expired", str(over.id))
+    assert [(each["event"], each["sid"]) for each in events()] == [
+        ("session_renewed", str(fresh.id)),
+        ("session_expired", str(expired.id)),
+        ("authn_token_leeway", str(rotated.id)),
+        ("authn_token_revoked", str(rotated.id)),
+        ("session_logout", str(rotated.id)),
+    ]
 
 
-def test_a_service_that_is_refused_is_an_event(service_client, written):
+def test_a_service_that_is_refused_is_an_event(service_client, events, written):
     """Unknown to us, or known and not allowed: who, where, and no key."""
-    verify, revoke = "/api/v1/auth/verify_token", "/api/v1/auth/sessions/revoke"
-    APIClient().post(verify, {}, "json", headers={"X-Internal-Api-Key": "canary-key"})
-    service_client("reports").post(revoke, {}, "json")
+    APIClient().post(VERIFY, headers={"X-Internal-Api-Key": "canary-key"})
+    service_client("reports").post("/api/v1/auth/sessions/revoke")
 
-    unknown, forbidden = events(written())
+    unknown, forbidden = events()
     assert unknown["event"] == forbidden["event"] == "authz_fail"
     assert (unknown["code"], unknown["caller"]) == ("service_auth_failed", None)
     assert (forbidden["code"], forbidden["caller"]) == ("forbidden", "service:reports")
@@ -123,25 +113,15 @@ def test_a_service_that_is_refused_is_an_event(service_client, written):
     assert "canary" not in written()
 
 
-def test_a_logout_is_an_event_and_garbage_is_none(session, written):
-    log_out("garbage")
-    assert events(written()) == []
-
-    log_out(refresh_token(session))
-
-    assert [e["event"] for e in events(written())] == [
-        "authn_token_revoked",
-        "session_logout",
-    ]
-
-
 @pytest.mark.django_db(transaction=True)
 def test_no_token_password_or_key_is_ever_written(
-    users, make_session, service_client, settings, written
+    users, make_session, service_client, settings, written, events
 ):
-    """LOG-01: through every act, its refusals and its faults."""
-    granted = log_in()
-    log_in(password="canary-password")
+    """LOG-01: through every act, its refusals and its faults. A failed login names
+    nothing: users type their password where their name belongs."""
+    log_in(body=CREDENTIALS | {"email": "canary", "password": "canary-password"})
+    assert events() == []
+    granted = log_in(**{"User-Agent": "a\x1b[31m\u2028b"})
     session = make_session()
     token, access = refresh_token(session), access_token(session, users)
     secrets = {PASSWORD, "canary", token, access, granted.json()["access_token"]}
@@ -149,18 +129,16 @@ def test_no_token_password_or_key_is_ever_written(
     secrets |= {key for _, key in settings.INTERNAL_API_KEYS}
 
     service = service_client("users")
-    verify = "/api/v1/auth/verify_token"
     for act in (refresh, log_out, refresh):
         act(token)
         act("canary-cookie")
-        service.post(verify, {"token": access}, "json")
-        service.post(verify, {"token": "canary-token"}, "json")
-        service.post(verify, {"token": ["canary"]}, "json")
-    APIClient().post(verify, {}, "json", headers={"X-Internal-Api-Key": "canary-key"})
-    with redis_away(), database_away():
+        for text in (access, "canary-token", ["canary"]):
+            service.post(VERIFY, {"token": text})
+    APIClient().post(VERIFY, headers={"X-Internal-Api-Key": "canary-key"})
+    with redis_down(), database_down():
         refresh(token)
         log_out(token)
-        service.post(verify, {"token": access}, "json")
+        service.post(VERIFY, {"token": access})
 
     text = written()
     assert "memo.dependency" in text
@@ -168,12 +146,6 @@ def test_no_token_password_or_key_is_ever_written(
         assert secret not in text
         # Nor a part of it: the signature alone is worth nothing, but says what it was.
         assert secret.rpartition(".")[2][:40] not in text
-
-
-def test_every_line_is_one_json_object(session, written):
-    refresh(refresh_token(session), **{"User-Agent": "a\x1b[31m\u2028b"})
-    log_out(refresh_token(session))
-
-    for line in written().splitlines():
+    for line in text.splitlines():
         assert json.loads(line)["service"] == "auth"
         assert line.isascii()

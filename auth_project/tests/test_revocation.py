@@ -8,13 +8,14 @@ import uuid
 import pytest
 
 from tests.conftest import (
-    PASSWORD,
+    CREDENTIALS,
     age,
     cookie_of,
     forget,
+    log_in,
     outcome,
     post,
-    redis_away,
+    redis_down,
     refresh,
     refresh_token,
     state_in_redis,
@@ -27,13 +28,9 @@ pytestmark = pytest.mark.django_db
 DAY = 24 * 3600
 
 
-@pytest.fixture
-def log_in(users, trusted_kid):
-    def send(cookie=None, password=PASSWORD, **headers):
-        body = {"email": users.user["email"], "password": password}
-        return post("login", cookie, body, **headers)
-
-    return send
+@pytest.fixture(autouse=True)
+def _service(users, trusted_kid):
+    """Every test here has a User Service and keys."""
 
 
 @pytest.fixture
@@ -50,8 +47,9 @@ def floor():
 # --- Logins below the floor ---------------------------------------------------------
 
 
-def test_a_login_below_the_floor_opens_nothing(log_in, push, caplog):
-    """The password was verified before it was changed; the push was faster."""
+def test_a_login_below_the_floor_opens_nothing(push, users, audited):
+    """The password was verified before it was changed; the push was faster. That is no
+    failed attempt: the next try receives the new epoch."""
     push(1)
 
     answer = log_in()
@@ -60,21 +58,13 @@ def test_a_login_below_the_floor_opens_nothing(log_in, push, caplog):
     assert answer["Retry-After"] == "1"
     assert cookie_of(answer) is None
     assert not Session.objects.exists()
-    [record] = [r for r in caplog.records if r.name == "memo.audit"][-1:]
-    assert (record.event, record.epoch) == ("login_epoch_behind", 0)
-
-
-def test_it_is_no_failed_attempt(log_in, push, users, caplog):
-    """The next try receives the new epoch."""
-    push(1)
-    assert log_in().status_code == 503
+    assert (audited()[-1].event, audited()[-1].epoch) == ("login_epoch_behind", 0)
     users.user["session_epoch"] = 1
-
     assert log_in().status_code == 200
-    assert "authn_login_fail" not in {getattr(r, "event", "") for r in caplog.records}
+    assert "authn_login_fail" not in {record.event for record in audited()}
 
 
-def test_a_login_raises_the_floor(log_in, users):
+def test_a_login_raises_the_floor(users):
     users.user["session_epoch"] = 2**40
     assert log_in().status_code == 200
     assert floor() == 2**40
@@ -83,7 +73,7 @@ def test_a_login_raises_the_floor(log_in, users):
     assert log_in().status_code == 503
 
 
-def test_logging_out_everywhere_raises_the_floor(log_in, users):
+def test_logging_out_everywhere_raises_the_floor(users):
     access = log_in().data["access_token"]
     post("logout_all", Authorization=f"Bearer {access}")
 
@@ -97,7 +87,7 @@ def test_a_push_never_lowers_the_floor(push):
     assert floor() == 2**40
 
 
-def test_a_floor_is_one_users_alone(log_in):
+def test_a_floor_is_one_users_alone():
     end_sessions_below({uuid.uuid4(): 9}, "pushed")
 
     assert log_in().status_code == 200
@@ -126,7 +116,7 @@ def test_a_session_that_was_below_before_is_not_kept(make_session, users, traits
     assert state_in_redis(thief) == b"revoked:epoch"
 
 
-def test_within_the_leeway_the_kept_session_goes_on(make_session, users):
+def test_within_the_leeway_the_kept_session_continues(make_session, users):
     """It did not rotate, and was not lifted: asked by the same rule."""
     kept = make_session(rotated=True)
     users.raise_epoch(kept.id)
@@ -159,9 +149,9 @@ def test_an_older_user_service_names_no_session(session, users):
 # --- Replaced by a login in the same browser (ASVS 7.2.4) ----------------------------
 
 
-@pytest.mark.parametrize("cap", [0, 1, 10])
-def test_the_session_of_the_cookie_ends(make_session, log_in, settings, cap, caplog):
-    """Also where another one would give way by the cap, or where there is none."""
+@pytest.mark.parametrize("cap", [0, 1, 2, 10])
+def test_the_session_of_the_cookie_ends(make_session, settings, cap, audited):
+    """Also where another one ends by the cap, for which it does not count."""
     settings.MAX_SESSIONS_PER_USER = cap
     other, before = make_session(), make_session()
     age(other, 1000)
@@ -175,51 +165,34 @@ def test_the_session_of_the_cookie_ends(make_session, log_in, settings, cap, cap
     assert other.revoked_reason == ("session_cap" if cap == 1 else "")
     assert state_in_redis(before) == b"revoked:replaced"
     assert refresh(cookie_of(answer)).status_code == 200
-    told = [r.sid for r in caplog.records if getattr(r, "reason", "") == "replaced"]
-    assert told == [before.id]
+    replaced = [r.sid for r in audited() if getattr(r, "reason", "") == "replaced"]
+    assert replaced == [before.id]
 
 
-def test_it_does_not_count_for_the_cap(make_session, log_in, settings):
-    settings.MAX_SESSIONS_PER_USER = 2
-    other, before = make_session(), make_session()
-
-    log_in(refresh_token(before))
-
-    assert other in Session.objects.live()
-
-
-@pytest.mark.parametrize("traits", [{"expired": True}, {"rotated": True}])
-def test_any_token_of_the_session_will_do(make_session, log_in, traits):
+@pytest.mark.parametrize(
+    ("traits", "reason"),
+    [
+        ({"expired": True}, "replaced"),
+        ({"rotated": True}, "replaced"),  # by the predecessor of its token
+        ({"user_id": uuid.uuid4()}, "replaced"),  # of another user of the device
+        ({"revoked": True}, "logout"),
+    ],
+    ids=str,
+)
+def test_any_token_of_the_session_will_do(make_session, traits, reason):
     before = make_session(**traits)
     age(before, 60)
+    cookie = refresh_token(before, before.previous_jti or before.jti)
+    wrong = CREDENTIALS | {"password": "not the password"}
 
-    log_in(refresh_token(before, before.previous_jti or before.jti))
-
-    assert Session.objects.get(id=before.id).revoked_reason == "replaced"
-
-
-def test_somebody_elses_on_the_same_device_ends_too(make_session, log_in):
-    before = make_session(user_id=uuid.uuid4())
-
-    log_in(refresh_token(before))
-
-    assert Session.objects.get(id=before.id).revoked_reason == "replaced"
-
-
-def test_what_had_ended_keeps_its_reason(make_session, log_in):
-    before = make_session(revoked=True)
-
-    assert log_in(refresh_token(before)).status_code == 200
-    assert Session.objects.get(id=before.id).revoked_reason == "logout"
-
-
-def test_a_failed_login_ends_nothing(session, log_in):
-    assert log_in(refresh_token(session), "not the password").status_code == 401
-    assert Session.objects.get().revoked_at is None
+    assert log_in(cookie, wrong).status_code == 401
+    assert Session.objects.get().revoked_reason == before.revoked_reason
+    assert log_in(cookie).status_code == 200
+    assert Session.objects.get(id=before.id).revoked_reason == reason
 
 
 @pytest.mark.parametrize("bad", ["", "x", "a.b.c", "purged", "twice"])
-def test_a_bad_cookie_ends_nothing_and_fails_no_login(session, log_in, bad):
+def test_a_bad_cookie_ends_nothing_and_fails_no_login(session, bad):
     cookie = refresh_token(session)
     if bad == "purged":
         Session.objects.filter(id=session.id).delete()
@@ -232,19 +205,16 @@ def test_a_bad_cookie_ends_nothing_and_fails_no_login(session, log_in, bad):
     assert not Session.objects.filter(revoked_at__isnull=False).exists()
 
 
-# --- What a refresh finds that was on its way ---------------------------------------
-
-
-@pytest.mark.parametrize("redis", ["knows", "has forgotten", "is away"])
-def test_a_refresh_of_what_was_replaced_leaves_the_new_cookie(session, log_in, redis):
+@pytest.mark.parametrize("redis", ["knows", "has forgotten", "is down"])
+def test_a_refresh_of_what_was_replaced_leaves_the_new_cookie(session, redis):
     """The browser has it by now: an answer that cleared it would log the user out."""
     cookie = refresh_token(session)
     log_in(cookie)
     if redis == "has forgotten":
         forget(session)
 
-    if redis == "is away":
-        with redis_away():
+    if redis == "is down":
+        with redis_down():
             answer = refresh(cookie)
     else:
         answer = refresh(cookie)
@@ -256,12 +226,8 @@ def test_a_refresh_of_what_was_replaced_leaves_the_new_cookie(session, log_in, r
 # --- The cap, and how long a session lasts ------------------------------------------
 
 
-@pytest.fixture
-def cap(settings):
+def test_the_least_recently_used_ends(make_session, audited, settings):
     settings.MAX_SESSIONS_PER_USER = 3
-
-
-def test_the_least_recently_used_gives_way(make_session, log_in, caplog, cap):
     oldest, *others = [make_session() for _ in range(3)]
     for seconds, session in ((30, oldest), (20, others[0]), (10, others[1])):
         age(session, seconds)
@@ -271,53 +237,39 @@ def test_the_least_recently_used_gives_way(make_session, log_in, caplog, cap):
     assert log_in().status_code == 200
 
     assert outcome(refresh(token)) == (401, "token_revoked")
-    given_way = Session.objects.get(revoked_reason="session_cap")
-    assert given_way == others[0]
-    assert state_in_redis(given_way) == b"revoked:session_cap"
+    ended = Session.objects.get(revoked_reason="session_cap")
+    assert ended == others[0]
+    assert state_in_redis(ended) == b"revoked:session_cap"
     assert Session.objects.live().count() == 3
-    (record,) = [r for r in caplog.records if hasattr(r, "reason")]
-    assert (record.event, record.sid) == ("authn_token_revoked", given_way.id)
+    (record,) = [each for each in audited() if hasattr(each, "reason")]
+    assert (record.event, record.sid) == ("authn_token_revoked", ended.id)
     assert record.reason == "session_cap"
 
 
-def test_a_cap_that_was_lowered_is_met_at_the_next_login(make_session, log_in, cap):
-    for _ in range(7):
-        make_session()
+@pytest.mark.parametrize(
+    ("cap", "traits", "live"),
+    [
+        (3, {}, 3),  # it was lowered: met at the next login
+        (0, {}, 7),  # no cap
+        (3, {"revoked": True}, 1),
+        (3, {"expired": True}, 1),
+        (3, {"user_id": uuid.uuid4()}, 7),
+    ],
+    ids=str,
+)
+def test_what_counts_for_the_cap(make_session, settings, cap, traits, live):
+    settings.MAX_SESSIONS_PER_USER = cap
+    for _ in range(6):
+        make_session(**traits)
 
     log_in()
 
-    assert Session.objects.live().count() == 3
+    assert Session.objects.live().count() == live
+    ended = Session.objects.filter(revoked_reason="session_cap").count()
+    assert ended == (4 if cap and not traits else 0)
 
 
-def test_zero_is_no_cap(log_in, settings):
-    settings.MAX_SESSIONS_PER_USER = 0
-    for _ in range(5):
-        log_in()
-
-    assert Session.objects.live().count() == 5
-
-
-def test_what_has_ended_does_not_count(make_session, log_in, cap):
-    kept = [make_session(), make_session()]
-    for fields in ({"revoked": True}, {"expired": True}):
-        for _ in range(3):
-            make_session(**fields)
-
-    log_in()
-
-    assert set(kept) < set(Session.objects.live())
-    assert not Session.objects.filter(revoked_reason="session_cap").exists()
-
-
-def test_nobody_elses_session_gives_way(make_session, log_in, cap):
-    others = [make_session(user_id=uuid.uuid4()) for _ in range(3)]
-    for _ in range(4):
-        log_in()
-
-    assert set(others) < set(Session.objects.live())
-
-
-def test_a_session_that_is_not_used_ends(log_in, settings):
+def test_a_session_that_is_not_used_ends(settings):
     settings.REFRESH_TOKEN_LIFETIME = DAY
     cookie = cookie_of(log_in())
     age(Session.objects.get(), DAY - 5)
@@ -329,7 +281,7 @@ def test_a_session_that_is_not_used_ends(log_in, settings):
     assert outcome(refresh(cookie)) == (401, "token_expired")
 
 
-def test_no_refresh_moves_the_absolute_end(log_in, settings):
+def test_no_refresh_moves_the_absolute_end(settings):
     settings.REFRESH_TOKEN_LIFETIME = DAY
     settings.SESSION_ABSOLUTE_LIFETIME = 2 * DAY
     log_in()

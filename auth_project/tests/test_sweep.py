@@ -15,11 +15,11 @@ from shared.auth import session_state
 from tests.conftest import (
     access_token,
     age,
-    database_away,
+    database_down,
     forget,
     log_out,
     outcome,
-    redis_away,
+    redis_down,
     refresh_token,
     state_in_redis,
 )
@@ -82,7 +82,7 @@ def test_a_revocation_that_redis_missed_overwrites_active(session, users, verifi
     """Redis was away during the logout and came back with what it knew before."""
     token = access_token(session, users)
     verified(token)
-    with redis_away():
+    with redis_down():
         log_out(refresh_token(session))
     assert state_in_redis(session) == b"active"
 
@@ -291,7 +291,7 @@ def test_it_survives_what_goes_wrong_in_a_round(sweeping, session, monkeypatch, 
 def test_it_survives_a_database_that_is_away(session, caplog):
     log_out(refresh_token(session))
     forget(session)
-    with database_away():
+    with database_down():
         sweep.sweep_once()
     assert "sweep failed: OperationalError" in caplog.text
     assert state_in_redis(session) is None

@@ -9,11 +9,7 @@ from rest_framework.request import Request
 
 from shared.api.parsers import form_decode
 from shared.auth.api_keys import caller_of
-from shared.auth.authentication import (
-    APIKeyAuthentication,
-    JWTAuthentication,
-    Service,
-)
+from shared.auth.authentication import APIKeyAuthentication, JWTAuthentication, Service
 from tokens import services
 
 BASIC_CHALLENGE = 'Basic realm="internal"'

@@ -12,9 +12,15 @@ from tokens.jwt_tokens import RefreshToken
 PATH = "/api/v1/auth"
 
 
-def name() -> str:
-    """Its name: browsers refuse `__Secure-` over plain http (RFC 6265bis 4.1.3)."""
-    return "__Secure-refresh_token" if settings.COOKIE_SECURE else "refresh_token"
+# By COOKIE_SECURE: browsers refuse `__Secure-` over plain http (RFC 6265bis 4.1.3).
+NAMES = {True: "__Secure-refresh_token", False: "refresh_token"}
+
+
+def find_all(request: HttpRequest) -> list[str]:
+    """The cookie's value, as often as it was sent."""
+    pairs = request.META.get("HTTP_COOKIE", "").split(";")
+    split = [pair.strip().partition("=") for pair in pairs]
+    return [value for name, _, value in split if name == NAMES[settings.COOKIE_SECURE]]
 
 
 def find(request: HttpRequest) -> str | None:
@@ -23,19 +29,10 @@ def find(request: HttpRequest) -> str | None:
     A sibling domain can set one of the same name for a wider domain, and which of two
     comes first is not ours to say (COOK-08).
     """
-    pairs = request.META.get("HTTP_COOKIE", "").split(";")
-    values = [v for n, _, v in (p.strip().partition("=") for p in pairs) if n == name()]
+    values = find_all(request)
     if len(values) > 1:
         raise TokenInvalid("The refresh cookie was sent twice.")
     return values[0] if values else None
-
-
-def find_single(request: HttpRequest) -> str | None:
-    """The cookie's value, or None where there is not exactly one."""
-    try:
-        return find(request)
-    except TokenInvalid:
-        return None
 
 
 def read(request: HttpRequest) -> str:
@@ -46,25 +43,17 @@ def read(request: HttpRequest) -> str:
     return value
 
 
-def write(response: HttpResponseBase, token: RefreshToken) -> None:
-    """Set the cookie for as long as its token lasts."""
-    set_cookie(response, str(token), max(int(token["exp"] - time.time()), 0))
+def write(response: HttpResponseBase, token: RefreshToken | None) -> None:
+    """Set the cookie for as long as its token lasts; None deletes it.
 
-
-def clear(response: HttpResponseBase) -> None:
-    """Delete the cookie, with the attributes it was set with (`delete_cookie` would
-    leave some out, and a browser would keep it)."""
-    set_cookie(response, "", 0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
-
-
-def set_cookie(
-    response: HttpResponseBase, value: str, max_age: int, expires: str | None = None
-) -> None:
+    With the same attributes: `delete_cookie` would leave some out, and a browser would
+    keep the cookie.
+    """
     response.set_cookie(
-        name(),
-        value,
-        max_age=max_age,
-        expires=expires,
+        NAMES[settings.COOKIE_SECURE],
+        str(token) if token else "",
+        max_age=max(int(token["exp"] - time.time()), 0) if token else 0,
+        expires=None if token else "Thu, 01 Jan 1970 00:00:00 GMT",
         path=PATH,
         secure=settings.COOKIE_SECURE,
         httponly=True,

@@ -4,7 +4,6 @@ The one module that knows simplejwt, whose backend can write no header and whose
 verification takes one token for another.
 """
 
-import time
 import uuid
 from typing import Any, Self
 
@@ -85,11 +84,6 @@ class AccessToken(simplejwt.AccessToken):
             token.text = str(token)
         return token
 
-    @property
-    def expires_in(self) -> int:
-        """Seconds it has left (RFC 6749 section 5.1)."""
-        return max(int(self["exp"] - time.time()), 0)
-
     def verify(self) -> None:
         """Nothing is left to do: the backend has checked all there is."""
 
@@ -116,7 +110,7 @@ class RefreshToken(simplejwt.RefreshToken):
             "sub": str(session.user_id),
             "sid": str(session.id),
             "jti": str(session.jti),
-            "iat": int(session.refreshed_at.timestamp()),
+            "iat": int((session.rotated_at or session.created_at).timestamp()),
             "exp": int(session.expires_at.timestamp()),
         }
         return token

@@ -145,11 +145,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Sessions that can be used: neither revoked nor expired."""
         return self.filter(revoked_at=None, expires_at__gt=ClockTimestamp())
 
-    def of_user(self, user_id: UUID) -> Self:
-        return self.filter(user_id=user_id)
-
-    def last_used_first(self) -> Self:
-        return self.order_by("-last_used_at", "-id")
+    def live_of(self, user_id: UUID) -> Self:
+        """The live sessions of a user, the last used first."""
+        return self.live().filter(user_id=user_id).order_by("-last_used_at", "-id")
 
     def with_clock(self) -> Self:
         """Each session with `clock`, the database's time of the reading."""
@@ -228,8 +226,3 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"session {self.id}"
-
-    @property
-    def refreshed_at(self) -> datetime:
-        """When its current refresh token was issued."""
-        return self.rotated_at or self.created_at

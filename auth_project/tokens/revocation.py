@@ -41,7 +41,8 @@ def end_sessions_below(
     is at least `kept_from`; how many. No session opens below them from now on."""
     Session.objects.raise_floors(epochs)
     ended = Session.objects.revoke_below(epochs, reason, kept_sid, kept_from)
-    publish_revocation(ended)
+    if ended:
+        publish_revocation(ended)
     counts = Counter(session.user_id for session in ended)
     for user_id in epochs:
         count = counts[user_id]
@@ -70,14 +71,11 @@ def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
     if cap == NO_CAP and replaced is None:
         return
     ended = Session.objects.end_others(user_id, cap, replaced)
-    publish_revocation(ended)
+    if ended:
+        publish_revocation(ended)
     for session in ended:
-        audit(
-            "authn_token_revoked",
-            user_id=session.user_id,
-            sid=session.id,
-            reason=session.revoked_reason,
-        )
+        ids = {"user_id": session.user_id, "sid": session.id}
+        audit("authn_token_revoked", **ids, reason=session.revoked_reason)
 
 
 def end_live_sessions(user_id: UUID | None) -> int:
@@ -94,15 +92,16 @@ def end_live_sessions(user_id: UUID | None) -> int:
     return total
 
 
-def publish_revocation(ended: Iterable[Session]) -> bool:
-    """Tell Redis. Where that fails the sweep tells it again, every two seconds."""
+def publish_revocation(ended: Iterable[Session]) -> None:
+    """Write it to Redis. Where that fails the sweep repeats it, every two seconds."""
     ttl = revocation_window()
-    batch = [Revocation(each.id, each.revoked_reason, ttl) for each in ended]
-    return session_state.mark_revoked(batch) if batch else True
+    session_state.mark_revoked(
+        Revocation(each.id, each.revoked_reason, ttl) for each in ended
+    )
 
 
 def publish_end(session: Session | None, sid: UUID | str) -> None:
-    """Tell Redis that one session is over; None: it has no row."""
+    """Write to Redis that one session is over; None: it has no row."""
     reason = session.revoked_reason if session else "unknown"
     ended = Revocation(UUID(str(sid)), reason, revocation_window())
     session_state.mark_revoked([ended])

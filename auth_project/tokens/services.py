@@ -27,12 +27,7 @@ from shared.auth.authentication import TokenUser
 from shared.clients import users_client
 from shared.keys import keyring
 from shared.structured_logging import audit
-from tokens.jwt_tokens import (
-    AccessToken,
-    RefreshToken,
-    SpentRefreshToken,
-    session_over,
-)
+from tokens.jwt_tokens import AccessToken, RefreshToken, SpentRefreshToken, session_over
 from tokens.models import Session, SessionEpoch
 from tokens.revocation import (
     end_other_sessions,
@@ -74,38 +69,30 @@ def log_in(
     issued_at = int(time.time())
     keyring.signing_key()  # or nothing is changed: there would be no answer to it
     seen = {"ip": client.ip, "user_agent": client.user_agent}
-    user = users_client().verify(
-        {**credentials, "client": seen, "device": client.device}
-    )
-    session = open_session(user, client)
+    attempt = {**credentials, "client": seen, "device": client.device}
+    user = users_client().verify(attempt)
+    session = Session.objects.open(user, client.ip, client.user_agent)
+    if session is None:
+        raise epoch_behind(user, client)
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)
-    end_other_sessions(session.user_id, replaced_by_login(cookie))
-    audit(
-        "authn_login_success",
-        user_id=session.user_id,
-        sid=session.id,
-        ip=client.ip,
-        user_agent=client.user_agent,
-    )
+    end_other_sessions(session.user_id, replaced_by(cookie) if cookie else None)
+    audit("authn_login_success", user_id=session.user_id, sid=session.id, **seen)
     return Grant(access, RefreshToken.current(session), user.get("device", ""))
 
 
-def open_session(user: dict[str, Any], client: Client) -> Session:
-    """A new session of this user. Raises DependencyUnavailable if their epoch has been
-    raised since their password was verified: the next try learns the truth."""
-    session = Session.objects.open(user, client.ip, client.user_agent)
-    if session is None:
-        epoch = user["session_epoch"]
-        audit("login_epoch_behind", user_id=user["sub"], epoch=epoch, ip=client.ip)
-        raise DependencyUnavailable
-    return session
+def epoch_behind(user: dict[str, Any], client: Client) -> DependencyUnavailable:
+    """The error where a user's epoch has been raised since the password was verified:
+    the next try learns the truth."""
+    epoch = user["session_epoch"]
+    audit("login_epoch_behind", user_id=user["sub"], epoch=epoch, ip=client.ip)
+    return DependencyUnavailable()
 
 
-def replaced_by_login(cookie: str | None) -> UUID | None:
+def replaced_by(cookie: str) -> UUID | None:
     """The session of the refresh token that a login came with; None for garbage."""
     try:
-        return UUID(SpentRefreshToken.parse(cookie or "")["sid"])
+        return UUID(SpentRefreshToken.parse(cookie)["sid"])
     except TokenError:
         return None
 
@@ -188,7 +175,8 @@ def is_direct_predecessor(
         return False
     waited = timedelta(seconds=time.monotonic() - received_at)
     leeway = timedelta(seconds=settings.REFRESH_REUSE_LEEWAY)
-    return session.clock - waited - session.refreshed_at <= leeway
+    rotated_at = session.rotated_at or session.created_at
+    return session.clock - waited - rotated_at <= leeway
 
 
 def log_out(text: str | None) -> None:

@@ -30,9 +30,8 @@ class OperatorView(InternalView):
 class UserSessionsView(OperatorView):
     """A user's live sessions, the last used first (at most 100).
 
-    Shown as to their user, with the network in place of the address: enough to tell
-    one device from another, which is what ending one takes. Who investigates finds the
-    address in the audit log, by the session's id.
+    As their user sees them, with the network in place of the address: enough to tell
+    one device from another. The audit log has the address, by the session's id.
     """
 
     @extend_schema(
@@ -40,8 +39,8 @@ class UserSessionsView(OperatorView):
         responses={200: s.UserSessionsSerializer, **REFUSED},
     )
     def get(self, request: Request, user_id: UUID) -> Response:
-        live = Session.objects.live().of_user(user_id).last_used_first()
-        shown = s.UserSessionSerializer(live[:LISTED], many=True)
+        live = Session.objects.live_of(user_id)[:LISTED]
+        shown = s.UserSessionSerializer(live, many=True)
         return Response({"sessions": shown.data})
 
 

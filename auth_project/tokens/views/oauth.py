@@ -28,19 +28,7 @@ from tokens.authentication import BASIC_CHALLENGE, ClientSecretBasicAuthenticati
 CHALLENGES = f"{BASIC_CHALLENGE}, {ServiceAuthFailed.auth_header}"
 
 # Of a live token, as far as it has them.
-INTROSPECTION_CLAIMS = (
-    "sub",
-    "username",
-    "email",
-    "roles",
-    "roles_omitted",
-    "aud",
-    "iss",
-    "exp",
-    "iat",
-    "jti",
-    "sid",
-)
+INTROSPECTION_CLAIMS = tuple(s.IntrospectionSerializer().fields)
 
 
 class IntrospectView(InternalView):
@@ -85,7 +73,7 @@ def introspection_response(token: str) -> dict[str, Any]:
     except TokenError:
         return {"active": False}
     known = {name: claims[name] for name in INTROSPECTION_CLAIMS if name in claims}
-    return {"active": True, **known, "token_type": "Bearer"}
+    return known | {"active": True, "token_type": "Bearer"}
 
 
 class JWKSetView(OpenView):

@@ -1,5 +1,6 @@
 """The HTTP side: parse, call, respond."""
 
+import time
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -45,7 +46,7 @@ class CookieView(BrowserView):
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
         if isinstance(exc, TokenError) and not isinstance(exc, self.kept_after):
-            cookies.clear(response)
+            cookies.write(response, None)
         return response
 
 
@@ -55,7 +56,7 @@ def grant_response(grant: services.Grant) -> Response:
         {
             "access_token": grant.access.text,
             "token_type": "bearer",
-            "expires_in": grant.access.expires_in,
+            "expires_in": max(int(grant.access["exp"] - time.time()), 0),
         }
     )
     if grant.refresh is not None:
@@ -81,9 +82,7 @@ class LoginView(BrowserView):
         responses={
             200: s.GrantSerializer,
             **problems(
-                body=True,
-                _401=("invalid_credentials",),
-                _403=("cross_site_request",),
+                body=True, _401=("invalid_credentials",), _403=("cross_site_request",)
             ),
         },
         examples=[
@@ -97,9 +96,12 @@ class LoginView(BrowserView):
     def post(self, request: Request) -> Response:
         serializer = CredentialsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        client, cookie = client_of(request), cookies.find_single(request)
-        grant = services.log_in(serializer.validated_data, client, cookie)
-        return grant_response(grant)
+        sent = cookies.find_all(request)
+        cookie = sent[0] if len(sent) == 1 else None  # a double one fails no login
+        client = client_of(request)
+        return grant_response(
+            services.log_in(serializer.validated_data, client, cookie)
+        )
 
 
 class RefreshView(CookieView):
@@ -150,7 +152,7 @@ class LogoutView(CookieView):
     def post(self, request: Request) -> Response:
         services.log_out(cookies.find(request))
         response = Response({"message": "Logged out."})
-        cookies.clear(response)
+        cookies.write(response, None)
         return response
 
 

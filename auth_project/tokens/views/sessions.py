@@ -43,11 +43,9 @@ class SessionListView(JSONView):
         },
     )
     def get(self, request: Request) -> Response:
-        live = Session.objects.live().of_user(caller(request).id)
-        serializer = s.SessionSerializer(
-            live.last_used_first()[:LISTED], many=True, context={"request": request}
-        )
-        return Response(serializer.data)
+        live = Session.objects.live_of(caller(request).id)[:LISTED]
+        context = {"request": request}
+        return Response(s.SessionSerializer(live, many=True, context=context).data)
 
 
 class SessionView(JSONView):
@@ -55,10 +53,7 @@ class SessionView(JSONView):
 
     @extend_schema(
         operation_id="auth_sessions_delete",
-        responses={
-            204: None,
-            **problems(_401=TOKEN_PROBLEMS, _404=("not_found",)),
-        },
+        responses={204: None, **problems(_401=TOKEN_PROBLEMS, _404=("not_found",))},
     )
     def delete(self, request: Request, session_id: UUID) -> Response:
         """End one of your sessions, also the current one: its tokens are refused at
@@ -89,6 +84,6 @@ class LogoutAllView(JSONView):
         keep = serializer.validated_data["keep_current"]
         revoked = services.log_out_all(caller(request), keep_current=keep)
         response = Response({"revoked": revoked})
-        if not keep and cookies.name() in request.COOKIES:
-            cookies.clear(response)
+        if not keep and cookies.find_all(request):
+            cookies.write(response, None)
         return response

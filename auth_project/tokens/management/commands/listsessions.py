@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("user", type=UUID, help="The user's id.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        live = Session.objects.live().of_user(options["user"]).last_used_first()
+        live = Session.objects.live_of(options["user"])
         for session in live:
             used = session.last_used_at.isoformat(" ", "seconds")
             where = f"{session.ip or '-'}  {device(session.user_agent)}"
