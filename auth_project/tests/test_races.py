@@ -9,12 +9,11 @@ import pytest
 from django.db import connection, transaction
 
 from tests.conftest import (
-    PASSWORD,
     access_token,
     cookie_of,
+    log_in,
     log_out,
     outcome,
-    post,
     refresh,
     refresh_token,
     state_in_redis,
@@ -46,7 +45,7 @@ def at_once(transactional_db):
 
 
 def test_fifty_refreshes_at_once_are_one_rotation(session, at_once, verified):
-    """TOK-06: fifty tabs, one successor, nobody is logged out."""
+    """TOK-06: fifty tabs, one successor, and all stay logged in."""
     token = refresh_token(session)
 
     answers = at_once(*[lambda: refresh(token)] * 50)
@@ -74,24 +73,27 @@ def test_without_a_leeway_one_of_many_wins_and_the_session_ends(
 
 
 @pytest.mark.parametrize("round", range(4))
-def test_refreshes_against_a_logout_leave_nothing(session, at_once, verified, round):
-    """CONC-04."""
+@pytest.mark.parametrize("by", ["logout", "push"])
+def test_refreshes_against_an_end_leave_nothing(
+    session, at_once, users, verified, by, round
+):
+    """CONC-04, CONC-05."""
     token = refresh_token(session)
 
-    answers = at_once(
-        *[lambda: refresh(token)] * 3,
-        lambda: log_out(token),
-        *[lambda: refresh(token)] * 3,
-    )
+    def push():
+        users.raise_epoch()
+        return revocation.end_sessions_below({session.user_id: 1}, "password")
 
-    assert answers[3].status_code == 200
+    end = push if by == "push" else lambda: log_out(token)
+    *answers, _ = at_once(*[lambda: refresh(token)] * 6, end)
+
+    assert Session.objects.get().revoked_at is not None
     for answer in answers:
         assert outcome(answer) in ((200, None), (401, "token_revoked"))
         if "access_token" in answer.data:
             access = answer.data["access_token"]
             assert outcome(verified(access)) == (401, "token_revoked")
-        if cookie_of(answer):
-            assert outcome(refresh(cookie_of(answer))) == (401, "token_revoked")
+        assert outcome(refresh(cookie_of(answer) or token)) == (401, "token_revoked")
 
 
 def test_logouts_at_once_all_succeed(session, at_once):
@@ -104,40 +106,24 @@ def test_logouts_at_once_all_succeed(session, at_once):
     assert Session.objects.get().revoked_reason == "logout"
 
 
-@pytest.mark.parametrize("round", range(4))
-def test_refreshes_against_a_push_leave_nothing_older(
-    session, at_once, users, verified, round
-):
-    """CONC-05."""
-    token = refresh_token(session)
+def test_acts_that_lock_many_rows_do_not_deadlock(make_session, at_once, settings):
+    """CONC-09: sessions are locked in the order of their ids, floors in the order of
+    the users, however they are named."""
+    settings.MAX_SESSIONS_PER_USER = 2
+    ids = [uuid.uuid4() for _ in range(20)]
+    rows = [make_session(user_id=user_id) for user_id in ids for _ in range(4)]
 
-    def push():
-        users.raise_epoch()
-        return revocation.end_sessions_below({session.user_id: 1}, "password")
+    def push(users, epoch, *keep):
+        epochs = dict.fromkeys(users, epoch)
+        return lambda: revocation.end_sessions_below(epochs, "password", *keep)
 
-    answers = at_once(*[lambda: refresh(token)] * 4, push)[:4]
+    at_once(
+        *[push(ids, 1, rows[7].id, 0), push(ids[::-1], 2, rows[9].id, 0)] * 3,
+        *[lambda: revocation.end_other_sessions(ids[2], rows[4].id)] * 3,
+        *[lambda: revocation.end_live_sessions(ids[2])] * 2,
+    )
 
-    assert Session.objects.get().revoked_at is not None
-    for answer in answers:
-        if "access_token" in answer.data:
-            access = answer.data["access_token"]
-            assert outcome(verified(access)) == (401, "token_revoked")
-    assert outcome(refresh(token)) == (401, "token_revoked")
-
-
-def test_pushes_do_not_deadlock(make_session, at_once, users):
-    """CONC-09: rows are locked in one order."""
-    rows = [make_session(id=uuid.uuid4()) for _ in range(40)]
-    user_id = rows[0].user_id
-
-    def push(epoch, keep):
-        epochs = {user_id: epoch}
-        return lambda: revocation.end_sessions_below(epochs, "password", keep, 0)
-
-    counts = at_once(*[push(1 + i % 2, rows[i * 7].id) for i in range(5)])
-
-    assert sum(counts) >= 38
-    assert Session.objects.filter(revoked_at=None).count() <= 2
+    assert Session.objects.live().count() <= 2
 
 
 @pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.verify)])
@@ -147,10 +133,9 @@ def test_no_login_survives_a_push_that_was_answered(
     """Both at once: a session of the older epoch has ended when the push is answered,
     or does not open any more. (A push of one statement leaves one in twenty.)"""
     user_id = uuid.UUID(users.user["id"])
-    body = {"email": users.user["email"], "password": PASSWORD}
     for epoch in range(1, rounds + 1):
         answers = at_once(
-            *[lambda: post("login", data=body)] * 6,
+            *[log_in] * 6,
             lambda: revocation.end_sessions_below({user_id: epoch}, "password"),  # noqa: B023
         )[:6]
 
@@ -160,43 +145,24 @@ def test_no_login_survives_a_push_that_was_answered(
 
 
 @pytest.mark.parametrize("cap", [1, 10])
-def test_thirty_log_ins_at_once_leave_as_many_as_the_cap(
+def test_thirty_logins_at_once_leave_as_many_as_the_cap(
     make_session, users, at_once, settings, verified, cap
 ):
     settings.MAX_SESSIONS_PER_USER = cap
     for _ in range(3):
         make_session()
-    body = {"email": users.user["email"], "password": PASSWORD}
 
-    answers = at_once(*[lambda: post("login", data=body)] * 30)
+    answers = at_once(*[log_in] * 30)
 
     assert [answer.status_code for answer in answers] == [200] * 30
     rows = Session.objects.order_by("-last_used_at", "-id")
-    assert list(Session.objects.live().last_used_first()) == list(rows[:cap])
+    assert list(Session.objects.live_of(rows[0].user_id)) == list(rows[:cap])
     assert {row.revoked_reason for row in rows[cap:]} == {"session_cap"}
     good = [verified(a.data["access_token"]).status_code for a in answers].count(200)
     assert good == cap
     for row in rows:
         ended = state_in_redis(row) == b"revoked:session_cap"
         assert ended == (row.revoked_at is not None)
-
-
-def test_log_ins_against_a_logout_everywhere_do_not_deadlock(
-    make_session, users, at_once, settings
-):
-    """CONC-09: all of these lock rows in the order of their ids."""
-    settings.MAX_SESSIONS_PER_USER = 5
-    user_id = make_session().user_id
-    for _ in range(30):
-        make_session()
-
-    at_once(
-        *[lambda: revocation.end_other_sessions(user_id, None)] * 4,
-        *[lambda: revocation.end_live_sessions(user_id)] * 2,
-        lambda: revocation.end_sessions_below({user_id: 1}, "logout_all"),
-    )
-
-    assert not Session.objects.live().exists()
 
 
 def rotate(session):
@@ -298,45 +264,23 @@ def test_a_rotation_that_waited_for_a_logout_does_not_happen(
     assert unchanged == (first is log_out_row)
 
 
-def test_a_login_that_waited_for_a_push_opens_nothing(session, behind_a_lock):
-    """The push holds the user's floor, and the login looks at it again."""
-    user = {"sub": session.user_id, "session_epoch": 1}
+def test_a_login_and_a_push_wait_for_each_other(session, behind_a_lock):
+    """The push holds the user's floor, and the login looks at it again. The push has
+    two statements: the second sees the row that the first one waited for."""
+    user_id = session.user_id
+
+    def login(epoch):
+        return Session.objects.open({"sub": user_id, "session_epoch": epoch}, None, "")
 
     opened = behind_a_lock(
-        lambda: Session.objects.raise_floors({session.user_id: 2}),
-        lambda: Session.objects.open(user, None, ""),
+        lambda: Session.objects.raise_floors({user_id: 2}), lambda: login(1)
     )
-
     assert opened is None
-
-
-def test_a_push_that_waited_for_a_login_ends_it(session, behind_a_lock):
-    """Two statements: the second sees the row that the first one waited for."""
-    user = {"sub": session.user_id, "session_epoch": 1}
-
     behind_a_lock(
-        lambda: Session.objects.open(user, None, ""),
-        lambda: revocation.end_sessions_below({session.user_id: 2}, "password"),
+        lambda: login(2),
+        lambda: revocation.end_sessions_below({user_id: 3}, "password"),
     )
-
     assert not Session.objects.live().exists()
-
-
-def test_pushes_for_many_users_do_not_deadlock(make_session, at_once, users):
-    """CONC-09: floors are locked in the order of the users, however they are named."""
-    ids = [uuid.uuid4() for _ in range(60)]
-    for user_id in ids:
-        make_session(user_id=user_id)
-
-    counts = at_once(
-        *[
-            lambda: revocation.end_sessions_below(dict.fromkeys(ids, 1), "a"),
-            lambda: revocation.end_sessions_below(dict.fromkeys(ids[::-1], 1), "b"),
-        ]
-        * 3
-    )
-
-    assert sum(counts) == 60
 
 
 def test_a_rotation_that_waited_is_dated_after_the_wait(session, behind_a_lock):
