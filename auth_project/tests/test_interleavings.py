@@ -20,7 +20,7 @@ from shared.api.exceptions import DependencyUnavailable, TokenRevoked
 from shared.auth import session_state
 from shared.auth.authentication import TokenUser
 from tests.conftest import (
-    PASSWORD,
+    CREDENTIALS,
     access_token,
     age,
     forget,
@@ -38,7 +38,7 @@ PATIENCE = 5.0  # seconds; a step that takes longer is a deadlock
 
 
 class Stepper:
-    """Lets two threads go on one step at a time."""
+    """Lets two threads continue one step at a time."""
 
     def __init__(self):
         self.pool = ThreadPoolExecutor(2)
@@ -87,14 +87,13 @@ class Stepper:
             turns[0].release()
 
     def close(self):
-        barrier = threading.Barrier(2)
+        barrier = threading.Barrier(2)  # one connection in each thread
 
-        def close():
+        def close(_):
             barrier.wait(PATIENCE)
             connection.close()
 
-        for future in [self.pool.submit(close) for _ in range(2)]:
-            future.result(PATIENCE)
+        list(self.pool.map(close, range(2)))
         self.pool.shutdown()
 
 
@@ -111,9 +110,8 @@ def stepper(monkeypatch, users):
 
         monkeypatch.setattr(owner, name, with_pause)
 
-    stepping(SessionQuerySet, "raise_floors")
-    stepping(SessionQuerySet, "execute")
-    stepping(SessionQuerySet, "first")
+    for name in ("raise_floors", "execute", "first"):
+        stepping(SessionQuerySet, name)
     for name in ("read", "mark_active", "mark_revoked"):
         stepping(session_state, name)
     stepping(users, "answer")
@@ -173,15 +171,13 @@ def test_with_the_token_before_it_the_current_one_is_answered(stepper, make_sess
     for schedule in schedules(4, 4):
         session = make_session(rotated=True)
         age(session, 5)
-        acts = (
-            refreshing(refresh_token(session)),
-            refreshing(refresh_token(session, session.previous_jti)),
-        )
+        current, previous = session.jti, session.previous_jti
+        tokens = [refresh_token(session, jti) for jti in (current, previous)]
 
-        stepper.run(acts, schedule)
+        stepper.run([refreshing(token) for token in tokens], schedule)
 
         row = Session.objects.get(id=session.id)
-        assert (row.revoked_at, row.jti) == (None, session.jti), schedule
+        assert (row.revoked_at, row.jti) == (None, current), schedule
 
 
 @pytest.mark.parametrize("rotated", [False, True], ids=["new", "rotated"])
@@ -191,9 +187,8 @@ def test_after_refresh_and_logout_nothing_is_usable(stepper, make_session, rotat
         session = make_session(rotated=rotated)
         token = refresh_token(session)
 
-        granted, none = stepper.run(
-            (refreshing(token), partial(services.log_out, token)), schedule
-        )
+        end = partial(services.log_out, token)
+        granted, none = stepper.run((refreshing(token), end), schedule)
 
         assert none is None, schedule
         assert_over(session, granted)
@@ -233,26 +228,22 @@ def test_after_reuse_and_refresh_nothing_is_usable(stepper, make_session):
 
 
 def test_a_verification_never_revives_a_session(stepper, make_session, users):
-    """It reads PostgreSQL, is overtaken by a logout, and only then tells Redis."""
+    """It reads PostgreSQL, is overtaken by a logout, and only then writes to Redis."""
     for schedule in schedules(3, 2):
         session = make_session()
         token = access_token(session, users)
-        cookie = refresh_token(session)
+        end = partial(services.log_out, refresh_token(session))
 
-        stepper.run(
-            (partial(services.verify, token), partial(services.log_out, cookie)),
-            schedule,
-        )
+        stepper.run((partial(services.verify, token), end), schedule)
 
         assert state_in_redis(session) == b"revoked:logout", schedule
         with pytest.raises(TokenRevoked):
             services.verify(token)
 
 
-def test_a_log_in_that_verified_the_old_password_dies(stepper, users, trusted_kid):
+def test_a_login_that_verified_the_old_password_dies(stepper, users, trusted_kid):
     """CONC-05: login and password change, whatever the order of their steps: none of
     an older epoch is left when both have been answered."""
-    credentials = {"username": "ada", "password": PASSWORD}
     user_id = uuid.UUID(users.user["id"])
     stepper.skipped.clear()
     seen = set()
@@ -267,7 +258,7 @@ def test_a_log_in_that_verified_the_old_password_dies(stepper, users, trusted_ki
             return revocation.end_sessions_below({user_id: 1}, "password")
 
         grant, _ = stepper.run(
-            (lambda: services.log_in(credentials, CLIENT), change), schedule
+            (lambda: services.log_in(CREDENTIALS, CLIENT), change), schedule
         )
 
         session = Session.objects.first()
@@ -284,19 +275,16 @@ def test_a_log_in_that_verified_the_old_password_dies(stepper, users, trusted_ki
     assert seen == {0, 1, "behind"}
 
 
-def test_a_refresh_beside_a_change_of_password_goes_on(stepper, make_session, users):
+def test_a_refresh_during_a_change_of_password_continues(stepper, make_session, users):
     """Of the session to keep: another tab refreshes between commit and push."""
     stepper.skipped.clear()
     for schedule in schedules(4, 4):
         users.user |= {"session_epoch": 0, "kept_sid": None, "kept_from": None}
         session = make_session()
 
+        change = changing(stepper, users, session)
         granted, ended = stepper.run(
-            (
-                refreshing(refresh_token(session)),
-                changing(stepper, users, session),
-            ),
-            schedule,
+            (refreshing(refresh_token(session)), change), schedule
         )
 
         assert ended == 0, schedule

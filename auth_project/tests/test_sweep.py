@@ -1,4 +1,4 @@
-"""The sweep: what Redis missed or lost, it is told again."""
+"""The sweep: what Redis missed or lost is written again."""
 
 import threading
 import time
@@ -34,25 +34,6 @@ pytestmark = pytest.mark.django_db
 PERIOD = 300 + 10 + 60
 
 
-@pytest.fixture
-def sweeping(transactional_db, monkeypatch):
-    """A sweep that runs often, in a thread of its own."""
-    monkeypatch.setattr(sweep, "INTERVAL", 0.02)
-    stop = threading.Event()
-    thread = threading.Thread(target=sweep.sweep_forever, args=(stop,))
-    thread.start()
-    yield thread
-    stop.set()
-    thread.join()
-
-
-def wait_for(condition):
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
 def repaired(redis_round_trips):
     """Round trips of a round: one that compares, and one more that sets."""
     redis_round_trips.clear()
@@ -60,20 +41,17 @@ def repaired(redis_round_trips):
     return len(redis_round_trips) - 1
 
 
-def test_a_revocation_that_redis_lost_is_set_again(session, redis_round_trips):
+def test_the_sweep_sets_what_redis_lost_and_leaves_what_it_knows(
+    session, redis_round_trips
+):
+    """It compares: a round without a loss writes nothing."""
     log_out(refresh_token(session))
     forget(session)
 
     assert repaired(redis_round_trips) == 1
     assert state_in_redis(session) == b"revoked:logout"
-
-
-def test_what_redis_knows_is_left_alone(session, redis_round_trips):
-    """The sweep compares: a round without a loss writes nothing."""
-    log_out(refresh_token(session))
     name = session_state.key(session.id)
     session_state.connection().set(name, "revoked:as it is", ex=100)
-
     assert repaired(redis_round_trips) == 0
     assert state_in_redis(session) == b"revoked:as it is"
 
@@ -108,25 +86,21 @@ def test_keys_last_as_long_as_an_access_token_and_a_minute(make_session, by):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0, True), (PERIOD - 10, True), (PERIOD + 1, False)],
-    ids=["now", "while-an-access-token-lives", "after"],
+    ("traits", "seconds", "written"),
+    [
+        pytest.param({"revoked": True}, 0, True, id="now"),
+        pytest.param({"revoked": True}, PERIOD - 10, True, id="while-tokens-live"),
+        pytest.param({"revoked": True}, PERIOD + 1, False, id="after"),
+        pytest.param({}, 0, False, id="live"),
+    ],
 )
-def test_only_what_may_still_matter_is_told(make_session, seconds, told):
-    over = make_session(revoked=True)  # five seconds ago
-    age(over, seconds)
+def test_only_what_may_still_matter_is_written(make_session, traits, seconds, written):
+    session = make_session(**traits)  # revoked five seconds ago
+    age(session, seconds)
 
     republish_revocations()
 
-    assert (state_in_redis(over) is not None) == told
-
-
-def test_live_sessions_are_left_alone(session, redis_round_trips):
-    redis_round_trips.clear()
-
-    republish_revocations()
-
-    assert redis_round_trips == []
+    assert (state_in_redis(session) is not None) == written
 
 
 # --- Many at once -------------------------------------------------------------------
@@ -142,13 +116,9 @@ def many_revoked(count):
         Session.objects.bulk_create(batch)
     yield
     redis = session_state.connection()
-    for names in batches(redis.scan_iter("session:*", count=1000), 1000):
-        redis.delete(*names)
-
-
-def batches(names, size):
-    names = iter(names)
-    return iter(lambda: list(islice(names, size)), [])
+    names = redis.scan_iter("session:*", count=1000)
+    while batch := list(islice(names, 1000)):
+        redis.delete(*batch)
 
 
 # Sessions revoked at once, and the megabytes that a round may take for them.
@@ -186,24 +156,17 @@ def test_one_worker_sweeps_at_a_time(session, redis_round_trips):
     """Another one has the lock and does it; this round is skipped."""
     log_out(refresh_token(session))
     forget(session)
-    with another_connection() as cursor:
+    other = connection.copy("other")
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("BEGIN")
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [revocation.SWEEP_LOCK])
         redis_round_trips.clear()
         republish_revocations()
         assert redis_round_trips == []
+        cursor.execute("ROLLBACK")
 
     republish_revocations()
     assert state_in_redis(session) == b"revoked:logout"
-
-
-@contextmanager
-def another_connection():
-    """A transaction of another worker."""
-    other = connection.copy("other")
-    with closing(other), other.cursor() as cursor:
-        cursor.execute("BEGIN")
-        yield cursor
-        cursor.execute("ROLLBACK")
 
 
 def test_a_worker_that_stops_in_its_round_loses_the_lock(session, monkeypatch):
@@ -259,15 +222,27 @@ def test_the_next_round_waits_twice_as_long_as_the_last_took(monkeypatch, took, 
 # --- The thread ---------------------------------------------------------------------
 
 
-def test_it_goes_on_by_itself(sweeping, session):
-    log_out(refresh_token(session))
-    for _ in range(3):
-        forget(session)
-        wait_for(lambda: state_in_redis(session) == b"revoked:logout")
+@pytest.fixture
+def sweeping(transactional_db, monkeypatch):
+    """A sweep that runs often, in a thread of its own."""
+    monkeypatch.setattr(sweep, "INTERVAL", 0.02)
+    stop = threading.Event()
+    thread = threading.Thread(target=sweep.sweep_forever, args=(stop,))
+    thread.start()
+    yield thread
+    stop.set()
+    thread.join()
+
+
+def wait_for(condition):
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
 
 
 def test_it_survives_what_goes_wrong_in_a_round(sweeping, session, monkeypatch, caplog):
-    """A sweep that died would heal nothing, and nobody would notice."""
+    """A sweep that died would heal nothing, without a sign of it."""
     log_out(refresh_token(session))
     failing = threading.Event()
     failing.set()
@@ -280,15 +255,16 @@ def test_it_survives_what_goes_wrong_in_a_round(sweeping, session, monkeypatch, 
 
     monkeypatch.setattr(session_state, "repeat_revocations", sometimes)
     wait_for(lambda: caplog.text.count("sweep failed: RuntimeError") >= 3)
-    forget(session)
     failing.clear()
-
-    wait_for(lambda: state_in_redis(session) == b"revoked:logout")
+    for _ in range(3):
+        forget(session)
+        wait_for(lambda: state_in_redis(session) == b"revoked:logout")
     assert "canary" not in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_survives_a_database_that_is_away(session, caplog):
+def test_it_survives_a_database_that_is_down(session, caplog):
+    """And holds no connection between its rounds."""
     log_out(refresh_token(session))
     forget(session)
     with database_down():
@@ -298,14 +274,8 @@ def test_it_survives_a_database_that_is_away(session, caplog):
 
     sweep.sweep_once()
 
-    assert state_in_redis(session) == b"revoked:logout"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_it_holds_no_connection_between_its_rounds(session):
-    sweep.sweep_once()
-
     assert connection.connection is None
+    assert state_in_redis(session) == b"revoked:logout"
 
 
 def test_it_does_not_keep_a_worker_from_ending(monkeypatch):
