@@ -214,7 +214,7 @@ def test_after_refresh_and_push_nothing_older_is_usable(stepper, make_session, u
 
 
 def test_after_reuse_and_refresh_nothing_is_usable(stepper, make_session):
-    """TOK-07: the thief and the owner at once, whoever is first."""
+    """TOK-07: the thief and the owner at once, in either order."""
     for schedule in schedules(3, 5):
         session = make_session(rotated=True)
         age(session, 60)

@@ -47,7 +47,7 @@ def start(words, program=sys.executable, **env):
 
 
 def assert_refused(done, word):
-    """Exit status, and one line for people beside gunicorn's JSON for machines."""
+    """Exit status, and one plain line next to gunicorn's JSON."""
     lines = [x for x in done.stderr.splitlines() if not x.startswith('{"time"')]
     assert done.returncode != 0
     assert len(lines) == 1, done.stderr

@@ -66,7 +66,6 @@ class AccessToken(simplejwt.AccessToken):
         token = cls()
         token.payload = {name: user[name] for name in settings.ACCESS_TOKEN_CLAIMS}
         token.payload |= {
-            "token_type": cls.token_type,
             "sub": str(session.user_id),
             "sid": str(session.id),
             "jti": str(uuid.uuid4()),
@@ -106,7 +105,6 @@ class RefreshToken(simplejwt.RefreshToken):
         """The refresh token that `session` has now."""
         token = cls()
         token.payload = {
-            "token_type": cls.token_type,
             "sub": str(session.user_id),
             "sid": str(session.id),
             "jti": str(session.jti),

@@ -1,4 +1,4 @@
-"""Time that stands still, and steps when it is told to: one for the product's Python
+"""Time that stands still, and steps on request: one for the product's Python
 and for PostgreSQL, exact to the microsecond.
 
 The product's statements and rows are left as they are. `clock_timestamp()` means

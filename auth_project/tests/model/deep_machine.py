@@ -8,17 +8,16 @@ from uuid import uuid4
 from hypothesis.stateful import precondition
 
 from .in_process import InProcess
+from .interleaved import Interleaved
 from .machine import WHICH, act, pick
-from .operators import Operators
-from .overtaken import Overtaken
 from .records import DAY, SECOND, Access, Account, Refresh, Session, Terms, is_below
 from .reference import Reference
-from .times import STALE
+from .surroundings import STALE
 
 TERMS = Terms(refresh=7 * DAY, absolute=10 * DAY, cap=3)
 
 
-class DeepMachine(Overtaken, Operators):
+class DeepMachine(Interleaved):
     driver: InProcess
 
     def __init__(self, driver: InProcess) -> None:
@@ -86,7 +85,7 @@ class DeepMachine(Overtaken, Operators):
 
 
 def new_account(number: int) -> Account:
-    return Account(str(uuid4()), f"person{number}", f"password {number}", ("editor",))
+    return Account(str(uuid4()), f"user{number}", f"password {number}", ("editor",))
 
 
 def micros(moment: Any) -> int:

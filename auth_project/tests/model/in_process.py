@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import requests
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
-from rest_framework.test import APIRequestFactory
+from rest_framework.test import APIClient, APIRequestFactory
 
 from shared.auth import session_state
 from shared.auth.authentication import JWTAuthentication
@@ -24,12 +25,59 @@ from tokens.jwt_tokens import SpentRefreshToken
 from tokens.models import Session, UserEpoch
 from tokens.revocation import republish_revocations
 
-from .client import Listener, ViewsClient, bearer
 from .clock import Clock, names_for
 from .records import WELL, Account
 from .redis_control import RedisControl
 from .seen import Seen
 from .users_double import Users
+
+
+class ViewsClient:
+    def __init__(self) -> None:
+        self.client = APIClient()
+        self.events: list[str] = []
+
+    def key(self) -> dict[str, str]:
+        return {"X-Internal-Api-Key": dict(settings.INTERNAL_API_KEYS)["users"]}
+
+    def post(
+        self, path: str, body: Any = None, cookies: tuple[str, ...] = (), **more: str
+    ) -> Seen:
+        if cookies:
+            more["Cookie"] = "; ".join(f"refresh_token={each}" for each in cookies)
+        return self.send("post", path, body, **more)
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Seen:
+        self.client.cookies.clear()
+        call = getattr(self.client, method)
+        return self.seen(call(f"/api/v1/auth/{path}", body, headers=headers))
+
+    def seen(self, response: Any) -> Seen:
+        body = response.json() if response.content else None
+        morsel = response.cookies.get("refresh_token")
+        return Seen(
+            status=response.status_code,
+            code=body.get("code") if isinstance(body, dict) else None,
+            body=body,
+            cookie=None if morsel is None else morsel.value,
+            max_age=None if morsel is None else int(morsel["max-age"]),
+            audit=self.taken(),
+        )
+
+    def taken(self) -> tuple[str, ...]:
+        """Audit events since the last answer."""
+        events = tuple(self.events)
+        self.events.clear()
+        return events
+
+
+class Listener(logging.Handler):
+    def __init__(self, events: list[str]) -> None:
+        super().__init__()
+        self.events = events
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.events.append(record.event)  # type: ignore[attr-defined]
 
 
 class InProcess(RedisControl, ViewsClient):
@@ -42,7 +90,7 @@ class InProcess(RedisControl, ViewsClient):
         ViewsClient.__init__(self)
         self.clock = Clock()
         self.users = Users(self.step)
-        self.before_telling: Callable[[], None] | None = None
+        self.before_marking: Callable[[], None] | None = None
 
     @contextmanager
     def installed(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -79,13 +127,13 @@ class InProcess(RedisControl, ViewsClient):
     def quiet(self) -> None:
         """The User Service is well again."""
         self.users.down, self.users.takes, self.users.meanwhile = False, 0, None
-        self.before_telling = None
+        self.before_marking = None
 
     def overtaken(self, mark_active: Callable[..., None]) -> Callable[..., None]:
         """It, and what is to happen before it, once."""
 
         def mark(*args: Any) -> None:
-            happens, self.before_telling = self.before_telling, None
+            happens, self.before_marking = self.before_marking, None
             if happens:
                 audited, self.events[:] = self.events[:], []
                 happens()
@@ -108,7 +156,7 @@ class InProcess(RedisControl, ViewsClient):
         self.clock.step(microseconds)
         self.age(microseconds)
 
-    # ---- A person's acts ---------------------------------------------------------
+    # ---- A user's acts  ---------------------------------------------------------
 
     def log_in(self, credentials: dict[str, str], *cookies: str) -> Seen:
         return self.post("login", credentials, cookies)
@@ -133,15 +181,6 @@ class InProcess(RedisControl, ViewsClient):
 
     def verify(self, access: str) -> Seen:
         return self.post("verify_token", {"token": access}, **self.key())
-
-    def introspect(self, access: str) -> Seen:
-        answer = self.client.post(
-            "/api/v1/auth/introspect",
-            f"token={access}",
-            content_type="application/x-www-form-urlencoded",
-            headers=self.key(),
-        )
-        return self.seen(answer)
 
     def me(self, access: str) -> Seen:
         """Any service on `shared`: it reads Redis by its own connection, else asks."""
@@ -207,8 +246,12 @@ class InProcess(RedisControl, ViewsClient):
         self.operator_command("flushexpiredsessions")
 
     def mixed(self, cookie: str, other: str) -> str:
-        """A token of the first one's session with the `jti` of the second. Nobody but
-        us could sign it."""
+        """A token of the first one's session with the `jti` of the second. Only we
+        could sign it."""
         token = SpentRefreshToken.parse(cookie)
         token["jti"] = SpentRefreshToken.parse(other)["jti"]
         return str(token)
+
+
+def bearer(access: str) -> str:
+    return f"Bearer {access}"

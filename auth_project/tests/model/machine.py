@@ -103,9 +103,9 @@ class Machine(RuleBasedStateMachine):
         claims, account = unverified(text), token.session.account
         token.session.sid = token.session.sid or claims["sid"]
         self.note_new(claims["jti"])
-        told = [claims[name] for name in ("sub", "sid", "email", "username", "roles")]
-        person = [account.id, token.session.sid, account.email, account.name]
-        assert told == [*person, list(token.roles)]
+        given = [claims[name] for name in ("sub", "sid", "email", "username", "roles")]
+        user = [account.id, token.session.sid, account.email, account.name]
+        assert given == [*user, list(token.roles)]
         self.compare_times(token, claims)
         self.compare_left(token, seen.body["expires_in"])
         self.accesses.append(token)

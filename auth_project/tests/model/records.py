@@ -39,7 +39,7 @@ class Terms:
 
 @dataclass(eq=False)
 class Account:
-    """What the User Service knows of somebody."""
+    """What the User Service knows of a user."""
 
     id: str
     name: str
@@ -47,7 +47,7 @@ class Account:
     roles: tuple[str, ...] = ()
     epoch: int = 0
     raised: int = 0  # when the epoch was raised last
-    kept: "Session | None" = None  # it goes on below the epoch,
+    kept: "Session | None" = None  # it continues below the epoch,
     kept_from: int = 0  # if its own is at least this
     active: bool = True
     deleted: bool = False
@@ -68,7 +68,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Identity:
-    """An answer of the User Service, true when it was asked; None: there is nobody."""
+    """An answer of the User Service, true when it was asked; None: there is no user."""
 
     account: Account | None
     epoch: int

@@ -67,7 +67,7 @@ class RedisControl:
 
 
 def admin_password() -> str:
-    """Of the Redis that `./manage_all.sh` made: it lies beside auth's own."""
+    """Of the Redis that `./manage_all.sh` made: it lies next to auth's own."""
     own = Path(settings.BASE_DIR, os.environ["REDIS_PASSWORD_FILE"])
     return (own.parent / "redis_admin_password").read_text().strip()
 

@@ -7,17 +7,19 @@ that, so that other acts may come in between.
 
 from dataclasses import dataclass, field
 
-from .keys import Keys
 from .records import (
     AWAY,
     DAY,
+    FULL,
     SECOND,
+    WELL,
     Access,
     Account,
     Answer,
     Identity,
     Refresh,
     Session,
+    Terms,
     is_below,
     over,
     refused,
@@ -27,11 +29,44 @@ ENDED = "authn_token_revoked"
 
 
 @dataclass
+class Keys:
+    """What Redis says of each session: `active` (True) or `revoked`, and until when."""
+
+    terms: Terms
+    now: int
+    redis: str = WELL
+    keys: dict[Session, tuple[bool, int]] = field(default_factory=dict)
+
+    def known(self, s: Session) -> bool | None:
+        says, until = self.keys.get(s, (False, 0))
+        return says if until > self.now else None
+
+    def mark_active(self, s: Session, exp: int) -> None:
+        """For as long as this token may live. What is there stays as it is, and lasts
+        at least as long."""
+        left = (exp * SECOND + self.terms.clock_leeway - self.now) // SECOND
+        if left <= 0:
+            return
+        says, until = self.known(s), self.now + left * SECOND
+        if says is not None and self.redis in (WELL, FULL):
+            self.keys[s] = says, max(until, self.keys[s][1])
+        elif self.redis == WELL:
+            self.keys[s] = True, until
+
+    def announce(self, s: Session) -> None:
+        """Beyond the life of its access tokens; no word at all where Redis is full."""
+        if self.redis == WELL:
+            self.keys[s] = False, self.now + self.terms.window
+        elif self.redis == FULL:
+            self.keys.pop(s, None)
+
+
+@dataclass
 class Reference(Keys):
     sessions: list[Session] = field(default_factory=list)
     floors: dict[Account, int] = field(default_factory=dict)
 
-    # ---- Log-in and refresh ------------------------------------------------------
+    # ---- Login and refresh -------------------------------------------------------
 
     def ask(self, account: Account | None) -> Identity:
         if account is None or not account.present:
@@ -125,7 +160,7 @@ class Reference(Keys):
     # ---- Ends --------------------------------------------------------------------
 
     def live(self, account: Account | None = None) -> list[Session]:
-        """Of one person or everybody, the last used first."""
+        """Of one user or of all, the last used first."""
         found = [s for s in self.sessions if not s.over and s.expires > self.now]
         mine = [s for s in found if account in (None, s.account)]
         return sorted(mine, key=lambda s: s.used, reverse=True)
@@ -157,7 +192,7 @@ class Reference(Keys):
             s.purged = s.purged or s.expires < self.now - DAY
 
     def sweep(self) -> None:
-        """Compares, and tells what Redis does not know."""
+        """Compares, and announces what Redis does not know."""
         since = self.now - self.terms.window
         for s in self.sessions:
             recent = not s.purged and s.revoked is not None and s.revoked > since

@@ -7,7 +7,7 @@ from typing import Any
 @dataclass(frozen=True)
 class Seen:
     """`cookie` is the refresh token that was set, "" where it was cleared, None where
-    it was left alone; `audit` None where nobody listened."""
+    it was left alone; `audit` None where it is not read."""
 
     status: int
     code: str | None

@@ -13,17 +13,17 @@ from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
 from .deep_machine import TERMS, DeepMachine
-from .faults import FAULTS, planted
+from .faults import NAMES, planted
 from .in_process import InProcess
 from .machine import COUNTS
 from .records import SECOND
 
-STEPS = 50  # rules in a row before all begins anew
+STEPS = 50  # rules in a row before all begins again
 SEED = int(os.environ.get("MODEL_SEED", "5"))
 RULES = int(os.environ.get("MODEL_RULES", "1500"))
 # Rules within which a planted fault has to be found.
 PATIENCE = 50_000
-PROOF = list(FAULTS) if "MODEL_FAULTS" in os.environ else list(FAULTS)[:1]
+PROOF = NAMES if "MODEL_FAULTS" in os.environ else NAMES[:1]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,7 +89,7 @@ def test_a_fault_that_is_planted_is_found(terms, name):
     began = time.monotonic()
 
     with (
-        planted(FAULTS[name]),
+        planted(name),
         installed() as driver,
         pytest.raises((AssertionError, Flaky)) as found,
     ):

@@ -14,7 +14,7 @@ from .records import Account
 
 
 class Users:
-    """The User Service. It may be away for the next question, slow to answer it, or
+    """The User Service. It may be down for the next question, slow to answer it, or
     answer it and then see other things happen before its answer arrives."""
 
     def __init__(self, step: Callable[[int], None]) -> None:

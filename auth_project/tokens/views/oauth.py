@@ -109,21 +109,16 @@ class MetadataView(OpenView):
         auth=[],
     )
     def get(self, request: Request) -> Response:
+        issuer = settings.JWT_ISSUER
+        members: dict[str, str | list[str]] = {
+            "issuer": issuer,
+            "jwks_uri": urljoin(issuer, "/.well-known/jwks.json"),
+            # Empty, though section 3.2 would leave them out: without the first, which
+            # is REQUIRED, it is no metadata; without the second it claims two grants.
+            "response_types_supported": [],
+            "grant_types_supported": [],
+        }
+        if settings.DOCS_ENABLED:
+            members["service_documentation"] = urljoin(issuer, "/api/v1/auth/docs")
         max_age = f"public, max-age={settings.JWKS_MAX_AGE}"
-        return Response(metadata(), headers={"Cache-Control": max_age})
-
-
-def metadata() -> dict[str, str | list[str]]:
-    """What is true of us, by the names of RFC 8414 section 2, and nothing else."""
-    issuer = settings.JWT_ISSUER
-    members: dict[str, str | list[str]] = {
-        "issuer": issuer,
-        "jwks_uri": urljoin(issuer, "/.well-known/jwks.json"),
-        # Empty, though section 3.2 would leave them out: without the first, which is
-        # REQUIRED, it is no metadata; without the second it would claim two grants.
-        "response_types_supported": [],
-        "grant_types_supported": [],
-    }
-    if settings.DOCS_ENABLED:
-        members["service_documentation"] = urljoin(issuer, "/api/v1/auth/docs")
-    return members
+        return Response(members, headers={"Cache-Control": max_age})

@@ -1,50 +1,26 @@
-"""The User Service is away, slow, or overtaken by other acts."""
+"""The User Service is unavailable, slow, or its answer is overtaken by other acts."""
 
 from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from .changes import Changes
 from .machine import WHICH, act, pick, with_devices
 from .records import SECOND, Access, Answer
-from .redis_faults import RedisFaults
-from .times import Times
+from .surroundings import Surroundings
 
 UNAVAILABLE = Answer(503, "dependency_unavailable")
 
 
-class Overtaken(Changes, RedisFaults, Times):
-    @act(who=WHICH)
-    def log_in_while_users_are_away(self, who: int) -> None:
-        account = pick(self.accounts, who)
-        self.tick()
-        self.driver.users.down = True
-        body = {"username": account.name, "password": account.password}
-        seen = self.driver.log_in(body)
-        self.driver.quiet()
-        self.compare(UNAVAILABLE, seen)
-
+class Interleaved(Surroundings):
     @with_devices
     @act(which=WHICH)
-    def refresh_while_users_are_away(self, which: int) -> None:
+    def refresh_without_the_user_service(self, which: int) -> None:
         token = pick(self.refreshes, which)
         self.tick()
         self.driver.users.down = True
         seen = self.driver.refresh(self.text_of(token))
         self.driver.quiet()
         self.compare(self.model.before_asking(token) or UNAVAILABLE, seen)
-
-    @with_devices
-    @act(which=WHICH)
-    def log_out_everywhere_while_users_are_away(self, which: int) -> None:
-        device = pick(self.devices, which)
-        self.tick()
-        self.driver.users.down = True
-        text, cookie = self.texts[device.access], self.text_of(device.refresh)
-        seen = self.driver.log_out_all(text, False, cookie)
-        self.driver.quiet()
-        code = self.model.verify(device.access)
-        self.compare(Answer(401, code) if code else UNAVAILABLE, seen)
 
     @with_devices
     @act(which=WHICH, back=st.integers(0, 2), takes=st.integers(1, 12))
@@ -79,7 +55,7 @@ class Overtaken(Changes, RedisFaults, Times):
     def log_in_and_be_overtaken(self, who: int, between: int, other: int) -> None:
         account = pick(self.accounts, who)
         self.driver.users.meanwhile = self.something(between, other)
-        self.logging_in(account, account.password)
+        self.logging_in(account)
         self.driver.quiet()
 
     @with_devices
@@ -87,7 +63,7 @@ class Overtaken(Changes, RedisFaults, Times):
     def refresh_and_be_overtaken_at_last(
         self, which: int, between: int, other: int
     ) -> None:
-        """Something happens after PostgreSQL has decided, before Redis is told."""
+        """Something happens between PostgreSQL's decision and the write to Redis."""
         device = pick(self.devices, which)
         token, happens = device.refresh, self.something(between, other)
         self.tick()
@@ -99,7 +75,7 @@ class Overtaken(Changes, RedisFaults, Times):
             answers.append(self.model.refresh(token, who))
             return answers[0].access
 
-        self.driver.before_telling = self.between(decide, happens)
+        self.driver.before_marking = self.between(decide, happens)
         seen = self.driver.refresh(self.text_of(token))
         self.driver.quiet()
         self.model.now = self.driver.moment()
@@ -123,7 +99,7 @@ class Overtaken(Changes, RedisFaults, Times):
             codes.append(self.model.verify(token))
             return None if codes[0] else token
 
-        self.driver.before_telling = self.between(decide, happens)
+        self.driver.before_marking = self.between(decide, happens)
         seen = self.driver.verify(self.texts[token])
         self.driver.quiet()
         self.model.now = self.driver.moment()
@@ -134,7 +110,7 @@ class Overtaken(Changes, RedisFaults, Times):
     def between(
         self, decide: Callable[[], Access | None], happens: Callable[[], None]
     ) -> Callable[[], None]:
-        """The decision, what happens then, and what Redis is told after that."""
+        """The decision, what happens then, and what is written to Redis after that."""
 
         def both() -> None:
             access = decide()
