@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,21 +23,27 @@ PRODUCTION = {
     "COOKIE_SECURE": "true",
     "ALLOWED_HOSTS": "memo.example",
     "JWT_ISSUER": "https://memo.example",
+    "FORWARDED_ALLOW_IPS": "127.0.0.1",
+    "DJANGO_SETTINGS_MODULE": "config.settings",
 }
 CANARY = "kAnArY-"
 
 # What the environment gives, by variable, and what the line has to name. The tests of
 # `shared.checks` try every rule; here each goes through a process of its own kind.
+CHECK = ["manage.py", "check"]
 DEBUG = {"DEBUG": "true"}
 NO_CALLER = {"INTERNAL_API_KEYS": ""}
-UNREADABLE = {"JWT_LEEWAY": CANARY}
+OTHER_ALGORITHM = (
+    "import config.settings as s, django; "
+    's.SIMPLE_JWT["ALGORITHM"] = "HS256"; django.setup()'
+)
 
 
 def start(words, program=sys.executable, **env):
     return subprocess.run(
         [program, *words],
         cwd=PROJECT,
-        env={**os.environ, "FORWARDED_ALLOW_IPS": "127.0.0.1"} | PRODUCTION | env,
+        env={**os.environ, **PRODUCTION, **env},
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -57,47 +62,26 @@ def assert_refused(done, word):
 
 
 @pytest.mark.parametrize(
-    ("env", "word"),
+    ("words", "env", "fault"),
     [
-        (DEBUG, "memo.E010"),
+        (["manage.py", "check"], DEBUG, "memo.E010"),
+        (["manage.py", "migrate", "--check"], DEBUG, "memo.E010"),
+        (["manage.py", "runserver", "--noreload", "1"], DEBUG, "memo.E010"),
         # That of the role that migrates, which the suite's environment names.
-        ({"MIGRATION_DATABASE_PASSWORD": "auth_owner"}, "memo.E022"),
+        (CHECK, {"MIGRATION_DATABASE_PASSWORD": "auth_owner"}, "memo.E022"),
         # What the settings themselves cannot read:
-        (UNREADABLE, "JWT_LEEWAY"),
-        ({"INTERNAL_API_KEYS": CANARY * 9}, "INTERNAL_API_KEYS"),
-    ],
-    ids=str,
-)
-def test_no_command_starts_with(env, word):
-    assert_refused(start(["manage.py", "check"], **env), word)
-
-
-@pytest.mark.parametrize(
-    "command", [["migrate", "--check"], ["runserver", "--noreload", "1"]]
-)
-def test_no_other_command_starts_either(command):
-    assert_refused(start(["manage.py", *command], **DEBUG), "memo.E010")
-
-
-def test_no_process_starts_with_another_algorithm_in_the_code_of_the_settings():
-    """TOK-01. No variable names it."""
-    change = 's.SIMPLE_JWT["ALGORITHM"] = "HS256"'
-    code = f"import config.settings as s, django; {change}; django.setup()"
-    done = start(["-c", code], DJANGO_SETTINGS_MODULE="config.settings")
-    assert_refused(done, "memo.E014")
-
-
-@pytest.mark.parametrize(
-    ("env", "options", "word"),
-    [
-        (NO_CALLER, [], "memo.E013"),
+        (CHECK, {"JWT_LEEWAY": CANARY}, "JWT_LEEWAY"),
+        (CHECK, {"INTERNAL_API_KEYS": CANARY * 9}, "INTERNAL_API_KEYS"),
+        # TOK-01. No variable names the algorithm.
+        (["-c", OTHER_ALGORITHM], {}, "memo.E014"),
+        (GUNICORN, NO_CALLER, "memo.E013"),
         # On its own command line, where no setting sees it:
-        ({}, ["--forwarded-allow-ips", "10.0.0.1,*"], "memo.E023"),
+        ([*GUNICORN, "--forwarded-allow-ips", "10.0.0.1,*"], {}, "memo.E023"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[-40:],
 )
-def test_gunicorn_does_not_start_with(env, options, word):
-    assert_refused(start([*GUNICORN, *options], **env), word)
+def test_no_process_starts_with(words, env, fault):
+    assert_refused(start(words, **env), fault)
 
 
 def test_a_container_is_not_prepared_with_an_unsafe_setting():
@@ -119,37 +103,23 @@ def test_what_runs_in_a_container_is_what_is_tried_here():
 # --- Key files: seen by gunicorn before it listens, and by `check` --------------------
 
 
-@pytest.fixture
-def folder(tmp_path):
-    signing_keys.generate(tmp_path, bits=2048)
-    return tmp_path
+def missing(private):
+    shutil.rmtree(private)
 
 
-def missing(folder):
-    shutil.rmtree(folder / "private")
-
-
-def unreadable(folder):
-    private_key(folder).chmod(0o600)
-    private_key(folder).write_text(f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n")
-
-
-def private_key(folder):
-    (path,) = (folder / "private").glob("*.pem")
-    return path
-
-
-def places(folder):
-    return {
-        "JWT_PRIVATE_KEYS_DIR": str(folder / "private"),
-        "JWT_PUBLIC_KEYS_DIR": str(folder / "public"),
-    }
+def unreadable(private):
+    (path,) = private.glob("*.pem")
+    path.chmod(0o600)
+    path.write_text(f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n")
 
 
 @pytest.mark.parametrize("fault", [missing, unreadable], ids=lambda f: f.__name__)
-def test_gunicorn_does_not_listen_with_a_key_that_is(fault, folder):
-    fault(folder)
-    done = start(GUNICORN, **places(folder))
+def test_gunicorn_does_not_listen_with_a_key_that_is(fault, tmp_path):
+    signing_keys.generate(tmp_path, bits=2048)
+    private, public = tmp_path / "private", tmp_path / "public"
+    fault(private)
+    places = {"JWT_PRIVATE_KEYS_DIR": str(private), "JWT_PUBLIC_KEYS_DIR": str(public)}
+    done = start(GUNICORN, **places)
     assert_refused(done, "memo.E003")
     assert "Listening" not in done.stderr
     assert "BEGIN" not in done.stderr
@@ -158,53 +128,32 @@ def test_gunicorn_does_not_listen_with_a_key_that_is(fault, folder):
 # --- What may start -------------------------------------------------------------------
 
 
-@pytest.fixture
-def started():
-    processes: list[subprocess.Popen[str]] = []
-    yield processes
-    for process in processes:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=SECONDS)
+DEVELOPMENT = {
+    "ENVIRONMENT": "development",
+    "DEBUG": "true",
+    "COOKIE_SECURE": "false",
+    "SECRET_KEY": "django-insecure",
+    "JWT_LEEWAY": "100",
+    "FORWARDED_ALLOW_IPS": "*",
+    "DATABASE_PASSWORD": "auth_app",
+}
 
 
-def first_words(process):
-    """What gunicorn says until it listens, or until it ends."""
-    said = ""
-    assert process.stderr
-    for line in process.stderr:
-        said += line
-        if "Listening at" in line:
-            return said
-    return said
-
-
-@pytest.mark.parametrize(
-    "env",
-    [
-        pytest.param(PRODUCTION, id="good-production"),
-        pytest.param(
-            {
-                "ENVIRONMENT": "development",
-                "DEBUG": "true",
-                "COOKIE_SECURE": "false",
-                "SECRET_KEY": "django-insecure",
-                "JWT_LEEWAY": "100",
-                "FORWARDED_ALLOW_IPS": "*",
-                "DATABASE_PASSWORD": "auth_app",
-            },
-            id="development",
-        ),
-    ],
-)
-def test_gunicorn_listens_in(env, started):
-    process = subprocess.Popen(
+@pytest.mark.parametrize("env", [PRODUCTION, DEVELOPMENT], ids=["good", "development"])
+def test_gunicorn_listens_in(env):
+    with subprocess.Popen(
         [sys.executable, *GUNICORN],
         cwd=PROJECT,
         env={**os.environ, **env},
         stderr=subprocess.PIPE,
         text=True,
-    )
-    started.append(process)
-    said = first_words(process)
-    assert re.search(r"Listening at: http://127\.0\.0\.1:\d+", said), said
-    assert all("Error" not in json.loads(line)["level"] for line in said.splitlines())
+    ) as process:
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "Listening at" in line:
+                break
+        process.terminate()
+        process.communicate(timeout=SECONDS)
+    assert re.search(r"Listening at: http://127\.0\.0\.1:\d+", said[-1]), said
+    assert all("Error" not in json.loads(line)["level"] for line in said)

@@ -94,7 +94,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def raise_floors(self, epochs: Mapping[UUID, int]) -> None:
         """Let no session of these users open below these epochs. To be called before
         `revoke_below`, and apart from it."""
-        parameters = {"user_ids": list(epochs), "epochs": list(epochs.values())}
+        parameters: dict[str, Any] = {
+            "user_ids": list(epochs),
+            "epochs": list(epochs.values()),
+        }
         with connections[self.db].cursor() as cursor:
             cursor.execute(statements.RAISE_FLOORS, parameters)
 

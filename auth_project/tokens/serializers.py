@@ -33,9 +33,12 @@ class TokenSerializer(serializers.Serializer[None]):
         again each time. So it only says what is wrong with the others.
         """
         token = body.get("token") if isinstance(body, dict) else None
-        is_text = isinstance(token, str) and "\0" not in token
-        if is_text and 0 < len(token) <= MAX_LENGTH:
-            return str(token)
+        if (
+            isinstance(token, str)
+            and 0 < len(token) <= MAX_LENGTH
+            and "\0" not in token
+        ):
+            return token
         serializer = cls(data=body)
         serializer.is_valid(raise_exception=True)
         found: str = serializer.validated_data["token"]

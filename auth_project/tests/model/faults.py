@@ -44,8 +44,8 @@ FAULTS = {
     },
     "tokens.statements": {
         "a rotation at every refresh": (
-            "  AND (rotated_at IS NULL OR rotated_at <= clock_timestamp() - %(leeway)s)\n",
-            "  AND (%(leeway)s IS NOT NULL)\n",
+            "  AND (rotated_at IS NULL OR rotated_at <=",
+            "  AND (%(leeway)s IS NOT NULL OR rotated_at <=",
         ),
         "a rotation whatever the epoch": (
             "AND (user_epoch >= %(epoch)s\n",
