@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -215,6 +215,19 @@ def introspected(service_client):
 def audited(caplog):
     """Reads the records of the audit log."""
     return lambda: [each for each in caplog.records if each.name == "memo.audit"]
+
+
+@pytest.fixture
+def another_cursor(transactional_db):
+    """Of a second connection, in a transaction, whose locks are not waited for long."""
+    other = connection.copy()
+    other.set_autocommit(False)
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '100ms'")
+    with closing(other), other.cursor() as cursor:
+        yield cursor
+        other.rollback()
+    connection.close()  # with its limit
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """What each act may cost on its success path: statements and round trips, exactly."""
 
+import sys
 from contextlib import contextmanager
 
 import pytest
+from django.conf import settings
 
 from tests.conftest import (
     CREDENTIALS,
@@ -48,6 +50,25 @@ def test_login(make_session, users, budget, settings, cap, sql, redis):
     with budget(sql, redis):
         assert log_in().status_code == 200
     assert users.calls == 1
+
+
+def test_a_login_enters_few_functions(users, trusted_kid):
+    """Of this service: what a reader has to follow from the view to the answer."""
+    entered = set()
+
+    def note(frame, event, arg):
+        code = frame.f_code
+        if event == "call" and f"{settings.BASE_DIR}/tokens/" in code.co_filename:
+            entered.add((code.co_filename, code.co_name, code.co_firstlineno))
+
+    log_in()
+    sys.setprofile(note)
+    answer = log_in()
+    sys.setprofile(None)
+
+    assert answer.status_code == 200
+    named = sorted(name for _, name, _ in entered if not name.startswith("<"))
+    assert len(named) <= 14, named
 
 
 def test_a_login_that_fails(users, trusted_kid, budget):

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 
 from tests.conftest import access_token, outcome, refresh, refresh_token
@@ -150,31 +149,15 @@ def test_a_batch_takes_the_oldest_and_no_more_than_its_size():
     assert set(Session.objects.all()) == {rows[0], rows[2]}
 
 
-@pytest.fixture
-def another_run(transactional_db):
-    """A second connection, in a transaction."""
-    other = connection.copy()
-    other.set_autocommit(False)
-    yield other
-    other.rollback()
-    other.close()
-    connection.close()  # with the limit that the test has set
-
-
-def test_rows_that_another_run_has_locked_are_left_to_it(another_run, run):
+def test_rows_that_another_run_has_locked_are_left_to_it(another_cursor, run):
     expired(2 * DAY)
     locked = expired(3 * DAY)
-    with another_run.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM tokens_session WHERE id = %s FOR UPDATE", [locked.id]
-        )
-
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '1s'")  # fail instead of waiting for ever
+    lock = "SELECT 1 FROM tokens_session WHERE id = %s FOR UPDATE"
+    another_cursor.execute(lock, [locked.id])
 
     assert run(FLUSH) == "Deleted 1 expired sessions.\n"
     assert list(Session.objects.all()) == [locked]
-    another_run.rollback()
+    another_cursor.connection.rollback()
     assert run(FLUSH) == "Deleted 1 expired sessions.\n"
 
 

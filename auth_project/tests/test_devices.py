@@ -15,11 +15,6 @@ WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
     [
         (f"{APPLE} Version/17.5 Mobile/15E148 Safari/604.1", "Mobile Safari on iOS"),
         (
-            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/126.0.0.0 "
-            "Safari/537.36 Edg/126.0",
-            "Edge on Windows",
-        ),
-        (
             f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {WEBKIT} Chrome/126.0.0.0 "
             "Mobile Safari/537.36",
             "Chrome Mobile on Android",

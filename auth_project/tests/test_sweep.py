@@ -4,7 +4,7 @@ import threading
 import time
 import tracemalloc
 import uuid
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from types import SimpleNamespace
 
@@ -151,20 +151,17 @@ def test_many_revocations_are_compared_a_thousand_at_a_time(
     assert peak < 10 * 2**20  # of all rows at once it would grow with their number
 
 
-@pytest.mark.django_db(transaction=True)
-def test_one_worker_sweeps_at_a_time(session, redis_round_trips):
+def test_one_worker_sweeps_at_a_time(session, redis_round_trips, another_cursor):
     """Another one has the lock and does it; this round is skipped."""
     log_out(refresh_token(session))
     forget(session)
-    other = connection.copy("other")
-    with closing(other), other.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [revocation.SWEEP_LOCK])
-        redis_round_trips.clear()
-        republish_revocations()
-        assert redis_round_trips == []
-        cursor.execute("ROLLBACK")
+    lock = "SELECT pg_advisory_xact_lock(%s)"
+    another_cursor.execute(lock, [revocation.SWEEP_LOCK])
+    redis_round_trips.clear()
+    republish_revocations()
+    assert redis_round_trips == []
 
+    another_cursor.connection.rollback()
     republish_revocations()
     assert state_in_redis(session) == b"revoked:logout"
 
