@@ -126,15 +126,6 @@ def test_no_value_in_a_revocation_is_a_fault_of_ours(service_client, name, value
 
 
 @fuzz
-@given(depth=st.integers(700, 1000), name=st.sampled_from([*REVOCATION]))
-def test_no_depth_of_brackets_is_a_fault_of_ours(service_client, depth, name):
-    """A number is printed before it is read: that takes stack, as parsing did."""
-    body = f'{{"{name}": {"[" * depth}{"]" * depth}}}'
-    answer = service_client("users").post(REVOKE, body, content_type=JSON)
-    assert answer.status_code == 400
-
-
-@fuzz
 @given(value=values(), path=st.sampled_from(["verify_token", "login", "logout_all"]))
 def test_no_body_is_a_fault_of_ours(service_client, users, path, value):
     good = {"token": "a", "email": "a", "password": "b", "keep_current": True}
