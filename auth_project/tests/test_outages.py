@@ -1,6 +1,7 @@
 """Every act where something that it needs is down: 503, nothing changed, good later."""
 
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
@@ -58,25 +59,23 @@ def signer_fault():
     raise KeyFault
 
 
+@contextmanager
+def replaced(owner, name, value):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, value)
+        yield
+
+
 @pytest.fixture
 def down(users, trusted_kid, tmp_path):
     """A context in which these parts give no answer."""
-
-    def replaced(owner, name, value):
-        @contextmanager
-        def replace():
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(owner, name, value)
-                yield
-
-        return replace
-
+    no_keys = FolderKeys(tmp_path)
     contexts = {
         "database": database_down,
         "redis": redis_down,
-        "users": replaced(users, "down", True),
-        "signer": replaced(keyring, "signing_key", signer_fault),
-        "keys": replaced(keyring, "verifying_keys", lambda: FolderKeys(tmp_path)),
+        "users": partial(replaced, users, "down", True),
+        "signer": partial(replaced, keyring, "signing_key", signer_fault),
+        "keys": partial(replaced, keyring, "verifying_keys", lambda: no_keys),
     }
 
     @contextmanager

@@ -249,6 +249,22 @@ def test_the_idle_end_moves_with_each_refresh(make_session, settings):
 # --- What is no refresh token -------------------------------------------------------
 
 
+def presented(kind, session, users, settings):
+    """What a client sends that is no good refresh token of this session: the cookie."""
+    age(session, {"expired": 31 * 24 * 3600, "of-a-clock-ahead": -120}.get(kind, 0))
+    return {
+        "nothing": None,
+        "empty": "",
+        "bearer": None,
+        "garbage": "a.b.c",
+        "not-ascii": "é" * 50,
+        "access": access_token(session, users),
+        "secret-key": jwt.encode(
+            {"token_type": "refresh"}, settings.SECRET_KEY, "HS256"
+        ),
+    }.get(kind, refresh_token(session))
+
+
 @pytest.mark.parametrize(
     ("kind", "code", "cookie"),
     [
@@ -268,23 +284,10 @@ def test_what_is_no_good_refresh_token_is_refused(
     session, users, settings, kind, code, cookie
 ):
     """TOK-01, TOK-03, COOK-07."""
-    good, headers = refresh_token(session), {}
-    age(session, {"expired": 31 * 24 * 3600, "of-a-clock-ahead": -120}.get(kind, 0))
-    if kind == "bearer":
-        headers["Authorization"] = f"Bearer {good}"
-    sent = {
-        "nothing": None,
-        "empty": "",
-        "bearer": None,
-        "garbage": "a.b.c",
-        "not-ascii": "é" * 50,
-        "access": access_token(session, users),
-        "secret-key": jwt.encode(
-            {"token_type": "refresh"}, settings.SECRET_KEY, "HS256"
-        ),
-    }.get(kind, refresh_token(session))
+    bearer = {"Authorization": f"Bearer {refresh_token(session)}"}
+    sent = presented(kind, session, users, settings)
 
-    answer = refresh(sent, **headers)
+    answer = refresh(sent, **(bearer if kind == "bearer" else {}))
 
     assert outcome(answer) == (401, code)
     assert answer["WWW-Authenticate"].startswith('Bearer realm="api"')
