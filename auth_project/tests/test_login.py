@@ -120,7 +120,7 @@ def test_no_token_outlives_its_session(settings, idle, absolute):
     "body",
     [
         pytest.param({"username": "ada", "password": PASSWORD}, id="username"),
-        pytest.param(CREDENTIALS | {"username": "somebody"}, id="both"),
+        pytest.param(CREDENTIALS | {"username": "another"}, id="both"),
         pytest.param(CREDENTIALS | {"remember": True, "sub": "x"}, id="extra-fields"),
     ],
 )

@@ -57,7 +57,7 @@ def test_the_sweep_sets_what_redis_lost_and_leaves_what_it_knows(
 
 
 def test_a_revocation_that_redis_missed_overwrites_active(session, users, verified):
-    """Redis was away during the logout and came back with what it knew before."""
+    """Redis was down during the logout and came back with what it knew before."""
     token = access_token(session, users)
     verified(token)
     with redis_down():

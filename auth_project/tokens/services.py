@@ -181,7 +181,7 @@ def is_direct_predecessor(
 
 def log_out(text: str | None) -> None:
     """End the session of a refresh token, whatever its age. Garbage ends nothing, and
-    is no error: who has no session is logged out.
+    is no error: without a session a client is logged out.
 
     Raises OperationalError: then the session may live, and the client must keep the
     cookie to try again (RFC 7009 section 2.2.1).

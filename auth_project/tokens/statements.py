@@ -108,7 +108,7 @@ RETURNING *
 # Run after the INSERT of a login has committed: of any number at once, the last to
 # start sees all their rows. What is among the newest of all is so among any of them,
 # so no login ends one that should stay, and exactly `cap` are left. The array is made
-# before a lock is waited for: waiting changes nothing about who gives way. The session
+# before a lock is waited for: waiting does not change which sessions end. The session
 # that the login replaces ends in any case, and counts for nothing.
 END_OTHERS = """
 WITH ending AS (
@@ -133,7 +133,7 @@ WHERE id IN (SELECT id FROM ending)
 RETURNING *
 """
 
-# For operators: one user's live sessions or (NULL) everybody's, so many at a time.
+# For operators: one user's live sessions or (NULL) all users', so many at a time.
 REVOKE_LIVE = """
 WITH live AS (
     SELECT id FROM tokens_session

@@ -12,7 +12,7 @@ DAY = 24 * 3600 * SECOND
 CLEARED = ""  # what becomes of the cookie: deleted; None: it stays as it was
 
 # What auth can do with Redis: all; read and delete; read; nothing.
-WELL, FULL, READ_ONLY, AWAY = "well", "full", "read-only", "away"
+WELL, FULL, READ_ONLY, DOWN = "well", "full", "read-only", "down"
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from redis import Redis
 
 from shared.auth import session_state
 
-from .records import AWAY, FULL, READ_ONLY, WELL
+from .records import DOWN, FULL, READ_ONLY, WELL
 
 USER = "model"
 # As the Auth Service has them.
 RIGHTS = "reset on >model ~session:* ~auth:* -@all +@read +@write +@connection"
 RIGHTS += " +@scripting -@dangerous"
-TAKEN = {READ_ONLY: "-set -del -expire", AWAY: "-@all"}
+TAKEN = {READ_ONLY: "-set -del -expire", DOWN: "-@all"}
 
 
 class RedisControl:

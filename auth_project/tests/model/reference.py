@@ -8,8 +8,8 @@ that, so that other acts may come in between.
 from dataclasses import dataclass, field
 
 from .records import (
-    AWAY,
     DAY,
+    DOWN,
     FULL,
     SECOND,
     WELL,
@@ -97,7 +97,7 @@ class Reference(Keys):
     def before_asking(self, token: Refresh) -> Answer | None:
         if token.exp * SECOND <= self.now - self.terms.clock_leeway:
             return refused("token_expired")
-        if self.redis != AWAY and self.known(token.session) is False:
+        if self.redis != DOWN and self.known(token.session) is False:
             return over(token.session)
         return None
 
@@ -146,7 +146,7 @@ class Reference(Keys):
         s = token.session
         if token.exp * SECOND <= self.now - self.terms.clock_leeway:
             return "token_expired"
-        says = self.known(s) if elsewhere or self.redis != AWAY else None
+        says = self.known(s) if elsewhere or self.redis != DOWN else None
         if says is None and elsewhere:
             return self.verify(token)
         if says is None:

@@ -10,8 +10,8 @@ from hypothesis.stateful import precondition
 
 from .machine import OFTEN, WHICH, act, pick, with_devices
 from .records import (
-    AWAY,
     DAY,
+    DOWN,
     FULL,
     READ_ONLY,
     SECOND,
@@ -24,7 +24,7 @@ from .reference import ENDED
 from .session_machine import SessionMachine
 
 FATES = st.sampled_from(["delivered", "lost", "late"])
-TROUBLES = st.sampled_from([FULL, READ_ONLY, AWAY])
+TROUBLES = st.sampled_from([FULL, READ_ONLY, DOWN])
 SECONDS = [0.2, 1, 5, 9, 10, 11, 30, 60, 299, 300, 311, 371]
 DAYS = [1, 3, 6, 7, 8, 10, 12]
 STALE = 20 * SECOND  # Redis has a clock of its own: it is exact to this at least
@@ -149,7 +149,7 @@ class Surroundings(SessionMachine):
                 self.verifying(token)
                 self.asking_elsewhere(token)
 
-    @when_redis_is(FULL, READ_ONLY, AWAY)
+    @when_redis_is(FULL, READ_ONLY, DOWN)
     @act(swept=st.booleans())
     def redis_recovers(self, swept: bool) -> None:
         self.driver.redis_trouble(WELL)

@@ -22,10 +22,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user, everybody = options["user"], options["all"]
-        if (user is None) != everybody:
+        user, all_users = options["user"], options["all"]
+        if (user is None) != all_users:
             raise CommandError("Name either a user or --all.")
-        if everybody and options["interactive"] and not self.is_sure():
+        if all_users and options["interactive"] and not self.is_sure():
             raise CommandError("Nothing was done.")
         total = end_live_sessions(user)
         self.stdout.write(self.style.SUCCESS(f"Ended {total} sessions."))
