@@ -62,9 +62,7 @@ def user(register: Callable[[], TestUser]) -> TestUser:
 @pytest.fixture
 def other(user: TestUser) -> TestUser:
     """The same user on a second device."""
-    device = TestUser(user.system, user.name)
-    assert device.log_in().ok
-    return device
+    return user.on_another_device()
 
 
 @pytest.fixture(scope="session")
