@@ -4,8 +4,8 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import ItemsView, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -76,23 +76,13 @@ class System:
         changed = False
         self.run("init")  # the files are there, and belong to the stack's user
         for target in (self.state / "env").glob("*.env"):
-            wanted = [f"{name}={value}" for name, value in self.wanted(target.name)]
-            text = target.read_text()
-            missing = [line for line in wanted if line not in text.splitlines()]
-            if missing:
-                names = tuple(line.partition("=")[0] + "=" for line in missing)
-                kept = [x for x in text.splitlines() if not x.startswith(names)]
-                target.write_text("\n".join([*kept, *missing]) + "\n")
+            wanted: dict[str, str] = {}
+            for folder in (SETTINGS, SETTINGS / self.stack):
+                wanted |= settings_in(folder / target.name)
+            if not wanted.items() <= settings_in(target).items():
+                target.write_text(with_lines(target.read_text(), wanted))
                 changed = True
         return changed
-
-    def wanted(self, name: str) -> ItemsView[str, str]:
-        """What the suite sets in the env file of this name."""
-        found: dict[str, str] = {}
-        for source in (SETTINGS / name, SETTINGS / self.stack / name):
-            lines = source.read_text().splitlines() if source.exists() else []
-            found |= dict(line.split("=", 1) for line in lines if "=" in line)
-        return found.items()
 
     # ---- Its processes, without the half second that a command takes ----------
 
@@ -128,9 +118,7 @@ class System:
 
     def settings(self, name: str) -> dict[str, str]:
         """The env file `name` of the stack."""
-        lines = (self.state / "env" / f"{name}.env").read_text().splitlines()
-        pairs = (line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
-        return dict(pairs)
+        return settings_in(self.state / "env" / f"{name}.env")
 
     def secret(self, name: str) -> str:
         return (self.state / "secrets" / name).read_text().strip()
@@ -211,6 +199,21 @@ class System:
         return suspended([pid for program in programs for pid in self.family(program)])
 
     @contextmanager
+    def with_settings(self, **services: Mapping[str, str]) -> Iterator[None]:
+        """With other settings of these services; as they were afterwards."""
+        with ExitStack() as files:
+            for name, wanted in services.items():
+                path = self.state / "env" / f"{name}.env"
+                text = with_lines(path.read_text(), wanted)
+                files.enter_context(as_it_was(path, text))
+            try:
+                self.run("restart", *services)
+                yield
+            finally:
+                files.close()
+                self.run("restart", *services)
+
+    @contextmanager
     def redis_setting(self, name: str, value: str) -> Iterator[None]:
         with self.redis() as admin:
             before = admin.config_get(name)[name]
@@ -223,6 +226,21 @@ class System:
     def full_redis(self) -> AbstractContextManager[None]:
         """It takes no write; with `noeviction` DEL still works."""
         return self.redis_setting("maxmemory", "1")
+
+
+def settings_in(path: Path) -> dict[str, str]:
+    """Of an env file, if there is one."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    pairs = (line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+    return dict(pairs)
+
+
+def with_lines(text: str, settings: Mapping[str, str]) -> str:
+    """The text of an env file with these settings in place of its own."""
+    names = tuple(f"{name}=" for name in settings)
+    kept = [line for line in text.splitlines() if not line.startswith(names)]
+    lines = [f"{name}={value}" for name, value in settings.items()]
+    return "\n".join([*kept, *lines]) + "\n"
 
 
 @contextmanager
