@@ -23,7 +23,6 @@ __all__ = ["ROOT", "SERVICES", "System", "wait_until"]
 ROOT = Path(__file__).resolve().parents[2]
 GUNICORN_CONF = ROOT / "deploy" / "gunicorn.conf.py"
 SETTINGS = Path(__file__).parent / "settings"
-DATABASES = ("auth-db", "users-db")
 SERVICES = ("auth", "users")
 
 
