@@ -7,10 +7,11 @@ bytes matter, see `wire`.
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
 from http.cookies import SimpleCookie
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 import requests
@@ -29,6 +30,8 @@ LOGOUT_ALL = "/api/v1/auth/logout_all"
 ME, SESSIONS = "/api/v1/users/me", "/api/v1/auth/sessions"
 CHANGE_PASSWORD = f"{ME}/change_password"
 VERIFY = "/api/v1/auth/verify_token"
+
+Answer = TypeVar("Answer")
 
 
 class Response(requests.Response):
@@ -222,6 +225,12 @@ def whole_job(user: TestUser) -> bool:
     """Whether the main job works: register, log in, me, verify, refresh, log out."""
     steps = (user.register, user.log_in, user.me, user.verify)
     return all(step().ok for step in (*steps, user.refresh, user.log_out))
+
+
+def at_once(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
+    """Make the calls in as many threads, started together."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 def is_revoked(user: TestUser) -> bool:

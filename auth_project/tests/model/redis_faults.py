@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition
 
 from .machine import WHICH, act, pick, with_devices
-from .records import AWAY, FULL, READ_ONLY, SECOND, WELL
+from .records import AWAY, FULL, READ_ONLY, SECOND, WELL, Session
 from .session_machine import SessionMachine
 
 TROUBLES = st.sampled_from([FULL, READ_ONLY, AWAY])
@@ -16,10 +16,8 @@ def when_redis_is(*kinds: str) -> Any:
     return precondition(lambda self: self.model.redis in kinds)
 
 
-class RedisFaults(SessionMachine):
-    def __init__(self) -> None:
-        super().__init__()
-        self.unswept = False  # Redis may say what is not so
+class RedisForgets(SessionMachine):
+    """What is the same for any driver."""
 
     @act()
     def flush(self) -> None:
@@ -33,13 +31,22 @@ class RedisFaults(SessionMachine):
         self.driver.lose(s.sid)
         self.model.keys.pop(s, None)
 
+    def fall_behind(self, s: Session) -> None:
+        """Redis, to when the session was active."""
+        self.driver.restore_active(s.sid, self.model.terms.grace // SECOND)
+        self.model.keys[s] = True, self.model.now + self.model.terms.grace
+
+
+class RedisFaults(RedisForgets):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unswept = False  # Redis may say what is not so
+
     @with_devices
     @when_redis_is(WELL)
     @act(which=WHICH)
     def fail_over_to_a_redis_that_is_behind(self, which: int) -> None:
-        s = pick(self.devices, which).session
-        self.driver.restore_active(s.sid, self.model.terms.grace // SECOND)
-        self.model.keys[s] = True, self.model.now + self.model.terms.grace
+        self.fall_behind(pick(self.devices, which).session)
         self.unswept = True
 
     @when_redis_is(WELL)

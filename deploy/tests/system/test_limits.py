@@ -183,7 +183,7 @@ def test_without_redis_guesses_are_limited_and_devices_log_in(
 def test_a_full_redis_buys_no_guesses_and_locks_no_owner_out(
     ada: TestUser, strict: System
 ) -> None:
-    """More wrong passwords than the account has, at maxmemory; then the owner's device."""
+    """At maxmemory: more guesses than the account has, then the owner's device."""
     device, client = device_of(ada.log_in()), elsewhere(strict)
     with strict.full_redis():
         statuses = Counter(guess(client, ada.email).status_code for _ in range(20))

@@ -2,25 +2,18 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from deploy.tests.client import (
     Response,
     TestUser,
+    at_once,
     claims_of,
     code_of,
     cookie_of,
     is_revoked,
 )
 from deploy.tests.stack import System
-
-
-def at_once(calls: list[Callable[[], Response]]) -> list[Response]:
-    """Make the calls in as many threads, started together."""
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 def test_fifty_refreshes_of_one_cookie_get_one_successor(
