@@ -52,7 +52,7 @@ def register(system: System) -> Callable[[], TestUser]:
 
 @pytest.fixture
 def user(register: Callable[[], TestUser]) -> TestUser:
-    """Somebody who is logged in."""
+    """A user who is logged in."""
     ada = register()
     response = ada.log_in()
     assert response.status_code == 200, response.text
@@ -67,7 +67,7 @@ def other(user: TestUser) -> TestUser:
 
 @pytest.fixture(scope="session")
 def operator(system: System) -> Operator:
-    """Somebody who may do everything in the admin."""
+    """A user who may do everything in the admin."""
     return Operator(system)
 
 
@@ -98,6 +98,6 @@ def one_key(system: System) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def third(system: System) -> Iterator[ThirdService]:
-    """A service beside the stack that fetches the keys."""
+    """A service next to the stack that fetches the keys."""
     with third_service(system) as service:
         yield service

@@ -86,7 +86,7 @@ def other_keys(system: System) -> Iterator[None]:
 
 
 def public_address(system: System) -> AbstractContextManager[None]:
-    """Settings with which gunicorn would be open to everybody after a restart."""
+    """Settings with which gunicorn would be open to all after a restart."""
     port = system.settings("users")["BIND"].rpartition(":")[2]
     return setting(system, "users", BIND=f"8.8.8.8:{port}")
 

@@ -36,7 +36,7 @@ SEED = int(os.environ.get("MODEL_SEED", "5"))
 RULES = int(os.environ.get("MODEL_RULES", "10000")) // 100
 LEEWAY = 3  # seconds; see settings/auth.env
 EDGE = 1  # second before the leeway's end in which nothing is asked
-SWEEP = 2.5  # seconds until a revocation was told again
+SWEEP = 2.5  # seconds until every worker has corrected Redis
 
 patient = precondition(lambda self: self.patience > 0)
 
@@ -143,7 +143,7 @@ class StackMachine(RedisForgets):
             self.raise_epoch(account, device.session)
 
     @act(who=WHICH, what=st.sampled_from(["deactivate", "soft_delete", "end_sessions"]))
-    def operator_ends_all_of_somebody(self, who: int, what: str) -> None:
+    def operator_ends_all_of_a_user(self, who: int, what: str) -> None:
         account = pick(self.accounts, who)
         if what == "end_sessions" or account.present:
             self.tick()
