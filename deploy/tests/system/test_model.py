@@ -7,6 +7,8 @@ gateway and the sweep is real here.
 import os
 import secrets
 import time
+from collections.abc import Callable
+from functools import partial
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -25,8 +27,9 @@ from auth_project.tests.model.records import (
 )
 from auth_project.tests.model.redis_faults import RedisForgets
 from auth_project.tests.model.reference import Reference
+from auth_project.tests.model.seen import Seen
 from deploy.tests.admin_site import Operator
-from deploy.tests.client import at_once
+from deploy.tests.client import REFRESH, at_once
 from deploy.tests.stack import System
 from deploy.tests.system.stack_driver import StackDriver
 
@@ -93,8 +96,8 @@ class StackMachine(RedisForgets):
         """Whatever the order, all are answered alike: by one successor."""
         device = pick(self.devices, which)
         token = device.refresh
-        text, early, who = self.before_a_race(token)
-        answers = at_once([lambda: self.another().refresh(text)] * 3)
+        refresh, early, who = self.before_a_race(token)
+        answers = at_once([refresh] * 3)
         for seen in answers:
             answer = early or self.model.refresh(token, who)
             self.compare(answer, seen)
@@ -106,21 +109,25 @@ class StackMachine(RedisForgets):
     def refresh_and_log_out_at_once(self, which: int) -> None:
         """One of them is first; afterwards the session is over."""
         token = pick(self.devices, which).refresh
-        text, early, who = self.before_a_race(token)
-        refresh = lambda: self.another().refresh(text)  # noqa: E731
-        refreshed, left = at_once([refresh, lambda: self.another().log_out(text)])
+        refresh, early, who = self.before_a_race(token)
+        log_out = partial(self.another().log_out, self.text_of(token))
+        refreshed, left = at_once([refresh, log_out])
         if refreshed.code == "token_revoked":
             self.model.end(token.session)
         self.compare(early or self.model.refresh(token, who), refreshed)
         self.model.end(token.session)
         self.compare(Answer(200, cookie=CLEARED), left)
 
-    def before_a_race(self, token: Refresh) -> tuple[str, Answer | None, Identity]:
-        """Its text, the answer if that is known before, and whose it is."""
+    def before_a_race(
+        self, token: Refresh
+    ) -> tuple[Callable[[], Seen], Answer | None, Identity]:
+        """How it is refreshed, the answer if that is known before, and whose it is."""
         self.keep_clear(token.session)
         self.tick()
-        early = self.model.before_asking(token)
-        return self.text_of(token), early, self.model.ask(token.session.account)
+        early, who = self.model.before_asking(token), token.session.account
+        text = self.text_of(token)
+        refresh = lambda: self.another().call(REFRESH, "", text)  # noqa: E731
+        return refresh, early, self.model.ask(who)
 
     def another(self) -> StackDriver:
         """For another thread, with connections of its own."""

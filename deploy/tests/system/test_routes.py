@@ -106,8 +106,9 @@ def test_nothing_else_is_well_known(name: str, gateway: ApiClient) -> None:
 
 
 def test_the_admin_asks_for_a_log_in(gateway: ApiClient) -> None:
-    assert gateway.get("/admin").headers["Location"].endswith("/admin/")
-    assert gateway.get("/admin/").status_code == 302
+    moved = gateway.get("/admin", allow_redirects=False)
+    assert moved.headers["Location"].endswith("/admin/")
+    assert gateway.get("/admin/", allow_redirects=False).status_code == 302
     cookie = gateway.get("/admin/login/").headers["Set-Cookie"]
     assert "Path=/admin/" in cookie
     assert "HttpOnly" in cookie
