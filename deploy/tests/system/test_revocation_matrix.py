@@ -124,7 +124,11 @@ def test_every_act_of_the_table_is_tried() -> None:
     assert all(re.fullmatch(r"[0-9]+ s|goes on", cell) for cell in cells)
 
 
-@pytest.mark.parametrize("act", ACTS)
+# The keys are fetched twice a minute.
+SLOW = pytest.param("signing key revoked", marks=pytest.mark.verify)
+
+
+@pytest.mark.parametrize("act", [SLOW if act in SLOW.values else act for act in ACTS])
 def test_every_cell_is_as_documented(act: str, scene: Scene) -> None:
     still = scene.has_old_roles if act == "roles changed" else scene.opens
     row = documented()[act]
