@@ -9,7 +9,6 @@ import pytest
 from deploy.tests.client import (
     LOGIN,
     PASSWORD,
-    REGISTER,
     VERIFY,
     ApiClient,
     TestUser,
@@ -61,12 +60,6 @@ def test_the_main_job(system: System) -> None:
         assert (answer.status_code, cookie_of(answer)) == (200, "")
 
 
-def test_a_trailing_slash_is_optional(user: TestUser, gateway: ApiClient) -> None:
-    body = {"email": user.email, "password": PASSWORD}
-    assert gateway.post(f"{LOGIN}/", json=body).status_code == 200
-    assert gateway.post(REGISTER.rstrip("/"), json={}).status_code == 400
-
-
 @pytest.mark.parametrize("service", SERVICES)
 def test_health_schema_and_docs_are_served(service: str, gateway: ApiClient) -> None:
     prefix = f"/api/v1/{service}"
@@ -78,6 +71,7 @@ def test_health_schema_and_docs_are_served(service: str, gateway: ApiClient) -> 
     docs = gateway.get(f"{prefix}/docs")
     assert docs.headers["Content-Type"].startswith("text/html")
     assert "//cdn" not in docs.text
+    assert gateway.get("/static/admin/css/base.css").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -103,16 +97,6 @@ def test_what_is_well_known_is_public_and_cacheable(
 )
 def test_nothing_else_is_well_known(name: str, gateway: ApiClient) -> None:
     refused(gateway.get(f"/.well-known/{name}"), 404, "not_found")
-
-
-def test_the_admin_asks_for_a_log_in(gateway: ApiClient) -> None:
-    moved = gateway.get("/admin", allow_redirects=False)
-    assert moved.headers["Location"].endswith("/admin/")
-    assert gateway.get("/admin/", allow_redirects=False).status_code == 302
-    cookie = gateway.get("/admin/login/").headers["Set-Cookie"]
-    assert "Path=/admin/" in cookie
-    assert "HttpOnly" in cookie
-    assert gateway.get("/static/admin/css/base.css").status_code == 200
 
 
 @pytest.mark.parametrize(
