@@ -12,7 +12,6 @@ import pytest
 
 from deploy.tests.stack import ROOT, System
 from deploy.tests.system.injected_faults import INJECTED_FAULTS, reload_gateway
-from nginx.tests.stub_service import Stub, StubHandler
 
 Report = dict[tuple[str, str], dict[str, Any]]
 FOUND_WRONG = 3
@@ -119,30 +118,3 @@ def test_from_outside_the_gateways_faults_are_found_with_nothing_but_its_address
     assert wrong(reports.outside) == seen - closed_schema - logs_alone
     assert {where for where, _ in reports.outside} == {"gateway"}
     assert reports.outside["gateway", "client_address"]["verdict"] == "note"
-
-
-def test_another_program_on_a_port_of_ours_is_found_and_gets_no_key(
-    healthy: System,
-) -> None:
-    """Nor does any other service get one before it is known who listens (S2S-01)."""
-    seen: list[str] = []
-
-    def answer(handler: StubHandler) -> None:
-        seen.append(str(handler.headers).lower())
-        handler.reply(200, {}, b"{}")
-
-    port = int(healthy.settings("auth")["BIND"].rpartition(":")[2])
-    with healthy.stopped("auth"), Stub("auth", port) as stub:
-        stub.answer = answer
-        found = report(doctor(healthy))
-        stub.shutdown()
-    assert found["machine", "port.auth"]["verdict"] == "WRONG"
-    assert found["machine", "port.users"]["verdict"] == "ok"
-    assert ("auth", "apikeys.users") not in found
-    assert not any("api-key" in headers for headers in seen)
-
-
-def test_an_address_without_an_answer_is_wrong(system: System) -> None:
-    done = doctor(system, "--json", "--url", "http://127.0.0.1:9")
-    assert done.returncode == FOUND_WRONG
-    assert wrong(report(done)) == {("gateway", "reached")}

@@ -33,17 +33,6 @@ def test_fifty_refreshes_of_one_cookie_get_one_successor(
     assert system.query("auth", rows, claims_of(first)["sub"]) == [(1,)]
 
 
-def test_fifty_equal_registrations_make_one_account(system: System) -> None:
-    twin = TestUser(system)
-    statuses = Counter(a.status_code for a in at_once([twin.register] * 50))
-    # The bound on hashing may turn some away (503): they try again, as clients do.
-    while busy := statuses.pop(503, 0):
-        statuses += Counter(a.status_code for a in at_once([twin.register] * busy))
-    assert statuses == {201: 1, 409: 49}
-    rows = "SELECT count(*) FROM users_user WHERE username = %s"
-    assert system.query("users", rows, twin.name) == [(1,)]
-
-
 def test_refresh_against_logout_leaves_nothing_usable(user: TestUser) -> None:
     won: Counter[str] = Counter()
     # A refresh asks the User Service first, so it gets a head start, which follows what
@@ -70,10 +59,3 @@ def test_refresh_against_logout_leaves_nothing_usable(user: TestUser) -> None:
             assert is_revoked(user)
         else:
             assert code_of(refreshed) == "token_revoked"
-
-
-def test_logging_out_many_times_at_once_is_no_error(user: TestUser) -> None:
-    answers = at_once([user.log_out] * 20)
-    assert {a.status_code for a in answers} == {200}
-    assert all(cookie_of(a) == "" for a in answers)
-    assert code_of(user.me()) == "token_revoked"

@@ -1,8 +1,8 @@
 """A logout that was acknowledged ends the access token, whatever happens to Redis.
 
-Without a fault within a second; with one, within three seconds of its end, and it must
-stay so: every test also looks afterwards. Redis that is stopped or paused is in
-test_failures.py.
+Without a fault within a second (test_revocation_matrix.py); with one, within three
+seconds of its end, and it must stay so: every test also looks afterwards. Redis that is
+stopped or paused is in test_failures.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,15 +16,6 @@ from deploy.tests.stack import SERVICES, System
 Fault = Callable[[System], AbstractContextManager[None]]
 # Longer than services avoid a Redis that is back, and a sweep after it.
 LONG_ENOUGH = 8
-
-
-def test_after_logout_the_access_token_is_refused_within_a_second(
-    user: TestUser,
-) -> None:
-    assert user.me().ok
-    assert user.verify().ok
-    assert user.log_out().status_code == 200
-    assert_revoked(user, then_for=1)
 
 
 def test_a_flush_brings_no_revoked_token_back_and_ends_no_living_session(
