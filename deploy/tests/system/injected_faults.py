@@ -210,10 +210,8 @@ INJECTED_FAULTS: dict[tuple[str, str], Fault] = {
     ("auth", "apikeys.users"): wrong_api_key,
     ("users", "clock.auth"): stub_of_auth,
     ("users", "keys.published"): stub_of_auth,
-    ("auth", "keys.signing"): other_keys,
     ("auth", "memo.E003"): other_keys,
     ("machine", "files"): by(world_readable, "secrets/keys/private/*.pem"),
-    ("users", "files.modes"): by(world_readable, "env/users.env"),
     ("auth", "redis.policy"): by(
         System.redis_setting, "maxmemory-policy", "allkeys-lru"
     ),
