@@ -17,8 +17,7 @@ from deploy.tests.chaos.link import Mode
 from deploy.tests.chaos.run import Run
 from deploy.tests.chaos.stack import ChaosStack
 from deploy.tests.chaos.tampering_proxy import Lie, Remembers, bare, clearing, lying
-from deploy.tests.chaos.target import target_of
-from deploy.tests.stack import ROOT, System, wait_until
+from deploy.tests.stack import System, wait_until
 
 SEED = 4
 PATIENCE = 40.0  # in seconds; a lie is found in a few

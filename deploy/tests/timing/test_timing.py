@@ -9,7 +9,6 @@ from typing import NoReturn
 
 import pytest
 
-from deploy.tests.client import PASSWORD
 from deploy.tests.extra_services import changed_copy, variant
 from deploy.tests.stack import ROOT, System
 from deploy.tests.timing.login_failures import refused_logins, ways
