@@ -1,11 +1,10 @@
 """An operator at the admin, as a browser: pages, cookies, CSRF tokens."""
 
-import html
-import os
 import re
 import secrets
 from typing import Any
 
+import pytest
 import requests
 
 from deploy.tests.client import PASSWORD, TIMEOUT
@@ -20,40 +19,48 @@ class Operator:
 
     def __init__(self, system: System) -> None:
         self.url = system.gateway_url
-        self.browser = requests.Session()
-        self.browser.trust_env = False
-        name = f"op{secrets.token_hex(6)}"
-        self.email = f"{name}@example.org"
-        words = ("--noinput", "--email", self.email, "--username", name)
-        os.environ["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
-        try:
+        self.browser = new_browser()
+        self.name = f"op{secrets.token_hex(6)}"
+        self.email = f"{self.name}@example.org"
+        words = ("--noinput", "--email", self.email, "--username", self.name)
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
             system.run("users", "createsuperuser", *words)
-        finally:
-            del os.environ["DJANGO_SUPERUSER_PASSWORD"]
-        self.submit(
-            "/admin/login/", username=self.email, password=PASSWORD, next="/admin/"
-        )
+        assert self.log_in(PASSWORD, self.browser).history
 
-    def page(self, path: str) -> str:
-        answer = self.browser.get(self.url + path, timeout=TIMEOUT)
+    def log_in(
+        self, password: str, browser: requests.Session | None = None
+    ) -> requests.Response:
+        """In another browser, if none is given."""
+        form = {"username": self.email, "password": password, "next": "/admin/"}
+        path = "/admin/login/"
+        return self.post(browser or new_browser(), path, path, form)
+
+    def page(self, path: str, browser: requests.Session | None = None) -> str:
+        answer = (browser or self.browser).get(self.url + path, timeout=TIMEOUT)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         return answer.text
 
-    def submit(self, path: str, page: str | None = None, **form: Any) -> str:
-        """Fill in the form on `page` (by default the one at `path`) and send it; the
-        page that follows. Fails where the form is shown again."""
-        token = re.search(
-            r'name="csrfmiddlewaretoken" value="(\w+)"', self.page(page or path)
-        )
-        assert token, f"no form at {path}"
-        answer = self.browser.post(
+    def post(
+        self, browser: requests.Session, page: str, path: str, form: dict[str, Any]
+    ) -> requests.Response:
+        """Fill in the form on `page` and send it to `path`; the page that follows."""
+        field = r'name="csrfmiddlewaretoken" value="(\w+)"'
+        token = re.search(field, self.page(page, browser))
+        assert token, f"no form at {page}"
+        answer = browser.post(
             self.url + path,
             data={**form, "csrfmiddlewaretoken": token[1]},
             headers={"Origin": self.url},
             timeout=TIMEOUT,
         )
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
-        assert answer.history, f"{path}: refused\n{errors_of(answer.text)}"
+        return answer
+
+    def submit(self, path: str, page: str | None = None, **form: Any) -> str:
+        """The page that follows a form. Fails where the form is shown again."""
+        answer = self.post(self.browser, page or path, path, form)
+        assert answer.history, f"{path}: refused\n{answer.text}"
         return answer.text
 
     def act(self, action: str, user_id: str) -> str:
@@ -79,7 +86,7 @@ class Operator:
         return self.submit(path, **kept, is_active="on", groups=option[1])
 
 
-def errors_of(page: str) -> str:
-    """What a form complains of."""
-    found = re.findall(r'<(?:p|ul) class="error\w*"[^>]*>(.*?)</(?:p|ul)>', page, re.S)
-    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", text) for text in found))
+def new_browser() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    return session

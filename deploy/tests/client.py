@@ -6,10 +6,12 @@ bytes matter, see `wire`.
 """
 
 import secrets
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
 from http.cookies import SimpleCookie
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 import requests
@@ -17,7 +19,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
-from deploy.tests.stack import System
+from deploy.tests.stack import System, wait_until
 
 TIMEOUT = 25  # seconds; the gateway gives up on a service after 15
 PASSWORD = "correct horse battery staple"
@@ -28,6 +30,8 @@ LOGOUT_ALL = "/api/v1/auth/logout_all"
 ME, SESSIONS = "/api/v1/users/me", "/api/v1/auth/sessions"
 CHANGE_PASSWORD = f"{ME}/change_password"
 VERIFY = "/api/v1/auth/verify_token"
+
+Answer = TypeVar("Answer")
 
 
 class Response(requests.Response):
@@ -61,6 +65,15 @@ class Response(requests.Response):
 
 
 class ResponseAdapter(HTTPAdapter):
+    """Connects from any address, or from one of this machine's."""
+
+    def __init__(self, source: str = "") -> None:
+        self.source = {"source_address": (source, 0)} if source else {}
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, **self.source)
+
     def build_response(
         self, req: requests.PreparedRequest, resp: Any
     ) -> requests.Response:
@@ -72,13 +85,15 @@ class ResponseAdapter(HTTPAdapter):
 class ApiClient(requests.Session):
     """Sends requests to one address. A connection is kept open where that is asked."""
 
-    def __init__(self, base: str = "", *, keep_alive: bool = False) -> None:
+    def __init__(
+        self, base: str = "", *, keep_alive: bool = False, source: str = ""
+    ) -> None:
         super().__init__()
-        self.base = base
+        self.base = base.replace("localhost", "127.0.0.1") if source else base
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
-            self.mount(scheme, ResponseAdapter())
+            self.mount(scheme, ResponseAdapter(source))
         if not keep_alive:
             self.headers["Connection"] = "close"
 
@@ -115,6 +130,13 @@ class TestUser:
     def cookie_header(self, value: str | None = None) -> dict[str, str]:
         value = self.cookie if value is None else value
         return {"Cookie": f"{self.cookie_name}={value}"}
+
+    def on_another_device(self) -> "TestUser":
+        """The same user, logged in there."""
+        device = TestUser(self.system, self.name)
+        device.password = self.password
+        assert device.log_in().ok
+        return device
 
     # ---- Acts --------------------------------------------------------------------
 
@@ -203,6 +225,37 @@ def whole_job(user: TestUser) -> bool:
     """Whether the main job works: register, log in, me, verify, refresh, log out."""
     steps = (user.register, user.log_in, user.me, user.verify)
     return all(step().ok for step in (*steps, user.refresh, user.log_out))
+
+
+def at_once(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
+    """Make the calls in as many threads, started together."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def is_revoked(user: TestUser) -> bool:
+    """Whether the access token is refused: by the User Service, which asks Redis first,
+    and by the Auth Service, by itself and when other services ask."""
+    responses = (user.me(), user.sessions(), user.verify())
+    assert {r.status_code for r in responses} <= {200, 401}, [r.text for r in responses]
+    return all(not r.ok and code_of(r) == "token_revoked" for r in responses)
+
+
+def assert_revoked(user: TestUser, within: float = 1, then_for: float = 0) -> None:
+    """Refused after so many seconds at most, and for so many more."""
+    wait_until(lambda: is_revoked(user), within, "refusal of the access token")
+    until = time.monotonic() + then_for
+    while time.monotonic() < until:
+        assert is_revoked(user), "a revoked token is accepted again"
+        time.sleep(0.25)
+    assert code_of(user.refresh()) == "token_revoked"
+
+
+def assert_valid(user: TestUser) -> None:
+    """The session continues: its access token is good, and so is its refresh token."""
+    for act in (user.me, user.sessions, user.verify, user.refresh):
+        response = act()
+        assert response.status_code == 200, response.text
 
 
 def internal(

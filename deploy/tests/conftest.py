@@ -52,7 +52,7 @@ def register(system: System) -> Callable[[], TestUser]:
 
 @pytest.fixture
 def user(register: Callable[[], TestUser]) -> TestUser:
-    """Somebody who is logged in."""
+    """A user who is logged in."""
     ada = register()
     response = ada.log_in()
     assert response.status_code == 200, response.text
@@ -62,14 +62,12 @@ def user(register: Callable[[], TestUser]) -> TestUser:
 @pytest.fixture
 def other(user: TestUser) -> TestUser:
     """The same user on a second device."""
-    device = TestUser(user.system, user.name)
-    assert device.log_in().ok
-    return device
+    return user.on_another_device()
 
 
 @pytest.fixture(scope="session")
 def operator(system: System) -> Operator:
-    """Somebody who may do everything in the admin."""
+    """A user who may do everything in the admin."""
     return Operator(system)
 
 
@@ -100,6 +98,6 @@ def one_key(system: System) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def third(system: System) -> Iterator[ThirdService]:
-    """A service beside the stack that fetches the keys."""
+    """A service next to the stack that fetches the keys."""
     with third_service(system) as service:
         yield service

@@ -55,7 +55,7 @@ def is_well(health: str) -> bool:
 
 
 @contextmanager
-def beside(
+def variant(
     system: System, service: str, project: Path, settings: Mapping[str, str]
 ) -> Iterator[str]:
     """With the settings of the stack's own service, before which `settings` come."""

@@ -13,12 +13,12 @@ SEEN = 2  # seconds: how late a change of the folders is seen, at most
 
 def only(system: System) -> str:
     """Leave the active key alone with itself: its kid."""
-    for kid, stage in listed(system).items():
-        if stage != "active":
-            system.run("keys", "revoke", kid)
-    ((kid, stage),) = listed(system).items()
-    assert stage == "active"
-    wait_until(lambda: published(system) == {kid}, SEEN, "one key")
+    if len(published(system)) != 1:
+        for kid, stage in listed(system).items():
+            if stage != "active":
+                system.run("keys", "revoke", kid)
+        wait_until(lambda: len(published(system)) == 1, SEEN, "one key")
+    (kid,) = published(system)
     return kid
 
 

@@ -1,12 +1,11 @@
 """The stack under test: its addresses, secrets and processes."""
 
-import json
 import os
 import re
 import signal
 import subprocess
-from collections.abc import ItemsView, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,15 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
+from deploy.local import layout as layouts
+from deploy.local import stack as processes
+from deploy.local import status, supervisor
 from deploy.tests.waiting import wait_until
 
 __all__ = ["ROOT", "SERVICES", "System", "wait_until"]
 ROOT = Path(__file__).resolve().parents[2]
 GUNICORN_CONF = ROOT / "deploy" / "gunicorn.conf.py"
 SETTINGS = Path(__file__).parent / "settings"
-DATABASES = ("auth-db", "users-db")
 SERVICES = ("auth", "users")
 
 
@@ -34,7 +35,8 @@ class System:
 
     def __init__(self, stack: str) -> None:
         self.stack = stack
-        self.state = ROOT / ".run" / "stacks" / stack
+        self.layout = layouts.of(stack)
+        self.state = self.layout.state
 
     # ---- The command line ----------------------------------------------------
 
@@ -73,35 +75,49 @@ class System:
         changed = False
         self.run("init")  # the files are there, and belong to the stack's user
         for target in (self.state / "env").glob("*.env"):
-            wanted = [f"{name}={value}" for name, value in self.wanted(target.name)]
-            text = target.read_text()
-            missing = [line for line in wanted if line not in text.splitlines()]
-            if missing:
-                names = tuple(line.partition("=")[0] + "=" for line in missing)
-                kept = [x for x in text.splitlines() if not x.startswith(names)]
-                target.write_text("\n".join([*kept, *missing]) + "\n")
+            wanted: dict[str, str] = {}
+            for folder in (SETTINGS, SETTINGS / self.stack):
+                wanted |= settings_in(folder / target.name)
+            if not wanted.items() <= settings_in(target).items():
+                target.write_text(with_lines(target.read_text(), wanted))
                 changed = True
         return changed
 
-    def wanted(self, name: str) -> ItemsView[str, str]:
-        """What the suite sets in the env file of this name."""
-        found: dict[str, str] = {}
-        for source in (SETTINGS / name, SETTINGS / self.stack / name):
-            lines = source.read_text().splitlines() if source.exists() else []
-            found |= dict(line.split("=", 1) for line in lines if "=" in line)
-        return found.items()
+    # ---- Its processes, without the half second that a command takes ----------
 
     def status(self) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self.run("status", "--json"))
-        return answer
+        return status.gather(self.layout)
+
+    def stop(self, *programs: str) -> None:
+        for program in programs:
+            supervisor.call(self.layout, "stopProcessGroup", program)
+
+    def start(self, *programs: str) -> None:
+        """Returns when they are ready."""
+        processes.start_and_wait(self.layout, *programs)
+
+    def workers(self, program: str) -> list[int]:
+        """The descendants of a program's processes."""
+        return self.family(program)[len(self.pids(program)) :]
+
+    def family(self, program: str) -> list[int]:
+        """The pids of a program's processes and of all their descendants."""
+        found = self.pids(program)
+        for pid in found:
+            with suppress(OSError):  # has just ended
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+                found += map(int, children.split())
+        return found
+
+    def pids(self, program: str) -> list[int]:
+        found = supervisor.processes(self.layout)[program]
+        return [each["pid"] for each in found if each["pid"]]
 
     # ---- Addresses and secrets -----------------------------------------------
 
     def settings(self, name: str) -> dict[str, str]:
         """The env file `name` of the stack."""
-        lines = (self.state / "env" / f"{name}.env").read_text().splitlines()
-        pairs = (line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
-        return dict(pairs)
+        return settings_in(self.state / "env" / f"{name}.env")
 
     def secret(self, name: str) -> str:
         return (self.state / "secrets" / name).read_text().strip()
@@ -136,17 +152,14 @@ class System:
         )
         return client
 
-    def query(self, service: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows from a service's database, as its application role."""
-        role, password = f"{service}_app", self.secret(f"{service}_db_app_password")
-        with self.connect(service, role, password) as connection:
-            return connection.execute(sql, parameters).fetchall()
-
-    def as_owner(self, service: str, sql: str) -> None:
-        """Change a service's tables, as their owner."""
-        role, password = f"{service}_owner", self.secret(f"{service}_db_owner_password")
-        with self.connect(service, role, password) as connection:
-            connection.execute(sql)
+    def query(
+        self, service: str, sql: str, *parameters: Any, role: str = "app"
+    ) -> list[tuple[Any, ...]]:
+        """Rows from a service's database, as its application or as the owner."""
+        password = self.secret(f"{service}_db_{role}_password")
+        with self.connect(service, f"{service}_{role}", password) as connection:
+            done = connection.execute(sql, parameters)
+            return done.fetchall() if done.description else []
 
     def connect(
         self, service: str, role: str, password: str
@@ -172,95 +185,87 @@ class System:
     # ---- Faults --------------------------------------------------------------
 
     @contextmanager
-    def stopped(self, *processes: str) -> Iterator[None]:
-        """Without these processes; healthy again afterwards."""
-        for process in processes:
-            self.run("stop", process)
+    def stopped(self, *programs: str) -> Iterator[None]:
+        """Without these programs; healthy again afterwards."""
+        self.stop(*programs)
         try:
             yield
         finally:
-            for process in processes:
-                self.run("start", process)
+            self.start(*programs)
+
+    def paused(self, *programs: str) -> AbstractContextManager[None]:
+        """With these programs paused: they exist and do not answer."""
+        return suspended([pid for program in programs for pid in self.family(program)])
 
     @contextmanager
-    def paused(self, *processes: str) -> Iterator[None]:
-        """With these processes paused: they exist and do not answer."""
-        pids = [pid for process in processes for pid in self.family(process)]
-        try:
-            for pid in pids:
-                with suppress(ProcessLookupError):  # has just ended
-                    os.kill(pid, signal.SIGSTOP)
-            yield
-        finally:
-            # Children first: a parent that wakes before them may take them for dead,
-            # and end them.
-            for pid in reversed(pids):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
-
-    @contextmanager
-    def with_settings(self, **services: dict[str, str]) -> Iterator[None]:
+    def with_settings(self, **services: Mapping[str, str]) -> Iterator[None]:
         """With other settings of these services; as they were afterwards."""
-        with ExitStack() as stack:
+        with ExitStack() as files:
             for name, wanted in services.items():
                 path = self.state / "env" / f"{name}.env"
-                stack.enter_context(as_it_was(path))
-                lines = [f"{key}={value}" for key, value in wanted.items()]
-                names = tuple(f"{key}=" for key in wanted)
-                text = path.read_text()
-                kept = [x for x in text.splitlines() if not x.startswith(names)]
-                path.write_text("\n".join([*kept, *lines]) + "\n")
+                text = with_lines(path.read_text(), wanted)
+                files.enter_context(as_it_was(path, text))
             try:
                 self.run("restart", *services)
                 yield
             finally:
-                stack.close()
+                files.close()
                 self.run("restart", *services)
 
     @contextmanager
-    def wrong_key(self, service: str, secret: str) -> Iterator[None]:
-        """With a service that presents an unknown key."""
-        path = self.state / "secrets" / secret
-        right = path.read_text()
-        path.write_text("x" * 43)
-        try:
-            self.run("restart", service)
-            yield
-        finally:
-            path.write_text(right)
-            self.run("restart", service)
+    def redis_setting(self, name: str, value: str) -> Iterator[None]:
+        with self.redis() as admin:
+            before = admin.config_get(name)[name]
+            admin.config_set(name, value)
+            try:
+                yield
+            finally:
+                admin.config_set(name, before)
 
-    def workers(self, process: str) -> list[int]:
-        """The descendants of a program's processes."""
-        return self.family(process)[len(self.status()["processes"][process]["pids"]) :]
+    def full_redis(self) -> AbstractContextManager[None]:
+        """It takes no write; with `noeviction` DEL still works."""
+        return self.redis_setting("maxmemory", "1")
 
-    def family(self, process: str) -> list[int]:
-        """Pids of a process and of all its descendants."""
-        found = list(self.status()["processes"][process]["pids"])
-        parents = {
-            int(stat.parent.name): parent_of(stat)
-            for stat in Path("/proc").glob("[0-9]*/stat")
-        }
-        for pid in found:
-            found += [child for child, parent in parents.items() if parent == pid]
-        return found
+
+def settings_in(path: Path) -> dict[str, str]:
+    """Of an env file, if there is one."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    pairs = (line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+    return dict(pairs)
+
+
+def with_lines(text: str, settings: Mapping[str, str]) -> str:
+    """The text of an env file with these settings in place of its own."""
+    names = tuple(f"{name}=" for name in settings)
+    kept = [line for line in text.splitlines() if not line.startswith(names)]
+    lines = [f"{name}={value}" for name, value in settings.items()]
+    return "\n".join([*kept, *lines]) + "\n"
 
 
 @contextmanager
-def as_it_was(path: Path) -> Iterator[None]:
-    """Afterwards the file has the text and the times from before, by which `up` sees
-    whether anything has changed."""
+def suspended(pids: list[int]) -> Iterator[None]:
+    try:
+        for pid in pids:
+            with suppress(ProcessLookupError):  # has just ended
+                os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        # Children first: a parent that wakes before them may take them for dead, and
+        # end them.
+        for pid in reversed(pids):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def as_it_was(path: Path, meanwhile: str | None = None) -> Iterator[None]:
+    """A file, perhaps with another text, has afterwards its own text and times, by
+    which `up` sees whether anything has changed."""
     text, times = path.read_text(), path.stat()
     try:
+        if meanwhile is not None:
+            path.write_text(meanwhile)
         yield
     finally:
         path.write_text(text)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-
-
-def parent_of(stat: Path) -> int:
-    """Parent's pid by proc(5); 0 where the process has just ended."""
-    try:
-        return int(stat.read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0

@@ -5,17 +5,16 @@ since whether a cookie is Secure is settled when they start.
 """
 
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from deploy.tests.extra_services import beside
+from deploy.tests.extra_services import variant
 from deploy.tests.stack import ROOT, SERVICES, System
 from nginx.tests.certificates import self_signed
 from nginx.tests.gateway_stack import free_port, running_gateway
+from nginx.tests.stub_service import Stub
 
 DOMAIN = "memo.example"
 GATEWAY, APP, SIBLING, ELSEWHERE = (
@@ -50,36 +49,21 @@ def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
     with ExitStack() as stack:
         pages = stack.enter_context(empty_pages(chain, key))
         ports = {service: free_port() for service in SERVICES}
+        settings = {
+            "COOKIE_SECURE": "true",
+            "ALLOWED_HOSTS": f"{GATEWAY},localhost",
+            "CORS_ALLOWED_ORIGINS": f"https://{APP}:{pages}",
+            "AUTH_SERVICE_URL": f"http://127.0.0.1:{ports['auth']}",
+            "USERS_SERVICE_URL": f"http://127.0.0.1:{ports['users']}",
+            "WEB_CONCURRENCY": "1",
+        }
         for service, port in ports.items():
-            more = services_settings(ports, f"https://{APP}:{pages}")
-            bind = {"BIND": f"127.0.0.1:{port}"}
+            more = {**settings, "BIND": f"127.0.0.1:{port}"}
             project = ROOT / f"{service}_project"
-            stack.enter_context(beside(system, service, project, {**more, **bind}))
+            stack.enter_context(variant(system, service, project, more))
         upstreams = [f"--upstream={name}=127.0.0.1:{p}" for name, p in ports.items()]
         gateway = stack.enter_context(running_gateway(folder, env, *upstreams))
         yield TlsStack(gateway.port, pages, chain)
-
-
-def services_settings(ports: dict[str, int], front_end: str) -> dict[str, str]:
-    return {
-        "COOKIE_SECURE": "true",
-        "ALLOWED_HOSTS": f"{GATEWAY},localhost",
-        "CORS_ALLOWED_ORIGINS": front_end,
-        "AUTH_SERVICE_URL": f"http://127.0.0.1:{ports['auth']}",
-        "USERS_SERVICE_URL": f"http://127.0.0.1:{ports['users']}",
-        "WEB_CONCURRENCY": "1",
-    }
-
-
-class EmptyPage(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 @contextmanager
@@ -87,16 +71,10 @@ def empty_pages(certificate: Path, key: Path) -> Iterator[int]:
     """Pages without a word, at every name; the port of their server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), EmptyPage)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    server.socket = context.wrap_socket(
-        server.socket, server_side=True, do_handshake_on_connect=False
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with Stub("pages") as server:
+        server.answer = lambda page: page.reply(200, {"Content-Type": "text/html"})
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
         yield server.server_address[1]
-    finally:
         server.shutdown()
-        server.server_close()

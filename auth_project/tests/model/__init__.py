@@ -2,6 +2,6 @@
 
 import pytest
 
-ACTS = "machine session_machine surroundings interleaved deep_machine"
+ACTS = "machine session_machine redis_forgets surroundings interleaved deep_machine"
 # So that their differences are shown in full.
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ACTS.split()))

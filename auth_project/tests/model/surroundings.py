@@ -20,8 +20,8 @@ from .records import (
     Answer,
     Session,
 )
+from .redis_forgets import RedisForgets
 from .reference import ENDED
-from .session_machine import SessionMachine
 
 FATES = st.sampled_from(["delivered", "lost", "late"])
 TROUBLES = st.sampled_from([FULL, READ_ONLY, DOWN])
@@ -34,7 +34,7 @@ def when_redis_is(*kinds: str) -> Any:
     return precondition(lambda self: self.model.redis in kinds)
 
 
-class Surroundings(SessionMachine):
+class Surroundings(RedisForgets):
     def __init__(self) -> None:
         super().__init__()
         self.late: list[tuple[Account, int, Session | None, int]] = []
@@ -104,25 +104,11 @@ class Surroundings(SessionMachine):
 
     # ---- Redis -------------------------------------------------------------------
 
-    @act()
-    def flush(self) -> None:
-        self.driver.lose_all()
-        self.model.keys.clear()
-
-    @with_devices
-    @act(which=WHICH)
-    def lose_a_key(self, which: int) -> None:
-        s = pick(self.devices, which).session
-        self.driver.lose(s.sid)
-        self.model.keys.pop(s, None)
-
     @with_devices
     @when_redis_is(WELL)
     @act(which=WHICH)
     def fail_over_to_a_redis_that_is_behind(self, which: int) -> None:
-        s = pick(self.devices, which).session
-        self.driver.restore_active(s.sid, self.model.terms.grace // SECOND)
-        self.model.keys[s] = True, self.model.now + self.model.terms.grace
+        self.fall_behind(pick(self.devices, which).session)
         self.unswept = True
 
     @when_redis_is(WELL)

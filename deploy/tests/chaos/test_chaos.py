@@ -16,8 +16,8 @@ from deploy.tests.chaos.faults import Fault, catalogue
 from deploy.tests.chaos.link import Mode
 from deploy.tests.chaos.run import Run
 from deploy.tests.chaos.stack import ChaosStack
+from deploy.tests.chaos.tampering_proxy import Lie, Remembers, bare, clearing, lying
 from deploy.tests.stack import System, wait_until
-from deploy.tests.system.tampering_proxy import Lie, Remembers, bare, clearing, lying
 
 SEED = 4
 PATIENCE = 40.0  # in seconds; a lie is found in a few

@@ -3,8 +3,9 @@ removes it again; INJECTED_FAULTS says where it has to be found and by which id.
 
 import os
 import signal
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -12,35 +13,49 @@ from typing import Any
 
 import psycopg
 
-from deploy.tests.stack import System, as_it_was
-from deploy.tests.waiting import wait_until
+from deploy.tests.stack import System, as_it_was, wait_until, with_lines
 from nginx.tests.stub_service import Stub, StubHandler
 from shared.keys import signing_keys
 
+Fault = Callable[[System], AbstractContextManager[None]]
 
-@contextmanager
-def edited(path: Path, old: str, new: str) -> Iterator[None]:
+
+def by(inject: Callable[..., AbstractContextManager[None]], *words: str) -> Fault:
+    return lambda system: inject(system, *words)
+
+
+# ---- Files ---------------------------------------------------------------------------
+
+
+def edited(
+    system: System, name: str, old: str, new: str
+) -> AbstractContextManager[None]:
+    path = system.state / "gateway" / "conf" / name
     text = path.read_text()
-    assert old in text, (path.name, old)
-    with as_it_was(path):
-        path.write_text(text.replace(old, new))
-        yield
+    assert old in text, (name, old)
+    return as_it_was(path, text.replace(old, new))
 
 
-@contextmanager
-def setting(system: System, service: str, **values: str) -> Iterator[None]:
-    """In place of the lines that a service's env file has."""
+def gateway(file: str, old: str, new: str) -> Fault:
+    return by(edited, file, old, new)
+
+
+def location(path: str, body: str) -> Fault:
+    """One more, before the first there is in the gateway's server."""
+    first = "location /static/ {"
+    text = f"location = {path} {{ {body} }}\n    {first}"
+    return gateway("gateway.conf", first, text)
+
+
+def setting(
+    system: System, service: str, **values: str
+) -> AbstractContextManager[None]:
     path = system.state / "env" / f"{service}.env"
-    names = tuple(f"{name}=" for name in values)
-    kept = [x for x in path.read_text().splitlines(True) if not x.startswith(names)]
-    lines = [f"{name}={value}\n" for name, value in values.items()]
-    with as_it_was(path):
-        path.write_text("".join(kept + lines))
-        yield
+    return as_it_was(path, with_lines(path.read_text(), values))
 
 
 @contextmanager
-def world_readable(system: System, scratch: Path, pattern: str) -> Iterator[None]:
+def world_readable(system: System, pattern: str) -> Iterator[None]:
     (path,) = system.state.glob(pattern)
     before = path.stat().st_mode
     path.chmod(0o644)
@@ -50,21 +65,37 @@ def world_readable(system: System, scratch: Path, pattern: str) -> Iterator[None
         path.chmod(before)
 
 
+def wrong_api_key(system: System) -> AbstractContextManager[None]:
+    path = system.state / "secrets" / "auth_users_service_api_key"
+    return as_it_was(path, path.read_text().swapcase())
+
+
 @contextmanager
-def redis_config(
-    system: System, scratch: Path, name: str, value: str
-) -> Iterator[None]:
-    with system.redis() as admin:
-        before = admin.config_get(name)[name]
-        admin.config_set(name, value)
-        try:
+def other_keys(system: System) -> Iterator[None]:
+    """The Auth Service's settings name a folder that the running one does not serve,
+    in which the private key can be read by others."""
+    with tempfile.TemporaryDirectory() as folder:
+        kid = signing_keys.generate(Path(folder), bits=2048)
+        Path(folder, "private", f"{kid}.pem").chmod(0o444)
+        folders = {
+            f"JWT_{kind.upper()}_KEYS_DIR": f"{folder}/{kind}"
+            for kind in ("private", "public")
+        }
+        with setting(system, "auth", **folders):
             yield
-        finally:
-            admin.config_set(name, before)
+
+
+def public_address(system: System) -> AbstractContextManager[None]:
+    """Settings with which gunicorn would be open to all after a restart."""
+    port = system.settings("users")["BIND"].rpartition(":")[2]
+    return setting(system, "users", BIND=f"8.8.8.8:{port}")
+
+
+# ---- Stores --------------------------------------------------------------------------
 
 
 @contextmanager
-def redis_user(system: System, scratch: Path, *words: str) -> Iterator[None]:
+def redis_user(system: System, *words: str) -> Iterator[None]:
     with system.redis() as admin:
         admin.execute_command("ACL", "SETUSER", *words)
     try:
@@ -82,9 +113,7 @@ def administrator(system: System, service: str) -> psycopg.Connection[Any]:
 
 
 @contextmanager
-def sql(
-    system: System, scratch: Path, service: str, inject: str, undo: str
-) -> Iterator[None]:
+def sql(system: System, service: str, inject: str, undo: str) -> Iterator[None]:
     with administrator(system, service) as connection:
         connection.execute(inject)
         try:
@@ -94,7 +123,7 @@ def sql(
 
 
 @contextmanager
-def waiting_migration(system: System, scratch: Path) -> Iterator[None]:
+def waiting_migration(system: System) -> Iterator[None]:
     """The last of the Auth Service's, as if it had never been applied."""
     with administrator(system, "auth") as connection:
         row = connection.execute(
@@ -108,46 +137,11 @@ def waiting_migration(system: System, scratch: Path) -> Iterator[None]:
             connection.execute(f"{insert} VALUES (%s, %s, %s)", row)
 
 
-@contextmanager
-def wrong_api_key(system: System, scratch: Path) -> Iterator[None]:
-    path = system.state / "secrets" / "auth_users_service_api_key"
-    key = path.read_text().strip()
-    with edited(path, key, key.swapcase()):
-        yield
+# ---- Servers -------------------------------------------------------------------------
 
 
 @contextmanager
-def other_keys(system: System, scratch: Path) -> Iterator[None]:
-    """The Auth Service's settings name a folder that the running one does not serve,
-    in which the private key can be read by others."""
-    kid = signing_keys.generate(scratch / "keys", bits=2048)
-    (scratch / "keys" / "private" / f"{kid}.pem").chmod(0o444)
-    folders = {
-        "JWT_PRIVATE_KEYS_DIR": str(scratch / "keys" / "private"),
-        "JWT_PUBLIC_KEYS_DIR": str(scratch / "keys" / "public"),
-    }
-    with setting(system, "auth", **folders):
-        yield
-
-
-@contextmanager
-def public_address(system: System, scratch: Path) -> Iterator[None]:
-    """Settings with which gunicorn would be open to everybody after a restart."""
-    port = system.settings("users")["BIND"].rpartition(":")[2]
-    with setting(system, "users", BIND=f"8.8.8.8:{port}"):
-        yield
-
-
-def no_audience(system: System, scratch: Path) -> AbstractContextManager[None]:
-    return setting(system, "users", JWT_AUDIENCE="")
-
-
-def many_workers(system: System, scratch: Path) -> AbstractContextManager[None]:
-    return setting(system, "auth", WEB_CONCURRENCY="60")
-
-
-@contextmanager
-def stub_of_auth(system: System, scratch: Path) -> Iterator[None]:
+def stub_of_auth(system: System) -> Iterator[None]:
     """An Auth Service whose clock is an hour fast, and which publishes no key."""
     answers: dict[str, tuple[int, bytes]] = {
         "/api/v1/auth/health/live": (200, b'{"service": "auth"}'),
@@ -161,29 +155,11 @@ def stub_of_auth(system: System, scratch: Path) -> Iterator[None]:
         status, body = answers.get(handler.path, (200, b'{"keys": []}'))
         handler.reply(status, {"Content-Type": "application/json"}, body)
 
-    stub = Stub("auth")
-    stub.answer = answer
-    try:
+    with Stub("auth") as stub:
+        stub.answer = answer
         with setting(system, "users", AUTH_SERVICE_URL=f"http://{stub.address}"):
             yield
-    finally:
         stub.shutdown()
-        stub.server_close()
-
-
-def gateway(
-    system: System, scratch: Path, file: str, old: str, new: str
-) -> AbstractContextManager[None]:
-    return edited(system.state / "gateway" / "conf" / file, old, new)
-
-
-def location(
-    system: System, scratch: Path, path: str, body: str
-) -> AbstractContextManager[None]:
-    """One more, before the first there is in the gateway's server."""
-    first = "location /static/ {"
-    text = f"location = {path} {{ {body} }}\n    {first}"
-    return gateway(system, scratch, "gateway.conf", first, text)
 
 
 def reload_gateway(master: int) -> None:
@@ -197,6 +173,8 @@ def children(master: int) -> list[int]:
     path = Path(f"/proc/{master}/task/{master}/children")
     return [int(pid) for pid in path.read_text().split()]
 
+
+# ---- All of them ---------------------------------------------------------------------
 
 PROXY, API = "includes/proxy.conf", "includes/api.conf"
 TO_USERS = f"include {PROXY}; include {API}; proxy_pass http://users;"
@@ -227,38 +205,40 @@ EXPIRED_ADMIN = (
 )
 NO_ADMIN = "DELETE FROM django_session WHERE session_key = 'doctor'"
 
-# Where it is found and by which id: how it is injected, and with which words.
-INJECTED_FAULTS: dict[tuple[str, str], tuple[Any, ...]] = {
-    ("auth", "apikeys.users"): (wrong_api_key,),
-    ("users", "clock.auth"): (stub_of_auth,),
-    ("users", "keys.published"): (stub_of_auth,),
-    ("auth", "memo.E003"): (other_keys,),
-    ("machine", "files"): (world_readable, "secrets/keys/private/*.pem"),
-    ("auth", "redis.policy"): (redis_config, "maxmemory-policy", "allkeys-lru"),
-    ("auth", "redis.persistence"): (redis_config, "save", "3600 1"),
-    ("auth", "redis.limit"): (redis_config, "maxmemory", "0"),
-    ("users", "redis.strangers"): (redis_user, "default", "on", "nopass", "+@all"),
-    ("auth", "redis.rights"): (redis_user, "auth", "+config"),
-    ("auth", "redis.commands"): (redis_user, "auth", "+flushall"),
-    ("users", "redis.sessions"): (redis_user, "users", "~session:*"),
-    ("users", "database.role"): (sql, "users", SUPERUSER, NO_SUPERUSER),
-    ("auth", "database.create"): (sql, "auth", MAY_CREATE, MAY_NOT_CREATE),
-    ("auth", "database.owner"): (sql, "auth", OWNED_TABLE, "DROP TABLE injected"),
-    ("auth", "database.logs"): (sql, "auth", LOGGED, NOT_LOGGED),
-    ("auth", "database.pools"): (many_workers,),
-    ("auth", "database.migrations"): (waiting_migration,),
-    ("auth", "sessions.expired"): (sql, "auth", EXPIRED_SESSION, NO_SESSION),
-    ("users", "admin.expired"): (sql, "users", EXPIRED_ADMIN, NO_ADMIN),
-    ("users", "listening.bind"): (public_address,),
-    ("users", "memo.E005"): (no_audience,),
-    ("gateway", "internal"): (location, "/api/v1/users/verify", TO_USERS),
-    ("gateway", "client_address"): (gateway, PROXY, *CLIENT_ADDRESS),
-    ("gateway", "request_id"): (gateway, PROXY, *REQUEST_ID),
-    ("gateway", "forwarded_proto"): (gateway, PROXY, *CLIENT_SCHEME),
-    ("gateway", "cookie"): (gateway, PROXY, "proxy_redirect off;", COOKIE_FLAGS),
-    ("gateway", "headers"): (gateway, "includes/headers.conf", "nosniff", "sniff"),
-    ("gateway", "cors"): (gateway, API, HEADERS, ANY_ORIGIN),
-    ("gateway", "hosts"): (gateway, "gateway.conf", "return 421;", 'return 200 "";'),
-    ("gateway", "errors"): (gateway, "includes/problem.conf", *HTML),
-    ("gateway", "schema"): (location, "/api/v1/auth/openapi.json", "return 404;"),
+# Where it is found and by which id.
+INJECTED_FAULTS: dict[tuple[str, str], Fault] = {
+    ("auth", "apikeys.users"): wrong_api_key,
+    ("users", "clock.auth"): stub_of_auth,
+    ("users", "keys.published"): stub_of_auth,
+    ("auth", "memo.E003"): other_keys,
+    ("machine", "files"): by(world_readable, "secrets/keys/private/*.pem"),
+    ("auth", "redis.policy"): by(
+        System.redis_setting, "maxmemory-policy", "allkeys-lru"
+    ),
+    ("auth", "redis.persistence"): by(System.redis_setting, "save", "3600 1"),
+    ("auth", "redis.limit"): by(System.redis_setting, "maxmemory", "0"),
+    ("users", "redis.strangers"): by(redis_user, "default", "on", "nopass", "+@all"),
+    ("auth", "redis.rights"): by(redis_user, "auth", "+config"),
+    ("auth", "redis.commands"): by(redis_user, "auth", "+flushall"),
+    ("users", "redis.sessions"): by(redis_user, "users", "~session:*"),
+    ("users", "database.role"): by(sql, "users", SUPERUSER, NO_SUPERUSER),
+    ("auth", "database.create"): by(sql, "auth", MAY_CREATE, MAY_NOT_CREATE),
+    ("auth", "database.owner"): by(sql, "auth", OWNED_TABLE, "DROP TABLE injected"),
+    ("auth", "database.logs"): by(sql, "auth", LOGGED, NOT_LOGGED),
+    ("auth", "database.pools"): lambda it: setting(it, "auth", WEB_CONCURRENCY="60"),
+    ("auth", "database.migrations"): waiting_migration,
+    ("auth", "sessions.expired"): by(sql, "auth", EXPIRED_SESSION, NO_SESSION),
+    ("users", "admin.expired"): by(sql, "users", EXPIRED_ADMIN, NO_ADMIN),
+    ("users", "listening.bind"): public_address,
+    ("users", "memo.E005"): lambda it: setting(it, "users", JWT_AUDIENCE=""),
+    ("gateway", "internal"): location("/api/v1/users/verify", TO_USERS),
+    ("gateway", "client_address"): gateway(PROXY, *CLIENT_ADDRESS),
+    ("gateway", "request_id"): gateway(PROXY, *REQUEST_ID),
+    ("gateway", "forwarded_proto"): gateway(PROXY, *CLIENT_SCHEME),
+    ("gateway", "cookie"): gateway(PROXY, "proxy_redirect off;", COOKIE_FLAGS),
+    ("gateway", "headers"): gateway("includes/headers.conf", "nosniff", "sniff"),
+    ("gateway", "cors"): gateway(API, HEADERS, ANY_ORIGIN),
+    ("gateway", "hosts"): gateway("gateway.conf", "return 421;", 'return 200 "";'),
+    ("gateway", "errors"): gateway("includes/problem.conf", *HTML),
+    ("gateway", "schema"): location("/api/v1/auth/openapi.json", "return 404;"),
 }

@@ -24,72 +24,55 @@ LOGOUT_ALL = "POST /api/v1/auth/logout_all"
 INTROSPECT = "POST /api/v1/auth/introspect"
 END_SESSION = "DELETE /api/v1/auth/sessions/{session_id}"
 
-# Goes on from run to run, so keys are strings, as JSON has them.
+# It continues from run to run, so keys are strings, as JSON has them.
 tally: dict[str, Counter[str]] = defaultdict(Counter)
 if TALLY.exists():
     tally.update({k: Counter(v) for k, v in json.loads(TALLY.read_text()).items()})
 calls: Counter[str] = Counter()
 
 
-class Regular(TestUser):
-    """A user whose tokens the run uses. Logs in again when they are refused: ids of
-    answers are tried elsewhere, and `sessions/revoke` may have ended the session."""
-
-    def token(self) -> str:
-        if not self.verify().ok:
-            assert self.log_in().ok
-        return self.access
+def new_user() -> TestUser:
+    user = TestUser(SYSTEM)
+    assert user.register().ok
+    return user
 
 
-regular = Regular(SYSTEM)
-assert regular.register().ok
-# Another user, whose password goes back and forth.
-changing = Regular(SYSTEM)
-assert changing.register().ok
-
-
-class Restless(Regular):
-    """Logs in for every request: with sessions that it ends, and with so many that the
-    cap ends others. `regular` would lose theirs."""
-
-    def token(self) -> str:
-        assert self.log_in().ok
-        return self.access
-
-    def new_cookie(self) -> str:
-        """Of a session of its own: rotating it twice would end it."""
-        self.token()
-        return self.cookie
-
-
-restless = Restless(SYSTEM)
-assert restless.register().ok
+# One for most operations; one whose password goes back and forth; one who logs in for
+# every request, with so many sessions, some of which it ends, that the cap ends others.
+regular, changing, restless = new_user(), new_user(), new_user()
 CALLERS = {CHANGE_PASSWORD: changing, LOGOUT_ALL: restless, END_SESSION: restless}
+
+
+def log_in(user: TestUser) -> TestUser:
+    """If it has to: ids of answers are tried elsewhere, and `sessions/revoke` may have
+    ended the session."""
+    if user is restless or not user.verify().ok:
+        assert user.log_in().ok
+    return user
 
 
 def good_body(label: str) -> Any:
     """A body that the operation accepts."""
-    name = f"s{secrets.token_hex(6)}"
     login = {"email": restless.email, "password": PASSWORD}
-    others = {PASSWORD: PASSWORD[::-1], PASSWORD[::-1]: PASSWORD}
-    bodies: dict[str, Any] = {
-        "POST /api/v1/auth/login": login,
-        LOGOUT_ALL: {"keep_current": False},
-        "POST /api/v1/auth/verify_token": {"token": regular.token()},
-        INTROSPECT: {"token": regular.token(), "token_type_hint": "access_token"},
-        "POST /api/v1/users/verify": login,
-        "POST /api/v1/users": {
-            "username": name,
-            "email": f"{name}@example.org",
-            "password": PASSWORD,
-        },
-        "PATCH /api/v1/users/me": {"display_name": name},
-        CHANGE_PASSWORD: {
-            "current_password": changing.password,
-            "new_password": others[changing.password],
-        },
-    }
-    return bodies.get(label)
+    match label:
+        case "POST /api/v1/auth/login" | "POST /api/v1/users/verify":
+            return login
+        case "POST /api/v1/auth/logout_all":
+            return {"keep_current": False}
+        case "POST /api/v1/auth/verify_token":
+            return {"token": log_in(regular).access}
+        case "POST /api/v1/auth/introspect":
+            return {"token": log_in(regular).access, "token_type_hint": "access_token"}
+        case "POST /api/v1/users":
+            user = TestUser(SYSTEM)
+            names = {"username": user.name, "email": user.email}
+            return {**names, "password": PASSWORD}
+        case "PATCH /api/v1/users/me":
+            return {"display_name": secrets.token_hex(6)}
+        case "POST /api/v1/users/me/change_password":
+            new = {PASSWORD: PASSWORD[::-1], PASSWORD[::-1]: PASSWORD}
+            old = changing.password
+            return {"current_password": old, "new_password": new[old]}
 
 
 @schemathesis.hook
@@ -111,8 +94,8 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     calls[label] += 1
     if calls[label] % 4 or case.method.upper() != label.partition(" ")[0]:
         return
-    caller = CALLERS.get(label, regular)
-    case.headers["Authorization"] = f"Bearer {caller.token()}"
+    caller = log_in(CALLERS.get(label, regular))
+    case.headers["Authorization"] = f"Bearer {caller.access}"
     case.headers["X-Internal-Api-Key"] = SYSTEM.api_key(
         "auth" if "/auth/" in label else "users"
     )
@@ -126,7 +109,8 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         # Of its two ways of authenticating, one.
         del case.headers["Authorization"]
     if label == "POST /api/v1/auth/refresh":
-        case.cookies = {"refresh_token": restless.new_cookie()}
+        # Of a session of its own: rotating it twice would end it.
+        case.cookies = {"refresh_token": log_in(restless).cookie}
     if label == END_SESSION:
         case.path_parameters = {"session_id": restless.sid}
     if "{user_id}" in label:

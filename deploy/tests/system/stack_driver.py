@@ -10,7 +10,21 @@ from hypothesis import assume
 from auth_project.tests.model.records import SECOND, Account
 from auth_project.tests.model.seen import Seen
 from deploy.tests.admin_site import Operator
-from deploy.tests.client import ApiClient, Response, cookie_of, internal
+from deploy.tests.client import (
+    CHANGE_PASSWORD,
+    LOGIN,
+    LOGOUT,
+    LOGOUT_ALL,
+    ME,
+    REFRESH,
+    REGISTER,
+    SESSIONS,
+    VERIFY,
+    ApiClient,
+    Response,
+    cookie_of,
+    internal,
+)
 from deploy.tests.stack import System
 
 
@@ -24,8 +38,6 @@ class StackDriver:
         self.sent = 0
         self.edge = 0.0  # when the leeway of the session that is refreshed ends
 
-    # ---- Time --------------------------------------------------------------------
-
     def now(self) -> int:
         self.sent = int(time.time() * SECOND)
         return self.sent
@@ -37,65 +49,61 @@ class StackDriver:
     # ---- A user's acts ---------------------------------------------------------
 
     def register(self, account: Account) -> None:
-        body = {
-            "username": account.name,
-            "email": account.email,
-            "password": account.password,
-        }
-        answer = self.call("POST", "/api/v1/users/", json=body)
+        names = {"username": account.name, "email": account.email}
+        answer = self.call(REGISTER, json={**names, "password": account.password})
         assert answer.status == 201, answer
         account.id = answer.body["id"]
 
     def log_in(self, credentials: dict[str, str], *cookies: str) -> Seen:
-        return self.with_cookies("/api/v1/auth/login", *cookies, json=credentials)
+        return self.call(LOGIN, "", *cookies, json=credentials)
 
     def refresh(self, *cookies: str) -> Seen:
         """Not known on which side of the leeway's end it was: left out."""
-        answer = self.with_cookies("/api/v1/auth/refresh", *cookies)
+        answer = self.call(REFRESH, "", *cookies)
         assume(not self.sent / SECOND < self.edge < time.time())
         return answer
 
     def log_out(self, *cookies: str) -> Seen:
-        return self.with_cookies("/api/v1/auth/logout", *cookies)
+        return self.call(LOGOUT, "", *cookies)
 
     def log_out_all(self, access: str, keep: bool, cookie: str) -> Seen:
-        return self.call(
-            "POST",
-            "/api/v1/auth/logout_all",
-            json={"keep_current": keep},
-            headers={**bearer(access), "Cookie": f"refresh_token={cookie}"},
-        )
+        return self.call(LOGOUT_ALL, access, cookie, json={"keep_current": keep})
 
     def end_session(self, access: str, sid: str) -> Seen:
-        path = f"/api/v1/auth/sessions/{sid}"
-        return self.call("DELETE", path, headers=bearer(access))
+        return self.call(f"{SESSIONS}/{sid}", access, method="DELETE")
 
     def sessions(self, access: str) -> Seen:
-        return self.call("GET", "/api/v1/auth/sessions", headers=bearer(access))
+        return self.call(SESSIONS, access, method="GET")
 
     def me(self, access: str) -> Seen:
-        return self.call("GET", "/api/v1/users/me", headers=bearer(access))
+        return self.call(ME, access, method="GET")
 
     def change_password(self, access: str, current: str, new: str) -> Seen:
         body = {"current_password": current, "new_password": new}
-        path = "/api/v1/users/me/change_password"
-        return self.call("POST", path, json=body, headers=bearer(access))
+        return self.call(CHANGE_PASSWORD, access, json=body)
 
-    # ---- Services and operators --------------------------------------------------
+    def call(
+        self,
+        path: str,
+        access: str = "",
+        *cookies: str,
+        method: str = "POST",
+        **body: Any,
+    ) -> Seen:
+        headers = {"Authorization": f"Bearer {access}"} if access else {}
+        if cookies:
+            text = "; ".join(f"refresh_token={each}" for each in cookies)
+            headers["Cookie"] = text.encode()  # type: ignore[assignment]
+        return seen(self.http.request(method, path, headers=headers, **body))
+
+    # ---- Services, and Redis -----------------------------------------------------
 
     def verify(self, access: str) -> Seen:
-        body = {"token": access}
-        path = "/api/v1/auth/verify_token"
-        return seen(internal(self.system, "POST", path, json=body))
+        return seen(internal(self.system, "POST", VERIFY, json={"token": access}))
 
     def introspect(self, access: str) -> Seen:
         path = "/api/v1/auth/introspect"
         return seen(internal(self.system, "POST", path, data={"token": access}))
-
-    def operator_does(self, what: str, account: Account) -> None:
-        self.operator.act(what, account.id)
-
-    # ---- Redis -------------------------------------------------------------------
 
     def lose_all(self) -> None:
         self.system.redis().flushall()
@@ -106,34 +114,15 @@ class StackDriver:
     def restore_active(self, sid: str, seconds: int) -> None:
         self.system.redis().set(f"session:{sid}", "active", ex=seconds)
 
-    # ---- HTTP --------------------------------------------------------------------
-
-    def with_cookies(self, path: str, *cookies: str, **kwargs: Any) -> Seen:
-        pairs = "; ".join(f"refresh_token={each}" for each in cookies)
-        headers = {"Cookie": pairs.encode()} if cookies else {}
-        return self.call("POST", path, headers=headers, **kwargs)
-
-    def call(self, method: str, path: str, **kwargs: Any) -> Seen:
-        return seen(self.http.request(method, path, **kwargs))
-
 
 def seen(response: Response) -> Seen:
     body = response.json() if response.content else None
-    age = max_age(response)
+    fields = response.headers.get("Set-Cookie", "").split("; ")
+    ages = [int(field[8:]) for field in fields if field.startswith("Max-Age=")]
     return Seen(
         status=response.status_code,
         code=body.get("code") if isinstance(body, dict) else None,
         body=body,
         cookie=cookie_of(response),
-        max_age=age,
+        max_age=ages[0] if ages else None,
     )
-
-
-def max_age(response: Response) -> int | None:
-    fields = response.headers.get("Set-Cookie", "").split("; ")
-    ages = [field[8:] for field in fields if field.startswith("Max-Age=")]
-    return int(ages[0]) if ages else None
-
-
-def bearer(access: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {access}"}

@@ -1,116 +1,113 @@
 """The table of faults: what works, what says 503, and that it heals by itself.
 
-Each row takes a part of the system away, once stopped and once paused, and asks for
-everything at once. No 503 may cost a client its cookie, and none counts as a failed
+Each row makes a part of the system unavailable, once stopped and once paused, and asks
+for everything at once. No 503 may cost a client its cookie, and none counts as a failed
 login.
 """
 
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
 
 import pytest
 
-from deploy.tests.client import Response, TestUser, code_of, cookie_of, whole_job
-from deploy.tests.stack import System, wait_until
+from deploy.tests.api_keys import SEEN
+from deploy.tests.client import (
+    VERIFY,
+    Response,
+    TestUser,
+    assert_revoked,
+    assert_valid,
+    code_of,
+    cookie_of,
+    internal,
+    whole_job,
+)
+from deploy.tests.stack import System, as_it_was, wait_until
 
-WORKS, FAILS, VARIES = 200, 503, 0
 SERVICE_TIMEOUT = 3  # seconds a service waits for another
 BREAKER_PAUSE = 5  # seconds in which services still do not ask a Redis that is back
+SWEEP = 3
 UNAVAILABLE = ("dependency_unavailable", "upstream_unavailable")
 
-
-@dataclass(frozen=True)
-class Row:
-    """Expected statuses while `missing` are unavailable.
-
-    `verify` and `me` are asked twice: while Redis has the session's key, and without.
-    """
-
-    missing: tuple[str, ...]
-    login: int
-    refresh: int
-    verify: tuple[int, int]
-    me: tuple[int, int]
-    logout: int
-    register: int
-
-    def expected(self) -> dict[str, int]:
-        return {
-            "login": self.login,
-            "refresh": self.refresh,
-            "me with key": self.me[0],
-            "me without key": self.me[1],
-            "verify with key": self.verify[0],
-            "verify without key": self.verify[1],
-            "register": 201 if self.register == WORKS else FAILS,
-            "logout": self.logout,
-        }
-
-
-BOTH, NEITHER = (WORKS, WORKS), (FAILS, FAILS)
-TABLE = {
-    "redis": Row(("redis",), WORKS, WORKS, BOTH, BOTH, WORKS, WORKS),
-    "auth database": Row(
-        ("auth-db",), FAILS, FAILS, (WORKS, FAILS), (WORKS, FAILS), FAILS, WORKS
-    ),
-    "users database": Row(("users-db",), FAILS, FAILS, BOTH, NEITHER, WORKS, FAILS),
-    "user service": Row(("users",), FAILS, FAILS, BOTH, NEITHER, WORKS, FAILS),
-    "auth service": Row(
-        ("auth",), FAILS, FAILS, (VARIES, VARIES), (WORKS, FAILS), FAILS, WORKS
-    ),
-    "redis and auth service": Row(
-        ("redis", "auth"), FAILS, FAILS, (VARIES, VARIES), NEITHER, FAILS, WORKS
-    ),
+# The statuses while these parts are unavailable. `me` and `verify` are asked by one
+# user whose session Redis has, and by another without. None: nothing is there to ask.
+CALLS = (
+    *("login", "refresh", "me", "me without key", "verify", "verify without key"),
+    *("register", "logout"),
+)
+REDIS = ("redis",)
+TABLE: dict[tuple[str, ...], tuple[int | None, ...]] = {
+    ("auth-db",): (503, 503, 200, 503, 200, 503, 201, 503),
+    ("users-db",): (503, 503, 503, 503, 200, 200, 503, 200),
+    ("users",): (503, 503, 503, 503, 200, 200, 503, 200),
+    ("auth",): (503, 503, 200, 503, None, None, 201, 503),
+    REDIS: (200, 200, 200, 200, 200, 200, 201, 200),
+    ("redis", "auth"): (503, 503, 503, 503, None, None, 201, 503),
 }
-PAUSED_IN_TEST = "redis"  # pauses take long; those of the others are for `verify`
+CASES = [
+    pytest.param(
+        fault,
+        missing,
+        id=f"{fault}-{'-'.join(missing)}",
+        # Pauses take long: one in `test`.
+        marks=[pytest.mark.verify] if fault == "paused" and missing != REDIS else [],
+    )
+    for fault in ("stopped", "paused")
+    for missing in TABLE
+]
 
 
-def cases() -> list[object]:
-    found: list[object] = []
-    for name in TABLE:
-        for fault in ("stopped", "paused"):
-            slow = fault == "paused" and name != PAUSED_IN_TEST
-            marks = [pytest.mark.verify] if slow else []
-            found.append(pytest.param(name, fault, id=f"{fault}-{name}", marks=marks))
-    return found
-
-
-@pytest.mark.parametrize(("name", "fault"), cases())
+@pytest.mark.parametrize(("fault", "missing"), CASES)
 def test_a_part_is_unavailable(
-    name: str, fault: str, register: Callable[[], TestUser], healthy: System
+    fault: str,
+    missing: tuple[str, ...],
+    register: Callable[[], TestUser],
+    healthy: System,
 ) -> None:
-    row = TABLE[name]
     ada, unknown_to_redis, newcomer = register(), register(), TestUser(healthy)
     for user in (ada, unknown_to_redis):
         assert user.log_in().ok
-    forget(healthy, unknown_to_redis)
+    forget(unknown_to_redis)
     failed_before = healthy.log("users").count("authn_login_fail")
 
-    with getattr(healthy, fault)(*row.missing):
-        with_auth = "auth" not in row.missing
-        responses = ask(ada, unknown_to_redis, newcomer, with_auth)
+    with getattr(healthy, fault)(*missing):
+        responses = ask(ada, unknown_to_redis, newcomer, "auth" not in missing)
         # Last: it ends the session the others ask with.
-        responses["logout"] = logged_out = ada.log_out()
+        responses["logout"] = ada.log_out()
+        if missing == REDIS:
+            assert_revoked(ada, within=5)  # each answer may wait for Redis
+            assert_valid(unknown_to_redis)
 
-    assert_row(row, responses)
+    assert_row(missing, responses)
     assert healthy.log("users").count("authn_login_fail") == failed_before
     wait_until(lambda: whole_job(TestUser(healthy)), 10, "the main job")
     assert newcomer.register().status_code in (201, 409)
-    if logged_out.ok:
-        assert_over(ada)
+    if responses["logout"].ok:
+        # The logout that was acknowledged holds, once the sweep has updated Redis.
+        seconds = BREAKER_PAUSE + SWEEP if missing == REDIS else 0
+        assert_revoked(ada, within=3, then_for=seconds)
     elif fault == "stopped":
-        assert_goes_on(ada)
+        assert_valid(ada)
+        time.sleep(BREAKER_PAUSE if "redis" in missing else 0)
     # Else the service read the logout when it woke: the client, which received 503 and
     # has its cookie, may find the session either way.
-    if "redis" in row.missing:
-        time.sleep(BREAKER_PAUSE)
+    assert_valid(unknown_to_redis)
 
 
-def forget(system: System, user: TestUser) -> None:
+def assert_row(missing: tuple[str, ...], responses: dict[str, Response]) -> None:
+    expected = dict(zip(CALLS, TABLE[missing], strict=True))
+    found = {call: response.status_code for call, response in responses.items()}
+    assert found == {call: status for call, status in expected.items() if status}
+    for response in responses.values():
+        if response.status_code == 503:
+            assert_unavailable(response)
+
+
+def forget(user: TestUser) -> None:
     """Remove the session's key, as an expiry or an eviction does."""
-    system.redis().delete(f"session:{user.sid}")
+    user.system.redis().delete(f"session:{user.sid}")
 
 
 def ask(
@@ -118,16 +115,14 @@ def ask(
 ) -> dict[str, Response]:
     """Everything at once: the answers may each take as long as a timeout."""
     calls: dict[str, Callable[[], Response]] = {
-        "me with key": ada.me,
+        "me": ada.me,
         "me without key": unknown_to_redis.me,
         "login": TestUser(ada.system, ada.name).log_in,
         "register": newcomer.register,
     }
     if with_auth:  # which is asked directly: without it nothing answers
-        calls |= {
-            "verify with key": ada.verify,
-            "verify without key": unknown_to_redis.verify,
-        }
+        calls["verify"] = ada.verify
+        calls["verify without key"] = unknown_to_redis.verify
     with ThreadPoolExecutor(len(calls)) as pool:
         futures = {name: pool.submit(call) for name, call in calls.items()}
         responses = {name: future.result() for name, future in futures.items()}
@@ -135,62 +130,54 @@ def ask(
     return responses | {"refresh": ada.refresh()}
 
 
-def assert_row(row: Row, responses: dict[str, Response]) -> None:
-    expected = row.expected()
-    found = {name: response.status_code for name, response in responses.items()}
-    assert found == {name: expected[name] for name in responses}
-    for response in responses.values():
-        if response.status_code == FAILS:
-            assert_unavailable(response)
-
-
 def assert_unavailable(response: Response) -> None:
     """503: when to come again, and the cookie is kept (RFC 7009 section 2.2.1)."""
-    assert response.status_code == FAILS
+    assert response.status_code == 503
     assert code_of(response) in UNAVAILABLE
     assert int(response.one("Retry-After")) >= 1
     assert cookie_of(response) is None
 
 
-def assert_over(ada: TestUser) -> None:
-    """The logout that was acknowledged holds, once the sweep has updated Redis."""
-    wait_until(lambda: ada.me().status_code == 401, 3, "refusal")
-    assert code_of(ada.me()) == "token_revoked"
-    assert code_of(ada.refresh()) == "token_revoked"
-
-
-def assert_goes_on(ada: TestUser) -> None:
-    """No session was lost, and the cookie that was kept still works."""
-    for act in (ada.refresh, ada.me, ada.log_out):
-        assert act().status_code == 200
-
-
 def test_a_wrong_api_key_is_our_trouble_and_not_the_users(
-    user: TestUser, healthy: System
-) -> None:
-    """Between services: 503 and a loud log, never a 401 that would log users out."""
-    with healthy.wrong_key("auth", "auth_users_service_api_key"):
-        for act in (user.log_in, user.refresh):
-            assert_unavailable(act())
-        assert "401 service_auth_failed" in healthy.log("auth")
-        assert user.me().ok
-        assert user.verify().ok
-        assert TestUser(healthy).register().status_code == 201
-        assert user.log_out().status_code == 200
-    assert whole_job(TestUser(healthy))
-
-
-def test_a_wrong_key_of_the_user_service_leaves_me_to_redis(
     register: Callable[[], TestUser], healthy: System
 ) -> None:
+    """Between services: 503 and a loud log, never a 401 that would log users out."""
     ada, unknown_to_redis = register(), register()
     for user in (ada, unknown_to_redis):
         assert user.log_in().ok
-    with healthy.wrong_key("users", "users_auth_service_api_key"):
-        forget(healthy, unknown_to_redis)
-        assert ada.me().status_code == 200
-        assert_unavailable(unknown_to_redis.me())
+    forget(unknown_to_redis)
+    right = {"X-Internal-Api-Key": healthy.api_key("auth")}
+    with ExitStack() as wrong:
+        for direction in ("auth_users", "users_auth"):
+            path = healthy.state / "secrets" / f"{direction}_service_api_key"
+            wrong.enter_context(as_it_was(path, "x" * 43))
+        time.sleep(SEEN)
+        for act in (ada.log_in, ada.refresh, unknown_to_redis.me):
+            assert_unavailable(act())
+        assert "401 service_auth_failed" in healthy.log("auth")
+        assert ada.me().ok
+        token = {"token": ada.access}
+        assert internal(healthy, "POST", VERIFY, right, json=token).ok
+        assert TestUser(healthy).register().status_code == 201
+        assert ada.log_out().status_code == 200
+    time.sleep(SEEN)
     assert whole_job(TestUser(healthy))
+    assert_valid(unknown_to_redis)
+
+
+def test_a_change_of_password_holds_though_its_push_is_lost(
+    user: TestUser, other: TestUser, healthy: System
+) -> None:
+    """The user's row says which session continues."""
+    new = "a newer horse battery"
+    with healthy.stopped("auth"):
+        assert user.change_password(new).status_code == 204
+    assert code_of(other.refresh()) == "token_revoked"
+    assert_revoked(other)
+    assert_valid(user)
+    assert TestUser(healthy, user.name).log_in().status_code == 401
+    user.password = new
+    assert_valid(user.on_another_device())
 
 
 def test_a_user_service_that_hangs_keeps_no_other_client_waiting(

@@ -1,8 +1,7 @@
 """Other stacks verify our tokens with the published keys, and refuse the same ones."""
 
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,13 +14,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deploy.tests.client import TestUser, claims_of
+from deploy.tests.forgeries import FORGERIES, Material
+from deploy.tests.signing_keys import key_set, kid_of
 from deploy.tests.stack import System
 from deploy.tests.system import foreign_clients
-from deploy.tests.system.foreign_clients import Client, Refused, Trust
+from deploy.tests.system.foreign_clients import Client, Trust
 from shared.keys.signing_keys import thumbprint
-from shared.tests.forgery import hs256, part, unsigned
-
-CLIENTS = ("pyjwt", "authlib", "jose")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +37,7 @@ def jose(tmp_path_factory: pytest.TempPathFactory) -> Client:
     return foreign_clients.install_jose(tmp_path_factory.mktemp("jose"))
 
 
-@pytest.fixture(params=CLIENTS)
+@pytest.fixture(params=["pyjwt", "authlib", "jose"])
 def verify(request: pytest.FixtureRequest) -> Client:
     """Each library in turn."""
     if request.param == "jose":
@@ -49,160 +47,93 @@ def verify(request: pytest.FixtureRequest) -> Client:
     return found
 
 
-# ---- Forgery -------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
-class Forge:
+class Issued(Material):
     """A real token, and the key that signed it."""
 
-    user: TestUser
+    refresh_token: str
     key: rsa.RSAPrivateKey
 
-    @property
-    def token(self) -> str:
-        return self.user.access
-
-    @property
-    def header(self) -> dict[str, Any]:
-        return jwt.get_unverified_header(self.token)
-
-    def sign(
-        self, key: rsa.RSAPrivateKey | None = None, kid: str = "", **claims: Any
-    ) -> str:
-        """The token with other claims, signed by the stack's key or by another."""
-        header = {**self.header, "kid": kid or self.header["kid"]}
+    def sign(self, **claims: Any) -> str:
+        """The token with other claims, correctly signed."""
         payload = {**claims_of(self.token), **claims}
-        return jwt.encode(payload, key or self.key, algorithm="RS256", headers=header)
+        return jwt.encode(payload, self.key, "RS256", headers=self.header)
 
 
 @pytest.fixture
-def forge(user: TestUser) -> Forge:
-    kid = jwt.get_unverified_header(user.access)["kid"]
+def issued(user: TestUser) -> Issued:
+    kid = kid_of(user.access)
+    [jwk] = [x for x in key_set(user.system).json()["keys"] if x["kid"] == kid]
     path = user.system.state / "secrets" / "keys" / "private" / f"{kid}.pem"
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     assert isinstance(key, rsa.RSAPrivateKey)
-    return Forge(user, key)
+    return Issued(user.access, jwk, user.cookie, key)
 
 
-def other_payload(forge: Forge) -> str:
-    head, _, signature = forge.token.split(".")
-    payload = {**claims_of(forge.token), "roles": ["admin"]}
-    return f"{head}.{part(payload)}.{signature}"
-
-
-def other_signature(forge: Forge) -> str:
-    head, payload, signature = forge.token.split(".")
-    middle = len(signature) // 2
-    changed = "A" if signature[middle] != "A" else "B"
-    return f"{head}.{payload}.{signature[:middle]}{changed}{signature[middle + 1 :]}"
-
-
-def no_signature(forge: Forge) -> str:
-    return unsigned({**forge.header, "alg": "none"}, claims_of(forge.token))
-
-
-def public_key_as_secret(forge: Forge) -> str:
-    pem = forge.key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return hs256({**forge.header, "alg": "HS256"}, claims_of(forge.token), pem)
-
-
-def new_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def unpublished_key(forge: Forge) -> str:
-    """Made as ours are, and not in the set."""
-    key = new_key()
-    return forge.sign(key=key, kid=thumbprint(key.public_key()))
-
-
-def expired(forge: Forge) -> str:
+def expired(it: Issued) -> str:
     now = int(time.time())
-    return forge.sign(iat=now - 360, exp=now - 60)
+    return it.sign(iat=now - 360, exp=now - 60)
 
 
-Make = Callable[[Forge], str]
-BAD: dict[str, Make] = {
-    "changed-payload": other_payload,
-    "changed-signature": other_signature,
-    "alg-none": no_signature,
-    "hs256-of-the-public-key": public_key_as_secret,
-    "key-that-is-not-published": unpublished_key,
-    "other-key-of-a-published-name": lambda forge: forge.sign(key=new_key()),
-    "audience-of-another": lambda forge: forge.sign(aud="other"),
-    "issuer-of-another": lambda forge: forge.sign(iss="https://other.example"),
+FORGED = ("swapped payload", "alg none", "HS256 by the public PEM", "another key")
+BAD: dict[str, Callable[[Issued], str]] = {
+    **{name: FORGERIES[name] for name in FORGED},
+    "unpublished key": lambda it: it.own(kid=thumbprint(it.own_key.public_key())),
+    "audience of another": lambda it: it.sign(aud="other"),
+    "issuer of another": lambda it: it.sign(iss="https://other.example"),
     "expired": expired,
-    "refresh-token": lambda forge: forge.user.cookie,
+    "refresh token": lambda it: it.refresh_token,
 }
-# A good token, and a service that is configured for others.
-ELSEWHERE = [{"audience": "other"}, {"issuer": "https://other.example"}]
 
 
-# ---- Verification --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(lambda f: f.token, id="of-a-login"),
-        # So that those below are refused for their fault alone.
-        pytest.param(lambda f: f.sign(), id="signed-again-by-hand"),
-    ],
-)
-def test_a_good_token_is_verified_by_everybody(
-    verify: Client, trust: Trust, forge: Forge, make: Make
+def test_a_good_token_is_verified_by_all(
+    verify: Client, trust: Trust, issued: Issued
 ) -> None:
-    claims = verify(make(forge), trust)
+    """Also when it is signed again by hand: those below are refused for their fault."""
+    claims = claims_of(issued.token)
+    assert verify([issued.token, issued.sign()], trust) == [claims, claims]
 
-    assert claims == claims_of(forge.token)
-    assert uuid.UUID(claims["sub"])
+
+def test_a_bad_token_is_refused_by_all(
+    verify: Client, trust: Trust, issued: Issued
+) -> None:
+    answers = verify([make(issued) for make in BAD.values()], trust)
+    assert dict(zip(BAD, answers, strict=True)) == dict.fromkeys(BAD)
+
+
+@pytest.mark.parametrize("name", ["audience", "issuer"])
+def test_a_token_for_others_is_refused_by_all(
+    verify: Client, trust: Trust, user: TestUser, name: str
+) -> None:
+    elsewhere = replace(trust, **{name: "https://other.example"})
+    assert verify([user.access], elsewhere) == [None]
 
 
 @pytest.mark.parametrize("make", BAD.values(), ids=list(BAD))
-def test_a_bad_token_is_refused_by_everybody(
-    verify: Client, trust: Trust, forge: Forge, make: Make
+def test_what_others_refuse_is_refused_here(
+    issued: Issued, user: TestUser, make: Callable[[Issued], str]
 ) -> None:
-    with pytest.raises(Refused):
-        verify(make(forge), trust)
-
-
-@pytest.mark.parametrize("configured", ELSEWHERE, ids=["audience", "issuer"])
-def test_a_token_for_others_is_refused_by_everybody(
-    verify: Client, trust: Trust, user: TestUser, configured: dict[str, str]
-) -> None:
-    with pytest.raises(Refused):
-        verify(user.access, replace(trust, **configured))
-
-
-@pytest.mark.parametrize("make", BAD.values(), ids=list(BAD))
-def test_what_others_refuse_is_refused_here(forge: Forge, make: Make) -> None:
-    token = make(forge)
-    answers = (forge.user.me(token), forge.user.verify(token))
-    assert {answer.status_code for answer in answers} == {401}
+    token = make(issued)
+    assert {user.me(token).status_code, user.verify(token).status_code} == {401}
 
 
 # ---- Revocation, which no signature knows of -----------------------------------------
 
 
 @pytest.fixture
-def introspect(system: System) -> Iterator[Callable[[str], Any]]:
+def introspect(system: System) -> Callable[..., Any]:
     """Authlib's client at the Auth Service, as another service."""
     url = f"{system.auth_url}/api/v1/auth/introspect"
-    with OAuth2Session(
-        "users",
-        system.api_key("auth"),
-        token_endpoint_auth_method="client_secret_basic",
-    ) as session:
-        yield lambda token: session.introspect_token(
-            url, token=token, token_type_hint="access_token"
-        )
+
+    def ask(token: str, key: str = "") -> Any:
+        with OAuth2Session("users", key or system.api_key("auth")) as session:
+            return session.introspect_token(url, token, "access_token")
+
+    return ask
 
 
 def test_a_standard_client_introspects(
-    user: TestUser, introspect: Callable[[str], Any], trust: Trust
+    user: TestUser, introspect: Callable[..., Any], trust: Trust
 ) -> None:
     answer = introspect(user.access)
 
@@ -211,27 +142,19 @@ def test_a_standard_client_introspects(
     claims = claims_of(user.access)
     assert answer.json() == {**claims, "active": True, "token_type": "Bearer"}
     assert answer.json()["iss"] == trust.issuer
-    assert introspect(user.cookie).json() == {"active": False}
-    assert introspect("x").json() == {"active": False}
+    for token in (user.cookie, "x"):
+        assert introspect(token).json() == {"active": False}
+    refused = introspect(user.access, key="x" * 43)
+    assert refused.status_code == 401
+    assert refused.json()["code"] == "service_auth_failed"
+    assert refused.headers["WWW-Authenticate"].startswith("Basic ")
 
 
 def test_after_a_logout_the_signature_is_good_and_the_token_is_not(
-    verify: Client, trust: Trust, user: TestUser, introspect: Callable[[str], Any]
+    verify: Client, trust: Trust, user: TestUser, introspect: Callable[..., Any]
 ) -> None:
     assert introspect(user.access).json()["active"] is True
     assert user.log_out().ok
 
-    assert verify(user.access, trust)["sid"] == user.sid
+    assert verify([user.access], trust) == [claims_of(user.access)]
     assert introspect(user.access).json() == {"active": False}
-
-
-def test_a_standard_client_with_a_wrong_key_is_told_so(
-    user: TestUser, system: System
-) -> None:
-    url = f"{system.auth_url}/api/v1/auth/introspect"
-    with OAuth2Session("users", "x" * 43) as session:
-        answer = session.introspect_token(url, token=user.access)
-
-    assert answer.status_code == 401
-    assert answer.json()["code"] == "service_auth_failed"
-    assert answer.headers["WWW-Authenticate"].startswith("Basic ")

@@ -7,8 +7,8 @@ gateway and the sweep is real here.
 import os
 import secrets
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -20,13 +20,16 @@ from auth_project.tests.model.records import (
     SECOND,
     Account,
     Answer,
+    Identity,
     Refresh,
     Session,
     Terms,
 )
+from auth_project.tests.model.redis_forgets import RedisForgets
 from auth_project.tests.model.reference import Reference
-from auth_project.tests.model.session_machine import SessionMachine
+from auth_project.tests.model.seen import Seen
 from deploy.tests.admin_site import Operator
+from deploy.tests.client import REFRESH, at_once
 from deploy.tests.stack import System
 from deploy.tests.system.stack_driver import StackDriver
 
@@ -34,15 +37,14 @@ STEPS = 25
 SEED = int(os.environ.get("MODEL_SEED", "5"))
 # Each takes as long as a user waits for it.
 RULES = int(os.environ.get("MODEL_RULES", "10000")) // 100
-REFRESH = "/api/v1/auth/refresh"
 LEEWAY = 3  # seconds; see settings/auth.env
 EDGE = 1  # second before the leeway's end in which nothing is asked
-SWEEP = 2.5  # seconds until a revocation was told again
+SWEEP = 2.5  # seconds until every worker has corrected Redis
 
 patient = precondition(lambda self: self.patience > 0)
 
 
-class StackMachine(SessionMachine):
+class StackMachine(RedisForgets):
     driver: StackDriver
 
     def __init__(self, driver: StackDriver) -> None:
@@ -94,12 +96,8 @@ class StackMachine(SessionMachine):
         """Whatever the order, all are answered alike: by one successor."""
         device = pick(self.devices, which)
         token = device.refresh
-        text = self.text_of(token)
-        self.keep_clear(device.session)
-        self.tick()
-        early = self.model.before_asking(token)
-        who = self.model.ask(device.session.account)
-        answers = at_once([lambda: self.another().with_cookies(REFRESH, text)] * 3)
+        refresh, early, who = self.before_a_race(token)
+        answers = at_once([refresh] * 3)
         for seen in answers:
             answer = early or self.model.refresh(token, who)
             self.compare(answer, seen)
@@ -111,22 +109,25 @@ class StackMachine(SessionMachine):
     def refresh_and_log_out_at_once(self, which: int) -> None:
         """One of them is first; afterwards the session is over."""
         token = pick(self.devices, which).refresh
-        text = self.text_of(token)
-        self.keep_clear(token.session)
-        self.tick()
-        early = self.model.before_asking(token)
-        who = self.model.ask(token.session.account)
-        refreshed, left = at_once(
-            [
-                lambda: self.another().with_cookies(REFRESH, text),
-                lambda: self.another().log_out(text),
-            ]
-        )
+        refresh, early, who = self.before_a_race(token)
+        log_out = partial(self.another().log_out, self.text_of(token))
+        refreshed, left = at_once([refresh, log_out])
         if refreshed.code == "token_revoked":
             self.model.end(token.session)
         self.compare(early or self.model.refresh(token, who), refreshed)
         self.model.end(token.session)
         self.compare(Answer(200, cookie=CLEARED), left)
+
+    def before_a_race(
+        self, token: Refresh
+    ) -> tuple[Callable[[], Seen], Answer | None, Identity]:
+        """How it is refreshed, the answer if that is known before, and whose it is."""
+        self.keep_clear(token.session)
+        self.tick()
+        early, who = self.model.before_asking(token), token.session.account
+        text = self.text_of(token)
+        refresh = lambda: self.another().call(REFRESH, "", text)  # noqa: E731
+        return refresh, early, self.model.ask(who)
 
     def another(self) -> StackDriver:
         """For another thread, with connections of its own."""
@@ -149,11 +150,11 @@ class StackMachine(SessionMachine):
             self.raise_epoch(account, device.session)
 
     @act(who=WHICH, what=st.sampled_from(["deactivate", "soft_delete", "end_sessions"]))
-    def operator_ends_all_of_somebody(self, who: int, what: str) -> None:
+    def operator_ends_all_of_a_user(self, who: int, what: str) -> None:
         account = pick(self.accounts, who)
         if what == "end_sessions" or account.present:
             self.tick()
-            self.driver.operator_does(what, account)
+            self.driver.operator.act(what, account.id)
             account.active = account.active and what != "deactivate"
             account.deleted = account.deleted or what == "soft_delete"
             self.raise_epoch(account)
@@ -166,45 +167,27 @@ class StackMachine(SessionMachine):
     def activate_and_restore(self) -> None:
         for account in self.accounts:
             if not account.active:
-                self.driver.operator_does("activate", account)
+                self.driver.operator.act("activate", account.id)
             if account.deleted:
-                self.driver.operator_does("restore", account)
+                self.driver.operator.act("restore", account.id)
             account.active, account.deleted = True, False
 
     # ---- Redis -------------------------------------------------------------------
-
-    @act()
-    def flush(self) -> None:
-        self.driver.lose_all()
-        self.model.keys.clear()
-
-    @with_devices
-    @act(which=WHICH)
-    def lose_a_key(self, which: int) -> None:
-        s = pick(self.devices, which).session
-        self.driver.lose(s.sid)
-        self.model.keys.pop(s, None)
 
     @patient
     @with_devices
     @act(which=WHICH)
     def fail_over_to_a_redis_that_is_behind(self, which: int) -> None:
-        """The sweep of every worker puts it right."""
+        """The sweep of every worker corrects it."""
         self.patience -= 1
         s = pick(self.devices, which).session
-        self.driver.restore_active(s.sid, self.model.terms.grace // SECOND)
-        self.model.keys[s] = True, self.model.now + self.model.terms.grace
+        self.fall_behind(s)
         time.sleep(SWEEP)
         self.tick()
         self.model.sweep()
         for token in [t for t in self.accesses if t.session is s][-2:]:
             self.verifying(token)
             self.asking_elsewhere(token)
-
-
-def at_once(calls: list[Any]) -> list[Any]:
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 def test_the_whole_system_does_what_the_model_says(

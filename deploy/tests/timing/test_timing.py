@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from deploy.tests.extra_services import beside, changed_copy
+from deploy.tests.extra_services import changed_copy, variant
 from deploy.tests.stack import ROOT, System
 from deploy.tests.timing.login_failures import refused_logins, ways
 from deploy.tests.timing.timing_stats import Comparison, compare
@@ -34,8 +34,8 @@ def leaky(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     users = changed_copy("users", folder, faults)
     auth = ROOT / "auth_project"
     with (
-        beside(system, "users", users, {}) as users_url,
-        beside(system, "auth", auth, {"USERS_SERVICE_URL": users_url}) as auth_url,
+        variant(system, "users", users, {}) as users_url,
+        variant(system, "auth", auth, {"USERS_SERVICE_URL": users_url}) as auth_url,
     ):
         yield auth_url
 
