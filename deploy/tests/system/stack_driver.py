@@ -101,10 +101,6 @@ class StackDriver:
     def verify(self, access: str) -> Seen:
         return seen(internal(self.system, "POST", VERIFY, json={"token": access}))
 
-    def introspect(self, access: str) -> Seen:
-        path = "/api/v1/auth/introspect"
-        return seen(internal(self.system, "POST", path, data={"token": access}))
-
     def lose_all(self) -> None:
         self.system.redis().flushall()
 
