@@ -52,8 +52,9 @@ def new(stub):
 
 
 @pytest.fixture
-def source(new, kid):
-    assert new.find(kid).key_id == kid
+def source(new):
+    """One that has just fetched the set."""
+    new.fetch()
     return new
 
 
