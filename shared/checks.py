@@ -15,13 +15,13 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register, run
 from django.core.exceptions import ImproperlyConfigured
 
 from shared.auth.api_keys import MINIMUM_KEY_LENGTH
-from shared.keys import key_files, signing_keys
+from shared.keys import key_store, signing_keys
 from shared.keys.signing_keys import ALGORITHM, ALGORITHMS, RECOMMENDED_BITS
 
 SETTINGS = "settings"  # the tag of checks that read nothing but the settings
 
 RANDOM = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
-KEY_CHECK = "python -m shared.keys.signing_keys check FOLDER"
+KEY_LIST = "./manage_all.sh keys list"
 MINIMUM_SECRET_KEY = 50  # characters, as in Django's own check
 # 43 random characters of base64 have about 31 different ones, and never under 20.
 MINIMUM_DIFFERENT_CHARACTERS = 16
@@ -55,7 +55,7 @@ SIMILAR = 0.84  # difflib's ratio: one letter of six, two of thirteen
 MESSAGES = {
     "E001": ("An internal API key has less than 256 bits", RANDOM),
     "E002": ("One key is used in both directions", "Make a key for each direction."),
-    "E003": ("A JWT key is missing, faulty or readable by others", KEY_CHECK),
+    "E003": ("A JWT key is missing, faulty or readable by others", KEY_LIST),
     "W004": ("An RSA key has less than 3072 bits", "Rotate to a larger key."),
     "E005": ("The issuer or audience is empty", "Set JWT_ISSUER and JWT_AUDIENCE."),
     "E006": ("A host has an underscore", "Rename it: Django answers 400 (RFC 1123)."),
@@ -142,7 +142,7 @@ def private_key_faults(folder: Path, public: Container[str]) -> Iterator[str]:
     """Of the keys of the one service that signs. Raises KeyFault."""
     if signing_keys.load_signing_key(folder).kid not in public:
         yield "the public half of the signing key is missing"
-    for path in key_files.pem_files(folder).values():
+    for path in key_store.pem_files(folder).values():
         if path.stat().st_mode & 0o077:
             yield f"{path} is readable by others, use chmod 400"
 

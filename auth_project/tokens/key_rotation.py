@@ -1,20 +1,19 @@
 """What an operator does with signing keys: from staged to active, retired, removed.
 
-Each action locks the keys, and its steps have an order of which any beginning is safe:
-a key that signs is published before it signs and until it no longer does.
+Each action returns what it tells the operator. It locks the keys, and its steps have an
+order of which any beginning is safe: a key that signs is published before it signs and
+until it no longer does.
 """
 
 import time
 from contextlib import AbstractContextManager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 from django.conf import settings
 
-from shared.keys import key_files, key_store, signing_keys
-from shared.keys.key_files import KeyFault
-from shared.keys.key_store import KeyActionRefused, KeyStore, locked_key_store
+from shared.keys import key_store, signing_keys
+from shared.keys.key_store import KeyFault, KeyStore, written_at
 from shared.structured_logging import audit
 
 MARGIN = timedelta(seconds=10)  # beyond JWKS_MAX_AGE: clocks, requests on their way
@@ -24,14 +23,12 @@ SETTLED = timedelta(seconds=2)
 FOLLOWED = 0.5
 
 
-def folders() -> tuple[Path, Path]:
-    """The public and the private one. Auth always reads its own."""
-    assert settings.JWT_PUBLIC_KEYS_DIR is not None
-    return settings.JWT_PUBLIC_KEYS_DIR, settings.JWT_PRIVATE_KEYS_DIR
-
-
 def locked() -> AbstractContextManager[KeyStore]:
-    return locked_key_store(*folders())
+    """The keys of this service. Other actions wait until the block ends."""
+    assert settings.JWT_PUBLIC_KEYS_DIR is not None  # auth reads a folder
+    return key_store.locked_key_store(
+        settings.JWT_PUBLIC_KEYS_DIR, settings.JWT_PRIVATE_KEYS_DIR
+    )
 
 
 def format_utc(moment: datetime) -> str:
@@ -40,45 +37,59 @@ def format_utc(moment: datetime) -> str:
 
 def ready_at(store: KeyStore, kid: str) -> datetime:
     """From when on every copy of the key set has this key in it."""
-    staged_at = store.keys[kid].staged_at or key_store.clock()
+    staged_at = written_at(store.public_half(kid))
     return staged_at + timedelta(seconds=settings.JWKS_MAX_AGE) + MARGIN
 
 
 def needed_until(store: KeyStore, kid: str) -> datetime:
     """When the last token that a superseded key signed has expired everywhere."""
     longest = max(settings.REFRESH_TOKEN_LIFETIME, settings.ACCESS_TOKEN_LIFETIME)
-    superseded_at = store.keys[kid].superseded_at or key_store.clock()
+    superseded_at = written_at(store.superseded_mark(kid))
     return superseded_at + timedelta(seconds=longest + settings.JWT_LEEWAY)
 
 
-def stage(bits: int = signing_keys.RECOMMENDED_BITS) -> tuple[str, datetime]:
-    """Publish a new key that does not sign yet. Its kid, and when it may be activated.
+def list_keys() -> str:
+    """A line for each key: its stage, and what comes next."""
+    with locked() as store:
+        kids = sorted(store.kids(), key=partial(ready_at, store))
+        return "\n".join(f"{kid}  {describe(store, kid)}" for kid in kids)
 
-    Raises KeyFault for a size that is refused.
-    """
+
+def describe(store: KeyStore, kid: str) -> str:
+    stage = store.stage(kid)
+    next_step = {
+        "active": f"signs; published {format_utc(written_at(store.public_half(kid)))}",
+        "staged": f"may be activated from {format_utc(ready_at(store, kid))}",
+        "superseded": "may be retired",
+        "retired": f"verifies until {format_utc(needed_until(store, kid))}",
+    }
+    return f"{stage:10}  {next_step[stage]}"
+
+
+def stage(bits: int = signing_keys.RECOMMENDED_BITS) -> str:
+    """Publish a new key that does not sign yet. Raises KeyFault for a refused size."""
     with locked() as store:
         kid = signing_keys.add(store, bits)
         ready = ready_at(store, kid)
     audit("key_staged", kid=kid, bits=bits, by="operator")
-    return kid, ready
+    return f"{kid} is published. Activate it from {format_utc(ready)} on."
 
 
-def activate(text: str, at_once: bool = False) -> str:
-    """Sign with this key from now on; its kid. `at_once`: even if others may keep a
-    key set without it. Raises KeyActionRefused; KeyFault if a half is missing or bad.
+def activate(kid: str, now: bool = False) -> str:
+    """Sign with this key. With `now`, even if others may keep a key set without it.
+
+    Raises KeyFault, also if a half is missing or bad.
     """
     with locked() as store:
-        kid, predecessor = store.resolve_kid(text), store.active
-        if kid == predecessor:
-            raise KeyActionRefused(f"{kid} is active already.")
+        kid, predecessor = store.resolve_kid(kid), store.active
         ready = ready_at(store, kid)
-        if key_store.clock() < ready and not at_once:
-            raise KeyActionRefused(
-                f"Others may not know {kid} before {format_utc(ready)}."
-            )
+        if kid == predecessor:
+            raise KeyFault(f"{kid} is active already.")
+        if datetime.now(UTC) < ready and not now:
+            raise KeyFault(f"Others may not know {kid} before {format_utc(ready)}.")
         switch(store, kid)
     audit("key_activated", kid=kid, predecessor=predecessor, by="operator")
-    return kid
+    return f"{kid} signs from now on."
 
 
 def switch(store: KeyStore, kid: str) -> None:
@@ -88,65 +99,66 @@ def switch(store: KeyStore, kid: str) -> None:
     """
     signing_keys.load_public_key(store.public_half(kid))
     signing_keys.load_private_key(store.private_half(kid))
-    now = key_store.clock()
-    published = max(now - (store.keys[kid].staged_at or now), timedelta(0))
-    time.sleep(max((SETTLED - published).total_seconds(), 0))
+    unseen = written_at(store.public_half(kid)) + SETTLED - datetime.now(UTC)
+    time.sleep(min(max(unseen, timedelta(0)), SETTLED).total_seconds())
     store.activate(kid)
 
 
-def retire(text: str) -> tuple[str, datetime]:
-    """Delete the private half of a superseded key; its kid, and until when the public
-    half is needed. May be repeated. Raises KeyActionRefused."""
+def retire(kid: str) -> str:
+    """Delete the private half of a superseded key. May be repeated. Raises KeyFault."""
     with locked() as store:
-        kid = store.resolve_kid(text)
-        stage = store.stage(kid)
-        if stage == "active":
-            raise KeyActionRefused(f"{kid} is active. Activate another one first.")
-        if stage == "staged":
-            raise KeyActionRefused(f"{kid} was never used. `revoke` removes it.")
-        key_files.remove(store.private_half(kid))
-        times = store.keys[kid]
-        times.retired_at = times.retired_at or key_store.clock()
-        store.save()
-        until = needed_until(store, kid)
-    audit("key_retired", kid=kid, needed_until=format_utc(until), by="operator")
-    return kid, until
+        kid = store.resolve_kid(kid)
+        if (stage := store.stage(kid)) in ("active", "staged"):
+            raise KeyFault(f"{kid} is {stage}: `activate` another, or `revoke` it.")
+        key_store.remove(store.private_half(kid))
+        until = format_utc(needed_until(store, kid))
+    audit("key_retired", kid=kid, needed_until=until, by="operator")
+    return (
+        f"{kid} no longer signs. It verifies until {until}; "
+        "`keys prune` removes it then."
+    )
 
 
-def prune() -> list[str]:
-    """Remove the public halves that no service needs any more; their kids."""
+def prune() -> str:
+    """Remove the public halves that no service needs any more."""
     with locked() as store:
-        now = key_store.clock()
-        retired = [kid for kid in store.keys if store.stage(kid) == "retired"]
+        now = datetime.now(UTC)
+        retired = [kid for kid in store.kids() if store.stage(kid) == "retired"]
+        for kid in retired:
+            # A public half that came alone: it may have signed until now.
+            if not store.superseded_mark(kid).exists():
+                key_store.put(store.superseded_mark(kid))
         due = [kid for kid in retired if needed_until(store, kid) <= now]
         for kid in due:
             store.remove(kid)
-        store.save()
     for kid in due:
         audit("key_pruned", kid=kid, by="operator")
-    return due
+    return f"Removed {len(due)} keys."
 
 
-def revoke(text: str) -> tuple[str, str | None]:
-    """Refuse all that a key signed, now. Its kid, and the kid of the key that signs in
-    its place, if it was the active one.
+def revoke(kid: str) -> str:
+    """Refuse all that a key signed, now. If it is active, another takes its place.
 
-    Raises KeyActionRefused; KeyFault or OSError if no other key can take its place.
+    Raises KeyFault or OSError, also if no other key can take its place.
     """
     with locked() as store:
-        kid = store.resolve_kid(text)
-        successor = None
+        kid, successor = store.resolve_kid(kid), None
         if store.active in (kid, None):
             successor = replace(store, kid)
             time.sleep(FOLLOWED)
         store.remove(kid)
     audit("key_revoked", kid=kid, successor=successor, by="operator")
-    return kid, successor
+    return (
+        f"{kid} is gone: what it signed is refused.\n"
+        + (f"{successor} signs from now on.\n" if successor else "")
+        + "Sessions whose refresh token it signed need a new login; "
+        "`revokesessions --all` removes them from the lists, too."
+    )
 
 
 def replace(store: KeyStore, kid: str) -> str:
     """Sign with another key than `kid`: a staged one, or a new one. Its kid."""
-    staged = [each for each in store.keys if store.stage(each) == "staged"]
+    staged = [each for each in store.kids() if store.stage(each) == "staged"]
     for each in sorted(staged, key=partial(ready_at, store)):
         if each != kid:
             with suppress(KeyFault):  # a broken one

@@ -112,5 +112,5 @@ def prepare(layout: Layout, more: str) -> list[str]:
 def make_keys(layout: Layout) -> None:
     """The key pair that signs tokens, where there is none."""
     if not list((layout.keys / "private").glob("*.pem")):
-        command = [layout.python, "-m", KEYS, "generate", layout.keys]
+        command = [layout.python, "-m", KEYS, layout.keys]
         run(Job("Making the keys", command, layout.base, layout.base_env()))

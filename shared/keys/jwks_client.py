@@ -120,11 +120,11 @@ class JWKSetClient(PyJWKClient):
 def is_usable(member: Any) -> bool:
     """Whether this is a public key for our one algorithm, of a good size, whose kid is
     its thumbprint."""
-    if not isinstance(member, dict) or not PRIVATE_MEMBERS.isdisjoint(member):
-        return False
-    if not EXPECTED.items() <= member.items():
+    is_ours = isinstance(member, dict) and EXPECTED.items() <= member.items()
+    if not is_ours or not PRIVATE_MEMBERS.isdisjoint(member):
         return False
     try:
-        return signing_keys.fault_of(PyJWK(member).key, member.get("kid")) is None
+        signing_keys.check("a member", PyJWK(member).key, member.get("kid"))
     except (PyJWTError, ValueError, TypeError):
         return False
+    return True

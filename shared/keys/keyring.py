@@ -1,6 +1,7 @@
 """The keys of this process, live: a key added to a folder is found, and a removed one
 is gone, within a second and without a restart."""
 
+import logging
 import threading
 from functools import lru_cache, partial
 from pathlib import Path
@@ -11,14 +12,18 @@ from jwt import PyJWK
 from shared.file_watcher import INTERVAL, FileWatcher
 from shared.keys import signing_keys
 from shared.keys.jwks_client import JWKSetClient
-from shared.keys.key_files import KeyFault, KeyMissing, pem_files
+from shared.keys.key_store import KeyFault, KeyMissing, pem_files
 from shared.keys.signing_keys import SigningKey
 from shared.structured_logging import dependency_logger
 
 # Seconds between two looks for the active key. Short, so that next to nothing is
 # signed with a key that is being revoked.
 SIGNER_INTERVAL = 0.1
+# Trouble with one file. Other OSErrors (no file handles left, a disk that fails) say
+# nothing about the file: the last keys stay.
+FILE_FAULTS = FileNotFoundError, PermissionError, IsADirectoryError
 
+log = logging.LoggerAdapter(dependency_logger, {"event": "key_skipped"})
 _making = threading.Lock()  # never held while anything is fetched
 
 
@@ -48,24 +53,13 @@ class FolderKeys:
             try:
                 found[kid] = signing_keys.load_public_key(path)
             except KeyFault as fault:
-                skip(path, fault)
+                cause = fault.__cause__ or fault
+                if isinstance(cause, OSError) and not isinstance(cause, FILE_FAULTS):
+                    raise
+                if not isinstance(cause, FileNotFoundError):  # removed meanwhile
+                    reason = type(cause).__name__
+                    log.error("the key file %s is left out: %s", path.name, reason)
         return found
-
-
-def skip(path: Path, fault: KeyFault) -> None:
-    """Leave a bad file out. Raises where it may be good: the last keys stay."""
-    cause = fault.__cause__
-    if isinstance(cause, FileNotFoundError):
-        return  # removed since the folder was listed
-    expected = PermissionError, IsADirectoryError
-    if isinstance(cause, OSError) and not isinstance(cause, expected):
-        raise fault  # no file handles left, a disk that fails: try again
-    dependency_logger.error(
-        "the key file %s is left out: %s",
-        path.name,
-        type(cause or fault).__name__,
-        extra={"event": "key_skipped"},
-    )
 
 
 def load_signer(folder: Path) -> SigningKey | None:
@@ -102,9 +96,7 @@ def signing_key() -> SigningKey:
     Raises KeyFault, also if its public half is not published: then no service could
     verify what it signs, and a revoked key looks like that.
     """
-    folder = getattr(settings, "JWT_PRIVATE_KEYS_DIR", None)
-    if folder is None:
-        raise KeyFault("JWT_PRIVATE_KEYS_DIR is not set: this service signs nothing.")
+    folder = settings.JWT_PRIVATE_KEYS_DIR
     signer = _signer(folder).get() or signing_keys.load_signing_key(folder)
     if verifying_keys().find(signer.kid) is None:
         raise KeyMissing(f"The public half of the signing key {signer.kid} is missing.")

@@ -1,15 +1,14 @@
 """RSA key pairs for RS256: files, thumbprints, JWK Set.
 
 A folder holds `private/<kid>.pem` (for the Auth Service alone) and `public/<kid>.pem`.
-`python -m shared.keys.signing_keys generate FOLDER` makes the first pair. A management
-command cannot: the settings need the keys. The command `keys` makes later ones.
+`python -m shared.keys.signing_keys FOLDER` makes the first pair, and the command `keys`
+later ones.
 """
 
-import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,9 @@ from jwt import PyJWK
 from jwt.algorithms import RSAAlgorithm
 from jwt.utils import base64url_encode
 
-from shared.keys import key_files, key_store
-from shared.keys.key_files import KeyFault as KeyFault
-from shared.keys.key_files import KeyMissing, pem_files
-from shared.keys.key_store import KeyStore, KeyTimestamps, locked_key_store
+from shared.keys import key_store
+from shared.keys.key_store import KeyFault as KeyFault
+from shared.keys.key_store import KeyMissing, KeyStore, pem_files
 
 ALGORITHM = "RS256"  # of every RSA key: one key, one algorithm (RFC 8725 section 3.1)
 ALGORITHMS = (ALGORITHM,)  # the closed set, never read from a token
@@ -45,26 +43,19 @@ class SigningKey:
 
 
 def generate(folder: Path, bits: int = RECOMMENDED_BITS) -> str:
-    """Make a key pair under `folder` and return its kid. Raises KeyFault.
-
-    The first pair of a folder is active at once. A later one is only staged.
-    """
-    with locked_key_store(folder / "public", folder / "private") as store:
-        kid = add(store, bits)
-        if list(pem_files(store.private)) == [kid]:
-            store.activate(kid)
-    return kid
+    """Make a key pair under `folder` and return its kid. Raises KeyFault."""
+    folders = folder / "public", folder / "private"
+    with key_store.locked_key_store(*folders) as store:
+        return add(store, bits)
 
 
 def add(store: KeyStore, bits: int) -> str:
     """Make a pair that is published and does not sign yet; its kid. Raises KeyFault.
 
-    Interrupted, it leaves nothing that signs. The note comes first, then the public
-    half (verifiers must know a key before it signs), then the private half.
+    The first one is active at once. The public half comes first: alone it does no harm,
+    and `prune` removes it in time.
     """
-    if not MINIMUM_BITS <= bits <= MAXIMUM_BITS:
-        raise KeyFault(f"{bits} bits: {SIZES}.")
-    key = generate_private_key(public_exponent=65537, key_size=bits)
+    key = new_key(bits)
     kid = thumbprint(key.public_key())
     private_pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -74,11 +65,23 @@ def add(store: KeyStore, bits: int) -> str:
     public_pem = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    store.keys[kid] = KeyTimestamps(staged_at=key_store.clock())
-    store.save()
-    key_files.put(store.public_half(kid), public_pem, mode=0o444)
-    key_files.put(store.private_half(kid), private_pem, mode=0o400)
+    signer = store.active if pem_files(store.private) else kid
+    if signer is not None:
+        store.activate(signer)  # an only key that is not named, too: now there are two
+    key_store.put(store.public_half(kid), public_pem, mode=0o444)
+    key_store.put(store.private_half(kid), private_pem, mode=0o400)
     return kid
+
+
+def new_key(bits: int) -> RSAPrivateKey:
+    """Raises KeyFault for a size that is refused."""
+    if not MINIMUM_BITS <= bits <= MAXIMUM_BITS:
+        raise KeyFault(f"{bits} bits: {SIZES}.")
+    while True:
+        key = generate_private_key(public_exponent=65537, key_size=bits)
+        # A command line takes a kid that begins with a hyphen for an option.
+        if not thumbprint(key.public_key()).startswith("-"):
+            return key
 
 
 def load_public_keys(folder: Path) -> dict[str, PyJWK]:
@@ -91,104 +94,57 @@ def load_public_keys(folder: Path) -> dict[str, PyJWK]:
 
 def load_public_key(path: Path) -> PyJWK:
     """Raises KeyFault; its cause is an OSError if the file cannot be read."""
-    try:
-        key: Any = serialization.load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError) as exc:
-        raise KeyFault(f"{path} cannot be read as a public key.") from exc
-    check(path, key)
-    return verifying_key(key)
+    key = load(path, serialization.load_pem_public_key)
+    check(path, key, path.stem)
+    return PyJWK(public_jwk(key))
 
 
 def load_signing_key(folder: Path) -> SigningKey:
     """The active private key of a folder. Raises KeyFault."""
-    paths = pem_files(folder)
-    if not paths:
-        raise KeyMissing(f"There is no private key in {folder}.")
-    active, _ = key_store.load_state(folder)
-    if active is None:
+    kid, paths = key_store.active_kid(folder), pem_files(folder)
+    if kid not in paths:
         raise KeyMissing(f"No key in {folder} is active: `keys activate KID --now`.")
-    if active not in paths:
-        raise KeyMissing(f"The active key {active} is not in {folder}.")
-    return load_private_key(paths[active])
+    return load_private_key(paths[kid])
 
 
 def load_private_key(path: Path) -> SigningKey:
     """Raises KeyFault."""
-    try:
-        key: Any = serialization.load_pem_private_key(path.read_bytes(), None)
-    except (OSError, ValueError, TypeError) as exc:
-        raise KeyFault(f"{path} cannot be read as a private key.") from exc
-    check(path, key.public_key())
+    key = load(path, lambda pem: serialization.load_pem_private_key(pem, None))
+    check(path, key.public_key(), path.stem)
     return SigningKey(path.stem, key)
 
 
-def check(path: Path, key: Any) -> None:
-    """Raises KeyFault if the key in this file is none that we use."""
-    fault = fault_of(key, path.stem)
-    if fault is not None:
-        raise KeyFault(f"{path} {fault}.")
+def load(path: Path, parse: Callable[[bytes], Any]) -> Any:
+    try:
+        return parse(path.read_bytes())
+    except (OSError, ValueError, TypeError) as exc:
+        raise KeyFault(f"{path} cannot be read as a key.") from exc
 
 
-def fault_of(key: Any, kid: Any) -> str | None:
-    """What is wrong with a public key of this name: its kind, its size or the name."""
+def check(source: object, key: Any, kid: Any) -> None:
+    """Raises KeyFault for a public key that we do not use: its kind, size or name."""
     if not isinstance(key, RSAPublicKey):
-        return "is not an RSA key"
+        raise KeyFault(f"{source} is not an RSA key.")
     if not MINIMUM_BITS <= key.key_size <= MAXIMUM_BITS:
-        return f"has {key.key_size} bits: {SIZES}"
+        raise KeyFault(f"{source} has {key.key_size} bits: {SIZES}.")
     if kid != thumbprint(key):
-        return f"must be named {thumbprint(key)}.pem (RFC 7638)"
-    return None
-
-
-def verifying_key(key: RSAPublicKey) -> PyJWK:
-    """The key as PyJWT takes it: bound to its algorithm, whatever a token says."""
-    return PyJWK(public_jwk(key))
+        raise KeyFault(f"{source} must be named {thumbprint(key)} (RFC 7638).")
 
 
 def thumbprint(key: RSAPublicKey) -> str:
     """The kid: SHA-256 thumbprint of the key (RFC 7638 section 3)."""
-    canonical = json.dumps(jwk(key), sort_keys=True, separators=(",", ":"))
-    return base64url_encode(hashlib.sha256(canonical.encode()).digest()).decode()
-
-
-def jwk(key: RSAPublicKey) -> dict[str, str]:
-    """Public members of an RSA key (RFC 7518 section 6.3.1)."""
-    members = RSAAlgorithm.to_jwk(key, as_dict=True)
-    return {name: members[name] for name in ("kty", "n", "e")}
+    return public_jwk(key)["kid"]
 
 
 def public_jwk(key: RSAPublicKey) -> dict[str, str]:
-    """The key as it is published (RFC 7517 section 4)."""
-    return {**jwk(key), "use": "sig", "alg": ALGORITHM, "kid": thumbprint(key)}
-
-
-def jwk_set(keys: Mapping[str, PyJWK]) -> dict[str, list[dict[str, str]]]:
-    """The JWK Set (RFC 7517 section 5) of verifying keys."""
-    return {"keys": [public_jwk(key.key) for key in keys.values()]}
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m shared.keys.signing_keys", description=__doc__
-    )
-    parser.add_argument("action", choices=["generate", "check"])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--bits", type=int, default=RECOMMENDED_BITS)
-    options = parser.parse_args()
-    try:
-        if options.action == "generate":
-            sys.stdout.write(f"{generate(options.folder, options.bits)}\n")
-        else:
-            key = load_signing_key(options.folder / "private")
-            kids = load_public_keys(options.folder / "public")
-            if key.kid not in kids:
-                raise KeyFault(f"The public half of {key.kid} is missing.")
-            sys.stdout.write(f"signs with {key.kid}, verifies {', '.join(kids)}\n")
-    except (KeyFault, OSError, ValueError) as exc:
-        sys.stderr.write(f"{exc}\n")
-        return 1
-    return 0
+    """The key as it is published (RFC 7517 section 4, RFC 7518 section 6.3.1). PyJWT
+    takes it bound to its algorithm, whatever a token says."""
+    members = RSAAlgorithm.to_jwk(key, as_dict=True)
+    jwk = {name: members[name] for name in ("kty", "n", "e")}
+    canonical = json.dumps(jwk, sort_keys=True, separators=(",", ":"))
+    kid = base64url_encode(hashlib.sha256(canonical.encode()).digest()).decode()
+    return {**jwk, "use": "sig", "alg": ALGORITHM, "kid": kid}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    generate(Path(sys.argv[1]))

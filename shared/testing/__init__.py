@@ -80,10 +80,12 @@ class KnownKeys(dict[str, jwt.PyJWK]):
     """Keys that never change, in place of `shared.keys.keyring.FolderKeys`."""
 
     def __init__(self, *private: RSAPrivateKey) -> None:
-        from shared.keys.signing_keys import thumbprint, verifying_key
+        from shared.keys.signing_keys import public_jwk, thumbprint
 
         public = [each.public_key() for each in private]
-        super().__init__({thumbprint(key): verifying_key(key) for key in public})
+        super().__init__(
+            {thumbprint(key): jwt.PyJWK(public_jwk(key)) for key in public}
+        )
 
     def find(self, kid: str) -> jwt.PyJWK | None:
         return self.get(kid)

@@ -32,20 +32,16 @@ def test_a_change_is_seen_after_the_interval_and_not_before(file):
     assert value.get() == "two"
 
 
-def test_nothing_is_loaded_where_nothing_changed(file):
-    loads = []
-    value = FileWatcher(lambda: loads.append(1), file, interval=0)
-    for _ in range(5):
-        value.get()
-    assert len(loads) == 1
-
-
 def test_files_of_a_folder_come_go_and_change(tmp_path):
+    loads = []
+
     def names():
+        loads.append(1)
         return sorted(p.read_text() for p in tmp_path.iterdir())
 
     value = FileWatcher(names, tmp_path, interval=0)
-    assert value.get() == []
+    assert value.get() == value.get() == []
+    assert len(loads) == 1
     (tmp_path / "a").write_text("1")
     (tmp_path / "b").write_text("2")
     assert value.get() == ["1", "2"]
@@ -55,7 +51,7 @@ def test_files_of_a_folder_come_go_and_change(tmp_path):
     assert value.get() == ["3"]
 
 
-def test_what_cannot_be_read_leaves_the_value_and_is_logged(file, caplog):
+def test_a_file_that_cannot_be_read_leaves_the_value_and_is_logged(file, caplog):
     value = FileWatcher(file.read_text, file, interval=0)
     value.get()
     file.unlink()
@@ -75,7 +71,8 @@ def test_the_first_load_raises(file):
     assert value.get() == "late"
 
 
-def test_nobody_waits_while_another_loads(file):
+@pytest.mark.parametrize("late", [0, 3600], ids=["just due", "after a quiet time"])
+def test_while_one_thread_loads_others_use_a_value_unless_it_is_out_of_date(file, late):
     loading, go = threading.Event(), threading.Event()
 
     def slowly():
@@ -86,39 +83,20 @@ def test_nobody_waits_while_another_loads(file):
 
     value = FileWatcher(slowly, file, interval=60)
     value.get()
-    value.next_look = time.monotonic()
-    replace(file, "two")
-    other = threading.Thread(target=value.get)
-    other.start()
-    assert loading.wait(5)
-    assert value.get() == "one"
-    go.set()
-    other.join()
-    assert value.get() == "two"
-
-
-def test_after_a_quiet_time_nobody_gets_what_is_out_of_date(file):
-    """Two that come at once, the first for an hour: neither may use the old key."""
-    loading, go = threading.Event(), threading.Event()
-
-    def slowly():
-        if value.loaded is not None:
-            loading.set()
-            assert go.wait(5)
-        return file.read_text()
-
-    value = FileWatcher(slowly, file, interval=60)
-    value.get()
-    value.next_look = time.monotonic() - 3600
+    value.next_look = time.monotonic() - late
     replace(file, "two")
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(value.get)
         assert loading.wait(5)
         second = pool.submit(value.get)
-        with pytest.raises(TimeoutError):
-            second.result(timeout=0.1)
+        if late:
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.1)
+        else:
+            assert second.result(timeout=5) == "one"
         go.set()
-        assert (first.result(5), second.result(5)) == ("two", "two")
+        assert first.result(5) == value.get() == "two"
+        assert second.result(5) == ("two" if late else "one")
 
 
 def test_at_the_start_it_is_loaded_once_by_many(file):
@@ -130,9 +108,6 @@ def test_at_the_start_it_is_loaded_once_by_many(file):
         return "one"
 
     value = FileWatcher(slowly, file)
-    threads = [threading.Thread(target=value.get) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(loads) == 1
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: value.get(), range(8)))
+    assert (found, loads) == (["one"] * 8, [1])

@@ -122,7 +122,7 @@ def test_a_key_that_the_token_brings_is_not_looked_at(
     """It is not used, no server is asked for it, and it does no harm."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/jwks.json"
-        jwk = signing_keys.jwk(foreign_key.public_key())
+        jwk = signing_keys.public_jwk(foreign_key.public_key())
         keys = {"jku": url, "x5u": url, "jwk": jwk, "x5c": ["MIIB"]}
         brought = {name: keys[name]}
 

@@ -1,29 +1,30 @@
 """Key folders of their own for each test, a clock, and what lies in the folders."""
 
-from datetime import UTC, datetime, timedelta
+import os
+from itertools import chain, cycle
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from shared.keys import key_store, signing_keys
+from shared.keys import signing_keys
 from tokens import key_rotation
 
 READY = 310  # seconds: JWKS_MAX_AGE and the margin
+NEEDED = 30 * 24 * 3600 + 10  # seconds: the refresh token's lifetime and the leeway
 BITS = 2048
 
 
 class Clock:
-    """Time passes when the code sleeps, or the test says so."""
+    """Time passes when the code sleeps, or the test says so: the files grow older."""
 
-    def __init__(self):
-        self.now = datetime.now(UTC)
+    def __init__(self, folder):
+        self.folder = folder
         self.slept = 0.0
 
-    def __call__(self):
-        return self.now
-
     def passes(self, seconds):
-        self.now += timedelta(seconds=seconds)
+        for path in self.folder.rglob("*"):
+            written = path.stat().st_mtime
+            os.utime(path, (written, written - seconds))
 
     def sleep(self, seconds):
         self.slept += seconds
@@ -31,19 +32,18 @@ class Clock:
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(key_store, "clock", clock)
-    monkeypatch.setattr(key_rotation.time, "sleep", clock.sleep)
-    monkeypatch.setattr(signing_keys, "RECOMMENDED_BITS", BITS)
-    return clock
-
-
-@pytest.fixture(autouse=True)
 def folder(tmp_path, settings):
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path / "public"
     settings.JWT_PRIVATE_KEYS_DIR = tmp_path / "private"
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def clock(folder, monkeypatch):
+    clock = Clock(folder)
+    monkeypatch.setattr(key_rotation.time, "sleep", clock.sleep)
+    monkeypatch.setattr(signing_keys, "RECOMMENDED_BITS", BITS)
+    return clock
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,9 @@ def pool():
 
 @pytest.fixture(autouse=True)
 def _quick_keys(pool, monkeypatch):
-    left = iter(pool)
+    keys = chain(pool[:2], cycle(pool[2:]))
     monkeypatch.setattr(
-        signing_keys,
-        "generate_private_key",
-        lambda **options: next(left, None) or generate_private_key(**options),
+        signing_keys, "generate_private_key", lambda **options: next(keys)
     )
 
 
@@ -71,6 +69,34 @@ def first(folder):
 @pytest.fixture
 def second(first, clock):
     """A staged key that may be activated."""
-    kid, _ = key_rotation.stage(BITS)
+    kid = stage()
     clock.passes(READY + 1)
     return kid
+
+
+def stage():
+    """The kid of a key that is staged now."""
+    return key_rotation.stage(BITS).split()[0]
+
+
+def stages():
+    with key_rotation.locked() as store:
+        return {kid: store.stage(kid) for kid in store.kids()}
+
+
+def published(folder):
+    return set(signing_keys.load_public_keys(folder / "public"))
+
+
+def signers(folder):
+    """Keys that could sign, if they were active."""
+    return {path.stem for path in (folder / "private").glob("*.pem")}
+
+
+def active(folder):
+    return signing_keys.load_signing_key(folder / "private").kid
+
+
+def everything(folder):
+    """The content of both folders, byte for byte."""
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}

@@ -1,17 +1,22 @@
 """The rotation of signing keys: what each action does, and what it refuses."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.keys import key_store
-from shared.keys.key_store import KeyActionRefused
 from shared.keys.signing_keys import KeyFault
-from tests.keys.conftest import BITS, READY
-from tests.keys.folders import active, everything, published, signers, stages, store
+from tests.keys.conftest import (
+    BITS,
+    NEEDED,
+    READY,
+    active,
+    everything,
+    published,
+    signers,
+    stage,
+    stages,
+)
 from tokens import key_rotation
-
-NEEDED = 30 * 24 * 3600 + 10  # seconds: the refresh token's lifetime and the leeway
 
 
 @pytest.fixture
@@ -24,80 +29,69 @@ def events(monkeypatch):
     return found
 
 
+def assert_time(text, seconds):
+    """The text has the time that is so many seconds from now, give or take a few."""
+    now = datetime.now(UTC)
+    near = [now + timedelta(seconds=seconds + each) for each in range(-9, 3)]
+    assert any(f"{moment:%Y-%m-%d %H:%M:%S} UTC" in text for moment in near), text
+
+
 # --- Stage and activate -------------------------------------------------------------
 
 
-def test_a_staged_key_is_published_and_does_not_sign(folder, first, clock, events):
-    kid, ready_at = key_rotation.stage(BITS)
+def test_a_staged_key_is_published_and_does_not_sign(folder, first, events):
+    text = key_rotation.stage(BITS)
 
+    kid = text.split()[0]
+    assert_time(text, READY)
     assert published(folder) == {first, kid}
     assert active(folder) == first
     assert stages() == {first: "active", kid: "staged"}
-    assert ready_at == clock() + timedelta(seconds=READY)
     assert events == [("key_staged", {"kid": kid, "bits": BITS, "by": "operator"})]
-
-
-@pytest.mark.parametrize("bits", [2047, 4097, 0, -1])
-def test_no_key_is_staged_that_would_be_refused(folder, first, bits):
-    before = everything(folder)
-
-    with pytest.raises(KeyFault, match="2048 to 4096"):
-        key_rotation.stage(bits)
-
-    assert everything(folder) == before
 
 
 def test_the_activated_key_signs_and_the_other_verifies(
     folder, first, second, clock, events
 ):
     """TOK-18."""
-    assert key_rotation.activate(second) == second
+    key_rotation.activate(second[:6])
 
     assert active(folder) == second
     assert published(folder) == {first, second}
     assert stages() == {first: "superseded", second: "active"}
-    times = store().keys
-    assert times[second].activated_at == times[first].superseded_at == clock()
     event = {"kid": second, "predecessor": first, "by": "operator"}
-    assert events == [("key_activated", event)]
+    assert events[-1] == ("key_activated", event)
     assert clock.slept == 0
 
 
-@pytest.mark.parametrize("early", [READY - 5, 0])
+@pytest.mark.parametrize("early", [READY - 15, 0])
 def test_a_key_that_others_may_not_know_is_not_activated(
     folder, first, clock, early, settings
 ):
-    kid, ready_at = key_rotation.stage(BITS)
+    kid = stage()
     clock.passes(early)
     before = everything(folder)
 
-    with pytest.raises(KeyActionRefused, match=f"{ready_at:%H:%M:%S}"):
+    with pytest.raises(KeyFault, match="may not know") as caught:
         key_rotation.activate(kid)
 
+    assert_time(str(caught.value), READY - early)
     assert everything(folder) == before
     settings.JWKS_MAX_AGE = 0
     clock.passes(11)
-    assert key_rotation.activate(kid) == kid
+    key_rotation.activate(kid)
+    assert active(folder) == kid
 
 
 def test_unless_it_is_wanted_now_and_then_readers_of_the_folder_know_it(
     folder, first, clock
 ):
-    kid, _ = key_rotation.stage(BITS)
+    kid = stage()
 
-    key_rotation.activate(kid, at_once=True)
+    key_rotation.activate(kid, now=True)
 
     assert active(folder) == kid
     assert 1 < clock.slept <= 2  # seconds; each of them looks every second
-
-
-def test_a_superseded_key_may_be_taken_back(first, second):
-    key_rotation.activate(second)
-
-    key_rotation.activate(first)
-
-    assert stages() == {first: "active", second: "superseded"}
-    assert store().keys[first].superseded_at is None
 
 
 @pytest.mark.parametrize("half", ["public", "private"])
@@ -108,8 +102,8 @@ def test_half_a_key_is_not_activated(folder, first, second, half, how):
     if how == "broken":
         path.write_text("x")
 
-    with pytest.raises((KeyActionRefused, KeyFault)):
-        key_rotation.activate(second)
+    with pytest.raises(KeyFault):
+        key_rotation.activate(second, now=True)
 
     assert active(folder) == first
 
@@ -121,45 +115,40 @@ def test_a_retired_key_verifies_until_its_last_token_has_expired(
     folder, first, second, clock, events
 ):
     key_rotation.activate(second)
-    superseded = clock()
     clock.passes(3600)
 
-    kid, needed_until = key_rotation.retire(first)
+    assert_time(key_rotation.retire(first), NEEDED - 3600)
 
-    assert kid == first
-    assert needed_until == superseded + timedelta(seconds=NEEDED)
     assert signers(folder) == {second}
     assert published(folder) == {first, second}
     assert stages()[first] == "retired"
     assert events[-1][0] == "key_retired"
     clock.passes(3600)
     before = everything(folder)
-    assert key_rotation.retire(first) == (first, needed_until)  # may be repeated
+    assert_time(key_rotation.retire(first), NEEDED - 7200)  # may be repeated
     assert everything(folder) == before
-    with pytest.raises(KeyFault, match="private key"):
+    with pytest.raises(KeyFault, match=f"private/{first}"):
         key_rotation.activate(first)
     assert active(folder) == second
 
 
 @pytest.mark.parametrize(
-    ("action", "kid", "reason"),
+    ("action", "key", "reason"),
     [
         ("retire", 0, "is active"),
-        ("retire", 1, "never used"),
+        ("retire", 1, "is staged"),
         ("activate", 0, "active already"),
-        *((action, "x" * 43, "No key begins") for action in ("retire", "revoke")),
-        *(("activate", text, "No key begins") for text in ("../../etc", "a\0bcdefg")),
-        *(("activate", text, "6 characters") for text in ("", "abcde")),
+        *((action, "abcde", "6 or more") for action in ("retire", "revoke")),
     ],
 )
 def test_an_action_that_does_not_fit_is_refused(
-    folder, first, second, action, kid, reason
+    folder, first, second, action, key, reason
 ):
     before = everything(folder)
-    text = kid if isinstance(kid, str) else (first, second)[kid]
+    kid = key if isinstance(key, str) else (first, second)[key]
 
-    with pytest.raises(KeyActionRefused, match=reason):
-        getattr(key_rotation, action)(text)
+    with pytest.raises(KeyFault, match=reason):
+        getattr(key_rotation, action)(kid)
 
     assert everything(folder) == before
 
@@ -169,36 +158,36 @@ def test_pruning_removes_a_key_when_it_is_due_and_not_before(
 ):
     key_rotation.activate(second)
     key_rotation.retire(first)
-    third, _ = key_rotation.stage(BITS)
-    clock.passes(NEEDED - 1)
-    assert key_rotation.prune() == []
+    third = stage()
+    clock.passes(NEEDED - 60)
+    assert key_rotation.prune() == "Removed 0 keys."
     assert published(folder) == {first, second, third}
 
-    clock.passes(1)
+    clock.passes(60)
 
-    assert key_rotation.prune() == [first]
+    assert key_rotation.prune() == "Removed 1 keys."
     assert events[-1] == ("key_pruned", {"kid": first, "by": "operator"})
     clock.passes(10 * NEEDED)
-    assert key_rotation.prune() == []  # never a key that may sign
+    assert key_rotation.prune() == "Removed 0 keys."  # never a key that may sign
     assert stages() == {second: "active", third: "staged"}
 
 
-def test_the_longer_of_both_lifetimes_counts(first, second, settings, clock):
+def test_the_longer_of_both_lifetimes_counts(first, second, settings):
     settings.REFRESH_TOKEN_LIFETIME, settings.ACCESS_TOKEN_LIFETIME = 60, 600
     key_rotation.activate(second)
 
-    assert key_rotation.retire(first)[1] == clock() + timedelta(seconds=610)
+    assert_time(key_rotation.retire(first), 610)
 
 
 # --- Revoke -------------------------------------------------------------------------
 
 
-def test_a_revoked_key_is_gone_and_a_staged_one_signs(
+def test_a_revoked_key_is_gone_and_the_oldest_staged_one_signs(
     folder, first, second, clock, events
 ):
-    third, _ = key_rotation.stage(BITS)
+    third = stage()
 
-    assert key_rotation.revoke(first) == (first, second)
+    key_rotation.revoke(first)
 
     assert stages() == {second: "active", third: "staged"}
     assert published(folder) == signers(folder) == {second, third}
@@ -213,86 +202,32 @@ def test_if_none_is_staged_a_new_one_signs(folder, first, clock, removed):
     if removed:
         (folder / "public" / f"{first}.pem").unlink()
 
-    _, successor = key_rotation.revoke(first)
+    key_rotation.revoke(first)
 
-    assert active(folder) == successor != first
-    assert published(folder) == signers(folder) == {successor}
+    assert {active(folder)} == published(folder) == signers(folder) != {first}
     assert 1 < clock.slept <= 2.5  # seconds: it is seen before it is used
 
 
 def test_a_staged_key_that_is_broken_does_not_stop_it(folder, first, second):
     (folder / "public" / f"{second}.pem").unlink()
 
-    _, successor = key_rotation.revoke(first)
+    key_rotation.revoke(first)
 
-    assert successor not in (first, second)
-    assert active(folder) == successor
+    assert active(folder) not in (first, second)
     assert first not in published(folder)
 
 
-@pytest.mark.parametrize("stage", ["staged", "superseded", "retired"])
+@pytest.mark.parametrize("state", ["staged", "superseded", "retired"])
 def test_any_other_key_is_revoked_too_and_the_signer_stays(
-    folder, first, second, stage
+    folder, first, second, state
 ):
-    kid, signer = (second, first) if stage == "staged" else (first, second)
-    if stage != "staged":
+    kid, signer = (second, first) if state == "staged" else (first, second)
+    if state != "staged":
         key_rotation.activate(second)
-    if stage == "retired":
+    if state == "retired":
         key_rotation.retire(first)
 
-    assert key_rotation.revoke(kid) == (kid, None)
+    key_rotation.revoke(kid)
 
-    assert active(folder) == signer
     assert published(folder) == signers(folder) == {signer}
     assert stages() == {signer: "active"}
-
-
-# --- Names, older installations, keys copied by hand --------------------------------
-
-
-def test_six_characters_name_a_key_unless_two_begin_with_them(folder, first, second):
-    assert key_rotation.activate(second[:6]) == second
-    for last in "ab":
-        (folder / "public" / f"-twins-{last}.pem").touch()
-
-    with pytest.raises(KeyActionRefused, match="Several"):
-        key_rotation.revoke("-twins-")
-    assert key_rotation.revoke("-twins-a")[0] == "-twins-a"
-
-
-def without_state(folder):
-    (folder / "private" / "keyring.json").unlink()
-
-
-def test_an_only_key_is_active_without_having_been_activated(folder, first, clock):
-    without_state(folder)
-    kid, _ = key_rotation.stage(BITS)
-    clock.passes(READY + 5)
-
-    key_rotation.activate(kid)
-
-    assert stages() == {first: "superseded", kid: "active"}
-
-
-def test_of_several_the_operator_names_the_one_that_signs(folder, first, second):
-    without_state(folder)
-    with pytest.raises(KeyFault, match="keys activate KID --now"):
-        active(folder)
-
-    key_rotation.activate(second, at_once=True)
-
-    # The other may have signed until this moment.
-    assert stages() == {first: "superseded", second: "active"}
-    assert key_rotation.retire(first)[1] > key_store.clock() + timedelta(days=29)
-
-
-def test_a_single_public_half_is_kept_as_long_as_it_may_be_needed(
-    folder, first, second, clock
-):
-    (folder / "private" / f"{first}.pem").unlink()
-    without_state(folder)
-    assert stages() == {first: "retired", second: "active"}
-    assert key_rotation.prune() == []  # which writes it down
-    clock.passes(NEEDED)
-
-    assert key_rotation.prune() == [first]

@@ -89,7 +89,8 @@ class JWKSetView(OpenView):
         auth=[],
     )
     def get(self, request: Request) -> HttpResponseBase:
-        key_set = signing_keys.jwk_set(keyring.verifying_keys().all())
+        keys = keyring.verifying_keys().all().values()
+        key_set = {"keys": [signing_keys.public_jwk(key.key) for key in keys]}
         tag = quote_etag(hashlib.sha256(json.dumps(key_set).encode()).hexdigest())
         max_age = f"public, max-age={settings.JWKS_MAX_AGE}"
         whole = Response(key_set, headers={"Cache-Control": max_age, "ETag": tag})
