@@ -138,7 +138,7 @@ def test_a_device_keeps_its_id_and_its_count(guess, quick):
 # By account
 
 
-def test_all_names_and_doors_of_an_account_count_together(guess, quick):
+def test_all_names_and_doors_of_an_account_count_together(guess, quick, looked_at):
     """BF-01, BF-06. No answer tells that two names belong to one user."""
     said = set()
     for n in range(40):
@@ -148,7 +148,8 @@ def test_all_names_and_doors_of_an_account_count_together(guess, quick):
             said.add((answer.status_code, answer.json()["code"]))
         assert admin_log_in("ada@example.org", address=address).status_code == 200
     assert said == {(401, "invalid_credentials")}
-    # 30 of the 120 were looked at. Now not even the right one is.
+    assert looked_at(120) == 30
+    # Now not even the right one is.
     for login in ("ada@example.org", "ada"):
         assert guess(PASSWORD, login, elsewhere(200)).status_code == 401
     assert admin_log_in("ada@example.org", PASSWORD, elsewhere(201)).status_code == 200
