@@ -11,14 +11,12 @@ made. Keys name no one: addresses, names and ids are in them as HMAC-SHA-256.
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
-from limits import RateLimitItem, parse_many
+from limits import parse_many
 from limits.storage import MemoryStorage, RedisStorage
 from redis import ConnectionPool
 from redis.exceptions import RedisError
@@ -32,9 +30,6 @@ DIGEST = 32  # hexadecimal digits: 128 bits
 
 # Its own: a Redis that is full refuses hits, and still answers for sessions.
 breaker = Breaker()
-memory_lock = threading.Lock()  # two first hits at once would lose one in MemoryStorage
-
-Storage = RedisStorage | MemoryStorage
 items_of = lru_cache(parse_many)
 
 
@@ -49,46 +44,63 @@ def prefix() -> str:
     return f"{settings.SERVICE_NAME}:limit"
 
 
+class Window(NamedTuple):
+    """What is counted under `key`, for so many seconds from the first hit."""
+
+    key: str
+    amount: int
+    seconds: int
+
+
 class RateLimitPolicy:
     """A limit of the setting LIMITS, and what is counted by it: `subjects`."""
 
     def __init__(self, name: str, *subjects: str) -> None:
         self.name = name
-        self.items: list[RateLimitItem] = items_of(settings.LIMITS[name])
-        self.identifiers = (name, *map(digest, subjects))
+        identifiers = (name, *map(digest, subjects))
+        self.windows = [
+            Window(item.key_for(*identifiers), item.amount, item.get_expiry())
+            for item in items_of(settings.LIMITS[name])
+        ]
 
-    def key(self, item: RateLimitItem) -> str:
-        return item.key_for(*self.identifiers)
+
+class Memory(MemoryStorage):
+    """Each worker has its own."""
+
+    lock = threading.Lock()  # two first hits at once would lose one
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        with self.lock:
+            return super().incr(key, expiry, amount)
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """One unit of one window, and the storage that counted it."""
 
-    policy: RateLimitPolicy
-    item: RateLimitItem
-    storage: Storage
-    count: int
+    window: Window
+    storage: RedisStorage | Memory
+    counted: int
 
-    @property
     def is_within(self) -> bool:
-        most = self.item.amount
-        if isinstance(self.storage, MemoryStorage):  # each worker has its own
+        most = self.window.amount
+        if isinstance(self.storage, Memory):
             most = max(most // settings.WEB_CONCURRENCY, 1)
-        return self.count <= most
+        return self.counted <= most
 
     def release(self) -> None:
         """Give the unit back. Best effort: it ends with its window anyway."""
-        increment(self.storage, self.policy, self.item, -1)
+        try:
+            self.storage.incr(self.window.key, self.window.seconds, -1)
+        except (RedisError, OSError) as exc:
+            note_failure("release", exc)
 
     def wait(self) -> float:
         """Seconds until the window ends."""
         try:
-            end = self.storage.get_expiry(self.policy.key(self.item))
+            return self.storage.get_expiry(self.window.key) - time.time()
         except (RedisError, OSError) as exc:
             note_failure("wait", exc)
             return 1
-        return end - time.time()
 
 
 class Hits:
@@ -98,19 +110,14 @@ class Hits:
     def __init__(self, *outcomes: type[Exception], **context: Any) -> None:
         self.outcomes = outcomes
         self.context = context
-        self.spent: list[Hit] = []
+        self.spent: dict[RateLimitPolicy, list[Hit]] = {}
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: Any, exc: BaseException | None, stack: Any) -> None:
         if exc is not None and not isinstance(exc, self.outcomes):
-            self.release(*{hit.policy for hit in self.spent})
+            self.release(*self.spent)
 
     def require(self, *policies: RateLimitPolicy) -> None:
         """Spend a unit of each. Raises RateLimited; the block then releases all."""
@@ -126,53 +133,40 @@ class Hits:
         """Spend a unit of each of the policy's windows. Where one is full none of them
         is spent; the answer is the hit that was too many."""
         hits: list[Hit] = []
-        for item in policy.items:
-            hits.append(hit_window(policy, item))
-            if not hits[-1].is_within:
+        for window in policy.windows:
+            hits.append(hit_window(window))
+            if not hits[-1].is_within():
                 for each in hits:
                     each.release()
                 return hits[-1]
-        self.spent += hits
+        self.spent[policy] = hits
         return None
 
     def release(self, *policies: RateLimitPolicy) -> None:
         """Give back what was spent of these."""
-        for hit in self.spent:
-            if hit.policy in policies:
+        for policy in policies:
+            for hit in self.spent.pop(policy, ()):
                 hit.release()
-        self.spent = [hit for hit in self.spent if hit.policy not in policies]
 
 
-def hit_window(policy: RateLimitPolicy, item: RateLimitItem) -> Hit:
+def hit_window(window: Window) -> Hit:
     """Count one in Redis, or where it does not count in this process."""
-    storage = redis_storage()
     if not breaker.is_open():
-        count = increment(storage, policy, item, 1)
-        if count is not None:
+        redis = redis_storage()
+        try:
+            count = redis.incr(window.key, window.seconds)
+        except (RedisError, OSError) as exc:
+            note_failure("hit", exc)
+        else:
             breaker.succeeded()
-            return Hit(policy, item, storage, count)
-    fallback = memory_storage()
-    return Hit(policy, item, fallback, increment(fallback, policy, item, 1) or 0)
-
-
-def increment(
-    storage: Storage, policy: RateLimitPolicy, item: RateLimitItem, amount: int
-) -> int | None:
-    """The new count; None where Redis has refused or did not answer."""
-    key, seconds = policy.key(item), item.get_expiry()
-    if isinstance(storage, MemoryStorage):
-        with memory_lock:
-            return storage.incr(key, seconds, amount)
-    try:
-        return storage.incr(key, seconds, amount)
-    except (RedisError, OSError) as exc:
-        note_failure("hit" if amount > 0 else "release", exc)
-        return None
+            return Hit(window, redis, count)
+    memory = memory_storage()
+    return Hit(window, memory, memory.incr(window.key, window.seconds))
 
 
 def clear(policies: Iterable[RateLimitPolicy]) -> None:
     """Forget what was counted for these, wherever it was. Best effort."""
-    keys = [policy.key(item) for policy in policies for item in policy.items]
+    keys = [window.key for policy in policies for window in policy.windows]
     for key in keys:
         memory_storage().clear(key)
     if keys and not breaker.is_open():
@@ -201,6 +195,6 @@ def storage_on(pool: ConnectionPool, key_prefix: str) -> RedisStorage:
 
 
 @lru_cache(maxsize=1)
-def memory_storage() -> MemoryStorage:
+def memory_storage() -> Memory:
     """Made on first use, so after gunicorn has forked: it has a thread."""
-    return MemoryStorage()
+    return Memory()

@@ -1,9 +1,6 @@
-"""The limits on guessing, in the notation of the package `limits`: every default in one
-place (docs/rate-limiting.md).
-
-Each is a setting of the User Service, and a variable of the environment, of the same
-name. This module imports nothing, so that tools without the packages can read it.
-"""
+"""The limits on guessing, in the notation of the package `limits`
+(docs/rate-limiting.md). Each is a setting of the User Service, and a variable of the
+environment, of the same name."""
 
 DEFAULTS = {
     # A device that has logged in to this account since its password was set.

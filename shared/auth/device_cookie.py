@@ -6,8 +6,7 @@ alone can read it; the Auth Service carries its text between them and the browse
 
 import re
 import secrets
-from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core import signing
@@ -20,19 +19,13 @@ TEXT = re.compile(r"[A-Za-z0-9_:=-]{1,1024}")
 API_PATH, ADMIN_PATH = "/api/v1", "/admin/"
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(NamedTuple):
     """That the account `user_id`, with the password of `password_epoch`, has logged in
     here. `id` is random, and what this device is counted by."""
 
     user_id: str
     password_epoch: int
     id: str
-
-
-def sign(devices: list[Device]) -> str:
-    """The cookie's text."""
-    return signing.dumps([astuple(each) for each in devices], salt=SALT)
 
 
 def devices(text: str) -> list[Device]:
@@ -48,10 +41,7 @@ def devices(text: str) -> list[Device]:
 def find(text: str, user: Any) -> Device | None:
     """The device of this user, if the password is still the one of then."""
     account = (str(user.pk), user.password_epoch)
-    for device in devices(text):
-        if (device.user_id, device.password_epoch) == account:
-            return device
-    return None
+    return next((each for each in devices(text) if each[:2] == account), None)
 
 
 def renew(text: str, user: Any) -> str:
@@ -59,7 +49,7 @@ def renew(text: str, user: Any) -> str:
     new = Device(str(user.pk), user.password_epoch, secrets.token_urlsafe(12))
     device = find(text, user) or new
     others = [each for each in devices(text) if each.user_id != device.user_id]
-    return sign([device, *others][:MOST_ACCOUNTS])
+    return signing.dumps([device, *others][:MOST_ACCOUNTS], salt=SALT)
 
 
 def name() -> str:
@@ -68,7 +58,7 @@ def name() -> str:
 
 
 def read(request: HttpRequest) -> str:
-    """The text that the browser sent; empty where it is doubled or malformed, since no
+    """The text that the browser sent; empty if it is doubled or malformed, since no
     cookie makes a login fail."""
     pairs = request.META.get("HTTP_COOKIE", "").split(";")
     values = [v for n, _, v in (p.strip().partition("=") for p in pairs) if n == name()]

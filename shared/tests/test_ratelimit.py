@@ -2,33 +2,32 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared import ratelimit
 from shared.api.client_ip import network
-from shared.api.exceptions import AccountExists, DependencyUnavailable, RateLimited
+from shared.api.exceptions import RateLimited
 from shared.auth import session_state
 from shared.ratelimit import Hits, RateLimitPolicy, clear
 
 
 @pytest.fixture(autouse=True)
-def _limits(settings: Any) -> None:
+def _limits(settings):
     settings.LIMITS = {"A": "3/minute", "B": "2/minute; 3/hour"}
 
 
-def policy(name: str = "A", subject: str = "somebody") -> RateLimitPolicy:
+def policy(name="A", subject="somebody"):
     return RateLimitPolicy(name, subject)
 
 
-def passed(policy: RateLimitPolicy, times: int) -> int:
+def passed(policy, times):
     """How many of so many hits, one after the other, are within the limit."""
     return sum(Hits().hit(policy) is None for _ in range(times))
 
 
-def counts() -> dict[str, int]:
+def counts():
     """What is counted in Redis, by the amount that its key ends with."""
     client = session_state.connection()
     keys = client.scan_iter(f"{ratelimit.prefix()}:*")
@@ -37,15 +36,15 @@ def counts() -> dict[str, int]:
     }
 
 
-def test_so_many_pass_in_a_window(pass_time: Any) -> None:
-    assert passed(policy(), 5) == 3
-    assert passed(policy(subject="another"), 5) == 3
-    pass_time(61)
-    assert passed(policy(), 5) == 3
+def open_breaker():
+    for _ in range(3):
+        ratelimit.breaker.failed()
 
 
-def test_a_hit_spends_a_unit_of_each_window(pass_time: Any) -> None:
+def test_a_hit_spends_a_unit_of_each_window(pass_time):
     assert passed(policy("B"), 3) == 2
+    assert passed(policy("B", "another"), 3) == 2
+    clear([policy("B", "another")])
     assert counts() == {"2/1/minute": 2, "3/1/hour": 2}
     pass_time(61)
     assert passed(policy("B"), 3) == 1
@@ -53,7 +52,7 @@ def test_a_hit_spends_a_unit_of_each_window(pass_time: Any) -> None:
     assert counts() == {"2/1/minute": 1, "3/1/hour": 3}
 
 
-def test_a_refusal_releases_the_whole_chain(caplog: Any) -> None:
+def test_a_refusal_releases_the_whole_chain(caplog):
     """429s spend nothing."""
     passed(policy("B"), 2)
     for _ in range(3):
@@ -62,73 +61,31 @@ def test_a_refusal_releases_the_whole_chain(caplog: Any) -> None:
     assert 55 <= refused.value.wait <= 60
     assert counts() == {"3/1/minute": 0, "2/1/minute": 2, "3/1/hour": 2}
     record = caplog.records[-1]
-    assert (record.event, record.limit, record.user_id) == (
-        "excess_rate_limit_exceeded",
-        "B",
-        "u",
-    )
+    assert record.event == "excess_rate_limit_exceeded"
+    assert (record.limit, record.user_id) == ("B", "u")
 
 
-@pytest.mark.parametrize(
-    ("error", "count"), [(AccountExists, 1), (DependencyUnavailable, 0), (KeyError, 0)]
-)
-def test_an_error_gives_back_but_an_outcome_counts(
-    error: type[Exception], count: int
-) -> None:
-    def attempt() -> None:
-        with Hits(AccountExists) as hits:
-            hits.require(policy())
-            raise error
-
-    with pytest.raises(error):
-        attempt()
-    assert counts() == {"3/1/minute": count}
-
-
-def test_a_release_is_of_the_policies_that_are_named() -> None:
-    first, second = policy("A"), policy("B")
-    with Hits() as hits:
-        hits.require(first, second)
-        hits.release(second)
-    assert counts() == {"3/1/minute": 1, "2/1/minute": 0, "3/1/hour": 0}
-
-
-def test_clearing_forgets_all_windows_in_one_round_trip(
-    redis_round_trips: list[int],
-) -> None:
-    passed(policy("B"), 1)
-    del redis_round_trips[:]
-    clear([policy("A"), policy("B")])
-    assert len(redis_round_trips) == 1
-    assert counts() == {}
-
-
-def test_a_key_always_ends(pass_time: Any) -> None:
+def test_a_key_always_ends(pass_time):
     """Also one that is released when its window is over."""
     with Hits() as hits:
         hits.require(policy())
         pass_time(61)
-        hits.release(*{hit.policy for hit in hits.spent})
+        hits.release(*hits.spent)
     client = session_state.connection()
     [key] = client.scan_iter(f"{ratelimit.prefix()}:*")
     assert 0 < client.ttl(key) <= 60
 
 
-@pytest.fixture(params=["redis", "memory"])
-def storage(request: Any) -> None:
-    """Where hits are counted in this test."""
-    if request.param == "memory":
-        for _ in range(3):
-            ratelimit.breaker.failed()
-
-
-def test_of_a_hundred_at_once_so_many_pass(storage: None, settings: Any) -> None:
+@pytest.mark.parametrize("storage", ["redis", "memory"])
+def test_of_a_hundred_at_once_so_many_pass(storage, settings):
     """CONC-03: N spend N units, the first of them too."""
+    if storage == "memory":
+        open_breaker()
     settings.WEB_CONCURRENCY = 1
     settings.LIMITS = {"A": "40/minute"}
     start = threading.Barrier(100)
 
-    def go(_: int) -> bool:
+    def go(_):
         start.wait()
         return Hits().hit(policy()) is None
 
@@ -136,34 +93,28 @@ def test_of_a_hundred_at_once_so_many_pass(storage: None, settings: Any) -> None
         assert sum(pool.map(go, range(100))) == 40
 
 
-def test_a_breaker_that_is_open_is_respected(redis_round_trips: list[int]) -> None:
+def test_a_breaker_that_is_open_is_respected(redis_round_trips):
     """No hit, release or clearing waits for a Redis that does not answer."""
-    for _ in range(3):
-        ratelimit.breaker.failed()
+    open_breaker()
     with Hits() as hits:
         hits.require(policy())
-        hits.release(*{hit.policy for hit in hits.spent})
+        hits.release(*hits.spent)
         clear([policy()])
     assert redis_round_trips == []
 
 
 @pytest.mark.parametrize(("workers", "least"), [(1, 6), (2, 3), (4, 1), (50, 1)])
-def test_in_memory_each_worker_has_its_part(
-    settings: Any, workers: int, least: int
-) -> None:
+def test_in_memory_each_worker_has_its_part(settings, workers, least):
     settings.LIMITS = {"A": "6/minute"}
     settings.WEB_CONCURRENCY = workers
-    for _ in range(3):
-        ratelimit.breaker.failed()
+    open_breaker()
     assert passed(policy(), 10) == least
 
 
-def test_trouble_is_logged_by_its_type_alone(
-    monkeypatch: pytest.MonkeyPatch, caplog: Any
-) -> None:
+def test_trouble_is_logged_by_its_type_alone(monkeypatch, caplog):
     """LOG-02: messages may quote keys."""
 
-    def fail(*args: Any) -> None:
+    def fail(*args):
         raise RedisConnectionError("users:limit:secret")
 
     monkeypatch.setattr(ratelimit.RedisStorage, "incr", fail)
@@ -172,15 +123,12 @@ def test_trouble_is_logged_by_its_type_alone(
     assert "secret" not in caplog.text
 
 
-def test_what_redis_has_counted_is_released_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_redis_has_counted_is_released_there():
     with Hits() as hits:
         hits.require(policy())
-        for _ in range(3):
-            ratelimit.breaker.failed()
+        open_breaker()
         hits.require(policy())
-        hits.release(*{hit.policy for hit in hits.spent})
+        hits.release(*hits.spent)
     assert counts() == {"3/1/minute": 0}
 
 
@@ -195,8 +143,6 @@ def test_what_redis_has_counted_is_released_there(
         (None, (24, 48), "unknown"),
     ],
 )
-def test_a_network_is_the_first_bits(
-    address: str | None, bits: tuple[int, int], expected: str
-) -> None:
+def test_a_network_is_the_first_bits(address, bits, expected):
     """BF-07."""
     assert network(address, *bits) == expected

@@ -61,6 +61,7 @@ ARGON2_TIME_COST = env.number("ARGON2_TIME_COST", default=2)
 ARGON2_PARALLELISM = env.number("ARGON2_PARALLELISM", default=1)
 
 PASSWORD_MIN_LENGTH = env.number("PASSWORD_MIN_LENGTH", default=8)
+NAMES = ("username", "email", "first_name", "last_name", "display_name")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "users.passwords.LengthValidator"},
     {"NAME": "users.passwords.CommonPasswordValidator"},
@@ -68,15 +69,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation."
         "UserAttributeSimilarityValidator",
-        "OPTIONS": {
-            "user_attributes": (
-                "username",
-                "email",
-                "first_name",
-                "last_name",
-                "display_name",
-            )
-        },
+        "OPTIONS": {"user_attributes": NAMES},
     },
 ]
 

@@ -5,7 +5,7 @@ from django.urls import path
 
 from shared.api.urls import common
 from users import views
-from users.admin.change_password import change_own_password
+from users.admin.change_password import OwnPasswordView
 
 urlpatterns = [
     path("api/v1/users", views.RegistrationView.as_view()),
@@ -16,7 +16,7 @@ urlpatterns = [
     path("api/v1/users/<uuid:user_id>/end_sessions", views.EndSessionsView.as_view()),
     *common("api/v1/users"),
     # Before the site's own route of this name.
-    path("admin/password_change/", admin.site.admin_view(change_own_password)),
+    path("admin/password_change/", admin.site.admin_view(OwnPasswordView.as_view())),
     path("admin/", admin.site.urls),
 ]
 

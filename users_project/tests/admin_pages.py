@@ -3,19 +3,26 @@
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
-from tests.factories import PASSWORD
+from tests.factories import NEW, PASSWORD
 
 LIST = "/admin/users/user/"
 ADD = f"{LIST}add/"
-NEW_PASSWORD = "a newer horse battery"
+OWN_PASSWORD_PAGE = "/admin/password_change/"
+NEW_PASSWORD = {"usable_password": "true", "password1": NEW, "password2": NEW}
+NEW_USER = {"email": "New@example.org", "username": "new", **NEW_PASSWORD}
+OWN_PASSWORD = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+
+
+def url(name, *args):
+    return reverse(f"admin:{name}", args=args)
 
 
 def change_url(user):
-    return reverse("admin:users_user_change", args=[user.pk])
+    return url("users_user_change", user.pk)
 
 
 def password_url(user):
-    return reverse("admin:auth_user_password_change", args=[user.pk])
+    return url("auth_user_password_change", user.pk)
 
 
 def fields(user, **changed):
@@ -27,25 +34,7 @@ def fields(user, **changed):
     return {name: text for name, text in (form | changed).items() if text is not None}
 
 
-def messages(response):
-    return [str(message) for message in get_messages(response.wsgi_request)]
-
-
-def new(**changed):
-    return {
-        "email": "New@example.org",
-        "username": "new",
-        "usable_password": "true",
-        "password1": NEW_PASSWORD,
-        "password2": NEW_PASSWORD,
-    } | changed
-
-
-def log_in(client, email, password=PASSWORD):
-    body = {"username": email, "password": password, "next": "/admin/"}
-    return client.post("/admin/login/", body)
-
-
 def act(client, action, *users):
+    """The messages after an action of the list."""
     body = {"action": action, "_selected_action": [str(user.pk) for user in users]}
-    return client.post(LIST, body)
+    return [str(each) for each in get_messages(client.post(LIST, body).wsgi_request)]

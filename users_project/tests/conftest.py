@@ -1,7 +1,6 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 import responses
@@ -11,9 +10,9 @@ from django.test import Client
 
 from shared import clients
 from shared.ratelimit_defaults import DEFAULTS
-from tests.factories import PASSWORD, UserFactory
-from tests.guesses import HERE, WRONG
-from users import hashing_pool, models, revocation
+from tests.factories import PASSWORD, WRONG, UserFactory, hashed
+from tests.guesses import HERE
+from users import hashers, hashing_pool, models, revocation
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
 
@@ -42,7 +41,7 @@ def _configuration(settings):
 @pytest.fixture
 def pushes(settings):
     """The bodies of the pushes that reach the Auth Service."""
-    bodies: list[dict[str, Any]] = []
+    bodies = []
 
     def answer(request):
         assert request.headers["X-Internal-Api-Key"] == settings.AUTH_SERVICE_API_KEY
@@ -59,6 +58,18 @@ def pushes(settings):
 def on_commit(django_capture_on_commit_callbacks):
     """`with on_commit():` runs what waits for a commit, which no test does."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+@pytest.fixture
+def audits(caplog):
+    """Calls return the lines of the audit log, or these attributes of each."""
+
+    def lines(*names):
+        found = [record for record in caplog.records if record.name == "memo.audit"]
+        values = [tuple(getattr(each, name) for name in names) for each in found]
+        return values if names else found
+
+    return lines
 
 
 @pytest.fixture
@@ -108,6 +119,12 @@ def clerk():
 
 
 @pytest.fixture
+def auth(service_client):
+    """The Auth Service."""
+    return service_client("auth")
+
+
+@pytest.fixture
 def documented(settings):
     """The limits of the documents."""
     settings.LIMITS = dict(DEFAULTS)
@@ -133,7 +150,7 @@ def ada():
 @pytest.fixture
 def quick(monkeypatch):
     """The passwords that are checked. They are compared without a hash."""
-    checked: list[str] = []
+    checked = []
 
     def compare(password, encoded):
         checked.append(password)
@@ -149,12 +166,32 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def guess(service_client):
+def hashes(monkeypatch):
+    """What Argon2 is made to do from here on: the act and the parameters of each."""
+    done = []
+    hashed(PASSWORD, "default")  # which the factory does once
+
+    def count(name):
+        original = getattr(hashers.Argon2Hasher, name)
+
+        def counted(self, password, other):
+            params = self.params() if name == "encode" else self.decode(other)["params"]
+            done.append((name, params.memory_cost, params.time_cost))
+            return original(self, password, other)
+
+        monkeypatch.setattr(hashers.Argon2Hasher, name, counted)
+
+    count("verify")
+    count("encode")
+    return done
+
+
+@pytest.fixture
+def guess(auth):
     """The answer to a login with this password, from this address and device."""
-    auth = service_client("auth")
 
     def verify(password=WRONG, login="ada@example.org", address=HERE, device=""):
-        body: dict[str, Any] = {"password": password, "device": device}
+        body = {"password": password, "device": device}
         body["email" if "@" in login else "username"] = login
         body["client"] = {"ip": address, "user_agent": "Firefox"}
         return auth.post("/api/v1/users/verify", body)

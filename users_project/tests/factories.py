@@ -1,7 +1,6 @@
-"""Users and roles for the suite."""
+"""Users for the suite."""
 
 from functools import lru_cache
-from typing import Any
 
 import factory
 from django.contrib.auth.hashers import make_password
@@ -9,22 +8,17 @@ from django.contrib.auth.hashers import make_password
 from users.models import Role, User
 
 PASSWORD = "correct horse battery staple"
+NEW = "a newer horse battery"
+WRONG = "not the password"
 
 # Above the clock, so that the next one is this plus one; and above 32 bits.
 EPOCH = 2**40
 
 
 @lru_cache
-def hashed(password: str) -> str:
+def hashed(password, hasher="default"):
     """Hashing is slow on purpose; the suite does it once for each password."""
-    return make_password(password)
-
-
-class RoleFactory(factory.django.DjangoModelFactory):
-    class Meta:
-        model = Role
-
-    name = factory.Sequence("role-{}".format)
+    return make_password(password, hasher=hasher)
 
 
 class UserFactory(factory.django.DjangoModelFactory):
@@ -32,16 +26,17 @@ class UserFactory(factory.django.DjangoModelFactory):
         model = User
         skip_postgeneration_save = True
 
-    email = factory.Sequence("Person{}@Example.org".format)
-    username = factory.Sequence("Person{}".format)
+    email = factory.Sequence("User{}@Example.org".format)
+    username = factory.Sequence("User{}".format)
     session_epoch = EPOCH
 
     @classmethod
-    def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> User:
-        kwargs["password"] = hashed(kwargs.pop("password", PASSWORD))
-        return super()._create(model_class, *args, **kwargs)
+    def _create(cls, model, *args, password=PASSWORD, hasher="default", **fields):
+        """`hasher="raw"` stores the password as it is given."""
+        encoded = password if hasher == "raw" else hashed(password, hasher)
+        return super()._create(model, *args, password=encoded, **fields)
 
     @factory.post_generation
-    def roles(self, create: bool, names: list[str] | None, **kwargs: Any) -> None:
+    def roles(self, create, names, **kwargs):
         for name in names or []:
             self.groups.add(Role.objects.get_or_create(name=name)[0])

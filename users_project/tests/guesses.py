@@ -1,18 +1,13 @@
 """Guessing passwords, at every door: for the tests of the limits."""
 
-from collections.abc import Callable
-from typing import Any
-
-from django.conf import settings as django_settings
+from django.conf import settings
 from django.test import Client, override_settings
 
-from shared.auth import device_cookie
+from shared import ratelimit
+from shared.auth import device_cookie, session_state
+from tests.factories import WRONG
 
 HERE, THERE = "192.0.2.7", "203.0.113.9"
-WRONG = "not the password"
-NEW = "a newer horse battery"
-
-Guess = Callable[..., Any]
 
 
 def elsewhere(number):
@@ -20,8 +15,8 @@ def elsewhere(number):
     return f"198.{number // 250}.{number % 250}.1"
 
 
-def admin_log_in(email, password=WRONG, address=HERE, client=None):
-    body = {"username": email, "password": password, "next": "/admin/"}
+def admin_log_in(email, password=WRONG, address=HERE, client=None, target="/admin/"):
+    body = {"username": email, "password": password, "next": target}
     headers = {"X-Real-IP": address}
     return (client or Client()).post("/admin/login/", body, headers=headers)
 
@@ -33,14 +28,18 @@ def device_of(user):
 
 def redis_unavailable():
     """Nothing listens at the address of Redis."""
-    default = django_settings.CACHES["default"]
-    dead = {"default": {**default, "LOCATION": "redis://127.0.0.1:1"}}
-    return override_settings(CACHES=dead)
+    default = settings.CACHES["default"]
+    return override_settings(
+        CACHES={"default": {**default, "LOCATION": "redis://127.0.0.1:1"}}
+    )
+
+
+def counted():
+    """What is counted in Redis: its value and its seconds to live, by key."""
+    redis = session_state.connection()
+    keys = list(redis.scan_iter(f"{ratelimit.prefix()}:*"))
+    return {key.decode(): (int(redis.get(key)), redis.ttl(key)) for key in keys}
 
 
 def statuses(answers):
     return [answer.status_code for answer in answers]
-
-
-def events(caplog):
-    return [r.event for r in caplog.records if r.name == "memo.audit"]

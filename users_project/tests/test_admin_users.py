@@ -5,17 +5,8 @@ import uuid
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from tests.admin_pages import (
-    ADD,
-    LIST,
-    NEW_PASSWORD,
-    act,
-    change_url,
-    fields,
-    messages,
-    new,
-)
-from tests.factories import EPOCH, RoleFactory, UserFactory
+from tests.admin_pages import ADD, LIST, NEW_USER, act, change_url, fields
+from tests.factories import EPOCH, NEW, UserFactory
 from users.models import Role, User
 
 pytestmark = pytest.mark.django_db
@@ -31,50 +22,39 @@ def shown(client, query=""):
     return {user.email for user in response.context["cl"].result_list}
 
 
-def test_the_list_shows_users_with_their_roles(admin):
-    user = UserFactory(roles=["writer", "editor"])
-    page = admin.get(LIST).content.decode()
-    assert user.email in page
-    assert "editor, writer" in page
-
-
-def test_the_list_takes_a_fixed_number_of_queries(admin, django_assert_max_num_queries):
+def test_the_list_shows_roles_by_a_fixed_number_of_queries(
+    admin, django_assert_max_num_queries
+):
     for _ in range(20):
-        UserFactory(roles=["editor"])
+        UserFactory(roles=["writer", "editor"])
     with django_assert_max_num_queries(10):
-        admin.get(LIST)
+        page = admin.get(LIST).content.decode()
+    assert page.count("editor, writer") == 20
 
 
-@pytest.mark.parametrize("term", ["ada@ex", "ADA@EX", "lovel", "id"])
+@pytest.mark.parametrize("term", ["ada@ex", "ADA@EX", "lovel", "id", "unknown id"])
 def test_search_goes_by_the_beginning_of_a_name_or_by_id(admin, term):
     ada = UserFactory(email="Ada@example.org", username="Lovelace")
     UserFactory(email="not.ada@example.org", username="not.lovelace")
-    query = str(ada.pk) if term == "id" else term
-    assert shown(admin, f"?q={query}") == {ada.email}
-
-
-def test_search_for_an_unknown_id_finds_nobody(admin):
-    assert shown(admin, f"?q={uuid.uuid4()}") == set()
+    query = {"id": ada.pk, "unknown id": uuid.uuid4()}.get(term, term)
+    found = set() if term == "unknown id" else {ada.email}
+    assert shown(admin, f"?q={query}") == found
 
 
 @pytest.mark.parametrize(
     ("query", "names"),
     [
         ("?is_active__exact=0", {"inactive"}),
-        ("?deleted=yes", {"deleted"}),
-        ("?deleted=no&is_staff__exact=0", {"inactive", "editor"}),
+        ("?deleted_at__isempty=0", {"deleted"}),
+        ("?deleted_at__isempty=1&is_staff__exact=0", {"inactive", "editor"}),
         ("?is_staff__exact=1", {"root"}),
         ("?groups__id__exact={editor}", {"editor"}),
     ],
 )
 def test_filters(admin, query, names):
-    UserFactory(username="inactive", email="inactive@example.org", is_active=False)
-    UserFactory(
-        username="deleted",
-        email="deleted@example.org",
-        deleted_at="2026-01-31T12:00:00Z",
-    )
-    UserFactory(username="editor", email="editor@example.org", roles=["editor"])
+    UserFactory(email="inactive@example.org", is_active=False)
+    UserFactory(email="deleted@example.org", deleted_at="2026-01-31T12:00:00Z")
+    UserFactory(email="editor@example.org", roles=["editor"])
     query = query.format(editor=Role.objects.get().pk)
     assert shown(admin, query) == {f"{name}@example.org" for name in names}
 
@@ -83,16 +63,17 @@ def test_filters(admin, query, names):
 
 
 def test_a_user_is_created_and_may_then_be_edited(admin):
-    response = admin.post(ADD, new())
+    response = admin.post(ADD, NEW_USER)
     user = User.objects.get_by_identifier(email="new@example.org")
     assert response["Location"] == change_url(user)
-    assert user.check_password(NEW_PASSWORD)
+    assert user.check_password(NEW)
     assert (user.is_staff, user.is_superuser, user.session_epoch) == (False, False, 0)
     assert admin.get(change_url(user)).status_code == 200
 
 
 def test_a_user_without_a_password_can_be_created(admin):
-    admin.post(ADD, new(usable_password="false", password1="", password2=""))
+    none = {"usable_password": "false", "password1": "", "password2": ""}
+    admin.post(ADD, NEW_USER | none)
     assert not User.objects.get(username="new").has_usable_password()
 
 
@@ -110,7 +91,7 @@ def test_a_user_without_a_password_can_be_created(admin):
     ids=repr,
 )
 def test_bad_input_is_explained(admin, changed, field):
-    response = admin.post(ADD, new(**changed))
+    response = admin.post(ADD, NEW_USER | changed)
     assert response.status_code == 200
     assert response.context["adminform"].form.errors.keys() == {field}
     assert User.objects.count() == 1
@@ -120,8 +101,7 @@ def test_bad_input_is_explained(admin, changed, field):
 
 
 def test_an_edit_changes_the_user_and_no_session(admin, on_commit, pushes):
-    user = UserFactory()
-    role = RoleFactory(name="editor")
+    user, role = UserFactory(), Role.objects.create(name="editor")
     form = fields(user, display_name="Ada", email="Ada.New@example.org")
     with on_commit():
         response = admin.post(change_url(user), form | {"groups": [role.pk]})
@@ -130,17 +110,6 @@ def test_an_edit_changes_the_user_and_no_session(admin, on_commit, pushes):
     assert (user.display_name, user.roles) == ("Ada", ["editor"])
     assert user.email_canonical == "ada.new@example.org"
     assert (user.session_epoch, pushes) == (EPOCH, [])
-
-
-def test_unticking_active_ends_the_sessions(admin, on_commit, pushes):
-    user = UserFactory()
-    with on_commit():
-        admin.post(change_url(user), fields(user, is_active=None))
-    user.refresh_from_db()
-    assert (user.is_active, user.session_epoch) == (False, EPOCH + 1)
-    assert pushes == [
-        {"user_id": str(user.pk), "epoch": EPOCH + 1, "reason": "user_deactivated"}
-    ]
 
 
 def test_what_is_read_only_cannot_be_sent(admin):
@@ -166,52 +135,41 @@ def test_a_name_that_is_taken_is_explained(admin):
     assert admin.post(change_url(user), fields(user)).status_code == 302
 
 
-def test_nobody_is_deleted_for_good(admin):
+def test_no_user_is_deleted_for_good(admin):
     user = UserFactory()
     assert admin.post(f"{LIST}{user.pk}/delete/", {"post": "yes"}).status_code == 403
-    response = act(admin, "delete_selected", user)
+    act(admin, "delete_selected", user)
     assert User.objects.filter(pk=user.pk).exists()
-    assert response.status_code == 302
 
 
 # Actions
 
 
 @pytest.mark.parametrize(
-    ("action", "before", "after", "epoch", "text"),
+    ("action", "fields", "after", "epoch", "text"),
     [
-        ("deactivate", {}, (False, False), 1, "2 users deactivated."),
-        ("activate", {"is_active": False}, (True, False), 0, "2 users activated."),
-        ("soft_delete", {}, (True, True), 1, "2 users deleted."),
-        (
-            "restore",
-            {"deleted_at": "2026-01-31T12:00:00Z"},
-            (True, False),
-            0,
-            "2 users restored.",
-        ),
-        ("end_sessions", {}, (True, False), 1, "2 users logged out everywhere."),
+        ("deactivate", {}, (False, False), 1, "deactivated"),
+        ("activate", {"is_active": False}, (True, False), 0, "activated"),
+        ("soft_delete", {}, (True, True), 1, "deleted"),
+        ("restore", {"deleted_at": "2026-01-31T12Z"}, (True, False), 0, "restored"),
+        ("end_sessions", {}, (True, False), 1, "logged out everywhere"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_actions(admin, on_commit, pushes, action, before, after, epoch, text):
-    users = [UserFactory(**before) for _ in range(2)]
-    bystander = UserFactory(**before)
+def test_actions(admin, on_commit, pushes, action, fields, after, epoch, text):
+    *users, another = (UserFactory(**fields) for _ in range(3))
     with on_commit():
-        response = act(admin, action, *users)
-    assert messages(response) == [text]
+        assert act(admin, action, *users) == [f"2 users {text}."]
     for user in users:
         user.refresh_from_db()
         assert (user.is_active, user.is_deleted) == after
         assert user.session_epoch == EPOCH + epoch
         assert LogEntry.objects.filter(object_id=str(user.pk)).count() == 1
     assert len(pushes) == 2 * epoch
-    unchanged = User.objects.get(pk=bystander.pk)
-    assert unchanged.updated_at == bystander.updated_at
+    assert User.objects.get(pk=another.pk).updated_at == another.updated_at
 
 
-def test_nobody_locks_themselves_out(admin, root):
-    response = act(admin, "deactivate", root)
-    assert messages(response) == ["root@example.org: not yours to change."]
+def test_users_do_not_lock_themselves_out(admin, root):
+    said = act(admin, "deactivate", root)
+    assert said == ["root@example.org: not yours to change."]
     root.refresh_from_db()
     assert root.is_active

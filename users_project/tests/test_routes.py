@@ -4,28 +4,26 @@ import uuid
 
 import pytest
 
-from tests.factories import PASSWORD, UserFactory
+from tests.factories import NEW, PASSWORD, UserFactory
 from tests.refusals import assert_refused
 from users.models import User
 
 pytestmark = pytest.mark.django_db
 
-NEW = "a newer horse battery"
+ADA_ID = uuid.UUID(int=7, version=4)
+CHANGE = {"current_password": PASSWORD, "new_password": NEW}
+CREDENTIALS = {"email": "ada@example.org", "password": PASSWORD}
 # Method, path after /api/v1/users, a good body.
-OWN = {
-    "me": ("get", "/me", {}),
-    "profile": ("patch", "/me", {"first_name": "Ada"}),
-    "password": (
-        "post",
-        "/me/change_password",
-        {"current_password": PASSWORD, "new_password": NEW},
-    ),
-}
-INTERNAL = {
-    "verify": ("post", "/verify", {"email": "ada@example.org", "password": PASSWORD}),
-    "user": ("get", "/{id}", {}),
-    "end sessions": ("post", "/{id}/end_sessions", {}),
-}
+OWN = [
+    ("get", "/me", {}),
+    ("patch", "/me", {"first_name": "Ada"}),
+    ("post", "/me/change_password", CHANGE),
+]
+INTERNAL = [
+    ("post", "/verify", CREDENTIALS),
+    ("get", "/{id}", {}),
+    ("post", "/{id}/end_sessions", {}),
+]
 METHODS = {
     "": {"post"},
     "/me": {"get", "patch"},
@@ -34,9 +32,8 @@ METHODS = {
     "/{id}": {"get"},
     "/{id}/end_sessions": {"post"},
 }
-
-own = pytest.mark.parametrize("route", OWN.values(), ids=OWN)
-internal = pytest.mark.parametrize("route", INTERNAL.values(), ids=INTERNAL)
+own = pytest.mark.parametrize("route", OWN, ids=lambda route: route[1])
+internal = pytest.mark.parametrize("route", INTERNAL, ids=lambda route: route[1])
 
 
 def call(client, method, path, body=None):
@@ -44,55 +41,49 @@ def call(client, method, path, body=None):
     return getattr(client, method)(url, body)
 
 
-ADA_ID = uuid.UUID(int=7, version=4)
-
-
 @pytest.fixture
 def ada():
     return UserFactory(id=ADA_ID, email="ada@example.org")
 
 
+@pytest.fixture(params=["deactivate", "soft_delete", "delete"])
+def absent(request, ada):
+    getattr(ada, request.param)()
+
+
 @pytest.fixture
-def unchanged(ada):
-    """Whether the row is as it was."""
-    rows = User.objects.filter(pk=ada.pk).values()
-    before = rows.get()
-    return lambda: rows.get() == before
+def unchanged(ada, request):
+    """Whether the row, if there is one, is as it was."""
+    if "absent" in request.fixturenames:
+        request.getfixturevalue("absent")
+    before = list(User.objects.values())
+    return lambda: list(User.objects.values()) == before
 
 
 @own
 @pytest.mark.parametrize("caller", ["no user", "a service"])
-def test_a_users_route_needs_a_token(
-    api_client, service_client, unchanged, caller, route
-):
-    client = api_client if caller == "no user" else service_client("auth")
-    answer = call(client, *route)
+def test_a_users_route_needs_a_token(api_client, auth, unchanged, caller, route):
+    answer = call(api_client if caller == "no user" else auth, *route)
     assert_refused(answer, 401, "token_missing")
     assert "error" not in answer["WWW-Authenticate"]
     assert unchanged()
 
 
 @own
-@pytest.mark.parametrize("act", ["deactivate", "soft_delete", None])
-def test_a_user_who_is_gone_has_no_session(bearer, ada, act, route):
-    client = bearer(sub=str(ada.pk if act else uuid.uuid4()))
-    if act:
-        getattr(ada, act)()
-    before = User.objects.values().get()
-    answer = call(client, *route)
+def test_an_absent_user_has_no_session(bearer, absent, unchanged, route):
+    answer = call(bearer(sub=str(ADA_ID)), *route)
     assert_refused(answer, 401, "token_revoked")
     assert 'error="invalid_token"' in answer["WWW-Authenticate"]
-    assert User.objects.values().get() == before
+    assert unchanged()
 
 
 @internal
 @pytest.mark.parametrize("caller", ["none", "wrong key", "own token", "other token"])
 def test_an_internal_route_needs_a_key(api_client, bearer, unchanged, caller, route):
     """S2S-03: a token shows no user, not even one's own."""
-    client = {
-        "own token": lambda: bearer(sub=str(ADA_ID)),
-        "other token": lambda: bearer(),
-    }.get(caller, lambda: api_client)()
+    client = api_client
+    if "token" in caller:
+        client = bearer(sub=str(ADA_ID if caller == "own token" else uuid.uuid4()))
     if caller == "wrong key":
         client.credentials(HTTP_X_INTERNAL_API_KEY="wrong")
     assert_refused(call(client, *route), 401, "service_auth_failed")
@@ -109,27 +100,20 @@ def test_the_auth_service_alone_verifies_and_ends(service_client, unchanged, rou
     assert unchanged()
 
 
+@internal
+def test_an_absent_user_looks_unknown(auth, absent, unchanged, route):
+    refusal = (404, "user_not_found")
+    if route[1] == "/verify":
+        refusal = (401, "invalid_credentials")
+    assert_refused(call(auth, *route), *refusal)
+    assert unchanged()
+
+
 @pytest.mark.parametrize(("path", "methods"), METHODS.items())
-def test_other_methods_are_refused(bearer, service_client, ada, path, methods):
-    key = service_client("auth")._credentials
-    client = bearer(sub=str(ada.pk))
-    client.credentials(**key)
-    client.defaults |= service_client("auth").defaults
+def test_other_methods_are_refused(bearer, auth, path, methods):
+    client = bearer(sub=str(ADA_ID))
+    client.defaults |= auth.defaults
     for method in {"get", "post", "put", "patch", "delete"} - methods:
         answer = call(client, method, path)
         assert_refused(answer, 405, "method_not_allowed")
         assert {word.lower() for word in answer["Allow"].split(", ")} >= methods
-
-
-@internal
-@pytest.mark.parametrize("act", ["deactivate", "soft_delete", None])
-def test_an_absent_user_looks_unknown(service_client, ada, act, route):
-    if act:
-        getattr(ada, act)()
-    else:
-        ada.delete()
-    before = list(User.objects.values())
-    answer = call(service_client("auth"), *route)
-    code = "invalid_credentials" if route[1] == "/verify" else "user_not_found"
-    assert_refused(answer, 401 if route[1] == "/verify" else 404, code)
-    assert list(User.objects.values()) == before

@@ -2,37 +2,32 @@
 `deploy/tests/system/test_session_admin.py` asks the real one."""
 
 import uuid
-from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from shared.api.exceptions import DependencyUnavailable
 from shared.clients import AuthClient
+from tests import admin_pages
 from tests.factories import EPOCH, UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db
-
-AWAY = "The Auth Service does not answer"
 
 
 class FakeAuth:
     """The Auth Service, and the sessions it knows of."""
 
     def __init__(self):
-        self.listed: list[dict[str, Any]] = []
-        self.ended: list[tuple[uuid.UUID, uuid.UUID]] = []
+        self.listed = []
+        self.ended = []
         self.down = False
 
     def open(self, device="Firefox on Linux"):
         sid, now = uuid.uuid4(), timezone.now()
         times = {"created_at": now, "last_used_at": now, "expires_at": now}
-        shown = {"id": sid, "device": device, "ip": "192.0.2.0/24", **times}
-        self.listed.append(shown)
+        self.listed.append({"id": sid, "device": device, "ip": "192.0.2.0/24"} | times)
         return sid
 
     def sessions(self, user_id):
@@ -56,17 +51,16 @@ class FakeAuth:
 def auth(monkeypatch):
     fake = FakeAuth()
     assert set(dir(AuthClient)) >= {"sessions", "revoke_session"}
-    monkeypatch.setattr("users.admin.sessions.auth_client", lambda: fake)
+    monkeypatch.setattr("users.admin.pages.auth_client", lambda: fake)
     return fake
 
 
-@pytest.fixture
-def ada():
-    return UserFactory(username="ada")
-
-
 def url(user):
-    return reverse("admin:users_user_sessions", args=[user.pk])
+    return admin_pages.url("users_user_sessions", user.pk)
+
+
+def page_of(client, user):
+    return client.get(url(user)).content.decode()
 
 
 def end(client, user, **form):
@@ -79,16 +73,16 @@ def history(user):
     return [entry.get_change_message() for entry in entries]
 
 
-def test_the_page_of_a_user_leads_there(admin, auth, ada):
-    change = reverse("admin:users_user_change", args=[ada.pk])
-    assert f'href="{url(ada)}"' in admin.get(change).content.decode()
+@pytest.mark.parametrize("name", ["sessions", "locks"])
+def test_the_page_of_a_user_leads_to_it(admin, ada, name):
+    page = admin.get(admin_pages.change_url(ada)).content.decode()
+    assert f'href="{admin_pages.url(f"users_user_{name}", ada.pk)}"' in page
 
 
 def test_sessions_are_listed_with_a_button_each(admin, auth, ada):
+    assert "is not logged in anywhere" in page_of(admin, ada)
     sids = [auth.open("Firefox on Linux"), auth.open("Safari on iPhone")]
-
-    page = admin.get(url(ada)).content.decode()
-
+    page = page_of(admin, ada)
     assert "Firefox on Linux" in page
     assert "Safari on iPhone" in page
     assert page.count("192.0.2.0/24") == 2
@@ -96,24 +90,17 @@ def test_sessions_are_listed_with_a_button_each(admin, auth, ada):
         assert page.count(f'name="session" value="{sid}"') == 1
 
 
-def test_who_is_logged_in_nowhere_is_said_to_be(admin, auth, ada):
-    assert "is not logged in anywhere" in admin.get(url(ada)).content.decode()
-
-
 def test_what_a_client_calls_itself_is_text(admin, auth, ada):
     auth.open('"><script>alert(1)</script>')
-    page = admin.get(url(ada)).content.decode()
+    page = page_of(admin, ada)
     assert "alert(1)" in page
     assert "<script>alert" not in page
     assert '"><script' not in page
 
 
-def test_one_session_is_ended(admin, root, auth, ada, caplog):
+def test_one_session_is_ended(admin, root, auth, ada, audits):
     phone, laptop = auth.open("Phone"), auth.open("Laptop")
-
-    with caplog.at_level("INFO", logger="memo.audit"):
-        response = end(admin, ada, session=phone)
-
+    response = end(admin, ada, session=phone)
     assert response.redirect_chain == [(url(ada), 302)]
     page = response.content.decode()
     assert "The session has ended." in page
@@ -121,10 +108,9 @@ def test_one_session_is_ended(admin, root, auth, ada, caplog):
     assert str(laptop) in page
     assert auth.ended == [(ada.pk, phone)]
     assert history(ada) == [f"Ended session {phone}."]
-    (record,) = [each for each in caplog.records if each.name == "memo.audit"]
-    assert (record.event, record.outcome) == ("user_end_session", "success")
-    assert (record.user_id, record.sid) == (str(ada.pk), str(phone))
-    assert record.by == str(root.pk)
+    ids = (str(ada.pk), str(phone), str(root.pk))
+    found = audits("event", "outcome", "user_id", "sid", "by")
+    assert found == [("user_end_session", "success", *ids)]
 
 
 def test_one_that_had_ended_is_no_success(admin, auth, ada):
@@ -133,7 +119,9 @@ def test_one_that_had_ended_is_no_success(admin, auth, ada):
     assert history(ada) == []
 
 
-def test_all_are_ended(admin, auth, ada, pushes, on_commit):
+@pytest.mark.parametrize("down", [False, True], ids=["", "without the Auth Service"])
+def test_all_are_ended(admin, auth, ada, pushes, on_commit, down):
+    auth.down = down
     with on_commit():
         page = end(admin, ada, everywhere="Log out everywhere").content.decode()
     assert f"Logged out everywhere: {ada}." in page
@@ -142,32 +130,21 @@ def test_all_are_ended(admin, auth, ada, pushes, on_commit):
     assert history(ada) == ["Logged out everywhere"]
 
 
-def test_without_the_auth_service_no_list_is_not_an_empty_one(admin, auth, ada):
+def test_without_the_auth_service_nothing_is_claimed(admin, auth, ada, audits):
+    """No list is not an empty one, and no answer is no success."""
+    sid = auth.open()
     auth.down = True
     response = admin.get(url(ada))
     page = response.content.decode()
     assert response.status_code == 503
-    assert AWAY in page
+    assert "The Auth Service does not answer" in page
     assert "not logged in anywhere" not in page
     assert "Log out everywhere" in page
 
-
-def test_without_an_answer_nothing_is_claimed(admin, auth, ada, caplog):
-    sid = auth.open()
-    auth.down = True
-
-    with caplog.at_level("INFO", logger="memo.audit"):
-        page = end(admin, ada, session=sid).content.decode()
-
+    page = end(admin, ada, session=sid).content.decode()
     assert "it is not known whether the session has ended" in page
     assert history(ada) == [f"Ended session {sid}: no answer, outcome unknown."]
-    assert [r.outcome for r in caplog.records if r.name == "memo.audit"] == ["unknown"]
-
-
-def test_logging_out_everywhere_needs_no_auth_service(admin, auth, ada):
-    auth.down = True
-    end(admin, ada, everywhere="1")
-    assert User.objects.get(pk=ada.pk).session_epoch == EPOCH + 1
+    assert audits("outcome") == [("unknown",)]
 
 
 @pytest.mark.parametrize("form", [{}, {"session": "x"}, {"session": ""}])
@@ -181,27 +158,21 @@ def test_a_form_that_names_no_session_is_refused(admin, auth, ada, form):
 
 
 def test_a_clerk_may(clerk, auth, ada):
-    sid = auth.open()
-    assert end(clerk, ada, session=sid).status_code == 200
-    assert auth.ended == [(ada.pk, sid)]
+    sid, user = auth.open(), UserFactory()
+    assert end(clerk, user, session=sid).status_code == 200
+    assert auth.ended == [(user.pk, sid)]
 
 
 @pytest.mark.parametrize("form", ["session", "everywhere"])
-def test_a_superusers_are_not_a_clerks_to_end(clerk, auth, root, form):
-    sid = auth.open()
-    page = clerk.get(url(root)).content.decode()
+@pytest.mark.parametrize("who", ["clerk", "admin"])
+def test_a_superusers_and_ones_own_are_not_ended_here(request, auth, root, form, who):
+    client, sid = request.getfixturevalue(who), auth.open()
+    page = page_of(client, root)
     assert "These are not yours to end." in page
     assert 'name="session"' not in page
-    assert end(clerk, root, **{form: sid}).status_code == 403
+    assert end(client, root, **{form: sid}).status_code == 403
     assert auth.ended == []
     assert User.objects.get(pk=root.pk).session_epoch == EPOCH
-
-
-def test_ones_own_are_ended_elsewhere(admin, auth, root):
-    sid = auth.open()
-    assert "These are not yours to end." in admin.get(url(root)).content.decode()
-    assert end(admin, root, session=sid).status_code == 403
-    assert auth.ended == []
 
 
 @pytest.mark.parametrize("who", ["anonymous", "no staff", "staff without rights"])
@@ -215,15 +186,7 @@ def test_others_see_nothing(client, auth, ada, who):
     assert auth.ended == []
 
 
-def test_a_form_without_its_token_is_refused(root, auth, ada):
-    sid = auth.open()
-    browser = Client(enforce_csrf_checks=True)
-    browser.force_login(root)
-    assert browser.post(url(ada), {"session": sid}).status_code == 403
-    assert auth.ended == []
-
-
 @pytest.mark.parametrize("name", ["no-id", str(uuid.UUID(int=1))])
-def test_nobodys_sessions_are_a_404(admin, auth, name):
+def test_an_unknown_user_is_a_404(admin, auth, name):
     response = admin.get(f"/admin/users/user/{name}/sessions/")
     assert response.status_code == 404

@@ -5,11 +5,8 @@ class UsersConfig(AppConfig):
     name = "users"
 
     def ready(self) -> None:
-        """Stop at once where a setting is too weak, and not at the first password."""
-        from django.contrib.auth.hashers import get_hashers
-        from django.contrib.auth.password_validation import (
-            get_default_password_validators,
-        )
+        """Stop at once if a setting is too weak, and not at the first password."""
+        from django.contrib.auth import hashers, password_validation
 
-        get_hashers()
-        get_default_password_validators()
+        hashers.get_hashers()
+        password_validation.get_default_password_validators()

@@ -6,9 +6,11 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
+from shared.api.client_ip import client_address, user_agent
+from shared.auth import device_cookie
 from shared.structured_logging import audit
 from users import credentials
-from users.guess_limits import Client, client_of
+from users.guess_limits import Client
 from users.middleware import remember_device
 from users.models import User
 
@@ -28,7 +30,10 @@ class EmailBackend(ModelBackend):
         email = kwargs.get("email", username)
         if email is None or password is None:
             return None
-        client = client_of(request) if request else Client()
+        client = Client()
+        if request:
+            device = device_cookie.read(request)
+            client = Client(client_address(request), user_agent(request), device)
         user = credentials.authenticate(password, client, email=email, site="admin")
         if user is not None:
             ids = {"user_id": str(user.pk), "site": "admin"}

@@ -3,29 +3,29 @@
 from uuid import UUID
 
 from shared import ratelimit
-from shared.ratelimit import Hits
-from users.guess_limits import Client, LoginAttempt, password_change_policies
+from shared.ratelimit import Hits, RateLimitPolicy
+from users.guess_limits import Client, LoginAttempt
 from users.models import User
 
 
 def authenticate(
-    password: str,
-    client: Client,
-    *,
-    email: str | None = None,
-    username: str | None = None,
-    site: str = "api",
+    password: str, client: Client, *, site: str = "api", **names: str
 ) -> User | None:
     """The present user who has this name (the e-mail wins) and this password, with
     roles, or None. `admin` as the site takes staff alone: the limits would else tell
     the passwords of users who may not log in there. Raises RateLimited or Overloaded,
-    with nothing counted.
-    """
-    login = username or "" if email is None else email
-    user = User.objects.get_by_identifier(email=email, username=username)
+    with nothing counted."""
+    login = names.get("email", names.get("username", ""))
+    user = User.objects.get_by_identifier(**names)
     with LoginAttempt(login, user, client, site=site) as attempt:
         attempt.spend()
-        right = is_right(user, password, attempt.is_silent)
+        right, silent = False, attempt.is_silent
+        # Wrong and unknown, inactive, deleted and refused take the same work (PWD-06):
+        # one hash with the current costs.
+        if user is None:
+            User().set_password(password)
+        else:
+            right = user.check_password(password, upgrade=not silent) and not silent
         if user and right and user.is_present and (user.is_staff or site != "admin"):
             attempt.succeed(user)
             return user
@@ -33,19 +33,7 @@ def authenticate(
     return None
 
 
-def is_right(user: User | None, password: str, is_silent: bool) -> bool:
-    """Whether it is the password of `user`; never beyond the limit of the account.
-
-    Wrong and unknown, inactive, deleted and refused take the same work (PWD-06): one
-    hash with the current costs.
-    """
-    if user is None:
-        User().set_password(password)
-        return False
-    return user.check_password(password, upgrade=not is_silent) and not is_silent
-
-
-def change(user: User, *, current: str, new: str, sid: UUID) -> bool:
+def change(user: User, current: str, new: str, sid: UUID) -> bool:
     """Whether `current` is the user's password; then `new` is it, and of the sessions
     only `sid` continues. Raises RateLimited or Overloaded, with nothing changed.
 
@@ -59,7 +47,11 @@ def change(user: User, *, current: str, new: str, sid: UUID) -> bool:
 def verify_current_password(user: User, password: str, session: str) -> bool:
     """Whether it is the password of a user who is logged in by `session`, which may be
     stolen. Raises RateLimited or Overloaded, with nothing counted."""
-    policies = password_change_policies(user.pk, session)
+    policies = [
+        # By session, so that a stolen one leaves the owner's others alone.
+        RateLimitPolicy("PASSWORD_LIMIT_SESSION", str(user.pk), session),
+        RateLimitPolicy("PASSWORD_LIMIT_USER", str(user.pk)),
+    ]
     with Hits(user_id=str(user.pk)) as hits:
         hits.require(*policies)
         right = user.check_password(password)

@@ -29,7 +29,7 @@ class DirtyFieldsModel(models.Model):
         if kwargs.get("update_fields") is not None:
             names &= set(kwargs["update_fields"])
         if names:
-            self.write(names, kwargs.get("using"))
+            self.write(names)
 
     @classmethod
     def from_db(cls, *args: Any, **kwargs: Any) -> Self:
@@ -43,9 +43,9 @@ class DirtyFieldsModel(models.Model):
         super().refresh_from_db(using, fields, from_queryset)
         self.remember(fields)
 
-    def write(self, names: set[str], using: str | None = None) -> None:
+    def write(self, names: set[str]) -> None:
         """Update these columns of the row."""
-        super().save(update_fields=names, using=using)
+        super().save(update_fields=names)
         self.remember(names)
 
     def remember(self, names: Iterable[str] | None = None) -> None:

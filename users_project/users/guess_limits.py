@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
-
-from django.http import HttpRequest
 
 from shared import ratelimit
-from shared.api.client_ip import client_address, network, user_agent
+from shared.api.client_ip import network
 from shared.auth import device_cookie
 from shared.ratelimit import Hits, RateLimitPolicy, digest
 from shared.structured_logging import audit
@@ -26,12 +23,6 @@ class Client:
     device: str = ""
 
 
-def client_of(request: HttpRequest) -> Client:
-    """The browser that calls the User Service itself."""
-    device = device_cookie.read(request)
-    return Client(client_address(request), user_agent(request), device)
-
-
 class LoginAttempt(Hits):
     """One attempt to log in as `login`, which is `user`'s name or no one's.
 
@@ -45,21 +36,30 @@ class LoginAttempt(Hits):
     ) -> None:
         login = normalize_identifier(login)
         context |= {"login": digest(login), "user_id": user and str(user.pk)}
-        context |= {"ip": client.ip, "user_agent": client.user_agent}
-        super().__init__(**context)
-        self.user = user
-        self.is_silent = False
-        known = user and device_cookie.find(client.device, user)
-        self.devices = [device_policy(known)] if known else []
-        self.address = RateLimitPolicy(
-            "LOGIN_LIMIT_ADDRESS", network(client.ip, 32, 64)
+        super().__init__(ip=client.ip, user_agent=client.user_agent, **context)
+        self.user, self.is_silent = user, False
+        device = device_cookie.find(client.device, user) if user else None
+        self.device = device and RateLimitPolicy(
+            "LOGIN_LIMIT_DEVICE", device.user_id, device.id
         )
-        self.failures = failure_policies(login, client.ip)
-        self.account = account_policy(user, login)
+        address = network(client.ip, 32, 64)
+        self.address = RateLimitPolicy("LOGIN_LIMIT_ADDRESS", address)
+        # An IPv6 client may have a whole /48.
+        near, far = network(client.ip, 24, 56), network(client.ip, 24, 48)
+        self.failures = [
+            RateLimitPolicy("LOGIN_LIMIT_NETWORK", each)
+            for each in dict.fromkeys((near, far))
+        ]
+        self.failures.append(RateLimitPolicy("LOGIN_LIMIT_NAME", login, near))
+        # By id, whatever name was typed. Without an account one of a few keys stands
+        # in, so that the round trips are the same.
+        stand_in = f"no account {int(digest(login), 16) % STAND_INS}"
+        account = str(user.pk) if user else stand_in
+        self.account = RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", account)
 
     def spend(self) -> None:
         """Count it, before the password is looked at. Raises RateLimited."""
-        self.is_trusted = any(self.hit(device) is None for device in self.devices)
+        self.is_trusted = self.device is not None and self.hit(self.device) is None
         if not self.is_trusted:
             self.require(self.address, *self.failures)
             # In this order: a refusal by name spends nothing of the account.
@@ -78,37 +78,4 @@ class LoginAttempt(Hits):
         if not self.is_trusted:
             self.require(RateLimitPolicy("LOGIN_LIMIT_SUCCESS", str(user.pk)))
             self.release(*self.failures)
-        ratelimit.clear([self.account, *self.devices])
-
-
-def device_policy(device: device_cookie.Device) -> RateLimitPolicy:
-    return RateLimitPolicy("LOGIN_LIMIT_DEVICE", device.user_id, device.id)
-
-
-def failure_policies(login: str, ip: str | None) -> list[RateLimitPolicy]:
-    """By network, then by name and network. An IPv6 client may have a whole /48."""
-    near, far = network(ip, 24, 56), network(ip, 24, 48)
-    networks = [near] if near == far else [near, far]
-    return [
-        *(RateLimitPolicy("LOGIN_LIMIT_NETWORK", each) for each in networks),
-        RateLimitPolicy("LOGIN_LIMIT_NAME", login, near),
-    ]
-
-
-def account_policy(user: User | None, login: str) -> RateLimitPolicy:
-    """By id, whatever name was typed. Without an account one of a few keys stands in,
-    so that the round trips are the same."""
-    stand_in = f"no account {int(digest(login), 16) % STAND_INS}"
-    return RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", str(user.pk) if user else stand_in)
-
-
-def registration_policy(ip: str | None) -> RateLimitPolicy:
-    return RateLimitPolicy("REGISTRATION_LIMIT_ADDRESS", network(ip, 32, 56))
-
-
-def password_change_policies(user_id: UUID, session: str) -> list[RateLimitPolicy]:
-    """By session, so that a stolen one leaves the owner's others alone."""
-    return [
-        RateLimitPolicy("PASSWORD_LIMIT_SESSION", str(user_id), session),
-        RateLimitPolicy("PASSWORD_LIMIT_USER", str(user_id)),
-    ]
+        ratelimit.clear(filter(None, [self.account, self.device]))

@@ -21,17 +21,11 @@ class Argon2Hasher(Argon2PasswordHasher):
     """
 
     def __init__(self) -> None:
-        self.memory_cost = cost("ARGON2_MEMORY_COST")
-        self.time_cost = cost("ARGON2_TIME_COST")
-        self.parallelism = cost("ARGON2_PARALLELISM")
-
-
-def cost(name: str) -> int:
-    """The setting `name`. Raises ImproperlyConfigured where it is too weak."""
-    value: int = getattr(settings, name)
-    if value < FLOOR[name]:
-        raise ImproperlyConfigured(f"{name} is {value}, the least is {FLOOR[name]}.")
-    return value
+        for name, least in FLOOR.items():
+            value: int = getattr(settings, name)
+            if value < least:
+                raise ImproperlyConfigured(f"{name} is {value}, the least is {least}.")
+            setattr(self, name.removeprefix("ARGON2_").lower(), value)
 
 
 class TruncatingBCryptHasher(BCryptPasswordHasher):

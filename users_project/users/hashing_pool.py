@@ -8,9 +8,8 @@ other half still answers.
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -20,8 +19,6 @@ from shared.api.exceptions import Overloaded
 
 AT_ONCE = 2
 NICENESS = 10  # of the threads that hash; the kernel's scale ends at 19
-
-Run = Callable[..., Any]
 
 
 class PasswordHashingPool:
@@ -36,20 +33,15 @@ class PasswordHashingPool:
         self.slots = threading.BoundedSemaphore(slots)
         self.threads = ThreadPoolExecutor(AT_ONCE, "hashing", lower_thread_priority)
 
-    @contextmanager
-    def slot(self) -> Iterator[Run]:
-        """Hold a slot, and what runs work there. Raises Overloaded, at once."""
+    def run(self, work: Callable[..., Any], *args: Any) -> Any:
+        """What `work` returns or raises. It must not touch the database, since a
+        connection is its thread's. Raises Overloaded, at once."""
         if not self.slots.acquire(blocking=False):
             raise Overloaded
         try:
-            yield self.run
+            return self.threads.submit(work, *args).result()
         finally:
             self.slots.release()
-
-    def run(self, work: Callable[..., Any], *args: Any) -> Any:
-        """What `work` returns or raises. It must not touch the database, since a
-        connection is its thread's."""
-        return self.threads.submit(work, *args).result()
 
 
 def lower_thread_priority() -> None:

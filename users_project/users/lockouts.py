@@ -35,10 +35,6 @@ def lift(text: str, by: str) -> int:
     """Forget what was counted about a subject; how many counts that were. Raises
     RedisError, OSError if Redis is unavailable."""
     lifted = reset(subjects_of(text))
-    audit(
-        "authn_login_unlock",
-        login=digest(normalize_identifier(text)),
-        by=by,
-        lifted=lifted,
-    )
+    login = digest(normalize_identifier(text))
+    audit("authn_login_unlock", login=login, by=by, lifted=lifted)
     return lifted

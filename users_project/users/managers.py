@@ -70,12 +70,8 @@ class UserQuerySet(models.QuerySet["User"]):
         None if there is no such user (with `absent`, users who are inactive or deleted
         count). Pushes nothing: the caller ends the sessions by the answer.
         """
-        parameters = {
-            "id": user_id,
-            "keep": keep_sid,
-            "password_changed": password_changed,
-            "absent": absent,
-        }
+        parameters = {"id": user_id, "keep": keep_sid, "absent": absent}
+        parameters["password_changed"] = password_changed
         with connections[self.db].cursor() as cursor:
             cursor.execute(RAISE_EPOCH, parameters)
             row = cursor.fetchone()
@@ -92,6 +88,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         """A new user. Raises IntegrityError where e-mail or username is taken."""
         user: User = self.model(email=email, username=username, **fields)
         user.set_password(password)  # takes long, so before the transaction
+        user.roles = []
         # A savepoint: a caller in a transaction may continue after a refusal.
         with transaction.atomic(using=self._db):
             user.save(using=self._db)
@@ -112,10 +109,6 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         audit("user_created", user_id=str(user.pk), by="operator")
         return user
 
-    def get_by_natural_key(self, email: str | None) -> "User":
-        user: User = self.get(email_canonical=normalize_identifier(email or ""))
-        return user
-
     def find(self, *, present: bool = True, **column: Any) -> "User | None":
         """The user of this value of a unique column, with roles, or None.
 
@@ -131,12 +124,10 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         with connections[self.db].cursor() as cursor:
             cursor.execute(self.written[name, present], [value])
             row = cursor.fetchone()
-        return None if row is None else self.with_roles_from(row)
-
-    def with_roles_from(self, row: tuple[Any, ...]) -> "User":
-        """The user of a row of `with_roles`: all columns in their order, then roles."""
-        names = [field.attname for field in self.model._meta.concrete_fields]
-        user: User = self.model.from_db(self.db, names, row[:-1])
+        if row is None:
+            return None
+        columns = [field.attname for field in self.model._meta.concrete_fields]
+        user: User = self.model.from_db(self.db, columns, row[:-1])
         user.roles = row[-1]
         return user
 

@@ -25,12 +25,10 @@ class AdminOnlyMiddleware:
 
     get_response: Any
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> Any:
         if request.path_info.startswith(ADMIN):
-            answer: HttpResponseBase = super().__call__(request)  # type: ignore[misc]
-        else:
-            answer = self.get_response(request)
-        return answer
+            return super().__call__(request)  # type: ignore[misc]
+        return self.get_response(request)
 
 
 def remember_device(request: HttpRequest | None, user: User) -> None:

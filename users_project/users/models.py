@@ -1,10 +1,12 @@
 """Users: who they are, whether they are present, and when their sessions end."""
 
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib.auth.hashers import make_password, verify_password
 from django.contrib.auth.models import AbstractBaseUser, Group, PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Collate, Lower
 from django.utils import timezone
@@ -15,8 +17,24 @@ from users import hashing_pool, revocation, validators
 from users.dirty_fields import DirtyFieldsModel
 from users.fields import CanonicalField
 from users.managers import UserManager
+from users.validators import normalize_identifier
 
+IDENTIFIERS = {"email", "username"}
 RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
+
+
+def verify(password: str | None, encoded: str, upgrade: bool) -> tuple[bool, str]:
+    """Whether it is the password of this hash; and a hash with the current costs, if
+    that is an older one and is to be upgraded."""
+    right, is_outdated = verify_password(password, encoded)
+    fresh = right and is_outdated and upgrade
+    return right, make_password(password) if fresh else ""
+
+
+def check(name: str, **condition: Any) -> models.CheckConstraint:
+    """What the database refuses, also past the model."""
+    rule = models.Q(**condition)
+    return models.CheckConstraint(condition=rule, name=f"user_{name}")
 
 
 class Role(Group):
@@ -104,23 +122,14 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
         # prefix uses the second index Django gives every unique CharField.
         indexes = (models.Index(fields=["-created_at"], name="user_created_at"),)
         constraints = (
-            models.CheckConstraint(
-                condition=models.Q(username__regex=r"^[A-Za-z0-9._-]{3,50}$"),
-                name="user_username_pattern",
-            ),
+            check("username_pattern", username__regex=r"^[A-Za-z0-9._-]{3,50}$"),
             # ASCII, no space, one @.
-            models.CheckConstraint(
-                condition=models.Q(email__regex=r"^[!-?A-~]+@[!-?A-~]+$"),
-                name="user_email_pattern",
-            ),
+            check("email_pattern", email__regex=r"^[!-?A-~]+@[!-?A-~]+$"),
             # In the collation C `lower` knows ASCII alone, as `normalize_identifier`.
-            models.CheckConstraint(
-                condition=models.Q(email_canonical=Lower(Collate("email", "C"))),
-                name="user_email_canonical",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(username_canonical=Lower(Collate("username", "C"))),
-                name="user_username_canonical",
+            check("email_canonical", email_canonical=Lower(Collate("email", "C"))),
+            check(
+                "username_canonical",
+                username_canonical=Lower(Collate("username", "C")),
             ),
         )
 
@@ -128,11 +137,17 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
         return self.email
 
     def clean(self) -> None:
-        """Fill what `validate_unique` looks at."""
+        """Raise ValidationError for a name that another user has, in any case."""
         super().clean()
-        for field in self._meta.concrete_fields:
-            if isinstance(field, CanonicalField):
-                field.pre_save(self, add=False)
+        taken = {}
+        for name in IDENTIFIERS:
+            canonical = normalize_identifier(getattr(self, name))
+            setattr(self, f"{name}_canonical", canonical)  # which constraints look at
+            same = User.objects.filter(**{f"{name}_canonical": canonical})
+            if same.exclude(pk=self.pk).exists():
+                taken[name] = ValidationError("This one is taken.", "unique")
+        if taken:
+            raise ValidationError(taken)
 
     @property
     def is_deleted(self) -> bool:
@@ -145,17 +160,15 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
 
     def set_password(self, raw_password: str | None) -> None:
         """Django's, bounded (PWD-07). Raises Overloaded."""
-        with hashing_pool.pool().slot() as run:
-            run(super().set_password, raw_password)
+        hashing_pool.pool().run(super().set_password, raw_password)
 
     def check_password(self, raw_password: str | None, upgrade: bool = True) -> bool:
         """Django's, bounded (PWD-07). Raises Overloaded."""
-        with hashing_pool.pool().slot() as run:
-            right: bool
-            right, outdated = run(verify_password, raw_password, self.password)
-            if right and outdated and upgrade:
-                self.replace_hash(run(make_password, raw_password))
-        return right
+        run = hashing_pool.pool().run
+        right, fresh = run(verify, raw_password, self.password, upgrade)
+        if fresh:
+            self.replace_hash(fresh)
+        return bool(right)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """What ties a session of the admin to the user as they are: with the epoch in
@@ -217,33 +230,27 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
         """Log the user out everywhere."""
         self.raise_epoch("ended_by_operator")
 
-    def write(
-        self,
-        names: set[str],
-        using: str | None = None,
-        keep_sid: UUID | None = None,
-    ) -> None:
+    def write(self, names: set[str], keep_sid: UUID | None = None) -> None:
         """Update these columns. If such a change ends the sessions, end all but
         `keep_sid` in the same transaction."""
         reason = self.why_sessions_end(names)
         columns = names | self.derived(names)
         if not reason:
-            super().write(columns, using)
+            super().write(columns)
             self.audit_update(columns)
             return
-        with transaction.atomic(using=using):
-            super().write(columns, using)
-            self.raise_epoch(reason, using, keep_sid, "password" in names)
+        with transaction.atomic():
+            super().write(columns)
+            self.raise_epoch(reason, keep_sid, "password" in names)
 
     def raise_epoch(
         self,
         reason: str,
-        using: str | None = None,
         keep_sid: UUID | None = None,
         password_changed: bool = False,
     ) -> None:
         """End all sessions but `keep_sid`, with a push after the commit."""
-        row = User.objects.using(using).raise_epoch(
+        row = User.objects.raise_epoch(
             self.pk, keep_sid, password_changed=password_changed, absent=True
         )
         if row is None:
@@ -252,7 +259,7 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
         self.remember(row)
         epoch, keep_from = self.session_epoch, self.kept_from
         push = partial(revocation.push, self.pk, epoch, reason, keep_sid, keep_from)
-        transaction.on_commit(push, using=using, robust=True)
+        transaction.on_commit(push, robust=True)
 
     def audit_update(self, names: set[str]) -> None:
         """What of the account was changed, never to what; a login's time is none.
@@ -261,11 +268,10 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
         """
         fields = sorted(names - {"updated_at", "last_login"})
         if fields:
-            audit(
-                "privilege_permissions_changed" if RIGHTS & names else "user_updated",
-                user_id=str(self.pk),
-                fields=fields,
-            )
+            event = "user_updated"
+            if RIGHTS & names:
+                event = "privilege_permissions_changed"
+            audit(event, user_id=str(self.pk), fields=fields)
 
     def why_sessions_end(self, changed: set[str]) -> str:
         """The reason in these changes, or an empty string."""
@@ -277,9 +283,5 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
 
     def derived(self, changed: set[str]) -> set[str]:
         """The columns that follow from changed ones when the row is saved."""
-        names = {
-            field.attname
-            for field in self._meta.concrete_fields
-            if isinstance(field, CanonicalField) and field.source in changed
-        }
+        names = {f"{name}_canonical" for name in IDENTIFIERS & changed}
         return names if changed == {"last_login"} else names | {"updated_at"}

@@ -2,23 +2,23 @@
 
 from typing import Any
 
-from drf_spectacular.utils import (
-    OpenApiExample,
-    OpenApiParameter,
-    OpenApiResponse,
-)
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from shared.api.openapi import TOKEN_PROBLEMS, problems
 from users import serializers
 
-ADA = {
-    "id": "5f0c8a53-8a5e-4f0e-9d43-0d8f9bd1a1c4",
-    "username": "ada",
-    "email": "ada@example.org",
+PROFILE = {
     "first_name": "Ada",
     "last_name": "Lovelace",
     "display_name": "Ada",
     "avatar_url": "https://example.org/ada.png",
+}
+NAMES = {"username": "ada", "email": "ada@example.org"}
+PASSWORD = {"password": "correct horse battery"}
+ADA = {
+    "id": "5f0c8a53-8a5e-4f0e-9d43-0d8f9bd1a1c4",
+    **NAMES,
+    **PROFILE,
     "is_active": True,
     "is_deleted": False,
     "deleted_at": None,
@@ -26,9 +26,16 @@ ADA = {
     "updated_at": "2026-01-31T12:00:00.123456Z",
     "roles": ["editor"],
 }
+LOCATION = OpenApiParameter(
+    name="Location",
+    location=OpenApiParameter.HEADER,
+    response=[201],
+    description="`/api/v1/users/me`: where the account is, once logged in.",
+)
 
 
-def request_example(name: str, **value: Any) -> OpenApiExample:
+def example(name: str, value: dict[str, Any]) -> OpenApiExample:
+    """Of a request."""
     return OpenApiExample(name, value=value, request_only=True)
 
 
@@ -41,45 +48,21 @@ def answer(value: dict[str, Any], status: int = 200) -> OpenApiExample:
 REGISTRATION: dict[str, Any] = {
     "operation_id": "users_register",
     "request": serializers.RegistrationSerializer,
-    "parameters": [
-        OpenApiParameter(
-            name="Location",
-            location=OpenApiParameter.HEADER,
-            response=[201],
-            description="`/api/v1/users/me`: where the account is, once logged in.",
-        )
-    ],
+    "parameters": [LOCATION],
     "responses": {
         201: serializers.UserSerializer,
         **problems(body=True, _409=("account_exists",)),
     },
     "examples": [
-        request_example(
-            "least",
-            username="ada",
-            email="ada@example.org",
-            password="correct horse battery",  # noqa: S106 - an example
-        ),
-        request_example(
-            "all",
-            username="ada",
-            email="ada@example.org",
-            password="correct horse battery",  # noqa: S106 - an example
-            first_name="Ada",
-            last_name="Lovelace",
-            display_name="Ada",
-            avatar_url="https://example.org/ada.png",
-        ),
+        example("least", NAMES | PASSWORD),
+        example("all", NAMES | PASSWORD | PROFILE),
         answer({**ADA, "roles": []}, status=201),
     ],
 }
 
 ME: dict[str, Any] = {
     "operation_id": "users_me",
-    "responses": {
-        200: serializers.UserSerializer,
-        **problems(_401=TOKEN_PROBLEMS),
-    },
+    "responses": {200: serializers.UserSerializer, **problems(_401=TOKEN_PROBLEMS)},
     "examples": [answer(ADA)],
 }
 
@@ -91,14 +74,8 @@ UPDATE_ME: dict[str, Any] = {
         **problems(body=True, _401=TOKEN_PROBLEMS),
     },
     "examples": [
-        request_example("one", display_name="Ada"),
-        request_example(
-            "all",
-            first_name="Ada",
-            last_name="Lovelace",
-            display_name="Ada",
-            avatar_url="https://example.org/ada.png",
-        ),
+        example("one", {"display_name": "Ada"}),
+        example("all", PROFILE),
         answer(ADA),
     ],
 }
@@ -111,12 +88,20 @@ CHANGE_PASSWORD: dict[str, Any] = {
         **problems(body=True, _401=TOKEN_PROBLEMS),
     },
     "examples": [
-        request_example(
+        example(
             "a change",
-            current_password="correct horse battery",  # noqa: S106 - an example
-            new_password="a newer horse battery",  # noqa: S106 - an example
+            {
+                "current_password": "correct horse battery",
+                "new_password": "a newer horse battery",
+            },
         )
     ],
+}
+
+SERVICE_PROBLEMS: dict[str, Any] = {
+    "_401": ("service_auth_failed",),
+    "_403": ("forbidden",),
+    "_404": ("user_not_found", "not_found"),
 }
 
 END_SESSIONS: dict[str, Any] = {
@@ -124,33 +109,29 @@ END_SESSIONS: dict[str, Any] = {
     "request": serializers.EndSessionsSerializer,
     "responses": {
         200: serializers.SessionEpochSerializer,
-        **problems(
-            body=True,
-            _401=("service_auth_failed",),
-            _403=("forbidden",),
-            _404=("user_not_found", "not_found"),
-        ),
+        **problems(body=True, **SERVICE_PROBLEMS),
     },
-    "examples": [
-        answer({"session_epoch": 4, "kept_from": None}),
-    ],
+    "examples": [answer({"session_epoch": 4, "kept_from": None})],
 }
 
 USER: dict[str, Any] = {
     "operation_id": "users_get",
     "responses": {
         200: serializers.KnownUserSerializer,
-        **problems(
-            _401=("service_auth_failed",),
-            _403=("forbidden",),
-            _404=("user_not_found", "not_found"),
-        ),
+        **problems(**SERVICE_PROBLEMS),
     },
     "examples": [
         answer({**ADA, "session_epoch": 3, "kept_sid": None, "kept_from": None})
     ],
 }
 
+VERIFIED = {
+    "sub": ADA["id"],
+    **NAMES,
+    "roles": ADA["roles"],
+    "session_epoch": 3,
+    "device": "W10:1r0Xyz:c2lnbmF0dXJl",
+}
 VERIFY: dict[str, Any] = {
     "operation_id": "users_verify",
     "request": serializers.LoginAttemptSerializer,
@@ -163,25 +144,8 @@ VERIFY: dict[str, Any] = {
         ),
     },
     "examples": [
-        request_example(
-            "by e-mail",
-            email="ada@example.org",
-            password="correct horse battery",  # noqa: S106 - an example
-        ),
-        request_example(
-            "by username",
-            username="ada",
-            password="correct horse battery",  # noqa: S106 - an example
-        ),
-        answer(
-            {
-                "sub": ADA["id"],
-                "email": ADA["email"],
-                "username": ADA["username"],
-                "roles": ADA["roles"],
-                "session_epoch": 3,
-                "device": "W10:1r0Xyz:c2lnbmF0dXJl",
-            }
-        ),
+        example("by e-mail", {"email": "ada@example.org", **PASSWORD}),
+        example("by username", {"username": "ada", **PASSWORD}),
+        answer(VERIFIED),
     ],
 }

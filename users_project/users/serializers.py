@@ -1,5 +1,6 @@
-"""Shapes of requests and answers."""
+"""Shapes of requests and answers, and how a user fills them."""
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -29,24 +30,10 @@ class TextField(ExactCharField):
         self.trim_whitespace = True
 
 
-class OptionalNameField(TextField):
-    def __init__(self) -> None:
-        super().__init__(
-            required=False,
-            allow_blank=True,
-            max_length=150,
-            validators=[validators.validate_personal_name],
-        )
-
-
-class OptionalWebAddressField(TextField):
-    def __init__(self) -> None:
-        super().__init__(
-            required=False,
-            allow_blank=True,
-            max_length=500,
-            validators=[validators.validate_web_address],
-        )
+optional = partial(TextField, required=False, allow_blank=True)
+personal_name = partial(
+    optional, max_length=150, validators=[validators.validate_personal_name]
+)
 
 
 class NewPasswordField(PasswordField):
@@ -69,7 +56,16 @@ def check_rules(field: str, password: str, user: User | None) -> None:
         raise serializers.ValidationError(detail) from exc
 
 
-class RegistrationSerializer(serializers.Serializer[User]):
+class NamesSerializer(serializers.Serializer[User]):
+    """What users may say of themselves."""
+
+    first_name = personal_name()
+    last_name = personal_name()
+    display_name = personal_name()
+    avatar_url = optional(max_length=500, validators=[validators.validate_web_address])
+
+
+class RegistrationSerializer(NamesSerializer):
     """A new account. Members that are not named here have no effect."""
 
     username = TextField(
@@ -81,10 +77,6 @@ class RegistrationSerializer(serializers.Serializer[User]):
         help_text="Used exactly as sent. Common passwords and those like your own "
         "names are refused."
     )
-    first_name = OptionalNameField()
-    last_name = OptionalNameField()
-    display_name = OptionalNameField()
-    avatar_url = OptionalWebAddressField()
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
         """The password, compared with the user's own names too."""
@@ -103,13 +95,8 @@ class RegistrationSerializer(serializers.Serializer[User]):
             raise
 
 
-class ProfileSerializer(serializers.Serializer[User]):
+class ProfileSerializer(NamesSerializer):
     """What users may change of their own account. Other members have no effect."""
-
-    first_name = OptionalNameField()
-    last_name = OptionalNameField()
-    display_name = OptionalNameField()
-    avatar_url = OptionalWebAddressField()
 
     def update(self, instance: User, validated_data: dict[str, str]) -> User:
         for name, text in validated_data.items():
@@ -204,3 +191,14 @@ class VerifiedUserSerializer(serializers.Serializer[User]):
     roles = serializers.ListField(child=serializers.CharField())
     session_epoch = EpochField(help_text="Of the same read as the password's hash.")
     device = serializers.CharField(help_text="The text of the device cookie to set.")
+
+
+# Of the attributes of a user. Serializers themselves would take too long to be asked at
+# every request.
+MEMBERS = tuple(UserSerializer().fields)
+MEMBERS_FOR_AUTH = tuple(KnownUserSerializer().fields)
+
+
+def represent(user: User, members: tuple[str, ...] = MEMBERS) -> dict[str, Any]:
+    """The user as `UserSerializer` or `KnownUserSerializer` describes it."""
+    return {name: getattr(user, name) for name in members}

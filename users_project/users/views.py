@@ -7,7 +7,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.client_ip import client_address
+from shared.api.client_ip import client_address, network
 from shared.api.exceptions import (
     AccountExists,
     InvalidCredentials,
@@ -17,19 +17,12 @@ from shared.api.exceptions import (
 from shared.api.views import InternalView, JSONView, OpenView
 from shared.auth import device_cookie
 from shared.auth.authentication import Service, TokenUser
-from shared.ratelimit import Hits
+from shared.ratelimit import Hits, RateLimitPolicy
 from shared.structured_logging import audit
 from users import credentials, openapi
-from users.guess_limits import Client, registration_policy
+from users import serializers as s
+from users.guess_limits import Client
 from users.models import User
-from users.representation import represent, represent_epochs, represent_verified
-from users.serializers import (
-    EndSessionsSerializer,
-    LoginAttemptSerializer,
-    PasswordChangeSerializer,
-    ProfileSerializer,
-    RegistrationSerializer,
-)
 
 
 class RegistrationView(OpenView):
@@ -42,15 +35,16 @@ class RegistrationView(OpenView):
 
     @extend_schema(**openapi.REGISTRATION)
     def post(self, request: Request) -> Response:
-        serializer = RegistrationSerializer(data=request.data)
+        serializer = s.RegistrationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         address = client_address(request)
         with Hits(AccountExists, ip=address) as hits:
-            hits.require(registration_policy(address))
+            near = network(address, 32, 56)
+            hits.require(RateLimitPolicy("REGISTRATION_LIMIT_ADDRESS", near))
             user = serializer.save()
         audit("user_created", user_id=str(user.id))
         location = {"Location": "/api/v1/users/me"}
-        return Response(represent(user, roles=[]), status=201, headers=location)
+        return Response(s.represent(user), status=201, headers=location)
 
 
 def caller(request: Request) -> User:
@@ -66,15 +60,15 @@ class MeView(JSONView):
     def get(self, request: Request) -> Response:
         """The caller's own account, as it is now: the token may be minutes old."""
         user = caller(request)
-        return Response(represent(user, user.roles))
+        return Response(s.represent(user))
 
     @extend_schema(**openapi.UPDATE_ME)
     def patch(self, request: Request) -> Response:
         """Change one's own names and avatar; members that are left out stay."""
-        serializer = ProfileSerializer(caller(request), data=request.data)
+        serializer = s.ProfileSerializer(caller(request), data=request.data)
         serializer.is_valid(raise_exception=True)
         user = serializer.save()
-        return Response(represent(user, user.roles))
+        return Response(s.represent(user))
 
 
 class ChangePasswordView(JSONView):
@@ -90,20 +84,14 @@ class ChangePasswordView(JSONView):
     def post(self, request: Request) -> Response:
         assert isinstance(request.user, TokenUser)
         user, sid = caller(request), request.user.sid
-        serializer = PasswordChangeSerializer(user, data=request.data)
+        serializer = s.PasswordChangeSerializer(user, data=request.data)
         serializer.is_valid(raise_exception=True)
-        changed = credentials.change(
-            user,
-            current=serializer.validated_data["current_password"],
-            new=serializer.validated_data["new_password"],
-            sid=sid,
-        )
-        audit(
-            "authn_password_change" if changed else "authn_password_change_fail",
-            user_id=str(user.pk),
-            sid=str(sid),
-            ip=client_address(request),
-        )
+        passwords = serializer.validated_data
+        current, new = passwords["current_password"], passwords["new_password"]
+        changed = credentials.change(user, current, new, sid)
+        event = "authn_password_change" if changed else "authn_password_change_fail"
+        ids = {"user_id": str(user.pk), "sid": str(sid)}
+        audit(event, **ids, ip=client_address(request))
         if not changed:
             detail = {"current_password": ["This is not the current password."]}
             raise ValidationError(detail, code="invalid")
@@ -111,11 +99,6 @@ class ChangePasswordView(JSONView):
         device = device_cookie.renew(device_cookie.read(request), user)
         device_cookie.write(response, device)
         return response
-
-
-def is_auth(caller: object) -> bool:
-    """Whether the Auth Service asks: the epoch of a user is its business alone."""
-    return isinstance(caller, Service) and caller.name == "auth"
 
 
 class UserView(InternalView):
@@ -126,10 +109,10 @@ class UserView(InternalView):
         user = User.objects.find(id=user_id)
         if user is None:
             raise UserNotFound
-        answer = represent(user, user.roles)
-        if is_auth(request.user):
-            answer |= represent_epochs(user)
-        return Response(answer)
+        assert isinstance(request.user, Service)
+        # What decides which sessions have ended is the Auth Service's business alone.
+        is_auth = request.user.name == "auth"
+        return Response(s.represent(user, s.MEMBERS_FOR_AUTH if is_auth else s.MEMBERS))
 
 
 class VerifyView(InternalView):
@@ -145,15 +128,16 @@ class VerifyView(InternalView):
 
     @extend_schema(**openapi.VERIFY)
     def post(self, request: Request) -> Response:
-        serializer = LoginAttemptSerializer(data=request.data)
+        serializer = s.LoginAttemptSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         attempt = serializer.validated_data
         client = Client(device=attempt.pop("device", ""), **attempt.pop("client", {}))
         user = credentials.authenticate(client=client, **attempt)
         if user is None:
             raise InvalidCredentials
+        answer = s.represent(user, ("email", "username", "roles", "session_epoch"))
         device = device_cookie.renew(client.device, user)
-        return Response({**represent_verified(user), "device": device})
+        return Response({"sub": user.id, **answer, "device": device})
 
 
 class EndSessionsView(InternalView):
@@ -167,7 +151,7 @@ class EndSessionsView(InternalView):
 
     @extend_schema(**openapi.END_SESSIONS)
     def post(self, request: Request, user_id: UUID) -> Response:
-        serializer = EndSessionsSerializer(data=request.data)
+        serializer = s.EndSessionsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         keep_sid = serializer.validated_data.get("keep_sid")
         row = User.objects.raise_epoch(user_id, keep_sid)

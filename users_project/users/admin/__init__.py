@@ -1,5 +1,3 @@
 """The Django admin of users: Django's autodiscovery imports this package."""
 
-from users.admin import users
-
-__all__ = ["users"]
+from users.admin import users as users

@@ -11,33 +11,28 @@ from django.utils.translation import ngettext
 from shared.structured_logging import audit
 from users.models import User
 
+KEEPS_NAMES = "Delete: keeps e-mail and username"
+
+
+def action(method: Any, done: str, description: str, permission: str = "change") -> Any:
+    """An action of the list. It calls a method of the user, so that sessions end as
+    they should."""
+
+    def run(self: "UserActions", request: HttpRequest, users: QuerySet[User]) -> None:
+        self.act(request, users, method, done)
+
+    run.__name__ = method.__name__
+    return admin.action(run, description=description, permissions=[permission])
+
 
 class UserActions(admin.ModelAdmin):
-    """Each act is a method of the user, so that sessions end as they should."""
-
-    actions = ("deactivate", "activate", "soft_delete", "restore", "end_sessions")
-
-    @admin.action(description="Deactivate: no login", permissions=["change"])
-    def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        self.act(request, users, User.deactivate, "deactivated")
-
-    @admin.action(description="Activate", permissions=["change"])
-    def activate(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        self.act(request, users, User.activate, "activated")
-
-    @admin.action(
-        description="Delete: keeps e-mail and username", permissions=["soft_delete"]
+    actions = (
+        action(User.deactivate, "deactivated", "Deactivate: no login"),
+        action(User.activate, "activated", "Activate"),
+        action(User.soft_delete, "deleted", KEEPS_NAMES, "soft_delete"),
+        action(User.restore, "restored", "Restore deleted", "soft_delete"),
+        action(User.end_sessions, "logged out everywhere", "Log out everywhere"),
     )
-    def soft_delete(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        self.act(request, users, User.soft_delete, "deleted")
-
-    @admin.action(description="Restore deleted", permissions=["soft_delete"])
-    def restore(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        self.act(request, users, User.restore, "restored")
-
-    @admin.action(description="Log out everywhere", permissions=["change"])
-    def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        self.act(request, users, User.end_sessions, "logged out everywhere")
 
     def has_soft_delete_permission(self, request: HttpRequest) -> bool:
         """Django's own right to delete; here deleting keeps the row."""

@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import reverse
+from django.http import HttpResponse
+from django.urls import reverse_lazy
 
 from shared.structured_logging import audit
 from users import credentials
@@ -30,31 +30,24 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         wrong = "password_incorrect"
         raise ValidationError(self.error_messages[wrong], code=wrong)
 
-    def save(self, commit: bool = True) -> Any:
-        saved = super().save(commit)
-        audit("authn_password_change", user_id=str(self.user.pk), site="admin")
-        return saved
-
 
 class OwnPasswordView(PasswordChangeView):
+    """As `AdminSite.password_change`, with that form."""
+
     form_class = OwnPasswordForm
+    success_url = reverse_lazy("admin:password_change_done")
 
     def get_form_kwargs(self) -> dict[str, Any]:
         session = self.request.session.session_key or ""
         return {**super().get_form_kwargs(), "session": session}
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        self.request.current_app = admin.site.name
+        context = admin.site.each_context(self.request)
+        return {**super().get_context_data(**kwargs), **context}
+
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
+        audit("authn_password_change", user_id=str(form.user.pk), site="admin")
         remember_device(self.request, form.user)
         return answer
-
-
-def change_own_password(request: HttpRequest) -> HttpResponseBase:
-    """As `AdminSite.password_change`, with that form."""
-    request.current_app = admin.site.name
-    view = OwnPasswordView.as_view(
-        success_url=reverse("admin:password_change_done"),
-        extra_context=admin.site.each_context(request),
-    )
-    answer: HttpResponseBase = view(request)
-    return answer

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from shared.structured_logging import audit
 from users.admin.forms import UserChangeForm, UserCreationForm
-from users.admin.lockouts import LockoutAdmin
+from users.admin.pages import UserPages
 from users.models import Role, User
 from users.validators import normalize_identifier
 
@@ -26,27 +26,10 @@ admin.site.unregister(Group)
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
-HISTORY = (
-    "id",
-    "created_at",
-    "updated_at",
-    "last_login",
-    "deleted_at",
-    "session_epoch",
-)
-
-
-class DeletedFilter(admin.SimpleListFilter):
-    title = "deleted"
-    parameter_name = "deleted"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("no", "No"), ("yes", "Yes")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() is None:
-            return queryset
-        return queryset.filter(deleted_at__isnull=self.value() != "yes")
+IS_DELETED = ("deleted_at", admin.EmptyFieldListFilter)
+STATE = ("is_staff", "is_active", "deleted_at", "created_at")
+TIMES = ("created_at", "updated_at", "last_login", "deleted_at")
+HISTORY = ("id", *TIMES, "session_epoch")
 
 
 @admin.register(Role)
@@ -58,40 +41,32 @@ class RoleAdmin(GroupAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(members=Count("user"))
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_right(self, request: HttpRequest, obj: Any = None) -> bool:
         """What a role may do, superusers say: others would say it of their own."""
         return bool(request.user.is_superuser)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)
+    has_add_permission = has_change_permission = has_delete_permission = has_right
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        self.audit(request, obj, "added")
+        audit("privilege_permissions_changed", role=obj.name, what="added")
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        self.audit(request, obj, "changed")
+        audit("privilege_permissions_changed", role=obj.name, what="changed")
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for role in queryset:
-            self.audit(request, role, "deleted")
+            audit("privilege_permissions_changed", role=role.name, what="deleted")
         return super().log_deletions(request, queryset)
 
-    def audit(self, request: HttpRequest, role: Any, what: str) -> None:
-        audit("privilege_permissions_changed", role=role.name, what=what)
-
     @admin.display(ordering="members")
-    def members(self, role: Any) -> int:
-        count: int = role.members
-        return count
+    def members(self, role: Any) -> Any:
+        return role.members
 
 
 @admin.register(User)
-class UserAdmin(LockoutAdmin, DjangoUserAdmin):
+class UserAdmin(UserPages, DjangoUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     fieldsets = (
@@ -104,17 +79,8 @@ class UserAdmin(LockoutAdmin, DjangoUserAdmin):
         (None, {"classes": ("wide",), "fields": ("email", "username", *PASSWORD)}),
     )
     readonly_fields = HISTORY
-    list_display = (
-        "email",
-        "username",
-        "display_name",
-        "role_names",
-        "is_staff",
-        "is_active",
-        "deleted_at",
-        "created_at",
-    )
-    list_filter = ("is_active", DeletedFilter, "is_staff", "groups")
+    list_display = ("email", "username", "display_name", "role_names", *STATE)
+    list_filter = ("is_active", IS_DELETED, "is_staff", "groups")
     list_per_page = 50
     show_full_result_count = False  # counts the whole table
     date_hierarchy = "created_at"

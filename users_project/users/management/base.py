@@ -1,7 +1,7 @@
 """What the commands on one user have in common."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -18,17 +18,19 @@ def find(login: str) -> User:
     return user
 
 
-class UserCommand(BaseCommand):
-    """Does `act` to the user that is named, and says so."""
+def command(act: Callable[[User], None], done: str, text: str) -> type[BaseCommand]:
+    """The command, with this help text, that does `act` to a user and says so."""
 
-    act: ClassVar[Callable[[User], None]]
-    done: ClassVar[str]
+    class Command(BaseCommand):
+        help = text
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("user", help="E-mail address, username or id.")
+        def add_arguments(self, parser: CommandParser) -> None:
+            parser.add_argument("user", help="E-mail address, username or id.")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        user = find(options["user"])
-        type(self).act(user)
-        audit(f"user_{type(self).act.__name__}", user_id=str(user.pk), by="operator")
-        self.stdout.write(self.style.SUCCESS(f"{user} {self.done}."))
+        def handle(self, *args: Any, **options: Any) -> None:
+            user = find(options["user"])
+            act(user)
+            audit(f"user_{act.__name__}", user_id=str(user.pk), by="operator")
+            self.stdout.write(self.style.SUCCESS(f"{user} {done}."))
+
+    return Command

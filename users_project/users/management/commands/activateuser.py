@@ -1,8 +1,5 @@
-from users.management.base import UserCommand
+from users.management.base import command
 from users.models import User
 
-
-class Command(UserCommand):
-    help = "Let a deactivated user log in again."
-    act = User.activate
-    done = "is active"
+HELP = "Let a deactivated user log in again."
+Command = command(User.activate, "is active", HELP)

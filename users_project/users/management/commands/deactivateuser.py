@@ -1,8 +1,5 @@
-from users.management.base import UserCommand
+from users.management.base import command
 from users.models import User
 
-
-class Command(UserCommand):
-    help = "Keep a user from logging in, and end all sessions."
-    act = User.deactivate
-    done = "is inactive, all sessions ended"
+HELP = "Keep a user from logging in, and end all sessions."
+Command = command(User.deactivate, "is inactive, all sessions ended", HELP)

@@ -1,8 +1,5 @@
-from users.management.base import UserCommand
+from users.management.base import command
 from users.models import User
 
-
-class Command(UserCommand):
-    help = "Delete a user, but keep the row: e-mail and username stay taken."
-    act = User.soft_delete
-    done = "is deleted, all sessions ended"
+HELP = "Delete a user, but keep the row: e-mail and username stay taken."
+Command = command(User.soft_delete, "is deleted, all sessions ended", HELP)

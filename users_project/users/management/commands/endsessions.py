@@ -1,8 +1,5 @@
-from users.management.base import UserCommand
+from users.management.base import command
 from users.models import User
 
-
-class Command(UserCommand):
-    help = "Log a user out everywhere."
-    act = User.end_sessions
-    done = "is logged out everywhere"
+HELP = "Log a user out everywhere."
+Command = command(User.end_sessions, "is logged out everywhere", HELP)

@@ -1,8 +1,5 @@
-from users.management.base import UserCommand
+from users.management.base import command
 from users.models import User
 
-
-class Command(UserCommand):
-    help = "Bring a deleted user back."
-    act = User.restore
-    done = "is restored"
+HELP = "Bring a deleted user back."
+Command = command(User.restore, "is restored", HELP)
