@@ -1,4 +1,4 @@
-"""How noxfile.py runs many sessions: two jobs at once, each on stacks of its own.
+"""Suites and proofs as processes, on stacks that are up while they run.
 
 An interruption ends the run at once. What it started then stops in the background.
 """
@@ -9,24 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from deploy.tests.stack import ROOT, System
 
-AT_ONCE = 2
-UNITS = os.environ.get("MEMO_UNITS") or "units"
-VERIFY = "MEMO_VERIFY"  # set: tests with the marker `verify` run too
-# A suite may have no test that fuzzes, which is pytest's exit status 5.
-GOOD = (0, 5) if "FUZZ_EXAMPLES" in os.environ else (0,)
 SKIPPED = 77  # as automake has it: neither passed nor failed
 VERDICTS = {0: "passed", SKIPPED: "SKIPPED"}
-# Sessions that run one after the other, and the stacks they need.
-Jobs = Mapping[tuple[str, ...], Sequence[str]]
 
 _children: set[subprocess.Popen[bytes]] = set()
 _stacks: set[str] = set()
@@ -43,28 +34,14 @@ class Result:
         return VERDICTS.get(self.status, "FAILED")
 
 
-def run(jobs: Jobs, names: Sequence[str], *words: str) -> list[Result]:
-    """The named suites. The output of one alone is shown as it comes."""
-    (ROOT / ".run" / "tmp").mkdir(exist_ok=True)
-    System(UNITS).configure()  # Checks read settings, too.
-    chosen = {tuple(n for n in job if n in names): jobs[job] for job in jobs}
-    chosen.pop((), None)
-
-    def run_job(job: tuple[str, ...]) -> list[Result]:
-        with stacks(*chosen[job]):
-            return [run_suite(name, *words, quiet=len(names) > 1) for name in job]
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [result for results in pool.map(run_job, chosen) for result in results]
-
-
-def run_suite(name: str, *words: str, quiet: bool = False) -> Result:
+def timed(name: str, run: Callable[..., int], quiet: bool = False) -> Result:
     """A quiet suite prints into a file, which is shown in one piece at the end."""
-    log = ROOT / ".run" / "tmp" / f"{name}.out" if quiet else None
-    print(f"== {name}{f': output in {log}' if log else ''}", flush=True)
+    log = ROOT / ".run" / "tmp" / f"{name}.out"
+    print(f"== {name}{f': output in {log}' if quiet else ''}", flush=True)
     begun = time.monotonic()
-    result = Result(name, session(name, *words, log=log), time.monotonic() - begun)
-    if log:
+    status = run(log=log) if quiet else run()
+    result = Result(name, status, time.monotonic() - begun)
+    if quiet:
         text = log.read_text(encoding="utf-8", errors="replace").rstrip()
         print(f"== {name}: {result.verdict}\n{text}", flush=True)
     return result
@@ -78,18 +55,6 @@ def report(results: Sequence[Result]) -> int:
     return 1 if any(result.verdict == "FAILED" for result in results) else 0
 
 
-def session(
-    name: str,
-    *words: str,
-    log: Path | None = None,
-    env: Mapping[str, str] = MappingProxyType({}),
-) -> int:
-    """The exit status of a session of noxfile.py in a process of its own."""
-    file = str(ROOT / "noxfile.py")
-    command = [sys.executable, "-m", "nox", "-f", file, "-s", name, "--", *words]
-    return call(command, {**os.environ, **env}, log)
-
-
 def call(
     command: Sequence[str],
     env: Mapping[str, str],
@@ -99,7 +64,7 @@ def call(
 ) -> int:
     """The exit status of a command, in a process group of its own, of which nothing is
     left. It has so many seconds."""
-    with log.open("wb") if log else nullcontext() as output:
+    with log.open("ab") if log else nullcontext() as output:
         process = subprocess.Popen(
             command,
             cwd=cwd,

@@ -5,7 +5,6 @@ stack listens there: docs/operations/checks.md.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import re
@@ -15,20 +14,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
-from . import application, gateway, ports, supervisor
-from .external_checks import examine
-from .files import read_env
+from . import application, ports, supervisor
+from .external_checks import Finding, examine
+from .files import read_env, read_text
 from .layout import Layout, Service
-from .site import Finding, Site
+from .site import Site
 
 FOUND_WRONG = 3
-GATEWAY = "gateway"
 SPACE_NEEDED, SPACE_WANTED = 256 << 20, 2 << 30  # bytes
 PATCHED_NGINX = (1, 30, 7)
 
 
 def run(layout: Layout, words: Sequence[str]) -> int:
-    """Print what was found; 3 where something is WRONG."""
+    """Print what was found, what to do after an arrow; 3 where something is WRONG."""
     parser = argparse.ArgumentParser("doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--url", help="any deployment, from outside alone")
@@ -38,62 +36,50 @@ def run(layout: Layout, words: Sequence[str]) -> int:
     except ValueError as exc:
         parser.error(str(exc))
     found = list(examine(site) if site else examine_stack(layout))
+    verdicts = [each.verdict for each in found]
     if options.json:
         print(json.dumps([asdict(finding) for finding in found], indent=1))
     else:
-        show(found)
-    wrong = any(finding.verdict == "WRONG" for finding in found)
-    return FOUND_WRONG if wrong else 0
-
-
-def show(found: Sequence[Finding]) -> None:
-    """A line for each finding; what to do follows the arrow."""
-    for each in found:
-        place = f"{each.where}: {each.id}"
-        advice = f" -> {each.advice}" if each.advice else ""
-        print(f"  {each.verdict:<5} {place:<29} {each.text}{advice}")
-    verdicts = [each.verdict for each in found]
-    counts = (f"{verdicts.count(each)} {each}" for each in ("ok", "note", "WRONG"))
-    print(f"  {', '.join(counts)}; docs/operations/checks.md")
+        for each in found:
+            advice = f" -> {each.advice}" if each.advice else ""
+            place = f"{each.where}: {each.id}"
+            print(f"  {each.verdict:<5} {place:<29} {each.text}{advice}")
+        counts = (f"{verdicts.count(each)} {each}" for each in ("ok", "note", "WRONG"))
+        print(f"  {', '.join(counts)}; docs/operations/checks.md")
+    return FOUND_WRONG if "WRONG" in verdicts else 0
 
 
 def examine_stack(layout: Layout) -> Iterator[Finding]:
-    services = layout.services
-    written = written_ports(layout, services)
+    """The gateway, and more of the services than their system checks, only where the
+    stack runs and no other program has its ports."""
     runs = supervisor.is_running(layout)
-    machine = [nginx(layout), space(layout), secrets(layout, services)]
-    machine += [listener(layout, name, port, runs) for name, port in written.items()]
-    yield from machine
-    strangers = any(f.verdict == "WRONG" and f.id.startswith("port.") for f in machine)
-    live = runs and not strangers
+    written = {name: port for name, port in ports.written(layout).items() if port}
+    listeners = [listener(layout, *each, runs=runs) for each in written.items()]
+    yield from [nginx(layout), space(layout), secrets(layout), *listeners]
+    live = runs and all(each.verdict == "ok" for each in listeners)
     with ThreadPoolExecutor() as pool:
-        for found in pool.map(lambda each: ask(layout, each, live=live), services):
+        asked = pool.map(lambda each: ask(layout, each, live=live), layout.services)
+        for found in asked:
             yield from found
     if live:
-        yield from examine(own_site(layout, services, written[GATEWAY]))
+        yield from examine(own_site(layout, written[ports.GATEWAY]))
 
 
-def own_site(layout: Layout, services: Sequence[Service], port: int) -> Site:
+def own_site(layout: Layout, port: int) -> Site:
     """The stack's gateway by its port, with keys that are valid."""
     pairs = {"auth": "users_auth", "users": "auth_users"}
     files = {s: layout.secrets / f"{pair}_service_api_key" for s, pair in pairs.items()}
     settings = read_env(layout.gateway_env)
-    docs = {s.name: read_env(s.env_file).get("DOCS_ENABLED", "true") for s in services}
+    closed = ("false", "0", "no", "off")  # the words of shared.env
+    docs = {s.name: read_env(s.env_file).get("DOCS_ENABLED") for s in layout.services}
     return Site(
         settings["GATEWAY_PUBLIC_URL"],
         port=port,
-        tls=gateway.uses_tls(settings),
-        keys={service: path.read_text().strip() for service, path in files.items()},
+        tls=bool(settings.get("GATEWAY_TLS_CERTIFICATE")),
+        keys={service: read_text(path).strip() for service, path in files.items()},
         logs=sorted(layout.logs.glob("users-[1-9].log")),
-        # The words are those of shared.env.
-        docs={
-            s: text.lower() not in ("false", "0", "no", "off")
-            for s, text in docs.items()
-        },
+        docs={name: str(text).lower() not in closed for name, text in docs.items()},
     )
-
-
-# --- The machine ----------------------------------------------------------------------
 
 
 def judge(identity: str, fault: str, text: str, advice: str) -> Finding:
@@ -128,12 +114,10 @@ def space(layout: Layout) -> Finding:
     return Finding("machine", "space", verdict, text, f"Make room at {folder}.")
 
 
-def secrets(layout: Layout, services: Sequence[Service]) -> Finding:
+def secrets(layout: Layout) -> Finding:
     public = layout.keys / "public"
     paths = [p for p in layout.secrets.rglob("*") if public not in p.parents]
-    paths += [layout.gateway_env]
-    for service in services:
-        paths += [service.env_file, service.migrate_env_file]
+    paths += layout.all_env_files()
     open_to_others = [str(p) for p in paths if p.is_file() and p.stat().st_mode & 0o077]
     return judge(
         "files",
@@ -143,15 +127,7 @@ def secrets(layout: Layout, services: Sequence[Service]) -> Finding:
     )
 
 
-def written_ports(layout: Layout, services: Sequence[Service]) -> dict[str, int]:
-    """By name of service, and `gateway`; empty before the first `init` or `up`."""
-    found = {s.name: read_env(s.env_file).get("BIND", "") for s in services}
-    found[GATEWAY] = ":" + read_env(layout.gateway_env).get("GATEWAY_PORT", "")
-    texts = {name: text.rpartition(":")[2] for name, text in found.items()}
-    return {name: int(port) for name, port in texts.items() if port}
-
-
-def listener(layout: Layout, name: str, port: int, runs: bool) -> Finding:
+def listener(layout: Layout, name: str, port: int, *, runs: bool) -> Finding:
     """Only a running stack may listen on its ports."""
     return judge(
         f"port.{name}",
@@ -162,22 +138,17 @@ def listener(layout: Layout, name: str, port: int, runs: bool) -> Finding:
 
 
 def stranger(layout: Layout | None, port: int) -> str:
-    """A program that listens on the port of this machine, and is not of the stack."""
+    """A program that listens on the port of this machine, and is not of the stack: of
+    which each process works in a folder that the supervisor gives it."""
     found = ports.holder(port)
     if found is None:
         return ""
-    ours = found.pids and all(layout and is_ours(layout, pid) for pid in found.pids)
+    try:
+        folders = [os.readlink(f"/proc/{pid}/cwd") for pid in found.pids]
+    except OSError:  # It has ended.
+        folders = []
+    ours = folders and layout and all(x.startswith(f"{layout.state}/") for x in folders)
     return "" if ours else str(found)
-
-
-def is_ours(layout: Layout, pid: int) -> bool:
-    """By the folder it works in, which the supervisor gives it."""
-    with contextlib.suppress(OSError):
-        return os.readlink(f"/proc/{pid}/cwd").startswith(f"{layout.state}/")
-    return False
-
-
-# --- The services ---------------------------------------------------------------------
 
 
 def ask(layout: Layout, service: Service, *, live: bool) -> list[Finding]:

@@ -1,8 +1,9 @@
 """What `doctor` examines from outside: routes, errors, headers, cookies and TLS; and
 whether a client can send what only the gateway may (GW-02, BF-03).
 
-A check has the name by which it is reported. The first line of its docstring is the
-statement that has to hold.
+A check has the name by which it is reported, and comes with the statement that has to
+hold and with what to do where it does not. It returns what is wrong, a Note, nothing
+(""), or None where it does not apply.
 """
 
 import contextlib
@@ -11,13 +12,13 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from uuid import uuid4
 
 from .files import tail
-from .site import Fault, Finding, Note, Reply, Site
+from .site import Reply, Site
 
 CLOCK_TOLERANCE = 11.5  # seconds: JWT_LEEWAY's default, and HTTP's whole seconds
 NO_KEY = "x" * 64  # an API key of the right form
@@ -51,36 +52,70 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
+
+@dataclass(frozen=True)
+class Finding:
+    """`where` is a service, `gateway` or `machine`; `id` names what was examined."""
+
+    where: str
+    id: str
+    verdict: str
+    text: str
+    advice: str = ""
+
+
+class Note(str):
+    """What cannot be seen from here, or is worth a look. It is not WRONG."""
+
+
+Fault = str | None
 Check = Callable[[Site], Fault]
-CHECKS: list[tuple[Check, str]] = []  # each with what to do where it finds something
+CHECKS: list[tuple[Check, str, str]] = []
 
 
-def external(advice: str) -> Callable[[Check], Check]:
+def external(statement: str, advice: str) -> Callable[[Check], Check]:
     def decorate(check: Check) -> Check:
-        CHECKS.append((check, advice))
+        CHECKS.append((check, statement, advice))
         return check
 
     return decorate
 
 
-@external("Is it up? Is the URL right?")
+def examine(site: Site) -> Iterator[Finding]:
+    """All that is seen from outside; only `reached` where the site does not answer."""
+    for check, statement, advice in CHECKS:
+        answered = True
+        try:
+            fault = check(site)
+        except (OSError, http.client.HTTPException) as exc:
+            answered, fault = False, f"no answer: {exc or type(exc).__name__}"
+        if fault is None:
+            continue
+        verdict = "note" if isinstance(fault, Note) else "WRONG" if fault else "ok"
+        text = f"{statement}: {fault}" if fault else statement
+        yield Finding("gateway", check.__name__, verdict, text, advice if fault else "")
+        if check is reached and not answered:
+            return
+
+
+@external("the site answers, and auth is ready", "Is it up? Is the URL right?")
 def reached(site: Site) -> Fault:
-    """the site answers, and auth is ready"""
     ready = site.get("/api/v1/auth/health/ready")
     return "" if ready.status == 200 else f"{ready.status} {ready.body.get('code', '')}"
 
 
-@external("Keep time with NTP on every machine.")
+@external("the clocks agree", "Keep time with NTP on every machine.")
 def clock(site: Site) -> Fault:
-    """the clocks agree"""
     date = parsedate_to_datetime(site.get("/.well-known/jwks.json").header("Date"))
     difference = abs(date.timestamp() - time.time())
     return f"{difference:.0f} s" if difference > CLOCK_TOLERANCE else ""
 
 
-@external("Remove their locations from nginx/services/.")
+@external(
+    "internal routes are closed, with a valid key too (S2S-02)",
+    "Remove their locations from nginx/services/.",
+)
 def internal(site: Site) -> Fault:
-    """internal routes are closed, with a valid key too (S2S-02)"""
     found = []
     for service, method, path in INTERNAL:
         key = site.keys.get(service, NO_KEY)
@@ -92,60 +127,64 @@ def internal(site: Site) -> Fault:
     return ", ".join(found)
 
 
-@external("Is something in front of the gateway, or a location without its includes?")
+@external(
+    "errors are application/problem+json (RFC 9457)",
+    "Is something in front of the gateway, or a location without its includes?",
+)
 def errors(site: Site) -> Fault:
-    """errors are application/problem+json (RFC 9457)"""
-    json_type = {"Content-Type": "application/json"}
+    login, json_type = "/api/v1/auth/login", {"Content-Type": "application/json"}
     replies = {
         "an unknown path": site.get("/nowhere"),
         "no token": site.get(ME),
-        "malformed JSON": site.send("POST", "/api/v1/auth/login", "{", **json_type),
+        "malformed JSON": site.send("POST", login, "{", **json_type),
         "a wrong method": site.send("TRACE", ME),
     }
+
+    def is_problem(reply: Reply) -> bool:
+        kind = reply.header("Content-Type").partition(";")[0]
+        return kind == "application/problem+json" and set(reply.body) >= PROBLEM
+
     return ", ".join(what for what, reply in replies.items() if not is_problem(reply))
 
 
-def is_problem(reply: Reply) -> bool:
-    kind = reply.header("Content-Type").partition(";")[0]
-    return kind == "application/problem+json" and set(reply.body) >= PROBLEM
-
-
-@external("nginx/includes/api.conf sets them; nothing else should.")
+@external(
+    "security headers are there once, and no version is (GW-12)",
+    "nginx/includes/api.conf sets them; nothing else should.",
+)
 def headers(site: Site) -> Fault:
-    """security headers are there once, and no version is (GW-12)
-
-    On an answer of a service, and on one of the gateway itself.
-    """
     wrong = set()
+    # Of a service, and of the gateway itself.
     for reply in (site.get(ME), site.get("/nowhere")):
-        wrong |= {
-            name for name, value in HEADERS.items() if reply.header(name) != value
-        }
+        wrong |= {x for x, value in HEADERS.items() if reply.header(x) != value}
         wrong |= {"Server"} if re.search(r"\d", reply.header("Server")) else set()
         wrong |= {"X-Powered-By"} if reply.header("X-Powered-By") else set()
     return ", ".join(sorted(wrong))
 
 
-@external("CORS_ALLOWED_ORIGINS is a list of exact origins.")
+@external(
+    "an unknown origin may read nothing",
+    "CORS_ALLOWED_ORIGINS is a list of exact origins.",
+)
 def cors(site: Site) -> Fault:
-    """an unknown origin may read nothing"""
     reply = site.get(ME, Origin="https://doctor.invalid")
     return reply.header("Access-Control-Allow-Origin")
 
 
-@external("GATEWAY_SERVER_NAMES and ALLOWED_HOSTS list the names of the public URL.")
+@external(
+    "requests for other hosts are refused",
+    "GATEWAY_SERVER_NAMES and ALLOWED_HOSTS list the names of the public URL.",
+)
 def hosts(site: Site) -> Fault:
-    """requests for other hosts are refused"""
     status = site.get("/api/v1/auth/health/live", Host="doctor.invalid").status
     return "" if status >= 400 else str(status)
 
 
-@external("COOKIE_SECURE=true behind https; nothing between may change Set-Cookie.")
+@external(
+    "the refresh cookie has its name and its flags (COOK-01)",
+    "COOKIE_SECURE=true behind https; nothing between may change Set-Cookie.",
+)
 def cookie(site: Site) -> Fault:
-    """the refresh cookie has its name and its flags (COOK-01)
-
-    As the one shows that clears it, after an invalid token.
-    """
+    """As the one shows that clears it, after an invalid token."""
     names = ("__Secure-refresh_token", "refresh_token")
     send = "POST", "/api/v1/auth/refresh", None
     replies = [site.send(*send, Cookie=f"{name}=doctor") for name in names]
@@ -159,9 +198,11 @@ def cookie(site: Site) -> Fault:
     return ", ".join(wrong)
 
 
-@external("GATEWAY_TLS_CERTIFICATE, or a TLS proxy: docs/operations/deployment.md")
+@external(
+    "no other machine can listen (GW-13)",
+    "GATEWAY_TLS_CERTIFICATE, or a TLS proxy: docs/operations/deployment.md",
+)
 def tls(site: Site) -> Fault:
-    """no other machine can listen (GW-13)"""
     if not site.over_tls:
         return "" if site.is_local or site.is_https else "it is plain http"
     if site.port:
@@ -176,9 +217,11 @@ def tls(site: Site) -> Fault:
     return Note(f"the certificate ends in {days} days") if days < SOON else ""
 
 
-@external("Strict-Transport-Security: max-age=31536000; includeSubDomains")
+@external(
+    "HSTS holds for a year (GW-12)",
+    "Strict-Transport-Security: max-age=31536000; includeSubDomains",
+)
 def hsts(site: Site) -> Fault:
-    """HSTS holds for a year (GW-12)"""
     if not site.over_tls:
         return None
     value = site.get("/nowhere").header("Strict-Transport-Security")
@@ -186,35 +229,30 @@ def hsts(site: Site) -> Fault:
     return "" if age.isdigit() and int(age) >= YEAR else value or "it is missing"
 
 
-@external("Refuse it (426), or close the port.")
+@external("plain http is refused", "Refuse it (426), or close the port.")
 def plain_http(site: Site) -> Fault:
-    """plain http is refused
-
-    A redirect would come after the password was sent.
-    """
+    """A redirect would come after the password was sent."""
     if not site.over_tls:
         return None
-    own = site.connection()
-    ports = {own.port, *([] if site.port else [PLAIN_PORT])}
-    statuses = {port: plain_status(site, own.host, port) for port in sorted(ports)}
-    served = {p: s for p, s in statuses.items() if s and s not in REFUSED}
-    return ", ".join(f"port {port} answers {status}" for port, status in served.items())
-
-
-def plain_status(site: Site, host: str, port: int) -> int | None:
-    """Of the API over plain http; None where the port does not speak it."""
-    connection = http.client.HTTPConnection(host, port, timeout=3.0)
-    with contextlib.closing(connection):
-        try:
+    own, served = site.connection(), []
+    for port in sorted({own.port, *([] if site.port else [PLAIN_PORT])}):
+        connection = http.client.HTTPConnection(own.host, port, timeout=3.0)
+        # A port that speaks no plain http answers nothing that can be read.
+        with (
+            contextlib.closing(connection),
+            contextlib.suppress(OSError, http.client.HTTPException),
+        ):
             connection.request("GET", ME, headers={"Host": site.host})
-            return connection.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return None
+            status = connection.getresponse().status
+            served += [f"port {port} answers {status}"] * (status not in REFUSED)
+    return ", ".join(served)
 
 
-@external("nginx/services/ has a location for openapi.json; restart the service.")
+@external(
+    "the OpenAPI documents are open or closed as DOCS_ENABLED says",
+    "nginx/services/ has a location for openapi.json; restart the service.",
+)
 def schema(site: Site) -> Fault:
-    """the OpenAPI documents are open or closed as DOCS_ENABLED says"""
     services = site.docs or {"auth": True, "users": True}
     status = {s: site.get(f"/api/v1/{s}/openapi.json").status for s in services}
     if site.docs is None:
@@ -223,21 +261,17 @@ def schema(site: Site) -> Fault:
     return ", ".join(f"{s}: {status[s]}" for s in services if status[s] != wanted[s])
 
 
-@external(PROXY)
+@external("a client's X-Request-ID reaches no service (GW-02)", PROXY)
 def request_id(site: Site) -> Fault:
-    """a client's X-Request-ID reaches no service (GW-02)"""
     reply = site.get(ME, X_Request_ID=SPOOFED_ID)
     seen = {reply.body.get("request_id"), reply.header("X-Request-ID")}
     return "it can forge log lines" if SPOOFED_ID in seen or len(seen) != 1 else ""
 
 
-@external(PROXY)
+@external("a client's X-Forwarded-Proto reaches no service (GW-02)", PROXY)
 def forwarded_proto(site: Site) -> Fault:
-    """a client's X-Forwarded-Proto reaches no service (GW-02)
-
-    The admin accepts a form from the origin where it believes to be. It accepts the
-    other scheme only where it believes a client's X-Forwarded-Proto.
-    """
+    """The admin accepts a form from the origin where it believes to be. It accepts the
+    other scheme only where it believes a client's X-Forwarded-Proto."""
     form = site.get("/admin/login/")
     token = re.search(rb'name="csrfmiddlewaretoken" value="([^"]+)"', form.content)
     if not token:
@@ -258,47 +292,17 @@ def forwarded_proto(site: Site) -> Fault:
     return "" if status == 403 else f"the admin answers {status}"
 
 
-@external(PROXY)
+@external("a client cannot choose its own address (BF-03)", PROXY)
 def client_address(site: Site) -> Fault:
-    """a client cannot choose its own address (BF-03)
-
-    Services write the address to their log alone.
-    """
+    """Services write it to their log alone, in the access line of a request."""
     spoofed = {"X_Real_IP": SPOOFED_ADDRESS, "X_Forwarded_For": SPOOFED_ADDRESS}
     reply = site.get(ME, **spoofed, Forwarded=f"for={SPOOFED_ADDRESS}")
-    seen = logged_address(site.logs, str(reply.body.get("request_id")))
-    if seen is None:
-        return Note(f"look for {SPOOFED_ADDRESS} in the log of the User Service")
-    return "it can, so no limit holds" if seen == SPOOFED_ADDRESS else ""
-
-
-def logged_address(logs: Sequence[Path], request: str) -> str | None:
-    """The client's address in the access line of a request, once it is there."""
-    for _ in range(20 if logs else 0):
-        for log in logs:
-            for line in tail(log, 500).splitlines():
-                if request in line and '"event": "access"' in line:
-                    return str(json.loads(line).get("client"))
+    request = str(reply.body.get("request_id"))
+    for _ in range(20 if site.logs else 0):
+        lines = [x for log in site.logs for x in tail(log, 500).splitlines()]
+        for line in lines:
+            if request in line and '"event": "access"' in line:
+                spoofed_too = json.loads(line).get("client") == SPOOFED_ADDRESS
+                return "it can, so no limit holds" if spoofed_too else ""
         time.sleep(0.05)
-    return None
-
-
-def statement_of(check: Check) -> str:
-    return str(check.__doc__).partition("\n")[0]
-
-
-def examine(site: Site) -> Iterator[Finding]:
-    """All that is seen from outside; only `reached` where the site does not answer."""
-    for check, advice in CHECKS:
-        try:
-            fault = check(site)
-        except (OSError, http.client.HTTPException) as exc:
-            fault = f"no answer: {exc or type(exc).__name__}"
-        if fault is None:
-            continue
-        name, statement = check.__name__, statement_of(check)
-        verdict = "note" if isinstance(fault, Note) else "WRONG" if fault else "ok"
-        text = f"{statement}: {fault}" if fault else statement
-        yield Finding("gateway", name, verdict, text, advice if fault else "")
-        if name == "reached" and fault and "no answer" in fault:
-            return
+    return Note(f"look for {SPOOFED_ADDRESS} in the log of the User Service")

@@ -1,30 +1,13 @@
-"""The gateway: Nginx on a configuration that nginx/render.py writes."""
+"""The gateway's configuration, which nginx/render.py writes."""
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .files import read_env
 from .layout import Layout
-from .problems import Problem, ProgramFailed
-from .programs import Job, Program, run
-
-NAME = "gateway"
-LOOPBACK = "127.0.0.1"
-
-
-def program(layout: Layout, port: int) -> Program:
-    """Nginx. It gets -e because builds differ in where they log before they have read
-    their configuration."""
-    return Program(
-        name=NAME,
-        command=_command(layout, layout.gateway),
-        folder=layout.work / NAME,
-        priority=30,
-        stop_signal="QUIT",
-        low_ports=port < 1024,
-    )
+from .problems import Problem
+from .programs import Job, run
 
 
 def check(layout: Layout) -> None:
@@ -37,49 +20,34 @@ def check(layout: Layout) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def write(layout: Layout, state: Path | None = None) -> None:
+def write(layout: Layout, state: Path) -> None:
     """Render the configuration and have Nginx read it. A Problem names the fault."""
-    state = state or layout.gateway
     state.mkdir(mode=0o700, exist_ok=True)
-    command = [sys.executable, layout.root / "nginx" / "render.py"]
+    config, words = state / "conf" / "nginx.conf", []
     for service in layout.services:
-        address = read_env(service.env_file).get("BIND", f"{LOOPBACK}:1")
-        command += ["--upstream", f"{service.name}={address}"]
-    if layout.gateway_env.exists():
-        command += ["--env-file", layout.gateway_env]
-    command += ["--static", layout.static, "--state", state, "--output", state / "conf"]
-    _render(layout, command)
-    test = [*_command(layout, state), "-t"]
-    what = "Nginx's own check of its configuration"
-    run(Job(what, test, state, layout.base_env()))
+        address = read_env(service.env_file).get("BIND", "127.0.0.1:1")
+        words += ["--upstream", f"{service.name}={address}"]
+    _render(layout, config.parent, "--static", layout.static, "--state", state, *words)
+    nginx = layout.servers / "nginx"
+    test = [nginx, "-p", state, "-e", "stderr", "-c", config, "-t"]
+    run(Job("Nginx's own check of its files", test, state, layout.base_env()))
     (state / "nginx.pid").unlink(missing_ok=True)  # `nginx -t` makes an empty one.
 
 
 def write_for_compose(layout: Layout) -> None:
     """What compose.yaml mounts into its gateway."""
-    command = [sys.executable, layout.root / "nginx" / "render.py", "--compose"]
-    command += ["--env-file", layout.gateway_env]
-    command += ["--output", layout.root / ".run" / "compose" / NAME]
-    _render(layout, command)
+    _render(layout, layout.root / ".run" / "compose" / "gateway", "--compose")
 
 
-def uses_tls(settings: Mapping[str, str]) -> bool:
-    """Whether clients of the gateway's port speak TLS."""
-    return bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
-
-
-def _render(layout: Layout, command: Sequence[object]) -> None:
-    env = layout.base_env()
+def _render(layout: Layout, output: Path, *words: object) -> None:
+    command = [sys.executable, layout.root / "nginx" / "render.py", "--output", output]
+    # The settings reach it by its environment: `.env` is read in one place.
+    env = {**layout.base_env(), **read_env(layout.gateway_env)}
+    what = "Rendering the gateway's configuration"
     try:
-        run(Job("Rendering the gateway's configuration", command, layout.state, env))
-    except ProgramFailed as failed:
+        run(Job(what, [*command, *words], layout.state, env))
+    except Problem as failed:
         name, _, fault = failed.output.strip().partition(": ")
         if name == "render.py" and "\n" not in fault:
-            raise Problem(f"{NAME}: {fault}") from failed
+            raise Problem(f"gateway: {fault}") from failed
         raise
-
-
-def _command(layout: Layout, state: Path) -> list[str]:
-    config = str(state / "conf" / "nginx.conf")
-    program = str(layout.servers / "nginx")
-    return [program, "-p", str(state), "-e", "stderr", "-c", config]

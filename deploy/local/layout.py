@@ -85,6 +85,16 @@ class Layout:
             found.append(Service(name, project, port, f"{name}-db", env, migrate))
         return found
 
+    def all_env_files(self) -> list[Path]:
+        """Of the services, of their migrations, and of the gateway."""
+        files = [each.env_file for each in self.services]
+        files += [each.migrate_env_file for each in self.services]
+        return [*files, self.gateway_env]
+
+    def data_folder(self, service: Service, major: int) -> Path:
+        """Of PostgreSQL: no server reads the data of another major version."""
+        return self.postgres / service.name / str(major) / "data"
+
     def stacks(self) -> list["Layout"]:
         """The primary stack of the checkout and every named one that was made."""
         names = sorted(path.name for path in (self.base / "stacks").glob("*"))
@@ -101,6 +111,7 @@ class Layout:
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
             "PYTHONPYCACHEPREFIX": str(self.base / "pycache"),
+            "PYTHONUNBUFFERED": "1",
         }
 
     def make_folders(self) -> None:
@@ -114,9 +125,8 @@ class Layout:
         if found.st_uid != os.getuid() or found.st_mode & 0o77:
             text = f"{self.sockets} is not a private folder of this user."
             raise Problem(text, hint="Remove it.")
-        ignore = self.base / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        if not (self.base / ".gitignore").exists():
+            (self.base / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 def of(stack: str) -> Layout:

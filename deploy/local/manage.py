@@ -9,57 +9,56 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 
-from . import supervisor
-from .application import environment, manage
+from . import env_check, supervisor
+from .application import PREPARE, environment, run_in_all
 from .files import read_env
 from .layout import Layout, Service
-from .problems import USAGE, Problem, ProgramFailed
-from .programs import run
+from .problems import USAGE, Problem
 
 # They change tables, which takes the role that owns them.
 OWNER_COMMANDS = {"migrate", "flush", "createcachetable", "test"}
 
 
-def run_everywhere(layout: Layout, words: Sequence[str]) -> int:
-    """The command in every service that knows it; the first bad exit status."""
-    try:
-        jobs = [manage(layout, s, "help", "--commands") for s in layout.services]
-        known = [output.split() for output in run(*jobs)]
-    except ProgramFailed as failed:
-        hint = f"In full: {layout.command} <service> check"
-        raise Problem(str(failed), hint=hint) from failed
-    found = zip(layout.services, known, strict=True)
-    chosen = [service for service, names in found if words[0] in names]
-    if not chosen:
+def run(layout: Layout, words: Sequence[str]) -> int:
+    """The command in the service that is named first, or in all that know it; the first
+    bad exit status."""
+    if "check" in words[:2] and "--help" not in words:
+        for fault in env_check.faults(layout, run_in_all(layout, "-c", PREPARE)):
+            print(f"memo: {fault}", flush=True)
+    for service in layout.services:
+        if service.name == words[0]:
+            return _run_in(layout, service, words[1:] or ["help"])
+    known = run_in_all(layout, "manage.py", "help", "--commands")
+    names = [name for name, text in known.items() if words[0] in text.split()]
+    if not names:
         text = f"Neither ./manage_all.sh nor any service has a command `{words[0]}`."
         raise Problem(text, hint=f"{layout.command} help", code=USAGE)
     statuses = []
-    for service in chosen:
-        print(f"== {service.name}", flush=True)
-        statuses.append(run_in(layout, service, words))
-    return next((status for status in statuses if status), 0)
+    for service in layout.services:
+        if service.name in names:
+            print(f"== {service.name}", flush=True)
+            statuses.append(_run_in(layout, service, words))
+    return next(filter(None, statuses), 0)
 
 
-def run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
-    """The command in one service, at the user's terminal."""
-    words = list(words) or ["help"]
+def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
+    """The command in one service, at the user's terminal. Django's server, which
+    reloads changed code, stands in for the supervised service on its port."""
+    running = supervisor.is_running(layout)
     if words[0] == "runserver":
-        return _runserver(layout, service, words)
+        address = read_env(service.env_file)["BIND"]
+        if all(word.startswith("-") for word in words[1:]):
+            words = [*words, address]
+        port = next(x for x in words[1:] if not x.startswith("-")).rpartition(":")[2]
+        if running and port == address.rpartition(":")[2]:
+            return _stand_in(layout, service, words)
     status = _run(layout, service, words)
-    if status and not supervisor.is_running(layout):
+    if status and not running:
         print(f"memo: the stack is not running, which may be why: {layout.command} up")
     return status
 
 
-def _runserver(layout: Layout, service: Service, words: list[str]) -> int:
-    """Django's server, which reloads changed code. On the port of the service it stands
-    in for the supervised one, so that the gateway serves it."""
-    address = read_env(service.env_file)["BIND"]
-    if all(word.startswith("-") for word in words[1:]):
-        words.append(address)
-    port = next(x for x in words[1:] if not x.startswith("-")).rpartition(":")[2]
-    if port != address.rpartition(":")[2] or not supervisor.is_running(layout):
-        return _run(layout, service, words)
+def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
     supervisor.call(layout, "stopProcessGroup", service.name)
     print(f"memo: stands in for {service.name} until it ends", flush=True)
     try:
@@ -82,9 +81,7 @@ def _run(
     log = layout.logs / f"{service.name}-1.log"
     audit = {"AUDIT_LOG": str(log)} if log.exists() else {}
     command = [str(layout.python), "manage.py", *words]
-    with subprocess.Popen(
-        command, env={**audit, **env}, cwd=service.project
-    ) as process:
+    with subprocess.Popen(command, env=audit | env, cwd=service.project) as process:
         try:
             while process.poll() is None:
                 if while_running and not supervisor.is_running(layout):

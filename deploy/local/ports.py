@@ -44,21 +44,19 @@ class Ports:
     """
 
     def __init__(self, layout: Layout, *, running: bool) -> None:
-        self.layout, self.running = layout, running
-        self.chosen: dict[str, int] = {}
-        self.moved: list[str] = []
+        self.layout, self.running, self.moved = layout, running, list[str]()
         self._held: dict[int, ExitStack] = {}
-        own = dict(_written(layout))
+        own = written(layout)
         others = [x for x in layout.stacks() if x.stack != layout.stack]
-        self._taken = {port for other in others for _, port in _written(other) if port}
-        preferred = {s.name: s.preferred_port for s in layout.services}
-        for name, usual in {**preferred, GATEWAY: GATEWAY_PORT}.items():
-            usual += STACK_OFFSET if layout.stack else 0
+        self._taken = {port for other in others for port in written(other).values()}
+        self.chosen: dict[str, int] = {}
+        for name, port in own.items():
             try:
-                self._choose(name, own[name], usual)
+                self.chosen[name] = self._choose(name, port)
             except Problem:
                 self.release()
                 raise
+            self._taken.add(self.chosen[name])
         self.has_changed = self.chosen != own
         port = self.chosen[GATEWAY]
         self.url = "http://localhost" + (f":{port}" if port != 80 else "")
@@ -68,27 +66,27 @@ class Ports:
         for port in [self.chosen[name] for name in names] or list(self._held):
             self._held.pop(port, ExitStack()).close()
 
-    def _choose(self, name: str, written: int, usual: int) -> None:
+    def _choose(self, name: str, port: int) -> int:
         """The port that the caller asks for, the written one, or one that is free. The
         gateway's does not change by itself, since clients know it."""
-        asked = os.environ.get(f"{name.upper()}_PORT", "")
-        port = parse(asked, f"{name.upper()}_PORT") if asked else written or usual
-        free = (self.running and port == written) or self._hold(port)
-        other = next(self._free_from(port)) if not free or port in self._taken else port
-        if not free and (asked or (written and name == GATEWAY)):
+        variable, given = f"{name.upper()}_PORT", port
+        asked = os.environ.get(variable, "")
+        if asked:
+            port = parse(asked, variable)
+        elif not port:
+            usual = {s.name: s.preferred_port for s in self.layout.services}
+            port = usual.get(name, GATEWAY_PORT)
+            port += STACK_OFFSET if self.layout.stack else 0
+        free = (self.running and port == given) or self._hold(port)
+        if free and (asked or port not in self._taken):
+            return port
+        later = range(max(port, 1024) + 1, HIGHEST + 1)
+        other = next(x for x in later if x not in self._taken and self._hold(x))
+        if not free and (asked or (given and name == GATEWAY)):
             raise taken(self.layout, name, port, other)
-        if other != port and not asked:
-            reason = "another stack has it" if free else describe(port)
-            self.moved.append(f"port {port} is in use: {reason}; {name} gets {other}")
-            port = other
-        self._taken.add(port)
-        self.chosen[name] = port
-
-    def _free_from(self, port: int) -> Iterator[int]:
-        for other in range(max(port, 1024) + 1, HIGHEST + 1):
-            if other not in self._taken and self._hold(other):
-                yield other
-        raise Problem(f"No port from {port} upwards is free.")
+        reason = "another stack has it" if free else describe(port)
+        self.moved.append(f"port {port} is in use: {reason}; {name} gets {other}")
+        return other
 
     def _hold(self, port: int) -> bool:
         """Whether no program listens there, by IPv4 or IPv6; then we do."""
@@ -126,6 +124,16 @@ def parse(text: str, where: str) -> int:
     raise Problem(f"{where}: {text!r} is no port.")
 
 
+def written(layout: Layout) -> dict[str, int]:
+    """What the `.env` files of a stack say; 0 where they say nothing."""
+    texts = {s.name: read_env(s.env_file).get("BIND", "") for s in layout.services}
+    texts[GATEWAY] = read_env(layout.gateway_env).get("GATEWAY_PORT", "")
+    return {
+        name: parse(text.rpartition(":")[2], f"the port of {name}") if text else 0
+        for name, text in texts.items()
+    }
+
+
 def taken(layout: Layout, name: str, port: int, other: int | str = "...") -> Problem:
     """Says who holds the port, and how to choose another."""
     way = f"{name.upper()}_PORT={other} {layout.command} up"
@@ -158,11 +166,3 @@ def _pids_with(socket_name: str) -> Iterator[int]:
                 yield pid
         except OSError:  # It has ended, or is another user's.
             continue
-
-
-def _written(layout: Layout) -> Iterator[tuple[str, int]]:
-    """What the `.env` files of a stack say; 0 where they say nothing."""
-    texts = {s.name: read_env(s.env_file).get("BIND", "") for s in layout.services}
-    texts[GATEWAY] = read_env(layout.gateway_env).get("GATEWAY_PORT", "")
-    for name, text in texts.items():
-        yield name, parse(text.rpartition(":")[2], f"the port of {name}") if text else 0

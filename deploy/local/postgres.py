@@ -3,102 +3,76 @@
 import os
 import pwd
 import shutil
+import subprocess
+from pathlib import Path
 
 from .files import write_private
 from .layout import Layout, Service
-from .problems import Problem, ProgramFailed
-from .programs import Job, Program, run
+from .problems import Problem
+from .programs import Job, run
 
 # The superuser. It has no password: the kernel says who connects, and lets us alone in.
 ADMIN = "memo_admin"
 PORT = "5432"  # It names the socket. Nothing listens on it.
 ACCESS = f"local all {ADMIN} peer map=own\nlocal all all scram-sha-256\n"
+# Without a locale of its own it would take the one of a shell, cron or container.
+OPTIONS = ["-U", ADMIN, "-E", "UTF8", "--locale=C.UTF-8"]
+OPTIONS += ["--auth-local=peer", "--auth-host=reject", "-D"]
 
 
 def prepare(layout: Layout, major: int) -> None:
     """Make the clusters that are missing, each under another name first: an interrupted
     initdb leaves what looks complete."""
-    # Without a locale of its own it would take the one of a shell, cron or container.
-    options = ["-U", ADMIN, "-E", "UTF8", "--locale=C.UTF-8"]
-    options += ["--auth-local=peer", "--auth-host=reject", "-D"]
-    folders = {s: layout.postgres / s.name / str(major) for s in layout.services}
-    missing = [path for path in folders.values() if not (path / "data").exists()]
-    for service, folder in folders.items():
-        written = [path.parent.name for path in folder.parent.glob("*/data")]
-        if written and folder in missing:
-            raise _other_version(layout, service, written[0], major)
-    for folder in missing:
-        shutil.rmtree(folder / "data.new", ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-    initdb, env = layout.servers / "initdb", layout.base_env()
-    jobs = ([initdb, *options, folder / "data.new"] for folder in missing)
-    run(*(Job("initdb", job, layout.state, env) for job in jobs))
-    for folder in missing:
-        (folder / "data.new").replace(folder / "data")
-    for service, folder in folders.items():
-        write_private(folder / "data" / "pg_hba.conf", ACCESS)
-        write_private(folder / "data" / "pg_ident.conf", f"own {_user()} {ADMIN}\n")
+    folders = [layout.data_folder(service, major) for service in layout.services]
+    missing = [path for path in folders if not path.exists()]
+    jobs = []
+    for data in missing:
+        if others := [*data.parents[1].glob("*/data")]:
+            raise _other_version(layout, others[0].parent.name, major)
+        draft = data.with_name("data.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        data.parent.mkdir(parents=True, exist_ok=True)
+        command = [layout.servers / "initdb", *OPTIONS, draft]
+        jobs.append(Job("initdb", command, layout.state, layout.base_env()))
+    run(*jobs)
+    for data in missing:
+        data.with_name("data.new").replace(data)
+    for data in folders:
+        write_private(data / "pg_hba.conf", ACCESS)
+        write_private(data / "pg_ident.conf", f"own {_user()} {ADMIN}\n")
+    for service in layout.services:
         (layout.sockets / service.database).mkdir(mode=0o700, exist_ok=True)
-
-
-def program(layout: Layout, service: Service, major: int) -> Program:
-    """The server, on a socket alone. Its data lies in a folder by the major version, as
-    no server reads the folder of another one."""
-    data = layout.postgres / service.name / str(major) / "data"
-    sockets = layout.sockets / service.database
-    options = {
-        "config_file": layout.root / "deploy" / "postgres" / "postgresql.conf",
-        "listen_addresses": "",
-        "port": PORT,
-        "unix_socket_directories": sockets,
-        "unix_socket_permissions": "0700",
-    }
-    words = [
-        word for name, text in options.items() for word in ("-c", f"{name}={text}")
-    ]
-    return Program(
-        name=service.database,
-        command=[str(layout.servers / "postgres"), "-D", str(data), *words],
-        folder=data,
-        priority=10,
-        # "Fast": TERM would wait until every client has left.
-        stop_signal="INT",
-        # They name the pid of a dead server, which may be another program's by now.
-        stale_files=[data / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock"],
-    )
 
 
 def is_ready(layout: Layout, service: Service) -> bool:
     """Whether the server accepts sessions."""
-    sockets = layout.sockets / service.database
-    command = [layout.servers / "pg_isready", "-q", "-h", sockets, "-p", PORT]
-    try:
-        run(Job(service.database, command, layout.state, layout.base_env()))
-    except ProgramFailed:
-        return False
-    return True
+    options = ["-q", "-h", str(layout.sockets / service.database), "-p", PORT]
+    command, env = [str(layout.servers / "pg_isready"), *options], layout.base_env()
+    return subprocess.run(command, env=env, check=False).returncode == 0
 
 
-def roles(layout: Layout, service: Service) -> Job:
-    """Roles, database and rights, from the file that the containers use too."""
-    words = ["-X", "-q", "-h", layout.sockets / service.database, "-p", PORT]
-    words += ["-U", ADMIN, "-d", "postgres", "-v", "ON_ERROR_STOP=1"]
-    sql = layout.root / "deploy" / "postgres" / "roles.sql"
-    secret = f"{layout.secrets}/{service.name}_db"
-    env = {
-        **layout.base_env(),
-        "MEMO_SERVICE": service.name,
-        "MEMO_OWNER_PASSWORD_FILE": f"{secret}_owner_password",
-        "MEMO_APP_PASSWORD_FILE": f"{secret}_app_password",
-    }
-    command = [layout.servers / "psql", *words, "-f", sql]
-    return Job(f"Making the roles of {service.name}", command, layout.state, env)
+def make_roles(layout: Layout) -> None:
+    """Roles, databases and rights, by the file that the containers use too."""
+    jobs = []
+    for service in layout.services:
+        words = ["-X", "-q", "-h", layout.sockets / service.database, "-p", PORT]
+        words += ["-U", ADMIN, "-d", "postgres", "-v", "ON_ERROR_STOP=1"]
+        sql: Path = layout.root / "deploy" / "postgres" / "roles.sql"
+        secret = f"{layout.secrets}/{service.name}_db"
+        env = {
+            **layout.base_env(),
+            "MEMO_SERVICE": service.name,
+            "MEMO_OWNER_PASSWORD_FILE": f"{secret}_owner_password",
+            "MEMO_APP_PASSWORD_FILE": f"{secret}_app_password",
+        }
+        command = [layout.servers / "psql", *words, "-f", sql]
+        jobs.append(Job(f"{service.name}: roles.sql", command, layout.state, env))
+    run(*jobs)
 
 
-def _other_version(layout: Layout, service: Service, old: str, new: int) -> Problem:
+def _other_version(layout: Layout, old: str, new: int) -> Problem:
     return Problem(
-        f"The data of {service.database} was written by PostgreSQL {old}, and only"
-        f" PostgreSQL {new} is here now.",
+        f"The data was written by PostgreSQL {old}, and only {new} is here now.",
         hint=f"Install PostgreSQL {old} again, or dump and restore, or remove the data:"
         f" {layout.command} destroy",
     )

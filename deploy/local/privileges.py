@@ -31,13 +31,26 @@ mv .copied.new .copied
 ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLORS")
 
 
-def layout_of_root(layout: Layout) -> Layout:
-    """For a command that writes code: with packages that root alone can write."""
-    base = COPIES / f"{short_hash(str(layout.root))}-root"
-    return Layout(layout.root, layout.stack, base)
+def settle(layout: Layout, words: list[str]) -> Layout:
+    """Become the user that may run this command; the layout for it. What root runs
+    itself has packages that root alone can write."""
+    if os.geteuid():
+        _insist_on_ownership(layout)
+        return layout
+    if not CODE_WRITERS & set(words[:2]):
+        _become_ordinary(layout, words)
+    copy = COPIES / short_hash(str(layout.root))
+    has_settings = any(service.env_file.exists() for service in layout.services)
+    if words[0] != "startservice" and not has_settings:
+        hint = f"{layout.command} init"
+        if copy.exists():
+            hint = f"Let others read it (chmod -R a+rX {layout.root}), then: {hint}"
+        text = f"`{' '.join(words[:2])}` writes code here, and there are no settings"
+        raise Problem(f"{text} in {layout.root}.", hint=hint, code=MISSING)
+    return Layout(layout.root, layout.stack, copy.with_name(f"{copy.name}-root"))
 
 
-def become_ordinary(layout: Layout, words: list[str]) -> None:
+def _become_ordinary(layout: Layout, words: list[str]) -> None:
     """Run this command as the ordinary user; does not return."""
     root, copy = layout.root, COPIES / short_hash(str(layout.root))
     user = _user(root / ".run", root / ".secrets", copy, root)
@@ -68,7 +81,7 @@ def become_ordinary(layout: Layout, words: list[str]) -> None:
     sys.exit(done.returncode)
 
 
-def insist_on_ownership(layout: Layout) -> None:
+def _insist_on_ownership(layout: Layout) -> None:
     """A checkout that root or a colleague has started is theirs to continue with."""
     for path in (layout.base, layout.root / ".secrets"):
         if path.is_dir() and path.stat().st_uid != os.geteuid():
@@ -107,8 +120,7 @@ def _hand_over(layout: Layout, user: pwd.struct_passwd) -> None:
     if layout.root.stat().st_uid == user.pw_uid:
         return
     primary = Layout(layout.root)
-    files = [s.migrate_env_file for s in primary.services] + [primary.gateway_env]
-    for path in [*files, *(service.env_file for service in primary.services)]:
+    for path in primary.all_env_files():
         if not os.path.lexists(path):
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             os.fchown(descriptor, user.pw_uid, user.pw_gid)

@@ -8,21 +8,15 @@ INTERRUPTED = 130
 
 
 class Problem(Exception):
-    """Something the user has to know. It is shown without a traceback."""
+    """Something the user has to know. It is shown without a traceback. `output` is all
+    that a program has printed, if one failed."""
 
-    def __init__(self, message: str, *, hint: str = "", code: int = FAILED) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", code: int = FAILED, output: str = ""
+    ) -> None:
         super().__init__(message)
-        self.hint = hint
-        self.code = code
+        self.hint, self.code, self.output = hint, code, output
 
     def __str__(self) -> str:
         hint = f"\n  {self.hint}" if self.hint else ""
         return f"{self.args[0]}{hint}"
-
-
-class ProgramFailed(Problem):
-    """A program that we ran failed; `output` is all that it printed."""
-
-    def __init__(self, message: str, output: str) -> None:
-        super().__init__(message)
-        self.output = output

@@ -34,7 +34,8 @@ UNDER_WAY = 10.0
 
 @dataclass(frozen=True)
 class Direction:
-    """The API keys of one service at another."""
+    """The API keys of one service at another: which key the caller presents, and which
+    of its keys the callee accepts, the newest last."""
 
     caller: Service
     callee: Service
@@ -42,11 +43,9 @@ class Direction:
     list_file: Path
 
     def presented(self) -> str:
-        """The key that the caller presents."""
         return read_text(self.key_file).strip()
 
     def accepted(self) -> list[str]:
-        """The caller's keys at the callee, the newest last."""
         pairs = callers(self.list_file)
         return [key for caller, key in pairs if caller == self.caller.name]
 
@@ -100,11 +99,11 @@ def _directions(layout: Layout, names: Sequence[str]) -> list[Direction]:
     found = []
     for caller, callee in permutations(layout.services, 2):
         pair = [caller.name, callee.name]
-        files = layout.secrets / KEY.format(*pair), LIST.format(callee.name)
-        each = Direction(caller, callee, files[0], layout.secrets / files[1])
+        key = layout.secrets / KEY.format(*pair)
+        each = Direction(caller, callee, key, layout.secrets / LIST.format(callee.name))
         # A service that came since the last `up` has no keys yet.
         if pair[: len(names)] == [*names] and each.presented() and each.accepted():
-            _insist_on_file(caller, f"{callee.name.upper()}_SERVICE_API_KEY", files[0])
+            _insist_on_file(caller, f"{callee.name.upper()}_SERVICE_API_KEY", key)
             _insist_on_file(callee, "INTERNAL_API_KEYS", each.list_file)
             found.append(each)
     if not found:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import permutations
 from pathlib import Path
 
 from .files import read_text, write_private
@@ -22,7 +23,6 @@ KINDS = (
 KEY = "{}_{}_service_api_key"
 LIST = "{}_internal_api_keys"
 REDIS_ADMIN = "redis_admin_password"
-REDIS_USERS = "redis_users.acl"
 # Sessions are written by the Auth Service and read by all.
 SESSIONS = {"auth": "~session:*"}
 READ_SESSIONS = "%R~session:*"
@@ -37,9 +37,8 @@ COMMANDS = (
 def ensure(layout: Layout) -> None:
     """Make what is missing and leave what is there."""
     names = [service.name for service in layout.services]
-    pairs = [(caller, callee) for caller in names for callee in names]
     files = [f"{name}_{kind}" for name in names for kind in KINDS]
-    files += [KEY.format(*pair) for pair in pairs if pair[0] != pair[1]]
+    files += [KEY.format(*pair) for pair in permutations(names, 2)]
     for file in [*files, REDIS_ADMIN]:
         path = layout.secrets / file
         if not read_text(path).strip():
@@ -53,21 +52,18 @@ def ensure(layout: Layout) -> None:
                 key = read_text(layout.secrets / KEY.format(caller, callee))
                 accepted.append((caller, key.strip()))
         write_callers(path, accepted)
-    write_private(layout.secrets / REDIS_USERS, redis_users(layout))
+    write_private(layout.secrets / "redis_users.acl", redis_users(layout))
 
 
 def redis_users(layout: Layout) -> str:
     """Redis' file of users, with the SHA-256 of their passwords. Every line begins with
     `user`: a comment would keep Redis from starting."""
-    rights = {"admin": (REDIS_ADMIN, "~* &* +@all")}
-    for service in layout.services:
-        own = (
-            f"{SESSIONS.get(service.name, READ_SESSIONS)} ~{service.name}:* {COMMANDS}"
-        )
-        rights[service.name] = (f"{service.name}_redis_password", own)
+    rights = {"admin": "~* &* +@all"}
+    for name in (service.name for service in layout.services):
+        rights[name] = f"{SESSIONS.get(name, READ_SESSIONS)} ~{name}:* {COMMANDS}"
     lines = ["user default off resetkeys resetchannels -@all"]
-    for user, (file, granted) in sorted(rights.items()):
-        password = read_text(layout.secrets / file).strip()
+    for user, granted in sorted(rights.items()):
+        password = read_text(layout.secrets / f"{user}_redis_password").strip()
         digest = sha256(password.encode()).hexdigest()
         lines.append(f"user {user} on #{digest} resetkeys resetchannels {granted}")
     return "\n".join(lines) + "\n"

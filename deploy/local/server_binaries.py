@@ -31,6 +31,8 @@ OF_DOWNLOADS = re.compile(
 PLACES = [folder.lstrip("/") for folder in FOLDERS]
 PLACES += ["usr/lib/postgresql/*/bin", "usr/lib/chromium"]
 MACHINE = Path("/")
+WAYS = """Install the package of your system (Debian's name: {}), or
+  use containers: ./manage_all.sh init && docker compose up --build"""
 
 
 @dataclass(frozen=True)
@@ -74,21 +76,22 @@ def ensure(layout: Layout) -> int:
 def tool(layout: Layout, kind: Kind) -> str:
     """Path of a script that starts the newest program, of this machine or unpacked now.
     There is one for each of the others, too."""
-    name = kind.programs[0]
-    unpacked = layout.cache / name / "root"
-    root = MACHINE if _newest(kind, MACHINE) else unpacked
-    if not _newest(kind, root):
-        print(f"  {name}: not on this machine; unpacking its packages ...", flush=True)
-        unpack(layout, name, (kind.package,))
-    program = _newest(kind, root)
+    name, root = kind.programs[0], MACHINE
+    program = _newest(kind, MACHINE)
     if program is None:
-        least = ".".join(map(str, kind.least))
-        raise Problem(f"{name} {least} or newer: not found.", hint=_ways(kind.package))
+        root = layout.cache / name / "root"
+        program = _newest(kind, root)
+    if program is None:
+        print(f"  {name}: not on this machine; unpacking its packages ...", flush=True)
+        program = _newest(kind, unpack(layout, name, (kind.package,)))
+    if program is None:
+        least, hint = ".".join(map(str, kind.least)), WAYS.format(kind.package)
+        raise Problem(f"{name} {least} or newer: not found.", hint=hint)
     layout.servers.mkdir(mode=0o700, parents=True, exist_ok=True)
     folders = libraries(root)
     env = f"env LD_LIBRARY_PATH={shlex.quote(folders)} " if folders else ""
-    others = {other: program.with_name(other) for other in kind.others}
-    for script, path in {name: program, **others}.items():
+    for script in (name, *kind.others):
+        path = program if script == name else program.with_name(script)
         text = f'#!/bin/sh\nexec {env}{shlex.quote(str(path))} "$@"\n'
         write_private(layout.servers / script, text, mode=0o700)
     return str(layout.servers / name)
@@ -98,11 +101,11 @@ def unpack(layout: Layout, name: str, packages: tuple[str, ...]) -> Path:
     """Unpack Debian's packages, with the libraries that this machine lacks. The folder
     appears under its final name when it is complete."""
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
-        text = f"{packages[0]}: not on this machine."
-        raise Problem(text, hint=_ways(packages[0]), code=MISSING)
+        text, hint = f"{packages[0]}: not on this machine.", WAYS.format(packages[0])
+        raise Problem(text, hint=hint, code=MISSING)
     folder = layout.cache / name
     debs, fresh, root = folder / "debs", folder / "root.new", folder / "root"
-    for path in (debs, fresh):
+    for path in (debs, fresh, root):
         shutil.rmtree(path, ignore_errors=True)
     for path in (folder / "lists" / "partial", folder / "cache", debs):
         path.mkdir(parents=True, exist_ok=True)
@@ -115,7 +118,6 @@ def unpack(layout: Layout, name: str, packages: tuple[str, ...]) -> Path:
     for package in sorted(debs.glob("*.deb")):
         command = ["dpkg", "--extract", package, fresh]
         run(Job(f"Unpacking {package.name}", command, folder, layout.base_env()))
-    shutil.rmtree(root, ignore_errors=True)
     fresh.replace(root)
     shutil.rmtree(debs)
     return root
@@ -168,10 +170,3 @@ def _version(kind: Kind, path: Path, folders: str = "") -> list[int]:
     match = re.search(pattern, (done.stdout + done.stderr).decode(errors="replace"))
     version = [int(part or 0) for part in match.groups()] if match else []
     return version if version >= list(kind.least) else []
-
-
-def _ways(package: str) -> str:
-    return (
-        f"Install the package of your system (Debian's name: {package}), or\n"
-        "  use containers: ./manage_all.sh init && docker compose up --build"
-    )

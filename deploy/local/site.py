@@ -18,25 +18,6 @@ from urllib.parse import urlsplit
 TIMEOUT = 10.0  # seconds
 
 
-@dataclass(frozen=True)
-class Finding:
-    """`where` is a service, `gateway` or `machine`; `id` names what was examined."""
-
-    where: str
-    id: str
-    verdict: str
-    text: str
-    advice: str = ""
-
-
-class Note(str):
-    """What cannot be seen from here, or is worth a look. It is not WRONG."""
-
-
-# What is wrong, a note, nothing (""), or None where it does not apply.
-Fault = str | None
-
-
 @dataclass
 class Reply:
     status: int

@@ -14,6 +14,7 @@ from . import (
     configure,
     env_check,
     gateway,
+    ports,
     postgres,
     secretfiles,
     server_binaries,
@@ -22,11 +23,10 @@ from . import (
 )
 from .files import locked, read_env, read_text, tail, write_private
 from .layout import Layout
-from .ports import GATEWAY, Ports, holder, taken
+from .ports import GATEWAY, Ports
 from .privileges import COPIES
 from .problems import PORT_IN_USE, USAGE, Problem
-from .programs import Program, run
-from .status import REDIS
+from .programs import Job, run
 
 READY_SECONDS = 60.0
 # Says that `up` came to its end, and with which inputs.
@@ -55,11 +55,11 @@ def up(layout: Layout) -> None:
         running = supervisor.is_running(layout)
         if not running:
             supervisor.end(layout)  # What a killed one has left has our ports.
-        ports = Ports(layout, running=running)
-        if running and _is_up_already(layout, ports):
+        chosen = Ports(layout, running=running)
+        if running and _is_up_already(layout, chosen):
             print("memo: already up")
         else:
-            _bring_up(layout, ports, running=running)
+            _bring_up(layout, chosen, running=running)
             print(f"memo: ready in {time.monotonic() - begun:.1f} s")
     url = read_env(layout.gateway_env)["GATEWAY_PUBLIC_URL"]
     print(f"  gateway  {url}\n  admin    {url}/admin/")
@@ -123,11 +123,7 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
     print("This removes, for good, all databases, accounts, keys and secrets of:")
     print("\n".join(f"  {path}" for path in folders))
     if not confirmed:
-        if not sys.stdin.isatty():
-            hint = f"Use {layout.command} destroy --yes"
-            raise Problem("No terminal to ask for confirmation.", hint=hint)
-        if input("Type `yes` to continue: ").strip() != "yes":
-            raise Problem("Nothing was removed.")
+        _confirm(f"Use {layout.command} destroy --yes")
     for stack in stacks:
         supervisor.end(stack)
     for folder in folders:
@@ -140,15 +136,24 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
     print("memo: removed; the .env files of a checkout stay")
 
 
-def _configure(layout: Layout, ports: Ports) -> None:
+def _confirm(hint: str) -> None:
+    if not sys.stdin.isatty():
+        raise Problem("No terminal to ask for confirmation.", hint=hint)
+    if input("Type `yes` to continue: ").strip() != "yes":
+        raise Problem("Nothing was removed.")
+
+
+def _configure(layout: Layout, chosen: Ports) -> None:
     secretfiles.ensure(layout)
-    configure.write(layout, ports)
-    application.make_keys(layout)
-    for line in ports.moved:
+    configure.write(layout, chosen)
+    if not list((layout.keys / "private").glob("*.pem")):
+        make = [layout.python, "-m", "shared.keys.signing_keys"]
+        run(Job("The keys", [*make, layout.keys], layout.base, layout.base_env()))
+    for line in chosen.moved:
         print(f"  note: {line}")
 
 
-def _bring_up(layout: Layout, ports: Ports, *, running: bool) -> None:
+def _bring_up(layout: Layout, chosen: Ports, *, running: bool) -> None:
     """From whatever is there to a running stack. What fails leaves nothing half up; a
     fault that can be seen before leaves what runs as it is."""
     major = server_binaries.ensure(layout)
@@ -157,25 +162,25 @@ def _bring_up(layout: Layout, ports: Ports, *, running: bool) -> None:
         print("  something has changed: what ran before is stopped", flush=True)
     (layout.state / COMPLETE).unlink(missing_ok=True)
     supervisor.end(layout)
-    _configure(layout, ports)
+    _configure(layout, chosen)
+    names = [service.name for service in layout.services]
     try:
         with _stage("databases prepared"):
             postgres.prepare(layout, major)
-            names = [service.name for service in layout.services]
-            ports.release(*names)
-            _start_supervisor(layout, _programs(layout, major), names)
-        stores = [*(service.database for service in layout.services), REDIS]
+            chosen.release(*names)
+            _start_supervisor(layout, major, names)
+        stores = [*(service.database for service in layout.services), "redis"]
         with _stage(", ".join(stores)):
             start_and_wait(layout, *stores)
         with _stage("roles, migrations, static files"):
-            run(*(postgres.roles(layout, service) for service in layout.services))
-            outputs = application.prepare(layout, env_check.PRINT_NAMES)
+            postgres.make_roles(layout)
+            outputs = application.prepare(layout)
         for fault in env_check.faults(layout, outputs):
             print(f"  note: {fault}")
         with _stage(", ".join([*names, GATEWAY])):
-            gateway.write(layout)
+            gateway.write(layout, layout.gateway)
             start_and_wait(layout, *names)
-            ports.release()
+            chosen.release()
             start_and_wait(layout, GATEWAY)
             supervisor.wait_until_loaded(layout, *names)
         write_private(layout.state / COMPLETE, _fingerprint(layout))
@@ -184,60 +189,34 @@ def _bring_up(layout: Layout, ports: Ports, *, running: bool) -> None:
         raise
 
 
-def _start_supervisor(
-    layout: Layout, programs: list[Program], names: list[str]
-) -> None:
+def _start_supervisor(layout: Layout, major: int, names: list[str]) -> None:
     """It listens for the services at once: no other program can have their ports."""
     try:
-        supervisor.start(layout, programs)
+        supervisor.start(layout, major)
     except Problem as problem:
-        found = [name for name in names if holder(_port(layout, name))]
+        used = ports.written(layout)
+        found = [name for name in names if ports.holder(used[name])]
         raise _taken(layout, found[0]) if found else problem from None
     for name in names:
         if not supervisor.start_program(layout, name, 0):
             raise _taken(layout, name)
 
 
-def _programs(layout: Layout, major: int) -> list[Program]:
-    settings = read_env(layout.gateway_env)
-    return [
-        *(postgres.program(layout, service, major) for service in layout.services),
-        _redis(layout),
-        *(application.program(layout, service) for service in layout.services),
-        gateway.program(layout, int(settings["GATEWAY_PORT"])),
-    ]
-
-
-def _redis(layout: Layout) -> Program:
-    config = layout.root / "deploy" / "redis" / "redis.conf"
-    folder = layout.work / REDIS
-    options = {
-        "port": "0",
-        "unixsocket": f"{layout.sockets}/redis.sock",
-        "unixsocketperm": "700",
-        "dir": str(folder),
-        "aclfile": str(layout.secrets / secretfiles.REDIS_USERS),
-    }
-    words = [word for name, text in options.items() for word in (f"--{name}", text)]
-    command = [str(layout.servers / "redis-server"), str(config), *words]
-    return Program(name=REDIS, command=command, folder=folder, priority=10)
-
-
 def _check(layout: Layout) -> None:
     """Would what is to run start at all? A Problem names the first fault."""
     try:
         gateway.check(layout)
-        application.check(layout)
+        application.run_in_all(layout, "manage.py", "check")
     except Problem as problem:
         left = "The running stack is left as it was."
         problem.hint = f"{problem.hint}\n  {left}" if problem.hint else left
         raise
 
 
-def _is_up_already(layout: Layout, ports: Ports) -> bool:
+def _is_up_already(layout: Layout, chosen: Ports) -> bool:
     """Whether what runs is what `up` would make. What was stopped is started again."""
     complete = read_text(layout.state / COMPLETE)
-    if ports.has_changed or complete != _fingerprint(layout):
+    if chosen.has_changed or complete != _fingerprint(layout):
         return False
     try:
         start_and_wait(layout, *_unready(layout))
@@ -256,13 +235,13 @@ def start_and_wait(layout: Layout, *names: str) -> None:
         if not supervisor.start_program(layout, name):
             raise _taken(layout, name)
     deadline = time.monotonic() + READY_SECONDS
-    while waiting := _unready(layout, *names):
+    while names and (waiting := _unready(layout, *names)):
         found = supervisor.processes(layout)
         failing = [n for n in waiting for x in found[n] if x["statename"] == "BACKOFF"]
         if failing or time.monotonic() > deadline:
             name = (failing or waiting)[0]
             supervisor.call(layout, "stopProcessGroup", name)
-            if name == GATEWAY and holder(_port(layout, name)):
+            if name == GATEWAY and ports.holder(ports.written(layout)[name]):
                 raise _taken(layout, name)
             log = layout.logs / f"{found[name][0]['name']}.log"
             text = f"{name} does not {'start' if failing else 'become ready'}."
@@ -276,14 +255,7 @@ def _unready(layout: Layout, *names: str) -> list[str]:
 
 
 def _taken(layout: Layout, name: str) -> Problem:
-    return taken(layout, name, _port(layout, name))
-
-
-def _port(layout: Layout, name: str) -> int:
-    if name == GATEWAY:
-        return int(read_env(layout.gateway_env)["GATEWAY_PORT"])
-    service = next(each for each in layout.services if each.name == name)
-    return int(read_env(service.env_file)["BIND"].rpartition(":")[2])
+    return ports.taken(layout, name, ports.written(layout)[name])
 
 
 def _insist_on(layout: Layout, names: list[str]) -> dict[str, list[dict[str, Any]]]:
@@ -299,14 +271,13 @@ def _insist_on(layout: Layout, names: list[str]) -> dict[str, list[dict[str, Any
 def _fingerprint(layout: Layout) -> str:
     """Changes when anything does that running processes have read once: code, settings,
     secrets, packages. So `up` knows whether to start them again."""
-    root, services = layout.root, layout.services
-    files = [root / "requirements" / "local.txt", layout.gateway_env]
-    files += [path for s in services for path in (s.env_file, s.migrate_env_file)]
+    root = layout.root
+    files = [root / "requirements" / "local.txt", *layout.all_env_files()]
     # Running services see new keys by themselves.
     live = ("_service_api_key", "_internal_api_keys")
     files += [x for x in layout.secrets.glob("*_*") if not x.name.endswith(live)]
     folders = [root / name for name in ("shared", "nginx", "deploy")]
-    for folder in [*folders, *(service.project for service in services)]:
+    for folder in [*folders, *(service.project for service in layout.services)]:
         files += [path for path in folder.rglob("*") if path.suffix in INPUTS]
     digest = hashlib.sha256()
     for path in sorted(files):

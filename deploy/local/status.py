@@ -16,16 +16,14 @@ import subprocess
 from collections.abc import Collection
 from typing import Any
 
-from . import gateway, postgres
+from . import postgres, supervisor
 from .files import read_env
 from .layout import Layout
 from .ports import LOOPBACK, holder
 from .problems import MISSING, Problem
-from .supervisor import is_running, processes
 
 READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
 EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
-REDIS = "redis"
 SECONDS = 5.0
 
 
@@ -45,18 +43,16 @@ def show(layout: Layout, *, as_json: bool) -> int:
 
 def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
     """The state of all programs, or of those named. `ready`: all run and answer."""
-    if not is_running(layout):
+    if not supervisor.is_running(layout):
         return {"state": STOPPED, "url": "", "processes": {}}
-    there = processes(layout)
+    there = supervisor.processes(layout)
     for service in layout.services:  # One that came since `up` has no processes yet.
         for name in (service.database, service.name):
             there.setdefault(name, [])
     found = {}
-    for name, each in there.items():
-        if names and name not in names:
-            continue
-        pids = [x["pid"] for x in each if x["pid"]]
-        states = {x["statename"] for x in each}
+    for name in names or there:
+        pids = [x["pid"] for x in there[name] if x["pid"]]
+        states = {x["statename"] for x in there[name]}
         runs = bool(states & {"STARTING", "RUNNING"})
         state = "running" if runs else STOPPED if states <= {"STOPPED"} else "failing"
         healthy = runs and is_healthy(layout, name, pids)
@@ -69,22 +65,28 @@ def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
 
 def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
     """Whether the program with these processes answers."""
+    if name == "redis":
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(SECONDS)
+            connection.connect(f"{layout.sockets}/redis.sock")
+            connection.sendall(b"PING\r\n")
+            # Perhaps only that a client must log in first.
+            return connection.recv(64).startswith((b"-NOAUTH", b"+PONG"))
+        return False
     for service in layout.services:
         if name == service.database:
             return postgres.is_ready(layout, service)
         if name == service.name:
             return serves(read_env(service.env_file).get("BIND", ""), name)
-    if name == REDIS:
-        return _redis_answers(layout)
     settings = read_env(layout.gateway_env)
-    address = f"{LOOPBACK}:{settings['GATEWAY_PORT']}"
     listener = holder(int(settings["GATEWAY_PORT"]))
     if listener is None or listener.uid != os.getuid():
         return False
     # A process with more rights than ours does not show what it holds.
     if listener.pids and not set(listener.pids) & set(pids):
         return False
-    tls = gateway.uses_tls(settings)
+    address = f"{LOOPBACK}:{settings['GATEWAY_PORT']}"
+    tls = bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
     return all(serves(address, service.name, tls=tls) for service in layout.services)
 
 
@@ -120,13 +122,3 @@ def logs(layout: Layout, name: str | None, *, follow: bool) -> None:
         raise Problem(text, hint=", ".join(known))
     options = ["-v", "-n", "50" if name else "10", *(["-F"] if follow else [])]
     subprocess.run(["tail", *options, "--", *paths], check=False)
-
-
-def _redis_answers(layout: Layout) -> bool:
-    """Whether Redis answers, if only that one must log in first."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(SECONDS)
-        connection.connect(f"{layout.sockets}/redis.sock")
-        connection.sendall(b"PING\r\n")
-        return connection.recv(64).startswith((b"-NOAUTH", b"+PONG"))
-    return False

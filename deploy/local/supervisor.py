@@ -10,65 +10,46 @@ are started again.
 import contextlib
 import http.client
 import os
-import shlex
-import socket
 import subprocess
 import sys
 import xmlrpc.client
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from . import orphans
-from .files import tail, write_private
-from .layout import Layout
+from .files import read_env, tail, write_private
+from .layout import Layout, Service
 from .problems import MISSING, Problem
-from .programs import PROCESSES, Program
 
-# Enough for every request in flight to finish.
-STOP_SECONDS = 35
-SECONDS = 45.0  # for one call
-
+PROCESSES = 2  # of each service
+STOP_SECONDS = 35  # enough for every request in flight to finish
 TEMPLATES = Path(__file__).with_name("templates")
-
-
-class _Connection(http.client.HTTPConnection):
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(SECONDS)
-        self.sock.connect(self.host)
-
-
-class _Transport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        self._connection = host, _Connection(str(self.path))  # so `close` finds it
-        return self._connection[1]
+# No right of root's but for the gateway on a port below 1024.
+DROP = "--inh-caps=-all --ambient-caps=-all"
+# What gunicorn.conf.py reads from its environment; the service reads its `.env` itself.
+SERVER_VARIABLES = ("WEB_THREADS", "FORWARDED_ALLOW_IPS")
 
 
 def call(layout: Layout, method: str, *arguments: Any) -> Any:
     """The answer to a call of supervisord's XML-RPC API. Problem: it does not run.
     xmlrpc.client.Error: it cannot do that."""
-    transport = _Transport(layout.sockets / "supervisor.sock")
-    with xmlrpc.client.ServerProxy("http://supervisor", transport) as server:
-        try:
+    url = f"unix://{layout.sockets}/supervisor.sock"
+    try:
+        from supervisor.xmlrpc import SupervisorTransport
+
+        transport = SupervisorTransport(serverurl=url)
+        with xmlrpc.client.ServerProxy("http://supervisor", transport) as server:
             return getattr(server.supervisor, method)(*arguments)
-        except (OSError, http.client.HTTPException) as exc:
-            hint = f"Start it: {layout.command} up"
-            text = "The stack is not running."
-            raise Problem(text, hint=hint, code=MISSING) from exc
+    except (ImportError, OSError, http.client.HTTPException) as exc:
+        hint = f"Start it: {layout.command} up"
+        raise Problem("The stack is not running.", hint=hint, code=MISSING) from exc
 
 
 def is_running(layout: Layout) -> bool:
     """Whether the supervisor of this stack answers."""
-    try:
-        call(layout, "getState")
-    except Problem:
-        return False
-    return True
+    with contextlib.suppress(Problem):
+        return bool(call(layout, "getState"))
+    return False
 
 
 def processes(layout: Layout) -> dict[str, list[dict[str, Any]]]:
@@ -80,12 +61,12 @@ def processes(layout: Layout) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def start(layout: Layout, programs: Sequence[Program]) -> None:
+def start(layout: Layout, major: int) -> None:
     """Write the configuration and start supervisord, with no program yet."""
     config, log = layout.state / "supervisord.conf", layout.logs / "supervisord.out"
-    places = {name: getattr(layout, name) for name in ("logs", "state", "work")}
-    texts = [_fill("supervisord", sockets=layout.sockets, **places)]
-    write_private(config, "".join([*texts, *(_section(layout, x) for x in programs)]))
+    write_private(config, _configuration(layout, major))
+    for name in ("redis", "gateway", *(service.name for service in layout.services)):
+        (layout.work / name).mkdir(mode=0o700, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
@@ -105,14 +86,15 @@ def start(layout: Layout, programs: Sequence[Program]) -> None:
 def start_program(layout: Layout, name: str, number: int | None = None) -> bool:
     """Start a program, or one of its processes; whether it could listen. Number 0 only
     keeps the socket open."""
+    method, full = "startProcess", f"{name}:{name}-{number}"
+    if number is None:
+        method, full = "startProcessGroup", name
     try:
-        with contextlib.suppress(xmlrpc.client.Fault):  # It runs already.
-            if number is None:
-                call(layout, "startProcessGroup", name, False)
-            else:
-                call(layout, "startProcess", f"{name}:{name}-{number}", False)
+        call(layout, method, full, False)
     except xmlrpc.client.ProtocolError:
         return False
+    except xmlrpc.client.Fault:
+        pass  # It runs already.
     return True
 
 
@@ -157,39 +139,38 @@ def wait_until_loaded(layout: Layout, *names: str) -> None:
         files = [Path(f"/proc/{pid}/task/{pid}/children") for pid in pids]
         return all(not path.exists() or path.read_text() for path in files)
 
-    orphans.wait_until(have_workers, SECONDS)
+    orphans.wait_until(have_workers, STOP_SECONDS)
 
 
-def _section(layout: Layout, program: Program) -> str:
-    launcher = [sys.executable, "-I", str(Path(orphans.__file__))]
-    launcher += [f"--remove={path}" for path in program.stale_files]
-    name = program.name
-    if program.address:  # Its processes share a folder.
-        launcher.append("--holder=%(process_num)d")
-        name += "-%(process_num)d"
-    else:
-        launcher.append("--clear")
-    death = "INT" if program.stop_signal == "INT" else "TERM"
-    prefix = ["/usr/bin/setpriv", f"--pdeathsig={death}"]
-    if not program.low_ports:  # No right of root's but for the gateway on such a port.
-        prefix += ["--inh-caps=-all", "--ambient-caps=-all"]
-    program.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    text = _fill(
-        "program",
-        section="fcgi-program" if program.address else "program",
-        name=program.name,
-        command=shlex.join([*prefix, *launcher, "--", *program.command]),
-        folder=program.folder,
-        environment=",".join(f'{k}="{v}"' for k, v in program.env.items()),
-        priority=program.priority,
-        stop_signal=program.stop_signal,
-        stop_seconds=STOP_SECONDS,
-        log=layout.logs / f"{name}.log",
-    )
-    if program.address:
-        text += _fill("socket", address=program.address, count=PROCESSES + 1)
+def _configuration(layout: Layout, major: int) -> str:
+    """The templates, filled in for this stack and each of its services."""
+    low = int(read_env(layout.gateway_env)["GATEWAY_PORT"]) < 1024
+    values = {
+        **vars(layout),
+        "common": (TEMPLATES / "common.conf").read_text(),
+        "launcher": f'"{sys.executable}" -I "{orphans.__file__}"',
+        "drop": DROP,
+        "drop_for_gateway": "" if low else DROP,
+        "stop_seconds": STOP_SECONDS,
+        "processes": PROCESSES + 1,
+    }
+    text = (TEMPLATES / "supervisord.conf").read_text().format(**values)
+    template = (TEMPLATES / "service.conf").read_text()
+    for service in layout.services:
+        values["data"] = layout.data_folder(service, major)
+        text += template.format(**values, **vars(service), **_processes_of(service))
     return text
 
 
-def _fill(template: str, /, **values: object) -> str:
-    return (TEMPLATES / f"{template}.conf").read_text(encoding="utf-8").format(**values)
+def _processes_of(service: Service) -> dict[str, object]:
+    """The workers of a service are shared out among its processes."""
+    written = read_env(service.env_file)
+    workers = written.get("WEB_CONCURRENCY", "")
+    passed = {name: written[name] for name in SERVER_VARIABLES if written.get(name)}
+    environment = {"ENV_FILE": service.env_file, **passed}
+    return {
+        # A text that is no number is for the service to refuse.
+        "workers": -(-int(workers) // PROCESSES) if workers.isdecimal() else 1,
+        "bind": written["BIND"],
+        "environment": ",".join(f'{k}="{v}"' for k, v in environment.items()),
+    }

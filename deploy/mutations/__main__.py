@@ -19,6 +19,7 @@ from deploy.mutations import catalogue
 from deploy.mutations.catalogue import Mutation
 from deploy.tests.stack import ROOT
 
+AT_ONCE = 2
 SUITES = {
     "shared/": "shared",
     "nginx/": "gateway",
@@ -40,7 +41,6 @@ class Copy:
     def __init__(self, suite: str) -> None:
         self.suite = suite
         self.root = ROOT / ".run" / "mutations" / suite
-        self.project = self.root / f"{suite}_project"
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(ROOT, self.root, ignore=LEFT_OUT, symlinks=True)
         (self.root / ".run").symlink_to(ROOT / ".run")
@@ -48,16 +48,13 @@ class Copy:
 
     def run(self, tests: Sequence[str], *options: str) -> tuple[str, str]:
         """`green`, `red`, or neither; and why."""
-        prefix = f"{self.project.name}/" if self.project.exists() else ""
-        words = [test.removeprefix(prefix) for test in tests]
+        words = [test.removeprefix(f"{self.suite}_project/") for test in tests]
         words += ["-q", "--tb=short", f"--junitxml={self.report}", *options]
         words += [f"--basetemp={self.root.with_suffix('.tmp')}"]
-        command = [sys.executable, "-m", "nox", "-f", str(self.root / "noxfile.py")]
-        env = {"PYTHONPATH": str(self.root), jobs.VERIFY: "1"}
         self.report.unlink(missing_ok=True)
         jobs.call(
-            [*command, "-s", self.suite, "--", *words],
-            {**os.environ, **env},
+            [sys.executable, "-m", "deploy", self.suite, *words],
+            {**os.environ, "PYTHONPATH": str(self.root), "MEMO_VERIFY": "1"},
             log=self.root.with_suffix(".log"),
             cwd=self.root,
             seconds=SECONDS + SECONDS_OF_A_TEST * len(tests),
@@ -83,11 +80,10 @@ def verdict(report: Path) -> tuple[str, str]:
     tests, failures, errors, skipped = (int(suite.get(name, "0")) for name in names)
     messages = [each.get("message", "") for each in suite.iter("failure")]
     why = "".join(messages[:1]).partition("\n")[0]
-    counts = f"{tests} tests, {failures} failed, {errors} errors, {skipped} skipped"
     if failures and not errors and not NOT_RUN.match(why):
         return "red", why
     good = tests and not failures + errors + skipped
-    return "green" if good else "neither", f"{counts}. {why}"
+    return "green" if good else "neither", f"{dict(suite.items())}. {why}"
 
 
 def suite_of(test: str) -> str:
@@ -144,7 +140,7 @@ def main(arguments: Sequence[str]) -> int:
     for mutation in chosen:
         suites[suite_of(mutation.test)].append(mutation)
     names = sorted(suites, key=lambda name: -len(suites[name]))
-    with ThreadPoolExecutor(jobs.AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         killed = sum(pool.map(try_suite, names, [suites[name] for name in names]))
     print(f"  {killed} of {len(chosen)} mutations killed")
     return 0 if killed == len(chosen) else 1

@@ -40,7 +40,7 @@ def parse() -> argparse.Namespace:
 
 
 def file(name: str) -> str:
-    """As the caller's shell has it: nox changes to the folder of the checkout."""
+    """As the caller has it: the command changes to the folder of the checkout."""
     path = Path(os.environ.get("MEMO_CALLER_DIR", ""), name)
     if not os.access(path, os.R_OK):
         raise argparse.ArgumentTypeError(f"{name} cannot be read")

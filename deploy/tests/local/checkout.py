@@ -7,13 +7,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from deploy.local import orphans, status
 from deploy.local.layout import Layout
+from deploy.tests.stack import as_it_was
 
 SOURCE = Path(__file__).resolve().parents[3]
 MADE = (".git", ".run", ".secrets", ".env", ".env.migrate", ".venv")
@@ -27,33 +29,35 @@ class Checkout:
     ports: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def copy_to(cls, path: Path, *ignored: str) -> Self:
-        copy_code(path, *ignored)
-        _link_packages(Layout(SOURCE), Layout(path))
-        return cls(path, dict(zip(NAMES, map(str, free_ports(3)), strict=True)))
+    def copy_to(cls, path: Path) -> Self:
+        """The code, without settings, state and history; the packages of this checkout,
+        by hard links, as an installation takes long; what it has downloaded."""
+        shutil.copytree(SOURCE, path, ignore=shutil.ignore_patterns(*MADE))
+        source, target = Layout(SOURCE), Layout(path)
+        target.base.mkdir(mode=0o700)
+        target.cache.symlink_to(source.cache)
+        shutil.copytree(source.venv, target.venv, symlinks=True, copy_function=os.link)
+        for link in target.venv.glob("lib/python*/site-packages/memo.pth"):
+            link.unlink()
+            link.write_text(f"{path}\n")
+        stamp = json.loads((source.base / "venv.stamp").read_text())
+        stamp["path"] = str(target.venv)
+        (target.base / "venv.stamp").write_text(json.dumps(stamp))
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in NAMES]
+        ports = [str(sock.getsockname()[1]) for sock in sockets]
+        for sock in sockets:
+            sock.close()
+        return cls(path, dict(zip(NAMES, ports, strict=True)))
 
     @property
     def layout(self) -> Layout:
         return Layout(self.path)
 
-    def env(self, **more: str) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if k != "MEMO_STACK"}
-        return {**kept, **self.ports, **more}
-
-    def command(self, *words: str) -> list[str]:
-        return [str(self.path / "manage_all.sh"), *words]
-
     def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """The command; both of its outputs in one."""
-        return subprocess.run(
-            self.command(*words),
-            env=self.env(**env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-        )
+        with self.start(*words, **env) as process:
+            said = process.communicate(timeout=300)[0]
+        return subprocess.CompletedProcess(words, process.returncode, said)
 
     def ok(self, *words: str, **env: str) -> str:
         """What a command printed that has to succeed."""
@@ -61,16 +65,19 @@ class Checkout:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         """Without waiting for its end; in a process group of its own, as in a shell."""
+        user, kept = options.pop("user", None), dict(os.environ)
+        kept.pop("MEMO_STACK", None)
         return subprocess.Popen(
-            self.command(*words),
-            env=self.env(),
+            [self.path / "manage_all.sh", *words],
+            env={**kept, **self.ports, **options},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            user=user,
         )
 
     def status(self) -> dict[str, Any]:
@@ -83,13 +90,25 @@ class Checkout:
     def is_ready(self) -> bool:
         return bool(self.status()["state"] == "ready")
 
+    def files(self) -> set[str]:
+        """Of the checkout, without packages."""
+        found = [self.path, self.layout.base, *self.path.glob("*_project")]
+        return {str(path) for folder in found for path in folder.iterdir()}
+
     def family(self) -> list[int]:
         """Every live process whose folder or command line is in this checkout."""
-        return [
-            pid
-            for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
-            if self._owns(pid)
-        ]
+        pids = map(int, filter(str.isdigit, os.listdir("/proc")))
+        return [pid for pid in pids if pid != os.getpid() and self._owns(pid)]
+
+    def _owns(self, pid: int) -> bool:
+        try:
+            cwd = os.readlink(f"/proc/{pid}/cwd") + "/"
+            line = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        mark = f"{self.path}/"
+        return (cwd.startswith(mark) or mark in line) and state not in "ZX"
 
     def kill_all(self) -> None:
         """As a power cut: everything, at once."""
@@ -97,72 +116,26 @@ class Checkout:
             orphans.send(found, signal.SIGKILL)
             time.sleep(0.05)
 
-    def edit(self, file: str, change: Callable[[str], str]) -> Callable[[], object]:
-        """Change a file; returns what changes it back."""
+    @contextmanager
+    def edited(self, file: str, old: str, new: str) -> Iterator[None]:
+        """With other text in a file; an empty `old` is its end."""
         path = self.path / file
-        text, times = path.read_text(), path.stat()
-        path.write_text(change(text))
+        text = path.read_text()
+        assert old in text
+        with as_it_was(path):
+            path.write_text(text.replace(old, new) if old else text + new)
+            yield
 
-        def back() -> None:
-            path.write_text(text)
-            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    def service_at(self, name: str, at: str = "gateway") -> bool:
+        """Whether a service answers as ready on a port of its own or the gateway's."""
+        port = self.ports[f"{at.upper()}_PORT"]
+        return status.serves(f"127.0.0.1:{port}", name)
 
-        return back
-
-    def _owns(self, pid: int) -> bool:
-        try:
-            cwd = os.readlink(f"/proc/{pid}/cwd")
-            line = Path(f"/proc/{pid}/cmdline").read_bytes()
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return False
-        mark = str(self.path)
-        inside = (
-            cwd == mark or cwd.startswith(f"{mark}/") or f"{mark}/".encode() in line
-        )
-        return inside and state not in "ZX" and pid != os.getpid()
+    def printed_state(self) -> dict[str, Any]:
+        """`status --json` by the command itself."""
+        lines = self.run("status", "--json").stdout.splitlines()
+        found: dict[str, Any] = json.loads(lines[-1])  # Notes for the user come before.
+        return found
 
 
-def copy_code(path: Path, *ignored: str) -> None:
-    """The checkout without settings, state and history."""
-    shutil.copytree(SOURCE, path, ignore=shutil.ignore_patterns(*MADE, *ignored))
-
-
-def _link_packages(source: Layout, target: Layout) -> None:
-    """The packages of this checkout, by hard links: an installation takes long. And
-    what it has downloaded."""
-    target.base.mkdir(mode=0o700)
-    target.cache.symlink_to(source.cache)
-    shutil.copytree(source.venv, target.venv, symlinks=True, copy_function=os.link)
-    for path in target.venv.glob("lib/python*/site-packages/memo.pth"):
-        path.unlink()
-        path.write_text(f"{target.root}\n")
-    stamp = json.loads((source.base / "venv.stamp").read_text())
-    (target.base / "venv.stamp").write_text(
-        json.dumps({**stamp, "path": str(target.venv)})
-    )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    return orphans.wait_until(condition, seconds)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody has; others may take them at any time."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    numbers = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return numbers
-
-
-def service_at(port: str, name: str) -> str:
-    """The name that answers on a port as a ready service."""
-    return name if status.serves(f"127.0.0.1:{port}", name) else ""
-
-
-def state_of(checkout: Checkout) -> dict[str, Any]:
-    """`status --json` by the command itself."""
-    lines = checkout.run("status", "--json").stdout.splitlines()
-    found: dict[str, Any] = json.loads(lines[-1])  # Notes for the user come before.
-    return found
+wait_for = orphans.wait_until

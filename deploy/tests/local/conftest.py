@@ -56,7 +56,7 @@ def make_checkout(
     made: list[Checkout] = []
 
     def make(name: str) -> Checkout:
-        made.append(Checkout.copy_to(tmp_path_factory.mktemp(name) / name, "tests"))
+        made.append(Checkout.copy_to(tmp_path_factory.mktemp(name) / name))
         return made[-1]
 
     yield make

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from deploy.local import doctor
+from deploy.local.external_checks import Finding
 from deploy.local.layout import Layout
-from deploy.local.site import Finding
 
 Ask = Callable[..., list[Finding]]
 
@@ -73,7 +73,7 @@ def test_secrets_are_for_their_owner_alone(
     secret = layout.secrets / "auth_secret_key"
     secret.touch()
     secret.chmod(mode)
-    found = doctor.secrets(layout, layout.services)
+    found = doctor.secrets(layout)
     assert found.verdict == verdict
     assert (str(secret) in found.text) == (verdict == "WRONG")
 

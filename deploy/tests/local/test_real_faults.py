@@ -5,132 +5,98 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from deploy.local import ports
 from deploy.local.problems import INTERRUPTED, PORT_IN_USE
 
 from .checkout import Checkout, wait_for
 
 LEFT = "The running stack is left as it was."
+# The usual trap: braces in a regular expression without quotes.
+UNQUOTED = "location ~ ^/api/v1/users/[0-9a-f-]{36}$ { return 404; }\n"
+WITHOUT_EFFECT = """
+JWT_LEWAY=1
+JWT_LEEWAY=10
+JWT_LEEWAY=10
+ARGON2_TIME_COST=2
+what is it
+"""
 
 
-# --- A fault leaves the running stack as it is ----------------------------------------
+# --- Settings and files ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "said"),
+    ("file", "line", "said", "word"),
     [
-        ("auth_project/.env", "ACCESS_TOKEN_LIFETIME=soon", "auth: ACCESS_TOKEN_LIFE"),
-        ("users_project/.env", "WEB_CONCURRENCY=many", "users: WEB_CONCURRENCY must"),
-        (".env", "GATEWAY_LOGIN_RATE=soon", "gateway: GATEWAY_LOGIN_RATE"),
+        ("auth_project/.env", "ACCESS_TOKEN_LIFETIME=soon\n", "memo: auth: ACC", "up"),
+        ("users_project/.env", "WEB_CONCURRENCY=many\n", "memo: users: WEB", "restart"),
+        (".env", "GATEWAY_LOGIN_RATE=soon\n", "memo: gateway: GATEWAY_LOG", "restart"),
+        ("nginx/services/users.conf", UNQUOTED, "services/users.conf:", "up"),
     ],
 )
-def test_a_wrong_setting_leaves_the_running_stack_as_it_is(
-    running: Checkout, file: str, line: str, said: str
+def test_a_fault_leaves_the_running_stack_as_it_is(
+    running: Checkout, file: str, line: str, said: str, word: str
 ) -> None:
     before = running.pids()
-    back = running.edit(file, f"{{}}{line}\n".format)
-    try:
-        tried = [running.run(word) for word in ("up", "restart")]
-    finally:
-        back()
-    for done in tried:
-        assert done.returncode == 1
-        assert f"memo: {said}" in done.stdout
-        assert LEFT in done.stdout
-        assert "Traceback" not in done.stdout
+    with running.edited(file, "", line):
+        done = running.run(word)
+    assert done.returncode == 1
+    assert said in done.stdout
+    assert LEFT in done.stdout
+    assert "Traceback" not in done.stdout
     assert running.pids() == before
     assert running.is_ready()
 
 
-def test_a_fault_in_an_nginx_file_leaves_the_running_stack_as_it_is(
-    running: Checkout,
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("SECRET_KEY_FILE=", "SECRET_KEY_FILE=no", "SECRET_KEY"),
+        # Without its line production holds, and `up` does not write it again.
+        ("ENVIRONMENT=development\n", "", "JWT_ISSUER"),
+    ],
+)
+def test_a_service_that_cannot_start_says_why_in_one_line(
+    stopped: Checkout, old: str, new: str, said: str
 ) -> None:
-    """The usual trap: braces in a regular expression without quotes."""
-    before = running.pids()
-    file = "nginx/services/users.conf"
-    fault = "location ~ ^/api/v1/users/[0-9a-f-]{36}$ { return 404; }\n"
-    back = running.edit(file, lambda text: text + fault)
-    try:
-        tried = [running.run(word) for word in ("up", "restart")]
-    finally:
-        back()
-    for done in tried:
-        assert done.returncode == 1
-        assert "services/users.conf:" in done.stdout
-        assert LEFT in done.stdout
-    assert running.pids() == before
-    assert running.is_ready()
-
-
-def test_gunicorn_that_cannot_start_says_why_in_one_line(stopped: Checkout) -> None:
-    def spoilt(text: str) -> str:
-        return text.replace("SECRET_KEY_FILE=", "SECRET_KEY_FILE=no")
-
-    back = stopped.edit("users_project/.env", spoilt)
-    try:
+    with stopped.edited("users_project/.env", old, new):
         done = stopped.run("up")
-    finally:
-        back()
+        assert new or old not in (stopped.path / "users_project/.env").read_text()
     assert done.returncode == 1
     assert "memo: users: " in done.stdout
-    assert "SECRET_KEY" in done.stdout
+    assert said in done.stdout
     assert "Traceback" not in done.stdout
     assert stopped.family() == []
 
 
-def test_up_and_check_name_settings_without_effect(running: Checkout) -> None:
-    lines = (
-        "JWT_LEWAY=1\nJWT_LEEWAY=10\nJWT_LEEWAY=10\nARGON2_TIME_COST=2\nwhat is it\n"
-    )
-    back = running.edit("auth_project/.env", lambda text: text + lines)
-    try:
-        outputs = [running.ok(word) for word in ("check", "up")]
-    finally:
-        back()
+def test_up_and_check_name_settings_without_effect(stopped: Checkout) -> None:
+    with stopped.edited("auth_project/.env", "", WITHOUT_EFFECT):
+        outputs = [stopped.ok(word) for word in ("check", "up")]
     for said in outputs:
         for fault in (
             "JWT_LEWAY has no effect; did you mean JWT_LEEWAY?",
             "JWT_LEEWAY is there twice",
             "ARGON2_TIME_COST has no effect here; users reads it",
-            "is neither a setting nor a comment",
         ):
-            assert f"auth_project/.env: {fault}" in said or fault in said
-
-
-def test_without_its_line_production_holds(stopped: Checkout) -> None:
-    def without(text: str) -> str:
-        kept = [x for x in text.splitlines() if not x.startswith("ENVIRONMENT")]
-        return "\n".join(kept) + "\n"
-
-    back = stopped.edit("users_project/.env", without)
-    try:
-        done = stopped.run("up")
-        assert "ENVIRONMENT" not in (stopped.path / "users_project/.env").read_text()
-    finally:
-        back()
-    assert done.returncode == 1
-    assert "JWT_ISSUER" in done.stdout
+            assert f"auth_project/.env: {fault}" in said
+        assert "is neither a setting nor a comment" in said
 
 
 # --- Ports ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def foreign() -> Callable[[str], socket.socket]:
+def foreign(port: str) -> socket.socket:
     """Another program, which takes what it is sent."""
-
-    def listen(port: str) -> socket.socket:
-        return socket.create_server(("127.0.0.1", int(port)))
-
-    return listen
+    return socket.create_server(("127.0.0.1", int(port)))
 
 
 @pytest.mark.parametrize("variable", ["GATEWAY_PORT", "USERS_PORT"])
 def test_a_taken_port_is_named_with_its_holder(
-    stopped: Checkout, foreign: Callable[[str], socket.socket], variable: str
+    stopped: Checkout, variable: str
 ) -> None:
     port = stopped.ports[variable]
     with foreign(port):
@@ -154,7 +120,7 @@ def test_a_taken_port_does_not_touch_what_runs(
 
 @pytest.mark.parametrize("name", ["auth", "gateway"])
 def test_another_program_on_a_program_s_port_is_named_and_gets_nothing(
-    running: Checkout, foreign: Callable[[str], socket.socket], name: str
+    running: Checkout, name: str
 ) -> None:
     """A service is up when our process answers, and not when any does."""
     running.ok("stop", name)
@@ -162,16 +128,7 @@ def test_another_program_on_a_program_s_port_is_named_and_gets_nothing(
     with foreign(port) as other:
         done = running.run("start", name)
         assert running.status()["processes"][name]["healthy"] is False
-        other.settimeout(0.2)
-        received = b""
-        try:
-            while True:
-                connection, _ = other.accept()
-                with connection:
-                    connection.settimeout(0.2)
-                    received += connection.recv(65_536)
-        except TimeoutError:
-            pass
+        received = b"".join(received_by(other))
     assert done.returncode == PORT_IN_USE
     assert f"Port {port} ({name}) is in use" in done.stdout
     assert f"pid {os.getpid()} (" in done.stdout
@@ -181,79 +138,100 @@ def test_another_program_on_a_program_s_port_is_named_and_gets_nothing(
     assert running.is_ready()
 
 
+def received_by(other: socket.socket) -> Iterator[bytes]:
+    other.settimeout(0.2)
+    try:
+        while True:
+            connection, _ = other.accept()
+            with connection:
+                connection.settimeout(0.2)
+                yield connection.recv(65_536)
+    except TimeoutError:
+        return
+
+
 def test_two_checkouts_up_at_the_same_moment_are_two(
-    running: Checkout, make_checkout: Callable[[str], Checkout]
+    stopped: Checkout, make_checkout: Callable[[str], Checkout]
 ) -> None:
     """Different ports, or a clear failure; never each other's services."""
-    running.ok("down")
-    checkouts = [running, make_checkout("second")]
-    for checkout in checkouts:
-        checkout.ok("init")
-        checkout.ports, checkout.first = {}, checkout.ports  # type: ignore[attr-defined]
-        (checkout.path / ".env").unlink()  # As on the first day: both choose now.
-        for path in checkout.path.glob("*_project/.env"):
-            path.unlink()
+    checkouts = [stopped, make_checkout("second")]
+    given, stopped.ports = stopped.ports, {}
+    checkouts[1].ports = {}
+    for path in [*stopped.path.glob("*_project/.env"), stopped.path / ".env"]:
+        path.unlink()  # As on the first day: both choose now.
     processes = [checkout.start("up") for checkout in checkouts]
     said = [process.communicate(timeout=300)[0] for process in processes]
     assert any(process.returncode == 0 for process in processes), said
+    urls = set()
     for checkout, process, text in zip(checkouts, processes, said, strict=True):
         if process.returncode:
             assert "is in use" in text
-        else:
-            assert checkout.is_ready()
-            _is_served_by_itself(checkout)
-    urls = {checkout.status()["url"] for checkout in checkouts} - {""}
+            continue
+        assert checkout.is_ready()
+        urls.add(checkout.status()["url"])
+        family = set(checkout.family())
+        for port in ports.written(checkout.layout).values():
+            found = ports.holder(port)
+            assert found is not None
+            assert found.pids
+            assert set(found.pids) <= family
     assert len(urls) == sum(process.returncode == 0 for process in processes)
-    second = checkouts[1]
-    second.ok("down")
-    running.ports = running.first  # type: ignore[attr-defined]
-    running.ok("up")
-
-
-def _is_served_by_itself(checkout: Checkout) -> None:
-    from deploy.local.files import read_env
-    from deploy.local.ports import holder
-
-    family = set(checkout.family())
-    ports = [read_env(checkout.layout.gateway_env)["GATEWAY_PORT"]]
-    for service in checkout.layout.services:
-        ports.append(read_env(service.env_file)["BIND"].rpartition(":")[2])
-    for port in ports:
-        found = holder(int(port))
-        assert found is not None
-        assert set(found.pids) <= family
-        assert found.pids
+    checkouts[1].ok("down")
+    stopped.ports = given
 
 
 # --- Interruptions --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("part", [0.1, 0.4, 0.7])
+@pytest.fixture(scope="module")
+def seconds_of_up(installed: Checkout) -> float:
+    """How long `up` takes on this machine, now."""
+    installed.ok("down")
+    begun = time.monotonic()
+    installed.ok("up")
+    return time.monotonic() - begun
+
+
+def slowness() -> float:
+    """How many programs there are for each processor, at least one."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+@pytest.mark.parametrize(
+    ("number", "part"),
+    [
+        (signal.SIGINT, 0.1),
+        (signal.SIGTERM, 0.25),
+        (signal.SIGINT, 0.4),
+        (signal.SIGHUP, 0.55),
+        (signal.SIGINT, 0.7),
+    ],
+)
 def test_an_interrupted_up_ends_within_two_seconds_and_leaves_nothing(
-    stopped: Checkout, number: signal.Signals, part: float
+    stopped: Checkout, seconds_of_up: float, number: signal.Signals, part: float
 ) -> None:
-    seconds = _seconds_of_up(stopped) * part + random.uniform(0, 0.3)
+    stopped.ok("down")
     process = stopped.start("up")
-    time.sleep(seconds)
+    time.sleep(seconds_of_up * part + random.uniform(0, 0.3))
     begun = time.monotonic()
     process.send_signal(number)
     said = process.communicate(timeout=60)[0]
     took = time.monotonic() - begun
     if process.returncode == 0:  # It was quicker than the time before.
         assert "ready in" in said
-        stopped.ok("down")
         return
     assert process.returncode in (INTERRUPTED, -number)
-    assert took < 2 * _slowness()
+    assert took < 2 * slowness()
     if process.returncode == INTERRUPTED:
         assert said.endswith("memo: interrupted\n")
     assert wait_for(lambda: not stopped.family(), 5)
 
 
-def test_a_second_ctrl_c_ends_it_at_once_and_up_works_again(stopped: Checkout) -> None:
+def test_a_second_ctrl_c_ends_it_at_once_and_up_works_again(
+    stopped: Checkout, seconds_of_up: float
+) -> None:
     process = stopped.start("up")
-    time.sleep(_seconds_of_up(stopped) / 2)
+    time.sleep(seconds_of_up / 2)
     process.send_signal(signal.SIGINT)
     time.sleep(0.02)
     process.send_signal(signal.SIGINT)
@@ -264,35 +242,16 @@ def test_a_second_ctrl_c_ends_it_at_once_and_up_works_again(stopped: Checkout) -
     assert stopped.is_ready()
 
 
-def test_a_killed_up_can_be_repeated(stopped: Checkout) -> None:
+def test_after_a_kill_two_at_once_make_one_stack(
+    stopped: Checkout, seconds_of_up: float
+) -> None:
+    """A killed `up` can be repeated. One that comes while another works waits."""
     process = stopped.start("up")
-    time.sleep(_seconds_of_up(stopped) / 2)
+    time.sleep(seconds_of_up / 2)
     process.kill()
     process.communicate()
-    stopped.ok("up")
-    assert stopped.is_ready()
-
-
-def test_up_while_another_up_works_waits_for_it(stopped: Checkout) -> None:
     processes = [stopped.start("up") for _ in range(2)]
     outputs = [process.communicate(timeout=300)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert sorted("already up" in output for output in outputs) == [False, True]
-
-
-_measured: list[float] = []
-
-
-def _seconds_of_up(stopped: Checkout) -> float:
-    """How long `up` takes on this machine, now."""
-    if not _measured:
-        begun = time.monotonic()
-        stopped.ok("up")
-        _measured.append(time.monotonic() - begun)
-        stopped.ok("down")
-    return _measured[0]
-
-
-def _slowness() -> float:
-    """How many programs there are for each processor, at least one."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert stopped.is_ready()

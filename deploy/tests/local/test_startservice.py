@@ -6,18 +6,18 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from deploy.local import startservice
+from deploy.local import application, startservice
 from deploy.local.layout import Layout
 from deploy.local.problems import USAGE, Problem
 
-from .checkout import Checkout, copy_code, state_of
+from .checkout import Checkout
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = Path(sysconfig.get_path("purelib"))
@@ -99,40 +99,23 @@ def test_its_files_are_as_open_as_the_checkout(
         assert (checkout.root / path).stat().st_mode & 0o777 == expected, path
 
 
-@pytest.mark.parametrize("name", ["a", "notes", "zebra", "abcdefghijklmnopqrs"])
+@pytest.mark.parametrize("name", ["a", "abcdefghijklmnopqrs", "zebra"])
 def test_its_code_is_clean_whatever_it_is_called(checkout: Layout, name: str) -> None:
     """Short and long, before `shared` in the alphabet and after it."""
     (checkout.root / "shared").symlink_to(ROOT / "shared")
     shutil.copy(ROOT / "pyproject.toml", checkout.root)
     startservice.run(checkout, [name])
     for words in (["check"], ["format", "--check", "--diff"]):
-        command = [sys.executable, "-m", "ruff", *words, "--no-cache"]
-        command.append(f"{name}_project")
-        done = subprocess.run(
-            command, cwd=checkout.root, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout
+        run(["ruff", *words, "--no-cache", f"{name}_project"], checkout.root)
 
 
-def test_its_containers_are_held_to_the_rules_of_the_others(tmp_path: Path) -> None:
-    """The tests of compose.yaml, in a copy that has the service."""
-    copy = tmp_path / "copy"
-    copy_code(copy)
-    layout = Layout(copy)
-    layout.venv.parent.mkdir()
-    layout.venv.symlink_to(sys.prefix)
-    startservice.run(layout, ["notes"])
-    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, "-p", "no:django", "deploy/tests/compose"],
-        cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy)},
-        capture_output=True,
-        text=True,
-    )
+def run(words: Sequence[str], cwd: Path, **env: str) -> str:
+    """What a module printed that has to succeed."""
+    command = [sys.executable, "-m", *words]
+    env = {**os.environ, **env}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    for case in ("[notes]", "[notes-migrate]", "[notes-db]"):
-        assert case in done.stdout
+    return done.stdout
 
 
 # ---- Names ---------------------------------------------------------------------------
@@ -205,29 +188,23 @@ def test_a_failure_leaves_nothing(
     assert set(checkout.root.rglob("*")) == before
 
 
-@pytest.mark.parametrize("words", [[], ["notes", "billing"]])
-def test_it_takes_one_name(checkout: Layout, words: list[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        startservice.run(checkout, words)
-    assert caught.value.code == USAGE
-
-
 # ---- For real ------------------------------------------------------------------------
 
 
-class Clone(Checkout):
-    """A copy of this checkout with its tests, and a user at its gateway."""
+class Client:
+    """A user at the gateway of a checkout."""
 
-    token = ""
+    def __init__(self, checkout: Checkout) -> None:
+        self.url = f"http://127.0.0.1:{checkout.ports['GATEWAY_PORT']}/api/v1"
+        self.token = ""
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and JSON, with the access token of the last login."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        url = f"http://127.0.0.1:{self.ports['GATEWAY_PORT']}/api/v1{path}"
         with requests.Session() as session:
             session.trust_env = False
             answer = session.request(
-                method, url, json=body, headers=headers, timeout=20
+                method, self.url + path, json=body, headers=headers, timeout=20
             )
         return answer.status_code, answer.json() if answer.content else {}
 
@@ -239,68 +216,73 @@ class Clone(Checkout):
         self.token = body["access_token"]
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Iterator[Clone]:
-    if os.geteuid() == 0:
-        pytest.skip("root runs nothing: the suite runs this as another user")
-    made = Clone.copy_to(tmp_path / "clone")
-    made.ok("up")
-    yield made
-    made.run("destroy", "--yes")
-
-
-def test_a_new_service_runs_and_is_protected(clone: Clone) -> None:
+def test_a_new_service_runs_and_is_protected(running: Checkout) -> None:
+    client = Client(running)
     user = {"username": "ada", "email": "ada@example.com", "password": "x7-Rz.q2!"}
-    assert clone.call("POST", "/users/", user)[0] == 201
-    clone.ok("startservice", "notes")
-    status = state_of(clone)
+    assert client.call("POST", "/users/", user)[0] == 201
+    running.ok("startservice", "notes")
+    status = running.printed_state()
     assert status["state"] == "degraded"
     assert status["processes"]["notes"]["state"] == "stopped"
-    assert "/api/v1/notes/docs" in clone.ok("up")
-    _init_has_made_what_compose_needs(clone)
+    assert "/api/v1/notes/docs" in running.ok("up")
 
-    assert clone.call("GET", "/notes")[1]["code"] == "token_missing"
-    clone.token = "a.b.c"
-    assert clone.call("GET", "/notes")[1]["code"] == "token_invalid"
-    clone.log_in()
-    assert clone.call("POST", "/notes", {"text": "remember"})[0] == 201
-    listed = clone.call("GET", "/notes")[1]["results"]
+    assert client.call("GET", "/notes")[1]["code"] == "token_missing"
+    client.token = "a.b.c"
+    assert client.call("GET", "/notes")[1]["code"] == "token_invalid"
+    client.log_in()
+    assert client.call("POST", "/notes", {"text": "remember"})[0] == 201
+    listed = client.call("GET", "/notes")[1]["results"]
     assert [entry["text"] for entry in listed] == ["remember"]
-    assert clone.call("GET", "/notes/all")[1]["code"] == "forbidden"
+    assert client.call("GET", "/notes/all")[1]["code"] == "forbidden"
     code = (
         "from users.models import Role, User;"
         "role = Role.objects.create(name='notes-admin');"
         "User.objects.get(username='ada').groups.add(role)"
     )
-    clone.ok("users", "shell", "-c", code)
-    clone.log_in()  # Roles are in the token.
-    assert clone.call("GET", "/notes/all")[0] == 200
-    assert clone.call("POST", "/auth/logout_all")[0] in (200, 204)
-    assert clone.call("GET", "/notes")[1]["code"] == "token_revoked"
+    running.ok("users", "shell", "-c", code)
+    client.log_in()  # Roles are in the token.
+    assert client.call("GET", "/notes/all")[0] == 200
+    assert client.call("POST", "/auth/logout_all")[0] in (200, 204)
+    assert client.call("GET", "/notes")[1]["code"] == "token_revoked"
 
-    clone.ok("notes", "makemigrations", "--check", "--dry-run")
-    assert "notes        passed" in clone.ok("test", "notes")
+    running.ok("notes", "makemigrations", "--check", "--dry-run")
+    its_tests_pass(running)
+    init_has_made_what_compose_needs(running)
 
     # Removal, as docs/integration.md says.
-    clone.ok("down")
-    shutil.rmtree(clone.path / "notes_project")
-    (clone.path / "nginx" / "services" / "notes.conf").unlink()
-    clone.ok("up")
-    clone.log_in()
-    assert clone.call("GET", "/users/me")[0] == 200
-    assert clone.call("GET", "/notes")[0] == 404
+    running.ok("down")
+    shutil.rmtree(running.path / "notes_project")
+    (running.path / "nginx" / "services" / "notes.conf").unlink()
+    running.ok("up")
+    client.log_in()
+    assert client.call("GET", "/users/me")[0] == 200
+    assert client.call("GET", "/notes")[0] == 404
 
 
-def _init_has_made_what_compose_needs(clone: Clone) -> None:
+def its_tests_pass(running: Checkout) -> None:
+    """Its own, and those of compose.yaml, which hold its containers to the rules of the
+    others."""
+    layout = running.layout
+    notes = next(each for each in layout.services if each.name == "notes")
+    env = application.environment(layout, notes, owner=True)
+    env["PYTHONPATH"] = str(running.path)
+    run(["pytest", "-q", "-p", "no:cacheprovider"], notes.project, **env)
+    words = ["pytest", "-v", "-p", "no:cacheprovider", "-p", "no:django"]
+    said = run([*words, "deploy/tests/compose"], running.path, **env)
+    for case in ("[notes]", "[notes-migrate]", "[notes-db]"):
+        assert case in said
+
+
+def init_has_made_what_compose_needs(running: Checkout) -> None:
     """deploy/tests/compose has the rest, without a run."""
-    clone.ok("init")
-    env = (clone.path / ".env").read_text()
+    running.ok("init")
+    env = (running.path / ".env").read_text()
     names = {line.partition("=")[0] for line in env.splitlines()}
     assert {"MEMO_UID", "MEMO_GID", "GATEWAY_PUBLIC_URL", "GATEWAY_PORT"} <= names
     assert "COMPOSE_FILE=compose.yaml:notes_project/compose.yaml\n" in env
-    text = (clone.path / "compose.yaml").read_text()
-    text += (clone.path / "notes_project" / "compose.yaml").read_text()
+    text = (running.path / "compose.yaml").read_text()
+    text += (running.path / "notes_project" / "compose.yaml").read_text()
     secrets = re.findall(r"\{file: (\./\.secrets/\S+)\}", text)
     assert len(secrets) > 20
     for path in [*secrets, ".run/compose/gateway/nginx.conf"]:
-        assert (clone.path / path).is_file(), path
+        assert (running.path / path).is_file(), path

@@ -1,4 +1,4 @@
-"""The sessions of noxfile.py that need no stack, and how a run ends."""
+"""The proofs that need no stack, and how a run ends."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,7 +15,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from deploy import jobs
+from deploy import __main__ as runner
+from deploy import jobs, proofs
 from deploy.jobs import Result
 from deploy.tests.stack import ROOT
 
@@ -29,8 +30,8 @@ jobs.call(["sleep", "61.5"], {})
 
 
 def run(name: str, *words: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "nox", "-f", "noxfile.py", "-s", name, "--"]
-    done = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-m", "deploy", name, *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -66,7 +67,6 @@ def database() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("known", "status", "text"),
     [
-        ({CONTROL}, 0, "No known vulnerabilities found"),
         ({CONTROL, "djangorestframework-simplejwt 5.5.1"}, 1, "CVE-2026-1"),
         # A mirror that knows nothing is no database: never a silent pass.
         (set(), jobs.SKIPPED, "NOT AUDITED"),
@@ -97,21 +97,28 @@ def test_the_sbom_names_every_pinned_package_and_is_the_same_each_time(
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("proof", "words"),
     [
-        ("test", "none"),
-        ("test", "lint", "none"),
-        ("model", "--rules", "many"),
-        ("model", "--sead", "5"),
-        ("fuzz", "--examples", "x"),
-        ("attack", "--ca", "/none"),
-        ("attack", "--url", "http://127.0.0.1:9"),
+        (proofs.model, ["--rules", "many"]),
+        (proofs.model, ["--sead", "5"]),
+        (proofs.fuzz, ["--examples", "x"]),
+        (proofs.mutate, ["--id", "TOK-99"]),
+        (proofs.mutate, ["some"]),
+        (proofs.mutate, ["--seed", "x"]),
     ],
 )
-def test_unknown_words_and_a_target_that_does_not_answer_are_2(
-    words: tuple[str, ...],
+def test_unknown_words_are_2_before_anything_starts(
+    proof: Callable[..., int], words: list[str]
 ) -> None:
-    assert run(*words)[0] == 2
+    with pytest.raises(SystemExit) as ended:
+        proof(*words)
+    assert ended.value.code == 2
+
+
+def test_an_unknown_suite_or_a_target_that_does_not_answer_is_2() -> None:
+    assert runner.test("none") == runner.test("lint", "none") == 2
+    assert run("attack", "--ca", "/none")[0] == 2
+    assert run("attack", "--url", "http://127.0.0.1:9")[0] == 2
 
 
 def test_a_run_fails_if_a_suite_does(capsys: pytest.CaptureFixture[str]) -> None:
