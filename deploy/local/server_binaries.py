@@ -37,31 +37,25 @@ WAYS = """Install the package of your system (Debian's name: {}), or
 
 @dataclass(frozen=True)
 class Kind:
-    """Programs by their names, Debian's package, and the oldest version that we take.
-    `others` are needed from the same folder."""
+    """Programs by their names, Debian's package, the option and a pattern of what it
+    prints, and the oldest version that we take. `others` are needed from the same
+    folder."""
 
     programs: tuple[str, ...]
     package: str
-    version: str = r"--version (\d+)"  # the option, and a pattern of what it prints
+    version: str = r"--version (\d+)"
     least: tuple[int, ...] = (0,)
     others: tuple[str, ...] = ()
 
 
-POSTGRES = Kind(
-    ("postgres",),
-    "postgresql",
-    r"--version PostgreSQL\) (\d+)",
-    (15,),
-    ("initdb", "psql", "pg_isready"),
-)
-REDIS = Kind(
-    ("redis-server", "valkey-server"), "redis-server", r"--version v=(\d+)", (7,)
-)
+TOOLS = ("initdb", "psql", "pg_isready")
+POSTGRES = Kind(("postgres",), "postgresql", r"--version QL\) (\d+)", (15,), TOOLS)
+REDIS_NAMES = ("redis-server", "valkey-server")
+REDIS = Kind(REDIS_NAMES, "redis-server", r"--version v=(\d+)", (7,))
 NGINX = Kind(("nginx",), "nginx", r"-v nginx/(\d+)\.(\d+)", (1, 22))
 WRK = Kind(("wrk",), "wrk", r"-v wrk (\d*)")
-CHROMIUM = Kind(
-    ("chromium-headless-shell", "chromium", "google-chrome"), "chromium-headless-shell"
-)
+SHELL = "chromium-headless-shell"
+CHROMIUM = Kind((SHELL, "chromium", "google-chrome"), SHELL)
 
 
 def ensure(layout: Layout) -> int:

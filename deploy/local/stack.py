@@ -219,7 +219,7 @@ def _is_up_already(layout: Layout, chosen: Ports) -> bool:
     if chosen.has_changed or complete != _fingerprint(layout):
         return False
     try:
-        start_and_wait(layout, *_unready(layout))
+        start_and_wait(layout, *status.unready(layout))
     except Problem as problem:
         if problem.code == PORT_IN_USE:
             raise
@@ -235,7 +235,7 @@ def start_and_wait(layout: Layout, *names: str) -> None:
         if not supervisor.start_program(layout, name):
             raise _taken(layout, name)
     deadline = time.monotonic() + READY_SECONDS
-    while names and (waiting := _unready(layout, *names)):
+    while names and (waiting := status.unready(layout, *names)):
         found = supervisor.processes(layout)
         failing = [n for n in waiting for x in found[n] if x["statename"] == "BACKOFF"]
         if failing or time.monotonic() > deadline:
@@ -247,11 +247,6 @@ def start_and_wait(layout: Layout, *names: str) -> None:
             text = f"{name} does not {'start' if failing else 'become ready'}."
             raise Problem(f"{text} The end of {log}:\n{tail(log)}")
         time.sleep(0.05)
-
-
-def _unready(layout: Layout, *names: str) -> list[str]:
-    found = status.gather(layout, names)["processes"]
-    return [name for name, each in found.items() if not each["healthy"]]
 
 
 def _taken(layout: Layout, name: str) -> Problem:

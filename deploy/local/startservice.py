@@ -28,7 +28,7 @@ YAML = "false n no none null off on true y yes"
 # ./manage_all.sh and its suites.
 WORDS = """
     attack audit bench chaos demo destroy doctor down fuzz help init lint logs model
-    mutate native nox restart rotateapikeys sbom schema security shellcheck start
+    mutate native restart rotateapikeys sbom schema security shellcheck start
     startservice status stop system test timing types up verify
 """
 RESERVED = frozenset(f"{REDIS} {SERVERS} {ROUTES} {YAML} {WORDS}".split())
@@ -72,7 +72,7 @@ def fault(layout: Layout, name: str) -> str:
             return f"{path.relative_to(layout.root)} exists."
     if keyword.iskeyword(name):
         return "it is a word of Python."
-    if name in RESERVED or name in set(_names_of_redis(layout)):
+    if name in RESERVED:
         return "the word has a meaning here."
     if any(_commands(layout, name)):
         return "it is a command of manage.py."
@@ -81,22 +81,13 @@ def fault(layout: Layout, name: str) -> str:
     return ""
 
 
-def _names_of_redis(layout: Layout) -> Iterator[str]:
-    """Users and key prefixes: a service writes every key that begins with its name."""
-    acl = layout.secrets / "redis_users.acl"
-    if acl.is_file():
-        yield from re.findall(
-            r"(?:^user |~)(\w+)", acl.read_text("ascii"), re.MULTILINE
-        )
-
-
 def _commands(layout: Layout, name: str) -> Iterator[Path]:
-    packages = ("django/core", "django/contrib/*", "*")
-    for folder in ["shared", "*_project/*"]:
-        yield from layout.root.glob(f"{folder}/management/commands/{name}.py")
-    for package in packages:
-        pattern = f"lib/*/site-packages/{package}/management/commands/{name}.py"
-        yield from layout.venv.glob(pattern)
+    file = f"management/commands/{name}.py"
+    packages = "lib/*/site-packages"
+    for place in ("django/core", "django/contrib/*", "*"):
+        yield from layout.venv.glob(f"{packages}/{place}/{file}")
+    for place in ("shared", "*_project/*"):
+        yield from layout.root.glob(f"{place}/{file}")
 
 
 def _requirements(layout: Layout) -> set[str]:

@@ -63,6 +63,12 @@ def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
     return {"state": READY if ready else DEGRADED, "url": url, "processes": found}
 
 
+def unready(layout: Layout, *names: str) -> list[str]:
+    """Which of these programs, or of all, do not work."""
+    found = gather(layout, names)["processes"]
+    return [name for name, each in found.items() if not each["healthy"]]
+
+
 def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
     """Whether the program with these processes answers."""
     if name == "redis":

@@ -13,6 +13,7 @@ from deploy.local.ports import GATEWAY, Ports
 @pytest.fixture
 def written(layout: Layout, ports: Ports) -> Layout:
     configure.write(layout, ports)
+    secretfiles.ensure(layout)
     return layout
 
 
@@ -21,12 +22,17 @@ def env_of(layout: Layout, name: str) -> dict[str, str]:
 
 
 def test_new_files_are_for_development(written: Layout, ports: Ports) -> None:
+    """Only auth may sign, and no service has the owner's role."""
     for name in ("auth", "users"):
         settings = env_of(written, name)
         assert settings["ENVIRONMENT"] == "development"
         assert settings["COOKIE_SECURE"] == "false"
         assert settings["BIND"] == f"127.0.0.1:{ports.chosen[name]}"
         assert settings["JWT_ISSUER"] == ports.url
+        assert ("JWT_PRIVATE_KEYS_DIR" in settings) == (name == "auth")
+        assert "owner" not in str(settings)
+        owner = read_env(written.root / f"{name}_project" / ".env.migrate")
+        assert f"{name}_owner@" in owner["MIGRATION_DATABASE_URL"]
     assert read_env(written.gateway_env)["GATEWAY_PUBLIC_URL"] == ports.url
 
 
@@ -44,48 +50,39 @@ def test_a_file_that_is_there_never_gets_what_makes_it_unsafe(
     assert env_of(layout, "auth")["SECRET_KEY_FILE"]
 
 
-def test_a_second_time_changes_nothing(written: Layout, ports: Ports) -> None:
-    paths = [written.gateway_env, *written.root.glob("*/.env*")]
-    before = {path: path.read_bytes() for path in paths}
-    configure.write(written, ports)
-    assert before == {path: path.read_bytes() for path in paths}
-
-
 def test_addresses_follow_and_what_is_the_user_s_stays(
     written: Layout, ports: Ports
 ) -> None:
-    auth = written.root / "auth_project" / ".env"
-    gateway = written.gateway_env
+    auth, gateway = written.services[0].env_file, written.gateway_env
     auth.write_text(auth.read_text() + "JWT_LEEWAY=7\n")
-    text = gateway.read_text()
-    gateway.write_text(text.replace(ports.url, "https://memo.example"))
+    gateway.write_text(gateway.read_text().replace(ports.url, "https://memo.example"))
     ports.chosen |= {"users": 9000, GATEWAY: 9080}
     ports.url = "http://localhost:9080"
     configure.write(written, ports)
-    settings = env_of(written, "auth")
+    settings, found = env_of(written, "auth"), read_env(gateway)
     assert settings["USERS_SERVICE_URL"] == "http://127.0.0.1:9000"
     assert settings["JWT_LEEWAY"] == "7"
-    assert settings["JWT_ISSUER"] == "https://memo.example"
-    found = read_env(gateway)
-    assert found["GATEWAY_PORT"] == "9080"
+    assert settings["JWT_ISSUER"] == found["GATEWAY_PUBLIC_URL"]
     assert found["GATEWAY_PUBLIC_URL"] == "https://memo.example"
+    assert found["GATEWAY_PORT"] == "9080"
 
 
-def test_only_auth_may_sign_and_no_service_has_the_owner_s_role(
-    written: Layout,
-) -> None:
-    assert "JWT_PRIVATE_KEYS_DIR" in env_of(written, "auth")
-    assert "JWT_PRIVATE_KEYS_DIR" not in env_of(written, "users")
-    for name in ("auth", "users"):
-        assert "owner" not in (written.root / f"{name}_project" / ".env").read_text()
-        owner = read_env(written.root / f"{name}_project" / ".env.migrate")
-        assert f"{name}_owner@" in owner["MIGRATION_DATABASE_URL"]
+def test_a_second_time_changes_nothing(written: Layout, ports: Ports) -> None:
+    """Secrets are made once, and each of them is another."""
+    paths = [*written.all_env_files(), *written.secrets.iterdir()]
+    before = {path: path.read_text() for path in paths if path.is_file()}
+    configure.write(written, ports)
+    secretfiles.ensure(written)
+    assert before == {path: path.read_text() for path in before}
+    ends = ("_key", "_password")
+    random = [text for path, text in before.items() if path.name.endswith(ends)]
+    assert len(set(random)) == len(random) == 13
+    assert all(len(value) == 64 for value in random)
 
 
 def test_no_secret_is_in_an_env_file(written: Layout) -> None:
-    secretfiles.ensure(written)
     values = [p.read_text() for p in written.secrets.iterdir() if p.is_file()]
-    for path in [written.gateway_env, *written.root.glob("*/.env*")]:
+    for path in written.all_env_files():
         assert path.stat().st_mode & 0o777 == 0o600
         assert not [value for value in values if value in path.read_text()]
 
@@ -93,7 +90,6 @@ def test_no_secret_is_in_an_env_file(written: Layout) -> None:
 def test_compose_reads_the_files_that_services_bring(
     written: Layout, ports: Ports
 ) -> None:
-    assert "COMPOSE_FILE" not in read_env(written.gateway_env)
     file = written.root / "users_project" / "compose.yaml"
     file.touch()
     configure.write(written, ports)
@@ -104,43 +100,21 @@ def test_compose_reads_the_files_that_services_bring(
     assert "COMPOSE_FILE" not in read_env(written.gateway_env)
 
 
-# --- The environment of processes -----------------------------------------------------
-
-
-def test_the_owner_s_role_is_for_who_asks(written: Layout) -> None:
-    service = written.services[0]
-    assert "MIGRATION_DATABASE_URL" not in application.environment(written, service)
-    env = application.environment(written, service, owner=True)
-    assert env["MIGRATION_DATABASE_URL"].startswith("postgres://auth_owner@")
-
-
-def test_a_shell_s_variables_reach_commands_and_no_server(written: Layout) -> None:
-    service = written.services[0]
-    shell = {"LOG_LEVEL": "DEBUG", "PYTHONPATH": "/x", "MEMO_STACK": "x", "PATH": "/y"}
-    env = application.environment(written, service, caller=shell)
-    assert (env["LOG_LEVEL"], env["PATH"]) == ("DEBUG", "/y")
-    assert not {"PYTHONPATH", "MEMO_STACK"} & set(env)
-    assert "LOG_LEVEL" not in application.environment(written, service)
-
-
-# --- Secrets --------------------------------------------------------------------------
-
-
-def test_secrets_are_made_once(written: Layout) -> None:
-    secretfiles.ensure(written)
-    before = {p.name: p.read_text() for p in written.secrets.iterdir() if p.is_file()}
-    secretfiles.ensure(written)
-    after = {p.name: p.read_text() for p in written.secrets.iterdir() if p.is_file()}
-    assert after == before
-    random = [v for n, v in before.items() if n.endswith(("_key", "_password"))]
-    assert len(set(random)) == len(random) == 13
-    assert all(len(value) == 64 for value in random)
-
-
-def test_only_auth_may_write_sessions(
+def test_a_process_has_only_what_it_should_of_a_shell_and_of_the_owner(
     written: Layout,
 ) -> None:
-    secretfiles.ensure(written)
+    auth = written.services[0]
+    plain = application.environment(written, auth)
+    assert not {"MIGRATION_DATABASE_URL", "LOG_LEVEL"} & set(plain)
+    owner = application.environment(written, auth, owner=True)
+    assert owner["MIGRATION_DATABASE_URL"].startswith("postgres://auth_owner@")
+    shell = {"LOG_LEVEL": "DEBUG", "PYTHONPATH": "/x", "MEMO_STACK": "x", "PATH": "/y"}
+    env = application.environment(written, auth, caller=shell)
+    assert (env["LOG_LEVEL"], env["PATH"]) == ("DEBUG", "/y")
+    assert not {"PYTHONPATH", "MEMO_STACK"} & set(env)
+
+
+def test_only_auth_may_write_sessions(written: Layout) -> None:
     text = (written.secrets / "redis_users.acl").read_text()
     assert all(line.startswith("user ") for line in text.splitlines())
     assert text.startswith("user default off ")

@@ -2,13 +2,10 @@
 and what our own gateway would never do."""
 
 import http.client
-import shutil
+import re
 import ssl
-import subprocess
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,59 +13,35 @@ import pytest
 from deploy.local import external_checks
 from deploy.local.external_checks import Fault, Note, examine
 from deploy.local.site import Site
+from nginx.tests.certificates import self_signed
+from nginx.tests.stub_service import Stub
 
 COOKIE = "=; Max-Age=0; Path=/api/v1/auth; SameSite=Strict; HttpOnly"
 PLAIN = f"refresh_token{COOKIE}"
 SECURE = f"__Secure-refresh_token{COOKIE}; Secure"
 YEAR = "max-age=31536000; includeSubDomains"
-
-
-class Handler(BaseHTTPRequestHandler):
-    headers_to_send: dict[str, str]
-    status = 401
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def answer(self) -> None:
-        self.send_response(self.status)
-        for name, value in self.headers_to_send.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_GET = do_POST = answer
+Pair = tuple[Path, Path]
 
 
 @contextmanager
-def serving(headers: dict[str, str], certificate: Path | None = None) -> Iterator[int]:
-    handler = type("Answering", (Handler,), {"headers_to_send": headers})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    if certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
+def serving(
+    headers: Mapping[str, str],
+    certificate: Pair | None = None,
+    status: int = 401,
+) -> Iterator[int]:
+    with Stub("site") as stub:
+        stub.answer = lambda handler: handler.reply(status, headers)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            stub.socket = context.wrap_socket(stub.socket, server_side=True)
+        yield stub.server_address[1]
+        stub.shutdown()
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One that nobody has signed."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not here, so no certificate can be made")
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    words += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    words += ["-keyout", str(path), "-out", "-"]
-    done = subprocess.run([openssl, *words], capture_output=True, check=True)
-    path.write_bytes(path.read_bytes() + done.stdout)
-    return path
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 def verdict(fault: Fault) -> str:
@@ -104,7 +77,7 @@ def test_the_refresh_cookie_is_what_its_address_asks_for(
     [(YEAR, "ok"), ("max-age=300", "WRONG"), ("", "WRONG"), ("max-age=soon", "WRONG")],
 )
 def test_https_comes_with_hsts_of_a_year(
-    certificate: Path, value: str, expected: str
+    certificate: Pair, value: str, expected: str
 ) -> None:
     """GW-12."""
     with serving({"Strict-Transport-Security": value}, certificate) as port:
@@ -112,7 +85,9 @@ def test_https_comes_with_hsts_of_a_year(
     assert verdict(fault) == expected
 
 
-def test_a_certificate_of_an_unknown_issuer_is_no_answer(certificate: Path) -> None:
+def test_a_certificate_of_an_unknown_issuer_is_no_answer(
+    certificate: Pair,
+) -> None:
     with serving({}, certificate) as port:
         found = list(examine(Site(f"https://localhost:{port}")))
     assert [(each.id, each.verdict) for each in found] == [("reached", "WRONG")]
@@ -120,9 +95,9 @@ def test_a_certificate_of_an_unknown_issuer_is_no_answer(certificate: Path) -> N
 
 
 def test_a_certificate_that_ends_soon_is_a_note(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch
+    certificate: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     with serving({}, certificate) as port:
         here = Site(f"https://localhost:{port}")
         assert verdict(external_checks.tls(here)) == "note"
@@ -134,11 +109,13 @@ def test_a_certificate_that_ends_soon_is_a_note(
     ("status", "expected"), [(401, "WRONG"), (301, "WRONG"), (426, "ok"), (404, "ok")]
 )
 def test_plain_http_next_to_https_is_refused(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: str
+    certificate: Pair,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    expected: str,
 ) -> None:
     """GW-13: not redirected either."""
-    monkeypatch.setattr(Handler, "status", status)
-    with serving({}) as plain, serving({}, certificate) as port:
+    with serving({}, status=status) as plain, serving({}, certificate) as port:
         monkeypatch.setattr(external_checks, "PLAIN_PORT", plain)
         fault = external_checks.plain_http(Site(f"https://localhost:{port}"))
     assert verdict(fault) == expected

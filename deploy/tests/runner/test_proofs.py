@@ -5,10 +5,8 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,8 +17,8 @@ from deploy import __main__ as runner
 from deploy import jobs, proofs
 from deploy.jobs import Result
 from deploy.tests.stack import ROOT
+from nginx.tests.stub_service import Stub, StubHandler
 
-CONTROL = "django 2.0"
 INTERRUPTED = """
 from deploy import jobs
 jobs.handle_interruptions()
@@ -35,48 +33,38 @@ def run(name: str, *words: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-class Database(BaseHTTPRequestHandler):
-    """As osv.dev answers: the vulnerabilities of a release."""
+@pytest.fixture
+def database() -> Iterator[Stub]:
+    """It answers as osv.dev does: the vulnerabilities of a release. `name` has all."""
 
-    known: set[str] = set()
-
-    def do_POST(self) -> None:
-        query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        answer = {}
-        if f"{query['package']['name']} {query['version']}" in self.known:
+    def answer(handler: StubHandler) -> None:
+        query, found = json.loads(handler.body), {}
+        package = query["package"]
+        if f"{package['name']} {query['version']}" in handler.server.name.split(", "):
             ranges = [{"type": "ECOSYSTEM", "events": [{"fixed": "99.0"}]}]
-            affected = [{"package": query["package"], "ranges": ranges}]
-            answer = {"vulns": [{"id": "CVE-2026-1", "affected": affected}]}
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps(answer).encode())
+            affected = [{"package": package, "ranges": ranges}]
+            found = {"vulns": [{"id": "CVE-2026-1", "affected": affected}]}
+        handler.reply(200, {}, json.dumps(found).encode())
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Database)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/v1/query"
-    server.shutdown()
-    server.server_close()
+    with Stub("") as stub:
+        stub.answer = answer
+        yield stub
+        stub.shutdown()
 
 
 @pytest.mark.parametrize(
     ("known", "status", "text"),
     [
-        ({CONTROL, "djangorestframework-simplejwt 5.5.1"}, 1, "CVE-2026-1"),
+        ("django 2.0, djangorestframework-simplejwt 5.5.1", 1, "CVE-2026-1"),
         # A mirror that knows nothing is no database: never a silent pass.
-        (set(), jobs.SKIPPED, "NOT AUDITED"),
+        ("", jobs.SKIPPED, "NOT AUDITED"),
     ],
 )
 def test_an_audit_tells_what_is_known(
-    database: str, known: set[str], status: int, text: str
+    database: Stub, known: str, status: int, text: str
 ) -> None:
-    Database.known = known
-    found = run("audit", "--osv-url", database)
+    database.name = known
+    found = run("audit", "--osv-url", f"http://{database.address}/v1/query")
     assert found[0] == status, found
     assert text in found[1]
 
