@@ -88,18 +88,12 @@ class Client:
 
 
 def run(
-    url: str,
-    keys: Path | None = None,
-    user: Body = None,
-    service: Client | None = None,
+    url: str, keys: Path | None = None, user: Body = None, service: Client | None = None
 ) -> Mapping[str, str]:
-    """Register a new user, or take one that is there already; returns that. SystemExit
-    at the first answer that is not the expected one. `service` calls the Auth Service
-    itself."""
+    """Register a new user, or take one that is there already; returns that. `service`
+    calls the Auth Service itself."""
     client = Client(url)
-    if user is None:
-        user = new_user()
-        client("Register", "201", f"POST {API}/users/", user)
+    user = user or register(client)
     login = {name: user[name] for name in ("email", "password")}
     client("Log in", "200", f"POST {API}/auth/login", login)
     me = client("Who am I?", "200", f"GET {API}/users/me")
@@ -132,11 +126,13 @@ def try_routes(client: Client, keys: Path, user_id: str) -> None:
         client("What every client may read", "200", f"GET {path}")
 
 
-def new_user() -> dict[str, str]:
-    """A name, an address and a password that are not in use."""
+def register(client: Client) -> Mapping[str, str]:
+    """With a name, an address and a password that are not in use."""
     name = f"demo-{secrets.token_hex(4)}"
-    email = f"{name}@example.com"
-    return {"username": name, "email": email, "password": secrets.token_urlsafe(12)}
+    user = {"username": name, "email": f"{name}@example.com"}
+    user["password"] = secrets.token_urlsafe(12)
+    client("Register", "201", f"POST {API}/users/", user)
+    return user
 
 
 def main() -> None:

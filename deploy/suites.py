@@ -47,6 +47,8 @@ class Python:
             command = [str(Path(sys.executable).with_name(module)), *words]
         project = SERVICES[self.service].project if self.service else ROOT
         env = {**environment(self.stack, self.service), **self.env}
+        if name == "system" and not more:
+            env["MEMO_CHROMIUM"] = tool("CHROMIUM")
         status = jobs.call(command, env, log, self.cwd or project)
         # A suite may have no test that fuzzes.
         return 0 if status == NO_TEST and "FUZZ_EXAMPLES" in env else status
@@ -138,8 +140,6 @@ JOBS: dict[tuple[str, ...], tuple[str, ...]] = {
 
 def run(name: str, *words: str, log: Path | None = None) -> int:
     """A suite, on stacks that are up already. The first bad exit status ends it."""
-    if name == "system" and not words:
-        os.environ["MEMO_CHROMIUM"] = tool("CHROMIUM")
     if log:
         log.unlink(missing_ok=True)
     statuses = (each.run(name, words, log) for each in SUITES[name])

@@ -7,6 +7,7 @@ are written into new files alone: without them a service is in production.
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from .files import NAME, read_env, read_text, write_private
@@ -34,33 +35,38 @@ OURS = {
 
 def write(layout: Layout, ports: Ports) -> None:
     """Write every `.env` file of the stack, or complete it."""
-    issuer = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", ports.url)
-    issuer = ports.url if re.fullmatch(OUR_URL, issuer) else issuer
-    ids = {"uid": os.getuid(), "gid": os.getgid()}
-    text = _fill("gateway", url=ports.url, gateway=ports.chosen[GATEWAY], **ids)
-    files = {layout.gateway_env: text + _compose_files(layout)}
-    for service in layout.services:
-        # Paths are as seen from the service's folder: a checkout may be moved.
-        values = {
-            "name": service.name,
-            "port": ports.chosen[service.name],
-            "issuer": issuer,
-            "sockets": layout.sockets,
-            "secrets": os.path.relpath(layout.secrets, service.project),
-            "static": os.path.relpath(layout.static, service.project),
-        }
-        text = _fill("service", **values) + _fill(service.name, **values)
-        for other in (each.name for each in layout.services if each != service):
-            values |= {"port": ports.chosen[other], "other": other}
-            text += _fill("call", OTHER=other.upper(), **values)
-        files[service.env_file] = text
-        files[service.migrate_env_file] = _fill("migrate", **values)
     calls = (f"{service.name.upper()}_SERVICE_URL" for service in layout.services)
     ours = {**OURS, **dict.fromkeys(calls, r"http://127\.0\.0\.1:\d+")}
-    for path, text in files.items():
+    for path, text in _wanted(layout, ports).items():
         write_private(path, complete(read_text(path), text, ours))
-        if path.stat().st_mode & 0o77 and path.stat().st_uid == os.getuid():
+        if path.stat().st_uid == os.getuid():
             path.chmod(0o600)
+
+
+def _wanted(layout: Layout, ports: Ports) -> dict[Path, str]:
+    """The text of every file, if it were new."""
+    issuer = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", ports.url)
+    values = {
+        "issuer": ports.url if re.fullmatch(OUR_URL, issuer) else issuer,
+        "sockets": layout.sockets,
+        "url": ports.url,
+        "gateway": ports.chosen[GATEWAY],
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+    }
+    files = {layout.gateway_env: _fill("gateway", values) + _compose_files(layout)}
+    for service in layout.services:
+        # Paths are as seen from the service's folder: a checkout may be moved.
+        for name in ("secrets", "static"):
+            values[name] = os.path.relpath(getattr(layout, name), service.project)
+        values |= {"name": service.name, "port": ports.chosen[service.name]}
+        text = _fill("service", values) + _fill(service.name, values)
+        for other in (each.name for each in layout.services if each != service):
+            more = {"port": ports.chosen[other], "other": other, "OTHER": other.upper()}
+            text += _fill("call", values | more)
+        files[service.env_file] = text
+        files[service.migrate_env_file] = _fill("migrate", values)
+    return files
 
 
 def complete(text: str, wanted: str, ours: dict[str, str]) -> str:
@@ -86,8 +92,9 @@ def complete(text: str, wanted: str, ours: dict[str, str]) -> str:
     return "\n".join([*lines, *missing]) + "\n"
 
 
-def _fill(template: str, /, **values: object) -> str:
-    return read_text(TEMPLATES / f"{template}.env").format(**values)
+def _fill(template: str, values: Mapping[str, object]) -> str:
+    """Empty for a service without a template of its own."""
+    return read_text(TEMPLATES / f"{template}.env").format_map(values)
 
 
 def _compose_files(layout: Layout) -> str:

@@ -20,27 +20,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PAUSE = 0.02
+PAUSE = 0.02  # seconds, as the other
+KILLED_WITHIN = 10
 
 
-def end_all(*folders: Path, patience: float = 5) -> list[int]:
-    """End what works in the folders; the pids of it. First TERM, then KILL."""
-    found = processes_in(*folders)
-    send(found, signal.SIGTERM)
-    if not wait_until(lambda: not processes_in(*folders), patience if found else 0):
-        kill_all(*folders)
-    return found
-
-
-def kill_all(*folders: Path, seconds: float = 10) -> None:
-    """Kill every process that works in the folders, and what those forked meanwhile."""
-
-    def none_left() -> bool:
+def end_all(*folders: Path, patience: float = 5) -> bool:
+    """End what works in the folders, and what it forks meanwhile: by TERM, and after so
+    many seconds by KILL. Returns whether there was anything."""
+    found = left = processes_in(*folders)
+    begun = time.monotonic()
+    while left and (passed := time.monotonic() - begun) < patience + KILLED_WITHIN:
+        send(left, signal.SIGTERM if passed < patience else signal.SIGKILL)
+        time.sleep(PAUSE)
         left = processes_in(*folders)
-        send(left, signal.SIGKILL)
-        return not left
-
-    wait_until(none_left, seconds)
+    return bool(found)
 
 
 def processes_in(*folders: Path) -> list[int]:
@@ -84,7 +77,7 @@ def main(words: list[str]) -> None:
     """Clear the way and become the program."""
     options, command = words[: words.index("--")], words[words.index("--") + 1 :]
     if "--clear" in options:
-        kill_all(Path.cwd())
+        end_all(Path.cwd(), patience=0)
     for option in options:
         if option.startswith("--remove="):
             Path(option.removeprefix("--remove=")).unlink(missing_ok=True)

@@ -1,11 +1,11 @@
 """Ports: chosen once, tried by binding, and who holds one that is taken."""
 
 import errno
+import glob
 import os
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,8 @@ class Ports:
 
     def _choose(self, name: str, port: int) -> int:
         """The port that the caller asks for, the written one, or one that is free. The
-        gateway's does not change by itself, since clients know it."""
+        gateway's does not change by itself, since clients know it; not so the one of a
+        named stack."""
         variable, given = f"{name.upper()}_PORT", port
         asked = os.environ.get(variable, "")
         if asked:
@@ -82,7 +83,8 @@ class Ports:
             return port
         later = range(max(port, 1024) + 1, HIGHEST + 1)
         other = next(x for x in later if x not in self._taken and self._hold(x))
-        if not free and (asked or (given and name == GATEWAY)):
+        is_known = given and name == GATEWAY and not self.layout.stack
+        if not free and (asked or is_known):
             raise taken(self.layout, name, port, other)
         reason = "another stack has it" if free else describe(port)
         self.moved.append(f"port {port} is in use: {reason}; {name} gets {other}")
@@ -153,16 +155,12 @@ def holder(port: int) -> Holder | None:
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         for line in table.read_text().splitlines()[1:] if table.exists() else ():
             _, local, _, state, _, _, _, uid, _, inode = line.split()[:10]
-            if state == "0A" and int(local.rpartition(":")[2], 16) == port:
-                return Holder(int(uid), tuple(_pids_with(f"socket:[{inode}]")))
+            if state != "0A" or int(local.rpartition(":")[2], 16) != port:
+                continue
+            pids = set()
+            for file in glob.iglob("/proc/[0-9]*/fd/*"):
+                with suppress(OSError):  # It has ended, or is another user's.
+                    if os.readlink(file) == f"socket:[{inode}]":
+                        pids.add(int(file.split("/")[2]))
+            return Holder(int(uid), tuple(sorted(pids)))
     return None
-
-
-def _pids_with(socket_name: str) -> Iterator[int]:
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        try:
-            descriptors = list(os.scandir(f"/proc/{pid}/fd"))
-            if any(os.readlink(each) == socket_name for each in descriptors):
-                yield pid
-        except OSError:  # It has ended, or is another user's.
-            continue

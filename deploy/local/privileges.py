@@ -32,13 +32,22 @@ ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLO
 
 
 def settle(layout: Layout, words: list[str]) -> Layout:
-    """Become the user that may run this command; the layout for it. What root runs
-    itself has packages that root alone can write."""
-    if os.geteuid():
-        _insist_on_ownership(layout)
-        return layout
-    if not CODE_WRITERS & set(words[:2]):
-        _become_ordinary(layout, words)
+    """Become the user that may run this command; the layout for it. A checkout that
+    root or a colleague has started is theirs to continue with."""
+    if os.geteuid() == 0:
+        if not CODE_WRITERS & set(words[:2]):
+            _become_ordinary(layout, words)
+        return _layout_of_root(layout, words)
+    for path in (layout.base, layout.root / ".secrets"):
+        if path.is_dir() and path.stat().st_uid != os.geteuid():
+            text = f"The user {path.owner()} runs this checkout, and owns {path}."
+            hint = "Continue as that user or as root, or use a checkout of your own."
+            raise Problem(text, hint=hint, code=MISSING)
+    return layout
+
+
+def _layout_of_root(layout: Layout, words: list[str]) -> Layout:
+    """For a command that root runs itself: with packages that root alone can write."""
     copy = COPIES / short_hash(str(layout.root))
     has_settings = any(service.env_file.exists() for service in layout.services)
     if words[0] != "startservice" and not has_settings:
@@ -52,22 +61,14 @@ def settle(layout: Layout, words: list[str]) -> Layout:
 
 def _become_ordinary(layout: Layout, words: list[str]) -> None:
     """Run this command as the ordinary user; does not return."""
-    root, copy = layout.root, COPIES / short_hash(str(layout.root))
-    user = _user(root / ".run", root / ".secrets", copy, root)
+    copy = COPIES / short_hash(str(layout.root))
+    user = _user(layout.root / ".run", layout.root / ".secrets", copy, layout.root)
     drop = _setpriv(user)
-    code = [str(root / "deploy" / "local"), *(str(s.project) for s in layout.services)]
-    seen = subprocess.run([*drop, "ls", *code], capture_output=True, check=False)
-    if seen.returncode == 0:
-        _hand_over(layout, user)
-    else:
-        _copy(root, copy, user, drop)
-        _say(f"{user.pw_name} cannot read {root}. All runs in the copy {copy},")
-        _say(f"which has settings of its own: {copy}/.env, {copy}/*_project/.env")
-        root = copy
+    root = _readable(layout, copy, user, drop)
     if words[0] in ("up", "init", "test", "verify"):
         _say(f"root runs nothing here; everything runs as {user.pw_name}")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(ROOTS_OWN)}
-    env = {**kept, "USER": user.pw_name, "LOGNAME": user.pw_name, "SHELL": "/bin/sh"}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(ROOTS_OWN)}
+    env |= {"USER": user.pw_name, "LOGNAME": user.pw_name, "SHELL": "/bin/sh"}
     env["HOME"] = str(root / ".run" / "home")
     # That script finds a Python that this user can run: root's may be in /root.
     command = [*drop, str(root / "manage_all.sh"), *words]
@@ -81,13 +82,19 @@ def _become_ordinary(layout: Layout, words: list[str]) -> None:
     sys.exit(done.returncode)
 
 
-def _insist_on_ownership(layout: Layout) -> None:
-    """A checkout that root or a colleague has started is theirs to continue with."""
-    for path in (layout.base, layout.root / ".secrets"):
-        if path.is_dir() and path.stat().st_uid != os.geteuid():
-            text = f"The user {path.owner()} runs this checkout, and owns {path}."
-            hint = "Continue as that user or as root, or use a checkout of your own."
-            raise Problem(text, hint=hint, code=MISSING)
+def _readable(
+    layout: Layout, copy: Path, user: pwd.struct_passwd, drop: list[str]
+) -> Path:
+    """The checkout, or the copy of one that the user cannot read."""
+    code = [layout.root / "deploy/local", *(s.project for s in layout.services)]
+    seen = subprocess.run([*drop, "ls", *code], capture_output=True, check=False)
+    if seen.returncode == 0:
+        _hand_over(layout, user)
+        return layout.root
+    _copy(layout.root, copy, user, drop)
+    _say(f"{user.pw_name} cannot read {layout.root}. All runs in the copy {copy},")
+    _say(f"which has settings of its own: {copy}/.env, {copy}/*_project/.env")
+    return copy
 
 
 def _user(*places: Path) -> pwd.struct_passwd:

@@ -4,8 +4,17 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .problems import Problem
+
+PIPES: dict[str, Any] = {
+    "stdin": subprocess.DEVNULL,
+    "stdout": subprocess.PIPE,
+    "stderr": subprocess.STDOUT,
+    "encoding": "utf-8",
+    "errors": "replace",
+}
 
 
 @dataclass(frozen=True)
@@ -24,17 +33,8 @@ def run(*jobs: Job) -> list[str]:
     processes: list[subprocess.Popen[str]] = []
     try:
         for job in jobs:
-            process = subprocess.Popen(
-                [str(part) for part in job.command],
-                env=job.env,
-                cwd=job.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
-            )
-            processes.append(process)
+            words = [str(part) for part in job.command]
+            processes.append(subprocess.Popen(words, env=job.env, cwd=job.cwd, **PIPES))
         outputs = [process.communicate()[0] for process in processes]
     finally:
         for process in processes:

@@ -163,30 +163,34 @@ def _bring_up(layout: Layout, chosen: Ports, *, running: bool) -> None:
     (layout.state / COMPLETE).unlink(missing_ok=True)
     supervisor.end(layout)
     _configure(layout, chosen)
-    names = [service.name for service in layout.services]
     try:
-        with _stage("databases prepared"):
-            postgres.prepare(layout, major)
-            chosen.release(*names)
-            _start_supervisor(layout, major, names)
-        stores = [*(service.database for service in layout.services), "redis"]
-        with _stage(", ".join(stores)):
-            start_and_wait(layout, *stores)
-        with _stage("roles, migrations, static files"):
-            postgres.make_roles(layout)
-            outputs = application.prepare(layout)
-        for fault in env_check.faults(layout, outputs):
-            print(f"  note: {fault}")
-        with _stage(", ".join([*names, GATEWAY])):
-            gateway.write(layout, layout.gateway)
-            start_and_wait(layout, *names)
-            chosen.release()
-            start_and_wait(layout, GATEWAY)
-            supervisor.wait_until_loaded(layout, *names)
+        _start_all(layout, chosen, major)
         write_private(layout.state / COMPLETE, _fingerprint(layout))
     except BaseException as exc:
         supervisor.end(layout, at_once=not isinstance(exc, Problem))
         raise
+
+
+def _start_all(layout: Layout, chosen: Ports, major: int) -> None:
+    names = [service.name for service in layout.services]
+    with _stage("databases prepared"):
+        postgres.prepare(layout, major)
+        chosen.release(*names)
+        _start_supervisor(layout, major, names)
+    stores = [*(service.database for service in layout.services), "redis"]
+    with _stage(", ".join(stores)):
+        start_and_wait(layout, *stores)
+    with _stage("roles, migrations, static files"):
+        postgres.make_roles(layout)
+        outputs = application.prepare(layout)
+    for fault in env_check.faults(layout, outputs):
+        print(f"  note: {fault}")
+    with _stage(", ".join([*names, GATEWAY])):
+        gateway.write(layout, layout.gateway)
+        start_and_wait(layout, *names)
+        chosen.release()
+        start_and_wait(layout, GATEWAY)
+        supervisor.wait_until_loaded(layout, *names)
 
 
 def _start_supervisor(layout: Layout, major: int, names: list[str]) -> None:

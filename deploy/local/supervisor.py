@@ -112,7 +112,7 @@ def end(layout: Layout, *, at_once: bool = False) -> bool:
     left = orphans.end_all(layout.work, layout.postgres, patience=patience)
     for path in layout.sockets.glob("supervisor.sock*"):  # of one that was killed
         path.unlink()
-    return bool(pid or left)
+    return bool(pid) or left
 
 
 def restart_one_by_one(layout: Layout, name: str) -> None:

@@ -48,11 +48,9 @@ def test_a_service_that_refuses_to_start_says_why(ask: Ask) -> None:
 def test_without_a_running_stack_a_service_runs_its_system_checks(
     ask: Ask, live: bool, option: str
 ) -> None:
-    program = (
-        "import json, sys; print(json.dumps([{'id': 'words', 'verdict': 'ok',"
-        " 'text': ' '.join(sys.argv[1:])}]))"
-    )
-    (found,) = ask(program, live=live)
+    words = "'text': ' '.join(sys.argv)"
+    report = f"{{'id': 'words', 'verdict': 'ok', {words}}}"
+    (found,) = ask(f"import json, sys; print(json.dumps([{report}]))", live=live)
     assert f" {option}" in found.text
 
 

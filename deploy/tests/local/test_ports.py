@@ -18,20 +18,15 @@ def choose(layout: Layout, *, running: bool = False) -> Ports:
     return found
 
 
-def test_ports_are_chosen_once(layout: Layout) -> None:
-    first = choose(layout)
-    configure.write(layout, first)
-    assert choose(layout).chosen == first.chosen
-    assert first.url == f"http://localhost:{first.chosen[GATEWAY]}"
-
-
-def test_a_chosen_port_is_held_until_it_is_released(layout: Layout) -> None:
+def test_a_chosen_port_stays_and_is_held_until_it_is_released(layout: Layout) -> None:
     """So two checkouts that start in the same second get different ports."""
-    first = Ports(layout, running=False)
-    second = Ports(layout, running=False)
+    first, second = (Ports(layout, running=False) for _ in range(2))
     assert not set(first.chosen.values()) & set(second.chosen.values())
     first.release()
     second.release()
+    configure.write(layout, first)
+    assert choose(layout).chosen == first.chosen
+    assert first.url == f"http://localhost:{first.chosen[GATEWAY]}"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "0.0.0.0"])
@@ -53,16 +48,20 @@ def test_a_taken_port_gives_way_to_another_and_is_told(
     assert f"gateway gets {found.chosen[GATEWAY]}" in line
 
 
-def test_a_service_moves_away_from_a_port_that_was_taken_meanwhile(
-    layout: Layout, listener: Callable[..., int]
+@pytest.mark.parametrize(("stack", "name"), [("", "auth"), ("other", GATEWAY)])
+def test_what_no_client_knows_moves_away_from_a_port_that_was_taken_meanwhile(
+    layout: Layout, listener: Callable[..., int], stack: str, name: str
 ) -> None:
-    first = choose(layout)
-    configure.write(layout, first)
-    listener(port=first.chosen["auth"])
-    second = choose(layout)
-    assert second.chosen["auth"] != first.chosen["auth"]
+    """The gateway's of a named stack, too."""
+    here = Layout(layout.root, stack)
+    here.make_folders()
+    first = choose(here)
+    configure.write(here, first)
+    listener(port=first.chosen[name])
+    second = choose(here)
     assert second.has_changed
-    assert second.chosen[GATEWAY] == first.chosen[GATEWAY]
+    changed = {x for x in first.chosen if first.chosen[x] != second.chosen[x]}
+    assert changed == {name}
 
 
 def test_a_port_that_is_asked_for_is_used_or_refused(
@@ -74,6 +73,11 @@ def test_a_port_that_is_asked_for_is_used_or_refused(
         choose(layout)
     monkeypatch.setenv("AUTH_PORT", "many")
     with pytest.raises(Problem, match="AUTH_PORT: 'many'"):
+        choose(layout)
+    monkeypatch.delenv("AUTH_PORT")
+    configure.write(layout, choose(layout))
+    listener(port=ports.written(layout)[GATEWAY])
+    with pytest.raises(Problem, match=r"\(gateway\) is in use"):
         choose(layout)
 
 

@@ -53,12 +53,9 @@ def test_what_runs_is_what_is_tested() -> None:
 
 @pytest.mark.parametrize(("name", "floor"), FLOORS.items())
 def test_what_runs_is_no_older_than_its_floor(name: str, floor: str) -> None:
-    version = pins("runtime.txt")[name][0]
-    assert numbers(version) >= numbers(floor)
-
-
-def numbers(version: str) -> list[int]:
-    return [int(part) for part in version.split(".")]
+    versions = (pins("runtime.txt")[name][0], floor)
+    found, least = ([int(part) for part in each.split(".")] for each in versions)
+    assert found >= least
 
 
 @FILES
@@ -67,9 +64,7 @@ def test_an_extra_that_a_package_asks_for_is_pinned_with_it(file: str) -> None:
     is installed until there is one, and nothing after that (seen with pip 23.0)."""
     pinned = set(re.findall(r"^(\S+)==", (REQUIREMENTS / file).read_text(), re.M))
     names = {each.partition("[")[0] for each in pinned}
-    for distribution in distributions():
-        if distribution.name.lower() not in names:
-            continue
+    for distribution in (x for x in distributions() if x.name.lower() in names):
         for wanted in distribution.requires or []:
             match = WITH_EXTRA.match(wanted)
             if match and "extra ==" not in wanted:

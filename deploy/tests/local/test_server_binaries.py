@@ -61,11 +61,8 @@ def test_a_machine_without_apt_gets_the_names_of_packages(
 
 
 def test_what_was_found_is_used_again(layout: Layout, bin_folder: Path) -> None:
-    for kind, text in (
-        (REDIS, "v=7.0"),
-        (NGINX, "nginx/1.22"),
-        (POSTGRES, "PostgreSQL) 15"),
-    ):
+    texts = {REDIS: "v=7.0", NGINX: "nginx/1.22", POSTGRES: "PostgreSQL) 15"}
+    for kind, text in texts.items():
         for name in (kind.programs[0], *kind.others):
             program(bin_folder / name, text)
     assert server_binaries.ensure(layout) == 15
