@@ -62,8 +62,7 @@ def call(
     cwd: Path = ROOT,
     seconds: float | None = None,
 ) -> int:
-    """The exit status of a command, in a process group of its own, of which nothing is
-    left. It has so many seconds."""
+    """The exit status of a command, of whose process group nothing is left."""
     with log.open("ab") if log else nullcontext() as output:
         process = subprocess.Popen(
             command,

@@ -94,18 +94,14 @@ def run(
     calls the Auth Service itself."""
     client = Client(url)
     user = user or register(client)
-    login = {name: user[name] for name in ("email", "password")}
-    client("Log in", "200", f"POST {API}/auth/login", login)
-    me = client("Who am I?", "200", f"GET {API}/users/me")
-    if me["username"] != user["username"]:
-        raise SystemExit(f"Another user was logged in: {me['username']}")
+    user_id = log_in(client, user)
     client("Refresh: the cookie is rotated", "200", f"POST {API}/auth/refresh")
     access_token = client.headers["Authorization"].removeprefix("Bearer ")
     verify = f"POST {API}/auth/verify_token", {"token": access_token}
     if service:
         service("Another service asks about the token", "200", *verify)
     if keys:
-        try_routes(client, keys, me["id"])
+        try_routes(client, keys, user_id)
     client("Log out", "200", f"POST {API}/auth/logout")
     revoked = "401 token_revoked"
     client("Now the access token is refused", revoked, f"GET {API}/users/me")
@@ -114,6 +110,16 @@ def run(
     client("And the refresh cookie", revoked, f"POST {API}/auth/refresh")
     print("Everything answered as it should.")
     return user
+
+
+def log_in(client: Client, user: Mapping[str, str]) -> str:
+    """The user's id."""
+    login = {name: user[name] for name in ("email", "password")}
+    client("Log in", "200", f"POST {API}/auth/login", login)
+    me = client("Who am I?", "200", f"GET {API}/users/me")
+    if me["username"] != user["username"]:
+        raise SystemExit(f"Another user was logged in: {me['username']}")
+    return str(me["id"])
 
 
 def try_routes(client: Client, keys: Path, user_id: str) -> None:

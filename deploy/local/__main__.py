@@ -91,6 +91,8 @@ def _run(words: list[str]) -> int:
         requirements = virtualenv.DEV if words[0] in PROOFS else virtualenv.RUNTIME
         virtualenv.ensure(found, requirements)
     program = str(found.python)
+    if words[0] in PROOFS:
+        os.execv(program, [program, "-m", "deploy", *words])  # noqa: S606
     if sys.prefix != str(found.venv) and os.access(program, os.X_OK):
         os.execv(program, [program, "-E", "-s", "-m", __package__, *words])  # noqa: S606
     return _carry_out(found, options, more)
@@ -141,9 +143,6 @@ def _carry_out(found: Layout, options: argparse.Namespace, more: list[str]) -> i
             if not found.keys.exists() and os.geteuid():
                 stack.init(found)
             return manage.run(found, more)
-        case proof:
-            command = [str(found.python), "-m", "deploy", proof, *more]
-            os.execv(command[0], command)  # noqa: S606
     return 0
 
 

@@ -20,8 +20,8 @@ import fcntl, os, sys
 import django
 from django.core.management import call_command
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-django.setup()
 if len(sys.argv) > 1:
+    django.setup()
     call_command("migrate", interactive=False, verbosity=0, skip_checks=False)
     with open(sys.argv[1], "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

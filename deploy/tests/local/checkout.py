@@ -139,3 +139,8 @@ class Checkout:
 
 
 wait_for = orphans.wait_until
+
+
+def slowness() -> float:
+    """How many programs there are for each processor, at least one."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
