@@ -33,7 +33,6 @@ FILES = """
     notes_project/notes/tests/test_views.py notes_project/notes/urls.py
     notes_project/notes/views.py
 """
-ACL = "user default off\nuser admin on ~*\nuser auth on ~session:* ~lockout:* ~auth:*\n"
 
 
 @pytest.fixture
@@ -41,17 +40,12 @@ def checkout(tmp_path: Path) -> Layout:
     """What a service is written into; its environment is that of this test."""
     for folder in ("requirements", startservice.TEMPLATE):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    for path in ("auth_project/tokens/__init__.py", "users_project/users/__init__.py"):
-        write(tmp_path / path)
-    for path in (
-        "auth_project/manage.py",
-        "users_project/manage.py",
-        "docs/index.md",
-        "bench/x",
-    ):
-        write(tmp_path / path)
+    for name in ("auth_project/tokens", "users_project/users"):
+        write(tmp_path / name / "__init__.py")
+        write(tmp_path / name / "../manage.py")
     write(tmp_path / "auth_project/tokens/management/commands/revokesession.py")
-    write(tmp_path / ".secrets/redis_users.acl", ACL)
+    for path in ("docs/index.md", "bench/x"):
+        write(tmp_path / path)
     (tmp_path / "nginx" / "services").mkdir(parents=True)
     (tmp_path / "manage_all.sh").touch(mode=0o755)
     layout = Layout(tmp_path)
@@ -129,7 +123,7 @@ def run(words: Sequence[str], cwd: Path, **env: str) -> str:
         ("users", "users_project exists"),
         ("class", "a word of Python"),
         # Keys of Redis: `session:*` says which sessions live.
-        ("session lockout default admin", "has a meaning here"),
+        ("session sessions default admin", "has a meaning here"),
         ("api static health postgres template1 gateway redis", "has a meaning here"),
         ("on null up test doctor verify startservice", "has a meaning here"),
         ("migrate shell createsuperuser revokesession spectacular", "manage.py"),
