@@ -2,7 +2,6 @@
 and what our own gateway would never do."""
 
 import http.client
-import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
