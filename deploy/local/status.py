@@ -127,4 +127,6 @@ def logs(layout: Layout, name: str | None, *, follow: bool) -> None:
         text = f"There is no log of {name or 'anything'}."
         raise Problem(text, hint=", ".join(known))
     options = ["-v", "-n", "50" if name else "10", *(["-F"] if follow else [])]
-    subprocess.run(["tail", *options, "--", *paths], check=False)
+    # An interrupt in the moment of its start must not leave it behind.
+    tail = ["/usr/bin/setpriv", "--pdeathsig=TERM", "tail"]
+    subprocess.run([*tail, *options, "--", *paths], check=False)
