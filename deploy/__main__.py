@@ -20,9 +20,9 @@ ALL = [name for job in JOBS for name in job]
 # Those of `verify`, each with its words.
 VERIFIED = {
     "mutate": ["--all"],
-    "fuzz": ["--minutes", "10"],
+    "fuzz": ["--minutes", "5"],
     "model": ["--faults"],
-    "chaos": ["--minutes", "10"],
+    "chaos": ["--minutes", "5"],
     "bench": ["--opponents", "--rounds", "1", "--seconds", "1"],
 }
 
