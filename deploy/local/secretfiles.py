@@ -58,12 +58,14 @@ def ensure(layout: Layout) -> None:
 def redis_users(layout: Layout) -> str:
     """Redis' file of users, with the SHA-256 of their passwords. Every line begins with
     `user`: a comment would keep Redis from starting."""
-    rights = {"admin": "~* &* +@all"}
+    rights = {"admin": (REDIS_ADMIN, "~* &* +@all")}
     for name in (service.name for service in layout.services):
-        rights[name] = f"{SESSIONS.get(name, READ_SESSIONS)} ~{name}:* {COMMANDS}"
+        granted = f"{SESSIONS.get(name, READ_SESSIONS)} ~{name}:* {COMMANDS}"
+        rights[name] = (f"{name}_redis_password", granted)
     lines = ["user default off resetkeys resetchannels -@all"]
-    for user, granted in sorted(rights.items()):
-        password = read_text(layout.secrets / f"{user}_redis_password").strip()
+    for user, (file, granted) in sorted(rights.items()):
+        # A file that is missing is an error, and no empty password.
+        password = (layout.secrets / file).read_text(encoding="utf-8").strip()
         digest = sha256(password.encode()).hexdigest()
         lines.append(f"user {user} on #{digest} resetkeys resetchannels {granted}")
     return "\n".join(lines) + "\n"

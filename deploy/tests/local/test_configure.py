@@ -1,5 +1,6 @@
 """What `init` writes, and what it leaves to the user."""
 
+import hashlib
 import re
 
 import pytest
@@ -122,6 +123,22 @@ def test_only_auth_may_write_sessions(written: Layout) -> None:
     assert " ~session:* " in users["auth"]
     assert " %R~session:* " in users["users"]
     assert "-@dangerous" in users["auth"]
-    for user in ("auth", "users"):
-        password = (written.secrets / f"{user}_redis_password").read_text()
-        assert password not in text
+
+
+@pytest.mark.parametrize(
+    ("user", "file"),
+    [
+        ("admin", "redis_admin_password"),
+        ("auth", "auth_redis_password"),
+        ("users", "users_redis_password"),
+    ],
+)
+def test_redis_takes_the_password_of_its_file_alone(
+    written: Layout, user: str, file: str
+) -> None:
+    text = (written.secrets / "redis_users.acl").read_text()
+    password = (written.secrets / file).read_text().strip()
+    digest = hashlib.sha256(password.encode()).hexdigest()
+    assert len(password) == 64
+    assert f"user {user} on #{digest} resetkeys" in text
+    assert password not in text
