@@ -96,10 +96,11 @@ def force_a_500(system: System, ada: TestUser) -> None:
 
 def secrets_of(system: System) -> Canaries:
     """Every secret file of the stack: the key in a list of API keys, and a line of a
-    private key."""
+    private key. Which key signs is no secret."""
     found = {}
     for path in (system.state / "secrets").rglob("*"):
-        if path.is_file() and path.suffix != ".acl" and "public" not in path.parts:
+        public = "public" in path.parts or path.name in ("redis_users.acl", "active")
+        if path.is_file() and not public:
             text = path.read_text().strip()
             if path.suffix == ".pem":
                 text = text.splitlines()[1]
