@@ -1,6 +1,7 @@
 """The pages of the admin, as a browser fills them in."""
 
 from django.contrib.messages import get_messages
+from django.test import Client
 from django.urls import reverse
 
 from tests.factories import NEW, PASSWORD
@@ -11,6 +12,13 @@ OWN_PASSWORD_PAGE = "/admin/password_change/"
 NEW_PASSWORD = {"usable_password": "true", "password1": NEW, "password2": NEW}
 NEW_USER = {"email": "New@example.org", "username": "new", **NEW_PASSWORD}
 OWN_PASSWORD = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+
+
+def browser_of(user):
+    """Logged in."""
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def url(name, *args):

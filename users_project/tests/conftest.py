@@ -6,10 +6,10 @@ import pytest
 import responses
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.test import Client
 
 from shared import clients
 from shared.ratelimit_defaults import DEFAULTS
+from tests.admin_pages import browser_of
 from tests.factories import PASSWORD, WRONG, UserFactory, hashed
 from tests.guesses import HERE
 from users import hashers, hashing_pool, models, revocation
@@ -18,17 +18,8 @@ CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth S
 
 
 @pytest.fixture(autouse=True)
-def _fresh_process():
-    """What one test breaks or fills is whole for the next."""
-    hashing_pool.pool.cache_clear()
-    revocation.breaker.succeeded()
-    yield
-    hashing_pool.pool.cache_clear()
-
-
-@pytest.fixture(autouse=True)
-def _configuration(settings):
-    """What the tests count with, whatever the environment says."""
+def _configuration(settings, db):
+    """What the tests count with, whatever the environment says or one test leaves."""
     settings.WEB_THREADS = 8
     settings.PASSWORD_MIN_LENGTH = 8
     settings.AUTH_SERVICE_URL = "http://auth.test:8001"
@@ -36,6 +27,15 @@ def _configuration(settings):
     # Out of the way; what they do is tested in test_guess_limits.py.
     settings.LIMITS = dict.fromkeys(DEFAULTS, "1000000/minute")
     clients.auth_client.cache_clear()
+    hashing_pool.pool.cache_clear()
+    revocation.breaker.succeeded()
+
+
+@pytest.fixture
+def full_pool():
+    """All that may hash, hash already."""
+    while hashing_pool.pool().slots.acquire(blocking=False):
+        pass
 
 
 @pytest.fixture
@@ -102,9 +102,7 @@ def root():
 @pytest.fixture
 def admin(root):
     """The browser of a superuser."""
-    client = Client()
-    client.force_login(root)
-    return client
+    return browser_of(root)
 
 
 @pytest.fixture
@@ -113,9 +111,7 @@ def clerk():
     user = UserFactory(is_staff=True)
     rights = Permission.objects.filter(codename__in=["view_user", "change_user"])
     user.user_permissions.set(rights)
-    client = Client()
-    client.force_login(user)
-    return client
+    return browser_of(user)
 
 
 @pytest.fixture

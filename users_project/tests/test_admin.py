@@ -24,8 +24,6 @@ from tests.guesses import HERE, admin_log_in
 from users import hashing_pool
 from users.models import Role, User
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
 def keeper(client):

@@ -9,9 +9,6 @@ from tests.admin_pages import ADD, LIST, NEW_USER, act, change_url, fields
 from tests.factories import EPOCH, NEW, UserFactory
 from users.models import Role, User
 
-pytestmark = pytest.mark.django_db
-
-
 # List
 
 

@@ -11,8 +11,6 @@ from tests.factories import NEW, PASSWORD, WRONG, UserFactory
 from tests.guesses import device_of
 from users.models import User
 
-pytestmark = pytest.mark.django_db
-
 CHANGE = {"current_password": PASSWORD, "new_password": NEW}
 NEW_USER = {"username": "bob", "email": "bob@example.org", "password": PASSWORD}
 ROLES = ["clerk", "editor"]

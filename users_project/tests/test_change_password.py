@@ -14,8 +14,6 @@ from tests.refusals import assert_invalid, assert_refused
 from users.hashing_pool import PasswordHashingPool
 from users.models import User
 
-pytestmark = pytest.mark.django_db
-
 URL = "/api/v1/users/me/change_password"
 BODY = {"current_password": PASSWORD, "new_password": NEW}
 

@@ -6,8 +6,6 @@ from django.core.management import CommandError, call_command
 from tests.factories import EPOCH, NEW, PASSWORD, UserFactory
 from users.models import User
 
-pytestmark = pytest.mark.django_db
-
 ACTS = {
     "deactivateuser": ({}, (False, False), 1),
     "activateuser": ({"is_active": False}, (True, False), 0),

@@ -1,6 +1,7 @@
 """The client other services use, talking to the real application over HTTP."""
 
 import uuid
+from functools import partial
 
 import pytest
 
@@ -11,77 +12,74 @@ from shared.api.exceptions import (
     RateLimited,
     UserNotFound,
 )
-from shared.auth import device_cookie
 from shared.clients import UsersClient
 from tests.factories import EPOCH, PASSWORD, WRONG, UserFactory
-from users import hashing_pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-
-@pytest.fixture
-def client(live_server, settings):
-    users = UsersClient(live_server.url, dict(settings.INTERNAL_API_KEYS)["auth"])
-    yield users
-    users.session().close()
+RIGHT = {"email": "ada@example.org", "password": PASSWORD}
+GUESS = {"username": "ada", "password": WRONG}
 
 
 @pytest.fixture
-def ada():
-    return UserFactory(email="Ada@example.org", username="Ada", roles=["editor"])
+def connect(live_server):
+    """Calls return a client with this key."""
+    found = []
+
+    def client(key):
+        found.append(UsersClient(live_server.url, key))
+        return found[-1]
+
+    yield client
+    for each in found:
+        each.session().close()
 
 
-def test_verify_returns_what_a_login_needs(client, ada):
-    for login in ({"email": "ada@example.org"}, {"username": "ada"}):
-        user = client.verify({**login, "password": PASSWORD})
-        assert device_cookie.find(user.pop("device"), ada)
-        assert user == {
-            "sub": str(ada.pk),
-            "email": "Ada@example.org",
-            "username": "Ada",
-            "roles": ["editor"],
-            "session_epoch": EPOCH,
-        }
+@pytest.fixture
+def client(connect, settings):
+    return connect(dict(settings.INTERNAL_API_KEYS)["auth"])
 
 
-def test_verify_passes_refusals_on(client, ada, limited):
+@pytest.fixture
+def user():
+    return UserFactory(email=RIGHT["email"], username="ada", roles=["editor"])
+
+
+def test_verify_returns_a_user_and_passes_refusals_on(client, user, limited):
+    verified = client.verify(RIGHT)
+    assert (verified["sub"], verified["session_epoch"]) == (str(user.pk), EPOCH)
     limited(LOGIN_LIMIT_NAME="1/hour")
-    credentials = {"email": "ada@example.org", "password": WRONG}
     with pytest.raises(InvalidCredentials):
-        client.verify(credentials)
+        client.verify(GUESS)
     with pytest.raises(RateLimited) as refused:
-        client.verify(credentials)
+        client.verify(GUESS)
     assert 3590 <= refused.value.wait <= 3600
 
 
-def test_end_sessions_and_get_return_the_epoch(client, ada):
+def test_end_sessions_and_get_return_the_epoch(client, user):
     sid = uuid.uuid4()
-    assert [client.end_sessions(ada.pk, keep) for keep in (None, sid)] == [
+    assert [client.end_sessions(user.pk, keep) for keep in (None, sid)] == [
         {"session_epoch": EPOCH + 1, "kept_from": None},
         {"session_epoch": EPOCH + 2, "kept_from": EPOCH + 1},
     ]
-    user = client.get(ada.pk)
-    assert (user["id"], user["roles"]) == (str(ada.pk), ["editor"])
-    epochs = [user[name] for name in ("session_epoch", "kept_sid", "kept_from")]
+    answer = client.get(user.pk)
+    assert (answer["id"], answer["roles"]) == (str(user.pk), ["editor"])
+    epochs = [answer[name] for name in ("session_epoch", "kept_sid", "kept_from")]
     assert epochs == [EPOCH + 2, str(sid), EPOCH + 1]
-    ada.deactivate()
-    assert client.get(ada.pk) is None
+    user.deactivate()
+    assert client.get(user.pk) is None
     with pytest.raises(UserNotFound):
-        client.end_sessions(ada.pk)
+        client.end_sessions(user.pk)
 
 
-def test_a_wrong_key_is_our_trouble_and_not_the_users(live_server, ada):
-    client = UsersClient(live_server.url, "wrong")
-    with pytest.raises(DependencyUnavailable):
-        client.verify({"email": ada.email, "password": PASSWORD})
-    with pytest.raises(DependencyUnavailable):
-        client.get(ada.pk)
-    client.session().close()
+def test_a_wrong_key_is_our_trouble_and_not_the_users(connect, user):
+    client = connect("wrong")
+    for call in (partial(client.verify, RIGHT), partial(client.get, user.pk)):
+        with pytest.raises(DependencyUnavailable):
+            call()
 
 
-def test_overload_is_passed_on_as_such(client, ada):
-    while hashing_pool.pool().slots.acquire(blocking=False):
-        pass
+def test_overload_is_passed_on_as_such(client, user, full_pool):
     with pytest.raises(Overloaded):
-        client.verify({"email": ada.email, "password": PASSWORD})
-    assert client.get(ada.pk) is not None
+        client.verify(RIGHT)
+    assert client.get(user.pk) is not None

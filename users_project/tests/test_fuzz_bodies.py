@@ -14,8 +14,6 @@ from tests.factories import PASSWORD, UserFactory
 from users.models import User
 from users.openapi import PROFILE
 
-pytestmark = pytest.mark.django_db
-
 REGISTRATION = {
     "username": "ada",
     "email": "ada@example.org",

@@ -8,7 +8,7 @@ from tests.guesses import THERE, admin_log_in, counted, device_of, elsewhere, st
 from tests.refusals import assert_refused
 from users.models import User
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("documented", "ada")]
+pytestmark = pytest.mark.usefixtures("documented", "ada")
 DAY = 24 * 3600
 
 

@@ -18,7 +18,7 @@ from tests.guesses import (
 )
 from users import guess_limits
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("documented", "ada")]
+pytestmark = pytest.mark.usefixtures("documented", "ada")
 
 
 # By address and network

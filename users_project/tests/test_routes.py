@@ -8,8 +8,6 @@ from tests.factories import NEW, PASSWORD, UserFactory
 from tests.refusals import assert_refused
 from users.models import User
 
-pytestmark = pytest.mark.django_db
-
 ADA_ID = uuid.UUID(int=7, version=4)
 CHANGE = {"current_password": PASSWORD, "new_password": NEW}
 CREDENTIALS = {"email": "ada@example.org", "password": PASSWORD}
@@ -52,61 +50,60 @@ def absent(request, ada):
 
 
 @pytest.fixture
-def unchanged(ada, request):
-    """Whether the row, if there is one, is as it was."""
+def refused(request, ada):
+    """Calls make a request, which must be refused and leave the row as it was."""
     if "absent" in request.fixturenames:
         request.getfixturevalue("absent")
     before = list(User.objects.values())
-    return lambda: list(User.objects.values()) == before
+
+    def check(client, route, *refusal):
+        answer = call(client, *route)
+        assert_refused(answer, *refusal)
+        assert list(User.objects.values()) == before
+        return answer
+
+    return check
 
 
 @own
 @pytest.mark.parametrize("caller", ["no user", "a service"])
-def test_a_users_route_needs_a_token(api_client, auth, unchanged, caller, route):
-    answer = call(api_client if caller == "no user" else auth, *route)
-    assert_refused(answer, 401, "token_missing")
+def test_a_users_route_needs_a_token(api_client, auth, refused, caller, route):
+    client = api_client if caller == "no user" else auth
+    answer = refused(client, route, 401, "token_missing")
     assert "error" not in answer["WWW-Authenticate"]
-    assert unchanged()
 
 
 @own
-def test_an_absent_user_has_no_session(bearer, absent, unchanged, route):
-    answer = call(bearer(sub=str(ADA_ID)), *route)
-    assert_refused(answer, 401, "token_revoked")
+def test_an_absent_user_has_no_session(bearer, absent, refused, route):
+    answer = refused(bearer(sub=str(ADA_ID)), route, 401, "token_revoked")
     assert 'error="invalid_token"' in answer["WWW-Authenticate"]
-    assert unchanged()
 
 
 @internal
 @pytest.mark.parametrize("caller", ["none", "wrong key", "own token", "other token"])
-def test_an_internal_route_needs_a_key(api_client, bearer, unchanged, caller, route):
+def test_an_internal_route_needs_a_key(api_client, bearer, refused, caller, route):
     """S2S-03: a token shows no user, not even one's own."""
     client = api_client
     if "token" in caller:
         client = bearer(sub=str(ADA_ID if caller == "own token" else uuid.uuid4()))
     if caller == "wrong key":
         client.credentials(HTTP_X_INTERNAL_API_KEY="wrong")
-    assert_refused(call(client, *route), 401, "service_auth_failed")
-    assert unchanged()
+    refused(client, route, 401, "service_auth_failed")
 
 
 @internal
-def test_the_auth_service_alone_verifies_and_ends(service_client, unchanged, route):
-    answer = call(service_client("billing"), *route)
+def test_the_auth_service_alone_verifies_and_ends(service_client, refused, route):
     if route[1] == "/{id}":
-        assert answer.status_code == 200
+        assert call(service_client("billing"), *route).status_code == 200
     else:
-        assert_refused(answer, 403, "forbidden")
-    assert unchanged()
+        refused(service_client("billing"), route, 403, "forbidden")
 
 
 @internal
-def test_an_absent_user_looks_unknown(auth, absent, unchanged, route):
-    refusal = (404, "user_not_found")
-    if route[1] == "/verify":
-        refusal = (401, "invalid_credentials")
-    assert_refused(call(auth, *route), *refusal)
-    assert unchanged()
+def test_an_absent_user_looks_unknown(auth, absent, refused, route):
+    is_login = route[1] == "/verify"
+    refusal = (401, "invalid_credentials") if is_login else (404, "user_not_found")
+    refused(auth, route, *refusal)
 
 
 @pytest.mark.parametrize(("path", "methods"), METHODS.items())

@@ -13,8 +13,6 @@ from tests import admin_pages
 from tests.factories import EPOCH, UserFactory
 from users.models import User
 
-pytestmark = pytest.mark.django_db
-
 
 class FakeAuth:
     """The Auth Service, and the sessions it knows of."""

@@ -6,8 +6,6 @@ from tests.refusals import assert_refused
 from users import hashers
 from users.models import User
 
-pytestmark = pytest.mark.django_db
-
 URL = "/api/v1/users/verify"
 
 
