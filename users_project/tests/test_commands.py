@@ -1,18 +1,48 @@
+"""What operators do to users: by commands, and by the actions of the admin's list."""
+
 import getpass
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 
+from tests.admin_pages import act
 from tests.factories import EPOCH, NEW, PASSWORD, UserFactory
 from users.models import User
 
+# Of the command and of the action; the user before; active and deleted, how often the
+# sessions have ended, and what the action says.
 ACTS = {
-    "deactivateuser": ({}, (False, False), 1),
-    "activateuser": ({"is_active": False}, (True, False), 0),
-    "deleteuser": ({}, (True, True), 1),
-    "restoreuser": ({"deleted_at": "2026-01-31T12Z"}, (True, False), 0),
-    "endsessions": ({}, (True, False), 1),
-}
+    "deactivateuser": ("deactivate", {}, (False, False), 1, "deactivated"),
+    "activateuser": ("activate", {"is_active": False}, (True, False), 0, "activated"),
+    "deleteuser": ("soft_delete", {}, (True, True), 1, "deleted"),
+    "restoreuser": ("restore", {"deleted_at": "2026-01-31T12Z"}, (True, False), 0,
+                    "restored"),
+    "endsessions": ("end_sessions", {}, (True, False), 1, "logged out everywhere"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("door", ["command", "admin"])
+@pytest.mark.parametrize("command", ACTS)
+def test_an_act_changes_the_user_and_ends_the_sessions(
+    admin, on_commit, pushes, command, door
+):
+    action, before, after, epoch, text = ACTS[command]
+    *users, another = (UserFactory(**before) for _ in range(3))
+    with on_commit():
+        if door == "admin":
+            assert act(admin, action, *users) == [f"2 users {text}."]
+        else:
+            for user in users:
+                call_command(command, user.email)
+    for user in users:
+        user.refresh_from_db()
+        assert (user.is_active, user.is_deleted) == after
+        assert user.session_epoch == EPOCH + epoch
+        logged = LogEntry.objects.filter(object_id=str(user.pk))
+        assert logged.exists() == (door == "admin")
+    assert len(pushes) == 2 * epoch
+    assert User.objects.get(pk=another.pk).updated_at == another.updated_at
 
 
 @pytest.mark.parametrize("name", ["email", "username", "pk"])
@@ -20,22 +50,10 @@ def test_a_user_is_named_in_any_way(name, capsys):
     user = UserFactory(email="Ada@example.org", username="Ada")
     call_command("deactivateuser", str(getattr(user, name)).upper())
     assert "Ada@example.org is inactive" in capsys.readouterr().out
-    user.refresh_from_db()
-    assert not user.is_active
+    assert not User.objects.get().is_active
 
 
-@pytest.mark.parametrize("command", ACTS)
-def test_commands_do_it_and_end_the_sessions(command, on_commit, pushes):
-    before, after, epoch = ACTS[command]
-    user = UserFactory(**before)
-    with on_commit():
-        call_command(command, user.email)
-    user.refresh_from_db()
-    assert (user.is_active, user.is_deleted) == after
-    assert user.session_epoch - EPOCH == len(pushes) == epoch
-
-
-@pytest.mark.parametrize("command", [*ACTS, "changepassword"])
+@pytest.mark.parametrize("command", ["deactivateuser", "changepassword"])
 def test_an_unknown_user_is_an_error(command):
     for login in ("unknown", "unknown@example.org", str(UserFactory.build().pk)):
         with pytest.raises(CommandError, match=f"There is no user {login}"):
@@ -56,38 +74,44 @@ def test_changepassword_ends_the_sessions_and_undoes_no_deactivation(
     with on_commit():
         call_command("changepassword", "ada@EXAMPLE.org")
     user.refresh_from_db()
-    assert user.check_password(NEW)
-    assert not user.is_active
+    assert (user.check_password(NEW), user.is_active) == (True, False)
     assert user.session_epoch == user.password_epoch == EPOCH + 2
     reasons = [push["reason"] for push in pushes]
     assert reasons == ["user_deactivated", "password_changed"]
 
 
-def test_createsuperuser_works_by_email(monkeypatch):
-    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
-    names = {"email": "Root@example.org", "username": "admin"}
-    call_command("createsuperuser", interactive=False, **names)
+@pytest.fixture
+def create(monkeypatch):
+    """Calls make a superuser with Django's command."""
+
+    def call(email="Root@example.org", username="admin", password=PASSWORD):
+        monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
+        names = {"email": email, "username": username}
+        call_command("createsuperuser", interactive=False, **names)
+
+    return call
+
+
+def test_createsuperuser_works_by_email(create):
+    create()
     root = User.objects.get_by_identifier(email="root@example.org")
     assert (root.is_staff, root.is_superuser, root.username) == (True, True, "admin")
     assert root.check_password(PASSWORD)
 
 
 @pytest.mark.parametrize(
-    ("email", "username", "password"),
+    "wrong",
     [
-        ("ROOT@example.org", "other", PASSWORD),
-        ("other@example.org", "ROOT", PASSWORD),
-        ("no address", "other", PASSWORD),
-        ("other@example.org", "an@address", PASSWORD),
-        ("other@example.org", "other", "password"),
+        {"email": "ROOT@example.org"},
+        {"username": "ROOT"},
+        {"email": "no address"},
+        {"username": "an@address"},
+        {"password": "password"},
     ],
+    ids=repr,
 )
-def test_createsuperuser_takes_nothing_that_others_may_not_have(
-    monkeypatch, email, username, password
-):
-    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
+def test_createsuperuser_takes_nothing_that_others_may_not_have(create, wrong):
     UserFactory(email="root@example.org", username="root")
-    names = {"email": email, "username": username}
     with pytest.raises(CommandError):
-        call_command("createsuperuser", interactive=False, **names)
+        create(**{"email": "other@example.org", "username": "other", **wrong})
     assert User.objects.count() == 1
