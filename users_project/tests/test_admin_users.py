@@ -1,22 +1,12 @@
-"""Users in the admin: the list, a new one, changes, actions."""
+"""Users in the admin: the list, a new one, changes."""
 
 import uuid
 
 import pytest
-from django.contrib.admin.models import LogEntry
 
 from tests.admin_pages import ADD, LIST, NEW_USER, act, change_url, fields
 from tests.factories import EPOCH, NEW, UserFactory
 from users.models import Role, User
-
-# List
-
-
-def shown(client, query=""):
-    """The e-mail addresses on the list."""
-    response = client.get(LIST + query)
-    assert response.status_code == 200
-    return {user.email for user in response.context["cl"].result_list}
 
 
 def test_the_list_shows_roles_by_a_fixed_number_of_queries(
@@ -34,29 +24,8 @@ def test_search_goes_by_the_beginning_of_a_name_or_by_id(admin, term):
     ada = UserFactory(email="Ada@example.org", username="Lovelace")
     UserFactory(email="not.ada@example.org", username="not.lovelace")
     query = {"id": ada.pk, "unknown id": uuid.uuid4()}.get(term, term)
-    found = set() if term == "unknown id" else {ada.email}
-    assert shown(admin, f"?q={query}") == found
-
-
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ("?is_active__exact=0", {"inactive"}),
-        ("?deleted_at__isempty=0", {"deleted"}),
-        ("?deleted_at__isempty=1&is_staff__exact=0", {"inactive", "editor"}),
-        ("?is_staff__exact=1", {"root"}),
-        ("?groups__id__exact={editor}", {"editor"}),
-    ],
-)
-def test_filters(admin, query, names):
-    UserFactory(email="inactive@example.org", is_active=False)
-    UserFactory(email="deleted@example.org", deleted_at="2026-01-31T12:00:00Z")
-    UserFactory(email="editor@example.org", roles=["editor"])
-    query = query.format(editor=Role.objects.get().pk)
-    assert shown(admin, query) == {f"{name}@example.org" for name in names}
-
-
-# Create
+    found = admin.get(f"{LIST}?q={query}").context["cl"].result_list
+    assert [*found] == ([] if term == "unknown id" else [ada])
 
 
 def test_a_user_is_created_and_may_then_be_edited(admin):
@@ -68,12 +37,6 @@ def test_a_user_is_created_and_may_then_be_edited(admin):
     assert admin.get(change_url(user)).status_code == 200
 
 
-def test_a_user_without_a_password_can_be_created(admin):
-    none = {"usable_password": "false", "password1": "", "password2": ""}
-    admin.post(ADD, NEW_USER | none)
-    assert not User.objects.get(username="new").has_usable_password()
-
-
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
@@ -82,19 +45,14 @@ def test_a_user_without_a_password_can_be_created(admin):
         ({"email": "no address"}, "email"),
         ({"username": "an@address"}, "username"),
         ({"password1": "password1", "password2": "password1"}, "password2"),
-        ({"password2": "not the same"}, "password2"),
         ({"password1": "new@example.org", "password2": "new@example.org"}, "password2"),
     ],
     ids=repr,
 )
 def test_bad_input_is_explained(admin, changed, field):
     response = admin.post(ADD, NEW_USER | changed)
-    assert response.status_code == 200
     assert response.context["adminform"].form.errors.keys() == {field}
     assert User.objects.count() == 1
-
-
-# Edit
 
 
 def test_an_edit_changes_the_user_and_no_session(admin, on_commit, pushes):
@@ -107,6 +65,8 @@ def test_an_edit_changes_the_user_and_no_session(admin, on_commit, pushes):
     assert (user.display_name, user.roles) == ("Ada", ["editor"])
     assert user.email_canonical == "ada.new@example.org"
     assert (user.session_epoch, pushes) == (EPOCH, [])
+    taken = admin.post(change_url(user), fields(user, email="Root@example.org"))
+    assert "This one is taken." in taken.content.decode()
 
 
 def test_what_is_read_only_cannot_be_sent(admin):
@@ -125,44 +85,11 @@ def test_what_is_read_only_cannot_be_sent(admin):
         assert getattr(after, name) == getattr(user, name), name
 
 
-def test_a_name_that_is_taken_is_explained(admin):
-    user = UserFactory()
-    response = admin.post(change_url(user), fields(user, email="Root@example.org"))
-    assert "This one is taken." in response.content.decode()
-    assert admin.post(change_url(user), fields(user)).status_code == 302
-
-
 def test_no_user_is_deleted_for_good(admin):
     user = UserFactory()
     assert admin.post(f"{LIST}{user.pk}/delete/", {"post": "yes"}).status_code == 403
     act(admin, "delete_selected", user)
     assert User.objects.filter(pk=user.pk).exists()
-
-
-# Actions
-
-
-@pytest.mark.parametrize(
-    ("action", "fields", "after", "epoch", "text"),
-    [
-        ("deactivate", {}, (False, False), 1, "deactivated"),
-        ("activate", {"is_active": False}, (True, False), 0, "activated"),
-        ("soft_delete", {}, (True, True), 1, "deleted"),
-        ("restore", {"deleted_at": "2026-01-31T12Z"}, (True, False), 0, "restored"),
-        ("end_sessions", {}, (True, False), 1, "logged out everywhere"),
-    ],
-)
-def test_actions(admin, on_commit, pushes, action, fields, after, epoch, text):
-    *users, another = (UserFactory(**fields) for _ in range(3))
-    with on_commit():
-        assert act(admin, action, *users) == [f"2 users {text}."]
-    for user in users:
-        user.refresh_from_db()
-        assert (user.is_active, user.is_deleted) == after
-        assert user.session_epoch == EPOCH + epoch
-        assert LogEntry.objects.filter(object_id=str(user.pk)).count() == 1
-    assert len(pushes) == 2 * epoch
-    assert User.objects.get(pk=another.pk).updated_at == another.updated_at
 
 
 def test_users_do_not_lock_themselves_out(admin, root):
