@@ -18,12 +18,11 @@ URL = "/api/v1/users/verify"
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("slash", ["", "/"], ids=["bare", "with slash"])
-def test_right_credentials_tell_whose_they_are(auth, hashes, login, slash):
+def test_right_credentials_tell_whose_they_are(auth, hashes, login):
     user = UserFactory(
         email="Ada@Example.org", username="Ada", roles=["b", "a"], session_epoch=3
     )
-    response = auth.post(URL + slash, {**login, "password": PASSWORD})
+    response = auth.post(f"{URL}/", {**login, "password": PASSWORD})
     assert response.status_code == 200
     answer = response.json()
     assert device_cookie.find(answer.pop("device"), user)
@@ -69,10 +68,8 @@ def test_all_others_are_refused_alike_after_one_hash(auth, hashes, case):
         ({"password": PASSWORD}, "email"),
         ({"email": "ada@example.org"}, "password"),
         (ADA | {"password": 12345678}, "password"),
-        (ADA | {"password": None}, "password"),
         (ADA | {"password": "x\x00y"}, "password"),
         (ADA | {"password": "x" * 129}, "password"),
-        (ADA | {"email": 5}, "email"),
         (ADA | {"email": "x\x00y"}, "email"),
         (ADA | {"email": "x" * 255}, "email"),
         ({"username": ["ada"], "password": PASSWORD}, "username"),
