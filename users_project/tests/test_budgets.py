@@ -89,20 +89,11 @@ def test_verify_is_one_query_and_at_most_twelve_round_trips(
     assert found == (200 if right else 401, queries, round_trips)
 
 
-@pytest.mark.parametrize(
-    ("lookup", "index"),
-    [
-        ({"email_canonical": "user7@example.org"}, "email_canonical"),
-        ({"username_canonical": "user7"}, "username_canonical"),
-        ({"email_canonical__startswith": "user7"}, "email_canonical"),
-    ],
-    ids=["e-mail", "username", "prefix"],
-)
-def test_look_ups_use_an_index(lookup, index):
+def test_a_search_by_prefix_uses_an_index():
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-    plan = User.objects.order_by().filter(**lookup).explain()
-    assert f"users_user_{index}" in plan
+    plan = User.objects.order_by().filter(email_canonical__startswith="a").explain()
+    assert "users_user_email_canonical" in plan
     assert "Seq Scan" not in plan
 
 

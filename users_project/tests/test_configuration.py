@@ -45,13 +45,6 @@ def test_without_the_list_of_common_passwords_it_does_not_start():
     assert "ImproperlyConfigured: The list of common passwords" in result.stderr
 
 
-def test_without_verifying_keys_it_does_not_start():
-    """Neither a folder nor the address of a key set."""
-    result = python("manage.py", "check", JWT_PUBLIC_KEYS_DIR="", JWT_JWKS_URL="")
-    assert result.returncode != 0
-    assert "ImproperlyConfigured: JWT_PUBLIC_KEYS_DIR is empty." in result.stderr
-
-
 def test_the_checks_of_a_deployment_are_clean():
     """With the address of a key set, which counts more than a folder."""
     env = {"COOKIE_SECURE": "true", "DEBUG": "false", "ENVIRONMENT": "production"}

@@ -1,4 +1,4 @@
-"""Every route: its callers, its methods, and what it says of a user who is absent."""
+"""Every route: its callers, and what it says of a user who is absent."""
 
 import uuid
 
@@ -22,14 +22,6 @@ INTERNAL = [
     ("get", "/{id}", {}),
     ("post", "/{id}/end_sessions", {}),
 ]
-METHODS = {
-    "": {"post"},
-    "/me": {"get", "patch"},
-    "/me/change_password": {"post"},
-    "/verify": {"post"},
-    "/{id}": {"get"},
-    "/{id}/end_sessions": {"post"},
-}
 own = pytest.mark.parametrize("route", OWN, ids=lambda route: route[1])
 internal = pytest.mark.parametrize("route", INTERNAL, ids=lambda route: route[1])
 
@@ -104,13 +96,3 @@ def test_an_absent_user_looks_unknown(auth, absent, refused, route):
     is_login = route[1] == "/verify"
     refusal = (401, "invalid_credentials") if is_login else (404, "user_not_found")
     refused(auth, route, *refusal)
-
-
-@pytest.mark.parametrize(("path", "methods"), METHODS.items())
-def test_other_methods_are_refused(bearer, auth, path, methods):
-    client = bearer(sub=str(ADA_ID))
-    client.defaults |= auth.defaults
-    for method in {"get", "post", "put", "patch", "delete"} - methods:
-        answer = call(client, method, path)
-        assert_refused(answer, 405, "method_not_allowed")
-        assert {word.lower() for word in answer["Allow"].split(", ")} >= methods
