@@ -1,10 +1,11 @@
 """Render the gateway's Nginx configuration, natively and for containers.
 
-    python3 nginx/render.py --env-file .env --output conf --state state \\
-        --static static --upstream auth=127.0.0.1:8001 --upstream users=127.0.0.1:8000
-    python3 nginx/render.py --compose --env-file .env --output .run/compose/gateway
+    python3 nginx/render.py --output conf --state state --static static \\
+        --upstream auth=127.0.0.1:8001 --upstream users=127.0.0.1:8000
+    python3 nginx/render.py --compose --output .run/compose/gateway
 
-Standard library only. A wrong value ends it with status 2 and one line that names it.
+Settings are environment variables. Standard library only. A wrong value ends it with
+status 2 and one line that names it.
 """
 
 import argparse
@@ -26,7 +27,6 @@ TOKEN = re.compile(r"@([A-Z][A-Z0-9_]*)@")
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST = rf"{LABEL}(?:\.{LABEL})*"
 TLS_FILES = ("GATEWAY_TLS_CERTIFICATE", "GATEWAY_TLS_CERTIFICATE_KEY")
-ENV_LINE = re.compile(r"^[ \t]*(\w+)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 INDENTED = "\n    "
 PORT = r"(?a)[1-9]\d{,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
 
@@ -134,12 +134,12 @@ def listen(settings: Settings, suffix: str) -> str:
 
 
 def tls(settings: Settings, options: argparse.Namespace) -> str:
-    """The TLS directives, or nothing. Relative paths start at the env file's folder."""
+    """The TLS directives, or nothing. Relative paths start beside the root .env."""
     if not any(settings[name] for name in TLS_FILES):
         return ""
     tokens = {}
     for name in TLS_FILES:
-        file = Path(options.env_file).parent / settings[name]
+        file = SOURCE.parent / settings[name]
         if not settings[name] or not file.is_file():
             raise ValueError(f"{name}: {settings[name]!r} is not a file")
         token = name.removeprefix("GATEWAY_")
@@ -192,11 +192,7 @@ def fill(template: str, tokens: Mapping[str, str]) -> str:
 
 def settings_for(options: argparse.Namespace) -> dict[str, str]:
     """All settings, checked. An empty value is the default."""
-    given: dict[str, str] = {}
-    if options.env_file:
-        text = Path(options.env_file).read_text(encoding="utf-8", errors="replace")
-        given |= ENV_LINE.findall(text)
-    given |= os.environ
+    given = dict(os.environ)
     if options.compose:
         given = {"GATEWAY_RESOLVER": "127.0.0.11"} | given  # Docker's own.
         given |= {"GATEWAY_PORT": "8080", "GATEWAY_BIND": "0.0.0.0"}  # noqa: S104
@@ -234,7 +230,6 @@ def main() -> None:
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--compose", action="store_true", help="for compose.yaml")
     kind.add_argument("--upstream", action="append", metavar="NAME=HOST:PORT")
-    add("--env-file", default="", help="GATEWAY_* lines; the environment wins")
     add("--static", default="/srv/static", help="folder served under /static/")
     add("--state", default="/tmp", help="folder for temporary files")  # noqa: S108
     add("--output", required=True, help="folder for the rendered files")

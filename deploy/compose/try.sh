@@ -7,6 +7,8 @@
 set -euo pipefail
 cd "$(dirname -- "$0")/../.."
 
+# The renderer takes settings from its environment.
+while read -r line; do export "${line?}"; done < <(grep '^GATEWAY_[A-Z_]*=.' .env)
 export COMPOSE_PROJECT_NAME=memo-try GATEWAY_PORT=${TRY_PORT:-18080}
 export ENVIRONMENT=development MEMO_IMAGE_PREFIX=memo-try- MEMO_VERSION=try
 export GATEWAY_TLS_CERTIFICATE='' GATEWAY_TLS_CERTIFICATE_KEY=''
@@ -40,7 +42,7 @@ process_of() { docker inspect --format '{{.State.Pid}}' "$(docker compose ps -q 
 step "build"
 umask 022
 GATEWAY_LOGIN_RATE=100r/s GATEWAY_REGISTER_RATE=100r/s \
-    python3 nginx/render.py --compose --env-file .env --output "$TRY_GATEWAY"
+    python3 nginx/render.py --compose --output "$TRY_GATEWAY"
 docker compose build
 
 step "start"

@@ -4,13 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization as pem
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
 from cryptography.x509.oid import NameOID
 
 
@@ -31,11 +27,10 @@ def self_signed(folder: Path, *names: str) -> tuple[Path, Path]:
             x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, SHA256())
+        .sign(key, hashes.SHA256())
     )
     chain, private = folder / "chain.pem", folder / "key.pem"
-    chain.write_bytes(certificate.public_bytes(Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    chain.write_bytes(certificate.public_bytes(pem.Encoding.PEM))
+    kind = (pem.Encoding.PEM, pem.PrivateFormat.PKCS8, pem.NoEncryption())
+    private.write_bytes(key.private_bytes(*kind))
     return chain, private

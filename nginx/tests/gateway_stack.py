@@ -20,6 +20,7 @@ from nginx.tests.stub_service import Stub
 
 ROOT = Path(__file__).resolve().parents[2]
 RENDER = ROOT / "nginx" / "render.py"
+NATIVE = ("--upstream=auth=127.0.0.1:8001", "--upstream=users=127.0.0.1:8000")
 # High enough that only the tests of the limits meet them.
 UNLIMITED = {
     f"GATEWAY_{limit}_{kind}": value
@@ -96,7 +97,8 @@ def run_render(
     folder: Path, env: Mapping[str, str], *options: str
 ) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(RENDER), "--output", str(folder / "conf")]
-    command += ["--state", str(folder / "state"), "--static", str(folder / "static")]
+    if "--compose" not in options:
+        command += [f"--{name}={folder / name}" for name in ("state", "static")]
     (folder / "state").mkdir(parents=True, exist_ok=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
     return subprocess.run(
@@ -136,8 +138,7 @@ def running_gateway(
         process.terminate()
         process.wait(10)
         for stub in (auth, users):
-            stub.shutdown()
-            stub.server_close()
+            stub.stop()
 
 
 def replace_in(folder: Path, edit: Mapping[str, str]) -> None:

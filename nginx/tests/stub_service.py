@@ -23,6 +23,10 @@ class Stub(ThreadingHTTPServer):
     def address(self) -> str:
         return f"127.0.0.1:{self.server_address[1]}"
 
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that go away are part of the tests."""
 

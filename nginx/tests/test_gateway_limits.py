@@ -1,17 +1,15 @@
 """Limits, bodies, connections and logs under a real Nginx."""
 
 import http.client
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
-from nginx.tests.gateway_stack import UNLIMITED, Gateway, running_gateway
+from nginx.tests.gateway_stack import UNLIMITED
 from nginx.tests.problem_assertions import check_problem
-from nginx.tests.stub_service import StubHandler
 
 LOGIN, REFRESH = "/api/v1/auth/login", "/api/v1/auth/refresh"
 REGISTER, ME = "/api/v1/users/", "/api/v1/users/me"
@@ -19,13 +17,7 @@ CHANGE_PASSWORD = f"{ME}/change_password"
 SLOW_LOGIN = {"GATEWAY_LOGIN_RATE": "1r/m", "GATEWAY_LOGIN_BURST": "1"}
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(tmp_path_factory.mktemp("limits")) as running:
-        yield running
-
-
-def statuses(gateway: Gateway, method: str, path: str, times: int) -> Counter[int]:
+def statuses(gateway, method, path, times):
     return Counter(gateway.request(method, path).status_code for _ in range(times))
 
 
@@ -37,37 +29,33 @@ def statuses(gateway: Gateway, method: str, path: str, times: int) -> Counter[in
         ("REGISTER", REGISTER), ("REGISTER", REGISTER[:-1]), ("REFRESH", REFRESH),
     ],
 )  # fmt: skip
-def test_a_limited_route_refuses_with_429_and_retry_after(
-    tmp_path: Path, limit: str, path: str
-) -> None:
-    env = {f"GATEWAY_{limit}_RATE": "3r/m", f"GATEWAY_{limit}_BURST": "2"}
-    with running_gateway(tmp_path, env) as gateway:
-        assert statuses(gateway, "POST", path, 6) == {200: 3, 429: 3}
-        assert gateway.auth.requests + gateway.users.requests == 3
-        answer = gateway.request("POST", path)
-        check_problem(answer, 429, "rate_limited")
-        assert answer.one("Retry-After") == "20"
-        # Only the act itself counts: not a preflight, not another route.
-        assert statuses(gateway, "OPTIONS", path, 5) == {200: 5}
-        assert statuses(gateway, "GET", path, 5) == {200: 5}
-        assert statuses(gateway, "GET", ME, 5) == {200: 5}
+def test_a_limited_route_refuses_with_429_and_retry_after(start, limit, path):
+    limits = {f"GATEWAY_{limit}_RATE": "3r/m", f"GATEWAY_{limit}_BURST": "2"}
+    gateway = start(limits)
+    assert statuses(gateway, "POST", path, 6) == {200: 3, 429: 3}
+    assert gateway.auth.requests + gateway.users.requests == 3
+    answer = gateway.request("POST", path)
+    check_problem(answer, 429, "rate_limited")
+    assert answer.one("Retry-After") == "20"
+    # Only the act itself counts: not a preflight, not another route.
+    for method, other in (("OPTIONS", path), ("GET", path), ("GET", ME)):
+        assert statuses(gateway, method, other, 5) == {200: 5}
 
 
-def test_the_general_limit_covers_every_proxied_route(tmp_path: Path) -> None:
-    env = {"GATEWAY_API_RATE": "1r/m", "GATEWAY_API_BURST": "3"}
+def test_the_general_limit_covers_every_proxied_route(start):
+    gateway = start({"GATEWAY_API_RATE": "1r/m", "GATEWAY_API_BURST": "3"})
     paths = [ME, "/admin/", "/api/v1/auth/docs", "/.well-known/jwks.json", ME, LOGIN]
-    with running_gateway(tmp_path, env) as gateway:
-        found = [gateway.get(path).status_code for path in paths]
-        assert found == [200, 200, 200, 200, 429, 429]
+    found = [gateway.get(path).status_code for path in paths]
+    assert found == [200, 200, 200, 200, 429, 429]
 
 
-def test_the_default_limits_are_those_of_the_documents(tmp_path: Path) -> None:
-    with running_gateway(tmp_path, dict.fromkeys(UNLIMITED, "")) as gateway:
-        assert statuses(gateway, "POST", LOGIN, 14)[429] in {2, 3}
-        assert statuses(gateway, "POST", REGISTER, 8)[429] in {1, 2}
+def test_the_default_limits_are_those_of_the_documents(start):
+    gateway = start(dict.fromkeys(UNLIMITED, ""))
+    assert statuses(gateway, "POST", LOGIN, 14)[429] in {2, 3}
+    assert statuses(gateway, "POST", REGISTER, 8)[429] in {1, 2}
 
 
-def test_a_client_is_an_address_or_an_ipv6_network_of_64_bits(tmp_path: Path) -> None:
+def test_a_client_is_an_address_or_an_ipv6_network_of_64_bits(start):
     clients = [
         ("203.0.113.1", 200), ("203.0.113.1", 200), ("203.0.113.1", 429),
         ("203.0.113.2", 200),
@@ -76,55 +64,47 @@ def test_a_client_is_an_address_or_an_ipv6_network_of_64_bits(tmp_path: Path) ->
         ("::ffff:198.51.100.1", 200), ("::ffff:198.51.100.2", 200),
         ("::ffff:198.51.100.3", 200),
     ]  # fmt: skip
-    trusting = {"GATEWAY_TRUSTED_PROXIES": "127.0.0.1"}
-    with running_gateway(tmp_path, SLOW_LOGIN | trusting) as gateway:
-        for client, status in clients:
-            answer = gateway.request("POST", LOGIN, {"X-Forwarded-For": client})
-            assert answer.status_code == status, client
+    gateway = start(SLOW_LOGIN | {"GATEWAY_TRUSTED_PROXIES": "127.0.0.1"})
+    for client, status in clients:
+        answer = gateway.request("POST", LOGIN, {"X-Forwarded-For": client})
+        assert answer.status_code == status, client
 
 
-def test_a_client_cannot_choose_the_address_it_is_counted_by(tmp_path: Path) -> None:
+def test_a_client_cannot_choose_the_address_it_is_counted_by(start):
+    gateway = start(SLOW_LOGIN)
     claims = [{"X-Forwarded-For": f"10.0.0.{n}"} for n in range(4)]
-    with running_gateway(tmp_path, SLOW_LOGIN) as gateway:
-        answers = [gateway.request("POST", LOGIN, claim) for claim in claims]
-        assert [each.status_code for each in answers] == [200, 200, 429, 429]
+    answers = [gateway.request("POST", LOGIN, claim) for claim in claims]
+    assert [each.status_code for each in answers] == [200, 200, 429, 429]
 
 
-def test_requests_at_once_are_limited(tmp_path: Path) -> None:
-    release = threading.Event()
+def test_requests_at_once_are_limited(start):
+    gateway, release = start({"GATEWAY_CONNECTION_LIMIT": "2"}), Event()
 
-    def wait(handler: StubHandler) -> None:
+    def wait(handler):
         release.wait(10)
         handler.reply(200, {})
 
-    with running_gateway(tmp_path, {"GATEWAY_CONNECTION_LIMIT": "2"}) as gateway:
-        gateway.users.answer = wait
-        waiting = [threading.Thread(target=gateway.get, args=(ME,)) for _ in range(2)]
-        for thread in waiting:
-            thread.start()
+    gateway.users.answer = wait
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(gateway.get, ME) for _ in range(2)]
         while gateway.users.requests < 2:
             time.sleep(0.01)
-        refused = gateway.get(ME)
+        check_problem(gateway.get(ME), 429, "rate_limited")
         release.set()
-        for thread in waiting:
-            thread.join()
-        check_problem(refused, 429, "rate_limited")
-        assert gateway.get(ME).status_code == 200
+    assert {each.result().status_code for each in waiting} == {200}
+    assert gateway.get(ME).status_code == 200
 
 
-def test_an_api_body_may_have_16_kib_and_the_admin_a_mebibyte(gateway: Gateway) -> None:
+def test_an_api_body_may_have_16_kib_and_the_admin_a_mebibyte(gateway):
     """What does not fit into memory needs writable temp folders."""
     for path, most in ((LOGIN, 16384), ("/admin/", 1 << 20)):
         assert gateway.request("POST", path, body=b"x" * most).json()["length"] == most
         assert gateway.request("POST", path, body=b"x" * (most + 1)).status_code == 413
     gateway.users.answer = lambda handler: handler.reply(200, {}, b"y" * (8 << 20))
-    try:
-        assert len(gateway.get("/admin/").content) == 8 << 20
-    finally:
-        gateway.users.answer = None
+    assert len(gateway.get("/admin/").content) == 8 << 20
 
 
-def test_connections_to_a_service_are_kept(gateway: Gateway) -> None:
+def test_connections_to_a_service_are_kept(gateway):
     before = gateway.users.connections
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
     for _ in range(50):
@@ -134,25 +114,20 @@ def test_connections_to_a_service_are_kept(gateway: Gateway) -> None:
     assert gateway.users.connections - before <= 2
 
 
-def test_the_logs_hold_no_secret_and_one_object_per_line(tmp_path: Path) -> None:
+def test_the_logs_hold_no_secret_and_one_object_per_line(start, tmp_path):
     secret = "canary-7d1f"
-    headers = {
-        "Cookie": secret, "Authorization": f"Bearer {secret}", "Referer": secret,
-        "X-Internal-Api-Key": secret,
-        "User-Agent": "tab\tquote\" \u202e".encode().decode("latin-1"),
-    }  # fmt: skip
-    with running_gateway(tmp_path, {"GATEWAY_LOGIN_BURST": "1"}) as gateway:
-        gateway.request("POST", f"{LOGIN}?token={secret}", headers, secret.encode())
-        gateway.users.shutdown()
-        gateway.users.server_close()
-        gateway.request("GET", f"{ME}?token={secret}", headers)
-        gateway.request("GET", f"/static/no?token={secret}", headers)
-        gateway.raw(f"GET /?{secret} HTTP/1.1\r\nHost: a b\r\n\r\n".encode())
-        log = gateway.access_log_of(4)
-        assert secret not in (tmp_path / "access.log").read_text()
-        assert secret not in gateway.error_log
+    names = ("Cookie", "Authorization", "Referer", "X-Internal-Api-Key")
+    agent = {"User-Agent": 'tab\tquote" \u202e'.encode().decode("latin-1")}
+    headers = dict.fromkeys(names, secret) | agent
+    gateway = start({"GATEWAY_LOGIN_BURST": "1"})
+    gateway.request("POST", f"{LOGIN}?token={secret}", headers, secret.encode())
+    gateway.users.stop()
+    gateway.request("GET", f"{ME}?token={secret}", headers)
+    gateway.request("GET", f"/static/no?token={secret}", headers)
+    gateway.raw(f"GET /?{secret} HTTP/1.1\r\nHost: a b\r\n\r\n".encode())
     # Two workers write it: the order of the lines is not that of the requests.
-    lines = {line["status"]: line for line in log}
+    lines = {line["status"]: line for line in gateway.access_log_of(4)}
+    assert secret not in (tmp_path / "access.log").read_text() + gateway.error_log
     assert lines.keys() == {200, 503, 404, 400}
     assert lines[200]["path"] == LOGIN
     assert lines[503]["upstream_status"] == "502"

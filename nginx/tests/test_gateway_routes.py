@@ -1,12 +1,8 @@
 """Which request reaches which service, and that nothing else reaches any."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from deploy.tests.client import same_but_for_the_id
-from nginx.tests.gateway_stack import Gateway, running_gateway
 from nginx.tests.malicious_inputs import ANY_ID, INTERNAL, TRICKS
 from nginx.tests.problem_assertions import check_problem
 
@@ -19,25 +15,28 @@ PUBLIC = [
     ("GET", f"{USERS}/me"),
     ("PATCH", f"{USERS}/me"),
     ("POST", f"{USERS}/me/change_password"),
-    *(("GET", f"{base}/docs") for base in (AUTH, USERS)),
-    *(("GET", f"{base}/openapi.json") for base in (AUTH, USERS)),
-    *(("GET", f"{base}/health/live") for base in (AUTH, USERS)),
-    *(("GET", f"{base}/health/ready") for base in (AUTH, USERS)),
+    *(
+        ("GET", f"{base}/{page}")
+        for base in (AUTH, USERS)
+        for page in ("docs", "openapi.json", "health/live", "health/ready")
+    ),
 ]
 LINE = b"%b %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(tmp_path_factory.mktemp("routes")) as running:
-        yield running
+@pytest.fixture
+def unasked(gateway):
+    """Fails if a service gets a request."""
+    before = gateway.auth.requests + gateway.users.requests
+    yield
+    assert gateway.auth.requests + gateway.users.requests == before
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize(("method", "path"), PUBLIC)
 def test_a_public_route_reaches_its_service_with_and_without_a_slash(
-    gateway: Gateway, method: str, path: str, slash: str
-) -> None:
+    gateway, method, path, slash
+):
     answer = gateway.request(method, f"{path}{slash}?next=%2F..%2Fx")
     assert answer.status_code == 200
     assert answer.json()["service"] == path.split("/")[3]
@@ -53,9 +52,7 @@ def test_a_public_route_reaches_its_service_with_and_without_a_slash(
         (f"/admin/users/user/{ANY_ID}/change/", "users"),
     ],
 )
-def test_other_routes_reach_one_service(
-    gateway: Gateway, path: str, service: str
-) -> None:
+def test_other_routes_reach_one_service(gateway, path, service):
     answer = gateway.get(path).json()
     assert (answer["service"], answer["path"]) == (service, path)
     without_slash = gateway.get("/admin")
@@ -66,23 +63,19 @@ def test_other_routes_reach_one_service(
 @pytest.mark.parametrize("path", INTERNAL)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_an_internal_route_is_no_different_from_an_unknown_one(
-    gateway: Gateway, method: str, path: str
-) -> None:
+    gateway, unasked, method, path
+):
     key = {"X-Internal-Api-Key": "k" * 43, "Authorization": "Bearer x"}
-    before = gateway.auth.requests + gateway.users.requests
     internal, unknown = gateway.request(method, path, key), gateway.get("/nowhere")
-    assert gateway.auth.requests + gateway.users.requests == before
     assert internal.status_code == 404
     assert same_but_for_the_id(internal, unknown)
 
 
 @pytest.mark.parametrize("path", TRICKS)
-def test_a_path_trick_reaches_no_service(gateway: Gateway, path: str) -> None:
-    before = gateway.auth.requests + gateway.users.requests
+def test_a_path_trick_reaches_no_service(gateway, unasked, path):
     received = gateway.raw(LINE % (b"GET", path.encode()))
     assert received.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 "))
     assert b"application/problem+json" in received
-    assert gateway.auth.requests + gateway.users.requests == before
 
 
 @pytest.mark.parametrize(
@@ -97,21 +90,17 @@ def test_a_path_trick_reaches_no_service(gateway: Gateway, path: str) -> None:
         b"CONNECT /api/v1/users/me",
     ],
 )
-def test_only_the_origin_form_of_a_target_is_taken(
-    gateway: Gateway, request_line: bytes
-) -> None:
+def test_only_the_origin_form_of_a_target_is_taken(gateway, unasked, request_line):
     """So the gateway is no forward proxy. Versions of Nginx differ in the status."""
-    before = gateway.auth.requests
     received = gateway.raw(LINE % (*request_line.split(),))
     assert received.split(b" ")[1] in {b"400", b"404", b"405", b"421"}
     assert b"application/problem+json" in received
-    assert gateway.auth.requests == before
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "auth:8001", "localhost.evil", "10.0.0.1"]
 )
-def test_an_unknown_host_is_misdirected(gateway: Gateway, host: str) -> None:
+def test_an_unknown_host_is_misdirected(gateway, host):
     answer = gateway.get("/api/v1/auth/health/live", Host=host)
     check_problem(answer, 421, "misdirected_request")
     for known in ("localhost:9", "127.0.0.1", "[::1]:80"):
@@ -119,8 +108,8 @@ def test_an_unknown_host_is_misdirected(gateway: Gateway, host: str) -> None:
         assert dict(answer.json()["headers"])["Host"] == known
 
 
-def test_the_admin_can_be_limited_to_networks(tmp_path: Path) -> None:
-    with running_gateway(tmp_path, {"GATEWAY_ADMIN_NETWORKS": "10.0.0.0/8"}) as gateway:
-        for path in ("/admin/", "/admin/login/"):
-            check_problem(gateway.get(path), 404, "not_found")
-        assert gateway.users.requests == 0
+def test_the_admin_can_be_limited_to_networks(start):
+    gateway = start({"GATEWAY_ADMIN_NETWORKS": "10.0.0.0/8"})
+    for path in ("/admin/", "/admin/login/"):
+        check_problem(gateway.get(path), 404, "not_found")
+    assert gateway.users.requests == 0
