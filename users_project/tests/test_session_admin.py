@@ -1,4 +1,20 @@
-"""The page of a user's sessions in the admin, with a double of the Auth Service."""The Auth Service, and the sessions it knows of."""
+"""The page of a user's sessions in the admin, with a double of the Auth Service."""
+
+import uuid
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.utils import timezone
+
+from shared.api.exceptions import DependencyUnavailable
+from shared.clients import AuthClient
+from tests import admin_pages
+from tests.factories import EPOCH, UserFactory
+from users.models import User
+
+
+class FakeAuth:
+    """The Auth Service, and the sessions it knows of."""
 
     def __init__(self):
         self.listed, self.ended, self.down = [], [], False
