@@ -8,10 +8,8 @@ from functools import partial
 import pytest
 from rest_framework.test import APIClient
 
-from shared.api.exceptions import Overloaded
 from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory, hashed
 from tests.refusals import assert_invalid, assert_refused
-from users.hashing_pool import PasswordHashingPool
 from users.models import User
 
 URL = "/api/v1/users/me/change_password"
@@ -107,21 +105,6 @@ def test_a_bad_input_is_refused_before_anything_is_hashed(
     body = {k: v for k, v in (BODY | {field: value}).items() if v is not ...}
     assert_invalid(client.post(URL, body), field, code)
     assert hashes == []
-    assert unchanged(user)
-
-
-@pytest.mark.parametrize("free", [0, 1], ids=["no slot", "a slot for the first hash"])
-def test_overload_changes_nothing(client, user, monkeypatch, free):
-    run, free_slots = PasswordHashingPool.run, [True] * free
-
-    def run_or_refuse(*args):
-        if not free_slots:
-            raise Overloaded
-        free_slots.pop()
-        return run(*args)
-
-    monkeypatch.setattr(PasswordHashingPool, "run", run_or_refuse)
-    assert_refused(client.post(URL, BODY), 503, "overloaded")
     assert unchanged(user)
 
 

@@ -4,7 +4,6 @@ or a refusal, and never a fault."""
 import itertools
 import json
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -34,18 +33,13 @@ def sent(body):
     return {"data": json.dumps(body), "content_type": "application/json"}
 
 
-@pytest.fixture
-def cheap_hashes(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @fuzz
 @given(odd=bodies(REGISTRATION))
 @example(odd={"email": "ada@example.org\0"})
 @example(odd={"username": "ad\u0131"})
 @example(odd={"avatar_url": "https://[::1"})
 @example(odd={"avatar_url": "https://\u2100.example/"})
-def test_an_account_is_made_or_refused(api_client, cheap_hashes, odd):
+def test_an_account_is_made_or_refused(api_client, quick, odd):
     name = f"p{next(numbers)}"
     good = {**REGISTRATION, "username": name, "email": f"{name}@example.org"}
     answer = api_client.post("/api/v1/users", **sent({**good, **odd}))
@@ -70,7 +64,7 @@ def test_a_profile_is_changed_or_stays(bearer, odd):
     name=st.sampled_from(["email", "username"]),
     value=mutated("ada@example.org") | values(),
 )
-def test_unknown_credentials_are_refused(auth, cheap_hashes, name, value):
+def test_unknown_credentials_are_refused(auth, quick, name, value):
     body = {name: value, "password": PASSWORD}
     answer = auth.post("/api/v1/users/verify", **sent(body))
     assert answer.status_code in (400, 401)

@@ -3,11 +3,13 @@
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from deploy.tests.waiting import wait_until
 from shared.api.exceptions import Overloaded
-from tests.factories import PASSWORD, UserFactory
+from tests.factories import NEW, PASSWORD, UserFactory
 from tests.refusals import assert_refused
 from users import hashing_pool
 from users.models import User
@@ -21,24 +23,18 @@ def test_two_work_two_wait_and_the_fifth_is_refused_at_once():
         working.release()
         go.wait(5)
 
-    threads = [threading.Thread(target=pool.run, args=(work,)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(4):
+            threads.submit(pool.run, work)
         assert working.acquire(timeout=5)
         assert working.acquire(timeout=5)
-        deadline = time.monotonic() + 5
-        while pool.slots._value and time.monotonic() < deadline:
-            time.sleep(0.001)
-        assert not working.acquire(timeout=0.2)  # a third has a place, and waits
+        wait_until(lambda: not pool.slots._value, 5, "four that have a place")
+        assert not working.acquire(timeout=0.2)  # a third waits
         started = time.monotonic()
         with pytest.raises(Overloaded):
             pool.run(work)
         assert time.monotonic() - started < 0.1
-    finally:
         go.set()
-        for thread in threads:
-            thread.join()
 
 
 def test_a_slot_is_given_back_after_a_fault():
@@ -75,5 +71,9 @@ def test_a_full_process_refuses_what_hashes_and_nothing_else(
         answer = auth.post("/api/v1/users/verify", new | {"email": email})
         assert_refused(answer, 503, "overloaded")
     assert_refused(api_client.post("/api/v1/users", new), 503, "overloaded")
-    assert (User.objects.count(), hashes) == (1, [])
-    assert bearer(sub=str(user.pk)).get("/api/v1/users/me").status_code == 200
+    client = bearer(sub=str(user.pk))
+    change = {"current_password": PASSWORD, "new_password": NEW}
+    answer = client.post("/api/v1/users/me/change_password", change)
+    assert_refused(answer, 503, "overloaded")
+    assert (User.objects.get().password, hashes) == (user.password, [])
+    assert client.get("/api/v1/users/me").status_code == 200

@@ -112,20 +112,14 @@ def test_the_least_length_is_a_setting(api_client, settings):
     assert_invalid(response, "password", "min_length")
 
 
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b"", "validation_error"),
-        (b"[]", "validation_error"),
-        (b"{", "invalid_json"),
-        (b"[" * 5000, "invalid_json"),
-        (rb'{"password": "\ud800 half a character"}', "invalid_json"),
-    ],
-    ids=repr,
-)
-def test_no_body_is_a_fault_of_ours(api_client, body, code):
-    response = api_client.post(URL, body, content_type="application/json")
-    assert_refused(response, 400, code)
+def test_no_body_is_a_fault_of_ours(api_client):
+    def refusal(body):
+        return api_client.post(URL, body, content_type="application/json")
+
+    for body in (b"", b"[]"):
+        assert_refused(refusal(body), 400, "validation_error")
+    for body in (b"{", b"[" * 5000, rb'{"password": "\ud800 half a character"}'):
+        assert_refused(refusal(body), 400, "invalid_json")
 
 
 def test_only_json_is_taken_and_given(api_client):

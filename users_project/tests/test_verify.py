@@ -67,11 +67,9 @@ def test_all_others_are_refused_alike_after_one_hash(auth, hashes, case):
     [
         ({"password": PASSWORD}, "email"),
         ({"email": "ada@example.org"}, "password"),
-        (ADA | {"password": 12345678}, "password"),
         (ADA | {"password": "x\x00y"}, "password"),
         (ADA | {"password": "x" * 129}, "password"),
         (ADA | {"email": "x\x00y"}, "email"),
-        (ADA | {"email": "x" * 255}, "email"),
         ({"username": ["ada"], "password": PASSWORD}, "username"),
         ([], "non_field_errors"),
     ],
