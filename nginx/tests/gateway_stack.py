@@ -30,17 +30,13 @@ UNLIMITED = {
 
 
 def find_nginx() -> str:
-    """MEMO_NGINX, else one that the native stack unpacked, else the system's."""
-    if named := os.environ.get("MEMO_NGINX"):
-        return named
-    for file in sorted((ROOT / ".run" / "engines").glob("**/nginx")):
-        # A package also holds etc/init.d/nginx.
-        if "etc" not in file.parts and file.is_file() and os.access(file, os.X_OK):
-            return str(file)
-    places = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
-    if found := shutil.which("nginx", path=places):
-        return found
-    raise RuntimeError("no nginx: run ./manage_all.sh up once, or set MEMO_NGINX")
+    """MEMO_NGINX, else the native stack's, else the system's."""
+    places = (
+        f"{ROOT / '.run' / 'engines'}:{os.environ['PATH']}:/usr/local/sbin:/usr/sbin"
+    )
+    found = os.environ.get("MEMO_NGINX") or shutil.which("nginx", path=places)
+    assert found, "no nginx: run ./manage_all.sh up once, or set MEMO_NGINX"
+    return found
 
 
 def free_port() -> int:
@@ -89,6 +85,11 @@ class Gateway:
         return [json.loads(line) for line in lines()]
 
     @property
+    def answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    @property
     def error_log(self) -> str:
         return (self.folder / "stderr").read_text(encoding="utf-8")
 
@@ -132,7 +133,8 @@ def running_gateway(
     with (folder / "stderr").open("wb") as errors:
         process = subprocess.Popen(command, stderr=errors)
     try:
-        wait_for(gateway, process)
+        wait_until(lambda: gateway.answers or process.poll(), 10, "start of nginx")
+        assert process.poll() is None, gateway.error_log
         yield gateway
     finally:
         process.terminate()
@@ -148,13 +150,3 @@ def replace_in(folder: Path, edit: Mapping[str, str]) -> None:
         assert hits, f"nothing rendered holds {old!r}"
         for file in hits:
             file.write_text(file.read_text(encoding="utf-8").replace(old, new))
-
-
-def wait_for(gateway: Gateway, process: subprocess.Popen[bytes]) -> None:
-    def answers() -> bool:
-        if process.poll() is not None:
-            raise RuntimeError(f"nginx did not start: {gateway.error_log}")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", gateway.port)) == 0
-
-    wait_until(answers, 10, "start of nginx")
