@@ -12,14 +12,7 @@ from shared.api.exceptions import Overloaded, RateLimited
 from shared.auth import device_cookie, session_state
 from tests.admin_pages import LIST, OWN_PASSWORD, OWN_PASSWORD_PAGE
 from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory
-from tests.guesses import (
-    HERE,
-    THERE,
-    admin_log_in,
-    device_of,
-    elsewhere,
-    statuses,
-)
+from tests.guesses import HERE, THERE, admin_log_in, device_of, elsewhere, statuses
 from users import credentials
 from users.models import User
 
