@@ -1,7 +1,6 @@
 """The API keys of a running stack: what is presented, what is taken, their rotation."""
 
 import os
-import signal
 import subprocess
 from dataclasses import dataclass
 
@@ -62,12 +61,6 @@ def rotation(system: System, *words: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-
-
-def kill(command: subprocess.Popen[str]) -> None:
-    assert command.poll() is None, "too late: it is through"
-    os.killpg(command.pid, signal.SIGKILL)
-    command.communicate()
 
 
 def all_accept_two(both: list[Direction]) -> bool:

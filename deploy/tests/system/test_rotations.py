@@ -6,12 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from deploy.tests.api_keys import (
-    SEEN,
     Direction,
     all_accept_two,
     all_present_the_next,
     assert_rotated,
-    kill,
     rotation,
 )
 from deploy.tests.client import TestUser
@@ -31,7 +29,8 @@ def fresh_workers(healthy: System) -> None:
 
 
 def rotate(both: list[Direction]) -> None:
-    """Once, in all directions, looking on."""
+    """Once, in all directions. One that is interrupted is in the tests of the command:
+    deploy/tests/local/test_rotation.py."""
     old = [each.presented for each in both]
     command = rotation(both[0].system)
     wait_until(lambda: all_accept_two(both), 10, "a second key")
@@ -43,21 +42,6 @@ def rotate(both: list[Direction]) -> None:
         assert each.takes(each.presented)
     output, _ = command.communicate(timeout=60)
     assert command.returncode == 0, output
-    assert_rotated(both, old)
-
-
-def rotate_interrupted(both: list[Direction]) -> None:
-    """Killed after its first step, then run to its end."""
-    old = [each.presented for each in both]
-    command = rotation(both[0].system)
-    wait_until(lambda: all_accept_two(both), 10, "a second key")
-    kill(command)
-    following = [each.accepted[-1] for each in both]
-    time.sleep(SEEN)
-    assert all(map(Direction.takes, both, old))
-    assert all(map(Direction.takes, both, following))
-    both[0].system.run("rotateapikeys")
-    assert [each.presented for each in both] == following
     assert_rotated(both, old)
 
 
@@ -99,7 +83,6 @@ def test_rotations_under_load_cost_no_client_an_answer(
         new = stage(healthy)
         may_be_activated = time.monotonic() + max_age(healthy) + 10 + 1
         rotate(both)
-        rotate_interrupted(both)
         time.sleep(max(0.0, may_be_activated - time.monotonic()))
         activate_and_retire(healthy, witness, third, one_key, new)
         load.run_until(requests)

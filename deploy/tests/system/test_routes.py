@@ -30,13 +30,6 @@ def test_health_schema_and_docs_are_served(service: str, gateway: ApiClient) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["openid-configuration", "oauth-authorization-server/x", "webfinger"]
-)
-def test_nothing_else_is_well_known(name: str, gateway: ApiClient) -> None:
-    refused(gateway.get(f"/.well-known/{name}"), 404, "not_found")
-
-
-@pytest.mark.parametrize(
     ("route", "allowed"),
     [
         (LOGIN, "POST"),

@@ -9,6 +9,13 @@ from typing import NoReturn
 
 import pytest
 
+from deploy.tests.client import (
+    LOGIN,
+    ApiClient,
+    code_of,
+    internal,
+    same_but_for_the_id,
+)
 from deploy.tests.extra_services import changed_copy, variant
 from deploy.tests.stack import ROOT, System
 from deploy.tests.timing.login_failures import refused_logins, ways
@@ -46,6 +53,19 @@ def lines(found: dict[str, Comparison]) -> str:
 
 def undecided(found: dict[str, Comparison]) -> NoReturn:
     pytest.skip(f"UNDECIDED, this machine is too busy:\n{lines(found)}")
+
+
+def test_all_refusals_are_the_same_bytes(system: System) -> None:
+    """Through the gateway, at each service, and but for the request's id and date."""
+    logins = refused_logins(system).values()
+    verify = [
+        internal(system, "POST", "/api/v1/users/verify", json=login) for login in logins
+    ]
+    assert same_but_for_the_id(*verify)
+    for base in (system.gateway_url, system.auth_url):
+        answers = [ApiClient(base).post(LOGIN, json=login) for login in logins]
+        assert code_of(answers[0]) == "invalid_credentials"
+        assert same_but_for_the_id(*answers)
 
 
 @pytest.mark.parametrize(
