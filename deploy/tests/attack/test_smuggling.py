@@ -23,21 +23,10 @@ PROBES = {
     "TE after a bare LF, and CL": (
         b"X: y\nTransfer-Encoding: chunked\r\nContent-Length: 4" + END
     ),
-    "TE quoted": b'Transfer-Encoding: "chunked"' + END,
-    "TE gzip, chunked": b"Transfer-Encoding: gzip, chunked" + END,
-    "TE with NUL": b"Transfer-Encoding: chunked\x00" + END,
-    "CL negative": b"Content-Length: -1\r\n\r\n",
-    "CL with a tab inside": b"Content-Length: 1\t2\r\n\r\n{}",
     "CL beyond 64 bits": b"Content-Length: 18446744073709551618\r\n\r\n{}",
-    "CL empty": b"Content-Length:\r\n\r\n{}",
-    "CL CRLF and another": b"Content-Length: 2\r\nContent-length: 9\r\n\r\n{}",
     "a chunk of 16 digits": (
         b"Transfer-Encoding: chunked\r\n\r\n10000000000000002\r\n{}\r\n0\r\n\r\n"
     ),
-    "a chunk that is too long": (
-        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}XX\r\n0\r\n\r\n"
-    ),
-    "a header name with a space": b"X y: 1\r\n\r\n",
     "Host twice": b"Host: evil.example\r\n\r\n",
 }
 
