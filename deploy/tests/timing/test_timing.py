@@ -4,22 +4,73 @@ Real services, through both of them: logins at the Auth Service, which asks the 
 Service. docs/testing.md says what this proves, and what it does not.
 """
 
+import secrets
 from collections.abc import Iterator
+from functools import partial
 from typing import NoReturn
 
 import pytest
 
 from deploy.tests.client import (
     LOGIN,
+    PASSWORD,
     ApiClient,
+    TestUser,
     code_of,
     internal,
     same_but_for_the_id,
 )
 from deploy.tests.extra_services import changed_copy, variant
 from deploy.tests.stack import ROOT, System
-from deploy.tests.timing.login_failures import refused_logins, ways
-from deploy.tests.timing.timing_stats import Comparison, compare
+from deploy.tests.timing.timing_stats import Comparison, Way, compare
+
+STATES = {
+    "inactive": "is_active = false",
+    "deleted": "deleted_at = now()",
+    "without a password": "password = '!'",
+}
+Login = dict[str, str]
+
+
+def new_user(system: System, change: str = "") -> TestUser:
+    """A new user, whose row is then changed (as no operation would: at once)."""
+    user = TestUser(system)
+    assert user.register().status_code == 201
+    if change:
+        sql = f"UPDATE users_user SET {change} WHERE username = %s RETURNING id"  # noqa: S608
+        assert system.query("users", sql, user.name)
+    return user
+
+
+def refused_logins(system: System) -> dict[str, Login]:
+    """By what is wrong with them. `wrong` is the one that all others must be like."""
+    present = new_user(system)
+    gone = {name: new_user(system, change) for name, change in STATES.items()}
+    unknown = f"p{secrets.token_hex(6)}"
+    return {
+        "wrong": {"email": present.email, "password": PASSWORD[::-1]},
+        "almost right": {"email": present.email, "password": f"{PASSWORD[:-1]}x"},
+        "unknown": {"email": f"{unknown}@example.org", "password": PASSWORD},
+        "unknown username": {"username": unknown, "password": PASSWORD},
+        # With the right password, which must make no difference.
+        **{
+            name: {"email": user.email, "password": PASSWORD}
+            for name, user in gone.items()
+        },
+    }
+
+
+def ways(auth_url: str, logins: dict[str, Login]) -> dict[str, Way]:
+    """Each of the logins, over one connection that stays open."""
+    http = ApiClient(keep_alive=True)
+    return {name: partial(ask, http, auth_url, it) for name, it in logins.items()}
+
+
+def ask(http: ApiClient, auth_url: str, login: Login) -> None:
+    """Fails where a limit answers in place of the password check."""
+    response = http.post(auth_url + LOGIN, json=login)
+    assert response.status_code == 401, response.text
+
 
 CREDENTIALS = "users/credentials.py"
 WITHOUT_DUMMY_HASH = (CREDENTIALS, "        User().set_password(password)\n", "")
