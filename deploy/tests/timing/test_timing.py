@@ -5,7 +5,6 @@ Service. docs/testing.md says what this proves, and what it does not.
 """
 
 import secrets
-from collections.abc import Iterator
 from functools import partial
 from typing import NoReturn
 
@@ -20,8 +19,7 @@ from deploy.tests.client import (
     internal,
     same_but_for_the_id,
 )
-from deploy.tests.extra_services import changed_copy, variant
-from deploy.tests.stack import ROOT, System
+from deploy.tests.stack import System
 from deploy.tests.timing.timing_stats import Comparison, Way, compare
 
 STATES = {
@@ -72,32 +70,6 @@ def ask(http: ApiClient, auth_url: str, login: Login) -> None:
     assert response.status_code == 401, response.text
 
 
-CREDENTIALS = "users/credentials.py"
-WITHOUT_DUMMY_HASH = (CREDENTIALS, "        User().set_password(password)\n", "")
-CHECK = "    return user.check_password(password, upgrade=not is_silent)"
-PRESENCE_FIRST = (
-    CREDENTIALS,
-    CHECK,
-    f"    if not user.is_active:\n        return False\n{CHECK}",
-)
-
-
-@pytest.fixture(scope="module")
-def leaky(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An Auth Service whose User Service hashes neither for the unknown nor for the
-    inactive."""
-    folder = tmp_path_factory.mktemp("leaky")
-    folder.chmod(0o755)
-    faults = [WITHOUT_DUMMY_HASH, PRESENCE_FIRST]
-    users = changed_copy("users", folder, faults)
-    auth = ROOT / "auth_project"
-    with (
-        variant(system, "users", users, {}) as users_url,
-        variant(system, "auth", auth, {"USERS_SERVICE_URL": users_url}) as auth_url,
-    ):
-        yield auth_url
-
-
 def lines(found: dict[str, Comparison]) -> str:
     return "\n".join(f"{name}: {comparison}" for name, comparison in found.items())
 
@@ -135,22 +107,4 @@ def test_all_refusals_take_the_same_time(
     found = compare(standard, chosen, patience)
     assert not any(comparison.different for comparison in found.values()), lines(found)
     if not all(comparison.likely_equal for comparison in found.values()):
-        undecided(found)
-
-
-@pytest.mark.verify
-def test_a_missing_hash_is_noticed(system: System, leaky: str) -> None:
-    """The test above fails with the dummy hash removed, and where a user's state is
-    looked at before the password; and for no other reason."""
-    others = ways(leaky, refused_logins(system))
-    suspects = ("unknown", "unknown username", "inactive")
-    asked = (*suspects, "almost right")
-    found = compare(
-        others["wrong"], {name: others[name] for name in asked}, patience=30
-    )
-    different = {name for name, comparison in found.items() if comparison.different}
-    assert different <= {*suspects}, lines(found)
-    for name in suspects:
-        assert found[name].estimate < -found[name].hash_time / 2, lines(found)
-    if different != {*suspects}:
         undecided(found)
