@@ -1,6 +1,5 @@
 """Reaching for what belongs to another user, or for more rights (REG-04, S2S-03)."""
 
-import re
 import uuid
 from typing import Any
 from urllib.parse import urlencode
@@ -26,32 +25,13 @@ WISHES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def is_let_into_the_admin(target: Target, user: AttackUser) -> bool:
-    """As a browser does it: the form, its token, and then a redirect or the form."""
-    page = "/admin/login/"
-    form = target.ask("GET", page)
-    (token,) = re.findall(r'csrfmiddlewaretoken" value="([^"]+)', form.text)
-    headers = {
-        "Cookie": form.one("Set-Cookie").partition(";")[0],
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Origin": target.origin,
-        "Referer": target.origin + page,
-    }
-    fields = {"username": user.email, "password": user.password}
-    body = urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
-    response = target.ask("POST", f"{page}?next=/admin/", headers, body)
-    assert response.status_code in (200, 302), response.text
-    return response.status_code == 302
-
-
-def check_powerless(target: Target, user: AttackUser) -> None:
+def check_powerless(user: AttackUser) -> None:
     found = user.profile()
     assert (found["username"], found["email"]) == (user.name, user.email)
     assert (found["roles"], found["is_active"]) == ([], True)
     assert (found["is_deleted"], found["deleted_at"]) == (False, None)
     assert found["id"] != WISHES["id"]
     assert not found["created_at"].startswith("2000")
-    assert not is_let_into_the_admin(target, user)
     user.log_in()
     assert user.listed(), "an epoch of one's own would have ended it"
 
@@ -62,13 +42,13 @@ def test_a_registration_gives_no_more_than_a_user(target: Target) -> None:
     assert response.status_code == 201, response.text
     body = {"email": user.email, "password": user.password, **WISHES}
     user.keep(target.ask("POST", LOGIN, json_body=body))
-    check_powerless(target, user)
+    check_powerless(user)
 
 
-def test_a_change_gives_no_more_rights(target: Target, user: AttackUser) -> None:
+def test_a_change_gives_no_more_rights(user: AttackUser) -> None:
     wishes = {**WISHES, "username": "x", "email": "x@example.org", "password": "x" * 12}
     assert user.call("PATCH", ME, json=wishes).status_code in (200, 400)
-    check_powerless(target, user)
+    check_powerless(user)
 
 
 # ---- What belongs to another user (IDOR) ---------------------------------------------

@@ -150,25 +150,6 @@ def test_a_page_of_another_site_can_do_nothing(
     assert refresh(page) == 200
 
 
-@ACTS
-def test_a_form_of_another_site_is_refused(
-    browser: Browser, page: Page, ada: TestUser, secure: TlsStack, act: str
-) -> None:
-    """A whole page goes there, as when a user has clicked."""
-    log_in(page, ada)
-    evil = browser.open(secure.page(ELSEWHERE))
-    action = json.dumps(f"{secure.origin}{AUTH}/{act}")
-    evil.run(
-        "(form => { document.documentElement.append(form); form.method = 'post';"
-        f"form.enctype = 'text/plain'; form.action = {action}; form.submit() }})"
-        "(document.createElement('form'))"
-    )
-    evil.wait(f"location.href === {action}")
-    assert "cross_site_request" in evil.run("document.documentElement.innerText")
-    assert COOKIE in browser.cookies()
-    assert refresh(page) == 200
-
-
 def test_the_front_end_that_is_listed_can_do_all(
     browser: Browser, ada: TestUser, secure: TlsStack
 ) -> None:
