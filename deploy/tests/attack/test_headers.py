@@ -6,12 +6,7 @@ import re
 import pytest
 
 from deploy.tests.attack.target import AttackUser, Target
-from deploy.tests.client import (
-    LOGIN,
-    ME,
-    problem_of,
-    refused,
-)
+from deploy.tests.client import LOGIN, ME, problem_of, refused
 
 LIVE = "/api/v1/auth/health/live"
 SPELLINGS = {

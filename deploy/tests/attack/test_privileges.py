@@ -4,12 +4,7 @@ import uuid
 from typing import Any
 
 from deploy.tests.attack.target import AttackUser, Target
-from deploy.tests.client import (
-    LOGIN,
-    ME,
-    refused,
-    without_id,
-)
+from deploy.tests.client import LOGIN, ME, refused, without_id
 
 WISHES: dict[str, Any] = {
     "id": str(uuid.uuid4()), "pk": 1, "is_staff": True, "is_superuser": True,

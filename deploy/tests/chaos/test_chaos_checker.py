@@ -4,14 +4,7 @@ accepted, by the faults meanwhile."""
 import pytest
 
 from deploy.tests.chaos.checker import FLUSH, LIFETIME, SWEEP, Checker, refused_from
-from deploy.tests.chaos.record import (
-    Account,
-    Answer,
-    Ending,
-    Record,
-    Session,
-    Trouble,
-)
+from deploy.tests.chaos.record import Account, Answer, Ending, Record, Session, Trouble
 
 PROBLEM = {"content-type": "application/problem+json", "retry-after": "3"}
 

@@ -14,14 +14,7 @@ from http.cookies import SimpleCookie
 import pytest
 
 from deploy.tests.admin_site import Operator
-from deploy.tests.client import (
-    LOGIN,
-    PASSWORD,
-    ApiClient,
-    Response,
-    TestUser,
-    code_of,
-)
+from deploy.tests.client import LOGIN, PASSWORD, ApiClient, Response, TestUser, code_of
 from deploy.tests.stack import System, wait_until
 from deploy.tests.wire import any_loopback
 
