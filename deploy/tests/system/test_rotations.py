@@ -9,10 +9,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
-from deploy.tests.client import TestUser, claims_of, code_of, internal
+from deploy.tests.client import TestUser, at_once, claims_of, code_of, internal
 from deploy.tests.load import Load
 from deploy.tests.signing_keys import kid_of, listed, max_age, published, stage
 from deploy.tests.stack import ROOT, SERVICES, System, wait_until
@@ -47,9 +48,8 @@ class Direction:
         if self.callee == "auth":
             method, path = "POST", "/api/v1/auth/verify_token"
         headers, system = {"X-Internal-Api-Key": key}, self.witness.system
-        answers = [
-            internal(system, method, path, headers, json=body) for _ in range(CALLS)
-        ]
+        call = partial(internal, system, method, path, headers, json=body)
+        answers = at_once([call] * CALLS)
         return {"" if answer.ok else code_of(answer) for answer in answers}
 
 
