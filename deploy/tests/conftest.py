@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from deploy.tests.admin_site import Operator
-from deploy.tests.api_keys import Direction
 from deploy.tests.client import TestUser
 from deploy.tests.signing_keys import only
 from deploy.tests.stack import System
@@ -69,15 +68,6 @@ def other(user: TestUser) -> TestUser:
 def operator(system: System) -> Operator:
     """A user who may do everything in the admin."""
     return Operator(system)
-
-
-@pytest.fixture
-def both(user: TestUser, healthy: System) -> list[Direction]:
-    """The ways between the two services."""
-    return [
-        Direction(healthy, user, "auth", "users"),
-        Direction(healthy, user, "users", "auth"),
-    ]
 
 
 @pytest.fixture(scope="session")

@@ -2,22 +2,18 @@
 their own, on the databases of the stack."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
 from deploy.tests.client import ApiClient
-from deploy.tests.stack import GUNICORN_CONF, ROOT, System, wait_until
+from deploy.tests.stack import GUNICORN_CONF, System, wait_until
 from nginx.tests.gateway_stack import free_port
-
-# Text that stands in a file once, and what it is replaced with.
-Change = tuple[str, str, str]
 
 
 @contextmanager
@@ -62,19 +58,3 @@ def variant(
     env_file = {"ENV_FILE": str(system.state / "env" / f"{service}.env")}
     with running(service, project, {**env_file, **settings}) as url:
         yield url
-
-
-def changed_copy(service: str, folder: Path, changes: Sequence[Change]) -> Path:
-    """The project of a service with `changes`, in `folder`. Fails where a text that is
-    to be replaced does not stand there once."""
-    project = folder / f"{service}_project"
-    skipped = shutil.ignore_patterns("__pycache__", "tests", ".env*")
-    shutil.copytree(ROOT / project.name, project, ignore=skipped)
-    # Where relative paths of the settings lead.
-    (folder / ".run").symlink_to(ROOT / ".run")
-    for name, old, new in changes:
-        path = project / name
-        text = path.read_text()
-        assert text.count(old) == 1, f"{name} has not once: {old}"
-        path.write_text(text.replace(old, new))
-    return project

@@ -1,4 +1,5 @@
-"""Tokens made of what is public: the key set, and a token of one's own."""
+"""Tokens made of what is public: the key set, and a token of one's own. One of each
+class; the whole corpus is the services' own: shared/tests/test_tokens.py."""
 
 import json
 import secrets
@@ -47,11 +48,6 @@ class Material:
     def own_key(self) -> rsa.RSAPrivateKey:
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
-    @cached_property
-    def own_jwk(self) -> dict[str, str]:
-        found = RSAAlgorithm.to_jwk(self.own_key.public_key(), as_dict=True)
-        return {**found, "use": "sig", "alg": "RS256"}
-
     # ---- Making tokens -------------------------------------------------------
 
     def own(self, **header: Any) -> str:
@@ -81,51 +77,34 @@ class Material:
         return jwt.encode(self.claims, key, headers={**self.header, "alg": alg})
 
 
-KIDS = {
-    "a path": "../../../../dev/null",
-    "a path in a path": "private/../private",
-    "quotes": "' OR '1'='1' --",
-    "NUL": "\0",
-    "a line break": "x\r\nX-Injected: 1",
-    "a shell's": "$(id)",
-    "5 kB": "k" * 5_000,
-    "nothing": "",
-    "not a string": 5,
-    "a list": ["x"],
-    "null": None,
-    "unknown": secrets.token_urlsafe(32),
-}
-
 FORGERIES: dict[str, Callable[[Material], str]] = {
     **{
         f"alg {alg}": lambda m, alg=alg: m.bare(alg=alg)
-        for alg in ("none", "None", "nOnE", "NONE", "", "RS256", "HS256")
+        for alg in ("none", "nOnE", "", "RS256", None)
     },
-    "alg null": lambda m: m.bare(alg=None),
     "no alg": lambda m: unsigned({"typ": "at+jwt", "kid": m.header["kid"]}, m.claims),
     "no header": lambda m: unsigned({}, m.claims),
     "alg none, true signature": lambda m: m.kept(alg="none"),
     "HS256 by the public PEM": lambda m: m.hmac(m.pem),
-    "HS256 by it without its newline": lambda m: m.hmac(m.pem.rstrip()),
     "HS256 by the modulus": lambda m: m.hmac(base64url_decode(m.jwk["n"])),
     "HS256 by the JWK": lambda m: m.hmac(json.dumps(m.jwk).encode()),
     "HS256 by nothing": lambda m: m.hmac(b""),
     "HS256 that says RS256": lambda m: m.hmac(m.pem, "RS256"),
-    **{alg: lambda m, alg=alg: m.other(alg) for alg in ("RS384", "PS256", "ES256")},
+    **{alg: lambda m, alg=alg: m.other(alg) for alg in ("PS256", "ES256")},
     "another key": lambda m: m.own(),
-    "jwk": lambda m: m.own(jwk=m.own_jwk),
+    "jwk": lambda m: m.own(jwk=RSAAlgorithm.to_jwk(m.own_key.public_key(), True)),
     "x5c": lambda m: m.own(x5c=[b64(m.pem)]),
-    "crit": lambda m: m.kept(crit=["exp"]),
     "unknown crit": lambda m: m.own(crit=["x"], x=1),
     "b64 false": lambda m: m.own(b64=False, crit=["b64"]),
     "swapped payload": lambda m: m.swapped(),
     "another typ": lambda m: m.kept(typ="JWT"),
-    **{f"kid: {name}": lambda m, kid=kid: m.own(kid=kid) for name, kid in KIDS.items()},
+    "kid that is a path": lambda m: m.own(kid="../../../../dev/null"),
+    "kid that is a list": lambda m: m.own(kid=["x"]),
+    "unknown kid": lambda m: m.own(kid=secrets.token_urlsafe(32)),
     "padded signature": lambda m: f"{m.token}==",
     "another spelling": lambda m: m.token[:-1] + sibling(m.token[-1]),
     "standard base64": lambda m: m.token.replace("_", "/").replace("-", "+"),
     "four parts": lambda m: f"{m.token}.{m.token.split('.')[2]}",
-    "five parts": lambda m: f"{m.token}.x.y",
     "two parts": lambda m: m.token.rpartition(".")[0],
     "no signature": lambda m: m.token.rpartition(".")[0] + ".",
     "JSON": lambda m: b64(json.dumps({"protected": m.token.split(".")[0]}).encode()),

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import requests
 
@@ -25,21 +24,13 @@ ROUND = (
 )
 
 
-class Answer(NamedTuple):
-    """What came back; status 0 where nothing did. The body only of what went wrong."""
-
-    kind: str
-    status: int
-    seconds: float
-    body: str = ""
-
-
 class Load:
     """Threads that send `rate` requests a second between them, while in the block."""
 
     def __init__(self, users: Sequence[TestUser], rate: float) -> None:
         self.rate = rate
-        self.answers: list[Answer] = []
+        # The act, the status (0 where nothing came), and the body of what went wrong.
+        self.answers: list[tuple[str, int, str]] = []
         self.ending = threading.Event()
         self.started = self.ended = 0.0
         pause = len(users) / rate
@@ -67,18 +58,17 @@ class Load:
         wait_until(enough, patience, "that many answers")
         assert all(thread.is_alive() for thread in self.threads), self.report()
 
-    def failures(self) -> list[Answer]:
-        return [answer for answer in list(self.answers) if answer.status != 200]
+    def failures(self) -> list[tuple[str, int, str]]:
+        return [answer for answer in self.answers if answer[1] != 200]
 
     def achieved(self) -> float:
         """Answers in a second, from the start to the end."""
-        return len(self.answers) / ((self.ended or time.monotonic()) - self.started)
+        return len(self.answers) / (self.ended - self.started)
 
     def report(self) -> str:
         """How many of each kind with which status, and what failed."""
-        counts = Counter((a.kind, a.status) for a in list(self.answers))
-        lines = [f"{len(self.answers)} answers, {self.achieved():.1f} a second"]
-        return "\n".join(map(str, [*lines, *counts.items(), *self.failures()[:20]]))
+        counts = Counter(answer[:2] for answer in list(self.answers))
+        return "\n".join(map(str, [*counts.items(), *self.failures()[:20]]))
 
     def _use(self, user: TestUser, delay: float, pause: float) -> None:
         """Do one thing after the other, each when it is due. One that takes too long
@@ -89,15 +79,12 @@ class Load:
                 self.answers.append(answer_of(user, ROUND[position % len(ROUND)]))
                 position += 1
                 due += pause
-        user.http = ApiClient()
 
 
-def answer_of(user: TestUser, act: str) -> Answer:
-    begun = time.monotonic()
+def answer_of(user: TestUser, act: str) -> tuple[str, int, str]:
     try:
         response = getattr(user, act)()
-        status, body = response.status_code, response.text
     except requests.RequestException as exc:
-        status, body = 0, f"{type(exc).__name__}: {exc}"
-    seconds = time.monotonic() - begun
-    return Answer(act, status, seconds, "" if status == 200 else body)
+        return act, 0, f"{type(exc).__name__}: {exc}"
+    status = response.status_code
+    return act, status, "" if status == 200 else response.text

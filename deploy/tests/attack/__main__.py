@@ -21,7 +21,7 @@ def main() -> int:
         "MEMO_ATTACK_KEYS": os.pathsep.join(keys),
         "MEMO_ATTACK_CA": asked.ca or "",
     }
-    words = ["-q", "-rN", "--tb=short", "-p", "no:cacheprovider"]
+    words = ["-q", "-rfEs", "--tb=short", "-p", "no:cacheprovider"]
     words += ["-k", asked.only] if asked.only else []
     command = [sys.executable, "-m", "pytest", *words, str(Path(__file__).parent)]
     print(f"memo: attacking {url}", flush=True)

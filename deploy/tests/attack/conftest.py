@@ -1,11 +1,10 @@
-"""The target, the accounts of the attackers and of their victim, and the verdict."""
+"""The target, the accounts of the attackers and of their victim."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _pytest.terminal import TerminalReporter
 
 from deploy.tests.attack.target import AttackUser, Target, new_user
 
@@ -75,21 +74,3 @@ def unharmed(target: Target, victim: AttackUser) -> Iterator[None]:
     assert victim.profile() == before
     response = target.ask("GET", "/api/v1/auth/health/ready")
     assert (response.status_code, response.json()["degraded"]) == (200, False)
-
-
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """The verdict, where the attacks run alone."""
-    url, stats = os.environ.get(URL), terminalreporter.stats
-    passed, skipped = stats.get("passed", ()), stats.get("skipped", ())
-    through = [*stats.get("failed", ()), *stats.get("error", ())]
-    if not url or not (passed or skipped or through):
-        return
-    line = terminalreporter.write_line
-    terminalreporter.section(f"attacks on {url}")
-    line(f"{len(passed)} were refused as they should be")
-    line(f"{len(skipped)} could not be answered here")
-    for report in skipped:
-        line(f"  {report.nodeid}\n      {report.longrepr[2]}")
-    line(f"{len(through)} GOT THROUGH")
-    for report in through:
-        line(f"  {report.nodeid}")

@@ -37,13 +37,9 @@ BROKEN = {
     "garbage": b"GARBAGE\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "no host": b"GET / HTTP/1.1\r\n\r\n",
-    "HTTP/1.0": b"GET /api/v1/users/me HTTP/1.0\r\n\r\n",
-    "HTTP/9.9": b"GET / HTTP/9.9\r\nHost: {host}\r\n\r\n",
     "octets": b"GET /\xff\xfe HTTP/1.1\r\n" + CLOSE + b"\r\n",
-    "length": b"POST / HTTP/1.1\r\n" + CLOSE + b"Content-Length: x\r\n\r\n",
     "long": b"GET " + b"/x" * 8_000 + b" HTTP/1.1\r\n" + CLOSE + b"\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "SMTP": b"HELO evil.example\r\nMAIL FROM:<a@example.org>\r\n\r\n",
     "websocket": b"GET /api/v1/users/me HTTP/1.1\r\nHost: {host}\r\n"
     b"Upgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Key: x\r\n\r\n",
 }

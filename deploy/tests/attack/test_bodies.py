@@ -1,8 +1,6 @@
 """Bodies that are not the JSON that is asked for, or too much of it (INP-01, -02, -04,
 GW-06). The whole tables are the services' own suites'."""
 
-import json
-
 import pytest
 
 from deploy.tests import wire
@@ -21,25 +19,6 @@ def test_a_bad_body_is_a_400(
 ) -> None:
     response = target.ask("POST", path, {**JSON, **mallory.bearer}, body)
     refused(response, 400, "invalid_json", "validation_error")
-
-
-@pytest.mark.parametrize("path", [*OPEN, CHANGE_PASSWORD])
-@pytest.mark.parametrize(
-    "media_type",
-    ["text/plain", "application/x-www-form-urlencoded", "application/xml",
-     "multipart/form-data; boundary=x", "application/json; charset=utf-16", "*/*", ""],
-)  # fmt: skip
-def test_only_json_is_taken(
-    target: Target, mallory: AttackUser, path: str, media_type: str
-) -> None:
-    body = json.dumps({"email": mallory.email, "password": mallory.password}).encode()
-    headers = {"Content-Type": media_type, **mallory.bearer}
-    response = target.ask("POST", path, headers, body)
-    refused(response, 415, "unsupported_media_type")
-    assert not response.all("Set-Cookie")
-    # Nor is another type given, into which something could be written.
-    headers = {"Accept": "text/html", **JSON}
-    refused(target.ask("POST", path, headers, body), 406, "not_acceptable")
 
 
 @pytest.mark.parametrize("path", [LOGIN, REGISTER, ME, REFRESH])

@@ -45,8 +45,7 @@ def test_the_cookie_is_for_one_place_and_no_script(
         pytest.param("{name}={own}; {name}={victims}", id="after"),
         pytest.param("{name}={victims}; {name}={own}", id="before"),
         pytest.param("{name}={own}; {name}={own}", id="the same twice"),
-        pytest.param("{name}={own}; {name}=", id="and an empty one"),
-        pytest.param("{name}={own};{name}={victims}", id="without a space"),
+        pytest.param("c=x; " * 600 + "{name}={own}; {name}=x", id="after hundreds"),
     ],
 )
 def test_a_tossed_cookie_is_not_chosen_between(
@@ -60,28 +59,15 @@ def test_a_tossed_cookie_is_not_chosen_between(
     assert victim.profile()
 
 
-def test_a_bearer_token_stands_in_for_no_cookie(
-    target: Target, mallory: AttackUser
-) -> None:
-    """COOK-07."""
-    for token in (mallory.access, mallory.cookie):
-        headers = {"Authorization": f"Bearer {token}"}
-        refused(target.ask("POST", REFRESH, headers), 401, "token_missing")
-
-
 def test_the_cookie_opens_no_route_of_the_api(
     target: Target, mallory: AttackUser
 ) -> None:
-    """COOK-07: otherwise every route would have to know which page sends a request."""
+    """COOK-07: otherwise every route would have to know which page sends a request.
+    Nor does a bearer token stand in for the cookie."""
     for method, path in (("GET", ME), ("GET", SESSIONS), ("POST", LOGOUT_ALL)):
         body = {} if method == "POST" else None
         response = target.ask(method, path, mallory.cookie_header(), json_body=body)
         refused(response, 401, "token_missing")
-
-
-def test_hundreds_of_cookies_hide_nothing(target: Target, mallory: AttackUser) -> None:
-    """Some parsers look at the first so many only, and would miss the second."""
-    many = "; ".join(f"c{n}=x" for n in range(600))
-    header = {"Cookie": f"{many}; {mallory.cookie_header()['Cookie']}; a=b"}
-    response = mallory.keep(target.ask("POST", REFRESH, header))
-    assert response.status_code == 200, response.text
+    for token in (mallory.access, mallory.cookie):
+        headers = {"Authorization": f"Bearer {token}"}
+        refused(target.ask("POST", REFRESH, headers), 401, "token_missing")

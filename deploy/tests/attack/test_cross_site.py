@@ -5,25 +5,19 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy.tests.attack.target import AttackUser, Target
-from deploy.tests.client import LOGIN, LOGOUT, ME, REFRESH, Response, refused
+from deploy.tests.client import LOGIN, LOGOUT, ME, REFRESH, refused
 
-ACTS = pytest.mark.parametrize("path", [LOGIN, REFRESH, LOGOUT])
 # What a browser sends of the page that asks; {} are parts of the target's own address.
 PAGES = {
     "another site": {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
-    "another site, old browser": {"Origin": "https://evil.example"},
     "a sandbox": {"Origin": "null"},
     "cross-site that names us": {"Origin": "{origin}", "Sec-Fetch-Site": "cross-site"},
     "a sibling": {"Origin": "{scheme}://sibling.{host}", "Sec-Fetch-Site": "same-site"},
-    "a sibling, old browser": {"Origin": "{scheme}://sibling.{host}"},
     "another port": {"Origin": "{scheme}://{host}:1", "Sec-Fetch-Site": "same-site"},
     "the other scheme": {"Origin": "{other}://{netloc}"},
     "a name that begins with ours": {"Origin": "{origin}.evil.example"},
-    "a name that ends with ours": {"Origin": "{scheme}://evil{netloc}"},
     "a user of our name": {"Origin": "{origin}@evil.example"},
-    "ours and another": {"Origin": "{origin}, https://evil.example"},
     "a bookmark, or a link": {"Sec-Fetch-Site": "none"},
-    "nonsense": {"Sec-Fetch-Site": "same-origin, cross-site"},
 }
 REFLECTED = ["another site", "a sandbox", "a sibling", "a name that begins with ours"]
 
@@ -35,31 +29,14 @@ def headers_of(target: Target, page: dict[str, str]) -> dict[str, str]:
     return {n: t.format(**parts, scheme=scheme, other=other) for n, t in page.items()}
 
 
-def act(
-    target: Target, user: AttackUser, path: str, headers: dict[str, str]
-) -> Response:
-    """As the browser does that holds the cookie of this user."""
-    credentials = {"email": user.email, "password": user.password}
-    body = credentials if path == LOGIN else None
-    headers = {**headers, **user.cookie_header()}
-    return target.ask("POST", path, headers, json_body=body)
-
-
-@ACTS
-def test_a_page_of_the_gateway_itself_may(
-    target: Target, user: AttackUser, path: str
-) -> None:
-    """Scheme, host and port are the ones the browser shows."""
-    headers = {"Origin": target.origin, "Sec-Fetch-Site": "same-origin"}
-    assert act(target, user, path, headers).status_code == 200
-
-
-@ACTS
+@pytest.mark.parametrize("path", [LOGIN, REFRESH, LOGOUT])
 @pytest.mark.parametrize("page", PAGES.values(), ids=list(PAGES))
 def test_a_page_elsewhere_neither_logs_in_nor_refreshes_nor_logs_out(
     target: Target, victim: AttackUser, path: str, page: dict[str, str]
 ) -> None:
-    response = act(target, victim, path, headers_of(target, page))
+    headers = {**headers_of(target, page), **victim.cookie_header()}
+    credentials = {"email": victim.email, "password": victim.password}
+    response = target.ask("POST", path, headers, json_body=credentials)
     refused(response, 403, "cross_site_request")
     assert not response.all("Set-Cookie")
     assert victim.profile()

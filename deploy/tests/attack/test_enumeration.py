@@ -1,7 +1,6 @@
 """A client that only asks never learns who has an account (PWD-06, REG-03). What is
 measured of the time that a response takes is in `timing`."""
 
-from deploy.tests import wire
 from deploy.tests.attack.target import AttackUser, Target
 from deploy.tests.client import LOGIN, refused, same_but_for_the_id
 
@@ -21,22 +20,6 @@ def test_an_unknown_name_and_a_wrong_password_are_alike(
         refused(response, 401, "invalid_credentials")
         assert not response.all("Set-Cookie")
     assert same_but_for_the_id(*responses)
-
-
-def test_so_they_stay_however_often_it_is_tried(
-    target: Target, user: AttackUser
-) -> None:
-    """BF-04: no lock, and no wait, shows that there is something to be locked."""
-    sources = ("127.9.9.1", "127.8.8.1") if target.is_local else ("", "")
-    tried: list[list[tuple[int, str]]] = []
-    for each, source in zip((user, AttackUser(target)), sources, strict=True):
-        body = f'{{"email": "{each.email}", "password": "{WRONG}"}}'.encode()
-        headers = {"Content-Type": "application/json"}
-        data = wire.request("POST", LOGIN, target.netloc, headers, body)
-        seen = [target.response(data, "POST", source) for _ in range(8)]
-        tried.append([(each.status_code, each.json()["code"]) for each in seen])
-    assert tried[0] == tried[1]
-    assert {status for status, _ in tried[0]} <= {401, 429}
 
 
 def test_a_taken_address_and_a_taken_name_are_alike(

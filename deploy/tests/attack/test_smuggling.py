@@ -7,7 +7,6 @@ apart elsewhere, there would be a second answer, or the next client would get it
 import pytest
 
 from deploy.tests.attack.target import Target
-from deploy.tests.client import refused
 from nginx.tests.malicious_inputs import FRAMINGS
 
 POISON = "/api/v1/auth/health/live?poison"
@@ -23,21 +22,10 @@ PROBES = {
     "TE after a bare LF, and CL": (
         b"X: y\nTransfer-Encoding: chunked\r\nContent-Length: 4" + END
     ),
-    "TE quoted": b'Transfer-Encoding: "chunked"' + END,
-    "TE gzip, chunked": b"Transfer-Encoding: gzip, chunked" + END,
-    "TE with NUL": b"Transfer-Encoding: chunked\x00" + END,
-    "CL negative": b"Content-Length: -1\r\n\r\n",
-    "CL with a tab inside": b"Content-Length: 1\t2\r\n\r\n{}",
     "CL beyond 64 bits": b"Content-Length: 18446744073709551618\r\n\r\n{}",
-    "CL empty": b"Content-Length:\r\n\r\n{}",
-    "CL CRLF and another": b"Content-Length: 2\r\nContent-length: 9\r\n\r\n{}",
     "a chunk of 16 digits": (
         b"Transfer-Encoding: chunked\r\n\r\n10000000000000002\r\n{}\r\n0\r\n\r\n"
     ),
-    "a chunk that is too long": (
-        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}XX\r\n0\r\n\r\n"
-    ),
-    "a header name with a space": b"X y: 1\r\n\r\n",
     "Host twice": b"Host: evil.example\r\n\r\n",
 }
 
@@ -67,18 +55,4 @@ def test_a_request_of_two_readings_has_one_answer_and_ends_the_connection(
     assert len(answers) <= 1, received.data
     assert all(answer.status_code in (400, 413) for answer in answers), received.data
     assert received.closed
-    canary_is_clean(target)
-
-
-@pytest.mark.parametrize(
-    "framing",
-    [b"Transfer_Encoding: chunked", b"Content_Length: 5", b"X-TE: chunked"],
-)
-def test_framing_by_another_name_is_none(target: Target, framing: bytes) -> None:
-    """A service that read `_` as `-` would see the second request in the body."""
-    body = b"0\r\n\r\nGET " + POISON.encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n"
-    data = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: " + target.netloc.encode()
-    data += b"\r\nContent-Type: application/json\r\n" + framing
-    data += b"\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
-    refused(target.response(data + body, "POST"), 400, "invalid_json")
     canary_is_clean(target)

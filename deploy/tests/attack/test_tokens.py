@@ -10,29 +10,19 @@ from deploy.tests.attack.target import AttackUser, Target
 from deploy.tests.client import ME, SESSIONS, cookies_of, refused, without_id
 from deploy.tests.forgeries import FORGERIES, Material
 
-JWKS = "/.well-known/jwks.json"
 # Where the two services take an access token.
 PROTECTED = [ME, SESSIONS]
 FORGED = pytest.mark.parametrize("forge", FORGERIES.values(), ids=list(FORGERIES))
 Forge = Callable[[Material], str]
 
 
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
 @pytest.fixture(scope="module")
 def jwk(target: Target) -> dict[str, str]:
-    found: dict[str, str] = target.ask("GET", JWKS).json()["keys"][0]
+    """No private part is told (TOK-17)."""
+    keys = target.ask("GET", "/.well-known/jwks.json").json()["keys"]
+    assert all(set(x) == {"kty", "n", "e", "use", "alg", "kid"} for x in keys)
+    found: dict[str, str] = keys[0]
     return found
-
-
-@pytest.fixture
-def material(target: Target, jwk: dict[str, str], mallory: AttackUser) -> Material:
-    """A token that is taken: otherwise the refusals would prove nothing."""
-    for path in PROTECTED:
-        assert target.ask("GET", path, mallory.bearer).status_code == 200
-    return Material(mallory.access, jwk)
 
 
 # ---- Forged --------------------------------------------------------------------------
@@ -40,32 +30,28 @@ def material(target: Target, jwk: dict[str, str], mallory: AttackUser) -> Materi
 
 @FORGED
 def test_a_forged_access_token_opens_nothing(
-    target: Target, material: Material, forge: Forge
+    target: Target, jwk: dict[str, str], mallory: AttackUser, forge: Forge
 ) -> None:
     """And gets the same response as any other forgery (TOK-21)."""
+    forged = {"Authorization": f"Bearer {forge(Material(mallory.access, jwk))}"}
     for path in PROTECTED:
-        response = target.ask("GET", path, bearer(forge(material)))
+        assert target.ask("GET", path, mallory.bearer).status_code == 200
+        response = target.ask("GET", path, forged)
         refused(response, 401, "token_invalid")
-        other = target.ask("GET", path, bearer("x.y.z"))
+        other = target.ask("GET", path, {"Authorization": "Bearer x.y.z"})
         assert without_id(response) == without_id(other)
         assert 'error="invalid_token"' in response.one("WWW-Authenticate")
 
 
 @FORGED
 def test_a_forged_refresh_token_refreshes_nothing(
-    target: Target, jwk: dict[str, str], mallory: AttackUser, forge: Forge
+    jwk: dict[str, str], mallory: AttackUser, forge: Forge
 ) -> None:
     """And ends nothing: a forgery proves nothing of the session it names."""
     response = mallory.refresh(forge(Material(mallory.cookie, jwk)))
     refused(response, 401, "token_invalid")
     assert not any(cookies_of(response).values())
     assert mallory.profile()
-
-
-def test_the_key_set_tells_no_private_part(target: Target) -> None:
-    """TOK-17."""
-    for key in target.ask("GET", JWKS).json()["keys"]:
-        assert set(key) == {"kty", "n", "e", "use", "alg", "kid"}
 
 
 # ---- Sent in another way -------------------------------------------------------------
@@ -93,11 +79,9 @@ def test_of_two_authorizations_none_is_chosen(
 @pytest.mark.parametrize(
     ("header", "code"),
     [
-        ("", "token_missing"), ("Bearer", "token_missing"),
         ("Basic YTpi", "token_missing"), ("{token}", "token_missing"),
-        ("Bearer: {token}", "token_missing"), ("Bearer a.b.c", "token_invalid"),
         ("Bearer {token} {token}", "token_invalid"),
-        ('Bearer "{token}"', "token_invalid"), ("Bearer {cookie}", "token_invalid"),
+        ("Bearer {cookie}", "token_invalid"),
     ],
 )  # fmt: skip
 def test_another_way_of_writing_it_is_refused(
@@ -113,27 +97,19 @@ def test_another_way_of_writing_it_is_refused(
 # ---- Of a session that is over -------------------------------------------------------
 
 
-def test_a_spent_session_is_refused_everywhere(
-    target: Target, user: AttackUser
-) -> None:
-    """TOK-09: the access token too, though it has not expired."""
-    header = user.bearer
-    assert user.log_out().ok
-    for path in PROTECTED:
-        refused(target.ask("GET", path, header), 401, "token_revoked")
-    refused(user.refresh(), 401, "token_revoked")
-
-
 def test_a_stolen_refresh_token_ends_the_session_it_was_stolen_from(
     target: Target, user: AttackUser
 ) -> None:
-    """TOK-07: after two rotations it is neither a second tab's nor a retry's."""
-    stolen = user.cookie
+    """TOK-07: after two rotations it is neither a second tab's nor a retry's. The
+    access token is refused too, though it has not expired (TOK-09)."""
+    stolen, bearer = user.cookie, user.bearer
     user.refresh()
     successor = user.cookie
     while user.cookie == successor:  # once in a leeway, 10 s by default
         target.wait(0.5)
         assert user.refresh().ok
     refused(user.refresh(stolen), 401, "refresh_token_reused")
-    refused(target.ask("GET", ME, user.bearer), 401, "token_revoked")
+    for path in PROTECTED:
+        refused(target.ask("GET", path, user.bearer), 401, "token_revoked")
+        refused(target.ask("GET", path, bearer), 401, "token_revoked")
     refused(user.refresh(), 401, "token_revoked")

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from deploy.tests.admin_site import Operator
 from deploy.tests.browser.browser import Browser, Page
-from deploy.tests.client import PASSWORD, TestUser
+from deploy.tests.client import TestUser
 from deploy.tests.stack import System
 from deploy.tests.tls_stack import APP, DOMAIN, ELSEWHERE, SIBLING, TlsStack
 
@@ -151,25 +150,6 @@ def test_a_page_of_another_site_can_do_nothing(
     assert refresh(page) == 200
 
 
-@ACTS
-def test_a_form_of_another_site_is_refused(
-    browser: Browser, page: Page, ada: TestUser, secure: TlsStack, act: str
-) -> None:
-    """A whole page goes there, as when a user has clicked."""
-    log_in(page, ada)
-    evil = browser.open(secure.page(ELSEWHERE))
-    action = json.dumps(f"{secure.origin}{AUTH}/{act}")
-    evil.run(
-        "(form => { document.documentElement.append(form); form.method = 'post';"
-        f"form.enctype = 'text/plain'; form.action = {action}; form.submit() }})"
-        "(document.createElement('form'))"
-    )
-    evil.wait(f"location.href === {action}")
-    assert "cross_site_request" in evil.run("document.documentElement.innerText")
-    assert COOKIE in browser.cookies()
-    assert refresh(page) == 200
-
-
 def test_the_front_end_that_is_listed_can_do_all(
     browser: Browser, ada: TestUser, secure: TlsStack
 ) -> None:
@@ -187,26 +167,3 @@ def test_the_front_end_that_is_listed_can_do_all(
     out = app.fetch(f"{secure.origin}{AUTH}/logout", method="POST")
     assert out["status"] == 200
     assert COOKIE not in browser.cookies()
-
-
-# ---- The admin -----------------------------------------------------------------------
-
-
-def test_the_admin_lets_an_operator_in_with_cookies_of_its_own(
-    browser: Browser, operator: Operator, secure: TlsStack
-) -> None:
-    """HttpOnly, Secure, Lax, for /admin/ alone; the form, its token, its Referer."""
-    form = browser.open(f"{secure.origin}/admin/login/?next=/admin/")
-    fill = {"username": operator.email, "password": PASSWORD}
-    for name, text in fill.items():
-        value = json.dumps(text)
-        form.run(f"document.querySelector('[name={name}]').value = {value}")
-    form.run("document.querySelector('#login-form').submit()")
-    form.wait("location.pathname === '/admin/'")
-    assert "memo_admin_session" in browser.cookies()
-    for name, cookie in browser.cookies().items():
-        assert name in ("memo_admin_session", "memo_admin_csrf", "__Secure-device")
-        assert (cookie["httpOnly"], cookie["secure"]) == (True, True)
-        if name.startswith("memo_admin"):
-            assert (cookie["sameSite"], cookie["path"]) == ("Lax", "/admin/")
-    assert form.run("document.cookie") == ""

@@ -11,8 +11,9 @@ from functools import partial
 from operator import methodcaller
 
 from deploy.tests.chaos.link import Mode
+from deploy.tests.chaos.record import PROCESSES, SERVICES, WAYS
 from deploy.tests.chaos.stack import ChaosStack
-from deploy.tests.chaos.timeline import PROCESSES, SERVICES, WAYS
+from deploy.tests.stack import wait_until
 
 MODES = {
     "slow": Mode(delay=0.25),
@@ -63,7 +64,7 @@ def of_ways() -> Iterator[Fault]:
 
 
 def of_stores() -> Iterator[Fault]:
-    yield Fault("full redis", ("redis",), redis_full)
+    yield Fault("full redis", ("redis",), methodcaller("full_redis"))
     yield Fault("flush redis", ("redis",), redis_flushed, lasts=False, flushes=True)
 
 
@@ -73,10 +74,16 @@ def of_stores() -> Iterator[Fault]:
 @contextmanager
 def killed(stack: ChaosStack, process: str) -> Iterator[None]:
     """kill -9; the supervisor notices and starts it again."""
-    pids = stack.status()["processes"][process]["pids"]
-    os.kill(pids[0], signal.SIGKILL)
+    before = stack.pids(process)
+    os.kill(before[0], signal.SIGKILL)
     yield
-    stack.wait_for_restart(process, pids[0], len(pids))
+
+    def is_back() -> bool:
+        pids = stack.pids(process)
+        return len(pids) == len(before) and before[0] not in pids
+
+    wait_until(is_back, 60, f"a new {process}")
+    stack.run("start", process)  # which waits until it works
 
 
 @contextmanager
@@ -100,18 +107,6 @@ def workers_killed(stack: ChaosStack) -> Iterator[None]:
 
 
 # ---- Stores --------------------------------------------------------------------------
-
-
-@contextmanager
-def redis_full(stack: ChaosStack) -> Iterator[None]:
-    """It takes no write; with `noeviction` DEL still works."""
-    with stack.redis() as admin:
-        limit = admin.config_get("maxmemory")["maxmemory"]
-        admin.config_set("maxmemory", "1")
-        try:
-            yield
-        finally:
-            admin.config_set("maxmemory", limit)
 
 
 @contextmanager

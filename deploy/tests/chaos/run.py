@@ -13,13 +13,11 @@ from typing import Any
 
 import requests
 
-from deploy.tests.chaos.background_clients import Auditor, Service
 from deploy.tests.chaos.checker import RECOVERY, Checker
-from deploy.tests.chaos.expected_state import ExpectedState
+from deploy.tests.chaos.clients import Auditor, Service, SimulatedUser
 from deploy.tests.chaos.faults import Fault
-from deploy.tests.chaos.simulated_user import SimulatedUser
+from deploy.tests.chaos.record import Record, Trouble
 from deploy.tests.chaos.stack import ChaosStack
-from deploy.tests.chaos.timeline import Timeline, Trouble
 from deploy.tests.client import TestUser, whole_job
 
 CLIENTS = [*[SimulatedUser] * 10, Service, Service]
@@ -32,12 +30,11 @@ BUSY = 4  # processes for each core; a run has about two
 class Run:
     """Users at work from `__enter__` to `__exit__`; then the audit."""
 
-    def __init__(self, stack: ChaosStack, seed: int, url: str = "") -> None:
+    def __init__(self, stack: ChaosStack, seed: int) -> None:
         self.stack, self.seed = stack, seed
-        self.url = url or stack.gateway_url
         self.rng = Random(seed)
-        self.expected, self.timeline = ExpectedState(), Timeline()
-        self.checker = Checker(self.expected, self.timeline, stack.row_of)
+        self.record = Record()
+        self.checker = Checker(self.record, stack.row_of)
         self.violations = self.checker.violations
         self.ending = threading.Event()
         self.threads: list[threading.Thread] = []
@@ -57,13 +54,13 @@ class Run:
         for thread in self.threads:
             thread.join()
         if kind is None:
-            over = max((each.back for each in self.timeline.troubles), default=0.0)
+            over = max((each.back for each in self.record.troubles), default=0.0)
             time.sleep(max(0.0, over + RECOVERY - time.monotonic()))
             self.audited = self.client(Auditor, 0).look_at_all()
 
     def client(self, kind: type, number: int) -> Any:
         rng = Random(f"{self.seed} {kind.__name__} {number}")
-        return kind(self.stack, self.url, self.expected, self.checker, rng)
+        return kind(self.stack, self.checker, rng)
 
     def watched(self, client: Any) -> None:
         """A thread that ends with an exception is a violation."""
@@ -83,14 +80,17 @@ class Run:
             pause = every * self.rng.uniform(0.5, 1.0) - (time.monotonic() - begun)
             time.sleep(max(0.5, pause))
 
-    def break_once(self, fault: Fault) -> Trouble:
-        trouble = self.timeline.begin(fault.name, fault.parts, flushes=fault.flushes)
+    def break_once(self, fault: Fault) -> None:
+        parts, now = frozenset(fault.parts), time.monotonic()
+        trouble = Trouble(fault.name, parts, now, fault.flushes)
+        with self.record.lock:
+            self.record.troubles.append(trouble)
         with fault.act(self.stack):
             if fault.lasts:
                 time.sleep(self.rng.uniform(SHORTEST, LONGEST))
-            trouble.lifted = time.monotonic()
+            lifted = time.monotonic()
         trouble.back = time.monotonic()
-        took = self.when_all_works(trouble.lifted + 3 * RECOVERY) - trouble.lifted
+        took = self.when_all_works(lifted + 3 * RECOVERY) - lifted
         self.recoveries[fault.name] = max(took, self.recoveries.get(fault.name, 0))
         line = f"{time.strftime('%H:%M:%S')}  {fault.name}: well {took:.1f} s after it"
         if took > RECOVERY and os.getloadavg()[0] > BUSY * (os.cpu_count() or 1):
@@ -98,7 +98,6 @@ class Run:
         elif took > RECOVERY:
             self.violations["slow recovery"] = f"{fault.name}: {took:.1f} s"
         print(line, file=sys.stderr, flush=True)
-        return trouble
 
     def when_all_works(self, patience: float) -> float:
         """The time from which the whole job worked for a new user."""
@@ -111,7 +110,7 @@ class Run:
 
     def summary(self) -> str:
         """Answers by kind and status, where 0 is none; and what went wrong."""
-        answers = sorted(self.expected.answers.items())
+        answers = sorted(self.record.answers.items())
         name, seconds = max(
             self.recoveries.items(), key=lambda each: each[1], default=("none", 0)
         )
@@ -119,7 +118,7 @@ class Run:
         return "\n".join(
             [
                 *(f"  {kind:<16} {status:>3}: {n}" for (kind, status), n in answers),
-                f"== faults: {len(self.timeline.troubles)}",
+                f"== faults: {len(self.record.troubles)}",
                 f"== slowest recovery: {seconds:.1f} s after {name}",
                 f"== sessions at the end: {living} live, {over} ended",
                 f"== violations: {', '.join(self.violations) or 'none'}",

@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
-from deploy.local import supervisor
 from deploy.local.layout import Layout
 from deploy.tests.chaos.checker import LEEWAY
 from deploy.tests.chaos.link import Link, Mode, Proxy
-from deploy.tests.chaos.timeline import SERVICES
-from deploy.tests.stack import ROOT, System, wait_until
+from deploy.tests.chaos.record import SERVICES
+from deploy.tests.stack import ROOT, System
 from nginx.tests.gateway_stack import free_port
 
 PGSQL = ".s.PGSQL.5432"
@@ -80,22 +78,6 @@ class ChaosStack(System):
             super().run("stop", *SERVICES)
             words = ("start", *SERVICES)
         return super().run(*words, timeout=timeout)
-
-    def status(self) -> dict[str, Any]:
-        """Also of a stack that is not whole, and without a new process each time."""
-        found = supervisor.processes(self.layout).items()
-        pids = {name: [each["pid"] for each in x if each["pid"]] for name, x in found}
-        return {"processes": {name: {"pids": each} for name, each in pids.items()}}
-
-    def wait_for_restart(self, process: str, killed: int, count: int) -> None:
-        """By the supervisor alone; then until it works."""
-
-        def is_back() -> bool:
-            pids = self.status()["processes"][process]["pids"]
-            return len(pids) == count and killed not in pids
-
-        wait_until(is_back, 60, f"a new {process}")
-        self.run("start", process)
 
     def row_of(self, sid: str) -> object:
         """What the database says of a session."""

@@ -9,9 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from deploy.tests.stack import System, as_it_was, wait_until, with_lines
 from nginx.tests.stub_service import Stub, StubHandler
@@ -85,12 +82,6 @@ def other_keys(system: System) -> Iterator[None]:
             yield
 
 
-def public_address(system: System) -> AbstractContextManager[None]:
-    """Settings with which gunicorn would be open to all after a restart."""
-    port = system.settings("users")["BIND"].rpartition(":")[2]
-    return setting(system, "users", BIND=f"8.8.8.8:{port}")
-
-
 # ---- Stores --------------------------------------------------------------------------
 
 
@@ -105,36 +96,16 @@ def redis_user(system: System, *words: str) -> Iterator[None]:
             admin.execute_command("ACL", "LOAD")
 
 
-def administrator(system: System, service: str) -> psycopg.Connection[Any]:
-    """Of the cluster: the user that runs the stack (`peer`)."""
-    connection = system.connect(service, "memo_admin", "")
-    connection.autocommit = True
-    return connection
-
-
 @contextmanager
 def sql(system: System, service: str, inject: str, undo: str) -> Iterator[None]:
-    with administrator(system, service) as connection:
+    """As the administrator of the cluster: the user that runs the stack (`peer`)."""
+    with system.connect(service, "memo_admin", "") as connection:
+        connection.autocommit = True
         connection.execute(inject)
         try:
             yield
         finally:
             connection.execute(undo)
-
-
-@contextmanager
-def waiting_migration(system: System) -> Iterator[None]:
-    """The last of the Auth Service's, as if it had never been applied."""
-    with administrator(system, "auth") as connection:
-        row = connection.execute(
-            "DELETE FROM django_migrations WHERE id = (SELECT max(id) FROM"
-            " django_migrations WHERE app = 'tokens') RETURNING app, name, applied"
-        ).fetchone()
-        try:
-            yield
-        finally:
-            insert = "INSERT INTO django_migrations (app, name, applied)"
-            connection.execute(f"{insert} VALUES (%s, %s, %s)", row)
 
 
 # ---- Servers -------------------------------------------------------------------------
@@ -204,6 +175,12 @@ EXPIRED_ADMIN = (
     "INSERT INTO django_session VALUES ('doctor', '', now() - interval '9 days')"
 )
 NO_ADMIN = "DELETE FROM django_session WHERE session_key = 'doctor'"
+# The last of the Auth Service's, as if it had never been applied.
+UNAPPLIED = (
+    "UPDATE django_migrations SET app = 'doctor' WHERE id ="
+    " (SELECT max(id) FROM django_migrations WHERE app = 'tokens')"
+)
+APPLIED = "UPDATE django_migrations SET app = 'tokens' WHERE app = 'doctor'"
 
 # Where it is found and by which id.
 INJECTED_FAULTS: dict[tuple[str, str], Fault] = {
@@ -226,11 +203,9 @@ INJECTED_FAULTS: dict[tuple[str, str], Fault] = {
     ("auth", "database.owner"): by(sql, "auth", OWNED_TABLE, "DROP TABLE injected"),
     ("auth", "database.logs"): by(sql, "auth", LOGGED, NOT_LOGGED),
     ("auth", "database.pools"): lambda it: setting(it, "auth", WEB_CONCURRENCY="60"),
-    ("auth", "database.migrations"): waiting_migration,
+    ("auth", "database.migrations"): by(sql, "auth", UNAPPLIED, APPLIED),
     ("auth", "sessions.expired"): by(sql, "auth", EXPIRED_SESSION, NO_SESSION),
     ("users", "admin.expired"): by(sql, "users", EXPIRED_ADMIN, NO_ADMIN),
-    ("users", "listening.bind"): public_address,
-    ("users", "memo.E005"): lambda it: setting(it, "users", JWT_AUDIENCE=""),
     ("gateway", "internal"): location("/api/v1/users/verify", TO_USERS),
     ("gateway", "client_address"): gateway(PROXY, *CLIENT_ADDRESS),
     ("gateway", "request_id"): gateway(PROXY, *REQUEST_ID),

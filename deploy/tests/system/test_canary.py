@@ -41,8 +41,7 @@ def canaries(system: System) -> Canaries:
     force_a_500(system, ada)
     ada.log_out()
     assert ada.refresh().status_code == 401
-    seen |= secrets_of(system)
-    return seen
+    return seen | secrets_of(system)
 
 
 def introspect(system: System, ada: TestUser) -> str:
@@ -63,8 +62,7 @@ def make_trouble(ada: TestUser) -> None:
     for path in ("/api/v1/auth/login", "/api/v1/users/"):
         broken = f'{{"email": "{ada.email}", "password": "{ada.password}",,'
         ada.post(path, data=broken, headers=json_type)
-        ada.post(path, json={"email": ada.password, "password": ada.password})
-        ada.post(path, json={"password": [ada.password]})
+        ada.post(path, json={"email": ada.password, "password": [ada.password]})
         ada.post(f"{path}?password={ada.password}&token={ada.access}", json={})
         ada.post(path, data=ada.password, headers={"Content-Type": "text/plain"})
         ada.post(path, data=ada.password * 2000, headers=json_type)
@@ -74,9 +72,8 @@ def make_trouble(ada: TestUser) -> None:
     ada.me(ada.access[:-3])
     ada.refresh(ada.cookie[:-3])
     ada.post("/api/v1/auth/refresh", headers={"X-Internal-Api-Key": ada.password})
-    ada.post(f"/api/v1/nowhere?token={ada.access}")
-    url = f"{ada.system.gateway_url}/api/v1/users/me"
-    requests.get(url, headers={"Referer": f"http://x/?t={ada.access}"}, timeout=9)
+    referer = {"Referer": f"http://x/?t={ada.access}"}
+    ada.post(f"/api/v1/nowhere?token={ada.access}", headers=referer)
 
 
 def force_a_500(system: System, ada: TestUser) -> None:
@@ -90,7 +87,6 @@ def force_a_500(system: System, ada: TestUser) -> None:
         finally:
             system.query(service, rename.format("_hidden", ""), role="owner")
         assert 500 in statuses
-        assert statuses <= {200, 409, 500, 503}
     assert ada.log_in().ok
 
 
@@ -126,42 +122,30 @@ def kept(system: System) -> Iterator[tuple[str, str]]:
     yield "redis slowlog", str(client.slowlog_get(1000))
 
 
-def leaks(canaries: Canaries, places: dict[str, str]) -> list[str]:
+def leaks(canaries: Canaries, places: dict[str, str]) -> set[str]:
     """Where which canary is; and whatever has the look of a token (eyJ...)."""
     token = re.compile(r"eyJ[A-Za-z0-9_-]{20,}\.eyJ")
-    found = []
+    found = set()
     for place, text in places.items():
-        found += [f"{name} in {place}" for name, c in canaries.items() if c in text]
-        found += [f"a token in {place}"] if token.search(text) else []
+        found |= {f"{name} in {place}" for name, c in canaries.items() if c in text}
+        found |= {f"a token in {place}"} if token.search(text) else set()
     return found
 
 
 def test_no_secret_is_kept_anywhere(canaries: Canaries, system: System) -> None:
-    """And there were traces: else the search would have searched nothing."""
+    """And there were traces: else the search would have searched nothing. What is
+    planted among them is found."""
     places = dict(kept(system))
-    assert leaks(canaries, places) == []
-    logs = "".join(text for place, text in places.items() if "log auth-" in place)
-    assert "authn_login_success" in logs
-    assert '"status": 500' in logs
+    assert leaks(canaries, places) == set()
+    log = places["log auth-1.log"] + places["log auth-2.log"]
+    assert "authn_login_success" in log
+    assert '"status": 500' in log
     assert "table users_user" in places
     assert any(place.startswith("redis session:") for place in places)
 
-
-def test_a_planted_leak_in_a_log_is_found(canaries: Canaries, system: System) -> None:
-    """And so is one in Redis."""
     names = ["password", "access token", "refresh token"]
-    log, client = system.state / "log" / "auth-1.log", system.redis()
-    planted = "".join(f"{canaries[name]}\n" for name in names).encode()
-    with log.open("ab") as file:
-        file.write(planted)
-    client.set("session:planted", canaries["password"], ex=60)
-    found = leaks(canaries, dict(kept(system)))
-    client.delete("session:planted")
-    # In place: the process that writes it has it open.
-    log.write_bytes(log.read_bytes().replace(planted, b""))
-    assert {*found} == {
+    places["log auth-1.log"] += "".join(canaries[name] for name in names)
+    assert leaks(canaries, places) == {
         *(f"{name} in log auth-1.log" for name in names),
         "a token in log auth-1.log",
-        "password in redis session:planted",
     }
-    assert leaks(canaries, dict(kept(system))) == []

@@ -17,9 +17,9 @@ Report = dict[tuple[str, str], dict[str, Any]]
 FOUND_WRONG = 3
 
 
-def doctor(system: System, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["./manage_all.sh", "doctor", *(words or ["--json"])],
+def doctor(system: System, *words: str, status: int = 0) -> str:
+    done = subprocess.run(
+        ["./manage_all.sh", "doctor", *words],
         cwd=ROOT,
         env={**os.environ, "MEMO_STACK": system.stack},
         capture_output=True,
@@ -27,12 +27,13 @@ def doctor(system: System, *words: str) -> subprocess.CompletedProcess[str]:
         timeout=120,
         check=False,
     )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
 
 
-def report(done: subprocess.CompletedProcess[str]) -> Report:
+def report(system: System, *words: str, status: int = 0) -> Report:
     """The findings, by where and by which name they were found."""
-    assert done.stdout.startswith("["), done.stdout + done.stderr
-    found = json.loads(done.stdout)
+    found = json.loads(doctor(system, "--json", *words, status=status))
     return {(each["where"], each["id"]): each for each in found}
 
 
@@ -41,38 +42,33 @@ def wrong(findings: Report) -> set[tuple[str, str]]:
 
 
 class Reports(NamedTuple):
-    before: Report
     injected: Report
     outside: Report
-    text: str
 
 
 @pytest.fixture(scope="module")
 def reports(system: System) -> Iterator[Reports]:
     """All faults at once: each has an id of its own in the report, and a report takes
     seconds."""
-    healthy = doctor(system)
-    text = doctor(system, "--url", system.gateway_url)
     # Later, `status` would look for a service at the address that is a fault.
-    [master] = system.pids("gateway")
+    [master], address = system.pids("gateway"), ("--url", system.gateway_url)
     with ExitStack() as faults:
         faults.callback(reload_gateway, master)
         for inject in dict.fromkeys(INJECTED_FAULTS.values()):
             faults.enter_context(inject(system))
         reload_gateway(master)
-        ill = doctor(system)
-        outside = doctor(system, "--json", "--url", system.gateway_url)
-    statuses = healthy.returncode, ill.returncode
-    assert statuses == (0, FOUND_WRONG), healthy.stdout + ill.stderr
-    yield Reports(report(healthy), report(ill), report(outside), text.stdout)
+        ill = report(system, status=FOUND_WRONG)
+        outside = report(system, *address, status=FOUND_WRONG)
+    yield Reports(ill, outside)
     assert system.status()["state"] == "ready"
 
 
-def test_a_stack_that_is_well_has_nothing_wrong(reports: Reports) -> None:
+def test_a_stack_that_is_well_has_nothing_wrong(system: System) -> None:
     """A finding is a line: what was seen, and after an arrow what to do."""
-    assert wrong(reports.before) == set()
-    assert len(reports.before) > 50
-    lines = reports.text.splitlines()
+    found = report(system)
+    assert wrong(found) == set()
+    assert len(found) > 50
+    lines = doctor(system, "--url", system.gateway_url).splitlines()
     assert all(x.split()[0] in ("ok", "note") for x in lines[:-1])
     assert any("gateway: cookie" in line for line in lines)
     assert "0 WRONG" in lines[-1]
@@ -105,7 +101,7 @@ def test_nothing_is_wrong_that_was_not_injected(
         ("auth", "redis.strangers"),
     }
     assert wrong(reports.injected) <= set(INJECTED_FAULTS) | follows
-    assert wrong(report(doctor(system))) == set()
+    assert wrong(report(system)) == set()
 
 
 def test_from_outside_the_gateways_faults_are_found_with_nothing_but_its_address(

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 
 import pytest
 
-from deploy.tests.api_keys import SEEN
 from deploy.tests.client import (
     VERIFY,
     Response,
@@ -26,6 +25,7 @@ from deploy.tests.client import (
 )
 from deploy.tests.stack import System, as_it_was, wait_until
 
+SEEN = 3.0  # seconds after which every worker knows what a file says
 SERVICE_TIMEOUT = 3  # seconds a service waits for another
 BREAKER_PAUSE = 5  # seconds in which services still do not ask a Redis that is back
 SWEEP = 3

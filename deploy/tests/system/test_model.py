@@ -1,14 +1,12 @@
 """The whole running system against the model of its sessions (docs/testing.md).
 
 What the machine in the Auth Service's suite takes for granted of the User Service, the
-gateway and the sweep is real here.
+gateway and the sweep is real here. What happens at the same time is in test_races.py.
 """
 
 import os
 import secrets
 import time
-from collections.abc import Callable
-from functools import partial
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -16,20 +14,16 @@ from hypothesis.stateful import precondition, run_state_machine_as_test
 
 from auth_project.tests.model.machine import COUNTS, WHICH, act, pick, with_devices
 from auth_project.tests.model.records import (
-    CLEARED,
     SECOND,
     Account,
     Answer,
-    Identity,
     Refresh,
     Session,
     Terms,
 )
 from auth_project.tests.model.redis_forgets import RedisForgets
 from auth_project.tests.model.reference import Reference
-from auth_project.tests.model.seen import Seen
 from deploy.tests.admin_site import Operator
-from deploy.tests.client import REFRESH, at_once
 from deploy.tests.stack import System
 from deploy.tests.system.stack_driver import StackDriver
 
@@ -87,51 +81,6 @@ class StackMachine(RedisForgets):
         self.patience -= 1
         time.sleep(LEEWAY + EDGE)
         self.refresh_with_an_ancestor(which=which, back=back)
-
-    # ---- At the same time --------------------------------------------------------
-
-    @with_devices
-    @act(which=WHICH)
-    def refresh_three_times_at_once(self, which: int) -> None:
-        """Whatever the order, all are answered alike: by one successor."""
-        device = pick(self.devices, which)
-        token = device.refresh
-        refresh, early, who = self.before_a_race(token)
-        answers = at_once([refresh] * 3)
-        for seen in answers:
-            answer = early or self.model.refresh(token, who)
-            self.compare(answer, seen)
-            self.keep(device, answer)
-        self.answered[device.session] = time.time()
-
-    @with_devices
-    @act(which=WHICH)
-    def refresh_and_log_out_at_once(self, which: int) -> None:
-        """One of them is first; afterwards the session is over."""
-        token = pick(self.devices, which).refresh
-        refresh, early, who = self.before_a_race(token)
-        log_out = partial(self.another().log_out, self.text_of(token))
-        refreshed, left = at_once([refresh, log_out])
-        if refreshed.code == "token_revoked":
-            self.model.end(token.session)
-        self.compare(early or self.model.refresh(token, who), refreshed)
-        self.model.end(token.session)
-        self.compare(Answer(200, cookie=CLEARED), left)
-
-    def before_a_race(
-        self, token: Refresh
-    ) -> tuple[Callable[[], Seen], Answer | None, Identity]:
-        """How it is refreshed, the answer if that is known before, and whose it is."""
-        self.keep_clear(token.session)
-        self.tick()
-        early, who = self.model.before_asking(token), token.session.account
-        text = self.text_of(token)
-        refresh = lambda: self.another().call(REFRESH, "", text)  # noqa: E731
-        return refresh, early, self.model.ask(who)
-
-    def another(self) -> StackDriver:
-        """For another thread, with connections of its own."""
-        return StackDriver(self.driver.system, self.driver.operator)
 
     # ---- The User Service --------------------------------------------------------
 

@@ -50,20 +50,11 @@ def cut_off(system: System) -> Iterator[None]:
             admin.acl_setuser(service, enabled=True)
 
 
-@contextmanager
-def restarted(system: System) -> Iterator[None]:
-    """After what happens in the block."""
-    yield
-    with system.stopped("redis"):
-        pass
-
-
 @pytest.mark.parametrize(
     "fault",
     [
         pytest.param(System.full_redis, id="full", marks=pytest.mark.verify),
         pytest.param(cut_off, id="cut-off"),
-        pytest.param(restarted, id="restarted", marks=pytest.mark.verify),
     ],
 )
 def test_a_logout_during_the_fault_holds_and_living_sessions_go_on(

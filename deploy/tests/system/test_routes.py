@@ -2,11 +2,10 @@
 services' own; what the gateway hides is in `attack`."""
 
 import re
-import uuid
 
 import pytest
 
-from deploy.tests.client import LOGIN, ApiClient, TestUser, refused
+from deploy.tests.client import ApiClient
 from deploy.tests.stack import ROOT, SERVICES, System
 
 
@@ -27,33 +26,6 @@ def test_health_schema_and_docs_are_served(service: str, gateway: ApiClient) -> 
     assert docs.headers["Content-Type"].startswith("text/html")
     assert "//cdn" not in docs.text
     assert gateway.get("/static/admin/css/base.css").status_code == 200
-
-
-@pytest.mark.parametrize(
-    "name", ["openid-configuration", "oauth-authorization-server/x", "webfinger"]
-)
-def test_nothing_else_is_well_known(name: str, gateway: ApiClient) -> None:
-    refused(gateway.get(f"/.well-known/{name}"), 404, "not_found")
-
-
-@pytest.mark.parametrize(
-    ("route", "allowed"),
-    [
-        (LOGIN, "POST"),
-        (f"/api/v1/auth/sessions/{uuid.uuid4()}", "DELETE"),
-        ("/api/v1/users/me", "GET, HEAD, PATCH"),
-        ("/.well-known/jwks.json", "GET, HEAD"),
-        ("/api/v1/auth/health/live", "GET, HEAD"),
-    ],
-)
-def test_other_methods_are_refused(
-    route: str, allowed: str, user: TestUser, gateway: ApiClient
-) -> None:
-    methods = set(allowed.split(", "))
-    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - methods:
-        answer = gateway.request(method, route, headers=user.bearer)
-        refused(answer, 405, "method_not_allowed")
-        assert {name.strip() for name in answer.one("Allow").split(",")} == methods
 
 
 def test_every_code_of_the_gateway_is_documented() -> None:

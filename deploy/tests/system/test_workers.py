@@ -2,14 +2,12 @@
 what every worker must have after it."""
 
 import json
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
 from deploy.tests.client import TestUser
-from deploy.tests.stack import SERVICES, System, suspended, wait_until
+from deploy.tests.stack import SERVICES, System
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -53,17 +51,3 @@ def test_what_an_operator_does_is_in_the_log_of_the_service(
     lines = system.log("auth").splitlines()
     events = [json.loads(line) for line in lines if '"authn_token_revoked"' in line]
     assert [event.get("sid") for event in events].count(user.sid) == 1
-
-
-def test_every_worker_of_auth_sweeps(user: TestUser, healthy: System) -> None:
-    """Each on its own, without a request, and so does one that replaces another."""
-    user.log_out()
-    key, before = f"session:{user.sid}", healthy.workers("auth")
-    os.kill(before[0], signal.SIGKILL)
-    new = lambda: {*healthy.workers("auth")} - {before[0]}  # noqa: E731
-    wait_until(lambda: len(new()) == len(before), 15, "another worker")
-
-    for worker in new():
-        with suspended([*new() - {worker}]):
-            healthy.redis().delete(key)
-            wait_until(lambda: healthy.redis().exists(key), 15, "the sweep")

@@ -14,9 +14,8 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate
-from statistics import median
+from math import sqrt
+from statistics import NormalDist, median
 
 from argon2.low_level import Type, hash_secret
 
@@ -34,30 +33,17 @@ Way = Callable[[], object]
 
 def shift(differences: Sequence[float], confidence: float) -> tuple[float, ...]:
     """The lower bound, the estimate and the upper bound of the differences' centre.
-    Raises ValueError where there are too few differences for that confidence."""
-    ordered = sorted(differences)
+    From twenty pairs on, the sum of ranks is normal enough."""
+    count = len(differences)
     walsh = sorted(
         (one + other) / 2
-        for place, one in enumerate(ordered)
-        for other in ordered[place:]
+        for place, one in enumerate(differences)
+        for other in differences[place:]
     )
-    outside = rank_sum_quantile(len(differences), (1 - confidence) / 2)
-    if not outside:
-        raise ValueError(f"{len(differences)} pairs are too few for {confidence}")
-    return walsh[outside - 1], median(walsh), walsh[-outside]
-
-
-@lru_cache
-def rank_sum_quantile(pairs: int, tail: float) -> int:
-    """How many of the smallest rank sums come together to a probability of at most
-    `tail`, if the differences are symmetric around zero."""
-    counts = [1]  # choices of signs by their rank sum
-    for rank in range(1, pairs + 1):
-        longer = counts + [0] * rank
-        for total, count in enumerate(counts):
-            longer[total + rank] += count
-        counts = longer
-    return sum(count <= tail * 2**pairs for count in accumulate(counts))
+    deviation = sqrt(count * (count + 1) * (2 * count + 1) / 24)
+    rank_sum = NormalDist(count * (count + 1) / 4, deviation)
+    outside = max(int(rank_sum.inv_cdf((1 - confidence) / 2)), 0)
+    return walsh[outside], median(walsh), walsh[-outside - 1]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 import { text } from "node:stream/consumers";
 import { createRemoteJWKSet, errors, jwtVerify } from "jose";
 
-const { jwksUri, issuer, audience, tokens } = JSON.parse(await text(process.stdin));
+const { jwks_uri: jwksUri, issuer, audience, tokens } = JSON.parse(await text(process.stdin));
 const options = { algorithms: ["RS256"], typ: "at+jwt", issuer, audience };
 const notTheToken = ["ERR_JOSE_GENERIC", "ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID"];
 const keySet = createRemoteJWKSet(new URL(jwksUri));

@@ -1,20 +1,25 @@
-"""What was acknowledged to which client: accounts, sessions, what ended them."""
+"""What happened in a run: what was acknowledged to which client, and which part of the
+system had a fault. All times are monotonic."""
 
 import math
 import secrets
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from deploy.tests.chaos.timeline import Ending
 from deploy.tests.client import PASSWORD
 
-# Seconds in which an attempt that was not answered may still be carried out: it waits
-# in a socket for as long as a fault lasts, and the gateway gives up after 15 s.
-LINGERS = 30.0
+SERVICES = ("auth", "users")
+# `auth>redis` is the way from auth to Redis, `front` that of clients to the gateway.
+WAYS = {
+    "auth": ("auth>redis", "auth>auth-db", "auth>users"),
+    "users": ("users>redis", "users>users-db", "users>auth"),
+}
+PROCESSES = ("redis", "auth-db", "users-db", "auth", "users", "gateway")
+EVERYTHING = frozenset((*PROCESSES, "front", *WAYS["auth"], *WAYS["users"]))
 HISTORY = 400  # events kept of an account
 
 
@@ -52,6 +57,32 @@ class Answer:
 
 
 @dataclass(eq=False)
+class Trouble:
+    """A fault, from its beginning until all is well again."""
+
+    name: str
+    parts: frozenset[str]
+    begun: float
+    flushes: bool = False  # Redis has forgotten everything
+    back: float = math.inf  # the parts are healthy
+
+
+@dataclass(eq=False)
+class Ending:
+    """Something that ends sessions. One that was not acknowledged may have happened."""
+
+    kind: str
+    begun: float
+    acked: float = math.inf
+    pushed: bool = False  # done in the User Service, which tells auth
+    spared: str = ""  # the session that continues
+
+    @property
+    def is_acked(self) -> bool:
+        return self.acked < math.inf
+
+
+@dataclass(eq=False)
 class Session:
     """A login that was acknowledged, as its device knows it."""
 
@@ -71,9 +102,7 @@ class Session:
     def all_endings(self) -> Iterator[Ending]:
         """Everything that may have ended it: its own, and the account's."""
         yield from self.endings
-        yield from (
-            e for e in self.account.endings if self.begun < min(e.acked, e.over)
-        )
+        yield from (each for each in self.account.endings if self.begun < each.acked)
 
 
 @dataclass(eq=False)
@@ -81,9 +110,9 @@ class Account:
     """An account, and what its user knows of it."""
 
     name: str = field(default_factory=lambda: f"c{secrets.token_hex(6)}")
-    passwords: list[str] = field(default_factory=lambda: [PASSWORD])  # any may be right
-    former: list[str] = field(default_factory=list)  # surely wrong
-    unsettled: float = 0.0  # until when a change of password may still happen
+    password: str = PASSWORD
+    former: list[str] = field(default_factory=list)  # passwords
+    registered: bool = False
     sub: str = ""
     sessions: list[Session] = field(default_factory=list)  # that the devices still use
     endings: list[Ending] = field(default_factory=list)  # of all sessions
@@ -97,14 +126,15 @@ class Account:
         return f"{self.name}@example.org"
 
 
-class ExpectedState:
-    """What was acknowledged in a run, behind one lock."""
+class Record:
+    """Of a run, behind one lock."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.accounts: list[Account] = []
         self.over: deque[Session] = deque(maxlen=2000)  # no longer used
         self.answers: Counter[tuple[str, int]] = Counter()
+        self.troubles: list[Trouble] = []
 
     def new_account(self) -> Account:
         account = Account()
@@ -131,3 +161,15 @@ class ExpectedState:
     def some_session(self, rng: Random, *, over: bool) -> Session | None:
         found = list(self.over)[-200:] if over else self.living()
         return rng.choice(found) if found else None
+
+    def touching(
+        self, parts: Iterable[str], since: float, until: float
+    ) -> list[Trouble]:
+        """What was in force at these parts between two times, in order."""
+        wanted = frozenset(parts)
+        with self.lock:
+            return [
+                each
+                for each in self.troubles
+                if each.parts & wanted and each.begun <= until and each.back >= since
+            ]
