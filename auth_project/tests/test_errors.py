@@ -19,7 +19,7 @@ HEALTH = ["health/live", "health/ready"]
 PUBLIC = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"]
 READ = [*HEALTH, *PUBLIC]
 DOCS = ["docs", "openapi.json"]
-ELSEWHERE = [  # under test in test_introspection, test_sessions and test_internal
+ELSEWHERE = [  # under test in test_introspection and test_sessions
     *("introspect", "sessions", "sessions/<uuid:session_id>"),
     "users/<uuid:user_id>/sessions",
     "users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",
