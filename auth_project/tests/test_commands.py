@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.conftest import access_token, outcome, refresh, refresh_token
 from tests.factories import SessionFactory
 from tokens import revocation
-from tokens.management.commands.flushexpiredsessions import Command
+from tokens.management.commands import flushexpiredsessions
 from tokens.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -117,16 +117,18 @@ def test_a_row_goes_a_day_after_it_expired(run, trusted_kid):
     assert outcome(refresh(refresh_token(gone))) == (401, "token_expired")
 
 
-def test_rows_go_in_batches(run, django_assert_num_queries):
+def test_rows_go_in_batches(run, monkeypatch, django_assert_num_queries):
     """The oldest first."""
     rows = [expired(days * DAY) for days in (2, 5, 3, 4, 2, 2, 2, 2, 2)]
 
-    assert Command().delete_batch(2) == 2
+    monkeypatch.setattr(flushexpiredsessions, "BATCH", 2)
+    assert flushexpiredsessions.Command().delete_batch() == 2
     assert not {rows[1], rows[3]} & set(Session.objects.all())
+    monkeypatch.setattr(flushexpiredsessions, "BATCH", 3)
     # Each of three batches is two statements between SAVEPOINT and RELEASE, which are
     # BEGIN and COMMIT outside of a test; the fourth finds nothing to delete.
     with django_assert_num_queries(3 * 4 + 3):
-        assert run(FLUSH, "--batch-size=3") == "Deleted 7 expired sessions.\n"
+        assert run(FLUSH) == "Deleted 7 expired sessions.\n"
 
 
 def test_rows_that_another_run_has_locked_are_left_to_it(another_cursor, run):

@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from tokens.devices import device, network
+from tokens.devices import device
+from tokens.models import Session
+from tokens.serializers import UserSessionSerializer
 
 APPLE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15"
 
@@ -38,4 +40,4 @@ def test_a_user_agent_names_a_device_at_once(user_agent, shown):
     ],
 )
 def test_of_an_address_the_network_is_shown(ip, shown):
-    assert network(ip) == shown
+    assert UserSessionSerializer().get_ip(Session(ip=ip)) == shown
