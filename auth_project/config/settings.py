@@ -1,7 +1,5 @@
 """Settings of the Auth Service: sessions and tokens."""
 
-from datetime import timedelta
-
 from shared.settings import *
 
 # First: its commands replace Django's of the same name.
@@ -58,20 +56,9 @@ ACCESS_TOKEN_CLAIMS = env.choices(
     "ACCESS_TOKEN_CLAIMS", default=["email", "username", "roles"]
 )
 
-# The token classes of simplejwt; keys, `kid` and verification are ours
-# (tokens.jwt_tokens).
-SIMPLE_JWT = {
-    "ALGORITHM": "RS256",
-    "SIGNING_KEY": None,  # never SECRET_KEY, which is simplejwt's default
-    "ISSUER": JWT_ISSUER,
-    "AUDIENCE": JWT_AUDIENCE,
-    "LEEWAY": JWT_LEEWAY,
-    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=ACCESS_TOKEN_LIFETIME),
-    "REFRESH_TOKEN_LIFETIME": timedelta(seconds=REFRESH_TOKEN_LIFETIME),
-    "USER_ID_CLAIM": "sub",
-    "TOKEN_TYPE_CLAIM": "token_type",
-    "JTI_CLAIM": "jti",
-}
+# Of simplejwt the token classes alone: claims, keys, `kid`, lifetimes and verification
+# are ours (tokens.jwt_tokens). Its default key would be SECRET_KEY.
+SIMPLE_JWT = {"ALGORITHM": "RS256", "SIGNING_KEY": None}
 
 # --- The User Service ---------------------------------------------------------------
 

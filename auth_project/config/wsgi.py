@@ -27,8 +27,7 @@ class Application(Handler):
             start_sweep()
 
     def __call__(self, *args: Any) -> Any:
-        if not self.begun:
-            self.begin()
+        self.begin()
         return super().__call__(*args)
 
 

@@ -50,6 +50,10 @@ def test_login(make_session, users, budget, settings, cap, sql, redis):
     with budget(sql, redis):
         assert log_in().status_code == 200
     assert users.calls == 1
+    with budget(sql=0, redis=0):
+        assert log_in(body=CREDENTIALS | {"password": "wrong"}).status_code == 401
+    with redis_down(), budget(sql, redis=0):
+        assert log_in().status_code == 200
 
 
 def test_a_login_enters_few_functions(users, trusted_kid):
@@ -71,78 +75,48 @@ def test_a_login_enters_few_functions(users, trusted_kid):
     assert len(named) <= 14, named
 
 
-def test_a_login_that_fails(users, trusted_kid, budget):
-    with budget(sql=0, redis=0):
-        assert log_in(body=CREDENTIALS | {"password": "wrong"}).status_code == 401
-
-
-def test_a_login_without_redis(users, trusted_kid, budget):
-    with redis_down(), budget(sql=2, redis=0):
-        assert log_in().status_code == 200
-
-
-def test_refresh(session, users, budget):
+def test_refresh_and_logout(session, users, budget):
+    """Then within the leeway, by the current token and by its predecessor."""
     token = refresh_token(session)
     with budget(sql=1, redis=2):
         assert refresh(token).status_code == 200
     assert users.calls == 1
-
-
-def test_refresh_within_the_leeway(make_session, budget):
-    rotated = make_session(rotated=True)
-    for jti in (rotated.jti, rotated.previous_jti):
-        token = refresh_token(rotated, jti)
+    session.refresh_from_db()
+    for each in (refresh_token(session), token):
         with budget(sql=2, redis=2):
-            assert refresh(token).status_code == 200
+            assert refresh(each).status_code == 200
+    with budget(sql=1, redis=1):
+        assert log_out(token).status_code == 200
 
 
 def test_verify_token(session, users, verified, introspected, budget):
     """First with a key that is missing."""
     token = access_token(session, users)
-    with budget(sql=1, redis=2):
-        assert verified(token).status_code == 200
-    with budget(sql=0, redis=1):
-        assert verified(token).status_code == 200
-    with budget(sql=0, redis=1):
-        assert introspected(token).json()["active"] is True
+    for sql, redis, ask in ((1, 2, verified), (0, 1, verified), (0, 1, introspected)):
+        with budget(sql, redis):
+            assert ask(token).status_code == 200
 
 
-def test_logout(session, budget):
-    token = refresh_token(session)
-    with budget(sql=1, redis=1):
-        assert log_out(token).status_code == 200
-
-
-def test_a_push_for_many_sessions(make_session, users, service_client, budget):
-    for _ in range(20):
-        make_session()
-    body = {"user_id": users.user["id"], "epoch": 1, "reason": "password"}
-    client = service_client("users")
-    with budget(sql=2, redis=1):  # the floor, the sessions
-        assert client.post(f"{URL}/revoke", body).json() == {"revoked": 20}
-
-
-def test_the_sessions_of_a_user(make_session, users, budget):
-    here, there, *_ = [make_session() for _ in range(10)]
-    client = signed_in(here, users)
+def test_the_sessions_of_a_user(make_session, users, service_client, budget):
+    """Those of the user, of an operator, and a push."""
+    here, there, elsewhere, *_ = [make_session() for _ in range(20)]
+    client, service = signed_in(here, users), service_client("users")
+    of_user = f"/api/v1/auth/users/{users.user['id']}/sessions"
+    push = {"user_id": users.user["id"], "epoch": 2, "reason": "password"}
     client.get(URL)
     with budget(sql=1, redis=1):
-        assert len(client.get(URL).json()) == 10
+        assert len(client.get(URL).json()) == 20
     with budget(sql=1, redis=2):
         assert client.delete(f"{URL}/{there.id}").status_code == 204
-    with budget(sql=2, redis=2):
-        answer = client.post("/api/v1/auth/logout_all")
-    assert answer.json() == {"revoked": 9}
-    assert users.calls == 1
-
-
-def test_an_operator_looks_at_sessions_and_ends_one(
-    make_session, users, service_client, budget
-):
-    first, *_ = [make_session() for _ in range(10)]
-    client = service_client("users")
-    url = f"/api/v1/auth/users/{users.user['id']}/sessions"
     with budget(sql=1, redis=0):
-        assert len(client.get(url).json()["sessions"]) == 10
+        assert len(service.get(of_user).json()["sessions"]) == 19
     with budget(sql=1, redis=1):
-        assert client.post(f"{url}/{first.id}/revoke").json() == {"revoked": 1}
+        answer = service.post(f"{of_user}/{elsewhere.id}/revoke")
+    assert answer.json() == {"revoked": 1}
+    with budget(sql=2, redis=2):  # the floor, the sessions
+        answer = client.post("/api/v1/auth/logout_all", {"keep_current": True})
+    assert answer.json() == {"revoked": 17}
+    assert users.calls == 1
+    with budget(sql=2, redis=1):
+        answer = service.post(f"{URL}/revoke", push)
+    assert answer.json() == {"revoked": 1}

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.conftest import access_token, outcome, refresh, refresh_token
 from tests.factories import SessionFactory
 from tokens import revocation
-from tokens.management.commands.flushexpiredsessions import Command
+from tokens.management.commands import flushexpiredsessions
 from tokens.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -40,36 +40,21 @@ def test_sessions_of_a_user_are_listed(make_session, run):
     assert total == "1 live sessions."
 
 
-def test_one_session_is_ended(make_session, run, users, verified):
-    here, there = make_session(), make_session()
+@pytest.mark.parametrize("whole", [False, True], ids=["one", "of-a-user"])
+def test_sessions_are_ended(make_session, run, users, verified, whole):
+    other = {"user_id": uuid.uuid4()} if whole else {}
+    here, there = make_session(), make_session(**other)
+    make_session(revoked=True)
     token = access_token(here, users)
 
-    assert "has ended" in run("revokesession", here.id)
+    if whole:
+        assert "Ended 1 sessions" in run("revokesessions", here.user_id)
+    else:
+        assert "has ended" in run("revokesession", here.id)
 
     assert outcome(verified(token)) == (401, "token_revoked")
-    assert Session.objects.get(id=here.id).revoked_reason == "operator"
-    assert refresh(refresh_token(there)).status_code == 200
-
-
-@pytest.mark.parametrize("fields", [None, {"revoked": True}, {"expired": True}])
-def test_a_session_that_has_ended_cannot_be(make_session, run, fields):
-    sid = uuid.uuid4() if fields is None else make_session(**fields).id
-
-    with pytest.raises(CommandError, match="no live session"):
-        run("revokesession", sid)
-
-
-def test_all_sessions_of_a_user_are_ended(make_session, run, users, verified):
-    mine, others = make_session(), make_session(user_id=uuid.uuid4())
-    make_session()
-    make_session(revoked=True)
-    token = access_token(mine, users)
-
-    assert "Ended 2 sessions" in run("revokesessions", mine.user_id)
-
-    assert outcome(verified(token)) == (401, "token_revoked")
-    assert Session.objects.filter(revoked_reason="operator").count() == 2
-    assert list(Session.objects.live()) == [others]
+    assert list(Session.objects.filter(revoked_reason="operator")) == [here]
+    assert list(Session.objects.live()) == [there]
 
 
 @pytest.mark.parametrize("words", [["--noinput"], []], ids=["noinput", "yes"])
@@ -88,23 +73,22 @@ def test_the_sessions_of_all_users_are_ended_in_batches(
 @pytest.mark.parametrize(
     "words",
     [
-        ("listsessions",),
-        ("listsessions", "ada"),
-        ("revokesession", "1"),
-        ("revokesessions",),
-        ("revokesessions", "ada"),
-        ("revokesessions", "--all", uuid.uuid4()),
-        ("revokesessions", "--noinput"),
-        ("revokesessions", "--all"),  # asks, and the answer is not "yes"
+        *("listsessions", "listsessions ada", "revokesession 1"),
+        *("revokesessions", "revokesessions ada", "revokesessions --noinput"),
+        f"revokesessions --all {uuid.uuid4()}",
+        "revokesessions --all",  # asks, and the answer is not "yes"
+        *("revokesession {unknown}", "revokesession {revoked}"),
+        "revokesession {expired}",
     ],
 )
-@pytest.mark.parametrize("answer", ["", "y", "YES"])
-def test_bad_input_ends_nothing(session, run, monkeypatch, words, answer):
-    monkeypatch.setattr("builtins.input", lambda prompt: answer)
+def test_bad_input_ends_nothing(session, make_session, run, monkeypatch, words):
+    ids = {name: make_session(**{name: True}).id for name in ("revoked", "expired")}
+    for answer in ("", "y", "YES"):
+        monkeypatch.setattr("builtins.input", lambda prompt, answer=answer: answer)
 
-    with pytest.raises(CommandError):
-        run(*words)
-    assert Session.objects.live().exists()
+        with pytest.raises(CommandError):
+            run(*words.format(unknown=uuid.uuid4(), **ids).split())
+    assert list(Session.objects.live()) == [session]
 
 
 # --- Rows go a day after they expired -----------------------------------------------
@@ -118,9 +102,9 @@ def expired(ago, **fields):
     return SessionFactory(expires_at=timezone.now() - ago, **fields)
 
 
-def test_a_row_goes_a_day_after_it_expired(run):
+def test_a_row_goes_a_day_after_it_expired(run, trusted_kid):
     """Not before: until then "no row" could not mean "revoked"."""
-    expired(DAY + timedelta(minutes=1))
+    gone = expired(DAY + timedelta(minutes=1))
     kept = [
         SessionFactory(),
         SessionFactory(revoked=True),
@@ -130,23 +114,21 @@ def test_a_row_goes_a_day_after_it_expired(run):
 
     assert run(FLUSH) == "Deleted 1 expired sessions.\n"
     assert set(Session.objects.all()) == set(kept)
+    assert outcome(refresh(refresh_token(gone))) == (401, "token_expired")
 
 
-def test_rows_go_in_batches(run, django_assert_num_queries):
-    for _ in range(7):
-        expired(2 * DAY)
+def test_rows_go_in_batches(run, monkeypatch, django_assert_num_queries):
+    """The oldest first."""
+    rows = [expired(days * DAY) for days in (2, 5, 3, 4, 2, 2, 2, 2, 2)]
 
+    monkeypatch.setattr(flushexpiredsessions, "BATCH", 2)
+    assert flushexpiredsessions.Command().delete_batch() == 2
+    assert not {rows[1], rows[3]} & set(Session.objects.all())
+    monkeypatch.setattr(flushexpiredsessions, "BATCH", 3)
     # Each of three batches is two statements between SAVEPOINT and RELEASE, which are
     # BEGIN and COMMIT outside of a test; the fourth finds nothing to delete.
     with django_assert_num_queries(3 * 4 + 3):
-        assert run(FLUSH, "--batch-size=3") == "Deleted 7 expired sessions.\n"
-
-
-def test_a_batch_takes_the_oldest_and_no_more_than_its_size():
-    rows = [expired(days * DAY) for days in (2, 5, 3, 4)]
-
-    assert Command().delete_batch(2) == 2
-    assert set(Session.objects.all()) == {rows[0], rows[2]}
+        assert run(FLUSH) == "Deleted 7 expired sessions.\n"
 
 
 def test_rows_that_another_run_has_locked_are_left_to_it(another_cursor, run):
@@ -159,14 +141,6 @@ def test_rows_that_another_run_has_locked_are_left_to_it(another_cursor, run):
     assert list(Session.objects.all()) == [locked]
     another_cursor.connection.rollback()
     assert run(FLUSH) == "Deleted 1 expired sessions.\n"
-
-
-def test_a_token_whose_row_went_is_refused(make_session, run):
-    over = make_session(expires_at=timezone.now() - 2 * DAY)
-
-    run(FLUSH)
-
-    assert outcome(refresh(refresh_token(over))) == (401, "token_expired")
 
 
 # --- Django's own ------------------------------------------------------------------

@@ -25,20 +25,18 @@ def auth(live_server, settings):
     return AuthClient(live_server.url, dict(settings.INTERNAL_API_KEYS)["users"])
 
 
-@pytest.mark.parametrize(
-    ("claims", "error"),
-    [
-        ({"exp": 1}, TokenExpired),
-        ({"iat": 2**33}, TokenNotYetValid),
-        ({"aud": "other"}, TokenInvalid),
-        ({"session": "revoked"}, TokenRevoked),
-    ],
-)
-def test_a_bad_token_is_the_error_it_was_there(auth, make_token, claims, error):
+def test_a_bad_token_is_the_error_it_was_there(auth, make_token):
     assert auth.verify_token(make_token())["exp"] > time.time()
-    with pytest.raises(error) as caught:
-        auth.verify_token(make_token(**claims))
-    assert type(caught.value) is error
+    errors = {
+        make_token(exp=1): TokenExpired,
+        make_token(iat=2**33): TokenNotYetValid,
+        make_token(aud="other"): TokenInvalid,
+        make_token(session="revoked"): TokenRevoked,
+    }
+    for token, error in errors.items():
+        with pytest.raises(error) as caught:
+            auth.verify_token(token)
+        assert type(caught.value) is error
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -37,15 +37,11 @@ def make_pool(monkeypatch):
         yield make
 
 
-@pytest.fixture
-def pool(make_pool):
-    return make_pool()
-
-
-def test_a_statement_without_an_answer_is_given_up(pool):
+def test_a_statement_without_an_answer_is_given_up(make_pool):
     """A server that stands still must not keep a thread. Its late answer would be taken
-    for the next statement's, also by Django before it gives the connection back."""
-    started = time.monotonic()
+    for the next statement's, also by Django before it gives the connection back.
+    Statements that answer are not disturbed."""
+    pool, started = make_pool(), time.monotonic()
     with pool.connection() as slow:
         with pytest.raises(psycopg.OperationalError, match="did not answer"):
             slow.execute("SELECT pg_sleep(1), 'late'")
@@ -58,19 +54,13 @@ def test_a_statement_without_an_answer_is_given_up(pool):
     for _ in range(3):
         with pool.connection() as fresh:
             assert fresh is not slow
-            assert fresh.execute("SELECT 'mine'").fetchone() == ("mine",)
+            rows = fresh.execute("SELECT generate_series(1, 50000)").fetchall()
+            assert len(rows) == 50_000
 
 
-def test_statements_that_answer_are_not_disturbed(pool):
-    with pool.connection() as conn:
-        rows = conn.execute("SELECT generate_series(1, 50000)").fetchall()
-
-    assert len(rows) == 50_000
-
-
-def test_the_server_has_limits_of_its_own(pool):
+def test_the_server_has_limits_of_its_own(make_pool):
     """For statements whose client has gone."""
-    with pool.connection() as conn:
+    with make_pool().connection() as conn:
         limits = {
             name: conn.execute(f"SHOW {name}").fetchone()[0]
             for name in db.SERVER_LIMITS
@@ -83,8 +73,10 @@ def test_the_server_has_limits_of_its_own(pool):
     }
 
 
-def test_a_pool_that_is_used_up_is_waited_for_briefly(pool):
-    started = time.monotonic()
+def test_a_pool_that_is_used_up_is_waited_for_briefly(make_pool):
+    """It has one for each thread and one for the sweep."""
+    assert db.options(threads=8)["pool"]["max_size"] == 9
+    pool, started = make_pool(), time.monotonic()
     with (
         pool.connection(),
         pool.connection(),
@@ -95,10 +87,6 @@ def test_a_pool_that_is_used_up_is_waited_for_briefly(pool):
 
     assert time.monotonic() - started < 2
     assert isinstance(caught.value, psycopg.OperationalError)
-
-
-def test_the_pool_has_one_for_each_thread_and_one_for_the_sweep():
-    assert db.options(threads=8)["pool"]["max_size"] == 9
 
 
 def test_a_server_that_comes_back_late_is_used_again(make_pool, tmp_path):
@@ -128,20 +116,18 @@ def test_a_row_that_stays_locked_is_503(session, another_cursor):
     assert Session.objects.get().revoked_at is None
 
 
-def test_migrations_are_complete(capsys):
-    call_command("makemigrations", check=True, dry_run=True)
-
-
 def test_the_columns_that_are_searched_have_indexes():
+    """And migrations are complete."""
+    call_command("makemigrations", check=True, dry_run=True)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT indexdef FROM pg_indexes WHERE tablename = 'tokens_session'"
         )
         found = [row[0] for row in cursor.fetchall()]
 
-    for column in ("(id)", "(user_id)", "(expires_at)"):
-        assert any(index.endswith(column) for index in found), column
-    assert any("(revoked_at) WHERE (revoked_at IS NOT NULL)" in i for i in found)
+    revoked = "(revoked_at) WHERE (revoked_at IS NOT NULL)"
+    for end in ("(id)", "(user_id)", "(expires_at)", revoked):
+        assert any(index.endswith(end) for index in found), end
 
 
 def test_no_column_could_hold_a_token():
@@ -176,9 +162,14 @@ def ask(pooled):
 
 
 def test_a_connection_is_used_again_unless_the_server_has_ended_it(pooled):
-    """A restart of PostgreSQL fails no request that comes after it."""
+    """A restart of PostgreSQL fails no request that comes after it. In the connection
+    PostgreSQL plans a statement once and not for every request."""
     pid = ask(pooled)
-    assert ask(pooled) == pid
+    assert {ask(pooled) for _ in range(10)} == {pid}
+    with pooled.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+        assert cursor.fetchone() == (1,)
+    pooled.close()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
@@ -199,12 +190,3 @@ def test_a_question_is_one_round_trip(pooled, tmp_path):
     lines = [line.split("\t") for line in path.read_text().splitlines()]
     sent = [line[3].strip() for line in lines if line[1] == "F"]
     assert sent.count("Sync") + sent.count("Query") == 1, sent
-
-
-def test_statements_are_prepared(pooled):
-    """PostgreSQL plans them once in a connection and not for every request."""
-    for _ in range(10):
-        ask(pooled)
-    with pooled.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_prepared_statements")
-        assert cursor.fetchone() == (1,)

@@ -4,38 +4,29 @@ import time
 
 import pytest
 
-from tokens.devices import device, network
+from tokens.devices import device
+from tokens.models import Session
+from tokens.serializers import UserSessionSerializer
 
 APPLE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15"
-WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 
 
 @pytest.mark.parametrize(
     ("user_agent", "shown"),
     [
         (f"{APPLE} Version/17.5 Mobile/15E148 Safari/604.1", "Mobile Safari on iOS"),
-        (
-            f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {WEBKIT} Chrome/126.0.0.0 "
-            "Mobile Safari/537.36",
-            "Chrome Mobile on Android",
-        ),
         ("curl/8.5.0", "curl"),
-        ("", "Unknown device"),
-        ("x" * 256, "Unknown device"),
+        *((text, "Unknown device") for text in ("", "x" * 256, "(" * 256, " " * 256)),
+        ("a;" * 128, "Unknown device"),
+        (("Mozilla/5.0 (Linux; Android " * 256)[:256], "Android"),
     ],
 )
-def test_a_user_agent_names_a_device(user_agent, shown):
-    assert device(user_agent) == shown
-
-
-@pytest.mark.parametrize("hostile", ["(", "a;", " ", "Mozilla/5.0 (Linux; Android "])
-def test_no_user_agent_takes_long(hostile):
+def test_a_user_agent_names_a_device_at_once(user_agent, shown):
     """A client chooses it; 256 characters of it are kept."""
     device("compiled by now")
     started = time.monotonic()
 
-    device((hostile * 256)[:256])
-
+    assert device(user_agent).startswith(shown)
     assert time.monotonic() - started < 0.1
 
 
@@ -45,9 +36,8 @@ def test_no_user_agent_takes_long(hostile):
         ("203.0.113.77", "203.0.113.0/24"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
         ("::ffff:203.0.113.77", "203.0.113.0/24"),
-        ("::1", "::/48"),
         (None, None),
     ],
 )
 def test_of_an_address_the_network_is_shown(ip, shown):
-    assert network(ip) == shown
+    assert UserSessionSerializer().get_ip(Session(ip=ip)) == shown

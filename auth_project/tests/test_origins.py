@@ -1,10 +1,13 @@
-"""Other sites' pages: what a browser sends for them is refused (COOK-05)."""
+"""Other sites' pages: what a browser sends for them is refused (COOK-05), and what it
+may read of an answer is what the list of origins says (COOK-06)."""
 
 import json
 
 import pytest
+from rest_framework.test import APIClient
 
-from tests.conftest import log_in, outcome, post, refresh_token, state_in_redis
+from tests.conftest import FORM, log_in, outcome, post, refresh_token, state_in_redis
+from tokens.models import Session
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +47,7 @@ REFUSED = {
 
 @pytest.fixture(autouse=True)
 def _origins(settings):
+    assert settings.CORS_ALLOWED_ORIGINS == []
     settings.CORS_ALLOWED_ORIGINS = [APP]
     settings.JWT_ISSUER = "https://memo.example.org"
 
@@ -57,12 +61,21 @@ def ask(act, session, headers):
 @ACTS
 @pytest.mark.parametrize("headers", WELCOME.values(), ids=WELCOME)
 def test_our_own_pages_and_other_clients_are_answered(session, act, headers):
-    assert ask(act, session, headers).status_code == 200
+    """A page of a listed origin may read the answer."""
+    answer = ask(act, session, headers)
+
+    assert answer.status_code == 200
+    allowed = answer.get("Access-Control-Allow-Origin")
+    assert allowed == (APP if headers.get("Origin") == APP else None)
+    assert answer.get("Access-Control-Allow-Credentials") == (allowed and "true")
+    assert "origin" in answer["Vary"].lower()
 
 
 @ACTS
 @pytest.mark.parametrize("headers", REFUSED.values(), ids=REFUSED)
-def test_other_sites_pages_are_refused_and_change_nothing(session, users, act, headers):
+def test_other_sites_pages_are_refused_and_change_nothing(
+    session, users, audited, act, headers
+):
     answer = ask(act, session, headers)
 
     assert outcome(answer) == (403, "cross_site_request")
@@ -72,12 +85,33 @@ def test_other_sites_pages_are_refused_and_change_nothing(session, users, act, h
     session.refresh_from_db()
     assert (session.jti, session.revoked_at) == (before, None)
     assert state_in_redis(session) is None
-
-
-def test_the_refusal_is_in_the_audit_log(session, audited):
-    ask("refresh", session, {"Sec-Fetch-Site": "cross-site", "Origin": "https://x.io"})
-
     [event] = audited()
     assert event.event == "malicious_csrf"
-    assert (event.route, event.fetch_site) == ("api/v1/auth/refresh", "cross-site")
-    assert "https://x.io" not in json.dumps(vars(event), default=str)
+    assert event.route == f"api/v1/auth/{act}"
+    assert event.fetch_site == headers.get(SITE, "")
+    assert "evil" not in json.dumps(vars(event), default=str)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("null", "https://evil.example", "http://app.example.org"),
+        *(f"{APP}.evil.example", f"{APP}:8443"),
+    ],
+)
+def test_the_list_is_exact(origin):
+    answer = APIClient().get("/api/v1/auth/health/live", headers={"Origin": origin})
+
+    assert "Access-Control-Allow-Origin" not in answer
+
+
+@pytest.mark.parametrize("content_type", [FORM, "text/plain", "multipart/form-data"])
+def test_a_form_of_another_site_logs_no_user_in_or_out(session, content_type):
+    """A form cannot send JSON, and SameSite=Strict keeps the cookie from it."""
+    answer = APIClient().generic(
+        "POST", "/api/v1/auth/login", b"username=ada", content_type
+    )
+
+    assert outcome(answer) == (415, "unsupported_media_type")
+    assert post("logout").status_code == 200
+    assert Session.objects.get().revoked_at is None

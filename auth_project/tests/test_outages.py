@@ -1,9 +1,10 @@
-"""Every act where something that it needs is down: 503, nothing changed, good later."""
+"""Every act where something that it needs is down: 503, nothing changed, good later.
+Health says what is down: live depends on nothing, ready on what is needed."""
 
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 import pytest
+from rest_framework.test import APIClient
 
 from shared.keys import keyring
 from shared.keys.keyring import FolderKeys
@@ -59,30 +60,26 @@ def signer_fault():
     raise KeyFault
 
 
-@contextmanager
-def replaced(owner, name, value):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(owner, name, value)
-        yield
-
-
 @pytest.fixture
 def down(users, trusted_kid, tmp_path):
     """A context in which these parts give no answer."""
     no_keys = FolderKeys(tmp_path)
-    contexts = {
-        "database": database_down,
-        "redis": redis_down,
-        "users": partial(replaced, users, "down", True),
-        "signer": partial(replaced, keyring, "signing_key", signer_fault),
-        "keys": partial(replaced, keyring, "verifying_keys", lambda: no_keys),
+    replaced = {
+        "users": (users, "down", True),
+        "signer": (keyring, "signing_key", signer_fault),
+        "keys": (keyring, "verifying_keys", lambda: no_keys),
     }
 
     @contextmanager
     def parts(*names):
-        with ExitStack() as stack:
+        with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
             for name in names:
-                stack.enter_context(contexts[name]())
+                if name in replaced:
+                    patch.setattr(*replaced[name])
+                else:
+                    stack.enter_context(
+                        database_down() if name == "database" else redis_down()
+                    )
             yield
 
     return parts
@@ -125,13 +122,29 @@ def test_an_outage_is_503_and_changes_nothing(
 
 @pytest.mark.parametrize("act", ACTS)
 def test_without_redis_postgresql_decides(acts, down, act):
-    with down("redis"):
+    """And without the User Service all works that does not need it."""
+    unneeded = {"users"} if act not in NEEDS["users",] else set()
+    with down("redis", *unneeded):
         assert acts[act]().status_code == 200
         ended = not Session.objects.filter(revoked_at=None).exists()
     assert ended == (act in ("logout", "logout_all", "push", "end-of-a-user"))
 
 
-@pytest.mark.parametrize("act", [name for name in ACTS if name not in NEEDS["users",]])
-def test_without_the_user_service_all_else_works(acts, down, act):
-    with down("users", "redis"):
-        assert acts[act]().status_code == 200
+@pytest.mark.parametrize(
+    ("parts", "ready"),
+    [(("redis",), True), (("database",), False), (("keys",), False)],
+)
+def test_health_says_what_is_down(down, parts, ready):
+    """DATA-12: a blip of Redis must not take every worker out."""
+    fine = {"status": "ok", "service": "auth", "degraded": False}
+    get = APIClient(raise_request_exception=False).get
+    with down(*parts):
+        live, answer = (get(f"/api/v1/auth/health/{x}") for x in ("live", "ready"))
+
+    assert (live.status_code, live.json()) == (200, fine)
+    if ready:
+        assert (answer.status_code, answer.json()) == (200, fine | {"degraded": True})
+    else:
+        assert outcome(answer) == (503, "dependency_unavailable")
+        assert answer["Retry-After"] == "1"
+    assert get("/api/v1/auth/health/ready").json() == fine

@@ -4,12 +4,12 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
 
 from tests.conftest import (
-    access_token,
     cookie_of,
     log_in,
     log_out,
@@ -24,27 +24,23 @@ from tokens.models import Session, SessionEpoch
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def at_once(transactional_db):
-    """Runs acts in as many threads, all starting together; their results."""
-
-    def run(*acts):
-        start = threading.Barrier(len(acts))
-
-        def work(act):
-            try:
-                start.wait(10)
-                return act()
-            finally:
-                connection.close()
-
-        with ThreadPoolExecutor(len(acts)) as pool:
-            return list(pool.map(work, acts))
-
-    return run
+def alone(start, act):
+    """The act, in a thread with a connection of its own, when all are there."""
+    try:
+        start.wait(10)
+        return act()
+    finally:
+        connection.close()
 
 
-def test_fifty_refreshes_at_once_are_one_rotation(session, at_once, verified):
+def at_once(*acts):
+    """The results of acts in as many threads, all starting together."""
+    start = threading.Barrier(len(acts))
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(partial(alone, start), acts))
+
+
+def test_fifty_refreshes_at_once_are_one_rotation(session, verified):
     """TOK-06: fifty tabs, one successor, and all stay logged in."""
     token = refresh_token(session)
 
@@ -58,9 +54,7 @@ def test_fifty_refreshes_at_once_are_one_rotation(session, at_once, verified):
     assert refresh(cookie_of(answers[0])).status_code == 200
 
 
-def test_without_a_leeway_one_of_many_wins_and_the_session_ends(
-    session, at_once, settings
-):
+def test_without_a_leeway_one_of_many_wins_and_the_session_ends(session, settings):
     settings.REFRESH_REUSE_LEEWAY = 0
     token = refresh_token(session)
 
@@ -74,9 +68,7 @@ def test_without_a_leeway_one_of_many_wins_and_the_session_ends(
 
 @pytest.mark.parametrize("round", range(4))
 @pytest.mark.parametrize("by", ["logout", "push"])
-def test_refreshes_against_an_end_leave_nothing(
-    session, at_once, users, verified, by, round
-):
+def test_refreshes_against_an_end_leave_nothing(session, users, verified, by, round):
     """CONC-04, CONC-05."""
     token = refresh_token(session)
 
@@ -96,7 +88,7 @@ def test_refreshes_against_an_end_leave_nothing(
         assert outcome(refresh(cookie_of(answer) or token)) == (401, "token_revoked")
 
 
-def test_logouts_at_once_all_succeed(session, at_once):
+def test_logouts_at_once_all_succeed(session):
     """CONC-06."""
     token = refresh_token(session)
 
@@ -106,7 +98,7 @@ def test_logouts_at_once_all_succeed(session, at_once):
     assert Session.objects.get().revoked_reason == "logout"
 
 
-def test_acts_that_lock_many_rows_do_not_deadlock(make_session, at_once, settings):
+def test_acts_that_lock_many_rows_do_not_deadlock(make_session, settings):
     """CONC-09: sessions are locked in the order of their ids, floors in the order of
     the users, however they are named."""
     settings.MAX_SESSIONS_PER_USER = 2
@@ -127,9 +119,7 @@ def test_acts_that_lock_many_rows_do_not_deadlock(make_session, at_once, setting
 
 
 @pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.verify)])
-def test_no_login_survives_a_push_that_was_answered(
-    users, trusted_kid, at_once, rounds
-):
+def test_no_login_survives_a_push_that_was_answered(users, trusted_kid, rounds):
     """Both at once: a session of the older epoch has ended when the push is answered,
     or does not open any more. (A push of one statement leaves one in twenty.)"""
     user_id = uuid.UUID(users.user["id"])
@@ -146,7 +136,7 @@ def test_no_login_survives_a_push_that_was_answered(
 
 @pytest.mark.parametrize("cap", [1, 10])
 def test_thirty_logins_at_once_leave_as_many_as_the_cap(
-    make_session, users, at_once, settings, verified, cap
+    make_session, users, settings, verified, cap
 ):
     settings.MAX_SESSIONS_PER_USER = cap
     for _ in range(3):
@@ -191,26 +181,15 @@ def wait_until_blocked():
     pytest.fail("nothing waited")
 
 
-@pytest.fixture
-def behind_a_lock(transactional_db):
-    """Runs `second` so that it waits for what `first` did and has not committed."""
-
-    def run(first, second, wait=0.0):
-        def work():
-            try:
-                return second()
-            finally:
-                connection.close()
-
-        with ThreadPoolExecutor(1) as pool:
-            with transaction.atomic():
-                first()
-                waiting = pool.submit(work)
-                wait_until_blocked()
-                time.sleep(wait)
-            return waiting.result(10)
-
-    return run
+def behind_a_lock(first, second, wait=0.0):
+    """The result of `second`, which waited for what `first` had not committed."""
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            first()
+            waiting = pool.submit(alone, threading.Barrier(1), second)
+            wait_until_blocked()
+            time.sleep(wait)
+        return waiting.result(10)
 
 
 def log_out_row(session):
@@ -228,6 +207,7 @@ WAITS = {
     "push-logout": (log_out_row, lambda s: push(s, 1, "pushed"), 0, "logout"),
     "push-push": (lambda s: push(s, 1, "a"), lambda s: push(s, 2, "b"), 0, "a"),
     "keep-rotation": (rotate, lambda s: push(s, 1, "pushed", kept=True), 0, ""),
+    "logout-rotation": (rotate, lambda s: [log_out_row(s)], 1, "logout"),
     "push-keep": (lambda s: push(s, 1, "a", True), lambda s: push(s, 2, "b"), 1, "b"),
     "cap-logout": (log_out_row, cap, 0, "logout"),
     # Which session ends was decided before the lock was waited for: the cap holds.
@@ -239,7 +219,7 @@ WAITS = {
     ("first", "second", "count", "reason"), WAITS.values(), ids=WAITS
 )
 def test_what_waited_for_a_lock_looks_at_the_row_again(
-    make_session, behind_a_lock, first, second, count, reason
+    make_session, first, second, count, reason
 ):
     session, newer = make_session(), make_session(user_epoch=9)
 
@@ -255,16 +235,14 @@ def test_what_waited_for_a_lock_looks_at_the_row_again(
 
 
 @pytest.mark.parametrize("first", [log_out_row, rotate])
-def test_a_rotation_that_waited_for_a_logout_does_not_happen(
-    session, behind_a_lock, first
-):
+def test_a_rotation_that_waited_for_a_logout_does_not_happen(session, first):
     """Nor one that waited for another rotation."""
     assert behind_a_lock(lambda: first(session), lambda: rotate(session)) is None
     unchanged = Session.objects.get().jti == session.jti
     assert unchanged == (first is log_out_row)
 
 
-def test_a_login_and_a_push_wait_for_each_other(session, behind_a_lock):
+def test_a_login_and_a_push_wait_for_each_other(session):
     """The push holds the user's floor, and the login looks at it again. The push has
     two statements: the second sees the row that the first one waited for."""
     user_id = session.user_id
@@ -283,7 +261,7 @@ def test_a_login_and_a_push_wait_for_each_other(session, behind_a_lock):
     assert not Session.objects.live().exists()
 
 
-def test_a_rotation_that_waited_is_dated_after_the_wait(session, behind_a_lock):
+def test_a_rotation_that_waited_is_dated_after_the_wait(session):
     """`now()` would be the time before the lock was waited for."""
     clock = Session.objects.with_clock().get().clock
 
@@ -294,17 +272,3 @@ def test_a_rotation_that_waited_is_dated_after_the_wait(session, behind_a_lock):
     )
 
     assert (rotated.rotated_at - clock).total_seconds() >= 0.4
-
-
-def test_a_logout_that_waited_for_a_rotation_ends_the_session(
-    session, behind_a_lock, users, verified
-):
-    token = access_token(session, users)
-    answer = behind_a_lock(
-        lambda: rotate(session),
-        lambda: log_out(refresh_token(session)),
-    )
-
-    assert answer.status_code == 200
-    assert Session.objects.get().revoked_reason == "logout"
-    assert outcome(verified(token)) == (401, "token_revoked")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,7 +63,7 @@ def assert_refused(done, word):
 @pytest.mark.parametrize(
     ("words", "env", "fault"),
     [
-        (["manage.py", "check"], DEBUG, "memo.E010"),
+        (CHECK, DEBUG, "memo.E010"),
         (["manage.py", "migrate", "--check"], DEBUG, "memo.E010"),
         (["manage.py", "runserver", "--noreload", "1"], DEBUG, "memo.E010"),
         # That of the role that migrates, which the suite's environment names.
@@ -103,21 +102,14 @@ def test_what_runs_in_a_container_is_what_is_tried_here():
 # --- Key files: seen by gunicorn before it listens, and by `check` --------------------
 
 
-def missing(private):
-    shutil.rmtree(private)
-
-
-def unreadable(private):
-    (path,) = private.glob("*.pem")
-    path.chmod(0o600)
-    path.write_text(f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n")
-
-
-@pytest.mark.parametrize("fault", [missing, unreadable], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("fault", ["missing", "unreadable"])
 def test_gunicorn_does_not_listen_with_a_key_that_is(fault, tmp_path):
-    signing_keys.generate(tmp_path, bits=2048)
+    kid = signing_keys.generate(tmp_path, bits=2048)
     private, public = tmp_path / "private", tmp_path / "public"
-    fault(private)
+    (private / f"{kid}.pem").unlink()
+    if fault == "unreadable":
+        text = f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n"
+        (private / f"{kid}.pem").write_text(text)
     places = {"JWT_PRIVATE_KEYS_DIR": str(private), "JWT_PUBLIC_KEYS_DIR": str(public)}
     done = start(GUNICORN, **places)
     assert_refused(done, "memo.E003")

@@ -1,4 +1,4 @@
-"""A user's sessions: listed, ended one by one, ended all."""
+"""A user's sessions, for the user and for operators: listed, and ended."""
 
 import uuid
 from datetime import datetime
@@ -36,76 +36,110 @@ def ada(here, users):
     return signed_in(here, users)
 
 
-@pytest.fixture
-def stranger(make_session):
-    """A live session of another user."""
-    return make_session(user_id=uuid.uuid4())
+def of_user(user_id):
+    """Where the User Service asks for an operator."""
+    return f"/api/v1/auth/users/{user_id}/sessions"
+
+
+class Owner:
+    reason = "session_ended"
+
+    def __init__(self, client, user_id):
+        self.client, self.url = client, URL
+
+    def listed(self):
+        return self.client.get(self.url).json()
+
+    def end(self, sid):
+        """Whether a session has ended."""
+        return self.client.delete(f"{self.url}/{sid}").status_code == 204
+
+
+class Operator(Owner):
+    reason = "operator"
+
+    def __init__(self, client, user_id):
+        self.client, self.url = client, of_user(user_id)
+
+    def listed(self):
+        return super().listed()["sessions"]
+
+    def end(self, sid):
+        return self.client.post(f"{self.url}/{sid}/revoke").json() == {"revoked": 1}
+
+
+@pytest.fixture(params=[Owner, Operator])
+def by(request, ada, users, service_client):
+    """A door to the sessions of the user."""
+    client = ada if request.param is Owner else service_client("users")
+    return request.param(client, users.user["id"])
 
 
 # --- The list -----------------------------------------------------------------------
 
 
-def test_a_session_is_shown_as_its_owner_may_recognise_it(ada, here):
-    answer = ada.get(URL)
-
-    assert answer.status_code == 200
-    (shown,) = answer.json()
+def test_a_session_is_shown_as_its_owner_may_recognise_it(by, here):
+    (shown,) = by.listed()
     for name in ("created_at", "last_used_at", "expires_at"):
         assert shown[name].endswith("Z")
         assert datetime.fromisoformat(shown.pop(name)) == getattr(here, name)
+    assert shown.pop("current", True) is True
     assert shown == {
         "id": str(here.id),
         "ip": "203.0.113.0/24",
         "device": "Firefox on Linux",
-        "current": True,
     }
 
 
-def test_only_live_sessions_of_the_caller_are_listed(ada, here, make_session, stranger):
-    """The last used first."""
+def test_only_live_sessions_of_the_caller_are_listed(by, here, make_session):
+    """The last used first, and at most a hundred."""
     there, elsewhere = make_session(), make_session()
     age(there, 50)
     age(elsewhere, -50)
-    make_session(revoked=True)
-    make_session(expired=True)
+    for traits in ({"revoked": True}, {"expired": True}, {"user_id": uuid.uuid4()}):
+        make_session(**traits)
 
-    shown = [(each["id"], each["current"]) for each in ada.get(URL).json()]
+    shown = by.listed()
 
     order = [elsewhere, here, there]
-    assert shown == [(str(each.id), each is here) for each in order]
-
-
-def test_the_list_has_an_end(ada, make_session):
+    assert [each["id"] for each in shown] == [str(each.id) for each in order]
+    current = [None] * 3 if by.reason == "operator" else [False, True, False]
+    assert [each.get("current") for each in shown] == current
     for _ in range(101):
         make_session()
-
-    assert len(ada.get(URL).json()) == 100
+    assert len(by.listed()) == 100
 
 
 # --- One ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("current", [False, True])
-def test_an_ended_session_is_refused_at_once(
-    ada, here, make_session, users, verified, current
+def test_a_session_ends_at_once_and_once(
+    by, here, make_session, users, verified, audited, current
 ):
-    there = here if current else make_session()
-    token = access_token(there, users)
+    there = make_session()
+    ended, other = (here, there) if current else (there, here)
+    token = access_token(ended, users)
     assert verified(token).status_code == 200
 
-    answer = ada.delete(f"{URL}/{there.id}")
+    assert by.end(ended.id)
 
-    assert (answer.status_code, answer.content) == (204, b"")
+    [record] = audited()
+    assert (record.event, record.reason) == ("authn_token_revoked", by.reason)
+    assert record.sid == ended.id
     assert outcome(verified(token)) == (401, "token_revoked")
-    assert outcome(refresh(refresh_token(there))) == (401, "token_revoked")
-    assert Session.objects.get(id=there.id).revoked_reason == "session_ended"
-    assert ada.get(URL).status_code == (401 if current else 200)
+    assert outcome(refresh(refresh_token(ended))) == (401, "token_revoked")
+    assert Session.objects.get(id=ended.id).revoked_reason == by.reason
+    assert state_in_redis(ended) == f"revoked:{by.reason}".encode()
+    assert refresh(refresh_token(other)).status_code == 200
+    assert not by.end(ended.id)
 
 
-def test_foreign_unknown_and_ended_look_alike(ada, make_session, stranger):
-    over = make_session(revoked=True)
-    ids = [stranger.id, over.id, uuid.uuid4()]
+def test_foreign_unknown_and_ended_look_alike(by, ada, make_session):
+    stranger = make_session(user_id=uuid.uuid4())
+    ids = [stranger.id, make_session(revoked=True).id, uuid.uuid4()]
 
+    assert not any(by.end(each) for each in ids)
     answers = [ada.delete(f"{URL}/{each}").json() for each in ids]
 
     for answer in answers:
@@ -170,29 +204,22 @@ def test_a_user_who_is_gone_has_no_sessions(ada, here, users):
     assert Session.objects.get().revoked_reason == "user_gone"
 
 
-@pytest.mark.parametrize(
-    ("body", "sent", "cleared"),
-    [
-        ({}, True, True),
-        ({}, False, False),
-        ({"keep_current": True}, True, False),
-    ],
-    ids=["all", "no-cookie", "all-but-this"],
-)
-def test_the_cookie_goes_with_its_session(ada, here, body, sent, cleared):
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("sent", [True, False])
+def test_the_cookie_goes_with_its_session(ada, here, keep, sent):
     headers = {"Cookie": f"refresh_token={refresh_token(here)}"} if sent else {}
 
-    answer = ada.post(ALL, body, headers=headers)
+    answer = ada.post(ALL, {"keep_current": keep}, headers=headers)
 
-    assert cookie_of(answer) == ("" if cleared else None)
+    assert cookie_of(answer) == ("" if sent and not keep else None)
 
 
-@pytest.mark.parametrize("value", [None, "true", "", 0, 1, [], {}])
-def test_keep_current_is_a_boolean(ada, users, value):
-    answer = ada.post(ALL, {"keep_current": value})
+def test_keep_current_is_a_boolean(ada, users):
+    for value in (None, "true", "", 0, 1, [], {}):
+        answer = ada.post(ALL, {"keep_current": value})
 
-    assert outcome(answer) == (400, "validation_error")
-    assert list(answer.json()["errors"]) == ["keep_current"]
+        assert outcome(answer) == (400, "validation_error")
+        assert list(answer.json()["errors"]) == ["keep_current"]
     assert users.user["session_epoch"] == 0
 
 
@@ -217,6 +244,32 @@ def test_an_access_token_is_needed(here, make_token, method, path):
         assert answer["WWW-Authenticate"].startswith("Bearer ")
     here.refresh_from_db()
     assert here.revoked_at is None
+
+
+@pytest.mark.parametrize("who", ["another service", "no key", "a wrong key", "a user"])
+def test_no_caller_but_the_user_service_speaks_for_operators(
+    ada, here, service_client, who
+):
+    """Nor pushes. A known caller that is not allowed: 403, where no key at all is
+    401."""
+    client = {
+        "another service": service_client("reports"),
+        "no key": APIClient(),
+        "a wrong key": APIClient(headers={"X-Internal-Api-Key": "wrong"}),
+        "a user": ada,
+    }[who]
+    unknown = who != "another service"
+    refusal = (401, "service_auth_failed") if unknown else (403, "forbidden")
+
+    for answer in (
+        client.post(f"{URL}/revoke", {}),
+        client.get(of_user(here.user_id)),
+        client.post(f"{of_user(here.user_id)}/{here.id}/revoke"),
+    ):
+        assert outcome(answer) == refusal
+        challenge = 'ApiKey realm="internal"' if unknown else None
+        assert answer.get("WWW-Authenticate") == challenge
+    assert Session.objects.get().revoked_at is None
 
 
 def test_what_redis_does_not_know_the_table_is_asked(ada, here, settings):

@@ -1,11 +1,8 @@
 """The sweep: what Redis missed or lost is written again."""
 
-import threading
-import time
 import tracemalloc
 import uuid
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -34,26 +31,38 @@ pytestmark = pytest.mark.django_db
 PERIOD = 300 + 10 + 60
 
 
-def repaired(redis_round_trips):
-    """Round trips of a round: one that compares, and one more that sets."""
-    redis_round_trips.clear()
-    republish_revocations()
-    return len(redis_round_trips) - 1
+@pytest.fixture
+def missed(session):
+    """A session that has ended, of which Redis knows nothing."""
+    log_out(refresh_token(session))
+    forget(session)
+    return session
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The batches that a round has asked Redis about."""
+    batches, repeat = [], session_state.repeat_revocations
+    monkeypatch.setattr(
+        session_state, "repeat_revocations", lambda b: batches.append(b) or repeat(b)
+    )
+    return batches
 
 
 def test_the_sweep_sets_what_redis_lost_and_leaves_what_it_knows(
-    session, redis_round_trips
+    missed, redis_round_trips
 ):
     """It compares: a round without a loss writes nothing."""
-    log_out(refresh_token(session))
-    forget(session)
-
-    assert repaired(redis_round_trips) == 1
-    assert state_in_redis(session) == b"revoked:logout"
-    name = session_state.key(session.id)
+    redis_round_trips.clear()
+    republish_revocations()
+    assert len(redis_round_trips) == 2
+    assert state_in_redis(missed) == b"revoked:logout"
+    name = session_state.key(missed.id)
     session_state.connection().set(name, "revoked:as it is", ex=100)
-    assert repaired(redis_round_trips) == 0
-    assert state_in_redis(session) == b"revoked:as it is"
+    redis_round_trips.clear()
+    republish_revocations()
+    assert len(redis_round_trips) == 1
+    assert state_in_redis(missed) == b"revoked:as it is"
 
 
 def test_a_revocation_that_redis_missed_overwrites_active(session, users, verified):
@@ -86,115 +95,75 @@ def test_keys_last_as_long_as_an_access_token_and_a_minute(make_session, by):
 
 
 @pytest.mark.parametrize(
-    ("traits", "seconds", "written"),
-    [
-        pytest.param({"revoked": True}, 0, True, id="now"),
-        pytest.param({"revoked": True}, PERIOD - 10, True, id="while-tokens-live"),
-        pytest.param({"revoked": True}, PERIOD + 1, False, id="after"),
-        pytest.param({}, 0, False, id="live"),
-    ],
+    ("revoked", "seconds"), [(True, 0), (True, PERIOD - 10), (True, PERIOD), (False, 0)]
 )
-def test_only_what_may_still_matter_is_written(make_session, traits, seconds, written):
-    session = make_session(**traits)  # revoked five seconds ago
+def test_only_what_may_still_matter_is_written(make_session, revoked, seconds):
+    session = make_session(revoked=revoked)  # five seconds ago
     age(session, seconds)
 
     republish_revocations()
 
-    assert (state_in_redis(session) is not None) == written
+    assert (state_in_redis(session) is not None) == (revoked and seconds < PERIOD)
 
 
-# --- Many at once -------------------------------------------------------------------
+# --- Many at once, and one at a time ------------------------------------------------
 
 
-@contextmanager
-def many_revoked(count):
-    """So many sessions that have just ended; their keys go afterwards."""
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("thousands", [20, pytest.param(200, marks=pytest.mark.verify)])
+def test_many_revocations_are_compared_a_thousand_at_a_time(
+    redis_round_trips, thousands
+):
     batch = SessionFactory.build_batch(1000, revoked=True)
-    for _ in range(count // len(batch)):
+    for _ in range(thousands):
         for each in batch:
             each.id = uuid.uuid4()
         Session.objects.bulk_create(batch)
-    yield
-    redis = session_state.connection()
-    names = redis.scan_iter("session:*", count=1000)
-    while batch := list(islice(names, 1000)):
-        redis.delete(*batch)
+    redis_round_trips.clear()
+    tracemalloc.start()
+    republish_revocations()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
 
-
-# Sessions revoked at once, and the megabytes that a round may take for them.
-MANY = [20_000, pytest.param(200_000, marks=pytest.mark.verify)]
-
-
-@pytest.mark.parametrize("count", MANY)
-@pytest.mark.django_db(transaction=True)
-def test_many_revocations_are_compared_a_thousand_at_a_time(
-    count, redis_round_trips, monkeypatch
-):
-    sizes, repeat = [], session_state.repeat_revocations
-
-    def counted(batch):
-        sizes.append(len(batch))
-        return repeat(batch)
-
-    monkeypatch.setattr(session_state, "repeat_revocations", counted)
-    with many_revoked(count):
-        redis_round_trips.clear()
-        tracemalloc.start()
-        republish_revocations()
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert sizes == [1000] * (count // 1000)
-        assert len(redis_round_trips) == 2 * len(sizes)
-        redis_round_trips.clear()
-        republish_revocations()
-        assert len(redis_round_trips) == count // 1000
+    assert len(redis_round_trips) == 2 * thousands  # it asks, then writes
     assert peak < 10 * 2**20  # of all rows at once it would grow with their number
+    sids = Session.objects.values_list("id", flat=True)
+    keys = [session_state.key(sid) for sid in sids]
+    assert session_state.connection().delete(*keys) == 1000 * thousands
 
 
-def test_one_worker_sweeps_at_a_time(session, redis_round_trips, another_cursor):
+def test_one_worker_sweeps_at_a_time(missed, asked, another_cursor):
     """Another one has the lock and does it; this round is skipped."""
-    log_out(refresh_token(session))
-    forget(session)
     lock = "SELECT pg_advisory_xact_lock(%s)"
     another_cursor.execute(lock, [revocation.SWEEP_LOCK])
-    redis_round_trips.clear()
     republish_revocations()
-    assert redis_round_trips == []
+    assert asked == []
 
     another_cursor.connection.rollback()
     republish_revocations()
-    assert state_in_redis(session) == b"revoked:logout"
+    assert state_in_redis(missed) == b"revoked:logout"
 
 
-def test_a_worker_that_stops_in_its_round_loses_the_lock(session, monkeypatch):
-    """The database ends its transaction: no worker keeps the others from sweeping."""
-    log_out(refresh_token(session))
+def test_no_worker_keeps_the_others_from_sweeping(make_session, monkeypatch):
+    """One that stops in its round loses the lock: the database ends its transaction. A
+    Redis that does not answer is asked once."""
+    monkeypatch.setattr(revocation, "BATCH", 1)
+    for _ in range(3):
+        make_session(revoked=True)
     limits = []
 
-    def look(batch):
+    def unanswered(batch):
         with connection.cursor() as cursor:
             cursor.execute("SHOW idle_in_transaction_session_timeout")
-            limits.append(cursor.fetchone()[0])
-        return True
+            limits.extend(cursor.fetchone())
 
-    monkeypatch.setattr(session_state, "repeat_revocations", look)
+    monkeypatch.setattr(session_state, "repeat_revocations", unanswered)
     republish_revocations()
 
     assert limits == ["5s"]
 
 
-def test_a_redis_that_does_not_answer_is_asked_once_a_round(make_session, monkeypatch):
-    monkeypatch.setattr(revocation, "BATCH", 1)
-    for _ in range(3):
-        make_session(revoked=True)
-    asked = []
-    monkeypatch.setattr(
-        session_state, "repeat_revocations", lambda batch: asked.append(batch)
-    )
-
-    republish_revocations()
-
-    assert len(asked) == 1
+# --- The thread ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -216,63 +185,29 @@ def test_the_next_round_waits_twice_as_long_as_the_last_took(monkeypatch, took, 
     assert waits == [2.0, wait]
 
 
-# --- The thread ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def sweeping(transactional_db, monkeypatch):
-    """A sweep that runs often, in a thread of its own."""
-    monkeypatch.setattr(sweep, "INTERVAL", 0.02)
-    stop = threading.Event()
-    thread = threading.Thread(target=sweep.sweep_forever, args=(stop,))
-    thread.start()
-    yield thread
-    stop.set()
-    thread.join()
-
-
-def wait_for(condition):
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
-def test_it_survives_what_goes_wrong_in_a_round(sweeping, session, monkeypatch, caplog):
-    """A sweep that died would heal nothing, without a sign of it."""
-    log_out(refresh_token(session))
-    failing = threading.Event()
-    failing.set()
-    repeat = session_state.repeat_revocations
-
-    def sometimes(batch):
-        if failing.is_set():
-            raise RuntimeError("canary")
-        return repeat(batch)
-
-    monkeypatch.setattr(session_state, "repeat_revocations", sometimes)
-    wait_for(lambda: caplog.text.count("sweep failed: RuntimeError") >= 3)
-    failing.clear()
-    for _ in range(3):
-        forget(session)
-        wait_for(lambda: state_in_redis(session) == b"revoked:logout")
-    assert "canary" not in caplog.text
-
-
+@pytest.mark.parametrize("fault", ["OperationalError", "RuntimeError"])
 @pytest.mark.django_db(transaction=True)
-def test_it_survives_a_database_that_is_down(session, caplog):
-    """And holds no connection between its rounds."""
-    log_out(refresh_token(session))
-    forget(session)
-    with database_down():
+def test_it_survives_what_goes_wrong_in_a_round(missed, monkeypatch, caplog, fault):
+    """A sweep that died would heal nothing, without a sign of it. It holds no
+    connection between its rounds."""
+
+    def broken(batch):
+        raise RuntimeError("canary")
+
+    with (
+        database_down() if fault == "OperationalError" else nullcontext(),
+        monkeypatch.context() as patch,
+    ):
+        patch.setattr(session_state, "repeat_revocations", broken)
         sweep.sweep_once()
-    assert "sweep failed: OperationalError" in caplog.text
-    assert state_in_redis(session) is None
+    assert f"sweep failed: {fault}" in caplog.text
+    assert "canary" not in caplog.text
+    assert state_in_redis(missed) is None
 
     sweep.sweep_once()
 
     assert connection.connection is None
-    assert state_in_redis(session) == b"revoked:logout"
+    assert state_in_redis(missed) == b"revoked:logout"
 
 
 def test_it_does_not_keep_a_worker_from_ending(monkeypatch):

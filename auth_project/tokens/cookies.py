@@ -11,7 +11,6 @@ from tokens.jwt_tokens import RefreshToken
 # A narrow path keeps it off every other route. It rules out the `__Host-` prefix.
 PATH = "/api/v1/auth"
 
-
 # By COOKIE_SECURE: browsers refuse `__Secure-` over plain http (RFC 6265bis 4.1.3).
 NAMES = {True: "__Secure-refresh_token", False: "refresh_token"}
 

@@ -83,9 +83,6 @@ class AccessToken(simplejwt.AccessToken):
             token.text = str(token)
         return token
 
-    def verify(self) -> None:
-        """Nothing is left to do: the backend has checked all there is."""
-
 
 class RefreshToken(simplejwt.RefreshToken):
     """What a session is continued with. Its text depends on the row alone, so the

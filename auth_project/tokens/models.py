@@ -170,13 +170,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """
         with connections[self.db].cursor() as cursor:
             cursor.execute(statement, parameters)
-            columns = [column.name for column in cursor.description]
-            rows = [dict(zip(columns, row, strict=True)) for row in cursor]
-        fields = [field.attname for field in self.model._meta.concrete_fields]
-        return [
-            self.model.from_db(self.db, fields, [row[name] for name in fields])
-            for row in rows
-        ]
+            names = [column.name for column in cursor.description]
+            return [self.model(**dict(zip(names, row, strict=True))) for row in cursor]
 
 
 class UserEpoch(models.Model):

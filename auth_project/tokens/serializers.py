@@ -4,10 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 
+from shared.api import client_ip
 from shared.api.fields import EpochField, ExactCharField
 from shared.auth.access_tokens import MAX_LENGTH
 from tokens import devices
 from tokens.models import Session
+
+SHOWN_BITS = (24, 48)  # of an address: of IPv4, of IPv6
 
 
 class GrantSerializer(serializers.Serializer[None]):
@@ -139,7 +142,8 @@ class UserSessionSerializer(serializers.ModelSerializer[Session]):
         read_only_fields = fields
 
     def get_ip(self, session: Session) -> str | None:
-        return devices.network(session.ip)
+        # The user's provider, not their line.
+        return session.ip and client_ip.network(session.ip, *SHOWN_BITS)
 
     def get_device(self, session: Session) -> str:
         return devices.device(session.user_agent)

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from shared.keys import key_store, signing_keys
-from tests.keys.conftest import BITS, active, everything
+from tests.keys.conftest import BITS, active, everything, stage
 from tokens import key_rotation
 
 
@@ -38,10 +38,7 @@ def test_a_whole_rotation(run, first, folder):
 
 
 def test_every_stage_is_listed_with_what_comes_next(run, first):
-    retired, superseded, signer, staged = (
-        first,
-        *(key_rotation.stage(BITS).split()[0] for _ in range(3)),
-    )
+    retired, (superseded, signer, staged) = first, [stage() for _ in range(3)]
     key_rotation.activate(superseded, now=True)
     key_rotation.retire(retired)
     key_rotation.activate(signer, now=True)
@@ -56,21 +53,25 @@ def test_every_stage_is_listed_with_what_comes_next(run, first):
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "reason"),
     [
-        (),
-        ("activate",),
-        ("activate", "abcdefg"),
-        ("retire", "--now", "abcdef"),
-        ("revoke", "abcdef", "ghijkl"),
-        ("stage", "--bits", "2047"),
+        ("", "required"),
+        ("activate", "required"),
+        ("activate abcdefg", "does not name one key"),
+        ("retire --now abcdef", "unrecognized"),
+        ("revoke abcdef ghijkl", "unrecognized"),
+        ("stage --bits 2047", "2048"),
+        ("retire {0}", "is active"),
+        ("retire {1}", "is staged"),
+        ("activate {0}", "active already"),
+        *((f"{action} abcde", "6 or more") for action in ("retire", "revoke")),
     ],
 )
-def test_bad_input_changes_nothing(run, first, folder, words):
+def test_bad_input_changes_nothing(run, first, second, folder, words, reason):
     before = everything(folder)
 
-    with pytest.raises(CommandError):
-        run(*words)
+    with pytest.raises(CommandError, match=reason):
+        run(*words.format(first, second).split())
 
     assert everything(folder) == before
 

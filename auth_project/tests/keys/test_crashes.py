@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -142,14 +143,9 @@ def test_a_half_that_is_left_alone_is_removed_in_time(
 def test_two_at_once_come_one_after_the_other(folder, first, monkeypatch):
     """Neither removes what the other is writing."""
     monkeypatch.setattr(signing_keys, "generate_private_key", generate_private_key)
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    processes = [context.Process(target=lambda: queue.put(stage())) for _ in range(4)]
-    for process in processes:
-        process.start()
-    made = {queue.get(timeout=60) for _ in processes}
-    for process in processes:
-        process.join(60)
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(4, mp_context=fork) as pool:
+        made = {each.result(60) for each in [pool.submit(stage) for _ in range(4)]}
 
     assert stages() == {first: "active", **dict.fromkeys(made, "staged")}
     assert len(made) == 4

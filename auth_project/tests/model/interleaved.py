@@ -130,7 +130,7 @@ class Interleaved(Surroundings):
             lambda: self.log_out(which=n, old=False),
             lambda: self.change_password(who=n, fate="delivered", keep=n),
             lambda: self.log_out_everywhere(which=n, keep=True),
-            lambda: self.deactivate(who=n, fate="late"),
+            lambda: self.end_sessions(who=n, fate="late", by="active"),
             lambda: self.end_a_session(which=n, other=n),
             lambda: self.refresh_with_an_ancestor(which=n, back=1),
             lambda: self.flush(),

@@ -8,7 +8,7 @@ from uuid import uuid4
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition
 
-from .machine import OFTEN, WHICH, act, pick, with_devices
+from .machine import WHICH, act, pick, with_devices
 from .records import (
     DAY,
     DOWN,
@@ -26,7 +26,8 @@ from .reference import ENDED
 FATES = st.sampled_from(["delivered", "lost", "late"])
 TROUBLES = st.sampled_from([FULL, READ_ONLY, DOWN])
 SECONDS = [0.2, 1, 5, 9, 10, 11, 30, 60, 299, 300, 311, 371]
-DAYS = [1, 3, 6, 7, 8, 10, 12]
+TIMES = [int(each * SECOND) for each in SECONDS]
+TIMES += [days * DAY for days in (1, 3, 6, 7, 8, 10, 12)]
 STALE = 20 * SECOND  # Redis has a clock of its own: it is exact to this at least
 
 
@@ -50,23 +51,17 @@ class Surroundings(RedisForgets):
         kept = pick(devices, keep).session if devices and keep >= 0 else None
         self.raise_epoch(account, fate, kept)
 
-    @act(who=WHICH, fate=FATES)
-    def end_sessions(self, who: int, fate: str) -> None:
-        self.raise_epoch(pick(self.accounts, who), fate)
-
-    @act(who=WHICH, fate=FATES)
-    def deactivate(self, who: int, fate: str) -> None:
+    @act(who=WHICH, fate=FATES, by=st.sampled_from(["", "active", "deleted"]))
+    def end_sessions(self, who: int, fate: str, by: str) -> None:
+        """By themselves, by a deactivation or by a deletion, which happen once."""
         account = pick(self.accounts, who)
-        if account.active:
+        if by == "active" and account.active:
             account.active = False
-            self.raise_epoch(account, fate)
-
-    @act(who=WHICH, fate=FATES)
-    def delete(self, who: int, fate: str) -> None:
-        account = pick(self.accounts, who)
-        if not account.deleted:
+        elif by == "deleted" and not account.deleted:
             account.deleted = True
-            self.raise_epoch(account, fate)
+        elif by:
+            return
+        self.raise_epoch(account, fate)
 
     @act()
     def activate_and_restore(self) -> None:
@@ -163,15 +158,9 @@ class Surroundings(RedisForgets):
         self.compare(Answer(200, audit=(*audit,)), seen)
         assert seen.body == {"revoked": len(audit)}
 
-    @act(who=WHICH)
-    def operator_ends_all_of_a_user(self, who: int) -> None:
-        self.ending_all(pick(self.accounts, who))
-
-    @act(sure=OFTEN)
-    def operator_ends_all_of_all_users(self, sure: bool) -> None:
-        self.ending_all(None if sure else self.accounts[0])
-
-    def ending_all(self, account: Account | None) -> None:
+    @act(who=WHICH, of_all=st.sampled_from([False, False, False, True]))
+    def operator_ends_all(self, who: int, of_all: bool) -> None:
+        account = None if of_all else pick(self.accounts, who)
         self.tick()
         words = [account.id] if account else ["--all", "--noinput"]
         seen = self.driver.operator_command("revokesessions", *words)
@@ -186,13 +175,9 @@ class Surroundings(RedisForgets):
 
     # ---- Time --------------------------------------------------------------------
 
-    @act(seconds=st.sampled_from(SECONDS))
-    def wait(self, seconds: float) -> None:
-        self.step(int(seconds * SECOND))
-
-    @act(days=st.sampled_from(DAYS))
-    def wait_for_days(self, days: int) -> None:
-        self.step(days * DAY)
+    @act(microseconds=st.sampled_from(TIMES))
+    def wait(self, microseconds: int) -> None:
+        self.step(microseconds)
 
     @with_devices
     @act(which=WHICH, edge=st.integers(0, 7), off=st.integers(-1, 1))

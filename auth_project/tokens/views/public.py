@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from shared.api.client_ip import client_address, user_agent
 from shared.api.exceptions import TokenError, TokenNotYetValid
 from shared.api.fields import CredentialsSerializer
-from shared.api.openapi import problems
+from shared.api.openapi import TOKEN_PROBLEMS, problems
 from shared.api.views import InternalView, OpenView
 from shared.auth import device_cookie
 from shared.auth.fetch_metadata import SameOriginRequired
@@ -24,6 +24,7 @@ SET_COOKIE = OpenApiParameter(
     response=[200],
     description="The refresh token: HttpOnly, SameSite=Strict, Path=/api/v1/auth.",
 )
+VERIFIED = ("email", "username", "roles", "sid", "exp")  # null if not in the token
 REFRESH_COOKIE: list[Any] = [{"refreshCookie": []}]
 
 
@@ -118,14 +119,7 @@ class RefreshView(CookieView):
         responses={
             200: s.GrantSerializer,
             **problems(
-                _401=(
-                    "token_missing",
-                    "token_invalid",
-                    "token_expired",
-                    "token_revoked",
-                    "token_not_yet_valid",
-                    "refresh_token_reused",
-                ),
+                _401=(*TOKEN_PROBLEMS, "refresh_token_reused"),
                 _403=("cross_site_request",),
             ),
         },
@@ -166,26 +160,12 @@ class VerifyTokenView(InternalView):
             200: s.VerifiedTokenSerializer,
             **problems(
                 body=True,
-                _401=(
-                    "service_auth_failed",
-                    "token_invalid",
-                    "token_expired",
-                    "token_revoked",
-                    "token_not_yet_valid",
-                ),
+                _401=("service_auth_failed", *TOKEN_PROBLEMS[1:]),
                 _403=("forbidden",),
             ),
         },
     )
     def post(self, request: Request) -> Response:
         claims = services.verify(s.TokenSerializer.token_of(request.data))
-        optional = {name: claims.get(name) for name in ("email", "username", "roles")}
-        return Response(
-            {
-                "valid": True,
-                "user_id": claims["sub"],
-                **optional,
-                "sid": claims["sid"],
-                "exp": claims["exp"],
-            }
-        )
+        named = {name: claims.get(name) for name in VERIFIED}
+        return Response({"valid": True, "user_id": claims["sub"], **named})

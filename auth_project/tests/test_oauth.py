@@ -1,0 +1,123 @@
+"""/.well-known: the keys that verify our tokens, and what OAuth libraries read."""
+
+import jwt
+import pytest
+from django.urls import Resolver404, resolve
+from rest_framework.test import APIClient
+
+from shared.keys import keyring
+from shared.testing import KnownKeys
+from shared.tests.forgery import b64
+from tests.conftest import access_token, outcome
+
+JWKS = "/.well-known/jwks.json"
+METADATA = "/.well-known/oauth-authorization-server"
+
+pytestmark = pytest.mark.django_db
+
+
+def get(url=JWKS, **headers):
+    return APIClient().get(url, headers=headers)
+
+
+def test_the_key_set_has_public_members_only(issuer_key, trusted_kid):
+    """TOK-17."""
+    answer = get()
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/json"
+    (member,) = answer.json()["keys"]
+    assert set(member) == {"kty", "n", "e", "use", "alg", "kid"}
+    assert (member["kty"], member["use"], member["alg"]) == ("RSA", "sig", "RS256")
+    assert member["kid"] == trusted_kid
+    private = issuer_key.private_numbers()
+    for number in (private.d, private.p, private.q, private.dmp1, private.iqmp):
+        octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
+        assert b64(octets) not in answer.content.decode()
+
+
+def test_a_stranger_verifies_our_tokens_with_it(session, users):
+    """By the issuer that the metadata name."""
+    key_set = jwt.PyJWKSet.from_dict(get().json())
+    token = access_token(session, users)
+
+    claims = jwt.decode(
+        token,
+        key_set[jwt.get_unverified_header(token)["kid"]],
+        algorithms=["RS256"],
+        audience="memo",
+        issuer=get(METADATA).json()["issuer"],
+    )
+
+    assert claims["sub"] == users.user["id"]
+
+
+@pytest.mark.parametrize("seconds", [300, 0])
+def test_it_may_be_kept_for_as_long_as_the_setting_says(trusted_kid, settings, seconds):
+    """RFC 9110, RFC 9111."""
+    settings.JWKS_MAX_AGE = seconds
+
+    first = get()
+    again = get(**{"If-None-Match": first["ETag"]})
+
+    assert first["ETag"].startswith('"')  # a strong one
+    assert (again.status_code, again.content) == (304, b"")
+    for answer in (first, again, APIClient().head(JWKS)):
+        assert answer["Cache-Control"] == f"public, max-age={seconds}"
+        assert answer["ETag"] == first["ETag"]
+
+
+def test_without_keys_it_is_503_and_not_to_be_kept(settings, tmp_path):
+    settings.JWT_PUBLIC_KEYS_DIR = tmp_path
+
+    answer = get()
+
+    assert outcome(answer) == (503, "dependency_unavailable")
+    assert not {"Cache-Control", "ETag"} & set(answer.headers)
+
+
+def test_a_new_key_is_in_it_and_is_a_new_tag(
+    trusted_kid, issuer_key, foreign_key, monkeypatch
+):
+    """TOK-18: staged keys, for caches; retired ones, whose refresh tokens live on."""
+    old = get()["ETag"]
+    both = KnownKeys(issuer_key, foreign_key)
+    monkeypatch.setattr(keyring, "verifying_keys", lambda: both)
+
+    for tag in (old, '"x"', "x", ""):
+        answer = get(**{"If-None-Match": tag})
+        assert {member["kid"] for member in answer.json()["keys"]} == set(both.all())
+        assert answer["ETag"] != old
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("docs", [True, False])
+def test_the_metadata_say_what_is_true_and_nothing_else(settings, slash, docs):
+    """TOK-25."""
+    settings.JWT_ISSUER = f"https://memo.example{slash}"
+    settings.DOCS_ENABLED = docs
+
+    answer = get(METADATA)
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/json"
+    assert answer["Cache-Control"] == "public, max-age=300"
+    members = {
+        "issuer": f"https://memo.example{slash}",
+        "jwks_uri": "https://memo.example/.well-known/jwks.json",
+        "response_types_supported": [],
+        "grant_types_supported": [],
+    }
+    if docs:
+        members["service_documentation"] = "https://memo.example/api/v1/auth/docs"
+    assert answer.json() == members
+    for name in {"jwks_uri", "service_documentation"} & set(members):
+        assert resolve(members[name].removeprefix("https://memo.example"))
+
+
+@pytest.mark.parametrize(
+    "path", [".well-known/openid-configuration", "api/v1/auth/token", "oauth/token"]
+)
+def test_there_is_no_openid_provider_and_no_token_endpoint(path):
+    with pytest.raises(Resolver404):
+        resolve(f"/{path}")
