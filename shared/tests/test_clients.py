@@ -25,10 +25,11 @@ CREDENTIALS = {"email": "ada@example.org", "password": "canary-password"}
 USER = {"id": str(uuid.uuid4()), "sub": "x", "session_epoch": 3}
 ID, SID = uuid.uuid4(), uuid.uuid4()
 
-# By name: the call, its method, path and body, and an answer.
-REVOKE = {"user_id": str(ID), "epoch": 4, "reason": "password"}
 KEEP = {"keep_sid": str(SID)}
+REVOKE = {"user_id": str(ID), "epoch": 4, "reason": "x"}
+REVOKE_OTHERS = REVOKE | KEEP | {"keep_from": 2**40}
 SESSIONS = f"auth/users/{ID}/sessions"
+# By name: method, path and body of the request, and an answer.
 REQUESTS = {
     "verify": ("POST", "users/verify", CREDENTIALS, USER),
     "get": ("GET", f"users/{ID}", None, USER),
@@ -36,23 +37,19 @@ REQUESTS = {
     "end-others": ("POST", f"users/{ID}/end_sessions", KEEP, USER),
     "token": ("POST", "auth/verify_token", {"token": "x"}, {"valid": True}),
     "push": ("POST", "auth/sessions/revoke", REVOKE, {"revoked": 2}),
-    "push-others": (
-        *("POST", "auth/sessions/revoke"),
-        *(REVOKE | KEEP | {"keep_from": 2**40}, {"revoked": 2}),
-    ),
+    "push-others": ("POST", "auth/sessions/revoke", REVOKE_OTHERS, {"revoked": 2}),
     "sessions": ("GET", SESSIONS, None, {"sessions": []}),
     "revoke-session": ("POST", f"{SESSIONS}/{SID}/revoke", {}, {"revoked": 1}),
 }
+# By name: the call.
 CALLS = {
     "verify": lambda users, auth: users.verify(CREDENTIALS),
     "get": lambda users, auth: users.get(ID),
     "end-sessions": lambda users, auth: users.end_sessions(ID),
     "end-others": lambda users, auth: users.end_sessions(ID, SID),
     "token": lambda users, auth: auth.verify_token("x"),
-    "push": lambda users, auth: auth.revoke_sessions(ID, 4, "password"),
-    "push-others": lambda users, auth: auth.revoke_sessions(
-        ID, 4, "password", SID, 2**40
-    ),
+    "push": lambda users, auth: auth.revoke_sessions(ID, 4, "x"),
+    "push-others": lambda users, auth: auth.revoke_sessions(ID, 4, "x", SID, 2**40),
     "sessions": lambda users, auth: auth.sessions(ID),
     "revoke-session": lambda users, auth: auth.revoke_session(ID, SID),
 }
