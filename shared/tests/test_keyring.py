@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared import file_watcher
 from shared.keys import key_store, keyring, signing_keys
 from shared.keys.keyring import FolderKeys
 from shared.keys.signing_keys import KeyFault
@@ -29,20 +28,20 @@ def keys(made, tmp_path, settings):
 
 
 @pytest.fixture
+def kids(made):
+    return made[1]
+
+
+@pytest.fixture
+def pems(keys, kids):
+    return [keys / "public" / f"{kid}.pem" for kid in kids]
+
+
+@pytest.fixture
 def folder(keys, pems):
     """That of the public keys, which has the first only."""
     pems[1].rename(keys / "other")
     return keys / "public"
-
-
-@pytest.fixture
-def pems(keys, made):
-    return [keys / "public" / f"{kid}.pem" for kid in made[1]]
-
-
-@pytest.fixture
-def kids(made):
-    return made[1]
 
 
 @pytest.fixture
@@ -63,18 +62,6 @@ def test_the_folder_is_followed_after_a_second(keys, folder, pems, kids, source)
     pems[1].unlink()  # removing a key must always take effect
     with pytest.raises(KeyFault, match="no usable public key"):
         source.find(kids[1])
-
-
-def test_unknown_names_cost_no_look_at_the_disk(folder, kids, monkeypatch):
-    """Anybody can invent them."""
-    source = FolderKeys(folder, interval=60)
-    source.all()
-    monkeypatch.setattr(
-        file_watcher, "fingerprint", lambda path: pytest.fail("the disk was asked")
-    )
-    for number in range(1000):
-        assert source.find(f"x{number}") is None
-        assert source.find(kids[0])
 
 
 @pytest.mark.parametrize("bad", ["canary", "", "folder", "misnamed"])
@@ -122,21 +109,12 @@ def test_trouble_with_files_takes_no_good_key_away(
         patch.setattr(signing_keys, "load_public_key", fail)
         assert list(source.all()) == kids[:1]
     assert {record.event for record in caplog.records} == event
-
     pems[1].chmod(0o400)  # neither its time nor its size shows that it can be read
-
     assert source.find(kids[1])
 
 
-def test_if_a_folder_cannot_be_read_the_last_keys_stay(folder, kids, source, caplog):
-    folder.rename(folder.with_name("elsewhere"))
-
-    assert source.find(kids[0])
-    assert {record.event for record in caplog.records} == {"reload"}
-
-
 @pytest.fixture
-def signs(keys, kids):
+def signs(kids, keys):
     """The kid that signs a tenth of a second after a change."""
     assert keyring.signing_key().kid == kids[0]
 
@@ -164,10 +142,14 @@ def test_the_signer_follows_the_state_within_a_tenth_of_a_second(keys, kids, sig
             signs()
 
 
-def test_a_state_that_cannot_be_read_leaves_the_signer(keys, kids, signs, caplog):
+def test_what_cannot_be_read_leaves_the_last_keys(
+    keys, folder, kids, source, signs, caplog
+):
+    folder.rename(folder.with_name("elsewhere"))
     (keys / "private" / "active").unlink()
     (keys / "private" / "active").mkdir()
 
+    assert source.find(kids[0])
     assert signs() == kids[0]
     assert {record.event for record in caplog.records} == {"reload"}
 

@@ -12,7 +12,6 @@ import pytest
 from shared import clients, db, deadline
 from shared.api.exceptions import DependencyUnavailable, Overloaded
 from shared.clients import UsersClient
-from shared.middleware import REQUEST_ID
 from shared.tests.stub_servers import StubService, running
 from shared.tests.test_clients import CALLS, CREDENTIALS, ID, KEY, USER
 
@@ -196,12 +195,3 @@ def test_connecting_is_tried_twice(users, monkeypatch):
     with pytest.raises(DependencyUnavailable):
         users.verify(CREDENTIALS)
     assert len(tried) == 2
-
-
-def test_the_request_id_is_one_the_other_service_takes(users, stub):
-    """S2S-08: outside of a request there is none, and an empty header is harmless."""
-    stub.answer(200, USER)
-    users.get(ID)
-    sent = stub.requests[0]["headers"].get("X-Request-ID", "")
-
-    assert sent == "" or REQUEST_ID.fullmatch(sent)

@@ -1,7 +1,5 @@
 """Access tokens: every attack and every oddity is a 401, never a 500 (TOK-01 to 21)."""
 
-import base64
-import json
 import socket
 import string
 import time
@@ -164,11 +162,7 @@ def test_unused_bits_of_the_last_character_are_zero(sign):
     token = sign()
     alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
     for step in range(1, 16):  # 256 octets leave four bits of the last character
-        respelt = token[:-1] + alphabet[alphabet.index(token[-1]) + step]
-        assert base64.urlsafe_b64decode(f"{respelt.rpartition('.')[2]}==") == (
-            base64.urlsafe_b64decode(f"{token.rpartition('.')[2]}==")
-        )
-        invalid(respelt)
+        invalid(token[:-1] + alphabet[alphabet.index(token[-1]) + step])
 
 
 def test_a_token_longer_than_any_of_ours_is_refused(sign):
@@ -182,14 +176,18 @@ def test_a_token_longer_than_any_of_ours_is_refused(sign):
 
 # --- Claims (TOK-04, TOK-13) --------------------------------------------------------
 
+INFINITE, NAN = float("inf"), float("nan")  # as no JSON but Python's has
 ODD_CLAIMS = {
     "iss": ["https://evil.example", "https://memo.example/", "", ["x"], 5],
     "aud": ["other", "", ["other"], [], 5, {"memo": 1}],
     "sub": ["abc", "", 5, ["a"], {"a": 1}, "a\0", "\ud800", True, 2**127],
     "sid": ["abc", "", 5, ["a"], {"a": 1}, "../x"],
     "jti": ["abc", "", 5, ["a"], {"a": 1}],
-    "iat": ["x", "", ["a"], {"a": 1}, -1, 1.5, -(10**30)],
-    "exp": ["x", "", ["a"], {"a": 1}, 10**15, 10**400, 2.0**40, "99999999999"],
+    "iat": ["x", "", ["a"], {"a": 1}, -1, 1.5, -(10**30), INFINITE, NAN],
+    "exp": [
+        *("x", "", ["a"], {"a": 1}, "99999999999"),
+        *(10**15, 10**400, 2.0**40, INFINITE, -INFINITE, NAN),
+    ],
     "token_type": ["refresh", "Access", "", 5, ["access"]],
 }
 # Every one of these is needed; these may be left out.
@@ -207,14 +205,6 @@ def test_an_odd_claim_is_401(refused, sign, name, value):
     token = sign({}, {name: value})
     refused(token)
     invalid(token, verify_times=False)
-
-
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-@pytest.mark.parametrize("name", ["exp", "iat"])
-def test_a_time_that_is_no_number_is_401(refused, sign, claims, name, number):
-    payload = json.dumps(claims | {name: "@"}).replace('"@"', number).encode()
-
-    refused(sign({}, payload))
 
 
 @pytest.mark.parametrize(
