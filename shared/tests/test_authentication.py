@@ -139,14 +139,6 @@ def test_a_key_opens_what_its_service_may_call(service_client):
     assert_problem(client.get(f"{INTERNAL}/auth"), 403, "forbidden")
 
 
-def test_two_keys_of_one_service_are_good_at_once(internal, settings):
-    settings.INTERNAL_API_KEYS = [("auth", "a" * 43), ("auth", "b" * 43)]
-    for key in ("a" * 43, "b" * 43):
-        assert internal(key).json() == {"caller": "auth"}
-    settings.INTERNAL_API_KEYS = []
-    assert_problem(internal(""), 401, "service_auth_failed")
-
-
 def test_a_users_token_is_no_key_and_a_key_no_token(
     bearer, service_client, internal, settings
 ):

@@ -184,13 +184,6 @@ def test_a_limit_on_logins_is_passed_on(users, stub, header, wait):
         users.get(ID)
 
 
-@pytest.mark.parametrize("url", ["", "localhost", "ftp://x", "http://[::1"])
-def test_an_address_where_no_service_listens_is_trouble(users, url):
-    users.url = url
-    with pytest.raises(DependencyUnavailable):
-        users.get(ID)
-
-
 def test_five_lines_are_a_client(stub):
     notes = NotesClient(stub.url, KEY)
     stub.answer(200, {"count": 3})

@@ -115,10 +115,3 @@ def test_a_header_is_ours_or_refused(header, issuer_key, changed):
     assert changed["kid"] == header["kid"]
     assert changed["typ"].lower().removeprefix("application/") == "at+jwt"
     assert access_tokens.EXTENSIONS.isdisjoint(changed)
-
-
-@fuzz
-@given(depth=st.integers(0, 2500), where=st.sampled_from(["head", "payload"]))
-def test_no_depth_of_brackets_is_a_fault_of_ours(sign, depth, where):
-    """What parses a value and what prints it run out of stack at different depths."""
-    invalid(sign(**{where: b'{"typ":' + b"[" * depth + b"]" * depth + b"}"}))

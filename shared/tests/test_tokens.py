@@ -108,17 +108,15 @@ def test_a_key_that_the_token_brings_is_not_looked_at(
             server.accept()
 
 
-@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
-def test_the_media_type_may_be_written_in_these_ways(sign, typ):
-    """RFC 9068 section 4."""
-    assert access_tokens.decode(sign({"typ": typ}), "access")
-
-
-@pytest.mark.parametrize("typ", ["rt+jwt", "at+jwt"])
+@pytest.mark.parametrize("typ", ["rt+jwt", "at+jwt", "AT+JWT", "application/at+jwt"])
 def test_a_token_of_one_kind_is_not_taken_for_another(refused, sign, typ):
+    """The media type may be written in these ways (RFC 9068 section 4)."""
     for token_type in ("access", "refresh", "verify_email"):
-        if (typ, token_type) != ("at+jwt", "access"):
-            refused(sign({"typ": typ}, {"token_type": token_type}))
+        token = sign({"typ": typ}, {"token_type": token_type})
+        if typ == "rt+jwt" or token_type != "access":
+            refused(token)
+        else:
+            assert access_tokens.decode(token, "access")
     invalid(sign(), "refresh")
 
 
