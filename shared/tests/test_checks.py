@@ -78,25 +78,30 @@ def test_a_resource_service_needs_no_private_key_or_the_address_of_a_key_set(
     assert found_by(check_keys)[0] == []
 
 
-@pytest.mark.parametrize("fault", ["", "bad.pem", "public half", "readable by others"])
+@pytest.mark.parametrize("fault", ["", "bad.pem", "public half"])
 def test_a_start_is_refused_with_a_key_that_is_missing_or_faulty(
     pair, settings, tmp_path, fault
 ):
     """A service that runs continues without a bad file; a start is stricter."""
-    (private,) = (pair / "private").glob("*.pem")
     if not fault:
         settings.JWT_PUBLIC_KEYS_DIR = tmp_path
     elif fault == "bad.pem":
         (pair / "public" / fault).write_text("x")
-    elif fault == "public half":
+    else:
         signing_keys.generate(tmp_path / "other", bits=2048)
         settings.JWT_PRIVATE_KEYS_DIR = tmp_path / "other" / "private"
-    else:
-        private.chmod(0o404)
     ids, text = found_by(check_keys)
 
     assert ids == ["memo.E003"]
     assert fault in text
+
+
+def test_a_private_key_that_others_may_read_is_an_error(pair):
+    """OPS-01."""
+    (private,) = (pair / "private").glob("*.pem")
+    for mode in (0o440, 0o404, 0o600):
+        private.chmod(mode)
+        assert found_by(check_keys)[0] == ([] if mode == 0o600 else ["memo.E003"])
 
 
 def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):
