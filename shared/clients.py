@@ -270,10 +270,7 @@ class AuthClient(ServiceClient):
         """End one session of a user, for an operator; False where they have no such
         live one. Without an answer it may have been ended."""
         path = f"/api/v1/auth/users/{user_id}/sessions/{sid}/revoke"
-        answer = self.ask("POST", path, "revoked", {})
-        if answer["revoked"] not in (0, 1):
-            raise self.failure(path, "of one session not so many can be ended")
-        return bool(answer["revoked"])
+        return bool(self.ask("POST", path, "revoked", {})["revoked"])
 
 
 @lru_cache

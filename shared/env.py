@@ -17,8 +17,6 @@ from limits import parse_many
 SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
 TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
-
-
 # An assignment in a `.env` file, as django-environ takes it.
 NAME = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 
@@ -29,7 +27,6 @@ class Names:
 
     written: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
-    file: Path | None = None
 
 
 class Malformed(ValueError):
@@ -87,7 +84,6 @@ class Env(environ.Env):
         env_file = Path(os.environ.get("ENV_FILE") or base_dir / ".env")
         if env_file.is_file():
             self.read_env(env_file)
-            self.names.file = env_file
             self.names.written = set(NAME.findall(env_file.read_text("utf-8")))
         # In front, for what files say: a process that is started by this one (by
         # autoreload) is to find NAME_FILE in its environment, and no secret.

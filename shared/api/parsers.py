@@ -62,7 +62,7 @@ class StrictFormParser(BaseParser):
     ) -> dict[str, str]:
         check_charset(media_type)
         try:
-            return unique(form_pairs(read(stream).decode("ascii")))
+            return unique(form_fields(read(stream).decode("ascii")))
         except ValueError as exc:
             raise FormInvalid from exc
 
@@ -76,22 +76,19 @@ def check_charset(media_type: str | None) -> None:
         raise UnsupportedMediaType(media_type or "")
 
 
-def form_pairs(text: str) -> list[tuple[str, str]]:
-    """Names and values of a form. Raises ValueError."""
-    pairs = []
-    for field in text.split("&") if text else []:
-        name, separator, value = field.partition("=")
-        if not (name and separator):
-            raise ValueError("no name, or no value")
-        pairs.append((form_decode(name), form_decode(value)))
-    return pairs
-
-
 def form_decode(text: str) -> str:
     """What was form-urlencoded. Raises ValueError for broken escapes and encodings."""
     if BROKEN_ESCAPE.search(text):
         raise ValueError("broken escape")
     return unquote_plus(text, errors="strict")
+
+
+def form_fields(text: str) -> list[tuple[str, str]]:
+    """Names and values of a form. Raises ValueError."""
+    fields = [field.partition("=") for field in text.split("&") if text]
+    if not all(name and separator for name, separator, _ in fields):
+        raise ValueError("no name, or no value")
+    return [(form_decode(name), form_decode(value)) for name, _, value in fields]
 
 
 def read(stream: IO[Any]) -> bytes:

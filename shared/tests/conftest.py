@@ -38,12 +38,10 @@ def auth(stub: StubService) -> AuthClient:
 
 
 @pytest.fixture
-def auth_service(stub: StubService, settings: Any) -> Iterator[StubService]:
+def auth_service(stub: StubService, settings: Any) -> StubService:
     """The Auth Service, where JWTAuthentication looks for it."""
     settings.AUTH_SERVICE_URL = stub.url
-    auth_client.cache_clear()
-    yield stub
-    auth_client.cache_clear()
+    return stub
 
 
 @pytest.fixture(autouse=True)

@@ -42,28 +42,20 @@ def test_a_browser_has_the_last_five_accounts():
     assert device_cookie.TEXT.fullmatch(text)  # it passes through `read`
 
 
-@pytest.mark.parametrize(
-    "tamper",
-    [
-        lambda text: "",
-        lambda text: "garbage",
-        lambda text: text[:-1] + ("A" if text[-1] != "A" else "B"),
-        lambda text: "A" + text,
-        lambda text: text.split(":", 1)[0] + ":" + renew("", EVE).split(":", 1)[1],
-    ],
-    ids=["empty", "garbage", "signature", "payload", "another's signature"],
-)
-def test_what_we_have_not_signed_says_nothing(tamper):
-    assert devices(tamper(renew("", ADA))) == []
+def test_what_we_have_not_signed_says_nothing():
+    text = renew("", ADA)
+    others = text.split(":", 1)[0] + ":" + renew("", EVE).split(":", 1)[1]
+    last = "A" if text[-1] != "A" else "B"
+    for forged in ("", "garbage", text[:-1] + last, "A" + text, others):
+        assert devices(forged) == []
 
 
 def test_it_ends_after_a_year_and_with_the_key(monkeypatch, settings):
     text, now = renew("", ADA), time.time()
     with monkeypatch.context() as patch:
-        patch.setattr(time, "time", lambda: now + 366 * 86400)
-        assert devices(text) == []
-        patch.setattr(time, "time", lambda: now + 364 * 86400)
-        assert find(text, ADA)
+        for days, found in ((366, False), (364, True)):
+            patch.setattr(time, "time", lambda days=days: now + days * 86400)
+            assert bool(find(text, ADA)) is found
     settings.SECRET_KEY = "another" * 10
     assert devices(text) == []
 

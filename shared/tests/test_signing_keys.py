@@ -1,4 +1,4 @@
-"""Key pairs: files, names, sizes, the command line."""
+"""Key pairs: files, names, sizes, the command line; and the state of their folders."""
 
 import stat
 import subprocess
@@ -9,14 +9,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.asymmetric.rsa import (
-    RSAPublicNumbers,
-    generate_private_key,
-)
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
-from shared.keys import signing_keys
+from shared.keys import key_store, signing_keys
+from shared.keys.key_store import KeyStore, active_kid, locked_key_store
 from shared.keys.signing_keys import KeyFault, load_public_keys, load_signing_key
 
+ROOT = Path(__file__).parents[2]
 # RFC 7638 section 3.1: the example key and its thumbprint.
 RFC_7638_N = (
     "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L"
@@ -35,27 +34,28 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def halves(tmp_path):
+    """Empty folders."""
+    for half in ("public", "private"):
+        (tmp_path / half).mkdir()
+    return tmp_path
+
+
 def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def save(folder, key, name=None, password=None):
-    """Both halves of a private key; of a public key, which needs no other, that one."""
-    public = key.public_key() if hasattr(key, "public_key") else key
-    name = f"{name or signing_keys.thumbprint(public)}.pem"
-    pem = public.public_bytes(
+def pem_of(key, password=None):
+    """Of a key, public or private."""
+    if hasattr(key, "public_key"):
+        how = password or serialization.NoEncryption()
+        return key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how
+        )
+    return key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    for half in ("public", "private"):
-        (folder / half).mkdir(exist_ok=True)
-    (folder / "public" / name).write_bytes(pem)
-    if public is not key:
-        pem = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            password or serialization.NoEncryption(),
-        )
-        (folder / "private" / name).write_bytes(pem)
 
 
 def refused(folder, match, halves=("public", "private")):
@@ -70,31 +70,24 @@ def test_the_thumbprint_is_that_of_the_standards_example():
     octets = jwt.utils.base64url_decode(RFC_7638_N)
     key = RSAPublicNumbers(65537, int.from_bytes(octets, "big")).public_key()
 
-    assert signing_keys.thumbprint(key) == RFC_7638_THUMBPRINT
     members = {"kty": "RSA", "n": RFC_7638_N, "e": "AQAB", "use": "sig", "alg": "RS256"}
     assert signing_keys.public_jwk(key) == {**members, "kid": RFC_7638_THUMBPRINT}
 
 
-def test_generate_makes_a_pair_with_one_name_and_one_algorithm(folder):
-    """RFC 8725 section 3.1."""
+def test_only_the_owner_may_read_the_private_key(folder):
+    """TOK-16. A pair has one name and one algorithm (RFC 8725 section 3.1)."""
     signer = load_signing_key(folder / "private")
     ((kid, public),) = load_public_keys(folder / "public").items()
-
     assert public.key == signer.key.public_key()
     assert kid == signer.kid == public.key_id == signing_keys.thumbprint(public.key)
     assert signer.algorithm == public.algorithm_name == "RS256"
     assert signing_keys.ALGORITHMS == ("RS256",)
 
-
-def test_only_the_owner_may_read_the_private_key(folder):
-    """TOK-16."""
-    (private,) = (folder / "private").glob("*.pem")
-    (public,) = (folder / "public").iterdir()
-
-    assert (mode(private), mode(public)) == (0o400, 0o444)
-    assert (mode(private.parent), mode(public.parent)) == (0o700, 0o700)
-    assert mode(folder / "private" / "active") == 0o600
-    assert len(list(private.parent.iterdir())) == 2  # and no draft of one
+    private = folder / "private"
+    modes = {path.name: mode(path) for path in private.iterdir()}
+    assert modes == {f"{kid}.pem": 0o400, "active": 0o600}  # and no draft of one
+    assert mode(folder / "public" / f"{kid}.pem") == 0o444
+    assert (mode(private), mode(folder / "public")) == (0o700, 0o700)
 
 
 def test_no_kid_begins_with_a_hyphen(tmp_path, monkeypatch):
@@ -119,74 +112,117 @@ def test_an_only_key_signs_unnamed_and_of_several_none_is_guessed(folder):
     refused(folder, "`keys activate KID --now`", halves=["private"])
 
 
-def test_a_folder_without_keys_is_a_fault(tmp_path):
-    refused(tmp_path / "nowhere", "cannot be read")
-    for half in ("public", "private"):
-        (tmp_path / half).mkdir()
-    refused(tmp_path, "There is no public key|No key in .* is active")
+def test_a_fault_names_the_file_and_no_content(halves):
+    refused(halves / "nowhere", "cannot be read")
+    refused(halves, "There is no public key|No key in .* is active")
+    for content in (b"", b"canary", b"-----BEGIN PUBLIC KEY-----\n"):
+        for half in ("public", "private"):
+            (halves / half / "x.pem").write_bytes(content)
+        refused(halves, r"x\.pem cannot be read")
 
 
-@pytest.mark.parametrize("content", [b"", b"canary", b"-----BEGIN PUBLIC KEY-----\n"])
-def test_a_fault_names_the_file_and_no_content(tmp_path, content):
-    for half in ("public", "private"):
-        (tmp_path / half).mkdir()
-        (tmp_path / half / "x.pem").write_bytes(content)
-
-    refused(tmp_path, r"x\.pem cannot be read")
-
-
-def test_a_key_behind_a_password_is_a_fault(tmp_path, foreign_key):
-    save(tmp_path, foreign_key, password=serialization.BestAvailableEncryption(b"x"))
-
-    refused(tmp_path, "cannot be read", halves=["private"])
-
-
-@pytest.mark.parametrize(
-    ("make", "fault"),
-    [
-        (ed25519.Ed25519PrivateKey.generate, "not an RSA key"),
-        (lambda: generate_private_key(65537, 2048), "must be named"),
-    ],
-    ids=["kind", "name"],
-)
-def test_a_key_that_we_do_not_use_is_a_fault(tmp_path, make, fault):
+def test_a_key_that_we_do_not_use_is_a_fault(halves, foreign_key):
     """TOK-16. The name of a file is the kid that tokens carry."""
-    save(tmp_path, make(), name="x")
+    other = ed25519.Ed25519PrivateKey.generate()
+    password = serialization.BestAvailableEncryption(b"x")
+    private, public = halves / "private" / "x.pem", halves / "public" / "x.pem"
+    for key, fault in ((other, "not an RSA key"), (foreign_key, "must be named")):
+        private.write_bytes(pem_of(key))
+        public.write_bytes(pem_of(key.public_key()))
+        refused(halves, fault)
 
-    refused(tmp_path, fault)
+    private.write_bytes(pem_of(foreign_key, password))
+    refused(halves, "cannot be read", halves=["private"])
 
 
 @pytest.mark.parametrize("bits", [1024, 2047, 2048, 3072, 4096, 4097, 8192])
-def test_keys_of_2048_to_4096_bits_are_accepted(tmp_path, bits):
-    """TOK-16."""
+def test_keys_of_2048_to_4096_bits_are_accepted(halves, bits):
+    """TOK-16. Nor is one made that would be refused."""
     key = RSAPublicNumbers(65537, (1 << (bits - 1)) | 1).public_key()
-    save(tmp_path, key)
+    kid = signing_keys.thumbprint(key)
+    (halves / "public" / f"{kid}.pem").write_bytes(pem_of(key))
 
     if 2048 <= bits <= 4096:
-        kids = list(load_public_keys(tmp_path / "public"))
-        assert kids == [signing_keys.thumbprint(key)]
-    else:
-        fault = f"{bits} bits: a key has 2048 to 4096"
-        refused(tmp_path, fault, halves=["public"])
-
-
-@pytest.mark.parametrize("bits", [2047, 4097, 0, -1])
-def test_no_key_is_made_that_would_be_refused(tmp_path, bits):
+        assert list(load_public_keys(halves / "public")) == [kid]
+        return
+    refused(halves, f"{bits} bits: a key has 2048 to 4096", halves=["public"])
     with pytest.raises(KeyFault, match="2048 to 4096"):
-        signing_keys.generate(tmp_path, bits)
-
-    assert not list(tmp_path.rglob("*.pem"))
+        signing_keys.generate(halves / "new", bits)
+    assert not list((halves / "new").rglob("*.pem"))
 
 
 def test_the_command_makes_a_pair_of_the_recommended_size_without_settings(tmp_path):
-    root = Path(signing_keys.__file__).parents[2]
     subprocess.run(
         [sys.executable, "-m", "shared.keys.signing_keys", tmp_path],
         check=True,
-        cwd=root,
-        env={"PATH": "", "PYTHONPATH": str(root)},
+        cwd=ROOT,
+        env={"PATH": "", "PYTHONPATH": str(ROOT)},
     )
 
     ((kid, public),) = load_public_keys(tmp_path / "public").items()
     assert public.key.key_size == 3072
     assert load_signing_key(tmp_path / "private").kid == kid
+
+
+# --- Their state, which is what the files say ----------------------------------------
+
+
+@pytest.fixture
+def store(halves):
+    """Two pairs, of which the first signs."""
+    store = KeyStore(halves / "public", halves / "private")
+    for kid in ("first-kid", "other-kid"):
+        store.public_half(kid).touch()
+        store.private_half(kid).touch()
+    (store.private / "active").write_text("first-kid")
+    return store
+
+
+def stages(store):
+    return {kid: store.stage(kid) for kid in store.kids()}
+
+
+def test_each_key_has_a_stage_and_a_superseded_one_may_come_back(store):
+    assert stages(store) == {"first-kid": "active", "other-kid": "staged"}
+    store.activate("other-kid")
+    assert stages(store) == {"first-kid": "superseded", "other-kid": "active"}
+    store.activate("first-kid")
+    assert stages(store) == {"first-kid": "active", "other-kid": "superseded"}
+    store.private_half("other-kid").unlink()
+    assert stages(store) == {"first-kid": "active", "other-kid": "retired"}
+    store.remove("other-kid")
+    assert stages(store) == {"first-kid": "active"}
+    left = {path.name for path in store.private.iterdir()}
+    assert left == {"first-kid.pem", "first-kid.superseded", "active"}
+
+
+def test_a_key_is_named_by_six_characters_that_no_other_key_begins_with(store):
+    assert store.resolve_kid("first-") == "first-kid"
+    (store.public / "first-born.pem").touch()
+    for bad in ("", "first", "first-", "x" * 43, "../../etc", "a\0bcdefg"):
+        with pytest.raises(KeyFault, match="does not name one key"):
+            store.resolve_kid(bad)
+
+
+def test_a_state_that_cannot_be_read_is_a_fault(store):
+    (store.private / "active").unlink()
+    store.activate("other-kid")  # where none was known to sign, each may have
+    assert stages(store) == {"first-kid": "superseded", "other-kid": "active"}
+    (store.private / "active").unlink()
+    (store.private / "active").mkdir()
+    with pytest.raises(KeyFault, match="active cannot be read"):
+        active_kid(store.private)
+
+
+def test_a_write_that_fails_leaves_the_last_state(store, monkeypatch):
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(key_store.os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            key_store.put(store.private / "active", b"other-kid")
+    assert store.active == "first-kid"
+    with locked_key_store(store.public, store.private) as same:
+        same.activate("other-kid")  # the draft that was left is no obstacle
+    assert store.active == "other-kid"

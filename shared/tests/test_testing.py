@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from shared.testing import REFUSED_TOKENS, Tokens
+from shared.testing import REFUSED_TOKENS
 from shared.tests.conftest import assert_problem
 
 
@@ -26,8 +26,3 @@ def test_nothing_else_is_wrong_with_them(me, tokens):
     now = int(time.time())
     assert me(f"Bearer {tokens.expired(iat=now, exp=now + 60)}").status_code == 200
     assert me(f"Bearer {tokens.wrong_audience(aud='memo')}").status_code == 200
-
-
-def test_the_list_names_every_kind_that_is_not_valid():
-    kinds = {name for name in vars(Tokens) if not name.startswith("_")}
-    assert kinds - {"valid"} == {kind for kind, _ in REFUSED_TOKENS}
