@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-import deploy.local.interruption  # noqa: F401 - first: from here, Ctrl-C is handled
+from . import interruption  # isort: skip - first: imports take a moment
 from deploy import smoke_test
 
 from . import (
@@ -54,6 +54,7 @@ MAKES_NOTHING |= {"demo", "doctor"}
 def main(words: list[str]) -> int:
     """Run one command; its exit status."""
     os.umask(0o077)
+    interruption.handle()
     try:
         code = _run(words)
         sys.stdout.flush()

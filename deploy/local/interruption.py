@@ -1,11 +1,7 @@
-"""Ctrl-C, and the other signals that ask a command to stop. Importing this is enough.
-
-The first one unwinds what is under way, with a word. A second one ends us at once.
-"""
+"""Ctrl-C, and the other signals that ask a command to stop. Until `handle` is called,
+and after the first one, such a signal ends us at once."""
 
 import signal
-import sys
-from types import TracebackType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -16,15 +12,10 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _report(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        print("memo: interrupted", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, trace)
+def handle() -> None:
+    """From here, the first signal unwinds what is under way."""
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)
 
 
-sys.excepthook = _report
-for each in SIGNALS:
-    signal.signal(each, _interrupt)
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Imports are not worth a traceback.

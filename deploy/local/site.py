@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 10.0  # seconds
@@ -30,7 +31,7 @@ class Reply:
         return ", ".join(self.headers.get_all(name, []))
 
     @cached_property
-    def body(self) -> dict[str, object]:
+    def body(self) -> dict[str, Any]:
         """The JSON object answered; empty where it is none."""
         with contextlib.suppress(ValueError):
             found = json.loads(self.content)
@@ -38,8 +39,8 @@ class Reply:
         return {}
 
     @property
-    def code(self) -> object:
-        return self.body.get("code", "")
+    def code(self) -> str:
+        return str(self.body.get("code", ""))
 
 
 @dataclass
