@@ -26,7 +26,7 @@ from . import (
 )
 from .files import read_env, read_text
 from .layout import Layout
-from .problems import INTERRUPTED, MISSING, Problem
+from .problems import INTERRUPTED, Problem
 from .secretfiles import KEY
 
 HELP = Path(__file__).with_name("templates") / "help.txt"
@@ -148,9 +148,7 @@ def _carry_out(found: Layout, options: argparse.Namespace, more: list[str]) -> i
 
 
 def _demo(found: Layout) -> None:
-    if not supervisor.is_running(found):
-        hint = f"Start it: {found.command} up"
-        raise Problem("The stack is not running.", hint=hint, code=MISSING)
+    supervisor.call(found, "getState")  # A Problem where it does not run.
     auth = next(each for each in found.services if each.name == "auth")
     address = f"http://{read_env(auth.env_file)['BIND']}"
     key = read_text(found.secrets / KEY.format("users", "auth")).strip()

@@ -1,9 +1,15 @@
-"""Ctrl-C, and the other signals that ask a command to stop. Until `handle` is called,
-and after the first one, such a signal ends us at once."""
+"""Ctrl-C, and the other signals that ask a command to stop. The first one unwinds what
+is under way, with a word. A second one, or one before `handle`, ends us at once."""
 
+import os
 import signal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _end(_number: int, _frame: object) -> None:
+    os.write(2, b"memo: interrupted\n")
+    os._exit(130)
 
 
 def _interrupt(_number: int, _frame: object) -> None:
@@ -13,9 +19,8 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def handle() -> None:
-    """From here, the first signal unwinds what is under way."""
     for number in SIGNALS:
         signal.signal(number, _interrupt)
 
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Imports are not worth a traceback.
+signal.signal(signal.SIGINT, _end)

@@ -1,6 +1,5 @@
 """A stack's life: `init`, `up`, `down`, `start`, `stop`, `restart` and `destroy`."""
 
-import contextlib
 import hashlib
 import shutil
 import sys
@@ -122,25 +121,19 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
         return
     print("This removes, for good, all databases, accounts, keys and secrets of:")
     print("\n".join(f"  {path}" for path in folders))
-    if not confirmed:
-        _confirm(f"Use {layout.command} destroy --yes")
+    if not confirmed and not sys.stdin.isatty():
+        hint = f"Use {layout.command} destroy --yes"
+        raise Problem("No terminal to ask for confirmation.", hint=hint)
+    if not confirmed and input("Type `yes` to continue: ").strip() != "yes":
+        raise Problem("Nothing was removed.")
     for stack in stacks:
         supervisor.end(stack)
     for folder in folders:
-        # The folder itself may be in one of root's, so it is emptied first.
-        for path in list(folder.iterdir()) if folder.exists() else []:
-            is_folder = path.is_dir() and not path.is_symlink()
-            shutil.rmtree(path) if is_folder else path.unlink()
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        # The folder itself stays where it is in one of root's.
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists() and any(folder.iterdir()):
+            raise Problem(f"Not all of {folder} could be removed.")
     print("memo: removed; the .env files of a checkout stay")
-
-
-def _confirm(hint: str) -> None:
-    if not sys.stdin.isatty():
-        raise Problem("No terminal to ask for confirmation.", hint=hint)
-    if input("Type `yes` to continue: ").strip() != "yes":
-        raise Problem("Nothing was removed.")
 
 
 def _configure(layout: Layout, chosen: Ports) -> None:
