@@ -8,6 +8,7 @@ import argparse
 import importlib
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -54,7 +55,8 @@ MAKES_NOTHING |= {"demo", "doctor"}
 def main(words: list[str]) -> int:
     """Run one command; its exit status."""
     os.umask(0o077)
-    interruption.handle()
+    for number in interruption.SIGNALS:
+        signal.signal(number, interruption.interrupt)
     try:
         code = _run(words)
         sys.stdout.flush()

@@ -1,5 +1,6 @@
 """Ctrl-C, and the other signals that ask a command to stop. The first one unwinds what
-is under way, with a word. A second one, or one before `handle`, ends us at once."""
+is under way, with a word. A second one ends us at once, as does Ctrl-C during the
+imports."""
 
 import os
 import signal
@@ -12,15 +13,10 @@ def _end(_number: int, _frame: object) -> None:
     os._exit(130)
 
 
-def _interrupt(_number: int, _frame: object) -> None:
+def interrupt(_number: int, _frame: object) -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     raise KeyboardInterrupt
-
-
-def handle() -> None:
-    for number in SIGNALS:
-        signal.signal(number, _interrupt)
 
 
 signal.signal(signal.SIGINT, _end)

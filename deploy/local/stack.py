@@ -216,7 +216,7 @@ def _is_up_already(layout: Layout, chosen: Ports) -> bool:
     if chosen.has_changed or complete != _fingerprint(layout):
         return False
     try:
-        start_and_wait(layout, *status.unready(layout))
+        start_and_wait(layout)
     except Problem as problem:
         if problem.code == PORT_IN_USE:
             raise
@@ -226,13 +226,18 @@ def _is_up_already(layout: Layout, chosen: Ports) -> bool:
 
 
 def start_and_wait(layout: Layout, *names: str) -> None:
-    """Start programs and return when they are ready. A Problem tells why one is not;
-    that one is stopped, and not tried again and again."""
-    for name in names:
-        if not supervisor.start_program(layout, name):
-            raise _taken(layout, name)
-    deadline = time.monotonic() + READY_SECONDS
-    while names and (waiting := status.unready(layout, *names)):
+    """Start these programs, or all that do not work, and return when they are ready. A
+    Problem tells why one is not; that one is stopped, and not tried again and again."""
+    started, deadline = False, time.monotonic() + READY_SECONDS
+    while True:
+        states = status.gather(layout, names)["processes"]
+        waiting = [name for name in states if not states[name]["healthy"]]
+        if not waiting:
+            return
+        for name in [] if started else waiting:
+            if not supervisor.start_program(layout, name):
+                raise _taken(layout, name)
+        started = True
         found = supervisor.processes(layout)
         failing = [n for n in waiting for x in found[n] if x["statename"] == "BACKOFF"]
         if failing or time.monotonic() > deadline:

@@ -62,12 +62,6 @@ def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
     return {"state": READY if ready else DEGRADED, "url": url, "processes": found}
 
 
-def unready(layout: Layout, *names: str) -> list[str]:
-    """Which of these programs, or of all, do not work."""
-    found = gather(layout, names)["processes"]
-    return [name for name, each in found.items() if not each["healthy"]]
-
-
 def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
     """Whether the program with these processes answers."""
     if name == "redis":
@@ -100,7 +94,7 @@ def serves(address: str, name: str, path: str = "ready", *, tls: bool = False) -
     port = int(address.rpartition(":")[2] or 1)
     site = Site(f"http{'s' * tls}://localhost", port=port)
     try:
-        reply = site.get(f"/api/v1/{name}/health/{path}")
+        reply = site.send("GET", f"/api/v1/{name}/health/{path}")
     except (OSError, http.client.HTTPException):
         return False
     return reply.status == 200 and bool(reply.body.get("service", name) == name)
