@@ -75,7 +75,7 @@ def test_a_link_in_a_folder_of_root_s_is_not_followed(tmp_path: Path) -> None:
 def test_a_lock_is_waited_for_and_ends_with_its_holder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["flock", tmp_path / "lock", "sh", "-c", "echo held; exec sleep 60"]
+    command = ["flock", str(tmp_path / "lock"), "sh", "-c", "echo held; exec sleep 60"]
     holder = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, process_group=0
     )

@@ -13,9 +13,9 @@ PACKAGES = {"environ", "supervisor"}
 
 
 def test_there_are_six_layers_and_no_circle() -> None:
-    left, layers = {}, 0
+    left: dict[str, set[str]] = {name: set() for name in TREES}
+    layers = 0
     for name, tree in TREES.items():
-        left[name] = set()
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.level:
                 left[name] |= {node.module} if node.module else set()

@@ -114,7 +114,9 @@ def test_redis_keeps_services_to_their_keys(running: Checkout) -> None:
     with pytest.raises(NoPermissionError):
         users.set("session:1", "x")
     assert users.set("users:1", "x")
-    auth.pipeline(transaction=True).incr("auth:n").execute()
+    transaction = auth.pipeline(transaction=True)
+    transaction.incr("auth:n")
+    transaction.execute()
     auth.script_load("return 1")
 
 
