@@ -81,12 +81,6 @@ def own_site(layout: Layout, port: int) -> Site:
     )
 
 
-def machine(identity: str, fault: str, text: str, advice: str) -> Finding:
-    if not fault:
-        return Finding("machine", identity, "ok", text)
-    return Finding("machine", identity, "WRONG", f"{text}: {fault}", advice)
-
-
 def nginx(layout: Layout) -> Finding:
     """The one that `up` has found or unpacked; distributions patch older ones."""
     path, text = layout.servers / "nginx", "`up` finds it, or unpacks it"
@@ -105,32 +99,23 @@ def secrets(layout: Layout) -> Finding:
     paths = [p for p in layout.secrets.rglob("*") if public not in p.parents]
     paths += layout.all_env_files()
     open_to_others = [str(p) for p in paths if p.is_file() and p.stat().st_mode & 0o077]
-    return machine(
-        "files",
-        ", ".join(open_to_others),
-        "only their owner can read files with secrets",
-        "chmod 600 (a private key: 400), then replace them: others may know them.",
-    )
+    advice = "chmod 600 (a private key: 400), then replace them: others may know them."
+    text = "only their owner can read files with secrets"
+    return Finding.of("machine", "files", text, ", ".join(open_to_others), advice)
 
 
 def listener(layout: Layout, name: str, port: int, *, runs: bool) -> Finding:
     """Only a running stack may listen on its ports: each of its processes works in a
     folder that the supervisor gives it."""
-    fault, found = "", ports.holder(port)
-    if found:
-        folders = []
-        for pid in found.pids:
-            with contextlib.suppress(OSError):  # It has ended.
-                folders.append(os.readlink(f"/proc/{pid}/cwd"))
-        ours = runs and folders
-        if not ours or not all(x.startswith(f"{layout.state}/") for x in folders):
-            fault = str(found)
-    return machine(
-        f"port.{name}",
-        fault,
-        f"no other program listens on port {port}",
-        f"Stop it, or choose: {name.upper()}_PORT=... {layout.command} up",
-    )
+    found, folders = ports.holder(port), []
+    for pid in found.pids if found else ():
+        with contextlib.suppress(OSError):  # It has ended.
+            folders.append(os.readlink(f"/proc/{pid}/cwd"))
+    ours = [x for x in folders if runs and x.startswith(f"{layout.state}/")]
+    fault = str(found) if found and (not ours or ours != folders) else ""
+    advice = f"Stop it, or choose: {name.upper()}_PORT=... {layout.command} up"
+    text = f"no other program listens on port {port}"
+    return Finding.of("machine", f"port.{name}", text, fault, advice)
 
 
 def ask(layout: Layout, service: Service, *, live: bool) -> list[Finding]:

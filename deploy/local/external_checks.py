@@ -59,6 +59,14 @@ class Finding:
     text: str
     advice: str = ""
 
+    @classmethod
+    def of(cls, where: str, id: str, text: str, fault: str, advice: str) -> "Finding":
+        """Of a statement, and what is true instead of it; "" where it holds."""
+        if not fault:
+            return cls(where, id, "ok", text)
+        verdict = "note" if isinstance(fault, Note) else "WRONG"
+        return cls(where, id, verdict, f"{text}: {fault}", advice)
+
 
 class Note(str):
     """What cannot be seen from here, or is worth a look. It is not WRONG."""
@@ -266,10 +274,8 @@ def examine(site: Site) -> Iterator[Finding]:
             fault = check(site)
         except (OSError, http.client.HTTPException) as exc:
             unanswered, fault = True, f"no answer: {exc or type(exc).__name__}"
-        if fault is None:
-            continue
-        verdict = "note" if isinstance(fault, Note) else "WRONG" if fault else "ok"
-        text = f"{check.__doc__}: {fault}" if fault else str(check.__doc__)
-        yield Finding("gateway", check.__name__, verdict, text, advice if fault else "")
+        if fault is not None:
+            text = str(check.__doc__)
+            yield Finding.of("gateway", check.__name__, text, fault, advice)
         if unanswered and check is reached:
             return
