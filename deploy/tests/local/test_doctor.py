@@ -1,13 +1,11 @@
-"""`doctor` on this machine: what services answer, who listens, and its exit status."""
+"""`doctor` on this machine: what services answer, and who listens."""
 
-import json
 import sys
 from collections.abc import Callable
 
 import pytest
 
 from deploy.local import doctor
-from deploy.local.external_checks import Finding
 from deploy.local.layout import Layout
 
 REFUSAL = "ImproperlyConfigured: Not for production: DEBUG is on (memo.E010)."
@@ -77,24 +75,3 @@ def test_only_a_running_stack_may_listen_on_its_ports(
     monkeypatch.chdir(layout.work / "auth")
     assert doctor.listener(layout, "auth", port, runs=True).verdict == "ok"
     assert doctor.listener(layout, "auth", port, runs=False).verdict == "WRONG"
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "status"),
-    [(["ok", "note"], 0), (["ok", "WRONG", "note"], 3), ([], 0)],
-)
-def test_only_what_is_wrong_is_an_exit_status(
-    layout: Layout,
-    verdicts: list[str],
-    status: int,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    found = [Finding("auth", "x", verdict, "so", "do") for verdict in verdicts]
-    monkeypatch.setattr(doctor, "examine_stack", lambda layout: found)
-    assert doctor.run(layout, ["--json"]) == status
-    assert [each["verdict"] for each in json.loads(capsys.readouterr().out)] == verdicts
-    assert doctor.run(layout, []) == status
-    printed = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in printed[:-1]] == verdicts
-    assert f"{verdicts.count('WRONG')} WRONG" in printed[-1]

@@ -1,7 +1,6 @@
 """`.env` files as services read them, private files and locks."""
 
 import os
-import stat
 import subprocess
 import threading
 from pathlib import Path
@@ -49,13 +48,6 @@ def test_a_file_is_completed_and_only_our_values_change(
     before: str, after: str
 ) -> None:
     assert complete(before, "PORT=2\nNEW=x\n", OURS) == after
-
-
-def test_a_private_file_is_for_its_owner_alone(tmp_path: Path) -> None:
-    path = tmp_path / "secret"
-    write_private(path, "x")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == ["secret"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
