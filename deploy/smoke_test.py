@@ -9,15 +9,14 @@ With the folder of API keys, it tries the gateway's internal routes with valid k
 """
 
 import argparse
-import http.client
 import json
 import re
 import secrets
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
+
+from deploy.local.site import Site
 
 API = "/api/v1"
 # A token begins as every other does; of a key or a password, nothing is shown.
@@ -33,7 +32,6 @@ INTERNAL = (
 )
 PUBLIC = ("/.well-known/jwks.json", f"{API}/users/docs", "/static/admin/css/base.css")
 Body = Mapping[str, str] | None
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Client:
@@ -41,7 +39,7 @@ class Client:
     service."""
 
     def __init__(self, url: str, **headers: str) -> None:
-        self.url, self.headers = url, headers
+        self.site, self.headers = Site(url), headers
 
     def __call__(
         self, title: str, expected: str, request: str, body: Body = None, **more: str
@@ -52,39 +50,24 @@ class Client:
         if text:
             headers["Content-Type"] = "application/json"
         method, path = request.split()
-        status, cookies, found = self._send(method, path, text, headers)
-        words = [f"$ curl -X {method} {self.url}{path}"]
+        try:
+            reply = self.site.send(method, path, text, **headers)
+        except OSError as error:
+            raise SystemExit(f"{self.site.url} does not answer: {error}") from error
+        words = [f"$ curl -X {method} {self.site.url}{path}"]
         words += [f"-H '{name}: {value}'" for name, value in headers.items()]
         words += [f"-d '{text}'"] if text else []
-        lines = [f"# {title}", " ".join(words), status]
+        cookies = reply.headers.get_all("Set-Cookie", [])
+        lines = [f"# {title}", " ".join(words), str(reply.status)]
         lines += [f"Set-Cookie: {cookie}" for cookie in cookies]
-        shown = "\n".join([*lines, json.dumps(found, indent=2), ""])
+        shown = "\n".join([*lines, json.dumps(reply.body, indent=2), ""])
         print(SECRET.sub(lambda match: f"{match[1] or ''}...", shown), flush=True)
-        if f"{status.split()[0]} {found.get('code', '')}".strip() != expected:
+        if f"{reply.status} {reply.code}".strip() != expected:
             raise SystemExit(f"This should have been {expected}: {request}")
-        if "access_token" in found:
-            self.headers["Authorization"] = f"Bearer {found['access_token']}"
+        if "access_token" in reply.body:
+            self.headers["Authorization"] = f"Bearer {reply.body['access_token']}"
             self.headers["Cookie"] = "; ".join(x.partition(";")[0] for x in cookies)
-        return found
-
-    def _send(
-        self, method: str, path: str, text: str | None, headers: dict[str, str]
-    ) -> tuple[str, list[str], dict[str, Any]]:
-        """Status, cookies and JSON, which is empty where it is none."""
-        request = urllib.request.Request(  # noqa: S310 (the operator's own URL)
-            self.url + path, text.encode() if text else None, headers, method=method
-        )
-        try:
-            response = OPENER.open(request, timeout=20)
-        except HTTPError as error:
-            response = error
-        except (OSError, http.client.HTTPException) as error:
-            raise SystemExit(f"{self.url} does not answer: {error}") from error
-        with response:
-            cookies = response.headers.get_all("Set-Cookie") or []
-            is_json = response.headers.get_content_type().endswith("json")
-            found = json.loads(response.read()) if is_json else {}
-            return f"{response.status} {response.reason}", cookies, found
+        return reply.body
 
 
 def run(

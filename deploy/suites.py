@@ -48,8 +48,8 @@ class Python:
         project = SERVICES[self.service].project if self.service else ROOT
         env = {**environment(self.stack, self.service), **self.env}
         if name == "system":
-            named = os.environ.get("MEMO_CHROMIUM", "")
-            env["MEMO_CHROMIUM"] = named if more else tool("CHROMIUM")
+            given = os.environ.get("MEMO_CHROMIUM", "")
+            env["MEMO_CHROMIUM"] = given if more else tool("CHROMIUM")
         status = jobs.call(command, env, log, self.cwd or project)
         # A suite may have no test that fuzzes.
         return 0 if status == NO_TEST and "FUZZ_EXAMPLES" in env else status

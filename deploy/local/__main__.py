@@ -8,10 +8,11 @@ import argparse
 import importlib
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
-import deploy.local.interruption  # noqa: F401 - first: from here, Ctrl-C is handled
+from . import interruption  # isort: skip - first: imports take a moment
 from deploy import smoke_test
 
 from . import (
@@ -26,7 +27,7 @@ from . import (
 )
 from .files import read_env, read_text
 from .layout import Layout
-from .problems import INTERRUPTED, MISSING, Problem
+from .problems import INTERRUPTED, Problem
 from .secretfiles import KEY
 
 HELP = Path(__file__).with_name("templates") / "help.txt"
@@ -54,6 +55,8 @@ MAKES_NOTHING |= {"demo", "doctor"}
 def main(words: list[str]) -> int:
     """Run one command; its exit status."""
     os.umask(0o077)
+    for number in interruption.SIGNALS:
+        signal.signal(number, interruption.interrupt)
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -147,9 +150,7 @@ def _carry_out(found: Layout, options: argparse.Namespace, more: list[str]) -> i
 
 
 def _demo(found: Layout) -> None:
-    if not supervisor.is_running(found):
-        hint = f"Start it: {found.command} up"
-        raise Problem("The stack is not running.", hint=hint, code=MISSING)
+    supervisor.call(found, "getState")  # A Problem where it does not run.
     auth = next(each for each in found.services if each.name == "auth")
     address = f"http://{read_env(auth.env_file)['BIND']}"
     key = read_text(found.secrets / KEY.format("users", "auth")).strip()

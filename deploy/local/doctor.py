@@ -5,10 +5,10 @@ stack listens there: docs/operations/checks.md.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +21,7 @@ from .layout import Layout, Service
 from .site import Site
 
 FOUND_WRONG = 3
-SPACE_NEEDED, SPACE_WANTED = 256 << 20, 2 << 30  # bytes
-PATCHED_NGINX = (1, 30, 7)
+PATCHED_NGINX = [1, 30, 7]
 
 
 def run(layout: Layout, words: Sequence[str]) -> int:
@@ -55,7 +54,7 @@ def examine_stack(layout: Layout) -> Iterator[Finding]:
     runs = supervisor.is_running(layout)
     written = {name: port for name, port in ports.written(layout).items() if port}
     listeners = [listener(layout, *each, runs=runs) for each in written.items()]
-    yield from [nginx(layout), space(layout), secrets(layout), *listeners]
+    yield from [nginx(layout), secrets(layout), *listeners]
     live = runs and all(each.verdict == "ok" for each in listeners)
     with ThreadPoolExecutor() as pool:
         asked = pool.map(lambda each: ask(layout, each, live=live), layout.services)
@@ -82,36 +81,17 @@ def own_site(layout: Layout, port: int) -> Site:
     )
 
 
-def judge(identity: str, fault: str, text: str, advice: str) -> Finding:
-    if not fault:
-        return Finding("machine", identity, "ok", text)
-    return Finding("machine", identity, "WRONG", f"{text}: {fault}", advice)
-
-
 def nginx(layout: Layout) -> Finding:
-    """The one that `up` has found or unpacked."""
-    path = layout.servers / "nginx"
-    if not path.exists():
-        return Finding("machine", "nginx", "note", "`up` finds it, or unpacks it")
-    done = subprocess.run([path, "-v"], capture_output=True, text=True)
-    version = done.stderr.strip()
-    number = tuple(int(digits) for digits in re.findall(r"\d+", version)[:3])
-    if number >= PATCHED_NGINX:
-        return Finding("machine", "nginx", "ok", version)
+    """The one that `up` has found or unpacked; distributions patch older ones."""
+    path, text = layout.servers / "nginx", "`up` finds it, or unpacks it"
+    if path.exists():
+        text = subprocess.run([path, "-v"], capture_output=True, text=True).stderr
+    number = [int(digits) for digits in re.findall(r"\d+", text)[:3]]
+    verdict = "ok" if number >= PATCHED_NGINX else "note"
     advice = "Use 1.30.7 or newer, unless your distribution has patched it."
-    verdict = "WRONG" if done.returncode else "note"
-    return Finding("machine", "nginx", verdict, version, advice)
-
-
-def space(layout: Layout) -> Finding:
-    """PostgreSQL stops when the disk is full."""
-    folder = layout.state if layout.state.exists() else layout.root
-    free = shutil.disk_usage(folder).free
-    text = f"{free >> 20} MiB of disk are free"
-    if free >= SPACE_WANTED:
-        return Finding("machine", "space", "ok", text)
-    verdict = "WRONG" if free < SPACE_NEEDED else "note"
-    return Finding("machine", "space", verdict, text, f"Make room at {folder}.")
+    return Finding(
+        "machine", "nginx", verdict, text.strip(), advice * (verdict != "ok")
+    )
 
 
 def secrets(layout: Layout) -> Finding:
@@ -119,36 +99,23 @@ def secrets(layout: Layout) -> Finding:
     paths = [p for p in layout.secrets.rglob("*") if public not in p.parents]
     paths += layout.all_env_files()
     open_to_others = [str(p) for p in paths if p.is_file() and p.stat().st_mode & 0o077]
-    return judge(
-        "files",
-        ", ".join(open_to_others),
-        "only their owner can read files with secrets",
-        "chmod 600 (a private key: 400), then replace them: others may know them.",
-    )
+    advice = "chmod 600 (a private key: 400), then replace them: others may know them."
+    text = "only their owner can read files with secrets"
+    return Finding.of("machine", "files", text, ", ".join(open_to_others), advice)
 
 
 def listener(layout: Layout, name: str, port: int, *, runs: bool) -> Finding:
-    """Only a running stack may listen on its ports."""
-    return judge(
-        f"port.{name}",
-        stranger(layout if runs else None, port),
-        f"no other program listens on port {port}",
-        f"Stop it, or choose: {name.upper()}_PORT=... {layout.command} up",
-    )
-
-
-def stranger(layout: Layout | None, port: int) -> str:
-    """A program that listens on the port of this machine, and is not of the stack: of
-    which each process works in a folder that the supervisor gives it."""
-    found = ports.holder(port)
-    if found is None:
-        return ""
-    try:
-        folders = [os.readlink(f"/proc/{pid}/cwd") for pid in found.pids]
-    except OSError:  # It has ended.
-        folders = []
-    ours = folders and layout and all(x.startswith(f"{layout.state}/") for x in folders)
-    return "" if ours else str(found)
+    """Only a running stack may listen on its ports: each of its processes works in a
+    folder that the supervisor gives it."""
+    found, folders = ports.holder(port), []
+    for pid in found.pids if found else ():
+        with contextlib.suppress(OSError):  # It has ended.
+            folders.append(os.readlink(f"/proc/{pid}/cwd"))
+    ours = [x for x in folders if runs and x.startswith(f"{layout.state}/")]
+    fault = str(found) if found and (not ours or ours != folders) else ""
+    advice = f"Stop it, or choose: {name.upper()}_PORT=... {layout.command} up"
+    text = f"no other program listens on port {port}"
+    return Finding.of("machine", f"port.{name}", text, fault, advice)
 
 
 def ask(layout: Layout, service: Service, *, live: bool) -> list[Finding]:

@@ -1,15 +1,13 @@
 """Settings without effect: unparsable, twice, misspelt, or in the wrong `.env` file."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
-from .files import NAME, read_env, read_text
+from .files import NAME, read_text
 from .layout import Layout
 
-SIMILAR = 0.8
 # For Compose, and how one service calls another: whichever services there are.
 OTHERS = re.compile(
     r"(COMPOSE|DOCKER|MEMO)_.*|[A-Z0-9_]+_SERVICE_(URL|API_KEY|API_KEY_FILE)"
@@ -25,8 +23,7 @@ def faults(layout: Layout, outputs: Mapping[str, str]) -> Iterator[str]:
         # With the owner's role, a service does not ask for the other one's.
         known[service] = names | {x.removeprefix("MIGRATION_") for x in names}
     files = [layout.root / "compose.yaml", *(layout.root / "nginx").glob("*.py")]
-    text = "".join(map(read_text, files))
-    of_gateway = set(re.findall(r"\bGATEWAY_[A-Z_]+\b", text))
+    of_gateway = re.findall(r"\bGATEWAY_[A-Z_]+\b", "".join(map(read_text, files)))
     readers = dict.fromkeys(of_gateway, "the gateway")
     readers |= {name: service for service, names in known.items() for name in names}
     checked = [(s.env_file, known[s.name]) for s in layout.services if s.name in known]
@@ -37,17 +34,17 @@ def faults(layout: Layout, outputs: Mapping[str, str]) -> Iterator[str]:
 
 
 def _faults_of(path: Path, known: set[str], readers: dict[str, str]) -> Iterator[str]:
-    lines = read_text(path).splitlines()
-    for number, line in enumerate(lines, 1):
-        if line.strip() and not line.startswith("#") and not NAME.match(line):
+    seen = set()
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        match = NAME.match(line)
+        name = match[1] if match else ""
+        if not match and line.strip() and not line.startswith("#"):
             yield f"line {number} is neither a setting nor a comment"
-    counts = Counter(match[1] for line in lines if (match := NAME.match(line)))
-    for name in (name for name, count in counts.items() if count > 1):
-        yield f"{name} is there twice; the last one holds"
-    for name in sorted(read_env(path)):
-        if name in known or OTHERS.fullmatch(name):
-            continue
-        if name in readers:
-            yield f"{name} has no effect here; {readers[name]} reads it"
-        elif similar := get_close_matches(name.upper(), known, n=1, cutoff=SIMILAR):
-            yield f"{name} has no effect; did you mean {similar[0]}?"
+        elif name in seen:
+            yield f"{name} is there twice; the last one holds"
+        elif name and name not in known and not OTHERS.fullmatch(name):
+            if name in readers:
+                yield f"{name} has no effect here; {readers[name]} reads it"
+            elif similar := get_close_matches(name.upper(), known, 1, 0.8):
+                yield f"{name} has no effect; did you mean {similar[0]}?"
+        seen |= {name} - {""}

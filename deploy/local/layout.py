@@ -19,9 +19,6 @@ REFUSED = re.compile(r'[\n"$\\;#%]')
 # The path of a socket has at most 107 bytes, and what we add at most 35. Others write
 # it into URLs and settings without quotes.
 SOCKET_FOLDER = re.compile(r"[A-Za-z0-9_./:@=,+-]{1,70}")
-# The documentation and `requests` expect these two here.
-PREFERRED_PORTS = {"users": 8000, "auth": 8001}
-FIRST_OTHER_PORT = 8002
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,6 @@ class Service:
 
     name: str
     project: Path
-    preferred_port: int
     database: str
     env_file: Path
     migrate_env_file: Path
@@ -71,18 +67,16 @@ class Layout:
     def services(self) -> list[Service]:
         """All services of the checkout, by name."""
         found: list[Service] = []
-        other_ports = iter(range(FIRST_OTHER_PORT, 65_535))
         for path in sorted(self.root.glob(f"*{SUFFIX}/manage.py")):
             project = path.parent
             name = project.name.removesuffix(SUFFIX)
             if not SERVICE_NAME.fullmatch(name):
                 raise Problem(f"{project.name}: a service has a name like `billing`.")
-            port = PREFERRED_PORTS.get(name) or next(other_ports)
             env, migrate = project / ".env", project / ".env.migrate"
             if self.stack:
                 env = self.env_files / f"{name}.env"
                 migrate = self.env_files / f"{name}.migrate.env"
-            found.append(Service(name, project, port, f"{name}-db", env, migrate))
+            found.append(Service(name, project, f"{name}-db", env, migrate))
         return found
 
     def all_env_files(self) -> list[Path]:

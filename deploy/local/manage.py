@@ -47,9 +47,9 @@ def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
     running = supervisor.is_running(layout)
     if words[0] == "runserver":
         address = read_env(service.env_file)["BIND"]
-        if all(word.startswith("-") for word in words[1:]):
-            words = [*words, address]
-        port = next(x for x in words[1:] if not x.startswith("-")).rpartition(":")[2]
+        given = [word for word in words[1:] if not word.startswith("-")]
+        port = (given or [address])[0].rpartition(":")[2]
+        words = [*words, *([] if given else [address])]
         if running and port == address.rpartition(":")[2]:
             return _stand_in(layout, service, words)
     status = _run(layout, service, words)

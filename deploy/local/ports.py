@@ -15,7 +15,9 @@ from .problems import MISSING, PORT_IN_USE, Problem
 
 LOOPBACK = "127.0.0.1"
 GATEWAY = "gateway"
-GATEWAY_PORT = 8080
+# The documentation and `requests` expect these.
+PREFERRED = {GATEWAY: 8080, "users": 8000, "auth": 8001}
+FIRST_OTHER = 8002
 HIGHEST = 65_535
 # Named stacks search from here, out of the way of other checkouts' primary stacks.
 STACK_OFFSET = 1000
@@ -75,8 +77,7 @@ class Ports:
         if asked:
             port = parse(asked, variable)
         elif not port:
-            usual = {s.name: s.preferred_port for s in self.layout.services}
-            port = usual.get(name, GATEWAY_PORT)
+            port = PREFERRED.get(name) or FIRST_OTHER
             port += STACK_OFFSET if self.layout.stack else 0
         free = (self.running and port == given) or self._hold(port)
         if free and (asked or port not in self._taken):
@@ -86,7 +87,7 @@ class Ports:
         is_known = given and name == GATEWAY and not self.layout.stack
         if not free and (asked or is_known):
             raise taken(self.layout, name, port, other)
-        reason = "another stack has it" if free else describe(port)
+        reason = "another service has it" if free else describe(port)
         self.moved.append(f"port {port} is in use: {reason}; {name} gets {other}")
         return other
 

@@ -4,17 +4,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .problems import Problem
-
-PIPES: dict[str, Any] = {
-    "stdin": subprocess.DEVNULL,
-    "stdout": subprocess.PIPE,
-    "stderr": subprocess.STDOUT,
-    "encoding": "utf-8",
-    "errors": "replace",
-}
 
 
 @dataclass(frozen=True)
@@ -34,7 +25,17 @@ def run(*jobs: Job) -> list[str]:
     try:
         for job in jobs:
             words = [str(part) for part in job.command]
-            processes.append(subprocess.Popen(words, env=job.env, cwd=job.cwd, **PIPES))
+            process = subprocess.Popen(
+                words,
+                env=job.env,
+                cwd=job.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+            )
+            processes.append(process)
         outputs = [process.communicate()[0] for process in processes]
     finally:
         for process in processes:

@@ -119,10 +119,8 @@ def unpack(layout: Layout, name: str, packages: tuple[str, ...]) -> Path:
 
 def libraries(root: Path) -> str:
     """Folders of the libraries that were unpacked with a program."""
-    if root == MACHINE:
-        return ""
-    folders = [*root.glob("usr/lib/*-linux-*"), *root.glob("lib/*-linux-*")]
-    folders += root.glob("usr/lib/*-linux-*/pulseaudio")  # parts of libpulse
+    places = ("usr/lib/*-linux-*", "lib/*-linux-*", "usr/lib/*-linux-*/pulseaudio")
+    folders = [x for place in places if root != MACHINE for x in root.glob(place)]
     return ":".join(str(path) for path in sorted(folders))
 
 

@@ -12,7 +12,9 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 10.0  # seconds
@@ -28,13 +30,17 @@ class Reply:
         """All values of a header, with commas between."""
         return ", ".join(self.headers.get_all(name, []))
 
-    @property
-    def body(self) -> dict[str, object]:
+    @cached_property
+    def body(self) -> dict[str, Any]:
         """The JSON object answered; empty where it is none."""
         with contextlib.suppress(ValueError):
             found = json.loads(self.content)
             return found if isinstance(found, dict) else {}
         return {}
+
+    @property
+    def code(self) -> str:
+        return str(self.body.get("code", ""))
 
 
 @dataclass
@@ -54,11 +60,13 @@ class Site:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{self.url} is not the URL of a site.")
-        self.host, self.name = parts.netloc.rpartition("@")[2], parts.hostname
+        self.host = parts.netloc.rpartition("@")[2]
         self.is_https = parts.scheme == "https"
         self.over_tls = self.is_https if self.tls is None else self.tls
         # Where no other machine can listen to what is sent.
-        self.is_local = bool(re.fullmatch(r"localhost|::1|127\..*", self.name))
+        self.is_local = bool(re.fullmatch(r"localhost|::1|127\..*", parts.hostname))
+        port = parts.port or (443 if self.is_https else 80)
+        self.address = "127.0.0.1" if self.port else parts.hostname, self.port or port
 
     def send(
         self, method: str, path: str, body: str | None = None, **headers: str
@@ -66,20 +74,18 @@ class Site:
         """Headers are named with an underscore for each hyphen. Raises OSError or
         http.client.HTTPException where there is no answer."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        with contextlib.closing(self.connection()) as connection:
+        connection = http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
+        if self.over_tls:
+            context = ssl.create_default_context()
+            if self.port:  # The certificate is for the public name.
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(
+                *self.address, timeout=TIMEOUT, context=context
+            )
+        with contextlib.closing(connection):
             connection.request(method, path, body, {"Host": self.host, **names})
             response = connection.getresponse()
             return Reply(response.status, response.headers, response.read())
 
     def get(self, path: str, **headers: str) -> Reply:
         return self.send("GET", path, **headers)
-
-    def connection(self) -> http.client.HTTPConnection:
-        host = "127.0.0.1" if self.port else self.name
-        port = self.port or urlsplit(self.url).port
-        if not self.over_tls:
-            return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-        context = ssl.create_default_context()
-        if self.port:  # The certificate is for the public name.
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)

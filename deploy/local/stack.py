@@ -1,6 +1,5 @@
 """A stack's life: `init`, `up`, `down`, `start`, `stop`, `restart` and `destroy`."""
 
-import contextlib
 import hashlib
 import shutil
 import sys
@@ -122,25 +121,19 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
         return
     print("This removes, for good, all databases, accounts, keys and secrets of:")
     print("\n".join(f"  {path}" for path in folders))
-    if not confirmed:
-        _confirm(f"Use {layout.command} destroy --yes")
+    if not confirmed and not sys.stdin.isatty():
+        hint = f"Use {layout.command} destroy --yes"
+        raise Problem("No terminal to ask for confirmation.", hint=hint)
+    if not confirmed and input("Type `yes` to continue: ").strip() != "yes":
+        raise Problem("Nothing was removed.")
     for stack in stacks:
         supervisor.end(stack)
     for folder in folders:
-        # The folder itself may be in one of root's, so it is emptied first.
-        for path in list(folder.iterdir()) if folder.exists() else []:
-            is_folder = path.is_dir() and not path.is_symlink()
-            shutil.rmtree(path) if is_folder else path.unlink()
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        # The folder itself stays where it is in one of root's.
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists() and any(folder.iterdir()):
+            raise Problem(f"Not all of {folder} could be removed.")
     print("memo: removed; the .env files of a checkout stay")
-
-
-def _confirm(hint: str) -> None:
-    if not sys.stdin.isatty():
-        raise Problem("No terminal to ask for confirmation.", hint=hint)
-    if input("Type `yes` to continue: ").strip() != "yes":
-        raise Problem("Nothing was removed.")
 
 
 def _configure(layout: Layout, chosen: Ports) -> None:
@@ -223,7 +216,7 @@ def _is_up_already(layout: Layout, chosen: Ports) -> bool:
     if chosen.has_changed or complete != _fingerprint(layout):
         return False
     try:
-        start_and_wait(layout, *status.unready(layout))
+        start_and_wait(layout)
     except Problem as problem:
         if problem.code == PORT_IN_USE:
             raise
@@ -233,13 +226,18 @@ def _is_up_already(layout: Layout, chosen: Ports) -> bool:
 
 
 def start_and_wait(layout: Layout, *names: str) -> None:
-    """Start programs and return when they are ready. A Problem tells why one is not;
-    that one is stopped, and not tried again and again."""
-    for name in names:
-        if not supervisor.start_program(layout, name):
-            raise _taken(layout, name)
-    deadline = time.monotonic() + READY_SECONDS
-    while names and (waiting := status.unready(layout, *names)):
+    """Start these programs, or all that do not work, and return when they are ready. A
+    Problem tells why one is not; that one is stopped, and not tried again and again."""
+    started, deadline = False, time.monotonic() + READY_SECONDS
+    while True:
+        states = status.gather(layout, names)["processes"]
+        waiting = [name for name in states if not states[name]["healthy"]]
+        if not waiting:
+            return
+        for name in [] if started else waiting:
+            if not supervisor.start_program(layout, name):
+                raise _taken(layout, name)
+        started = True
         found = supervisor.processes(layout)
         failing = [n for n in waiting for x in found[n] if x["statename"] == "BACKOFF"]
         if failing or time.monotonic() > deadline:

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .layout import Layout
@@ -42,10 +42,10 @@ memo: the service `{name}` is made; next
 def run(layout: Layout, arguments: Sequence[str]) -> None:
     """Write all files of the service, or none of them."""
     parser = argparse.ArgumentParser("startservice", description=__doc__)
-    parser.add_argument("name", help="such as `notes`: lower-case letters and digits")
+    hint = "Up to 19 lower-case letters and digits, such as `notes` or `billing`."
+    parser.add_argument("name", help=hint)
     name = parser.parse_args(arguments).name
     if reason := fault(layout, name):
-        hint = "Up to 19 lower-case letters and digits, such as `notes` or `billing`."
         raise Problem(f"`{name}` cannot be a service: {reason}", hint=hint, code=USAGE)
     with tempfile.TemporaryDirectory(
         prefix=".startservice-", dir=layout.root
@@ -64,7 +64,7 @@ def code_of(root: Path, name: str) -> tuple[Path, Path]:
 
 def fault(layout: Layout, name: str) -> str:
     """What is wrong with the name; empty when nothing is. Django looks for modules of
-    the same name later."""
+    the same name later, also for those of packages."""
     if not PATTERN.fullmatch(name):
         return "it has to be a host name and a package."
     for path in code_of(layout.root, name):
@@ -74,27 +74,16 @@ def fault(layout: Layout, name: str) -> str:
         return "it is a word of Python."
     if name in RESERVED:
         return "the word has a meaning here."
-    if any(_commands(layout, name)):
-        return "it is a command of manage.py."
-    if name in _requirements(layout):
-        return "a package of that name is installed."
-    return ""
-
-
-def _commands(layout: Layout, name: str) -> Iterator[Path]:
-    file = f"management/commands/{name}.py"
-    packages = "lib/*/site-packages"
+    packages, file = "lib/*/site-packages", f"management/commands/{name}.py"
+    found = [
+        *layout.root.glob(f"shared/{file}"),
+        *layout.root.glob(f"*_project/*/{file}"),
+    ]
     for place in ("django/core", "django/contrib/*", "*"):
-        yield from layout.venv.glob(f"{packages}/{place}/{file}")
-    for place in ("shared", "*_project/*"):
-        yield from layout.root.glob(f"{place}/{file}")
-
-
-def _requirements(layout: Layout) -> set[str]:
-    """Also those that are for development, and not installed everywhere."""
-    files = (layout.root / "requirements").glob("*.txt")
-    text = "\n".join(path.read_text("utf-8") for path in files)
-    return set(re.findall(r"^([a-z0-9]+)(?:\[[a-z,]+\])?==", text, re.MULTILINE))
+        found += layout.venv.glob(f"{packages}/{place}/{file}")
+    if found:
+        return "it is a command of manage.py."
+    return ""
 
 
 def _generate(layout: Layout, name: str, folder: Path) -> None:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import socket
-import ssl
 import subprocess
 from collections.abc import Collection
 from typing import Any
@@ -21,10 +20,10 @@ from .files import read_env
 from .layout import Layout
 from .ports import LOOPBACK, holder
 from .problems import MISSING, Problem
+from .site import Site
 
 READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
 EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
-SECONDS = 5.0
 
 
 def show(layout: Layout, *, as_json: bool) -> int:
@@ -63,17 +62,11 @@ def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
     return {"state": READY if ready else DEGRADED, "url": url, "processes": found}
 
 
-def unready(layout: Layout, *names: str) -> list[str]:
-    """Which of these programs, or of all, do not work."""
-    found = gather(layout, names)["processes"]
-    return [name for name, each in found.items() if not each["healthy"]]
-
-
 def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
     """Whether the program with these processes answers."""
     if name == "redis":
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(SECONDS)
+            connection.settimeout(5)
             connection.connect(f"{layout.sockets}/redis.sock")
             connection.sendall(b"PING\r\n")
             # Perhaps only that a client must log in first.
@@ -97,24 +90,14 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
 
 
 def serves(address: str, name: str, path: str = "ready", *, tls: bool = False) -> bool:
-    """Whether the service of this name answers at the address. No proxy is asked, and
-    no certificate checked: it names the public host, and this is our own process."""
-    connection = http.client.HTTPConnection(address, timeout=SECONDS)
-    if tls:
-        context = ssl._create_unverified_context()  # noqa: S323
-        connection = http.client.HTTPSConnection(
-            address, timeout=SECONDS, context=context
-        )
-    path = f"/api/v1/{name}/health/{path}"
-    with contextlib.closing(connection):
-        try:
-            connection.request("GET", path, headers={"Host": "localhost"})
-            response = connection.getresponse()
-            content = json.loads(response.read())
-        except (OSError, ValueError, http.client.HTTPException):
-            return False
-    found = content.get("service", name) if isinstance(content, dict) else ""
-    return response.status == 200 and bool(found == name)
+    """Whether the service of this name answers there, on this machine."""
+    port = int(address.rpartition(":")[2] or 1)
+    site = Site(f"http{'s' * tls}://localhost", port=port)
+    try:
+        reply = site.send("GET", f"/api/v1/{name}/health/{path}")
+    except (OSError, http.client.HTTPException):
+        return False
+    return reply.status == 200 and bool(reply.body.get("service", name) == name)
 
 
 def logs(layout: Layout, name: str | None, *, follow: bool) -> None:

@@ -12,8 +12,8 @@ from deploy.local.ports import GATEWAY, Ports
 from deploy.local.problems import MISSING, Problem
 
 
-def choose(layout: Layout, *, running: bool = False) -> Ports:
-    found = Ports(layout, running=running)
+def choose(layout: Layout) -> Ports:
+    found = Ports(layout, running=False)
     found.release()
     return found
 
@@ -40,7 +40,7 @@ def test_a_taken_port_gives_way_to_another_and_is_told(
         taken = listener(host)
     except OSError:
         pytest.skip("no IPv6 here")
-    monkeypatch.setattr(ports, "GATEWAY_PORT", taken)
+    monkeypatch.setitem(ports.PREFERRED, GATEWAY, taken)
     found = choose(layout)
     assert found.chosen[GATEWAY] != taken
     [line] = [line for line in found.moved if GATEWAY in line]
@@ -52,10 +52,13 @@ def test_a_taken_port_gives_way_to_another_and_is_told(
 def test_what_no_client_knows_moves_away_from_a_port_that_was_taken_meanwhile(
     layout: Layout, listener: Callable[..., int], stack: str, name: str
 ) -> None:
-    """The gateway's of a named stack, too."""
+    """The gateway's of a named stack, too. Stacks never share a port."""
+    primary = choose(layout)
+    configure.write(layout, primary)
     here = Layout(layout.root, stack)
     here.make_folders()
     first = choose(here)
+    assert not stack or not {*primary.chosen.values()} & {*first.chosen.values()}
     configure.write(here, first)
     listener(port=first.chosen[name])
     second = choose(here)
@@ -79,15 +82,6 @@ def test_a_port_that_is_asked_for_is_used_or_refused(
     listener(port=ports.written(layout)[GATEWAY])
     with pytest.raises(Problem, match=r"\(gateway\) is in use"):
         choose(layout)
-
-
-def test_stacks_of_one_checkout_never_share_a_port(layout: Layout) -> None:
-    primary = choose(layout)
-    configure.write(layout, primary)
-    other = Layout(layout.root, "other")
-    other.make_folders()
-    second = choose(other)
-    assert not set(primary.chosen.values()) & set(second.chosen.values())
 
 
 def test_a_port_of_root_s_is_refused_before_anything_starts(

@@ -3,14 +3,15 @@
 import os
 import re
 import signal
-import socket
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
+from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from deploy.local import orphans, ports, supervisor
 from deploy.local.problems import MISSING, USAGE
@@ -18,13 +19,14 @@ from deploy.local.secretfiles import KEY
 
 from .checkout import Checkout, slowness, wait_for
 
+GATEWAY = "GATEWAY_PORT"
 PROCESSES = {"auth-db", "users-db", "redis", "auth", "users", "gateway"}
 
 
 def register(checkout: Checkout, name: str) -> int:
     """Registers a user through the gateway; the status."""
     user = {"username": name, "email": f"{name}@example.com", "password": "x7-Rz.q2!"}
-    url = f"http://127.0.0.1:{checkout.ports['GATEWAY_PORT']}/api/v1/users/"
+    url = f"http://127.0.0.1:{checkout.ports[GATEWAY]}/api/v1/users/"
     with requests.Session() as session:
         session.trust_env = False
         return session.post(url, json=user, timeout=20).status_code
@@ -33,29 +35,23 @@ def register(checkout: Checkout, name: str) -> int:
 # --- What runs ------------------------------------------------------------------------
 
 
-def test_up_makes_everything_ready(running: Checkout) -> None:
-    found = running.printed_state()
-    assert found["state"] == "ready"
-    assert found["url"] == f"http://localhost:{running.ports['GATEWAY_PORT']}"
-    assert found["processes"].keys() == PROCESSES
-    assert {each["state"] for each in found["processes"].values()} == {"running"}
-    for name in ("auth", "users"):
-        assert len(found["processes"][name]["pids"]) == 2
-        assert running.service_at(name)
-
-
 def test_a_second_up_is_quick_and_prints_every_url(running: Checkout) -> None:
     before, begun = running.pids(), time.monotonic()
     said = running.ok("up")
     assert time.monotonic() - begun < 5 * slowness()
     assert said.startswith("memo: already up")
     assert running.pids() == before
-    url = f"http://localhost:{running.ports['GATEWAY_PORT']}"
+    found, url = running.printed_state(), f"http://localhost:{running.ports[GATEWAY]}"
+    assert (found["state"], found["url"]) == ("ready", url)
+    assert found["processes"].keys() == PROCESSES
+    assert {each["state"] for each in found["processes"].values()} == {"running"}
     assert f"gateway  {url}\n" in said
     assert f"admin    {url}/admin/\n" in said
     for name in ("auth", "users"):
         port = running.ports[f"{name.upper()}_PORT"]
         assert f"{url}/api/v1/{name}/docs, http://127.0.0.1:{port}\n" in said
+        assert len(found["processes"][name]["pids"]) == 2
+        assert running.service_at(name)
 
 
 def test_nothing_of_ours_can_be_read_by_others(running: Checkout) -> None:
@@ -90,41 +86,38 @@ def test_the_servers_listen_on_the_loopback_or_not_at_all(running: Checkout) -> 
 
 
 def test_roles_own_no_more_than_they_should(running: Checkout) -> None:
-    def psql(query: str) -> str:
-        program = running.layout.servers / "psql"
-        words = ["-XAtq", "-h", running.layout.sockets / "auth-db", "-U", "memo_admin"]
-        done = subprocess.run(
-            [program, *words, "-d", "auth", "-c", query], capture_output=True, text=True
-        )
-        return (done.stdout + done.stderr).strip()
-
-    query = "select rolname, rolsuper, rolcreatedb from pg_roles"
-    query += " where rolname like 'auth%' order by 1"
-    assert psql(query) == "auth_app|f|f\nauth_owner|f|t"
-    assert psql("select has_schema_privilege('auth_app', 'public', 'create')") == "f"
-    ddl = "set role auth_app; create temp table x ()"
-    assert "permission denied" in psql(ddl)
-    for name, value in (("jit", "off"), ("log_min_error_statement", "panic")):
-        assert psql(f"show {name}") == value
+    roles = "select rolname, rolsuper, rolcreatedb from pg_roles"
+    roles += " where rolname like 'auth%' order by 1"
+    host = str(running.layout.sockets / "auth-db")
+    with psycopg.connect(host=host, user="memo_admin", dbname="auth") as admin:
+        assert admin.execute(roles).fetchall() == [
+            ("auth_app", False, False),
+            ("auth_owner", False, True),
+        ]
+        may_create = "select has_schema_privilege('auth_app', 'public', 'create')"
+        assert admin.execute(may_create).fetchone() == (False,)
+        for name, value in (("jit", "off"), ("log_min_error_statement", "panic")):
+            assert admin.execute(f"show {name}").fetchone() == (value,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            admin.execute("set role auth_app; create temp table x ()")
 
 
 def test_redis_keeps_services_to_their_keys(running: Checkout) -> None:
-    def redis(user: str, command: str) -> str:
+    clients = {}
+    for user in ("auth", "users"):
         password = (running.layout.secrets / f"{user}_redis_password").read_text()
-        with socket.socket(socket.AF_UNIX) as wire:
-            wire.connect(str(running.layout.sockets / "redis.sock"))
-            with wire.makefile("rwb") as file:
-                file.write(f"AUTH {user} {password}\r\n{command}\r\n".encode())
-                file.flush()
-                assert file.readline() == b"+OK\r\n"
-                return file.readline().decode().strip()
-
-    assert redis("auth", "SET session:1 active") == "+OK"
-    assert redis("users", "GET session:1") == "$6"
-    assert redis("users", "SET session:1 x").startswith("-NOPERM")
-    assert redis("users", "SET users:1 x") == "+OK"
-    for command in ("MULTI", "PING", 'SCRIPT LOAD "return 1"', "INCR auth:n"):
-        assert not redis("auth", command).startswith("-")
+        path = str(running.layout.sockets / "redis.sock")
+        clients[user] = Redis(unix_socket_path=path, username=user, password=password)
+    auth, users = clients.values()
+    assert auth.set("session:1", "active")
+    assert users.get("session:1") == b"active"
+    with pytest.raises(NoPermissionError):
+        users.set("session:1", "x")
+    assert users.set("users:1", "x")
+    transaction = auth.pipeline(transaction=True)
+    transaction.incr("auth:n")
+    transaction.execute()
+    auth.script_load("return 1")
 
 
 def test_the_smoke_test_passes_and_shows_no_secret(running: Checkout) -> None:
@@ -141,9 +134,7 @@ def test_logs_show_what_each_process_says_and_follow_until_ctrl_c(
     said = running.ok("logs", "auth")
     assert re.findall(r"==> .*/(\S+) <==", said) == ["auth-1.log", "auth-2.log"]
     assert "/auth-db.log <==" in running.ok("logs")
-    done = running.run("logs", "nobody")
-    assert done.returncode == 1
-    assert "gateway" in done.stdout
+    assert "gateway" in running.run("logs", "nobody").stdout
     process = running.start("logs", "gateway", "-f")
     assert process.stdout is not None
     running.service_at("auth")
@@ -171,9 +162,7 @@ def test_a_stopped_program_stays_stopped_until_it_is_started(running: Checkout) 
     assert "already up" in running.ok("up")  # which starts what was stopped
     assert running.is_ready()
     assert running.pids()["auth"] == before["auth"]
-    done = running.run("start", "nobody")
-    assert done.returncode == USAGE
-    assert "gateway" in done.stdout
+    assert running.run("start", "nobody").returncode == USAGE
 
 
 def test_restarting_a_service_leaves_the_others_and_loses_no_request(

@@ -12,9 +12,25 @@ from deploy.local.problems import Problem
 from deploy.local.rotation import SEEN, UNDER_WAY, Direction
 from shared import file_watcher
 
+ACCEPT = ["users_internal_api_keys", "auth_internal_api_keys"]
+PRESENT = ["auth_users_service_api_key", "users_auth_service_api_key"]
+
 
 class Killed(BaseException):
     """Nothing catches it, as nothing catches SIGKILL."""
+
+
+class Events(list[str | float]):
+    """What happens, in order: files that are written, and seconds of waiting. It ends
+    before the write of number `last`."""
+
+    last = 99
+
+    def write(self, path: Path, text: str) -> None:
+        if len([x for x in self if isinstance(x, str)]) == self.last:
+            raise Killed
+        files.write_private(path, text)
+        self.append(path.name)
 
 
 @pytest.fixture
@@ -26,22 +42,16 @@ def both(layout: Layout, ports: Ports) -> list[Direction]:
 
 
 @pytest.fixture
-def events(monkeypatch: pytest.MonkeyPatch) -> list[str | float]:
-    """What happens, in order: files that are written, and seconds of waiting."""
-    happened: list[str | float] = []
-
-    def note(path: Path, text: str) -> None:
-        files.write_private(path, text)
-        happened.append(path.name)
-
-    monkeypatch.setattr(secretfiles, "write_private", note)
-    monkeypatch.setattr(rotation, "write_private", note)
-    monkeypatch.setattr(time, "sleep", happened.append)
-    return happened
+def events(monkeypatch: pytest.MonkeyPatch) -> Events:
+    events = Events()
+    monkeypatch.setattr(secretfiles, "write_private", events.write)
+    monkeypatch.setattr(rotation, "write_private", events.write)
+    monkeypatch.setattr(time, "sleep", events.append)
+    return events
 
 
 @pytest.fixture
-def up(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+def alive(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     """As if the stack ran; of each service, whether it answers."""
     alive = {"auth": True, "users": True}
     processes = {name: [{"pid": 1}] for name in alive}
@@ -51,54 +61,39 @@ def up(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     return alive
 
 
-ACCEPT = ["users_internal_api_keys", "auth_internal_api_keys"]
-PRESENT = ["auth_users_service_api_key", "users_auth_service_api_key"]
-
-
 def assert_settled(both: list[Direction], before: list[str]) -> None:
     """New keys, each accepted alone."""
     keys = [each.presented() for each in both]
-    assert not set(keys) & set(before)
-    assert len(set(keys)) == len(both)
+    assert len({*keys, *before}) == 2 * len(both)
     for each in both:
         assert each.accepted() == [each.presented()]
         assert len(each.presented()) == 64
 
 
 def test_every_step_waits_for_the_one_before(
-    both: list[Direction], layout: Layout, events: list[str | float], up: object
+    both: list[Direction], layout: Layout, events: Events, alive: object
 ) -> None:
     before = [each.presented() for each in both]
     rotation.rotate(layout, None, [])
     over = SEEN + UNDER_WAY
     assert events == [*ACCEPT, SEEN, *PRESENT, over, *ACCEPT, SEEN]
     assert_settled(both, before)
+    # A look at the files, and the age of what was seen.
+    assert file_watcher.INTERVAL * 2 < SEEN
 
 
 @pytest.mark.parametrize("survived", range(6))
 def test_killed_anywhere_it_works_and_can_be_run_again(
-    both: list[Direction],
-    layout: Layout,
-    events: list[str | float],
-    monkeypatch: pytest.MonkeyPatch,
-    survived: int,
+    both: list[Direction], layout: Layout, events: Events, survived: int
 ) -> None:
     """Before any of its six writes."""
     before = [each.presented() for each in both]
-    write = secretfiles.__dict__["write_private"]
-
-    def die(path: Path, text: str) -> None:
-        if len(events) == survived:
-            raise Killed
-        write(path, text)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(secretfiles, "write_private", die)
-        patch.setattr(rotation, "write_private", die)
-        with pytest.raises(Killed):
-            rotation.rotate(layout, None, [])
+    events.last = survived
+    with pytest.raises(Killed):
+        rotation.rotate(layout, None, [])
     for each in both:
         assert each.presented() in each.accepted()
+    events.last = 99
     rotation.rotate(layout, None, [])
     rotation.rotate(layout, None, [])
     assert_settled(both, before)
@@ -120,25 +115,17 @@ def test_steps_can_be_taken_one_by_one(both: list[Direction], layout: Layout) ->
     assert first.accepted() == [first.presented()]
 
 
-def test_a_service_that_hangs_stops_it_with_both_keys_good(
-    both: list[Direction], layout: Layout, events: object, up: dict[str, bool]
+def test_what_would_lock_a_caller_out_stops_it(
+    both: list[Direction], layout: Layout, events: Events, alive: dict[str, bool]
 ) -> None:
-    up["users"] = False
+    """A service that hangs, and one with a key from elsewhere."""
+    alive["users"] = False
     with pytest.raises(Problem, match="users does not answer"):
         rotation.rotate(layout, None, [])
     for each in both:
         assert each.presented() in each.accepted()
         assert len(each.accepted()) == 2
-
-
-def test_a_key_from_elsewhere_is_not_rotated_here(
-    both: list[Direction], layout: Layout
-) -> None:
     path = layout.services[0].env_file
     path.write_text(f"{path.read_text()}INTERNAL_API_KEYS=users=x\n")
     with pytest.raises(Problem, match="auth does not take INTERNAL_API_KEYS"):
         rotation.rotate(layout, None, [])
-
-
-def test_what_is_waited_for_covers_a_look_at_the_files_and_its_age() -> None:
-    assert file_watcher.INTERVAL * 2 < SEEN
