@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from . import (
@@ -13,6 +14,7 @@ from . import (
     configure,
     env_check,
     gateway,
+    orphans,
     ports,
     postgres,
     secretfiles,
@@ -235,7 +237,9 @@ def start_and_wait(layout: Layout, *names: str) -> None:
         if not waiting:
             return
         for name in [] if started else waiting:
-            if not supervisor.start_program(layout, name):
+            # A worker whose parent was killed ends, and frees the port, in a second.
+            start = partial(supervisor.start_program, layout, name)
+            if not orphans.wait_until(start, 3):
                 raise _taken(layout, name)
         started = True
         found = supervisor.processes(layout)
