@@ -100,11 +100,8 @@ def activate_and_retire(
 
 
 @pytest.mark.usefixtures("fresh_workers")
-@pytest.mark.parametrize(
-    "requests", [2000, pytest.param(5000, marks=pytest.mark.verify)]
-)
+@pytest.mark.verify
 def test_rotations_under_load_cost_no_client_an_answer(
-    requests: int,
     user: TestUser,
     healthy: System,
     register: Callable[[], TestUser],
@@ -123,7 +120,7 @@ def test_rotations_under_load_cost_no_client_an_answer(
         rotate(healthy, [Direction(user, *way) for way in ways])
         time.sleep(max(0.0, may_be_activated - time.monotonic()))
         activate_and_retire(healthy, user, third, one_key, new)
-        load.run_until(requests)
+        load.run_until(5000)
     print(load.report())
     assert not load.failures(), load.report()
     assert load.achieved() >= 50, load.report()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.client import TestUser
-from deploy.tests.stack import SERVICES, System
+from deploy.tests.stack import SERVICES, System, wait_until
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -38,8 +38,10 @@ def test_a_service_says_when_it_starts_and_when_it_ends(healthy: System) -> None
 
     assert len(logs) == 2
     for path, length in zip(logs, before, strict=True):
-        said = path.read_text()[length:]
-        assert said.index("sys_shutdown") < said.index("sys_startup")
+        # `start` returns when one of the two answers.
+        said = lambda: path.read_text()[length:]  # noqa: B023, E731
+        wait_until(lambda: "sys_startup" in said(), 20, "both")  # noqa: B023
+        assert said().index("sys_shutdown") < said().index("sys_startup")
 
 
 def test_what_an_operator_does_is_in_the_log_of_the_service(
