@@ -134,7 +134,7 @@ def listen(settings: Settings, suffix: str) -> str:
 
 
 def tls(settings: Settings, options: argparse.Namespace) -> str:
-    """The TLS directives, or nothing. Relative paths start beside the root .env."""
+    """The TLS directives, or nothing. Relative paths start next to the root .env."""
     if not any(settings[name] for name in TLS_FILES):
         return ""
     tokens = {}

@@ -63,7 +63,7 @@ def test_over_https_a_cookie_without_the_prefix_is_ignored(session, settings):
 
 @pytest.mark.parametrize("act", [refresh, log_out])
 def test_a_cookie_that_was_sent_twice_is_refused(session, act):
-    """COOK-08: a sibling domain may have planted either."""
+    """COOK-08: a sibling domain may have set either."""
     token = refresh_token(session)
 
     answer = act(None, Cookie=f"refresh_token={token}; refresh_token={token}")

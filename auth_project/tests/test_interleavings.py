@@ -228,7 +228,7 @@ def test_after_reuse_and_refresh_nothing_is_usable(stepper, make_session):
 
 
 def test_a_verification_never_revives_a_session(stepper, make_session, users):
-    """It reads PostgreSQL, is overtaken by a logout, and only then writes to Redis."""
+    """It reads PostgreSQL, a logout comes, and only then it writes to Redis."""
     for schedule in schedules(3, 2):
         session = make_session()
         token = access_token(session, users)

@@ -26,7 +26,7 @@ fail() {
     exit 1
 }
 
-walk() { python3 -m deploy.smoke_test "$url" --account "$work/person.json" --keys .secrets; }
+walk() { python3 -m deploy.smoke_test "$url" --account "$work/account.json" --keys .secrets; }
 
 # As users see it: what was broken works again within 15 s, with nothing else touched.
 recovers() {

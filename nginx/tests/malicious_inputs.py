@@ -21,7 +21,7 @@ WITHOUT_SLASH = [
 INTERNAL = [path + slash for path in WITHOUT_SLASH for slash in ("", "/")]
 
 # Other ways of writing a path (GW-10).
-TRICKS = [
+MALICIOUS_PATHS = [
     "//api/v1/auth/verify_token",
     "/api/v1/auth//verify_token",
     "/api/v1/auth/login/../verify_token",

@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.tests.client import same_but_for_the_id
-from nginx.tests.malicious_inputs import ANY_ID, INTERNAL, TRICKS
+from nginx.tests.malicious_inputs import ANY_ID, INTERNAL, MALICIOUS_PATHS
 from nginx.tests.problem_assertions import check_problem
 
 AUTH, USERS = "/api/v1/auth", "/api/v1/users"
@@ -70,7 +70,7 @@ def test_an_internal_route_is_no_different_from_an_unknown_one(
     assert same_but_for_the_id(internal, unknown)
 
 
-@pytest.mark.parametrize("path", TRICKS)
+@pytest.mark.parametrize("path", MALICIOUS_PATHS)
 def test_a_path_trick_reaches_no_service(gateway, reached, path):
     received = gateway.raw(LINE % (b"GET", path.encode()))
     assert received.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 "))

@@ -55,7 +55,7 @@ def test_a_revocation_is_never_written_without_life(sid, seconds, ttl):
 
 
 def test_active_never_overwrites_a_revocation(sid):
-    """DATA-03: a refresh that a logout has overtaken comes to say so too late."""
+    """DATA-03: a refresh writes `active` after a logout has ended the session."""
     session_state.mark_active(sid, 310)
     revoked(sid)
     session_state.mark_active(sid, 310)

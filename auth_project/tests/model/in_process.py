@@ -162,7 +162,7 @@ class InProcess(RedisControl, ViewsClient):
         monkeypatch.setattr(session_state, "connection", lambda: self.asking)
         monkeypatch.setattr("shared.auth.authentication.auth_client", self.auth_client)
         monkeypatch.setattr(
-            session_state, "mark_active", self.overtaken(session_state.mark_active)
+            session_state, "mark_active", self.interleaved(session_state.mark_active)
         )
         # It leaves questions out for some seconds, and that is of no interest here.
         monkeypatch.setattr(session_state.breaker, "threshold", 10**9)
@@ -192,7 +192,7 @@ class InProcess(RedisControl, ViewsClient):
         self.users.down, self.users.takes, self.users.meanwhile = False, 0, None
         self.before_marking = None
 
-    def overtaken(self, mark_active: Callable[..., None]) -> Callable[..., None]:
+    def interleaved(self, mark_active: Callable[..., None]) -> Callable[..., None]:
         """It, and what is to happen before it, once."""
 
         def mark(*args: Any) -> None:

@@ -1,4 +1,4 @@
-"""The User Service is unavailable, slow, or its answer is overtaken by other acts."""
+"""The User Service is unavailable, slow, or its answer comes after other acts."""
 
 from collections.abc import Callable
 

@@ -1,6 +1,6 @@
 """The Auth Service against the model of its design: docs/testing.md.
 
-`./manage_all.sh model` runs it for longer, from any seed, and with every planted fault.
+`./manage_all.sh model` runs it for longer, from any seed, and injects every fault.
 """
 
 import inspect
@@ -24,7 +24,7 @@ from .records import SECOND
 STEPS = 50  # rules in a row before all begins again
 SEED = int(os.environ.get("MODEL_SEED", "5"))
 RULES = int(os.environ.get("MODEL_RULES", "1500"))
-# Rules within which a planted fault has to be found.
+# Rules within which an injected fault has to be found.
 PATIENCE = 50_000
 FAULTS = tomllib.loads(Path(__file__).with_name("faults.toml").read_text())["fault"]
 PROOF = FAULTS if "MODEL_FAULTS" in os.environ else FAULTS[:1]
@@ -70,7 +70,7 @@ def executed():
 
 
 @contextmanager
-def planted(fault):
+def injected(fault):
     """Run the module's source again, with the fault; afterwards all is as before."""
     module, line = import_module(fault["module"]), fault["line"]
     source, before = inspect.getsource(module), dict(vars(module))
@@ -100,7 +100,7 @@ def test_a_fault_that_is_planted_is_found(driver, fault):
     """Or the run above says nothing."""
     began = time.monotonic()
 
-    with planted(fault), pytest.raises((AssertionError, Flaky)) as found:
+    with injected(fault), pytest.raises((AssertionError, Flaky)) as found:
         run(driver, PATIENCE)
 
     seconds, name = time.monotonic() - began, fault["name"]

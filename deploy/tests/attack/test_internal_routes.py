@@ -5,9 +5,9 @@ import pytest
 
 from deploy.tests.attack.target import AttackUser, Target
 from deploy.tests.client import problem_of, same_but_for_the_id
-from nginx.tests.malicious_inputs import INTERNAL, TRICKS
+from nginx.tests.malicious_inputs import INTERNAL, MALICIOUS_PATHS
 
-MORE_TRICKS = [
+MORE_PATHS = [
     "/metrics",
     "/.git/HEAD",
     "/.env",
@@ -38,7 +38,7 @@ def test_an_internal_route_is_like_one_that_never_was(
         assert same_but_for_the_id(asked, nowhere)
 
 
-@pytest.mark.parametrize("path", [*TRICKS, *MORE_TRICKS])
+@pytest.mark.parametrize("path", [*MALICIOUS_PATHS, *MORE_PATHS])
 def test_no_way_of_writing_a_path_leads_in(
     target: Target, path: str, key: list[tuple[str, str]]
 ) -> None:

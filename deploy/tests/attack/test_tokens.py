@@ -18,7 +18,7 @@ Forge = Callable[[Material], str]
 
 @pytest.fixture(scope="module")
 def jwk(target: Target) -> dict[str, str]:
-    """No private part is told (TOK-17)."""
+    """It has no private part (TOK-17)."""
     keys = target.ask("GET", "/.well-known/jwks.json").json()["keys"]
     assert all(set(x) == {"kty", "n", "e", "use", "alg", "kid"} for x in keys)
     found: dict[str, str] = keys[0]

@@ -29,9 +29,9 @@ EACH_KIND = (  # one of each way to break something
     "full redis",
     "kill -9 workers in refresh",
 )
-PLANTED = (
+INJECTED = (
     "UPDATE tokens_session SET revoked_at = clock_timestamp(),"
-    " revoked_reason = 'planted' WHERE id = %s AND revoked_at IS NULL RETURNING id"
+    " revoked_reason = 'injected' WHERE id = %s AND revoked_at IS NULL RETURNING id"
 )
 
 
@@ -68,7 +68,7 @@ def test_sessions_that_end_without_an_act_are_found(stack: ChaosStack) -> None:
 
     def is_found() -> bool:
         if session := run.record.some_session(random.Random(), over=False):
-            stack.query("auth", PLANTED, session.sid)
+            stack.query("auth", INJECTED, session.sid)
         return bool(run.violations)
 
     with Run(stack, SEED) as run, suppress(AssertionError):
@@ -76,4 +76,4 @@ def test_sessions_that_end_without_an_act_are_found(stack: ChaosStack) -> None:
     assert [*run.violations] == ["session lost"], run.summary()
     events = run.violations["session lost"]
     assert "log in" in events, "they begin with the login"
-    assert "'planted'" in events, "and show the row"
+    assert "'injected'" in events, "and show the row"

@@ -79,7 +79,7 @@ def test_a_token_that_is_taken_after_its_end_is_found(
 
 
 @pytest.mark.parametrize(
-    ("told", "kind"),
+    ("response", "kind"),
     [
         pytest.param(answer(502), "undocumented error", id="bare-502"),
         pytest.param(
@@ -94,10 +94,10 @@ def test_a_token_that_is_taken_after_its_end_is_found(
         pytest.param(answer(503, code="overloaded", headers=PROBLEM), "", id="good"),
     ],
 )
-def test_an_outage_that_is_told_wrong_is_found(
-    checker: Checker, session: Session, told: Answer, kind: str
+def test_a_wrong_answer_of_an_outage_is_found(
+    checker: Checker, session: Session, response: Answer, kind: str
 ) -> None:
-    checker.form(session.account, session.sid, told, "front")
+    checker.form(session.account, session.sid, response, "front")
     assert list(checker.violations) == ([kind] if kind else [])
 
 

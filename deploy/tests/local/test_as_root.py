@@ -86,12 +86,12 @@ def test_root_follows_nothing_that_the_user_can_write(
     checkout.ok("init")
     target = tmp_path / "target"
     target.write_text("root's")
-    planted = [home / ".run" / "cli.lock", home / ".secrets" / "auth_secret_key"]
-    planted.append(home / ".run" / ".gitignore")
+    links = [home / ".run" / "cli.lock", home / ".secrets" / "auth_secret_key"]
+    links.append(home / ".run" / ".gitignore")
     user = pwd.getpwuid((home / ".run").stat().st_uid)
     script = "for path; do rm -f $path; ln -s $TARGET $path; done"
     subprocess.run(
-        ["sh", "-c", script, "sh", *planted],
+        ["sh", "-c", script, "sh", *links],
         env={"TARGET": str(target), "PATH": os.environ["PATH"]},
         user=user.pw_uid,
         check=True,
@@ -99,7 +99,7 @@ def test_root_follows_nothing_that_the_user_can_write(
     checkout.run("up")
     assert target.read_text() == "root's"
     assert target.stat().st_uid == 0
-    for path in planted:
+    for path in links:
         path.unlink()
     checkout.ok("init")
 
@@ -113,7 +113,7 @@ def test_only_the_gateway_may_have_a_low_port(checkout: Checkout) -> None:
         assert int(effective, 16) == (1 << 10 if name == "gateway" else 0)
 
 
-def test_another_user_is_told_whose_checkout_it_is(checkout: Checkout) -> None:
+def test_another_user_reads_whose_checkout_it_is(checkout: Checkout) -> None:
     if not checkout.path.parent.stat().st_mode & 0o5:
         pytest.skip("no other user can enter it")
     checkout.ok("init")

@@ -30,7 +30,7 @@ def test_a_chosen_port_stays_and_is_held_until_it_is_released(layout: Layout) ->
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "0.0.0.0"])
-def test_a_taken_port_gives_way_to_another_and_is_told(
+def test_another_port_is_chosen_for_a_taken_one_and_printed(
     layout: Layout,
     listener: Callable[..., int],
     monkeypatch: pytest.MonkeyPatch,

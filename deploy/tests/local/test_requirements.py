@@ -36,7 +36,7 @@ def pins(file: str) -> dict[str, tuple[str, str]]:
 
 @FILES
 def test_every_package_is_pinned_to_one_release_and_its_files(file: str) -> None:
-    """OPS-08: no other file is ever installed, whoever answers for the index."""
+    """OPS-08: no other file is ever installed, whatever the index answers."""
     for name, (version, rest) in pins(file).items():
         assert re.fullmatch(r"[0-9][0-9a-z.]*", version), name
         words = re.sub(r" ; .*?(?= --hash|$)", "", rest).split()

@@ -2,7 +2,7 @@
 
 Each secret of the run is a canary: the passwords, tokens and cookies that went over
 the wire, the API keys, the private key, the database passwords. They are looked for in
-everything the system keeps, and the search is tried on leaks that are planted.
+everything the system keeps, and the search is tried on leaks that are injected.
 """
 
 import re
@@ -134,7 +134,7 @@ def leaks(canaries: Canaries, places: dict[str, str]) -> set[str]:
 
 def test_no_secret_is_kept_anywhere(canaries: Canaries, system: System) -> None:
     """And there were traces: else the search would have searched nothing. What is
-    planted among them is found."""
+    injected among them is found."""
     places = dict(kept(system))
     assert leaks(canaries, places) == set()
     log = places["log auth-1.log"] + places["log auth-2.log"]

@@ -57,7 +57,7 @@ def cut_off(system: System) -> Iterator[None]:
         pytest.param(cut_off, id="cut-off"),
     ],
 )
-def test_a_logout_during_the_fault_holds_and_living_sessions_go_on(
+def test_a_logout_during_the_fault_holds_and_living_sessions_continue(
     fault: Fault, user: TestUser, other: TestUser, healthy: System
 ) -> None:
     """During the fault and after it."""

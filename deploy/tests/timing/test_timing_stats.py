@@ -29,7 +29,7 @@ def noise() -> float:
 
 
 @pytest.mark.parametrize("difference", [-1, -0.3, -0.05, 0, 0.05, 0.2, 1])
-def test_what_differs_is_told_from_what_does_not(
+def test_what_differs_is_distinguished_from_what_does_not(
     monkeypatch: pytest.MonkeyPatch, difference: float
 ) -> None:
     """Where a hash takes 1."""
