@@ -59,7 +59,7 @@ def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
 
 
 def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
-    supervisor.call(layout, "stopProcessGroup", service.name)
+    supervisor.stop_program(layout, service.name)
     print(f"memo: stands in for {service.name} until it ends", flush=True)
     try:
         return _run(layout, service, words, while_running=True)

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from . import (
@@ -14,7 +13,6 @@ from . import (
     configure,
     env_check,
     gateway,
-    orphans,
     ports,
     postgres,
     secretfiles,
@@ -89,7 +87,7 @@ def stop(layout: Layout, names: list[str]) -> None:
     """Stop programs of a running stack, until `start` or `up`."""
     _insist_on(layout, names)
     for name in names:
-        supervisor.call(layout, "stopProcessGroup", name)
+        supervisor.stop_program(layout, name)
     print(f"memo: stopped: {', '.join(names)}")
 
 
@@ -106,7 +104,7 @@ def restart(layout: Layout, names: list[str]) -> None:
         if len(running[name]) > 1 and all(each["pid"] for each in running[name]):
             supervisor.restart_one_by_one(layout, name)
         else:
-            supervisor.call(layout, "stopProcessGroup", name)
+            supervisor.stop_program(layout, name)
         start_and_wait(layout, name)
     print(f"memo: running: {', '.join(names)}")
 
@@ -237,22 +235,26 @@ def start_and_wait(layout: Layout, *names: str) -> None:
         if not waiting:
             return
         for name in [] if started else waiting:
-            # A worker whose parent was killed ends, and frees the port, in a second.
-            start = partial(supervisor.start_program, layout, name)
-            if not orphans.wait_until(start, 3):
+            if not supervisor.start_program(layout, name):
                 raise _taken(layout, name)
         started = True
         found = supervisor.processes(layout)
         failing = [n for n in waiting for x in found[n] if x["statename"] == "BACKOFF"]
         if failing or time.monotonic() > deadline:
             name = (failing or waiting)[0]
-            supervisor.call(layout, "stopProcessGroup", name)
-            if name == GATEWAY and ports.holder(ports.written(layout)[name]):
-                raise _taken(layout, name)
-            log = layout.logs / f"{found[name][0]['name']}.log"
-            text = f"{name} does not {'start' if failing else 'become ready'}."
-            raise Problem(f"{text} The end of {log}:\n{tail(log)}")
+            raise _failed(
+                layout, name, found[name][0], "start" if failing else "answer"
+            )
         time.sleep(0.05)
+
+
+def _failed(layout: Layout, name: str, process: dict[str, Any], verb: str) -> Problem:
+    """Why a program does not run; it is stopped."""
+    supervisor.stop_program(layout, name)
+    if name == GATEWAY and ports.holder(ports.written(layout)[name]):
+        return _taken(layout, name)
+    log = layout.logs / f"{process['name']}.log"
+    return Problem(f"{name} does not {verb}. The end of {log}:\n{tail(log)}")
 
 
 def _taken(layout: Layout, name: str) -> Problem:

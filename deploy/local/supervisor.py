@@ -98,6 +98,13 @@ def start_program(layout: Layout, name: str, number: int | None = None) -> bool:
     return True
 
 
+def stop_program(layout: Layout, name: str) -> None:
+    """Stop a program, and the workers that a killed process of it left: they have its
+    port."""
+    call(layout, "stopProcessGroup", name)
+    orphans.end_all(layout.work / name)
+
+
 def end(layout: Layout, *, at_once: bool = False) -> bool:
     """Stop everything in order, or kill it; whether there was anything."""
     pid = 0

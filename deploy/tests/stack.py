@@ -90,7 +90,7 @@ class System:
 
     def stop(self, *programs: str) -> None:
         for program in programs:
-            supervisor.call(self.layout, "stopProcessGroup", program)
+            supervisor.stop_program(self.layout, program)
 
     def start(self, *programs: str) -> None:
         """Returns when they are ready."""

@@ -2,6 +2,8 @@
 what every worker must have after it."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,17 @@ def test_a_service_says_when_it_starts_and_when_it_ends(healthy: System) -> None
         said = lambda: path.read_text()[length:]  # noqa: B023, E731
         wait_until(lambda: "sys_startup" in said(), 20, "both")  # noqa: B023
         assert said().index("sys_shutdown") < said().index("sys_startup")
+
+
+def test_a_service_stops_with_the_workers_of_a_killed_process(healthy: System) -> None:
+    """One that hangs has the socket: no other process could have its port."""
+    os.kill(healthy.workers("users")[0], signal.SIGSTOP)
+    for pid in healthy.pids("users"):
+        os.kill(pid, signal.SIGKILL)
+
+    healthy.stop("users")
+    healthy.start("users")
+    assert healthy.status()["processes"]["users"]["healthy"]
 
 
 def test_what_an_operator_does_is_in_the_log_of_the_service(
