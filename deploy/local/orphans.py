@@ -6,9 +6,11 @@ program of a stack works in a folder of its own, and passes that on to its child
 supervisord runs this file in front of a program: it ends what a killed predecessor
 left, removes its lock files, and becomes the program.
 
-    orphans.py [--clear] [--remove=FILE] ... [--holder=NUMBER] -- COMMAND ...
+    orphans.py [--clear] [--remove=FILE] ... [--log=FILE] [--holder=NUMBER]
+        -- COMMAND ...
 
-Of the processes that share a socket, number 0 only keeps it open.
+Of the processes that share a socket, number 0 only keeps it open. A service writes its
+log itself: through supervisord, `/me` took a tenth more CPU.
 
 Standard library only, and no import of ours: it is run by its path.
 """
@@ -81,6 +83,11 @@ def main(words: list[str]) -> None:
     for option in options:
         if option.startswith("--remove="):
             Path(option.removeprefix("--remove=")).unlink(missing_ok=True)
+        elif option.startswith("--log="):
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            log = os.open(option.removeprefix("--log="), flags, 0o600)
+            os.dup2(log, sys.stdout.fileno())
+            os.dup2(log, sys.stderr.fileno())
     if "--holder=0" in options:
         command = ["/bin/sleep", "infinity"]
     os.execv(command[0], command)  # noqa: S606 (no shell is wanted)
