@@ -18,12 +18,9 @@ redis_admin_password: ContextVar[str] = ContextVar("redis_admin_password", defau
 NTP = "Keep time with NTP on every machine."
 ROUNDING = 1.5  # seconds: HTTP's Date has no fractions, and an answer takes a moment
 
-# Returns what is true instead of the statement; "" where the statement holds.
-Examine = Callable[[], str]
-
-
-class NotExamined(Exception):
-    """Something is missing that the examination needs. It becomes a note."""
+# Returns what is true instead of the statement; "" where the statement holds, and None
+# where it cannot be seen, which is a note.
+Examine = Callable[[], str | None]
 
 
 def diagnostic(
@@ -39,10 +36,10 @@ def diagnostic(
             level = INFO if note else ERROR
             try:
                 found = examine()
-            except NotExamined as exc:
-                level, found = INFO, str(exc)
             except Exception as exc:  # noqa: BLE001 - the others are still examined
                 level, found = ERROR, f"could not be examined: {type(exc).__name__}"
+            if found is None:
+                level, found = INFO, "it cannot be seen"
             if not found:
                 return [CheckMessage(DEBUG, statement, id=identity)]
             return [CheckMessage(level, f"{statement}: {found}", hint, id=identity)]

@@ -9,11 +9,10 @@ import http.client
 import json
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,22 +38,20 @@ class Reply:
         return {}
 
     @property
-    def code(self) -> str:
-        return str(self.body.get("code", ""))
+    def summary(self) -> str:
+        """The status and, of an error, its code."""
+        return f"{self.status} {self.body.get('code', '')}".strip()
 
 
 @dataclass
 class Site:
     """A deployment by its public URL. Of a stack on this machine we know more: `port`
-    and `tls` say how to reach it, `keys` has a valid API key for each service, `logs`
-    are those of the User Service, `docs` says of which services the schema is open."""
+    and `tls` say how to reach it, `keys` has a valid API key for each service."""
 
     url: str
     port: int | None = None
     tls: bool | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
-    logs: Sequence[Path] = ()
-    docs: Mapping[str, bool] | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -86,6 +83,3 @@ class Site:
             connection.request(method, path, body, {"Host": self.host, **names})
             response = connection.getresponse()
             return Reply(response.status, response.headers, response.read())
-
-    def get(self, path: str, **headers: str) -> Reply:
-        return self.send("GET", path, **headers)

@@ -17,10 +17,8 @@ QUERIES = {
     "database.role": (
         "our role may only change rows (DATA-10)",
         ROLES_SQL,
-        "SELECT power FROM pg_roles, LATERAL (VALUES (rolsuper, 'SUPERUSER'),"
-        " (rolcreaterole, 'CREATEROLE'), (rolcreatedb, 'CREATEDB'),"
-        " (rolreplication, 'REPLICATION'), (rolbypassrls, 'BYPASSRLS'))"
-        " AS p (yes, power) WHERE rolname = current_user AND yes",
+        "SELECT rolname FROM pg_roles WHERE rolname = current_user AND (rolsuper"
+        " OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)",
     ),
     "database.create": (
         "our role may not create tables",

@@ -1,7 +1,6 @@
 """Redis: what it does with our keys, and what our user may do (DATA-01, DATA-06)."""
 
 import re
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,14 +9,10 @@ from django_redis import get_redis_connection
 from redis import ConnectionPool, Redis
 from redis.exceptions import AuthenticationError, ResponseError
 
-from shared import doctor
-from shared.doctor import NotExamined, diagnostic
+from shared.doctor import diagnostic, redis_admin_password
 
-CONF_FILE = "Use the settings of deploy/redis/redis.conf."
+CONF_FILE = "deploy/redis/redis.conf; seen with --redis-admin-password-file FILE"
 ACL_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart redis."
-SERVICE = settings.SERVICE_NAME
-# Older ones have known vulnerabilities, unless a distribution has patched them.
-MINIMUM_VERSIONS = ((7, 2, 11), (7, 4, 9))
 
 # By id: what has to hold, and a pattern for each setting's value.
 CONFIG = {
@@ -28,75 +23,52 @@ CONFIG = {
     ),
     "redis.limit": ("Redis has a memory limit", {"maxmemory": "[1-9][0-9]*"}),
 }
-# By id: what has to hold, who sends the commands, and the commands that Redis refuses.
-# The administrator asks whether our user may (DRYRUN), as a try would carry them out.
-# All services read in session:* whether a session is alive: no session has this name,
-# and the key is gone in a second.
-DRYRUN = f"ACL DRYRUN|{SERVICE}|"
-REFUSALS: dict[str, tuple[str, str, Sequence[str]]] = {
-    "redis.strangers": ("Redis asks every client for a password", "default", ["PING"]),
-    "redis.rights": ("our user may not administer", "ours", ["CONFIG GET|maxmemory"]),
+# By id: what has to hold, and what Redis refuses to our user. Every service reads in
+# session:* whether a session is alive. No session has this name, and the key is gone in
+# a second.
+REFUSALS = {
+    "redis.rights": (
+        "our user has no dangerous command",
+        ["CONFIG GET maxmemory", "ACL LIST", "LASTSAVE"],
+    ),
     "redis.sessions": (
         "only auth may write sessions",
-        "ours",
-        [] if SERVICE == "auth" else ["SET|session:doctor||EX|1"],
-    ),
-    "redis.commands": (
-        "our user has no dangerous command",
-        "admin",
-        [f"{DRYRUN}FLUSHALL", f"{DRYRUN}KEYS|*", f"{DRYRUN}CONFIG|SET|save|1 1"],
+        ["SET session:doctor x EX 1"] if settings.SERVICE_NAME != "auth" else [],
     ),
 }
 
 
-def connect(user: str) -> Redis:
-    """As `ours`, as `default` without a password, or as `admin`. Raises NotExamined."""
-    if user == "ours":
-        return get_redis_connection("default")
-    password = doctor.redis_admin_password.get() if user == "admin" else None
-    if password == "":
-        raise NotExamined("manage.py doctor --redis-admin-password-file FILE sees it")
+def connect(**credentials: str | None) -> Redis:
+    """To our Redis, as our user or as another."""
     pool = get_redis_connection("default").connection_pool
-    credentials = {"username": user if password else None, "password": password}
     options = pool.connection_kwargs | credentials | {"decode_responses": True}
     return Redis(connection_pool=ConnectionPool(pool.connection_class, **options))
 
 
-def other_values(expected: dict[str, str]) -> str:
-    found: Any = connect("admin").config_get(*expected)
+def other_values(expected: dict[str, str]) -> str | None:
+    if not (password := redis_admin_password.get()):
+        return None
+    found: Any = connect(username="admin", password=password).config_get(*expected)
     wrong = (n for n, value in expected.items() if not re.fullmatch(value, found[n]))
     return ", ".join(f"{name} {found[name]}" for name in wrong)
 
 
-def allowed(user: str, commands: Sequence[str]) -> str:
-    client = connect(user)
-    return ", ".join(each for each in commands if is_allowed(client, each))
+def allowed(commands: list[str], **credentials: str | None) -> str:
+    return ", ".join(x for x in commands if is_allowed(x, connect(**credentials)))
 
 
-def is_allowed(client: Redis, command: str) -> bool:
+def is_allowed(command: str, client: Redis) -> bool:
     try:
-        answer = client.execute_command(*command.split("|"))
+        client.execute_command(*command.split())
     except (AuthenticationError, ResponseError):
         return False
-    # DRYRUN answers with the text of an error.
-    return answer == "OK" or not command.startswith(DRYRUN)
+    return True
 
 
 for name, (statement, expected) in CONFIG.items():
     diagnostic(name, statement, CONF_FILE)(partial(other_values, expected))
-for name, (statement, user, commands) in REFUSALS.items():
-    diagnostic(name, statement, ACL_FILE)(partial(allowed, user, commands))
-
-
-@diagnostic(
-    "redis.version",
-    "Redis has no known vulnerability",
-    "Upgrade it, unless your distribution has patched it.",
-    note=True,
-)
-def version() -> str:
-    hello = get_redis_connection("default").execute_command("HELLO")
-    text = hello[b"version"].decode()
-    number = tuple(int(n) for n in re.findall(r"\d+", text)[:3])
-    least = MINIMUM_VERSIONS[number[:2] != MINIMUM_VERSIONS[0][:2]]
-    return text if hello[b"server"] == b"redis" and number < least else ""
+for name, (statement, commands) in REFUSALS.items():
+    diagnostic(name, statement, ACL_FILE)(partial(allowed, commands))
+statement = "Redis asks every client for a password"
+strangers = partial(allowed, ["PING"], username=None, password=None)
+diagnostic("redis.strangers", statement, ACL_FILE)(strangers)

@@ -9,26 +9,24 @@ from deploy.local import doctor
 from deploy.local.layout import Layout
 
 REFUSAL = "ImproperlyConfigured: Not for production: DEBUG is on (memo.E010)."
-LOG = '{"time": "2026-01-01", "message": "[{\\"id\\"..."}'
 # As a service does: among lines of its log, and with a status that says WRONG.
-REPORTS = f"""import json, sys
-print({LOG!r})
-words = dict(id="words", verdict="WRONG", text=" ".join(sys.argv), advice="do")
-print(json.dumps([words]))
+REPORTS = """import sys
+print('{"message": "WRONG"}')
+print("WRONG words  ", *sys.argv, "-> do")
 sys.exit(3)
 """
 
 
 @pytest.mark.parametrize(
-    ("program", "live", "identity", "text"),
+    ("program", "live", "text"),
     [
-        (REPORTS, False, "words", " --checks"),
-        (REPORTS, True, "words", " --redis-admin-password-file"),
-        (f"import sys; sys.exit({REFUSAL!r})", True, "settings", REFUSAL),
+        (REPORTS, False, "words   manage.py doctor --checks -> do"),
+        (REPORTS, True, "words   manage.py doctor --redis-admin-password-file"),
+        (f"import sys; sys.exit({REFUSAL!r})", True, "settings"),
     ],
 )
 def test_what_a_service_finds_or_why_it_does_not_start_is_reported(
-    layout: Layout, program: str, live: bool, identity: str, text: str
+    layout: Layout, program: str, live: bool, text: str
 ) -> None:
     """Without a running stack it runs its system checks."""
     layout.python.parent.mkdir(parents=True)
@@ -37,24 +35,20 @@ def test_what_a_service_finds_or_why_it_does_not_start_is_reported(
     service.env_file.write_text("DEBUG=false\n")
     (service.project / "manage.py").write_text(program)
     [found] = doctor.ask(layout, service, live=live)
-    assert (found.where, found.id, found.verdict) == ("auth", identity, "WRONG")
-    assert text in found.text
-    assert found.advice
+    assert found.startswith(f"WRONG auth:    {text}")
+    assert (REFUSAL in found) == (text == "settings")
 
 
-def test_before_the_first_up_there_are_notes_alone(layout: Layout) -> None:
-    found = [each for each in doctor.examine_stack(layout) if each.verdict != "ok"]
-    assert {(each.verdict, each.id) for each in found} == {
-        ("note", "nginx"),
-        ("note", "settings"),
-    }
+def test_before_the_first_up_nothing_is_wrong(
+    layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor.run(layout, []) == 0
+    assert "1 ok, 2 note, 0 WRONG" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("mode", "verdict"), [(0o600, "ok"), (0o400, "ok"), (0o640, "WRONG")]
-)
+@pytest.mark.parametrize(("mode", "is_right"), [(0o600, True), (0o640, False)])
 def test_secrets_are_for_their_owner_alone(
-    layout: Layout, mode: int, verdict: str
+    layout: Layout, mode: int, is_right: bool
 ) -> None:
     (layout.keys / "public").mkdir(parents=True)
     (layout.keys / "public" / "kid.pem").touch(0o644)
@@ -62,16 +56,16 @@ def test_secrets_are_for_their_owner_alone(
     secret.touch()
     secret.chmod(mode)
     found = doctor.secrets(layout)
-    assert found.verdict == verdict
-    assert (str(secret) in found.text) == (verdict == "WRONG")
+    assert found.startswith("ok" if is_right else "WRONG")
+    assert (str(secret) in found) is not is_right
 
 
 def test_only_a_running_stack_may_listen_on_its_ports(
     layout: Layout, listener: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = listener("127.0.0.1")
-    assert "pid" in doctor.listener(layout, "auth", port, runs=True).text
+    assert "pid" in doctor.intruder(layout, port, runs=True)
     (layout.work / "auth").mkdir(parents=True)
     monkeypatch.chdir(layout.work / "auth")
-    assert doctor.listener(layout, "auth", port, runs=True).verdict == "ok"
-    assert doctor.listener(layout, "auth", port, runs=False).verdict == "WRONG"
+    assert not doctor.intruder(layout, port, runs=True)
+    assert doctor.intruder(layout, port, runs=False)
