@@ -44,7 +44,7 @@ PROOFS = {
     "chaos": "[--minutes N] [--seed N] [--only WORD ...]",
     "attack": "[--url URL] [--api-key FILE] [--ca FILE] [--only WORDS]",
 }
-MODULES = {"doctor": "[--json] [--url URL]", "startservice": "<name>"}
+MODULES = {"doctor": "[--url URL]", "startservice": "<name>"}
 OTHERS = "up down init status logs start stop restart destroy rotateapikeys demo"
 COMMANDS = [*OTHERS.split(), *PROOFS, *MODULES]
 # They work on what is there, and need no packages where nothing is.

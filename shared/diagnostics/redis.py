@@ -11,7 +11,7 @@ from redis.exceptions import AuthenticationError, ResponseError
 
 from shared.doctor import diagnostic, redis_admin_password
 
-CONF_FILE = "deploy/redis/redis.conf; seen with --redis-admin-password-file FILE"
+CONF_FILE = "Use deploy/redis/redis.conf. --redis-admin-password-file FILE shows it."
 ACL_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart redis."
 
 # By id: what has to hold, and a pattern for each setting's value.

@@ -75,16 +75,6 @@ def test_without_a_running_stack_the_system_checks_run_alone(settings, tmp_path)
     assert "keys list" in found
 
 
-def test_the_password_of_redis_administrator_comes_from_its_file(only_ours, tmp_path):
-    (tmp_path / "password").write_text(f"{SECRET}\n")
-    length = lambda: str(len(doctor.redis_admin_password.get()))  # noqa: E731
-    doctor.diagnostic("password", "length", "do", note=True)(length)
-
-    path = str(tmp_path / "password")
-    found = report("--redis-admin-password-file", path)[1][1]
-    assert found == "note password length: 6 -> do"
-
-
 def test_a_clock_may_be_off_by_the_leeway():
     for seconds in (0, -10, 10):
         assert doctor.clock_fault(time.time() + seconds) == ""

@@ -1,5 +1,5 @@
-"""`doctor` from outside, of a site that answers what a test wants: what needs https, and
-what our own gateway would never do."""
+"""`doctor` from outside, of a site that answers what a test wants: what needs https,
+and what our own gateway would never do."""
 
 import ssl
 from collections.abc import Iterator, Mapping
@@ -75,6 +75,16 @@ def test_https_comes_with_all_headers(certificate: Pair, name: str, value: str) 
     with serving({**GOOD, name: value}, certificate) as port:
         fault = headers(Site("https://memo.example", port=port))
     assert fault == ("" if GOOD[name] == value else name)
+
+
+def test_a_gateway_that_lets_everything_in_is_found() -> None:
+    """S2S-02, GW-01, GW-02."""
+    with serving({"X-Request-ID": external_checks.SPOOFED_ID}, status=200) as port:
+        lines = list(examine(Site("http://localhost", port=port)))
+    wrong = [line.split()[2] for line in lines if line.startswith("WRONG gateway:")]
+    assert wrong == ["internal", "headers", "hosts", "cookie", "request_id"]
+    internal = next(line for line in lines if " internal " in line)
+    assert all(route in internal for _, route in external_checks.INTERNAL[:3])
 
 
 def test_a_certificate_of_an_unknown_issuer_is_no_answer(certificate: Pair) -> None:

@@ -1,33 +1,16 @@
 """Faults for `doctor` to find, injected into the running stack. Each is a context that
-removes it again; INJECTED_FAULTS says where it has to be found and by which id."""
+removes it again. Those of a gateway: deploy/tests/local/test_external_checks.py."""
 
-import os
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from email.utils import formatdate
+from typing import Any
 
-from deploy.tests.stack import System, as_it_was, wait_until, with_lines
+from deploy.tests.stack import System, as_it_was, with_lines
 from nginx.tests.stub_service import Stub, StubHandler
 
-Fault = Callable[[System], AbstractContextManager[None]]
-
-
-def by(inject: Callable[..., AbstractContextManager[None]], *words: str) -> Fault:
-    return lambda system: inject(system, *words)
-
-
 # ---- Files ---------------------------------------------------------------------------
-
-
-def gateway(
-    system: System, name: str, old: str, new: str
-) -> AbstractContextManager[None]:
-    path = system.state / "gateway" / "conf" / name
-    text = path.read_text()
-    assert old in text, (name, old)
-    return as_it_was(path, text.replace(old, new))
 
 
 def setting(
@@ -95,25 +78,8 @@ def stub_of_auth(system: System) -> Iterator[None]:
         stub.shutdown()
 
 
-def reload_gateway(system: System) -> None:
-    """After all files have changed; until no worker of before takes connections."""
-    before = set(system.workers("gateway"))
-    os.kill(system.pids("gateway")[0], signal.SIGHUP)
-    wait_until(
-        lambda: not before & set(system.workers("gateway")), 10, "new workers of Nginx"
-    )
-
-
 # ---- All of them ---------------------------------------------------------------------
 
-PROXY = "includes/proxy.conf"
-FIRST = "location /static/ {"
-OPEN = (
-    f"location = /api/v1/users/verify {{ include {PROXY}; include includes/api.conf;"
-    f" proxy_pass http://users; }}\n    {FIRST}"
-)
-REQUEST_ID = ("X-Request-ID $request_id", "X-Request-ID $http_x_request_id")
-COOKIE_FLAGS = "proxy_redirect off; proxy_cookie_flags ~ nohttponly nosamesite;"
 SUPERUSER = ("ALTER ROLE users_app SUPERUSER", "ALTER ROLE users_app NOSUPERUSER")
 MAY_CREATE = (
     "GRANT CREATE ON SCHEMA public TO auth_app",
@@ -146,32 +112,25 @@ UNAPPLIED = (
     "UPDATE django_migrations SET app = 'tokens' WHERE app = 'doctor'",
 )
 
-# Where it is found and by which id.
-INJECTED_FAULTS: dict[tuple[str, str], Fault] = {
-    ("auth", "apikeys.users"): wrong_api_key,
-    ("users", "clock.auth"): stub_of_auth,
-    ("users", "keys.published"): stub_of_auth,
-    ("auth", "memo.E003"): readable_key,
-    ("machine", "files"): readable_key,
-    ("auth", "redis.policy"): by(
-        System.redis_setting, "maxmemory-policy", "allkeys-lru"
-    ),
-    ("auth", "redis.persistence"): by(System.redis_setting, "save", "3600 1"),
-    ("auth", "redis.limit"): by(System.redis_setting, "maxmemory", "0"),
-    ("users", "redis.strangers"): by(redis_user, "default", "on", "nopass", "+@all"),
-    ("auth", "redis.rights"): by(redis_user, "auth", "+config"),
-    ("users", "redis.sessions"): by(redis_user, "users", "~session:*"),
-    ("users", "database.role"): by(sql, "users", *SUPERUSER),
-    ("auth", "database.create"): by(sql, "auth", *MAY_CREATE),
-    ("auth", "database.owner"): by(sql, "auth", *OWNED_TABLE),
-    ("auth", "database.logs"): by(sql, "auth", *LOGGED),
-    ("auth", "database.pools"): by(setting, "auth", "WEB_CONCURRENCY", "60"),
-    ("auth", "database.migrations"): by(sql, "auth", *UNAPPLIED),
-    ("auth", "sessions.expired"): by(sql, "auth", *EXPIRED_SESSION),
-    ("users", "admin.expired"): by(sql, "users", *EXPIRED_ADMIN),
-    ("gateway", "internal"): by(gateway, "gateway.conf", FIRST, OPEN),
-    ("gateway", "request_id"): by(gateway, PROXY, *REQUEST_ID),
-    ("gateway", "cookie"): by(gateway, PROXY, "proxy_redirect off;", COOKIE_FLAGS),
-    ("gateway", "headers"): by(gateway, "includes/headers.conf", "nosniff", "sniff"),
-    ("gateway", "hosts"): by(gateway, "gateway.conf", "return 421;", 'return 200 "";'),
+# Where it is found and by which id: a context of the stack, and its other arguments.
+INJECTED_FAULTS: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("auth", "apikeys.users"): (wrong_api_key,),
+    ("users", "clock.auth"): (stub_of_auth,),
+    ("users", "keys.published"): (stub_of_auth,),
+    ("auth", "memo.E003"): (readable_key,),
+    ("machine", "files"): (readable_key,),
+    ("auth", "redis.policy"): (System.redis_setting, "maxmemory-policy", "allkeys-lru"),
+    ("auth", "redis.persistence"): (System.redis_setting, "save", "3600 1"),
+    ("auth", "redis.limit"): (System.redis_setting, "maxmemory", "0"),
+    ("users", "redis.strangers"): (redis_user, "default", "on", "nopass", "+@all"),
+    ("auth", "redis.rights"): (redis_user, "auth", "+config"),
+    ("users", "redis.sessions"): (redis_user, "users", "~session:*"),
+    ("users", "database.role"): (sql, "users", *SUPERUSER),
+    ("auth", "database.create"): (sql, "auth", *MAY_CREATE),
+    ("auth", "database.owner"): (sql, "auth", *OWNED_TABLE),
+    ("auth", "database.logs"): (sql, "auth", *LOGGED),
+    ("auth", "database.pools"): (setting, "auth", "WEB_CONCURRENCY", "60"),
+    ("auth", "database.migrations"): (sql, "auth", *UNAPPLIED),
+    ("auth", "sessions.expired"): (sql, "auth", *EXPIRED_SESSION),
+    ("users", "admin.expired"): (sql, "users", *EXPIRED_ADMIN),
 }

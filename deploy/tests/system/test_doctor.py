@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from deploy.tests.stack import ROOT, System
-from deploy.tests.system.injected_faults import INJECTED_FAULTS, reload_gateway
+from deploy.tests.system.injected_faults import INJECTED_FAULTS
 
 Report = dict[tuple[str, str], str]
 FOUND_WRONG = 3
@@ -37,7 +37,8 @@ def wrong(system: System, *words: str) -> Report:
         check=False,
     )
     lines = re.findall(r"^(ok|note|WRONG) +(\w+): +(\S+) +(.+)$", done.stdout, re.M)
-    assert {where for _, where, _, _ in lines} >= {"gateway"}, done.stderr
+    places = {"gateway"} if words else {"machine", "auth", "users", "gateway"}
+    assert {where for _, where, _, _ in lines} == places, done.stdout + done.stderr
     found = {
         (where, name): text for each, where, name, text in lines if each == "WRONG"
     }
@@ -47,36 +48,29 @@ def wrong(system: System, *words: str) -> Report:
 
 
 @pytest.fixture(scope="module")
-def reports(system: System) -> Iterator[tuple[Report, Report]]:
+def report(system: System) -> Iterator[Report]:
     """All faults at once: each has an id of its own in the report, and a report takes
-    seconds. The second is by the address alone."""
+    seconds."""
     with ExitStack() as faults:
-        faults.callback(reload_gateway, system)
-        for inject in dict.fromkeys(INJECTED_FAULTS.values()):
-            faults.enter_context(inject(system))
-        reload_gateway(system)
-        found = wrong(system), wrong(system, "--url", system.gateway_url)
+        for inject, *words in dict.fromkeys(INJECTED_FAULTS.values()):
+            faults.enter_context(inject(system, *words))
+        found = wrong(system)
     yield found
     assert system.status()["state"] == "ready"
 
 
 @pytest.mark.parametrize("fault", INJECTED_FAULTS, ids="-".join)
 def test_an_injected_fault_is_found(
-    fault: tuple[str, str], reports: tuple[Report, Report], system: System
+    fault: tuple[str, str], report: Report, system: System
 ) -> None:
     """After an arrow it says what to do."""
-    text = reports[0][fault]
+    text = report[fault]
     assert re.fullmatch(r".+: .+ -> .+", text)
     for name in ("auth_users_service_api_key", "redis_admin_password"):
         assert system.secret(name) not in text
 
 
-def test_nothing_is_wrong_that_was_not_injected(
-    reports: tuple[Report, Report], system: System
-) -> None:
-    """From outside, the gateway's faults are found with nothing but its address. In a
-    healthy stack nothing is wrong."""
-    inside, outside = reports
-    assert set(inside) <= set(INJECTED_FAULTS) | FOLLOWS
-    assert set(outside) == {fault for fault in INJECTED_FAULTS if fault[0] == "gateway"}
+def test_nothing_is_wrong_that_was_not_injected(report: Report, system: System) -> None:
+    """In a healthy stack nothing is wrong, nor from outside."""
+    assert set(report) <= set(INJECTED_FAULTS) | FOLLOWS
     assert wrong(system) == wrong(system, "--url", system.gateway_url) == {}
