@@ -12,7 +12,7 @@ from deploy.local import external_checks
 from deploy.local.external_checks import HEADERS, cookie, examine, headers, plain_http
 from deploy.local.site import Site
 from nginx.tests.certificates import self_signed
-from nginx.tests.stub_service import Stub
+from nginx.tests.stub_service import Stub, StubHandler
 
 PLAIN = "refresh_token=; Max-Age=0; Path=/api/v1/auth; SameSite=Strict; HttpOnly"
 SECURE = f"__Secure-{PLAIN}; Secure"
@@ -70,8 +70,11 @@ def test_the_refresh_cookie_is_what_its_address_asks_for(
         ("Strict-Transport-Security", "max-age=300"),
     ],
 )
-def test_https_comes_with_all_headers(certificate: Pair, name: str, value: str) -> None:
+def test_https_comes_with_all_headers(
+    certificate: Pair, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     """GW-12: HSTS holds for a year."""
+    monkeypatch.setattr(StubHandler, "version_string", lambda self: "nginx")
     with serving({**GOOD, name: value}, certificate) as port:
         fault = headers(Site("https://memo.example", port=port))
     assert fault == ("" if GOOD[name] == value else name)
