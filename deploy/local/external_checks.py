@@ -120,7 +120,7 @@ def request_id(site: Site) -> str:
 
 
 def plain_http(site: Site) -> str:
-    """plain http is refused (GW-13)"""
+    """plain http is for this machine alone (GW-13)"""
     # A redirect would come after the password was sent.
     if not site.over_tls:
         return "" if site.is_https or site.is_local else f"{site.url} is plain http"

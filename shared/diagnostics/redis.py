@@ -1,6 +1,7 @@
 """Redis: what it does with our keys, and what our user may do (DATA-01, DATA-06)."""
 
 import re
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,30 +13,8 @@ from redis.exceptions import AuthenticationError, ResponseError
 from shared.doctor import diagnostic, redis_admin_password
 
 CONF_FILE = "Use deploy/redis/redis.conf. --redis-admin-password-file FILE shows it."
+NO_DISK = "Redis writes nothing to the disk: it would restore ended sessions from there"
 ACL_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart redis."
-
-# By id: what has to hold, and a pattern for each setting's value.
-CONFIG = {
-    "redis.policy": ("Redis evicts nothing", {"maxmemory-policy": "noeviction"}),
-    "redis.persistence": (
-        "Redis writes nothing to the disk, from where it would restore ended sessions",
-        {"save": "", "appendonly": "no"},
-    ),
-    "redis.limit": ("Redis has a memory limit", {"maxmemory": "[1-9][0-9]*"}),
-}
-# By id: what has to hold, and what Redis refuses to our user. Every service reads in
-# session:* whether a session is alive. No session has this name, and the key is gone in
-# a second.
-REFUSALS = {
-    "redis.rights": (
-        "our user has no dangerous command",
-        ["CONFIG GET maxmemory", "ACL LIST", "LASTSAVE"],
-    ),
-    "redis.sessions": (
-        "only auth may write sessions",
-        ["SET session:doctor x EX 1"] if settings.SERVICE_NAME != "auth" else [],
-    ),
-}
 
 
 def connect(**credentials: str | None) -> Redis:
@@ -53,22 +32,34 @@ def other_values(expected: dict[str, str]) -> str | None:
     return ", ".join(f"{name} {found[name]}" for name in wrong)
 
 
-def allowed(commands: list[str], **credentials: str | None) -> str:
-    return ", ".join(x for x in commands if is_allowed(x, connect(**credentials)))
+def allowed(*commands: str, **credentials: str | None) -> str:
+    """Those of the commands that Redis carries out."""
+    client, found = connect(**credentials), []
+    for command in commands:
+        with suppress(AuthenticationError, ResponseError):
+            client.execute_command(*command.split())
+            found.append(command)
+    return ", ".join(found)
 
 
-def is_allowed(command: str, client: Redis) -> bool:
-    try:
-        client.execute_command(*command.split())
-    except (AuthenticationError, ResponseError):
-        return False
-    return True
-
-
-for name, (statement, expected) in CONFIG.items():
-    diagnostic(name, statement, CONF_FILE)(partial(other_values, expected))
-for name, (statement, commands) in REFUSALS.items():
-    diagnostic(name, statement, ACL_FILE)(partial(allowed, commands))
-statement = "Redis asks every client for a password"
-strangers = partial(allowed, ["PING"], username=None, password=None)
-diagnostic("redis.strangers", statement, ACL_FILE)(strangers)
+diagnostic("redis.policy", "Redis evicts nothing", CONF_FILE)(
+    partial(other_values, {"maxmemory-policy": "noeviction"})
+)
+diagnostic("redis.persistence", NO_DISK, CONF_FILE)(
+    partial(other_values, {"save": "", "appendonly": "no"})
+)
+diagnostic("redis.limit", "Redis has a memory limit", CONF_FILE)(
+    partial(other_values, {"maxmemory": "[1-9][0-9]*"})
+)
+diagnostic("redis.rights", "our user has no dangerous command", ACL_FILE)(
+    partial(allowed, "CONFIG GET maxmemory", "ACL LIST", "LASTSAVE")
+)
+diagnostic("redis.strangers", "Redis asks every client for a password", ACL_FILE)(
+    partial(allowed, "PING", username=None, password=None)
+)
+# Every service reads in session:* whether a session is alive. No session is called
+# `doctor`, and that key is gone in a second.
+if settings.SERVICE_NAME != "auth":
+    diagnostic("redis.sessions", "only auth may write sessions", ACL_FILE)(
+        partial(allowed, "SET session:doctor x EX 1")
+    )

@@ -36,8 +36,7 @@ class Command(BaseCommand):
             autodiscover_modules("diagnostics")
             ours = run_checks(tags=[Tags.database], databases=list(connections))
             found += sorted(ours, key=attrgetter("id"))
-        for each in found:
-            self.stdout.write(line(each))
+        self.stdout.write("\n".join(map(line, found)))
         if any(each.is_serious() for each in found):
             sys.exit(FOUND_WRONG)
 
