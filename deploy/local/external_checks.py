@@ -124,13 +124,13 @@ def plain_http(site: Site) -> str:
     # A redirect would come after the password was sent.
     if not site.over_tls:
         return "" if site.is_https or site.is_local else f"{site.url} is plain http"
-    plain, (host, _) = replace(site, tls=False), site.address
-    plain.address = host, site.port or PLAIN_PORT
+    plain, port = replace(site, tls=False), site.port or PLAIN_PORT
+    plain.address = site.address[0], port
     # A port that speaks no plain http answers nothing that can be read.
     with contextlib.suppress(OSError, http.client.HTTPException):
         reply = plain.send("GET", ME)
         refused = reply.status in REFUSED
-        return "" if refused else f"{plain.address} answers {reply.summary}"
+        return "" if refused else f"port {port} answers {reply.summary}"
     return ""
 
 
