@@ -1,19 +1,147 @@
 """`doctor` finds each fault that was injected into a running stack, by its id, and none
-in a healthy one."""
+in a healthy one. Faults of a gateway: deploy/tests/local/test_external_checks.py."""
 
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from email.utils import formatdate
+from typing import Any
 
 import pytest
 
-from deploy.tests.stack import ROOT, System
-from deploy.tests.system.injected_faults import INJECTED_FAULTS
+from deploy.tests.stack import ROOT, System, as_it_was, with_lines
+from nginx.tests.stub_service import Stub, StubHandler
 
 Report = dict[tuple[str, str], str]
 FOUND_WRONG = 3
+
+# ---- Files ---------------------------------------------------------------------------
+
+
+def setting(
+    system: System, service: str, name: str, value: str
+) -> AbstractContextManager[None]:
+    path = system.state / "env" / f"{service}.env"
+    return as_it_was(path, with_lines(path.read_text(), {name: value}))
+
+
+@contextmanager
+def readable_key(system: System) -> Iterator[None]:
+    (path,) = system.state.glob("secrets/keys/private/*.pem")
+    before = path.stat().st_mode
+    path.chmod(0o644)
+    try:
+        yield
+    finally:
+        path.chmod(before)
+
+
+def wrong_api_key(system: System) -> AbstractContextManager[None]:
+    path = system.state / "secrets" / "auth_users_service_api_key"
+    return as_it_was(path, path.read_text().swapcase())
+
+
+# ---- Servers -------------------------------------------------------------------------
+
+
+@contextmanager
+def redis_user(system: System, *words: str) -> Iterator[None]:
+    with system.redis() as admin:
+        admin.execute_command("ACL", "SETUSER", *words)
+        try:
+            yield
+        finally:
+            admin.execute_command("ACL", "LOAD")
+
+
+@contextmanager
+def sql(system: System, service: str, inject: str, undo: str) -> Iterator[None]:
+    """As the administrator of the cluster: the user that runs the stack (`peer`)."""
+    with system.connect(service, "memo_admin", "") as connection:
+        connection.autocommit = True
+        connection.execute(inject)
+        try:
+            yield
+        finally:
+            connection.execute(undo)
+
+
+@contextmanager
+def stub_of_auth(system: System) -> Iterator[None]:
+    """An Auth Service whose clock is an hour fast, and which publishes no key."""
+    live = b'{"service": "auth", "code": "token_invalid", "keys": []}'
+
+    def answer(handler: StubHandler) -> None:
+        hour = formatdate(time.time() + 3600, usegmt=True)
+        handler.date_time_string = lambda timestamp=None: hour  # type: ignore[method-assign]
+        handler.reply(200, {"Content-Type": "application/json"}, live)
+
+    with Stub("auth") as stub:
+        stub.answer = answer
+        with setting(system, "users", "AUTH_SERVICE_URL", f"http://{stub.address}"):
+            yield
+        stub.shutdown()
+
+
+# ---- All of them ---------------------------------------------------------------------
+
+SUPERUSER = ("ALTER ROLE users_app SUPERUSER", "ALTER ROLE users_app NOSUPERUSER")
+MAY_CREATE = (
+    "GRANT CREATE ON SCHEMA public TO auth_app",
+    "REVOKE CREATE ON SCHEMA public FROM auth_app",
+)
+OWNED_TABLE = (
+    "CREATE TABLE injected (); ALTER TABLE injected OWNER TO auth_app",
+    "DROP TABLE injected",
+)
+LOGGED = (
+    "ALTER DATABASE auth SET log_statement = 'all'",
+    "ALTER DATABASE auth RESET log_statement",
+)
+EXPIRED_SESSION = (
+    "INSERT INTO tokens_session (id, user_id, user_epoch, jti, created_at,"
+    " last_used_at, expires_at, absolute_expires_at, revoked_reason, user_agent)"
+    " SELECT gen_random_uuid(), gen_random_uuid(), 0, gen_random_uuid(), t, t,"
+    " t + interval '1 day', t + interval '2 days', '', 'doctor'"
+    " FROM (SELECT now() - interval '9 days' AS t) AS times",
+    "DELETE FROM tokens_session WHERE user_agent = 'doctor'",
+)
+EXPIRED_ADMIN = (
+    "INSERT INTO django_session VALUES ('doctor', '', now() - interval '9 days')",
+    "DELETE FROM django_session WHERE session_key = 'doctor'",
+)
+# The last of the Auth Service's, as if it had never been applied.
+UNAPPLIED = (
+    "UPDATE django_migrations SET app = 'doctor' WHERE id ="
+    " (SELECT max(id) FROM django_migrations WHERE app = 'tokens')",
+    "UPDATE django_migrations SET app = 'tokens' WHERE app = 'doctor'",
+)
+
+# Where it is found and by which id: a context of the stack, and its other arguments.
+INJECTED_FAULTS: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("auth", "apikeys.users"): (wrong_api_key,),
+    ("users", "clock.auth"): (stub_of_auth,),
+    ("users", "keys.published"): (stub_of_auth,),
+    ("auth", "memo.E003"): (readable_key,),
+    ("machine", "files"): (readable_key,),
+    ("auth", "redis.policy"): (System.redis_setting, "maxmemory-policy", "allkeys-lru"),
+    ("auth", "redis.persistence"): (System.redis_setting, "save", "3600 1"),
+    ("auth", "redis.limit"): (System.redis_setting, "maxmemory", "0"),
+    ("users", "redis.strangers"): (redis_user, "default", "on", "nopass", "+@all"),
+    ("auth", "redis.rights"): (redis_user, "auth", "+config"),
+    ("users", "redis.sessions"): (redis_user, "users", "~session:*"),
+    ("users", "database.role"): (sql, "users", *SUPERUSER),
+    ("auth", "database.create"): (sql, "auth", *MAY_CREATE),
+    ("auth", "database.owner"): (sql, "auth", *OWNED_TABLE),
+    ("auth", "database.logs"): (sql, "auth", *LOGGED),
+    ("auth", "database.pools"): (setting, "auth", "WEB_CONCURRENCY", "60"),
+    ("auth", "database.migrations"): (sql, "auth", *UNAPPLIED),
+    ("auth", "sessions.expired"): (sql, "auth", *EXPIRED_SESSION),
+    ("users", "admin.expired"): (sql, "users", *EXPIRED_ADMIN),
+}
 # What a fault causes somewhere else.
 FOLLOWS = {
     ("users", "database.create"),  # a superuser owns everything
