@@ -1,12 +1,10 @@
-"""System checks of settings, keys and packages: docs/operations/checks.md.
+"""System checks of settings and keys: docs/operations/checks.md.
 
 Production refuses to start with an error (OPS-01). No message has the text of a secret.
 """
 
 import re
 from collections.abc import Container, Iterable, Iterator
-from difflib import get_close_matches
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from shared.auth.api_keys import MINIMUM_KEY_LENGTH
 from shared.keys import key_store, signing_keys
-from shared.keys.signing_keys import ALGORITHM, ALGORITHMS, RECOMMENDED_BITS
+from shared.keys.signing_keys import ALGORITHM, RECOMMENDED_BITS
 
 SETTINGS = "settings"  # the tag of checks that read nothing but the settings
 
@@ -35,21 +33,8 @@ COMMON_PASSWORDS = ["postgres", "postgresql", "password", "secret", "admin", "ro
 COMMON_PASSWORDS += ["changeme", "change-me", "example", "test", "memo", "123456"]
 FAST_HASHES = ("MD5", "SHA1", "UnsaltedMD5", "UnsaltedSHA1")
 BROWSABLE = ("BrowsableAPIRenderer", "AdminRenderer")
-RATE_LIMIT = re.compile(r"[A-Z0-9_]+_LIMIT_[A-Z0-9_]+")
-# Older releases of these distributions have vulnerabilities that affect us.
-MINIMUM_VERSIONS = {
-    "Django": (5, 2, 19),
-    "djangorestframework": (3, 18, 2),
-    "djangorestframework-simplejwt": (5, 5, 1),
-    "PyJWT": (2, 15, 1),
-    "gunicorn": (27,),
-    "redis": (8,),
-    "django-redis": (7,),
-}
 # gunicorn.conf.py, the migrate step or our scripts read these, not the settings.
 READ_ELSEWHERE = {"WORKER_TMP_DIR"}
-OF_ANY_SERVICE = re.compile(r"[A-Z][A-Z0-9_]*_SERVICE_(URL|API_KEY|API_KEY_FILE)")
-SIMILAR = 0.84  # difflib's ratio: one letter of six, two of thirteen
 
 # By id: what is wrong, and a hint. An E is an error, a W a warning.
 MESSAGES = {
@@ -59,8 +44,6 @@ MESSAGES = {
     "W004": ("An RSA key has less than 3072 bits", "Rotate to a larger key."),
     "E005": ("The issuer or audience is empty", "Set JWT_ISSUER and JWT_AUDIENCE."),
     "E006": ("A host has an underscore", "Rename it: Django answers 400 (RFC 1123)."),
-    "E007": ("A package has known vulnerabilities", "Install requirements/runtime.txt"),
-    "W008": ("No setting reads this name in .env", "Correct it, if it is ours."),
     "E010": ("DEBUG is on", "DEBUG=false"),
     "E011": ("SECRET_KEY is missing, short, an example or not random", RANDOM),
     "E012": ("ALLOWED_HOSTS is empty or allows any host", "List the gateway's hosts."),
@@ -76,7 +59,6 @@ MESSAGES = {
     "E022": ("A database password is empty, common or its user's name", RANDOM),
     "E023": ("FORWARDED_ALLOW_IPS trusts every address", "Name the gateway's address."),
     "E024": ("REST_FRAMEWORK renders browsable pages", "Use JSONRenderer alone."),
-    "E025": ("A rate limit is off", "Set one, such as the default."),
 }
 
 
@@ -147,26 +129,6 @@ def private_key_faults(folder: Path, public: Container[str]) -> Iterator[str]:
             yield f"{path} is readable by others, use chmod 400"
 
 
-@register(Tags.compatibility)
-def check_versions(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
-    for name, least in MINIMUM_VERSIONS.items():
-        version = metadata.version(name)
-        if tuple(int(n) for n in re.findall(r"\d+", version)[:3]) < least:
-            minimum = ".".join(map(str, least))
-            yield from faults("E007", [f"{name} {version}, at least {minimum}"])
-
-
-@register(Tags.security)
-def check_spelling(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
-    """A misspelt name has no effect: the default of the setting holds."""
-    names = settings.ENV_FILE_NAMES
-    known = names.known | READ_ELSEWHERE
-    for name in sorted(names.written - known):
-        similar = get_close_matches(name.upper(), known, n=1, cutoff=SIMILAR)
-        if similar and not OF_ANY_SERVICE.fullmatch(name):
-            yield from faults("W008", [f"{name}, did you mean {similar[0]}?"])
-
-
 @register(Tags.security, SETTINGS, deploy=True)
 def check_secrets(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     key = settings.SECRET_KEY
@@ -181,8 +143,7 @@ def check_tokens(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     # simplejwt's default is HS256 with SECRET_KEY (TOK-01).
     ours = {"ALGORITHM": ALGORITHM, "SIGNING_KEY": None}
     options = getattr(settings, "SIMPLE_JWT", ours)
-    other = bool(ours.items() - options.items()) or ALGORITHMS != (ALGORITHM,)
-    yield from faults("E014", other)
+    yield from faults("E014", bool(ours.items() - options.items()))
     yield from faults("E015", not ISSUER.fullmatch(settings.JWT_ISSUER))
     yield from faults("E016", settings.ACCESS_TOKEN_LIFETIME > 3600)
     yield from faults("E017", settings.JWT_LEEWAY > 60)
@@ -220,7 +181,6 @@ def check_stores(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     yield from faults("E020", unsafe)
     # Else "not revoked" and "Redis is unavailable" look alike.
     yield from faults("E021", bool(ignores))
-    yield from faults("E025", limits_that_are_off())
 
 
 def is_example(secret: str) -> bool:
@@ -249,12 +209,3 @@ def has_common_password(database: dict[str, Any]) -> bool:
     password = str(database.get("PASSWORD") or "").lower()
     names = (database.get("USER"), database.get("NAME"))
     return password in {"", *names, *COMMON_PASSWORDS}
-
-
-def limits_that_are_off() -> list[str]:
-    """By name, in the setting LIMITS and in settings of their own; `0/60` is off."""
-    names = filter(RATE_LIMIT.fullmatch, dir(settings))
-    limits = {name: getattr(settings, name) for name in names}
-    limits |= getattr(settings, "LIMITS", {})
-    off = ("", "0", "None")
-    return sorted(n for n, v in limits.items() if str(v).partition("/")[0] in off)

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections import ChainMap
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,20 +16,6 @@ from limits import parse_many
 SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
 TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
-# An assignment in a `.env` file, as django-environ takes it.
-NAME = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
-
-
-@dataclass
-class Names:
-    """The names in the `.env` file, and all that were asked for."""
-
-    written: set[str] = field(default_factory=set)
-    known: set[str] = field(default_factory=set)
-
-
-class Malformed(ValueError):
-    """A value of another shape than is asked for. It is not repeated: it is secret."""
 
 
 def report(
@@ -54,12 +39,13 @@ def project_dir() -> Path:
 
 
 def api_key_pairs(text: str) -> list[tuple[str, str]]:
-    """Pairs (caller, key) from `caller=key,caller=next-key`. Raises Malformed."""
+    """Pairs (caller, key) from `caller=key,caller=next-key`. Raises ValueError,
+    without the text: it is secret."""
     pairs = []
     for item in filter(None, text.split(",")):
         caller, separator, key = item.partition("=")
         if not (caller and separator and key):
-            raise Malformed
+            raise ValueError
         pairs.append((caller, key))
     return pairs
 
@@ -71,7 +57,7 @@ class Env(environ.Env):
     The real environment wins over the `.env` file next to `manage.py` (or the one
     that ENV_FILE names). Relative NAME_FILE paths start at the project's folder,
     so a checkout can move. `secret_files` has the files that secrets were taken from,
-    `names` what the `.env` file names and what was asked for.
+    `names` all that was asked for.
     """
 
     ENVIRON: Any = environ.Env.ENVIRON
@@ -80,18 +66,17 @@ class Env(environ.Env):
         super().__init__()
         self.base_dir = base_dir
         self.secret_files: dict[str, Path] = {}
-        self.names = Names()
+        self.names: set[str] = set()
         env_file = Path(os.environ.get("ENV_FILE") or base_dir / ".env")
         if env_file.is_file():
             self.read_env(env_file)
-            self.names.written = set(NAME.findall(env_file.read_text("utf-8")))
         # In front, for what files say: a process that is started by this one (by
         # autoreload) is to find NAME_FILE in its environment, and no secret.
         self.ENVIRON = ChainMap({}, self.ENVIRON)
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
         """Value of `var`; raises ImproperlyConfigured where it is needed and absent."""
-        self.names.known |= {var, f"{var}_FILE"}
+        self.names |= {var, f"{var}_FILE"}
         if var not in self.ENVIRON and f"{var}_FILE" in self.ENVIRON:
             self.ENVIRON[var] = self._read_secret(var)
         if str(self.ENVIRON.get(var, "")).startswith("$"):
@@ -168,7 +153,7 @@ class Env(environ.Env):
         """Pairs (caller, key)."""
         try:
             return api_key_pairs(self.str(var, default=""))
-        except Malformed:
+        except ValueError:
             message = f"{var} must be a list of caller=key."
             raise ImproperlyConfigured(message) from None
 

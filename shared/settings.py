@@ -64,7 +64,6 @@ TEMPLATES = [
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="../.run/static")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -82,7 +81,6 @@ LOGGING = structured_logging.configuration(
 
 # The gateway overwrites X-Forwarded-Proto; gunicorn listens to it alone.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-USE_X_FORWARDED_HOST = False
 # Read by gunicorn.conf.py too: where it listens, and whose headers it believes.
 BIND = env.str("BIND", default="127.0.0.1:8000")
 FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1")
@@ -153,7 +151,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "DISABLE_ERRORS_AND_WARNINGS": False,
 }
 
 # --- Tokens, sessions and other services --------------------------------------------
@@ -165,9 +162,7 @@ JWT_LEEWAY = env.number("JWT_LEEWAY", default=10)  # seconds between two clocks
 # both, the address counts. A service on the machine of auth takes the folder.
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
 JWT_PUBLIC_KEYS_DIR = None if JWT_JWKS_URL else env.folder("JWT_PUBLIC_KEYS_DIR")
-ACCESS_TOKEN_LIFETIME = env.number(
-    "ACCESS_TOKEN_LIFETIME", default=300, least=1
-)  # seconds
+ACCESS_TOKEN_LIFETIME = env.number("ACCESS_TOKEN_LIFETIME", default=300, least=1)
 
 # Who may call, and with which key. What this service calls, and with which key. Of
 # those that came by file `shared.auth.api_keys` knows what the file says now.
@@ -178,4 +173,4 @@ USERS_SERVICE_URL = env.str("USERS_SERVICE_URL", default="")
 USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY", default="")
 SECRET_FILES = env.secret_files
 
-ENV_FILE_NAMES = env.names  # which of its names were read, and which were not
+ENV_NAMES = env.names  # all that are read: `manage_all.sh` names those that are not

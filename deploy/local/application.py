@@ -28,7 +28,7 @@ if len(sys.argv) > 1:
         call_command("collectstatic", interactive=False, verbosity=0)
 from django.conf import settings
 from shared.checks import READ_ELSEWHERE
-print("names:", *settings.ENV_FILE_NAMES.known, *READ_ELSEWHERE)
+print("names:", *settings.ENV_NAMES, *READ_ELSEWHERE)
 """
 
 

@@ -13,16 +13,12 @@ from typing import Any
 
 from django.conf import settings
 
-from shared.env import Malformed, api_key_pairs
+from shared.env import api_key_pairs
 from shared.file_watcher import FileWatcher
 
 MINIMUM_KEY_LENGTH = 43  # characters of base64 for 256 bits
-# What a header can carry and `Env` would take at the next start.
-PLAIN = re.compile(r"(?!\$)[!-~]+")
-
-
-class TooShort(ValueError):
-    """A key of less than 256 bits."""
+# Long enough, and what a header can carry and `Env` would take at the next start.
+PLAIN = re.compile(rf"(?!\$)[!-~]{{{MINIMUM_KEY_LENGTH},}}")
 
 
 def current(name: str) -> Any:
@@ -31,24 +27,18 @@ def current(name: str) -> Any:
     return getattr(settings, name) if path is None else watched(name, path).get()
 
 
-def accepted() -> list[tuple[str, str]]:
-    """The pairs (caller, key) of those who may call this service."""
-    pairs: list[tuple[str, str]] = current("INTERNAL_API_KEYS")
-    return pairs
-
-
 def presented(name: str) -> str:
     """The key in the setting `name` (AUTH_SERVICE_API_KEY): ours, at that service."""
     return str(current(name))
 
 
 def caller_of(offered: str) -> str | None:
-    """The name of the caller whose key this is.
+    """The name of the caller whose key this is, of those who may call this service.
 
     All keys are compared, in constant time: how long it takes tells nothing.
     """
     name = None
-    for caller, key in accepted():
+    for caller, key in current("INTERNAL_API_KEYS"):
         if hmac.compare_digest(offered.encode(), key.encode()):
             name = caller
     return name
@@ -65,11 +55,9 @@ def watched(name: str, path: Path) -> FileWatcher[Any]:
 
 def read(name: str, path: Path) -> Any:
     """The value in the file of a setting: pairs, one at least, or one key. Raises
-    Malformed, TooShort, OSError."""
+    ValueError, OSError."""
     text = path.read_text(encoding="utf-8").strip()
     pairs = api_key_pairs(text) if name == "INTERNAL_API_KEYS" else [(name, text)]
     if not all(PLAIN.fullmatch(key) for _, key in pairs) or not pairs:
-        raise Malformed
-    if any(len(key) < MINIMUM_KEY_LENGTH for _, key in pairs):
-        raise TooShort
+        raise ValueError
     return pairs if name == "INTERNAL_API_KEYS" else text

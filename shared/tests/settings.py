@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shared import structured_logging
-from shared.env import Env, Names
+from shared.env import Env
 from shared.ratelimit_defaults import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +71,6 @@ FORWARDED_ALLOW_IPS = "127.0.0.1"
 ACCESS_TOKEN_LIFETIME = 300
 SECRET_FILES: dict[str, Path] = {}
 BIND = "127.0.0.1:8001"
-ENV_FILE_NAMES = Names()
 WEB_CONCURRENCY = 2
 WEB_THREADS = 8
 LIMITS = DEFAULTS

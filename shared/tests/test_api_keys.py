@@ -91,14 +91,6 @@ def test_a_wrong_file_changes_nothing_until_it_is_right(files, caplog, name, con
     assert api_keys.current(name) == new
 
 
-def test_nothing_is_read_where_the_key_did_not_come_by_file(settings):
-    settings.SECRET_FILES = {}
-    settings.INTERNAL_API_KEYS = [("auth", NEXT)]
-    settings.AUTH_SERVICE_API_KEY = OTHER
-    assert api_keys.accepted() == [("auth", NEXT)]
-    assert api_keys.presented(NAME) == OTHER
-
-
 def test_all_keys_are_compared_whichever_fits(files, monkeypatch):
     """S2S-01: how long it takes does not say which caller's key it is."""
     replace(files[LIST], f"auth={OLD},auth={NEXT},notes={OTHER}")
