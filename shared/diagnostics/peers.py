@@ -13,9 +13,9 @@ from uuid import uuid4
 from django.conf import settings
 
 from shared.auth.api_keys import presented
-from shared.clients import ServiceClient
 from shared.doctor import NTP, clock_fault, diagnostic
 from shared.keys import signing_keys
+from shared.service_client import ServiceClient
 
 # A request that changes nothing, and the code of the answer to a caller it accepts.
 REQUESTS: dict[str, tuple[str, str, dict[str, str] | None, str]] = {

@@ -34,7 +34,6 @@ HEADERS = {
 }
 KID = re.compile(r"[A-Za-z0-9_-]{43}")  # a thumbprint (RFC 7638) in base64url
 EXPECTED = {"kty": "RSA", "alg": signing_keys.ALGORITHM, "use": "sig"}
-PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}  # RFC 7518 section 6
 
 log = logging.LoggerAdapter(dependency_logger, {"event": "jwks"})
 
@@ -120,8 +119,7 @@ class JWKSetClient(PyJWKClient):
 def is_usable(member: Any) -> bool:
     """Whether this is a public key for our one algorithm, of a good size, whose kid is
     its thumbprint."""
-    is_ours = isinstance(member, dict) and EXPECTED.items() <= member.items()
-    if not is_ours or not PRIVATE_MEMBERS.isdisjoint(member):
+    if not isinstance(member, dict) or not EXPECTED.items() <= member.items():
         return False
     try:
         signing_keys.check("a member", PyJWK(member).key, member.get("kid"))

@@ -1,10 +1,10 @@
-"""Servers of the standard library: they answer what a test wants, or nothing."""
+"""A server of the standard library: it answers what a test wants, or nothing."""
 
 import json
-import socketserver
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -20,6 +20,16 @@ def running(server: Any) -> Iterator[Any]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def trickle(handler: Any, begin: bytes = b"", pause: float = 0.05) -> None:
+    """As `before`: an answer of which each byte comes in time, and the whole never."""
+    handler.close_connection = True
+    with suppress(OSError):
+        handler.wfile.write(begin)
+        for _ in range(100):
+            handler.wfile.write(b" ")
+            time.sleep(pause)
 
 
 class StubService(ThreadingHTTPServer):
@@ -79,45 +89,3 @@ class StubHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: Any) -> None:
         """Not to stderr."""
-
-
-class StubRedis(socketserver.ThreadingTCPServer):
-    """Speaks as much of RESP2 as the client needs; `answers` maps command to reply.
-
-    What a Redis says that is full (`-OOM`) or has become a replica (`-READONLY`)
-    cannot be had from the real one without commands that no service may use.
-    """
-
-    allow_reuse_address = True
-
-    def __init__(self, **answers: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), RedisHandler)
-        fine = dict.fromkeys(("AUTH", "CLIENT", "SELECT"), b"+OK")
-        self.answers = fine | answers
-        self.commands: list[list[str]] = []
-        self.connections = 0
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.server_address[1]}?protocol=2"
-
-    def sent(self, name: str) -> list[list[str]]:
-        """The arguments of each command of that name."""
-        return [arguments for command, *arguments in self.commands if command == name]
-
-
-class RedisHandler(socketserver.StreamRequestHandler):
-    server: StubRedis
-
-    def handle(self) -> None:
-        self.server.connections += 1
-        while line := self.rfile.readline():
-            words = []
-            for _ in range(int(line[1:])):
-                size = int(self.rfile.readline()[1:])
-                words.append(self.rfile.read(size + 2)[:-2].decode())
-            self.server.commands.append([words[0].upper(), *words[1:]])
-            answer = self.server.answers.get(words[0].upper(), b"-ERR not stubbed")
-            if answer == b"":
-                return  # hang up
-            self.wfile.write(answer + b"\r\n")

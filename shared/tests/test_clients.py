@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,7 +18,7 @@ from shared.api.exceptions import (
     TokenRevoked,
     UserNotFound,
 )
-from shared.clients import ServiceClient, ServiceRefused
+from shared.auth import api_keys
 from shared.structured_logging import request_id
 
 KEY = "a-key-of-ours"
@@ -29,6 +30,9 @@ KEEP = {"keep_sid": str(SID)}
 REVOKE = {"user_id": str(ID), "epoch": 4, "reason": "x"}
 REVOKE_OTHERS = REVOKE | KEEP | {"keep_from": 2**40}
 SESSIONS = f"auth/users/{ID}/sessions"
+TIMES = ("created_at", "last_used_at", "expires_at")
+SESSION = {"id": str(SID), "device": "x", "ip": None}
+LISTED = [SESSION | dict.fromkeys(TIMES, "2026-01-31T12:00:00.5Z")]
 # By name: method, path and body of the request, and an answer.
 REQUESTS = {
     "verify": ("POST", "users/verify", CREDENTIALS, USER),
@@ -38,7 +42,7 @@ REQUESTS = {
     "token": ("POST", "auth/verify_token", {"token": "x"}, {"valid": True}),
     "push": ("POST", "auth/sessions/revoke", REVOKE, {"revoked": 2}),
     "push-others": ("POST", "auth/sessions/revoke", REVOKE_OTHERS, {"revoked": 2}),
-    "sessions": ("GET", SESSIONS, None, {"sessions": []}),
+    "sessions": ("GET", SESSIONS, None, {"sessions": LISTED}),
     "revoke-session": ("POST", f"{SESSIONS}/{SID}/revoke", {}, {"revoked": 1}),
 }
 # By name: the call.
@@ -55,44 +59,24 @@ CALLS = {
 }
 
 
-class NotesClient(ServiceClient):
-    """A client of your own (docs/integration.md)."""
-
-    def count(self, user_id):
-        path = f"/api/v1/notes/of/{user_id}"
-        return int(self.call("GET", path, "count")["count"])
-
-
 @pytest.fixture
 def ask(users, auth):
     """Makes the call of this name."""
     return lambda name: CALLS[name](users, auth)
 
 
-def test_the_key_is_the_one_there_is_at_each_call(users, stub):
-    """S2S-01: on a connection that stays, and from one call to the next."""
-    keys = iter(["the-old-key", "the-new-key"])
-    users.api_key = lambda: next(keys)
-    stub.answer(200, USER)
-    for _ in range(2):
-        users.get(ID)
-
-    sent = [request["headers"]["X-Internal-Api-Key"] for request in stub.requests]
-    assert sent == ["the-old-key", "the-new-key"]
-
-
 @pytest.mark.parametrize("service", ["auth", "users"])
-def test_the_clients_of_a_process_present_what_the_file_says(
-    service, settings, tmp_path
-):
-    client = getattr(clients, f"{service}_client")
-    path = tmp_path / "key"
-    path.write_text("n" * 43)
-    settings.SECRET_FILES = {f"{service.upper()}_SERVICE_API_KEY": path}
-    client.cache_clear()
-
-    assert client().headers()["X-Internal-Api-Key"] == "n" * 43
-    client.cache_clear()
+def test_the_key_is_the_one_there_is_at_each_call(service, stub, settings, monkeypatch):
+    """S2S-01: on a connection that stays."""
+    keys = {}
+    monkeypatch.setattr(api_keys, "presented", keys.get)
+    setattr(settings, f"{service.upper()}_SERVICE_URL", stub.url)
+    client = getattr(clients, f"{service}_client").__wrapped__()
+    stub.answer(200, USER)
+    for key in ("the-old-key", "the-new-key"):
+        keys[f"{service.upper()}_SERVICE_API_KEY"] = key
+        client.call("GET", "/", "id")
+        assert stub.requests[-1]["headers"]["X-Internal-Api-Key"] == key
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -105,7 +89,11 @@ def test_a_call_is_one_request_with_the_key_and_the_request_id(ask, stub, name):
     finally:
         request_id.reset(token)
 
-    assert found == answer.get("revoked", answer.get("sessions", answer))
+    if name == "sessions":
+        moment = datetime(2026, 1, 31, 12, 0, 0, 500000, UTC)
+        assert found == [SESSION | dict.fromkeys(TIMES, moment)]
+    else:
+        assert found == answer.get("revoked", answer)
     (sent,) = stub.requests
     assert (sent["method"], sent["path"]) == (method, f"/api/v1/{path}")
     assert json.loads(sent["body"] or "null") == body
@@ -182,13 +170,3 @@ def test_a_limit_on_logins_is_passed_on(users, stub, header, wait):
     assert refused.value.wait == wait
     with pytest.raises(DependencyUnavailable):  # nothing else is limited
         users.get(ID)
-
-
-def test_five_lines_are_a_client(stub):
-    notes = NotesClient(stub.url, KEY)
-    stub.answer(200, {"count": 3})
-    assert notes.count(ID) == 3
-    stub.answer(404, {"code": "not_found"})
-    with pytest.raises(ServiceRefused) as caught:
-        notes.count(ID)
-    assert caught.value.code == "not_found"

@@ -3,16 +3,15 @@
 import socket
 import time
 import uuid
+from unittest.mock import Mock
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from shared.auth import session_state
 from shared.auth.session_state import Revocation
 from shared.tests.conftest import redis_at, redis_unavailable
-from shared.tests.stub_servers import StubRedis, running
-
-OOM = b"-OOM command not allowed when used memory > 'maxmemory'."
-READONLY = b"-READONLY You can't write against a read only replica."
 
 
 @pytest.fixture
@@ -98,18 +97,30 @@ def test_a_redis_that_is_unavailable_is_unknown_and_no_error(sid, caplog):
     assert logged == [f"redis {act} failed: ConnectionError" for act in acts]
 
 
-@pytest.mark.parametrize(("delete", "is_said"), [(b":2", True), (READONLY, False)])
+@pytest.fixture
+def double(monkeypatch):
+    """A Redis in which each command has the outcome that the test gives it."""
+    redis = Mock()
+    with monkeypatch.context() as patch:
+        patch.setattr(session_state, "connection", lambda: redis)
+        yield redis
+
+
+@pytest.mark.parametrize(
+    ("delete", "is_said"), [(None, True), (ReadOnlyError("a replica"), False)]
+)
 def test_a_full_redis_that_refuses_a_revocation_forgets_the_session(
-    sid, delete, is_said
+    sid, double, delete, is_said
 ):
     """DATA-01: SET is refused, DEL is allowed, and a missing key is safe. A replica
     refuses both."""
-    other = uuid.uuid4()
-    with running(StubRedis(SET=OOM, DEL=delete)) as redis, redis_at(redis.url):
-        batch = [Revocation(sid, "logout", 60), Revocation(other, "logout", 60)]
-        assert session_state.mark_revoked(batch) is is_said
+    double.pipeline().execute.return_value = [OutOfMemoryError("full"), True]
+    double.delete.side_effect = delete
+    batch = [Revocation(sid, "logout", 60), Revocation(uuid.uuid4(), "logout", 60)]
 
-    assert redis.sent("DEL") == [[session_state.key(sid), session_state.key(other)]]
+    assert session_state.mark_revoked(batch) is is_said
+    double.pipeline().execute.assert_called_once_with(raise_on_error=False)
+    double.delete.assert_called_once_with(session_state.key(sid))
 
 
 def test_a_redis_that_says_nothing_is_waited_for_briefly(sid):
@@ -127,34 +138,24 @@ def test_a_redis_that_says_nothing_is_waited_for_briefly(sid):
         assert time.monotonic() - started < 0.2
 
 
-@pytest.fixture
-def hanging_up(sid, monkeypatch):
-    """A Redis that closes every connection, after three questions, and a breaker with a
-    short pause."""
-    monkeypatch.setattr(session_state.breaker, "pause", 0.2)
-    with running(StubRedis(GET=b"", SET=b"")) as redis, redis_at(redis.url):
-        for _ in range(3):
-            assert session_state.is_active(sid) is None
-        yield redis
-
-
-def test_after_three_failures_no_caller_asks_for_a_while(sid, hanging_up):
+def test_after_three_failures_no_caller_asks_for_a_while(sid, double):
     """But a revocation is tried: it is the write that matters."""
+    double.get.side_effect = RedisConnectionError
     for _ in range(10):
         assert session_state.is_active(sid) is None
-        session_state.mark_active(sid, 10)
-    assert (len(hanging_up.sent("GET")), hanging_up.sent("SET")) == (3, [])
+    session_state.mark_active(sid, 10)
+    assert (double.get.call_count, double.pipeline.call_count) == (3, 0)
 
-    hanging_up.answers["SET"] = b"+OK"
+    double.pipeline().execute.return_value = [True]
     assert revoked(sid) is True
-    assert hanging_up.sent("SET")[-1][:2] == [session_state.key(sid), "revoked:logout"]
 
 
-def test_a_pause_in_vain_begins_again_with_one_question(sid, hanging_up):
-    for found, asked in ((None, 4), (True, 5)):
-        time.sleep(0.25)
-        assert session_state.is_active(sid) is found
-        hanging_up.answers["GET"] = b"$6\r\nactive"
-        if not found:
+def test_a_pause_in_vain_begins_again_with_one_question(sid, double, monkeypatch):
+    monkeypatch.setattr(session_state.breaker, "pause", 0.2)
+    double.get.side_effect = [*[RedisConnectionError] * 4, b"active"]
+    for asked in (3, 4):
+        for _ in range(5):
             assert session_state.is_active(sid) is None
-        assert len(hanging_up.sent("GET")) == asked
+        assert double.get.call_count == asked
+        time.sleep(0.25)
+    assert session_state.is_active(sid) is True

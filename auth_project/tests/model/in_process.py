@@ -263,7 +263,7 @@ class InProcess(RedisControl, ViewsClient):
 
         class Calling(AuthClient):
             def call(
-                self, method: str, path: str, member: str, body: Any = None
+                self, method: str, path: str, member: str, body: Any, *expected: Any
             ) -> Any:
                 driver.asking = driver.own
                 seen = driver.verify(body["token"])
@@ -271,7 +271,7 @@ class InProcess(RedisControl, ViewsClient):
                     return seen.body
                 answer = requests.Response()
                 answer.status_code = seen.status
-                raise self.refusal(path, answer, seen.body)
+                raise self.refusal(path, answer, seen.body, expected)
 
         return Calling("http://auth", "key")
 

@@ -1,0 +1,136 @@
+"""How services call each other: short timeouts, one kind of failure.
+
+A remote failure is never passed on to a user as a 401.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from rest_framework.exceptions import APIException
+from urllib3.exceptions import ReadTimeoutError
+from urllib3.util import Retry
+
+from shared.api.exceptions import DependencyUnavailable, Overloaded, RateLimited
+from shared.deadline import DeadlineAdapter
+from shared.structured_logging import dependency_logger, request_id
+
+# (connect, read) in seconds; `shared.deadline` bounds the whole of an answer. All that
+# a caller asks for fits in the gateway's 15 s.
+TIMEOUT = (1.0, 3.0)
+
+
+class OneRetry(Retry):
+    """Connecting may be tried once more, an idempotent read on a broken connection too.
+
+    A POST that was sent may have been carried out (urllib3 knows), and a service that
+    was too slow to answer is not asked the same again.
+    """
+
+    def increment(self, *args: Any, **kwargs: Any) -> "OneRetry":
+        error = kwargs.get("error")
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        return super().increment(*args, **kwargs)
+
+
+RETRIES = OneRetry(
+    connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.05
+)
+
+# A key, or what says which one it is now: keys are rotated while services run.
+Key = str | Callable[[], str]
+
+
+class ServiceClient:
+    """Base of the clients: one pooled `requests` session per thread."""
+
+    def __init__(self, url: str, api_key: Key) -> None:
+        self.url = url.rstrip("/")
+        self.api_key = api_key
+        self.local = threading.local()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        member: str,
+        body: Any = None,
+        *expected: type[APIException],
+    ) -> dict[str, Any]:
+        """The JSON object answered, which must have `member`: something else may answer
+        at that address.
+
+        Raises one of the `expected` errors for a 4xx with its code; Overloaded;
+        DependencyUnavailable for every other refusal: a fault of ours.
+        """
+        try:
+            response = self.send(method, path, body, self.headers())
+            answer: dict[str, Any] = response.json()
+        except requests.RequestException as exc:
+            raise self.failure(path, type(exc).__name__) from exc
+        found = isinstance(answer, dict) and member in answer
+        # Not `response.ok`, which takes a redirect for success.
+        if response.status_code == 200 and found:
+            return answer
+        raise self.refusal(path, response, answer, expected)
+
+    def send(
+        self, method: str, path: str, body: Any, headers: dict[str, str]
+    ) -> requests.Response:
+        return self.session().request(
+            method,
+            self.url + path,
+            json=body,
+            headers=headers,
+            timeout=TIMEOUT,
+            # `requests` would send our key to wherever a redirect points.
+            allow_redirects=False,
+        )
+
+    def headers(self) -> dict[str, str]:
+        key = self.api_key if isinstance(self.api_key, str) else self.api_key()
+        return {"X-Internal-Api-Key": key, "X-Request-ID": request_id.get()}
+
+    def refusal(
+        self,
+        path: str,
+        response: requests.Response,
+        problem: Any,
+        expected: Iterable[type[APIException]],
+    ) -> APIException:
+        """What an answer without the member means for our caller."""
+        status = response.status_code
+        code = problem.get("code") if isinstance(problem, dict) else None
+        if code == "overloaded":
+            return Overloaded()
+        for error in expected if 400 <= status < 500 else ():
+            if error.default_code == code:
+                wait = response.headers.get("Retry-After", "")
+                seconds = int(wait) if wait.isdecimal() else 1
+                return RateLimited(seconds) if error is RateLimited else error()
+        return self.failure(path, f"{status} {code}")
+
+    def failure(self, path: str, reason: str) -> APIException:
+        """Loud in the log, and 503 to the user: our trouble is not theirs."""
+        dependency_logger.error(
+            "%s%s: %s", self.url, path, reason, extra={"event": "service"}
+        )
+        return DependencyUnavailable()
+
+    def session(self) -> requests.Session:
+        """This thread's session (`requests` does not promise that one can be shared).
+
+        Made on first use, so after gunicorn has forked.
+        """
+        session: requests.Session | None = getattr(self.local, "session", None)
+        if session is None:
+            session = self.local.session = requests.Session()
+            session.trust_env = False  # no proxy, no .netrc
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            session.headers["Accept"] = "application/json"
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, DeadlineAdapter(1, 1, max_retries=RETRIES))
+        return session
