@@ -10,13 +10,14 @@ from typing import Any
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
-# code: what it tells the client. The README and the OpenAPI schemas publish this list.
+# By code, the `detail` of every answer with it. Documentation and OpenAPI documents
+# publish this list.
 CODES = {
     "account_exists": "The e-mail address or username is taken.",
     "bad_request": "The request line, a header or the host is malformed.",
     "cross_site_request": "A browser sent this for a page of another site.",
     "dependency_unavailable": "A database or service did not answer. Try again.",
-    "forbidden": "Known, but not allowed.",
+    "forbidden": "You are not allowed to do this.",
     "headers_too_large": "The request headers are too large.",
     "internal_error": "A fault of ours. The request id finds it in our logs.",
     "invalid_credentials": "Login or password is wrong.",
@@ -26,17 +27,17 @@ CODES = {
     "misdirected_request": "This gateway does not serve that host.",
     "not_acceptable": "Only JSON is spoken here.",
     "not_found": "There is nothing here.",
-    "overloaded": "All password hashing slots are busy. Try again.",
+    "overloaded": "Too many requests at once. Try again.",
     "payload_too_large": "The body is too large.",
     "precondition_failed": "A file has changed since If-Match or If-Unmodified-Since.",
-    "rate_limited": "Too many requests. See Retry-After.",
+    "rate_limited": "Too many attempts. Try again later.",
     "refresh_token_reused": "A superseded refresh token came back: session revoked.",
     "service_auth_failed": "The internal API key is missing or wrong.",
     "token_expired": "The token's lifetime is over.",
     "token_invalid": "The token is malformed, forged, or meant for something else.",
     "token_missing": "No token was sent.",
     "token_not_yet_valid": "The token's time has not come. Check the clocks.",
-    "token_revoked": "The session of the token has ended.",
+    "token_revoked": "The session has ended.",
     "unsupported_media_type": "Send application/json, or what Accept names.",
     "upgrade_required": "Use https.",
     "upstream_unavailable": "The service behind the gateway did not answer. Try again.",
@@ -57,12 +58,10 @@ class InvalidCredentials(Unauthorized):
     """Unknown, wrong, inactive and deleted look alike (OWASP Authentication)."""
 
     default_code = "invalid_credentials"
-    default_detail = "Login or password is wrong."
 
 
 class TokenMissing(Unauthorized):
     default_code = "token_missing"
-    default_detail = "No token was sent."
 
 
 class TokenError(Unauthorized):
@@ -70,7 +69,6 @@ class TokenError(Unauthorized):
 
     auth_header = 'Bearer realm="api", error="invalid_token"'
     default_code = "token_invalid"
-    default_detail = "The token is not valid."
 
 
 class TokenInvalid(TokenError):
@@ -79,42 +77,35 @@ class TokenInvalid(TokenError):
 
 class TokenExpired(TokenError):
     default_code = "token_expired"
-    default_detail = "The token has expired."
 
 
 class TokenNotYetValid(TokenError):
     default_code = "token_not_yet_valid"
-    default_detail = "The token is not valid yet."
 
 
 class TokenRevoked(TokenError):
     default_code = "token_revoked"
-    default_detail = "The session has ended."
 
 
 class RefreshTokenReused(TokenError):
     default_code = "refresh_token_reused"
-    default_detail = "This refresh token was used before. The session has been ended."
 
 
 class ServiceAuthFailed(Unauthorized):
     auth_header = 'ApiKey realm="internal"'
     audit_event = "authz_fail"  # `shared.api.problem_details` logs it
     default_code = "service_auth_failed"
-    default_detail = "The internal API key is missing or wrong."
 
 
 class Forbidden(APIException):
     status_code = status.HTTP_403_FORBIDDEN
     audit_event = "authz_fail"
     default_code = "forbidden"
-    default_detail = "Not allowed."
 
 
 class CrossSiteRequest(Forbidden):
     audit_event = ""  # audited where it is seen, with what the browser said
     default_code = "cross_site_request"
-    default_detail = "A page of another site may not ask for this."
 
 
 class UserNotFound(APIException):
@@ -126,25 +117,21 @@ class UserNotFound(APIException):
 
     status_code = status.HTTP_404_NOT_FOUND
     default_code = "user_not_found"
-    default_detail = "There is no such user."
 
 
 class AccountExists(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_code = "account_exists"
-    default_detail = "An account with this e-mail address or username exists."
 
 
 class FormInvalid(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "invalid_form"
-    default_detail = "The body is not a well-formed form."
 
 
 class PayloadTooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "payload_too_large"
-    default_detail = "The body is too large."
 
 
 class RateLimited(APIException):
@@ -153,7 +140,6 @@ class RateLimited(APIException):
 
     status_code = status.HTTP_429_TOO_MANY_REQUESTS
     default_code = "rate_limited"
-    default_detail = "Too many attempts. Try again later."
 
     def __init__(self, seconds: float = 1) -> None:
         super().__init__()
@@ -170,12 +156,10 @@ class Unavailable(APIException):
 
 class DependencyUnavailable(Unavailable):
     default_code = "dependency_unavailable"
-    default_detail = "A part of the system is not available. Try again."
 
 
 class Overloaded(Unavailable):
     default_code = "overloaded"
-    default_detail = "Too many requests at once. Try again."
 
 
 def error_headers(exc: APIException) -> dict[str, str]:

@@ -54,7 +54,7 @@ class ProblemSerializer(serializers.Serializer[None]):
 
 
 def problems(
-    *extra: int, body: bool = False, **codes: tuple[str, ...]
+    body: bool = False, **codes: tuple[str, ...]
 ) -> dict[tuple[int, str], OpenApiResponse]:
     """Error responses of an operation.
 
@@ -74,7 +74,7 @@ def problems(
 def response(status: int, codes: tuple[str, ...]) -> OpenApiResponse:
     """One status with an example for each of its codes."""
     request = {"request_id": "f3b1c0d29e4a4c1d"}
-    examples = {code: problem(status, code, CODES[code]) | request for code in codes}
+    examples = {code: problem(status, code) | request for code in codes}
     return OpenApiResponse(
         response=ProblemSerializer,
         description=" / ".join(f"`{code}`: {CODES[code]}" for code in codes),

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from shared.api.client_ip import client_address
 from shared.api.exceptions import (
+    CODES,
     DependencyUnavailable,
     Forbidden,
     PayloadTooLarge,
@@ -31,7 +32,6 @@ TRANSLATIONS: tuple[tuple[Any, type[drf.APIException]], ...] = (
     (Http404, drf.NotFound),
     (drf.NotAuthenticated, TokenMissing),
     (drf.PermissionDenied, Forbidden),
-    (RequestDataTooBig, PayloadTooLarge),
     # Raised anywhere, middleware included: an unavailable database or Redis is not
     # a bug (a connection pool's timeout is an OperationalError too).
     ((OperationalError, InterfaceError, RedisError), DependencyUnavailable),
@@ -43,11 +43,11 @@ TRANSLATIONS: tuple[tuple[Any, type[drf.APIException]], ...] = (
 TITLES = {413: "Content Too Large", 414: "URI Too Long"}
 
 # DRF's names for codes of ours.
-CODES = {
+ALIASES = {
     "parse_error": "invalid_json",
     "invalid": "validation_error",
     "throttled": "rate_limited",
-    "error": "bad_request",
+    "error": "internal_error",
 }
 
 
@@ -106,26 +106,22 @@ def problem_of(exc: drf.APIException) -> dict[str, Any]:
     """Problem details of an error; `errors` maps field to [{message, code}]."""
     if isinstance(exc, drf.ValidationError):
         errors = field_errors(exc.get_full_details())
-        return problem(400, "validation_error", "The input is not valid.", errors)
+        return problem(400, "validation_error") | {"errors": errors}
     code = str(exc.get_codes())
-    return problem(exc.status_code, CODES.get(code, code), str(exc.detail))
+    return problem(exc.status_code, ALIASES.get(code, code), str(exc.detail))
 
 
-def problem(
-    status: int, code: str, detail: str, errors: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Members of RFC 9457 section 3.1, and ours: code, request_id, errors."""
-    body: dict[str, Any] = {
+def problem(status: int, code: str, detail: str = "") -> dict[str, Any]:
+    """Members of RFC 9457 section 3.1, and ours: code, request_id. `detail` is for the
+    codes that a service has of its own."""
+    return {
         "type": "about:blank",
         "title": TITLES.get(status) or HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": CODES.get(code, detail),
         "code": code,
         "request_id": request_id.get(),
     }
-    if errors is not None:
-        body["errors"] = errors
-    return body
 
 
 def field_errors(details: Any) -> dict[str, list[dict[str, str]]]:
@@ -141,18 +137,11 @@ def field_errors(details: Any) -> dict[str, list[dict[str, str]]]:
     return flat
 
 
-def problem_response(status: int, code: str, detail: str) -> HttpResponse:
-    """A problem outside DRF: Django's own errors and those of middleware."""
-    return JsonResponse(
-        problem(status, code, detail), status=status, content_type=MEDIA_TYPE
-    )
-
-
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400: a bad host, a body over the limit, a suspicious request."""
     if isinstance(exception, RequestDataTooBig):
         return refusal(request, PayloadTooLarge())
-    return problem_response(400, "bad_request", "The request is malformed.")
+    return refusal(request, drf.ParseError(code="bad_request"))
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -160,16 +149,8 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return refusal(request, Forbidden())
 
 
-def refusal(request: HttpRequest, exc: drf.APIException) -> HttpResponse:
-    """An error of ours that was raised outside of DRF's views."""
-    response = problem_response(exc.status_code, exc.default_code, str(exc.detail))
-    for name, value in error_headers(exc).items():
-        response[name] = value
-    return response
-
-
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return problem_response(404, "not_found", "There is nothing here.")
+    return refusal(request, drf.NotFound())
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -178,4 +159,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     known = translate(exc) if isinstance(exc, Exception) else None
     if isinstance(known, Unavailable):
         return refusal(request, known)
-    return problem_response(500, "internal_error", "Something went wrong on our side.")
+    return refusal(request, drf.APIException())
+
+
+def refusal(request: HttpRequest, exc: drf.APIException) -> HttpResponse:
+    """An error that was raised outside of DRF's views."""
+    return JsonResponse(
+        problem_of(exc),
+        status=exc.status_code,
+        headers=error_headers(exc),
+        content_type=MEDIA_TYPE,
+    )

@@ -1,10 +1,22 @@
-"""The routes that every service has, under its own prefix."""
+"""The routes that every service has: health, schema and documentation.
+
+`live`: the process answers. `ready`: it can serve.
+"""
 
 from django.conf import settings
+from django.db import connection
 from django.urls import URLPattern, path
+from django_redis import get_redis_connection
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from redis.exceptions import RedisError
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from shared.api.health import LiveView, ReadyView
+from shared.api.openapi import problems
+from shared.api.views import OpenView
+from shared.keys import keyring
 
 
 def common(prefix: str) -> list[URLPattern]:
@@ -22,3 +34,41 @@ def common(prefix: str) -> list[URLPattern]:
             path(f"{prefix}/docs", docs, name="docs"),
         ]
     return routes
+
+
+class HealthSerializer(serializers.Serializer[None]):
+    status = serializers.ChoiceField(["ok"])
+    service = serializers.CharField()
+    degraded = serializers.BooleanField(
+        help_text="Redis is unavailable: everything works, from PostgreSQL."
+    )
+
+
+class LiveView(OpenView):
+    """The process is up. Depends on nothing."""
+
+    @extend_schema(responses={200: HealthSerializer, **problems()})
+    def get(self, request: Request) -> Response:
+        return Response(report(degraded=False))
+
+
+class ReadyView(OpenView):
+    """The service can do its work: 503 without its database or its keys."""
+
+    @extend_schema(responses={200: HealthSerializer, **problems()})
+    def get(self, request: Request) -> Response:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        keyring.verifying_keys().all()
+        return Response(report(degraded=not redis_answers()))
+
+
+def report(degraded: bool) -> dict[str, str | bool]:
+    return {"status": "ok", "service": settings.SERVICE_NAME, "degraded": degraded}
+
+
+def redis_answers() -> bool:
+    try:
+        return bool(get_redis_connection("default").ping())
+    except (RedisError, OSError):
+        return False

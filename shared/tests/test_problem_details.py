@@ -27,13 +27,8 @@ def post(api_client):
     return send
 
 
-def all_subclasses(kind):
-    for each in kind.__subclasses__():
-        yield each
-        yield from all_subclasses(each)
-
-
-OURS = [e for e in all_subclasses(APIException) if e.__module__.startswith("shared.")]
+CLASSES = [each for each in vars(exceptions).values() if isinstance(each, type)]
+OURS = [e for e in CLASSES if issubclass(e, APIException) and e is not APIException]
 THEIRS = [
     *(drf.ParseError(), drf.ValidationError("x"), drf.NotFound(), drf.NotAcceptable()),
     *(drf.MethodNotAllowed("PUT"), drf.UnsupportedMediaType("x"), drf.Throttled(3)),
@@ -60,37 +55,20 @@ def test_every_error_has_a_code_of_the_list(error):
         )
 
 
+@pytest.mark.parametrize("prefix", ["/api/v1/test/", "/plain/"])
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
-        *((f"{path}nothing", 404, "not_found") for path in ("/", "/api/v1/test/")),
-        (f"{NOTES}/abc", 404, "not_found"),
-        ("/api/v1/test/me", 401, "token_missing"),
-        *(
-            (f"{path}unavailable", 503, "dependency_unavailable")
-            for path in ("/plain/", "/api/v1/test/")
-        ),
-        *(
-            (f"{path}broken", 500, "internal_error")
-            for path in ("/plain/", "/api/v1/test/")
-        ),
+        ("nothing", 404, "not_found"),
+        ("unavailable", 503, "dependency_unavailable"),
+        ("broken", 500, "internal_error"),
     ],
 )
-def test_an_error_is_a_problem_wherever_it_arose(path, status, code):
-    answer = APIClient(raise_request_exception=False).get(path)
+def test_an_error_is_a_problem_wherever_it_arose(prefix, path, status, code):
+    answer = APIClient(raise_request_exception=False).get(prefix + path)
 
     assert_problem(answer, status, code)
-    assert b"canary" not in answer.content
-    assert b"Traceback" not in answer.content
-
-
-@pytest.mark.parametrize(
-    "host", ["evil.example", "", "a_b", "x" * 300, "testserver:99999x", "[::1"]
-)
-def test_a_bad_host_is_a_problem(api_client, host):
-    answer = api_client.get("/api/v1/test/me", headers={"Host": host})
-
-    assert_problem(answer, 400, "bad_request")
+    assert answer.json()["detail"] == CODES[code]
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "options"])
