@@ -15,9 +15,10 @@ class Breaker:
     Races between threads cost at most a question too many.
     """
 
-    def __init__(self, threshold: int = 3, pause: float = 5.0) -> None:
-        self.threshold = threshold
-        self.pause = pause
+    threshold = 3
+    pause = 5.0
+
+    def __init__(self) -> None:
         self.failures = 0
         self.open_until = 0.0
 
@@ -42,12 +43,11 @@ class Bulkhead:
     cannot eat the threads that other requests need.
     """
 
-    def __init__(
-        self, slots: int, patience: float = 0.5, strict_for: float = 5.0
-    ) -> None:
+    strict_for = 5.0
+
+    def __init__(self, slots: int, patience: float = 0.5) -> None:
         self.slots = threading.BoundedSemaphore(slots)
         self.patience = patience
-        self.strict_for = strict_for
         self.strict_until = 0.0
 
     @contextmanager

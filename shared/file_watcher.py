@@ -18,9 +18,8 @@ INTERVAL = 1.0  # seconds between two looks at the files
 class FileWatcher(Generic[T]):
     """What `load` made of `path`: a file, or a folder with its files.
 
-    Other threads use the last value while one of them loads, unless that value is out
-    of date by more than one interval. If loading fails, the last value stays, the log
-    says so, and the next look tries again. The first load raises its exception.
+    If loading fails, the last value stays, the log says so, and the next look tries
+    again. The first load raises its exception.
     """
 
     def __init__(
@@ -29,30 +28,26 @@ class FileWatcher(Generic[T]):
         self.load = load
         self.path = path
         self.interval = interval
-        self.loading = threading.Lock()
+        self.looking = threading.Lock()
         self.loaded: tuple[T] | None = None  # replaced, never changed in place
         self.seen: object = None
         self.next_look = 0.0
 
     def get(self) -> T:
-        """The value, no older than twice `interval` and the time of a load."""
-        late = time.monotonic() - self.next_look
-        must_wait = self.loaded is None or late > self.interval
-        if late >= 0 and self.loading.acquire(blocking=must_wait):
-            try:
+        """The value, no older than `interval` and the time of a load."""
+        if time.monotonic() >= self.next_look:
+            with self.looking:
                 # A thread that waited for the lock finds that another has looked.
                 if time.monotonic() >= self.next_look:
                     self.look()
-            finally:
-                self.loading.release()
         assert self.loaded is not None
         return self.loaded[0]
 
     def look(self) -> None:
         """Load, if the files are not those that were loaded."""
-        # Taken before the files are read: a change during the load is seen next time.
-        found = fingerprint(self.path)
         try:
+            # Taken before the files are read: a change meanwhile is seen next time.
+            found = fingerprint(self.path)
             if self.loaded is None or found != self.seen:
                 self.loaded, self.seen = (self.load(),), found
         except Exception as exc:

@@ -1,5 +1,6 @@
 """Which rate limits are reached, for operators, and how to lift them. Keys hold digests
-in place of names, so a subject has to be named."""
+in place of names, so a subject has to be named.
+The functions raise RedisError or OSError if Redis is unavailable."""
 
 from typing import NamedTuple
 
@@ -16,8 +17,7 @@ class Lockout(NamedTuple):
 
 
 def lockouts(subjects: set[str]) -> list[Lockout]:
-    """The limits that are reached about any of these; about all without one. Raises
-    RedisError, OSError if Redis is unavailable."""
+    """The limits that are reached about any of these; about all without one."""
     client = session_state.connection()
     found = []
     for key in keys(subjects):
@@ -30,8 +30,7 @@ def lockouts(subjects: set[str]) -> list[Lockout]:
 
 
 def reset(subjects: set[str]) -> int:
-    """Forget what was counted about these; how many counts that were. Raises
-    RedisError, OSError if Redis is unavailable."""
+    """Forget what was counted about these; how many counts that were."""
     found = keys(subjects) if subjects else set()
     if found:
         session_state.connection().delete(*found)

@@ -23,10 +23,9 @@ from redis.exceptions import RedisError
 
 from shared.api.exceptions import RateLimited
 from shared.auth import session_state
+from shared.auth.session_state import note_failure
 from shared.circuit_breaker import Breaker
-from shared.structured_logging import audit, dependency_logger
-
-DIGEST = 32  # hexadecimal digits: 128 bits
+from shared.structured_logging import audit
 
 # Its own: a Redis that is full refuses hits, and still answers for sessions.
 breaker = Breaker()
@@ -36,7 +35,7 @@ items_of = lru_cache(parse_many)
 def digest(text: str) -> str:
     """What stands for a name, an address or an id, in keys and in logs."""
     mac = salted_hmac("shared.limits", text, algorithm="sha256")
-    return mac.hexdigest()[:DIGEST]
+    return mac.hexdigest()[:32]  # 128 bits
 
 
 def prefix() -> str:
@@ -92,15 +91,11 @@ class Hit(NamedTuple):
         try:
             self.storage.incr(self.window.key, self.window.seconds, -1)
         except (RedisError, OSError) as exc:
-            note_failure("release", exc)
+            note_failure("release", exc, breaker)
 
     def wait(self) -> float:
         """Seconds until the window ends."""
-        try:
-            return self.storage.get_expiry(self.window.key) - time.time()
-        except (RedisError, OSError) as exc:
-            note_failure("wait", exc)
-            return 1
+        return self.storage.get_expiry(self.window.key) - time.time()
 
 
 class Hits:
@@ -156,7 +151,7 @@ def hit_window(window: Window) -> Hit:
         try:
             count = redis.incr(window.key, window.seconds)
         except (RedisError, OSError) as exc:
-            note_failure("hit", exc)
+            note_failure("hit", exc, breaker)
         else:
             breaker.succeeded()
             return Hit(window, redis, count)
@@ -173,15 +168,7 @@ def clear(policies: Iterable[RateLimitPolicy]) -> None:
         try:
             session_state.connection().delete(*map(redis_storage().prefixed_key, keys))
         except (RedisError, OSError) as exc:
-            note_failure("clear", exc)
-
-
-def note_failure(act: str, exc: Exception) -> None:
-    """Count towards the breaker, and log: the type alone, messages may quote keys."""
-    breaker.failed()
-    dependency_logger.warning(
-        "redis %s failed: %s", act, type(exc).__name__, extra={"event": "redis"}
-    )
+            note_failure("clear", exc, breaker)
 
 
 def redis_storage() -> RedisStorage:

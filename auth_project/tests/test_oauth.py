@@ -6,7 +6,7 @@ from django.urls import Resolver404, resolve
 from rest_framework.test import APIClient
 
 from shared.keys import keyring
-from shared.testing import KnownKeys
+from shared.testing import known_keys
 from shared.tests.forgery import b64
 from tests.conftest import access_token, outcome
 
@@ -81,7 +81,7 @@ def test_a_new_key_is_in_it_and_is_a_new_tag(
 ):
     """TOK-18: staged keys, for caches; retired ones, whose refresh tokens live on."""
     old = get()["ETag"]
-    both = KnownKeys(issuer_key, foreign_key)
+    both = known_keys(issuer_key, foreign_key)
     monkeypatch.setattr(keyring, "verifying_keys", lambda: both)
 
     for tag in (old, '"x"', "x", ""):

@@ -73,8 +73,7 @@ def decode(token: str, token_type: str, *, verify_times: bool = True) -> dict[st
     TokenNotYetValid, or TokenInvalid for all else; KeyFault or DependencyUnavailable
     where there are no keys.
     """
-    header = unverified_header(token)
-    key = find_key(header, token_type)
+    key = find_key(token, token_type)
     try:
         claims: dict[str, Any] = decoder.decode(
             token,
@@ -92,12 +91,27 @@ def decode(token: str, token_type: str, *, verify_times: bool = True) -> dict[st
     return claims
 
 
-def unverified_header(token: str) -> dict[str, Any]:
-    """The header, read to find the key: only the signature makes it true. Raises
-    TokenInvalid."""
+def find_key(token: str, token_type: str) -> jwt.PyJWK:
+    """The key that the header names: only the signature makes it true. Raises
+    TokenInvalid.
+
+    Exceptions of the key source pass: missing keys are not the token's fault.
+    """
     if len(token) > MAX_LENGTH or not token.isascii():
         raise TokenInvalid
-    return parse_header(token.partition(".")[0])
+    header = parse_header(token.partition(".")[0])
+    typ, kid = header.get("typ"), header.get("kid")
+    if not isinstance(typ, str):
+        raise TokenInvalid
+    # The media type (RFC 9068 section 4: with or without `application/`).
+    if typ.lower().removeprefix("application/") != TYPES[token_type]:
+        raise TokenInvalid
+    if not isinstance(kid, str) or len(kid) > MAX_KID_LENGTH:
+        raise TokenInvalid
+    key = keyring.verifying_keys().find(kid)
+    if key is None:
+        raise TokenInvalid
+    return key
 
 
 @lru_cache(maxsize=32)
@@ -111,30 +125,6 @@ def parse_header(segment: str) -> dict[str, Any]:
     if not isinstance(header, dict) or not EXTENSIONS.isdisjoint(header):
         raise TokenInvalid
     return header
-
-
-def find_key(header: dict[str, Any], token_type: str) -> jwt.PyJWK:
-    """The key that the header names. Raises TokenInvalid.
-
-    Exceptions of the key source pass: missing keys are not the token's fault.
-    """
-    check_type(header, token_type)
-    kid = header.get("kid")
-    if not isinstance(kid, str) or len(kid) > MAX_KID_LENGTH:
-        raise TokenInvalid
-    key = keyring.verifying_keys().find(kid)
-    if key is None:
-        raise TokenInvalid
-    return key
-
-
-def check_type(header: dict[str, Any], token_type: str) -> None:
-    """The media type (RFC 9068 section 4: with or without `application/`)."""
-    typ = header.get("typ")
-    if not isinstance(typ, str):
-        raise TokenInvalid
-    if typ.lower().removeprefix("application/") != TYPES[token_type]:
-        raise TokenInvalid
 
 
 def check_claims(claims: dict[str, Any], token_type: str) -> None:

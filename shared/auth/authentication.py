@@ -38,16 +38,6 @@ class TokenUser:
     def pk(self) -> UUID:
         return self.id
 
-    @classmethod
-    def from_claims(cls, claims: dict[str, Any]) -> "TokenUser":
-        return cls(
-            id=UUID(claims["sub"]),
-            sid=UUID(claims["sid"]),
-            email=claims.get("email", ""),
-            username=claims.get("username", ""),
-            roles=tuple(claims.get("roles", ())),
-        )
-
 
 @dataclass(frozen=True)
 class Service:
@@ -71,7 +61,13 @@ class JWTAuthentication(BaseAuthentication):
         if token is None:
             return None
         claims = self.verify(token)
-        user = TokenUser.from_claims(claims)
+        user = TokenUser(
+            id=UUID(claims["sub"]),
+            sid=UUID(claims["sid"]),
+            email=claims.get("email", ""),
+            username=claims.get("username", ""),
+            roles=tuple(claims.get("roles", ())),
+        )
         request._request.caller = str(user.id)  # type: ignore[attr-defined]
         return user, claims
 

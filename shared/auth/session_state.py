@@ -125,7 +125,7 @@ def repeat_revocations(revocations: Iterable[Revocation]) -> bool:
     return mark_revoked(lost) if lost else True
 
 
-def note_failure(act: str, exc: Exception) -> None:
+def note_failure(act: str, exc: Exception, breaker: Breaker = breaker) -> None:
     """Count towards the breaker, and log: the type alone, messages may quote keys."""
     breaker.failed()
     dependency_logger.warning(

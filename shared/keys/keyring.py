@@ -2,7 +2,6 @@
 is gone, within a second and without a restart."""
 
 import logging
-import threading
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -24,7 +23,6 @@ SIGNER_INTERVAL = 0.1
 FILE_FAULTS = FileNotFoundError, PermissionError, IsADirectoryError
 
 log = logging.LoggerAdapter(dependency_logger, {"event": "key_skipped"})
-_making = threading.Lock()  # never held while anything is fetched
 
 
 class FolderKeys:
@@ -84,10 +82,9 @@ def verifying_keys() -> FolderKeys | JWKSetClient:
 
     `find` and `all` raise KeyFault or DependencyUnavailable: not a token's fault.
     """
-    with _making:  # lru_cache lets callers that come at once each make their own
-        if settings.JWT_JWKS_URL:
-            return _jwk_set(settings.JWT_JWKS_URL)
-        return _folder_keys(settings.JWT_PUBLIC_KEYS_DIR)
+    if settings.JWT_JWKS_URL:
+        return _jwk_set(settings.JWT_JWKS_URL)
+    return _folder_keys(settings.JWT_PUBLIC_KEYS_DIR)
 
 
 def signing_key() -> SigningKey:

@@ -8,7 +8,8 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -76,22 +77,13 @@ def issuer_key() -> RSAPrivateKey:
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
-class KnownKeys(dict[str, jwt.PyJWK]):
+def known_keys(*private: RSAPrivateKey) -> SimpleNamespace:
     """Keys that never change, in place of `shared.keys.keyring.FolderKeys`."""
+    from shared.keys.signing_keys import public_jwk
 
-    def __init__(self, *private: RSAPrivateKey) -> None:
-        from shared.keys.signing_keys import public_jwk, thumbprint
-
-        public = [each.public_key() for each in private]
-        super().__init__(
-            {thumbprint(key): jwt.PyJWK(public_jwk(key)) for key in public}
-        )
-
-    def find(self, kid: str) -> jwt.PyJWK | None:
-        return self.get(kid)
-
-    def all(self) -> dict[str, jwt.PyJWK]:
-        return self
+    jwks = [public_jwk(key.public_key()) for key in private]
+    keys = {jwk["kid"]: jwt.PyJWK(jwk) for jwk in jwks}
+    return SimpleNamespace(find=keys.get, all=lambda: keys)
 
 
 @pytest.fixture
@@ -99,8 +91,8 @@ def trusted_kid(issuer_key: RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> s
     """The kid of `issuer_key`, which now is the one key of the issuer."""
     from shared.keys import keyring, signing_keys
 
-    trusted = KnownKeys(issuer_key)
-    (kid,) = trusted
+    trusted = known_keys(issuer_key)
+    (kid,) = trusted.all()
     monkeypatch.setattr(keyring, "verifying_keys", lambda: trusted)
     signer = signing_keys.SigningKey(kid, issuer_key)
     monkeypatch.setattr(keyring, "signing_key", lambda: signer)
@@ -134,6 +126,7 @@ def make_token(issuer_key: RSAPrivateKey, trusted_kid: str) -> Iterator[TokenMak
     from shared.auth import session_state
 
     profile = {"email": "ada@example.org", "username": "ada", "roles": ["editor"]}
+    states = {"active": "active", "revoked": "revoked:test"}
     made: list[str] = []
 
     def make(
@@ -147,47 +140,29 @@ def make_token(issuer_key: RSAPrivateKey, trusted_kid: str) -> Iterator[TokenMak
         payload = {name: value for name, value in payload.items() if value is not None}
         if session is not None and "sid" in payload:
             made.append(session_state.key(payload["sid"]))
-            state = "active" if session == "active" else "revoked:test"
-            session_state.connection().set(made[-1], state, ex=60)
+            session_state.connection().set(made[-1], states[session], ex=60)
         head = {"kid": trusted_kid, "typ": "at+jwt"} | (headers or {})
-        return jwt.encode(payload, key, algorithm=algorithm, headers=head)
+        return jwt.encode(payload, key, algorithm, head)
 
     yield make
     if made:
         session_state.connection().delete(*made)
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """An access token of each kind. `claims` replace members, as in `make_token`."""
-
-    make: TokenMaker
-    foreign_key: RSAPrivateKey
-
-    def valid(self, **claims: Any) -> str:
-        return self.make(**claims)
-
-    def expired(self, **claims: Any) -> str:
-        now = int(time.time())
-        return self.make(**{"iat": now - 600, "exp": now - 300} | claims)
-
-    def wrong_audience(self, **claims: Any) -> str:
-        return self.make(**{"aud": "another-service"} | claims)
-
-    def unknown_key(self, **claims: Any) -> str:
-        """Well made, by a key pair that no service trusts."""
-        (kid,) = KnownKeys(self.foreign_key)
-        return self.make(key=self.foreign_key, headers={"kid": kid}, **claims)
-
-    def revoked(self, **claims: Any) -> str:
-        """Its session has ended, and Redis says so."""
-        return self.make(session="revoked", **claims)
-
-
 @pytest.fixture
-def tokens(make_token: TokenMaker, foreign_key: RSAPrivateKey) -> Tokens:
-    """Access tokens, good and refused, each in one line."""
-    return Tokens(make_token, foreign_key)
+def tokens(make_token: TokenMaker, foreign_key: RSAPrivateKey) -> SimpleNamespace:
+    """An access token of each kind: `tokens.expired(roles=["admin"])`. The arguments
+    are those of `make_token`."""
+    now = int(time.time())
+    (foreign_kid,) = known_keys(foreign_key).all()
+    foreign = {"key": foreign_key, "headers": {"kid": foreign_kid}}
+    return SimpleNamespace(
+        valid=make_token,
+        expired=partial(make_token, iat=now - 600, exp=now - 300),
+        wrong_audience=partial(make_token, aud="another-service"),
+        unknown_key=partial(make_token, **foreign),
+        revoked=partial(make_token, session="revoked"),
+    )
 
 
 @pytest.fixture
@@ -198,26 +173,18 @@ def bearer(make_token: TokenMaker) -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def _isolated(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keys, limits and breakers of one test are not the next one's.
+    """API keys are what the test sets, and not what files of the checkout say; the
+    breaker of one test is not the next one's.
 
-    API keys are what the test sets, and not what files of the checkout say. A service's
-    Redis user may write `<service>:*` and only read `session:*`: where a suite plays
-    the Auth Service, keys that it may write stand for those.
+    A service's Redis user may write `<service>:*` and only read `session:*`: where a
+    suite plays the Auth Service, keys that it may write stand for those.
     """
-    from shared import ratelimit
     from shared.auth import session_state
 
     settings.SECRET_FILES = {}
-    service = getattr(settings, "SERVICE_NAME", "auth")
-    if service != "auth":
-        keys = f"{service}:test-session:{{}}"
+    if settings.SERVICE_NAME != "auth":
+        keys = f"{settings.SERVICE_NAME}:test-session:{{}}"
         monkeypatch.setattr(session_state, "key", keys.format)
-    limits = f"{service}:limit-{uuid.uuid4().hex[:12]}"
-    monkeypatch.setattr(ratelimit, "prefix", lambda: limits)
-    ratelimit.memory_storage().reset()
-    breakers = (session_state.breaker, ratelimit.breaker)
-    for breaker in breakers:
-        breaker.succeeded()
+    session_state.breaker.succeeded()
     yield
-    for breaker in breakers:
-        breaker.succeeded()
+    session_state.breaker.succeeded()

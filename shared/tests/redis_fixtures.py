@@ -2,10 +2,23 @@
 `-p shared.tests.redis_fixtures`."""
 
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_limits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What one test has counted is not the next one's, nor is its breaker."""
+    from shared import ratelimit
+
+    limits = f"{settings.SERVICE_NAME}:limit-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setattr(ratelimit, "prefix", lambda: limits)
+    ratelimit.memory_storage().reset()
+    yield
+    ratelimit.breaker.succeeded()
 
 
 @pytest.fixture

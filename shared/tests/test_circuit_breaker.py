@@ -11,7 +11,7 @@ from shared.circuit_breaker import Breaker, Bulkhead
 
 def test_a_breaker_opens_after_failures_in_a_row():
     """What it does then: `test_session_state`."""
-    breaker = Breaker(threshold=3)
+    breaker = Breaker()
     for _ in range(4):
         breaker.failed()
         breaker.failed()
@@ -33,7 +33,7 @@ def test_a_bulkhead_takes_as_many_as_it_has_slots():
 
 def test_after_a_wait_in_vain_no_caller_waits_for_a_while():
     """Waiting callers are threads that other requests need (S2S-06)."""
-    bulkhead = Bulkhead(1, patience=0.5, strict_for=30)
+    bulkhead = Bulkhead(1)
     assert bulkhead.acquire()
     threading.Timer(0.05, bulkhead.slots.release).start()
     with bulkhead.slot():  # after a short wait

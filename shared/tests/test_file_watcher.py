@@ -1,19 +1,11 @@
 """Files that change while a service runs."""
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from shared.file_watcher import FileWatcher
-
-
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "secret"
-    path.write_text("one")
-    return path
 
 
 def replace(path, text):
@@ -23,13 +15,24 @@ def replace(path, text):
     draft.replace(path)
 
 
-def test_a_change_is_seen_after_the_interval_and_not_before(file):
-    value = FileWatcher(file.read_text, file, interval=0.2)
-    assert value.get() == "one"
-    replace(file, "two")
-    assert value.get() == "one"
-    time.sleep(0.25)
-    assert value.get() == "two"
+def test_a_change_is_seen_after_the_interval_and_not_before(tmp_path):
+    """Many threads load it once, at the start and after a change."""
+    file, loads = tmp_path / "secret", []
+    file.write_text("one")
+
+    def load():
+        time.sleep(0.05)
+        loads.append(file.read_text())
+        return loads[-1]
+
+    value = FileWatcher(load, file, interval=0.2)
+    with ThreadPoolExecutor(8) as pool:
+        for text in ("one", "two"):
+            assert set(pool.map(lambda _: value.get(), range(8))) == {text}
+            replace(file, "two")
+            assert value.get() == text
+            time.sleep(0.25)
+    assert loads == ["one", "two"]
 
 
 def test_files_of_a_folder_come_go_and_change(tmp_path):
@@ -51,10 +54,10 @@ def test_files_of_a_folder_come_go_and_change(tmp_path):
     assert value.get() == ["3"]
 
 
-def test_a_file_that_cannot_be_read_leaves_the_value_and_is_logged(file, caplog):
+def test_a_file_that_cannot_be_read_leaves_the_value_and_is_logged(tmp_path, caplog):
     """But there is no value before the first load."""
+    file = tmp_path / "secret"
     value = FileWatcher(file.read_text, file, interval=0)
-    file.unlink()
     with pytest.raises(FileNotFoundError):
         value.get()
     file.write_text("one")
@@ -65,39 +68,3 @@ def test_a_file_that_cannot_be_read_leaves_the_value_and_is_logged(file, caplog)
     assert "FileNotFoundError" in caplog.text
     file.write_text("two")
     assert value.get() == "two"
-
-
-@pytest.mark.parametrize("late", [0, 3600], ids=["just due", "after a quiet time"])
-def test_while_one_thread_loads_others_use_a_value_unless_it_is_out_of_date(file, late):
-    loading, go = threading.Event(), threading.Event()
-
-    def slowly():
-        if value.loaded is not None:
-            loading.set()
-            assert go.wait(5)
-        return file.read_text()
-
-    value = FileWatcher(slowly, file, interval=60)
-    value.get()
-    value.next_look = time.monotonic() - late
-    replace(file, "two")
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(value.get)
-        assert loading.wait(5)
-        second = pool.submit(value.get)
-        if late:
-            with pytest.raises(TimeoutError):
-                second.result(timeout=0.1)
-        else:
-            assert second.result(timeout=5) == "one"
-        go.set()
-        assert first.result(5) == value.get() == "two"
-        assert second.result(5) == ("two" if late else "one")
-
-
-def test_at_the_start_it_is_loaded_once_by_many(file):
-    loads = []
-    value = FileWatcher(lambda: time.sleep(0.05) or loads.append(1), file)
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: value.get(), range(8)))
-    assert loads == [1]

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -34,26 +33,22 @@ def kids(made):
 
 @pytest.fixture
 def pems(keys, kids):
-    return [keys / "public" / f"{kid}.pem" for kid in kids]
-
-
-@pytest.fixture
-def folder(keys, pems):
-    """That of the public keys, which has the first only."""
+    """The public halves, of which the second is not there yet."""
+    pems = [keys / "public" / f"{kid}.pem" for kid in kids]
     pems[1].rename(keys / "other")
-    return keys / "public"
+    return pems
 
 
 @pytest.fixture
-def source(folder, kids):
+def source(keys, pems, kids):
     """The keys of the folder, which looks at it each time, and has looked."""
-    source = FolderKeys(folder, interval=0)
+    source = FolderKeys(keys / "public", interval=0)
     assert list(source.all()) == kids[:1]
     return source
 
 
-def test_the_folder_is_followed_after_a_second(keys, folder, pems, kids, source):
-    assert FolderKeys(folder).files.interval == 1
+def test_the_folder_is_followed_after_a_second(keys, pems, kids, source):
+    assert FolderKeys(keys).files.interval == 1
     assert source.find(kids[0]).key_id == kids[0]
     (keys / "other").rename(pems[1])
     pems[0].unlink()
@@ -66,9 +61,9 @@ def test_the_folder_is_followed_after_a_second(keys, folder, pems, kids, source)
 
 @pytest.mark.parametrize("bad", ["canary", "", "folder", "misnamed"])
 def test_a_bad_file_is_left_out_and_logged_and_the_good_serve(
-    keys, folder, kids, source, bad, caplog
+    keys, kids, source, bad, caplog
 ):
-    path = folder / "bad.pem"
+    path = keys / "public" / "bad.pem"
     if bad == "folder":
         path.mkdir()
     elif bad == "misnamed":
@@ -82,7 +77,7 @@ def test_a_bad_file_is_left_out_and_logged_and_the_good_serve(
     assert (record.levelname, record.event) == ("ERROR", "key_skipped")
     assert path.name in record.getMessage()
     assert "canary" not in caplog.text
-    assert str(folder) not in record.getMessage()
+    assert str(keys) not in record.getMessage()
 
 
 @pytest.mark.parametrize(
@@ -142,10 +137,8 @@ def test_the_signer_follows_the_state_within_a_tenth_of_a_second(keys, kids, sig
             signs()
 
 
-def test_what_cannot_be_read_leaves_the_last_keys(
-    keys, folder, kids, source, signs, caplog
-):
-    folder.rename(folder.with_name("elsewhere"))
+def test_what_cannot_be_read_leaves_the_last_keys(keys, kids, source, signs, caplog):
+    (keys / "public").rename(keys / "elsewhere")
     (keys / "private" / "active").unlink()
     (keys / "private" / "active").mkdir()
 
@@ -154,24 +147,9 @@ def test_what_cannot_be_read_leaves_the_last_keys(
     assert {record.event for record in caplog.records} == {"reload"}
 
 
-def test_a_key_that_no_service_could_verify_signs_nothing(pems):
+def test_a_key_that_no_service_could_verify_signs_nothing(keys, kids):
     """However that came about: by hand, by a copy of half a folder."""
-    pems[0].unlink()
+    (keys / "public" / f"{kids[0]}.pem").unlink()
 
     with pytest.raises(KeyFault, match="public half"):
         keyring.signing_key()
-
-
-def test_threads_that_come_at_once_share_one_key_set(settings, monkeypatch):
-    """Otherwise each would fetch it for itself."""
-    settings.JWT_JWKS_URL = "https://memo.example/at-once"
-    make = keyring.JWKSetClient.__init__
-
-    def slowly(self, url):
-        time.sleep(0.05)
-        make(self, url)
-
-    monkeypatch.setattr(keyring.JWKSetClient, "__init__", slowly)
-    with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda _: keyring.verifying_keys(), range(8))
-        assert len(set(found)) == 1
