@@ -6,7 +6,6 @@ Service. docs/testing.md says what this proves, and what it does not.
 
 import secrets
 from functools import partial
-from typing import NoReturn
 
 import pytest
 
@@ -20,7 +19,7 @@ from deploy.tests.client import (
     same_but_for_the_id,
 )
 from deploy.tests.stack import System
-from deploy.tests.timing.timing_stats import Comparison, Way, compare
+from deploy.tests.timing.timing_stats import compared, rounds
 
 STATES = {
     "inactive": "is_active = false",
@@ -58,24 +57,10 @@ def refused_logins(system: System) -> dict[str, Login]:
     }
 
 
-def ways(auth_url: str, logins: dict[str, Login]) -> dict[str, Way]:
-    """Each of the logins, over one connection that stays open."""
-    http = ApiClient(keep_alive=True)
-    return {name: partial(ask, http, auth_url, it) for name, it in logins.items()}
-
-
-def ask(http: ApiClient, auth_url: str, login: Login) -> None:
+def ask(http: ApiClient, login: Login) -> None:
     """Fails where a limit answers in place of the password check."""
-    response = http.post(auth_url + LOGIN, json=login)
+    response = http.post(LOGIN, json=login)
     assert response.status_code == 401, response.text
-
-
-def lines(found: dict[str, Comparison]) -> str:
-    return "\n".join(f"{name}: {comparison}" for name, comparison in found.items())
-
-
-def undecided(found: dict[str, Comparison]) -> NoReturn:
-    pytest.skip(f"UNDECIDED, this machine is too busy:\n{lines(found)}")
 
 
 def test_all_refusals_are_the_same_bytes(system: System) -> None:
@@ -101,10 +86,12 @@ def test_all_refusals_are_the_same_bytes(system: System) -> None:
 def test_all_refusals_take_the_same_time(
     system: System, names: tuple[str, ...], patience: float
 ) -> None:
-    others = ways(system.auth_url, refused_logins(system))
-    standard = others.pop("wrong")
-    chosen = {name: others[name] for name in names or others}
-    found = compare(standard, chosen, patience)
-    assert not any(comparison.different for comparison in found.values()), lines(found)
-    if not all(comparison.likely_equal for comparison in found.values()):
-        undecided(found)
+    http = ApiClient(system.auth_url, keep_alive=True)
+    logins = refused_logins(system)
+    chosen = ("wrong", *names) if names else logins
+    ways = {name: partial(ask, http, logins[name]) for name in chosen}
+    taken = rounds(ways, patience)
+    found = {name: compared(name, "wrong", taken) for name in ways}
+    assert not any(each.different for each in found.values()), found
+    if not all(each.alike for each in found.values()):
+        pytest.skip(f"UNDECIDED, this machine is too busy: {found}")
