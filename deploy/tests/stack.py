@@ -193,9 +193,17 @@ class System:
         finally:
             self.start(*programs)
 
-    def paused(self, *programs: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def paused(self, *programs: str) -> Iterator[None]:
         """With these programs paused: they exist and do not answer."""
-        return suspended([pid for program in programs for pid in self.family(program)])
+        pids = [pid for program in programs for pid in self.family(program)]
+        try:
+            send(signal.SIGSTOP, pids)
+            yield
+        finally:
+            # Children first: a parent that wakes before them may take them for dead,
+            # and end them.
+            send(signal.SIGCONT, pids[::-1])
 
     @contextmanager
     def with_settings(self, **services: Mapping[str, str]) -> Iterator[None]:
@@ -242,19 +250,10 @@ def with_lines(text: str, settings: Mapping[str, str]) -> str:
     return "\n".join([*kept, *lines]) + "\n"
 
 
-@contextmanager
-def suspended(pids: list[int]) -> Iterator[None]:
-    try:
-        for pid in pids:
-            with suppress(ProcessLookupError):  # has just ended
-                os.kill(pid, signal.SIGSTOP)
-        yield
-    finally:
-        # Children first: a parent that wakes before them may take them for dead, and
-        # end them.
-        for pid in reversed(pids):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+def send(number: int, pids: list[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # has just ended
+            os.kill(pid, number)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """What every problem of the gateway must look like (RFC 9457)."""
 
 from deploy.tests.client import Response
-from deploy.tests.wire import Received
 
 TITLES = {
     400: "Bad Request",
@@ -34,9 +33,3 @@ def check_problem(answer: Response, status: int, code: str) -> None:
     assert problem["request_id"] == answer.one("X-Request-ID")
     assert (status in {429, 503}) == bool(answer.all("Retry-After"))
     assert (status == 405) == bool(answer.all("Allow"))
-
-
-def parse(received: bytes) -> Response:
-    """The one response in these bytes."""
-    (response,) = Received(received, closed=True).responses("POST")
-    return response

@@ -36,7 +36,7 @@ def reached(gateway):
 def test_a_public_route_reaches_its_service_with_and_without_a_slash(
     gateway, method, path, slash
 ):
-    answer = gateway.request(method, f"{path}{slash}?next=%2F..%2Fx")
+    answer = gateway.ask(method, f"{path}{slash}?next=%2F..%2Fx")
     assert answer.status_code == 200
     assert answer.json()["service"] == path.split("/")[3]
     assert answer.json()["path"] == f"{path}{slash}?next=%2F..%2Fx"
@@ -65,7 +65,7 @@ def test_an_internal_route_is_no_different_from_an_unknown_one(
     gateway, reached, method, path
 ):
     key = {"X-Internal-Api-Key": "k" * 43, "Authorization": "Bearer x"}
-    internal, unknown = gateway.request(method, path, key), gateway.get("/nowhere")
+    internal, unknown = gateway.ask(method, path, key), gateway.get("/nowhere")
     assert (internal.status_code, reached()) == (404, 0)
     assert same_but_for_the_id(internal, unknown)
 

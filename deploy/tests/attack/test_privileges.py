@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from deploy.tests.attack.target import AttackUser, Target
-from deploy.tests.client import LOGIN, ME, refused, without_id
+from deploy.tests.client import LOGIN, ME, refused, same_but_for_the_id
 
 WISHES: dict[str, Any] = {
     "id": str(uuid.uuid4()), "pk": 1, "is_staff": True, "is_superuser": True,
@@ -51,6 +51,6 @@ def test_a_strangers_session_is_like_one_that_never_was(
     sid = victim.current_session()
     theirs, unknown = mallory.end_session(sid), mallory.end_session(str(uuid.uuid4()))
     refused(theirs, 404, "not_found")
-    assert without_id(theirs) == without_id(unknown)
+    assert same_but_for_the_id(theirs, unknown)
     assert victim.current_session() == sid
     assert sid not in {each["id"] for each in mallory.listed()}
