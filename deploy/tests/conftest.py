@@ -7,9 +7,9 @@ import pytest
 
 from deploy.tests.admin_site import Operator
 from deploy.tests.client import TestUser
+from deploy.tests.extra_services import ThirdService, third_service
 from deploy.tests.signing_keys import only
 from deploy.tests.stack import System
-from deploy.tests.third_service import ThirdService, third_service
 from deploy.tests.tls_stack import TlsStack, tls_stack
 
 
@@ -17,14 +17,6 @@ from deploy.tests.tls_stack import TlsStack, tls_stack
 def system() -> System:
     """The stack, up; it stays up for the next run."""
     running = System(os.environ.get("MEMO_STACK", "test"))
-    running.up()
-    return running
-
-
-@pytest.fixture(scope="session")
-def limits_stack() -> System:
-    """A second stack, whose limits are low: settings/limits."""
-    running = System(os.environ.get("MEMO_LIMITS_STACK", "limits"))
     running.up()
     return running
 

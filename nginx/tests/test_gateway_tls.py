@@ -29,7 +29,7 @@ def test_tls_has_hsts_and_refuses_plain_http(gateway, tmp_path):
 
 
 def test_tls_begins_with_1_2(gateway):
-    with pytest.raises(OSError, match="(?i)alert protocol version"):
+    with pytest.raises(OSError, match=r"(?i)alert protocol version"):
         gateway.shake("TLSv1_1")
     for version in ("TLSv1_2", "TLSv1_3"):
         assert gateway.shake(version) == version.replace("_", ".")

@@ -13,8 +13,8 @@ import pytest
 
 from deploy.tests.admin_site import Operator
 from deploy.tests.client import TestUser, claims_of
+from deploy.tests.extra_services import ThirdService
 from deploy.tests.stack import ROOT, System, wait_until
-from deploy.tests.third_service import ThirdService
 
 PAGE = ROOT / "docs" / "revocation.md"
 NEW_PASSWORD = "a newer horse battery"

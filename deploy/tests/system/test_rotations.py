@@ -22,9 +22,9 @@ from deploy.tests.client import (
     code_of,
     internal,
 )
+from deploy.tests.extra_services import ThirdService
 from deploy.tests.signing_keys import kid_of, listed, max_age, published, stage
 from deploy.tests.stack import SERVICES, System
-from deploy.tests.third_service import ThirdService
 
 USERS, PAUSE = 20, 0.2  # seconds from one request of a user to the next
 RATE = 50  # requests a second, at least
