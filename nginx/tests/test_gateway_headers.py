@@ -89,34 +89,6 @@ def test_what_a_client_may_say_arrives(gateway):
     assert b'["Cookie", "t=1; t=2"]' in received
 
 
-@pytest.mark.parametrize(
-    ("path", "passed"),
-    [
-        ("/api/v1/auth/login", {"cookie"}),
-        ("/api/v1/auth/refresh/", {"cookie"}),
-        ("/api/v1/auth/logout", {"cookie"}),
-        ("/api/v1/auth/logout_all", {"authorization", "cookie"}),
-        ("/api/v1/auth/sessions", {"authorization"}),
-        ("/api/v1/auth/sessions/2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d",
-         {"authorization"}),
-        ("/api/v1/auth/docs", set()),
-        ("/api/v1/auth/openapi.json", set()),
-        ("/api/v1/auth/health/ready", set()),
-        ("/.well-known/jwks.json", set()),
-        ("/api/v1/users/", set()),
-        ("/api/v1/users/me", {"authorization"}),
-        ("/api/v1/users/me/change_password", {"authorization", "cookie"}),
-        ("/api/v1/users/docs", set()),
-        ("/admin/", {"cookie"}),
-        ("/admin/login/", {"cookie"}),
-    ],
-)  # fmt: skip
-def test_credentials_go_only_where_they_are_used(gateway, path, passed):
-    credentials = {"Cookie": "refresh_token=x", "Authorization": "Bearer x"}
-    got = seen(gateway.ask("POST", path, credentials))
-    assert got.keys() & {"cookie", "authorization"} == passed
-
-
 def test_only_a_trusted_proxy_may_name_the_client_and_its_scheme(gateway, start):
     def got(gateway, clients, scheme="https"):
         sent = {"X-Forwarded-For": clients, "X-Forwarded-Proto": scheme}

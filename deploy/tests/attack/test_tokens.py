@@ -75,25 +75,6 @@ def test_of_two_authorizations_none_is_chosen(
             assert response.status_code in (400, 401), (text, response.text)
 
 
-@pytest.mark.parametrize("path", PROTECTED)
-@pytest.mark.parametrize(
-    ("header", "code"),
-    [
-        ("Basic YTpi", "token_missing"), ("{token}", "token_missing"),
-        ("Bearer {token} {token}", "token_invalid"),
-        ("Bearer {cookie}", "token_invalid"),
-    ],
-)  # fmt: skip
-def test_another_way_of_writing_it_is_refused(
-    target: Target, mallory: AttackUser, path: str, header: str, code: str
-) -> None:
-    text = header.format(token=mallory.access, cookie=mallory.cookie)
-    response = target.ask("GET", path, {"Authorization": text})
-    refused(response, 401, code)
-    challenge = response.one("WWW-Authenticate")
-    assert ("error=" in challenge) == (code == "token_invalid")
-
-
 # ---- Of a session that is over -------------------------------------------------------
 
 

@@ -9,15 +9,7 @@ from functools import partial
 
 import pytest
 
-from deploy.tests.client import (
-    LOGIN,
-    PASSWORD,
-    ApiClient,
-    TestUser,
-    code_of,
-    internal,
-    same_but_for_the_id,
-)
+from deploy.tests.client import LOGIN, PASSWORD, ApiClient, TestUser, refused
 from deploy.tests.stack import System
 from deploy.tests.timing.timing_stats import compared, rounds
 
@@ -59,21 +51,7 @@ def refused_logins(system: System) -> dict[str, Login]:
 
 def ask(http: ApiClient, login: Login) -> None:
     """Fails where a limit answers in place of the password check."""
-    response = http.post(LOGIN, json=login)
-    assert response.status_code == 401, response.text
-
-
-def test_all_refusals_are_the_same_bytes(system: System) -> None:
-    """Through the gateway, at each service, and but for the request's id and date."""
-    logins = refused_logins(system).values()
-    verify = [
-        internal(system, "POST", "/api/v1/users/verify", json=login) for login in logins
-    ]
-    assert same_but_for_the_id(*verify)
-    for base in (system.gateway_url, system.auth_url):
-        answers = [ApiClient(base).post(LOGIN, json=login) for login in logins]
-        assert code_of(answers[0]) == "invalid_credentials"
-        assert same_but_for_the_id(*answers)
+    refused(http.post(LOGIN, json=login), 401, "invalid_credentials")
 
 
 @pytest.mark.parametrize(
