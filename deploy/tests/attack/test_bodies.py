@@ -4,7 +4,6 @@ GW-06). The whole tables are the services' own suites'."""
 import pytest
 
 from deploy.tests import wire
-from deploy.tests.attack.target import AttackUser, Target
 from deploy.tests.client import CHANGE_PASSWORD, LOGIN, ME, REFRESH, REGISTER, refused
 from nginx.tests.malicious_inputs import BODIES
 
@@ -14,21 +13,19 @@ OPEN = [LOGIN, REGISTER]
 
 @pytest.mark.parametrize("path", [*OPEN, CHANGE_PASSWORD])
 @pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
-def test_a_bad_body_is_a_400(
-    target: Target, mallory: AttackUser, path: str, body: bytes
-) -> None:
+def test_a_bad_body_is_a_400(target, mallory, path, body):
     response = target.ask("POST", path, {**JSON, **mallory.bearer}, body)
     refused(response, 400, "invalid_json", "validation_error")
 
 
 @pytest.mark.parametrize("path", [LOGIN, REGISTER, ME, REFRESH])
 @pytest.mark.parametrize("size", [16_385, 3_000_000])
-def test_a_large_body_is_refused(target: Target, path: str, size: int) -> None:
+def test_a_large_body_is_refused(target, path, size):
     refused(target.ask("POST", path, JSON, b" " * size), 413, "payload_too_large")
 
 
 @pytest.mark.parametrize("size", [1, 4096])
-def test_a_large_body_in_pieces_is_refused(target: Target, size: int) -> None:
+def test_a_large_body_in_pieces_is_refused(target, size):
     """Chunked, it has no length to be judged by."""
     chunk = b"%x\r\n%s\r\n" % (size, b" " * size)
     body = chunk * (20_480 // size) + b"0\r\n\r\n"

@@ -38,7 +38,7 @@ def limited(target: Target, path: str, forged: str = "") -> Response:
 
 
 @pytest.mark.parametrize("path", ACTS)
-def test_an_act_is_limited_by_address(target: Target, path: str) -> None:
+def test_an_act_is_limited_by_address(target, path):
     response = limited(target, path)
     refused(response, 429, "rate_limited")
     assert 1 <= int(response.one("Retry-After")) <= 3_600
@@ -46,6 +46,6 @@ def test_an_act_is_limited_by_address(target: Target, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
-def test_no_header_is_another_address(target: Target, name: str) -> None:
+def test_no_header_is_another_address(target, name):
     """BF-03: a new one with every request, and counted as one all the same."""
     limited(target, LOGIN, name)

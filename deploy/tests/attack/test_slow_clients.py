@@ -43,9 +43,7 @@ def served(target: Target) -> float:
     return time.monotonic() - began
 
 
-def test_a_slow_client_is_disconnected_and_others_are_served_quickly(
-    target: Target,
-) -> None:
+def test_a_slow_client_is_disconnected_and_others_are_served_quickly(target):
     """Others are asked in between, until the last of them should have ended."""
     count = 33 if target.is_local else 15
     before = [served(target) for _ in range(20)]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from deploy.tests.stack import ROOT, System
+from deploy.tests.stack import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "nginx/README.md", *ROOT.glob("docs/**/*.md")]
 MARK = r"(<!-- (?:not run|run by)[^>]*-->\n)?"
@@ -48,13 +48,13 @@ SLOW = pytest.param("./manage_all.sh rotateapikeys", marks=pytest.mark.verify)
 @pytest.mark.parametrize(
     "command", [SLOW if x in SLOW.values else x for x in commands()]
 )
-def test_a_documented_command_runs(system: System, command: str) -> None:
+def test_a_documented_command_runs(system, command):
     program, *words = command.split()
     assert program == "./manage_all.sh", f"mark the block of: {command}"
     system.run(*words)
 
 
-def test_the_tour_of_the_readme(system: System, tmp_path: Path) -> None:
+def test_the_tour_of_the_readme(system, tmp_path):
     """Each request is answered with the status and the members that README shows."""
     name = f"ada{secrets.token_hex(4)}"
     tour = [b.text for b in blocks() if b.page == PAGES[0] and b.kind == "console"]

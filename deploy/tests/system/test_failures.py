@@ -23,7 +23,7 @@ from deploy.tests.client import (
     internal,
     whole_job,
 )
-from deploy.tests.stack import System, as_it_was, wait_until
+from deploy.tests.stack import as_it_was, wait_until
 
 SEEN = 3.0  # seconds after which every worker knows what a file says
 SERVICE_TIMEOUT = 3  # seconds a service waits for another
@@ -60,12 +60,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("fault", "missing"), CASES)
-def test_a_part_is_unavailable(
-    fault: str,
-    missing: tuple[str, ...],
-    register: Callable[[], TestUser],
-    healthy: System,
-) -> None:
+def test_a_part_is_unavailable(fault, missing, register, healthy):
     ada, unknown_to_redis, newcomer = register(), register(), TestUser(healthy)
     for user in (ada, unknown_to_redis):
         assert user.log_in().ok
@@ -138,9 +133,7 @@ def assert_unavailable(response: Response) -> None:
     assert cookie_of(response) is None
 
 
-def test_a_wrong_api_key_is_our_trouble_and_not_the_users(
-    register: Callable[[], TestUser], healthy: System
-) -> None:
+def test_a_wrong_api_key_is_our_trouble_and_not_the_users(register, healthy):
     """Between services: 503 and a loud log, never a 401 that would log users out."""
     ada, unknown_to_redis = register(), register()
     for user in (ada, unknown_to_redis):
@@ -165,9 +158,7 @@ def test_a_wrong_api_key_is_our_trouble_and_not_the_users(
     assert_valid(unknown_to_redis)
 
 
-def test_a_change_of_password_holds_though_its_push_is_lost(
-    user: TestUser, other: TestUser, healthy: System
-) -> None:
+def test_a_change_of_password_holds_though_its_push_is_lost(user, other, healthy):
     """The user's row says which session continues."""
     new = "a newer horse battery"
     with healthy.stopped("auth"):
@@ -180,9 +171,7 @@ def test_a_change_of_password_holds_though_its_push_is_lost(
     assert_valid(user.on_another_device())
 
 
-def test_a_user_service_that_hangs_keeps_no_other_client_waiting(
-    register: Callable[[], TestUser], healthy: System
-) -> None:
+def test_a_user_service_that_hangs_keeps_no_other_client_waiting(register, healthy):
     """S2S-06: there are more refreshes than threads, each of which waits for its
     timeout, and still a thread is left for what needs no User Service."""
     ada = register()

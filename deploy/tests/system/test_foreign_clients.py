@@ -22,10 +22,9 @@ from joserfc import jwt as joserfc
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from deploy.tests.client import TestUser, claims_of
+from deploy.tests.client import claims_of
 from deploy.tests.forgeries import FORGERIES, Material
 from deploy.tests.signing_keys import key_set, kid_of
-from deploy.tests.stack import System
 from shared.keys.signing_keys import thumbprint
 
 JOSE = "jose@6.2.18"
@@ -47,7 +46,7 @@ Verify = Callable[[Sequence[str]], Verified]
 
 
 @pytest.fixture(scope="module")
-def trust(system: System) -> Trust:
+def trust(system):
     """What a service finds out from the issuer's name alone (RFC 8414 section 3)."""
     issuer = system.settings("auth")["JWT_ISSUER"]
     answer = requests.get(get_well_known_url(issuer, external=True), timeout=10)
@@ -57,11 +56,7 @@ def trust(system: System) -> Trust:
 
 
 @pytest.fixture(scope="module", params=["authlib", "jose"])
-def verify(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    trust: Trust,
-) -> Verify:
+def verify(request, tmp_path_factory, trust):
     """Each library in turn."""
     if request.param == "authlib":
         return lambda tokens: authlib(trust, tokens)
@@ -126,7 +121,7 @@ class Issued(Material):
 
 
 @pytest.fixture
-def issued(user: TestUser) -> Issued:
+def issued(user):
     kid = kid_of(user.access)
     [jwk] = [x for x in key_set(user.system).json()["keys"] if x["kid"] == kid]
     path = user.system.state / "secrets" / "keys" / "private" / f"{kid}.pem"
@@ -145,9 +140,7 @@ BAD: dict[str, Callable[[Issued], str]] = {
 }
 
 
-def test_good_tokens_are_verified_and_bad_ones_refused_by_all(
-    verify: Verify, issued: Issued, user: TestUser
-) -> None:
+def test_good_tokens_are_verified_and_bad_ones_refused_by_all(verify, issued, user):
     """Here, too. A good one also when it is signed again by hand: the bad are refused
     for their fault."""
     claims = claims_of(issued.token)
@@ -159,9 +152,7 @@ def test_good_tokens_are_verified_and_bad_ones_refused_by_all(
         assert statuses == {401}, name
 
 
-def test_a_standard_client_introspects(
-    user: TestUser, system: System, verify: Verify
-) -> None:
+def test_a_standard_client_introspects(user, system, verify):
     """Authlib's, as another service. Of a logout no signature tells."""
     url = f"{system.auth_url}/api/v1/auth/introspect"
 

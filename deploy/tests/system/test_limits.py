@@ -7,7 +7,7 @@ Clients have addresses of their own: all of 127.0.0.0/8 is this machine.
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from http.cookies import SimpleCookie
@@ -24,7 +24,7 @@ CEILING = 12  # LOGIN_LIMIT_ACCOUNT of settings/limits
 
 
 @pytest.fixture(scope="module")
-def strict() -> Iterator[System]:
+def strict():
     """A second stack, whose limits are low, and nothing counted yet."""
     found = System(os.environ.get("MEMO_LIMITS_STACK", "limits"))
     found.up()
@@ -34,7 +34,7 @@ def strict() -> Iterator[System]:
 
 
 @pytest.fixture
-def ada(strict: System) -> TestUser:
+def ada(strict):
     """A user with an account."""
     user = TestUser(strict)
     assert user.register().status_code == 201
@@ -72,9 +72,7 @@ def looked_at(system: System) -> int:
     return len(re.findall(answered, system.log("users")))
 
 
-def test_of_a_hundred_guesses_at_once_five_are_looked_at(
-    ada: TestUser, strict: System
-) -> None:
+def test_of_a_hundred_guesses_at_once_five_are_looked_at(ada, strict):
     """BF-01, BF-02, CONC-03: whichever worker they come to, and a restart of the
     services forgets none of them."""
     here, before = any_loopback(), looked_at(strict)
@@ -92,7 +90,7 @@ def test_of_a_hundred_guesses_at_once_five_are_looked_at(
     assert 800 <= int(refused.one("Retry-After")) <= 900
 
 
-def test_all_names_and_doors_of_an_account_count_together(strict: System) -> None:
+def test_all_names_and_doors_of_an_account_count_together(strict):
     """BF-01, BF-06: by e-mail, by username, at the admin; and no answer tells. An
     operator sees the limit, and lifts it."""
     operator = Operator(strict)
@@ -112,7 +110,7 @@ def test_all_names_and_doors_of_an_account_count_together(strict: System) -> Non
     assert operator.log_in(PASSWORD).history
 
 
-def test_a_known_device_logs_in_under_attack(ada: TestUser, strict: System) -> None:
+def test_a_known_device_logs_in_under_attack(ada, strict):
     """BF-04."""
     device = device_of(ada.log_in())
     assert attack(strict, ada.email, 2 * CEILING) == {401: 2 * CEILING}
@@ -133,9 +131,7 @@ FAULTS: dict[str, Callable[[System], AbstractContextManager[None]]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_without_redis_guesses_are_limited_and_devices_log_in(
-    ada: TestUser, strict: System, fault: str
-) -> None:
+def test_without_redis_guesses_are_limited_and_devices_log_in(ada, strict, fault):
     """FAIL-01: knocking Redis out, or filling it, buys no guesses, and locks no owner
     out."""
     device, here = device_of(ada.log_in()), any_loopback()

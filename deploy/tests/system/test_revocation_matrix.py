@@ -110,13 +110,11 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
 
 
 @pytest.fixture
-def scene(
-    user: TestUser, other: TestUser, operator: Operator, third: ThirdService
-) -> Scene:
+def scene(user, other, operator, third):
     return Scene(user.system, user, other, operator, third)
 
 
-def test_every_act_of_the_table_is_tried() -> None:
+def test_every_act_of_the_table_is_tried():
     table = documented()
     assert table.keys() == ACTS.keys()
     assert all(row.keys() == COLUMNS for row in table.values())
@@ -129,7 +127,7 @@ SLOW = pytest.param("signing key revoked", marks=pytest.mark.verify)
 
 
 @pytest.mark.parametrize("act", [SLOW if act in SLOW.values else act for act in ACTS])
-def test_every_cell_is_as_documented(act: str, scene: Scene) -> None:
+def test_every_cell_is_as_documented(act, scene):
     still = scene.has_old_roles if act == "roles changed" else scene.opens
     row = documented()[act]
     ACTS[act](scene)

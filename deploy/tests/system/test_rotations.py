@@ -7,7 +7,6 @@ hangs, costs nothing either, are in deploy/tests/local/test_rotation.py.
 import random
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -86,7 +85,7 @@ def activate_and_retire(
 
 
 @pytest.fixture
-def processes(healthy: System) -> Callable[[], list[list[int]]]:
+def processes(healthy):
     """Asks which there are. No worker is near the 20,000 requests after which gunicorn
     replaces it."""
     for service in SERVICES:
@@ -96,13 +95,8 @@ def processes(healthy: System) -> Callable[[], list[list[int]]]:
 
 @pytest.mark.verify
 def test_rotations_under_load_cost_no_client_an_answer(
-    processes: Callable[[], list[list[int]]],
-    user: TestUser,
-    healthy: System,
-    register: Callable[[], TestUser],
-    third: ThirdService,
-    one_key: str,
-) -> None:
+    processes, user, healthy, register, third, one_key
+):
     users = [register() for _ in range(USERS)]
     assert all(each.log_in().ok for each in users)
     assert user.log_in().ok

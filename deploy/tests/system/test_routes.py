@@ -6,16 +6,16 @@ import re
 import pytest
 
 from deploy.tests.client import ApiClient
-from deploy.tests.stack import ROOT, SERVICES, System
+from deploy.tests.stack import ROOT, SERVICES
 
 
 @pytest.fixture
-def gateway(system: System) -> ApiClient:
+def gateway(system):
     return ApiClient(system.gateway_url)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_health_schema_and_docs_are_served(service: str, gateway: ApiClient) -> None:
+def test_health_schema_and_docs_are_served(service, gateway):
     prefix = f"/api/v1/{service}"
     for state in ("live", "ready"):
         answer = gateway.get(f"{prefix}/health/{state}")
@@ -28,7 +28,7 @@ def test_health_schema_and_docs_are_served(service: str, gateway: ApiClient) -> 
     assert gateway.get("/static/admin/css/base.css").status_code == 200
 
 
-def test_every_code_of_the_gateway_is_documented() -> None:
+def test_every_code_of_the_gateway_is_documented():
     listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/errors.md").read_text(), re.M)
     template = (ROOT / "nginx" / "gateway.conf.template").read_text()
     body = re.search(r"map \S+ \$problem_code \{(.*?)\}", template, re.S)

@@ -25,9 +25,7 @@ RUNS = 15  # at most; the generator sometimes stops early, and is then started a
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_service_does_what_its_schema_says(
-    service: str, system: System, tmp_path: Path
-) -> None:
+def test_the_service_does_what_its_schema_says(service, system, tmp_path):
     tally_file = tmp_path / "tally.json"
     fuzz(system, service, tally_file)
     for _ in range(RUNS):

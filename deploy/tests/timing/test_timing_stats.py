@@ -13,7 +13,7 @@ def noise() -> float:
 
 
 @pytest.mark.parametrize("difference", [-1, -0.3, -0.05, 0, 0.05, 0.2, 1])
-def test_what_differs_is_distinguished_from_what_does_not(difference: float) -> None:
+def test_what_differs_is_distinguished_from_what_does_not(difference):
     """Where a hash takes 1."""
     random.seed(2)
     rounds = [
@@ -25,7 +25,7 @@ def test_what_differs_is_distinguished_from_what_does_not(difference: float) -> 
     assert found.alike != found.different
 
 
-def test_noise_alone_is_hardly_ever_a_difference() -> None:
+def test_noise_alone_is_hardly_ever_a_difference():
     """Six ways, none of which differs, where noise is many times the bound."""
     random.seed(3)
     alarms = 0
