@@ -18,6 +18,7 @@ from deploy.tests.client import (
     TestUser,
     assert_revoked,
     assert_valid,
+    at_once,
     code_of,
     cookie_of,
     internal,
@@ -118,9 +119,7 @@ def ask(
     if with_auth:  # which is asked directly: without it nothing answers
         calls["verify"] = ada.verify
         calls["verify without key"] = unknown_to_redis.verify
-    with ThreadPoolExecutor(len(calls)) as pool:
-        futures = {name: pool.submit(call) for name, call in calls.items()}
-        responses = {name: future.result() for name, future in futures.items()}
+    responses = dict(zip(calls, at_once([*calls.values()]), strict=True))
     # By itself: a refresh gives Redis the key that others were to be without.
     return responses | {"refresh": ada.refresh()}
 
