@@ -53,8 +53,7 @@ class Response(requests.Response):
         return list(self.raw.headers.items())
 
     def all(self, name: str) -> list[str]:
-        found: list[str] = self.raw.headers.getlist(name)
-        return found
+        return self.raw.headers.getlist(name)
 
     def one(self, name: str) -> str:
         """The value of a header that came exactly once."""
@@ -180,8 +179,7 @@ class TestUser:
     ) -> Response:
         """Through the gateway."""
         url = self.system.gateway_url + path
-        found: Response = self.http.request(method, url, headers=headers, **kwargs)
-        return found
+        return self.http.request(method, url, headers=headers, **kwargs)
 
     def keep(self, response: Response) -> Response:
         """Remember what a login or a refresh gave."""

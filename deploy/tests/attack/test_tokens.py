@@ -20,8 +20,7 @@ def jwk(target):
     """It has no private part (TOK-17)."""
     keys = target.ask("GET", "/.well-known/jwks.json").json()["keys"]
     assert all(set(x) == {"kty", "n", "e", "use", "alg", "kid"} for x in keys)
-    found: dict[str, str] = keys[0]
-    return found
+    return keys[0]
 
 
 # ---- Forged --------------------------------------------------------------------------

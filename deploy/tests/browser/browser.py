@@ -57,8 +57,7 @@ class Browser:
         while (answer := self.receive()).get("id") != self.last:
             self.events.append(answer)
         assert "error" not in answer, f"{method}: {answer['error']}"
-        found: dict[str, Any] = answer["result"]
-        return found
+        return answer["result"]
 
     def receive(self) -> dict[str, Any]:
         while b"\0" not in self.buffer:
@@ -68,8 +67,7 @@ class Browser:
             assert chunk, "the browser is gone"
             self.buffer += chunk
         text, _, self.buffer = self.buffer.partition(b"\0")
-        found: dict[str, Any] = json.loads(text)
-        return found
+        return json.loads(text)
 
     def cookies(self) -> dict[str, dict[str, Any]]:
         """Those it holds, by name, HttpOnly ones too."""

@@ -58,8 +58,7 @@ def log_in(page: Page, ada: TestUser, origin: str = "") -> dict[str, Any]:
 
 
 def refresh(page: Page, origin: str = "") -> int:
-    status: int = page.fetch(f"{origin}{AUTH}/refresh", method="POST")["status"]
-    return status
+    return page.fetch(f"{origin}{AUTH}/refresh", method="POST")["status"]
 
 
 # ---- The cookie ----------------------------------------------------------------------

@@ -46,13 +46,12 @@ def canaries(system):
 
 def introspect(system: System, ada: TestUser) -> str:
     """As standard clients do, and as they should not; what went over the wire."""
-    url = f"{system.auth_url}/api/v1/auth/introspect"
-    key, body = system.api_key("auth"), {"token": ada.access}
-    good = requests.post(url, body, auth=("users", key), timeout=9)
+    url, key = f"{system.auth_url}/api/v1/auth/introspect", system.api_key("auth")
+    good = requests.post(url, {"token": ada.access}, auth=("users", key), timeout=9)
     assert good.json()["active"] is True
-    assert requests.post(url, body, auth=(key, "users"), timeout=9).status_code == 401
-    twins = {"token": [ada.access, ada.access]}
-    assert requests.post(url, twins, auth=("users", key), timeout=9).status_code == 400
+    wrong = (ada.access, (key, "users")), ([ada.access] * 2, ("users", key))
+    for tokens, auth in wrong:
+        assert not requests.post(url, {"token": tokens}, auth=auth, timeout=9).ok
     return good.request.headers["Authorization"].removeprefix("Basic ")
 
 
@@ -97,10 +96,8 @@ def secrets_of(system: System) -> Canaries:
     for path in (system.state / "secrets").rglob("*"):
         public = "public" in path.parts or path.name in ("redis_users.acl", "active")
         if path.is_file() and not public:
-            text = path.read_text().strip()
-            if path.suffix == ".pem":
-                text = text.splitlines()[1]
-            found[path.name] = text.rpartition("=")[2] if "=" in text[:20] else text
+            text, *body = path.read_text().splitlines()
+            found[path.name] = body[0] if body else text.rpartition("=")[2]
     assert len(found) > 8
     return found
 
