@@ -25,6 +25,16 @@ tally: dict[str, Counter[str]] = defaultdict(Counter)
 if TALLY.exists():
     tally.update({k: Counter(v) for k, v in json.loads(TALLY.read_text()).items()})
 calls: Counter[str] = Counter()
+users: list[TestUser] = []
+
+
+def logged_in() -> TestUser:
+    """A user, who is a new one where a request has ended the last one's session."""
+    if not (users and users[-1].verify().ok):
+        users.append(TestUser(SYSTEM))
+        assert users[-1].register().ok
+        assert users[-1].log_in().ok
+    return users[-1]
 
 
 def good_body(label: str, user: TestUser) -> Any:
@@ -37,11 +47,13 @@ def good_body(label: str, user: TestUser) -> Any:
         case "POST /api/v1/auth/verify_token" | "POST /api/v1/auth/introspect":
             return {"token": user.access}
         case "POST /api/v1/users":
-            names = {"username": f"{user.name}x", "email": f"x{user.email}"}
+            new = TestUser(SYSTEM)
+            names = {"username": new.name, "email": new.email}
             return {**names, "password": PASSWORD}
         case "PATCH /api/v1/users/me":
             return {"display_name": user.name}
         case "POST /api/v1/users/me/change_password":
+            users.clear()
             return {"current_password": PASSWORD, "new_password": PASSWORD[::-1]}
 
 
@@ -64,9 +76,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     calls[label] += 1
     if calls[label] % 4 or case.method.upper() != label.partition(" ")[0]:
         return
-    user = TestUser(SYSTEM)  # each a new one: others' sessions may be ended by now
-    assert user.register().ok
-    assert user.log_in().ok
+    user = logged_in()
     case.headers["Authorization"] = f"Bearer {user.access}"
     case.headers["X-Internal-Api-Key"] = SYSTEM.api_key(
         "auth" if "/auth/" in label else "users"
