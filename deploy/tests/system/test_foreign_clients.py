@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,8 @@ from shared.keys.signing_keys import thumbprint
 JOSE = "jose@6.2.18"
 SCRIPT = Path(__file__).parent / "foreign" / "verify.mjs"
 
-
-@dataclass(frozen=True)
-class Trust:
-    """What a service elsewhere is configured with."""
-
-    jwks_uri: str
-    issuer: str
-    audience: str
-
-
+# What a service elsewhere is configured with.
+Trust = dict[str, str]
 # The claims of each token, or None where it is refused. Other troubles raise.
 Verified = list[dict[str, Any] | None]
 Verify = Callable[[Sequence[str]], Verified]
@@ -52,7 +44,7 @@ def trust(system):
     answer = requests.get(get_well_known_url(issuer, external=True), timeout=10)
     metadata = answer.json()
     assert metadata["issuer"] == issuer == system.gateway_url
-    return Trust(metadata["jwks_uri"], issuer, audience="memo")
+    return {"jwks_uri": metadata["jwks_uri"], "issuer": issuer, "audience": "memo"}
 
 
 @pytest.fixture(scope="module", params=["authlib", "jose"])
@@ -63,7 +55,7 @@ def verify(request, tmp_path_factory, trust):
     node = install_jose(tmp_path_factory.mktemp("jose"))
 
     def jose(tokens: Sequence[str]) -> Verified:
-        question = json.dumps({**asdict(trust), "tokens": tokens})
+        question = json.dumps({**trust, "tokens": tokens})
         done = subprocess.run(node, input=question, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -73,10 +65,10 @@ def verify(request, tmp_path_factory, trust):
 
 def authlib(trust: Trust, tokens: Sequence[str]) -> Verified:
     """joserfc, to which Authlib has moved its JOSE."""
-    keys = KeySet.import_key_set(requests.get(trust.jwks_uri, timeout=10).json())
+    keys = KeySet.import_key_set(requests.get(trust["jwks_uri"], timeout=10).json())
     registry = joserfc.JWTClaimsRegistry(
-        iss={"essential": True, "value": trust.issuer},
-        aud={"essential": True, "value": trust.audience},
+        iss={"essential": True, "value": trust["issuer"]},
+        aud={"essential": True, "value": trust["audience"]},
         exp={"essential": True},
     )
     found: Verified = []
