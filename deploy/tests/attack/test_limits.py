@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from deploy.tests import wire
 from deploy.tests.attack.target import Target
 from deploy.tests.client import (
     CHANGE_PASSWORD,
@@ -14,7 +13,7 @@ from deploy.tests.client import (
     Response,
     refused,
 )
-from deploy.tests.wire import any_loopback
+from deploy.tests.wire import WireClient, any_loopback
 
 # Requests after which a limit that is not met is not there: the defaults let 11, 21
 # and 6 through at once.
@@ -30,8 +29,7 @@ def limited(target: Target, path: str, forged: str = "") -> Response:
         headers = {"Content-Type": "application/json"}
         if forged:
             headers[forged] = ".".join(str(random.randint(1, 254)) for _ in range(4))
-        data = wire.request("POST", path, target.netloc, headers, b"{}")
-        response = target.response(data, "POST", source)
+        response = WireClient.ask(target, "POST", path, headers, b"{}", source=source)
         if response.status_code == 429:
             return response
     pytest.skip(f"NOT ANSWERED: LIMITS ARE RAISED, OR MISSING: no 429 in {ENOUGH}")

@@ -27,13 +27,6 @@ def test_a_flush_brings_no_revoked_token_back_and_ends_no_living_session(
     assert_valid(other)
 
 
-def test_a_restored_active_key_is_corrected_by_the_sweep(user, system):
-    """As after a failover to a replica that was behind."""
-    user.log_out()
-    system.redis().set(f"session:{user.sid}", "active", ex=310)
-    assert_revoked(user, within=3, then_for=3)
-
-
 @contextmanager
 def cut_off(system: System) -> Iterator[None]:
     """No service reaches it, and it keeps what it has: keys that say `active`."""

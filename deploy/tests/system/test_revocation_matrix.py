@@ -14,7 +14,7 @@ import pytest
 from deploy.tests.admin_site import Operator
 from deploy.tests.client import TestUser, claims_of
 from deploy.tests.extra_services import ThirdService
-from deploy.tests.stack import ROOT, System, wait_until
+from deploy.tests.stack import ROOT, wait_until
 
 PAGE = ROOT / "docs" / "revocation.md"
 NEW_PASSWORD = "a newer horse battery"
@@ -40,7 +40,6 @@ def documented() -> dict[str, dict[str, str]]:
 class Scene:
     """A user on two devices, an operator, and a third service."""
 
-    system: System
     here: TestUser
     other: TestUser
     operator: Operator
@@ -105,13 +104,13 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
     "admin: revoke the other session": lambda s: s.operator.revoke_session(
         s.user["id"], s.other.sid
     ),
-    "signing key revoked": lambda s: s.system.run("keys", "revoke", s.kid),
+    "signing key revoked": lambda s: s.here.system.run("keys", "revoke", s.kid),
 }
 
 
 @pytest.fixture
 def scene(user, other, operator, third):
-    return Scene(user.system, user, other, operator, third)
+    return Scene(user, other, operator, third)
 
 
 def test_every_act_of_the_table_is_tried():

@@ -9,14 +9,9 @@ from deploy.tests.client import ApiClient
 from deploy.tests.stack import ROOT, SERVICES
 
 
-@pytest.fixture
-def gateway(system):
-    return ApiClient(system.gateway_url)
-
-
 @pytest.mark.parametrize("service", SERVICES)
-def test_health_schema_and_docs_are_served(service, gateway):
-    prefix = f"/api/v1/{service}"
+def test_health_schema_and_docs_are_served(service, system):
+    gateway, prefix = ApiClient(system.gateway_url), f"/api/v1/{service}"
     for state in ("live", "ready"):
         answer = gateway.get(f"{prefix}/health/{state}")
         assert answer.json() == {"status": "ok", "service": service, "degraded": False}
