@@ -33,8 +33,7 @@ class Operator:
     ) -> requests.Response:
         """In another browser, if none is given."""
         form = {"username": self.email, "password": password, "next": "/admin/"}
-        path = "/admin/login/"
-        return self.post(browser or new_browser(), path, path, form)
+        return self.post(browser or new_browser(), "/admin/login/", form)
 
     def page(self, path: str, browser: requests.Session | None = None) -> str:
         answer = (browser or self.browser).get(self.url + path, timeout=TIMEOUT)
@@ -42,12 +41,12 @@ class Operator:
         return answer.text
 
     def post(
-        self, browser: requests.Session, page: str, path: str, form: dict[str, Any]
+        self, browser: requests.Session, path: str, form: dict[str, Any]
     ) -> requests.Response:
-        """Fill in the form on `page` and send it to `path`; the page that follows."""
+        """Fill in the form on a page and send it; the page that follows."""
         field = r'name="csrfmiddlewaretoken" value="(\w+)"'
-        token = re.search(field, self.page(page, browser))
-        assert token, f"no form at {page}"
+        token = re.search(field, self.page(path, browser))
+        assert token, f"no form at {path}"
         answer = browser.post(
             self.url + path,
             data={**form, "csrfmiddlewaretoken": token[1]},
@@ -57,9 +56,9 @@ class Operator:
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         return answer
 
-    def submit(self, path: str, page: str | None = None, **form: Any) -> str:
+    def submit(self, path: str, **form: Any) -> str:
         """The page that follows a form. Fails where the form is shown again."""
-        answer = self.post(self.browser, page or path, path, form)
+        answer = self.post(self.browser, path, form)
         assert answer.history, f"{path}: refused\n{answer.text}"
         return answer.text
 

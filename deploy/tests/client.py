@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import jwt
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from deploy.tests.stack import System, wait_until
@@ -54,8 +53,7 @@ class Response(requests.Response):
         return list(self.raw.headers.items())
 
     def all(self, name: str) -> list[str]:
-        found: list[str] = self.raw.headers.getlist(name)
-        return found
+        return self.raw.headers.getlist(name)
 
     def one(self, name: str) -> str:
         """The value of a header that came exactly once."""
@@ -64,36 +62,14 @@ class Response(requests.Response):
         return values[0]
 
 
-class ResponseAdapter(HTTPAdapter):
-    """Connects from any address, or from one of this machine's."""
-
-    def __init__(self, source: str = "") -> None:
-        self.source = {"source_address": (source, 0)} if source else {}
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, **self.source)
-
-    def build_response(
-        self, req: requests.PreparedRequest, resp: Any
-    ) -> requests.Response:
-        response = super().build_response(req, resp)
-        response.__class__ = Response
-        return response
-
-
 class ApiClient(requests.Session):
     """Sends requests to one address. A connection is kept open where that is asked."""
 
-    def __init__(
-        self, base: str = "", *, keep_alive: bool = False, source: str = ""
-    ) -> None:
+    def __init__(self, base: str = "", *, keep_alive: bool = False) -> None:
         super().__init__()
-        self.base = base.replace("localhost", "127.0.0.1") if source else base
+        self.base = base
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, ResponseAdapter(source))
         if not keep_alive:
             self.headers["Connection"] = "close"
 
@@ -101,8 +77,8 @@ class ApiClient(requests.Session):
         url = self.base + url if url.startswith("/") else url
         kwargs = {"timeout": TIMEOUT, "allow_redirects": False, **kwargs}
         found = super().request(method, url, *args, **kwargs)
-        assert isinstance(found, Response)
-        return found
+        found.__class__ = Response
+        return found  # type: ignore[return-value]
 
 
 class TestUser:
@@ -150,11 +126,11 @@ class TestUser:
 
     def refresh(self, cookie: str | None = None) -> Response:
         """With the cookie of this device, or with another, which it does not keep."""
-        response = self.with_cookie(REFRESH, self.cookie if cookie is None else cookie)
+        response = self.post(REFRESH, self.cookie_header(cookie))
         return self.keep(response) if cookie is None else response
 
-    def log_out(self, cookie: str | None = None) -> Response:
-        return self.with_cookie(LOGOUT, cookie or self.cookie)
+    def log_out(self) -> Response:
+        return self.post(LOGOUT, self.cookie_header())
 
     def change_password(self, new: str, current: str | None = None) -> Response:
         body = {"current_password": current or self.password, "new_password": new}
@@ -177,10 +153,8 @@ class TestUser:
 
     def verify(self, token: str | None = None) -> Response:
         """As another service asks: directly, with an API key."""
-        return self.http.post(  # type: ignore[no-any-return]
-            self.system.auth_url + VERIFY,
-            json={"token": token or self.access},
-            headers={"X-Internal-Api-Key": self.system.api_key("auth")},
+        return internal(
+            self.system, "POST", VERIFY, json={"token": token or self.access}
         )
 
     # ---- Requests ----------------------------------------------------------------
@@ -200,17 +174,12 @@ class TestUser:
     ) -> Response:
         return self.send("POST", path, headers or {}, **kwargs)
 
-    def with_cookie(self, path: str, cookie: str) -> Response:
-        return self.post(path, self.cookie_header(cookie))
-
     def send(
         self, method: str, path: str, headers: dict[str, str], **kwargs: Any
     ) -> Response:
         """Through the gateway."""
         url = self.system.gateway_url + path
-        return self.http.request(  # type: ignore[no-any-return]
-            method, url, headers=headers, **kwargs
-        )
+        return self.http.request(method, url, headers=headers, **kwargs)
 
     def keep(self, response: Response) -> Response:
         """Remember what a login or a refresh gave."""
@@ -307,11 +276,6 @@ def problem_of(response: requests.Response) -> dict[str, Any]:
 def code_of(response: requests.Response) -> str:
     """The `code` of a problem."""
     return str(problem_of(response)["code"])
-
-
-def without_id(response: requests.Response) -> dict[str, Any]:
-    """A problem without what differs each time."""
-    return {**problem_of(response), "request_id": ""}
 
 
 def refused(response: requests.Response, status: int, *codes: str) -> None:

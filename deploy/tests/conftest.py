@@ -1,43 +1,34 @@
 """Fixtures of the whole system: a running stack, and users who use it."""
 
 import os
-from collections.abc import Callable, Iterator
 
 import pytest
 
 from deploy.tests.admin_site import Operator
 from deploy.tests.client import TestUser
+from deploy.tests.extra_services import third_service
 from deploy.tests.signing_keys import only
 from deploy.tests.stack import System
-from deploy.tests.third_service import ThirdService, third_service
-from deploy.tests.tls_stack import TlsStack, tls_stack
+from deploy.tests.tls_stack import tls_stack
 
 
 @pytest.fixture(scope="session")
-def system() -> System:
+def system():
     """The stack, up; it stays up for the next run."""
     running = System(os.environ.get("MEMO_STACK", "test"))
     running.up()
     return running
 
 
-@pytest.fixture(scope="session")
-def limits_stack() -> System:
-    """A second stack, whose limits are low: settings/limits."""
-    running = System(os.environ.get("MEMO_LIMITS_STACK", "limits"))
-    running.up()
-    return running
-
-
 @pytest.fixture
-def healthy(system: System) -> Iterator[System]:
+def healthy(system):
     """The stack, for tests that break it: checked to be whole again afterwards."""
     yield system
     assert system.status()["state"] == "ready"
 
 
 @pytest.fixture
-def register(system: System) -> Callable[[], TestUser]:
+def register(system):
     """Makes users with an account."""
 
     def make() -> TestUser:
@@ -50,7 +41,7 @@ def register(system: System) -> Callable[[], TestUser]:
 
 
 @pytest.fixture
-def user(register: Callable[[], TestUser]) -> TestUser:
+def user(register):
     """A user who is logged in."""
     ada = register()
     response = ada.log_in()
@@ -59,35 +50,33 @@ def user(register: Callable[[], TestUser]) -> TestUser:
 
 
 @pytest.fixture
-def other(user: TestUser) -> TestUser:
+def other(user):
     """The same user on a second device."""
     return user.on_another_device()
 
 
 @pytest.fixture(scope="session")
-def operator(system: System) -> Operator:
+def operator(system):
     """A user who may do everything in the admin."""
     return Operator(system)
 
 
 @pytest.fixture(scope="session")
-def secure(
-    system: System, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TlsStack]:
+def secure(system, tmp_path_factory):
     """The stack's services, over TLS and under names of a domain."""
     with tls_stack(system, tmp_path_factory.mktemp("tls")) as running:
         yield running
 
 
 @pytest.fixture
-def one_key(system: System) -> Iterator[str]:
+def one_key(system):
     """The kid of the one signing key there is; afterwards there is one again."""
     yield only(system)
     only(system)
 
 
 @pytest.fixture(scope="module")
-def third(system: System) -> Iterator[ThirdService]:
+def third(system):
     """A service next to the stack that fetches the keys."""
     with third_service(system) as service:
         yield service

@@ -6,14 +6,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
 
-from deploy.tests.client import ApiClient
-from deploy.tests.stack import GUNICORN_CONF, System, wait_until
+from deploy.tests.client import ApiClient, Response
+from deploy.tests.stack import GUNICORN_CONF, ROOT, System, wait_until
 from nginx.tests.gateway_stack import free_port
+
+REPORTS = Path(__file__).parent / "reports_project"
 
 
 @contextmanager
@@ -22,7 +24,6 @@ def running(
     project: Path,
     settings: Mapping[str, str],
     app: str = "config.wsgi:application",
-    health: str = "ready",
 ) -> Iterator[str]:
     """The address of the service in `project`, under gunicorn as long as the block
     lasts. `settings` are its environment."""
@@ -35,26 +36,46 @@ def running(
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
         try:
-            address = f"{url}/api/v1/{name}/health/{health}"
-            wait_until(lambda: is_well(address), 60, f"start of another {name}")
+            live = f"{url}/api/v1/{name}/health/live"
+            wait_until(lambda: is_live(live), 60, f"start of another {name}")
             yield url
         finally:
             process.terminate()
             process.wait(30)
 
 
-def is_well(health: str) -> bool:
-    try:
-        return ApiClient().get(health, timeout=5).ok
-    except requests.RequestException:  # not there yet, or slow to wake
-        return False
+def is_live(address: str) -> bool:
+    with suppress(requests.RequestException):  # not there yet, or slow to wake
+        return ApiClient().get(address, timeout=5).ok
+    return False
+
+
+class ThirdService:
+    """What others may ask of it."""
+
+    def __init__(self, url: str) -> None:
+        self.http = ApiClient(url)
+
+    def who(self, token: str) -> Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        return self.http.request("GET", "/api/v1/reports/who", headers=headers)
 
 
 @contextmanager
-def variant(
-    system: System, service: str, project: Path, settings: Mapping[str, str]
-) -> Iterator[str]:
-    """With the settings of the stack's own service, before which `settings` come."""
-    env_file = {"ENV_FILE": str(system.state / "env" / f"{service}.env")}
-    with running(service, project, {**env_file, **settings}) as url:
-        yield url
+def third_service(system: System) -> Iterator[ThirdService]:
+    """Its own process, and keys from the JWK Set. It has the User Service's settings:
+    that, too, only reads session keys. The database is never asked."""
+    given = system.settings("users")
+    for name in given:
+        if name.endswith("_FILE"):
+            given[name] = str((ROOT / "users_project" / given[name]).resolve())
+    for name in ("JWT_PUBLIC_KEYS_DIR", "BIND"):
+        given.pop(name, None)
+    given |= {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "ENV_FILE": os.devnull,
+        "JWT_JWKS_URL": f"{system.auth_url}/.well-known/jwks.json",
+    }
+    app = "django.core.wsgi:get_wsgi_application()"
+    with running("reports", REPORTS, given, app) as url:
+        yield ThirdService(url)

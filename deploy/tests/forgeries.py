@@ -28,8 +28,7 @@ class Material:
 
     @cached_property
     def header(self) -> dict[str, Any]:
-        found: dict[str, Any] = jwt.get_unverified_header(self.token)
-        return found
+        return jwt.get_unverified_header(self.token)
 
     @cached_property
     def claims(self) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The stack under test: its addresses, secrets and processes."""
 
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -14,9 +13,9 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
+from deploy.local import files, orphans, status, supervisor
 from deploy.local import layout as layouts
 from deploy.local import stack as processes
-from deploy.local import status, supervisor
 from deploy.tests.waiting import wait_until
 
 __all__ = ["ROOT", "SERVICES", "System", "wait_until"]
@@ -77,8 +76,8 @@ class System:
         for target in (self.state / "env").glob("*.env"):
             wanted: dict[str, str] = {}
             for folder in (SETTINGS, SETTINGS / self.stack):
-                wanted |= settings_in(folder / target.name)
-            if not wanted.items() <= settings_in(target).items():
+                wanted |= files.read_env(folder / target.name)
+            if not wanted.items() <= files.read_env(target).items():
                 target.write_text(with_lines(target.read_text(), wanted))
                 changed = True
         return changed
@@ -117,7 +116,7 @@ class System:
 
     def settings(self, name: str) -> dict[str, str]:
         """The env file `name` of the stack."""
-        return settings_in(self.state / "env" / f"{name}.env")
+        return files.read_env(self.state / "env" / f"{name}.env")
 
     def secret(self, name: str) -> str:
         return (self.state / "secrets" / name).read_text().strip()
@@ -193,23 +192,31 @@ class System:
         finally:
             self.start(*programs)
 
-    def paused(self, *programs: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def paused(self, *programs: str) -> Iterator[None]:
         """With these programs paused: they exist and do not answer."""
-        return suspended([pid for program in programs for pid in self.family(program)])
+        pids = [pid for program in programs for pid in self.family(program)]
+        try:
+            orphans.send(pids, signal.SIGSTOP)
+            yield
+        finally:
+            # Children first: a parent that wakes before them may take them for dead,
+            # and end them.
+            orphans.send(pids[::-1], signal.SIGCONT)
 
     @contextmanager
     def with_settings(self, **services: Mapping[str, str]) -> Iterator[None]:
         """With other settings of these services; as they were afterwards."""
-        with ExitStack() as files:
+        with ExitStack() as edits:
             for name, wanted in services.items():
                 path = self.state / "env" / f"{name}.env"
                 text = with_lines(path.read_text(), wanted)
-                files.enter_context(as_it_was(path, text))
+                edits.enter_context(as_it_was(path, text))
             try:
                 self.run("restart", *services)
                 yield
             finally:
-                files.close()
+                edits.close()
                 self.run("restart", *services)
 
     @contextmanager
@@ -227,34 +234,12 @@ class System:
         return self.redis_setting("maxmemory", "1")
 
 
-def settings_in(path: Path) -> dict[str, str]:
-    """Of an env file, if there is one."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    pairs = (line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
-    return dict(pairs)
-
-
 def with_lines(text: str, settings: Mapping[str, str]) -> str:
     """The text of an env file with these settings in place of its own."""
     names = tuple(f"{name}=" for name in settings)
     kept = [line for line in text.splitlines() if not line.startswith(names)]
     lines = [f"{name}={value}" for name, value in settings.items()]
     return "\n".join([*kept, *lines]) + "\n"
-
-
-@contextmanager
-def suspended(pids: list[int]) -> Iterator[None]:
-    try:
-        for pid in pids:
-            with suppress(ProcessLookupError):  # has just ended
-                os.kill(pid, signal.SIGSTOP)
-        yield
-    finally:
-        # Children first: a parent that wakes before them may take them for dead, and
-        # end them.
-        for pid in reversed(pids):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.tests.extra_services import variant
+from deploy.tests.extra_services import running
 from deploy.tests.stack import ROOT, SERVICES, System
 from nginx.tests.certificates import self_signed
 from nginx.tests.gateway_stack import free_port, running_gateway
@@ -43,9 +43,11 @@ class TlsStack:
 def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
     """Up as long as the block lasts."""
     chain, key = self_signed(folder, "localhost", GATEWAY, f"*.{DOMAIN}", ELSEWHERE)
-    tls = {"CERTIFICATE": chain, "CERTIFICATE_KEY": key}
-    env = {f"GATEWAY_TLS_{name}": str(file) for name, file in tls.items()}
-    env["GATEWAY_SERVER_NAMES"] = f"{GATEWAY},localhost"
+    env = {
+        "GATEWAY_TLS_CERTIFICATE": str(chain),
+        "GATEWAY_TLS_CERTIFICATE_KEY": str(key),
+        "GATEWAY_SERVER_NAMES": f"{GATEWAY},localhost",
+    }
     with ExitStack() as stack:
         pages = stack.enter_context(empty_pages(chain, key))
         ports = {service: free_port() for service in SERVICES}
@@ -58,9 +60,10 @@ def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
             "WEB_CONCURRENCY": "1",
         }
         for service, port in ports.items():
-            more = {**settings, "BIND": f"127.0.0.1:{port}"}
+            own = str(system.state / "env" / f"{service}.env")
+            more = {**settings, "BIND": f"127.0.0.1:{port}", "ENV_FILE": own}
             project = ROOT / f"{service}_project"
-            stack.enter_context(variant(system, service, project, more))
+            stack.enter_context(running(service, project, more))
         upstreams = [f"--upstream={name}=127.0.0.1:{p}" for name, p in ports.items()]
         gateway = stack.enter_context(running_gateway(folder, env, *upstreams))
         yield TlsStack(gateway.port, pages, chain)

@@ -7,6 +7,7 @@ import random
 import socket
 import ssl
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -101,6 +102,20 @@ class WireClient:
         if not self.tls:
             return bare
         return self.context.wrap_socket(bare, server_hostname=self.host)
+
+    def shake(self, version: str, ciphers: str = "ALL:@SECLEVEL=0") -> str:
+        """Which version of TLS was agreed on, if this is all that is offered. Raises
+        OSError."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.set_ciphers(ciphers)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        only = getattr(ssl.TLSVersion, version)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = only
+        bare = socket.create_connection((self.host, self.port), TIMEOUT)
+        with bare, context.wrap_socket(bare, server_hostname=self.host) as connection:
+            return connection.version() or ""
 
     def exchange(
         self, data: bytes, *, seconds: float = TIMEOUT, source: str = ""

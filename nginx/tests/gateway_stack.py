@@ -1,6 +1,5 @@
 """A real Nginx with the rendered configuration, before stub services."""
 
-import http.client
 import json
 import os
 import shutil
@@ -9,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,37 +43,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@dataclass
-class Gateway:
-    folder: Path
-    port: int
-    auth: Stub
-    users: Stub
+class Gateway(WireClient):
+    """A gateway, its services, and a client with one address."""
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str] | None = None,
-        body: Any = None,
-    ) -> Response:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request(method, path, body=body, headers=dict(headers or {}))
-            response = connection.getresponse()
-            headers = response.getheaders()
-            return Response.of(response.status, headers, response.read())
-        finally:
-            connection.close()
+    is_local = False  # or every connection would come from another
+
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(f"http://127.0.0.1:{port}")
+        self.folder = folder
+        self.auth, self.users = Stub("auth"), Stub("users")
 
     def get(self, path: str, **headers: str) -> Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.request("GET", path, named)
+        return self.ask("GET", path, named)
 
-    def raw(self, data: bytes, wait: float = 5) -> bytes:
+    def raw(self, data: bytes) -> bytes:
         """Everything that comes back for these bytes until the connection ends."""
-        client = WireClient(f"http://127.0.0.1:{self.port}")
-        return client.exchange(data, seconds=wait, source="127.0.0.1").data
+        return self.exchange(data, seconds=5).data
 
     def access_log_of(self, requests: int) -> list[dict[str, Any]]:
         """The log's objects; a line comes when the connection has lingered out."""
@@ -119,8 +103,8 @@ def running_gateway(
     edit: Mapping[str, str] | None = None,
 ) -> Iterator[Gateway]:
     """Nginx and two stubs; `edit` replaces text in the rendered files (timeouts)."""
-    auth, users = Stub("auth"), Stub("users")
-    gateway = Gateway(folder, free_port(), auth, users)
+    gateway = Gateway(folder, free_port())
+    auth, users = gateway.auth, gateway.users
     settings = UNLIMITED | {"GATEWAY_PORT": str(gateway.port)} | dict(env or {})
     arguments = [f"--upstream=auth={auth.address}", f"--upstream=users={users.address}"]
     done = run_render(folder, settings, *arguments, *options)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from nginx.tests.malicious_inputs import FRAMINGS
-from nginx.tests.problem_assertions import check_problem, parse
+from nginx.tests.problem_assertions import check_problem
 
 HOST = b"Host: localhost\r\n"
 HEAD = HOST + b"Connection: close\r\n"
@@ -44,7 +44,7 @@ ERRORS = {
 @pytest.mark.parametrize("name", ERRORS)
 def test_an_error_of_nginx_is_a_problem(gateway, name):
     status, data = ERRORS[name]
-    check_problem(parse(gateway.raw(data)), status, CODES[status])
+    check_problem(gateway.response(data, "POST"), status, CODES[status])
 
 
 @pytest.mark.parametrize("data", FRAMINGS.values(), ids=list(FRAMINGS))
@@ -55,7 +55,7 @@ def test_a_request_with_two_readings_is_refused_and_the_connection_closed(
     before = gateway.users.requests
     smuggled = b"GET /api/v1/users/me HTTP/1.1\r\n" + HOST + b"\r\n"
     request = b"POST /api/v1/auth/login HTTP/1.1\r\n" + HOST + data
-    answer = parse(gateway.raw(request + smuggled))
+    answer = gateway.response(request + smuggled, "POST")
     check_problem(answer, 400, "bad_request")
     assert answer.one("Connection") == "close"
     assert gateway.users.requests == before
@@ -80,7 +80,7 @@ def test_a_chunked_body_arrives_with_a_length(gateway):
 def test_a_service_that_is_down_is_unavailable(start, name, path, size, other):
     gateway = start()
     getattr(gateway, name).stop()
-    answer = gateway.request("POST", path, body=b"x" * size)
+    answer = gateway.ask("POST", path, body=b"x" * size)
     check_problem(answer, 503, "upstream_unavailable")
     assert gateway.get(other).status_code == 200
 
@@ -100,9 +100,9 @@ def test_a_request_that_was_not_answered_is_never_repeated(start, method, answer
     # keeps its own.
     edit["processes auto"] = "processes 1"
     gateway = start(edit=edit)
-    gateway.request(method, "/api/v1/auth/refresh")
+    gateway.ask(method, "/api/v1/auth/refresh")
     gateway.auth.answer = answer
-    response = gateway.request(method, "/api/v1/auth/refresh")
+    response = gateway.ask(method, "/api/v1/auth/refresh")
     check_problem(response, 503, "upstream_unavailable")
     assert gateway.auth.requests == 2
 

@@ -18,7 +18,7 @@ SLOW_LOGIN = {"GATEWAY_LOGIN_RATE": "1r/m", "GATEWAY_LOGIN_BURST": "1"}
 
 
 def statuses(gateway, method, path, times):
-    return Counter(gateway.request(method, path).status_code for _ in range(times))
+    return Counter(gateway.ask(method, path).status_code for _ in range(times))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_limited_route_refuses_with_429_and_retry_after(start, limit, path):
     gateway = start(limits)
     assert statuses(gateway, "POST", path, 6) == {200: 3, 429: 3}
     assert gateway.auth.requests + gateway.users.requests == 3
-    answer = gateway.request("POST", path)
+    answer = gateway.ask("POST", path)
     check_problem(answer, 429, "rate_limited")
     assert answer.one("Retry-After") == "20"
     # Only the act itself counts: not a preflight, not another route.
@@ -66,14 +66,14 @@ def test_a_client_is_an_address_or_an_ipv6_network_of_64_bits(start):
     ]  # fmt: skip
     gateway = start(SLOW_LOGIN | {"GATEWAY_TRUSTED_PROXIES": "127.0.0.1"})
     for client, status in clients:
-        answer = gateway.request("POST", LOGIN, {"X-Forwarded-For": client})
+        answer = gateway.ask("POST", LOGIN, {"X-Forwarded-For": client})
         assert answer.status_code == status, client
 
 
 def test_a_client_cannot_choose_the_address_it_is_counted_by(start):
     gateway = start(SLOW_LOGIN)
     claims = [{"X-Forwarded-For": f"10.0.0.{n}"} for n in range(4)]
-    answers = [gateway.request("POST", LOGIN, claim) for claim in claims]
+    answers = [gateway.ask("POST", LOGIN, claim) for claim in claims]
     assert [each.status_code for each in answers] == [200, 200, 429, 429]
 
 
@@ -98,8 +98,8 @@ def test_requests_at_once_are_limited(start):
 def test_an_api_body_may_have_16_kib_and_the_admin_a_mebibyte(gateway):
     """What does not fit into memory needs writable temp folders."""
     for path, most in ((LOGIN, 16384), ("/admin/", 1 << 20)):
-        assert gateway.request("POST", path, body=b"x" * most).json()["length"] == most
-        assert gateway.request("POST", path, body=b"x" * (most + 1)).status_code == 413
+        assert gateway.ask("POST", path, body=b"x" * most).json()["length"] == most
+        assert gateway.ask("POST", path, body=b"x" * (most + 1)).status_code == 413
     gateway.users.answer = lambda handler: handler.reply(200, {}, b"y" * (8 << 20))
     assert len(gateway.get("/admin/").content) == 8 << 20
 
@@ -120,10 +120,10 @@ def test_the_logs_hold_no_secret_and_one_object_per_line(start, tmp_path):
     agent = {"User-Agent": 'tab\tquote" \u202e'.encode().decode("latin-1")}
     headers = dict.fromkeys(names, secret) | agent
     gateway = start({"GATEWAY_LOGIN_BURST": "1"})
-    gateway.request("POST", f"{LOGIN}?token={secret}", headers, secret.encode())
+    gateway.ask("POST", f"{LOGIN}?token={secret}", headers, secret.encode())
     gateway.users.stop()
-    gateway.request("GET", f"{ME}?token={secret}", headers)
-    gateway.request("GET", f"/static/no?token={secret}", headers)
+    gateway.ask("GET", f"{ME}?token={secret}", headers)
+    gateway.ask("GET", f"/static/no?token={secret}", headers)
     gateway.raw(f"GET /?{secret} HTTP/1.1\r\nHost: a b\r\n\r\n".encode())
     # Two workers write it: the order of the lines is not that of the requests.
     lines = {line["status"]: line for line in gateway.access_log_of(4)}

@@ -30,7 +30,7 @@ def test_a_static_folder_is_not_listed(gateway, path):
 
 def test_a_precondition_that_fails_is_a_problem(gateway):
     check_problem(gateway.get(CSS, If_Match='"no"'), 412, "precondition_failed")
-    check_problem(gateway.request("POST", CSS, body=b"x"), 405, "method_not_allowed")
+    check_problem(gateway.ask("POST", CSS, body=b"x"), 405, "method_not_allowed")
     # No ranges: no 416, and no arithmetic on attackers' numbers.
     for text in ("bytes=0-1,5-9", "bytes=9999-"):
         answer = gateway.get(CSS, Range=text)

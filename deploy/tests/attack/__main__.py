@@ -4,13 +4,13 @@ Exit status 0: nothing got through. 1: something did. 2: no deployment answers.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from deploy.tests.stack import ROOT
+from deploy.local import layout as layouts
+from deploy.local import status
 
 
 def main() -> int:
@@ -49,15 +49,12 @@ def file(name: str) -> str:
 
 def own_stack() -> tuple[str, list[str]]:
     """Address and keys of the stack that `up` has started."""
-    command = ["./manage_all.sh", "status", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    status = json.loads(done.stdout or "{}")
-    if status.get("state") != "ready":
+    layout = layouts.of(os.environ.get("MEMO_STACK", ""))
+    found = status.gather(layout)
+    if found["state"] != status.READY:
         print("memo: the stack is not running: use `up`, or name one: attack --url URL")
         sys.exit(2)
-    stack = os.environ.get("MEMO_STACK", "")
-    secrets = ROOT / f".run/stacks/{stack}/secrets" if stack else ROOT / ".secrets"
-    return status["url"], sorted(map(str, secrets.glob("*_service_api_key")))
+    return found["url"], sorted(map(str, layout.secrets.glob("*_service_api_key")))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The target, the accounts of the attackers and of their victim."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def named() -> Target:
 
 
 @pytest.fixture(scope="session")
-def target(request: pytest.FixtureRequest) -> Target:
+def target(request):
     """The deployment that MEMO_ATTACK_URL names, else the stack of the suite."""
     if os.environ.get(URL):
         return named()
@@ -39,24 +38,24 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.fixture(scope="session")
-def mallory(target: Target) -> AttackUser:
+def mallory(target):
     """The attacker, who has an account as anybody may."""
     return new_user(target)
 
 
 @pytest.fixture(scope="session")
-def victim(target: Target) -> AttackUser:
+def victim(target):
     """Under attack. Session and account must outlive all attacks."""
     return new_user(target)
 
 
 @pytest.fixture(scope="session")
-def spare(target: Target) -> AttackUser:
+def spare(target):
     return new_user(target)
 
 
 @pytest.fixture
-def user(request: pytest.FixtureRequest, target: Target) -> AttackUser:
+def user(request, target):
     """A user for one test alone, which may end their sessions. A new account, but where
     an address may register only so many in an hour."""
     if target.is_local:
@@ -67,7 +66,7 @@ def user(request: pytest.FixtureRequest, target: Target) -> AttackUser:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def unharmed(target: Target, victim: AttackUser) -> Iterator[None]:
+def unharmed(target, victim):
     """After all attacks: the victim's account is as it was, and so is the gateway."""
     before = victim.profile()
     yield

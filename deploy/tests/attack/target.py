@@ -72,8 +72,7 @@ class AttackUser(TestUser):
         """The sessions of the account."""
         response = self.sessions()
         assert response.ok, response.text
-        found: list[dict[str, Any]] = response.json()
-        return found
+        return response.json()
 
     def current_session(self) -> str:
         (current,) = (each["id"] for each in self.listed() if each["current"])
@@ -83,8 +82,7 @@ class AttackUser(TestUser):
         """The account as it is now."""
         response = self.me()
         assert response.ok, response.text
-        found: dict[str, Any] = response.json()
-        return found
+        return response.json()
 
 
 def new_user(target: Target) -> AttackUser:

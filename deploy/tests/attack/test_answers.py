@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from deploy.tests.attack.target import Target
 from deploy.tests.client import (
     LOGIN,
     LOGOUT,
@@ -46,9 +45,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("method", "path"), ANSWERS)
-def test_an_answer_carries_the_headers_once_and_names_no_software(
-    target: Target, method: str, path: str
-) -> None:
+def test_an_answer_carries_the_headers_once_and_names_no_software(target, method, path):
     response = target.ask(method, path)
     assert response.one("X-Content-Type-Options") == "nosniff"
     assert response.one("X-Frame-Options") == "DENY"
@@ -69,7 +66,7 @@ def test_an_answer_carries_the_headers_once_and_names_no_software(
 
 
 @pytest.mark.parametrize("data", BROKEN.values(), ids=list(BROKEN))
-def test_whatever_is_said_the_error_is_a_problem(target: Target, data: bytes) -> None:
+def test_whatever_is_said_the_error_is_a_problem(target, data):
     """Never HTML, never a stack, never another protocol."""
     received = target.exchange(data.replace(b"{host}", target.netloc.encode()))
     responses = received.responses()

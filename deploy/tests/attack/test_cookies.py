@@ -2,7 +2,6 @@
 
 import pytest
 
-from deploy.tests.attack.target import AttackUser, Target
 from deploy.tests.client import (
     LOGOUT,
     LOGOUT_ALL,
@@ -19,9 +18,7 @@ def attributes(line: str) -> dict[str, str]:
     return {name.lower(): value for name, _, value in pairs}
 
 
-def test_the_cookie_is_for_one_place_and_no_script(
-    target: Target, user: AttackUser
-) -> None:
+def test_the_cookie_is_for_one_place_and_no_script(target, user):
     """COOK-01: at login, at refresh, and when it is cleared (COOK-03)."""
     responses = [user.log_in(), user.refresh(), user.log_out()]
     for response in responses:
@@ -48,9 +45,7 @@ def test_the_cookie_is_for_one_place_and_no_script(
         pytest.param("c=x; " * 600 + "{name}={own}; {name}=x", id="after hundreds"),
     ],
 )
-def test_a_tossed_cookie_is_not_chosen_between(
-    target: Target, mallory: AttackUser, victim: AttackUser, path: str, toss: str
-) -> None:
+def test_a_tossed_cookie_is_not_chosen_between(target, mallory, victim, path, toss):
     """COOK-08: a page of a sibling domain can add one, and choose which comes first."""
     names = {"name": mallory.cookie_name, "own": mallory.cookie}
     header = {"Cookie": toss.format(**names, victims=victim.cookie)}
@@ -59,9 +54,7 @@ def test_a_tossed_cookie_is_not_chosen_between(
     assert victim.profile()
 
 
-def test_the_cookie_opens_no_route_of_the_api(
-    target: Target, mallory: AttackUser
-) -> None:
+def test_the_cookie_opens_no_route_of_the_api(target, mallory):
     """COOK-07: otherwise every route would have to know which page sends a request.
     Nor does a bearer token stand in for the cookie."""
     for method, path in (("GET", ME), ("GET", SESSIONS), ("POST", LOGOUT_ALL)):

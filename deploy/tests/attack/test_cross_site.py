@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.tests.attack.target import AttackUser, Target
+from deploy.tests.attack.target import Target
 from deploy.tests.client import LOGIN, LOGOUT, ME, REFRESH, refused
 
 # What a browser sends of the page that asks; {} are parts of the target's own address.
@@ -32,8 +32,8 @@ def headers_of(target: Target, page: dict[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize("path", [LOGIN, REFRESH, LOGOUT])
 @pytest.mark.parametrize("page", PAGES.values(), ids=list(PAGES))
 def test_a_page_elsewhere_neither_logs_in_nor_refreshes_nor_logs_out(
-    target: Target, victim: AttackUser, path: str, page: dict[str, str]
-) -> None:
+    target, victim, path, page
+):
     headers = {**headers_of(target, page), **victim.cookie_header()}
     credentials = {"email": victim.email, "password": victim.password}
     response = target.ask("POST", path, headers, json_body=credentials)
@@ -44,9 +44,7 @@ def test_a_page_elsewhere_neither_logs_in_nor_refreshes_nor_logs_out(
 
 @pytest.mark.parametrize("page", REFLECTED)
 @pytest.mark.parametrize("path", [LOGIN, REFRESH, LOGOUT, ME])
-def test_no_other_origin_may_read_an_answer(
-    target: Target, mallory: AttackUser, path: str, page: str
-) -> None:
+def test_no_other_origin_may_read_an_answer(target, mallory, path, page):
     origin = {"Origin": headers_of(target, PAGES[page])["Origin"]}
     preflight = {
         "Access-Control-Request-Method": "POST",

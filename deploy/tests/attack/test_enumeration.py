@@ -1,15 +1,13 @@
 """A client that only asks never learns who has an account (PWD-06, REG-03). What is
 measured of the time that a response takes is in `timing`."""
 
-from deploy.tests.attack.target import AttackUser, Target
+from deploy.tests.attack.target import AttackUser
 from deploy.tests.client import LOGIN, refused, same_but_for_the_id
 
 WRONG = "Wrong-horse-1"
 
 
-def test_an_unknown_name_and_a_wrong_password_are_alike(
-    target: Target, user: AttackUser
-) -> None:
+def test_an_unknown_name_and_a_wrong_password_are_alike(target, user):
     """Byte by byte, for the e-mail address and for the username."""
     both = (user, AttackUser(target))
     names = [{"email": each.email} for each in both]
@@ -22,9 +20,7 @@ def test_an_unknown_name_and_a_wrong_password_are_alike(
     assert same_but_for_the_id(*responses)
 
 
-def test_a_taken_address_and_a_taken_name_are_alike(
-    target: Target, user: AttackUser
-) -> None:
+def test_a_taken_address_and_a_taken_name_are_alike(target, user):
     """A 409 shows that something is taken (REG-03 gives the reason), not which."""
     email = AttackUser(target).register(email=user.email)
     username = AttackUser(target).register(username=user.name)

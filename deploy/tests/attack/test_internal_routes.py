@@ -3,7 +3,6 @@ GW-10)."""
 
 import pytest
 
-from deploy.tests.attack.target import AttackUser, Target
 from deploy.tests.client import problem_of, same_but_for_the_id
 from nginx.tests.malicious_inputs import INTERNAL, MALICIOUS_PATHS
 
@@ -16,7 +15,7 @@ MORE_PATHS = [
 
 
 @pytest.fixture(params=["without a key", "with every key"])
-def key(request: pytest.FixtureRequest, target: Target) -> list[tuple[str, str]]:
+def key(request, target):
     """Of a service, should one have leaked."""
     if request.param == "without a key":
         return []
@@ -26,9 +25,7 @@ def key(request: pytest.FixtureRequest, target: Target) -> list[tuple[str, str]]
 
 
 @pytest.mark.parametrize("path", INTERNAL)
-def test_an_internal_route_is_like_one_that_never_was(
-    target: Target, mallory: AttackUser, path: str, key: list[tuple[str, str]]
-) -> None:
+def test_an_internal_route_is_like_one_that_never_was(target, mallory, path, key):
     headers = [*key, *mallory.bearer.items()]
     for method in ("GET", "POST", "DELETE", "OPTIONS"):
         body = {"token": mallory.token}
@@ -39,9 +36,7 @@ def test_an_internal_route_is_like_one_that_never_was(
 
 
 @pytest.mark.parametrize("path", [*MALICIOUS_PATHS, *MORE_PATHS])
-def test_no_way_of_writing_a_path_leads_in(
-    target: Target, path: str, key: list[tuple[str, str]]
-) -> None:
+def test_no_way_of_writing_a_path_leads_in(target, path, key):
     for method, body in (("GET", b""), ("POST", b"{}")):
         response = target.ask(method, path, key, body=body)
         assert response.status_code in (400, 404), (method, response.text)

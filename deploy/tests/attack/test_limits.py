@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from deploy.tests import wire
 from deploy.tests.attack.target import Target
 from deploy.tests.client import (
     CHANGE_PASSWORD,
@@ -14,7 +13,7 @@ from deploy.tests.client import (
     Response,
     refused,
 )
-from deploy.tests.wire import any_loopback
+from deploy.tests.wire import WireClient, any_loopback
 
 # Requests after which a limit that is not met is not there: the defaults let 11, 21
 # and 6 through at once.
@@ -30,15 +29,14 @@ def limited(target: Target, path: str, forged: str = "") -> Response:
         headers = {"Content-Type": "application/json"}
         if forged:
             headers[forged] = ".".join(str(random.randint(1, 254)) for _ in range(4))
-        data = wire.request("POST", path, target.netloc, headers, b"{}")
-        response = target.response(data, "POST", source)
+        response = WireClient.ask(target, "POST", path, headers, b"{}", source=source)
         if response.status_code == 429:
             return response
     pytest.skip(f"NOT ANSWERED: LIMITS ARE RAISED, OR MISSING: no 429 in {ENOUGH}")
 
 
 @pytest.mark.parametrize("path", ACTS)
-def test_an_act_is_limited_by_address(target: Target, path: str) -> None:
+def test_an_act_is_limited_by_address(target, path):
     response = limited(target, path)
     refused(response, 429, "rate_limited")
     assert 1 <= int(response.one("Retry-After")) <= 3_600
@@ -46,6 +44,6 @@ def test_an_act_is_limited_by_address(target: Target, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
-def test_no_header_is_another_address(target: Target, name: str) -> None:
+def test_no_header_is_another_address(target, name):
     """BF-03: a new one with every request, and counted as one all the same."""
     limited(target, LOGIN, name)

@@ -3,8 +3,8 @@
 import uuid
 from typing import Any
 
-from deploy.tests.attack.target import AttackUser, Target
-from deploy.tests.client import LOGIN, ME, refused, without_id
+from deploy.tests.attack.target import AttackUser
+from deploy.tests.client import LOGIN, ME, refused, same_but_for_the_id
 
 WISHES: dict[str, Any] = {
     "id": str(uuid.uuid4()), "pk": 1, "is_staff": True, "is_superuser": True,
@@ -27,7 +27,7 @@ def check_powerless(user: AttackUser) -> None:
     assert user.listed(), "an epoch of one's own would have ended it"
 
 
-def test_a_registration_gives_no_more_than_a_user(target: Target) -> None:
+def test_a_registration_gives_no_more_than_a_user(target):
     user = AttackUser(target)
     response = user.register(**WISHES)
     assert response.status_code == 201, response.text
@@ -36,7 +36,7 @@ def test_a_registration_gives_no_more_than_a_user(target: Target) -> None:
     check_powerless(user)
 
 
-def test_a_change_gives_no_more_rights(user: AttackUser) -> None:
+def test_a_change_gives_no_more_rights(user):
     wishes = {**WISHES, "username": "x", "email": "x@example.org", "password": "x" * 12}
     assert user.call("PATCH", ME, json=wishes).status_code in (200, 400)
     check_powerless(user)
@@ -45,12 +45,10 @@ def test_a_change_gives_no_more_rights(user: AttackUser) -> None:
 # ---- What belongs to another user (IDOR) ---------------------------------------------
 
 
-def test_a_strangers_session_is_like_one_that_never_was(
-    mallory: AttackUser, victim: AttackUser
-) -> None:
+def test_a_strangers_session_is_like_one_that_never_was(mallory, victim):
     sid = victim.current_session()
     theirs, unknown = mallory.end_session(sid), mallory.end_session(str(uuid.uuid4()))
     refused(theirs, 404, "not_found")
-    assert without_id(theirs) == without_id(unknown)
+    assert same_but_for_the_id(theirs, unknown)
     assert victim.current_session() == sid
     assert sid not in {each["id"] for each in mallory.listed()}

@@ -47,8 +47,8 @@ def canary_is_clean(target: Target) -> None:
 
 @pytest.mark.parametrize("framing", PROBES.values(), ids=list(PROBES))
 def test_a_request_of_two_readings_has_one_answer_and_ends_the_connection(
-    target: Target, framing: bytes
-) -> None:
+    target, framing
+):
     """Refused, or read in the one way that leaves nothing over."""
     received = target.exchange(probe(target, framing))
     answers = received.responses("POST")

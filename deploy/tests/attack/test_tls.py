@@ -2,52 +2,34 @@
 
 import socket
 import ssl
-import warnings
 
 import pytest
 
-from deploy.tests.attack.target import Target
 from deploy.tests.client import ME, TIMEOUT
 from deploy.tests.wire import Received
 
 
 @pytest.fixture(autouse=True)
-def over_tls(target: Target) -> None:
+def over_tls(target):
     if not target.tls:
         pytest.skip("NOT ANSWERED: the address is plain http")
 
 
-def shake(target: Target, version: str, ciphers: str = "ALL:@SECLEVEL=0") -> str:
-    """The version that was agreed on. Raises OSError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.set_ciphers(ciphers)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    only = getattr(ssl.TLSVersion, version)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = context.maximum_version = only
-    bare = socket.create_connection((target.host, target.port), TIMEOUT)
-    with bare, context.wrap_socket(bare, server_hostname=target.host) as connection:
-        return connection.version() or ""
-
-
 @pytest.mark.parametrize("name", ["TLSv1", "TLSv1_1"])
-def test_old_versions_are_refused(target: Target, name: str) -> None:
+def test_old_versions_are_refused(target, name):
     with pytest.raises(OSError, match=r"(?i)alert|protocol|reset|EOF"):
-        shake(target, name)
+        target.shake(name)
 
 
-def test_without_forward_secrecy_and_authentication_nothing_is_spoken(
-    target: Target,
-) -> None:
+def test_without_forward_secrecy_and_authentication_nothing_is_spoken(target):
     """Of TLS 1.2; those of 1.3 all have them."""
-    assert shake(target, "TLSv1_2") == "TLSv1.2"
+    assert target.shake("TLSv1_2") == "TLSv1.2"
     weak = "ALL:COMPLEMENTOFALL:!ECDHE+AESGCM:!ECDHE+CHACHA20:@SECLEVEL=0"
     with pytest.raises(OSError, match=r"(?i)alert|reset|EOF"):
-        shake(target, "TLSv1_2", weak)
+        target.shake("TLSv1_2", weak)
 
 
-def test_plain_http_is_refused_and_not_redirected(target: Target) -> None:
+def test_plain_http_is_refused_and_not_redirected(target):
     """A redirect would come after the token had been read on the way."""
     with socket.create_connection((target.host, target.port), TIMEOUT) as connection:
         head = f"GET {ME} HTTP/1.1\r\nHost: {target.netloc}\r\n"
@@ -60,9 +42,7 @@ def test_plain_http_is_refused_and_not_redirected(target: Target) -> None:
         assert not answer.all("Location")
 
 
-def test_browsers_use_tls_alone_and_the_certificate_is_the_hosts(
-    target: Target,
-) -> None:
+def test_browsers_use_tls_alone_and_the_certificate_is_the_hosts(target):
     """By the machine's authorities, or those that were named (--ca FILE)."""
     assert target.context.verify_mode == ssl.CERT_REQUIRED
     for path in (ME, "/nowhere", "/admin/login/"):

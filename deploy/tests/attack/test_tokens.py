@@ -6,8 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from deploy.tests.attack.target import AttackUser, Target
-from deploy.tests.client import ME, SESSIONS, cookies_of, refused, without_id
+from deploy.tests.client import ME, SESSIONS, cookies_of, refused, same_but_for_the_id
 from deploy.tests.forgeries import FORGERIES, Material
 
 # Where the two services take an access token.
@@ -17,21 +16,18 @@ Forge = Callable[[Material], str]
 
 
 @pytest.fixture(scope="module")
-def jwk(target: Target) -> dict[str, str]:
+def jwk(target):
     """It has no private part (TOK-17)."""
     keys = target.ask("GET", "/.well-known/jwks.json").json()["keys"]
     assert all(set(x) == {"kty", "n", "e", "use", "alg", "kid"} for x in keys)
-    found: dict[str, str] = keys[0]
-    return found
+    return keys[0]
 
 
 # ---- Forged --------------------------------------------------------------------------
 
 
 @FORGED
-def test_a_forged_access_token_opens_nothing(
-    target: Target, jwk: dict[str, str], mallory: AttackUser, forge: Forge
-) -> None:
+def test_a_forged_access_token_opens_nothing(target, jwk, mallory, forge):
     """And gets the same response as any other forgery (TOK-21)."""
     forged = {"Authorization": f"Bearer {forge(Material(mallory.access, jwk))}"}
     for path in PROTECTED:
@@ -39,14 +35,12 @@ def test_a_forged_access_token_opens_nothing(
         response = target.ask("GET", path, forged)
         refused(response, 401, "token_invalid")
         other = target.ask("GET", path, {"Authorization": "Bearer x.y.z"})
-        assert without_id(response) == without_id(other)
+        assert same_but_for_the_id(response, other)
         assert 'error="invalid_token"' in response.one("WWW-Authenticate")
 
 
 @FORGED
-def test_a_forged_refresh_token_refreshes_nothing(
-    jwk: dict[str, str], mallory: AttackUser, forge: Forge
-) -> None:
+def test_a_forged_refresh_token_refreshes_nothing(jwk, mallory, forge):
     """And ends nothing: a forgery proves nothing of the session it names."""
     response = mallory.refresh(forge(Material(mallory.cookie, jwk)))
     refused(response, 401, "token_invalid")
@@ -58,9 +52,7 @@ def test_a_forged_refresh_token_refreshes_nothing(
 
 
 @pytest.mark.parametrize("path", PROTECTED)
-def test_of_two_authorizations_none_is_chosen(
-    target: Target, mallory: AttackUser, victim: AttackUser, path: str
-) -> None:
+def test_of_two_authorizations_none_is_chosen(target, mallory, victim, path):
     """The gateway and a service could choose differently. A query and a form are not
     even looked at."""
     query = urlencode(dict.fromkeys(("access_token", "token"), mallory.access))
@@ -75,31 +67,10 @@ def test_of_two_authorizations_none_is_chosen(
             assert response.status_code in (400, 401), (text, response.text)
 
 
-@pytest.mark.parametrize("path", PROTECTED)
-@pytest.mark.parametrize(
-    ("header", "code"),
-    [
-        ("Basic YTpi", "token_missing"), ("{token}", "token_missing"),
-        ("Bearer {token} {token}", "token_invalid"),
-        ("Bearer {cookie}", "token_invalid"),
-    ],
-)  # fmt: skip
-def test_another_way_of_writing_it_is_refused(
-    target: Target, mallory: AttackUser, path: str, header: str, code: str
-) -> None:
-    text = header.format(token=mallory.access, cookie=mallory.cookie)
-    response = target.ask("GET", path, {"Authorization": text})
-    refused(response, 401, code)
-    challenge = response.one("WWW-Authenticate")
-    assert ("error=" in challenge) == (code == "token_invalid")
-
-
 # ---- Of a session that is over -------------------------------------------------------
 
 
-def test_a_stolen_refresh_token_ends_the_session_it_was_stolen_from(
-    target: Target, user: AttackUser
-) -> None:
+def test_a_stolen_refresh_token_ends_the_session_it_was_stolen_from(target, user):
     """TOK-07: after two rotations it is neither a second tab's nor a retry's. The
     access token is refused too, though it has not expired (TOK-09)."""
     stolen, bearer = user.cookie, user.bearer

@@ -1,6 +1,5 @@
 """A real browser without a window: Chromium, by DevTools protocol over two pipes."""
 
-import fcntl
 import json
 import os
 import select
@@ -28,33 +27,24 @@ class Browser:
         self.buffer, self.last = b"", 0
         theirs_in, self.out = os.pipe()
         self.inp, theirs_out = os.pipe()
-        # Out of the way of 3 and 4, by which the browser knows them.
-        ends = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (theirs_in, theirs_out)]
-
-        def in_the_child() -> None:
-            for number, end in zip((3, 4), ends, strict=True):
-                os.dup2(end, number)
-
+        # The browser knows them as 3 and 4.
+        start = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
+        options = [*OPTIONS, f"--user-data-dir={folder}"]
         self.process = subprocess.Popen(
-            [program, *OPTIONS, f"--user-data-dir={folder}"],
+            ["bash", "-c", start, program, *options],
             env={"PATH": os.environ["PATH"], "HOME": str(folder)},
-            pass_fds=(3, 4),
-            preexec_fn=in_the_child,
+            pass_fds=(theirs_in, theirs_out),
             stderr=subprocess.DEVNULL,
         )
-        for fd in (theirs_in, theirs_out, *ends):
-            os.close(fd)
+        os.close(theirs_in)
+        os.close(theirs_out)
 
     def __enter__(self) -> "Browser":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.process.kill()
+        self.process.wait()
         os.close(self.inp)
         os.close(self.out)
 
@@ -67,8 +57,7 @@ class Browser:
         while (answer := self.receive()).get("id") != self.last:
             self.events.append(answer)
         assert "error" not in answer, f"{method}: {answer['error']}"
-        found: dict[str, Any] = answer["result"]
-        return found
+        return answer["result"]
 
     def receive(self) -> dict[str, Any]:
         while b"\0" not in self.buffer:
@@ -78,8 +67,7 @@ class Browser:
             assert chunk, "the browser is gone"
             self.buffer += chunk
         text, _, self.buffer = self.buffer.partition(b"\0")
-        found: dict[str, Any] = json.loads(text)
-        return found
+        return json.loads(text)
 
     def cookies(self) -> dict[str, dict[str, Any]]:
         """Those it holds, by name, HttpOnly ones too."""
@@ -94,7 +82,11 @@ class Browser:
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         page = Page(self, attached["sessionId"])
         self.call("Network.enable", page.session)
-        page.go(url)
+        went = self.call("Page.navigate", page.session, url=url)
+        assert "errorText" not in went, f"{url}: {went}"
+        whole = "document.readyState === 'complete'"
+        arrived = f"location.href.startsWith({json.dumps(url)}) && {whole}"
+        wait_until(lambda: page.run(arrived), TIMEOUT, url)
         return page
 
 
@@ -103,16 +95,6 @@ class Page:
 
     def __init__(self, browser: Browser, session: str) -> None:
         self.browser, self.session = browser, session
-
-    def go(self, url: str) -> None:
-        went = self.browser.call("Page.navigate", self.session, url=url)
-        assert "errorText" not in went, f"{url}: {went}"
-        self.wait(f"location.href.startsWith({json.dumps(url)})")
-
-    def wait(self, condition: str) -> None:
-        """Until the page is whole, and this is true of it."""
-        whole = f"document.readyState === 'complete' && ({condition})"
-        wait_until(lambda: self.run(whole), TIMEOUT, condition)
 
     def run(self, script: str) -> Any:
         """The value of an expression on the page; a promise's, when it has one."""

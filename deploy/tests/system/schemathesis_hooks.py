@@ -6,7 +6,6 @@ a good one; the others stay as they were generated.
 
 import json
 import os
-import secrets
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -14,65 +13,48 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from deploy.tests.client import PASSWORD, TestUser
+from deploy.tests.client import PASSWORD, TestUser, claims_of
 from deploy.tests.stack import System
 
 SYSTEM = System(os.environ["MEMO_STACK"])
 TALLY = Path(os.environ["SCHEMATHESIS_TALLY"])
-CHANGE_PASSWORD = "POST /api/v1/users/me/change_password"
-LOGOUT_ALL = "POST /api/v1/auth/logout_all"
 INTROSPECT = "POST /api/v1/auth/introspect"
-END_SESSION = "DELETE /api/v1/auth/sessions/{session_id}"
 
 # It continues from run to run, so keys are strings, as JSON has them.
 tally: dict[str, Counter[str]] = defaultdict(Counter)
 if TALLY.exists():
     tally.update({k: Counter(v) for k, v in json.loads(TALLY.read_text()).items()})
 calls: Counter[str] = Counter()
+users: list[TestUser] = []
 
 
-def new_user() -> TestUser:
-    user = TestUser(SYSTEM)
-    assert user.register().ok
-    return user
+def logged_in() -> TestUser:
+    """A user, who is a new one where a request has ended the last one's session."""
+    if not (users and users[-1].verify().ok):
+        users.append(TestUser(SYSTEM))
+        assert users[-1].register().ok
+        assert users[-1].log_in().ok
+    return users[-1]
 
 
-# One for most operations; one whose password goes back and forth; one who logs in for
-# every request, with so many sessions, some of which it ends, that the cap ends others.
-regular, changing, restless = new_user(), new_user(), new_user()
-CALLERS = {CHANGE_PASSWORD: changing, LOGOUT_ALL: restless, END_SESSION: restless}
-
-
-def log_in(user: TestUser) -> TestUser:
-    """If it has to: ids of answers are tried elsewhere, and `sessions/revoke` may have
-    ended the session."""
-    if user is restless or not user.verify().ok:
-        assert user.log_in().ok
-    return user
-
-
-def good_body(label: str) -> Any:
-    """A body that the operation accepts."""
-    login = {"email": restless.email, "password": PASSWORD}
+def good_body(label: str, user: TestUser) -> Any:
+    """A body that the operation accepts of this user."""
     match label:
         case "POST /api/v1/auth/login" | "POST /api/v1/users/verify":
-            return login
+            return {"email": user.email, "password": PASSWORD}
         case "POST /api/v1/auth/logout_all":
             return {"keep_current": False}
-        case "POST /api/v1/auth/verify_token":
-            return {"token": log_in(regular).access}
-        case "POST /api/v1/auth/introspect":
-            return {"token": log_in(regular).access, "token_type_hint": "access_token"}
+        case "POST /api/v1/auth/verify_token" | "POST /api/v1/auth/introspect":
+            return {"token": user.access}
         case "POST /api/v1/users":
-            user = TestUser(SYSTEM)
-            names = {"username": user.name, "email": user.email}
+            new = TestUser(SYSTEM)
+            names = {"username": new.name, "email": new.email}
             return {**names, "password": PASSWORD}
         case "PATCH /api/v1/users/me":
-            return {"display_name": secrets.token_hex(6)}
+            return {"display_name": user.name}
         case "POST /api/v1/users/me/change_password":
-            new = {PASSWORD: PASSWORD[::-1], PASSWORD[::-1]: PASSWORD}
-            old = changing.password
-            return {"current_password": old, "new_password": new[old]}
+            users.clear()
+            return {"current_password": PASSWORD, "new_password": PASSWORD[::-1]}
 
 
 @schemathesis.hook
@@ -94,13 +76,13 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     calls[label] += 1
     if calls[label] % 4 or case.method.upper() != label.partition(" ")[0]:
         return
-    caller = log_in(CALLERS.get(label, regular))
-    case.headers["Authorization"] = f"Bearer {caller.access}"
+    user = logged_in()
+    case.headers["Authorization"] = f"Bearer {user.access}"
     case.headers["X-Internal-Api-Key"] = SYSTEM.api_key(
         "auth" if "/auth/" in label else "users"
     )
     case.headers["Accept"] = "application/json"
-    body = good_body(label)
+    body = good_body(label, user)
     if body is not None:
         case.body, case.media_type = body, "application/json"
         case.headers.pop("Content-Type", None)
@@ -109,20 +91,14 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         # Of its two ways of authenticating, one.
         del case.headers["Authorization"]
     if label == "POST /api/v1/auth/refresh":
-        # Of a session of its own: rotating it twice would end it.
-        case.cookies = {"refresh_token": log_in(restless).cookie}
-    if label == END_SESSION:
-        case.path_parameters = {"session_id": restless.sid}
-    if "{user_id}" in label:
-        user_id = regular.me().json()["id"]
-        # The id of a session is any: it is looked for, and nothing is ended.
-        case.path_parameters = {**case.path_parameters, "user_id": user_id}
+        case.cookies = {"refresh_token": user.cookie}
+    own = {"user_id": claims_of(user.access)["sub"], "session_id": user.sid}
+    named = {name: own[name] for name in own if f"{{{name}}}" in label}
+    case.path_parameters = {**(case.path_parameters or {}), **named}
 
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
     """Count the answers by operation, for the test to read."""
     tally[case.operation.label][str(response.status_code)] += 1
-    if case.operation.label == CHANGE_PASSWORD and response.status_code == 204:
-        changing.password = case.body["new_password"]
     TALLY.write_text(json.dumps(tally))

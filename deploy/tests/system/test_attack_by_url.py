@@ -6,8 +6,6 @@ import sys
 
 import pytest
 
-from deploy.tests.tls_stack import TlsStack
-
 pytestmark = pytest.mark.verify
 
 ATTACKS = "deploy/tests/attack"
@@ -15,7 +13,7 @@ ATTACKS = "deploy/tests/attack"
 MODULES = ("tls", "cookies", "answers")
 
 
-def test_they_need_no_more_than_an_address(secure: TlsStack) -> None:
+def test_they_need_no_more_than_an_address(secure):
     """And a file with the certificate, which is self-signed."""
     words = [f"{ATTACKS}/test_{name}.py" for name in MODULES]
     done = subprocess.run(

@@ -19,7 +19,7 @@ Canaries = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def canaries(system: System) -> Canaries:
+def canaries(system):
     """A run with successes and failures; what it said that must not be kept."""
     ada = TestUser(system)
     ada.password = f"Canary-{secrets.token_hex(12)}"
@@ -46,13 +46,12 @@ def canaries(system: System) -> Canaries:
 
 def introspect(system: System, ada: TestUser) -> str:
     """As standard clients do, and as they should not; what went over the wire."""
-    url = f"{system.auth_url}/api/v1/auth/introspect"
-    key, body = system.api_key("auth"), {"token": ada.access}
-    good = requests.post(url, body, auth=("users", key), timeout=9)
+    url, key = f"{system.auth_url}/api/v1/auth/introspect", system.api_key("auth")
+    good = requests.post(url, {"token": ada.access}, auth=("users", key), timeout=9)
     assert good.json()["active"] is True
-    assert requests.post(url, body, auth=(key, "users"), timeout=9).status_code == 401
-    twins = {"token": [ada.access, ada.access]}
-    assert requests.post(url, twins, auth=("users", key), timeout=9).status_code == 400
+    wrong = (ada.access, (key, "users")), ([ada.access] * 2, ("users", key))
+    for tokens, auth in wrong:
+        assert not requests.post(url, {"token": tokens}, auth=auth, timeout=9).ok
     return good.request.headers["Authorization"].removeprefix("Basic ")
 
 
@@ -97,10 +96,8 @@ def secrets_of(system: System) -> Canaries:
     for path in (system.state / "secrets").rglob("*"):
         public = "public" in path.parts or path.name in ("redis_users.acl", "active")
         if path.is_file() and not public:
-            text = path.read_text().strip()
-            if path.suffix == ".pem":
-                text = text.splitlines()[1]
-            found[path.name] = text.rpartition("=")[2] if "=" in text[:20] else text
+            text, *body = path.read_text().splitlines()
+            found[path.name] = body[0] if body else text.rpartition("=")[2]
     assert len(found) > 8
     return found
 
@@ -132,7 +129,7 @@ def leaks(canaries: Canaries, places: dict[str, str]) -> set[str]:
     return found
 
 
-def test_no_secret_is_kept_anywhere(canaries: Canaries, system: System) -> None:
+def test_no_secret_is_kept_anywhere(canaries, system):
     """And there were traces: else the search would have searched nothing. What is
     injected among them is found."""
     places = dict(kept(system))

@@ -3,13 +3,11 @@
 import re
 import secrets
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from deploy.tests.stack import ROOT, System
+from deploy.tests.stack import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "nginx/README.md", *ROOT.glob("docs/**/*.md")]
 MARK = r"(<!-- (?:not run|run by)[^>]*-->\n)?"
@@ -17,27 +15,16 @@ BLOCK = re.compile(MARK + r"```(sh|console)\n(.*?)```", re.S)
 STEP = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.M)
 
 
-class Block(NamedTuple):
-    page: Path
-    marked: bool
-    kind: str
-    text: str
-
-
-def blocks() -> Iterator[Block]:
-    for page in PAGES:
-        for mark, kind, text in BLOCK.findall(page.read_text()):
-            yield Block(page, bool(mark), kind, text)
+def blocks(page: Path, kind: str) -> list[str]:
+    """The blocks of a page that are to be run."""
+    found = BLOCK.findall(page.read_text())
+    return [text for mark, of, text in found if of == kind and not mark]
 
 
 def commands() -> list[str]:
-    """The lines of all blocks that are to be run, without their comments."""
-    lines = [
-        re.sub(r"\s+#.*", "", line)
-        for block in blocks()
-        if block.kind == "sh" and not block.marked
-        for line in block.text.strip().splitlines()
-    ]
+    """The lines of all blocks, without their comments."""
+    texts = [text.strip() for page in PAGES for text in blocks(page, "sh")]
+    lines = [re.sub(r"\s+#.*", "", line) for x in texts for line in x.splitlines()]
     return list(dict.fromkeys(lines))
 
 
@@ -48,18 +35,18 @@ SLOW = pytest.param("./manage_all.sh rotateapikeys", marks=pytest.mark.verify)
 @pytest.mark.parametrize(
     "command", [SLOW if x in SLOW.values else x for x in commands()]
 )
-def test_a_documented_command_runs(system: System, command: str) -> None:
+def test_a_documented_command_runs(system, command):
     program, *words = command.split()
     assert program == "./manage_all.sh", f"mark the block of: {command}"
     system.run(*words)
 
 
-def test_the_tour_of_the_readme(system: System, tmp_path: Path) -> None:
+def test_the_tour_of_the_readme(system, tmp_path):
     """Each request is answered with the status and the members that README shows."""
     name = f"ada{secrets.token_hex(4)}"
-    tour = [b.text for b in blocks() if b.page == PAGES[0] and b.kind == "console"]
+    tour = "".join(blocks(PAGES[0], "console"))
     token = ""
-    for command, documented in STEP.findall("".join(tour)):
+    for command, documented in STEP.findall(tour):
         if command.startswith("TOKEN="):
             continue
         command = command.replace("localhost:8080", system.gateway_url)

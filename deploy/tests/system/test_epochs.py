@@ -49,9 +49,7 @@ ACTS: dict[str, Act] = {
 
 @pytest.mark.parametrize("rounds", some(2, 34))
 @pytest.mark.parametrize("act", ACTS.values(), ids=list(ACTS))
-def test_no_login_outlives_what_an_operator_does(
-    register: Callable[[], TestUser], operator: Operator, act: Act, rounds: int
-) -> None:
+def test_no_login_outlives_what_an_operator_does(register, operator, act, rounds):
     """Refused within a second, whenever its password was verified."""
     for _ in range(rounds):
         user = register()
@@ -81,9 +79,7 @@ def assert_refused_within_a_second(user: TestUser, tokens: list[str]) -> None:
 
 
 @pytest.mark.parametrize("rounds", some(5, 200))
-def test_no_thief_outlives_a_change_of_password(
-    register: Callable[[], TestUser], rounds: int
-) -> None:
+def test_no_thief_outlives_a_change_of_password(register, rounds):
     """They log all others out, in a loop, and ask to be kept themselves."""
     changed = 0
     while changed < rounds:
@@ -103,7 +99,7 @@ def test_no_thief_outlives_a_change_of_password(
         assert_revoked(thief)
 
 
-def test_another_tab_refreshes_during_a_change_of_password(user: TestUser) -> None:
+def test_another_tab_refreshes_during_a_change_of_password(user):
     """Between the commit and the push: the session it was changed from continues."""
     for number in range(5):
         tab = TestUser(user.system, user.name)

@@ -18,12 +18,13 @@ from deploy.tests.client import (
     TestUser,
     assert_revoked,
     assert_valid,
+    at_once,
     code_of,
     cookie_of,
     internal,
     whole_job,
 )
-from deploy.tests.stack import System, as_it_was, wait_until
+from deploy.tests.stack import as_it_was, wait_until
 
 SEEN = 3.0  # seconds after which every worker knows what a file says
 SERVICE_TIMEOUT = 3  # seconds a service waits for another
@@ -60,12 +61,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("fault", "missing"), CASES)
-def test_a_part_is_unavailable(
-    fault: str,
-    missing: tuple[str, ...],
-    register: Callable[[], TestUser],
-    healthy: System,
-) -> None:
+def test_a_part_is_unavailable(fault, missing, register, healthy):
     ada, unknown_to_redis, newcomer = register(), register(), TestUser(healthy)
     for user in (ada, unknown_to_redis):
         assert user.log_in().ok
@@ -123,9 +119,7 @@ def ask(
     if with_auth:  # which is asked directly: without it nothing answers
         calls["verify"] = ada.verify
         calls["verify without key"] = unknown_to_redis.verify
-    with ThreadPoolExecutor(len(calls)) as pool:
-        futures = {name: pool.submit(call) for name, call in calls.items()}
-        responses = {name: future.result() for name, future in futures.items()}
+    responses = dict(zip(calls, at_once([*calls.values()]), strict=True))
     # By itself: a refresh gives Redis the key that others were to be without.
     return responses | {"refresh": ada.refresh()}
 
@@ -138,9 +132,7 @@ def assert_unavailable(response: Response) -> None:
     assert cookie_of(response) is None
 
 
-def test_a_wrong_api_key_is_our_trouble_and_not_the_users(
-    register: Callable[[], TestUser], healthy: System
-) -> None:
+def test_a_wrong_api_key_is_our_trouble_and_not_the_users(register, healthy):
     """Between services: 503 and a loud log, never a 401 that would log users out."""
     ada, unknown_to_redis = register(), register()
     for user in (ada, unknown_to_redis):
@@ -165,9 +157,7 @@ def test_a_wrong_api_key_is_our_trouble_and_not_the_users(
     assert_valid(unknown_to_redis)
 
 
-def test_a_change_of_password_holds_though_its_push_is_lost(
-    user: TestUser, other: TestUser, healthy: System
-) -> None:
+def test_a_change_of_password_holds_though_its_push_is_lost(user, other, healthy):
     """The user's row says which session continues."""
     new = "a newer horse battery"
     with healthy.stopped("auth"):
@@ -180,9 +170,7 @@ def test_a_change_of_password_holds_though_its_push_is_lost(
     assert_valid(user.on_another_device())
 
 
-def test_a_user_service_that_hangs_keeps_no_other_client_waiting(
-    register: Callable[[], TestUser], healthy: System
-) -> None:
+def test_a_user_service_that_hangs_keeps_no_other_client_waiting(register, healthy):
     """S2S-06: there are more refreshes than threads, each of which waits for its
     timeout, and still a thread is left for what needs no User Service."""
     ada = register()

@@ -2,7 +2,6 @@
 
 import re
 import runpy
-from typing import Any
 
 import pytest
 
@@ -10,33 +9,31 @@ from nginx.tests.gateway_stack import ROOT
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def settings(monkeypatch):
     """As they are where the environment says nothing."""
     for name in ("BIND", "WEB_CONCURRENCY", "WEB_THREADS", "FORWARDED_ALLOW_IPS"):
         monkeypatch.delenv(name, raising=False)
     return runpy.run_path(str(ROOT / "deploy" / "gunicorn.conf.py"))
 
 
-def test_only_the_gateway_is_believed(settings: dict[str, Any]) -> None:
+def test_only_the_gateway_is_believed(settings):
     """GW-03: a trusted client may rewrite the path."""
     assert settings["forwarded_allow_ips"] == "127.0.0.1"
 
 
-def test_connections_are_kept_longer_than_the_gateway_keeps_them(
-    settings: dict[str, Any],
-) -> None:
+def test_connections_are_kept_longer_than_the_gateway_keeps_them(settings):
     """GW-08: a POST that meets a closing connection cannot be repeated."""
     upstream = (ROOT / "nginx" / "upstream.template").read_text()
     [kept] = re.findall(r"keepalive_timeout (\d+)s;", upstream)
     assert settings["keepalive"] > int(kept)
 
 
-def test_a_stop_leaves_time_for_requests_in_flight(settings: dict[str, Any]) -> None:
+def test_a_stop_leaves_time_for_requests_in_flight(settings):
     """OPS-03: compose kills after 35 s, the longest answer takes 15 s."""
     assert 15 < settings["graceful_timeout"] < 35
 
 
-def test_it_is_bounded_and_offers_no_control_socket(settings: dict[str, Any]) -> None:
+def test_it_is_bounded_and_offers_no_control_socket(settings):
     """OPS-02."""
     assert settings["worker_class"] == "gthread"
     assert settings["control_socket_disable"] is True

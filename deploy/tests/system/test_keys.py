@@ -5,16 +5,14 @@ import time
 
 from deploy.tests.client import TestUser, code_of
 from deploy.tests.signing_keys import SEEN, kid_of, published
-from deploy.tests.stack import System, wait_until
+from deploy.tests.stack import wait_until
 
 
 def works(user: TestUser) -> bool:
     return user.me().ok and user.verify().ok
 
 
-def test_what_a_revoked_key_signed_is_refused_within_two_seconds(
-    system: System, user: TestUser, one_key: str
-) -> None:
+def test_what_a_revoked_key_signed_is_refused_within_two_seconds(system, user, one_key):
     """TOK-18."""
     assert works(user)
     bystander = TestUser(system, user.name)

@@ -23,8 +23,6 @@ from auth_project.tests.model.records import (
 )
 from auth_project.tests.model.redis_forgets import RedisForgets
 from auth_project.tests.model.reference import Reference
-from deploy.tests.admin_site import Operator
-from deploy.tests.stack import System
 from deploy.tests.system.stack_driver import StackDriver
 
 STEPS = 25
@@ -139,9 +137,7 @@ class StackMachine(RedisForgets):
             self.asking_elsewhere(token)
 
 
-def test_the_whole_system_does_what_the_model_says(
-    system: System, operator: Operator
-) -> None:
+def test_the_whole_system_does_what_the_model_says(system, operator):
     driver = StackDriver(system, operator)
 
     @seed(SEED)

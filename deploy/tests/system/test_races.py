@@ -6,19 +6,15 @@ from functools import partial
 
 from deploy.tests.client import (
     Response,
-    TestUser,
     at_once,
     claims_of,
     code_of,
     cookie_of,
     is_revoked,
 )
-from deploy.tests.stack import System
 
 
-def test_fifty_refreshes_of_one_cookie_get_one_successor(
-    user: TestUser, system: System
-) -> None:
+def test_fifty_refreshes_of_one_cookie_get_one_successor(user, system):
     first = user.cookie
     answers = at_once([partial(user.refresh, first)] * 50)
 
@@ -33,7 +29,7 @@ def test_fifty_refreshes_of_one_cookie_get_one_successor(
     assert system.query("auth", rows, claims_of(first)["sub"]) == [(1,)]
 
 
-def test_refresh_against_logout_leaves_nothing_usable(user: TestUser) -> None:
+def test_refresh_against_logout_leaves_nothing_usable(user):
     won: Counter[str] = Counter()
     # A refresh asks the User Service first, so it gets a head start, which follows what
     # happens: neither side wins always, however fast the machine.

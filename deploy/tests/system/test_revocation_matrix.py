@@ -13,8 +13,8 @@ import pytest
 
 from deploy.tests.admin_site import Operator
 from deploy.tests.client import TestUser, claims_of
-from deploy.tests.stack import ROOT, System, wait_until
-from deploy.tests.third_service import ThirdService
+from deploy.tests.extra_services import ThirdService
+from deploy.tests.stack import ROOT, wait_until
 
 PAGE = ROOT / "docs" / "revocation.md"
 NEW_PASSWORD = "a newer horse battery"
@@ -40,7 +40,6 @@ def documented() -> dict[str, dict[str, str]]:
 class Scene:
     """A user on two devices, an operator, and a third service."""
 
-    system: System
     here: TestUser
     other: TestUser
     operator: Operator
@@ -105,18 +104,16 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
     "admin: revoke the other session": lambda s: s.operator.revoke_session(
         s.user["id"], s.other.sid
     ),
-    "signing key revoked": lambda s: s.system.run("keys", "revoke", s.kid),
+    "signing key revoked": lambda s: s.here.system.run("keys", "revoke", s.kid),
 }
 
 
 @pytest.fixture
-def scene(
-    user: TestUser, other: TestUser, operator: Operator, third: ThirdService
-) -> Scene:
-    return Scene(user.system, user, other, operator, third)
+def scene(user, other, operator, third):
+    return Scene(user, other, operator, third)
 
 
-def test_every_act_of_the_table_is_tried() -> None:
+def test_every_act_of_the_table_is_tried():
     table = documented()
     assert table.keys() == ACTS.keys()
     assert all(row.keys() == COLUMNS for row in table.values())
@@ -129,7 +126,7 @@ SLOW = pytest.param("signing key revoked", marks=pytest.mark.verify)
 
 
 @pytest.mark.parametrize("act", [SLOW if act in SLOW.values else act for act in ACTS])
-def test_every_cell_is_as_documented(act: str, scene: Scene) -> None:
+def test_every_cell_is_as_documented(act, scene):
     still = scene.has_old_roles if act == "roles changed" else scene.opens
     row = documented()[act]
     ACTS[act](scene)

@@ -6,17 +6,12 @@ import re
 import pytest
 
 from deploy.tests.client import ApiClient
-from deploy.tests.stack import ROOT, SERVICES, System
-
-
-@pytest.fixture
-def gateway(system: System) -> ApiClient:
-    return ApiClient(system.gateway_url)
+from deploy.tests.stack import ROOT, SERVICES
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_health_schema_and_docs_are_served(service: str, gateway: ApiClient) -> None:
-    prefix = f"/api/v1/{service}"
+def test_health_schema_and_docs_are_served(service, system):
+    gateway, prefix = ApiClient(system.gateway_url), f"/api/v1/{service}"
     for state in ("live", "ready"):
         answer = gateway.get(f"{prefix}/health/{state}")
         assert answer.json() == {"status": "ok", "service": service, "degraded": False}
@@ -28,7 +23,7 @@ def test_health_schema_and_docs_are_served(service: str, gateway: ApiClient) -> 
     assert gateway.get("/static/admin/css/base.css").status_code == 200
 
 
-def test_every_code_of_the_gateway_is_documented() -> None:
+def test_every_code_of_the_gateway_is_documented():
     listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/errors.md").read_text(), re.M)
     template = (ROOT / "nginx" / "gateway.conf.template").read_text()
     body = re.search(r"map \S+ \$problem_code \{(.*?)\}", template, re.S)

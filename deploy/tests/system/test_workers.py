@@ -8,14 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.tests.client import TestUser
-from deploy.tests.stack import SERVICES, System, wait_until
+from deploy.tests.stack import SERVICES, wait_until
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_nothing_that_a_fork_would_break_is_there_before_it(
-    system: System, service: str
-) -> None:
+def test_nothing_that_a_fork_would_break_is_there_before_it(system, service):
     """No thread, which might hold a lock, and no connection, which two would share."""
     master = system.pids(service)[0]
     sockets = {str(link.readlink()) for link in Path(f"/proc/{master}/fd").iterdir()}
@@ -31,7 +28,7 @@ def connected() -> set[str]:
     return {f"socket:[{row[6]}]" for row in rows if row[5] == "03"}
 
 
-def test_a_service_says_when_it_starts_and_when_it_ends(healthy: System) -> None:
+def test_a_service_says_when_it_starts_and_when_it_ends(healthy):
     """LOG-02: a gap in a log is not silence."""
     logs = sorted((healthy.state / "log").glob("users-[1-9].log"))
     before = [len(path.read_text()) for path in logs]
@@ -46,7 +43,7 @@ def test_a_service_says_when_it_starts_and_when_it_ends(healthy: System) -> None
         assert said().index("sys_shutdown") < said().index("sys_startup")
 
 
-def test_a_service_stops_with_the_workers_of_a_killed_process(healthy: System) -> None:
+def test_a_service_stops_with_the_workers_of_a_killed_process(healthy):
     """One that hangs has the socket: no other process could have its port."""
     os.kill(healthy.workers("users")[0], signal.SIGSTOP)
     for pid in healthy.pids("users"):
@@ -57,9 +54,7 @@ def test_a_service_stops_with_the_workers_of_a_killed_process(healthy: System) -
     assert healthy.status()["processes"]["users"]["healthy"]
 
 
-def test_what_an_operator_does_is_in_the_log_of_the_service(
-    user: TestUser, system: System
-) -> None:
+def test_what_an_operator_does_is_in_the_log_of_the_service(user, system):
     """And not on their terminal alone."""
     system.run("revokesession", user.sid)
 

@@ -6,21 +6,12 @@ Service. docs/testing.md says what this proves, and what it does not.
 
 import secrets
 from functools import partial
-from typing import NoReturn
 
 import pytest
 
-from deploy.tests.client import (
-    LOGIN,
-    PASSWORD,
-    ApiClient,
-    TestUser,
-    code_of,
-    internal,
-    same_but_for_the_id,
-)
+from deploy.tests.client import LOGIN, PASSWORD, ApiClient, TestUser, refused
 from deploy.tests.stack import System
-from deploy.tests.timing.timing_stats import Comparison, Way, compare
+from deploy.tests.timing.timing_stats import compared, rounds
 
 STATES = {
     "inactive": "is_active = false",
@@ -58,37 +49,9 @@ def refused_logins(system: System) -> dict[str, Login]:
     }
 
 
-def ways(auth_url: str, logins: dict[str, Login]) -> dict[str, Way]:
-    """Each of the logins, over one connection that stays open."""
-    http = ApiClient(keep_alive=True)
-    return {name: partial(ask, http, auth_url, it) for name, it in logins.items()}
-
-
-def ask(http: ApiClient, auth_url: str, login: Login) -> None:
+def ask(http: ApiClient, login: Login) -> None:
     """Fails where a limit answers in place of the password check."""
-    response = http.post(auth_url + LOGIN, json=login)
-    assert response.status_code == 401, response.text
-
-
-def lines(found: dict[str, Comparison]) -> str:
-    return "\n".join(f"{name}: {comparison}" for name, comparison in found.items())
-
-
-def undecided(found: dict[str, Comparison]) -> NoReturn:
-    pytest.skip(f"UNDECIDED, this machine is too busy:\n{lines(found)}")
-
-
-def test_all_refusals_are_the_same_bytes(system: System) -> None:
-    """Through the gateway, at each service, and but for the request's id and date."""
-    logins = refused_logins(system).values()
-    verify = [
-        internal(system, "POST", "/api/v1/users/verify", json=login) for login in logins
-    ]
-    assert same_but_for_the_id(*verify)
-    for base in (system.gateway_url, system.auth_url):
-        answers = [ApiClient(base).post(LOGIN, json=login) for login in logins]
-        assert code_of(answers[0]) == "invalid_credentials"
-        assert same_but_for_the_id(*answers)
+    refused(http.post(LOGIN, json=login), 401, "invalid_credentials")
 
 
 @pytest.mark.parametrize(
@@ -98,13 +61,13 @@ def test_all_refusals_are_the_same_bytes(system: System) -> None:
         pytest.param((), 45, id="all", marks=pytest.mark.verify),
     ],
 )
-def test_all_refusals_take_the_same_time(
-    system: System, names: tuple[str, ...], patience: float
-) -> None:
-    others = ways(system.auth_url, refused_logins(system))
-    standard = others.pop("wrong")
-    chosen = {name: others[name] for name in names or others}
-    found = compare(standard, chosen, patience)
-    assert not any(comparison.different for comparison in found.values()), lines(found)
-    if not all(comparison.likely_equal for comparison in found.values()):
-        undecided(found)
+def test_all_refusals_take_the_same_time(system, names, patience):
+    http = ApiClient(system.auth_url, keep_alive=True)
+    logins = refused_logins(system)
+    chosen = ("wrong", *names) if names else logins
+    ways = {name: partial(ask, http, logins[name]) for name in chosen}
+    taken = rounds(ways, patience)
+    found = {name: compared(name, "wrong", taken) for name in ways}
+    assert not any(each.different for each in found.values()), found
+    if not all(each.alike for each in found.values()):
+        pytest.skip(f"UNDECIDED, this machine is too busy: {found}")

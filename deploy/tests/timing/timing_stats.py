@@ -2,11 +2,10 @@
 
 Each round asks once in every way, in random order: what the machine does meanwhile
 meets all of them alike, and two times of a round are a pair. Latencies have a long
-tail: a mean is whatever the worst of them was, and ranks hardly mind. Of the
-differences within pairs the shift is estimated with an interval, which holds the very
-shifts that Wilcoxon's signed-rank test does not reject (Hollander, Wolfe, Chicken:
-Nonparametric Statistical Methods, 3rd ed., sections 3.1 to 3.3; the estimate is Hodges
-and Lehmann's).
+tail: a mean is whatever the worst of them was. So of the differences within pairs the
+centre is estimated as Hodges and Lehmann do, and its interval is the sign test's, whose
+bounds are two of the differences (Hollander, Wolfe, Chicken: Nonparametric Statistical
+Methods, 3rd ed., sections 3.2 and 3.6).
 """
 
 import os
@@ -20,92 +19,42 @@ from statistics import NormalDist, median
 from argon2.low_level import Type, hash_secret
 
 TOLERANCE = 0.10  # of one hash (PWD-06)
-PAIRS = 100  # 200 samples, before two ways are called equal
-LOOKS = (20, 50, PAIRS, 2 * PAIRS)  # pairs after which it may be decided
-# Of each look. A difference needs more than equality does: where noise is many times
-# the bound, six ways at four looks would else raise a false alarm in one run of twelve.
-CONFIDENCE, SURENESS = 0.99, 0.9999
+ENOUGH, MOST = 20, 200  # rounds
+CONFIDENCE = 0.999  # six ways are compared: a false alarm in 170 runs, at most
 WARM_UP = 3  # rounds that are not counted
 
-STANDARD, HASH = "standard", "hash"
+HASH = "hash"
 Way = Callable[[], object]
-
-
-def shift(differences: Sequence[float], confidence: float) -> tuple[float, ...]:
-    """The lower bound, the estimate and the upper bound of the differences' centre.
-    From twenty pairs on, the sum of ranks is normal enough."""
-    count = len(differences)
-    walsh = sorted(
-        (one + other) / 2
-        for place, one in enumerate(differences)
-        for other in differences[place:]
-    )
-    deviation = sqrt(count * (count + 1) * (2 * count + 1) / 24)
-    rank_sum = NormalDist(count * (count + 1) / 4, deviation)
-    outside = max(int(rank_sum.inv_cdf((1 - confidence) / 2)), 0)
-    return walsh[outside], median(walsh), walsh[-outside - 1]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much longer one way takes than the standard, in seconds: by an interval to
-    find equality by, and a wider one to find a difference by."""
+    """How much longer one way takes than another, in hashes."""
 
     pairs: int
+    low: float
     estimate: float
-    interval: tuple[float, float]
-    wider: tuple[float, float]
-    hash_time: float
-
-    @property
-    def bound(self) -> float:
-        return TOLERANCE * self.hash_time
+    high: float
 
     @property
     def different(self) -> bool:
-        """Surely, and by more than is allowed. Believed at any look."""
-        return self.wider[0] > self.bound or self.wider[1] < -self.bound
+        """Surely, and by more than is allowed."""
+        return self.low > TOLERANCE or self.high < -TOLERANCE
 
     @property
-    def equal(self) -> bool:
-        """Surely: two one-sided tests (Schuirmann 1987), after enough pairs."""
-        low, high = self.interval
-        return self.pairs >= PAIRS and -self.bound < low and high < self.bound
-
-    @property
-    def likely_equal(self) -> bool:
-        """By the estimate: all there is where it stayed undecided to the end."""
-        return abs(self.estimate) < self.bound
-
-    def __str__(self) -> str:
-        seconds = (self.estimate, *self.interval, self.bound)
-        estimate, low, high, bound = (f"{1000 * value:+.2f}" for value in seconds)
-        doubt = "" if self.equal or self.different else ", undecided"
-        return (
-            f"{estimate} ms ({low} to {high}), bound {bound}, {self.pairs} pairs{doubt}"
-        )
+    def alike(self) -> bool:
+        """As far as can be seen."""
+        return abs(self.estimate) < TOLERANCE
 
 
-def compare(
-    standard: Way, others: Mapping[str, Way], patience: float
-) -> dict[str, Comparison]:
-    """Each of the others with the standard, until decided or out of patience. Ways that
-    are decided are asked no more."""
-    ways = {STANDARD: standard, **others}
+def rounds(ways: Mapping[str, Way], patience: float) -> list[dict[str, float]]:
+    """As many as there is patience for, in seconds."""
     for _ in range(WARM_UP):
         timed(ways)
     deadline = time.monotonic() + patience
-    rounds: list[dict[str, float]] = []
-    found: dict[str, Comparison] = {}
-    for look in LOOKS:
-        while len(rounds) < look and (look == LOOKS[0] or time.monotonic() < deadline):
-            rounds.append(timed(ways))
-        for name in ways.keys() - {STANDARD}:
-            found[name] = compared(name, rounds)
-            if found[name].equal or found[name].different:
-                del ways[name]
-        if len(ways) == 1 or time.monotonic() >= deadline:
-            break
+    found: list[dict[str, float]] = []
+    while len(found) < MOST and (len(found) < ENOUGH or time.monotonic() < deadline):
+        found.append(timed(ways))
     return found
 
 
@@ -122,9 +71,14 @@ def timed(ways: Mapping[str, Way]) -> dict[str, float]:
     return taken
 
 
-def compared(name: str, rounds: Sequence[Mapping[str, float]]) -> Comparison:
-    differences = [taken[name] - taken[STANDARD] for taken in rounds]
-    low, estimate, high = shift(differences, CONFIDENCE)
-    lower, _, higher = shift(differences, SURENESS)
+def compared(
+    name: str, standard: str, rounds: Sequence[Mapping[str, float]]
+) -> Comparison:
     hash_time = median(taken[HASH] for taken in rounds)
-    return Comparison(len(rounds), estimate, (low, high), (lower, higher), hash_time)
+    found = sorted((taken[name] - taken[standard]) / hash_time for taken in rounds)
+    count = len(found)
+    # Of a binomial distribution; from twenty pairs on it is normal enough.
+    below = NormalDist(count / 2, sqrt(count) / 2).inv_cdf((1 - CONFIDENCE) / 2)
+    outside = int(below)
+    walsh = [(x + y) / 2 for place, x in enumerate(found) for y in found[place:]]
+    return Comparison(count, found[outside], median(walsh), found[-outside - 1])
