@@ -7,6 +7,8 @@ from uuid import uuid4
 
 from hypothesis.stateful import precondition
 
+from tokens.models import Session as Row
+
 from .in_process import InProcess
 from .interleaved import Interleaved
 from .machine import WHICH, act, pick
@@ -45,7 +47,7 @@ class DeepMachine(Interleaved):
 
     @act()
     def compare_the_table(self) -> None:
-        rows = self.driver.rows()
+        rows = {str(row.id): row for row in Row.objects.all()}
         assert rows.keys() == {s.sid for s in self.model.sessions if not s.purged}
         for s in self.model.sessions:
             if not s.purged:

@@ -8,6 +8,8 @@ from uuid import uuid4
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition
 
+from tokens.revocation import republish_revocations
+
 from .machine import WHICH, act, pick, with_devices
 from .records import (
     DAY,
@@ -141,7 +143,7 @@ class Surroundings(RedisForgets):
     @act()
     def sweep(self) -> None:
         self.tick()
-        self.driver.sweep()
+        republish_revocations()
         self.model.sweep()
         self.unswept = self.unswept and self.model.redis != WELL
 
@@ -170,7 +172,7 @@ class Surroundings(RedisForgets):
     @act()
     def purge(self) -> None:
         self.tick()
-        self.driver.purge()
+        self.driver.operator_command("flushexpiredsessions")
         self.model.purge()
 
     # ---- Time --------------------------------------------------------------------
