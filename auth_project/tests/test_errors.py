@@ -117,11 +117,6 @@ def test_a_trailing_slash_is_accepted(send, route):
     assert with_slash.status_code == without.status_code != 404
 
 
-@pytest.mark.parametrize("path", [*READ, *DOCS])
-def test_anyone_may_read(path, trusted_kid):
-    assert APIClient().get(url(path)).status_code == 200
-
-
 @pytest.mark.parametrize(
     "cookie",
     [

@@ -119,21 +119,6 @@ def test_no_token_outlives_its_session(settings, idle, absolute):
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param({"username": "ada", "password": PASSWORD}, id="username"),
-        pytest.param(CREDENTIALS | {"username": "another"}, id="both"),
-        pytest.param(CREDENTIALS | {"remember": True, "sub": "x"}, id="extra-fields"),
-    ],
-)
-def test_a_user_is_named_in_these_ways(body, make_token):
-    """A credential that is sent along is ignored."""
-    expired = make_token(exp=1, session=None)
-
-    assert log_in("x", body, Authorization=f"Bearer {expired}").status_code == 200
-
-
-@pytest.mark.parametrize(
     "wrong",
     [
         pytest.param({"password": "wrong"}, id="wrong-password"),

@@ -87,16 +87,6 @@ def test_what_a_push_does_to_a_session(
         assert row.revoked_at == session.revoked_at
 
 
-def test_pushes_may_overtake_each_other(make_session, push):
-    """The later epoch counts, whichever push comes first."""
-    kept_by_first = make_session()
-
-    push(2)
-    push(1, keep_sid=str(kept_by_first.id), keep_from=0)
-
-    assert Session.objects.get().revoked_reason == "password"
-
-
 BAD = {
     "user_id": ["ada", None, [], 2**200, "\ud800"],
     "epoch": [-1, 2**63, "x", 1.5, True],

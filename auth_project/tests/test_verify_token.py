@@ -1,6 +1,7 @@
 """verify_token: the answers to other services about an access token."""
 
 import time
+from base64 import b64encode
 
 import pytest
 
@@ -105,11 +106,12 @@ def test_only_the_access_token_itself_is_one(session, users, verified, make_toke
         {},
         *({"X-Internal-Api-Key": key} for key in ("", "x", "é", "users-key" * 7)),
         {"Authorization": "Bearer {}"},
+        {"Authorization": f"Basic {b64encode(b'users:' + b'users-key' * 8).decode()}"},
     ],
     ids=str,
 )
 def test_without_a_good_key_it_is_the_services_fault(api_client, make_token, headers):
-    """S2S-03: an access token opens no internal route."""
+    """S2S-03: an access token opens no internal route, nor does HTTP Basic this one."""
     token = make_token()
     headers = {name: value.format(token) for name, value in headers.items()}
 
