@@ -21,7 +21,6 @@ from shared.auth import session_state
 from shared.auth.authentication import TokenUser
 from tests.conftest import (
     CREDENTIALS,
-    access_token,
     age,
     forget,
     refresh_token,
@@ -226,20 +225,6 @@ def test_after_reuse_and_refresh_nothing_is_usable(stepper, make_session):
 
         assert not isinstance(refused, services.Grant), schedule
         assert_over(session, granted)
-
-
-def test_a_verification_never_revives_a_session(stepper, make_session, users):
-    """It reads PostgreSQL, a logout comes, and only then it writes to Redis."""
-    for schedule in schedules(3, 2):
-        session = make_session()
-        token = access_token(session, users)
-        end = partial(services.log_out, refresh_token(session))
-
-        stepper.run((partial(services.verify, token), end), schedule)
-
-        assert state_in_redis(session) == b"revoked:logout", schedule
-        with pytest.raises(TokenRevoked):
-            services.verify(token)
 
 
 def test_a_login_that_verified_the_old_password_dies(stepper, users, trusted_kid):

@@ -100,10 +100,8 @@ def test_the_hint_is_ignored(session, users, hint, content_type):
 BAD_FORMS = {
     "validation_error": ("", "token_type_hint=x", "token=", "token=a%00b"),
     "invalid_form": (
-        *("token=x&token=x", "token=x&tok%65n=y", "token=x&a=1&a=1", "token", "=x"),
-        *("token=x&", "token=%zz", "token=x%4", "token=%ff%fe", "token=%ed%a0%80"),
-        *("token=\xe9".encode("latin-1"), "token=é".encode(), '{"token": "x"}'),
-        "&" * 60_000,
+        *("token=x&tok%65n=y", "token=x&a=1&a=1", "token", "=x", "token=x&"),
+        *("token=%zz", "token=%ff%fe", "token=é".encode(), '{"token": "x"}'),
     ),
 }
 

@@ -6,10 +6,6 @@ import uuid
 import pytest
 
 from tests.conftest import (
-    access_token,
-    outcome,
-    refresh,
-    refresh_token,
     state_in_redis,
 )
 from tokens.models import Session, UserEpoch
@@ -35,24 +31,6 @@ def push(sender, users):
         return sender.post(URL, text, content_type="application/json")
 
     return send
-
-
-def test_sessions_below_the_epoch_end(make_session, push, users, verified):
-    tablet, phone = make_session(), make_session(user_epoch=1)
-    token = access_token(tablet, users)
-
-    answer = push(2)
-
-    assert (answer.status_code, answer.json()) == (200, {"revoked": 2})
-    for session in (tablet, phone):
-        session.refresh_from_db()
-        assert session.revoked_reason == "password"
-        assert state_in_redis(session) == b"revoked:password"
-    assert outcome(verified(token)) == (401, "token_revoked")
-    assert outcome(refresh(refresh_token(tablet))) == (401, "token_revoked")
-    ended = list(Session.objects.values())
-    assert push(2, reason="again").json() == {"revoked": 0}
-    assert list(Session.objects.values()) == ended
 
 
 # The session, the epoch that is pushed, and from which it is to be kept (None: it is
