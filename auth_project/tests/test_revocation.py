@@ -9,7 +9,6 @@ from contextlib import nullcontext
 import pytest
 
 from tests.conftest import (
-    CREDENTIALS,
     age,
     cookie_of,
     log_in,
@@ -89,28 +88,6 @@ def test_the_session_of_the_cookie_ends(make_session, settings, cap, audited):
     assert refresh(cookie_of(answer)).status_code == 200
     replaced = [r.sid for r in audited() if getattr(r, "reason", "") == "replaced"]
     assert replaced == [before.id]
-
-
-@pytest.mark.parametrize(
-    ("traits", "reason"),
-    [
-        ({"expired": True}, "replaced"),
-        ({"rotated": True}, "replaced"),  # by the predecessor of its token
-        ({"user_id": uuid.uuid4()}, "replaced"),  # of another user of the device
-        ({"revoked": True}, "logout"),
-    ],
-    ids=str,
-)
-def test_any_token_of_the_session_will_do(make_session, traits, reason):
-    before = make_session(**traits)
-    age(before, 60)
-    cookie = refresh_token(before, before.previous_jti or before.jti)
-    wrong = CREDENTIALS | {"password": "not the password"}
-
-    assert log_in(cookie, wrong).status_code == 401
-    assert Session.objects.get().revoked_reason == before.revoked_reason
-    assert log_in(cookie).status_code == 200
-    assert Session.objects.get(id=before.id).revoked_reason == reason
 
 
 @pytest.mark.parametrize("bad", ["", "a.b.c", "purged", "twice"])

@@ -11,7 +11,6 @@ from django.db import connection
 from shared.auth import session_state
 from tests.conftest import (
     access_token,
-    age,
     database_down,
     forget,
     log_out,
@@ -82,18 +81,6 @@ def test_keys_last_as_long_as_an_access_token_and_a_minute(make_session, by):
 
     ttl = session_state.connection().ttl(session_state.key(over.id))
     assert PERIOD - 5 <= ttl <= PERIOD
-
-
-@pytest.mark.parametrize(
-    ("revoked", "seconds"), [(True, 0), (True, PERIOD - 10), (True, PERIOD), (False, 0)]
-)
-def test_only_what_may_still_matter_is_written(make_session, revoked, seconds):
-    session = make_session(revoked=revoked)  # five seconds ago
-    age(session, seconds)
-
-    republish_revocations()
-
-    assert (state_in_redis(session) is not None) == (revoked and seconds < PERIOD)
 
 
 # --- Many at once, and one at a time ------------------------------------------------

@@ -15,7 +15,6 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tokens.models import Session
 
 pytestmark = pytest.mark.django_db
 
@@ -46,24 +45,6 @@ def test_a_good_token_is_answered_with_its_claims(
     assert state_in_redis(session) == b"active"
     ttl = session_state.connection().ttl(session_state.key(session.id))
     assert 305 <= ttl <= 310  # access lifetime and leeway
-
-
-@pytest.mark.parametrize("reason", ["logout", "unknown"])
-def test_what_postgresql_refuses_is_refilled_as_revoked(
-    make_session, users, verified, django_assert_num_queries, reason
-):
-    """After that Redis is enough."""
-    over = make_session(revoked=True)
-    token = access_token(over, users)
-    if reason == "unknown":
-        Session.objects.all().delete()
-
-    for queries in (1, 0):
-        with django_assert_num_queries(queries):
-            answer = verified(token)
-        assert outcome(answer) == (401, "token_revoked")
-        assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
-    assert state_in_redis(over) == b"revoked:" + reason.encode()
 
 
 def test_without_redis_postgresql_answers(session, make_session, users, verified):
