@@ -113,33 +113,6 @@ def test_the_leeway_counts_to_the_arrival_and_not_to_the_decision(
 # --- Sessions that are over ---------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("traits", "epoch", "code"),
-    [
-        pytest.param({"revoked": True}, 0, "token_revoked", id="revoked"),
-        pytest.param({"expired": True}, 0, "token_expired", id="expired"),
-        pytest.param({"expired": True}, 1, "token_expired", id="before-epoch"),
-        pytest.param(
-            {"revoked": True, "expired": True}, 1, "token_revoked", id="revoked-first"
-        ),
-    ],
-)
-@pytest.mark.parametrize("which", ["current", "ancestor"])
-def test_a_session_that_is_over_is_not_a_reuse(
-    make_session, users, traits, epoch, code, which
-):
-    users.user["session_epoch"] = epoch
-    over = make_session(**traits)
-
-    answer = refresh(token_of(over, which))
-
-    assert outcome(answer) == (401, code)
-    assert cookie_of(answer) == ""
-    after = Session.objects.get()
-    assert after.revoked_at == over.revoked_at
-    assert after.revoked_reason == over.revoked_reason
-
-
 @pytest.mark.parametrize("rotated_before", [False, True], ids=["new", "in-leeway"])
 @pytest.mark.parametrize("which", ["current", "previous", "ancestor"])
 @pytest.mark.parametrize("reason", ["epoch", "user_gone", "unknown"])
