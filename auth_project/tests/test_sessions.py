@@ -254,11 +254,3 @@ def test_no_caller_but_the_user_service_speaks_for_operators(
         challenge = 'ApiKey realm="internal"' if unknown else None
         assert answer.get("WWW-Authenticate") == challenge
     assert Session.objects.get().revoked_at is None
-
-
-def test_what_redis_does_not_know_the_table_is_asked(ada, here, settings):
-    """And no service over HTTP: this one has no address of itself."""
-    settings.AUTH_SERVICE_URL = "http://127.0.0.1:1"
-
-    assert ada.get(URL).status_code == 200
-    assert state_in_redis(here) == b"active"
