@@ -63,10 +63,8 @@ def test_the_page_of_a_user_leads_to_it(admin, ada, name):
 def test_sessions_are_listed_with_a_button_each(admin, auth, ada):
     """What a client calls itself is text."""
     assert "is not logged in anywhere" in page_of(admin, ada)
-    sids = [
-        opened(auth, "Safari on iPhone"),
-        opened(auth, '"><script>alert(1)</script>'),
-    ]
+    devices = ["Safari on iPhone", '"><script>alert(1)</script>']
+    sids = [opened(auth, device) for device in devices]
     page = page_of(admin, ada)
     assert "Safari on iPhone" in page
     assert "alert(1)" in page
