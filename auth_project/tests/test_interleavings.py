@@ -19,13 +19,7 @@ from django.db import connection
 from shared.api.exceptions import DependencyUnavailable, TokenRevoked
 from shared.auth import session_state
 from shared.auth.authentication import TokenUser
-from tests.conftest import (
-    CREDENTIALS,
-    age,
-    forget,
-    refresh_token,
-    state_in_redis,
-)
+from tests.conftest import CREDENTIALS, age, forget, refresh_token, state_in_redis
 from tokens import revocation, services
 from tokens.models import Session, SessionQuerySet, UserEpoch
 from tokens.revocation import republish_revocations

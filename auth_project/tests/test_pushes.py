@@ -6,9 +6,7 @@ import uuid
 import pytest
 
 from shared.tests.mutated_text import nested
-from tests.conftest import (
-    state_in_redis,
-)
+from tests.conftest import state_in_redis
 from tokens.models import Session, UserEpoch
 
 pytestmark = pytest.mark.django_db

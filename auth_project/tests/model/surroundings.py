@@ -11,17 +11,7 @@ from hypothesis.stateful import precondition
 from tokens.revocation import republish_revocations
 
 from .machine import WHICH, act, pick, with_devices
-from .records import (
-    DAY,
-    DOWN,
-    FULL,
-    READ_ONLY,
-    SECOND,
-    WELL,
-    Account,
-    Answer,
-    Session,
-)
+from .records import DAY, DOWN, FULL, READ_ONLY, SECOND, WELL, Account, Answer, Session
 from .redis_forgets import RedisForgets
 from .reference import ENDED
 
