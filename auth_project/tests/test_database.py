@@ -174,19 +174,3 @@ def test_a_connection_is_used_again_unless_the_server_has_ended_it(pooled):
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
     assert ask(pooled) != pid
-
-
-def test_a_question_is_one_round_trip(pooled, tmp_path):
-    """By what libpq says it has sent: a round trip ends with Sync or is a Query."""
-    ask(pooled)
-    path = tmp_path / "trace"
-    with path.open("w") as trace:
-        with pooled.pool.connection() as ours:
-            ours.pgconn.trace(trace.fileno())
-        ask(pooled)
-        with pooled.pool.connection() as ours:
-            ours.pgconn.untrace()
-
-    lines = [line.split("\t") for line in path.read_text().splitlines()]
-    sent = [line[3].strip() for line in lines if line[1] == "F"]
-    assert sent.count("Sync") + sent.count("Query") == 1, sent

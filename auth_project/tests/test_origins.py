@@ -6,8 +6,7 @@ import json
 import pytest
 from rest_framework.test import APIClient
 
-from tests.conftest import FORM, log_in, outcome, post, refresh_token, state_in_redis
-from tokens.models import Session
+from tests.conftest import log_in, outcome, post, refresh_token, state_in_redis
 
 pytestmark = pytest.mark.django_db
 
@@ -21,9 +20,7 @@ WELCOME = {
     "no-browser": {},
     "fetch-metadata": {SITE: "same-origin"},
     "origin": {"Origin": "http://testserver"},
-    "default-port": {"Host": "testserver:80", "Origin": "http://testserver"},
     "public-origin": {"Origin": "https://memo.example.org"},
-    "both": {SITE: "same-origin", "Origin": "http://testserver"},
     "listed": {SITE: "same-site", "Origin": APP},
     "listed-in-an-old-browser": {"Origin": APP},
 }
@@ -33,13 +30,8 @@ REFUSED = {
     "sibling": {SITE: "same-site", "Origin": "https://blog.example.org"},
     "listed-but-far": {SITE: "cross-site", "Origin": APP},
     "typed": {SITE: "none"},
-    "no-word-of-the-standard": {SITE: "Same-Origin"},
     "null": {"Origin": "null"},
     "other-origin": {"Origin": "https://evil.example"},
-    "other-scheme": {"Origin": "https://testserver"},
-    "other-port": {"Origin": "http://testserver:81"},
-    "prefix": {"Origin": "http://testserver.evil.example"},
-    "empty": {"Origin": ""},
     "sent-twice": {"Origin": f"{APP},https://evil.example"},
     "contradiction": {SITE: "same-origin", "Origin": "https://evil.example"},
 }
@@ -103,15 +95,3 @@ def test_the_list_is_exact(origin):
     answer = APIClient().get("/api/v1/auth/health/live", headers={"Origin": origin})
 
     assert "Access-Control-Allow-Origin" not in answer
-
-
-@pytest.mark.parametrize("content_type", [FORM, "text/plain", "multipart/form-data"])
-def test_a_form_of_another_site_logs_no_user_in_or_out(session, content_type):
-    """A form cannot send JSON, and SameSite=Strict keeps the cookie from it."""
-    answer = APIClient().generic(
-        "POST", "/api/v1/auth/login", b"username=ada", content_type
-    )
-
-    assert outcome(answer) == (415, "unsupported_media_type")
-    assert post("logout").status_code == 200
-    assert Session.objects.get().revoked_at is None

@@ -1,6 +1,7 @@
 """verify_token: the answers to other services about an access token."""
 
 import time
+from base64 import b64encode
 
 import pytest
 
@@ -14,7 +15,6 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tokens.models import Session
 
 pytestmark = pytest.mark.django_db
 
@@ -45,24 +45,6 @@ def test_a_good_token_is_answered_with_its_claims(
     assert state_in_redis(session) == b"active"
     ttl = session_state.connection().ttl(session_state.key(session.id))
     assert 305 <= ttl <= 310  # access lifetime and leeway
-
-
-@pytest.mark.parametrize("reason", ["logout", "unknown"])
-def test_what_postgresql_refuses_is_refilled_as_revoked(
-    make_session, users, verified, django_assert_num_queries, reason
-):
-    """After that Redis is enough."""
-    over = make_session(revoked=True)
-    token = access_token(over, users)
-    if reason == "unknown":
-        Session.objects.all().delete()
-
-    for queries in (1, 0):
-        with django_assert_num_queries(queries):
-            answer = verified(token)
-        assert outcome(answer) == (401, "token_revoked")
-        assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
-    assert state_in_redis(over) == b"revoked:" + reason.encode()
 
 
 def test_without_redis_postgresql_answers(session, make_session, users, verified):
@@ -105,11 +87,12 @@ def test_only_the_access_token_itself_is_one(session, users, verified, make_toke
         {},
         *({"X-Internal-Api-Key": key} for key in ("", "x", "é", "users-key" * 7)),
         {"Authorization": "Bearer {}"},
+        {"Authorization": f"Basic {b64encode(b'users:' + b'users-key' * 8).decode()}"},
     ],
     ids=str,
 )
 def test_without_a_good_key_it_is_the_services_fault(api_client, make_token, headers):
-    """S2S-03: an access token opens no internal route."""
+    """S2S-03: an access token opens no internal route, nor does HTTP Basic this one."""
     token = make_token()
     headers = {name: value.format(token) for name, value in headers.items()}
 

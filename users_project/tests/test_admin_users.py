@@ -69,22 +69,6 @@ def test_an_edit_changes_the_user_and_no_session(admin, on_commit, pushes):
     assert "This one is taken." in taken.content.decode()
 
 
-def test_what_is_read_only_cannot_be_sent(admin):
-    user = UserFactory()
-    sent = {
-        "id": str(uuid.uuid4()),
-        "session_epoch": 9,
-        "password": "x",
-        "deleted_at": "2026-01-31",
-        "created_at": "2000-01-01",
-        "email_canonical": "other@example.org",
-    }
-    assert admin.post(change_url(user), fields(user, **sent)).status_code == 302
-    after = User.objects.get(pk=user.pk)
-    for name in sent:
-        assert getattr(after, name) == getattr(user, name), name
-
-
 def test_no_user_is_deleted_for_good(admin):
     user = UserFactory()
     assert admin.post(f"{LIST}{user.pk}/delete/", {"post": "yes"}).status_code == 403

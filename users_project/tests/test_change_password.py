@@ -90,9 +90,7 @@ def test_a_user_without_a_password_has_none_to_change(client):
     ("field", "value", "code"),
     [
         ("current_password", ..., "required"),
-        ("current_password", 12345678, "invalid"),
         ("current_password", "x" * 129, "max_length"),
-        ("current_password", "null\x00", "null_characters_not_allowed"),
         ("new_password", "seven77", "min_length"),
         ("new_password", "with a null\x00 in it", "null_characters_not_allowed"),
         ("new_password", "Enchantress1", "password_too_similar"),

@@ -128,15 +128,6 @@ def test_logging_out_everywhere_leaves_devices_alone(guess, quick, ada, limited)
     assert guess(PASSWORD, device=device).status_code == 200
 
 
-def test_a_device_keeps_its_id_and_its_count(guess, quick):
-    first = guess(PASSWORD).json()["device"]
-    second = guess(PASSWORD, device=first).json()["device"]
-    for _ in range(10):
-        guess(device=first)
-    # From now on it counts as untrusted, by either text.
-    assert statuses(guess(device=second) for _ in range(6)) == [401] * 5 + [429]
-
-
 # By account
 
 

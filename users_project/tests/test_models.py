@@ -2,7 +2,6 @@ import time
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
 
 from shared.api.exceptions import DependencyUnavailable
 from shared.clients import AuthClient
@@ -23,15 +22,6 @@ def test_an_id_is_a_random_uuid():
 
 
 # Names
-
-
-def test_a_changed_address_changes_its_canonical_form():
-    user = UserFactory()
-    user.email = "New@Example.org"
-    user.save(update_fields=["email"])
-    user.refresh_from_db()
-    assert (user.email, user.email_canonical) == ("New@Example.org", "new@example.org")
-    assert User.objects.get_by_identifier(email="new@EXAMPLE.org") == user
 
 
 @pytest.mark.parametrize("same", [{"email": "ADA@example.org"}, {"username": "ADA"}])
@@ -146,28 +136,6 @@ def test_the_epoch_and_its_cause_are_one_transaction(monkeypatch):
         user.deactivate()
     row = User.objects.get(pk=user.pk)
     assert (row.is_active, row.session_epoch) == (True, EPOCH)
-
-
-@pytest.mark.parametrize(
-    ("before", "act"),
-    [
-        ({}, lambda user: setattr(user, "display_name", "Another")),
-        ({}, lambda user: setattr(user, "last_login", Now())),
-        ({"is_active": False}, User.activate),
-        ({"deleted_at": "2026-01-31T12:00:00Z"}, User.restore),
-    ],
-    ids=["rename", "login", "activate", "restore"],
-)
-def test_what_ends_no_session_leaves_the_epoch(before, act, pushes, on_commit):
-    user = UserFactory(**before)
-    user.refresh_from_db()
-    read = user.updated_at
-    with on_commit():
-        act(user)
-        user.save()
-    now = User.objects.get(pk=user.pk)
-    assert (now.session_epoch, now.is_present, pushes) == (EPOCH, True, [])
-    assert (now.updated_at > read) == (now.last_login is None)  # a login is no change
 
 
 def test_pushes_that_fail_break_nothing_and_after_three_no_user_waits(

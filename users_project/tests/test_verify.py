@@ -62,25 +62,6 @@ def test_all_others_are_refused_alike_after_one_hash(auth, hashes, case):
     assert [costs for _, *costs in hashes] == [[19456, 2]]
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"password": PASSWORD}, "email"),
-        ({"email": "ada@example.org"}, "password"),
-        (ADA | {"password": "x\x00y"}, "password"),
-        (ADA | {"password": "x" * 129}, "password"),
-        (ADA | {"email": "x\x00y"}, "email"),
-        ({"username": ["ada"], "password": PASSWORD}, "username"),
-        ([], "non_field_errors"),
-    ],
-    ids=lambda value: repr(value)[:40],
-)
-def test_bad_input_is_refused_unhashed(auth, hashes, body, field):
-    problem = assert_refused(auth.post(URL, body), 400, "validation_error")
-    assert problem["errors"].keys() == {field}
-    assert hashes == []
-
-
 # Upgrades of the hash
 
 

@@ -160,38 +160,17 @@ def test_a_revoked_key_is_gone_and_the_oldest_staged_one_signs(
     assert clock.slept == key_rotation.FOLLOWED
 
 
-@pytest.mark.parametrize("removed", [False, True])
+@pytest.mark.parametrize("removed", ["", "its public half", "half of the staged one"])
 def test_if_none_is_staged_a_new_one_signs(folder, first, clock, removed):
     """Also if the public half was removed by hand, which is the quickest way."""
-    if removed:
-        (folder / "public" / f"{first}.pem").unlink()
+    halves = [first] if removed == "its public half" else []
+    if removed == "half of the staged one":
+        halves = [stage()]
+    for kid in halves:
+        (folder / "public" / f"{kid}.pem").unlink()
 
     key_rotation.revoke(first)
 
-    assert {active(folder)} == published(folder) == signers(folder) != {first}
+    assert active(folder) in published(folder) - {first, *halves}
+    assert first not in published(folder) | signers(folder)
     assert 1 < clock.slept <= 2.5  # seconds: it is seen before it is used
-
-
-def test_a_staged_key_that_is_broken_does_not_stop_it(folder, first, second):
-    (folder / "public" / f"{second}.pem").unlink()
-
-    key_rotation.revoke(first)
-
-    assert active(folder) not in (first, second)
-    assert first not in published(folder)
-
-
-@pytest.mark.parametrize("state", ["staged", "superseded", "retired"])
-def test_any_other_key_is_revoked_too_and_the_signer_stays(
-    folder, first, second, state
-):
-    kid, signer = (second, first) if state == "staged" else (first, second)
-    if state != "staged":
-        key_rotation.activate(second)
-    if state == "retired":
-        key_rotation.retire(first)
-
-    key_rotation.revoke(kid)
-
-    assert published(folder) == signers(folder) == {signer}
-    assert stages() == {signer: "active"}

@@ -5,12 +5,12 @@ the API does not show.
 from typing import Any
 from uuid import uuid4
 
-from hypothesis.stateful import precondition
+from tokens.models import Session as Row
 
 from .in_process import InProcess
 from .interleaved import Interleaved
-from .machine import WHICH, act, pick
-from .records import DAY, SECOND, Access, Account, Refresh, Session, Terms, is_below
+from .machine import act
+from .records import DAY, SECOND, Access, Account, Session, Terms, is_below
 from .reference import Reference
 from .surroundings import STALE
 
@@ -23,29 +23,13 @@ class DeepMachine(Interleaved):
     def __init__(self, driver: InProcess) -> None:
         super().__init__()
         self.driver = driver
-        self.accounts = [new_account(number) for number in range(2)]
+        self.accounts = [new_account(number) for number in range(3)]
         driver.begin(self.accounts)
         self.model = Reference(TERMS, driver.moment())
 
-    @precondition(lambda self: len(self.accounts) < 4)
-    @act()
-    def register(self) -> None:
-        self.accounts.append(new_account(len(self.accounts)))
-
-    @precondition(lambda self: len(self.devices) > 1)
-    @act(which=WHICH, other=WHICH)
-    def refresh_with_a_jti_of_another_session(self, which: int, other: int) -> None:
-        token, foreign = pick(self.refreshes, which), pick(self.refreshes, other)
-        if token.session is foreign.session:
-            return
-        mixed = Refresh(token.session, -99, token.iat, token.exp)
-        text = self.driver.mixed(self.text_of(token), self.text_of(foreign))
-        self.cookies[mixed.session, mixed.generation] = text
-        self.refreshing(mixed)
-
     @act()
     def compare_the_table(self) -> None:
-        rows = self.driver.rows()
+        rows = {str(row.id): row for row in Row.objects.all()}
         assert rows.keys() == {s.sid for s in self.model.sessions if not s.purged}
         for s in self.model.sessions:
             if not s.purged:

@@ -5,7 +5,7 @@ Redis, a clock that stands still. The User Service is the model's own accounts.
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import StringIO
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 import requests
 from django.conf import settings
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.test import APIClient, APIRequestFactory
@@ -25,16 +25,13 @@ from shared.api.exceptions import (
 )
 from shared.auth import session_state
 from shared.auth.authentication import JWTAuthentication
-from shared.clients import AuthClient
+from shared.clients import AuthClient, auth_client
 from shared.structured_logging import audit_logger
-from tokens.jwt_tokens import SpentRefreshToken
 from tokens.models import Session, UserEpoch
-from tokens.revocation import republish_revocations
 
 from .clock import Clock, names_for
-from .records import WELL, Account
+from .records import WELL, Account, Seen
 from .redis_control import RedisControl
-from .seen import Seen
 
 
 class Users:
@@ -95,62 +92,15 @@ def described(account: Account) -> dict[str, Any]:
     }
 
 
-class ViewsClient:
-    def __init__(self) -> None:
-        self.client = APIClient()
-        self.events: list[str] = []
-
-    def key(self) -> dict[str, str]:
-        return {"X-Internal-Api-Key": dict(settings.INTERNAL_API_KEYS)["users"]}
-
-    def post(
-        self, path: str, body: Any = None, cookies: tuple[str, ...] = (), **more: str
-    ) -> Seen:
-        if cookies:
-            more["Cookie"] = "; ".join(f"refresh_token={each}" for each in cookies)
-        return self.send("post", path, body, **more)
-
-    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Seen:
-        self.client.cookies.clear()
-        call = getattr(self.client, method)
-        return self.seen(call(f"/api/v1/auth/{path}", body, headers=headers))
-
-    def seen(self, response: Any) -> Seen:
-        body = response.json() if response.content else None
-        morsel = response.cookies.get("refresh_token")
-        return Seen(
-            status=response.status_code,
-            code=body.get("code") if isinstance(body, dict) else None,
-            body=body,
-            cookie=None if morsel is None else morsel.value,
-            max_age=None if morsel is None else int(morsel["max-age"]),
-            audit=self.taken(),
-        )
-
-    def taken(self) -> tuple[str, ...]:
-        """Audit events since the last answer."""
-        events = tuple(self.events)
-        self.events.clear()
-        return events
-
-
-class Listener(logging.Handler):
-    def __init__(self, events: list[str]) -> None:
-        super().__init__()
-        self.events = events
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.events.append(record.event)  # type: ignore[attr-defined]
-
-
-class InProcess(RedisControl, ViewsClient):
+class InProcess(RedisControl):
     """`installed` for the time of a test; `begin` for every run of the machine."""
 
     tolerance = 0  # seconds between the model's times and those in tokens
 
     def __init__(self) -> None:
-        RedisControl.__init__(self)
-        ViewsClient.__init__(self)
+        super().__init__()
+        self.client = APIClient()
+        self.events: list[str] = []  # audit events since the last answer
         self.clock = Clock()
         self.users = Users(self.step)
         self.before_marking: Callable[[], None] | None = None
@@ -160,7 +110,7 @@ class InProcess(RedisControl, ViewsClient):
         self.clock.install(monkeypatch)
         monkeypatch.setattr("tokens.services.users_client", lambda: self.users)
         monkeypatch.setattr(session_state, "connection", lambda: self.asking)
-        monkeypatch.setattr("shared.auth.authentication.auth_client", self.auth_client)
+        monkeypatch.setattr(AuthClient, "call", self.call)
         monkeypatch.setattr(
             session_state, "mark_active", self.interleaved(session_state.mark_active)
         )
@@ -168,15 +118,17 @@ class InProcess(RedisControl, ViewsClient):
         monkeypatch.setattr(session_state.breaker, "threshold", 10**9)
         for name in ("memo.access", "memo.dependency", "django.request"):
             monkeypatch.setattr(logging.getLogger(name), "disabled", True)
-        listener = Listener(self.events)
-        audit_logger.addHandler(listener)
-        monkeypatch.setattr(audit_logger, "propagate", False)
+        monkeypatch.setattr(audit_logger, "filters", [self.note])
         try:
             yield
             assert not names_for(time), "the clock was not frozen everywhere"
         finally:
-            audit_logger.removeHandler(listener)
             self.close()
+
+    def note(self, record: Any) -> bool:
+        """An audit event; it is not logged."""
+        self.events.append(record.event)
+        return False
 
     def begin(self, accounts: list[Account]) -> None:
         Session.objects.all().delete()
@@ -219,7 +171,41 @@ class InProcess(RedisControl, ViewsClient):
         self.clock.step(microseconds)
         self.age(microseconds)
 
-    # ---- A user's acts  ---------------------------------------------------------
+    # ---- Requests ----------------------------------------------------------------
+
+    def post(
+        self, path: str, body: Any = None, cookies: tuple[str, ...] = (), **more: str
+    ) -> Seen:
+        if cookies:
+            more["Cookie"] = "; ".join(f"refresh_token={each}" for each in cookies)
+        return self.send("post", path, body, **more)
+
+    def ask(self, path: str, body: Any) -> Seen:
+        """As the User Service."""
+        key = dict(settings.INTERNAL_API_KEYS)["users"]
+        return self.send("post", path, body, **{"X-Internal-Api-Key": key})
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Seen:
+        self.client.cookies.clear()
+        call = getattr(self.client, method)
+        response = call(f"/api/v1/auth/{path}", body, headers=headers)
+        body = response.json() if response.content else None
+        morsel = response.cookies.get("refresh_token")
+        return Seen(
+            status=response.status_code,
+            code=body.get("code") if isinstance(body, dict) else None,
+            body=body,
+            cookie=None if morsel is None else morsel.value,
+            max_age=None if morsel is None else int(morsel["max-age"]),
+            audit=self.taken(),
+        )
+
+    def taken(self) -> tuple[str, ...]:
+        events = tuple(self.events)
+        self.events.clear()
+        return events
+
+    # ---- A user's acts -----------------------------------------------------------
 
     def log_in(self, credentials: dict[str, str], *cookies: str) -> Seen:
         return self.post("login", credentials, cookies)
@@ -243,7 +229,7 @@ class InProcess(RedisControl, ViewsClient):
     # ---- What services ask -------------------------------------------------------
 
     def verify(self, access: str) -> Seen:
-        return self.post("verify_token", {"token": access}, **self.key())
+        return self.ask("verify_token", {"token": access})
 
     def me(self, access: str) -> Seen:
         """Any service on `shared`: it reads Redis by its own connection, else asks."""
@@ -258,22 +244,17 @@ class InProcess(RedisControl, ViewsClient):
             self.asking = self.own
         return Seen(200, None, {"id": str(user.id), "username": user.username})
 
-    def auth_client(self) -> AuthClient:
-        driver = self
-
-        class Calling(AuthClient):
-            def call(
-                self, method: str, path: str, member: str, body: Any, *expected: Any
-            ) -> Any:
-                driver.asking = driver.own
-                seen = driver.verify(body["token"])
-                if seen.status == 200:
-                    return seen.body
-                answer = requests.Response()
-                answer.status_code = seen.status
-                raise self.refusal(path, answer, seen.body, expected)
-
-        return Calling("http://auth", "key")
+    def call(
+        self, method: str, path: str, member: str, body: Any, *expected: Any
+    ) -> Any:
+        """In place of HTTP: that service asks this one."""
+        self.asking = self.own
+        seen = self.verify(body["token"])
+        if seen.status == 200:
+            return seen.body
+        answer = requests.Response()
+        answer.status_code = seen.status
+        raise auth_client().refusal(path, answer, seen.body, expected)
 
     def push(
         self, account: Account, epoch: int, keep: str | None, keep_from: int
@@ -281,39 +262,18 @@ class InProcess(RedisControl, ViewsClient):
         body = {"user_id": account.id, "epoch": epoch, "reason": "pushed"}
         if keep:
             body |= {"keep_sid": keep, "keep_from": keep_from}
-        return self.post("sessions/revoke", body, **self.key())
+        return self.ask("sessions/revoke", body)
 
     # ---- Operators ---------------------------------------------------------------
 
     def operator_ends(self, account: Account, sid: str) -> Seen:
-        return self.post(f"users/{account.id}/sessions/{sid}/revoke", {}, **self.key())
+        return self.ask(f"users/{account.id}/sessions/{sid}/revoke", {})
 
     def operator_command(self, *words: str) -> Seen:
-        """A command of manage.py; 404 where it complains."""
+        """A command of manage.py."""
         self.events.clear()
-        status = 404
-        with suppress(CommandError):
-            call_command(*words, stdout=StringIO())
-            status = 200
-        return Seen(status, None, None, audit=self.taken())
-
-    def sweep(self) -> None:
-        republish_revocations()
-
-    # ---- The table ---------------------------------------------------------------
-
-    def rows(self) -> dict[str, Session]:
-        return {str(row.id): row for row in Session.objects.all()}
-
-    def purge(self) -> None:
-        self.operator_command("flushexpiredsessions")
-
-    def mixed(self, cookie: str, other: str) -> str:
-        """A token of the first one's session with the `jti` of the second. Only we
-        could sign it."""
-        token = SpentRefreshToken.parse(cookie)
-        token["jti"] = SpentRefreshToken.parse(other)["jti"]
-        return str(token)
+        call_command(*words, stdout=StringIO())
+        return Seen(200, None, None, audit=self.taken())
 
 
 def bearer(access: str) -> str:

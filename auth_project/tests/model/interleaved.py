@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 
 from .machine import WHICH, act, pick, with_devices
-from .records import SECOND, Access, Answer
+from .records import SECOND, Access, Answer, Seen
 from .surroundings import Surroundings
 
 UNAVAILABLE = Answer(503, "dependency_unavailable")
@@ -72,15 +72,12 @@ class Interleaved(Surroundings):
         answers: list[Answer] = [early] if early else []
 
         def decide() -> Access | None:
-            answers.append(self.model.refresh(token, who))
+            if not answers:
+                answers.append(self.model.refresh(token, who))
             return answers[0].access
 
-        self.driver.before_marking = self.between(decide, happens)
-        seen = self.driver.refresh(self.text_of(token))
-        self.driver.quiet()
-        self.model.now = self.driver.moment()
-        if not answers:
-            decide()
+        text = self.text_of(token)
+        seen = self.overtaken(lambda: self.driver.refresh(text), decide, happens)
         self.compare(answers[0], seen)
         self.keep(device, answers[0])
 
@@ -99,28 +96,36 @@ class Interleaved(Surroundings):
             codes.append(self.model.verify(token))
             return None if codes[0] else token
 
-        self.driver.before_marking = self.between(decide, happens)
-        seen = self.driver.verify(self.texts[token])
-        self.driver.quiet()
-        self.model.now = self.driver.moment()
-        if not codes:
-            decide()
+        text = self.texts[token]
+        seen = self.overtaken(lambda: self.driver.verify(text), decide, happens)
         self.compare(Answer(401, codes[0]) if codes[0] else Answer(200), seen)
 
-    def between(
-        self, decide: Callable[[], Access | None], happens: Callable[[], None]
-    ) -> Callable[[], None]:
-        """The decision, what happens then, and what is written to Redis after that."""
+    def overtaken(
+        self,
+        call: Callable[[], Seen],
+        decide: Callable[[], Access | None],
+        happens: Callable[[], None],
+    ) -> Seen:
+        """What was answered where, after the decision, something happens, and only then
+        the session is marked as active."""
+        decided = []
 
-        def both() -> None:
+        def before_marking() -> None:
             access = decide()
+            decided.append(access)
             happens()
             self.driver.clock.step(1000)
             self.model.now = self.driver.moment()
             if access:
                 self.model.mark_active(access.session, access.exp)
 
-        return both
+        self.driver.before_marking = before_marking
+        seen = call()
+        self.driver.quiet()
+        self.model.now = self.driver.moment()
+        if not decided:
+            decide()
+        return seen
 
     def something(self, which: int, n: int) -> Callable[[], None]:
         if not self.devices:

@@ -9,9 +9,8 @@ import jwt
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from .records import SECOND, Access, Account, Answer, Refresh, Session
+from .records import SECOND, Access, Account, Answer, Refresh, Seen, Session
 from .reference import Reference
-from .seen import Seen
 
 COUNTS: dict[str, int] = {}  # of every rule, how often it was executed
 WHICH = st.integers(0, 40)  # one of what there is, by its number

@@ -6,6 +6,7 @@ made it, which stands for `jti`.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 SECOND = 1_000_000
 DAY = 24 * 3600 * SECOND
@@ -125,6 +126,19 @@ class Answer:
     cookie: Refresh | str | None = None
     access: Access | None = None
     audit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a driver saw of an answer. `cookie` is the refresh token that was set, ""
+    where it was cleared, None where it was left; `audit` None where it is not read."""
+
+    status: int
+    code: str | None
+    body: Any
+    cookie: str | None = None
+    max_age: int | None = None
+    audit: tuple[str, ...] | None = None
 
 
 def is_below(s: Session, user: Account | Identity) -> bool:

@@ -8,18 +8,10 @@ from uuid import uuid4
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition
 
+from tokens.revocation import republish_revocations
+
 from .machine import WHICH, act, pick, with_devices
-from .records import (
-    DAY,
-    DOWN,
-    FULL,
-    READ_ONLY,
-    SECOND,
-    WELL,
-    Account,
-    Answer,
-    Session,
-)
+from .records import DAY, DOWN, FULL, READ_ONLY, SECOND, WELL, Account, Answer, Session
 from .redis_forgets import RedisForgets
 from .reference import ENDED
 
@@ -141,7 +133,7 @@ class Surroundings(RedisForgets):
     @act()
     def sweep(self) -> None:
         self.tick()
-        self.driver.sweep()
+        republish_revocations()
         self.model.sweep()
         self.unswept = self.unswept and self.model.redis != WELL
 
@@ -170,7 +162,7 @@ class Surroundings(RedisForgets):
     @act()
     def purge(self) -> None:
         self.tick()
-        self.driver.purge()
+        self.driver.operator_command("flushexpiredsessions")
         self.model.purge()
 
     # ---- Time --------------------------------------------------------------------

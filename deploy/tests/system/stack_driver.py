@@ -7,8 +7,7 @@ from typing import Any
 
 from hypothesis import assume
 
-from auth_project.tests.model.records import SECOND, Account
-from auth_project.tests.model.seen import Seen
+from auth_project.tests.model.records import SECOND, Account, Seen
 from deploy.tests.admin_site import Operator
 from deploy.tests.client import (
     CHANGE_PASSWORD,
