@@ -15,8 +15,7 @@ import psycopg
 import redis
 
 from deploy.local import layout as layouts
-from deploy.local import stack as processes
-from deploy.local import status, supervisor
+from deploy.local import processes, supervisor
 from deploy.tests.waiting import wait_until
 
 __all__ = ["ROOT", "SERVICES", "System", "wait_until"]
@@ -86,7 +85,7 @@ class System:
     # ---- Its processes, without the half second that a command takes ----------
 
     def status(self) -> dict[str, Any]:
-        return status.gather(self.layout)
+        return processes.gather(self.layout)
 
     def stop(self, *programs: str) -> None:
         for program in programs:
