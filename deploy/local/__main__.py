@@ -5,7 +5,6 @@ environment where there is none, and then by the Python of that environment.
 """
 
 import argparse
-import importlib
 import os
 import re
 import signal
@@ -16,12 +15,14 @@ from . import interruption  # isort: skip - first: imports take a moment
 from deploy import smoke_test
 
 from . import (
+    doctor,
     layout,
     manage,
     privileges,
+    processes,
     rotation,
     stack,
-    status,
+    startservice,
     supervisor,
     virtualenv,
 )
@@ -64,9 +65,6 @@ def main(words: list[str]) -> int:
     except Problem as problem:
         print(f"memo: {problem}", file=sys.stderr)
         return problem.code
-    except BrokenPipeError:  # `logs | head`: the reader has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         print(f"memo: {name}{error.strerror or error}.", file=sys.stderr)
@@ -117,9 +115,8 @@ def _parser() -> argparse.ArgumentParser:
         add[name]("process", nargs=count)
     add["logs"]("-f", "--follow", action="store_true", help="print what comes, too")
     add["status"]("--json", action="store_true", help="for programs")
-    add["destroy"]("--yes", action="store_true", help="do not ask")
+    add["destroy"]("--yes", action="store_true", help="without it, only tell")
     add["rotateapikeys"]("--step", choices=rotation.STEPS, help="one step, not all")
-    add["rotateapikeys"]("services", nargs="*", help="caller, or caller and callee")
     return parser
 
 
@@ -127,26 +124,33 @@ def _carry_out(found: Layout, options: argparse.Namespace, more: list[str]) -> i
     match options.command:
         case "up" | "down" | "init":
             getattr(stack, options.command)(found)
-        case "start" | "stop" | "restart":
-            getattr(stack, options.command)(found, options.process)
+        case "start" | "stop":
+            getattr(processes, options.command)(found, options.process)
+        case "restart":
+            stack.restart(found, options.process)
         case "status":
-            return status.show(found, as_json=options.json)
+            return processes.show(found, as_json=options.json)
         case "logs":
-            status.logs(found, options.process, follow=options.follow)
+            processes.logs(found, options.process, follow=options.follow)
         case "destroy":
             stack.destroy(found, confirmed=options.yes)
         case "rotateapikeys":
-            rotation.rotate(found, options.step, options.services)
+            rotation.rotate(found, options.step)
         case "demo":
             _demo(found)
-        case "doctor" | "startservice" as name:
-            module = importlib.import_module(f"{__package__}.{name}")
-            return int(module.run(found, more) or 0)
+        case "doctor":
+            return doctor.run(found, more)
+        case "startservice":
+            startservice.run(found, more)
         case "":
-            if not found.keys.exists() and os.geteuid():
-                stack.init(found)
-            return manage.run(found, more)
+            return _manage(found, more)
     return 0
+
+
+def _manage(found: Layout, words: list[str]) -> int:
+    if not found.keys.exists() and os.geteuid():
+        stack.init(found)
+    return manage.run(found, words)
 
 
 def _demo(found: Layout) -> None:

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 
 from .files import read_env
 from .layout import Layout, Service
-from .problems import Problem
 from .programs import Job, run
 
 # A shell's variables reach a service's commands, but not those that bend Python.
 UNWANTED = re.compile(r"PYTHON.*|DJANGO_SETTINGS_MODULE|VIRTUAL_ENV|MEMO_.*")
-# An exception of this kind is written for users.
-IMPROPER = re.compile(r"^(?:django\..*\.)?ImproperlyConfigured: (.+)$", re.MULTILINE)
 # One start of Django for all. Static files of all services are in one folder, and some
 # are the same files. What is printed are the names of settings that the service reads.
 PREPARE = """
@@ -54,21 +51,15 @@ def environment(
 
 def run_in_all(layout: Layout, *words: object, owner: bool = False) -> dict[str, str]:
     """Python with these words in every service that has settings, at the same time;
-    what each prints. A wrong setting is one line in place of a traceback."""
+    what each prints."""
     services = [each for each in layout.services if read_env(each.env_file)]
     jobs = []
     for each in services:
         env = environment(layout, each, owner=owner)
         what = f"{each.name}: {'manage.py' if words[0] != '-c' else 'its settings'}"
         jobs.append(Job(what, [layout.python, *words], each.project, env))
-    try:
-        outputs = run(*jobs)
-    except Problem as failed:
-        if found := IMPROPER.findall(failed.output):
-            name = failed.args[0].partition(":")[0]
-            raise Problem(f"{name}: {found[-1]}") from failed
-        raise
-    return {each.name: text for each, text in zip(services, outputs, strict=True)}
+    names = (each.name for each in services)
+    return dict(zip(names, run(*jobs), strict=True))
 
 
 def prepare(layout: Layout) -> dict[str, str]:

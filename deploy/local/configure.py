@@ -1,4 +1,6 @@
-"""What `init` and `up` write into the `.env` files: no secret, only their files' paths.
+"""The `.env` files: what `init` and `up` write there, and what has no effect there.
+
+They hold no secret, only their files' paths.
 
 These files are the user's. Lines that are there stay, and lines that are missing are
 added. Only addresses of this machine are kept up to date. ENVIRONMENT and COOKIE_SECURE
@@ -7,7 +9,8 @@ are written into new files alone: without them a service is in production.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from .files import NAME, read_env, read_text, write_private
@@ -16,29 +19,31 @@ from .ports import GATEWAY, Ports
 
 TEMPLATES = Path(__file__).with_name("templates")
 FOR_NEW_FILES = {"ENVIRONMENT", "COOKIE_SECURE"}
-COMPOSE_FILES = r"compose\.yaml(:[a-z0-9_]+_project/compose\.yaml)+"
 OUR_URL = r"http://localhost(:\d+)?"
-# Values that we have written ourselves and may renew, by their names.
-OURS = {
-    "GATEWAY_PORT": r"\d+",
-    "GATEWAY_PUBLIC_URL": OUR_URL,
-    "MEMO_UID": r"\d+",
-    "MEMO_GID": r"\d+",
-    "COMPOSE_FILE": rf"{COMPOSE_FILES}(:compose\.override\.yaml)?",
-    "BIND": r"127\.0\.0\.1:\d+",
-    "JWT_ISSUER": OUR_URL,
-    "DATABASE_URL": r"postgres://[a-z0-9_]+_app@//.*",
-    "MIGRATION_DATABASE_URL": r"postgres://[a-z0-9_]+_owner@//.*",
-    "REDIS_URL": r"unix://[a-z0-9_]+@/.*",
-}
+# Lines that we have written ourselves and may renew.
+OURS = re.compile(
+    rf"""(export\ )? (
+        (GATEWAY_PORT | MEMO_UID | MEMO_GID) = ['"]? \d+
+      | (GATEWAY_PUBLIC_URL | JWT_ISSUER) = ['"]? {OUR_URL}
+      | [A-Z0-9_]+_SERVICE_URL = ['"]? http://127\.0\.0\.1:\d+
+      | BIND = ['"]? 127\.0\.0\.1:\d+
+      | (MIGRATION_)?DATABASE_URL = ['"]? postgres://\w+_(app|owner)@//.*
+      | REDIS_URL = ['"]? unix://\w+@/.*
+      | COMPOSE_FILE = ['"]? compose\.yaml (:\w+_project/compose\.yaml)+
+        (:compose\.override\.yaml)?
+    ) ['"]?""",
+    re.VERBOSE,
+)
+# For Compose, and how one service calls another: whichever services there are.
+OTHERS = re.compile(
+    r"(COMPOSE|DOCKER|MEMO)_.*|[A-Z0-9_]+_SERVICE_(URL|API_KEY|API_KEY_FILE)"
+)
 
 
 def write(layout: Layout, ports: Ports) -> None:
     """Write every `.env` file of the stack, or complete it."""
-    calls = (f"{service.name.upper()}_SERVICE_URL" for service in layout.services)
-    ours = {**OURS, **dict.fromkeys(calls, r"http://127\.0\.0\.1:\d+")}
     for path, text in _wanted(layout, ports).items():
-        write_private(path, complete(read_text(path), text, ours))
+        write_private(path, complete(read_text(path), text))
         if path.stat().st_uid == os.getuid():
             path.chmod(0o600)
 
@@ -69,11 +74,11 @@ def _wanted(layout: Layout, ports: Ports) -> dict[Path, str]:
     return files
 
 
-def complete(text: str, wanted: str, ours: dict[str, str]) -> str:
+def complete(text: str, wanted: str) -> str:
     """The text of an `.env` file with the settings of `wanted` that it lacks.
 
-    Every line that is there stays as it is, but for values that match their pattern in
-    `ours`. Those we wrote ourselves: they are renewed, or go where they are not wanted.
+    Every line that is there stays as it is, but for those that we wrote ourselves: they
+    are renewed, or go where they are not wanted.
     """
     if not text:
         return wanted
@@ -81,13 +86,9 @@ def complete(text: str, wanted: str, ours: dict[str, str]) -> str:
     lines = []
     for line in text.splitlines():
         match = NAME.match(line)
-        if match:
-            setting = settings.pop(match[1], "")
-            value = line[match.end() :].strip("'\"")
-            if re.fullmatch(ours.get(match[1], "(?!)"), value):
-                line = setting
-        if line or not match:
-            lines.append(line)
+        setting = settings.pop(match[1], "") if match else ""
+        is_ours = OURS.fullmatch(line)
+        lines += [setting] * bool(setting) if is_ours else [line]
     missing = [line for name, line in settings.items() if name not in FOR_NEW_FILES]
     return "\n".join([*lines, *missing]) + "\n"
 
@@ -107,3 +108,39 @@ def _compose_files(layout: Layout) -> str:
     override = layout.root / "compose.override.yaml"
     names += [override.name] if override.exists() else []
     return f"COMPOSE_FILE={':'.join(['compose.yaml', *names])}\n"
+
+
+def faults(layout: Layout, outputs: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong, by the names of the settings that services have printed."""
+    known = {}
+    for service, output in outputs.items():
+        lines = re.findall(r"^names: (.*)$", output, re.MULTILINE)
+        names = {name for line in lines for name in line.split()}
+        # With the owner's role, a service does not ask for the other one's.
+        known[service] = names | {x.removeprefix("MIGRATION_") for x in names}
+    files = [layout.root / "compose.yaml", *(layout.root / "nginx").glob("*.py")]
+    of_gateway = re.findall(r"\bGATEWAY_[A-Z_]+\b", "".join(map(read_text, files)))
+    readers = dict.fromkeys(of_gateway, "the gateway")
+    readers |= {name: service for service, names in known.items() for name in names}
+    checked = [(s.env_file, known[s.name]) for s in layout.services if s.name in known]
+    # Compose passes the services' settings on from the file of the gateway.
+    for path, own in [*checked, (layout.gateway_env, set(readers))]:
+        for fault in _faults_of(path, own, readers):
+            yield f"{path.relative_to(layout.root)}: {fault}"
+
+
+def _faults_of(path: Path, known: set[str], readers: dict[str, str]) -> Iterator[str]:
+    seen = set()
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        match = NAME.match(line)
+        name = match[1] if match else ""
+        if not match and line.strip() and not line.startswith("#"):
+            yield f"line {number} is neither a setting nor a comment"
+        elif name in seen:
+            yield f"{name} is there twice; the last one holds"
+        elif name and name not in known and not OTHERS.fullmatch(name):
+            if name in readers:
+                yield f"{name} has no effect here; {readers[name]} reads it"
+            elif similar := get_close_matches(name.upper(), known, 1, 0.8):
+                yield f"{name} has no effect; did you mean {similar[0]}?"
+        seen |= {name} - {""}

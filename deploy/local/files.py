@@ -6,23 +6,24 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # Debian gives ordinary users no sbin, and Nginx is there.
 FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
-BUSY = "memo: another command works on this stack; waiting for it ..."
+BUSY = "memo: another command works here; waiting for it ..."
 NAME = re.compile(r"(?:export )?([A-Za-z_][A-Za-z0-9_]*)=")
 
 
 def read_env(path: Path) -> dict[str, str]:
     """Names and values, as the services themselves read them: by django-environ."""
+    if not path.is_file():
+        return {}
     import environ  # Only in the virtual environment; all else here runs before it.
 
-    class File(environ.Env):  # type: ignore[misc]
-        ENVIRON: dict[str, str] = {}
-
-    if path.is_file():
-        File.read_env(path)
-    return dict(File.ENVIRON)
+    found: dict[str, str] = {}
+    file: Any = type("File", (environ.Env,), {"ENVIRON": found})
+    file.read_env(path)
+    return found
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
@@ -67,13 +68,13 @@ def tail(path: Path, lines: int = 20) -> str:
 
 
 @contextmanager
-def locked(path: Path, waiting: str = BUSY) -> Iterator[None]:
-    """Hold the lock; print `waiting` while another command has it. The kernel drops a
-    lock with its holder, so there is never a stale one."""
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock; say so while another command has it. The kernel drops a lock with
+    its holder, so there is never a stale one."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(waiting, flush=True)
+            print(BUSY, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

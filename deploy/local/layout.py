@@ -12,8 +12,9 @@ from .problems import USAGE, Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIX = "_project"
-SERVICE_NAME = re.compile(r"[a-z][a-z0-9_]{0,18}")
 STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
+# What running processes have read, by the endings of files.
+INPUTS = {".py", ".conf", ".template", ".sql", ".html"}
 # Nginx cannot quote the first four, and supervisord takes the others for its own.
 REFUSED = re.compile(r'[\n"$\\;#%]')
 # The path of a socket has at most 107 bytes, and what we add at most 35. Others write
@@ -70,8 +71,6 @@ class Layout:
         for path in sorted(self.root.glob(f"*{SUFFIX}/manage.py")):
             project = path.parent
             name = project.name.removesuffix(SUFFIX)
-            if not SERVICE_NAME.fullmatch(name):
-                raise Problem(f"{project.name}: a service has a name like `billing`.")
             env, migrate = project / ".env", project / ".env.migrate"
             if self.stack:
                 env = self.env_files / f"{name}.env"
@@ -93,6 +92,24 @@ class Layout:
         """The primary stack of the checkout and every named one that was made."""
         names = sorted(path.name for path in (self.base / "stacks").glob("*"))
         return [Layout(self.root, name, self.base) for name in ["", *names]]
+
+    def fingerprint(self) -> str:
+        """Changes when anything does that running processes have read once: code,
+        settings, secrets, packages. So `up` knows whether to start them again."""
+        files = [self.root / "requirements" / "local.txt", *self.all_env_files()]
+        # Running services see new keys by themselves.
+        live = ("_service_api_key", "_internal_api_keys")
+        files += [x for x in self.secrets.glob("*_*") if not x.name.endswith(live)]
+        folders = [self.root / name for name in ("shared", "nginx", "deploy")]
+        for folder in [*folders, *(service.project for service in self.services)]:
+            files += [path for path in folder.rglob("*") if path.suffix in INPUTS]
+        digest = hashlib.sha256()
+        for path in sorted(filter(Path.exists, files)):
+            if not {"tests", "__pycache__"} & set(path.parts[len(self.root.parts) :]):
+                found = path.stat()
+                line = f"{path} {found.st_mtime_ns} {found.st_size}\n"
+                digest.update(line.encode())
+        return digest.hexdigest()[:16]
 
     def base_env(self) -> dict[str, str]:
         """What every program of ours gets, and nothing that a shell happened to hold:
@@ -119,8 +136,6 @@ class Layout:
         if found.st_uid != os.getuid() or found.st_mode & 0o77:
             text = f"{self.sockets} is not a private folder of this user."
             raise Problem(text, hint="Remove it.")
-        if not (self.base / ".gitignore").exists():
-            (self.base / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 def of(stack: str) -> Layout:

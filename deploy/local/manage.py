@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
+from pathlib import Path
 
-from . import env_check, supervisor
+from . import configure, supervisor
 from .application import PREPARE, environment, run_in_all
 from .files import read_env
 from .layout import Layout, Service
@@ -23,7 +23,7 @@ def run(layout: Layout, words: Sequence[str]) -> int:
     """The command in the service that is named first, or in all that know it; the first
     bad exit status."""
     if "check" in words[:2] and "--help" not in words:
-        for fault in env_check.faults(layout, run_in_all(layout, "-c", PREPARE)):
+        for fault in configure.faults(layout, run_in_all(layout, "-c", PREPARE)):
             print(f"memo: {fault}", flush=True)
     for service in layout.services:
         if service.name == words[0]:
@@ -43,16 +43,13 @@ def run(layout: Layout, words: Sequence[str]) -> int:
 
 def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
     """The command in one service, at the user's terminal. Django's server, which
-    reloads changed code, stands in for the supervised service on its port."""
+    reloads changed code, stands in for the supervised service if no port is given."""
     running = supervisor.is_running(layout)
-    if words[0] == "runserver":
-        address = read_env(service.env_file)["BIND"]
-        given = [word for word in words[1:] if not word.startswith("-")]
-        port = (given or [address])[0].rpartition(":")[2]
-        words = [*words, *([] if given else [address])]
-        if running and port == address.rpartition(":")[2]:
+    if words[0] == "runserver" and all(word.startswith("-") for word in words[1:]):
+        words = [*words, read_env(service.env_file)["BIND"]]
+        if running:
             return _stand_in(layout, service, words)
-    status = _run(layout, service, words)
+    status = _run(layout, service, words, service.project)
     if status and not running:
         print(f"memo: the stack is not running, which may be why: {layout.command} up")
     return status
@@ -62,32 +59,27 @@ def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
     supervisor.stop_program(layout, service.name)
     print(f"memo: stands in for {service.name} until it ends", flush=True)
     try:
-        return _run(layout, service, words, while_running=True)
+        # `stop` and `down` end what works in this folder, unless it has a terminal.
+        return _run(layout, service, words, layout.work / service.name)
     finally:
         if supervisor.is_running(layout):
-            supervisor.call(layout, "startProcessGroup", service.name)
+            supervisor.start_program(layout, service.name)
             print(f"memo: {service.name} is back under the supervisor")
 
 
-def _run(
-    layout: Layout, service: Service, words: Sequence[str], while_running: bool = False
-) -> int:
+def _run(layout: Layout, service: Service, words: Sequence[str], cwd: Path) -> int:
     """Run manage.py in the foreground. Ctrl-C is for it: Django's shell continues after
-    one. With `while_running`, it ends with the stack, as `down` leaves nothing."""
+    one."""
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
     owner = words[0] in OWNER_COMMANDS
     env = environment(layout, service, owner=owner, caller=os.environ)
     # What an operator does is also in the log of the service.
     log = layout.logs / f"{service.name}-1.log"
     audit = {"AUDIT_LOG": str(log)} if log.exists() else {}
-    command = [str(layout.python), "manage.py", *words]
-    with subprocess.Popen(command, env=audit | env, cwd=service.project) as process:
+    command = [str(layout.python), str(service.project / "manage.py"), *words]
+    with subprocess.Popen(command, env=audit | env, cwd=cwd) as process:
         try:
-            while process.poll() is None:
-                if while_running and not supervisor.is_running(layout):
-                    break
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(0.5)
+            status = process.wait()
         finally:
             process.terminate()
-    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+    return status if status >= 0 else 128 - status

@@ -3,7 +3,6 @@
 import errno
 import glob
 import os
-import re
 import socket
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -42,26 +41,22 @@ class Ports:
     """The ports of a stack: by the name of a service, and `gateway`.
 
     Those that are free are held open until `release`, so that two checkouts that start
-    in the same second do not choose the same ones. `moved` tells what had to give way.
+    in the same second do not choose the same ones. What has to give way is printed.
     """
 
     def __init__(self, layout: Layout, *, running: bool) -> None:
-        self.layout, self.running, self.moved = layout, running, list[str]()
+        self.layout, self.running = layout, running
         self._held: dict[int, ExitStack] = {}
-        own = written(layout)
         others = [x for x in layout.stacks() if x.stack != layout.stack]
         self._taken = {port for other in others for port in written(other).values()}
-        self.chosen: dict[str, int] = {}
-        for name, port in own.items():
-            try:
+        self._own, self.chosen = written(layout), dict[str, int]()
+        with ExitStack() as failure:
+            failure.callback(self.release)
+            for name, port in self._own.items():
                 self.chosen[name] = self._choose(name, port)
-            except Problem:
-                self.release()
-                raise
-            self._taken.add(self.chosen[name])
-        self.has_changed = self.chosen != own
-        port = self.chosen[GATEWAY]
-        self.url = "http://localhost" + (f":{port}" if port != 80 else "")
+                self._taken.add(self.chosen[name])
+            failure.pop_all()
+        self.url = f"http://localhost:{self.chosen[GATEWAY]}"
 
     def release(self, *names: str) -> None:
         """Let servers have their ports: these, or all."""
@@ -72,23 +67,23 @@ class Ports:
         """The port that the caller asks for, the written one, or one that is free. The
         gateway's does not change by itself, since clients know it; not so the one of a
         named stack."""
-        variable, given = f"{name.upper()}_PORT", port
-        asked = os.environ.get(variable, "")
+        given, asked = port, os.environ.get(f"{name.upper()}_PORT", "")
         if asked:
-            port = parse(asked, variable)
+            port = _parse(asked, f"{name.upper()}_PORT")
         elif not port:
             port = PREFERRED.get(name) or FIRST_OTHER
             port += STACK_OFFSET if self.layout.stack else 0
         free = (self.running and port == given) or self._hold(port)
         if free and (asked or port not in self._taken):
             return port
-        later = range(max(port, 1024) + 1, HIGHEST + 1)
-        other = next(x for x in later if x not in self._taken and self._hold(x))
         is_known = given and name == GATEWAY and not self.layout.stack
         if not free and (asked or is_known):
-            raise taken(self.layout, name, port, other)
+            raise taken(self.layout, name, port)
+        later = range(max(port, 1024) + 1, HIGHEST + 1)
+        unfit = self._taken.union(self._own.values())
+        other = next(x for x in later if x not in unfit and self._hold(x))
         reason = "another service has it" if free else describe(port)
-        self.moved.append(f"port {port} is in use: {reason}; {name} gets {other}")
+        print(f"  note: port {port} is in use: {reason}; {name} gets {other}")
         return other
 
     def _hold(self, port: int) -> bool:
@@ -102,9 +97,8 @@ class Ports:
                     sock.bind((host, port))
                     sock.listen()
                 except PermissionError:
-                    command = f"GATEWAY_PORT=8080 {self.layout.command} up"
-                    hint = f"Run it as root, or: {command}"
-                    text = f"Port {port} is reserved for root on this machine."
+                    text = f"Port {port} is reserved for root, which runs nothing here."
+                    hint = "Choose one from 1024."
                     raise Problem(text, hint=hint, code=MISSING) from None
                 except OSError as exc:
                     if exc.errno not in NO_IPV6:
@@ -113,14 +107,7 @@ class Ports:
         return True
 
 
-def may_use_low_ports() -> bool:
-    """Whether we hold the capability CAP_NET_BIND_SERVICE."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    permitted = re.search(r"CapPrm:\s*([0-9a-f]+)", status)
-    return bool(permitted and int(permitted[1], 16) >> 10 & 1)
-
-
-def parse(text: str, where: str) -> int:
+def _parse(text: str, where: str) -> int:
     """The number of a port."""
     if text.isascii() and text.isdigit() and 0 < int(text) <= HIGHEST:
         return int(text)
@@ -132,14 +119,15 @@ def written(layout: Layout) -> dict[str, int]:
     texts = {s.name: read_env(s.env_file).get("BIND", "") for s in layout.services}
     texts[GATEWAY] = read_env(layout.gateway_env).get("GATEWAY_PORT", "")
     return {
-        name: parse(text.rpartition(":")[2], f"the port of {name}") if text else 0
+        name: _parse(text.rpartition(":")[2], f"the port of {name}") if text else 0
         for name, text in texts.items()
     }
 
 
-def taken(layout: Layout, name: str, port: int, other: int | str = "...") -> Problem:
-    """Says who holds the port, and how to choose another."""
-    way = f"{name.upper()}_PORT={other} {layout.command} up"
+def taken(layout: Layout, name: str, port: int = 0) -> Problem:
+    """Says who holds the port, or the written one, and how to choose another."""
+    port = port or written(layout)[name]
+    way = f"{name.upper()}_PORT={port + 1} {layout.command} up"
     hint = f"Stop that program, or choose another port: {way}"
     text = f"Port {port} ({name}) is in use: {describe(port)}."
     return Problem(text, hint=hint, code=PORT_IN_USE)

@@ -28,18 +28,21 @@ def prepare(layout: Layout, major: int) -> None:
     jobs = []
     for data in missing:
         if others := [*data.parents[1].glob("*/data")]:
-            raise _other_version(layout, others[0].parent.name, major)
+            old = others[0].parent.name
+            text = f"PostgreSQL {old} wrote the data, and only {major} is here now."
+            hint = f"Install PostgreSQL {old}, or lose the data: {layout.command}"
+            raise Problem(text, hint=f"{hint} destroy --yes")
         draft = data.with_name("data.new")
         shutil.rmtree(draft, ignore_errors=True)
-        data.parent.mkdir(parents=True, exist_ok=True)
         command = [layout.servers / "initdb", *OPTIONS, draft]
         jobs.append(Job("initdb", command, layout.state, layout.base_env()))
     run(*jobs)
     for data in missing:
         data.with_name("data.new").replace(data)
+    user = pwd.getpwuid(os.getuid()).pw_name  # initdb asks for one, too.
     for data in folders:
         write_private(data / "pg_hba.conf", ACCESS)
-        write_private(data / "pg_ident.conf", f"own {_user()} {ADMIN}\n")
+        write_private(data / "pg_ident.conf", f"own {user} {ADMIN}\n")
     for service in layout.services:
         (layout.sockets / service.database).mkdir(mode=0o700, exist_ok=True)
 
@@ -68,20 +71,3 @@ def make_roles(layout: Layout) -> None:
         command = [layout.servers / "psql", *words, "-f", sql]
         jobs.append(Job(f"{service.name}: roles.sql", command, layout.state, env))
     run(*jobs)
-
-
-def _other_version(layout: Layout, old: str, new: int) -> Problem:
-    return Problem(
-        f"The data was written by PostgreSQL {old}, and only {new} is here now.",
-        hint=f"Install PostgreSQL {old} again, or dump and restore, or remove the data:"
-        f" {layout.command} destroy",
-    )
-
-
-def _user() -> str:
-    """PostgreSQL asks for the name in the passwd file, and refuses to run without."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        text = f"The user id {os.getuid()} has no name, which PostgreSQL needs."
-        raise Problem(text, hint="Run as a user that `getent passwd` knows.") from None

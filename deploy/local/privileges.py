@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from .layout import Layout, short_hash
-from .ports import may_use_low_ports
 from .problems import MISSING, Problem
 
 SYSTEM_USER = "memo-run"
@@ -37,7 +36,12 @@ def settle(layout: Layout, words: list[str]) -> Layout:
     if os.geteuid() == 0:
         if not CODE_WRITERS & set(words[:2]):
             _become_ordinary(layout, words)
-        return _layout_of_root(layout, words)
+        if words[0] != "startservice" and not layout.keys.exists():
+            text = f"Root writes code here, and no settings are in {layout.root}."
+            raise Problem(text, hint=f"chmod -R a+rX {layout.root}", code=MISSING)
+        # With packages that root alone can write.
+        base = COPIES / f"{short_hash(str(layout.root))}-root"
+        return Layout(layout.root, layout.stack, base)
     for path in (layout.base, layout.root / ".secrets"):
         if path.is_dir() and path.stat().st_uid != os.geteuid():
             text = f"The user {path.owner()} runs this checkout, and owns {path}."
@@ -46,25 +50,22 @@ def settle(layout: Layout, words: list[str]) -> Layout:
     return layout
 
 
-def _layout_of_root(layout: Layout, words: list[str]) -> Layout:
-    """For a command that root runs itself: with packages that root alone can write."""
-    copy = COPIES / short_hash(str(layout.root))
-    has_settings = any(service.env_file.exists() for service in layout.services)
-    if words[0] != "startservice" and not has_settings:
-        hint = f"{layout.command} init"
-        if copy.exists():
-            hint = f"Let others read it (chmod -R a+rX {layout.root}), then: {hint}"
-        text = f"`{' '.join(words[:2])}` writes code here, and there are no settings"
-        raise Problem(f"{text} in {layout.root}.", hint=hint, code=MISSING)
-    return Layout(layout.root, layout.stack, copy.with_name(f"{copy.name}-root"))
-
-
 def _become_ordinary(layout: Layout, words: list[str]) -> None:
     """Run this command as the ordinary user; does not return."""
-    copy = COPIES / short_hash(str(layout.root))
-    user = _user(layout.root / ".run", layout.root / ".secrets", copy, layout.root)
-    drop = _setpriv(user)
-    root = _readable(layout, copy, user, drop)
+    root, copy = layout.root, COPIES / short_hash(str(layout.root))
+    user = _user(root / ".run", root / ".secrets", copy, root)
+    drop = ["/usr/bin/setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}"]
+    # setpriv itself still has root's rights when it starts a program; env has not.
+    drop += ["--init-groups", "--", "/usr/bin/env"]
+    code = [root / "deploy/local", *(service.project for service in layout.services)]
+    seen = subprocess.run([*drop, "ls", *code], capture_output=True, check=False)
+    if seen.returncode == 0:
+        _hand_over(layout, user)
+    else:
+        _copy(root, copy, user, drop)
+        _say(f"{user.pw_name} cannot read {root}. All runs in the copy {copy},")
+        _say(f"which has settings of its own: {copy}/.env, {copy}/*_project/.env")
+        root = copy
     if words[0] in ("up", "init", "test", "verify"):
         _say(f"root runs nothing here; everything runs as {user.pw_name}")
     env = {k: v for k, v in os.environ.items() if not k.startswith(ROOTS_OWN)}
@@ -72,29 +73,7 @@ def _become_ordinary(layout: Layout, words: list[str]) -> None:
     env["HOME"] = str(root / ".run" / "home")
     # That script finds a Python that this user can run: root's may be in /root.
     command = [*drop, str(root / "manage_all.sh"), *words]
-    if words[0] != "destroy":
-        os.execve(command[0], command, env)  # noqa: S606 (no shell is wanted)
-    done = subprocess.run(command, env=env, check=False)
-    # The user has emptied its folders. Those in a folder of root's, root can remove.
-    for path in (root / ".run", root / ".secrets", copy):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-    sys.exit(done.returncode)
-
-
-def _readable(
-    layout: Layout, copy: Path, user: pwd.struct_passwd, drop: list[str]
-) -> Path:
-    """The checkout, or the copy of one that the user cannot read."""
-    code = [layout.root / "deploy/local", *(s.project for s in layout.services)]
-    seen = subprocess.run([*drop, "ls", *code], capture_output=True, check=False)
-    if seen.returncode == 0:
-        _hand_over(layout, user)
-        return layout.root
-    _copy(layout.root, copy, user, drop)
-    _say(f"{user.pw_name} cannot read {layout.root}. All runs in the copy {copy},")
-    _say(f"which has settings of its own: {copy}/.env, {copy}/*_project/.env")
-    return copy
+    os.execve(command[0], command, env)  # noqa: S606 (no shell is wanted)
 
 
 def _user(*places: Path) -> pwd.struct_passwd:
@@ -109,17 +88,6 @@ def _user(*places: Path) -> pwd.struct_passwd:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError as exc:
         raise Problem(f"There is no such user: {exc}.") from None
-
-
-def _setpriv(user: pwd.struct_passwd) -> list[str]:
-    """The beginning of a command that runs as this user, with one right of root's left
-    where we have it: the gateway may listen on a port below 1024."""
-    words = ["/usr/bin/setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}"]
-    if may_use_low_ports():
-        right = "-all,+net_bind_service"
-        words += [f"--inh-caps={right}", f"--ambient-caps={right}"]
-    # setpriv itself still has root's rights when it starts a program; env has not.
-    return [*words, "--init-groups", "--", "/usr/bin/env"]
 
 
 def _hand_over(layout: Layout, user: pwd.struct_passwd) -> None:
@@ -151,11 +119,11 @@ def _copy(root: Path, copy: Path, user: pwd.struct_passwd, drop: list[str]) -> N
     git = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(git, cwd=root, capture_output=True, check=False).stdout
     names = [name for name in listed.split(b"\0") if name]
-    if not names:
+    there = [x for x in names if os.path.lexists(root / os.fsdecode(x))]
+    if not there:
         text = f"{root} is closed to other users, and git lists no files to copy."
         hint = "chmod -R a+rX the checkout, or move it."
         raise Problem(text, hint=hint, code=MISSING)
-    there = [x for x in names if os.path.lexists(root / os.fsdecode(x))]
     pack = ["tar", "-c", "--null", "--no-recursion", "-C", str(root), "-T", "-"]
     unpack = [*drop, "/bin/sh", "-c", UNPACK]
     with subprocess.Popen(unpack, cwd=copy, stdin=subprocess.PIPE) as unpacking:

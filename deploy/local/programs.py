@@ -1,5 +1,6 @@
 """Programs that we run to their end."""
 
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +8,14 @@ from pathlib import Path
 
 from .problems import Problem
 
+# A wrong setting, of a service or of the gateway: what follows is written for users.
+FAULT = re.compile(r"^(?:\S*ImproperlyConfigured|render\.py): (.+)$", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Job:
-    """`what` names it in a message. Parts of the command are turned into text."""
+    """`what` names it in a message, whose setting it is before a colon. Parts of the
+    command are turned into text."""
 
     what: str
     command: Sequence[object]
@@ -19,20 +24,18 @@ class Job:
 
 
 def run(*jobs: Job) -> list[str]:
-    """Run the jobs at the same time; the output of each. A failure is a Problem with
-    the end of what was printed. An interrupt ends all of them at once."""
+    """Run the jobs at once; the output of each. An interrupt ends all of them."""
     processes: list[subprocess.Popen[str]] = []
     try:
         for job in jobs:
-            words = [str(part) for part in job.command]
             process = subprocess.Popen(
-                words,
+                [str(part) for part in job.command],
                 env=job.env,
                 cwd=job.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                encoding="utf-8",
+                text=True,
                 errors="replace",
             )
             processes.append(process)
@@ -43,7 +46,13 @@ def run(*jobs: Job) -> list[str]:
             process.wait()
     for job, process, output in zip(jobs, processes, outputs, strict=True):
         if process.returncode:
-            end = "\n".join(f"    {x}" for x in output.splitlines()[-20:])
-            text = f"{job.what} failed (exit {process.returncode}).\n{end}"
-            raise Problem(text, output=output)
+            raise _failure(job.what, process.returncode, output)
     return outputs
+
+
+def _failure(what: str, status: int, output: str) -> Problem:
+    """The wrong setting in one line, or the end of what was printed."""
+    if found := FAULT.findall(output):
+        return Problem(f"{what.partition(':')[0]}: {found[-1]}")
+    end = "\n".join(f"    {line}" for line in output.splitlines()[-20:])
+    return Problem(f"{what} failed (exit {status}).\n{end}")

@@ -75,12 +75,12 @@ def tool(layout: Layout, kind: Kind) -> str:
     if program is None:
         root = layout.cache / name / "root"
         program = _newest(kind, root)
-    if program is None:
+    if program is None and shutil.which("apt-get"):
         print(f"  {name}: not on this machine; unpacking its packages ...", flush=True)
-        program = _newest(kind, unpack(layout, name, (kind.package,)))
+        program = _newest(kind, _unpack(layout, name, kind.package))
     if program is None:
         least, hint = ".".join(map(str, kind.least)), WAYS.format(kind.package)
-        raise Problem(f"{name} {least} or newer: not found.", hint=hint)
+        raise Problem(f"{name} {least} or newer: not found.", hint=hint, code=MISSING)
     layout.servers.mkdir(mode=0o700, parents=True, exist_ok=True)
     folders = libraries(root)
     env = f"env LD_LIBRARY_PATH={shlex.quote(folders)} " if folders else ""
@@ -91,12 +91,9 @@ def tool(layout: Layout, kind: Kind) -> str:
     return str(layout.servers / name)
 
 
-def unpack(layout: Layout, name: str, packages: tuple[str, ...]) -> Path:
-    """Unpack Debian's packages, with the libraries that this machine lacks. The folder
+def _unpack(layout: Layout, name: str, package: str) -> Path:
+    """Unpack Debian's package, with what it needs and this machine lacks. The folder
     appears under its final name when it is complete."""
-    if not shutil.which("apt-get") or not shutil.which("dpkg"):
-        text, hint = f"{packages[0]}: not on this machine.", WAYS.format(packages[0])
-        raise Problem(text, hint=hint, code=MISSING)
     folder = layout.cache / name
     debs, fresh, root = folder / "debs", folder / "root.new", folder / "root"
     for path in (debs, fresh, root):
@@ -105,13 +102,13 @@ def unpack(layout: Layout, name: str, packages: tuple[str, ...]) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     _apt(layout, folder, "update")
     words = ["install", "--simulate", "--no-install-recommends", "--no-upgrade"]
-    plan = _apt(layout, folder, *words, *packages)
+    plan = _apt(layout, folder, *words, package)
     found = re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
-    needed = [package for package in found if not UNNEEDED.fullmatch(package)]
-    _apt(layout, folder, "download", *{*packages, *needed})
-    for package in sorted(debs.glob("*.deb")):
-        command = ["dpkg", "--extract", package, fresh]
-        run(Job(f"Unpacking {package.name}", command, folder, layout.base_env()))
+    needed = [name for name in found if not UNNEEDED.fullmatch(name)]
+    _apt(layout, folder, "download", *{package, *needed})
+    for deb in sorted(debs.glob("*.deb")):
+        command = ["dpkg", "--extract", deb, fresh]
+        run(Job(f"Unpacking {deb.name}", command, folder, layout.base_env()))
     fresh.replace(root)
     shutil.rmtree(debs)
     return root

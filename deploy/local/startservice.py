@@ -18,6 +18,7 @@ RENDERED = "py,md,yaml,ini,conf,example"
 # The name becomes a package, a host, a role, a database, a key prefix, a route and a
 # word of the command line. No host may have `_` (RFC 1123).
 PATTERN = re.compile(r"[a-z][a-z0-9]{0,18}")
+HINT = "Up to 19 lower-case letters and digits, such as `notes` or `billing`."
 # Redis: `session:*` says which sessions live, and users may have no second meaning.
 REDIS = "admin default session sessions"
 # PostgreSQL's databases, roles and words of pg_hba.conf; containers and processes.
@@ -33,6 +34,8 @@ WORDS = """
 """
 RESERVED = frozenset(f"{REDIS} {SERVERS} {ROUTES} {YAML} {WORDS}".split())
 NEXT = """\
+  {name}_project/
+  nginx/services/{name}.conf
 memo: the service `{name}` is made; next
   {command} up            databases, secrets, settings; starts it with the others
   {command} test {name}    its tests
@@ -42,24 +45,25 @@ memo: the service `{name}` is made; next
 def run(layout: Layout, arguments: Sequence[str]) -> None:
     """Write all files of the service, or none of them."""
     parser = argparse.ArgumentParser("startservice", description=__doc__)
-    hint = "Up to 19 lower-case letters and digits, such as `notes` or `billing`."
-    parser.add_argument("name", help=hint)
+    parser.add_argument("name", help=HINT)
     name = parser.parse_args(arguments).name
     if reason := fault(layout, name):
-        raise Problem(f"`{name}` cannot be a service: {reason}", hint=hint, code=USAGE)
+        raise Problem(f"`{name}` cannot be a service: {reason}", hint=HINT, code=USAGE)
     with tempfile.TemporaryDirectory(
         prefix=".startservice-", dir=layout.root
     ) as folder:
         _generate(layout, name, Path(folder))
-        _publish(layout.root, name, Path(folder))
-    for path in code_of(layout.root, name):
-        print(f"  {path.relative_to(layout.root)}{'/' if path.is_dir() else ''}")
+        # The project last: by its folder the service is found.
+        for source, target in zip(
+            ("nginx.conf", "project"), places(layout.root, name), strict=True
+        ):
+            shutil.move(Path(folder, source), target)
     print(NEXT.format(name=name, command=layout.command))
 
 
-def code_of(root: Path, name: str) -> tuple[Path, Path]:
-    """The folder of a service, and its routes at the gateway."""
-    return root / f"{name}_project", root / "nginx" / "services" / f"{name}.conf"
+def places(root: Path, name: str) -> tuple[Path, Path]:
+    """The routes of a service at the gateway, and its folder."""
+    return root / "nginx" / "services" / f"{name}.conf", root / f"{name}_project"
 
 
 def fault(layout: Layout, name: str) -> str:
@@ -67,21 +71,16 @@ def fault(layout: Layout, name: str) -> str:
     the same name later, also for those of packages."""
     if not PATTERN.fullmatch(name):
         return "it has to be a host name and a package."
-    for path in code_of(layout.root, name):
+    for path in places(layout.root, name):
         if path.exists():
             return f"{path.relative_to(layout.root)} exists."
     if keyword.iskeyword(name):
         return "it is a word of Python."
     if name in RESERVED:
         return "the word has a meaning here."
-    packages, file = "lib/*/site-packages", f"management/commands/{name}.py"
-    found = [
-        *layout.root.glob(f"shared/{file}"),
-        *layout.root.glob(f"*_project/*/{file}"),
-    ]
-    for place in ("django/core", "django/contrib/*", "*"):
-        found += layout.venv.glob(f"{packages}/{place}/{file}")
-    if found:
+    command = f"management/commands/{name}.py"
+    folders = [*layout.root.glob("[!.]*"), *layout.venv.glob("lib/*/site-packages")]
+    if any(path for folder in folders for path in folder.rglob(command)):
         return "it is a command of manage.py."
     return ""
 
@@ -107,14 +106,3 @@ def _generate(layout: Layout, name: str, folder: Path) -> None:
     if os.geteuid() == 0:
         for path in folder.rglob("*"):
             os.chown(path, script.st_uid, script.st_gid)
-
-
-def _publish(root: Path, name: str, folder: Path) -> None:
-    """The project last: by its folder the service is found."""
-    project, routes = code_of(root, name)
-    shutil.move(folder / "nginx.conf", routes)
-    try:
-        shutil.move(folder / "project", project)
-    except BaseException:
-        routes.unlink()
-        raise

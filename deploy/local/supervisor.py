@@ -24,8 +24,6 @@ from .problems import MISSING, Problem
 PROCESSES = 2  # of each service
 STOP_SECONDS = 35  # enough for every request in flight to finish
 TEMPLATES = Path(__file__).with_name("templates")
-# No right of root's but for the gateway on a port below 1024.
-DROP = "--inh-caps=-all --ambient-caps=-all"
 # What gunicorn.conf.py reads from its environment; the service reads its `.env` itself.
 SERVER_VARIABLES = ("WEB_THREADS", "FORWARDED_ALLOW_IPS")
 
@@ -151,13 +149,10 @@ def wait_until_loaded(layout: Layout, *names: str) -> None:
 
 def _configuration(layout: Layout, major: int) -> str:
     """The templates, filled in for this stack and each of its services."""
-    low = int(read_env(layout.gateway_env)["GATEWAY_PORT"]) < 1024
     values = {
         **vars(layout),
         "common": (TEMPLATES / "common.conf").read_text(),
         "launcher": f'"{sys.executable}" -I "{orphans.__file__}"',
-        "drop": DROP,
-        "drop_for_gateway": "" if low else DROP,
         "stop_seconds": STOP_SECONDS,
         "processes": PROCESSES + 1,
     }

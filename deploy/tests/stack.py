@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-from deploy.local import files, orphans, status, supervisor
+from deploy.local import files, orphans, processes, supervisor
 from deploy.local import layout as layouts
-from deploy.local import stack as processes
 from deploy.tests.waiting import wait_until
 
 __all__ = ["ROOT", "SERVICES", "System", "wait_until"]
@@ -85,7 +84,7 @@ class System:
     # ---- Its processes, without the half second that a command takes ----------
 
     def status(self) -> dict[str, Any]:
-        return status.gather(self.layout)
+        return processes.gather(self.layout)
 
     def stop(self, *programs: str) -> None:
         for program in programs:

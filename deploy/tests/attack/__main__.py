@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from deploy.local import layout as layouts
-from deploy.local import status
+from deploy.local import processes
 
 
 def main() -> int:
@@ -50,8 +50,8 @@ def file(name: str) -> str:
 def own_stack() -> tuple[str, list[str]]:
     """Address and keys of the stack that `up` has started."""
     layout = layouts.of(os.environ.get("MEMO_STACK", ""))
-    found = status.gather(layout)
-    if found["state"] != status.READY:
+    found = processes.gather(layout)
+    if found["state"] != processes.READY:
         print("memo: the stack is not running: use `up`, or name one: attack --url URL")
         sys.exit(2)
     return found["url"], sorted(map(str, layout.secrets.glob("*_service_api_key")))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from deploy.local import orphans, status
+from deploy.local import orphans, processes
 from deploy.local.layout import Layout
 from deploy.tests.stack import as_it_was
 
@@ -40,9 +40,9 @@ class Checkout:
         for link in target.venv.glob("lib/python*/site-packages/memo.pth"):
             link.unlink()
             link.write_text(f"{path}\n")
-        stamp = json.loads((source.base / "venv.stamp").read_text())
-        stamp["path"] = str(target.venv)
-        (target.base / "venv.stamp").write_text(json.dumps(stamp))
+        stamp = (source.base / "venv.stamp").read_text()
+        stamp = stamp.replace(str(source.venv), str(target.venv))
+        (target.base / "venv.stamp").write_text(stamp)
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in NAMES]
         ports = [str(sock.getsockname()[1]) for sock in sockets]
         for sock in sockets:
@@ -81,7 +81,7 @@ class Checkout:
         )
 
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = status.gather(self.layout)
+        found: dict[str, Any] = processes.gather(self.layout)
         return found
 
     def pids(self) -> dict[str, list[int]]:
@@ -96,19 +96,8 @@ class Checkout:
         return {str(path) for folder in found for path in folder.iterdir()}
 
     def family(self) -> list[int]:
-        """Every live process whose folder or command line is in this checkout."""
-        pids = map(int, filter(str.isdigit, os.listdir("/proc")))
-        return [pid for pid in pids if pid != os.getpid() and self._owns(pid)]
-
-    def _owns(self, pid: int) -> bool:
-        try:
-            cwd = os.readlink(f"/proc/{pid}/cwd") + "/"
-            line = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return False
-        mark = f"{self.path}/"
-        return (cwd.startswith(mark) or mark in line) and state not in "ZX"
+        """Every live process that works in this checkout."""
+        return orphans.processes_in(self.path)
 
     def kill_all(self) -> None:
         """As a power cut: everything, at once."""
@@ -129,7 +118,7 @@ class Checkout:
     def service_at(self, name: str, at: str = "gateway") -> bool:
         """Whether a service answers as ready on a port of its own or the gateway's."""
         port = self.ports[f"{at.upper()}_PORT"]
-        return status.serves(f"127.0.0.1:{port}", name)
+        return processes.serves(f"127.0.0.1:{port}", name)
 
     def printed_state(self) -> dict[str, Any]:
         """`status --json` by the command itself."""

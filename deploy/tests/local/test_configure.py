@@ -1,12 +1,13 @@
-"""What `init` writes, and what it leaves to the user."""
+"""What `init` writes, what it leaves to the user, and what has no effect."""
 
-import hashlib
+import os
 import re
+from pathlib import Path
 
 import pytest
 
 from deploy.local import application, configure, secretfiles
-from deploy.local.files import read_env
+from deploy.local.files import read_env, write_private
 from deploy.local.layout import Layout
 from deploy.local.ports import GATEWAY, Ports
 
@@ -111,20 +112,63 @@ def test_only_auth_may_write_sessions(written: Layout) -> None:
     assert "-@dangerous" in users["auth"]
 
 
+# What a service says that it reads.
+OUTPUTS = {"auth": "names: JWT_LEEWAY", "users": "x\nnames: ARGON2_TIME_COST"}
+
+
 @pytest.mark.parametrize(
-    ("user", "file"),
+    ("file", "text", "fault"),
     [
-        ("admin", "redis_admin_password"),
-        ("auth", "auth_redis_password"),
-        ("users", "users_redis_password"),
+        ("auth_project/.env", "jwt_leewy=1\n", "jwt_leewy .* mean JWT_LEEWAY?"),
+        ("auth_project/.env", "JWT_LEEWAY: 1\n", "line 1 is neither"),
+        ("auth_project/.env", "JWT_LEEWAY=1\n" * 2, "JWT_LEEWAY is there twice"),
+        ("auth_project/.env", "ARGON2_TIME_COST=1\n", "users reads it"),
+        ("users_project/.env", "GATEWAY_PORT=1\n", "the gateway reads it"),
+        (".env", "GATEWAY_PROT=1\n", "GATEWAY_PROT .* mean GATEWAY_PORT?"),
+        # Compose passes the services' settings on from the file of the gateway.
+        (".env", "COMPOSE_FILE=a\nMEMO_UID=1\nJWT_LEEWAY=1\n", ""),
+        ("auth_project/.env", "# a comment\n\nexport JWT_LEEWAY=1\n", ""),
+        ("auth_project/.env", "NOTES_SERVICE_URL=http://x\nSOMETHING=1\n", ""),
     ],
 )
-def test_redis_takes_the_password_of_its_file_alone(
-    written: Layout, user: str, file: str
+def test_a_setting_without_effect_is_named_and_no_other(
+    layout: Layout, file: str, text: str, fault: str
 ) -> None:
-    text = (written.secrets / "redis_users.acl").read_text()
-    password = (written.secrets / file).read_text().strip()
-    digest = hashlib.sha256(password.encode()).hexdigest()
-    assert len(password) == 64
-    assert f"user {user} on #{digest} resetkeys" in text
-    assert password not in text
+    (layout.root / "nginx").mkdir()
+    (layout.root / "nginx" / "render.py").write_text('"GATEWAY_PORT", "GATEWAY_BIND"')
+    (layout.root / file).write_text(text)
+    found = list(configure.faults(layout, OUTPUTS))
+    assert len(found) == bool(fault)
+    for each in found:
+        assert re.match(f"{file}: .*{fault}".replace("?", r"\?"), each)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "BIND=127.0.0.1:2\nNEW=x\n"),
+        ("# mine\nBIND=127.0.0.1:1\n", "# mine\nBIND=127.0.0.1:2\nNEW=x\n"),
+        ('BIND="127.0.0.1:1"\nNEW=y\n', "BIND=127.0.0.1:2\nNEW=y\n"),
+        ("BIND=0.0.0.0:1\nNEW=\n", "BIND=0.0.0.0:1\nNEW=\n"),
+        ("MEMO_UID=1\nNEW=\n", "NEW=\nBIND=127.0.0.1:2\n"),
+        ("what is this\n", "what is this\nBIND=127.0.0.1:2\nNEW=x\n"),
+    ],
+)
+def test_a_file_is_completed_and_only_our_values_change(
+    before: str, after: str
+) -> None:
+    assert configure.complete(before, "BIND=127.0.0.1:2\nNEW=x\n") == after
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_link_in_a_folder_of_root_s_is_not_followed(tmp_path: Path) -> None:
+    """There is no renaming into such a folder, so the file is written in place."""
+    target, folder = tmp_path / "target", tmp_path / "closed"
+    folder.mkdir()
+    target.write_text("old")
+    (folder / "link").symlink_to(target)
+    folder.chmod(0o500)
+    with pytest.raises(OSError, match="symbolic links"):
+        write_private(folder / "link", "new")
+    folder.chmod(0o700)  # so that it can be removed
+    assert target.read_text() == "old"

@@ -1,0 +1,171 @@
+"""`status`, `logs`, `start`, `stop`: the programs of a stack, and whether they work.
+
+A program is ready when supervisord runs it and it answers on its own socket. The socket
+of a service belongs to supervisord; the gateway's has to be held by our Nginx. So no
+other program's answer counts, whichever has the port.
+"""
+
+import contextlib
+import http.client
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Collection
+from typing import Any
+
+from . import ports, postgres, supervisor
+from .files import read_env, tail
+from .layout import Layout
+from .ports import GATEWAY, LOOPBACK
+from .problems import MISSING, USAGE, Problem
+from .site import Site
+
+READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
+EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
+READY_SECONDS = 60.0
+
+
+def show(layout: Layout, *, as_json: bool) -> int:
+    """Print the state of the stack; the exit status tells it too."""
+    found = gather(layout)
+    if as_json:
+        print(json.dumps(found))
+        return EXIT_CODES[found["state"]]
+    print(f"{found['state']}  {found['url']}")
+    for name, each in found["processes"].items():
+        pids = " ".join(map(str, each["pids"])) or "-"
+        note = "" if each["healthy"] or each["state"] == STOPPED else "  not ready"
+        print(f"  {name:<12} {each['state']:<10} pid {pids}{note}")
+    return EXIT_CODES[found["state"]]
+
+
+def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
+    """The state of all programs, or of those named. `ready`: all run and answer."""
+    if not supervisor.is_running(layout):
+        return {"state": STOPPED, "url": "", "processes": {}}
+    there, found = supervisor.processes(layout), {}
+    for name in names or there:
+        pids = [x["pid"] for x in there[name] if x["pid"]]
+        states = {x["statename"] for x in there[name]}
+        runs = bool(states & {"STARTING", "RUNNING"})
+        state = "running" if runs else STOPPED if states <= {"STOPPED"} else "failing"
+        healthy = runs and is_healthy(layout, name, pids)
+        found[name] = {"state": state, "healthy": healthy, "pids": pids}
+    url = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", "")
+    ready = all(each["healthy"] for each in found.values())
+    return {"state": READY if ready else DEGRADED, "url": url, "processes": found}
+
+
+def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
+    """Whether the program with these processes answers."""
+    if name == "redis":
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(f"{layout.sockets}/redis.sock")
+            connection.sendall(b"PING\r\n")
+            # Perhaps only that a client must log in first.
+            return connection.recv(64).startswith((b"-NOAUTH", b"+PONG"))
+        return False
+    for service in layout.services:
+        if name == service.database:
+            return postgres.is_ready(layout, service)
+        if name == service.name:
+            return serves(read_env(service.env_file).get("BIND", ""), name)
+    settings = read_env(layout.gateway_env)
+    listener = ports.holder(int(settings["GATEWAY_PORT"]))
+    if listener is None or not set(listener.pids) & set(pids):
+        return False
+    address = f"{LOOPBACK}:{settings['GATEWAY_PORT']}"
+    tls = bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
+    return all(serves(address, service.name, tls=tls) for service in layout.services)
+
+
+def serves(address: str, name: str, *, tls: bool = False) -> bool:
+    """Whether the service of this name answers there, on this machine."""
+    port = int(address.rpartition(":")[2] or 1)
+    site = Site(f"http{'s' * tls}://localhost", port=port)
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return site.send("GET", f"/api/v1/{name}/health/ready").status == 200
+    return False
+
+
+def start(layout: Layout, names: list[str]) -> None:
+    """Start programs of a running stack; returns when they are ready."""
+    insist_on(layout, names)
+    start_and_wait(layout, *names)
+    print(f"memo: running: {', '.join(names)}")
+
+
+def stop(layout: Layout, names: list[str]) -> None:
+    """Stop programs of a running stack, until `start` or `up`."""
+    insist_on(layout, names)
+    for name in names:
+        supervisor.stop_program(layout, name)
+    print(f"memo: stopped: {', '.join(names)}")
+
+
+def replace(layout: Layout, names: list[str]) -> None:
+    """Restart programs. A service loses no request, as its processes are replaced one
+    after the other."""
+    running = supervisor.processes(layout)
+    for name in names:
+        if len(running[name]) > 1 and all(each["pid"] for each in running[name]):
+            supervisor.restart_one_by_one(layout, name)
+        else:
+            supervisor.stop_program(layout, name)
+        start_and_wait(layout, name)
+    print(f"memo: running: {', '.join(names)}")
+
+
+def insist_on(layout: Layout, names: list[str]) -> None:
+    """A Problem where nothing runs, or no program has one of the names."""
+    found = supervisor.processes(layout)
+    for name in names:
+        if name not in found:
+            text = f"There is no program {name}."
+            raise Problem(text, hint=f"There are: {', '.join(found)}", code=USAGE)
+
+
+def start_and_wait(layout: Layout, *names: str) -> None:
+    """Start these programs, or all that do not work, and return when they are ready. A
+    Problem tells why one is not; that one is stopped, and not tried again and again."""
+    started, deadline = False, time.monotonic() + READY_SECONDS
+    while True:
+        states = gather(layout, names)["processes"]
+        waiting = [name for name in states if not states[name]["healthy"]]
+        if not waiting:
+            return
+        for name in [] if started else waiting:
+            if not supervisor.start_program(layout, name):
+                raise ports.taken(layout, name)
+        started, found = True, supervisor.processes(layout)
+        failing = [n for n in waiting for x in found[n] if x["statename"] == "BACKOFF"]
+        if failing:
+            raise _failure(layout, failing[0], "start")
+        if time.monotonic() > deadline:
+            raise _failure(layout, waiting[0], "answer")
+        time.sleep(0.05)
+
+
+def _failure(layout: Layout, name: str, verb: str) -> Problem:
+    """Why a program does not run; it is stopped."""
+    log = layout.logs / f"{supervisor.processes(layout)[name][0]['name']}.log"
+    supervisor.stop_program(layout, name)
+    if name == GATEWAY and ports.holder(ports.written(layout)[name]):
+        return ports.taken(layout, name)
+    return Problem(f"{name} does not {verb}. The end of {log}:\n{tail(log)}")
+
+
+def logs(layout: Layout, name: str | None, *, follow: bool) -> None:
+    """The end of one program's logs or of all; with `follow`, whatever comes. A service
+    has a log for each of its processes."""
+    patterns = [f"{name}.log", f"{name}-[1-9].log"] if name else ["*[!0].log"]
+    found = [path for each in patterns for path in sorted(layout.logs.glob(each))]
+    if not found:
+        names = ", ".join(sorted(path.stem for path in layout.logs.glob("*.log")))
+        raise Problem(f"There is no log of {name or 'anything'}.", hint=names)
+    options = ["-v", "-n", "50" if name else "10", *(["-F"] if follow else [])]
+    # An interrupt in the moment of its start must not leave it behind.
+    tail = ["/usr/bin/setpriv", "--pdeathsig=TERM", "tail"]
+    subprocess.run([*tail, *options, "--", *found], check=False)
