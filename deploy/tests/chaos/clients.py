@@ -35,7 +35,7 @@ PAUSE = 0.7  # seconds from one thing to the next
 TABS = (1, 1, 1, 3)  # that refresh at the same time
 DEVICES = 3
 # How often each is done with a session, out of their sum.
-HABITS = {"renew": 19, "log_out": 7, "change_password": 3, "replay": 2}
+HABITS = {"renew": 19, "log_out": 7, "change_password": 3, "replay": 4}
 LOGINS, WRONG_PASSWORDS = 0.2, 0.02  # the shares of these
 
 
@@ -238,7 +238,8 @@ class Service(ChaosClient):
             if session is None:
                 continue
             if over and self.rng.random() < 0.3:
-                if any(each.is_acked for each in session.all_endings()):
+                acked = [each for each in session.all_endings() if each.is_acked]
+                if any(each.spared != session.sid for each in acked):
                     self.refresh(session, "thief")
             elif time.time() < session.expires:
                 self.rng.choice([self.me, self.verify])(session)
