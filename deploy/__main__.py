@@ -89,7 +89,8 @@ def fuzz(*words: str) -> int:
     env |= {"MEMO_STACK": "fuzz", "MEMO_UNITS": "fuzz"}
     with jobs.stacks("fuzz"):
         while not failed and (seed == asked.seed or time.monotonic() < end):
-            print(f"== fuzz --minutes 0 --seed {seed} --examples {asked.examples}")
+            again = f"--minutes 0 --seed {seed} --examples {asked.examples}"
+            print(f"== fuzz {again}", flush=True)
             more = ("-q", "-m", "fuzz", f"--hypothesis-seed={seed}")
             env["FUZZ_SEED"] = str(seed)
             for name in ("shared", "system", *SERVICES):
