@@ -3,45 +3,55 @@
 A suite that is run alone, by its name, uses the stacks that are up.
 """
 
+import argparse
 import os
+import random
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import takewhile
+from itertools import chain, takewhile
+from typing import Any
 
-from deploy import jobs, proofs, suites
-from deploy.jobs import Result
-from deploy.suites import JOBS, ROOT, SERVICES
+from deploy import jobs, suites
+from deploy.jobs import Result, python
+from deploy.mutations import __main__ as mutations
+from deploy.suites import JOBS, MAIN, RUN, SERVICES, UNITS, VERIFY
 from deploy.tests.stack import System
 
 AT_ONCE = 2
-ALL = [name for job in JOBS for name in job]
-# Those of `verify`, each with its words.
-VERIFIED = {
-    "mutate": ["--all"],
-    "fuzz": ["--minutes", "5"],
-    "model": ["--faults"],
-    "chaos": ["--minutes", "5"],
-    "bench": ["--opponents", "--rounds", "1", "--seconds", "1"],
-}
+ALL = [*chain(*JOBS)]
+# The proofs of `verify`, each with its words.
+VERIFIED = (
+    ("mutate", "--all"),
+    ("fuzz", "--minutes", "5"),
+    ("model", "--faults"),
+    ("chaos", "--minutes", "5"),
+    ("bench", "--opponents", "--rounds", "1", "--seconds", "1"),
+)
+PIP_AUDIT = ["pip_audit", "--disable-pip", "--strict", "--progress-spinner", "off"]
+PIP_AUDIT += ["--cache-dir", str(RUN / "cache" / "pip-audit"), "-s", "osv"]
+SBOM = ["cyclonedx_py", "requirements", "requirements/runtime.txt", "-o", "-"]
+SBOM += ["--pyproject", "pyproject.toml", "--output-reproducible"]
+NOT_AUDITED = """\
+memo: NOT AUDITED: no database of vulnerabilities answers from here.
+  Try again from a network that reaches one, or name a mirror: audit --osv-url URL"""
 
 
 def run(names: Sequence[str], *words: str) -> list[Result]:
     """The named suites, two jobs at once. The output of one alone is shown as it
     comes."""
-    System(suites.UNITS).configure()  # Checks read settings, too.
+    System(UNITS).configure()  # Checks read settings, too.
 
     def run_job(job: tuple[str, ...]) -> list[Result]:
         chosen = [name for name in job if name in names]
         with jobs.stacks(*(JOBS[job] if chosen else ())):
-            return [
-                jobs.timed(name, partial(suites.run, name, *words), len(names) > 1)
-                for name in chosen
-            ]
+            return [jobs.timed(x, *words, quiet=len(names) > 1) for x in chosen]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [result for results in pool.map(run_job, JOBS) for result in results]
+        return [*chain(*pool.map(run_job, JOBS))]
 
 
 def test(*words: str) -> int:
@@ -56,11 +66,97 @@ def test(*words: str) -> int:
 
 def verify() -> int:
     """Every suite with the tests that take long, then every proof by itself."""
-    os.environ[suites.VERIFY] = "1"
+    os.environ[VERIFY] = "1"
     results = run([name for name in ALL if name != "security"])
-    for name, words in VERIFIED.items():
-        results.append(jobs.timed(name, partial(getattr(proofs, name), *words)))
-    return jobs.report(results)
+    return jobs.report([*results, *(jobs.timed(*words) for words in VERIFIED)])
+
+
+def parse(words: Sequence[str], **options: float) -> argparse.Namespace:
+    """The options of a proof, by their defaults."""
+    parser = argparse.ArgumentParser("./manage_all.sh")
+    for name, default in options.items():
+        flag, number = {"action": "store_true"}, {"type": type(default)}
+        how: dict[str, Any] = flag if default is False else number
+        parser.add_argument(f"--{name}", default=default, **how)
+    return parser.parse_args(words)
+
+
+def fuzz(*words: str) -> int:
+    """Rounds of all tests that fuzz, until the minutes are over or one fails."""
+    asked = parse(words, minutes=10.0, seed=random.randrange(10**6), examples=500)
+    end, seed, failed = time.monotonic() + 60 * asked.minutes, asked.seed, False
+    env = {"FUZZ_EXAMPLES": str(asked.examples)}
+    env |= {"MEMO_STACK": "fuzz", "MEMO_UNITS": "fuzz"}
+    with jobs.stacks("fuzz"):
+        while not failed and (seed == asked.seed or time.monotonic() < end):
+            again = f"--minutes 0 --seed {seed} --examples {asked.examples}"
+            print(f"== fuzz {again}", flush=True)
+            more = ("-q", "-m", "fuzz", f"--hypothesis-seed={seed}")
+            env["FUZZ_SEED"] = str(seed)
+            for name in ("shared", "system", *SERVICES):
+                failed |= bool(python("deploy", name, *more, env=env))
+            seed += 1
+    return int(failed)
+
+
+def model(*words: str) -> int:
+    """The sessions against the model of their design."""
+    seed = random.randrange(2**32)
+    asked = parse(words, rules=50_000, seed=seed, faults=False)
+    env = {"MODEL_RULES": str(asked.rules), "MODEL_SEED": str(asked.seed)}
+    env |= {"MODEL_FAULTS": "all"} if asked.faults else {}
+    env |= {VERIFY: "1", "MEMO_UNITS": MAIN, "MEMO_STACK": MAIN}
+    tests = {"auth": "tests/model", "system": "deploy/tests/system/test_model.py"}
+    with jobs.stacks(MAIN):
+        found = [python("deploy", *words, "-s", env=env) for words in tests.items()]
+    return int(any(found))
+
+
+def mutate(*words: str) -> int:
+    """Whether the tests of docs/security notice a change of the code."""
+    chosen = mutations.choose(words)  # before a stack is started for it
+    with jobs.stacks(UNITS):
+        return mutations.try_all(chosen)
+
+
+def chaos(*words: str) -> int:
+    """Clients at work while servers fail."""
+    asked = parse(words, minutes=10.0, seed=random.randrange(10**6))
+    numbers = str(asked.minutes), str(asked.seed)
+    with jobs.stacks("chaos"):
+        return python("deploy.tests.chaos", *numbers, env={"MEMO_STACK": "chaos"})
+
+
+def bench(*words: str) -> int:
+    """Our services next to others, on a stack of the bench's own."""
+    return python("bench", *words, env={"BENCH_WRK": suites.tool("WRK")})
+
+
+def audit(*words: str) -> int:
+    """Known vulnerabilities of the pinned packages. A database that knows none of an
+    old Django is no database: the audit is skipped, with exit status 77."""
+    control = RUN / "tmp" / "control.txt"
+    control.write_text("django==2.0\n")
+    old = [sys.executable, "-m", *PIP_AUDIT, *words, "--no-deps", "-r", str(control)]
+    if b"django" in subprocess.run(old, capture_output=True, check=False).stdout:
+        pins = ("--require-hashes", "-r", "requirements/dev.txt")
+        return python(*PIP_AUDIT, *words, *pins)
+    print(NOT_AUDITED)
+    return jobs.SKIPPED
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "test": test,
+    "verify": verify,
+    "fuzz": fuzz,
+    "model": model,
+    "mutate": mutate,
+    "chaos": chaos,
+    "bench": bench,
+    "attack": partial(python, "deploy.tests.attack"),
+    "audit": audit,
+    "sbom": partial(python, *SBOM),
+}
 
 
 def main(name: str, *words: str) -> int:
@@ -68,12 +164,9 @@ def main(name: str, *words: str) -> int:
     os.umask(0o022)  # What a user's shell has, not the private one of `up`.
     for each in ("GATEWAY", *map(str.upper, SERVICES)):  # meant for the stack of `up`
         os.environ.pop(f"{each}_PORT", None)
-    (ROOT / ".run" / "tmp").mkdir(exist_ok=True)
+    (RUN / "tmp").mkdir(exist_ok=True)
     jobs.handle_interruptions()
-    if name in suites.SUITES and name != "audit":
-        return suites.run(name, *words)
-    command = {"test": test, "verify": verify}.get(name) or getattr(proofs, name)
-    return int(command(*words))
+    return COMMANDS.get(name, partial(suites.run, name))(*words)
 
 
 if __name__ == "__main__":

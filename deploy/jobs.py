@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.tests.stack import ROOT, System
@@ -19,40 +18,35 @@ from deploy.tests.stack import ROOT, System
 SKIPPED = 77  # as automake has it: neither passed nor failed
 VERDICTS = {0: "passed", SKIPPED: "SKIPPED"}
 
+Result = tuple[str, int, float]  # name, exit status, seconds
+
 _children: set[subprocess.Popen[bytes]] = set()
 _stacks: set[str] = set()
 
 
-@dataclass(frozen=True)
-class Result:
-    name: str
-    status: int
-    seconds: float
-
-    @property
-    def verdict(self) -> str:
-        return VERDICTS.get(self.status, "FAILED")
-
-
-def timed(name: str, run: Callable[..., int], quiet: bool = False) -> Result:
-    """A quiet suite prints into a file, which is shown in one piece at the end."""
-    log = ROOT / ".run" / "tmp" / f"{name}.out"
-    print(f"== {name}{f': output in {log}' if quiet else ''}", flush=True)
+def timed(name: str, *words: str, quiet: bool = False) -> Result:
+    """A suite or a proof. If quiet, its output is shown in one piece at the end."""
+    log = ROOT / ".run" / "tmp" / f"{name}.out" if quiet else None
+    print(f"== {name}{f': output in {log}' if log else ''}", flush=True)
     begun = time.monotonic()
-    status = run(log=log) if quiet else run()
-    result = Result(name, status, time.monotonic() - begun)
-    if quiet:
+    status = python("deploy", name, *words, log=log)
+    if log:
         text = log.read_text(encoding="utf-8", errors="replace").rstrip()
-        print(f"== {name}: {result.verdict}\n{text}", flush=True)
-    return result
+        print(f"== {name}: {VERDICTS.get(status, 'FAILED')}\n{text}", flush=True)
+    return name, status, time.monotonic() - begun
 
 
 def report(results: Sequence[Result]) -> int:
     """The table of all suites; the exit status of the run."""
     print("== summary")
-    for result in results:
-        print(f"  {result.name:<12} {result.verdict:<7} {result.seconds:6.1f} s")
-    return 1 if any(result.verdict == "FAILED" for result in results) else 0
+    for name, status, seconds in results:
+        print(f"  {name:<12} {VERDICTS.get(status, 'FAILED'):<7} {seconds:6.1f} s")
+    return int(any(status not in VERDICTS for _, status, _ in results))
+
+
+def python(*words: str, env: Mapping[str, str] = {}, log: Path | None = None) -> int:
+    """The exit status of `python -m` with these words."""
+    return call([sys.executable, "-m", *words], {**os.environ, **env}, log)
 
 
 def call(
@@ -63,7 +57,7 @@ def call(
     seconds: float | None = None,
 ) -> int:
     """The exit status of a command, of whose process group nothing is left."""
-    with log.open("ab") if log else nullcontext() as output:
+    with log.open("wb") if log else nullcontext() as output:
         process = subprocess.Popen(
             command,
             cwd=cwd,

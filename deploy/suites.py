@@ -1,9 +1,11 @@
-"""Checks and suites by their names: Python and pytest, with a stack's environment."""
+"""Checks and suites by their names: the commands of suites.toml, with the environment
+of a stack."""
 
 import os
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from deploy import jobs
@@ -14,144 +16,77 @@ from deploy.local.problems import Problem
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / ".run"
 VERIFY = "MEMO_VERIFY"  # set: tests with the marker `verify` run too
-SERVICES = {service.name: service for service in layouts.of("").services}
+TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+SERVICES = {service.name: service.project for service in layouts.of("").services}
 # The stack of the whole system, one with low limits, and one for the other suites:
 # tests of the system stop servers under those that run meanwhile.
 MAIN, LIMITS = os.environ.get("MEMO_STACK") or "test", "limits"
 UNITS = os.environ.get("MEMO_UNITS") or "units"
-NO_TEST = 5  # pytest's exit status
+# Suites that run one after the other, as they share a database; and their stacks.
+JOBS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("system",): (MAIN, LIMITS),
+    ("migrations", "shared", *SERVICES, "security"): (UNITS,),
+}
+JOBS |= {(name,): () for name in TABLE if not any(name in job for job in JOBS)}
 
 
-@dataclass(frozen=True)
-class Python:
-    """A module, or manage.py, with the settings of a service and in its folder."""
+def commands(name: str) -> Iterator[tuple[str, str, Path]]:
+    """The words of each, the service whose settings it needs, and its folder."""
+    if name in SERVICES:
+        yield "pytest tests", name, SERVICES[name]
+        return
+    for words in TABLE[name].get("each", []):
+        yield from ((words, service, folder) for service, folder in SERVICES.items())
+    for words in TABLE[name].get("run", []):
+        yield words, TABLE[name].get("settings", ""), ROOT
 
-    words: tuple[str, ...]
-    service: str = ""
-    stack: str = UNITS
-    cwd: Path | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, name: str, more: Sequence[str], log: Path | None) -> int:
-        """The exit status, with more words for pytest and the mutations."""
-        module, *words = self.words
-        if module == "pytest":
-            named = any("/" in word and not word.startswith("-") for word in more)
-            words = ["-p", "no:cacheprovider", "--durations=50", *words * (not named)]
-            words += [f"--basetemp={RUN / 'tmp' / name}"]
+def run(name: str, *more: str) -> int:
+    """A suite, on stacks that are up already; `more` is for pytest and the mutations.
+    The first bad exit status ends it."""
+    for line, service, folder in commands(name):
+        program, *words = shlex.split(line)
+        env = environment(MAIN if name == "system" else UNITS, service)
+        if program == "pytest":
+            if any("/" in word for word in more if not word.startswith("-")):
+                words = []
+            words += ["--durations=50", f"--basetemp={RUN / 'tmp' / name}"]
             words += [] if os.environ.get(VERIFY) else ["-m", "not verify"]
-        if module in ("pytest", "deploy.mutations"):
+        if program == "pytest" or name == "security":
             words += more
-        command = [sys.executable, *["-m"] * (module != "manage.py"), module, *words]
-        if module == "shellcheck":
-            command = [str(Path(sys.executable).with_name(module)), *words]
-        project = SERVICES[self.service].project if self.service else ROOT
-        env = {**environment(self.stack, self.service), **self.env}
         if name == "system":
             given = os.environ.get("MEMO_CHROMIUM", "")
             env["MEMO_CHROMIUM"] = given if more else tool("CHROMIUM")
-        status = jobs.call(command, env, log, self.cwd or project)
-        # A suite may have no test that fuzzes.
-        return 0 if status == NO_TEST and "FUZZ_EXAMPLES" in env else status
+        if status := jobs.call([program, *words], env, cwd=folder):
+            return status
+    return 0
 
 
-def environment(stack: str, service: str = "") -> dict[str, str]:
+def environment(stack: str, service: str) -> dict[str, str]:
     """For a service as the owner of its tables, or for what belongs to no service."""
-    layout = layouts.of(stack)
+    layout, owner = layouts.of(stack), bool(service)
     known = next(x for x in layout.services if service in (x.name, ""))
-    owner, cache = bool(service), RUN / "cache"  # The checkout may be read-only.
     found = application.environment(layout, known, owner=owner, caller=os.environ)
     if not service:
         found.pop("ENV_FILE", None)
+    cache, programs = RUN / "cache", Path(sys.executable).parent
     return {
         **found,
-        "RUFF_CACHE_DIR": str(cache / "ruff"),
-        "MYPY_CACHE_DIR": str(cache / "mypy"),
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
-        "COVERAGE_FILE": str(cache / "coverage"),
+        "PATH": f"{programs}:{found['PATH']}",
         "PYTHONPATH": str(ROOT),
         "MEMO_STACK": stack,
+        # The checkout may be read-only.
+        "RUFF_CACHE_DIR": str(cache / "ruff"),
+        "MYPY_CACHE_DIR": str(cache / "mypy"),
+        "COVERAGE_FILE": str(cache / "coverage"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
     }
-
-
-def manage(*words: str, **env: str) -> list[Python]:
-    """A command of manage.py that has to succeed in every service."""
-    return [Python(("manage.py", *words), service=name, env=env) for name in SERVICES]
-
-
-def mypy(*words: str, service: str = "", **env: str) -> Python:
-    config = f"{ROOT}/{'pyproject.toml' if env else 'deploy/mypy.ini'}"
-    return Python(("mypy", "--config-file", config, *words), service, env=env)
-
-
-OURS = ("--config", 'extend-exclude=[".run"]', ".")
-SCRIPTS = [path for path in ROOT.rglob("[!.]*.sh") if RUN not in path.parents]
-DJANGO = {"DJANGO_SETTINGS_MODULE": "config.settings", "MYPYPATH": ".."}
-PRODUCTION = {
-    "ENVIRONMENT": "production",
-    "DEBUG": "false",
-    "COOKIE_SECURE": "true",
-    "JWT_ISSUER": "https://memo.example",
-    "ALLOWED_HOSTS": "memo.example",
-}
-SYSTEM = ("system", "attack", "chaos", "timing", "browser", "compose")
-SUITES = {
-    "system": [
-        Python(
-            ("pytest", *(f"deploy/tests/{name}" for name in SYSTEM)),
-            stack=MAIN,
-            env={"MEMO_LIMITS_STACK": LIMITS},
-        )
-    ],
-    "lint": [
-        Python(("ruff", "check", *OURS)),
-        Python(("ruff", "format", "--check", *OURS)),
-    ],
-    "shellcheck": [Python(("shellcheck", *map(str, SCRIPTS), ".ci/run"))],
-    # Once for each service, as Django's plugin loads the settings of one.
-    "types": [
-        *(mypy(".", service=name, **DJANGO) for name in SERVICES),
-        mypy("shared", DJANGO_SETTINGS_MODULE="shared.tests.settings"),
-        mypy("-p", "deploy.local", "-p", "deploy.mutations"),
-        mypy("-m", "deploy.__main__"),
-        mypy("nginx/render.py"),
-    ],
-    "audit": [Python(("deploy", "audit"))],
-    "deploycheck": manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION),
-    "schema": manage(
-        *("spectacular", "--validate", "--fail-on-warn", "--file", os.devnull)
-    ),
-    "migrations": manage("makemigrations", "--check", "--dry-run"),
-    "shared": [Python(("pytest", "shared/tests"), service="auth", cwd=ROOT)],
-    **{name: [Python(("pytest",), service=name)] for name in SERVICES},
-    # Ten mutations of the code, which their tests have to notice.
-    "security": [Python(("deploy.mutations",))],
-    "gateway": [Python(("pytest", "nginx/tests"))],
-    "local": [Python(("pytest", "deploy/tests/local", "deploy/tests/runner"))],
-}
-# The longest begins. What shares a database is one job.
-JOBS: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("system",): (MAIN, LIMITS),
-    **{(name,): () for name in ("lint", "shellcheck", "types", "audit")},
-    **{(name,): () for name in ("deploycheck", "schema")},
-    ("migrations", "shared", *SERVICES, "security"): (UNITS,),
-    **{(name,): () for name in ("gateway", "local")},
-}
-
-
-def run(name: str, *words: str, log: Path | None = None) -> int:
-    """A suite, on stacks that are up already. The first bad exit status ends it."""
-    if log:
-        log.unlink(missing_ok=True)
-    statuses = (each.run(name, words, log) for each in SUITES[name])
-    return next(filter(None, statuses), 0)
 
 
 def tool(name: str) -> str:
     """A program that only suites need; empty, and said so, where there is none."""
     try:
-        kind = getattr(server_binaries, name)
-        return server_binaries.tool(layouts.of(MAIN), kind)
+        return server_binaries.tool(layouts.of(MAIN), getattr(server_binaries, name))
     except Problem as problem:
         print(f"memo: {problem}", flush=True)
         return ""

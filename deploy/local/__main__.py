@@ -37,12 +37,12 @@ PROOFS = {
     "test": "[suite ...]",
     "verify": "",
     "audit": "[--osv-url URL]",
-    "sbom": "[file]",
+    "sbom": "",
     "fuzz": "[--minutes N] [--seed N]",
     "model": "[--rules N] [--seed N] [--faults]",
     "mutate": "[--all | --id ID ... | --random N --seed N]",
     "bench": "[--path PATH ...] [--opponents NAME ...] [--against DIR ...]",
-    "chaos": "[--minutes N] [--seed N] [--only WORD ...]",
+    "chaos": "[--minutes N] [--seed N]",
     "attack": "[--url URL] [--api-key FILE] [--ca FILE] [--only WORDS]",
 }
 MODULES = {"doctor": "[--url URL]", "startservice": "<name>"}

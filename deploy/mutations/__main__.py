@@ -1,4 +1,8 @@
-"""`python -m deploy.mutations`: the tests of docs/security can fail."""
+"""`python -m deploy.mutations`: whether the tests that docs/security names can fail.
+
+Each kept mutation changes one line of the code so that one requirement no longer holds.
+Its test has to fail then, in a copy of the checkout, and to pass without the change.
+"""
 
 import argparse
 import os
@@ -6,146 +10,136 @@ import random
 import re
 import shutil
 import sys
-import time
-import xml.etree.ElementTree as ElementTree
+import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import jobs
-from deploy.mutations import catalogue
-from deploy.mutations.catalogue import Mutation
 from deploy.tests.stack import ROOT
 
 AT_ONCE = 2
-SUITES = {
-    "shared/": "shared",
-    "nginx/": "gateway",
-    "deploy/tests/": "system",
-    "deploy/": "local",
-}
+SUITES = {"nginx": "gateway", "deploy": "system"}  # others have the folder's name
 LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".run", ".secrets", ".env", ".env.migrate", ".venv"),
     *("__pycache__", ".*_cache"),
 )
-# So fails a test that cannot be run, or a careless mutation.
-NOT_RUN = re.compile(r"(Syntax|Indentation|Import|ModuleNotFound|Name)Error")
-SECONDS, SECONDS_OF_A_TEST = 90, 10
+PASSED, FAILED = 0, 1  # exit statuses of pytest
+OPTIONS = ("-q", "--tb=short", "-rfE")
+# So fails a test that cannot be run, for its fixture or for a careless mutation.
+NOT_RUN = re.compile(
+    r"^ERROR \S+\.py|^FAILED .+ - (Import|ModuleNotFound|Name)Err", re.M
+)
 
 
-class Copy:
-    """A copy of the checkout, apart from the files of any run of pytest."""
+@dataclass(frozen=True)
+class Mutation:
+    """In `file`, `old` becomes `new`; then `test` has to fail."""
 
-    def __init__(self, suite: str) -> None:
-        self.suite = suite
-        self.root = ROOT / ".run" / "mutations" / suite
-        shutil.rmtree(self.root, ignore_errors=True)
-        shutil.copytree(ROOT, self.root, ignore=LEFT_OUT, symlinks=True)
-        (self.root / ".run").symlink_to(ROOT / ".run")
-        self.report = self.root.with_suffix(".xml")
+    id: str
+    file: str
+    old: str
+    new: str
+    test: str
 
-    def run(self, tests: Sequence[str], *options: str) -> tuple[str, str]:
-        """`green`, `red`, or neither; and why."""
-        words = [test.removeprefix(f"{self.suite}_project/") for test in tests]
-        words += ["-q", "--tb=short", f"--junitxml={self.report}", *options]
-        words += [f"--basetemp={self.root.with_suffix('.tmp')}"]
-        self.report.unlink(missing_ok=True)
-        jobs.call(
-            [sys.executable, "-m", "deploy", self.suite, *words],
-            {**os.environ, "PYTHONPATH": str(self.root), "MEMO_VERIFY": "1"},
-            log=self.root.with_suffix(".log"),
-            cwd=self.root,
-            seconds=SECONDS + SECONDS_OF_A_TEST * len(tests),
-        )
-        return verdict(self.report)
-
-    @contextmanager
-    def mutated(self, mutation: Mutation) -> Iterator[None]:
-        path = self.root / mutation.file
-        path.write_text(mutation.applied_to(path.read_text("utf-8")), "utf-8")
-        yield
-        # With its old times: what was compiled from it is good again.
-        shutil.copy2(ROOT / mutation.file, path)
+    def applied_to(self, text: str) -> str:
+        """Raises ValueError where it does not apply exactly once, SyntaxError where the
+        result is no Python."""
+        if (times := text.count(self.old)) != 1:
+            raise ValueError(f"`{self.old}` is {times} times in the file")
+        changed = text.replace(self.old, self.new)
+        if self.file.endswith(".py"):
+            compile(changed, self.file, "exec")
+        return changed
 
 
-def verdict(report: Path) -> tuple[str, str]:
-    """Green: all that was named ran and passed. Red: a test itself failed, and not a
-    fixture, the collection, or a misspelt name."""
-    if not report.exists():
-        return "neither", "no report"
-    [suite] = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314 (our own)
-    names = ("tests", "failures", "errors", "skipped")
-    tests, failures, errors, skipped = (int(suite.get(name, "0")) for name in names)
-    messages = [each.get("message", "") for each in suite.iter("failure")]
-    why = "".join(messages[:1]).partition("\n")[0]
-    if failures and not errors and not NOT_RUN.match(why):
-        return "red", why
-    good = tests and not failures + errors + skipped
-    return "green" if good else "neither", f"{dict(suite.items())}. {why}"
+def load() -> list[Mutation]:
+    """The kept ones. Raises TypeError for a key too many or missing."""
+    files = sorted(Path(__file__).parent.glob("*.toml"))
+    tables = [tomllib.loads(file.read_text("utf-8"))["mutation"] for file in files]
+    return [Mutation(**each) for table in tables for each in table]
 
 
-def suite_of(test: str) -> str:
-    found = (name for prefix, name in SUITES.items() if test.startswith(prefix))
-    return next(found, test.partition("_project/")[0])
-
-
-def try_suite(suite: str, mutations: Sequence[Mutation]) -> int:
-    """How many of them are killed. A test that fails without one too proves nothing."""
-    copy, killed = Copy(suite), 0
-    reuse = () if suite in SUITES.values() else ("--reuse-db",)
-    fresh = ("--create-db",) if reuse else ()
-    whole, why = copy.run(sorted({m.test for m in mutations}), *reuse, *fresh)
-    for mutation in mutations:
-        begun = time.monotonic()
-        if whole == "green":
-            with copy.mutated(mutation):
-                found, why = copy.run([mutation.test], "--exitfirst", *reuse)
-        killed += (is_killed := whole == "green" and found == "red")
-        word = "killed" if is_killed else "SURVIVED"
-        line = f"  {word:<8} {mutation.id:<8} {time.monotonic() - begun:5.1f} s"
-        print(f"{line}  {mutation.file}\n    {mutation.test}: {why[:200]}", flush=True)
-    shutil.rmtree(copy.root)
-    return killed
-
-
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Ends the process for words that mean nothing."""
-    parser = argparse.ArgumentParser("mutate", allow_abbrev=False)
+def choose(words: Sequence[str]) -> list[Mutation]:
+    """All, those of some requirements, or so many at random, one for a requirement.
+    Ends the process for words that mean nothing."""
+    parser = argparse.ArgumentParser("./manage_all.sh mutate", allow_abbrev=False)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every one that is kept")
     which.add_argument("--id", nargs="+", default=[], metavar="TOK-01")
     which.add_argument("--random", type=int, default=10, metavar="10")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    asked = parser.parse_args(arguments)
-    if unknown := set(asked.id) - {each.id for each in catalogue.load()}:
+    asked, kept = parser.parse_args(words), load()
+    if unknown := set(asked.id) - {each.id for each in kept}:
         parser.error(f"no mutation is kept for {', '.join(sorted(unknown))}")
-    return asked
-
-
-def choose(asked: argparse.Namespace, mutations: Sequence[Mutation]) -> list[Mutation]:
-    """All, those of some requirements, or so many at random, one for a requirement."""
     if asked.all or asked.id:
-        return [each for each in mutations if asked.all or each.id in asked.id]
+        return [each for each in kept if asked.all or each.id in asked.id]
     print(f"  these again: --random {asked.random} --seed {asked.seed}", flush=True)
-    shuffled = random.Random(asked.seed).sample(mutations, len(mutations))
+    shuffled = random.Random(asked.seed).sample(kept, len(kept))
     return list({each.id: each for each in shuffled}.values())[: asked.random]
 
 
-def main(arguments: Sequence[str]) -> int:
+def try_suite(suite: str, mutations: Sequence[Mutation]) -> int:
+    """How many are killed, in a copy of the checkout: their test passes, and fails with
+    the mutation."""
+    copy, killed = ROOT / ".run" / "mutations" / suite, 0
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(ROOT, copy, ignore=LEFT_OUT, symlinks=True)
+    (copy / ".run").symlink_to(ROOT / ".run")
+    reuse = ("--reuse-db",) if (ROOT / f"{suite}_project").exists() else ()
+    fresh = [option.replace("reuse", "create") for option in reuse]
+    whole = run_tests(copy, sorted({m.test for m in mutations}), *reuse, *fresh)
+    for mutation in mutations:
+        path, status = copy / mutation.file, whole
+        if whole == PASSED:
+            path.write_text(mutation.applied_to(path.read_text("utf-8")), "utf-8")
+            status = run_tests(copy, [mutation.test], "--exitfirst", *reuse)
+            # With its old times: what was compiled from it is good again.
+            shutil.copy2(ROOT / mutation.file, path)
+        text = copy.with_suffix(".log").read_text("utf-8", "replace")
+        is_killed = whole == PASSED and has_failed(status, text)
+        killed += is_killed
+        what = f"  {'killed' if is_killed else 'SURVIVED':<8} {mutation.id:<8}"
+        why = f"{mutation.test}: {text.strip().rpartition(chr(10))[2]}"
+        print(f"{what} {mutation.file}\n    {why}", flush=True)
+    shutil.rmtree(copy)
+    return killed
+
+
+def run_tests(copy: Path, tests: Sequence[str], *options: str) -> int:
+    """pytest's exit status; what it printed is in a log next to the copy."""
+    words = [test.removeprefix(f"{copy.name}_project/") for test in tests]
+    words += [*OPTIONS, f"--basetemp={copy.with_suffix('.tmp')}", *options]
+    # So wide that pytest cuts no line short.
+    env = {"PYTHONPATH": str(copy), "MEMO_VERIFY": "1", "COLUMNS": "1000"}
+    return jobs.call(
+        [sys.executable, "-m", "deploy", copy.name, *words],
+        {**os.environ, **env},
+        log=copy.with_suffix(".log"),
+        cwd=copy,
+        seconds=90 + 10 * len(tests),
+    )
+
+
+def has_failed(status: int, text: str) -> bool:
+    """Whether a test itself failed, by what pytest printed."""
+    return status == FAILED and not NOT_RUN.search(text)
+
+
+def try_all(mutations: Sequence[Mutation]) -> int:
     """Exit status 0: no mutation survived."""
-    chosen = choose(parse(arguments), catalogue.load())
     suites: dict[str, list[Mutation]] = defaultdict(list)
-    for mutation in chosen:
-        suites[suite_of(mutation.test)].append(mutation)
-    names = sorted(suites, key=lambda name: -len(suites[name]))
+    for mutation in mutations:
+        folder = mutation.test.partition("/")[0].removesuffix("_project")
+        suites[SUITES.get(folder, folder)].append(mutation)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        killed = sum(pool.map(try_suite, names, [suites[name] for name in names]))
-    print(f"  {killed} of {len(chosen)} mutations killed")
-    return 0 if killed == len(chosen) else 1
+        killed = sum(pool.map(try_suite, suites, suites.values()))
+    print(f"  {killed} of {len(mutations)} mutations killed")
+    return int(killed < len(mutations))
 
 
 if __name__ == "__main__":
     jobs.handle_interruptions()
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(try_all(choose(sys.argv[1:])))

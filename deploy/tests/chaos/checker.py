@@ -20,19 +20,12 @@ Redis forgets it.
 
 import threading
 import time
-from collections.abc import Callable
 
-from deploy.tests.chaos.record import (
-    EVERYTHING,
-    Account,
-    Answer,
-    Ending,
-    Record,
-    Session,
-)
+from deploy.tests.chaos.record import Account, Answer, Ending, Record, Session
 
 RECOVERY = 10.0  # seconds
 CUT_SHORT = "ChunkedEncodingError"  # of `requests`: less came than was announced
+REUSED = "refresh_token_reused"
 UNAVAILABLE = ("dependency_unavailable", "upstream_unavailable", "overloaded")
 LEEWAY = 10  # REFRESH_REUSE_LEEWAY, seconds
 # Kept short of it: the answer's end stands for the question's arrival.
@@ -49,71 +42,43 @@ PUSHED_THROUGH = ("users", "users>auth", "auth", "auth-db", "auth>auth-db")
 
 
 class Checker:
-    """Receives every answer, in the thread that got it. `evidence` is what the
-    database says of a session."""
+    """Receives every answer, in the thread that got it."""
 
-    def __init__(
-        self,
-        record: Record,
-        evidence: Callable[[str], object] = str,
-    ) -> None:
-        self.record, self.evidence = record, evidence
+    def __init__(self, record: Record) -> None:
+        self.record = record
         self.violations: dict[str, str] = {}  # the first of each kind, with its events
         self.lock = threading.Lock()
 
-    def report(self, kind: str, what: str, account: Account, sid: str = "") -> None:
-        with self.lock:
-            if kind not in self.violations:
-                events = self.events(account, sid)
-                self.violations[kind] = f"VIOLATION {kind}: {what}\n{events}"
+    def report(self, kind: str, what: str, about: Account | Session) -> None:
+        """With the answers of its session and of its account, and all troubles."""
+        with self.lock, self.record.lock:
+            answers = [a for sid, a in about.account.history if sid in ("", about.sid)]
+            events = sorted(map(str, [*answers, *self.record.troubles]))
+            text = "\n  ".join([f"session {about.sid or 'none'}", *events])
+            self.violations.setdefault(kind, f"VIOLATION {kind}: {what}\n  {text}")
 
-    def events(self, account: Account, sid: str) -> str:
-        """Of a session and of its account, between the troubles."""
-        with self.record.lock:
-            found = [
-                (answer.begun, f"{about[:8]:<8} {answer}")
-                for about, answer in account.history
-                if about in ("", sid)
-            ]
-        now = time.monotonic()
-        begun = found[0][0] if found else now
-        for each in self.record.touching(EVERYTHING, begun, now):
-            found.append((each.begun, f"-------- {each.name} begins"))
-            found.append((min(each.back, now), f"-------- {each.name} ends"))
-        lines = [f"  {at - begun:9.3f}  {text}" for at, text in sorted(found)]
-        head = f"  {account.email} ({account.sub}), session {sid or 'none'}"
-        return "\n".join([head, *lines, f"  its row: {self.evidence(sid)}"])
-
-    # ---- Any answer --------------------------------------------------------------
-
-    def form(self, account: Account, sid: str, answer: Answer, way: str) -> None:
+    def form(self, about: Account | Session, answer: Answer, way: str) -> None:
         """No 5xx but the documented 503; no answer missing without a reason; a cookie
         is never cleared where the client is to try again."""
-        self.record.note(account, sid, answer)
-        if answer.status == 0:
-            self.expect_trouble(account, sid, answer, way)
+        self.record.note(about, answer)
+        if answer.status == 0 and not self.may_be_lost(answer, way):
+            self.report("no answer", f"{answer}", about)
         elif answer.status >= 500 and not is_documented(answer):
-            what = f"{answer.kind}: {answer.status} {answer.headers} {answer.body}"
-            self.report("undocumented error", what, account, sid)
+            what = f"{answer} {answer.headers} {answer.body}"
+            self.report("undocumented error", what, about)
         elif answer.status in (429, 503) and answer.cookie == "":
-            self.report("cookie cleared", f"{answer}", account, sid)
+            self.report("cookie cleared", f"{answer}", about)
 
-    def expect_trouble(
-        self, account: Account, sid: str, answer: Answer, way: str
-    ) -> None:
+    def may_be_lost(self, answer: Answer, way: str) -> bool:
         """A connection may break where its way, or what answers, has a fault.
 
         Through the gateway a service is seen by an answer that ends in its middle: it
         was killed between the headers and the body, and 200 had been sent.
         """
-        parts = ("front", "gateway") if way == "front" else (way,)
-        if answer.lost == CUT_SHORT:
-            parts += ("auth", "users")
+        parts = {way, "gateway"} if way == "front" else {way}
+        parts |= {"auth", "users"} if answer.lost == CUT_SHORT else set()
         since = answer.begun - RECOVERY
-        if not self.record.touching(parts, since, answer.ended):
-            self.report("no answer", f"{answer.kind}: {answer.lost}", account, sid)
-
-    # ---- Sessions ----------------------------------------------------------------
+        return bool(self.record.touching(parts, since, answer.ended))
 
     def token(self, session: Session, answer: Answer, expires: int) -> None:
         """An access token was shown to one of the services."""
@@ -122,11 +87,16 @@ class Checker:
         elif answer.status == 401 and time.time() < expires - EXPIRY_MARGIN:
             self.refused(session, answer)
 
-    def refresh(self, session: Session, answer: Answer, cookie: str) -> None:
-        """A refresh with one of the cookies of a session."""
+    def refresh(self, session: Session, answer: Answer) -> None:
+        """A refresh with the cookie that the session has.
+
+        It may have been superseded longer ago than the leeway, by an earlier question
+        whose answer was lost: then its second use is a reuse.
+        """
+        is_late = answer.ended - session.presented > SAFE_LEEWAY
         if answer.ok:
             self.accepted(session, answer, "refresh")
-        elif answer.status == 401 and self.is_late(session, answer, cookie):
+        elif answer.status == 401 and is_late and answer.code == REUSED:
             self.found_over(session, answer, "retried too late")
         elif answer.status == 401:
             self.refused(session, answer)
@@ -135,14 +105,7 @@ class Checker:
         """A cookie older than the direct predecessor never gets anything."""
         if answer.ok:
             what = "a cookie two generations old was taken"
-            self.report("reuse accepted", what, session.account, session.sid)
-
-    def is_late(self, session: Session, answer: Answer, cookie: str) -> bool:
-        """Whether the cookie may have been superseded longer ago than the leeway, by
-        an earlier question whose answer was lost: then its second use is a reuse."""
-        first = session.presented.get(cookie, answer.begun)
-        late = answer.ended - first > SAFE_LEEWAY
-        return late and answer.code == "refresh_token_reused"
+            self.report("reuse accepted", what, session)
 
     def accepted(self, session: Session, answer: Answer, kind: str) -> None:
         """It must not be, after the bound of any ending that was acknowledged."""
@@ -153,18 +116,14 @@ class Checker:
                 continue
             over = answer.begun - refused_from(ending, kind, self.record, now)
             if over > 0:
-                since = answer.begun - ending.acked
-                what = f"{answer.kind} {since:.3f} s after `{ending.kind}` was"
-                what += f" acknowledged, {over:.3f} s beyond the bound"
-                self.report(
-                    "revoked token accepted", what, session.account, session.sid
-                )
+                what = f"{answer}: {over:.3f} s too late after `{ending.kind}`"
+                self.report("revoked token accepted", what, session)
 
     def refused(self, session: Session, answer: Answer) -> None:
         """It must not be, unless something may have ended the session."""
         if not any(self.may_explain(e, session, answer) for e in session.all_endings()):
-            what = f"{answer.kind}: 401 {answer.code}, and nothing ended the session"
-            self.report("session lost", what, session.account, session.sid)
+            what = f"{answer}, and nothing ended the session"
+            self.report("session lost", what, session)
         self.found_over(session, answer, "found over")
 
     def may_explain(self, ending: Ending, session: Session, answer: Answer) -> bool:
@@ -186,17 +145,15 @@ class Checker:
         """No client ever gets what belongs to another user or session."""
         own = {"sub": session.account.sub, "sid": session.sid}
         if any(own[name] != value for name, value in found.items()):
-            what = f"{answer.kind} of {own} was answered for {found}"
-            self.report("another user's", what, session.account, session.sid)
-
-    # ---- Accounts ----------------------------------------------------------------
+            what = f"{answer}, of {own}, was answered for {found}"
+            self.report("another user's", what, session)
 
     def log_in(self, account: Account, answer: Answer, password: str) -> None:
         """Only with the right password, and then always."""
         if answer.ok and password != account.password:
             self.report("wrong password", f"{answer}", account)
         if answer.status == 401 and account.password == password:
-            self.report("login refused", f"{answer.kind}: {answer.body}", account)
+            self.report("login refused", f"{answer}", account)
 
 
 def is_documented(answer: Answer) -> bool:

@@ -39,7 +39,9 @@ class Fault:
 
 def catalogue() -> list[Fault]:
     """Every fault there is, each once."""
-    return [*of_processes(), *of_ways(), *of_stores()]
+    forgets = Fault("flush redis", ("redis",), redis_flushed, lasts=False, flushes=True)
+    full = Fault("full redis", ("redis",), methodcaller("full_redis"))
+    return [*of_processes(), *of_ways(), forgets, full]
 
 
 def of_processes() -> Iterator[Fault]:
@@ -61,14 +63,6 @@ def of_ways() -> Iterator[Fault]:
     for way in ("front", *WAYS["auth"], *WAYS["users"]):
         for name, mode in MODES.items():
             yield Fault(f"{name} {way}", (way,), methodcaller("mode", mode, way))
-
-
-def of_stores() -> Iterator[Fault]:
-    yield Fault("full redis", ("redis",), methodcaller("full_redis"))
-    yield Fault("flush redis", ("redis",), redis_flushed, lasts=False, flushes=True)
-
-
-# ---- Processes -----------------------------------------------------------------------
 
 
 @contextmanager
@@ -104,9 +98,6 @@ def workers_killed(stack: ChaosStack) -> Iterator[None]:
             time.sleep(0.3)
     yield
     stack.run("start", "auth")  # which waits until it works
-
-
-# ---- Stores --------------------------------------------------------------------------
 
 
 @contextmanager

@@ -30,10 +30,6 @@ class Mode:
     reset: bool = False  # every connection breaks at once
 
 
-class Broken(Exception):
-    """This connection is to end now."""
-
-
 @dataclass(eq=False)
 class Link:
     listens: Address
@@ -50,54 +46,51 @@ class Link:
     async def accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Pass both ways until one end closes; the first fault ends both."""
-        task, ways, ends = asyncio.current_task(), [], [writer]
+        """Pass both ways until one end closes; the first fault breaks both."""
+        task, ends, is_broken = asyncio.current_task(), [writer], True
         self.connections.add(task)
         try:
             there, back = await self.connect()
             ends.append(back)
-            ways.append(asyncio.ensure_future(self.pass_on(reader, back, 0.0)))
-            ways.append(asyncio.ensure_future(self.pass_on(there, writer, 1.0)))
-            done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            done.pop().result()
-        except (Broken, OSError, asyncio.CancelledError):
-            for end in ends:
-                end.transport.abort()
+            async with asyncio.TaskGroup() as ways:
+                ways.create_task(self.pass_on(reader, back, lost=0.0))
+                ways.create_task(self.pass_on(there, writer, lost=1.0))
+        except* EOFError:
+            is_broken = False
+        except* OSError:
+            pass
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
             for end in ends:
-                end.close()
+                end.transport.abort() if is_broken else end.close()
             self.connections.discard(task)
 
     async def connect(self) -> Streams:
         if self.mode.reset:
-            raise Broken
+            raise ConnectionResetError
         if isinstance(self.leads_to, Path):
             return await asyncio.open_unix_connection(self.leads_to)
         return await asyncio.open_connection("127.0.0.1", self.leads_to)
 
     async def pass_on(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: float
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: float
     ) -> None:
-        """Only `answers`, 1, may be lost; of questions, 0, none is."""
+        """Raises EOFError at the end. Only answers may be lost, never questions."""
         while data := await reader.read(CHUNK):
             await asyncio.sleep(self.mode.delay)
             while self.mode.silent:
                 await asyncio.sleep(0.02)
-            if random.random() < answers * self.mode.lost:
-                raise Broken
+            if random.random() < lost * self.mode.lost:
+                raise ConnectionResetError
             writer.write(data)
             await writer.drain()
+        raise EOFError
 
     async def set(self, mode: Mode) -> None:
         self.mode = mode
-        if mode.reset:
-            tasks = [task for task in self.connections if task]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = [task for task in self.connections if task and mode.reset]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Proxy:

@@ -5,7 +5,7 @@ import math
 import secrets
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -19,8 +19,6 @@ WAYS = {
     "users": ("users>redis", "users>users-db", "users>auth"),
 }
 PROCESSES = ("redis", "auth-db", "users-db", "auth", "users", "gateway")
-EVERYTHING = frozenset((*PROCESSES, "front", *WAYS["auth"], *WAYS["users"]))
-HISTORY = 400  # events kept of an account
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +48,8 @@ class Answer:
         return str(self.body.get("code", ""))
 
     def __str__(self) -> str:
-        what = self.lost or self.code
-        cookie = {None: "", "": " (clears the cookie)"}.get(self.cookie, " (cookie)")
-        took = 1000 * (self.ended - self.begun)
-        return f"{self.kind:<16} {self.status:>3} {took:6.0f} ms  {what}{cookie}"
+        times = f"{self.begun:.3f} to {self.ended:.3f}"
+        return f"{times}  {self.kind:<16} {self.status:>3}  {self.lost or self.code}"
 
 
 @dataclass(eq=False)
@@ -66,13 +62,16 @@ class Trouble:
     flushes: bool = False  # Redis has forgotten everything
     back: float = math.inf  # the parts are healthy
 
+    def __str__(self) -> str:
+        return f"{self.begun:.3f} to {self.back:.3f}  -------- {self.name}"
+
 
 @dataclass(eq=False)
 class Ending:
     """Something that ends sessions. One that was not acknowledged may have happened."""
 
     kind: str
-    begun: float
+    begun: float = 0.0
     acked: float = math.inf
     pushed: bool = False  # done in the User Service, which tells auth
     spared: str = ""  # the session that continues
@@ -93,10 +92,10 @@ class Session:
     cookie: str
     access: str
     expires: int  # `exp` of the access token
-    presented: dict[str, float] = field(default_factory=dict)  # cookie: first sent
+    presented: float = math.inf  # when this cookie was first sent
     spent: list[str] = field(default_factory=list)  # cookies, the latest last
     endings: list[Ending] = field(default_factory=list)  # its own
-    retry_at: float = math.inf  # a refresh or logout that was not answered
+    pending: bool = False  # a refresh or logout was not answered
     leaving: bool = False  # a logout has been tried
 
     def all_endings(self) -> Iterator[Ending]:
@@ -116,10 +115,12 @@ class Account:
     sub: str = ""
     sessions: list[Session] = field(default_factory=list)  # that the devices still use
     endings: list[Ending] = field(default_factory=list)  # of all sessions
-    stranded: int = 0  # sessions whose login was not answered
-    history: deque[tuple[str, Answer]] = field(
-        default_factory=lambda: deque(maxlen=HISTORY)
-    )
+    history: list[tuple[str, Answer]] = field(default_factory=list)
+    sid = ""
+
+    @property
+    def account(self) -> "Account":
+        return self
 
     @property
     def email(self) -> str:
@@ -131,45 +132,44 @@ class Record:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.accounts: list[Account] = []
         self.over: deque[Session] = deque(maxlen=2000)  # no longer used
+        self.living: list[Session] = []
         self.answers: Counter[tuple[str, int]] = Counter()
         self.troubles: list[Trouble] = []
 
-    def new_account(self) -> Account:
-        account = Account()
-        with self.lock:
-            self.accounts.append(account)
-        return account
-
-    def note(self, account: Account, sid: str, answer: Answer) -> None:
+    def note(self, about: Account | Session, answer: Answer) -> None:
         with self.lock:
             self.answers[answer.kind, answer.status] += 1
-            account.history.append((sid, answer))
+            about.account.history.append((about.sid, answer))
 
-    def drop(self, session: Session) -> None:
-        """Its device does not use it any more."""
+    def open(self, session: Session) -> None:
         with self.lock:
-            if session in session.account.sessions:
-                session.account.sessions.remove(session)
-                self.over.append(session)
+            session.account.sessions.append(session)
+            self.living.append(session)
 
-    def living(self) -> list[Session]:
+    def drop(self, *sessions: Session) -> None:
+        """Their devices do not use them any more."""
         with self.lock:
-            return [s for each in self.accounts for s in each.sessions]
+            for session in sessions:
+                if session in self.living:
+                    self.living.remove(session)
+                    session.account.sessions.remove(session)
+                    self.over.append(session)
 
     def some_session(self, rng: Random, *, over: bool) -> Session | None:
-        found = list(self.over)[-200:] if over else self.living()
-        return rng.choice(found) if found else None
+        with self.lock:
+            found = [*self.over][-200:] if over else self.living
+            return rng.choice(found) if found else None
 
     def touching(
-        self, parts: Iterable[str], since: float, until: float
+        self, parts: Collection[str], since: float, until: float
     ) -> list[Trouble]:
         """What was in force at these parts between two times, in order."""
-        wanted = frozenset(parts)
         with self.lock:
             return [
                 each
                 for each in self.troubles
-                if each.parts & wanted and each.begun <= until and each.back >= since
+                if each.parts.intersection(parts)
+                and each.begun <= until
+                and each.back >= since
             ]

@@ -72,14 +72,8 @@ class ChaosStack(System):
                 self.proxy.do(self.links[way].set(Mode()))
 
     def run(self, *words: str, timeout: float = 300) -> str:
-        """To go through other links, services are stopped and started: `restart` would
-        replace their processes one by one, which takes longer."""
+        """Both services stop and start: a restart one by one would take longer."""
         if words == ("restart", *SERVICES):
             super().run("stop", *SERVICES)
             words = ("start", *SERVICES)
         return super().run(*words, timeout=timeout)
-
-    def row_of(self, sid: str) -> object:
-        """What the database says of a session."""
-        sql = "SELECT revoked_at, revoked_reason, rotated_at FROM tokens_session"
-        return sid and self.query("auth", f"{sql} WHERE id = %s", sid)

@@ -70,7 +70,7 @@ def test_a_token_that_is_taken_after_its_end_is_found(
     checker.token(session, answer(401, code="token_revoked"), session.expires)
     checker.token(session, answer(200, begun=15), session.expires)
     assert not checker.violations
-    checker.form(session.account, session.sid, answer(200), "front")
+    checker.form(session, answer(200), "front")
     checker.token(session, answer(200), session.expires)
     assert [*checker.violations] == ["revoked token accepted"]
     assert "me               200" in checker.violations["revoked token accepted"]
@@ -97,7 +97,7 @@ def test_a_token_that_is_taken_after_its_end_is_found(
 def test_a_wrong_answer_of_an_outage_is_found(
     checker: Checker, session: Session, response: Answer, kind: str
 ) -> None:
-    checker.form(session.account, session.sid, response, "front")
+    checker.form(session, response, "front")
     assert list(checker.violations) == ([kind] if kind else [])
 
 
