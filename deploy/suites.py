@@ -22,10 +22,11 @@ SERVICES = {service.name: service.project for service in layouts.of("").services
 # tests of the system stop servers under those that run meanwhile.
 MAIN, LIMITS = os.environ.get("MEMO_STACK") or "test", "limits"
 UNITS = os.environ.get("MEMO_UNITS") or "units"
-# Suites that run one after the other, as they share a database; and their stacks.
+# The longest begin. Suites that share a database run one after the other.
 JOBS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("system",): (MAIN, LIMITS),
     ("migrations", "shared", *SERVICES, "security"): (UNITS,),
+    ("local",): (),
 }
 JOBS |= {(name,): () for name in TABLE if not any(name in job for job in JOBS)}
 

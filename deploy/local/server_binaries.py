@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import FOLDERS, write_private
+from .files import FOLDERS, locked, write_private
 from .layout import Layout
 from .problems import MISSING, Problem
 from .programs import Job, run
@@ -70,14 +70,9 @@ def ensure(layout: Layout) -> int:
 def tool(layout: Layout, kind: Kind) -> str:
     """Path of a script that starts the newest program, of this machine or unpacked now.
     There is one for each of the others, too."""
-    name, root = kind.programs[0], MACHINE
-    program = _newest(kind, MACHINE)
-    if program is None:
-        root = layout.cache / name / "root"
-        program = _newest(kind, root)
-    if program is None and shutil.which("apt-get"):
-        print(f"  {name}: not on this machine; unpacking its packages ...", flush=True)
-        program = _newest(kind, _unpack(layout, name, kind.package))
+    name = kind.programs[0]
+    with locked(layout.base / "install.lock"):  # Another stack may unpack the same.
+        program, root = _find(layout, kind)
     if program is None:
         least, hint = ".".join(map(str, kind.least)), WAYS.format(kind.package)
         raise Problem(f"{name} {least} or newer: not found.", hint=hint, code=MISSING)
@@ -91,7 +86,19 @@ def tool(layout: Layout, kind: Kind) -> str:
     return str(layout.servers / name)
 
 
-def _unpack(layout: Layout, name: str, package: str) -> Path:
+def _find(layout: Layout, kind: Kind) -> tuple[Path | None, Path]:
+    """The program and the root of its libraries."""
+    name, own = kind.programs[0], layout.cache / kind.programs[0] / "root"
+    for root in (MACHINE, own):
+        if program := _newest(kind, root):
+            return program, root
+    if shutil.which("apt-get"):
+        print(f"  {name}: not on this machine; unpacking its packages ...", flush=True)
+        _unpack(layout, name, kind.package)
+    return _newest(kind, own), own
+
+
+def _unpack(layout: Layout, name: str, package: str) -> None:
     """Unpack Debian's package, with what it needs and this machine lacks. The folder
     appears under its final name when it is complete."""
     folder = layout.cache / name
@@ -111,7 +118,6 @@ def _unpack(layout: Layout, name: str, package: str) -> Path:
         run(Job(f"Unpacking {deb.name}", command, folder, layout.base_env()))
     fresh.replace(root)
     shutil.rmtree(debs)
-    return root
 
 
 def libraries(root: Path) -> str:

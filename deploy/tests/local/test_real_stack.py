@@ -149,6 +149,21 @@ def test_logs_show_what_each_process_says_and_follow_until_ctrl_c(
 # --- start, stop, restart -------------------------------------------------------------
 
 
+def test_a_long_log_is_moved_aside_before_the_next_worker_starts(
+    running: Checkout,
+) -> None:
+    """As a log is that nothing would ever shorten."""
+    log = running.layout.logs / "users-1.log"
+    os.truncate(log, 11 * 2**20)
+    [master, *_] = running.pids()["users"]
+    worker = Path(f"/proc/{master}/task/{master}/children").read_text()
+    os.kill(int(worker), signal.SIGTERM)
+    assert wait_for(lambda: log.with_name("users-1.log.1").exists(), 10)
+    assert wait_for(lambda: "Booting worker" in log.read_text(), 10)
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert running.is_ready()
+
+
 def test_a_stopped_program_stays_stopped_until_it_is_started(running: Checkout) -> None:
     before = running.pids()
     running.ok("stop", "redis", "users")
