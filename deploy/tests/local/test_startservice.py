@@ -32,7 +32,8 @@ def checkout(tmp_path: Path) -> Layout:
     write(tmp_path / "auth_project/tokens/management/commands/revokesession.py")
     for path in ("docs/index.md", "bench/x", "nginx/services/papers.conf"):
         write(tmp_path / path)
-    (tmp_path / "manage_all.sh").touch(mode=0o755)
+    (tmp_path / "manage_all.sh").touch()
+    (tmp_path / "manage_all.sh").chmod(0o755)
     layout = Layout(tmp_path)
     layout.venv.parent.mkdir()
     layout.venv.symlink_to(sys.prefix)

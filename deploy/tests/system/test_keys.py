@@ -16,7 +16,7 @@ def test_what_a_revoked_key_signed_is_refused_within_two_seconds(system, user, o
     """TOK-18."""
     assert works(user)
     bystander = TestUser(system, user.name)
-    before = {name: each["pid"] for name, each in system.status()["processes"].items()}
+    before = {name: each["pids"] for name, each in system.status()["processes"].items()}
 
     system.run("keys", "revoke", one_key)
     revoked = time.monotonic()
@@ -35,7 +35,7 @@ def test_what_a_revoked_key_signed_is_refused_within_two_seconds(system, user, o
     assert published(system) == {kid_of(bystander.access)}
     assert user.log_in().ok
     assert works(user)
-    after = {name: each["pid"] for name, each in system.status()["processes"].items()}
+    after = {name: each["pids"] for name, each in system.status()["processes"].items()}
     assert after == before
 
 
