@@ -34,6 +34,7 @@ def prepare(layout: Layout, major: int) -> None:
             raise Problem(text, hint=f"{hint} destroy --yes")
         draft = data.with_name("data.new")
         shutil.rmtree(draft, ignore_errors=True)
+        draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         command = [layout.servers / "initdb", *OPTIONS, draft]
         jobs.append(Job("initdb", command, layout.state, layout.base_env()))
     run(*jobs)

@@ -99,7 +99,13 @@ def start_program(layout: Layout, name: str, number: int | None = None) -> bool:
 def stop_program(layout: Layout, name: str) -> None:
     """Stop a program, and the workers that a killed process of it left: they have its
     port."""
-    call(layout, "stopProcessGroup", name)
+
+    def is_stopped() -> bool:
+        # A call leaves out what was killed just now, and is about to start again.
+        call(layout, "stopProcessGroup", name)
+        return {x["statename"] for x in processes(layout)[name]} == {"STOPPED"}
+
+    orphans.wait_until(is_stopped, STOP_SECONDS)
     orphans.end_all(layout.work / name)
 
 
