@@ -1,6 +1,7 @@
 """The environment of a service, read once by its settings module (12factor.net)."""
 
 import importlib.util
+import logging
 import os
 import re
 import sys
@@ -68,6 +69,8 @@ class Env(environ.Env):
         self.secret_files: dict[str, Path] = {}
         self.names: set[str] = set()
         env_file = Path(os.environ.get("ENV_FILE") or base_dir / ".env")
+        # It logs a line that it cannot read, which may be a secret.
+        logging.getLogger("environ").setLevel(logging.ERROR)
         if env_file.is_file():
             self.read_env(env_file)
         # In front, for what files say: a process that is started by this one (by

@@ -43,6 +43,9 @@ def examine_stack(layout: Layout) -> Iterator[str]:
     stack runs and no other program has its ports."""
     yield secrets(layout)
     runs = supervisor.is_running(layout)
+    hint = f"{layout.command} up, or status, says more"
+    fault = "" if runs else "it does not, so only settings and files are examined"
+    yield finding("machine", "stack", "the stack runs", fault, hint, "note")
     written = {name: port for name, port in ports.written(layout).items() if port}
     intruders = {name: intruder(layout, port, runs) for name, port in written.items()}
     for name, found in intruders.items():

@@ -1,6 +1,7 @@
 """Private files, `.env` files, logs and locks."""
 
 import fcntl
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ def read_env(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     import environ  # Only in the virtual environment; all else here runs before it.
+
+    # It prints a line that it cannot read, which may be a secret.
+    logging.getLogger("environ").setLevel(logging.ERROR)
 
     found: dict[str, str] = {}
     file: Any = type("File", (environ.Env,), {"ENVIRON": found})

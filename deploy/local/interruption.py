@@ -15,7 +15,7 @@ def _end(_number: int, _frame: object) -> None:
 
 def interrupt(_number: int, _frame: object) -> None:
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, _end)
     raise KeyboardInterrupt
 
 

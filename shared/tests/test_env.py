@@ -25,6 +25,14 @@ def refusal(read, *args, **kwargs):
     return str(caught.value)
 
 
+def test_a_line_that_is_no_setting_is_not_shown(environ, tmp_path, caplog, capfd):
+    """LOG-01: it may be a secret that was pasted there."""
+    (tmp_path / ".env").write_text("A=1\nhunter2 is my password\n")
+
+    assert Env(tmp_path).str("A") == "1"
+    assert "hunter2" not in caplog.text + "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize("folder", ["", "../", "{}/"])
 def test_a_secret_may_be_in_a_file(env, environ, tmp_path, folder):
     """Relative to the project's folder. A process that this one starts finds the file
