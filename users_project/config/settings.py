@@ -48,9 +48,9 @@ SILENCED_SYSTEM_CHECKS += [
 
 # Words that are easy to think of here: documented, as ASVS 5.0 6.1.2 asks.
 PRODUCT_NAMES = ("memo", "memoproduct", "memoservice")
-RESERVED = """abuse admin administrator anonymous api auth help helpdesk hostmaster info me
-moderator no-reply null official operator owner postmaster root security staff superuser
-support sysadmin system undefined user users webmaster"""
+RESERVED = """abuse admin administrator anonymous api auth help helpdesk hostmaster info
+me moderator no-reply null official operator owner postmaster root security staff
+superuser support sysadmin system undefined user users webmaster"""
 RESERVED_USERNAMES = env.list(
     "RESERVED_USERNAMES", default=[*RESERVED.split(), *PRODUCT_NAMES]
 )

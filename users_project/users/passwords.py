@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -17,6 +16,7 @@ from users.validators import letters
 
 FLOOR = 8  # NIST SP 800-63B-4, section 3.1.1.2
 MAX_LENGTH = 128
+SHORTEST_WORD = 3  # of those that a password must not be made of
 SCORED = 64  # characters: the time that a score takes grows with their square
 # Ways to read signs as letters (`4` and `@` as a). Each takes a search of its own: with
 # all signs there are hundreds, and a score takes seconds.
@@ -66,15 +66,15 @@ class CommonPasswordValidator(password_validation.CommonPasswordValidator):
 
 
 class ContextValidator:
-    """Refuses the service's name, the username and the e-mail address's local part,
-    also several times and with digits and signs around their letters (`Memo-2026!`)."""
+    """Refuses what is made of names of the service and the user, also of several, and
+    with digits and signs around their letters (`Memo-2026!`)."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        own = (user.username, user.email.partition("@")[0]) if user else ()
-        words = {word.casefold() for word in (*settings.PRODUCT_NAMES, *own)}
+        words = {word.casefold() for word in own_words(user)}
         rest = bare = letters(password)
         for word in sorted(map(letters, words), key=len, reverse=True):
-            rest = rest.replace(word, "") if word else rest
+            if len(word) >= SHORTEST_WORD:
+                rest = rest.replace(word, "")
         if password.casefold() in words or (bare and not rest):
             raise ValidationError(self.get_help_text(), code="password_too_obvious")
 
@@ -83,13 +83,13 @@ class ContextValidator:
 
 
 class ScoreValidator:
-    """Refuses what zxcvbn finds easy to guess (PASSWORD_MIN_SCORE): words, dates, rows of
-    keys and repetitions, with the usual signs in place of letters."""
+    """Refuses what zxcvbn finds easy to guess (PASSWORD_MIN_SCORE): words, dates, rows
+    of keys and repetitions, also with the usual signs in place of letters."""
 
     def validate(self, password: str, user: Any = None) -> None:
         """Raises Overloaded too: a score takes as long as a hash."""
         least = settings.PASSWORD_MIN_SCORE
-        words = [word for word in own_words(user) if word]
+        words = own_words(user)
         if least and hashing_pool.pool().run(score, password, words) < least:
             raise ValidationError(self.get_help_text(), code="password_too_weak")
 
@@ -100,13 +100,13 @@ class ScoreValidator:
         )
 
 
-def own_words(user: Any) -> Iterator[str]:
+def own_words(user: Any) -> list[str]:
     """Names of the service and the user, whole and in parts."""
     names = [getattr(user, name) for name in settings.NAMES] if user else []
+    words = []
     for name in (*settings.PRODUCT_NAMES, *names):
-        yield name
-        yield letters(name)
-        yield from re.split(r"[\W\d_]+", name)
+        words += [name, name.partition("@")[0], *re.split(r"[\W\d_]+", name)]
+    return [word for word in dict.fromkeys([*words, *map(letters, words)]) if word]
 
 
 def score(password: str, words: list[str]) -> int:

@@ -20,9 +20,9 @@ EMAIL = (
     rf"@({LABEL}\.)+[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])\Z"
 )
 
-# Controls, formats (bidirectional, zero-width), surrogates, private use, unassigned, line
-# and paragraph separators: in a mail header, a terminal or a list they show another text
-# than the name has.
+# Controls, formats (bidirectional, zero-width), surrogates, private use, unassigned,
+# line and paragraph separators. In a mail header, a terminal or a list they
+# make a name look like another.
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Of other categories, but nothing of them is seen.
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
@@ -89,11 +89,10 @@ def validate_not_reserved(username: str) -> None:
 def validate_name(name: str) -> None:
     """The one rule for names that are shown: of persons and of roles."""
     for position, character in enumerate(name):
-        category = unicodedata.category(character)
-        if category in REFUSED_CATEGORIES or character in INVISIBLE:
-            if not is_joining(name, position):
-                message = "Control and invisible characters are not allowed."
-                raise ValidationError(message, code="invalid")
+        unseen = unicodedata.category(character) in REFUSED_CATEGORIES
+        if (unseen or character in INVISIBLE) and not is_joining(name, position):
+            message = "Control and invisible characters are not allowed."
+            raise ValidationError(message, code="invalid")
 
 
 def is_joining(name: str, position: int) -> bool:

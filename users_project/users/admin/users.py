@@ -94,8 +94,8 @@ class UserAdmin(UserPages, DjangoUserAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """By id, which is what logs name, with a user who has it for a name; else by the
-        indexed columns."""
+        """By id, which is what logs name, and by the username that is the same text;
+        else by the indexed columns."""
         term = normalize_identifier(search_term)
         if user_id := as_id(term):
             return queryset.filter(Q(username_canonical=term) | Q(pk=user_id)), False
