@@ -35,8 +35,9 @@ def test_a_username_that_reads_as_an_id_is_refused(api_client, admin, username):
 
 
 RESERVED = """admin ADMIN admin1 _admin_ admin.2026 1-admin-1 a.d.m.i.n root root99
-support support_ no-reply noreply no_reply.1 memo memo-support Memo_Product memo.service.24
-webmaster postmaster security-help system0 helpdesk administrator"""
+support support_ no-reply noreply no_reply.1 memo memo-support
+Memo_Product memo.service.24 webmaster postmaster security-help system0
+helpdesk administrator"""
 
 
 @pytest.mark.parametrize("username", RESERVED.split())

@@ -81,8 +81,8 @@ class RegistrationSerializer(NamesSerializer):
     )
     email = TextField(max_length=254, validators=[validators.validate_email])
     password = NewPasswordField(
-        help_text="Used exactly as sent. Passwords that are common, easy to guess or like "
-        "your own names are refused."
+        help_text="Used exactly as sent. Passwords that are common, easy to guess or "
+        "like your own names are refused."
     )
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
