@@ -103,7 +103,8 @@ def test_the_clients_address_is_the_gateways_word(real_ip, remote, wanted):
 
 
 def test_a_user_agent_is_cut_and_made_printable():
-    header = "curl/8\n\x1b[31m\u202e" + "x" * 500
+    hidden = "\n\x1b\u202e\x9b\u2066\u200b\ue000\u0378\u2028"
+    header = f"curl{hidden}/8[31m" + "x" * 500
     request = RequestFactory().get("/", headers={"User-Agent": header})
 
     assert user_agent(request) == "curl/8[31m" + "x" * 246

@@ -46,6 +46,15 @@ SILENCED_SYSTEM_CHECKS += [
     "auth.W004",  # `email` is unique by its canonical column, see users.models
 ]
 
+# Words that are easy to think of here: documented, as ASVS 5.0 6.1.2 asks.
+PRODUCT_NAMES = ("memo", "memoproduct", "memoservice")
+RESERVED = """abuse admin administrator anonymous api auth help helpdesk hostmaster info
+me moderator no-reply null official operator owner postmaster root security staff
+superuser support sysadmin system undefined user users webmaster"""
+RESERVED_USERNAMES = env.list(
+    "RESERVED_USERNAMES", default=[*RESERVED.split(), *PRODUCT_NAMES]
+)
+
 # --- Passwords ----------------------------------------------------------------------
 
 # Argon2id; the floor is OWASP's minimum. One class for each algorithm: they are found
@@ -61,6 +70,7 @@ ARGON2_TIME_COST = env.number("ARGON2_TIME_COST", default=2)
 ARGON2_PARALLELISM = env.number("ARGON2_PARALLELISM", default=1)
 
 PASSWORD_MIN_LENGTH = env.number("PASSWORD_MIN_LENGTH", default=8)
+PASSWORD_MIN_SCORE = env.number("PASSWORD_MIN_SCORE", default=2, most=4)
 NAMES = ("username", "email", "first_name", "last_name", "display_name")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "users.passwords.LengthValidator"},
@@ -71,6 +81,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": NAMES},
     },
+    {"NAME": "users.passwords.ScoreValidator"},
 ]
 
 # --- Limits on guessing -------------------------------------------------------------

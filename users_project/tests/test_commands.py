@@ -106,7 +106,9 @@ def test_createsuperuser_works_by_email(create):
         {"username": "ROOT"},
         {"email": "no address"},
         {"username": "an@address"},
+        {"username": "5f0c8a538a5e4f0e9d430d8f9bd1a1c4"},
         {"password": "password"},
+        {"password": "Password123!"},
     ],
     ids=repr,
 )

@@ -31,6 +31,13 @@ def test_a_weak_setting_stops_the_start_by_name(name, value):
     assert f"ImproperlyConfigured: {name} is {value}" in result.stderr
 
 
+@pytest.mark.parametrize("value", ["5", "-1", "strong", "2.5"])
+def test_a_score_that_is_none_stops_the_start(value):
+    result = python("manage.py", "check", PASSWORD_MIN_SCORE=value)
+    assert result.returncode != 0
+    assert "ImproperlyConfigured: PASSWORD_MIN_SCORE must be 0 to 4" in result.stderr
+
+
 def test_without_the_list_of_common_passwords_it_does_not_start():
     """ASVS 5.0 6.2.4."""
     code = (

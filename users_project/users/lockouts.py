@@ -1,40 +1,52 @@
 """Whom a lockout is about: for the commands and the admin."""
 
 from contextlib import suppress
-from uuid import UUID
 
 from shared.api.client_ip import network
 from shared.lockouts import reset
 from shared.ratelimit import digest
 from shared.structured_logging import audit
 from users.models import User
-from users.validators import normalize_identifier
+from users.validators import as_id, normalize_identifier
+
+
+class AmbiguousUser(Exception):
+    """One user has the other's id for a name. The message names both."""
 
 
 def find_user(text: str) -> User | None:
-    """The user with this id, e-mail address or username, present or not."""
-    try:
-        return User.objects.find(present=False, id=UUID(text))
-    except ValueError:
-        name = "email" if "@" in text else "username"
-        return User.objects.get_by_identifier(**{name: text})
+    """The user with this e-mail address, username or id, present or not. Raises
+    AmbiguousUser: names of old users may look like an id."""
+    if "@" in text:
+        return User.objects.get_by_identifier(email=text)
+    named = User.objects.get_by_identifier(username=text)
+    user_id = as_id(text)
+    user = User.objects.find(present=False, id=user_id) if user_id else None
+    if named and user and named != user:
+        message = f"{text} is the username of {named} and the id of {user}."
+        raise AmbiguousUser(f"{message} Use an e-mail address.")
+    return named or user
 
 
 def subjects_of(text: str) -> set[str]:
     """What a user is counted by, under all names, or a name without one, or an IP
-    address; nothing for an empty text."""
+    address; nothing for an empty text. Raises AmbiguousUser."""
     user = find_user(text) if text else None
-    names = {user.email, user.username, str(user.pk)} if user else {text} - {""}
-    subjects = {normalize_identifier(name) for name in names}
+    subjects = names_of(user) if user else {normalize_identifier(text)} - {""}
     with suppress(ValueError):  # of what is no address
         subjects |= {network(text, *bits) for bits in ((32, 64), (24, 56), (24, 48))}
     return subjects
 
 
-def lift(text: str, by: str) -> int:
-    """Forget what was counted about a subject; how many counts that were. Raises
-    RedisError, OSError if Redis is unavailable."""
-    lifted = reset(subjects_of(text))
+def names_of(user: User) -> set[str]:
+    """What this user is counted by."""
+    return set(map(normalize_identifier, (user.email, user.username, str(user.pk))))
+
+
+def lift(text: str, subjects: set[str], by: str) -> int:
+    """Forget what was counted about subjects; how many counts that were. Raises
+    RedisError, OSError if Redis is unavailable. `text` is what they were named by."""
+    lifted = reset(subjects)
     login = digest(normalize_identifier(text))
     audit("authn_login_unlock", login=login, by=by, lifted=lifted)
     return lifted

@@ -44,6 +44,14 @@ class Role(Group):
         proxy = True
         ordering = ("name",)
 
+    def clean(self) -> None:
+        """Raise ValidationError for a name with characters that no name has."""
+        super().clean()
+        try:
+            validators.validate_name(self.name)
+        except ValidationError as exc:
+            raise ValidationError({"name": exc}) from exc
+
 
 class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
     """An account. Its Django groups are its roles; deleting it keeps the row.
@@ -63,20 +71,20 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
     )
     username = models.CharField(
         max_length=50,
-        validators=[validators.validate_username],
+        validators=[validators.validate_username, validators.validate_not_an_id],
         help_text="3 to 50 letters, digits, dots, hyphens and underscores.",
     )
     username_canonical = CanonicalField(
         "username", source="username", max_length=50, unique=True
     )
     first_name = models.CharField(
-        max_length=150, blank=True, validators=[validators.validate_personal_name]
+        max_length=150, blank=True, validators=[validators.validate_name]
     )
     last_name = models.CharField(
-        max_length=150, blank=True, validators=[validators.validate_personal_name]
+        max_length=150, blank=True, validators=[validators.validate_name]
     )
     display_name = models.CharField(
-        max_length=150, blank=True, validators=[validators.validate_personal_name]
+        max_length=150, blank=True, validators=[validators.validate_name]
     )
     avatar_url = models.CharField(
         "avatar URL",

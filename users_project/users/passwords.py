@@ -1,17 +1,29 @@
 """Which passwords are accepted (PWD-01, PWD-03). No rules of composition."""
 
 import re
+import threading
+from math import prod
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from zxcvbn import zxcvbn
+from zxcvbn.matching import L33T_TABLE
+
+from users import hashing_pool
+from users.validators import letters
 
 FLOOR = 8  # NIST SP 800-63B-4, section 3.1.1.2
 MAX_LENGTH = 128
+SHORTEST_WORD = 3  # of those that a password must not be made of
+SCORED = 64  # characters: the time that a score takes grows with their square
+# Ways to read signs as letters (`4` and `@` as a). Each takes a search of its own: with
+# all signs there are hundreds, and a score takes seconds.
+READINGS = 16
 
-# Words that are easy to think of here: documented, as ASVS 5.0 6.1.2 asks.
-CONTEXT_WORDS = ("memo", "memoproduct", "memoservice")
+# zxcvbn keeps the user's words in a global variable.
+scoring = threading.Lock()
 
 
 class LengthValidator:
@@ -54,20 +66,65 @@ class CommonPasswordValidator(password_validation.CommonPasswordValidator):
 
 
 class ContextValidator:
-    """Refuses the service's name, the username and the e-mail address's local part,
-    also with digits and signs around their letters (`Memo-2026!`)."""
+    """Refuses what is made of names of the service and the user, also of several, and
+    with digits and signs around their letters (`Memo-2026!`)."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        own = (user.username, user.email.partition("@")[0]) if user else ()
-        words = {word.casefold() for word in (*CONTEXT_WORDS, *own)}
-        bare = {letters(word) for word in words} - {""}
-        if password.casefold() in words or letters(password) in bare:
+        words = {word.casefold() for word in own_words(user)}
+        rest = bare = letters(password)
+        for word in sorted(map(letters, words), key=len, reverse=True):
+            if len(word) >= SHORTEST_WORD:
+                rest = rest.replace(word, "")
+        if password.casefold() in words or (bare and not rest):
             raise ValidationError(self.get_help_text(), code="password_too_obvious")
 
     def get_help_text(self) -> str:
         return "The password can't be made of your own or this service's name."
 
 
-def letters(text: str) -> str:
-    """What is left of `text` without case, digits and signs."""
-    return re.sub(r"[\W\d_]", "", text.casefold())
+class ScoreValidator:
+    """Refuses what zxcvbn finds easy to guess (PASSWORD_MIN_SCORE): words, dates, rows
+    of keys and repetitions, also with the usual signs in place of letters."""
+
+    def validate(self, password: str, user: Any = None) -> None:
+        """Raises Overloaded too: a score takes as long as a hash."""
+        least = settings.PASSWORD_MIN_SCORE
+        words = own_words(user)
+        if least and hashing_pool.pool().run(score, password, words) < least:
+            raise ValidationError(self.get_help_text(), code="password_too_weak")
+
+    def get_help_text(self) -> str:
+        return (
+            "The password must not be easy to guess: take several words that do not "
+            "belong together, or let a password manager make one."
+        )
+
+
+def own_words(user: Any) -> list[str]:
+    """Names of the service and the user, whole and in parts."""
+    names = [getattr(user, name) for name in settings.NAMES] if user else []
+    words = []
+    for name in (*settings.PRODUCT_NAMES, *names):
+        words += [name, name.partition("@")[0], *re.split(r"[\W\d_]+", name)]
+    return [word for word in dict.fromkeys([*words, *map(letters, words)]) if word]
+
+
+def score(password: str, words: list[str]) -> int:
+    """From 0 to 4: how hard it is to guess, with these words as the first guesses."""
+    with scoring:
+        result: int = zxcvbn(scored_part(password), words)["score"]
+    return result
+
+
+def scored_part(password: str) -> str:
+    """Its beginning, so far as a score takes no longer than a hash."""
+    for length in range(1, min(len(password), SCORED) + 1):
+        if readings(password[:length]) > READINGS:
+            return password[: length - 1]
+    return password[:SCORED]
+
+
+def readings(text: str) -> int:
+    """In how many ways zxcvbn reads the signs in `text` as letters."""
+    found = (sum(sign in text for sign in signs) for signs in L33T_TABLE.values())
+    return prod(max(count, 1) for count in found)

@@ -32,7 +32,10 @@ class TextField(ExactCharField):
 
 optional = partial(TextField, required=False, allow_blank=True)
 personal_name = partial(
-    optional, max_length=150, validators=[validators.validate_personal_name]
+    optional,
+    max_length=150,
+    validators=[validators.validate_name],
+    help_text="No control or invisible characters.",
 )
 
 
@@ -70,12 +73,16 @@ class RegistrationSerializer(NamesSerializer):
 
     username = TextField(
         max_length=50,
-        validators=[validators.validate_username, validators.validate_not_reserved],
+        validators=[
+            validators.validate_username,
+            validators.validate_not_an_id,
+            validators.validate_not_reserved,
+        ],
     )
     email = TextField(max_length=254, validators=[validators.validate_email])
     password = NewPasswordField(
-        help_text="Used exactly as sent. Common passwords and those like your own "
-        "names are refused."
+        help_text="Used exactly as sent. Passwords that are common, easy to guess or "
+        "like your own names are refused."
     )
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:

@@ -1,7 +1,10 @@
 """What names and addresses may look like. The patterns are published in the schema."""
 
 import re
+import unicodedata
+from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
@@ -17,8 +20,14 @@ EMAIL = (
     rf"@({LABEL}\.)+[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])\Z"
 )
 
-# Control characters in a name end up in mail headers and terminals.
-PERSONAL_NAME = r"^[^\x00-\x1f\x7f]+\Z"
+# Controls, formats (bidirectional, zero-width), surrogates, private use, unassigned,
+# line and paragraph separators. In a mail header, a terminal or a list they
+# make a name look like another.
+REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Of other categories, but nothing of them is seen.
+INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+NON_JOINER, JOINER = "\u200c", "\u200d"
+VIRAMA = 9  # its canonical combining class
 
 # Host, perhaps a port, and the characters of RFC 3986. No password in it.
 WEB_ADDRESS = (
@@ -26,20 +35,10 @@ WEB_ADDRESS = (
     r"([/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?\Z"
 )
 
-# What a stranger may not call themselves; operators may (`createsuperuser`).
-RESERVED = re.compile(
-    "abuse|admin|administrator|anonymous|api|auth|help|hostmaster|info|me|memo|"
-    "no-reply|noreply|null|postmaster|root|security|staff|superuser|support|sysadmin|"
-    "system|undefined|user|users|webmaster"
-)
-
 validate_username = RegexValidator(
     USERNAME, "3 to 50 letters, digits, dots, hyphens and underscores.", "invalid"
 )
 validate_email = RegexValidator(EMAIL, "Enter an e-mail address in ASCII.", "invalid")
-validate_personal_name = RegexValidator(
-    PERSONAL_NAME, "Control characters are not allowed.", "invalid"
-)
 validate_web_address = RegexValidator(
     WEB_ADDRESS, "Enter an address that begins with https:// or http://.", "invalid"
 )
@@ -58,6 +57,52 @@ def normalize_identifier(text: str) -> str:
     return text.strip().casefold()
 
 
+def letters(text: str) -> str:
+    """What is left of `text` without case, digits and signs."""
+    return re.sub(r"[\W\d_]", "", text.casefold())
+
+
+def as_id(text: str) -> UUID | None:
+    """The id that `text` is, with or without hyphens. `UUID` itself takes more, such
+    as `0x` in front or underscores."""
+    digits = normalize_identifier(text).replace("-", "")
+    return UUID(digits) if re.fullmatch("[0-9a-f]{32}", digits) else None
+
+
+def validate_not_an_id(username: str) -> None:
+    """Refuse a name by which a command could find another user."""
+    if as_id(re.sub("[._]", "", username)):
+        raise ValidationError("A username must not look like an id.", code="invalid")
+
+
 def validate_not_reserved(username: str) -> None:
-    if RESERVED.fullmatch(normalize_identifier(username)):
+    """What strangers may not call themselves (RESERVED_USERNAMES), also with digits and
+    separators. Operators may (`createsuperuser`, the admin)."""
+    reserved = {normalize_identifier(word) for word in settings.RESERVED_USERNAMES}
+    reserved |= {letters(word) for word in reserved}
+    name = normalize_identifier(username)
+    words = set(re.split(r"[\W\d_]+", name)) - {""}
+    if ({name, letters(name)} - {""}) & reserved or (words and words <= reserved):
         raise ValidationError("This username is reserved.", code="reserved")
+
+
+def validate_name(name: str) -> None:
+    """The one rule for names that are shown: of persons and of roles."""
+    for position, character in enumerate(name):
+        unseen = unicodedata.category(character) in REFUSED_CATEGORIES
+        if (unseen or character in INVISIBLE) and not is_joining(name, position):
+            message = "Control and invisible characters are not allowed."
+            raise ValidationError(message, code="invalid")
+
+
+def is_joining(name: str, position: int) -> bool:
+    """Whether a script needs the joiner or non-joiner there: after a virama, in Sinhala
+    and others, and the non-joiner between Arabic letters, as in Persian (RFC 5892,
+    appendix A). Elsewhere it is invisible."""
+    before, after = name[:position][-1:], name[position + 1 :][:1]
+    if name[position] not in (NON_JOINER, JOINER) or not before or not after:
+        return False
+    if unicodedata.combining(before) == VIRAMA:
+        return True
+    scripts = {unicodedata.bidirectional(each) for each in (before, after)}
+    return name[position] == NON_JOINER and scripts == {"AL"}

@@ -29,8 +29,8 @@ class RegistrationView(OpenView):
     """Create an account.
 
     A deleted account keeps its e-mail address and username. The password is used
-    exactly as sent: 8 to 128 characters, no rules of composition, but common ones and
-    those like your own names are refused.
+    exactly as sent: 8 to 128 characters, no rules of composition, but common ones,
+    those that are easy to guess and those like your own names are refused.
     """
 
     @extend_schema(**openapi.REGISTRATION)

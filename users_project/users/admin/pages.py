@@ -18,7 +18,7 @@ from shared.clients import auth_client
 from shared.lockouts import lockouts
 from shared.structured_logging import audit
 from users.admin.actions import UserActions
-from users.lockouts import lift, subjects_of
+from users.lockouts import lift, names_of
 from users.models import User
 
 ENDED = "The session has ended."
@@ -58,7 +58,7 @@ class UserPages(UserActions):
             self.lift_lockouts(request, user)
             return HttpResponseRedirect(request.path)
         return self.render_page(
-            request, user, "locks", lambda user_id: lockouts(subjects_of(str(user_id)))
+            request, user, "locks", lambda user_id: lockouts(names_of(user))
         )
 
     def render_page(
@@ -128,7 +128,7 @@ class UserPages(UserActions):
     def lift_lockouts(self, request: HttpRequest, user: User) -> None:
         """Forget the counts, and record that, also if Redis is unavailable."""
         try:
-            lift(str(user.pk), by="admin")
+            lift(str(user.pk), names_of(user), by="admin")
         except (RedisError, OSError):
             outcome = "unavailable"
             messages.error(request, UNAVAILABLE)

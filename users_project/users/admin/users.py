@@ -1,20 +1,19 @@
 """The admin: who is there, and who may what."""
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from shared.structured_logging import audit
 from users.admin.forms import UserChangeForm, UserCreationForm
 from users.admin.pages import UserPages
 from users.models import Role, User
-from users.validators import normalize_identifier
+from users.validators import as_id, normalize_identifier
 
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"
@@ -95,12 +94,12 @@ class UserAdmin(UserPages, DjangoUserAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """By id, which is what logs name; else by the indexed columns."""
-        try:
-            return queryset.filter(pk=UUID(search_term.strip())), False
-        except ValueError:
-            term = normalize_identifier(search_term)
-            return super().get_search_results(request, queryset, term)
+        """By id, which is what logs name, and by the username that is the same text;
+        else by the indexed columns."""
+        term = normalize_identifier(search_term)
+        if user_id := as_id(term):
+            return queryset.filter(Q(username_canonical=term) | Q(pk=user_id)), False
+        return super().get_search_results(request, queryset, term)
 
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: bool

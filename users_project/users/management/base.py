@@ -11,11 +11,22 @@ from users.models import User
 
 
 def find(login: str) -> User:
-    """The user with this id, e-mail address or username; raises CommandError."""
-    user = lockouts.find_user(login)
+    """The user with this e-mail address, username or id; raises CommandError."""
+    try:
+        user = lockouts.find_user(login)
+    except lockouts.AmbiguousUser as exc:
+        raise CommandError(exc) from exc
     if user is None:
         raise CommandError(f"There is no user {login}.")
     return user
+
+
+def subjects_of(text: str) -> set[str]:
+    """What this user, name or IP address is counted by; raises CommandError."""
+    try:
+        return lockouts.subjects_of(text)
+    except lockouts.AmbiguousUser as exc:
+        raise CommandError(exc) from exc
 
 
 def command(act: Callable[[User], None], done: str, text: str) -> type[BaseCommand]:

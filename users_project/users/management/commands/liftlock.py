@@ -4,6 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
 from users import lockouts
+from users.management.base import subjects_of
 
 
 class Command(BaseCommand):
@@ -13,10 +14,12 @@ class Command(BaseCommand):
         parser.add_argument("subject", help="E-mail, username, user id or IP address.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["subject"]:
+        subject = options["subject"]
+        if not subject:
             raise CommandError("Name a user or an address.")
+        subjects = subjects_of(subject)
         try:
-            lifted = lockouts.lift(options["subject"], by="operator")
+            lifted = lockouts.lift(subject, subjects, by="operator")
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer. Nothing was changed.") from exc
         self.stdout.write(self.style.SUCCESS(f"{lifted} counts forgotten."))

@@ -5,7 +5,7 @@ from redis.exceptions import RedisError
 
 from shared.lockouts import lockouts
 from shared.ratelimit import digest
-from users.lockouts import subjects_of
+from users.management.base import subjects_of
 from users.validators import normalize_identifier
 
 
@@ -18,8 +18,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         subject = options["subject"]
+        subjects = subjects_of(subject)
         try:
-            found = lockouts(subjects_of(subject))
+            found = lockouts(subjects)
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer.") from exc
         if subject:
