@@ -43,7 +43,7 @@ def test_before_the_first_up_nothing_is_wrong(
     layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert doctor.run(layout, []) == 0
-    assert "1 ok, 2 note, 0 WRONG" in capsys.readouterr().out
+    assert "1 ok, 3 note, 0 WRONG" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("mode", "is_right"), [(0o600, True), (0o640, False)])
