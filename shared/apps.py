@@ -9,6 +9,7 @@ class SharedConfig(AppConfig):
 
     def ready(self) -> None:
         """Refuse an insecure production, now that all settings are there."""
-        from shared.checks import SETTINGS, refuse_unsafe
+        from shared.checks import refuse_unsafe
+        from shared.checks.messages import SETTINGS
 
         refuse_unsafe(SETTINGS)

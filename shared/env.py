@@ -115,7 +115,7 @@ class Env(environ.Env):
             0 < item.amount < 10**9 and item.get_expiry() <= TEN_YEARS for item in items
         ):
             return text
-        message = f"{var} must be limits such as {default}; 1000000/minute is none."
+        message = f"{var} must be limits such as {default}."
         raise ImproperlyConfigured(message)
 
     def choices(self, var: str, default: list[str]) -> list[str]:

@@ -22,3 +22,17 @@ DEFAULTS = {
     "PASSWORD_LIMIT_SESSION": "5/15minute; 20/30day",
     "PASSWORD_LIMIT_USER": "100/30day",
 }
+
+# The most that production takes (`shared.checks`): 20 times the default, and 100 in 30
+# days where the guesses at one account are counted.
+CEILINGS = {
+    "LOGIN_LIMIT_DEVICE": "100/30day",
+    "LOGIN_LIMIT_ADDRESS": "600/minute",
+    "LOGIN_LIMIT_NETWORK": "6000/hour",
+    "LOGIN_LIMIT_NAME": "100/15minute",
+    "LOGIN_LIMIT_ACCOUNT": "100/30day",
+    "LOGIN_LIMIT_SUCCESS": "600/hour",
+    "REGISTRATION_LIMIT_ADDRESS": "100/hour",
+    "PASSWORD_LIMIT_SESSION": "100/30day",
+    "PASSWORD_LIMIT_USER": "100/30day",
+}

@@ -106,7 +106,8 @@ WEB_THREADS = env.number("WEB_THREADS", default=8, least=1, most=1000)
 DATABASES = {"default": env.database() | {"ENGINE": "shared.db"}}
 if "MIGRATION_DATABASE_URL" not in env.ENVIRON:
     # Migrations take the time they take, over one connection.
-    DATABASES["default"]["OPTIONS"] = db.options(WEB_THREADS)
+    # With those of the URL, such as `sslmode`.
+    DATABASES["default"].setdefault("OPTIONS", {}).update(db.options(WEB_THREADS))
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps them
 # Never ATOMIC_REQUESTS: a 401 would undo the revocation it reports.
 DATABASES["default"]["ATOMIC_REQUESTS"] = False

@@ -107,7 +107,8 @@ def configuration(
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            "memo.audit": {"handlers": ["audit"] if audit_log else []},
+            # Always written, whatever LOG_LEVEL says.
+            "memo.audit": {"handlers": ["audit"] if audit_log else [], "level": "INFO"},
             # Django's own handlers would print a second time, in another shape.
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},

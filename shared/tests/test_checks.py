@@ -1,20 +1,16 @@
 """System checks: each by its id, silent where nothing is wrong."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from shared.checks import (
-    MESSAGES,
-    SETTINGS,
-    check_keys,
-    refuse_unsafe,
-)
+from shared.checks import refuse_unsafe
+from shared.checks.keys import check_keys
+from shared.checks.messages import MESSAGES, SETTINGS
 from shared.keys import signing_keys
+from shared.tests.production_settings import ALSO_SAFE, BREAKS, SAFE
 
 
 @pytest.fixture
@@ -94,90 +90,14 @@ def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):
     assert kid in message.msg
 
 
-RANDOM = "S3cr-iT_p9QzXwVb7LkMnH2dJgFyRtUo5AaEeCv0N1hK8mB4"
-OTHER = RANDOM.swapcase()
-DJANGO, RENDERERS = "django.contrib.auth.hashers", "rest_framework.renderers"
-
-SAFE: dict[str, Any] = {
-    **{name: getattr(django_settings, name) for name in dir(django_settings)},
-    "ENVIRONMENT": "production",
-    "SECRET_KEY": RANDOM + "xyz",
-    "ALLOWED_HOSTS": ["auth.example.org", "auth"],
-    "INTERNAL_HOSTS": ["auth"],
-    "INSTALLED_APPS": ["django.contrib.sessions"],
-    "SESSION_COOKIE_SECURE": True,
-    "CSRF_COOKIE_SECURE": True,
-    "CORS_ALLOWED_ORIGINS": ["https://app.example.org"],
-    "ACCESS_TOKEN_LIFETIME": 3600,
-    "JWT_LEEWAY": 60,
-    "SIMPLE_JWT": {"ALGORITHM": "RS256", "SIGNING_KEY": None},
-    "EXPECTED_CALLERS": ["users"],
-    "INTERNAL_API_KEYS": [("users", RANDOM)],
-    "USERS_SERVICE_API_KEY": OTHER,
-    "AUTH_SERVICE_URL": "",
-    "AUTH_USER_MODEL": "users.User",
-    "PASSWORD_HASHERS": ["users.hashers.Argon2Hasher", f"{DJANGO}.PBKDF2SHA1Hasher"],
-    "CACHES": {"default": {"OPTIONS": {"IGNORE_EXCEPTIONS": False}}},
-    "DATABASES": {"default": {"USER": "a", "NAME": "b", "PASSWORD": RANDOM}},
-    "FORWARDED_ALLOW_IPS": "10.0.0.2,192.168.7.0/24",
-    "REST_FRAMEWORK": {"DEFAULT_RENDERER_CLASSES": [f"{RENDERERS}.JSONRenderer"]},
-}
-
-
-# By rule and setting: values that break it.
-BREAKS: dict[tuple[str, str], list[Any]] = {
-    ("E001", "INTERNAL_API_KEYS"): [[("users", RANDOM[:42])]],
-    ("E001", "USERS_SERVICE_API_KEY"): [OTHER[:42]],
-    ("E002", "INTERNAL_API_KEYS"): [[("users", OTHER)]],
-    ("E005", "JWT_ISSUER"): [""],
-    ("E005", "JWT_AUDIENCE"): [""],
-    ("E006", "ALLOWED_HOSTS"): [["auth_service", "auth"]],
-    ("E010", "DEBUG"): [True],
-    ("E011", "SECRET_KEY"): [
-        *("", RANDOM[:49], "0123456789abcde" * 4),
-        *("django-insecure-" + RANDOM, "change-me-" + RANDOM),
-    ],
-    ("E012", "ALLOWED_HOSTS"): [["*", "auth"], ["auth"], []],
-    ("E013", "INTERNAL_API_KEYS"): [
-        *([], [("billing", RANDOM)], [("users", "your-api-key-" + RANDOM)])
-    ],
-    ("E013", "USERS_SERVICE_API_KEY"): ["k" * 50, ""],
-    ("E014", "SIMPLE_JWT"): [
-        *({}, {"ALGORITHM": "HS256", "SIGNING_KEY": None}),
-        {"ALGORITHM": "RS256", "SIGNING_KEY": "canary"},
-    ],
-    ("E015", "JWT_ISSUER"): [
-        *("http://auth.example.org", "auth.example.org", "https://"),
-        *("https://auth.example.org?", "https://auth.example.org/#a"),
-    ],
-    ("E016", "ACCESS_TOKEN_LIFETIME"): [3601],
-    ("E017", "JWT_LEEWAY"): [61],
-    ("E018", "COOKIE_SECURE"): [False],
-    ("E018", "SESSION_COOKIE_SECURE"): [False],
-    ("E019", "CORS_ALLOWED_ORIGINS"): [["*"]],
-    ("E019", "CORS_ALLOW_ALL_ORIGINS"): [True],
-    ("E019", "CORS_ALLOWED_ORIGIN_REGEXES"): [[".*"]],
-    ("E020", "PASSWORD_HASHERS"): [
-        [f"{DJANGO}.PBKDF2PasswordHasher"],
-        ["x.Argon2Hasher", f"{DJANGO}.MD5PasswordHasher"],
-    ],
-    ("E021", "CACHES"): [{"other": {"OPTIONS": {"IGNORE_EXCEPTIONS": True}}}],
-    ("E021", "DJANGO_REDIS_IGNORE_EXCEPTIONS"): [True],
-    ("E022", "DATABASES"): [
-        {"default": {"USER": "a", "PASSWORD": text}} for text in ("", "a", "Postgres")
-    ],
-    ("E023", "FORWARDED_ALLOW_IPS"): ["127.0.0.1, *", "0.0.0.0/0", "::/0"],
-    ("E024", "REST_FRAMEWORK"): [
-        *({}, {"DEFAULT_RENDERER_CLASSES": [f"{RENDERERS}.AdminRenderer"]})
-    ],
-}
 UNSAFE = [(*where, value) for where, values in BREAKS.items() for value in values]
 
 
 @pytest.fixture
 def production(monkeypatch):
     settings = SimpleNamespace(**SAFE)
-    monkeypatch.setattr("shared.checks.settings", settings)
+    for module in ("", ".http", ".keys", ".policy", ".stores"):
+        monkeypatch.setattr(f"shared.checks{module}.settings", settings)
     return settings
 
 
@@ -197,6 +117,15 @@ def test_an_unsafe_setting_is_refused_by_its_rule_alone(production, rule, name, 
     assert text.count("(memo.") == (2 if (name, value) == ("JWT_ISSUER", "") else 1)
     assert "\n" not in text
     production.ENVIRONMENT = "development"
+    refuse_unsafe(SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in ALSO_SAFE.items() for value in values],
+)
+def test_a_safe_setting_is_not_refused(production, name, value):
+    setattr(production, name, value)
     refuse_unsafe(SETTINGS)
 
 

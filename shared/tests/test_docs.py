@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.api.exceptions import CODES
-from shared.checks import MESSAGES
+from shared.checks.messages import MESSAGES
 from shared.ratelimit_defaults import DEFAULTS
 
 ROOT = Path(__file__).parents[2]

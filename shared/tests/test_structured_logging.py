@@ -120,11 +120,12 @@ def test_a_line_within_a_request_names_the_caller(lines, service_client):
     assert "caller" not in line_of()
 
 
-def test_audit_events_and_nothing_else_are_in_a_file_too(tmp_path, configure):
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "CRITICAL"])
+def test_audit_events_and_nothing_else_are_in_a_file_too(tmp_path, configure, level):
     """What an operator's command did is on record where the service's lines are."""
     path = tmp_path / "auth.log"
     path.write_text("before\n")
-    configure("INFO", False, str(path))
+    configure(level, False, str(path))
     audit("key_staged", kid="k")
     structured_logging.dependency_logger.error("not here")
 

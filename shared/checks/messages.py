@@ -1,0 +1,50 @@
+"""What the checks say."""
+
+from collections.abc import Iterable
+
+from django.core.checks import CheckMessage, Error, Warning
+
+SETTINGS = "settings"  # the tag of checks that read nothing but the settings
+
+RANDOM = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+KEY_LIST = "./manage_all.sh keys list"
+
+# By id: what is wrong, and a hint. An E is an error, a W a warning.
+MESSAGES = {
+    "E001": ("An internal API key has less than 256 bits", RANDOM),
+    "E002": ("One key is used in both directions", "Make a key for each direction."),
+    "E003": ("A JWT key is missing, faulty or readable by others", KEY_LIST),
+    "W004": ("An RSA key has less than 3072 bits", "Rotate to a larger key."),
+    "E005": ("The issuer or audience is empty", "Set JWT_ISSUER and JWT_AUDIENCE."),
+    "E006": ("A host has an underscore", "Rename it: Django answers 400 (RFC 1123)."),
+    "E010": ("DEBUG is on", "DEBUG=false"),
+    "E011": ("SECRET_KEY is missing, short, an example or not random", RANDOM),
+    "E012": ("ALLOWED_HOSTS is empty or allows any host", "List the gateway's hosts."),
+    "E013": ("An internal API key is missing, an example or not random", RANDOM),
+    "E014": ("SIMPLE_JWT has another ALGORITHM, or a SIGNING_KEY", "Remove it."),
+    "E015": ("JWT_ISSUER is not an https URL", "Set the public URL of the gateway."),
+    "E016": ("ACCESS_TOKEN_LIFETIME is over an hour", "ACCESS_TOKEN_LIFETIME=300"),
+    "E017": ("A leeway is over a minute", "10 seconds, and NTP everywhere."),
+    "E018": ("A cookie is not secure", "COOKIE_SECURE=true, and TLS at the gateway."),
+    "E019": ("An origin is any, null or not https", "List each https origin."),
+    "E020": ("PASSWORD_HASHERS is not Argon2, then slow ones", "Restore the default."),
+    "E021": ("IGNORE_EXCEPTIONS is on for Redis", "Switch it off."),
+    "E022": ("A store's password is empty, common or its user's name", RANDOM),
+    "E023": ("FORWARDED_ALLOW_IPS trusts strangers", "Name the gateway's address."),
+    "E024": ("REST_FRAMEWORK renders browsable pages", "Use JSONRenderer alone."),
+    "E026": ("A URL is http beyond private networks", "Use https."),
+    "E027": ("A store is reached in clear", "?sslmode=verify-full, or rediss://"),
+    "E028": ("A session may last over 30 days", "At most 2592000 seconds."),
+    "E029": ("A limit is over its ceiling", "See docs/rate-limiting.md."),
+}
+
+
+def faults(identity: str, at_fault: Iterable[str] | bool) -> list[CheckMessage]:
+    """The message of this id, with the names at fault; none where there is no fault."""
+    names = [] if isinstance(at_fault, bool) else list(at_fault)
+    if not (names or at_fault is True):
+        return []
+    text, hint = MESSAGES[identity]
+    kind = Error if identity.startswith("E") else Warning
+    message = f"{text}: {', '.join(names)}" if names else text
+    return [kind(message, hint=hint, id=f"memo.{identity}")]
