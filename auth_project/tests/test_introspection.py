@@ -45,6 +45,7 @@ def basic(name, key):
 def test_a_live_token_is_answered_with_its_claims(session, users, settings, names):
     """TOK-23. It is inactive from the logout on."""
     settings.ACCESS_TOKEN_CLAIMS = names
+    settings.JWT_CLIENT_ID = "another"
     token = access_token(session, users)
 
     answer = introspect(token)
@@ -59,6 +60,7 @@ def test_a_live_token_is_answered_with_its_claims(session, users, settings, name
         "sub": users.user["id"],
         **{name: users.user[name] for name in names},
         "aud": settings.JWT_AUDIENCE,
+        "client_id": settings.JWT_CLIENT_ID,
         "iss": settings.JWT_ISSUER,
         "sid": str(session.id),
         "token_type": "Bearer",
@@ -123,6 +125,7 @@ def test_another_type_is_415(settings, content_type):
 
     assert outcome(answer) == (415, "unsupported_media_type")
     assert answer["Accept"] == FORM
+    assert answer.json()["detail"] == f"Send {FORM}, in UTF-8."
     too_long = "token=" + "x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     assert outcome(send(too_long)) == (413, "payload_too_large")
 

@@ -61,6 +61,7 @@ def test_the_access_token_says_what_the_contract_names(users, trusted_kid, setti
     assert claims == {
         "iss": settings.JWT_ISSUER,
         "aud": settings.JWT_AUDIENCE,
+        "client_id": "memo",
         "sub": users.user["id"],
         "sid": str(Session.objects.get().id),
         "jti": claims["jti"],

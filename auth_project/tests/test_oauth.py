@@ -2,7 +2,10 @@
 
 import jwt
 import pytest
+from authlib.oauth2.rfc6750 import InvalidTokenError
+from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
 from django.urls import Resolver404, resolve
+from joserfc.jwk import KeySet
 from rest_framework.test import APIClient
 
 from shared.keys import keyring
@@ -50,6 +53,49 @@ def test_a_stranger_verifies_our_tokens_with_it(session, users):
     )
 
     assert claims["sub"] == users.user["id"]
+
+
+def test_a_validator_of_rfc_9068_takes_our_access_tokens(session, users, settings):
+    """TOK-04: it wants `client_id` too."""
+    validator = JWTBearerTokenValidator(settings.JWT_ISSUER, settings.JWT_AUDIENCE)
+    validator.get_jwks = lambda: KeySet.import_key_set(get().json())
+
+    claims = validator.authenticate_token(access_token(session, users))
+    validator.validate_token(claims, [], None)
+
+    assert claims["client_id"] == settings.JWT_CLIENT_ID
+    del claims["client_id"]
+    with pytest.raises(InvalidTokenError):
+        validator.validate_token(claims, [], None)
+
+
+JWK_SET = "application/jwk-set+json"
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        *((JWK_SET, JWK_SET), ("application/json", "application/json")),
+        *(("*/*", "application/json"), ("application/*", "application/json")),
+        (f"{JWK_SET}, */*;q=0.1", JWK_SET),
+        (f"text/html, {JWK_SET};q=0.1", JWK_SET),
+    ],
+)
+def test_it_has_the_media_type_of_key_sets_too(trusted_kid, accept, answered):
+    """RFC 7517 section 8.5.2. Caches keep the two apart."""
+    answer = get(Accept=accept)
+    again = get(**{"Accept": accept, "If-None-Match": answer["ETag"]})
+
+    assert (answer.status_code, again.status_code) == (200, 304)
+    assert answer["Content-Type"] == answered
+    assert "Accept" in answer["Vary"]
+    assert answer.json() == get().json()
+    assert (answer["ETag"] == get()["ETag"]) == (answered == "application/json")
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/jwk+json", "image/*"])
+def test_a_client_that_takes_neither_gets_406(trusted_kid, accept):
+    assert get(Accept=accept).status_code == 406
 
 
 @pytest.mark.parametrize("seconds", [300, 0])

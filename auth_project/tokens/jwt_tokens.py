@@ -66,6 +66,7 @@ class AccessToken(simplejwt.AccessToken):
         token = cls()
         token.payload = {name: user[name] for name in settings.ACCESS_TOKEN_CLAIMS}
         token.payload |= {
+            "client_id": settings.JWT_CLIENT_ID,
             "sub": str(session.user_id),
             "sid": str(session.id),
             "jti": str(uuid.uuid4()),

@@ -81,6 +81,7 @@ class IntrospectionSerializer(serializers.Serializer[None]):
     roles_omitted = serializers.BooleanField(
         required=False, help_text="There are roles, too many for a token."
     )
+    client_id = serializers.CharField(required=False)
     aud = serializers.CharField(required=False)
     iss = serializers.CharField(required=False)
     exp = serializers.IntegerField(required=False, help_text="NumericDate.")

@@ -64,10 +64,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     event, request = getattr(known, "audit_event", ""), context.get("request")
     if event and request is not None:
         audit_refusal(event, known, request)
+    content, accept = problem_of(known), accepted(known, context.get("view"))
+    if accept:
+        content["detail"] = f"Send {accept['Accept']}, in UTF-8."
     return Response(
-        problem_of(known),
+        content,
         status=known.status_code,
-        headers=error_headers(known) | accepted(known, context.get("view")),
+        headers=error_headers(known) | accept,
         content_type=MEDIA_TYPE,
     )
 
@@ -91,7 +94,8 @@ def accepted(exc: drf.APIException, view: Any) -> dict[str, str]:
     if exc.status_code != 415:
         return {}
     parsers = getattr(view, "parser_classes", ())
-    return {"Accept": ", ".join(parser.media_type for parser in parsers)}
+    types = ", ".join(parser.media_type for parser in parsers)
+    return {"Accept": types} if types else {}
 
 
 def translate(exc: Exception) -> drf.APIException | None:

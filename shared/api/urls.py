@@ -3,10 +3,16 @@
 `live`: the process answers. `ready`: it can serve.
 """
 
+from functools import lru_cache
+from typing import Any
+
 from django.conf import settings
 from django.db import connection
+from django.http import HttpResponse
 from django.urls import URLPattern, path
 from django_redis import get_redis_connection
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from redis.exceptions import RedisError
@@ -26,7 +32,7 @@ def common(prefix: str) -> list[URLPattern]:
         path(f"{prefix}/health/ready", ReadyView.as_view(), name="ready"),
     ]
     if settings.DOCS_ENABLED:
-        schema = SpectacularJSONAPIView.as_view()
+        schema = SchemaView.as_view()
         # Script and page apart, so that the policy forbids inline scripts.
         docs = SpectacularSwaggerSplitView.as_view(url_name="schema")
         routes += [
@@ -34,6 +40,22 @@ def common(prefix: str) -> list[URLPattern]:
             path(f"{prefix}/docs", docs, name="docs"),
         ]
     return routes
+
+
+class SchemaView(SpectacularJSONAPIView):
+    """The OpenAPI document, whatever the query says."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        media_type = request.accepted_renderer.media_type
+        return HttpResponse(openapi_document(), content_type=media_type)
+
+
+@lru_cache
+def openapi_document() -> bytes:
+    """Built for the first request of a process, and kept: it takes 50 ms."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    return OpenApiJsonRenderer().render(schema, renderer_context={})
 
 
 class HealthSerializer(serializers.Serializer[None]):

@@ -15,7 +15,7 @@ MESSAGES = {
     "E002": ("One key is used in both directions", "Make a key for each direction."),
     "E003": ("A JWT key is missing, faulty or readable by others", KEY_LIST),
     "W004": ("An RSA key has less than 3072 bits", "Rotate to a larger key."),
-    "E005": ("The issuer or audience is empty", "Set JWT_ISSUER and JWT_AUDIENCE."),
+    "E005": ("The issuer, audience or client is empty", "Set it."),
     "E006": ("A host has an underscore", "Rename it: Django answers 400 (RFC 1123)."),
     "E010": ("DEBUG is on", "DEBUG=false"),
     "E011": ("SECRET_KEY is missing, short, an example or not random", RANDOM),

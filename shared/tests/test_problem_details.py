@@ -111,6 +111,7 @@ def test_a_body_of_another_type_is_415(post, content_type):
 
     assert_problem(answer, 415, "unsupported_media_type")
     assert answer["Accept"] == "application/json"
+    assert answer.json()["detail"] == "Send application/json, in UTF-8."
 
 
 @pytest.mark.parametrize("end", ["", "; charset=utf-8", ';charset="UTF8"'])

@@ -23,7 +23,11 @@ def python(*words, **env):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ARGON2_MEMORY_COST", "19455"), ("PASSWORD_MIN_LENGTH", "7")]
+    ("name", "value"),
+    [
+        *(("ARGON2_MEMORY_COST", "19455"), ("ARGON2_TIME_COST", "1")),
+        *(("ARGON2_PARALLELISM", "0"), ("PASSWORD_MIN_LENGTH", "7")),
+    ],
 )
 def test_a_weak_setting_stops_the_start_by_name(name, value):
     result = python("manage.py", "check", **{name: value})

@@ -10,6 +10,7 @@ from django.http import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -76,8 +77,14 @@ def introspection_response(token: str) -> dict[str, Any]:
     return known | {"active": True, "token_type": "Bearer"}
 
 
+class JWKSetRenderer(JSONRenderer):
+    media_type = "application/jwk-set+json"  # RFC 7517 section 8.5.2
+
+
 class JWKSetView(OpenView):
     """The public keys that verify our tokens (RFC 7517)."""
+
+    renderer_classes = (JSONRenderer, JWKSetRenderer)
 
     @extend_schema(
         operation_id="auth_jwks",
@@ -91,7 +98,9 @@ class JWKSetView(OpenView):
     def get(self, request: Request) -> HttpResponseBase:
         keys = keyring.verifying_keys().all().values()
         key_set = {"keys": [signing_keys.public_jwk(key.key) for key in keys]}
-        tag = quote_etag(hashlib.sha256(json.dumps(key_set).encode()).hexdigest())
+        # One for each media type (RFC 9110 section 8.8.1).
+        state = f"{request.accepted_media_type} {json.dumps(key_set)}"
+        tag = quote_etag(hashlib.sha256(state.encode()).hexdigest())
         max_age = f"public, max-age={settings.JWKS_MAX_AGE}"
         whole = Response(key_set, headers={"Cache-Control": max_age, "ETag": tag})
         # (Never None, where it is given a response.)
