@@ -36,6 +36,7 @@ MESSAGES = {
     "E027": ("A store is reached in clear", "?sslmode=verify-full, or rediss://"),
     "E028": ("A session may last over 30 days", "At most 2592000 seconds."),
     "E029": ("A limit is over its ceiling", "See docs/rate-limiting.md."),
+    "E030": ("PASSWORD_MIN_SCORE is under 2", "PASSWORD_MIN_SCORE=2"),
 }
 
 

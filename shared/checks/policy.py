@@ -37,6 +37,8 @@ def check_tokens(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 def check_limits(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     given: dict[str, str] = getattr(settings, "LIMITS", {})
     yield from faults("E029", [name for name in given if is_absurd(name, given[name])])
+    # Easy passwords are guessed within the limits.
+    yield from faults("E030", getattr(settings, "PASSWORD_MIN_SCORE", 2) < 2)
 
 
 def seconds(name: str) -> int:

@@ -145,6 +145,7 @@ BREAKS: dict[tuple[str, str], list[Any]] = {
     ],
     ("E028", "REFRESH_TOKEN_LIFETIME"): [30 * 86400 + 1, 10 * 365 * 86400],
     ("E028", "SESSION_ABSOLUTE_LIFETIME"): [30 * 86400 + 1, 10 * 365 * 86400],
+    ("E030", "PASSWORD_MIN_SCORE"): [0, 1],
     ("E029", "LIMITS"): [
         limits(LOGIN_LIMIT_ACCOUNT="999999999/1second"),
         limits(LOGIN_LIMIT_ADDRESS="1000000/minute"),

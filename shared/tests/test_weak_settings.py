@@ -57,7 +57,13 @@ def refusal(name, value):
 safe = dict(os.environ)
 print(json.dumps({name: refusal(name, text) for name, text in json.load(sys.stdin)}))
 """
-USERS_ALONE = {*DEFAULTS, "JWT_JWKS_URL", "AUTH_SERVICE_URL", "AUTH_SERVICE_API_KEY"}
+USERS_ALONE = {
+    *DEFAULTS,
+    "PASSWORD_MIN_SCORE",
+    "JWT_JWKS_URL",
+    "AUTH_SERVICE_URL",
+    "AUTH_SERVICE_API_KEY",
+}
 AUTH_ALONE = {"JWT_CLIENT_ID", "REFRESH_TOKEN_LIFETIME", "SESSION_ABSOLUTE_LIFETIME"}
 AUTH_ALONE |= {"REFRESH_REUSE_LEEWAY", "USERS_SERVICE_URL", "USERS_SERVICE_API_KEY"}
 

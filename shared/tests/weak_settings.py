@@ -39,6 +39,7 @@ RULES = {
     "AUTH_SERVICE_API_KEY": ("k" * 50, "E013"),
     "USERS_SERVICE_URL": ("http://users.example", "E026"),
     "USERS_SERVICE_API_KEY": ("k" * 50, "E013"),
+    "PASSWORD_MIN_SCORE": ("0", "E030"),
     **dict.fromkeys(DEFAULTS, ("999999999/1second", "E029")),
 }
 # Values that the gateway's renderer refuses in every environment.
@@ -73,6 +74,7 @@ FREE = {
     "JWKS_MAX_AGE": "a day at most, in the settings",
     "ACCESS_TOKEN_CLAIMS": "the list can only be shortened",
     "MAX_SESSIONS_PER_USER": "ASVS 5.0 7.1.2 asks for a documented number, or for none",
+    "RESERVED_USERNAMES": "no right depends on a name",
     "PASSWORD_MIN_LENGTH": ALWAYS_REFUSED,
     "ARGON2_MEMORY_COST": ALWAYS_REFUSED,
     "ARGON2_TIME_COST": ALWAYS_REFUSED,
