@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+from shared.ratelimit_defaults import DEFAULTS
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -61,6 +63,7 @@ def test_the_checks_of_a_deployment_are_clean():
     env = {"COOKIE_SECURE": "true", "DEBUG": "false", "ENVIRONMENT": "production"}
     env |= {"JWT_ISSUER": "https://memo.example", "ALLOWED_HOSTS": "memo.example"}
     env |= {"JWT_JWKS_URL": "https://memo.example/.well-known/jwks.json"}
+    env |= DEFAULTS  # the stack of the suites has none
     words = ("check", "--deploy", "--fail-level", "WARNING")
     result = python("manage.py", *words, **env, JWT_PUBLIC_KEYS_DIR="")
     assert result.returncode == 0, result.stderr
