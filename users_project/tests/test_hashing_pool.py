@@ -44,6 +44,13 @@ def test_a_slot_is_given_back_after_a_fault():
             pool.run(lambda: 1 // 0)
 
 
+def test_a_worker_that_is_ending_still_answers():
+    """Python stops the threads of pools before the request in flight has ended."""
+    pool = hashing_pool.PasswordHashingPool(1)
+    pool.threads.shutdown()
+    assert pool.run(len, "ada") == 3
+
+
 def test_threads_that_hash_give_way_to_those_that_answer():
     """Each thread has a priority of its own; that of no other is lowered."""
 

@@ -39,7 +39,11 @@ class PasswordHashingPool:
         if not self.slots.acquire(blocking=False):
             raise Overloaded
         try:
-            return self.threads.submit(work, *args).result()
+            future = self.threads.submit(work, *args)
+        except RuntimeError:  # This worker is ending, and starts nothing in threads.
+            return work(*args)
+        else:
+            return future.result()
         finally:
             self.slots.release()
 
