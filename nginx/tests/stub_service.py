@@ -28,7 +28,7 @@ class Stub(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that go away are part of the tests."""
+        """Clients that hang up are part of the tests."""
 
 
 class StubHandler(BaseHTTPRequestHandler):

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -176,7 +175,7 @@ def test_a_stopped_program_stays_stopped_until_it_is_started(running: Checkout) 
     assert "already up" in running.ok("up")  # which starts what was stopped
     assert running.is_ready()
     assert running.pids()["auth"] == before["auth"]
-    assert running.run("start", "nobody").returncode == USAGE
+    assert running.run("start", "unknown").returncode == USAGE
 
 
 def test_restarting_a_service_leaves_the_others_and_loses_no_request(
@@ -240,66 +239,3 @@ def test_data_outlives_a_power_cut_and_down_which_leaves_no_process(
     assert "nothing was running" in running.ok("down")
     running.ok("up")
     assert register(running, "survivor") == 409
-
-
-# --- Commands of manage.py ------------------------------------------------------------
-
-
-def test_a_command_runs_in_one_service_or_in_all_that_know_it(
-    running: Checkout,
-) -> None:
-    said = running.ok("check")
-    assert said.count("System check identified no issues") == 2
-    assert "== users" in running.ok("createsuperuser", "--help")
-    done = running.run("no_such_command")
-    assert done.returncode == USAGE
-    assert "no_such_command" in done.stdout
-    said = running.ok("auth", "check")
-    assert said.count("System check identified no issues") == 1
-    running.ok("users", "migrate", "--check")
-    assert running.run("users", "shell", "-c", "raise SystemExit(7)").returncode == 7
-
-
-@pytest.mark.parametrize("ended_by", ["Ctrl-C", "down"])
-def test_runserver_stands_in_for_the_service_and_gives_its_place_back(
-    running: Checkout, ended_by: str
-) -> None:
-    def stands_in() -> bool:
-        stopped = not running.pids()["users"]
-        return stopped and running.service_at("users", at="users")
-
-    process = running.start("users", "runserver")
-    try:
-        assert wait_for(stands_in, 60)
-        assert running.service_at("users")
-        if ended_by == "down":
-            running.ok("down")
-        else:
-            os.killpg(process.pid, signal.SIGINT)
-        said = process.communicate(timeout=60)[0]
-    finally:
-        process.kill()
-    if ended_by == "down":
-        assert running.family() == []
-    else:
-        assert process.returncode == 0, said
-        assert wait_for(running.is_ready, 60)
-
-
-# --- The end --------------------------------------------------------------------------
-
-
-def test_destroy_tells_and_then_removes_everything(
-    make_checkout: Callable[[str], Checkout],
-) -> None:
-    checkout = make_checkout("doomed")
-    checkout.ok("init")
-    done = checkout.run("destroy")
-    assert done.returncode == 1
-    assert f"  {checkout.layout.secrets}\n" in done.stdout
-    assert "destroy --yes" in done.stdout
-    assert checkout.layout.secrets.exists()
-    checkout.ok("destroy", "--yes")
-    assert not checkout.layout.base.exists()
-    assert not checkout.layout.secrets.exists()
-    assert (checkout.path / ".env").exists()
