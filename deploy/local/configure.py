@@ -16,6 +16,7 @@ from pathlib import Path
 from .files import NAME, read_env, read_text, write_private
 from .layout import Layout
 from .ports import GATEWAY, Ports
+from .secretfiles import revision
 
 TEMPLATES = Path(__file__).with_name("templates")
 FOR_NEW_FILES = {"ENVIRONMENT", "COOKIE_SECURE"}
@@ -29,6 +30,7 @@ OURS = re.compile(
       | BIND = ['"]? 127\.0\.0\.1:\d+
       | (MIGRATION_)?DATABASE_URL = ['"]? postgres://\w+_(app|owner)@//.*
       | REDIS_URL = ['"]? unix://\w+@/.*
+      | MEMO_(SECRETS | REDIS)_REVISION = ['"]? [0-9a-f]*
       | COMPOSE_FILE = ['"]? compose\.yaml (:\w+_project/compose\.yaml)+
         (:compose\.override\.yaml)?
     ) ['"]?""",
@@ -58,6 +60,8 @@ def _wanted(layout: Layout, ports: Ports) -> dict[Path, str]:
         "gateway": ports.chosen[GATEWAY],
         "uid": os.getuid(),
         "gid": os.getgid(),
+        "revision": revision(layout, "*"),
+        "redis_revision": revision(layout, "redis_users.acl"),
     }
     files = {layout.gateway_env: _fill("gateway", values) + _compose_files(layout)}
     for service in layout.services:

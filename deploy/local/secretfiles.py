@@ -45,7 +45,7 @@ def ensure(layout: Layout) -> None:
             write_private(path, secrets.token_urlsafe(RANDOM_BYTES))
     for callee in names:
         path = layout.secrets / LIST.format(callee)
-        accepted = callers(path)
+        accepted = [x for x in callers(path) if not _is_gone(layout, x[0], callee)]
         for caller in names:
             # A caller that is listed keeps its keys: one may be rotating.
             if caller != callee and caller not in dict(accepted):
@@ -53,6 +53,22 @@ def ensure(layout: Layout) -> None:
                 accepted.append((caller, key.strip()))
         write_callers(path, accepted)
     write_private(layout.secrets / "redis_users.acl", redis_users(layout))
+
+
+def _is_gone(layout: Layout, caller: str, callee: str) -> bool:
+    """Whether the caller was a service of this checkout: its key is from here."""
+    is_service = any(service.name == caller for service in layout.services)
+    return not is_service and (layout.secrets / KEY.format(caller, callee)).exists()
+
+
+def revision(layout: Layout, pattern: str) -> str:
+    """Changes when one of these files does. A container has the files of its start, so
+    Compose must be told to replace it."""
+    digest = sha256()
+    for path in sorted(layout.secrets.glob(pattern)):
+        if path.is_file():
+            digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def redis_users(layout: Layout) -> str:

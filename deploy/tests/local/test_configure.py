@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,15 @@ from deploy.local.ports import GATEWAY, Ports
 
 @pytest.fixture
 def written(layout: Layout, ports: Ports) -> Layout:
-    configure.write(layout, ports)
-    secretfiles.ensure(layout)
+    configured(layout, ports)
     return layout
+
+
+def configured(layout: Layout, ports: Ports) -> dict[str, str]:
+    """As `init` does it. The settings of Compose."""
+    secretfiles.ensure(layout)
+    configure.write(layout, ports)
+    return read_env(layout.gateway_env)
 
 
 def env_of(layout: Layout, name: str) -> dict[str, str]:
@@ -110,6 +117,31 @@ def test_only_auth_may_write_sessions(written: Layout) -> None:
     assert " ~session:* " in users["auth"]
     assert " %R~session:* " in users["users"]
     assert "-@dangerous" in users["auth"]
+
+
+def test_a_service_that_goes_leaves_no_key_and_no_user(
+    written: Layout, ports: Ports
+) -> None:
+    """Compose learns of both directions, and a caller from elsewhere stays."""
+    before = read_env(written.gateway_env)
+    path = written.secrets / "users_internal_api_keys"
+    secretfiles.write_callers(path, [*secretfiles.callers(path), ("outside", "x" * 64)])
+    project = written.root / "extra_project"
+    project.mkdir()
+    (project / "manage.py").touch()
+    ports.chosen["extra"] = 9100
+    layout = Layout(written.root)
+    during = configured(layout, ports)
+    assert "extra" in dict(secretfiles.callers(path))
+    assert "user extra on" in (layout.secrets / "redis_users.acl").read_text()
+    shutil.rmtree(project)
+    after = configured(Layout(written.root), ports)
+    assert set(dict(secretfiles.callers(path))) == {"auth", "outside"}
+    assert "extra" not in (layout.secrets / "redis_users.acl").read_text()
+    for name in ("MEMO_SECRETS_REVISION", "MEMO_REDIS_REVISION"):
+        assert len({x[name] for x in (before, during)}) == 2
+    assert after["MEMO_REDIS_REVISION"] == before["MEMO_REDIS_REVISION"]
+    assert after["MEMO_SECRETS_REVISION"] != during["MEMO_SECRETS_REVISION"]
 
 
 # What a service says that it reads.
