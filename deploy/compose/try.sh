@@ -6,11 +6,10 @@
 #   TRY_PORT=18080 deploy/compose/try.sh
 set -euo pipefail
 cd "$(dirname -- "$0")/../.."
-for plugin in compose buildx; do
-    docker "$plugin" version > /dev/null 2>&1 && continue
-    echo "try.sh: needs Docker with its plugin $plugin (Compose 2.20 or newer)" >&2
+docker compose version > /dev/null 2>&1 || {
+    echo "try.sh: needs Docker with its plugin compose, 2.20 or newer" >&2
     exit 1
-done
+}
 
 # The renderer takes settings from its environment.
 while read -r line; do export "${line?}"; done < <(grep '^GATEWAY_[A-Z_]*=.' .env)
