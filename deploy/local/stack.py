@@ -30,7 +30,8 @@ def init(layout: Layout) -> None:
     """Settings, secrets, keys. It starts nothing and needs no servers."""
     layout.make_folders()
     with locked(layout.state / "cli.lock"):
-        _configure(layout, Ports(layout, running=supervisor.is_running(layout)))
+        # What is written stays: in containers, the gateway may have the port by now.
+        _configure(layout, Ports(layout, running=True))
     if not layout.stack:
         output = layout.root / ".run" / "compose" / "gateway"
         gateway.render(layout, output, "--compose")

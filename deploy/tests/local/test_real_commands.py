@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from deploy.local.files import read_env
 from deploy.local.problems import USAGE
 
 from .checkout import Checkout, wait_for
@@ -50,6 +51,18 @@ def test_runserver_stands_in_for_the_service_and_gives_its_place_back(
     else:
         assert process.returncode == 0, said
         assert wait_for(running.is_ready, 60)
+
+
+def test_init_keeps_a_port_that_runs_already(
+    make_checkout: Callable[[str], Checkout], listener: Callable[..., int]
+) -> None:
+    """As a gateway in a container does, beside which settings change."""
+    checkout = make_checkout("contained")
+    checkout.ok("init")
+    before = read_env(checkout.layout.gateway_env)
+    listener(port=int(before["GATEWAY_PORT"]))
+    assert "in use" not in checkout.ok("init")
+    assert read_env(checkout.layout.gateway_env) == before
 
 
 def test_destroy_tells_and_then_removes_everything(
