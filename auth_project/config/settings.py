@@ -57,7 +57,7 @@ JWT_CLIENT_ID = env.str("JWT_CLIENT_ID", default="memo")
 
 # Personal data in the access token; the list may be shortened (ASVS 14.1.1).
 ACCESS_TOKEN_CLAIMS = env.choices(
-    "ACCESS_TOKEN_CLAIMS", default=["email", "username", "roles"]
+    "ACCESS_TOKEN_CLAIMS", default=["email", "email_verified", "username", "roles"]
 )
 
 # Of simplejwt the token classes alone: claims, keys, `kid`, lifetimes and verification

@@ -41,7 +41,7 @@ def _configuration(settings):
     settings.SESSION_ABSOLUTE_LIFETIME = 30 * 24 * 3600
     settings.REFRESH_REUSE_LEEWAY = 10
     settings.MAX_SESSIONS_PER_USER = 10
-    settings.ACCESS_TOKEN_CLAIMS = ["email", "username", "roles"]
+    settings.ACCESS_TOKEN_CLAIMS = ["email", "email_verified", "username", "roles"]
     settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
 
 
@@ -52,6 +52,7 @@ class FakeUsers:
         self.user: dict[str, Any] = {
             "id": str(uuid.uuid4()),
             "email": "ada@example.org",
+            "email_verified": False,
             "username": "ada",
             "roles": ["editor"],
             "session_epoch": 0,

@@ -41,7 +41,9 @@ def basic(name, key):
 # ---- Answers -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("names", [("username", "email", "roles"), ()])
+@pytest.mark.parametrize(
+    "names", [("username", "email", "email_verified", "roles"), ()]
+)
 def test_a_live_token_is_answered_with_its_claims(session, users, settings, names):
     """TOK-23. It is inactive from the logout on."""
     settings.ACCESS_TOKEN_CLAIMS = names

@@ -6,9 +6,14 @@ from unittest.mock import patch
 
 import jwt
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from jwt.utils import base64url_decode
 
 from shared.auth import session_state
 from shared.auth.access_tokens import MAX_LENGTH
+from shared.auth.authentication import JWTAuthentication
+from shared.tests.fuzzing import fuzz
 from tests.conftest import forget, log_in, refresh, refresh_token
 from tokens import services
 from tokens.jwt_tokens import AccessToken, Backend
@@ -39,6 +44,47 @@ def test_the_longest_that_is_issued_is_the_longest_that_is_taken(
     assert introspected(text).json().get("roles_omitted") == (True if more else None)
     events = [record.event for record in audited()[before:]]
     assert events == ["token_roles_omitted"] * more
+
+
+# Any that a database takes: also of an earlier version, which took 150 characters.
+role_names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+role_sets = st.lists(role_names.map(lambda name: name[:150]), max_size=6, unique=True)
+
+
+@fuzz
+@given(roles=role_sets, count=st.sampled_from([1, 1, 20, 90]))
+@example(roles=["x" * 50], count=90)
+@example(roles=["\u0440\u043e\u043b\u044c " * 10], count=35)
+@example(roles=['"' * 64], count=40)
+@example(roles=["\U0001f511" * 150], count=10)
+@example(roles=["\u2028\x01" * 75], count=30)
+def test_every_token_that_is_issued_is_taken_everywhere(
+    session, users, verified, introspected, audited, roles, count
+):
+    """By auth, by introspection, by every service, and by the gateway, whose headers
+    have up to 8 KiB. Or it names no role, which a line in the log says."""
+    roles = [f"{name}{n}" for name in roles for n in range(count)]
+    before = len(audited())
+
+    token = AccessToken.issue(session, users.user | {"roles": roles}, int(time.time()))
+
+    named = None if "roles_omitted" in token.payload else roles
+    events = [record.event for record in audited()[before:]]
+    assert events == ["token_roles_omitted"] * (named is None)
+    assert len(f"Authorization: Bearer {token.text}\r\n") < 8 * 1024
+    assert verified(token.text).json()["roles"] == named
+    answer = introspected(token.text).json()
+    assert (answer["active"], answer.get("roles")) == (True, named)
+    assert JWTAuthentication().verify(token.text).get("roles") == named
+
+
+@pytest.mark.parametrize("role", ["x" * 50, "\u042f" * 30, "\u6f22" * 20])
+def test_claims_are_written_in_utf_8(session, users, role):
+    """A role takes the room of its bytes; escaped, it would take six for a letter."""
+    token = AccessToken.issue(session, users.user | {"roles": [role]}, 0)
+
+    claims = base64url_decode(token.text.split(".")[1]).decode()
+    assert f'"roles":["{role}"]' in claims
 
 
 def test_each_token_is_signed_once(users, trusted_kid):

@@ -69,6 +69,7 @@ def test_the_access_token_says_what_the_contract_names(users, trusted_kid, setti
         "exp": claims["iat"] + 300,
         "token_type": "access",
         "email": "ada@example.org",
+        "email_verified": False,
         "username": "ada",
         "roles": ["editor"],
     }
@@ -84,7 +85,7 @@ def test_personal_claims_may_be_left_out(settings):
     token, session = cookie_of(answer), Session.objects.get()
     text = answer.json()["access_token"]
     claims = jwt.decode(text, options={"verify_signature": False})
-    assert {"email", "username"}.isdisjoint(claims)
+    assert {"email", "email_verified", "username"}.isdisjoint(claims)
     assert claims["roles"] == ["editor"]
     assert jwt.get_unverified_header(token)["typ"] == "rt+jwt"
     claims = dict(RefreshToken.parse(token).payload)

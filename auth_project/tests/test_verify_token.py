@@ -21,7 +21,9 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/auth/verify_token"
 
 
-@pytest.mark.parametrize("names", [["email", "username", "roles"], []])
+@pytest.mark.parametrize(
+    "names", [["email", "email_verified", "username", "roles"], []]
+)
 def test_a_good_token_is_answered_with_its_claims(
     session, users, verified, settings, names
 ):
@@ -36,6 +38,7 @@ def test_a_good_token_is_answered_with_its_claims(
         "valid": True,
         "user_id": users.user["id"],
         "email": "ada@example.org" if names else None,
+        "email_verified": False if names else None,
         "username": "ada" if names else None,
         "roles": ["editor"] if names else None,
         "sid": str(session.id),

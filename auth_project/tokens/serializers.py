@@ -54,6 +54,7 @@ class VerifiedTokenSerializer(serializers.Serializer[None]):
     valid = serializers.BooleanField()
     user_id = serializers.UUIDField()
     email = serializers.CharField(allow_null=True)
+    email_verified = serializers.BooleanField(allow_null=True)
     username = serializers.CharField(allow_null=True)
     roles = serializers.ListField(child=serializers.CharField(), allow_null=True)
     sid = serializers.UUIDField(help_text="The session.")
@@ -77,6 +78,7 @@ class IntrospectionSerializer(serializers.Serializer[None]):
     sub = serializers.UUIDField(required=False, help_text="The user.")
     username = serializers.CharField(required=False)
     email = serializers.CharField(required=False)
+    email_verified = serializers.BooleanField(required=False)
     roles = serializers.ListField(child=serializers.CharField(), required=False)
     roles_omitted = serializers.BooleanField(
         required=False, help_text="There are roles, too many for a token."

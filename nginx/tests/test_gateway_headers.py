@@ -8,6 +8,7 @@ import pytest
 from nginx.tests.gateway_stack import ROOT
 from nginx.tests.malicious_inputs import FORGED
 from nginx.tests.problem_assertions import check_problem
+from shared.auth.access_tokens import MAX_LENGTH
 
 PROXY = (ROOT / "nginx" / "includes" / "proxy.conf").read_text()
 # What a client may send, Host apart: Nginx itself looks at that.
@@ -44,6 +45,13 @@ def test_a_control_character_is_refused_here(gateway, name):
     assert gateway.users.requests == before
     answer = gateway.get("/api/v1/users/me", **{name.replace("-", "_"): "a\tb \xe9"})
     assert answer.status_code == 200
+
+
+def test_the_longest_token_that_is_issued_passes(gateway):
+    """Longer ones are refused here, and by every service."""
+    longest = f"Bearer {'x' * MAX_LENGTH}"
+    got = seen(gateway.get("/api/v1/users/me", Authorization=longest))
+    assert got["authorization"] == longest
 
 
 @pytest.mark.parametrize(

@@ -156,9 +156,11 @@ def has_dates(claims: dict[str, Any]) -> bool:
 
 
 def has_profile(claims: dict[str, Any]) -> bool:
-    """Whether the claims about the user, each of which may be absent, are strings."""
+    """Whether the claims about the user, each of which may be absent, are strings, and
+    `email_verified` is true or false (OpenID Connect Core 1.0 section 5.1)."""
     roles = claims.get("roles", [])
-    if not isinstance(roles, list):
+    is_verified = claims.get("email_verified", False)
+    if not isinstance(roles, list) or not isinstance(is_verified, bool):
         return False
     names = [claims.get("email", ""), claims.get("username", ""), *roles]
     return all(isinstance(name, str) for name in names)

@@ -30,6 +30,7 @@ class TokenUser:
     email: str
     username: str
     roles: tuple[str, ...]
+    email_verified: bool = False
 
     is_authenticated = True
     is_anonymous = False
@@ -67,6 +68,7 @@ class JWTAuthentication(BaseAuthentication):
             email=claims.get("email", ""),
             username=claims.get("username", ""),
             roles=tuple(claims.get("roles", ())),
+            email_verified=claims.get("email_verified", False),
         )
         request._request.caller = str(user.id)  # type: ignore[attr-defined]
         return user, claims

@@ -125,7 +125,8 @@ def make_token(issuer_key: RSAPrivateKey, trusted_kid: str) -> Iterator[TokenMak
     """
     from shared.auth import session_state
 
-    profile = {"email": "ada@example.org", "username": "ada", "roles": ["editor"]}
+    profile: dict[str, Any] = {"email": "ada@example.org", "email_verified": False}
+    profile |= {"username": "ada", "roles": ["editor"]}
     states = {"active": "active", "revoked": "revoked:test"}
     made: list[str] = []
 

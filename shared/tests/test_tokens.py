@@ -39,10 +39,13 @@ def test_a_good_token_is_accepted(me, make_token, sign, claims):
     answer = me(f"Bearer {make_token(sub=sub, sid=sid, aud=['other', 'memo'])}")
     user = {"email": "ada@example.org", "username": "ada", "roles": ["editor"]}
 
-    assert answer.json() == {"id": sub, "sid": sid} | user
+    assert answer.json() == {"id": sub, "sid": sid, "email_verified": False} | user
+    answer = me(f"Bearer {make_token(email_verified=True)}")
+    assert answer.json()["email_verified"] is True
     assert access_tokens.decode(sign(), "access")["sid"] == claims["sid"]
-    unnamed = make_token(email=None, username=None, roles=None)
-    assert me(f"Bearer {unnamed}").json()["roles"] == []
+    named = ("email", "email_verified", "username", "roles")
+    answer = me(f"Bearer {make_token(**dict.fromkeys(named))}").json()
+    assert [answer[name] for name in named] == ["", False, "", []]
 
 
 # --- Algorithms and header (RFC 8725 section 3.1, TOK-02, TOK-03) -------------------
@@ -182,6 +185,7 @@ ODD_CLAIMS = {name: [..., None, *values] for name, values in ODD_CLAIMS.items()}
     "nbf": ["x", ["a"], {"a": 1}],
     "email": [5, ["a"], {"a": 1}],
     "username": [5, ["a"], {"a": 1}],
+    "email_verified": ["true", "", 0, 1, [False], {"a": True}],
     "roles": [5, "admin", {"admin": 1}, [5], [["admin"]], [None]],
 }
 

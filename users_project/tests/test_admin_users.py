@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from tests.admin_pages import ADD, LIST, NEW_USER, act, change_url, fields
+from tests.admin_pages import ADD, LIST, NEW_USER, act, change_url, fields, url
 from tests.factories import EPOCH, NEW, UserFactory
 from users.models import Role, User
 
@@ -81,3 +81,25 @@ def test_users_do_not_lock_themselves_out(admin, root):
     assert said == ["root@example.org: not yours to change."]
     root.refresh_from_db()
     assert root.is_active
+
+
+def test_an_operator_is_warned_before_roles_are_too_long(admin, root):
+    """By the user's page and by the role's, in bytes: a token has room for 4251."""
+    names = ["\u0436" * 32 + f" {n:02}" for n in range(60)]
+    roles = [Role.objects.create(name=name) for name in names]
+    user = UserFactory()
+
+    def warnings(page, **form):
+        found = admin.post(page, form, follow=True).context["messages"]
+        return [str(each) for each in found if each.level_tag == "warning"]
+
+    for count, warned in ((10, 0), (60, 1)):
+        given = fields(user, groups=[role.pk for role in roles[:count]])
+        found = warnings(change_url(user), **given)
+        assert len(found) == warned
+    assert "the longest take 4200 of 4251 bytes" in found[0]
+    assert warnings(url("users_role_add"), name="a role of no user") == []
+    page = url("users_role_change", roles[0].pk)
+    assert "of 4251 bytes" in warnings(page, name="x" * 64)[0]
+    answer = admin.post(page, {"name": "x" * 65})
+    assert "at most 64 characters" in answer.content.decode()

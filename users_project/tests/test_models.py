@@ -1,13 +1,17 @@
+import json
 import time
+from importlib import import_module
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from shared.api.exceptions import DependencyUnavailable
 from shared.clients import AuthClient
 from tests.factories import EPOCH, PASSWORD, UserFactory, hashed
-from users.diagnostics import long_roles
-from users.models import User
+from users.diagnostics import long_role_names, long_roles
+from users.models import Role, User
+
+role_name_length = import_module("users.migrations.0006_role_name_length")
 
 
 def test_there_is_no_account_until_somebody_makes_one():
@@ -65,7 +69,41 @@ def test_roles_that_come_near_to_the_length_of_a_token_are_noted(count):
     UserFactory(roles=["one of another user"])
     names = [f"a role with a long name, number {n:010}" for n in range(count)]
     UserFactory(roles=names)
-    assert long_roles() == ("the longest take 3600 of 4251" if count == 80 else "")
+    noted = "the longest take 3600 of 4251 bytes"
+    assert long_roles() == (noted if count == 80 else "")
+
+
+@pytest.mark.parametrize("name", ["x" * 64, "\u042f" * 64])
+def test_a_role_has_a_name_of_64_characters_at_most(name):
+    """In the database too."""
+    Role.objects.create(name=name)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Role.objects.create(name=f"{name}x")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Role.objects.update(name=f"{name}x")
+
+
+def test_a_longer_name_of_an_earlier_version_stays_and_is_noted():
+    assert long_role_names() == ""
+    drop, add = [role_name_length.DROP, role_name_length.ADD]
+    with connection.cursor() as cursor:
+        cursor.execute(drop)
+        old = Role.objects.create(name="x" * 150)
+        cursor.execute(add)
+    user = UserFactory()
+    user.groups.add(old)
+    assert User.objects.find(pk=user.pk).roles == [old.name]
+    assert long_role_names() == "1 are, made by an earlier version"
+    Role.objects.filter(pk=old.pk).update(name="shorter")
+    assert long_role_names() == ""
+
+
+def test_roles_are_measured_as_the_token_has_them():
+    """In bytes of JSON."""
+    names = ['say "hello"', "back\\slash", "\u0436\u0438", "\U0001f511", "a\tb"]
+    UserFactory(roles=names)
+    text = json.dumps(names, ensure_ascii=False, separators=(",", ":"))
+    assert User.objects.all().longest_roles() == len(text.encode()) - len("[]") + 1
 
 
 # Creation

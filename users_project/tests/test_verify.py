@@ -29,6 +29,7 @@ def test_right_credentials_tell_whose_they_are(auth, hashes, login):
     assert answer == {
         "sub": str(user.pk),
         "email": "Ada@Example.org",
+        "email_verified": False,
         "username": "Ada",
         "roles": ["a", "b"],
         "session_epoch": 3,

@@ -1,13 +1,9 @@
 """What `manage.py doctor` asks of roles."""
 
-from shared.auth.access_tokens import MAX_LENGTH
-from shared.doctor import diagnostic
-from users.models import User
+from django.db.models.functions import Length
 
-# Characters of JSON. Of a token three quarters are what base64 encodes; the rest of it
-# takes 1,500 characters. Noted before it comes to that.
-ROOM_FOR_ROLES = (MAX_LENGTH - 1500) * 3 // 4
-NOTED_FROM = 0.8
+from shared.doctor import diagnostic
+from users.models import LONGEST_ROLE_NAME, Role, User
 
 
 @diagnostic(
@@ -17,6 +13,16 @@ NOTED_FROM = 0.8
     note=True,
 )
 def long_roles() -> str:
-    longest = User.objects.longest_roles()
-    near = longest >= NOTED_FROM * ROOM_FOR_ROLES
-    return f"the longest take {longest} of {ROOM_FOR_ROLES}" if near else ""
+    return User.objects.all().near_limit()
+
+
+@diagnostic(
+    "roles.names",
+    f"no role's name is longer than {LONGEST_ROLE_NAME} characters",
+    "Rename them in the admin. They work, but cannot be changed as they are.",
+    note=True,
+)
+def long_role_names() -> str:
+    longer = Role.objects.annotate(length=Length("name"))
+    count = longer.filter(length__gt=LONGEST_ROLE_NAME).count()
+    return f"{count} are, made by an earlier version" if count else ""

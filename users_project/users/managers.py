@@ -8,8 +8,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connections, models, transaction
 from django.db.models import Max, Sum
-from django.db.models.functions import Length
 
+from shared.auth.access_tokens import MAX_LENGTH
 from shared.structured_logging import audit
 from users.validators import normalize_identifier
 
@@ -39,6 +39,19 @@ RETURNING session_epoch, kept_sid, kept_from, password_epoch, updated_at
 """
 
 
+# Bytes of JSON. Of a token three quarters are what base64 encodes; the rest of it takes
+# 1,500 characters. Noted before it comes to that.
+ROOM_FOR_ROLES = (MAX_LENGTH - 1500) * 3 // 4
+NOTED_FROM = 0.8
+
+
+class JSONLength(models.Func):
+    """How many bytes a text is as a JSON string."""
+
+    template = "octet_length(to_json(%(expressions)s)::text)"
+    output_field = models.IntegerField()
+
+
 class UserQuerySet(models.QuerySet["User"]):
     def present(self) -> Self:
         """Users who are active and not deleted: all others look unknown."""
@@ -50,12 +63,20 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.annotate(roles=ArraySubquery(groups.values("name")))
 
     def longest_roles(self) -> int:
-        """How many characters the roles of the user with the longest ones take in JSON.
-        Reads the whole table of memberships."""
-        memberships = self.model.groups.through.objects.order_by().values("user_id")
-        sizes = memberships.annotate(size=Sum(Length("group__name") + 3))
+        """How many bytes the roles of the user with the longest ones take in JSON. Of
+        all users, it reads the whole table of memberships."""
+        through = self.model.groups.through.objects
+        mine = through.filter(user__in=self.order_by().values("pk")).values("user_id")
+        sizes = mine.annotate(size=Sum(JSONLength("group__name") + len(",")))
         longest: int | None = sizes.aggregate(longest=Max("size"))["longest"]
         return longest or 0
+
+    def near_limit(self) -> str:
+        """How long the longest roles of these users are, if an access token has hardly
+        room for them or none; else an empty string."""
+        longest = self.longest_roles()
+        near = longest >= NOTED_FROM * ROOM_FOR_ROLES
+        return f"the longest take {longest} of {ROOM_FOR_ROLES} bytes" if near else ""
 
     def raise_epoch(
         self,

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from django.contrib.auth.hashers import make_password, verify_password
 from django.contrib.auth.models import AbstractBaseUser, Group, PermissionsMixin
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.db import models, transaction
 from django.db.models.functions import Collate, Lower
 from django.utils import timezone
@@ -21,6 +22,7 @@ from users.validators import normalize_identifier
 
 IDENTIFIERS = {"email", "username"}
 RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
+LONGEST_ROLE_NAME = 64  # characters; the database holds new names to it too
 
 
 def verify(password: str | None, encoded: str, upgrade: bool) -> tuple[bool, str]:
@@ -45,9 +47,11 @@ class Role(Group):
         ordering = ("name",)
 
     def clean(self) -> None:
-        """Raise ValidationError for a name with characters that no name has."""
+        """Raise ValidationError for a name that is too long, or has characters that no
+        name has."""
         super().clean()
         try:
+            MaxLengthValidator(LONGEST_ROLE_NAME)(self.name)
             validators.validate_name(self.name)
         except ValidationError as exc:
             raise ValidationError({"name": exc}) from exc
@@ -117,6 +121,7 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     roles: list[str]  # annotated by `with_roles`
+    email_verified = False  # of no user: there is no verification
 
     objects = UserManager()
 

@@ -18,6 +18,7 @@ PASSWORD = {"password": "correct horse battery"}
 ADA = {
     "id": "5f0c8a53-8a5e-4f0e-9d43-0d8f9bd1a1c4",
     **NAMES,
+    "email_verified": False,
     **PROFILE,
     "is_active": True,
     "is_deleted": False,
@@ -128,6 +129,7 @@ USER: dict[str, Any] = {
 VERIFIED = {
     "sub": ADA["id"],
     **NAMES,
+    "email_verified": False,
     "roles": ADA["roles"],
     "session_epoch": 3,
     "device": "W10:1r0Xyz:c2lnbmF0dXJl",

@@ -165,6 +165,7 @@ class UserSerializer(serializers.Serializer[User]):
     id = serializers.UUIDField()
     username = serializers.CharField()
     email = serializers.CharField()
+    email_verified = serializers.BooleanField(help_text="False: none is verified.")
     first_name = serializers.CharField(help_text="Empty where it was not given.")
     last_name = serializers.CharField(help_text="Empty where it was not given.")
     display_name = serializers.CharField(help_text="Empty where it was not given.")
@@ -194,6 +195,7 @@ class VerifiedUserSerializer(serializers.Serializer[User]):
 
     sub = serializers.UUIDField()
     email = serializers.CharField()
+    email_verified = serializers.BooleanField()
     username = serializers.CharField()
     roles = serializers.ListField(child=serializers.CharField())
     session_epoch = EpochField(help_text="Of the same read as the password's hash.")
@@ -204,6 +206,7 @@ class VerifiedUserSerializer(serializers.Serializer[User]):
 # every request.
 MEMBERS = tuple(UserSerializer().fields)
 MEMBERS_FOR_AUTH = tuple(KnownUserSerializer().fields)
+MEMBERS_OF_VERIFIED = ("email", "email_verified", "username", "roles", "session_epoch")
 
 
 def represent(user: User, members: tuple[str, ...] = MEMBERS) -> dict[str, Any]:

@@ -135,7 +135,7 @@ class VerifyView(InternalView):
         user = credentials.authenticate(client=client, **attempt)
         if user is None:
             raise InvalidCredentials
-        answer = s.represent(user, ("email", "username", "roles", "session_epoch"))
+        answer = s.represent(user, s.MEMBERS_OF_VERIFIED)
         device = device_cookie.renew(client.device, user)
         return Response({"sub": user.id, **answer, "device": device})
 

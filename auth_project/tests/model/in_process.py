@@ -85,6 +85,7 @@ def described(account: Account) -> dict[str, Any]:
         "id": account.id,
         "email": account.email,
         "username": account.name,
+        "email_verified": False,
         "roles": list(account.roles),
         "session_epoch": account.epoch,
         "kept_sid": account.kept and account.kept.sid,

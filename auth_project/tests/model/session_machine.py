@@ -203,7 +203,8 @@ class SessionMachine(Machine):
         if not code:
             self.check_bounds(token)
             c = unverified(self.texts[token])
-            claims = {k: c[k] for k in ("email", "username", "roles", "sid", "exp")}
+            names = ("email", "email_verified", "username", "roles", "sid", "exp")
+            claims = {name: c[name] for name in names}
             assert seen.body == {"valid": True, "user_id": c["sub"], **claims}
 
     def asking_elsewhere(self, token: Access) -> None:

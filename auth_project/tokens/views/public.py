@@ -24,7 +24,8 @@ SET_COOKIE = OpenApiParameter(
     response=[200],
     description="The refresh token: HttpOnly, SameSite=Strict, Path=/api/v1/auth.",
 )
-VERIFIED = ("email", "username", "roles", "sid", "exp")  # null if not in the token
+# Null if not in the token.
+VERIFIED = ("email", "email_verified", "username", "roles", "sid", "exp")
 REFRESH_COOKIE: list[Any] = [{"refreshCookie": []}]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
@@ -31,6 +31,14 @@ TIMES = ("created_at", "updated_at", "last_login", "deleted_at")
 HISTORY = ("id", *TIMES, "session_epoch")
 
 
+def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
+    """Tell the operator if an access token of one of these users has hardly room for
+    their roles, or none."""
+    if near := users.near_limit():
+        text = f"Roles in access tokens: {near}. Beyond that, tokens name no role."
+        messages.warning(request, text)
+
+
 @admin.register(Role)
 class RoleAdmin(GroupAdmin):
     """Django's groups; their names are what access tokens call roles."""
@@ -45,6 +53,12 @@ class RoleAdmin(GroupAdmin):
         return bool(request.user.is_superuser)
 
     has_add_permission = has_change_permission = has_delete_permission = has_right
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        warn_of_long_roles(request, User.objects.filter(groups=obj))
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         audit("privilege_permissions_changed", role=obj.name, what="added")
@@ -116,6 +130,7 @@ class UserAdmin(UserPages, DjangoUserAdmin):
         if given := sorted(set(form.changed_data) & {"groups", "user_permissions"}):
             who = {"user_id": str(form.instance.pk), "by": str(request.user.pk)}
             audit("privilege_permissions_changed", **who, fields=given)
+            warn_of_long_roles(request, User.objects.filter(pk=form.instance.pk))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Rights are a superuser's to give."""
