@@ -2,9 +2,10 @@
 
 import gc
 import os
-import stat
 
 from gunicorn.glogging import Logger
+
+from shared.structured_logging import OLDER_LOGS, handler
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -33,7 +34,7 @@ limit_request_field_size = 4 * 8192
 control_socket_disable = True
 worker_tmp_dir = os.environ.get("WORKER_TMP_DIR", "/dev/shm")  # noqa: S108
 umask = 0o077
-LOG_BYTES = 10 * 1024 * 1024
+LOG_FILE = os.environ.get("LOG_FILE", "")
 
 
 def on_starting(server):
@@ -82,14 +83,10 @@ def _is_ours():
 
 
 def pre_fork(server, worker):
-    """Before a new worker starts, as one does every 20,000 requests: a log that is a
-    file and long becomes FILE.1. The other workers write there until they end."""
-    log = os.fstat(2)
-    if stat.S_ISREG(log.st_mode) and log.st_size > LOG_BYTES:
-        path = os.readlink("/proc/self/fd/2").removesuffix(" (deleted)")
-        if log.st_nlink:
-            os.replace(path, f"{path}.1")
-        new = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    """What no logger writes, such as the end of a Python that crashed, goes to the log
+    as it is now: it may have been rotated."""
+    if LOG_FILE:
+        new = os.open(LOG_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.dup2(new, 1)
         os.dup2(new, 2)
         os.close(new)
@@ -121,10 +118,10 @@ logconfig_dict = {
             "service": "gunicorn",
         },
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "handlers": {"log": handler(LOG_FILE, OLDER_LOGS)},
+    "root": {"handlers": ["log"], "level": "INFO"},
     "loggers": {
-        "gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "gunicorn.error": {"handlers": ["log"], "level": "INFO", "propagate": False},
         "gunicorn.access": {"handlers": [], "propagate": False},
     },
 }

@@ -69,11 +69,13 @@ STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="../.run/static")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # the gateway lets 16 KiB through to the API
 
-# AUDIT_LOG: a file for audit events, too; `manage_all.sh` sets it for commands.
+# LOG_FILE in place of stderr; AUDIT_LOG: a file for audit events, too. `manage_all.sh`
+# sets them, as a service that writes its log itself takes less time.
 LOGGING = structured_logging.configuration(
     SERVICE_NAME,
     env.str("LOG_LEVEL", default="INFO"),
     DEBUG,
+    env.str("LOG_FILE", default=""),
     env.str("AUDIT_LOG", default=""),
 )
 

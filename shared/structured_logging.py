@@ -6,6 +6,7 @@ they choke on (PostgreSQL: `Key (email)=(...) already exists`).
 
 import json
 import logging
+import threading
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ dependency_logger = logging.getLogger("memo.dependency")
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 # Extras of Django's and gunicorn's own that are no data (objects, duplicates).
 NOISE = frozenset({"request", "server_time", "status_code", "params", "alias", "sql"})
+
+# Files of 10 MB: two weeks of events at one in two seconds, and 200 MB at most.
+OLDER_LOGS, OLDER_AUDIT_LOGS = 3, 20
 
 # `json.dumps` with a `default` would make one for every line.
 ENCODER = json.JSONEncoder(default=str)
@@ -79,18 +83,34 @@ class JSONFormatter(logging.Formatter):
         return described
 
 
+def handler(filename: str, kept: int) -> dict[str, Any]:
+    """A handler's configuration: of a file that is rotated, or of stderr."""
+    if not filename:
+        return {"class": "logging.StreamHandler", "formatter": "json"}
+    shared = "shared.log_file.SharedFileHandler"
+    return {"class": shared, "formatter": "json", "filename": filename, "kept": kept}
+
+
+def log_thread_fault(fault: threading.ExceptHookArgs) -> None:
+    """As `threading.excepthook`: a thread's exception is a line, too."""
+    if fault.exc_value and fault.exc_type is not SystemExit:
+        exc_info = (fault.exc_type, fault.exc_value, fault.exc_traceback)
+        logging.getLogger("memo.thread").error("a thread ended", exc_info=exc_info)
+
+
 def configuration(
-    service: str, level: str, debug: bool, audit_log: str = ""
+    service: str, level: str, debug: bool, log_file: str = "", audit_log: str = ""
 ) -> dict[str, Any]:
-    """Django's LOGGING: everything to stderr through the one formatter, and audit
-    events to the end of the file `audit_log` too, where one is named: a command's
-    stderr is a user's terminal, and what they did must not be lost with it.
+    """Django's LOGGING: everything to stderr, or to the file `log_file`, through the
+    one formatter. Audit events go to the file `audit_log` too, where one is named: no
+    flood of requests pushes them out of it, and a command's stderr is a terminal.
 
     Raises ImproperlyConfigured for a level that logging does not know.
     """
     if level not in logging.getLevelNamesMapping():
         raise ImproperlyConfigured(f"LOG_LEVEL {level} is none; INFO is one.")
-    file = {"class": "logging.FileHandler", "filename": audit_log, "delay": True}
+    logging.captureWarnings(True)
+    threading.excepthook = log_thread_fault
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -102,10 +122,10 @@ def configuration(
             }
         },
         "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "json"},
-            **({"audit": {**file, "formatter": "json"}} if audit_log else {}),
+            "log": handler(log_file, OLDER_LOGS),
+            **({"audit": handler(audit_log, OLDER_AUDIT_LOGS)} if audit_log else {}),
         },
-        "root": {"handlers": ["stderr"], "level": level},
+        "root": {"handlers": ["log"], "level": level},
         "loggers": {
             # Always written, whatever LOG_LEVEL says.
             "memo.audit": {"handlers": ["audit"] if audit_log else [], "level": "INFO"},

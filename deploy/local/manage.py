@@ -73,9 +73,9 @@ def _run(layout: Layout, service: Service, words: Sequence[str], cwd: Path) -> i
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
     owner = words[0] in OWNER_COMMANDS
     env = environment(layout, service, owner=owner, caller=os.environ)
-    # What an operator does is also in the log of the service.
-    log = layout.logs / f"{service.name}-1.log"
-    audit = {"AUDIT_LOG": str(log)} if log.exists() else {}
+    # What an operator does is with the events of the service.
+    log = layout.logs / f"{service.name}-audit.log"
+    audit = {"AUDIT_LOG": str(log)} if layout.logs.exists() else {}
     command = [str(layout.python), str(service.project / "manage.py"), *words]
     with subprocess.Popen(command, env=audit | env, cwd=cwd) as process:
         try:

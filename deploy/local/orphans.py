@@ -88,6 +88,7 @@ def main(words: list[str]) -> None:
             log = os.open(option.removeprefix("--log="), flags, 0o600)
             os.dup2(log, sys.stdout.fileno())
             os.dup2(log, sys.stderr.fileno())
+            os.environ["LOG_FILE"] = option.removeprefix("--log=")
     if "--holder=0" in options:
         command = ["/bin/sleep", "infinity"]
     os.execv(command[0], command)  # noqa: S606 (no shell is wanted)

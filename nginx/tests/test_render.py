@@ -83,7 +83,8 @@ def test_a_budget_too_long_to_wait_for_is_as_required(tmp_path):
     """GW-06, GW-08, GW-14; what happens at its end is tested with shorter ones."""
     text = rendered(tmp_path, GATEWAY_REFRESH_BURST="")
     for budget in (
-        "client_header_timeout 10s", "client_body_timeout 10s", "send_timeout 10s",
+        "worker_connections 4096", "worker_rlimit_nofile 8192",
+        "client_header_timeout 5s", "client_body_timeout 10s", "send_timeout 10s",
         "large_client_header_buffers 4 8k", "proxy_connect_timeout 2s",
         "proxy_send_timeout 5s", "proxy_read_timeout 15s", "keepalive_timeout 60s",
         "client_body_buffer_size 16k", "limit_req zone=refresh burst=20 nodelay",

@@ -4,6 +4,9 @@ import io
 import json
 import logging
 import logging.config
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +15,8 @@ from rest_framework.test import APIClient
 
 from shared import structured_logging
 from shared.structured_logging import JSONFormatter, audit, configuration, request_id
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def line_of(message="m", *args, exc_info=None, debug=False, **extra):
@@ -81,7 +86,9 @@ def configure():
     """Configures logging, until the end of the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    yield lambda *args: logging.config.dictConfig(configuration("test", *args))
+    yield lambda *args, **files: logging.config.dictConfig(
+        configuration("test", *args, **files)
+    )
     logging.config.dictConfig(configuration("test", "INFO", False))
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -125,7 +132,7 @@ def test_audit_events_and_nothing_else_are_in_a_file_too(tmp_path, configure, le
     """What an operator's command did is on record where the service's lines are."""
     path = tmp_path / "auth.log"
     path.write_text("before\n")
-    configure(level, False, str(path))
+    configure(level, False, audit_log=str(path))
     audit("key_staged", kid="k")
     structured_logging.dependency_logger.error("not here")
 
@@ -133,6 +140,30 @@ def test_audit_events_and_nothing_else_are_in_a_file_too(tmp_path, configure, le
     expected = {"logger": "memo.audit", "event": "key_staged", "kid": "k"}
     assert first == "before"
     assert json.loads(line).items() >= expected.items()
+
+
+PROCESS = """
+import logging.config, threading, warnings
+from shared.structured_logging import configuration
+logging.config.dictConfig(configuration("test", "INFO", False))
+for category in (DeprecationWarning, ResourceWarning, UserWarning):
+    warnings.warn("two\\nlines", category)
+thread = threading.Thread(target=lambda: int("canary"))
+thread.start()
+thread.join()
+"""
+
+
+def test_a_warning_and_the_end_of_a_thread_are_lines():
+    """LOG-03: whatever a process writes by itself."""
+    command = [sys.executable, "-W", "always", "-c", PROCESS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+    *warned, ended = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["logger"] for line in warned] == ["py.warnings"] * 3
+    assert all("two\nlines" in line["message"] for line in warned)
+    assert ended["exception"][0] == "builtins.ValueError"
+    assert "canary" not in done.stderr
 
 
 def test_a_level_that_is_none_is_refused_by_name():

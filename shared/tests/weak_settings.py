@@ -63,6 +63,7 @@ FOLDER = "its files are checked: memo.E003"
 FREE = {
     "ENVIRONMENT": "the switch between the two; any third value is refused",
     "LOG_LEVEL": "audit events are written at every level",
+    "LOG_FILE": "another place for the log",
     "AUDIT_LOG": "one more copy",
     "DOCS_ENABLED": "the document is public",
     "STATIC_ROOT": "files of the admin and of Swagger UI",

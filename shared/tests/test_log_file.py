@@ -1,0 +1,100 @@
+"""Several processes write a log and rotate it: no line is lost or cut (LOG-04)."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared import log_file
+from shared.log_file import SharedFileHandler
+
+ROOT = Path(__file__).resolve().parents[2]
+PROCESSES, LINES = 4, 500
+# Each forks once after it has opened the file, as gunicorn does.
+WRITER = """
+import logging, os, sys
+from shared import log_file
+from shared.structured_logging import JSONFormatter
+log_file.LONG = 20_000
+handler = log_file.SharedFileHandler(sys.argv[1], 1000)
+handler.setFormatter(JSONFormatter("test"))
+logger = logging.getLogger("memo.audit")
+logger.addHandler(handler)
+def write(number):
+    text = "y" * (number * 7 % 12_000)
+    logger.warning(text, extra={"n": number, "by": os.getpid()})
+write(0)
+child = os.fork()
+for number in range(1, int(sys.argv[2])):
+    write(number)
+child and os.waitpid(child, 0)
+"""
+
+
+def files(path):
+    """With the older ones, the oldest first."""
+    older = sorted(path.parent.glob(f"{path.name}.*"), key=lambda x: -int(x.suffix[1:]))
+    return [*older, path]
+
+
+def written(path):
+    return [
+        json.loads(x) for file in files(path) for x in file.read_text().splitlines()
+    ]
+
+
+def test_processes_that_write_at_once_lose_no_line(tmp_path):
+    """Also lines that are longer than the buffer of a stream."""
+    path = tmp_path / "audit.log"
+    command = [sys.executable, "-c", WRITER, str(path), str(LINES)]
+    writers = [subprocess.Popen(command, cwd=ROOT) for _ in range(PROCESSES)]
+    assert [each.wait(60) for each in writers] == [0] * PROCESSES
+
+    lines = written(path)
+    found = {(line["by"], line["n"]) for line in lines}
+    assert len(found) == len(lines) == PROCESSES * (2 * LINES - 1)
+    assert len(files(path)) > 100
+
+
+def test_a_writer_that_is_killed_leaves_the_file_to_the_others(tmp_path):
+    """Its lock ends with it."""
+    path = tmp_path / "audit.log"
+    command = [sys.executable, "-c", WRITER, str(path), "1000000"]
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as writer:
+        while not path.with_name("audit.log.3").exists():
+            time.sleep(0.01)
+        os.killpg(writer.pid, signal.SIGKILL)
+    count = len(files(path))
+    done = subprocess.run([*command[:-1], "100"], cwd=ROOT, timeout=30)
+    assert done.returncode == 0
+    assert len(files(path)) > count
+    assert [x["n"] for x in written(path)][-1] == 99
+
+
+def test_so_many_older_files_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_file, "LONG", 3)
+    path = tmp_path / "audit.log"
+    with closing(SharedFileHandler(str(path), 3)) as handler:
+        for n in range(10):
+            handler.emit(logging.makeLogRecord({"msg": f"line {n}"}))
+    kept = [file.read_text() for file in files(path) if file.exists()]
+    assert kept == ["line 7\n", "line 8\n", "line 9\n"]
+    assert path.with_name("audit.log.1").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("act", ["rename", "remove"])
+def test_what_another_program_rotates_is_opened_again(tmp_path, act):
+    """logrotate, or an operator."""
+    path = tmp_path / "audit.log"
+    with closing(SharedFileHandler(str(path), 3)) as handler:
+        handler.emit(logging.makeLogRecord({"msg": "before"}))
+        path.rename(tmp_path / "moved") if act == "rename" else path.unlink()
+        handler.emit(logging.makeLogRecord({"msg": "after"}))
+    assert path.read_text() == "after\n"
