@@ -28,7 +28,7 @@ class SharedFileHandler(WatchedFileHandler):
     def _open(self) -> io.TextIOWrapper:
         # Without a buffer, which would cut a long line. The formatter writes ASCII.
         raw = io.FileIO(os.open(self.baseFilename, FLAGS, 0o600), "a")
-        return io.TextIOWrapper(raw, "ascii", write_through=True)  # type: ignore[type-var]
+        return io.TextIOWrapper(raw, "ascii", write_through=True)
 
     def emit(self, record: LogRecord) -> None:
         super().emit(record)
