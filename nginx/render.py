@@ -75,6 +75,16 @@ def server_names(text: str) -> str:
     return ",".join(split(text))
 
 
+def origins(text: str) -> str:
+    """Origins as browsers send them; `null` for pages that have none."""
+    pattern = (
+        rf"null|[a-z][a-z0-9+.-]*://(?:{HOST}|\[[0-9a-f:.]+\])(?::[1-9][0-9]{{,4}})?"
+    )
+    for origin in split(text):
+        match(pattern, "an origin such as https://app.example.com", origin)
+    return ",".join(split(text))
+
+
 def absolute(text: str) -> str:
     """A path that fits into a double-quoted string; Nginx cannot escape the rest."""
     path = str(Path(text).absolute())
@@ -111,6 +121,8 @@ SETTINGS: dict[str, tuple[str, Callable[[str], str]]] = {
     "GATEWAY_TLS_CERTIFICATE": ("", str),
     "GATEWAY_TLS_CERTIFICATE_KEY": ("", str),
     "GATEWAY_ERROR_LOG_LEVEL": ("crit", log_level),
+    # The services' own: the gateway's errors follow the same rule.
+    "CORS_ALLOWED_ORIGINS": ("", origins),
 }
 
 
@@ -165,6 +177,7 @@ def tokens_of(settings: Settings, options: argparse.Namespace) -> dict[str, str]
     """What replaces each @NAME@. @LOGIN_RATE@ is GATEWAY_LOGIN_RATE."""
     proxies = split(settings["GATEWAY_TRUSTED_PROXIES"])
     admins = [f"allow {net};" for net in split(settings["GATEWAY_ADMIN_NETWORKS"])]
+    allowed = split(settings["CORS_ALLOWED_ORIGINS"])
     rates = [text.split("r/") for name, text in settings.items() if "_RATE" in name]
     waits = [(60 if unit == "m" else 1) / int(number) for number, unit in rates]
     return {name.removeprefix("GATEWAY_"): text for name, text in settings.items()} | {
@@ -174,6 +187,10 @@ def tokens_of(settings: Settings, options: argparse.Namespace) -> dict[str, str]
         "REAL_IP_FROM": "\n".join(f"set_real_ip_from {net};" for net in proxies),
         "TRUSTED_PEERS": INDENTED.join(f"{net} 1;" for net in proxies),
         "ADMIN_ACCESS": INDENTED.join([*admins, "deny all;"] if admins else []),
+        "CORS_VARY": "Origin" if allowed else '""',
+        "CORS_ORIGINS": INDENTED.join(
+            f'"~^Origin {re.escape(origin)}$" $http_origin;' for origin in allowed
+        ),
         # After this, every one of the limits lets one more request pass.
         "RETRY_AFTER_LIMIT": str(math.ceil(max(waits))),
         "TLS": tls(settings, options),

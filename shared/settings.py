@@ -97,6 +97,8 @@ SILENCED_SYSTEM_CHECKS = [
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_ALLOW_CREDENTIALS = True
 CORS_URLS_REGEX = r"^/api/"
+# The gateway's own errors carry the same headers: nginx/gateway.conf.template.
+CORS_EXPOSE_HEADERS = ["Location", "Retry-After", "X-Request-ID"]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # --- PostgreSQL and Redis -----------------------------------------------------------

@@ -4,6 +4,7 @@ may read of an answer is what the list of origins says (COOK-06)."""
 import json
 
 import pytest
+from django.conf import settings
 from rest_framework.test import APIClient
 
 from tests.conftest import log_in, outcome, post, refresh_token, state_in_redis
@@ -82,6 +83,17 @@ def test_other_sites_pages_are_refused_and_change_nothing(
     assert event.route == f"api/v1/auth/{act}"
     assert event.fetch_site == headers.get(SITE, "")
     assert "evil" not in json.dumps(vars(event), default=str)
+
+
+def test_a_preflight_gets_what_the_gateway_answers_while_we_are_down():
+    path, asks = "/api/v1/auth/login", {"Access-Control-Request-Method": "POST"}
+    answer = APIClient().options(path, headers={"Origin": APP, **asks})
+    files = settings.BASE_DIR.parent / "nginx"
+    conf = (files / "gateway.conf.template").read_text()
+    conf += (files / "includes" / "problem.conf").read_text()
+
+    for name in ("Expose-Headers", "Allow-Headers", "Allow-Methods"):
+        assert f'"{answer[f"Access-Control-{name}"]}"' in conf
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from .files import read_env
 from .layout import Layout
@@ -25,16 +27,31 @@ def write(layout: Layout, state: Path) -> None:
     for service in layout.services:
         address = read_env(service.env_file).get("BIND", "127.0.0.1:1")
         words += ["--upstream", f"{service.name}={address}"]
-    render(layout, config.parent, "--static", layout.static, "--state", state, *words)
+    words += ["--static", layout.static, "--state", state]
+    origins = {"CORS_ALLOWED_ORIGINS": allowed_origins(layout)}
+    render(layout, config.parent, *words, settings=origins)
     nginx = layout.servers / "nginx"
     test = [nginx, "-p", state, "-e", "stderr", "-c", config, "-t"]
     run(Job("Nginx's own check of its files", test, state, layout.base_env()))
     (state / "nginx.pid").unlink(missing_ok=True)  # `nginx -t` makes an empty one.
 
 
-def render(layout: Layout, output: Path, *words: object) -> None:
-    """The files alone; for containers, with the word `--compose`."""
+def allowed_origins(layout: Layout) -> str:
+    """Whose pages may read the gateway's errors: those of any service."""
+    name = "CORS_ALLOWED_ORIGINS"
+    lists = [read_env(service.env_file).get(name, "") for service in layout.services]
+    return ",".join(dict.fromkeys(",".join(filter(None, lists)).split(",")))
+
+
+def render(
+    layout: Layout,
+    output: Path,
+    *words: object,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """The files alone; for containers, with the word `--compose`. There, the file of
+    the gateway has the services' settings, too."""
     command = [sys.executable, layout.root / "nginx" / "render.py", "--output", output]
     # The settings reach it by its environment: `.env` is read in one place.
-    env = {**layout.base_env(), **read_env(layout.gateway_env)}
+    env = {**layout.base_env(), **read_env(layout.gateway_env), **settings}
     run(Job("gateway: render.py", [*command, *words], layout.state, env))

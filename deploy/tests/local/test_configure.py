@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import application, configure, secretfiles
+from deploy.local import application, configure, gateway, secretfiles
 from deploy.local.files import read_env, write_private
 from deploy.local.layout import Layout
 from deploy.local.ports import GATEWAY, Ports
@@ -43,6 +43,20 @@ def test_new_files_are_for_development(written: Layout, ports: Ports) -> None:
         owner = read_env(written.root / f"{name}_project" / ".env.migrate")
         assert f"{name}_owner@" in owner["MIGRATION_DATABASE_URL"]
     assert read_env(written.gateway_env)["GATEWAY_PUBLIC_URL"] == ports.url
+
+
+def test_the_gateway_lets_the_pages_read_that_a_service_lets_read(
+    written: Layout,
+) -> None:
+    assert gateway.allowed_origins(written) == ""
+    lists = {
+        "auth": "https://a.example",
+        "users": "https://b.example,https://a.example",
+    }
+    for service in written.services:
+        with service.env_file.open("a") as file:
+            file.write(f"CORS_ALLOWED_ORIGINS={lists[service.name]}\n")
+    assert gateway.allowed_origins(written) == "https://a.example,https://b.example"
 
 
 def test_a_file_that_is_there_never_gets_what_makes_it_unsafe(
