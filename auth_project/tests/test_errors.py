@@ -19,7 +19,8 @@ HEALTH = ["health/live", "health/ready"]
 PUBLIC = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"]
 READ = [*HEALTH, *PUBLIC]
 DOCS = ["docs", "openapi.json"]
-ELSEWHERE = [  # under test in test_introspection and test_sessions
+ELSEWHERE = [  # under test in test_introspection, test_schema and test_sessions
+    "internal/openapi.json",
     *("introspect", "sessions", "sessions/<uuid:session_id>"),
     "users/<uuid:user_id>/sessions",
     "users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",

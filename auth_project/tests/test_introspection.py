@@ -196,8 +196,8 @@ def test_without_good_credentials_it_is_the_services_fault(make_token, headers):
         assert answer["WWW-Authenticate"] == CHALLENGES
 
 
-def test_the_schema_names_either_way_in(api_client):
-    schema = api_client.get("/api/v1/auth/openapi.json").json()
+def test_the_schema_names_either_way_in(service_client):
+    schema = service_client("users").get("/api/v1/auth/internal/openapi.json").json()
 
     schemes = schema["components"]["securitySchemes"]
     assert schemes["clientSecretBasic"]["scheme"] == "basic"

@@ -15,6 +15,8 @@ WITHOUT_SLASH = [
     f"/api/v1/users/{ANY_ID}",
     f"/api/v1/users/{ANY_ID}/end_sessions",
     "/api/v1/users/me/end_sessions",
+    "/api/v1/auth/internal/openapi.json",
+    "/api/v1/users/internal/openapi.json",
 ]
 INTERNAL = [path + slash for path in WITHOUT_SLASH for slash in ("", "/")]
 

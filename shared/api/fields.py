@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import Direction
 from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
@@ -62,7 +63,7 @@ class CredentialsSerializer(serializers.Serializer[None]):
 
 
 class CredentialsExtension(OpenApiSerializerExtension):
-    """One of the two names is needed, which fields alone cannot say."""
+    """One of the two names is needed, which fields alone cannot say: two types."""
 
     target_class = CredentialsSerializer
     match_subclasses = True
@@ -70,8 +71,20 @@ class CredentialsExtension(OpenApiSerializerExtension):
     def map_serializer(
         self, auto_schema: AutoSchema, direction: Direction
     ) -> dict[str, Any]:
-        schema = auto_schema._map_serializer(
+        whole = auto_schema._map_serializer(
             self.target, direction, bypass_extensions=True
         )
-        either = [{"required": ["email"]}, {"required": ["username"]}]
-        return {**schema, "anyOf": either}
+        name = auto_schema._get_serializer_name(self.target, direction)
+        either = []
+        for one, other in (("email", "username"), ("username", "email")):
+            kept = {k: v for k, v in whole["properties"].items() if k != other}
+            schema = whole | {"properties": kept, "required": [one, "password"]}
+            component = ResolvedComponent(
+                f"{one.capitalize()}{name}",
+                "schemas",
+                schema,
+                object=(self.target, one),
+            )
+            auto_schema.registry.register_on_missing(component)
+            either.append(component.ref)
+        return {"anyOf": either, "description": whole["description"]}

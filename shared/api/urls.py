@@ -21,7 +21,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.openapi import problems
-from shared.api.views import OpenView
+from shared.api.schema import InternalGenerator, PublicGenerator
+from shared.api.views import InternalView, OpenView
 from shared.keys import keyring
 
 
@@ -37,24 +38,40 @@ def common(prefix: str) -> list[URLPattern]:
         docs = SpectacularSwaggerSplitView.as_view(url_name="schema")
         routes += [
             path(f"{prefix}/openapi.json", schema, name="schema"),
+            path(
+                f"{prefix}/internal/openapi.json",
+                InternalSchemaView.as_view(),
+                name="internal-schema",
+            ),
             path(f"{prefix}/docs", docs, name="docs"),
         ]
     return routes
 
 
 class SchemaView(SpectacularJSONAPIView):
-    """The OpenAPI document, whatever the query says."""
+    """The OpenAPI document of the public routes, whatever the query says."""
+
+    generator_class: type[SchemaGenerator] = PublicGenerator
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         media_type = request.accepted_renderer.media_type
-        return HttpResponse(openapi_document(), content_type=media_type)
+        document = openapi_document(self.generator_class)
+        return HttpResponse(document, content_type=media_type)
+
+
+class InternalSchemaView(SchemaView):
+    """The OpenAPI document of the routes for services. The gateway does not name it."""
+
+    generator_class = InternalGenerator
+    authentication_classes = InternalView.authentication_classes
+    permission_classes = InternalView.permission_classes
 
 
 @lru_cache
-def openapi_document() -> bytes:
+def openapi_document(generator: type[SchemaGenerator]) -> bytes:
     """Built for the first request of a process, and kept: it takes 50 ms."""
-    schema = SchemaGenerator().get_schema(request=None, public=True)
+    schema = generator().get_schema(request=None, public=True)
     return OpenApiJsonRenderer().render(schema, renderer_context={})
 
 

@@ -80,7 +80,8 @@ def test_schema_and_docs_can_be_switched_off(settings, enabled):
     settings.DOCS_ENABLED = enabled
     names = {route.name for route in common("api/v1/test")}
 
-    assert names == {"live", "ready"} | ({"schema", "docs"} if enabled else set())
+    documents = {"schema", "internal-schema", "docs"}
+    assert names == {"live", "ready"} | (documents if enabled else set())
 
 
 @pytest.mark.parametrize(

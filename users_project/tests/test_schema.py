@@ -4,8 +4,8 @@ import re
 from functools import lru_cache
 
 import pytest
-from drf_spectacular.generators import SchemaGenerator
 
+from shared.api.schema import InternalGenerator, PublicGenerator
 from users import validators
 from users.openapi import ADA
 
@@ -25,7 +25,17 @@ OPERATIONS = [
 
 @lru_cache
 def schema():
-    return SchemaGenerator().get_schema(request=None, public=True)
+    """Both documents: what is for services is in the other one alone."""
+    kinds = PublicGenerator, InternalGenerator
+    public, internal = (each().get_schema(request=None, public=True) for each in kinds)
+    assert not public["paths"].keys() & internal["paths"].keys()
+    assert list(public["components"]["securitySchemes"]) == ["accessToken"]
+    assert list(internal["components"]["securitySchemes"]) == ["internalApiKey"]
+    schemas = public["components"]["schemas"] | internal["components"]["schemas"]
+    return {
+        "paths": public["paths"] | internal["paths"],
+        "components": {"schemas": schemas},
+    }
 
 
 @pytest.mark.parametrize(
@@ -35,8 +45,9 @@ def test_each_operation_says_what_opens_it_and_what_it_answers(
     path, method, success, refusals, security
 ):
     operation = schema()["paths"][f"/api/v1/users{path}"][method]
-    assert operation["description"]
-    assert operation.get("security", [{}]) == security
+    assert operation["description"].startswith(operation["summary"][:20])
+    assert operation["tags"] == ["users"]
+    assert operation["security"] == security
     answers = operation["responses"]
     assert {success} | refusals | ALWAYS <= answers.keys()
     if success != "204":
@@ -50,10 +61,12 @@ def test_each_operation_says_what_opens_it_and_what_it_answers(
 def test_all_members_of_a_user_are_described_and_always_there():
     """And what a login and a password need."""
     components = schema()["components"]["schemas"]
-    user, login = components["User"], components["LoginAttemptRequest"]
+    user = components["User"]
     assert set(user["required"]) == user["properties"].keys() == ADA.keys()
-    assert login["required"] == ["password"]
-    assert {"required": ["username"]} in login["anyOf"]
+    for name in ("email", "username"):
+        login = components[f"{name.capitalize()}LoginAttemptRequest"]
+        assert (login["type"], login["required"]) == ("object", [name, "password"])
+        assert login["properties"].keys() == {name, "password", "client", "device"}
     password = components["RegistrationRequest"]["properties"]["password"]
     bounds = {"minLength": 8, "maxLength": 128, "pattern": "^[^\\u0000]*$"}
     assert password.items() >= {**bounds, "writeOnly": True}.items()

@@ -14,7 +14,7 @@ PROFILE = {
     "avatar_url": "https://example.org/ada.png",
 }
 NAMES = {"username": "ada", "email": "ada@example.org"}
-PASSWORD = {"password": "correct horse battery"}
+PASSWORD = {"password": "correct horse battery staple"}
 ADA = {
     "id": "5f0c8a53-8a5e-4f0e-9d43-0d8f9bd1a1c4",
     **NAMES,
@@ -92,7 +92,7 @@ CHANGE_PASSWORD: dict[str, Any] = {
         example(
             "a change",
             {
-                "current_password": "correct horse battery",
+                "current_password": "correct horse battery staple",
                 "new_password": "a newer horse battery",
             },
         )

@@ -93,7 +93,6 @@ class JWKSetView(OpenView):
             304: OpenApiResponse(description="Still the one that If-None-Match names."),
             **problems(),
         },
-        auth=[],
     )
     def get(self, request: Request) -> HttpResponseBase:
         keys = keyring.verifying_keys().all().values()
@@ -116,7 +115,6 @@ class MetadataView(OpenView):
     @extend_schema(
         operation_id="auth_metadata",
         responses={200: s.MetadataSerializer, **problems()},
-        auth=[],
     )
     def get(self, request: Request) -> Response:
         issuer = settings.JWT_ISSUER

@@ -90,7 +90,10 @@ class LoginView(BrowserView):
         examples=[
             OpenApiExample(
                 "by e-mail",
-                value={"email": "ada@example.org", "password": "correct horse battery"},
+                value={
+                    "email": "ada@example.org",
+                    "password": "correct horse battery staple",
+                },
                 request_only=True,
             )
         ],

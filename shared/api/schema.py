@@ -1,0 +1,72 @@
+"""The two OpenAPI documents of a service: what is public, and what is for services."""
+
+import re
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular import openapi
+from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
+
+from shared.api.views import InternalView
+
+
+class AutoSchema(openapi.AutoSchema):
+    """What linters and generators ask of every operation."""
+
+    def get_summary(self) -> str:
+        """The first sentence of the description."""
+        text = " ".join(self.get_description().split())
+        return re.split(r"(?<=[.?!]) ", text, maxsplit=1)[0].rstrip(".")
+
+    def get_tags(self) -> list[str]:
+        return [settings.SERVICE_NAME]
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        """Without any, that none is needed."""
+        return super().get_auth() or [{}]
+
+
+class PublicEndpoints(EndpointEnumerator):  # type: ignore[misc]
+    internal = False
+
+    def should_include_endpoint(self, path: str, callback: Any) -> bool:
+        return (
+            super().should_include_endpoint(path, callback)
+            and issubclass(callback.cls, InternalView) is self.internal
+        )
+
+
+class InternalEndpoints(PublicEndpoints):
+    internal = True
+
+
+class PublicGenerator(SchemaGenerator):  # type: ignore[misc]
+    """The document of what the gateway lets through."""
+
+    endpoint_inspector_cls = PublicEndpoints
+
+    def get_schema(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Its server is the one that it was read from. Of the ways to show who one is,
+        it has those that an operation names."""
+        schema: dict[str, Any] = super().get_schema(*args, **kwargs)
+        schemes = schema["components"].get("securitySchemes", {})
+        operations = [
+            each for path in schema["paths"].values() for each in path.values()
+        ]
+        named = {
+            name for each in operations for way in each["security"] for name in way
+        }
+        for name in schemes.keys() - named:
+            del schemes[name]
+        return schema | {"servers": [{"url": "/"}]}
+
+
+class InternalGenerator(PublicGenerator):
+    """The document of the routes for other services."""
+
+    endpoint_inspector_cls = InternalEndpoints
+
+    def get_schema(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        schema = super().get_schema(*args, **kwargs)
+        schema["info"]["title"] += ": internal routes"
+        return schema
