@@ -59,15 +59,19 @@ class Env(environ.Env):
     that ENV_FILE names). Relative NAME_FILE paths start at the project's folder,
     so a checkout can move. `secret_files` has the files that secrets were taken from,
     `names` all that was asked for.
+
+    With `collect`, settings that are missing are empty until `insist` names them all.
     """
 
     ENVIRON: Any = environ.Env.ENVIRON
 
-    def __init__(self, base_dir: Path) -> None:
+    def __init__(self, base_dir: Path, *, collect: bool = False) -> None:
         super().__init__()
         self.base_dir = base_dir
         self.secret_files: dict[str, Path] = {}
         self.names: set[str] = set()
+        self.missing: list[str] = []
+        self.collect = collect
         env_file = Path(os.environ.get("ENV_FILE") or base_dir / ".env")
         # It logs a line that it cannot read, which may be a secret.
         logging.getLogger("environ").setLevel(logging.ERROR)
@@ -85,7 +89,19 @@ class Env(environ.Env):
         if str(self.ENVIRON.get(var, "")).startswith("$"):
             # environ would take it for another variable's name, and print that name.
             raise ImproperlyConfigured(f"{var} must not begin with a dollar sign.")
+        needed = kwargs.get("default") is self.NOTSET
+        if self.collect and needed and var not in self.ENVIRON:
+            self.missing.append(var)
+            return [] if kwargs["cast"] is list else ""
         return super().get_value(var, *args, **kwargs)
+
+    def insist(self) -> None:
+        """Raise ImproperlyConfigured where settings are missing. From now on, each one
+        that is missing is refused at once."""
+        self.collect = False
+        if self.missing:
+            names = ", ".join(self.missing)
+            raise ImproperlyConfigured(f"These settings are missing: {names}.")
 
     def switch(self, var: str, default: bool) -> bool:
         """true or false. A typo, which django-environ takes for no, is refused."""
@@ -128,7 +144,7 @@ class Env(environ.Env):
     def folder(self, var: str) -> Path:
         """A path relative to the project's folder; an empty one is refused."""
         path = self.str(var)
-        if not path:
+        if not path and var not in self.missing:
             raise ImproperlyConfigured(f"{var} is empty.")
         return (self.base_dir / path).resolve()
 
@@ -140,6 +156,8 @@ class Env(environ.Env):
         """
         prefix = "MIGRATION_" if "MIGRATION_DATABASE_URL" in self.ENVIRON else ""
         url = self.str(f"{prefix}DATABASE_URL")
+        if not url and self.missing:
+            return {}
         if not url.startswith(("postgres://", "postgresql://")):
             raise ImproperlyConfigured(f"{prefix}DATABASE_URL must be postgres://...")
         try:

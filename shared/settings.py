@@ -10,7 +10,7 @@ from shared import db, structured_logging
 from shared.env import Env, project_dir, report
 
 BASE_DIR = project_dir()
-env = Env(BASE_DIR)
+env = Env(BASE_DIR, collect=True)
 
 SERVICE_NAME = BASE_DIR.name.removesuffix("_project")
 
@@ -182,4 +182,5 @@ USERS_SERVICE_URL = env.str("USERS_SERVICE_URL", default="")
 USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY", default="")
 SECRET_FILES = env.secret_files
 
+env.insist()
 ENV_NAMES = env.names  # all that are read: `manage_all.sh` names those that are not

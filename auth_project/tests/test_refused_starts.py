@@ -82,6 +82,16 @@ def test_no_process_starts_with(words, env, fault):
     assert_refused(start(words, **env), fault)
 
 
+def test_all_settings_that_are_missing_are_in_the_one_line(tmp_path):
+    given = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "config.settings"}
+    given["ENV_FILE"] = str(tmp_path / "none")
+    done = subprocess.run(
+        [sys.executable, *CHECK], cwd=PROJECT, env=given, capture_output=True, text=True
+    )
+    needed = "SECRET_KEY ALLOWED_HOSTS DATABASE_URL REDIS_URL JWT_ISSUER"
+    assert_refused(done, ", ".join([*needed.split(), "JWT_PUBLIC_KEYS_DIR"]))
+
+
 # --- Key files: seen by gunicorn before it listens, and by `check` --------------------
 
 

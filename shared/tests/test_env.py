@@ -53,6 +53,25 @@ def test_what_is_missing_is_named(env, environ):
     assert "SECRET_KEY_FILE names a file" in refusal(env.str, "SECRET_KEY")
 
 
+def test_all_that_is_missing_is_named_at_once(environ, tmp_path):
+    """Then the next ones, which a service asks for itself, by their names."""
+    environ["JWT_ISSUER"] = "https://memo.example"
+    env = Env(tmp_path, collect=True)
+    hosts = env.list("ALLOWED_HOSTS")
+    read = (
+        env.str("SECRET_KEY"),
+        env.str("JWT_ISSUER"),
+        env.str("LEFT_OUT", default="x"),
+    )
+    assert (hosts, *read) == ([], "", "https://memo.example", "x")
+    env.database(), env.folder("JWT_PUBLIC_KEYS_DIR")
+    assert refusal(env.insist) == (
+        "These settings are missing: "
+        "ALLOWED_HOSTS, SECRET_KEY, DATABASE_URL, JWT_PUBLIC_KEYS_DIR."
+    )
+    assert "NOTES_SERVICE_URL" in refusal(env.str, "NOTES_SERVICE_URL")
+
+
 @pytest.mark.parametrize("how", ["value", "file"])
 def test_a_value_that_would_be_taken_for_a_variables_name_is_refused(
     env, environ, tmp_path, how
