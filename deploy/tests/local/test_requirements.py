@@ -1,12 +1,17 @@
 """The pinned requirements can be installed next year too."""
 
 import re
+import shutil
+import subprocess
+import sys
 from importlib.metadata import distributions
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
-REQUIREMENTS = Path(__file__).parents[3] / "requirements"
+ROOT = Path(__file__).parents[3]
+REQUIREMENTS = ROOT / "requirements"
 FILES = pytest.mark.parametrize("file", ["runtime.txt", "local.txt", "dev.txt"])
 # Older ones have faults that are known, or do not do what is built on (SECURITY 0.1).
 FLOORS = {
@@ -69,3 +74,22 @@ def test_an_extra_that_a_package_asks_for_is_pinned_with_it(file: str) -> None:
             match = WITH_EXTRA.match(wanted)
             if match and "extra ==" not in wanted:
                 assert match[0] in pinned, f"{distribution.name} wants {match[0]}"
+
+
+def test_the_wheel_of_shared_declares_what_it_needs(tmp_path: Path) -> None:
+    """A service outside of the checkout gets it all by this one file."""
+    for name in ("pyproject.toml", "LICENSE", "requirements/runtime.in"):
+        target = tmp_path / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_text((ROOT / name).read_text())
+    shutil.copytree(ROOT / "shared", tmp_path / "shared")
+    words = "-m pip wheel --quiet --no-deps --no-index --no-build-isolation ."
+    subprocess.run([sys.executable, *words.split()], cwd=tmp_path, check=True)
+    with ZipFile(next(tmp_path.glob("memo_shared-*.whl"))) as wheel:
+        files = wheel.namelist()
+        [metadata] = [name for name in files if name.endswith("/METADATA")]
+        needed = wheel.read(metadata).decode().count("\nRequires-Dist: ")
+    lines = (ROOT / "requirements" / "runtime.in").read_text().splitlines()
+    assert needed == len([x for x in lines if x and not x.startswith("#")]) > 10
+    assert "shared/settings.py" in files
+    assert not [name for name in files if "/tests/" in name or "_project" in name]
