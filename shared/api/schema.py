@@ -26,7 +26,7 @@ class AutoSchema(openapi.AutoSchema):
         return super().get_auth() or [{}]
 
 
-class PublicEndpoints(EndpointEnumerator):  # type: ignore[misc]
+class PublicEndpoints(EndpointEnumerator):
     internal = False
 
     def should_include_endpoint(self, path: str, callback: Any) -> bool:
@@ -40,7 +40,7 @@ class InternalEndpoints(PublicEndpoints):
     internal = True
 
 
-class PublicGenerator(SchemaGenerator):  # type: ignore[misc]
+class PublicGenerator(SchemaGenerator):
     """The document of what the gateway lets through."""
 
     endpoint_inspector_cls = PublicEndpoints
