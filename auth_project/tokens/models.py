@@ -141,6 +141,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
         parameters = {"user_id": user_id, "reason": reason, "limit": limit}
         return self.execute(statements.REVOKE_LIVE, parameters)
 
+    def highest_epochs(self, limit: int) -> list[tuple[UUID, int]]:
+        """The users with the highest epochs that auth has received, and these."""
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(statements.HIGHEST_EPOCHS, {"limit": limit})
+            found: list[tuple[UUID, int]] = cursor.fetchall()
+        return found
+
     def live(self) -> Self:
         """Sessions that can be used: neither revoked nor expired."""
         return self.filter(revoked_at=None, expires_at__gt=ClockTimestamp())

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
+from shared.api.exceptions import DependencyUnavailable
 from shared.auth import session_state
 from shared.auth.session_state import Revocation
 from shared.structured_logging import audit
@@ -90,6 +91,27 @@ def end_live_sessions(user_id: UUID | None) -> int:
         total += len(ended)
     audit("authn_token_revoked", user_id=user_id, reason="operator", sessions=total)
     return total
+
+
+def republish_known_sessions() -> tuple[int, int]:
+    """After a restore: what Redis knows is of another database. Sessions that do not
+    live in this one have ended, those that do are forgotten; how many of each.
+
+    For a time when no service runs. Raises RedisError; DependencyUnavailable if Redis
+    takes no write.
+    """
+    sids, ended, live = iter(set(session_state.known())), 0, 0
+    while batch := set(islice(sids, BATCH)):
+        found = Session.objects.live().filter(id__in=batch)
+        alive = set(found.values_list("id", flat=True))
+        session_state.forget(alive)
+        over = [
+            Revocation(sid, "unknown", revocation_window()) for sid in batch - alive
+        ]
+        if not session_state.mark_revoked(over):
+            raise DependencyUnavailable
+        ended, live = ended + len(over), live + len(alive)
+    return ended, live
 
 
 def publish_revocation(ended: Iterable[Session]) -> None:

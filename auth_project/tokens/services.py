@@ -36,6 +36,9 @@ from tokens.revocation import (
     publish_end,
 )
 
+# In Redis, for `doctor`: a user whose login was refused within the hour.
+EPOCH_BEHIND = "auth:login_epoch_behind"
+
 
 @dataclass(frozen=True)
 class Client:
@@ -86,6 +89,7 @@ def epoch_behind(user: dict[str, Any], client: Client) -> DependencyUnavailable:
     the next try learns the truth."""
     epoch = user["session_epoch"]
     audit("login_epoch_behind", user_id=user["sub"], epoch=epoch, ip=client.ip)
+    session_state.note(EPOCH_BEHIND, user["sub"], ttl=3600)
     return DependencyUnavailable()
 
 

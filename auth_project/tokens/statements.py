@@ -133,6 +133,19 @@ WHERE id IN (SELECT id FROM ending)
 RETURNING *
 """
 
+# What auth has received of each user, by pushes, logins and refreshes.
+HIGHEST_EPOCHS = """
+SELECT user_id, max(epoch) AS epoch
+FROM (
+    SELECT user_id, epoch FROM tokens_userepoch
+    UNION ALL
+    SELECT user_id, user_epoch FROM tokens_session
+) AS received (user_id, epoch)
+GROUP BY user_id
+ORDER BY epoch DESC
+LIMIT %(limit)s
+"""
+
 # For operators: one user's live sessions or (NULL) all users', so many at a time.
 REVOKE_LIVE = """
 WITH live AS (

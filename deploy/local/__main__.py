@@ -15,11 +15,13 @@ from . import interruption  # isort: skip - first: imports take a moment
 from deploy import smoke_test
 
 from . import (
+    backup,
     doctor,
     layout,
     manage,
     privileges,
     processes,
+    restore,
     rotation,
     stack,
     startservice,
@@ -47,6 +49,7 @@ PROOFS = {
 }
 MODULES = {"doctor": "[--url URL]", "startservice": "<name>"}
 OTHERS = "up down init status logs start stop restart destroy rotateapikeys demo"
+OTHERS += " backup restore"
 COMMANDS = [*OTHERS.split(), *PROOFS, *MODULES]
 # They work on what is there, and need no packages where nothing is.
 MAKES_NOTHING = {"down", "status", "destroy", "logs", "start", "stop", "restart"}
@@ -117,6 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     add["status"]("--json", action="store_true", help="for programs")
     add["destroy"]("--yes", action="store_true", help="without it, only tell")
     add["rotateapikeys"]("--step", choices=rotation.STEPS, help="one step, not all")
+    add["backup"]("folder", nargs="?", help="a new one; else one in .backups/")
+    add["restore"]("folder")
+    add["restore"]("--only", metavar="SERVICE", help="the database of one service")
+    text = "those of the backup go on, also if they were ended since"
+    add["restore"]("--keep-sessions", action="store_true", help=text)
     return parser
 
 
@@ -136,6 +144,10 @@ def _carry_out(found: Layout, options: argparse.Namespace, more: list[str]) -> i
             stack.destroy(found, confirmed=options.yes)
         case "rotateapikeys":
             rotation.rotate(found, options.step)
+        case "backup":
+            backup.backup(found, options.folder)
+        case "restore":
+            restore.restore(found, options)
         case "demo":
             _demo(found)
         case "doctor":

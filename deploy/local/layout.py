@@ -54,6 +54,7 @@ class Layout:
         self.gateway_env = self.env_files / ("gateway.env" if stack else ".env")
         self.secrets = self.state / "secrets" if stack else root / ".secrets"
         self.keys = self.secrets / "keys"
+        self.backups = root / ".backups"
         self.logs = self.state / "log"
         self.static = self.state / "static"
         self.gateway = self.state / "gateway"

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .files import write_private
+from .files import read_env, write_private
 from .layout import Layout, Service
 from .problems import Problem
 from .programs import Job, run
@@ -53,6 +53,27 @@ def is_ready(layout: Layout, service: Service) -> bool:
     options = ["-q", "-h", str(layout.sockets / service.database), "-p", PORT]
     command, env = [str(layout.servers / "pg_isready"), *options], layout.base_env()
     return subprocess.run(command, env=env, check=False).returncode == 0
+
+
+def url(layout: Layout, service: Service, role: str) -> str:
+    """Of the service's database, as `.env` files have it."""
+    folder, name = f"{layout.sockets}/{service.database}", service.name
+    return f"postgres://{name}_{role}@/{folder}/{name}"
+
+
+def insist_on_own(layout: Layout, service: Service) -> None:
+    """A Problem where the service has its data elsewhere."""
+    if read_env(service.env_file).get("DATABASE_URL") != url(layout, service, "app"):
+        text = f"{service.name} has another database than ours: see DATABASE_URL."
+        raise Problem(text, hint="Use the tools of that server.")
+
+
+def call(layout: Layout, service: Service, program: str, *words: object) -> str:
+    """What a program of PostgreSQL prints, as the superuser of this cluster."""
+    address = ["-h", layout.sockets / service.database, "-p", PORT, "-U", ADMIN]
+    command = [layout.servers / program, *address, *words]
+    what = f"{service.name}: {program}"
+    return run(Job(what, command, layout.state, layout.base_env()))[0]
 
 
 def make_roles(layout: Layout) -> None:

@@ -100,7 +100,7 @@ def _hand_over(layout: Layout, user: pwd.struct_passwd) -> None:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             os.fchown(descriptor, user.pw_uid, user.pw_gid)
             os.close(descriptor)
-    for path in (primary.base, primary.secrets):
+    for path in (primary.base, primary.secrets, primary.backups):
         _make_folder(path, user)
 
 

@@ -48,7 +48,7 @@ class Kind:
     others: tuple[str, ...] = ()
 
 
-TOOLS = ("initdb", "psql", "pg_isready")
+TOOLS = ("initdb", "psql", "pg_isready", "pg_dump", "pg_restore")
 POSTGRES = Kind(("postgres",), "postgresql", r"--version QL\) (\d+)", (15,), TOOLS)
 REDIS_NAMES = ("redis-server", "valkey-server")
 REDIS = Kind(REDIS_NAMES, "redis-server", r"--version v=(\d+)", (7,))

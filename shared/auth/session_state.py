@@ -5,7 +5,7 @@ refresh tokens). A missing key means *unknown*, never *fine*: PostgreSQL knows. 
 may be flushed, restarted or lost at any time, and losing it costs latency alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -77,6 +77,28 @@ def mark_active(sid: UUID | str, ttl: int) -> None:
         note_failure("mark_active", exc)
     else:
         breaker.succeeded()
+
+
+def note(name: str, text: str, ttl: int) -> None:
+    """Keep a text for `ttl` seconds. Best effort, as `mark_active`."""
+    if breaker.is_open():
+        return
+    try:
+        connection().set(name, text, ex=ttl)
+    except (RedisError, OSError) as exc:
+        note_failure("note", exc)
+
+
+def known() -> Iterator[UUID]:
+    """The sessions of which anything is written. Raises RedisError."""
+    for name in connection().scan_iter(key("*"), count=1000):
+        yield UUID(name.decode().removeprefix(key("")))
+
+
+def forget(sids: Iterable[UUID]) -> None:
+    """Leave it to the database whether these sessions live. Raises RedisError."""
+    if names := [key(sid) for sid in sids]:
+        connection().delete(*names)
 
 
 def mark_revoked(revocations: Iterable[Revocation]) -> bool:

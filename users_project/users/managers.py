@@ -38,6 +38,17 @@ WHERE id = %(id)s AND (%(absent)s OR is_active AND deleted_at IS NULL)
 RETURNING session_epoch, kept_sid, kept_from, password_epoch, updated_at
 """
 
+# After a restore. Nobody is kept: who was is not known any more.
+RAISE_ALL_EPOCHS = """
+UPDATE users_user
+SET kept_sid = NULL, kept_from = NULL,
+    session_epoch = greatest(
+        session_epoch + 1,
+        floor(extract(epoch FROM statement_timestamp()))::bigint,
+        %(above)s::bigint + 1
+    )
+"""
+
 
 # Bytes of JSON. Of a token three quarters are what base64 encodes; the rest of it takes
 # 1,500 characters. Noted before it comes to that.
@@ -98,6 +109,13 @@ class UserQuerySet(models.QuerySet["User"]):
             row = cursor.fetchone()
             names = [column.name for column in cursor.description]
         return None if row is None else dict(zip(names, row, strict=True))
+
+    def raise_all_epochs(self, above: int) -> int:
+        """End all sessions of every user, by epochs above this one too; how many users.
+        Pushes nothing, as `raise_epoch`."""
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(RAISE_ALL_EPOCHS, {"above": above})
+            return int(cursor.rowcount)
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]

@@ -18,7 +18,7 @@ from deploy.local.layout import Layout
 from deploy.tests.stack import as_it_was
 
 SOURCE = Path(__file__).resolve().parents[3]
-MADE = (".git", ".run", ".secrets", ".env", ".env.migrate", ".venv")
+MADE = (".git", ".run", ".secrets", ".backups", ".env", ".env.migrate", ".venv")
 MADE += ("__pycache__", ".*_cache")
 NAMES = ("GATEWAY_PORT", "AUTH_PORT", "USERS_PORT")
 

@@ -1,0 +1,124 @@
+"""`backup`: the databases, keys, secrets and settings of a stack in one folder.
+
+The folder has its name when it is whole, and a manifest with the size and the SHA-256
+of every file: docs/operations/backup.md.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import postgres, supervisor
+from .files import locked, read_text, write_private
+from .layout import Layout, Service
+from .problems import Problem
+
+MANIFEST, SETTINGS, DUMP = "manifest.json", "settings.tar", "{}.dump"
+
+
+def backup(layout: Layout, name: str | None) -> None:
+    """Write a backup into a new folder."""
+    made = datetime.now(UTC)
+    target = caller_path(name) if name else _default_folder(layout, made)
+    if target.exists():
+        raise Problem(f"{target} is there already.", hint="Name a new folder.")
+    supervisor.call(layout, "getState")  # A Problem where it does not run.
+    draft = target.with_name(f".{target.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700, parents=True)
+    try:
+        with locked(layout.state / "cli.lock"):
+            _write_files(layout, draft, made)
+        os.sync()
+        draft.rename(target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    print(f"memo: backup {target}\n  It holds secrets: keep it as safe as they are.")
+
+
+def caller_path(name: str) -> Path:
+    """A path as the user typed it."""
+    return Path(os.environ.get("MEMO_CALLER_DIR", ""), name).absolute()
+
+
+def auth_last(layout: Layout) -> list[Service]:
+    """So a dump of auth has every logout from before the others' dumps."""
+    return sorted(layout.services, key=lambda service: service.name == "auth")
+
+
+def settings_files(layout: Layout) -> dict[str, Path]:
+    """The `.env` files by their names in a backup."""
+    found = {"env/gateway.env": layout.gateway_env}
+    for service in layout.services:
+        found[f"env/{service.name}.env"] = service.env_file
+        found[f"env/{service.name}.migrate.env"] = service.migrate_env_file
+    return found
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """The manifest. A Problem unless exactly its files are there, unchanged."""
+    if not (folder / MANIFEST).is_file():
+        raise Problem(f"{folder} is no whole backup: it has no {MANIFEST}.")
+    try:
+        manifest: dict[str, Any] = json.loads(read_text(folder / MANIFEST))
+        faults = _faults(folder, manifest["files"])
+        known = isinstance(manifest["stack"], str)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        faults, known = [MANIFEST], False
+    if faults or not known:
+        raise Problem(f"{folder} is not as it was written: {', '.join(faults)}.")
+    return manifest
+
+
+def _faults(folder: Path, written: Mapping[str, object]) -> list[str]:
+    there = {path.name: path for path in folder.iterdir() if path.name != MANIFEST}
+    faults = [f"{name} is missing" for name in sorted({SETTINGS, *written} - {*there})]
+    faults += [f"{name} is foreign" for name in sorted({*there} - {*written})]
+    for name in sorted({*written} & {*there}):
+        path = there[name]
+        is_ours = path.is_file() and not path.is_symlink()
+        if not is_ours or _described(path) != written[name]:
+            faults.append(f"{name} has changed")
+    return faults
+
+
+def _default_folder(layout: Layout, made: datetime) -> Path:
+    name = f"{layout.stack or 'memo'}-{made:%Y%m%dT%H%M%SZ}"
+    return layout.backups / name
+
+
+def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
+    with tarfile.open(draft / SETTINGS, "w") as tar:
+        tar.add(layout.secrets, "secrets")
+        for name, path in settings_files(layout).items():
+            tar.add(path, name)
+    for service in auth_last(layout):
+        postgres.insist_on_own(layout, service)
+        print(f"  {service.name} ...", flush=True)
+        dump = draft / DUMP.format(service.name)
+        postgres.call(layout, service, "pg_dump", "-Fc", "-f", dump, service.name)
+    project = tomllib.loads(read_text(layout.root / "pyproject.toml"))["project"]
+    service = layout.services[0]
+    words = ["-XAt", "-d", "postgres", "-c", "SHOW server_version"]
+    server = postgres.call(layout, service, "psql", *words)
+    manifest = {
+        "made": made.isoformat(timespec="seconds"),
+        "stack": layout.stack,
+        "versions": {"memo": project["version"], "postgresql": server.strip()},
+        "files": {path.name: _described(path) for path in sorted(draft.iterdir())},
+    }
+    write_private(draft / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+
+def _described(path: Path) -> dict[str, object]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}

@@ -1,0 +1,185 @@
+"""`restore`: bring a backup back into this stack: docs/operations/backup.md.
+
+Each database is restored next to the one that is there. All that can fail works on the
+new one. Renaming both is the last step.
+"""
+
+import argparse
+import contextlib
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from . import application, backup, postgres, processes, stack, supervisor
+from .files import locked, write_private
+from .layout import Layout, Service
+from .problems import USAGE, Problem
+from .programs import Job, run
+
+PAIR = {"auth", "users"}
+# What a database is called meanwhile: one that is restored, and the one that was there.
+NEW, OLD = "_restored", "_before"
+
+
+def restore(layout: Layout, options: argparse.Namespace) -> None:
+    """Check the backup, then replace the databases by it."""
+    folder = backup.caller_path(options.folder)
+    manifest = backup.check(folder)
+    chosen = _chosen(layout, manifest["files"], options.only)
+    pair = PAIR & {service.name for service in chosen}
+    if options.keep_sessions and pair != PAIR:
+        text = "Sessions can be kept only if auth and users are of the same backup."
+        raise Problem(text, hint="Restore both, or let all sessions end.", code=USAGE)
+    if not layout.keys.exists():
+        _bring_settings(layout, folder, manifest["stack"])
+    if not supervisor.is_running(layout):
+        stack.up(layout)
+    with locked(layout.state / "cli.lock"):
+        names = sorted(pair and PAIR | {service.name for service in chosen})
+        with _stopped(layout, names or [each.name for each in chosen]):
+            _replace(layout, chosen, folder, keep_sessions=options.keep_sessions)
+    print(f"memo: restored {', '.join(each.name for each in chosen)} from {folder}")
+
+
+def _chosen(
+    layout: Layout, files: Sequence[str], only: str | None
+) -> list[Service]:
+    """The services to restore: those of the backup that this checkout has too."""
+    services = [s for s in backup.auth_last(layout) if only in (None, s.name)]
+    found = [s for s in services if backup.DUMP.format(s.name) in files]
+    if not found:
+        hint = f"The backup has: {', '.join(files)}"
+        raise Problem("There is no such database.", hint=hint, code=USAGE)
+    return found
+
+
+def _bring_settings(layout: Layout, folder: Path, made_of: str) -> None:
+    """Secrets, keys and `.env` files, where there are none yet: a key that was revoked
+    after the backup must not come back."""
+    if made_of != layout.stack:
+        text = f"The settings of this backup are of another stack, {made_of or 'the'}"
+        raise Problem(f"{text} primary." if not made_of else f"{text}.")
+    layout.make_folders()
+    files = backup.settings_files(layout)
+    with tarfile.open(folder / backup.SETTINGS) as tar:
+        # The keys come last: they say that all is there.
+        for member in sorted(tar.getmembers(), key=lambda x: "/keys/" in x.name):
+            path = PurePosixPath(member.name)
+            inside = path.parts[0] == "secrets" and ".." not in path.parts
+            target = files.get(member.name)
+            if inside:
+                target = layout.secrets.joinpath(*path.parts[1:])
+            content = tar.extractfile(member) if member.isfile() else None
+            if target and content:
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write_private(target, content.read().decode(), member.mode & 0o700)
+
+
+@contextlib.contextmanager
+def _stopped(layout: Layout, names: Sequence[str]) -> Iterator[None]:
+    """Without these services, so that nothing is accepted that is lost then."""
+    databases = (service.database for service in layout.services)
+    processes.start_and_wait(layout, *databases, "redis")
+    for name in names:
+        supervisor.stop_program(layout, name)
+    try:
+        yield
+    except BaseException:
+        for name in names:
+            supervisor.start_program(layout, name)
+        raise
+    processes.start_and_wait(layout, *names)
+
+
+def _replace(
+    layout: Layout, chosen: Sequence[Service], folder: Path, *, keep_sessions: bool
+) -> None:
+    for service in chosen:
+        postgres.insist_on_own(layout, service)
+    postgres.make_roles(layout)  # A database may be missing.
+    try:
+        for service in chosen:
+            print(f"  {service.name} ...", flush=True)
+            _load(layout, service, folder / backup.DUMP.format(service.name))
+        print("  migrations, epochs and sessions ...", flush=True)
+        _settle(layout, chosen, keep_sessions=keep_sessions)
+        _swap(layout, chosen)
+    finally:
+        for service in chosen:
+            _sql(layout, service, f'DROP DATABASE IF EXISTS "{service.name}{NEW}"')
+    postgres.make_roles(layout)  # Rights of a database are not in its dump.
+
+
+def _load(layout: Layout, service: Service, dump: Path) -> None:
+    name, owner = service.name + NEW, f"{service.name}_owner"
+    create = f'CREATE DATABASE "{name}" OWNER "{owner}" TEMPLATE template0'
+    drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
+    _sql(layout, service, drop, create)
+    words = ["--exit-on-error", f"--role={owner}", "-d", name, dump]
+    postgres.call(layout, service, "pg_restore", *words)
+
+
+def _settle(layout: Layout, chosen: Sequence[Service], *, keep_sessions: bool) -> None:
+    """End all sessions in what was restored. What ended after the backup is not known
+    there, so every epoch is raised above all that auth has ever received."""
+    for service in chosen:
+        _manage(layout, service, chosen, "migrate", "--no-input")
+    if not PAIR & {service.name for service in chosen}:
+        return
+    auth, users = (s for s in layout.services if s.name in PAIR)
+    if not keep_sessions:
+        highest = [_manage(layout, auth, chosen, "highestepoch")]
+        with contextlib.suppress(Problem):  # There may be no more tables.
+            highest.append(_manage(layout, auth, [], "highestepoch"))
+        above = max(int(text.split()[-1]) for text in highest)
+        _manage(layout, users, chosen, "raiseepochs", "--above", above)
+        _manage(layout, auth, chosen, "revokesessions", "--all", "--noinput")
+    _manage(layout, auth, chosen, "republishsessions")
+
+
+def _manage(
+    layout: Layout, service: Service, chosen: Sequence[Service], *words: object
+) -> str:
+    """A command of manage.py, on the restored database where there is one."""
+    env = application.environment(layout, service, owner=words[0] == "migrate")
+    for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
+        role = "owner" if name.startswith("MIGRATION") else "app"
+        if service in chosen and (role == "app" or name in env):
+            env[name] = postgres.url(layout, service, role) + NEW
+    log = layout.logs / f"{service.name}-1.log"
+    env |= {"AUDIT_LOG": str(log)} if log.exists() else {}
+    command = [layout.python, "manage.py", *words]
+    return run(Job(f"{service.name}: {words[0]}", command, service.project, env))[0]
+
+
+def _swap(layout: Layout, chosen: Sequence[Service]) -> None:
+    """All or none. With auth last: in between, users' epochs end the older sessions."""
+    done: list[Service] = []
+    try:
+        for service in chosen:
+            _sql(layout, service, f'DROP DATABASE IF EXISTS "{service.name}{OLD}"')
+            _rename(layout, service, ("", OLD), (NEW, ""))
+            done.append(service)
+    except BaseException:
+        for service in done:
+            _rename(layout, service, ("", NEW), (OLD, ""))
+        raise
+    for service in chosen:
+        _sql(layout, service, f'DROP DATABASE "{service.name}{OLD}"')
+
+
+def _rename(layout: Layout, service: Service, *pairs: tuple[str, str]) -> None:
+    """In one transaction, when no client is left."""
+    name = service.name
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'"
+    ends = [end.format(name + old) for old, _ in pairs]
+    rename = 'ALTER DATABASE "{}" RENAME TO "{}"'
+    renames = [rename.format(name + old, name + new) for old, new in pairs]
+    _sql(layout, service, *ends, ";".join(renames))
+
+
+def _sql(layout: Layout, service: Service, *statements: str) -> None:
+    """Each in a transaction of its own, as the superuser."""
+    words = [word for each in statements for word in ("-c", each)]
+    words = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres", *words]
+    postgres.call(layout, service, "psql", *words)
