@@ -85,7 +85,7 @@ def _faults(folder: Path, written: Mapping[str, object]) -> list[str]:
     for name in sorted({*written} & {*there}):
         path = there[name]
         is_ours = path.is_file() and not path.is_symlink()
-        if not is_ours or _described(path) != written[name]:
+        if not is_ours or described(path) != written[name]:
             faults.append(f"{name} has changed")
     return faults
 
@@ -113,12 +113,13 @@ def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
         "made": made.isoformat(timespec="seconds"),
         "stack": layout.stack,
         "versions": {"memo": project["version"], "postgresql": server.strip()},
-        "files": {path.name: _described(path) for path in sorted(draft.iterdir())},
+        "files": {path.name: described(path) for path in sorted(draft.iterdir())},
     }
     write_private(draft / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 
-def _described(path: Path) -> dict[str, object]:
+def described(path: Path) -> dict[str, object]:
+    """What the manifest says of a file."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"bytes": path.stat().st_size, "sha256": digest}

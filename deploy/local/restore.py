@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import tarfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from . import application, backup, postgres, processes, stack, supervisor
@@ -41,9 +42,7 @@ def restore(layout: Layout, options: argparse.Namespace) -> None:
     print(f"memo: restored {', '.join(each.name for each in chosen)} from {folder}")
 
 
-def _chosen(
-    layout: Layout, files: Sequence[str], only: str | None
-) -> list[Service]:
+def _chosen(layout: Layout, files: Sequence[str], only: str | None) -> list[Service]:
     """The services to restore: those of the backup that this checkout has too."""
     services = [s for s in backup.auth_last(layout) if only in (None, s.name)]
     found = [s for s in services if backup.DUMP.format(s.name) in files]
@@ -122,24 +121,24 @@ def _load(layout: Layout, service: Service, dump: Path) -> None:
 def _settle(layout: Layout, chosen: Sequence[Service], *, keep_sessions: bool) -> None:
     """End all sessions in what was restored. What ended after the backup is not known
     there, so every epoch is raised above all that auth has ever received."""
-    for service in chosen:
-        _manage(layout, service, chosen, "migrate", "--no-input")
+    restored = partial(_command, layout, chosen)
+    run(*(restored(service, "migrate", "--no-input") for service in chosen))
     if not PAIR & {service.name for service in chosen}:
         return
-    auth, users = (s for s in layout.services if s.name in PAIR)
+    auth, users = (service for service in layout.services if service.name in PAIR)
     if not keep_sessions:
-        highest = [_manage(layout, auth, chosen, "highestepoch")]
+        highest = run(restored(auth, "highestepoch"))
         with contextlib.suppress(Problem):  # There may be no more tables.
-            highest.append(_manage(layout, auth, [], "highestepoch"))
+            highest += run(_command(layout, [], auth, "highestepoch"))
         above = max(int(text.split()[-1]) for text in highest)
-        _manage(layout, users, chosen, "raiseepochs", "--above", above)
-        _manage(layout, auth, chosen, "revokesessions", "--all", "--noinput")
-    _manage(layout, auth, chosen, "republishsessions")
+        revoke = restored(auth, "revokesessions", "--all", "--noinput")
+        run(restored(users, "raiseepochs", "--above", above), revoke)
+    run(restored(auth, "republishsessions"))
 
 
-def _manage(
-    layout: Layout, service: Service, chosen: Sequence[Service], *words: object
-) -> str:
+def _command(
+    layout: Layout, chosen: Sequence[Service], service: Service, *words: object
+) -> Job:
     """A command of manage.py, on the restored database where there is one."""
     env = application.environment(layout, service, owner=words[0] == "migrate")
     for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
@@ -149,7 +148,7 @@ def _manage(
     log = layout.logs / f"{service.name}-1.log"
     env |= {"AUDIT_LOG": str(log)} if log.exists() else {}
     command = [layout.python, "manage.py", *words]
-    return run(Job(f"{service.name}: {words[0]}", command, service.project, env))[0]
+    return Job(f"{service.name}: {words[0]}", command, service.project, env)
 
 
 def _swap(layout: Layout, chosen: Sequence[Service]) -> None:

@@ -1,0 +1,157 @@
+"""A backup that is not exactly as it was written is refused, before anything changes.
+What restoring does is proved by deploy/tests/system/test_backup.py."""
+
+import argparse
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.local import backup, restore, stack, supervisor
+from deploy.local.files import write_private
+from deploy.local.layout import Layout
+from deploy.local.problems import Problem
+
+FILES = ("auth.dump", "users.dump", "settings.tar")
+
+
+def rewritten(folder: Path, **members: object) -> None:
+    """The manifest with other members."""
+    manifest = json.loads((folder / backup.MANIFEST).read_text())
+    (folder / backup.MANIFEST).write_text(json.dumps({**manifest, **members}))
+
+
+@pytest.fixture
+def folder(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A backup; pg_dump writes a line instead of a database."""
+    monkeypatch.setattr(supervisor, "call", lambda *_: {})
+    monkeypatch.setattr(backup.postgres, "insist_on_own", lambda *_: None)
+
+    def call(layout: Layout, service: object, program: str, *words: object) -> str:
+        if program == "pg_dump":
+            Path(str(words[2])).write_text(f"dump of {words[3]}\n")
+        return "15.1\n"
+
+    monkeypatch.setattr(backup.postgres, "call", call)
+    (layout.root / "pyproject.toml").write_text("[project]\nversion = '1'\n")
+    for path in layout.all_env_files():
+        write_private(path, f"NAME={path.name}\n")
+    (layout.keys / "private").mkdir(parents=True)
+    write_private(layout.keys / "private" / "a.pem", "key", mode=0o400)
+    write_private(layout.secrets / "auth_secret_key", "secret")
+    backup.backup(layout, str(tmp_path / "backup"))
+    return tmp_path / "backup"
+
+
+def attempt(layout: Layout, folder: Path, **options: object) -> None:
+    given = {"folder": str(folder), "only": None, "keep_sessions": False, **options}
+    restore.restore(layout, argparse.Namespace(**given))
+
+
+def test_it_is_private_and_names_every_file(layout: Layout, folder: Path) -> None:
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {*backup.check(folder)["files"]} == {*FILES}
+    with pytest.raises(Problem, match="is there already"):
+        backup.backup(layout, str(folder))
+
+
+TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "changed": (lambda f: (f / FILES[0]).write_text("dump of AUTH\n"), "has changed"),
+    "cut": (lambda f: (f / FILES[1]).write_text("dump"), "has changed"),
+    "missing": (lambda f: (f / FILES[1]).unlink(), "is missing"),
+    "no settings": (lambda f: (f / FILES[2]).unlink(), "is missing"),
+    "foreign": (lambda f: (f / "extra.dump").touch(), "is foreign"),
+    "folder": (lambda f: (f / "more").mkdir(), "is foreign"),
+    "link": (
+        lambda f: (
+            (f / FILES[0]).rename(f.parent / "x")
+            and (f / FILES[0]).symlink_to(f.parent / "x")
+        ),
+        "has changed",
+    ),
+    "no manifest": (lambda f: (f / backup.MANIFEST).unlink(), "no whole backup"),
+    "half a manifest": (
+        lambda f: (f / backup.MANIFEST).write_text('{"stack": "", "fil'),
+        "not as it was",
+    ),
+    "no list": (lambda f: rewritten(f, files=[]), "not as it was|is missing"),
+    "no stack": (lambda f: rewritten(f, stack=None), "not as it was"),
+}
+
+
+@pytest.mark.parametrize("kind", TAMPERED)
+def test_another_is_refused_and_nothing_changes(
+    layout: Layout, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise AssertionError("something was started")
+
+    monkeypatch.setattr(stack, "up", unreachable)
+    monkeypatch.setattr(supervisor, "stop_program", unreachable)
+    tamper, text = TAMPERED[kind]
+    tamper(folder)
+    shutil.rmtree(layout.secrets)
+    with pytest.raises(Problem, match=text):
+        attempt(layout, folder)
+    assert not layout.secrets.exists()
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt, OSError, Problem("full")])
+def test_one_that_was_interrupted_is_none(
+    layout: Layout,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    signal: BaseException | type[BaseException],
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise signal
+
+    monkeypatch.setattr(backup.postgres, "call", interrupt)
+    before = {*folder.parent.iterdir()}
+    with pytest.raises((KeyboardInterrupt, OSError, Problem)):
+        backup.backup(layout, str(folder.parent / "second"))
+    assert {*folder.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("only", ["users", "auth"])
+def test_sessions_are_kept_only_by_two_dumps_of_one_backup(
+    layout: Layout, folder: Path, only: str
+) -> None:
+    with pytest.raises(Problem, match="of the same backup"):
+        attempt(layout, folder, only=only, keep_sessions=True)
+
+
+def test_settings_come_back_only_where_there_are_none(
+    layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that was revoked after the backup must not come back."""
+
+    def up(_: Layout) -> None:
+        raise Problem("enough")
+
+    monkeypatch.setattr(stack, "up", up)
+    monkeypatch.setattr(supervisor, "is_running", lambda _: False)
+    key = layout.keys / "private" / "a.pem"
+    key.unlink()
+    with pytest.raises(Problem, match="enough"):
+        attempt(layout, folder)
+    assert not key.exists()
+
+    shutil.rmtree(layout.secrets)
+    for path in layout.all_env_files():
+        path.unlink()
+    with pytest.raises(Problem, match="enough"):
+        attempt(layout, folder)
+    assert key.read_text() == "key"
+    assert key.stat().st_mode & 0o777 == 0o400
+    assert (layout.secrets / "auth_secret_key").read_text() == "secret"
+    texts = {path.read_text() for path in layout.all_env_files()}
+    assert texts == {f"NAME={path.name}\n" for path in layout.all_env_files()}
+
+    shutil.rmtree(layout.secrets)
+    rewritten(folder, stack="other")
+    with pytest.raises(Problem, match="of another stack, other"):
+        attempt(layout, folder)
+    assert not layout.secrets.exists()

@@ -1,0 +1,148 @@
+"""The drill: work, back up, work on, lose the databases, restore. No session of a thief
+that ended after the backup lives again, and every right password logs in."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import postgres
+from deploy.local.backup import MANIFEST, described
+from deploy.tests.client import TestUser, assert_revoked, assert_valid, is_revoked
+from deploy.tests.stack import ROOT, SERVICES, System
+
+NEW = "a newer horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[System]:
+    """A stack of its own, to be wrecked."""
+    running = System("restored")
+    running.up()
+    yield running
+    running.run("destroy", "--yes")
+
+
+def registered(stack: System) -> TestUser:
+    user = TestUser(stack)
+    assert user.register().status_code == 201
+    assert user.log_in().ok
+    return user
+
+
+def change_password(owner: TestUser) -> None:
+    assert owner.change_password(NEW).status_code == 204
+
+
+def log_out_all(owner: TestUser) -> None:
+    assert owner.log_out_all().ok
+
+
+def end_by_operator(owner: TestUser) -> None:
+    owner.system.run("users", "endsessions", owner.email)
+
+
+def end_one(owner: TestUser) -> None:
+    """The other device's, which only auth knows of."""
+    (sid,) = (x["id"] for x in owner.sessions().json()["sessions"] if not x["current"])
+    assert owner.end_session(sid).status_code == 204
+
+
+ENDINGS: dict[str, Callable[[TestUser], None]] = {
+    "new password": change_password,
+    "logout everywhere": log_out_all,
+    "operator": end_by_operator,
+    "one session": end_one,
+}
+
+
+def drop_databases(stack: System) -> None:
+    for service in SERVICES:
+        (cluster,) = (each for each in stack.layout.services if each.name == service)
+        statement = f"DROP DATABASE {service} WITH (FORCE)"
+        words = ("-d", "postgres", "-c", statement)
+        postgres.call(stack.layout, cluster, "psql", *words)
+
+
+def test_the_drill(stack: System, tmp_path: Path) -> None:
+    folder = tmp_path / "backup"
+    owners = {name: registered(stack) for name in ENDINGS}
+    before = {name: owner.on_another_device() for name, owner in owners.items()}
+    bystander = registered(stack)
+    stack.run("backup", str(folder))
+
+    thieves = [*before.values()]
+    for name, end in ENDINGS.items():
+        if name != "one session":  # It ends one alone.
+            thieves.append(owners[name].on_another_device())
+        end(owners[name])
+    late = registered(stack)
+    for thief in thieves:
+        assert_revoked(thief)
+
+    drop_databases(stack)
+    stack.run("restore", str(folder))
+    for thief in (*thieves, *owners.values(), bystander, late):
+        assert_revoked(thief)
+    for owner in (*owners.values(), bystander):
+        assert owner.log_in().ok  # with the password of the backup
+        assert_valid(owner)
+    assert late.log_in().status_code == 401
+
+    # An older users database alone: the password is the old one, and auth knows more.
+    for name, end in ENDINGS.items():
+        thief = owners[name].on_another_device()
+        end(owners[name])
+        thieves.append(thief)
+    stack.run("restore", str(folder), "--only", "users")
+    for thief in (*thieves, *owners.values(), bystander):
+        assert_revoked(thief)
+    for owner in (*owners.values(), bystander):
+        assert owner.log_in().ok
+        assert_valid(owner)
+    assert not [x for x in stack.run("doctor").splitlines() if "WRONG  " in x]
+
+
+@pytest.mark.verify
+def test_a_machine_that_has_lost_everything(stack: System, tmp_path: Path) -> None:
+    """Secrets, keys and settings come back: with `--keep-sessions` tokens stay good."""
+    folder = tmp_path / "backup"
+    user, ended = registered(stack), registered(stack)
+    assert ended.log_out().ok
+    stack.run("backup", str(folder))
+    settings = stack.settings("users")
+    stack.run("destroy", "--yes")
+    stack.run("restore", str(folder), "--keep-sessions")
+    assert stack.settings("users") == settings
+    assert_valid(user)
+    assert is_revoked(ended)
+    assert_valid(user.on_another_device())
+
+
+@pytest.mark.verify
+def test_a_failed_restore_leaves_what_was_there(stack: System, tmp_path: Path) -> None:
+    """Here the dump of auth, which comes last, breaks in the middle."""
+    folder = tmp_path / "backup"
+    stack.run("backup", str(folder))
+    user = registered(stack)
+    dump = folder / "auth.dump"
+    dump.write_bytes(dump.read_bytes()[:-900])
+    write_manifest_again(folder)
+    words = ["./manage_all.sh", "restore", str(folder)]
+    env = {**os.environ, "MEMO_STACK": stack.stack}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "pg_restore failed" in done.stderr
+    stack.start(*SERVICES)
+    assert_valid(user)
+    assert user.log_in().ok
+
+
+def write_manifest_again(folder: Path) -> None:
+    """As if these files were the backup's."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"] = {name: described(folder / name) for name in manifest["files"]}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
