@@ -8,7 +8,17 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from tests.conftest import access_token, outcome, refresh, refresh_token
+from shared.auth import session_state
+from shared.auth.session_state import Revocation
+from tests.conftest import (
+    access_token,
+    forget,
+    outcome,
+    redis_down,
+    refresh,
+    refresh_token,
+    state_in_redis,
+)
 from tests.factories import SessionFactory
 from tokens import revocation
 from tokens.management.commands import flushexpiredsessions
@@ -89,6 +99,47 @@ def test_bad_input_ends_nothing(session, make_session, run, monkeypatch, words):
         with pytest.raises(CommandError):
             run(*words.format(unknown=uuid.uuid4(), **ids).split())
     assert list(Session.objects.live()) == [session]
+
+
+# --- After a restore ------------------------------------------------------------------
+
+
+def test_the_highest_epoch_is_that_of_pushes_logins_and_refreshes(make_session, run):
+    assert run("highestepoch") == "0\n"
+    make_session(user_epoch=2**40)
+    assert run("highestepoch") == f"{2**40}\n"
+    Session.objects.raise_floors({uuid.uuid4(): 2**41, uuid.uuid4(): 7})
+    assert run("highestepoch") == f"{2**41}\n"
+
+
+def test_redis_agrees_with_the_restored_database(make_session, run, users, verified):
+    """A session that was opened after the backup has no row; one that has ended since
+    lives in it again, and Redis must not go on to say otherwise."""
+    live, ended = make_session(), make_session(revoked=True)
+    without_row = SessionFactory.build(user_id=live.user_id)
+    session_state.mark_revoked([Revocation(live.id, "logout", 300)])
+    for session in (ended, without_row):
+        session_state.mark_active(session.id, 300)
+        assert verified(access_token(session, users)).status_code == 200
+
+    run("republishsessions")
+
+    assert state_in_redis(live) is None
+    assert verified(access_token(live, users)).status_code == 200
+    for session in (ended, without_row):
+        assert state_in_redis(session) == b"revoked:unknown"
+        answer = verified(access_token(session, users))
+        assert outcome(answer) == (401, "token_revoked")
+        # A worker that was paused since before the restore changes nothing.
+        session_state.mark_active(session.id, 300)
+        assert state_in_redis(session) == b"revoked:unknown"
+    forget(without_row)
+
+
+@pytest.mark.usefixtures("session")
+def test_a_redis_that_does_not_answer_is_an_error(run):
+    with redis_down(), pytest.raises(CommandError, match="Redis does not answer"):
+        run("republishsessions")
 
 
 # --- Rows go a day after they expired -----------------------------------------------

@@ -1,6 +1,7 @@
 """What operators do to users: by commands, and by the actions of the admin's list."""
 
 import getpass
+import time
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -117,3 +118,24 @@ def test_createsuperuser_takes_nothing_that_others_may_not_have(create, wrong):
     with pytest.raises(CommandError):
         create(**{"email": "other@example.org", "username": "other", **wrong})
     assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("above", [0, EPOCH - 1, EPOCH, EPOCH + 5, 2**62])
+def test_every_epoch_is_raised_above_all_that_auth_knows(above, pushes, capsys):
+    """Also of users who are gone; and no session is kept."""
+    sid = "7b0d9c0a-4a0f-4c43-9b6e-0f2b1f6f9c11"
+    users = [
+        UserFactory(kept_sid=sid, kept_from=EPOCH),
+        UserFactory(is_active=False),
+        UserFactory(deleted_at="2026-01-31T12Z"),
+        UserFactory(session_epoch=0),
+    ]
+    call_command("raiseepochs", f"--above={above}")
+    for user in users:
+        before = user.session_epoch
+        user.refresh_from_db()
+        assert user.session_epoch > max(before, above)
+        assert user.session_epoch >= int(time.time()) - 1
+        assert (user.kept_sid, user.kept_from) == (None, None)
+    assert not pushes
+    assert "Raised the epochs of 4 users." in capsys.readouterr().out
