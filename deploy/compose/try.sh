@@ -41,6 +41,36 @@ recovers() {
     walk || fail "does not recover"
 }
 
+# A session of the account: it is opened, ended by its user, or has to be over.
+session() {
+    python3 - "$url" "$work" "$1" << 'END' > /dev/null
+import json, pathlib, sys
+from deploy.smoke_test import API, Client
+client, work, act = Client(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+saved = work / "session.json"
+if act == "open":
+    login = json.loads((work / "account.json").read_text())
+    del login["username"]
+    client("Log in", "200", f"POST {API}/auth/login", login)
+    saved.write_text(json.dumps(client.headers))
+    sys.exit()
+client.headers = json.loads(saved.read_text())
+if act == "end":
+    client("Log out", "200", f"POST {API}/auth/logout")
+client("It is over", "401 token_revoked", f"GET {API}/users/me")
+client("It is over", "401 token_revoked", f"POST {API}/auth/refresh")
+END
+}
+
+# The commands of the page, by the number of their block.
+documented() {
+    local text
+    text=$(awk -v wanted="$1" '/^<!-- run by/ { number++; on = 1; next }
+        /^```$/ { on = 0 } on && number == wanted && !/^```/' docs/operations/backup.md)
+    [ -n "$text" ] || fail "docs/operations/backup.md has no block $1"
+    eval "$text"
+}
+
 process_of() { docker inspect --format '{{.State.Pid}}' "$(docker compose ps -q "$1")"; }
 
 step "build"
@@ -102,6 +132,16 @@ docker compose start redis > /dev/null 2>&1
 step "the gateway reads its files again, without losing a request"
 docker compose kill --signal HUP gateway > /dev/null 2>&1
 walk
+
+step "backup and restore: what ended after the backup does not live again"
+session open
+documented 1
+session end
+documented 2
+documented 3
+session over
+walk
+rm -f users.dump auth.dump
 
 step "stop and start, as after a reboot"
 docker compose stop > /dev/null 2>&1

@@ -23,7 +23,7 @@ from deploy.tests.stack import ROOT
 AT_ONCE = 2
 SUITES = {"nginx": "gateway", "deploy": "system"}  # others have the folder's name
 LEFT_OUT = shutil.ignore_patterns(
-    *(".git", ".run", ".secrets", ".env", ".env.migrate", ".venv"),
+    *(".git", ".run", ".secrets", ".backups", ".env", ".env.migrate", ".venv"),
     *("__pycache__", ".*_cache"),
 )
 PASSED, FAILED = 0, 1  # exit statuses of pytest
