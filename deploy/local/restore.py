@@ -56,17 +56,16 @@ def _bring_settings(layout: Layout, folder: Path, made_of: str) -> None:
     """Secrets, keys and `.env` files, where there are none yet: a key that was revoked
     after the backup must not come back."""
     if made_of != layout.stack:
-        text = f"The settings of this backup are of another stack, {made_of or 'the'}"
-        raise Problem(f"{text} primary." if not made_of else f"{text}.")
+        name = made_of or "the one without a name"
+        raise Problem(f"The settings of this backup are of another stack: {name}.")
     layout.make_folders()
     files = backup.settings_files(layout)
     with tarfile.open(folder / backup.SETTINGS) as tar:
         # The keys come last: they say that all is there.
         for member in sorted(tar.getmembers(), key=lambda x: "/keys/" in x.name):
             path = PurePosixPath(member.name)
-            inside = path.parts[0] == "secrets" and ".." not in path.parts
             target = files.get(member.name)
-            if inside:
+            if path.parts[0] == "secrets" and ".." not in path.parts:
                 target = layout.secrets.joinpath(*path.parts[1:])
             content = tar.extractfile(member) if member.isfile() else None
             if target and content:
@@ -105,15 +104,15 @@ def _replace(
         _swap(layout, chosen)
     finally:
         for service in chosen:
-            _sql(layout, service, f'DROP DATABASE IF EXISTS "{service.name}{NEW}"')
+            _drop(layout, service, NEW)
     postgres.make_roles(layout)  # Rights of a database are not in its dump.
 
 
 def _load(layout: Layout, service: Service, dump: Path) -> None:
     name, owner = service.name + NEW, f"{service.name}_owner"
     create = f'CREATE DATABASE "{name}" OWNER "{owner}" TEMPLATE template0'
-    drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
-    _sql(layout, service, drop, create)
+    _drop(layout, service, NEW)
+    _sql(layout, service, create)
     words = ["--exit-on-error", f"--role={owner}", "-d", name, dump]
     postgres.call(layout, service, "pg_restore", *words)
 
@@ -156,7 +155,7 @@ def _swap(layout: Layout, chosen: Sequence[Service]) -> None:
     done: list[Service] = []
     try:
         for service in chosen:
-            _sql(layout, service, f'DROP DATABASE IF EXISTS "{service.name}{OLD}"')
+            _drop(layout, service, OLD)
             _rename(layout, service, ("", OLD), (NEW, ""))
             done.append(service)
     except BaseException:
@@ -164,7 +163,12 @@ def _swap(layout: Layout, chosen: Sequence[Service]) -> None:
             _rename(layout, service, ("", NEW), (OLD, ""))
         raise
     for service in chosen:
-        _sql(layout, service, f'DROP DATABASE "{service.name}{OLD}"')
+        _drop(layout, service, OLD)
+
+
+def _drop(layout: Layout, service: Service, suffix: str) -> None:
+    name = service.name + suffix
+    _sql(layout, service, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def _rename(layout: Layout, service: Service, *pairs: tuple[str, str]) -> None:

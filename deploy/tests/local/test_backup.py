@@ -152,6 +152,6 @@ def test_settings_come_back_only_where_there_are_none(
 
     shutil.rmtree(layout.secrets)
     rewritten(folder, stack="other")
-    with pytest.raises(Problem, match="of another stack, other"):
+    with pytest.raises(Problem, match="of another stack: other"):
         attempt(layout, folder)
     assert not layout.secrets.exists()
