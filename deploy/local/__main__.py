@@ -147,7 +147,7 @@ def _carry_out(found: Layout, options: argparse.Namespace, more: list[str]) -> i
         case "backup":
             backup.backup(found, options.folder)
         case "restore":
-            restore.restore(found, options)
+            restore.restore(found, options, stack.up)
         case "demo":
             _demo(found)
         case "doctor":

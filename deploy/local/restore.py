@@ -7,11 +7,11 @@ new one. Renaming both is the last step.
 import argparse
 import contextlib
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from . import application, backup, postgres, processes, stack, supervisor
+from . import application, backup, postgres, processes, supervisor
 from .files import locked, write_private
 from .layout import Layout, Service
 from .problems import USAGE, Problem
@@ -22,8 +22,10 @@ PAIR = {"auth", "users"}
 NEW, OLD = "_restored", "_before"
 
 
-def restore(layout: Layout, options: argparse.Namespace) -> None:
-    """Check the backup, then replace the databases by it."""
+def restore(
+    layout: Layout, options: argparse.Namespace, up: Callable[[Layout], None]
+) -> None:
+    """Check the backup, then replace the databases by it. `up` starts the stack."""
     folder = backup.caller_path(options.folder)
     manifest = backup.check(folder)
     chosen = _chosen(layout, manifest["files"], options.only)
@@ -34,7 +36,7 @@ def restore(layout: Layout, options: argparse.Namespace) -> None:
     if not layout.keys.exists():
         _bring_settings(layout, folder, manifest["stack"])
     if not supervisor.is_running(layout):
-        stack.up(layout)
+        up(layout)
     with locked(layout.state / "cli.lock"):
         names = sorted(pair and PAIR | {service.name for service in chosen})
         with _stopped(layout, names or [each.name for each in chosen]):

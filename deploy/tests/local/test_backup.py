@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import backup, restore, stack, supervisor
+from deploy.local import backup, restore, supervisor
 from deploy.local.files import write_private
 from deploy.local.layout import Layout
 from deploy.local.problems import Problem
@@ -45,9 +45,14 @@ def folder(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path / "backup"
 
 
+def enough(_: Layout) -> None:
+    """In place of `up`."""
+    raise Problem("enough")
+
+
 def attempt(layout: Layout, folder: Path, **options: object) -> None:
     given = {"folder": str(folder), "only": None, "keep_sessions": False, **options}
-    restore.restore(layout, argparse.Namespace(**given))
+    restore.restore(layout, argparse.Namespace(**given), enough)
 
 
 def test_it_is_private_and_names_every_file(layout: Layout, folder: Path) -> None:
@@ -88,7 +93,6 @@ def test_another_is_refused_and_nothing_changes(
     def unreachable(*_: object) -> None:
         raise AssertionError("something was started")
 
-    monkeypatch.setattr(stack, "up", unreachable)
     monkeypatch.setattr(supervisor, "stop_program", unreachable)
     tamper, text = TAMPERED[kind]
     tamper(folder)
@@ -127,11 +131,6 @@ def test_settings_come_back_only_where_there_are_none(
     layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key that was revoked after the backup must not come back."""
-
-    def up(_: Layout) -> None:
-        raise Problem("enough")
-
-    monkeypatch.setattr(stack, "up", up)
     monkeypatch.setattr(supervisor, "is_running", lambda _: False)
     key = layout.keys / "private" / "a.pem"
     key.unlink()
