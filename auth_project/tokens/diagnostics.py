@@ -1,5 +1,7 @@
 """What `manage.py doctor` asks of epochs: docs/operations/backup.md."""
 
+from typing import Any
+
 from shared.auth import session_state
 from shared.clients import users_client
 from shared.diagnostics.peers import key_fault
@@ -33,5 +35,5 @@ def epochs_behind() -> str | None:
     note=True,
 )
 def logins_behind() -> str:
-    user_id = session_state.connection().get(EPOCH_BEHIND)
+    user_id: Any = session_state.connection().get(EPOCH_BEHIND)
     return f"one of user {user_id.decode()} had" if user_id else ""
