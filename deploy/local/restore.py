@@ -146,8 +146,8 @@ def _command(
         role = "owner" if name.startswith("MIGRATION") else "app"
         if service in chosen and (role == "app" or name in env):
             env[name] = postgres.url(layout, service, role) + NEW
-    log = layout.logs / f"{service.name}-1.log"
-    env |= {"AUDIT_LOG": str(log)} if log.exists() else {}
+    log = layout.logs / f"{service.name}-audit.log"
+    env["AUDIT_LOG"] = str(log)
     command = [layout.python, "manage.py", *words]
     return Job(f"{service.name}: {words[0]}", command, service.project, env)
 
