@@ -19,8 +19,9 @@ SKIPPED = 77  # as automake has it: neither passed nor failed
 VERDICTS = {0: "passed", SKIPPED: "SKIPPED"}
 
 Result = tuple[str, int, float]  # name, exit status, seconds
+# The kernel interrupts what we have started when we end, however we do.
+TIED = ("/usr/bin/setpriv", "--pdeathsig=INT")
 
-_children: set[subprocess.Popen[bytes]] = set()
 _stacks: set[str] = set()
 
 
@@ -54,12 +55,11 @@ def call(
     env: Mapping[str, str],
     log: Path | None = None,
     cwd: Path = ROOT,
-    seconds: float | None = None,
 ) -> int:
     """The exit status of a command, of whose process group nothing is left."""
     with log.open("wb") if log else nullcontext() as output:
         process = subprocess.Popen(
-            command,
+            [*TIED, *command],
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -67,13 +67,10 @@ def call(
             stderr=output and subprocess.STDOUT,
             start_new_session=True,
         )
-    _children.add(process)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
+    status = process.wait()
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    _children.discard(process)
-    return process.wait()
+    return status
 
 
 @contextmanager
@@ -96,8 +93,6 @@ def handle_interruptions() -> None:
 
 
 def _interrupted(_number: int, _frame: object) -> None:
-    for child in _children:
-        os.killpg(child.pid, signal.SIGINT)
     for stack in _stacks:
         command, env = ["./manage_all.sh", "down"], {**os.environ, "MEMO_STACK": stack}
         subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True)

@@ -114,13 +114,9 @@ def run_tests(copy: Path, tests: Sequence[str], *options: str) -> int:
     words += [*OPTIONS, f"--basetemp={copy.with_suffix('.tmp')}", *options]
     # So wide that pytest cuts no line short.
     env = {"PYTHONPATH": str(copy), "MEMO_VERIFY": "1", "COLUMNS": "1000"}
-    return jobs.call(
-        [sys.executable, "-m", "deploy", copy.name, *words],
-        {**os.environ, **env},
-        log=copy.with_suffix(".log"),
-        cwd=copy,
-        seconds=90 + 10 * len(tests),
-    )
+    command = ["timeout", str(90 + 10 * len(tests)), sys.executable, "-m", "deploy"]
+    command += [copy.name, *words]
+    return jobs.call(command, {**os.environ, **env}, copy.with_suffix(".log"), copy)
 
 
 def has_failed(status: int, text: str) -> bool:
