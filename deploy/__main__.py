@@ -17,6 +17,9 @@ from typing import Any
 
 from deploy import jobs, suites
 from deploy.jobs import Result, python
+from deploy.local import layout as layouts
+from deploy.local import server_binaries
+from deploy.local.problems import Problem
 from deploy.mutations import __main__ as mutations
 from deploy.suites import JOBS, MAIN, RUN, SERVICES, UNITS, VERIFY
 from deploy.tests.stack import System
@@ -129,7 +132,8 @@ def chaos(*words: str) -> int:
 
 def bench(*words: str) -> int:
     """Our services next to others, on a stack of the bench's own."""
-    return python("bench", *words, env={"BENCH_WRK": suites.tool("WRK")})
+    wrk = server_binaries.tool(layouts.of(suites.MAIN), server_binaries.WRK)
+    return python("bench", *words, env={"BENCH_WRK": wrk})
 
 
 def audit(*words: str) -> int:
@@ -166,7 +170,11 @@ def main(name: str, *words: str) -> int:
         os.environ.pop(f"{each}_PORT", None)
     (RUN / "tmp").mkdir(exist_ok=True)
     jobs.handle_interruptions()
-    return COMMANDS.get(name, partial(suites.run, name))(*words)
+    try:
+        return COMMANDS.get(name, partial(suites.run, name))(*words)
+    except Problem as problem:
+        print(f"memo: {problem}", file=sys.stderr)
+        return problem.code
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy import jobs
-from deploy.local import application, server_binaries
+from deploy.local import application
 from deploy.local import layout as layouts
-from deploy.local.problems import Problem
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / ".run"
@@ -55,9 +54,6 @@ def run(name: str, *more: str) -> int:
             words += [] if os.environ.get(VERIFY) else ["-m", "not verify"]
         if program == "pytest" or name == "security":
             words += more
-        if name == "system":
-            given = os.environ.get("MEMO_CHROMIUM", "")
-            env["MEMO_CHROMIUM"] = given if more else tool("CHROMIUM")
         if status := jobs.call([program, *words], env, cwd=folder):
             return status
     return 0
@@ -82,12 +78,3 @@ def environment(stack: str, service: str) -> dict[str, str]:
         "COVERAGE_FILE": str(cache / "coverage"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
     }
-
-
-def tool(name: str) -> str:
-    """A program that only suites need; empty, and said so, where there is none."""
-    try:
-        return server_binaries.tool(layouts.of(MAIN), getattr(server_binaries, name))
-    except Problem as problem:
-        print(f"memo: {problem}", flush=True)
-        return ""

@@ -6,11 +6,7 @@ program of a stack works in a folder of its own, and passes that on to its child
 supervisord runs this file in front of a program: it ends what a killed predecessor
 left, removes its lock files, and becomes the program.
 
-    orphans.py [--clear] [--remove=FILE] ... [--log=FILE] [--holder=NUMBER]
-        -- COMMAND ...
-
-Of the processes that share a socket, number 0 only keeps it open. A service writes its
-log itself: through supervisord, `/me` took a tenth more CPU.
+    orphans.py [--remove=FILE] ... -- COMMAND ...
 
 Standard library only, and no import of ours: it is run by its path.
 """
@@ -78,19 +74,9 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 def main(words: list[str]) -> None:
     """Clear the way and become the program."""
     options, command = words[: words.index("--")], words[words.index("--") + 1 :]
-    if "--clear" in options:
-        end_all(Path.cwd(), patience=0)
+    end_all(Path.cwd(), patience=0)
     for option in options:
-        if option.startswith("--remove="):
-            Path(option.removeprefix("--remove=")).unlink(missing_ok=True)
-        elif option.startswith("--log="):
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-            log = os.open(option.removeprefix("--log="), flags, 0o600)
-            os.dup2(log, sys.stdout.fileno())
-            os.dup2(log, sys.stderr.fileno())
-            os.environ["LOG_FILE"] = option.removeprefix("--log=")
-    if "--holder=0" in options:
-        command = ["/bin/sleep", "infinity"]
+        Path(option.removeprefix("--remove=")).unlink(missing_ok=True)
     os.execv(command[0], command)  # noqa: S606 (no shell is wanted)
 
 

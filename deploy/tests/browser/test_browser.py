@@ -5,11 +5,12 @@ itself, of the front end that is listed, of a sibling that is not, and of elsewh
 """
 
 import json
-import os
 from typing import Any
 
 import pytest
 
+from deploy.local import server_binaries
+from deploy.local.problems import Problem
 from deploy.tests.browser.browser import Browser, Page
 from deploy.tests.client import TestUser
 from deploy.tests.tls_stack import APP, DOMAIN, ELSEWHERE, SIBLING
@@ -21,10 +22,11 @@ ACTS = pytest.mark.parametrize("act", ["login", "refresh", "logout"])
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    program = os.environ.get("MEMO_CHROMIUM")
-    if not program:
-        pytest.skip("NO CHROMIUM: run the whole suite, or set MEMO_CHROMIUM to one")
+def chromium(system, tmp_path_factory):
+    try:
+        program = server_binaries.tool(system.layout, server_binaries.CHROMIUM)
+    except Problem as problem:
+        pytest.skip(f"NO CHROMIUM: {problem}")
     with Browser(program, tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
 
