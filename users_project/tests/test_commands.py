@@ -62,7 +62,7 @@ def test_an_unknown_user_is_an_error(command):
 
 
 def test_changepassword_ends_the_sessions_and_undoes_no_deactivation(
-    monkeypatch, on_commit, pushes
+    monkeypatch, on_commit, pushes, audits
 ):
     user = UserFactory(email="Ada@example.org")
 
@@ -79,6 +79,9 @@ def test_changepassword_ends_the_sessions_and_undoes_no_deactivation(
     assert user.session_epoch == user.password_epoch == EPOCH + 2
     reasons = [push["reason"] for push in pushes]
     assert reasons == ["user_deactivated", "password_changed"]
+    assert ("authn_password_change", "operator") in [
+        (line.event, getattr(line, "by", "")) for line in audits()
+    ]
 
 
 @pytest.fixture

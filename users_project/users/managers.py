@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
-from django.contrib.auth.models import BaseUserManager, Group
+from django.contrib.auth.models import BaseUserManager, Group, Permission
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import connections, models, transaction
-from django.db.models import Max, Sum
+from django.db import IntegrityError, connections, models, transaction
+from django.db.models import Exists, Max, Q, Sum
 
 from shared.auth.access_tokens import MAX_LENGTH
 from shared.structured_logging import audit
@@ -72,6 +72,23 @@ class UserQuerySet(models.QuerySet["User"]):
         """Each user with `roles`, the sorted names of the groups, in the same query."""
         groups = Group.objects.filter(user=models.OuterRef("pk")).order_by("name")
         return self.annotate(roles=ArraySubquery(groups.values("name")))
+
+    def modifiable_by(self, editor: "User") -> Self:
+        """Those without a right, role or permission that the editor lacks: setting a
+        user's password or e-mail address takes over all that the user may do."""
+        if editor.is_superuser:
+            return self.all()
+        user = {"user": models.OuterRef("pk")}
+        roles = Group.objects.filter(user=editor)
+        rights = Permission.objects.filter(Q(user=editor) | Q(group__in=roles))
+        roles_of = self.model.groups.through.objects.filter(**user)
+        rights_of = self.model.user_permissions.through.objects.filter(**user)
+        return self.filter(
+            ~Exists(roles_of.exclude(group__in=roles)),
+            ~Exists(rights_of.exclude(permission__in=rights)),
+            is_staff=False,
+            is_superuser=False,
+        )
 
     def longest_roles(self) -> int:
         """How many bytes the roles of the user with the longest ones take in JSON. Of
@@ -144,8 +161,16 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
             validate_password(password, user)
         user.set_password(password)
         user.full_clean()
-        user.save(using=self._db)
-        audit("user_created", user_id=str(user.pk), by="operator")
+        try:
+            with transaction.atomic(self._db):
+                user.save(using=self._db)
+        except IntegrityError:
+            user.full_clean()  # names what another save has taken since
+            raise
+        who = {"user_id": str(user.pk), "by": "operator"}
+        audit("user_created", **who)
+        given = {"fields": sorted(rights), "added": sorted(rights), "removed": []}
+        audit("privilege_permissions_changed", **who, **given)
         return user
 
     def find(self, *, present: bool = True, **column: Any) -> "User | None":

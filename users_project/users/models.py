@@ -23,6 +23,10 @@ from users.validators import normalize_identifier
 IDENTIFIERS = {"email", "username"}
 RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
 LONGEST_ROLE_NAME = 64  # characters; the database holds new names to it too
+CANONICAL = {f"{name}_canonical" for name in IDENTIFIERS}
+# Columns that `user_updated` does not name: a login's time is no change of the account,
+# and there are events for the others, with the one who changed them.
+OWN_EVENTS = {"password", "is_active", "deleted_at", "last_login", *CANONICAL}
 
 
 def verify(password: str | None, encoded: str, upgrade: bool) -> tuple[bool, str]:
@@ -248,13 +252,13 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
         `keep_sid` in the same transaction."""
         reason = self.why_sessions_end(names)
         columns = names | self.derived(names)
-        if not reason:
+        if reason:
+            with transaction.atomic():
+                super().write(columns)
+                self.raise_epoch(reason, keep_sid, "password" in names)
+        else:
             super().write(columns)
-            self.audit_update(columns)
-            return
-        with transaction.atomic():
-            super().write(columns)
-            self.raise_epoch(reason, keep_sid, "password" in names)
+        self.audit_update(names)
 
     def raise_epoch(
         self,
@@ -275,16 +279,15 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
         transaction.on_commit(push, robust=True)
 
     def audit_update(self, names: set[str]) -> None:
-        """What of the account was changed, never to what; a login's time is none.
-
-        Changes that end sessions are audited as such, with their reason.
-        """
-        fields = sorted(names - {"updated_at", "last_login"})
-        if fields:
-            event = "user_updated"
-            if RIGHTS & names:
-                event = "privilege_permissions_changed"
-            audit(event, user_id=str(self.pk), fields=fields)
+        """Rights that were given or taken; and what else of the account was changed,
+        never to what."""
+        if given := sorted(RIGHTS & names):
+            added = [name for name in given if getattr(self, name)]
+            removed = [name for name in given if name not in added]
+            rights = {"fields": given, "added": added, "removed": removed}
+            audit("privilege_permissions_changed", user_id=str(self.pk), **rights)
+        if fields := sorted(names - RIGHTS - OWN_EVENTS):
+            audit("user_updated", user_id=str(self.pk), fields=fields)
 
     def why_sessions_end(self, changed: set[str]) -> str:
         """The reason in these changes, or an empty string."""
