@@ -44,12 +44,12 @@ class Operator:
         self, browser: requests.Session, path: str, form: dict[str, Any]
     ) -> requests.Response:
         """Fill in the form on a page and send it; the page that follows."""
-        field = r'name="csrfmiddlewaretoken" value="(\w+)"'
-        token = re.search(field, self.page(path, browser))
-        assert token, f"no form at {path}"
+        field = r'name="(csrfmiddlewaretoken|version)" value="([^"]+)"'
+        hidden = dict(re.findall(field, self.page(path, browser)))
+        assert hidden, f"no form at {path}"
         answer = browser.post(
             self.url + path,
-            data={**form, "csrfmiddlewaretoken": token[1]},
+            data={**form, **hidden},
             headers={"Origin": self.url},
             timeout=TIMEOUT,
         )

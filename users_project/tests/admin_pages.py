@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.factories import NEW, PASSWORD
+from users.admin.versions import version_of
 
 LIST = "/admin/users/user/"
 ADD = f"{LIST}add/"
@@ -37,9 +38,24 @@ def fields(user, **changed):
     """What the change form of a user sends; checkboxes only where they are ticked."""
     names = ("email", "username", "first_name", "last_name", "display_name")
     form = {name: getattr(user, name) for name in names} | {"avatar_url": ""}
+    form["version"] = version_of(type(user).objects.get(pk=user.pk))
     ticks = ("is_active", "is_staff", "is_superuser")
     form |= {name: "on" for name in ticks if getattr(user, name)}
     return {name: text for name, text in (form | changed).items() if text is not None}
+
+
+def new_password(user, **changed):
+    """What the form of a user's password sends."""
+    version = version_of(type(user).objects.get(pk=user.pk))
+    return {**NEW_PASSWORD, "version": version, **changed}
+
+
+def errors(response):
+    """What the form says, or nothing where it was saved."""
+    if response.status_code == 302:
+        return ""
+    form = response.context.get("form") or response.context["adminform"].form
+    return " ".join(text for texts in form.errors.values() for text in texts)
 
 
 def act(client, action, *users):

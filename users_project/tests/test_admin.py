@@ -9,7 +9,6 @@ from shared.auth import device_cookie
 from tests.admin_pages import (
     ADD,
     LIST,
-    NEW_PASSWORD,
     NEW_USER,
     OWN_PASSWORD,
     OWN_PASSWORD_PAGE,
@@ -17,11 +16,13 @@ from tests.admin_pages import (
     browser_of,
     change_url,
     fields,
+    new_password,
     password_url,
     url,
 )
 from tests.factories import EPOCH, NEW, PASSWORD, UserFactory, hashed
 from tests.guesses import HERE, admin_log_in
+from users.admin.versions import version_of
 from users.models import Role, User
 
 
@@ -118,15 +119,16 @@ def test_a_form_without_its_token_is_refused(root):
 
 @pytest.mark.parametrize(
     "form",
-    [NEW_PASSWORD, {"usable_password": "false", "unset-password": "1"}],
+    [{}, {"usable_password": "false", "unset-password": "1"}],
     ids=["another", "none"],
 )
 def test_the_password_form_ends_the_sessions(admin, on_commit, pushes, form):
     user = UserFactory()
     with on_commit():
-        assert admin.post(password_url(user), form).status_code == 302
+        body = new_password(user, **form)
+        assert admin.post(password_url(user), body).status_code == 302
     user.refresh_from_db()
-    is_new = form is NEW_PASSWORD
+    is_new = not form
     assert user.has_usable_password() == user.check_password(NEW) == is_new
     assert user.session_epoch == user.password_epoch == EPOCH + 1
     assert pushes == [
@@ -137,7 +139,7 @@ def test_the_password_form_ends_the_sessions(admin, on_commit, pushes, form):
 def test_the_password_form_knows_the_user(admin):
     user = UserFactory(username="wilhelmina")
     body = dict.fromkeys(("password1", "password2"), "wilhelmina1")
-    response = admin.post(password_url(user), NEW_PASSWORD | body)
+    response = admin.post(password_url(user), new_password(user, **body))
     assert response.status_code == 200
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
@@ -162,7 +164,7 @@ def test_a_user_who_is_no_superuser_takes_no_rights_over(keeper, rights):
     """By the password, the address, or the sessions of who has them."""
     staff = UserFactory(is_staff=True, **rights)
     answers = [
-        keeper.post(password_url(staff), NEW_PASSWORD),
+        keeper.post(password_url(staff), new_password(staff)),
         keeper.post(change_url(staff), fields(staff, email="e@x.io")),
     ]
     assert [answer.status_code for answer in answers] == [403, 403]
@@ -170,7 +172,9 @@ def test_a_user_who_is_no_superuser_takes_no_rights_over(keeper, rights):
     after = User.objects.get(pk=staff.pk)
     assert (after.email, after.is_active) == (staff.email, True)
     assert after.check_password(PASSWORD)
-    assert keeper.post(password_url(UserFactory()), NEW_PASSWORD).status_code == 302
+    user = UserFactory()
+    body = new_password(user)
+    assert keeper.post(password_url(user), body).status_code == 302
 
 
 def test_a_user_who_is_no_superuser_gives_no_role_more_rights(keeper):
@@ -203,7 +207,9 @@ def test_what_a_role_is_is_audited(admin, audits):
     """LOG-02."""
     admin.post(url("users_role_add"), {"name": "editors"})
     role = Role.objects.get(name="editors")
-    admin.post(url("users_role_change", role.pk), {"name": "e"})
+    admin.post(
+        url("users_role_change", role.pk), {"name": "e", "version": version_of(role)}
+    )
     page = admin.get("/admin/users/role/").content.decode()
     assert '<td class="field-members">0</td>' in page
     admin.post(url("users_role_delete", role.pk), {"post": "yes"})
@@ -230,7 +236,7 @@ def test_what_is_forbidden_or_absent_is_a_page(clerk, audits):
 def test_an_overloaded_process_says_so_at_once(admin, root, form, full_pool):
     page, body = {
         "login": ("/admin/login/", {"username": root.email, "password": PASSWORD}),
-        "password": (password_url(root), NEW_PASSWORD),
+        "password": (password_url(root), new_password(root)),
         "own password": (OWN_PASSWORD_PAGE, OWN_PASSWORD),
         "new user": (ADD, NEW_USER),
     }[form]

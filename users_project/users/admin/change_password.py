@@ -6,12 +6,14 @@ from django.contrib import admin
 from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse_lazy
 
 from shared.structured_logging import audit
 from users import credentials
 from users.middleware import remember_device
+from users.models import User
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
@@ -25,10 +27,18 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         """Raises ValidationError; RateLimited or Overloaded, with nothing changed."""
         guess: str = self.cleaned_data["old_password"]
         if credentials.verify_current_password(self.user, guess, self.session):
+            self.lock_password()
             return guess
         audit("authn_password_change_fail", user_id=str(self.user.pk), site="admin")
         wrong = "password_incorrect"
         raise ValidationError(self.error_messages[wrong], code=wrong)
+
+    def lock_password(self) -> None:
+        """Until the transaction ends. Who knew the old password must not undo what an
+        operator did meanwhile. Raises ValidationError."""
+        rows = User.objects.select_for_update(no_key=True).filter(pk=self.user.pk)
+        if not rows.filter(password=self.user.password).exists():
+            raise ValidationError("Your password was changed meanwhile.", "outdated")
 
 
 class OwnPasswordView(PasswordChangeView):
@@ -36,6 +46,10 @@ class OwnPasswordView(PasswordChangeView):
 
     form_class = OwnPasswordForm
     success_url = reverse_lazy("admin:password_change_done")
+
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        with transaction.atomic():
+            return super().post(*args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         session = self.request.session.session_key or ""

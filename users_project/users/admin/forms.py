@@ -1,21 +1,79 @@
 """The admin's forms. `User.clean` explains that a name is taken, in any case."""
 
-from django.contrib.auth import forms as auth_forms
+from typing import Any
 
-from users.models import User
+from django import forms
+from django.contrib.auth import forms as auth_forms
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from shared.structured_logging import audit
+from users.admin.versions import VersionedForm
+from users.models import Role, User
+
+LABEL = "Login with a password"
+WITHOUT_ONE = "Without a password the user cannot log in until one is set."
 
 
 class UserCreationForm(auth_forms.AdminUserCreationForm):
+    usable_password = auth_forms.AdminUserCreationForm.create_usable_password_field(
+        WITHOUT_ONE
+    )
+
     class Meta:
         model = User
         fields = ("email", "username")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["usable_password"].label = LABEL
 
     def clean_username(self) -> str:
         """As it is. Django's own would read the whole table."""
         return str(self.cleaned_data["username"])
 
 
-class UserChangeForm(auth_forms.UserChangeForm):
+class UserChangeForm(VersionedForm, auth_forms.UserChangeForm):
+    is_own = False  # whether the user is the editor; set by `UserAdmin.get_form`
+
     class Meta:
         model = User
         fields = "__all__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "password" in self.fields and not self.instance.has_usable_password():
+            self.fields["password"].help_text = WITHOUT_ONE
+
+    def clean_is_active(self) -> bool:
+        is_active: bool = self.cleaned_data["is_active"]
+        if self.is_own and not is_active:
+            raise ValidationError("You cannot deactivate your own account.", "own")
+        return is_active
+
+
+class PasswordForm(VersionedForm, auth_forms.AdminPasswordChangeForm):
+    """The form by which an operator sets a user's password."""
+
+    usable_password_help_text = WITHOUT_ONE
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        self.user = user  # which the version needs before Django's form sets it
+        super().__init__(user, *args, **kwargs)
+        if "usable_password" in self.fields:
+            self.fields["usable_password"].label = LABEL
+
+    @property
+    def row(self) -> models.Model:
+        return self.user
+
+    def save(self, commit: bool = True) -> User:
+        user: User = super().save(commit)
+        audit("authn_password_change", user_id=str(user.pk), site="admin")
+        return user
+
+
+class RoleForm(VersionedForm, forms.ModelForm):
+    class Meta:
+        model = Role
+        fields = ("name", "permissions")

@@ -6,12 +6,19 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from shared.structured_logging import audit
-from users.admin.forms import UserChangeForm, UserCreationForm
+from users.admin.forms import (
+    PasswordForm,
+    RoleForm,
+    UserChangeForm,
+    UserCreationForm,
+)
 from users.admin.pages import UserPages
+from users.admin.versions import VersionedAdmin, rights_changed, state_of
 from users.models import Role, User
 from users.validators import as_id, normalize_identifier
 
@@ -29,6 +36,17 @@ IS_DELETED = ("deleted_at", admin.EmptyFieldListFilter)
 STATE = ("is_staff", "is_active", "deleted_at", "created_at")
 TIMES = ("created_at", "updated_at", "last_login", "deleted_at")
 HISTORY = ("id", *TIMES, "session_epoch")
+PAGES = "admin/users/user"
+EVENT = "privilege_permissions_changed"
+ABOVE_YOU = (
+    "This user is staff, or has a role or permission that you do not have. A superuser "
+    "can change them."
+)
+
+
+def by(request: HttpRequest) -> dict[str, str]:
+    """Who does it, for the audit log."""
+    return {"by": str(request.user.pk)}
 
 
 def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
@@ -40,9 +58,10 @@ def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
 
 
 @admin.register(Role)
-class RoleAdmin(GroupAdmin):
+class RoleAdmin(VersionedAdmin, GroupAdmin):
     """Django's groups; their names are what access tokens call roles."""
 
+    form = RoleForm
     list_display = ("name", "members")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -60,17 +79,20 @@ class RoleAdmin(GroupAdmin):
         super().save_model(request, obj, form, change)
         warn_of_long_roles(request, User.objects.filter(groups=obj))
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        audit("privilege_permissions_changed", role=obj.name, what="added")
-        return super().log_addition(request, obj, message)
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        audit("privilege_permissions_changed", role=obj.name, what="changed")
-        return super().log_change(request, obj, message)
+    def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
+        super().save_related(request, form, *args)
+        role, before = form.instance, form.before
+        rights = rights_changed(before, state_of(role))
+        what = "changed" if before else "added"
+        if "name" in form.changed_data and before:
+            rights["was"] = before["name"]
+        if rights or not before:
+            audit(EVENT, role=role.name, what=what, **by(request), **rights)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for role in queryset:
-            audit("privilege_permissions_changed", role=role.name, what="deleted")
+            rights = rights_changed(state_of(role), {"permissions": []})
+            audit(EVENT, role=role.name, what="deleted", **by(request), **rights)
         return super().log_deletions(request, queryset)
 
     @admin.display(ordering="members")
@@ -79,9 +101,11 @@ class RoleAdmin(GroupAdmin):
 
 
 @admin.register(User)
-class UserAdmin(UserPages, DjangoUserAdmin):
+class UserAdmin(VersionedAdmin, UserPages, DjangoUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
+    change_password_form = PasswordForm
+    change_user_password_template = f"{PAGES}/change_password.html"
     fieldsets = (
         (None, {"fields": ("email", "username", "password")}),
         ("Profile", {"fields": PROFILE}),
@@ -115,21 +139,47 @@ class UserAdmin(UserPages, DjangoUserAdmin):
             return queryset.filter(Q(username_canonical=term) | Q(pk=user_id)), False
         return super().get_search_results(request, queryset, term)
 
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.is_own = obj == request.user  # a class of this request
+        return form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """With the version in a page that can be saved, and the reason in others."""
+        (title, options), *others = super().get_fieldsets(request, obj)
+        if obj is None or not super().has_change_permission(request, obj):
+            return [(title, options), *others]
+        if self.has_change_permission(request, obj):
+            more: dict[str, Any] = {"fields": ("version", *options["fields"])}
+        else:
+            more = {"description": ABOVE_YOU}
+        return [(title, {**options, **more}), *others]
+
+    def user_change_password(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Django's, in a transaction: the form locks the row."""
+        with transaction.atomic():
+            return super().user_change_password(request, *args, **kwargs)
+
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: bool
     ) -> None:
+        """The model audits its columns; here is who made or (de)activated a user."""
         super().save_model(request, obj, form, change)
-        if not change:
-            audit("user_created", user_id=str(obj.pk), by=str(request.user.pk))
+        event = "user_activate" if obj.is_active else "user_deactivate"
+        event = event if change else "user_created"
+        if not change or "is_active" in form.changed_data:
+            audit(event, user_id=str(obj.pk), **by(request))
 
-    def save_related(
-        self, request: HttpRequest, form: Any, formsets: Any, change: bool
-    ) -> None:
+    def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
         """Roles and rights are tables next to the user's; no other code audits them."""
-        super().save_related(request, form, formsets, change)
-        if given := sorted(set(form.changed_data) & {"groups", "user_permissions"}):
-            who = {"user_id": str(form.instance.pk), "by": str(request.user.pk)}
-            audit("privilege_permissions_changed", **who, fields=given)
+        super().save_related(request, form, *args)
+        before = getattr(form, "before", {})  # a new user has none
+        if rights := rights_changed(before, state_of(form.instance)):
+            audit(EVENT, user_id=str(form.instance.pk), **by(request), **rights)
             warn_of_long_roles(request, User.objects.filter(pk=form.instance.pk))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -137,11 +187,17 @@ class UserAdmin(UserPages, DjangoUserAdmin):
         return HISTORY if request.user.is_superuser else (*HISTORY, *RIGHTS)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The e-mail or password of who has rights here is a superuser's to set: others
-        would take those rights over. One's own profile is one's own."""
-        above = obj is not None and (obj.is_superuser or obj.is_staff)
-        mine = request.user.is_superuser or obj == request.user
-        return (not above or mine) and super().has_change_permission(request, obj)
+        """Who sets the e-mail or password of a user takes over what that user may do.
+        So users with more rights are a superuser's to change. One's own profile is
+        one's own."""
+        if not super().has_change_permission(request, obj):
+            return False
+        if obj is None or obj == request.user:
+            return True
+        if not hasattr(obj, "is_modifiable"):  # asked several times for a page
+            users = User.objects.modifiable_by(request.user)
+            obj.is_modifiable = users.filter(pk=obj.pk).exists()
+        return bool(obj.is_modifiable)
 
     @admin.display(description="roles")
     def role_names(self, user: User) -> str:
