@@ -9,6 +9,7 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.postgres",  # indexes of expressions with an operator class
 ]
 
 MIDDLEWARE += [
@@ -96,6 +97,7 @@ LOGIN_REDIRECT_URL = "admin:index"  # where `next` leads elsewhere
 SESSION_COOKIE_NAME = "memo_admin_session"
 SESSION_COOKIE_AGE = 8 * 3600
 CSRF_COOKIE_NAME = "memo_admin_csrf"
+CSRF_FAILURE_VIEW = "users.errors.csrf_failure"
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = COOKIE_SECURE
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

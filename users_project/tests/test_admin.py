@@ -3,8 +3,10 @@
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission
+from django.db import OperationalError
 from django.test import Client
 
+from shared.api.exceptions import RateLimited
 from shared.auth import device_cookie
 from tests.admin_pages import (
     ADD,
@@ -22,6 +24,7 @@ from tests.admin_pages import (
 )
 from tests.factories import EPOCH, NEW, PASSWORD, UserFactory, hashed
 from tests.guesses import HERE, admin_log_in
+from users import credentials, hashing_pool
 from users.admin.versions import version_of
 from users.models import Role, User
 
@@ -227,6 +230,7 @@ def test_what_is_forbidden_or_absent_is_a_page(clerk, audits):
         response = clerk.get(path)
         assert response.status_code == status
         assert response["Content-Type"].startswith("text/html")
+        assert 'class="errornote"' in response.content.decode()  # in the admin's look
     [record] = audits()
     assert record.event == "authz_fail"
     assert record.caller
@@ -246,3 +250,48 @@ def test_an_overloaded_process_says_so_at_once(admin, root, form, full_pool):
     assert response["Content-Type"] == "text/html; charset=utf-8"
     assert "Too many requests at once" in response.content.decode()
     assert User.objects.get() == root
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1, "1 second"),
+        (60, "60 seconds"),
+        (61, "2 minutes"),
+        (3601, "2 hours"),
+        (86401, "2 days"),
+    ],
+)
+@pytest.mark.parametrize("page", [ADD, "/admin/login/", OWN_PASSWORD_PAGE])
+def test_a_limit_is_a_page_that_says_how_long_to_wait(
+    admin, monkeypatch, page, seconds, text
+):
+    def refuse(*args, **kwargs):
+        raise RateLimited(seconds)
+
+    monkeypatch.setattr(hashing_pool.PasswordHashingPool, "run", refuse)
+    monkeypatch.setattr(credentials, "authenticate", refuse)
+    monkeypatch.setattr(credentials, "verify_current_password", refuse)
+    login = {"username": "root@example.org", "password": PASSWORD}
+    answer = admin.post(
+        page, NEW_USER | OWN_PASSWORD | (login if "in/" in page else {})
+    )
+    assert (answer.status_code, answer["Retry-After"]) == (429, str(seconds))
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+    assert f"Too many attempts. Try again in {text}." in answer.content.decode()
+
+
+def test_an_unavailable_database_is_a_page(admin, monkeypatch):
+    """Nothing of the page may ask it."""
+
+    def refuse(*args, **kwargs):
+        raise OperationalError
+
+    admin.raise_request_exception = False
+    with monkeypatch.context() as patch:
+        patch.setattr("django.db.backends.utils.CursorWrapper.execute", refuse)
+        answer = admin.get(LIST)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    page = answer.content.decode()
+    assert "Try again in 1 second." in page
+    assert "did not answer. Try again. Try again" not in page

@@ -9,15 +9,19 @@ from typing import Any
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
+from django.core.exceptions import ValidationError
+from django.db import DataError
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware import csrf
+from rest_framework.exceptions import APIException
 
-from shared.api.exceptions import RateLimited
 from shared.auth import device_cookie
 from users import errors
 from users.models import User
 
 ADMIN = "/admin"
+# What a field or the database says of text that no form has checked.
+MALFORMED = (ValidationError, DataError)
 
 
 class AdminOnlyMiddleware:
@@ -39,8 +43,8 @@ def remember_device(request: HttpRequest | None, user: User) -> None:
 
 
 class GuessLimitMiddleware:
-    """The admin's device cookie; and what a limit refuses there, as a page: Django's
-    own views let our error through, and would log it as a bug."""
+    """The admin's device cookie; and our errors there, as pages: Django's own views let
+    them through, and would log them as bugs. So it is with what they do not check."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -53,7 +57,11 @@ class GuessLimitMiddleware:
         return answer
 
     def process_exception(self, request: HttpRequest, exc: Exception) -> Any:
-        return errors.refusal(request, exc) if isinstance(exc, RateLimited) else None
+        if isinstance(exc, APIException):
+            return errors.refusal(request, exc)
+        if request.path_info.startswith(ADMIN) and isinstance(exc, MALFORMED):
+            return errors.bad_request(request, exc)
+        return None
 
 
 class SessionMiddleware(AdminOnlyMiddleware, sessions.SessionMiddleware):

@@ -1,13 +1,15 @@
 """The admin: who is there, and who may what."""
 
+import re
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 
 from shared.structured_logging import audit
@@ -17,9 +19,10 @@ from users.admin.forms import (
     UserChangeForm,
     UserCreationForm,
 )
+from users.admin.lists import DateFilter, StrictListAdmin
 from users.admin.pages import UserPages
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
-from users.models import Role, User
+from users.models import SEARCHED, Role, User
 from users.validators import as_id, normalize_identifier
 
 admin.site.site_header = "Memo"
@@ -32,9 +35,9 @@ admin.site.unregister(Group)
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
-IS_DELETED = ("deleted_at", admin.EmptyFieldListFilter)
 STATE = ("is_staff", "is_active", "deleted_at", "created_at")
-TIMES = ("created_at", "updated_at", "last_login", "deleted_at")
+TIMES = ("created_at", "updated_at", "deleted_at")
+DATES = (("created_at", DateFilter), ("deleted_at", DateFilter))
 HISTORY = ("id", *TIMES, "session_epoch")
 PAGES = "admin/users/user"
 EVENT = "privilege_permissions_changed"
@@ -42,6 +45,9 @@ ABOVE_YOU = (
     "This user is staff, or has a role or permission that you do not have. A superuser "
     "can change them."
 )
+# What the index knows any part of a name by: three letters or digits in a row, where
+# the space or sign before a word counts for two of them, and the one after it for one.
+TRIGRAM = re.compile(r"[^\W_]{3}|[\W_][^\W_]|[^\W_]{2}[\W_]")
 
 
 def by(request: HttpRequest) -> dict[str, str]:
@@ -58,7 +64,7 @@ def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
 
 
 @admin.register(Role)
-class RoleAdmin(VersionedAdmin, GroupAdmin):
+class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
     """Django's groups; their names are what access tokens call roles."""
 
     form = RoleForm
@@ -101,7 +107,7 @@ class RoleAdmin(VersionedAdmin, GroupAdmin):
 
 
 @admin.register(User)
-class UserAdmin(VersionedAdmin, UserPages, DjangoUserAdmin):
+class UserAdmin(StrictListAdmin, VersionedAdmin, UserPages, DjangoUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = PasswordForm
@@ -117,27 +123,43 @@ class UserAdmin(VersionedAdmin, UserPages, DjangoUserAdmin):
     )
     readonly_fields = HISTORY
     list_display = ("email", "username", "display_name", "role_names", *STATE)
-    list_filter = ("is_active", IS_DELETED, "is_staff", "groups")
+    list_filter = ("is_active", "is_staff", *DATES, "groups")
     list_per_page = 50
     show_full_result_count = False  # counts the whole table
-    date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    search_fields = ("email_canonical__startswith", "username_canonical__startswith")
-    search_help_text = "The beginning of an e-mail address or username, or an id."
+    search_help_text = (
+        "Any part of an e-mail address, username or name; one or two letters: the "
+        "beginning; or an id."
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         users: Any = super().get_queryset(request)  # a UserQuerySet
         return users.with_roles()
 
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Any part of a name; the beginning of one, where a word is too short for the
+        index to know it elsewhere."""
+        if all(map(TRIGRAM.search, request.GET.get(SEARCH_VAR, "").split())):
+            return SEARCHED
+        return tuple(re.sub("contains$", "startswith", each) for each in SEARCHED)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """By id, which is what logs name, and by the username that is the same text;
-        else by the indexed columns."""
+        else by names, whoever is called exactly so first."""
         term = normalize_identifier(search_term)
         if user_id := as_id(term):
             return queryset.filter(Q(username_canonical=term) | Q(pk=user_id)), False
-        return super().get_search_results(request, queryset, term)
+        # Names keep letters that `normalize_identifier` takes apart, such as a sharp s.
+        lower = search_term.strip().lower()
+        found, _ = super().get_search_results(request, queryset, lower)
+        exact = Q(username_canonical=term) | Q(email_canonical=term)
+        if term and queryset.filter(exact).exists():
+            found = found.order_by(
+                Case(When(exact, 0), default=1), *found.query.order_by
+            )
+        return found, False
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
