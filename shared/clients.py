@@ -53,6 +53,13 @@ class UsersClient(ServiceClient):
         except UserNotFound:
             return None
 
+    def lookup(self, identifier: str) -> list[UUID]:
+        """Whom an e-mail address, a username or an id names, present or not; two, where
+        one's username is the other's id. Raises what `call` raises."""
+        path, body = "/api/v1/users/lookup", {"identifier": identifier}
+        with self.calls.slot():
+            return [UUID(each) for each in self.call("POST", path, "ids", body)["ids"]]
+
     def end_sessions(
         self, user_id: UUID, keep_sid: UUID | None = None
     ) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class FakeUsers:
         }
         self.gone = False
         self.down = False
+        self.others: list[uuid.UUID] = []  # of the same name
         self.calls = 0
         self.attempts: list[dict[str, Any]] = []
 
@@ -77,6 +78,12 @@ class FakeUsers:
         self.answer()
         known = not self.gone and str(user_id) == self.user["id"]
         return dict(self.user) if known else None
+
+    def lookup(self, identifier):
+        self.answer()
+        names = {self.user[name] for name in ("id", "email", "username")}
+        ids = [uuid.UUID(self.user["id"])] if identifier in names else []
+        return ids + self.others
 
     def end_sessions(self, user_id, keep_sid=None):
         if self.get(user_id) is None:
@@ -103,8 +110,9 @@ class FakeUsers:
 def users(monkeypatch):
     """The User Service as auth sees it."""
     fake = FakeUsers()
-    assert set(dir(UsersClient)) >= {"verify", "get", "end_sessions"}
-    monkeypatch.setattr("tokens.services.users_client", lambda: fake)
+    assert set(dir(UsersClient)) >= {"verify", "get", "lookup", "end_sessions"}
+    for name in ("services", "management.base"):
+        monkeypatch.setattr(f"tokens.{name}.users_client", lambda: fake)
     return fake
 
 

@@ -47,7 +47,7 @@ def test_sessions_of_a_user_are_listed(make_session, run):
 
     assert line.startswith(str(live.id))
     assert line.endswith("203.0.113.7  curl")
-    assert total == "1 live sessions."
+    assert total == "1 live session."
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["one", "of-a-user"])
@@ -58,13 +58,43 @@ def test_sessions_are_ended(make_session, run, users, verified, whole):
     token = access_token(here, users)
 
     if whole:
-        assert "Ended 1 sessions" in run("revokesessions", here.user_id)
+        assert "Ended 1 session." in run("revokesessions", here.user_id)
     else:
         assert "has ended" in run("revokesession", here.id)
 
     assert outcome(verified(token)) == (401, "token_revoked")
     assert list(Session.objects.filter(revoked_reason="operator")) == [here]
     assert list(Session.objects.live()) == [there]
+
+
+@pytest.mark.parametrize("name", ["id", "email", "username"])
+@pytest.mark.parametrize("command", ["listsessions", "revokesessions"])
+def test_a_user_is_named_in_any_way(session, users, run, command, name):
+    said = run(command, users.user[name])
+    assert str(session.id) in said or "Ended 1 session." in said
+
+
+@pytest.mark.parametrize("command", ["listsessions", "revokesessions"])
+def test_without_the_user_service_an_id_still_works(session, users, run, command):
+    users.down = True
+    for name in ("ada", "ada@example.org"):
+        with pytest.raises(CommandError, match="Use the user's id"):
+            run(command, name)
+    assert list(Session.objects.live()) == [session]
+    assert "1" in run(command, session.user_id)
+
+
+@pytest.mark.parametrize("command", ["listsessions", "revokesessions"])
+def test_a_name_that_is_anothers_id_is_refused(session, users, run, command):
+    users.others = [uuid.uuid4()]
+    with pytest.raises(CommandError, match="another's id"):
+        run(command, session.user_id)
+    assert list(Session.objects.live()) == [session]
+
+
+def test_sessions_outlive_the_row_of_their_user(session, users, run):
+    users.user["id"] = str(uuid.uuid4())
+    assert "Ended 1 session." in run("revokesessions", session.user_id)
 
 
 @pytest.mark.parametrize("words", [["--noinput"], []], ids=["noinput", "yes"])
@@ -76,15 +106,15 @@ def test_the_sessions_of_all_users_are_ended_in_batches(
     for _ in range(5):
         make_session(user_id=uuid.uuid4())
 
-    assert "Ended 5 sessions" in run("revokesessions", "--all", *words)
+    assert "Ended 5 sessions." in run("revokesessions", "--all", *words)
     assert not Session.objects.live().exists()
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        *("listsessions", "listsessions ada", "revokesession 1"),
-        *("revokesessions", "revokesessions ada", "revokesessions --noinput"),
+        *("listsessions", "listsessions unknown", "revokesession 1"),
+        *("revokesessions", "revokesessions bob", "revokesessions --noinput"),
         f"revokesessions --all {uuid.uuid4()}",
         "revokesessions --all",  # asks, and the answer is not "yes"
         *("revokesession {unknown}", "revokesession {revoked}"),
@@ -163,7 +193,7 @@ def test_a_row_goes_a_day_after_it_expired(run, trusted_kid):
         expired(DAY - timedelta(minutes=1)),
     ]
 
-    assert run(FLUSH) == "Deleted 1 expired sessions.\n"
+    assert run(FLUSH) == "Deleted 1 expired session.\n"
     assert set(Session.objects.all()) == set(kept)
     assert outcome(refresh(refresh_token(gone))) == (401, "token_expired")
 
@@ -188,10 +218,10 @@ def test_rows_that_another_run_has_locked_are_left_to_it(another_cursor, run):
     lock = "SELECT 1 FROM tokens_session WHERE id = %s FOR UPDATE"
     another_cursor.execute(lock, [locked.id])
 
-    assert run(FLUSH) == "Deleted 1 expired sessions.\n"
+    assert run(FLUSH) == "Deleted 1 expired session.\n"
     assert list(Session.objects.all()) == [locked]
     another_cursor.connection.rollback()
-    assert run(FLUSH) == "Deleted 1 expired sessions.\n"
+    assert run(FLUSH) == "Deleted 1 expired session.\n"
 
 
 # --- Django's own ------------------------------------------------------------------

@@ -30,6 +30,7 @@ INTERNAL = (
     ("auth", "POST /api/v1/auth/sessions/revoke"),
     ("auth", "GET /api/v1/auth/users/{id}/sessions"),
     ("users", "POST /api/v1/users/verify"),
+    ("users", "POST /api/v1/users/lookup"),
     ("users", "GET /api/v1/users/{id}"),
     ("users", "POST /api/v1/users/{id}/end_sessions"),
 )

@@ -71,6 +71,9 @@ def restart(layout: Layout, names: list[str]) -> None:
     processes.insist_on(layout, names)
     _check(layout)
     if names:
+        printed = application.run_in_all(layout, "-c", application.PREPARE)
+        for fault in configure.faults(layout, printed):
+            print(f"  note: {fault}")
         processes.replace(layout, names)
     else:
         down(layout)

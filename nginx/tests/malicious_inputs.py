@@ -12,6 +12,7 @@ WITHOUT_SLASH = [
     f"/api/v1/auth/users/{ANY_ID}/sessions",
     f"/api/v1/auth/users/{ANY_ID}/sessions/{ANY_ID}/revoke",
     "/api/v1/users/verify",
+    "/api/v1/users/lookup",
     f"/api/v1/users/{ANY_ID}",
     f"/api/v1/users/{ANY_ID}/end_sessions",
     "/api/v1/users/me/end_sessions",

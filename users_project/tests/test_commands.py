@@ -1,6 +1,7 @@
 """What operators do to users: by commands, and by the actions of the admin's list."""
 
 import getpass
+import io
 import time
 
 import pytest
@@ -101,6 +102,12 @@ def test_createsuperuser_works_by_email(create):
     root = User.objects.get_by_identifier(email="root@example.org")
     assert (root.is_staff, root.is_superuser, root.username) == (True, True, "admin")
     assert root.check_password(PASSWORD)
+
+
+def test_createsuperuser_without_a_terminal_says_what_to_do():
+    with pytest.raises(CommandError, match="DJANGO_SUPERUSER_PASSWORD"):
+        call_command("createsuperuser", stdin=io.StringIO())
+    assert not User.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_a_silent_limit_is_seen_and_lifted_by_any_name(guess, ada, listed, subje
     assert guess(PASSWORD, address=THERE).status_code == 401
     found = listed(subject)
     assert "LOGIN_LIMIT_ACCOUNT 30/1day" in found
-    assert "1 locks." in found
+    assert "1 lock." in found
     call_command("liftlock", subject)
     assert "0 locks." in listed(subject)
     assert guess(PASSWORD, address=THERE).status_code == 200

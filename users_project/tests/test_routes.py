@@ -19,6 +19,7 @@ OWN = [
 ]
 INTERNAL = [
     ("post", "/verify", CREDENTIALS),
+    ("post", "/lookup", {"identifier": "ada@example.org"}),
     ("get", "/{id}", {}),
     ("post", "/{id}/end_sessions", {}),
 ]
@@ -91,8 +92,31 @@ def test_the_auth_service_alone_verifies_and_ends(service_client, refused, route
         refused(service_client("billing"), route, 403, "forbidden")
 
 
-@internal
+@pytest.mark.parametrize("route", [r for r in INTERNAL if r[1] != "/lookup"])
 def test_an_absent_user_looks_unknown(auth, absent, refused, route):
     is_login = route[1] == "/verify"
     refusal = (401, "invalid_credentials") if is_login else (404, "user_not_found")
     refused(auth, route, *refusal)
+
+
+@pytest.mark.parametrize("end", [None, "deactivate", "soft_delete"])
+def test_the_commands_of_auth_learn_whom_an_operator_names(auth, end):
+    """Absent or not: their sessions may have to end."""
+    ada = UserFactory(id=ADA_ID, email="Ada@example.org", username="Ada")
+    if end:
+        getattr(ada, end)()
+    for name in ("ada@EXAMPLE.org", " ADA ", str(ADA_ID), ADA_ID.hex.upper()):
+        answer = auth.post("/api/v1/users/lookup", {"identifier": name})
+        assert (answer.status_code, answer.json()) == (200, {"ids": [str(ADA_ID)]})
+    for name in ("ad", "", "a" * 255, "ada@example.com", str(uuid.uuid4())):
+        answer = auth.post("/api/v1/users/lookup", {"identifier": name})
+        assert answer.json() == {"ids": []}
+    for name in (7, "a\0", None):
+        answer = auth.post("/api/v1/users/lookup", {"identifier": name})
+        assert_refused(answer, 400, "validation_error")
+
+
+def test_a_username_that_is_anothers_id_names_both(auth):
+    ada, old = UserFactory(id=ADA_ID), UserFactory(username=str(ADA_ID))
+    answer = auth.post("/api/v1/users/lookup", {"identifier": str(ADA_ID)})
+    assert answer.json() == {"ids": [str(old.pk), str(ada.pk)]}

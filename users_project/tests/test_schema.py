@@ -18,6 +18,7 @@ OPERATIONS = [
     ("/me", "patch", "200", {*BODY, "401"}, TOKEN),
     ("/me/change_password", "post", "204", {*BODY, "401"}, TOKEN),
     ("/verify", "post", "200", {*BODY, "401", "403"}, KEY),
+    ("/lookup", "post", "200", {*BODY, "401", "403"}, KEY),
     ("/{user_id}", "get", "200", {"401", "403", "404"}, KEY),
     ("/{user_id}/end_sessions", "post", "200", {*BODY, "401", "403", "404"}, KEY),
 ]

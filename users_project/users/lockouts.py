@@ -14,18 +14,25 @@ class AmbiguousUser(Exception):
     """One user has the other's id for a name. The message names both."""
 
 
-def find_user(text: str) -> User | None:
-    """The user with this e-mail address, username or id, present or not. Raises
-    AmbiguousUser: names of old users may look like an id."""
+def users_of(text: str) -> list[User]:
+    """Those with this e-mail address, username or id, present or not: more than one, if
+    the username of an old user is the id of another."""
     if "@" in text:
-        return User.objects.get_by_identifier(email=text)
-    named = User.objects.get_by_identifier(username=text)
-    user_id = as_id(text)
-    user = User.objects.find(present=False, id=user_id) if user_id else None
-    if named and user and named != user:
-        message = f"{text} is the username of {named} and the id of {user}."
+        found = [User.objects.get_by_identifier(email=text)]
+    else:
+        user_id = as_id(text)
+        found = [User.objects.get_by_identifier(username=text)]
+        found += [User.objects.find(present=False, id=user_id)] if user_id else []
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def find_user(text: str) -> User | None:
+    """The one user of `users_of`. Raises AmbiguousUser."""
+    found = users_of(text)
+    if len(found) > 1:
+        message = f"{text} is the username of {found[0]} and the id of {found[1]}."
         raise AmbiguousUser(f"{message} Use an e-mail address.")
-    return named or user
+    return found[0] if found else None
 
 
 def subjects_of(text: str) -> set[str]:

@@ -115,6 +115,19 @@ END_SESSIONS: dict[str, Any] = {
     "examples": [answer({"session_epoch": 4, "kept_from": None})],
 }
 
+LOOKUP: dict[str, Any] = {
+    "operation_id": "users_lookup",
+    "request": serializers.LookupSerializer,
+    "responses": {
+        200: serializers.FoundSerializer,
+        **problems(body=True, _401=("service_auth_failed",), _403=("forbidden",)),
+    },
+    "examples": [
+        example("by username", {"identifier": "ada"}),
+        answer({"ids": [ADA["id"]]}),
+    ],
+}
+
 USER: dict[str, Any] = {
     "operation_id": "users_get",
     "responses": {

@@ -144,6 +144,20 @@ class LoginAttemptSerializer(CredentialsSerializer):
     device = ExactCharField(required=False, allow_blank=True, max_length=1024)
 
 
+class LookupSerializer(serializers.Serializer[User]):
+    """What an operator calls a user by."""
+
+    identifier = TextField(
+        allow_blank=True, help_text="An e-mail address, a username or an id."
+    )
+
+
+class FoundSerializer(serializers.Serializer[User]):
+    """Whom that names: no user, one, or two where one's username is the other's id."""
+
+    ids = serializers.ListField(child=serializers.UUIDField())
+
+
 class EndSessionsSerializer(serializers.Serializer[User]):
     """Which session not to end."""
 

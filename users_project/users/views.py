@@ -19,7 +19,7 @@ from shared.auth import device_cookie
 from shared.auth.authentication import Service, TokenUser
 from shared.ratelimit import Hits, RateLimitPolicy
 from shared.structured_logging import audit
-from users import credentials, openapi
+from users import credentials, lockouts, openapi
 from users import serializers as s
 from users.guess_limits import Client
 from users.models import User
@@ -138,6 +138,20 @@ class VerifyView(InternalView):
         answer = s.represent(user, s.MEMBERS_OF_VERIFIED)
         device = device_cookie.renew(client.device, user)
         return Response({"sub": user.id, **answer, "device": device})
+
+
+class LookupView(InternalView):
+    """For the Auth Service's commands: the ids of whom an operator names, also of users
+    who are deactivated or deleted."""
+
+    allowed_callers = frozenset({"auth"})
+
+    @extend_schema(**openapi.LOOKUP)
+    def post(self, request: Request) -> Response:
+        serializer = s.LookupSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        found = lockouts.users_of(serializer.validated_data["identifier"])
+        return Response({"ids": [user.pk for user in found]})
 
 
 class EndSessionsView(InternalView):

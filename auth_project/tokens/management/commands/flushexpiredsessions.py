@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import transaction
+from django.template.defaultfilters import pluralize
 
 from tokens.models import Session
 
@@ -17,7 +18,7 @@ class Command(BaseCommand):
         total = 0
         while deleted := self.delete_batch():
             total += deleted
-        self.stdout.write(f"Deleted {total} expired sessions.")
+        self.stdout.write(f"Deleted {total} expired session{pluralize(total)}.")
 
     def delete_batch(self) -> int:
         # Rows that another run has locked are that run's.

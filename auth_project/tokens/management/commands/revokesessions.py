@@ -1,10 +1,11 @@
 """End all sessions, of a user or of all users."""
 
 from typing import Any
-from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
+from tokens.management.base import find_user_id
 from tokens.revocation import end_live_sessions
 
 
@@ -15,7 +16,8 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("user", type=UUID, nargs="?", help="The user's id.")
+        words = "E-mail address, username or id."
+        parser.add_argument("user", nargs="?", help=words)
         parser.add_argument("--all", action="store_true", help="Of all users.")
         parser.add_argument(
             "--noinput", action="store_false", dest="interactive", help="Do not ask."
@@ -27,8 +29,9 @@ class Command(BaseCommand):
             raise CommandError("Name either a user or --all.")
         if all_users and options["interactive"] and not self.is_sure():
             raise CommandError("Nothing was done.")
-        total = end_live_sessions(user)
-        self.stdout.write(self.style.SUCCESS(f"Ended {total} sessions."))
+        total = end_live_sessions(None if all_users else find_user_id(user))
+        text = f"Ended {total} session{pluralize(total)}."
+        self.stdout.write(self.style.SUCCESS(text))
 
     def is_sure(self) -> bool:
         try:

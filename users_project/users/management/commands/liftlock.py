@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 from redis.exceptions import RedisError
 
 from users import lockouts
@@ -22,4 +23,6 @@ class Command(BaseCommand):
             lifted = lockouts.lift(subject, subjects, by="operator")
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer. Nothing was changed.") from exc
-        self.stdout.write(self.style.SUCCESS(f"{lifted} counts forgotten."))
+        self.stdout.write(
+            self.style.SUCCESS(f"{lifted} count{pluralize(lifted)} forgotten.")
+        )

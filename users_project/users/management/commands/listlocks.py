@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 from redis.exceptions import RedisError
 
 from shared.lockouts import lockouts
@@ -28,4 +29,4 @@ class Command(BaseCommand):
             self.stdout.write(f"In the audit log: login {login}.")
         for limit, count, seconds in found:
             self.stdout.write(f"{limit:<36} {count:>4} counted  {seconds:>7} s left")
-        self.stdout.write(f"{len(found)} locks.")
+        self.stdout.write(f"{len(found)} lock{pluralize(found)}.")
