@@ -207,6 +207,14 @@ def test_keep_current_is_a_boolean(ada, users):
     assert users.user["session_epoch"] == 0
 
 
+def test_a_misspelt_member_ends_nothing(ada, users):
+    for name in ("keepCurrent", "keep_curent", ""):
+        answer = ada.post(ALL, {name: True})
+        assert outcome(answer) == (400, "validation_error")
+        assert list(answer.json()["errors"]) == [name]
+    assert users.user["session_epoch"] == 0
+
+
 # --- Who asks -----------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from shared.api import client_ip
-from shared.api.fields import EpochField, ExactCharField
+from shared.api.fields import EpochField, ExactCharField, StrictSerializer
 from shared.auth.access_tokens import MAX_LENGTH
 from tokens import devices
 from tokens.models import Session
@@ -178,7 +178,7 @@ class ExactBooleanField(serializers.BooleanField):
         return data
 
 
-class LogoutAllSerializer(serializers.Serializer[None]):
+class LogoutAllSerializer(StrictSerializer):
     keep_current = ExactBooleanField(
         default=False, help_text="Spare the session of the access token."
     )

@@ -47,6 +47,34 @@ class EpochField(serializers.IntegerField):
         super().__init__(**{"min_value": 0, "max_value": 2**63 - 1} | kwargs)
 
 
+class StrictSerializer(serializers.Serializer[Any]):
+    """A body of a user with known members alone: one that is misspelt, or that users
+    may not set, is named instead of lost. Services are lenient with each other, as they
+    are not updated at the same moment; and a login is (`CredentialsSerializer`)."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields) if isinstance(data, dict) else ()
+        if unknown:
+            detail = {name: ["There is no such member."] for name in sorted(unknown)}
+            raise serializers.ValidationError(detail, code="unknown")
+        return super().to_internal_value(data)
+
+
+class StrictExtension(OpenApiSerializerExtension):
+    """As `StrictSerializer` refuses them."""
+
+    target_class = StrictSerializer
+    match_subclasses = True
+
+    def map_serializer(
+        self, auto_schema: AutoSchema, direction: Direction
+    ) -> dict[str, Any]:
+        schema = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
+        return {**schema, "additionalProperties": False}
+
+
 class CredentialsSerializer(serializers.Serializer[None]):
     """`email` or `username`, and `password`. Where both are sent, the e-mail counts."""
 

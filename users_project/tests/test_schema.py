@@ -73,6 +73,14 @@ def test_all_members_of_a_user_are_described_and_always_there():
     assert password.items() >= {**bounds, "writeOnly": True}.items()
 
 
+def test_the_bodies_of_users_have_no_other_members_but_a_login():
+    components = schema()["components"]["schemas"]
+    strict = ("Registration", "PatchedProfile", "PasswordChange")
+    for name in strict:
+        assert components[f"{name}Request"]["additionalProperties"] is False
+    assert "additionalProperties" not in components["LoginAttemptRequest"]
+
+
 LONGEST = f"{'a' * 64}@x.org"
 GOOD = {
     "USERNAME": ["ada", "A.d-a_1", "a" * 50],

@@ -66,7 +66,7 @@ def test_a_change_of_the_profile_ends_no_session_and_is_audited_by_its_fields(
     assert answer.items() >= (PROFILE | {"display_name": ""}).items()
 
 
-def test_other_members_have_no_effect(me, user):
+def test_other_members_are_refused_by_name(me, user):
     sent = {
         "id": str(uuid.uuid4()),
         "email": "other@example.org",
@@ -80,7 +80,10 @@ def test_other_members_have_no_effect(me, user):
         "deleted_at": "2026-01-31T12:00:00Z",
         "unknown": 1,
     }
-    assert me.patch(ME, sent).status_code == 200
+    for body in (sent, sent | {"first_name": "x"}, {"firstname": "x"}):
+        errors = assert_refused(me.patch(ME, body), 400, "validation_error")["errors"]
+        assert errors.keys() == body.keys() - {"first_name"}
+        assert {each["code"] for [each] in errors.values()} == {"unknown"}
     row = User.objects.values().get(pk=user.pk)
     assert row == {name: getattr(user, name) for name in row}
     assert {group.name for group in user.groups.all()} == {"editor", "writer"}

@@ -17,6 +17,7 @@ from shared.api.fields import (
     EpochField,
     ExactCharField,
     PasswordField,
+    StrictSerializer,
 )
 from users import validators
 from users.models import User
@@ -59,7 +60,7 @@ def check_rules(field: str, password: str, user: User | None) -> None:
         raise serializers.ValidationError(detail) from exc
 
 
-class NamesSerializer(serializers.Serializer[User]):
+class NamesSerializer(StrictSerializer):
     """What users may say of themselves."""
 
     first_name = personal_name()
@@ -69,7 +70,7 @@ class NamesSerializer(serializers.Serializer[User]):
 
 
 class RegistrationSerializer(NamesSerializer):
-    """A new account. Members that are not named here have no effect."""
+    """A new account."""
 
     username = TextField(
         max_length=50,
@@ -103,7 +104,7 @@ class RegistrationSerializer(NamesSerializer):
 
 
 class ProfileSerializer(NamesSerializer):
-    """What users may change of their own account. Other members have no effect."""
+    """What users may change of their own account."""
 
     def update(self, instance: User, validated_data: dict[str, str]) -> User:
         for name, text in validated_data.items():
@@ -112,7 +113,7 @@ class ProfileSerializer(NamesSerializer):
         return instance
 
 
-class PasswordChangeSerializer(serializers.Serializer[User]):
+class PasswordChangeSerializer(StrictSerializer):
     """The password as it is, and as it is to be."""
 
     current_password = PasswordField()
