@@ -60,9 +60,11 @@ def test_search_finds_no_more_than_that(admin, term):
 
 @pytest.mark.parametrize("term", ["ada", "ADA ", "ada@example.org"])
 def test_who_is_called_exactly_so_comes_first(admin, term):
-    ada = UserFactory(email="ada@example.org", username="ada")
-    newer = UserFactory(email="not.ada@example.org", username="adas", first_name="Ada")
+    ada = UserFactory(email="ada@example.org", username="ada", roles=["a", "b"])
+    newer = UserFactory(email="not.ada@example.org", username="adas", roles=["a"])
     assert found(admin, q=term) == [ada, newer]
+    role = Role.objects.get(name="a")
+    assert found(admin, q=term, groups__id__exact=role.pk) == [ada, newer]
     assert found(admin, q="exam")[0] != ada
 
 
