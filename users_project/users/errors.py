@@ -39,7 +39,7 @@ def html_for_admin(handler: Handler) -> Handler:
             # No context processors: they ask the database, which may be unavailable.
             problem = json.loads(response.content)
             problem["detail"] = TEXTS.get(problem["code"], problem["detail"])
-            wait = waiting_time(int(response.get("Retry-After", 0)))
+            wait = waiting_time(int(response.headers.get("Retry-After", 0)))
             page = problem | {"wait": wait, "site_header": site.site_header}
             response.content = render_to_string("problem.html", page)
             response["Content-Type"] = "text/html; charset=utf-8"

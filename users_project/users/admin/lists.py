@@ -43,7 +43,7 @@ class DateFilter(admin.DateFieldListFilter):
         times = (self.lookup_kwarg_since, self.lookup_kwarg_until)
         try:
             for name in set(times) & set(self.used_parameters):
-                typed = self.used_parameters[name]
+                typed: Any = self.used_parameters[name]
                 clean = forms.DateTimeField().clean
                 self.used_parameters[name] = [clean(text) for text in typed]
         except ValidationError as exc:
