@@ -11,7 +11,7 @@ from tests.factories import EPOCH, PASSWORD, UserFactory, hashed
 from users.diagnostics import long_role_names, long_roles
 from users.models import Role, User
 
-role_name_length = import_module("users.migrations.0006_role_name_length")
+role_name_length = import_module("users.migrations.0007_role_name_length")
 
 
 def test_there_is_no_account_until_somebody_makes_one():

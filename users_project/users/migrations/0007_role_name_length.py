@@ -13,7 +13,7 @@ DROP = "ALTER TABLE auth_group DROP CONSTRAINT role_name_length"
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0005_names'),
+        ('users', '0006_search'),
         ('auth', '0012_alter_user_first_name_max_length'),
     ]
 
