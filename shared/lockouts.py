@@ -2,10 +2,12 @@
 in place of names, so a subject has to be named.
 The functions raise RedisError or OSError if Redis is unavailable."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from shared import ratelimit
 from shared.auth import session_state
+from shared.ratelimit import RateLimitPolicy
 
 
 class Lockout(NamedTuple):
@@ -27,6 +29,20 @@ def lockouts(subjects: set[str]) -> list[Lockout]:
             limit = f"{name} {most}/{multiples}{window}"
             found.append(Lockout(limit, count, max(client.ttl(key), 0)))
     return sorted(found)
+
+
+def are_reached(policies: Collection[RateLimitPolicy]) -> list[bool]:
+    """Whether each is, by one question about all of them."""
+    windows = [each for policy in policies for each in policy.windows]
+    storage = ratelimit.redis_storage()
+    names = [storage.prefixed_key(each.key) for each in windows]
+    counts = session_state.connection().mget(names) if names else []
+    full = {
+        window
+        for window, count in zip(windows, counts, strict=True)
+        if int(count or 0) >= window.amount
+    }
+    return [not full.isdisjoint(policy.windows) for policy in policies]
 
 
 def reset(subjects: set[str]) -> int:

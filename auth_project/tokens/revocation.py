@@ -44,8 +44,9 @@ def end_sessions_below(
     ended = Session.objects.revoke_below(epochs, reason, kept_sid, kept_from)
     if ended:
         publish_revocation(ended)
+    # Of many users, those who had a session.
     counts = Counter(session.user_id for session in ended)
-    for user_id in epochs:
+    for user_id in epochs if len(epochs) == 1 else counts:
         count = counts[user_id]
         audit("authn_token_revoked", user_id=user_id, reason=reason, sessions=count)
     return len(ended)

@@ -122,6 +122,15 @@ class RevocationsSerializer(ReasonSerializer):
     )
 
 
+class EpochRevocationsSerializer(ReasonSerializer):
+    """End the sessions of many users whose epochs were raised to the same one."""
+
+    user_ids = serializers.ListField(
+        child=serializers.UUIDField(), min_length=1, max_length=5000
+    )
+    epoch = EpochField()
+
+
 class RevokedSerializer(serializers.Serializer[None]):
     revoked = serializers.IntegerField(min_value=0)
 

@@ -25,6 +25,7 @@ class StrictJSONParser(BaseParser):
     """
 
     media_type = "application/json"
+    limit: int | None = None  # of the body, for a view that has another than all
 
     def parse(
         self,
@@ -34,7 +35,7 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         check_charset(media_type)
         try:
-            text = read(stream).decode("utf-8")
+            text = read(stream, self.limit).decode("utf-8")
             value = json.loads(
                 text, object_pairs_hook=unique, parse_constant=refuse_constant
             )
@@ -91,9 +92,9 @@ def form_fields(text: str) -> list[tuple[str, str]]:
     return [(form_decode(name), form_decode(value)) for name, _, value in fields]
 
 
-def read(stream: IO[Any]) -> bytes:
+def read(stream: IO[Any], most: int | None = None) -> bytes:
     """The body, or PayloadTooLarge. Never buffers more than the limit."""
-    limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    limit = most or settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     body: bytes = stream.read(limit + 1)
     if len(body) > limit:
         raise PayloadTooLarge

@@ -1,10 +1,12 @@
 """Whom a lockout is about: for the commands and the admin."""
 
+from collections.abc import Iterable
 from contextlib import suppress
+from uuid import UUID
 
 from shared.api.client_ip import network
-from shared.lockouts import reset
-from shared.ratelimit import digest
+from shared.lockouts import are_reached, reset
+from shared.ratelimit import RateLimitPolicy, digest
 from shared.structured_logging import audit
 from users.models import User
 from users.validators import as_id, normalize_identifier
@@ -48,6 +50,13 @@ def subjects_of(text: str) -> set[str]:
 def names_of(user: User) -> set[str]:
     """What this user is counted by."""
     return set(map(normalize_identifier, (user.email, user.username, str(user.pk))))
+
+
+def locked(users: Iterable[User]) -> set[UUID]:
+    """Those of these users at whom no stranger may guess now; one round trip. Raises
+    RedisError, OSError if Redis is unavailable."""
+    limits = {u.pk: RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", str(u.pk)) for u in users}
+    return {pk for pk, is_full in zip(limits, are_reached(limits.values())) if is_full}
 
 
 def lift(text: str, subjects: set[str], by: str) -> int:

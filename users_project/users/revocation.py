@@ -38,8 +38,23 @@ def push(
         breaker.succeeded()
 
 
-def note_lost(user_id: UUID, epoch: int) -> None:
-    dependency_logger.error(
-        "the Auth Service did not receive that sessions ended",
-        extra={"event": "push_lost", "user_id": str(user_id), "epoch": epoch},
-    )
+def push_many(epochs: dict[UUID, int], reason: str) -> bool:
+    """Have all sessions of these users below their epochs ended: one call for each
+    epoch, and nearly all have the same. False if the Auth Service did not receive all.
+    To be called after the commit; the caller audits."""
+    users: dict[int, list[UUID]] = {}
+    for user_id, epoch in epochs.items():
+        users.setdefault(epoch, []).append(user_id)
+    for epoch, user_ids in users.items():
+        try:
+            auth_client().revoke_many(user_ids, epoch, reason)
+        except APIException:
+            note_lost(user_ids[0], epoch, users=len(epochs))
+            return False
+    return True
+
+
+def note_lost(user_id: UUID, epoch: int, **more: int) -> None:
+    event = {"event": "push_lost", "user_id": str(user_id), "epoch": epoch, **more}
+    text = "the Auth Service did not receive that sessions ended"
+    dependency_logger.error(text, extra=event)

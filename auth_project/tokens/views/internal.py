@@ -1,13 +1,16 @@
 """The HTTP side of sessions for the User Service: its pushes, and its admin's acts."""
 
 from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from shared.api.openapi import problems
+from shared.api.parsers import StrictJSONParser
 from shared.api.views import InternalView
 from tokens import serializers as s
 from tokens.models import Session
@@ -59,14 +62,24 @@ class RevokeUserSessionView(OperatorView):
         return Response({"revoked": int(ended)})
 
 
+class PushParser(StrictJSONParser):
+    limit = 256 * 1024  # 5,000 ids
+
+
 class RevokeSessionsView(OperatorView):
     """The epochs of users were raised: their older sessions end."""
+
+    parser_classes = (PushParser,)
 
     @extend_schema(
         operation_id="auth_sessions_revoke",
         request=PolymorphicProxySerializer(
             component_name="Push",
-            serializers=[s.RevocationSerializer, s.RevocationsSerializer],
+            serializers=[
+                s.RevocationSerializer,
+                s.RevocationsSerializer,
+                s.EpochRevocationsSerializer,
+            ],
             resource_type_field_name=None,
         ),
         responses={
@@ -75,15 +88,27 @@ class RevokeSessionsView(OperatorView):
         },
     )
     def post(self, request: Request) -> Response:
-        """One user (`user_id`, `epoch`, and the session to keep), or up to 500."""
-        several = isinstance(request.data, dict) and "users" in request.data
-        shape = s.RevocationsSerializer if several else s.RevocationSerializer
-        serializer = shape(data=request.data)
+        """One user (`user_id`, `epoch`, and the session to keep), up to 500 with an
+        epoch each, or up to 5,000 (`user_ids`) with the same."""
+        serializer = push_serializer(request.data)
         serializer.is_valid(raise_exception=True)
         push = serializer.validated_data
-        raised = push["users"] if several else [push]
+        if "user_ids" in push:
+            epochs = dict.fromkeys(push["user_ids"], push["epoch"])
+            return Response({"revoked": end_sessions_below(epochs, push["reason"])})
+        raised = push.get("users", [push])
         # Of a user who is named twice the highest epoch.
         raised = sorted(raised, key=itemgetter("epoch"))
         epochs = {each["user_id"]: each["epoch"] for each in raised}
         keep = push.get("keep_sid"), push.get("keep_from")
         return Response({"revoked": end_sessions_below(epochs, push["reason"], *keep)})
+
+
+def push_serializer(body: Any) -> Serializer[None]:
+    """The shape that a push has, by the member that only this one has."""
+    members = body if isinstance(body, dict) else ()
+    if "user_ids" in members:
+        return s.EpochRevocationsSerializer(data=body)
+    if "users" in members:
+        return s.RevocationsSerializer(data=body)
+    return s.RevocationSerializer(data=body)

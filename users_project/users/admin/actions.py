@@ -1,38 +1,68 @@
-"""What the admin can do to the users that are ticked in its list."""
+"""What the admin can do to the users that are ticked in its list, or to the one of a
+page: after a page that asks, by `users.bulk`."""
 
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import transaction
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.translation import ngettext
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import pluralize
+from django.template.response import TemplateResponse
+from django.urls import reverse
 
-from shared.structured_logging import audit
+from users import bulk
+from users.bulk import Change
 from users.models import User
+from users.validators import as_id
 
-KEEPS_NAMES = "Delete: keeps e-mail and username"
+BUTTONS = {
+    "deactivate": "Deactivate",
+    "activate": "Activate",
+    "soft_delete": "Delete",
+    "restore": "Restore",
+    "end_sessions": "Log out",
+}
+EFFECTS = {
+    "deactivate": "They cannot log in, and all of their sessions end.",
+    "activate": "They can log in again.",
+    "soft_delete": "They cannot log in, and all of their sessions end. E-mail addresses "
+    "and usernames stay taken, so that you can restore them.",
+    "restore": "They can log in again, unless they are inactive.",
+    "end_sessions": "All of their sessions end. They can log in again.",
+}
+NAMED = 10  # users in the page that asks
+NO_SELECTION = "The form names no user that there can be. Nothing was changed."
+TOO_MANY = (
+    f"You can change {bulk.MOST:,} users at once, and selected more. Nothing was "
+    "changed: use a filter or a search."
+)
+NO_PUSH = (
+    "The Auth Service did not receive all of it. No session is renewed; access that was "
+    "granted before ends within minutes."
+)
 
 
-def action(method: Any, done: str, description: str, permission: str = "change") -> Any:
-    """An action of the list. It calls a method of the user, so that sessions end as
-    they should."""
+def users_of(count: int) -> str:
+    return f"{count:,} user{pluralize(count)}"
 
-    def run(self: "UserActions", request: HttpRequest, users: QuerySet[User]) -> None:
-        self.act(request, users, method, done)
 
-    run.__name__ = method.__name__
-    return admin.action(run, description=description, permissions=[permission])
+def action(change: Change) -> Any:
+    """An action of the list."""
+
+    def run(self: "UserActions", request: HttpRequest, users: QuerySet[User]) -> Any:
+        return self.ask_or_run(request, users, change)
+
+    run.__name__ = change.name
+    deleting = change.name in ("soft_delete", "restore")
+    permission = "soft_delete" if deleting else "change"
+    return admin.action(
+        run, description=BUTTONS[change.name], permissions=[permission]
+    )
 
 
 class UserActions(admin.ModelAdmin):
-    actions = (
-        action(User.deactivate, "deactivated", "Deactivate: no login"),
-        action(User.activate, "activated", "Activate"),
-        action(User.soft_delete, "deleted", KEEPS_NAMES, "soft_delete"),
-        action(User.restore, "restored", "Restore deleted", "soft_delete"),
-        action(User.end_sessions, "logged out everywhere", "Log out everywhere"),
-    )
+    actions = tuple(map(action, bulk.CHANGES))
 
     def has_soft_delete_permission(self, request: HttpRequest) -> bool:
         """Django's own right to delete; here deleting keeps the row."""
@@ -42,28 +72,106 @@ class UserActions(admin.ModelAdmin):
         """No row is deleted here: tokens and logs still name the user."""
         return False
 
-    def act(
-        self, request: HttpRequest, users: QuerySet[User], method: Any, done: str
-    ) -> None:
-        """Do it to all users that may be changed; name the others."""
-        touched = 0
-        for user in users:
-            if not self.can_modify(request, user):
-                messages.warning(request, f"{user}: not yours to change.")
-                continue
-            self.apply(request, user, method, done)
-            touched += 1
-        text = ngettext("%d user %s.", "%d users %s.", touched)
-        if touched:
-            messages.success(request, text % (touched, done))
-
-    def apply(self, request: HttpRequest, user: User, method: Any, done: str) -> None:
-        """Do it to one, with a line in their history and one in the audit log."""
-        with transaction.atomic():
-            method(user)
-            self.log_change(request, user, done.capitalize())
-        audit(f"user_{method.__name__}", user_id=str(user.pk), by=str(request.user.pk))
-
     def can_modify(self, request: HttpRequest, user: User) -> bool:
-        """Not oneself, which locks out; nor a superuser, but by another."""
-        return user != request.user and self.has_change_permission(request, user)
+        """`bulk.modifiable` for one, who may be changed at all."""
+        one = User.objects.filter(pk=user.pk)
+        may = self.has_change_permission(request, user)
+        return may and bulk.modifiable(request.user, one).exists()
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[User]
+    ) -> HttpResponse | None:
+        if all(map(as_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+            return super().response_action(request, queryset)
+        messages.error(request, NO_SELECTION)
+        return None  # and Django shows the list again
+
+    def ask_or_run(
+        self, request: HttpRequest, users: QuerySet[User], change: Change
+    ) -> HttpResponse:
+        selected = users.order_by("pk")
+        if selected[: bulk.MOST + 1].count() > bulk.MOST:
+            messages.error(request, TOO_MANY)
+        elif "confirmed" not in request.POST:
+            return self.ask(request, selected, change)
+        else:
+            ids = list(selected.values_list("pk", flat=True))
+            outcome = bulk.run(change, ids, request.user)
+            self.report(request, change, outcome, len(ids))
+        return HttpResponseRedirect(self.page_before(request))
+
+    def ask(
+        self, request: HttpRequest, users: QuerySet[User], change: Change
+    ) -> HttpResponse:
+        """The page that asks. It sends the selection again: ids, or that it is all."""
+        own = bulk.modifiable(request.user, users)
+        todo = own.filter(change.changes)
+        count, selected, yours = todo.count(), users.count(), own.count()
+        ids, across = request.POST.getlist(ACTION_CHECKBOX_NAME), selects_all(request)
+        request.current_app = self.admin_site.name
+        button = BUTTONS[change.name]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{button}: {users_of(count)}",
+            "opts": self.opts,
+            "button": f"{button} {users_of(count)}",
+            "effect": EFFECTS[change.name],
+            "change": change,
+            "count": count,
+            "named": [*todo.order_by("email_canonical")[:NAMED]],
+            "more": max(count - NAMED, 0),
+            "not_yours": selected - yours,
+            "done_already": yours - count,
+            "ids": ids[:1] if across else ids,
+            "across": int(across),
+            "of_page": "of_page" in request.POST,
+            "page_before": self.page_before(request),
+        }
+        return TemplateResponse(request, "admin/users/user/confirm.html", context)
+
+    def report(
+        self, request: HttpRequest, change: Change, outcome: bulk.Outcome, selected: int
+    ) -> None:
+        """Say what happened, and what did not."""
+        done, unfinished = outcome.done, outcome.unfinished
+        if done:
+            messages.success(request, f"{users_of(done)} {change.done}.")
+        if left_out := selected - done - unfinished:
+            text = "Left out: %s, not yours to change or %s already."
+            done_already = change.done if change.changes else "changed"
+            messages.warning(request, text % (users_of(left_out), done_already))
+        if unfinished:
+            text = "Time was up: nothing was done to %s. Do it again."
+            messages.error(request, text % users_of(unfinished))
+        if not outcome.is_pushed:
+            messages.warning(request, NO_PUSH)
+
+    def page_before(self, request: HttpRequest) -> str:
+        """The list as it was filtered, or the user's page if its button was pressed."""
+        if "of_page" not in request.POST:
+            return request.get_full_path()
+        user_id = request.POST[ACTION_CHECKBOX_NAME]
+        return reverse("admin:users_user_change", args=[user_id])
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With the buttons for what can be done to this user."""
+        user = kwargs.get("obj")
+        if user is not None and self.can_modify(request, user):
+            is_state = {
+                "deactivate": not user.is_active,
+                "activate": user.is_active,
+                "soft_delete": user.is_deleted,
+                "restore": not user.is_deleted,
+            }
+            context["buttons"] = {
+                name: BUTTONS[name]
+                for name in self.get_actions(request)
+                if not is_state.get(name)
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def selects_all(request: HttpRequest) -> bool:
+    return request.POST.get("select_across") not in (None, "", "0")

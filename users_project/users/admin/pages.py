@@ -48,7 +48,7 @@ class UserPages(UserActions):
     def sessions_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.user_of(request, object_id)
         if request.method == "POST":
-            self.end_chosen_sessions(request, user)
+            self.end_chosen_session(request, user)
             return HttpResponseRedirect(request.path)
         return self.render_page(request, user, "sessions", auth_client().sessions)
 
@@ -98,12 +98,8 @@ class UserPages(UserActions):
             raise PermissionDenied
         return user
 
-    def end_chosen_sessions(self, request: HttpRequest, user: User) -> None:
-        """One session or, if that button was pressed, all. Raises BadRequest."""
-        if "everywhere" in request.POST:
-            self.apply(request, user, User.end_sessions, "logged out everywhere")
-            messages.success(request, f"Logged out everywhere: {user}.")
-            return
+    def end_chosen_session(self, request: HttpRequest, user: User) -> None:
+        """Raises BadRequest where none is named."""
         try:
             sid = UUID(request.POST.get("session", ""))
         except ValueError as exc:

@@ -21,6 +21,7 @@ from users.admin.forms import (
 )
 from users.admin.lists import DateFilter, StrictListAdmin
 from users.admin.pages import UserPages
+from users.admin.status import StatusColumn
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
 from users.models import SEARCHED, Role, User
 from users.validators import as_id, normalize_identifier
@@ -35,7 +36,7 @@ admin.site.unregister(Group)
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
-STATE = ("is_staff", "is_active", "deleted_at", "created_at")
+STATE = ("is_staff", "status", "created_at")
 TIMES = ("created_at", "updated_at", "deleted_at")
 DATES = (("created_at", DateFilter), ("deleted_at", DateFilter))
 HISTORY = ("id", *TIMES, "session_epoch")
@@ -107,7 +108,9 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
 
 
 @admin.register(User)
-class UserAdmin(StrictListAdmin, VersionedAdmin, UserPages, DjangoUserAdmin):
+class UserAdmin(
+    StrictListAdmin, StatusColumn, VersionedAdmin, UserPages, DjangoUserAdmin
+):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = PasswordForm

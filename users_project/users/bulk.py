@@ -1,0 +1,145 @@
+"""What operators do to many users: few statements and calls for any number of them."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import OperationalError, connection, transaction
+from django.db.models import Q
+
+from shared.structured_logging import audit
+from users import revocation
+from users.models import User
+
+MOST = 100_000  # users at once
+CHUNK = 5000  # users of one transaction, and of one push: a second or less
+PATIENCE = 9.0  # seconds; after that no chunk begins. The gateway waits for 15
+
+RAISE = """kept_sid = NULL, kept_from = NULL, session_epoch = greatest(
+        session_epoch + 1, floor(extract(epoch FROM statement_timestamp()))::bigint
+    )"""
+
+# The columns are those of a `Change`. The history is Django's, a line for each user.
+CHANGE_ALL = """
+WITH changed AS (
+    UPDATE users_user SET {columns}, updated_at = clock_timestamp()
+    WHERE id = ANY(%(ids)s)
+    RETURNING id, email, session_epoch
+), history AS (
+    INSERT INTO {log} (
+        action_time, user_id, content_type_id,
+        object_id, object_repr, action_flag, change_message
+    )
+    SELECT clock_timestamp(), %(by)s, %(type)s,
+        id::text, left(email, 200), %(flag)s, %(message)s
+    FROM changed
+)
+SELECT id, session_epoch FROM changed
+"""
+
+
+class Change(NamedTuple):
+    """What is done, by the name of the method of `User` that does it to one; to which
+    users: the others are so already; and why their sessions end, if they do."""
+
+    name: str
+    done: str
+    changes: Q
+    columns: str
+    reason: str = ""
+
+
+CHANGES = (
+    Change(
+        "deactivate",
+        "deactivated",
+        Q(is_active=True),
+        f"is_active = false, {RAISE}",
+        "user_deactivated",
+    ),
+    Change("activate", "activated", Q(is_active=False), "is_active = true"),
+    Change(
+        "soft_delete",
+        "deleted",
+        Q(deleted_at=None),
+        f"deleted_at = clock_timestamp(), {RAISE}",
+        "user_deleted",
+    ),
+    Change("restore", "restored", ~Q(deleted_at=None), "deleted_at = NULL"),
+    Change("end_sessions", "logged out everywhere", Q(), RAISE, "ended_by_operator"),
+)
+
+
+class Outcome:
+    """How many users were changed; how many not for want of time or of the database;
+    whether the Auth Service received that sessions ended."""
+
+    done = unfinished = 0
+    is_pushed = True
+
+
+def modifiable(editor: User, users: Any) -> Any:
+    """Those of these users whom this one may change here: not oneself, which locks out;
+    nor a user with more rights."""
+    return users.modifiable_by(editor).exclude(pk=editor.pk)
+
+
+def run(change: Change, ids: Sequence[UUID], editor: User) -> Outcome:
+    """Do it to those of these users to whom it can be done, in chunks that are done as
+    a whole. Raises OperationalError if that is none."""
+    outcome, deadline = Outcome(), time.monotonic() + PATIENCE
+    chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+    for number, chunk in enumerate(chunks, 1):
+        outcome.unfinished = len(ids) - (number - 1) * CHUNK
+        try:
+            epochs = change_chunk(change, chunk, editor)
+        except OperationalError:
+            if not outcome.done:
+                raise
+            break
+        outcome.done += len(epochs)
+        outcome.unfinished -= len(chunk)
+        follow_up(change, epochs, editor, outcome)
+        if time.monotonic() > deadline:
+            break
+    counts = {"users": outcome.done, "unfinished": outcome.unfinished}
+    who = {"by": str(editor.pk), "pushed": outcome.is_pushed}
+    audit("users_changed", action=change.name, **counts, **who)
+    return outcome
+
+
+def change_chunk(
+    change: Change, chunk: Sequence[UUID], editor: User
+) -> dict[UUID, int]:
+    """The users that were changed, with their epochs. Whether one may be is asked again
+    when their row is locked: a page may be old."""
+    users = modifiable(editor, User.objects.filter(change.changes, pk__in=chunk))
+    locked = users.select_for_update(of=("self",)).order_by("pk")
+    log, columns = LogEntry._meta.db_table, change.columns
+    parameters = {
+        "by": editor.pk,
+        "type": ContentType.objects.get_for_model(User).pk,
+        "flag": CHANGE,
+        "message": f"{change.done.capitalize()}.",
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        ids = list(locked.values_list("pk", flat=True))
+        statement = CHANGE_ALL.format(columns=columns, log=log)
+        cursor.execute(statement, {**parameters, "ids": ids})
+        return dict(cursor.fetchall())
+
+
+def follow_up(
+    change: Change, epochs: dict[UUID, int], editor: User, outcome: Outcome
+) -> None:
+    """After the commit: an event for each user, and the push. After one that failed
+    there are no more: each would take seconds."""
+    by, name = str(editor.pk), f"user_{change.name}"
+    for user_id, epoch in epochs.items():
+        ended = {"epoch": epoch, "reason": change.reason} if change.reason else {}
+        audit(name, user_id=str(user_id), by=by, **ended)
+    if change.reason and epochs and outcome.is_pushed:
+        outcome.is_pushed = revocation.push_many(epochs, change.reason)
