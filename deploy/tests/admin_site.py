@@ -63,8 +63,9 @@ class Operator:
         return answer.text
 
     def act(self, action: str, user_id: str) -> str:
-        """One of the actions of the list of users, on one of them."""
-        return self.submit(USERS, action=action, _selected_action=user_id)
+        """One of the actions of the list of users, on one of them, and confirmed."""
+        form = {"action": action, "_selected_action": user_id}
+        return self.submit(USERS, **form, confirmed="yes")
 
     def revoke_session(self, user_id: str, sid: str) -> str:
         return self.submit(f"{USERS}{user_id}/sessions/", session=sid)

@@ -59,6 +59,10 @@ def errors(response):
 
 
 def act(client, action, *users):
-    """The messages after an action of the list."""
+    """The messages after an action of the list, and the click that confirms it."""
     body = {"action": action, "_selected_action": [str(user.pk) for user in users]}
-    return [str(each) for each in get_messages(client.post(LIST, body).wsgi_request)]
+    return said(client.post(LIST, body | {"confirmed": "yes"}))
+
+
+def said(response):
+    return [str(each) for each in get_messages(response.wsgi_request)]

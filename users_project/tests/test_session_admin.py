@@ -90,15 +90,22 @@ def test_one_session_is_ended(admin, root, auth, ada, audits):
 
 
 @pytest.mark.parametrize("down", [False, True], ids=["", "without the Auth Service"])
-def test_all_are_ended(admin, auth, ada, pushes, on_commit, down):
+def test_all_are_ended(admin, auth, ada, pushes, down):
     if down:
         take_down(auth)
-    with on_commit():
-        page = end(admin, ada, everywhere="Log out everywhere").content.decode()
-    assert f"Logged out everywhere: {ada}." in page
+    assert f'formaction="{admin_pages.LIST}" name="action" value="end_sessions"' in (
+        page_of(admin, ada)
+    )
+    body = {"action": "end_sessions", "_selected_action": ada.pk, "of_page": "1"}
+    asked = admin.post(admin_pages.LIST, body).content.decode()
+    assert "Log out 1 user" in asked
+    assert User.objects.get(pk=ada.pk).session_epoch == EPOCH
+    after = admin.post(admin_pages.LIST, body | {"confirmed": "Log out"}, follow=True)
+    assert after.redirect_chain == [(admin_pages.change_url(ada), 302)]
+    assert "1 user logged out everywhere." in after.content.decode()
     assert User.objects.get(pk=ada.pk).session_epoch == EPOCH + 1
-    assert [push["user_id"] for push in pushes] == [str(ada.pk)]
-    assert history(ada) == ["Logged out everywhere"]
+    assert [push["user_ids"] for push in pushes] == [[str(ada.pk)]]
+    assert history(ada) == ["Logged out everywhere."]
 
 
 def test_without_the_auth_service_nothing_is_claimed(admin, auth, ada, audits):
@@ -141,8 +148,8 @@ def test_a_superusers_and_ones_own_are_not_ended_here(request, auth, root, who):
     page = page_of(client, root)
     assert "These are not yours to end." in page
     assert 'name="session"' not in page
-    for form in ("session", "everywhere"):
-        assert end(client, root, **{form: sid}).status_code == 403
+    assert end(client, root, session=sid).status_code == 403
+    admin_pages.act(client, "end_sessions", root)
     auth.revoke_session.assert_not_called()
     assert User.objects.get(pk=root.pk).session_epoch == EPOCH
 

@@ -92,8 +92,8 @@ def run(change: Change, ids: Sequence[UUID], editor: User) -> Outcome:
     a whole. Raises OperationalError if that is none."""
     outcome, deadline = Outcome(), time.monotonic() + PATIENCE
     chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
-    for number, chunk in enumerate(chunks, 1):
-        outcome.unfinished = len(ids) - (number - 1) * CHUNK
+    outcome.unfinished = len(ids)
+    for chunk in chunks:
         try:
             epochs = change_chunk(change, chunk, editor)
         except OperationalError:

@@ -56,9 +56,7 @@ def action(change: Change) -> Any:
     run.__name__ = change.name
     deleting = change.name in ("soft_delete", "restore")
     permission = "soft_delete" if deleting else "change"
-    return admin.action(
-        run, description=BUTTONS[change.name], permissions=[permission]
-    )
+    return admin.action(run, description=BUTTONS[change.name], permissions=[permission])
 
 
 class UserActions(admin.ModelAdmin):
@@ -90,14 +88,15 @@ class UserActions(admin.ModelAdmin):
         self, request: HttpRequest, users: QuerySet[User], change: Change
     ) -> HttpResponse:
         selected = users.order_by("pk")
-        if selected[: bulk.MOST + 1].count() > bulk.MOST:
+        count = selected[: bulk.MOST + 1].count()
+        if count > bulk.MOST:
             messages.error(request, TOO_MANY)
         elif "confirmed" not in request.POST:
             return self.ask(request, selected, change)
         else:
-            ids = list(selected.values_list("pk", flat=True))
-            outcome = bulk.run(change, ids, request.user)
-            self.report(request, change, outcome, len(ids))
+            todo = selected.filter(change.changes).values_list("pk", flat=True)
+            outcome = bulk.run(change, list(todo), request.user)
+            self.report(request, change, outcome, count)
         return HttpResponseRedirect(self.page_before(request))
 
     def ask(
@@ -141,7 +140,7 @@ class UserActions(admin.ModelAdmin):
             done_already = change.done if change.changes else "changed"
             messages.warning(request, text % (users_of(left_out), done_already))
         if unfinished:
-            text = "Time was up: nothing was done to %s. Do it again."
+            text = "Nothing was done to %s yet. Do it again."
             messages.error(request, text % users_of(unfinished))
         if not outcome.is_pushed:
             messages.warning(request, NO_PUSH)

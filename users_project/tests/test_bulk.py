@@ -1,0 +1,346 @@
+"""Actions on many users in the admin: asked first, then done by few statements."""
+
+import re
+
+import pytest
+import responses
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import OperationalError
+
+from tests.admin_pages import LIST, act, browser_of, change_url, said
+from tests.factories import EPOCH, UserFactory
+from users import bulk
+from users.models import Role, User
+
+GONE = "2026-01-31T12:00:00Z"
+BUTTON = re.compile(r'<button [^>]*name="action" value="(\w+)"')
+
+
+@pytest.fixture
+def auth_down(settings):
+    with responses.RequestsMock() as mock:
+        url = f"{settings.AUTH_SERVICE_URL}/api/v1/auth/sessions/revoke"
+        mock.add("POST", url, status=503)
+        yield mock
+
+
+def ask(client, action, *users, query="", **more):
+    body = {"action": action, "_selected_action": [str(user.pk) for user in users]}
+    return client.post(LIST + query, body | more)
+
+
+def hidden(response):
+    """What the form of the page that asks sends."""
+    page = response.content.decode()
+    pairs = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page)
+    form = {}
+    for name, value in pairs:
+        form.setdefault(name, []).append(value)
+    return form | {"confirmed": "yes"}
+
+
+def states(*users):
+    found = {user.pk: user for user in User.objects.all()}
+    return [(found[user.pk].is_active, found[user.pk].is_deleted) for user in users]
+
+
+# The page that asks
+
+
+def test_nothing_happens_before_it_is_confirmed(admin, root, pushes):
+    """The count, ten names, and how many are left out."""
+    users = [UserFactory() for _ in range(12)]
+    gone = UserFactory(is_active=False)
+    page = ask(admin, "deactivate", *users, gone, root)
+    text = page.content.decode()
+    assert "Deactivate 12 users" in text
+    assert text.count("<li>User") == 10
+    assert "and 2 more" in text
+    assert "Left out: 1 not yours to change." in text
+    assert "Left out: 1 deactivated already." in text
+    assert not LogEntry.objects.exists()
+    assert states(*users) == [(True, False)] * 12
+    response = admin.post(LIST, hidden(page))
+    assert (response.status_code, response["Location"]) == (302, LIST)
+    assert states(*users, root) == [(False, False)] * 12 + [(True, False)]
+    assert said(response) == [
+        "12 users deactivated.",
+        "Left out: 2 users, not yours to change or deactivated already.",
+    ]
+
+
+@pytest.mark.parametrize("action", [change.name for change in bulk.CHANGES])
+def test_every_action_asks(admin, action):
+    for user in (UserFactory(), UserFactory(is_active=False, deleted_at=GONE)):
+        page = ask(admin, action, user)
+        assert page.status_code == 200
+        assert page.templates[0].name == "admin/users/user/confirm.html"
+    assert {*User.objects.values_list("session_epoch", flat=True)} == {EPOCH}
+
+
+def test_all_hits_are_a_filter_and_no_list_of_ids(admin, pushes):
+    """What is confirmed is what the list was filtered by, at any number of hits."""
+    users = [UserFactory() for _ in range(4)]
+    query = "?is_active__exact=1"
+    UserFactory(is_active=False)
+    page = ask(admin, "soft_delete", users[0], query=query, select_across="1")
+    form = hidden(page)
+    assert (form["select_across"], len(form["_selected_action"])) == (["1"], 1)
+    response = admin.post(LIST + query, form)
+    assert response["Location"] == LIST + query
+    assert said(response)[0] == "4 users deleted."
+    assert states(*users) == [(True, True)] * 4
+    assert User.objects.filter(deleted_at=None).count() == 2  # inactive; oneself
+
+
+def test_the_users_page_has_the_buttons(admin, root, clerk):
+    """Those for what the user is not already, and only what the viewer may do."""
+    user, gone = UserFactory(), UserFactory(is_active=False, deleted_at=GONE)
+    pages = {
+        (admin, user): ["deactivate", "soft_delete", "end_sessions"],
+        (admin, gone): ["activate", "restore", "end_sessions"],
+        (admin, root): [],
+        (clerk, user): ["deactivate", "end_sessions"],
+        (clerk, root): [],
+    }
+    for (browser, whose), buttons in pages.items():
+        page = browser.get(change_url(whose)).content.decode()
+        assert BUTTON.findall(page) == buttons
+    page = ask(admin, "deactivate", user, of_page="1")
+    assert "Deactivate 1 user" in page.content.decode()
+    assert admin.post(LIST, hidden(page))["Location"] == change_url(user)
+    assert states(user) == [(False, False)]
+
+
+# What is done
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after", "reason"),
+    [
+        ("deactivate", {}, (False, False), "user_deactivated"),
+        ("activate", {"is_active": False}, (True, False), ""),
+        ("soft_delete", {}, (True, True), "user_deleted"),
+        ("restore", {"deleted_at": GONE}, (True, False), ""),
+        ("end_sessions", {}, (True, False), "ended_by_operator"),
+    ],
+)
+def test_what_an_action_does(
+    admin, root, pushes, audits, action, before, after, reason
+):
+    """As the methods of one user do it: the state, the epoch, the push, the history,
+    and one event for each and one for all."""
+    users = sorted((UserFactory(**before) for _ in range(3)), key=lambda u: u.pk)
+    updated = users[0].updated_at
+    assert act(admin, action, *users)[0].startswith("3 users ")
+    assert states(*users) == [after] * 3
+    epoch = EPOCH + 1 if reason else EPOCH
+    for user in users:
+        user.refresh_from_db()
+        assert (user.session_epoch, user.kept_sid, user.password_epoch) == (
+            epoch,
+            None,
+            0,
+        )
+        entry = LogEntry.objects.get(object_id=str(user.pk))
+        assert (entry.user_id, entry.object_repr) == (root.pk, user.email)
+    assert users[0].updated_at > updated
+    ids = [str(user.pk) for user in users]
+    for push in pushes:
+        assert sorted(push.pop("user_ids")) == ids
+    assert pushes == ([{"epoch": epoch, "reason": reason}] if reason else [])
+    *each, count = audits()
+    assert sorted((e.event, e.user_id, e.by) for e in each) == [
+        (f"user_{action}", user_id, str(root.pk)) for user_id in ids
+    ]
+    assert (count.event, count.action, count.users) == ("users_changed", action, 3)
+
+
+def test_a_session_that_was_kept_ends_too(admin, ada, pushes):
+    User.objects.filter(pk=ada.pk).update(kept_sid=ada.pk, kept_from=1)
+    act(admin, "end_sessions", ada)
+    ada.refresh_from_db()
+    assert (ada.kept_sid, ada.kept_from) == (None, None)
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_any_number_takes_the_same_statements(
+    admin, pushes, count, django_assert_num_queries
+):
+    """For 5,000 users: lock and change them, in one transaction."""
+    users = [UserFactory() for _ in range(count)]
+    ids = [user.pk for user in users]
+    editor = User.objects.get(username="root")
+    act(admin, "activate", users[0])  # the content type is known from here on
+    with django_assert_num_queries(4):  # two are the savepoint's
+        bulk.run(bulk.CHANGES[0], ids, editor)
+    assert len(pushes) == 1
+
+
+def test_what_was_done_meanwhile_is_not_done_again(admin, pushes):
+    """The page is old: one was deactivated, one was given more rights."""
+    first, second, third = (UserFactory() for _ in range(3))
+    form = hidden(ask(admin, "deactivate", first, second, third))
+    first.deactivate()
+    assert said(admin.post(LIST, form))[0] == "2 users deactivated."
+    first.refresh_from_db()
+    assert first.session_epoch == EPOCH + 1
+    assert LogEntry.objects.count() == 2
+
+
+# Whose
+
+
+def test_rights_that_the_editor_lacks_are_a_superusers(pushes):
+    """Also a role or a permission, given after the page that asks was shown."""
+    right = Permission.objects.get(codename="change_user")
+    editor = UserFactory(is_staff=True, roles=["support"])
+    editor.user_permissions.add(right)
+    plain, same = UserFactory(), UserFactory(roles=["support"])
+    lacking = [
+        UserFactory(is_staff=True),
+        UserFactory(is_superuser=True),
+        UserFactory(roles=["support", "finance"]),
+        UserFactory(),
+        editor,
+    ]
+    lacking[3].user_permissions.add(Permission.objects.get(codename="add_user"))
+    form = hidden(ask(browser_of(editor), "deactivate", plain, same, *lacking))
+    assert len(form["_selected_action"]) == 7
+    late = UserFactory()
+    form["_selected_action"].append(str(late.pk))
+    late.groups.add(Role.objects.get(name="finance"))
+    assert said(browser_of(editor).post(LIST, form)) == [
+        "2 users deactivated.",
+        "Left out: 6 users, not yours to change or deactivated already.",
+    ]
+    assert states(plain, same, late, *lacking) == (
+        [(False, False)] * 2 + [(True, False)] * 6
+    )
+
+
+# What fails
+
+
+@pytest.mark.parametrize("reason", ["deactivate", "soft_delete", "end_sessions"])
+def test_without_the_auth_service_it_is_done_and_said(
+    admin, monkeypatch, auth_down, caplog, reason
+):
+    """One call and not one for each chunk: each would take seconds."""
+    monkeypatch.setattr(bulk, "CHUNK", 2)
+    users = [UserFactory() for _ in range(5)]
+    messages = act(admin, reason, *users)
+    assert "The Auth Service did not receive" in messages[-1]
+    assert messages[0].startswith("5 users ")
+    assert len(auth_down.calls) == 1
+    [lost] = [r for r in caplog.records if getattr(r, "event", "") == "push_lost"]
+    assert lost.users == 2
+    found = User.objects.filter(session_epoch=EPOCH + 1)
+    assert found.count() == 5
+
+
+@pytest.mark.parametrize("fault", ["slow", "database"])
+def test_what_is_not_finished_is_said(admin, monkeypatch, pushes, audits, fault):
+    """Chunks are done as a whole; doing it again does the others."""
+    monkeypatch.setattr(bulk, "CHUNK", 2)
+    real, chunks = bulk.change_chunk, []
+
+    def change(*args):
+        chunks.append(args)
+        if fault == "database" and len(chunks) == 2:
+            raise OperationalError
+        return real(*args)
+
+    monkeypatch.setattr(bulk, "change_chunk", change)
+    if fault == "slow":
+        monkeypatch.setattr(bulk, "PATIENCE", -1)
+    users = [UserFactory() for _ in range(5)]
+    assert act(admin, "deactivate", *users) == [
+        "2 users deactivated.",
+        "Nothing was done to 3 users yet. Do it again.",
+    ]
+    assert User.objects.filter(is_active=False).count() == 2
+    assert (audits()[-1].users, audits()[-1].unfinished) == (2, 3)
+    monkeypatch.setattr(bulk, "PATIENCE", 9)
+    assert "3 users deactivated." in act(admin, "deactivate", *users)
+
+
+def test_a_database_that_does_not_answer_is_a_page(admin, monkeypatch):
+    def fail(*args):
+        raise OperationalError
+
+    monkeypatch.setattr(bulk, "change_chunk", fail)
+    admin.raise_request_exception = False
+    response = ask(admin, "deactivate", UserFactory(), confirmed="yes")
+    assert response.status_code == 503
+    assert response["Content-Type"].startswith("text/html")
+
+
+def test_too_many_are_refused(admin, monkeypatch):
+    monkeypatch.setattr(bulk, "MOST", 2)
+    users = [UserFactory() for _ in range(3)]
+    [text] = said(ask(admin, "deactivate", *users, confirmed="yes"))
+    assert "selected more" in text
+    assert User.objects.filter(is_active=False).count() == 0
+    assert ask(admin, "deactivate", *users[:2]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"_selected_action": "abc", "action": "deactivate"},
+        {"_selected_action": "abc", "action": "deactivate", "select_across": "1"},
+        {"_selected_action": ["1", "\0"], "action": "restore", "index": "0"},
+        {"_selected_action": "9" * 5000, "action": "deactivate"},
+        {"_selected_action": "abc", "action": "deactivate", "of_page": "1"},
+        {"action": "deactivate", "index": "0"},
+        {"_selected_action": str(EPOCH), "action": "deactivate"},
+        {"_selected_action": "0" * 32, "action": "no_action"},
+        {"_selected_action": "0" * 32},
+        {"_selected_action": "0" * 32, "action": "delete_selected"},
+        {"_selected_action": "0" * 32, "index": "x"},
+    ],
+    ids=str,
+)
+def test_bad_input_is_a_message(admin, body):
+    response = admin.post(LIST, body)
+    assert (response.status_code, response["Location"]) == (302, LIST)
+    assert len(said(response)) == 1
+
+
+def test_more_fields_than_a_browser_sends_are_a_page(admin):
+    body = {"action": "deactivate", "_selected_action": ["0" * 32] * 1001}
+    response = admin.post(LIST, body)
+    assert response.status_code == 400
+    assert response["Content-Type"].startswith("text/html")
+
+
+# The column
+
+
+def test_the_list_says_who_can_log_in(admin, limited, guess, pushes):
+    """By one question to Redis for the whole page."""
+    limited(LOGIN_LIMIT_ACCOUNT="2/day")
+    rows = {
+        "active": UserFactory(),
+        "inactive": UserFactory(is_active=False),
+        "deleted": UserFactory(is_active=False, deleted_at=GONE),
+        "locked": UserFactory(email="locked@example.org"),
+    }
+    for _ in range(2):
+        guess(login="locked@example.org")
+    page = admin.get(LIST).content.decode()
+    for status, user in rows.items():
+        row = page.partition(user.username)[2].partition("</tr>")[0]
+        assert f'<td class="field-status">{status}</td>' in row
+
+
+def test_the_list_is_there_without_redis(admin, monkeypatch):
+    def fail(users):
+        raise OSError
+
+    monkeypatch.setattr("users.admin.status.locked", fail)
+    page = admin.get(LIST).content.decode()
+    assert "whether users are locked is not known" in page
+    assert '<td class="field-status">active</td>' in page
