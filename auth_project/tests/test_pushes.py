@@ -112,3 +112,53 @@ def test_up_to_five_hundred_users(sender, django_assert_max_num_queries, count, 
         answer = sender.post(URL, {"users": epochs, "reason": "restored"})
 
     assert answer.status_code == status
+
+
+def test_sessions_of_many_users_of_one_epoch_end(
+    make_session, sender, audited, django_assert_max_num_queries
+):
+    """5,000 users in one request of two statements, and as often as it is sent. Only
+    users who had a session are in the audit log."""
+    live, newer = (
+        make_session(user_epoch=6),
+        make_session(user_id=uuid.uuid4(), user_epoch=7),
+    )
+    ids = [str(live.user_id), str(newer.user_id)]
+    ids += [str(uuid.uuid4()) for _ in range(4998)]
+    body = {"user_ids": ids, "epoch": 7, "reason": "user_deactivated"}
+
+    with django_assert_max_num_queries(2):
+        assert sender.post(URL, body).json() == {"revoked": 1}
+
+    assert sender.post(URL, body).json() == {"revoked": 0}
+    assert sender.post(URL, body | {"epoch": 5}).json() == {"revoked": 0}
+    assert {*UserEpoch.objects.values_list("epoch", flat=True)} == {7}
+    assert UserEpoch.objects.count() == 5000
+    assert state_in_redis(live) == b"revoked:user_deactivated"
+    assert Session.objects.get(id=newer.id).revoked_at is None
+    lines = [(e.event, e.user_id, e.sessions) for e in audited()]
+    assert lines == [("authn_token_revoked", live.user_id, 1)]
+
+
+BAD_MANY = {
+    "user_ids": [[], ["ada"], "x", None, {}, [None], [str(uuid.uuid4())] * 5001],
+    "epoch": [-1, 2**63, None],
+    "reason": ["a b"],
+}
+
+
+@pytest.mark.parametrize("name", BAD_MANY)
+def test_a_bad_push_of_many_is_400_and_names_the_field(session, sender, name):
+    good = {"user_ids": [str(session.user_id)], "epoch": 9, "reason": "restored"}
+    for value in BAD_MANY[name]:
+        answer = sender.post(URL, good | {name: value})
+
+        assert answer.status_code == 400, answer.content
+        assert {each.split(".")[0] for each in answer.json()["errors"]} == {name}
+    assert Session.objects.get().revoked_at is None
+
+
+def test_a_push_of_many_has_a_limit_of_its_own(sender):
+    text = json.dumps({"user_ids": ["x" * 2**18], "epoch": 9, "reason": "restored"})
+    answer = sender.post(URL, text, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")

@@ -240,6 +240,14 @@ def test_without_the_auth_service_it_is_done_and_said(
     assert found.count() == 5
 
 
+def test_time_for_a_push_is_bounded_too(admin, monkeypatch, pushes):
+    monkeypatch.setattr(bulk, "PUSH_PATIENCE", -1)
+    messages = act(admin, "deactivate", UserFactory())
+    assert messages[0] == "1 user deactivated."
+    assert "The Auth Service did not receive" in messages[-1]
+    assert pushes == []
+
+
 @pytest.mark.parametrize("fault", ["slow", "database"])
 def test_what_is_not_finished_is_said(admin, monkeypatch, pushes, audits, fault):
     """Chunks are done as a whole; doing it again does the others."""

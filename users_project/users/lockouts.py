@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import compress
 from uuid import UUID
 
 from shared.api.client_ip import network
@@ -55,8 +56,9 @@ def names_of(user: User) -> set[str]:
 def locked(users: Iterable[User]) -> set[UUID]:
     """Those of these users at whom no stranger may guess now; one round trip. Raises
     RedisError, OSError if Redis is unavailable."""
-    limits = {u.pk: RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", str(u.pk)) for u in users}
-    return {pk for pk, is_full in zip(limits, are_reached(limits.values())) if is_full}
+    ids = [user.pk for user in users]
+    limits = [RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", str(user_id)) for user_id in ids]
+    return set(compress(ids, are_reached(limits)))
 
 
 def lift(text: str, subjects: set[str], by: str) -> int:

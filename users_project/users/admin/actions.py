@@ -26,8 +26,8 @@ BUTTONS = {
 EFFECTS = {
     "deactivate": "They cannot log in, and all of their sessions end.",
     "activate": "They can log in again.",
-    "soft_delete": "They cannot log in, and all of their sessions end. E-mail addresses "
-    "and usernames stay taken, so that you can restore them.",
+    "soft_delete": "They cannot log in, and all of their sessions end. Their names stay "
+    "taken, so that you can restore them.",
     "restore": "They can log in again, unless they are inactive.",
     "end_sessions": "All of their sessions end. They can log in again.",
 }
@@ -38,8 +38,8 @@ TOO_MANY = (
     "changed: use a filter or a search."
 )
 NO_PUSH = (
-    "The Auth Service did not receive all of it. No session is renewed; access that was "
-    "granted before ends within minutes."
+    "The Auth Service did not receive all of it. No session is renewed; access that "
+    "was granted before ends within minutes."
 )
 
 
