@@ -83,13 +83,13 @@ class Outcome:
     is_pushed = True
 
 
-def modifiable(editor: User, users: Any) -> Any:
+def modifiable(editor: Any, users: Any) -> Any:
     """Those of these users whom this one may change here: not oneself, which locks out;
     nor a user with more rights."""
     return users.modifiable_by(editor).exclude(pk=editor.pk)
 
 
-def run(change: Change, ids: Sequence[UUID], editor: User) -> Outcome:
+def run(change: Change, ids: Sequence[UUID], editor: Any) -> Outcome:
     """Do it to those of these users to whom it can be done, in chunks that are done as
     a whole. Raises OperationalError if that is none."""
     outcome, began = Outcome(), time.monotonic()
@@ -129,7 +129,7 @@ def change_chunk(
     users = modifiable(editor, User.objects.filter(change.changes, pk__in=chunk))
     locked = users.select_for_update(of=("self",)).order_by("pk")
     log, columns = LogEntry._meta.db_table, change.columns
-    parameters = {
+    parameters: dict[str, Any] = {
         "by": editor.pk,
         "type": ContentType.objects.get_for_model(User).pk,
         "flag": CHANGE,

@@ -26,8 +26,8 @@ BUTTONS = {
 EFFECTS = {
     "deactivate": "They cannot log in, and all of their sessions end.",
     "activate": "They can log in again.",
-    "soft_delete": "They cannot log in, and all of their sessions end. Their names stay "
-    "taken, so that you can restore them.",
+    "soft_delete": "They cannot log in, and all of their sessions end. Their names "
+    "stay taken, so that you can restore them.",
     "restore": "They can log in again, unless they are inactive.",
     "end_sessions": "All of their sessions end. They can log in again.",
 }
@@ -77,10 +77,10 @@ class UserActions(admin.ModelAdmin):
         return may and bulk.modifiable(request.user, one).exists()
 
     def response_action(
-        self, request: HttpRequest, queryset: QuerySet[User]
+        self, request: HttpRequest, queryset: QuerySet[User], *args: Any
     ) -> HttpResponse | None:
         if all(map(as_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
-            return super().response_action(request, queryset)
+            return super().response_action(request, queryset, *args)
         messages.error(request, NO_SELECTION)
         return None  # and Django shows the list again
 
