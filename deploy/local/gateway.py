@@ -23,7 +23,7 @@ def check(layout: Layout) -> None:
 def write(layout: Layout, state: Path) -> None:
     """Render the configuration and have Nginx read it. A Problem names the fault."""
     state.mkdir(mode=0o700, exist_ok=True)
-    config, words = state / "conf" / "nginx.conf", []
+    config, words = state / "conf" / "nginx.conf", list[str | Path]()
     for service in layout.services:
         address = read_env(service.env_file).get("BIND", "127.0.0.1:1")
         words += ["--upstream", f"{service.name}={address}"]

@@ -1,36 +1,29 @@
-"""The admin: who is there, and who may what."""
+"""The admin of users: who is there, and who may what."""
 
 import re
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
-from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Case, Count, Q, QuerySet, When
+from django.db.models import Case, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 
 from shared.structured_logging import audit
-from users.admin.forms import (
-    PasswordForm,
-    RoleForm,
-    UserChangeForm,
-    UserCreationForm,
-)
+from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
 from users.admin.lists import DateFilter, StrictListAdmin
 from users.admin.pages import UserPages
+from users.admin.roles import EVENT, by, warn_of_long_roles
 from users.admin.status import StatusColumn
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
-from users.models import SEARCHED, Role, User
+from users.models import SEARCHED, User
 from users.validators import as_id, normalize_identifier
 
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"
 admin.site.index_title = "Users and roles"
 admin.site.site_url = None  # there is no site next to it
-admin.site.unregister(Group)
 
 # A user who can give these to others has them all.
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -41,7 +34,6 @@ TIMES = ("created_at", "updated_at", "deleted_at")
 DATES = (("created_at", DateFilter), ("deleted_at", DateFilter))
 HISTORY = ("id", *TIMES, "session_epoch")
 PAGES = "admin/users/user"
-EVENT = "privilege_permissions_changed"
 ABOVE_YOU = (
     "This user is staff, or has a role or permission that you do not have. A superuser "
     "can change them."
@@ -49,62 +41,6 @@ ABOVE_YOU = (
 # What the index knows any part of a name by: three letters or digits in a row, where
 # the space or sign before a word counts for two of them, and the one after it for one.
 TRIGRAM = re.compile(r"[^\W_]{3}|[\W_][^\W_]|[^\W_]{2}[\W_]")
-
-
-def by(request: HttpRequest) -> dict[str, str]:
-    """Who does it, for the audit log."""
-    return {"by": str(request.user.pk)}
-
-
-def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
-    """Tell the operator if an access token of one of these users has hardly room for
-    their roles, or none."""
-    if near := users.near_limit():
-        text = f"Roles in access tokens: {near}. Beyond that, tokens name no role."
-        messages.warning(request, text)
-
-
-@admin.register(Role)
-class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
-    """Django's groups; their names are what access tokens call roles."""
-
-    form = RoleForm
-    list_display = ("name", "members")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).annotate(members=Count("user"))
-
-    def has_right(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What a role may do, superusers say: others would say it of their own."""
-        return bool(request.user.is_superuser)
-
-    has_add_permission = has_change_permission = has_delete_permission = has_right
-
-    def save_model(
-        self, request: HttpRequest, obj: Any, form: Any, change: bool
-    ) -> None:
-        super().save_model(request, obj, form, change)
-        warn_of_long_roles(request, User.objects.filter(groups=obj))
-
-    def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
-        super().save_related(request, form, *args)
-        role, before = form.instance, form.before
-        rights = rights_changed(before, state_of(role))
-        what = "changed" if before else "added"
-        if "name" in form.changed_data and before:
-            rights["was"] = before["name"]
-        if rights or not before:
-            audit(EVENT, role=role.name, what=what, **by(request), **rights)
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        for role in queryset:
-            rights = rights_changed(state_of(role), {"permissions": []})
-            audit(EVENT, role=role.name, what="deleted", **by(request), **rights)
-        return super().log_deletions(request, queryset)
-
-    @admin.display(ordering="members")
-    def members(self, role: Any) -> Any:
-        return role.members
 
 
 @admin.register(User)

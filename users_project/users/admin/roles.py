@@ -1,0 +1,75 @@
+"""The admin of roles: what those may do who have one."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from shared.structured_logging import audit
+from users.admin.forms import RoleForm
+from users.admin.lists import StrictListAdmin
+from users.admin.versions import VersionedAdmin, rights_changed, state_of
+from users.models import Role, User
+
+EVENT = "privilege_permissions_changed"
+
+admin.site.unregister(Group)
+
+
+def by(request: HttpRequest) -> dict[str, str]:
+    """Who does it, for the audit log."""
+    return {"by": str(request.user.pk)}
+
+
+def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
+    """Tell the operator if an access token of one of these users has hardly room for
+    their roles, or none."""
+    if near := users.near_limit():
+        text = f"Roles in access tokens: {near}. Beyond that, tokens name no role."
+        messages.warning(request, text)
+
+
+@admin.register(Role)
+class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
+    """Django's groups; their names are what access tokens call roles."""
+
+    form = RoleForm
+    list_display = ("name", "members")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(members=Count("user"))
+
+    def has_right(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What a role may do, superusers say: others would say it of their own."""
+        return bool(request.user.is_superuser)
+
+    has_add_permission = has_change_permission = has_delete_permission = has_right
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        warn_of_long_roles(request, User.objects.filter(groups=obj))
+
+    def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
+        super().save_related(request, form, *args)
+        role, before = form.instance, form.before
+        rights = rights_changed(before, state_of(role))
+        what = "changed" if before else "added"
+        if "name" in form.changed_data and before:
+            rights["was"] = before["name"]
+        if rights or not before:
+            audit(EVENT, role=role.name, what=what, **by(request), **rights)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for role in queryset:
+            rights = rights_changed(state_of(role), {"permissions": []})
+            audit(EVENT, role=role.name, what="deleted", **by(request), **rights)
+        return super().log_deletions(request, queryset)
+
+    @admin.display(ordering="members")
+    def members(self, role: Any) -> Any:
+        return role.members
