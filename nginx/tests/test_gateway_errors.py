@@ -5,7 +5,7 @@ import time
 import pytest
 
 from nginx.tests.malicious_inputs import FRAMINGS
-from nginx.tests.problem_assertions import check_problem
+from nginx.tests.problem_assertions import check_page, check_problem
 
 HOST = b"Host: localhost\r\n"
 HEAD = HOST + b"Connection: close\r\n"
@@ -73,7 +73,7 @@ def test_a_chunked_body_arrives_with_a_length(gateway):
     ("name", "path", "size", "other"),
     [
         ("auth", "/api/v1/auth/login", 2, ME),
-        # Its problem takes a body that only the admin may have.
+        # Its page takes a body that only the admin may have.
         ("users", "/admin/", 100_000, "/api/v1/auth/sessions"),
     ],
 )
@@ -81,8 +81,23 @@ def test_a_service_that_is_down_is_unavailable(start, name, path, size, other):
     gateway = start()
     getattr(gateway, name).stop()
     answer = gateway.ask("POST", path, body=b"x" * size)
-    check_problem(answer, 503, "upstream_unavailable")
+    if path == "/admin/":
+        check_page(answer, 503)
+    else:
+        check_problem(answer, 503, "upstream_unavailable")
     assert gateway.get(other).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/admin/", b"x" * ((1 << 20) + 1), 413),
+        ("/admin/users/user/%41/", b"", 404),
+        ("/admin/x?" + "y" * 4080, b"", 414),
+    ],
+)
+def test_an_error_at_the_admin_is_a_page(gateway, path, body, status):
+    check_page(gateway.ask("POST", path, body=body), status)
 
 
 def hang_up(handler):
