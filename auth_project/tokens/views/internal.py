@@ -88,8 +88,11 @@ class RevokeSessionsView(OperatorView):
         },
     )
     def post(self, request: Request) -> Response:
-        """One user (`user_id`, `epoch`, and the session to keep), up to 500 with an
-        epoch each, or up to 5,000 (`user_ids`) with the same."""
+        """End the sessions of users that are below an epoch.
+
+        One user (`user_id`, `epoch`, and the session to keep), up to 500 with an epoch
+        each, or up to 5,000 (`user_ids`) with the same.
+        """
         serializer = push_serializer(request.data)
         serializer.is_valid(raise_exception=True)
         push = serializer.validated_data
