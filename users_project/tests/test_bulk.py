@@ -270,7 +270,7 @@ def test_what_is_not_finished_is_said(admin, monkeypatch, pushes, audits, fault)
     ]
     assert User.objects.filter(is_active=False).count() == 2
     assert (audits()[-1].users, audits()[-1].unfinished) == (2, 3)
-    monkeypatch.setattr(bulk, "PATIENCE", 9)
+    monkeypatch.setattr(bulk, "PATIENCE", 12)
     assert "3 users deactivated." in act(admin, "deactivate", *users)
 
 
