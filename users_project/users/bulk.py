@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -111,9 +112,8 @@ def run(change: Change, ids: Sequence[UUID], editor: Any) -> Outcome:
                 break
             outcome.done += len(epochs)
             outcome.unfinished -= len(chunk)
-            words = tell, change, epochs, editor, outcome, began
-            # With the request's id.
-            told.append(teller.submit(copy_context().run, *words))
+            job = partial(tell, change, epochs, editor, outcome, began)
+            told.append(teller.submit(copy_context().run, job))  # the request's id
             if time.monotonic() > began + PATIENCE:
                 break
     for each in told:
