@@ -1,6 +1,7 @@
 """The admin of users: who is there, and who may what."""
 
 import re
+from datetime import date
 from typing import Any
 
 from django.contrib import admin
@@ -29,7 +30,7 @@ admin.site.site_url = None  # there is no site next to it
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
-STATE = ("is_staff", "status", "created_at")
+STATE = ("is_staff", "status", "created")
 TIMES = ("created_at", "updated_at", "deleted_at")
 DATES = (("created_at", DateFilter), ("deleted_at", DateFilter))
 HISTORY = ("id", *TIMES, "session_epoch")
@@ -61,7 +62,7 @@ class UserAdmin(
         (None, {"classes": ("wide",), "fields": ("email", "username", *PASSWORD)}),
     )
     readonly_fields = HISTORY
-    list_display = ("email", "username", "display_name", "role_names", *STATE)
+    list_display = ("email", "username", "role_names", *STATE)
     list_filter = ("is_active", "is_staff", *DATES, "groups")
     list_per_page = 50
     show_full_result_count = False  # counts the whole table
@@ -159,6 +160,10 @@ class UserAdmin(
             users = User.objects.modifiable_by(request.user)
             obj.is_modifiable = users.filter(pk=obj.pk).exists()
         return bool(obj.is_modifiable)
+
+    @admin.display(ordering="created_at")
+    def created(self, user: User) -> date:
+        return user.created_at.date()
 
     @admin.display(description="roles")
     def role_names(self, user: User) -> str:
