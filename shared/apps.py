@@ -1,4 +1,8 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 
 class SharedConfig(AppConfig):
@@ -6,6 +10,13 @@ class SharedConfig(AppConfig):
 
     name = "shared"
     label = "memo_shared"
+
+    def __init__(self, *args: Any) -> None:
+        """Refuse to start without settings, before any model is loaded."""
+        super().__init__(*args)
+        if settings.MISSING_SETTINGS:
+            names = ", ".join(dict.fromkeys(settings.MISSING_SETTINGS))
+            raise ImproperlyConfigured(f"These settings are missing: {names}.")
 
     def ready(self) -> None:
         """Refuse an insecure production, now that all settings are there."""

@@ -60,7 +60,8 @@ class Env(environ.Env):
     so a checkout can move. `secret_files` has the files that secrets were taken from,
     `names` all that was asked for.
 
-    With `collect`, settings that are missing are empty until `insist` names them all.
+    With `collect`, settings that are missing are empty, and `missing` has their names:
+    `shared.apps` refuses the start once the service's own settings are read too.
     """
 
     ENVIRON: Any = environ.Env.ENVIRON
@@ -94,14 +95,6 @@ class Env(environ.Env):
             self.missing.append(var)
             return [] if kwargs["cast"] is list else ""
         return super().get_value(var, *args, **kwargs)
-
-    def insist(self) -> None:
-        """Raise ImproperlyConfigured where settings are missing. From now on, each one
-        that is missing is refused at once."""
-        self.collect = False
-        if self.missing:
-            names = ", ".join(self.missing)
-            raise ImproperlyConfigured(f"These settings are missing: {names}.")
 
     def switch(self, var: str, default: bool) -> bool:
         """true or false. A typo, which django-environ takes for no, is refused."""

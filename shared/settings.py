@@ -171,6 +171,8 @@ JWT_LEEWAY = env.number("JWT_LEEWAY", default=10)  # seconds between two clocks
 # both, the address counts. A service on the machine of auth takes the folder.
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
 JWT_PUBLIC_KEYS_DIR = None if JWT_JWKS_URL else env.folder("JWT_PUBLIC_KEYS_DIR")
+if "JWT_PUBLIC_KEYS_DIR" in env.missing:
+    env.missing[-1] = "JWT_JWKS_URL or JWT_PUBLIC_KEYS_DIR"
 ACCESS_TOKEN_LIFETIME = env.number("ACCESS_TOKEN_LIFETIME", default=300, least=1)
 
 # Who may call, and with which key. What this service calls, and with which key. Of
@@ -182,5 +184,7 @@ USERS_SERVICE_URL = env.str("USERS_SERVICE_URL", default="")
 USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY", default="")
 SECRET_FILES = env.secret_files
 
-env.insist()
-ENV_NAMES = env.names  # all that are read: `manage_all.sh` names those that are not
+# Both grow while the service's own settings are read. `shared.apps` refuses to start
+# without the first; `manage_all.sh` warns of settings that are not among the second.
+MISSING_SETTINGS = env.missing
+ENV_NAMES = env.names

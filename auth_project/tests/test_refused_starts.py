@@ -88,8 +88,11 @@ def test_all_settings_that_are_missing_are_in_the_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, *CHECK], cwd=PROJECT, env=given, capture_output=True, text=True
     )
-    needed = "SECRET_KEY ALLOWED_HOSTS DATABASE_URL REDIS_URL JWT_ISSUER"
-    assert_refused(done, ", ".join([*needed.split(), "JWT_PUBLIC_KEYS_DIR"]))
+    assert_refused(done, "These settings are missing: ")
+    names = "SECRET_KEY ALLOWED_HOSTS DATABASE_URL REDIS_URL JWT_ISSUER JWT_JWKS_URL "
+    names += "JWT_PUBLIC_KEYS_DIR JWT_PRIVATE_KEYS_DIR "
+    names += "USERS_SERVICE_URL USERS_SERVICE_API_KEY"
+    assert {*re.findall("[A-Z_]{5,}", done.stderr)} == {*names.split()}
 
 
 # --- Key files: seen by gunicorn before it listens, and by `check` --------------------

@@ -15,6 +15,7 @@ SECRET_KEY = "only-for-the-tests-of-shared-" * 2
 ENVIRONMENT = "development"
 ALLOWED_HOSTS = ["testserver"]
 INTERNAL_HOSTS: list[str] = []
+MISSING_SETTINGS: list[str] = []
 ROOT_URLCONF = "shared.tests.urls"
 APPEND_SLASH = False
 USE_TZ = True

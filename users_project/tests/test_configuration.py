@@ -37,6 +37,21 @@ def test_a_weak_setting_stops_the_start_by_name(name, value):
     assert f"ImproperlyConfigured: {name} is {value}" in result.stderr
 
 
+def test_all_settings_that_are_missing_are_in_one_line(tmp_path):
+    given = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    given |= {"ENV_FILE": str(tmp_path / "none")}
+    command = [sys.executable, "manage.py", "migrate", "--check"]
+    done = subprocess.run(
+        command, cwd=PROJECT, env=given, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stderr == (
+        "ImproperlyConfigured: These settings are missing: SECRET_KEY, ALLOWED_HOSTS, "
+        "DATABASE_URL, REDIS_URL, JWT_ISSUER, JWT_JWKS_URL or JWT_PUBLIC_KEYS_DIR, "
+        "AUTH_SERVICE_URL, AUTH_SERVICE_API_KEY.\n"
+    )
+
+
 @pytest.mark.parametrize("value", ["5", "-1", "strong", "2.5"])
 def test_a_score_that_is_none_stops_the_start(value):
     result = python("manage.py", "check", PASSWORD_MIN_SCORE=value)
