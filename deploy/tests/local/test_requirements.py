@@ -1,14 +1,13 @@
 """The pinned requirements can be installed next year too."""
 
 import re
-import shutil
-import subprocess
-import sys
 from importlib.metadata import distributions
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+
+from deploy.tests.wheel import build_wheel
 
 ROOT = Path(__file__).parents[3]
 REQUIREMENTS = ROOT / "requirements"
@@ -78,14 +77,7 @@ def test_an_extra_that_a_package_asks_for_is_pinned_with_it(file: str) -> None:
 
 def test_the_wheel_of_shared_declares_what_it_needs(tmp_path: Path) -> None:
     """A service outside of the checkout gets it all by this one file."""
-    for name in ("pyproject.toml", "LICENSE", "requirements/runtime.in"):
-        target = tmp_path / name
-        target.parent.mkdir(exist_ok=True)
-        target.write_text((ROOT / name).read_text())
-    shutil.copytree(ROOT / "shared", tmp_path / "shared")
-    words = "-m pip wheel --quiet --no-deps --no-index --no-build-isolation ."
-    subprocess.run([sys.executable, *words.split()], cwd=tmp_path, check=True)
-    with ZipFile(next(tmp_path.glob("memo_shared-*.whl"))) as wheel:
+    with ZipFile(build_wheel(tmp_path)) as wheel:
         files = wheel.namelist()
         [metadata] = [name for name in files if name.endswith("/METADATA")]
         needed = wheel.read(metadata).decode().count("\nRequires-Dist: ")
