@@ -1,0 +1,116 @@
+"""Clients that openapi-python-client builds from the public documents do the main job:
+every answer is of the type that the document promises."""
+
+import importlib
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.tests.client import PASSWORD
+from deploy.tests.stack import SERVICES, System
+
+
+@pytest.fixture(scope="module")
+def packages(system, tmp_path_factory):
+    """`auth_client` and `users_client`, which can be imported as long as this lasts."""
+    folder = tmp_path_factory.mktemp("generated")
+    (folder / "ruff.toml").touch()  # or the generator's ruff takes the checkout's
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        for service in SERVICES:
+            generate(system, service, folder)
+        yield
+
+
+def generate(system: System, service: str, folder: Path) -> None:
+    """A warning about the document is a failure, too."""
+    url = f"{system.gateway_url}/api/v1/{service}/openapi.json"
+    command = [sys.executable, "-m", "openapi_python_client", "generate"]
+    command += ["--url", url, "--fail-on-warning", "--meta", "none"]
+    command += ["--output-path", str(folder / f"{service}_client")]
+    env = {"PATH": str(Path(sys.executable).parent), "RUFF_NO_CACHE": "true"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Application:
+    """What is built on the two packages. The cookies are in auth's client."""
+
+    def __init__(self, url: str) -> None:
+        self.options = {"base_url": url, "httpx_args": {"trust_env": False}}
+        self.auth = package("auth").Client(**self.options)
+        self.users = package("users").Client(**self.options)
+
+    def use(self, token: str) -> None:
+        self.users.get_httpx_client().close()
+        kind = package("users").AuthenticatedClient
+        self.users = kind(token=token, **self.options)
+
+    def close(self) -> None:
+        for client in (self.auth, self.users):
+            client.get_httpx_client().close()
+
+    def call(self, operation: str, **body: Any) -> tuple[int, Any]:
+        """The status, and the object that the package makes of the answer."""
+        service = operation.partition("_")[0]
+        module = package(service, f"api.{service}.{operation}")
+        answer = module.sync_detailed(client=getattr(self, service), **body)
+        return int(answer.status_code), answer.parsed
+
+
+def package(service: str, *modules: str) -> Any:
+    return importlib.import_module(".".join([f"{service}_client", *modules]))
+
+
+def model(service: str, name: str) -> Any:
+    return getattr(package(service, "models"), name)
+
+
+@pytest.fixture
+def app(packages, system):
+    app = Application(system.gateway_url)
+    yield app
+    app.close()
+
+
+def test_generated_clients_do_the_main_job(app):
+    name = f"g{secrets.token_hex(6)}"
+    email = f"{name}@example.org"
+    registration = model("users", "RegistrationRequest")
+    new = registration(username=name, email=email, password=PASSWORD)
+    status, user = app.call("users_register", body=new)
+    assert (status, type(user)) == (201, model("users", "User"))
+    status, problem = app.call("users_register", body=new)
+    assert (status, problem.code.value) == (409, "account_exists")
+
+    by_email = model("auth", "EmailCredentialsRequest")
+    wrong = by_email(email=email, password="not this one")
+    status, problem = app.call("auth_login", body=wrong)
+    assert (status, problem.code.value) == (401, "invalid_credentials")
+    by_name = model("auth", "UsernameCredentialsRequest")
+    for right in (
+        by_name(username=name, password=PASSWORD),
+        by_email(email=email, password=PASSWORD),
+    ):
+        status, grant = app.call("auth_login", body=right)
+        assert (status, type(grant)) == (200, model("auth", "Grant"))
+
+    app.use(grant.access_token)
+    assert app.call("users_me") == (200, user)
+    status, grant = app.call("auth_refresh")
+    assert (status, type(grant)) == (200, model("auth", "Grant"))
+    app.use(grant.access_token)
+    assert app.call("users_me") == (200, user)
+
+    status, message = app.call("auth_logout")
+    assert (status, type(message)) == (200, model("auth", "Message"))
+    for operation, code in (
+        ("users_me", "token_revoked"),
+        ("auth_refresh", "token_missing"),
+    ):
+        status, problem = app.call(operation)
+        assert (status, problem.code.value) == (401, code)
