@@ -24,6 +24,7 @@ from joserfc.jwk import KeySet
 
 from deploy.tests.client import claims_of
 from deploy.tests.forgeries import FORGERIES, Material
+from deploy.tests.npm import npm_install
 from deploy.tests.signing_keys import key_set, kid_of
 from shared.keys.signing_keys import thumbprint
 
@@ -52,7 +53,9 @@ def verify(request, tmp_path_factory, trust):
     """Each library in turn."""
     if request.param == "authlib":
         return lambda tokens: authlib(trust, tokens)
-    node = install_jose(tmp_path_factory.mktemp("jose"))
+    folder = tmp_path_factory.mktemp("jose")
+    # Next to node_modules: an ES module is looked for from where the script is.
+    node = [npm_install(folder, JOSE), shutil.copy(SCRIPT, folder)]
 
     def jose(tokens: Sequence[str]) -> Verified:
         question = json.dumps({**trust, "tokens": tokens})
@@ -81,21 +84,6 @@ def authlib(trust: Trust, tokens: Sequence[str]) -> Verified:
         else:  # RFC 9068 section 2.1; a refresh token has the same keys.
             found.append(it.claims if it.header.get("typ") == "at+jwt" else None)
     return found
-
-
-def install_jose(folder: Path) -> list[str]:
-    """npm's, under `folder` and nowhere else: the command that verifies. Skips where
-    that cannot be."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not (node and npm):
-        pytest.skip("NODE AND NPM ARE NOT HERE: npm's jose verified no token")
-    words = "install --no-save --no-audit --no-fund --ignore-scripts --prefix . --cache"
-    install = [npm, *words.split(), "cache", JOSE]
-    done = subprocess.run(install, cwd=folder, capture_output=True, timeout=120)
-    if done.returncode != 0:
-        pytest.skip(f"NPM DID NOT INSTALL {JOSE}, WHICH VERIFIED NO TOKEN: {done}")
-    # Next to node_modules: an ES module is looked for from where the script is.
-    return [node, shutil.copy(SCRIPT, folder)]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""Clients that openapi-python-client builds from the public documents do the main job:
-every answer is of the type that the document promises."""
+"""Clients that openapi-python-client and openapi-typescript build from the public
+documents do the main job: every answer is of the type that its document promises."""
 
 import importlib
+import json
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,12 @@ from typing import Any
 import pytest
 
 from deploy.tests.client import PASSWORD
+from deploy.tests.npm import npm_install
 from deploy.tests.stack import SERVICES, System
+
+NPM = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3")
+SCRIPT = Path(__file__).parent / "foreign" / "main_job.mts"
+COMPILER = "--strict --module nodenext --target es2022 --lib es2022,dom,dom.iterable"
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +121,37 @@ def test_generated_clients_do_the_main_job(app):
     ):
         status, problem = app.call(operation)
         assert (status, problem.code.value) == (401, code)
+
+
+# ---- TypeScript ----------------------------------------------------------------------
+
+
+def test_typed_clients_do_the_main_job(system, tmp_path):
+    """The compiler has accepted every member that the script reads, and refused bodies
+    that the documents refuse."""
+    node = npm_install(tmp_path, *NPM)
+
+    def run(*command: str, **env: str) -> str:
+        options = {"env": {"PATH": str(Path(node).parent), **env}, "text": True}
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    programs = tmp_path / "node_modules" / ".bin"
+    for service in SERVICES:
+        url = f"{system.gateway_url}/api/v1/{service}/openapi.json"
+        run(f"{programs}/openapi-typescript", url, "-o", f"{service}.d.ts")
+    shutil.copy(SCRIPT, tmp_path)
+    run(f"{programs}/tsc", *COMPILER.split(), SCRIPT.name)
+    name = f"g{secrets.token_hex(6)}"
+    user = {"GATEWAY_URL": system.gateway_url, "NAME": name, "PASSWORD": PASSWORD}
+    assert json.loads(run(node, "main_job.mjs", **user)) == [
+        [201, name],
+        [401, "invalid_credentials"],
+        [200, "bearer"],
+        [200, f"{name}@example.org"],
+        [200, "bearer"],
+        [200, True],
+        [200, "string"],
+        [401, "token_revoked"],
+    ]

@@ -1,0 +1,60 @@
+// The main job by clients whose types openapi-typescript makes of the public documents.
+// Who it is about comes in the environment; on stdout, as JSON, the status of every
+// answer and what the types say that it has.
+import createClient, { type Middleware } from "openapi-fetch";
+import type { paths as Auth } from "./auth.js";
+import type { paths as Users } from "./users.js";
+
+declare const process: { env: Record<"GATEWAY_URL" | "NAME" | "PASSWORD", string> };
+const { GATEWAY_URL: baseUrl, NAME: username, PASSWORD: password } = process.env;
+const email = `${username}@example.org`;
+
+// What a browser does of itself.
+let cookie = "";
+const cookies: Middleware = {
+  onRequest({ request }) {
+    if (cookie) request.headers.set("Cookie", cookie);
+  },
+  onResponse({ response }) {
+    const set = response.headers.getSetCookie().map((line) => line.split(";")[0]);
+    cookie = set.find((pair) => pair.startsWith("refresh_token=")) ?? cookie;
+  },
+};
+
+const auth = createClient<Auth>({ baseUrl });
+const users = createClient<Users>({ baseUrl });
+auth.use(cookies);
+
+const me = (token = "") =>
+  users.GET("/api/v1/users/me", { headers: { Authorization: `Bearer ${token}` } });
+
+// Compiled, never called: the types refuse other bodies.
+export const refused = [
+  // @ts-expect-error
+  () => auth.POST("/api/v1/auth/login", { body: 42 }),
+  // @ts-expect-error
+  () => auth.POST("/api/v1/auth/login", { body: { email } }),
+  // @ts-expect-error
+  () => users.POST("/api/v1/users", { body: { username, password } }),
+];
+
+const user = await users.POST("/api/v1/users", { body: { username, email, password } });
+const wrong = await auth.POST("/api/v1/auth/login", { body: { email, password: "no" } });
+const login = await auth.POST("/api/v1/auth/login", { body: { email, password } });
+const before = await me(login.data?.access_token);
+const refresh = await auth.POST("/api/v1/auth/refresh");
+const after = await me(refresh.data?.access_token);
+const logout = await auth.POST("/api/v1/auth/logout");
+const revoked = await me(refresh.data?.access_token);
+
+const answers = [
+  [user.response.status, user.data?.username],
+  [wrong.response.status, wrong.error?.code],
+  [login.response.status, login.data?.token_type],
+  [before.response.status, before.data?.email],
+  [refresh.response.status, refresh.data?.token_type],
+  [after.response.status, after.data?.id === user.data?.id],
+  [logout.response.status, typeof logout.data?.message],
+  [revoked.response.status, revoked.error?.code],
+];
+console.log(JSON.stringify(answers));
