@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add["backup"]("folder", nargs="?", help="a new one; else one in .backups/")
     add["restore"]("folder")
     add["restore"]("--only", metavar="SERVICE", help="the database of one service")
-    text = "those of the backup go on, also if they were ended since"
+    text = "those of the backup stay valid, even if they were ended since"
     add["restore"]("--keep-sessions", action="store_true", help=text)
     return parser
 

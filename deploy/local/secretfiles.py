@@ -63,7 +63,7 @@ def _is_gone(layout: Layout, caller: str, callee: str) -> bool:
 
 def revision(layout: Layout, pattern: str) -> str:
     """Changes when one of these files does. A container has the files of its start, so
-    Compose must be told to replace it."""
+    Compose replaces it by this."""
     digest = sha256()
     for path in sorted(layout.secrets.glob(pattern)):
         if path.is_file():

@@ -16,16 +16,13 @@ from django.db.models import Q
 from shared.structured_logging import audit
 from users import revocation
 from users.models import User
+from users.statements import END_ALL
 
 MOST = 100_000  # users at once
 CHUNK = 5000  # users of one transaction, and of one push: a second or less
 # Seconds after which no chunk begins, and no push: they take less than one, and the
 # gateway waits for 15.
 PATIENCE, PUSH_PATIENCE = 12.0, 12.5
-
-RAISE = """kept_sid = NULL, kept_from = NULL, session_epoch = greatest(
-        session_epoch + 1, floor(extract(epoch FROM statement_timestamp()))::bigint
-    )"""
 
 # The columns are those of a `Change`. The history is Django's, a line for each user.
 CHANGE_ALL = """
@@ -62,7 +59,7 @@ CHANGES = (
         "deactivate",
         "deactivated",
         Q(is_active=True),
-        f"is_active = false, {RAISE}",
+        f"is_active = false, {END_ALL}",
         "user_deactivated",
     ),
     Change("activate", "activated", Q(is_active=False), "is_active = true"),
@@ -70,11 +67,11 @@ CHANGES = (
         "soft_delete",
         "deleted",
         Q(deleted_at=None),
-        f"deleted_at = clock_timestamp(), {RAISE}",
+        f"deleted_at = clock_timestamp(), {END_ALL}",
         "user_deleted",
     ),
     Change("restore", "restored", ~Q(deleted_at=None), "deleted_at = NULL"),
-    Change("end_sessions", "logged out everywhere", Q(), RAISE, "ended_by_operator"),
+    Change("end_sessions", "logged out everywhere", Q(), END_ALL, "ended_by_operator"),
 )
 
 
@@ -96,12 +93,12 @@ def run(change: Change, ids: Sequence[UUID], editor: Any) -> Outcome:
     """Do it to those of these users to whom it can be done, in chunks that are done as
     a whole. Raises OperationalError if that is none.
 
-    While PostgreSQL changes a chunk, a thread tells of the one before.
+    While PostgreSQL changes a chunk, a thread reports the one before.
     """
     outcome, began = Outcome(), time.monotonic()
     outcome.unfinished = len(ids)
-    told: list[Future[None]] = []
-    with ThreadPoolExecutor(1) as teller:
+    reports: list[Future[None]] = []
+    with ThreadPoolExecutor(1) as reporter:
         for start in range(0, len(ids), CHUNK):
             chunk = ids[start : start + CHUNK]
             try:
@@ -112,11 +109,11 @@ def run(change: Change, ids: Sequence[UUID], editor: Any) -> Outcome:
                 break
             outcome.done += len(epochs)
             outcome.unfinished -= len(chunk)
-            job = partial(tell, change, epochs, editor, outcome, began)
-            told.append(teller.submit(copy_context().run, job))  # the request's id
+            job = partial(report, change, epochs, editor, outcome, began)
+            reports.append(reporter.submit(copy_context().run, job))  # the request's id
             if time.monotonic() > began + PATIENCE:
                 break
-    for each in told:
+    for each in reports:
         each.result()  # a fault of the thread is one of ours
     counts = {"users": outcome.done, "unfinished": outcome.unfinished}
     who = {"by": str(editor.pk), "pushed": outcome.is_pushed}
@@ -124,7 +121,7 @@ def run(change: Change, ids: Sequence[UUID], editor: Any) -> Outcome:
     return outcome
 
 
-def tell(
+def report(
     change: Change,
     epochs: dict[UUID, int],
     editor: User,

@@ -11,44 +11,11 @@ from django.db.models import Exists, Max, Q, Sum
 
 from shared.auth.access_tokens import MAX_LENGTH
 from shared.structured_logging import audit
+from users.statements import RAISE_ALL_EPOCHS, RAISE_EPOCH
 from users.validators import normalize_identifier
 
 if TYPE_CHECKING:
     from users.models import User
-
-# One statement: of any number of callers at once, each raises the epoch and gets its
-# own. The epoch follows the clock, so that after a restore of an older database the
-# next one is still above every epoch that the Auth Service has seen; the statement's
-# clock, so that both columns get the same. A session is kept only if its own epoch is
-# at least `kept_from`: sessions that earlier epochs ended stay ended.
-RAISE_EPOCH = """
-UPDATE users_user
-SET kept_from = CASE WHEN %(keep)s::uuid IS NULL THEN NULL
-                     WHEN kept_sid = %(keep)s::uuid THEN kept_from
-                     ELSE session_epoch END,
-    kept_sid = %(keep)s::uuid,
-    session_epoch = greatest(
-        session_epoch + 1, floor(extract(epoch FROM statement_timestamp()))::bigint
-    ),
-    password_epoch = CASE WHEN %(password_changed)s THEN greatest(
-        session_epoch + 1, floor(extract(epoch FROM statement_timestamp()))::bigint
-    ) ELSE password_epoch END,
-    updated_at = clock_timestamp()
-WHERE id = %(id)s AND (%(absent)s OR is_active AND deleted_at IS NULL)
-RETURNING session_epoch, kept_sid, kept_from, password_epoch, updated_at
-"""
-
-# After a restore. Nobody is kept: who was is not known any more.
-RAISE_ALL_EPOCHS = """
-UPDATE users_user
-SET kept_sid = NULL, kept_from = NULL,
-    session_epoch = greatest(
-        session_epoch + 1,
-        floor(extract(epoch FROM statement_timestamp()))::bigint,
-        %(above)s::bigint + 1
-    )
-"""
-
 
 # Bytes of JSON. Of a token three quarters are what base64 encodes; the rest of it takes
 # 1,500 characters. Noted before it comes to that.

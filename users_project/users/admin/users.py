@@ -87,7 +87,7 @@ class UserAdmin(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """By id, which is what logs name, and by the username that is the same text;
-        else by names, whoever is called exactly so first."""
+        else by names, with an exact match first."""
         term = normalize_identifier(search_term)
         if user_id := as_id(term):
             return queryset.filter(Q(username_canonical=term) | Q(pk=user_id)), False

@@ -1,5 +1,5 @@
-"""Change forms that carry the version of what they show, so that no save gives back
-what others took away after the page was opened."""
+"""Change forms that carry the version of what they show, so that no save undoes
+what others changed after the page was opened."""
 
 from typing import Any
 

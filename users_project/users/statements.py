@@ -1,0 +1,36 @@
+"""The statements that end sessions, by raising epochs (docs/sessions.md).
+
+The next epoch follows the clock, so that after a restore of an older database it is
+still above every epoch that the Auth Service has seen; the statement's clock, so that
+all columns of a row get the same.
+"""
+
+NEXT_EPOCH = """greatest(
+        session_epoch + 1, floor(extract(epoch FROM statement_timestamp()))::bigint
+    )"""
+# For an UPDATE of any users: no session is kept.
+END_ALL = f"kept_sid = NULL, kept_from = NULL, session_epoch = {NEXT_EPOCH}"
+
+# One statement: of any number of callers at once, each raises the epoch and gets its
+# own. A session is kept only if its own epoch is at least `kept_from`: sessions that
+# earlier epochs ended stay ended.
+RAISE_EPOCH = f"""
+UPDATE users_user
+SET kept_from = CASE WHEN %(keep)s::uuid IS NULL THEN NULL
+                     WHEN kept_sid = %(keep)s::uuid THEN kept_from
+                     ELSE session_epoch END,
+    kept_sid = %(keep)s::uuid,
+    session_epoch = {NEXT_EPOCH},
+    password_epoch = CASE WHEN %(password_changed)s THEN {NEXT_EPOCH}
+                     ELSE password_epoch END,
+    updated_at = clock_timestamp()
+WHERE id = %(id)s AND (%(absent)s OR is_active AND deleted_at IS NULL)
+RETURNING session_epoch, kept_sid, kept_from, password_epoch, updated_at
+"""  # noqa: S608 (constants alone)
+
+# After a restore. No session is kept: which one was is not known any more.
+RAISE_ALL_EPOCHS = f"""
+UPDATE users_user
+SET kept_sid = NULL, kept_from = NULL,
+    session_epoch = greatest({NEXT_EPOCH}, %(above)s::bigint + 1)
+"""  # noqa: S608 (constants alone)
