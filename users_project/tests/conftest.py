@@ -12,7 +12,7 @@ from shared.ratelimit_defaults import DEFAULTS
 from tests.admin_pages import browser_of
 from tests.factories import PASSWORD, WRONG, UserFactory, hashed
 from tests.guesses import HERE
-from users import hashers, hashing_pool, models, revocation
+from users import hashers, hashing_pool, password_model, revocation
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
 
@@ -157,7 +157,7 @@ def quick(monkeypatch):
         checked.append(password)
         return f"not a hash of {password}"
 
-    monkeypatch.setattr(models, "verify_password", compare)
+    monkeypatch.setattr(password_model, "verify_password", compare)
     monkeypatch.setattr("django.contrib.auth.base_user.make_password", encode)
     return checked
 

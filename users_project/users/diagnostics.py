@@ -3,7 +3,8 @@
 from django.db.models.functions import Length
 
 from shared.doctor import diagnostic
-from users.models import LONGEST_ROLE_NAME, Role, User
+from users.models import Role, User
+from users.roles import LONGEST_ROLE_NAME
 
 
 @diagnostic(

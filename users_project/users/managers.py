@@ -48,8 +48,10 @@ class UserQuerySet(models.QuerySet["User"]):
         user = {"user": models.OuterRef("pk")}
         roles = Group.objects.filter(user=editor)
         rights = Permission.objects.filter(Q(user=editor) | Q(group__in=roles))
-        roles_of = self.model.groups.through.objects.filter(**user)
-        rights_of = self.model.user_permissions.through.objects.filter(**user)
+        of_groups: Any = self.model.groups.through
+        of_rights: Any = self.model.user_permissions.through
+        roles_of = of_groups.objects.filter(**user)
+        rights_of = of_rights.objects.filter(**user)
         return self.filter(
             ~Exists(roles_of.exclude(group__in=roles)),
             ~Exists(rights_of.exclude(permission__in=rights)),

@@ -4,54 +4,28 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.contrib.auth.hashers import make_password, verify_password
-from django.contrib.auth.models import AbstractBaseUser, Group, PermissionsMixin
-from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.auth.models import Group, PermissionsMixin
+from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator
 from django.db import models, transaction
-from django.db.models.functions import Collate, Lower, Upper
+from django.db.models.functions import Collate, Lower
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from shared.structured_logging import audit
-from users import hashing_pool, revocation, validators
-from users.dirty_fields import DirtyFieldsModel
+from users import revocation, validators
 from users.fields import CanonicalField
 from users.managers import UserManager
+from users.password_model import PasswordModel
+from users.roles import Role as Role
+from users.search import SEARCHED, trigrams
 from users.validators import normalize_identifier
 
 IDENTIFIERS = {"email", "username"}
 RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
-LONGEST_ROLE_NAME = 64  # characters; the database holds new names to it too
 CANONICAL = {f"{name}_canonical" for name in IDENTIFIERS}
 # Columns that `user_updated` does not name: a login's time is no change of the account,
 # and there are events for the others, with the one who changed them.
 OWN_EVENTS = {"password", "is_active", "deleted_at", "last_login", *CANONICAL}
-# Lookups of the admin's search. Canonical names have no case; fewer rows are compared
-# in upper case, which takes ten times as long.
-SEARCHED = (
-    "email_canonical__contains",
-    "username_canonical__contains",
-    "first_name__icontains",
-    "last_name__icontains",
-    "display_name__icontains",
-)
-
-
-def verify(password: str | None, encoded: str, upgrade: bool) -> tuple[bool, str]:
-    """Whether it is the password of this hash; and a hash with the current costs, if
-    that is an older one and is to be upgraded."""
-    right, is_outdated = verify_password(password, encoded)
-    fresh = right and is_outdated and upgrade
-    return right, make_password(password) if fresh else ""
-
-
-def trigrams(lookup: str) -> OpClass:
-    """What a search by this lookup reads. `icontains` compares in upper case."""
-    column, _, kind = lookup.partition("__")
-    compared = Upper(column) if kind == "icontains" else models.F(column)
-    return OpClass(compared, name="gin_trgm_ops")
 
 
 def check(name: str, **condition: Any) -> models.CheckConstraint:
@@ -60,25 +34,7 @@ def check(name: str, **condition: Any) -> models.CheckConstraint:
     return models.CheckConstraint(condition=rule, name=f"user_{name}")
 
 
-class Role(Group):
-    """Django's groups, by the name they have here."""
-
-    class Meta:
-        proxy = True
-        ordering = ("name",)
-
-    def clean(self) -> None:
-        """Raise ValidationError for a name that is too long, or has characters that no
-        name has."""
-        super().clean()
-        try:
-            MaxLengthValidator(LONGEST_ROLE_NAME)(self.name)
-            validators.validate_name(self.name)
-        except ValidationError as exc:
-            raise ValidationError({"name": exc}) from exc
-
-
-class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
+class User(PasswordModel, PermissionsMixin):
     """An account. Its Django groups are its roles; deleting it keeps the row.
 
     `session_epoch` is raised whenever all sessions of the user must end. It goes into
@@ -193,40 +149,6 @@ class User(DirtyFieldsModel, AbstractBaseUser, PermissionsMixin):
     def is_present(self) -> bool:
         """Whether the user may log in and be seen; `UserQuerySet.present` in rows."""
         return self.is_active and self.deleted_at is None
-
-    def set_password(self, raw_password: str | None) -> None:
-        """Django's, bounded (PWD-07). Raises Overloaded."""
-        hashing_pool.pool().run(super().set_password, raw_password)
-
-    def check_password(self, raw_password: str | None, upgrade: bool = True) -> bool:
-        """Django's, bounded (PWD-07). Raises Overloaded."""
-        run = hashing_pool.pool().run
-        right, fresh = run(verify, raw_password, self.password, upgrade)
-        if fresh:
-            self.replace_hash(fresh)
-        return bool(right)
-
-    def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """What ties a session of the admin to the user as they are: with the epoch in
-        it, whatever ends the sessions of the API ends those of the admin."""
-        return salted_hmac(
-            "users.models.User.session_auth_hash",
-            f"{self.password}:{self.session_epoch}",
-            secret=secret,
-            algorithm="sha256",
-        ).hexdigest()
-
-    def replace_hash(self, fresh: str) -> None:
-        """Store another hash of the same password, unless that was changed meanwhile
-        (PWD-05).
-
-        Django's own upgrade would overwrite the newer password. Not a change that ends
-        sessions, and none of the profile.
-        """
-        mine = User.objects.filter(pk=self.pk, password=self.password)
-        if mine.update(password=fresh):
-            self.password = fresh
-            self.remember(["password"])
 
     def change_password(self, raw_password: str, keep_sid: UUID) -> bool:
         """Set another password, and end all sessions but `keep_sid`. Raises Overloaded.

@@ -18,7 +18,8 @@ from users.admin.pages import UserPages
 from users.admin.roles import EVENT, by, warn_of_long_roles
 from users.admin.status import StatusColumn
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
-from users.models import SEARCHED, User
+from users.models import User
+from users.search import SEARCHED
 from users.validators import as_id, normalize_identifier
 
 admin.site.site_header = "Memo"
