@@ -60,18 +60,26 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class StrictExtension(OpenApiSerializerExtension):
+class SerializerExtension(OpenApiSerializerExtension):
+    """Changes what drf-spectacular says of a serializer and its subclasses."""
+
+    match_subclasses = True
+
+    def of_fields(self, auto_schema: AutoSchema, direction: Direction) -> Any:
+        """The schema without this extension."""
+        mapped = auto_schema._map_serializer
+        return mapped(self.target, direction, bypass_extensions=True)
+
+
+class StrictExtension(SerializerExtension):
     """As `StrictSerializer` refuses them."""
 
     target_class = StrictSerializer
-    match_subclasses = True
 
     def map_serializer(
         self, auto_schema: AutoSchema, direction: Direction
     ) -> dict[str, Any]:
-        schema = auto_schema._map_serializer(
-            self.target, direction, bypass_extensions=True
-        )
+        schema = self.of_fields(auto_schema, direction)
         return {**schema, "additionalProperties": False}
 
 
@@ -90,18 +98,15 @@ class CredentialsSerializer(serializers.Serializer[None]):
         return attrs
 
 
-class CredentialsExtension(OpenApiSerializerExtension):
+class CredentialsExtension(SerializerExtension):
     """One of the two names is needed, which fields alone cannot say: two types."""
 
     target_class = CredentialsSerializer
-    match_subclasses = True
 
     def map_serializer(
         self, auto_schema: AutoSchema, direction: Direction
     ) -> dict[str, Any]:
-        whole = auto_schema._map_serializer(
-            self.target, direction, bypass_extensions=True
-        )
+        whole = self.of_fields(auto_schema, direction)
         name = auto_schema._get_serializer_name(self.target, direction)
         either = []
         for one, other in (("email", "username"), ("username", "email")):

@@ -66,3 +66,9 @@ def act(client, action, *users):
 
 def said(response):
     return [str(each) for each in get_messages(response.wsgi_request)]
+
+
+def ask(client, action, *users, query="", **more):
+    """Choose an action for these users in the list; the page that asks."""
+    body = {"action": action, "_selected_action": [str(user.pk) for user in users]}
+    return client.post(LIST + query, body | more)
