@@ -17,7 +17,7 @@ MIDDLEWARE += [
     "users.middleware.CsrfViewMiddleware",
     "users.middleware.AuthenticationMiddleware",
     "users.middleware.MessageMiddleware",
-    "users.middleware.GuessLimitMiddleware",
+    "users.middleware.AdminResponseMiddleware",
 ]
 
 TEMPLATES = [

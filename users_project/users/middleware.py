@@ -42,7 +42,7 @@ def remember_device(request: HttpRequest | None, user: User) -> None:
         request.device_owner = user  # type: ignore[attr-defined]
 
 
-class GuessLimitMiddleware:
+class AdminResponseMiddleware:
     """The admin's device cookie; and our errors there, as pages: Django's own views let
     them through, and would log them as bugs. So it is with what they do not check."""
 
