@@ -52,7 +52,7 @@ class StackMachine(RedisForgets):
     @precondition(lambda self: len(self.accounts) < 3)
     @act()
     def register(self) -> None:
-        name = f"m{secrets.token_hex(6)}"
+        name = f"model{secrets.token_hex(6)}"
         account = Account("", name, f"password of {name[::-1]}")
         self.driver.register(account)
         self.accounts.append(account)
