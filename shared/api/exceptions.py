@@ -23,6 +23,7 @@ CODES = {
     "invalid_credentials": "Login or password is wrong.",
     "invalid_form": "The body is not a well-formed form (UTF-8, no field twice).",
     "invalid_json": "The body is not well-formed JSON (RFC 8259, UTF-8, no twin keys).",
+    "link_invalid": "The link is used, expired, or none of ours. Ask for another.",
     "method_not_allowed": "The resource has no such method. See Allow.",
     "misdirected_request": "This gateway does not serve that host.",
     "not_acceptable": "Only JSON is spoken here.",
@@ -43,6 +44,7 @@ CODES = {
     "upstream_unavailable": "The service behind the gateway did not answer. Try again.",
     "uri_too_long": "The request target is too long.",
     "user_not_found": "No such user, or deleted, or inactive (internal).",
+    "username_taken": "The username is taken. Choose another.",
     "validation_error": "Well-formed, but not what is asked for. See errors.",
 }
 
@@ -122,6 +124,20 @@ class UserNotFound(APIException):
 class AccountExists(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_code = "account_exists"
+
+
+class UsernameTaken(APIException):
+    """For those who must not learn whether the e-mail address is taken, too."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "username_taken"
+
+
+class LinkInvalid(APIException):
+    """Used, expired, unknown and forged links look alike."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "link_invalid"
 
 
 class FormInvalid(APIException):

@@ -10,6 +10,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.postgres",  # indexes of expressions with an operator class
+    "procrastinate.contrib.django",
 ]
 
 MIDDLEWARE += [
@@ -55,6 +56,16 @@ superuser support sysadmin system undefined user users webmaster"""
 RESERVED_USERNAMES = env.list(
     "RESERVED_USERNAMES", default=[*RESERVED.split(), *PRODUCT_NAMES]
 )
+
+# --- Mail and links -----------------------------------------------------------------
+
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+# Links that were made with an older SECRET_KEY.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+# The host of every link in a mail. Never the request's.
+PUBLIC_URL = env.str("PUBLIC_URL", default=JWT_ISSUER)
+
+LOGGING["loggers"]["procrastinate"] = {"level": "WARNING"}  # a line for every step
 
 # --- Passwords ----------------------------------------------------------------------
 

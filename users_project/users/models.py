@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.contrib.auth.models import Group, PermissionsMixin
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
@@ -13,7 +14,12 @@ from django.utils import timezone
 
 from shared.structured_logging import audit
 from users import revocation, validators
+from users.accounts.models import AddressRequest as AddressRequest
+from users.accounts.models import EmailChange as EmailChange
+from users.accounts.models import Link as Link
+from users.accounts.models import Registration as Registration
 from users.fields import CanonicalField
+from users.mail.models import Mail as Mail
 from users.managers import UserManager
 from users.password_model import PasswordModel
 from users.roles import Role as Role
@@ -96,9 +102,19 @@ class User(PasswordModel, PermissionsMixin):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    delete_after = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When what is personal in a deleted account is erased.",
+    )
+    email_verified_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the owner of the mailbox proved it."
+    )
+    locale = models.CharField(
+        max_length=8, choices=settings.LANGUAGES, default="en", db_default="en"
+    )
 
     roles: list[str]  # annotated by `with_roles`
-    email_verified = False  # of no user: there is no verification
 
     objects = UserManager()
 
@@ -140,6 +156,10 @@ class User(PasswordModel, PermissionsMixin):
                 taken[name] = ValidationError("This one is taken.", "unique")
         if taken:
             raise ValidationError(taken)
+
+    @property
+    def email_verified(self) -> bool:
+        return self.email_verified_at is not None
 
     @property
     def is_deleted(self) -> bool:

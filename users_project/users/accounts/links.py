@@ -1,0 +1,88 @@
+"""Links that prove a mailbox. A token is a function of its row and of SECRET_KEY."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from shared.api.exceptions import LinkInvalid
+from users.accounts.models import LIFETIMES, Link, Purpose
+
+MAX_ATTEMPTS = 5  # wrong passwords
+
+
+class ClockTimestamp(models.Func):
+    """The database's clock, also after a wait for a lock."""
+
+    template = "clock_timestamp()"
+    output_field = models.DateTimeField()
+
+
+def issue(purpose: Purpose, *, address: str, **owner: Any) -> Link:
+    """A link of this purpose for a user or a registration (`owner`)."""
+    now = timezone.now()
+    user = owner.get("user")
+    return Link.objects.create(
+        purpose=purpose,
+        address=address,
+        session_epoch=user.session_epoch if user else 0,
+        created_at=now,
+        expires_at=now + LIFETIMES[purpose],
+        **owner,
+    )
+
+
+def token_of(link: Link) -> str:
+    """base64url(id ‖ HMAC-SHA-256): 64 characters."""
+    return encode(link, settings.SECRET_KEY)
+
+
+def find(token: str, *purposes: Purpose) -> Link:
+    """The live link of this token, with its user and registration. Uses nothing up.
+    Raises LinkInvalid."""
+    link = live().filter(pk=id_of(token), purpose__in=purposes).first()
+    if link is None or not any(
+        constant_time_compare(token, encode(link, key))
+        for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    ):
+        raise LinkInvalid
+    return link
+
+
+def use(link: Link) -> None:
+    """Use it up: of any number at once, one succeeds. The first statement of the
+    transaction of its effect. Raises LinkInvalid."""
+    if not live().filter(pk=link.pk).update(used_at=ClockTimestamp()):
+        raise LinkInvalid
+
+
+def count_wrong(link: Link) -> None:
+    """Count a wrong password; the last one voids the link."""
+    live().filter(pk=link.pk).update(attempts=models.F("attempts") + 1)
+
+
+def live() -> models.QuerySet[Link]:
+    return Link.objects.select_related("user", "registration").filter(
+        used_at=None, expires_at__gt=ClockTimestamp(), attempts__lt=MAX_ATTEMPTS
+    )
+
+
+def id_of(token: str) -> UUID:
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(token)[:16])
+    except (binascii.Error, ValueError) as exc:
+        raise LinkInvalid from exc
+
+
+def encode(link: Link, key: str) -> str:
+    expires_at: datetime = link.expires_at
+    subject = link.user_id or link.registration_id
+    text = f"{link.pk}|{link.purpose}|{subject}|{expires_at.isoformat()}"
+    mac = salted_hmac("users.accounts.links", text, secret=key, algorithm="sha256")
+    return base64.urlsafe_b64encode(link.pk.bytes + mac.digest()).decode()

@@ -1,0 +1,123 @@
+"""Links that were sent, and what waits for the click: accounts not yet made, addresses
+not yet changed, addresses that somebody typed."""
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+
+from users.fields import CanonicalField
+
+
+class Purpose(models.TextChoices):
+    """What a link does."""
+
+    REGISTER = "register"
+    VERIFY = "verify"
+    RESET = "reset"
+    CHANGE_EMAIL = "change_email"
+    UNDO_EMAIL = "undo_email"
+    RESTORE = "restore"
+
+
+LIFETIMES = {
+    Purpose.REGISTER: timedelta(hours=24),
+    Purpose.VERIFY: timedelta(days=7),
+    Purpose.RESET: timedelta(minutes=30),
+    Purpose.CHANGE_EMAIL: timedelta(hours=24),
+    Purpose.UNDO_EMAIL: timedelta(days=7),
+    Purpose.RESTORE: timedelta(days=14),
+}
+
+
+class Registration(models.Model):
+    """An account that somebody asked for, and has yet to finish by the mailed link. It
+    keeps no password: that is chosen then."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    email = models.EmailField(max_length=254)
+    email_canonical = CanonicalField(source="email", max_length=254, db_index=True)
+    username = models.CharField(max_length=50)
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    display_name = models.CharField(max_length=150, blank=True)
+    avatar_url = models.CharField(max_length=500, blank=True)
+    locale = models.CharField(max_length=8)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    def __str__(self) -> str:
+        return f"registration {self.pk}"
+
+
+class Link(models.Model):
+    """A link that was mailed. Its token is a function of this row and of SECRET_KEY
+    (`users.accounts.links`), so nothing that can be used is stored."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    purpose = models.CharField(max_length=32, choices=Purpose)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="links"
+    )
+    registration = models.ForeignKey(
+        Registration, models.CASCADE, null=True, related_name="links"
+    )
+    address = models.EmailField(max_length=254, help_text="In canonical form.")
+    session_epoch = models.PositiveBigIntegerField(
+        default=0, help_text="The user's when it was made; another voids the link."
+    )
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="Wrong passwords; five void the link."
+    )
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(user=None) ^ models.Q(registration=None),
+                name="link_of_one",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"link {self.pk} ({self.purpose})"
+
+
+class EmailChange(models.Model):
+    """The address that a user has asked for; one for each user."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        primary_key=True,
+        related_name="email_change",
+    )
+    email = models.EmailField(max_length=254)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"change of address of user {self.user_id}"
+
+
+class AddressRequest(models.Model):
+    """An address that somebody typed where a mail can be asked for. Whether there is
+    such an account the worker finds out, so that the request need not."""
+
+    class Kind(models.TextChoices):
+        RESET = "reset"
+        RESEND = "resend"
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=16, choices=Kind)
+    address = models.EmailField(max_length=254)
+    locale = models.CharField(max_length=8)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        db_table = "users_request"
+
+    def __str__(self) -> str:
+        return f"request {self.pk} ({self.kind})"

@@ -1,0 +1,61 @@
+"""Mails that wait, and those that were sent: rows for the worker, without text."""
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+
+
+class Kind(models.TextChoices):
+    """What a mail says. Each has a template."""
+
+    REGISTER = "register"
+    ALREADY_REGISTERED = "already_registered"
+    VERIFY = "verify"
+    RESET = "reset"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (no password)
+    CHANGE_EMAIL = "change_email"
+    EMAIL_CHANGE_REQUESTED = "email_change_requested"
+    EMAIL_CHANGED = "email_changed"
+    NEW_DEVICE = "new_device"
+    LOGIN_BLOCKED = "login_blocked"
+    DELETION = "deletion"
+    RESTORED = "restored"
+    DEACTIVATED = "deactivated"
+
+
+class Mail(models.Model):
+    """One mail to one address, which stays the same whatever the account's becomes."""
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=32, choices=Kind)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+"
+    )
+    registration = models.ForeignKey(
+        "users.Registration", models.CASCADE, null=True, related_name="+"
+    )
+    link = models.ForeignKey("users.Link", models.CASCADE, null=True, related_name="+")
+    address = models.EmailField(max_length=254)
+    locale = models.CharField(max_length=8)
+    context = models.JSONField(
+        default=dict, help_text="Device, network and time; no name, no link."
+    )
+    message_id = models.UUIDField(
+        default=uuid4, unique=True, help_text="The same in every attempt to send it."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
+    last_error = models.CharField(
+        max_length=100, default="", help_text="The class of the exception."
+    )
+
+    class Meta:
+        indexes = (
+            # The limit of mails to one address in a day.
+            models.Index(fields=["address", "created_at"], name="mail_address"),
+        )
+
+    def __str__(self) -> str:
+        return f"mail {self.pk} ({self.kind})"
