@@ -12,6 +12,7 @@ from shared.ratelimit_defaults import DEFAULTS
 from tests.admin_pages import browser_of
 from tests.factories import PASSWORD, WRONG, UserFactory, hashed
 from tests.guesses import HERE
+from tests.jobs import run_due
 from users import hashers, hashing_pool, password_model, revocation
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
@@ -59,6 +60,13 @@ def pushes(settings):
 def on_commit(django_capture_on_commit_callbacks):
     """`with on_commit():` runs what waits for a commit, which no test does."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+@pytest.fixture
+def run_jobs(monkeypatch):
+    """Calls run all jobs that are due, as the worker would, in the transaction of the
+    test: see `run_due`."""
+    return lambda: run_due(monkeypatch)
 
 
 @pytest.fixture
