@@ -65,6 +65,18 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 # The host of every link in a mail. Never the request's.
 PUBLIC_URL = env.str("PUBLIC_URL", default=JWT_ISSUER)
 
+# --- Jobs ---------------------------------------------------------------------------
+
+PROCRASTINATE_ON_APP_READY = "users.jobs.configure"
+# `manage.py procrastinate worker`
+PROCRASTINATE_WORKER_DEFAULTS = {
+    "name": "users-worker",
+    # Threads. Most jobs wait for another server.
+    "concurrency": 4,
+    "delete_jobs": "successful",
+    # Less than supervisor and compose wait after SIGTERM.
+    "shutdown_graceful_timeout": 25,
+}
 LOGGING["loggers"]["procrastinate"] = {"level": "WARNING"}  # a line for every step
 
 # --- Passwords ----------------------------------------------------------------------

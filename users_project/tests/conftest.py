@@ -1,6 +1,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import responses
@@ -12,7 +13,7 @@ from shared.ratelimit_defaults import DEFAULTS
 from tests.admin_pages import browser_of
 from tests.factories import PASSWORD, WRONG, UserFactory, hashed
 from tests.guesses import HERE
-from tests.jobs import run_due
+from tests.jobs import delete_jobs, run_due
 from users import hashers, hashing_pool, password_model, revocation
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
@@ -31,6 +32,7 @@ def _configuration(settings, db):
     clients.auth_client.cache_clear()
     hashing_pool.pool.cache_clear()
     revocation.breaker.succeeded()
+    delete_jobs()
 
 
 @pytest.fixture
@@ -64,9 +66,9 @@ def on_commit(django_capture_on_commit_callbacks):
 
 @pytest.fixture
 def run_jobs(monkeypatch):
-    """Calls run all jobs that are due, as the worker would, in the transaction of the
-    test: see `run_due`."""
-    return lambda: run_due(monkeypatch)
+    """Calls run all jobs that are due now or within a time, as the worker would, in the
+    transaction of the test: see `run_due`."""
+    return lambda within=timedelta(): run_due(monkeypatch, within)
 
 
 @pytest.fixture

@@ -1,8 +1,52 @@
-"""What the worker does. Jobs carry ids alone, and each may run twice."""
+"""What the worker does. Jobs carry ids alone, and each may run twice: a worker that
+dies leaves a job half done, which then starts from its beginning.
 
+Every function here is short; the work is in the module that it calls.
+"""
+
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
+
+from users import purges
+from users.jobs import WORKER_TIMEOUT
+
+# For jobs that need PostgreSQL or another service: twelve times in half an hour.
+RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
+
+# --- For a request --------------------------------------------------------------------
 
 
 @app.task(name="send_mail")
 def send_mail(mail_id: int) -> None:
     """Send a mail that waits."""
+
+
+# --- By the clock ---------------------------------------------------------------------
+#
+# `timestamp` is when the job was due. A time that passed while no worker ran is made up
+# for within ten minutes; so even what is done once a day comes every hour. No queueing
+# locks: a job that has one cannot be done again while another waits.
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="retry_stalled_jobs")
+async def retry_stalled_jobs(timestamp: int) -> None:
+    """Have the jobs of workers that died done again."""
+    jobs = app.job_manager
+    for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=WORKER_TIMEOUT):
+        await jobs.retry_job(job)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="purge", retry=RETRY)
+def purge(timestamp: int) -> None:
+    """Delete links, mails and the like that have no more use."""
+    purges.purge()
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(name="delete_old_jobs")
+async def delete_old_jobs(timestamp: int) -> None:
+    """Delete jobs that failed a month ago. Those that succeed are deleted at once."""
+    ended = {"include_failed": True, "include_cancelled": True, "include_aborted": True}
+    await app.job_manager.delete_old_jobs(nb_hours=30 * 24, **ended)

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Coalesce
 
 
 class Kind(models.TextChoices):
@@ -24,6 +25,10 @@ class Kind(models.TextChoices):
     DEACTIVATED = "deactivated"
 
 
+# When a mail was sent or given up.
+SETTLED = Coalesce("sent_at", "failed_at")
+
+
 class Mail(models.Model):
     """One mail to one address, which stays the same whatever the account's becomes."""
 
@@ -33,9 +38,10 @@ class Mail(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+"
     )
     registration = models.ForeignKey(
-        "users.Registration", models.CASCADE, null=True, related_name="+"
+        "users.Registration", models.SET_NULL, null=True, related_name="+"
     )
-    link = models.ForeignKey("users.Link", models.CASCADE, null=True, related_name="+")
+    # Links are deleted before the mails that brought them.
+    link = models.ForeignKey("users.Link", models.SET_NULL, null=True, related_name="+")
     address = models.EmailField(max_length=254)
     locale = models.CharField(max_length=8)
     context = models.JSONField(
@@ -55,6 +61,7 @@ class Mail(models.Model):
         indexes = (
             # The limit of mails to one address in a day.
             models.Index(fields=["address", "created_at"], name="mail_address"),
+            models.Index(SETTLED, name="mail_settled"),
         )
 
     def __str__(self) -> str:

@@ -1,0 +1,45 @@
+"""Rows that have no more use, deleted in batches."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.sessions.models import Session
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from users.accounts.models import AddressRequest, EmailChange, Link, Registration
+from users.mail.models import SETTLED, Mail
+
+BATCH = 1000  # rows in a transaction, so that no lock is held for long
+# With a purge every ten minutes they are gone within the hour.
+REQUESTS_KEPT = timedelta(minutes=50)
+DEAD_KEPT = timedelta(days=1)
+MAILS_KEPT = timedelta(days=30)
+
+
+def purge() -> int:
+    """Delete what is over; how many rows."""
+    return sum(delete_in_batches(rows) for rows in over())
+
+
+def over() -> Iterator[QuerySet[Any]]:
+    """What is to be deleted, in this order."""
+    now = timezone.now()
+    dead = {"expires_at__lt": now - DEAD_KEPT}
+    unsettled = Mail.objects.filter(link=OuterRef("pk"), sent_at=None, failed_at=None)
+    yield Session.objects.filter(expire_date__lt=now)  # of the admin
+    yield AddressRequest.objects.filter(created_at__lt=now - REQUESTS_KEPT)
+    yield EmailChange.objects.filter(**dead)
+    yield Link.objects.filter(~Exists(unsettled), **dead)
+    yield Registration.objects.filter(links=None, created_at__lt=now - DEAD_KEPT)
+    yield Mail.objects.alias(settled=SETTLED).filter(settled__lt=now - MAILS_KEPT)
+
+
+def delete_in_batches(rows: QuerySet[Any]) -> int:
+    """Delete these rows, and commit every batch; how many. Another worker may be at the
+    same."""
+    total = 0
+    while keys := list(rows.values_list("pk", flat=True)[:BATCH]):
+        total += rows.model._base_manager.filter(pk__in=keys).delete()[0]
+    return total
