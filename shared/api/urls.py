@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpResponse
 from django.urls import URLPattern, path
+from django.utils.module_loading import import_string
 from django_redis import get_redis_connection
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import extend_schema
@@ -79,7 +80,8 @@ class HealthSerializer(serializers.Serializer[None]):
     status = serializers.ChoiceField(["ok"])
     service = serializers.CharField()
     degraded = serializers.BooleanField(
-        help_text="Redis is unavailable: everything works, from PostgreSQL."
+        help_text="Requests are answered, but something behind them is unavailable: "
+        "Redis, or the worker."
     )
 
 
@@ -99,7 +101,8 @@ class ReadyView(OpenView):
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         keyring.verifying_keys().all()
-        return Response(report(degraded=not redis_answers()))
+        parts = (import_string(name)() for name in settings.OPTIONAL_PARTS)
+        return Response(report(degraded=not all(parts)))
 
 
 def report(degraded: bool) -> dict[str, str | bool]:

@@ -77,6 +77,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     # Less than supervisor and compose wait after SIGTERM.
     "shutdown_graceful_timeout": 25,
 }
+OPTIONAL_PARTS += ["users.jobs.queue_works"]
 LOGGING["loggers"]["procrastinate"] = {"level": "WARNING"}  # a line for every step
 
 # --- Passwords ----------------------------------------------------------------------

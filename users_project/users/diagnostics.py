@@ -3,6 +3,7 @@
 from django.db.models.functions import Length
 
 from shared.doctor import diagnostic
+from users.jobs import queue_state
 from users.models import Role, User
 from users.roles import LONGEST_ROLE_NAME
 
@@ -27,3 +28,25 @@ def long_role_names() -> str:
     longer = Role.objects.annotate(length=Length("name"))
     count = longer.filter(length__gt=LONGEST_ROLE_NAME).count()
     return f"{count} are, made by an earlier version" if count else ""
+
+
+@diagnostic(
+    "jobs.worker",
+    "a worker runs",
+    "Start users-worker. Meanwhile mails wait; none is lost.",
+)
+def silent_worker() -> str:
+    state = queue_state()
+    if state.heartbeat is None:
+        return "none has ever reported, or the last has ended"
+    return "" if state.is_attended else f"silent for {state.heartbeat}"
+
+
+@diagnostic(
+    "jobs.wait",
+    "jobs are done within five minutes",
+    "The log of users-worker says why.",
+)
+def late_job() -> str:
+    state = queue_state()
+    return f"the next has waited for {state.waiting}" if state.is_late else ""

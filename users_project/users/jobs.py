@@ -16,20 +16,20 @@ from procrastinate.contrib.django.utils import connector_params
 
 # A worker reports every ten seconds. One that was silent for longer has died, and its
 # jobs are done again (`users.tasks`).
-WORKER_TIMEOUT = 30.0
+WORKER_TIMEOUT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=5)
 
-# The job that a worker would take next, and what waits longest for it to be done.
+# The second is of the job that a worker would take next.
 STATE = """
 SELECT
     (SELECT clock_timestamp() - max(last_heartbeat) FROM procrastinate_workers),
-    (SELECT clock_timestamp() - coalesce(job.scheduled_at, event.at)
+    (SELECT clock_timestamp() - coalesce(
+         scheduled_at, (SELECT min(at) FROM procrastinate_events WHERE job_id = job.id)
+     )
      FROM procrastinate_jobs AS job
-     JOIN procrastinate_events AS event
-       ON event.job_id = job.id AND event.type = 'deferred'
-     WHERE job.status = 'todo'
-       AND (job.scheduled_at IS NULL OR job.scheduled_at <= clock_timestamp())
-     ORDER BY job.priority DESC, job.id
+     WHERE status = 'todo'
+       AND (scheduled_at IS NULL OR scheduled_at <= clock_timestamp())
+     ORDER BY priority DESC, id
      LIMIT 1)
 """
 
@@ -57,17 +57,14 @@ def configure(app: App) -> None:
 
 
 class QueueState(NamedTuple):
-    """How long ago a worker has reported, and since when the next job is due."""
+    """How long ago a worker has reported, and how long the next job is due."""
 
     heartbeat: timedelta | None
     waiting: timedelta | None
 
     @property
     def is_attended(self) -> bool:
-        return (
-            self.heartbeat is not None
-            and self.heartbeat.total_seconds() < WORKER_TIMEOUT
-        )
+        return self.heartbeat is not None and self.heartbeat < WORKER_TIMEOUT
 
     @property
     def is_late(self) -> bool:
@@ -82,6 +79,7 @@ def queue_state() -> QueueState:
 
 
 def queue_works() -> bool:
+    """For `ready`."""
     state = queue_state()
     return state.is_attended and not state.is_late
 

@@ -32,8 +32,8 @@ def send_mail(mail_id: int) -> None:
 @app.task(name="retry_stalled_jobs")
 async def retry_stalled_jobs(timestamp: int) -> None:
     """Have the jobs of workers that died done again."""
-    jobs = app.job_manager
-    for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=WORKER_TIMEOUT):
+    jobs, seconds = app.job_manager, WORKER_TIMEOUT.total_seconds()
+    for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=seconds):
         await jobs.retry_job(job)
 
 

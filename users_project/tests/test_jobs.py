@@ -1,0 +1,102 @@
+"""The state of the queue: what `ready` and `doctor` say of it."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from users import jobs, tasks
+from users.diagnostics import late_job, silent_worker
+
+
+@pytest.fixture
+def sql():
+    """Calls run a statement."""
+
+    def execute(statement, *values):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
+    return execute
+
+
+@pytest.fixture
+def worker(sql):
+    """Calls say how many seconds ago it has reported."""
+    insert = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES "
+    ago = "(clock_timestamp() - make_interval(secs => %s))"
+    return lambda age: sql(insert + ago, age)
+
+
+@pytest.fixture
+def job(sql):
+    """Calls defer one so many seconds ago."""
+    back = "UPDATE procrastinate_events SET at = at - make_interval(secs => %s)"
+
+    def defer(age, **options):
+        number = tasks.send_mail.configure(**options).defer(mail_id=0)
+        sql(f"{back} WHERE job_id = %s", age, number)
+        return number
+
+    return defer
+
+
+def degraded():
+    answer = Client().get("/api/v1/users/health/ready")
+    assert answer.status_code == 200
+    return answer.json()["degraded"]
+
+
+@pytest.mark.parametrize(
+    ("ages", "fault"),
+    [
+        ((), "none has ever reported, or the last has ended"),
+        ((31,), "silent for 0:00:31"),
+        ((29,), ""),
+        ((3600, 3), ""),
+    ],
+)
+def test_a_worker_has_to_report(worker, ages, fault):
+    for age in ages:
+        worker(age)
+    assert silent_worker().partition(".")[0] == fault
+    assert degraded() == bool(fault)
+
+
+@pytest.mark.parametrize(
+    ("age", "options", "fault"),
+    [
+        (299, {}, ""),
+        (301, {}, "the next has waited for 0:05:01"),
+        # Not due yet, or only now.
+        (3600, {"schedule_in": {"minutes": 1}}, ""),
+        (3600, {"schedule_in": {"minutes": -4}}, ""),
+        (0, {"schedule_in": {"minutes": -6}}, "the next has waited for 0:06:00"),
+    ],
+)
+def test_a_job_that_is_due_is_done_within_five_minutes(
+    worker, job, age, options, fault
+):
+    worker(0)
+    job(age, **options)
+    assert late_job().partition(".")[0] == fault
+    assert degraded() == bool(fault)
+
+
+def test_the_state_of_a_long_queue_is_one_look_at_an_index(
+    worker, sql, django_assert_num_queries
+):
+    """It reads the jobs that are scheduled for later, and the first that is due."""
+    worker(0)
+    sql(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, scheduled_at) "
+        "SELECT 'default', 'x', CASE WHEN n < 100 THEN now() + interval '1 h' END "
+        "FROM generate_series(1, 5000) n"
+    )
+    sql("ANALYZE procrastinate_jobs")
+    with django_assert_num_queries(1):
+        assert not jobs.queue_state().is_late
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF) {jobs.STATE}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Index Scan using procrastinate_jobs_priority_idx_v1" in plan
+    assert "Rows Removed by Filter: 99" in plan
