@@ -12,6 +12,7 @@ from .problems import USAGE, Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIX = "_project"
+WORKERS = {"users"}  # services with jobs, for which a worker runs
 STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 # What running processes have read, by the endings of files.
 INPUTS = {".py", ".conf", ".template", ".sql", ".html"}
@@ -32,6 +33,16 @@ class Service:
     database: str
     env_file: Path
     migrate_env_file: Path
+
+    @property
+    def worker(self) -> str:
+        """The name of its worker, if it has one."""
+        return f"{self.name}-worker" if self.name in WORKERS else ""
+
+    @property
+    def programs(self) -> list[str]:
+        """What runs its code."""
+        return [self.name, *filter(None, [self.worker])]
 
 
 class Layout:

@@ -61,9 +61,15 @@ def url(layout: Layout, service: Service, role: str) -> str:
     return f"postgres://{name}_{role}@/{folder}/{name}"
 
 
+def is_own(layout: Layout, service: Service) -> bool:
+    """Whether the service has its data here."""
+    written = read_env(service.env_file).get("DATABASE_URL")
+    return written == url(layout, service, "app")
+
+
 def insist_on_own(layout: Layout, service: Service) -> None:
     """A Problem where the service has its data elsewhere."""
-    if read_env(service.env_file).get("DATABASE_URL") != url(layout, service, "app"):
+    if not is_own(layout, service):
         text = f"{service.name} has another database than ours: see DATABASE_URL."
         raise Problem(text, hint="Use the tools of that server.")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from . import ports, postgres, supervisor
 from .files import read_env, tail
-from .layout import Layout
+from .layout import Layout, Service
 from .ports import GATEWAY, LOOPBACK
 from .problems import MISSING, USAGE, Problem
 from .site import Site
@@ -24,6 +24,9 @@ from .site import Site
 READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
 EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
 READY_SECONDS = 60.0
+# Workers report every ten seconds, and say when they end.
+REPORTS = """SELECT max(last_heartbeat) > now() - interval '30 s'
+FROM procrastinate_workers"""
 
 
 def show(layout: Layout, *, as_json: bool) -> int:
@@ -72,6 +75,8 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
             return postgres.is_ready(layout, service)
         if name == service.name:
             return serves(read_env(service.env_file).get("BIND", ""), name)
+        if name == service.worker:
+            return reports(layout, service)
     settings = read_env(layout.gateway_env)
     listener = ports.holder(int(settings["GATEWAY_PORT"]))
     if listener is None or not set(listener.pids) & set(pids):
@@ -79,6 +84,15 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
     address = f"{LOOPBACK}:{settings['GATEWAY_PORT']}"
     tls = bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
     return all(serves(address, service.name, tls=tls) for service in layout.services)
+
+
+def reports(layout: Layout, service: Service) -> bool:
+    """Whether a worker of the service reports to its database, if that is ours."""
+    words = ["-XAt", "-d", service.name, "-c", REPORTS]
+    with contextlib.suppress(Problem):
+        own = postgres.is_own(layout, service)
+        return not own or postgres.call(layout, service, "psql", *words).strip() == "t"
+    return False
 
 
 def serves(address: str, name: str, *, tls: bool = False) -> bool:

@@ -80,15 +80,16 @@ def _stopped(layout: Layout, names: Sequence[str]) -> Iterator[None]:
     """Without these services, so that nothing is accepted that is lost then."""
     databases = (service.database for service in layout.services)
     processes.start_and_wait(layout, *databases, "redis")
-    for name in names:
+    programs = [x for s in layout.services if s.name in names for x in s.programs]
+    for name in programs:
         supervisor.stop_program(layout, name)
     try:
         yield
     except BaseException:
-        for name in names:
+        for name in programs:
             supervisor.start_program(layout, name)
         raise
-    processes.start_and_wait(layout, *names)
+    processes.start_and_wait(layout, *programs)
 
 
 def _replace(

@@ -71,6 +71,8 @@ def restart(layout: Layout, names: list[str]) -> None:
     processes.insist_on(layout, names)
     _check(layout)
     if names:
+        workers = (s.worker for s in layout.services if s.name in names and s.worker)
+        names = [*dict.fromkeys([*names, *workers])]
         printed = application.run_in_all(layout, "-c", application.PREPARE)
         for fault in configure.faults(layout, printed):
             print(f"  note: {fault}")
@@ -174,7 +176,8 @@ def _start_all(layout: Layout, chosen: Ports, major: int) -> None:
         print(f"  note: {fault}")
     print("  services and gateway ...", flush=True)
     gateway.write(layout, layout.gateway)
-    processes.start_and_wait(layout, *names)
+    programs = (name for service in layout.services for name in service.programs)
+    processes.start_and_wait(layout, *programs)
     chosen.release()
     processes.start_and_wait(layout, GATEWAY)
     supervisor.wait_until_loaded(layout, *names)

@@ -63,7 +63,8 @@ def start(layout: Layout, major: int) -> None:
     """Write the configuration and start supervisord, with no program yet."""
     config, log = layout.state / "supervisord.conf", layout.logs / "supervisord.out"
     write_private(config, _configuration(layout, major))
-    for name in ("redis", "gateway", *(service.name for service in layout.services)):
+    programs = (name for service in layout.services for name in service.programs)
+    for name in ("redis", "gateway", *programs):
         (layout.work / name).mkdir(mode=0o700, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -163,10 +164,11 @@ def _configuration(layout: Layout, major: int) -> str:
         "processes": PROCESSES + 1,
     }
     text = (TEMPLATES / "supervisord.conf").read_text().format(**values)
-    template = (TEMPLATES / "service.conf").read_text()
     for service in layout.services:
-        values["data"] = layout.data_folder(service, major)
-        text += template.format(**values, **vars(service), **_processes_of(service))
+        values |= vars(service) | _processes_of(service)
+        values |= {"worker": service.worker, "data": layout.data_folder(service, major)}
+        for name in ("service", "worker") if service.worker else ("service",):
+            text += (TEMPLATES / f"{name}.conf").read_text().format(**values)
     return text
 
 
