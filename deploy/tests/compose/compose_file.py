@@ -54,6 +54,7 @@ PROJECTS = sorted(
     for path in ROOT.glob("*_project/manage.py")
 )
 MIGRATIONS = [f"{name}-migrate" for name in PROJECTS]
+WORKERS = ["users-worker"]
 DATABASES = [f"{name}-db" for name in PROJECTS]
 
 

@@ -17,6 +17,7 @@ from deploy.tests.compose.compose_file import (
     PROJECTS,
     ROOT,
     SERVICES,
+    WORKERS,
     mounts_of,
     secrets_of,
 )
@@ -26,7 +27,8 @@ FROM_INIT = {"MEMO_UID", "MEMO_GID", "GATEWAY_PUBLIC_URL"}
 
 
 def test_every_project_is_in_it() -> None:
-    assert {*PROJECTS, *MIGRATIONS, *DATABASES, "redis", "gateway"} == set(SERVICES)
+    programs = {*PROJECTS, *WORKERS, *MIGRATIONS, *DATABASES}
+    assert {*programs, "redis", "gateway"} == set(SERVICES)
 
 
 def test_only_the_gateway_publishes_a_port() -> None:
@@ -39,8 +41,8 @@ def test_only_the_gateway_publishes_a_port() -> None:
 
 def test_images_have_the_name_of_the_compose_project() -> None:
     """Else one checkout's build replaces the images that another one runs."""
-    for name in [*PROJECTS, *MIGRATIONS, "gateway"]:
-        service = name.removesuffix("-migrate")
+    for name in [*PROJECTS, *WORKERS, *MIGRATIONS, "gateway"]:
+        service = name.removesuffix("-migrate").removesuffix("-worker")
         prefix = "${MEMO_IMAGE_PREFIX:-${COMPOSE_PROJECT_NAME}-}"
         assert SERVICES[name]["image"] == f"{prefix}{service}:${{MEMO_VERSION:-latest}}"
     assert "name" not in COMPOSE
@@ -49,12 +51,12 @@ def test_images_have_the_name_of_the_compose_project() -> None:
 # ---- Variables -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*PROJECTS, *MIGRATIONS])
+@pytest.mark.parametrize("name", [*PROJECTS, *WORKERS, *MIGRATIONS])
 def test_the_root_env_reaches_the_services(name: str) -> None:
     """All settings with a default come from there; the rest is given here. Production
     is the default."""
     assert SERVICES[name]["env_file"] == "./.env"
-    project = name.removesuffix("-migrate")
+    project = name.removesuffix("-migrate").removesuffix("-worker")
     text = "".join(
         (ROOT / file).read_text()
         for file in ("shared/settings.py", f"{project}_project/config/settings.py")
@@ -98,7 +100,7 @@ def test_no_secret_is_in_an_environment(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_container_gets_a_secret_of_another(name: str) -> None:
-    service = name.removesuffix("-migrate").removesuffix("-db")
+    service = re.sub("-(migrate|db|worker)$", "", name)
     prefix = "tls" if name == "gateway" else service
     for source in secrets_of(name).values():
         assert source.startswith(f"{prefix}_")
@@ -135,7 +137,8 @@ def test_who_reaches_whom() -> None:
     networks = {name: set(s["networks"]) for name, s in SERVICES.items()}
     for name in PROJECTS:
         members = {who for who, nets in networks.items() if f"{name}-data" in nets}
-        assert members == {name, f"{name}-migrate", f"{name}-db"}
+        workers = {f"{name}-worker"} & {*WORKERS}
+        assert members == {name, f"{name}-migrate", f"{name}-db", *workers}
         assert networks[f"{name}-db"] == {f"{name}-data"}
     assert networks["gateway"] == {"public", "services"}
     assert networks["redis"] == {"cache"}
@@ -143,10 +146,36 @@ def test_who_reaches_whom() -> None:
     assert cached == {"redis", *PROJECTS}
 
 
-def test_only_the_gateway_has_a_way_out() -> None:
+def test_only_the_gateway_and_the_worker_have_a_way_out() -> None:
+    """Each by a network of its own."""
     outward = {name for name, options in COMPOSE["networks"].items() if not options}
-    assert outward == {"public"}
-    assert [n for n, s in SERVICES.items() if "public" in s["networks"]] == ["gateway"]
+    assert outward == {"public", "egress"}
+    members = {
+        net: [n for n, s in SERVICES.items() if net in s["networks"]] for net in outward
+    }
+    assert members == {"public": ["gateway"], "egress": WORKERS}
+    # It needs no Redis, and no service waits for it.
+    assert {*SERVICES["users-worker"]["networks"]} == {
+        "services",
+        "users-data",
+        "egress",
+    }
+    assert not [
+        n for n, s in SERVICES.items() if {*WORKERS} & {*s.get("depends_on", {})}
+    ]
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_has_what_its_service_has(name: str) -> None:
+    """But the port, and the DNS that knows our containers alone."""
+    worker, service = SERVICES[name], SERVICES[name.removesuffix("-worker")]
+    assert secrets_of(name) == secrets_of(name.removesuffix("-worker"))
+    assert worker["environment"] == {
+        key: value for key, value in service["environment"].items() if key != "BIND"
+    }
+    assert not {"ports", "dns", "build"} & worker.keys()
+    migrated = worker["depends_on"][f"{name.removesuffix('-worker')}-migrate"]
+    assert migrated["condition"] == "service_completed_successfully"
 
 
 def test_host_names_have_no_underscore() -> None:

@@ -12,6 +12,7 @@ from deploy.tests.compose.compose_file import (
     PROJECTS,
     ROOT,
     SERVICES,
+    WORKERS,
     mounts_of,
 )
 
@@ -50,7 +51,7 @@ def test_containers_are_locked_down(name: str) -> None:
     assert all(":size=" in entry for entry in service["tmpfs"])
 
 
-@pytest.mark.parametrize("name", [*DATABASES, "redis", "gateway", *PROJECTS])
+@pytest.mark.parametrize("name", [*DATABASES, "redis", "gateway", *PROJECTS, *WORKERS])
 def test_what_serves_has_a_health_check_without_a_secret(name: str) -> None:
     """`docker inspect` shows it. A file may be read where the check runs."""
     check = str(SERVICES[name].get("healthcheck", {}).get("test", ""))
@@ -71,6 +72,15 @@ def test_a_stop_waits_for_requests_in_flight(name: str) -> None:
     assert SERVICES[name]["stop_grace_period"] == "35s"
     # Else a stopped Redis costs 10 s a request, whatever the timeouts (DATA-05).
     assert name == "gateway" or SERVICES[name]["dns"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_finishes_its_jobs_and_is_healthy_while_it_reports(name: str) -> None:
+    worker = SERVICES[name]
+    assert worker["command"][-2:] == ["--skip-checks", "worker"]
+    assert worker["init"] is True
+    assert worker["stop_grace_period"] == "35s"
+    assert worker["healthcheck"]["test"] == ["CMD", "python", "-m", "users.jobs"]
 
 
 # ---- Stores and gateway --------------------------------------------------------------
