@@ -1,12 +1,15 @@
 """The sweep: what Redis missed or lost is written again."""
 
+import itertools
 import tracemalloc
 import uuid
 from contextlib import nullcontext
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from shared.auth import session_state
 from tests.conftest import (
@@ -20,7 +23,7 @@ from tests.conftest import (
     state_in_redis,
 )
 from tests.factories import SessionFactory
-from tokens import revocation, sweep
+from tokens import purges, revocation, sweep
 from tokens.models import Session
 from tokens.revocation import republish_revocations
 
@@ -155,11 +158,48 @@ def test_the_next_round_waits_twice_as_long_as_the_last_took(monkeypatch, took, 
             return len(waits) > 1
 
     monkeypatch.setattr(sweep, "sweep_once", lambda: None)
+    monkeypatch.setattr(sweep, "purge_once", lambda: False)
     clock = SimpleNamespace(monotonic=lambda: next(moments))
     monkeypatch.setattr(sweep, "time", clock)
     sweep.sweep_forever(Stop())
 
     assert waits == [2.0, wait]
+
+
+def test_it_purges_a_batch_in_a_round_and_again_an_hour_later(monkeypatch):
+    """So no sweep waits for a purge of many rows."""
+    left, done = [5], []
+    twenty_minutes = itertools.count(step=600)  # in a round, which looks twice
+
+    class Stop:
+        def wait(self, seconds):
+            return len(done) > 9
+
+    def purge_batch():
+        deleted = min(2, left[0])
+        left[0] -= deleted
+        done.append(deleted)
+        return deleted
+
+    monkeypatch.setattr(sweep, "sweep_once", lambda: done.append("sweep"))
+    monkeypatch.setattr(purges, "purge_batch", purge_batch)
+    monkeypatch.setattr(purges, "BATCH", 2)
+    clock = SimpleNamespace(monotonic=lambda: next(twenty_minutes))
+    monkeypatch.setattr(sweep, "time", clock)
+    sweep.sweep_forever(Stop())
+    assert done == ["sweep", 2, "sweep", 2, "sweep", 1, "sweep", "sweep", "sweep", 0]
+
+
+def test_one_worker_purges_at_a_time(another_cursor):
+    gone = SessionFactory(expires_at=timezone.now() - timedelta(days=2))
+    lock = "SELECT pg_advisory_xact_lock(%s)"
+    another_cursor.execute(lock, [purges.PURGE_LOCK])
+    assert not sweep.purge_once()
+    assert [*Session.objects.all()] == [gone]
+
+    another_cursor.connection.rollback()
+    sweep.purge_once()
+    assert not Session.objects.exists()
 
 
 @pytest.mark.parametrize("fault", ["OperationalError", "RuntimeError"])

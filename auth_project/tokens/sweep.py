@@ -1,14 +1,21 @@
-"""The sweep: a thread in every worker that compares Redis with recent revocations."""
+"""The sweep: a thread in every worker that compares Redis with recent revocations, and
+every hour deletes what has no more use."""
 
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from django.db import connection
 
 from shared.structured_logging import dependency_logger
+from tokens import purges
 from tokens.revocation import republish_revocations
 
 INTERVAL = 2.0  # seconds; the bound for a revocation that Redis missed
+PURGE_INTERVAL = 3600.0
+
+T = TypeVar("T")
 
 
 def start_sweep() -> threading.Thread:
@@ -20,20 +27,32 @@ def start_sweep() -> threading.Thread:
 
 def sweep_forever(stop: threading.Event | None = None) -> None:
     """Sweep until `stop` is set: every INTERVAL, but at most a third of the time."""
-    stop, took = stop or threading.Event(), 0.0
+    stop, took, next_purge = stop or threading.Event(), 0.0, 0.0
     while not stop.wait(max(INTERVAL, 2 * took)):
         began = time.monotonic()
         sweep_once()
+        if began >= next_purge and not purge_once():
+            next_purge = began + PURGE_INTERVAL
         took = time.monotonic() - began
 
 
 def sweep_once() -> None:
-    """One round. Whatever goes wrong in it, the next one must come."""
+    """One round."""
+    survive("sweep", republish_revocations)
+
+
+def purge_once() -> bool:
+    """Delete one batch, so that no sweep is late; whether there may be more."""
+    return survive("purge", purges.purge_batch) == purges.BATCH
+
+
+def survive(name: str, act: Callable[[], T]) -> T | None:
+    """Whatever goes wrong in it, the next round must come."""
     try:
-        republish_revocations()
+        return act()
     except Exception as exc:  # noqa: BLE001 - a sweep that died would heal nothing
-        dependency_logger.warning(
-            "sweep failed: %s", type(exc).__name__, extra={"event": "sweep"}
-        )
+        text = f"{name} failed: {type(exc).__name__}"
+        dependency_logger.warning("%s", text, extra={"event": name})
+        return None
     finally:
         connection.close()  # back to the pool until the next round

@@ -1,0 +1,23 @@
+"""Rows that have no more use, deleted in batches: by the sweep, hourly."""
+
+from django.db import connection, transaction
+
+from tokens.models import Session
+
+BATCH = 1000  # rows per transaction, so that no lock is held for long
+PURGE_LOCK = 0x6D656D70  # of this database's advisory locks
+
+
+def purge_batch() -> int:
+    """Delete the sessions that expired first, more than a day ago; how many. None while
+    another worker does so."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [PURGE_LOCK])
+        if not cursor.fetchone()[0]:
+            return 0
+        rows = Session.objects.purgeable().order_by("expires_at")
+        locked = rows.select_for_update(skip_locked=True)
+        # Read first: as a subquery PostgreSQL may evaluate it more than once, and
+        # find other rows each time.
+        ids = list(locked.values_list("id", flat=True)[:BATCH])
+        return Session.objects.filter(id__in=ids).delete()[0]
