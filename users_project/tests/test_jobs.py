@@ -100,3 +100,8 @@ def test_the_state_of_a_long_queue_is_one_look_at_an_index(
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Index Scan using procrastinate_jobs_priority_idx_v1" in plan
     assert "Rows Removed by Filter: 99" in plan
+
+
+def test_the_admin_has_no_page_of_jobs(admin):
+    assert b"rocrastinate" not in admin.get("/admin/").content
+    assert admin.get("/admin/procrastinate/procrastinatejob/").status_code == 404

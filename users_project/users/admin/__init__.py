@@ -1,3 +1,11 @@
 """The Django admin of users: Django's autodiscovery imports this package."""
 
+from django.contrib import admin
+from procrastinate.contrib.django import admin as _  # noqa: F401 (registers it)
+from procrastinate.contrib.django.models import ProcrastinateJob
+
 from users.admin import users as users
+
+# Its actions change jobs without a question and without an event. Operators have
+# `manage.py procrastinate shell`.
+admin.site.unregister(ProcrastinateJob)
