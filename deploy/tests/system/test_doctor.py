@@ -113,6 +113,11 @@ EXPIRED_ADMIN = (
     "INSERT INTO django_session VALUES ('doctor', '', now() - interval '9 days')",
     "DELETE FROM django_session WHERE session_key = 'doctor'",
 )
+LATE_JOB = (
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, scheduled_at)"
+    " VALUES ('doctor', 'doctor', now() - interval '1 h')",
+    "DELETE FROM procrastinate_jobs WHERE queue_name = 'doctor'",
+)
 # The last of the Auth Service's, as if it had never been applied.
 UNAPPLIED = (
     "UPDATE django_migrations SET app = 'doctor' WHERE id ="
@@ -123,6 +128,9 @@ UNAPPLIED = (
 # Where it is found and by which id: a context of the stack, and its other arguments.
 INJECTED_FAULTS: dict[tuple[str, str], tuple[Any, ...]] = {
     ("auth", "apikeys.users"): (wrong_api_key,),
+    # First: it would delete the expired session of the admin.
+    ("users", "jobs.worker"): (System.stopped, "users-worker"),
+    ("users", "jobs.wait"): (sql, "users", *LATE_JOB),
     ("users", "clock.auth"): (stub_of_auth,),
     ("users", "keys.published"): (stub_of_auth,),
     ("auth", "memo.E003"): (readable_key,),
