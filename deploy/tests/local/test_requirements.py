@@ -23,6 +23,7 @@ FLOORS = {
     "django-redis": "7.0.0",
     "requests": "2.34.0",
     "argon2-cffi": "25.1.0",
+    "procrastinate": "3.10.0",
 }
 WITH_EXTRA = re.compile(r"([A-Za-z0-9._-]+)\[([a-z0-9,_-]+)\]")
 
