@@ -8,7 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from shared.doctor import NTP, clock_fault, diagnostic
 
-SPARE_CONNECTIONS = 10  # for migrations, backups and administrators
+SPARE_CONNECTIONS = 20  # for a worker, migrations, backups and administrators
 CONNECTIONS = settings.WEB_CONCURRENCY * (settings.WEB_THREADS + 1)
 ROLES_SQL = "Run deploy/postgres/roles.sql again."
 
@@ -33,7 +33,7 @@ QUERIES = {
         " SELECT datname FROM pg_database WHERE pg_has_role(datdba, 'MEMBER') LIMIT 9",
     ),
     "database.pools": (
-        "the connection pools fit in max_connections, with 10 to spare",
+        "the connection pools fit in max_connections, with 20 to spare",
         "Raise max_connections, or lower WEB_CONCURRENCY or WEB_THREADS.",
         "SELECT setting FROM pg_settings WHERE name = 'max_connections'"  # noqa: S608
         f" AND setting::int < {CONNECTIONS + SPARE_CONNECTIONS}",
@@ -60,8 +60,8 @@ def rows(sql: str) -> str:
         return ", ".join(str(row[0]) for row in cursor.fetchall())
 
 
-# By table: the id, when a row expires, and the daily command that deletes it then. A
-# row is kept for up to a day, and two more are for the next run.
+# By table: the id, when a row expires, and the command that deletes it now. A row is
+# kept for up to a day; then the sweep or the worker deletes it.
 EXPIRING = {
     "tokens_session": ("sessions.expired", "expires_at", "flushexpiredsessions"),
     "django_session": ("admin.expired", "expire_date", "clearsessions"),
@@ -76,7 +76,7 @@ for table in EXPIRING.keys() & connection.introspection.django_table_names():
         f"SELECT count(*) || ' do' FROM {table} WHERE {column} < now()"  # noqa: S608
         " - interval '3 days' HAVING count(*) > 0"
     )
-    hint = f"Run ./manage_all.sh {command} every day."
+    hint = f"The service's log says why. ./manage_all.sh {command} deletes them now."
     diagnostic(name, statement, hint)(partial(rows, sql))
 
 

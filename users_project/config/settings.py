@@ -71,8 +71,8 @@ PROCRASTINATE_ON_APP_READY = "users.jobs.configure"
 # `manage.py procrastinate worker`
 PROCRASTINATE_WORKER_DEFAULTS = {
     "name": "users-worker",
-    # Threads. Most jobs wait for another server.
-    "concurrency": 4,
+    # Threads: most jobs wait for another server. The connection pool has one for each.
+    "concurrency": min(4, WEB_THREADS),
     "delete_jobs": "successful",
     # Less than supervisor and compose wait after SIGTERM.
     "shutdown_graceful_timeout": 25,

@@ -129,6 +129,7 @@ def test_a_new_service_runs_until_it_is_removed(running: Checkout) -> None:
         assert ada.post(f"{url}/users/", json=user, timeout=20).status_code == 201
         running.ok("startservice", "notes")
         assert "/api/v1/notes/docs" in running.ok("up")
+        assert [x for x in running.pids() if "worker" in x] == ["users-worker"]
         assert ada.get(f"{url}/notes", timeout=20).json()["code"] == "token_missing"
         answer = ada.post(f"{url}/auth/login", json=login, timeout=20)
         ada.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

@@ -13,6 +13,7 @@ from deploy.local import postgres
 from deploy.local.backup import MANIFEST, described
 from deploy.tests.client import TestUser, assert_revoked, assert_valid, is_revoked
 from deploy.tests.stack import ROOT, SERVICES, System
+from deploy.tests.worker_queue import Queue
 
 NEW = "a newer horse battery staple"
 
@@ -103,6 +104,9 @@ def test_the_drill(stack: System, tmp_path: Path) -> None:
     for owner in (*owners.values(), bystander):
         assert owner.log_in().ok
         assert_valid(owner)
+    jobs = Queue(stack)
+    jobs.wait(jobs.defer())
+    assert jobs.has_purged()
     assert not [x for x in stack.run("doctor").splitlines() if "WRONG  " in x]
 
 

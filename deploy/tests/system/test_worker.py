@@ -3,56 +3,14 @@
 import os
 import signal
 import time
-from contextlib import contextmanager
 
 import pytest
 import requests
 
 from deploy.tests.stack import wait_until
+from deploy.tests.worker_queue import Queue
 
 WORKER = "users-worker"
-DEFER = """SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
-    ROW('default', %s, 0, NULL, NULL, '{"timestamp": 0}', NULL)
-]::procrastinate_job_to_defer_v1[]))"""
-OLD_REQUEST = """INSERT INTO users_request (kind, address, locale, created_at)
-VALUES ('reset', 'a@example.org', 'en', now() - interval '2 h')"""
-
-
-class Queue:
-    """The jobs, as the application role sees them."""
-
-    def __init__(self, system):
-        self.system = system
-
-    def query(self, sql, *values):
-        return self.system.query("users", sql, *values)
-
-    def defer(self, task="purge"):
-        """A purge has a row to delete."""
-        self.query(OLD_REQUEST)
-        ((job,),) = self.query(DEFER, task)
-        return job
-
-    def status(self, job):
-        rows = self.query("SELECT status FROM procrastinate_jobs WHERE id = %s", job)
-        return rows[0][0] if rows else "done"
-
-    def wait(self, job, status="done", seconds=10.0):
-        return wait_until(lambda: self.status(job) == status, seconds, status)
-
-    def has_purged(self):
-        return self.query("SELECT count(*) FROM users_request") == [(0,)]
-
-    @contextmanager
-    def held(self):
-        """A purge in hand, which waits for a lock until this is over."""
-        password = self.system.secret("users_db_owner_password")
-        with self.system.connect("users", "users_owner", password) as owner:
-            self.query(OLD_REQUEST)
-            owner.execute("LOCK TABLE users_request")
-            ((job,),) = self.query(DEFER, "purge")
-            self.wait(job, "doing")
-            yield job
 
 
 @pytest.fixture
