@@ -48,5 +48,9 @@ def purge(timestamp: int) -> None:
 @app.task(name="delete_old_jobs")
 async def delete_old_jobs(timestamp: int) -> None:
     """Delete jobs that failed a month ago. Those that succeed are deleted at once."""
-    ended = {"include_failed": True, "include_cancelled": True, "include_aborted": True}
-    await app.job_manager.delete_old_jobs(nb_hours=30 * 24, **ended)
+    await app.job_manager.delete_old_jobs(
+        nb_hours=30 * 24,
+        include_failed=True,
+        include_cancelled=True,
+        include_aborted=True,
+    )
