@@ -38,21 +38,21 @@ def sweep_forever(stop: threading.Event | None = None) -> None:
 
 def sweep_once() -> None:
     """One round."""
-    survive("sweep", republish_revocations)
+    survive(republish_revocations, {"event": "sweep"})
 
 
 def purge_once() -> bool:
     """Delete one batch, so that no sweep is late; whether there may be more."""
-    return survive("purge", purges.purge_batch) == purges.BATCH
+    return survive(purges.purge_batch, {"event": "purge"}) == purges.BATCH
 
 
-def survive(name: str, act: Callable[[], T]) -> T | None:
+def survive(act: Callable[[], T], extra: dict[str, str]) -> T | None:
     """Whatever goes wrong in it, the next round must come."""
     try:
         return act()
     except Exception as exc:  # noqa: BLE001 - a sweep that died would heal nothing
-        text = f"{name} failed: {type(exc).__name__}"
-        dependency_logger.warning("%s", text, extra={"event": name})
+        text = f"{extra['event']} failed: {type(exc).__name__}"
+        dependency_logger.warning("%s", text, extra=extra)
         return None
     finally:
         connection.close()  # back to the pool until the next round

@@ -54,6 +54,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "shared.api.problem_details.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
 }
+OPTIONAL_PARTS: list[str] = []
 DOCS_ENABLED = False
 CORS_ALLOWED_ORIGINS: list[str] = []
 JWT_ISSUER = "https://memo.example"
