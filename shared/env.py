@@ -14,6 +14,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from limits import parse_many
 
+from shared.mail_url import MailServer, check_sender, parse_mail_url
+
 SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
 TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
@@ -170,6 +172,32 @@ class Env(environ.Env):
         except ValueError:
             message = f"{var} must be a list of caller=key."
             raise ImproperlyConfigured(message) from None
+
+    def mail_server(self, var: str) -> MailServer | None:
+        """Where mail goes; None where that is not set."""
+        text = self.str(var, default="")
+        try:
+            return parse_mail_url(text) if text else None
+        except ValueError as exc:
+            raise ImproperlyConfigured(f"{var} {exc}") from None
+
+    def sender(self, var: str, default: Any = environ.Env.NOTSET) -> str:
+        """An address, with or without a name before it; or the default."""
+        text: str = self.str(var, default=default)
+        try:
+            if text:
+                check_sender(text)
+        except ValueError as exc:
+            raise ImproperlyConfigured(f"{var} {exc}") from None
+        return text
+
+    def link(self, var: str, page: str = "") -> str:
+        """A URL with `{token}` in it, once: that of the page, unless one is set."""
+        text: str = self.str(var, default=page or self.NOTSET)
+        is_url = text.startswith(("https://", "http://"))
+        if var not in self.missing and not (is_url and text.count("{token}") == 1):
+            raise ImproperlyConfigured(f"{var} must be a URL with {{token}} in it once.")
+        return text
 
     def _read_secret(self, var: str) -> str:
         path = self.base_dir / self.ENVIRON[f"{var}_FILE"]

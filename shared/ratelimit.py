@@ -80,11 +80,15 @@ class Hit(NamedTuple):
     storage: RedisStorage | Memory
     counted: int
 
-    def is_within(self) -> bool:
+    @property
+    def most(self) -> int:
         most = self.window.amount
         if isinstance(self.storage, Memory):
-            most = max(most // settings.WEB_CONCURRENCY, 1)
-        return self.counted <= most
+            return max(most // settings.WEB_CONCURRENCY, 1)
+        return most
+
+    def is_within(self) -> bool:
+        return self.counted <= self.most
 
     def release(self) -> None:
         """Give the unit back. Best effort: it ends with its window anyway."""
@@ -136,6 +140,10 @@ class Hits:
                 return hits[-1]
         self.spent[policy] = hits
         return None
+
+    def is_last(self, policy: RateLimitPolicy) -> bool:
+        """Whether what was spent of the policy was all that was left of a window."""
+        return any(hit.counted == hit.most for hit in self.spent.get(policy, ()))
 
     def release(self, *policies: RateLimitPolicy) -> None:
         """Give back what was spent of these."""

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tokens.devices import device
+from shared.devices import device
 from tokens.models import Session
 from tokens.serializers import UserSessionSerializer
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from shared import devices
 from shared.api import client_ip
 from shared.api.fields import EpochField, ExactCharField, StrictSerializer
 from shared.auth.access_tokens import MAX_LENGTH
-from tokens import devices
 from tokens.models import Session
 
 SHOWN_BITS = (24, 48)  # of an address: of IPv4, of IPv6

@@ -1,5 +1,9 @@
 """Settings of the User Service: users, passwords, and the admin."""
 
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
 from shared.ratelimit_defaults import DEFAULTS
 from shared.settings import *
 
@@ -60,10 +64,47 @@ RESERVED_USERNAMES = env.list(
 # --- Mail and links -----------------------------------------------------------------
 
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+
+MAIL_SERVER = env.mail_server("MAIL_URL")
+MAIL_BACKEND = env.str("MAIL_BACKEND", default="")
+# Whether there is mail at all. Without a server, development writes files.
+MAIL_ENABLED = bool(MAIL_SERVER or MAIL_BACKEND) or ENVIRONMENT == "development"
+if MAIL_SERVER or MAIL_BACKEND:
+    DEFAULT_FROM_EMAIL = env.sender("MAIL_FROM")
+else:
+    DEFAULT_FROM_EMAIL = env.sender("MAIL_FROM", default="Memo <memo@localhost>")
+MAIL_REPLY_TO = env.sender("MAIL_REPLY_TO", default="")
+EMAIL_HOST_PASSWORD = env.str("MAIL_PASSWORD", default="")
+if MAIL_SERVER:
+    EMAIL_BACKEND = MAIL_BACKEND or "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, tls = MAIL_SERVER
+    EMAIL_USE_TLS, EMAIL_USE_SSL = tls == "starttls", tls == "tls"
+    if EMAIL_HOST_USER and not EMAIL_HOST_PASSWORD:
+        env.missing.append("MAIL_PASSWORD")
+else:
+    EMAIL_BACKEND = MAIL_BACKEND or "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_TIMEOUT = 10  # seconds, for each answer of the server
+EMAIL_FILE_PATH = BASE_DIR / env.str("MAIL_FOLDER", default="../.run/mail")
+# OpenSSL reads the variable itself. A wrong path would look like a bad certificate.
+SSL_CERT_FILE = env.str("SSL_CERT_FILE", default="")
+if SSL_CERT_FILE and not Path(SSL_CERT_FILE).is_file():
+    raise ImproperlyConfigured("SSL_CERT_FILE names no file.")
+
 # Links that were made with an older SECRET_KEY.
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 # The host of every link in a mail. Never the request's.
-PUBLIC_URL = env.str("PUBLIC_URL", default=JWT_ISSUER)
+PUBLIC_URL = env.str("PUBLIC_URL", default=JWT_ISSUER).rstrip("/")
+# Where links lead: to our pages, or to those of a front end, which then are all needed.
+ACCOUNT_PAGES = env.switch("ACCOUNT_PAGES", default=True)
+PAGE = f"{PUBLIC_URL}/account/{{}}?token={{{{token}}}}" if ACCOUNT_PAGES else ""
+ACCOUNT_URLS = {
+    "verify": env.link("ACCOUNT_URL_VERIFY", PAGE.format("verify")),
+    "reset": env.link("ACCOUNT_URL_RESET", PAGE.format("reset")),
+    "email": env.link("ACCOUNT_URL_EMAIL", PAGE.format("email")),
+    "email_undo": env.link("ACCOUNT_URL_EMAIL_UNDO", PAGE.format("email/undo")),
+    "restore": env.link("ACCOUNT_URL_RESTORE", PAGE.format("restore")),
+}
 
 # --- Jobs ---------------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ from django.db.models import Q
 
 from shared.structured_logging import audit
 from users import revocation
+from users.mail.models import Kind
+from users.mail.outbox import notify_all
 from users.models import User
 from users.statements import END_ALL
 
@@ -45,13 +47,15 @@ SELECT id, session_epoch FROM changed
 
 class Change(NamedTuple):
     """What is done, by the name of the method of `User` that does it to one; to which
-    users: the others are so already; and why their sessions end, if they do."""
+    users: the others are so already; why their sessions end, if they do; and what is
+    mailed to them."""
 
     name: str
     done: str
     changes: Q
     columns: str
     reason: str = ""
+    notice: Kind | None = None
 
 
 CHANGES = (
@@ -61,6 +65,7 @@ CHANGES = (
         Q(is_active=True),
         f"is_active = false, {END_ALL}",
         "user_deactivated",
+        Kind.DEACTIVATED,
     ),
     Change("activate", "activated", Q(is_active=False), "is_active = true"),
     Change(
@@ -70,7 +75,13 @@ CHANGES = (
         f"deleted_at = clock_timestamp(), {END_ALL}",
         "user_deleted",
     ),
-    Change("restore", "restored", ~Q(deleted_at=None), "deleted_at = NULL"),
+    Change(
+        "restore",
+        "restored",
+        ~Q(deleted_at=None),
+        "deleted_at = NULL",
+        notice=Kind.RESTORED,
+    ),
     Change("end_sessions", "logged out everywhere", Q(), END_ALL, "ended_by_operator"),
 )
 
@@ -156,7 +167,10 @@ def change_chunk(
         ids = list(locked.values_list("pk", flat=True))
         statement = CHANGE_ALL.format(columns=columns, log=log)
         cursor.execute(statement, {**parameters, "ids": ids})
-        return dict(cursor.fetchall())
+        epochs = dict(cursor.fetchall())
+        if change.notice:
+            notify_all(change.notice, epochs)
+    return epochs
 
 
 def audit_each(change: Change, epochs: dict[UUID, int], editor: User) -> None:

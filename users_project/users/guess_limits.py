@@ -8,6 +8,7 @@ from shared.api.client_ip import network
 from shared.auth import device_cookie
 from shared.ratelimit import Hits, RateLimitPolicy, digest
 from shared.structured_logging import audit
+from users.mail import notices
 from users.models import User
 from users.validators import normalize_identifier
 
@@ -37,7 +38,7 @@ class LoginAttempt(Hits):
         login = normalize_identifier(login)
         context |= {"login": digest(login), "user_id": user and str(user.pk)}
         super().__init__(ip=client.ip, user_agent=client.user_agent, **context)
-        self.user, self.is_silent = user, False
+        self.user, self.client, self.is_silent = user, client, False
         device = device_cookie.find(client.device, user) if user else None
         self.device = device and RateLimitPolicy(
             "LOGIN_LIMIT_DEVICE", device.user_id, device.id
@@ -67,8 +68,10 @@ class LoginAttempt(Hits):
             self.is_silent = refused is not None and self.user is not None
 
     def fail(self) -> None:
-        """It stays counted."""
+        """It stays counted. The one that was the account's last is mailed."""
         audit("authn_login_fail", **self.context)
+        if self.user and self.user.is_present and self.is_last(self.account):
+            notices.of_guesses(self.user)
         if self.is_silent:
             audit("authn_login_fail_max", **self.context)
 
@@ -79,3 +82,4 @@ class LoginAttempt(Hits):
             self.require(RateLimitPolicy("LOGIN_LIMIT_SUCCESS", str(user.pk)))
             self.release(*self.failures)
         ratelimit.clear(filter(None, [self.account, self.device]))
+        notices.of_login(user, self.client)

@@ -19,6 +19,8 @@ from users.accounts.models import EmailChange as EmailChange
 from users.accounts.models import Link as Link
 from users.accounts.models import Registration as Registration
 from users.fields import CanonicalField
+from users.mail import notices, outbox
+from users.mail.models import Kind
 from users.mail.models import Mail as Mail
 from users.managers import UserManager
 from users.password_model import PasswordModel
@@ -201,8 +203,11 @@ class User(PasswordModel, PermissionsMixin):
             self.save(update_fields=["deleted_at"])
 
     def restore(self) -> None:
-        self.deleted_at = None
-        self.save(update_fields=["deleted_at"])
+        if self.is_deleted:
+            self.deleted_at = None
+            with transaction.atomic():
+                self.save(update_fields=["deleted_at"])
+                outbox.notify(Kind.RESTORED, self)
 
     def end_sessions(self) -> None:
         """Log the user out everywhere."""
@@ -217,6 +222,7 @@ class User(PasswordModel, PermissionsMixin):
             with transaction.atomic():
                 super().write(columns)
                 self.raise_epoch(reason, keep_sid, "password" in names)
+                notices.of_end(self, reason)
         else:
             super().write(columns)
         self.audit_update(names)

@@ -20,6 +20,7 @@ ADA = {
     **NAMES,
     "email_verified": False,
     **PROFILE,
+    "locale": "en",
     "is_active": True,
     "is_deleted": False,
     "deleted_at": None,
@@ -76,7 +77,7 @@ UPDATE_ME: dict[str, Any] = {
     },
     "examples": [
         example("one", {"display_name": "Ada"}),
-        example("all", PROFILE),
+        example("all", {**PROFILE, "locale": "de"}),
         answer(ADA),
     ],
 }

@@ -106,6 +106,10 @@ class RegistrationSerializer(NamesSerializer):
 class ProfileSerializer(NamesSerializer):
     """What users may change of their own account."""
 
+    locale = serializers.ChoiceField(
+        settings.LANGUAGES, required=False, help_text="The language of mails."
+    )
+
     def update(self, instance: User, validated_data: dict[str, str]) -> User:
         for name, text in validated_data.items():
             setattr(instance, name, text)
@@ -185,6 +189,7 @@ class UserSerializer(serializers.Serializer[User]):
     last_name = serializers.CharField(help_text="Empty where it was not given.")
     display_name = serializers.CharField(help_text="Empty where it was not given.")
     avatar_url = serializers.CharField(help_text="Empty where it was not given.")
+    locale = serializers.CharField(help_text="The language of mails.")
     is_active = serializers.BooleanField()
     is_deleted = serializers.BooleanField()
     deleted_at = serializers.DateTimeField(allow_null=True)

@@ -9,6 +9,7 @@ from procrastinate.contrib.django import app
 
 from users import purges
 from users.jobs import WORKER_TIMEOUT
+from users.mail import delivery
 
 # For jobs that need PostgreSQL or another service: twelve times in half an hour.
 RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
@@ -16,9 +17,11 @@ RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
 # --- For a request --------------------------------------------------------------------
 
 
-@app.task(name="send_mail")
+
+@app.task(name="send_mail", retry=delivery.Backoff())
 def send_mail(mail_id: int) -> None:
     """Send a mail that waits."""
+    delivery.deliver(mail_id)
 
 
 # --- By the clock ---------------------------------------------------------------------

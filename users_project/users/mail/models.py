@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Coalesce
 
+from users.fields import CanonicalField
+
 
 class Kind(models.TextChoices):
     """What a mail says. Each has a template."""
@@ -25,6 +27,20 @@ class Kind(models.TextChoices):
     DEACTIVATED = "deactivated"
 
 
+# What only has to be known: sent by what happened to the account, to its owner.
+NOTICES = frozenset(
+    {
+        Kind.PASSWORD_CHANGED,
+        Kind.EMAIL_CHANGE_REQUESTED,
+        Kind.EMAIL_CHANGED,
+        Kind.NEW_DEVICE,
+        Kind.LOGIN_BLOCKED,
+        Kind.DELETION,
+        Kind.RESTORED,
+        Kind.DEACTIVATED,
+    }
+)
+
 # When a mail was sent or given up.
 SETTLED = Coalesce("sent_at", "failed_at")
 
@@ -43,6 +59,7 @@ class Mail(models.Model):
     # Links are deleted before the mails that brought them.
     link = models.ForeignKey("users.Link", models.SET_NULL, null=True, related_name="+")
     address = models.EmailField(max_length=254)
+    address_canonical = CanonicalField(source="address", max_length=254)
     locale = models.CharField(max_length=8)
     context = models.JSONField(
         default=dict, help_text="Device, network and time; no name, no link."
@@ -60,7 +77,15 @@ class Mail(models.Model):
     class Meta:
         indexes = (
             # The limit of mails to one address in a day.
-            models.Index(fields=["address", "created_at"], name="mail_address"),
+            models.Index(
+                fields=["address_canonical", "created_at"], name="mail_address"
+            ),
+            models.Index(fields=["user", "kind", "created_at"], name="mail_of_user"),
+            models.Index(
+                fields=["created_at"],
+                name="mail_waiting",
+                condition=models.Q(sent_at=None, failed_at=None),
+            ),
             models.Index(SETTLED, name="mail_settled"),
         )
 

@@ -1,10 +1,19 @@
 """Mails are queued in the transaction of what they report; the worker sends them."""
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from users.mail.models import Kind, Mail
+
+DAY = timedelta(days=1)
 
 
 def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail:
@@ -15,3 +24,40 @@ def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail:
     mail = Mail.objects.create(kind=kind, address=address, locale=locale, **fields)
     app.configure_task("send_mail").defer(mail_id=mail.pk)
     return mail
+
+
+def notify(kind: Kind, user: Any, *, daily: int = 0, **context: str) -> None:
+    """Queue a notice to a user, where there is mail; no more than `daily` of its kind
+    in a day. `context` is what the mail says of the time and of a device."""
+    if not settings.MAIL_ENABLED:
+        return
+    context = {"time": timezone.now().isoformat(), **context}
+    with transaction.atomic():
+        if daily and has_had(kind, user, daily):
+            return
+        queue(kind, user.email, locale=user.locale, user=user, context=context)
+
+
+def has_had(kind: Kind, user: Any, count: int) -> bool:
+    """Whether so many were queued today. The row of the user is locked, so of several
+    at once each sees those before it."""
+    rows = get_user_model()._default_manager.select_for_update(no_key=True)
+    rows.filter(pk=user.pk).exists()
+    begin = timezone.now() - DAY
+    mails = Mail.objects.filter(kind=kind, user=user, created_at__gt=begin)
+    return mails.count() >= count
+
+
+def notify_all(kind: Kind, user_ids: Iterable[UUID]) -> None:
+    """Queue the same notice to each of these users, in a few statements."""
+    if not settings.MAIL_ENABLED:
+        return
+    context = {"time": timezone.now().isoformat()}
+    users = get_user_model()._default_manager.filter(pk__in=list(user_ids))
+    mails = Mail.objects.bulk_create(
+        Mail(kind=kind, user=user, address=user.email, locale=user.locale, context=context)
+        for user in users.only("email", "locale").order_by("pk")
+    )
+    if mails:
+        jobs = [{"mail_id": mail.pk} for mail in mails]
+        app.configure_task("send_mail").batch_defer(*jobs)

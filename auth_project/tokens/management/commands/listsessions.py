@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.template.defaultfilters import pluralize
 
-from tokens.devices import device
+from shared.devices import device
 from tokens.management.base import find_user_id
 from tokens.models import Session
 

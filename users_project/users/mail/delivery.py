@@ -1,0 +1,134 @@
+"""Sending a mail that waits: once, or again with the same Message-ID and link, until its
+link is dead."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from smtplib import SMTPDataError, SMTPRecipientsRefused
+
+from django.core.mail import get_connection
+from django.utils import timezone
+from procrastinate import BaseRetryStrategy, RetryDecision
+from procrastinate.jobs import Job
+
+from users.accounts.links import MAX_ATTEMPTS
+from users.accounts.models import Link, Purpose
+from users.events.log import record
+from users.mail.message import compose
+from users.mail.models import NOTICES, Kind, Mail
+
+WAITS = (10, 60, 5 * 60, 15 * 60, 3600)  # seconds after an attempt; then the last one
+DAY = timedelta(days=1)
+DAILY = 10  # mails to one address, and as many notices
+
+
+class NotSent(Exception):
+    """A fault that may pass. The last attempt is not after `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__()
+        self.until = until
+
+
+class Backoff(BaseRetryStrategy):
+    """Always again. The task itself ends what cannot be sent any more."""
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: Job
+    ) -> RetryDecision:
+        seconds = WAITS[min(job.attempts, len(WAITS) - 1)]
+        at = timezone.now() + timedelta(seconds=seconds)
+        if isinstance(exception, NotSent):
+            at = min(at, exception.until)
+        return RetryDecision(retry_at=at)
+
+
+def deliver(mail_id: int) -> None:
+    """Send it, unless it was sent or has failed, or is gone with its user. Raises
+    NotSent for a fault that may pass."""
+    waiting = Mail.objects.filter(pk=mail_id, sent_at=None, failed_at=None)
+    mail = waiting.select_related("link__user", "user").first()
+    if mail is None:
+        return
+    if reason := why_never(mail):
+        fail(mail, reason)
+        return
+    try:
+        send(mail)
+    except Exception as exc:  # noqa: BLE001 - each MAIL_BACKEND raises its own
+        if is_refusal(exc):
+            fail(mail, type(exc).__name__)
+            return
+        settle(mail, last_error=type(exc).__name__)
+        raise NotSent(deadline(mail)) from exc
+    settle(mail, sent_at=timezone.now(), last_error="")
+
+
+def send(mail: Mail) -> None:
+    """Returns when the server has taken it. What goes wrong while the connection is
+    closed does not matter any more, and must not send it again."""
+    message, connection = compose(mail), get_connection()
+    try:
+        connection.open()
+        connection.send_messages([message])
+    finally:
+        with suppress(OSError):
+            connection.close()
+
+
+def is_refusal(exc: Exception) -> bool:
+    """Whether the server will never take it for this recipient (RFC 5321, 5yz)."""
+    if isinstance(exc, SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in exc.recipients.values())
+    return isinstance(exc, SMTPDataError) and exc.smtp_code >= 500
+
+
+def why_never(mail: Mail) -> str:
+    """Why it will not be sent, or an empty string."""
+    if deadline(mail) <= timezone.now():
+        return "Expired"
+    if mail.link and is_dead(mail.link):
+        return "LinkInvalid"
+    return "TooManyMails" if is_too_many(mail) else ""
+
+
+def deadline(mail: Mail) -> datetime:
+    """Until when there is a point in sending it."""
+    found: datetime = mail.link.expires_at if mail.link else mail.created_at + DAY
+    return found
+
+
+def is_dead(link: Link) -> bool:
+    """Used, voided, or of a user who has changed since."""
+    if link.used_at or link.attempts >= MAX_ATTEMPTS:
+        return True
+    user = link.user
+    if user is None:
+        return False
+    if link.purpose == Purpose.RESTORE:
+        return not user.is_deleted
+    is_same = link.session_epoch == user.session_epoch
+    return not (user.is_present and (is_same or link.purpose == Purpose.UNDO_EMAIL))
+
+
+def is_too_many(mail: Mail) -> bool:
+    """Whether ten others went to the address in the day before it. Those that anyone
+    may ask for leave the notices alone."""
+    kinds = NOTICES if mail.kind in NOTICES else set(Kind) - NOTICES
+    before = Mail.objects.filter(
+        address_canonical=mail.address_canonical,
+        created_at__gt=mail.created_at - DAY,
+        kind__in=kinds,
+        failed_at=None,
+        pk__lt=mail.pk,
+    )
+    return before.count() >= DAILY
+
+
+def fail(mail: Mail, error: str) -> None:
+    """It is not sent any more."""
+    settle(mail, failed_at=timezone.now(), last_error=error)
+    record("mail_failed", mail.user_id, kind=mail.kind, error=error)
+
+
+def settle(mail: Mail, **columns: object) -> None:
+    Mail.objects.filter(pk=mail.pk).update(**columns)

@@ -1,0 +1,82 @@
+"""A mail from its row: subject, text and HTML of one template, in its language."""
+
+import re
+from datetime import datetime
+from email.utils import format_datetime, parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from users.accounts.links import token_of
+from users.accounts.models import Link, Purpose
+from users.mail.models import Kind, Mail
+
+# By purpose, where a link leads: a key of ACCOUNT_URLS.
+PAGES = {
+    Purpose.REGISTER: "verify",
+    Purpose.VERIFY: "verify",
+    Purpose.RESET: "reset",
+    Purpose.CHANGE_EMAIL: "email",
+    Purpose.UNDO_EMAIL: "email_undo",
+    Purpose.RESTORE: "restore",
+}
+# These are about nothing but their link.
+LINKED = {Kind.REGISTER, Kind.VERIFY, Kind.RESET, Kind.CHANGE_EMAIL}
+# These say that another password helps, and lead to the page that mails a link for it.
+HELPED = {Kind.ALREADY_REGISTERED, Kind.PASSWORD_CHANGED, Kind.NEW_DEVICE}
+HELPED |= {Kind.LOGIN_BLOCKED, Kind.EMAIL_CHANGE_REQUESTED, Kind.RESTORED}
+BLANK_LINES = re.compile(r"\n\s*\n")
+
+
+def compose(mail: Mail) -> EmailMultiAlternatives:
+    """The same bytes for each attempt to send it. Raises ValueError for a mail that has
+    lost its link."""
+    if mail.kind in LINKED and mail.link is None:
+        raise ValueError(f"a mail {mail.kind} without a link")
+    with translation.override(mail.locale):
+        subject, text, html = render(mail.kind, context_of(mail))
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
+    message = EmailMultiAlternatives(
+        subject,
+        text,
+        to=[mail.address],
+        reply_to=[settings.MAIL_REPLY_TO] if settings.MAIL_REPLY_TO else None,
+        headers={
+            "Date": format_datetime(mail.created_at),
+            "Message-ID": f"<{mail.message_id}@{domain}>",
+            "Auto-Submitted": "auto-generated",  # RFC 3834: no answer by a machine
+        },
+    )
+    message.attach_alternative(html, "text/html")
+    return message
+
+
+def render(kind: str, context: dict[str, Any]) -> tuple[str, str, str]:
+    """Subject, text and HTML, in the language that is active."""
+    template = f"mail/{kind}.html"
+    values = {**context, "layout": "mail/layout.txt"}
+    subject, text = render_to_string(template, values).strip().split("\n", 1)
+    text = BLANK_LINES.sub("\n\n", text.strip()) + "\n"
+    values = {**context, "layout": "mail/layout.html", "subject": subject}
+    return subject, text, render_to_string(template, values)
+
+
+def context_of(mail: Mail) -> dict[str, Any]:
+    """What the templates know. What is missing they leave out."""
+    context = {name: mail.context.get(name) for name in ("device", "network")}
+    if time := mail.context.get("time"):
+        context["time"] = datetime.fromisoformat(time)
+    context |= {"locale": mail.locale, "site": settings.PUBLIC_URL}
+    if mail.link:
+        return {**context, "url": url_of(mail.link), "expires": mail.link.expires_at}
+    if mail.kind in HELPED and settings.ACCOUNT_PAGES:
+        context["url"] = f"{settings.PUBLIC_URL}/account/reset/request"
+    return context
+
+
+def url_of(link: Link) -> str:
+    page: str = settings.ACCOUNT_URLS[PAGES[Purpose(link.purpose)]]
+    return page.replace("{token}", token_of(link))

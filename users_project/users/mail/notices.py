@@ -1,0 +1,58 @@
+"""Notices: what the owner of an account is to know, whoever has caused it."""
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from shared.api.client_ip import network
+from shared.auth import device_cookie
+from shared.devices import UNKNOWN, device
+from users.mail.models import Kind
+from users.mail.outbox import notify
+
+if TYPE_CHECKING:
+    from users.guess_limits import Client
+    from users.models import User
+
+YOUNG = timedelta(hours=1)  # an account whose owner is still making it their own
+NEW_DEVICES = 5  # notices a day
+# Some names of devices are quoted from what the browser says, which may be an address.
+HARMLESS = re.compile(r"[A-Za-z0-9 -]{1,60}")
+# By the reason why all sessions of a user have ended. (Deleting has a mail of its own,
+# with a link.)
+REASONS = {
+    "password_changed": Kind.PASSWORD_CHANGED,
+    "user_deactivated": Kind.DEACTIVATED,
+}
+
+
+def of_end(user: "User", reason: str) -> None:
+    """The notice of why all sessions have ended, if there is one."""
+    if reason in REASONS:
+        notify(REASONS[reason], user)
+
+
+def of_login(user: "User", client: "Client") -> None:
+    """A notice of a device that has never logged in to this account. Not of the first
+    one, which is where the account is being made."""
+    is_first = user.last_login is None or timezone.now() - user.created_at < YOUNG
+    if is_first or is_known(user, client):
+        return
+    name = device(client.user_agent)
+    where = {"device": name} if HARMLESS.fullmatch(name) and name != UNKNOWN else {}
+    if client.ip:
+        where["network"] = network(client.ip, 24, 48)
+    notify(Kind.NEW_DEVICE, user, daily=NEW_DEVICES, **where)
+
+
+def is_known(user: "User", client: "Client") -> bool:
+    """Whether the device has logged in to the account, with whatever password."""
+    found = device_cookie.devices(client.device)
+    return any(each.user_id == str(user.pk) for each in found)
+
+
+def of_guesses(user: "User") -> None:
+    """A notice that strangers' passwords are no longer looked at, once a day."""
+    notify(Kind.LOGIN_BLOCKED, user, daily=1)
