@@ -47,7 +47,8 @@ PROOFS = {
     "chaos": "[--minutes N] [--seed N]",
     "attack": "[--url URL] [--api-key FILE] [--ca FILE] [--only WORDS]",
 }
-MODULES = {"doctor": "[--url URL]", "startservice": "<name>"}
+MODULES = {"doctor": "[--url URL] [--mail ADDRESS]", "startservice": "<name>"}
+MODULES |= {"mail": "[--link]"}
 OTHERS = "up down init status logs start stop restart destroy rotateapikeys demo"
 OTHERS += " backup restore"
 COMMANDS = [*OTHERS.split(), *PROOFS, *MODULES]
@@ -154,6 +155,8 @@ def _carry_out(found: Layout, options: argparse.Namespace, more: list[str]) -> i
             return doctor.run(found, more)
         case "startservice":
             startservice.run(found, more)
+        case "mail":
+            return manage.run(found, ["users", "mail", *more])
         case "":
             return _manage(found, more)
     return 0

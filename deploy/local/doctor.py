@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from . import application, ports, supervisor
 from .external_checks import examine, finding, service_keys
@@ -18,19 +19,26 @@ from .layout import Layout, Service
 from .site import Site
 
 FOUND_WRONG = 3
+STARTS = "it starts with its settings"
 
 
 def run(layout: Layout, words: Sequence[str]) -> int:
     """Print what was found, what to do after an arrow; 3 where something is WRONG."""
     parser = argparse.ArgumentParser("doctor", description=__doc__)
     parser.add_argument("--url", help="any deployment, from outside alone")
+    text = "only send a test mail there"
+    parser.add_argument("--mail", metavar="ADDRESS", help=text)
     options = parser.parse_args(words)
     try:
         site = Site(options.url.rstrip("/")) if options.url else None
     except ValueError as exc:
         parser.error(str(exc))
     counts = dict.fromkeys(("ok", "note", "WRONG"), 0)
-    for line in examine(site) if site else examine_stack(layout):
+    if options.mail:
+        lines = send_test_mail(layout, options.mail)
+    else:
+        lines = examine(site) if site else examine_stack(layout)
+    for line in lines:
         print(line, flush=True)
         counts[line.split()[0]] += 1
     total = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
@@ -89,15 +97,26 @@ def intruder(layout: Layout, port: int, runs: bool) -> str:
 
 def ask(layout: Layout, service: Service, *, live: bool) -> Iterator[str]:
     """What `manage.py doctor` finds; without a running stack its system checks."""
-    text, hint = "it starts with its settings", f"{service.env_file}, or `up`"
     if not read_env(service.env_file) or not layout.python.exists():
         fault = "no settings or no Python packages yet"
-        yield finding(service.name, "settings", text, fault, hint, "note")
+        hint = f"{service.env_file}, or `up`"
+        yield finding(service.name, "settings", STARTS, fault, hint, "note")
         return
     password = layout.secrets / "redis_admin_password"
     options = ["--redis-admin-password-file", password] if live else ["--checks"]
+    yield from lines_of(layout, service, "doctor", *options)
+
+
+def send_test_mail(layout: Layout, address: str) -> Iterator[str]:
+    """By the service that sends mail, with its settings."""
+    users = next(each for each in layout.services if each.name == "users")
+    return lines_of(layout, users, "testmail", address)
+
+
+def lines_of(layout: Layout, service: Service, *words: str | Path) -> Iterator[str]:
+    """What a command of the service finds; its last word where it does not start."""
     done = subprocess.run(
-        [layout.python, "manage.py", "doctor", *options],
+        [layout.python, "manage.py", *words],
         cwd=service.project,
         env=application.environment(layout, service),
         capture_output=True,
@@ -108,4 +127,5 @@ def ask(layout: Layout, service: Service, *, live: bool) -> Iterator[str]:
         yield f"{verdict:<5} {service.name + ':':<8} {line}"
     if not found:
         fault = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        yield finding(service.name, "settings", text, fault, hint)
+        hint = f"{service.env_file}, or `up`"
+        yield finding(service.name, "settings", STARTS, fault, hint)

@@ -15,7 +15,7 @@ SUFFIX = "_project"
 WORKERS = {"users"}  # services with jobs, for which a worker runs
 STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 # What running processes have read, by the endings of files.
-INPUTS = {".py", ".conf", ".template", ".sql", ".html"}
+INPUTS = {".py", ".conf", ".template", ".sql", ".html", ".txt", ".mo"}
 # Nginx cannot quote the first four, and supervisord takes the others for its own.
 REFUSED = re.compile(r'[\n"$\\;#%]')
 # The path of a socket has at most 107 bytes, and what we add at most 35. Others write
@@ -68,6 +68,7 @@ class Layout:
         self.backups = root / ".backups"
         self.logs = self.state / "log"
         self.static = self.state / "static"
+        self.mail = self.state / "mail"
         self.gateway = self.state / "gateway"
         self.work = self.state / "work"
         self.postgres = self.state / "postgres"

@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 # Registers the checks.
-from shared.checks import http, keys, policy, stores  # noqa: F401
+from shared.checks import http, keys, mail, policy, stores  # noqa: F401
 
 # gunicorn.conf.py, the migrate step or our scripts read these, not the settings.
 READ_ELSEWHERE = {"WORKER_TMP_DIR"}

@@ -37,6 +37,8 @@ MESSAGES = {
     "E028": ("A session may last over 30 days", "At most 2592000 seconds."),
     "E029": ("A limit is over its ceiling", "See docs/rate-limiting.md."),
     "E030": ("PASSWORD_MIN_SCORE is under 2", "PASSWORD_MIN_SCORE=2"),
+    "E031": ("Mail leaves this machine in clear", "?tls=starttls, or ?tls=tls"),
+    "E032": ("A link of a mail is not https", "Use https."),
 }
 
 

@@ -44,7 +44,7 @@ def sources():
 # The name, or two to choose from, that follows: as an argument of `audit` and its like,
 # as the `event` of something, and as the `audit_event` of an error.
 EVENT = re.compile(
-    r'(?:audit\w*\(|event=|"event": |event(?:: str)? = )\s*'
+    r'(?:audit\w*\(|record\(|event=|"event": |event(?:: str)? = )\s*'
     r'"(\w+)"(?: if [^"]* else "(\w+)")?'
 )
 

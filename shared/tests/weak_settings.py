@@ -41,6 +41,12 @@ RULES = {
     "USERS_SERVICE_API_KEY": ("k" * 50, "E013"),
     "PASSWORD_MIN_SCORE": ("0", "E030"),
     **dict.fromkeys(DEFAULTS, ("999999999/1second", "E029")),
+    "MAIL_URL": ("smtp://mail.internal:25?tls=none", "E031"),
+    "PUBLIC_URL": ("http://memo.example", "E032"),
+    **{
+        f"ACCOUNT_URL_{page}": ("http://memo.example/?token={token}", "E032")
+        for page in ("VERIFY", "RESET", "EMAIL", "EMAIL_UNDO", "RESTORE")
+    },
 }
 # Values that the gateway's renderer refuses in every environment.
 GATEWAY = {
@@ -76,6 +82,14 @@ FREE = {
     "ACCESS_TOKEN_CLAIMS": "the list can only be shortened",
     "MAX_SESSIONS_PER_USER": "ASVS 5.0 7.1.2 asks for a documented number, or for none",
     "RESERVED_USERNAMES": "no right depends on a name",
+    "SECRET_KEY_FALLBACKS": "they verify links alone",
+    "MAIL_PASSWORD": "the mail server decides",
+    "MAIL_FROM": "an address; the mail server decides",
+    "MAIL_REPLY_TO": "an address",
+    "MAIL_BACKEND": "a class of the operator's",
+    "MAIL_FOLDER": "written to in development alone",
+    "SSL_CERT_FILE": "the operator's certificates; each is verified",
+    "ACCOUNT_PAGES": "without them all ACCOUNT_URL_* are needed, and checked",
     "PASSWORD_MIN_LENGTH": ALWAYS_REFUSED,
     "ARGON2_MEMORY_COST": ALWAYS_REFUSED,
     "ARGON2_TIME_COST": ALWAYS_REFUSED,

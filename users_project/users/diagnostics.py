@@ -1,9 +1,13 @@
-"""What `manage.py doctor` asks of roles."""
+"""What `manage.py doctor` asks of roles and mails."""
+
+from datetime import timedelta
 
 from django.db.models.functions import Length
+from django.utils import timezone
 
 from shared.doctor import diagnostic
 from users.jobs import queue_state
+from users.mail.models import Mail
 from users.models import Role, User
 from users.roles import LONGEST_ROLE_NAME
 
@@ -50,3 +54,16 @@ def silent_worker() -> str:
 def late_job() -> str:
     state = queue_state()
     return f"the next has waited for {state.waiting}" if state.is_late else ""
+
+
+@diagnostic(
+    "mail.waiting",
+    "no mail waits for more than five minutes",
+    "See the worker, and try the mail server: ./manage_all.sh doctor --mail ADDRESS",
+)
+def waiting_mails() -> str:
+    late = timezone.now() - timedelta(minutes=5)
+    waiting = Mail.objects.filter(sent_at=None, failed_at=None, created_at__lt=late)
+    faults = sorted(set(waiting.values_list("last_error", flat=True)) - {""})
+    count, names = waiting.count(), ", ".join(faults)
+    return f"{count} do{f' ({names})' if names else ''}" if count else ""
