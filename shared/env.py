@@ -195,8 +195,10 @@ class Env(environ.Env):
         """A URL with `{token}` in it, once: that of the page, unless one is set."""
         text: str = self.str(var, default=page or self.NOTSET)
         is_url = text.startswith(("https://", "http://"))
-        if var not in self.missing and not (is_url and text.count("{token}") == 1):
-            raise ImproperlyConfigured(f"{var} must be a URL with {{token}} in it once.")
+        if not self.missing and not (is_url and text.count("{token}") == 1):
+            raise ImproperlyConfigured(
+                f"{var} must be a URL with {{token}} in it once."
+            )
         return text
 
     def _read_secret(self, var: str) -> str:

@@ -13,7 +13,7 @@ NO_PASSWORD = "must not have the password in it: set MAIL_PASSWORD."  # noqa: S1
 
 
 class MailServer(NamedTuple):
-    """`tls` is what the connection is: encrypted by STARTTLS, from the start, or not."""
+    """`tls` says how the connection is encrypted: a key of PORTS."""
 
     host: str
     port: int

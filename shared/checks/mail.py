@@ -20,7 +20,9 @@ def check_mail(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     urls: dict[str, str] = getattr(settings, "ACCOUNT_URLS", {})
     # A link to our pages is as safe as PUBLIC_URL, and that as JWT_ISSUER (E015).
     found = ["PUBLIC_URL"] if is_http(public) and public != issuer() else []
-    links = [url for url in urls.values() if is_http(url) and not url.startswith(public)]
+    links = [
+        url for url in urls.values() if is_http(url) and not url.startswith(public)
+    ]
     yield from faults("E032", found + ["ACCOUNT_URL"] * bool(links))
 
 

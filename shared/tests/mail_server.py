@@ -24,7 +24,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd import controller, smtp
+from aiosmtpd import smtp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -92,7 +92,7 @@ class Folder:
 class Server(smtp.SMTP):
     """Cuts the connection while a mail is on its way."""
 
-    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+    async def smtp_DATA(self, arg: str) -> None:
         handler: Any = self.event_handler
         if handler.is_due("data-cut"):
             await self.push("354 Go on")
@@ -119,7 +119,7 @@ class Handler:
         while self.is_due(*names):
             await asyncio.sleep(0.05)
 
-    async def handle_MAIL(  # noqa: N802
+    async def handle_MAIL(
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
         await self.stall("stall")
@@ -128,7 +128,7 @@ class Handler:
         envelope.mail_from = address
         return "250 OK"
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
         for fault in ("rcpt-451", "rcpt-550"):
@@ -137,22 +137,26 @@ class Handler:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         for fault in ("data-451", "data-554"):
             if self.is_due(fault):
                 return ANSWERS[fault]
         await self.stall("data-stall")
-        self.store(session, envelope)
+        self.store(server, session, envelope)
         await self.stall("answer-stall")
         if self.is_due("answer-cut"):
             server.transport.abort()
         return "250 OK"
 
-    def store(self, session: Any, envelope: Any) -> None:
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:
+        await self.stall("quit-stall")
+        return "221 Bye"
+
+    def store(self, server: Any, session: Any, envelope: Any) -> None:
         found = {
             "to": envelope.rcpt_tos,
             "from": envelope.mail_from,
-            "tls": session.ssl is not None,
+            "tls": server.transport.get_extra_info("ssl_object") is not None,
             "user": session.auth_data,
             "content": envelope.content.decode("latin-1"),
         }

@@ -42,9 +42,10 @@ def cost(redis_round_trips, documented):
         ("user", "get", "/me", None, (200, 1, 1)),
         ("user", "patch", "/me", {"display_name": "Ada"}, (200, 2, 1)),
         ("user", "patch", "/me", {}, (200, 1, 1)),
-        # Read the user, lock the row, write, read the epoch; between two savepoints.
+        # Read the user, lock the row, write, read the epoch, and the mail with its job;
+        # between two savepoints.
         # Redis: the session, three limits, and after a success forgetting.
-        ("user", "post", "/me/change_password", CHANGE, (204, 4 + 4, 5)),
+        ("user", "post", "/me/change_password", CHANGE, (204, 6 + 4, 5)),
         ("user", "post", "/me/change_password", MISTAKE, (400, 1, 4)),
         ("auth", "get", "/{id}", None, (200, 1, 0)),
         ("auth", "post", "/{id}/end_sessions", {}, (200, 1, 0)),

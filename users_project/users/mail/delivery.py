@@ -1,5 +1,5 @@
-"""Sending a mail that waits: once, or again with the same Message-ID and link, until its
-link is dead."""
+"""Sending a mail that waits: once, or again with the same Message-ID and link, until
+the link is dead."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -54,7 +54,7 @@ def deliver(mail_id: int) -> None:
         return
     try:
         send(mail)
-    except Exception as exc:  # noqa: BLE001 - each MAIL_BACKEND raises its own
+    except Exception as exc:
         if is_refusal(exc):
             fail(mail, type(exc).__name__)
             return

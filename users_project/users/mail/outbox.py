@@ -32,7 +32,7 @@ def notify(kind: Kind, user: Any, *, daily: int = 0, **context: str) -> None:
     if not settings.MAIL_ENABLED:
         return
     context = {"time": timezone.now().isoformat(), **context}
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if daily and has_had(kind, user, daily):
             return
         queue(kind, user.email, locale=user.locale, user=user, context=context)
@@ -55,7 +55,13 @@ def notify_all(kind: Kind, user_ids: Iterable[UUID]) -> None:
     context = {"time": timezone.now().isoformat()}
     users = get_user_model()._default_manager.filter(pk__in=list(user_ids))
     mails = Mail.objects.bulk_create(
-        Mail(kind=kind, user=user, address=user.email, locale=user.locale, context=context)
+        Mail(
+            kind=kind,
+            user=user,
+            address=user.email,
+            locale=user.locale,
+            context=context,
+        )
         for user in users.only("email", "locale").order_by("pk")
     )
     if mails:

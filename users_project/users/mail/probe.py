@@ -49,7 +49,7 @@ FAULTS: tuple[tuple[type[Exception], str, str], ...] = (
     ),
     (
         smtplib.SMTPServerDisconnected,
-        "the server ended the connection",
+        "the server ended the connection, or did not answer in time",
         "Is the port right? 587 is for ?tls=starttls, 465 for ?tls=tls.",
     ),
     (socket.gaierror, "the server's name is not known", "See MAIL_URL and DNS."),
