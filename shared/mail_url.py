@@ -25,7 +25,7 @@ def parse_mail_url(text: str) -> MailServer:
     """Raises ValueError, whose message has nothing of the text: it may be secret."""
     try:
         url = urlsplit(text)
-        options = dict(parse_qsl(url.query, strict_parsing=bool(url.query)))
+        options = dict(parse_qsl(url.query, keep_blank_values=True))
         port = url.port
     except ValueError:
         raise ValueError(FORM) from None

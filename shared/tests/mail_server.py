@@ -5,8 +5,8 @@ certificate of a private CA, AUTH, and faults where a test wants them.
         server.fault("data-554")
         server.mails()
 
-The process and the test share a folder: `fault` names what goes wrong, `reached` says
-that it has, and `mails` has what was taken.
+The process and the test share a folder: the file `fault` names what goes wrong, a file
+`reached-...` says that it has, and each `mail-...` is one that was taken.
 """
 
 import asyncio
@@ -94,7 +94,7 @@ class Server(smtp.SMTP):
 
     async def smtp_DATA(self, arg: str) -> None:
         handler: Any = self.event_handler
-        if handler.is_due("data-cut"):
+        if handler.is_due(self.envelope, "data-cut"):
             await self.push("354 Go on")
             await self._reader.readuntil(b"\r\n")
             self.transport.abort()
@@ -103,53 +103,57 @@ class Server(smtp.SMTP):
 
 
 class Handler:
-    """Takes mails, but for the fault of the moment."""
+    """Takes mails, but for the fault of the moment; where the recipient's address
+    begins with the name of a fault, for that."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder, self.numbers = folder, count(1)
 
-    def is_due(self, *names: str) -> bool:
-        fault = self.folder.read("fault")
-        if fault in names:
-            self.folder.write("reached", fault)
-        return fault in names
+    def is_due(self, envelope: Any, *names: str) -> bool:
+        faults = {self.folder.read("fault")}
+        faults |= {each.partition("@")[0] for each in envelope.rcpt_tos}
+        faults -= {*self.folder.read("healed").split()}
+        found = sorted(faults & {*names})
+        if found:
+            self.folder.write(f"reached-{found[0]}", "")
+        return bool(found)
 
-    async def stall(self, *names: str) -> None:
+    async def stall(self, envelope: Any, *names: str) -> None:
         """Until the fault is over."""
-        while self.is_due(*names):
+        while self.is_due(envelope, *names):
             await asyncio.sleep(0.05)
+
+    def answer(self, envelope: Any, *names: str) -> str:
+        """The answer of the fault that is due, or an empty string."""
+        return next((ANSWERS[x] for x in names if self.is_due(envelope, x)), "")
 
     async def handle_MAIL(
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
-        await self.stall("stall")
-        if self.is_due("mail-550"):
-            return ANSWERS["mail-550"]
         envelope.mail_from = address
-        return "250 OK"
+        return self.answer(envelope, "mail-550") or "250 OK"
 
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
-        for fault in ("rcpt-451", "rcpt-550"):
-            if self.is_due(fault):
-                return ANSWERS[fault]
         envelope.rcpt_tos.append(address)
-        return "250 OK"
+        await self.stall(envelope, "stall")
+        return self.answer(envelope, "rcpt-451", "rcpt-550") or "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        for fault in ("data-451", "data-554"):
-            if self.is_due(fault):
-                return ANSWERS[fault]
-        await self.stall("data-stall")
+        if refusal := self.answer(envelope, "data-451", "data-554"):
+            return refusal
+        await self.stall(envelope, "data-stall")
+        if session.peer is None or server.transport.is_closing():
+            return "451 The client has left"
         self.store(server, session, envelope)
-        await self.stall("answer-stall")
-        if self.is_due("answer-cut"):
+        await self.stall(envelope, "answer-stall", "settle")
+        if self.is_due(envelope, "answer-cut"):
             server.transport.abort()
         return "250 OK"
 
     async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:
-        await self.stall("quit-stall")
+        await self.stall(envelope, "quit-stall")
         return "221 Bye"
 
     def store(self, server: Any, session: Any, envelope: Any) -> None:
@@ -214,9 +218,18 @@ class MailServer(Folder):
 
     def fault(self, name: str) -> None:
         """From now on; an empty name is none."""
-        with suppress(FileNotFoundError):
-            (self.path / "reached").unlink()
+        for path in self.path.glob("reached-*"):
+            path.unlink()
         self.write("fault", name)
+
+    def heal(self, *names: str) -> None:
+        """These faults are over, for addresses too."""
+        self.write("healed", " ".join([self.read("healed"), *names]))
+
+    def reached(self) -> set[str]:
+        """The faults that have happened."""
+        found = self.path.glob("reached-*")
+        return {path.name.removeprefix("reached-") for path in found}
 
     def envelopes(self) -> list[dict[str, Any]]:
         files = sorted(self.path.glob("mail-*"))

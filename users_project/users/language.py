@@ -12,7 +12,7 @@ def locale_of(request: HttpRequest) -> str:
     """The first of LANGUAGES that the client accepts (Accept-Language), else the
     default."""
     accepted = parse_accept_lang_header(request.headers.get("Accept-Language", ""))
-    for language, _quality in accepted:
+    for language in (name for name, quality in accepted if quality):
         with suppress(LookupError):
             return str(get_supported_language_variant(language))
     return settings.LANGUAGE_CODE

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from smtplib import SMTPDataError, SMTPRecipientsRefused
 
-from django.core.mail import get_connection
+from django.core.mail import EmailMessage, get_connection
 from django.utils import timezone
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job
@@ -53,7 +53,7 @@ def deliver(mail_id: int) -> None:
         fail(mail, reason)
         return
     try:
-        send(mail)
+        send(compose(mail))
     except Exception as exc:
         if is_refusal(exc):
             fail(mail, type(exc).__name__)
@@ -63,10 +63,10 @@ def deliver(mail_id: int) -> None:
     settle(mail, sent_at=timezone.now(), last_error="")
 
 
-def send(mail: Mail) -> None:
+def send(message: EmailMessage) -> None:
     """Returns when the server has taken it. What goes wrong while the connection is
     closed does not matter any more, and must not send it again."""
-    message, connection = compose(mail), get_connection()
+    connection = get_connection()
     try:
         connection.open()
         connection.send_messages([message])

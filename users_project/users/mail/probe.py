@@ -5,7 +5,9 @@ import socket
 import ssl
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
+
+from users.mail.delivery import send
 
 SUBJECT = "Memo: a test mail"
 TEXT = "The mail server of your Memo took this mail, and it has arrived.\n"
@@ -70,10 +72,8 @@ FAULTS: tuple[tuple[type[Exception], str, str], ...] = (
 
 def send_test_mail(address: str) -> tuple[str, str]:
     """What is wrong and a hint; both empty if the server has taken the mail."""
-    connection = get_connection()
-    mail = EmailMessage(SUBJECT, TEXT, to=[address], connection=connection)
     try:
-        mail.send()
+        send(EmailMessage(SUBJECT, TEXT, to=[address]))
     except Exception as exc:  # noqa: BLE001 - each MAIL_BACKEND raises its own
         return explain(exc)
     return "", ""

@@ -1,0 +1,107 @@
+"""The newest mail of development, the test mail of `doctor`, and mails that wait."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from users.diagnostics import waiting_mails
+from users.mail.delivery import deliver
+from users.mail.folder import link_of, newest
+from users.mail.models import Mail
+
+
+@pytest.fixture
+def folder(settings, tmp_path):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    return settings.EMAIL_FILE_PATH
+
+
+def printed(capsys, *words):
+    call_command(*words)
+    return capsys.readouterr().out
+
+
+def test_the_newest_mail_is_printed_or_its_link(folder, reset_mail, bob, capsys):
+    first, second = reset_mail(), reset_mail()
+    for mail in (first, second):
+        deliver(mail.pk)
+    text = printed(capsys, "mail")
+    assert text.startswith(
+        "To: Bob@Example.org\nSubject: Neues Passwort wählen\nDate: "
+    )
+    assert "Wenn Sie das nicht waren" in text
+    link = printed(capsys, "mail", "--link").strip()
+    assert link == link_of(newest())
+    assert link in text
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_without_a_mail_or_a_link_the_command_fails(folder, settings, bob):
+    with pytest.raises(CommandError, match="There is no mail"):
+        call_command("mail")
+    settings.ACCOUNT_PAGES = False
+    bob.deactivate()
+    deliver(Mail.objects.get().pk)
+    with pytest.raises(CommandError, match="has no link"):
+        call_command("mail", "--link")
+
+
+def test_a_test_mail_arrives(server, capsys):
+    text = printed(capsys, "testmail", "ada@example.org")
+    port = server.read("port")
+    assert text == f"ok    mail.test           localhost:{port} takes a test mail\n"
+    [mail] = server.mails()
+    assert mail["To"] == "ada@example.org"
+
+
+@pytest.mark.parametrize(
+    ("fault", "change", "expected"),
+    [
+        ("rcpt-550", {}, "the server refuses the recipient (550) -> See the address"),
+        ("mail-550", {}, "the server refuses the sender (550) -> Use an address in"),
+        ("data-554", {}, "the server refuses the mail (554) -> Its log says why"),
+        ("stall", {}, "or did not answer in time -> Is the port right?"),
+        ("", {"EMAIL_PORT": 1}, "nothing listens there -> See host and port"),
+        ("", {"EMAIL_HOST": "no.such.invalid"}, "name is not known -> See MAIL_URL"),
+        ("", {"EMAIL_HOST": "127.0.0.1"}, "is not valid here -> MAIL_URL needs"),
+        ("", {"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": True}, "TLS does not begin ->"),
+        ("", {"EMAIL_HOST_PASSWORD": "x"}, "refuses user or password (535) -> See the"),
+        ("", {"EMAIL_BACKEND": "tests.mail.test_delivery.Broken"}, "raises KeyError"),
+    ],
+)
+def test_a_test_mail_says_what_is_wrong(
+    server, settings, capsys, fault, change, expected
+):
+    """One line, with a hint; exit status 3."""
+    for name, value in change.items():
+        setattr(settings, name, value)
+    server.fault(fault)
+    with pytest.raises(SystemExit) as caught:
+        call_command("testmail", "ada@example.org")
+    assert caught.value.code == 3
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("WRONG mail.test")
+    assert expected in line
+
+
+def test_without_mail_the_test_says_so(settings, capsys):
+    settings.MAIL_ENABLED = False
+    with pytest.raises(SystemExit):
+        call_command("testmail", "ada@example.org")
+    assert "there is no mail -> Set MAIL_URL" in capsys.readouterr().out
+
+
+def test_doctor_names_mails_that_wait(reset_mail):
+    mail = reset_mail()
+    assert waiting_mails() == ""
+    late = timezone.now() - timedelta(minutes=6)
+    Mail.objects.update(created_at=late, last_error="TimeoutError")
+    assert waiting_mails() == "1 do (TimeoutError)"
+    for done in ("sent_at", "failed_at"):
+        Mail.objects.filter(pk=mail.pk).update(
+            **{"sent_at": None, "failed_at": None, done: late}
+        )
+        assert waiting_mails() == ""

@@ -1,0 +1,168 @@
+"""Settings of mail: what they become, and what stops the start."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from shared.env import Env
+from shared.mail_url import parse_mail_url
+
+PROJECT = Path(__file__).parents[2]
+SECRET = "S3cret"
+GOOD = {
+    "MAIL_URL": "smtp://user%40host@mail.example:587?tls=starttls",
+    "MAIL_PASSWORD": SECRET,
+    "MAIL_FROM": "Memo <memo@memo.example>",
+}
+FRONT_END = {
+    f"ACCOUNT_URL_{page}": f"https://app.example/{page}#{{token}}"
+    for page in ("VERIFY", "RESET", "EMAIL", "EMAIL_UNDO", "RESTORE")
+}
+NAMES = [
+    "MAIL_ENABLED",
+    "EMAIL_BACKEND",
+    "EMAIL_HOST",
+    "EMAIL_PORT",
+    "EMAIL_HOST_USER",
+    "EMAIL_USE_TLS",
+    "EMAIL_USE_SSL",
+    "EMAIL_TIMEOUT",
+    "DEFAULT_FROM_EMAIL",
+    "ACCOUNT_URLS",
+]
+# Without the apps, so without the checks of production, which are about other settings.
+SHOW = f"""
+import json
+from django.conf import settings
+print(json.dumps({{name: getattr(settings, name) for name in {NAMES}}}))
+"""
+
+
+def python(*words, **env):
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=PROJECT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def start(**env):
+    """The settings as they are then."""
+    done = python("-c", SHOW, **env)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("smtp://mail.example", ("mail.example", 587, "", "starttls")),
+        ("smtp://a%40b@mail.example/", ("mail.example", 587, "a@b", "starttls")),
+        ("smtp://a@mail.example:2525?tls=tls", ("mail.example", 2525, "a", "tls")),
+        ("smtp://mail.example?tls=tls", ("mail.example", 465, "", "tls")),
+        ("smtp://[::1]?tls=none", ("::1", 25, "", "none")),
+    ],
+)
+def test_a_url_names_a_server(text, expected):
+    assert parse_mail_url(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mail.example:587",
+        "smtps://mail.example",
+        "smtp://",
+        "smtp://mail.example/path",
+        "smtp://mail.example?tls=maybe",
+        "smtp://mail.example?tls=",
+        "smtp://mail.example?ssl=true",
+        f"smtp://mail.example:{SECRET}",
+        f"smtp://user:{SECRET}@mail.example",
+        "smtp://[mail.example",
+    ],
+)
+def test_another_url_is_refused_by_name_and_not_quoted(text, monkeypatch, tmp_path):
+    monkeypatch.setitem(os.environ, "MAIL_URL", text)
+    with pytest.raises(ImproperlyConfigured, match=r"^MAIL_URL must ") as caught:
+        Env(tmp_path).mail_server("MAIL_URL")
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["memo", "a@b.example, c@d.example", "Memo <>", "a@b.example\nBcc: c@d.de"]
+)
+def test_a_sender_is_one_address(text, monkeypatch, tmp_path):
+    monkeypatch.setitem(os.environ, "MAIL_FROM", text)
+    with pytest.raises(ImproperlyConfigured, match=r"^MAIL_FROM must "):
+        Env(tmp_path).sender("MAIL_FROM")
+
+
+@pytest.mark.parametrize(
+    ("env", "refusal"),
+    [
+        (GOOD | {"MAIL_FROM": "memo"}, "MAIL_FROM must be"),
+        (
+            {"MAIL_URL": GOOD["MAIL_URL"]},
+            "These settings are missing: MAIL_FROM, MAIL_PASSWORD.",
+        ),
+        ({"MAIL_BACKEND": "a.B"}, "These settings are missing: MAIL_FROM."),
+        ({"SSL_CERT_FILE": "/nowhere"}, "SSL_CERT_FILE names no file."),
+        (
+            {"ACCOUNT_PAGES": "false"},
+            f"These settings are missing: {', '.join(FRONT_END)}.",
+        ),
+        (
+            {"ACCOUNT_URL_RESET": "https://app.example/"},
+            "ACCOUNT_URL_RESET must be a URL with {token} in it once.",
+        ),
+        (
+            {"ACCOUNT_URL_EMAIL": "https://app.example/{token}{token}"},
+            "ACCOUNT_URL_EMAIL must be a URL with {token} in it once.",
+        ),
+        ({"ACCOUNT_URL_EMAIL": "app/{token}"}, "ACCOUNT_URL_EMAIL must be a URL"),
+    ],
+)
+def test_what_is_wrong_stops_the_start_by_name(env, refusal):
+    done = python("manage.py", "check", **env)
+    assert done.returncode != 0
+    assert "ImproperlyConfigured: " in done.stderr
+    assert refusal in done.stderr
+
+
+def test_a_server_with_starttls():
+    found = start(**GOOD)
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("mail.example", 587)
+    assert found["EMAIL_HOST_USER"] == "user@host"
+    assert (found["EMAIL_USE_TLS"], found["EMAIL_USE_SSL"]) == (True, False)
+    assert found["EMAIL_TIMEOUT"] == 10
+    assert found["DEFAULT_FROM_EMAIL"] == GOOD["MAIL_FROM"]
+
+
+def test_without_a_server_development_writes_files_and_production_has_no_mail():
+    found = start()
+    assert found["EMAIL_BACKEND"].endswith("filebased.EmailBackend")
+    assert found["MAIL_ENABLED"]
+    assert not start(ENVIRONMENT="production")["MAIL_ENABLED"]
+
+
+def test_links_lead_to_our_pages_or_to_those_of_a_front_end():
+    public = "https://memo.example"
+    assert start(PUBLIC_URL=f"{public}/")["ACCOUNT_URLS"] == {
+        "verify": f"{public}/account/verify?token={{token}}",
+        "reset": f"{public}/account/reset?token={{token}}",
+        "email": f"{public}/account/email?token={{token}}",
+        "email_undo": f"{public}/account/email/undo?token={{token}}",
+        "restore": f"{public}/account/restore?token={{token}}",
+    }
+    found = start(ACCOUNT_PAGES="false", **FRONT_END)["ACCOUNT_URLS"]
+    assert list(found.values()) == list(FRONT_END.values())
