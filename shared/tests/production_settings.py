@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 
+from shared.mail_url import MailServer
 from shared.ratelimit_defaults import CEILINGS, DEFAULTS
 
 RANDOM = "S3cr-iT_p9QzXwVb7LkMnH2dJgFyRtUo5AaEeCv0N1hK8mB4"
@@ -43,6 +44,9 @@ SAFE: dict[str, Any] = {
     "REFRESH_TOKEN_LIFETIME": 30 * 86400,
     "SESSION_ABSOLUTE_LIFETIME": 30 * 86400,
     "LIMITS": CEILINGS,
+    "MAIL_SERVER": MailServer("127.0.0.1", 25, "", "none"),
+    "PUBLIC_URL": "https://memo.example",
+    "ACCOUNT_URLS": {"reset": "https://app.example/{token}"},
     "SIMPLE_JWT": {"ALGORITHM": "RS256", "SIGNING_KEY": None},
     "EXPECTED_CALLERS": ["users"],
     "INTERNAL_API_KEYS": [("users", RANDOM)],
@@ -146,6 +150,12 @@ BREAKS: dict[tuple[str, str], list[Any]] = {
     ("E028", "REFRESH_TOKEN_LIFETIME"): [30 * 86400 + 1, 10 * 365 * 86400],
     ("E028", "SESSION_ABSOLUTE_LIFETIME"): [30 * 86400 + 1, 10 * 365 * 86400],
     ("E030", "PASSWORD_MIN_SCORE"): [0, 1],
+    ("E031", "MAIL_SERVER"): [
+        MailServer(host, 25, "", "none")
+        for host in ("mail.example", "mailpit", "10.0.0.2", "localhost.example", "::2")
+    ],
+    ("E032", "PUBLIC_URL"): ["http://memo.example", "memo.example"],
+    ("E032", "ACCOUNT_URLS"): [{"reset": "http://app.example/{token}"}],
     ("E029", "LIMITS"): [
         limits(LOGIN_LIMIT_ACCOUNT="999999999/1second"),
         limits(LOGIN_LIMIT_ADDRESS="1000000/minute"),

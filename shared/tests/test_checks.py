@@ -96,7 +96,7 @@ UNSAFE = [(*where, value) for where, values in BREAKS.items() for value in value
 @pytest.fixture
 def production(monkeypatch):
     settings = SimpleNamespace(**SAFE)
-    for module in ("", ".http", ".keys", ".policy", ".stores"):
+    for module in ("", ".http", ".keys", ".mail", ".policy", ".stores"):
         monkeypatch.setattr(f"shared.checks{module}.settings", settings)
     return settings
 

@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.types import JSONDict
 
 from users.mail.models import Kind, Mail
 
@@ -65,5 +66,5 @@ def notify_all(kind: Kind, user_ids: Iterable[UUID]) -> None:
         for user in users.only("email", "locale").order_by("pk")
     )
     if mails:
-        jobs = [{"mail_id": mail.pk} for mail in mails]
+        jobs: list[JSONDict] = [{"mail_id": mail.pk} for mail in mails]
         app.configure_task("send_mail").batch_defer(*jobs)
