@@ -250,11 +250,12 @@ def test_a_mail_that_is_gone_with_its_user_is_no_fault(server, reset_mail):
     [
         (Purpose.UNDO_EMAIL, Kind.EMAIL_CHANGED, {}, EPOCH + 1, True),
         (Purpose.UNDO_EMAIL, Kind.EMAIL_CHANGED, {"is_active": False}, EPOCH, False),
-        (Purpose.RESTORE, Kind.DELETION, {"deleted_at": "now"}, EPOCH + 1, True),
+        (Purpose.RESTORE, Kind.DELETION, {"deleted_at": "now"}, EPOCH, True),
+        (Purpose.RESTORE, Kind.DELETION, {"deleted_at": "now"}, EPOCH + 1, False),
         (Purpose.RESTORE, Kind.DELETION, {}, EPOCH, False),
     ],
 )
-def test_links_that_outlive_an_epoch(
+def test_links_that_outlive_a_change_or_a_deletion(
     server, reset_mail, bob, purpose, kind, user, epoch, is_sent
 ):
     """Who took the account changes the password next; a deleted one can be restored."""

@@ -104,10 +104,11 @@ def is_dead(link: Link) -> bool:
     user = link.user
     if user is None:
         return False
-    if link.purpose == Purpose.RESTORE:
-        return not user.is_deleted
+    # Whoever took the address changes the password next, so undoing outlives that.
     is_same = link.session_epoch == user.session_epoch
-    return not (user.is_present and (is_same or link.purpose == Purpose.UNDO_EMAIL))
+    is_same = is_same or link.purpose == Purpose.UNDO_EMAIL
+    is_deletion = link.purpose == Purpose.RESTORE
+    return not (is_same and user.is_active and user.is_deleted == is_deletion)
 
 
 def is_too_many(mail: Mail) -> bool:

@@ -17,26 +17,26 @@ from users.mail.models import Kind, Mail
 DAY = timedelta(days=1)
 
 
-def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail:
-    """Have this mail sent to this address once the transaction commits.
+def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail | None:
+    """Have this mail sent to this address once the transaction commits; None where
+    there is no mail at all.
 
     `fields` are columns of `Mail`: user or registration, link, context.
     """
+    if not settings.MAIL_ENABLED:
+        return None
     mail = Mail.objects.create(kind=kind, address=address, locale=locale, **fields)
     app.configure_task("send_mail").defer(mail_id=mail.pk)
     return mail
 
 
 def notify(kind: Kind, user: Any, *, daily: int = 0, **context: str) -> None:
-    """Queue a notice to a user, where there is mail; no more than `daily` of its kind
-    in a day. `context` is what the mail says of the time and of a device."""
-    if not settings.MAIL_ENABLED:
-        return
+    """Queue a notice to a user; no more than `daily` of its kind in a day. `context` is
+    what the mail says of a device."""
     context = {"time": timezone.now().isoformat(), **context}
     with transaction.atomic(savepoint=False):
-        if daily and has_had(kind, user, daily):
-            return
-        queue(kind, user.email, locale=user.locale, user=user, context=context)
+        if not daily or not has_had(kind, user, daily):
+            queue(kind, user.email, locale=user.locale, user=user, context=context)
 
 
 def has_had(kind: Kind, user: Any, count: int) -> bool:
