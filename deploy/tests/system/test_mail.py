@@ -7,15 +7,14 @@ The worker is the test's own, with a mail server of the test; the stack's is sto
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.local import application, supervisor
-from deploy.tests.stack import ROOT, System, wait_until
+from deploy.tests.stack import ROOT, System, wait_until, with_lines
 from shared.tests.mail_server import MailServer, mail_server
 
 PROJECT = ROOT / "users_project"
@@ -48,22 +47,31 @@ def server(system, tmp_path) -> Iterator[MailServer]:
     """With no worker but those of the test."""
     programs = {"users-worker"} & supervisor.processes(system.layout).keys()
     with system.stopped(*programs), mail_server(tmp_path) as server:
+        text = (system.state / "env" / "users.env").read_text()
+        (tmp_path / "users.env").write_text(with_lines(text, server.settings))
         yield server
 
 
-def manage(system: System, *words: str, **settings: str) -> dict[str, Any]:
-    """For `subprocess`: a command of the User Service, with the settings of the stack
-    and these."""
+def manage(
+    system: System, *words: str, server: MailServer | None = None
+) -> dict[str, Any]:
+    """For `subprocess`: a command of the User Service with the settings of the stack;
+    with a server, those of mail are other ones in its `.env` file."""
     service = next(x for x in system.layout.services if x.name == "users")
-    env = application.environment(system.layout, service) | settings
+    env = application.environment(system.layout, service)
+    if server:
+        env["ENV_FILE"] = str(server.path / "users.env")
     command = [sys.executable, "manage.py", *words]
     return {"args": command, "cwd": PROJECT, "env": env}
 
 
 @contextmanager
-def worker(system: System, server: MailServer) -> Iterator[subprocess.Popen[bytes]]:
+def worker(
+    system: System, server: MailServer | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     words = ("procrastinate", "worker", "--concurrency=4")
-    with subprocess.Popen(**manage(system, *words, **server.settings)) as process:
+    command = manage(system, *words, server=server)
+    with subprocess.Popen(**command, umask=0o077) as process:
         try:
             yield process
         finally:
@@ -122,12 +130,11 @@ def taken(server: MailServer) -> list[str]:
 
 
 def test_a_mail_of_development_is_a_file_that_a_command_prints(system, user, tmp_path):
-    """It can be read without a mail server, and with one that fails nothing else is
-    kept waiting."""
     folder = system.state / "mail"
     address = f"ada@{user.name}.example"
     queue(system, user.name, address)
-    with own_worker(system):
+    has_worker = "users-worker" in supervisor.processes(system.layout)
+    with nullcontext() if has_worker else worker(system):
         wait_until(lambda: all(sent(system, [address])), 30, "the file")
     assert f"To: {address}" in system.run("mail")
     [link] = system.run("mail", "--link").split()
@@ -135,21 +142,15 @@ def test_a_mail_of_development_is_a_file_that_a_command_prints(system, user, tmp
     assert {path.stat().st_mode & 0o77 for path in folder.iterdir()} == {0}
 
 
-@contextmanager
-def own_worker(system: System) -> Iterator[None]:
-    """The stack's, or one with its settings."""
-    if "users-worker" in supervisor.processes(system.layout):
-        yield
-        return
-    command = manage(system, "procrastinate", "worker")
-    with subprocess.Popen(**command, umask=0o077) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
+def test_a_test_mail_goes_where_the_settings_say(system, server):
+    """Of a `.env` file with a private CA; those of the stack lead to a folder."""
+    command = manage(system, "testmail", "ada@example.org", server=server)
+    done = subprocess.run(**command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("ok    mail.test"), done.stdout + done.stderr
+    [mail] = server.mails()
+    assert mail["To"] == "ada@example.org"
 
-
-def test_doctor_sends_a_test_mail_or_says_what_is_wrong(system, server):
-    """By the settings of the stack, in which there is no server but a folder."""
-    assert "mail.test" in system.run("doctor", "--mail", "ada@example.org")
-    assert Path(system.state / "mail").is_dir()
+    said = system.run("doctor", "--mail", "eve@example.org")
+    assert "ok    users:   mail.test           MAIL_FOLDER takes a test mail" in said
+    assert "To: eve@example.org" in system.run("mail")
+    assert len(server.mails()) == 1
