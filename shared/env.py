@@ -6,18 +6,20 @@ import os
 import re
 import sys
 from collections import ChainMap
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from limits import parse_many
 
-from shared.mail_url import MailServer, check_sender, parse_mail_url
+from shared.mail_url import MailServer, parse_link, parse_mail_url, parse_sender
 
 SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
+Parsed = TypeVar("Parsed")
 TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
 
 
@@ -176,30 +178,24 @@ class Env(environ.Env):
     def mail_server(self, var: str) -> MailServer | None:
         """Where mail goes; None where that is not set."""
         text = self.str(var, default="")
-        try:
-            return parse_mail_url(text) if text else None
-        except ValueError as exc:
-            raise ImproperlyConfigured(f"{var} {exc}") from None
+        return self.parsed(var, text, parse_mail_url) if text else None
 
     def sender(self, var: str, default: Any = environ.Env.NOTSET) -> str:
         """An address, with or without a name before it; or the default."""
         text: str = self.str(var, default=default)
-        try:
-            if text:
-                check_sender(text)
-        except ValueError as exc:
-            raise ImproperlyConfigured(f"{var} {exc}") from None
-        return text
+        return self.parsed(var, text, parse_sender) if text else text
 
     def link(self, var: str, page: str = "") -> str:
-        """A URL with `{token}` in it, once: that of the page, unless one is set."""
+        """A URL with `{token}` in it: that of the page, unless one is set."""
         text: str = self.str(var, default=page or self.NOTSET)
-        is_url = text.startswith(("https://", "http://"))
-        if not self.missing and not (is_url and text.count("{token}") == 1):
-            raise ImproperlyConfigured(
-                f"{var} must be a URL with {{token}} in it once."
-            )
-        return text
+        return text if self.missing else self.parsed(var, text, parse_link)
+
+    def parsed(self, var: str, text: str, parse: Callable[[str], Parsed]) -> Parsed:
+        """What `parse` makes of it. Its ValueError becomes ImproperlyConfigured."""
+        try:
+            return parse(text)
+        except ValueError as exc:
+            raise ImproperlyConfigured(f"{var} {exc}") from None
 
     def _read_secret(self, var: str) -> str:
         path = self.base_dir / self.ENVIRON[f"{var}_FILE"]

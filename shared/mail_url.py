@@ -1,4 +1,5 @@
-"""Where mail goes: the server (`smtp://user@host:587?tls=starttls`) and the sender."""
+"""Settings of mail: the server (`smtp://user@host:587?tls=starttls`), the sender, and
+where links lead."""
 
 from email.utils import parseaddr
 from typing import NamedTuple
@@ -39,8 +40,8 @@ def parse_mail_url(text: str) -> MailServer:
     return MailServer(str(url.hostname), port or PORTS[tls], user, tls)
 
 
-def check_sender(text: str) -> None:
-    """Raises ValueError unless it is one address, with or without a name."""
+def parse_sender(text: str) -> str:
+    """The text, if it is one address, with or without a name. Raises ValueError."""
     address = parseaddr(text)[1]
     try:
         validate_email(address)
@@ -48,3 +49,11 @@ def check_sender(text: str) -> None:
         address = ""
     if not address or not text.isprintable():
         raise ValueError("must be an address such as Memo <memo@example.org>.")
+    return text
+
+
+def parse_link(text: str) -> str:
+    """The text, if it is a URL for links. Raises ValueError."""
+    if not text.startswith(("https://", "http://")) or text.count("{token}") != 1:
+        raise ValueError("must be a URL with {token} in it once.")
+    return text

@@ -39,7 +39,7 @@ with transaction.atomic():
 """
 SILENT = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"
 RETRY = ("procrastinate", "defer", "retry_stalled_jobs", '{"timestamp": 0}')
-BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+BLOCKED = "FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -107,9 +107,12 @@ def test_no_mail_is_lost_and_none_comes_more_than_twice(system, user, server):
                 "SELECT 1 FROM users_mail WHERE address = %s FOR UPDATE", addresses[-1:]
             )
             server.heal("settle")
-            wait_until(lambda: system.query("users", BLOCKED), 10, "the last moment")
+            is_blocked = lambda: system.query("users", f"SELECT 1 {BLOCKED}")  # noqa: E731
+            wait_until(is_blocked, 10, "the last moment")
             first.kill()
             first.wait()
+            # PostgreSQL would do what the dead one has asked for.
+            system.query("users", f"SELECT pg_terminate_backend(pid) {BLOCKED}")
     assert sent(system, addresses) == [False] * 4
     assert taken(server) == [*MOMENTS][2:]
 
