@@ -123,11 +123,17 @@ def test_of_several_at_once_five_are_told(old, at_once, mails):
 
 @pytest.mark.parametrize(
     "user_agent",
-    ["", "x" * 256, "visit evil.example/now-bot/1.0", "https://evil.example"],
+    [
+        "",
+        "x" * 256,
+        "x/1.0 Call 0800 evil bot",
+        "Linux evil bot on Linux",
+        "https://evil.example",
+    ],
 )
 def test_a_browser_puts_no_text_of_its_own_into_a_mail(old, auth, mails, user_agent):
     log_in(auth, user_agent)
-    assert "evil" not in str(Mail.objects.get().context)
+    assert "device" not in Mail.objects.get().context
 
 
 def test_the_admin_tells_it_too(old, mails):

@@ -1,6 +1,5 @@
 """Notices: what the owner of an account is to know, whoever has caused it."""
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ from django.utils import timezone
 
 from shared.api.client_ip import network
 from shared.auth import device_cookie
-from shared.devices import UNKNOWN, device
+from shared.devices import device
 from users.mail.models import Kind
 from users.mail.outbox import notify
 
@@ -18,8 +17,15 @@ if TYPE_CHECKING:
 
 YOUNG = timedelta(hours=1)  # an account whose owner is still making it their own
 NEW_DEVICES = 5  # notices a day
-# Some names of devices are quoted from what the browser says, which may be an address.
-HARMLESS = re.compile(r"[A-Za-z0-9 -]{1,60}")
+# The parts of a device that a mail names. Others may be whole sentences: of a browser
+# that it does not know, ua-parser quotes what that calls itself.
+NAMED = {
+    *("Chrome", "Chrome Mobile", "Chrome Mobile iOS", "Chrome Mobile WebView"),
+    *("Edge", "Edge Mobile", "Firefox", "Firefox Mobile", "Firefox iOS"),
+    *("Mobile Safari", "Opera", "Opera Mobile", "Safari", "Samsung Internet"),
+    *("Android", "Chrome OS", "iOS", "Linux", "Mac OS X", "Ubuntu", "Windows"),
+    *("curl", "okhttp", "Python Requests"),
+}
 # By the reason why all sessions of a user have ended. (Deleting has a mail of its own,
 # with a link.)
 REASONS = {
@@ -41,7 +47,7 @@ def of_login(user: "User", client: "Client") -> None:
     if is_first or is_known(user, client):
         return
     name = device(client.user_agent)
-    where = {"device": name} if HARMLESS.fullmatch(name) and name != UNKNOWN else {}
+    where = {"device": name} if {*name.split(" on ")} <= NAMED else {}
     if client.ip:
         where["network"] = network(client.ip, 24, 48)
     notify(Kind.NEW_DEVICE, user, daily=NEW_DEVICES, **where)
