@@ -17,7 +17,6 @@ RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
 # --- For a request --------------------------------------------------------------------
 
 
-
 @app.task(name="send_mail", retry=delivery.Backoff())
 def send_mail(mail_id: int) -> None:
     """Send a mail that waits."""
