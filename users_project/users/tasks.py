@@ -9,7 +9,7 @@ from procrastinate.contrib.django import app
 
 from users import purges
 from users.jobs import WORKER_TIMEOUT
-from users.mail import delivery
+from users.mail import delivery, outbox
 
 # For jobs that need PostgreSQL or another service: twelve times in half an hour.
 RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
@@ -21,6 +21,12 @@ RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
 def send_mail(mail_id: int) -> None:
     """Send a mail that waits."""
     delivery.deliver(mail_id)
+
+
+@app.task(name="queue_mails", retry=RETRY)
+def queue_mails(first: int, last: int) -> None:
+    """Queue a job for each of many mails."""
+    outbox.queue_waiting(first, last)
 
 
 # --- By the clock ---------------------------------------------------------------------

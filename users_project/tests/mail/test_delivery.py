@@ -12,7 +12,7 @@ from procrastinate.jobs import Job
 from tests.factories import EPOCH, UserFactory
 from users.accounts.links import find, token_of
 from users.accounts.models import Link, Purpose, Registration
-from users.mail import delivery, outbox
+from users.mail import outbox
 from users.mail.delivery import Backoff, NotSent, deliver
 from users.mail.models import NOTICES, Kind, Mail
 from users.models import User
@@ -335,10 +335,20 @@ def test_a_connection_that_does_not_close_sends_nothing_twice(server, reset_mail
     assert state(mail) == (True, False, "")
 
 
-def test_mails_of_others_do_not_count(server):
-    users = [UserFactory() for _ in range(11)]
+def test_many_users_get_a_mail_each(server, run_jobs):
+    """Mails to others do not count. A job that runs again sends nothing again."""
+    users = [UserFactory(locale="de") for _ in range(11)]
     outbox.notify_all(Kind.DEACTIVATED, [user.pk for user in users])
-    for mail in Mail.objects.all():
-        deliver(mail.pk)
+    first, last = Mail.objects.earliest("pk").pk, Mail.objects.latest("pk").pk
+    run_jobs()
+    assert {mail["To"] for mail in server.mails()} == {user.email for user in users}
     assert len(server.mails()) == 11
-    assert delivery.DAILY == 10
+    outbox.queue_waiting(first, last)
+    run_jobs()
+    assert len(server.mails()) == 11
+    assert Mail.objects.filter(address_canonical=users[0].email_canonical).exists()
+
+
+def test_no_user_is_no_mail():
+    outbox.notify_all(Kind.DEACTIVATED, [])
+    assert not ProcrastinateJob.objects.exists()

@@ -48,7 +48,7 @@ def log_in(auth, user_agent=FIREFOX, address=HERE, device=""):
 # New devices
 
 
-def test_a_login_from_a_new_device_is_told_once(old, auth, mails):
+def test_a_login_from_a_new_device_is_mailed_once(old, auth, mails):
     device = log_in(auth)
     assert mails() == [("new_device", "ada@example.org")]
     mail = Mail.objects.get()
@@ -93,13 +93,13 @@ def test_the_cookie_of_another_account_in_this_browser_is_none_of_this(
     ],
     ids=["first login", "new account"],
 )
-def test_the_first_devices_are_not_told(old, auth, mails, change):
+def test_the_first_devices_are_not_mailed(old, auth, mails, change):
     User.objects.filter(pk=old.pk).update(**change)
     log_in(auth)
     assert not mails()
 
 
-def test_a_refused_login_is_not_told(old, auth, mails):
+def test_a_refused_login_is_not_mailed(old, auth, mails):
     body = {"email": old.email, "password": WRONG}
     assert auth.post("/api/v1/users/verify", body).status_code == 401
     assert not mails()
@@ -114,7 +114,7 @@ def test_five_a_day_are_enough(old, auth, mails):
     assert len(mails()) == 6
 
 
-def test_of_several_at_once_five_are_told(old, at_once, mails):
+def test_of_several_at_once_five_are_mailed(old, at_once, mails):
     """The transaction of each begins when that before it has ended."""
     act = lambda: of_login(old, Client(HERE, FIREFOX))  # noqa: E731
     at_once(*[act] * 8)
@@ -136,7 +136,7 @@ def test_a_browser_puts_no_text_of_its_own_into_a_mail(old, auth, mails, user_ag
     assert "device" not in Mail.objects.get().context
 
 
-def test_the_admin_tells_it_too(old, mails):
+def test_the_admin_mails_it_too(old, mails):
     assert admin_log_in(old.email, PASSWORD).status_code == 302
     assert mails() == [("new_device", old.email)]
 
@@ -150,7 +150,7 @@ def test_a_known_device_costs_no_statement(old, auth, django_assert_num_queries)
 # Guesses
 
 
-def test_the_last_guess_that_counts_is_told_once_a_day(ada, guess, limited, mails):
+def test_the_last_guess_that_counts_is_mailed_once_a_day(ada, guess, limited, mails):
     limited(LOGIN_LIMIT_ACCOUNT="3/day; 5/30day")
     for number in range(3):
         assert mails() == []
@@ -162,7 +162,7 @@ def test_the_last_guess_that_counts_is_told_once_a_day(ada, guess, limited, mail
 
 
 @pytest.mark.parametrize("state", [{"is_active": False}, {"deleted_at": "now"}])
-def test_guesses_at_an_account_that_is_not_there_are_not_told(
+def test_guesses_at_an_account_that_is_not_there_are_not_mailed(
     ada, guess, limited, mails, state
 ):
     values = {n: timezone.now() if v == "now" else v for n, v in state.items()}
@@ -170,7 +170,7 @@ def test_guesses_at_an_account_that_is_not_there_are_not_told(
     limited(LOGIN_LIMIT_ACCOUNT="2/day")
     for number in range(4):
         guess(address=elsewhere(number))
-        guess(login="nobody@example.org", address=elsewhere(number))
+        guess(login="none@example.org", address=elsewhere(number))
     assert not mails()
 
 
@@ -208,13 +208,13 @@ def change_in_the_admin(ada, bearer, root):
 @pytest.mark.parametrize(
     "change", [change_by_api, change_by_operator, change_in_the_admin]
 )
-def test_a_changed_password_is_told(ada, bearer, root, pushes, mails, change):
+def test_a_changed_password_is_mailed(ada, bearer, root, pushes, mails, change):
     change(ada, bearer, root)
     assert mails() == [("password_changed", ada.email)]
     assert Mail.objects.get().context.keys() == {"time"}  # an operator stays unnamed
 
 
-def test_a_better_hash_of_the_same_password_is_not_told(auth, mails):
+def test_a_better_hash_of_the_same_password_is_not_mailed(auth, mails):
     user = UserFactory(hasher="pbkdf2_sha256", email="ada@example.org")
     log_in(auth)
     user.refresh_from_db()
@@ -222,7 +222,7 @@ def test_a_better_hash_of_the_same_password_is_not_told(auth, mails):
     assert not mails()
 
 
-def test_a_change_that_fails_is_not_told(ada, monkeypatch, mails):
+def test_a_change_that_fails_is_not_mailed(ada, monkeypatch, mails):
     monkeypatch.setattr(User, "raise_epoch", lambda *args: 1 / 0)
     ada.set_password(NEW)
     with pytest.raises(ZeroDivisionError):
@@ -230,8 +230,8 @@ def test_a_change_that_fails_is_not_told(ada, monkeypatch, mails):
     assert not mails()
 
 
-def test_an_operators_deactivation_and_restoration_are_told(ada, pushes, mails):
-    """By command; what was so already is not told again."""
+def test_an_operators_deactivation_and_restoration_are_mailed(ada, pushes, mails):
+    """By command; what was so already is not mailed again."""
     for command in ("deactivateuser", "deactivateuser", "activateuser"):
         call_command(command, "ada")
     for command in ("deleteuser", "restoreuser", "restoreuser"):
@@ -239,7 +239,7 @@ def test_an_operators_deactivation_and_restoration_are_told(ada, pushes, mails):
     assert mails() == [("deactivated", ada.email), ("restored", ada.email)]
 
 
-def test_a_form_that_deactivates_tells_it(ada, mails):
+def test_a_form_that_deactivates_mails_it(ada, mails):
     ada.is_active = False
     ada.first_name = "Ada"
     ada.save()

@@ -104,7 +104,7 @@ def is_dead(link: Link) -> bool:
     user = link.user
     if user is None:
         return False
-    # Whoever took the address changes the password next, so undoing outlives that.
+    # A thief changes the password after the address, so undoing outlives that.
     is_same = link.session_epoch == user.session_epoch
     is_same = is_same or link.purpose == Purpose.UNDO_EMAIL
     is_deletion = link.purpose == Purpose.RESTORE

@@ -1,4 +1,4 @@
-"""Notices: what the owner of an account is to know, whoever has caused it."""
+"""Notices: mails about what has happened to an account, to its owner."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING

@@ -1,5 +1,6 @@
 """Mails are queued in the transaction of what they report; the worker sends them."""
 
+import json
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONDict
@@ -15,6 +16,19 @@ from procrastinate.types import JSONDict
 from users.mail.models import Kind, Mail
 
 DAY = timedelta(days=1)
+INSERT_NOTICES = """
+WITH mails AS (
+    INSERT INTO users_mail (
+        kind, user_id, address, address_canonical, locale,
+        context, message_id, created_at, last_error
+    )
+    SELECT %(kind)s, id, email, email_canonical, locale,
+        %(context)s::jsonb, gen_random_uuid(), clock_timestamp(), ''
+    FROM users_user WHERE id = ANY(%(ids)s)
+    RETURNING id
+)
+SELECT min(id), max(id) FROM mails
+"""
 
 
 def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail | None:
@@ -50,21 +64,24 @@ def has_had(kind: Kind, user: Any, count: int) -> bool:
 
 
 def notify_all(kind: Kind, user_ids: Iterable[UUID]) -> None:
-    """Queue the same notice to each of these users, in a few statements."""
+    """Queue the same notice to each of these users: for 5,000 in one statement, and
+    with one job, which queues the others."""
     if not settings.MAIL_ENABLED:
         return
-    context = {"time": timezone.now().isoformat()}
-    users = get_user_model()._default_manager.filter(pk__in=list(user_ids))
-    mails = Mail.objects.bulk_create(
-        Mail(
-            kind=kind,
-            user=user,
-            address=user.email,
-            locale=user.locale,
-            context=context,
-        )
-        for user in users.only("email", "locale").order_by("pk")
-    )
-    if mails:
-        jobs: list[JSONDict] = [{"mail_id": mail.pk} for mail in mails]
+    context = json.dumps({"time": timezone.now().isoformat()})
+    parameters = {"kind": kind, "context": context, "ids": list(user_ids)}
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_NOTICES, parameters)
+        first, last = cursor.fetchone()
+    if last:
+        app.configure_task("queue_mails").defer(first=first, last=last)
+
+
+def queue_waiting(first: int, last: int) -> None:
+    """Queue a job for each mail of these numbers that waits."""
+    waiting = Mail.objects.filter(sent_at=None, failed_at=None, pk__range=(first, last))
+    jobs: list[JSONDict] = [
+        {"mail_id": pk} for pk in waiting.values_list("pk", flat=True)
+    ]
+    if jobs:
         app.configure_task("send_mail").batch_defer(*jobs)
