@@ -1,0 +1,151 @@
+"""Another address for an account: asked for, confirmed from the new mailbox, and for
+seven days undone from the old one."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from rest_framework.exceptions import ValidationError
+
+from shared.api.client_ip import network
+from shared.api.exceptions import LinkInvalid
+from users import credentials
+from users.accounts import link_mails, links
+from users.accounts.models import LIFETIMES, EmailChange, Link, Purpose
+from users.accounts.names import unique_names
+from users.accounts.proofs import Proof, check
+from users.events.log import record
+from users.guess_limits import Client, counted
+from users.mail.models import Kind
+from users.mail.outbox import queue
+from users.models import User
+from users.validators import normalize_identifier
+
+
+def request(
+    user: User, new_email: str, current_password: str, sid: UUID, client: Client
+) -> EmailChange:
+    """Have a link mailed to the new address, and tell the present one. Whether the new
+    one is taken is for the worker to find out: then no link is mailed.
+
+    Raises ValidationError where it is the present one or the password is wrong;
+    RateLimited, Overloaded.
+    """
+    if normalize_identifier(new_email) == user.email_canonical:
+        detail = {"new_email": ["This is your address already."]}
+        raise ValidationError(detail, code="email_unchanged")
+    with counted(client):
+        if not credentials.verify_current_password(user, current_password, str(sid)):
+            record("email_change_fail", user.pk, sid=str(sid))
+            detail = {"current_password": ["This is not the current password."]}
+            raise ValidationError(detail, code="invalid")
+        with transaction.atomic():
+            change = store(user, new_email)
+            context = {"network": network(client.ip, 24, 48)}
+            context["time"] = change.created_at.isoformat()
+            more: dict[str, Any] = {"user": user, "context": context}
+            queue(Kind.EMAIL_CHANGE_REQUESTED, user.email, locale=user.locale, **more)
+            app.configure_task("handle_email_change").defer(user_id=str(user.pk))
+            record("email_change_requested", user.pk, sid=str(sid))
+    return change
+
+
+def store(user: User, new_email: str) -> EmailChange:
+    """The one change that waits, in place of one before it."""
+    void_links(user)
+    now = timezone.now()
+    times = {"created_at": now, "expires_at": now + LIFETIMES[Purpose.CHANGE_EMAIL]}
+    change = EmailChange(user=user, email=new_email, **times)
+    EmailChange.objects.bulk_create(
+        [change],
+        update_conflicts=True,
+        unique_fields=["user"],
+        update_fields=["email", *times],
+    )
+    return change
+
+
+def void_links(user: User) -> None:
+    rows = Link.objects.filter(user=user, purpose=Purpose.CHANGE_EMAIL, used_at=None)
+    rows.update(used_at=links.ClockTimestamp())
+
+
+def cancel(user: User, sid: UUID) -> None:
+    """Forget the change that waits, and void its link."""
+    with transaction.atomic():
+        void_links(user)
+        if EmailChange.objects.filter(user=user).delete()[0]:
+            record("email_change_cancelled", user.pk, sid=str(sid))
+
+
+def handle(user_id: UUID) -> None:
+    """The worker's part: mail the link, unless the address is taken. The user who has
+    it learns nothing. May run twice."""
+    with transaction.atomic():
+        rows = EmailChange.objects.select_related("user")
+        change = rows.select_for_update(of=("self",)).filter(pk=user_id).first()
+        if change is None or not change.user.is_present:
+            return
+        address = normalize_identifier(change.email)
+        sent = links.live().filter(purpose=Purpose.CHANGE_EMAIL, user=user_id)
+        taken = User.objects.filter(email_canonical=address)
+        if not (sent.exists() or taken.exists() or links.is_held(address, but=user_id)):
+            link_mails.change_email(change)
+
+
+def confirm(token: str, proof: Proof, client: Client) -> None:
+    """Make the new address that of the account. The old one gets a mail with a link
+    that undoes it.
+
+    Raises LinkInvalid, ValidationError, InvalidCredentials, AccountExists, RateLimited
+    or Overloaded. The link stays good, except for LinkInvalid and five wrong passwords.
+    """
+    with counted(client):
+        link = links.find(token, Purpose.CHANGE_EMAIL)
+        check(link, proof, client)
+        with transaction.atomic():
+            links.use(link)
+            user = links.owner(link)
+            change = EmailChange.objects.filter(user=user).first()
+            if change is None or normalize_identifier(change.email) != link.address:
+                raise LinkInvalid
+            old = user.email
+            move(user, change.email)
+            change.delete()
+            links.void(user)
+            link_mails.undo_email(user, old)
+            record("email_changed", user.pk)
+
+
+def undo(token: str, client: Client) -> None:
+    """Give the account its old address back, end all sessions and make the password
+    unusable; a mail with a link sets another one.
+
+    Raises LinkInvalid; RateLimited; AccountExists where an operator has given the
+    address to another user.
+    """
+    with counted(client):
+        link = links.find(token, Purpose.UNDO_EMAIL)
+        with transaction.atomic():
+            links.use(link)
+            user = links.owner(link)
+            move(user, link.address, password=make_password(None))
+            user.raise_epoch("email_change_undone", password_changed=True)
+            EmailChange.objects.filter(user=user).delete()
+            links.void(user, undone=link)
+            link_mails.reset(user)
+            record("email_change_undone", user.pk)
+
+
+def move(user: User, email: str, **columns: Any) -> None:
+    """Give the user an address that is proven, and these columns. Raises
+    AccountExists."""
+    now = timezone.now()
+    columns |= {"email": email, "email_canonical": normalize_identifier(email)}
+    columns |= {"email_verified_at": now, "updated_at": now}
+    vars(user).update(columns)
+    with unique_names(user):
+        User.objects.filter(pk=user.pk).update(**columns)
