@@ -89,17 +89,6 @@ def note(name: str, text: str, ttl: int) -> None:
         note_failure("note", exc)
 
 
-def is_noted(name: str) -> bool:
-    """Whether a text is kept under this name; no, where Redis is unavailable."""
-    if breaker.is_open():
-        return False
-    try:
-        return bool(connection().exists(name))
-    except (RedisError, OSError) as exc:
-        note_failure("is_noted", exc)
-        return False
-
-
 def known() -> Iterator[UUID]:
     """The sessions of which anything is written. Raises RedisError."""
     for name in connection().scan_iter(key("*"), count=1000):

@@ -16,7 +16,7 @@ from shared.api.exceptions import (
     LinkInvalid,
     UsernameTaken,
 )
-from shared.auth import device_cookie, session_state
+from shared.auth import device_cookie
 from shared.ratelimit import Hits, RateLimitPolicy, digest
 from shared.structured_logging import audit
 from users.mail import notices
@@ -49,13 +49,13 @@ def counted(client: Client, limit: str = "LINK_LIMIT_ADDRESS") -> Iterator[None]
 def trust(user: User, client: Client) -> None:
     """Take the client's address for a device of the user, who has used a link for a new
     password there: strangers may have used up what others may try. Best effort."""
-    session_state.note(trust_key(str(user.pk), client), "1", TRUST)
+    ratelimit.remember(trust_key(str(user.pk), client), TRUST)
 
 
 def trusted_address(account: str, client: Client) -> str | None:
     """What such an address is counted by; None for others. One round trip."""
     key = trust_key(account, client)
-    return key if session_state.is_noted(key) else None
+    return key if ratelimit.is_remembered(key) else None
 
 
 def trust_key(account: str, client: Client) -> str:
