@@ -77,8 +77,8 @@ def test_verify_is_one_query_and_at_most_twelve_round_trips(
     ada, auth, cost, address, has_device, hasher, password, expected
 ):
     """Each window of a limit is one, giving back another, forgetting one for all; and
-    without a device, whether a link for a new password was used there is one. An upgrade
-    of the hash is another query."""
+    without a device, whether a link for a new password was used there is one. An
+    upgrade of the hash is another query."""
     User.objects.update(password=UserFactory(hasher=hasher).password)
     body = {"email": ada.email, "password": password}
     body["client"] = {"ip": address, "user_agent": ""}

@@ -38,18 +38,26 @@ def request(
         detail = {"new_email": ["This is your address already."]}
         raise ValidationError(detail, code="email_unchanged")
     with counted(client):
-        if not credentials.verify_current_password(user, current_password, str(sid)):
+        right = credentials.verify_current_password(user, current_password, str(sid))
+        change = begin(user, new_email, sid, client) if right else None
+        if change is None:
             record("email_change_fail", user.pk, sid=str(sid))
             detail = {"current_password": ["This is not the current password."]}
             raise ValidationError(detail, code="invalid")
-        with transaction.atomic():
-            change = store(user, new_email)
-            context = {"network": network(client.ip, 24, 48)}
-            context["time"] = change.created_at.isoformat()
-            more: dict[str, Any] = {"user": user, "context": context}
-            queue(Kind.EMAIL_CHANGE_REQUESTED, user.email, locale=user.locale, **more)
-            app.configure_task("handle_email_change").defer(user_id=str(user.pk))
-            record("email_change_requested", user.pk, sid=str(sid))
+    return change
+
+
+def begin(user: User, new_email: str, sid: UUID, client: Client) -> EmailChange | None:
+    """None where the password is no longer the one that was read: who knew the old one
+    must not undo what an operator did meanwhile."""
+    with transaction.atomic():
+        locked = links.lock(user.pk)
+        if locked is None or not locked.is_present or locked.password != user.password:
+            return None
+        change = store(locked, new_email)
+        tell(locked, client)
+        app.configure_task("handle_email_change").defer(user_id=str(user.pk))
+        record("email_change_requested", user.pk, sid=str(sid))
     return change
 
 
@@ -73,9 +81,18 @@ def void_links(user: User) -> None:
     rows.update(used_at=links.ClockTimestamp())
 
 
+def tell(user: User, client: Client) -> None:
+    """Mail to the address that the user has that another one was asked for."""
+    context = {"time": timezone.now().isoformat()}
+    context["network"] = network(client.ip, 24, 48)
+    more: dict[str, Any] = {"user": user, "context": context}
+    queue(Kind.EMAIL_CHANGE_REQUESTED, user.email, locale=user.locale, **more)
+
+
 def cancel(user: User, sid: UUID) -> None:
     """Forget the change that waits, and void its link."""
     with transaction.atomic():
+        links.lock(user.pk)
         void_links(user)
         if EmailChange.objects.filter(user=user).delete()[0]:
             record("email_change_cancelled", user.pk, sid=str(sid))
@@ -85,14 +102,15 @@ def handle(user_id: UUID) -> None:
     """The worker's part: mail the link, unless the address is taken. The user who has
     it learns nothing. May run twice."""
     with transaction.atomic():
-        rows = EmailChange.objects.select_related("user")
-        change = rows.select_for_update(of=("self",)).filter(pk=user_id).first()
-        if change is None or not change.user.is_present:
+        user = links.lock(user_id)
+        change = EmailChange.objects.filter(user=user).select_related("user").first()
+        if change is None or not user.is_present:
             return
         address = normalize_identifier(change.email)
-        sent = links.live().filter(purpose=Purpose.CHANGE_EMAIL, user=user_id)
+        sent = links.live().filter(purpose=Purpose.CHANGE_EMAIL, user=user)
         taken = User.objects.filter(email_canonical=address)
-        if not (sent.exists() or taken.exists() or links.is_held(address, but=user_id)):
+        held = links.is_held(address, but=user_id)
+        if not (sent.exists() or taken.exists() or held):
             link_mails.change_email(change)
 
 
@@ -107,8 +125,7 @@ def confirm(token: str, proof: Proof, client: Client) -> None:
         link = links.find(token, Purpose.CHANGE_EMAIL)
         check(link, proof, client)
         with transaction.atomic():
-            links.use(link)
-            user = links.owner(link)
+            user = links.take(link)
             change = EmailChange.objects.filter(user=user).first()
             if change is None or normalize_identifier(change.email) != link.address:
                 raise LinkInvalid
@@ -130,8 +147,7 @@ def undo(token: str, client: Client) -> None:
     with counted(client):
         link = links.find(token, Purpose.UNDO_EMAIL)
         with transaction.atomic():
-            links.use(link)
-            user = links.owner(link)
+            user = links.take(link)
             move(user, link.address, password=make_password(None))
             user.raise_epoch("email_change_undone", password_changed=True)
             EmailChange.objects.filter(user=user).delete()

@@ -85,28 +85,34 @@ def attempt(link: Link) -> Iterator[None]:
             row.update(attempts=models.F("attempts") - 1)
 
 
-def owner(link: Link) -> Any:
-    """The user of a link that was used, locked. Raises LinkInvalid where a change of
-    the password, of the address or of their presence has voided it.
+def take(link: Link) -> Any:
+    """Use up the link of a user, and lock their row: the user. Raises LinkInvalid, also
+    where a change of the password, the address or the presence has voided it.
 
-    A link that undoes a change of address outlives the other two: whoever took the
-    address would change the password next.
+    A link that undoes a change of address survives the first two: whoever took the
+    address would change the password next. The row comes first, and so it does wherever
+    a user's links are voided: of two transactions, none waits for a link of the other.
     """
-    users = get_user_model()._default_manager.select_for_update(no_key=True)
-    user: Any = users.filter(pk=link.user_id).first()
+    user = lock(link.user_id)
+    use(link)
     if user is None or not user.is_present:
         raise LinkInvalid
-    is_moved = user.email_canonical != link.address
-    if link.purpose in BOUND_TO_ADDRESS and is_moved:
+    if link.purpose in BOUND_TO_ADDRESS and user.email_canonical != link.address:
         raise LinkInvalid
     if link.purpose != Purpose.UNDO_EMAIL and user.session_epoch != link.session_epoch:
         raise LinkInvalid
     return user
 
 
+def lock(user_id: UUID | None) -> Any:
+    """The user, with the row locked until the transaction ends; None without one."""
+    users = get_user_model()._default_manager.select_for_update(no_key=True)
+    return users.filter(pk=user_id).first()
+
+
 def void(user: Any, undone: Link | None = None) -> None:
-    """Void a user's links. Those that undo a change of address stay; but where one was
-    used, those of later changes are void too."""
+    """Void the links of a user whose row is locked. Those that undo a change of address
+    stay; but where one was used, those of later changes are void too."""
     kept = models.Q(purpose=Purpose.UNDO_EMAIL)
     if undone:
         kept &= models.Q(created_at__lt=undone.created_at)

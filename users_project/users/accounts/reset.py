@@ -26,8 +26,7 @@ def confirm(token: str, new_password: str, client: Client) -> None:
         passwords.check("new_password", new_password, user)
         user.set_password(new_password)  # takes long, so before the transaction
         with transaction.atomic():
-            links.use(link)
-            set_password(links.owner(link), user.password)
+            set_password(links.take(link), user.password)
     guess_limits.forget(user)
     guess_limits.trust(user, client)
 

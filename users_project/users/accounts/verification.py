@@ -29,8 +29,7 @@ def confirm(token: str, proof: Proof, client: Client, username: str = "") -> Non
 def verify(link: Link) -> None:
     """Mark the address of its user as verified. Raises LinkInvalid."""
     with transaction.atomic():
-        links.use(link)
-        user = links.owner(link)
+        user = links.take(link)
         user.email_verified_at = timezone.now()
         user.write({"email_verified_at"})
         record("email_verified", user.pk)
