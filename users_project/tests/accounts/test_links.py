@@ -43,7 +43,7 @@ def test_a_token_finds_its_link_and_only_for_its_purpose(link):
         {"user_id": uuid.uuid4()},
         {"expires_at": timezone.now() + timedelta(days=999)},
     ],
-    ids=lambda changed: [*changed][0],
+    ids=lambda changed: next(iter(changed)),
 )
 def test_the_signature_is_of_the_whole_row(link, changed):
     with pytest.raises(LinkInvalid):
