@@ -91,7 +91,9 @@ class LoginAttempt(Hits):
         self.account = RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", account)
         device = device_cookie.find(client.device, user) if user else None
         known = device.id if device else trusted_address(account, client)
-        self.device = known and RateLimitPolicy("LOGIN_LIMIT_DEVICE", account, known)
+        self.device = (
+            RateLimitPolicy("LOGIN_LIMIT_DEVICE", account, known) if known else None
+        )
         address = network(client.ip, 32, 64)
         self.address = RateLimitPolicy("LOGIN_LIMIT_ADDRESS", address)
         # An IPv6 client may have a whole /48.

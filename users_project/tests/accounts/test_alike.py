@@ -11,7 +11,7 @@ from tests.accounts.conftest import ADDRESS
 from tests.factories import NEW, PASSWORD, UserFactory
 from users.accounts import links
 from users.accounts.models import Link
-from users.accounts.views import ACCEPTED
+from users.accounts.serializers import ACCEPTED
 
 SAVEPOINTS = re.compile("SAVEPOINT|RELEASE")
 ROUTES = ["", "/verify_email/resend", "/password_reset"]

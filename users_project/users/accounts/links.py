@@ -120,7 +120,7 @@ def void(user: Any, undone: Link | None = None) -> None:
     rows.update(used_at=ClockTimestamp())
 
 
-def is_held(address: str, but: UUID | None = None) -> bool:
+def is_held(address: str, but: Any = None) -> bool:
     """Whether a user other than this one can still take the address back."""
     held = live().filter(purpose=Purpose.UNDO_EMAIL, address=address)
     return held.exclude(user_id=but).exists()

@@ -13,7 +13,7 @@ TOKEN = {"token": "3mNvYq0kTkCwv0o5b8Yp1Q" + "A" * 42}
 ADDRESS = {"email": "ada@example.org"}
 ACCEPTED = OpenApiExample(
     "accepted",
-    value={"message": "Accepted. What follows is in a mail to this address."},
+    value=s.ACCEPTED,
     response_only=True,
     status_codes=["202"],
 )

@@ -60,6 +60,9 @@ class PendingEmailSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField()
 
 
+ACCEPTED = {"message": "Accepted. What follows is in a mail to this address."}
+
+
 class AcceptedSerializer(serializers.Serializer[Any]):
     """The same for every address, whether there is an account or not."""
 

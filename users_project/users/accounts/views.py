@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from shared.api.client_ip import client_address, user_agent
 from shared.api.views import JSONView, OpenView
 from shared.auth import device_cookie
+from shared.auth.authentication import TokenUser
 from users.accounts import (
     change_email,
     openapi,
@@ -27,12 +28,10 @@ from users.language import locale_of
 from users.serializers import RegistrationSerializer, represent
 from users.views import caller
 
-ACCEPTED = {"message": "Accepted. What follows is in a mail to this address."}
-
 
 def accepted() -> Response:
     """The same for every address, so that it does not tell who has an account."""
-    return Response(ACCEPTED, status=202)
+    return Response(s.ACCEPTED, status=202)
 
 
 def client_of(request: Request) -> Client:
@@ -44,6 +43,12 @@ def proof_of(request: Request, password: str) -> Proof:
     """The password in the body, and the user of the access token, if one was sent."""
     user_id: UUID | None = getattr(request.user, "id", None)
     return Proof(password, user_id)
+
+
+def sid_of(request: Request) -> UUID:
+    """The session of the access token."""
+    assert isinstance(request.user, TokenUser)
+    return request.user.sid
 
 
 def valid(serializer: Any) -> dict[str, Any]:
@@ -151,7 +156,7 @@ class ChangeEmailView(JSONView):
         A mail with a link goes to the new address, unless it is taken, and a notice to
         the present one. A request before this one is void.
         """
-        user, sid = caller(request), request.user.sid
+        user, sid = caller(request), sid_of(request)
         data = valid(s.EmailChangeSerializer(data=request.data))
         change = change_email.request(user, sid=sid, client=client_of(request), **data)
         answer = {"pending_email": change.email, "expires_at": change.expires_at}
@@ -160,7 +165,7 @@ class ChangeEmailView(JSONView):
     @extend_schema(**openapi.CANCEL_EMAIL_CHANGE)
     def delete(self, request: Request) -> Response:
         """Cancel the change of the e-mail address that waits, if there is one."""
-        change_email.cancel(caller(request), request.user.sid)
+        change_email.cancel(caller(request), sid_of(request))
         return Response(status=204)
 
 
