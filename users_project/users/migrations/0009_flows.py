@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0008_accounts'),
+        ('users', '0009_purges'),
     ]
 
     operations = [
