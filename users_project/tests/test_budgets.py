@@ -42,7 +42,7 @@ def cost(redis_round_trips, documented):
         ("user", "get", "/me", None, (200, 1, 1)),
         ("user", "patch", "/me", {"display_name": "Ada"}, (200, 2, 1)),
         ("user", "patch", "/me", {}, (200, 1, 1)),
-        # Read the user, lock the row, write, raise the epoch, and the mail with its job;
+        # Read the user, lock the row, write, raise the epoch, the mail, its job; all
         # in a savepoint.
         # Redis: the session, three limits, and after a success forgetting.
         ("user", "post", "/me/change_password", CHANGE, (204, 6 + 2, 5)),

@@ -10,7 +10,6 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from rest_framework.exceptions import ValidationError
 
-from shared.api.client_ip import network
 from shared.api.exceptions import LinkInvalid
 from users import credentials
 from users.accounts import link_mails, links
@@ -19,8 +18,7 @@ from users.accounts.names import unique_names
 from users.accounts.proofs import Proof, check
 from users.events.log import record
 from users.guess_limits import Client, counted
-from users.mail.models import Kind
-from users.mail.outbox import queue
+from users.mail import notices
 from users.models import User
 from users.validators import normalize_identifier
 
@@ -55,7 +53,7 @@ def begin(user: User, new_email: str, sid: UUID, client: Client) -> EmailChange 
         if locked is None or not locked.is_present or locked.password != user.password:
             return None
         change = store(locked, new_email)
-        tell(locked, client)
+        notices.of_email_change(locked, client)
         app.configure_task("handle_email_change").defer(user_id=str(user.pk))
         record("email_change_requested", user.pk, sid=str(sid))
     return change
@@ -79,14 +77,6 @@ def store(user: User, new_email: str) -> EmailChange:
 def void_links(user: User) -> None:
     rows = Link.objects.filter(user=user, purpose=Purpose.CHANGE_EMAIL, used_at=None)
     rows.update(used_at=links.ClockTimestamp())
-
-
-def tell(user: User, client: Client) -> None:
-    """Mail to the address that the user has that another one was asked for."""
-    context = {"time": timezone.now().isoformat()}
-    context["network"] = network(client.ip, 24, 48)
-    more: dict[str, Any] = {"user": user, "context": context}
-    queue(Kind.EMAIL_CHANGE_REQUESTED, user.email, locale=user.locale, **more)
 
 
 def cancel(user: User, sid: UUID) -> None:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0009_purges'),
+        ('users', '0010_mail'),
     ]
 
     operations = [
