@@ -138,6 +138,13 @@ class Env(environ.Env):
             raise ImproperlyConfigured(f"{var} takes of: {', '.join(default)}.")
         return words
 
+    def choice(self, var: str, words: list[str], default: str) -> str:
+        """One of these words."""
+        word: str = self.str(var, default=default)
+        if word not in words:
+            raise ImproperlyConfigured(f"{var} takes one of: {', '.join(words)}.")
+        return word
+
     def folder(self, var: str) -> Path:
         """A path relative to the project's folder; an empty one is refused."""
         path = self.str(var)

@@ -179,6 +179,27 @@ def clear(policies: Iterable[RateLimitPolicy]) -> None:
             note_failure("clear", exc, breaker)
 
 
+def remember(key: str, seconds: int) -> None:
+    """Keep a key for so long. Best effort."""
+    if breaker.is_open():
+        return
+    try:
+        session_state.connection().set(key, "", ex=seconds)
+    except (RedisError, OSError) as exc:
+        note_failure("remember", exc, breaker)
+
+
+def is_remembered(key: str) -> bool:
+    """Whether it is kept; no, if Redis is unavailable. One round trip."""
+    if breaker.is_open():
+        return False
+    try:
+        return bool(session_state.connection().exists(key))
+    except (RedisError, OSError) as exc:
+        note_failure("is_remembered", exc, breaker)
+        return False
+
+
 def redis_storage() -> RedisStorage:
     """The storage on the connections that this process has."""
     return storage_on(session_state.connection().connection_pool, prefix())

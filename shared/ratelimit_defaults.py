@@ -18,6 +18,8 @@ DEFAULTS = {
     "LOGIN_LIMIT_SUCCESS": "30/hour",
     # Registrations of one address (IPv6: a /56), also those answered 409 (REG-03).
     "REGISTRATION_LIMIT_ADDRESS": "5/hour",
+    # Uses of links, and requests for them, of one address (IPv6: a /56).
+    "LINK_LIMIT_ADDRESS": "10/hour",
     # Wrong current passwords in a change of the password.
     "PASSWORD_LIMIT_SESSION": "5/15minute; 20/30day",
     "PASSWORD_LIMIT_USER": "100/30day",
@@ -33,6 +35,7 @@ CEILINGS = {
     "LOGIN_LIMIT_ACCOUNT": "100/30day",
     "LOGIN_LIMIT_SUCCESS": "600/hour",
     "REGISTRATION_LIMIT_ADDRESS": "100/hour",
+    "LINK_LIMIT_ADDRESS": "200/hour",
     "PASSWORD_LIMIT_SESSION": "100/30day",
     "PASSWORD_LIMIT_USER": "100/30day",
 }

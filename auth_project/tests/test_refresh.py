@@ -43,7 +43,7 @@ def test_the_direct_predecessor_gets_the_very_token_that_replaced_it(
     session, users, verified
 ):
     """TOK-06. The claims are the user's of now."""
-    users.user["roles"] = ["owner"]
+    users.user |= {"roles": ["owner"], "email_verified": True}
     predecessor = refresh_token(session)
 
     answer, again = refresh(predecessor), refresh(predecessor)
@@ -51,7 +51,8 @@ def test_the_direct_predecessor_gets_the_very_token_that_replaced_it(
     assert set(answer.data) == {"access_token", "token_type", "expires_in"}
     assert answer.data["token_type"] == "bearer"
     assert 298 <= answer.data["expires_in"] <= 300
-    assert verified(answer.data["access_token"]).data["roles"] == ["owner"]
+    claims = verified(answer.data["access_token"]).data
+    assert (claims["roles"], claims["email_verified"]) == (["owner"], True)
     after = Session.objects.get()
     assert after.previous_jti == session.jti != after.jti
     assert cookie_of(answer) == cookie_of(again) == refresh_token(after)

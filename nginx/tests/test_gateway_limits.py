@@ -27,6 +27,10 @@ def statuses(gateway, method, path, times):
         ("LOGIN", LOGIN), ("LOGIN", f"{LOGIN}/"), ("LOGIN", "/admin/login/"),
         ("LOGIN", CHANGE_PASSWORD), ("LOGIN", f"{CHANGE_PASSWORD}/"),
         ("REGISTER", REGISTER), ("REGISTER", REGISTER[:-1]), ("REFRESH", REFRESH),
+        ("LOGIN", f"{REGISTER}verify_email"), ("LOGIN", f"{ME}/change_email"),
+        ("LOGIN", f"{REGISTER}password_reset/confirm"),
+        ("REGISTER", f"{REGISTER}password_reset"),
+        ("REGISTER", f"{REGISTER}verify_email/resend"),
     ],
 )  # fmt: skip
 def test_a_limited_route_refuses_with_429_and_retry_after(start, limit, path):

@@ -9,6 +9,8 @@ from nginx.tests.problem_assertions import check_problem
 AUTH, USERS = "/api/v1/auth", "/api/v1/users"
 # Of a client's credentials, those that a route uses.
 NONE, COOKIE, TOKEN = set(), {"cookie"}, {"authorization"}
+LINKS = ("verify_email/resend", "password_reset", "password_reset/confirm")
+LINKS += ("change_email/undo",)
 PAGES = ("docs", "openapi.json", "health/live", "health/ready")
 ROUTES = {
     **{f"POST {AUTH}/{each}": COOKIE for each in ("login", "refresh", "logout")},
@@ -19,6 +21,11 @@ ROUTES = {
     f"GET {USERS}/me": TOKEN,
     f"PATCH {USERS}/me": TOKEN,
     f"POST {USERS}/me/change_password": COOKIE | TOKEN,
+    f"POST {USERS}/me/change_email": TOKEN,
+    f"DELETE {USERS}/me/change_email": TOKEN,
+    f"POST {USERS}/verify_email": COOKIE | TOKEN,
+    f"POST {USERS}/change_email/confirm": COOKIE | TOKEN,
+    **{f"POST {USERS}/{each}": NONE for each in LINKS},
     **{f"GET {base}/{page}": NONE for base in (AUTH, USERS) for page in PAGES},
     "GET /.well-known/jwks.json": NONE,
     "GET /.well-known/oauth-authorization-server": NONE,

@@ -45,13 +45,18 @@ def redis_round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def pass_time() -> Callable[[float], None]:
-    """Let so many seconds pass for all that this test has counted in Redis."""
+    """Let so many seconds pass for all that this test has counted in Redis, and for
+    what it remembers of links for a new password."""
+    from django.conf import settings
+
     from shared import ratelimit
     from shared.auth import session_state
 
     def shorten(seconds: float) -> None:
         client = session_state.connection()
-        for key in client.scan_iter(match=f"{ratelimit.prefix()}:*", count=1000):
+        counts = client.scan_iter(match=f"{ratelimit.prefix()}:*", count=1000)
+        resets = client.scan_iter(match=f"{settings.SERVICE_NAME}:reset:*", count=1000)
+        for key in (*counts, *resets):
             # Not below 1 ms, which would be a deletion: a key ends by itself.
             left = max(client.pttl(key) - int(seconds * 1000), 1)
             client.pexpire(key, left)

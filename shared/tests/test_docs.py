@@ -30,6 +30,7 @@ def test_the_documented_events_are_the_events():
     documented = set(re.findall(r"\w+", " ".join(rows)))
     written = {event for path in sources() for event in events_of(path)}
     acts = ("activate", "deactivate", "soft_delete", "restore", "end_sessions")
+    acts += ("mark_verified",)
     assert documented == written | {f"user_{act}" for act in acts}
 
 

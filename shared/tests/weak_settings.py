@@ -89,6 +89,7 @@ FREE = {
     "MAIL_BACKEND": "a class of the operator's",
     "MAIL_FOLDER": "written to in development alone",
     "SSL_CERT_FILE": "the operator's certificates; each is verified",
+    "EMAIL_VERIFICATION": "each mode is safe, and an unknown one stops the start",
     "ACCOUNT_PAGES": "without them all ACCOUNT_URL_* are needed, and checked",
     "PASSWORD_MIN_LENGTH": ALWAYS_REFUSED,
     "ARGON2_MEMORY_COST": ALWAYS_REFUSED,

@@ -90,6 +90,15 @@ EMAIL_FILE_PATH = BASE_DIR / env.str("MAIL_FOLDER", default="../.run/mail")
 SSL_CERT_FILE = env.str("SSL_CERT_FILE", default="")
 if SSL_CERT_FILE and not Path(SSL_CERT_FILE).is_file():
     raise ImproperlyConfigured("SSL_CERT_FILE names no file.")
+# When an account is there: at once, or once its address is verified.
+VERIFICATION = "optional" if ENVIRONMENT == "development" else "required"
+EMAIL_VERIFICATION = env.choice(
+    "EMAIL_VERIFICATION",
+    ["off", "optional", "required"],
+    default=VERIFICATION if MAIL_SERVER or MAIL_BACKEND else "off",
+)
+if EMAIL_VERIFICATION != "off" and not MAIL_ENABLED:
+    raise ImproperlyConfigured("EMAIL_VERIFICATION needs MAIL_URL.")
 
 # Links that were made with an older SECRET_KEY.
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])

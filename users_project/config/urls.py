@@ -1,20 +1,23 @@
 """Routes of the User Service. What the gateway lets through is in `nginx/`."""
 
+from django.conf import settings
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 from shared.api.urls import common
 from users import views
+from users.accounts.views import RegistrationView
 from users.admin.change_password import OwnPasswordView
 
 urlpatterns = [
-    path("api/v1/users", views.RegistrationView.as_view()),
+    path("api/v1/users", RegistrationView.as_view()),
     path("api/v1/users/me", views.MeView.as_view()),
     path("api/v1/users/me/change_password", views.ChangePasswordView.as_view()),
     path("api/v1/users/verify", views.VerifyView.as_view()),
     path("api/v1/users/lookup", views.LookupView.as_view()),
     path("api/v1/users/<uuid:user_id>", views.UserView.as_view()),
     path("api/v1/users/<uuid:user_id>/end_sessions", views.EndSessionsView.as_view()),
+    *([path("", include("users.accounts.urls"))] if settings.MAIL_ENABLED else []),
     *common("api/v1/users"),
     # Before the site's own route of this name.
     path("admin/password_change/", admin.site.admin_view(OwnPasswordView.as_view())),

@@ -25,6 +25,7 @@ def _configuration(settings, db):
     settings.WEB_THREADS = 8
     settings.PASSWORD_MIN_LENGTH = 8
     settings.PASSWORD_MIN_SCORE = 2
+    settings.EMAIL_VERIFICATION = "off"
     settings.AUTH_SERVICE_URL = "http://auth.test:8001"
     settings.INTERNAL_API_KEYS = [(name, f"{name}-key" * 8) for name in CALLERS]
     # Out of the way; what they do is tested in test_guess_limits.py.

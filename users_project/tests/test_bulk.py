@@ -83,10 +83,10 @@ def test_the_users_page_has_the_buttons(admin, root, clerk):
     """Those for what the user is not already, and only what the viewer may do."""
     user, gone = UserFactory(), UserFactory(is_active=False, deleted_at=GONE)
     pages = {
-        (admin, user): ["deactivate", "soft_delete", "end_sessions"],
-        (admin, gone): ["activate", "restore", "end_sessions"],
+        (admin, user): ["deactivate", "soft_delete", "end_sessions", "mark_verified"],
+        (admin, gone): ["activate", "restore", "end_sessions", "mark_verified"],
         (admin, root): [],
-        (clerk, user): ["deactivate", "end_sessions"],
+        (clerk, user): ["deactivate", "end_sessions", "mark_verified"],
         (clerk, root): [],
     }
     for (browser, whose), buttons in pages.items():

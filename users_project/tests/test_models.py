@@ -167,6 +167,7 @@ def test_the_epoch_follows_the_clock():
     assert user.password_epoch == user.session_epoch
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_epoch_and_its_cause_are_one_transaction(monkeypatch):
     user = UserFactory()
     monkeypatch.setattr("users.models.revocation.push", None)  # partial(None) fails

@@ -10,12 +10,15 @@ from users.models import User
 
 ADA_ID = uuid.UUID(int=7, version=4)
 CHANGE = {"current_password": PASSWORD, "new_password": NEW}
+MOVE = {"new_email": "ada@example.com", "current_password": PASSWORD}
 CREDENTIALS = {"email": "ada@example.org", "password": PASSWORD}
 # Method, path after /api/v1/users, a good body.
 OWN = [
     ("get", "/me", {}),
     ("patch", "/me", {"first_name": "Ada"}),
     ("post", "/me/change_password", CHANGE),
+    ("post", "/me/change_email", MOVE),
+    ("delete", "/me/change_email", {}),
 ]
 INTERNAL = [
     ("post", "/verify", CREDENTIALS),
@@ -23,7 +26,7 @@ INTERNAL = [
     ("get", "/{id}", {}),
     ("post", "/{id}/end_sessions", {}),
 ]
-own = pytest.mark.parametrize("route", OWN, ids=lambda route: route[1])
+own = pytest.mark.parametrize("route", OWN, ids=lambda route: " ".join(route[:2]))
 internal = pytest.mark.parametrize("route", INTERNAL, ids=lambda route: route[1])
 
 

@@ -12,11 +12,20 @@ from users.openapi import ADA
 ALWAYS = {"406", "429", "500", "503"}
 BODY = {"400", "413", "415"}
 TOKEN, KEY = [{"accessToken": []}], [{"internalApiKey": []}]
+EITHER = [*TOKEN, {}]
 OPERATIONS = [
     ("", "post", "201", {*BODY, "409"}, [{}]),
     ("/me", "get", "200", {"401"}, TOKEN),
     ("/me", "patch", "200", {*BODY, "401"}, TOKEN),
     ("/me/change_password", "post", "204", {*BODY, "401"}, TOKEN),
+    ("/me/change_email", "post", "202", {*BODY, "401"}, TOKEN),
+    ("/me/change_email", "delete", "204", {"401"}, TOKEN),
+    ("/verify_email", "post", "204", {*BODY, "401", "409"}, EITHER),
+    ("/verify_email/resend", "post", "202", BODY, [{}]),
+    ("/password_reset", "post", "202", BODY, [{}]),
+    ("/password_reset/confirm", "post", "204", BODY, [{}]),
+    ("/change_email/confirm", "post", "204", {*BODY, "401", "409"}, EITHER),
+    ("/change_email/undo", "post", "204", {*BODY, "409"}, [{}]),
     ("/verify", "post", "200", {*BODY, "401", "403"}, KEY),
     ("/lookup", "post", "200", {*BODY, "401", "403"}, KEY),
     ("/{user_id}", "get", "200", {"401", "403", "404"}, KEY),
@@ -75,7 +84,8 @@ def test_all_members_of_a_user_are_described_and_always_there():
 
 def test_the_bodies_of_users_have_no_other_members_but_a_login():
     components = schema()["components"]["schemas"]
-    strict = ("Registration", "PatchedProfile", "PasswordChange")
+    strict = ["Registration", "PatchedProfile", "PasswordChange", "VerifyEmail"]
+    strict += ["Proof", "Token", "Address", "PasswordReset", "EmailChange"]
     for name in strict:
         assert components[f"{name}Request"]["additionalProperties"] is False
     assert "additionalProperties" not in components["LoginAttemptRequest"]

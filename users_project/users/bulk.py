@@ -83,6 +83,12 @@ CHANGES = (
         notice=Kind.RESTORED,
     ),
     Change("end_sessions", "logged out everywhere", Q(), END_ALL, "ended_by_operator"),
+    Change(
+        "mark_verified",
+        "marked as verified",
+        Q(email_verified_at=None),
+        "email_verified_at = clock_timestamp()",
+    ),
 )
 
 

@@ -1,10 +1,21 @@
-"""The limits that an attempt at a password meets (docs/rate-limiting.md)."""
+"""The limits that an attempt at a password meets, and the use of a link
+(docs/rate-limiting.md)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from shared import ratelimit
 from shared.api.client_ip import network
+from shared.api.exceptions import (
+    AccountExists,
+    InvalidCredentials,
+    LinkInvalid,
+    UsernameTaken,
+)
 from shared.auth import device_cookie
 from shared.ratelimit import Hits, RateLimitPolicy, digest
 from shared.structured_logging import audit
@@ -13,6 +24,8 @@ from users.models import User
 from users.validators import normalize_identifier
 
 STAND_INS = 1024  # keys for all accounts that do not exist
+TRUST = 15 * 60  # seconds
+OUTCOMES = (AccountExists, InvalidCredentials, LinkInvalid, UsernameTaken)
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,38 @@ class Client:
     ip: str | None = None
     user_agent: str = ""
     device: str = ""
+
+
+@contextmanager
+def counted(client: Client, limit: str = "LINK_LIMIT_ADDRESS") -> Iterator[None]:
+    """The use of a link, or a request for one, counted by the client's address. Raises
+    RateLimited. What is malformed, or meets a fault of ours, costs nothing."""
+    with Hits(*OUTCOMES, ip=client.ip) as hits:
+        hits.require(RateLimitPolicy(limit, network(client.ip, 32, 56)))
+        yield
+
+
+def trust(user: User, client: Client) -> None:
+    """Take the client's address for a device of the user, who has used a link for a new
+    password there: strangers may have used up what others may try. Best effort."""
+    ratelimit.remember(trust_key(str(user.pk), client), TRUST)
+
+
+def trusted_address(account: str, client: Client) -> str | None:
+    """What such an address is counted by; None for others. One round trip."""
+    key = trust_key(account, client)
+    return key if ratelimit.is_remembered(key) else None
+
+
+def trust_key(account: str, client: Client) -> str:
+    address = network(client.ip, 32, 64)
+    return f"{settings.SERVICE_NAME}:reset:{digest(f'{account} {address}')}"
+
+
+def forget(user: User) -> None:
+    """Lift the limits of the account itself."""
+    names = ("LOGIN_LIMIT_ACCOUNT", "LOGIN_LIMIT_SUCCESS", "PASSWORD_LIMIT_USER")
+    ratelimit.clear([RateLimitPolicy(name, str(user.pk)) for name in names])
 
 
 class LoginAttempt(Hits):
@@ -39,9 +84,15 @@ class LoginAttempt(Hits):
         context |= {"login": digest(login), "user_id": user and str(user.pk)}
         super().__init__(ip=client.ip, user_agent=client.user_agent, **context)
         self.user, self.client, self.is_silent = user, client, False
+        # By id, whatever name was typed. Without an account one of a few keys stands
+        # in, so that the round trips are the same.
+        stand_in = f"no account {int(digest(login), 16) % STAND_INS}"
+        account = str(user.pk) if user else stand_in
+        self.account = RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", account)
         device = device_cookie.find(client.device, user) if user else None
-        self.device = device and RateLimitPolicy(
-            "LOGIN_LIMIT_DEVICE", device.user_id, device.id
+        known = device.id if device else trusted_address(account, client)
+        self.device = (
+            RateLimitPolicy("LOGIN_LIMIT_DEVICE", account, known) if known else None
         )
         address = network(client.ip, 32, 64)
         self.address = RateLimitPolicy("LOGIN_LIMIT_ADDRESS", address)
@@ -52,11 +103,6 @@ class LoginAttempt(Hits):
             for each in dict.fromkeys((near, far))
         ]
         self.failures.append(RateLimitPolicy("LOGIN_LIMIT_NAME", login, near))
-        # By id, whatever name was typed. Without an account one of a few keys stands
-        # in, so that the round trips are the same.
-        stand_in = f"no account {int(digest(login), 16) % STAND_INS}"
-        account = str(user.pk) if user else stand_in
-        self.account = RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", account)
 
     def spend(self) -> None:
         """Count it, before the password is looked at. Raises RateLimited."""

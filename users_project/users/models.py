@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from shared.structured_logging import audit
 from users import revocation, validators
+from users.accounts import links
 from users.accounts.models import AddressRequest as AddressRequest
 from users.accounts.models import EmailChange as EmailChange
 from users.accounts.models import Link as Link
@@ -34,6 +35,7 @@ CANONICAL = {f"{name}_canonical" for name in IDENTIFIERS}
 # Columns that `user_updated` does not name: a login's time is no change of the account,
 # and there are events for the others, with the one who changed them.
 OWN_EVENTS = {"password", "is_active", "deleted_at", "last_login", *CANONICAL}
+OWN_EVENTS |= {"email_verified_at"}
 
 
 def check(name: str, **condition: Any) -> models.CheckConstraint:
@@ -117,6 +119,7 @@ class User(PasswordModel, PermissionsMixin):
     )
 
     roles: list[str]  # annotated by `with_roles`
+    pending_email: str | None = None  # annotated by `with_pending_email`
 
     objects = UserManager()
 
@@ -154,7 +157,8 @@ class User(PasswordModel, PermissionsMixin):
             canonical = normalize_identifier(getattr(self, name))
             setattr(self, f"{name}_canonical", canonical)  # which constraints look at
             same = User.objects.filter(**{f"{name}_canonical": canonical})
-            if same.exclude(pk=self.pk).exists():
+            is_taken = same.exclude(pk=self.pk).exists()
+            if is_taken or (name == "email" and links.is_held(canonical, self.pk)):
                 taken[name] = ValidationError("This one is taken.", "unique")
         if taken:
             raise ValidationError(taken)
@@ -162,6 +166,11 @@ class User(PasswordModel, PermissionsMixin):
     @property
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the address is not the one that is stored."""
+        return normalize_identifier(self.email) != self.row["email_canonical"]
 
     @property
     def is_deleted(self) -> bool:
@@ -215,11 +224,14 @@ class User(PasswordModel, PermissionsMixin):
 
     def write(self, names: set[str], keep_sid: UUID | None = None) -> None:
         """Update these columns. If such a change ends the sessions, end all but
-        `keep_sid` in the same transaction."""
+        `keep_sid` in the same transaction. Another address is not verified."""
+        if "email" in names and self.is_moved:
+            self.email_verified_at = None
+            names = names | {"email_verified_at"}
         reason = self.why_sessions_end(names)
         columns = names | self.derived(names)
         if reason:
-            with transaction.atomic():
+            with transaction.atomic(savepoint=False):
                 super().write(columns)
                 self.raise_epoch(reason, keep_sid, "password" in names)
                 notices.of_end(self, reason)

@@ -21,6 +21,7 @@ ADA = {
     "email_verified": False,
     **PROFILE,
     "locale": "en",
+    "pending_email": None,
     "is_active": True,
     "is_deleted": False,
     "deleted_at": None,
@@ -46,21 +47,6 @@ def answer(value: dict[str, Any], status: int = 200) -> OpenApiExample:
         "a user", value=value, response_only=True, status_codes=[str(status)]
     )
 
-
-REGISTRATION: dict[str, Any] = {
-    "operation_id": "users_register",
-    "request": serializers.RegistrationSerializer,
-    "parameters": [LOCATION],
-    "responses": {
-        201: serializers.UserSerializer,
-        **problems(body=True, _409=("account_exists",)),
-    },
-    "examples": [
-        example("least", NAMES | PASSWORD),
-        example("all", NAMES | PASSWORD | PROFILE),
-        answer({**ADA, "roles": []}, status=201),
-    ],
-}
 
 ME: dict[str, Any] = {
     "operation_id": "users_me",
@@ -129,6 +115,7 @@ LOOKUP: dict[str, Any] = {
     ],
 }
 
+KNOWN = {name: value for name, value in ADA.items() if name != "pending_email"}
 USER: dict[str, Any] = {
     "operation_id": "users_get",
     "responses": {
@@ -136,7 +123,7 @@ USER: dict[str, Any] = {
         **problems(**SERVICE_PROBLEMS),
     },
     "examples": [
-        answer({**ADA, "session_epoch": 3, "kept_sid": None, "kept_from": None})
+        answer({**KNOWN, "session_epoch": 3, "kept_sid": None, "kept_from": None})
     ],
 }
 

@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from rest_framework.exceptions import ValidationError as InvalidInput
+from rest_framework.fields import get_error_detail
 from zxcvbn import zxcvbn
 from zxcvbn.matching import L33T_TABLE
 
@@ -24,6 +26,15 @@ READINGS = 16
 
 # zxcvbn keeps the user's words in a global variable.
 scoring = threading.Lock()
+
+
+def check(field: str, password: str, user: Any) -> None:
+    """Raise DRF's ValidationError for `field` where a rule refuses this user's
+    password; Overloaded."""
+    try:
+        password_validation.validate_password(password, user)
+    except ValidationError as exc:
+        raise InvalidInput({field: get_error_detail(exc)}) from exc
 
 
 class LengthValidator:

@@ -4,14 +4,8 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import IntegrityError
-from psycopg.errors import UniqueViolation
 from rest_framework import serializers
-from rest_framework.fields import get_error_detail
 
-from shared.api.exceptions import AccountExists
 from shared.api.fields import (
     CredentialsSerializer,
     EpochField,
@@ -19,7 +13,7 @@ from shared.api.fields import (
     PasswordField,
     StrictSerializer,
 )
-from users import validators
+from users import passwords, validators
 from users.models import User
 
 
@@ -39,6 +33,17 @@ personal_name = partial(
     help_text="No control or invisible characters.",
 )
 
+username_field = partial(
+    TextField,
+    max_length=50,
+    validators=[
+        validators.validate_username,
+        validators.validate_not_an_id,
+        validators.validate_not_reserved,
+    ],
+)
+email_field = partial(TextField, max_length=254, validators=[validators.validate_email])
+
 
 class NewPasswordField(PasswordField):
     """Fields are made again with every serializer, so the setting is read in time."""
@@ -49,15 +54,6 @@ class NewPasswordField(PasswordField):
             validators=[validators.validate_no_null],
             **kwargs,
         )
-
-
-def check_rules(field: str, password: str, user: User | None) -> None:
-    """Raise ValidationError for `field` where a rule refuses this user's password."""
-    try:
-        validate_password(password, user)
-    except DjangoValidationError as exc:
-        detail = {field: get_error_detail(exc)}
-        raise serializers.ValidationError(detail) from exc
 
 
 class NamesSerializer(StrictSerializer):
@@ -72,35 +68,32 @@ class NamesSerializer(StrictSerializer):
 class RegistrationSerializer(NamesSerializer):
     """A new account."""
 
-    username = TextField(
-        max_length=50,
-        validators=[
-            validators.validate_username,
-            validators.validate_not_an_id,
-            validators.validate_not_reserved,
-        ],
-    )
-    email = TextField(max_length=254, validators=[validators.validate_email])
+    username = username_field()
+    email = email_field()
     password = NewPasswordField(
         help_text="Used exactly as sent. Passwords that are common, easy to guess or "
         "like your own names are refused."
     )
 
+    locale = serializers.ChoiceField(
+        settings.LANGUAGES,
+        required=False,
+        help_text="The language of mails. Without it, that of Accept-Language.",
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        """With EMAIL_VERIFICATION=required the password is chosen later. One that is
+        sent all the same meets the rules, and is forgotten."""
+        fields: dict[str, Any] = super().get_fields()
+        fields["password"].required = settings.EMAIL_VERIFICATION != "required"
+        return fields
+
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
         """The password, compared with the user's own names too."""
-        names = {name: text for name, text in attrs.items() if name != "password"}
-        check_rules("password", attrs["password"], User(**names))
+        if "password" in attrs:
+            names = {name: text for name, text in attrs.items() if name != "password"}
+            passwords.check("password", attrs["password"], User(**names))
         return attrs
-
-    def create(self, validated_data: dict[str, str]) -> User:
-        """The user. Raises AccountExists, by the database's word alone (REG-02)."""
-        try:
-            return User.objects.create_user(**validated_data)
-        except IntegrityError as exc:
-            if isinstance(exc.__cause__, UniqueViolation):
-                # Not chained: the driver's message quotes the address.
-                raise AccountExists from None
-            raise
 
 
 class ProfileSerializer(NamesSerializer):
@@ -131,7 +124,7 @@ class PasswordChangeSerializer(StrictSerializer):
         if attrs["new_password"] == attrs["current_password"]:
             detail = {"new_password": "This is the current password."}
             raise serializers.ValidationError(detail, code="password_unchanged")
-        check_rules("new_password", attrs["new_password"], self.instance)
+        passwords.check("new_password", attrs["new_password"], self.instance)
         return attrs
 
 
@@ -190,6 +183,9 @@ class UserSerializer(serializers.Serializer[User]):
     display_name = serializers.CharField(help_text="Empty where it was not given.")
     avatar_url = serializers.CharField(help_text="Empty where it was not given.")
     locale = serializers.CharField(help_text="The language of mails.")
+    pending_email = serializers.CharField(
+        allow_null=True, help_text="The address that waits for a click in its mailbox."
+    )
     is_active = serializers.BooleanField()
     is_deleted = serializers.BooleanField()
     deleted_at = serializers.DateTimeField(allow_null=True)
@@ -201,6 +197,7 @@ class UserSerializer(serializers.Serializer[User]):
 class KnownUserSerializer(UserSerializer):
     """A user, as other services see them. The epochs are for the Auth Service alone."""
 
+    pending_email = None  # type: ignore[assignment]  # the user's own business
     session_epoch = EpochField(required=False)
     kept_sid = serializers.UUIDField(
         required=False, allow_null=True, help_text="This session continues below it,"
@@ -226,6 +223,7 @@ class VerifiedUserSerializer(serializers.Serializer[User]):
 # every request.
 MEMBERS = tuple(UserSerializer().fields)
 MEMBERS_FOR_AUTH = tuple(KnownUserSerializer().fields)
+MEMBERS_FOR_SERVICES = tuple(name for name in MEMBERS if name in MEMBERS_FOR_AUTH)
 MEMBERS_OF_VERIFIED = ("email", "email_verified", "username", "roles", "session_epoch")
 
 

@@ -1,4 +1,5 @@
-"""The statements that end sessions, by raising epochs (docs/sessions.md).
+"""Statements that the ORM cannot write. Most end sessions, by raising epochs
+(docs/sessions.md).
 
 The next epoch follows the clock, so that after a restore of an older database it is
 still above every epoch that the Auth Service has seen; the statement's clock, so that
@@ -34,3 +35,17 @@ UPDATE users_user
 SET kept_sid = NULL, kept_from = NULL,
     session_epoch = greatest({NEXT_EPOCH}, %(above)s::bigint + 1)
 """  # noqa: S608 (constants alone)
+
+# A registration that waits for a click, if no user has the username. Whether one has
+# the address is not looked at.
+ADD_REGISTRATION = """
+INSERT INTO users_registration (
+    id, email, email_canonical, username,
+    first_name, last_name, display_name, avatar_url, locale, created_at
+)
+SELECT %(id)s, %(email)s, %(email_canonical)s, %(username)s, %(first_name)s,
+    %(last_name)s, %(display_name)s, %(avatar_url)s, %(locale)s, clock_timestamp()
+WHERE NOT EXISTS (
+    SELECT FROM users_user WHERE username_canonical = %(username_canonical)s
+)
+"""

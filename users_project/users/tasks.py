@@ -4,10 +4,13 @@ dies leaves a job half done, which then starts from its beginning.
 Every function here is short; the work is in the module that it calls.
 """
 
+from uuid import UUID
+
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from users import purges
+from users.accounts import change_email, registration, requests
 from users.jobs import WORKER_TIMEOUT
 from users.mail import delivery, outbox
 
@@ -27,6 +30,24 @@ def send_mail(mail_id: int) -> None:
 def queue_mails(first: int, last: int) -> None:
     """Queue a job for each of many mails."""
     outbox.queue_waiting(first, last)
+
+
+@app.task(name="handle_registration", retry=RETRY)
+def handle_registration(registration_id: str) -> None:
+    """Mail what a registration waits for."""
+    registration.handle(UUID(registration_id))
+
+
+@app.task(name="handle_request", retry=RETRY)
+def handle_request(request_id: int) -> None:
+    """Mail the link that somebody has asked for, if there is such an account."""
+    requests.handle(request_id)
+
+
+@app.task(name="handle_email_change", retry=RETRY)
+def handle_email_change(user_id: str) -> None:
+    """Mail the link that confirms a new address, if no one has it."""
+    change_email.handle(UUID(user_id))
 
 
 # --- By the clock ---------------------------------------------------------------------

@@ -7,44 +7,16 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.client_ip import client_address, network
-from shared.api.exceptions import (
-    AccountExists,
-    InvalidCredentials,
-    TokenRevoked,
-    UserNotFound,
-)
-from shared.api.views import InternalView, JSONView, OpenView
+from shared.api.client_ip import client_address
+from shared.api.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
+from shared.api.views import InternalView, JSONView
 from shared.auth import device_cookie
 from shared.auth.authentication import Service, TokenUser
-from shared.ratelimit import Hits, RateLimitPolicy
 from shared.structured_logging import audit
 from users import credentials, lockouts, openapi
 from users import serializers as s
 from users.guess_limits import Client
 from users.models import User
-
-
-class RegistrationView(OpenView):
-    """Create an account.
-
-    A deleted account keeps its e-mail address and username. The password is used
-    exactly as sent: 8 to 128 characters, no rules of composition, but common ones,
-    those that are easy to guess and those like your own names are refused.
-    """
-
-    @extend_schema(**openapi.REGISTRATION)
-    def post(self, request: Request) -> Response:
-        serializer = s.RegistrationSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        address = client_address(request)
-        with Hits(AccountExists, ip=address) as hits:
-            near = network(address, 32, 56)
-            hits.require(RateLimitPolicy("REGISTRATION_LIMIT_ADDRESS", near))
-            user = serializer.save()
-        audit("user_created", user_id=str(user.id))
-        location = {"Location": "/api/v1/users/me"}
-        return Response(s.represent(user), status=201, headers=location)
 
 
 def caller(request: Request) -> User:
@@ -112,7 +84,9 @@ class UserView(InternalView):
         assert isinstance(request.user, Service)
         # What decides which sessions have ended is the Auth Service's business alone.
         is_auth = request.user.name == "auth"
-        return Response(s.represent(user, s.MEMBERS_FOR_AUTH if is_auth else s.MEMBERS))
+        return Response(
+            s.represent(user, s.MEMBERS_FOR_AUTH if is_auth else s.MEMBERS_FOR_SERVICES)
+        )
 
 
 class VerifyView(InternalView):

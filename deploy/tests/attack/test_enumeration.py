@@ -1,8 +1,10 @@
 """A client that only asks never learns who has an account (PWD-06, REG-03). What is
 measured of the time that a response takes is in `timing`."""
 
+import pytest
+
 from deploy.tests.attack.target import AttackUser
-from deploy.tests.client import LOGIN, refused, same_but_for_the_id
+from deploy.tests.client import LOGIN, REGISTER, refused, same_but_for_the_id
 
 WRONG = "Wrong-horse-1"
 
@@ -33,3 +35,22 @@ def test_a_taken_address_and_a_taken_name_are_alike(target, user):
     free = AttackUser(target).register(password="short")
     refused(taken, 400, "validation_error")
     assert same_but_for_the_id(taken, free)
+
+
+@pytest.mark.parametrize("path", ["password_reset", "verify_email/resend"])
+def test_who_asks_for_a_mail_learns_of_no_account(target, user, path):
+    emails = (user.email, AttackUser(target).email, user.email.upper())
+    answers = [
+        target.ask("POST", f"{REGISTER}{path}", json_body={"email": each})
+        for each in emails
+    ]
+    assert {each.status_code for each in answers} == {202}
+    assert same_but_for_the_id(*answers)
+
+
+def test_a_link_of_another_is_like_one_that_never_was(target, user):
+    for token in ("x", "A" * 64, user.name):
+        for path in ("verify_email", "change_email/confirm", "change_email/undo"):
+            body = {"token": token}
+            answer = target.ask("POST", f"{REGISTER}{path}", json_body=body)
+            refused(answer, 400, "link_invalid")

@@ -52,6 +52,14 @@ def good_body(label: str, user: TestUser) -> Any:
             return {**names, "password": PASSWORD}
         case "PATCH /api/v1/users/me":
             return {"display_name": user.name}
+        case "POST /api/v1/users/me/change_email":
+            other = TestUser(SYSTEM).email
+            return {"new_email": other, "current_password": user.password}
+        case (
+            "POST /api/v1/users/password_reset"
+            | "POST /api/v1/users/verify_email/resend"
+        ):
+            return {"email": user.email}
         case "POST /api/v1/users/me/change_password":
             users.clear()
             return {"current_password": PASSWORD, "new_password": PASSWORD[::-1]}

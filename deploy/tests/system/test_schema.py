@@ -19,6 +19,8 @@ CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance,unsupported_method"
 )
+# These succeed with a link from a mail alone.
+LINKED = ("/verify_email", "/confirm", "/undo")
 RUNS = 15  # at most; the generator sometimes stops early, and is then started again
 
 
@@ -39,6 +41,7 @@ def test_the_service_does_what_its_schema_says(service, document, system, tmp_pa
     successes = {
         name: any(status.startswith("2") for status in answers)
         for name, answers in tally.items()
+        if not name.endswith(LINKED)
     }
     assert all(successes.values()), successes
 

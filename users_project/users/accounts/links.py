@@ -2,19 +2,24 @@
 
 import base64
 import binascii
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from shared.api.exceptions import LinkInvalid
+from shared.api.exceptions import InvalidCredentials, LinkInvalid
 from users.accounts.models import LIFETIMES, Link, Purpose
 
 MAX_ATTEMPTS = 5  # wrong passwords
+# Of no use once the user has another address.
+BOUND_TO_ADDRESS = {Purpose.VERIFY, Purpose.RESET}
 
 
 class ClockTimestamp(models.Func):
@@ -62,9 +67,63 @@ def use(link: Link) -> None:
         raise LinkInvalid
 
 
-def count_wrong(link: Link) -> None:
-    """Count a wrong password; the last one voids the link."""
-    live().filter(pk=link.pk).update(attempts=models.F("attempts") + 1)
+@contextmanager
+def attempt(link: Link) -> Iterator[None]:
+    """One of five passwords. Counted before it is looked at, so that of a hundred at
+    once five are; InvalidCredentials alone stays counted. Raises LinkInvalid."""
+    row = Link.objects.filter(pk=link.pk)
+    if not live().filter(pk=link.pk).update(attempts=models.F("attempts") + 1):
+        raise LinkInvalid
+    is_wrong = False
+    try:
+        yield
+    except InvalidCredentials:
+        is_wrong = True
+        raise
+    finally:
+        if not is_wrong:
+            row.update(attempts=models.F("attempts") - 1)
+
+
+def take(link: Link) -> Any:
+    """Use up the link of a user, and lock their row: the user. Raises LinkInvalid, also
+    where a change of the password, the address or the presence has voided it.
+
+    A link that undoes a change of address survives the first two: whoever took the
+    address would change the password next. The row comes first, and so it does wherever
+    a user's links are voided: of two transactions, none waits for a link of the other.
+    """
+    user = lock(link.user_id)
+    use(link)
+    if user is None or not user.is_present:
+        raise LinkInvalid
+    if link.purpose in BOUND_TO_ADDRESS and user.email_canonical != link.address:
+        raise LinkInvalid
+    if link.purpose != Purpose.UNDO_EMAIL and user.session_epoch != link.session_epoch:
+        raise LinkInvalid
+    return user
+
+
+def lock(user_id: UUID | None) -> Any:
+    """The user, with the row locked until the transaction ends; None without one."""
+    users = get_user_model()._default_manager.select_for_update(no_key=True)
+    return users.filter(pk=user_id).first()
+
+
+def void(user: Any, undone: Link | None = None) -> None:
+    """Void the links of a user whose row is locked. Those that undo a change of address
+    stay; but where one was used, those of later changes are void too."""
+    kept = models.Q(purpose=Purpose.UNDO_EMAIL)
+    if undone:
+        kept &= models.Q(created_at__lt=undone.created_at)
+    rows = Link.objects.filter(user=user, used_at=None).exclude(kept)
+    rows.update(used_at=ClockTimestamp())
+
+
+def is_held(address: str, but: Any = None) -> bool:
+    """Whether a user other than this one can still take the address back."""
+    held = live().filter(purpose=Purpose.UNDO_EMAIL, address=address)
+    return held.exclude(user_id=but).exists()
 
 
 def live() -> models.QuerySet[Link]:

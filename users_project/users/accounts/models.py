@@ -80,6 +80,14 @@ class Link(models.Model):
                 name="link_of_one",
             ),
         )
+        indexes = (
+            # Whether an address is held for the user who had it.
+            models.Index(
+                fields=["address"],
+                condition=models.Q(purpose=Purpose.UNDO_EMAIL, used_at=None),
+                name="link_undo",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"link {self.pk} ({self.purpose})"

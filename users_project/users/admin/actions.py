@@ -22,6 +22,7 @@ BUTTONS = {
     "soft_delete": "Delete",
     "restore": "Restore",
     "end_sessions": "Log out",
+    "mark_verified": "Mark verified",
 }
 EFFECTS = {
     "deactivate": "They cannot log in, and all of their sessions end.",
@@ -30,6 +31,7 @@ EFFECTS = {
     "stay taken, so that you can restore them.",
     "restore": "They can log in again, unless they are inactive.",
     "end_sessions": "All of their sessions end. They can log in again.",
+    "mark_verified": "You vouch that their e-mail addresses are theirs.",
 }
 NAMED = 10  # users in the page that asks
 NO_SELECTION = "The form names no user that there can be. Nothing was changed."
@@ -164,6 +166,7 @@ class UserActions(admin.ModelAdmin):
                 "activate": user.is_active,
                 "soft_delete": user.is_deleted,
                 "restore": not user.is_deleted,
+                "mark_verified": user.email_verified,
             }
             context["buttons"] = {
                 name: BUTTONS[name]

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from shared.structured_logging import audit
 from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
 from users.admin.lists import DateFilter, StrictListAdmin
-from users.admin.pages import UserPages
+from users.admin.mails import MailPages
 from users.admin.roles import EVENT, by, warn_of_long_roles
 from users.admin.status import StatusColumn
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
@@ -32,7 +32,7 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
 STATE = ("is_staff", "status", "created")
-TIMES = ("created_at", "updated_at", "deleted_at")
+TIMES = ("created_at", "updated_at", "email_verified_at", "deleted_at")
 DATES = (("created_at", DateFilter), ("deleted_at", DateFilter))
 HISTORY = ("id", *TIMES, "session_epoch")
 PAGES = "admin/users/user"
@@ -47,7 +47,7 @@ TRIGRAM = re.compile(r"[^\W_]{3}|[\W_][^\W_]|[^\W_]{2}[\W_]")
 
 @admin.register(User)
 class UserAdmin(
-    StrictListAdmin, StatusColumn, VersionedAdmin, UserPages, DjangoUserAdmin
+    StrictListAdmin, StatusColumn, VersionedAdmin, MailPages, DjangoUserAdmin
 ):
     form = UserChangeForm
     add_form = UserCreationForm

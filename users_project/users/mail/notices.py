@@ -46,11 +46,21 @@ def of_login(user: "User", client: "Client") -> None:
     is_first = user.last_login is None or timezone.now() - user.created_at < YOUNG
     if is_first or is_known(user, client):
         return
+    notify(Kind.NEW_DEVICE, user, daily=NEW_DEVICES, **place_of(client))
+
+
+def place_of(client: "Client") -> dict[str, str]:
+    """What a mail may name of a device and its network."""
     name = device(client.user_agent)
-    where = {"device": name} if {*name.split(" on ")} <= NAMED else {}
+    place = {"device": name} if {*name.split(" on ")} <= NAMED else {}
     if client.ip:
-        where["network"] = network(client.ip, 24, 48)
-    notify(Kind.NEW_DEVICE, user, daily=NEW_DEVICES, **where)
+        place["network"] = network(client.ip, 24, 48)
+    return place
+
+
+def of_email_change(user: "User", client: "Client") -> None:
+    """A notice that another address was asked for, to the one that the user has."""
+    notify(Kind.EMAIL_CHANGE_REQUESTED, user, **place_of(client))
 
 
 def is_known(user: "User", client: "Client") -> bool:

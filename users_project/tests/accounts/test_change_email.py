@@ -1,0 +1,271 @@
+"""Another address: asked for, confirmed, undone."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests.accounts.conftest import ADDRESS, BASE, OTHER
+from tests.admin_pages import change_url, errors, fields
+from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory
+from tests.refusals import assert_invalid, assert_refused
+from users.accounts import change_email
+from users.accounts.models import EmailChange, Link
+from users.models import User
+
+ME = f"{BASE}/me"
+
+
+def confirm(post, token, password=PASSWORD):
+    return post("/change_email/confirm", token=token, password=password)
+
+
+def test_a_request_waits_for_a_click_and_the_old_address_is_told(
+    ask_change, session, mailed, audits
+):
+    answer = ask_change("Ada@example.com")
+    assert answer.status_code == 202
+    assert answer.json()["pending_email"] == "Ada@example.com"
+    [change] = EmailChange.objects.all()
+    assert change.expires_at - change.created_at == timedelta(hours=24)
+    told, asked = (
+        ("email_change_requested", ADDRESS),
+        ("change_email", "Ada@example.com"),
+    )
+    assert mailed() == [told, asked]
+    me = session.get(ME).json()
+    assert (me["email"], me["pending_email"]) == (ADDRESS, "Ada@example.com")
+    assert audits("event") == [("email_change_requested",)]
+    EmailChange.objects.update(expires_at=timezone.now())
+    assert session.get(ME).json()["pending_email"] is None
+
+
+def test_a_wrong_password_asks_for_nothing(ask_change, mailed, audits):
+    answer = ask_change(current_password=WRONG)
+    assert_invalid(answer, "current_password", "invalid")
+    assert mailed() == []
+    assert audits("event") == [("email_change_fail",)]
+
+
+@pytest.mark.parametrize(
+    ("address", "code"), [(ADDRESS.upper(), "email_unchanged"), ("ada", "invalid")]
+)
+def test_a_bad_address_costs_no_hash(ask_change, hashes, address, code):
+    assert_invalid(ask_change(address), "new_email", code)
+    assert hashes == []
+
+
+def test_a_taken_address_is_answered_alike_and_gets_no_mail(ask_change, mailed):
+    owner = UserFactory(email=OTHER)
+    for gone in (False, True):
+        taken = ask_change()
+        assert (taken.status_code, [*taken.json()]) == (
+            202,
+            ["pending_email", "expires_at"],
+        )
+        assert mailed() == [("email_change_requested", ADDRESS)]
+        if not gone:
+            owner.soft_delete()
+
+
+def test_only_the_last_request_counts(ask_change, post, token, ada):
+    ask_change()
+    first = token("change_email")
+    ask_change("ada@example.net")
+    assert_refused(confirm(post, first), 400, "link_invalid")
+    assert confirm(post, token("change_email")).status_code == 204
+    assert User.objects.get().email == "ada@example.net"
+
+
+def test_a_request_can_be_cancelled(ask_change, post, token, session, audits):
+    ask_change()
+    link = token("change_email")
+    for _ in range(2):
+        assert session.delete(f"{ME}/change_email").status_code == 204
+    assert session.get(ME).json()["pending_email"] is None
+    assert_refused(confirm(post, link), 400, "link_invalid")
+    events = [event for (event,) in audits("event")]
+    assert events == ["email_change_requested", "email_change_cancelled"]
+
+
+def test_a_job_that_runs_twice_mails_once(ask_change, mailed, ada):
+    ask_change()
+    mailed()
+    change_email.handle(ada.pk)
+    assert mailed() == []
+
+
+# Confirmed
+
+
+def test_the_click_moves_the_account_and_ends_no_session(moved, mailed):
+    assert (moved.email, moved.email_canonical) == (OTHER, OTHER)
+    assert moved.email_verified
+    assert moved.session_epoch == EPOCH
+    assert not EmailChange.objects.exists()
+    assert ("email_changed", ADDRESS) in mailed()
+
+
+def test_an_access_token_of_the_account_is_enough(
+    ask_change, post, token, session, audits
+):
+    ask_change()
+    answer = post("/change_email/confirm", session, token=token("change_email"))
+    assert answer.status_code == 204
+    assert audits("event")[-1] == ("email_changed",)
+
+
+def test_a_click_alone_is_not_and_five_wrong_passwords_void_it(
+    ask_change, post, token, ada
+):
+    ask_change()
+    link = token("change_email")
+    click = post("/change_email/confirm", token=link)
+    assert_invalid(click, "password", "required")
+    for _ in range(5):
+        assert_refused(confirm(post, link, WRONG), 401, "invalid_credentials")
+    assert_refused(confirm(post, link), 400, "link_invalid")
+    assert User.objects.get().email == ADDRESS
+
+
+def test_a_change_of_the_password_voids_it(ask_change, post, token, session):
+    ask_change()
+    link = token("change_email")
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    assert post("/me/change_password", session, **body).status_code == 204
+    assert_refused(confirm(post, link, NEW), 400, "link_invalid")
+
+
+def test_an_address_that_was_taken_meanwhile_is_said_to_its_owner(
+    ask_change, post, token, ada
+):
+    ask_change()
+    link = token("change_email")
+    owner = UserFactory(email=OTHER)
+    assert_refused(confirm(post, link), 409, "account_exists")
+    assert User.objects.get(pk=ada.pk).email == ADDRESS
+    owner.delete()
+    assert confirm(post, link).status_code == 204
+
+
+def test_links_to_the_old_address_are_void(ada, post, token, ask_change):
+    post("/password_reset", email=ADDRESS)
+    reset = token("reset")
+    ask_change()
+    assert confirm(post, token("change_email")).status_code == 204
+    body = {"token": reset, "new_password": NEW}
+    assert_refused(post("/password_reset/confirm", **body), 400, "link_invalid")
+
+
+# Undone
+
+
+def test_the_old_address_takes_the_account_back(
+    moved, post, token, mailed, pushes, on_commit, audits
+):
+    mailed()
+    link = token("undo_email")
+    with on_commit():
+        assert post("/change_email/undo", token=link).status_code == 204
+    user = User.objects.get()
+    assert (user.email, user.email_canonical) == (ADDRESS, ADDRESS)
+    assert not user.has_usable_password()
+    assert user.session_epoch == user.password_epoch == EPOCH + 1
+    assert [each["reason"] for each in pushes] == ["email_change_undone"]
+    assert mailed() == [("reset", ADDRESS)]
+    assert audits("event")[-1] == ("sessions_ended",)
+    assert ("email_change_undone",) in audits("event")
+    body = {"token": token("reset"), "new_password": NEW}
+    assert post("/password_reset/confirm", **body).status_code == 204
+    assert_refused(post("/change_email/undo", token=link), 400, "link_invalid")
+
+
+def test_no_later_change_of_the_thief_stops_it(moved, post, token, session):
+    """Another password, another address, a reset: the first owner wins."""
+    link = token("undo_email")
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    assert post("/me/change_password", session, **body).status_code == 204
+    post("/password_reset", email=OTHER)
+    body = {"token": token("reset"), "new_password": PASSWORD}
+    assert post("/password_reset/confirm", **body).status_code == 204
+    body = {"new_email": "eve@example.org", "current_password": PASSWORD}
+    assert post("/me/change_email", session, **body).status_code == 202
+    body = {"token": token("change_email"), "password": PASSWORD}
+    assert post("/change_email/confirm", **body).status_code == 204
+    thiefs = token("undo_email")
+    assert post("/change_email/undo", token=link).status_code == 204
+    assert User.objects.get().email == ADDRESS
+    # The one of the later change would bring the thief back.
+    assert_refused(post("/change_email/undo", token=thiefs), 400, "link_invalid")
+    assert {*Link.objects.filter(used_at=None).values_list("purpose", flat=True)} == {
+        "reset"
+    }
+
+
+def test_a_later_undo_does_not_void_an_earlier_one(moved, post, token, session):
+    link = token("undo_email")
+    body = {"new_email": "eve@example.org", "current_password": PASSWORD}
+    post("/me/change_email", session, **body)
+    body = {"token": token("change_email"), "password": PASSWORD}
+    assert post("/change_email/confirm", **body).status_code == 204
+    assert post("/change_email/undo", token=token("undo_email")).status_code == 204
+    assert User.objects.get().email == OTHER
+    assert post("/change_email/undo", token=link).status_code == 204
+    assert User.objects.get().email == ADDRESS
+
+
+def test_what_waits_is_dropped(moved, post, token, session):
+    body = {"new_email": "eve@example.org", "current_password": PASSWORD}
+    assert post("/me/change_email", session, **body).status_code == 202
+    assert post("/change_email/undo", token=token("undo_email")).status_code == 204
+    assert not EmailChange.objects.exists()
+
+
+@pytest.mark.parametrize("act", ["deactivate", "soft_delete"])
+def test_a_deactivation_stops_it(moved, post, token, act):
+    link = token("undo_email")
+    getattr(moved, act)()
+    assert_refused(post("/change_email/undo", token=link), 400, "link_invalid")
+
+
+# Reserved
+
+
+def test_the_old_address_is_held_while_it_can_be_taken_back(
+    moved, post, token, mailed, settings, admin, bearer
+):
+    bob = UserFactory()
+    mailed()
+    body = {"username": "eve", "email": ADDRESS.upper(), "password": PASSWORD}
+    assert_refused(post("", **body), 409, "account_exists")
+    body = {"new_email": ADDRESS, "current_password": PASSWORD}
+    session = bearer(sub=str(bob.pk))
+    assert post("/me/change_email", session, **body).status_code == 202
+    assert mailed() == [("email_change_requested", bob.email)]
+    saved = admin.post(change_url(bob), fields(bob, email=ADDRESS))
+    assert "This one is taken." in errors(saved)
+    settings.EMAIL_VERIFICATION = "required"
+    assert post("", username="eve", email=ADDRESS).status_code == 202
+    assert mailed() == []
+    Link.objects.update(expires_at=timezone.now())
+    assert post("", username="eve", email=ADDRESS).status_code == 202
+    assert mailed() == [("register", ADDRESS)]
+
+
+@pytest.mark.usefixtures("required")
+def test_a_link_from_before_does_not_take_what_is_held(post, token, request):
+    """A registration that was mailed before the address was held."""
+    post("", username="eve", email=ADDRESS)
+    early = token("register")
+    request.getfixturevalue("moved")
+    refused = post("/verify_email", token=early, password=NEW)
+    assert_refused(refused, 400, "link_invalid")
+    assert User.objects.count() == 1
+
+
+def test_its_own_user_may_go_back_to_it(moved, post, token, session):
+    body = {"new_email": ADDRESS, "current_password": PASSWORD}
+    post("/me/change_email", session, **body)
+    body = {"token": token("change_email"), "password": PASSWORD}
+    assert post("/change_email/confirm", **body).status_code == 204
+    assert User.objects.get().email == ADDRESS

@@ -1,0 +1,157 @@
+"""Another address for an account: asked for, confirmed from the new mailbox, and for
+seven days undone from the old one."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from rest_framework.exceptions import ValidationError
+
+from shared.api.exceptions import LinkInvalid
+from users import credentials
+from users.accounts import link_mails, links
+from users.accounts.models import LIFETIMES, EmailChange, Link, Purpose
+from users.accounts.names import unique_names
+from users.accounts.proofs import Proof, check
+from users.events.log import record
+from users.guess_limits import Client, counted
+from users.mail import notices
+from users.models import User
+from users.validators import normalize_identifier
+
+
+def request(
+    user: User, new_email: str, current_password: str, sid: UUID, client: Client
+) -> EmailChange:
+    """Have a link mailed to the new address, and tell the present one. Whether the new
+    one is taken is for the worker to find out: then no link is mailed.
+
+    Raises ValidationError where it is the present one or the password is wrong;
+    RateLimited, Overloaded.
+    """
+    if normalize_identifier(new_email) == user.email_canonical:
+        detail = {"new_email": ["This is your address already."]}
+        raise ValidationError(detail, code="email_unchanged")
+    with counted(client):
+        right = credentials.verify_current_password(user, current_password, str(sid))
+        change = begin(user, new_email, sid, client) if right else None
+        if change is None:
+            record("email_change_fail", user.pk, sid=str(sid))
+            detail = {"current_password": ["This is not the current password."]}
+            raise ValidationError(detail, code="invalid")
+    return change
+
+
+def begin(user: User, new_email: str, sid: UUID, client: Client) -> EmailChange | None:
+    """None where the password is no longer the one that was read: who knew the old one
+    must not undo what an operator did meanwhile."""
+    with transaction.atomic():
+        locked = links.lock(user.pk)
+        if locked is None or not locked.is_present or locked.password != user.password:
+            return None
+        change = store(locked, new_email)
+        notices.of_email_change(locked, client)
+        app.configure_task("handle_email_change").defer(user_id=str(user.pk))
+        record("email_change_requested", user.pk, sid=str(sid))
+    return change
+
+
+def store(user: User, new_email: str) -> EmailChange:
+    """The one change that waits, in place of one before it."""
+    void_links(user)
+    now = timezone.now()
+    times = {"created_at": now, "expires_at": now + LIFETIMES[Purpose.CHANGE_EMAIL]}
+    change = EmailChange(user=user, email=new_email, **times)
+    EmailChange.objects.bulk_create(
+        [change],
+        update_conflicts=True,
+        unique_fields=["user"],
+        update_fields=["email", *times],
+    )
+    return change
+
+
+def void_links(user: User) -> None:
+    rows = Link.objects.filter(user=user, purpose=Purpose.CHANGE_EMAIL, used_at=None)
+    rows.update(used_at=links.ClockTimestamp())
+
+
+def cancel(user: User, sid: UUID) -> None:
+    """Forget the change that waits, and void its link."""
+    with transaction.atomic():
+        links.lock(user.pk)
+        void_links(user)
+        if EmailChange.objects.filter(user=user).delete()[0]:
+            record("email_change_cancelled", user.pk, sid=str(sid))
+
+
+def handle(user_id: UUID) -> None:
+    """The worker's part: mail the link, unless the address is taken. The user who has
+    it learns nothing. May run twice."""
+    with transaction.atomic():
+        user = links.lock(user_id)
+        change = EmailChange.objects.filter(user=user).select_related("user").first()
+        if change is None or not user.is_present:
+            return
+        address = normalize_identifier(change.email)
+        sent = links.live().filter(purpose=Purpose.CHANGE_EMAIL, user=user)
+        taken = User.objects.filter(email_canonical=address)
+        held = links.is_held(address, but=user_id)
+        if not (sent.exists() or taken.exists() or held):
+            link_mails.change_email(change)
+
+
+def confirm(token: str, proof: Proof, client: Client) -> None:
+    """Make the new address that of the account. The old one gets a mail with a link
+    that undoes it.
+
+    Raises LinkInvalid, ValidationError, InvalidCredentials, AccountExists, RateLimited
+    or Overloaded. The link stays good, except for LinkInvalid and five wrong passwords.
+    """
+    with counted(client):
+        link = links.find(token, Purpose.CHANGE_EMAIL)
+        check(link, proof, client)
+        with transaction.atomic():
+            user = links.take(link)
+            change = EmailChange.objects.filter(user=user).first()
+            if change is None or normalize_identifier(change.email) != link.address:
+                raise LinkInvalid
+            old = user.email
+            move(user, change.email)
+            change.delete()
+            links.void(user)
+            link_mails.undo_email(user, old)
+            record("email_changed", user.pk)
+
+
+def undo(token: str, client: Client) -> None:
+    """Give the account its old address back, end all sessions and make the password
+    unusable; a mail with a link sets another one.
+
+    Raises LinkInvalid; RateLimited; AccountExists where an operator has given the
+    address to another user.
+    """
+    with counted(client):
+        link = links.find(token, Purpose.UNDO_EMAIL)
+        with transaction.atomic():
+            user = links.take(link)
+            move(user, link.address, password=make_password(None))
+            user.raise_epoch("email_change_undone", password_changed=True)
+            EmailChange.objects.filter(user=user).delete()
+            links.void(user, undone=link)
+            link_mails.reset(user)
+            record("email_change_undone", user.pk)
+
+
+def move(user: User, email: str, **columns: Any) -> None:
+    """Give the user an address that is proven, and these columns. Raises
+    AccountExists."""
+    now = timezone.now()
+    columns |= {"email": email, "email_canonical": normalize_identifier(email)}
+    columns |= {"email_verified_at": now, "updated_at": now}
+    vars(user).update(columns)
+    with unique_names(user):
+        User.objects.filter(pk=user.pk).update(**columns)

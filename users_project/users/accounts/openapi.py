@@ -1,0 +1,130 @@
+"""What the OpenAPI description says of registration, mails and links."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+
+from shared.api.openapi import TOKEN_PROBLEMS, problems
+from users.accounts import serializers as s
+from users.openapi import ADA, LOCATION, NAMES, PASSWORD, PROFILE, answer, example
+from users.serializers import RegistrationSerializer, UserSerializer
+
+TOKEN = {"token": "3mNvYq0kTkCwv0o5b8Yp1Q" + "A" * 42}
+ADDRESS = {"email": "ada@example.org"}
+ACCEPTED = OpenApiExample(
+    "accepted",
+    value=s.ACCEPTED,
+    response_only=True,
+    status_codes=["202"],
+)
+# An access token may come with these, and none has to.
+LINK_PROBLEMS = ("link_invalid",)
+PROOF_PROBLEMS = ("invalid_credentials", *TOKEN_PROBLEMS[1:])
+
+
+def done(text: str) -> dict[int, OpenApiResponse]:
+    return {204: OpenApiResponse(description=text)}
+
+
+REGISTRATION: dict[str, Any] = {
+    "operation_id": "users_register",
+    "request": RegistrationSerializer,
+    "parameters": [LOCATION],
+    "responses": {
+        201: UserSerializer,
+        202: s.AcceptedSerializer,
+        **problems(body=True, _409=("account_exists", "username_taken")),
+    },
+    "examples": [
+        example("least", NAMES | PASSWORD),
+        example("all", NAMES | PASSWORD | PROFILE | {"locale": "en"}),
+        answer({**ADA, "roles": []}, status=201),
+        ACCEPTED,
+    ],
+}
+
+VERIFY_EMAIL: dict[str, Any] = {
+    "operation_id": "users_verify_email",
+    "request": s.VerifyEmailSerializer,
+    "responses": {
+        **done("The address is verified, and belongs to an account."),
+        **problems(
+            body=True, _400=LINK_PROBLEMS, _401=PROOF_PROBLEMS, _409=("username_taken",)
+        ),
+    },
+    "examples": [example("a link", TOKEN | PASSWORD)],
+}
+
+RESEND: dict[str, Any] = {
+    "operation_id": "users_resend_verification",
+    "request": s.AddressSerializer,
+    "responses": {202: s.AcceptedSerializer, **problems(body=True)},
+    "examples": [example("an address", ADDRESS), ACCEPTED],
+}
+
+PASSWORD_RESET: dict[str, Any] = {**RESEND, "operation_id": "users_password_reset"}
+
+CONFIRM_PASSWORD_RESET: dict[str, Any] = {
+    "operation_id": "users_confirm_password_reset",
+    "request": s.PasswordResetSerializer,
+    "responses": {
+        **done("The new password is the only one, and all sessions have ended."),
+        **problems(body=True, _400=LINK_PROBLEMS),
+    },
+    "examples": [example("a link", {**TOKEN, "new_password": "a newer horse battery"})],
+}
+
+CHANGE_EMAIL: dict[str, Any] = {
+    "operation_id": "users_change_email",
+    "request": s.EmailChangeSerializer,
+    "responses": {
+        202: s.PendingEmailSerializer,
+        **problems(body=True, _401=TOKEN_PROBLEMS),
+    },
+    "examples": [
+        example(
+            "a change",
+            {
+                "new_email": "ada@example.com",
+                "current_password": PASSWORD["password"],
+            },
+        ),
+        answer(
+            {
+                "pending_email": "ada@example.com",
+                "expires_at": "2026-02-01T12:00:00.123456Z",
+            },
+            status=202,
+        ),
+    ],
+}
+
+CANCEL_EMAIL_CHANGE: dict[str, Any] = {
+    "operation_id": "users_cancel_email_change",
+    "responses": {
+        **done("No change waits, and its link is void."),
+        **problems(_401=TOKEN_PROBLEMS),
+    },
+}
+
+CONFIRM_EMAIL_CHANGE: dict[str, Any] = {
+    "operation_id": "users_confirm_email_change",
+    "request": s.ProofSerializer,
+    "responses": {
+        **done("The new address is that of the account."),
+        **problems(
+            body=True, _400=LINK_PROBLEMS, _401=PROOF_PROBLEMS, _409=("account_exists",)
+        ),
+    },
+    "examples": [example("a link", TOKEN | PASSWORD)],
+}
+
+UNDO_EMAIL_CHANGE: dict[str, Any] = {
+    "operation_id": "users_undo_email_change",
+    "request": s.TokenSerializer,
+    "responses": {
+        **done("The account has its old address, and no session or password."),
+        **problems(body=True, _400=LINK_PROBLEMS, _409=("account_exists",)),
+    },
+    "examples": [example("a link", TOKEN)],
+}

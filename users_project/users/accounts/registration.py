@@ -1,0 +1,124 @@
+"""How an account comes to be (EMAIL_VERIFICATION).
+
+`off`, `optional`: at once; `optional` mails a link that verifies the address.
+`required`: by the mailed link, and its password is chosen there. So an attacker who
+registers the address of a stranger gains nothing by the stranger's click.
+"""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from shared.api.exceptions import AccountExists, LinkInvalid, UsernameTaken
+from shared.structured_logging import audit
+from users import passwords
+from users.accounts import link_mails, links
+from users.accounts.models import Link, Registration
+from users.accounts.names import unique_names
+from users.accounts.proofs import required
+from users.events.log import record
+from users.guess_limits import Client, counted
+from users.mail.models import Kind
+from users.mail.outbox import queue
+from users.models import User
+from users.statements import ADD_REGISTRATION
+from users.validators import normalize_identifier
+
+PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
+LIMIT = "REGISTRATION_LIMIT_ADDRESS"
+
+
+def register(fields: dict[str, Any], client: Client) -> User:
+    """The new user (`off`, `optional`). `fields` are names, locale and password. Raises
+    AccountExists, RateLimited or Overloaded."""
+    with counted(client, LIMIT):
+        user = new_user(**fields)
+        with transaction.atomic():
+            try:
+                insert(user)
+            except UsernameTaken:
+                raise AccountExists from None  # it does not tell which one is taken
+            if settings.EMAIL_VERIFICATION == "optional":
+                link_mails.verify(user)
+    return user
+
+
+def request(fields: dict[str, Any], client: Client) -> None:
+    """Have a link mailed that makes the account (`required`). A password is forgotten.
+
+    Whether the address is taken is for the worker to find out, so neither answer nor
+    time tells. Raises UsernameTaken or RateLimited.
+    """
+    columns = dict.fromkeys(PROFILE, "") | fields | {"id": uuid4()}
+    for name in ("email", "username"):
+        columns[f"{name}_canonical"] = normalize_identifier(fields[name])
+    with counted(client, LIMIT), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(ADD_REGISTRATION, columns)
+            if not cursor.rowcount:
+                raise UsernameTaken
+        job = app.configure_task("handle_registration")
+        job.defer(registration_id=str(columns["id"]))
+    audit("registration_requested", ip=client.ip)  # no row: strangers could fill it
+
+
+def handle(registration_id: UUID) -> None:
+    """The worker's part: mail the link, or that there is an account. May run twice."""
+    with transaction.atomic():
+        rows = Registration.objects.select_for_update(of=("self",))
+        registration = rows.filter(pk=registration_id, links=None).first()
+        if registration is None:
+            return
+        user = User.objects.get_by_identifier(email=registration.email)
+        if user is None and not links.is_held(registration.email_canonical):
+            link_mails.register(registration)
+            return
+        registration.delete()
+        if user and user.is_present:
+            queue(Kind.ALREADY_REGISTERED, user.email, locale=user.locale, user=user)
+
+
+def finish(link: Link, password: str, username: str = "") -> User:
+    """The user whom the link makes, with this password, and with another username if
+    one is given.
+
+    Raises ValidationError or UsernameTaken, and the link stays good; LinkInvalid, also
+    where the address has an account by now; Overloaded.
+    """
+    if not password:
+        raise required("password")
+    registration = link.registration
+    assert registration is not None
+    names = {
+        name: getattr(registration, name) for name in ("email", "locale", *PROFILE)
+    }
+    names["username"] = username or registration.username
+    passwords.check("password", password, User(**names))
+    user = new_user(password=password, email_verified_at=timezone.now(), **names)
+    with transaction.atomic():
+        links.use(link)
+        try:
+            insert(user)
+        except AccountExists:
+            raise LinkInvalid from None
+        record("email_verified", user.pk)
+    return user
+
+
+def new_user(password: str, **fields: Any) -> User:
+    """One that is not stored yet: hashing takes long, so before the transaction."""
+    user = User(**fields)
+    user.set_password(password)
+    user.roles = []
+    return user
+
+
+def insert(user: User) -> None:
+    """Raises AccountExists or UsernameTaken."""
+    with unique_names(user):
+        user.save()
+    record("user_created", user.pk)

@@ -1,0 +1,58 @@
+"""Addresses that somebody typed where a mail can be asked for."""
+
+from django.db import transaction
+from procrastinate.contrib.django import app
+
+from users.accounts import link_mails
+from users.accounts.models import AddressRequest, Registration
+from users.events.log import record
+from users.guess_limits import Client, counted
+from users.models import User
+from users.validators import normalize_identifier
+
+Kind = AddressRequest.Kind
+
+
+def ask(kind: Kind, address: str, locale: str, client: Client) -> None:
+    """Have a link mailed to this address: `Kind.RESET` for another password,
+    `Kind.RESEND` for verifying the address. Raises RateLimited.
+
+    Whether it has an account is for the worker to find out, so neither answer nor time
+    tells.
+    """
+    with counted(client), transaction.atomic():
+        row = AddressRequest.objects.create(kind=kind, address=address, locale=locale)
+        app.configure_task("handle_request").defer(request_id=row.pk)
+
+
+def handle(request_id: int) -> None:
+    """The worker's part: mail a link, if there is one to mail. The address is forgotten
+    in the same transaction, so a second run does nothing."""
+    with transaction.atomic():
+        rows = AddressRequest.objects.select_for_update()
+        request = rows.filter(pk=request_id).first()
+        if request is None:
+            return
+        request.delete()
+        user = User.objects.get_by_identifier(email=request.address)
+        if user is None:
+            if request.kind == Kind.RESEND:
+                resend_registration(request.address)
+        elif user.is_present:
+            send_link(Kind(request.kind), user)
+
+
+def send_link(kind: Kind, user: User) -> None:
+    """Mail the link that was asked for; none to verify what is verified."""
+    if kind == Kind.RESET:
+        link_mails.reset(user)
+        record("password_reset_requested", user.pk)
+    elif not user.email_verified:
+        link_mails.verify(user)
+
+
+def resend_registration(address: str) -> None:
+    """Mail another link of the last registration of this address, if there is one."""
+    found = Registration.objects.filter(email_canonical=normalize_identifier(address))
+    if last := found.order_by("created_at").last():
+        link_mails.register(last)

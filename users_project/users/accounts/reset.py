@@ -1,0 +1,45 @@
+"""Another password for users who have forgotten theirs, by a link in a mail."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from users import guess_limits, passwords
+from users.accounts import links
+from users.accounts.models import EmailChange, Purpose
+from users.events.log import record
+from users.guess_limits import Client, counted
+from users.models import User
+
+
+def confirm(token: str, new_password: str, client: Client) -> None:
+    """Set the password, and end all sessions. It opens none, and removes no second
+    factor. For a quarter of an hour the client's address counts as a device of the
+    user, who may be under attack.
+
+    Raises ValidationError, and the link stays good; LinkInvalid, RateLimited or
+    Overloaded.
+    """
+    with counted(client):
+        link = links.find(token, Purpose.RESET)
+        user = link.user
+        assert user is not None
+        passwords.check("new_password", new_password, user)
+        user.set_password(new_password)  # takes long, so before the transaction
+        with transaction.atomic():
+            set_password(links.take(link), user.password)
+    guess_limits.forget(user)
+    guess_limits.trust(user, client)
+
+
+def set_password(user: User, encoded: str) -> None:
+    """Anyone may have made an account with this address before it was verified: what
+    they have added goes, and their sessions end as all do."""
+    user.password = encoded
+    names = {"password"}
+    if not user.email_verified:
+        user.email_verified_at = timezone.now()
+        names.add("email_verified_at")
+        EmailChange.objects.filter(user=user).delete()
+    user.write(names)
+    links.void(user)
+    record("password_reset", user.pk)

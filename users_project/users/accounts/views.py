@@ -1,0 +1,197 @@
+"""Registration, and what mails and their links are asked for: parse, call, respond."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.api.client_ip import client_address, user_agent
+from shared.api.views import JSONView, OpenView
+from shared.auth import device_cookie
+from shared.auth.authentication import TokenUser
+from users.accounts import (
+    change_email,
+    openapi,
+    registration,
+    requests,
+    reset,
+    verification,
+)
+from users.accounts import serializers as s
+from users.accounts.proofs import Proof
+from users.guess_limits import Client
+from users.language import locale_of
+from users.serializers import RegistrationSerializer, represent
+from users.views import caller
+
+
+def accepted() -> Response:
+    """The same for every address, so that it does not tell who has an account."""
+    return Response(s.ACCEPTED, status=202)
+
+
+def client_of(request: Request) -> Client:
+    address, device = client_address(request), device_cookie.read(request)
+    return Client(address, user_agent(request), device)
+
+
+def proof_of(request: Request, password: str) -> Proof:
+    """The password in the body, and the user of the access token, if one was sent."""
+    user_id: UUID | None = getattr(request.user, "id", None)
+    return Proof(password, user_id)
+
+
+def sid_of(request: Request) -> UUID:
+    """The session of the access token."""
+    assert isinstance(request.user, TokenUser)
+    return request.user.sid
+
+
+def valid(serializer: Any) -> dict[str, Any]:
+    """What the body says. Raises ValidationError."""
+    serializer.is_valid(raise_exception=True)
+    data: dict[str, Any] = serializer.validated_data
+    return data
+
+
+class RegistrationView(OpenView):
+    """Create an account.
+
+    With EMAIL_VERIFICATION=required the answer is 202, the same for every address, and
+    the account is made by the link in the mail. A deleted account keeps its e-mail
+    address and username. The password is used exactly as sent: 8 to 128 characters, no
+    rules of composition, but common ones, those that are easy to guess and those like
+    your own names are refused.
+    """
+
+    @extend_schema(**openapi.REGISTRATION)
+    def post(self, request: Request) -> Response:
+        fields = {"locale": locale_of(request)}
+        fields |= valid(RegistrationSerializer(data=request.data))
+        if settings.EMAIL_VERIFICATION == "required":
+            registration.request(fields, client_of(request))
+            return accepted()
+        user = registration.register(fields, client_of(request))
+        location = {"Location": "/api/v1/users/me"}
+        return Response(represent(user), status=201, headers=location)
+
+
+class LinkView(JSONView):
+    """Open to anyone with a link; an access token that is sent along is looked at."""
+
+    permission_classes = (AllowAny,)
+
+
+class VerifyEmailView(LinkView):
+    """Finish a registration, or verify the address of an account.
+
+    A link of a registration needs the password that the account gets. A link of an
+    account needs its password or an access token of it: five wrong passwords void the
+    link.
+    """
+
+    @extend_schema(**openapi.VERIFY_EMAIL)
+    def post(self, request: Request) -> Response:
+        data = valid(s.VerifyEmailSerializer(data=request.data))
+        proof = proof_of(request, data.get("password", ""))
+        username = data.get("username", "")
+        verification.confirm(data["token"], proof, client_of(request), username)
+        return Response(status=204)
+
+
+class AskView(OpenView):
+    """Have a mail sent. The answer is the same for every address."""
+
+    kind: requests.Kind
+
+    def ask(self, request: Request) -> Response:
+        address = valid(s.AddressSerializer(data=request.data))["email"]
+        locale, client = locale_of(request), client_of(request)
+        requests.ask(self.kind, address, locale, client)
+        return accepted()
+
+
+class ResendView(AskView):
+    """Ask for another link that verifies an address or finishes a registration."""
+
+    kind = requests.Kind.RESEND
+
+    @extend_schema(**openapi.RESEND)
+    def post(self, request: Request) -> Response:
+        return self.ask(request)
+
+
+class PasswordResetView(AskView):
+    """Ask for a link that sets another password."""
+
+    kind = requests.Kind.RESET
+
+    @extend_schema(**openapi.PASSWORD_RESET)
+    def post(self, request: Request) -> Response:
+        return self.ask(request)
+
+
+class ConfirmPasswordResetView(OpenView):
+    """Set another password by a link.
+
+    All sessions end, and none begins. All other links of the account are void.
+    """
+
+    @extend_schema(**openapi.CONFIRM_PASSWORD_RESET)
+    def post(self, request: Request) -> Response:
+        data = valid(s.PasswordResetSerializer(data=request.data))
+        reset.confirm(data["token"], data["new_password"], client_of(request))
+        return Response(status=204)
+
+
+class ChangeEmailView(JSONView):
+    @extend_schema(**openapi.CHANGE_EMAIL)
+    def post(self, request: Request) -> Response:
+        """Ask for another e-mail address.
+
+        A mail with a link goes to the new address, unless it is taken, and a notice to
+        the present one. A request before this one is void.
+        """
+        user, sid = caller(request), sid_of(request)
+        data = valid(s.EmailChangeSerializer(data=request.data))
+        change = change_email.request(user, sid=sid, client=client_of(request), **data)
+        answer = {"pending_email": change.email, "expires_at": change.expires_at}
+        return Response(answer, status=202)
+
+    @extend_schema(**openapi.CANCEL_EMAIL_CHANGE)
+    def delete(self, request: Request) -> Response:
+        """Cancel the change of the e-mail address that waits, if there is one."""
+        change_email.cancel(caller(request), sid_of(request))
+        return Response(status=204)
+
+
+class ConfirmEmailChangeView(LinkView):
+    """Make the new e-mail address that of the account, by a link.
+
+    It needs the password of the account or an access token of it: five wrong passwords
+    void the link. For seven days a link in a mail to the old address undoes the change.
+    """
+
+    @extend_schema(**openapi.CONFIRM_EMAIL_CHANGE)
+    def post(self, request: Request) -> Response:
+        data = valid(s.ProofSerializer(data=request.data))
+        proof = proof_of(request, data.get("password", ""))
+        change_email.confirm(data["token"], proof, client_of(request))
+        return Response(status=204)
+
+
+class UndoEmailChangeView(OpenView):
+    """Give an account its old e-mail address back, by a link.
+
+    All sessions end, the password no longer works, and a mail with a link sets another.
+    """
+
+    @extend_schema(**openapi.UNDO_EMAIL_CHANGE)
+    def post(self, request: Request) -> Response:
+        data = valid(s.TokenSerializer(data=request.data))
+        change_email.undo(data["token"], client_of(request))
+        return Response(status=204)
