@@ -18,6 +18,7 @@ ROUTES = {
     f"POST {USERS}": NONE,
     f"GET {USERS}/me": TOKEN,
     f"PATCH {USERS}/me": TOKEN,
+    f"GET {USERS}/me/events": TOKEN,
     f"POST {USERS}/me/change_password": COOKIE | TOKEN,
     **{f"GET {base}/{page}": NONE for base in (AUTH, USERS) for page in PAGES},
     "GET /.well-known/jwks.json": NONE,

@@ -15,6 +15,7 @@ CREDENTIALS = {"email": "ada@example.org", "password": PASSWORD}
 OWN = [
     ("get", "/me", {}),
     ("patch", "/me", {"first_name": "Ada"}),
+    ("get", "/me/events", {}),
     ("post", "/me/change_password", CHANGE),
 ]
 INTERNAL = [

@@ -7,6 +7,7 @@ Every function here is short; the work is in the module that it calls.
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from shared.db import rights
 from users import purges
 from users.jobs import WORKER_TIMEOUT
 from users.mail import delivery
@@ -56,3 +57,10 @@ async def delete_old_jobs(timestamp: int) -> None:
         include_cancelled=True,
         include_aborted=True,
     )
+
+
+@app.periodic(cron="43 * * * *")
+@app.task(name="purge_events")
+def purge_events(timestamp: int) -> None:
+    """Delete old events, and sooner what is personal in them."""
+    rights.purge_events()
