@@ -3,6 +3,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models.signals import post_migrate
 
 
 class SharedConfig(AppConfig):
@@ -22,5 +23,7 @@ class SharedConfig(AppConfig):
         """Refuse an insecure production, now that all settings are there."""
         from shared.checks import refuse_unsafe
         from shared.checks.messages import SETTINGS
+        from shared.db.rights import limit_rights
 
         refuse_unsafe(SETTINGS)
+        post_migrate.connect(limit_rights)

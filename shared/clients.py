@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from shared.api.exceptions import (
 )
 from shared.auth import api_keys
 from shared.circuit_breaker import Bulkhead
+from shared.event_pages import EventPage, from_json
 from shared.service_client import Key, ServiceClient
 
 
@@ -120,6 +122,16 @@ class AuthClient(ServiceClient):
             each | {name: datetime.fromisoformat(each[name]) for name in times}
             for each in listed
         ]
+
+    def events(
+        self, user_id: UUID, before: datetime | None = None, event: str = ""
+    ) -> EventPage:
+        """What happened to a user's sessions: a page of the newest before a time."""
+        query = {"before": before.isoformat()} if before else {}
+        asked = urlencode({**query, "event": event})
+        path = f"/api/v1/auth/users/{user_id}/events?{asked}"
+        answer = self.call("GET", path, "events")
+        return from_json(answer["events"], answer["next"])
 
     def revoke_session(self, user_id: UUID, sid: UUID) -> bool:
         """End one session of a user, for an operator; False where they have no such

@@ -145,6 +145,10 @@ class Hits:
         """Whether what was spent of the policy was all that was left of a window."""
         return any(hit.counted == hit.most for hit in self.spent.get(policy, ()))
 
+    def reached(self) -> list[str]:
+        """The limits whose last unit was spent: the next hit is refused."""
+        return sorted({each.name for each in self.spent if self.is_last(each)})
+
     def release(self, *policies: RateLimitPolicy) -> None:
         """Give back what was spent of these."""
         for policy in policies:

@@ -22,6 +22,7 @@ DOCS = ["docs", "openapi.json"]
 ELSEWHERE = [  # under test in test_introspection, test_schema and test_sessions
     "internal/openapi.json",
     *("introspect", "sessions", "sessions/<uuid:session_id>"),
+    "users/<uuid:user_id>/events",
     "users/<uuid:user_id>/sessions",
     "users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",
 ]

@@ -19,7 +19,7 @@ from tests.conftest import (
     state_in_redis,
 )
 from tokens import revocation
-from tokens.models import Session, SessionEpoch
+from tokens.models import Event, Session, SessionEpoch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,13 +67,14 @@ def test_without_a_leeway_one_of_many_wins_and_the_session_ends(session, setting
 
 
 def test_logouts_at_once_all_succeed(session):
-    """CONC-06."""
+    """CONC-06. The one that ends the session is an event."""
     token = refresh_token(session)
 
     answers = at_once(*[lambda: log_out(token)] * 10)
 
     assert {(a.status_code, cookie_of(a)) for a in answers} == {(200, "")}
     assert Session.objects.get().revoked_reason == "logout"
+    assert Event.objects.filter(event="session_logout").count() == 1
 
 
 def test_acts_that_lock_many_rows_do_not_deadlock(make_session, settings):

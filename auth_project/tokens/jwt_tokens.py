@@ -124,9 +124,12 @@ class RefreshToken(simplejwt.RefreshToken):
         if state not in (None, session_state.ACTIVE):
             raise session_over(state.decode().removeprefix(REVOKED))
 
-    def blacklist(self, reason: str = "blacklisted") -> None:  # type: ignore[override]
-        """End the session of this token: the row first, then the key."""
-        end_session(self["sid"], reason)
+    def blacklist(  # type: ignore[override]
+        self, reason: str = "blacklisted", *deeds: str
+    ) -> None:
+        """End the session of this token, with these events: the row first, then the
+        key."""
+        end_session(self["sid"], reason, *deeds)
 
 
 class SpentRefreshToken(RefreshToken):

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from shared.keys import key_store, signing_keys
 from shared.keys.key_store import KeyFault, KeyStore, written_at
-from shared.structured_logging import audit
+from tokens.events import key_event
 
 MARGIN = timedelta(seconds=10)  # beyond JWKS_MAX_AGE: clocks, requests on their way
 # After this, every process has seen a key that was added to the folder it reads.
@@ -71,7 +72,12 @@ def stage(bits: int = signing_keys.RECOMMENDED_BITS) -> str:
     with locked() as store:
         kid = signing_keys.add(store, bits)
         ready = ready_at(store, kid)
-    audit("key_staged", kid=kid, bits=bits, by="operator")
+        try:
+            with key_event("key_staged", kid=kid, bits=bits):
+                pass
+        except DatabaseError:
+            store.remove(kid)
+            raise
     return f"{kid} is published. Activate it from {format_utc(ready)} on."
 
 
@@ -87,8 +93,8 @@ def activate(kid: str, now: bool = False) -> str:
             raise KeyFault(f"{kid} is active already.")
         if datetime.now(UTC) < ready and not now:
             raise KeyFault(f"Others may not know {kid} before {format_utc(ready)}.")
-        switch(store, kid)
-    audit("key_activated", kid=kid, predecessor=predecessor, by="operator")
+        with key_event("key_activated", kid=kid, predecessor=predecessor):
+            switch(store, kid)
     return f"{kid} signs from now on."
 
 
@@ -110,9 +116,9 @@ def retire(kid: str) -> str:
         kid = store.resolve_kid(kid)
         if (stage := store.stage(kid)) in ("active", "staged"):
             raise KeyFault(f"{kid} is {stage}: `activate` another, or `revoke` it.")
-        key_store.remove(store.private_half(kid))
         until = format_utc(needed_until(store, kid))
-    audit("key_retired", kid=kid, needed_until=until, by="operator")
+        with key_event("key_retired", kid=kid, needed_until=until):
+            key_store.remove(store.private_half(kid))
     return (
         f"{kid} no longer signs. It verifies until {until}; "
         "`keys prune` removes it then."
@@ -130,9 +136,8 @@ def prune() -> str:
                 key_store.put(store.superseded_mark(kid))
         due = [kid for kid in retired if needed_until(store, kid) <= now]
         for kid in due:
-            store.remove(kid)
-    for kid in due:
-        audit("key_pruned", kid=kid, by="operator")
+            with key_event("key_pruned", kid=kid):
+                store.remove(kid)
     return f"Removed {len(due)} keys."
 
 
@@ -146,8 +151,8 @@ def revoke(kid: str) -> str:
         if store.active in (kid, None):
             successor = replace(store, kid)
             time.sleep(FOLLOWED)
-        store.remove(kid)
-    audit("key_revoked", kid=kid, successor=successor, by="operator")
+        with key_event("key_revoked", kid=kid, successor=successor):
+            store.remove(kid)
     return (
         f"{kid} is gone: what it signed is refused.\n"
         + (f"{successor} signs from now on.\n" if successor else "")

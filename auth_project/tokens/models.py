@@ -10,7 +10,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections, models
 
+from shared.auth.authentication import TokenUser
+from shared.events import origin
 from tokens import statements
+from tokens.events import Event as Event
+from tokens.events import EventPersonal as EventPersonal
 
 # A row is kept this long after it expired, so that "no row" can mean "revoked".
 RETENTION = timedelta(days=1)
@@ -86,9 +90,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
         }
         return next(iter(self.execute(statements.ROTATE, parameters)), None)
 
-    def revoke(self, sid: UUID, reason: str) -> "Session | None":
-        """End a session and return it, also if it had ended; None if there is none."""
-        parameters = {"id": sid, "reason": reason}
+    def revoke(self, sid: UUID, reason: str, *deeds: str) -> "Session | None":
+        """End a session and return it, also if it had ended; None if there is none.
+        `deeds` are events with which it ends."""
+        events = ["authn_token_revoked", *deeds]
+        parameters = {"id": sid, "reason": reason, "events": events}
         return next(iter(self.execute(statements.REVOKE, parameters)), None)
 
     def raise_floors(self, epochs: Mapping[UUID, int]) -> None:
@@ -107,10 +113,12 @@ class SessionQuerySet(models.QuerySet["Session"]):
         reason: str,
         kept_sid: UUID | None = None,
         kept_from: int | None = None,
+        caller: TokenUser | None = None,
     ) -> "list[Session]":
         """End the sessions of these users below their epochs; return the ended.
 
         `kept_sid` is lifted to the new epoch if its own is at least `kept_from`.
+        `caller` is the user who logs out everywhere.
         """
         parameters = {
             "user_ids": list(epochs),
@@ -118,6 +126,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "reason": reason,
             "kept_sid": kept_sid,
             "kept_from": kept_from,
+            "caller": caller and caller.id,
+            "caller_sid": caller and caller.sid,
         }
         return self.execute(statements.REVOKE_BELOW, parameters)
 
@@ -169,14 +179,15 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.filter(expires_at__lt=ClockTimestamp() - RETENTION)
 
     def execute(self, statement: str, parameters: dict[str, Any]) -> "list[Session]":
-        """Run a statement that returns whole rows (`update()` would only count them).
+        """Run a statement that returns whole rows (`update()` would only count them),
+        with the context of the events that it writes.
 
         Outside a transaction it commits itself; a failure means that the outcome is
         unknown, and must reach the client as 503. Not by `raw`, which looks up
         the columns every time.
         """
         with connections[self.db].cursor() as cursor:
-            cursor.execute(statement, parameters)
+            cursor.execute(statement, parameters | origin())
             names = [column.name for column in cursor.description]
             return [self.model(**dict(zip(names, row, strict=True))) for row in cursor]
 

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from shared.api.exceptions import DependencyUnavailable
 from shared.auth import session_state
+from shared.auth.authentication import TokenUser
 from shared.auth.session_state import Revocation
 from shared.structured_logging import audit
 from tokens.models import Session
@@ -20,13 +21,14 @@ NO_CAP = 2**31 - 1
 SWEEP_LOCK = 0x6D656D6F  # of this database's advisory locks
 
 
-def end_session(sid: UUID | str, reason: str) -> None:
-    """Revoke one session. Raises OperationalError: then Redis has received nothing.
+def end_session(sid: UUID | str, reason: str, *deeds: str) -> None:
+    """Revoke one session, with events (`deeds`) that are recorded if it lived. Raises
+    OperationalError: then Redis has received nothing.
 
     One that had ended is announced again, in case Redis missed it; and so is one that
     has no row, which is how a purged session looks.
     """
-    session = Session.objects.revoke(UUID(str(sid)), reason)
+    session = Session.objects.revoke(UUID(str(sid)), reason, *deeds)
     publish_end(session, sid)
     if session is not None:
         audit("authn_token_revoked", sid=sid, user_id=session.user_id, reason=reason)
@@ -37,11 +39,14 @@ def end_sessions_below(
     reason: str,
     kept_sid: UUID | None = None,
     kept_from: int | None = None,
+    caller: TokenUser | None = None,
 ) -> int:
     """Revoke the sessions of these users below their epochs, but `kept_sid` if its own
-    is at least `kept_from`; how many. No session opens below them from now on."""
+    is at least `kept_from`; how many. No session opens below them from now on. `caller`
+    is the user who logs out everywhere."""
     Session.objects.raise_floors(epochs)
-    ended = Session.objects.revoke_below(epochs, reason, kept_sid, kept_from)
+    kept = kept_sid, kept_from
+    ended = Session.objects.revoke_below(epochs, reason, *kept, caller)
     if ended:
         publish_revocation(ended)
     # Of many users, those who had a session.

@@ -162,7 +162,7 @@ def resolve_superseded_token(
         audit("authn_token_leeway", **audit_context(session, client))
         return session, RefreshToken.current(session)
     # Committed before the 401 is raised, which must not undo it.
-    end_session(session.id, "reuse")
+    end_session(session.id, "reuse", "authn_token_reuse")
     audit("authn_token_reuse", **audit_context(session, client))
     raise RefreshTokenReused
 
@@ -194,7 +194,7 @@ def log_out(text: str | None) -> None:
         token = SpentRefreshToken.parse(text or "")
     except TokenError:
         return
-    token.blacklist("logout")
+    token.blacklist("logout", "session_logout")
     audit("session_logout", user_id=token["sub"], sid=token["sid"])
 
 
@@ -213,7 +213,7 @@ def log_out_all(user: TokenUser, *, keep_current: bool) -> int:
         end_session(user.sid, "user_gone")
         raise TokenRevoked from exc
     epochs, kept_from = {user.id: raised["session_epoch"]}, raised.get("kept_from")
-    revoked = end_sessions_below(epochs, "logout_all", keep, kept_from)
+    revoked = end_sessions_below(epochs, "logout_all", keep, kept_from, user)
     audit("session_logout_all", user_id=user.id, sid=user.sid, keep=keep_current)
     return revoked
 

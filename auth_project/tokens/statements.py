@@ -3,31 +3,40 @@
 `now()` would be the start of the transaction; `clock_timestamp()` is read after a lock
 was waited for. Isolation is READ COMMITTED: a statement that waited for a row looks at
 its WHERE again, on the row as it is then. That is what makes these linearizable.
+
+What opens or ends sessions also writes the events of it: neither is without the other.
 """
+
+from tokens.events import ENDED, ENDED_OF_USER, recorded
 
 # No row is returned, and no session opens, where the epoch is below the highest that
 # auth has received for this user: the password was verified before it was raised.
-OPEN = """
+OPEN = recorded(
+    """
 WITH floor AS (
     INSERT INTO tokens_userepoch AS known (user_id, epoch)
     VALUES (%(user_id)s, %(user_epoch)s)
     ON CONFLICT (user_id) DO UPDATE SET epoch = excluded.epoch
     WHERE known.epoch <= excluded.epoch
     RETURNING epoch
+), changed AS (
+    INSERT INTO tokens_session (
+        id, user_id, user_epoch, jti, created_at, last_used_at,
+        expires_at, absolute_expires_at,
+        ip, user_agent, revoked_reason
+    )
+    SELECT
+        %(id)s, %(user_id)s, floor.epoch, %(jti)s, clock_timestamp(), clock_timestamp(),
+        clock_timestamp() + least(%(lifetime)s, %(absolute)s),
+        clock_timestamp() + %(absolute)s,
+        %(ip)s, %(user_agent)s, ''
+    FROM floor
+    RETURNING *
+)""",
+    """
+        SELECT 'authn_login_success', user_id, id, 'success', '{}'::jsonb
+        FROM changed""",
 )
-INSERT INTO tokens_session (
-    id, user_id, user_epoch, jti, created_at, last_used_at,
-    expires_at, absolute_expires_at,
-    ip, user_agent, revoked_reason
-)
-SELECT
-    %(id)s, %(user_id)s, floor.epoch, %(jti)s, clock_timestamp(), clock_timestamp(),
-    clock_timestamp() + least(%(lifetime)s, %(absolute)s),
-    clock_timestamp() + %(absolute)s,
-    %(ip)s, %(user_agent)s, ''
-FROM floor
-RETURNING *
-"""
 
 # The session to keep is lifted to the user's epoch, whether the push came or not.
 # Last line of WHERE: at most one rotation per leeway, so that tabs which refresh one
@@ -50,15 +59,29 @@ WHERE id = %(id)s
 RETURNING *
 """
 
-# The first revocation's time and reason stay.
-REVOKE = """
-UPDATE tokens_session
-SET revoked_at = coalesce(revoked_at, clock_timestamp()),
-    revoked_reason =
-        CASE WHEN revoked_at IS NULL THEN %(reason)s ELSE revoked_reason END
-WHERE id = %(id)s
-RETURNING *
-"""
+# The first revocation's time and reason stay, and it alone is an event.
+REVOKE = recorded(
+    """
+WITH found AS (
+    SELECT id, revoked_at IS NULL AS lives FROM tokens_session
+    WHERE id = %(id)s
+    FOR UPDATE
+), changed AS (
+    UPDATE tokens_session
+    SET revoked_at = coalesce(revoked_at, clock_timestamp()),
+        revoked_reason =
+            CASE WHEN revoked_at IS NULL THEN %(reason)s ELSE revoked_reason END
+    WHERE id IN (SELECT id FROM found)
+    RETURNING *
+)""",
+    """
+        SELECT deed.event, user_id, id,
+            CASE deed.event WHEN 'authn_token_reuse' THEN 'failure' ELSE 'success' END,
+            CASE deed.event WHEN 'authn_token_revoked'
+                THEN jsonb_build_object('reason', revoked_reason) ELSE '{}' END
+        FROM changed JOIN found USING (id), unnest(%(events)s::text[]) AS deed (event)
+        WHERE lives""",
+)
 
 # Before REVOKE_BELOW, and never one statement with it: the snapshot of one statement is
 # older than its wait for the lock of a login, whose session it would not see.
@@ -72,8 +95,10 @@ ON CONFLICT (user_id) DO UPDATE SET epoch = greatest(known.epoch, excluded.epoch
 
 # Rows are locked in the order of their ids: two of these cannot deadlock. The session
 # to keep is lifted to the new epoch by the same statement; it is not returned. Without
-# IS TRUE no session would be revoked where there is none to keep.
-REVOKE_BELOW = """
+# IS TRUE no session would be revoked where there is none to keep. `caller` logs out
+# everywhere, which is an event of its own, by the session `caller_sid`.
+REVOKE_BELOW = recorded(
+    """
 WITH below AS (
     SELECT session.id, pushed.epoch,
         (session.id = %(kept_sid)s::uuid
@@ -87,30 +112,41 @@ WITH below AS (
     UPDATE tokens_session AS session SET user_epoch = below.epoch
     FROM below
     WHERE session.id = below.id AND below.kept
+), changed AS (
+    UPDATE tokens_session
+    SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
+    WHERE id IN (SELECT id FROM below WHERE NOT kept)
+    RETURNING *
+)""",
+    f"""{ENDED_OF_USER}
+        UNION ALL
+        SELECT 'session_logout_all', %(caller)s::uuid, %(caller_sid)s::uuid, 'success',
+            jsonb_build_object('keep', %(kept_sid)s::uuid IS NOT NULL)
+        WHERE %(caller)s::uuid IS NOT NULL""",
 )
-UPDATE tokens_session
-SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
-WHERE id IN (SELECT id FROM below WHERE NOT kept)
-RETURNING *
-"""
 
 # A session of another user is as unknown as one that has ended: no row is returned.
-REVOKE_OWN = """
-UPDATE tokens_session
-SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
-WHERE id = %(id)s
-  AND user_id = %(user_id)s
-  AND revoked_at IS NULL
-  AND expires_at > clock_timestamp()
-RETURNING *
-"""
+REVOKE_OWN = recorded(
+    """
+WITH changed AS (
+    UPDATE tokens_session
+    SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
+    WHERE id = %(id)s
+      AND user_id = %(user_id)s
+      AND revoked_at IS NULL
+      AND expires_at > clock_timestamp()
+    RETURNING *
+)""",
+    ENDED,
+)
 
 # Run after the INSERT of a login has committed: of any number at once, the last to
 # start sees all their rows. What is among the newest of all is so among any of them,
 # so no login ends one that should stay, and exactly `cap` are left. The array is made
 # before a lock is waited for: waiting does not change which sessions end. The session
 # that the login replaces ends in any case, and counts for nothing.
-END_OTHERS = """
+END_OTHERS = recorded(
+    """
 WITH ending AS (
     SELECT id FROM tokens_session
     WHERE revoked_at IS NULL AND id = ANY (array_append(ARRAY(
@@ -124,14 +160,16 @@ WITH ending AS (
     ), %(replaced)s::uuid))
     ORDER BY id
     FOR UPDATE
+), changed AS (
+    UPDATE tokens_session
+    SET revoked_at = clock_timestamp(),
+        revoked_reason =
+            CASE WHEN id = %(replaced)s::uuid THEN 'replaced' ELSE 'session_cap' END
+    WHERE id IN (SELECT id FROM ending)
+    RETURNING *
+)""",
+    ENDED,
 )
-UPDATE tokens_session
-SET revoked_at = clock_timestamp(),
-    revoked_reason =
-        CASE WHEN id = %(replaced)s::uuid THEN 'replaced' ELSE 'session_cap' END
-WHERE id IN (SELECT id FROM ending)
-RETURNING *
-"""
 
 # What auth has received of each user, by pushes, logins and refreshes.
 HIGHEST_EPOCHS = """
@@ -147,7 +185,8 @@ LIMIT %(limit)s
 """
 
 # For operators: one user's live sessions or (NULL) all users', so many at a time.
-REVOKE_LIVE = """
+REVOKE_LIVE = recorded(
+    """
 WITH live AS (
     SELECT id FROM tokens_session
     WHERE revoked_at IS NULL
@@ -156,9 +195,11 @@ WITH live AS (
     ORDER BY id
     LIMIT %(limit)s
     FOR UPDATE
+), changed AS (
+    UPDATE tokens_session
+    SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
+    WHERE id IN (SELECT id FROM live)
+    RETURNING *
+)""",
+    ENDED_OF_USER,
 )
-UPDATE tokens_session
-SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
-WHERE id IN (SELECT id FROM live)
-RETURNING *
-"""

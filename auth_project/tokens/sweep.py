@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from django.db import connection
 
+from shared.db import rights
 from shared.structured_logging import dependency_logger
 from tokens import purges
 from tokens.revocation import republish_revocations
@@ -42,8 +43,11 @@ def sweep_once() -> None:
 
 
 def purge_once() -> bool:
-    """Delete one batch, so that no sweep is late; whether there may be more."""
-    return survive(purges.purge_batch, {"event": "purge"}) == purges.BATCH
+    """Delete one batch of sessions and one of events, so that no sweep is late; whether
+    there may be more."""
+    sessions = survive(purges.purge_batch, {"event": "purge"})
+    events = survive(rights.purge_batch, {"event": "purge"})
+    return sessions == purges.BATCH or events == rights.MOST
 
 
 def survive(act: Callable[[], T], extra: dict[str, str]) -> T | None:

@@ -20,6 +20,7 @@ ROUTES = {
     f"POST {USERS}": NONE,
     f"GET {USERS}/me": TOKEN,
     f"PATCH {USERS}/me": TOKEN,
+    f"GET {USERS}/me/events": TOKEN,
     f"POST {USERS}/me/change_password": COOKIE | TOKEN,
     f"POST {USERS}/me/change_email": TOKEN,
     f"DELETE {USERS}/me/change_email": TOKEN,

@@ -6,10 +6,12 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from shared.db.rights import append_only_tables
 from shared.doctor import NTP, clock_fault, diagnostic
 
 SPARE_CONNECTIONS = 20  # for a worker, migrations, backups and administrators
 CONNECTIONS = settings.WEB_CONCURRENCY * (settings.WEB_THREADS + 1)
+RIGHTS = "./manage_all.sh migrate, or the -migrate step in containers, revokes them."
 ROLES_SQL = "Run deploy/postgres/roles.sql again."
 
 # By id: what has to hold, a hint, and the query whose rows are what is wrong.
@@ -69,6 +71,13 @@ EXPIRING = {
 
 for name, (statement, hint, sql) in QUERIES.items():
     diagnostic(name, statement, hint)(partial(rows, sql))
+for table in append_only_tables():
+    statement = f"our role can add to {table}, and not change it"
+    sql = (
+        "SELECT privilege FROM unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE'])"  # noqa: S608
+        f" AS privilege WHERE has_table_privilege('{table}', privilege)"
+    )
+    diagnostic(f"rights.{table}", statement, RIGHTS)(partial(rows, sql))
 for table in EXPIRING.keys() & connection.introspection.django_table_names():
     name, column, command = EXPIRING[table]
     statement = "no expired session waits to be deleted (DATA-11)"

@@ -14,6 +14,10 @@ ROOT = Path(__file__).parents[2]
 ERRORS = ROOT / "docs" / "errors.md"
 EVENTS = ROOT / "docs" / "operations" / "logging.md"
 CHECKS = ROOT / "docs" / "operations" / "checks.md"
+CATALOGUES = (
+    ROOT / "users_project" / "users" / "events" / "catalogue.py",
+    ROOT / "auth_project" / "tokens" / "events.py",
+)
 SETTINGS = ROOT / "docs" / "configuration.md"
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
@@ -29,9 +33,18 @@ def test_the_documented_events_are_the_events():
     rows = re.findall(r"^\|((?: `\w+`)+) \|", tables, re.M)
     documented = set(re.findall(r"\w+", " ".join(rows)))
     written = {event for path in sources() for event in events_of(path)}
-    acts = ("activate", "deactivate", "soft_delete", "restore", "end_sessions")
-    acts += ("mark_verified",)
-    assert documented == written | {f"user_{act}" for act in acts}
+    assert documented == written | kept()
+
+
+def test_the_documented_rows_are_those_of_the_catalogues():
+    row = re.compile(r"^\|((?: `\w+`)+) \| .* \| row \|$", re.M)
+    assert set(re.findall(r"\w+", " ".join(row.findall(EVENTS.read_text())))) == kept()
+
+
+def kept():
+    """The events that are rows."""
+    entry = re.compile(r'^    "(\w+)": [(A-Z]', re.M)
+    return {name for path in CATALOGUES for name in entry.findall(path.read_text())}
 
 
 def sources():
@@ -45,7 +58,7 @@ def sources():
 # The name, or two to choose from, that follows: as an argument of `audit` and its like,
 # as the `event` of something, and as the `audit_event` of an error.
 EVENT = re.compile(
-    r'(?:audit\w*\(|record\(|event=|"event": |event(?:: str)? = )\s*'
+    r'(?:audit\w*\(|record\(|write\(|event=|"event": |event(?:: str)? = )\s*'
     r'"(\w+)"(?: if [^"]* else "(\w+)")?'
 )
 

@@ -13,6 +13,7 @@ urlpatterns = [
     path("api/v1/users", RegistrationView.as_view()),
     path("api/v1/users/me", views.MeView.as_view()),
     path("api/v1/users/me/change_password", views.ChangePasswordView.as_view()),
+    path("api/v1/users/me/events", views.EventsView.as_view()),
     path("api/v1/users/verify", views.VerifyView.as_view()),
     path("api/v1/users/lookup", views.LookupView.as_view()),
     path("api/v1/users/<uuid:user_id>", views.UserView.as_view()),

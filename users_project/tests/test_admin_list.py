@@ -129,11 +129,6 @@ def test_the_list_is_filtered_by_dates(admin, root, by_date):
     assert [*page.context["cl"].result_list] == [today]
 
 
-def test_pages_show_no_time_that_means_little(admin, root):
-    for page in (LIST, change_url(root)):
-        assert "ast login" not in admin.get(page).content.decode()
-
-
 # Addresses and forms that no page of ours makes
 
 REFUSED = [

@@ -16,6 +16,7 @@ CREDENTIALS = {"email": "ada@example.org", "password": PASSWORD}
 OWN = [
     ("get", "/me", {}),
     ("patch", "/me", {"first_name": "Ada"}),
+    ("get", "/me/events", {}),
     ("post", "/me/change_password", CHANGE),
     ("post", "/me/change_email", MOVE),
     ("delete", "/me/change_email", {}),

@@ -7,7 +7,7 @@ import pytest
 from tests.factories import EPOCH, UserFactory
 from tests.refusals import assert_refused
 from users.models import User
-from users.openapi import ADA, KNOWN, PROFILE
+from users.openapi import KNOWN, MINE, PROFILE
 
 ME = "/api/v1/users/me"
 
@@ -35,7 +35,7 @@ def test_a_token_gets_its_own_user_as_it_is_now(me, user):
     response = me.get(ME)
     assert response.status_code == 200
     answer = response.json()
-    assert answer.keys() == ADA.keys()
+    assert answer.keys() == MINE.keys()
     assert (answer["id"], answer["username"]) == (str(user.pk), user.username)
     assert (answer["display_name"], answer["roles"]) == (
         user.display_name,

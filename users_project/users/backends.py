@@ -8,8 +8,8 @@ from django.http import HttpRequest
 
 from shared.api.client_ip import client_address, user_agent
 from shared.auth import device_cookie
-from shared.structured_logging import audit
 from users import credentials
+from users.events.log import record
 from users.guess_limits import Client
 from users.middleware import remember_device
 from users.models import User
@@ -36,8 +36,7 @@ class EmailBackend(ModelBackend):
             client = Client(client_address(request), user_agent(request), device)
         user = credentials.authenticate(password, client, email=email, site="admin")
         if user is not None:
-            ids = {"user_id": str(user.pk), "site": "admin"}
-            audit("authn_login_success", **ids, ip=client.ip)
+            record("authn_login_success", user.pk, site="admin", ip=client.ip)
             remember_device(request, user)
         return user
 

@@ -13,12 +13,14 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 
+from shared.events import origin, recording
 from shared.structured_logging import audit
 from users import revocation
+from users.events.log import TABLE
 from users.mail.models import Kind
 from users.mail.outbox import notify_all
 from users.models import User
-from users.statements import END_ALL
+from users.statements import END_ALL, ENDED
 
 MOST = 100_000  # users at once
 CHUNK = 5000  # users of one transaction, and of one push: a second or less
@@ -26,7 +28,8 @@ CHUNK = 5000  # users of one transaction, and of one push: a second or less
 # gateway waits for 15.
 PATIENCE, PUSH_PATIENCE = 12.0, 12.5
 
-# The columns are those of a `Change`. The history is Django's, a line for each user.
+# The columns are those of a `Change`. The history is Django's, a line for each user; so
+# are the events.
 CHANGE_ALL = """
 WITH changed AS (
     UPDATE users_user SET {columns}, updated_at = clock_timestamp()
@@ -40,9 +43,11 @@ WITH changed AS (
     SELECT clock_timestamp(), %(by)s, %(type)s,
         id::text, left(email, 200), %(flag)s, %(message)s
     FROM changed
-)
+), {events}
 SELECT id, session_epoch FROM changed
 """
+EVENT = """
+        SELECT %(event)s::text, id, NULL::uuid, 'success', {data} FROM changed"""
 
 
 class Change(NamedTuple):
@@ -164,6 +169,9 @@ def change_chunk(
     locked = users.select_for_update(of=("self",)).order_by("pk")
     log, columns = LogEntry._meta.db_table, change.columns
     parameters: dict[str, Any] = {
+        **origin(),
+        "event": f"user_{change.name}",
+        "reason": change.reason,
         "by": editor.pk,
         "type": ContentType.objects.get_for_model(User).pk,
         "flag": CHANGE,
@@ -171,7 +179,9 @@ def change_chunk(
     }
     with transaction.atomic(), connection.cursor() as cursor:
         ids = list(locked.values_list("pk", flat=True))
-        statement = CHANGE_ALL.format(columns=columns, log=log)
+        data = ENDED if change.reason else "'{}'::jsonb"
+        events = recording(TABLE, EVENT.format(data=data))
+        statement = CHANGE_ALL.format(columns=columns, log=log, events=events)
         cursor.execute(statement, {**parameters, "ids": ids})
         epochs = dict(cursor.fetchall())
         if change.notice:

@@ -1,6 +1,10 @@
 """Whose password is it? The one check behind the API and the admin's login."""
 
+from datetime import timedelta
 from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
 
 from shared import ratelimit
 from shared.ratelimit import Hits, RateLimitPolicy
@@ -28,9 +32,19 @@ def authenticate(
             right = user.check_password(password, upgrade=not silent) and not silent
         if user and right and user.is_present and (user.is_staff or site != "admin"):
             attempt.succeed(user)
+            note_login(user)
             return user
         attempt.fail()
     return None
+
+
+def note_login(user: User) -> None:
+    """Set the time of the last login, at most once an hour."""
+    now = timezone.now()
+    hour_ago = now - timedelta(hours=1)
+    if user.last_login is None or user.last_login < hour_ago:
+        older = Q(last_login=None) | Q(last_login__lt=hour_ago)
+        User.objects.filter(older, pk=user.pk).update(last_login=now)
 
 
 def change(user: User, current: str, new: str, sid: UUID) -> bool:

@@ -18,7 +18,7 @@ from shared.api.exceptions import (
 )
 from shared.auth import device_cookie
 from shared.ratelimit import Hits, RateLimitPolicy, digest
-from shared.structured_logging import audit
+from users.events.log import record_failure
 from users.mail import notices
 from users.models import User
 from users.validators import normalize_identifier
@@ -114,12 +114,17 @@ class LoginAttempt(Hits):
             self.is_silent = refused is not None and self.user is not None
 
     def fail(self) -> None:
-        """It stays counted. The one that was the account's last is mailed."""
-        audit("authn_login_fail", **self.context)
+        """It stays counted. The one that was the account's last is mailed. A limit that
+        is reached is named: what is refused from now on leaves no event for each."""
+        events = ["authn_login_fail"]
+        if self.is_silent:
+            events.append("authn_login_fail_max")
+        context = self.context
+        if reached := self.reached():
+            context = {**context, "reached": reached}
+        record_failure(events, **context)
         if self.user and self.user.is_present and self.is_last(self.account):
             notices.of_guesses(self.user)
-        if self.is_silent:
-            audit("authn_login_fail_max", **self.context)
 
     def succeed(self, user: User) -> None:
         """Forget the failures of the device and the account. Those by name stay, or

@@ -5,10 +5,13 @@ from contextlib import suppress
 from itertools import compress
 from uuid import UUID
 
+from django.db import transaction
+
 from shared.api.client_ip import network
 from shared.lockouts import are_reached, reset
 from shared.ratelimit import RateLimitPolicy, digest
 from shared.structured_logging import audit
+from users.events.log import write
 from users.models import User
 from users.validators import as_id, normalize_identifier
 
@@ -61,10 +64,13 @@ def locked(users: Iterable[User]) -> set[UUID]:
     return set(compress(ids, are_reached(limits)))
 
 
-def lift(text: str, subjects: set[str], by: str) -> int:
+def lift(text: str, subjects: set[str], by: str, user: User | None) -> int:
     """Forget what was counted about subjects; how many counts that were. Raises
-    RedisError, OSError if Redis is unavailable. `text` is what they were named by."""
-    lifted = reset(subjects)
+    RedisError, OSError if Redis is unavailable. `text` is what they were named by, and
+    `user` who that is."""
+    with transaction.atomic():
+        write("authn_login_unlock", user.pk if user else None)
+        lifted = reset(subjects)
     login = digest(normalize_identifier(text))
     audit("authn_login_unlock", login=login, by=by, lifted=lifted)
     return lifted

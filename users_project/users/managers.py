@@ -11,8 +11,9 @@ from django.db.models import Exists, Max, Q, Sum
 from django.db.models.functions import Now
 
 from shared.auth.access_tokens import MAX_LENGTH
-from shared.structured_logging import audit
+from shared.events import origin
 from users.accounts.models import EmailChange
+from users.events.log import place, record
 from users.statements import RAISE_ALL_EPOCHS, RAISE_EPOCH
 from users.validators import normalize_identifier
 
@@ -88,6 +89,7 @@ class UserQuerySet(models.QuerySet["User"]):
         user_id: UUID,
         keep_sid: UUID | None = None,
         *,
+        reason: str = "",
         password_changed: bool = False,
         absent: bool = False,
     ) -> dict[str, Any] | None:
@@ -96,8 +98,9 @@ class UserQuerySet(models.QuerySet["User"]):
         None if there is no such user (with `absent`, users who are inactive or deleted
         count). Pushes nothing: the caller ends the sessions by the answer.
         """
-        parameters = {"id": user_id, "keep": keep_sid, "absent": absent}
-        parameters["password_changed"] = password_changed
+        parameters = {"id": user_id, "keep": keep_sid, "absent": absent, **origin()}
+        parameters |= {"password_changed": password_changed, "reason": reason}
+        parameters["site"] = place().get("site")
         with connections[self.db].cursor() as cursor:
             cursor.execute(RAISE_EPOCH, parameters)
             row = cursor.fetchone()
@@ -125,6 +128,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         # A savepoint: a caller in a transaction may continue after a refusal.
         with transaction.atomic(using=self._db):
             user.save(using=self._db)
+            record("user_created", user.pk)
         return user
 
     def create_superuser(
@@ -141,13 +145,13 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         try:
             with transaction.atomic(self._db):
                 user.save(using=self._db)
+                record("user_created", user.pk, by="operator")
+                given = {"fields": sorted(rights), "added": sorted(rights)}
+                event = "privilege_permissions_changed"
+                record(event, user.pk, by="operator", **given, removed=[])
         except IntegrityError:
             user.full_clean()  # names what another save has taken since
             raise
-        who = {"user_id": str(user.pk), "by": "operator"}
-        audit("user_created", **who)
-        given = {"fields": sorted(rights), "added": sorted(rights), "removed": []}
-        audit("privilege_permissions_changed", **who, **given)
         return user
 
     def find(self, *, present: bool = True, **column: Any) -> "User | None":

@@ -1,5 +1,6 @@
 """Users: who they are, whether they are present, and when their sessions end."""
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +20,9 @@ from users.accounts.models import AddressRequest as AddressRequest
 from users.accounts.models import EmailChange as EmailChange
 from users.accounts.models import Link as Link
 from users.accounts.models import Registration as Registration
+from users.events.log import place, record
+from users.events.models import Event as Event
+from users.events.models import EventPersonal as EventPersonal
 from users.fields import CanonicalField
 from users.mail import notices, outbox
 from users.mail.models import Kind
@@ -29,6 +33,7 @@ from users.roles import Role as Role
 from users.search import SEARCHED, trigrams
 from users.validators import normalize_identifier
 
+LAST_LOGIN = models.F("last_login")
 IDENTIFIERS = {"email", "username"}
 RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
 CANONICAL = {f"{name}_canonical" for name in IDENTIFIERS}
@@ -129,9 +134,11 @@ class User(PasswordModel, PermissionsMixin):
 
     class Meta:
         ordering = ("-created_at",)
-        # For the admin: its list, newest first, and its search by any part of a name.
+        # For the admin: its list, newest first or by the last login, and its search by
+        # any part of a name.
         indexes = (
             models.Index(fields=["-created_at"], name="user_created_at"),
+            models.Index(LAST_LOGIN.desc(nulls_last=True), name="user_last_login"),
             GinIndex(*map(trigrams, SEARCHED), name="user_search"),
         )
         constraints = (
@@ -171,6 +178,11 @@ class User(PasswordModel, PermissionsMixin):
     def is_moved(self) -> bool:
         """Whether the address is not the one that is stored."""
         return normalize_identifier(self.email) != self.row["email_canonical"]
+
+    @property
+    def last_login_at(self) -> datetime | None:
+        """Within the hour before: it is written at most once an hour."""
+        return self.last_login
 
     @property
     def is_deleted(self) -> bool:
@@ -223,21 +235,18 @@ class User(PasswordModel, PermissionsMixin):
         self.raise_epoch("ended_by_operator")
 
     def write(self, names: set[str], keep_sid: UUID | None = None) -> None:
-        """Update these columns. If such a change ends the sessions, end all but
-        `keep_sid` in the same transaction. Another address is not verified."""
+        """Update these columns, with the events of it. If such a change ends the
+        sessions, end all but `keep_sid` in the same transaction. Another address is not
+        verified."""
         if "email" in names and self.is_moved:
             self.email_verified_at = None
             names = names | {"email_verified_at"}
-        reason = self.why_sessions_end(names)
-        columns = names | self.derived(names)
-        if reason:
-            with transaction.atomic(savepoint=False):
-                super().write(columns)
+        with transaction.atomic(savepoint=False):
+            super().write(names | self.derived(names))
+            if reason := self.why_sessions_end(names):
                 self.raise_epoch(reason, keep_sid, "password" in names)
                 notices.of_end(self, reason)
-        else:
-            super().write(columns)
-        self.audit_update(names)
+            self.record_update(names, keep_sid)
 
     def raise_epoch(
         self,
@@ -247,7 +256,11 @@ class User(PasswordModel, PermissionsMixin):
     ) -> None:
         """End all sessions but `keep_sid`, with a push after the commit."""
         row = User.objects.raise_epoch(
-            self.pk, keep_sid, password_changed=password_changed, absent=True
+            self.pk,
+            keep_sid,
+            reason=reason,
+            password_changed=password_changed,
+            absent=True,
         )
         if row is None:
             raise User.DoesNotExist
@@ -257,16 +270,20 @@ class User(PasswordModel, PermissionsMixin):
         push = partial(revocation.push, self.pk, epoch, reason, keep_sid, keep_from)
         transaction.on_commit(push, robust=True)
 
-    def audit_update(self, names: set[str]) -> None:
-        """Rights that were given or taken; and what else of the account was changed,
-        never to what."""
+    def record_update(self, names: set[str], sid: UUID | None) -> None:
+        """Rights that were given or taken; a password that was set, by the session
+        `sid`; and what else of the account was changed, never to what."""
         if given := sorted(RIGHTS & names):
             added = [name for name in given if getattr(self, name)]
             removed = [name for name in given if name not in added]
             rights = {"fields": given, "added": added, "removed": removed}
-            audit("privilege_permissions_changed", user_id=str(self.pk), **rights)
+            record("privilege_permissions_changed", self.pk, **rights)
+        if "password" in names:
+            session = {"sid": str(sid)} if sid else {}
+            # Its row was written with the epoch.
+            audit("authn_password_change", user_id=str(self.pk), **session, **place())
         if fields := sorted(names - RIGHTS - OWN_EVENTS):
-            audit("user_updated", user_id=str(self.pk), fields=fields)
+            record("user_updated", self.pk, fields=fields)
 
     def why_sessions_end(self, changed: set[str]) -> str:
         """The reason in these changes, or an empty string."""

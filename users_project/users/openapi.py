@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from shared.api.openapi import TOKEN_PROBLEMS, problems
+from shared.event_pages import EventPageSerializer, EventQuerySerializer
 from users import serializers
 
 PROFILE = {
@@ -29,6 +30,7 @@ ADA = {
     "updated_at": "2026-01-31T12:00:00.123456Z",
     "roles": ["editor"],
 }
+MINE = {**ADA, "last_login_at": "2026-01-31T12:00:00.123456Z"}
 LOCATION = OpenApiParameter(
     name="Location",
     location=OpenApiParameter.HEADER,
@@ -50,21 +52,48 @@ def answer(value: dict[str, Any], status: int = 200) -> OpenApiExample:
 
 ME: dict[str, Any] = {
     "operation_id": "users_me",
-    "responses": {200: serializers.UserSerializer, **problems(_401=TOKEN_PROBLEMS)},
-    "examples": [answer(ADA)],
+    "responses": {200: serializers.MeSerializer, **problems(_401=TOKEN_PROBLEMS)},
+    "examples": [answer(MINE)],
+}
+
+EVENTS: dict[str, Any] = {
+    "operation_id": "users_events",
+    "parameters": [EventQuerySerializer],
+    "responses": {
+        200: EventPageSerializer,
+        **problems(_400=("validation_error",), _401=TOKEN_PROBLEMS),
+    },
+    "examples": [
+        answer(
+            {
+                "events": [
+                    {
+                        "at": "2026-01-31T12:00:00.123456Z",
+                        "event": "authn_login_success",
+                        "outcome": "success",
+                        "actor": "user",
+                        "sid": "0b9d7a53-8a5e-4f0e-9d43-0d8f9bd1a1c4",
+                        "network": "192.0.2.0/24",
+                        "device": "Firefox on Linux",
+                    }
+                ],
+                "next": None,
+            }
+        )
+    ],
 }
 
 UPDATE_ME: dict[str, Any] = {
     "operation_id": "users_update_me",
     "request": serializers.ProfileSerializer,
     "responses": {
-        200: serializers.UserSerializer,
+        200: serializers.MeSerializer,
         **problems(body=True, _401=TOKEN_PROBLEMS),
     },
     "examples": [
         example("one", {"display_name": "Ada"}),
         example("all", {**PROFILE, "locale": "de"}),
-        answer(ADA),
+        answer(MINE),
     ],
 }
 

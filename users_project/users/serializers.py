@@ -194,6 +194,14 @@ class UserSerializer(serializers.Serializer[User]):
     roles = serializers.ListField(child=serializers.CharField())
 
 
+class MeSerializer(UserSerializer):
+    """The caller's own account."""
+
+    last_login_at = serializers.DateTimeField(
+        allow_null=True, help_text="To the hour: later logins within one do not count."
+    )
+
+
 class KnownUserSerializer(UserSerializer):
     """A user, as other services see them. The epochs are for the Auth Service alone."""
 
@@ -222,6 +230,7 @@ class VerifiedUserSerializer(serializers.Serializer[User]):
 # Of the attributes of a user. Serializers themselves would take too long to be asked at
 # every request.
 MEMBERS = tuple(UserSerializer().fields)
+MEMBERS_OF_ME = tuple(MeSerializer().fields)
 MEMBERS_FOR_AUTH = tuple(KnownUserSerializer().fields)
 MEMBERS_FOR_SERVICES = tuple(name for name in MEMBERS if name in MEMBERS_FOR_AUTH)
 MEMBERS_OF_VERIFIED = ("email", "email_verified", "username", "roles", "session_epoch")

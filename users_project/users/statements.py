@@ -6,27 +6,47 @@ still above every epoch that the Auth Service has seen; the statement's clock, s
 all columns of a row get the same.
 """
 
+from shared.events import recording
+from users.events.log import TABLE
+
 NEXT_EPOCH = """greatest(
         session_epoch + 1, floor(extract(epoch FROM statement_timestamp()))::bigint
     )"""
 # For an UPDATE of any users: no session is kept.
 END_ALL = f"kept_sid = NULL, kept_from = NULL, session_epoch = {NEXT_EPOCH}"
 
+# What was ended, and why, without empty members.
+ENDED = """jsonb_strip_nulls(jsonb_build_object(
+            'epoch', session_epoch, 'reason', nullif(%(reason)s::text, '')
+        ))"""
+# A password that was changed is an event of its own, by the session that is kept.
+EVENTS = f"""
+        SELECT 'sessions_ended', id, NULL::uuid, 'success', {ENDED}
+        FROM raised
+        UNION ALL
+        SELECT 'authn_password_change', id, %(keep)s::uuid, 'success',
+            jsonb_strip_nulls(jsonb_build_object('site', %(site)s::text))
+        FROM raised
+        WHERE %(password_changed)s"""  # noqa: S608 (constants alone)
+
 # One statement: of any number of callers at once, each raises the epoch and gets its
 # own. A session is kept only if its own epoch is at least `kept_from`: sessions that
-# earlier epochs ended stay ended.
+# earlier epochs ended stay ended. Its events are written with it.
 RAISE_EPOCH = f"""
-UPDATE users_user
-SET kept_from = CASE WHEN %(keep)s::uuid IS NULL THEN NULL
-                     WHEN kept_sid = %(keep)s::uuid THEN kept_from
-                     ELSE session_epoch END,
-    kept_sid = %(keep)s::uuid,
-    session_epoch = {NEXT_EPOCH},
-    password_epoch = CASE WHEN %(password_changed)s THEN {NEXT_EPOCH}
-                     ELSE password_epoch END,
-    updated_at = clock_timestamp()
-WHERE id = %(id)s AND (%(absent)s OR is_active AND deleted_at IS NULL)
-RETURNING session_epoch, kept_sid, kept_from, password_epoch, updated_at
+WITH raised AS (
+    UPDATE users_user
+    SET kept_from = CASE WHEN %(keep)s::uuid IS NULL THEN NULL
+                         WHEN kept_sid = %(keep)s::uuid THEN kept_from
+                         ELSE session_epoch END,
+        kept_sid = %(keep)s::uuid,
+        session_epoch = {NEXT_EPOCH},
+        password_epoch = CASE WHEN %(password_changed)s THEN {NEXT_EPOCH}
+                         ELSE password_epoch END,
+        updated_at = clock_timestamp()
+    WHERE id = %(id)s AND (%(absent)s OR is_active AND deleted_at IS NULL)
+    RETURNING *
+), {recording(TABLE, EVENTS)}
+SELECT session_epoch, kept_sid, kept_from, password_epoch, updated_at FROM raised
 """  # noqa: S608 (constants alone)
 
 # After a restore. No session is kept: which one was is not known any more.

@@ -9,6 +9,7 @@ from uuid import UUID
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from shared.db import rights
 from users import purges
 from users.accounts import change_email, registration, requests
 from users.jobs import WORKER_TIMEOUT
@@ -83,3 +84,10 @@ async def delete_old_jobs(timestamp: int) -> None:
         include_cancelled=True,
         include_aborted=True,
     )
+
+
+@app.periodic(cron="43 * * * *")
+@app.task(name="purge_events")
+def purge_events(timestamp: int) -> None:
+    """Delete old events, and sooner what is personal in them."""
+    rights.purge_events()

@@ -12,9 +12,12 @@ from shared.api.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
 from shared.api.views import InternalView, JSONView
 from shared.auth import device_cookie
 from shared.auth.authentication import Service, TokenUser
+from shared.event_pages import EventQuerySerializer
 from shared.structured_logging import audit
 from users import credentials, lockouts, openapi
 from users import serializers as s
+from users.events import history
+from users.events.log import record
 from users.guess_limits import Client
 from users.models import User
 
@@ -32,7 +35,7 @@ class MeView(JSONView):
     def get(self, request: Request) -> Response:
         """The caller's own account, as it is now: the token may be minutes old."""
         user = caller(request)
-        return Response(s.represent(user))
+        return Response(s.represent(user, s.MEMBERS_OF_ME))
 
     @extend_schema(**openapi.UPDATE_ME)
     def patch(self, request: Request) -> Response:
@@ -40,7 +43,7 @@ class MeView(JSONView):
         serializer = s.ProfileSerializer(caller(request), data=request.data)
         serializer.is_valid(raise_exception=True)
         user = serializer.save()
-        return Response(s.represent(user))
+        return Response(s.represent(user, s.MEMBERS_OF_ME))
 
 
 class ChangePasswordView(JSONView):
@@ -60,17 +63,29 @@ class ChangePasswordView(JSONView):
         serializer.is_valid(raise_exception=True)
         passwords = serializer.validated_data
         current, new = passwords["current_password"], passwords["new_password"]
-        changed = credentials.change(user, current, new, sid)
-        event = "authn_password_change" if changed else "authn_password_change_fail"
-        ids = {"user_id": str(user.pk), "sid": str(sid)}
-        audit(event, **ids, ip=client_address(request))
-        if not changed:
+        if not credentials.change(user, current, new, sid):
+            where = {"sid": str(sid), "ip": client_address(request)}
+            record("authn_password_change_fail", user.pk, **where)
             detail = {"current_password": ["This is not the current password."]}
             raise ValidationError(detail, code="invalid")
         response = Response(status=204)
         device = device_cookie.renew(device_cookie.read(request), user)
         device_cookie.write(response, device)
         return response
+
+
+class EventsView(JSONView):
+    """What happened to one's account, the newest first: logins, sessions, passwords."""
+
+    @extend_schema(**openapi.EVENTS)
+    def get(self, request: Request) -> Response:
+        """At most 100 of a page. 503 where the Auth Service does not answer: a page
+        without logins would look like one where there were none."""
+        query = EventQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        page = history.events_of(caller(request).pk, **query.validated_data)
+        shown = [history.public(event) for event in page.events]
+        return Response({"events": shown, "next": page.next})
 
 
 class UserView(InternalView):

@@ -2,8 +2,10 @@
 
 import os
 from itertools import chain, cycle
+from types import SimpleNamespace
 
 import pytest
+from django.db import OperationalError
 
 from shared.keys import signing_keys
 from tokens import key_rotation
@@ -43,6 +45,17 @@ def clock(folder, monkeypatch):
     monkeypatch.setattr(key_rotation.time, "sleep", clock.sleep)
     monkeypatch.setattr(signing_keys, "RECOMMENDED_BITS", BITS)
     return clock
+
+
+@pytest.fixture(autouse=True)
+def _no_database(monkeypatch):
+    """As on the host of containers. tests/test_events.py has one."""
+    stand_in = SimpleNamespace(ensure_connection=raise_operational_error)
+    monkeypatch.setattr("tokens.events.connection", stand_in)
+
+
+def raise_operational_error():
+    raise OperationalError
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def events(monkeypatch):
     """Events of the audit log."""
     found = []
     monkeypatch.setattr(
-        key_rotation, "audit", lambda event, **fields: found.append((event, fields))
+        "tokens.events.audit", lambda event, **fields: found.append((event, fields))
     )
     return found
 

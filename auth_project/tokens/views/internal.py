@@ -12,8 +12,13 @@ from rest_framework.serializers import Serializer
 from shared.api.openapi import problems
 from shared.api.parsers import StrictJSONParser
 from shared.api.views import InternalView
+from shared.event_pages import (
+    ReportedPageSerializer,
+    ReportedQuerySerializer,
+    page_of,
+)
 from tokens import serializers as s
-from tokens.models import Session
+from tokens.models import Event, Session
 from tokens.revocation import end_own_session, end_sessions_below
 from tokens.views.sessions import LISTED
 
@@ -45,6 +50,29 @@ class UserSessionsView(OperatorView):
         live = Session.objects.live_of(user_id)[:LISTED]
         shown = s.UserSessionSerializer(live, many=True)
         return Response({"sessions": shown.data})
+
+
+class UserEventsView(OperatorView):
+    """What happened to a user's sessions, the newest first (50 at most)."""
+
+    @extend_schema(
+        operation_id="auth_user_events_list",
+        parameters=[ReportedQuerySerializer],
+        responses={
+            200: ReportedPageSerializer,
+            **problems(_400=("validation_error",)),
+            **REFUSED,
+        },
+    )
+    def get(self, request: Request, user_id: UUID) -> Response:
+        query = ReportedQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        events = Event.objects.filter(user_id=user_id)
+        if asked["event"]:
+            events = events.filter(event=asked["event"])
+        page = page_of(events, asked.get("before"))
+        return Response({"events": page.events, "next": page.next})
 
 
 class RevokeUserSessionView(OperatorView):

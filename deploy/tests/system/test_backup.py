@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from psycopg import errors
 
 from deploy.local import postgres
 from deploy.local.backup import MANIFEST, described
@@ -60,6 +61,25 @@ ENDINGS: dict[str, Callable[[TestUser], None]] = {
 }
 
 
+def assert_events_stay(stack: System) -> None:
+    """The services' roles can add to them, and no more: a dump brings back the rights
+    that these have by default."""
+    for service, table in (("auth", "tokens_event"), ("users", "users_event")):
+        password = stack.secret(f"{service}_db_app_password")
+        with stack.connect(service, f"{service}_app", password) as connection:
+            connection.autocommit = True
+            newest = f"SELECT max(id) FROM {table}"  # noqa: S608 (one of two)
+            assert connection.execute(newest).fetchone() != (None,)
+            for each in (table, f"{table}personal"):
+                for change in (
+                    "UPDATE {} SET at = now()",
+                    "DELETE FROM {}",
+                    "TRUNCATE {}",
+                ):
+                    with pytest.raises(errors.InsufficientPrivilege):
+                        connection.execute(change.format(each))
+
+
 def drop_databases(stack: System) -> None:
     for service in SERVICES:
         (cluster,) = (each for each in stack.layout.services if each.name == service)
@@ -108,6 +128,7 @@ def test_the_drill(stack: System, tmp_path: Path) -> None:
     jobs.wait(jobs.defer())
     assert jobs.has_purged()
     assert not [x for x in stack.run("doctor").splitlines() if "WRONG  " in x]
+    assert_events_stay(stack)
 
 
 @pytest.mark.verify

@@ -93,6 +93,10 @@ MAY_CREATE = (
     "GRANT CREATE ON SCHEMA public TO auth_app",
     "REVOKE CREATE ON SCHEMA public FROM auth_app",
 )
+MAY_DELETE = (
+    "GRANT DELETE ON tokens_event TO auth_app",
+    "REVOKE DELETE ON tokens_event FROM auth_app",
+)
 OWNED_TABLE = (
     "CREATE TABLE injected (); ALTER TABLE injected OWNER TO auth_app",
     "DROP TABLE injected",
@@ -149,11 +153,14 @@ INJECTED_FAULTS: dict[tuple[str, str], tuple[Any, ...]] = {
     ("auth", "database.migrations"): (sql, "auth", *UNAPPLIED),
     ("auth", "sessions.expired"): (sql, "auth", *EXPIRED_SESSION),
     ("users", "admin.expired"): (sql, "users", *EXPIRED_ADMIN),
+    ("auth", "rights.tokens_event"): (sql, "auth", *MAY_DELETE),
 }
 # What a fault causes somewhere else.
 FOLLOWS = {
     ("users", "database.create"),  # a superuser owns everything
     ("users", "database.owner"),
+    ("users", "rights.users_event"),
+    ("users", "rights.users_eventpersonal"),
     ("users", "redis.policy"),  # one Redis
     ("users", "redis.persistence"),
     ("users", "redis.limit"),

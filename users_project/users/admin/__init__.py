@@ -4,6 +4,7 @@ from django.contrib import admin
 from procrastinate.contrib.django import admin as _  # noqa: F401 (registers it)
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from users.admin import events as events
 from users.admin import users as users
 
 # Its actions change jobs without a question and without an event. Operators have

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse_lazy
 
-from shared.structured_logging import audit
 from users import credentials
+from users.events.log import record
 from users.middleware import remember_device
 from users.models import User
 
@@ -29,7 +29,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         if credentials.verify_current_password(self.user, guess, self.session):
             self.lock_password()
             return guess
-        audit("authn_password_change_fail", user_id=str(self.user.pk), site="admin")
+        record("authn_password_change_fail", self.user.pk, site="admin")
         wrong = "password_incorrect"
         raise ValidationError(self.error_messages[wrong], code=wrong)
 
@@ -62,6 +62,5 @@ class OwnPasswordView(PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
-        audit("authn_password_change", user_id=str(form.user.pk), site="admin")
         remember_device(self.request, form.user)
         return answer

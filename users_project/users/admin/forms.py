@@ -7,7 +7,6 @@ from django.contrib.auth import forms as auth_forms
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from shared.structured_logging import audit
 from users.admin.versions import VersionedForm
 from users.models import Role, User
 
@@ -66,11 +65,6 @@ class PasswordForm(VersionedForm, auth_forms.AdminPasswordChangeForm):
     @property
     def row(self) -> models.Model:
         return self.user
-
-    def save(self, commit: bool = True) -> User:
-        user: User = super().save(commit)
-        audit("authn_password_change", user_id=str(user.pk), site="admin")
-        return user
 
 
 class RoleForm(VersionedForm, forms.ModelForm):

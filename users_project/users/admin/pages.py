@@ -1,13 +1,16 @@
-"""The admin's own pages about one user: their sessions, and their lockouts. Sessions
-live in the Auth Service and counts in Redis, which are asked every time."""
+"""The admin's own pages about one user: their events, sessions and lockouts. Sessions
+and logins are the Auth Service's, and counts are in Redis: both are asked each time."""
 
 from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -15,9 +18,11 @@ from redis.exceptions import RedisError
 
 from shared.api.exceptions import Unavailable
 from shared.clients import auth_client
+from shared.event_pages import ReportedQuerySerializer
 from shared.lockouts import lockouts
-from shared.structured_logging import audit
 from users.admin.actions import UserActions
+from users.events import history
+from users.events.log import record
 from users.lockouts import lift, names_of
 from users.models import User
 
@@ -31,10 +36,28 @@ LIFTED = "Forgotten: %s may be tried again at once."
 UNAVAILABLE = "Redis does not answer: nothing was changed."
 
 
+def events_page(
+    user_id: UUID, event: str, before: datetime | None = None
+) -> dict[str, Any]:
+    """A page of events; on the first one of all, the last login too. Raises
+    Unavailable."""
+    is_first = not event and before is None
+    return {
+        "page": history.events_of(user_id, before, event),
+        "last_login": history.last_login(user_id) if is_first else None,
+        "filter": event,
+        "before": before,
+    }
+
+
 class UserPages(UserActions):
     def get_urls(self) -> list[URLPattern]:
         """The routes of the pages, next to the user's own."""
-        pages = {"sessions": self.sessions_view, "locks": self.locks_view}
+        pages = {
+            "events": self.events_view,
+            "sessions": self.sessions_view,
+            "locks": self.locks_view,
+        }
         own = [
             path(
                 f"<path:object_id>/{name}/",
@@ -51,6 +74,15 @@ class UserPages(UserActions):
             self.end_chosen_session(request, user)
             return HttpResponseRedirect(request.path)
         return self.render_page(request, user, "sessions", auth_client().sessions)
+
+    def events_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = self.user_of(request, object_id)
+        query = ReportedQuerySerializer(data=request.GET.dict())
+        if not query.is_valid():
+            raise BadRequest("no such page of events")
+        return self.render_page(
+            request, user, "events", partial(events_page, **query.validated_data)
+        )
 
     def locks_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.user_of(request, object_id)
@@ -117,20 +149,22 @@ class UserPages(UserActions):
         except Unavailable:
             outcome, answer = "unknown", ": no answer, outcome unknown"
             messages.error(request, UNKNOWN)
-        ids: dict[str, Any] = {"user_id": str(user.pk), "sid": str(sid)}
-        audit("user_end_session", **ids, by=str(request.user.pk), outcome=outcome)
-        self.log_change(request, user, f"Ended session {sid}{answer}.")
+        what = {"sid": str(sid), "by": str(request.user.pk), "outcome": outcome}
+        with transaction.atomic():
+            record("user_end_session", user.pk, **what)
+            self.log_change(request, user, f"Ended session {sid}{answer}.")
 
     def lift_lockouts(self, request: HttpRequest, user: User) -> None:
         """Forget the counts, and record that, also if Redis is unavailable."""
         try:
-            lift(str(user.pk), names_of(user), by="admin")
+            lift(str(user.pk), names_of(user), by="admin", user=user)
         except (RedisError, OSError):
             outcome = "unavailable"
             messages.error(request, UNAVAILABLE)
         else:
             outcome = "success"
             messages.success(request, LIFTED % user)
-        ids = {"user_id": str(user.pk), "by": str(request.user.pk)}
-        audit("user_lift_lock", **ids, outcome=outcome)
-        self.log_change(request, user, f"Lifted locks: {outcome}.")
+        with transaction.atomic():
+            who = str(request.user.pk)
+            record("user_lift_lock", user.pk, by=who, outcome=outcome)
+            self.log_change(request, user, f"Lifted locks: {outcome}.")

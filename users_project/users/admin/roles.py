@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from shared.structured_logging import audit
 from users.admin.forms import RoleForm
 from users.admin.lists import StrictListAdmin
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
+from users.events.log import record
 from users.models import Role, User
 
 EVENT = "privilege_permissions_changed"
@@ -62,13 +63,20 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
         if "name" in form.changed_data and before:
             rights["was"] = before["name"]
         if rights or not before:
-            audit(EVENT, role=role.name, what=what, **by(request), **rights)
+            who = by(request)
+            record(EVENT, None, role=role.name, what=what, **who, **rights)
 
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        for role in queryset:
-            rights = rights_changed(state_of(role), {"permissions": []})
-            audit(EVENT, role=role.name, what="deleted", **by(request), **rights)
-        return super().log_deletions(request, queryset)
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """In Django's transaction."""
+        rights = rights_changed(state_of(obj), {"permissions": []})
+        what = {"role": obj.name, "what": "deleted"}
+        record(EVENT, None, **what, **by(request), **rights)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        with transaction.atomic():
+            for role in queryset:
+                self.delete_model(request, role)
 
     @admin.display(ordering="members")
     def members(self, role: Any) -> Any:

@@ -1,7 +1,7 @@
 """The admin of users: who is there, and who may what."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -11,14 +11,14 @@ from django.db import transaction
 from django.db.models import Case, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 
-from shared.structured_logging import audit
 from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
 from users.admin.lists import DateFilter, StrictListAdmin
 from users.admin.mails import MailPages
 from users.admin.roles import EVENT, by, warn_of_long_roles
 from users.admin.status import StatusColumn
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
-from users.models import User
+from users.events.log import record
+from users.models import LAST_LOGIN, User
 from users.search import SEARCHED
 from users.validators import as_id, normalize_identifier
 
@@ -31,8 +31,8 @@ admin.site.site_url = None  # there is no site next to it
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
-STATE = ("is_staff", "status", "created")
-TIMES = ("created_at", "updated_at", "email_verified_at", "deleted_at")
+STATE = ("is_staff", "status", "created", "last_seen")
+TIMES = ("created_at", "updated_at", "email_verified_at", "deleted_at", "last_login")
 DATES = (("created_at", DateFilter), ("deleted_at", DateFilter))
 HISTORY = ("id", *TIMES, "session_epoch")
 PAGES = "admin/users/user"
@@ -130,19 +130,19 @@ class UserAdmin(
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: bool
     ) -> None:
-        """The model audits its columns; here is who made or (de)activated a user."""
+        """The model records its columns; here is who made or (de)activated a user."""
         super().save_model(request, obj, form, change)
         event = "user_activate" if obj.is_active else "user_deactivate"
         event = event if change else "user_created"
         if not change or "is_active" in form.changed_data:
-            audit(event, user_id=str(obj.pk), **by(request))
+            record(event, obj.pk, **by(request))
 
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
-        """Roles and rights are tables next to the user's; no other code audits them."""
+        """Roles and rights are in tables next to the user's: recorded here alone."""
         super().save_related(request, form, *args)
         before = getattr(form, "before", {})  # a new user has none
         if rights := rights_changed(before, state_of(form.instance)):
-            audit(EVENT, user_id=str(form.instance.pk), **by(request), **rights)
+            record(EVENT, form.instance.pk, **by(request), **rights)
             warn_of_long_roles(request, User.objects.filter(pk=form.instance.pk))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -165,6 +165,10 @@ class UserAdmin(
     @admin.display(ordering="created_at")
     def created(self, user: User) -> date:
         return user.created_at.date()
+
+    @admin.display(description="last login", ordering=LAST_LOGIN.asc(nulls_first=True))
+    def last_seen(self, user: User) -> datetime | None:
+        return user.last_login
 
     @admin.display(description="roles")
     def role_names(self, user: User) -> str:

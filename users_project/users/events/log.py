@@ -3,9 +3,59 @@
 from typing import Any
 from uuid import UUID
 
-from shared.structured_logging import audit
+from django.db import connection
+
+from shared.api.client_ip import client_address
+from shared.events import actor, recording, row
+from shared.structured_logging import audit, current
+from users.events.catalogue import CATALOGUE
+
+TABLE = "users_event"
+ROW = """
+        SELECT deed, %(user_id)s::uuid, %(sid)s::uuid, %(outcome)s::text,
+            %(data)s::jsonb
+        FROM unnest(%(events)s::text[]) AS deed"""
+RECORD = f"WITH {recording(TABLE, ROW)} SELECT FROM event"
+
+# Without an account no row, by the same statement: strangers cannot fill the table.
+# Nor does the answer wait until a row is on the disk, as the time would tell whether
+# there is an account.
+OF_ACCOUNT = f"""{ROW}, set_config('synchronous_commit', 'off', true)
+        WHERE %(user_id)s::uuid IS NOT NULL"""
+RECORD_FAILURE = f"WITH {recording(TABLE, OF_ACCOUNT)} SELECT FROM event"
 
 
-def record(event: str, user_id: UUID | None, **data: Any) -> None:
-    """Record an event of the catalogue in docs/logging.md."""
-    audit(event, user_id=user_id and str(user_id), **data)
+def record(event: str, user_id: UUID | None, **fields: Any) -> None:
+    """Record an event of the catalogue: a row, and a line with the same fields."""
+    write(event, user_id, **fields)
+    audit(event, user_id=user_id and str(user_id), **fields)
+
+
+def write(event: str, user_id: UUID | None, **fields: Any) -> None:
+    """The row alone, for what is logged when it is done."""
+    execute(RECORD, [event], user_id, fields)
+
+
+def record_failure(events: list[str], user_id: UUID | None, **fields: Any) -> None:
+    """Record what was refused to someone who may not be the user."""
+    execute(RECORD_FAILURE, events, user_id, fields)
+    for event in events:
+        audit(event, user_id=user_id and str(user_id), **fields)
+
+
+def execute(
+    statement: str, events: list[str], user_id: UUID | None, fields: dict[str, Any]
+) -> None:
+    *_, columns = (row(event, fields, CATALOGUE) for event in events)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**columns, "events": events, "user_id": user_id})
+
+
+def place() -> dict[str, Any]:
+    """For the line of an event: the address, the admin, or a command."""
+    request = current.get()
+    if request is None:
+        return {"by": "operator"}
+    if actor(request).startswith("operator:"):
+        return {"site": "admin"}
+    return {"ip": client_address(request)}

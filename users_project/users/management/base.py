@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
-from shared.structured_logging import audit
 from users import lockouts
+from users.events.log import record
 from users.models import User
 
 
@@ -40,8 +41,9 @@ def command(act: Callable[[User], None], done: str, text: str) -> type[BaseComma
 
         def handle(self, *args: Any, **options: Any) -> None:
             user = find(options["user"])
-            act(user)
-            audit(f"user_{act.__name__}", user_id=str(user.pk), by="operator")
+            with transaction.atomic():
+                act(user)
+                record(f"user_{act.__name__}", user.pk, by="operator")
             self.stdout.write(self.style.SUCCESS(f"{user} {done}."))
 
     return Command

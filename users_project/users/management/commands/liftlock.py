@@ -18,9 +18,9 @@ class Command(BaseCommand):
         subject = options["subject"]
         if not subject:
             raise CommandError("Name a user or an address.")
-        subjects = subjects_of(subject)
+        subjects, user = subjects_of(subject), lockouts.find_user(subject)
         try:
-            lifted = lockouts.lift(subject, subjects, by="operator")
+            lifted = lockouts.lift(subject, subjects, by="operator", user=user)
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer. Nothing was changed.") from exc
         self.stdout.write(

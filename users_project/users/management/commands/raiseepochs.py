@@ -1,8 +1,9 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
 
-from shared.structured_logging import audit
+from users.events.log import record
 from users.models import User
 
 
@@ -18,6 +19,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         above = options["above"]
-        total = User.objects.raise_all_epochs(above)
-        audit("sessions_ended", users=total, above=above, reason="restored")
+        with transaction.atomic():
+            total = User.objects.raise_all_epochs(above)
+            what = {"users": total, "above": above, "reason": "restored"}
+            record("sessions_ended", None, **what)
         self.stdout.write(self.style.SUCCESS(f"Raised the epochs of {total} users."))

@@ -1,0 +1,75 @@
+"""The events of sessions and keys, in rows: docs/operations/logging.md."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+
+from shared.events import EventModel, PersonalModel, recording, row
+from shared.structured_logging import audit, dependency_logger
+
+# The keys of `data`. Refreshes leave no row, nor does what changed nothing.
+CATALOGUE: dict[str, tuple[str, ...]] = {
+    "authn_login_success": (),
+    "authn_token_reuse": (),
+    "authn_token_revoked": ("reason", "sessions"),
+    "key_activated": ("kid", "predecessor"),
+    "key_pruned": ("kid",),
+    "key_retired": ("kid", "needed_until"),
+    "key_revoked": ("kid", "successor"),
+    "key_staged": ("kid", "bits"),
+    "session_logout": (),
+    "session_logout_all": ("keep",),
+}
+TABLE = "tokens_event"
+# For each session that has ended, or for the sessions of each user.
+ENDED = """
+        SELECT 'authn_token_revoked', user_id, id, 'success',
+            jsonb_build_object('reason', revoked_reason)
+        FROM changed"""
+ENDED_OF_USER = """
+        SELECT 'authn_token_revoked', user_id, NULL::uuid, 'success',
+            jsonb_build_object('reason', %(reason)s::text, 'sessions', count(*))
+        FROM changed
+        GROUP BY user_id"""
+OF_KEY = """
+        SELECT %(event)s::text, NULL::uuid, NULL::uuid, %(outcome)s::text,
+            %(data)s::jsonb"""
+
+
+class Event(EventModel):
+    """What happened to a session, or to a key."""
+
+
+class EventPersonal(PersonalModel):
+    """Where an event came from."""
+
+
+def recorded(statement: str, rows: str) -> str:
+    """A statement that ends with an unfinished WITH, whose `changed` are the sessions
+    it returns; with an event for each of these rows."""
+    events = recording(TABLE, rows)
+    return f"{statement}, {events}\nSELECT * FROM changed\n"
+
+
+@contextmanager
+def key_event(event: str, **fields: Any) -> Iterator[None]:
+    """The change of keys in the block, with its event: neither without the other.
+
+    Where no database answers, as on the host of containers, the log alone has it: a key
+    that is compromised cannot wait.
+    """
+    try:
+        connection.ensure_connection()
+    except OperationalError:
+        text = "%s: no database has the event, the audit log alone"
+        dependency_logger.warning(text, event, extra={"event": "dependency"})
+        yield
+    else:
+        statement = f"WITH {recording(TABLE, OF_KEY)} SELECT FROM event"
+        parameters = {"event": event, **row(event, fields, CATALOGUE)}
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            yield
+    audit(event, **fields, by="operator")

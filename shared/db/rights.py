@@ -1,0 +1,129 @@
+"""Tables to which the application only adds: the rights, and what deletes old rows.
+
+Rights are set after every `migrate`, and so at the end of a restore too: a dump brings
+default privileges with it, by which the application could change what it finds.
+"""
+
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db import connections
+from django.db.migrations import RunSQL
+
+from shared.events import AppendOnly
+
+REVOKE = """
+DO $do$
+DECLARE grantee text;
+BEGIN
+    FOR grantee IN
+        SELECT DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC'
+                        ELSE quote_ident(pg_get_userbyid(acl.grantee)) END
+        FROM pg_class, aclexplode(relacl) AS acl
+        WHERE pg_class.oid = to_regclass('{table}') AND acl.grantee <> relowner
+    LOOP
+        EXECUTE 'REVOKE UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON {table} FROM '
+            || grantee;
+    END LOOP;
+END
+$do$
+"""
+
+# Functions of the owner, which the application may call. `search_path`, as else the
+# caller's would say which tables these are. Times in variables and ids in arrays are
+# looked up by an index: where nothing is due, nothing is read.
+PURGE = """
+CREATE OR REPLACE FUNCTION purge_events(kept interval, personal interval, most integer)
+RETURNS bigint LANGUAGE plpgsql STRICT SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    erased bigint;
+    deleted bigint;
+    event_before timestamptz := clock_timestamp() - kept;
+    personal_before timestamptz := clock_timestamp() - least(kept, personal);
+BEGIN
+    IF least(kept, personal) < interval '90 days' THEN
+        RAISE EXCEPTION 'events younger than 90 days stay';
+    END IF;
+    IF NOT pg_try_advisory_xact_lock(hashtext('purge_events')) THEN
+        RETURN 0;  -- another caller does it
+    END IF;
+    DELETE FROM {table}personal WHERE event_id = ANY (ARRAY(
+        SELECT event_id FROM {table}personal
+        WHERE at < personal_before ORDER BY at LIMIT most
+    ));
+    GET DIAGNOSTICS erased = ROW_COUNT;
+    DELETE FROM {table} WHERE id = ANY (ARRAY(
+        SELECT id FROM {table}
+        WHERE at < event_before ORDER BY at LIMIT most
+    ));
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN greatest(erased, deleted);
+END
+$$
+"""
+ERASE = """
+CREATE OR REPLACE FUNCTION erase_events(erased uuid)
+RETURNS bigint LANGUAGE plpgsql STRICT SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE number bigint;
+BEGIN
+    DELETE FROM {table}personal WHERE event_id IN (
+        SELECT id FROM {table} WHERE user_id = erased
+    );
+    GET DIAGNOSTICS number = ROW_COUNT;
+    RETURN number;
+END
+$$
+"""
+DROP = "DROP FUNCTION {}"
+MOST = 5000  # rows of one statement: some tens of milliseconds
+
+
+def functions(table: str) -> list[RunSQL]:
+    """The operations of a migration that makes the functions for a table of events."""
+    return [
+        RunSQL(PURGE.format(table=table), DROP.format("purge_events")),
+        RunSQL(ERASE.format(table=table), DROP.format("erase_events")),
+    ]
+
+
+def append_only_tables(app_config: AppConfig | None = None) -> list[str]:
+    """Of an app, or of all of them."""
+    models = (app_config or apps).get_models()
+    return [each._meta.db_table for each in models if issubclass(each, AppendOnly)]
+
+
+def limit_rights(app_config: AppConfig, using: str, **kwargs: Any) -> None:
+    """After `migrate`: no role but the owner may do more than SELECT and INSERT."""
+    for table in append_only_tables(app_config):
+        with connections[using].cursor() as cursor:
+            cursor.execute(REVOKE.format(table=table))
+
+
+def purge_events(using: str = "default") -> int:
+    """Delete what is older than it is kept: events after 400 days, what is personal in
+    them after 90. How many rows, of the larger table. In batches."""
+    total = deleted = purge_batch(using)
+    while deleted == MOST:
+        deleted = purge_batch(using)
+        total += deleted
+    return total
+
+
+def purge_batch(using: str = "default") -> int:
+    """One batch of it: MOST, where there may be more."""
+    [deleted] = call("purge_events('400 days', '90 days', %s)", MOST, using)
+    return int(deleted)
+
+
+def erase_events(user_id: Any, using: str = "default") -> int:
+    """Delete what is personal in the events of a user; of how many events."""
+    [erased] = call("erase_events(%s)", user_id, using)
+    return int(erased)
+
+
+def call(function: str, argument: Any, using: str) -> Any:
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"SELECT {function}", [argument])
+        return cursor.fetchone()

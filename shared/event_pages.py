@@ -1,0 +1,109 @@
+"""Pages of events, newest first, of one service or of several together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from shared.devices import device
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """Events, and before what time those of the next page are; None: there is none."""
+
+    events: list[dict[str, Any]]
+    next: datetime | None = None
+
+
+def page_of(events: Any, before: datetime | None = None) -> EventPage:
+    """The newest events of this QuerySet before a time. Those of one moment are not
+    parted: what has the time of the first that is left out is left out too."""
+    if before is not None:
+        events = events.filter(at__lt=before)
+    found = list(events.select_related("personal")[: PAGE + 1])
+    if len(found) <= PAGE:
+        return EventPage([*map(represent, found)])
+    kept = [event for event in found if event.at > found[-1].at]
+    return EventPage([*map(represent, kept)], kept[-1].at)
+
+
+def merge(*pages: EventPage) -> EventPage:
+    """One page of several, as far back as every one of them is complete."""
+    complete = [page.next for page in pages if page.next]
+    events = [event for page in pages for event in page.events]
+    oldest = max(complete, default=None)
+    if oldest:
+        events = [event for event in events if event["at"] >= oldest]
+    events.sort(key=lambda event: event["at"], reverse=True)
+    return EventPage(events, oldest)
+
+
+def represent(event: Any) -> dict[str, Any]:
+    """As `ReportedEventSerializer` describes it."""
+    personal = getattr(event, "personal", None)
+    agent = personal and personal.user_agent
+    names = ("at", "event", "outcome", "actor", "sid", "request_id", "data")
+    return {
+        **{name: getattr(event, name) for name in names},
+        "network": (personal and personal.network) or None,
+        "device": device(agent) if agent else None,
+    }
+
+
+def from_json(events: Iterable[dict[str, Any]], before: str | None) -> EventPage:
+    """A page that another service has answered."""
+    parsed = [{**event, "at": datetime.fromisoformat(event["at"])} for event in events]
+    return EventPage(parsed, datetime.fromisoformat(before) if before else None)
+
+
+class EventQuerySerializer(serializers.Serializer[None]):
+    """Which events are asked for."""
+
+    before = serializers.DateTimeField(
+        required=False, help_text="`next` of the page before."
+    )
+
+
+class ReportedQuerySerializer(EventQuerySerializer):
+    event = serializers.CharField(
+        default="", allow_blank=True, max_length=40, help_text="Events of this name."
+    )
+
+
+class EventSerializer(serializers.Serializer[None]):
+    """An event, for the user whose account it is about."""
+
+    at = serializers.DateTimeField()
+    event = serializers.CharField(help_text="A name of the catalogue of events.")
+    outcome = serializers.CharField()
+    actor = serializers.CharField(help_text="`user`, `operator`, `service`, `system`.")
+    sid = serializers.UUIDField(allow_null=True, help_text="The session.")
+    network = serializers.CharField(
+        allow_null=True, help_text="The user's: /24, in IPv6 /48. For 90 days."
+    )
+    device = serializers.CharField(
+        allow_null=True, help_text="Such as `Firefox on Linux`. For 90 days."
+    )
+
+
+class EventPageSerializer(serializers.Serializer[None]):
+    events = EventSerializer(many=True)
+    next = serializers.DateTimeField(
+        allow_null=True, help_text="`before` of the next page, if there is one."
+    )
+
+
+class ReportedEventSerializer(EventSerializer):
+    """An event, for operators."""
+
+    request_id = serializers.CharField()
+    data: Any = serializers.DictField(help_text="What the catalogue says of the event.")
+
+
+class ReportedPageSerializer(EventPageSerializer):
+    events = ReportedEventSerializer(many=True)

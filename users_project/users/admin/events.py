@@ -1,0 +1,80 @@
+"""The admin's page of all events of users, for superusers."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+
+from shared.devices import device
+from users.admin.lists import DateFilter, StrictListAdmin
+from users.events.catalogue import CATALOGUE
+from users.models import Event
+
+MOST = 10_000  # events of one list; a date or an event leads to others
+
+
+class BoundedPaginator(Paginator):
+    """To count all would read the whole table."""
+
+    @cached_property
+    def count(self) -> int:
+        events: Any = self.object_list
+        return int(events.order_by()[:MOST].count())
+
+
+class EventFilter(admin.SimpleListFilter):
+    """By name. Django's own filter would read the table for the names."""
+
+    title, parameter_name = "event", "event"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in sorted(CATALOGUE)]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(event=self.value()) if self.value() else queryset
+
+
+@admin.register(Event)
+class EventAdmin(StrictListAdmin):
+    list_display = ("at", "event", "outcome", "account", "actor", "network", "device")
+    list_display_links = None
+    list_filter = (EventFilter, ("at", DateFilter))
+    list_select_related = ("personal",)
+    list_per_page = 100
+    list_max_show_all = 0
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    sortable_by = ()
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    has_module_permission = has_view_permission
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    has_change_permission = has_delete_permission = has_add_permission
+
+    @admin.display
+    def account(self, event: Any) -> str:
+        """A link to the events of the user, whose page may be gone."""
+        if event.user_id is None:
+            return "-"
+        page = reverse("admin:users_user_events", args=[event.user_id])
+        return format_html('<a href="{}">{}</a>', page, event.user_id)
+
+    @admin.display
+    def network(self, event: Any) -> str | None:
+        personal = getattr(event, "personal", None)
+        return (personal and personal.network) or None
+
+    @admin.display
+    def device(self, event: Any) -> str | None:
+        personal = getattr(event, "personal", None)
+        agent = personal and personal.user_agent
+        return device(agent) if agent else None

@@ -1,0 +1,39 @@
+"""A user's events: those of the User Service and of the Auth Service together."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.clients import auth_client
+from shared.event_pages import EventPage, merge, page_of
+from users.events.models import Event
+
+PUBLIC = ("at", "event", "outcome", "sid")
+
+
+def events_of(
+    user_id: UUID, before: datetime | None = None, event: str = ""
+) -> EventPage:
+    """A page of them, of this name or of any. Raises Unavailable: without those of auth
+    it would lack all logins, and nothing would say so."""
+    own = Event.objects.filter(user_id=user_id)
+    if event:
+        own = own.filter(event=event)
+    return merge(page_of(own, before), auth_client().events(user_id, before, event))
+
+
+def last_login(user_id: UUID) -> dict[str, Any] | None:
+    """The last successful one that is on record. Raises Unavailable."""
+    page = events_of(user_id, event="authn_login_success")
+    return next(iter(page.events), None)
+
+
+def public(event: dict[str, Any]) -> dict[str, Any]:
+    """What the user may know: nothing of the operator who acted."""
+    kind = event["actor"].partition(":")[0]
+    where = {name: event[name] for name in ("network", "device")}
+    return {
+        **{name: event[name] for name in PUBLIC},
+        "actor": kind,
+        **(where if kind == "user" else dict.fromkeys(where)),
+    }
