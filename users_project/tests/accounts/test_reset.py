@@ -43,7 +43,7 @@ def test_a_reset_sets_the_password_and_ends_all(
     assert pushes == [{"user_id": str(user.pk), **reason}]
     assert device_cookie.find(device, user) is None
     assert "password_reset" in [each.event for each in audits()]
-    assert mailed() == [("reset", ADDRESS)]
+    assert mailed() == [("reset", ADDRESS), ("password_changed", ADDRESS)]
     assert_refused(confirm(post, reset_token), 400, "link_invalid")
 
 
@@ -91,7 +91,9 @@ def test_another_address_voids_it(reset_token, post, ada):
 def test_no_mail_goes_where_there_is_no_account_to_reset(ada, post, mailed):
     for address in ("nobody@example.org", "ada"):
         post("/password_reset", email=address)
+    assert mailed() == []
     ada.deactivate()
+    mailed()
     post("/password_reset", email=ADDRESS)
     assert mailed() == []
 
