@@ -60,7 +60,7 @@ def place_of(client: "Client") -> dict[str, str]:
 
 def of_email_change(user: "User", client: "Client") -> None:
     """A notice that another address was asked for, to the one that the user has."""
-    notify(Kind.EMAIL_CHANGE_REQUESTED, user, **place_of(client))
+    notify(Kind.EMAIL_CHANGE_REQUESTED, user, daily=0, **place_of(client))
 
 
 def is_known(user: "User", client: "Client") -> bool:
