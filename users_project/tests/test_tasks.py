@@ -78,7 +78,9 @@ def test_in_the_worker_too_a_job_is_part_of_the_transaction(task):
 
     task(cause).defer()
     with app.replace_connector(app.connector.get_worker_connector()):
-        app.run_worker(wait=False, listen_notify=False, install_signal_handlers=False)
+        # One thread: others would end before the first job has deferred another.
+        options = {"listen_notify": False, "install_signal_handlers": False}
+        app.run_worker(wait=False, concurrency=1, **options)
     assert done == [(2, False)]
 
 
