@@ -19,6 +19,7 @@ CODES = {
     "dependency_unavailable": "A database or service did not answer. Try again.",
     "forbidden": "You are not allowed to do this.",
     "headers_too_large": "The request headers are too large.",
+    "insufficient_user_authentication": "The login is too old for this. Log in again.",
     "internal_error": "A fault of ours. The request id finds it in our logs.",
     "invalid_credentials": "Login or password is wrong.",
     "invalid_form": "The body is not a well-formed form (UTF-8, no field twice).",
@@ -91,6 +92,15 @@ class TokenRevoked(TokenError):
 
 class RefreshTokenReused(TokenError):
     default_code = "refresh_token_reused"
+
+
+class InsufficientUserAuthentication(Unauthorized):
+    """The token is good, but the login is too long ago (RFC 9470 section 3)."""
+
+    auth_header = (
+        'Bearer realm="api", error="insufficient_user_authentication", max_age="300"'
+    )
+    default_code = "insufficient_user_authentication"
 
 
 class ServiceAuthFailed(Unauthorized):
