@@ -24,6 +24,7 @@ CODES = {
     "invalid_credentials": "Login or password is wrong.",
     "invalid_form": "The body is not a well-formed form (UTF-8, no field twice).",
     "invalid_json": "The body is not well-formed JSON (RFC 8259, UTF-8, no twin keys).",
+    "last_superuser": "You are the only superuser. Make another one first.",
     "link_invalid": "The link is used, expired, or none of ours. Ask for another.",
     "method_not_allowed": "The resource has no such method. See Allow.",
     "misdirected_request": "This gateway does not serve that host.",
@@ -141,6 +142,13 @@ class UsernameTaken(APIException):
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "username_taken"
+
+
+class LastSuperuser(APIException):
+    """Without one, nobody can give rights to others."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "last_superuser"
 
 
 class LinkInvalid(APIException):

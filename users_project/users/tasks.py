@@ -4,10 +4,14 @@ dies leaves a job half done, which then starts from its beginning.
 Every function here is short; the work is in the module that it calls.
 """
 
+from uuid import UUID
+
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from shared.clients import auth_client
 from users import purges
+from users.accounts import erasure
 from users.jobs import WORKER_TIMEOUT
 from users.mail import delivery
 
@@ -21,6 +25,12 @@ RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
 def send_mail(mail_id: int) -> None:
     """Send a mail that waits."""
     delivery.deliver(mail_id)
+
+
+@app.task(name="erase_in_auth", retry=RetryStrategy(wait=10, linear_wait=60))
+def erase_in_auth(user_id: str) -> None:
+    """Have the Auth Service forget an erased user: again until it has answered."""
+    auth_client().erase(UUID(user_id))
 
 
 # --- By the clock ---------------------------------------------------------------------
@@ -44,6 +54,13 @@ async def retry_stalled_jobs(timestamp: int) -> None:
 def purge(timestamp: int) -> None:
     """Delete links, mails and the like that have no more use."""
     purges.purge()
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="erase_users", retry=RETRY)
+def erase_users(timestamp: int) -> None:
+    """Erase the deleted accounts whose time has come."""
+    erasure.erase_due()
 
 
 @app.periodic(cron="23 * * * *")

@@ -1,5 +1,6 @@
 """The HTTP side: parse, call, respond. What it says to API readers is in `schema`."""
 
+from typing import cast
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -21,6 +22,7 @@ from shared.ratelimit import Hits, RateLimitPolicy
 from shared.structured_logging import audit
 from users import credentials, lockouts, openapi
 from users import serializers as s
+from users.accounts import deletion, privacy_schema
 from users.guess_limits import Client
 from users.models import User
 
@@ -70,6 +72,20 @@ class MeView(JSONView):
         user = serializer.save()
         return Response(s.represent(user))
 
+    @extend_schema(**privacy_schema.DELETE_ME)
+    def delete(self, request: Request) -> Response:
+        """Delete one's own account. All sessions end at once, and a mail brings a link
+        that restores the account within fourteen days. Then it is erased."""
+        user = caller(request)
+        serializer = privacy_schema.DeletionSerializer(user, data=request.data)
+        serializer.is_valid(raise_exception=True)
+        password = serializer.validated_data.get("current_password")
+        credentials.require_proof(user, cast(TokenUser, request.user), password)
+        until = deletion.delete_own(user)
+        if until is None:
+            raise ValidationError(credentials.WRONG, code="invalid")
+        return Response({"restorable_until": until}, status=202)
+
 
 class ChangePasswordView(JSONView):
     """Change one's own password.
@@ -93,8 +109,7 @@ class ChangePasswordView(JSONView):
         ids = {"user_id": str(user.pk), "sid": str(sid)}
         audit(event, **ids, ip=client_address(request))
         if not changed:
-            detail = {"current_password": ["This is not the current password."]}
-            raise ValidationError(detail, code="invalid")
+            raise ValidationError(credentials.WRONG, code="invalid")
         response = Response(status=204)
         device = device_cookie.renew(device_cookie.read(request), user)
         device_cookie.write(response, device)
