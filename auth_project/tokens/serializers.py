@@ -171,6 +171,25 @@ class UserSessionsSerializer(serializers.Serializer[None]):
     sessions = UserSessionSerializer(many=True)
 
 
+class ExportedSessionSerializer(UserSessionSerializer):
+    """A login that is kept, live or not, for its own user."""
+
+    class Meta(UserSessionSerializer.Meta):
+        fields = (
+            *UserSessionSerializer.Meta.fields,
+            *("user_agent", "revoked_at", "revoked_reason"),
+        )
+        read_only_fields = fields
+
+
+class ExportSerializer(serializers.Serializer[None]):
+    sessions = ExportedSessionSerializer(many=True)
+
+
+class ErasedSerializer(serializers.Serializer[None]):
+    erased = serializers.IntegerField(min_value=0, help_text="Sessions.")
+
+
 class SessionSerializer(UserSessionSerializer):
     """A login, for its own user."""
 

@@ -11,7 +11,7 @@ from shared.api.openapi import TOKEN_PROBLEMS, problems
 from users.accounts.models import Link, Registration
 from users.mail.models import Mail
 from users.models import EmailChange, User
-from users.openapi import PASSWORD, example
+from users.openapi import ADA, PASSWORD, answer, example
 from users.serializers import UserSerializer
 
 
@@ -109,6 +109,19 @@ class ExportSerializer(serializers.Serializer[None]):
     sessions = ExportedSessionSerializer(many=True)
 
 
+TIME = "2026-01-31T12:00:00.123456Z"
+EXPORTED = {
+    "exported_at": TIME,
+    "user": ADA
+    | {"locale": "en", "email_verified_at": None, "last_login": None}
+    | {"is_staff": False, "is_superuser": False},
+    "permissions": [],
+    "email_changes": [],
+    "registrations": [],
+    "links": [],
+    "mails": [],
+    "sessions": [],
+}
 DELETE_ME: dict[str, Any] = {
     "operation_id": "users_delete_me",
     "request": DeletionSerializer,
@@ -120,7 +133,10 @@ DELETE_ME: dict[str, Any] = {
             _409=("last_superuser",),
         ),
     },
-    "examples": [example("a deletion", {"current_password": PASSWORD["password"]})],
+    "examples": [
+        example("a deletion", {"current_password": PASSWORD["password"]}),
+        answer({"restorable_until": TIME}, status=202),
+    ],
 }
 DISPOSITION = OpenApiParameter(
     name="Content-Disposition",
@@ -135,6 +151,7 @@ EXPORT: dict[str, Any] = {
         200: ExportSerializer,
         **problems(_401=(*TOKEN_PROBLEMS, "insufficient_user_authentication")),
     },
+    "examples": [answer(EXPORTED)],
 }
 RESTORE: dict[str, Any] = {
     "operation_id": "users_restore",
