@@ -15,7 +15,8 @@ from pathlib import Path
 from uuid import UUID
 
 # A line that was cut, as by a full disk, belongs to no erasure that was committed.
-LINE = re.compile(r"^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) \S+\n", re.MULTILINE)
+ID, TIME = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"[0-9T:-]{19}\+00:00"
+LINE = re.compile(rf"^({ID}) {TIME}\n", re.MULTILINE)
 
 
 def append(path: Path, user_ids: Iterable[UUID]) -> None:
