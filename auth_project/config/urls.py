@@ -23,9 +23,7 @@ urlpatterns = [
         "api/v1/auth/users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",
         internal.RevokeUserSessionView.as_view(),
     ),
-    path(
-        "api/v1/auth/users/<uuid:user_id>/export", internal.ExportUserView.as_view()
-    ),
+    path("api/v1/auth/users/<uuid:user_id>/export", internal.ExportUserView.as_view()),
     path("api/v1/auth/users/<uuid:user_id>/erase", internal.EraseUserView.as_view()),
     path(".well-known/jwks.json", oauth.JWKSetView.as_view()),
     path(".well-known/oauth-authorization-server", oauth.MetadataView.as_view()),

@@ -145,7 +145,7 @@ class UsernameTaken(APIException):
 
 
 class LastSuperuser(APIException):
-    """Without one, nobody can give rights to others."""
+    """Without one, no user can give rights to others."""
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "last_superuser"

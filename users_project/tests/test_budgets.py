@@ -13,6 +13,7 @@ from users.models import User
 
 CHANGE = {"current_password": PASSWORD, "new_password": NEW}
 MISTAKE = {"current_password": WRONG, "new_password": NEW}
+PROOF = {"current_password": PASSWORD}
 NEW_USER = {"username": "bob", "email": "bob@example.org", "password": PASSWORD}
 ROLES = ["clerk", "editor"]
 
@@ -47,6 +48,9 @@ def cost(redis_round_trips, documented):
         # Redis: the session, three limits, and after a success forgetting.
         ("user", "post", "/me/change_password", CHANGE, (204, 6 + 4, 5)),
         ("user", "post", "/me/change_password", MISTAKE, (400, 1, 4)),
+        # Read the user, lock the row, write, raise the epoch; the link, the mail, its
+        # job; between two savepoints. Redis: the session, limits, forgetting.
+        ("user", "delete", "/me", PROOF, (202, 7 + 4, 5)),
         ("auth", "get", "/{id}", None, (200, 1, 0)),
         ("auth", "post", "/{id}/end_sessions", {}, (200, 1, 0)),
         ("none", "post", "", NEW_USER, (201, 1 + 2, 1)),

@@ -16,6 +16,8 @@ OWN = [
     ("get", "/me", {}),
     ("patch", "/me", {"first_name": "Ada"}),
     ("post", "/me/change_password", CHANGE),
+    ("delete", "/me", {"current_password": PASSWORD}),
+    ("get", "/me/export", {}),
 ]
 INTERNAL = [
     ("post", "/verify", CREDENTIALS),

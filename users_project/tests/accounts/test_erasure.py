@@ -261,7 +261,11 @@ def test_nobody_restores_an_erased_user(ada, admin, pushes, restore_token, api_c
         )
         act(admin, action, user)
     row = User.objects.get(pk=ada.pk)
-    assert (row.is_deleted, row.is_active, row.erased_at) == (True, False, user.erased_at)
+    assert (row.is_deleted, row.is_active, row.erased_at) == (
+        True,
+        False,
+        user.erased_at,
+    )
     assert '<td class="field-status">erased</td>' in admin.get(LIST).content.decode()
 
 

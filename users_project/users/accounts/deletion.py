@@ -1,4 +1,4 @@
-"""Deleting an account, which nobody sees from then on, and restoring it in time."""
+"""Deleting an account, which looks unknown from then on, and restoring it in time."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -36,9 +36,7 @@ def delete_own(user: User) -> datetime | None:
         return None
     user.soft_delete()
     link = links.issue(Purpose.RESTORE, address=user.email_canonical, user=user)
-    outbox.queue(
-        Kind.DELETION, user.email, locale=user.locale, user=user, link=link
-    )
+    outbox.queue(Kind.DELETION, user.email, locale=user.locale, user=user, link=link)
     log.record("user_deleted", user.pk)
     return user.delete_after
 
