@@ -123,9 +123,9 @@ def _load(layout: Layout, service: Service, dump: Path) -> None:
 def _settle(
     layout: Layout, chosen: Sequence[Service], folder: Path, *, keep_sessions: bool
 ) -> None:
-    """Forget who was erased, and end all sessions in what was restored. What ended after
-    the backup is not known there, so every epoch is raised above all that auth has ever
-    received."""
+    """Forget who was erased, and end all sessions in what was restored. What ended
+    after the backup is not known there, so every epoch is raised above all that auth
+    has ever received."""
     restored = partial(_command, layout, chosen)
     run(*(restored(service, "migrate", "--no-input") for service in chosen))
     if not PAIR & {service.name for service in chosen}:

@@ -59,8 +59,8 @@ def test_a_service_has_no_roles_and_without_a_token_it_is_401(settings):
 
 @pytest.mark.parametrize("age", [0, 290, 310, None])
 def test_a_login_may_have_to_be_recent(make_token, age):
-    """PRIV-04: five minutes, as RFC 9470 tells the client. A token of an earlier version
-    does not say when the login was."""
+    """PRIV-04: five minutes, as RFC 9470 tells the client. A token of an earlier
+    version does not say when the login was."""
     login = None if age is None else int(time.time()) - age
     token = make_token(auth_time=login)
     response = response_of(HasRecentLogin, Authorization=f"Bearer {token}")

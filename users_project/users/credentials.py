@@ -8,8 +8,8 @@ from shared import ratelimit
 from shared.auth.authentication import TokenUser
 from shared.auth.permissions import require_recent_login
 from shared.ratelimit import Hits, RateLimitPolicy
-from users.guess_limits import Client, LoginAttempt
 from users.events import log
+from users.guess_limits import Client, LoginAttempt
 from users.models import User
 
 WRONG = {"current_password": ["This is not the current password."]}

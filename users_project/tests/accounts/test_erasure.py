@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from shared import erasures as erasures_file
@@ -102,7 +103,7 @@ def everything():
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         rows = []
         for (table,) in cursor.fetchall():
-            cursor.execute(f'SELECT t::text FROM "{table}" t')
+            cursor.execute(f'SELECT t::text FROM "{table}" t')  # noqa: S608
             rows += [row for (row,) in cursor.fetchall()]
     return "\n".join(rows)
 
@@ -261,11 +262,8 @@ def test_nobody_restores_an_erased_user(ada, admin, pushes, restore_token, api_c
         )
         act(admin, action, user)
     row = User.objects.get(pk=ada.pk)
-    assert (row.is_deleted, row.is_active, row.erased_at) == (
-        True,
-        False,
-        user.erased_at,
-    )
+    assert (row.is_deleted, row.is_active) == (True, False)
+    assert row.erased_at == user.erased_at
     assert '<td class="field-status">erased</td>' in admin.get(LIST).content.decode()
 
 
@@ -384,18 +382,23 @@ def test_restoring_and_erasing_at_once_are_never_half_done(at_once, erasures):
 # The Auth Service
 
 
-def test_the_auth_service_is_told_until_it_answers(ada, auth_service):
-    """Every failure is tried again, without an end: the first soon, others later."""
+def test_the_auth_service_is_asked_until_it_answers(ada, auth_service, run_jobs):
+    """PRIV-02. Soon after the first failure, then later and later, without an end."""
     path = f"users/{ada.pk}/erase"
     auth_service.answer("POST", path, {"code": "dependency_unavailable"}, status=503)
-    with pytest.raises(DependencyUnavailable):
-        tasks.erase_in_auth(str(ada.pk))
+    erasure.erase_due()
+    jobs = ProcrastinateJob.objects.filter(task_name="erase_in_auth")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET attempts = 1000")
+        assert [type(exc) for exc in run_jobs()] == [DependencyUnavailable]
+        job = jobs.get()
+        assert (job.status, job.attempts) == ("todo", 1001)
+        assert job.scheduled_at > timezone.now()
+        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL")
     auth_service.answer("POST", path, {"erased": 0})
-    tasks.erase_in_auth(str(ada.pk))
+    assert run_jobs() == []
+    assert not jobs.exists()
     assert len(auth_service.calls) == 2
-    strategy = tasks.erase_in_auth.retry_strategy
-    assert strategy.max_attempts is None
-    assert strategy.retry_exceptions is None
 
 
 def test_users_of_an_earlier_version_wait_from_the_upgrade_on():

@@ -42,7 +42,7 @@ def delete_own(user: User) -> datetime | None:
 
 
 def restore_by_link(token: str) -> None:
-    """Restore the account of a link that `delete_own` has mailed. Raises LinkInvalid."""
+    """Restore the account of a link of `delete_own`. Raises LinkInvalid."""
     link = links.find(token, Purpose.RESTORE)
     with transaction.atomic():
         links.use(link)

@@ -1,5 +1,5 @@
-"""Shapes of requests and answers of deletion, restoring and export, and what the OpenAPI
-description says of them."""
+"""Deletion, restoring and export: shapes of requests and answers, and what the OpenAPI
+description says."""
 
 from typing import Any
 

@@ -8,8 +8,8 @@ from users.accounts import erasure
 
 class Command(BaseCommand):
     help = (
-        "After a restore: erase the users in a file of erasures, and give users who are "
-        "deleted fourteen days again. The services must not run."
+        "After a restore: erase the users in a file of erasures. Deleted users have "
+        "fourteen days again. The services must not run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
