@@ -127,8 +127,8 @@ def forget(users: Sequence[User]) -> None:
     for model in (AddressRequest, Mail):
         sent = model.objects.annotate(canonical=Lower("address"))
         sent.filter(canonical__in=addresses).delete()
-    for model in (Mail, Link, EmailChange):
-        model.objects.filter(user__in=ids).delete()
+    for owned in (Mail, Link, EmailChange):
+        owned._default_manager.filter(user__in=ids).delete()
     entries = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(User),
         object_id__in=map(str, ids),

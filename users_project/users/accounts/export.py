@@ -18,7 +18,7 @@ def export(user: User) -> dict[str, Any]:
     """What both services keep, as `ExportSerializer` describes it. Raises
     DependencyUnavailable, Overloaded: the Auth Service is asked first."""
     sessions = auth_client().export(user.pk)
-    found = {
+    found: Any = {
         "exported_at": timezone.now(),
         "user": user,
         "permissions": sorted(user.get_user_permissions()),
