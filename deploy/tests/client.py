@@ -147,6 +147,19 @@ class TestUser:
         token = mailed_links.token_of(self.system, self.email, "restore")
         return self.post(RESTORE, json={"token": token})
 
+    def be_erased(self) -> str:
+        """The fourteen days of the deleted account are over; its id."""
+        due = "UPDATE users_user SET delete_after = now()"
+        due += " WHERE email_canonical = %s RETURNING id"
+        ((identifier,),) = self.system.query("users", due, self.email)
+        task = ("defer", "erase_users", '{"timestamp": 0}')
+        for words in (task, ("worker", "--one-shot")):
+            self.system.run("users", "procrastinate", *words)
+        rows = "SELECT FROM tokens_session WHERE user_id = %s"
+        query = self.system.query
+        wait_until(lambda: not query("auth", rows, identifier), 10, "erasure in auth")
+        return str(identifier)
+
     def export(self) -> Response:
         return self.call("GET", EXPORT)
 
