@@ -1,6 +1,6 @@
 """The drill: work, back up, work on, lose the databases, restore. No session of a thief
-that ended after the backup lives again, every right password logs in, and an erased user
-stays so."""
+that ended after the backup lives again, every right password logs in, and an erased
+user stays so."""
 
 import json
 import os
