@@ -17,7 +17,7 @@ def erase(user_id: UUID) -> int:
     """Delete the sessions of a user, and the floor of their logins; how many sessions.
     It may be done again.
 
-    Redis is told first that all of them have ended, for as long as an access token may
+    Redis receives first that all of them have ended, for as long as an access token may
     live: no row means revoked, but `active` would be believed, and the sweep looks at
     rows alone. Raises DependencyUnavailable where Redis did not take it: then the rows
     are revoked, and still there.

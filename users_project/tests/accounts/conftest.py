@@ -3,8 +3,15 @@ import json
 import pytest
 import responses
 
+from tests.accounts.personal_data import marked_user
 from users.accounts import links
 from users.accounts.models import Link, Purpose
+
+
+@pytest.fixture
+def ada():
+    """A user whose time has come, with a mark in every table."""
+    return marked_user()
 
 
 @pytest.fixture

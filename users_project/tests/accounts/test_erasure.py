@@ -7,19 +7,17 @@ from functools import partial
 from importlib import import_module
 
 import pytest
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.models import Permission
-from django.contrib.contenttypes.models import ContentType
+from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
-from rest_framework.test import APIClient
 
 from shared import erasures as erasures_file
 from shared.api.exceptions import DependencyUnavailable, LinkInvalid
+from tests.accounts.personal_data import DAY, MARKS, due_user, everything, fill
 from tests.admin_pages import LIST, act, ask, browser_of, change_url
 from tests.factories import UserFactory
 from tests.refusals import assert_refused
@@ -35,77 +33,7 @@ from users.accounts.models import (
 from users.mail.models import Mail
 from users.models import User
 
-DAY = timedelta(days=1)
-MARKS = {
-    "email": "Mark-1@mark-2.example",
-    "username": "mark-3",
-    "first_name": "mark-4",
-    "last_name": "mark-5",
-    "display_name": "mark-6",
-    "avatar_url": "https://mark-7.example/",
-}
-
-
-@pytest.fixture(autouse=True)
-def _file(erasures):
-    """Where the tests write erasures."""
-
-
-def due_user(**fields):
-    """A deleted user whose time has come."""
-    now = timezone.now()
-    times = {"deleted_at": now - 14 * DAY, "delete_after": now - timedelta(seconds=1)}
-    return UserFactory(**{**times, **fields})
-
-
-@pytest.fixture
-def ada():
-    """With something in every table that knows users."""
-    user = due_user(
-        **MARKS,
-        locale="de",
-        is_staff=True,
-        is_superuser=True,
-        roles=["editor"],
-        email_verified_at=timezone.now(),
-        last_login=timezone.now(),
-        kept_sid="2f1c3b0e-6d52-4b5e-9d7a-0a4d3a1b2c3d",
-        kept_from=1,
-    )
-    user.user_permissions.add(Permission.objects.first())
-    fill(user, "mark-8")
-    return user
-
-
-def fill(user, mark):
-    """Rows about a user in all other tables."""
-    address, now = user.email_canonical, timezone.now()
-    link = links.issue(Purpose.RESTORE, address=address, user=user)
-    Mail.objects.create(kind="deletion", address=address, user=user, link=link)
-    old = f"{mark}@old.example"  # an address that the user had
-    Mail.objects.create(kind="email_changed", address=old, user=user)
-    EmailChange.objects.create(user=user, email=old, created_at=now, expires_at=now)
-    attempt = Registration.objects.create(email=user.email, username=mark)
-    links.issue(Purpose.REGISTER, address=address, registration=attempt)
-    Mail.objects.create(kind="register", address=user.email, registration=attempt)
-    Mail.objects.create(kind="already_registered", address=user.email)
-    AddressRequest.objects.create(kind="reset", address=user.email)
-    users = ContentType.objects.get_for_model(User)
-    LogEntry.objects.create(
-        user=user, content_type=users, object_id=str(user.pk),
-        object_repr=str(user), action_flag=CHANGE,
-    )  # fmt: skip
-
-
-def everything():
-    """The text of every row of every table but the queue's, which has ids."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        rows = []
-        for (table,) in cursor.fetchall():
-            cursor.execute(f'SELECT t::text FROM "{table}" t')  # noqa: S608
-            rows += [row for (row,) in cursor.fetchall()]
-    return "\n".join(rows)
+pytestmark = pytest.mark.usefixtures("erasures")
 
 
 def counts():
@@ -168,8 +96,7 @@ def test_any_number_is_erased_in_batches(monkeypatch):
 
 
 def test_the_names_of_erased_users_belong_to_no_one(guess, ada):
-    """They cannot be registered, and whoever reads one cannot log in with it. The old
-    ones are free."""
+    """They cannot be registered, and do not log in. The old ones are free."""
     erasure.erase_due()
     user = User.objects.get(pk=ada.pk)
     for check, name in (
@@ -183,65 +110,10 @@ def test_the_names_of_erased_users_belong_to_no_one(guess, ada):
     UserFactory(email=MARKS["email"], username=MARKS["username"])
 
 
-# What is written outside the database
-
-
-def test_an_erasure_that_cannot_be_written_is_not_done(ada, settings, erasures, jobs):
-    """PRIV-05. Before the commit, and on the disk."""
-    settings.ERASURES_FILE = erasures / "of" / "another" / "disk"
-    before = everything()
-    with pytest.raises(OSError, match="No such file"):
-        erasure.erase_due()
-    assert everything() == before
-    settings.ERASURES_FILE = erasures
-    assert erasure.erase_due() == 1
-
-
-def test_the_line_is_on_the_disk_before_the_commit(ada, monkeypatch, erasures):
-    order = []
-    synced = erasures_file.os.fsync
-    monkeypatch.setattr(
-        erasures_file.os, "fsync", lambda fd: (order.append("disk"), synced(fd))
-    )
-    with connection.execute_wrapper(
-        lambda execute, sql, *rest: (
-            order.append("commit") if "RELEASE SAVEPOINT" in sql else None,
-            execute(sql, *rest),
-        )[1]
-    ):
-        erasure.erase_due()
-    assert order.index("disk") < len(order) - 1 - order[::-1].index("commit")
-    assert order[:1] == ["disk"]
-
-
-def test_a_restored_database_forgets_the_same_users(ada, jobs, tmp_path, capsys):
-    """PRIV-05. Also those who were not deleted yet in it. Whoever waits for an erasure
-    may have been restored since: they wait for fourteen days again."""
-    bob = UserFactory(email="bob@mark-9.example")
-    carol = UserFactory(deleted_at=timezone.now())
-    file = tmp_path / "file"
-    unknown = UserFactory.build()
-    ids = [bob.pk, unknown.pk, ada.pk, bob.pk]
-    file.write_text("".join(f"{each} 2026-01-31T12:00:00+00:00\n" for each in ids))
-    call_command("eraseusers", str(file))
-    words = "Erased 2 users; 1 deleted users wait again.\n"
-    assert capsys.readouterr().out == words
-    assert "mark-" not in everything().lower()
-    row = User.objects.get(pk=carol.pk)
-    assert row.delete_after - timezone.now() > 13.9 * DAY
-    assert User.objects.get(pk=bob.pk).is_deleted
-    assert len(jobs("erase_in_auth")) == 2
-    assert not erasures_file.Path(str(file) + ".new").exists()
-    call_command("eraseusers", str(file))
-    assert capsys.readouterr().out.startswith("Erased 0 users")
-    with pytest.raises(CommandError, match="cannot be read"):
-        call_command("eraseusers", str(tmp_path / "unknown"))
-
-
 # Erased users stay so
 
 
-def test_nobody_restores_an_erased_user(ada, admin, pushes, restore_token, api_client):
+def test_no_one_restores_an_erased_user(ada, admin, pushes, restore_token, api_client):
     """PRIV-02. Not by the link, not by a command, not in the admin, which shows that
     there is nothing left to change."""
     token = restore_token(ada)
@@ -409,24 +281,3 @@ def test_users_of_an_earlier_version_wait_from_the_upgrade_on():
     old.refresh_from_db()
     assert old.delete_after - timezone.now() > 13.9 * DAY
     assert User.objects.get(pk=present.pk).delete_after is None
-
-
-def test_a_cut_line_is_no_erasure_and_spoils_no_other(erasures):
-    first, cut, last = (UserFactory.build().pk for _ in range(3))
-    erasures_file.append(erasures, [first])
-    erasures.write_text(erasures.read_text() + f"{cut} 2026-0")
-    erasures_file.append(erasures, [last])
-    assert erasures_file.read(str(erasures)) == [first, last]
-
-
-def test_a_client_cannot_see_the_difference(ada, api_client):
-    """A used link and one of an erased user."""
-    token = links.token_of(Link.objects.filter(user=ada).latest("created_at"))
-    erasure.erase_due()
-    answers = [
-        APIClient().post("/api/v1/users/restore", {"token": each}).json()
-        for each in (token, "x" * 64)
-    ]
-    for answer in answers:
-        del answer["request_id"]
-    assert answers[0] == answers[1]
