@@ -20,6 +20,7 @@ from requests.structures import CaseInsensitiveDict
 
 from deploy.tests import mailed_links
 from deploy.tests.stack import System, wait_until
+from deploy.tests.worker_queue import Queue
 
 TIMEOUT = 25  # seconds; the gateway gives up on a service after 15
 PASSWORD = "correct horse battery staple"
@@ -152,12 +153,11 @@ class TestUser:
         due = "UPDATE users_user SET delete_after = now()"
         due += " WHERE email_canonical = %s RETURNING id"
         ((identifier,),) = self.system.query("users", due, self.email)
-        task = ("defer", "erase_users", '{"timestamp": 0}')
-        for words in (task, ("worker", "--one-shot")):
-            self.system.run("users", "procrastinate", *words)
+        queue = Queue(self.system)
+        queue.wait(queue.defer("erase_users"))
         rows = "SELECT FROM tokens_session WHERE user_id = %s"
-        query = self.system.query
-        wait_until(lambda: not query("auth", rows, identifier), 10, "erasure in auth")
+        ask = self.system.query
+        wait_until(lambda: not ask("auth", rows, identifier), 10, "erasure in auth")
         return str(identifier)
 
     def export(self) -> Response:

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('users', '0008_accounts'),
+        ('users', '0009_purges'),
     ]
 
     operations = [
