@@ -24,9 +24,9 @@ WITH link AS (
         now(), now() + interval '7 days')
     RETURNING id
 ), mail AS (
-    INSERT INTO users_mail (kind, user_id, link_id, address, locale, context,
-        message_id, created_at, last_error, failed_at)
-    SELECT 'email_changed', %(id)s, id, %(old_address)s, 'en',
+    INSERT INTO users_mail (kind, user_id, link_id, address, address_canonical, locale,
+        context, message_id, created_at, last_error, failed_at)
+    SELECT 'email_changed', %(id)s, id, %(old_address)s, %(old_address)s, 'en',
         jsonb_build_object('device', %(device)s::text), gen_random_uuid(), now(), '',
         now()
     FROM link

@@ -277,7 +277,7 @@ def test_users_of_an_earlier_version_wait_from_the_upgrade_on():
     old, present = UserFactory(deleted_at="2020-01-31T12:00:00Z"), UserFactory()
     User.objects.update(delete_after=None)
     with connection.cursor() as cursor:
-        cursor.execute(import_module("users.migrations.0010_erasure").WAIT)
+        cursor.execute(import_module("users.migrations.0011_erasure").WAIT)
     old.refresh_from_db()
     assert old.delete_after - timezone.now() > 13.9 * DAY
     assert User.objects.get(pk=present.pk).delete_after is None

@@ -124,9 +124,9 @@ def forget(users: Sequence[User]) -> None:
     User.groups.through.objects.filter(user__in=ids).delete()
     User.user_permissions.through.objects.filter(user__in=ids).delete()
     Registration.objects.filter(email_canonical__in=addresses).delete()
-    for model in (AddressRequest, Mail):
-        sent = model.objects.annotate(canonical=Lower("address"))
-        sent.filter(canonical__in=addresses).delete()
+    typed = AddressRequest.objects.annotate(canonical=Lower("address"))
+    typed.filter(canonical__in=addresses).delete()
+    Mail.objects.filter(address_canonical__in=addresses).delete()
     for owned in (Mail, Link, EmailChange):
         owned._default_manager.filter(user__in=ids).delete()
     entries = LogEntry.objects.filter(

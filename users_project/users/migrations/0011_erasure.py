@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('users', '0009_purges'),
+        ('users', '0010_mail'),
     ]
 
     operations = [
