@@ -144,7 +144,7 @@ def test_when_the_time_has_come_no_one_restores(door, admin, pushes):
     """The file may name them by now."""
     user = due_user()
     if door == "command":
-        with pytest.raises(CommandError, match="waits for being erased"):
+        with pytest.raises(CommandError, match="is about to be erased"):
             call_command("restoreuser", str(user.pk))
     elif door == "admin":
         act(admin, "restore", user)

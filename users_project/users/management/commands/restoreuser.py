@@ -7,8 +7,8 @@ from users.models import User
 
 def restore(user: User) -> None:
     """Raises CommandError."""
-    if not deletion.restore(user):
-        raise CommandError(f"{user} is not deleted, or waits for being erased.")
+    if user.is_deleted and not deletion.restore(user):
+        raise CommandError(f"{user} is about to be erased.")
 
 
 HELP = "Bring a deleted user back, within fourteen days."
