@@ -133,6 +133,16 @@ class AuthClient(ServiceClient):
         answer = self.call("GET", path, "events")
         return from_json(answer["events"], answer["next"])
 
+    def export(self, user_id: UUID) -> list[dict[str, Any]]:
+        """The sessions that the Auth Service keeps of a user, for the user."""
+        path = f"/api/v1/auth/users/{user_id}/export"
+        sessions: list[dict[str, Any]] = self.call("GET", path, "sessions")["sessions"]
+        return sessions
+
+    def erase(self, user_id: UUID) -> None:
+        """Have all that is personal of a user deleted. It may be done again."""
+        self.call("POST", f"/api/v1/auth/users/{user_id}/erase", "erased", {})
+
     def revoke_session(self, user_id: UUID, sid: UUID) -> bool:
         """End one session of a user, for an operator; False where they have no such
         live one. Without an answer it may have been ended."""

@@ -19,12 +19,13 @@ HEALTH = ["health/live", "health/ready"]
 PUBLIC = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"]
 READ = [*HEALTH, *PUBLIC]
 DOCS = ["docs", "openapi.json"]
-ELSEWHERE = [  # under test in test_introspection, test_schema and test_sessions
+ELSEWHERE = [  # under test in test_erasure, _introspection, _schema and _sessions
     "internal/openapi.json",
     *("introspect", "sessions", "sessions/<uuid:session_id>"),
     "users/<uuid:user_id>/events",
     "users/<uuid:user_id>/sessions",
     "users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",
+    *("users/<uuid:user_id>/export", "users/<uuid:user_id>/erase"),
 ]
 
 

@@ -62,6 +62,7 @@ def test_a_live_token_is_answered_with_its_claims(session, users, settings, name
         "sub": users.user["id"],
         **{name: users.user[name] for name in names},
         "aud": settings.JWT_AUDIENCE,
+        "auth_time": int(session.created_at.timestamp()),
         "client_id": settings.JWT_CLIENT_ID,
         "iss": settings.JWT_ISSUER,
         "sid": str(session.id),

@@ -14,7 +14,7 @@ from shared.auth import session_state
 from shared.auth.access_tokens import MAX_LENGTH
 from shared.auth.authentication import JWTAuthentication
 from shared.tests.fuzzing import fuzz
-from tests.conftest import forget, log_in, refresh, refresh_token
+from tests.conftest import age, forget, log_in, refresh, refresh_token
 from tokens import services
 from tokens.jwt_tokens import AccessToken, Backend
 
@@ -44,6 +44,15 @@ def test_the_longest_that_is_issued_is_the_longest_that_is_taken(
     assert introspected(text).json().get("roles_omitted") == (True if more else None)
     events = [record.event for record in audited()[before:]]
     assert events == ["token_roles_omitted"] * more
+
+
+def test_a_refresh_makes_the_login_no_newer(session, users):
+    """PRIV-04. RFC 9068 section 2.2.1."""
+    age(session, 1000)
+    text = refresh(refresh_token(session)).json()["access_token"]
+    claims = jwt.decode(text, options={"verify_signature": False})
+    assert claims["auth_time"] == int(session.created_at.timestamp())
+    assert claims["iat"] - claims["auth_time"] >= 1000
 
 
 # Any that a database takes: also of an earlier version, which took 150 characters.

@@ -34,7 +34,8 @@ def acts(session, users, service_client, verified, introspected):
     service, browser = service_client("users"), signed_in(session, users)
     access, cookie = access_token(session, users), refresh_token(session)
     bearer = {"Authorization": f"Bearer {access}"}
-    sessions = f"/api/v1/auth/users/{session.user_id}/sessions"
+    of_user = f"/api/v1/auth/users/{session.user_id}"
+    sessions = f"{of_user}/sessions"
     push = {"user_id": session.user_id, "epoch": 1, "reason": "password"}
     return {
         "login": log_in,
@@ -47,12 +48,13 @@ def acts(session, users, service_client, verified, introspected):
         "push": lambda: service.post("/api/v1/auth/sessions/revoke", push),
         "list-of-a-user": lambda: service.get(sessions),
         "end-of-a-user": lambda: service.post(f"{sessions}/{session.id}/revoke"),
+        "export": lambda: service.get(f"{of_user}/export"),
     }
 
 
 ACTS = (
     *("login", "refresh", "logout", "logout_all", "list", "verify"),
-    *("introspect", "push", "list-of-a-user", "end-of-a-user"),
+    *("introspect", "push", "list-of-a-user", "end-of-a-user", "export"),
 )
 
 

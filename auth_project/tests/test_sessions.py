@@ -257,6 +257,8 @@ def test_no_caller_but_the_user_service_speaks_for_operators(
         client.post(f"{URL}/revoke", {}),
         client.get(of_user(here.user_id)),
         client.post(f"{of_user(here.user_id)}/{here.id}/revoke"),
+        client.get(f"/api/v1/auth/users/{here.user_id}/export"),
+        client.post(f"/api/v1/auth/users/{here.user_id}/erase"),
     ):
         assert outcome(answer) == refusal
         challenge = 'ApiKey realm="internal"' if unknown else None

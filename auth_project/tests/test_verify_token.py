@@ -43,6 +43,7 @@ def test_a_good_token_is_answered_with_its_claims(
         "roles": ["editor"] if names else None,
         "sid": str(session.id),
         "exp": exp,
+        "auth_time": int(session.created_at.timestamp()),
     }
     assert 290 <= exp - time.time() <= 300
     assert state_in_redis(session) == b"active"

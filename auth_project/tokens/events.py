@@ -19,6 +19,7 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
     "key_retired": ("kid", "needed_until"),
     "key_revoked": ("kid", "successor"),
     "key_staged": ("kid", "bits"),
+    "user_erased": ("sessions",),
     "session_logout": (),
     "session_logout_all": ("keep",),
 }
@@ -33,8 +34,8 @@ ENDED_OF_USER = """
             jsonb_build_object('reason', %(reason)s::text, 'sessions', count(*))
         FROM changed
         GROUP BY user_id"""
-OF_KEY = """
-        SELECT %(event)s::text, NULL::uuid, NULL::uuid, %(outcome)s::text,
+DEED = """
+        SELECT %(event)s::text, %(user_id)s::uuid, NULL::uuid, %(outcome)s::text,
             %(data)s::jsonb"""
 
 

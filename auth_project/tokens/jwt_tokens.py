@@ -71,6 +71,8 @@ class AccessToken(simplejwt.AccessToken):
             "sub": str(session.user_id),
             "sid": str(session.id),
             "jti": str(uuid.uuid4()),
+            # When the password was proved (RFC 9068 section 2.2.1).
+            "auth_time": int(session.created_at.timestamp()),
             "iat": issued_at,
             "exp": min(
                 issued_at + settings.ACCESS_TOKEN_LIFETIME,

@@ -59,6 +59,9 @@ class VerifiedTokenSerializer(serializers.Serializer[None]):
     roles = serializers.ListField(child=serializers.CharField(), allow_null=True)
     sid = serializers.UUIDField(help_text="The session.")
     exp = serializers.IntegerField(help_text="NumericDate (RFC 7519 section 2).")
+    auth_time = serializers.IntegerField(
+        allow_null=True, help_text="When the user logged in: a NumericDate."
+    )
 
 
 class IntrospectionRequestSerializer(serializers.Serializer[None]):
@@ -88,6 +91,9 @@ class IntrospectionSerializer(serializers.Serializer[None]):
     iss = serializers.CharField(required=False)
     exp = serializers.IntegerField(required=False, help_text="NumericDate.")
     iat = serializers.IntegerField(required=False, help_text="NumericDate.")
+    auth_time = serializers.IntegerField(
+        required=False, help_text="NumericDate of the login (RFC 9470 section 6.2)."
+    )
     jti = serializers.UUIDField(required=False)
     sid = serializers.UUIDField(required=False, help_text="The session.")
     token_type = serializers.ChoiceField(["Bearer"], required=False)
@@ -163,6 +169,25 @@ class UserSessionSerializer(serializers.ModelSerializer[Session]):
 
 class UserSessionsSerializer(serializers.Serializer[None]):
     sessions = UserSessionSerializer(many=True)
+
+
+class ExportedSessionSerializer(UserSessionSerializer):
+    """A login that is kept, live or not, for its own user."""
+
+    class Meta(UserSessionSerializer.Meta):
+        fields = (
+            *UserSessionSerializer.Meta.fields,
+            *("user_agent", "revoked_at", "revoked_reason"),
+        )
+        read_only_fields = fields
+
+
+class ExportSerializer(serializers.Serializer[None]):
+    sessions = ExportedSessionSerializer(many=True)
+
+
+class ErasedSerializer(serializers.Serializer[None]):
+    erased = serializers.IntegerField(min_value=0, help_text="Sessions.")
 
 
 class SessionSerializer(UserSessionSerializer):

@@ -141,7 +141,7 @@ documented 2
 documented 3
 session over
 walk
-rm -f users.dump auth.dump
+rm -f users.dump auth.dump erasures.log
 
 step "stop and start, as after a reboot"
 docker compose stop > /dev/null 2>&1

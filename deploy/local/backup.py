@@ -21,6 +21,7 @@ from .layout import Layout, Service
 from .problems import Problem
 
 MANIFEST, SETTINGS, DUMP = "manifest.json", "settings.tar", "{}.dump"
+ERASURES = "erasures.log"
 
 
 def backup(layout: Layout, name: str | None) -> None:
@@ -61,6 +62,21 @@ def settings_files(layout: Layout) -> dict[str, Path]:
         found[f"env/{service.name}.env"] = service.env_file
         found[f"env/{service.name}.migrate.env"] = service.migrate_env_file
     return found
+
+
+def erasures_of(layout: Layout) -> str:
+    """Who was erased, and when; empty where no user was."""
+    return read_text(layout.erasures / "users.log")
+
+
+def merge_erasures(layout: Layout, folder: Path) -> Path:
+    """The file of erasures, with those of a backup. Each may have some that the other
+    does not have. No worker may run."""
+    texts = erasures_of(layout), read_text(folder / ERASURES)
+    lines = dict.fromkeys(line for text in texts for line in text.splitlines())
+    file = layout.erasures / "users.log"
+    write_private(file, "".join(f"{line}\n" for line in lines))
+    return file
 
 
 def check(folder: Path) -> dict[str, Any]:
@@ -105,6 +121,8 @@ def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
         print(f"  {service.name} ...", flush=True)
         dump = draft / DUMP.format(service.name)
         postgres.call(layout, service, "pg_dump", "-Fc", "-f", dump, service.name)
+    # After the dumps: what is erased in them is in it.
+    write_private(draft / ERASURES, erasures_of(layout))
     project = tomllib.loads(read_text(layout.root / "pyproject.toml"))["project"]
     service = layout.services[0]
     words = ["-XAt", "-d", "postgres", "-c", "SHOW server_version"]

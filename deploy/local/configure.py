@@ -66,7 +66,7 @@ def _wanted(layout: Layout, ports: Ports) -> dict[Path, str]:
     files = {layout.gateway_env: _fill("gateway", values) + _compose_files(layout)}
     for service in layout.services:
         # Paths are as seen from the service's folder: a checkout may be moved.
-        for name in ("secrets", "static", "mail"):
+        for name in ("secrets", "static", "mail", "erasures"):
             values[name] = os.path.relpath(getattr(layout, name), service.project)
         values |= {"name": service.name, "port": ports.chosen[service.name]}
         text = _fill("service", values) + _fill(service.name, values)

@@ -72,6 +72,8 @@ class Layout:
         self.gateway = self.state / "gateway"
         self.work = self.state / "work"
         self.postgres = self.state / "postgres"
+        # Outside of the databases, which a restore replaces.
+        self.erasures = self.state / "erasures"
         self.sockets = self.state / "sock"
         if not SOCKET_FOLDER.fullmatch(str(self.sockets)):
             name = f"memo-{os.getuid()}-{short_hash(str(self.sockets))}"
@@ -141,7 +143,7 @@ class Layout:
     def make_folders(self) -> None:
         """Every folder that a command may write to, readable by its user alone."""
         folders = [self.base, self.state, self.home, self.logs, self.cache, self.work]
-        folders += [self.gateway, self.env_files, self.secrets]
+        folders += [self.gateway, self.env_files, self.secrets, self.erasures]
         for folder in folders:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.sockets.mkdir(mode=0o700, exist_ok=True)

@@ -102,8 +102,8 @@ def _replace(
         for service in chosen:
             print(f"  {service.name} ...", flush=True)
             _load(layout, service, folder / backup.DUMP.format(service.name))
-        print("  migrations, epochs and sessions ...", flush=True)
-        _settle(layout, chosen, keep_sessions=keep_sessions)
+        print("  migrations, epochs, sessions, erasures ...", flush=True)
+        _settle(layout, chosen, folder, keep_sessions=keep_sessions)
         _swap(layout, chosen)
     finally:
         for service in chosen:
@@ -120,13 +120,19 @@ def _load(layout: Layout, service: Service, dump: Path) -> None:
     postgres.call(layout, service, "pg_restore", *words)
 
 
-def _settle(layout: Layout, chosen: Sequence[Service], *, keep_sessions: bool) -> None:
-    """End all sessions in what was restored. What ended after the backup is not known
-    there, so every epoch is raised above all that auth has ever received."""
+def _settle(
+    layout: Layout, chosen: Sequence[Service], folder: Path, *, keep_sessions: bool
+) -> None:
+    """Forget who was erased, and end all sessions in what was restored. What ended
+    after the backup is not known there, so every epoch is raised above all that auth
+    has ever received."""
     restored = partial(_command, layout, chosen)
     run(*(restored(service, "migrate", "--no-input") for service in chosen))
     if not PAIR & {service.name for service in chosen}:
         return
+    erased = backup.merge_erasures(layout, folder)
+    pair = [service for service in chosen if service.name in PAIR]
+    run(*(restored(service, "eraseusers", erased) for service in pair))
     auth, users = (service for service in layout.services if service.name in PAIR)
     if not keep_sessions:
         highest = run(restored(auth, "highestepoch"))

@@ -18,7 +18,9 @@ import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
+from deploy.tests import mailed_links
 from deploy.tests.stack import System, wait_until
+from deploy.tests.worker_queue import Queue
 
 TIMEOUT = 25  # seconds; the gateway gives up on a service after 15
 PASSWORD = "correct horse battery staple"
@@ -27,7 +29,8 @@ REGISTER, LOGIN = "/api/v1/users/", "/api/v1/auth/login"
 REFRESH, LOGOUT = "/api/v1/auth/refresh", "/api/v1/auth/logout"
 LOGOUT_ALL = "/api/v1/auth/logout_all"
 ME, SESSIONS = "/api/v1/users/me", "/api/v1/auth/sessions"
-CHANGE_PASSWORD = f"{ME}/change_password"
+CHANGE_PASSWORD, EXPORT = f"{ME}/change_password", f"{ME}/export"
+RESTORE = "/api/v1/users/restore"
 VERIFY = "/api/v1/auth/verify_token"
 
 Answer = TypeVar("Answer")
@@ -135,6 +138,30 @@ class TestUser:
     def change_password(self, new: str, current: str | None = None) -> Response:
         body = {"current_password": current or self.password, "new_password": new}
         return self.call("POST", CHANGE_PASSWORD, json=body)
+
+    def delete(self) -> Response:
+        """The account."""
+        return self.call("DELETE", ME, json={"current_password": self.password})
+
+    def restore(self) -> Response:
+        """The account, by the link in the mail."""
+        token = mailed_links.token_of(self.system, self.email, "restore")
+        return self.post(RESTORE, json={"token": token})
+
+    def be_erased(self) -> str:
+        """The fourteen days of the deleted account are over; its id."""
+        due = "UPDATE users_user SET delete_after = now()"
+        due += " WHERE email_canonical = %s RETURNING id"
+        ((identifier,),) = self.system.query("users", due, self.email)
+        queue = Queue(self.system)
+        queue.wait(queue.defer("erase_users"))
+        rows = "SELECT FROM tokens_session WHERE user_id = %s"
+        ask = self.system.query
+        wait_until(lambda: not ask("auth", rows, identifier), 10, "erasure in auth")
+        return str(identifier)
+
+    def export(self) -> Response:
+        return self.call("GET", EXPORT)
 
     def sessions(self) -> Response:
         return self.call("GET", SESSIONS)

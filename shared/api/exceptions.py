@@ -19,10 +19,12 @@ CODES = {
     "dependency_unavailable": "A database or service did not answer. Try again.",
     "forbidden": "You are not allowed to do this.",
     "headers_too_large": "The request headers are too large.",
+    "insufficient_user_authentication": "The login is too old for this. Log in again.",
     "internal_error": "A fault of ours. The request id finds it in our logs.",
     "invalid_credentials": "Login or password is wrong.",
     "invalid_form": "The body is not a well-formed form (UTF-8, no field twice).",
     "invalid_json": "The body is not well-formed JSON (RFC 8259, UTF-8, no twin keys).",
+    "last_superuser": "You are the only superuser. Make another one first.",
     "link_invalid": "The link is used, expired, or none of ours. Ask for another.",
     "method_not_allowed": "The resource has no such method. See Allow.",
     "misdirected_request": "This gateway does not serve that host.",
@@ -93,6 +95,15 @@ class RefreshTokenReused(TokenError):
     default_code = "refresh_token_reused"
 
 
+class InsufficientUserAuthentication(Unauthorized):
+    """The token is good, but the login is too long ago (RFC 9470 section 3)."""
+
+    auth_header = (
+        'Bearer realm="api", error="insufficient_user_authentication", max_age="300"'
+    )
+    default_code = "insufficient_user_authentication"
+
+
 class ServiceAuthFailed(Unauthorized):
     auth_header = 'ApiKey realm="internal"'
     audit_event = "authz_fail"  # `shared.api.problem_details` logs it
@@ -131,6 +142,13 @@ class UsernameTaken(APIException):
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "username_taken"
+
+
+class LastSuperuser(APIException):
+    """Without one, no user can give rights to others."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "last_superuser"
 
 
 class LinkInvalid(APIException):

@@ -151,7 +151,8 @@ def check_times(claims: dict[str, Any]) -> None:
 
 def has_dates(claims: dict[str, Any]) -> bool:
     """Whether the times are whole seconds that a clock may show."""
-    dates = [claims["iat"], claims["exp"], claims.get("nbf", 0)]
+    dates = [claims["iat"], claims["exp"]]
+    dates += [claims.get(name, 0) for name in ("nbf", "auth_time")]
     return all(type(date) is int and 0 <= date <= LAST_DATE for date in dates)
 
 

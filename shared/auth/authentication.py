@@ -31,6 +31,7 @@ class TokenUser:
     username: str
     roles: tuple[str, ...]
     email_verified: bool = False
+    auth_time: int = 0  # of the login; a NumericDate
 
     is_authenticated = True
     is_anonymous = False
@@ -69,6 +70,7 @@ class JWTAuthentication(BaseAuthentication):
             username=claims.get("username", ""),
             roles=tuple(claims.get("roles", ())),
             email_verified=claims.get("email_verified", False),
+            auth_time=claims.get("auth_time", 0),
         )
         request._request.caller = str(user.id)  # type: ignore[attr-defined]
         return user, claims

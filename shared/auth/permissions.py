@@ -1,11 +1,15 @@
 """Who may: permissions that views compose with `&` and `|`."""
 
+import time
 from typing import Any
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from shared.api.exceptions import InsufficientUserAuthentication
 from shared.auth.authentication import Service, TokenUser
+
+RECENT = 300  # seconds; the error names them as `max_age`
 
 
 class HasAPIKey(BasePermission):
@@ -15,6 +19,23 @@ class HasAPIKey(BasePermission):
         callers = getattr(view, "allowed_callers", None)
         user = request.user
         return isinstance(user, Service) and (callers is None or user.name in callers)
+
+
+def require_recent_login(user: TokenUser) -> None:
+    """Raise InsufficientUserAuthentication where the login is over five minutes ago. A
+    refresh makes it no newer."""
+    if time.time() - user.auth_time > RECENT:
+        raise InsufficientUserAuthentication
+
+
+class HasRecentLogin(BasePermission):
+    """A user who has logged in within the last five minutes."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if isinstance(request.user, TokenUser):
+            require_recent_login(request.user)
+            return True
+        return False
 
 
 def has_any_role(*roles: str) -> type[BasePermission]:

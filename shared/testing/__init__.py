@@ -111,6 +111,7 @@ def good_claims() -> dict[str, Any]:
         "sid": str(uuid.uuid4()),
         "jti": str(uuid.uuid4()),
         "iat": now,
+        "auth_time": now,
         "exp": now + 300,
         "token_type": "access",
     }

@@ -39,13 +39,15 @@ def test_a_good_token_is_accepted(me, make_token, sign, claims):
     answer = me(f"Bearer {make_token(sub=sub, sid=sid, aud=['other', 'memo'])}")
     user = {"email": "ada@example.org", "username": "ada", "roles": ["editor"]}
 
-    assert answer.json() == {"id": sub, "sid": sid, "email_verified": False} | user
+    found = answer.json()
+    assert abs(found.pop("auth_time") - time.time()) < 10
+    assert found == {"id": sub, "sid": sid, "email_verified": False} | user
     answer = me(f"Bearer {make_token(email_verified=True)}")
     assert answer.json()["email_verified"] is True
     assert access_tokens.decode(sign(), "access")["sid"] == claims["sid"]
-    named = ("email", "email_verified", "username", "roles")
+    named = ("email", "email_verified", "username", "roles", "auth_time")
     answer = me(f"Bearer {make_token(**dict.fromkeys(named))}").json()
-    assert [answer[name] for name in named] == ["", False, "", []]
+    assert [answer[name] for name in named] == ["", False, "", [], 0]
 
 
 # --- Algorithms and header (RFC 8725 section 3.1, TOK-02, TOK-03) -------------------
@@ -183,6 +185,7 @@ ODD_CLAIMS = {
 # Every one of these is needed; these may be left out.
 ODD_CLAIMS = {name: [..., None, *values] for name, values in ODD_CLAIMS.items()} | {
     "nbf": ["x", ["a"], {"a": 1}],
+    "auth_time": ["x", -1, 1.5, True, 10**15, ["a"]],
     "email": [5, ["a"], {"a": 1}],
     "username": [5, ["a"], {"a": 1}],
     "email_verified": ["true", "", 0, 1, [False], {"a": True}],

@@ -18,7 +18,7 @@ class MeView(JSONView):
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         user: Any = request.user
-        names = ("sid", "email", "email_verified", "username", "roles")
+        names = ("sid", "email", "email_verified", "username", "roles", "auth_time")
         return Response({"id": user.pk} | {n: getattr(user, n) for n in names})
 
 

@@ -115,6 +115,11 @@ ACCOUNT_URLS = {
     "restore": env.link("ACCOUNT_URL_RESTORE", PAGE.format("restore")),
 }
 
+# Where the worker writes who was erased, for restored databases. Not in the database.
+ERASURES_FILE = BASE_DIR / env.str(
+    "ERASURES_FILE", default="/var/lib/memo/erasures/users.log"
+)
+
 # --- Jobs ---------------------------------------------------------------------------
 
 PROCRASTINATE_ON_APP_READY = "users.jobs.configure"

@@ -6,12 +6,15 @@ from django.urls import include, path
 
 from shared.api.urls import common
 from users import views
+from users.accounts import privacy_views
 from users.accounts.views import RegistrationView
 from users.admin.change_password import OwnPasswordView
 
 urlpatterns = [
     path("api/v1/users", RegistrationView.as_view()),
     path("api/v1/users/me", views.MeView.as_view()),
+    path("api/v1/users/me/export", privacy_views.ExportView.as_view()),
+    path("api/v1/users/restore", privacy_views.RestoreView.as_view()),
     path("api/v1/users/me/change_password", views.ChangePasswordView.as_view()),
     path("api/v1/users/me/events", views.EventsView.as_view()),
     path("api/v1/users/verify", views.VerifyView.as_view()),

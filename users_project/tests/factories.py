@@ -1,9 +1,11 @@
 """Users for the suite."""
 
+from datetime import timedelta
 from functools import lru_cache
 
 import factory
 from django.contrib.auth.hashers import make_password
+from django.utils import timezone
 
 from users.models import Role, User
 
@@ -29,6 +31,10 @@ class UserFactory(factory.django.DjangoModelFactory):
     email = factory.Sequence("User{}@Example.org".format)
     username = factory.Sequence("User{}".format)
     session_epoch = EPOCH
+    deleted_at = None
+    delete_after = factory.LazyAttribute(
+        lambda user: user.deleted_at and timezone.now() + timedelta(days=1)
+    )
 
     @classmethod
     def _create(cls, model, *args, password=PASSWORD, hasher="default", **fields):

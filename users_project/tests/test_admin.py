@@ -25,6 +25,7 @@ from tests.admin_pages import (
 from tests.factories import EPOCH, NEW, PASSWORD, UserFactory, hashed
 from tests.guesses import HERE, admin_log_in
 from users import credentials, hashing_pool
+from users.accounts import deletion
 from users.admin.versions import version_of
 from users.models import Role, User
 
@@ -106,7 +107,7 @@ def test_what_ends_the_sessions_ends_those_of_the_admin(admin, root, end):
     getattr(root, end)()
     assert admin.get(LIST)["Location"].startswith("/admin/login/")
     root.activate()
-    root.restore()
+    deletion.restore(root)
     assert admin.get(LIST).status_code == 302
 
 

@@ -14,6 +14,7 @@ from users.models import User
 
 CHANGE = {"current_password": PASSWORD, "new_password": NEW}
 MISTAKE = {"current_password": WRONG, "new_password": NEW}
+PROOF = {"current_password": PASSWORD}
 NEW_USER = {"username": "bob", "email": "bob@example.org", "password": PASSWORD}
 ROLES = ["clerk", "editor"]
 
@@ -48,6 +49,9 @@ def cost(redis_round_trips, documented):
         # Redis: the session, three limits, and after a success forgetting.
         ("user", "post", "/me/change_password", CHANGE, (204, 6 + 2, 5)),
         ("user", "post", "/me/change_password", MISTAKE, (400, 2, 4)),
+        # Read the user, lock the row, write, raise the epoch; the link, the mail, its
+        # job; between two savepoints. Redis: the session, limits, forgetting.
+        ("user", "delete", "/me", PROOF, (202, 7 + 4, 5)),
         ("auth", "get", "/{id}", None, (200, 1, 0)),
         ("auth", "post", "/{id}/end_sessions", {}, (200, 1, 0)),
         # Insert, and ask whether the address is held; in a savepoint.

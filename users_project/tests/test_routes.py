@@ -20,6 +20,8 @@ OWN = [
     ("post", "/me/change_password", CHANGE),
     ("post", "/me/change_email", MOVE),
     ("delete", "/me/change_email", {}),
+    ("delete", "/me", {"current_password": PASSWORD}),
+    ("get", "/me/export", {}),
 ]
 INTERNAL = [
     ("post", "/verify", CREDENTIALS),

@@ -17,6 +17,9 @@ OPERATIONS = [
     ("", "post", "201", {*BODY, "409"}, [{}]),
     ("/me", "get", "200", {"401"}, TOKEN),
     ("/me", "patch", "200", {*BODY, "401"}, TOKEN),
+    ("/me", "delete", "202", {*BODY, "401", "409"}, TOKEN),
+    ("/me/export", "get", "200", {"401"}, TOKEN),
+    ("/restore", "post", "204", BODY, [{}]),
     ("/me/change_password", "post", "204", {*BODY, "401"}, TOKEN),
     ("/me/change_email", "post", "202", {*BODY, "401"}, TOKEN),
     ("/me/change_email", "delete", "204", {"401"}, TOKEN),
@@ -85,7 +88,7 @@ def test_all_members_of_a_user_are_described_and_always_there():
 def test_the_bodies_of_users_have_no_other_members_but_a_login():
     components = schema()["components"]["schemas"]
     strict = ["Registration", "PatchedProfile", "PasswordChange", "VerifyEmail"]
-    strict += ["Proof", "Token", "Address", "PasswordReset", "EmailChange"]
+    strict += ["Proof", "Token", "Address", "PasswordReset", "EmailChange", "Deletion"]
     for name in strict:
         assert components[f"{name}Request"]["additionalProperties"] is False
     assert "additionalProperties" not in components["LoginAttemptRequest"]

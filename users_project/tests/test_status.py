@@ -13,6 +13,7 @@ def test_the_list_says_who_can_log_in(admin, limited, guess, pushes):
         "active": UserFactory(),
         "inactive": UserFactory(is_active=False),
         "deleted": UserFactory(is_active=False, deleted_at=GONE),
+        "erased": UserFactory(is_active=False, deleted_at=GONE, erased_at=GONE),
         "locked": UserFactory(email="locked@example.org"),
     }
     for _ in range(2):

@@ -16,6 +16,9 @@ from django.db.models import Q
 from shared.events import origin, recording
 from shared.structured_logging import audit
 from users import revocation
+from users.accounts import deletion
+from users.accounts.links import ClockTimestamp
+from users.accounts.models import LIFETIMES, Purpose
 from users.events.log import TABLE
 from users.mail.models import Kind
 from users.mail.outbox import notify_all
@@ -27,6 +30,9 @@ CHUNK = 5000  # users of one transaction, and of one push: a second or less
 # Seconds after which no chunk begins, and no push: they take less than one, and the
 # gateway waits for 15.
 PATIENCE, PUSH_PATIENCE = 12.0, 12.5
+
+DAYS = LIFETIMES[Purpose.RESTORE].days
+ERASED_FROM = f"clock_timestamp() + interval '{DAYS} days'"
 
 # The columns are those of a `Change`. The history is Django's, a line for each user; so
 # are the events.
@@ -77,14 +83,14 @@ CHANGES = (
         "soft_delete",
         "deleted",
         Q(deleted_at=None),
-        f"deleted_at = clock_timestamp(), {END_ALL}",
+        f"deleted_at = clock_timestamp(), delete_after = {ERASED_FROM}, {END_ALL}",
         "user_deleted",
     ),
     Change(
         "restore",
         "restored",
-        ~Q(deleted_at=None),
-        "deleted_at = NULL",
+        Q(delete_after__gt=ClockTimestamp()),
+        "deleted_at = NULL, delete_after = NULL",
         notice=Kind.RESTORED,
     ),
     Change("end_sessions", "logged out everywhere", Q(), END_ALL, "ended_by_operator"),
@@ -186,6 +192,8 @@ def change_chunk(
         epochs = dict(cursor.fetchall())
         if change.notice:
             notify_all(change.notice, epochs)
+        if change.name == "restore":
+            deletion.void_links(epochs)
     return epochs
 
 

@@ -5,11 +5,17 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
+from rest_framework.exceptions import ValidationError
 
 from shared import ratelimit
+from shared.auth.authentication import TokenUser
+from shared.auth.permissions import require_recent_login
 from shared.ratelimit import Hits, RateLimitPolicy
+from users.events import log
 from users.guess_limits import Client, LoginAttempt
 from users.models import User
+
+WRONG = {"current_password": ["This is not the current password."]}
 
 
 def authenticate(
@@ -72,3 +78,14 @@ def verify_current_password(user: User, password: str, session: str) -> bool:
     if right:
         ratelimit.clear(policies)
     return right
+
+
+def require_proof(user: User, caller: TokenUser, password: str | None) -> None:
+    """Raise ValidationError where it is not the user's password. A user without one
+    must have logged in within five minutes: InsufficientUserAuthentication. Raises
+    RateLimited and Overloaded, too."""
+    if not user.has_usable_password():
+        require_recent_login(caller)
+    elif not verify_current_password(user, password or "", str(caller.sid)):
+        log.record("authn_password_check_fail", user.pk, sid=str(caller.sid))
+        raise ValidationError(WRONG, code="invalid")

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from shared.auth.access_tokens import MAX_LENGTH
 from shared.events import origin
+from users.accounts.links import ClockTimestamp
 from users.accounts.models import EmailChange
 from users.events.log import place, record
 from users.statements import RAISE_ALL_EPOCHS, RAISE_EPOCH
@@ -38,6 +39,10 @@ class UserQuerySet(models.QuerySet["User"]):
         """Users who are active and not deleted: all others look unknown."""
         return self.filter(is_active=True, deleted_at=None)
 
+    def restorable(self) -> Self:
+        """Users who are deleted, and whose time of erasure has not come."""
+        return self.filter(delete_after__gt=ClockTimestamp())
+
     def with_roles(self) -> Self:
         """Each user with `roles`, the sorted names of the groups, in the same query."""
         groups = Group.objects.filter(user=models.OuterRef("pk")).order_by("name")
@@ -51,9 +56,10 @@ class UserQuerySet(models.QuerySet["User"]):
 
     def modifiable_by(self, editor: "User") -> Self:
         """Those without a right, role or permission that the editor lacks: setting a
-        user's password or e-mail address takes over all that the user may do."""
+        user's password or e-mail address takes over all that the user may do. Of an
+        erased user nothing is left to change."""
         if editor.is_superuser:
-            return self.all()
+            return self.filter(erased_at=None)
         user = {"user": models.OuterRef("pk")}
         roles = Group.objects.filter(user=editor)
         rights = Permission.objects.filter(Q(user=editor) | Q(group__in=roles))
@@ -66,6 +72,7 @@ class UserQuerySet(models.QuerySet["User"]):
             ~Exists(rights_of.exclude(permission__in=rights)),
             is_staff=False,
             is_superuser=False,
+            erased_at=None,
         )
 
     def longest_roles(self) -> int:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from shared.structured_logging import audit
 from users import revocation, validators
 from users.accounts import links
+from users.accounts.models import LIFETIMES, Purpose
 from users.accounts.models import AddressRequest as AddressRequest
 from users.accounts.models import EmailChange as EmailChange
 from users.accounts.models import Link as Link
@@ -24,8 +25,7 @@ from users.events.log import place, record
 from users.events.models import Event as Event
 from users.events.models import EventPersonal as EventPersonal
 from users.fields import CanonicalField
-from users.mail import notices, outbox
-from users.mail.models import Kind
+from users.mail import notices
 from users.mail.models import Mail as Mail
 from users.managers import UserManager
 from users.password_model import PasswordModel
@@ -39,8 +39,10 @@ RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
 CANONICAL = {f"{name}_canonical" for name in IDENTIFIERS}
 # Columns that `user_updated` does not name: a login's time is no change of the account,
 # and there are events for the others, with the one who changed them.
-OWN_EVENTS = {"password", "is_active", "deleted_at", "last_login", *CANONICAL}
-OWN_EVENTS |= {"email_verified_at"}
+OWN_EVENTS = {
+    *("password", "is_active", "deleted_at", "delete_after", "last_login"),
+    *("email_verified_at", *CANONICAL),
+}
 
 
 def check(name: str, **condition: Any) -> models.CheckConstraint:
@@ -116,6 +118,11 @@ class User(PasswordModel, PermissionsMixin):
         editable=False,
         help_text="When what is personal in a deleted account is erased.",
     )
+    erased_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="What was personal is gone. The id stays as a pseudonym.",
+    )
     email_verified_at = models.DateTimeField(
         null=True, editable=False, help_text="When the owner of the mailbox proved it."
     )
@@ -140,6 +147,12 @@ class User(PasswordModel, PermissionsMixin):
             models.Index(fields=["-created_at"], name="user_created_at"),
             models.Index(LAST_LOGIN.desc(nulls_last=True), name="user_last_login"),
             GinIndex(*map(trigrams, SEARCHED), name="user_search"),
+            # For `users.accounts.erasure`, of those who wait for it.
+            models.Index(
+                fields=["delete_after"],
+                name="user_delete_after",
+                condition=models.Q(delete_after__isnull=False),
+            ),
         )
         constraints = (
             check("username_pattern", username__regex=r"^[A-Za-z0-9._-]{3,50}$"),
@@ -189,6 +202,10 @@ class User(PasswordModel, PermissionsMixin):
         return self.deleted_at is not None
 
     @property
+    def is_erased(self) -> bool:
+        return self.erased_at is not None
+
+    @property
     def is_present(self) -> bool:
         """Whether the user may log in and be seen; `UserQuerySet.present` in rows."""
         return self.is_active and self.deleted_at is None
@@ -218,17 +235,12 @@ class User(PasswordModel, PermissionsMixin):
         self.save(update_fields=["is_active"])
 
     def soft_delete(self) -> None:
-        """Keep the row, and with it e-mail and username, so that `restore` works."""
+        """Keep the row, and with it e-mail and username, until `delete_after`, so that
+        `users.accounts.deletion` can restore it."""
         if self.deleted_at is None:
             self.deleted_at = timezone.now()
-            self.save(update_fields=["deleted_at"])
-
-    def restore(self) -> None:
-        if self.is_deleted:
-            self.deleted_at = None
-            with transaction.atomic():
-                self.save(update_fields=["deleted_at"])
-                outbox.notify(Kind.RESTORED, self)
+            self.delete_after = self.deleted_at + LIFETIMES[Purpose.RESTORE]
+            self.save(update_fields=["deleted_at", "delete_after"])
 
     def end_sessions(self) -> None:
         """Log the user out everywhere."""

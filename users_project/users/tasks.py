@@ -9,9 +9,10 @@ from uuid import UUID
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from shared.clients import auth_client
 from shared.db import rights
 from users import purges
-from users.accounts import change_email, registration, requests
+from users.accounts import change_email, erasure, registration, requests
 from users.jobs import WORKER_TIMEOUT
 from users.mail import delivery, outbox
 
@@ -51,6 +52,12 @@ def handle_email_change(user_id: str) -> None:
     change_email.handle(UUID(user_id))
 
 
+@app.task(name="erase_in_auth", retry=RetryStrategy(wait=10, linear_wait=60))
+def erase_in_auth(user_id: str) -> None:
+    """Have the Auth Service forget an erased user: again until it has answered."""
+    auth_client().erase(UUID(user_id))
+
+
 # --- By the clock ---------------------------------------------------------------------
 #
 # `timestamp` is when the job was due. A time that passed while no worker ran is made up
@@ -72,6 +79,13 @@ async def retry_stalled_jobs(timestamp: int) -> None:
 def purge(timestamp: int) -> None:
     """Delete links, mails and the like that have no more use."""
     purges.purge()
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="erase_users", retry=RETRY)
+def erase_users(timestamp: int) -> None:
+    """Erase the deleted accounts whose time has come."""
+    erasure.erase_due()
 
 
 @app.periodic(cron="23 * * * *")

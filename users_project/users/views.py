@@ -1,5 +1,6 @@
 """The HTTP side: parse, call, respond. What it says to API readers is in `schema`."""
 
+from typing import cast
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -16,6 +17,7 @@ from shared.event_pages import EventQuerySerializer
 from shared.structured_logging import audit
 from users import credentials, lockouts, openapi
 from users import serializers as s
+from users.accounts import deletion, privacy_schema
 from users.events import history
 from users.events.log import record
 from users.guess_limits import Client
@@ -45,6 +47,20 @@ class MeView(JSONView):
         user = serializer.save()
         return Response(s.represent(user, s.MEMBERS_OF_ME))
 
+    @extend_schema(**privacy_schema.DELETE_ME)
+    def delete(self, request: Request) -> Response:
+        """Delete one's own account. All sessions end at once, and a mail brings a link
+        that restores the account within fourteen days. Then it is erased."""
+        user = caller(request)
+        serializer = privacy_schema.DeletionSerializer(user, data=request.data)
+        serializer.is_valid(raise_exception=True)
+        password = serializer.validated_data.get("current_password")
+        credentials.require_proof(user, cast(TokenUser, request.user), password)
+        until = deletion.delete_own(user)
+        if until is None:
+            raise ValidationError(credentials.WRONG, code="invalid")
+        return Response({"restorable_until": until}, status=202)
+
 
 class ChangePasswordView(JSONView):
     """Change one's own password.
@@ -66,8 +82,7 @@ class ChangePasswordView(JSONView):
         if not credentials.change(user, current, new, sid):
             where = {"sid": str(sid), "ip": client_address(request)}
             record("authn_password_change_fail", user.pk, **where)
-            detail = {"current_password": ["This is not the current password."]}
-            raise ValidationError(detail, code="invalid")
+            raise ValidationError(credentials.WRONG, code="invalid")
         response = Response(status=204)
         device = device_cookie.renew(device_cookie.read(request), user)
         device_cookie.write(response, device)

@@ -204,7 +204,7 @@ class SessionMachine(Machine):
             self.check_bounds(token)
             c = unverified(self.texts[token])
             names = ("email", "email_verified", "username", "roles", "sid", "exp")
-            claims = {name: c[name] for name in names}
+            claims = {name: c[name] for name in (*names, "auth_time")}
             assert seen.body == {"valid": True, "user_id": c["sub"], **claims}
 
     def asking_elsewhere(self, token: Access) -> None:

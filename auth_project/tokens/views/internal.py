@@ -18,6 +18,7 @@ from shared.event_pages import (
     page_of,
 )
 from tokens import serializers as s
+from tokens.erasure import erase
 from tokens.models import Event, Session
 from tokens.revocation import end_own_session, end_sessions_below
 from tokens.views.sessions import LISTED
@@ -88,6 +89,32 @@ class RevokeUserSessionView(OperatorView):
         session, and no 404, which something else at this address could answer."""
         ended = end_own_session(session_id, user_id, "operator")
         return Response({"revoked": int(ended)})
+
+
+class ExportUserView(OperatorView):
+    """All sessions that are kept of a user, the oldest first, for the user's export."""
+
+    @extend_schema(
+        operation_id="auth_user_export",
+        responses={200: s.ExportSerializer, **REFUSED},
+    )
+    def get(self, request: Request, user_id: UUID) -> Response:
+        kept = Session.objects.filter(user_id=user_id).order_by("created_at", "id")
+        sessions = s.ExportedSessionSerializer(kept, many=True)
+        return Response({"sessions": sessions.data})
+
+
+class EraseUserView(OperatorView):
+    """A user was erased."""
+
+    @extend_schema(
+        operation_id="auth_user_erase",
+        request=None,
+        responses={200: s.ErasedSerializer, **REFUSED},
+    )
+    def post(self, request: Request, user_id: UUID) -> Response:
+        """Delete all that is personal of this user. It may be done again."""
+        return Response({"erased": erase(user_id)})
 
 
 class PushParser(StrictJSONParser):

@@ -25,7 +25,7 @@ SET_COOKIE = OpenApiParameter(
     description="The refresh token: HttpOnly, SameSite=Strict, Path=/api/v1/auth.",
 )
 # Null if not in the token.
-VERIFIED = ("email", "email_verified", "username", "roles", "sid", "exp")
+VERIFIED = ("email", "email_verified", "username", "roles", "sid", "exp", "auth_time")
 REFRESH_COOKIE: list[Any] = [{"refreshCookie": []}]
 
 

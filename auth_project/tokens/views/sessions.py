@@ -53,6 +53,7 @@ class SessionView(JSONView):
 
     @extend_schema(
         operation_id="auth_sessions_delete",
+        request=None,
         responses={204: None, **problems(_401=TOKEN_PROBLEMS, _404=("not_found",))},
     )
     def delete(self, request: Request, session_id: UUID) -> Response:

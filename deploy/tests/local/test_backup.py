@@ -14,7 +14,7 @@ from deploy.local.files import write_private
 from deploy.local.layout import Layout
 from deploy.local.problems import Problem
 
-FILES = ("auth.dump", "users.dump", "settings.tar")
+FILES = ("auth.dump", "users.dump", "settings.tar", "erasures.log")
 
 
 def rewritten(folder: Path, **members: object) -> None:
@@ -154,3 +154,20 @@ def test_settings_come_back_only_where_there_are_none(
     with pytest.raises(Problem, match="of another stack: other"):
         attempt(layout, folder)
     assert not layout.secrets.exists()
+
+
+def test_erasures_here_and_in_the_backup_are_all_kept(
+    layout: Layout, folder: Path
+) -> None:
+    """PRIV-05. The backup may be older, or of a machine that is lost."""
+    here = layout.erasures / "users.log"
+    assert backup.merge_erasures(layout, folder) == here
+    assert here.read_text() == ""
+    write_private(here, "a 1\nb 2\n")
+    (folder / backup.ERASURES).write_text("b 2\nc 3\n")
+    backup.merge_erasures(layout, folder)
+    assert here.read_text() == "a 1\nb 2\nc 3\n"
+    assert here.stat().st_mode & 0o777 == 0o600
+    (folder / backup.ERASURES).unlink()  # of an earlier version
+    backup.merge_erasures(layout, folder)
+    assert here.read_text() == "a 1\nb 2\nc 3\n"

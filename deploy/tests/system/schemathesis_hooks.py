@@ -14,6 +14,7 @@ import schemathesis
 from hypothesis import strategies as st
 
 from deploy.tests.client import PASSWORD, TestUser, claims_of
+from deploy.tests.mailed_links import token_of
 from deploy.tests.stack import System
 
 SYSTEM = System(os.environ["MEMO_STACK"])
@@ -63,6 +64,13 @@ def good_body(label: str, user: TestUser) -> Any:
         case "POST /api/v1/users/me/change_password":
             users.clear()
             return {"current_password": PASSWORD, "new_password": PASSWORD[::-1]}
+        case "DELETE /api/v1/users/me":
+            users.clear()
+            return {"current_password": PASSWORD}
+        case "POST /api/v1/users/restore":
+            users.clear()
+            assert user.delete().ok
+            return {"token": token_of(SYSTEM, user.email, "restore")}
 
 
 @schemathesis.hook

@@ -1,5 +1,6 @@
 """The drill: work, back up, work on, lose the databases, restore. No session of a thief
-that ended after the backup lives again, and every right password logs in."""
+that ended after the backup lives again, every right password logs in, and an erased
+user stays so."""
 
 import json
 import os
@@ -80,6 +81,15 @@ def assert_events_stay(stack: System) -> None:
                         connection.execute(change.format(each))
 
 
+def assert_erased(user: TestUser, user_id: str) -> None:
+    """PRIV-05. Also in the restored databases."""
+    assert user.log_in().status_code == 401
+    users = "SELECT erased_at IS NULL FROM users_user WHERE id = %s"
+    assert user.system.query("users", users, user_id) == [(False,)]
+    sessions = "SELECT FROM tokens_session WHERE user_id = %s"
+    assert user.system.query("auth", sessions, user_id) == []
+
+
 def drop_databases(stack: System) -> None:
     for service in SERVICES:
         (cluster,) = (each for each in stack.layout.services if each.name == service)
@@ -92,7 +102,7 @@ def test_the_drill(stack: System, tmp_path: Path) -> None:
     folder = tmp_path / "backup"
     owners = {name: registered(stack) for name in ENDINGS}
     before = {name: owner.on_another_device() for name, owner in owners.items()}
-    bystander = registered(stack)
+    bystander, erased = registered(stack), registered(stack)
     stack.run("backup", str(folder))
 
     thieves = [*before.values()]
@@ -101,6 +111,8 @@ def test_the_drill(stack: System, tmp_path: Path) -> None:
             thieves.append(owners[name].on_another_device())
         end(owners[name])
     late = registered(stack)
+    assert erased.delete().status_code == 202
+    user_id = erased.be_erased()
     for thief in thieves:
         assert_revoked(thief)
 
@@ -112,6 +124,7 @@ def test_the_drill(stack: System, tmp_path: Path) -> None:
         assert owner.log_in().ok  # with the password of the backup
         assert_valid(owner)
     assert late.log_in().status_code == 401
+    assert_erased(erased, user_id)
 
     # An older users database alone: the password is the old one, and auth knows more.
     for name, end in ENDINGS.items():
@@ -119,6 +132,7 @@ def test_the_drill(stack: System, tmp_path: Path) -> None:
         end(owners[name])
         thieves.append(thief)
     stack.run("restore", str(folder), "--only", "users")
+    assert_erased(erased, user_id)
     for thief in (*thieves, *owners.values(), bystander):
         assert_revoked(thief)
     for owner in (*owners.values(), bystander):

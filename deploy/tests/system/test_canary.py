@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from deploy.tests.client import TestUser
+from deploy.tests.mailed_links import token_of
 from deploy.tests.stack import SERVICES, System
 
 Canaries = dict[str, str]
@@ -39,6 +40,10 @@ def canaries(system):
     ada.password = seen["new password"] = new
     make_trouble(ada)
     force_a_500(system, ada)
+    assert ada.delete().status_code == 202
+    seen["restore token"] = token_of(system, ada.email, "restore")
+    assert ada.restore().status_code == 204
+    assert ada.log_in().ok
     ada.log_out()
     assert ada.refresh().status_code == 401
     return seen | secrets_of(system)

@@ -27,8 +27,8 @@ BUTTONS = {
 EFFECTS = {
     "deactivate": "They cannot log in, and all of their sessions end.",
     "activate": "They can log in again.",
-    "soft_delete": "They cannot log in, and all of their sessions end. Their names "
-    "stay taken, so that you can restore them.",
+    "soft_delete": "They cannot log in, and all of their sessions end. You can "
+    "restore them within fourteen days. Then what is personal is erased.",
     "restore": "They can log in again, unless they are inactive.",
     "end_sessions": "All of their sessions end. They can log in again.",
     "mark_verified": "You vouch that their e-mail addresses are theirs.",
@@ -165,7 +165,7 @@ class UserActions(admin.ModelAdmin):
                 "deactivate": not user.is_active,
                 "activate": user.is_active,
                 "soft_delete": user.is_deleted,
-                "restore": not user.is_deleted,
+                "restore": user.delete_after is None,
                 "mark_verified": user.email_verified,
             }
             context["buttons"] = {

@@ -32,6 +32,8 @@ class StatusColumn(admin.ModelAdmin):
     @admin.display
     def status(self, user: User) -> str:
         """The first of these that holds."""
+        if user.is_erased:
+            return "erased"
         if user.is_deleted:
             return "deleted"
         if not user.is_active:

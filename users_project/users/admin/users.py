@@ -32,7 +32,10 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
 STATE = ("is_staff", "status", "created", "last_seen")
-TIMES = ("created_at", "updated_at", "email_verified_at", "deleted_at", "last_login")
+TIMES = (
+    *("created_at", "updated_at", "email_verified_at", "last_login"),
+    *("deleted_at", "delete_after", "erased_at"),
+)
 DATES = (("created_at", DateFilter), ("deleted_at", DateFilter))
 HISTORY = ("id", *TIMES, "session_epoch")
 PAGES = "admin/users/user"
@@ -40,6 +43,7 @@ ABOVE_YOU = (
     "This user is staff, or has a role or permission that you do not have. A superuser "
     "can change them."
 )
+ERASED = "This user is erased. The id stays, for what refers to it."
 # What the index knows any part of a name by: three letters or digits in a row, where
 # the space or sign before a word counts for two of them, and the one after it for one.
 TRIGRAM = re.compile(r"[^\W_]{3}|[\W_][^\W_]|[^\W_]{2}[\W_]")
@@ -117,7 +121,7 @@ class UserAdmin(
         if self.has_change_permission(request, obj):
             more: dict[str, Any] = {"fields": ("version", *options["fields"])}
         else:
-            more = {"description": ABOVE_YOU}
+            more = {"description": ERASED if obj.is_erased else ABOVE_YOU}
         return [(title, {**options, **more}), *others]
 
     def user_change_password(

@@ -19,6 +19,8 @@ def find(login: str) -> User:
         raise CommandError(exc) from exc
     if user is None:
         raise CommandError(f"There is no user {login}.")
+    if user.is_erased:
+        raise CommandError(f"The user {user.pk} is erased.")
     return user
 
 

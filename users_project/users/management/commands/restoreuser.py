@@ -1,5 +1,15 @@
+from django.core.management.base import CommandError
+
+from users.accounts import deletion
 from users.management.base import command
 from users.models import User
 
-HELP = "Bring a deleted user back."
-Command = command(User.restore, "is restored", HELP)
+
+def restore(user: User) -> None:
+    """Raises CommandError."""
+    if user.is_deleted and not deletion.restore(user):
+        raise CommandError(f"{user} is about to be erased.")
+
+
+HELP = "Bring a deleted user back, within fourteen days."
+Command = command(restore, "is restored", HELP)

@@ -1,0 +1,43 @@
+"""Deleting what is personal of users whom the User Service has erased."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+
+from shared.api.exceptions import DependencyUnavailable
+from shared.auth import session_state
+from shared.auth.session_state import Revocation
+from shared.db.rights import erase_events
+from shared.structured_logging import audit
+from tokens.events import write
+from tokens.models import ClockTimestamp, Session, UserEpoch
+from tokens.revocation import revocation_window
+
+
+def erase(user_id: UUID) -> int:
+    """Delete the sessions of a user, and the floor of their logins; how many sessions.
+    It may be done again.
+
+    Redis receives first that all of them have ended, for as long as an access token may
+    live: no row means revoked, but `active` would be believed, and the sweep looks at
+    rows alone. Raises DependencyUnavailable where Redis did not take it: then the rows
+    are revoked, and still there.
+    """
+    sessions = Session.objects.filter(user_id=user_id)
+    live = sessions.filter(revoked_at=None)
+    live.update(revoked_at=ClockTimestamp(), revoked_reason="erased")
+    found = list(sessions.values_list("pk", flat=True))
+    if not session_state.mark_revoked(revocations(found)):
+        raise DependencyUnavailable
+    with transaction.atomic():
+        sessions.filter(pk__in=found).delete()
+        UserEpoch.objects.filter(user_id=user_id).delete()
+        erase_events(user_id)
+        write("user_erased", user_id=user_id, sessions=len(found))
+    audit("user_erased", user_id=user_id, sessions=len(found))
+    return len(found)
+
+
+def revocations(sids: Iterable[UUID]) -> Iterable[Revocation]:
+    return (Revocation(sid, "erased", revocation_window()) for sid in sids)

@@ -1,0 +1,59 @@
+"""The file of erasures: the id of each user who was erased, and when.
+
+It lies outside the databases, so that a restored one can forget the same users
+(docs/operations/backup.md).
+"""
+
+import argparse
+import fcntl
+import os
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+# A line that was cut, as by a full disk, belongs to no erasure that was committed.
+ID, TIME = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"[0-9T:-]{19}\+00:00"
+LINE = re.compile(rf"^({ID}) {TIME}\n", re.MULTILINE)
+
+
+def append(path: Path, user_ids: Iterable[UUID]) -> None:
+    """Add a line for each, which is on the disk when this returns. Raises OSError."""
+    is_new = not path.exists()
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    lines = "".join(f"{user_id} {now}\n" for user_id in user_ids)
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+    with open(os.open(path, flags, 0o600), "r+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if file.seek(0, os.SEEK_END) and ends_in_a_cut_line(file.fileno()):
+            lines = f"\n{lines}"
+        file.write(lines.encode())
+        os.fsync(file.fileno())
+    if is_new:
+        sync_folder(path.parent)
+
+
+def ends_in_a_cut_line(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return os.pread(descriptor, 1, size - 1) != b"\n"
+
+
+def sync_folder(folder: Path) -> None:
+    """A new file's name is on the disk only then."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(file: str) -> list[UUID]:
+    """The users in a file, or in the standard input (`-`). Raises OSError."""
+    text = sys.stdin.read() if file == "-" else Path(file).read_text("ascii")
+    return [UUID(found) for found in dict.fromkeys(LINE.findall(text))]
+
+
+def add_file_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", help="The file of erasures; - for the standard input.")

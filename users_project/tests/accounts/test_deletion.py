@@ -1,0 +1,261 @@
+"""An account is deleted by its user, and restored by the link in the mail or by an
+operator."""
+
+import time
+import uuid
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from tests.factories import EPOCH, PASSWORD, WRONG, UserFactory
+from tests.refusals import assert_invalid, assert_refused
+from users.accounts import deletion, links
+from users.accounts.models import Link, Purpose
+from users.mail.models import Mail
+from users.models import User
+
+ME, RESTORE = "/api/v1/users/me", "/api/v1/users/restore"
+BODY = {"current_password": PASSWORD}
+FORTNIGHT = timedelta(days=14)
+
+
+@pytest.fixture
+def user():
+    return UserFactory(email="Ada@example.org", locale="de")
+
+
+@pytest.fixture
+def client(bearer, user):
+    return bearer(sub=str(user.pk))
+
+
+@pytest.fixture
+def restore(api_client):
+    return lambda token: api_client.post(RESTORE, {"token": token})
+
+
+def state(user):
+    """Whether the user is deleted, and how often sessions have ended."""
+    row = User.objects.get(pk=user.pk)
+    return row.is_deleted, row.session_epoch - EPOCH
+
+
+def test_a_user_deletes_the_account_and_restores_it(
+    client, user, restore, restore_token, pushes, on_commit, audits, jobs, guess
+):
+    """PRIV-01. All sessions end at once; the mail has a link for fourteen days."""
+    other = UserFactory()
+    with on_commit():
+        response = client.delete(ME, BODY)
+    assert response.status_code == 202
+    user.refresh_from_db()
+    assert response.json() == {
+        "restorable_until": user.delete_after.isoformat().replace("+00:00", "Z")
+    }
+    assert user.delete_after - user.deleted_at == FORTNIGHT
+    assert abs(timezone.now() - user.deleted_at) < timedelta(minutes=1)
+    reason = {"epoch": EPOCH + 1, "reason": "user_deleted"}
+    assert pushes == [{"user_id": str(user.pk), **reason}]
+    mail = Mail.objects.get()
+    assert (mail.kind, mail.user, mail.locale) == ("deletion", user, "de")
+    assert (mail.address, mail.link.purpose) == ("Ada@example.org", Purpose.RESTORE)
+    assert mail.link.expires_at - mail.link.created_at == FORTNIGHT
+    assert jobs("send_mail") == [{"mail_id": mail.pk}]
+    assert ("user_deleted", str(user.pk)) in audits("event", "user_id")
+    assert_refused(client.get(ME), 401, "token_revoked")
+    assert_refused(guess(PASSWORD), 401, "invalid_credentials")
+
+    token = restore_token(user)
+    assert (restore(token).status_code, state(user)) == (204, (False, 1))
+    user.refresh_from_db()
+    assert user.delete_after is None
+    assert guess(PASSWORD).status_code == 200
+    restored = Mail.objects.latest("id")
+    assert (restored.kind, restored.link) == ("restored", None)
+    assert ("user_restored", str(user.pk)) in audits("event", "user_id")
+    assert_refused(restore(token), 400, "link_invalid")
+    assert state(other) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [({}, "required"), ({"current_password": WRONG}, "invalid")],
+    ids=["none", "wrong"],
+)
+def test_without_the_password_nothing_is_deleted(client, user, audits, body, code):
+    assert_invalid(client.delete(ME, body), "current_password", code)
+    assert (state(user), Mail.objects.count()) == ((False, 0), 0)
+    events = ["authn_password_check_fail"] if body else []
+    assert [event for (event,) in audits("event")] == events
+
+
+def test_wrong_passwords_are_counted_with_those_of_a_change(client, limited):
+    """PWD-08. Of one session: five in all."""
+    limited(PASSWORD_LIMIT_SESSION="2/hour")
+    change = {"current_password": WRONG, "new_password": "a newer horse battery"}
+    assert client.delete(ME, {"current_password": WRONG}).status_code == 400
+    assert client.post(f"{ME}/change_password", change).status_code == 400
+    assert_refused(client.delete(ME, BODY), 429, "rate_limited")
+
+
+@pytest.mark.parametrize("age", [10, 400])
+def test_an_account_without_a_password_needs_a_recent_login(bearer, user, age):
+    User.objects.filter(pk=user.pk).update(password="!unusable")
+    client = bearer(sub=str(user.pk), auth_time=int(time.time()) - age)
+    response = client.delete(ME, {})
+    if age == 10:
+        assert (response.status_code, state(user)) == (202, (True, 1))
+    else:
+        assert_refused(response, 401, "insufficient_user_authentication")
+        assert state(user) == (False, 0)
+
+
+def test_a_password_that_an_operator_changes_meanwhile_deletes_nothing(
+    client, user, monkeypatch
+):
+    verify = User.check_password
+
+    def then_operator(self, password):
+        right = verify(self, password)
+        User.objects.filter(pk=self.pk).update(password="!another")
+        return right
+
+    monkeypatch.setattr(User, "check_password", then_operator)
+    assert_invalid(client.delete(ME, BODY), "current_password", "invalid")
+    assert state(user) == (False, 0)
+
+
+# The last superuser
+
+
+def test_the_last_superuser_stays(root, bearer, on_commit, pushes):
+    """Users who are deleted or inactive are no others."""
+    UserFactory(is_superuser=True, is_active=False)
+    UserFactory(is_superuser=True, deleted_at=timezone.now())
+    client = bearer(sub=str(root.pk))
+    assert_refused(client.delete(ME, BODY), 409, "last_superuser")
+    assert state(root) == (False, 0)
+    UserFactory(is_superuser=True)
+    assert client.delete(ME, BODY).status_code == 202
+
+
+def test_of_two_superusers_who_go_at_once_one_stays(
+    make_token, pushes, at_once, monkeypatch
+):
+    users = [UserFactory(is_superuser=True) for _ in range(2)]
+    soft_delete = User.soft_delete
+
+    def slowly(self):
+        time.sleep(0.2)
+        soft_delete(self)
+
+    monkeypatch.setattr(User, "soft_delete", slowly)
+
+    def delete(token):
+        client = APIClient(headers={"Authorization": f"Bearer {token}"})
+        return client.delete(ME, BODY).status_code
+
+    tokens = [make_token(sub=str(user.pk)) for user in users]
+    statuses = at_once(*(partial(delete, token) for token in tokens))
+    assert sorted(statuses) == [202, 409]
+    assert sorted(state(user)[0] for user in users) == [False, True]
+
+
+# By operators
+
+
+def test_a_deletion_by_an_operator_has_no_link_and_is_undone_by_one(user, audits):
+    call_command("deleteuser", user.email)
+    user.refresh_from_db()
+    assert user.delete_after - user.deleted_at == FORTNIGHT
+    assert not Mail.objects.exists()
+    assert not Link.objects.exists()
+    call_command("restoreuser", user.email)
+    assert state(user) == (False, 1)
+    assert Mail.objects.get().kind == "restored"
+    call_command("restoreuser", user.email)
+    assert Mail.objects.count() == 1
+
+
+def test_an_operator_restores_what_the_user_deleted(
+    client, user, restore, restore_token
+):
+    client.delete(ME, BODY)
+    token = restore_token(user)
+    call_command("restoreuser", user.email)
+    assert state(user) == (False, 1)
+    assert Link.objects.get().used_at is not None
+    assert_refused(restore(token), 400, "link_invalid")
+    user.refresh_from_db()
+    user.soft_delete()
+    assert_refused(restore(token), 400, "link_invalid")
+    assert state(user) == (True, 2)
+
+
+# Links of no use
+
+
+def deactivate(user):
+    User.objects.get(pk=user.pk).deactivate()
+
+
+def end_sessions(user):
+    User.objects.get(pk=user.pk).end_sessions()
+
+
+def let_time_pass(user):
+    """The link is still good."""
+    User.objects.filter(pk=user.pk).update(delete_after=timezone.now())
+
+
+def delete_again(user):
+    call_command("restoreuser", user.email)
+    Link.objects.update(used_at=None)
+    User.objects.get(pk=user.pk).soft_delete()
+
+
+def use_for_another(user):
+    Link.objects.update(user=UserFactory(deleted_at=timezone.now()))
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [deactivate, end_sessions, let_time_pass, delete_again, use_for_another],
+)
+def test_what_happens_meanwhile_voids_the_link(
+    client, user, restore, restore_token, meanwhile
+):
+    client.delete(ME, BODY)
+    token = restore_token(user)
+    meanwhile(user)
+    assert_refused(restore(token), 400, "link_invalid")
+    assert state(user)[0]
+
+
+def test_a_link_of_another_purpose_restores_nothing(client, user, restore):
+    client.delete(ME, BODY)
+    user.refresh_from_db()
+    link = links.issue(Purpose.RESET, address=user.email, user=user)
+    for token in (links.token_of(link), "x", "", str(uuid.uuid4()), "a\0"):
+        assert restore(token).status_code == 400
+    assert state(user)[0]
+
+
+def test_of_many_uses_at_once_one_succeeds(client, user, restore_token, at_once):
+    """PRIV-01."""
+    client.delete(ME, BODY)
+    token = restore_token(user)
+    statuses = at_once(
+        *[lambda: APIClient().post(RESTORE, {"token": token}).status_code] * 20
+    )
+    assert sorted(statuses) == [204] + [400] * 19
+    assert Mail.objects.filter(kind="restored").count() == 1
+
+
+def test_the_service_restores_no_user_who_is_not_deleted(user):
+    assert not deletion.restore(user)
+    assert not Mail.objects.exists()

@@ -1,0 +1,206 @@
+"""A user's own data: all of it, of no one else, and never half."""
+
+import time
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tests.factories import UserFactory
+from tests.refusals import assert_refused
+from users.accounts import links
+from users.accounts.models import EmailChange, Purpose, Registration
+from users.mail.models import Mail
+
+URL = "/api/v1/users/me/export"
+NAMES = {
+    "username": "ada",
+    "email": "Ada@example.org",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "display_name": "Enchantress",
+    "avatar_url": "https://example.org/ada.png",
+}
+SESSION = {
+    "id": str(uuid.uuid4()),
+    "created_at": "2026-01-31T12:00:00.123456Z",
+    "ip": "203.0.113.0/24",
+    "device": "Firefox on Linux",
+}
+
+
+def stamp(moment):
+    return moment and moment.isoformat().replace("+00:00", "Z")
+
+
+@pytest.fixture
+def ada():
+    user = UserFactory(
+        **NAMES,
+        locale="de",
+        roles=["editor", "clerk"],
+        email_verified_at=timezone.now(),
+        last_login=timezone.now(),
+    )
+    user.user_permissions.add(Permission.objects.get(codename="view_user"))
+    return user
+
+
+@pytest.fixture
+def export(bearer, ada, auth_service):
+    """The answer to Ada; the Auth Service knows of one session."""
+    body = {"sessions": [SESSION]}
+    auth_service.answer("GET", f"users/{ada.pk}/export", body)
+    return lambda **claims: bearer(sub=str(ada.pk), **claims).get(URL)
+
+
+def fill(user, name):
+    """Rows about the user."""
+    address, now = user.email_canonical, timezone.now()
+    reset = links.issue(Purpose.RESET, address=address, user=user)
+    sent = Mail.objects.create(
+        kind="reset", address=address, user=user, link=reset, sent_at=now,
+        locale="de", context={"device": f"Firefox of {name}"},
+    )  # fmt: skip
+    change = EmailChange.objects.create(
+        user=user, email=f"{name}@new.example", created_at=now,
+        expires_at=now + timedelta(days=1),
+    )  # fmt: skip
+    attempt = Registration.objects.create(
+        email=user.email, username=f"{name}-attempt", locale="en"
+    )
+    return reset, sent, change, attempt
+
+
+def test_an_export_is_all_that_is_kept_value_by_value(ada, export, audits):
+    """PRIV-03. Nothing of another user who did the same, and no token."""
+    reset, sent, change, attempt = fill(ada, "ada")
+    bob = UserFactory(email="bob@example.org", username="bob")
+    fill(bob, "bob")
+    response = export()
+    assert response.status_code == 200
+    assert response["Content-Disposition"] == (
+        'attachment; filename="memo-export.json"'
+    )
+    found = response.json()
+    assert found.pop("exported_at") <= stamp(timezone.now())
+    assert found == {
+        "user": {
+            "id": str(ada.pk),
+            **NAMES,
+            "email_verified": True,
+            "is_active": True,
+            "is_deleted": False,
+            "deleted_at": None,
+            "created_at": stamp(ada.created_at),
+            "updated_at": stamp(ada.updated_at),
+            "roles": ["clerk", "editor"],
+            "locale": "de",
+            "email_verified_at": stamp(ada.email_verified_at),
+            "last_login": stamp(ada.last_login),
+            "is_staff": False,
+            "is_superuser": False,
+        },
+        "permissions": ["users.view_user"],
+        "email_changes": [
+            {
+                "email": "ada@new.example",
+                "created_at": stamp(change.created_at),
+                "expires_at": stamp(change.expires_at),
+            }
+        ],
+        "registrations": [
+            {
+                "email": NAMES["email"],
+                "username": "ada-attempt",
+                **dict.fromkeys(("first_name", "last_name", "display_name"), ""),
+                "avatar_url": "",
+                "locale": "en",
+                "created_at": stamp(attempt.created_at),
+            }
+        ],
+        "links": [
+            {
+                "purpose": "reset",
+                "address": "ada@example.org",
+                "created_at": stamp(reset.created_at),
+                "expires_at": stamp(reset.expires_at),
+                "used_at": None,
+            }
+        ],
+        "mails": [
+            {
+                "kind": "reset",
+                "address": "ada@example.org",
+                "locale": "de",
+                "context": {"device": "Firefox of ada"},
+                "created_at": stamp(sent.created_at),
+                "sent_at": stamp(sent.sent_at),
+                "failed_at": None,
+            }
+        ],
+        "sessions": [SESSION],
+    }
+    text = response.content.decode()
+    for secret in ("bob", links.token_of(reset), str(reset.pk), ada.password):
+        assert secret not in text
+    assert audits("event", "user_id") == [("user_exported", str(ada.pk))]
+
+
+def test_attempts_with_an_address_are_of_the_user_who_has_proved_it(ada, export):
+    """Else a stranger who registered it first would read the owner's."""
+    fill(ada, "ada")
+    type(ada).objects.update(email_verified_at=None)
+    assert export().json()["registrations"] == []
+
+
+@pytest.mark.parametrize("age", [400, None])
+def test_an_old_login_exports_nothing(export, auth_service, age, audits):
+    """PRIV-04. A refresh makes a stolen session no younger."""
+    login = None if age is None else int(time.time()) - age
+    response = export(auth_time=login)
+    assert_refused(response, 401, "insufficient_user_authentication")
+    assert 'max_age="300"' in response["WWW-Authenticate"]
+    assert not auth_service.calls
+    assert audits() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (503, {"code": "dependency_unavailable"}),
+        (404, {"code": "not_found"}),
+        (200, {"other": []}),
+        (200, "text"),
+    ],
+)
+def test_without_the_auth_service_there_is_no_half(
+    ada, export, auth_service, status, body, audits
+):
+    """PRIV-03. Nor is an export recorded that was none."""
+    auth_service.answer("GET", f"users/{ada.pk}/export", body, status=status)
+    response = export()
+    assert_refused(response, 503, "dependency_unavailable")
+    assert NAMES["email"] not in response.content.decode()
+    assert audits() == []
+
+
+def test_an_export_takes_the_same_statements_at_any_size(ada, export):
+    figures = set()
+    for _ in range(3):
+        fill_more(ada)
+        with CaptureQueriesContext(connection) as statements:
+            assert export().status_code == 200
+        figures.add(len(statements))
+    # The user, their permissions, changes, attempts, links and mails.
+    assert figures == {6}
+
+
+def fill_more(user):
+    for _ in range(5):
+        link = links.issue(Purpose.RESET, address=user.email, user=user)
+        Mail.objects.create(kind="reset", address=user.email, user=user, link=link)

@@ -1,0 +1,136 @@
+"""Erasing accounts whose time has come. The id stays, as a pseudonym.
+
+Each erasure is on disk, in a file outside the database, before it is committed: a
+restored database has to forget the same users (`eraseusers`). Once the time has come no
+one can restore an account, so that an erasure which was written and then rolled back
+names no one who stays.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.hashers import make_password
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Lower
+from procrastinate.contrib.django import app
+
+from shared.db import rights
+from shared.erasures import append
+from users.accounts.links import ClockTimestamp
+from users.accounts.models import (
+    LIFETIMES,
+    AddressRequest,
+    EmailChange,
+    Link,
+    Purpose,
+    Registration,
+)
+from users.events import log
+from users.mail.models import Mail
+from users.models import User
+
+BATCH = 100  # users of one transaction
+
+
+def erase_due() -> int:
+    """Erase the accounts whose time has come, in batches; how many."""
+    total = 0
+    while erased := erase_batch(Q(delete_after__lte=ClockTimestamp())):
+        total += erased
+    return total
+
+
+def erase_again(user_ids: Sequence[UUID]) -> int:
+    """In a restored database: erase these users, who were erased before; how many."""
+    total = 0
+    for start in range(0, len(user_ids), BATCH):
+        again = Q(pk__in=user_ids[start : start + BATCH], erased_at=None)
+        total += erase_batch(again, is_new=False)
+    return total
+
+
+def wait_again() -> int:
+    """In a restored database: give deleted users the whole time again, since some may
+    have been restored after the dump; how many."""
+    until = ClockTimestamp() + LIFETIMES[Purpose.RESTORE]
+    waiting = User.objects.filter(delete_after__isnull=False)
+    return waiting.update(delete_after=until)
+
+
+@transaction.atomic
+def erase_batch(which: Q, *, is_new: bool = True) -> int:
+    """Erase up to a hundred of these users; how many. Rows that others have locked are
+    for the next time. Raises OSError where a new erasure cannot be written."""
+    due = User.objects.filter(which).order_by("pk")
+    users = list(due.select_for_update(skip_locked=True)[:BATCH])
+    if not users:
+        return 0
+    # Before the addresses are free: who finishes a registration holds its link, and
+    # must not wait for a row of ours.
+    forget(users)
+    for user in users:
+        anonymise(user.pk)
+        rights.erase_events(user.pk)
+        app.configure_task("erase_in_auth").defer(user_id=str(user.pk))
+        log.record("user_erased", user.pk)
+    if is_new:
+        append(settings.ERASURES_FILE, [user.pk for user in users])
+    return len(users)
+
+
+def anonymise(user_id: UUID) -> None:
+    """Values that the constraints take and no one can know, type or register: a
+    username like an id is refused, and so is an address without a dot."""
+    text = str(uuid4())
+    names = dict.fromkeys(("first_name", "last_name", "display_name", "avatar_url"), "")
+    rights = dict.fromkeys(("is_active", "is_staff", "is_superuser"), False)
+    times = dict.fromkeys(("email_verified_at", "last_login", "delete_after"))
+    User.objects.filter(pk=user_id).update(
+        email=f"{text}@erased",
+        email_canonical=f"{text}@erased",
+        username=text,
+        username_canonical=text,
+        password=make_password(None),
+        locale="en",
+        kept_sid=None,
+        kept_from=None,
+        deleted_at=Coalesce("deleted_at", ClockTimestamp()),
+        erased_at=ClockTimestamp(),
+        updated_at=ClockTimestamp(),
+        **names,
+        **rights,
+        **times,
+    )
+
+
+def forget(users: Sequence[User]) -> None:
+    """Delete what other tables hold of these users."""
+    ids = [user.pk for user in users]
+    addresses = [user.email_canonical for user in users]
+    User.groups.through.objects.filter(user__in=ids).delete()
+    User.user_permissions.through.objects.filter(user__in=ids).delete()
+    Registration.objects.filter(email_canonical__in=addresses).delete()
+    typed = AddressRequest.objects.annotate(canonical=Lower("address"))
+    typed.filter(canonical__in=addresses).delete()
+    Mail.objects.filter(address_canonical__in=addresses).delete()
+    for owned in (Mail, Link, EmailChange):
+        owned._default_manager.filter(user__in=ids).delete()
+    entries = LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(User),
+        object_id__in=map(str, ids),
+    )
+    entries.update(object_repr=F("object_id"))
+    end_admin_sessions({str(user_id) for user_id in ids})
+
+
+def end_admin_sessions(user_ids: set[str]) -> None:
+    """Only the sessions of staff are here, for eight hours: each can be looked at."""
+    for session in Session.objects.iterator():
+        if session.get_decoded().get(SESSION_KEY) in user_ids:
+            session.delete()

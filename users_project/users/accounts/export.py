@@ -1,0 +1,42 @@
+"""All that is kept of a user, for the user: docs/privacy.md."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from shared.clients import auth_client
+from users.accounts import privacy_schema as schema
+from users.accounts.models import EmailChange, Link, Registration
+from users.events import history, log
+from users.mail.models import Mail
+from users.models import User
+
+FILENAME = "memo-export.json"
+
+
+def export(user: User) -> dict[str, Any]:
+    """What both services keep, as `ExportSerializer` describes it. Raises
+    DependencyUnavailable, Overloaded: the Auth Service is asked first."""
+    sessions = auth_client().export(user.pk)
+    events = list(map(history.public, history.all_events_of(user.pk)))
+    found: Any = {
+        "exported_at": timezone.now(),
+        "user": user,
+        "permissions": sorted(user.get_user_permissions()),
+        "email_changes": EmailChange.objects.filter(user=user),
+        "registrations": registrations_of(user),
+        "links": Link.objects.filter(user=user).order_by("created_at"),
+        "mails": Mail.objects.filter(user=user).order_by("created_at"),
+        "events": events,
+        "sessions": [],
+    }
+    answer = schema.ExportSerializer(found).data
+    log.record("user_exported", user.pk)
+    return {**answer, "sessions": sessions}
+
+
+def registrations_of(user: User) -> Any:
+    """Attempts to register with the user's address, where the user has proved that it
+    is theirs. Of another address they are another person's."""
+    attempts = Registration.objects.filter(email_canonical=user.email_canonical)
+    return attempts.order_by("created_at") if user.email_verified else attempts.none()

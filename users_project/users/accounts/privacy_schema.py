@@ -1,0 +1,166 @@
+"""Deletion, restoring and export: shapes of requests and answers, and what the OpenAPI
+description says."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
+
+from shared.api.fields import ExactCharField, PasswordField, StrictSerializer
+from shared.api.openapi import TOKEN_PROBLEMS, problems
+from shared.event_pages import EventSerializer
+from users.accounts.models import Link, Registration
+from users.mail.models import Mail
+from users.models import EmailChange, User
+from users.openapi import ADA, PASSWORD, answer, example
+from users.serializers import UserSerializer
+
+
+class DeletionSerializer(StrictSerializer):
+    """The proof that it is the user who deletes the account."""
+
+    current_password = PasswordField(
+        required=False, help_text="Required, unless the account has no password."
+    )
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        user: Any = self.instance
+        if user.has_usable_password() and "current_password" not in attrs:
+            detail = {"current_password": "This field is required."}
+            raise serializers.ValidationError(detail, code="required")
+        return attrs
+
+
+class DeletedSerializer(serializers.Serializer[User]):
+    restorable_until = serializers.DateTimeField(help_text="Then it is erased.")
+
+
+class LinkSerializer(StrictSerializer):
+    """What a link in a mail carries."""
+
+    token = ExactCharField(max_length=128, help_text="Of the link.")
+
+
+class ExportedUserSerializer(UserSerializer):
+    """The account, with all its columns that are about its user."""
+
+    locale = serializers.CharField()
+    email_verified_at = serializers.DateTimeField(allow_null=True)
+    last_login = serializers.DateTimeField(allow_null=True, help_text="Of the admin.")
+    is_staff = serializers.BooleanField()
+    is_superuser = serializers.BooleanField()
+
+
+class ExportedLinkSerializer(serializers.ModelSerializer[Link]):
+    """A link that was mailed, without what makes it work."""
+
+    class Meta:
+        model = Link
+        fields = ("purpose", "address", "created_at", "expires_at", "used_at")
+
+
+class ExportedMailSerializer(serializers.ModelSerializer[Mail]):
+    class Meta:
+        model = Mail
+        fields = (
+            *("kind", "address", "locale", "context"),
+            *("created_at", "sent_at", "failed_at"),
+        )
+
+
+class ExportedRegistrationSerializer(serializers.ModelSerializer[Registration]):
+    class Meta:
+        model = Registration
+        fields = (
+            *("email", "username", "first_name", "last_name", "display_name"),
+            *("avatar_url", "locale", "created_at"),
+        )
+
+
+class ExportedEmailChangeSerializer(serializers.ModelSerializer[EmailChange]):
+    class Meta:
+        model = EmailChange
+        fields = ("email", "created_at", "expires_at")
+
+
+class ExportedSessionSerializer(serializers.Serializer[None]):
+    """A login, as the Auth Service keeps it."""
+
+    id = serializers.UUIDField()
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    ip = serializers.CharField(allow_null=True, help_text="Its network.")
+    device = serializers.CharField()
+    user_agent = serializers.CharField()
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    revoked_reason = serializers.CharField()
+
+
+class ExportSerializer(serializers.Serializer[None]):
+    """All that both services keep of a user."""
+
+    exported_at = serializers.DateTimeField()
+    user = ExportedUserSerializer()
+    permissions = serializers.ListField(child=serializers.CharField())
+    email_changes = ExportedEmailChangeSerializer(many=True)
+    registrations = ExportedRegistrationSerializer(many=True)
+    links = ExportedLinkSerializer(many=True)
+    mails = ExportedMailSerializer(many=True)
+    events = EventSerializer(many=True)
+    sessions = ExportedSessionSerializer(many=True)
+
+
+TIME = "2026-01-31T12:00:00.123456Z"
+EXPORTED = {
+    "exported_at": TIME,
+    "user": ADA
+    | {"locale": "en", "email_verified_at": None, "last_login": None}
+    | {"is_staff": False, "is_superuser": False},
+    "permissions": [],
+    "email_changes": [],
+    "registrations": [],
+    "links": [],
+    "mails": [],
+    "events": [],
+    "sessions": [],
+}
+DELETE_ME: dict[str, Any] = {
+    "operation_id": "users_delete_me",
+    "request": DeletionSerializer,
+    "responses": {
+        202: DeletedSerializer,
+        **problems(
+            body=True,
+            _401=(*TOKEN_PROBLEMS, "insufficient_user_authentication"),
+            _409=("last_superuser",),
+        ),
+    },
+    "examples": [
+        example("a deletion", {"current_password": PASSWORD["password"]}),
+        answer({"restorable_until": TIME}, status=202),
+    ],
+}
+DISPOSITION = OpenApiParameter(
+    name="Content-Disposition",
+    location=OpenApiParameter.HEADER,
+    response=[200],
+    description="A name for the file.",
+)
+EXPORT: dict[str, Any] = {
+    "operation_id": "users_export",
+    "parameters": [DISPOSITION],
+    "responses": {
+        200: ExportSerializer,
+        **problems(_401=(*TOKEN_PROBLEMS, "insufficient_user_authentication")),
+    },
+    "examples": [answer(EXPORTED)],
+}
+RESTORE: dict[str, Any] = {
+    "operation_id": "users_restore",
+    "request": LinkSerializer,
+    "responses": {
+        204: OpenApiResponse(description="The account is as it was, without sessions."),
+        **problems(body=True, _400=("link_invalid",)),
+    },
+}

@@ -1,0 +1,32 @@
+"""The HTTP side of the export, and of restoring an account by a link."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.api.views import JSONView, OpenView
+from shared.auth.permissions import HasRecentLogin
+from users.accounts import deletion, export, privacy_schema
+from users.views import caller
+
+
+class ExportView(JSONView):
+    permission_classes = (HasRecentLogin,)
+
+    @extend_schema(**privacy_schema.EXPORT)
+    def get(self, request: Request) -> Response:
+        """All that both services keep of the caller, as a file. 503 means that the Auth
+        Service did not answer: there is never half of it."""
+        found = export.export(caller(request))
+        disposition = f'attachment; filename="{export.FILENAME}"'
+        return Response(found, headers={"Content-Disposition": disposition})
+
+
+class RestoreView(OpenView):
+    @extend_schema(**privacy_schema.RESTORE)
+    def post(self, request: Request) -> Response:
+        """Restore a deleted account by the link in the mail. Then log in again."""
+        serializer = privacy_schema.LinkSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        deletion.restore_by_link(serializer.validated_data["token"])
+        return Response(status=204)
