@@ -31,7 +31,11 @@ ROUTES = {
     **{f"GET {base}/{page}": NONE for base in (AUTH, USERS) for page in PAGES},
     "GET /.well-known/jwks.json": NONE,
     "GET /.well-known/oauth-authorization-server": NONE,
-    **{f"{method} /account/{page}": NONE for method in ("GET", "POST") for page in ACCOUNT},
+    **{
+        f"{method} /account/{page}": NONE
+        for method in ("GET", "POST")
+        for page in ACCOUNT
+    },
     "GET /": NONE,
     "GET /admin/login/": COOKIE,
     f"GET /admin/users/user/{ANY_ID}/change/": COOKIE,

@@ -77,8 +77,8 @@ def html_for_pages(handler: Handler) -> Handler:
 
 
 def as_page(response: HttpResponse, template: str, **context: Any) -> None:
-    """Put the problem's page in its place. No context processors: they ask the database,
-    which may be unavailable."""
+    """Put its page in the place of a problem. No context processors: they ask the
+    database, which may be unavailable."""
     context |= json.loads(response.content)
     code = context["code"]
     context["detail"] = TEXTS.get(code, context["detail"])

@@ -39,7 +39,9 @@ WEB_ADDRESS = (
 validate_username = RegexValidator(
     USERNAME, _("3 to 50 letters, digits, dots, hyphens and underscores."), "invalid"
 )
-validate_email = RegexValidator(EMAIL, _("Enter an e-mail address in ASCII."), "invalid")
+validate_email = RegexValidator(
+    EMAIL, _("Enter an e-mail address in ASCII."), "invalid"
+)
 validate_web_address = RegexValidator(
     WEB_ADDRESS, "Enter an address that begins with https:// or http://.", "invalid"
 )

@@ -66,7 +66,7 @@ class StartView(Page, TemplateView):
 
 
 class DoneView(Page, TemplateView):
-    """What has happened. It knows no more than its query says, which anyone may type."""
+    """What has happened, by the query alone, which anyone may type."""
 
     template_name = "account/done.html"
 
@@ -110,11 +110,9 @@ class FormPage(Page, FormView):
     def form_invalid(
         self, form: AccountForm, exc: APIException | None = None
     ) -> HttpResponse:
-        response = self.render_to_response(self.get_context_data(form=form))
-        exc = exc or ValidationError()
-        response.status_code = exc.status_code
-        response.headers.update(error_headers(exc))
-        return response
+        context, exc = self.get_context_data(form=form), exc or ValidationError()
+        more = {"status": exc.status_code, "headers": error_headers(exc)}
+        return self.render_to_response(context, **more)
 
 
 class RequestView(FormPage):
