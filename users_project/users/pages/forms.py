@@ -66,6 +66,13 @@ class AccountForm(forms.Form):
         else:
             self.add_error(*REFUSALS[type(exc)])
 
+    def focus_error(self) -> None:
+        """Begin where there is something to correct."""
+        for field in self.visible_fields():
+            if field.errors:
+                field.field.widget.attrs["autofocus"] = True
+                return
+
 
 class RequestForm(AccountForm):
     email = name_field(

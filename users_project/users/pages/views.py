@@ -110,6 +110,7 @@ class FormPage(Page, FormView):
     def form_invalid(
         self, form: AccountForm, exc: APIException | None = None
     ) -> HttpResponse:
+        form.focus_error()
         context, exc = self.get_context_data(form=form), exc or ValidationError()
         more = {"status": exc.status_code, "headers": error_headers(exc)}
         return self.render_to_response(context, **more)
