@@ -9,7 +9,7 @@ TITLES = {413: "Content Too Large", 414: "URI Too Long"}
 
 
 def check_page(answer: Response, status: int, sources: str = "'self'") -> None:
-    """The same error for a browser at /admin/; at /account/ the CSP allows no source."""
+    """The same error for a browser at /admin/; at /account/ with a stricter CSP."""
     title = TITLES.get(status, HTTPStatus(status).phrase)
     assert answer.status_code == status
     assert answer.one("Content-Type") == "text/html; charset=utf-8"
