@@ -32,7 +32,7 @@ TEXTS = {
     "dependency_unavailable": _("A database or service did not answer."),
     "internal_error": _("A fault of ours. The request id finds it in our logs."),
     "link_invalid": _(
-        "It has been used, has expired, or is not complete. A mail has the whole "
+        "It has been used, has expired, or is not complete. The mail has the whole "
         "address."
     ),
     "not_found": _("There is nothing here."),

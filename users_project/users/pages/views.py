@@ -87,6 +87,9 @@ class FormPage(Page, FormView):
     template_name = "account/form.html"
     what: str
 
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "label_suffix": ""}
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """`address`: that of the link, if there is one."""
         texts = TEXTS[self.what]
