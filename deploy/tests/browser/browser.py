@@ -107,7 +107,8 @@ class Page:
     def go(self, url: str) -> None:
         went = self.call("Page.navigate", url=url)
         assert "errorText" not in went, f"{url}: {went}"
-        here = f"location.href.startsWith({json.dumps(url)})"
+        # A page may remove what is behind the #.
+        here = f"location.href.startsWith({json.dumps(url.partition('#')[0])})"
         wait_until(lambda: self.run(f"{here} && {WHOLE}"), TIMEOUT, url)
 
     def press(self, key: str) -> None:

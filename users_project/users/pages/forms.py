@@ -24,6 +24,7 @@ REFUSALS: dict[type[APIException], tuple[str | None, Any]] = {
     UsernameTaken: ("username", _("The username is taken. Choose another.")),
     AccountExists: (None, _("Another account has this e-mail address by now.")),
 }
+REFUSED: tuple[type[APIException], ...] = (ValidationError, *REFUSALS)
 PASSWORD_HELP = format_lazy(
     _(
         "At least {least} characters: several words that do not belong together, or "

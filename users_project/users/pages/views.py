@@ -33,7 +33,7 @@ from users.accounts import links
 from users.accounts.models import Link, Purpose
 from users.guess_limits import Client
 from users.language import locale_of
-from users.pages.forms import FORMS, REFUSALS, AccountForm, LinkForm, RequestForm
+from users.pages.forms import FORMS, REFUSED, AccountForm, LinkForm, RequestForm
 from users.pages.texts import REQUEST, TEXTS
 
 
@@ -104,7 +104,7 @@ class FormPage(Page, FormView):
         address, agent = client_address(self.request), user_agent(self.request)
         try:
             form.submit(Client(address, agent))
-        except (ValidationError, *REFUSALS) as exc:
+        except REFUSED as exc:
             form.refuse(exc)
             return self.form_invalid(form, exc)
         query = {"what": self.what, "lang": translation.get_language()}
