@@ -76,7 +76,7 @@ def test_a_user_registers_verifies_logs_in_and_resets_in_two_tabs(
             is_inside(page, name)
     ada = TestUser(system, name)
     ada.access = first.run("access")
-    assert len(ada.listed()) == 1
+    assert len(ada.sessions().json()) == 1
 
     reset = open_link(browser, url, "reset", tokens["reset"])
     submit(reset, "reset", new_password=NEW)
