@@ -2,11 +2,14 @@
 forms do, and what is refused."""
 
 import re
+from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import Resolver404, resolve
 
+from config import urls
 from tests.factories import NEW, PASSWORD, UserFactory
 from tests.pages.conftest import NEW_EMAIL, PAGES, REQUEST
 from tests.pages.texts import ENTERED, TITLES, heading, languages
@@ -211,6 +214,23 @@ def test_the_start_page_names_what_there_is(reader, settings, locale):
     assert f'<html lang="{locale}">' in reader.text
     settings.ACCOUNT_PAGES = settings.DOCS_ENABLED = False
     assert named() == ["/admin/"]
+
+
+@pytest.mark.parametrize("has_mail", [True, False])
+@pytest.mark.parametrize("has_pages", [True, False])
+def test_there_are_account_pages_or_none(settings, has_mail, has_pages):
+    """ACCOUNT_PAGES; without mail no link leads to them. The start page stays."""
+    settings.MAIL_ENABLED, settings.ACCOUNT_PAGES = has_mail, has_pages
+    spec = spec_from_file_location("routes", urls.__file__)
+    routes = module_from_spec(spec)
+    spec.loader.exec_module(routes)
+    assert resolve("/", routes).func
+    for page in (*PAGES.values(), "reset/request", "done"):
+        if has_mail and has_pages:
+            assert resolve(f"/account/{page}", routes).func
+        else:
+            with pytest.raises(Resolver404):
+                resolve(f"/account/{page}", routes)
 
 
 def test_each_purpose_of_a_page_has_a_form_and_texts():
