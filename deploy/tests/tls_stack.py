@@ -62,6 +62,7 @@ def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
             "AUTH_SERVICE_URL": f"http://127.0.0.1:{ports['auth']}",
             "USERS_SERVICE_URL": f"http://127.0.0.1:{ports['users']}",
             "WEB_CONCURRENCY": "1",
+            "EMAIL_VERIFICATION": "required",
         }
         for service, port in ports.items():
             own = str(system.state / "env" / f"{service}.env")

@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+import polib
 import pytest
 from django.conf import settings
 from django.utils import translation
@@ -40,3 +41,14 @@ def test_a_text_is_translated_with_all_that_it_names(message):
             german = translation.ngettext(message, f"{message}s", 1)
     assert german != message
     assert placeholders(german) == placeholders(message)
+
+
+def test_the_compiled_texts_are_those_of_the_source():
+    """`msgfmt django.po -o django.mo` in its folder."""
+    path = USERS / "locale/de/LC_MESSAGES/django.po"
+    source, compiled = polib.pofile(path), polib.mofile(path.with_suffix(".mo"))
+    texts = [
+        {entry.msgid: (entry.msgstr, entry.msgstr_plural) for entry in catalogue}
+        for catalogue in (source, compiled)
+    ]
+    assert texts[0] == texts[1]
