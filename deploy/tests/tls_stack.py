@@ -4,18 +4,21 @@ The databases and keys are those of the stack; the services and the gateway are 
 since whether a cookie is Secure is settled when they start.
 """
 
+import mimetypes
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from deploy.tests.extra_services import running
 from deploy.tests.stack import ROOT, SERVICES, System
 from nginx.tests.certificates import self_signed
 from nginx.tests.gateway_stack import free_port, running_gateway
-from nginx.tests.stub_service import Stub
+from nginx.tests.stub_service import Stub, StubHandler
 
+EXAMPLES = ROOT / "docs" / "examples"
 DOMAIN = "memo.example"
 GATEWAY, APP, SIBLING, ELSEWHERE = (
     f"auth.{DOMAIN}", f"app.{DOMAIN}", f"other.{DOMAIN}", "evil.example",
@@ -49,7 +52,8 @@ def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
         "GATEWAY_SERVER_NAMES": f"{GATEWAY},localhost",
     }
     with ExitStack() as stack:
-        pages = stack.enter_context(empty_pages(chain, key))
+        others = stack.enter_context(other_pages(chain, key))
+        pages = others.server_address[1]
         ports = {service: free_port() for service in SERVICES}
         settings = {
             "COOKIE_SECURE": "true",
@@ -58,6 +62,7 @@ def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
             "AUTH_SERVICE_URL": f"http://127.0.0.1:{ports['auth']}",
             "USERS_SERVICE_URL": f"http://127.0.0.1:{ports['users']}",
             "WEB_CONCURRENCY": "1",
+            "EMAIL_VERIFICATION": "required",
         }
         for service, port in ports.items():
             own = str(system.state / "env" / f"{service}.env")
@@ -66,18 +71,29 @@ def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
             stack.enter_context(running(service, project, more))
         upstreams = [f"--upstream={name}=127.0.0.1:{p}" for name, p in ports.items()]
         gateway = stack.enter_context(running_gateway(folder, env, *upstreams))
-        yield TlsStack(gateway.port, pages, chain)
+        running_stack = TlsStack(gateway.port, pages, chain)
+        others.answer = partial(answer_page, running_stack.origin)
+        yield running_stack
 
 
 @contextmanager
-def empty_pages(certificate: Path, key: Path) -> Iterator[int]:
-    """Pages without a word, at every name; the port of their server."""
+def other_pages(certificate: Path, key: Path) -> Iterator[Stub]:
+    """A server of pages that are not the gateway's, at every name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with Stub("pages") as server:
-        server.answer = lambda page: page.reply(200, {"Content-Type": "text/html"})
         server.socket = context.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
-        yield server.server_address[1]
+        yield server
         server.shutdown()
+
+
+def answer_page(api: str, page: StubHandler) -> None:
+    """The front end of the documentation, which calls `api`; else an empty page."""
+    file = EXAMPLES / Path(page.path).name
+    kind, body = "text/html", ""
+    if file.is_file():
+        kind = mimetypes.guess_type(file.name)[0] or kind
+        body = file.read_text().replace('content=""', f'content="{api}"')
+    page.reply(200, {"Content-Type": kind}, body.encode())

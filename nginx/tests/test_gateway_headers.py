@@ -20,7 +20,12 @@ API_CSP = "default-src 'none'; frame-ancestors 'none'"
 PAGE_CSP = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
 )
+ACCOUNT_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 API, PAGE = (API_CSP, "no-referrer"), (PAGE_CSP, "same-origin")
+ACCOUNT = (ACCOUNT_CSP, "same-origin")
 
 
 def seen(answer):
@@ -124,6 +129,9 @@ def test_only_a_trusted_proxy_may_name_the_client_and_its_scheme(gateway, start)
         ("/api/v1/users/me", API),
         ("/.well-known/jwks.json", API),
         ("/nowhere", API),
+        ("/", ACCOUNT),
+        ("/account/reset", ACCOUNT),
+        ("/account/nowhere", ACCOUNT),
         ("/admin", PAGE),
         ("/admin/", PAGE),
         ("/api/v1/auth/docs", PAGE),

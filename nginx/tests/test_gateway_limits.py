@@ -31,6 +31,7 @@ def statuses(gateway, method, path, times):
         ("LOGIN", f"{REGISTER}password_reset/confirm"),
         ("REGISTER", f"{REGISTER}password_reset"),
         ("REGISTER", f"{REGISTER}verify_email/resend"),
+        ("LOGIN", "/account/verify"), ("REGISTER", "/account/reset/request"),
     ],
 )  # fmt: skip
 def test_a_limited_route_refuses_with_429_and_retry_after(start, limit, path):
@@ -39,8 +40,9 @@ def test_a_limited_route_refuses_with_429_and_retry_after(start, limit, path):
     assert statuses(gateway, "POST", path, 6) == {200: 3, 429: 3}
     assert gateway.auth.requests + gateway.users.requests == 3
     answer = gateway.ask("POST", path)
-    if path == "/admin/login/":
-        check_page(answer, 429)
+    if path.startswith(("/admin/", "/account/")):
+        sources = "'self'" if path.startswith("/admin/") else "'none'"
+        check_page(answer, 429, sources)
     else:
         check_problem(answer, 429, "rate_limited")
     assert answer.one("Retry-After") == "20"

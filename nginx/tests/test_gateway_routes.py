@@ -11,6 +11,7 @@ AUTH, USERS = "/api/v1/auth", "/api/v1/users"
 NONE, COOKIE, TOKEN = set(), {"cookie"}, {"authorization"}
 LINKS = ("verify_email/resend", "password_reset", "password_reset/confirm")
 LINKS += ("change_email/undo",)
+ACCOUNT = ("verify", "reset", "reset/request", "email", "email/undo", "restore", "done")
 PAGES = ("docs", "openapi.json", "health/live", "health/ready")
 ROUTES = {
     **{f"POST {AUTH}/{each}": COOKIE for each in ("login", "refresh", "logout")},
@@ -33,6 +34,12 @@ ROUTES = {
     **{f"GET {base}/{page}": NONE for base in (AUTH, USERS) for page in PAGES},
     "GET /.well-known/jwks.json": NONE,
     "GET /.well-known/oauth-authorization-server": NONE,
+    **{
+        f"{method} /account/{page}": NONE
+        for method in ("GET", "POST")
+        for page in ACCOUNT
+    },
+    "GET /": NONE,
     "GET /admin/login/": COOKIE,
     f"GET /admin/users/user/{ANY_ID}/change/": COOKIE,
 }
@@ -51,7 +58,7 @@ def test_a_public_route_reaches_its_service_with_what_it_uses(gateway, route):
     """With and without a slash. A query is passed on as it is."""
     method, path = route.split()
     credentials = {"Cookie": "refresh_token=x", "Authorization": "Bearer x"}
-    service = "users" if path.startswith((USERS, "/admin/")) else "auth"
+    service = "auth" if path.startswith((AUTH, "/.well-known/")) else "users"
     for slash in ("", "/") if path.startswith("/api/") else ("",):
         url = f"{path}{slash}?next=%2F..%2Fx"
         got = gateway.ask(method, url, credentials).json()

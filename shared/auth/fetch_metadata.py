@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
 
 from shared.api.client_ip import client_address
 from shared.api.exceptions import CrossSiteRequest
@@ -19,7 +19,7 @@ from shared.structured_logging import audit
 class SameOriginRequired(BasePermission):
     """Only our own pages, or those of CORS_ALLOWED_ORIGINS on our site."""
 
-    def has_permission(self, request: Request, view: Any) -> bool:
+    def has_permission(self, request: HttpRequest, view: Any) -> bool:
         """True. Raises CrossSiteRequest."""
         origin = request.META.get("HTTP_ORIGIN")
         site = request.META.get("HTTP_SEC_FETCH_SITE")
@@ -34,7 +34,7 @@ class SameOriginRequired(BasePermission):
         return True
 
 
-def is_from_here(request: Request, origin: str | None, site: str | None) -> bool:
+def is_from_here(request: HttpRequest, origin: str | None, site: str | None) -> bool:
     """By Fetch Metadata (W3C), and by Origin (RFC 6454 section 7), which older browsers
     send too; each that is there has to allow it. `null` is no site's origin."""
     if site is not None and site != "same-origin":
@@ -42,7 +42,7 @@ def is_from_here(request: Request, origin: str | None, site: str | None) -> bool
     return origin is None or origin in {*own(request), *settings.CORS_ALLOWED_ORIGINS}
 
 
-def own(request: Request) -> set[str]:
+def own(request: HttpRequest) -> set[str]:
     """The origin that was asked, as the gateway saw it, and the public one. A default
     port is left out, as browsers leave it out."""
     asked = f"{request.scheme}://{request.get_host()}"

@@ -9,6 +9,11 @@ from users import views
 from users.accounts import privacy_views
 from users.accounts.views import RegistrationView
 from users.admin.change_password import OwnPasswordView
+from users.pages.views import StartView
+
+MAIL_ROUTES = [path("", include("users.accounts.urls"))]
+if settings.ACCOUNT_PAGES:
+    MAIL_ROUTES.append(path("account/", include("users.pages.urls")))
 
 urlpatterns = [
     path("api/v1/users", RegistrationView.as_view()),
@@ -21,8 +26,9 @@ urlpatterns = [
     path("api/v1/users/lookup", views.LookupView.as_view()),
     path("api/v1/users/<uuid:user_id>", views.UserView.as_view()),
     path("api/v1/users/<uuid:user_id>/end_sessions", views.EndSessionsView.as_view()),
-    *([path("", include("users.accounts.urls"))] if settings.MAIL_ENABLED else []),
+    *(MAIL_ROUTES if settings.MAIL_ENABLED else []),
     *common("api/v1/users"),
+    path("", StartView.as_view()),
     # Before the site's own route of this name.
     path("admin/password_change/", admin.site.admin_view(OwnPasswordView.as_view())),
     path("admin/", admin.site.urls),

@@ -1,4 +1,5 @@
-"""Errors outside DRF: problem details for programs, pages for users in the admin."""
+"""Errors outside DRF: problem details for programs, pages for users in the admin and on
+the account pages."""
 
 import json
 import math
@@ -8,60 +9,99 @@ from typing import Any
 
 from django.contrib.admin import site
 from django.http import HttpRequest, HttpResponse
-from django.template.defaultfilters import pluralize
 from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from shared.api import problem_details
 from shared.api.exceptions import CrossSiteRequest
+from users.language import locale_of
 
 Handler = Callable[..., HttpResponse]
 
 
 # By code, what a page says instead of what an API's client has to know.
 TEXTS = {
-    "bad_request": "The address or the form asks for something that this page does not "
-    "have.",
-    "cross_site_request": "The form is too old or comes from another site (CSRF). Load "
-    "the page again.",
-    "dependency_unavailable": "A database or service did not answer.",
-    "overloaded": "Too many requests at once.",
-    "rate_limited": "Too many attempts.",
+    "bad_request": _(
+        "The address or the form asks for something that this page does not have."
+    ),
+    "cross_site_request": _(
+        "The form is too old or comes from another site (CSRF). Load the page again."
+    ),
+    "dependency_unavailable": _("A database or service did not answer."),
+    "internal_error": _("A fault of ours. The request id finds it in our logs."),
+    "link_invalid": _(
+        "It has been used, has expired, or is not complete. The mail has the whole "
+        "address."
+    ),
+    "not_found": _("There is nothing here."),
+    "overloaded": _("Too many requests at once."),
+    "payload_too_large": _("The form is too large."),
+    "rate_limited": _("Too many attempts."),
 }
+TITLES = {
+    "bad_request": _("Bad Request"),
+    "cross_site_request": _("Forbidden"),
+    "dependency_unavailable": _("Service Unavailable"),
+    "internal_error": _("Internal Server Error"),
+    "link_invalid": _("This link does not work"),
+    "not_found": _("Not Found"),
+    "overloaded": _("Service Unavailable"),
+    "payload_too_large": _("Content Too Large"),
+    "rate_limited": _("Too Many Requests"),
+}
+UNITS = (
+    (86400, ngettext_lazy("%(num)d day", "%(num)d days", "num")),
+    (3600, ngettext_lazy("%(num)d hour", "%(num)d hours", "num")),
+    (60, ngettext_lazy("%(num)d minute", "%(num)d minutes", "num")),
+    (1, ngettext_lazy("%(num)d second", "%(num)d seconds", "num")),
+)
 
 
-def html_for_admin(handler: Handler) -> Handler:
-    """The same answer as a page, where it is the admin that was asked."""
+def html_for_pages(handler: Handler) -> Handler:
+    """The same answer as a page, where it is a page that was asked: of the admin, which
+    speaks English, or of an account."""
 
     @wraps(handler)
     def handle(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = handler(request, *args, **kwargs)
         if request.path.startswith("/admin/"):
-            # No context processors: they ask the database, which may be unavailable.
-            problem = json.loads(response.content)
-            problem["detail"] = TEXTS.get(problem["code"], problem["detail"])
-            wait = waiting_time(int(response.headers.get("Retry-After", 0)))
-            page = problem | {"wait": wait, "site_header": site.site_header}
-            response.content = render_to_string("problem.html", page)
-            response["Content-Type"] = "text/html; charset=utf-8"
+            as_page(response, "problem.html", site_header=site.site_header)
+        elif request.path.startswith("/account/"):
+            with translation.override(locale_of(request)):
+                as_page(response, "account/problem.html")
         return response
 
     return handle
 
 
+def as_page(response: HttpResponse, template: str, **context: Any) -> None:
+    """Put its page in the place of a problem. No context processors: they ask the
+    database, which may be unavailable."""
+    context |= json.loads(response.content)
+    code = context["code"]
+    context["detail"] = TEXTS.get(code, context["detail"])
+    context["title"] = TITLES.get(code, context["title"])
+    context["wait"] = waiting_time(int(response.headers.get("Retry-After", 0)))
+    response.content = render_to_string(template, context)
+    response["Content-Type"] = "text/html; charset=utf-8"
+    response["Cache-Control"] = "no-store"
+
+
 def waiting_time(seconds: int) -> str:
     """In the largest unit of which it is more than one, rounded up; nothing for 0."""
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+    for size, text in UNITS:
         if seconds > size or seconds == size == 1:
-            count = math.ceil(seconds / size)
-            return f"{count} {unit}{pluralize(count)}"
+            return str(text % {"num": math.ceil(seconds / size)})
     return ""
 
 
-bad_request = html_for_admin(problem_details.bad_request)
-permission_denied = html_for_admin(problem_details.permission_denied)
-page_not_found = html_for_admin(problem_details.page_not_found)
-server_error = html_for_admin(problem_details.server_error)
-refusal = html_for_admin(problem_details.refusal)
+bad_request = html_for_pages(problem_details.bad_request)
+permission_denied = html_for_pages(problem_details.permission_denied)
+page_not_found = html_for_pages(problem_details.page_not_found)
+server_error = html_for_pages(problem_details.server_error)
+refusal = html_for_pages(problem_details.refusal)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.utils.translation import gettext
 from rest_framework.exceptions import ValidationError as InvalidInput
 from rest_framework.fields import get_error_detail
 from zxcvbn import zxcvbn
@@ -55,7 +56,8 @@ class LengthValidator:
             raise ValidationError(self.get_help_text(), code="password_too_long")
 
     def get_help_text(self) -> str:
-        return f"The password must have {self.min_length} to {MAX_LENGTH} characters."
+        text = gettext("The password must have %(least)d to %(most)d characters.")
+        return text % {"least": self.min_length, "most": MAX_LENGTH}
 
 
 class CommonPasswordValidator(password_validation.CommonPasswordValidator):
@@ -90,7 +92,7 @@ class ContextValidator:
             raise ValidationError(self.get_help_text(), code="password_too_obvious")
 
     def get_help_text(self) -> str:
-        return "The password can't be made of your own or this service's name."
+        return gettext("The password can't be made of your own or this service's name.")
 
 
 class ScoreValidator:
@@ -105,7 +107,7 @@ class ScoreValidator:
             raise ValidationError(self.get_help_text(), code="password_too_weak")
 
     def get_help_text(self) -> str:
-        return (
+        return gettext(
             "The password must not be easy to guess: take several words that do not "
             "belong together, or let a password manager make one."
         )

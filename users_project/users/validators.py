@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
 
 # Never an e-mail address: that has an @. Letters of one script: no look-alikes.
 USERNAME = r"^[A-Za-z0-9._-]{3,50}\Z"
@@ -36,9 +37,11 @@ WEB_ADDRESS = (
 )
 
 validate_username = RegexValidator(
-    USERNAME, "3 to 50 letters, digits, dots, hyphens and underscores.", "invalid"
+    USERNAME, _("3 to 50 letters, digits, dots, hyphens and underscores."), "invalid"
 )
-validate_email = RegexValidator(EMAIL, "Enter an e-mail address in ASCII.", "invalid")
+validate_email = RegexValidator(
+    EMAIL, _("Enter an e-mail address in ASCII."), "invalid"
+)
 validate_web_address = RegexValidator(
     WEB_ADDRESS, "Enter an address that begins with https:// or http://.", "invalid"
 )
@@ -72,7 +75,7 @@ def as_id(text: str) -> UUID | None:
 def validate_not_an_id(username: str) -> None:
     """Refuse a name by which a command could find another user."""
     if as_id(re.sub("[._]", "", username)):
-        raise ValidationError("A username must not look like an id.", code="invalid")
+        raise ValidationError(_("A username must not look like an id."), code="invalid")
 
 
 def validate_not_reserved(username: str) -> None:
@@ -83,7 +86,7 @@ def validate_not_reserved(username: str) -> None:
     name = normalize_identifier(username)
     words = set(re.split(r"[\W\d_]+", name)) - {""}
     if ({name, letters(name)} - {""}) & reserved or (words and words <= reserved):
-        raise ValidationError("This username is reserved.", code="reserved")
+        raise ValidationError(_("This username is reserved."), code="reserved")
 
 
 def validate_name(name: str) -> None:

@@ -14,15 +14,20 @@ from deploy.tests.client import (
     problem_of,
 )
 
+ACCOUNT_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+ACCOUNT = ["/", "/account/reset/request", "/account/verify?token=x", "/account/nowhere"]
 API_CSP = "default-src 'none'; frame-ancestors 'none'"
 PAGES = ["/admin/", "/admin/login/", "/api/v1/auth/docs", "/api/v1/users/docs"]
 ANSWERS = [
     ("GET", ME), ("GET", SESSIONS), ("POST", LOGIN), ("POST", REFRESH),
-    ("POST", LOGOUT), ("POST", REGISTER), ("GET", "/nowhere"), ("GET", "/"),
+    ("POST", LOGOUT), ("POST", REGISTER), ("GET", "/nowhere"),
     ("GET", "/api/v1/auth/health/live"), ("BREW", ME), ("GET", "/%"),
     ("GET", "/api/v1/auth/openapi.json"), ("GET", "/.well-known/jwks.json"),
     ("GET", "/static/x"), ("PUT", "/api/v1/users/me/change_password"),
-    ("GET", "/admin/nowhere/"), *(("GET", path) for path in PAGES),
+    ("GET", "/admin/nowhere/"), *(("GET", path) for path in [*PAGES, *ACCOUNT]),
 ]  # fmt: skip
 # Of servers, frameworks and machines: by these a stranger would look up faults.
 LEAKS = re.compile(
@@ -53,7 +58,11 @@ def test_an_answer_carries_the_headers_once_and_names_no_software(target, method
     assert response.one("Cache-Control")
     csp = response.one("Content-Security-Policy")
     assert "frame-ancestors 'none'" in csp
-    if not (path.startswith("/admin/") or path in PAGES):
+    if path in ACCOUNT:
+        assert csp == ACCOUNT_CSP
+        assert response.one("Referrer-Policy") == "same-origin"
+        assert response.one("Cache-Control") == "no-store"
+    elif not (path.startswith("/admin/") or path in PAGES):
         assert csp == API_CSP
         assert response.one("Referrer-Policy") == "no-referrer"
     assert bool(response.all("Strict-Transport-Security")) == target.tls

@@ -1,5 +1,6 @@
 """A real browser without a window: Chromium, by DevTools protocol over two pipes."""
 
+import base64
 import json
 import os
 import select
@@ -17,6 +18,9 @@ OPTIONS = (
     "--ignore-certificate-errors", "--host-resolver-rules=MAP * 127.0.0.1",
     "--remote-debugging-pipe",
 )  # fmt: skip
+
+WHOLE = "document.readyState === 'complete'"
+KEYS = {"Tab": (9, ""), "Enter": (13, "\r")}  # their codes, and the text they make
 
 
 class Browser:
@@ -77,16 +81,17 @@ class Browser:
     def forget(self) -> None:
         self.call("Storage.clearCookies")
 
-    def open(self, url: str) -> "Page":
+    def tab(self) -> "Page":
+        """A new one, without a page yet."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         page = Page(self, attached["sessionId"])
-        self.call("Network.enable", page.session)
-        went = self.call("Page.navigate", page.session, url=url)
-        assert "errorText" not in went, f"{url}: {went}"
-        whole = "document.readyState === 'complete'"
-        arrived = f"location.href.startsWith({json.dumps(url)}) && {whole}"
-        wait_until(lambda: page.run(arrived), TIMEOUT, url)
+        page.call("Network.enable")
+        return page
+
+    def open(self, url: str) -> "Page":
+        page = self.tab()
+        page.go(url)
         return page
 
 
@@ -96,11 +101,35 @@ class Page:
     def __init__(self, browser: Browser, session: str) -> None:
         self.browser, self.session = browser, session
 
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        return self.browser.call(method, self.session, **parameters)
+
+    def go(self, url: str) -> None:
+        went = self.call("Page.navigate", url=url)
+        assert "errorText" not in went, f"{url}: {went}"
+        # A page may remove what is behind the #.
+        here = f"location.href.startsWith({json.dumps(url.partition('#')[0])})"
+        wait_until(lambda: self.run(f"{here} && {WHOLE}"), TIMEOUT, url)
+
+    def press(self, key: str) -> None:
+        """Tab or Enter."""
+        code, text = KEYS[key]
+        named = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        for kind, more in (("keyDown", {"text": text} if text else {}), ("keyUp", {})):
+            self.call("Input.dispatchKeyEvent", type=kind, **named, **more)
+
+    def type(self, text: str) -> None:
+        """Into what has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def screenshot(self, file: Path) -> None:
+        taken = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        file.write_bytes(base64.b64decode(taken["data"]))
+
     def run(self, script: str) -> Any:
         """The value of an expression on the page; a promise's, when it has one."""
-        answer = self.browser.call(
+        answer = self.call(
             "Runtime.evaluate",
-            self.session,
             expression=script,
             awaitPromise=True,
             returnByValue=True,

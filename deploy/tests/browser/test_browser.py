@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local import server_binaries
-from deploy.local.problems import Problem
-from deploy.tests.browser.browser import Browser, Page
+from deploy.tests.browser.browser import Page
 from deploy.tests.client import TestUser
 from deploy.tests.tls_stack import APP, DOMAIN, ELSEWHERE, SIBLING
 
@@ -19,22 +17,6 @@ COOKIE = "__Secure-refresh_token"
 AUTH = "/api/v1/auth"
 DOCS = f"{AUTH}/docs"  # a page of the gateway, below the path of the cookie
 ACTS = pytest.mark.parametrize("act", ["login", "refresh", "logout"])
-
-
-@pytest.fixture(scope="module")
-def chromium(system, tmp_path_factory):
-    try:
-        program = server_binaries.tool(system.layout, server_binaries.CHROMIUM)
-    except Problem as problem:
-        pytest.skip(f"NO CHROMIUM: {problem}")
-    with Browser(program, tmp_path_factory.mktemp("chromium")) as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(chromium):
-    chromium.forget()
-    return chromium
 
 
 @pytest.fixture

@@ -23,6 +23,17 @@ def test_health_schema_and_docs_are_served(service, system):
     assert gateway.get("/static/admin/css/base.css").status_code == 200
 
 
+def test_pages_and_their_style_are_served(system):
+    gateway = ApiClient(system.gateway_url)
+    for path in ("/", "/account/reset/request"):
+        answer = gateway.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        (style,) = re.findall('rel="stylesheet" href="([^"]+)"', answer.text)
+    answer = gateway.get(style)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/css")
+
+
 def test_every_code_of_the_gateway_is_documented():
     listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/errors.md").read_text(), re.M)
     template = (ROOT / "nginx" / "gateway.conf.template").read_text()

@@ -1,0 +1,26 @@
+"""The mails that the worker of a stack has written to files."""
+
+import re
+from email import message_from_bytes, policy
+from pathlib import Path
+
+from deploy.tests.stack import System, wait_until
+
+TIMEOUT = 30.0  # seconds for the worker
+
+
+def mailed_link(system: System, address: str, page: str) -> str:
+    """The link to a page of the account in a mail to this address, once it is there."""
+    pattern = re.compile(rf"^\S+/account/{page}\?token=\S+$", re.M)
+    found: list[str] = []
+
+    def arrived() -> list[str]:
+        for file in Path(system.layout.mail).glob("*.log"):
+            mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+            text = mail.get_body(("plain",))
+            if mail["To"] == address and text:
+                found.extend(pattern.findall(text.get_content()))
+        return found
+
+    wait_until(arrived, TIMEOUT, f"mail to {address}")
+    return found[0]

@@ -1,0 +1,66 @@
+import re
+
+import pytest
+from django.test import Client
+
+from tests.factories import UserFactory
+from users.accounts import links
+from users.accounts.models import EmailChange, Purpose, Registration
+from users.validators import normalize_identifier
+
+PAGES = {
+    Purpose.REGISTER: "verify",
+    Purpose.VERIFY: "verify",
+    Purpose.RESET: "reset",
+    Purpose.CHANGE_EMAIL: "email",
+    Purpose.UNDO_EMAIL: "email/undo",
+}
+REQUEST = "/account/reset/request"
+NEW_EMAIL = "New@example.org"
+
+
+class Reader(Client):
+    """A browser without scripts that reads a page and sends its form."""
+
+    def open(self, url, **headers):
+        answer = self.get(url, headers=headers)
+        self.url, self.text = url, answer.content.decode()
+        return answer
+
+    def send(self, **fields):
+        """With what the form holds, as its button does."""
+        tags = re.findall(r"<input [^>]*>", self.text)
+        found = [dict(re.findall(r'([\w-]+)="([^"]*)"', tag)) for tag in tags]
+        values = {tag["name"]: tag.get("value", "") for tag in found if "name" in tag}
+        (action,) = re.findall(r'<form method="post" action="([^"]+)">', self.text)
+        answer = self.post(action, values | fields)
+        self.text = answer.content.decode()
+        return answer
+
+
+@pytest.fixture
+def reader():
+    return Reader()
+
+
+@pytest.fixture
+def link_for():
+    """Makes a link of a purpose, for a user or a registration in this language; the
+    address of its page."""
+
+    def make(purpose, locale="en", user=None):
+        if purpose == Purpose.REGISTER:
+            names = {"email": "Ada@example.org", "username": "Ada", "locale": locale}
+            owner = {"registration": Registration.objects.create(**names)}
+            address = "ada@example.org"
+        else:
+            user = user or UserFactory(email="Ada@example.org", locale=locale)
+            owner, address = {"user": user}, user.email_canonical
+        if purpose == Purpose.CHANGE_EMAIL:
+            times = {"created_at": user.created_at, "expires_at": user.created_at}
+            EmailChange.objects.create(user=user, email=NEW_EMAIL, **times)
+            address = normalize_identifier(NEW_EMAIL)
+        link = links.issue(purpose, address=address, **owner)
+        return f"/account/{PAGES[purpose]}?token={links.token_of(link)}"
+
+    return make

@@ -1,0 +1,154 @@
+"""What the account pages ask for, and the services that they call."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.validators import MaxLengthValidator
+from django.utils.text import format_lazy
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import APIException, ValidationError
+
+from shared.api.exceptions import AccountExists, InvalidCredentials, UsernameTaken
+from users import validators
+from users.accounts import change_email, requests, reset, verification
+from users.accounts.models import Purpose
+from users.accounts.proofs import Proof
+from users.guess_limits import Client
+from users.passwords import MAX_LENGTH
+
+# What a service may say of what was entered: the field, and the text.
+REFUSALS: dict[type[APIException], tuple[str | None, Any]] = {
+    InvalidCredentials: ("password", _("This is not the password of the account.")),
+    UsernameTaken: ("username", _("The username is taken. Choose another.")),
+    AccountExists: (None, _("Another account has this e-mail address by now.")),
+}
+REFUSED: tuple[type[APIException], ...] = (ValidationError, *REFUSALS)
+PASSWORD_HELP = format_lazy(
+    _(
+        "At least {least} characters: several words that do not belong together, or "
+        "what a password manager makes."
+    ),
+    least=settings.PASSWORD_MIN_LENGTH,
+)
+
+
+def name_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharField:
+    attrs = {"autocomplete": autocomplete, "autocapitalize": "none"}
+    attrs |= {"spellcheck": "false"}
+    widget = kwargs.pop("widget", forms.TextInput)(attrs)
+    return forms.CharField(label=label, widget=widget, **kwargs)
+
+
+def password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharField:
+    """Exactly as entered. No `maxlength`: a browser would cut a password silently."""
+    return forms.CharField(
+        label=label,
+        strip=False,
+        validators=[MaxLengthValidator(MAX_LENGTH)],
+        widget=forms.PasswordInput({"autocomplete": autocomplete}),
+        **kwargs,
+    )
+
+
+class AccountForm(forms.Form):
+    """A form whose service may refuse what was entered."""
+
+    def submit(self, client: Client) -> None:
+        """Call the service. Raises what it raises."""
+        raise NotImplementedError
+
+    def refuse(self, exc: APIException) -> None:
+        """Show what the service has said, next to the field that it is about."""
+        if isinstance(exc, ValidationError):
+            for field, errors in exc.detail.items():  # type: ignore[union-attr]
+                self.add_error(field, list(errors))
+        else:
+            self.add_error(*REFUSALS[type(exc)])
+
+    def focus_error(self) -> None:
+        """Begin where there is something to correct."""
+        for field in self.visible_fields():
+            if field.errors:
+                field.field.widget.attrs["autofocus"] = True
+                return
+
+
+class RequestForm(AccountForm):
+    email = name_field(
+        _("E-mail address"),
+        "email",
+        widget=forms.EmailInput,
+        max_length=254,
+        validators=[validators.validate_email],
+    )
+
+    def submit(self, client: Client) -> None:
+        address, locale = self.cleaned_data["email"], get_language() or ""
+        requests.ask(requests.Kind.RESET, address, locale, client)
+
+
+class LinkForm(AccountForm):
+    """The token goes along in the body, since a URL ends up in histories and logs."""
+
+    token = forms.CharField(widget=forms.HiddenInput)
+
+
+class RegistrationForm(LinkForm):
+    username = name_field(
+        _("Username"),
+        "username",
+        max_length=50,
+        validators=[
+            validators.validate_username,
+            validators.validate_not_an_id,
+            validators.validate_not_reserved,
+        ],
+    )
+    password = password_field(_("Password"), "new-password", help_text=PASSWORD_HELP)
+
+    def submit(self, client: Client) -> None:
+        data = self.cleaned_data
+        proof = Proof(data["password"])
+        verification.confirm(data["token"], proof, client, data["username"])
+
+
+class VerifyForm(LinkForm):
+    password = password_field(_("Password"), "current-password")
+
+    def submit(self, client: Client) -> None:
+        data = self.cleaned_data
+        verification.confirm(data["token"], Proof(data["password"]), client)
+
+
+class ResetForm(LinkForm):
+    new_password = password_field(
+        _("New password"), "new-password", help_text=PASSWORD_HELP
+    )
+
+    def submit(self, client: Client) -> None:
+        data = self.cleaned_data
+        reset.confirm(data["token"], data["new_password"], client)
+
+
+class EmailForm(LinkForm):
+    password = password_field(_("Password"), "current-password")
+
+    def submit(self, client: Client) -> None:
+        data = self.cleaned_data
+        change_email.confirm(data["token"], Proof(data["password"]), client)
+
+
+class UndoForm(LinkForm):
+    def submit(self, client: Client) -> None:
+        change_email.undo(self.cleaned_data["token"], client)
+
+
+FORMS: dict[str, type[LinkForm]] = {
+    Purpose.REGISTER: RegistrationForm,
+    Purpose.VERIFY: VerifyForm,
+    Purpose.RESET: ResetForm,
+    Purpose.CHANGE_EMAIL: EmailForm,
+    Purpose.UNDO_EMAIL: UndoForm,
+}

@@ -1,0 +1,84 @@
+"""What the account pages say: before the button is pressed, and after."""
+
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext_lazy as _
+
+from users.accounts.models import Purpose
+
+REQUEST = "request"  # the page that has a mail sent, and the only one without a link
+
+
+class Texts(NamedTuple):
+    """`intro` may name the `address` of the link. `done` and `outro` are title and text
+    of the page that follows."""
+
+    title: Any
+    intro: Any
+    button: Any
+    done: Any
+    outro: Any
+
+
+TEXTS: dict[str, Texts] = {
+    Purpose.REGISTER: Texts(
+        title=_("Finish your registration"),
+        intro=_(
+            "Choose a password for a new account with the address %(address)s. If you "
+            "have not asked for one, close the page."
+        ),
+        button=_("Create the account"),
+        done=_("Your account is ready"),
+        outro=_("You can log in now, with your e-mail address or your username."),
+    ),
+    Purpose.VERIFY: Texts(
+        title=_("Confirm your e-mail address"),
+        intro=_(
+            "Enter the password of your account to confirm that %(address)s is yours. "
+            "If you have not made this account, close the page and enter no password."
+        ),
+        button=_("Confirm the address"),
+        done=_("Your e-mail address is confirmed"),
+        outro=_("You have nothing more to do."),
+    ),
+    Purpose.RESET: Texts(
+        title=_("Choose a new password"),
+        intro=_("It is for the account of %(address)s, and ends all of its sessions."),
+        button=_("Set the password"),
+        done=_("Your password is changed"),
+        outro=_("All sessions have ended. Log in with the new password."),
+    ),
+    Purpose.CHANGE_EMAIL: Texts(
+        title=_("Confirm your new e-mail address"),
+        intro=_(
+            "Enter the password of your account, and %(address)s is its address. "
+            "If you have not asked for this, close the page and enter no password."
+        ),
+        button=_("Confirm the address"),
+        done=_("Your e-mail address has changed"),
+        outro=_("From now on, log in with the new address."),
+    ),
+    Purpose.UNDO_EMAIL: Texts(
+        title=_("Undo the change of your e-mail address"),
+        intro=_(
+            "Your account gets the address %(address)s back. All sessions end, the "
+            "password no longer works, and a mail brings a link to choose another."
+        ),
+        button=_("Undo the change"),
+        done=_("The change is undone"),
+        outro=_("Look into your mailbox for the link to choose a new password."),
+    ),
+    REQUEST: Texts(
+        title=_("Forgot your password?"),
+        intro=_(
+            "Enter the e-mail address of your account. A mail brings a link to choose "
+            "a new password."
+        ),
+        button=_("Send the mail"),
+        done=_("Look into your mailbox"),
+        outro=_(
+            "If there is an account with this address, a mail with a link is on its "
+            "way. The link works for 30 minutes."
+        ),
+    ),
+}

@@ -1,0 +1,156 @@
+"""Pages for users who open a link of a mail, without JavaScript, and the start page.
+
+GET and HEAD change nothing, since scanners of mails open links too. A page says what
+will happen, its button sends a POST, and the page that follows has no token in its URL.
+
+They have no session and set no cookie, and so no CSRF token either: what lets a form do
+anything is the link's token in it, which a page of another site does not have, and a
+mail can be asked for by anyone. Fetch Metadata and Origin refuse the forms that such a
+page has a browser send all the same.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import translation
+from django.views.generic import FormView, TemplateView
+from django.views.generic.base import View
+from rest_framework.exceptions import APIException, ValidationError
+
+from shared.api.client_ip import client_address, user_agent
+from shared.api.exceptions import error_headers
+from shared.auth.fetch_metadata import SameOriginRequired
+from users.accounts import links
+from users.accounts.models import Link, Purpose
+from users.guess_limits import Client
+from users.language import locale_of
+from users.pages.forms import FORMS, REFUSED, AccountForm, LinkForm, RequestForm
+from users.pages.texts import REQUEST, TEXTS
+
+
+class SeeOther(HttpResponseRedirect):
+    status_code = 303
+
+
+class Page(View):
+    """A page in the language of its reader, which no cache keeps."""
+
+    def language(self) -> str:
+        return locale_of(self.request)
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with translation.override(self.language()):
+            response = super().dispatch(*args, **kwargs)
+            if isinstance(response, TemplateResponse):
+                response.render()
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+class StartView(Page, TemplateView):
+    template_name = "account/start.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        has_pages = settings.ACCOUNT_PAGES and settings.MAIL_ENABLED
+        shown = {"has_pages": has_pages, "has_docs": settings.DOCS_ENABLED}
+        return super().get_context_data(**shown, **kwargs)
+
+
+class DoneView(Page, TemplateView):
+    """What has happened, by the query alone, which anyone may type."""
+
+    template_name = "account/done.html"
+
+    def language(self) -> str:
+        named = self.request.GET.get("lang")
+        return named if named in dict(settings.LANGUAGES) else super().language()
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        texts = TEXTS.get(self.request.GET.get("what", ""))
+        if texts is None:
+            raise Http404
+        return super().get_context_data(texts=texts, **kwargs)
+
+
+class FormPage(Page, FormView):
+    """A form, and what its service says of it."""
+
+    template_name = "account/form.html"
+    what: str
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "label_suffix": ""}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """`address`: that of the link, if there is one."""
+        texts = TEXTS[self.what]
+        intro = texts.intro % {"address": kwargs.get("address", "")}
+        return super().get_context_data(texts=texts, intro=intro, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        SameOriginRequired().has_permission(request, self)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: AccountForm) -> HttpResponse:
+        address, agent = client_address(self.request), user_agent(self.request)
+        try:
+            form.submit(Client(address, agent))
+        except REFUSED as exc:
+            form.refuse(exc)
+            return self.form_invalid(form, exc)
+        query = {"what": self.what, "lang": translation.get_language()}
+        return SeeOther(reverse("account_done", query=query))
+
+    def form_invalid(
+        self, form: AccountForm, exc: APIException | None = None
+    ) -> HttpResponse:
+        form.focus_error()
+        context, exc = self.get_context_data(form=form), exc or ValidationError()
+        more = {"status": exc.status_code, "headers": error_headers(exc)}
+        return self.render_to_response(context, **more)
+
+
+class RequestView(FormPage):
+    """Asks for the mail with the link for a new password."""
+
+    what = REQUEST
+    form_class = RequestForm
+
+
+class LinkView(FormPage):
+    """The page of a link with one of these purposes."""
+
+    purposes: tuple[Purpose, ...] = ()
+    link: Link
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Find the link, which uses nothing up and is not counted: the service does so
+        once more. Raises LinkInvalid, whose page is in `users.errors`."""
+        super().setup(request, *args, **kwargs)
+        sent = request.POST if request.method == "POST" else request.GET
+        self.link = links.find(sent.get("token", ""), *self.purposes)
+        self.what = self.link.purpose
+
+    def language(self) -> str:
+        owner: Any = self.link.user or self.link.registration
+        return str(owner.locale)
+
+    def get_form_class(self) -> type[LinkForm]:
+        return FORMS[self.link.purpose]
+
+    def get_initial(self) -> dict[str, Any]:
+        registration = self.link.registration
+        username = registration.username if registration else ""
+        return {"token": links.token_of(self.link), "username": username}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(address=self.link.address, **kwargs)
