@@ -14,6 +14,7 @@ PAGES = {
     Purpose.RESET: "reset",
     Purpose.CHANGE_EMAIL: "email",
     Purpose.UNDO_EMAIL: "email/undo",
+    Purpose.RESTORE: "restore",
 }
 REQUEST = "/account/reset/request"
 NEW_EMAIL = "New@example.org"
@@ -60,6 +61,8 @@ def link_for():
             times = {"created_at": user.created_at, "expires_at": user.created_at}
             EmailChange.objects.create(user=user, email=NEW_EMAIL, **times)
             address = normalize_identifier(NEW_EMAIL)
+        if purpose == Purpose.RESTORE:
+            user.soft_delete()
         link = links.issue(purpose, address=address, **owner)
         return f"/account/{PAGES[purpose]}?token={links.token_of(link)}"
 

@@ -15,6 +15,7 @@ ENTERED = {
     Purpose.RESET: {"new_password": NEW},
     Purpose.CHANGE_EMAIL: {"password": PASSWORD},
     Purpose.UNDO_EMAIL: {},
+    Purpose.RESTORE: {},
 }
 TITLES = {
     "en": {
@@ -32,6 +33,7 @@ TITLES = {
             "Undo the change of your e-mail address",
             "The change is undone",
         ),
+        Purpose.RESTORE: ("Restore your account", "Your account is restored"),
     },
     "de": {
         Purpose.REGISTER: (
@@ -50,6 +52,10 @@ TITLES = {
         Purpose.UNDO_EMAIL: (
             "Änderung Ihrer E-Mail-Adresse rückgängig machen",
             "Die Änderung ist rückgängig gemacht",
+        ),
+        Purpose.RESTORE: (
+            "Konto wiederherstellen",
+            "Ihr Konto ist wiederhergestellt",
         ),
     },
 }

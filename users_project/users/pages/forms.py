@@ -12,10 +12,10 @@ from rest_framework.exceptions import APIException, ValidationError
 
 from shared.api.exceptions import AccountExists, InvalidCredentials, UsernameTaken
 from users import validators
-from users.accounts import change_email, requests, reset, verification
+from users.accounts import change_email, deletion, requests, reset, verification
 from users.accounts.models import Purpose
 from users.accounts.proofs import Proof
-from users.guess_limits import Client
+from users.guess_limits import Client, counted
 from users.passwords import MAX_LENGTH
 
 # What a service may say of what was entered: the field, and the text.
@@ -145,10 +145,17 @@ class UndoForm(LinkForm):
         change_email.undo(self.cleaned_data["token"], client)
 
 
+class RestoreForm(LinkForm):
+    def submit(self, client: Client) -> None:
+        with counted(client):
+            deletion.restore_by_link(self.cleaned_data["token"])
+
+
 FORMS: dict[str, type[LinkForm]] = {
     Purpose.REGISTER: RegistrationForm,
     Purpose.VERIFY: VerifyForm,
     Purpose.RESET: ResetForm,
     Purpose.CHANGE_EMAIL: EmailForm,
     Purpose.UNDO_EMAIL: UndoForm,
+    Purpose.RESTORE: RestoreForm,
 }

@@ -68,6 +68,16 @@ TEXTS: dict[str, Texts] = {
         done=_("The change is undone"),
         outro=_("Look into your mailbox for the link to choose a new password."),
     ),
+    Purpose.RESTORE: Texts(
+        title=_("Restore your account"),
+        intro=_(
+            "The account of %(address)s was deleted. Until it is erased, you can have "
+            "it back as it was."
+        ),
+        button=_("Restore the account"),
+        done=_("Your account is restored"),
+        outro=_("Log in with your password as before."),
+    ),
     REQUEST: Texts(
         title=_("Forgot your password?"),
         intro=_(

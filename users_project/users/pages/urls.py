@@ -11,5 +11,6 @@ urlpatterns = [
     path("reset/request", RequestView.as_view(), name="account_request"),
     path("email", LinkView.as_view(purposes=(P.CHANGE_EMAIL,))),
     path("email/undo", LinkView.as_view(purposes=(P.UNDO_EMAIL,))),
+    path("restore", LinkView.as_view(purposes=(P.RESTORE,))),
     path("done", DoneView.as_view(), name="account_done"),
 ]
