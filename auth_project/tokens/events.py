@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 
@@ -19,9 +20,9 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
     "key_retired": ("kid", "needed_until"),
     "key_revoked": ("kid", "successor"),
     "key_staged": ("kid", "bits"),
-    "user_erased": ("sessions",),
     "session_logout": (),
     "session_logout_all": ("keep",),
+    "user_erased": ("sessions",),
 }
 TABLE = "tokens_event"
 # For each session that has ended, or for the sessions of each user.
@@ -54,6 +55,14 @@ def recorded(statement: str, rows: str) -> str:
     return f"{statement}, {events}\nSELECT * FROM changed\n"
 
 
+def write(event: str, *, user_id: UUID | None = None, **fields: Any) -> None:
+    """The row of an event that no statement of a session writes."""
+    statement = f"WITH {recording(TABLE, DEED)} SELECT FROM event"
+    columns = row(event, fields, CATALOGUE)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"event": event, "user_id": user_id, **columns})
+
+
 @contextmanager
 def key_event(event: str, **fields: Any) -> Iterator[None]:
     """The change of keys in the block, with its event: neither without the other.
@@ -68,9 +77,7 @@ def key_event(event: str, **fields: Any) -> Iterator[None]:
         dependency_logger.warning(text, event, extra={"event": "dependency"})
         yield
     else:
-        statement = f"WITH {recording(TABLE, OF_KEY)} SELECT FROM event"
-        parameters = {"event": event, **row(event, fields, CATALOGUE)}
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
+        with transaction.atomic():
+            write(event, **fields)
             yield
     audit(event, **fields, by="operator")

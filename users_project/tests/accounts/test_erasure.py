@@ -113,7 +113,9 @@ def test_the_names_of_erased_users_belong_to_no_one(guess, marked):
 # Erased users stay so
 
 
-def test_no_one_restores_an_erased_user(marked, admin, pushes, restore_token, api_client):
+def test_no_one_restores_an_erased_user(
+    marked, admin, pushes, restore_token, api_client
+):
     """PRIV-02. Not by the link, not by a command, not in the admin, which shows that
     there is nothing left to change."""
     token = restore_token(marked)

@@ -13,7 +13,9 @@ from users.accounts import erasure
 from users.models import User
 
 
-def test_an_erasure_that_cannot_be_written_is_not_done(marked, settings, erasures, jobs):
+def test_an_erasure_that_cannot_be_written_is_not_done(
+    marked, settings, erasures, jobs
+):
     """PRIV-05. Before the commit, and on the disk."""
     settings.ERASURES_FILE = erasures / "of" / "another" / "disk"
     before = everything()

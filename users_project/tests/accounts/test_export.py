@@ -14,8 +14,11 @@ from tests.factories import UserFactory
 from tests.refusals import assert_refused
 from users.accounts import links
 from users.accounts.models import EmailChange, Purpose, Registration
+from users.events.log import record
+from users.events.models import Event
 from users.mail.models import Mail
 
+VERIFIED = "email_verified"
 URL = "/api/v1/users/me/export"
 NAMES = {
     "username": "ada",
@@ -30,6 +33,17 @@ SESSION = {
     "created_at": "2026-01-31T12:00:00.123456Z",
     "ip": "203.0.113.0/24",
     "device": "Firefox on Linux",
+}
+LOGIN = {
+    "at": "2026-01-31T12:00:00.123456Z",
+    "event": "authn_login_success",
+    "outcome": "success",
+    "actor": "user",
+    "sid": SESSION["id"],
+    "network": "203.0.113.0/24",
+    "device": "Firefox on Linux",
+    "request_id": "0" * 32,
+    "data": {},
 }
 
 
@@ -55,6 +69,8 @@ def export(bearer, ada, auth_service):
     """The answer to Ada; the Auth Service knows of one session."""
     body = {"sessions": [SESSION]}
     auth_service.answer("GET", f"users/{ada.pk}/export", body)
+    page = {"events": [LOGIN], "next": None}
+    auth_service.answer("GET", f"users/{ada.pk}/events", page)
     return lambda **claims: bearer(sub=str(ada.pk), **claims).get(URL)
 
 
@@ -73,6 +89,7 @@ def fill(user, name):
     attempt = Registration.objects.create(
         email=user.email, username=f"{name}-attempt", locale="en"
     )
+    record(VERIFIED, user.pk)
     return reset, sent, change, attempt
 
 
@@ -143,12 +160,22 @@ def test_an_export_is_all_that_is_kept_value_by_value(ada, export, audits):
                 "failed_at": None,
             }
         ],
+        "events": [
+            {
+                **dict.fromkeys(("sid", "network", "device")),
+                "at": stamp(Event.objects.get(user_id=ada.pk, event=VERIFIED).at),
+                "event": VERIFIED,
+                "outcome": "success",
+                "actor": "system",
+            },
+            {name: LOGIN[name] for name in LOGIN if name not in ("request_id", "data")},
+        ],
         "sessions": [SESSION],
     }
     text = response.content.decode()
     for secret in ("bob", links.token_of(reset), str(reset.pk), ada.password):
         assert secret not in text
-    assert audits("event", "user_id") == [("user_exported", str(ada.pk))]
+    assert audits("event", "user_id")[-1] == ("user_exported", str(ada.pk))
 
 
 def test_attempts_with_an_address_are_of_the_user_who_has_proved_it(ada, export):
