@@ -25,7 +25,7 @@ def test_registration_answers_with_the_user(api_client):
     for name in ("created_at", "updated_at"):
         assert datetime.fromisoformat(answer.pop(name)) == getattr(user, name)
     state = {"is_active": True, "is_deleted": False, "deleted_at": None, "roles": []}
-    state |= {"email_verified": False, "locale": "en", "pending_email": None}
+    state |= {"email_verified": False, "locale": "en"}
     assert answer == {"id": str(user.pk), **NAMES, **PROFILE, **state}
 
 

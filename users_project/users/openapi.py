@@ -22,7 +22,6 @@ ADA = {
     "email_verified": False,
     **PROFILE,
     "locale": "en",
-    "pending_email": None,
     "is_active": True,
     "is_deleted": False,
     "deleted_at": None,
@@ -30,7 +29,7 @@ ADA = {
     "updated_at": "2026-01-31T12:00:00.123456Z",
     "roles": ["editor"],
 }
-MINE = {**ADA, "last_login_at": "2026-01-31T12:00:00.123456Z"}
+MINE = {**ADA, "pending_email": None, "last_login_at": "2026-01-31T12:00:00.123456Z"}
 LOCATION = OpenApiParameter(
     name="Location",
     location=OpenApiParameter.HEADER,
@@ -144,7 +143,6 @@ LOOKUP: dict[str, Any] = {
     ],
 }
 
-KNOWN = {name: value for name, value in ADA.items() if name != "pending_email"}
 USER: dict[str, Any] = {
     "operation_id": "users_get",
     "responses": {
@@ -152,7 +150,7 @@ USER: dict[str, Any] = {
         **problems(**SERVICE_PROBLEMS),
     },
     "examples": [
-        answer({**KNOWN, "session_epoch": 3, "kept_sid": None, "kept_from": None})
+        answer({**ADA, "session_epoch": 3, "kept_sid": None, "kept_from": None})
     ],
 }
 

@@ -177,15 +177,12 @@ class UserSerializer(serializers.Serializer[User]):
     id = serializers.UUIDField()
     username = serializers.CharField()
     email = serializers.CharField()
-    email_verified = serializers.BooleanField(help_text="False: none is verified.")
+    email_verified = serializers.BooleanField(help_text="By a link in a mail.")
     first_name = serializers.CharField(help_text="Empty where it was not given.")
     last_name = serializers.CharField(help_text="Empty where it was not given.")
     display_name = serializers.CharField(help_text="Empty where it was not given.")
     avatar_url = serializers.CharField(help_text="Empty where it was not given.")
     locale = serializers.CharField(help_text="The language of mails.")
-    pending_email = serializers.CharField(
-        allow_null=True, help_text="The address that waits for a click in its mailbox."
-    )
     is_active = serializers.BooleanField()
     is_deleted = serializers.BooleanField()
     deleted_at = serializers.DateTimeField(allow_null=True)
@@ -197,6 +194,9 @@ class UserSerializer(serializers.Serializer[User]):
 class MeSerializer(UserSerializer):
     """The caller's own account."""
 
+    pending_email = serializers.CharField(
+        allow_null=True, help_text="The address that waits for a click in its mailbox."
+    )
     last_login_at = serializers.DateTimeField(
         allow_null=True, help_text="To the hour: later logins within one do not count."
     )
@@ -205,7 +205,6 @@ class MeSerializer(UserSerializer):
 class KnownUserSerializer(UserSerializer):
     """A user, as other services see them. The epochs are for the Auth Service alone."""
 
-    pending_email = None  # type: ignore[assignment]  # the user's own business
     session_epoch = EpochField(required=False)
     kept_sid = serializers.UUIDField(
         required=False, allow_null=True, help_text="This session continues below it,"
@@ -232,7 +231,6 @@ class VerifiedUserSerializer(serializers.Serializer[User]):
 MEMBERS = tuple(UserSerializer().fields)
 MEMBERS_OF_ME = tuple(MeSerializer().fields)
 MEMBERS_FOR_AUTH = tuple(KnownUserSerializer().fields)
-MEMBERS_FOR_SERVICES = tuple(name for name in MEMBERS if name in MEMBERS_FOR_AUTH)
 MEMBERS_OF_VERIFIED = ("email", "email_verified", "username", "roles", "session_epoch")
 
 

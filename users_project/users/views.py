@@ -114,9 +114,7 @@ class UserView(InternalView):
         assert isinstance(request.user, Service)
         # What decides which sessions have ended is the Auth Service's business alone.
         is_auth = request.user.name == "auth"
-        return Response(
-            s.represent(user, s.MEMBERS_FOR_AUTH if is_auth else s.MEMBERS_FOR_SERVICES)
-        )
+        return Response(s.represent(user, s.MEMBERS_FOR_AUTH if is_auth else s.MEMBERS))
 
 
 class VerifyView(InternalView):

@@ -223,8 +223,9 @@ def test_an_export_takes_the_same_statements_at_any_size(ada, export):
         with CaptureQueriesContext(connection) as statements:
             assert export().status_code == 200
         figures.add(len(statements))
-    # The user, their permissions, changes, attempts, links and mails.
-    assert figures == {6}
+    # The user, their permissions, changes, attempts, links, mails and events; and the
+    # event of the export.
+    assert figures == {8}
 
 
 def fill_more(user):

@@ -222,6 +222,7 @@ def test_a_better_hash_of_the_same_password_is_not_mailed(auth, mails):
     assert not mails()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_change_that_fails_is_not_mailed(ada, monkeypatch, mails):
     monkeypatch.setattr(User, "raise_epoch", lambda *args: 1 / 0)
     ada.set_password(NEW)

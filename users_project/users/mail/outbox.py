@@ -69,7 +69,8 @@ def notify_all(kind: Kind, user_ids: Iterable[UUID]) -> None:
     if not settings.MAIL_ENABLED:
         return
     context = json.dumps({"time": timezone.now().isoformat()})
-    parameters = {"kind": kind, "context": context, "ids": list(user_ids)}
+    parameters: dict[str, Any] = {"kind": kind, "context": context}
+    parameters["ids"] = list(user_ids)
     with connection.cursor() as cursor:
         cursor.execute(INSERT_NOTICES, parameters)
         first, last = cursor.fetchone()
