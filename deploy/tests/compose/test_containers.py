@@ -41,7 +41,7 @@ def test_containers_are_locked_down(name: str) -> None:
     assert service["restart"] == ("no" if name in MIGRATIONS else "unless-stopped")
     for target, mount in mounts_of(name).items():
         if mount["type"] == "volume":
-            assert target == "/var/lib/postgresql"
+            assert target in ("/var/lib/postgresql", "/var/lib/memo/erasures")
         else:
             assert mount["read_only"] is True
             assert mount["bind"] == {"create_host_path": False}

@@ -101,6 +101,7 @@ CHANGE_EMAIL: dict[str, Any] = {
 
 CANCEL_EMAIL_CHANGE: dict[str, Any] = {
     "operation_id": "users_cancel_email_change",
+    "request": None,
     "responses": {
         **done("No change waits, and its link is void."),
         **problems(_401=TOKEN_PROBLEMS),
