@@ -6,13 +6,17 @@ Prints each request as a call of curl, and its answer. The first answer that is 
 expected one ends it with exit status 1. An account file that is there is logged in
 with, not registered: so a second run shows that the databases have kept their data.
 With the folder of API keys, it tries the gateway's internal routes with valid keys.
+With the folder to which a stack of development writes its mails, the user verifies the
+address and sets another password by their links.
 """
 
 import argparse
 import json
 import re
 import secrets
+import time
 from collections.abc import Mapping
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +26,9 @@ from deploy.local.site import Site
 API = "/api/v1"
 # A token begins as every other does; of a key or a password, nothing is shown.
 SECRET = re.compile(
-    r'(eyJ[A-Za-z0-9]{6})[A-Za-z0-9_.-]*|[A-Za-z0-9_-]{43,}|(?<="password": ")[^"]*'
+    r'(eyJ[A-Za-z0-9]{6})[A-Za-z0-9_.-]*|[A-Za-z0-9_-]{43,}|(?<=password": ")[^"]*'
 )
+MAIL_SECONDS = 30
 PUBLIC = ("/.well-known/jwks.json", f"{API}/users/docs", "/static/admin/css/base.css")
 Body = Mapping[str, str] | None
 
@@ -64,12 +69,17 @@ class Client:
 
 
 def run(
-    url: str, user: Body = None, service: Client | None = None
+    url: str,
+    user: Body = None,
+    service: Client | None = None,
+    mails: Path | None = None,
 ) -> Mapping[str, str]:
     """Register a new user, or take one that is there already; returns that. `service`
-    calls the Auth Service itself."""
+    calls the Auth Service itself; `mails` is the folder of mails."""
     client = Client(url)
     user = user or register(client)
+    if mails:
+        user = {**user, "password": use_links(client, user, mails)}
     login = {name: user[name] for name in ("email", "password")}
     client("Log in", "200", f"POST {API}/auth/login", login)
     me = client("Who am I?", "200", f"GET {API}/users/me")
@@ -97,6 +107,40 @@ def register(client: Client) -> Mapping[str, str]:
     user["password"] = secrets.token_urlsafe(12)
     client("Register", "201", f"POST {API}/users/", user)
     return user
+
+
+def use_links(client: Client, user: Mapping[str, str], mails: Path) -> str:
+    """Verify the address, then set another password, which is returned."""
+    address, password = {"email": user["email"]}, secrets.token_urlsafe(12)
+    ask = "Ask for a mail that verifies the address"
+    client(ask, "202", f"POST {API}/users/verify_email/resend", address)
+    body = {"token": mailed_token(mails, user["email"], "verify")}
+    body["password"] = user["password"]
+    client("Use its link", "204", f"POST {API}/users/verify_email", body)
+    ask = "Ask for a mail that sets another password"
+    client(ask, "202", f"POST {API}/users/password_reset", address)
+    body = {"token": mailed_token(mails, user["email"], "reset")}
+    body["new_password"] = password
+    client("Use its link", "204", f"POST {API}/users/password_reset/confirm", body)
+    old = {"email": user["email"], "password": user["password"]}
+    refused = "401 invalid_credentials"
+    client("The old password is refused", refused, f"POST {API}/auth/login", old)
+    return password
+
+
+def mailed_token(folder: Path, address: str, page: str) -> str:
+    """That of a link to this page in a mail to this address, which is printed."""
+    link = re.compile(rf"/account/{page}\?token=(\S+)")
+    for _ in range(MAIL_SECONDS * 5):
+        for file in sorted(folder.glob("*.log")):
+            mail: Any = message_from_bytes(file.read_bytes(), policy=policy.default)
+            text = mail.get_body(("plain",)).get_content()
+            if mail["To"] == address and (found := link.search(text)):
+                shown = f"# A mail comes\nSubject: {mail['Subject']}\n\n{text}"
+                print(SECRET.sub("...", shown), flush=True)
+                return found[1]
+        time.sleep(0.2)
+    raise SystemExit(f"No mail came to {folder}.")
 
 
 def main() -> None:

@@ -174,7 +174,10 @@ def _demo(found: Layout) -> None:
     address = f"http://{read_env(auth.env_file)['BIND']}"
     key = read_text(found.secrets / KEY.format("users", "auth")).strip()
     service = smoke_test.Client(address, **{"X-Internal-Api-Key": key})
-    smoke_test.run(read_env(found.gateway_env)["GATEWAY_PUBLIC_URL"], service=service)
+    users = next(each for each in found.services if each.name == "users")
+    mails = None if read_env(users.env_file).get("MAIL_URL") else found.mail
+    url = read_env(found.gateway_env)["GATEWAY_PUBLIC_URL"]
+    smoke_test.run(url, service=service, mails=mails)
 
 
 if __name__ == "__main__":

@@ -185,7 +185,9 @@ def test_an_export_is_what_the_user_did_and_no_more(system: System) -> None:
     assert answer.headers["Content-Disposition"].startswith("attachment; ")
     assert answer.headers["Cache-Control"] == "no-store"
     found, me = answer.json(), ada.me().json()
-    assert found["user"].items() >= me.items()
+    of_export = {name: value for name, value in me.items() if name in found["user"]}
+    assert found["user"].items() >= of_export.items()
+    assert me.keys() - of_export == {"pending_email", "last_login_at"}
     assert (me["email"], me["first_name"]) == (ada.email, f"F{ada.name}")
     links = "purpose, address, created_at, expires_at, used_at"
     mails = "kind, address, locale, context, created_at, sent_at, failed_at"
@@ -199,6 +201,9 @@ def test_an_export_is_what_the_user_did_and_no_more(system: System) -> None:
         (f"app/{ada.name}", "Unknown device", "127.0.0.0/24", ""),
     ]
     assert found["sessions"][1]["id"] == ada.sid
+    assert {each["event"] for each in found["events"]} >= {
+        *("user_created", "user_deleted", "user_restored", "authn_login_success"),
+    }
     for theirs in (bob.name, bob.sid, ada.access, ada.cookie, user_id(bob)):
         assert theirs not in answer.text
     with system.stopped("auth"):
