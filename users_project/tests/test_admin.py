@@ -149,6 +149,15 @@ def test_the_password_form_knows_the_user(admin):
     assert user.check_password(PASSWORD)
 
 
+def test_your_own_password_is_changed_where_the_current_one_is_asked(admin, root):
+    for answer in (
+        admin.get(password_url(root)),
+        admin.post(password_url(root), new_password(root)),
+    ):
+        assert (answer.status_code, answer["Location"]) == (302, OWN_PASSWORD_PAGE)
+    assert User.objects.get().check_password(PASSWORD)
+
+
 # What staff may not
 
 
@@ -240,9 +249,10 @@ def test_what_is_forbidden_or_absent_is_a_page(clerk, audits):
 
 @pytest.mark.parametrize("form", ["login", "password", "own password", "new user"])
 def test_an_overloaded_process_says_so_at_once(admin, root, form, full_pool):
+    user = User.objects.create(email="ada@example.org", username="ada")
     page, body = {
         "login": ("/admin/login/", {"username": root.email, "password": PASSWORD}),
-        "password": (password_url(root), new_password(root)),
+        "password": (password_url(user), new_password(user)),
         "own password": (OWN_PASSWORD_PAGE, OWN_PASSWORD),
         "new user": (ADD, NEW_USER),
     }[form]
@@ -251,7 +261,9 @@ def test_an_overloaded_process_says_so_at_once(admin, root, form, full_pool):
     assert (response.status_code, response["Retry-After"]) == (503, "1")
     assert response["Content-Type"] == "text/html; charset=utf-8"
     assert "Too many requests at once" in response.content.decode()
-    assert User.objects.get() == root
+    assert set(User.objects.values_list("pk", "password")) == {
+        (each.pk, each.password) for each in (root, user)
+    }
 
 
 @pytest.mark.parametrize(

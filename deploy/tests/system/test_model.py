@@ -52,8 +52,9 @@ class StackMachine(RedisForgets):
     @precondition(lambda self: len(self.accounts) < 3)
     @act()
     def register(self) -> None:
-        name = f"model{secrets.token_hex(6)}"
-        account = Account("", name, f"password of {name[::-1]}")
+        # No reserved name and no password like the name, whatever is drawn.
+        name, password = f"mm{secrets.token_hex(6)}", f"password {secrets.token_hex(8)}"
+        account = Account("", name, password)
         self.driver.register(account)
         self.accounts.append(account)
 

@@ -10,6 +10,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import transaction
 from django.db.models import Case, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
 from users.admin.lists import DateFilter, StrictListAdmin
@@ -125,11 +126,14 @@ class UserAdmin(
         return [(title, {**options, **more}), *others]
 
     def user_change_password(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
+        self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
-        """Django's, in a transaction: the form locks the row."""
+        """Django's, in a transaction: the form locks the row. One's own password is
+        changed where the current one is asked (ASVS 5.0 6.2.3)."""
+        if as_id(id) == request.user.pk:
+            return redirect("admin:password_change")
         with transaction.atomic():
-            return super().user_change_password(request, *args, **kwargs)
+            return super().user_change_password(request, id, form_url)
 
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: bool
