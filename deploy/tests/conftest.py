@@ -8,7 +8,7 @@ from deploy.tests.admin_site import Operator
 from deploy.tests.client import TestUser
 from deploy.tests.extra_services import third_service
 from deploy.tests.signing_keys import only
-from deploy.tests.stack import System
+from deploy.tests.stack import System, wait_until
 from deploy.tests.tls_stack import tls_stack
 
 
@@ -22,9 +22,10 @@ def system():
 
 @pytest.fixture
 def healthy(system):
-    """The stack, for tests that break it: checked to be whole again afterwards."""
+    """The stack, for tests that break it: checked to be whole again afterwards. A worker
+    that has lost its database reports a little later."""
     yield system
-    assert system.status()["state"] == "ready"
+    wait_until(lambda: system.status()["state"] == "ready", 30, "a whole stack")
 
 
 @pytest.fixture
