@@ -22,8 +22,8 @@ def system():
 
 @pytest.fixture
 def healthy(system):
-    """The stack, for tests that break it: checked to be whole again afterwards. A worker
-    that has lost its database reports a little later."""
+    """The stack, for tests that break it: checked to be whole again afterwards. Its
+    worker reports a little later."""
     yield system
     wait_until(lambda: system.status()["state"] == "ready", 30, "a whole stack")
 

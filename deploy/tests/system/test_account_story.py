@@ -85,7 +85,7 @@ class Mailbox:
 
     def token(self, mail: EmailMessage, page: str) -> str:
         body: Any = mail.get_body(("plain",))
-        [(site, found, token)] = LINK.findall(body.get_content())
+        [(site, found, token)] = LINK.findall(body.get_content().replace("\r", ""))
         assert (site, found) == (self.system.gateway_url, page)
         return str(token)
 
