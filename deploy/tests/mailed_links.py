@@ -14,8 +14,11 @@ WHERE address = %s AND purpose = %s ORDER BY created_at DESC LIMIT 1
 
 
 def token_of(system: System, address: str, purpose: str) -> str:
-    """That of the newest link of this purpose to an address."""
-    ((link_id, subject, expires_at),) = system.query("users", NEWEST, address, purpose)
+    """That of the newest link of this purpose to an address; empty without one."""
+    found = system.query("users", NEWEST, address, purpose)
+    if not found:
+        return ""
+    ((link_id, subject, expires_at),) = found
     until = expires_at.astimezone(UTC).isoformat()
     text = f"{link_id}|{purpose}|{subject}|{until}"
     secret = system.secret("users_secret_key")

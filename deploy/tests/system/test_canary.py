@@ -14,7 +14,7 @@ import requests
 
 from deploy.tests.client import TestUser
 from deploy.tests.mailed_links import token_of
-from deploy.tests.stack import SERVICES, System
+from deploy.tests.stack import SERVICES, System, wait_until
 
 Canaries = dict[str, str]
 
@@ -40,6 +40,7 @@ def canaries(system):
     ada.password = seen["new password"] = new
     make_trouble(ada)
     force_a_500(system, ada)
+    seen |= use_links(system, ada)
     assert ada.delete().status_code == 202
     seen["restore token"] = token_of(system, ada.email, "restore")
     assert ada.restore().status_code == 204
@@ -47,6 +48,27 @@ def canaries(system):
     ada.log_out()
     assert ada.refresh().status_code == 401
     return seen | secrets_of(system)
+
+
+def use_links(system: System, ada: TestUser) -> Canaries:
+    """Tokens of mails, as pages and programs send them, right and wrong."""
+    tokens = {}
+    for path, purpose in (
+        ("verify_email/resend", "verify"),
+        ("password_reset", "reset"),
+    ):
+        answer = ada.post(f"/api/v1/users/{path}", json={"email": ada.email})
+        assert answer.status_code == 202
+        wait_until(lambda: token_of(system, ada.email, purpose), 10, purpose)  # noqa: B023
+        tokens[f"{purpose} token"] = token = token_of(system, ada.email, purpose)
+        page = f"/account/{purpose}?token={token}"
+        headers = {"Referer": f"{system.gateway_url}{page}"}
+        assert ada.send("GET", page, headers).status_code == 200
+        assert ada.post(page, headers, data={"token": token}).status_code == 400
+        for body in ({"token": token}, {"token": token, "new_password": "short"}):
+            wrong = ada.post("/api/v1/users/password_reset/confirm", headers, json=body)
+            assert wrong.status_code == 400
+    return tokens
 
 
 def introspect(system: System, ada: TestUser) -> str:
