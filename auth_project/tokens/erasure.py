@@ -30,10 +30,10 @@ def erase(user_id: UUID) -> int:
     found = list(sessions.values_list("pk", flat=True))
     if not session_state.mark_revoked(revocations(found)):
         raise DependencyUnavailable
+    erase_events(user_id)  # any number of them, so not in the transaction
     with transaction.atomic():
         sessions.filter(pk__in=found).delete()
         UserEpoch.objects.filter(user_id=user_id).delete()
-        erase_events(user_id)
         write("user_erased", user_id=user_id, sessions=len(found))
     audit("user_erased", user_id=user_id, sessions=len(found))
     return len(found)

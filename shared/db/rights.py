@@ -63,13 +63,14 @@ END
 $$
 """
 ERASE = """
-CREATE OR REPLACE FUNCTION erase_events(erased uuid)
+CREATE OR REPLACE FUNCTION erase_events(erased uuid, most integer)
 RETURNS bigint LANGUAGE plpgsql STRICT SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE number bigint;
 BEGIN
     DELETE FROM {table}personal WHERE event_id IN (
-        SELECT id FROM {table} WHERE user_id = erased
+        SELECT id FROM {table} JOIN {table}personal ON event_id = id
+        WHERE user_id = erased LIMIT most
     );
     GET DIAGNOSTICS number = ROW_COUNT;
     RETURN number;
@@ -118,9 +119,13 @@ def purge_batch(using: str = "default") -> int:
 
 
 def erase_events(user_id: Any, using: str = "default") -> int:
-    """Delete what is personal in the events of a user; of how many events."""
-    [erased] = call("erase_events(%s)", user_id, using)
-    return int(erased)
+    """Delete what is personal in the events of a user, in batches; of how many events.
+    Outside of a transaction each batch stays, so that any number ends some day."""
+    total, erased = 0, MOST
+    while erased == MOST:
+        [erased] = call(f"erase_events(%s, {MOST})", user_id, using)
+        total += erased
+    return total
 
 
 def call(function: str, argument: Any, using: str) -> Any:

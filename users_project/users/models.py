@@ -250,11 +250,13 @@ class User(PasswordModel, PermissionsMixin):
         """Update these columns, with the events of it. If such a change ends the
         sessions, end all but `keep_sid` in the same transaction. Another address is not
         verified."""
-        if "email" in names and self.is_moved:
+        if moved := "email" in names and self.is_moved:
             self.email_verified_at = None
             names = names | {"email_verified_at"}
         with transaction.atomic(savepoint=False):
             super().write(names | self.derived(names))
+            if moved:  # nor does any link take it back
+                links.void_all(self)
             if reason := self.why_sessions_end(names):
                 self.raise_epoch(reason, keep_sid, "password" in names)
                 notices.of_end(self, reason)

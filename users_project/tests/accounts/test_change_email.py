@@ -214,6 +214,32 @@ def test_a_later_undo_does_not_void_an_earlier_one(moved, post, token, session):
     assert User.objects.get().email == ADDRESS
 
 
+def test_a_deletion_by_the_thief_does_not_stop_it(moved, post, token, session, pushes):
+    """Who has the password could restore the account when the link is over."""
+    link = token("undo_email")
+    deleted = session.delete("/api/v1/users/me", {"current_password": PASSWORD})
+    assert deleted.status_code == 202
+    restoring = token("restore")
+    assert post("/change_email/undo", token=link).status_code == 204
+    user = User.objects.get()
+    assert (user.email, user.is_present, user.delete_after) == (ADDRESS, True, None)
+    assert_refused(post("/restore", token=restoring), 400, "link_invalid")
+
+
+def test_an_operator_who_gives_the_address_back_leaves_the_thief_no_link(
+    moved, post, token, session, admin
+):
+    body = {"new_email": "eve@example.org", "current_password": PASSWORD}
+    post("/me/change_email", session, **body)
+    body = {"token": token("change_email"), "password": PASSWORD}
+    assert post("/change_email/confirm", **body).status_code == 204
+    thiefs = token("undo_email")
+    user = User.objects.get(pk=moved.pk)
+    admin.post(change_url(user), fields(user, email=ADDRESS))
+    assert_refused(post("/change_email/undo", token=thiefs), 400, "link_invalid")
+    assert User.objects.get(pk=moved.pk).email == ADDRESS
+
+
 def test_what_waits_is_dropped(moved, post, token, session):
     body = {"new_email": "eve@example.org", "current_password": PASSWORD}
     assert post("/me/change_email", session, **body).status_code == 202
@@ -264,8 +290,10 @@ def test_a_link_from_before_does_not_take_what_is_held(post, token, request):
 
 
 def test_its_own_user_may_go_back_to_it(moved, post, token, session):
+    """And leaves no link at the address between, which may be a thief's."""
     body = {"new_email": ADDRESS, "current_password": PASSWORD}
     post("/me/change_email", session, **body)
     body = {"token": token("change_email"), "password": PASSWORD}
     assert post("/change_email/confirm", **body).status_code == 204
     assert User.objects.get().email == ADDRESS
+    assert not Link.objects.filter(purpose="undo_email", used_at=None).exists()

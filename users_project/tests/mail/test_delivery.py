@@ -305,6 +305,9 @@ def test_an_address_gets_ten_mails_a_day_and_ten_notices(server, bob, audits):
         states = [queue(kind, address[number % 2]) for number in range(12)]
         assert states == [(True, False, "")] * 10 + [(False, True, "TooManyMails")] * 2
     assert len(server.mails()) == 20
+    # A thief who has used them up cannot keep the link that undoes a change away.
+    for kind in (Kind.EMAIL_CHANGED, Kind.DELETION):
+        assert queue(kind, address[0]) == (True, False, "")
     errors = audits("event", "kind", "error")
     assert errors == [
         ("mail_failed", kind, "TooManyMails")
@@ -314,6 +317,20 @@ def test_an_address_gets_ten_mails_a_day_and_ten_notices(server, bob, audits):
     assert queue(Kind.ALREADY_REGISTERED, "carol@example.org")[0]
     Mail.objects.update(created_at=timezone.now() - timedelta(days=1))
     assert queue(Kind.ALREADY_REGISTERED, "bob@example.org")[0]
+
+
+def test_ten_resets_that_a_stranger_asks_for_do_not_keep_the_next_link_away(
+    server, reset_mail
+):
+    """Each lives for half an hour; the limit is of a day."""
+    mails = [reset_mail() for _ in range(11)]
+    for mail in mails:
+        deliver(mail.pk)
+    assert [state(mail)[0] for mail in mails] == [True] * 10 + [False]
+    Link.objects.update(expires_at=timezone.now())
+    later = reset_mail()
+    deliver(later.pk)
+    assert state(later) == (True, False, "")
 
 
 def test_of_each_kind_it_is_decided_whether_it_is_a_notice():

@@ -12,7 +12,7 @@ from rest_framework.exceptions import ValidationError
 
 from shared.api.exceptions import LinkInvalid
 from users import credentials
-from users.accounts import link_mails, links
+from users.accounts import deletion, link_mails, links
 from users.accounts.models import LIFETIMES, EmailChange, Link, Purpose
 from users.accounts.names import unique_names
 from users.accounts.proofs import Proof, check
@@ -122,8 +122,11 @@ def confirm(token: str, proof: Proof, client: Client) -> None:
             old = user.email
             move(user, change.email)
             change.delete()
-            links.void(user)
-            link_mails.undo_email(user, old)
+            # Who takes their address back leaves no way back to whoever took it.
+            back = links.way_back(user, link.address)
+            links.void(user, undone=back)
+            if back is None:
+                link_mails.undo_email(user, old)
             record("email_changed", user.pk)
 
 
@@ -139,6 +142,8 @@ def undo(token: str, client: Client) -> None:
         with transaction.atomic():
             user = links.take(link)
             move(user, link.address, password=make_password(None))
+            if user.is_deleted:
+                deletion.bring_back(user)
             user.raise_epoch("email_change_undone", password_changed=True)
             EmailChange.objects.filter(user=user).delete()
             links.void(user, undone=link)

@@ -40,8 +40,11 @@ BATCH = 100  # users of one transaction
 
 def erase_due() -> int:
     """Erase the accounts whose time has come, in batches; how many."""
-    total = 0
-    while erased := erase_batch(Q(delete_after__lte=ClockTimestamp())):
+    due, total = Q(delete_after__lte=ClockTimestamp()), 0
+    for user_id in User.objects.filter(due).values_list("pk", flat=True):
+        # Any number of them, so not in the transaction; no one can restore the user.
+        rights.erase_events(user_id)
+    while erased := erase_batch(due):
         total += erased
     return total
 

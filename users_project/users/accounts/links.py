@@ -89,19 +89,29 @@ def take(link: Link) -> Any:
     """Use up the link of a user, and lock their row: the user. Raises LinkInvalid, also
     where a change of the password, the address or the presence has voided it.
 
-    A link that undoes a change of address survives the first two: whoever took the
-    address would change the password next. The row comes first, and so it does wherever
-    a user's links are voided: of two transactions, none waits for a link of the other.
+    A link that undoes a change of address survives the first two, and a deletion of the
+    account by its user: whoever took the address would do that next. The row comes
+    first, and so it does wherever a user's links are voided: of two transactions, none
+    waits for a link of the other.
     """
     user = lock(link.user_id)
     use(link)
-    if user is None or not user.is_present:
+    is_undoing = link.purpose == Purpose.UNDO_EMAIL
+    if user is None or not (user.is_present or (is_undoing and is_own_deletion(user))):
         raise LinkInvalid
     if link.purpose in BOUND_TO_ADDRESS and user.email_canonical != link.address:
         raise LinkInvalid
-    if link.purpose != Purpose.UNDO_EMAIL and user.session_epoch != link.session_epoch:
+    if not is_undoing and user.session_epoch != link.session_epoch:
         raise LinkInvalid
     return user
+
+
+def is_own_deletion(user: Any) -> bool:
+    """Whether whoever has the account has deleted it, and could restore it."""
+    restoring = live().filter(purpose=Purpose.RESTORE, user=user)
+    return (
+        user.is_active and restoring.filter(session_epoch=user.session_epoch).exists()
+    )
 
 
 def lock(user_id: UUID | None) -> Any:
@@ -118,6 +128,17 @@ def void(user: Any, undone: Link | None = None) -> None:
         kept &= models.Q(created_at__lt=undone.created_at)
     rows = Link.objects.filter(user=user, used_at=None).exclude(kept)
     rows.update(used_at=ClockTimestamp())
+
+
+def void_all(user: Any) -> None:
+    """Void those that undo a change of address, too."""
+    Link.objects.filter(user=user, used_at=None).update(used_at=ClockTimestamp())
+
+
+def way_back(user: Any, address: str) -> Link | None:
+    """The first link by which this user can take this address back."""
+    undoing = live().filter(purpose=Purpose.UNDO_EMAIL, user=user, address=address)
+    return undoing.order_by("created_at").first()
 
 
 def is_held(address: str, but: Any = None) -> bool:

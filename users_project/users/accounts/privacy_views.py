@@ -7,6 +7,8 @@ from rest_framework.response import Response
 from shared.api.views import JSONView, OpenView
 from shared.auth.permissions import HasRecentLogin
 from users.accounts import deletion, export, privacy_schema
+from users.accounts.views import client_of
+from users.guess_limits import counted
 from users.views import caller
 
 
@@ -28,5 +30,6 @@ class RestoreView(OpenView):
         """Restore a deleted account by the link in the mail. Then log in again."""
         serializer = privacy_schema.LinkSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        deletion.restore_by_link(serializer.validated_data["token"])
+        with counted(client_of(request)):
+            deletion.restore_by_link(serializer.validated_data["token"])
         return Response(status=204)

@@ -1,10 +1,16 @@
 """Addresses that somebody typed where a mail can be asked for."""
 
 from django.db import transaction
+from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from users.accounts import link_mails
-from users.accounts.models import AddressRequest, Registration
+from users.accounts.models import (
+    LIFETIMES,
+    AddressRequest,
+    Purpose,
+    Registration,
+)
 from users.events.log import record
 from users.guess_limits import Client, counted
 from users.models import User
@@ -53,6 +59,9 @@ def send_link(kind: Kind, user: User) -> None:
 
 def resend_registration(address: str) -> None:
     """Mail another link of the last registration of this address, if there is one."""
-    found = Registration.objects.filter(email_canonical=normalize_identifier(address))
+    begin = timezone.now() - LIFETIMES[Purpose.REGISTER]
+    found = Registration.objects.filter(
+        email_canonical=normalize_identifier(address), created_at__gt=begin
+    )
     if last := found.order_by("created_at").last():
         link_mails.register(last)

@@ -10,6 +10,8 @@ from django.utils import timezone
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job
 
+from shared.structured_logging import audit
+from users.accounts import links
 from users.accounts.links import MAX_ATTEMPTS
 from users.accounts.models import Link, Purpose
 from users.events.log import record
@@ -19,6 +21,8 @@ from users.mail.models import NOTICES, Kind, Mail
 WAITS = (10, 60, 5 * 60, 15 * 60, 3600)  # seconds after an attempt; then the last one
 DAY = timedelta(days=1)
 DAILY = 10  # mails to one address, and as many notices
+# A thief could use up what else may go to the address, and no link would come.
+ONLY_WAY_BACK = {Kind.EMAIL_CHANGED, Kind.DELETION}
 
 
 class NotSent(Exception):
@@ -104,16 +108,20 @@ def is_dead(link: Link) -> bool:
     user = link.user
     if user is None:
         return False
-    # A thief changes the password after the address, so undoing outlives that.
+    # A thief changes the password after the address, or deletes the account: undoing
+    # outlives that.
+    if link.purpose == Purpose.UNDO_EMAIL:
+        return not user.is_active
     is_same = link.session_epoch == user.session_epoch
-    is_same = is_same or link.purpose == Purpose.UNDO_EMAIL
     is_deletion = link.purpose == Purpose.RESTORE
     return not (is_same and user.is_active and user.is_deleted == is_deletion)
 
 
 def is_too_many(mail: Mail) -> bool:
     """Whether ten others went to the address in the day before it. Those that anyone
-    may ask for leave the notices alone."""
+    may ask for leave the notices alone. What brings the only way back always goes."""
+    if mail.kind in ONLY_WAY_BACK or is_only_link(mail):
+        return False
     kinds = NOTICES if mail.kind in NOTICES else set(Kind) - NOTICES
     before = Mail.objects.filter(
         address_canonical=mail.address_canonical,
@@ -125,10 +133,25 @@ def is_too_many(mail: Mail) -> bool:
     return before.count() >= DAILY
 
 
+def is_only_link(mail: Mail) -> bool:
+    """Whether the mailbox of a user has no other link that does the same: ten that a
+    stranger has asked for are over soon, and must not keep the next one away."""
+    if mail.link is None or mail.link.user_id is None:
+        return False
+    others = Mail.objects.exclude(sent_at=None).filter(
+        address_canonical=mail.address_canonical, link__in=links.live()
+    )
+    same = {"link__user": mail.link.user_id, "link__purpose": mail.link.purpose}
+    return not others.filter(**same).exists()
+
+
 def fail(mail: Mail, error: str) -> None:
-    """It is not sent any more."""
+    """It is not sent any more. Without a user no row, as strangers could fill it."""
     settle(mail, failed_at=timezone.now(), last_error=error)
-    record("mail_failed", mail.user_id, kind=mail.kind, error=error)
+    if mail.user_id:
+        record("mail_failed", mail.user_id, kind=mail.kind, error=error)
+    else:
+        audit("mail_failed", kind=mail.kind, error=error)
 
 
 def settle(mail: Mail, **columns: object) -> None:

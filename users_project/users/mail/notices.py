@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 YOUNG = timedelta(hours=1)  # an account whose owner is still making it their own
 NEW_DEVICES = 5  # notices a day
+CHANGES = 3  # notices a day of another address that was asked for
 # The parts of a device that a mail names. Others may be whole sentences: of a browser
 # that it does not know, ua-parser quotes what that calls itself.
 NAMED = {
@@ -60,7 +61,7 @@ def place_of(client: "Client") -> dict[str, str]:
 
 def of_email_change(user: "User", client: "Client") -> None:
     """A notice that another address was asked for, to the one that the user has."""
-    notify(Kind.EMAIL_CHANGE_REQUESTED, user, daily=0, **place_of(client))
+    notify(Kind.EMAIL_CHANGE_REQUESTED, user, daily=CHANGES, **place_of(client))
 
 
 def is_known(user: "User", client: "Client") -> bool:
