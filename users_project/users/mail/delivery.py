@@ -138,11 +138,10 @@ def is_only_link(mail: Mail) -> bool:
     stranger has asked for are over soon, and must not keep the next one away."""
     if mail.link is None or mail.link.user_id is None:
         return False
-    others = Mail.objects.exclude(sent_at=None).filter(
-        address_canonical=mail.address_canonical, link__in=links.live()
-    )
     same = {"link__user": mail.link.user_id, "link__purpose": mail.link.purpose}
-    return not others.filter(**same).exists()
+    same["address_canonical"] = mail.address_canonical
+    sent = Mail.objects.exclude(sent_at=None)
+    return not sent.filter(link__in=links.live(), **same).exists()
 
 
 def fail(mail: Mail, error: str) -> None:
