@@ -133,11 +133,11 @@ class AuthClient(ServiceClient):
         answer = self.call("GET", path, "events")
         return from_json(answer["events"], answer["next"])
 
-    def export(self, user_id: UUID) -> list[dict[str, Any]]:
-        """The sessions that the Auth Service keeps of a user, for the user."""
+    def export(self, user_id: UUID) -> tuple[list[dict[str, Any]], EventPage]:
+        """The sessions and events that the Auth Service keeps of a user."""
         path = f"/api/v1/auth/users/{user_id}/export"
-        sessions: list[dict[str, Any]] = self.call("GET", path, "sessions")["sessions"]
-        return sessions
+        answer = self.call("GET", path, "sessions")
+        return answer["sessions"], from_json(answer["events"], None)
 
     def erase(self, user_id: UUID) -> None:
         """Have all that is personal of a user deleted. It may be done again."""

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from shared.auth import session_state
 from tests.conftest import (
@@ -15,7 +16,7 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tokens.models import Session, UserEpoch
+from tokens.models import Event, Session, UserEpoch
 
 pytestmark = pytest.mark.django_db
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -33,11 +34,15 @@ def ask(service_client, users):
 def test_an_export_has_every_session_of_the_user_and_no_others(
     make_session, ask, users
 ):
-    """PRIV-03. Live, ended and expired ones."""
+    """PRIV-03. Live, ended and expired ones, and the events of the user."""
     ended = make_session(user_agent=FIREFOX, ip="203.0.113.77", revoked=True)
     make_session(), make_session(expired=True), make_session(user_id=uuid.uuid4())
+    for user_id in (users.user["id"], uuid.uuid4()):
+        columns = {"user_id": user_id, "actor": "user", "at": timezone.now()}
+        Event.objects.create(event="session_logout", **columns)
     answer = ask("export")
     assert answer.status_code == 200
+    assert [each["event"] for each in answer.json()["events"]] == ["session_logout"]
     mine = Session.objects.filter(user_id=users.user["id"]).order_by("created_at")
     found = answer.json()["sessions"]
     assert [each["id"] for each in found] == [str(each.pk) for each in mine]

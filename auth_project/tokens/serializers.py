@@ -8,6 +8,7 @@ from shared import devices
 from shared.api import client_ip
 from shared.api.fields import EpochField, ExactCharField, StrictSerializer
 from shared.auth.access_tokens import MAX_LENGTH
+from shared.event_pages import ReportedEventSerializer
 from tokens.models import Session
 
 SHOWN_BITS = (24, 48)  # of an address: of IPv4, of IPv6
@@ -184,6 +185,7 @@ class ExportedSessionSerializer(UserSessionSerializer):
 
 class ExportSerializer(serializers.Serializer[None]):
     sessions = ExportedSessionSerializer(many=True)
+    events = ReportedEventSerializer(many=True)
 
 
 class ErasedSerializer(serializers.Serializer[None]):

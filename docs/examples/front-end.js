@@ -97,7 +97,7 @@ const actions = {
   },
 };
 
-// `errors` of a problem is by field, and `detail` is for people too.
+// `errors` of a problem is by field, and `detail` is for users too.
 function explain(problem) {
   const errors = Object.values(problem.errors ?? {}).flat();
   const wait = problem.answer?.headers.get("Retry-After");

@@ -170,7 +170,7 @@ def test_the_epoch_follows_the_clock():
 @pytest.mark.django_db(transaction=True)
 def test_the_epoch_and_its_cause_are_one_transaction(monkeypatch):
     user = UserFactory()
-    monkeypatch.setattr("users.models.revocation.push", None)  # partial(None) fails
+    monkeypatch.setattr("users.revocation.push", None)  # partial(None) fails
     with pytest.raises(TypeError), transaction.atomic():
         user.deactivate()
     row = User.objects.get(pk=user.pk)

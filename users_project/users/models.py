@@ -1,7 +1,6 @@
 """Users: who they are, whether they are present, and when their sessions end."""
 
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,36 +12,24 @@ from django.db import models, transaction
 from django.db.models.functions import Collate, Lower
 from django.utils import timezone
 
-from shared.structured_logging import audit
-from users import revocation, validators
+from users import validators
 from users.accounts import links
 from users.accounts.models import LIFETIMES, Purpose
 from users.accounts.models import AddressRequest as AddressRequest
 from users.accounts.models import EmailChange as EmailChange
 from users.accounts.models import Link as Link
 from users.accounts.models import Registration as Registration
-from users.events.log import place, record
 from users.events.models import Event as Event
 from users.events.models import EventPersonal as EventPersonal
 from users.fields import CanonicalField
-from users.mail import notices
 from users.mail.models import Mail as Mail
 from users.managers import UserManager
-from users.password_model import PasswordModel
+from users.recorded_model import IDENTIFIERS, RecordedModel
 from users.roles import Role as Role
 from users.search import SEARCHED, trigrams
 from users.validators import normalize_identifier
 
 LAST_LOGIN = models.F("last_login")
-IDENTIFIERS = {"email", "username"}
-RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
-CANONICAL = {f"{name}_canonical" for name in IDENTIFIERS}
-# Columns that `user_updated` does not name: a login's time is no change of the account,
-# and there are events for the others, with the one who changed them.
-OWN_EVENTS = {
-    *("password", "is_active", "deleted_at", "delete_after", "last_login"),
-    *("email_verified_at", *CANONICAL),
-}
 
 
 def check(name: str, **condition: Any) -> models.CheckConstraint:
@@ -51,7 +38,7 @@ def check(name: str, **condition: Any) -> models.CheckConstraint:
     return models.CheckConstraint(condition=rule, name=f"user_{name}")
 
 
-class User(PasswordModel, PermissionsMixin):
+class User(RecordedModel, PermissionsMixin):
     """An account. Its Django groups are its roles; deleting it keeps the row.
 
     `session_epoch` is raised whenever all sessions of the user must end. It goes into
@@ -188,11 +175,6 @@ class User(PasswordModel, PermissionsMixin):
         return self.email_verified_at is not None
 
     @property
-    def is_moved(self) -> bool:
-        """Whether the address is not the one that is stored."""
-        return normalize_identifier(self.email) != self.row["email_canonical"]
-
-    @property
     def last_login_at(self) -> datetime | None:
         """Within the hour before: it is written at most once an hour."""
         return self.last_login
@@ -245,69 +227,3 @@ class User(PasswordModel, PermissionsMixin):
     def end_sessions(self) -> None:
         """Log the user out everywhere."""
         self.raise_epoch("ended_by_operator")
-
-    def write(self, names: set[str], keep_sid: UUID | None = None) -> None:
-        """Update these columns, with the events of it. If such a change ends the
-        sessions, end all but `keep_sid` in the same transaction. Another address is not
-        verified."""
-        if moved := "email" in names and self.is_moved:
-            self.email_verified_at = None
-            names = names | {"email_verified_at"}
-        with transaction.atomic(savepoint=False):
-            super().write(names | self.derived(names))
-            if moved:  # nor does any link take it back
-                links.void_all(self)
-            if reason := self.why_sessions_end(names):
-                self.raise_epoch(reason, keep_sid, "password" in names)
-                notices.of_end(self, reason)
-            self.record_update(names, keep_sid)
-
-    def raise_epoch(
-        self,
-        reason: str,
-        keep_sid: UUID | None = None,
-        password_changed: bool = False,
-    ) -> None:
-        """End all sessions but `keep_sid`, with a push after the commit."""
-        row = User.objects.raise_epoch(
-            self.pk,
-            keep_sid,
-            reason=reason,
-            password_changed=password_changed,
-            absent=True,
-        )
-        if row is None:
-            raise User.DoesNotExist
-        vars(self).update(row)
-        self.remember(row)
-        epoch, keep_from = self.session_epoch, self.kept_from
-        push = partial(revocation.push, self.pk, epoch, reason, keep_sid, keep_from)
-        transaction.on_commit(push, robust=True)
-
-    def record_update(self, names: set[str], sid: UUID | None) -> None:
-        """Rights that were given or taken; a password that was set, by the session
-        `sid`; and what else of the account was changed, never to what."""
-        if given := sorted(RIGHTS & names):
-            added = [name for name in given if getattr(self, name)]
-            removed = [name for name in given if name not in added]
-            rights = {"fields": given, "added": added, "removed": removed}
-            record("privilege_permissions_changed", self.pk, **rights)
-        if "password" in names:
-            session = {"sid": str(sid)} if sid else {}
-            # Its row was written with the epoch.
-            audit("authn_password_change", user_id=str(self.pk), **session, **place())
-        if fields := sorted(names - RIGHTS - OWN_EVENTS):
-            record("user_updated", self.pk, fields=fields)
-
-    def why_sessions_end(self, changed: set[str]) -> str:
-        """The reason in these changes, or an empty string."""
-        if "deleted_at" in changed and self.is_deleted:
-            return "user_deleted"
-        if "is_active" in changed and not self.is_active:
-            return "user_deactivated"
-        return "password_changed" if "password" in changed else ""
-
-    def derived(self, changed: set[str]) -> set[str]:
-        """The columns that follow from changed ones when the row is saved."""
-        names = {f"{name}_canonical" for name in IDENTIFIERS & changed}
-        return names if changed == {"last_login"} else names | {"updated_at"}

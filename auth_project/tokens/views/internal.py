@@ -16,6 +16,7 @@ from shared.event_pages import (
     ReportedPageSerializer,
     ReportedQuerySerializer,
     page_of,
+    represent,
 )
 from tokens import serializers as s
 from tokens.erasure import erase
@@ -92,7 +93,7 @@ class RevokeUserSessionView(OperatorView):
 
 
 class ExportUserView(OperatorView):
-    """All sessions that are kept of a user, the oldest first, for the user's export."""
+    """All sessions and events that are kept of a user, for the user's export."""
 
     @extend_schema(
         operation_id="auth_user_export",
@@ -101,7 +102,10 @@ class ExportUserView(OperatorView):
     def get(self, request: Request, user_id: UUID) -> Response:
         kept = Session.objects.filter(user_id=user_id).order_by("created_at", "id")
         sessions = s.ExportedSessionSerializer(kept, many=True)
-        return Response({"sessions": sessions.data})
+        events = Event.objects.filter(user_id=user_id).select_related("personal")
+        return Response(
+            {"sessions": sessions.data, "events": [*map(represent, events)]}
+        )
 
 
 class EraseUserView(OperatorView):

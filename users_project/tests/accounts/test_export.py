@@ -67,10 +67,8 @@ def ada():
 @pytest.fixture
 def export(bearer, ada, auth_service):
     """The answer to Ada; the Auth Service knows of one session."""
-    body = {"sessions": [SESSION]}
+    body = {"sessions": [SESSION], "events": [LOGIN]}
     auth_service.answer("GET", f"users/{ada.pk}/export", body)
-    page = {"events": [LOGIN], "next": None}
-    auth_service.answer("GET", f"users/{ada.pk}/events", page)
     return lambda **claims: bearer(sub=str(ada.pk), **claims).get(URL)
 
 

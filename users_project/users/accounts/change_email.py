@@ -122,7 +122,7 @@ def confirm(token: str, proof: Proof, client: Client) -> None:
             old = user.email
             move(user, change.email)
             change.delete()
-            # Who takes their address back leaves no way back to whoever took it.
+            # An address that is taken back may have been a thief's in between.
             back = links.way_back(user, link.address)
             links.void(user, undone=back)
             if back is None:

@@ -5,9 +5,11 @@ from typing import Any
 from django.utils import timezone
 
 from shared.clients import auth_client
+from shared.event_pages import EventPage, merge, represent
 from users.accounts import privacy_schema as schema
 from users.accounts.models import EmailChange, Link, Registration
 from users.events import history, log
+from users.events.models import Event
 from users.mail.models import Mail
 from users.models import User
 
@@ -17,8 +19,9 @@ FILENAME = "memo-export.json"
 def export(user: User) -> dict[str, Any]:
     """What both services keep, as `ExportSerializer` describes it. Raises
     DependencyUnavailable, Overloaded: the Auth Service is asked first."""
-    sessions = auth_client().export(user.pk)
-    events = list(map(history.public, history.all_events_of(user.pk)))
+    sessions, theirs = auth_client().export(user.pk)
+    own = Event.objects.filter(user_id=user.pk).select_related("personal")
+    events = merge(EventPage([*map(represent, own)]), theirs).events
     found: Any = {
         "exported_at": timezone.now(),
         "user": user,
@@ -27,7 +30,7 @@ def export(user: User) -> dict[str, Any]:
         "registrations": registrations_of(user),
         "links": Link.objects.filter(user=user).order_by("created_at"),
         "mails": Mail.objects.filter(user=user).order_by("created_at"),
-        "events": events,
+        "events": [*map(history.public, events)],
         "sessions": [],
     }
     answer = schema.ExportSerializer(found).data

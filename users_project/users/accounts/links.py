@@ -90,9 +90,9 @@ def take(link: Link) -> Any:
     where a change of the password, the address or the presence has voided it.
 
     A link that undoes a change of address survives the first two, and a deletion of the
-    account by its user: whoever took the address would do that next. The row comes
-    first, and so it does wherever a user's links are voided: of two transactions, none
-    waits for a link of the other.
+    account by its user: a thief would do that next. The row comes first, and so it does
+    wherever a user's links are voided: of two transactions, none waits for a link of
+    the other.
     """
     user = lock(link.user_id)
     use(link)
@@ -107,7 +107,7 @@ def take(link: Link) -> Any:
 
 
 def is_own_deletion(user: Any) -> bool:
-    """Whether whoever has the account has deleted it, and could restore it."""
+    """Whether the user has deleted the account, and could restore it by a link."""
     restoring = live().filter(purpose=Purpose.RESTORE, user=user)
     return (
         user.is_active and restoring.filter(session_epoch=user.session_epoch).exists()

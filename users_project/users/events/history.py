@@ -1,6 +1,5 @@
 """A user's events: those of the User Service and of the Auth Service together."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,15 +20,6 @@ def events_of(
     if event:
         own = own.filter(event=event)
     return merge(page_of(own, before), auth_client().events(user_id, before, event))
-
-
-def all_events_of(user_id: UUID) -> Iterator[dict[str, Any]]:
-    """All of them, in pages. Raises Unavailable."""
-    page = events_of(user_id)
-    yield from page.events
-    while page.next:
-        page = events_of(user_id, page.next)
-        yield from page.events
 
 
 def last_login(user_id: UUID) -> dict[str, Any] | None:

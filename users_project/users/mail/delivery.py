@@ -135,7 +135,7 @@ def is_too_many(mail: Mail) -> bool:
 
 def is_only_link(mail: Mail) -> bool:
     """Whether the mailbox of a user has no other link that does the same: ten that a
-    stranger has asked for are over soon, and must not keep the next one away."""
+    stranger has asked for are over soon, and must not stop the next one."""
     if mail.link is None or mail.link.user_id is None:
         return False
     same = {"link__user": mail.link.user_id, "link__purpose": mail.link.purpose}

@@ -1,7 +1,7 @@
 """Notices: mails about what has happened to an account, to its owner."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
@@ -35,7 +35,7 @@ REASONS = {
 }
 
 
-def of_end(user: "User", reason: str) -> None:
+def of_end(user: Any, reason: str) -> None:
     """The notice of why all sessions have ended, if there is one."""
     if reason in REASONS:
         notify(REASONS[reason], user)

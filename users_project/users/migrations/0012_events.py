@@ -32,10 +32,6 @@ class Migration(migrations.Migration):
                 'abstract': False,
             },
         ),
-        migrations.AddIndex(
-            model_name='user',
-            index=models.Index(models.OrderBy(models.F('last_login'), descending=True, nulls_last=True), name='user_last_login'),
-        ),
         migrations.CreateModel(
             name='EventPersonal',
             fields=[

@@ -28,5 +28,9 @@ class Migration(migrations.Migration):
             model_name='user',
             index=models.Index(condition=models.Q(('delete_after__isnull', False)), fields=['delete_after'], name='user_delete_after'),
         ),
+        AddIndexConcurrently(
+            model_name='user',
+            index=models.Index(models.OrderBy(models.F('last_login'), descending=True, nulls_last=True), name='user_last_login'),
+        ),
         migrations.RunSQL(WAIT, migrations.RunSQL.noop),
     ]
