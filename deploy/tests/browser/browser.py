@@ -5,6 +5,7 @@ import json
 import os
 import select
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ class Browser:
         os.write(self.out, json.dumps(message).encode() + b"\0")
         while (answer := self.receive()).get("id") != self.last:
             self.events.append(answer)
-        assert "error" not in answer, f"{method}: {answer['error']}"
+        if error := answer.get("error"):
+            raise ProtocolError(f"{method}: {error}")
         return answer["result"]
 
     def receive(self) -> dict[str, Any]:
@@ -95,6 +97,10 @@ class Browser:
         return page
 
 
+class ProtocolError(Exception):
+    """The browser has not done what was asked."""
+
+
 class Page:
     """A tab."""
 
@@ -109,7 +115,18 @@ class Page:
         assert "errorText" not in went, f"{url}: {went}"
         # A page may remove what is behind the #.
         here = f"location.href.startsWith({json.dumps(url.partition('#')[0])})"
-        wait_until(lambda: self.run(f"{here} && {WHOLE}"), TIMEOUT, url)
+        self.wait_until(f"{here} && {WHOLE}", url)
+
+    def wait_until(self, condition: str, what: str) -> None:
+        """Until this expression is true. A page that makes room for another says
+        nothing meanwhile."""
+
+        def is_true() -> bool:
+            with suppress(ProtocolError):
+                return bool(self.run(condition))
+            return False
+
+        wait_until(is_true, TIMEOUT, what)
 
     def press(self, key: str) -> None:
         """Tab or Enter."""

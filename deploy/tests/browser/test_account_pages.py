@@ -6,13 +6,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy.tests.browser.account_links import make_links
-from deploy.tests.browser.browser import TIMEOUT, WHOLE
+from deploy.tests.browser.browser import WHOLE
 from deploy.tests.browser.mailbox import mailed_link
 from deploy.tests.browser.test_front_end import says, submit
 from deploy.tests.client import LOGIN, PASSWORD, ApiClient, TestUser
 from deploy.tests.npm import npm_install
 from deploy.tests.tls_stack import APP, ELSEWHERE
-from deploy.tests.waiting import wait_until
 
 NEW = "a newer horse battery"
 AXE = "axe-core@4.14.1"
@@ -62,7 +61,7 @@ def send(page, *entered):
 
 def arrives(page, heading):
     arrived = f"{WHOLE} && {HEADING} === {heading!r}"
-    wait_until(lambda: page.run(arrived), TIMEOUT, heading)
+    page.wait_until(arrived, heading)
 
 
 def assert_accessible(page, axe):
@@ -101,7 +100,7 @@ def test_a_user_finishes_all_that_mails_ask_for(system, page, browser, axe):
         page.go(f"{site}/{path}?token={tokens[purpose]}")
         wrong = [*entered[:-1], "short" if purpose == "register" else "wrong"]
         assert send(page, *wrong) == [*fields, "submit"]
-        wait_until(lambda: page.run(REFUSED), TIMEOUT, f"error of {purpose}")
+        page.wait_until(REFUSED, f"error of {purpose}")
         assert "token" not in page.run("location.href")
         assert page.run(FOCUSED) == "password"
         assert_accessible(page, axe)

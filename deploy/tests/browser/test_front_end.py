@@ -3,10 +3,9 @@
 import json
 
 from deploy.tests.browser.account_links import make_links
-from deploy.tests.browser.browser import TIMEOUT, WHOLE
+from deploy.tests.browser.browser import WHOLE
 from deploy.tests.client import PASSWORD, TestUser
 from deploy.tests.tls_stack import APP
-from deploy.tests.waiting import wait_until
 
 NEW = "a newer horse battery"
 EXPIRE = "access = access.slice(0, -8) + 'AAAAAAAA'; find('reload').requestSubmit()"
@@ -22,20 +21,20 @@ def submit(page, form, **fields):
 def says(page, text):
     message = "find('message').textContent"
     said = f"{WHOLE} && {message}.includes({text!r})"
-    wait_until(lambda: page.run(said), TIMEOUT, text)
+    page.wait_until(said, text)
 
 
 def is_inside(page, name):
     """Logged in as this user, or as no user."""
     shown = f"{WHOLE} && find('name').textContent === {name!r}"
-    wait_until(lambda: page.run(shown), TIMEOUT, f"the page of {name!r}")
+    page.wait_until(shown, f"the page of {name!r}")
     assert page.run("find('inside').hidden") == (not name)
 
 
 def open_link(browser, url, purpose, token):
     """As a mail leads to it. The token is gone from the address at once."""
     page = browser.open(f"{url}#{purpose}={token}")
-    wait_until(lambda: page.run("location.hash === ''"), TIMEOUT, "no token")
+    page.wait_until("location.hash === ''", "no token")
     assert page.run(f"find({purpose!r}).hidden") is False
     return page
 
@@ -72,7 +71,7 @@ def test_a_user_registers_verifies_logs_in_and_resets_in_two_tabs(
             page.run(EXPIRE)
         for page in (first, second):
             renewed = "!access.endsWith('AAAAAAAA')"
-            wait_until(lambda: page.run(renewed), TIMEOUT, "a new token")  # noqa: B023
+            page.wait_until(renewed, "a new token")
             is_inside(page, name)
     ada = TestUser(system, name)
     ada.access = first.run("access")
