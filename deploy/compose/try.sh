@@ -91,13 +91,16 @@ ports=$(docker ps --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NA
 [ "$ports" = "127.0.0.1:$GATEWAY_PORT->8080/tcp" ] || fail "published: $ports"
 
 step "no user is root, no root filesystem can be written to, no capability is left"
-for name in auth users auth-db users-db redis gateway; do
+for name in auth users users-worker auth-db users-db redis gateway; do
     found=$(docker compose exec -T "$name" sh -c \
         'id -u; touch /here 2>/dev/null && echo writable; grep CapEff /proc/self/status')
     case $found in
         0$'\n'* | *writable* | *CapEff:*[1-9a-f]*) fail "$name: $found" ;;
     esac
 done
+
+step "the worker sends mails"
+docker compose exec -T users-worker sh -c 'ls /tmp/mail' | grep -q . || fail "no mail"
 
 step "no secret shows in containers' settings, image histories or logs"
 docker compose ps --all --quiet | xargs docker inspect > "$work/shown"
@@ -110,7 +113,7 @@ for file in .secrets/*; do
 done
 if grep -qE 'eyJ[A-Za-z0-9_-]{10}' "$work/shown"; then fail "a token shows"; fi
 
-for name in auth-db users-db redis auth users gateway; do
+for name in auth-db users-db redis auth users users-worker gateway; do
     step "restart $name"
     docker compose restart "$name" > /dev/null 2>&1
     recovers
