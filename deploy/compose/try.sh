@@ -62,6 +62,16 @@ client("It is over", "401 token_revoked", f"POST {API}/auth/refresh")
 END
 }
 
+mail_of_account() {
+    python3 - "$url" "$work" << 'END' > /dev/null
+import json, pathlib, sys
+from deploy.smoke_test import API, Client
+account = json.loads(pathlib.Path(sys.argv[2], "account.json").read_text())
+email = {"email": account["email"]}
+Client(sys.argv[1])("Ask for it", "202", f"POST {API}/users/password_reset", email)
+END
+}
+
 # The commands of the page, by the number of their block.
 documented() {
     local text
@@ -99,8 +109,13 @@ for name in auth users users-worker auth-db users-db redis gateway; do
     esac
 done
 
-step "the worker sends mails"
-docker compose exec -T users-worker sh -c 'ls /tmp/mail' | grep -q . || fail "no mail"
+step "the worker sends a mail that is asked for"
+mail_of_account
+for _ in $(seq 15); do
+    docker compose exec -T users-worker grep -q "^Subject:" -r /tmp/mail && break
+    sleep 1
+done
+docker compose exec -T users-worker grep -q "^Subject:" -r /tmp/mail || fail "no mail"
 
 step "no secret shows in containers' settings, image histories or logs"
 docker compose ps --all --quiet | xargs docker inspect > "$work/shown"
