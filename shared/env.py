@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from limits import parse_many
 
 from shared.mail_url import MailServer, parse_link, parse_mail_url, parse_sender
+from shared.redis_sentinel import RedisAddress, parse_redis_url
 
 SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
@@ -173,6 +174,11 @@ class Env(environ.Env):
             f"{prefix}DATABASE_PASSWORD", default=database["PASSWORD"]
         )
         return database
+
+    def redis(self, var: str) -> RedisAddress:
+        """Where Redis is."""
+        text = self.str(var)
+        return self.parsed(var, text, parse_redis_url) if text else RedisAddress("", {})
 
     def api_keys(self, var: str) -> list[tuple[str, str]]:
         """Pairs (caller, key)."""

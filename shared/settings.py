@@ -108,19 +108,27 @@ WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", default=2, least=1, most=1000)
 WEB_THREADS = env.number("WEB_THREADS", default=8, least=1, most=1000)
 
 DATABASES = {"default": env.database() | {"ENGINE": "shared.db"}}
+# A pooler in front of PostgreSQL that gives each transaction a connection, such as
+# PgBouncer with `pool_mode = transaction`.
+DATABASE_POOLER = env.choice("DATABASE_POOLER", ["", "transaction"], default="")
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = bool(DATABASE_POOLER)
 if "MIGRATION_DATABASE_URL" not in env.ENVIRON:
     # Migrations take the time they take, over one connection.
     # With those of the URL, such as `sslmode`.
-    DATABASES["default"].setdefault("OPTIONS", {}).update(db.options(WEB_THREADS))
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        db.options(WEB_THREADS, is_pooled=bool(DATABASE_POOLER))
+    )
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps them
 # Never ATOMIC_REQUESTS: a 401 would undo the revocation it reports.
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
 
+REDIS = env.redis("REDIS_URL")
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": env.str("REDIS_URL"),
+        "LOCATION": REDIS.location,
         "OPTIONS": {
+            **REDIS.options,
             "PASSWORD": env.str("REDIS_PASSWORD", default=""),
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
             "IGNORE_EXCEPTIONS": False,  # or "not revoked" and "no idea" look alike

@@ -22,7 +22,7 @@ def make_pool(monkeypatch):
     """A pool as Django makes one for the application role, with short limits."""
     monkeypatch.setattr(db, "ANSWER_TIMEOUT", 0.3)
     monkeypatch.setattr(db, "POOL_TIMEOUT", 0.3)
-    options = db.options(threads=1)
+    options = db.options(threads=1, is_pooled=False)
     options.pop("server_side_binding")  # Django's, not psycopg's
     pooled = options.pop("pool")
     with ExitStack() as stack:
@@ -58,24 +58,9 @@ def test_a_statement_without_an_answer_is_given_up(make_pool):
             assert len(rows) == 50_000
 
 
-def test_the_server_has_limits_of_its_own(make_pool):
-    """For statements whose client has gone."""
-    with make_pool().connection() as conn:
-        limits = {
-            name: conn.execute(f"SHOW {name}").fetchone()[0]
-            for name in db.SERVER_LIMITS
-        }
-
-    assert limits == {
-        "statement_timeout": "5s",
-        "lock_timeout": "2s",
-        "idle_in_transaction_session_timeout": "15s",
-    }
-
-
 def test_a_pool_that_is_used_up_is_waited_for_briefly(make_pool):
     """It has one for each thread and one for the sweep."""
-    assert db.options(threads=8)["pool"]["max_size"] == 9
+    assert db.options(8, is_pooled=False)["pool"]["max_size"] == 9
     pool, started = make_pool(), time.monotonic()
     with (
         pool.connection(),
@@ -144,7 +129,7 @@ def test_no_column_could_hold_a_token():
 @pytest.fixture
 def pooled(settings):
     """Django's connection as services have it, with a pool of one."""
-    options = db.options(threads=0)
+    options = db.options(threads=0, is_pooled=False)
     pooled = connection.copy(alias="pooled")
     pooled.settings_dict = {**connection.settings_dict, "OPTIONS": options}
     yield pooled

@@ -33,6 +33,14 @@ ALTER ROLE :"owner" LOGIN CREATEDB NOSUPERUSER NOCREATEROLE NOREPLICATION
 ALTER ROLE :"app" LOGIN NOCREATEDB NOSUPERUSER NOCREATEROLE NOREPLICATION
     PASSWORD :'app_password';
 
+-- For statements whose client has gone. Settings of the role hold behind a pooler too,
+-- which refuses those of a connection. Our statements take milliseconds.
+ALTER ROLE :"app" SET statement_timeout = '5s';
+ALTER ROLE :"app" SET lock_timeout = '2s';
+ALTER ROLE :"app" SET idle_in_transaction_session_timeout = '15s';
+-- A migration that waits for a table lets all others wait behind it: it gives up first.
+ALTER ROLE :"owner" SET lock_timeout = '5s';
+
 SELECT format('CREATE DATABASE %I OWNER %I', :'service', :'owner')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'service') \gexec
 ALTER DATABASE :"service" OWNER TO :"owner";

@@ -57,8 +57,12 @@ def redis_caches() -> list[dict[str, Any]]:
         for place in places.split(",") if isinstance(places, str) else places:
             url = urlsplit(place.strip())
             if url.scheme in REDIS_SCHEMES:
-                given = url.password or cache.get("OPTIONS", {}).get("PASSWORD")
-                clear = url.scheme == "redis" and not is_local(url.hostname or "")
+                options = cache.get("OPTIONS", {})
+                given = url.password or options.get("PASSWORD")
+                hosts = [host for host, _ in options.get("SENTINELS", ())]
+                tls = url.scheme == "rediss" or options.get("CONNECTION_POOL_KWARGS")
+                local = all(map(is_local, hosts or [url.hostname or ""]))
+                clear = url.scheme != "unix" and not tls and not local
                 found.append({"USER": url.username, "PASSWORD": given, "CLEAR": clear})
     return found
 

@@ -9,19 +9,12 @@ CONNECT_TIMEOUT = 3  # seconds, libpq's
 POOL_TIMEOUT = 3.0  # seconds to wait for a connection of the pool
 ANSWER_TIMEOUT = 3.0  # seconds to wait for an answer; ours take milliseconds
 
-# The server's own limits, for statements whose client has gone.
-SERVER_LIMITS = {
-    "statement_timeout": "5s",
-    "lock_timeout": "2s",
-    "idle_in_transaction_session_timeout": "15s",
-}
-
 
 class BoundedConnection(Connection[Any]):
     """A connection that waits ANSWER_TIMEOUT for an answer, then is broken.
 
-    `statement_timeout` is the server's, so a server that is stopped, or a network that
-    swallows packets, would keep a thread for ever.
+    `statement_timeout` (roles.sql) is the server's, so a server that is stopped, or a
+    network that swallows packets, would keep a thread for ever.
     """
 
     def wait(
@@ -36,19 +29,18 @@ class BoundedConnection(Connection[Any]):
             raise OperationalError("the database did not answer in time") from exc
 
 
-def options(threads: int) -> dict[str, Any]:
-    """Django's OPTIONS for the application role: pool and limits.
+def options(threads: int, *, is_pooled: bool) -> dict[str, Any]:
+    """Django's OPTIONS for the application role: its pool, and what it may prepare.
 
     The pool has a connection for every thread of a worker and one to spare (the
     sweep's), so no request waits for another's. Statements are prepared in each
-    connection: planning takes PostgreSQL longer than running them. A pooler in between
-    has to keep prepared statements (PgBouncer: `max_prepared_statements`).
+    connection: planning takes PostgreSQL longer than running them. Not where a pooler
+    gives each transaction another connection (`is_pooled`): there they fail.
     """
     return {
         "connect_timeout": CONNECT_TIMEOUT,
-        "options": " ".join(f"-c {name}={v}" for name, v in SERVER_LIMITS.items()),
         "server_side_binding": True,
-        "prepare_threshold": 5,
+        "prepare_threshold": None if is_pooled else 5,
         "pool": {
             "connection_class": BoundedConnection,
             "min_size": 1,

@@ -34,6 +34,13 @@ QUERIES = {
         "SELECT relname FROM pg_class WHERE pg_has_role(relowner, 'MEMBER') UNION ALL"
         " SELECT datname FROM pg_database WHERE pg_has_role(datdba, 'MEMBER') LIMIT 9",
     ),
+    "database.limits": (
+        "the server ends statements and transactions that nobody waits for",
+        ROLES_SQL,
+        "SELECT name FROM unnest(ARRAY['statement_timeout', 'lock_timeout',"
+        " 'idle_in_transaction_session_timeout']) AS name"
+        " WHERE current_setting(name) = '0'",
+    ),
     "database.pools": (
         "the connection pools fit in max_connections, with 20 to spare",
         "Raise max_connections, or lower WEB_CONCURRENCY or WEB_THREADS.",

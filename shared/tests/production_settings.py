@@ -6,6 +6,7 @@ from django.conf import settings as django_settings
 
 from shared.mail_url import MailServer
 from shared.ratelimit_defaults import CEILINGS, DEFAULTS
+from shared.redis_sentinel import parse_redis_url
 
 RANDOM = "S3cr-iT_p9QzXwVb7LkMnH2dJgFyRtUo5AaEeCv0N1hK8mB4"
 OTHER = RANDOM.swapcase()
@@ -20,6 +21,11 @@ def database(host, /, **options):
 def cache(*places, password=RANDOM):
     options = {"IGNORE_EXCEPTIONS": False, "PASSWORD": password}
     return {"LOCATION": list(places) if places[1:] else places[0], "OPTIONS": options}
+
+
+def sentinels(url):
+    location, options = parse_redis_url(url)
+    return {"LOCATION": location, "OPTIONS": {**options, "PASSWORD": RANDOM}}
 
 
 def limits(**texts):
@@ -146,6 +152,7 @@ BREAKS: dict[tuple[str, str], list[Any]] = {
         {"a": cache("redis://redis:6379,redis://a.example:6379")},
         {"a": cache("rediss://a.example", "redis://b.example")},
         {"a": cache("REDIS://[2001:db8::1]:6379")},
+        {"a": sentinels("redis+sentinel://auth@s1.example,s2.example/memo")},
     ],
     ("E028", "REFRESH_TOKEN_LIFETIME"): [30 * 86400 + 1, 10 * 365 * 86400],
     ("E028", "SESSION_ABSOLUTE_LIFETIME"): [30 * 86400 + 1, 10 * 365 * 86400],
@@ -173,6 +180,8 @@ ALSO_SAFE: dict[str, list[Any]] = {
     ],
     "CACHES": [
         {"a": cache("rediss://a.example:6379"), "b": cache("unix://a@/run/redis.sock")},
+        {"a": sentinels("rediss+sentinel://auth@s1.example/memo")},
+        {"a": sentinels("redis+sentinel://auth@sentinel-1,sentinel-2/memo")},
         {"a": cache("redis://localhost,redis://[::1]:6379")},
     ],
     "DATABASES": [

@@ -74,6 +74,7 @@ FREE = {
     "DOCS_ENABLED": "the document is public",
     "STATIC_ROOT": "files of the admin and of Swagger UI",
     "BIND": "containers listen on all their addresses",
+    "DATABASE_POOLER": "what a statement may do does not depend on it",
     "WEB_CONCURRENCY": "bounds are in the settings",
     "WEB_THREADS": "bounds are in the settings",
     "JWT_PUBLIC_KEYS_DIR": FOLDER,

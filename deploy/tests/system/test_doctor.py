@@ -105,6 +105,10 @@ LOGGED = (
     "ALTER DATABASE auth SET log_statement = 'all'",
     "ALTER DATABASE auth RESET log_statement",
 )
+LIMITLESS = (
+    "ALTER ROLE auth_app RESET statement_timeout",
+    "ALTER ROLE auth_app SET statement_timeout = '5s'",
+)
 EXPIRED_SESSION = (
     "INSERT INTO tokens_session (id, user_id, user_epoch, jti, created_at,"
     " last_used_at, expires_at, absolute_expires_at, revoked_reason, user_agent)"
@@ -148,6 +152,7 @@ INJECTED_FAULTS: dict[tuple[str, str], tuple[Any, ...]] = {
     ("users", "database.role"): (sql, "users", *SUPERUSER),
     ("auth", "database.create"): (sql, "auth", *MAY_CREATE),
     ("auth", "database.owner"): (sql, "auth", *OWNED_TABLE),
+    ("auth", "database.limits"): (sql, "auth", *LIMITLESS),
     ("auth", "database.logs"): (sql, "auth", *LOGGED),
     ("auth", "database.pools"): (setting, "auth", "WEB_CONCURRENCY", "60"),
     ("auth", "database.migrations"): (sql, "auth", *UNAPPLIED),

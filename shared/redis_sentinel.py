@@ -1,0 +1,72 @@
+"""REDIS_URL: one server, or the primary of a group that Sentinel watches."""
+
+import re
+import time
+from typing import Any, NamedTuple
+
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
+
+CONFIRMED = 1.0  # seconds for which a primary that Sentinel named is taken for it
+TIMEOUTS = {"socket_connect_timeout": 0.3, "socket_timeout": 0.3}  # of a Sentinel
+SERVER = re.compile(r"(redis|rediss|unix)://.*")
+SENTINELS = re.compile(
+    r"redis(?P<tls>s?)\+sentinel://(?:(?P<user>[\w.-]+)@)?"
+    r"(?P<hosts>[\w.:,\[\]-]+)/(?P<name>[a-z0-9._-]+)"
+)
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?")
+
+
+class RedisAddress(NamedTuple):
+    """LOCATION and OPTIONS of django-redis."""
+
+    location: str
+    options: dict[str, Any]
+
+
+def parse_redis_url(url: str) -> RedisAddress:
+    """Of a server, as redis-py reads it, or `redis+sentinel://user@host:port,.../name`.
+    Raises ValueError, without the URL, which may have a password."""
+    if SERVER.fullmatch(url):
+        return RedisAddress(url, {})
+    found = SENTINELS.fullmatch(url)
+    hosts = (
+        [HOST.fullmatch(host) for host in found["hosts"].split(",")] if found else []
+    )
+    if not found or not all(hosts):
+        raise ValueError(
+            "must be redis://, rediss://, unix:// or redis+sentinel://host:port,.../name."
+        )
+    tls = {"ssl": True} if found["tls"] else {}
+    user = f"{found['user']}@" if found["user"] else ""
+    return RedisAddress(
+        f"redis://{user}{found['name']}/0",
+        {
+            "CONNECTION_FACTORY": "django_redis.pool.SentinelConnectionFactory",
+            "CONNECTION_POOL_CLASS": "shared.redis_sentinel.ConfirmedPool",
+            "CONNECTION_POOL_KWARGS": tls,
+            "SENTINELS": [
+                (each[1].strip("[]"), int(each[2] or 26379)) for each in hosts if each
+            ],
+            "SENTINEL_KWARGS": {**TIMEOUTS, **tls, "retry": Retry(NoBackoff(), 0)},
+        },
+    )
+
+
+class ConfirmedPool(SentinelConnectionPool):
+    """Connections to the primary alone, which Sentinel has confirmed a moment ago.
+
+    The library asks only when it connects. A connection that outlives a failover would
+    go on to read, in a former primary that knows nothing of it, that a session lives.
+    """
+
+    confirmed = 0.0
+
+    def get_connection(self, *args: Any, **options: Any) -> Any:
+        """Raises ConnectionError where no Sentinel answers: what an old primary says
+        is not to be relied on."""
+        if time.monotonic() > self.confirmed + CONFIRMED:
+            self.get_master_address()  # ends idle connections to another one
+            self.confirmed = time.monotonic()
+        return super().get_connection(*args, **options)

@@ -1,0 +1,101 @@
+"""Real Redis servers behind Sentinel: a primary and a replica that change places."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from redis import Redis, RedisError
+
+from nginx.tests.gateway_stack import free_port
+
+SERVER = Path(__file__).resolve().parents[2] / ".run" / "engines" / "redis-server"
+NAME, DETECTION = "memo", 0.5  # seconds
+PASSWORD = "for-a-test-alone"
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.05)
+
+
+class Group:
+    """A primary, its replica, and three Sentinels that watch them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.servers = [free_port(), free_port()]
+        self.sentinels = [free_port() for _ in range(3)]
+        primary, replica = self.servers
+        account = f"requirepass {PASSWORD}\nmasterauth {PASSWORD}\nsave ''\n"
+        self.start(primary, account)
+        self.start(replica, f"{account}replicaof 127.0.0.1 {primary}\n")
+        until(lambda: self.replicates(replica), "replication")
+        for port in self.sentinels:
+            self.start(
+                port,
+                f"sentinel monitor {NAME} 127.0.0.1 {primary} 2\n"
+                f"sentinel auth-pass {NAME} {PASSWORD}\n"
+                f"sentinel down-after-milliseconds {NAME} {int(DETECTION * 1000)}\n"
+                f"sentinel failover-timeout {NAME} 3000\n",
+                "--sentinel",
+            )
+        until(self.is_complete, "Sentinels that know each other")
+
+    @property
+    def url(self) -> str:
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.sentinels)
+        return f"redis+sentinel://{hosts}/{NAME}"
+
+    @property
+    def primary(self) -> int:
+        """The port of the server that a majority takes for the primary."""
+        found = [self.named(port) for port in self.sentinels]
+        return max(found, key=found.count)
+
+    def named(self, sentinel: int) -> int:
+        reply: Any = Redis(port=sentinel).sentinel_get_master_addr_by_name(NAME)
+        return int(reply[1])
+
+    def start(self, port: int, settings: str, *words: str) -> None:
+        path = self.folder / f"{port}.conf"
+        if settings:  # else those of before, which Sentinel has rewritten
+            path.write_text(
+                f"port {port}\nbind 127.0.0.1\ndir {self.folder}\n{settings}"
+            )
+        with (self.folder / f"{port}.log").open("ab") as log:
+            command = [SERVER, path, *words]
+            self.processes[port] = subprocess.Popen(command, stdout=log)
+        until(lambda: self.answers(port), f"a server at {port}")
+
+    def client(self, port: int) -> Redis:
+        return Redis(port=port, password=PASSWORD, socket_timeout=1)
+
+    def answers(self, port: int) -> bool:
+        try:
+            password = None if port in self.sentinels else PASSWORD
+            return bool(Redis(port=port, password=password, socket_timeout=1).ping())
+        except RedisError:
+            return False
+
+    def replicates(self, port: int) -> bool:
+        found: Any = self.client(port).info("replication")
+        return found["role"] == "slave" and found["master_link_status"] == "up"
+
+    def is_complete(self) -> bool:
+        states: list[Any] = [
+            Redis(port=port).sentinel_masters().get(NAME) for port in self.sentinels
+        ]
+        return all(
+            state and state["num-other-sentinels"] == 2 and state["num-slaves"] == 1
+            for state in states
+        )
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.wait()

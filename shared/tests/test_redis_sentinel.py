@@ -1,0 +1,111 @@
+"""Redis behind Sentinel: real servers, and a failover between them."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import override_settings
+from redis.exceptions import ConnectionError
+
+from shared.auth import session_state
+from shared.redis_sentinel import CONFIRMED, parse_redis_url
+from shared.tests.redis_group import PASSWORD, Group, until
+
+
+@pytest.fixture(scope="module")
+def group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
+    group = Group(tmp_path_factory.mktemp("redis"))
+    yield group
+    group.stop()
+
+
+@pytest.fixture
+def behind_sentinel(group: Group, settings: Any) -> Iterator[None]:
+    """The settings of a service that is given the Sentinels."""
+    address, default = parse_redis_url(group.url), settings.CACHES["default"]
+    options = {**default["OPTIONS"], **address.options, "PASSWORD": PASSWORD}
+    cache = {**default, "LOCATION": address.location, "OPTIONS": options}
+    session_state.breaker.succeeded()
+    with override_settings(CACHES={"default": cache}):
+        yield
+        session_state.connection().connection_pool.disconnect()
+    session_state.breaker.succeeded()
+
+
+@pytest.mark.usefixtures("behind_sentinel")
+def test_what_a_former_primary_says_is_not_relied_on(group: Group) -> None:
+    """DATA-04: it stands still, another takes its place, and a session ends there. When
+    it goes on it takes itself for the primary, and our connection to it is open."""
+    sid, former = uuid4(), group.primary
+    session_state.mark_active(sid, 300)
+    assert session_state.is_active(sid)
+
+    os.kill(group.processes[former].pid, signal.SIGSTOP)
+    until(lambda: group.primary != former, "a failover")
+    group.client(group.primary).set(session_state.key(sid), "revoked:logout")
+    os.kill(group.processes[former].pid, signal.SIGCONT)
+
+    assert group.client(former).get(session_state.key(sid)) == session_state.ACTIVE
+    assert session_state.is_active(sid) is False
+
+
+@pytest.mark.usefixtures("behind_sentinel")
+def test_without_a_sentinel_nothing_is_known(group: Group) -> None:
+    """PostgreSQL is asked then, as without Redis."""
+    sid = uuid4()
+    session_state.mark_active(sid, 300)
+    assert session_state.is_active(sid)
+    pids = [group.processes[port].pid for port in group.sentinels]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(CONFIRMED)
+        assert session_state.is_active(sid) is None
+        with pytest.raises(ConnectionError):
+            session_state.connection().get("any")
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+URLS = {
+    "redis+sentinel://a:26379,b,[::1]:26380/memo": [
+        ("a", 26379),
+        ("b", 26379),
+        ("::1", 26380),
+    ],
+    "rediss+sentinel://auth@s1.example/memo-1": [("s1.example", 26379)],
+}
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_a_url_names_sentinels_and_a_group(url: str) -> None:
+    address = parse_redis_url(url)
+
+    assert address.options["SENTINELS"] == URLS[url]
+    assert bool(address.options["CONNECTION_POOL_KWARGS"]) == url.startswith("rediss")
+    name = url.rpartition("/")[2]
+    assert address.location.rpartition("@")[2].endswith(f"{name}/0")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://a:26379",
+        "redis+sentinel:///memo",
+        "redis+sentinel://a:secret@b/memo",
+        "redis+sentinel://a,,b/memo",
+        "redis+sentinel://a:port/memo",
+        "redis+sentinel://a/Memo",
+        "sentinel://a/memo",
+        "localhost:6379",
+    ],
+)
+def test_a_url_that_makes_no_sense_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"must be redis://") as caught:
+        parse_redis_url(url)
+    assert "secret" not in str(caught.value)
