@@ -31,12 +31,11 @@ def parse_redis_url(url: str) -> RedisAddress:
     if SERVER.fullmatch(url):
         return RedisAddress(url, {})
     found = SENTINELS.fullmatch(url)
-    hosts = (
-        [HOST.fullmatch(host) for host in found["hosts"].split(",")] if found else []
-    )
-    if not found or not all(hosts):
+    hosts = found["hosts"].split(",") if found else []
+    places = [place for host in hosts if (place := HOST.fullmatch(host))]
+    if not found or len(places) < len(hosts):
         raise ValueError(
-            "must be redis://, rediss://, unix:// or redis+sentinel://host:port,.../name."
+            "must be redis[s]://..., unix://... or redis[s]+sentinel://..."
         )
     tls = {"ssl": True} if found["tls"] else {}
     user = f"{found['user']}@" if found["user"] else ""
@@ -46,9 +45,7 @@ def parse_redis_url(url: str) -> RedisAddress:
             "CONNECTION_FACTORY": "django_redis.pool.SentinelConnectionFactory",
             "CONNECTION_POOL_CLASS": "shared.redis_sentinel.ConfirmedPool",
             "CONNECTION_POOL_KWARGS": tls,
-            "SENTINELS": [
-                (each[1].strip("[]"), int(each[2] or 26379)) for each in hosts if each
-            ],
+            "SENTINELS": [(x[1].strip("[]"), int(x[2] or 26379)) for x in places],
             "SENTINEL_KWARGS": {**TIMEOUTS, **tls, "retry": Retry(NoBackoff(), 0)},
         },
     )
