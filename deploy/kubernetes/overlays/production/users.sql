@@ -1,0 +1,14 @@
+-- The rights of deploy/postgres/roles.sql. The operator makes the database and its owner
+-- before, and sets the password of the other role.
+CREATE ROLE users_app LOGIN;
+REVOKE ALL ON DATABASE users FROM PUBLIC;
+GRANT CONNECT ON DATABASE users TO users_app;
+REVOKE ALL ON DATABASE postgres FROM PUBLIC;
+GRANT CONNECT ON DATABASE postgres TO users_owner;
+ALTER SCHEMA public OWNER TO users_owner;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO users_app;
+ALTER DEFAULT PRIVILEGES FOR ROLE users_owner IN SCHEMA public
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO users_app;
+ALTER DEFAULT PRIVILEGES FOR ROLE users_owner IN SCHEMA public
+    GRANT USAGE, SELECT ON SEQUENCES TO users_app;
