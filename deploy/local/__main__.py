@@ -95,6 +95,8 @@ def _run(words: list[str]) -> int:
     if words[0] not in MAKES_NOTHING:
         requirements = virtualenv.DEV if words[0] in PROOFS else virtualenv.RUNTIME
         virtualenv.ensure(found, requirements)
+        if words[0] == "verify":
+            virtualenv.ensure(found, virtualenv.VERIFY)
     program = str(found.python)
     if words[0] in PROOFS:
         os.execv(program, [program, "-m", "deploy", *words])  # noqa: S606

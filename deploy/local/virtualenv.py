@@ -16,7 +16,7 @@ from .programs import Job, run
 from .server_binaries import download_env
 from .supervisor import is_running
 
-RUNTIME, DEV = "local", "dev"
+RUNTIME, DEV, VERIFY = "local", "dev", "verify"
 # With these, pip installs into another place, or refuses. And bytecode of installed
 # modules is made once, next to them.
 HARMFUL = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV"}
@@ -24,7 +24,8 @@ HARMFUL |= {"PYTHONPYCACHEPREFIX"}
 
 
 def ensure(layout: Layout, requirements: str = RUNTIME) -> None:
-    """Make the environment fit. `dev` holds all of `local`, and can be added to it."""
+    """Make the environment fit. `dev` holds all of `local`, and can be added to it.
+    `verify` is added to `dev`."""
     if not _missing(layout, RUNTIME, requirements):
         return
     for folder in (layout.base, layout.home, layout.cache):

@@ -80,6 +80,15 @@ def test_a_private_key_that_others_may_read_is_an_error(pair):
         assert found_by(check_keys)[0] == ([] if mode == 0o600 else ["memo.E003"])
 
 
+def test_a_key_that_root_mounts_is_for_our_group_alone(pair, monkeypatch):
+    """OPS-01: so is a Secret in Kubernetes, which belongs to root."""
+    (private,) = (pair / "private").glob("*.pem")
+    monkeypatch.setattr("os.geteuid", lambda: private.stat().st_uid + 1)
+    for mode in (0o440, 0o404, 0o460, 0o444):
+        private.chmod(mode)
+        assert found_by(check_keys)[0] == ([] if mode == 0o440 else ["memo.E003"])
+
+
 def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):
     kid = signing_keys.generate(tmp_path, bits=2048)
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path / "public"
