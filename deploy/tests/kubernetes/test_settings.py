@@ -1,0 +1,188 @@
+"""Settings and secrets: what production needs is there, and comes from a Secret of the
+table in docs/operations/kubernetes.md."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local import secretfiles
+from deploy.tests.compose.compose_file import SERVICES
+from deploy.tests.kubernetes.manifests import (
+    FOLDER,
+    OVERLAYS,
+    Document,
+    Pod,
+    documents,
+    of_kind,
+    pods,
+)
+from deploy.tests.stack import ROOT
+from shared.keys import signing_keys
+
+PAGE = (ROOT / "docs/operations/kubernetes.md").read_text()
+# Which service each runs, by the setting that leads to the other one.
+OF = {"auth": "auth", "auth-migrate": "auth", "auth-clean-up": "auth"}
+OF |= {"users": "users", "users-worker": "users", "users-migrate": "users"}
+ROWS = re.findall(r"^\| `([a-z-]+)`[^|]*\| (.+?) \|", PAGE, re.M)
+SECRETS = {name: set(re.findall(r"`([\w.]+)`", keys)) for name, keys in ROWS}
+# Named by what they hold: a file for each key pair.
+KEY_FOLDERS = {"jwt-private-keys", "jwt-public-keys"}
+# The operator of PostgreSQL makes them.
+MADE = {"auth-db-ca": {"ca.crt"}, "users-db-ca": {"ca.crt"}}
+
+
+def pod(found: list[Document], name: str) -> Pod:
+    return next(pod for pod in pods(found) if pod.name == name)
+
+
+def environment(found: list[Document], name: str) -> dict[str, str]:
+    """Of the container that has the name of its pod, with what ConfigMaps give it."""
+    maps = {doc: text["data"] for doc, text in of_kind(found, "ConfigMap").items()}
+    (container,) = (c for c in pod(found, name).containers if c["name"] == name)
+    env: dict[str, str] = {}
+    for source in container["envFrom"]:
+        env |= maps[source["configMapRef"]["name"]]
+    for each in container["env"]:
+        reference = each.get("valueFrom", {}).get("configMapKeyRef")
+        env[each["name"]] = (
+            maps[reference["name"]][reference["key"]] if reference else each["value"]
+        )
+    return env
+
+
+def files(found: list[Document], name: str) -> dict[str, tuple[str, str]]:
+    """Path in the container -> the Secret and its key."""
+    volumes = {v["name"]: v for v in pod(found, name).spec["volumes"]}
+    places = {}
+    for container in pod(found, name).containers:
+        for mount in container["volumeMounts"]:
+            for secret, items in sources(volumes.get(mount["name"], {})):
+                for key, path in items.items():
+                    places[f"{mount['mountPath']}/{path}"] = secret, key
+    return places
+
+
+def sources(volume: Document) -> list[tuple[str, dict[str, str]]]:
+    """The Secrets of a volume, and under which path each key is there."""
+    found = [s["secret"] for s in volume.get("projected", {}).get("sources", [])]
+    found += [volume["secret"]] if "secret" in volume else []
+    named = [(x.get("name") or x["secretName"], x.get("items")) for x in found]
+    known = SECRETS | MADE
+    return [
+        (name, {i["key"]: i["path"] for i in items} if items else {k: k for k in known[name]})
+        for name, items in named
+    ]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", OF)
+def test_every_setting_without_a_default_is_given(overlay: str, name: str) -> None:
+    """And all that containers have elsewhere; but the folder of mails is for
+    development."""
+    env = environment(documents(overlay), name)
+    text = "".join(
+        (ROOT / file).read_text()
+        for file in ("shared/settings.py", f"{OF[name]}_project/config/settings.py")
+    )
+    needed = set(re.findall(r"env\.(?:str|list|folder)\(\"([A-Z_]+)\"\)", text))
+    given = {key.removesuffix("_FILE") for key in env}
+    assert {"SECRET_KEY", "REDIS_URL", "JWT_ISSUER"} <= needed <= given
+    if name in SERVICES or name in ("auth-migrate", "users-migrate"):
+        assert SERVICES[name]["environment"].keys() - env.keys() <= {"MAIL_FOLDER"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_file_of_a_secret_is_in_the_table(overlay: str) -> None:
+    """No secret is in the environment of a pod, nor in the manifests."""
+    found = documents(overlay)
+    assert not of_kind(found, "Secret")
+    assert "secretKeyRef" not in str(found)
+    assert "secretRef" not in str(found)
+    for name in OF:
+        places = files(found, name)
+        for key, value in environment(found, name).items():
+            if re.search(r"PASSWORD|SECRET|API_KEY", key):
+                assert key.endswith("_FILE"), key
+                assert value in places, f"{name}: {value}"
+            elif "_URL" in key:
+                assert not re.search(r"//[^/@]*:[^/@]*@", value), key
+        for secret, key in places.values():
+            assert key in (SECRETS | MADE)[secret]
+
+
+def test_no_pod_gets_a_secret_of_another() -> None:
+    found = documents("production") + documents("small")
+    owners = {p.name for p in pods(found) if "auth-db-owner" in str(p.spec)}
+    assert owners == {"auth-migrate", "auth-db", "backup"}
+    signers = {p.name for p in pods(found) if "jwt-private-keys" in str(p.spec)}
+    assert signers == {name for name, service in OF.items() if service == "auth"}
+    for each in pods(found):
+        for volume in each.spec["volumes"]:
+            for secret, items in sources(volume):
+                own = OF.get(each.name, each.name).removesuffix("-db")
+                assert secret.startswith((own, "jwt-")) or each.name == "backup"
+                assert "ca.key" not in items
+
+
+def test_the_table_has_every_secret_file_of_a_deployment() -> None:
+    """The lines below it make the Secrets of what `init` wrote."""
+    lines = re.findall(r"\.secrets/(\w+)", PAGE)
+    kinds = [f"{name}_{kind}" for name in ("auth", "users") for kind in secretfiles.KINDS]
+    keys = ["auth_users_service_api_key", "users_auth_service_api_key"]
+    lists = [secretfiles.LIST.format(name) for name in ("auth", "users")]
+    assert {*kinds, *keys, *lists, secretfiles.REDIS_ADMIN} <= {*lines}
+
+
+@pytest.mark.parametrize("name", ["auth-migrate", "users-migrate"])
+def test_production_starts_with_the_settings_of_the_overlay(name: str, tmp_path: Path) -> None:
+    """The step that Jobs begin with, with new secrets in place of mounted ones."""
+    env = environment(documents("production"), name)
+    signing_keys.generate(tmp_path / "keys")
+    random = [secretfiles.secrets.token_urlsafe(48) for _ in env]
+    for key, text in zip(env, random, strict=True):
+        if key.endswith("_FILE"):
+            caller = "users" if OF[name] == "auth" else "auth"
+            is_list = key == "INTERNAL_API_KEYS_FILE"
+            env[key] = str(tmp_path / key)
+            Path(env[key]).write_text(f"{caller}={text}" if is_list else text)
+        elif key.startswith("JWT_") and key.endswith("_DIR"):
+            env[key] = env[key].replace("/run", str(tmp_path))
+    env |= {"ENV_FILE": os.devnull, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    check = "manage.py check --deploy --fail-level WARNING"
+    done = subprocess.run(
+        [sys.executable, *check.split()],
+        cwd=ROOT / f"{OF[name]}_project",
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_operator_of_postgresql_gives_the_rights_of_roles_sql() -> None:
+    text = (ROOT / "deploy/postgres/roles.sql").read_text()
+    pattern = r"^(?:GRANT|REVOKE|ALTER SCHEMA|ALTER DEFAULT|ALTER ROLE \S+ SET)\b[^;]*;"
+    rights = re.findall(pattern, text, re.M)
+    assert len(rights) >= 8
+    for name in ("auth", "users"):
+        written = (FOLDER / f"overlays/production/{name}.sql").read_text()
+        for right in rights:
+            for word, value in (("service", name), ("owner", f"{name}_owner"), ("app", f"{name}_app")):
+                right = right.replace(f':"{word}"', value)
+            assert right in written
+
+
+def test_a_service_is_behind_a_pooler_in_production_and_nothing_else_is() -> None:
+    found = documents("production")
+    pooled = {n for n in OF if "-pooler:" in str(environment(found, n))}
+    told = {n for n in OF if environment(found, n).get("DATABASE_POOLER") == "transaction"}
+    assert pooled == told == {"auth", "users"}
+    for name in OF:
+        urls = re.findall(r"postgres://\S+?(?=')", str(environment(found, name)))
+        assert all("sslmode=verify-" in url and "/run/database/ca.crt" in url for url in urls)
+        assert len(urls) == 1
