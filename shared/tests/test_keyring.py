@@ -137,6 +137,38 @@ def test_the_signer_follows_the_state_within_a_tenth_of_a_second(keys, kids, sig
             signs()
 
 
+def test_a_secret_that_kubernetes_mounts_is_followed(keys, kids, tmp_path, settings):
+    """The kubelet makes a new folder, points `..data` at it, and then adds or removes
+    the names that lead through it."""
+    mount = tmp_path / "mount"
+    settings.JWT_PUBLIC_KEYS_DIR = mount / "public"
+    settings.JWT_PRIVATE_KEYS_DIR = mount / "private"
+    project(keys, mount)
+    assert keyring.signing_key().kid == kids[0]
+
+    key_store.KeyStore(keys / "public", keys / "private").activate(kids[1])
+    key_store.KeyStore(keys / "public", keys / "private").remove(kids[0])
+    project(keys, mount)
+    time.sleep(1.1)
+
+    assert keyring.signing_key().kid == kids[1]
+    assert list(keyring.verifying_keys().all()) == kids[1:]
+
+
+def project(keys, mount):
+    for folder in ("public", "private"):
+        place = mount / folder
+        version = f"..{time.time_ns()}"
+        shutil.copytree(keys / folder, place / version)
+        (place / "..data_tmp").symlink_to(version)
+        (place / "..data_tmp").rename(place / "..data")
+        for name in (p.name for p in (place / version).iterdir()):
+            if not (place / name).is_symlink():
+                (place / name).symlink_to(f"..data/{name}")
+        for name in (p for p in place.glob("[!.]*") if not p.exists()):
+            name.unlink()
+
+
 def test_what_cannot_be_read_leaves_the_last_keys(keys, kids, source, signs, caplog):
     (keys / "public").rename(keys / "elsewhere")
     (keys / "private" / "active").unlink()

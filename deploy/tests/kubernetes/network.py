@@ -9,11 +9,15 @@ Labels = dict[str, str]
 OTHERS = {"another-service": {"app.kubernetes.io/component": "another-service"}}
 # What is not a pod of ours, by the peer of a rule.
 DNS = {
-    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+    "namespaceSelector": {
+        "matchLabels": {"kubernetes.io/metadata.name": "kube-system"}
+    },
     "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
 }
 OPERATOR = {
-    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "cnpg-system"}},
+    "namespaceSelector": {
+        "matchLabels": {"kubernetes.io/metadata.name": "cnpg-system"}
+    },
     "podSelector": {"matchLabels": {"app.kubernetes.io/name": "cloudnative-pg"}},
 }
 OUTSIDE = {"ipBlock": {"cidr": "0.0.0.0/0"}}
@@ -35,7 +39,7 @@ def arrows(found: list[Document]) -> set[str]:
     leave, enter = (set(ends(policies, known, word)) for word in ("egress", "ingress"))
     inside = {(a, b, port) for a, b, port in leave if {a, b} <= known.keys()}
     entered = {(b, a, port) for a, b, port in enter}
-    through = inside & entered | {x for x in leave - inside}
+    through = inside & entered | leave - inside
     through |= {x for x in entered if x[0] not in known}
     return {f"{a} -> {b}:{port}" for a, b, port in through}
 
@@ -46,7 +50,9 @@ def ends(
     """A pod, whom a rule lets it reach or be reached by, and the port."""
     peers = "to" if word == "egress" else "from"
     for spec in policies:
-        subjects = [n for n, labels in known.items() if matches(spec["podSelector"], labels)]
+        subjects = [
+            n for n, labels in known.items() if matches(spec["podSelector"], labels)
+        ]
         for rule in spec.get(word, []):
             others = {n for p in rule.get(peers, [OUTSIDE]) for n in named(p, known)}
             ports = [port["port"] for port in rule["ports"]]

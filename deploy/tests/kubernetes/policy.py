@@ -16,14 +16,24 @@ GRACEFUL = 25  # seconds: gunicorn's, and at most Nginx's
 WAYS_OUT = {"hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"}
 # Those that clients wait for.
 SCALED = {"auth", "users", "gateway"}
-TAG = re.compile(r"(?:[\w.-]+(?::\d+)?/)*[\w.-]+:(?!latest$)[\w.-]+(?:@sha256:[0-9a-f]{64})?")
+TAG = re.compile(
+    r"(?:[\w.-]+(?::\d+)?/)*[\w.-]+:(?!latest$)[\w.-]+(?:@sha256:[0-9a-f]{64})?"
+)
 
 
 def faults(found: list[Document]) -> list[str]:
     return [
         *(f"{pod.name}: {text}" for pod in pods(found) for text in pod_faults(pod)),
-        *(f"{pod.name}: {text}" for pod in pods(found) for text in container_faults(pod)),
-        *(f"{pod.name}: {text}" for pod in pods(found) for text in probe_faults(pod, found)),
+        *(
+            f"{pod.name}: {text}"
+            for pod in pods(found)
+            for text in container_faults(pod)
+        ),
+        *(
+            f"{pod.name}: {text}"
+            for pod in pods(found)
+            for text in probe_faults(pod, found)
+        ),
         *upgrade_faults(found),
         *network_faults(found),
     ]
@@ -37,7 +47,9 @@ def pod_faults(pod: Pod) -> Iterator[str]:
         yield "has variables of services"
     if context.get("runAsNonRoot") is not True:
         yield "may run as root"
-    if not all(context.get(key, 0) > 0 for key in ("runAsUser", "runAsGroup", "fsGroup")):
+    if not all(
+        context.get(key, 0) > 0 for key in ("runAsUser", "runAsGroup", "fsGroup")
+    ):
         yield "has no fixed user"
     if context.get("seccompProfile") != {"type": "RuntimeDefault"}:
         yield "has no seccomp profile"
@@ -77,7 +89,9 @@ def container_faults(pod: Pod) -> Iterator[str]:
 def probe_faults(pod: Pod, found: list[Document]) -> Iterator[str]:
     """A probe of readiness is for what a Service leads to."""
     services = of_kind(found, "Service").values()
-    served = any(matches({"matchLabels": s["spec"]["selector"]}, pod.labels) for s in services)
+    served = any(
+        matches({"matchLabels": s["spec"]["selector"]}, pod.labels) for s in services
+    )
     needed = ["startupProbe", "livenessProbe", *(["readinessProbe"] if served else [])]
     for each in pod.spec["containers"] if pod.serves else []:
         yield from (f"{each['name']} has no {x}" for x in needed if not each.get(x))
@@ -88,8 +102,11 @@ def probe_faults(pod: Pod, found: list[Document]) -> Iterator[str]:
 
 
 def upgrade_faults(found: list[Document]) -> Iterator[str]:
-    """Two of each at least, and one replaced after the other, without a lost request."""
-    budgets, scalers = of_kind(found, "PodDisruptionBudget"), of_kind(found, "HorizontalPodAutoscaler")
+    """Two of each at least, replaced one after the other, without a lost request."""
+    budgets, scalers = (
+        of_kind(found, "PodDisruptionBudget"),
+        of_kind(found, "HorizontalPodAutoscaler"),
+    )
     deployments = of_kind(found, "Deployment")
     for pod in (pod for pod in pods(found) if pod.name in SCALED):
         spec = deployments[pod.name]["spec"]
@@ -103,11 +120,16 @@ def upgrade_faults(found: list[Document]) -> Iterator[str]:
         if not pod.spec.get("topologySpreadConstraints"):
             yield f"{pod.name}: all may be on one node"
         budget = budgets.get(pod.name, {}).get("spec", {"selector": {NAME: ""}})
-        if budget.get("maxUnavailable") != 1 or not matches(budget["selector"], pod.labels):
+        if budget.get("maxUnavailable") != 1 or not matches(
+            budget["selector"], pod.labels
+        ):
             yield f"{pod.name}: a drain may stop all"
         scaler = scalers.get(pod.name, {}).get("spec", {})
         (metric,) = scaler.get("metrics", [{}])
-        if scaler.get("minReplicas", 0) < 2 or metric.get("resource", {}).get("name") != "cpu":
+        if (
+            scaler.get("minReplicas", 0) < 2
+            or metric.get("resource", {}).get("name") != "cpu"
+        ):
             yield f"{pod.name}: not two, or not scaled"
         if "replicas" in spec:
             yield f"{pod.name}: `apply` undoes the autoscaler"

@@ -33,8 +33,8 @@ auth -> redis:6379
 users -> redis:6379
 another-service -> redis:6379
 """,
-    # A service reaches a pooler alone. Ports 443 and 6443: the API server of the cluster
-    # and the object store.
+    # A service reaches a pooler alone. Ports 443 and 6443: the cluster's API server and
+    # the object store.
     "production": """
 auth -> auth-db-pooler:5432
 auth-db-pooler -> auth-db:5432

@@ -1,20 +1,122 @@
 """Every pod is locked down, measured, probed and isolated (OPS-04)."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from deploy.tests.kubernetes.manifests import (
-    OVERLAYS,
-    Document,
-    documents,
-    of_kind,
-    pods,
-)
+from deploy.tests.kubernetes.manifests import OVERLAYS, documents, of_kind
 from deploy.tests.kubernetes.policy import faults
 
-Change = Callable[[list[Document]], Any]
+GONE = object()
+# What a change makes the policy say: where, the path below `spec` (items of lists by
+# their names; `pod` is the spec of the template), and what is there then.
+AUTH, USERS, GATEWAY = "Deployment auth", "Deployment users", "Deployment gateway"
+WORKER, REDIS = "Deployment users-worker", "StatefulSet redis"
+JOB, CRON = "Job users-migrate", "CronJob auth-clean-up"
+CHANGES: list[tuple[str, str, str, Any]] = [
+    # Containers.
+    ("auth has no livenessProbe", AUTH, "pod.containers.auth.livenessProbe", GONE),
+    ("users has no readinessProbe", USERS, "pod.containers.users.readinessProbe", {}),
+    ("gateway has no startupProbe", GATEWAY, "pod.containers.gateway.startupProbe", {}),
+    (
+        "users-worker has no livenessProbe",
+        WORKER,
+        "pod.containers.users-worker.livenessProbe",
+        GONE,
+    ),
+    (
+        "sentinel has no readinessProbe",
+        REDIS,
+        "pod.containers.sentinel.readinessProbe",
+        GONE,
+    ),
+    ("auth asks /", AUTH, "pod.containers.auth.readinessProbe.httpGet.path", "/"),
+    ("users has no limits", USERS, "pod.containers.users.resources.limits", GONE),
+    (
+        "auth-clean-up has no requests",
+        CRON,
+        "pod.containers.auth-clean-up.resources.requests.cpu",
+        GONE,
+    ),
+    (
+        "configuration may write to its image",
+        GATEWAY,
+        "pod.initContainers.configuration.securityContext.readOnlyRootFilesystem",
+        GONE,
+    ),
+    (
+        "redis may get privileges",
+        REDIS,
+        "pod.containers.redis.securityContext.allowPrivilegeEscalation",
+        True,
+    ),
+    (
+        "users-migrate has capabilities",
+        JOB,
+        "pod.containers.users-migrate.securityContext.capabilities.add",
+        ["NET_RAW"],
+    ),
+    (
+        "auth differs from its pod",
+        AUTH,
+        "pod.containers.auth.securityContext.runAsUser",
+        0,
+    ),
+    (
+        "a.example:5000/auth:latest has no version",
+        AUTH,
+        "pod.containers.auth.image",
+        "a.example:5000/auth:latest",
+    ),
+    (
+        "a.example:5000/users has no version",
+        USERS,
+        "pod.containers.users.image",
+        "a.example:5000/users",
+    ),
+    (
+        "auth mounts public-keys, and does not follow it",
+        AUTH,
+        "pod.containers.auth.volumeMounts.public-keys.subPath",
+        "a.pem",
+    ),
+    # Pods.
+    ("may run as root", REDIS, "pod.securityContext.runAsNonRoot", GONE),
+    ("has no fixed user", GATEWAY, "pod.securityContext.runAsUser", 0),
+    ("has no seccomp profile", AUTH, "pod.securityContext.seccompProfile", GONE),
+    ("has a token of the cluster", JOB, "pod.automountServiceAccountToken", GONE),
+    ("has variables of services", CRON, "pod.enableServiceLinks", True),
+    ("shares a namespace", USERS, "pod.hostNetwork", True),
+    ("may fill the node, tmp", USERS, "pod.volumes.tmp.emptyDir", {}),
+    ("has a folder of the node, tmp", USERS, "pod.volumes.tmp.hostPath", {}),
+    # Upgrades.
+    ("one is missing during an upgrade", USERS, "strategy.rollingUpdate", GONE),
+    ("no time to stop", AUTH, "pod.terminationGracePeriodSeconds", 60),
+    ("no time to stop", GATEWAY, "pod.containers.gateway.lifecycle", GONE),
+    ("all may be on one node", AUTH, "pod.topologySpreadConstraints", []),
+    ("`apply` undoes the autoscaler", AUTH, "replicas", 2),
+    (
+        "not two, or not scaled",
+        "HorizontalPodAutoscaler users",
+        "minReplicas",
+        1,
+    ),
+    (
+        "a drain may stop all",
+        "PodDisruptionBudget gateway",
+        "maxUnavailable",
+        2,
+    ),
+    # The network.
+    ("not denied by default", "NetworkPolicy default-deny", "policyTypes", ["Ingress"]),
+    ("rules that do not hold", "NetworkPolicy users", "policyTypes", ["Ingress"]),
+]
+REMOVED = {
+    "NetworkPolicy default-deny": "network: not denied by default",
+    "NetworkPolicy gateway": "gateway: no policy",
+    "HorizontalPodAutoscaler users": "users: not two, or not scaled",
+    "PodDisruptionBudget auth": "auth: a drain may stop all",
+}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -22,58 +124,32 @@ def test_every_pod_is_as_the_policy_wants_it(overlay: str) -> None:
     assert faults(documents(overlay)) == []
 
 
-def container(found: list[Document], name: str) -> Document:
-    return next(c for pod in pods(found) for c in pod.containers if c["name"] == name)
-
-
-def spec(found: list[Document], name: str) -> Document:
-    return next(pod.spec for pod in pods(found) if pod.name == name)
-
-
-def without(kind: str, name: str) -> Change:
-    def change(found: list[Document]) -> None:
-        found.remove(of_kind(found, kind)[name])
-
-    return change
-
-
-# What is taken out or put in, and what the policy says to it.
-CHANGES: dict[str, Change] = {
-    "auth: auth has no livenessProbe": lambda x: container(x, "auth").pop("livenessProbe"),
-    "users: users has no readinessProbe": lambda x: container(x, "users").pop("readinessProbe"),
-    "gateway: gateway has no startupProbe": lambda x: container(x, "gateway").pop("startupProbe"),
-    "users-worker: users-worker has no livenessProbe": lambda x: container(x, "users-worker").pop("livenessProbe"),
-    "auth: auth asks /": lambda x: container(x, "auth")["readinessProbe"]["httpGet"].update(path="/"),
-    "users: users has no limits": lambda x: container(x, "users")["resources"].pop("limits"),
-    "auth-clean-up: auth-clean-up has no requests": lambda x: container(x, "auth-clean-up")["resources"]["requests"].pop("cpu"),
-    "gateway: configuration may write to its image": lambda x: container(x, "configuration").pop("securityContext"),
-    "redis: redis may get privileges": lambda x: container(x, "redis")["securityContext"].pop("allowPrivilegeEscalation"),
-    "users-migrate: users-migrate has capabilities": lambda x: container(x, "users-migrate")["securityContext"]["capabilities"].update(add=["NET_RAW"]),
-    "auth: auth differs from its pod": lambda x: container(x, "auth")["securityContext"].update(runAsUser=0),
-    "auth: memo/auth:latest has no version": lambda x: container(x, "auth").update(image="memo/auth:latest"),
-    "users: host.example:5000/users has no version": lambda x: container(x, "users").update(image="host.example:5000/users"),
-    "redis: may run as root": lambda x: spec(x, "redis")["securityContext"].pop("runAsNonRoot"),
-    "gateway: has no fixed user": lambda x: spec(x, "gateway")["securityContext"].update(runAsUser=0),
-    "auth: has no seccomp profile": lambda x: spec(x, "auth")["securityContext"].pop("seccompProfile"),
-    "auth-migrate: has a token of the cluster": lambda x: spec(x, "auth-migrate").pop("automountServiceAccountToken"),
-    "users: shares a namespace": lambda x: spec(x, "users").update(hostNetwork=True),
-    "users: may fill the node, tmp": lambda x: next(v for v in spec(x, "users")["volumes"] if v["name"] == "tmp").update(emptyDir={}),
-    "auth: auth mounts public-keys, and does not follow it": lambda x: next(m for m in container(x, "auth")["volumeMounts"] if m["name"] == "public-keys").update(subPath="a.pem"),
-    "users: one is missing during an upgrade": lambda x: of_kind(x, "Deployment")["users"]["spec"].update(strategy={}),
-    "auth: no time to stop": lambda x: spec(x, "auth").update(terminationGracePeriodSeconds=60),
-    "gateway: no time to stop": lambda x: container(x, "gateway").pop("lifecycle"),
-    "auth: all may be on one node": lambda x: spec(x, "auth").pop("topologySpreadConstraints"),
-    "gateway: a drain may stop all": without("PodDisruptionBudget", "gateway"),
-    "users: not two, or not scaled": without("HorizontalPodAutoscaler", "users"),
-    "auth: `apply` undoes the autoscaler": lambda x: of_kind(x, "Deployment")["auth"]["spec"].update(replicas=2),
-    "network: not denied by default": without("NetworkPolicy", "default-deny"),
-    "gateway: no policy": without("NetworkPolicy", "gateway"),
-    "users: rules that do not hold": lambda x: of_kind(x, "NetworkPolicy")["users"]["spec"].update(policyTypes=["Ingress"]),
-}
-
-
-@pytest.mark.parametrize("fault", CHANGES)
-def test_the_policy_sees_what_is_taken_out(fault: str) -> None:
+@pytest.mark.parametrize(("fault", "place", "path", "value"), CHANGES)
+def test_the_policy_sees_a_change(
+    fault: str, place: str, path: str, value: Any
+) -> None:
     found = documents("production")
-    CHANGES[fault](found)
-    assert fault in faults(found)
+    kind, name = place.split()
+    inner: Any = of_kind(found, kind)[name]["spec"]
+    if path.startswith("pod."):
+        inner = inner.get("jobTemplate", {"spec": inner})["spec"]["template"]["spec"]
+    *steps, last = path.removeprefix("pod.").split(".")
+    for step in steps:
+        named = isinstance(inner, list)
+        inner = next(x for x in inner if x["name"] == step) if named else inner[step]
+    if value is GONE:
+        del inner[last]
+    else:
+        inner[last] = value
+
+    (said,) = faults(found)
+    assert said.endswith(fault)
+
+
+@pytest.mark.parametrize("place", REMOVED)
+def test_the_policy_sees_what_is_not_there(place: str) -> None:
+    found = documents("production")
+    kind, name = place.split()
+    found.remove(of_kind(found, kind)[name])
+
+    assert faults(found) == [REMOVED[place]]

@@ -21,7 +21,7 @@ FIELDS = {
         managed.roles.name managed.roles.ensure managed.roles.login
         managed.roles.passwordSecret.name postgresql.synchronous.method
         postgresql.synchronous.number postgresql.parameters storage.size
-        resources.requests resources.limits seccompProfile.type plugins.name
+        resources seccompProfile.type plugins.name
         plugins.isWALArchiver plugins.parameters
     """,
     "Pooler": """
@@ -34,12 +34,20 @@ FIELDS = {
     """,
     "ObjectStore": """
         retentionPolicy configuration.destinationPath configuration.endpointURL
-        configuration.s3Credentials.accessKeyId configuration.s3Credentials.secretAccessKey
+        configuration.s3Credentials.accessKeyId
+        configuration.s3Credentials.secretAccessKey
         configuration.wal.compression configuration.data.compression
         instanceSidecarConfiguration.resources
     """,
 }
-FREE = {"parameters", "resources", "requests", "limits", "accessKeyId", "secretAccessKey"}
+FREE = {
+    "parameters",
+    "resources",
+    "requests",
+    "limits",
+    "accessKeyId",
+    "secretAccessKey",
+}
 
 
 @pytest.mark.verify
@@ -50,7 +58,9 @@ def test_kubernetes_takes_every_document(overlay: str) -> None:
     known = [doc for doc in documents(overlay) if doc["kind"] not in FIELDS]
     for doc in known:
         validator.validate(doc, VERSION, strict=True)
-    (auth,) = (d for d in known if (d["kind"], d["metadata"]["name"]) == ("Deployment", "auth"))
+    (auth,) = (
+        d for d in known if (d["kind"], d["metadata"]["name"]) == ("Deployment", "auth")
+    )
     (container,) = auth["spec"]["template"]["spec"]["containers"]
     container["livenesProbe"] = container.pop("livenessProbe")
     with pytest.raises(validator.ValidationError, match="livenesProbe"):
