@@ -124,6 +124,19 @@ def test_every_pod_is_as_the_policy_wants_it(overlay: str) -> None:
     assert faults(documents(overlay)) == []
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_serves_comes_after_the_migrations(overlay: str) -> None:
+    """By the label that the first `apply` of an upgrade leaves out: our code, and no
+    store, ConfigMap or policy that the migrations need."""
+    late = {
+        (doc["kind"], doc["metadata"]["name"])
+        for doc in documents(overlay)
+        if doc["metadata"].get("labels", {}).get("upgrade") == "after-migrations"
+    }
+    serving = {("Deployment", x) for x in ("auth", "users", "users-worker", "gateway")}
+    assert late - {("CronJob", "backup")} == serving | {("CronJob", "auth-clean-up")}
+
+
 @pytest.mark.parametrize(("fault", "place", "path", "value"), CHANGES)
 def test_the_policy_sees_a_change(
     fault: str, place: str, path: str, value: Any

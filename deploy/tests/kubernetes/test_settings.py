@@ -130,6 +130,7 @@ def test_no_pod_gets_a_secret_of_another() -> None:
         for volume in each.spec["volumes"]:
             for secret, items in sources(volume):
                 own = OF.get(each.name, each.name).removesuffix("-db")
+                assert items.keys() <= (SECRETS | MADE)[secret]
                 assert secret.startswith((own, "jwt-")) or each.name == "backup"
                 assert "ca.key" not in items
 
@@ -196,10 +197,10 @@ def test_the_operator_of_postgresql_gives_the_rights_of_roles_sql() -> None:
 def test_a_service_is_behind_a_pooler_in_production_and_nothing_else_is() -> None:
     found = documents("production")
     pooled = {n for n in OF if "-pooler:" in str(environment(found, n))}
-    told = {
+    configured = {
         n for n in OF if environment(found, n).get("DATABASE_POOLER") == "transaction"
     }
-    assert pooled == told == {"auth", "users"}
+    assert pooled == configured == {"auth", "users"}
     for name in OF:
         urls = re.findall(r"postgres://\S+?(?=')", str(environment(found, name)))
         assert all(
