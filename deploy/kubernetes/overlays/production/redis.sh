@@ -1,16 +1,8 @@
 #!/bin/sh
-# Redis, one of three. It follows the master that a sentinel names. Where none answers, all
-# are starting: the first one is the master.
+# Redis, one of three: the master, or a replica of it.
 set -eu
 umask 077
-self=$HOSTNAME.redis master=
-for number in 0 1 2; do
-    answer=$(timeout 2 redis-cli -h "redis-$number.redis" -p 26379 \
-        sentinel get-master-addr-by-name memo 2> /dev/null) || answer=
-    master=${answer%%[!a-z0-9.-]*}
-    [ -z "$master" ] || break
-done
-[ -n "$master" ] || master=redis-0.redis
+self=$(hostname).redis master=$(sh /usr/local/etc/sentinel/master.sh)
 {
     cat /usr/local/etc/redis/redis.conf
     echo "replica-announce-ip $self"

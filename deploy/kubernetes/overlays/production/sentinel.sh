@@ -2,14 +2,7 @@
 # A sentinel, one of three. It begins with the master that the others know.
 set -eu
 umask 077
-master=
-for number in 0 1 2; do
-    answer=$(timeout 2 redis-cli -h "redis-$number.redis" -p 26379 \
-        sentinel get-master-addr-by-name memo 2> /dev/null) || answer=
-    master=${answer%%[!a-z0-9.-]*}
-    [ -z "$master" ] || break
-done
-[ -n "$master" ] || master=redis-0.redis
+master=$(sh /usr/local/etc/sentinel/master.sh)
 # Sentinel ends at a name that is not known yet.
 until getent hosts "$master" > /dev/null; do sleep 1; done
 cat > /data/sentinel.conf << END
@@ -17,7 +10,7 @@ port 26379
 dir /data
 sentinel resolve-hostnames yes
 sentinel announce-hostnames yes
-sentinel announce-ip $HOSTNAME.redis
+sentinel announce-ip $(hostname).redis
 sentinel monitor memo $master 6379 2
 sentinel auth-user memo admin
 sentinel auth-pass memo $(cat /run/secrets/redis_admin_password)
