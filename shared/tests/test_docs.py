@@ -23,7 +23,7 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
 def test_the_documented_codes_are_the_codes():
-    documented = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", ERRORS.read_text(), re.M))
+    documented = dict(re.findall(r"^\* `(\w+)`: (.*)$", ERRORS.read_text(), re.M))
     assert documented == CODES
 
 
@@ -105,8 +105,7 @@ def settings_of_the_gateway() -> dict[str, str]:
 
 
 def test_the_documented_checks_are_the_checks():
-    row = re.compile(r"^\| `(memo\.\w+)` \| (.*) \|$", re.M)
-    documented = dict(row.findall(CHECKS.read_text()))
+    documented = dict(re.findall(r"^\* `(memo\.\w+)`: (.*)$", CHECKS.read_text(), re.M))
     assert documented == {f"memo.{i}": what for i, (what, _) in MESSAGES.items()}
 
 

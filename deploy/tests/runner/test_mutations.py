@@ -19,7 +19,7 @@ REQUIREMENTS = re.findall(r"^## ([A-Z0-9]+-\d{2})\n(.+?)(?=^## |\Z)", TEXT, re.M
 STATUS = re.compile(r"^(Partly met|Not met|Deviates): \S", re.M)
 NAMED = re.compile(r"^\* `([\w/]+\.py)::(\w+)`$", re.M)
 # Of index.md: how many requirements a topic has, so that none is left out.
-TOPIC = re.compile(r"^\| ([A-Z0-9]+) \| .+ \| (\d+) \|$", re.M)
+TOPIC = re.compile(r"^\* ([A-Z0-9]+): .+, (\d+)$", re.M)
 TEST = (
     "deploy/tests/local/test_requirements.py::test_what_runs_is_no_older_than_its_floor"
 )

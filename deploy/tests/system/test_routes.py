@@ -35,7 +35,7 @@ def test_pages_and_their_style_are_served(system):
 
 
 def test_every_code_of_the_gateway_is_documented():
-    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/errors.md").read_text(), re.M)
+    listed = re.findall(r"^\* `(\w+)`:", (ROOT / "docs/errors.md").read_text(), re.M)
     template = (ROOT / "nginx" / "gateway.conf.template").read_text()
     body = re.search(r"map \S+ \$problem_code \{(.*?)\}", template, re.S)
     assert body, "the map of codes has another name"
