@@ -61,7 +61,7 @@ class Client:
         shown = "\n".join([*lines, json.dumps(reply.body, indent=2), ""])
         print(SECRET.sub(lambda match: f"{match[1] or ''}...", shown), flush=True)
         if reply.summary != expected:
-            raise SystemExit(f"This should have been {expected}: {request}")
+            raise SystemExit(f"Expected {expected}: {request}")
         if "access_token" in reply.body:
             self.headers["Authorization"] = f"Bearer {reply.body['access_token']}"
             self.headers["Cookie"] = "; ".join(x.partition(";")[0] for x in cookies)
@@ -96,7 +96,7 @@ def run(
     if service:
         service("Everywhere", revoked, *verify)
     client("And the refresh cookie", revoked, f"POST {API}/auth/refresh")
-    print("Everything answered as it should.")
+    print("Every answer was as expected.")
     return user
 
 
@@ -140,7 +140,7 @@ def mailed_token(folder: Path, address: str, page: str) -> str:
                 print(SECRET.sub("...", shown), flush=True)
                 return found[1]
         time.sleep(0.2)
-    raise SystemExit(f"No mail came to {folder}.")
+    raise SystemExit(f"No mail arrived in {folder}.")
 
 
 def main() -> None:

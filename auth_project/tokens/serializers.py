@@ -71,7 +71,7 @@ class IntrospectionRequestSerializer(serializers.Serializer[None]):
 
     token = ExactCharField(help_text="An access token.")
     token_type_hint = ExactCharField(
-        required=False, allow_blank=True, help_text="Not needed, and not looked at."
+        required=False, allow_blank=True, help_text="Ignored."
     )
 
 
@@ -85,7 +85,7 @@ class IntrospectionSerializer(serializers.Serializer[None]):
     email_verified = serializers.BooleanField(required=False)
     roles = serializers.ListField(child=serializers.CharField(), required=False)
     roles_omitted = serializers.BooleanField(
-        required=False, help_text="There are roles, too many for a token."
+        required=False, help_text="The user has too many roles for a token."
     )
     client_id = serializers.CharField(required=False)
     aud = serializers.CharField(required=False)
@@ -115,7 +115,7 @@ class ReasonSerializer(serializers.Serializer[None]):
 class RevocationSerializer(UserEpochSerializer, ReasonSerializer):
     """End the sessions of a user below `epoch`."""
 
-    keep_sid = serializers.UUIDField(required=False, help_text="Not this one,")
+    keep_sid = serializers.UUIDField(required=False, help_text="A session to keep,")
     keep_from = EpochField(
         required=False, help_text="if its own epoch is at least this."
     )
@@ -216,7 +216,7 @@ class ExactBooleanField(serializers.BooleanField):
 
 class LogoutAllSerializer(StrictSerializer):
     keep_current = ExactBooleanField(
-        default=False, help_text="Spare the session of the access token."
+        default=False, help_text="Keep the session of the access token."
     )
 
 

@@ -158,7 +158,7 @@ def of(stack: str) -> Layout:
     are a Problem."""
     if stack and not STACK_NAME.fullmatch(stack):
         hint = "Use up to 16 lower-case letters, digits and hyphens."
-        raise Problem(f"MEMO_STACK={stack} is no stack.", hint=hint, code=USAGE)
+        raise Problem(f"MEMO_STACK={stack} is not a valid name.", hint=hint, code=USAGE)
     if found := REFUSED.search(str(ROOT)):
         text = f"The path of this checkout contains {found[0]!r}, which servers"
         raise Problem(f"{text} cannot quote.", hint="Move the checkout.")

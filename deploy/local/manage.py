@@ -57,14 +57,14 @@ def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
 
 def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
     supervisor.stop_program(layout, service.name)
-    print(f"memo: stands in for {service.name} until it ends", flush=True)
+    print(f"memo: replaces {service.name} until it ends", flush=True)
     try:
         # `stop` and `down` end what works in this folder, unless it has a terminal.
         return _run(layout, service, words, layout.work / service.name)
     finally:
         if supervisor.is_running(layout):
             supervisor.start_program(layout, service.name)
-            print(f"memo: {service.name} is back under the supervisor")
+            print(f"memo: the supervisor runs {service.name} again")
 
 
 def _run(layout: Layout, service: Service, words: Sequence[str], cwd: Path) -> int:

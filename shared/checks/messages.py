@@ -30,14 +30,17 @@ MESSAGES = {
     "E020": ("PASSWORD_HASHERS is not Argon2, then slow ones", "Restore the default."),
     "E021": ("IGNORE_EXCEPTIONS is on for Redis", "Switch it off."),
     "E022": ("A store's password is empty, common or its user's name", RANDOM),
-    "E023": ("FORWARDED_ALLOW_IPS trusts strangers", "Name the gateway's address."),
-    "E024": ("REST_FRAMEWORK renders browsable pages", "Use JSONRenderer alone."),
+    "E023": ("FORWARDED_ALLOW_IPS is too wide", "Name the gateway's address."),
+    "E024": ("REST_FRAMEWORK renders browsable pages", "Use only JSONRenderer."),
     "E026": ("A URL is http beyond private networks", "Use https."),
-    "E027": ("A store is reached in clear", "?sslmode=verify-full, or rediss://"),
+    "E027": (
+        "A connection to a store is not encrypted",
+        "?sslmode=verify-full, or rediss://",
+    ),
     "E028": ("A session may last over 30 days", "At most 2592000 seconds."),
     "E029": ("A limit is over its ceiling", "See docs/rate-limiting.md."),
     "E030": ("PASSWORD_MIN_SCORE is under 2", "PASSWORD_MIN_SCORE=2"),
-    "E031": ("Mail leaves this machine in clear", "?tls=starttls, or ?tls=tls"),
+    "E031": ("Mail leaves this machine unencrypted", "?tls=starttls, or ?tls=tls"),
     "E032": ("A link of a mail is not https", "Use https."),
 }
 

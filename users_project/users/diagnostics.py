@@ -15,7 +15,7 @@ from users.roles import LONGEST_ROLE_NAME
 @diagnostic(
     "roles.length",
     "the roles of every user fit into an access token",
-    "Use fewer or shorter roles. Beyond the limit, tokens name no role.",
+    "Use fewer or shorter roles. Beyond the limit, tokens have no roles.",
     note=True,
 )
 def long_roles() -> str:

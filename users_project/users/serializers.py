@@ -178,10 +178,10 @@ class UserSerializer(serializers.Serializer[User]):
     username = serializers.CharField()
     email = serializers.CharField()
     email_verified = serializers.BooleanField(help_text="By a link in a mail.")
-    first_name = serializers.CharField(help_text="Empty where it was not given.")
-    last_name = serializers.CharField(help_text="Empty where it was not given.")
-    display_name = serializers.CharField(help_text="Empty where it was not given.")
-    avatar_url = serializers.CharField(help_text="Empty where it was not given.")
+    first_name = serializers.CharField(help_text="Empty if it was not given.")
+    last_name = serializers.CharField(help_text="Empty if it was not given.")
+    display_name = serializers.CharField(help_text="Empty if it was not given.")
+    avatar_url = serializers.CharField(help_text="Empty if it was not given.")
     locale = serializers.CharField(help_text="The language of mails.")
     is_active = serializers.BooleanField()
     is_deleted = serializers.BooleanField()
@@ -195,10 +195,10 @@ class MeSerializer(UserSerializer):
     """The caller's own account."""
 
     pending_email = serializers.CharField(
-        allow_null=True, help_text="The address that waits for a click in its mailbox."
+        allow_null=True, help_text="The new address, until its link is used."
     )
     last_login_at = serializers.DateTimeField(
-        allow_null=True, help_text="To the hour: later logins within one do not count."
+        allow_null=True, help_text="Written at most once an hour."
     )
 
 

@@ -122,7 +122,7 @@ def test_redis_keeps_services_to_their_keys(running: Checkout) -> None:
 
 def test_the_smoke_test_passes_and_shows_no_secret(running: Checkout) -> None:
     said = running.ok("demo")
-    assert "Everything answered as it should." in said
+    assert "Every answer was as expected." in said
     key = (running.layout.secrets / KEY.format("users", "auth")).read_text()
     assert key not in said
     assert not re.search(r"eyJ[\w-]+\.[\w-]+\.", said)

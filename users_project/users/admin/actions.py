@@ -31,10 +31,10 @@ EFFECTS = {
     "restore them within fourteen days. Then what is personal is erased.",
     "restore": "They can log in again, unless they are inactive.",
     "end_sessions": "All of their sessions end. They can log in again.",
-    "mark_verified": "You vouch that their e-mail addresses are theirs.",
+    "mark_verified": "You confirm that their e-mail addresses belong to them.",
 }
 NAMED = 10  # users in the page that asks
-NO_SELECTION = "The form names no user that there can be. Nothing was changed."
+NO_SELECTION = "The form has no valid user ID. Nothing was changed."
 TOO_MANY = (
     f"You can change {bulk.MOST:,} users at once, and selected more. Nothing was "
     "changed: use a filter or a search."

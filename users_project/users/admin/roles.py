@@ -29,7 +29,7 @@ def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
     """Tell the operator if an access token of one of these users has hardly room for
     their roles, or none."""
     if near := users.near_limit():
-        text = f"Roles in access tokens: {near}. Beyond that, tokens name no role."
+        text = f"Roles in access tokens: {near}. Beyond that, tokens have no roles."
         messages.warning(request, text)
 
 

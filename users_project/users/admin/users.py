@@ -44,7 +44,7 @@ ABOVE_YOU = (
     "This user is staff, or has a role or permission that you do not have. A superuser "
     "can change them."
 )
-ERASED = "This user is erased. The id stays, for what refers to it."
+ERASED = "This user is erased. The ID stays, because other data refers to it."
 # What the index knows any part of a name by: three letters or digits in a row, where
 # the space or sign before a word counts for two of them, and the one after it for one.
 TRIGRAM = re.compile(r"[^\W_]{3}|[\W_][^\W_]|[^\W_]{2}[\W_]")

@@ -14,7 +14,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         mail = folder.newest()
         if mail is None:
-            raise CommandError("There is no mail. With MAIL_URL none is kept here.")
+            raise CommandError("There is no mail. With MAIL_URL, no mail is a file.")
         if not options["link"]:
             lines = [f"{name}: {mail[name]}" for name in ("To", "Subject", "Date")]
             self.stdout.write("\n".join([*lines, "", folder.text_of(mail)]))

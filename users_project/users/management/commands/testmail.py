@@ -10,10 +10,10 @@ from users.mail.probe import send_test_mail
 
 
 class Command(BaseCommand):
-    help = "Send a test mail, and say what is wrong when it is not taken. 3: WRONG"
+    help = "Send a test mail, and say what is wrong if it fails. 3: WRONG"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("address", help="Where the mail is to go.")
+        parser.add_argument("address", help="The recipient.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         text, fault, hint = f"{self.where()} takes a test mail", "", ""
