@@ -1,4 +1,4 @@
-"""Two ways of not waiting: for a server that does not answer, and for a busy one."""
+"""Limits on waiting: for a server that does not answer, and for a busy one."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What only a running service can tell: checks that `manage.py doctor` runs.
+"""Checks of a running service, which `manage.py doctor` runs.
 
 The command imports the module `diagnostics` of every app, which registers them. So no
 other command runs them: `migrate` would do so as the owner of the database.

@@ -114,7 +114,7 @@ class ServiceClient:
         return self.failure(path, f"{status} {code}")
 
     def failure(self, path: str, reason: str) -> APIException:
-        """Loud in the log, and 503 to the user: our trouble is not theirs."""
+        """An error in the log, and 503 to the user, who did nothing wrong."""
         dependency_logger.error(
             "%s%s: %s", self.url, path, reason, extra={"event": "service"}
         )

@@ -1,4 +1,4 @@
-"""Who is calling the Auth Service, where it differs from every other service."""
+"""Authentication of the Auth Service, where it differs from other services."""
 
 import hmac
 from base64 import b64decode

@@ -1,4 +1,4 @@
-"""What `manage.py doctor` asks of epochs: docs/operations/backup.md."""
+"""Diagnostics of epochs for `manage.py doctor`: docs/operations/backup.md."""
 
 from typing import Any
 

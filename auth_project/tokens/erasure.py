@@ -1,4 +1,4 @@
-"""Deleting what is personal of users whom the User Service has erased."""
+"""Deletes the personal data of users that the User Service has erased."""
 
 from collections.abc import Iterable
 from uuid import UUID

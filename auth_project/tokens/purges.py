@@ -1,4 +1,4 @@
-"""Rows that have no more use, deleted in batches: by the sweep, hourly."""
+"""Rows that are no longer needed: the sweep deletes them in batches, hourly."""
 
 from django.db import connection, transaction
 

@@ -65,7 +65,7 @@ def settings_files(layout: Layout) -> dict[str, Path]:
 
 
 def erasures_of(layout: Layout) -> str:
-    """Who was erased, and when; empty where no user was."""
+    """The erased users, with times; empty if no user was erased."""
     return read_text(layout.erasures / "users.log")
 
 

@@ -1,4 +1,4 @@
-"""Ports: chosen once, tried by binding, and who holds one that is taken."""
+"""Ports: chosen once, tried by binding, and the process that holds a taken one."""
 
 import errno
 import glob
@@ -134,13 +134,13 @@ def taken(layout: Layout, name: str, port: int = 0) -> Problem:
 
 
 def describe(port: int) -> str:
-    """Who holds the port, for a message."""
+    """The holder of the port, for a message."""
     found = holder(port)
     return f"held by {found}" if found else "nothing listens there any more"
 
 
 def holder(port: int) -> Holder | None:
-    """Who listens on the port on this machine."""
+    """The processes that listen on the port on this machine."""
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         for line in table.read_text().splitlines()[1:] if table.exists() else ():
             _, local, _, state, _, _, _, uid, _, inode = line.split()[:10]

@@ -19,7 +19,7 @@ BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class StrictJSONParser(BaseParser):
-    """Refuses twin keys, NaN, other charsets and nesting that would exhaust the stack.
+    """Refuses duplicate keys, NaN, other charsets and nesting that exhausts the stack.
 
     Raises ParseError (400), UnsupportedMediaType (415), PayloadTooLarge (413).
     """
@@ -102,7 +102,7 @@ def read(stream: IO[Any], most: int | None = None) -> bytes:
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object without twin keys: else a proxy may read the first and we the last."""
+    """An object without duplicate keys: a proxy may read the first, we the last."""
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError("duplicate key")

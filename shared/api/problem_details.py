@@ -78,7 +78,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 def audit_refusal(
     event: str, exc: drf.APIException, request: Request | HttpRequest
 ) -> None:
-    """Who was refused what: the route's template, never a key or a token."""
+    """The refused caller and the route's template, never a key or a token."""
     match = request.resolver_match
     audit(
         event,

@@ -11,7 +11,7 @@ from shared.api.views import InternalView
 
 
 class AutoSchema(openapi.AutoSchema):
-    """What linters and generators ask of every operation."""
+    """What linters and generators require of every operation."""
 
     def get_summary(self) -> str:
         """The first sentence of the description."""

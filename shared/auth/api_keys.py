@@ -1,4 +1,4 @@
-"""API keys between services: who is accepted by which, and what is presented.
+"""API keys between services: those that a service accepts, and those it presents.
 
 A key that came by file (NAME_FILE) is what the file says now: keys are rotated without
 a restart (docs/operations/key-rotation.md). A file that is empty or wrong changes

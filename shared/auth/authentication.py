@@ -1,4 +1,4 @@
-"""Who is calling: a person with an access token, or a service with an API key."""
+"""Authentication of callers: a user by access token, or a service by API key."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who may: permissions that views compose with `&` and `|`."""
+"""Permissions that views compose with `&` and `|`."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every service can be asked: its stores and its peers."""
+"""Diagnostics of every service: its stores and its peers."""
 
 from shared.diagnostics import database, peers, redis
 

@@ -1,4 +1,4 @@
-"""What `manage.py doctor` asks of roles and mails."""
+"""Diagnostics of roles and mails for `manage.py doctor`."""
 
 from datetime import timedelta
 

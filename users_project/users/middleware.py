@@ -77,7 +77,7 @@ class CsrfViewMiddleware(AdminOnlyMiddleware, csrf.CsrfViewMiddleware):
 
 class AuthenticationMiddleware(AdminOnlyMiddleware, auth.AuthenticationMiddleware):
     def process_view(self, request: HttpRequest, *args: Any) -> None:
-        """Who is calling, for the log: as for requests with a token."""
+        """The caller, for the log, as for requests with a token."""
         if request.path_info.startswith(ADMIN) and request.user.is_authenticated:
             request.caller = str(request.user.pk)  # type: ignore[attr-defined]
 

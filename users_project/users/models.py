@@ -1,4 +1,4 @@
-"""Users: who they are, whether they are present, and when their sessions end."""
+"""Users: their data, whether they are present, and when their sessions end."""
 
 from datetime import datetime
 from typing import Any

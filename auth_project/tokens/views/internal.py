@@ -32,7 +32,7 @@ REFUSED = problems(
 
 
 class OperatorView(InternalView):
-    """Who may ask for whom is decided by the admin, where the operators are known."""
+    """The admin decides which operator may ask for which user."""
 
     allowed_callers = frozenset({"users"})
 

@@ -1,4 +1,4 @@
-"""Another password for users who have forgotten theirs, by a link in a mail."""
+"""A reset of a forgotten password, by a link in a mail."""
 
 from django.db import transaction
 from django.utils import timezone

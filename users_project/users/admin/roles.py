@@ -1,4 +1,4 @@
-"""The admin of roles: what those may do who have one."""
+"""The admin of roles and their permissions."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ admin.site.unregister(Group)
 
 
 def by(request: HttpRequest) -> dict[str, str]:
-    """Who does it, for the audit log."""
+    """The acting user, for the audit log."""
     return {"by": str(request.user.pk)}
 
 
@@ -44,7 +44,7 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
         return super().get_queryset(request).annotate(members=Count("user"))
 
     def has_right(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What a role may do, superusers say: others would say it of their own."""
+        """Only superusers set permissions of a role: others could extend their own."""
         return bool(request.user.is_superuser)
 
     has_add_permission = has_change_permission = has_delete_permission = has_right

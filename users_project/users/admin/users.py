@@ -1,4 +1,4 @@
-"""The admin of users: who is there, and who may what."""
+"""The admin of users: the list, the page of a user, and the rights to change them."""
 
 import re
 from datetime import date, datetime

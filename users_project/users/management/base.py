@@ -39,7 +39,7 @@ def command(act: Callable[[User], None], done: str, text: str) -> type[BaseComma
         help = text
 
         def add_arguments(self, parser: CommandParser) -> None:
-            parser.add_argument("user", help="E-mail address, username or id.")
+            parser.add_argument("user", help="E-mail address, username or ID.")
 
         def handle(self, *args: Any, **options: Any) -> None:
             user = find(options["user"])

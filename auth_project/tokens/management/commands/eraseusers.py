@@ -1,4 +1,4 @@
-"""Forget again who was erased: docs/operations/backup.md."""
+"""Erase users again after a restore: docs/operations/backup.md."""
 
 from typing import Any
 
