@@ -38,7 +38,7 @@ class Breaker:
 class Bulkhead:
     """At most `slots` callers at once; the next waits `patience` seconds, then 503.
 
-    A wait in vain makes it strict for `strict_for` seconds: then no caller waits.
+    A wait without success makes it strict for `strict_for` seconds: no caller waits.
     So a burst is smoothed while work flows, and when it does not, waiting callers
     cannot eat the threads that other requests need.
     """

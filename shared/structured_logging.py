@@ -108,7 +108,7 @@ def configuration(
     Raises ImproperlyConfigured for a level that logging does not know.
     """
     if level not in logging.getLevelNamesMapping():
-        raise ImproperlyConfigured(f"LOG_LEVEL {level} is none; INFO is one.")
+        raise ImproperlyConfigured(f"LOG_LEVEL={level} is not a level, such as INFO.")
     logging.captureWarnings(True)
     threading.excepthook = log_thread_fault
     return {

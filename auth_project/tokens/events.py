@@ -73,7 +73,7 @@ def key_event(event: str, **fields: Any) -> Iterator[None]:
     try:
         connection.ensure_connection()
     except OperationalError:
-        text = "%s: no database has the event, the audit log alone"
+        text = "%s: the event is in the audit log only, in no database"
         dependency_logger.warning(text, event, extra={"event": "dependency"})
         yield
     else:

@@ -82,7 +82,7 @@ def merge_erasures(layout: Layout, folder: Path) -> Path:
 def check(folder: Path) -> dict[str, Any]:
     """The manifest. A Problem unless exactly its files are there, unchanged."""
     if not (folder / MANIFEST).is_file():
-        raise Problem(f"{folder} is no whole backup: it has no {MANIFEST}.")
+        raise Problem(f"{folder} is not a complete backup: it has no {MANIFEST}.")
     try:
         manifest: dict[str, Any] = json.loads(read_text(folder / MANIFEST))
         faults = _faults(folder, manifest["files"])

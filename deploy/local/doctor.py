@@ -25,7 +25,7 @@ STARTS = "it starts with its settings"
 def run(layout: Layout, words: Sequence[str]) -> int:
     """Print what was found, what to do after an arrow; 3 where something is WRONG."""
     parser = argparse.ArgumentParser("doctor", description=__doc__)
-    parser.add_argument("--url", help="any deployment, from outside alone")
+    parser.add_argument("--url", help="any deployment, only from outside")
     text = "only send a test mail there"
     parser.add_argument("--mail", metavar="ADDRESS", help=text)
     options = parser.parse_args(words)

@@ -111,7 +111,7 @@ def _parse(text: str, where: str) -> int:
     """The number of a port."""
     if text.isascii() and text.isdigit() and 0 < int(text) <= HIGHEST:
         return int(text)
-    raise Problem(f"{where}: {text!r} is no port.")
+    raise Problem(f"{where}: {text!r} is not a port.")
 
 
 def written(layout: Layout) -> dict[str, int]:

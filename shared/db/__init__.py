@@ -1,4 +1,4 @@
-"""PostgreSQL connections that give up: a server that stands still is a 503."""
+"""PostgreSQL connections with time limits: a server that hangs is a 503."""
 
 from typing import Any
 

@@ -61,7 +61,7 @@ def unpublished_keys() -> str:
     }
     ours = signing_keys.load_public_keys(Path(str(settings.JWT_PUBLIC_KEYS_DIR)))
     different = set(ours) ^ published
-    return f"{len(different)} keys are in one place alone" if different else ""
+    return f"{len(different)} keys are in one place only" if different else ""
 
 
 for name in filter(url_of, REQUESTS):

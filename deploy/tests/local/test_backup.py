@@ -76,7 +76,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         "has changed",
     ),
-    "no manifest": (lambda f: (f / backup.MANIFEST).unlink(), "no whole backup"),
+    "no manifest": (lambda f: (f / backup.MANIFEST).unlink(), "not a complete backup"),
     "half a manifest": (
         lambda f: (f / backup.MANIFEST).write_text('{"stack": "", "fil'),
         "not as it was",

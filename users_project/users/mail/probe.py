@@ -37,7 +37,7 @@ FAULTS: tuple[tuple[type[Exception], str, str], ...] = (
     (
         smtplib.SMTPRecipientsRefused,
         "the server refuses the recipient",
-        "See the address; some servers take mail for their own domains alone.",
+        "See the address; some servers accept mail only for their own domains.",
     ),
     (
         smtplib.SMTPDataError,
