@@ -42,7 +42,7 @@ PROOFS = {
     "sbom": "",
     "fuzz": "[--minutes N] [--seed N]",
     "model": "[--rules N] [--seed N] [--faults]",
-    "mutate": "[--all | --id ID ... | --random N --seed N]",
+    "mutate": "[--all | --id ID ...]",
     "bench": "[--path PATH ...] [--opponents NAME ...] [--against DIR ...]",
     "chaos": "[--minutes N] [--seed N]",
     "attack": "[--url URL] [--api-key FILE] [--ca FILE] [--only WORDS]",

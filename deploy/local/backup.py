@@ -10,7 +10,6 @@ import os
 import shutil
 import tarfile
 import tomllib
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -83,27 +82,17 @@ def check(folder: Path) -> dict[str, Any]:
     """The manifest. A Problem unless exactly its files are there, unchanged."""
     if not (folder / MANIFEST).is_file():
         raise Problem(f"{folder} is not a complete backup: it has no {MANIFEST}.")
+    there = {x.name: described(x) for x in folder.iterdir() if x.name != MANIFEST}
     try:
         manifest: dict[str, Any] = json.loads(read_text(folder / MANIFEST))
-        faults = _faults(folder, manifest["files"])
-        known = isinstance(manifest["stack"], str)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        faults, known = [MANIFEST], False
-    if faults or not known:
-        raise Problem(f"{folder} is not as it was written: {', '.join(faults)}.")
+        written = manifest["files"]
+        names = sorted({*there, *written})
+        wrong = [name for name in names if there.get(name) != written.get(name)]
+    except ValueError:
+        wrong = [MANIFEST]
+    if wrong:
+        raise Problem(f"{folder} is not as it was written: {', '.join(wrong)}.")
     return manifest
-
-
-def _faults(folder: Path, written: Mapping[str, object]) -> list[str]:
-    there = {path.name: path for path in folder.iterdir() if path.name != MANIFEST}
-    faults = [f"{name} is missing" for name in sorted({SETTINGS, *written} - {*there})]
-    faults += [f"{name} is foreign" for name in sorted({*there} - {*written})]
-    for name in sorted({*written} & {*there}):
-        path = there[name]
-        is_ours = path.is_file() and not path.is_symlink()
-        if not is_ours or described(path) != written[name]:
-            faults.append(f"{name} has changed")
-    return faults
 
 
 def _default_folder(layout: Layout, made: datetime) -> Path:
@@ -124,20 +113,20 @@ def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
     # After the dumps: what is erased in them is in it.
     write_private(draft / ERASURES, erasures_of(layout))
     project = tomllib.loads(read_text(layout.root / "pyproject.toml"))["project"]
-    service = layout.services[0]
-    words = ["-XAt", "-d", "postgres", "-c", "SHOW server_version"]
-    server = postgres.call(layout, service, "psql", *words)
+    server = postgres.psql(layout, layout.services[0], "-c", "SHOW server_version")
     manifest = {
         "made": made.isoformat(timespec="seconds"),
         "stack": layout.stack,
-        "versions": {"memo": project["version"], "postgresql": server.strip()},
+        "versions": {"memo": project["version"], "postgresql": server},
         "files": {path.name: described(path) for path in sorted(draft.iterdir())},
     }
     write_private(draft / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 
 def described(path: Path) -> dict[str, object]:
-    """What the manifest says of a file."""
+    """What the manifest says of a file; nothing of what is none."""
+    if not path.is_file():
+        return {}
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"bytes": path.stat().st_size, "sha256": digest}

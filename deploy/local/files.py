@@ -62,12 +62,7 @@ def read_text(path: Path) -> str:
 
 def tail(path: Path, lines: int = 20) -> str:
     """The last lines of a log."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 65_536))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
+    text = path.read_text("utf-8", "replace") if path.exists() else ""
     return "\n".join(text.splitlines()[-lines:])
 
 

@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import subprocess
-from pathlib import Path
 
 from .files import read_env, write_private
 from .layout import Layout, Service
@@ -74,28 +73,29 @@ def insist_on_own(layout: Layout, service: Service) -> None:
         raise Problem(text, hint="Use the tools of that server.")
 
 
-def call(layout: Layout, service: Service, program: str, *words: object) -> str:
+def call(
+    layout: Layout, service: Service, program: str, *words: object, **env: str
+) -> str:
     """What a program of PostgreSQL prints, as the superuser of this cluster."""
     address = ["-h", layout.sockets / service.database, "-p", PORT, "-U", ADMIN]
     command = [layout.servers / program, *address, *words]
     what = f"{service.name}: {program}"
-    return run(Job(what, command, layout.state, layout.base_env()))[0]
+    return run(Job(what, command, layout.state, layout.base_env() | env))[0]
+
+
+def psql(layout: Layout, service: Service, *words: object, **env: str) -> str:
+    """The rows alone, of the database `postgres` unless `-d` names another."""
+    options = ["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "postgres"]
+    return call(layout, service, "psql", *options, *words, **env).strip()
 
 
 def make_roles(layout: Layout) -> None:
     """Roles, databases and rights, by the file that the containers use too."""
-    jobs = []
     for service in layout.services:
-        words = ["-X", "-q", "-h", layout.sockets / service.database, "-p", PORT]
-        words += ["-U", ADMIN, "-d", "postgres", "-v", "ON_ERROR_STOP=1"]
-        sql: Path = layout.root / "deploy" / "postgres" / "roles.sql"
         secret = f"{layout.secrets}/{service.name}_db"
         env = {
-            **layout.base_env(),
             "MEMO_SERVICE": service.name,
             "MEMO_OWNER_PASSWORD_FILE": f"{secret}_owner_password",
             "MEMO_APP_PASSWORD_FILE": f"{secret}_app_password",
         }
-        command = [layout.servers / "psql", *words, "-f", sql]
-        jobs.append(Job(f"{service.name}: roles.sql", command, layout.state, env))
-    run(*jobs)
+        psql(layout, service, "-f", layout.root / "deploy/postgres/roles.sql", **env)

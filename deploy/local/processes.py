@@ -88,10 +88,10 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
 
 def reports(layout: Layout, service: Service) -> bool:
     """Whether a worker of the service reports to its database, if that is ours."""
-    words = ["-XAt", "-d", service.name, "-c", REPORTS]
+    if not postgres.is_own(layout, service):
+        return True
     with contextlib.suppress(Problem):
-        own = postgres.is_own(layout, service)
-        return not own or postgres.call(layout, service, "psql", *words).strip() == "t"
+        return postgres.psql(layout, service, "-d", service.name, "-c", REPORTS) == "t"
     return False
 
 

@@ -193,5 +193,4 @@ def _rename(layout: Layout, service: Service, *pairs: tuple[str, str]) -> None:
 def _sql(layout: Layout, service: Service, *statements: str) -> None:
     """Each in a transaction of its own, as the superuser."""
     words = [word for each in statements for word in ("-c", each)]
-    words = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres", *words]
-    postgres.call(layout, service, "psql", *words)
+    postgres.psql(layout, service, *words)

@@ -20,7 +20,7 @@ from pathlib import Path
 from deploy import jobs
 from deploy.tests.stack import ROOT
 
-AT_ONCE = 2
+AT_ONCE, TEN = 2, 10
 SUITES = {"nginx": "gateway", "deploy": "system"}  # others have the folder's name
 LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".run", ".secrets", ".backups", ".env", ".env.migrate", ".venv"),
@@ -63,22 +63,19 @@ def load() -> list[Mutation]:
 
 
 def choose(words: Sequence[str]) -> list[Mutation]:
-    """All, those of some requirements, or so many at random, one for a requirement.
+    """All, those of some requirements, or ten at random, one for a requirement.
     Ends the process for words that mean nothing."""
     parser = argparse.ArgumentParser("./manage_all.sh mutate", allow_abbrev=False)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every one that is kept")
     which.add_argument("--id", nargs="+", default=[], metavar="TOK-01")
-    which.add_argument("--random", type=int, default=10, metavar="10")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     asked, kept = parser.parse_args(words), load()
     if unknown := set(asked.id) - {each.id for each in kept}:
         parser.error(f"no mutation is kept for {', '.join(sorted(unknown))}")
     if asked.all or asked.id:
         return [each for each in kept if asked.all or each.id in asked.id]
-    print(f"  these again: --random {asked.random} --seed {asked.seed}", flush=True)
-    shuffled = random.Random(asked.seed).sample(kept, len(kept))
-    return list({each.id: each for each in shuffled}.values())[: asked.random]
+    shuffled = random.sample(kept, len(kept))
+    return list({each.id: each for each in shuffled}.values())[:TEN]
 
 
 def try_suite(suite: str, mutations: Sequence[Mutation]) -> int:
