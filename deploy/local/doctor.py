@@ -87,12 +87,13 @@ def secrets(layout: Layout) -> str:
 def intruder(layout: Layout, port: int, runs: bool) -> str:
     """Who listens on a port of the stack, unless it is the running stack: each of its
     processes works in a folder that the supervisor gives it."""
-    found, folders = ports.holder(port), []
-    for pid in found.pids if found else ():
+    found, folders = ports.listeners(port), []
+    for pid in found or ():
         with contextlib.suppress(OSError):  # It has ended.
             folders.append(os.readlink(f"/proc/{pid}/cwd"))
     ours = [x for x in folders if runs and x.startswith(f"{layout.state}/")]
-    return str(found) if found and (not ours or ours != folders) else ""
+    is_ours = found is None or (ours and ours == folders)
+    return "" if is_ours else ports.describe(port)
 
 
 def ask(layout: Layout, service: Service, *, live: bool) -> Iterator[str]:

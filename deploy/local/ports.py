@@ -5,7 +5,6 @@ import glob
 import os
 import socket
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from .files import read_env
@@ -21,20 +20,6 @@ HIGHEST = 65_535
 # Named stacks search from here, out of the way of other checkouts' primary stacks.
 STACK_OFFSET = 1000
 NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who listens on a port: the user, and the processes where we may see them."""
-
-    uid: int
-    pids: tuple[int, ...]
-
-    def __str__(self) -> str:
-        if not self.pids:
-            return f"a program of the user with the id {self.uid}"
-        line = Path(f"/proc/{self.pids[0]}/cmdline").read_bytes().split(b"\0")[:3]
-        return f"pid {self.pids[0]} ({b' '.join(line).decode(errors='replace')})"
 
 
 class Ports:
@@ -135,21 +120,31 @@ def taken(layout: Layout, name: str, port: int = 0) -> Problem:
 
 def describe(port: int) -> str:
     """The holder of the port, for a message."""
-    found = holder(port)
-    return f"held by {found}" if found else "nothing listens there any more"
+    pids = listeners(port)
+    if pids is None:
+        return "nothing listens there any more"
+    if not pids:
+        return "held by a program of another user"
+    words = Path(f"/proc/{pids[0]}/cmdline").read_bytes().split(b"\0")[:3]
+    return f"held by pid {pids[0]} ({b' '.join(words).decode(errors='replace')})"
 
 
-def holder(port: int) -> Holder | None:
-    """The processes that listen on the port on this machine."""
+def listeners(port: int) -> list[int] | None:
+    """The processes that listen on the port of this machine, as far as we may see them;
+    None where none does."""
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         for line in table.read_text().splitlines()[1:] if table.exists() else ():
-            _, local, _, state, _, _, _, uid, _, inode = line.split()[:10]
-            if state != "0A" or int(local.rpartition(":")[2], 16) != port:
-                continue
-            pids = set()
-            for file in glob.iglob("/proc/[0-9]*/fd/*"):
-                with suppress(OSError):  # It has ended, or is another user's.
-                    if os.readlink(file) == f"socket:[{inode}]":
-                        pids.add(int(file.split("/")[2]))
-            return Holder(int(uid), tuple(sorted(pids)))
+            _, local, _, state, _, _, _, _, _, inode = line.split()[:10]
+            if state == "0A" and int(local.rpartition(":")[2], 16) == port:
+                return _pids_with(f"socket:[{inode}]")
     return None
+
+
+def _pids_with(name: str) -> list[int]:
+    """The processes that have this file open."""
+    pids = set()
+    for file in glob.iglob("/proc/[0-9]*/fd/*"):
+        with suppress(OSError):  # It has ended, or is another user's.
+            if os.readlink(file) == name:
+                pids.add(int(file.split("/")[2]))
+    return sorted(pids)

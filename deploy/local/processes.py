@@ -78,8 +78,8 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
         if name == service.worker:
             return reports(layout, service)
     settings = read_env(layout.gateway_env)
-    listener = ports.holder(int(settings["GATEWAY_PORT"]))
-    if listener is None or not set(listener.pids) & set(pids):
+    listeners = ports.listeners(int(settings["GATEWAY_PORT"])) or []
+    if set(listeners).isdisjoint(pids):
         return False
     address = f"{LOOPBACK}:{settings['GATEWAY_PORT']}"
     tls = bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
@@ -166,7 +166,7 @@ def _failure(layout: Layout, name: str, verb: str) -> Problem:
     """Why a program does not run; it is stopped."""
     log = layout.logs / f"{supervisor.processes(layout)[name][0]['name']}.log"
     supervisor.stop_program(layout, name)
-    if name == GATEWAY and ports.holder(ports.written(layout)[name]):
+    if name == GATEWAY and ports.listeners(ports.written(layout)[name]) is not None:
         return ports.taken(layout, name)
     return Problem(f"{name} does not {verb}. The end of {log}:\n{tail(log)}")
 

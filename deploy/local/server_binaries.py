@@ -25,7 +25,8 @@ UNNEEDED = re.compile(
 )
 # Proxies, mirrors and certificates of a company are for downloads alone.
 OF_DOWNLOADS = re.compile(
-    r"PIP_.*|APT_CONFIG|SSL_CERT_.*|(REQUESTS|CURL)_CA_BUNDLE"
+    r"PIP_(.*INDEX.*|FIND_LINKS|TRUSTED_HOST|CONFIG_FILE|.*CERT|PROXY|DEFAULT_TIMEOUT)"
+    r"|APT_CONFIG|SSL_CERT_.*|(REQUESTS|CURL)_CA_BUNDLE"
     r"|(?i:(http|https|ftp|no|all)_proxy)"
 )
 PLACES = [folder.lstrip("/") for folder in FOLDERS]

@@ -190,7 +190,7 @@ def _start_supervisor(layout: Layout, major: int, names: list[str]) -> None:
         refused = [x for x in names if not supervisor.start_program(layout, x, 0)]
     except Problem:
         used = ports.written(layout)
-        refused = [name for name in names if ports.holder(used[name])]
+        refused = [name for name in names if ports.listeners(used[name]) is not None]
         if not refused:
             raise
     if refused:

@@ -17,10 +17,6 @@ from .server_binaries import download_env
 from .supervisor import is_running
 
 RUNTIME, DEV, VERIFY = "local", "dev", "verify"
-# With these, pip installs into another place, or refuses. And bytecode of installed
-# modules is made once, next to them.
-HARMFUL = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV"}
-HARMFUL |= {"PYTHONPYCACHEPREFIX"}
 
 
 def ensure(layout: Layout, requirements: str = RUNTIME) -> None:
@@ -48,7 +44,7 @@ def _missing(layout: Layout, *requirements: str) -> set[str]:
 
 def _install(layout: Layout, requirements: str) -> None:
     env = {"PIP_CACHE_DIR": str(layout.cache / "pip"), **download_env(layout)}
-    env = {name: text for name, text in env.items() if name not in HARMFUL}
+    del env["PYTHONPYCACHEPREFIX"]  # Bytecode of packages is made once, next to them.
     stamp = layout.base / "venv.stamp"
     if _missing(layout, RUNTIME):
         for stack in filter(is_running, layout.stacks()):

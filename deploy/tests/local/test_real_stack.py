@@ -77,8 +77,8 @@ def test_the_servers_listen_on_the_loopback_or_not_at_all(running: Checkout) -> 
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
             address, port = line.split()[1].split(":")
-            found = ports.holder(int(port, 16)) if line.split()[3] == "0A" else None
-            if found and family & set(found.pids):
+            pids = ports.listeners(int(port, 16)) if line.split()[3] == "0A" else None
+            if family & {*(pids or ())}:
                 listening[str(int(port, 16))] = address
     assert set(listening) == set(running.ports.values())
     loopbacks = {"0100007F", "00000000000000000000000001000000"}
