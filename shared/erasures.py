@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from shared.keys.key_store import sync
+
 # A line that was cut, as by a full disk, belongs to no erasure that was committed.
 ID, TIME = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"[0-9T:-]{19}\+00:00"
 LINE = re.compile(rf"^({ID}) {TIME}\n", re.MULTILINE)
@@ -32,21 +34,12 @@ def append(path: Path, user_ids: Iterable[UUID]) -> None:
         file.write(lines.encode())
         os.fsync(file.fileno())
     if is_new:
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
 def ends_in_a_cut_line(descriptor: int) -> bool:
     size = os.fstat(descriptor).st_size
     return os.pread(descriptor, 1, size - 1) != b"\n"
-
-
-def sync_folder(folder: Path) -> None:
-    """A new file's name is on the disk only then."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read(file: str) -> list[UUID]:

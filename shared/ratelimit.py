@@ -19,11 +19,10 @@ from django.utils.crypto import salted_hmac
 from limits import parse_many
 from limits.storage import MemoryStorage, RedisStorage
 from redis import ConnectionPool
-from redis.exceptions import RedisError
 
 from shared.api.exceptions import RateLimited
 from shared.auth import session_state
-from shared.auth.session_state import note_failure
+from shared.auth.session_state import noting_failure
 from shared.circuit_breaker import Breaker
 from shared.structured_logging import audit
 
@@ -92,10 +91,8 @@ class Hit(NamedTuple):
 
     def release(self) -> None:
         """Give the unit back. Best effort: it ends with its window anyway."""
-        try:
+        with noting_failure("release", breaker):
             self.storage.incr(self.window.key, self.window.seconds, -1)
-        except (RedisError, OSError) as exc:
-            note_failure("release", exc, breaker)
 
     def wait(self) -> float:
         """Seconds until the window ends."""
@@ -160,11 +157,8 @@ def hit_window(window: Window) -> Hit:
     """Count one in Redis, or where it does not count in this process."""
     if not breaker.is_open():
         redis = redis_storage()
-        try:
+        with noting_failure("hit", breaker):
             count = redis.incr(window.key, window.seconds)
-        except (RedisError, OSError) as exc:
-            note_failure("hit", exc, breaker)
-        else:
             breaker.succeeded()
             return Hit(window, redis, count)
     memory = memory_storage()
@@ -177,31 +171,24 @@ def clear(policies: Iterable[RateLimitPolicy]) -> None:
     for key in keys:
         memory_storage().clear(key)
     if keys and not breaker.is_open():
-        try:
+        with noting_failure("clear", breaker):
             session_state.connection().delete(*map(redis_storage().prefixed_key, keys))
-        except (RedisError, OSError) as exc:
-            note_failure("clear", exc, breaker)
 
 
 def remember(key: str, seconds: int) -> None:
     """Keep a key for so long. Best effort."""
     if breaker.is_open():
         return
-    try:
+    with noting_failure("remember", breaker):
         session_state.connection().set(key, "", ex=seconds)
-    except (RedisError, OSError) as exc:
-        note_failure("remember", exc, breaker)
 
 
 def is_remembered(key: str) -> bool:
     """Whether it is kept; no, if Redis is unavailable. One round trip."""
-    if breaker.is_open():
-        return False
-    try:
-        return bool(session_state.connection().exists(key))
-    except (RedisError, OSError) as exc:
-        note_failure("is_remembered", exc, breaker)
-        return False
+    if not breaker.is_open():
+        with noting_failure("is_remembered", breaker):
+            return bool(session_state.connection().exists(key))
+    return False
 
 
 def redis_storage() -> RedisStorage:

@@ -6,6 +6,7 @@ may be flushed, restarted or lost at any time, and losing it costs latency alone
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -52,13 +53,11 @@ def read(sid: UUID | str) -> bytes | None:
     """What is written of a session; None if nothing is, or Redis is unavailable."""
     if breaker.is_open():
         return None
-    try:
+    with noting_failure("read"):
         value: Any = connection().get(key(sid))
-    except (RedisError, OSError) as exc:
-        note_failure("read", exc)
-        return None
-    breaker.succeeded()
-    return value
+        breaker.succeeded()
+        return value
+    return None
 
 
 def mark_active(sid: UUID | str, ttl: int) -> None:
@@ -68,14 +67,11 @@ def mark_active(sid: UUID | str, ttl: int) -> None:
     """
     if breaker.is_open():
         return
-    try:
+    with noting_failure("mark_active"):
         pipeline = connection().pipeline(transaction=False)
         pipeline.set(key(sid), ACTIVE, ex=ttl, nx=True)
         pipeline.expire(key(sid), ttl, gt=True)
         pipeline.execute()
-    except (RedisError, OSError) as exc:
-        note_failure("mark_active", exc)
-    else:
         breaker.succeeded()
 
 
@@ -83,10 +79,8 @@ def note(name: str, text: str, ttl: int) -> None:
     """Keep a text for `ttl` seconds. Best effort, as `mark_active`."""
     if breaker.is_open():
         return
-    try:
+    with noting_failure("note"):
         connection().set(name, text, ex=ttl)
-    except (RedisError, OSError) as exc:
-        note_failure("note", exc)
 
 
 def known() -> Iterator[UUID]:
@@ -108,7 +102,7 @@ def mark_revoked(revocations: Iterable[Revocation]) -> bool:
     refuses SET but allows DEL, and a missing key is safe.
     """
     batch = list(revocations)
-    try:
+    with noting_failure("mark_revoked"):
         pipeline = connection().pipeline(transaction=False)
         for item in batch:
             pipeline.set(key(item.sid), REVOKED + item.reason, ex=max(item.ttl, 1))
@@ -123,33 +117,34 @@ def mark_revoked(revocations: Iterable[Revocation]) -> bool:
                 "redis refused %s revocations", len(refused), extra={"event": "redis"}
             )
             connection().delete(*refused)
-    except (RedisError, OSError) as exc:
-        note_failure("mark_revoked", exc)
-        return False
-    breaker.succeeded()
-    return True
+        breaker.succeeded()
+        return True
+    return False
 
 
 def repeat_revocations(revocations: Iterable[Revocation]) -> bool:
     """Say that sessions have ended, where that is not known; False where Redis does not
     answer."""
     batch = list(revocations)
-    try:
+    with noting_failure("compare"):
         values: Any = connection().mget([key(item.sid) for item in batch])
+        lost = [
+            item
+            for item, value in zip(batch, values, strict=True)
+            if not (value or b"").startswith(REVOKED.encode())
+        ]
+        return mark_revoked(lost) if lost else True
+    return False
+
+
+@contextmanager
+def noting_failure(act: str, breaker: Breaker = breaker) -> Iterator[None]:
+    """A failure of Redis ends the block, and no more. It counts towards the breaker.
+    The log has its type alone: messages may quote keys."""
+    try:
+        yield
     except (RedisError, OSError) as exc:
-        note_failure("compare", exc)
-        return False
-    lost = [
-        item
-        for item, value in zip(batch, values, strict=True)
-        if not (value or b"").startswith(REVOKED.encode())
-    ]
-    return mark_revoked(lost) if lost else True
-
-
-def note_failure(act: str, exc: Exception, breaker: Breaker = breaker) -> None:
-    """Count towards the breaker, and log: the type alone, messages may quote keys."""
-    breaker.failed()
-    dependency_logger.warning(
-        "redis %s failed: %s", act, type(exc).__name__, extra={"event": "redis"}
-    )
+        breaker.failed()
+        dependency_logger.warning(
+            "redis %s failed: %s", act, type(exc).__name__, extra={"event": "redis"}
+        )
