@@ -4,11 +4,8 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 from uuid import uuid4
 
-from corsheaders import middleware
-from corsheaders.conf import conf
 from django.http import HttpRequest, HttpResponse
 
 from shared.api.client_ip import client_address
@@ -84,12 +81,3 @@ class TrailingSlashMiddleware:
         if request.path_info.startswith("/api/") and request.path_info.endswith("/"):
             request.path_info = request.path_info[:-1]
         return self.get_response(request)
-
-
-class CorsMiddleware(middleware.CorsMiddleware):
-    """Answers to other origins, for services that have any; nothing for the others."""
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if not conf.CORS_ALLOWED_ORIGINS:
-            return self.get_response(request)
-        return super().__call__(request)

@@ -47,7 +47,6 @@ MIDDLEWARE = [
     "shared.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "shared.middleware.TrailingSlashMiddleware",
-    "shared.middleware.CorsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -95,6 +94,8 @@ SILENCED_SYSTEM_CHECKS = [
 
 # Exact origins; same-site ones, since the refresh cookie is SameSite=Strict.
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+if CORS_ALLOWED_ORIGINS:  # Without any, answers need no `Vary: origin`.
+    MIDDLEWARE.insert(3, "corsheaders.middleware.CorsMiddleware")
 CORS_ALLOW_CREDENTIALS = True
 CORS_URLS_REGEX = r"^/api/"
 # The gateway's own errors carry the same headers: nginx/gateway.conf.template.

@@ -42,6 +42,8 @@ REFUSED = {
 def _origins(settings):
     assert settings.CORS_ALLOWED_ORIGINS == []
     settings.CORS_ALLOWED_ORIGINS = [APP]
+    cors = "corsheaders.middleware.CorsMiddleware"
+    settings.MIDDLEWARE = [cors, *settings.MIDDLEWARE]
     settings.JWT_ISSUER = "https://memo.example.org"
 
 
