@@ -26,7 +26,8 @@ ERASURES = "erasures.log"
 def backup(layout: Layout, name: str | None) -> None:
     """Write a backup into a new folder."""
     made = datetime.now(UTC)
-    target = caller_path(name) if name else _default_folder(layout, made)
+    default = layout.backups / f"{layout.stack or 'memo'}-{made:%Y%m%dT%H%M%SZ}"
+    target = caller_path(name) if name else default
     if target.exists():
         raise Problem(f"{target} is there already.", hint="Name a new folder.")
     supervisor.call(layout, "getState")  # A Problem where it does not run.
@@ -93,11 +94,6 @@ def check(folder: Path) -> dict[str, Any]:
     if wrong:
         raise Problem(f"{folder} is not as it was written: {', '.join(wrong)}.")
     return manifest
-
-
-def _default_folder(layout: Layout, made: datetime) -> Path:
-    name = f"{layout.stack or 'memo'}-{made:%Y%m%dT%H%M%SZ}"
-    return layout.backups / name
 
 
 def _write_files(layout: Layout, draft: Path, made: datetime) -> None:

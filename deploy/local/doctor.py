@@ -25,19 +25,16 @@ STARTS = "it starts with its settings"
 def run(layout: Layout, words: Sequence[str]) -> int:
     """Print what was found, what to do after an arrow; 3 where something is WRONG."""
     parser = argparse.ArgumentParser("doctor", description=__doc__)
-    parser.add_argument("--url", help="any deployment, only from outside")
+    text = "any deployment, only from outside"
+    parser.add_argument("--url", type=Site, help=text)
     text = "only send a test mail there"
     parser.add_argument("--mail", metavar="ADDRESS", help=text)
     options = parser.parse_args(words)
-    try:
-        site = Site(options.url.rstrip("/")) if options.url else None
-    except ValueError as exc:
-        parser.error(str(exc))
     counts = dict.fromkeys(("ok", "note", "WRONG"), 0)
     if options.mail:
         lines = send_test_mail(layout, options.mail)
     else:
-        lines = examine(site) if site else examine_stack(layout)
+        lines = examine(options.url) if options.url else examine_stack(layout)
     for line in lines:
         print(line, flush=True)
         counts[line.split()[0]] += 1

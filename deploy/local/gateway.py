@@ -4,7 +4,6 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from .files import read_env
 from .layout import Layout
@@ -47,7 +46,7 @@ def render(
     layout: Layout,
     output: Path,
     *words: object,
-    settings: Mapping[str, str] = MappingProxyType({}),
+    settings: Mapping[str, str] = {},
 ) -> None:
     """The files alone; for containers, with the word `--compose`. There, the file of
     the gateway has the services' settings, too."""

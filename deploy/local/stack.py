@@ -116,9 +116,8 @@ def _is_up_already(layout: Layout) -> bool:
     complete = read_text(layout.state / COMPLETE)
     if complete != layout.fingerprint() or not supervisor.is_running(layout):
         return False
-    is_asked = any(name.endswith("_PORT") for name in os.environ)
-    for name, port in ports.written(layout).items() if is_asked else ():
-        if os.environ.get(f"{name.upper()}_PORT", str(port)) not in ("", str(port)):
+    for name, port in ports.written(layout).items():
+        if os.environ.get(f"{name.upper()}_PORT", "") not in ("", str(port)):
             return False
     try:
         processes.start_and_wait(layout)
