@@ -7,7 +7,7 @@ new one. Renaming both is the last step.
 import argparse
 import contextlib
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -38,8 +38,8 @@ def restore(
     if not supervisor.is_running(layout):
         up(layout)
     with locked(layout.state / "cli.lock"):
-        names = sorted(pair and PAIR | {service.name for service in chosen})
-        with _stopped(layout, names or [each.name for each in chosen]):
+        names = {service.name for service in chosen}
+        with _stopped(layout, names | PAIR if pair else names):
             _replace(layout, chosen, folder, keep_sessions=options.keep_sessions)
     print(f"memo: restored {', '.join(each.name for each in chosen)} from {folder}")
 
@@ -76,7 +76,7 @@ def _bring_settings(layout: Layout, folder: Path, made_of: str) -> None:
 
 
 @contextlib.contextmanager
-def _stopped(layout: Layout, names: Sequence[str]) -> Iterator[None]:
+def _stopped(layout: Layout, names: Collection[str]) -> Iterator[None]:
     """Without these services, so that nothing is accepted that is lost then."""
     databases = (service.database for service in layout.services)
     processes.start_and_wait(layout, *databases, "redis")
@@ -148,13 +148,13 @@ def _command(
     layout: Layout, chosen: Sequence[Service], service: Service, *words: object
 ) -> Job:
     """A command of manage.py, on the restored database where there is one."""
-    env = application.environment(layout, service, owner=words[0] == "migrate")
-    for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
-        role = "owner" if name.startswith("MIGRATION") else "app"
-        if service in chosen and (role == "app" or name in env):
-            env[name] = postgres.url(layout, service, role) + NEW
-    log = layout.logs / f"{service.name}-audit.log"
-    env["AUDIT_LOG"] = str(log)
+    owner = words[0] == "migrate"
+    env = application.environment(layout, service, owner=owner)
+    if service in chosen and owner:
+        env["MIGRATION_DATABASE_URL"] = postgres.url(layout, service, "owner") + NEW
+    elif service in chosen:
+        env["DATABASE_URL"] = postgres.url(layout, service, "app") + NEW
+    env["AUDIT_LOG"] = f"{layout.logs}/{service.name}-audit.log"
     command = [layout.python, "manage.py", *words]
     return Job(f"{service.name}: {words[0]}", command, service.project, env)
 
