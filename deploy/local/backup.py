@@ -55,15 +55,6 @@ def auth_last(layout: Layout) -> list[Service]:
     return sorted(layout.services, key=lambda service: service.name == "auth")
 
 
-def settings_files(layout: Layout) -> dict[str, Path]:
-    """The `.env` files by their names in a backup."""
-    found = {"env/gateway.env": layout.gateway_env}
-    for service in layout.services:
-        found[f"env/{service.name}.env"] = service.env_file
-        found[f"env/{service.name}.migrate.env"] = service.migrate_env_file
-    return found
-
-
 def erasures_of(layout: Layout) -> str:
     """The erased users, with times; empty if no user was erased."""
     return read_text(layout.erasures / "users.log")
@@ -99,8 +90,8 @@ def check(folder: Path) -> dict[str, Any]:
 def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
     with tarfile.open(draft / SETTINGS, "w") as tar:
         tar.add(layout.secrets, "secrets")
-        for name, path in settings_files(layout).items():
-            tar.add(path, name)
+        for name, path in layout.all_env_files().items():
+            tar.add(path, f"env/{name}")
     for service in auth_last(layout):
         postgres.insist_on_own(layout, service)
         print(f"  {service.name} ...", flush=True)

@@ -74,7 +74,7 @@ def own_site(layout: Layout, port: int) -> Site:
 def secrets(layout: Layout) -> str:
     public = layout.keys / "public"
     paths = [p for p in layout.secrets.rglob("*") if public not in p.parents]
-    paths += layout.all_env_files()
+    paths += layout.all_env_files().values()
     readable = [str(p) for p in paths if p.is_file() and p.stat().st_mode & 0o077]
     hint = "chmod 600 (a private key: 400), then replace them: others may know them."
     text = "only their owner can read files with secrets"

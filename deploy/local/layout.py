@@ -93,11 +93,14 @@ class Layout:
             found.append(Service(name, project, f"{name}-db", env, migrate))
         return found
 
-    def all_env_files(self) -> list[Path]:
-        """Of the services, of their migrations, and of the gateway."""
-        files = [each.env_file for each in self.services]
-        files += [each.migrate_env_file for each in self.services]
-        return [*files, self.gateway_env]
+    def all_env_files(self) -> dict[str, Path]:
+        """Of the services, of their migrations, and of the gateway, by the names that
+        they have in a backup."""
+        found = {"gateway.env": self.gateway_env}
+        for each in self.services:
+            found[f"{each.name}.env"] = each.env_file
+            found[f"{each.name}.migrate.env"] = each.migrate_env_file
+        return found
 
     def data_folder(self, service: Service, major: int) -> Path:
         """Of PostgreSQL: no server reads the data of another major version."""
@@ -111,7 +114,8 @@ class Layout:
     def fingerprint(self) -> str:
         """Changes when anything does that running processes have read once: code,
         settings, secrets, packages. So `up` knows whether to start them again."""
-        files = [self.root / "requirements" / "local.txt", *self.all_env_files()]
+        files = [self.root / "requirements" / "local.txt"]
+        files += self.all_env_files().values()
         # Running services see new keys by themselves.
         live = ("_service_api_key", "_internal_api_keys")
         files += [x for x in self.secrets.glob("*_*") if not x.name.endswith(live)]

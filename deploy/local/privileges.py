@@ -95,7 +95,7 @@ def _hand_over(layout: Layout, user: pwd.struct_passwd) -> None:
     if layout.root.stat().st_uid == user.pw_uid:
         return
     primary = Layout(layout.root)
-    for path in primary.all_env_files():
+    for path in primary.all_env_files().values():
         if not os.path.lexists(path):
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             os.fchown(descriptor, user.pw_uid, user.pw_gid)

@@ -61,12 +61,12 @@ def _bring_settings(layout: Layout, folder: Path, made_of: str) -> None:
         name = made_of or "the one without a name"
         raise Problem(f"The settings of this backup are of another stack: {name}.")
     layout.make_folders()
-    files = backup.settings_files(layout)
+    files = layout.all_env_files()
     with tarfile.open(folder / backup.SETTINGS) as tar:
         # The keys come last: they say that all is there.
         for member in sorted(tar.getmembers(), key=lambda x: "/keys/" in x.name):
             path = PurePosixPath(member.name)
-            target = files.get(member.name)
+            target = files.get(member.name.removeprefix("env/"))
             if path.parts[0] == "secrets" and ".." not in path.parts:
                 target = layout.secrets.joinpath(*path.parts[1:])
             content = tar.extractfile(member) if member.isfile() else None

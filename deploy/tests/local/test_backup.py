@@ -36,7 +36,7 @@ def folder(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
     monkeypatch.setattr(backup.postgres, "call", call)
     (layout.root / "pyproject.toml").write_text("[project]\nversion = '1'\n")
-    for path in layout.all_env_files():
+    for path in layout.all_env_files().values():
         write_private(path, f"NAME={path.name}\n")
     (layout.keys / "private").mkdir(parents=True)
     write_private(layout.keys / "private" / "a.pem", "key", mode=0o400)
@@ -130,15 +130,15 @@ def test_settings_come_back_only_where_there_are_none(
     assert not key.exists()
 
     shutil.rmtree(layout.secrets)
-    for path in layout.all_env_files():
+    for path in layout.all_env_files().values():
         path.unlink()
     with pytest.raises(Problem, match="enough"):
         attempt(layout, folder)
     assert key.read_text() == "key"
     assert key.stat().st_mode & 0o777 == 0o400
     assert (layout.secrets / "auth_secret_key").read_text() == "secret"
-    texts = {path.read_text() for path in layout.all_env_files()}
-    assert texts == {f"NAME={path.name}\n" for path in layout.all_env_files()}
+    texts = {path.read_text() for path in layout.all_env_files().values()}
+    assert texts == {f"NAME={path.name}\n" for path in layout.all_env_files().values()}
 
     shutil.rmtree(layout.secrets)
     rewritten(folder, stack="other")

@@ -91,7 +91,7 @@ def test_addresses_follow_and_what_is_the_user_s_stays(
 
 
 def test_a_second_time_changes_nothing(written: Layout, ports: Ports) -> None:
-    paths = [*written.all_env_files(), *written.secrets.iterdir()]
+    paths = [*written.all_env_files().values(), *written.secrets.iterdir()]
     before = {path: path.read_text() for path in paths if path.is_file()}
     configure.write(written, ports)
     secretfiles.ensure(written)
@@ -104,7 +104,7 @@ def test_no_secret_is_in_an_env_file(written: Layout) -> None:
     values = {path.read_text() for path in paths}
     assert len(values) == len(paths) == 13
     assert all(len(value) == 64 for value in values)
-    for path in written.all_env_files():
+    for path in written.all_env_files().values():
         assert path.stat().st_mode & 0o777 == 0o600
         assert not [value for value in values if value in path.read_text()]
 
