@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import sys
-from pathlib import Path
 
 from . import interruption  # isort: skip - first: imports take a moment
 from deploy import smoke_test
@@ -32,8 +31,8 @@ from .files import read_env, read_text
 from .layout import Layout
 from .problems import INTERRUPTED, Problem
 from .secretfiles import KEY
+from .startservice import HELP
 
-HELP = Path(__file__).with_name("templates") / "help.txt"
 # Carried out by `python -m deploy`, or by a module here: they read their own options.
 PROOFS = {
     "test": "[suite ...]",

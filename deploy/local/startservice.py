@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,13 +27,12 @@ SERVERS = "all memo postgres public replication sameuser samerole template0 temp
 SERVERS += " gateway localhost nginx redis supervisor"
 ROUTES = "api health service services static"
 YAML = "false n no none null off on true y yes"
-# ./manage_all.sh and its suites.
-WORDS = """
-    attack audit bench chaos demo destroy doctor down fuzz help init lint logs model
-    mutate native restart rotateapikeys sbom schema security shellcheck start
-    startservice status stop system test timing types up verify
-"""
-RESERVED = frozenset(f"{REDIS} {SERVERS} {ROUTES} {YAML} {WORDS}".split())
+RESERVED = {"help", *f"{REDIS} {SERVERS} {ROUTES} {YAML}".split()}
+# ./manage_all.sh has its commands and its suites.
+HELP = Path(__file__).with_name("templates") / "help.txt"
+RESERVED |= {*re.findall(r"^  ([a-z]+)\b", HELP.read_text("utf-8"), re.MULTILINE)}
+SUITES = Path(__file__).parents[1] / "suites.toml"
+RESERVED |= tomllib.loads(SUITES.read_text("utf-8")).keys()
 NEXT = """\
   {name}_project/
   nginx/services/{name}.conf

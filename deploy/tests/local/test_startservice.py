@@ -100,7 +100,10 @@ def run(words: Sequence[str], cwd: Path, **env: str) -> str:
         # Keys of Redis: `session:*` says which sessions live.
         ("session sessions default admin", "has a meaning here"),
         ("api static health postgres template1 gateway redis", "has a meaning here"),
-        ("on null up test doctor verify startservice", "has a meaning here"),
+        (
+            "on null up backup mail help verify startservice system local lint",
+            "has a meaning here",
+        ),
         ("migrate shell createsuperuser revokesession spectacular", "manage.py"),
         ("django ruff psycopg", "existing Python"),
         ("tokens docs deploy json jwt environ", "existing Python"),
