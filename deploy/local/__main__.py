@@ -85,11 +85,10 @@ def _run(words: list[str]) -> int:
     if sys.platform != "linux":
         raise Problem("This needs Linux.", hint="Elsewhere use Docker: README.md.")
     options, more = argparse.Namespace(command=""), words
-    if words[0] in COMMANDS:
-        parser = _parser()
-        options, more = parser.parse_known_args(words)
-        if more and words[0] not in {**PROOFS, **MODULES}:
-            parser.error(f"{words[0]} does not take: {' '.join(more)}")
+    if words[0] in {**PROOFS, **MODULES}:
+        options, more = _parser().parse_known_args(words)
+    elif words[0] in COMMANDS:
+        options, more = _parser().parse_args(words), []
     found = privileges.settle(layout.of(os.environ.get("MEMO_STACK", "")), words)
     if words[0] not in MAKES_NOTHING:
         requirements = virtualenv.DEV if words[0] in PROOFS else virtualenv.RUNTIME

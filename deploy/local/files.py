@@ -60,10 +60,10 @@ def read_text(path: Path) -> str:
         return ""
 
 
-def tail(path: Path, lines: int = 20) -> str:
-    """The last lines of a log."""
-    text = path.read_text("utf-8", "replace") if path.exists() else ""
-    return "\n".join(text.splitlines()[-lines:])
+def tail(log: Path) -> str:
+    """The last lines of a log, for a message."""
+    text = log.read_text("utf-8", "replace") if log.exists() else ""
+    return "\n".join([f"The end of {log}:", *text.splitlines()[-20:]])
 
 
 @contextmanager

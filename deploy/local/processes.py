@@ -168,7 +168,7 @@ def _failure(layout: Layout, name: str, verb: str) -> Problem:
     supervisor.stop_program(layout, name)
     if name == GATEWAY and ports.listeners(ports.written(layout)[name]) is not None:
         return ports.taken(layout, name)
-    return Problem(f"{name} does not {verb}. The end of {log}:\n{tail(log)}")
+    return Problem(f"{name} does not {verb}. {tail(log)}")
 
 
 def logs(layout: Layout, name: str | None, *, follow: bool) -> None:

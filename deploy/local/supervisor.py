@@ -79,7 +79,7 @@ def start(layout: Layout, major: int) -> None:
     ended = process.poll
     orphans.wait_until(lambda: is_running(layout) or ended() is not None, 15)
     if not is_running(layout):
-        raise Problem(f"supervisord does not start. The end of {log}:\n{tail(log)}")
+        raise Problem(f"supervisord does not start. {tail(log)}")
 
 
 def start_program(layout: Layout, name: str, number: int | None = None) -> bool:
@@ -137,7 +137,7 @@ def restart_one_by_one(layout: Layout, name: str) -> None:
             call(layout, "startProcess", full)
         except xmlrpc.client.Error as exc:
             log = layout.logs / f"{each['name']}.log"
-            text = f"{name} does not start. The end of {log}:\n{tail(log)}"
+            text = f"{name} does not start. {tail(log)}"
             raise Problem(text) from exc
         wait_until_loaded(layout, name)
 
