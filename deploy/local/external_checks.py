@@ -76,7 +76,7 @@ def cookie(site: Site) -> str:
     # As the answer shows that clears it, after an invalid token.
     sent = "__Secure-refresh_token=doctor; refresh_token=doctor"
     reply = site.send("POST", "/api/v1/auth/refresh", Cookie=sent)
-    name, _, flags = reply.header("Set-Cookie").lower().partition("=")
+    name, _, flags = reply.headers.get("Set-Cookie", "").lower().partition("=")
     wrong = [x for x in COOKIE_FLAGS if not re.search(rf"; {x}(;|$)", flags)]
     wrong += ["domain"] if "; domain=" in flags else []
     if site.is_https or not site.is_local:

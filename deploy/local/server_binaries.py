@@ -55,10 +55,6 @@ REDIS_NAMES = ("redis-server", "valkey-server")
 REDIS = Kind(REDIS_NAMES, "redis-server", r"--version v=(\d+)", (7,))
 NGINX = Kind(("nginx",), "nginx", r"-v nginx/(\d+)\.(\d+)", (1, 22))
 WRK = Kind(("wrk",), "wrk", r"-v wrk (\d*)")
-SHELL = "chromium-headless-shell"
-CHROMIUM = Kind(
-    (SHELL, "chromium", "google-chrome"), SHELL, r"--version Chrom\w+ (\d+)"
-)
 
 
 def ensure(layout: Layout) -> int:

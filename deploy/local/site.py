@@ -25,10 +25,6 @@ class Reply:
     headers: Message
     content: bytes
 
-    def header(self, name: str) -> str:
-        """All values of a header, with commas between."""
-        return ", ".join(self.headers.get_all(name, []))
-
     @cached_property
     def body(self) -> dict[str, Any]:
         """The JSON object answered; empty where it is none."""
