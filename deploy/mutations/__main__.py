@@ -20,7 +20,8 @@ from pathlib import Path
 from deploy import jobs
 from deploy.tests.stack import ROOT
 
-AT_ONCE, TEN = 2, 10
+AT_ONCE = 2
+TEN = 10  # without words
 SUITES = {"nginx": "gateway", "deploy": "system"}  # others have the folder's name
 LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".run", ".secrets", ".backups", ".env", ".env.migrate", ".venv"),
