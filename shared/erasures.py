@@ -29,17 +29,13 @@ def append(path: Path, user_ids: Iterable[UUID]) -> None:
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
     with open(os.open(path, flags, 0o600), "r+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        if file.seek(0, os.SEEK_END) and ends_in_a_cut_line(file.fileno()):
+        size = file.seek(0, os.SEEK_END)
+        if size and os.pread(file.fileno(), 1, size - 1) != b"\n":  # It was cut.
             lines = f"\n{lines}"
         file.write(lines.encode())
         os.fsync(file.fileno())
     if is_new:
         sync(path.parent)
-
-
-def ends_in_a_cut_line(descriptor: int) -> bool:
-    size = os.fstat(descriptor).st_size
-    return os.pread(descriptor, 1, size - 1) != b"\n"
 
 
 def read(file: str) -> list[UUID]:
