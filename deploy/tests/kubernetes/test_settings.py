@@ -94,7 +94,7 @@ def test_every_setting_without_a_default_is_given(overlay: str, name: str) -> No
         (ROOT / file).read_text()
         for file in ("shared/settings.py", f"{OF[name]}_project/config/settings.py")
     )
-    needed = set(re.findall(r"env\.(?:str|list|folder)\(\"([A-Z_]+)\"\)", text))
+    needed = set(re.findall(r"env\.(?:str|list|folder|redis)\(\"([A-Z_]+)\"\)", text))
     given = {key.removesuffix("_FILE") for key in env}
     assert {"SECRET_KEY", "REDIS_URL", "JWT_ISSUER"} <= needed <= given
     if name in SERVICES or name in ("auth-migrate", "users-migrate"):

@@ -1,6 +1,10 @@
 -- The rights of deploy/postgres/roles.sql. The operator makes the database and its owner
 -- before, and sets the password of the other role.
 CREATE ROLE auth_app LOGIN;
+ALTER ROLE auth_app SET statement_timeout = '5s';
+ALTER ROLE auth_app SET lock_timeout = '2s';
+ALTER ROLE auth_app SET idle_in_transaction_session_timeout = '15s';
+ALTER ROLE auth_owner SET lock_timeout = '5s';
 REVOKE ALL ON DATABASE auth FROM PUBLIC;
 GRANT CONNECT ON DATABASE auth TO auth_app;
 REVOKE ALL ON DATABASE postgres FROM PUBLIC;

@@ -1,6 +1,10 @@
 -- The rights of deploy/postgres/roles.sql. The operator makes the database and its owner
 -- before, and sets the password of the other role.
 CREATE ROLE users_app LOGIN;
+ALTER ROLE users_app SET statement_timeout = '5s';
+ALTER ROLE users_app SET lock_timeout = '2s';
+ALTER ROLE users_app SET idle_in_transaction_session_timeout = '15s';
+ALTER ROLE users_owner SET lock_timeout = '5s';
 REVOKE ALL ON DATABASE users FROM PUBLIC;
 GRANT CONNECT ON DATABASE users TO users_app;
 REVOKE ALL ON DATABASE postgres FROM PUBLIC;
