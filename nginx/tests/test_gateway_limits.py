@@ -17,38 +17,44 @@ CHANGE_PASSWORD = f"{ME}/change_password"
 SLOW_LOGIN = {"GATEWAY_LOGIN_RATE": "1r/m", "GATEWAY_LOGIN_BURST": "1"}
 
 
-def statuses(gateway, method, path, times):
-    return Counter(gateway.ask(method, path).status_code for _ in range(times))
+def statuses(gateway, method, path, times, here=""):
+    answers = [gateway.ask(method, path, source=here) for _ in range(times)]
+    return Counter(answer.status_code for answer in answers)
 
 
-@pytest.mark.parametrize(
-    ("limit", "path"),
-    [
-        ("LOGIN", LOGIN), ("LOGIN", f"{LOGIN}/"), ("LOGIN", "/admin/login/"),
-        ("LOGIN", CHANGE_PASSWORD), ("LOGIN", f"{CHANGE_PASSWORD}/"),
-        ("REGISTER", REGISTER), ("REGISTER", REGISTER[:-1]), ("REFRESH", REFRESH),
-        ("LOGIN", f"{REGISTER}verify_email"), ("LOGIN", f"{ME}/change_email"),
-        ("LOGIN", f"{REGISTER}password_reset/confirm"),
-        ("REGISTER", f"{REGISTER}password_reset"),
-        ("REGISTER", f"{REGISTER}verify_email/resend"),
-        ("LOGIN", "/account/verify"), ("REGISTER", "/account/reset/request"),
-    ],
-)  # fmt: skip
-def test_a_limited_route_refuses_with_429_and_retry_after(start, limit, path):
-    limits = {f"GATEWAY_{limit}_RATE": "3r/m", f"GATEWAY_{limit}_BURST": "2"}
-    gateway = start(limits)
-    assert statuses(gateway, "POST", path, 6) == {200: 3, 429: 3}
-    assert gateway.auth.requests + gateway.users.requests == 3
-    answer = gateway.ask("POST", path)
-    if path.startswith(("/admin/", "/account/")):
-        sources = "'self'" if path.startswith("/admin/") else "'none'"
-        check_page(answer, 429, sources)
-    else:
-        check_problem(answer, 429, "rate_limited")
-    assert answer.one("Retry-After") == "20"
-    # Only the act itself counts: not a preflight, not another route.
-    for method, other in (("OPTIONS", path), ("GET", path), ("GET", ME)):
-        assert statuses(gateway, method, other, 5) == {200: 5}
+LIMITED = {
+    "LOGIN": (
+        LOGIN, f"{LOGIN}/", "/admin/login/", CHANGE_PASSWORD, f"{CHANGE_PASSWORD}/",
+        f"{REGISTER}verify_email", f"{ME}/change_email",
+        f"{REGISTER}password_reset/confirm", "/account/verify",
+    ),
+    "REGISTER": (
+        REGISTER, REGISTER[:-1], f"{REGISTER}password_reset",
+        f"{REGISTER}verify_email/resend", "/account/reset/request",
+    ),
+    "REFRESH": (REFRESH,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", LIMITED)
+def test_a_limited_route_refuses_with_429_and_retry_after(start, limit):
+    """Each is asked from an address of its own."""
+    gateway = start({f"GATEWAY_{limit}_RATE": "3r/m", f"GATEWAY_{limit}_BURST": "2"})
+    for number, path in enumerate(LIMITED[limit], 2):
+        here = f"127.0.1.{number}"
+        reached = gateway.auth.requests + gateway.users.requests
+        assert statuses(gateway, "POST", path, 6, here) == {200: 3, 429: 3}, path
+        assert gateway.auth.requests + gateway.users.requests == reached + 3
+        answer = gateway.ask("POST", path, source=here)
+        if path.startswith(("/admin/", "/account/")):
+            sources = "'self'" if path.startswith("/admin/") else "'none'"
+            check_page(answer, 429, sources)
+        else:
+            check_problem(answer, 429, "rate_limited")
+        assert answer.one("Retry-After") == "20"
+        # Only the act itself counts: not a preflight, not another route.
+        for method, other in (("OPTIONS", path), ("GET", path), ("GET", ME)):
+            assert statuses(gateway, method, other, 5, here) == {200: 5}
 
 
 def test_the_general_limit_covers_every_proxied_route(start):
