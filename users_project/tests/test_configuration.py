@@ -25,16 +25,17 @@ def python(*words, **env):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "refusal"),
     [
-        *(("ARGON2_MEMORY_COST", "19455"), ("ARGON2_TIME_COST", "1")),
-        *(("ARGON2_PARALLELISM", "0"), ("PASSWORD_MIN_LENGTH", "7")),
+        ("ARGON2_TIME_COST", "1", "is 1"),
+        ("PASSWORD_MIN_LENGTH", "7", "is 7"),
+        ("PASSWORD_MIN_SCORE", "5", "must be 0 to 4"),
     ],
 )
-def test_a_weak_setting_stops_the_start_by_name(name, value):
+def test_a_weak_setting_stops_the_start_by_name(name, value, refusal):
     result = python("manage.py", "check", **{name: value})
     assert result.returncode != 0
-    assert f"ImproperlyConfigured: {name} is {value}" in result.stderr
+    assert f"ImproperlyConfigured: {name} {refusal}" in result.stderr
 
 
 def test_all_settings_that_are_missing_are_in_one_line(tmp_path):
@@ -50,13 +51,6 @@ def test_all_settings_that_are_missing_are_in_one_line(tmp_path):
         "DATABASE_URL, REDIS_URL, JWT_ISSUER, JWT_JWKS_URL or JWT_PUBLIC_KEYS_DIR, "
         "AUTH_SERVICE_URL, AUTH_SERVICE_API_KEY.\n"
     )
-
-
-@pytest.mark.parametrize("value", ["5", "-1", "strong", "2.5"])
-def test_a_score_that_is_none_stops_the_start(value):
-    result = python("manage.py", "check", PASSWORD_MIN_SCORE=value)
-    assert result.returncode != 0
-    assert "ImproperlyConfigured: PASSWORD_MIN_SCORE must be 0 to 4" in result.stderr
 
 
 def test_without_the_list_of_common_passwords_it_does_not_start():

@@ -155,6 +155,7 @@ def test_another_fault_of_the_row_is_not_called_a_twin(api_client, monkeypatch):
         api_client.post(URL, ADA)
 
 
+@pytest.mark.usefixtures("quick")
 def test_of_fifty_at_once_one_wins(settings, at_once):
     settings.WEB_THREADS = 100  # all fifty may wait for their hash
     answers = at_once(*[lambda: APIClient().post(URL, ADA)] * 50)

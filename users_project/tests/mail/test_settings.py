@@ -132,7 +132,7 @@ def test_a_sender_is_one_address(text, monkeypatch, tmp_path):
     ],
 )
 def test_what_is_wrong_stops_the_start_by_name(env, refusal):
-    done = python("manage.py", "check", **env)
+    done = python("-c", "import django; django.setup()", **env)
     assert done.returncode != 0
     assert "ImproperlyConfigured: " in done.stderr
     assert refusal in done.stderr
