@@ -177,7 +177,8 @@ def test_what_cannot_be_recorded_does_not_happen(refusing, world, audited, deed)
 
 
 @pytest.fixture
-def keys(tmp_path, settings):
+def keys(tmp_path, settings, monkeypatch):
+    monkeypatch.setattr(key_rotation.time, "sleep", lambda seconds: None)
     settings.JWT_PUBLIC_KEYS_DIR = tmp_path / "public"
     settings.JWT_PRIVATE_KEYS_DIR = tmp_path / "private"
     key_rotation.stage(2048)
