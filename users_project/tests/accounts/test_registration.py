@@ -31,12 +31,11 @@ def test_optional_makes_it_at_once_and_mails_a_link(post, mailed, token, setting
     assert User.objects.get().email_verified
 
 
-@pytest.mark.parametrize("mode", ["off", "optional"])
 @pytest.mark.parametrize("taken", [{"email": ADDRESS}, {"username": "ada"}])
 def test_a_taken_name_is_409_which_one_it_does_not_say(
-    post, ada, settings, mailed, mode, taken
+    post, ada, settings, mailed, taken
 ):
-    settings.EMAIL_VERIFICATION = mode
+    settings.EMAIL_VERIFICATION = "optional"
     body = {"username": "bob", "email": "bob@example.org", "password": PASSWORD}
     assert_refused(post("", **body | taken), 409, "account_exists")
     assert mailed() == []
