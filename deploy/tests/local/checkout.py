@@ -22,6 +22,10 @@ MADE = (".git", ".run", ".secrets", ".backups", ".env", ".env.migrate", ".venv")
 MADE += ("__pycache__", ".*_cache")
 NAMES = ("GATEWAY_PORT", "AUTH_PORT", "USERS_PORT")
 
+# A line of auth_project/.env, and what commands say to it.
+WITHOUT_EFFECT = "ARGON2_TIME_COST=2\n"
+SAYS_SO = "auth_project/.env: ARGON2_TIME_COST has no effect here; users reads it"
+
 
 @dataclass
 class Checkout:
@@ -127,7 +131,21 @@ class Checkout:
         return found
 
 
+# Each with the status of a command and what it printed.
+FirstUps = list[tuple[Checkout, int, str]]
 wait_for = orphans.wait_until
+
+
+def start_runserver(checkout: Checkout) -> subprocess.Popen[str]:
+    """In place of the User Service; returns when it serves."""
+
+    def stands_in() -> bool:
+        stopped = not checkout.pids()["users"]
+        return stopped and checkout.service_at("users", at="users")
+
+    process = checkout.start("users", "runserver")
+    assert wait_for(stands_in, 60)
+    return process
 
 
 def slowness() -> float:

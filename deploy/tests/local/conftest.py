@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local.layout import Layout
-from deploy.local.ports import Ports
+from deploy.local.ports import Ports, written
 
-from .checkout import Checkout
+from .checkout import Checkout, FirstUps
 
 
 @pytest.fixture
@@ -73,10 +73,25 @@ def bare(make_checkout: Callable[[str], Checkout]) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def installed(make_checkout: Callable[[str], Checkout]) -> Checkout:
+def first_ups(make_checkout: Callable[[str], Checkout]) -> FirstUps:
+    """The first `up` of two checkouts, at the same moment: both choose their ports."""
+    checkouts = [make_checkout(name) for name in ("first", "second")]
+    for checkout in checkouts:
+        checkout.ports = {}
+    ups = [checkout.start("up") for checkout in checkouts]
+    said = [process.communicate(timeout=300)[0] for process in ups]
+    for checkout in checkouts:
+        found = written(checkout.layout)
+        checkout.ports = {f"{x.upper()}_PORT": str(port) for x, port in found.items()}
+    return [*zip(checkouts, [x.returncode for x in ups], said, strict=True)]
+
+
+@pytest.fixture(scope="session")
+def installed(first_ups: FirstUps) -> Checkout:
     """The checkout that most trials share: `up` has been run once in it."""
-    checkout = make_checkout("first")
-    checkout.ok("up")
+    checkout, status, _ = first_ups[0]
+    if status:  # Another program took a port, as may happen to everybody.
+        checkout.ok("up")
     return checkout
 
 

@@ -4,72 +4,49 @@ import os
 import signal
 from collections.abc import Callable
 
-import pytest
-
 from deploy.local.files import read_env
 from deploy.local.problems import USAGE
 
-from .checkout import Checkout, wait_for
+from .checkout import SAYS_SO, WITHOUT_EFFECT, Checkout, start_runserver, wait_for
 
 
 def test_a_command_runs_in_one_service_or_in_all_that_know_it(
     running: Checkout,
 ) -> None:
-    said = running.ok("check")
+    with running.edited("auth_project/.env", "", WITHOUT_EFFECT):
+        said = running.ok("check")
     assert said.count("System check identified no issues") == 2
+    assert SAYS_SO in said
     assert "== users" in running.ok("createsuperuser", "--help")
     done = running.run("no_such_command")
     assert done.returncode == USAGE
     assert "no_such_command" in done.stdout
     said = running.ok("auth", "check")
     assert said.count("System check identified no issues") == 1
-    running.ok("users", "migrate", "--check")
     assert running.run("users", "shell", "-c", "raise SystemExit(7)").returncode == 7
 
 
-@pytest.mark.parametrize("ended_by", ["Ctrl-C", "down"])
 def test_runserver_stands_in_for_the_service_and_gives_its_place_back(
-    running: Checkout, ended_by: str
+    running: Checkout,
 ) -> None:
-    def stands_in() -> bool:
-        stopped = not running.pids()["users"]
-        return stopped and running.service_at("users", at="users")
-
-    process = running.start("users", "runserver")
-    try:
-        assert wait_for(stands_in, 60)
-        assert running.service_at("users")
-        if ended_by == "down":
-            running.ok("down")
-        else:
-            os.killpg(process.pid, signal.SIGINT)
-        said = process.communicate(timeout=60)[0]
-    finally:
-        process.kill()
-    if ended_by == "down":
-        assert running.family() == []
-    else:
-        assert process.returncode == 0, said
-        assert wait_for(running.is_ready, 60)
+    process = start_runserver(running)
+    assert running.service_at("users")
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, said
+    assert wait_for(running.is_ready, 60)
 
 
-def test_init_keeps_a_port_that_runs_already(
+def test_init_keeps_a_port_that_runs_and_destroy_tells_and_removes_everything(
     make_checkout: Callable[[str], Checkout], listener: Callable[..., int]
 ) -> None:
-    """As a gateway in a container does, beside which settings change."""
-    checkout = make_checkout("contained")
+    checkout = make_checkout("doomed")
     checkout.ok("init")
+    # As a gateway in a container does, beside which settings change.
     before = read_env(checkout.layout.gateway_env)
     listener(port=int(before["GATEWAY_PORT"]))
     assert "in use" not in checkout.ok("init")
     assert read_env(checkout.layout.gateway_env) == before
-
-
-def test_destroy_tells_and_then_removes_everything(
-    make_checkout: Callable[[str], Checkout],
-) -> None:
-    checkout = make_checkout("doomed")
-    checkout.ok("init")
     done = checkout.run("destroy")
     assert done.returncode == 1
     assert f"  {checkout.layout.secrets}\n" in done.stdout

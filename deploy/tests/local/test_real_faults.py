@@ -4,15 +4,16 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from deploy.local import ports
-from deploy.local.problems import INTERRUPTED, PORT_IN_USE
+from deploy.local import ports, processes, supervisor
+from deploy.local.problems import INTERRUPTED, MISSING, PORT_IN_USE
 
-from .checkout import Checkout, slowness, wait_for
+from .checkout import Checkout, FirstUps, slowness, wait_for
 
 LEFT = "The running stack is left as it was."
 # The usual trap: braces in a regular expression without quotes.
@@ -45,54 +46,12 @@ def test_a_fault_leaves_the_running_stack_as_it_is(
     assert running.is_ready()
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("SECRET_KEY_FILE=", "SECRET_KEY_FILE=no", "SECRET_KEY"),
-        # Without its line production holds, and `up` does not write it again.
-        ("ENVIRONMENT=development\n", "", "JWT_ISSUER"),
-    ],
-)
-def test_a_service_that_cannot_start_says_why_in_one_line(
-    stopped: Checkout, old: str, new: str, said: str
-) -> None:
-    with stopped.edited("users_project/.env", old, new):
-        done = stopped.run("up")
-        assert new or old not in (stopped.path / "users_project/.env").read_text()
-    assert done.returncode == 1
-    assert "memo: users: " in done.stdout
-    assert said in done.stdout
-    assert "Traceback" not in done.stdout
-    assert stopped.family() == []
-
-
-def test_up_and_check_name_settings_without_effect(stopped: Checkout) -> None:
-    fault = "auth_project/.env: ARGON2_TIME_COST has no effect here; users reads it"
-    with stopped.edited("auth_project/.env", "", "ARGON2_TIME_COST=2\n"):
-        for word in ("check", "up"):
-            assert fault in stopped.ok(word)
-
-
 # --- Ports ----------------------------------------------------------------------------
 
 
 def foreign(port: str) -> socket.socket:
     """Another program, which takes what it is sent."""
     return socket.create_server(("127.0.0.1", int(port)))
-
-
-@pytest.mark.parametrize("variable", ["GATEWAY_PORT", "USERS_PORT"])
-def test_a_taken_port_is_named_with_its_holder(
-    stopped: Checkout, variable: str
-) -> None:
-    port = stopped.ports[variable]
-    with foreign(port):
-        done = stopped.run("up")
-    assert done.returncode == PORT_IN_USE
-    assert f"Port {port}" in done.stdout
-    assert f"pid {os.getpid()} (" in done.stdout
-    assert f"{variable}=" in done.stdout
-    assert stopped.family() == []
 
 
 def test_a_taken_port_does_not_touch_what_runs(
@@ -114,7 +73,9 @@ def test_another_program_on_a_program_s_port_is_named_and_gets_nothing(
     port = running.ports[f"{name.upper()}_PORT"]
     with foreign(port) as other:
         done = running.run("start", name)
-        assert running.status()["processes"][name]["healthy"] is False
+        # Of this one alone: the gateway would wait for the other program's answer.
+        found = processes.gather(running.layout, [name])["processes"][name]
+        assert found["healthy"] is False
         received = b"".join(received_by(other))
     assert done.returncode == PORT_IN_USE
     assert f"Port {port} ({name}) is in use" in done.stdout
@@ -138,19 +99,12 @@ def received_by(other: socket.socket) -> Iterator[bytes]:
 
 
 def test_two_checkouts_up_at_the_same_moment_are_two(
-    stopped: Checkout, make_checkout: Callable[[str], Checkout]
+    running: Checkout, first_ups: FirstUps
 ) -> None:
     """Different ports, or a clear failure; never each other's services."""
-    checkouts = [stopped, make_checkout("second")]
-    given, stopped.ports, checkouts[1].ports = stopped.ports, {}, {}
-    for path in [*stopped.path.glob("*_project/.env"), stopped.path / ".env"]:
-        path.unlink()  # As on the first day: both choose now.
-    processes = [checkout.start("up") for checkout in checkouts]
-    said = [process.communicate(timeout=300)[0] for process in processes]
-    up = [x for x, y in zip(checkouts, processes, strict=True) if not y.returncode]
-    assert up, said
-    failed = [x for x, y in zip(said, processes, strict=True) if y.returncode]
-    assert all("is in use" in text for text in failed)
+    up = [checkout for checkout, status, _ in first_ups if status == 0]
+    assert up, first_ups
+    assert all("is in use" in said for _, status, said in first_ups if status)
     for checkout in up:
         assert checkout.is_ready()
         family = set(checkout.family())
@@ -158,38 +112,71 @@ def test_two_checkouts_up_at_the_same_moment_are_two(
             found = ports.listeners(port)
             assert found
             assert set(found) <= family
-    checkouts[1].ok("down")
-    stopped.ports = given
+    first_ups[1][0].ok("down")
+
+
+# --- What keeps it from starting: from here on it is stopped --------------------------
+
+
+def test_nothing_outlives_a_killed_supervisor(running: Checkout) -> None:
+    os.kill(supervisor.call(running.layout, "getPID"), signal.SIGKILL)
+    assert wait_for(lambda: not running.family(), 60)
+    assert running.run("status").returncode == MISSING
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("SECRET_KEY_FILE=", "SECRET_KEY_FILE=no", "SECRET_KEY"),
+        # Without its line production holds, and `up` does not write it again.
+        ("ENVIRONMENT=development\n", "", "JWT_ISSUER"),
+    ],
+)
+def test_a_service_that_cannot_start_says_why_in_one_line(
+    stopped: Checkout, old: str, new: str, said: str
+) -> None:
+    with stopped.edited("users_project/.env", old, new):
+        done = stopped.run("up")
+        assert new or old not in (stopped.path / "users_project/.env").read_text()
+    assert done.returncode == 1
+    assert "memo: users: " in done.stdout
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+    assert stopped.family() == []
+
+
+@pytest.mark.parametrize("variable", ["GATEWAY_PORT", "USERS_PORT"])
+def test_a_taken_port_is_named_with_its_holder(
+    stopped: Checkout, variable: str
+) -> None:
+    port = stopped.ports[variable]
+    with foreign(port):
+        done = stopped.run("up")
+    assert done.returncode == PORT_IN_USE
+    assert f"Port {port}" in done.stdout
+    assert f"pid {os.getpid()} (" in done.stdout
+    assert f"{variable}=" in done.stdout
+    assert stopped.family() == []
 
 
 # --- Interruptions --------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def seconds_of_up(installed: Checkout) -> float:
-    """How long `up` takes on this machine, now."""
-    installed.ok("down")
-    begun = time.monotonic()
-    installed.ok("up")
-    return time.monotonic() - begun
-
-
 @pytest.mark.parametrize(
-    ("numbers", "part"),
+    ("numbers", "stage"),
     [
-        ([signal.SIGINT], 0.1),
-        ([signal.SIGTERM], 0.25),
-        ([signal.SIGINT], 0.4),
-        ([signal.SIGINT] * 2, 0.5),  # A second one ends it at once.
-        ([signal.SIGHUP], 0.55),
-        ([signal.SIGINT], 0.7),
+        ([signal.SIGINT], ""),
+        ([signal.SIGTERM], "PostgreSQL"),
+        ([signal.SIGINT] * 2, "PostgreSQL"),  # A second one ends it at once.
+        ([signal.SIGINT], "roles"),
+        ([signal.SIGHUP], "services"),
     ],
 )
 def test_an_interrupted_up_ends_within_two_seconds_and_leaves_nothing(
-    stopped: Checkout, seconds_of_up: float, numbers: list[signal.Signals], part: float
+    stopped: Checkout, numbers: list[signal.Signals], stage: str
 ) -> None:
-    process = stopped.start("up")
-    time.sleep(seconds_of_up * part + random.uniform(0, 0.3))
+    process = up_to(stage, stopped)
+    time.sleep(random.uniform(0.1, 0.6))
     begun = time.monotonic()
     for number in numbers:
         process.send_signal(number)
@@ -206,16 +193,22 @@ def test_an_interrupted_up_ends_within_two_seconds_and_leaves_nothing(
         assert wait_for(lambda: not stopped.family(), 5)
 
 
-def test_after_a_kill_two_at_once_make_one_stack(
-    stopped: Checkout, seconds_of_up: float
-) -> None:
+def up_to(stage: str, checkout: Checkout) -> subprocess.Popen[str]:
+    """A running `up` that has said what it does now."""
+    process = checkout.start("up")
+    if stage:
+        assert process.stdout
+        next(line for line in process.stdout if stage in line)
+    return process
+
+
+def test_after_a_kill_two_at_once_make_one_stack(stopped: Checkout) -> None:
     """A killed `up` can be repeated. One that comes while another works waits."""
-    process = stopped.start("up")
-    time.sleep(seconds_of_up / 2)
+    process = up_to("roles", stopped)
     process.kill()
     process.communicate()
-    processes = [stopped.start("up") for _ in range(2)]
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    both = [stopped.start("up") for _ in range(2)]
+    outputs = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
     assert sorted("already up" in output for output in outputs) == [False, True]
     assert stopped.is_ready()

@@ -12,11 +12,18 @@ import requests
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
-from deploy.local import orphans, ports, supervisor
-from deploy.local.problems import MISSING, USAGE
+from deploy.local import orphans, ports
+from deploy.local.problems import USAGE
 from deploy.local.secretfiles import KEY
 
-from .checkout import Checkout, slowness, wait_for
+from .checkout import (
+    SAYS_SO,
+    WITHOUT_EFFECT,
+    Checkout,
+    slowness,
+    start_runserver,
+    wait_for,
+)
 
 GATEWAY = "GATEWAY_PORT"
 PROCESSES = {"auth-db", "users-db", "redis", "auth", "users", "gateway"}
@@ -217,16 +224,18 @@ def test_a_killed_process_is_started_again(running: Checkout, name: str) -> None
     assert wait_for(is_back, 60)
 
 
-def test_nothing_outlives_a_killed_supervisor(running: Checkout) -> None:
-    os.kill(supervisor.call(running.layout, "getPID"), signal.SIGKILL)
-    assert wait_for(lambda: not running.family(), 60)
-    assert running.run("status").returncode == MISSING
-
-
-def test_data_outlives_a_power_cut_and_down_which_leaves_no_process(
+def test_data_outlives_a_stop_and_a_power_cut_and_down_leaves_no_process(
     running: Checkout,
 ) -> None:
     assert register(running, "survivor") == 201
+    before = running.pids()
+    edit = f"JWT_LEEWAY=11\n{WITHOUT_EFFECT}"
+    with running.edited("auth_project/.env", "", edit):
+        said = running.ok("up")  # what runs afterwards has the changed setting
+    assert SAYS_SO in said
+    after = running.pids()
+    assert not [name for name in PROCESSES if set(before[name]) & set(after[name])]
+    assert register(running, "survivor") == 409
     running.kill_all()
     # After a restart of the machine, the pid in the file belongs to another program.
     for file in running.layout.postgres.glob("*/*/data/postmaster.pid"):
@@ -234,14 +243,9 @@ def test_data_outlives_a_power_cut_and_down_which_leaves_no_process(
         file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
     running.ok("up")
     assert register(running, "survivor") == 409
-    before = running.pids()
-    with running.edited("auth_project/.env", "", "JWT_LEEWAY=11\n"):
-        running.ok("up")  # what runs afterwards has the changed setting
-    after = running.pids()
-    assert not [name for name in PROCESSES if set(before[name]) & set(after[name])]
+    runserver = start_runserver(running)
     running.ok("down")
+    runserver.communicate(timeout=60)
     assert running.family() == []
     assert not [p for p in running.layout.sockets.rglob("*") if p.is_socket()]
     assert "nothing was running" in running.ok("down")
-    running.ok("up")
-    assert register(running, "survivor") == 409
