@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.tests.stack import ROOT
+
+CACHE = ROOT / ".run" / "cache" / "npm"
+
 
 def npm_install(folder: Path, *packages: str) -> str:
     """Under `folder` and nowhere else. Returns Node's path; skips where that cannot
@@ -14,7 +18,7 @@ def npm_install(folder: Path, *packages: str) -> str:
     if not (node and npm):
         pytest.skip(f"NODE AND NPM ARE NOT HERE: {packages} proved nothing")
     words = "install --no-save --no-audit --no-fund --ignore-scripts --prefix . --cache"
-    install = [npm, *words.split(), "cache", *packages]
+    install = [npm, *words.split(), str(CACHE), *packages]
     done = subprocess.run(install, cwd=folder, capture_output=True, timeout=120)
     if done.returncode != 0:
         pytest.skip(f"NPM DID NOT INSTALL {packages}, WHICH PROVED NOTHING: {done}")

@@ -1,7 +1,6 @@
 """Access tokens that nothing has issued, and other ways of sending one (TOK-01, TOK-02,
 TOK-03, TOK-10, TOK-20)."""
 
-from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
@@ -12,7 +11,6 @@ from deploy.tests.forgeries import FORGERIES, Material
 # Where the two services take an access token.
 PROTECTED = [ME, SESSIONS]
 FORGED = pytest.mark.parametrize("forge", FORGERIES.values(), ids=list(FORGERIES))
-Forge = Callable[[Material], str]
 
 
 @pytest.fixture(scope="module")

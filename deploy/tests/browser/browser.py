@@ -1,6 +1,5 @@
 """A real browser without a window: Chromium, by DevTools protocol over two pipes."""
 
-import base64
 import json
 import os
 import select
@@ -138,10 +137,6 @@ class Page:
     def type(self, text: str) -> None:
         """Into what has the focus."""
         self.call("Input.insertText", text=text)
-
-    def screenshot(self, file: Path) -> None:
-        taken = self.call("Page.captureScreenshot", captureBeyondViewport=True)
-        file.write_bytes(base64.b64decode(taken["data"]))
 
     def run(self, script: str) -> Any:
         """The value of an expression on the page; a promise's, when it has one."""

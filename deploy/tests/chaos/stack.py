@@ -70,10 +70,3 @@ class ChaosStack(System):
         finally:
             for way in ways:
                 self.proxy.do(self.links[way].set(Mode()))
-
-    def run(self, *words: str, timeout: float = 300) -> str:
-        """Both services stop and start: a restart one by one would take longer."""
-        if words == ("restart", *SERVICES):
-            super().run("stop", *SERVICES)
-            words = ("start", *SERVICES)
-        return super().run(*words, timeout=timeout)

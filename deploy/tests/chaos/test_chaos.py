@@ -32,8 +32,8 @@ def stack(system: System) -> Iterator[ChaosStack]:
 def test_users_notice_nothing_worse_than_503(stack: ChaosStack) -> None:
     faults = {each.name: each for each in catalogue()}
     with Run(stack, SEED) as run:
+        time.sleep(3)
         for name in ("kill -9 users", "flush redis"):
-            time.sleep(3)
             run.break_once(faults[name])
     assert not run.violations, run.summary()
     asked = {kind for kind, status in run.record.answers if status == 200}

@@ -52,8 +52,8 @@ CASES = [
         fault,
         missing,
         id=f"{fault}-{'-'.join(missing)}",
-        # Pauses take long: one in `test`.
-        marks=[pytest.mark.verify] if fault == "paused" and missing != REDIS else [],
+        # Pauses take long, and two parts have unit tests of each act.
+        marks=[pytest.mark.verify] if fault == "paused" or len(missing) > 1 else [],
     )
     for fault in ("stopped", "paused")
     for missing in TABLE

@@ -126,7 +126,7 @@ def test_a_known_device_logs_in_under_attack(ada, strict):
     "fault",
     [
         pytest.param(lambda system: system.stopped("redis"), id="stopped"),
-        pytest.param(System.full_redis, id="full"),
+        pytest.param(System.full_redis, id="full", marks=pytest.mark.verify),
     ],
 )
 def test_without_redis_guesses_are_limited_and_devices_log_in(ada, strict, fault):

@@ -13,7 +13,7 @@ from deploy.tests.stack import ROOT, SERVICES, System
 # For each operation, at least; `./manage_all.sh fuzz` asks for more, and for hundreds
 # of requests that are wrong in a way that is listed.
 MORE, SEED = os.environ.get("FUZZ_EXAMPLES"), os.environ.get("FUZZ_SEED")
-CASES = int(MORE or 10)
+CASES = int(MORE or 5)
 PHASES = "examples,coverage,fuzzing" if MORE else "examples,fuzzing"
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
