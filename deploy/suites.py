@@ -17,13 +17,13 @@ RUN = ROOT / ".run"
 VERIFY = "MEMO_VERIFY"  # set: tests with the marker `verify` run too
 TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 SERVICES = {service.name: service.project for service in layouts.of("").services}
-# The stack of the whole system, one with low limits, and one for the other suites:
-# tests of the system stop servers under those that run meanwhile.
-MAIN, LIMITS = os.environ.get("MEMO_STACK") or "test", "limits"
+# The stack of the whole system, and one for the other suites: tests of the system stop
+# servers under those that run meanwhile.
+MAIN = os.environ.get("MEMO_STACK") or "test"
 UNITS = os.environ.get("MEMO_UNITS") or "units"
 # The longest begin. Suites that share a database run one after the other.
 JOBS: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("system",): (MAIN, LIMITS),
+    ("system",): (MAIN,),
     ("migrations", "shared", *SERVICES, "security"): (UNITS,),
     ("local",): (),
 }

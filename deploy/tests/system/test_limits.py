@@ -4,7 +4,6 @@ is tried in the User Service's own suite.
 Clients have addresses of their own: all of 127.0.0.0/8 is this machine.
 """
 
-import os
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -16,19 +15,25 @@ from deploy.tests.admin_site import Operator
 from deploy.tests.client import LOGIN, PASSWORD, Response, TestUser, code_of
 from deploy.tests.stack import System, wait_until
 from deploy.tests.wire import WireClient, any_loopback
+from shared.ratelimit_defaults import DEFAULTS
 
 WRONG = "not the password"
-CEILING = 12  # LOGIN_LIMIT_ACCOUNT of settings/limits
+CEILING = 12
+# The defaults of logins, but for an account, whose limit is to be reached soon.
+LIMITS = {
+    name: limit.replace("; ", ",")
+    for name, limit in DEFAULTS.items()
+    if name.startswith("LOGIN_")
+} | {"LOGIN_LIMIT_ACCOUNT": f"{CEILING}/day"}
 
 
 @pytest.fixture(scope="module")
-def strict():
-    """A second stack, whose limits are low, and nothing counted yet."""
-    found = System(os.environ.get("MEMO_LIMITS_STACK", "limits"))
-    found.up()
-    found.redis().flushall()
-    yield found
-    found.redis().flushall()
+def strict(system):
+    """The stack with low limits, and nothing counted yet."""
+    with system.with_settings(users=LIMITS):
+        system.redis().flushall()
+        yield system
+    system.redis().flushall()
 
 
 @pytest.fixture
