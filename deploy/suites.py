@@ -74,7 +74,8 @@ def environment(stack: str, service: str) -> dict[str, str]:
         "MEMO_STACK": stack,
         # The checkout may be read-only.
         "RUFF_CACHE_DIR": str(cache / "ruff"),
-        "MYPY_CACHE_DIR": str(cache / "mypy"),
+        # Each service has settings of its own, which another's results do not survive.
+        "MYPY_CACHE_DIR": str(cache / f"mypy-{service}"),
         "COVERAGE_FILE": str(cache / "coverage"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
     }
