@@ -28,7 +28,7 @@ from deploy.tests.system.stack_driver import StackDriver
 STEPS = 25
 SEED = int(os.environ.get("MODEL_SEED", "5"))
 # Each takes as long as a user waits for it.
-RULES = int(os.environ.get("MODEL_RULES", "6000")) // 100
+RULES = int(os.environ.get("MODEL_RULES", "5000")) // 100
 LEEWAY = 3  # seconds; see settings/auth.env
 EDGE = 1  # second before the leeway's end in which nothing is asked
 SWEEP = 2.5  # seconds until every worker has corrected Redis
@@ -147,7 +147,7 @@ def test_the_whole_system_does_what_the_model_says(system, operator):
             super().__init__(driver)
 
     options = settings(
-        max_examples=max(RULES // STEPS * 5 // 4, 3),
+        max_examples=max(RULES // STEPS * 5 // 4, 4),
         stateful_step_count=STEPS,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
