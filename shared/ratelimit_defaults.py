@@ -1,4 +1,4 @@
-"""The limits on guessing, in the notation of the package `limits`
+"""The limits, most of them on guessing, in the notation of the package `limits`
 (docs/rate-limiting.md). Each is a setting of the User Service, and a variable of the
 environment, of the same name."""
 
@@ -23,6 +23,9 @@ DEFAULTS = {
     # Wrong current passwords in a change of the password.
     "PASSWORD_LIMIT_SESSION": "5/15minute; 20/30day",
     "PASSWORD_LIMIT_USER": "100/30day",
+    # Changes of the profile, and exports, of one user.
+    "PROFILE_LIMIT_USER": "30/hour",
+    "EXPORT_LIMIT_USER": "5/day",
 }
 
 # The most that production takes (`shared.checks`): 20 times the default, and 100 in 30
@@ -36,6 +39,8 @@ CEILINGS = {
     "LOGIN_LIMIT_SUCCESS": "600/hour",
     "REGISTRATION_LIMIT_ADDRESS": "100/hour",
     "LINK_LIMIT_ADDRESS": "200/hour",
+    "PROFILE_LIMIT_USER": "600/hour",
+    "EXPORT_LIMIT_USER": "100/day",
     "PASSWORD_LIMIT_SESSION": "100/30day",
     "PASSWORD_LIMIT_USER": "100/30day",
 }

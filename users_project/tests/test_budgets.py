@@ -42,8 +42,8 @@ def cost(redis_round_trips, documented):
     ("caller", "method", "path", "body", "expected"),
     [
         ("user", "get", "/me", None, (200, 1, 1)),
-        ("user", "patch", "/me", {"display_name": "Ada"}, (200, 3, 1)),
-        ("user", "patch", "/me", {}, (200, 1, 1)),
+        ("user", "patch", "/me", {"display_name": "Ada"}, (200, 3, 2)),
+        ("user", "patch", "/me", {}, (200, 1, 2)),
         # Read the user, lock the row, write, raise the epoch, and the mail with its
         # job; all in a savepoint.
         # Redis: the session, three limits, and after a success forgetting.

@@ -1,5 +1,5 @@
-"""The limits that an attempt at a password meets, and the use of a link
-(docs/rate-limiting.md)."""
+"""The limits that an attempt at a password meets, the use of a link, and what a user
+does with the own account (docs/rate-limiting.md)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +43,15 @@ def counted(client: Client, limit: str = "LINK_LIMIT_ADDRESS") -> Iterator[None]
     RateLimited. What is malformed, or meets a fault of ours, costs nothing."""
     with Hits(*OUTCOMES, ip=client.ip) as hits:
         hits.require(RateLimitPolicy(limit, network(client.ip, 32, 56)))
+        yield
+
+
+@contextmanager
+def counted_of(user: User, limit: str) -> Iterator[None]:
+    """What a user does with the own account, counted by the user. Raises RateLimited.
+    What fails costs nothing."""
+    with Hits(user_id=str(user.pk)) as hits:
+        hits.require(RateLimitPolicy(limit, str(user.pk)))
         yield
 
 

@@ -20,7 +20,7 @@ from users import serializers as s
 from users.accounts import deletion, privacy_schema
 from users.events import history
 from users.events.log import record
-from users.guess_limits import Client
+from users.guess_limits import Client, counted_of
 from users.models import User
 
 
@@ -44,7 +44,8 @@ class MeView(JSONView):
         """Change one's own names and avatar; members that are left out stay."""
         serializer = s.ProfileSerializer(caller(request), data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = serializer.save()
+        with counted_of(serializer.instance, "PROFILE_LIMIT_USER"):
+            user = serializer.save()
         return Response(s.represent(user, s.MEMBERS_OF_ME))
 
     @extend_schema(**privacy_schema.DELETE_ME)

@@ -8,7 +8,7 @@ from shared.api.views import JSONView, OpenView
 from shared.auth.permissions import HasRecentLogin
 from users.accounts import deletion, export, privacy_schema
 from users.accounts.views import client_of
-from users.guess_limits import counted
+from users.guess_limits import counted, counted_of
 from users.views import caller
 
 
@@ -19,7 +19,9 @@ class ExportView(JSONView):
     def get(self, request: Request) -> Response:
         """All that both services keep of the caller, as a file. 503 means that the Auth
         Service did not answer: there is never half of it."""
-        found = export.export(caller(request))
+        user = caller(request)
+        with counted_of(user, "EXPORT_LIMIT_USER"):
+            found = export.export(user)
         disposition = f'attachment; filename="{export.FILENAME}"'
         return Response(found, headers={"Content-Disposition": disposition})
 
