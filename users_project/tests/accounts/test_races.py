@@ -151,9 +151,7 @@ def test_a_registration_does_not_slip_in_while_an_address_is_given_up(ada, at_on
 
 
 def test_a_request_is_handled_once_by_two_workers(ada, at_once):
-    request = requests.AddressRequest.objects.create(
-        kind="reset", address=ADDRESS, locale="en"
-    )
+    request = requests.AddressRequest.objects.create(kind="reset", address=ADDRESS)
     at_once(*[partial(requests.handle, request.pk)] * 2)
     assert Link.objects.count() == 1
 

@@ -19,6 +19,8 @@ from users.accounts.proofs import Proof, check
 from users.events.log import record
 from users.guess_limits import Client, counted
 from users.mail import notices
+from users.mail.daily_limit import has_room
+from users.mail.models import Kind
 from users.models import User
 from users.validators import normalize_identifier
 
@@ -100,7 +102,9 @@ def handle(user_id: UUID) -> None:
         sent = links.live().filter(purpose=Purpose.CHANGE_EMAIL, user=user)
         taken = User.objects.filter(email_canonical=address)
         held = links.is_held(address, but=user_id)
-        if not (sent.exists() or taken.exists() or held):
+        if sent.exists() or taken.exists() or held:
+            return
+        if has_room(Kind.CHANGE_EMAIL, address, user):
             link_mails.change_email(change)
 
 

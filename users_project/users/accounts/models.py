@@ -121,7 +121,6 @@ class AddressRequest(models.Model):
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=16, choices=Kind)
     address = models.EmailField(max_length=254)
-    locale = models.CharField(max_length=8)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

@@ -22,6 +22,7 @@ from users.accounts.names import unique_names
 from users.accounts.proofs import required
 from users.events.log import record
 from users.guess_limits import Client, counted
+from users.mail.daily_limit import has_room
 from users.mail.models import Kind
 from users.mail.outbox import queue
 from users.models import User
@@ -67,11 +68,15 @@ def request(fields: dict[str, Any], client: Client) -> None:
 
 
 def handle(registration_id: UUID) -> None:
-    """The worker's part: mail the link, or that there is an account. May run twice."""
+    """The worker's part: mail the link, or that there is an account; forget it if the
+    address has had its ten mails. May run twice."""
     with transaction.atomic():
         rows = Registration.objects.select_for_update(of=("self",))
         registration = rows.filter(pk=registration_id, links=None).first()
         if registration is None:
+            return
+        if not has_room(Kind.REGISTER, registration.email):
+            registration.delete()
             return
         user = User.objects.get_by_identifier(email=registration.email)
         if user is None and not links.is_held(registration.email_canonical):

@@ -13,13 +13,16 @@ from users.accounts.models import (
 )
 from users.events.log import record
 from users.guess_limits import Client, counted
+from users.mail.daily_limit import has_room
+from users.mail.models import Kind as MailKind
 from users.models import User
 from users.validators import normalize_identifier
 
 Kind = AddressRequest.Kind
+MAILS = {Kind.RESET: MailKind.RESET, Kind.RESEND: MailKind.VERIFY}
 
 
-def ask(kind: Kind, address: str, locale: str, client: Client) -> None:
+def ask(kind: Kind, address: str, client: Client) -> None:
     """Have a link mailed to this address: `Kind.RESET` for another password,
     `Kind.RESEND` for verifying the address. Raises RateLimited.
 
@@ -27,25 +30,26 @@ def ask(kind: Kind, address: str, locale: str, client: Client) -> None:
     tells.
     """
     with counted(client), transaction.atomic():
-        row = AddressRequest.objects.create(kind=kind, address=address, locale=locale)
+        row = AddressRequest.objects.create(kind=kind, address=address)
         app.configure_task("handle_request").defer(request_id=row.pk)
 
 
 def handle(request_id: int) -> None:
-    """The worker's part: mail a link, if there is one to mail. The address is forgotten
-    in the same transaction, so a second run does nothing."""
+    """The worker's part: mail a link, if there is one to mail and the address has not
+    had its ten. It is forgotten in the same transaction, so a second run does nothing."""
     with transaction.atomic():
         rows = AddressRequest.objects.select_for_update()
         request = rows.filter(pk=request_id).first()
         if request is None:
             return
         request.delete()
+        kind = Kind(request.kind)
         user = User.objects.get_by_identifier(email=request.address)
         if user is None:
-            if request.kind == Kind.RESEND:
+            if kind == Kind.RESEND:
                 resend_registration(request.address)
-        elif user.is_present:
-            send_link(Kind(request.kind), user)
+        elif user.is_present and has_room(MAILS[kind], user.email, user):
+            send_link(kind, user)
 
 
 def send_link(kind: Kind, user: User) -> None:
@@ -63,5 +67,6 @@ def resend_registration(address: str) -> None:
     found = Registration.objects.filter(
         email_canonical=normalize_identifier(address), created_at__gt=begin
     )
-    if last := found.order_by("created_at").last():
+    last = found.order_by("created_at").last()
+    if last and has_room(MailKind.REGISTER, address):
         link_mails.register(last)

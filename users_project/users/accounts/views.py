@@ -110,8 +110,7 @@ class AskView(OpenView):
 
     def ask(self, request: Request) -> Response:
         address = valid(s.AddressSerializer(data=request.data))["email"]
-        locale, client = locale_of(request), client_of(request)
-        requests.ask(self.kind, address, locale, client)
+        requests.ask(self.kind, address, client_of(request))
         return accepted()
 
 

@@ -11,18 +11,14 @@ from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job
 
 from shared.structured_logging import audit
-from users.accounts import links
 from users.accounts.links import MAX_ATTEMPTS
 from users.accounts.models import Link, Purpose
 from users.events.log import record
+from users.mail.daily_limit import DAY, is_too_many
 from users.mail.message import compose
-from users.mail.models import NOTICES, Kind, Mail
+from users.mail.models import Mail
 
 WAITS = (10, 60, 5 * 60, 15 * 60, 3600)  # seconds after an attempt; then the last one
-DAY = timedelta(days=1)
-DAILY = 10  # mails to one address, and as many notices
-# A thief could use up what else may go to the address, and no link would come.
-ONLY_WAY_BACK = {Kind.EMAIL_CHANGED, Kind.DELETION}
 
 
 class NotSent(Exception):
@@ -115,33 +111,6 @@ def is_dead(link: Link) -> bool:
     is_same = link.session_epoch == user.session_epoch
     is_deletion = link.purpose == Purpose.RESTORE
     return not (is_same and user.is_active and user.is_deleted == is_deletion)
-
-
-def is_too_many(mail: Mail) -> bool:
-    """Whether ten others went to the address in the day before it. Those that anyone
-    may ask for leave the notices alone. What brings the only way back always goes."""
-    if mail.kind in ONLY_WAY_BACK or is_only_link(mail):
-        return False
-    kinds = NOTICES if mail.kind in NOTICES else set(Kind) - NOTICES
-    before = Mail.objects.filter(
-        address_canonical=mail.address_canonical,
-        created_at__gt=mail.created_at - DAY,
-        kind__in=kinds,
-        failed_at=None,
-        pk__lt=mail.pk,
-    )
-    return before.count() >= DAILY
-
-
-def is_only_link(mail: Mail) -> bool:
-    """Whether the mailbox of a user has no other link that does the same: ten that a
-    stranger has asked for are over soon, and must not stop the next one."""
-    if mail.link is None or mail.link.user_id is None:
-        return False
-    same = {"link__user": mail.link.user_id, "link__purpose": mail.link.purpose}
-    same["address_canonical"] = mail.address_canonical
-    sent = Mail.objects.exclude(sent_at=None)
-    return not sent.filter(link__in=links.live(), **same).exists()
 
 
 def fail(mail: Mail, error: str) -> None:

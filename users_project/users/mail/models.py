@@ -51,7 +51,11 @@ class Mail(models.Model):
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=32, choices=Kind)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        related_name="+",
+        db_index=False,  # `mail_of_user` begins with it
     )
     registration = models.ForeignKey(
         "users.Registration", models.SET_NULL, null=True, related_name="+"

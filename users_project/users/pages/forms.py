@@ -6,7 +6,6 @@ from django import forms
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
 from django.utils.text import format_lazy
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException, ValidationError
 
@@ -85,8 +84,7 @@ class RequestForm(AccountForm):
     )
 
     def submit(self, client: Client) -> None:
-        address, locale = self.cleaned_data["email"], get_language() or ""
-        requests.ask(requests.Kind.RESET, address, locale, client)
+        requests.ask(requests.Kind.RESET, self.cleaned_data["email"], client)
 
 
 class LinkForm(AccountForm):
