@@ -11,7 +11,7 @@ from procrastinate.contrib.django import app
 
 from shared.clients import auth_client
 from shared.db import rights
-from users import purges
+from users import bulk, purges
 from users.accounts import change_email, erasure, registration, requests
 from users.jobs import WORKER_TIMEOUT
 from users.mail import delivery, outbox
@@ -50,6 +50,12 @@ def handle_request(request_id: int) -> None:
 def handle_email_change(user_id: str) -> None:
     """Mail the link that confirms a new address, if no one has it."""
     change_email.handle(UUID(user_id))
+
+
+@app.task(name="change_users", retry=RETRY)
+def change_users(change: str, editor_id: str, user_ids: list[str]) -> None:
+    """Do what an operator has asked for to a chunk of many users."""
+    bulk.follow(change, [*map(UUID, user_ids)], UUID(editor_id))
 
 
 @app.task(name="erase_in_auth", retry=RetryStrategy(wait=10, linear_wait=60))

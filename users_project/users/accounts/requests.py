@@ -36,7 +36,8 @@ def ask(kind: Kind, address: str, client: Client) -> None:
 
 def handle(request_id: int) -> None:
     """The worker's part: mail a link, if there is one to mail and the address has not
-    had its ten. It is forgotten in the same transaction, so a second run does nothing."""
+    had its ten mails. The request is deleted in the same transaction, so a second run
+    does nothing."""
     with transaction.atomic():
         rows = AddressRequest.objects.select_for_update()
         request = rows.filter(pk=request_id).first()

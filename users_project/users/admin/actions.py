@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from users import bulk
-from users.bulk import Change
+from users.bulk_changes import CHANGES, DELETE, Change, modifiable
 from users.models import User
 from users.validators import as_id
 
@@ -56,13 +56,12 @@ def action(change: Change) -> Any:
         return self.ask_or_run(request, users, change)
 
     run.__name__ = change.name
-    deleting = change.name in ("soft_delete", "restore")
-    permission = "soft_delete" if deleting else "change"
+    permission = "soft_delete" if change.permission == DELETE else "change"
     return admin.action(run, description=BUTTONS[change.name], permissions=[permission])
 
 
 class UserActions(admin.ModelAdmin):
-    actions = tuple(map(action, bulk.CHANGES))
+    actions = tuple(map(action, CHANGES))
 
     def has_soft_delete_permission(self, request: HttpRequest) -> bool:
         """Django's own right to delete; here deleting keeps the row."""
@@ -73,10 +72,10 @@ class UserActions(admin.ModelAdmin):
         return False
 
     def can_modify(self, request: HttpRequest, user: User) -> bool:
-        """`bulk.modifiable` for one, who may be changed at all."""
+        """`modifiable` for one, who may be changed at all."""
         one = User.objects.filter(pk=user.pk)
         may = self.has_change_permission(request, user)
-        return may and bulk.modifiable(request.user, one).exists()
+        return may and modifiable(request.user, one).exists()
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[User], *args: Any
@@ -106,7 +105,7 @@ class UserActions(admin.ModelAdmin):
         self, request: HttpRequest, users: QuerySet[User], change: Change
     ) -> HttpResponse:
         """The page that asks. It sends the selection again: ids, or that it is all."""
-        own = bulk.modifiable(request.user, users)
+        own = modifiable(request.user, users)
         todo = own.filter(change.changes)
         count, selected, yours = todo.count(), users.count(), own.count()
         ids, across = request.POST.getlist(ACTION_CHECKBOX_NAME), selects_all(request)
@@ -136,9 +135,13 @@ class UserActions(admin.ModelAdmin):
     ) -> None:
         """Say what happened, and what did not."""
         done, unfinished = outcome.done, outcome.unfinished
+        following = outcome.following
         if done:
             messages.success(request, f"{users_of(done)} {change.done}.")
-        if left_out := selected - done - unfinished:
+        if following:
+            verb = pluralize(following, "follows,follow")
+            messages.info(request, f"{users_of(following)} {verb} within minutes.")
+        if left_out := selected - done - following - unfinished:
             text = "Left out: %s, not yours to change or %s already."
             done_already = change.done if change.changes else "changed"
             messages.warning(request, text % (users_of(left_out), done_already))

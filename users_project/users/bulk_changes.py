@@ -1,0 +1,133 @@
+"""What operators do to many users, and the statement that does it to some of them."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, transaction
+from django.db.models import Q
+
+from shared.events import origin, recording
+from users.accounts import deletion
+from users.accounts.links import ClockTimestamp
+from users.accounts.models import LIFETIMES, Purpose
+from users.events.log import TABLE
+from users.mail.models import Kind
+from users.mail.outbox import notify_all
+from users.models import User
+from users.statements import END_ALL, ENDED
+
+DAYS = LIFETIMES[Purpose.RESTORE].days
+DELETE = "users.delete_user"
+ERASED_FROM = f"clock_timestamp() + interval '{DAYS} days'"
+
+# The columns are those of a `Change`. The history is Django's, a line for each user; so
+# are the events.
+CHANGE_ALL = """
+WITH changed AS (
+    UPDATE users_user SET {columns}, updated_at = clock_timestamp()
+    WHERE id = ANY(%(ids)s)
+    RETURNING id, email, session_epoch
+), history AS (
+    INSERT INTO {log} (
+        action_time, user_id, content_type_id,
+        object_id, object_repr, action_flag, change_message
+    )
+    SELECT clock_timestamp(), %(by)s, %(type)s,
+        id::text, left(email, 200), %(flag)s, %(message)s
+    FROM changed
+), {events}
+SELECT id, session_epoch FROM changed
+"""
+EVENT = """
+        SELECT %(event)s::text, id, NULL::uuid, 'success', {data} FROM changed"""
+
+
+class Change(NamedTuple):
+    """What is done, by the name of the method of `User` that does it to one; to which
+    users: the others are so already; why their sessions end, if they do; and what is
+    mailed to them."""
+
+    name: str
+    done: str
+    changes: Q
+    columns: str
+    reason: str = ""
+    notice: Kind | None = None
+    permission: str = "users.change_user"
+
+
+CHANGES = (
+    Change(
+        "deactivate",
+        "deactivated",
+        Q(is_active=True),
+        f"is_active = false, {END_ALL}",
+        "user_deactivated",
+        Kind.DEACTIVATED,
+    ),
+    Change("activate", "activated", Q(is_active=False), "is_active = true"),
+    Change(
+        "soft_delete",
+        "deleted",
+        Q(deleted_at=None),
+        f"deleted_at = clock_timestamp(), delete_after = {ERASED_FROM}, {END_ALL}",
+        "user_deleted",
+        permission=DELETE,
+    ),
+    Change(
+        "restore",
+        "restored",
+        Q(delete_after__gt=ClockTimestamp()),
+        "deleted_at = NULL, delete_after = NULL",
+        notice=Kind.RESTORED,
+        permission=DELETE,
+    ),
+    Change("end_sessions", "logged out everywhere", Q(), END_ALL, "ended_by_operator"),
+    Change(
+        "mark_verified",
+        "marked as verified",
+        Q(email_verified_at=None),
+        "email_verified_at = clock_timestamp()",
+    ),
+)
+
+
+def modifiable(editor: Any, users: Any) -> Any:
+    """Those of these users whom this one may change here: not oneself, which locks out;
+    nor a user with more rights."""
+    return users.modifiable_by(editor).exclude(pk=editor.pk)
+
+
+def change_chunk(
+    change: Change, chunk: Sequence[UUID], editor: User
+) -> dict[UUID, int]:
+    """The users that were changed, with their epochs. Whether one may be is asked again
+    when their row is locked: a page may be old."""
+    users = modifiable(editor, User.objects.filter(change.changes, pk__in=chunk))
+    locked = users.select_for_update(of=("self",)).order_by("pk")
+    log, columns = LogEntry._meta.db_table, change.columns
+    parameters: dict[str, Any] = {
+        **origin(),
+        "actor": f"operator:{editor.pk}",  # in a job, too
+        "event": f"user_{change.name}",
+        "reason": change.reason,
+        "by": editor.pk,
+        "type": ContentType.objects.get_for_model(User).pk,
+        "flag": CHANGE,
+        "message": f"{change.done.capitalize()}.",
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        ids = list(locked.values_list("pk", flat=True))
+        data = ENDED if change.reason else "'{}'::jsonb"
+        events = recording(TABLE, EVENT.format(data=data))
+        statement = CHANGE_ALL.format(columns=columns, log=log, events=events)
+        cursor.execute(statement, {**parameters, "ids": ids})
+        epochs = dict(cursor.fetchall())
+        if change.notice:
+            notify_all(change.notice, epochs)
+        if change.name == "restore":
+            deletion.void_links(epochs)
+    return epochs
