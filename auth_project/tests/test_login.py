@@ -40,7 +40,7 @@ def test_login_opens_a_session(users):
     device = "W10:1r0Xyz:c2ln"
     assert users.attempts == [{**CREDENTIALS, "client": client, "device": device}]
     cookie = answer.cookies["device"]
-    assert (cookie.value, cookie["path"]) == ("d:1:s", "/api/v1")
+    assert (cookie.value, cookie["path"]) == ("d:1:s", "/")
 
 
 def test_the_access_token_says_what_the_contract_names(users, trusted_kid, settings):

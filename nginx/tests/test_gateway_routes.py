@@ -35,7 +35,7 @@ ROUTES = {
     "GET /.well-known/jwks.json": NONE,
     "GET /.well-known/oauth-authorization-server": NONE,
     **{
-        f"{method} /account/{page}": NONE
+        f"{method} /account/{page}": NONE if page == "reset/request" else COOKIE
         for method in ("GET", "POST")
         for page in ACCOUNT
     },

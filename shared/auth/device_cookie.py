@@ -16,7 +16,6 @@ SALT = "shared.auth.device_cookie"
 LIFETIME = 365 * 24 * 3600  # seconds
 MOST_ACCOUNTS = 5
 TEXT = re.compile(r"[A-Za-z0-9_:=-]{1,1024}")
-API_PATH, ADMIN_PATH = "/api/v1", "/admin/"
 
 
 class Device(NamedTuple):
@@ -65,13 +64,14 @@ def read(request: HttpRequest) -> str:
     return values[0] if len(values) == 1 and TEXT.fullmatch(values[0]) else ""
 
 
-def write(response: HttpResponseBase, text: str, path: str = API_PATH) -> None:
-    """Set the cookie, for a year from now."""
+def write(response: HttpResponseBase, text: str) -> None:
+    """Set the cookie, for a year from now: the API, the admin and the account pages
+    check the same passwords. The gateway passes it on to these alone."""
     response.set_cookie(
         name(),
         text,
         max_age=LIFETIME,
-        path=path,
+        path="/",
         secure=settings.COOKIE_SECURE,
         httponly=True,
         samesite="Strict",

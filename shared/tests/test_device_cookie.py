@@ -68,7 +68,7 @@ def test_the_cookie_has_exactly_these_attributes(settings, secure, name):
     response = HttpResponse()
     device_cookie.write(response, "a:b:c")
     cookie = response.cookies[name]
-    expected = {"path": "/api/v1", "max-age": 365 * 86400, "httponly": True}
+    expected = {"path": "/", "max-age": 365 * 86400, "httponly": True}
     expected |= {"samesite": "Strict", "expires": cookie["expires"]}
     expected |= {"secure": True} if secure else {}
     assert cookie.value == "a:b:c"

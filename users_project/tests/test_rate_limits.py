@@ -118,7 +118,7 @@ def test_a_change_forgets_failures_and_gives_a_fresh_device_cookie(change, quick
     assert statuses(change(WRONG) for _ in range(4)) == [400] * 4
     answer = change(PASSWORD, Cookie=f"{device_cookie.name()}={known}")
     cookie = answer.cookies[device_cookie.name()]
-    assert (cookie["path"], cookie["samesite"]) == ("/api/v1", "Strict")
+    assert (cookie["path"], cookie["samesite"]) == ("/", "Strict")
     ada.refresh_from_db()
     here, other = device_cookie.devices(cookie.value)
     assert here[:2] == (str(ada.pk), ada.password_epoch)

@@ -1,4 +1,5 @@
-"""Sessions by cookie, CSRF and messages: for the admin's pages, and for no others.
+"""Sessions by cookie, CSRF and messages: for the admin's pages, and for no others. The
+device cookie is for the account pages, too.
 
 The API is asked with tokens and knows none of these. Django's checks look for the
 classes in MIDDLEWARE, so these are theirs, passed by where they have nothing to do.
@@ -43,8 +44,9 @@ def remember_device(request: HttpRequest | None, user: User) -> None:
 
 
 class AdminResponseMiddleware:
-    """The admin's device cookie; and our errors there, as pages: Django's own views let
-    them through, and would log them as bugs. So it is with what they do not check."""
+    """The device cookie of the admin and the account pages; and our errors there, as
+    pages: Django's own views let them through, and would log them as bugs. So it is
+    with what they do not check."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -53,7 +55,7 @@ class AdminResponseMiddleware:
         answer: HttpResponseBase = self.get_response(request)
         if owner := getattr(request, "device_owner", None):
             text = device_cookie.renew(device_cookie.read(request), owner)
-            device_cookie.write(answer, text, device_cookie.ADMIN_PATH)
+            device_cookie.write(answer, text)
         return answer
 
     def process_exception(self, request: HttpRequest, exc: Exception) -> Any:

@@ -24,7 +24,7 @@ def test_the_cookie_is_for_one_place_and_no_script(target, user):
     for response in responses:
         for line in response.all("Set-Cookie"):
             found, device = attributes(line), "device=" in line
-            assert found["path"] == ("/api/v1" if device else "/api/v1/auth")
+            assert found["path"] == ("/" if device else "/api/v1/auth")
             assert found["samesite"] == "Strict"
             assert "httponly" in found
             assert "domain" not in found

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import Resolver404, resolve
 
 from config import urls
+from shared.auth import device_cookie
 from tests.factories import NEW, PASSWORD, UserFactory
 from tests.pages.conftest import NEW_EMAIL, PAGES, REQUEST
 from tests.pages.texts import ENTERED, TITLES, heading, languages
@@ -18,6 +19,7 @@ from users.accounts.models import AddressRequest, Link, Purpose, Registration
 from users.models import User
 from users.pages.forms import FORMS
 from users.pages.texts import TEXTS
+from users.pages.views import PROVED
 
 purposes = pytest.mark.parametrize("purpose", PAGES)
 
@@ -95,7 +97,10 @@ def test_what_every_page_carries(reader, link_for, purpose):
     for answer in (page, sent, done, request, start, none):
         assert answer["Cache-Control"] == "no-store"
         assert answer["Referrer-Policy"] == "same-origin"
-        assert not answer.cookies
+        names = (
+            {device_cookie.name()} if answer is sent and purpose in PROVED else set()
+        )
+        assert {*answer.cookies} == names
         text = answer.content.decode()
         assert not re.findall(r"<script|<style|style=|\son\w+=|https?://", text)
 

@@ -3,10 +3,10 @@
 GET and HEAD change nothing, since scanners of mails open links too. A page says what
 will happen, its button sends a POST, and the page that follows has no token in its URL.
 
-They have no session and set no cookie, and so no CSRF token either: what lets a form do
-anything is the link's token in it, which a page of another site does not have, and a
-mail can be asked for by anyone. Fetch Metadata and Origin refuse the forms that such a
-page has a browser send all the same.
+They have no session, and so no CSRF token either: what lets a form do anything is the
+link's token in it, which a page of another site does not have, and a mail can be asked
+for by anyone. The device cookie only decides by what a password is counted. Fetch
+Metadata and Origin refuse the forms that such a page has a browser send all the same.
 """
 
 from typing import Any
@@ -28,13 +28,18 @@ from rest_framework.exceptions import APIException, ValidationError
 
 from shared.api.client_ip import client_address, user_agent
 from shared.api.exceptions import error_headers
+from shared.auth import device_cookie
 from shared.auth.fetch_metadata import SameOriginRequired
 from users.accounts import links
 from users.accounts.models import Link, Purpose
 from users.guess_limits import Client
 from users.language import locale_of
+from users.middleware import remember_device
 from users.pages.forms import FORMS, REFUSED, AccountForm, LinkForm, RequestForm
 from users.pages.texts import REQUEST, TEXTS
+
+# Their forms ask for the password of the account.
+PROVED = (Purpose.VERIFY, Purpose.CHANGE_EMAIL)
 
 
 class SeeOther(HttpResponseRedirect):
@@ -103,7 +108,7 @@ class FormPage(Page, FormView):
     def form_valid(self, form: AccountForm) -> HttpResponse:
         address, agent = client_address(self.request), user_agent(self.request)
         try:
-            form.submit(Client(address, agent))
+            form.submit(Client(address, agent, device_cookie.read(self.request)))
         except REFUSED as exc:
             form.refuse(exc)
             return self.form_invalid(form, exc)
@@ -139,6 +144,12 @@ class LinkView(FormPage):
         sent = request.POST if request.method == "POST" else request.GET
         self.link = links.find(sent.get("token", ""), *self.purposes)
         self.what = self.link.purpose
+
+    def form_valid(self, form: AccountForm) -> HttpResponse:
+        answer = super().form_valid(form)
+        if isinstance(answer, SeeOther) and self.what in PROVED:
+            remember_device(self.request, self.link.user)
+        return answer
 
     def language(self) -> str:
         owner: Any = self.link.user or self.link.registration
