@@ -62,6 +62,12 @@ class EventModel(AppendOnly):
             models.Index(fields=["user_id", "-at", "-id"], name="%(class)s_of_user"),
             models.Index(fields=["event", "-at", "-id"], name="%(class)s_of_kind"),
             models.Index(fields=["-at", "-id"], name="%(class)s_newest"),
+            # Few rows, for the erasure of an operator.
+            models.Index(
+                fields=["actor"],
+                name="%(class)s_of_operator",
+                condition=models.Q(actor__startswith="operator:"),
+            ),
         )
 
     def __str__(self) -> str:

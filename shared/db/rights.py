@@ -62,6 +62,8 @@ BEGIN
 END
 $$
 """
+# Of events about the user, and of those about others in which the user is the operator:
+# where those came from, the user was. LIKE is the condition of their index.
 ERASE = """
 CREATE OR REPLACE FUNCTION erase_events(erased uuid, most integer)
 RETURNS bigint LANGUAGE plpgsql STRICT SECURITY DEFINER
@@ -69,8 +71,14 @@ SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE number bigint;
 BEGIN
     DELETE FROM {table}personal WHERE event_id IN (
-        SELECT id FROM {table} JOIN {table}personal ON event_id = id
-        WHERE user_id = erased LIMIT most
+        SELECT id FROM (
+            SELECT id FROM {table} WHERE user_id = erased
+            UNION ALL
+            SELECT id FROM {table}
+            WHERE actor = 'operator:' || erased AND actor LIKE 'operator:%'
+                AND user_id IS DISTINCT FROM erased
+        ) AS theirs
+        JOIN {table}personal ON event_id = id LIMIT most
     );
     GET DIAGNOSTICS number = ROW_COUNT;
     RETURN number;
@@ -119,7 +127,8 @@ def purge_batch(using: str = "default") -> int:
 
 
 def erase_events(user_id: Any, using: str = "default") -> int:
-    """Delete what is personal in the events of a user, in batches; of how many events.
+    """Delete what is personal in the events of a user, and in those about others where
+    the user was the operator, in batches; of how many events.
     Outside of a transaction each batch stays, so that any number ends some day."""
     total, erased = 0, MOST
     while erased == MOST:

@@ -98,6 +98,36 @@ def test_what_is_personal_in_the_events_of_one_user_is_erased():
     assert [*left] == [bob, bob]
 
 
+def test_where_an_erased_operator_was_is_erased_in_events_about_others():
+    """Whatever the operator did to how many; the events stay."""
+    ada, bob, eve = (uuid.uuid4() for _ in range(3))
+    fill(3, eve)
+    fill(MOST, bob)
+    fill(2, ada)
+    others, own = Event.objects.filter(user_id=bob), Event.objects.exclude(user_id=eve)
+    own.update(actor=f"operator:{ada}")
+    others.filter(pk=others.first().pk).update(actor=f"operator:{eve}")
+    assert erase_events(ada) == MOST - 1 + 2
+    left = EventPersonal.objects.values_list("event__actor", flat=True)
+    assert sorted(left) == [f"operator:{eve}", "user", "user", "user"]
+    assert Event.objects.count() == MOST + 5
+
+
+def test_an_erasure_reads_no_whole_table():
+    """EXPLAIN does not look into functions."""
+    scanned = (
+        "SELECT sum(seq_scan) FROM pg_stat_xact_user_tables WHERE relname = ANY (%s)"
+    )
+    for _ in range(3):
+        fill(5000, days=0.01)
+    with connection.cursor() as cursor:
+        cursor.execute(scanned, [TABLES])
+        before = cursor.fetchone()
+        erase_events(uuid.uuid4())
+        cursor.execute(scanned, [TABLES])
+        assert cursor.fetchone() == before
+
+
 def test_the_functions_know_their_tables_by_themselves():
     """Whatever the caller puts in front of them."""
     with connection.cursor() as cursor:

@@ -1,0 +1,22 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+from shared.db.rights import ERASE
+
+
+class Migration(migrations.Migration):
+    """The table is read and written while the index is built."""
+
+    atomic = False
+
+    dependencies = [
+        ('tokens', '0005_events'),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name='event',
+            index=models.Index(condition=models.Q(('actor__startswith', 'operator:')), fields=['actor'], name='event_of_operator'),
+        ),
+        migrations.RunSQL(ERASE.format(table='tokens_event'), migrations.RunSQL.noop),
+    ]
