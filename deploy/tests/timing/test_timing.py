@@ -1,17 +1,25 @@
-"""How long a refusal takes does not show whether the account exists (PWD-06, BF-04).
+"""How long an answer takes does not show whether the account exists (PWD-06, BF-04).
 
-Real services, through both of them: logins at the Auth Service, which asks the User
-Service. docs/testing.md says what this proves, and what it does not.
+Real services: logins at the Auth Service, which asks the User Service; and requests for
+a mail, with a worker. docs/testing.md says what this proves, and what it does not.
 """
 
 import secrets
+from collections.abc import Mapping
 from functools import partial
 
 import pytest
 
-from deploy.tests.client import LOGIN, PASSWORD, ApiClient, TestUser, refused
+from deploy.tests.client import (
+    LOGIN,
+    PASSWORD,
+    REGISTER,
+    ApiClient,
+    TestUser,
+    refused,
+)
 from deploy.tests.stack import System
-from deploy.tests.timing.timing_stats import compared, rounds
+from deploy.tests.timing.timing_stats import Way, compared, rounds
 
 STATES = {
     "inactive": "is_active = false",
@@ -54,6 +62,15 @@ def ask(http: ApiClient, login: Login) -> None:
     refused(http.post(LOGIN, json=login), 401, "invalid_credentials")
 
 
+def check_alike(ways: Mapping[str, Way], standard: str, patience: float) -> None:
+    """Skips where the machine is too busy to tell."""
+    taken = rounds(ways, patience)
+    found = {name: compared(name, standard, taken) for name in ways}
+    assert not any(each.different for each in found.values()), found
+    if not all(each.alike for each in found.values()):
+        pytest.skip(f"UNDECIDED, this machine is too busy: {found}")
+
+
 @pytest.mark.parametrize(
     ("names", "patience"),
     [
@@ -66,8 +83,33 @@ def test_all_refusals_take_the_same_time(system, names, patience):
     logins = refused_logins(system)
     chosen = ("wrong", *names) if names else logins
     ways = {name: partial(ask, http, logins[name]) for name in chosen}
-    taken = rounds(ways, patience)
-    found = {name: compared(name, "wrong", taken) for name in ways}
-    assert not any(each.different for each in found.values()), found
-    if not all(each.alike for each in found.values()):
-        pytest.skip(f"UNDECIDED, this machine is too busy: {found}")
+    check_alike(ways, "wrong", patience)
+
+
+@pytest.fixture(scope="module")
+def known(system):
+    """A user, where an address is registered by its mailbox alone."""
+    user = new_user(system)
+    with system.with_settings(users={"EMAIL_VERIFICATION": "required"}):
+        yield user
+
+
+def ask_for_mail(http: ApiClient, path: str, email: str = "") -> None:
+    """For this address, or one that is new each time; so is the username."""
+    name = f"p{secrets.token_hex(6)}"
+    body = {"email": email or f"{name}@example.org"}
+    more = {"username": name} if path == REGISTER else {}
+    answer = http.post(path, json=body | more)
+    assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("route", ["", "verify_email/resend", "password_reset"])
+def test_asking_for_a_mail_takes_the_same_time(system, known, route):
+    """Also while the worker finds out who it is for, and mails."""
+    http, path = ApiClient(system.users_url, keep_alive=True), f"{REGISTER}{route}"
+    ways = {
+        "known": partial(ask_for_mail, http, path, known.email),
+        "unknown": partial(ask_for_mail, http, path),
+    }
+    check_alike(ways, "known", 40)
