@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import OperationalError
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
+from procrastinate.types import JSONDict
 
 from shared.structured_logging import audit
 from users import revocation
@@ -69,9 +70,9 @@ def run(change: Change, ids: Sequence[UUID], editor: Any) -> Outcome:
 
 def defer(change: Change, ids: Sequence[UUID], editor: User) -> int:
     """Have the worker do it to these; how many."""
-    texts = [*map(str, ids)]
-    what = {"change": change.name, "editor_id": str(editor.pk)}
-    jobs = [
+    texts: list[Any] = [*map(str, ids)]
+    what: JSONDict = {"change": change.name, "editor_id": str(editor.pk)}
+    jobs: list[JSONDict] = [
         {**what, "user_ids": texts[start : start + CHUNK]}
         for start in range(0, len(texts), CHUNK)
     ]

@@ -42,9 +42,10 @@ class MeView(JSONView):
     @extend_schema(**openapi.UPDATE_ME)
     def patch(self, request: Request) -> Response:
         """Change one's own names and avatar; members that are left out stay."""
-        serializer = s.ProfileSerializer(caller(request), data=request.data)
+        user = caller(request)
+        serializer = s.ProfileSerializer(user, data=request.data)
         serializer.is_valid(raise_exception=True)
-        with counted_of(serializer.instance, "PROFILE_LIMIT_USER"):
+        with counted_of(user, "PROFILE_LIMIT_USER"):
             user = serializer.save()
         return Response(s.represent(user, s.MEMBERS_OF_ME))
 

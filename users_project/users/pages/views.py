@@ -147,8 +147,9 @@ class LinkView(FormPage):
 
     def form_valid(self, form: AccountForm) -> HttpResponse:
         answer = super().form_valid(form)
-        if isinstance(answer, SeeOther) and self.what in PROVED:
-            remember_device(self.request, self.link.user)
+        user = self.link.user
+        if user and isinstance(answer, SeeOther) and self.what in PROVED:
+            remember_device(self.request, user)
         return answer
 
     def language(self) -> str:
