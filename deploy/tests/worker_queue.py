@@ -10,8 +10,8 @@ from deploy.tests.waiting import wait_until
 DEFER = """SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
     ROW('default', %s, 0, NULL, NULL, '{"timestamp": 0}', NULL)
 ]::procrastinate_job_to_defer_v1[]))"""
-OLD_REQUEST = """INSERT INTO users_request (kind, address, locale, created_at)
-VALUES ('reset', 'a@example.org', 'en', now() - interval '2 h')"""
+OLD_REQUEST = """INSERT INTO users_request (kind, address, created_at)
+VALUES ('reset', 'a@example.org', now() - interval '2 h')"""
 
 
 class Queue:

@@ -61,7 +61,7 @@ def test_the_root_env_reaches_the_services(name: str) -> None:
         (ROOT / file).read_text()
         for file in ("shared/settings.py", f"{project}_project/config/settings.py")
     )
-    needed = set(re.findall(r"env\.(?:str|list|folder)\(\"([A-Z_]+)\"\)", text))
+    needed = set(re.findall(r"env\.(?:str|list|folder|redis)\(\"([A-Z_]+)\"\)", text))
     given = {key.removesuffix("_FILE") for key in SERVICES[name]["environment"]}
     assert {"SECRET_KEY", "REDIS_URL", "JWT_ISSUER"} <= needed
     assert needed <= given

@@ -39,8 +39,8 @@ WITH link AS (
     VALUES (gen_random_uuid(), %(email)s, %(email)s, %(attempt)s, '', '', '', '', 'en',
         now())
 )
-INSERT INTO users_request (kind, address, locale, created_at)
-VALUES ('reset', %(email)s, 'en', now())
+INSERT INTO users_request (kind, address, created_at)
+VALUES ('reset', %(email)s, now())
 """
 
 
