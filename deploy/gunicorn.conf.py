@@ -5,7 +5,11 @@ import os
 
 from gunicorn.glogging import Logger
 
+from shared import metrics_folder
 from shared.structured_logging import OLDER_LOGS, handler
+
+# Workers count in files: before the application is loaded, which makes the metrics.
+os.environ.setdefault(metrics_folder.VARIABLE, "")
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -90,6 +94,17 @@ def pre_fork(server, worker):
         os.dup2(new, 1)
         os.dup2(new, 2)
         os.close(new)
+    worker.slot = metrics_folder.reserve()
+
+
+def post_fork(server, worker):
+    """Count in a file of its own."""
+    metrics_folder.use(worker.slot)
+
+
+def child_exit(server, worker):
+    """The next worker continues that file."""
+    metrics_folder.give_back(worker.slot)
 
 
 def post_worker_init(worker):

@@ -5,20 +5,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from shared import metrics
 from shared.api.exceptions import Overloaded
 
 
 class Breaker:
     """After `threshold` failures in a row, no caller asks for `pause` seconds.
 
-    After the pause all callers ask again, and the first failure opens it again.
+    After the pause all callers ask again, and the first failure opens it again. The
+    metric `circuit_open` says `name`, until one succeeds.
     Races between threads cost at most a question too many.
     """
 
     threshold = 3
     pause = 5.0
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.gauge = metrics.circuit_open.labels(name)
         self.failures = 0
         self.open_until = 0.0
 
@@ -26,6 +29,8 @@ class Breaker:
         return time.monotonic() < self.open_until
 
     def succeeded(self) -> None:
+        if self.failures:
+            self.gauge.set(0)
         self.failures = 0
         self.open_until = 0.0
 
@@ -33,6 +38,7 @@ class Breaker:
         self.failures += 1
         if self.failures >= self.threshold:
             self.open_until = time.monotonic() + self.pause
+            self.gauge.set(1)
 
 
 class Bulkhead:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from django.http import HttpRequest, HttpResponse
 
 from shared.api.client_ip import client_address
+from shared.metrics import count_request
 from shared.structured_logging import access_logger, current, request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -36,7 +37,9 @@ class RequestMiddleware:
         try:
             response = self.get_response(request)
             response["X-Request-ID"] = identity
-            log_access(request, response, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            log_access(request, response, seconds)
+            count_request(request, response.status_code, seconds)
             return response
         finally:
             current.reset(around)

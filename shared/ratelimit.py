@@ -20,6 +20,7 @@ from limits import parse_many
 from limits.storage import MemoryStorage, RedisStorage
 from redis import ConnectionPool
 
+from shared import metrics
 from shared.api.exceptions import RateLimited
 from shared.auth import session_state
 from shared.auth.session_state import noting_failure
@@ -27,7 +28,7 @@ from shared.circuit_breaker import Breaker
 from shared.structured_logging import audit
 
 # Its own: a Redis that is full refuses hits, and still answers for sessions.
-breaker = Breaker()
+breaker = Breaker("limits")
 items_of = lru_cache(parse_many)
 
 
@@ -132,6 +133,7 @@ class Hits:
         for window in policy.windows:
             hits.append(hit_window(window))
             if not hits[-1].is_within():
+                metrics.rate_limited_total.labels(policy.name).inc()
                 for each in hits:
                     each.release()
                 return hits[-1]
@@ -161,6 +163,7 @@ def hit_window(window: Window) -> Hit:
             count = redis.incr(window.key, window.seconds)
             breaker.succeeded()
             return Hit(window, redis, count)
+    metrics.redis_fallbacks_total.labels("limits").inc()
     memory = memory_storage()
     return Hit(window, memory, memory.incr(window.key, window.seconds))
 

@@ -3,6 +3,7 @@
 A remote failure is never passed on to a user as a 401.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterable
 from http.cookiejar import DefaultCookiePolicy
@@ -13,6 +14,7 @@ from rest_framework.exceptions import APIException
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
+from shared import metrics
 from shared.api.exceptions import DependencyUnavailable, Overloaded, RateLimited
 from shared.deadline import DeadlineAdapter
 from shared.structured_logging import dependency_logger, request_id
@@ -39,6 +41,8 @@ class OneRetry(Retry):
 RETRIES = OneRetry(
     connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.05
 )
+
+ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 # A key, or what says which one it is now: keys are rotated while services run.
 Key = str | Callable[[], str]
@@ -67,7 +71,8 @@ class ServiceClient:
         DependencyUnavailable for every other refusal: a fault of ours.
         """
         try:
-            response = self.send(method, path, body, self.headers())
+            with metrics.internal_call_seconds.labels(*operation(path)).time():
+                response = self.send(method, path, body, self.headers())
             answer: dict[str, Any] = response.json()
         except requests.RequestException as exc:
             raise self.failure(path, type(exc).__name__) from exc
@@ -115,6 +120,7 @@ class ServiceClient:
 
     def failure(self, path: str, reason: str) -> APIException:
         """An error in the log, and 503 to the user, who did nothing wrong."""
+        metrics.internal_calls_failed_total.labels(*operation(path)).inc()
         dependency_logger.error(
             "%s%s: %s", self.url, path, reason, extra={"event": "service"}
         )
@@ -134,3 +140,11 @@ class ServiceClient:
             for scheme in ("http://", "https://"):
                 session.mount(scheme, DeadlineAdapter(1, 1, max_retries=RETRIES))
         return session
+
+
+def operation(path: str) -> tuple[str, str]:
+    """The service that a path leads to, and what is asked there, for metrics: without
+    ids."""
+    route = path.removeprefix("/api/v1/").partition("?")[0]
+    service, _, rest = ID.sub("{id}", route).partition("/")
+    return service, rest

@@ -157,6 +157,8 @@ REST_FRAMEWORK = {
 
 # `ready` says `degraded`, never 503, unless each of these functions returns true.
 OPTIONAL_PARTS = ["shared.api.urls.redis_answers"]
+# Functions that set metrics which are looked up, once a minute.
+MINUTE_GAUGES: list[str] = []
 DOCS_ENABLED = env.switch("DOCS_ENABLED", default=True)
 SPECTACULAR_SETTINGS = {
     "TITLE": f"Memo {SERVICE_NAME.capitalize()} Service",

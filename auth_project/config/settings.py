@@ -20,6 +20,8 @@ SPECTACULAR_SETTINGS |= {
     },
 }
 
+MINUTE_GAUGES += ["tokens.metrics.look"]
+
 # Its own word on sessions: no call over HTTP to itself.
 REST_FRAMEWORK |= {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tokens.authentication.SessionAuthentication"]

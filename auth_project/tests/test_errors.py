@@ -21,6 +21,7 @@ READ = [*HEALTH, *PUBLIC]
 DOCS = ["docs", "openapi.json"]
 ELSEWHERE = [  # under test in test_erasure, _introspection, _schema and _sessions
     "internal/openapi.json",
+    "metrics",
     *("introspect", "sessions", "sessions/<uuid:session_id>"),
     "users/<uuid:user_id>/events",
     "users/<uuid:user_id>/sessions",

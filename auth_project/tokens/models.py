@@ -189,7 +189,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
         with connections[self.db].cursor() as cursor:
             cursor.execute(statement, parameters | origin())
             names = [column.name for column in cursor.description]
-            return [self.model(**dict(zip(names, row, strict=True))) for row in cursor]
+            found: list[Session] = []
+            for row in cursor:
+                columns = dict(zip(names, row, strict=True))
+                has_lived = columns.pop("has_lived", True)
+                found.append(self.model(**columns))
+                found[-1].has_lived = has_lived
+            return found
 
 
 class UserEpoch(models.Model):
@@ -225,6 +231,7 @@ class Session(models.Model):
     ip = models.GenericIPAddressField(null=True)
 
     clock: datetime  # annotated by `with_clock`
+    has_lived: bool  # of one that a statement returns as ended: until this statement
 
     objects = SessionQuerySet.as_manager()
 

@@ -14,6 +14,7 @@ from shared.auth import session_state
 from shared.auth.authentication import TokenUser
 from shared.auth.session_state import Revocation
 from shared.structured_logging import audit
+from tokens.metrics import count_ended, sweep_last_success_seconds
 from tokens.models import Session
 
 BATCH = 1000
@@ -31,6 +32,7 @@ def end_session(sid: UUID | str, reason: str, *deeds: str) -> None:
     session = Session.objects.revoke(UUID(str(sid)), reason, *deeds)
     publish_end(session, sid)
     if session is not None:
+        count_ended([session] if session.has_lived else [])
         audit("authn_token_revoked", sid=sid, user_id=session.user_id, reason=reason)
 
 
@@ -48,6 +50,7 @@ def end_sessions_below(
     kept = kept_sid, kept_from
     ended = Session.objects.revoke_below(epochs, reason, *kept, caller)
     if ended:
+        count_ended(ended)
         publish_revocation(ended)
     # Of many users, those who had a session.
     counts = Counter(session.user_id for session in ended)
@@ -63,6 +66,7 @@ def end_own_session(sid: UUID, user_id: UUID, reason: str = "session_ended") -> 
     session = Session.objects.revoke_own(sid, user_id, reason)
     if session is None:
         return False
+    count_ended([session])
     publish_revocation([session])
     audit("authn_token_revoked", sid=sid, user_id=user_id, reason=reason)
     return True
@@ -79,6 +83,7 @@ def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
         return
     ended = Session.objects.end_others(user_id, cap, replaced)
     if ended:
+        count_ended(ended)
         publish_revocation(ended)
     for session in ended:
         ids = {"user_id": session.user_id, "sid": session.id}
@@ -93,6 +98,7 @@ def end_live_sessions(user_id: UUID | None) -> int:
     """
     total = 0
     while ended := Session.objects.revoke_live(user_id, "operator", BATCH):
+        count_ended(ended)
         publish_revocation(ended)
         total += len(ended)
     audit("authn_token_revoked", user_id=user_id, reason="operator", sessions=total)
@@ -162,3 +168,4 @@ def republish_revocations() -> None:
             ]
             if not session_state.repeat_revocations(revocations):
                 return
+    sweep_last_success_seconds.set_to_current_time()

@@ -28,6 +28,7 @@ from shared.clients import users_client
 from shared.keys import keyring
 from shared.structured_logging import audit
 from tokens.jwt_tokens import AccessToken, RefreshToken, SpentRefreshToken, session_over
+from tokens.metrics import counted_refusals, refreshes_total
 from tokens.models import Session, SessionEpoch
 from tokens.revocation import (
     end_other_sessions,
@@ -101,6 +102,7 @@ def replaced_by(cookie: str) -> UUID | None:
         return None
 
 
+@counted_refusals()
 def refresh(text: str, client: Client, received_at: float) -> Grant:
     """Continue a session with its refresh token. `received_at` is the request's time on
     the monotonic clock.
@@ -133,6 +135,7 @@ def rotate_or_resolve(
     session = Session.objects.rotate(sid, jti, epoch)
     if session is not None:
         audit("session_renewed", **audit_context(session, client))
+        refreshes_total.labels("rotated").inc()
         return session, RefreshToken.current(session)
     return resolve_superseded_token(token, epoch, client, received_at)
 
@@ -157,8 +160,10 @@ def resolve_superseded_token(
         raise TokenRevoked
     if str(session.jti) == token["jti"]:
         # Current, but rotated less than the leeway ago: it stays the one to use.
+        refreshes_total.labels("current").inc()
         return session, None
     if is_direct_predecessor(token, session, received_at):
+        refreshes_total.labels("leeway").inc()
         audit("authn_token_leeway", **audit_context(session, client))
         return session, RefreshToken.current(session)
     # Committed before the 401 is raised, which must not undo it.

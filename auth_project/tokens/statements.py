@@ -59,7 +59,8 @@ WHERE id = %(id)s
 RETURNING *
 """
 
-# The first revocation's time and reason stay, and it alone is an event.
+# The first revocation's time and reason stay, and it alone is an event. `has_lived`: it
+# is this one.
 REVOKE = recorded(
     """
 WITH found AS (
@@ -71,8 +72,8 @@ WITH found AS (
     SET revoked_at = coalesce(revoked_at, clock_timestamp()),
         revoked_reason =
             CASE WHEN revoked_at IS NULL THEN %(reason)s ELSE revoked_reason END
-    WHERE id IN (SELECT id FROM found)
-    RETURNING *
+    FROM found WHERE found.id = tokens_session.id
+    RETURNING tokens_session.*, lives AS has_lived
 )""",
     """
         SELECT deed.event, user_id, id,

@@ -20,6 +20,8 @@ WITHOUT_SLASH = [
     "/api/v1/users/me/end_sessions",
     "/api/v1/auth/internal/openapi.json",
     "/api/v1/users/internal/openapi.json",
+    "/api/v1/auth/metrics",
+    "/api/v1/users/metrics",
 ]
 INTERNAL = [path + slash for path in WITHOUT_SLASH for slash in ("", "/")]
 

@@ -1,4 +1,4 @@
-"""The routes that every service has: health, schema and documentation.
+"""The routes that every service has: health, metrics, schema and documentation.
 
 `live`: the process answers. `ready`: it can serve.
 """
@@ -20,6 +20,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shared.api.metrics import MetricsView
 from shared.api.openapi import problems
 from shared.api.schema import InternalGenerator, PublicGenerator
 from shared.api.views import InternalView, OpenView
@@ -27,10 +28,11 @@ from shared.keys import keyring
 
 
 def common(prefix: str) -> list[URLPattern]:
-    """Health, and (DOCS_ENABLED) the schema and Swagger UI."""
+    """Health, metrics, and (DOCS_ENABLED) the schema and Swagger UI."""
     routes = [
         path(f"{prefix}/health/live", LiveView.as_view(), name="live"),
         path(f"{prefix}/health/ready", ReadyView.as_view(), name="ready"),
+        path(f"{prefix}/metrics", MetricsView.as_view(), name="metrics"),
     ]
     if settings.DOCS_ENABLED:
         schema = SchemaView.as_view()

@@ -1,5 +1,7 @@
 """Authentication of callers: a user by access token, or a service by API key."""
 
+import hmac
+from base64 import b64decode
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,6 +21,7 @@ from shared.auth import access_tokens, api_keys, session_state
 from shared.clients import auth_client
 
 API_KEY_HEADER = "X-Internal-Api-Key"
+BASIC_CHALLENGE = 'Basic realm="internal"'
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,44 @@ class APIKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return ServiceAuthFailed.auth_header
+
+
+class BasicAPIKeyAuthentication(APIKeyAuthentication):
+    """As before, or by HTTP Basic (RFC 7617) with a caller's name and its key, as those
+    can who send no header of their own. Both at once are refused."""
+
+    def caller(self, request: Request) -> str | None:
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return super().caller(request)
+        if "HTTP_X_INTERNAL_API_KEY" in request.META:
+            return None
+        try:
+            name, key = map(self.decode, basic_credentials(header))
+        except ValueError:
+            return None
+        owner = api_keys.caller_of(key)
+        # A key proves its owner's name and no other.
+        same = hmac.compare_digest(name.encode(), (owner or "").encode())
+        return owner if same else None
+
+    def decode(self, text: str) -> str:
+        """What a name or a key is, as it stands in the pair."""
+        return text
+
+    def authenticate_header(self, request: Request) -> str:
+        return BASIC_CHALLENGE
+
+
+def basic_credentials(header: str) -> tuple[str, str]:
+    """The name and the key of an Authorization header. Raises ValueError."""
+    scheme, encoded = header.split()
+    if scheme.lower() != "basic":
+        raise ValueError("another scheme")
+    name, separator, key = b64decode(encoded, validate=True).decode().partition(":")
+    if not separator:
+        raise ValueError("no pair")
+    return name, key
 
 
 class JWTScheme(OpenApiAuthenticationExtension):

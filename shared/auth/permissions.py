@@ -10,15 +10,19 @@ from shared.api.exceptions import InsufficientUserAuthentication
 from shared.auth.authentication import Service, TokenUser
 
 RECENT = 300  # seconds; the error names them as `max_age`
+METRICS = "metrics"  # the caller whose key Prometheus has, for nothing else
 
 
 class HasAPIKey(BasePermission):
-    """A service of ours; `allowed_callers` on the view names which (default: any)."""
+    """A service of ours; `allowed_callers` on the view names which (default: all but
+    the one that reads metrics)."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         callers = getattr(view, "allowed_callers", None)
         user = request.user
-        return isinstance(user, Service) and (callers is None or user.name in callers)
+        if callers is None:
+            return isinstance(user, Service) and user.name != METRICS
+        return isinstance(user, Service) and user.name in callers
 
 
 def require_recent_login(user: TokenUser) -> None:

@@ -15,13 +15,14 @@ from django_redis import get_redis_connection
 from redis import Redis
 from redis.exceptions import RedisError
 
+from shared import metrics
 from shared.circuit_breaker import Breaker
 from shared.structured_logging import dependency_logger
 
 ACTIVE = b"active"
 REVOKED = "revoked:"
 
-breaker = Breaker()
+breaker = Breaker("sessions")
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,13 @@ def is_active(sid: UUID | str) -> bool | None:
 def read(sid: UUID | str) -> bytes | None:
     """What is written of a session; None if nothing is, or Redis is unavailable."""
     if breaker.is_open():
+        metrics.redis_fallbacks_total.labels("sessions").inc()
         return None
     with noting_failure("read"):
         value: Any = connection().get(key(sid))
         breaker.succeeded()
         return value
+    metrics.redis_fallbacks_total.labels("sessions").inc()
     return None
 
 
@@ -119,6 +122,7 @@ def mark_revoked(revocations: Iterable[Revocation]) -> bool:
             connection().delete(*refused)
         breaker.succeeded()
         return True
+    metrics.redis_fallbacks_total.labels("revocations").inc(len(batch))
     return False
 
 

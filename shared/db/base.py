@@ -1,10 +1,14 @@
 """Django's backend for PostgreSQL, with a cheaper look at connections of the pool."""
 
 import select
+import time
 from typing import Any
 
 from django.db.backends.postgresql import base
 from psycopg import Connection, OperationalError
+from psycopg_pool import ConnectionPool
+
+from shared import metrics
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -18,12 +22,25 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection[Any]:
-        connection: Connection[Any] = super().get_new_connection(conn_params)
-        while self.pool and is_over(connection):
-            connection.close()
-            self.pool.putconn(connection)  # which makes another in its place
-            connection = super().get_new_connection(conn_params)
-        return connection
+        began = time.perf_counter()
+        try:
+            connection: Connection[Any] = super().get_new_connection(conn_params)
+            while self.pool and is_over(connection):
+                connection.close()
+                self.pool.putconn(connection)  # which makes another in its place
+                connection = super().get_new_connection(conn_params)
+            return connection
+        finally:
+            if self.pool:
+                note_pool(self.pool, time.perf_counter() - began)
+
+
+def note_pool(pool: ConnectionPool, seconds: float) -> None:
+    """The state of the pool after a thread has waited so long."""
+    stats = pool.get_stats()
+    metrics.db_pool_size.set(stats["pool_size"])
+    metrics.db_pool_waiting.set(stats["requests_waiting"])
+    metrics.db_wait_seconds.observe(seconds)
 
 
 def is_over(connection: Connection[Any]) -> bool:

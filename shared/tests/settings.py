@@ -55,6 +55,7 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 OPTIONAL_PARTS: list[str] = []
+MINUTE_GAUGES: list[str] = []
 DOCS_ENABLED = False
 CORS_ALLOWED_ORIGINS: list[str] = []
 JWT_ISSUER = "https://memo.example"

@@ -11,7 +11,7 @@ from shared.circuit_breaker import Breaker, Bulkhead
 
 def test_a_breaker_opens_after_failures_in_a_row():
     """What it does then: `test_session_state`."""
-    breaker = Breaker()
+    breaker = Breaker("limits")
     for _ in range(4):
         breaker.failed()
         breaker.failed()

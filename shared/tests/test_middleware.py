@@ -81,7 +81,7 @@ def test_schema_and_docs_can_be_switched_off(settings, enabled):
     names = {route.name for route in common("api/v1/test")}
 
     documents = {"schema", "internal-schema", "docs"}
-    assert names == {"live", "ready"} | (documents if enabled else set())
+    assert names == {"live", "ready", "metrics"} | (documents if enabled else set())
 
 
 @pytest.mark.parametrize(

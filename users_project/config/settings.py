@@ -133,6 +133,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "shutdown_graceful_timeout": 25,
 }
 OPTIONAL_PARTS += ["users.jobs.queue_works"]
+MINUTE_GAUGES += ["users.metrics.look"]
 LOGGING["loggers"]["procrastinate"] = {"level": "WARNING"}  # a line for every step
 
 # --- Passwords ----------------------------------------------------------------------

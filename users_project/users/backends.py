@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from shared.api.client_ip import client_address, user_agent
 from shared.auth import device_cookie
+from shared.metrics import logins_total
 from users import credentials
 from users.events.log import record
 from users.guess_limits import Client
@@ -35,6 +36,7 @@ class EmailBackend(ModelBackend):
             device = device_cookie.read(request)
             client = Client(client_address(request), user_agent(request), device)
         user = credentials.authenticate(password, client, email=email, site="admin")
+        logins_total.labels("success" if user else "invalid", "admin").inc()
         if user is not None:
             record("authn_login_success", user.pk, site="admin", ip=client.ip)
             remember_device(request, user)

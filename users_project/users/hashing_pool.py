@@ -8,6 +8,7 @@ other half still answers.
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -16,6 +17,7 @@ from typing import Any
 from django.conf import settings
 
 from shared.api.exceptions import Overloaded
+from users import metrics
 
 AT_ONCE = 2
 NICENESS = 10  # of the threads that hash; the kernel's scale ends at 19
@@ -37,7 +39,9 @@ class PasswordHashingPool:
         """What `work` returns or raises. It must not touch the database, since a
         connection is its thread's. Raises Overloaded, at once."""
         if not self.slots.acquire(blocking=False):
+            metrics.password_hash_refused_total.inc()
             raise Overloaded
+        began = time.perf_counter()
         try:
             future = self.threads.submit(work, *args)
         except RuntimeError:  # This worker is ending, and starts nothing in threads.
@@ -45,6 +49,7 @@ class PasswordHashingPool:
         else:
             return future.result()
         finally:
+            metrics.password_hash_seconds.observe(time.perf_counter() - began)
             self.slots.release()
 
 

@@ -13,7 +13,7 @@ from shared.clients import auth_client
 from shared.structured_logging import audit, dependency_logger
 
 # So that an admin who ends many users' sessions at once does not wait for each.
-breaker = Breaker()
+breaker = Breaker("push")
 
 
 def push(

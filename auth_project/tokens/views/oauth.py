@@ -18,11 +18,11 @@ from shared.api.exceptions import ServiceAuthFailed, TokenError
 from shared.api.openapi import problems
 from shared.api.parsers import StrictFormParser
 from shared.api.views import InternalView, OpenView
-from shared.auth.authentication import APIKeyAuthentication
+from shared.auth.authentication import BASIC_CHALLENGE, APIKeyAuthentication
 from shared.keys import keyring, signing_keys
 from tokens import serializers as s
 from tokens import services
-from tokens.authentication import BASIC_CHALLENGE, ClientSecretBasicAuthentication
+from tokens.authentication import ClientSecretBasicAuthentication
 
 # One for each way in, Basic first: a client that tried it must find it (RFC 6749
 # section 5.2, RFC 9110 section 11.6.1).

@@ -14,6 +14,7 @@ from shared.api.openapi import TOKEN_PROBLEMS, problems
 from shared.api.views import InternalView, OpenView
 from shared.auth import device_cookie
 from shared.auth.fetch_metadata import SameOriginRequired
+from shared.metrics import counted_login
 from tokens import cookies, services
 from tokens import serializers as s
 from tokens.jwt_tokens import SessionReplaced
@@ -104,9 +105,9 @@ class LoginView(BrowserView):
         sent = cookies.find_all(request)
         cookie = sent[0] if len(sent) == 1 else None  # a double one fails no login
         client = client_of(request)
-        return grant_response(
-            services.log_in(serializer.validated_data, client, cookie)
-        )
+        with counted_login("password"):
+            grant = services.log_in(serializer.validated_data, client, cookie)
+        return grant_response(grant)
 
 
 class RefreshView(CookieView):

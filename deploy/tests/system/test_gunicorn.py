@@ -13,6 +13,7 @@ def settings(monkeypatch):
     """As they are where the environment says nothing."""
     for name in ("BIND", "WEB_CONCURRENCY", "WEB_THREADS", "FORWARDED_ALLOW_IPS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")  # which it would set for good
     return runpy.run_path(str(ROOT / "deploy" / "gunicorn.conf.py"))
 
 

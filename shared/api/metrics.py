@@ -1,0 +1,80 @@
+"""`GET /api/v1/<service>/metrics`: the sums of all processes, for Prometheus."""
+
+import time
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils.decorators import method_decorator
+from django.utils.module_loading import import_string
+from django.views.decorators.gzip import gzip_page
+from drf_spectacular.settings import spectacular_settings
+from drf_spectacular.utils import extend_schema
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from rest_framework.request import Request
+
+from shared import metrics
+from shared.api.exceptions import DependencyUnavailable
+from shared.api.views import InternalView
+from shared.auth.authentication import BasicAPIKeyAuthentication
+from shared.auth.permissions import METRICS
+from shared.metrics_folder import REFRESHED, State
+from shared.structured_logging import dependency_logger
+
+PATIENCE = 5  # seconds for a scraper that does not read its answer
+MINUTE = 60.0
+
+
+# Compressed it fits into the socket's buffer: no thread waits for the scraper.
+@method_decorator(gzip_page, name="dispatch")
+class MetricsView(InternalView):
+    """For Prometheus alone, which has a key of its own."""
+
+    authentication_classes = (BasicAPIKeyAuthentication,)
+    allowed_callers = frozenset({METRICS})
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        """503 where the processes cannot count: one of them alone would mislead."""
+        if State.is_faulty:
+            raise DependencyUnavailable
+        if connection := request.META.get("gunicorn.socket"):
+            connection.settimeout(PATIENCE)
+        refresh()
+        return HttpResponse(exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def exposition() -> bytes:
+    """Of all processes of this service, or of this one where it is the only one."""
+    if State.folder is None:
+        return generate_latest(metrics.REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(State.folder))
+    return generate_latest(registry)
+
+
+def refresh() -> None:
+    """Set the gauges that are looked up: those of a database at most once a minute."""
+    version = spectacular_settings.VERSION
+    metrics.build_info.labels(version, settings.SERVICE_NAME).set(1)
+    if not is_due():
+        return
+    for name in settings.MINUTE_GAUGES:
+        try:
+            import_string(name)()
+        except Exception as exc:  # noqa: BLE001 - the other metrics are still good
+            text = f"no metrics of {name}: {type(exc).__name__}"
+            dependency_logger.warning("%s", text, extra={"event": "metrics"})
+
+
+def is_due() -> bool:
+    """Whether no process of the service has looked within the minute. One that does
+    leaves a mark; one that counts for itself always looks."""
+    if State.folder is None:
+        return True
+    mark = State.folder / REFRESHED
+    if mark.exists() and time.time() - mark.stat().st_mtime < MINUTE:
+        return False
+    mark.touch()
+    return True

@@ -1,0 +1,135 @@
+"""What every service counts and measures for Prometheus.
+
+Each metric is recorded where the thing happens. No label has a value that a client
+chooses. docs/operations/observability.md has the table.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from itertools import product
+from typing import Any, TypeVar
+
+from django.http import HttpRequest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+from shared import metrics_folder
+from shared.ratelimit_defaults import DEFAULTS
+
+metrics_folder.join()
+
+M = TypeVar("M", bound=MetricWrapperBase)
+# By label its values; None for routes and operations, which the code has elsewhere.
+Bounds = Mapping[str, Iterable[str] | None]
+UNLABELLED: Bounds = {}
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+BOUNDS: dict[str, Bounds] = {}  # by metric
+
+
+def made(
+    kind: type[M], name: str, text: str, bounds: Bounds = UNLABELLED, **more: Any
+) -> M:
+    """A metric of these labels. Where all values are known every series is there from
+    the start: Prometheus sees no increase from nothing to one."""
+    metric = kind(f"memo_{name}", text, [*bounds], registry=REGISTRY, **more)
+    BOUNDS[f"memo_{name}"] = bounds
+    values = [each for each in bounds.values() if each is not None]
+    if values and len(values) == len(bounds):
+        for each in product(*values):
+            metric.labels(*each)
+    return metric
+
+
+# Of the processes that run, the sum; or what any of them has set last.
+SUM: dict[str, Any] = {"multiprocess_mode": "livesum"}
+LAST: dict[str, Any] = {"multiprocess_mode": "mostrecent"}
+SECONDS: dict[str, Any] = {
+    "buckets": (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+}
+
+NO_ROUTE = "none"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other")
+CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
+REQUEST: Bounds = {"route": None, "method": METHODS, "status": CLASSES}
+requests_total = made(Counter, "requests_total", "Requests answered.", REQUEST)
+request_seconds = made(
+    Histogram, "request_seconds", "From the request to its answer.", REQUEST, **SECONDS
+)
+
+db_pool_size = made(Gauge, "db_pool_size", "Connections to PostgreSQL.", **SUM)
+db_pool_waiting = made(Gauge, "db_pool_waiting", "Threads that wait for one.", **SUM)
+db_wait_seconds = made(
+    Histogram,
+    "db_wait_seconds",
+    "Waits of threads for a connection.",
+    buckets=(0.001, 0.01, 0.1, 1, 3),
+)
+
+CALL: Bounds = {"service": ("auth", "users"), "operation": None}
+internal_call_seconds = made(
+    Histogram, "internal_call_seconds", "Calls of another service.", CALL, **SECONDS
+)
+internal_calls_failed_total = made(
+    Counter, "internal_calls_failed_total", "Calls without a good answer.", CALL
+)
+
+redis_fallbacks_total = made(
+    Counter,
+    "redis_fallbacks_total",
+    "Without Redis: asked of PostgreSQL, counted in memory, left to the sweep.",
+    {"what": ("sessions", "limits", "revocations")},
+)
+circuit_open = made(
+    Gauge,
+    "circuit_open",
+    "Processes that have stopped asking a server that failed.",
+    {"what": ("sessions", "limits", "push")},
+    **SUM,
+)
+rate_limited_total = made(
+    Counter, "rate_limited_total", "Attempts beyond a limit.", {"policy": DEFAULTS}
+)
+logins_total = made(
+    Counter,
+    "logins_total",
+    "Attempts to log in.",
+    {
+        "outcome": ("success", "invalid", "limited", "failed"),
+        "method": ("password", "admin"),
+    },
+)
+REFUSALS = {"invalid_credentials": "invalid", "rate_limited": "limited"}
+build_info = made(Gauge, "build_info", "1.", {"version": None, "service": None}, **LAST)
+
+
+def count_request(request: HttpRequest, status: int, seconds: float) -> None:
+    """A request that was answered."""
+    match, method = request.resolver_match, request.method
+    total, times = of_requests(
+        match.route if match else NO_ROUTE,
+        method if method in METHODS else "other",
+        CLASSES[status // 100 - 1],
+    )
+    total.inc()
+    times.observe(seconds)
+
+
+@cache
+def of_requests(*labels: str) -> tuple[Counter, Histogram]:
+    """The two metrics of requests with these labels."""
+    return requests_total.labels(*labels), request_seconds.labels(*labels)
+
+
+@contextmanager
+def counted_login(method: str) -> Iterator[None]:
+    """Count an attempt, by the error that it raises."""
+    outcome = "success"
+    try:
+        yield
+    except Exception as exc:
+        outcome = REFUSALS.get(getattr(exc, "default_code", ""), "failed")
+        raise
+    finally:
+        logins_total.labels(outcome, method).inc()

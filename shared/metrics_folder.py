@@ -1,0 +1,148 @@
+"""Where the processes of a service count, so that a scrape of one has the sums of all.
+
+PROMETHEUS_MULTIPROC_DIR names the folder: one for all processes of a service on a host.
+Each process has a slot, and a file there for each kind of metric. The next process of a
+slot continues its files, so a restart loses no count and files stay few. Slots are
+locked files: the kernel gives them back however a process ends.
+"""
+
+import errno
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from prometheus_client import values
+from prometheus_client.multiprocess import mark_process_dead
+
+from shared.structured_logging import dependency_logger
+
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+REFRESHED = "refreshed"  # when the gauges that are looked up were
+# By kind, more bytes than all series take. They are on the disk before they are used:
+# to write where a full disk has no room for a mapped file ends the process.
+FILES = {
+    "counter": 1 << 18,
+    "histogram": 1 << 20,
+    "gauge_livesum": 1 << 16,
+    "gauge_mostrecent": 1 << 16,
+}
+
+
+class Slot(NamedTuple):
+    """A number that no other process has while the file is locked."""
+
+    number: int
+    lock: int
+
+
+class State:
+    """Of this process. Without a folder it counts for itself, which is of use where it
+    is the only one: `is_faulty` if it is not."""
+
+    folder: Path | None = None
+    is_faulty = False
+    slot: Slot
+
+
+def join() -> None:
+    """To be called before the first metric is made. Of all processes the first empties
+    the folder. Without one there are no metrics, and the service continues."""
+    name = os.environ.get(VARIABLE)
+    if name is None:
+        return
+    try:
+        enter(Path(name))
+        State.slot = take()
+    except OSError as exc:
+        State.folder, State.is_faulty = None, True
+        values.ValueClass = values.MutexValue
+        note_fault(f"{name or VARIABLE}: {exc.strerror}")
+    else:
+        values.ValueClass = values.MultiProcessValue(lambda: State.slot.number)
+
+
+def note_fault(reason: str) -> None:
+    dependency_logger.warning("no metrics: %s", reason, extra={"event": "metrics"})
+
+
+def enter(folder: Path) -> None:
+    """Hold a lock on the folder until this process, and those that it forks, end. An
+    empty path is none: gunicorn.conf.py has it where no folder was named."""
+    if folder == Path():
+        raise FileNotFoundError(errno.ENOENT, "is not set")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for file in [*folder.glob("*.db"), *folder.glob(REFRESHED)]:
+            file.unlink()
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    State.folder = folder
+
+
+def take() -> Slot:
+    """The first free slot, its files in place. Raises OSError."""
+    assert State.folder
+    number = 1
+    while (lock := try_lock(State.folder / f"{number}.slot")) is None:
+        number += 1
+    try:
+        make_room(State.folder, number)
+    except OSError:
+        os.close(lock)
+        raise
+    return Slot(number, lock)
+
+
+def try_lock(file: Path) -> int | None:
+    """The handle of the file, if no other process has locked it."""
+    lock = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def make_room(folder: Path, number: int) -> None:
+    mark_process_dead(number, str(folder))  # of one that was killed
+    for kind, size in FILES.items():
+        with (folder / f"{kind}_{number}.db").open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+# --- Of gunicorn: its master forks workers --------------------------------------------
+
+
+def reserve() -> Slot | None:
+    """A slot for a worker that is about to be forked."""
+    if State.folder is None:
+        return None
+    try:
+        return take()
+    except OSError as exc:
+        note_fault(f"{State.folder}: {exc.strerror}")
+        return None
+
+
+def use(slot: Slot | None) -> None:
+    """Count in this slot from now on. A worker without one counts nothing: two that
+    write the same file would spoil it."""
+    if slot:
+        State.slot = slot
+    elif State.folder:
+        cls: Any = values.ValueClass
+        cls.inc = cls.set = lambda self, *args: None
+        values.ValueClass = values.MutexValue
+
+
+def give_back(slot: Slot | None) -> None:
+    """Of a worker that has ended: its counts stay, its gauges go."""
+    if slot:
+        mark_process_dead(slot.number, str(State.folder))
+        # Workers that were forked meanwhile have copies of the handle.
+        fcntl.flock(slot.lock, fcntl.LOCK_UN)
+        os.close(slot.lock)

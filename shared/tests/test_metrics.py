@@ -1,0 +1,206 @@
+"""The endpoint for Prometheus: who may read it, and what is in it."""
+
+import gzip
+import os
+import re
+import socket
+import time
+from base64 import b64encode
+from contextlib import nullcontext
+
+import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
+from prometheus_client.parser import text_string_to_metric_families
+
+from shared import metrics
+from shared.api import metrics as endpoint
+from shared.metrics_folder import State
+from shared.tests.conftest import redis_unavailable
+from shared.tests.test_docs import ROOT
+
+URL = "/api/v1/test/metrics"
+KEY = "key-of-prometheus-" * 3
+PAGE = ROOT / "docs" / "operations" / "observability.md"
+
+
+@pytest.fixture(autouse=True)
+def _caller(settings):
+    settings.INTERNAL_API_KEYS = [*settings.INTERNAL_API_KEYS, ("metrics", KEY)]
+
+
+def basic(name, key):
+    return {"Authorization": f"Basic {b64encode(f'{name}:{key}'.encode()).decode()}"}
+
+
+def header(key):
+    return {"X-Internal-Api-Key": key}
+
+
+AUTH_KEY = "auth-key-" * 6
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (header(KEY), 200),
+        (basic("metrics", KEY), 200),
+        ({}, 401),
+        (header("x" * 54), 401),
+        (basic("metrics", "x" * 54), 401),
+        (basic("auth", KEY), 401),
+        (basic("", KEY), 401),
+        (basic("metrics", ""), 401),
+        ({"Authorization": "Basic %%%"}, 401),
+        ({"Authorization": f"Bearer {KEY}"}, 401),
+        ({**header(KEY), **basic("metrics", KEY)}, 401),
+        (header(AUTH_KEY), 403),
+        (basic("auth", AUTH_KEY), 403),
+    ],
+)
+def test_only_prometheus_may_read_it(api_client, headers, status):
+    """LOG-07: by our header or by HTTP Basic, not by both."""
+    answer = api_client.get(URL, headers=headers)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("path", ["internal", "internal/auth"])
+def test_the_key_of_prometheus_opens_nothing_else(api_client, path):
+    """Not even what is for every service."""
+    answer = api_client.get(f"/api/v1/test/{path}", headers=header(KEY))
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def read(api_client):
+    answer = api_client.get(URL, headers=basic("metrics", KEY))
+    assert answer["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.content.decode())
+        for sample in family.samples
+    }
+
+
+def test_a_request_is_counted_by_its_route_and_nothing_of_a_client(api_client):
+    """LOG-07: whatever a client sends, there is no new label for it."""
+    before = read(api_client)
+    api_client.get("/api/v1/test/canary-in-a-path?canary=1")
+    api_client.generic("CANARY", "/api/v1/test/notes")
+    api_client.delete("/api/v1/test/notes/6c2ec1c8-3ba2-4bd1-9ef1-1d0f8a3f4d55")
+    after = read(api_client)
+    changed = {
+        tuple(value for _, value in key): after[name, *key]
+        - before.get((name, *key), 0)
+        for name, *key in after
+        if name == "memo_requests_total"
+        and after[name, *key] != before.get((name, *key), 0)
+    }
+    assert changed == {
+        ("GET", "none", "4xx"): 1,
+        ("other", "api/v1/test/notes", "4xx"): 1,
+        ("DELETE", "api/v1/test/notes/<uuid:note_id>", "4xx"): 1,
+        ("GET", "api/v1/test/metrics", "2xx"): 1,
+    }
+    assert "canary" not in str(after).lower()
+
+
+def test_a_large_answer_is_compressed(api_client):
+    """So that it fits into the buffer of a socket."""
+    for _ in range(9):
+        api_client.get(URL)
+    headers = {**basic("metrics", KEY), "Accept-Encoding": "gzip"}
+    answer = api_client.get(URL, headers=headers)
+    assert answer["Content-Encoding"] == "gzip"
+    assert b"memo_requests_total" in gzip.decompress(answer.content)
+
+
+def test_a_scraper_that_does_not_read_is_left_after_seconds(api_client):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        extra = {"gunicorn.socket": ours}
+        assert api_client.get(URL, headers=header(KEY), **extra).status_code == 200
+        assert ours.gettimeout() == endpoint.PATIENCE
+
+
+def test_without_a_folder_it_is_unavailable_and_not_wrong(api_client, monkeypatch):
+    monkeypatch.setattr(State, "is_faulty", True)
+    answer = api_client.get(URL, headers=header(KEY))
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "dependency_unavailable"
+
+
+def test_gauges_are_looked_up_once_a_minute_and_a_fault_costs_only_themselves(
+    api_client, settings, monkeypatch, tmp_path, caplog
+):
+    """Whichever process is asked: the mark is in their folder."""
+    looks = []
+
+    def look():
+        looks.append(1)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(endpoint, "import_string", lambda name: look)
+    monkeypatch.setattr(State, "folder", tmp_path)
+    settings.MINUTE_GAUGES = ["a.look"]
+    for _ in range(3):
+        assert api_client.get(URL, headers=header(KEY)).status_code == 200
+    assert looks == [1]
+    assert "no metrics of a.look: ZeroDivisionError" in caplog.messages
+    an_hour_ago = time.time() - 3600
+    os.utime(tmp_path / "refreshed", (an_hour_ago, an_hour_ago))
+    api_client.get(URL, headers=header(KEY))
+    assert looks == [1, 1]
+
+
+def value(name, **labels):
+    return metrics.REGISTRY.get_sample_value(f"memo_{name}", labels)
+
+
+@pytest.mark.parametrize(
+    ("redis", "counted"), [(nullcontext, 0), (redis_unavailable, 1)]
+)
+def test_what_was_done_without_redis_is_counted(
+    me, make_token, auth_service, redis, counted
+):
+    auth_service.answer(200, {"valid": True})
+    labels = {"service": "auth", "operation": "verify_token"}
+    before = value("redis_fallbacks_total", what="sessions")
+    calls = value("internal_call_seconds_count", **labels) or 0
+    token = make_token()
+    with redis():
+        assert me(f"Bearer {token}").status_code == 200
+    assert value("redis_fallbacks_total", what="sessions") == before + counted
+    assert (value("internal_call_seconds_count", **labels) or 0) == calls + counted
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "labels"),
+    [
+        ("GET", 200, ("none", "GET", "2xx")),
+        ("get", 304, ("none", "other", "3xx")),
+        ("A" * 4000, 505, ("none", "other", "5xx")),
+    ],
+)
+def test_the_labels_of_a_request_are_bounded(method, status, labels):
+    request = RequestFactory().generic(method, "/")
+    request.method, request.resolver_match = method, None
+    metrics.count_request(request, HttpResponse(status=status).status_code, 0.1)
+    names = dict(zip(("route", "method", "status"), labels, strict=True))
+    assert value("requests_total", **names) >= 1
+
+
+def test_the_documented_metrics_and_labels_are_those_of_the_code():
+    """The product of the documented values is all that there may be."""
+    row = re.compile(r"^\| ((?:`memo_\w+`(?: |, )?)+) ?\| (.*?) \|", re.M)
+    documented = {
+        name: set(re.findall(r"`(\w+)`", labels))
+        for names, labels in row.findall(PAGE.read_text())
+        for name in re.findall(r"\w+", names)
+    }
+    code = {name: set(bounds) for name, bounds in metrics.BOUNDS.items()}
+    assert {name: documented.get(name) for name in code} == code
+    of_services = documented.keys() - code.keys()
+    for name in of_services:
+        sources = [*ROOT.glob("*_project/*/metrics.py")]
+        text = "".join(path.read_text() for path in sources)
+        assert f'"{name.removeprefix("memo_")}"' in text, name
