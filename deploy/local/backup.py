@@ -39,6 +39,7 @@ def backup(layout: Layout, name: str | None) -> None:
             _write_files(layout, draft, made)
         os.sync()
         draft.rename(target)
+        _note(layout, made)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -108,6 +109,14 @@ def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
         "files": {path.name: described(path) for path in sorted(draft.iterdir())},
     }
     write_private(draft / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+
+def _note(layout: Layout, made: datetime) -> None:
+    """Leave the time with the databases: metrics have the age of the last backup."""
+    for service in layout.services:
+        text = f"memo backup {made.isoformat(timespec='seconds')}"
+        note = f"COMMENT ON DATABASE \"{service.name}\" IS '{text}'"
+        postgres.call(layout, service, "psql", "-Xqd", service.name, "-c", note)
 
 
 def described(path: Path) -> dict[str, object]:

@@ -15,14 +15,14 @@ services have seen the step before, so a rotation that was killed is simply run 
 import secrets
 import time
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import product
 from pathlib import Path
 
 from . import supervisor
 from .files import locked, read_env, read_text, write_private
 from .layout import Layout, Service
 from .problems import Problem
-from .secretfiles import KEY, LIST, RANDOM_BYTES, callers, write_callers
+from .secretfiles import KEY, LIST, METRICS, RANDOM_BYTES, callers, write_callers
 
 # Services read their files once a second, and use nothing that is older than two.
 SEEN = 3.0
@@ -34,8 +34,8 @@ STEPS = {"accept": 0.0, "present": SEEN, "drop": SEEN + UNDER_WAY}
 
 @dataclass(frozen=True)
 class Direction:
-    """The API keys of one service at another: which key the caller presents, and which
-    of its keys the callee accepts, the newest last."""
+    """The API keys of one service, or of Prometheus, at another: which key the caller
+    presents, and which of its keys the callee accepts, the newest last."""
 
     caller: str
     callee: str
@@ -65,7 +65,7 @@ class Direction:
 
 
 def rotate(layout: Layout, step: str | None = None) -> None:
-    """All steps or one, between all services."""
+    """All steps or one, for all callers."""
     with locked(layout.state / "cli.lock"):
         found = directions(layout)
         for name in [step] if step else STEPS:
@@ -79,16 +79,19 @@ def rotate(layout: Layout, step: str | None = None) -> None:
 
 
 def directions(layout: Layout) -> list[Direction]:
-    """Every service at every other. A service that came since the last `up` has no keys
-    yet."""
+    """Every service at every other, and Prometheus, which reads its files itself. A
+    service that came since the last `up` has no keys yet."""
     found = []
-    for caller, callee in permutations(layout.services, 2):
-        key_file = layout.secrets / KEY.format(caller.name, callee.name)
-        list_file = layout.secrets / LIST.format(callee.name)
-        each = Direction(caller.name, callee.name, key_file, list_file)
-        if each.presented() and each.accepted():
-            _insist_on_file(caller, f"{callee.name.upper()}_SERVICE_API_KEY", key_file)
-            _insist_on_file(callee, "INTERNAL_API_KEYS", list_file)
+    services = {service.name: service for service in layout.services}
+    for caller, callee in product([*services, METRICS], services):
+        key_file = layout.secrets / KEY.format(caller, callee)
+        list_file = layout.secrets / LIST.format(callee)
+        each = Direction(caller, callee, key_file, list_file)
+        if caller != callee and each.presented() and each.accepted():
+            if caller != METRICS:
+                name = f"{callee.upper()}_SERVICE_API_KEY"
+                _insist_on_file(services[caller], name, key_file)
+            _insist_on_file(services[callee], "INTERNAL_API_KEYS", list_file)
             found.append(each)
     if not found:
         raise Problem("There are no keys to rotate.", hint=f"{layout.command} init")

@@ -22,6 +22,8 @@ KINDS = (
 # The key that a caller presents, and the list of keys that a callee accepts.
 KEY = "{}_{}_service_api_key"
 LIST = "{}_internal_api_keys"
+# Prometheus, which calls every service for its metrics.
+METRICS = "metrics"
 REDIS_ADMIN = "redis_admin_password"
 # Sessions are written by the Auth Service and read by all.
 SESSIONS = {"auth": "~session:*"}
@@ -39,6 +41,7 @@ def ensure(layout: Layout) -> None:
     names = [service.name for service in layout.services]
     files = [f"{name}_{kind}" for name in names for kind in KINDS]
     files += [KEY.format(*pair) for pair in permutations(names, 2)]
+    files += [KEY.format(METRICS, name) for name in names]
     for file in [*files, REDIS_ADMIN]:
         path = layout.secrets / file
         if not read_text(path).strip():
@@ -46,7 +49,7 @@ def ensure(layout: Layout) -> None:
     for callee in names:
         path = layout.secrets / LIST.format(callee)
         accepted = [x for x in callers(path) if not _is_gone(layout, x[0], callee)]
-        for caller in names:
+        for caller in [*names, METRICS]:
             # A caller that is listed keeps its keys: one may be rotating.
             if caller != callee and caller not in dict(accepted):
                 key = read_text(layout.secrets / KEY.format(caller, callee))
@@ -57,8 +60,10 @@ def ensure(layout: Layout) -> None:
 
 def _is_gone(layout: Layout, caller: str, callee: str) -> bool:
     """Whether the caller was a service of this checkout: its key is from here."""
-    is_service = any(service.name == caller for service in layout.services)
-    return not is_service and (layout.secrets / KEY.format(caller, callee)).exists()
+    names = {METRICS, *(service.name for service in layout.services)}
+    return (
+        caller not in names and (layout.secrets / KEY.format(caller, callee)).exists()
+    )
 
 
 def revision(layout: Layout, pattern: str) -> str:

@@ -22,12 +22,14 @@ PATTERN = re.compile(r"[a-z][a-z0-9]{0,18}")
 HINT = "Up to 19 lower-case letters and digits, such as `notes` or `billing`."
 # Redis: `session:*` says which sessions live, and users may have no second meaning.
 REDIS = "admin default session sessions"
+# Callers of services, as their API keys are filed.
+CALLERS = "metrics"
 # PostgreSQL's databases, roles and words of pg_hba.conf; containers and processes.
 SERVERS = "all memo postgres public replication sameuser samerole template0 template1"
 SERVERS += " gateway localhost nginx redis supervisor"
 ROUTES = "api health service services static"
 YAML = "false n no none null off on true y yes"
-RESERVED = {"help", *f"{REDIS} {SERVERS} {ROUTES} {YAML}".split()}
+RESERVED = {"help", *f"{REDIS} {CALLERS} {SERVERS} {ROUTES} {YAML}".split()}
 # ./manage_all.sh has its commands and its suites.
 HELP = Path(__file__).with_name("templates") / "help.txt"
 RESERVED |= {*re.findall(r"^  ([a-z]+)\b", HELP.read_text("utf-8"), re.MULTILINE)}

@@ -23,6 +23,13 @@ STAGES = {
 }
 
 
+VOLUMES = (
+    "/var/lib/postgresql",
+    "/var/lib/memo/erasures",
+    "/var/lib/memo/metrics",
+)
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_containers_are_locked_down(name: str) -> None:
     service = SERVICES[name]
@@ -41,7 +48,7 @@ def test_containers_are_locked_down(name: str) -> None:
     assert service["restart"] == ("no" if name in MIGRATIONS else "unless-stopped")
     for target, mount in mounts_of(name).items():
         if mount["type"] == "volume":
-            assert target in ("/var/lib/postgresql", "/var/lib/memo/erasures")
+            assert target in VOLUMES
         else:
             assert mount["read_only"] is True
             assert mount["bind"] == {"create_host_path": False}

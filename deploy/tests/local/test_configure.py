@@ -102,7 +102,7 @@ def test_no_secret_is_in_an_env_file(written: Layout) -> None:
     """Secrets are made once, and each of them is another."""
     paths = [p for p in written.secrets.iterdir() if p.name.endswith(("key", "word"))]
     values = {path.read_text() for path in paths}
-    assert len(values) == len(paths) == 13
+    assert len(values) == len(paths) == 15
     assert all(len(value) == 64 for value in values)
     for path in written.all_env_files().values():
         assert path.stat().st_mode & 0o777 == 0o600
@@ -150,7 +150,7 @@ def test_a_service_that_goes_leaves_no_key_and_no_user(
     assert "user extra on" in (layout.secrets / "redis_users.acl").read_text()
     shutil.rmtree(project)
     after = configured(Layout(written.root), ports)
-    assert set(dict(secretfiles.callers(path))) == {"auth", "outside"}
+    assert set(dict(secretfiles.callers(path))) == {"auth", "metrics", "outside"}
     assert "extra" not in (layout.secrets / "redis_users.acl").read_text()
     for name in ("MEMO_SECRETS_REVISION", "MEMO_REDIS_REVISION"):
         assert len({x[name] for x in (before, during)}) == 2

@@ -12,8 +12,13 @@ from deploy.local.problems import Problem
 from deploy.local.rotation import SEEN, UNDER_WAY, Direction
 from shared import file_watcher
 
-ACCEPT = ["users_internal_api_keys", "auth_internal_api_keys"]
-PRESENT = ["auth_users_service_api_key", "users_auth_service_api_key"]
+CALLEES = ["users", "auth", "auth", "users"]
+CALLERS = ["auth", "users", "metrics", "metrics"]
+ACCEPT = [f"{name}_internal_api_keys" for name in CALLEES]
+PRESENT = [
+    f"{caller}_{callee}_service_api_key"
+    for caller, callee in zip(CALLERS, CALLEES, strict=True)
+]
 
 
 class Killed(BaseException):
@@ -34,8 +39,9 @@ class Events(list[str | float]):
 
 
 @pytest.fixture
-def both(layout: Layout, ports: Ports) -> list[Direction]:
-    """The two directions of a stack that was initialised."""
+def found(layout: Layout, ports: Ports) -> list[Direction]:
+    """The four directions of a stack that was initialised: two services at each other,
+    and Prometheus at both."""
     secretfiles.ensure(layout)
     configure.write(layout, ports)
     return rotation.directions(layout)
@@ -53,7 +59,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Events:
 
 
 def test_every_step_waits_for_the_one_before(
-    both: list[Direction], layout: Layout, events: Events
+    found: list[Direction], layout: Layout, events: Events
 ) -> None:
     rotation.rotate(layout)
     over = SEEN + UNDER_WAY
@@ -62,29 +68,29 @@ def test_every_step_waits_for_the_one_before(
     assert file_watcher.INTERVAL * 2 < SEEN
 
 
-@pytest.mark.parametrize("survived", range(6))
+@pytest.mark.parametrize("survived", range(12))
 def test_killed_anywhere_it_works_and_can_be_run_again(
-    both: list[Direction], layout: Layout, events: Events, survived: int
+    found: list[Direction], layout: Layout, events: Events, survived: int
 ) -> None:
-    """Before any of its six writes. In the end each key is new, and accepted alone."""
-    before = [each.presented() for each in both]
+    """Before any of its writes. In the end each key is new, and accepted alone."""
+    before = [each.presented() for each in found]
     events.last = survived
     with pytest.raises(Killed):
         rotation.rotate(layout)
-    assert all(each.presented() in each.accepted() for each in both)
+    assert all(each.presented() in each.accepted() for each in found)
     events.last = 99
     rotation.rotate(layout)
     rotation.rotate(layout)
-    keys = [each.presented() for each in both]
-    assert len({*keys, *before}) == 4
-    assert [each.accepted() for each in both] == [[key] for key in keys]
+    keys = [each.presented() for each in found]
+    assert len({*keys, *before}) == 8
+    assert [each.accepted() for each in found] == [[key] for key in keys]
 
 
 def test_a_step_can_be_taken_by_itself_and_twice(
-    both: list[Direction], layout: Layout
+    found: list[Direction], layout: Layout
 ) -> None:
     """As containers need it. A step that is not due does nothing."""
-    [first, _], old = both, both[0].presented()
+    [first, *_], old = found, found[0].presented()
     for step, presents_old, accepted in [
         ("present", True, 1),
         ("drop", True, 1),
@@ -99,7 +105,7 @@ def test_a_step_can_be_taken_by_itself_and_twice(
         assert len(first.accepted()) == accepted
 
 
-def test_a_key_from_elsewhere_stops_it(both: list[Direction], layout: Layout) -> None:
+def test_a_key_from_elsewhere_stops_it(found: list[Direction], layout: Layout) -> None:
     """Else the new key would reach one side alone."""
     path = layout.services[0].env_file
     path.write_text(f"{path.read_text()}INTERNAL_API_KEYS=users=x\n")
