@@ -67,7 +67,7 @@ def test_the_first_process_empties_the_folder_and_no_other(folder):
             master.wait()
 
 
-@pytest.mark.parametrize("name", ["file/metrics", "", "file"])
+@pytest.mark.parametrize("name", ["file/metrics", ""])
 def test_without_a_folder_there_is_one_line_and_the_service_works(tmp_path, name):
     (tmp_path / "file").touch()
     with run(tmp_path / name if name else "", 1) as master:
