@@ -20,6 +20,11 @@ OPERATOR = {
     },
     "podSelector": {"matchLabels": {"app.kubernetes.io/name": "cloudnative-pg"}},
 }
+PROMETHEUS = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+}
+NAMED = {"dns": DNS, "operator": OPERATOR, "prometheus": PROMETHEUS}
 OUTSIDE = {"ipBlock": {"cidr": "0.0.0.0/0"}}
 OUTSIDE_6 = {"ipBlock": {"cidr": "::/0"}}
 
@@ -61,10 +66,10 @@ def ends(
 
 def named(peer: Document, known: dict[str, Labels]) -> list[str]:
     """Whom a peer of a rule means."""
-    for name, other in (("dns", DNS), ("operator", OPERATOR), ("outside", OUTSIDE)):
+    for name, other in NAMED.items():
         if peer == other:
             return [name]
-    if peer == OUTSIDE_6:
+    if peer in (OUTSIDE, OUTSIDE_6):
         return ["outside"]
     assert peer.keys() == {"podSelector"}, peer
     return [n for n, labels in known.items() if matches(peer["podSelector"], labels)]

@@ -18,6 +18,8 @@ users-worker -> outside:465
 users-worker -> outside:587
 another-service -> auth:8000
 another-service -> users:8000
+prometheus -> auth:8000
+prometheus -> users:8000
 """
 STORES = {
     "small": """
