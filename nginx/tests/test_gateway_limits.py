@@ -2,6 +2,7 @@
 
 import http.client
 import time
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -68,6 +69,8 @@ def test_the_default_limits_are_those_of_the_documents(start):
     gateway = start(dict.fromkeys(UNLIMITED, ""))
     assert statuses(gateway, "POST", LOGIN, 14)[429] in {2, 3}
     assert statuses(gateway, "POST", REGISTER, 8)[429] in {1, 2}
+    time.sleep(0.5)  # the next is allowed after 2 s, and after 6 s
+    assert [gateway.ask("POST", x).status_code for x in (LOGIN, REGISTER)] == [429, 429]
 
 
 def test_a_client_is_an_address_or_an_ipv6_network_of_64_bits(start):
