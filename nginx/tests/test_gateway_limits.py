@@ -2,7 +2,6 @@
 
 import http.client
 import time
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
