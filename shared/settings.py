@@ -113,12 +113,13 @@ DATABASES = {"default": env.database() | {"ENGINE": "shared.db"}}
 # PgBouncer with `pool_mode = transaction`.
 DATABASE_POOLER = env.choice("DATABASE_POOLER", ["", "transaction"], default="")
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = bool(DATABASE_POOLER)
+# With those of the URL, such as `sslmode`. Values go to PostgreSQL apart from the text
+# of a statement; in the suites, too, as it plans some statements in another way then.
+DATABASE_OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
+DATABASE_OPTIONS["server_side_binding"] = True
 if "MIGRATION_DATABASE_URL" not in env.ENVIRON:
     # Migrations take the time they take, over one connection.
-    # With those of the URL, such as `sslmode`.
-    DATABASES["default"].setdefault("OPTIONS", {}).update(
-        db.options(WEB_THREADS, is_pooled=bool(DATABASE_POOLER))
-    )
+    DATABASE_OPTIONS.update(db.options(WEB_THREADS, is_pooled=bool(DATABASE_POOLER)))
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps them
 # Never ATOMIC_REQUESTS: a 401 would undo the revocation it reports.
 DATABASES["default"]["ATOMIC_REQUESTS"] = False

@@ -23,7 +23,6 @@ def make_pool(monkeypatch):
     monkeypatch.setattr(db, "ANSWER_TIMEOUT", 0.3)
     monkeypatch.setattr(db, "POOL_TIMEOUT", 0.3)
     options = db.options(threads=1, is_pooled=False)
-    options.pop("server_side_binding")  # Django's, not psycopg's
     pooled = options.pop("pool")
     with ExitStack() as stack:
 
@@ -129,8 +128,8 @@ def test_no_column_could_hold_a_token():
 @pytest.fixture
 def pooled(settings):
     """Django's connection as services have it, with a pool of one."""
-    options = db.options(threads=0, is_pooled=False)
     pooled = connection.copy(alias="pooled")
+    options = pooled.settings_dict["OPTIONS"] | db.options(threads=0, is_pooled=False)
     pooled.settings_dict = {**connection.settings_dict, "OPTIONS": options}
     yield pooled
     pooled.close()

@@ -39,7 +39,6 @@ def options(threads: int, *, is_pooled: bool) -> dict[str, Any]:
     """
     return {
         "connect_timeout": CONNECT_TIMEOUT,
-        "server_side_binding": True,
         "prepare_threshold": None if is_pooled else 5,
         "pool": {
             "connection_class": BoundedConnection,

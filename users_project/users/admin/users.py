@@ -102,8 +102,9 @@ class UserAdmin(
         found, _ = super().get_search_results(request, queryset, lower)
         exact = Q(username_canonical=term) | Q(email_canonical=term)
         if term and queryset.filter(exact).exists():
-            found = found.order_by(
-                Case(When(exact, 0), default=1), *found.query.order_by
+            # In the list of columns: with DISTINCT, PostgreSQL takes no other order.
+            found = found.annotate(rank=Case(When(exact, 0), default=1)).order_by(
+                "rank", *found.query.order_by
             )
         return found, False
 
