@@ -2,9 +2,9 @@
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import Redis, RedisError
 
@@ -22,24 +22,43 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-class Group:
-    """A primary, its replica, and three Sentinels that watch them."""
+class Host(NamedTuple):
+    """Where a server listens, and the words that start a program there."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    address: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+
+
+class Group:
+    """A primary, its replica, and three Sentinels that watch them: each of the five on
+    one of the `hosts`. `settings` are those of the servers, with the user by which they
+    replicate and are watched."""
+
+    def __init__(
+        self,
+        folder: Path,
+        hosts: Sequence[Host] = (Host(),) * 5,
+        settings: str = f"requirepass {PASSWORD}\nsave ''\n",
+        user: str = "default",
+        password: str = PASSWORD,
+    ) -> None:
+        self.folder, self.user, self.password = folder, user, password
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.servers = [free_port(), free_port()]
-        self.sentinels = [free_port() for _ in range(3)]
+        ports = [free_port() for _ in hosts]
+        self.hosts = dict(zip(ports, hosts, strict=True))
+        self.servers, self.sentinels = ports[:2], ports[2:]
         primary, replica = self.servers
-        account = f"requirepass {PASSWORD}\nmasterauth {PASSWORD}\nsave ''\n"
-        self.start(primary, account)
-        self.start(replica, f"{account}replicaof 127.0.0.1 {primary}\n")
+        place = f"{self.hosts[primary].address} {primary}"
+        settings += f"masteruser {user}\nmasterauth {password}\n"
+        self.start(primary, settings)
+        self.start(replica, f"{settings}replicaof {place}\n")
         until(lambda: self.replicates(replica), "replication")
         for port in self.sentinels:
             self.start(
                 port,
-                f"sentinel monitor {NAME} 127.0.0.1 {primary} 2\n"
-                f"sentinel auth-pass {NAME} {PASSWORD}\n"
+                f"sentinel monitor {NAME} {place} 2\n"
+                f"sentinel auth-user {NAME} {user}\n"
+                f"sentinel auth-pass {NAME} {password}\n"
                 f"sentinel down-after-milliseconds {NAME} {int(DETECTION * 1000)}\n"
                 f"sentinel failover-timeout {NAME} 3000\n",
                 "--sentinel",
@@ -48,8 +67,11 @@ class Group:
 
     @property
     def url(self) -> str:
-        hosts = ",".join(f"127.0.0.1:{port}" for port in self.sentinels)
-        return f"redis+sentinel://{hosts}/{NAME}"
+        return self.url_of("default")
+
+    def url_of(self, user: str) -> str:
+        hosts = ",".join(f"{self.hosts[x].address}:{x}" for x in self.sentinels)
+        return f"redis+sentinel://{user}@{hosts}/{NAME}"
 
     @property
     def primary(self) -> int:
@@ -58,27 +80,29 @@ class Group:
         return max(found, key=found.count)
 
     def named(self, sentinel: int) -> int:
-        reply: Any = Redis(port=sentinel).sentinel_get_master_addr_by_name(NAME)
-        return int(reply[1])
+        ask: Any = self.client(sentinel).sentinel_get_master_addr_by_name
+        return int(ask(NAME)[1])
 
     def start(self, port: int, settings: str, *words: str) -> None:
         path = self.folder / f"{port}.conf"
         if settings:  # else those of before, which Sentinel has rewritten
             path.write_text(
-                f"port {port}\nbind 127.0.0.1\ndir {self.folder}\n{settings}"
+                f"port {port}\nbind {self.hosts[port].address}\n"
+                f"dir {self.folder}\n{settings}"
             )
         with (self.folder / f"{port}.log").open("ab") as log:
-            command = [SERVER, path, *words]
+            command = [*self.hosts[port].prefix, SERVER, path, *words]
             self.processes[port] = subprocess.Popen(command, stdout=log)
         until(lambda: self.answers(port), f"a server at {port}")
 
     def client(self, port: int) -> Redis:
-        return Redis(port=port, password=PASSWORD, socket_timeout=1)
+        account = {"username": self.user, "password": self.password}
+        known = account if port in self.servers else {}
+        return Redis(self.hosts[port].address, port, socket_timeout=1, **known)
 
     def answers(self, port: int) -> bool:
         try:
-            password = None if port in self.sentinels else PASSWORD
-            return bool(Redis(port=port, password=password, socket_timeout=1).ping())
+            return bool(self.client(port).ping())
         except RedisError:
             return False
 
@@ -88,7 +112,7 @@ class Group:
 
     def is_complete(self) -> bool:
         states: list[Any] = [
-            Redis(port=port).sentinel_masters().get(NAME) for port in self.sentinels
+            self.client(port).sentinel_masters().get(NAME) for port in self.sentinels
         ]
         return all(
             state and state["num-other-sentinels"] == 2 and state["num-slaves"] == 1

@@ -31,18 +31,21 @@ BUSY = 4  # processes for each core; a run has about two
 class Run:
     """Users at work from `__enter__` to `__exit__`; then the audit."""
 
-    def __init__(self, stack: ChaosStack, seed: int) -> None:
-        self.stack, self.seed = stack, seed
+    def __init__(
+        self, stack: ChaosStack, seed: int, clients: Sequence[type] = CLIENTS
+    ) -> None:
+        self.stack, self.seed, self.clients = stack, seed, clients
         self.rng = Random(seed)
         self.record = Record()
         self.checker = Checker(self.record)
         self.violations = self.checker.violations
         self.ending = threading.Event()
-        self.pool = ThreadPoolExecutor(len(CLIENTS))
+        self.pool = ThreadPoolExecutor(len(clients))
         self.audited = (0, 0)
 
     def __enter__(self) -> "Run":
-        clients = [self.client(kind, number) for number, kind in enumerate(CLIENTS)]
+        kinds = enumerate(self.clients)
+        clients = [self.client(kind, number) for number, kind in kinds]
         self.work = [self.pool.submit(each.live, self.ending) for each in clients]
         return self
 

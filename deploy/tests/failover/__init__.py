@@ -1,0 +1,1 @@
+"""PgBouncer, a standby of PostgreSQL and Redis Sentinel: real ones, under load."""

@@ -1,0 +1,118 @@
+"""Redis behind Sentinel under a stack, and three ways to have another primary."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from deploy.tests.chaos.checker import SWEEP
+from deploy.tests.chaos.clients import ChaosClient
+from deploy.tests.chaos.record import Record, Trouble
+from deploy.tests.chaos.run import CLIENTS, Run
+from deploy.tests.chaos.stack import ChaosStack
+from deploy.tests.stack import ROOT, System
+from shared.tests.redis_group import NAME, Group, until
+
+CONFIRMED = 1.0  # seconds; of shared.redis_sentinel
+LAST, PAUSE = 5, 0.05
+Way = Callable[[Group, int], AbstractContextManager[None]]
+
+
+def group_of(system: System, folder: Path, **more: object) -> Group:
+    """With the settings and users of the stack's own Redis."""
+    settings = f"include {ROOT}/deploy/redis/redis.conf\n"
+    settings += f"aclfile {system.layout.secrets}/redis_users.acl\n"
+    password = system.secret("redis_admin_password")
+    return Group(folder, settings=settings, user="admin", password=password, **more)  # type: ignore[arg-type]
+
+
+class SentinelStack(ChaosStack):
+    """Its services ask the primary that Sentinel names."""
+
+    def __init__(self, stack: str, group: Group) -> None:
+        super().__init__(stack)
+        self.group = group
+
+    def divert(self, service: str) -> dict[str, str]:
+        url = self.group.url_of(service)
+        return {**super().divert(service), "REDIS_URL": url}
+
+
+class Thief(ChaosClient):
+    """Shows the tokens of the sessions that ended last, to both services."""
+
+    def live(self, ending: object) -> None:
+        while not ending.wait(PAUSE):  # type: ignore[attr-defined]
+            with self.record.lock:
+                found = [*self.record.over][-LAST:]
+            for session in found:
+                if time.time() < session.expires:
+                    self.rng.choice([self.me, self.verify])(session)
+
+
+@contextmanager
+def stopped(group: Group, former: int) -> Iterator[None]:
+    """The primary stands still. It wakes when another is there, and takes itself for
+    the primary until Sentinel tells it."""
+    pid = group.processes[former].pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        until(lambda: group.primary != former, "another primary")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    yield
+
+
+@contextmanager
+def commanded(group: Group, former: int) -> Iterator[None]:
+    """By SENTINEL FAILOVER, as before maintenance."""
+    group.client(group.sentinels[0]).execute_command("SENTINEL FAILOVER", NAME)
+    until(lambda: group.primary != former, "another primary")
+    yield
+
+
+def fail_over(run: Run, group: Group, way: Way) -> float:
+    """Once, and until the former primary is a replica. The bound: seconds from the
+    fault after which no token of a session that has ended is accepted."""
+    former, begun = group.primary, time.monotonic()
+    trouble = Trouble(f"failover: {way.__name__}", frozenset(["redis"]), begun)
+    with run.record.lock:
+        run.record.troubles.append(trouble)
+    with way(group, former):
+        trouble.back = time.monotonic() + CONFIRMED
+        bound = trouble.back + SWEEP - begun
+        time.sleep(2 * bound)
+    until(lambda: group.replicates(former), "the former primary as a replica")
+    # Sentinel refuses another failover until twice its `failover-timeout` is over.
+    time.sleep(max(0, begun + 6.5 - time.monotonic()))
+    return bound
+
+
+def under_load(stack: ChaosStack, group: Group, way: Way, times: int) -> str:
+    """Fails at the first kind of answer that must not be; what was measured."""
+    with Run(stack, seed=4, clients=[*CLIENTS, Thief, Thief]) as run:
+        time.sleep(3)
+        bounds = [fail_over(run, group, way) for _ in range(times)]
+    assert not run.violations, run.summary()
+    found = ", ".join(f"{bound:.1f}" for bound in bounds)
+    late = longest_accepted(run.record)
+    return (
+        f"{run.summary()}\n== {way.__name__}: bounds {found} s; a token was accepted"
+        f" at most {late:.2f} s after the end of its session was acknowledged"
+    )
+
+
+def longest_accepted(record: Record) -> float:
+    """Seconds from the acknowledged end of a session."""
+    late = [0.0]
+    for session in [*record.over, *record.living]:
+        ends = [x.acked for x in session.endings if x.is_acked]
+        late += [
+            answer.begun - min(ends)
+            for sid, answer in session.account.history
+            if ends and sid == session.sid and answer.ok
+            if answer.kind in ("me", "verify")
+        ]
+    return max(late)

@@ -1,0 +1,157 @@
+"""A primary of PostgreSQL and its standby, with the data of a stack's service."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+
+from deploy.local.postgres import ADMIN
+from deploy.tests.chaos.record import Trouble
+from deploy.tests.chaos.run import Run
+from deploy.tests.chaos.stack import ChaosStack
+from deploy.tests.stack import ROOT, SERVICES, System, wait_until
+
+DOWN = 3.0  # seconds until the operator, or a tool for it, promotes the standby
+LAG = 2.0  # seconds for which a standby that lags has received nothing
+
+
+class Server:
+    """PostgreSQL with a copy of some data, on a socket in its own folder. It follows
+    another one if `source` names that."""
+
+    def __init__(self, system: System, folder: Path, data: Path, source: str) -> None:
+        self.folder, own = folder, folder / "data"
+        folder.mkdir(mode=0o700, parents=True)
+        shutil.copytree(data, own)
+        with (own / "pg_hba.conf").open("a") as access:
+            access.write(f"local replication {ADMIN} peer map=own\n")
+        settings = {
+            "config_file": f"{ROOT}/deploy/postgres/postgresql.conf",
+            "unix_socket_directories": folder,
+            "listen_addresses": "",
+            "fsync": "off",
+            "primary_conninfo": source,
+        }
+        if source:
+            (own / "standby.signal").touch()
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        command = [system.layout.servers / "postgres", "-D", own, *options]
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True
+            )
+        wait_until(self.answers, 30, f"PostgreSQL in {folder}")
+
+    def ask(self, sql: str) -> str:
+        """One value, as the superuser."""
+        place = {"host": str(self.folder), "dbname": "postgres", "user": ADMIN}
+        with psycopg.connect(**place, autocommit=True) as connection:
+            cursor = connection.execute(sql.encode())
+            row = cursor.fetchone() if cursor.description else None
+        return str(row[0]) if row else ""
+
+    def answers(self) -> bool:
+        with suppress(psycopg.OperationalError):
+            return self.ask("SELECT 1") == "1"
+        return False
+
+    def kill(self) -> None:
+        """All of its processes at once, as a machine that fails."""
+        pid = self.process.pid
+        with suppress(OSError):  # It has ended.
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            self.process.kill()
+            for child in map(int, children):
+                os.kill(child, signal.SIGKILL)
+        self.process.wait()
+
+
+class Pair:
+    """A primary and its standby. If `synchronous`, the primary acknowledges only what
+    the standby has, too."""
+
+    def __init__(self, system: System, service: str, *, synchronous: bool) -> None:
+        self.service, self.synchronous = service, synchronous
+        [data] = (system.state / "postgres" / service).glob("*/data")
+        folder = system.layout.sockets / "pair" / service
+        shutil.rmtree(folder, ignore_errors=True)
+        self.primary = Server(system, folder / "a", data, "")
+        source = f"host={folder / 'a'} user={ADMIN} port=5432"
+        self.standby = Server(system, folder / "b", data, source)
+        state = "SELECT sync_state FROM pg_stat_replication"
+        wait_until(lambda: self.primary.ask(state), 30, "replication")
+        if synchronous:
+            # On the command line the standby would have it, too, once it is promoted.
+            self.primary.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            self.primary.ask("SELECT pg_reload_conf()")
+            wait_until(lambda: self.primary.ask(state) == "sync", 30, "a sync standby")
+
+    @property
+    def url(self) -> str:
+        """As docs/operations/scaling.md has it, but for sockets in place of hosts."""
+        name, hosts = self.service, f"{self.primary.folder},{self.standby.folder}"
+        options = f"host={hosts}&target_session_attrs=read-write"
+        return f"postgresql://{name}_app@/{name}?{options}"
+
+    def fail_over(self) -> None:
+        """The primary is gone at once; the standby takes its place a little later."""
+        if not self.synchronous:
+            receiver = int(self.standby.ask("SELECT pid FROM pg_stat_wal_receiver"))
+            os.kill(receiver, signal.SIGSTOP)
+            time.sleep(LAG)
+            self.primary.kill()
+            os.kill(receiver, signal.SIGKILL)
+        self.primary.kill()
+        time.sleep(DOWN)
+        self.standby.ask("SELECT pg_promote(wait => true)")
+
+    def kill(self) -> None:
+        self.primary.kill()
+        self.standby.kill()
+
+
+class PairStack(ChaosStack):
+    """Each of its services has a primary and a standby."""
+
+    def __init__(self, stack: str, *, synchronous: bool) -> None:
+        super().__init__(stack)
+        self.synchronous = synchronous
+        self.pairs: dict[str, Pair] = {}
+
+    @contextmanager
+    def linked(self) -> Iterator[ChaosStack]:
+        """The data are copies: those of the stack stay as they are."""
+        databases = [f"{service}-db" for service in SERVICES]
+        programs = [*SERVICES, "users-worker"]
+        self.stop(*programs, *databases)
+        try:
+            for name in SERVICES:
+                self.pairs[name] = Pair(self, name, synchronous=self.synchronous)
+            self.start(*databases)
+            with super().linked():
+                yield self
+        finally:
+            for pair in self.pairs.values():
+                pair.kill()
+
+    def divert(self, service: str) -> dict[str, str]:
+        return {**super().divert(service), "DATABASE_URL": self.pairs[service].url}
+
+
+def fail_over(run: Run, pair: Pair) -> tuple[float, float]:
+    """Seconds from the failure until the standby is the primary, and until the whole
+    job works for a new user."""
+    begun, part = time.monotonic(), f"{pair.service}-db"
+    trouble = Trouble(f"failover of {part}", frozenset([part]), begun)
+    with run.record.lock:
+        run.record.troubles.append(trouble)
+    pair.fail_over()
+    trouble.back = time.monotonic()
+    works = run.when_all_works(trouble.back + 30)
+    return trouble.back - begun, works - begun

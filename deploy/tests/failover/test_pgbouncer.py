@@ -1,0 +1,157 @@
+"""The product behind PgBouncer: 40 clients on 10 connections to PostgreSQL."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from threading import Event, Thread
+
+import psycopg
+import pytest
+
+from deploy.local import application
+from deploy.tests.chaos.faults import catalogue
+from deploy.tests.chaos.run import Run
+from deploy.tests.client import TestUser, at_once, whole_job
+from deploy.tests.failover.pgbouncer import SERVERS, PgBouncer, PooledStack, poolers
+from deploy.tests.stack import ROOT, SERVICES, System
+
+pytestmark = pytest.mark.verify
+CLIENTS = 40
+MINUTES = 2.0
+STORIES = ["test_races.py", "test_account_story.py", "test_epochs.py"]
+# They set or look at something of a session of PostgreSQL, which the next transaction
+# does not have behind a pooler. What they prove of the product has no pooler in it.
+OF_A_SESSION = {
+    "auth": [
+        "test_a_row_that_stays_locked_is_503",  # SET lock_timeout
+        "test_a_connection_is_used_again",  # pg_backend_pid(), pg_prepared_statements
+    ],
+    "users": [],
+}
+LIMITS = {
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "15s",
+}
+
+
+@pytest.fixture(scope="module")
+def pooled(system: System) -> Iterator[dict[str, PgBouncer]]:
+    with poolers(system) as running:
+        yield running
+
+
+@pytest.fixture
+def behind(system: System, pooled: dict[str, PgBouncer]) -> Iterator[None]:
+    """The services of the stack, with as many connections in all as there are clients.
+    The worker of users, too: it hears of no job there, and looks every few seconds."""
+    settings = {
+        name: {
+            "DATABASE_URL": each.url(),
+            "DATABASE_POOLER": "transaction",
+            "WEB_THREADS": "9",
+        }
+        for name, each in pooled.items()
+    }
+    with system.with_settings(**settings):
+        yield
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_limits_of_the_roles_hold(pooled: dict[str, PgBouncer], service: str) -> None:
+    pooler = pooled[service]
+    app = psycopg.connect(
+        host=str(pooler.folder),
+        dbname=service,
+        user=f"{service}_app",
+        password=pooler.password("app"),
+    )
+    with closing(app):
+        found = {x: app.execute(f"SHOW {x}".encode()).fetchone() for x in LIMITS}
+        assert found == {name: (value,) for name, value in LIMITS.items()}
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            app.execute("SELECT pg_sleep(20)")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_suites_of_the_services(
+    system: System, pooled: dict[str, PgBouncer], service: str, tmp_path: Path
+) -> None:
+    """As the owner, who may make the tables; with the connections of the service. Its
+    folder holds no `.env.migrate`, whose role has none of a pool's."""
+    pooler = pooled[service]
+    one = next(each for each in system.layout.services if each.name == service)
+    env = application.environment(system.layout, one, caller=os.environ)
+    env |= {"DATABASE_URL": pooler.url("owner"), "DATABASE_POOLER": "transaction"}
+    env |= {"DATABASE_PASSWORD": pooler.password("owner"), "PYTHONPATH": str(ROOT)}
+    words = ["-c", "pytest.ini", "--rootdir", str(tmp_path), "--reuse-db", "tests"]
+    words += [f"--basetemp={tmp_path / 'tmp'}", "-m", "not verify", "--maxfail=20"]
+    words += ["-k", " and ".join(f"not {x}" for x in OF_A_SESSION[service])]
+    direct = system.connect(service, f"{service}_owner", pooler.password("owner"))
+    name = f"test_{service}"
+    with closing(direct):
+        direct.autocommit = True
+        # PgBouncer keeps connections to it, so it can be dropped by force alone.
+        direct.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+        direct.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            status = run(words, env, one.project)
+        finally:
+            direct.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    assert status == 0
+
+
+def run(words: list[str], env: dict[str, str], folder: Path) -> int:
+    command = [sys.executable, "-m", "pytest", "-q", *words]
+    return subprocess.run(command, cwd=folder, env=env, check=False).returncode
+
+
+@pytest.mark.usefixtures("behind")
+def test_stories_and_races(system: System, tmp_path: Path) -> None:
+    files = [f"deploy/tests/system/{name}" for name in STORIES]
+    env = {**os.environ, "MEMO_STACK": system.stack}
+    assert run([*files, f"--basetemp={tmp_path / 'tmp'}"], env, ROOT) == 0
+
+
+@pytest.mark.usefixtures("behind")
+def test_more_clients_than_connections(
+    system: System, pooled: dict[str, PgBouncer]
+) -> None:
+    """All do their whole job at once, for a while."""
+    seen: list[tuple[int, int]] = []
+    over = Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            both = [each.connections() for each in pooled.values()]
+            seen.append((sum(x for x, _ in both), sum(y for _, y in both)))
+
+    def work() -> list[bool]:
+        end, done = time.monotonic() + 20, []
+        while time.monotonic() < end:
+            done.append(whole_job(TestUser(system)))
+        return done
+
+    watcher = Thread(target=look)
+    watcher.start()
+    done = [*chain(*at_once([work] * CLIENTS))]
+    over.set()
+    watcher.join()
+    clients, servers = map(max, zip(*seen, strict=True))
+    print(f"{len(done)} whole jobs; {clients} connections of services on {servers}")
+    assert all(done), f"{done.count(False)} of {len(done)} failed"
+    assert servers <= 2 * SERVERS < clients
+
+
+def test_users_notice_nothing_worse_than_503_while_things_break(
+    system: System,
+) -> None:
+    with PooledStack(system.stack).linked() as stack, Run(stack, seed=4) as chaos:
+        chaos.break_until(time.monotonic() + 60 * MINUTES, catalogue())
+    print(chaos.summary())
+    assert not chaos.violations, chaos.summary()
