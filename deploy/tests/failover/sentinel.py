@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -13,19 +13,23 @@ from deploy.tests.chaos.record import Record, Trouble
 from deploy.tests.chaos.run import CLIENTS, Run
 from deploy.tests.chaos.stack import ChaosStack
 from deploy.tests.stack import ROOT, System
-from shared.tests.redis_group import NAME, Group, until
+from shared.tests.redis_group import NAME, Group, Host, until
 
 CONFIRMED = 1.0  # seconds; of shared.redis_sentinel
 LAST, PAUSE = 5, 0.05
+TIMES = int(os.environ.get("T", 10))
 Way = Callable[[Group, int], AbstractContextManager[None]]
 
 
-def group_of(system: System, folder: Path, **more: object) -> Group:
+def group_of(
+    system: System, folder: Path, hosts: Sequence[Host] = (Host(),) * 5
+) -> Group:
     """With the settings and users of the stack's own Redis."""
     settings = f"include {ROOT}/deploy/redis/redis.conf\n"
     settings += f"aclfile {system.layout.secrets}/redis_users.acl\n"
+    settings += "repl-diskless-sync-delay 0\n"  # seconds that a replica waits for more
     password = system.secret("redis_admin_password")
-    return Group(folder, settings=settings, user="admin", password=password, **more)  # type: ignore[arg-type]
+    return Group(folder, hosts, settings, "admin", password)
 
 
 class SentinelStack(ChaosStack):
@@ -34,6 +38,11 @@ class SentinelStack(ChaosStack):
     def __init__(self, stack: str, group: Group) -> None:
         super().__init__(stack)
         self.group = group
+
+    @contextmanager
+    def linked(self) -> Iterator["SentinelStack"]:
+        with super().linked():
+            yield self
 
     def divert(self, service: str) -> dict[str, str]:
         url = self.group.url_of(service)
@@ -84,17 +93,18 @@ def fail_over(run: Run, group: Group, way: Way) -> float:
         trouble.back = time.monotonic() + CONFIRMED
         bound = trouble.back + SWEEP - begun
         time.sleep(2 * bound)
-    until(lambda: group.replicates(former), "the former primary as a replica")
+    # Sentinel makes a replica of one that is back after ten seconds.
+    until(lambda: group.replicates(former), "the former primary as a replica", 60)
     # Sentinel refuses another failover until twice its `failover-timeout` is over.
     time.sleep(max(0, begun + 6.5 - time.monotonic()))
     return bound
 
 
-def under_load(stack: ChaosStack, group: Group, way: Way, times: int) -> str:
+def under_load(stack: SentinelStack, way: Way, times: int) -> str:
     """Fails at the first kind of answer that must not be; what was measured."""
     with Run(stack, seed=4, clients=[*CLIENTS, Thief, Thief]) as run:
         time.sleep(3)
-        bounds = [fail_over(run, group, way) for _ in range(times)]
+        bounds = [fail_over(run, stack.group, way) for _ in range(times)]
     assert not run.violations, run.summary()
     found = ", ".join(f"{bound:.1f}" for bound in bounds)
     late = longest_accepted(run.record)
