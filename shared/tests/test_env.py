@@ -1,5 +1,7 @@
 """The environment: secrets from files, what is missing is named."""
 
+from urllib.parse import urlencode
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -142,9 +144,13 @@ def test_any_other_value_is_refused_by_name(env, environ, kind):
 @pytest.mark.parametrize("prefix", ["", "MIGRATION_"])
 @pytest.mark.parametrize(
     ("at", "host", "port"),
-    [("//run/dir/auth-db", "/run/dir/auth-db", ""), ("auth-db:5432", "auth-db", 5432)],
+    [
+        ("//run/dir/auth-db", "/run/dir/auth-db", ""),
+        ("auth-db:5432", "auth-db", 5432),
+        ("db-1:5432,db-2:5433", "db-1,db-2", "5432,5433"),
+    ],
 )
-def test_a_database_is_a_socket_or_a_host(
+def test_a_database_is_a_socket_or_one_or_two_hosts(
     env, environ, tmp_path, prefix, at, host, port
 ):
     """Its password may be any text. The owner role is used where it is given."""
@@ -154,6 +160,13 @@ def test_a_database_is_a_socket_or_a_host(
     environ[f"{prefix}DATABASE_PASSWORD_FILE"] = "password"
     expected = {"HOST": host, "PORT": port, "NAME": "auth", "USER": "auth_app"}
     assert env.database().items() >= (expected | {"PASSWORD": "p@ss/w%rd:#?"}).items()
+
+
+def test_options_of_a_database_reach_psycopg(env, environ):
+    options = {"target_session_attrs": "read-write", "sslmode": "verify-full"}
+    url = "postgres://auth_app@db-1:5432,db-2:5432/auth?" + urlencode(options)
+    environ["DATABASE_URL"] = url
+    assert env.database()["OPTIONS"] == options
 
 
 def test_an_address_that_cannot_be_read_is_not_repeated(env, environ):

@@ -94,8 +94,9 @@ class Pair:
 
     @property
     def url(self) -> str:
-        """As docs/operations/scaling.md has it, but for sockets in place of hosts."""
-        name, hosts = self.service, f"{self.primary.folder},{self.standby.folder}"
+        """As docs/operations/scaling.md has it, but for sockets in place of hosts. The
+        first takes no writes until it is promoted."""
+        name, hosts = self.service, f"{self.standby.folder},{self.primary.folder}"
         options = f"host={hosts}&target_session_attrs=read-write"
         return f"postgresql://{name}_app@/{name}?{options}"
 

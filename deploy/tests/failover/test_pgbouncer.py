@@ -82,15 +82,14 @@ def test_limits_of_the_roles_hold(pooled: dict[str, PgBouncer], service: str) ->
 def test_suites_of_the_services(
     system: System, pooled: dict[str, PgBouncer], service: str, tmp_path: Path
 ) -> None:
-    """As the owner, who may make the tables; with the connections of the service. Its
-    folder holds no `.env.migrate`, whose role has none of a pool's."""
+    """As the owner, who may make the tables."""
     pooler = pooled[service]
     one = next(each for each in system.layout.services if each.name == service)
-    env = application.environment(system.layout, one, caller=os.environ)
-    env |= {"DATABASE_URL": pooler.url("owner"), "DATABASE_POOLER": "transaction"}
-    env |= {"DATABASE_PASSWORD": pooler.password("owner"), "PYTHONPATH": str(ROOT)}
-    words = ["-c", "pytest.ini", "--rootdir", str(tmp_path), "--reuse-db", "tests"]
-    words += [f"--basetemp={tmp_path / 'tmp'}", "-m", "not verify", "--maxfail=20"]
+    env = application.environment(system.layout, one, owner=True, caller=os.environ)
+    env["MIGRATION_DATABASE_URL"] = pooler.url("owner")
+    env |= {"DATABASE_POOLER": "transaction", "PYTHONPATH": str(ROOT)}
+    words = ["--reuse-db", f"--basetemp={tmp_path / 'tmp'}", "--maxfail=20"]
+    words += ["-m", "not verify"]
     words += ["-k", " and ".join(f"not {x}" for x in OF_A_SESSION[service])]
     direct = system.connect(service, f"{service}_owner", pooler.password("owner"))
     name = f"test_{service}"
