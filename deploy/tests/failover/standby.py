@@ -114,8 +114,8 @@ class Pair:
 
     @property
     def url(self) -> str:
-        """As docs/operations/scaling.md has it. Sockets have their place in the options,
-        and the standby is the first of them."""
+        """As docs/operations/scaling.md has it. The standby is the first of sockets,
+        which have their place in the options."""
         start = f"postgresql://{self.service}_app@"
         options = "target_session_attrs=read-write"
         if self.primary.host:
