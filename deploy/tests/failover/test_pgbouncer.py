@@ -123,7 +123,7 @@ def test_stories_and_races(system: System, tmp_path: Path) -> None:
 def test_more_clients_than_connections(
     system: System, pooled: dict[str, PgBouncer]
 ) -> None:
-    """Every answer is good, but for those of the few that may hash passwords at once."""
+    """Every answer is good, but that few may have a password hashed at once."""
     seen: list[tuple[int, int]] = []
     over, end = Event(), time.monotonic() + SECONDS
 
