@@ -91,14 +91,27 @@ def absolute(text: str) -> str:
     return match(r'[^"$\\\x00-\x1f]+', "a path that Nginx can quote", path)
 
 
+def address(text: str) -> str:
+    found = re.fullmatch(rf"({HOST}|\[[0-9a-f:]+\]):([0-9]+)", text)
+    if not found:
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return f"{found[1]}:{port(found[2])}"
+
+
+def instances(text: str) -> str:
+    """Addresses of one service, or nothing."""
+    found = [address(item) for item in split(text, least=1)] if text else []
+    if len({*found}) < len(found):
+        raise ValueError(f"{text!r} has an address twice")
+    return ",".join(found)
+
+
 def upstream(text: str) -> tuple[str, str]:
     """The name and the address in NAME=HOST:PORT."""
-    found = re.fullmatch(rf"([a-z][a-z0-9-]*)=({HOST}|\[[0-9a-f:]+\]):([0-9]+)", text)
-    if not found:
-        raise ValueError(f"{text!r} is not NAME=HOST:PORT")
-    if not Path(SOURCE, f"services/{found[1]}.conf").is_file():
-        raise ValueError(f"there is no nginx/services/{found[1]}.conf")
-    return found[1], f"{found[2]}:{port(found[3])}"
+    name, _, where = text.partition("=")
+    if not Path(SOURCE, f"services/{name}.conf").is_file():
+        raise ValueError(f"there is no nginx/services/{name}.conf")
+    return name, address(where)
 
 
 # Default and check of each. docs/configuration.md says what they mean.
@@ -117,6 +130,8 @@ SETTINGS: dict[str, tuple[str, Callable[[str], str]]] = {
     "GATEWAY_API_RATE": ("20r/s", rate),
     "GATEWAY_API_BURST": ("100", count),
     "GATEWAY_CONNECTION_LIMIT": ("50", count),
+    "GATEWAY_UPSTREAM_AUTH": ("", instances),
+    "GATEWAY_UPSTREAM_USERS": ("", instances),
     "GATEWAY_RESOLVER": ("", lambda text: text and addresses(text)),
     "GATEWAY_TLS_CERTIFICATE": ("", str),
     "GATEWAY_TLS_CERTIFICATE_KEY": ("", str),
@@ -162,13 +177,15 @@ def tls(settings: Settings, options: argparse.Namespace) -> str:
     return fill("tls.template", tokens)
 
 
-def upstreams(servers: Mapping[str, str], resolver: str) -> str:
+def upstreams(servers: Mapping[str, str], settings: Settings) -> str:
     """One block for each service, and how names are looked up while running."""
+    resolver = settings["GATEWAY_RESOLVER"]
     blocks = [f"resolver {resolver.replace(',', ' ')} valid=5s;"] if resolver else []
     resolve = " resolve" if resolver else ""
-    for name, address in servers.items():
-        zone = f"zone {name} 64k;{INDENTED}" if resolver else ""
-        tokens = {"NAME": name, "ZONE": zone, "ADDRESS": address, "RESOLVE": resolve}
+    for name, only in servers.items():
+        several = split(settings.get(f"GATEWAY_UPSTREAM_{name.upper()}", ""))
+        lines = [f"server {each} max_fails=0{resolve};" for each in several or [only]]
+        tokens = {"NAME": name, "SERVERS": INDENTED.join(lines)}
         blocks.append(fill("upstream.template", tokens))
     return "\n\n".join(blocks)
 
@@ -178,6 +195,7 @@ def tokens_of(settings: Settings, options: argparse.Namespace) -> dict[str, str]
     proxies = split(settings["GATEWAY_TRUSTED_PROXIES"])
     admins = [f"allow {net};" for net in split(settings["GATEWAY_ADMIN_NETWORKS"])]
     allowed = split(settings["CORS_ALLOWED_ORIGINS"])
+    several = any(text for name, text in settings.items() if "_UPSTREAM_" in name)
     rates = [text.split("r/") for name, text in settings.items() if "_RATE" in name]
     waits = [(60 if unit == "m" else 1) / int(number) for number, unit in rates]
     return {name.removeprefix("GATEWAY_"): text for name, text in settings.items()} | {
@@ -196,7 +214,8 @@ def tokens_of(settings: Settings, options: argparse.Namespace) -> dict[str, str]
         "TLS": tls(settings, options),
         "STATE": checked("--state", absolute, options.state),
         "STATIC": checked("--static", absolute, options.static),
-        "UPSTREAMS": upstreams(options.servers, settings["GATEWAY_RESOLVER"]),
+        "UPSTREAMS": upstreams(options.servers, settings),
+        "NEXT_UPSTREAM": "error timeout" if several else "off",
         "SERVICES": INDENTED.join(f"include {name};" for name in options.routes),
     }
 

@@ -1,8 +1,10 @@
 """A service behind the gateway that answers what it got, or what a test tells it."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -17,6 +19,7 @@ class Stub(ThreadingHTTPServer):
         self.answer: Callable[[StubHandler], None] | None = None
         self.requests = 0
         self.connections = 0
+        self.sockets: list[socket.socket] = []
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
@@ -24,8 +27,12 @@ class Stub(ThreadingHTTPServer):
         return f"127.0.0.1:{self.server_address[1]}"
 
     def stop(self) -> None:
+        """As the end of a process does, it ends kept connections too."""
         self.shutdown()
         self.server_close()
+        for each in self.sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that hang up are part of the tests."""
@@ -38,6 +45,7 @@ class StubHandler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         self.server.connections += 1
+        self.server.sockets.append(self.request)
         super().setup()
 
     def log_message(self, format: str, *args: object) -> None:
@@ -69,3 +77,8 @@ class StubHandler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def hang_up(handler: StubHandler) -> None:
+    """As an answer: none, and the end of the connection."""
+    handler.close_connection = True

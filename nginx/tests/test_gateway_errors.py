@@ -6,6 +6,7 @@ import pytest
 
 from nginx.tests.malicious_inputs import FRAMINGS
 from nginx.tests.problem_assertions import check_page, check_problem
+from nginx.tests.stub_service import hang_up
 
 HOST = b"Host: localhost\r\n"
 HEAD = HOST + b"Connection: close\r\n"
@@ -110,10 +111,6 @@ def test_an_error_at_an_account_page_is_a_page_too(start):
     check_problem(gateway.ask("PURGE", "/account/reset"), 405, "method_not_allowed")
     gateway.users.stop()
     check_page(gateway.get("/account/reset?token=x"), 503, strict)
-
-
-def hang_up(handler):
-    handler.close_connection = True
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

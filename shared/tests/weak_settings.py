@@ -99,6 +99,8 @@ FREE = {
     "ARGON2_PARALLELISM": ALWAYS_REFUSED,
     "GATEWAY_PORT": "any port is as good",
     "GATEWAY_BIND": "a public gateway listens on a public address",
+    "GATEWAY_UPSTREAM_AUTH": "the operator's instances",
+    "GATEWAY_UPSTREAM_USERS": "the operator's instances",
     "GATEWAY_RESOLVER": "the operator's DNS server",
     "GATEWAY_TLS_CERTIFICATE": "TLS may end at a proxy before; doctor looks from there",
     "GATEWAY_TLS_CERTIFICATE_KEY": "as the certificate",

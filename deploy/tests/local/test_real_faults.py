@@ -28,7 +28,7 @@ UNQUOTED = "location ~ ^/api/v1/users/[0-9a-f-]{36}$ { return 404; }\n"
     [
         ("auth_project/.env", "ACCESS_TOKEN_LIFETIME=soon\n", "memo: auth: ACC", "up"),
         ("users_project/.env", "WEB_CONCURRENCY=many\n", "memo: users: WEB", "restart"),
-        (".env", "GATEWAY_LOGIN_RATE=soon\n", "memo: gateway: GATEWAY_LOG", "restart"),
+        (".env", "GATEWAY_UPSTREAM_AUTH=a\n", "memo: gateway: GATEWAY_UP", "restart"),
         ("nginx/services/users.conf", UNQUOTED, "services/users.conf:", "up"),
     ],
 )

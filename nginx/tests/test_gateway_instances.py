@@ -1,0 +1,84 @@
+"""Several instances of a service (GATEWAY_UPSTREAM_AUTH): no request is lost, and none
+is repeated that a service may have got (GW-07)."""
+
+import time
+
+import pytest
+
+from nginx.tests.problem_assertions import check_problem
+from nginx.tests.stub_service import Stub, hang_up
+
+REFRESH, SESSIONS = "/api/v1/auth/refresh", "/api/v1/auth/sessions"
+# Each worker of Nginx takes its own turns and keeps its own connections.
+EDIT = {
+    "processes auto": "processes 1",
+    "proxy_read_timeout 15s": "proxy_read_timeout 1s",
+}
+
+
+@pytest.fixture
+def instances():
+    stubs = [Stub("auth"), Stub("auth")]
+    yield stubs
+    for stub in stubs:
+        stub.stop()
+
+
+@pytest.fixture
+def gateway(start, instances):
+    listed = ", ".join(stub.address for stub in instances)
+    return start({"GATEWAY_UPSTREAM_AUTH": listed}, edit=EDIT)
+
+
+def ask_often(gateway):
+    """The statuses of requests on new and on kept connections."""
+    return {gateway.ask(m, REFRESH).status_code for m in ("POST", "GET") * 6}
+
+
+def test_what_one_instance_refuses_the_next_one_gets(gateway, instances):
+    """And one that is back is used again, at once."""
+    first, second = instances
+    assert ask_often(gateway) == {200}
+    assert first.requests == second.requests == 6
+    first.stop()
+    assert ask_often(gateway) == {200}
+    assert (first.requests, second.requests) == (6, 18)
+    first = instances[0] = Stub("auth", first.server_address[1])
+    assert ask_often(gateway) == {200}
+    assert first.requests == 6
+
+
+def test_without_any_instance_the_service_is_unavailable(gateway, instances):
+    for stub in instances:
+        stub.stop()
+    check_problem(gateway.ask("POST", REFRESH), 503, "upstream_unavailable")
+    assert gateway.get("/api/v1/users/me").status_code == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+@pytest.mark.parametrize(
+    "answer", [hang_up, lambda _: time.sleep(2)], ids=["breaks off", "too slow"]
+)
+@pytest.mark.parametrize("kept", [False, True], ids=["new connection", "kept one"])
+def test_a_request_that_was_sent_is_not_sent_to_another(
+    gateway, instances, method, answer, kept
+):
+    asked = 2 * kept
+    for _ in range(asked):
+        gateway.ask("POST", REFRESH)
+    for stub in instances:
+        stub.answer = answer
+    response = gateway.ask(method, REFRESH)
+    check_problem(response, 503, "upstream_unavailable")
+    assert sum(stub.requests for stub in instances) == asked + 1
+
+
+def test_a_slow_answer_is_not_waited_for_twice(start, instances):
+    """Or a service that is slow would get twice the work."""
+    listed = ",".join(stub.address for stub in instances)
+    edit = EDIT | {"upstream_timeout 3s": "upstream_timeout 1s"}
+    gateway = start({"GATEWAY_UPSTREAM_AUTH": listed}, edit=edit)
+    for stub in instances:
+        stub.answer = lambda _: time.sleep(2)
+    check_problem(gateway.get(SESSIONS), 503, "upstream_unavailable")
+    assert sum(stub.requests for stub in instances) == 1
