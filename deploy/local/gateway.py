@@ -22,17 +22,22 @@ def check(layout: Layout) -> None:
 def write(layout: Layout, state: Path) -> None:
     """Render the configuration and have Nginx read it. A Problem names the fault."""
     state.mkdir(mode=0o700, exist_ok=True)
-    config, words = state / "conf" / "nginx.conf", list[str | Path]()
+    configure(layout, state)
+    nginx, config = layout.servers / "nginx", state / "conf" / "nginx.conf"
+    test = [nginx, "-p", state, "-e", "stderr", "-c", config, "-t"]
+    run(Job("Nginx's own check of its files", test, state, layout.base_env()))
+    (state / "nginx.pid").unlink(missing_ok=True)  # `nginx -t` makes an empty one.
+
+
+def configure(layout: Layout, state: Path) -> None:
+    """Render the configuration for the services of this stack."""
+    words = list[str | Path]()
     for service in layout.services:
         address = read_env(service.env_file).get("BIND", "127.0.0.1:1")
         words += ["--upstream", f"{service.name}={address}"]
     words += ["--static", layout.static, "--state", state]
     origins = {"CORS_ALLOWED_ORIGINS": allowed_origins(layout)}
-    render(layout, config.parent, *words, settings=origins)
-    nginx = layout.servers / "nginx"
-    test = [nginx, "-p", state, "-e", "stderr", "-c", config, "-t"]
-    run(Job("Nginx's own check of its files", test, state, layout.base_env()))
-    (state / "nginx.pid").unlink(missing_ok=True)  # `nginx -t` makes an empty one.
+    render(layout, state / "conf", *words, settings=origins)
 
 
 def allowed_origins(layout: Layout) -> str:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from . import ports, postgres, supervisor
+from . import gateway, ports, postgres, supervisor
 from .files import read_env, tail
 from .layout import Layout, Service
 from .ports import GATEWAY, LOOPBACK
@@ -120,11 +120,15 @@ def stop(layout: Layout, names: list[str]) -> None:
 
 
 def replace(layout: Layout, names: list[str]) -> None:
-    """Restart programs. A service loses no request, as its processes are replaced one
-    after the other."""
+    """Restart programs. No request is lost: the processes of a service are replaced one
+    after the other, and the gateway reads its configuration again."""
     running = supervisor.processes(layout)
     for name in names:
-        if len(running[name]) > 1 and all(each["pid"] for each in running[name]):
+        runs = all(each["pid"] for each in running[name])
+        if name == GATEWAY and runs:
+            gateway.configure(layout, layout.gateway)
+            supervisor.call(layout, "signalProcess", name, "HUP")
+        elif len(running[name]) > 1 and runs:
             supervisor.restart_one_by_one(layout, name)
         else:
             supervisor.stop_program(layout, name)

@@ -207,6 +207,27 @@ def test_restarting_a_service_leaves_the_others_and_loses_no_request(
     assert changed == {"users", "users-worker"}  # which runs the same code
 
 
+def test_a_gateway_that_is_restarted_reads_its_settings_and_loses_no_request(
+    running: Checkout,
+) -> None:
+    before, answers = running.pids(), []
+    [master] = before["gateway"]
+    children = Path(f"/proc/{master}/task/{master}/children")
+    workers = set(children.read_text().split())
+    with running.edited(".env", "", "GATEWAY_ERROR_LOG_LEVEL=error\n"):
+        process = running.start("restart", "gateway")
+        while process.poll() is None:
+            answers.append(running.service_at("users"))
+            time.sleep(0.1)  # or the gateway's limit refuses us
+    assert process.returncode == 0, process.communicate()[0]
+    assert all(answers)
+    assert running.pids() == before
+    config = running.layout.gateway / "conf" / "nginx.conf"
+    assert "error_log stderr error;" in config.read_text()
+    # Those that read it before end with what they have in hand.
+    assert wait_for(lambda: not workers & set(children.read_text().split()), 30)
+
+
 # --- Kills ----------------------------------------------------------------------------
 
 

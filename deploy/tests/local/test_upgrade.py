@@ -1,0 +1,78 @@
+"""From the last release to this version and back, as docs/operations/upgrade.md says,
+while clients are at work."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.local.files import read_env
+from deploy.local.secretfiles import KEY
+from deploy.tests.load import Load
+from deploy.tests.stack import SETTINGS, with_lines
+
+from .checkout import MADE, SOURCE, Checkout
+
+REPLACE = ("restart", "auth", "users", "gateway")
+
+
+def git(*words: str) -> subprocess.CompletedProcess[bytes]:
+    """In this checkout, which may belong to another user."""
+    command = ["git", "-c", f"safe.directory={SOURCE}", "-C", str(SOURCE), *words]
+    return subprocess.run(command, capture_output=True, check=False)
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """The files of the last release."""
+    described = git("describe", "--tags", "--abbrev=0")
+    if described.returncode:
+        pytest.skip(f"NO RELEASE TO UPGRADE FROM: {described.stderr.decode()}")
+    path = tmp_path / "release"
+    path.mkdir()
+    archive = git("archive", described.stdout.decode().strip()).stdout
+    subprocess.run(["tar", "-x", "-C", path], input=archive, check=True)
+    return path
+
+
+def put(files: Path, checkout: Checkout) -> None:
+    """Other code, as `git pull` would; settings, secrets and state stay."""
+    kept = {*MADE, "__pycache__"}
+    for path in checkout.path.iterdir():
+        if path.is_dir() and path.name not in kept:
+            for old in path.rglob("*"):
+                if old.is_file() and old.name not in kept:
+                    old.unlink()
+    leave = shutil.ignore_patterns(*MADE)
+    shutil.copytree(files, checkout.path, ignore=leave, dirs_exist_ok=True)
+
+
+@pytest.mark.verify
+def test_an_upgrade_and_the_way_back_lose_no_request(
+    release: Path, tmp_path: Path
+) -> None:
+    checkout = Checkout.copy_to(tmp_path / "memo")
+    put(release, checkout)
+    checkout.ok("init")
+    for name, file in checkout.layout.all_env_files().items():
+        wanted = read_env(SETTINGS / name)
+        file.write_text(with_lines(file.read_text(), wanted))
+    checkout.ok("up")
+    key = (checkout.layout.secrets / KEY.format("users", "auth")).read_text().strip()
+    urls = [
+        f"http://127.0.0.1:{checkout.ports[x]}" for x in ("GATEWAY_PORT", "AUTH_PORT")
+    ]
+    try:
+        with Load(*urls, key).running() as load:
+            put(SOURCE, checkout)
+            checkout.ok("migrate")
+            checkout.ok("collectstatic", "--noinput")
+            checkout.ok(*REPLACE)
+            upgraded = sum(load.answered.values())
+            put(release, checkout)
+            checkout.ok(*REPLACE)
+        assert load.failed == []
+        assert sum(load.answered.values()) == load.sent > upgraded > 0
+    finally:
+        checkout.ok("down")
