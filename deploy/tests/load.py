@@ -54,10 +54,13 @@ class Load:
             self.ask(201, "POST", REGISTER, body)
         with HASHING:
             answer = self.ask(200, "POST", LOGIN, user)
+        cookie = cookie_of(answer)
         for _ in range(REFRESHES):
             self.use_token(answer.body.get("access_token", ""))
-            answer = self.ask(200, "POST", REFRESH, Cookie=cookie_of(answer))
-        self.ask(204, "POST", LOGOUT, Cookie=cookie_of(answer))
+            answer = self.ask(200, "POST", REFRESH, Cookie=cookie)
+            # A token that is still new stays.
+            cookie = cookie_of(answer) or cookie
+        self.ask(200, "POST", LOGOUT, Cookie=cookie)
 
     def use_token(self, token: str) -> None:
         for _ in range(TIMES):
