@@ -14,6 +14,7 @@ from .memo import Memo
 from .opponents import OPPONENTS, Contender
 from .opponents.opponent import Opponent
 from .rounds import Plan, compare
+from .sizing import sizes
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".run" / "bench"
@@ -30,6 +31,9 @@ def main() -> None:
             stack.callback(checkout.manage, "down")
             checkout.up()
             checkout.seed(2000)
+        if options.sizes:
+            print(*sizes(checkouts[0], options.sizes), sep="\n")
+            return
         found = contenders(checkouts, options.opponents)
         plan = Plan(options.rounds, options.seconds, options.connections)
         for line in measure(found, options.path, plan):
@@ -77,6 +81,8 @@ def read_options() -> argparse.Namespace:
     add("--opponents", nargs="*", default=names, choices=names)
     against = "other checkouts of this project, measured in the same rounds"
     add("--against", nargs="+", type=Path, default=[], metavar="DIR", help=against)
+    rows = "print the bytes of a user, session and event alone, from so many of each"
+    add("--sizes", type=int, default=0, metavar="N", help=rows)
     add("--rounds", type=int, default=7)
     add("--seconds", type=float, default=2, help="of a round; a login has at least six")
     add("--connections", type=int, default=16)

@@ -45,6 +45,7 @@ class Checkout:
         self.root = root
         names = ("GATEWAY_PORT", "AUTH_PORT", "USERS_PORT")
         self.ports = {name: str(free_port()) for name in names}
+        self.secrets = root / ".run" / "stacks" / STACK / "secrets"
 
     def manage(self, command: str) -> None:
         """`./manage_all.sh <command>` for the stack; what it prints goes to stderr."""

@@ -42,7 +42,7 @@ PROOFS = {
     "fuzz": "[--minutes N] [--seed N]",
     "model": "[--rules N] [--seed N] [--faults]",
     "mutate": "[--all | --id ID ...]",
-    "bench": "[--path PATH ...] [--opponents NAME ...] [--against DIR ...]",
+    "bench": "[--path PATH ...] [--opponents NAME ...] [--against DIR ...] [--sizes N]",
     "chaos": "[--minutes N] [--seed N]",
     "attack": "[--url URL] [--api-key FILE] [--ca FILE] [--only WORDS]",
 }
