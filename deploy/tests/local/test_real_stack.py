@@ -219,7 +219,8 @@ def test_a_gateway_that_is_restarted_reads_its_settings_and_loses_no_request(
         while process.poll() is None:
             answers.append(running.service_at("users"))
             time.sleep(0.1)  # or the gateway's limit refuses us
-    assert process.returncode == 0, process.communicate()[0]
+    printed = process.communicate()[0]
+    assert process.returncode == 0, printed
     assert all(answers)
     assert running.pids() == before
     config = running.layout.gateway / "conf" / "nginx.conf"
