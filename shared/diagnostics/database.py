@@ -35,7 +35,7 @@ QUERIES = {
         " SELECT datname FROM pg_database WHERE pg_has_role(datdba, 'MEMBER') LIMIT 9",
     ),
     "database.limits": (
-        "the server ends statements and transactions that nobody waits for",
+        "statements and transactions of our role end after a limit",
         ROLES_SQL,
         "SELECT name FROM unnest(ARRAY['statement_timeout', 'lock_timeout',"
         " 'idle_in_transaction_session_timeout']) AS name"
