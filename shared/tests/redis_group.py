@@ -99,6 +99,17 @@ class Group:
         found: Any = self.client(port).info("replication")
         return found["role"] == "slave" and found["master_link_status"] == "up"
 
+    def knows_replica(self) -> bool:
+        """Whether every Sentinel would promote the replica."""
+        found: list[Any] = [
+            self.client(port).sentinel_slaves(NAME)[0] for port in self.sentinels
+        ]
+        return all(
+            x["master-link-status"] == "ok"
+            and not (x["is_sdown"] or x["is_disconnected"])
+            for x in found
+        )
+
     def is_complete(self) -> bool:
         states: list[Any] = [
             self.client(port).sentinel_masters().get(NAME) for port in self.sentinels
