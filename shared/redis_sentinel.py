@@ -2,11 +2,13 @@
 
 import re
 import time
+from collections import Counter
 from typing import Any, NamedTuple
 
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, TimeoutError
 from redis.retry import Retry
-from redis.sentinel import SentinelConnectionPool
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 CONFIRMED = 1.0  # seconds for which a primary that Sentinel named is taken for it
 TIMEOUTS = {"socket_connect_timeout": 0.3, "socket_timeout": 0.3}  # of a Sentinel
@@ -51,6 +53,33 @@ def parse_redis_url(url: str) -> RedisAddress:
     )
 
 
+class Majority:
+    """What most of the Sentinels say. The library takes the word of the first one; cut
+    off from the others, that names a former primary for as long as the cut lasts."""
+
+    def __init__(self, sentinel: Sentinel) -> None:
+        self.judge: Any = sentinel.check_master_state
+        self.sentinels = list(sentinel.sentinels)
+
+    def discover_master(self, name: str) -> tuple[str, int]:
+        """Of the group. Raises ConnectionError where no primary has a majority. Those
+        that do not answer are asked last from now on."""
+        votes: Counter[tuple[str, int]] = Counter()
+        for each in self.sentinels:
+            try:
+                state = each.sentinel_masters().get(name)
+            except (ConnectionError, TimeoutError):
+                others = [other for other in self.sentinels if other is not each]
+                self.sentinels = [*others, each]
+                continue
+            if state and self.judge(state, name):
+                address = state["ip"], state["port"]
+                votes[address] += 1
+                if 2 * votes[address] > len(self.sentinels):
+                    return address
+        raise MasterNotFoundError(f"no majority of Sentinels for {name}")
+
+
 class ConfirmedPool(SentinelConnectionPool):
     """Connections to the primary alone, which Sentinel has confirmed a moment ago.
 
@@ -60,8 +89,13 @@ class ConfirmedPool(SentinelConnectionPool):
 
     confirmed = 0.0
 
+    def __init__(
+        self, service_name: str, sentinel_manager: Sentinel, **options: Any
+    ) -> None:
+        super().__init__(service_name, Majority(sentinel_manager), **options)
+
     def get_connection(self, *args: Any, **options: Any) -> Any:
-        """Raises ConnectionError where no Sentinel answers: what an old primary says
+        """Raises ConnectionError where Sentinels do not agree: what an old primary says
         is not to be relied on."""
         if time.monotonic() > self.confirmed + CONFIRMED:
             self.get_master_address()  # ends idle connections to another one

@@ -53,20 +53,27 @@ def test_what_a_former_primary_says_is_not_relied_on(group: Group) -> None:
     assert session_state.is_active(sid) is False
 
 
+@pytest.mark.parametrize(
+    ("missing", "found"), [(slice(0, 1), True), (slice(2, 3), True), (slice(2), None)]
+)
 @pytest.mark.usefixtures("behind_sentinel")
-def test_without_a_sentinel_nothing_is_known(group: Group) -> None:
-    """PostgreSQL is asked then, as without Redis."""
+def test_a_primary_needs_the_word_of_most_sentinels(
+    group: Group, missing: slice, found: bool | None
+) -> None:
+    """One alone may be cut off from the others, together with a former primary. Without
+    a majority PostgreSQL is asked, as without Redis."""
     sid = uuid4()
     session_state.mark_active(sid, 300)
     assert session_state.is_active(sid)
-    pids = [group.processes[port].pid for port in group.sentinels]
+    pids = [group.processes[port].pid for port in group.sentinels[missing]]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
         time.sleep(CONFIRMED)
-        assert session_state.is_active(sid) is None
-        with pytest.raises(ConnectionError):
-            session_state.connection().get("any")
+        assert session_state.is_active(sid) is found
+        if not found:
+            with pytest.raises(ConnectionError):
+                session_state.connection().get("any")
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
