@@ -2,9 +2,9 @@
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import Redis, RedisError
 
@@ -22,23 +22,33 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
+class Host(NamedTuple):
+    """Where a server listens, and the words that start a program there."""
+
+    address: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+
+
 class Group:
-    """A primary, its replica, and three Sentinels that watch them. `settings` are those
-    of the servers, with the user by which they replicate and are watched."""
+    """A primary, its replica, and three Sentinels that watch them: each of the five on
+    one of the `hosts`. `settings` are those of the servers, with the user by which they
+    replicate and are watched."""
 
     def __init__(
         self,
         folder: Path,
+        hosts: Sequence[Host] = (Host(),) * 5,
         settings: str = f"requirepass {PASSWORD}\nsave ''\n",
         user: str = "default",
         password: str = PASSWORD,
     ) -> None:
         self.folder, self.user, self.password = folder, user, password
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.servers = [free_port(), free_port()]
-        self.sentinels = [free_port() for _ in range(3)]
+        ports = [free_port() for _ in hosts]
+        self.hosts = dict(zip(ports, hosts, strict=True))
+        self.servers, self.sentinels = ports[:2], ports[2:]
         primary, replica = self.servers
-        place = f"127.0.0.1 {primary}"
+        place = f"{self.hosts[primary].address} {primary}"
         settings += f"masteruser {user}\nmasterauth {password}\n"
         self.start(primary, settings)
         self.start(replica, f"{settings}replicaof {place}\n")
@@ -60,7 +70,7 @@ class Group:
         return self.url_of("default")
 
     def url_of(self, user: str) -> str:
-        hosts = ",".join(f"127.0.0.1:{port}" for port in self.sentinels)
+        hosts = ",".join(f"{self.hosts[x].address}:{x}" for x in self.sentinels)
         return f"redis+sentinel://{user}@{hosts}/{NAME}"
 
     @property
@@ -77,17 +87,18 @@ class Group:
         path = self.folder / f"{port}.conf"
         if settings:  # else those of before, which Sentinel has rewritten
             path.write_text(
-                f"port {port}\nbind 127.0.0.1\ndir {self.folder}\n{settings}"
+                f"port {port}\nbind {self.hosts[port].address}\n"
+                f"dir {self.folder}\n{settings}"
             )
         with (self.folder / f"{port}.log").open("ab") as log:
-            command = [SERVER, path, *words]
+            command = [*self.hosts[port].prefix, SERVER, path, *words]
             self.processes[port] = subprocess.Popen(command, stdout=log)
         until(lambda: self.answers(port), f"a server at {port}")
 
     def client(self, port: int) -> Redis:
         account = {"username": self.user, "password": self.password}
         known = account if port in self.servers else {}
-        return Redis(port=port, socket_timeout=1, **known)
+        return Redis(self.hosts[port].address, port, socket_timeout=1, **known)
 
     def answers(self, port: int) -> bool:
         try:

@@ -65,9 +65,9 @@ def test_a_primary_needs_the_word_of_most_sentinels(
     sid = uuid4()
     session_state.mark_active(sid, 300)
     assert session_state.is_active(sid)
-    pids = [group.processes[port].pid for port in group.sentinels[missing]]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    for port in group.sentinels[missing]:
+        group.processes[port].kill()
+        group.processes[port].wait()
     try:
         time.sleep(CONFIRMED)
         assert session_state.is_active(sid) is found
@@ -75,8 +75,9 @@ def test_a_primary_needs_the_word_of_most_sentinels(
             with pytest.raises(ConnectionError):
                 session_state.connection().get("any")
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        for port in group.sentinels[missing]:
+            group.start(port, "", "--sentinel")
+        until(group.knows_replica, "Sentinels that are back")
 
 
 URLS = {

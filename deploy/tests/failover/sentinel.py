@@ -1,9 +1,9 @@
-"""Redis behind Sentinel under a stack, and two ways to have another primary."""
+"""Redis behind Sentinel under a stack, and three ways to have another primary."""
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from deploy.tests.chaos.record import Record, Trouble
 from deploy.tests.chaos.run import CLIENTS, Run
 from deploy.tests.chaos.stack import ChaosStack
 from deploy.tests.stack import ROOT, System
-from shared.tests.redis_group import NAME, Group, until
+from shared.tests.redis_group import NAME, Group, Host, until
 
 CONFIRMED = 1.0  # seconds; of shared.redis_sentinel
 LAST, PAUSE = 5, 0.05
@@ -21,13 +21,15 @@ TIMES = 10
 Way = Callable[[Group, int], AbstractContextManager[None]]
 
 
-def group_of(system: System, folder: Path) -> Group:
+def group_of(
+    system: System, folder: Path, hosts: Sequence[Host] = (Host(),) * 5
+) -> Group:
     """With the settings and users of the stack's own Redis."""
     settings = f"include {ROOT}/deploy/redis/redis.conf\n"
     settings += f"aclfile {system.layout.secrets}/redis_users.acl\n"
     settings += "repl-diskless-sync-delay 0\n"  # seconds that a replica waits for more
     password = system.secret("redis_admin_password")
-    return Group(folder, settings, "admin", password)
+    return Group(folder, hosts, settings, "admin", password)
 
 
 class SentinelStack(ChaosStack):

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,25 +16,35 @@ from deploy.tests.chaos.checker import RECOVERY
 from deploy.tests.chaos.record import Trouble
 from deploy.tests.chaos.run import Run
 from deploy.tests.chaos.stack import ChaosStack
+from deploy.tests.failover.network import ip
 from deploy.tests.stack import ROOT, SERVICES, System, wait_until
+from shared.tests.redis_group import Host
 
-ACCESS = f"local replication {ADMIN} peer map=own\n"
+Hosts = tuple[Host | None, Host | None]  # of the primary and of the standby
+# Others reach the servers in a network of the test's own alone.
+ACCESS = f"""
+local replication {ADMIN} peer map=own
+host replication {ADMIN} samenet trust
+host all all samenet scram-sha-256
+"""
 DOWN = 3.0  # seconds until the operator, or a tool for it, promotes the standby
 LAG = 2.0  # seconds for which a standby that lags has received nothing
 
 
 class Server:
-    """PostgreSQL with a copy of some data, on a socket in its own folder. It follows
-    another server if there is one."""
+    """PostgreSQL with a copy of some data, on a socket in its own folder and, if it has
+    a host, there. It follows another server if there is one."""
 
     def __init__(
         self,
         system: System,
         folder: Path,
         data: Path,
+        host: Host | None,
         primary: "Server | None" = None,
     ) -> None:
-        self.folder, own = folder, folder / "data"
+        self.folder, self.host, own = folder, host, folder / "data"
+        self.place = host.address if host else str(folder)
         folder.mkdir(mode=0o700, parents=True)
         shutil.copytree(data, own)
         with (own / "pg_hba.conf").open("a") as access:
@@ -42,14 +52,15 @@ class Server:
         settings = {
             "config_file": f"{ROOT}/deploy/postgres/postgresql.conf",
             "unix_socket_directories": folder,
-            "listen_addresses": "",
+            "listen_addresses": host.address if host else "",
             "fsync": "off",
         }
         if primary:
-            settings["primary_conninfo"] = f"host={primary.folder} user={ADMIN}"
+            settings["primary_conninfo"] = f"host={primary.place} user={ADMIN}"
             (own / "standby.signal").touch()
         options = [f"--{name}={value}" for name, value in settings.items()]
-        command = [system.layout.servers / "postgres", "-D", own, *options]
+        program = [*(host.prefix if host else ()), system.layout.servers / "postgres"]
+        command = [*program, "-D", own, *options]
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, start_new_session=True
@@ -84,13 +95,15 @@ class Pair:
     """A primary and its standby. If `synchronous`, the primary acknowledges only what
     the standby has, too."""
 
-    def __init__(self, system: System, service: str, synchronous: bool) -> None:
+    def __init__(
+        self, system: System, service: str, synchronous: bool, hosts: Hosts
+    ) -> None:
         self.service, self.synchronous = service, synchronous
         [data] = (system.state / "postgres" / service).glob("*/data")
         folder = system.layout.sockets / "pair" / service
         shutil.rmtree(folder, ignore_errors=True)
-        self.primary = Server(system, folder / "a", data)
-        self.standby = Server(system, folder / "b", data, self.primary)
+        self.primary = Server(system, folder / "a", data, hosts[0])
+        self.standby = Server(system, folder / "b", data, hosts[1], self.primary)
         state = "SELECT sync_state FROM pg_stat_replication"
         wait_until(lambda: self.primary.ask(state), 30, "replication")
         if synchronous:
@@ -103,13 +116,20 @@ class Pair:
     def url(self) -> str:
         """As docs/operations/scaling.md has it. The standby is the first of sockets,
         which have their place in the options."""
-        hosts = f"{self.standby.folder},{self.primary.folder}"
-        options = f"host={hosts}&target_session_attrs=read-write"
-        return f"postgresql://{self.service}_app@/{self.service}?{options}"
+        start = f"postgresql://{self.service}_app@"
+        options = "target_session_attrs=read-write"
+        if self.primary.host:
+            hosts = f"{self.primary.place}:5432,{self.standby.place}:5432"
+            return f"{start}{hosts}/{self.service}?{options}"
+        hosts = f"{self.standby.place},{self.primary.place}"
+        return f"{start}/{self.service}?host={hosts}&{options}"
 
     def fail_over(self) -> None:
-        """The primary is gone at once. The standby takes its place a little later."""
-        if not self.synchronous:
+        """The primary is gone at once, or its host's cable is out. The standby takes
+        its place a little later."""
+        if self.primary.host:
+            ip("link", "set", self.primary.host.prefix[-1], "down")
+        elif not self.synchronous:
             receiver = int(self.standby.ask("SELECT pid FROM pg_stat_wal_receiver"))
             os.kill(receiver, signal.SIGSTOP)
             time.sleep(LAG)
@@ -128,9 +148,15 @@ class Pair:
 class PairStack(ChaosStack):
     """Each of its services has a primary and a standby."""
 
-    def __init__(self, stack: str, *, synchronous: bool = True) -> None:
+    def __init__(
+        self,
+        stack: str,
+        *,
+        synchronous: bool = True,
+        hosts: Mapping[str, Hosts] = dict.fromkeys(SERVICES, (None, None)),
+    ) -> None:
         super().__init__(stack)
-        self.synchronous = synchronous
+        self.synchronous, self.hosts = synchronous, hosts
         self.pairs: dict[str, Pair] = {}
 
     @contextmanager
@@ -141,7 +167,7 @@ class PairStack(ChaosStack):
         self.stop(*programs, *databases)
         try:
             for name in SERVICES:
-                self.pairs[name] = Pair(self, name, self.synchronous)
+                self.pairs[name] = Pair(self, name, self.synchronous, self.hosts[name])
             self.start(*databases)
             with super().linked():
                 yield self
