@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,14 +24,15 @@ def running(
     project: Path,
     settings: Mapping[str, str],
     app: str = "config.wsgi:application",
+    prefix: Sequence[str] = (),
 ) -> Iterator[str]:
     """The address of the service in `project`, under gunicorn as long as the block
-    lasts. `settings` are its environment."""
+    lasts. `settings` are its environment, `prefix` starts it on another host."""
     here = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     env = {**here, "PYTHONDONTWRITEBYTECODE": "1", **settings}
     env.setdefault("BIND", f"127.0.0.1:{free_port()}")
-    command = [sys.executable, "-m", "gunicorn", app, "--config", str(GUNICORN_CONF)]
-    command += ["--chdir", str(project)]
+    command = [*prefix, sys.executable, "-m", "gunicorn", app]
+    command += ["--config", str(GUNICORN_CONF), "--chdir", str(project)]
     url = f"http://{env['BIND']}"
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,13 +76,20 @@ class Group:
 
     @property
     def primary(self) -> int:
-        """The port of the server that a majority takes for the primary."""
+        """The port of the server that a majority takes for the primary; 0: none."""
         found = [self.named(port) for port in self.sentinels]
-        return max(found, key=found.count)
+        most = max(found, key=found.count)
+        return most if 2 * found.count(most) > len(found) else 0
 
     def named(self, sentinel: int) -> int:
+        """By one Sentinel; 0 if it does not answer."""
         ask: Any = self.client(sentinel).sentinel_get_master_addr_by_name
-        return int(ask(NAME)[1])
+        with suppress(RedisError):
+            return int(ask(NAME)[1])
+        return 0
+
+    def wait_for_another(self, former: int) -> None:
+        until(lambda: self.primary not in (0, former), "another primary")
 
     def start(self, port: int, settings: str, *words: str) -> None:
         path = self.folder / f"{port}.conf"

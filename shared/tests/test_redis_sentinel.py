@@ -45,7 +45,7 @@ def test_what_a_former_primary_says_is_not_relied_on(group: Group) -> None:
     assert session_state.is_active(sid)
 
     os.kill(group.processes[former].pid, signal.SIGSTOP)
-    until(lambda: group.primary != former, "a failover")
+    group.wait_for_another(former)
     group.client(group.primary).set(session_state.key(sid), "revoked:logout")
     os.kill(group.processes[former].pid, signal.SIGCONT)
 

@@ -1,11 +1,17 @@
-"""Run by test_network.py in namespaces: hosts of two Redis and three Sentinels, others
-of primaries and standbys of PostgreSQL, and the services of a stack next to them."""
+"""Run by test_network.py in namespaces: two hosts of services and a gateway, a primary
+and a standby of PostgreSQL for each service, a pair of Redis and three Sentinels."""
 
+import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
 
-from deploy.tests.failover.network import cut, isolated, make_hosts
+from deploy.tests.chaos.checker import RECOVERY
+from deploy.tests.chaos.record import Trouble
+from deploy.tests.chaos.run import Run
+from deploy.tests.extra_services import running
+from deploy.tests.failover.network import HERE, lost, make_hosts, unplugged
 from deploy.tests.failover.sentinel import (
     TIMES,
     SentinelStack,
@@ -14,32 +20,90 @@ from deploy.tests.failover.sentinel import (
     under_load,
 )
 from deploy.tests.failover.standby import PairStack, lose_primaries
-from deploy.tests.stack import System
+from deploy.tests.stack import ROOT, System, as_it_was, with_lines
 from shared.tests.redis_group import Host
 
-
-@pytest.fixture(scope="module")
-def hosts() -> list[Host]:
-    return make_hosts(9)
+PORTS = {"auth": 8001, "users": 8000}
 
 
-def test_a_host_of_postgresql_loses_its_cable(
-    system: System, hosts: list[Host]
-) -> None:
-    """Connections to it stay open, and new ones are not refused: nothing answers."""
-    auth, users = (hosts[5], hosts[6]), (hosts[7], hosts[8])
-    stack = PairStack(system.stack, hosts={"auth": auth, "users": users})
-    print(lose_primaries(stack))
+class HostsStack(SentinelStack, PairStack):
+    """Its services here, and once more on another host."""
+
+    other: Host
+
+    @contextmanager
+    def linked(self) -> Iterator["HostsStack"]:
+        with super().linked(), ExitStack() as more:
+            for name in PORTS:
+                more.enter_context(self.another(name))
+            env = self.layout.gateway_env
+            text = with_lines(env.read_text(), self.upstreams())
+            with as_it_was(env, text):
+                self.run("restart", "gateway")
+            yield self
+
+    def another(self, name: str) -> AbstractContextManager[str]:
+        """An instance of a service, which asks its neighbour there."""
+        address, env = self.other.address, self.state / "env" / f"{name}.env"
+        urls = {
+            f"{x.upper()}_SERVICE_URL": f"http://{address}:{PORTS[x]}" for x in PORTS
+        }
+        settings = {
+            **urls,
+            "ENV_FILE": str(env),
+            "BIND": f"{address}:{PORTS[name]}",
+            "ALLOWED_HOSTS": f"localhost,{address}",
+            "FORWARDED_ALLOW_IPS": HERE.address,
+        }
+        project = ROOT / f"{name}_project"
+        return running(name, project, settings, prefix=self.other.prefix)
+
+    def upstreams(self) -> dict[str, str]:
+        own = {"auth": self.auth_url, "users": self.users_url}
+        return {
+            f"GATEWAY_UPSTREAM_{name.upper()}": ",".join(
+                [own[name].rpartition("/")[2], f"{self.other.address}:{port}"]
+            )
+            for name, port in PORTS.items()
+        }
+
+
+@contextmanager
+def isolated(stack: HostsStack, former: int) -> Iterator[None]:
+    """The primary's host, with its Sentinel, reaches nothing."""
+    with unplugged(stack.group.hosts[former]):
+        stack.group.wait_for_another(former)
+        yield
+
+
+@contextmanager
+def divided(stack: HostsStack, former: int) -> Iterator[None]:
+    """The primary and its Sentinel are cut off together with the other host of
+    services, which the gateway and PostgreSQL still reach."""
+    minority = stack.group.hosts[former]
+    rest = {*stack.group.hosts.values()} - {minority}
+    with ExitStack() as cuts:
+        cuts.enter_context(lost(minority, HERE, *rest))
+        for host in rest:
+            cuts.enter_context(lost(host, stack.other))
+        stack.group.wait_for_another(former)
+        yield
 
 
 @pytest.fixture(scope="module")
 def stack(
-    hosts: list[Host], system: System, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SentinelStack]:
-    group = group_of(system, tmp_path_factory.mktemp("redis"), hosts[:5])
-    with SentinelStack(system.stack, group).linked() as linked:
-        yield linked
-    group.stop()
+    system: System, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HostsStack]:
+    first, second, third, other, *four = make_hosts(8)
+    hosts = [first, second, first, second, third]
+    group = group_of(system, tmp_path_factory.mktemp("redis"), hosts)
+    stack = HostsStack(system.stack, group)
+    stack.other = other
+    stack.hosts = {"auth": (four[0], four[1]), "users": (four[2], four[3])}
+    with ExitStack() as ending:
+        ending.callback(group.stop)
+        ending.enter_context(stack.linked())
+        yield stack
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,6 +112,28 @@ def _no_stack_is_left(system: System) -> Iterator[None]:
     system.run("down")
 
 
-@pytest.mark.parametrize("way", [cut, isolated])
-def test_a_cut_lets_no_ended_session_live(stack: SentinelStack, way: Way) -> None:
+def test_hosts_of_postgresql_lose_their_cables(stack: HostsStack) -> None:
+    """Connections to them stay open, and new ones are not refused: nothing answers.
+    Each comes back as the standby of the other, and takes its place again."""
+    print(lose_primaries(stack, times=2))
+
+
+def test_a_host_of_services_loses_its_cable(stack: HostsStack) -> None:
+    """The other one serves all, and later both do."""
+    with Run(stack, seed=4) as run:
+        time.sleep(5)
+        trouble = Trouble("a host", frozenset(["auth", "users"]), time.monotonic())
+        run.record.troubles.append(trouble)
+        with unplugged(stack.other):
+            took = run.when_all_works(trouble.begun + 30) - trouble.begun
+            time.sleep(10)
+        trouble.back = time.monotonic()
+        time.sleep(5)
+    assert not run.violations, run.summary()
+    assert took < RECOVERY
+    print(f"{run.summary()}\n== well {took:.1f} s after the cut")
+
+
+@pytest.mark.parametrize("way", [isolated, divided])
+def test_a_cut_lets_no_ended_session_live(stack: HostsStack, way: Way) -> None:
     print(under_load(stack, way, TIMES))

@@ -1,14 +1,15 @@
-"""Hosts in network namespaces, and a cut between some of them."""
+"""Hosts in network namespaces, and cuts between them."""
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.tests.redis_group import Group, Host, until
+from shared.tests.redis_group import Host
 
 # As the user that we are, with rights over a network of our own alone.
 OWN_NETWORK = ["unshare", "--user", "--map-current-user", "--keep-caps", "--net"]
 OWN_NETWORK += ["--mount", "--"]
+HERE = Host("10.77.0.254")
 
 
 def ip(*words: str) -> None:
@@ -21,7 +22,7 @@ def make_hosts(number: int) -> list[Host]:
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     ip("link", "set", "lo", "up")
     ip("link", "add", "switch", "type", "bridge")
-    ip("addr", "add", "10.77.0.254/24", "dev", "switch")
+    ip("addr", "add", f"{HERE.address}/24", "dev", "switch")
     ip("link", "set", "switch", "up")
     return [make_host(f"h{each}", f"10.77.0.{each}") for each in range(1, number + 1)]
 
@@ -37,7 +38,7 @@ def make_host(name: str, address: str) -> Host:
 
 
 @contextmanager
-def apart(host: Host, others: Sequence[Host]) -> Iterator[None]:
+def lost(host: Host, *others: Host) -> Iterator[None]:
     """What the host sends to the others is lost."""
     name = host.prefix[-1]
     for other in others:
@@ -50,22 +51,10 @@ def apart(host: Host, others: Sequence[Host]) -> Iterator[None]:
 
 
 @contextmanager
-def cut(group: Group, former: int) -> Iterator[None]:
-    """The primary loses its replica and the Sentinels. Services reach all of them, and
-    have open connections to the former primary."""
-    others = [host for port, host in group.hosts.items() if port != former]
-    with apart(group.hosts[former], others):
-        until(lambda: group.primary != former, "another primary")
-        yield
-
-
-@contextmanager
-def isolated(group: Group, former: int) -> Iterator[None]:
-    """The cable of the primary's host is out."""
-    name = group.hosts[former].prefix[-1]
-    ip("link", "set", name, "down")
+def unplugged(host: Host) -> Iterator[None]:
+    """The cable of the host is out."""
+    ip("link", "set", host.prefix[-1], "down")
     try:
-        until(lambda: group.primary != former, "another primary")
         yield
     finally:
-        ip("link", "set", name, "up")
+        ip("link", "set", host.prefix[-1], "up")

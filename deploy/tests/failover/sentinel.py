@@ -18,7 +18,7 @@ from shared.tests.redis_group import NAME, Group, Host, until
 CONFIRMED = 1.0  # seconds; of shared.redis_sentinel
 LAST, PAUSE = 5, 0.05
 TIMES = 10
-Way = Callable[[Group, int], AbstractContextManager[None]]
+Way = Callable[["SentinelStack", int], AbstractContextManager[None]]
 
 
 def group_of(
@@ -62,34 +62,36 @@ class Thief(ChaosClient):
 
 
 @contextmanager
-def stopped(group: Group, former: int) -> Iterator[None]:
+def stopped(stack: SentinelStack, former: int) -> Iterator[None]:
     """The primary stands still. It wakes when another is there, and takes itself for
     the primary until Sentinel tells it."""
-    pid = group.processes[former].pid
+    group, pid = stack.group, stack.group.processes[former].pid
     os.kill(pid, signal.SIGSTOP)
     try:
-        until(lambda: group.primary != former, "another primary")
+        group.wait_for_another(former)
     finally:
         os.kill(pid, signal.SIGCONT)
     yield
 
 
 @contextmanager
-def commanded(group: Group, former: int) -> Iterator[None]:
+def commanded(stack: SentinelStack, former: int) -> Iterator[None]:
     """By SENTINEL FAILOVER, as before maintenance."""
+    group = stack.group
     group.client(group.sentinels[0]).execute_command("SENTINEL FAILOVER", NAME)
-    until(lambda: group.primary != former, "another primary")
+    group.wait_for_another(former)
     yield
 
 
-def fail_over(run: Run, group: Group, way: Way) -> float:
+def fail_over(run: Run, stack: SentinelStack, way: Way) -> float:
     """Once, and until the former primary is a replica. The bound: seconds from the
     fault after which no token of a session that has ended is accepted."""
-    former, begun = group.primary, time.monotonic()
+    group, begun = stack.group, time.monotonic()
+    former = group.primary
     trouble = Trouble(f"failover: {way.__name__}", frozenset(["redis"]), begun)
     with run.record.lock:
         run.record.troubles.append(trouble)
-    with way(group, former):
+    with way(stack, former):
         trouble.back = time.monotonic() + CONFIRMED
         bound = trouble.back + SWEEP - begun
         time.sleep(2 * bound)
@@ -105,7 +107,7 @@ def under_load(stack: SentinelStack, way: Way, times: int) -> str:
     """Fails at the first kind of answer that must not be; what was measured."""
     with Run(stack, seed=4, clients=[*CLIENTS, Thief, Thief]) as run:
         time.sleep(3)
-        bounds = [fail_over(run, stack.group, way) for _ in range(times)]
+        bounds = [fail_over(run, stack, way) for _ in range(times)]
     assert not run.violations, run.summary()
     found = ", ".join(f"{bound:.1f}" for bound in bounds)
     late = longest_accepted(run.record)

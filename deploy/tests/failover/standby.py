@@ -8,9 +8,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
+import pytest
 
+from deploy.local import server_binaries
 from deploy.local.postgres import ADMIN
 from deploy.tests.chaos.checker import RECOVERY
 from deploy.tests.chaos.record import Trouble
@@ -18,8 +21,10 @@ from deploy.tests.chaos.run import Run
 from deploy.tests.chaos.stack import ChaosStack
 from deploy.tests.failover.network import ip
 from deploy.tests.stack import ROOT, SERVICES, System, wait_until
+from shared.db import BoundedConnection
 from shared.tests.redis_group import Host
 
+AnyConnection = psycopg.Connection[Any]
 Hosts = tuple[Host | None, Host | None]  # of the primary and of the standby
 # Others reach the servers in a network of the test's own alone.
 ACCESS = f"""
@@ -27,6 +32,9 @@ local replication {ADMIN} peer map=own
 host replication {ADMIN} samenet trust
 host all all samenet scram-sha-256
 """
+BACKUP = server_binaries.Kind(
+    ("pg_basebackup",), "postgresql-client", r"--version QL\) (\d+)", (15,)
+)
 DOWN = 3.0  # seconds until the operator, or a tool for it, promotes the standby
 LAG = 2.0  # seconds for which a standby that lags has received nothing
 
@@ -67,10 +75,15 @@ class Server:
             )
         wait_until(self.answers, 30, f"PostgreSQL in {folder}")
 
-    def ask(self, sql: str) -> str:
+    @property
+    def name(self) -> str:
+        """Of its host."""
+        return self.host.prefix[-1] if self.host else ""
+
+    def ask(self, sql: str, by: type[AnyConnection] = psycopg.Connection) -> str:
         """One value, as the superuser."""
         place = {"host": str(self.folder), "dbname": "postgres", "user": ADMIN}
-        with psycopg.connect(**place, autocommit=True) as connection:
+        with by.connect(**place, autocommit=True) as connection:
             cursor = connection.execute(sql.encode())
             row = cursor.fetchone() if cursor.description else None
         return str(row[0]) if row else ""
@@ -104,9 +117,14 @@ class Pair:
         shutil.rmtree(folder, ignore_errors=True)
         self.primary = Server(system, folder / "a", data, hosts[0])
         self.standby = Server(system, folder / "b", data, hosts[1], self.primary)
+        self.system = system
+        self.synchronize()
+
+    def synchronize(self) -> None:
+        """Wait until the standby follows."""
         state = "SELECT sync_state FROM pg_stat_replication"
         wait_until(lambda: self.primary.ask(state), 30, "replication")
-        if synchronous:
+        if self.synchronous:
             # On the command line the standby would have it, too, once it is promoted.
             self.primary.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
             self.primary.ask("SELECT pg_reload_conf()")
@@ -128,7 +146,7 @@ class Pair:
         """The primary is gone at once, or its host's cable is out. The standby takes
         its place a little later."""
         if self.primary.host:
-            ip("link", "set", self.primary.host.prefix[-1], "down")
+            ip("link", "set", self.primary.name, "down")
         elif not self.synchronous:
             receiver = int(self.standby.ask("SELECT pid FROM pg_stat_wal_receiver"))
             os.kill(receiver, signal.SIGSTOP)
@@ -139,6 +157,22 @@ class Pair:
             self.primary.kill()
         time.sleep(DOWN)
         self.standby.ask("SELECT pg_promote(wait => true)")
+        self.primary, self.standby = self.standby, self.primary
+
+    def rejoin(self) -> None:
+        """What was the primary acknowledges nothing by itself. Its host comes back with
+        a copy of the new primary, which it follows."""
+        former = self.standby
+        with pytest.raises(psycopg.OperationalError, match="in time"):
+            former.ask("CREATE TABLE lost ()", BoundedConnection)
+        former.kill()
+        ip("link", "set", former.name, "up")
+        copy, folder = (former.folder.with_name(former.folder.name + x) for x in "cx")
+        command = [server_binaries.tool(self.system.layout, BACKUP), "-c", "fast"]
+        command += ["-h", self.primary.place, "-U", ADMIN, "-D", str(copy)]
+        subprocess.run(command, check=True)
+        self.standby = Server(self.system, folder, copy, former.host, self.primary)
+        self.synchronize()
 
     def kill(self) -> None:
         self.primary.kill()
@@ -148,15 +182,11 @@ class Pair:
 class PairStack(ChaosStack):
     """Each of its services has a primary and a standby."""
 
-    def __init__(
-        self,
-        stack: str,
-        *,
-        synchronous: bool = True,
-        hosts: Mapping[str, Hosts] = dict.fromkeys(SERVICES, (None, None)),
-    ) -> None:
+    hosts: Mapping[str, Hosts] = dict.fromkeys(SERVICES, (None, None))
+
+    def __init__(self, stack: str, *, synchronous: bool = True) -> None:
         super().__init__(stack)
-        self.synchronous, self.hosts = synchronous, hosts
+        self.synchronous = synchronous
         self.pairs: dict[str, Pair] = {}
 
     @contextmanager
@@ -192,15 +222,17 @@ def fail_over(run: Run, pair: Pair) -> tuple[float, float]:
     return trouble.back - begun, works - begun
 
 
-def lose_primaries(stack: PairStack) -> str:
+def lose_primaries(stack: PairStack, times: int = 1) -> str:
     """One after the other, under load: only documented answers, no session that was
     acknowledged is lost, none that has ended lives. What was measured."""
     lines = []
-    with stack.linked(), Run(stack, seed=4) as run:
-        for service, pair in stack.pairs.items():
+    with Run(stack, seed=4) as run:
+        for service, pair in [*stack.pairs.items()] * times:
             time.sleep(8)
             promoted, well = fail_over(run, pair)
             lines.append(f"== {service}: promoted {promoted:.1f} s, well {well:.1f} s")
             assert well - promoted < RECOVERY, lines
+            if pair.primary.host:
+                pair.rejoin()
     assert not run.violations, run.summary()
     return "\n".join([run.summary(), *lines])

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.verify
 
 def test_a_synchronous_standby_loses_no_session(system: System) -> None:
     """The primary of each service is killed; users notice nothing worse than 503."""
-    print(lose_primaries(PairStack(system.stack)))
+    with PairStack(system.stack).linked() as stack:
+        print(lose_primaries(stack))
 
 
 def test_a_standby_that_lags_loses_sessions(system: System) -> None:
