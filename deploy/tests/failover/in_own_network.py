@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
 
-from deploy.tests.chaos.checker import RECOVERY
+from deploy.tests.chaos.checker import IN_FLIGHT, RECOVERY
 from deploy.tests.chaos.record import Trouble
 from deploy.tests.chaos.run import Run
 from deploy.tests.extra_services import running
@@ -90,13 +90,19 @@ def divided(stack: HostsStack, former: int) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hosts() -> list[Host]:
+    """There before the stack, which needs a network."""
+    return make_hosts(8)
+
+
 @pytest.fixture(scope="module")
 def stack(
-    system: System, tmp_path_factory: pytest.TempPathFactory
+    hosts: list[Host], system: System, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HostsStack]:
-    first, second, third, other, *four = make_hosts(8)
-    hosts = [first, second, first, second, third]
-    group = group_of(system, tmp_path_factory.mktemp("redis"), hosts)
+    first, second, third, other, *four = hosts
+    five = [first, second, first, second, third]
+    group = group_of(system, tmp_path_factory.mktemp("redis"), five)
     stack = HostsStack(system.stack, group)
     stack.other = other
     stack.hosts = {"auth": (four[0], four[1]), "users": (four[2], four[3])}
@@ -106,12 +112,6 @@ def stack(
         yield stack
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_stack_is_left(system: System) -> Iterator[None]:
-    yield
-    system.run("down")
-
-
 def test_hosts_of_postgresql_lose_their_cables(stack: HostsStack) -> None:
     """Connections to them stay open, and new ones are not refused: nothing answers.
     Each comes back as the standby of the other, and takes its place again."""
@@ -119,19 +119,20 @@ def test_hosts_of_postgresql_lose_their_cables(stack: HostsStack) -> None:
 
 
 def test_a_host_of_services_loses_its_cable(stack: HostsStack) -> None:
-    """The other one serves all, and later both do."""
+    """The other one serves all, and later both do. A request on a connection that the
+    gateway has kept is not repeated: it takes its time, and is a 503."""
     with Run(stack, seed=4) as run:
         time.sleep(5)
         trouble = Trouble("a host", frozenset(["auth", "users"]), time.monotonic())
         run.record.troubles.append(trouble)
         with unplugged(stack.other):
-            took = run.when_all_works(trouble.begun + 30) - trouble.begun
+            took = run.when_all_works(trouble.begun + 40) - trouble.begun
             time.sleep(10)
         trouble.back = time.monotonic()
         time.sleep(5)
-    assert not run.violations, run.summary()
-    assert took < RECOVERY
     print(f"{run.summary()}\n== well {took:.1f} s after the cut")
+    assert not run.violations, run.summary()
+    assert took < IN_FLIGHT + RECOVERY
 
 
 @pytest.mark.parametrize("way", [isolated, divided])

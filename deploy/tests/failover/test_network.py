@@ -1,4 +1,4 @@
-"""The network between the servers of Redis is cut: in namespaces of the kernel."""
+"""Several hosts, whose network is cut: in namespaces of the kernel."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.failover.network import OWN_NETWORK
-from deploy.tests.stack import ROOT
+from deploy.tests.stack import ROOT, System
 
 STACK = "network"
 
@@ -23,4 +23,7 @@ def test_in_a_network_of_its_own(tmp_path: Path) -> None:
     command = [*OWN_NETWORK, sys.executable, "-m", "pytest", *words]
     command.append("deploy/tests/failover/in_own_network.py")
     env = {**os.environ, "MEMO_STACK": STACK}
-    assert subprocess.run(command, cwd=ROOT, env=env, check=False).returncode == 0
+    try:
+        assert subprocess.run(command, cwd=ROOT, env=env, check=False).returncode == 0
+    finally:
+        System(STACK).run("down")
