@@ -17,7 +17,7 @@ from shared.tests.redis_group import NAME, Group, Host, until
 
 CONFIRMED = 1.0  # seconds; of shared.redis_sentinel
 LAST, PAUSE = 5, 0.05
-TIMES = 1
+TIMES = 10
 Way = Callable[["SentinelStack", int], AbstractContextManager[None]]
 
 
