@@ -67,11 +67,12 @@ class Majority:
         votes: Counter[tuple[str, int]] = Counter()
         for each in self.sentinels:
             try:
-                state = each.sentinel_masters().get(name)
+                masters: Any = each.sentinel_masters()
             except (ConnectionError, TimeoutError):
                 others = [other for other in self.sentinels if other is not each]
                 self.sentinels = [*others, each]
                 continue
+            state = masters.get(name)
             if state and self.judge(state, name):
                 address = state["ip"], state["port"]
                 votes[address] += 1
