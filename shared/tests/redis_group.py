@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from nginx.tests.gateway_stack import free_port
 
@@ -106,7 +108,9 @@ class Group:
     def client(self, port: int) -> Redis:
         account = {"username": self.user, "password": self.password}
         known = account if port in self.servers else {}
-        return Redis(self.hosts[port].address, port, socket_timeout=1, **known)
+        once = Retry(NoBackoff(), 0)
+        waits = {"socket_timeout": 1, "socket_connect_timeout": 0.3}
+        return Redis(self.hosts[port].address, port, retry=once, **waits, **known)
 
     def answers(self, port: int) -> bool:
         try:

@@ -23,8 +23,6 @@ from deploy.tests.failover.standby import PairStack, lose_primaries
 from deploy.tests.stack import ROOT, System, as_it_was, with_lines
 from shared.tests.redis_group import Host
 
-PORTS = {"auth": 8001, "users": 8000}
-
 
 class HostsStack(SentinelStack, PairStack):
     """Its services here, and once more on another host."""
@@ -33,39 +31,32 @@ class HostsStack(SentinelStack, PairStack):
 
     @contextmanager
     def linked(self) -> Iterator["HostsStack"]:
+        own = {"auth": self.auth_url, "users": self.users_url}
+        address, env = self.other.address, self.layout.gateway_env
+        there = {name: url.replace("127.0.0.1", address) for name, url in own.items()}
+        upstreams = {}
+        for name, url in there.items():
+            both = f"{own[name]},{url}".replace("http://", "")
+            upstreams[f"GATEWAY_UPSTREAM_{name.upper()}"] = both
+        text = with_lines(env.read_text(), upstreams)
         with super().linked(), ExitStack() as more:
-            for name in PORTS:
-                more.enter_context(self.another(name))
-            env = self.layout.gateway_env
-            text = with_lines(env.read_text(), self.upstreams())
+            for name in own:
+                more.enter_context(self.another(name, there))
             with as_it_was(env, text):
                 self.run("restart", "gateway")
             yield self
 
-    def another(self, name: str) -> AbstractContextManager[str]:
+    def another(self, name: str, urls: dict[str, str]) -> AbstractContextManager[str]:
         """An instance of a service, which asks its neighbour there."""
-        address, env = self.other.address, self.state / "env" / f"{name}.env"
-        urls = {
-            f"{x.upper()}_SERVICE_URL": f"http://{address}:{PORTS[x]}" for x in PORTS
-        }
         settings = {
-            **urls,
-            "ENV_FILE": str(env),
-            "BIND": f"{address}:{PORTS[name]}",
-            "ALLOWED_HOSTS": f"localhost,{address}",
+            "ENV_FILE": str(self.state / "env" / f"{name}.env"),
+            "BIND": urls[name].removeprefix("http://"),
+            "ALLOWED_HOSTS": f"localhost,{self.other.address}",
             "FORWARDED_ALLOW_IPS": HERE.address,
+            **{f"{each.upper()}_SERVICE_URL": url for each, url in urls.items()},
         }
         project = ROOT / f"{name}_project"
         return running(name, project, settings, prefix=self.other.prefix)
-
-    def upstreams(self) -> dict[str, str]:
-        own = {"auth": self.auth_url, "users": self.users_url}
-        return {
-            f"GATEWAY_UPSTREAM_{name.upper()}": ",".join(
-                [own[name].rpartition("/")[2], f"{self.other.address}:{port}"]
-            )
-            for name, port in PORTS.items()
-        }
 
 
 @contextmanager
