@@ -152,8 +152,11 @@ def republish_revocations() -> None:
 
     Remembers nothing, so it heals whatever was lost: by a flush, a restart, a failover,
     a write that timed out, a worker that died between PostgreSQL and Redis. One worker
-    at a time: the others skip the round. A worker that stops in it loses the lock.
+    at a time: the others skip the round. A worker that stops in it loses the lock. One
+    that does not reach Redis takes no lock: those on other hosts may reach it.
     """
+    if not session_state.answers():
+        return
     recent = Session.objects.revoked_within(timedelta(seconds=revocation_window()))
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])

@@ -86,6 +86,13 @@ def note(name: str, text: str, ttl: int) -> None:
         connection().set(name, text, ex=ttl)
 
 
+def answers() -> bool:
+    """Whether Redis does. The breaker is not asked: what heals has to know at once."""
+    with noting_failure("ping"):
+        return bool(connection().ping())
+    return False
+
+
 def known() -> Iterator[UUID]:
     """The sessions of which anything is written. Raises RedisError."""
     for name in connection().scan_iter(key("*"), count=1000):

@@ -19,10 +19,14 @@ PASSWORD = "for-a-test-alone"
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> None:
+    """A server that does not answer means: not yet."""
     end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+    while time.monotonic() < end:
+        with suppress(RedisError):
+            if condition():
+                return
         time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {seconds} s")
 
 
 class Host(NamedTuple):
@@ -103,7 +107,7 @@ class Group:
         with (self.folder / f"{port}.log").open("ab") as log:
             command = [*self.hosts[port].prefix, SERVER, path, *words]
             self.processes[port] = subprocess.Popen(command, stdout=log)
-        until(lambda: self.answers(port), f"a server at {port}")
+        until(lambda: self.client(port).ping(), f"a server at {port}")
 
     def client(self, port: int) -> Redis:
         account = {"username": self.user, "password": self.password}
@@ -111,12 +115,6 @@ class Group:
         once = Retry(NoBackoff(), 0)
         waits = {"socket_timeout": 1, "socket_connect_timeout": 0.3}
         return Redis(self.hosts[port].address, port, retry=once, **waits, **known)
-
-    def answers(self, port: int) -> bool:
-        try:
-            return bool(self.client(port).ping())
-        except RedisError:
-            return False
 
     def replicates(self, port: int) -> bool:
         found: Any = self.client(port).info("replication")

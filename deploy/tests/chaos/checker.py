@@ -6,7 +6,8 @@ How long a revoked token may still be accepted because of a fault (docs/revocati
                        User Service
     access token       at once, where nothing had a fault
                        one sweep after what the revocation has to be written through
-                       (Redis, auth, its database, the ways between) is healthy again
+                       (Redis, auth, its database, the ways between) is healthy again,
+                       on any host
                        10 s after Redis has forgotten everything while a question was
                        under way that had read "not revoked"
                        310 s, its own lifetime, where the User Service's push to auth
@@ -180,7 +181,8 @@ def refused_from(ending: Ending, kind: str, record: Record, now: float) -> float
         reach = until + IN_FLIGHT if trouble.flushes else until
         if trouble.begun <= reach:
             healed = FLUSH if trouble.flushes else SWEEP + BUSY
-            until = max(until, trouble.back + healed)
+            back = ending.acked if trouble.elsewhere else trouble.back
+            until = max(until, back + healed)
     return min(until, latest)
 
 

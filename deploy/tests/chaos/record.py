@@ -60,6 +60,7 @@ class Trouble:
     parts: frozenset[str]
     begun: float
     flushes: bool = False  # Redis has forgotten everything
+    elsewhere: bool = False  # another host has the services and all that they need
     back: float = math.inf  # the parts are healthy
 
     def __str__(self) -> str:

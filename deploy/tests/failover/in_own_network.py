@@ -60,25 +60,32 @@ class HostsStack(SentinelStack, PairStack):
 
 
 @contextmanager
-def isolated(stack: HostsStack, former: int) -> Iterator[None]:
+def isolated(run: Run, former: int) -> Iterator[None]:
     """The primary's host, with its Sentinel, reaches nothing."""
-    with unplugged(stack.group.hosts[former]):
-        stack.group.wait_for_another(former)
+    group = run.stack.group
+    with unplugged(group.hosts[former]):
+        group.wait_for_another(former)
         yield
 
 
 @contextmanager
-def divided(stack: HostsStack, former: int) -> Iterator[None]:
+def divided(run: Run, former: int) -> Iterator[None]:
     """The primary and its Sentinel are cut off together with the other host of
-    services, which the gateway and PostgreSQL still reach."""
-    minority = stack.group.hosts[former]
-    rest = {*stack.group.hosts.values()} - {minority}
+    services, which the gateway and PostgreSQL still reach. What that host cannot write
+    to Redis, the sweep of the first one does."""
+    group, begun = run.stack.group, time.monotonic()
+    minority = group.hosts[former]
+    rest = {*group.hosts.values()} - {minority}
+    parts = frozenset(["auth>redis"])
+    trouble = Trouble("a host without Redis", parts, begun, elsewhere=True)
+    run.record.troubles.append(trouble)
     with ExitStack() as cuts:
         cuts.enter_context(lost(minority, HERE, *rest))
         for host in rest:
-            cuts.enter_context(lost(host, stack.other))
-        stack.group.wait_for_another(former)
+            cuts.enter_context(lost(host, run.stack.other))
+        group.wait_for_another(former)
         yield
+    trouble.back = time.monotonic()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,7 +18,7 @@ from shared.tests.redis_group import NAME, Group, Host, until
 CONFIRMED = 1.0  # seconds; of shared.redis_sentinel
 LAST, PAUSE = 5, 0.05
 TIMES = 10
-Way = Callable[["SentinelStack", int], AbstractContextManager[None]]
+Way = Callable[[Run, int], AbstractContextManager[None]]
 
 
 def group_of(
@@ -62,10 +62,11 @@ class Thief(ChaosClient):
 
 
 @contextmanager
-def stopped(stack: SentinelStack, former: int) -> Iterator[None]:
+def stopped(run: Run, former: int) -> Iterator[None]:
     """The primary stands still. It wakes when another is there, and takes itself for
     the primary until Sentinel tells it."""
-    group, pid = stack.group, stack.group.processes[former].pid
+    group = run.stack.group
+    pid = group.processes[former].pid
     os.kill(pid, signal.SIGSTOP)
     try:
         group.wait_for_another(former)
@@ -75,23 +76,23 @@ def stopped(stack: SentinelStack, former: int) -> Iterator[None]:
 
 
 @contextmanager
-def commanded(stack: SentinelStack, former: int) -> Iterator[None]:
+def commanded(run: Run, former: int) -> Iterator[None]:
     """By SENTINEL FAILOVER, as before maintenance."""
-    group = stack.group
+    group = run.stack.group
     group.client(group.sentinels[0]).execute_command("SENTINEL FAILOVER", NAME)
     group.wait_for_another(former)
     yield
 
 
-def fail_over(run: Run, stack: SentinelStack, way: Way) -> float:
+def fail_over(run: Run, way: Way) -> float:
     """Once, and until the former primary is a replica. The bound: seconds from the
     fault after which no token of a session that has ended is accepted."""
-    group, begun = stack.group, time.monotonic()
+    group, begun = run.stack.group, time.monotonic()
     former = group.primary
     trouble = Trouble(f"failover: {way.__name__}", frozenset(["redis"]), begun)
     with run.record.lock:
         run.record.troubles.append(trouble)
-    with way(stack, former):
+    with way(run, former):
         trouble.back = time.monotonic() + CONFIRMED
         bound = trouble.back + SWEEP - begun
         time.sleep(2 * bound)
@@ -107,7 +108,7 @@ def under_load(stack: SentinelStack, way: Way, times: int) -> str:
     """Fails at the first kind of answer that must not be; what was measured."""
     with Run(stack, seed=4, clients=[*CLIENTS, Thief, Thief]) as run:
         time.sleep(3)
-        bounds = [fail_over(run, stack, way) for _ in range(times)]
+        bounds = [fail_over(run, way) for _ in range(times)]
     assert not run.violations, run.summary()
     found = ", ".join(f"{bound:.1f}" for bound in bounds)
     late = longest_accepted(run.record)
