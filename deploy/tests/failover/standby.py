@@ -75,11 +75,6 @@ class Server:
             )
         wait_until(self.answers, 30, f"PostgreSQL in {folder}")
 
-    @property
-    def name(self) -> str:
-        """Of its host."""
-        return self.host.prefix[-1] if self.host else ""
-
     def ask(self, sql: str, by: type[AnyConnection] = psycopg.Connection) -> str:
         """One value, as the superuser."""
         place = {"host": str(self.folder), "dbname": "postgres", "user": ADMIN}
@@ -146,7 +141,7 @@ class Pair:
         """The primary is gone at once, or its host's cable is out. The standby takes
         its place a little later."""
         if self.primary.host:
-            ip("link", "set", self.primary.name, "down")
+            ip("link", "set", self.primary.host.prefix[-1], "down")
         elif not self.synchronous:
             receiver = int(self.standby.ask("SELECT pid FROM pg_stat_wal_receiver"))
             os.kill(receiver, signal.SIGSTOP)
@@ -166,7 +161,7 @@ class Pair:
         with pytest.raises(psycopg.OperationalError, match="in time"):
             former.ask("CREATE TABLE lost ()", BoundedConnection)
         former.kill()
-        ip("link", "set", former.name, "up")
+        ip("link", "set", former.host.prefix[-1], "up")
         copy, folder = (former.folder.with_name(former.folder.name + x) for x in "cx")
         command = [server_binaries.tool(self.system.layout, BACKUP), "-c", "fast"]
         command += ["-h", self.primary.place, "-U", ADMIN, "-D", str(copy)]
