@@ -20,6 +20,7 @@ another-service -> auth:8000
 another-service -> users:8000
 prometheus -> auth:8000
 prometheus -> users:8000
+prometheus -> users-worker:8000
 """
 STORES = {
     "small": """
@@ -46,6 +47,7 @@ auth-db -> auth-db:5432
 auth-db -> auth-db:8000
 operator -> auth-db:5432
 operator -> auth-db:8000
+prometheus -> auth-db:9187
 auth-db -> outside:443
 auth-db -> outside:6443
 auth-db-pooler -> outside:443
@@ -58,6 +60,7 @@ users-db -> users-db:5432
 users-db -> users-db:8000
 operator -> users-db:5432
 operator -> users-db:8000
+prometheus -> users-db:9187
 users-db -> outside:443
 users-db -> outside:6443
 users-db-pooler -> outside:443

