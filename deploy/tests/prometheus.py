@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local import server_binaries
 from deploy.local.problems import Problem
@@ -25,6 +26,7 @@ PROMETHEUS = server_binaries.Kind(
     ("promtool",),
 )
 OBSERVE = ROOT / "deploy" / "observe"
+KEY = "metrics_{}_service_api_key"
 
 
 def program(system: System, name: str = "prometheus") -> str:
@@ -35,6 +37,21 @@ def program(system: System, name: str = "prometheus") -> str:
     return str(Path(found).with_name(name))
 
 
+def target(system: System, service: str) -> tuple[str, str]:
+    """The address of a service, and the key for its metrics."""
+    url = {"auth": system.auth_url, "users": system.users_url}[service]
+    return url, system.secret(KEY.format(service))
+
+
+def scrape(system: System, service: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Name, labels and value of all that a service counts, read as Prometheus does."""
+    url, key = target(system, service)
+    answer = ApiClient(url).get(f"/api/v1/{service}/metrics", auth=("metrics", key))
+    assert answer.status_code == 200, answer.text
+    for family in text_string_to_metric_families(answer.text):
+        yield from (each[:3] for each in family.samples)
+
+
 class Prometheus:
     """The example's configuration, every second, with this stack's addresses."""
 
@@ -43,9 +60,9 @@ class Prometheus:
         config = yaml.safe_load((OBSERVE / "prometheus.yml").read_text())
         config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         for job, service in zip(config["scrape_configs"], SERVICES, strict=True):
-            key = system.state / "secrets" / f"metrics_{service}_service_api_key"
+            key = system.state / "secrets" / KEY.format(service)
             job["basic_auth"]["password_file"] = str(key)
-            url = {"auth": system.auth_url, "users": system.users_url}[service]
+            url, _ = target(system, service)
             job["static_configs"] = [{"targets": [url.removeprefix("http://")]}]
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         (folder / "rules.yml").write_text(hurried((OBSERVE / "rules.yml").read_text()))

@@ -1,5 +1,6 @@
 """The queue of the User Service's worker, as its application role sees it."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,7 @@ from deploy.tests.stack import System
 from deploy.tests.waiting import wait_until
 
 DEFER = """SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
-    ROW('default', %s, 0, NULL, NULL, '{"timestamp": 0}', NULL)
+    ROW('default', %s, 0, NULL, NULL, %s::jsonb, NULL)
 ]::procrastinate_job_to_defer_v1[]))"""
 OLD_REQUEST = """INSERT INTO users_request (kind, address, created_at)
 VALUES ('reset', 'a@example.org', now() - interval '2 h')"""
@@ -23,10 +24,10 @@ class Queue:
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return self.system.query("users", sql, *values)
 
-    def defer(self, task: str = "purge") -> int:
-        """The id of a new job."""
+    def defer(self, task: str = "purge", **words: str) -> int:
+        """The id of a new job, one by the clock unless it has words of its own."""
         self.query(OLD_REQUEST)
-        ((job,),) = self.query(DEFER, task)
+        ((job,),) = self.query(DEFER, task, json.dumps(words or {"timestamp": 0}))
         return int(job)
 
     def status(self, job: int) -> str:
@@ -46,6 +47,6 @@ class Queue:
         with self.system.connect("users", "users_owner", password) as owner:
             self.query(OLD_REQUEST)
             owner.execute("LOCK TABLE users_request")
-            ((job,),) = self.query(DEFER, "purge")
+            ((job,),) = self.query(DEFER, "purge", '{"timestamp": 0}')
             self.wait(job, "doing")
             yield job

@@ -1,9 +1,11 @@
 """PgBouncer before the database of each service, in transaction mode."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -16,6 +18,8 @@ PGBOUNCER = server_binaries.Kind(
     ("pgbouncer",), "pgbouncer", r"--version PgBouncer (\d+)\.(\d+)", (1, 18)
 )
 SERVERS = 5  # connections to each of the two databases
+# Two services of two processes have 40 connections at most.
+BEHIND = {"DATABASE_POOLER": "transaction", "WEB_THREADS": "9"}
 CONFIGURATION = """\
 [databases]
 * = host={database} port=5432
@@ -24,6 +28,7 @@ pool_mode = transaction
 default_pool_size = {servers}
 max_db_connections = {servers}
 max_client_conn = 200
+server_login_retry = 1
 unix_socket_dir = {folder}
 listen_port = 5432
 auth_type = scram-sha-256
@@ -89,6 +94,26 @@ class PgBouncer:
 
 
 @contextmanager
+def watched(poolers: Iterable[PgBouncer]) -> Iterator[list[tuple[int, int]]]:
+    """Connections of services, and to PostgreSQL, of one moment after the other."""
+    seen: list[tuple[int, int]] = []
+    over = Event()
+
+    def look() -> None:
+        while not over.wait(0.1):
+            both = [each.connections() for each in poolers]
+            seen.append((sum(x for x, _ in both), sum(y for _, y in both)))
+
+    with ThreadPoolExecutor(1) as pool:
+        watcher = pool.submit(look)
+        try:
+            yield seen
+        finally:
+            over.set()
+        watcher.result()
+
+
+@contextmanager
 def poolers(system: System) -> Iterator[dict[str, PgBouncer]]:
     """One before each database, running."""
     found = {service: PgBouncer(system, service) for service in SERVICES}
@@ -110,4 +135,4 @@ class PooledStack(ChaosStack):
         settings = super().divert(service)
         way = self.links[f"{service}>{service}-db"]
         way.leads_to = self.poolers[service].socket
-        return {**settings, "DATABASE_POOLER": "transaction"}
+        return {**settings, **BEHIND}

@@ -9,21 +9,28 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
 
 import psycopg
 import pytest
 
 from deploy.local import application
+from deploy.tests.chaos.clients import Service, SimulatedUser
 from deploy.tests.chaos.faults import catalogue
 from deploy.tests.chaos.run import Run
 from deploy.tests.client import Response, TestUser, at_once
-from deploy.tests.failover.pgbouncer import SERVERS, PgBouncer, PooledStack, poolers
+from deploy.tests.failover.pgbouncer import (
+    BEHIND,
+    SERVERS,
+    PgBouncer,
+    PooledStack,
+    poolers,
+    watched,
+)
 from deploy.tests.stack import ROOT, SERVICES, System
 
 pytestmark = pytest.mark.verify
 CLIENTS = 40
-SECONDS, MINUTES = 30, 2.0
+SECONDS, MINUTES, SEED = 30, 10.0, 4
 BUSY = {("register", 503), ("log_in", 503)}
 STORIES = ["test_races.py", "test_account_story.py", "test_epochs.py"]
 # They set or look at something of a session of PostgreSQL, which the next transaction
@@ -53,12 +60,7 @@ def behind(system: System, pooled: dict[str, PgBouncer]) -> Iterator[None]:
     """The services of the stack, with as many connections in all as there are clients.
     The worker of users, too: it hears of no job there, and looks every few seconds."""
     settings = {
-        name: {
-            "DATABASE_URL": each.url(),
-            "DATABASE_POOLER": "transaction",
-            "WEB_THREADS": "9",
-        }
-        for name, each in pooled.items()
+        name: {"DATABASE_URL": each.url(), **BEHIND} for name, each in pooled.items()
     }
     with system.with_settings(**settings):
         yield
@@ -124,19 +126,9 @@ def test_more_clients_than_connections(
     system: System, pooled: dict[str, PgBouncer]
 ) -> None:
     """Every answer is good, but that few may have a password hashed at once."""
-    seen: list[tuple[int, int]] = []
-    over, end = Event(), time.monotonic() + SECONDS
-
-    def look() -> None:
-        while not over.wait(0.05):
-            both = [each.connections() for each in pooled.values()]
-            seen.append((sum(x for x, _ in both), sum(y for _, y in both)))
-
-    watcher = Thread(target=look)
-    watcher.start()
-    answers = sum(at_once([partial(work, system, end)] * CLIENTS), Counter())
-    over.set()
-    watcher.join()
+    end = time.monotonic() + SECONDS
+    with watched(pooled.values()) as seen:
+        answers = sum(at_once([partial(work, system, end)] * CLIENTS), Counter())
     clients, servers = map(max, zip(*seen, strict=True))
     print(f"{clients} connections of services on {servers} to PostgreSQL: {answers}")
     assert not {(act, status) for act, status in answers if status >= 400} - BUSY
@@ -165,7 +157,17 @@ def work(system: System, end: float) -> Counter[tuple[str, int]]:
 def test_users_notice_nothing_worse_than_503_while_things_break(
     system: System,
 ) -> None:
-    with PooledStack(system.stack).linked() as stack, Run(stack, seed=4) as chaos:
+    users = 10  # more have too many passwords hashed for two cores
+    kinds = [*[SimulatedUser] * users, *[Service] * (CLIENTS - users)]
+    stack = PooledStack(system.stack)
+    with (
+        stack.linked(),
+        watched(stack.poolers.values()) as seen,
+        Run(stack, SEED, kinds) as chaos,
+    ):
         chaos.break_until(time.monotonic() + 60 * MINUTES, catalogue())
+    clients, servers = map(max, zip(*seen, strict=True))
+    print(f"{clients} connections of services on {servers} to PostgreSQL")
     print(chaos.summary())
     assert not chaos.violations, chaos.summary()
+    assert servers <= 2 * SERVERS < clients

@@ -2,7 +2,6 @@
 while clients are at work."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,30 +9,13 @@ import pytest
 from deploy.local.files import read_env
 from deploy.local.secretfiles import KEY
 from deploy.tests.load import Load
+from deploy.tests.release import release
 from deploy.tests.stack import SETTINGS, with_lines
 
 from .checkout import MADE, SOURCE, Checkout
 
+__all__ = ["release"]
 REPLACE = ("restart", "auth", "users", "gateway")
-
-
-def git(*words: str) -> subprocess.CompletedProcess[bytes]:
-    """In this checkout, which may belong to another user."""
-    command = ["git", "-c", f"safe.directory={SOURCE}", "-C", str(SOURCE), *words]
-    return subprocess.run(command, capture_output=True, check=False)
-
-
-@pytest.fixture
-def release(tmp_path: Path) -> Path:
-    """The files of the last release."""
-    described = git("describe", "--tags", "--abbrev=0")
-    if described.returncode:
-        pytest.skip(f"NO RELEASE TO UPGRADE FROM: {described.stderr.decode()}")
-    path = tmp_path / "release"
-    path.mkdir()
-    archive = git("archive", described.stdout.decode().strip()).stdout
-    subprocess.run(["tar", "-x", "-C", path], input=archive, check=True)
-    return path
 
 
 def put(files: Path, checkout: Checkout) -> None:

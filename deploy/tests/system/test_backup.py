@@ -5,14 +5,17 @@ user stays so."""
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from psycopg import errors
 
 from deploy.local import postgres
 from deploy.local.backup import MANIFEST, described
+from deploy.tests import prometheus
 from deploy.tests.client import TestUser, assert_revoked, assert_valid, is_revoked
 from deploy.tests.stack import ROOT, SERVICES, System
 from deploy.tests.worker_queue import Queue
@@ -131,6 +134,43 @@ def test_the_drill(stack: System, tmp_path: Path) -> None:
     assert jobs.has_purged()
     assert not [x for x in stack.run("doctor").splitlines() if "WRONG  " in x]
     assert_events_stay(stack)
+
+
+def kubernetes_job(stack: System, folder: Path) -> str:
+    """The script of the CronJob, with the places of this stack."""
+    file = ROOT / "deploy/kubernetes/overlays/small/backup.yaml"
+    job = next(yaml.safe_load_all(file.read_text()))["spec"]["jobTemplate"]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    *shell, script = container["command"]
+    assert shell == ["bash", "-euc"]
+    for place, here in {
+        "/backups": folder,
+        "/erasures/users.log": stack.layout.erasures / "users.log",
+        "/run/secrets/${2}_": f"{stack.layout.secrets}/${{2}}_db_",
+        '"$2-db"': f'"{stack.layout.sockets}/$2-db"',
+    }.items():
+        assert place in script
+        script = script.replace(place, str(here))
+    return str(script)
+
+
+@pytest.mark.verify
+def test_the_nightly_job_of_kubernetes(stack: System, tmp_path: Path) -> None:
+    """It leaves two dumps and the erased users, and the alert knows of it."""
+    script = kubernetes_job(stack, tmp_path)
+    path = f"{stack.layout.servers}:/usr/bin:/bin"
+    for _ in range(2):
+        subprocess.run(["bash", "-euc", script], env={"PATH": path}, check=True)
+        time.sleep(1)
+    for folder in tmp_path.iterdir():
+        names = {file.name for file in folder.iterdir() if file.stat().st_size}
+        assert {"auth.dump", "users.dump"} <= names
+        assert (folder / "erasures.log").is_file()
+    assert len([*tmp_path.iterdir()]) == 2
+    for mark in stack.state.glob("work/*/metrics/refreshed"):
+        mark.unlink()  # the minute is over
+    found = {name: value for name, _, value in prometheus.scrape(stack, "users")}
+    assert 0 < found["memo_backup_age_seconds"] < 30
 
 
 @pytest.mark.verify

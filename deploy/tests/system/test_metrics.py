@@ -1,27 +1,22 @@
-"""A real Prometheus has the sums of all processes, to the request; and no client adds a
-label."""
+"""A real Prometheus has the sums of all processes, to the request."""
 
 import os
-import re
 import signal
 import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
+from uuid import uuid4
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local import supervisor
 from deploy.tests import prometheus
 from deploy.tests.client import LOGIN, ApiClient, TestUser, at_once
 from deploy.tests.stack import SERVICES, wait_until
-from nginx.tests.malicious_inputs import INTERNAL, MALICIOUS_PATHS
+from deploy.tests.worker_queue import Queue
 
 CLIENTS, ROUNDS = 4, 25
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other")
-CLASSES = ("2xx", "3xx", "4xx", "5xx")
 # A user's acts: the route that is counted, what is done, and the class of its status.
 ACTS = {
     "api/v1/auth/login": (TestUser.log_in, "POST"),
@@ -127,29 +122,31 @@ def test_the_sums_are_the_clients_own_to_the_request(scraper, healthy, register)
     assert counted == outcomes(done)
 
 
-@pytest.fixture(params=SERVICES)
-def scrape(request, system):
-    """Reads the metrics of a service, as Prometheus does."""
-    name = request.param
-    key = system.secret(f"metrics_{name}_service_api_key")
-    base = {"auth": system.auth_url, "users": system.users_url}[name]
+@pytest.mark.verify
+def test_what_the_worker_counts_is_in_the_scrape_of_its_service(healthy):
+    """Here its calls of auth. Each process that answers has all files of the folder."""
 
-    def read():
-        client = ApiClient(base)
-        answer = client.get(f"/api/v1/{name}/metrics", auth=("metrics", key))
-        assert answer.status_code == 200, answer.text
-        return text_string_to_metric_families(answer.text)
+    def calls():
+        return sum(
+            value
+            for name, labels, value in prometheus.scrape(healthy, "users")
+            if name == "memo_internal_call_seconds_count"
+            and labels["service"] == "auth"
+        )
 
-    read.service, read.base, read.key = name, base, key
-    return read
+    jobs, before = Queue(healthy), calls()
+    jobs.wait(jobs.defer("erase_in_auth", user_id=str(uuid4())))
+    assert calls() == before + 1
 
 
-def test_a_scrape_that_hangs_costs_no_request_anything(system, scrape):
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_scrape_that_hangs_costs_no_request_anything(system, service):
     """Twice as many as a service has threads ask and never read."""
-    host, port = scrape.base.removeprefix("http://").split(":")
-    path = f"/api/v1/{scrape.service}/metrics"
+    base, key = prometheus.target(system, service)
+    host, port = base.removeprefix("http://").split(":")
+    path = f"/api/v1/{service}/metrics"
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "", ""]
-    lines.insert(2, f"X-Internal-Api-Key: {scrape.key}")
+    lines.insert(2, f"X-Internal-Api-Key: {key}")
     hung = [socket.create_connection((host, int(port))) for _ in range(32)]
     try:
         for each in hung:
@@ -157,46 +154,10 @@ def test_a_scrape_that_hangs_costs_no_request_anything(system, scrape):
             each.sendall("\r\n".join(lines).encode())
         time.sleep(0.5)
         begun = time.monotonic()
-        live = f"/api/v1/{scrape.service}/health/live"
-        answers = at_once([lambda: ApiClient(scrape.base).get(live)] * 32)
+        live = f"/api/v1/{service}/health/live"
+        answers = at_once([lambda: ApiClient(base).get(live)] * 32)
         assert {answer.status_code for answer in answers} == {200}
         assert time.monotonic() - begun < 3
     finally:
         for each in hung:
             each.close()
-
-
-def routes_of(system, service):
-    """Every template of the service, Django's own included."""
-    code = (
-        "from django.urls import get_resolver as root\n"
-        "def walk(found, text=''):\n"
-        "    for each in found.url_patterns:\n"
-        "        more = text + str(each.pattern).removeprefix('^')\n"
-        "        if hasattr(each, 'url_patterns'): walk(each, more)\n"
-        "        else: print('route:', more.rstrip('$'))\n"
-        "walk(root())"
-    )
-    printed = system.run(service, "shell", "-v", "0", "-c", code)
-    return set(re.findall(r"^route: ?(.*)$", printed, re.M))
-
-
-@pytest.mark.verify
-def test_the_labels_are_no_more_than_the_documented_product(system, scrape, user):
-    """Whatever is asked for, of the gateway or of the service itself."""
-    direct, outside = ApiClient(scrape.base), ApiClient(system.gateway_url)
-    for path in [*MALICIOUS_PATHS, *INTERNAL, "/canary", "/admin/canary/", "/%00"]:
-        for client, method in product((direct, outside), ("GET", "CANARY", "PUT")):
-            client.request(method, path, headers=user.bearer)
-    bounds = {
-        "route": {*routes_of(system, scrape.service), "none"},
-        "method": {*METHODS, "password", "admin"},
-        "status": CLASSES,
-    }
-    for family in scrape():
-        for sample in family.samples:
-            for name, value in sample.labels.items():
-                assert "canary" not in value.lower()
-                if name in bounds:
-                    route = value.removeprefix("^").rstrip("$")
-                    assert route in bounds[name], (family.name, name, value)
