@@ -1,9 +1,11 @@
-"""Every alert fires when its cause is planted in a running stack, and is over after it.
-The thresholds are tried with series: deploy/observe/rules_test.yml."""
+"""Every alert fires when its cause is planted in a running stack, and is over after it,
+and what the runbook says works. The thresholds are tried with series:
+deploy/observe/rules_test.yml."""
 
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from shared.tests.test_docs import anchors
 
 RULES = yaml.safe_load((OBSERVE / "rules.yml").read_text())["groups"][0]["rules"]
 RUNBOOK = ROOT / "docs" / "operations" / "runbook.md"
+SHELL = re.compile(r"((?:<!-- .* -->\n)?)```sh\n(.*?)```", re.S)
 SWEEP_LOCK = 0x6D656D6F
 DAY = 86400
 
@@ -192,6 +195,36 @@ def look_again(system):
         mark.unlink()
 
 
+# ---- What the runbook has one do about it --------------------------------------------
+
+CURES = {"MemoDown", "MemoRedisUnavailable"}  # during the fault; the others after it
+
+
+def follow_runbook(system, user, alert):
+    """Every command of the alert's section. Its user is this one."""
+    section = re.split(rf"^## {alert}$", RUNBOOK.read_text(), flags=re.M)[1]
+    for mark, block in SHELL.findall(section.partition("\n## ")[0]):
+        if "test_backup.py" in mark:
+            continue
+        for line in block.strip().splitlines():
+            program, *words = line.replace("ada@example.org", user.email).split()
+            assert program == "./manage_all.sh"
+            (show if "-f" in words else system.run)(*words)
+
+
+def show(*words):
+    """It goes on until it is stopped."""
+    command = ["./manage_all.sh", *words]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        assert process.stdout.readline()
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate()
+
+
 CAUSES = {
     "MemoDown": no_service,
     "MemoNoLogins": wrong_passwords,
@@ -224,6 +257,11 @@ def test_the_alert_fires_for_its_cause_and_is_over_after_it(
         wait_until(quiet, 60, f"no {alert}")
     with CAUSES[alert](healthy, user):
         wait_until(lambda: not quiet(), 30, alert)
+        if alert in CURES:
+            follow_runbook(healthy, user, alert)
+            wait_until(quiet, 60, f"the end of {alert}")
+    if alert not in CURES:
+        follow_runbook(healthy, user, alert)
     # A login, after those of the storms.
     assert user.on_another_device().me().ok
     wait_until(quiet, 60, f"the end of {alert}")

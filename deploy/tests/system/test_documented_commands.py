@@ -41,6 +41,13 @@ def test_a_documented_command_runs(system, command):
     system.run(*words)
 
 
+def test_what_runs_the_marked_blocks_is_there():
+    marks = [m for page in PAGES for m, *_ in BLOCK.findall(page.read_text())]
+    named = {file for mark in marks for file in re.findall(r"run by (\S+)", mark)}
+    assert named
+    assert not [file for file in named if not (ROOT / file).is_file()]
+
+
 def test_the_tour_of_the_readme(system, tmp_path):
     """Each request is answered with the status and the members that README shows."""
     name = f"ada{secrets.token_hex(4)}"
