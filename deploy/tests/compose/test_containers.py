@@ -90,6 +90,17 @@ def test_a_worker_finishes_its_jobs_and_is_healthy_while_it_reports(name: str) -
     assert worker["healthcheck"]["test"] == ["CMD", "python", "-m", "users.jobs"]
 
 
+@pytest.mark.parametrize("name", WORKERS)
+def test_what_a_worker_counts_is_in_the_folder_of_its_service(name: str) -> None:
+    """Any process of the service answers Prometheus for all that count there."""
+    service, folders = name.removesuffix("-worker"), []
+    for each in (service, name):
+        folder = SERVICES[each]["environment"]["PROMETHEUS_MULTIPROC_DIR"]
+        folders.append((folder, mounts_of(each)[folder]))
+    assert folders[0] == folders[1]
+    assert folders[0][1]["source"] == f"{service}-metrics"
+
+
 # ---- Stores and gateway --------------------------------------------------------------
 
 

@@ -55,7 +55,6 @@ def test_rules_and_dashboard_ask_for_metrics_that_there_are():
         ("check", "rules", "rules.yml"),
         ("test", "rules", "rules_test.yml"),
         ("check", "config", "--syntax-only", "prometheus.yml"),
-        ("check", "config", "--syntax-only", "kubernetes.yml"),
     ],
 )
 def test_promtool_is_content(system, words):
