@@ -23,7 +23,6 @@ STACK = "bench"
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of users that are made up
 HERE = Path(__file__).parent
 SETTINGS = tomllib.loads((HERE / "settings.toml").read_text())
-LIMITS = SETTINGS.pop("limits")
 COPY_USER = (HERE / "copy_user.sql").read_text()
 
 
@@ -56,12 +55,7 @@ class Checkout:
     def up(self) -> None:
         """Start the stack with the settings of `settings.toml`."""
         self.manage("init")
-        folders = ("shared", "auth_project", "users_project")
-        files = [path for each in folders for path in (self.root / each).rglob("*.py")]
-        code = "".join(path.read_text() for path in files)
-        for name, settings in SETTINGS.items():
-            limits = LIMITS.get(name, {}).items()
-            wanted = settings | {k: v for k, v in limits if f'"{k}"' in code}
+        for name, wanted in SETTINGS.items():
             with self._env_file(name).open("a") as file:
                 for key in wanted.keys() - self.env(name).keys():
                     file.write(f"{key}={wanted[key]}\n")

@@ -70,9 +70,8 @@ class Stock(Opponent):
     """Django, DRF and simplejwt with its own views, rotation and blacklist."""
 
     name, port = "stock", 9603
-    paths: tuple[str, ...] = ("me", "verify_token", "refresh", "login")
+    paths = ("me", "verify_token", "refresh", "login")
     application = "django.core.wsgi:get_wsgi_application()"
-    blacklist = "yes"
 
     def prepare(self) -> None:
         if not (self.folder / "project").exists():
@@ -91,7 +90,6 @@ class Stock(Opponent):
             "DATABASE_URL": self.database("stock"),
             "KEYS": str(self.folder),
             "USERS": json.dumps(USERS),
-            "BLACKLIST": self.blacklist,
         }
 
     def start(self) -> None:
@@ -119,18 +117,10 @@ class Stock(Opponent):
         return Target("POST", f"{url}refresh/", bodies=[body], tokens=tokens)
 
 
-class StockWithoutBlacklist(Stock):
-    """Its verification looks at signature and times, and at no database."""
-
-    name, port = "stock without blacklist", 9604
-    paths = ("verify_token",)
-    blacklist = "no"
-
-
 class BetterAuth(Opponent):
     """better-auth on Node, two processes: its session check, its sign-in by email."""
 
-    name, port = "better-auth", 9605
+    name, port = "better-auth", 9604
     paths = ("me", "login")
 
     def prepare(self) -> None:
@@ -175,4 +165,4 @@ class BetterAuth(Opponent):
 
 
 Contender = Memo | Opponent
-OPPONENTS = (Floor, Stock, StockWithoutBlacklist, FastAPI, BetterAuth)
+OPPONENTS = (Floor, Stock, FastAPI, BetterAuth)

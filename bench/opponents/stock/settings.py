@@ -11,10 +11,8 @@ DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "urls"
 
-INSTALLED_APPS += ["rest_framework"]
-# Without it, TokenVerifyView looks at signature and times alone.
-if os.environ["BLACKLIST"] == "yes":
-    INSTALLED_APPS += ["rest_framework_simplejwt.token_blacklist"]
+# Without the second, TokenVerifyView looks at signature and times alone.
+INSTALLED_APPS += ["rest_framework", "rest_framework_simplejwt.token_blacklist"]
 
 DATABASES = {"default": environ.Env.db_url_config(os.environ["DATABASE_URL"])}
 # Better than its default, a connection for every request.
