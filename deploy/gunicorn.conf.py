@@ -4,6 +4,7 @@ import gc
 import os
 
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 from shared import metrics_folder
 from shared.structured_logging import OLDER_LOGS, handler
@@ -14,7 +15,21 @@ os.environ.setdefault(metrics_folder.VARIABLE, "")
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
-worker_class = "gthread"
+
+
+class Worker(ThreadWorker):
+    """Ends in good order where its master was killed, too."""
+
+    def is_parent_alive(self):
+        """Without one, each answer ends its connection. gunicorn alone keeps them, and
+        cuts the requests in hand when its time to stop is over."""
+        has_parent = super().is_parent_alive()
+        if not has_parent:
+            self.alive = False
+        return has_parent
+
+
+worker_class = Worker
 # Loaded once and forked: workers share the memory of the code and start at once. So
 # loading must not start a thread or open a connection.
 preload_app = True

@@ -1,10 +1,17 @@
 """gunicorn.conf.py: what the gateway, and a stop of a service, count on."""
 
+import logging
+import os
 import re
 import runpy
+import signal
+from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
+from gunicorn.workers.gthread import ThreadWorker
 
+from deploy.tests.stack import wait_until
 from nginx.tests.gateway_stack import ROOT
 
 
@@ -36,7 +43,7 @@ def test_a_stop_leaves_time_for_requests_in_flight(settings):
 
 def test_it_is_bounded_and_offers_no_control_socket(settings):
     """OPS-02."""
-    assert settings["worker_class"] == "gthread"
+    assert issubclass(settings["worker_class"], ThreadWorker)
     assert settings["control_socket_disable"] is True
     assert settings["max_requests"] > settings["max_requests_jitter"] > 0
     assert (settings["limit_request_line"], settings["limit_request_fields"]) == (
@@ -44,3 +51,36 @@ def test_it_is_bounded_and_offers_no_control_socket(settings):
         64,
     )
     assert settings["accesslog"] is None  # its format has the query string
+
+
+def test_a_worker_without_its_master_stops(settings):
+    """OPS-03."""
+    worker = object.__new__(settings["worker_class"])
+    worker.ppid, worker.alive, worker.log = 0, True, logging.getLogger()
+    assert not worker.is_parent_alive()
+    assert not worker.alive
+
+
+@pytest.mark.verify
+def test_a_worker_whose_master_is_killed_answers_its_connections_and_ends(healthy):
+    """OPS-03: it cuts no request in hand."""
+    address = healthy.auth_url.removeprefix("http://")
+    kept = [HTTPConnection(address) for _ in range(16)]
+    for each in kept:
+        assert not is_last(each)
+    masters, workers = healthy.pids("auth"), healthy.workers("auth")
+    for pid in masters:
+        os.kill(pid, signal.SIGKILL)
+    for each in kept:
+        wait_until(lambda each=each: is_last(each), 5, "the end of a connection")
+    is_there = lambda pid: Path(f"/proc/{pid}").exists()  # noqa: E731
+    wait_until(lambda: not any(map(is_there, workers)), 10, "the end of the workers")
+
+
+def is_last(connection):
+    """Whether this good answer ends its connection."""
+    connection.request("GET", "/api/v1/auth/health/live")
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status == 200
+    return answer.getheader("Connection") == "close"
