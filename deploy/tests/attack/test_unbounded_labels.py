@@ -26,11 +26,12 @@ def walk(found, text=""):
         more = text + str(each.pattern).removeprefix("^")
         yield from walk(each, more) if hasattr(each, "url_patterns") else [more]
 
+routes = [*walk(get_resolver())]  # loads all that counts
 bounds = {
     name: {label: values and [*values] for label, values in labels.items()}
     for name, labels in BOUNDS.items()
 }
-print("found:", json.dumps([[*walk(get_resolver())], bounds]))
+print("found:", json.dumps([routes, bounds]))
 """
 
 
