@@ -120,6 +120,11 @@ class Group:
         found: Any = self.client(port).info("replication")
         return found["role"] == "slave" and found["master_link_status"] == "up"
 
+    def has_replica(self) -> bool:
+        """Whether the server that is not the primary follows it."""
+        others = {*self.servers} - {self.primary}
+        return len(others) == 1 and self.replicates(others.pop())
+
     def knows_replica(self) -> bool:
         """Whether every Sentinel would promote the replica."""
         found: list[Any] = [
