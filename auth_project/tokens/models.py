@@ -208,6 +208,33 @@ class UserEpoch(models.Model):
         return f"epoch {self.epoch} of user {self.user_id}"
 
 
+class Login(models.Model):
+    """A login or step-up that waits for its last factor. It is no session, and gives
+    nothing but the right to try."""
+
+    class Purpose(models.TextChoices):
+        SECOND_FACTOR = "second_factor"
+        PASSKEY = "passkey"  # without a password: whose it is, the answer says
+        STEP_UP = "step_up"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    digest = models.BinaryField(unique=True, help_text="SHA-256 of what the client has.")
+    purpose = models.CharField(max_length=16, choices=Purpose)
+    user_id = models.UUIDField(null=True, help_text="In the User Service.")
+    user_epoch = models.PositiveBigIntegerField(
+        default=0, help_text="The user's when it was made; another voids it."
+    )
+    sid = models.UUIDField(null=True, help_text="The session that steps up.")
+    challenge = models.BinaryField(help_text="What a passkey signs.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    settled_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"login {self.id} ({self.purpose})"
+
+
 class Session(models.Model):
     """A login on one device, from the password to logout, revocation or expiry."""
 
@@ -229,6 +256,18 @@ class Session(models.Model):
     revoked_reason = models.CharField(max_length=32, default="")
     user_agent = models.CharField(max_length=256, default="")
     ip = models.GenericIPAddressField(null=True)
+    acr = models.CharField(
+        max_length=8, default="aal1", db_default="aal1", help_text="RFC 9068, 9470."
+    )
+    amr = models.CharField(
+        max_length=64,
+        default="pwd",
+        db_default="pwd",
+        help_text="How the user was authenticated (RFC 8176), by spaces.",
+    )
+    stepped_up_at = models.DateTimeField(
+        null=True, help_text="The last authentication, if there was one after login."
+    )
 
     clock: datetime  # annotated by `with_clock`
     has_lived: bool  # of one that a statement returns as ended: until this statement

@@ -21,6 +21,10 @@ from users.accounts.models import Link as Link
 from users.accounts.models import Registration as Registration
 from users.events.models import Event as Event
 from users.events.models import EventPersonal as EventPersonal
+from users.factors.models import Challenge as Challenge
+from users.factors.models import Factor as Factor
+from users.factors.models import FactorReset as FactorReset
+from users.factors.models import RecoveryCode as RecoveryCode
 from users.fields import CanonicalField
 from users.mail.models import Mail as Mail
 from users.managers import UserManager

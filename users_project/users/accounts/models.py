@@ -19,6 +19,8 @@ class Purpose(models.TextChoices):
     CHANGE_EMAIL = "change_email"
     UNDO_EMAIL = "undo_email"
     RESTORE = "restore"
+    ENROL = "enrol"  # mailed, or printed for an operator to hand over
+    KEEP_FACTORS = "keep_factors"  # cancels what an operator has asked for
 
 
 LIFETIMES = {
@@ -28,6 +30,8 @@ LIFETIMES = {
     Purpose.CHANGE_EMAIL: timedelta(hours=24),
     Purpose.UNDO_EMAIL: timedelta(days=7),
     Purpose.RESTORE: timedelta(days=14),
+    Purpose.ENROL: timedelta(hours=1),
+    Purpose.KEEP_FACTORS: timedelta(days=7),
 }
 
 

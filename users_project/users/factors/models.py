@@ -1,0 +1,141 @@
+"""Second factors, recovery codes, and what waits for an answer to a challenge."""
+
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+TOTP_COLUMNS = ("secret", "last_step")
+PASSKEY_COLUMNS = ("credential_id", "public_key", "user_handle", "sign_count")
+PASSKEY_COLUMNS += ("transports", "backed_up")
+
+
+class Type(models.TextChoices):
+    TOTP = "totp"  # RFC 6238
+    PASSKEY = "passkey"  # WebAuthn Level 3
+
+
+def columns_of(factor_type: Type, own: tuple[str, ...], other: tuple[str, ...]) -> Q:
+    """A row of this type has all of its columns and none of the other type's."""
+    there = {f"{name}__isnull": False for name in own}
+    return Q(type=factor_type, **there, **{f"{name}__isnull": True for name in other})
+
+
+class Factor(models.Model):
+    """An authenticator of a user. It counts once it is confirmed; a passkey is, when it
+    is registered."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="factors"
+    )
+    type = models.CharField(max_length=16, choices=Type)
+    name = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    confirmed_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    secret = models.BinaryField(
+        null=True, help_text="Of a TOTP, encrypted (`users.factors.secrets`)."
+    )
+    last_step = models.PositiveBigIntegerField(
+        null=True, help_text="The last time step whose code was accepted."
+    )
+    credential_id = models.BinaryField(null=True, unique=True)
+    public_key = models.BinaryField(null=True, help_text="COSE (RFC 9052).")
+    user_handle = models.BinaryField(
+        null=True, help_text="Random; the same for all passkeys of a user."
+    )
+    sign_count = models.PositiveBigIntegerField(null=True)
+    transports = ArrayField(models.CharField(max_length=16), null=True)
+    backed_up = models.BooleanField(null=True, help_text="Synchronised, so not lost.")
+    suspect_at = models.DateTimeField(
+        null=True, help_text="When its counter went back: a copy may exist."
+    )
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=columns_of(Type.TOTP, TOTP_COLUMNS, PASSKEY_COLUMNS)
+                | columns_of(Type.PASSKEY, PASSKEY_COLUMNS, TOTP_COLUMNS),
+                name="factor_columns",
+            ),
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=Q(type=Type.TOTP, confirmed_at__isnull=False),
+                name="factor_one_totp",
+            ),
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=Q(type=Type.TOTP, confirmed_at=None),
+                name="factor_one_pending_totp",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.pk}"
+
+
+class RecoveryCode(models.Model):
+    """One of ten codes that each stand in for a factor once."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="recovery_codes"
+    )
+    digest = models.BinaryField(help_text="SHA-256 of the user's id and the code.")
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"recovery code {self.pk}"
+
+
+class Challenge(models.Model):
+    """What a passkey that is being registered signs, or a login to the admin between
+    the password and the second factor."""
+
+    class Purpose(models.TextChoices):
+        REGISTER = "register"
+        ADMIN_LOGIN = "admin_login"
+        ADMIN_PASSKEY = "admin_passkey"  # without a password: no user is known yet
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    purpose = models.CharField(max_length=16, choices=Purpose)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="challenges"
+    )
+    session_epoch = models.PositiveBigIntegerField(
+        default=0, help_text="The user's when it was made; another voids it."
+    )
+    challenge = models.BinaryField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"challenge {self.pk} ({self.purpose})"
+
+
+class FactorReset(models.Model):
+    """That an operator has all factors of a user removed, once `due_at` has come."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        primary_key=True,
+        related_name="factor_reset",
+    )
+    operator = models.CharField(
+        max_length=64, help_text="Who asked for it, as in events: operator:<id>."
+    )
+    reason = models.CharField(max_length=500)
+    created_at = models.DateTimeField(auto_now_add=True)
+    due_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "users_factor_reset"
+
+    def __str__(self) -> str:
+        return f"reset of the factors of user {self.user_id}"
