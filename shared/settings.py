@@ -5,6 +5,7 @@ default; each may be given as NAME or as NAME_FILE.
 """
 
 import sys
+from urllib.parse import urlsplit
 
 from shared import db, structured_logging
 from shared.env import Env, project_dir, report
@@ -179,6 +180,9 @@ SPECTACULAR_SETTINGS = {
 # --- Tokens, sessions and other services --------------------------------------------
 
 JWT_ISSUER = env.str("JWT_ISSUER")
+# The host of every link in a mail, and of every passkey. Never the request's.
+PUBLIC_URL = env.str("PUBLIC_URL", default=JWT_ISSUER).rstrip("/")
+WEBAUTHN_RP_ID = urlsplit(PUBLIC_URL).hostname or ""
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="memo")
 JWT_LEEWAY = env.number("JWT_LEEWAY", default=10)  # seconds between two clocks
 # The verifying keys: the address of a JWK Set, or a folder. One of them is needed; of

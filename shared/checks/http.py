@@ -52,3 +52,13 @@ def wide_origins() -> Iterator[str]:
     for name, form in allowed.items():
         if not all(map(form.fullmatch, getattr(settings, name, ()))):
             yield name
+    # The default is as safe as PUBLIC_URL (E032).
+    origins = getattr(settings, "WEBAUTHN_ORIGINS", ())
+    others = [each for each in origins if not is_public(each)]
+    if not all(map(ORIGIN.fullmatch, others)):
+        yield "WEBAUTHN_ORIGINS"
+
+
+def is_public(origin: str) -> bool:
+    """Whether it is the origin of PUBLIC_URL."""
+    return f"{settings.PUBLIC_URL}/".startswith(f"{origin}/")

@@ -52,6 +52,7 @@ SAFE: dict[str, Any] = {
     "LIMITS": CEILINGS,
     "MAIL_SERVER": MailServer("127.0.0.1", 25, "", "none"),
     "PUBLIC_URL": "https://memo.example",
+    "WEBAUTHN_ORIGINS": ["https://memo.example", "https://app.memo.example"],
     "ACCOUNT_URLS": {"reset": "https://app.example/{token}"},
     "SIMPLE_JWT": {"ALGORITHM": "RS256", "SIGNING_KEY": None},
     "EXPECTED_CALLERS": ["users"],
@@ -106,6 +107,10 @@ BREAKS: dict[tuple[str, str], list[Any]] = {
     ],
     ("E019", "CSRF_TRUSTED_ORIGINS"): [
         *([each] for each in ("http://*.example.org", "https://*", "https://*.org")),
+    ],
+    ("E019", "WEBAUTHN_ORIGINS"): [
+        *([each] for each in ("http://app.memo.example", "*", "https://*.example")),
+        *([each] for each in ("https://memo.example/", "https://memo.example/app")),
     ],
     ("E019", "CORS_ALLOW_ALL_ORIGINS"): [True],
     ("E019", "CORS_ALLOWED_ORIGIN_REGEXES"): [[".*"]],

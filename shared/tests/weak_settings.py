@@ -18,6 +18,7 @@ RULES = {
     "COOKIE_SECURE": ("false", "E018"),
     "CORS_ALLOWED_ORIGINS": ("https://a.example,null", "E019"),
     "CSRF_TRUSTED_ORIGINS": ("http://a.example", "E019"),
+    "WEBAUTHN_ORIGINS": ("http://app.memo.example", "E019"),
     "FORWARDED_ALLOW_IPS": ("0.0.0.0/1,128.0.0.0/1", "E023"),
     "DATABASE_URL": ("postgres://a@db.example:5432/a", "E027"),
     "DATABASE_PASSWORD": ("postgres", "E022"),

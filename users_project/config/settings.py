@@ -1,6 +1,7 @@
 """Settings of the User Service: users, passwords, and the admin."""
 
 from pathlib import Path
+from urllib.parse import urljoin
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -102,8 +103,6 @@ if EMAIL_VERIFICATION != "off" and not MAIL_ENABLED:
 
 # Links that were made with an older SECRET_KEY.
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-# The host of every link in a mail. Never the request's.
-PUBLIC_URL = env.str("PUBLIC_URL", default=JWT_ISSUER).rstrip("/")
 # Where links lead: to our pages, or to those of a front end, which then are all needed.
 ACCOUNT_PAGES = env.switch("ACCOUNT_PAGES", default=True)
 PAGE = f"{PUBLIC_URL}/account/{{}}?token={{{{token}}}}" if ACCOUNT_PAGES else ""
@@ -119,6 +118,12 @@ ACCOUNT_URLS = {
 ERASURES_FILE = BASE_DIR / env.str(
     "ERASURES_FILE", default="/var/lib/memo/erasures/users.log"
 )
+
+# --- Second factors -----------------------------------------------------------------
+
+# Where passkeys are registered and used: exact origins, of the host of PUBLIC_URL or
+# its subdomains.
+WEBAUTHN_ORIGINS = env.list("WEBAUTHN_ORIGINS", default=[urljoin(PUBLIC_URL, "/")[:-1]])
 
 # --- Jobs ---------------------------------------------------------------------------
 
