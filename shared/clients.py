@@ -11,7 +11,9 @@ from django.conf import settings
 
 from shared.api.exceptions import (
     InvalidCredentials,
+    LinkInvalid,
     RateLimited,
+    SecondFactorInvalid,
     TokenExpired,
     TokenInvalid,
     TokenNotYetValid,
@@ -36,9 +38,10 @@ class UsersClient(ServiceClient):
         self.logins = Bulkhead(max(threads // 2, 1), patience=0)
 
     def verify(self, attempt: dict[str, Any]) -> dict[str, Any]:
-        """The user {sub, email, username, roles, session_epoch, device} to whom the
-        credentials in `attempt` belong; it names the `client` and its `device` too.
-        Raises InvalidCredentials, RateLimited and what `call` raises."""
+        """The user {sub, email, username, roles, session_epoch, device, factors} to
+        whom the credentials in `attempt` belong; it names the `client` and its `device`
+        too. `factors` is {methods, passkeys, required, trusted}. Raises
+        InvalidCredentials, RateLimited and what `call` raises."""
         path, errors = "/api/v1/users/verify", (InvalidCredentials, RateLimited)
         with self.logins.slot(), self.calls.slot():
             return self.call("POST", path, "sub", attempt, *errors)
@@ -55,6 +58,42 @@ class UsersClient(ServiceClient):
                 return self.call("GET", path, "id", None, UserNotFound)
         except UserNotFound:
             return None
+
+    def factors(self, user_id: UUID) -> dict[str, Any]:
+        """What this user can step up with: {methods, passkeys, required, has_password}.
+        Raises UserNotFound and what `call` raises."""
+        path = f"/api/v1/users/{user_id}/factors"
+        with self.calls.slot():
+            return self.call("GET", path, "methods", None, UserNotFound)
+
+    def verify_factor(self, user_id: UUID, proof: dict[str, Any]) -> dict[str, Any]:
+        """As `verify`, with `amr`: of one factor of this user, or their password, at
+        the `epoch` that `proof` names. Raises SecondFactorInvalid, InvalidCredentials
+        (a password), TokenInvalid (another epoch), RateLimited and what `call` raises:
+        then the factor may have been used up."""
+        path = f"/api/v1/users/{user_id}/factors/verify"
+        errors = (SecondFactorInvalid, InvalidCredentials, TokenInvalid, RateLimited)
+        with self.logins.slot(), self.calls.slot():
+            return self.call("POST", path, "amr", proof, *errors)
+
+    def verify_passkey(self, proof: dict[str, Any]) -> dict[str, Any]:
+        """The same of the user whose passkey has signed the `challenge`. Raises
+        InvalidCredentials, RateLimited and what `call` raises."""
+        path = "/api/v1/users/passkeys/verify"
+        with self.logins.slot(), self.calls.slot():
+            return self.call(
+                "POST", path, "amr", proof, InvalidCredentials, RateLimited
+            )
+
+    def prove_enrolment(self, user_id: UUID, proof: dict[str, Any]) -> bool:
+        """Whether it is more than the password: a `device` of the account, or the
+        `token` of a link, which this uses up. Where not, the user is mailed such a
+        link. Raises LinkInvalid, TokenInvalid (another epoch), RateLimited and what
+        `call` raises."""
+        path = f"/api/v1/users/{user_id}/factors/enrol"
+        errors = (LinkInvalid, TokenInvalid, RateLimited)
+        with self.calls.slot():
+            return bool(self.call("POST", path, "proved", proof, *errors)["proved"])
 
     def lookup(self, identifier: str) -> list[UUID]:
         """Whom an e-mail address, a username or an id names, present or not; two, where

@@ -218,7 +218,9 @@ class Login(models.Model):
         STEP_UP = "step_up"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    digest = models.BinaryField(unique=True, help_text="SHA-256 of what the client has.")
+    digest = models.BinaryField(
+        unique=True, help_text="SHA-256 of what the client has."
+    )
     purpose = models.CharField(max_length=16, choices=Purpose)
     user_id = models.UUIDField(null=True, help_text="In the User Service.")
     user_epoch = models.PositiveBigIntegerField(

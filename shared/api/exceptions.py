@@ -17,15 +17,18 @@ CODES = {
     "bad_request": "The request line, a header or the host is malformed.",
     "cross_site_request": "A browser sent this for a page of another site.",
     "dependency_unavailable": "A database or service did not answer. Try again.",
+    "factor_limit": "You have as many factors as an account may have.",
     "forbidden": "You are not allowed to do this.",
     "headers_too_large": "The request headers are too large.",
-    "insufficient_user_authentication": "The login is too old for this. Log in again.",
+    "insufficient_user_authentication": "Authenticate again, as WWW-Authenticate says.",
     "internal_error": "A fault of ours. The request id finds it in our logs.",
     "invalid_credentials": "Login or password is wrong.",
     "invalid_form": "The body is not a well-formed form (UTF-8, no field twice).",
     "invalid_json": "The body is not well-formed JSON (UTF-8, no duplicate keys).",
+    "last_factor": "A second factor is required. Add another one first.",
     "last_superuser": "You are the only superuser. Make another one first.",
     "link_invalid": "The link is used, expired or unknown. Ask for another.",
+    "login_settled": "This login is complete. Use its answer, or log in again.",
     "method_not_allowed": "The resource has no such method. See Allow.",
     "misdirected_request": "This gateway does not serve that host.",
     "not_acceptable": "Only JSON is available.",
@@ -35,6 +38,8 @@ CODES = {
     "precondition_failed": "A file has changed since If-Match or If-Unmodified-Since.",
     "rate_limited": "Too many attempts. Try again later.",
     "refresh_token_reused": "A replaced refresh token was used. The session has ended.",
+    "second_factor_invalid": "The code, passkey or recovery code is not accepted.",
+    "second_factor_required": "A second factor is needed.",
     "service_auth_failed": "The internal API key is missing or wrong.",
     "token_expired": "The token has expired.",
     "token_invalid": "The token is malformed, forged, or meant for something else.",
@@ -96,12 +101,46 @@ class RefreshTokenReused(TokenError):
 
 
 class InsufficientUserAuthentication(Unauthorized):
-    """The token is good, but the login is too long ago (RFC 9470 section 3)."""
+    """The token is good, but its authentication is too weak for `acr_values` or older
+    than `max_age` seconds (RFC 9470 section 3). The client steps up."""
 
-    auth_header = (
-        'Bearer realm="api", error="insufficient_user_authentication", max_age="300"'
-    )
     default_code = "insufficient_user_authentication"
+
+    def __init__(self, acr_values: str = "", max_age: int | None = None) -> None:
+        super().__init__()
+        wanted = {"error": self.default_code, "acr_values": acr_values}
+        wanted |= {"max_age": "" if max_age is None else str(max_age)}
+        named = [f'{name}="{value}"' for name, value in wanted.items() if value]
+        self.auth_header = ", ".join([Unauthorized.auth_header, *named])
+
+
+class SecondFactorRequired(Unauthorized):
+    """The password is right, and opens no session by itself. The members say how the
+    login continues."""
+
+    default_code = "second_factor_required"
+
+    def __init__(self, **members: Any) -> None:
+        super().__init__()
+        self.members = members
+
+
+class SecondFactorInvalid(Unauthorized):
+    """Wrong, used and unknown factors look alike. Between services `tries_left` is not
+    known."""
+
+    default_code = "second_factor_invalid"
+
+    def __init__(self, tries_left: int | None = None) -> None:
+        super().__init__()
+        self.members = {} if tries_left is None else {"tries_left": tries_left}
+
+
+class LoginSettled(APIException):
+    """It has opened its session already, perhaps in another tab."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "login_settled"
 
 
 class ServiceAuthFailed(Unauthorized):

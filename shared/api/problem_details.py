@@ -107,12 +107,14 @@ def translate(exc: Exception) -> drf.APIException | None:
 
 
 def problem_of(exc: drf.APIException) -> dict[str, Any]:
-    """Problem details of an error; `errors` maps field to [{message, code}]."""
+    """Problem details of an error, with members of its own (RFC 9457 section 3.2);
+    `errors` maps field to [{message, code}]."""
     if isinstance(exc, drf.ValidationError):
         errors = field_errors(exc.get_full_details())
         return problem(400, "validation_error") | {"errors": errors}
     code = str(exc.get_codes())
-    return problem(exc.status_code, ALIASES.get(code, code), str(exc.detail))
+    members: dict[str, Any] = getattr(exc, "members", {})
+    return problem(exc.status_code, ALIASES.get(code, code), str(exc.detail)) | members
 
 
 def problem(status: int, code: str, detail: str = "") -> dict[str, Any]:

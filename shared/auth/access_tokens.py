@@ -17,8 +17,9 @@ from shared.api.exceptions import TokenExpired, TokenInvalid, TokenNotYetValid
 from shared.keys import keyring, signing_keys
 
 # Explicit typing (RFC 8725 section 3.11): header `typ` by claim `token_type`. The type
-# of access tokens is RFC 9068's. None is registered for refresh tokens, so it is ours.
-TYPES = {"access": "at+jwt", "refresh": "rt+jwt"}
+# of access tokens is RFC 9068's. None is registered for the others, so they are ours.
+# Those of `enrol` let a user without a second factor add the first one, and no more.
+TYPES = {"access": "at+jwt", "refresh": "rt+jwt", "enrol": "enrol+jwt"}
 REQUIRED_CLAIMS = {"iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type"}
 # Extensions that we do not implement (RFC 7515 section 4.1.11, RFC 7797).
 EXTENSIONS = {"crit", "b64"}
@@ -84,19 +85,29 @@ def find_key(token: str, token_type: str) -> jwt.PyJWK:
     """
     if len(token) > MAX_LENGTH or not token.isascii():
         raise TokenInvalid
-    header = parse_header(token.partition(".")[0])
-    typ, kid = header.get("typ"), header.get("kid")
-    if not isinstance(typ, str):
+    if not claims_type(token, token_type):
         raise TokenInvalid
-    # The media type (RFC 9068 section 4: with or without `application/`).
-    if typ.lower().removeprefix("application/") != TYPES[token_type]:
-        raise TokenInvalid
+    kid = parse_header(token.partition(".")[0]).get("kid")
     if not isinstance(kid, str) or len(kid) > MAX_KID_LENGTH:
         raise TokenInvalid
     key = keyring.verifying_keys().find(kid)
     if key is None:
         raise TokenInvalid
     return key
+
+
+def claims_type(token: str, token_type: str) -> bool:
+    """Whether the header says that it is of this type, as a media type (RFC 9068
+    section 4: with or without `application/`). Raises TokenInvalid."""
+    typ = parse_header(token.partition(".")[0]).get("typ")
+    if not isinstance(typ, str):
+        return False
+    return typ.lower().removeprefix("application/") == TYPES[token_type]
+
+
+def audience(token_type: str) -> str:
+    """Whom a token of this type is for: all services, or those that know `enrol`."""
+    return str(settings.JWT_AUDIENCE) + {"enrol": ":enrol"}.get(token_type, "")
 
 
 @lru_cache(maxsize=32)
@@ -116,20 +127,20 @@ def check_claims(claims: Any, token_type: str) -> None:
     (RFC 7519 section 4.1). Raises TokenInvalid."""
     if not isinstance(claims, dict) or not claims.keys() >= REQUIRED_CLAIMS:
         raise TokenInvalid
-    if claims["token_type"] != token_type or not is_for_us(claims):
+    if claims["token_type"] != token_type or not is_for_us(claims, token_type):
         raise TokenInvalid
     if not (has_ids(claims) and has_dates(claims) and has_profile(claims)):
         raise TokenInvalid
 
 
-def is_for_us(claims: dict[str, Any]) -> bool:
+def is_for_us(claims: dict[str, Any], token_type: str) -> bool:
     """Whether our issuer wrote it, and our audience is one of its audiences."""
     aud = claims["aud"]
     audiences = aud if isinstance(aud, list) else [aud]
     return (
         claims["iss"] == settings.JWT_ISSUER
         and all(isinstance(each, str) for each in audiences)
-        and settings.JWT_AUDIENCE in audiences
+        and audience(token_type) in audiences
     )
 
 
@@ -159,9 +170,11 @@ def has_dates(claims: dict[str, Any]) -> bool:
 def has_profile(claims: dict[str, Any]) -> bool:
     """Whether the claims about the user, each of which may be absent, are strings, and
     `email_verified` is true or false (OpenID Connect Core 1.0 section 5.1)."""
-    roles = claims.get("roles", [])
+    roles, amr = claims.get("roles", []), claims.get("amr", [])
     is_verified = claims.get("email_verified", False)
-    if not isinstance(roles, list) or not isinstance(is_verified, bool):
+    if not isinstance(is_verified, bool):
         return False
-    names = [claims.get("email", ""), claims.get("username", ""), *roles]
-    return all(isinstance(name, str) for name in names)
+    if not isinstance(roles, list) or not isinstance(amr, list):
+        return False
+    names = [claims.get(name, "") for name in ("email", "username", "acr")]
+    return all(isinstance(name, str) for name in (*names, *roles, *amr))

@@ -34,7 +34,9 @@ class TokenUser:
     username: str
     roles: tuple[str, ...]
     email_verified: bool = False
-    auth_time: int = 0  # of the login; a NumericDate
+    auth_time: int = 0  # of the login or the last step-up; a NumericDate
+    acr: str = "aal1"  # the level of the session
+    amr: tuple[str, ...] = ()  # how the user was authenticated (RFC 8176)
 
     is_authenticated = True
     is_anonymous = False
@@ -74,6 +76,8 @@ class JWTAuthentication(BaseAuthentication):
             roles=tuple(claims.get("roles", ())),
             email_verified=claims.get("email_verified", False),
             auth_time=claims.get("auth_time", 0),
+            acr=claims.get("acr", "aal1"),
+            amr=tuple(claims.get("amr", ())),
         )
         request._request.caller = str(user.id)  # type: ignore[attr-defined]
         return user, claims

@@ -9,7 +9,8 @@ from rest_framework.request import Request
 from shared.api.exceptions import InsufficientUserAuthentication
 from shared.auth.authentication import Service, TokenUser
 
-RECENT = 300  # seconds; the error names them as `max_age`
+RECENT = 300  # seconds since the login, for what a stolen token must not do
+LEVELS = ("aal1", "aal2")  # NIST SP 800-63B: a password; a second factor as well
 METRICS = "metrics"  # the caller whose key Prometheus has, for nothing else
 
 
@@ -25,21 +26,38 @@ class HasAPIKey(BasePermission):
         return isinstance(user, Service) and user.name in callers
 
 
-def require_recent_login(user: TokenUser) -> None:
-    """Raise InsufficientUserAuthentication where the login is over five minutes ago. A
-    refresh makes it no newer."""
-    if time.time() - user.auth_time > RECENT:
-        raise InsufficientUserAuthentication
+def require_authentication(
+    user: TokenUser, *, acr: str = "", max_age: int | None = None
+) -> None:
+    """Raise InsufficientUserAuthentication where the level of the session is below
+    `acr`, or the user proved who they are more than `max_age` seconds ago: at the login
+    or the last step-up. A refresh makes that no newer."""
+    too_old = max_age is not None and time.time() - user.auth_time > max_age
+    if too_old or (acr and user.acr not in LEVELS[LEVELS.index(acr) :]):
+        raise InsufficientUserAuthentication(acr, max_age)
 
 
-class HasRecentLogin(BasePermission):
-    """A user who has logged in within the last five minutes."""
+def authenticated(name: str, **wanted: Any) -> type[BasePermission]:
+    """A permission: for users of whom `require_authentication` asks no more."""
 
-    def has_permission(self, request: Request, view: Any) -> bool:
+    def has_permission(self: BasePermission, request: Request, view: Any) -> bool:
         if isinstance(request.user, TokenUser):
-            require_recent_login(request.user)
+            require_authentication(request.user, **wanted)
             return True
         return False
+
+    members = {"has_permission": has_permission, "__module__": __name__}
+    return type(name, (BasePermission,), members)
+
+
+def has_acr(acr: str) -> type[BasePermission]:
+    """A permission: for sessions of this level ("aal2") or a higher one."""
+    return authenticated(f"HasACR({acr})", acr=acr)
+
+
+def logged_in_within(seconds: int) -> type[BasePermission]:
+    """A permission: for users who have logged in or stepped up in these seconds."""
+    return authenticated(f"LoggedInWithin({seconds})", max_age=seconds)
 
 
 def has_any_role(*roles: str) -> type[BasePermission]:

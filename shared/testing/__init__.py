@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 
 TokenMaker = Callable[..., str]
 
+AMR = {"aal1": ["pwd"], "aal2": ["pwd", "otp", "mfa"]}  # by level, for instance
+
 # What `tokens` makes and every route for users refuses, with the code of the 401:
 # `@pytest.mark.parametrize(("kind", "code"), REFUSED_TOKENS)`.
 REFUSED_TOKENS = [
@@ -112,6 +114,7 @@ def good_claims() -> dict[str, Any]:
         "jti": str(uuid.uuid4()),
         "iat": now,
         "auth_time": now,
+        "acr": "aal1",
         "exp": now + 300,
         "token_type": "access",
     }
@@ -139,6 +142,7 @@ def make_token(issuer_key: RSAPrivateKey, trusted_kid: str) -> Iterator[TokenMak
         **claims: Any,
     ) -> str:
         payload = good_claims() | profile | claims
+        payload.setdefault("amr", AMR.get(payload["acr"]))
         payload = {name: value for name, value in payload.items() if value is not None}
         if session is not None and "sid" in payload:
             made.append(session_state.key(payload["sid"]))
@@ -169,8 +173,22 @@ def tokens(make_token: TokenMaker, foreign_key: RSAPrivateKey) -> SimpleNamespac
 
 @pytest.fixture
 def bearer(make_token: TokenMaker) -> Callable[..., Any]:
-    """A client whose access token is made by `make_token`."""
+    """A client whose access token is made by `make_token`: `bearer(acr="aal2")` has
+    used a second factor."""
     return lambda **claims: client_with(Authorization=f"Bearer {make_token(**claims)}")
+
+
+@pytest.fixture
+def enrolling(make_token: TokenMaker, settings: Any) -> Callable[..., Any]:
+    """A client with an enrol token: `enrolling(sub=..., epoch=0)`."""
+    kind = {"token_type": "enrol", "aud": f"{settings.JWT_AUDIENCE}:enrol"}
+    kind |= {"headers": {"typ": "enrol+jwt"}, "session": None}
+
+    def client(epoch: int = 0, **claims: Any) -> Any:
+        token = make_token(epoch=epoch, **{**kind, **claims})
+        return client_with(Authorization=f"Bearer {token}")
+
+    return client
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,10 @@ from shared import clients
 from shared.api.exceptions import (
     DependencyUnavailable,
     InvalidCredentials,
+    LinkInvalid,
     Overloaded,
     RateLimited,
+    SecondFactorInvalid,
     TokenExpired,
     TokenInvalid,
     TokenNotYetValid,
@@ -26,6 +28,7 @@ CREDENTIALS = {"email": "ada@example.org", "password": "canary-password"}
 USER = {"id": str(uuid.uuid4()), "sub": "x", "session_epoch": 3}
 ID, SID = uuid.uuid4(), uuid.uuid4()
 
+PROOF, PROVED = {"totp": "canary-123456"}, USER | {"amr": ["otp"]}
 KEEP = {"keep_sid": str(SID)}
 REVOKE = {"user_id": str(ID), "epoch": 4, "reason": "x"}
 REVOKE_OTHERS = REVOKE | KEEP | {"keep_from": 2**40}
@@ -40,6 +43,10 @@ REQUESTS = {
     "lookup": ("POST", "users/lookup", {"identifier": "ada"}, {"ids": [str(ID)]}),
     "end-sessions": ("POST", f"users/{ID}/end_sessions", {}, USER),
     "end-others": ("POST", f"users/{ID}/end_sessions", KEEP, USER),
+    "factors": ("GET", f"users/{ID}/factors", None, {"methods": []}),
+    "factor": ("POST", f"users/{ID}/factors/verify", PROOF, PROVED),
+    "passkey": ("POST", "users/passkeys/verify", PROOF, PROVED),
+    "enrol": ("POST", f"users/{ID}/factors/enrol", PROOF, {"proved": False}),
     "token": ("POST", "auth/verify_token", {"token": "x"}, {"valid": True}),
     "push": ("POST", "auth/sessions/revoke", REVOKE, {"revoked": 2}),
     "push-others": ("POST", "auth/sessions/revoke", REVOKE_OTHERS, {"revoked": 2}),
@@ -53,6 +60,10 @@ CALLS = {
     "lookup": lambda users, auth: [*map(str, users.lookup("ada"))],
     "end-sessions": lambda users, auth: users.end_sessions(ID),
     "end-others": lambda users, auth: users.end_sessions(ID, SID),
+    "factors": lambda users, auth: users.factors(ID),
+    "factor": lambda users, auth: users.verify_factor(ID, PROOF),
+    "passkey": lambda users, auth: users.verify_passkey(PROOF),
+    "enrol": lambda users, auth: {"proved": users.prove_enrolment(ID, PROOF)},
     "token": lambda users, auth: auth.verify_token("x"),
     "push": lambda users, auth: auth.revoke_sessions(ID, 4, "x"),
     "push-others": lambda users, auth: auth.revoke_sessions(ID, 4, "x", SID, 2**40),
@@ -113,6 +124,11 @@ TOKEN_ERRORS = (TokenExpired, TokenInvalid, TokenNotYetValid, TokenRevoked)
         ("verify", 401, InvalidCredentials),
         ("end-sessions", 404, UserNotFound),
         *(("token", 401, error) for error in TOKEN_ERRORS),
+        ("factors", 404, UserNotFound),
+        *(("factor", 401, error) for error in (SecondFactorInvalid, TokenInvalid)),
+        *((name, 401, InvalidCredentials) for name in ("factor", "passkey")),
+        *((name, 429, RateLimited) for name in ("factor", "passkey", "enrol")),
+        *(("enrol", *error) for error in ((400, LinkInvalid), (401, TokenInvalid))),
         *((name, 503, Overloaded) for name in CALLS),
     ],
 )

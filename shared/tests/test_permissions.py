@@ -1,4 +1,5 @@
-"""Permissions by role: which users they let in, and the status of the others."""
+"""Permissions by role and by level: which users they let in, and the status of the
+others."""
 
 import time
 
@@ -8,7 +9,13 @@ from rest_framework.test import APIRequestFactory
 
 from shared.api.views import JSONView
 from shared.auth.authentication import APIKeyAuthentication, JWTAuthentication
-from shared.auth.permissions import HasAPIKey, HasRecentLogin, has_any_role
+from shared.auth.permissions import (
+    HasAPIKey,
+    has_acr,
+    has_any_role,
+    logged_in_within,
+    require_authentication,
+)
 
 ANY = has_any_role("editor", "admin")
 BOTH = has_any_role("editor") & has_any_role("admin")
@@ -57,23 +64,58 @@ def test_a_service_has_no_roles_and_without_a_token_it_is_401(settings):
     assert answer(ANY) == (401, "token_missing")
 
 
+RECENT, LEVEL = logged_in_within(300), has_acr("aal2")
+
+
+def assert_asks_for(response, wanted):
+    """The challenge of RFC 9470 section 3."""
+    assert response.status_code == 401
+    assert response.data["code"] == "insufficient_user_authentication"
+    challenge = f'error="insufficient_user_authentication", {wanted}'
+    assert response["WWW-Authenticate"] == f'Bearer realm="api", {challenge}'
+
+
 @pytest.mark.parametrize("age", [0, 290, 310, None])
 def test_a_login_may_have_to_be_recent(make_token, age):
     """PRIV-04: five minutes, as RFC 9470 tells the client. A token of an earlier
     version does not say when the login was."""
     login = None if age is None else int(time.time()) - age
     token = make_token(auth_time=login)
-    response = response_of(HasRecentLogin, Authorization=f"Bearer {token}")
+    response = response_of(RECENT, Authorization=f"Bearer {token}")
     if age in (0, 290):
         assert response.data["code"] == "welcome"
     else:
-        assert response.status_code == 401
-        assert response.data["code"] == "insufficient_user_authentication"
-        challenge = 'error="insufficient_user_authentication", max_age="300"'
-        assert response["WWW-Authenticate"] == f'Bearer realm="api", {challenge}'
+        assert_asks_for(response, 'max_age="300"')
 
 
-def test_no_user_has_no_recent_login(settings):
+@pytest.mark.parametrize("acr", ["aal1", "aal2", "aal3", "AAL2", "", None])
+def test_a_session_may_have_to_be_of_a_level(make_token, acr):
+    """MFA-07. A token of an earlier version has the lowest, one of a level that is not
+    known has none."""
+    token = make_token(acr=acr)
+    response = response_of(LEVEL, Authorization=f"Bearer {token}")
+    if acr == "aal2":
+        assert response.data["code"] == "welcome"
+    else:
+        assert_asks_for(response, 'acr_values="aal2"')
+    low = answer(has_acr("aal1"), Authorization=f"Bearer {token}")[1] == "welcome"
+    assert low == (acr in ("aal1", "aal2", None))
+
+
+def test_both_can_be_asked_for_at_once(make_token):
+    class Both(LEVEL):
+        def has_permission(self, request, view):
+            require_authentication(request.user, acr="aal2", max_age=60)
+            return True
+
+    for claims in ({"acr": "aal1"}, {"auth_time": 5}):
+        token = make_token(**{"acr": "aal2", **claims})
+        response = response_of(Both, Authorization=f"Bearer {token}")
+        assert_asks_for(response, 'acr_values="aal2", max_age="60"')
+
+
+@pytest.mark.parametrize("permission", [RECENT, LEVEL])
+def test_a_service_and_no_user_have_not_logged_in(settings, permission):
     key = {"X-Internal-Api-Key": dict(settings.INTERNAL_API_KEYS)["auth"]}
-    assert answer(HasRecentLogin, APIKeyAuthentication, **key)[0] == 403
-    assert answer(HasRecentLogin) == (401, "token_missing")
+    assert answer(permission, APIKeyAuthentication, **key)[0] == 403
+    assert answer(permission) == (401, "token_missing")

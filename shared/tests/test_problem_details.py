@@ -132,6 +132,23 @@ def test_a_body_over_the_limit_is_413(post, settings, extra):
         assert answer.json() == {"text": "a"}
 
 
+@pytest.mark.parametrize(
+    ("error", "members"),
+    [
+        (exceptions.SecondFactorRequired(login="x", factors=["totp"]), ...),
+        (exceptions.SecondFactorInvalid(4), {"tries_left": 4}),
+        (exceptions.SecondFactorInvalid(), {}),
+    ],
+)
+def test_an_error_may_have_members_of_its_own(error, members):
+    """RFC 9457 section 3.2. They take the place of none of the standard's."""
+    members = {"login": "x", "factors": ["totp"]} if members is ... else members
+    found = problem_details.problem_of(error)
+    standard = problem_details.problem(401, error.default_code)
+    assert found == standard | members
+    assert not standard.keys() & members.keys()
+
+
 def test_errors_name_their_fields(post):
     answer = post({"text": 5, "tags": ["a", ["b"]]})
 

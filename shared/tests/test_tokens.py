@@ -41,13 +41,16 @@ def test_a_good_token_is_accepted(me, make_token, sign, claims):
 
     found = answer.json()
     assert abs(found.pop("auth_time") - time.time()) < 10
-    assert found == {"id": sub, "sid": sid, "email_verified": False} | user
+    level = {"acr": "aal1", "amr": ["pwd"]}
+    assert found == {"id": sub, "sid": sid, "email_verified": False} | user | level
+    answer = me(f"Bearer {make_token(acr='aal2', amr=['swk', 'user'])}").json()
+    assert (answer["acr"], answer["amr"]) == ("aal2", ["swk", "user"])
     answer = me(f"Bearer {make_token(email_verified=True)}")
     assert answer.json()["email_verified"] is True
     assert access_tokens.decode(sign(), "access")["sid"] == claims["sid"]
-    named = ("email", "email_verified", "username", "roles", "auth_time")
+    named = ("email", "email_verified", "username", "roles", "auth_time", "acr", "amr")
     answer = me(f"Bearer {make_token(**dict.fromkeys(named))}").json()
-    assert [answer[name] for name in named] == ["", False, "", [], 0]
+    assert [answer[name] for name in named] == ["", False, "", [], 0, "aal1", []]
 
 
 # --- Algorithms and header (RFC 8725 section 3.1, TOK-02, TOK-03) -------------------
@@ -81,7 +84,7 @@ ODD_HEADERS = {
     "crit": [["exp"], [], "exp", None, ["x"], ["b64"]],
     "b64": [False, True],
     # Another type is another kind of token (RFC 9068 section 4).
-    "typ": [..., "JWT", "rt+jwt", "", "at", "at+jwt+x", None, 5, []],
+    "typ": [..., "JWT", "rt+jwt", "enrol+jwt", "", "at", "at+jwt+x", None, 5, []],
 }
 
 
@@ -113,16 +116,20 @@ def test_a_key_that_the_token_brings_is_not_looked_at(
             server.accept()
 
 
-@pytest.mark.parametrize("typ", ["rt+jwt", "at+jwt", "AT+JWT", "application/at+jwt"])
+TYPES = ["rt+jwt", "enrol+jwt", "at+jwt", "AT+JWT", "application/at+jwt"]
+
+
+@pytest.mark.parametrize("typ", TYPES)
 def test_a_token_of_one_kind_is_not_taken_for_another(refused, sign, typ):
     """The media type may be written in these ways (RFC 9068 section 4)."""
-    for token_type in ("access", "refresh", "verify_email"):
+    for token_type in ("access", "refresh", "enrol", "verify_email"):
         token = sign({"typ": typ}, {"token_type": token_type})
-        if typ == "rt+jwt" or token_type != "access":
+        if typ in ("rt+jwt", "enrol+jwt") or token_type != "access":
             refused(token)
         else:
             assert access_tokens.decode(token, "access")
     invalid(sign(), "refresh")
+    invalid(sign(), "enrol")
 
 
 # --- Signature and shape ------------------------------------------------------------
@@ -189,6 +196,8 @@ ODD_CLAIMS = {name: [..., None, *values] for name, values in ODD_CLAIMS.items()}
     "email": [5, ["a"], {"a": 1}],
     "username": [5, ["a"], {"a": 1}],
     "email_verified": ["true", "", 0, 1, [False], {"a": True}],
+    "acr": [5, ["aal2"], {"aal2": 1}, True],
+    "amr": [5, "otp", {"otp": 1}, [5], [None]],
     "roles": [5, "admin", {"admin": 1}, [5], [["admin"]], [None]],
 }
 

@@ -11,6 +11,8 @@ from rest_framework.response import Response
 from shared.api.fields import CredentialsSerializer, ExactCharField
 from shared.api.urls import common
 from shared.api.views import InternalView, JSONView, OpenView
+from shared.auth.authentication import JWTAuthentication
+from shared.auth.enrolment import EnrolmentAuthentication, EnrolmentUser
 
 
 class MeView(JSONView):
@@ -18,8 +20,20 @@ class MeView(JSONView):
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         user: Any = request.user
-        names = ("sid", "email", "email_verified", "username", "roles", "auth_time")
+        names = ("sid", "email", "email_verified", "username", "roles")
+        names += ("auth_time", "acr", "amr")
         return Response({"id": user.pk} | {n: getattr(user, n) for n in names})
+
+
+class EnrolView(JSONView):
+    """Open to an enrol token too."""
+
+    authentication_classes = (EnrolmentAuthentication, JWTAuthentication)
+
+    def get(self, request: Request) -> Response:
+        user: Any = request.user
+        epoch = user.epoch if isinstance(user, EnrolmentUser) else None
+        return Response({"id": user.pk, "epoch": epoch})
 
 
 class AnyServiceView(InternalView):
@@ -73,6 +87,7 @@ class UnavailableView(OpenView):
 
 urlpatterns = [
     path("api/v1/test/me", MeView.as_view()),
+    path("api/v1/test/enrol", EnrolView.as_view()),
     path("api/v1/test/internal", AnyServiceView.as_view()),
     path("api/v1/test/internal/auth", AuthOnlyView.as_view()),
     path("api/v1/test/notes", NoteView.as_view()),

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 
 from shared import ratelimit
 from shared.auth.authentication import TokenUser
-from shared.auth.permissions import require_recent_login
+from shared.auth.permissions import RECENT, require_authentication
 from shared.ratelimit import Hits, RateLimitPolicy
 from users.events import log
 from users.guess_limits import Client, LoginAttempt
@@ -85,7 +85,7 @@ def require_proof(user: User, caller: TokenUser, password: str | None) -> None:
     must have logged in within five minutes: InsufficientUserAuthentication. Raises
     RateLimited and Overloaded, too."""
     if not user.has_usable_password():
-        require_recent_login(caller)
+        require_authentication(caller, max_age=RECENT)
     elif not verify_current_password(user, password or "", str(caller.sid)):
         log.record("authn_password_check_fail", user.pk, sid=str(caller.sid))
         raise ValidationError(WRONG, code="invalid")

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.views import JSONView, OpenView
-from shared.auth.permissions import HasRecentLogin
+from shared.auth.permissions import RECENT, logged_in_within
 from users.accounts import deletion, export, privacy_schema
 from users.accounts.views import client_of
 from users.guess_limits import counted, counted_of
@@ -13,7 +13,7 @@ from users.views import caller
 
 
 class ExportView(JSONView):
-    permission_classes = (HasRecentLogin,)
+    permission_classes = (logged_in_within(RECENT),)
 
     @extend_schema(**privacy_schema.EXPORT)
     def get(self, request: Request) -> Response:
