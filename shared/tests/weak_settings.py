@@ -46,7 +46,10 @@ RULES = {
     "PUBLIC_URL": ("http://memo.example", "E032"),
     **{
         f"ACCOUNT_URL_{page}": ("http://memo.example/?token={token}", "E032")
-        for page in ("VERIFY", "RESET", "EMAIL", "EMAIL_UNDO", "RESTORE")
+        for page in (
+            *("VERIFY", "RESET", "EMAIL", "EMAIL_UNDO", "RESTORE"),
+            *("ENROL", "KEEP_FACTORS"),
+        )
     },
 }
 # Values that the gateway's renderer refuses in every environment.

@@ -112,6 +112,8 @@ ACCOUNT_URLS = {
     "email": env.link("ACCOUNT_URL_EMAIL", PAGE.format("email")),
     "email_undo": env.link("ACCOUNT_URL_EMAIL_UNDO", PAGE.format("email/undo")),
     "restore": env.link("ACCOUNT_URL_RESTORE", PAGE.format("restore")),
+    "enrol": env.link("ACCOUNT_URL_ENROL", PAGE.format("factors/enrol")),
+    "keep_factors": env.link("ACCOUNT_URL_KEEP_FACTORS", PAGE.format("factors/keep")),
 }
 
 # Where the worker writes who was erased, for restored databases. Not in the database.

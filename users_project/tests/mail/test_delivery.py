@@ -341,6 +341,7 @@ def test_of_each_kind_it_is_decided_whether_it_is_a_notice():
         Kind.VERIFY,
         Kind.RESET,
         Kind.CHANGE_EMAIL,
+        Kind.ENROL,
     }
 
 

@@ -13,7 +13,7 @@ from tests.admin_pages import browser_of
 from tests.factories import NEW, PASSWORD, WRONG, UserFactory
 from tests.guesses import HERE, admin_log_in, device_of, elsewhere
 from users.guess_limits import Client
-from users.mail import outbox
+from users.mail import notices, outbox
 from users.mail.models import Kind, Mail
 from users.mail.notices import of_login
 from users.models import User
@@ -179,6 +179,21 @@ def test_a_success_before_the_last_guess_is_no_attack(ada, guess, limited, mails
     for number, password in enumerate([WRONG, WRONG, PASSWORD, WRONG, WRONG]):
         guess(password, address=elsewhere(number))
     assert not mails()
+
+
+# Second factors
+
+
+def test_a_factor_is_mailed_with_device_and_network(ada, mails):
+    client = Client(HERE, FIREFOX)
+    for notice in (notices.of_factor_added, notices.of_factor_removed):
+        notice(ada, client)
+    for _ in range(3):  # once a day
+        notices.of_factor_guesses(ada, client)
+    kinds = ("factor_added", "factor_removed", "factor_guesses")
+    assert mails() == [(kind, ada.email) for kind in kinds]
+    place = {"device": "Firefox on Linux", "network": "192.0.2.0/24"}
+    assert all(mail.context.items() > place.items() for mail in Mail.objects.all())
 
 
 # Changes of the account

@@ -19,9 +19,9 @@ GOOD = {
     "MAIL_PASSWORD": SECRET,
     "MAIL_FROM": "Memo <memo@memo.example>",
 }
+PAGES = ("VERIFY", "RESET", "EMAIL", "EMAIL_UNDO", "RESTORE", "ENROL", "KEEP_FACTORS")
 FRONT_END = {
-    f"ACCOUNT_URL_{page}": f"https://app.example/{page}#{{token}}"
-    for page in ("VERIFY", "RESET", "EMAIL", "EMAIL_UNDO", "RESTORE")
+    f"ACCOUNT_URL_{page}": f"https://app.example/{page}#{{token}}" for page in PAGES
 }
 NAMES = [
     "MAIL_ENABLED",
@@ -163,6 +163,8 @@ def test_links_lead_to_our_pages_or_to_those_of_a_front_end():
         "email": f"{public}/account/email?token={{token}}",
         "email_undo": f"{public}/account/email/undo?token={{token}}",
         "restore": f"{public}/account/restore?token={{token}}",
+        "enrol": f"{public}/account/factors/enrol?token={{token}}",
+        "keep_factors": f"{public}/account/factors/keep?token={{token}}",
     }
     found = start(ACCOUNT_PAGES="false", **FRONT_END)["ACCOUNT_URLS"]
     assert list(found.values()) == list(FRONT_END.values())

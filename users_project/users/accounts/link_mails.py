@@ -2,6 +2,7 @@
 
 from users.accounts import links
 from users.accounts.models import EmailChange, Purpose, Registration
+from users.factors.models import FactorReset
 from users.mail.models import Kind
 from users.mail.outbox import queue
 from users.models import User
@@ -40,3 +41,18 @@ def undo_email(user: User, old: str) -> None:
     address = normalize_identifier(old)
     link = links.issue(Purpose.UNDO_EMAIL, address=address, user=user)
     queue(Kind.EMAIL_CHANGED, old, locale=user.locale, user=user, link=link)
+
+
+def enrol(user: User) -> None:
+    """It lets somebody who has the password set up the first second factor."""
+    link = links.issue(Purpose.ENROL, address=user.email_canonical, user=user)
+    queue(Kind.ENROL, user.email, locale=user.locale, user=user, link=link)
+
+
+def keep_factors(reset: FactorReset) -> None:
+    """It cancels the reset of the second factors, as long as it waits."""
+    user, due = reset.user, {"expires_at": reset.due_at}
+    address, purpose = user.email_canonical, Purpose.KEEP_FACTORS
+    link = links.issue(purpose, address=address, user=user, **due)
+    kind = Kind.FACTORS_RESET_REQUESTED
+    queue(kind, user.email, locale=user.locale, user=user, link=link)

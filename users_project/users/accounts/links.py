@@ -32,13 +32,13 @@ class ClockTimestamp(models.Func):
 def issue(purpose: Purpose, *, address: str, **owner: Any) -> Link:
     """A link of this purpose for a user or a registration (`owner`)."""
     now = timezone.now()
+    owner.setdefault("expires_at", now + LIFETIMES[purpose])
     user = owner.get("user")
     return Link.objects.create(
         purpose=purpose,
         address=address,
         session_epoch=user.session_epoch if user else 0,
         created_at=now,
-        expires_at=now + LIFETIMES[purpose],
         **owner,
     )
 
@@ -122,16 +122,18 @@ def lock(user_id: UUID | None) -> Any:
 
 def void(user: Any, undone: Link | None = None) -> None:
     """Void the links of a user whose row is locked. Those that undo a change of address
-    stay; but where one was used, those of later changes are void too."""
+    stay, but where one was used, those of later changes are void too; and those that
+    keep the second factors."""
     kept = models.Q(purpose=Purpose.UNDO_EMAIL)
     if undone:
         kept &= models.Q(created_at__lt=undone.created_at)
+    kept |= models.Q(purpose=Purpose.KEEP_FACTORS)
     rows = Link.objects.filter(user=user, used_at=None).exclude(kept)
     rows.update(used_at=ClockTimestamp())
 
 
 def void_all(user: Any) -> None:
-    """Void those that undo a change of address, too."""
+    """Void all: the address that they went to is no longer the user's."""
     Link.objects.filter(user=user, used_at=None).update(used_at=ClockTimestamp())
 
 

@@ -15,10 +15,10 @@ from users.validators import normalize_identifier
 DAY = timedelta(days=1)
 DAILY = 10
 # A thief could use up what else may go to the address, and no link would come.
-ONLY_WAY_BACK = {Kind.EMAIL_CHANGED, Kind.DELETION}
+ONLY_WAY_BACK = {Kind.EMAIL_CHANGED, Kind.DELETION, Kind.FACTORS_RESET_REQUESTED}
 # To the user's own address. Ten that a stranger has asked for are over soon, and must
 # not stop the next one.
-FOR_OWNER = {Kind.RESET, Kind.VERIFY}
+FOR_OWNER = {Kind.RESET, Kind.VERIFY, Kind.ENROL}
 
 
 def has_room(kind: Kind, address: str, user: Any = None) -> bool:

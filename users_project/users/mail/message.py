@@ -22,12 +22,16 @@ PAGES = {
     Purpose.CHANGE_EMAIL: "email",
     Purpose.UNDO_EMAIL: "email_undo",
     Purpose.RESTORE: "restore",
+    Purpose.ENROL: "enrol",
+    Purpose.KEEP_FACTORS: "keep_factors",
 }
 # These are about nothing but their link.
-LINKED = {Kind.REGISTER, Kind.VERIFY, Kind.RESET, Kind.CHANGE_EMAIL}
+LINKED = {Kind.REGISTER, Kind.VERIFY, Kind.RESET, Kind.CHANGE_EMAIL, Kind.ENROL}
 # These say that another password helps, and lead to the page that mails a link for it.
 HELPED = {Kind.ALREADY_REGISTERED, Kind.PASSWORD_CHANGED, Kind.NEW_DEVICE}
 HELPED |= {Kind.LOGIN_BLOCKED, Kind.EMAIL_CHANGE_REQUESTED, Kind.RESTORED}
+HELPED |= {Kind.FACTOR_ADDED, Kind.FACTOR_REMOVED, Kind.FACTOR_GUESSES}
+HELPED |= {Kind.FACTORS_RESET}
 BLANK_LINES = re.compile(r"\n\s*\n")
 
 

@@ -25,6 +25,12 @@ class Kind(models.TextChoices):
     DELETION = "deletion"
     RESTORED = "restored"
     DEACTIVATED = "deactivated"
+    ENROL = "enrol"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    FACTOR_GUESSES = "factor_guesses"
+    FACTORS_RESET_REQUESTED = "factors_reset_requested"
+    FACTORS_RESET = "factors_reset"
 
 
 # What only has to be known: sent by what happened to the account, to its owner.
@@ -38,6 +44,11 @@ NOTICES = frozenset(
         Kind.DELETION,
         Kind.RESTORED,
         Kind.DEACTIVATED,
+        Kind.FACTOR_ADDED,
+        Kind.FACTOR_REMOVED,
+        Kind.FACTOR_GUESSES,
+        Kind.FACTORS_RESET_REQUESTED,
+        Kind.FACTORS_RESET,
     }
 )
 

@@ -70,6 +70,21 @@ def is_known(user: "User", client: "Client") -> bool:
     return any(each.user_id == str(user.pk) for each in found)
 
 
+def of_factor_added(user: "User", client: "Client") -> None:
+    """A notice of another second factor or passkey."""
+    notify(Kind.FACTOR_ADDED, user, **place_of(client))
+
+
+def of_factor_removed(user: "User", client: "Client") -> None:
+    """A notice of a second factor or passkey that the user has removed."""
+    notify(Kind.FACTOR_REMOVED, user, **place_of(client))
+
+
+def of_factor_guesses(user: "User", client: "Client") -> None:
+    """A notice that somebody has the password and not the second factor, once a day."""
+    notify(Kind.FACTOR_GUESSES, user, daily=1, **place_of(client))
+
+
 def of_guesses(user: "User") -> None:
     """A notice that strangers' passwords are no longer looked at, once a day."""
     notify(Kind.LOGIN_BLOCKED, user, daily=1)

@@ -32,6 +32,11 @@ class Migration(migrations.Migration):
             name='purpose',
             field=models.CharField(choices=[('register', 'Register'), ('verify', 'Verify'), ('reset', 'Reset'), ('change_email', 'Change Email'), ('undo_email', 'Undo Email'), ('restore', 'Restore'), ('enrol', 'Enrol'), ('keep_factors', 'Keep Factors')], max_length=32),
         ),
+        migrations.AlterField(
+            model_name='mail',
+            name='kind',
+            field=models.CharField(choices=[('register', 'Register'), ('already_registered', 'Already Registered'), ('verify', 'Verify'), ('reset', 'Reset'), ('password_changed', 'Password Changed'), ('change_email', 'Change Email'), ('email_change_requested', 'Email Change Requested'), ('email_changed', 'Email Changed'), ('new_device', 'New Device'), ('login_blocked', 'Login Blocked'), ('deletion', 'Deletion'), ('restored', 'Restored'), ('deactivated', 'Deactivated'), ('enrol', 'Enrol'), ('factor_added', 'Factor Added'), ('factor_removed', 'Factor Removed'), ('factor_guesses', 'Factor Guesses'), ('factors_reset_requested', 'Factors Reset Requested'), ('factors_reset', 'Factors Reset')], max_length=32),
+        ),
         migrations.CreateModel(
             name='Challenge',
             fields=[
