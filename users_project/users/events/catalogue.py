@@ -19,6 +19,7 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
     "email_changed": (),
     "email_verified": (),
     "mail_failed": ("kind", "error"),
+    "passkey_suspect": (),
     "password_reset": (),
     "password_reset_requested": (),
     "privilege_permissions_changed": ("role", "what", *RIGHTS),

@@ -8,8 +8,10 @@ from django.db import models
 from django.db.models import Q
 
 TOTP_COLUMNS = ("secret", "last_step")
-PASSKEY_COLUMNS = ("credential_id", "public_key", "user_handle", "sign_count")
-PASSKEY_COLUMNS += ("transports", "backed_up")
+PASSKEY_COLUMNS = (
+    *("credential_id", "public_key", "user_handle", "sign_count"),
+    *("transports", "backed_up"),
+)
 
 
 class Type(models.TextChoices):
@@ -53,6 +55,8 @@ class Factor(models.Model):
     suspect_at = models.DateTimeField(
         null=True, help_text="When its counter went back: a copy may exist."
     )
+
+    amr: tuple[str, ...]  # of a passkey whose assertion was just verified (RFC 8176)
 
     class Meta:
         constraints = (
@@ -109,6 +113,9 @@ class Challenge(models.Model):
         default=0, help_text="The user's when it was made; another voids it."
     )
     challenge = models.BinaryField()
+    user_handle = models.BinaryField(
+        null=True, help_text="What the passkey that is being registered gets."
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)

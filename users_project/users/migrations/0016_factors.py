@@ -44,6 +44,7 @@ class Migration(migrations.Migration):
                 ('purpose', models.CharField(choices=[('register', 'Register'), ('admin_login', 'Admin Login'), ('admin_passkey', 'Admin Passkey')], max_length=16)),
                 ('session_epoch', models.PositiveBigIntegerField(default=0, help_text="The user's when it was made; another voids it.")),
                 ('challenge', models.BinaryField()),
+                ('user_handle', models.BinaryField(help_text='What the passkey that is being registered gets.', null=True)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('expires_at', models.DateTimeField(db_index=True)),

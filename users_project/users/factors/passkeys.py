@@ -1,0 +1,135 @@
+"""What the assertion of a passkey proves (WebAuthn Level 3 section 7.2).
+
+py_webauthn checks what the browser and the authenticator have signed. Here is what
+needs the database: whose passkey it is, and that no assertion counts twice.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from django.conf import settings
+from django.db.models import Q
+from webauthn import verify_authentication_response
+from webauthn.authentication.verify_authentication_response import (
+    VerifiedAuthentication,
+)
+from webauthn.helpers import (
+    encode_cbor,
+    parse_authentication_credential_json,
+    parse_client_data_json,
+)
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import AuthenticationCredential, CredentialDeviceType
+
+from shared.api.exceptions import InvalidCredentials
+from users.accounts.links import ClockTimestamp
+from users.events.log import record
+from users.factors.models import Factor, Type
+from users.models import User
+
+NO_USER = UUID(int=0)
+
+
+def verify_assertion(
+    credential: dict[str, Any], challenge: bytes, user: User | None = None
+) -> Factor:
+    """The passkey that has signed this challenge: one of `user`, or else of any present
+    user, who is in `factor.user` with roles. Raises InvalidCredentials.
+
+    Unknown passkeys, and those of absent users, cost the same statements and the check
+    of a signature. Not to be called in a transaction: a counter that went back is noted
+    although the assertion is refused.
+    """
+    try:
+        parsed = parse_authentication_credential_json(credential)
+    except (WebAuthnException, ValueError) as exc:
+        raise InvalidCredentials from exc
+    factor = find(parsed.raw_id, user)
+    key = (factor and factor.public_key) or STAND_IN
+    verified = check(parsed, challenge, bytes(key))
+    if factor is None or verified is None or not has_handle(parsed, factor, user):
+        raise InvalidCredentials
+    spend(factor, verified)
+    synchronised = verified.credential_device_type == CredentialDeviceType.MULTI_DEVICE
+    factor.amr = ("swk" if synchronised else "hwk", "user")
+    return factor
+
+
+def find(credential_id: bytes, user: User | None) -> Factor | None:
+    """The passkey of this id that may be used."""
+    rows = Factor.objects.filter(
+        type=Type.PASSKEY, credential_id=credential_id, suspect_at=None
+    )
+    if user:
+        return rows.filter(user=user).first()
+    factor = rows.first()
+    owner = User.objects.find(id=factor.user_id if factor else NO_USER)
+    if factor is None or owner is None:
+        return None
+    factor.user = owner
+    return factor
+
+
+def check(
+    credential: AuthenticationCredential, challenge: bytes, key: bytes
+) -> VerifiedAuthentication | None:
+    """What it says, if this key has signed it for this challenge, on a page of ours and
+    with the user verified."""
+    try:
+        verified = verify_authentication_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=settings.WEBAUTHN_RP_ID,
+            expected_origin=settings.WEBAUTHN_ORIGINS,
+            credential_public_key=key,
+            # The library looks at the counter before the signature: a stranger could
+            # make a passkey suspect. `spend` does it.
+            credential_current_sign_count=0,
+            require_user_verification=True,
+        )
+    except (WebAuthnException, ValueError):
+        return None
+    framed = parse_client_data_json(credential.response.client_data_json).cross_origin
+    return None if framed else verified
+
+
+def has_handle(
+    credential: AuthenticationCredential, factor: Factor, user: User | None
+) -> bool:
+    """Whether it is for the account of the passkey. Without a user who is known by a
+    password, it must say so."""
+    handle = credential.response.user_handle
+    if handle is None:
+        return user is not None
+    return handle == factor.user_handle
+
+
+def spend(factor: Factor, verified: VerifiedAuthentication) -> None:
+    """Store the counter: of any number of times that one assertion comes, one succeeds.
+    Passkeys that are synchronised have none, and stay at 0: their challenge alone is
+    used up. Raises InvalidCredentials."""
+    count = verified.new_sign_count
+    row = Factor.objects.filter(pk=factor.pk, suspect_at=None)
+    newer = Q(sign_count__lt=count) | (Q(sign_count=0) if count == 0 else Q())
+    if row.filter(newer).update(
+        sign_count=count,
+        backed_up=verified.credential_backed_up,
+        last_used_at=ClockTimestamp(),
+    ):
+        return
+    # The same count is the same assertion twice, and no reason for suspicion.
+    if row.filter(sign_count__gt=count).update(suspect_at=ClockTimestamp()):
+        record("passkey_suspect", factor.user_id)
+    raise InvalidCredentials
+
+
+def make_stand_in() -> bytes:
+    """The key, as COSE (RFC 9053 section 7.1.1), for passkeys that are unknown. What it
+    verifies is refused."""
+    numbers = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
+    x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
+    return encode_cbor({1: 2, 3: -7, -1: 1, -2: x, -3: y})
+
+
+STAND_IN = make_stand_in()

@@ -1,0 +1,139 @@
+"""Registering a passkey (WebAuthn Level 3 section 7.1)."""
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+from webauthn import generate_registration_options, verify_registration_response
+from webauthn.helpers import (
+    options_to_json_dict,
+    parse_client_data_json,
+    parse_registration_credential_json,
+)
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    AuthenticatorTransport,
+    PublicKeyCredentialDescriptor,
+    RegistrationCredential,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+from webauthn.registration.verify_registration_response import VerifiedRegistration
+
+from shared.auth.passkeys import TIMEOUT
+from users.accounts.links import ClockTimestamp
+from users.factors.models import Challenge, Factor, Type
+from users.models import User
+
+RANDOM = 32  # bytes of a challenge, and of a user handle
+LONGEST_ID = 1023  # bytes
+LIFETIME = timedelta(seconds=TIMEOUT)
+REFUSED = {"credential": ["It is no passkey for this request. Ask for new options."]}
+SELECTION = AuthenticatorSelectionCriteria(
+    resident_key=ResidentKeyRequirement.REQUIRED,
+    user_verification=UserVerificationRequirement.REQUIRED,
+)
+
+
+def options(user: User) -> dict[str, Any]:
+    """PublicKeyCredentialCreationOptionsJSON, which `register` takes the answer to. An
+    authenticator that has a passkey of the user makes no second one."""
+    passkeys = list(Factor.objects.filter(user=user, type=Type.PASSKEY))
+    handles = [bytes(each.user_handle or b"") for each in passkeys]
+    handle = handles[0] if handles else secrets.token_bytes(RANDOM)
+    challenge = secrets.token_bytes(RANDOM)
+    Challenge.objects.create(
+        purpose=Challenge.Purpose.REGISTER,
+        user=user,
+        session_epoch=user.session_epoch,
+        challenge=challenge,
+        user_handle=handle,
+        expires_at=timezone.now() + LIFETIME,
+    )
+    asked = generate_registration_options(
+        rp_id=settings.WEBAUTHN_RP_ID,
+        rp_name=settings.WEBAUTHN_RP_ID,
+        user_id=handle,
+        user_name=user.email,
+        user_display_name=user.display_name or user.username,
+        challenge=challenge,
+        timeout=TIMEOUT * 1000,
+        authenticator_selection=SELECTION,
+        exclude_credentials=[descriptor(each) for each in passkeys],
+    )
+    return options_to_json_dict(asked)
+
+
+def descriptor(passkey: Factor) -> PublicKeyCredentialDescriptor:
+    transports = [AuthenticatorTransport(each) for each in passkey.transports or ()]
+    return PublicKeyCredentialDescriptor(
+        id=bytes(passkey.credential_id or b""), transports=transports
+    )
+
+
+def register(user: User, credential: dict[str, Any], name: str) -> Factor:
+    """The passkey that answers `options`, for `changes` to save. The challenge is used
+    up, whatever is wrong. Raises ValidationError."""
+    parsed, sent = parse(credential)
+    challenge = use(user, sent)
+    verified = check(parsed, bytes(challenge.challenge))
+    if len(verified.credential_id) > LONGEST_ID:
+        raise ValidationError(REFUSED, code="invalid")
+    return Factor(
+        user=user,
+        type=Type.PASSKEY,
+        name=name,
+        confirmed_at=timezone.now(),
+        credential_id=verified.credential_id,
+        public_key=verified.credential_public_key,
+        user_handle=challenge.user_handle,
+        sign_count=verified.sign_count,
+        transports=sorted({each.value for each in parsed.response.transports or ()}),
+        backed_up=verified.credential_backed_up,
+    )
+
+
+def parse(credential: dict[str, Any]) -> tuple[RegistrationCredential, bytes]:
+    """The credential, and the challenge that it says it answers."""
+    try:
+        parsed = parse_registration_credential_json(credential)
+        sent = parse_client_data_json(parsed.response.client_data_json)
+    except Exception as exc:  # whatever a client's bytes make the library raise
+        raise ValidationError(REFUSED, code="invalid") from exc
+    if sent.cross_origin:  # in a frame of another site
+        raise ValidationError(REFUSED, code="invalid")
+    return parsed, sent.challenge
+
+
+def use(user: User, challenge: bytes) -> Challenge:
+    """Use up the challenge: of any number at once, one succeeds."""
+    live = Challenge.objects.filter(
+        purpose=Challenge.Purpose.REGISTER,
+        user=user,
+        session_epoch=user.session_epoch,
+        challenge=challenge,
+        used_at=None,
+        expires_at__gt=ClockTimestamp(),
+    )
+    found = live.first()
+    if found is None or not live.update(used_at=ClockTimestamp()):
+        raise ValidationError(REFUSED, code="invalid")
+    return found
+
+
+def check(credential: RegistrationCredential, challenge: bytes) -> VerifiedRegistration:
+    """What it says, made for this challenge on a page of ours, with the user
+    verified."""
+    try:
+        return verify_registration_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=settings.WEBAUTHN_RP_ID,
+            expected_origin=settings.WEBAUTHN_ORIGINS,
+            require_user_verification=True,
+        )
+    except Exception as exc:  # as above; attestations have six more parsers
+        raise ValidationError(REFUSED, code="invalid") from exc
