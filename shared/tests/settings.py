@@ -58,7 +58,8 @@ OPTIONAL_PARTS: list[str] = []
 MINUTE_GAUGES: list[str] = []
 DOCS_ENABLED = False
 CORS_ALLOWED_ORIGINS: list[str] = []
-JWT_ISSUER = PUBLIC_URL = "https://memo.example"
+JWT_ISSUER = "https://memo.example"
+PUBLIC_URL = "https://memo.example"
 WEBAUTHN_RP_ID = "memo.example"
 JWT_AUDIENCE = "memo"
 JWT_LEEWAY = 10
