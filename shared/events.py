@@ -28,7 +28,9 @@ FAILURES = frozenset(
     )
 )
 # In the line of the log and never in a row: personal, or in columns of their own.
-LINE_ALONE = frozenset(("ip", "user_agent", "sid", "outcome", "by", "login", "was"))
+LINE_ALONE = frozenset(
+    ("ip", "user_agent", "sid", "outcome", "by", "login", "was", "why")
+)
 
 
 class AppendOnly(models.Model):

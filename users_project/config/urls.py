@@ -9,6 +9,7 @@ from users import views
 from users.accounts import privacy_views
 from users.accounts.views import RegistrationView
 from users.admin.change_password import OwnPasswordView
+from users.factors.enrolment_view import EnrolView
 from users.pages.views import StartView
 
 MAIL_ROUTES = [path("", include("users.accounts.urls"))]
@@ -26,6 +27,7 @@ urlpatterns = [
     path("api/v1/users/lookup", views.LookupView.as_view()),
     path("api/v1/users/<uuid:user_id>", views.UserView.as_view()),
     path("api/v1/users/<uuid:user_id>/end_sessions", views.EndSessionsView.as_view()),
+    path("api/v1/users/<uuid:user_id>/factors/enrol", EnrolView.as_view()),
     *(MAIL_ROUTES if settings.MAIL_ENABLED else []),
     *common("api/v1/users"),
     path("", StartView.as_view()),

@@ -7,6 +7,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from tests.factories import UserFactory
+from tests.factors.rows import with_factors
 from users import purges, tasks
 from users.accounts.models import (
     AddressRequest,
@@ -15,6 +16,7 @@ from users.accounts.models import (
     Purpose,
     Registration,
 )
+from users.factors.models import Challenge, Factor, RecoveryCode
 from users.mail.models import Kind, Mail
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -57,6 +59,22 @@ def request(age):
     return aged(row, created_at=age)
 
 
+def challenge(age):
+    times = {"challenge": b"c", "expires_at": timezone.now() - age}
+    return Challenge.objects.create(user=UserFactory(), **times)
+
+
+def pending_factor(age):
+    secret = {"type": "totp", "secret": b"s", "last_step": 0}
+    row = Factor.objects.create(user=UserFactory(), **secret)
+    return aged(row, created_at=age)
+
+
+def used_code(age):
+    row = RecoveryCode.objects.create(user=UserFactory(), digest=b"d")
+    return aged(row, used_at=age)
+
+
 def session(age):
     expire_date = timezone.now() - age
     return Session.objects.create(session_key=str(age), expire_date=expire_date)
@@ -67,6 +85,9 @@ MAKERS = {
     "request": (request, 45 * MINUTE, 51 * MINUTE),
     "change of address": (change, DAY - MINUTE, DAY + MINUTE),
     "link": (link, DAY - MINUTE, DAY + MINUTE),
+    "challenge": (challenge, DAY - MINUTE, DAY + MINUTE),
+    "factor never confirmed": (pending_factor, DAY - MINUTE, DAY + MINUTE),
+    "used recovery code": (used_code, DAY - MINUTE, DAY + MINUTE),
     "registration": (registration, DAY - MINUTE, DAY + MINUTE),
     "sent mail": (lambda age: mail(sent_at=age), 30 * DAY - MINUTE, 30 * DAY + MINUTE),
     "lost mail": (lambda age: mail(failed_at=age), 29 * DAY, 30 * DAY + MINUTE),
@@ -100,6 +121,13 @@ def test_what_still_waits_keeps_what_it_is_about():
     assert {*Link.objects.all()} == {waits.link, again}
     assert [*Mail.objects.all()] == [waits]
     assert [*Registration.objects.all()] == [asked]
+
+
+def test_factors_and_codes_that_can_be_used_stay(ada):
+    with_factors(ada, "mine")
+    aged(ada.factors.get(), created_at=90 * DAY)
+    purges.purge()
+    assert (ada.factors.count(), ada.recovery_codes.count()) == (1, 1)
 
 
 def test_it_works_in_batches(monkeypatch, django_assert_num_queries):

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from users.accounts.models import AddressRequest, EmailChange, Link, Registration
+from users.factors.models import Challenge, Factor, RecoveryCode
 from users.mail.models import SETTLED, Mail
 
 BATCH = 1000  # rows in a transaction, so that no lock is held for long
@@ -32,6 +33,9 @@ def over() -> Iterator[QuerySet[Any]]:
     yield AddressRequest.objects.filter(created_at__lt=now - REQUESTS_KEPT)
     yield EmailChange.objects.filter(**dead)
     yield Link.objects.filter(~Exists(unsettled), **dead)
+    yield Challenge.objects.filter(**dead)
+    yield Factor.objects.filter(confirmed_at=None, created_at__lt=now - DEAD_KEPT)
+    yield RecoveryCode.objects.filter(used_at__lt=now - DEAD_KEPT)
     yield Registration.objects.filter(links=None, created_at__lt=now - DEAD_KEPT)
     yield Mail.objects.alias(settled=SETTLED).filter(settled__lt=now - MAILS_KEPT)
 

@@ -13,6 +13,7 @@ from shared.clients import auth_client
 from shared.db import rights
 from users import bulk, purges
 from users.accounts import change_email, erasure, registration, requests
+from users.factors import resets
 from users.jobs import WORKER_TIMEOUT
 from users.mail import delivery, outbox
 
@@ -92,6 +93,13 @@ def purge(timestamp: int) -> None:
 def erase_users(timestamp: int) -> None:
     """Erase the deleted accounts whose time has come."""
     erasure.erase_due()
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="reset_factors", retry=RETRY)
+def reset_factors(timestamp: int) -> None:
+    """Remove the second factors that operators have asked to remove a day ago."""
+    resets.run_due()
 
 
 @app.periodic(cron="23 * * * *")

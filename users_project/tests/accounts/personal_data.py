@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.factories import UserFactory
+from tests.factors.rows import with_factors
 from users.accounts import links
 from users.accounts.models import AddressRequest, EmailChange, Purpose, Registration
 from users.mail.models import Mail
@@ -63,6 +64,7 @@ def fill(user, mark):
     Mail.objects.create(kind="register", address=user.email, registration=attempt)
     Mail.objects.create(kind="already_registered", address=user.email)
     AddressRequest.objects.create(kind="reset", address=user.email)
+    with_factors(user, mark, waits=True)
     users = ContentType.objects.get_for_model(User)
     LogEntry.objects.create(
         user=user, content_type=users, object_id=str(user.pk),

@@ -32,6 +32,7 @@ from users.accounts.models import (
     Registration,
 )
 from users.events import log
+from users.factors.models import OF_USER
 from users.mail.models import Mail
 from users.models import User
 
@@ -122,7 +123,7 @@ def forget(users: Sequence[User]) -> None:
     typed = AddressRequest.objects.annotate(canonical=Lower("address"))
     typed.filter(canonical__in=addresses).delete()
     Mail.objects.filter(address_canonical__in=addresses).delete()
-    for owned in (Mail, Link, EmailChange):
+    for owned in (Mail, Link, EmailChange, *OF_USER):
         owned._default_manager.filter(user__in=ids).delete()
     entries = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(User),

@@ -7,14 +7,15 @@ from users import guess_limits, passwords
 from users.accounts import links
 from users.accounts.models import EmailChange, Purpose
 from users.events.log import record
+from users.factors import resets
 from users.guess_limits import Client, counted
 from users.models import User
 
 
 def confirm(token: str, new_password: str, client: Client) -> None:
     """Set the password, and end all sessions. It opens none, and removes no second
-    factor. For a quarter of an hour the client's address counts as a device of the
-    user, who may be under attack.
+    factor of a verified user. For a quarter of an hour the client's address counts as a
+    device of the user, who may be under attack.
 
     Raises ValidationError, and the link stays good; LinkInvalid, RateLimited or
     Overloaded.
@@ -33,13 +34,14 @@ def confirm(token: str, new_password: str, client: Client) -> None:
 
 def set_password(user: User, encoded: str) -> None:
     """Anyone may have made an account with this address before it was verified: what
-    they have added goes, and their sessions end as all do."""
+    they have added goes, second factors too, and their sessions end as all do."""
     user.password = encoded
     names = {"password"}
     if not user.email_verified:
         user.email_verified_at = timezone.now()
         names.add("email_verified_at")
         EmailChange.objects.filter(user=user).delete()
+        resets.delete_all(user)
     user.write(names)
     links.void(user)
     record("password_reset", user.pk)

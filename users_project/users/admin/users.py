@@ -12,9 +12,9 @@ from django.db.models import Case, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from users.admin.factors import FactorPages
 from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
 from users.admin.lists import DateFilter, StrictListAdmin
-from users.admin.mails import MailPages
 from users.admin.roles import EVENT, by, warn_of_long_roles
 from users.admin.status import StatusColumn
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
@@ -52,7 +52,7 @@ TRIGRAM = re.compile(r"[^\W_]{3}|[\W_][^\W_]|[^\W_]{2}[\W_]")
 
 @admin.register(User)
 class UserAdmin(
-    StrictListAdmin, StatusColumn, VersionedAdmin, MailPages, DjangoUserAdmin
+    StrictListAdmin, StatusColumn, VersionedAdmin, FactorPages, DjangoUserAdmin
 ):
     form = UserChangeForm
     add_form = UserCreationForm

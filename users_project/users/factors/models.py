@@ -135,7 +135,7 @@ class FactorReset(models.Model):
         related_name="factor_reset",
     )
     operator = models.CharField(
-        max_length=64, help_text="Who asked for it, as in events: operator:<id>."
+        max_length=64, help_text="The id of who asked, or `operator`: by a command."
     )
     reason = models.CharField(max_length=500)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -146,3 +146,7 @@ class FactorReset(models.Model):
 
     def __str__(self) -> str:
         return f"reset of the factors of user {self.user_id}"
+
+
+# What is kept of a user here. (The tables of users are in `users.models`.)
+OF_USER = (Factor, RecoveryCode, Challenge, FactorReset)

@@ -72,12 +72,12 @@ def is_known(user: "User", client: "Client") -> bool:
 
 def of_factor_added(user: "User", client: "Client") -> None:
     """A notice of another second factor or passkey."""
-    notify(Kind.FACTOR_ADDED, user, **place_of(client))
+    notify(Kind.FACTOR_ADDED, user, daily=0, **place_of(client))
 
 
 def of_factor_removed(user: "User", client: "Client") -> None:
     """A notice of a second factor or passkey that the user has removed."""
-    notify(Kind.FACTOR_REMOVED, user, **place_of(client))
+    notify(Kind.FACTOR_REMOVED, user, daily=0, **place_of(client))
 
 
 def of_factor_guesses(user: "User", client: "Client") -> None:

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name='FactorReset',
             fields=[
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='factor_reset', serialize=False, to=settings.AUTH_USER_MODEL)),
-                ('operator', models.CharField(help_text='Who asked for it, as in events: operator:<id>.', max_length=64)),
+                ('operator', models.CharField(help_text='The id of who asked, or `operator`: by a command.', max_length=64)),
                 ('reason', models.CharField(max_length=500)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('due_at', models.DateTimeField(db_index=True)),

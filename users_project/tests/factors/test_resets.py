@@ -1,0 +1,269 @@
+"""A user has lost all factors, and an operator helps: after a time, with a mail."""
+
+from datetime import timedelta
+from functools import partial
+from io import StringIO
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from shared.api.exceptions import LinkInvalid
+from tests.admin_pages import browser_of, change_url, said, url
+from tests.factories import NEW, UserFactory
+from tests.factors.rows import tables_of, with_factors
+from users import tasks
+from users.accounts import links, reset
+from users.accounts.models import Link, Purpose
+from users.events.models import Event
+from users.factors import resets
+from users.factors.models import FactorReset
+from users.guess_limits import Client
+from users.mail.message import compose
+from users.mail.models import Kind, Mail
+from users.models import User
+
+ALL, WAITING, NONE = [1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]
+HERE = Client("192.0.2.7")
+REASON = "seen at the desk, with a passport"
+
+
+@pytest.fixture(autouse=True)
+def _delay(settings):
+    settings.FACTOR_RESET_DELAY = 24 * 3600
+
+
+@pytest.fixture
+def ada():
+    now = timezone.now()
+    user = UserFactory(email="ada@example.org", username="ada", email_verified_at=now)
+    return with_factors(user)
+
+
+@pytest.fixture
+def asked(ada):
+    """Ada, whose factors are to be reset."""
+    resets.request(ada, "operator", REASON)
+    return ada
+
+
+@pytest.fixture
+def page(ada):
+    return url("users_user_factors", ada.pk)
+
+
+def kinds(user):
+    return [mail.kind for mail in Mail.objects.filter(user=user).order_by("pk")]
+
+
+def events(user):
+    found = Event.objects.filter(user_id=user.pk, event__startswith="factors_")
+    return [event.event for event in found.order_by("id")]
+
+
+def token_of(user, purpose=Purpose.KEEP_FACTORS):
+    sent = Link.objects.filter(user=user, purpose=purpose)
+    return links.token_of(sent.latest("created_at"))
+
+
+def make_due():
+    FactorReset.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_nothing_is_removed_until_the_time_has_come(asked, pushes):
+    tasks.reset_factors(timestamp=0)
+    assert tables_of(asked) == WAITING
+    FactorReset.objects.update(due_at=timezone.now() + timedelta(seconds=30))
+    tasks.reset_factors(timestamp=0)
+    assert tables_of(asked) == WAITING
+    assert kinds(asked) == ["factors_reset_requested"]
+    assert events(asked) == ["factors_reset_requested"]
+
+
+def test_then_all_goes_and_all_sessions_end(asked, pushes, on_commit, audits):
+    other, before = with_factors(UserFactory()), asked.session_epoch
+    make_due()
+    with on_commit():
+        tasks.reset_factors(timestamp=0)
+        tasks.reset_factors(timestamp=0)  # once
+    asked.refresh_from_db()
+    assert asked.session_epoch > before
+    assert [each["reason"] for each in pushes] == ["factors_reset"]
+    assert (tables_of(asked), tables_of(other)) == (NONE, ALL)
+    assert kinds(asked) == ["factors_reset_requested", "factors_reset"]
+    assert events(asked) == ["factors_reset_requested", "factors_reset"]
+    lines = [each for each in audits() if each.event == "factors_reset"]
+    assert [(each.by, each.why) for each in lines] == [("operator", REASON)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("fault", ["notify", "record"])
+def test_it_is_done_whole_or_not_at_all(asked, monkeypatch, fault):
+    make_due()
+    monkeypatch.setattr(resets, fault, None)
+    with pytest.raises(TypeError):
+        resets.run_due()
+    assert tables_of(asked) == WAITING
+    assert User.objects.get().session_epoch == asked.session_epoch
+
+
+def test_asking_again_neither_hastens_it_nor_puts_it_off(asked):
+    before = FactorReset.objects.get()
+    resets.request(asked, "another", "another reason")
+    assert FactorReset.objects.values().get() == {
+        name: getattr(before, name) for name in FactorReset.objects.values().get()
+    }
+    assert kinds(asked) == ["factors_reset_requested"]
+
+
+def test_the_mail_says_until_when_and_its_link_cancels_it(asked):
+    mail = Mail.objects.get()
+    assert mail.link.expires_at == FactorReset.objects.get().due_at
+    assert token_of(asked) in compose(mail).body
+    resets.cancel_by_link(token_of(asked), HERE)
+    make_due()
+    resets.run_due()
+    assert tables_of(asked) == ALL
+    assert events(asked)[1:] == ["factors_reset_cancelled"]
+    with pytest.raises(LinkInvalid):
+        resets.cancel_by_link(token_of(asked), HERE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda user: user.raise_epoch("password_changed", None, True),
+        lambda user: user.end_sessions(),
+        lambda user: user.soft_delete(),
+        lambda user: links.void(user),
+    ],
+)
+def test_the_link_survives_what_a_thief_could_do(asked, pushes, change):
+    """And what an owner does first who reads such a mail: choose another password."""
+    change(asked)
+    resets.cancel_by_link(token_of(asked), HERE)
+    assert tables_of(asked) == ALL
+
+
+def test_a_link_of_an_earlier_request_cancels_no_later_one(asked):
+    before = token_of(asked)
+    resets.cancel(asked, "operator")
+    resets.request(asked, "operator", REASON)
+    with pytest.raises(LinkInvalid):
+        resets.cancel_by_link(before, HERE)
+    assert tables_of(asked) == WAITING
+
+
+@pytest.mark.parametrize("round", range(3))
+def test_of_a_cancellation_and_the_reset_at_once_one_wins(at_once, pushes, round):
+    user = with_factors(UserFactory())
+    resets.request(user, "operator", REASON)
+    token = token_of(user)
+    make_due()
+
+    def cancel():
+        try:
+            resets.cancel_by_link(token, HERE)
+        except LinkInvalid:
+            return "too late"
+        return "kept"
+
+    done, answer = at_once(partial(resets.run, user), cancel)
+    assert (done, answer) in {(True, "too late"), (False, "kept")}
+    assert tables_of(user) == (NONE if done else ALL)
+
+
+# A password is another thing
+
+
+def new_password(user):
+    link = links.issue(Purpose.RESET, address=user.email_canonical, user=user)
+    reset.confirm(links.token_of(link), NEW, HERE)
+
+
+def test_a_new_password_removes_no_factor(ada, pushes):
+    new_password(ada)
+    ada.refresh_from_db()
+    assert ada.check_password(NEW)
+    assert tables_of(ada) == ALL
+
+
+def test_but_those_of_whoever_made_the_account_before_its_mailbox_was_proved(pushes):
+    thief = with_factors(UserFactory())
+    new_password(thief)
+    assert tables_of(thief) == NONE
+
+
+# The command
+
+
+def resetfactors(*words):
+    out = StringIO()
+    call_command("resetfactors", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_asks_or_does_it_at_once_and_prints_a_code(ada, pushes):
+    assert "removed after" in resetfactors("ada", "--reason", REASON)
+    assert tables_of(ada) == WAITING
+    code = resetfactors("ada", "--reason", REASON, "--now").split()[-1]
+    assert tables_of(ada) == NONE
+    assert kinds(ada)[1:] == ["factors_reset"]
+    link = links.find(code, Purpose.ENROL)
+    assert links.take(link) == ada
+
+
+@pytest.mark.parametrize("words", [["ada"], ["none", "--reason", REASON]])
+def test_it_needs_a_user_and_a_reason(ada, words):
+    with pytest.raises(CommandError):
+        resetfactors(*words)
+    assert tables_of(ada) == ALL
+
+
+# The admin
+
+
+def test_the_page_of_a_user_leads_to_that_of_the_factors(admin, ada, page):
+    text = admin.get(change_url(ada)).content.decode()
+    assert f'href="{page}"' in text
+    text = admin.get(page).content.decode()
+    assert "phone" in text
+    assert "Reset factors" in text
+
+
+def test_an_operator_asks_for_it_with_a_reason_and_cancels_it(admin, ada, page, root):
+    assert said(admin.post(page, {"reason": REASON}))
+    waiting = FactorReset.objects.get()
+    assert (waiting.operator, waiting.reason) == (str(root.pk), REASON)
+    assert kinds(ada) == ["factors_reset_requested"]
+    text = admin.get(page).content.decode()
+    assert REASON in text
+    assert "Reset factors" not in text
+    admin.post(page, {"cancel": "yes"})
+    assert tables_of(ada) == ALL
+    messages = [each.get_change_message() for each in LogEntry.objects.order_by("pk")]
+    assert len(messages) == 2
+    assert REASON in messages[0]
+    *_, last = said(admin.post(page, {"cancel": "yes"}))
+    assert last == "No reset waits any more: nothing was done."
+
+
+@pytest.mark.parametrize("reason", ["", " ", "x" * 501])
+def test_without_a_reason_nothing_is_done(admin, ada, page, reason):
+    assert admin.post(page, {"reason": reason}).status_code == 400
+    assert tables_of(ada) == ALL
+
+
+@pytest.mark.parametrize("body", [{"reason": REASON}, {"cancel": "yes"}])
+def test_an_operator_resets_no_one_with_more_rights(clerk, asked, page, body):
+    User.objects.filter(pk=asked.pk).update(is_staff=True)
+    FactorReset.objects.update(operator="root")
+    assert clerk.post(page, body).status_code == 403
+    assert FactorReset.objects.get().operator == "root"
+    assert "not yours" in clerk.get(page).content.decode()
+
+
+def test_staff_without_the_right_do_not_see_it(asked, page):
+    assert browser_of(UserFactory(is_staff=True)).get(page).status_code == 403
+    assert Kind.FACTORS_RESET not in kinds(asked)

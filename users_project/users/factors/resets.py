@@ -1,0 +1,96 @@
+"""Second factors of a user who has lost them all: removed by an operator, after a time
+in which the user can object. A password reset never removes one."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from shared.api.exceptions import LinkInvalid
+from users.accounts import link_mails, links
+from users.accounts.links import ClockTimestamp
+from users.accounts.models import Link, Purpose
+from users.events.log import record
+from users.factors.models import OF_USER, FactorReset
+from users.guess_limits import Client, counted
+from users.mail.models import Kind
+from users.mail.outbox import notify
+from users.models import User
+
+
+@transaction.atomic
+def request(user: User, operator: str, reason: str) -> FactorReset:
+    """Have all factors removed after FACTOR_RESET_DELAY, and mail the user a link that
+    cancels it. One that waits already stays as it is."""
+    links.lock(user.pk)
+    due = timezone.now() + timedelta(seconds=settings.FACTOR_RESET_DELAY)
+    defaults = {"operator": operator, "reason": reason, "due_at": due}
+    reset, is_new = FactorReset.objects.get_or_create(user=user, defaults=defaults)
+    if is_new:
+        link_mails.keep_factors(reset)
+        record("factors_reset_requested", user.pk, by=operator, why=reason)
+    return reset
+
+
+@transaction.atomic
+def cancel(user: User, operator: str = "") -> bool:
+    """Forget the reset that waits; False where none does."""
+    links.lock(user.pk)
+    found, _ = FactorReset.objects.filter(user=user).delete()
+    if found:
+        void_links(user)
+        who = {"by": operator} if operator else {}
+        record("factors_reset_cancelled", user.pk, **who)
+    return bool(found)
+
+
+def cancel_by_link(token: str, client: Client) -> None:
+    """Cancel it by the link in the mail, whatever has changed since: password, address
+    and sessions say nothing about who has asked. Raises LinkInvalid, RateLimited."""
+    with counted(client):
+        link = links.find(token, Purpose.KEEP_FACTORS)
+        with transaction.atomic():
+            user = links.lock(link.user_id)
+            links.use(link)
+            if user is None or not cancel(user):
+                raise LinkInvalid
+
+
+def run_due() -> int:
+    """Do the resets whose time has come; how many. Each in a transaction of its own."""
+    due = FactorReset.objects.filter(due_at__lte=ClockTimestamp())
+    return sum(run(reset.user) for reset in due.select_related("user"))
+
+
+@transaction.atomic
+def run(user: User) -> bool:
+    """Do the reset of this user, unless it was cancelled meanwhile."""
+    links.lock(user.pk)
+    due = FactorReset.objects.filter(user=user, due_at__lte=ClockTimestamp())
+    reset = due.first()
+    if reset:
+        run_now(user, reset.operator, reset.reason)
+    return reset is not None
+
+
+@transaction.atomic
+def run_now(user: User, operator: str, reason: str) -> None:
+    """Delete all factors and recovery codes, end all sessions, and mail it."""
+    locked = links.lock(user.pk)
+    delete_all(locked)
+    void_links(locked)
+    locked.raise_epoch("factors_reset")
+    record("factors_reset", user.pk, by=operator, why=reason)
+    notify(Kind.FACTORS_RESET, locked)
+
+
+def delete_all(user: User) -> None:
+    """Delete what there is of factors of a user whose row is locked."""
+    for model in OF_USER:
+        model._default_manager.filter(user=user).delete()
+
+
+def void_links(user: User) -> None:
+    rows = Link.objects.filter(user=user, purpose=Purpose.KEEP_FACTORS, used_at=None)
+    rows.update(used_at=ClockTimestamp())
