@@ -1,0 +1,143 @@
+"""Registering a passkey: what is asked for, and what is refused."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+
+from shared.testing.authenticator import UP, UV, Authenticator, decoded
+from tests.factors.conftest import ORIGIN, registered
+from users.factors import registration
+from users.factors.models import Challenge
+
+
+def refused(user, answer):
+    with pytest.raises(ValidationError) as refusal:
+        registration.register(user, answer, "key")
+    assert refusal.value.get_codes() == {"credential": ["invalid"]}
+    return True
+
+
+def test_what_a_browser_is_asked_for(ada, passkey, authenticator):
+    asked = registration.options(ada)
+
+    assert asked["rp"] == {"id": "memo.example", "name": "memo.example"}
+    assert asked["user"]["name"] == "ada@example.org"
+    assert asked["authenticatorSelection"] == {
+        "residentKey": "required",
+        "requireResidentKey": True,
+        "userVerification": "required",
+    }
+    assert asked["attestation"] == "none"
+    assert [decoded(each["id"]) for each in asked["excludeCredentials"]] == [
+        authenticator.id
+    ]
+
+
+def test_a_user_has_one_random_handle_for_all_passkeys(ada, passkey, other):
+    second = registered(ada, Authenticator(ORIGIN, "memo.example"))
+    stranger = other[0].factors.get()
+
+    assert len(passkey.user_handle) == 32
+    assert second.user_handle == passkey.user_handle
+    assert stranger.user_handle != passkey.user_handle
+
+
+def test_each_challenge_is_random(ada):
+    asked = [registration.options(ada) for _ in range(2)]
+
+    assert len({each["challenge"] for each in asked}) == 2
+    assert all(len(decoded(each["challenge"])) == 32 for each in asked)
+
+
+def test_transports_that_nobody_knows_are_left_out(ada, authenticator):
+    answer = authenticator.create(registration.options(ada))
+    answer["response"]["transports"] = ["usb", "telepathy", "nfc", "usb"]
+
+    factor = registration.register(ada, answer, "key")
+    assert factor.transports == ["nfc", "usb"]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"origin": "https://other.example"},
+        {"origin": "https://app.memo.example"},
+        {"rp_id": "example"},
+        {"flags": UP},
+        {"flags": UV},
+        {"id": b"i" * 1024},
+        {"id": b""},
+    ],
+    ids=lambda lie: f"{lie}"[:40],
+)
+def test_what_the_authenticator_may_not_say(lie, ada, authenticator):
+    vars(authenticator).update(lie)
+    assert refused(ada, authenticator.create(registration.options(ada)))
+
+
+@pytest.mark.parametrize("lie", [{"type": "webauthn.get"}, {"crossOrigin": True}])
+def test_what_the_browser_may_not_say(lie, ada, authenticator):
+    assert refused(ada, authenticator.create(registration.options(ada), **lie))
+
+
+def test_a_challenge_is_used_once_also_by_what_is_refused(ada, authenticator):
+    asked = registration.options(ada)
+    registration.register(ada, authenticator.create(asked), "key")
+    assert refused(ada, authenticator.create(asked))
+
+    asked = registration.options(ada)
+    assert refused(ada, authenticator.create(asked, origin="https://other.example"))
+    assert refused(ada, authenticator.create(asked))
+
+
+def test_a_challenge_of_another_user(ada, authenticator, other):
+    assert refused(ada, authenticator.create(registration.options(other[0])))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"expires_at": timezone.now() - timedelta(seconds=1)},
+        {"purpose": Challenge.Purpose.ADMIN_LOGIN},
+        {"session_epoch": 1},
+        {"challenge": b"another"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_challenge_of_another_kind_or_time(change, ada, authenticator):
+    answer = authenticator.create(registration.options(ada))
+    Challenge.objects.update(**change)
+    assert refused(ada, answer)
+
+
+def test_of_twenty_at_once_one_uses_the_challenge(ada, authenticator, at_once):
+    answer = authenticator.create(registration.options(ada))
+
+    def use():
+        try:
+            return bool(registration.register(ada, answer, "key"))
+        except ValidationError:
+            return False
+
+    assert sorted(at_once(*[use] * 20)) == [False] * 19 + [True]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"id": 1},
+        {"rawId": "é"},
+        {"response": []},
+        {"response": {"clientDataJSON": "AAAA"}},
+        {"response": {"attestationObject": ""}},
+        {"response": {"attestationObject": "oWNmbXRkbm9uZQ"}},
+    ],
+    ids=repr,
+)
+def test_what_is_malformed_is_refused(damage, ada, authenticator):
+    answer = authenticator.create(registration.options(ada))
+    if damage.get("response"):
+        damage = {"response": answer["response"] | damage["response"]}
+    assert refused(ada, answer | damage)
