@@ -57,10 +57,8 @@ def verify_assertion(
 
 
 def find(credential_id: bytes, user: User | None) -> Factor | None:
-    """The passkey of this id that may be used."""
-    rows = Factor.objects.filter(
-        type=Type.PASSKEY, credential_id=credential_id, suspect_at=None
-    )
+    """The passkey of this id, if its user is present."""
+    rows = Factor.objects.filter(type=Type.PASSKEY, credential_id=credential_id)
     if user:
         return rows.filter(user=user).first()
     factor = rows.first()
@@ -108,7 +106,7 @@ def has_handle(
 def spend(factor: Factor, verified: VerifiedAuthentication) -> None:
     """Store the counter: of any number of times that one assertion comes, one succeeds.
     Passkeys that are synchronised have none, and stay at 0: their challenge alone is
-    used up. Raises InvalidCredentials."""
+    used up. Raises InvalidCredentials, also for all that a suspect passkey signs."""
     count = verified.new_sign_count
     row = Factor.objects.filter(pk=factor.pk, suspect_at=None)
     newer = Q(sign_count__lt=count) | (Q(sign_count=0) if count == 0 else Q())

@@ -110,18 +110,16 @@ def parse(credential: dict[str, Any]) -> tuple[RegistrationCredential, bytes]:
 
 def use(user: User, challenge: bytes) -> Challenge:
     """Use up the challenge: of any number at once, one succeeds."""
-    live = Challenge.objects.filter(
-        purpose=Challenge.Purpose.REGISTER,
-        user=user,
+    named = {"purpose": Challenge.Purpose.REGISTER, "user": user}
+    of_user = Challenge.objects.filter(**named, challenge=challenge)
+    live = of_user.filter(
         session_epoch=user.session_epoch,
-        challenge=challenge,
         used_at=None,
         expires_at__gt=ClockTimestamp(),
     )
-    found = live.first()
-    if found is None or not live.update(used_at=ClockTimestamp()):
+    if not live.update(used_at=ClockTimestamp()):
         raise ValidationError(REFUSED, code="invalid")
-    return found
+    return of_user.get()
 
 
 def check(credential: RegistrationCredential, challenge: bytes) -> VerifiedRegistration:
