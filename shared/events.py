@@ -18,6 +18,7 @@ NETWORK_BITS = (24, 48)  # of an address: of IPv4, of IPv6
 # Events of what was refused.
 FAILURES = frozenset(
     (
+        "authn_factor_fail",
         "authn_login_fail",
         "authn_login_fail_max",
         "authn_password_change_fail",

@@ -23,6 +23,8 @@ DEFAULTS = {
     # Wrong current passwords in a change of the password.
     "PASSWORD_LIMIT_SESSION": "5/15minute; 20/30day",
     "PASSWORD_LIMIT_USER": "100/30day",
+    # Wrong second factors of one account; the password was right.
+    "FACTOR_LIMIT_ACCOUNT": "5/15minute; 100/30day",
     # Changes of the profile, and exports, of one user.
     "PROFILE_LIMIT_USER": "30/hour",
     "EXPORT_LIMIT_USER": "5/day",
@@ -43,4 +45,5 @@ CEILINGS = {
     "EXPORT_LIMIT_USER": "100/day",
     "PASSWORD_LIMIT_SESSION": "100/30day",
     "PASSWORD_LIMIT_USER": "100/30day",
+    "FACTOR_LIMIT_ACCOUNT": "100/30day",
 }

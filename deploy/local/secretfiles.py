@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
@@ -25,6 +26,8 @@ LIST = "{}_internal_api_keys"
 # Prometheus, which calls every service for its metrics.
 METRICS = "metrics"
 REDIS_ADMIN = "redis_admin_password"
+# Of the secrets of TOTP. The last name encrypts: users/factors/secrets.py.
+FACTOR_KEYS, FACTOR_KEY = "factor_keys", "{:%Y%m%dT%H%M%SZ}.key"
 # Sessions are written by the Auth Service and read by all.
 SESSIONS = {"auth": "~session:*"}
 READ_SESSIONS = "%R~session:*"
@@ -56,6 +59,16 @@ def ensure(layout: Layout) -> None:
                 accepted.append((caller, key.strip()))
         write_callers(path, accepted)
     write_private(layout.secrets / "redis_users.acl", redis_users(layout))
+    _ensure_factor_key(layout.secrets / FACTOR_KEYS)
+
+
+def _ensure_factor_key(folder: Path) -> None:
+    """Make the first key. Without it no TOTP can be verified, so backups have it."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not any(folder.glob("*.key")):
+        path = folder / FACTOR_KEY.format(datetime.now(UTC))
+        write_private(path, secrets.token_hex(32), 0o400)
+        print(f"memo: new key of second factors {path}\n  Keep it with your backups.")
 
 
 def _is_gone(layout: Layout, caller: str, callee: str) -> bool:

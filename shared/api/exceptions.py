@@ -143,6 +143,18 @@ class LoginSettled(APIException):
     default_code = "login_settled"
 
 
+class FactorLimit(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "factor_limit"
+
+
+class LastFactor(APIException):
+    """Of a user who must have one."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "last_factor"
+
+
 class ServiceAuthFailed(Unauthorized):
     auth_header = 'ApiKey realm="internal"'
     audit_event = "authz_fail"  # `shared.api.problem_details` logs it

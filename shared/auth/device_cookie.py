@@ -6,6 +6,7 @@ alone can read it; the Auth Service carries its text between them and the browse
 
 import re
 import secrets
+import time
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -14,17 +15,21 @@ from django.http import HttpRequest, HttpResponseBase
 
 SALT = "shared.auth.device_cookie"
 LIFETIME = 365 * 24 * 3600  # seconds
+TRUST = 30 * 24 * 3600  # seconds
 MOST_ACCOUNTS = 5
 TEXT = re.compile(r"[A-Za-z0-9_:=-]{1,1024}")
 
 
 class Device(NamedTuple):
     """That the account `user_id`, with the password of `password_epoch`, has logged in
-    here. `id` is random, and what this device is counted by."""
+    here. `id` is random, and what this device is counted by. Until `trusted_until` it
+    is not asked for a second factor, unless sessions have ended since `trust_epoch`."""
 
     user_id: str
     password_epoch: int
     id: str
+    trusted_until: int = 0
+    trust_epoch: int = 0
 
 
 def devices(text: str) -> list[Device]:
@@ -43,10 +48,24 @@ def find(text: str, user: Any) -> Device | None:
     return next((each for each in devices(text) if each[:2] == account), None)
 
 
-def renew(text: str, user: Any) -> str:
+def is_trusted(text: str, user: Any) -> bool:
+    """Whether the user has said here, at a login with a second factor, that it is not
+    to be asked for again. Ending all sessions withdraws it."""
+    device = find(text, user)
+    return (
+        device is not None
+        and device.trusted_until > time.time()
+        and device.trust_epoch == user.session_epoch
+    )
+
+
+def renew(text: str, user: Any, *, trust: bool = False) -> str:
     """The text after a login: this user first, with the device's id if it had one."""
     new = Device(str(user.pk), user.password_epoch, secrets.token_urlsafe(12))
     device = find(text, user) or new
+    if trust:
+        until = int(time.time()) + TRUST
+        device = device._replace(trusted_until=until, trust_epoch=user.session_epoch)
     others = [each for each in devices(text) if each.user_id != device.user_id]
     return signing.dumps([device, *others][:MOST_ACCOUNTS], salt=SALT)
 

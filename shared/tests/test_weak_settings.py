@@ -28,6 +28,7 @@ SAFE = {
     "JWT_ISSUER": "https://memo.example",
     "JWT_PUBLIC_KEYS_DIR": "keys",
     "JWT_PRIVATE_KEYS_DIR": "keys",
+    "FACTOR_KEYS_DIR": "keys",
     "INTERNAL_API_KEYS": f"auth={RANDOM},users={RANDOM}",
     "AUTH_SERVICE_URL": "http://auth:8000",
     "AUTH_SERVICE_API_KEY": RANDOM.swapcase(),

@@ -172,6 +172,24 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "users.passwords.ScoreValidator"},
 ]
 
+# --- Second factors -----------------------------------------------------------------
+
+# `required` asks every user for one, `off` none. With `optional` those have one who
+# want it, and those with one of the roles must.
+SECOND_FACTOR = env.choice(
+    "SECOND_FACTOR", ["optional", "required", "off"], default="optional"
+)
+SECOND_FACTOR_ROLES = env.list("SECOND_FACTOR_ROLES", default=[])
+ADMIN_SECOND_FACTOR = env.choice(
+    "ADMIN_SECOND_FACTOR",
+    ["optional", "required", "off"],
+    default="optional" if ENVIRONMENT == "development" else "required",
+)
+# The keys of TOTP secrets (`users.factors.secrets`). Not in the database.
+FACTOR_KEYS_DIR = env.folder("FACTOR_KEYS_DIR")
+# Seconds until an operator removes all factors of a user, who is told at once.
+FACTOR_RESET_DELAY = env.number("FACTOR_RESET_DELAY", default=24 * 3600)
+
 # --- Limits on guessing -------------------------------------------------------------
 
 # By name; docs/rate-limiting.md has what they mean.

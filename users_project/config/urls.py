@@ -28,6 +28,7 @@ urlpatterns = [
     path("api/v1/users/<uuid:user_id>", views.UserView.as_view()),
     path("api/v1/users/<uuid:user_id>/end_sessions", views.EndSessionsView.as_view()),
     path("api/v1/users/<uuid:user_id>/factors/enrol", EnrolView.as_view()),
+    path("api/v1/users/", include("users.factors.urls")),
     *(MAIL_ROUTES if settings.MAIL_ENABLED else []),
     *common("api/v1/users"),
     path("", StartView.as_view()),

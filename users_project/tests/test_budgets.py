@@ -10,7 +10,7 @@ from shared.ratelimit import Hits, RateLimitPolicy
 from shared.tests.query_plans import reading
 from tests.factories import NEW, PASSWORD, WRONG, UserFactory
 from tests.guesses import device_of
-from users.models import EmailChange, User
+from users.models import EmailChange, Factor, RecoveryCode, User
 
 CHANGE = {"current_password": PASSWORD, "new_password": NEW}
 MISTAKE = {"current_password": WRONG, "new_password": NEW}
@@ -104,7 +104,8 @@ ACTS = {
 
 
 def fill(count):
-    """As many others, half of them with a role, and the statistics of them."""
+    """As many others, half of them with a role, and the statistics of them. Each has a
+    factor that waits to be confirmed, and a recovery code."""
     names = [f"other{number}" for number in range(User.objects.count(), count)]
     users = User.objects.bulk_create(
         User(email=f"{name}@example.org", username=name) for name in names
@@ -114,8 +115,15 @@ def fill(count):
     EmailChange.objects.bulk_create(
         EmailChange(user=user, email=user.email, **times) for user in users
     )
+    Factor.objects.bulk_create(
+        Factor(user=user, type="totp", secret=b"", last_step=0) for user in users
+    )
+    RecoveryCode.objects.bulk_create(
+        RecoveryCode(user=user, digest=b"") for user in users
+    )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE users_user, users_user_groups, users_emailchange")
+        cursor.execute("ANALYZE users_factor, users_recoverycode")
         cursor.execute("ANALYZE auth_group")
 
 

@@ -49,7 +49,7 @@ def test_all_settings_that_are_missing_are_in_one_line(tmp_path):
     assert done.stderr == (
         "ImproperlyConfigured: These settings are missing: SECRET_KEY, ALLOWED_HOSTS, "
         "DATABASE_URL, REDIS_URL, JWT_ISSUER, JWT_JWKS_URL or JWT_PUBLIC_KEYS_DIR, "
-        "AUTH_SERVICE_URL, AUTH_SERVICE_API_KEY.\n"
+        "FACTOR_KEYS_DIR, AUTH_SERVICE_URL, AUTH_SERVICE_API_KEY.\n"
     )
 
 

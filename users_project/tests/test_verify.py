@@ -33,6 +33,9 @@ def test_right_credentials_tell_whose_they_are(auth, hashes, login):
         "username": "Ada",
         "roles": ["a", "b"],
         "session_epoch": 3,
+        "factors": {
+            **{"methods": [], "passkeys": [], "required": False, "trusted": False}
+        },
     }
     assert hashes == [("verify", 19456, 2)]
 

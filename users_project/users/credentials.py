@@ -12,7 +12,9 @@ from shared.auth.authentication import TokenUser
 from shared.auth.permissions import RECENT, require_authentication
 from shared.ratelimit import Hits, RateLimitPolicy
 from users.events import log
+from users.factors import policy
 from users.guess_limits import Client, LoginAttempt
+from users.mail import notices
 from users.models import User
 
 WRONG = {"current_password": ["This is not the current password."]}
@@ -22,7 +24,8 @@ def authenticate(
     password: str, client: Client, *, site: str = "api", **names: str
 ) -> User | None:
     """The present user who has this name (the e-mail wins) and this password, with
-    roles, or None. `admin` as the site takes staff alone: the limits would else tell
+    roles and factors, or None. Where a factor is needed (`policy`), this is no login
+    yet. `admin` as the site takes staff alone: the limits would else tell
     the passwords of users who may not log in there. Raises RateLimited or Overloaded,
     with nothing counted."""
     login = names.get("email", names.get("username", ""))
@@ -38,14 +41,17 @@ def authenticate(
             right = user.check_password(password, upgrade=not silent) and not silent
         if user and right and user.is_present and (user.is_staff or site != "admin"):
             attempt.succeed(user)
-            note_login(user)
+            if policy.is_enough(user, client.device, site):
+                note_login(user, client)
             return user
         attempt.fail()
     return None
 
 
-def note_login(user: User) -> None:
-    """Set the time of the last login, at most once an hour."""
+def note_login(user: User, client: Client) -> None:
+    """What follows a login, once all factors were right: a notice of a new device, and
+    the time of the last login, set at most once an hour."""
+    notices.of_login(user, client)
     now = timezone.now()
     hour_ago = now - timedelta(hours=1)
     if user.last_login is None or user.last_login < hour_ago:

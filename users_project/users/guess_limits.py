@@ -142,4 +142,3 @@ class LoginAttempt(Hits):
             self.require(RateLimitPolicy("LOGIN_LIMIT_SUCCESS", str(user.pk)))
             self.release(*self.failures)
         ratelimit.clear(filter(None, [self.account, self.device]))
-        notices.of_login(user, self.client)

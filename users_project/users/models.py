@@ -21,6 +21,7 @@ from users.accounts.models import Link as Link
 from users.accounts.models import Registration as Registration
 from users.events.models import Event as Event
 from users.events.models import EventPersonal as EventPersonal
+from users.factors import policy
 from users.factors.models import Challenge as Challenge
 from users.factors.models import Factor as Factor
 from users.factors.models import FactorReset as FactorReset
@@ -123,6 +124,8 @@ class User(RecordedModel, PermissionsMixin):
 
     roles: list[str]  # annotated by `with_roles`
     pending_email: str | None = None  # annotated by `with_pending_email`
+    factor_rows: list[str]  # annotated by `with_factors`, as the next one
+    has_recovery_code: bool
 
     objects = UserManager()
 
@@ -177,6 +180,10 @@ class User(RecordedModel, PermissionsMixin):
     @property
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
+
+    @property
+    def second_factor_required(self) -> bool:
+        return policy.is_required(self)
 
     @property
     def last_login_at(self) -> datetime | None:

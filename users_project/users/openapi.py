@@ -150,7 +150,13 @@ USER: dict[str, Any] = {
         **problems(**SERVICE_PROBLEMS),
     },
     "examples": [
-        answer({**ADA, "session_epoch": 3, "kept_sid": None, "kept_from": None})
+        answer(
+            {
+                **ADA,
+                **{"session_epoch": 3, "kept_sid": None, "kept_from": None},
+                "second_factor_required": False,
+            }
+        )
     ],
 }
 
@@ -161,6 +167,7 @@ VERIFIED = {
     "roles": ADA["roles"],
     "session_epoch": 3,
     "device": "W10:1r0Xyz:c2lnbmF0dXJl",
+    "factors": {"methods": [], "passkeys": [], "required": False, "trusted": False},
 }
 VERIFY: dict[str, Any] = {
     "operation_id": "users_verify",

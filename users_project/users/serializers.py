@@ -25,6 +25,7 @@ class TextField(ExactCharField):
         self.trim_whitespace = True
 
 
+METHODS = ["passkey", "totp", "recovery_code"]
 optional = partial(TextField, required=False, allow_blank=True)
 personal_name = partial(
     optional,
@@ -212,9 +213,35 @@ class KnownUserSerializer(UserSerializer):
     kept_from = EpochField(
         required=False, allow_null=True, help_text="if its epoch is at least this."
     )
+    second_factor_required = serializers.BooleanField(
+        required=False, help_text="By the settings and the roles."
+    )
 
 
-class VerifiedUserSerializer(serializers.Serializer[User]):
+class PasskeySerializer(serializers.Serializer[User]):
+    """What a browser finds a passkey by."""
+
+    id = serializers.CharField(help_text="base64url.")
+    transports = serializers.ListField(child=serializers.CharField())
+
+
+class MethodsSerializer(serializers.Serializer[User]):
+    """How a user can prove who they are, after a password."""
+
+    methods = serializers.ListField(child=serializers.ChoiceField(METHODS))
+    passkeys = PasskeySerializer(many=True)
+    required = serializers.BooleanField(  # type: ignore[assignment]
+        help_text="By the settings and the roles."
+    )
+
+
+class FactorsOfLoginSerializer(MethodsSerializer):
+    """What has to follow a right password, if anything."""
+
+    trusted = serializers.BooleanField(help_text="Not asked on this device.")
+
+
+class VerifiedSerializer(serializers.Serializer[User]):
     """Whose credentials they are."""
 
     sub = serializers.UUIDField()
@@ -223,7 +250,11 @@ class VerifiedUserSerializer(serializers.Serializer[User]):
     username = serializers.CharField()
     roles = serializers.ListField(child=serializers.CharField())
     session_epoch = EpochField(help_text="Of the same read as the password's hash.")
+
+
+class VerifiedUserSerializer(VerifiedSerializer):
     device = serializers.CharField(help_text="The text of the device cookie to set.")
+    factors = FactorsOfLoginSerializer()
 
 
 # Of the attributes of a user. Serializers themselves would take too long to be asked at

@@ -20,6 +20,7 @@ from users import serializers as s
 from users.accounts import deletion, privacy_schema
 from users.events import history
 from users.events.log import record
+from users.factors import policy
 from users.guess_limits import Client, counted_of
 from users.models import User
 
@@ -125,7 +126,9 @@ class VerifyView(InternalView):
     Unknown, wrong, inactive and deleted get the same answer, after the same work, and
     so does a guess beyond the limit of the account. Guesses are counted here:
     `client` says where they come from. `device` is the text of the device cookie, as
-    the browser sent it and as it is to be set.
+    the browser sent it and as it is to be set. `factors` says whether that is a login:
+    not where there is a method and no trust, or where a factor is required and missing.
+    Then `device` is not renewed yet.
     """
 
     allowed_callers = frozenset({"auth"})
@@ -139,9 +142,14 @@ class VerifyView(InternalView):
         user = credentials.authenticate(client=client, **attempt)
         if user is None:
             raise InvalidCredentials
+        device = client.device
+        trusted = device_cookie.is_trusted(device, user)
+        if policy.is_enough(user, device):
+            device = device_cookie.renew(device, user)
         answer = s.represent(user, s.MEMBERS_OF_VERIFIED)
-        device = device_cookie.renew(client.device, user)
-        return Response({"sub": user.id, **answer, "device": device})
+        factors = {**policy.summary(user), "trusted": trusted}
+        answer |= {"sub": user.id, "device": device, "factors": factors}
+        return Response(answer)
 
 
 class LookupView(InternalView):

@@ -5,6 +5,7 @@ RIGHTS = ("fields", "added", "removed")
 BULK = ("epoch", "reason")
 
 CATALOGUE: dict[str, tuple[str, ...]] = {
+    "authn_factor_fail": (),
     "authn_login_fail": ("site", "reached"),
     "authn_login_fail_max": ("site", "reached"),
     "authn_login_success": ("site",),
@@ -18,6 +19,8 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
     "email_change_undone": (),
     "email_changed": (),
     "email_verified": (),
+    "factor_added": ("type",),
+    "factor_removed": ("type",),
     "factors_reset": (),
     "factors_reset_cancelled": (),
     "factors_reset_requested": (),
@@ -26,6 +29,8 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
     "password_reset": (),
     "password_reset_requested": (),
     "privilege_permissions_changed": ("role", "what", *RIGHTS),
+    "recovery_code_used": (),
+    "recovery_codes_replaced": (),
     "sessions_ended": ("epoch", "reason", "users", "above"),
     "user_activate": BULK,
     "user_created": (),

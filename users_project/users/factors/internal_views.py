@@ -1,0 +1,87 @@
+"""Factors for the Auth Service, which asks for them."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.api.exceptions import (
+    InvalidCredentials,
+    SecondFactorInvalid,
+    TokenInvalid,
+    UserNotFound,
+)
+from shared.api.views import InternalView
+from shared.auth import device_cookie
+from users import credentials
+from users.events.log import record
+from users.factors import openapi, policy
+from users.factors.serializers import FactorAttemptSerializer
+from users.factors.verification import FactorProof, verify
+from users.guess_limits import Client
+from users.models import User
+from users.serializers import MEMBERS_OF_VERIFIED, represent
+
+
+class FactorsView(InternalView):
+    """How a user can prove who they are again."""
+
+    allowed_callers = frozenset({"auth"})
+
+    @extend_schema(**openapi.FACTORS)
+    def get(self, request: Request, user_id: UUID) -> Response:
+        user = User.objects.find(id=user_id, factors=True)
+        if user is None:
+            raise UserNotFound
+        summary = policy.summary(user)
+        return Response({**summary, "has_password": user.has_usable_password()})
+
+
+class VerifyFactorView(InternalView):
+    """Whether this is a factor of the user, who has the password or a session. It is
+    used up. An absent user, and one whose sessions have ended since, start over.
+
+    With `device`, this completes a login: `device` is renewed, with trust if asked.
+    """
+
+    allowed_callers = frozenset({"auth"})
+
+    @extend_schema(**openapi.VERIFY_FACTOR)
+    def post(self, request: Request, user_id: UUID) -> Response:
+        serializer = FactorAttemptSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        attempt = serializer.validated_data
+        user = User.objects.find(id=user_id, factors=True)
+        if user is None or user.session_epoch != attempt["epoch"]:
+            raise TokenInvalid
+        device = attempt.get("device")
+        client = Client(device=device or "", **attempt.get("client", {}))
+        answer = represent(user, MEMBERS_OF_VERIFIED)
+        answer |= {"sub": user.pk, "amr": amr_of(user, attempt, client)}
+        if device is not None:
+            credentials.note_login(user, client)
+            trust = attempt.get("trust_device", False)
+            answer["device"] = device_cookie.renew(device, user, trust=trust)
+        return Response(answer)
+
+
+def amr_of(user: User, attempt: dict[str, Any], client: Client) -> list[str]:
+    """How the user proved it. Raises SecondFactorInvalid, InvalidCredentials,
+    RateLimited, Overloaded."""
+    if "password" in attempt:
+        return by_password(user, attempt["password"], attempt["sid"])
+    names = attempt.keys() & {"totp", "recovery_code", "passkey", "challenge"}
+    proof = FactorProof(**{name: attempt[name] for name in names})
+    return verify(user, proof, client, attempt["epoch"]).amr
+
+
+def by_password(user: User, password: str, sid: UUID) -> list[str]:
+    """Of a user who has no factor: others are asked for that."""
+    if policy.methods(user):
+        raise SecondFactorInvalid
+    if not credentials.verify_current_password(user, password, str(sid)):
+        record("authn_password_check_fail", user.pk, sid=str(sid))
+        raise InvalidCredentials
+    return ["pwd"]

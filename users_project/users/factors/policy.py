@@ -1,0 +1,64 @@
+"""Which factors a user has, and when one is asked for. A `user` here was found with
+factors (`UserManager.find`)."""
+
+import json
+from base64 import urlsafe_b64encode
+from typing import Any
+
+from django.conf import settings
+
+from shared.auth import device_cookie
+from users.factors.models import Type
+
+
+def mode(site: str) -> str:
+    """Of the setting for `admin`, or for all else."""
+    is_admin = site == "admin"
+    text: str = settings.ADMIN_SECOND_FACTOR if is_admin else settings.SECOND_FACTOR
+    return text
+
+
+def is_required(user: Any, site: str = "api") -> bool:
+    """Whether the user must have a factor, by the mode or by a role."""
+    by_role = not set(settings.SECOND_FACTOR_ROLES).isdisjoint(user.roles)
+    return mode(site) == "required" or (mode(site) == "optional" and by_role)
+
+
+def methods(user: Any, site: str = "api") -> list[str]:
+    """By what the user can answer. A passkey that is suspect is
+    among them, though it is refused: it still keeps a password from being enough."""
+    has = {json.loads(row)[0] for row in user.factor_rows}
+    if not has or mode(site) == "off":
+        return []
+    found = [kind for kind in (Type.PASSKEY, Type.TOTP) if kind in has]
+    return [*found, *["recovery_code"] * user.has_recovery_code]
+
+
+def passkeys(user: Any) -> list[dict[str, Any]]:
+    """What browsers find the passkeys by (WebAuthn, allowCredentials)."""
+    return [
+        {"id": base64url(credential_id), "transports": transports}
+        for kind, credential_id, transports in map(json.loads, user.factor_rows)
+        if kind == Type.PASSKEY
+    ]
+
+
+def base64url(hexadecimal: str) -> str:
+    """Of a bytea as PostgreSQL writes it into JSON: `\\x` and digits."""
+    return urlsafe_b64encode(bytes.fromhex(hexadecimal[2:])).rstrip(b"=").decode()
+
+
+def summary(user: Any) -> dict[str, Any]:
+    """What the Auth Service has to know to ask for a factor."""
+    return {
+        "methods": methods(user),
+        "passkeys": passkeys(user) if methods(user) else [],
+        "required": is_required(user),
+    }
+
+
+def is_enough(user: Any, device: str, site: str = "api") -> bool:
+    """Whether the right password alone logs the user in."""
+    if methods(user, site):
+        return site != "admin" and device_cookie.is_trusted(device, user)
+    return not is_required(user, site)

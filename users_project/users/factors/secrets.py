@@ -1,0 +1,95 @@
+"""Secrets of TOTP, encrypted with AES-256-GCM by keys that are not in the database.
+
+A key is a file `<name>.key` of 64 hexadecimal digits in FACTOR_KEYS_DIR. The last name
+encrypts, all decrypt. They are read at every use, so processes see a new one at once.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from users.factors.models import Factor, Type
+
+KEY_BYTES = 32
+NONCE_BYTES = 12  # NIST SP 800-38D, section 8.2: the length that AES-GCM is made for
+NAME = "{:%Y%m%dT%H%M%SZ}.key"
+
+
+class KeyFault(Exception):
+    """A key is missing or malformed, or none decrypts a secret. An error of ours: a
+    user's code is neither right nor wrong."""
+
+
+def encrypt(secret: str, user_id: UUID, factor_id: UUID) -> bytes:
+    """The secret, for this row: in another it does not decrypt. Raises KeyFault."""
+    nonce, row = os.urandom(NONCE_BYTES), user_id.bytes + factor_id.bytes
+    return nonce + keys()[0].encrypt(nonce, secret.encode(), row)
+
+
+def decrypt(factor: Factor) -> str:
+    """What `encrypt` was given for this row. Raises KeyFault."""
+    for key in keys():
+        try:
+            return decrypt_by(key, factor)
+        except InvalidTag:
+            continue
+    raise KeyFault(f"No key in {settings.FACTOR_KEYS_DIR} decrypts factor {factor.pk}.")
+
+
+def decrypt_by(key: AESGCM, factor: Factor) -> str:
+    """Raises InvalidTag where another key has encrypted it, or for another row."""
+    stored = bytes(factor.secret or b"")
+    nonce, ciphertext = stored[:NONCE_BYTES], stored[NONCE_BYTES:]
+    row = factor.user_id.bytes + factor.pk.bytes
+    return key.decrypt(nonce, ciphertext, row).decode()
+
+
+def keys() -> list[AESGCM]:
+    """All keys, the one that encrypts first. Raises KeyFault."""
+    files = sorted(Path(settings.FACTOR_KEYS_DIR).glob("*.key"), reverse=True)
+    if not files:
+        raise KeyFault(f"{settings.FACTOR_KEYS_DIR} has no key.")
+    return [AESGCM(read(file)) for file in files]
+
+
+def read(file: Path) -> bytes:
+    """The key in the file. The message of KeyFault does not quote it."""
+    try:
+        key = bytes.fromhex(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise KeyFault(f"{file} cannot be read or is no key.")
+    return key
+
+
+def add_key() -> Path:
+    """Make a key that encrypts from now on."""
+    folder = Path(settings.FACTOR_KEYS_DIR)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / NAME.format(datetime.now(UTC))
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    with open(os.open(path, flags, 0o400), "w", encoding="ascii") as file:
+        file.write(os.urandom(KEY_BYTES).hex())
+        file.flush()
+        os.fsync(file.fileno())
+    return path
+
+
+def reencrypt() -> int:
+    """Encrypt with the last key what others have encrypted; how many secrets. Those
+    that change meanwhile stay as they are. Raises KeyFault."""
+    changed = 0
+    for factor in Factor.objects.filter(type=Type.TOTP).iterator():
+        try:
+            decrypt_by(keys()[0], factor)
+        except InvalidTag:
+            row = Factor.objects.filter(pk=factor.pk, secret=factor.secret)
+            new = encrypt(decrypt(factor), factor.user_id, factor.pk)
+            changed += row.update(secret=new)
+    return changed

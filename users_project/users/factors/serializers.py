@@ -1,0 +1,69 @@
+"""Shapes of requests and answers about factors."""
+
+import binascii
+from base64 import urlsafe_b64decode
+from typing import Any
+
+from rest_framework import serializers
+
+from shared.api.fields import EpochField, ExactCharField, PasswordField
+from users.serializers import (
+    ClientSerializer,
+    MethodsSerializer,
+    VerifiedSerializer,
+    optional,
+)
+
+PROOFS = ("totp", "recovery_code", "passkey", "password")
+NEEDED = {"passkey": "challenge", "password": "sid"}
+
+
+class Base64URLField(ExactCharField):
+    """Bytes in base64url, without padding (RFC 4648, section 5)."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        text = super().to_internal_value(data)
+        try:
+            return urlsafe_b64decode(f"{text}==".encode())
+        except (binascii.Error, ValueError):
+            self.fail("invalid")
+
+
+class FactorAttemptSerializer(serializers.Serializer[None]):
+    """One factor, or the password of a user without one, and who tries it."""
+
+    epoch = EpochField(help_text="The user's when this began; another starts it over.")
+    totp = optional(max_length=16)
+    recovery_code = optional(max_length=32)
+    passkey = serializers.DictField(required=False, help_text="The credential.")
+    challenge = Base64URLField(required=False, max_length=128)
+    password = PasswordField(required=False)
+    sid = serializers.UUIDField(required=False, help_text="Of a password's session.")
+    client = ClientSerializer(required=False)
+    device = ExactCharField(required=False, allow_blank=True, max_length=1024)
+    trust_device = serializers.BooleanField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = [name for name in PROOFS if name in attrs]
+        missing = [
+            NEEDED[name] for name in given if NEEDED.get(name) not in {None, *attrs}
+        ]
+        if len(given) != 1 or missing:
+            message = f"One of {', '.join(PROOFS)} is needed, with what belongs to it."
+            raise serializers.ValidationError(message, code="required")
+        return attrs
+
+
+class VerifiedFactorSerializer(VerifiedSerializer):
+    """Whose factor it is, and which."""
+
+    device = serializers.CharField(required=False)
+    amr = serializers.ListField(
+        child=serializers.CharField(), help_text="RFC 8176, of this factor alone."
+    )
+
+
+class FactorMethodsSerializer(MethodsSerializer):
+    """As at a login."""
+
+    has_password = serializers.BooleanField()

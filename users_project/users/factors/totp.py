@@ -1,0 +1,59 @@
+"""Codes by time (RFC 6238): SHA-1, six digits, thirty seconds, as all apps know."""
+
+import re
+import time
+from secrets import compare_digest
+from uuid import UUID
+
+from django.utils import timezone
+from pyotp import TOTP, random_base32
+
+from users.factors import secrets
+from users.factors.models import Factor, Type
+
+ISSUER = "Memo"
+PERIOD = 30  # seconds
+# Steps before and after: clocks differ, and typing takes time (RFC 6238, section 5.2).
+WINDOW = (0, -1, 1)
+CODE = re.compile(r"[0-9]{6}")
+
+
+def new_secret() -> str:
+    """160 bits (RFC 4226, section 4), in base32."""
+    return random_base32()
+
+
+def uri(secret: str, account: str) -> str:
+    """What an app reads from a QR code."""
+    return TOTP(secret).provisioning_uri(name=account, issuer_name=ISSUER)
+
+
+def use(user_id: UUID, code: str) -> bool:
+    """Whether it is a code of the user's confirmed TOTP that was never used; then it,
+    and all before it, are used up. Of any number at once one is taken."""
+    factor = Factor.objects.filter(
+        user=user_id, type=Type.TOTP, confirmed_at__isnull=False
+    ).first()
+    return factor is not None and spend(factor, code)
+
+
+def spend(factor: Factor, code: str) -> bool:
+    """As `use`, of this factor."""
+    step = step_of(secrets.decrypt(factor), code)
+    unused = Factor.objects.filter(pk=factor.pk, last_step__lt=step)
+    now = timezone.now()
+    return bool(step and unused.update(last_step=step, last_used_at=now))
+
+
+def step_of(secret: str, code: str) -> int:
+    """The time step of this code, if it is about now; else 0."""
+    code = code.replace(" ", "")
+    if not CODE.fullmatch(code):
+        return 0
+    now = int(time.time()) // PERIOD
+    right = [
+        now + offset
+        for offset in WINDOW
+        if compare_digest(TOTP(secret).generate_otp(now + offset), code)
+    ]
+    return max(right, default=0)

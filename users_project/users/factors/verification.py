@@ -1,0 +1,72 @@
+"""Is it the user's factor? The one check behind the API, the admin and the pages."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from shared.api.exceptions import InvalidCredentials, SecondFactorInvalid, TokenInvalid
+from shared.ratelimit import Hits, RateLimitPolicy
+from users.events.log import record, record_failure
+from users.factors import passkeys, recovery_codes, totp
+from users.guess_limits import Client
+from users.mail import notices
+from users.models import User
+
+
+@dataclass(frozen=True)
+class FactorProof:
+    """One of the three. `challenge` is what the passkey had to sign."""
+
+    totp: str = ""
+    recovery_code: str = ""
+    passkey: dict[str, Any] | None = None
+    challenge: bytes = b""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How it was proved, in the words of RFC 8176."""
+
+    amr: list[str]
+
+
+def verify(user: User, proof: FactorProof, client: Client, epoch: int) -> Verified:
+    """Use the factor of a user whose password was right, or who is logged in.
+
+    `epoch` is the user's of then: whatever has ended sessions since, such as another
+    password, starts this over. Raises TokenInvalid, SecondFactorInvalid, RateLimited.
+    Each try is counted before it is looked at. One that is right is given back, and the
+    others stay: who has the password would else wait for the owner to clear them.
+    """
+    if user.session_epoch != epoch or not user.is_present:
+        raise TokenInvalid
+    context = {"ip": client.ip, "user_agent": client.user_agent}
+    limit = RateLimitPolicy("FACTOR_LIMIT_ACCOUNT", str(user.pk))
+    with Hits(SecondFactorInvalid, user_id=str(user.pk), **context) as hits:
+        hits.require(limit)
+        amr = amr_of(user, proof)
+        if not amr:
+            record_failure(["authn_factor_fail"], user.pk, **context)
+            if hits.is_last(limit):
+                notices.of_factor_guesses(user, client)
+            raise SecondFactorInvalid
+        hits.release(limit)
+    if proof.recovery_code:
+        record("recovery_code_used", user.pk, **context)
+    return Verified(amr)
+
+
+def amr_of(user: User, proof: FactorProof) -> list[str]:
+    """Empty where the proof is wrong."""
+    if proof.passkey is not None:
+        return by_passkey(user, proof)
+    use: Callable[..., bool] = totp.use if proof.totp else recovery_codes.use
+    return ["otp"] if use(user.pk, proof.totp or proof.recovery_code) else []
+
+
+def by_passkey(user: User, proof: FactorProof) -> list[str]:
+    with suppress(InvalidCredentials):
+        factor = passkeys.verify_assertion(proof.passkey or {}, proof.challenge, user)
+        return list(factor.amr)
+    return []
