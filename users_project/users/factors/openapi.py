@@ -40,3 +40,17 @@ VERIFY_FACTOR: dict[str, Any] = {
         answer({**FACTOR, "amr": ["otp"]}),
     ],
 }
+
+VERIFY_PASSKEY: dict[str, Any] = {
+    "operation_id": "users_verify_passkey",
+    "request": serializers.PasskeyAttemptSerializer,
+    "responses": {
+        200: serializers.VerifiedFactorSerializer,
+        **problems(
+            body=True,
+            _401=("invalid_credentials", "service_auth_failed"),
+            _403=("forbidden",),
+        ),
+    },
+    "examples": [answer({**FACTOR, "amr": ["hwk", "user"]})],
+}

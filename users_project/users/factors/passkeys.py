@@ -24,11 +24,30 @@ from webauthn.helpers.structs import AuthenticationCredential, CredentialDeviceT
 
 from shared.api.exceptions import InvalidCredentials
 from users.accounts.links import ClockTimestamp
-from users.events.log import record
+from users.credentials import note_login
+from users.events.log import record, record_failure
 from users.factors.models import Factor, Type
+from users.guess_limits import Client
 from users.models import User
 
 NO_USER = UUID(int=0)
+
+
+def authenticate(
+    credential: dict[str, Any], challenge: bytes, client: Client, *, site: str = "api"
+) -> Factor:
+    """The passkey of the user who logs in with it, and without a password. `admin` as
+    the site takes staff alone. Raises InvalidCredentials."""
+    try:
+        factor = verify_assertion(credential, challenge)
+        if site == "admin" and not factor.user.is_staff:
+            raise InvalidCredentials
+    except InvalidCredentials:
+        where = {"ip": client.ip, "user_agent": client.user_agent}
+        record_failure(["authn_login_fail"], None, site=site, **where)
+        raise
+    note_login(factor.user, client)
+    return factor
 
 
 def verify_assertion(

@@ -67,3 +67,14 @@ class FactorMethodsSerializer(MethodsSerializer):
     """As at a login."""
 
     has_password = serializers.BooleanField()
+
+
+class PasskeyAttemptSerializer(serializers.Serializer[None]):
+    """What a passkey has signed, and who tries it."""
+
+    challenge = Base64URLField(max_length=128)
+    credential = serializers.DictField(
+        help_text="AuthenticationResponseJSON (WebAuthn Level 3)."
+    )
+    client = ClientSerializer(required=False)
+    device = ExactCharField(required=False, allow_blank=True, max_length=1024)

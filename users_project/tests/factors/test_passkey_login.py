@@ -1,0 +1,104 @@
+"""The Auth Service asks whose passkey has signed a challenge."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from shared.auth.passkeys import request_options
+from shared.testing.authenticator import Authenticator, encoded
+from tests.factors.conftest import ORIGIN
+from users.events.models import Event
+
+CHALLENGE = b"c" * 32
+ASKED = request_options(CHALLENGE)
+PATH = "/api/v1/users/passkeys/verify"
+CLIENT = {"ip": "192.0.2.7", "user_agent": "Firefox"}
+
+
+@pytest.fixture
+def log_in(auth):
+    """The answer for what an authenticator has signed, or for another credential."""
+
+    def verify(answer, **more):
+        body = {"challenge": encoded(CHALLENGE), "client": CLIENT, "device": ""}
+        return auth.post(PATH, {**body, "credential": answer, **more})
+
+    return verify
+
+
+def test_whose_passkey_it_is(ada, passkey, authenticator, log_in):
+    authenticator.count = 2
+    answer = log_in(authenticator.get(ASKED))
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "sub": str(ada.pk),
+        "email": "ada@example.org",
+        "email_verified": False,
+        "username": "ada",
+        "roles": [],
+        "session_epoch": ada.session_epoch,
+        "amr": ["hwk", "user"],
+        "device": answer.json()["device"],
+    }
+    assert answer.json()["device"]
+    ada.refresh_from_db()
+    assert ada.last_login
+
+
+def test_all_that_is_wrong_is_alike(ada, passkey, authenticator, other, log_in):
+    """MFA: an unknown passkey, a wrong signature, an absent user, a suspect passkey, a
+    challenge of another login, an assertion that was used: no answer, statement or
+    event tells them apart."""
+    absent_user, absent = other
+    absent_user.deactivate()
+    absent.count = 2
+    unknown = Authenticator(ORIGIN, "memo.example", count=2, user_handle=b"h" * 32)
+    wrong = Authenticator(ORIGIN, "memo.example", id=authenticator.id, count=2)
+    tries = [each.get(ASKED) for each in (unknown, wrong, absent)]
+    tries.append(authenticator.get(request_options(b"d" * 32)))
+    events, answers, statements = Event.objects.count(), [], []
+
+    for each in tries:
+        with CaptureQueriesContext(connection) as queries:
+            answers.append(log_in(each))
+        statements.append([query["sql"][:60] for query in queries])
+
+    assert {answer.status_code for answer in answers} == {401}
+    assert {answer.json()["code"] for answer in answers} == {"invalid_credentials"}
+    assert all(each == statements[0] for each in statements)
+    assert Event.objects.count() == events
+
+
+def test_an_assertion_logs_in_once(passkey, authenticator, log_in):
+    authenticator.count = 2
+    answer = authenticator.get(ASKED)
+
+    assert log_in(answer).status_code == 200
+    assert log_in(answer).json()["code"] == "invalid_credentials"
+
+
+def test_what_fails_is_logged_with_where_it_came_from(log_in, audits):
+    log_in({"id": "x"})
+    assert audits("event", "site", "ip") == [("authn_login_fail", "api", CLIENT["ip"])]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"challenge": None},
+        {"challenge": "a"},
+        {"credential": "text"},
+        {"credential": None},
+        {"device": 1},
+        {"client": {"ip": "x", "user_agent": ""}},
+    ],
+    ids=repr,
+)
+def test_a_service_that_asks_for_something_else(body, log_in):
+    assert log_in({}, **body).json()["code"] == "validation_error"
+
+
+def test_other_services_may_not_ask(service_client):
+    answer = service_client("billing").post(PATH, {})
+    assert answer.json()["code"] == "forbidden"
