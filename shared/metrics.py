@@ -96,11 +96,17 @@ logins_total = made(
     "logins_total",
     "Attempts to log in.",
     {
-        "outcome": ("success", "invalid", "limited", "failed"),
-        "method": ("password", "admin"),
+        "outcome": ("success", "second_factor", "invalid", "limited", "failed"),
+        "method": ("password", "second_factor", "passkey", "admin"),
     },
 )
-REFUSALS = {"invalid_credentials": "invalid", "rate_limited": "limited"}
+# The password was right, and a second factor is asked for; then it is an attempt of its
+# own.
+REFUSALS = {"second_factor_required": "second_factor", "rate_limited": "limited"}
+REFUSALS |= dict.fromkeys(
+    ("invalid_credentials", "second_factor_invalid", "token_invalid", "login_settled"),
+    "invalid",
+)
 build_info = made(Gauge, "build_info", "1.", {"version": None, "service": None}, **LAST)
 
 

@@ -16,11 +16,15 @@ from rest_framework.test import APIClient
 from shared.api.exceptions import (
     DependencyUnavailable,
     InvalidCredentials,
+    LinkInvalid,
+    SecondFactorInvalid,
+    TokenInvalid,
     UserNotFound,
 )
 from shared.auth import session_state
 from shared.clients import UsersClient
 from tests.factories import SessionFactory
+from tokens import statements
 from tokens.jwt_tokens import AccessToken, RefreshToken
 from tokens.models import Session
 
@@ -64,6 +68,12 @@ class FakeUsers:
         self.others: list[uuid.UUID] = []  # of the same name
         self.calls = 0
         self.attempts: list[dict[str, Any]] = []
+        # The factors of the user, and what is good for one use.
+        self.methods: list[str] = []
+        self.passkeys: list[dict[str, Any]] = []
+        self.required, self.trusted, self.device = False, False, "d:1:s"
+        self.codes = {"123456", "654321"}
+        self.proofs: list[dict[str, Any]] = []
 
     def verify(self, credentials):
         self.answer()
@@ -72,12 +82,53 @@ class FakeUsers:
         login = credentials.get("email", credentials.get("username"))
         if login not in known or credentials["password"] != PASSWORD or self.gone:
             raise InvalidCredentials
-        return {"sub": self.user["id"], "device": "d:1:s", **self.user}
+        factors = {"methods": self.methods, "passkeys": self.passkeys}
+        factors |= {"required": self.required, "trusted": self.trusted}
+        found = {"sub": self.user["id"], "device": self.device, **self.user}
+        return {**found, "factors": factors}
 
     def get(self, user_id):
         self.answer()
         known = not self.gone and str(user_id) == self.user["id"]
-        return dict(self.user) if known else None
+        return self.user | {"second_factor_required": self.required} if known else None
+
+    def factors(self, user_id):
+        if self.get(user_id) is None:
+            raise UserNotFound
+        named = {"methods": self.methods, "passkeys": self.passkeys}
+        return {**named, "required": self.required, "has_password": True}
+
+    def verify_factor(self, user_id, proof):
+        """A TOTP code is good once; a passkey's answer, if it has signed the challenge;
+        the password of a user without factors."""
+        self.prove(user_id, proof)
+        if "password" in proof:
+            if self.methods or proof["password"] != PASSWORD:
+                raise InvalidCredentials
+            amr = ["pwd"]
+        elif "passkey" in proof:
+            if proof["passkey"].get("signed") != proof["challenge"]:
+                raise SecondFactorInvalid
+            amr = ["hwk", "user"]
+        else:
+            try:
+                self.codes.remove(proof.get("totp"))
+            except KeyError as exc:
+                raise SecondFactorInvalid from exc
+            amr = ["otp"]
+        return {"sub": self.user["id"], "device": self.device, **self.user, "amr": amr}
+
+    def prove_enrolment(self, user_id, proof):
+        self.prove(user_id, proof)
+        if proof.get("token", "a-link") != "a-link":
+            raise LinkInvalid
+        return "token" in proof or proof["device"] == self.device
+
+    def prove(self, user_id, proof):
+        self.proofs.append(proof)
+        epoch = self.user["session_epoch"]
+        if self.get(user_id) is None or proof["epoch"] != epoch:
+            raise TokenInvalid
 
     def lookup(self, identifier):
         self.answer()
@@ -110,8 +161,9 @@ class FakeUsers:
 def users(monkeypatch):
     """The User Service as auth sees it."""
     fake = FakeUsers()
-    assert set(dir(UsersClient)) >= {"verify", "get", "lookup", "end_sessions"}
-    for name in ("services", "management.base"):
+    named = {name for name in vars(FakeUsers) if not name.startswith("_")}
+    assert set(dir(UsersClient)) >= named - {"answer", "raise_epoch", "prove"}
+    for name in ("services", "logins", "step_up", "management.base"):
         monkeypatch.setattr(f"tokens.{name}.users_client", lambda: fake)
     return fake
 
@@ -136,6 +188,12 @@ def make_session(users, trusted_kid):
 def session(make_session):
     """A session that was never refreshed."""
     return make_session()
+
+
+def end_others(user_id, cap, replaced=None):
+    """The statement with which a login ends other sessions of its user."""
+    parameters = {"user_id": user_id, "cap": cap, "replaced": replaced}
+    return Session.objects.execute(statements.END_OTHERS, parameters)
 
 
 def refresh_token(session, jti=None):

@@ -6,7 +6,7 @@ from datetime import timedelta
 import factory
 from django.utils import timezone
 
-from tokens.models import Session
+from tokens.models import Login, Session
 
 
 def ago(**period: float) -> factory.LazyFunction:
@@ -37,3 +37,17 @@ class SessionFactory(factory.django.DjangoModelFactory[Session]):
     absolute_expires_at = factory.SelfAttribute("expires_at")
     user_agent = "factory"
     ip = "192.0.2.1"
+
+
+class LoginFactory(factory.django.DjangoModelFactory[Login]):
+    """A login that began a minute ago and waits for its second factor."""
+
+    class Meta:
+        model = Login
+
+    digest = factory.LazyFunction(lambda: uuid.uuid4().bytes)
+    purpose = Login.Purpose.SECOND_FACTOR
+    user_id = factory.LazyFunction(uuid.uuid4)
+    challenge = b"a challenge"
+    created_at = ago(minutes=1)
+    expires_at = ago(minutes=-4)

@@ -8,9 +8,11 @@ from django.conf import settings
 
 from tests.conftest import (
     CREDENTIALS,
+    PASSWORD,
     access_token,
     log_in,
     log_out,
+    post,
     redis_down,
     refresh,
     refresh_token,
@@ -73,6 +75,32 @@ def test_a_login_enters_few_functions(users, trusted_kid):
     assert answer.status_code == 200
     named = sorted(name for _, name, _ in entered if not name.startswith("<"))
     assert len(named) <= 14, named
+
+
+def test_a_login_with_a_factor(make_session, users, budget):
+    """What waits; the try, the session, the cap. A wrong code costs the try alone."""
+    users.methods = ["totp"]
+    make_session()
+    with budget(sql=1, redis=0):
+        login = log_in().json()["login"]
+    with budget(sql=1, redis=0):
+        wrong = {"login": login, "totp": "000000"}
+        assert post("login/second_factor", data=wrong).status_code == 401
+    with budget(sql=3, redis=1):
+        right = {"login": login, "totp": "123456"}
+        assert post("login/second_factor", data=right).status_code == 200
+    assert users.calls == 3
+
+
+def test_step_up(session, users, budget):
+    """The session and what waits; the try and the session's level."""
+    client = signed_in(session, users)
+    client.get(URL)
+    with budget(sql=2, redis=1):
+        login = client.post("/api/v1/auth/step_up/options").json()["login"]
+    with budget(sql=2, redis=2):
+        body = {"login": login, "password": PASSWORD}
+        assert client.post("/api/v1/auth/step_up", body).status_code == 200
 
 
 def test_refresh_and_logout(session, users, budget):

@@ -7,9 +7,9 @@ import pytest
 from shared.auth import session_state
 from tests.conftest import log_in, redis_down
 from tokens import diagnostics
+from tokens.logins import EPOCH_BEHIND
 from tokens.models import Session
 from tokens.revocation import end_sessions_below
-from tokens.services import EPOCH_BEHIND
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("trusted_kid")]
 

@@ -16,7 +16,8 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tokens.models import Event, Session, UserEpoch
+from tests.factories import LoginFactory
+from tokens.models import Event, Login, Session, UserEpoch
 
 pytestmark = pytest.mark.django_db
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -52,6 +53,8 @@ def test_an_export_has_every_session_of_the_user_and_no_others(
         "ip": "203.0.113.0/24",
         "device": "Firefox on Linux",
         "user_agent": FIREFOX,
+        "acr": "aal1",
+        "amr": "pwd",
         "revoked_reason": "logout",
     }
     for name in ("created_at", "last_used_at", "expires_at", "revoked_at"):
@@ -68,11 +71,14 @@ def test_an_erasure_leaves_no_row_and_no_token_that_works(
     assert verified(tokens[0]).status_code == 200
     assert state_in_redis(live) == b"active"
     Session.objects.raise_floors({live.user_id: 7, other.user_id: 7})
+    LoginFactory(user_id=live.user_id)
+    pending = LoginFactory(user_id=other.user_id)
     for count in (3, 0):  # the second is a repetition
         answer = ask("erase")
         assert (answer.status_code, answer.json()) == (200, {"erased": count})
         assert Session.objects.get() == other
         assert UserEpoch.objects.get().user_id == other.user_id
+        assert Login.objects.get() == pending
         for token in tokens:
             assert outcome(verified(token)) == (401, "token_revoked")
     forget(live)

@@ -14,6 +14,7 @@ from shared.db.rights import erase_events, limit_rights, purge_events
 from shared.event_pages import PAGE
 from tests.conftest import (
     CREDENTIALS,
+    PASSWORD,
     cookie_of,
     log_in,
     log_out,
@@ -69,6 +70,12 @@ class World:
         self.users.user["session_epoch"] = 5
         refresh(refresh_token(self.here))
 
+    def step_up(self):
+        options = self.client.post("/api/v1/auth/step_up/options").json()
+        for password in ("wrong", PASSWORD, PASSWORD):
+            body = {"login": options["login"], "password": password}
+            self.client.post("/api/v1/auth/step_up", body)
+
     def stage(self):
         return key_rotation.stage(2048)
 
@@ -77,7 +84,7 @@ def revoked(reason, actor="user", **more):
     return ("authn_token_revoked", actor, {"reason": reason, **more})
 
 
-LOGIN = ("authn_login_success", "user", {})
+LOGIN = ("authn_login_success", "user", {"acr": "aal1"})
 # What is done, and the events of it: name, actor and data.
 DEEDS = {
     "login": (lambda w: log_in(), [LOGIN]),
@@ -102,6 +109,10 @@ DEEDS = {
     "one session": (
         lambda w: w.client.delete(f"{URL}/{w.there.id}"),
         [revoked("session_ended")],
+    ),
+    "step-up": (
+        lambda w: w.step_up(),
+        [("authn_step_up", "user", {"acr": "aal1"})],
     ),
     "push": (lambda w: w.push(), [revoked("password", "service:users", sessions=2)]),
     "operator": (

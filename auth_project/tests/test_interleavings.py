@@ -20,7 +20,7 @@ from shared.api.exceptions import DependencyUnavailable, TokenRevoked
 from shared.auth import session_state
 from shared.auth.authentication import TokenUser
 from tests.conftest import CREDENTIALS, age, forget, refresh_token, state_in_redis
-from tokens import revocation, services
+from tokens import logins, revocation, services
 from tokens.models import Session, SessionQuerySet, UserEpoch
 from tokens.revocation import republish_revocations
 
@@ -233,7 +233,7 @@ def test_a_login_that_verified_the_old_password_dies(stepper, users, trusted_kid
         users.user["session_epoch"] = 0
 
         grant, _ = stepper.run(
-            (lambda: services.log_in(CREDENTIALS, CLIENT), change), schedule
+            (lambda: logins.log_in(CREDENTIALS, CLIENT), change), schedule
         )
 
         session = Session.objects.first()

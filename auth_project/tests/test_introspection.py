@@ -63,6 +63,8 @@ def test_a_live_token_is_answered_with_its_claims(session, users, settings, name
         **{name: users.user[name] for name in names},
         "aud": settings.JWT_AUDIENCE,
         "auth_time": int(session.created_at.timestamp()),
+        "acr": "aal1",
+        "amr": ["pwd"],
         "client_id": settings.JWT_CLIENT_ID,
         "iss": settings.JWT_ISSUER,
         "sid": str(session.id),

@@ -67,6 +67,8 @@ def test_the_access_token_says_what_the_contract_names(users, trusted_kid, setti
         "jti": claims["jti"],
         "iat": claims["iat"],
         "auth_time": int(Session.objects.get().created_at.timestamp()),
+        "acr": "aal1",
+        "amr": ["pwd"],
         "exp": claims["iat"] + 300,
         "token_type": "access",
         "email": "ada@example.org",

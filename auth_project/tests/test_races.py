@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from tests.conftest import (
     cookie_of,
+    end_others,
     log_in,
     log_out,
     outcome,
@@ -160,7 +161,7 @@ def log_out_row(session):
 
 def cap(session):
     """A login of another device, at a cap of one."""
-    return Session.objects.end_others(session.user_id, 1)
+    return end_others(session.user_id, 1)
 
 
 # What happens first, what waits for its lock; how many that ends, and why in the end.

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from shared.tests.query_plans import reading
+from tests.conftest import end_others
 from tests.factories import SessionFactory
 from tokens.models import Session, SessionEpoch
 
@@ -23,7 +24,7 @@ def opened(own):
 
 ACTS = {
     "open": opened,
-    "cap": lambda own: Session.objects.end_others(own.user_id, 3, own.id),
+    "cap": lambda own: end_others(own.user_id, 3, own.id),
     "rotate": lambda own: Session.objects.rotate(own.id, own.jti, SessionEpoch(0)),
     "not-rotated": lambda own: Session.objects.with_clock().filter(id=own.id).first(),
     "verify": lambda own: Session.objects.filter(id=own.id).first(),

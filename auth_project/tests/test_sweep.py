@@ -22,9 +22,9 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tests.factories import SessionFactory
+from tests.factories import LoginFactory, SessionFactory
 from tokens import purges, revocation, sweep
-from tokens.models import Session
+from tokens.models import Login, Session
 from tokens.revocation import republish_revocations
 
 pytestmark = pytest.mark.django_db
@@ -193,11 +193,21 @@ def test_it_purges_a_batch_in_a_round_and_again_an_hour_later(monkeypatch):
 
     monkeypatch.setattr(sweep, "sweep_once", lambda: done.append("sweep"))
     monkeypatch.setattr(purges, "purge_batch", purge_batch)
+    monkeypatch.setattr(purges, "purge_logins", int)
     monkeypatch.setattr(purges, "BATCH", 2)
     clock = SimpleNamespace(monotonic=lambda: next(twenty_minutes))
     monkeypatch.setattr(sweep, "time", clock)
     sweep.sweep_forever(Stop())
     assert done == ["sweep", 2, "sweep", 2, "sweep", 1, "sweep", "sweep", "sweep", 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pending_login_goes_a_day_after_it_expired():
+    LoginFactory(expires_at=timezone.now() - timedelta(days=2))
+    kept = [LoginFactory(expires_at=timezone.now() - timedelta(hours=23))]
+    kept.append(LoginFactory())
+    assert not sweep.purge_once()
+    assert {*Login.objects.all()} == {*kept}
 
 
 def test_one_worker_purges_at_a_time(another_cursor):

@@ -44,6 +44,8 @@ def test_a_good_token_is_answered_with_its_claims(
         "sid": str(session.id),
         "exp": exp,
         "auth_time": int(session.created_at.timestamp()),
+        "acr": "aal1",
+        "amr": ["pwd"],
     }
     assert 290 <= exp - time.time() <= 300
     assert state_in_redis(session) == b"active"

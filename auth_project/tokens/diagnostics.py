@@ -6,8 +6,8 @@ from shared.auth import session_state
 from shared.clients import users_client
 from shared.diagnostics.peers import key_fault
 from shared.doctor import diagnostic
+from tokens.logins import EPOCH_BEHIND
 from tokens.models import Session
-from tokens.services import EPOCH_BEHIND
 
 ASKED = 50  # users; a restore lowers the latest epochs, which are the highest
 AFTER_A_RESTORE = "Take the steps after a restore: docs/operations/backup.md."

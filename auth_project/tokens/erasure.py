@@ -11,7 +11,7 @@ from shared.auth.session_state import Revocation
 from shared.db.rights import erase_events
 from shared.structured_logging import audit
 from tokens.events import write
-from tokens.models import ClockTimestamp, Session, UserEpoch
+from tokens.models import ClockTimestamp, Login, Session, UserEpoch
 from tokens.revocation import revocation_window
 
 
@@ -33,6 +33,7 @@ def erase(user_id: UUID) -> int:
     erase_events(user_id)  # any number of them, so not in the transaction
     with transaction.atomic():
         sessions.filter(pk__in=found).delete()
+        Login.objects.filter(user_id=user_id).delete()
         UserEpoch.objects.filter(user_id=user_id).delete()
         write("user_erased", user_id=user_id, sessions=len(found))
     audit("user_erased", user_id=user_id, sessions=len(found))

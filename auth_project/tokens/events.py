@@ -12,7 +12,8 @@ from shared.structured_logging import audit, dependency_logger
 
 # The keys of `data`. Refreshes leave no row, nor does what changed nothing.
 CATALOGUE: dict[str, tuple[str, ...]] = {
-    "authn_login_success": (),
+    "authn_login_success": ("acr",),
+    "authn_step_up": ("acr",),
     "authn_token_reuse": (),
     "authn_token_revoked": ("reason", "sessions"),
     "key_activated": ("kid", "predecessor"),

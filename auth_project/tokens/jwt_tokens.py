@@ -5,7 +5,9 @@ verification takes one token for another.
 """
 
 import json
+import time
 import uuid
+from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
@@ -13,12 +15,12 @@ from rest_framework_simplejwt import tokens as simplejwt
 from rest_framework_simplejwt.backends import TokenBackend
 
 from shared.api.exceptions import TokenRevoked
-from shared.auth import session_state
-from shared.auth.access_tokens import MAX_LENGTH, TYPES, decode, jws
+from shared.auth import enrolment, session_state
+from shared.auth.access_tokens import MAX_LENGTH, TYPES, audience, decode, jws
 from shared.auth.session_state import REVOKED
 from shared.keys import keyring, signing_keys
 from shared.structured_logging import audit
-from tokens.models import Session
+from tokens.models import Login, Session
 from tokens.revocation import end_session
 
 
@@ -36,7 +38,7 @@ class Backend(TokenBackend):
         claims = {
             **payload,
             "iss": settings.JWT_ISSUER,
-            "aud": settings.JWT_AUDIENCE,
+            "aud": audience(self.token_type),
             "token_type": self.token_type,
         }
         headers = {"kid": signer.kid, "typ": TYPES[self.token_type]}
@@ -71,8 +73,10 @@ class AccessToken(simplejwt.AccessToken):
             "sub": str(session.user_id),
             "sid": str(session.id),
             "jti": str(uuid.uuid4()),
-            # When the password was proved (RFC 9068 section 2.2.1).
-            "auth_time": int(session.created_at.timestamp()),
+            # How, and when last, the user was authenticated (RFC 9068 section 2.2.1).
+            "acr": session.acr,
+            "amr": session.amr.split(),
+            "auth_time": int((session.stepped_up_at or session.created_at).timestamp()),
             "iat": issued_at,
             "exp": min(
                 issued_at + settings.ACCESS_TOKEN_LIFETIME,
@@ -139,6 +143,29 @@ class SpentRefreshToken(RefreshToken):
     its session and for nothing else (RFC 7009 section 2.1)."""
 
     _token_backend = Backend("refresh", verify_times=False)
+
+
+class EnrolToken(simplejwt.Token):
+    """What a user without a second factor may add the first one with, and do no more.
+    `sid` is the pending login: there is no session."""
+
+    _token_backend = Backend("enrol")
+    token_type = "enrol"  # noqa: S105 (no password)
+    lifetime = timedelta(seconds=enrolment.LIFETIME)
+
+    @classmethod
+    def issue(cls, login: Login) -> Self:
+        token = cls()
+        now = int(time.time())
+        token.payload = {
+            "sub": str(login.user_id),
+            "sid": str(login.id),
+            "jti": str(uuid.uuid4()),
+            "epoch": login.user_epoch,
+            "iat": now,
+            "exp": now + enrolment.LIFETIME,
+        }
+        return token
 
 
 class SessionReplaced(TokenRevoked):

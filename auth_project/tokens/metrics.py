@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from django.conf import settings
 from prometheus_client import Counter, Gauge
 
-from shared.api.exceptions import TokenError
+from shared.api.exceptions import Unauthorized
 from shared.keys import key_store, keyring
 from shared.metrics import LAST, made
 from tokens.models import Session
@@ -16,12 +16,18 @@ refreshes_total = made(
     Counter,
     "refreshes_total",
     "Refreshes of sessions; not those with what is no token.",
-    {"outcome": ("rotated", "leeway", "current", "reuse", "expired", "revoked")},
+    {
+        "outcome": (
+            *("rotated", "leeway", "current"),
+            *("reuse", "expired", "revoked", "level"),
+        )
+    },
 )
 REFUSALS = {
     "refresh_token_reused": "reuse",
     "token_expired": "expired",
     "token_revoked": "revoked",
+    "insufficient_user_authentication": "level",
 }
 # The last is for what another version of the User Service may call it.
 REASONS = (
@@ -51,7 +57,7 @@ def counted_refusals() -> Iterator[None]:
     """Count a refresh that is refused."""
     try:
         yield
-    except TokenError as exc:
+    except Unauthorized as exc:
         if outcome := REFUSALS.get(exc.default_code):
             refreshes_total.labels(outcome).inc()
         raise

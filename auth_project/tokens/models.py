@@ -15,17 +15,11 @@ from shared.events import origin
 from tokens import statements
 from tokens.events import Event as Event
 from tokens.events import EventPersonal as EventPersonal
+from tokens.pending_logins import ClockTimestamp as ClockTimestamp
+from tokens.pending_logins import Login as Login
 
 # A row is kept this long after it expired, so that "no row" can mean "revoked".
 RETENTION = timedelta(days=1)
-
-
-class ClockTimestamp(models.Func):
-    """The database's clock. `now()` is the transaction's start: it would lose the time
-    a statement waited for a lock."""
-
-    template = "clock_timestamp()"
-    output_field = models.DateTimeField()
 
 
 @dataclass(frozen=True)
@@ -58,11 +52,21 @@ class SessionQuerySet(models.QuerySet["Session"]):
     """Reads by the ORM; the writes that must be one statement by `statements`."""
 
     def open(
-        self, user: dict[str, Any], ip: str | None, user_agent: str
+        self,
+        user: dict[str, Any],
+        ip: str | None,
+        user_agent: str,
+        *,
+        acr: str = "aal1",
+        amr: str = "pwd",
+        login: UUID | None = None,
     ) -> "Session | None":
-        """Start a session for a user whose password was just verified. None if their
-        epoch has been raised since."""
+        """Start a session for a user who was just verified. None if their epoch has
+        been raised since, or the pending `login` was settled or has expired."""
         parameters = {
+            "acr": acr,
+            "amr": amr,
+            "login": login,
             "id": uuid.uuid4(),
             "user_id": user["sub"],
             "user_epoch": user["session_epoch"],
@@ -72,9 +76,19 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "lifetime": timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME),
             "absolute": timedelta(seconds=settings.SESSION_ABSOLUTE_LIFETIME),
         }
-        return next(iter(self.execute(statements.OPEN, parameters)), None)
+        statement = statements.OPEN if login is None else statements.OPEN_PENDING
+        return next(iter(self.execute(statement, parameters)), None)
 
-    def rotate(self, sid: UUID, jti: UUID, epoch: SessionEpoch) -> "Session | None":
+    def step_up(self, login: Login, amr: list[str]) -> "Session | None":
+        """Settle a pending step-up that was verified by `amr`: a password makes the
+        session's authentication newer, a factor raises its level as well. None if the
+        login was settled or has expired, or the session has ended."""
+        parameters = {"login": login.id, "amr": amr, "is_factor": amr != ["pwd"]}
+        return next(iter(self.execute(statements.STEP_UP, parameters)), None)
+
+    def rotate(
+        self, sid: UUID, jti: UUID, epoch: SessionEpoch, *, needs_factor: bool = False
+    ) -> "Session | None":
         """Replace the refresh token `jti` of a session, at most once per leeway.
 
         None: nothing was changed, and the row says why. Of any number of callers one
@@ -84,6 +98,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "id": sid,
             "presented": jti,
             "new": uuid.uuid4(),
+            "needs_factor": needs_factor,
             **vars(epoch),
             "lifetime": timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME),
             "leeway": timedelta(seconds=settings.REFRESH_REUSE_LEEWAY),
@@ -135,14 +150,6 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """End a live session of this user and return it; None if there is none."""
         parameters = {"id": sid, "user_id": user_id, "reason": reason}
         return next(iter(self.execute(statements.REVOKE_OWN, parameters)), None)
-
-    def end_others(
-        self, user_id: UUID, cap: int, replaced: UUID | None = None
-    ) -> list["Session"]:
-        """End the session `replaced`, whose it is, and a user's live sessions but the
-        `cap` last used; return the ended."""
-        parameters = {"user_id": user_id, "cap": cap, "replaced": replaced}
-        return self.execute(statements.END_OTHERS, parameters)
 
     def revoke_live(
         self, user_id: UUID | None, reason: str, limit: int
@@ -208,35 +215,6 @@ class UserEpoch(models.Model):
         return f"epoch {self.epoch} of user {self.user_id}"
 
 
-class Login(models.Model):
-    """A login or step-up that waits for its last factor. It is no session, and gives
-    nothing but the right to try."""
-
-    class Purpose(models.TextChoices):
-        SECOND_FACTOR = "second_factor"
-        PASSKEY = "passkey"  # without a password: whose it is, the answer says
-        STEP_UP = "step_up"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    digest = models.BinaryField(
-        unique=True, help_text="SHA-256 of what the client has."
-    )
-    purpose = models.CharField(max_length=16, choices=Purpose)
-    user_id = models.UUIDField(null=True, help_text="In the User Service.")
-    user_epoch = models.PositiveBigIntegerField(
-        default=0, help_text="The user's when it was made; another voids it."
-    )
-    sid = models.UUIDField(null=True, help_text="The session that steps up.")
-    challenge = models.BinaryField(help_text="What a passkey signs.")
-    attempts = models.PositiveSmallIntegerField(default=0)
-    created_at = models.DateTimeField()
-    expires_at = models.DateTimeField(db_index=True)
-    settled_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return f"login {self.id} ({self.purpose})"
-
-
 class Session(models.Model):
     """A login on one device, from the password to logout, revocation or expiry."""
 
@@ -287,3 +265,9 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"session {self.id}"
+
+    @property
+    def lacks_factor(self) -> bool:
+        """The opposite of what ROTATE asks for: no second factor, and no trusted device
+        in its place."""
+        return self.acr == "aal1" and "rba" not in self.amr.split()

@@ -14,6 +14,7 @@ from shared.auth import session_state
 from shared.auth.authentication import TokenUser
 from shared.auth.session_state import Revocation
 from shared.structured_logging import audit
+from tokens import statements
 from tokens.metrics import count_ended, sweep_last_success_seconds
 from tokens.models import Session
 
@@ -81,7 +82,8 @@ def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
     cap = settings.MAX_SESSIONS_PER_USER or NO_CAP
     if cap == NO_CAP and replaced is None:
         return
-    ended = Session.objects.end_others(user_id, cap, replaced)
+    parameters = {"user_id": user_id, "cap": cap, "replaced": replaced}
+    ended = Session.objects.execute(statements.END_OTHERS, parameters)
     if ended:
         count_ended(ended)
         publish_revocation(ended)

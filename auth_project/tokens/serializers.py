@@ -61,7 +61,12 @@ class VerifiedTokenSerializer(serializers.Serializer[None]):
     sid = serializers.UUIDField(help_text="The session.")
     exp = serializers.IntegerField(help_text="NumericDate (RFC 7519 section 2).")
     auth_time = serializers.IntegerField(
-        allow_null=True, help_text="When the user logged in: a NumericDate."
+        allow_null=True,
+        help_text="When the user logged in or stepped up: a NumericDate.",
+    )
+    acr = serializers.CharField(allow_null=True, help_text="`aal1` or `aal2`.")
+    amr = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text="RFC 8176."
     )
 
 
@@ -93,7 +98,12 @@ class IntrospectionSerializer(serializers.Serializer[None]):
     exp = serializers.IntegerField(required=False, help_text="NumericDate.")
     iat = serializers.IntegerField(required=False, help_text="NumericDate.")
     auth_time = serializers.IntegerField(
-        required=False, help_text="NumericDate of the login (RFC 9470 section 6.2)."
+        required=False,
+        help_text="NumericDate of the login or step-up (RFC 9470 section 6.2).",
+    )
+    acr = serializers.CharField(required=False, help_text="`aal1` or `aal2`.")
+    amr = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="RFC 8176."
     )
     jti = serializers.UUIDField(required=False)
     sid = serializers.UUIDField(required=False, help_text="The session.")
@@ -178,7 +188,8 @@ class ExportedSessionSerializer(UserSessionSerializer):
     class Meta(UserSessionSerializer.Meta):
         fields = (
             *UserSessionSerializer.Meta.fields,
-            *("user_agent", "revoked_at", "revoked_reason"),
+            *("user_agent", "acr", "amr", "stepped_up_at"),
+            *("revoked_at", "revoked_reason"),
         )
         read_only_fields = fields
 

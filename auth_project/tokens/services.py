@@ -1,4 +1,4 @@
-"""What can be done with a session: log in, refresh, log out, verify.
+"""What can be done with a session: refresh, log out, verify.
 
 Each function is one act from beginning to end. They raise errors of
 `shared.api.exceptions`; a database that does not answer raises OperationalError, which
@@ -14,7 +14,7 @@ from uuid import UUID
 from django.conf import settings
 
 from shared.api.exceptions import (
-    DependencyUnavailable,
+    InsufficientUserAuthentication,
     RefreshTokenReused,
     TokenError,
     TokenExpired,
@@ -30,25 +30,19 @@ from shared.structured_logging import audit
 from tokens.jwt_tokens import AccessToken, RefreshToken, SpentRefreshToken, session_over
 from tokens.metrics import counted_refusals, refreshes_total
 from tokens.models import Session, SessionEpoch
-from tokens.revocation import (
-    end_other_sessions,
-    end_session,
-    end_sessions_below,
-    publish_end,
-)
-
-# In Redis, for `doctor`: a user whose login was refused within the hour.
-EPOCH_BEHIND = "auth:login_epoch_behind"
+from tokens.revocation import end_session, end_sessions_below, publish_end
 
 
 @dataclass(frozen=True)
 class Client:
     """The client: kept with the session and in the audit log. `device` is the text of
-    its device cookie, for the User Service."""
+    its device cookie, for the User Service; `cookie` its refresh cookie, if it has one,
+    whose session a login replaces."""
 
     ip: str | None
     user_agent: str
     device: str = ""
+    cookie: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,47 +55,6 @@ class Grant:
     device: str = ""
 
 
-def log_in(
-    credentials: dict[str, str], client: Client, cookie: str | None = None
-) -> Grant:
-    """Verify the password with the User Service and open a session. It ends the session
-    of the refresh token in `cookie` and, beyond the cap, the least recently used ones.
-    The User Service counts and audits guesses, so it receives the client.
-
-    Raises RateLimited, InvalidCredentials, DependencyUnavailable, Overloaded.
-    """
-    issued_at = int(time.time())
-    keyring.signing_key()  # or nothing is changed: there would be no answer to it
-    seen = {"ip": client.ip, "user_agent": client.user_agent}
-    attempt = {**credentials, "client": seen, "device": client.device}
-    user = users_client().verify(attempt)
-    session = Session.objects.open(user, client.ip, client.user_agent)
-    if session is None:
-        raise epoch_behind(user, client)
-    access = AccessToken.issue(session, user, issued_at)
-    mark_active(access)
-    end_other_sessions(session.user_id, replaced_by(cookie) if cookie else None)
-    audit("authn_login_success", user_id=session.user_id, sid=session.id, **seen)
-    return Grant(access, RefreshToken.current(session), user.get("device", ""))
-
-
-def epoch_behind(user: dict[str, Any], client: Client) -> DependencyUnavailable:
-    """The error where a user's epoch has been raised since the password was verified:
-    the next try learns the truth."""
-    epoch = user["session_epoch"]
-    audit("login_epoch_behind", user_id=user["sub"], epoch=epoch, ip=client.ip)
-    session_state.note(EPOCH_BEHIND, user["sub"], ttl=3600)
-    return DependencyUnavailable()
-
-
-def replaced_by(cookie: str) -> UUID | None:
-    """The session of the refresh token that a login came with; None for garbage."""
-    try:
-        return UUID(SpentRefreshToken.parse(cookie)["sid"])
-    except TokenError:
-        return None
-
-
 @counted_refusals()
 def refresh(text: str, client: Client, received_at: float) -> Grant:
     """Continue a session with its refresh token. `received_at` is the request's time on
@@ -110,7 +63,8 @@ def refresh(text: str, client: Client, received_at: float) -> Grant:
     The user is asked for before the row is touched: no lock is held during the call,
     and no answer from the User Service means that nothing has changed. Raises
     TokenError (the session is over, or this was no token), DependencyUnavailable,
-    Overloaded.
+    Overloaded; InsufficientUserAuthentication where the user has to have a second
+    factor by now and the session has none: it lives, and may step up.
     """
     issued_at = int(time.time())
     token = RefreshToken.parse(text)
@@ -121,18 +75,27 @@ def refresh(text: str, client: Client, received_at: float) -> Grant:
         end_session(token["sid"], "user_gone")
         raise TokenRevoked
     epoch = SessionEpoch.of(user)
-    session, successor = rotate_or_resolve(token, epoch, client, received_at)
+    needs_factor = user.get("second_factor_required", False)
+    session, successor = rotate_or_resolve(
+        token, epoch, client, received_at, needs_factor
+    )
+    if needs_factor and session.lacks_factor:
+        raise InsufficientUserAuthentication("aal2")
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)
     return Grant(access, successor)
 
 
 def rotate_or_resolve(
-    token: RefreshToken, epoch: SessionEpoch, client: Client, received_at: float
+    token: RefreshToken,
+    epoch: SessionEpoch,
+    client: Client,
+    received_at: float,
+    needs_factor: bool,
 ) -> tuple[Session, RefreshToken | None]:
     """The session of a token, and the one to answer with. Raises TokenError."""
     sid, jti = UUID(token["sid"]), UUID(token["jti"])
-    session = Session.objects.rotate(sid, jti, epoch)
+    session = Session.objects.rotate(sid, jti, epoch, needs_factor=needs_factor)
     if session is not None:
         audit("session_renewed", **audit_context(session, client))
         refreshes_total.labels("rotated").inc()

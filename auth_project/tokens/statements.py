@@ -11,36 +11,94 @@ from tokens.events import ENDED, ENDED_OF_USER, recorded
 
 # No row is returned, and no session opens, where the epoch is below the highest that
 # auth has received for this user: the password was verified before it was raised.
-OPEN = recorded(
-    """
+FLOOR = """
 WITH floor AS (
     INSERT INTO tokens_userepoch AS known (user_id, epoch)
     VALUES (%(user_id)s, %(user_epoch)s)
     ON CONFLICT (user_id) DO UPDATE SET epoch = excluded.epoch
     WHERE known.epoch <= excluded.epoch
     RETURNING epoch
-), changed AS (
+)"""
+OPENED = """
     INSERT INTO tokens_session (
         id, user_id, user_epoch, jti, created_at, last_used_at,
         expires_at, absolute_expires_at,
-        ip, user_agent, revoked_reason
+        ip, user_agent, revoked_reason, acr, amr
     )
     SELECT
         %(id)s, %(user_id)s, floor.epoch, %(jti)s, clock_timestamp(), clock_timestamp(),
         clock_timestamp() + least(%(lifetime)s, %(absolute)s),
         clock_timestamp() + %(absolute)s,
-        %(ip)s, %(user_agent)s, ''
+        %(ip)s, %(user_agent)s, '', %(acr)s, %(amr)s"""
+LOGGED_IN = """
+        SELECT 'authn_login_success', user_id, id, 'success',
+            jsonb_build_object('acr', acr)
+        FROM changed"""
+OPEN = recorded(
+    f"""{FLOOR}, changed AS ({OPENED}
     FROM floor
     RETURNING *
 )""",
+    LOGGED_IN,
+)
+
+# The session of a pending login: of any number at once one settles it. A login that is
+# refused for its epoch is not settled.
+OPEN_PENDING = recorded(
+    f"""{FLOOR}, settled AS (
+    UPDATE tokens_login SET settled_at = clock_timestamp()
+    FROM floor
+    WHERE id = %(login)s AND settled_at IS NULL AND expires_at > clock_timestamp()
+    RETURNING id AS login_id
+), changed AS ({OPENED}
+    FROM floor, settled
+    RETURNING *
+)""",  # noqa: S608 (constants alone)
+    LOGGED_IN,
+)
+
+# The methods so far stay, but `rba`: a factor has taken the place of the device.
+STEP_UP = recorded(
     """
-        SELECT 'authn_login_success', user_id, id, 'success', '{}'::jsonb
+WITH live AS (
+    SELECT session.id
+    FROM tokens_session AS session JOIN tokens_login AS login ON login.sid = session.id
+    WHERE login.id = %(login)s
+      AND revoked_at IS NULL
+      AND session.expires_at > clock_timestamp()
+    FOR UPDATE OF session
+), settled AS (
+    UPDATE tokens_login SET settled_at = clock_timestamp()
+    FROM live
+    WHERE tokens_login.id = %(login)s
+      AND settled_at IS NULL
+      AND expires_at > clock_timestamp()
+    RETURNING sid
+), changed AS (
+    UPDATE tokens_session
+    SET stepped_up_at = clock_timestamp(),
+        acr = CASE WHEN %(is_factor)s THEN 'aal2' ELSE acr END,
+        amr = CASE WHEN %(is_factor)s THEN array_to_string(
+            array_remove(array_remove(string_to_array(amr, ' '), 'rba'), 'mfa')
+            || ARRAY(
+                SELECT new FROM unnest(%(amr)s::text[]) AS new
+                WHERE new <> ALL (string_to_array(amr, ' '))
+            ) || ARRAY['mfa'], ' '
+        ) ELSE amr END
+    FROM settled
+    WHERE id = settled.sid
+    RETURNING tokens_session.*
+)""",
+    """
+        SELECT 'authn_step_up', user_id, id, 'success', jsonb_build_object('acr', acr)
         FROM changed""",
 )
 
 # The session to keep is lifted to the user's epoch, whether the push came or not.
-# Last line of WHERE: at most one rotation per leeway, so that tabs which refresh one
-# after the other on a slow network do not leave each other two generations behind.
+# Where the user has to have a second factor, a session without one is not continued; it
+# may step up. Last line of WHERE: at most one rotation per leeway, so that tabs which
+# refresh one after the other on a slow network do not leave each other two generations
+# behind.
 ROTATE = """
 UPDATE tokens_session
 SET jti = %(new)s,
@@ -55,6 +113,8 @@ WHERE id = %(id)s
   AND expires_at > clock_timestamp()
   AND (user_epoch >= %(epoch)s
        OR (id = %(kept_sid)s::uuid AND user_epoch >= %(kept_from)s::bigint))
+  AND (NOT %(needs_factor)s
+       OR acr <> 'aal1' OR 'rba' = ANY (string_to_array(amr, ' ')))
   AND (rotated_at IS NULL OR rotated_at <= clock_timestamp() - %(leeway)s)
 RETURNING *
 """

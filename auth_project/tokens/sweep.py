@@ -43,11 +43,12 @@ def sweep_once() -> None:
 
 
 def purge_once() -> bool:
-    """Delete one batch of sessions and one of events, so that no sweep is late; whether
-    there may be more."""
+    """Delete one batch of sessions, of pending logins and of events, so that no sweep
+    is late; whether there may be more."""
     sessions = survive(purges.purge_batch, {"event": "purge"})
+    logins = survive(purges.purge_logins, {"event": "purge"})
     events = survive(rights.purge_batch, {"event": "purge"})
-    return sessions == purges.BATCH or events == rights.MOST
+    return purges.BATCH in (sessions, logins) or events == rights.MOST
 
 
 def survive(act: Callable[[], T], extra: dict[str, str]) -> T | None:

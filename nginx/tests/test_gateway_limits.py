@@ -27,12 +27,17 @@ LIMITED = {
         LOGIN, f"{LOGIN}/", "/admin/login/", CHANGE_PASSWORD, f"{CHANGE_PASSWORD}/",
         f"{REGISTER}verify_email", f"{ME}/change_email",
         f"{REGISTER}password_reset/confirm", "/account/verify",
+        f"{LOGIN}/second_factor", f"{LOGIN}/passkey", f"{LOGIN}/enrol",
+        "/api/v1/auth/step_up", f"{ME}/factors/totp", f"{ME}/recovery_codes",
     ),
     "REGISTER": (
         REGISTER, REGISTER[:-1], f"{REGISTER}password_reset",
         f"{REGISTER}verify_email/resend", "/account/reset/request",
     ),
-    "REFRESH": (REFRESH,),
+    "REFRESH": (
+        REFRESH, f"{LOGIN}/passkey/options", "/api/v1/auth/step_up/options",
+        f"{ME}/factors/passkeys/options",
+    ),
 }  # fmt: skip
 
 

@@ -11,10 +11,17 @@ AUTH, USERS = "/api/v1/auth", "/api/v1/users"
 NONE, COOKIE, TOKEN = set(), {"cookie"}, {"authorization"}
 LINKS = ("verify_email/resend", "password_reset", "password_reset/confirm")
 LINKS += ("change_email/undo",)
+SECOND_STEPS = ("second_factor", "passkey", "enrol")
+FACTORS = ("factors/totp", f"factors/{ANY_ID}/confirm", "recovery_codes")
+FACTORS += ("factors/passkeys", "factors/passkeys/options")
 ACCOUNT = ("verify", "reset", "reset/request", "email", "email/undo", "restore", "done")
 PAGES = ("docs", "openapi.json", "health/live", "health/ready")
 ROUTES = {
     **{f"POST {AUTH}/{each}": COOKIE for each in ("login", "refresh", "logout")},
+    **{f"POST {AUTH}/login/{each}": COOKIE for each in SECOND_STEPS},
+    f"POST {AUTH}/login/passkey/options": NONE,
+    f"POST {AUTH}/step_up": TOKEN,
+    f"POST {AUTH}/step_up/options": TOKEN,
     f"POST {AUTH}/logout_all": COOKIE | TOKEN,
     f"GET {AUTH}/sessions": TOKEN,
     f"DELETE {AUTH}/sessions/{ANY_ID}": TOKEN,
@@ -24,6 +31,10 @@ ROUTES = {
     f"GET {USERS}/me/events": TOKEN,
     f"DELETE {USERS}/me": TOKEN,
     f"GET {USERS}/me/export": TOKEN,
+    f"GET {USERS}/me/factors": TOKEN,
+    **{f"POST {USERS}/me/{each}": TOKEN for each in FACTORS},
+    f"PATCH {USERS}/me/factors/{ANY_ID}": TOKEN,
+    f"DELETE {USERS}/me/factors/{ANY_ID}": TOKEN,
     f"POST {USERS}/restore": NONE,
     f"POST {USERS}/me/change_password": COOKIE | TOKEN,
     f"POST {USERS}/me/change_email": TOKEN,

@@ -181,7 +181,8 @@ def bearer(make_token: TokenMaker) -> Callable[..., Any]:
 @pytest.fixture
 def enrolling(make_token: TokenMaker, settings: Any) -> Callable[..., Any]:
     """A client with an enrol token: `enrolling(sub=..., epoch=0)`."""
-    kind = {"token_type": "enrol", "aud": f"{settings.JWT_AUDIENCE}:enrol"}
+    kind: dict[str, Any] = {"token_type": "enrol"}
+    kind["aud"] = f"{settings.JWT_AUDIENCE}:enrol"
     kind |= {"headers": {"typ": "enrol+jwt"}, "session": None}
 
     def client(epoch: int = 0, **claims: Any) -> Any:

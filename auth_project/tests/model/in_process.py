@@ -109,7 +109,8 @@ class InProcess(RedisControl):
     @contextmanager
     def installed(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         self.clock.install(monkeypatch)
-        monkeypatch.setattr("tokens.services.users_client", lambda: self.users)
+        for module in ("services", "logins"):
+            monkeypatch.setattr(f"tokens.{module}.users_client", lambda: self.users)
         monkeypatch.setattr(session_state, "connection", lambda: self.asking)
         monkeypatch.setattr(AuthClient, "call", self.call)
         monkeypatch.setattr(

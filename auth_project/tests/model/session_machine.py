@@ -204,7 +204,8 @@ class SessionMachine(Machine):
             self.check_bounds(token)
             c = unverified(self.texts[token])
             names = ("email", "email_verified", "username", "roles", "sid", "exp")
-            claims = {name: c[name] for name in (*names, "auth_time")}
+            names += ("auth_time", "acr", "amr")
+            claims = {name: c[name] for name in names}
             assert seen.body == {"valid": True, "user_id": c["sub"], **claims}
 
     def asking_elsewhere(self, token: Access) -> None:

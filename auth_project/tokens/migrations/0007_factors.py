@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
                 ('digest', models.BinaryField(help_text='SHA-256 of what the client has.', unique=True)),
-                ('purpose', models.CharField(choices=[('second_factor', 'Second Factor'), ('passkey', 'Passkey'), ('step_up', 'Step Up')], max_length=16)),
+                ('purpose', models.CharField(choices=[('second_factor', 'Second Factor'), ('enrol', 'Enrol'), ('passkey', 'Passkey'), ('step_up', 'Step Up')], max_length=16)),
                 ('user_id', models.UUIDField(help_text='In the User Service.', null=True)),
                 ('user_epoch', models.PositiveBigIntegerField(default=0, help_text="The user's when it was made; another voids it.")),
                 ('sid', models.UUIDField(help_text='The session that steps up.', null=True)),

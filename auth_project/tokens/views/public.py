@@ -15,8 +15,9 @@ from shared.api.views import InternalView, OpenView
 from shared.auth import device_cookie
 from shared.auth.fetch_metadata import SameOriginRequired
 from shared.metrics import counted_login
-from tokens import cookies, services
+from tokens import cookies, logins, services
 from tokens import serializers as s
+from tokens.factor_serializers import with_login
 from tokens.jwt_tokens import SessionReplaced
 
 SET_COOKIE = OpenApiParameter(
@@ -26,7 +27,10 @@ SET_COOKIE = OpenApiParameter(
     description="The refresh token: HttpOnly, SameSite=Strict, Path=/api/v1/auth.",
 )
 # Null if not in the token.
-VERIFIED = ("email", "email_verified", "username", "roles", "sid", "exp", "auth_time")
+VERIFIED = (
+    *("email", "email_verified", "username", "roles"),
+    *("sid", "exp", "auth_time", "acr", "amr"),
+)
 REFRESH_COOKIE: list[Any] = [{"refreshCookie": []}]
 
 
@@ -70,13 +74,19 @@ def grant_response(grant: services.Grant) -> Response:
 
 
 def client_of(request: Request) -> services.Client:
-    device = device_cookie.read(request)
-    return services.Client(client_address(request), user_agent(request), device)
+    sent = cookies.find_all(request)
+    return services.Client(
+        client_address(request),
+        user_agent(request),
+        device_cookie.read(request),
+        sent[0] if len(sent) == 1 else None,  # a double one fails no login
+    )
 
 
 class LoginView(BrowserView):
     """Exchange e-mail (or username) and password for tokens. The session of a refresh
-    cookie that comes along ends."""
+    cookie that comes along ends. With a second factor it continues at
+    `login/second_factor`, with a passkey alone at `login/passkey`."""
 
     @extend_schema(
         operation_id="auth_login",
@@ -84,8 +94,12 @@ class LoginView(BrowserView):
         parameters=[SET_COOKIE],
         responses={
             200: s.GrantSerializer,
-            **problems(
-                body=True, _401=("invalid_credentials",), _403=("cross_site_request",)
+            **with_login(
+                problems(
+                    body=True,
+                    _401=("invalid_credentials", "second_factor_required"),
+                    _403=("cross_site_request",),
+                )
             ),
         },
         examples=[
@@ -102,11 +116,9 @@ class LoginView(BrowserView):
     def post(self, request: Request) -> Response:
         serializer = CredentialsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        sent = cookies.find_all(request)
-        cookie = sent[0] if len(sent) == 1 else None  # a double one fails no login
         client = client_of(request)
         with counted_login("password"):
-            grant = services.log_in(serializer.validated_data, client, cookie)
+            grant = logins.log_in(serializer.validated_data, client)
         return grant_response(grant)
 
 
@@ -124,7 +136,10 @@ class RefreshView(CookieView):
         responses={
             200: s.GrantSerializer,
             **problems(
-                _401=(*TOKEN_PROBLEMS, "refresh_token_reused"),
+                _401=(
+                    *(*TOKEN_PROBLEMS, "refresh_token_reused"),
+                    "insufficient_user_authentication",
+                ),
                 _403=("cross_site_request",),
             ),
         },

@@ -1,0 +1,404 @@
+"""Second factors: a login that continues, and levels of sessions (MFA-01 to MFA-08)."""
+
+import hashlib
+from datetime import timedelta
+
+import jwt
+import pytest
+from django.db.models import F
+from jwt.utils import base64url_decode
+
+from shared.auth import access_tokens
+from tests.conftest import (
+    access_token,
+    cookie_of,
+    log_in,
+    outcome,
+    post,
+    refresh,
+    refresh_token,
+    signed_in,
+    state_in_redis,
+)
+from tokens.models import Event, Login, Session
+from tokens.pending_logins import TRIES
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("trusted_kid")]
+
+CLIENT = {"X-Real-IP": "192.0.2.7", "User-Agent": "curl/8"}
+REQUIRED = (401, "second_factor_required")
+INVALID = (401, "second_factor_invalid")
+START_OVER = (401, "token_invalid")
+CODE = {"totp": "123456"}
+
+
+@pytest.fixture
+def with_factor(users):
+    """The user has a second factor by now."""
+    users.methods = ["totp", "recovery_code"]
+    return users
+
+
+def claims_of(answer):
+    text = answer.json()["access_token"]
+    return jwt.decode(text, options={"verify_signature": False})
+
+
+def second_factor(login, proof=CODE, cookie=None, **more):
+    return post("login/second_factor", cookie, {"login": login, **proof}, **more)
+
+
+def pending():
+    """The text of a login that waits for its factor."""
+    answer = log_in()
+    assert outcome(answer) == REQUIRED
+    return answer.json()["login"]
+
+
+# --- The second step ----------------------------------------------------------------
+
+
+def test_before_the_factor_there_is_no_session_no_token_and_no_cookie(with_factor):
+    """MFA-01."""
+    answer = log_in(**CLIENT)
+
+    assert outcome(answer) == REQUIRED
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+    problem = answer.json()
+    login = problem.pop("login")
+    assert len(login) == 43
+    assert problem["expires_in"] == 300
+    assert problem["factors"] == ["totp", "recovery_code"]
+    assert problem["enrol"] is False
+    assert "passkey" not in problem
+    assert not answer.cookies
+    assert not {"access_token", "token_type"} & problem.keys()
+    assert not Session.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_the_factor_opens_the_session(with_factor, session):
+    """MFA-01: with the client of the second step, and what it replaces."""
+    login = pending()
+    with_factor.device = "d:2:s"
+    old = refresh_token(session)
+
+    answer = second_factor(login, CODE | {"trust_device": True}, old, **CLIENT)
+
+    assert answer.status_code == 200
+    opened = Session.objects.get(revoked_at=None)
+    assert (opened.acr, opened.amr) == ("aal2", "pwd otp mfa")
+    assert (opened.ip, opened.user_agent) == ("192.0.2.7", "curl/8")
+    assert cookie_of(answer) == refresh_token(opened)
+    assert answer.cookies["device"].value == "d:2:s"
+    claims = claims_of(answer)
+    assert (claims["acr"], claims["amr"]) == ("aal2", ["pwd", "otp", "mfa"])
+    assert claims["auth_time"] == int(opened.created_at.timestamp())
+    assert state_in_redis(opened) == b"active"
+    session.refresh_from_db()
+    assert session.revoked_reason == "replaced"
+    (proof,) = with_factor.proofs
+    client = {"ip": "192.0.2.7", "user_agent": "curl/8"}
+    sent = {"device": "", "trust_device": True, "epoch": 0, "client": client}
+    assert proof == CODE | sent
+    event = Event.objects.get(event="authn_login_success")
+    assert (event.sid, event.data) == (opened.id, {"acr": "aal2"})
+
+
+def test_a_passkey_signs_the_challenge_of_the_row(with_factor, settings):
+    settings.WEBAUTHN_RP_ID = "memo.example"
+    with_factor.methods = ["passkey"]
+    with_factor.passkeys = [{"id": "a2V5", "transports": ["usb"]}]
+    problem = log_in().json()
+    challenge = problem["passkey"]["challenge"]
+    assert problem["passkey"] == {
+        "challenge": challenge,
+        "rpId": "memo.example",
+        "timeout": 300_000,
+        "userVerification": "required",
+        "allowCredentials": [
+            {"type": "public-key", "id": "a2V5", "transports": ["usb"]}
+        ],
+    }
+    assert len(base64url_decode(challenge)) == 32
+
+    for signed, status in (("another", 401), (challenge, 200)):
+        answer = second_factor(problem["login"], {"passkey": {"signed": signed}})
+        assert answer.status_code == status
+    assert claims_of(answer)["amr"] == ["pwd", "hwk", "user", "mfa"]
+
+
+def test_there_are_five_tries(with_factor):
+    """MFA-02: the sixth is not verified, however right."""
+    login = pending()
+    for left in (4, 3, 2, 1, 0):
+        answer = second_factor(login, {"totp": "000000"})
+        assert outcome(answer) == INVALID
+        assert answer.json()["tries_left"] == left
+        assert not answer.cookies
+
+    assert outcome(second_factor(login)) == START_OVER
+    assert len(with_factor.proofs) == TRIES
+    assert not Session.objects.exists()
+
+
+def test_it_is_settled_once(with_factor):
+    login = pending()
+    assert second_factor(login).status_code == 200
+
+    assert outcome(second_factor(login, {"totp": "654321"})) == (409, "login_settled")
+    assert with_factor.codes == {"654321"}
+    assert Session.objects.count() == 1
+
+
+def test_it_expires(with_factor):
+    login = pending()
+    past = F("expires_at") - timedelta(seconds=300)
+    Login.objects.update(expires_at=past)
+
+    assert outcome(second_factor(login)) == START_OVER
+    assert not with_factor.proofs
+
+
+def test_an_epoch_that_was_raised_meanwhile_starts_it_over(with_factor):
+    """MFA-03: as the User Service knows it, and as auth has received it; also after the
+    factor was verified."""
+    first, second, third = pending(), pending(), pending()
+    with_factor.user["session_epoch"] = 1
+    assert outcome(second_factor(first)) == START_OVER
+    with_factor.user["session_epoch"] = 0
+    Session.objects.raise_floors({with_factor.user["id"]: 1})
+
+    assert outcome(second_factor(second)) == START_OVER
+    with_factor.gone = True
+    assert outcome(second_factor(third, {"totp": "654321"})) == START_OVER
+    assert not Session.objects.exists()
+
+
+def test_an_answer_that_is_lost_costs_a_code_and_no_login(with_factor, monkeypatch):
+    """MFA-04: the code is spent, the next one works."""
+    login, verify = pending(), with_factor.verify_factor
+
+    def lose(user_id, proof):
+        verify(user_id, proof)
+        with_factor.down = True
+        with_factor.answer()
+
+    monkeypatch.setattr(with_factor, "verify_factor", lose)
+    assert outcome(second_factor(login)) == (503, "dependency_unavailable")
+    assert not Session.objects.exists()
+    monkeypatch.undo()
+    monkeypatch.setattr("tokens.logins.users_client", lambda: with_factor)
+    with_factor.down = False
+
+    assert outcome(second_factor(login)) == INVALID
+    assert second_factor(login, {"totp": "654321"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        CODE,
+        {"login": "x"},
+        {"login": "x", "password": "x"},
+        {"login": "x", **CODE, "recovery_code": "x"},
+        {"login": "x" * 65, **CODE},
+        {"login": 5, **CODE},
+        {"login": "x", "totp": 123456},
+        {"login": "x", "totp": "1" * 17},
+        {"login": "x", "passkey": "x"},
+        {"login": "x", **CODE, "trust_device": "yes"},
+        {"login": "x", **CODE, "epoch": 0},
+    ],
+    ids=repr,
+)
+def test_what_is_not_one_factor_is_400(users, body):
+    answer = post("login/second_factor", data=body)
+    assert outcome(answer) == (400, "validation_error")
+    assert not users.calls
+
+
+# --- What a pending login is not ----------------------------------------------------
+
+
+def test_nothing_is_taken_for_another_thing(with_factor, session, verified):
+    """TOK-03: texts of pending logins, access, refresh and enrol tokens."""
+    login = pending()
+    refreshed, access = refresh_token(session), access_token(session, with_factor)
+    with_factor.methods, with_factor.required = [], True
+    enrolment = log_in().json()["login"]
+    answer = post("login/enrol", data={"login": enrolment, "token": "a-link"})
+    enrol = answer.json()["enrol_token"]
+
+    for text in (login, refreshed, enrol):
+        assert verified(text).status_code == 401
+        client_headers = {"Authorization": f"Bearer {text}"}
+        assert post("step_up/options", **client_headers).status_code == 401
+    for text in (login, access, enrol):
+        assert outcome(refresh(text)) == START_OVER
+    for text in (refreshed, access, enrol):
+        body = {"login": text[:64], **CODE}
+        assert outcome(post("login/second_factor", data=body)) == START_OVER
+
+
+def test_a_login_of_one_purpose_is_of_no_other(with_factor, session):
+    client = signed_in(session, with_factor)
+    login = pending()
+    step_up = client.post("/api/v1/auth/step_up/options").json()["login"]
+    with_factor.methods, with_factor.required = [], True
+    enrolment = log_in().json()["login"]
+    with_factor.methods = ["totp"]
+
+    for text in (step_up, enrolment):
+        assert outcome(second_factor(text)) == START_OVER
+    for text in (login, enrolment):
+        answer = client.post("/api/v1/auth/step_up", {"login": text, **CODE})
+        assert outcome(answer) == START_OVER
+    for text in (login, step_up):
+        body = {"login": text, "token": "a-link"}
+        assert outcome(post("login/enrol", data=body)) == START_OVER
+    assert not with_factor.proofs
+
+
+def test_the_table_opens_no_login(with_factor):
+    """MFA-06: what a dump has is the digest of a random text."""
+    login = pending()
+    row = Login.objects.get()
+
+    assert bytes(row.digest) == hashlib.sha256(login.encode()).digest()
+    columns = [str(value) for value in Login.objects.values_list().get()]
+    assert not any(login in value for value in columns)
+    for text in (*columns, bytes(row.digest).hex()):
+        answer = second_factor(text[:64] or "x")
+        assert outcome(answer) == START_OVER
+
+
+def test_no_log_has_a_code_or_the_text_of_a_login(with_factor, caplog):
+    login = pending()
+    second_factor(login, {"totp": "000000"})
+    second_factor(login)
+    for secret in (login, "123456", "000000"):
+        assert secret not in "\n".join(str(vars(each)) for each in caplog.records)
+
+
+# --- Trusted devices and enrolment --------------------------------------------------
+
+
+def test_a_trusted_device_stands_in_for_the_factor(with_factor):
+    """MFA-05: the level stays that of a password."""
+    with_factor.trusted = with_factor.required = True
+
+    answer = log_in()
+
+    claims = claims_of(answer)
+    assert (claims["acr"], claims["amr"]) == ("aal1", ["pwd", "rba"])
+    assert refresh(cookie_of(answer)).status_code == 200
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_without_the_factor_that_must_be_there_a_login_leads_to_enrolment(
+    users, trusted
+):
+    users.required, users.trusted = True, trusted
+
+    answer = log_in()
+
+    assert outcome(answer) == REQUIRED
+    problem = answer.json()
+    assert (problem["enrol"], problem["factors"]) == (True, [])
+    assert not answer.cookies
+    assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "token", "expected"),
+    [
+        ("d:1:s", None, 200),
+        ("", "a-link", 200),
+        ("d:9:s", None, 202),
+        ("", "wrong", 400),
+    ],
+)
+def test_enrolment_needs_more_than_the_password(users, device, token, expected):
+    """MFA-08: or a leaked password would enrol first."""
+    users.required = True
+    login = log_in().json()["login"]
+    body = {"login": login} | ({"token": token} if token else {})
+
+    answer = post("login/enrol", data=body, Cookie=f"device={device}")
+
+    assert answer.status_code == expected
+    assert not answer.cookies
+    assert not Session.objects.exists()
+    if expected == 200:
+        claims = access_tokens.decode(answer.json()["enrol_token"], "enrol")
+        assert claims["sub"] == users.user["id"]
+        assert claims["sid"] == str(Login.objects.get().id)
+        assert claims["epoch"] == 0
+        assert claims["exp"] - claims["iat"] == 600 == answer.json()["expires_in"]
+        assert claims["aud"] == "memo:enrol"
+        again = post("login/enrol", data=body, Cookie=f"device={device}")
+        assert outcome(again) == (409, "login_settled")
+    else:
+        assert "enrol_token" not in answer.json()
+        body["token"] = "a-link"
+        assert post("login/enrol", data=body).status_code == 200
+
+
+def test_an_enrolment_is_void_with_its_epoch(users):
+    users.required = True
+    login = log_in().json()["login"]
+    users.user["session_epoch"] = 1
+    body = {"login": login, "token": "a-link"}
+    assert outcome(post("login/enrol", data=body)) == START_OVER
+
+
+# --- The policy at refresh ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amr", "acr", "continues"),
+    [
+        ("pwd", "aal1", False),
+        ("pwd rba", "aal1", True),
+        ("pwd otp mfa", "aal2", True),
+        ("hwk user mfa", "aal2", True),
+    ],
+)
+def test_a_factor_that_became_required_stops_weaker_sessions(
+    make_session, users, amr, acr, continues
+):
+    """MFA-07: nothing is changed, so the session can step up, or continue where the
+    policy is withdrawn."""
+    session = make_session(amr=amr, acr=acr)
+    token = refresh_token(session)
+    users.required = True
+
+    answer = refresh(token)
+
+    if continues:
+        assert answer.status_code == 200
+        claims = claims_of(answer)
+        assert (claims["acr"], claims["amr"]) == (acr, amr.split())
+        return
+    assert outcome(answer) == (401, "insufficient_user_authentication")
+    assert 'acr_values="aal2"' in answer["WWW-Authenticate"]
+    assert not answer.cookies
+    row = Session.objects.get()
+    assert (row.jti, row.revoked_at) == (session.jti, None)
+    users.required = False
+    assert refresh(token).status_code == 200
+
+
+def test_the_policy_hides_no_reuse(make_session, users):
+    session = make_session(rotated=True)
+    users.required = True
+    spent = refresh_token(session, "00000000-0000-4000-8000-000000000000")
+
+    assert outcome(refresh(spent)) == (401, "refresh_token_reused")
+    within = make_session(rotated=True)
+    for token in (refresh_token(within), refresh_token(within, within.previous_jti)):
+        found = outcome(refresh(token))
+        assert found == (401, "insufficient_user_authentication")
+    assert Session.objects.get(id=within.id).revoked_at is None

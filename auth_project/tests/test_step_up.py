@@ -1,0 +1,163 @@
+"""Stepping up: a session gains a level, or a newer time (RFC 9470)."""
+
+import jwt
+import pytest
+
+from tests.conftest import (
+    PASSWORD,
+    age,
+    log_in,
+    outcome,
+    refresh,
+    refresh_token,
+    signed_in,
+    state_in_redis,
+)
+from tokens.models import Event, Login, Session
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("trusted_kid")]
+
+URL = "/api/v1/auth/step_up"
+CODE = {"totp": "123456"}
+
+
+@pytest.fixture
+def client(session, users):
+    age(session, 1000)
+    return signed_in(session, users)
+
+
+def begin(client):
+    answer = client.post(f"{URL}/options")
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def claims_of(answer):
+    text = answer.json()["access_token"]
+    return jwt.decode(text, options={"verify_signature": False})
+
+
+@pytest.mark.parametrize(
+    ("before", "proof", "after"),
+    [
+        ("pwd", CODE, "pwd otp mfa"),
+        ("pwd rba", CODE, "pwd otp mfa"),
+        ("pwd otp mfa", CODE, "pwd otp mfa"),
+        ("hwk user mfa", CODE, "hwk user otp mfa"),
+        ("pwd otp mfa", {"passkey": ...}, "pwd otp hwk user mfa"),
+    ],
+)
+def test_a_factor_raises_the_level(client, session, users, before, proof, after):
+    """MFA-07: the row keeps level and time, so later refreshes do too."""
+    users.methods = ["totp", "passkey"]
+    Session.objects.update(amr=before)
+    options = begin(client)
+    assert options["factors"] == users.methods
+    if "passkey" in proof:
+        proof = {"passkey": {"signed": options["passkey"]["challenge"]}}
+
+    answer = client.post(URL, {"login": options["login"], **proof})
+
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"access_token", "token_type", "expires_in"}
+    assert not answer.cookies
+    row = Session.objects.get()
+    assert (row.acr, row.amr, row.jti) == ("aal2", after, session.jti)
+    assert state_in_redis(row) == b"active"
+    for each in (answer, refresh(refresh_token(session))):
+        claims = claims_of(each)
+        assert (claims["acr"], claims["amr"]) == ("aal2", after.split())
+        assert claims["auth_time"] == int(row.stepped_up_at.timestamp())
+        assert claims["auth_time"] >= row.created_at.timestamp() + 999
+    event = Event.objects.get(event="authn_step_up")
+    assert (event.sid, event.data) == (row.id, {"acr": "aal2"})
+
+
+def test_the_password_of_an_account_without_factors_renews_the_time(client, users):
+    options = begin(client)
+    assert options["factors"] == ["password"]
+
+    wrong = client.post(URL, {"login": options["login"], "password": "wrong"})
+    assert outcome(wrong) == (401, "invalid_credentials")
+    answer = client.post(URL, {"login": options["login"], "password": PASSWORD})
+
+    row = Session.objects.get()
+    claims = claims_of(answer)
+    assert (claims["acr"], claims["amr"]) == ("aal1", ["pwd"])
+    assert claims["auth_time"] == int(row.stepped_up_at.timestamp())
+    assert users.proofs[-1]["sid"] == str(row.id)
+
+
+def test_it_belongs_to_its_session(make_session, users, client):
+    """Another session of the user, with an access token of its own, is no use."""
+    users.methods = ["totp"]
+    login, other = begin(client)["login"], make_session()
+
+    answer = signed_in(other, users).post(URL, {"login": login, **CODE})
+
+    assert outcome(answer) == (401, "token_invalid")
+    assert not users.proofs
+    assert client.post(URL, {"login": login, **CODE}).status_code == 200
+    other.refresh_from_db()
+    assert (other.acr, other.stepped_up_at) == ("aal1", None)
+
+
+def test_it_is_settled_once_and_has_five_tries(client, users):
+    """MFA-02."""
+    users.methods = ["totp"]
+    login = begin(client)["login"]
+    assert client.post(URL, {"login": login, **CODE}).status_code == 200
+    answer = client.post(URL, {"login": login, "totp": "654321"})
+    assert outcome(answer) == (409, "login_settled")
+
+    login = begin(client)["login"]
+    for left in (4, 3, 2, 1, 0):
+        answer = client.post(URL, {"login": login, "totp": "000000"})
+        assert outcome(answer) == (401, "second_factor_invalid")
+        assert answer.json()["tries_left"] == left
+    answer = client.post(URL, {"login": login, "totp": "654321"})
+    assert outcome(answer) == (401, "token_invalid")
+
+
+def test_a_session_that_has_ended_does_not_step_up(client, session, users, monkeypatch):
+    """Also where it ends while the factor is verified."""
+    users.methods = ["totp"]
+    login, verify = begin(client)["login"], users.verify_factor
+
+    def end_meanwhile(user_id, proof):
+        Session.objects.revoke(session.id, "logout")
+        return verify(user_id, proof)
+
+    monkeypatch.setattr(users, "verify_factor", end_meanwhile)
+    answer = client.post(URL, {"login": login, **CODE})
+    assert outcome(answer) == (401, "token_invalid")
+    assert Session.objects.get().acr == "aal1"
+    assert Login.objects.get().settled_at is None
+    assert not Event.objects.filter(event="authn_step_up").exists()
+
+    assert outcome(client.post(f"{URL}/options")) == (401, "token_revoked")
+
+
+def test_a_user_who_is_gone_has_no_session(client, session, users):
+    users.gone = True
+    assert outcome(client.post(f"{URL}/options")) == (401, "token_revoked")
+    session.refresh_from_db()
+    assert session.revoked_reason == "user_gone"
+
+
+def test_it_needs_an_access_token(api_client):
+    for path in (URL, f"{URL}/options"):
+        assert outcome(api_client.post(path)) == (401, "token_missing")
+
+
+def test_services_read_the_level(client, users, verified, introspected):
+    users.methods = ["totp"]
+    answer = client.post(URL, {"login": begin(client)["login"], **CODE})
+    text = answer.json()["access_token"]
+    for found in (verified(text).json(), introspected(text).json()):
+        assert (found["acr"], found["amr"]) == ("aal2", ["pwd", "otp", "mfa"])
+        assert found["auth_time"] == claims_of(answer)["auth_time"]
+    users.methods = []
+    found = verified(log_in().json()["access_token"]).json()
+    assert (found["acr"], found["amr"]) == ("aal1", ["pwd"])

@@ -1,0 +1,135 @@
+"""Shapes of requests and answers about second factors."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+from shared.api.fields import ExactCharField, PasswordField, StrictSerializer
+from shared.api.openapi import ProblemSerializer
+from shared.api.problem_details import MEDIA_TYPE
+from tokens.serializers import ExactBooleanField
+
+FACTORS = ("passkey", "totp", "recovery_code")
+
+
+class CredentialDescriptorSerializer(serializers.Serializer[None]):
+    """PublicKeyCredentialDescriptorJSON (WebAuthn Level 3)."""
+
+    type = serializers.ChoiceField(["public-key"])
+    id = serializers.CharField(help_text="Base64url.")
+    transports = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class PasskeyOptionsSerializer(serializers.Serializer[None]):
+    """PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3): give it to
+    `navigator.credentials.get`."""
+
+    challenge = serializers.CharField(help_text="Base64url.")
+    rpId = serializers.CharField()
+    timeout = serializers.IntegerField(help_text="Milliseconds.")
+    userVerification = serializers.ChoiceField(["required"])
+    allowCredentials = CredentialDescriptorSerializer(many=True, required=False)
+
+
+class InvitationSerializer(serializers.Serializer[None]):
+    """What a login or step-up continues with."""
+
+    login = serializers.CharField(help_text="Opaque; it opens nothing by itself.")
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+    factors = serializers.ListField(
+        child=serializers.ChoiceField([*FACTORS, "password"]),
+        help_text="One of these is needed.",
+    )
+    passkey = PasskeyOptionsSerializer(
+        required=False, help_text="Where a passkey is among the factors."
+    )
+
+
+class LoginProblemSerializer(ProblemSerializer):
+    """A problem whose members say how the login continues."""
+
+    login = serializers.CharField(
+        required=False, help_text="For second_factor_required, as all that follow."
+    )
+    expires_in = serializers.IntegerField(required=False, help_text="Seconds.")
+    factors = serializers.ListField(
+        child=serializers.ChoiceField(FACTORS), required=False
+    )
+    passkey = PasskeyOptionsSerializer(required=False)
+    enrol = serializers.BooleanField(
+        required=False, help_text="There is no factor yet: POST login/enrol."
+    )
+
+
+class TriesProblemSerializer(ProblemSerializer):
+    """A problem that says how often the login can still be tried."""
+
+    tries_left = serializers.IntegerField(
+        required=False, help_text="For second_factor_invalid."
+    )
+
+
+def with_login(responses: dict[Any, OpenApiResponse]) -> dict[Any, OpenApiResponse]:
+    """The 401 of these has the members of `second_factor_required`."""
+    responses[401, MEDIA_TYPE].response = LoginProblemSerializer
+    return responses
+
+
+def with_tries(responses: dict[Any, OpenApiResponse]) -> dict[Any, OpenApiResponse]:
+    """The 401 of these has the member of `second_factor_invalid`."""
+    responses[401, MEDIA_TYPE].response = TriesProblemSerializer
+    return responses
+
+
+class ProofSerializer(StrictSerializer):
+    """`login` and exactly one factor."""
+
+    login = ExactCharField(max_length=64, help_text="Of the answer that asked for it.")
+    totp = ExactCharField(required=False, max_length=16, help_text="Of an app.")
+    recovery_code = ExactCharField(required=False, max_length=64)
+    passkey: Any = serializers.DictField(
+        required=False, help_text="AuthenticationResponseJSON (WebAuthn Level 3)."
+    )
+
+    proofs: tuple[str, ...] = FACTORS
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = [name for name in self.proofs if name in attrs]
+        if len(given) != 1:
+            detail = f"Send one of: {', '.join(self.proofs)}."
+            raise serializers.ValidationError(detail, code="required")
+        return attrs
+
+
+class SecondFactorSerializer(ProofSerializer):
+    """`login` and exactly one factor, for a login."""
+
+    trust_device = ExactBooleanField(
+        default=False, help_text="Ask for no factor here for 30 days."
+    )
+
+
+class StepUpSerializer(ProofSerializer):
+    """`login` and exactly one factor; the password of an account without one."""
+
+    password = PasswordField(required=False)
+
+    proofs = (*FACTORS, "password")
+
+
+class EnrolSerializer(StrictSerializer):
+    """`login`, and what a mail or an operator has given, if anything."""
+
+    login = ExactCharField(max_length=64, help_text="Of the answer with `enrol`.")
+    token = ExactCharField(
+        required=False, max_length=256, help_text="Of a link, or an operator's code."
+    )
+
+
+class EnrolTokenSerializer(serializers.Serializer[None]):
+    """A token for `me/factors` alone."""
+
+    enrol_token = serializers.CharField()
+    token_type = serializers.ChoiceField(["bearer"])
+    expires_in = serializers.IntegerField(help_text="Seconds.")

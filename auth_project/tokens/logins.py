@@ -1,0 +1,168 @@
+"""Logging in: by a password, and then by a second factor where the account has one.
+
+No session, token or cookie is given before the last factor.
+"""
+
+import time
+from typing import Any
+from uuid import UUID
+
+from shared.api.exceptions import (
+    DependencyUnavailable,
+    SecondFactorInvalid,
+    SecondFactorRequired,
+    TokenError,
+)
+from shared.auth import session_state
+from shared.clients import users_client
+from shared.keys import keyring
+from shared.structured_logging import audit
+from tokens.jwt_tokens import AccessToken, EnrolToken, RefreshToken, SpentRefreshToken
+from tokens.models import Login, Session
+from tokens.revocation import end_other_sessions
+from tokens.services import Client, Grant, mark_active
+
+# In Redis, for `doctor`: a user whose login was refused within the hour.
+EPOCH_BEHIND = "auth:login_epoch_behind"
+# Of a User Service that does not know of them yet.
+NO_FACTORS = {"methods": [], "passkeys": [], "required": False, "trusted": False}
+
+
+def log_in(credentials: dict[str, str], client: Client) -> Grant:
+    """Verify the password with the User Service and open a session. It ends the session
+    of the client's cookie and, beyond the cap, the least recently used ones.
+    The User Service counts and audits guesses, so it receives the client.
+
+    Raises RateLimited, InvalidCredentials, SecondFactorRequired, DependencyUnavailable,
+    Overloaded.
+    """
+    issued_at = int(time.time())
+    keyring.signing_key()  # or nothing is changed: there would be no answer to it
+    seen = {"ip": client.ip, "user_agent": client.user_agent}
+    attempt = {**credentials, "client": seen, "device": client.device}
+    user = users_client().verify(attempt)
+    factors = user.get("factors", NO_FACTORS)
+    has_factor, is_trusted = bool(factors["methods"]), factors["trusted"]
+    if factors["required"] if not has_factor else not is_trusted:
+        raise factor_needed(user, factors)
+    # `rba` (RFC 8176): a trusted device has stood in for the factor.
+    amr = "pwd rba" if has_factor else "pwd"
+    session = Session.objects.open(user, client.ip, client.user_agent, amr=amr)
+    if session is None:
+        raise epoch_behind(user, client)
+    return grant(session, user, client, issued_at)
+
+
+def factor_needed(user: dict[str, Any], factors: dict[str, Any]) -> Exception:
+    """The error that says how this login continues: with a factor, or by adding one."""
+    enrol = not factors["methods"]
+    purpose = Login.Purpose.ENROL if enrol else Login.Purpose.SECOND_FACTOR
+    columns = {"user_id": user["sub"], "user_epoch": user["session_epoch"]}
+    login = Login.objects.begin(purpose, **columns)
+    invitation = login.invitation(factors["methods"], factors["passkeys"])
+    return SecondFactorRequired(**invitation, enrol=enrol)
+
+
+def second_factor(text: str, proof: dict[str, Any], client: Client) -> Grant:
+    """Verify the factor of a pending login and open its session, as `log_in` does.
+
+    Raises SecondFactorInvalid, LoginSettled, RateLimited, DependencyUnavailable,
+    Overloaded; TokenInvalid where the login has to start over.
+    """
+    issued_at = int(time.time())
+    keyring.signing_key()
+    login = Login.objects.attempt(text, Login.Purpose.SECOND_FACTOR)
+    user = verify_factor(login, {**proof, "device": client.device}, client)
+    amr = " ".join(["pwd", *user["amr"], "mfa"])
+    return open_pending(login, user, amr, client, issued_at)
+
+
+def verify_factor(
+    login: Login, proof: dict[str, Any], client: Client
+) -> dict[str, Any]:
+    """The user, as the User Service answers for a factor that it accepts. The User
+    Service refuses it where the user's epoch is no more the one of the login."""
+    assert login.user_id is not None  # that of a passkey login is not verified here
+    if "passkey" in proof:
+        proof = {**proof, "challenge": login.challenge_text}
+    seen = {"ip": client.ip, "user_agent": client.user_agent}
+    asked = {**proof, "epoch": login.user_epoch, "client": seen}
+    try:
+        return users_client().verify_factor(login.user_id, asked)
+    except SecondFactorInvalid as exc:
+        raise SecondFactorInvalid(login.tries_left) from exc
+
+
+def open_pending(
+    login: Login,
+    user: dict[str, Any],
+    amr: str,
+    client: Client,
+    issued_at: int,
+) -> Grant:
+    """Open the session of a pending login whose last factor was accepted, of any number
+    of requests at once by one. Raises LoginSettled; TokenInvalid where the user's epoch
+    has been raised since."""
+    level: dict[str, Any] = {"acr": "aal2", "amr": amr, "login": login.id}
+    session = Session.objects.open(user, client.ip, client.user_agent, **level)
+    if session is None:
+        raise Login.objects.refusal(id=login.id)
+    return grant(session, user, client, issued_at)
+
+
+def grant(
+    session: Session,
+    user: dict[str, Any],
+    client: Client,
+    issued_at: int,
+) -> Grant:
+    """The tokens of a session that was opened just now. What it replaces ends."""
+    access = AccessToken.issue(session, user, issued_at)
+    mark_active(access)
+    cookie = client.cookie
+    end_other_sessions(session.user_id, replaced_by(cookie) if cookie else None)
+    audit(
+        "authn_login_success",
+        user_id=session.user_id,
+        sid=session.id,
+        acr=session.acr,
+        ip=client.ip,
+        user_agent=client.user_agent,
+    )
+    return Grant(access, RefreshToken.current(session), user.get("device", ""))
+
+
+def enrol(text: str, proof: str, client: Client) -> EnrolToken | None:
+    """A token to add the first factor with, for a pending login that must have one.
+
+    It needs more than the password: a device that the account has used, or the text of
+    a link or of an operator in `proof`. None where it is neither: then the User Service
+    has mailed a link to the verified address. Raises LinkInvalid, LoginSettled,
+    RateLimited, DependencyUnavailable, Overloaded; TokenInvalid as `second_factor`.
+    """
+    keyring.signing_key()
+    login = Login.objects.attempt(text, Login.Purpose.ENROL)
+    assert login.user_id is not None  # known by the password
+    asked = {"epoch": login.user_epoch, "device": client.device}
+    asked |= {"token": proof} if proof else {}
+    if not users_client().prove_enrolment(login.user_id, asked):
+        return None
+    Login.objects.settle(login)
+    return EnrolToken.issue(login)
+
+
+def epoch_behind(user: dict[str, Any], client: Client) -> DependencyUnavailable:
+    """The error where a user's epoch has been raised since the password was verified:
+    the next try learns the truth."""
+    epoch = user["session_epoch"]
+    audit("login_epoch_behind", user_id=user["sub"], epoch=epoch, ip=client.ip)
+    session_state.note(EPOCH_BEHIND, user["sub"], ttl=3600)
+    return DependencyUnavailable()
+
+
+def replaced_by(cookie: str) -> UUID | None:
+    """The session of the refresh token that a login came with; None for garbage."""
+    try:
+        return UUID(SpentRefreshToken.parse(cookie)["sid"])
+    except TokenError:
+        return None

@@ -1,0 +1,160 @@
+"""Logins and step-ups that wait for their last factor.
+
+The client has a random text, the row its digest. It opens nothing: it bounds the tries,
+and the statement that opens the session, or raises its level, settles it once.
+"""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connections, models
+from jwt.utils import base64url_encode
+
+from shared.api.exceptions import LoginSettled, TokenInvalid
+
+LIFETIME = 300  # seconds
+TRIES = 5
+
+# One statement: of any number of tries at once no more than TRIES are verified.
+ATTEMPT = """
+UPDATE tokens_login SET attempts = attempts + 1
+WHERE digest = %(digest)s
+  AND purpose = %(purpose)s
+  AND sid IS NOT DISTINCT FROM %(sid)s::uuid
+  AND settled_at IS NULL
+  AND expires_at > clock_timestamp()
+  AND attempts < %(tries)s
+RETURNING *
+"""
+
+
+class ClockTimestamp(models.Func):
+    """The database's clock. `now()` is the transaction's start: it would lose the time
+    a statement waited for a lock."""
+
+    template = "clock_timestamp()"
+    output_field = models.DateTimeField()
+
+
+class LoginQuerySet(models.QuerySet["Login"]):
+    """Pending logins: begun, tried, settled."""
+
+    def begin(self, purpose: str, **columns: Any) -> "Login":
+        """A new one; its `text` is for the client alone."""
+        text = secrets.token_urlsafe(32)
+        login = self.create(
+            digest=digest(text),
+            purpose=purpose,
+            challenge=secrets.token_bytes(32),
+            created_at=ClockTimestamp(),
+            expires_at=ClockTimestamp() + timedelta(seconds=LIFETIME),
+            **columns,
+        )
+        login.text = text
+        return login
+
+    def attempt(self, text: str, purpose: str, sid: UUID | None = None) -> "Login":
+        """Spend one of its tries. Raises LoginSettled; TokenInvalid where it is
+        unknown, expired, out of tries, or begun for something else.
+
+        The connection is given back: the User Service is asked next.
+        """
+        named = {"digest": digest(text), "purpose": purpose, "sid": sid}
+        login = next(iter(self.raw(ATTEMPT, {**named, "tries": TRIES})), None)
+        if login is None:
+            raise self.refusal(**named)
+        if not connections[self.db].in_atomic_block:
+            connections[self.db].close()
+        return login
+
+    def refusal(self, **named: Any) -> LoginSettled | TokenInvalid:
+        """The error for one that cannot be used."""
+        settled = self.filter(**named).exclude(settled_at=None).exists()
+        return LoginSettled() if settled else TokenInvalid()
+
+    def settle(self, login: "Login") -> None:
+        """Settle one that opens no session. Raises LoginSettled."""
+        waiting = self.filter(id=login.id, settled_at=None)
+        if not waiting.update(settled_at=ClockTimestamp()):
+            raise LoginSettled
+
+    def purgeable(self, retention: timedelta) -> "LoginQuerySet":
+        """Those that expired so long ago."""
+        return self.filter(expires_at__lt=ClockTimestamp() - retention)
+
+
+class Login(models.Model):
+    """A login or step-up that waits for its last factor. It is no session, and gives
+    nothing but the right to try."""
+
+    class Purpose(models.TextChoices):
+        SECOND_FACTOR = "second_factor"
+        ENROL = "enrol"  # there is none yet, and there must be
+        PASSKEY = "passkey"  # without a password: whose it is, the answer says
+        STEP_UP = "step_up"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    digest = models.BinaryField(
+        unique=True, help_text="SHA-256 of what the client has."
+    )
+    purpose = models.CharField(max_length=16, choices=Purpose)
+    user_id = models.UUIDField(null=True, help_text="In the User Service.")
+    user_epoch = models.PositiveBigIntegerField(
+        default=0, help_text="The user's when it was made; another voids it."
+    )
+    sid = models.UUIDField(null=True, help_text="The session that steps up.")
+    challenge = models.BinaryField(help_text="What a passkey signs.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    settled_at = models.DateTimeField(null=True)
+
+    text: str  # what the client has; only of one that was begun just now
+
+    objects = LoginQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"login {self.id} ({self.purpose})"
+
+    @property
+    def tries_left(self) -> int:
+        return TRIES - self.attempts
+
+    @property
+    def challenge_text(self) -> str:
+        """The challenge as WebAuthn's JSON has it."""
+        return base64url_encode(bytes(self.challenge)).decode()
+
+    def invitation(
+        self, factors: Sequence[str], passkeys: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """What the client needs for the last factor, one of `factors`."""
+        invitation = {"login": self.text, "expires_in": LIFETIME, "factors": factors}
+        if "passkey" in factors:
+            invitation["passkey"] = self.request_options(passkeys)
+        return invitation
+
+    def request_options(self, passkeys: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3), for these passkeys
+        or, where none is named, for any that the browser has for us."""
+        options = {
+            "challenge": self.challenge_text,
+            "rpId": settings.WEBAUTHN_RP_ID,
+            "timeout": LIFETIME * 1000,
+            "userVerification": "required",
+        }
+        if passkeys:
+            named = [{"type": "public-key", **passkey} for passkey in passkeys]
+            return {**options, "allowCredentials": named}
+        return options
+
+
+def digest(text: str) -> bytes:
+    """What the row has of the client's text: a random one of 256 bits needs no salt."""
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,124 @@
+"""The HTTP side of second factors: the second step of a login, and stepping up."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.api.openapi import TOKEN_PROBLEMS, problems
+from shared.api.views import JSONView
+from shared.auth.enrolment import LIFETIME
+from shared.metrics import counted_login
+from tokens import factor_serializers as f
+from tokens import logins, step_up
+from tokens import serializers as s
+from tokens.views.public import (
+    SET_COOKIE,
+    BrowserView,
+    client_of,
+    grant_response,
+)
+from tokens.views.sessions import caller
+
+MAILED = "Open the link in the mail, or ask an operator for a code."
+
+
+class SecondFactorView(BrowserView):
+    """Complete a login with a second factor: tokens, as a login gives them. Five tries;
+    then log in again."""
+
+    @extend_schema(
+        operation_id="auth_login_second_factor",
+        request=f.SecondFactorSerializer,
+        parameters=[SET_COOKIE],
+        responses={
+            200: s.GrantSerializer,
+            **f.with_tries(
+                problems(
+                    body=True,
+                    _401=("second_factor_invalid", "token_invalid"),
+                    _403=("cross_site_request",),
+                    _409=("login_settled",),
+                )
+            ),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        serializer = f.SecondFactorSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        proof = dict(serializer.validated_data)
+        text, client = proof.pop("login"), client_of(request)
+        with counted_login("second_factor"):
+            grant = logins.second_factor(text, proof, client)
+        return grant_response(grant)
+
+
+class EnrolView(BrowserView):
+    """Get a token to add the first factor with, where a login needs one and there is
+    none. 202: a link was mailed to the verified address, if there is one."""
+
+    @extend_schema(
+        operation_id="auth_login_enrol",
+        request=f.EnrolSerializer,
+        responses={
+            200: f.EnrolTokenSerializer,
+            202: s.MessageSerializer,
+            **problems(
+                body=True,
+                _400=("link_invalid", "validation_error", "invalid_json"),
+                _401=("token_invalid",),
+                _403=("cross_site_request",),
+                _409=("login_settled",),
+            ),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        serializer = f.EnrolSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        asked = serializer.validated_data
+        proof = asked.get("token", "")
+        token = logins.enrol(asked["login"], proof, client_of(request))
+        if token is None:
+            return Response({"message": MAILED}, status=202)
+        times = {"token_type": "bearer", "expires_in": LIFETIME}
+        return Response({"enrol_token": str(token), **times})
+
+
+class StepUpOptionsView(JSONView):
+    """Begin to step up: what your session can prove more with."""
+
+    @extend_schema(
+        operation_id="auth_step_up_options",
+        request=None,
+        responses={200: f.InvitationSerializer, **problems(_401=TOKEN_PROBLEMS)},
+    )
+    def post(self, request: Request) -> Response:
+        return Response(step_up.options(caller(request)))
+
+
+class StepUpView(JSONView):
+    """Step up: an access token whose `acr` and `auth_time` are new. The refresh token
+    stays, and later access tokens keep both."""
+
+    @extend_schema(
+        operation_id="auth_step_up",
+        request=f.StepUpSerializer,
+        responses={
+            200: s.GrantSerializer,
+            **f.with_tries(
+                problems(
+                    body=True,
+                    _401=(
+                        *("second_factor_invalid", "invalid_credentials"),
+                        *TOKEN_PROBLEMS,
+                    ),
+                    _409=("login_settled",),
+                )
+            ),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        serializer = f.StepUpSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        proof = dict(serializer.validated_data)
+        text, client = proof.pop("login"), client_of(request)
+        return grant_response(step_up.step_up(caller(request), text, proof, client))
