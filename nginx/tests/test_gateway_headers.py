@@ -26,6 +26,8 @@ ACCOUNT_CSP = (
 )
 API, PAGE = (API_CSP, "no-referrer"), (PAGE_CSP, "same-origin")
 ACCOUNT = (ACCOUNT_CSP, "same-origin")
+WITH_SCRIPTS = ACCOUNT_CSP.replace("'none';", "'none'; script-src 'self';", 1)
+PASSKEYS = (WITH_SCRIPTS, "same-origin")
 
 
 def seen(answer):
@@ -131,6 +133,9 @@ def test_only_a_trusted_proxy_may_name_the_client_and_its_scheme(gateway, start)
         ("/nowhere", API),
         ("/", ACCOUNT),
         ("/account/reset", ACCOUNT),
+        ("/account/factors/keep", ACCOUNT),
+        ("/account/factors/enrol", PASSKEYS),
+        ("/account/verify", PASSKEYS),
         ("/account/nowhere", ACCOUNT),
         ("/admin", PAGE),
         ("/admin/", PAGE),

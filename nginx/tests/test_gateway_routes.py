@@ -15,6 +15,7 @@ SECOND_STEPS = ("second_factor", "passkey", "enrol")
 FACTORS = ("factors/totp", f"factors/{ANY_ID}/confirm", "recovery_codes")
 FACTORS += ("factors/passkeys", "factors/passkeys/options")
 ACCOUNT = ("verify", "reset", "reset/request", "email", "email/undo", "restore", "done")
+ACCOUNT += ("factors/enrol", "factors/keep")
 PAGES = ("docs", "openapi.json", "health/live", "health/ready")
 ROUTES = {
     **{f"POST {AUTH}/{each}": COOKIE for each in ("login", "refresh", "logout")},

@@ -1,10 +1,13 @@
 """Who has the password, and no factor where one is needed, proves more to add one."""
 
+import io
+
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from shared.api.exceptions import LinkInvalid
-from tests.factories import UserFactory
+from tests.factories import PASSWORD, UserFactory
 from tests.guesses import device_of
 from tests.refusals import assert_refused
 from users.accounts import links
@@ -91,3 +94,19 @@ def test_eleven_mails_do_not_follow_each_other(enrol):
     for _ in range(12):
         assert not proved(enrol())
     assert Mail.objects.count() == 10
+
+
+@pytest.mark.parametrize("mode", ["required", "optional"])
+def test_createsuperuser_prints_a_code_where_the_admin_needs_a_factor(
+    monkeypatch, settings, mode
+):
+    settings.ADMIN_SECOND_FACTOR = mode
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    out, names = io.StringIO(), {"email": "root@example.org", "username": "roota"}
+    call_command("createsuperuser", interactive=False, stdout=out, **names)
+    root = User.objects.get(username="roota")
+    if mode == "optional":
+        assert "code" not in out.getvalue()
+    else:
+        enrolment.use(root, out.getvalue().split()[-1])
+    assert not Mail.objects.exists()

@@ -76,6 +76,7 @@ def test_nothing_is_removed_until_the_time_has_come(asked, pushes):
     assert tables_of(asked) == WAITING
     FactorReset.objects.update(due_at=timezone.now() + timedelta(seconds=30))
     tasks.reset_factors(timestamp=0)
+    assert not resets.run(asked)
     assert tables_of(asked) == WAITING
     assert kinds(asked) == ["factors_reset_requested"]
     assert events(asked) == ["factors_reset_requested"]

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from tests.factories import UserFactory
+from tests.factors.rows import with_factors
 from users.accounts import links
 from users.accounts.models import EmailChange, Purpose, Registration
 from users.validators import normalize_identifier
@@ -15,6 +16,7 @@ PAGES = {
     Purpose.CHANGE_EMAIL: "email",
     Purpose.UNDO_EMAIL: "email/undo",
     Purpose.RESTORE: "restore",
+    Purpose.KEEP_FACTORS: "factors/keep",
 }
 REQUEST = "/account/reset/request"
 NEW_EMAIL = "New@example.org"
@@ -63,6 +65,8 @@ def link_for():
             address = normalize_identifier(NEW_EMAIL)
         if purpose == Purpose.RESTORE:
             user.soft_delete()
+        if purpose == Purpose.KEEP_FACTORS:
+            with_factors(user, waits=True)
         link = links.issue(purpose, address=address, **owner)
         return f"/account/{PAGES[purpose]}?token={links.token_of(link)}"
 

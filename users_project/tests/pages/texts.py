@@ -16,6 +16,7 @@ ENTERED = {
     Purpose.CHANGE_EMAIL: {"password": PASSWORD},
     Purpose.UNDO_EMAIL: {},
     Purpose.RESTORE: {},
+    Purpose.KEEP_FACTORS: {},
 }
 TITLES = {
     "en": {
@@ -34,6 +35,10 @@ TITLES = {
             "The change is undone",
         ),
         Purpose.RESTORE: ("Restore your account", "Your account is restored"),
+        Purpose.KEEP_FACTORS: (
+            "Keep your second factors",
+            "Your second factors are kept",
+        ),
     },
     "de": {
         Purpose.REGISTER: (
@@ -56,6 +61,10 @@ TITLES = {
         Purpose.RESTORE: (
             "Konto wiederherstellen",
             "Ihr Konto ist wiederhergestellt",
+        ),
+        Purpose.KEEP_FACTORS: (
+            "Behalten Sie Ihre zweiten Faktoren",
+            "Ihre zweiten Faktoren bleiben",
         ),
     },
 }

@@ -9,17 +9,27 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException, ValidationError
 
-from shared.api.exceptions import AccountExists, InvalidCredentials, UsernameTaken
+from shared.api.exceptions import (
+    AccountExists,
+    InvalidCredentials,
+    SecondFactorInvalid,
+    UsernameTaken,
+)
 from users import validators
 from users.accounts import change_email, deletion, requests, reset, verification
 from users.accounts.models import Purpose
 from users.accounts.proofs import Proof
+from users.factors import resets
 from users.guess_limits import Client, counted
 from users.passwords import MAX_LENGTH
 
 # What a service may say of what was entered: the field, and the text.
 REFUSALS: dict[type[APIException], tuple[str | None, Any]] = {
     InvalidCredentials: ("password", _("This is not the password of the account.")),
+    SecondFactorInvalid: (
+        "code",
+        _("It is wrong or was used already. Wait for the next code."),
+    ),
     UsernameTaken: ("username", _("The username is taken. Choose another.")),
     AccountExists: (None, _("Another account has this e-mail address by now.")),
 }
@@ -54,7 +64,7 @@ def password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharFi
 class AccountForm(forms.Form):
     """A form whose service may refuse what was entered."""
 
-    def submit(self, client: Client) -> None:
+    def submit(self, client: Client) -> Any:
         """Call the service. Raises what it raises."""
         raise NotImplementedError
 
@@ -149,6 +159,11 @@ class RestoreForm(LinkForm):
             deletion.restore_by_link(self.cleaned_data["token"])
 
 
+class KeepForm(LinkForm):
+    def submit(self, client: Client) -> None:
+        resets.cancel_by_link(self.cleaned_data["token"], client)
+
+
 FORMS: dict[str, type[LinkForm]] = {
     Purpose.REGISTER: RegistrationForm,
     Purpose.VERIFY: VerifyForm,
@@ -156,4 +171,5 @@ FORMS: dict[str, type[LinkForm]] = {
     Purpose.CHANGE_EMAIL: EmailForm,
     Purpose.UNDO_EMAIL: UndoForm,
     Purpose.RESTORE: RestoreForm,
+    Purpose.KEEP_FACTORS: KeepForm,
 }

@@ -78,6 +78,16 @@ TEXTS: dict[str, Texts] = {
         done=_("Your account is restored"),
         outro=_("Log in with your password as before."),
     ),
+    Purpose.KEEP_FACTORS: Texts(
+        title=_("Keep your second factors"),
+        intro=_(
+            "An operator was asked to remove all second factors from the account of "
+            "%(address)s. If you have not lost them, keep them."
+        ),
+        button=_("Keep the second factors"),
+        done=_("Your second factors are kept"),
+        outro=_("If you have not asked for it, choose a new password, too."),
+    ),
     REQUEST: Texts(
         title=_("Forgot your password?"),
         intro=_(

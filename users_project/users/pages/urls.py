@@ -12,5 +12,6 @@ urlpatterns = [
     path("email", LinkView.as_view(purposes=(P.CHANGE_EMAIL,))),
     path("email/undo", LinkView.as_view(purposes=(P.UNDO_EMAIL,))),
     path("restore", LinkView.as_view(purposes=(P.RESTORE,))),
+    path("factors/keep", LinkView.as_view(purposes=(P.KEEP_FACTORS,))),
     path("done", DoneView.as_view(), name="account_done"),
 ]

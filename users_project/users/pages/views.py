@@ -27,7 +27,7 @@ from django.views.generic.base import View
 from rest_framework.exceptions import APIException, ValidationError
 
 from shared.api.client_ip import client_address, user_agent
-from shared.api.exceptions import error_headers
+from shared.api.exceptions import SecondFactorRequired, error_headers
 from shared.auth import device_cookie
 from shared.auth.fetch_metadata import SameOriginRequired
 from users.accounts import links
@@ -35,7 +35,9 @@ from users.accounts.models import Link, Purpose
 from users.guess_limits import Client
 from users.language import locale_of
 from users.middleware import remember_device
+from users.pages import second_step, steps
 from users.pages.forms import FORMS, REFUSED, AccountForm, LinkForm, RequestForm
+from users.pages.second_step import SERVICES, FactorForm
 from users.pages.texts import REQUEST, TEXTS
 
 # Their forms ask for the password of the account.
@@ -108,10 +110,16 @@ class FormPage(Page, FormView):
     def form_valid(self, form: AccountForm) -> HttpResponse:
         address, agent = client_address(self.request), user_agent(self.request)
         try:
-            form.submit(Client(address, agent, device_cookie.read(self.request)))
+            result = form.submit(
+                Client(address, agent, device_cookie.read(self.request))
+            )
         except REFUSED as exc:
             form.refuse(exc)
             return self.form_invalid(form, exc)
+        return self.succeed(result)
+
+    def succeed(self, result: Any) -> HttpResponse:
+        """After the service, whose result this is."""
         query = {"what": self.what, "lang": translation.get_language()}
         return SeeOther(reverse("account_done", query=query))
 
@@ -146,17 +154,27 @@ class LinkView(FormPage):
         self.what = self.link.purpose
 
     def form_valid(self, form: AccountForm) -> HttpResponse:
-        answer = super().form_valid(form)
+        try:
+            return super().form_valid(form)
+        except SecondFactorRequired:
+            form = second_step.first_form(self.link)
+            return self.render_to_response(self.get_context_data(form=form))
+
+    def succeed(self, result: Any) -> HttpResponse:
         user = self.link.user
-        if user and isinstance(answer, SeeOther) and self.what in PROVED:
+        if user and self.what in PROVED:
             remember_device(self.request, user)
-        return answer
+        return super().succeed(result)
 
     def language(self) -> str:
         owner: Any = self.link.user or self.link.registration
         return str(owner.locale)
 
     def get_form_class(self) -> type[LinkForm]:
+        """The second step's, for as long as the first is known to be done."""
+        state = self.request.POST.get("state", "")
+        if self.what in SERVICES and steps.read(self.link, state) is not None:
+            return FactorForm
         return FORMS[self.link.purpose]
 
     def get_initial(self) -> dict[str, Any]:
@@ -165,4 +183,10 @@ class LinkView(FormPage):
         return {"token": links.token_of(self.link), "username": username}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(address=self.link.address, **kwargs)
+        context = super().get_context_data(address=self.link.address, **kwargs)
+        form = context["form"]
+        if isinstance(form, FactorForm):
+            self.template_name = "account/factor.html"
+            context |= {"intro": second_step.INTRO}
+            context |= {"options": second_step.passkey_options(self.link, form)}
+        return context

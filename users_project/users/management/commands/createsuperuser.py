@@ -1,7 +1,11 @@
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.management.commands import createsuperuser
 from django.core.management.base import CommandError
+
+from users.factors import enrolment
+from users.models import User
 
 NO_TERMINAL = (
     "No terminal to ask for names and a password. Use --noinput --email E-MAIL "
@@ -10,9 +14,13 @@ NO_TERMINAL = (
 
 
 class Command(createsuperuser.Command):
-    """Django's, which without a terminal makes no user and reports success."""
+    """Django's, which without a terminal makes no user and reports success; with a code
+    for the second factor, where the admin needs one."""
 
-    def handle(self, *args: Any, **options: Any) -> Any:
+    def handle(self, *args: Any, **options: Any) -> None:
         if options["interactive"] and not self.stdin.isatty():
             raise CommandError(NO_TERMINAL)
-        return super().handle(*args, **options)
+        super().handle(*args, **options)
+        if settings.ADMIN_SECOND_FACTOR == "required":
+            user = User.objects.filter(is_superuser=True).latest("created_at")
+            self.stdout.write(enrolment.hand_over(user))

@@ -1,0 +1,40 @@
+"""Fields of forms that ask for a second factor."""
+
+import json
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from users.factors.verification import FactorProof
+
+TOTP_DIGITS = 6
+
+
+class CredentialField(forms.CharField):
+    """What a script of ours sends: the JSON of a browser's passkey."""
+
+    widget = forms.HiddenInput
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        if not text:
+            return None
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise ValidationError(_("No passkey was sent."), code="invalid")
+        return found
+
+
+def proof_of(code: str, credential: Any, challenge: bytes) -> FactorProof:
+    """A passkey, or what was typed: a code of the app or a recovery code."""
+    if credential:
+        return FactorProof(passkey=credential, challenge=challenge)
+    typed = code.replace(" ", "")
+    if len(typed) == TOTP_DIGITS:
+        return FactorProof(totp=typed)
+    return FactorProof(recovery_code=typed)

@@ -1,0 +1,85 @@
+"""The second factor, on pages that have asked for the password of an account. Until the
+password was right, nothing tells whether there is one."""
+
+import json
+from collections.abc import Callable
+from secrets import token_urlsafe
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from shared.api.exceptions import LinkInvalid
+from shared.auth.passkeys import request_options
+from users.accounts import change_email, links, verification
+from users.accounts.models import Link, Purpose
+from users.accounts.proofs import Proof
+from users.factors import policy
+from users.factors.forms import CredentialField, proof_of
+from users.guess_limits import Client
+from users.models import User
+from users.pages import steps
+from users.pages.forms import LinkForm, name_field
+
+SERVICES: dict[str, Callable[[str, Proof, Client], None]] = {
+    Purpose.VERIFY: verification.confirm,
+    Purpose.CHANGE_EMAIL: change_email.confirm,
+}
+INTRO = _(
+    "Enter a code of your authenticator app or a recovery code, or use your passkey."
+)
+
+
+class CodeForm(LinkForm):
+    """Asks for a code, or for what a script of ours has got of a passkey. `state` is of
+    the step before (`steps`)."""
+
+    state = forms.CharField(widget=forms.HiddenInput)
+    code = name_field(
+        _("One-time code"), "one-time-code", required=False, max_length=32
+    )
+    credential = CredentialField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if not self.errors and not data["code"] and not data["credential"]:
+            required = self.fields["code"].error_messages["required"]
+            self.add_error("code", ValidationError(required, code="required"))
+        return data
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """That of a passkey is one of the whole form, as its field is hidden."""
+        super().add_error(None if field == "credential" else field, error)
+
+
+class FactorForm(CodeForm):
+    """After the right password. The `state` has the challenge, too."""
+
+    def submit(self, client: Client) -> None:
+        data = self.cleaned_data
+        link = links.find(data["token"], *SERVICES)  # type: ignore[arg-type]
+        challenge = steps.read(link, data["state"])
+        if challenge is None:
+            raise LinkInvalid
+        factor = proof_of(data["code"], data["credential"], challenge.encode())
+        proof = Proof(user_id=link.user_id, factor=factor)
+        SERVICES[link.purpose](data["token"], proof, client)
+
+
+def first_form(link: Link) -> FactorForm:
+    """The one that asks."""
+    state = steps.sign(link, token_urlsafe(32))
+    return FactorForm(
+        initial={"token": links.token_of(link), "state": state}, label_suffix=""
+    )
+
+
+def passkey_options(link: Link, form: FactorForm) -> str:
+    """What the browser is asked for, as JSON; nothing for a user without passkeys."""
+    user = User.objects.find(id=link.user_id, factors=True)
+    passkeys = policy.passkeys(user) if user else []
+    challenge = steps.read(link, form["state"].value())
+    if not passkeys or challenge is None:
+        return ""
+    return json.dumps(request_options(challenge.encode(), passkeys))
