@@ -28,7 +28,12 @@ INTERNAL = [
     ("post", "/lookup", {"identifier": "ada@example.org"}),
     ("get", "/{id}", {}),
     ("post", "/{id}/end_sessions", {}),
+    ("get", "/{id}/factors", {}),
+    ("post", "/{id}/factors/verify", {"epoch": 1, "totp": "000000"}),
+    ("post", "/{id}/factors/enrol", {"epoch": 1}),
 ]
+# In the middle of a login: it begins again.
+START_OVER = ("/{id}/factors/verify", "/{id}/factors/enrol")
 own = pytest.mark.parametrize("route", OWN, ids=lambda route: " ".join(route[:2]))
 internal = pytest.mark.parametrize("route", INTERNAL, ids=lambda route: route[1])
 
@@ -100,8 +105,11 @@ def test_the_auth_service_alone_verifies_and_ends(service_client, refused, route
 
 @pytest.mark.parametrize("route", [r for r in INTERNAL if r[1] != "/lookup"])
 def test_an_absent_user_looks_unknown(auth, absent, refused, route):
-    is_login = route[1] == "/verify"
-    refusal = (401, "invalid_credentials") if is_login else (404, "user_not_found")
+    refusal = (404, "user_not_found")
+    if route[1] == "/verify":
+        refusal = (401, "invalid_credentials")
+    if route[1] in START_OVER:
+        refusal = (401, "token_invalid")
     refused(auth, route, *refusal)
 
 
