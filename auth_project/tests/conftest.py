@@ -118,6 +118,15 @@ class FakeUsers:
             amr = ["otp"]
         return {"sub": self.user["id"], "device": self.device, **self.user, "amr": amr}
 
+    def verify_passkey(self, proof):
+        """Of the one user, if it has signed the challenge."""
+        self.answer()
+        self.proofs.append(proof)
+        if self.gone or proof["credential"].get("signed") != proof["challenge"]:
+            raise InvalidCredentials
+        amr = {"amr": ["hwk", "user"]}
+        return {"sub": self.user["id"], "device": self.device, **self.user, **amr}
+
     def prove_enrolment(self, user_id, proof):
         self.prove(user_id, proof)
         if proof.get("token", "a-link") != "a-link":
@@ -163,7 +172,8 @@ def users(monkeypatch):
     fake = FakeUsers()
     named = {name for name in vars(FakeUsers) if not name.startswith("_")}
     assert set(dir(UsersClient)) >= named - {"answer", "raise_epoch", "prove"}
-    for name in ("services", "logins", "step_up", "management.base"):
+    modules = "services", "logins", "passkey_logins", "step_up", "management.base"
+    for name in modules:
         monkeypatch.setattr(f"tokens.{name}.users_client", lambda: fake)
     return fake
 

@@ -13,17 +13,17 @@ pytestmark = pytest.mark.django_db
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 PREFIX = "/api/v1/auth/"
 WITH_BODY = ["login", "verify_token", "sessions/revoke"]
-WITH_BODY += ["login/second_factor", "login/enrol", "step_up"]
+WITH_BODY += ["login/second_factor", "login/enrol", "login/passkey", "step_up"]
 WITH_COOKIE = ["refresh", "logout"]
 CHANGING = [*WITH_BODY, *WITH_COOKIE, "logout_all"]
 HEALTH = ["health/live", "health/ready"]
 PUBLIC = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"]
 READ = [*HEALTH, *PUBLIC]
 DOCS = ["docs", "openapi.json"]
-# Under test in test_erasure, _introspection, _schema, _sessions and _step_up.
+# In test_erasure, _introspection, _passkeys, _schema, _sessions and _step_up.
 ELSEWHERE = [
     "internal/openapi.json",
-    *("metrics", "step_up/options"),
+    *("metrics", "step_up/options", "login/passkey/options"),
     *("introspect", "sessions", "sessions/<uuid:session_id>"),
     "users/<uuid:user_id>/events",
     "users/<uuid:user_id>/sessions",

@@ -46,6 +46,23 @@ class InvitationSerializer(serializers.Serializer[None]):
     )
 
 
+class PasskeyLoginOptionsSerializer(serializers.Serializer[None]):
+    """What a login with a passkey alone continues with."""
+
+    login = serializers.CharField(help_text="Opaque; it opens nothing by itself.")
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+    passkey = PasskeyOptionsSerializer()
+
+
+class PasskeyLoginSerializer(StrictSerializer):
+    """`login`, and what the browser has answered."""
+
+    login = ExactCharField(max_length=64, help_text="Of `login/passkey/options`.")
+    credential = serializers.DictField(
+        help_text="AuthenticationResponseJSON (WebAuthn Level 3)."
+    )
+
+
 class LoginProblemSerializer(ProblemSerializer):
     """A problem whose members say how the login continues."""
 

@@ -12,13 +12,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connections, models
 from jwt.utils import base64url_encode
 
 from shared.api.exceptions import LoginSettled, TokenInvalid
+from shared.auth import passkeys as passkey_options
 
-LIFETIME = 300  # seconds
+LIFETIME = passkey_options.TIMEOUT
 TRIES = 5
 
 # One statement: of any number of tries at once no more than TRIES are verified.
@@ -143,16 +143,7 @@ class Login(models.Model):
     def request_options(self, passkeys: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3), for these passkeys
         or, where none is named, for any that the browser has for us."""
-        options = {
-            "challenge": self.challenge_text,
-            "rpId": settings.WEBAUTHN_RP_ID,
-            "timeout": LIFETIME * 1000,
-            "userVerification": "required",
-        }
-        if passkeys:
-            named = [{"type": "public-key", **passkey} for passkey in passkeys]
-            return {**options, "allowCredentials": named}
-        return options
+        return passkey_options.request_options(bytes(self.challenge), passkeys)
 
 
 def digest(text: str) -> bytes:

@@ -47,7 +47,7 @@ def test_whose_passkey_it_is(ada, passkey, authenticator, log_in):
 
 
 def test_all_that_is_wrong_is_alike(ada, passkey, authenticator, other, log_in):
-    """MFA: an unknown passkey, a wrong signature, an absent user, a suspect passkey, a
+    """PK-06: an unknown passkey, a wrong signature, an absent user, a suspect passkey, a
     challenge of another login, an assertion that was used: no answer, statement or
     event tells them apart."""
     absent_user, absent = other
