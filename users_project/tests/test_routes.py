@@ -22,6 +22,7 @@ OWN = [
     ("delete", "/me/change_email", {}),
     ("delete", "/me", {"current_password": PASSWORD}),
     ("get", "/me/export", {}),
+    ("get", "/me/factors", {}),
 ]
 INTERNAL = [
     ("post", "/verify", CREDENTIALS),

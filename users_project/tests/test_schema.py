@@ -12,7 +12,7 @@ from users.openapi import ADA
 ALWAYS = {"406", "429", "500", "503"}
 BODY = {"400", "413", "415"}
 TOKEN, KEY = [{"accessToken": []}], [{"internalApiKey": []}]
-EITHER = [*TOKEN, {}]
+EITHER, ENROL = [*TOKEN, {}], [{"enrolToken": []}, *TOKEN]
 OPERATIONS = [
     ("", "post", "201", {*BODY, "409"}, [{}]),
     ("/me", "get", "200", {"401"}, TOKEN),
@@ -29,9 +29,17 @@ OPERATIONS = [
     ("/password_reset/confirm", "post", "204", BODY, [{}]),
     ("/change_email/confirm", "post", "204", {*BODY, "401", "409"}, EITHER),
     ("/change_email/undo", "post", "204", {*BODY, "409"}, [{}]),
+    ("/me/factors", "get", "200", {"401", "404"}, ENROL),
+    ("/me/factors/totp", "post", "201", {*BODY, "401"}, ENROL),
+    ("/me/factors/{factor_id}/confirm", "post", "200", {*BODY, "401", "404"}, ENROL),
+    ("/me/factors/{factor_id}", "patch", "200", {*BODY, "401", "404"}, ENROL),
+    ("/me/factors/{factor_id}", "delete", "204", {"401", "404", "409"}, ENROL),
+    ("/me/recovery_codes", "post", "200", {"401", "404"}, ENROL),
     ("/verify", "post", "200", {*BODY, "401", "403"}, KEY),
     ("/lookup", "post", "200", {*BODY, "401", "403"}, KEY),
     ("/{user_id}", "get", "200", {"401", "403", "404"}, KEY),
+    ("/{user_id}/factors", "get", "200", {"401", "403", "404"}, KEY),
+    ("/{user_id}/factors/verify", "post", "200", {*BODY, "401", "403"}, KEY),
     ("/{user_id}/end_sessions", "post", "200", {*BODY, "401", "403", "404"}, KEY),
 ]
 
@@ -42,7 +50,9 @@ def schema():
     kinds = PublicGenerator, InternalGenerator
     public, internal = (each().get_schema(request=None, public=True) for each in kinds)
     assert not public["paths"].keys() & internal["paths"].keys()
-    assert list(public["components"]["securitySchemes"]) == ["accessToken"]
+    assert list(public["components"]["securitySchemes"]) == [
+        *("accessToken", "enrolToken")
+    ]
     assert list(internal["components"]["securitySchemes"]) == ["internalApiKey"]
     schemas = public["components"]["schemas"] | internal["components"]["schemas"]
     return {

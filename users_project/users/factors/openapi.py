@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from shared.api.openapi import problems
+from drf_spectacular.utils import OpenApiResponse
+
+from shared.api.openapi import TOKEN_PROBLEMS, problems
 from users.factors import serializers
-from users.openapi import SERVICE_PROBLEMS, VERIFIED, answer, example
+from users.openapi import ADA, SERVICE_PROBLEMS, VERIFIED, answer, example
 
 METHODS = {"methods": ["totp", "recovery_code"], "passkeys": [], "required": False}
 
@@ -53,4 +55,67 @@ VERIFY_PASSKEY: dict[str, Any] = {
         ),
     },
     "examples": [answer({**FACTOR, "amr": ["hwk", "user"]})],
+}
+
+STEP_UP = (*TOKEN_PROBLEMS, "insufficient_user_authentication")
+UNKNOWN: dict[str, Any] = {"_401": STEP_UP, "_404": ("not_found",)}
+PHONE = {
+    **{"id": ADA["id"], "type": "totp", "name": "phone"},
+    **{"created_at": ADA["created_at"], "last_used_at": None},
+}
+CODES = {"recovery_codes": ["7XKM-2Q9D-HN4T-VB0C"]}
+NEW_TOTP = {
+    "id": PHONE["id"],
+    "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+    "uri": "otpauth://totp/memo.example:ada%40example.org?secret=JBSWY3DPEHPK3PXPJBSWY3D"
+    "PEHPK3PXP&issuer=memo.example",
+    "expires_in": 600,
+}
+
+OWN_FACTORS: dict[str, Any] = {
+    "operation_id": "users_me_factors",
+    "responses": {
+        200: serializers.OwnFactorsSerializer,
+        **problems(_401=TOKEN_PROBLEMS, _404=("not_found",)),
+    },
+    "examples": [
+        answer({"factors": [PHONE], "recovery_codes_left": 9, "required": False})
+    ],
+}
+ADD_TOTP: dict[str, Any] = {
+    "operation_id": "users_add_totp",
+    "request": serializers.NameSerializer,
+    "responses": {
+        201: serializers.NewTOTPSerializer,
+        **problems(body=True, **UNKNOWN),
+    },
+    "examples": [example("a phone", {"name": "phone"}), answer(NEW_TOTP, 201)],
+}
+CONFIRM_TOTP: dict[str, Any] = {
+    "operation_id": "users_confirm_totp",
+    "request": serializers.CodeSerializer,
+    "responses": {
+        200: serializers.RecoveryCodesSerializer,
+        **problems(body=True, **UNKNOWN),
+    },
+    "examples": [example("a code", {"code": "123456"}), answer(CODES)],
+}
+RENAME_FACTOR: dict[str, Any] = {
+    "operation_id": "users_rename_factor",
+    "request": serializers.NewNameSerializer,
+    "responses": {200: serializers.FactorSerializer, **problems(body=True, **UNKNOWN)},
+    "examples": [example("a name", {"name": "phone"}), answer(PHONE)],
+}
+REMOVE_FACTOR: dict[str, Any] = {
+    "operation_id": "users_remove_factor",
+    "responses": {
+        204: OpenApiResponse(description="It is removed."),
+        **problems(**UNKNOWN, _409=("last_factor",)),
+    },
+}
+RECOVERY_CODES: dict[str, Any] = {
+    "operation_id": "users_replace_recovery_codes",
+    "request": None,
+    "responses": {200: serializers.RecoveryCodesSerializer, **problems(**UNKNOWN)},
+    "examples": [answer(CODES)],
 }

@@ -6,10 +6,18 @@ from typing import Any
 
 from rest_framework import serializers
 
-from shared.api.fields import EpochField, ExactCharField, PasswordField
+from shared.api.fields import (
+    EpochField,
+    ExactCharField,
+    PasswordField,
+    StrictSerializer,
+)
+from users import validators
+from users.factors.models import Factor, Type
 from users.serializers import (
     ClientSerializer,
     MethodsSerializer,
+    TextField,
     VerifiedSerializer,
     optional,
 )
@@ -78,3 +86,69 @@ class PasskeyAttemptSerializer(serializers.Serializer[None]):
     )
     client = ClientSerializer(required=False)
     device = ExactCharField(required=False, allow_blank=True, max_length=1024)
+
+
+class NameSerializer(StrictSerializer):
+    """What the user calls a factor."""
+
+    name = TextField(
+        max_length=64,
+        default="",
+        allow_blank=True,
+        validators=[validators.validate_name],
+        help_text="No control or invisible characters.",
+    )
+
+
+class NewNameSerializer(NameSerializer):
+    name = TextField(max_length=64, validators=[validators.validate_name])
+
+
+class CodeSerializer(StrictSerializer):
+    """A code of the app that is new."""
+
+    code = TextField(max_length=16)
+
+
+class FactorSerializer(serializers.ModelSerializer[Factor]):
+    """A factor. `backed_up` is of passkeys alone: synchronised, so not lost with the
+    device."""
+
+    backed_up = serializers.BooleanField(required=False)
+
+    class Meta:
+        model = Factor
+        fields = ("id", "type", "name", "created_at", "last_used_at", "backed_up")
+
+    def to_representation(self, instance: Factor) -> Any:
+        shown = super().to_representation(instance)
+        if instance.type != Type.PASSKEY:
+            del shown["backed_up"]
+        return shown
+
+
+class OwnFactorsSerializer(serializers.Serializer[None]):
+    """What the user can log in with, after a password or in its place."""
+
+    factors = FactorSerializer(many=True)
+    recovery_codes_left = serializers.IntegerField()
+    required = serializers.BooleanField(  # type: ignore[assignment]
+        help_text="The last factor cannot be removed."
+    )
+
+
+class NewTOTPSerializer(serializers.Serializer[None]):
+    """What an app needs. It is shown once."""
+
+    id = serializers.UUIDField()
+    secret = serializers.CharField(help_text="base32.")
+    uri = serializers.CharField(help_text="otpauth, for a QR code.")
+    expires_in = serializers.IntegerField(help_text="Seconds to confirm it in.")
+
+
+class RecoveryCodesSerializer(serializers.Serializer[None]):
+    """Each stands in for a factor once. They are shown once."""
+
+    recovery_codes = serializers.ListField(
+        child=serializers.CharField(), help_text="None, unless they are new."
+    )

@@ -5,13 +5,13 @@ import time
 from secrets import compare_digest
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 from pyotp import TOTP, random_base32
 
 from users.factors import secrets
 from users.factors.models import Factor, Type
 
-ISSUER = "Memo"
 PERIOD = 30  # seconds
 # Steps before and after: clocks differ, and typing takes time (RFC 6238, section 5.2).
 WINDOW = (0, -1, 1)
@@ -25,7 +25,8 @@ def new_secret() -> str:
 
 def uri(secret: str, account: str) -> str:
     """What an app reads from a QR code."""
-    return TOTP(secret).provisioning_uri(name=account, issuer_name=ISSUER)
+    issuer = settings.WEBAUTHN_RP_ID
+    return TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
 
 
 def use(user_id: UUID, code: str) -> bool:

@@ -2,9 +2,14 @@
 
 from django.urls import path
 
-from users.factors import internal_views, passkey_views
+from users.factors import internal_views, passkey_views, views
 
 urlpatterns = [
+    path("me/factors", views.FactorsView.as_view()),
+    path("me/factors/totp", views.TOTPView.as_view()),
+    path("me/factors/<uuid:factor_id>", views.FactorView.as_view()),
+    path("me/factors/<uuid:factor_id>/confirm", views.ConfirmView.as_view()),
+    path("me/recovery_codes", views.RecoveryCodesView.as_view()),
     path("passkeys/verify", passkey_views.VerifyPasskeyView.as_view()),
     path("<uuid:user_id>/factors", internal_views.FactorsView.as_view()),
     path("<uuid:user_id>/factors/verify", internal_views.VerifyFactorView.as_view()),

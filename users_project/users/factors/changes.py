@@ -1,0 +1,163 @@
+"""Adding and removing factors: with the epoch, the event and the notice of it in one
+transaction, in which the user's row is locked. So of two at once one is the first."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.exceptions import NotFound, ValidationError
+
+from shared.api.exceptions import FactorLimit, LastFactor, TokenRevoked
+from shared.auth.authentication import TokenUser
+from shared.auth.enrolment import EnrolmentUser
+from shared.auth.permissions import RECENT, require_authentication
+from users.accounts import links
+from users.events.log import record
+from users.factors import policy, recovery_codes, secrets, totp
+from users.factors.models import Factor, Type
+from users.guess_limits import Client
+from users.mail import notices
+from users.models import User
+
+MOST_PASSKEYS = 10
+LIFETIME = timedelta(minutes=10)  # of a TOTP that waits for its first code
+WRONG = {"code": ["This is not a code of the new factor. Is the clock right?"]}
+
+Caller = TokenUser | EnrolmentUser
+
+
+def lock(caller: Caller) -> User:
+    """The user, with factors, whose row is locked until the transaction ends.
+
+    A session must be new, and of a user who has a factor it must have been opened with
+    one: a stolen token adds none. An enrol token adds the first. Raises
+    InsufficientUserAuthentication, TokenRevoked.
+    """
+    links.lock(caller.pk)
+    user = User.objects.find(id=caller.pk, factors=True)
+    if user is None:
+        raise TokenRevoked
+    if isinstance(caller, EnrolmentUser):
+        require_first(user, caller)
+    else:
+        acr = "aal2" if user.factor_rows else ""
+        require_authentication(caller, acr=acr, max_age=RECENT)
+    return user
+
+
+def require_first(user: User, caller: EnrolmentUser) -> None:
+    """Raise TokenRevoked where the user has a factor, or sessions of the user have
+    ended since the enrol token."""
+    if user.factor_rows or user.session_epoch != caller.epoch:
+        raise TokenRevoked
+
+
+@transaction.atomic
+def propose_totp(caller: Caller, name: str) -> tuple[Factor, str]:
+    """A TOTP that waits for its first code, and its secret. It takes the place of one
+    that waits already."""
+    user = lock(caller)
+    Factor.objects.filter(user=user, type=Type.TOTP, confirmed_at=None).delete()
+    secret = totp.new_secret()
+    factor = Factor(user=user, type=Type.TOTP, name=name, last_step=0)
+    factor.secret = secrets.encrypt(secret, user.pk, factor.pk)
+    factor.save()
+    return factor, secret
+
+
+@transaction.atomic
+def confirm_totp(
+    caller: Caller, factor_id: UUID, code: str, client: Client
+) -> list[str]:
+    """Have a TOTP count, in place of the one before: recovery codes, if it is the first
+    factor. Raises NotFound, ValidationError."""
+    user = lock(caller)
+    since = timezone.now() - LIFETIME
+    waiting = Factor.objects.filter(user=user, confirmed_at=None, created_at__gt=since)
+    factor = waiting.filter(pk=factor_id).first()
+    if factor is None:
+        raise NotFound
+    if not totp.spend(factor, code):
+        raise ValidationError(WRONG, code="invalid")
+    before = Factor.objects.filter(user=user, type=Type.TOTP)
+    if before.filter(confirmed_at__isnull=False).delete()[0]:
+        note_removal(user, caller, Type.TOTP, client)
+    before.update(confirmed_at=timezone.now())
+    return note_addition(user, caller, Type.TOTP, client)
+
+
+@transaction.atomic
+def add_passkey(caller: Caller, factor: Factor, client: Client) -> list[str]:
+    """Save a passkey that was registered: recovery codes, if it is the first factor.
+    Raises FactorLimit."""
+    user = lock(caller)
+    passkeys = Factor.objects.filter(user=user, type=Type.PASSKEY)
+    if passkeys.count() >= MOST_PASSKEYS:
+        raise FactorLimit
+    factor.save()
+    return note_addition(user, caller, Type.PASSKEY, client)
+
+
+def note_addition(user: User, caller: Caller, kind: str, client: Client) -> list[str]:
+    """What follows a new factor. The first one ends all sessions that were opened with
+    a password alone, but the one it was added from."""
+    record("factor_added", user.pk, type=kind)
+    notices.of_factor_added(user, client)
+    if user.factor_rows:
+        return []
+    user.raise_epoch("factor_added", sid_of(caller))
+    return recovery_codes.replace(user.pk)
+
+
+@transaction.atomic
+def remove(caller: Caller, factor_id: UUID, client: Client) -> None:
+    """Delete a factor; with the last one, the recovery codes. Raises NotFound,
+    LastFactor."""
+    user = lock(caller)
+    factor = Factor.objects.filter(user=user, pk=factor_id).first()
+    if factor is None:
+        raise NotFound
+    factor.delete()
+    if factor.confirmed_at is None:
+        return
+    if not Factor.objects.filter(user=user, confirmed_at__isnull=False).exists():
+        if policy.is_required(user):
+            raise LastFactor
+        recovery_codes.void(user.pk)
+    note_removal(user, caller, factor.type, client)
+
+
+def note_removal(user: User, caller: Caller, kind: str, client: Client) -> None:
+    """What follows the loss of a factor: it may have opened any session."""
+    record("factor_removed", user.pk, type=kind)
+    notices.of_factor_removed(user, client)
+    user.raise_epoch("factor_removed", sid_of(caller))
+
+
+@transaction.atomic
+def rename(caller: Caller, factor_id: UUID, name: str) -> Factor:
+    """Raises NotFound."""
+    factor = Factor.objects.filter(user=lock(caller), pk=factor_id).first()
+    if factor is None:
+        raise NotFound
+    factor.name = name
+    factor.save(update_fields=["name"])
+    return factor
+
+
+@transaction.atomic
+def replace_codes(caller: Caller, client: Client) -> list[str]:
+    """Ten new recovery codes, mailed about as a factor: each stands in for one. Raises
+    NotFound for a user without a factor."""
+    user = lock(caller)
+    if not user.factor_rows:
+        raise NotFound
+    record("recovery_codes_replaced", user.pk)
+    notices.of_factor_added(user, client)
+    return recovery_codes.replace(user.pk)
+
+
+def sid_of(caller: Caller) -> UUID | None:
+    """The session that continues. An enrol token belongs to none."""
+    return caller.sid if isinstance(caller, TokenUser) else None

@@ -1,0 +1,116 @@
+"""One's own factors."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared.api.exceptions import TokenRevoked
+from shared.api.views import JSONView
+from shared.auth.authentication import JWTAuthentication
+from shared.auth.enrolment import EnrolmentAuthentication, EnrolmentUser
+from users.accounts.views import client_of, valid
+from users.factors import changes, openapi, policy, recovery_codes, totp
+from users.factors import serializers as s
+from users.factors.models import Factor
+from users.guess_limits import counted_of
+from users.models import User
+
+LIMIT = "PROFILE_LIMIT_USER"
+
+
+class OwnFactorsView(JSONView):
+    """For a user with an access token, or with an enrol token for the first factor."""
+
+    authentication_classes = (EnrolmentAuthentication, JWTAuthentication)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if settings.SECOND_FACTOR == "off":
+            raise NotFound
+        super().initial(request, *args, **kwargs)
+
+    @property
+    def caller(self) -> changes.Caller:
+        return cast(changes.Caller, self.request.user)
+
+    def user(self) -> User:
+        """The account, with factors. Raises TokenRevoked where it is gone, and where an
+        enrol token has done what it is for."""
+        user = User.objects.find(id=self.caller.pk, factors=True)
+        if user is None:
+            raise TokenRevoked
+        if isinstance(self.caller, EnrolmentUser):
+            changes.require_first(user, self.caller)
+        return user
+
+
+class FactorsView(OwnFactorsView):
+    @extend_schema(**openapi.OWN_FACTORS)
+    def get(self, request: Request) -> Response:
+        """The factors that count, the oldest first, and how many recovery codes are
+        left."""
+        user = self.user()
+        rows = Factor.objects.filter(user=user, confirmed_at__isnull=False)
+        answer = {
+            "factors": s.FactorSerializer(rows.order_by("created_at"), many=True).data,
+            "recovery_codes_left": recovery_codes.left(user.pk),
+            "required": policy.is_required(user),
+        }
+        return Response(answer)
+
+
+class TOTPView(OwnFactorsView):
+    @extend_schema(**openapi.ADD_TOTP)
+    def post(self, request: Request) -> Response:
+        """A new TOTP for an app. It counts once it is confirmed by a code, and then
+        takes the place of the one before."""
+        body, user = valid(s.NameSerializer(data=request.data)), self.user()
+        with counted_of(user, LIMIT):
+            factor, secret = changes.propose_totp(self.caller, body["name"])
+        answer = {"id": factor.pk, "secret": secret}
+        answer |= {"uri": totp.uri(secret, user.email)}
+        answer |= {"expires_in": int(changes.LIFETIME.total_seconds())}
+        return Response(answer, status=201)
+
+
+class ConfirmView(OwnFactorsView):
+    @extend_schema(**openapi.CONFIRM_TOTP)
+    def post(self, request: Request, factor_id: UUID) -> Response:
+        """Prove that the app makes the right codes. The first factor of an account ends
+        its other sessions, and brings ten recovery codes, which are shown only here."""
+        code = valid(s.CodeSerializer(data=request.data))["code"]
+        with counted_of(self.user(), LIMIT):
+            codes = changes.confirm_totp(
+                self.caller, factor_id, code, client_of(request)
+            )
+        return Response({"recovery_codes": codes})
+
+
+class FactorView(OwnFactorsView):
+    @extend_schema(**openapi.RENAME_FACTOR)
+    def patch(self, request: Request, factor_id: UUID) -> Response:
+        """Give it another name."""
+        name = valid(s.NewNameSerializer(data=request.data))["name"]
+        with counted_of(self.user(), LIMIT):
+            factor = changes.rename(self.caller, factor_id, name)
+        return Response(s.FactorSerializer(factor).data)
+
+    @extend_schema(**openapi.REMOVE_FACTOR)
+    def delete(self, request: Request, factor_id: UUID) -> Response:
+        """Remove it. All other sessions end, and with the last factor the recovery
+        codes are void."""
+        changes.remove(self.caller, factor_id, client_of(request))
+        return Response(status=204)
+
+
+class RecoveryCodesView(OwnFactorsView):
+    @extend_schema(**openapi.RECOVERY_CODES)
+    def post(self, request: Request) -> Response:
+        """Ten new recovery codes. The old ones are void."""
+        with counted_of(self.user(), LIMIT):
+            codes = changes.replace_codes(self.caller, client_of(request))
+        return Response({"recovery_codes": codes})
