@@ -8,7 +8,6 @@ from shared.api.urls import common
 from users import views
 from users.accounts import privacy_views
 from users.accounts.views import RegistrationView
-from users.admin.change_password import OwnPasswordView
 from users.factors.enrolment_view import EnrolView
 from users.pages.views import StartView
 
@@ -32,8 +31,7 @@ urlpatterns = [
     *(MAIL_ROUTES if settings.MAIL_ENABLED else []),
     *common("api/v1/users"),
     path("", StartView.as_view()),
-    # Before the site's own route of this name.
-    path("admin/password_change/", admin.site.admin_view(OwnPasswordView.as_view())),
+    path("admin/", include("users.admin.urls")),
     path("admin/", admin.site.urls),
 ]
 

@@ -10,9 +10,7 @@ from shared.api.client_ip import client_address, user_agent
 from shared.auth import device_cookie
 from shared.metrics import logins_total
 from users import credentials
-from users.events.log import record
 from users.guess_limits import Client
-from users.middleware import remember_device
 from users.models import User
 
 
@@ -24,7 +22,8 @@ class EmailBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """The user with this address (`username` is what Django's forms call it).
+        """The user with this address (`username` is what Django's forms call it), whose
+        login may need a second factor, too: `users.admin.login` completes it.
 
         Raises RateLimited, Overloaded.
         """
@@ -36,11 +35,14 @@ class EmailBackend(ModelBackend):
             device = device_cookie.read(request)
             client = Client(client_address(request), user_agent(request), device)
         user = credentials.authenticate(password, client, email=email, site="admin")
-        logins_total.labels("success" if user else "invalid", "admin").inc()
-        if user is not None:
-            record("authn_login_success", user.pk, site="admin", ip=client.ip)
-            remember_device(request, user)
+        if user is None:
+            logins_total.labels("invalid", "admin").inc()
         return user
+
+    def get_user(self, user_id: Any) -> User | None:
+        """Of a session, with roles, for the policy."""
+        user = User.objects.with_roles().filter(pk=user_id).first()
+        return user if self.user_can_authenticate(user) else None
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
         """Asked for every request of a session: it ends with the user's presence."""

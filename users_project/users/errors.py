@@ -39,6 +39,8 @@ TEXTS = {
     "overloaded": _("Too many requests at once."),
     "payload_too_large": _("The form is too large."),
     "rate_limited": _("Too many attempts."),
+    "token_invalid": "This login has taken too long, or something has changed. Log in "
+    "again.",
 }
 TITLES = {
     "bad_request": _("Bad Request"),
@@ -50,6 +52,7 @@ TITLES = {
     "overloaded": _("Service Unavailable"),
     "payload_too_large": _("Content Too Large"),
     "rate_limited": _("Too Many Requests"),
+    "token_invalid": "This login is over",
 }
 UNITS = (
     (86400, ngettext_lazy("%(num)d day", "%(num)d days", "num")),

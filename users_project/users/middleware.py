@@ -7,6 +7,7 @@ classes in MIDDLEWARE, so these are theirs, passed by where they have nothing to
 
 from typing import Any
 
+from django.contrib.auth import logout
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
@@ -18,9 +19,11 @@ from rest_framework.exceptions import APIException
 
 from shared.auth import device_cookie
 from users import errors
+from users.factors import policy
 from users.models import User
 
 ADMIN = "/admin"
+AMR = "amr"  # in a session: how the user has logged in (RFC 8176)
 # What a field or the database says of text that no form has checked.
 MALFORMED = (ValidationError, DataError)
 
@@ -36,11 +39,10 @@ class AdminOnlyMiddleware:
         return self.get_response(request)
 
 
-def remember_device(request: HttpRequest | None, user: User) -> None:
-    """Have the answer set the device cookie for this user, who has just proved their
-    password."""
-    if request is not None:
-        request.device_owner = user  # type: ignore[attr-defined]
+def remember_device(request: HttpRequest, user: User, *, trust: bool = False) -> None:
+    """Have the answer set the device cookie for this user, who has just proved who they
+    are. With `trust` it stands for a second factor from now on."""
+    request.device_owner = user, trust  # type: ignore[attr-defined]
 
 
 class AdminResponseMiddleware:
@@ -53,9 +55,10 @@ class AdminResponseMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         answer: HttpResponseBase = self.get_response(request)
-        if owner := getattr(request, "device_owner", None):
-            text = device_cookie.renew(device_cookie.read(request), owner)
-            device_cookie.write(answer, text)
+        if found := getattr(request, "device_owner", None):
+            owner, trust = found
+            text = device_cookie.read(request)
+            device_cookie.write(answer, device_cookie.renew(text, owner, trust=trust))
         return answer
 
     def process_exception(self, request: HttpRequest, exc: Exception) -> Any:
@@ -79,9 +82,12 @@ class CsrfViewMiddleware(AdminOnlyMiddleware, csrf.CsrfViewMiddleware):
 
 class AuthenticationMiddleware(AdminOnlyMiddleware, auth.AuthenticationMiddleware):
     def process_view(self, request: HttpRequest, *args: Any) -> None:
-        """The caller, for the log, as for requests with a token."""
+        """The caller, for the log, as for requests with a token. A session that was
+        opened without a factor ends once one is required."""
         if request.path_info.startswith(ADMIN) and request.user.is_authenticated:
             request.caller = str(request.user.pk)  # type: ignore[attr-defined]
+            if not policy.admits(request.user, request.session.get(AMR, ())):
+                logout(request)
 
 
 class MessageMiddleware(AdminOnlyMiddleware, messages.MessageMiddleware):

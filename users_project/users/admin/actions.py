@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from users import bulk
+from users.admin import step_up
 from users.bulk_changes import CHANGES, DELETE, Change, modifiable
 from users.models import User
 from users.validators import as_id
@@ -88,6 +89,8 @@ class UserActions(admin.ModelAdmin):
     def ask_or_run(
         self, request: HttpRequest, users: QuerySet[User], change: Change
     ) -> HttpResponse:
+        if not step_up.is_recent(request):
+            return step_up.ask(request, self.page_before(request))
         # As they lie in the table: neighbours share pages.
         selected = users.order_by("created_at")
         count = selected[: bulk.MOST + 1].count()

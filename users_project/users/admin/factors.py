@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 
 from users.admin.mails import MailPages
+from users.admin.step_up import recent_login_required
 from users.factors import resets
 from users.factors.models import Factor, FactorReset
 from users.models import User
@@ -45,6 +46,7 @@ class FactorPages(MailPages):
         own = path("<path:object_id>/factors/", view, name="users_user_factors")
         return [own, *super().get_urls()]
 
+    @recent_login_required
     def factors_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.user_of(request, object_id)
         if request.method == "POST":

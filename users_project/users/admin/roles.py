@@ -7,10 +7,11 @@ from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from users.admin.forms import RoleForm
 from users.admin.lists import StrictListAdmin
+from users.admin.step_up import recent_login_required
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
 from users.events.log import record
 from users.models import Role, User
@@ -48,6 +49,26 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
         return bool(request.user.is_superuser)
 
     has_add_permission = has_change_permission = has_delete_permission = has_right
+
+    @recent_login_required
+    def changeform_view(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Adds a role, or changes it."""
+        return super().changeform_view(request, *args, **kwargs)
+
+    @recent_login_required
+    def delete_view(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        return super().delete_view(request, *args, **kwargs)
+
+    @recent_login_required
+    def response_action(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Deletes roles that are ticked in the list."""
+        return super().response_action(request, *args, **kwargs)
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: Any, change: bool

@@ -17,6 +17,7 @@ from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
 from users.admin.lists import DateFilter, StrictListAdmin
 from users.admin.roles import EVENT, by, warn_of_long_roles
 from users.admin.status import StatusColumn
+from users.admin.step_up import recent_login_required
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
 from users.events.log import record
 from users.models import LAST_LOGIN, User
@@ -126,6 +127,14 @@ class UserAdmin(
             more = {"description": ERASED if obj.is_erased else ABOVE_YOU}
         return [(title, {**options, **more}), *others]
 
+    @recent_login_required
+    def change_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Django's. Its form gives rights, roles and another e-mail address."""
+        return super().change_view(request, object_id, *args, **kwargs)
+
+    @recent_login_required
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:

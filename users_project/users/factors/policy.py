@@ -3,6 +3,7 @@ factors (`UserManager.find`)."""
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -19,9 +20,11 @@ def mode(site: str) -> str:
 
 
 def is_required(user: Any, site: str = "api") -> bool:
-    """Whether the user must have a factor, by the mode or by a role."""
+    """Whether the user must have a factor: by the mode of the site, by that of all
+    users, or by a role. Where the mode is `off`, no user must."""
     by_role = not set(settings.SECOND_FACTOR_ROLES).isdisjoint(user.roles)
-    return mode(site) == "required" or (mode(site) == "optional" and by_role)
+    is_asked = by_role or "required" in (mode(site), settings.SECOND_FACTOR)
+    return is_asked and mode(site) != "off"
 
 
 def methods(user: Any, site: str = "api") -> list[str]:
@@ -60,5 +63,18 @@ def summary(user: Any) -> dict[str, Any]:
 def is_enough(user: Any, device: str, site: str = "api") -> bool:
     """Whether the right password alone logs the user in."""
     if methods(user, site):
-        return site != "admin" and device_cookie.is_trusted(device, user)
+        return may_trust(site) and device_cookie.is_trusted(device, user)
     return not is_required(user, site)
+
+
+def may_trust(site: str) -> bool:
+    """Whether a device may stand for a factor: not in an admin that requires one."""
+    return site != "admin" or mode(site) != "required"
+
+
+def admits(user: Any, amr: Sequence[str]) -> bool:
+    """Whether a session of the admin that was opened in this way may continue. It may
+    be older than the policy. `user` has roles."""
+    if not is_required(user, "admin") or "mfa" in amr:
+        return True
+    return "rba" in amr and may_trust("admin")

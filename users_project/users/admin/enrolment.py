@@ -1,0 +1,72 @@
+"""Setting up the first second factor of an operator who must have one. Without it there
+is no session: what waits is a challenge, and it opens these two pages alone."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from shared.api.exceptions import LinkInvalid, TokenInvalid
+from shared.auth import device_cookie
+from users.admin import challenges
+from users.admin.challenges import Use
+from users.admin.page import AdminFormPage
+from users.factors import enrolment
+from users.factors.models import Challenge
+
+INVALID = "It is not complete, has been used or has expired, or is not yours."
+MAILED = (
+    "The password is not enough. If your address is verified, a mail with a link is on "
+    "its way: enter the link here. Or ask an operator for a code."
+)
+
+
+class ProofForm(forms.Form):
+    token = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Code or link",
+        help_text="What an operator gave you, or the link of our mail. Leave it empty "
+        "on a device that you have logged in from, or to have a mail sent.",
+        widget=forms.TextInput({"autocomplete": "off", "autofocus": True}),
+    )
+
+    def clean_token(self) -> str:
+        """Of a link, its token."""
+        return str(self.cleaned_data["token"]).rpartition("token=")[2].strip()
+
+
+class ProofView(AdminFormPage):
+    """Asks for more than the password, which may have leaked."""
+
+    title = "Set up a second factor"
+    form_class = ProofForm
+    template_name = "admin/factors/question.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if challenges.find(request, Use.ENROL) is None:
+            raise TokenInvalid
+        return super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        challenge, form = challenges.attempt(request, Use.ENROL), self.get_form()
+        if challenge is None:
+            raise TokenInvalid
+        if not form.is_valid():
+            return self.form_invalid(form)
+        device, token = device_cookie.read(request), form.cleaned_data["token"]
+        try:
+            if not enrolment.is_proved(challenge.user, device, token):
+                return self.refuse(form, MAILED)
+        except LinkInvalid:
+            return self.refuse(form, INVALID)
+        return self.proved(challenge)
+
+    def proved(self, challenge: Challenge) -> HttpResponse:
+        if not challenges.settle(challenge):
+            raise TokenInvalid
+        answer = HttpResponseRedirect(reverse("admin_enrol_factor"))
+        user = challenge.user
+        challenges.refer(answer, Use.ENROLLING, challenges.create(Use.ENROLLING, user))
+        return answer

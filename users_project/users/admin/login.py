@@ -1,0 +1,134 @@
+"""Login to the admin: a password, and a second factor where one is needed; or a
+passkey. There is no session, and no cookie of one, before the last of them."""
+
+import json
+from typing import Any
+
+from django.contrib.admin import site
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth import login
+from django.contrib.auth import views as auth_views
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from shared.api.exceptions import InvalidCredentials
+from shared.auth import device_cookie
+from shared.auth.passkeys import request_options
+from shared.metrics import logins_total
+from users import credentials
+from users.admin import challenges
+from users.admin.challenges import Use
+from users.admin.page import AdminFormPage, client_of, redirect_to
+from users.admin.second_factor import FactorForm, FactorPage, PasskeyForm, TrustForm
+from users.events.log import record
+from users.factors import policy
+from users.factors.passkeys import verify_assertion
+from users.factors.verification import Verified
+from users.middleware import AMR, remember_device
+from users.models import User
+
+UNKNOWN_PASSKEY = "This passkey is not known, or may not log in here."
+PAGES = {Use.LOGIN: "admin_second_factor", Use.ENROL: "admin_enrol"}
+
+
+def open_session(
+    request: HttpRequest, user: User, amr: list[str], *, trust: bool = False
+) -> None:
+    """What follows the last factor. The answer sets the cookies."""
+    client = client_of(request)
+    with transaction.atomic():
+        record("authn_login_success", user.pk, site="admin", ip=client.ip)
+        credentials.note_login(user, client)
+    logins_total.labels("success", "admin").inc()
+    remember_device(request, user, trust=trust)
+    login(request, user)
+    request.session[AMR] = amr
+
+
+def next_use(user: User, device: str) -> Use | None:
+    """What is asked after the password; None where it is enough."""
+    if policy.is_enough(user, device, "admin"):
+        return None
+    return Use.LOGIN if policy.methods(user, "admin") else Use.ENROL
+
+
+class LoginView(AdminFormPage, auth_views.LoginView):
+    """As `AdminSite.login`, with what may follow the password."""
+
+    title = "Log in"
+    template_name = "admin/login.html"
+    authentication_form = AdminAuthenticationForm
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if site.has_permission(request):
+            return HttpResponseRedirect(self.get_default_redirect_url())
+        return super().get(request, *args, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user, device = form.get_user(), device_cookie.read(self.request)
+        use = next_use(user, device)
+        if use is None:
+            trusted = bool(policy.methods(user, "admin"))
+            open_session(self.request, user, ["pwd", *["rba"] * trusted])
+            return HttpResponseRedirect(self.get_success_url())
+        answer = redirect_to(PAGES[use], self.get_success_url())
+        challenges.refer(answer, use, challenges.create(use, user))
+        return answer
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """For Django's template."""
+        challenge, signed = challenges.sign_anonymous()
+        shown = {
+            "app_path": reverse("admin:login"),
+            "next": self.get_success_url(),
+            "username": self.request.user.get_username(),
+            "has_passkeys": policy.mode("admin") != "off",
+            "passkey": json.dumps(request_options(challenge)),
+            "challenge": signed,
+        }
+        return {**super().get_context_data(**kwargs), **shown}
+
+
+class SecondFactorView(FactorPage):
+    title = "Second factor"
+    use = Use.LOGIN
+
+    def get_form_class(self) -> Any:
+        """Where a factor is required, no device stands for it."""
+        return TrustForm if policy.may_trust("admin") else FactorForm
+
+    def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
+        trust = form.cleaned_data.get("trust_device", False)
+        amr = ["pwd", *verified.amr, "mfa"]
+        open_session(self.request, user, amr, trust=trust)
+        return HttpResponseRedirect(self.get_success_url())
+
+
+class PasskeyLoginView(LoginView):
+    """By a passkey alone: it is two factors, as its owner unlocks it."""
+
+    http_method_names = ("post",)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            passkey = self.verified()
+        except InvalidCredentials:
+            logins_total.labels("invalid", "admin").inc()
+            form = AdminAuthenticationForm(request)
+            context = self.get_context_data(form=form, refused=UNKNOWN_PASSKEY)
+            return self.render_to_response(context)
+        open_session(request, passkey.user, [*passkey.amr, "mfa"])
+        return HttpResponseRedirect(self.get_success_url())
+
+    def verified(self) -> Any:
+        """The passkey of a user who may log in here. Raises InvalidCredentials."""
+        form = PasskeyForm(self.request.POST)
+        challenge = challenges.read_anonymous(self.request.POST.get("challenge", ""))
+        if challenge is None or not form.is_valid() or policy.mode("admin") == "off":
+            raise InvalidCredentials
+        passkey = verify_assertion(form.cleaned_data["credential"], challenge)
+        user = passkey.user
+        if not user.is_staff or not challenges.use_anonymous(challenge, user):
+            raise InvalidCredentials
+        return passkey

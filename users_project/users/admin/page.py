@@ -1,0 +1,47 @@
+"""What the admin's pages of logins and factors share."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin import site
+from django.contrib.auth.views import RedirectURLMixin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView
+
+from shared.api.client_ip import client_address, user_agent
+from shared.auth import device_cookie
+from users.guess_limits import Client
+
+
+def client_of(request: HttpRequest) -> Client:
+    device = device_cookie.read(request)
+    return Client(client_address(request), user_agent(request), device)
+
+
+def redirect_to(page: str, back: str) -> HttpResponseRedirect:
+    """To a page that leads back to this address, once it is done."""
+    return HttpResponseRedirect(reverse(page, query={"next": back}))
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+@method_decorator(never_cache, name="dispatch")
+class AdminFormPage(RedirectURLMixin, FormView):
+    """A form in the admin's look. It leads to `next`, where that is a page of ours."""
+
+    title = ""
+    next_page = settings.LOGIN_REDIRECT_URL
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        self.request.current_app = site.name
+        context = super().get_context_data(**kwargs)
+        shown = {"title": self.title, "next": self.get_redirect_url()}
+        return {**site.each_context(self.request), **shown, **context}
+
+    def refuse(self, form: Any, why: str) -> HttpResponse:
+        """The form again, which says why."""
+        form.add_error(None, why)
+        return self.form_invalid(form)

@@ -1,0 +1,136 @@
+"""The question for a second factor, in the admin."""
+
+import json
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+
+from shared.api.exceptions import SecondFactorInvalid, TokenInvalid
+from shared.auth.passkeys import request_options
+from users.admin import challenges
+from users.admin.challenges import Use
+from users.admin.page import AdminFormPage, client_of
+from users.factors import policy
+from users.factors.models import Challenge
+from users.factors.verification import FactorProof, Verified, verify
+from users.models import User
+
+WRONG = "This is wrong, or was used before. Tries that are left: %d."
+NEITHER = "Enter a code."
+TOTP_DIGITS = 6
+
+
+class CredentialField(forms.CharField):
+    """What a script of ours sends: the JSON of a browser's passkey."""
+
+    widget = forms.HiddenInput
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        try:
+            found = json.loads(text) if text else None
+        except (ValueError, RecursionError) as exc:
+            raise ValidationError("No passkey was sent.", "invalid") from exc
+        if found is not None and not isinstance(found, dict):
+            raise ValidationError("No passkey was sent.", "invalid")
+        return found
+
+
+class FactorForm(forms.Form):
+    """One field for codes of both kinds, and the one of a passkey."""
+
+    code = forms.CharField(
+        required=False,
+        max_length=32,
+        label="Code",
+        help_text="Of your authenticator app, or a recovery code.",
+        widget=forms.TextInput(
+            {
+                "autocomplete": "one-time-code",
+                "autofocus": True,
+                "autocapitalize": "none",
+                "spellcheck": "false",
+            }
+        ),
+    )
+    credential = CredentialField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if not self.errors and not data["code"] and not data["credential"]:
+            raise ValidationError(NEITHER, "required")
+        return data
+
+    def proof(self, challenge: Challenge) -> FactorProof:
+        data = self.cleaned_data
+        if data["credential"]:
+            signed = bytes(challenge.challenge)
+            return FactorProof(passkey=data["credential"], challenge=signed)
+        code = data["code"].replace(" ", "")
+        if len(code) == TOTP_DIGITS:
+            return FactorProof(totp=code)
+        return FactorProof(recovery_code=code)
+
+
+class TrustForm(FactorForm):
+    trust_device = forms.BooleanField(
+        required=False, label="Do not ask for it on this device for 30 days"
+    )
+
+
+class PasskeyForm(forms.Form):
+    credential = CredentialField()
+
+
+class FactorPage(AdminFormPage):
+    """Asks for a factor of the user of a challenge, at most five times."""
+
+    use: Use
+    challenge: Challenge
+    form_class = FactorForm
+    template_name = "admin/factors/question.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        found = challenges.find(request, self.use)
+        return self.ask(found) if found else self.start_over()
+
+    def ask(self, challenge: Challenge) -> HttpResponse:
+        self.challenge = challenge
+        return self.render_to_response(self.get_context_data())
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Raises RateLimited, and TokenInvalid where the user has changed meanwhile."""
+        challenge = challenges.attempt(request, self.use)
+        if challenge is None:
+            return self.start_over()
+        self.challenge, form = challenge, self.get_form()
+        if not form.is_valid():
+            return self.form_invalid(form)
+        proof, epoch = form.proof(challenge), challenge.session_epoch
+        try:
+            verified = verify(challenge.user, proof, client_of(request), epoch)
+        except SecondFactorInvalid:
+            left = challenges.MOST_ATTEMPTS - challenge.attempts
+            return self.refuse(form, WRONG % left)
+        if not challenges.settle(challenge):
+            return self.start_over()
+        answer = self.succeed(challenge.user, verified, form)
+        challenges.forget(answer)
+        return answer
+
+    def start_over(self) -> HttpResponse:
+        """Raises TokenInvalid: there is nothing to answer any more."""
+        raise TokenInvalid
+
+    def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
+        raise NotImplementedError
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With what a passkey is asked, where the user has one."""
+        user = User.objects.find(id=self.challenge.user_id, factors=True)
+        passkeys = policy.passkeys(user) if user else []
+        signed = bytes(self.challenge.challenge)
+        options = json.dumps(request_options(signed, passkeys)) if passkeys else ""
+        return super().get_context_data(passkey=options, **kwargs)

@@ -1,0 +1,23 @@
+"""Routes of the admin that are not the site's own, or come before those of the same
+name."""
+
+from django.contrib import admin
+from django.urls import path
+
+from users.admin.change_password import OwnPasswordView
+from users.admin.confirm import confirm
+from users.admin.enrolment import ProofView
+from users.admin.login import LoginView, PasskeyLoginView, SecondFactorView
+
+own = admin.site.admin_view
+
+urlpatterns = [
+    path("login/", LoginView.as_view()),
+    path("login/passkey/", PasskeyLoginView.as_view(), name="admin_passkey"),
+    path(
+        "login/second_factor/", SecondFactorView.as_view(), name="admin_second_factor"
+    ),
+    path("login/enrol/", ProofView.as_view(), name="admin_enrol"),
+    path("confirm/", own(confirm), name="admin_confirm"),
+    path("password_change/", own(OwnPasswordView.as_view())),
+]
