@@ -47,9 +47,8 @@ def test_whose_passkey_it_is(ada, passkey, authenticator, log_in):
 
 
 def test_all_that_is_wrong_is_alike(ada, passkey, authenticator, other, log_in):
-    """PK-06: an unknown passkey, a wrong signature, an absent user, a suspect passkey, a
-    challenge of another login, an assertion that was used: no answer, statement or
-    event tells them apart."""
+    """PK-06: an unknown passkey, a wrong signature, an absent user, and a challenge of
+    another login: no answer, statement or event tells them apart."""
     absent_user, absent = other
     absent_user.deactivate()
     absent.count = 2

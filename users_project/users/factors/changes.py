@@ -92,11 +92,15 @@ def add_passkey(caller: Caller, factor: Factor, client: Client) -> list[str]:
     """Save a passkey that was registered: recovery codes, if it is the first factor.
     Raises FactorLimit."""
     user = lock(caller)
-    passkeys = Factor.objects.filter(user=user, type=Type.PASSKEY)
-    if passkeys.count() >= MOST_PASSKEYS:
-        raise FactorLimit
+    require_room(user)
     factor.save()
     return note_addition(user, caller, Type.PASSKEY, client)
+
+
+def require_room(user: User) -> None:
+    """Raise FactorLimit where there is none for another passkey."""
+    if Factor.objects.filter(user=user, type=Type.PASSKEY).count() >= MOST_PASSKEYS:
+        raise FactorLimit
 
 
 def note_addition(user: User, caller: Caller, kind: str, client: Client) -> list[str]:

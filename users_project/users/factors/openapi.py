@@ -119,3 +119,23 @@ RECOVERY_CODES: dict[str, Any] = {
     "responses": {200: serializers.RecoveryCodesSerializer, **problems(**UNKNOWN)},
     "examples": [answer(CODES)],
 }
+
+PASSKEY_OPTIONS: dict[str, Any] = {
+    "operation_id": "users_passkey_options",
+    "request": None,
+    "responses": {
+        200: serializers.PasskeyOptionsSerializer,
+        **problems(_401=STEP_UP, _404=("not_found",), _409=("factor_limit",)),
+    },
+}
+ADD_PASSKEY: dict[str, Any] = {
+    "operation_id": "users_add_passkey",
+    "request": serializers.NewPasskeySerializer,
+    "responses": {
+        201: serializers.AddedFactorSerializer,
+        **problems(
+            body=True, _401=STEP_UP, _404=("not_found",), _409=("factor_limit",)
+        ),
+    },
+    "examples": [answer({"id": ADA["id"], **CODES}, 201)],
+}

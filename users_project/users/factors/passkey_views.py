@@ -6,10 +6,36 @@ from rest_framework.response import Response
 
 from shared.api.views import InternalView
 from shared.auth import device_cookie
-from users.factors import openapi, passkeys
-from users.factors.serializers import PasskeyAttemptSerializer
-from users.guess_limits import Client
+from shared.auth.passkeys import TIMEOUT
+from users.accounts.views import client_of, valid
+from users.factors import openapi, passkeys, registration
+from users.factors.serializers import NewPasskeySerializer, PasskeyAttemptSerializer
+from users.factors.views import LIMIT, OwnFactorsView
+from users.guess_limits import Client, counted_of
 from users.serializers import MEMBERS_OF_VERIFIED, represent
+
+
+class PasskeyOptionsView(OwnFactorsView):
+    @extend_schema(**openapi.PASSKEY_OPTIONS)
+    def post(self, request: Request) -> Response:
+        """Begin to register a passkey, by `navigator.credentials.create`.
+        The options are good once, for five minutes."""
+        with counted_of(self.user(), LIMIT):
+            asked = registration.begin(self.caller)
+        return Response({"expires_in": TIMEOUT, "passkey": asked})
+
+
+class PasskeysView(OwnFactorsView):
+    @extend_schema(**openapi.ADD_PASSKEY)
+    def post(self, request: Request) -> Response:
+        """Register a passkey. The first factor of an account ends its other sessions,
+        and brings ten recovery codes, which are shown only here."""
+        body, user = valid(NewPasskeySerializer(data=request.data)), self.user()
+        with counted_of(user, LIMIT):
+            factor = registration.register(user, **body)
+            codes = registration.complete(self.caller, factor, client_of(request))
+        answer = {"id": factor.pk, "recovery_codes": codes}
+        return Response(answer, status=201)
 
 
 class VerifyPasskeyView(InternalView):
@@ -23,9 +49,7 @@ class VerifyPasskeyView(InternalView):
 
     @extend_schema(**openapi.VERIFY_PASSKEY)
     def post(self, request: Request) -> Response:
-        serializer = PasskeyAttemptSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        attempt = serializer.validated_data
+        attempt = valid(PasskeyAttemptSerializer(data=request.data))
         device = attempt.get("device", "")
         client = Client(device=device, **attempt.get("client", {}))
         credential, challenge = attempt["credential"], attempt["challenge"]

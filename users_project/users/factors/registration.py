@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from webauthn import generate_registration_options, verify_registration_response
@@ -25,7 +26,9 @@ from webauthn.registration.verify_registration_response import VerifiedRegistrat
 
 from shared.auth.passkeys import TIMEOUT
 from users.accounts.links import ClockTimestamp
+from users.factors import changes
 from users.factors.models import Challenge, Factor, Type
+from users.guess_limits import Client
 from users.models import User
 
 RANDOM = 32  # bytes of a challenge, and of a user handle
@@ -36,6 +39,24 @@ SELECTION = AuthenticatorSelectionCriteria(
     resident_key=ResidentKeyRequirement.REQUIRED,
     user_verification=UserVerificationRequirement.REQUIRED,
 )
+
+
+@transaction.atomic
+def begin(caller: changes.Caller) -> dict[str, Any]:
+    """Options for a caller who may add a factor. Raises what `changes.lock` raises, and
+    FactorLimit: an authenticator would keep a passkey that is refused."""
+    user = changes.lock(caller)
+    changes.require_room(user)
+    return options(user)
+
+
+def complete(caller: changes.Caller, factor: Factor, client: Client) -> list[str]:
+    """Add the passkey that `register` gave: recovery codes, if it is the first factor.
+    Raises ValidationError, and what `changes.add_passkey` raises."""
+    try:
+        return changes.add_passkey(caller, factor, client)
+    except IntegrityError as exc:  # its id is that of another passkey
+        raise ValidationError(REFUSED, code="invalid") from exc
 
 
 def options(user: User) -> dict[str, Any]:

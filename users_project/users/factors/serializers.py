@@ -152,3 +152,24 @@ class RecoveryCodesSerializer(serializers.Serializer[None]):
     recovery_codes = serializers.ListField(
         child=serializers.CharField(), help_text="None, unless they are new."
     )
+
+
+class NewPasskeySerializer(NameSerializer):
+    """What the browser has made for the last options."""
+
+    credential = serializers.DictField(
+        help_text="RegistrationResponseJSON (WebAuthn Level 3)."
+    )
+
+
+class PasskeyOptionsSerializer(serializers.Serializer[None]):
+    """What a browser makes a passkey for."""
+
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+    passkey = serializers.DictField(
+        help_text="PublicKeyCredentialCreationOptionsJSON (WebAuthn Level 3)."
+    )
+
+
+class AddedFactorSerializer(RecoveryCodesSerializer):
+    id = serializers.UUIDField()

@@ -7,6 +7,8 @@ from users.factors import internal_views, passkey_views, views
 urlpatterns = [
     path("me/factors", views.FactorsView.as_view()),
     path("me/factors/totp", views.TOTPView.as_view()),
+    path("me/factors/passkeys/options", passkey_views.PasskeyOptionsView.as_view()),
+    path("me/factors/passkeys", passkey_views.PasskeysView.as_view()),
     path("me/factors/<uuid:factor_id>", views.FactorView.as_view()),
     path("me/factors/<uuid:factor_id>/confirm", views.ConfirmView.as_view()),
     path("me/recovery_codes", views.RecoveryCodesView.as_view()),
