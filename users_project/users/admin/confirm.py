@@ -19,6 +19,7 @@ from users.admin.step_up import note_authentication
 from users.events.log import record
 from users.factors import policy
 from users.factors.verification import Verified
+from users.middleware import AMR
 from users.models import User
 
 WRONG = "This is not your password."
@@ -61,6 +62,8 @@ class ConfirmByFactorView(ConfirmPage, FactorPage):
         return redirect_to("admin_confirm", self.get_success_url())
 
     def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
+        """A session that a trusted device has opened has a factor from now on."""
+        self.request.session[AMR] = ["pwd", *verified.amr, "mfa"]
         return self.confirmed()
 
 

@@ -9,11 +9,14 @@ from django.urls import reverse
 
 from shared.api.exceptions import LinkInvalid, TokenInvalid
 from shared.auth import device_cookie
+from shared.auth.enrolment import EnrolmentUser
 from users.admin import challenges
+from users.admin.add_factor import AddFactorPage
 from users.admin.challenges import Use
-from users.admin.page import AdminFormPage
+from users.admin.page import AdminFormPage, show_codes
 from users.factors import enrolment
 from users.factors.models import Challenge
+from users.models import User
 
 INVALID = "It is not complete, has been used or has expired, or is not yours."
 MAILED = (
@@ -69,4 +72,32 @@ class ProofView(AdminFormPage):
         answer = HttpResponseRedirect(reverse("admin_enrol_factor"))
         user = challenge.user
         challenges.refer(answer, Use.ENROLLING, challenges.create(Use.ENROLLING, user))
+        return answer
+
+
+class EnrolFactorView(AddFactorPage):
+    """Adds it. Then the operator logs in again, with it."""
+
+    challenge: Challenge
+
+    base = "admin/login.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Raises TokenInvalid."""
+        self.challenge = challenges.find(request, Use.ENROLLING)
+        if self.challenge is None:
+            raise TokenInvalid
+        return super().dispatch(request, *args, **kwargs)
+
+    def owner(self) -> User:
+        user: Any = self.challenge.user
+        return user
+
+    def caller(self) -> EnrolmentUser:
+        return EnrolmentUser(self.owner().pk, self.challenge.session_epoch)
+
+    def added(self, codes: list[str]) -> HttpResponse:
+        url, text = reverse("admin:login"), "Log in"
+        answer = show_codes(self.request, codes, base=self.base, url=url, text=text)
+        challenges.forget(answer)
         return answer

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.admin import site
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -25,6 +26,17 @@ def client_of(request: HttpRequest) -> Client:
 def redirect_to(page: str, back: str) -> HttpResponseRedirect:
     """To a page that leads back to this address, once it is done."""
     return HttpResponseRedirect(reverse(page, query={"next": back}))
+
+
+def show_codes(
+    request: HttpRequest, codes: list[str], *, base: str, url: str, text: str
+) -> HttpResponse:
+    """The only page that shows recovery codes, with a link to what follows."""
+    request.current_app = site.name
+    shown = {"title": "Recovery codes", "codes": codes, "base": base}
+    shown |= {"next_url": url, "next_text": text}
+    context = {**site.each_context(request), **shown}
+    return TemplateResponse(request, "admin/factors/codes.html", context)
 
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")

@@ -6,8 +6,9 @@ from django.urls import path
 
 from users.admin.change_password import OwnPasswordView
 from users.admin.confirm import confirm
-from users.admin.enrolment import ProofView
+from users.admin.enrolment import EnrolFactorView, ProofView
 from users.admin.login import LoginView, PasskeyLoginView, SecondFactorView
+from users.admin.own_factors import AddOwnFactorView, FactorsView
 
 own = admin.site.admin_view
 
@@ -18,6 +19,9 @@ urlpatterns = [
         "login/second_factor/", SecondFactorView.as_view(), name="admin_second_factor"
     ),
     path("login/enrol/", ProofView.as_view(), name="admin_enrol"),
+    path("login/enrol/factor/", EnrolFactorView.as_view(), name="admin_enrol_factor"),
+    path("factors/", own(FactorsView.as_view()), name="admin_factors"),
+    path("factors/add/", own(AddOwnFactorView.as_view()), name="admin_add_factor"),
     path("confirm/", own(confirm), name="admin_confirm"),
     path("password_change/", own(OwnPasswordView.as_view())),
 ]

@@ -24,7 +24,8 @@ MOST_PASSKEYS = 10
 LIFETIME = timedelta(minutes=10)  # of a TOTP that waits for its first code
 WRONG = {"code": ["This is not a code of the new factor. Is the clock right?"]}
 
-Caller = TokenUser | EnrolmentUser
+# The admin has asked its users itself: `users.admin.own_factors`.
+Caller = TokenUser | EnrolmentUser | User
 
 
 def lock(caller: Caller) -> User:
@@ -40,7 +41,7 @@ def lock(caller: Caller) -> User:
         raise TokenRevoked
     if isinstance(caller, EnrolmentUser):
         require_first(user, caller)
-    else:
+    elif isinstance(caller, TokenUser):
         acr = "aal2" if user.factor_rows else ""
         require_authentication(caller, acr=acr, max_age=RECENT)
     return user
@@ -126,7 +127,7 @@ def remove(caller: Caller, factor_id: UUID, client: Client) -> None:
     if factor.confirmed_at is None:
         return
     if not Factor.objects.filter(user=user, confirmed_at__isnull=False).exists():
-        if policy.is_required(user):
+        if policy.must_keep_one(user):
             raise LastFactor
         recovery_codes.void(user.pk)
     note_removal(user, caller, factor.type, client)

@@ -67,6 +67,12 @@ def is_enough(user: Any, device: str, site: str = "api") -> bool:
     return not is_required(user, site)
 
 
+def must_keep_one(user: Any) -> bool:
+    """Whether the last factor has to stay: by the policy of any site that the user may
+    log in to."""
+    return is_required(user) or (user.is_staff and is_required(user, "admin"))
+
+
 def may_trust(site: str) -> bool:
     """Whether a device may stand for a factor: not in an admin that requires one."""
     return site != "admin" or mode(site) != "required"

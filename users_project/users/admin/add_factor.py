@@ -1,0 +1,115 @@
+"""A page of the admin that adds a second factor: an authenticator app, or a passkey."""
+
+import json
+from typing import Any
+
+import segno
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString, mark_safe
+from rest_framework.exceptions import NotFound, ValidationError
+
+from shared.api.exceptions import FactorLimit
+from users.admin.page import AdminFormPage, client_of
+from users.admin.second_factor import CredentialField
+from users.factors import changes, registration, secrets, totp
+from users.factors.models import Factor
+from users.models import User
+from users.validators import as_id
+
+APP = "Authenticator app"
+WRONG = "This is not a code of this key. Is the clock of the app's device right?"
+REFUSED = "The passkey was not added. Try again."
+TOO_MANY = "You have as many passkeys as an account may have."
+
+
+class AppForm(forms.Form):
+    factor = forms.CharField(widget=forms.HiddenInput)
+    code = forms.CharField(
+        max_length=10,
+        widget=forms.TextInput({"autocomplete": "one-time-code", "autofocus": True}),
+    )
+
+
+class NewPasskeyForm(forms.Form):
+    name = forms.CharField(max_length=64, required=False)
+    credential = CredentialField()
+
+
+def qr_code(uri: str) -> SafeString:
+    """As SVG in the page, which needs no script, style or other file."""
+    image = segno.make_qr(uri, error="m").svg_inline(scale=4, light="#fff")
+    return mark_safe(image)  # noqa: S308 (of shapes alone)
+
+
+class AddFactorPage(AdminFormPage):
+    title = "Add a second factor"
+    form_class = AppForm
+    template_name = "admin/factors/add.html"
+    base = "admin/base_site.html"
+    factor: Factor  # that waits for its code
+
+    def owner(self) -> User:
+        raise NotImplementedError
+
+    def caller(self) -> changes.Caller:
+        raise NotImplementedError
+
+    def added(self, codes: list[str]) -> HttpResponse:
+        """What follows. The first factor brings recovery codes."""
+        raise NotImplementedError
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.propose()
+
+    def propose(self, **shown: Any) -> HttpResponse:
+        """The page with a new key."""
+        self.factor, _ = changes.propose_totp(self.caller(), APP)
+        form = AppForm(initial={"factor": self.factor.pk})
+        return self.render_to_response(self.get_context_data(form=form, **shown))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Raises NotFound where another tab has another key by now."""
+        if "credential" in request.POST:
+            return self.add_passkey()
+        self.factor = self.waiting(request.POST.get("factor", ""))
+        return super().post(request, *args, **kwargs)
+
+    def waiting(self, factor_id: str) -> Factor:
+        """Raises NotFound."""
+        rows = Factor.objects.filter(user=self.owner(), confirmed_at=None)
+        found: Any = as_id(factor_id)
+        factor = rows.filter(pk=found).first()
+        if factor is None:
+            raise NotFound
+        return factor
+
+    def form_valid(self, form: AppForm) -> HttpResponse:
+        code, client = form.cleaned_data["code"], client_of(self.request)
+        try:
+            codes = changes.confirm_totp(self.caller(), self.factor.pk, code, client)
+        except ValidationError:
+            return self.refuse(form, WRONG)
+        return self.added(codes)
+
+    def add_passkey(self) -> HttpResponse:
+        form = NewPasskeyForm(self.request.POST)
+        if not form.is_valid():
+            return self.propose(refused=REFUSED)
+        sent, name = form.cleaned_data["credential"], form.cleaned_data["name"]
+        client = client_of(self.request)
+        try:
+            passkey = registration.register(self.owner(), sent, name)
+            codes = changes.add_passkey(self.caller(), passkey, client)
+        except ValidationError:
+            return self.propose(refused=REFUSED)
+        except FactorLimit:
+            return self.propose(refused=TOO_MANY)
+        return self.added(codes)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        user, secret = self.owner(), secrets.decrypt(self.factor)
+        image = qr_code(totp.uri(secret, user.email))
+        options = json.dumps(registration.options(user))
+        shown = {"base": self.base, "secret": secret, "qr_code": image}
+        return super().get_context_data(passkey=options, **shown, **kwargs)

@@ -1,0 +1,99 @@
+"""The pages by which operators manage their own second factors."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.core.exceptions import BadRequest
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from shared.api.exceptions import LastFactor
+from users.admin.add_factor import AddFactorPage
+from users.admin.page import AdminFormPage, client_of, show_codes
+from users.admin.step_up import ask, is_recent
+from users.factors import changes, policy, recovery_codes
+from users.factors.models import Factor
+from users.middleware import AMR
+from users.models import User
+from users.validators import as_id
+
+ADDED = "The second factor was added."
+REMOVED = "The second factor was removed, and your other sessions have ended."
+LAST = "You must have a second factor, and this is the last one. Add another one first."
+
+
+class OwnFactorsPage(AdminFormPage):
+    """For operators who have answered lately: with a factor, if they have one."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if policy.mode("admin") == "off":
+            raise Http404
+        has_factor = self.confirmed().exists()
+        is_proved = "mfa" in request.session.get(AMR, ()) or not has_factor
+        if not (is_proved and is_recent(request)):
+            return ask(request, request.path)
+        return super().dispatch(request, *args, **kwargs)
+
+    def owner(self) -> User:
+        user: Any = self.request.user
+        return user
+
+    caller = owner
+
+    def confirmed(self) -> Any:
+        rows = Factor.objects.filter(user=self.owner(), confirmed_at__isnull=False)
+        return rows.order_by("created_at")
+
+    def keep_session(self) -> None:
+        """This session continues, where a change has ended all that were before."""
+        user = User.objects.get(pk=self.owner().pk)
+        update_session_auth_hash(self.request, user)
+
+    def to_list(self) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin_factors"))
+
+    def show_codes(self, codes: list[str]) -> HttpResponse:
+        base, url = "admin/base_site.html", reverse("admin_factors")
+        return show_codes(self.request, codes, base=base, url=url, text="Done")
+
+
+class FactorsView(OwnFactorsPage):
+    title = "Second factors"
+    form_class = Form
+    template_name = "admin/factors/list.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        left = recovery_codes.left(self.owner().pk)
+        factors = list(self.confirmed())
+        return super().get_context_data(factors=factors, codes_left=left, **kwargs)
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        """One of the buttons. Raises NotFound where another tab was faster."""
+        if "codes" in self.request.POST:
+            client = client_of(self.request)
+            return self.show_codes(changes.replace_codes(self.caller(), client))
+        self.remove(self.request.POST.get("remove", ""))
+        return self.to_list()
+
+    def remove(self, factor_id: str) -> None:
+        """Raises BadRequest, NotFound."""
+        if not (found := as_id(factor_id)):
+            raise BadRequest("no factor is named")
+        try:
+            changes.remove(self.caller(), found, client_of(self.request))
+        except LastFactor:
+            messages.error(self.request, LAST)
+            return
+        self.keep_session()
+        messages.success(self.request, REMOVED)
+
+
+class AddOwnFactorView(OwnFactorsPage, AddFactorPage):
+    def added(self, codes: list[str]) -> HttpResponse:
+        """Who has just used the factor is not asked for it at once."""
+        self.keep_session()
+        self.request.session[AMR] = [*self.request.session.get(AMR, ()), "mfa"]
+        messages.success(self.request, ADDED)
+        return self.show_codes(codes) if codes else self.to_list()
