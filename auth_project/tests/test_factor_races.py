@@ -23,7 +23,7 @@ def second_factors(login, *codes):
 
 
 def test_of_twenty_uses_of_a_pending_login_one_opens_a_session(users, trusted_kid):
-    """MFA-04: with one code, and with as many codes as there are requests."""
+    """LVL-04: with one code, and with as many codes as there are requests."""
     users.methods = ["totp"]
     users.codes = {str(number) for number in range(100_000, 100_020)}
     for codes in (["100000"] * 20, sorted(users.codes - {"100000"})):
@@ -41,7 +41,7 @@ def test_of_twenty_uses_of_a_pending_login_one_opens_a_session(users, trusted_ki
 
 
 def test_of_many_wrong_codes_five_are_verified(users, trusted_kid):
-    """MFA-02."""
+    """LVL-02."""
     users.methods = ["totp"]
     answers = second_factors(log_in().json()["login"], *["000000"] * 20)
 

@@ -1,4 +1,4 @@
-"""Second factors: a login that continues, and levels of sessions (MFA-01 to MFA-08)."""
+"""Second factors: a login that continues, and levels of sessions (LVL-01 to LVL-08)."""
 
 import hashlib
 from datetime import timedelta
@@ -59,7 +59,7 @@ def pending():
 
 
 def test_before_the_factor_there_is_no_session_no_token_and_no_cookie(with_factor):
-    """MFA-01."""
+    """LVL-01."""
     answer = log_in(**CLIENT)
 
     assert outcome(answer) == REQUIRED
@@ -78,7 +78,7 @@ def test_before_the_factor_there_is_no_session_no_token_and_no_cookie(with_facto
 
 
 def test_the_factor_opens_the_session(with_factor, session):
-    """MFA-01: with the client of the second step, and what it replaces."""
+    """LVL-01: with the client of the second step, and what it replaces."""
     login = pending()
     with_factor.device = "d:2:s"
     old = refresh_token(session)
@@ -129,7 +129,7 @@ def test_a_passkey_signs_the_challenge_of_the_row(with_factor, settings):
 
 
 def test_there_are_five_tries(with_factor):
-    """MFA-02: the sixth is not verified, however right."""
+    """LVL-02: the sixth is not verified, however right."""
     login = pending()
     for left in (4, 3, 2, 1, 0):
         answer = second_factor(login, {"totp": "000000"})
@@ -161,7 +161,7 @@ def test_it_expires(with_factor):
 
 
 def test_an_epoch_that_was_raised_meanwhile_starts_it_over(with_factor):
-    """MFA-03: as the User Service knows it, and as auth has received it; also after the
+    """LVL-03: as the User Service knows it, and as auth has received it; also after the
     factor was verified."""
     first, second, third = pending(), pending(), pending()
     with_factor.user["session_epoch"] = 1
@@ -176,7 +176,7 @@ def test_an_epoch_that_was_raised_meanwhile_starts_it_over(with_factor):
 
 
 def test_an_answer_that_is_lost_costs_a_code_and_no_login(with_factor, monkeypatch):
-    """MFA-04: the code is spent, the next one works."""
+    """LVL-04: the code is spent, the next one works."""
     login, verify = pending(), with_factor.verify_factor
 
     def lose(user_id, proof):
@@ -262,7 +262,7 @@ def test_a_login_of_one_purpose_is_of_no_other(with_factor, session):
 
 
 def test_the_table_opens_no_login(with_factor):
-    """MFA-06: what a dump has is the digest of a random text."""
+    """LVL-06: what a dump has is the digest of a random text."""
     login = pending()
     row = Login.objects.get()
 
@@ -286,7 +286,7 @@ def test_no_log_has_a_code_or_the_text_of_a_login(with_factor, caplog):
 
 
 def test_a_trusted_device_stands_in_for_the_factor(with_factor):
-    """MFA-05: the level stays that of a password."""
+    """LVL-05: the level stays that of a password."""
     with_factor.trusted = with_factor.required = True
 
     answer = log_in()
@@ -321,7 +321,7 @@ def test_without_the_factor_that_must_be_there_a_login_leads_to_enrolment(
     ],
 )
 def test_enrolment_needs_more_than_the_password(users, device, token, expected):
-    """MFA-08: or a leaked password would enrol first."""
+    """LVL-08: or a leaked password would enrol first."""
     users.required = True
     login = log_in().json()["login"]
     body = {"login": login} | ({"token": token} if token else {})
@@ -369,7 +369,7 @@ def test_an_enrolment_is_void_with_its_epoch(users):
 def test_a_factor_that_became_required_stops_weaker_sessions(
     make_session, users, amr, acr, continues
 ):
-    """MFA-07: nothing is changed, so the session can step up, or continue where the
+    """LVL-07: nothing is changed, so the session can step up, or continue where the
     policy is withdrawn."""
     session = make_session(amr=amr, acr=acr)
     token = refresh_token(session)

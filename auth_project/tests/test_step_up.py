@@ -49,7 +49,7 @@ def claims_of(answer):
     ],
 )
 def test_a_factor_raises_the_level(client, session, users, before, proof, after):
-    """MFA-07: the row keeps level and time, so later refreshes do too."""
+    """LVL-07: the row keeps level and time, so later refreshes do too."""
     users.methods = ["totp", "passkey"]
     Session.objects.update(amr=before)
     options = begin(client)
@@ -104,7 +104,7 @@ def test_it_belongs_to_its_session(make_session, users, client):
 
 
 def test_it_is_settled_once_and_has_five_tries(client, users):
-    """MFA-02."""
+    """LVL-02."""
     users.methods = ["totp"]
     login = begin(client)["login"]
     assert client.post(URL, {"login": login, **CODE}).status_code == 200

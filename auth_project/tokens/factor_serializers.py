@@ -104,7 +104,7 @@ class ProofSerializer(StrictSerializer):
 
     login = ExactCharField(max_length=64, help_text="Of the answer that asked for it.")
     totp = ExactCharField(required=False, max_length=16, help_text="Of an app.")
-    recovery_code = ExactCharField(required=False, max_length=64)
+    recovery_code = ExactCharField(required=False, max_length=32)
     passkey: Any = serializers.DictField(
         required=False, help_text="AuthenticationResponseJSON (WebAuthn Level 3)."
     )
@@ -140,7 +140,7 @@ class EnrolSerializer(StrictSerializer):
 
     login = ExactCharField(max_length=64, help_text="Of the answer with `enrol`.")
     token = ExactCharField(
-        required=False, max_length=256, help_text="Of a link, or an operator's code."
+        required=False, max_length=100, help_text="Of a link, or an operator's code."
     )
 
 

@@ -90,7 +90,7 @@ def test_a_login_may_have_to_be_recent(make_token, age):
 
 @pytest.mark.parametrize("acr", ["aal1", "aal2", "aal3", "AAL2", "", None])
 def test_a_session_may_have_to_be_of_a_level(make_token, acr):
-    """MFA-07. A token of an earlier version has the lowest, one of a level that is not
+    """LVL-07. A token of an earlier version has the lowest, one of a level that is not
     known has none."""
     token = make_token(acr=acr)
     response = response_of(LEVEL, Authorization=f"Bearer {token}")
