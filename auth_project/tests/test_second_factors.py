@@ -160,7 +160,7 @@ def test_it_expires(with_factor):
     assert not with_factor.proofs
 
 
-def test_an_epoch_that_was_raised_meanwhile_starts_it_over(with_factor):
+def test_an_epoch_that_was_raised_meanwhile_starts_it_over(with_factor, audited):
     """LVL-03: as the User Service knows it, and as auth has received it; also after the
     factor was verified."""
     first, second, third = pending(), pending(), pending()
@@ -170,6 +170,7 @@ def test_an_epoch_that_was_raised_meanwhile_starts_it_over(with_factor):
     Session.objects.raise_floors({with_factor.user["id"]: 1})
 
     assert outcome(second_factor(second)) == START_OVER
+    assert [each.event for each in audited()] == ["login_epoch_behind"]
     with_factor.gone = True
     assert outcome(second_factor(third, {"totp": "654321"})) == START_OVER
     assert not Session.objects.exists()

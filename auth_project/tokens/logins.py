@@ -9,6 +9,7 @@ from uuid import UUID
 
 from shared.api.exceptions import (
     DependencyUnavailable,
+    LoginSettled,
     SecondFactorInvalid,
     SecondFactorRequired,
     TokenError,
@@ -106,7 +107,10 @@ def open_pending(
     level: dict[str, Any] = {"acr": "aal2", "amr": amr, "login": login.id}
     session = Session.objects.open(user, client.ip, client.user_agent, **level)
     if session is None:
-        raise Login.objects.refusal(id=login.id)
+        refusal = Login.objects.refusal(id=login.id)
+        if not isinstance(refusal, LoginSettled):
+            epoch_behind(user, client)  # for the log and `doctor`
+        raise refusal
     return grant(session, user, client, issued_at)
 
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from tokens.models import Session as Row
 
+from .factors import Factors
 from .in_process import InProcess
-from .interleaved import Interleaved
 from .machine import act
 from .records import DAY, SECOND, Access, Account, Session, Terms, is_below
 from .reference import Reference
@@ -17,7 +17,7 @@ from .surroundings import STALE
 TERMS = Terms(refresh=7 * DAY, absolute=10 * DAY, cap=3)
 
 
-class DeepMachine(Interleaved):
+class DeepMachine(Factors):
     driver: InProcess
 
     def __init__(self, driver: InProcess) -> None:
@@ -40,6 +40,9 @@ class DeepMachine(Interleaved):
         times = [None if each is None else micros(each) for each in there]
         assert times == [s.rotated, s.used, s.expires, s.revoked]
         assert row.user_epoch == s.epoch
+        assert (row.acr, row.amr) == (s.acr, s.amr)
+        moment = row.stepped_up_at and micros(row.stepped_up_at)
+        assert moment == s.stepped_up
 
     @act()
     def compare_redis(self) -> None:

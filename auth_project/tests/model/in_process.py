@@ -14,6 +14,7 @@ import pytest
 import requests
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.test import APIClient, APIRequestFactory
@@ -21,13 +22,15 @@ from rest_framework.test import APIClient, APIRequestFactory
 from shared.api.exceptions import (
     DependencyUnavailable,
     InvalidCredentials,
+    SecondFactorInvalid,
+    TokenInvalid,
     UserNotFound,
 )
 from shared.auth import session_state
 from shared.auth.authentication import JWTAuthentication
 from shared.clients import AuthClient, auth_client
 from shared.structured_logging import audit_logger
-from tokens.models import Session, UserEpoch
+from tokens.models import Login, Session, UserEpoch
 
 from .clock import Clock, names_for
 from .records import WELL, Account, Seen
@@ -57,6 +60,21 @@ class Users:
     def get(self, user_id: UUID) -> dict[str, Any] | None:
         found = [a for a in self.accounts if a.id == str(user_id) and a.present]
         return self.answer(described(found[0]) if found else {}) or None
+
+    def factors(self, user_id: UUID) -> dict[str, Any]:
+        user = self.get(user_id)
+        if user is None:
+            raise UserNotFound
+        return {**user["factors"], "has_password": True}
+
+    def verify_factor(self, user_id: UUID, proof: dict[str, Any]) -> dict[str, Any]:
+        """The model has said whether the code is right."""
+        user = self.get(user_id)
+        if user is None or user["session_epoch"] != proof["epoch"]:
+            raise TokenInvalid
+        if proof["totp"] != "right":
+            raise SecondFactorInvalid
+        return {"sub": str(user_id), **user, "amr": ["otp"]}
 
     def end_sessions(
         self, user_id: UUID, keep_sid: UUID | None = None
@@ -90,6 +108,13 @@ def described(account: Account) -> dict[str, Any]:
         "session_epoch": account.epoch,
         "kept_sid": account.kept and account.kept.sid,
         "kept_from": account.kept_from if account.kept else None,
+        "factors": {
+            "methods": ["totp"] if account.factor else [],
+            "passkeys": [],
+            "required": account.required,
+            "trusted": False,
+        },
+        "second_factor_required": account.required,
     }
 
 
@@ -109,13 +134,15 @@ class InProcess(RedisControl):
     @contextmanager
     def installed(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         self.clock.install(monkeypatch)
-        for module in ("services", "logins"):
+        for module in ("services", "logins", "step_up"):
             monkeypatch.setattr(f"tokens.{module}.users_client", lambda: self.users)
         monkeypatch.setattr(session_state, "connection", lambda: self.asking)
         monkeypatch.setattr(AuthClient, "call", self.call)
         monkeypatch.setattr(
             session_state, "mark_active", self.interleaved(session_state.mark_active)
         )
+        # With the connection its clock would go. In production it is the pool's.
+        monkeypatch.setattr(connection, "close", lambda: None)
         # It leaves questions out for some seconds, and that is of no interest here.
         monkeypatch.setattr(session_state.breaker, "threshold", 10**9)
         for name in ("memo.access", "memo.dependency", "django.request"):
@@ -134,6 +161,7 @@ class InProcess(RedisControl):
 
     def begin(self, accounts: list[Account]) -> None:
         Session.objects.all().delete()
+        Login.objects.all().delete()
         UserEpoch.objects.all().delete()
         self.redis_trouble(WELL)
         self.lose_all()
@@ -211,6 +239,16 @@ class InProcess(RedisControl):
 
     def log_in(self, credentials: dict[str, str], *cookies: str) -> Seen:
         return self.post("login", credentials, cookies)
+
+    def second_factor(self, login: str, code: str) -> Seen:
+        return self.post("login/second_factor", {"login": login, "totp": code})
+
+    def begin_step_up(self, access: str) -> Seen:
+        return self.post("step_up/options", Authorization=bearer(access))
+
+    def step_up(self, access: str, login: str, code: str) -> Seen:
+        body = {"login": login, "totp": code}
+        return self.post("step_up", body, Authorization=bearer(access))
 
     def refresh(self, *cookies: str) -> Seen:
         return self.post("refresh", cookies=cookies)

@@ -100,10 +100,16 @@ class Machine(RuleBasedStateMachine):
         given = [claims[name] for name in ("sub", "sid", "email", "username", "roles")]
         user = [account.id, token.session.sid, account.email, account.name]
         assert given == [*user, list(token.roles)]
+        self.compare_level(token.session, claims)
         self.compare_times(token, claims)
         self.compare_left(token, seen.body["expires_in"])
         self.accesses.append(token)
         self.texts[token] = text
+
+    def compare_level(self, s: Session, claims: dict[str, Any]) -> None:
+        assert (claims["acr"], claims["amr"]) == (s.acr, s.amr.split())
+        moment = (s.stepped_up or s.created) // SECOND
+        assert abs(claims["auth_time"] - moment) <= self.driver.tolerance
 
     def compare_cookie(self, token: Refresh, seen: Seen) -> None:
         """The very text that was given for this rotation before, if one was."""

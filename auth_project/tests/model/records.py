@@ -52,6 +52,8 @@ class Account:
     kept_from: int = 0  # if its own is at least this
     active: bool = True
     deleted: bool = False
+    factor: bool = False  # there is a second factor,
+    required: bool = False  # or there has to be one
 
     @property
     def email(self) -> str:
@@ -77,6 +79,22 @@ class Identity:
     asked_at: int
     kept: "Session | None" = None
     kept_from: int = 0
+    factor: bool = False
+    required: bool = False
+
+
+@dataclass(eq=False)
+class Pending:
+    """A login, or a step-up of `session`, that waits for its last factor."""
+
+    account: Account
+    epoch: int
+    expires: int
+    session: "Session | None" = None
+    enrol: bool = False
+    tries: int = 0
+    settled: bool = False
+    text: str = ""  # chosen by auth
 
 
 @dataclass(eq=False)
@@ -95,6 +113,12 @@ class Session:
     replaced: bool = False  # by a login in the same browser
     purged: bool = False
     sid: str = ""  # chosen by auth: known from its answer on
+    amr: str = "pwd"
+    stepped_up: int | None = None
+
+    @property
+    def acr(self) -> str:
+        return "aal2" if "mfa" in self.amr else "aal1"
 
     @property
     def over(self) -> bool:

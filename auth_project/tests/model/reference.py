@@ -5,7 +5,7 @@ Where the User Service is asked there are two parts, what it says and what is de
 that, so that other acts may come in between.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .records import (
     DAY,
@@ -17,6 +17,7 @@ from .records import (
     Account,
     Answer,
     Identity,
+    Pending,
     Refresh,
     Session,
     Terms,
@@ -26,6 +27,8 @@ from .records import (
 )
 
 ENDED = "authn_token_revoked"
+BEHIND = ("login_epoch_behind",)
+FIVE_MINUTES = 300 * SECOND
 
 
 @dataclass
@@ -64,6 +67,7 @@ class Keys:
 @dataclass
 class Reference(Keys):
     sessions: list[Session] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
     floors: dict[Account, int] = field(default_factory=dict)
 
     # ---- Login and refresh -------------------------------------------------------
@@ -71,20 +75,35 @@ class Reference(Keys):
     def ask(self, account: Account | None) -> Identity:
         if account is None or not account.present:
             return Identity(None, 0, (), self.now)
-        kept = account.kept, account.kept_from
-        return Identity(account, account.epoch, account.roles, self.now, *kept)
+        more = account.kept, account.kept_from, account.factor, account.required
+        return Identity(account, account.epoch, account.roles, self.now, *more)
 
     def log_in(self, who: Identity, replaced: Session | None = None) -> Answer:
         """`replaced`: whose cookie comes along."""
         if who.account is None:
             return Answer(401, "invalid_credentials")
-        if who.epoch < self.floors.get(who.account, 0):
-            behind = ("login_epoch_behind",)
-            return Answer(503, "dependency_unavailable", audit=behind)
+        if who.factor or who.required:
+            expires = self.now + FIVE_MINUTES
+            enrol = not who.factor
+            waiting = Pending(who.account, who.epoch, expires, enrol=enrol)
+            self.pending.append(waiting)
+            return Answer(401, "second_factor_required")
+        if self.is_behind(who):
+            return Answer(503, "dependency_unavailable", audit=BEHIND)
+        return self.open(who, replaced)
+
+    def is_behind(self, who: Identity) -> bool:
+        return who.account is None or who.epoch < self.floors.get(who.account, 0)
+
+    def open(
+        self, who: Identity, replaced: Session | None = None, amr: str = "pwd"
+    ) -> Answer:
+        assert who.account is not None
         self.floors[who.account] = who.epoch
         absolute = self.now + self.terms.absolute
         expires = min(self.now + self.terms.refresh, absolute)
         s = Session(who.account, who.epoch, self.now, self.now, expires, absolute)
+        s.amr = amr
         self.sessions.append(s)
         others = [each for each in self.live(who.account) if each is not replaced]
         ending = others[self.terms.cap :]
@@ -113,7 +132,11 @@ class Reference(Keys):
         if is_below(s, who):
             return refused("token_revoked", *self.end(s))
         since = s.created - leeway if s.rotated is None else s.rotated
+        weak = Answer(401, "insufficient_user_authentication")
+        is_weak = who.required and s.acr == "aal1"
         if token.generation == s.generation:
+            if is_weak:
+                return weak
             if self.now - since < leeway:
                 return self.grant(s, who, None)
             s.generation, s.rotated, s.used = s.generation + 1, self.now, self.now
@@ -123,6 +146,8 @@ class Reference(Keys):
         # By when the request arrived: it is not late because others were slow.
         early = leeway and who.asked_at - since <= leeway
         if token.generation == s.generation - 1 and early:
+            if is_weak:
+                return replace(weak, audit=("authn_token_leeway",))
             return self.grant(s, who, self.current(s), "authn_token_leeway")
         return refused("refresh_token_reused", *self.end(s), "authn_token_reuse")
 
@@ -137,6 +162,46 @@ class Reference(Keys):
         exp = min(iat + self.terms.access // SECOND, s.absolute // SECOND)
         self.mark_active(s, exp)
         return Answer(200, None, cookie, Access(s, who.roles, iat, exp), audit)
+
+    # ---- Second factors and step-ups ---------------------------------------------
+
+    def begin_step_up(self, s: Session) -> Pending:
+        expires = self.now + FIVE_MINUTES
+        self.pending.append(Pending(s.account, s.epoch, expires, s))
+        return self.pending[-1]
+
+    def attempt(self, waiting: Pending, s: Session | None = None) -> Answer | None:
+        """A try is spent before the User Service is asked. `s`: whose access token
+        comes along, if a step-up was asked for."""
+        if waiting.session is not s or waiting.enrol:
+            return Answer(401, "token_invalid")
+        if waiting.settled:
+            return Answer(409, "login_settled")
+        if waiting.tries == 5 or waiting.expires <= self.now:
+            return Answer(401, "token_invalid")
+        waiting.tries += 1
+        return None
+
+    def prove(self, waiting: Pending, who: Identity, is_right: bool) -> Answer | None:
+        """What the User Service says of the code."""
+        if who.account is None or who.epoch != waiting.epoch:
+            return Answer(401, "token_invalid")
+        return None if is_right else Answer(401, "second_factor_invalid")
+
+    def settle(self, waiting: Pending, who: Identity) -> Answer:
+        """The session of a login, or the level of one."""
+        s = waiting.session
+        if waiting.settled:
+            return Answer(409, "login_settled")
+        if waiting.expires <= self.now or (s and (s.over or s.expires <= self.now)):
+            return Answer(401, "token_invalid")
+        if s is None and self.is_behind(who):
+            return Answer(401, "token_invalid", audit=BEHIND)
+        waiting.settled = True
+        if s is None:
+            return self.open(who, amr="pwd otp mfa")
+        s.amr, s.stepped_up = "pwd otp mfa", self.now
+        return self.grant(s, who, None, "authn_step_up")
 
     # ---- Is this access token good? ----------------------------------------------
 

@@ -53,6 +53,11 @@ class SessionMachine(Machine):
         replaced = token.session if token and not twice else None
         answer = self.model.log_in(who, replaced)
         self.compare(answer, seen)
+        if answer.code == "second_factor_required":
+            self.model.pending[-1].text = seen.body["login"]
+        self.note_device(answer)
+
+    def note_device(self, answer: Answer) -> None:
         if isinstance(answer.cookie, Refresh) and answer.access:
             s = answer.access.session
             self.devices.append(Device(s, answer.cookie, answer.access))
