@@ -16,6 +16,7 @@ from .files import locked, write_private
 from .layout import Layout, Service
 from .problems import USAGE, Problem
 from .programs import Job, run
+from .secretfiles import FACTOR_KEYS
 
 PAIR = {"auth", "users"}
 # What a database is called meanwhile: one that is restored, and the one that was there.
@@ -75,6 +76,19 @@ def _bring_settings(layout: Layout, folder: Path, made_of: str) -> None:
                 write_private(target, content.read().decode(), member.mode & 0o700)
 
 
+def bring_factor_keys(layout: Layout, folder: Path) -> None:
+    """Those that encrypted what is in the dump. The last name encrypts, so the keys
+    that are there do that."""
+    with tarfile.open(folder / backup.SETTINGS) as tar:
+        for member in tar.getmembers():
+            path = PurePosixPath(member.name)
+            target = layout.secrets / FACTOR_KEYS / path.name
+            content = tar.extractfile(member) if member.isfile() else None
+            is_key = path.parent == PurePosixPath("secrets", FACTOR_KEYS)
+            if is_key and content and not target.exists():
+                write_private(target, content.read().decode(), 0o400)
+
+
 @contextlib.contextmanager
 def _stopped(layout: Layout, names: Collection[str]) -> Iterator[None]:
     """Without these services, so that nothing is accepted that is lost then."""
@@ -127,6 +141,7 @@ def _settle(
     after the backup is not known there, so every epoch is raised above all that auth
     has ever received."""
     restored = partial(_command, layout, chosen)
+    bring_factor_keys(layout, folder)
     run(*(restored(service, "migrate", "--no-input") for service in chosen))
     if not PAIR & {service.name for service in chosen}:
         return

@@ -1,4 +1,4 @@
-"""Diagnostics of roles and mails for `manage.py doctor`."""
+"""Diagnostics of roles, factors, jobs and mails for `manage.py doctor`."""
 
 from datetime import timedelta
 
@@ -6,6 +6,7 @@ from django.db.models.functions import Length
 from django.utils import timezone
 
 from shared.doctor import diagnostic
+from users.factors import secrets
 from users.jobs import queue_state
 from users.mail.models import Mail
 from users.models import Role, User
@@ -32,6 +33,29 @@ def long_role_names() -> str:
     longer = Role.objects.annotate(length=Length("name"))
     count = longer.filter(length__gt=LONGEST_ROLE_NAME).count()
     return f"{count} are, made by an earlier version" if count else ""
+
+
+@diagnostic(
+    "factors.keys",
+    "FACTOR_KEYS_DIR has keys that can be read (keep them with your backups)",
+    "Restore the folder from a backup. Without it no authenticator app works.",
+)
+def missing_factor_keys() -> str:
+    try:
+        secrets.keys()
+    except secrets.KeyFault as exc:
+        return str(exc)
+    return ""
+
+
+@diagnostic(
+    "factors.secrets",
+    "these keys decrypt every secret of an authenticator app",
+    "Restore the keys from the backup of that time. Else reset these users' factors.",
+)
+def lost_factor_secrets() -> str:
+    lost = secrets.count_lost()
+    return f"{lost} they do not" if lost else ""
 
 
 @diagnostic(

@@ -41,6 +41,9 @@ def folder(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     (layout.keys / "private").mkdir(parents=True)
     write_private(layout.keys / "private" / "a.pem", "key", mode=0o400)
     write_private(layout.secrets / "auth_secret_key", "secret")
+    (layout.secrets / "factor_keys").mkdir()
+    for name in ("1", "2"):
+        write_private(layout.secrets / "factor_keys" / f"{name}.key", name)
     backup.backup(layout, str(tmp_path / "backup"))
     return tmp_path / "backup"
 
@@ -145,6 +148,20 @@ def test_settings_come_back_only_where_there_are_none(
     with pytest.raises(Problem, match="of another stack: other"):
         attempt(layout, folder)
     assert not layout.secrets.exists()
+
+
+def test_keys_of_second_factors_in_the_backup_come_to_those_that_are_here(
+    layout: Layout, folder: Path
+) -> None:
+    """The dump has secrets that one of them has encrypted."""
+    keys = layout.secrets / "factor_keys"
+    (keys / "1.key").unlink()
+    write_private(keys / "2.key", "as it is here")
+    write_private(keys / "3.key", "3")
+    restore.bring_factor_keys(layout, folder)
+    texts = {path.name: path.read_text() for path in keys.iterdir()}
+    assert texts == {"1.key": "1", "2.key": "as it is here", "3.key": "3"}
+    assert (keys / "1.key").stat().st_mode & 0o777 == 0o400
 
 
 def test_erasures_here_and_in_the_backup_are_all_kept(

@@ -16,8 +16,10 @@ from users.accounts import links
 from users.accounts.models import EmailChange, Purpose, Registration
 from users.events.log import record
 from users.events.models import Event
+from users.factors.models import Factor, RecoveryCode
 from users.mail.models import Mail
 
+SECRET = b"S3"
 VERIFIED = "email_verified"
 URL = "/api/v1/users/me/export"
 NAMES = {
@@ -87,6 +89,10 @@ def fill(user, name):
     attempt = Registration.objects.create(
         email=user.email, username=f"{name}-attempt", locale="en"
     )
+    Factor.objects.create(
+        user=user, type="totp", name=f"phone of {name}", secret=SECRET, last_step=0
+    )
+    RecoveryCode.objects.create(user=user, digest=SECRET)
     record(VERIFIED, user.pk)
     return reset, sent, change, attempt
 
@@ -158,6 +164,16 @@ def test_an_export_is_all_that_is_kept_value_by_value(ada, export, audits):
                 "failed_at": None,
             }
         ],
+        "factors": [
+            {
+                **dict.fromkeys(("confirmed_at", "last_used_at", "suspect_at")),
+                **dict.fromkeys(("transports", "backed_up")),
+                **{"type": "totp", "name": "phone of ada"},
+                "created_at": stamp(Factor.objects.get(user=ada).created_at),
+            }
+        ],
+        "recovery_codes": [{"used_at": None}],
+        "factor_resets": [],
         "events": [
             {
                 **dict.fromkeys(("sid", "network", "device")),
@@ -171,7 +187,7 @@ def test_an_export_is_all_that_is_kept_value_by_value(ada, export, audits):
         "sessions": [SESSION],
     }
     text = response.content.decode()
-    for secret in ("bob", links.token_of(reset), str(reset.pk), ada.password):
+    for secret in ("bob", links.token_of(reset), str(reset.pk), ada.password, "S3"):
         assert secret not in text
     assert audits("event", "user_id")[-1] == ("user_exported", str(ada.pk))
 

@@ -10,6 +10,7 @@ from users.accounts import privacy_schema as schema
 from users.accounts.models import EmailChange, Link, Registration
 from users.events import history, log
 from users.events.models import Event
+from users.factors.models import Factor, FactorReset, RecoveryCode
 from users.mail.models import Mail
 from users.models import User
 
@@ -30,6 +31,9 @@ def export(user: User) -> dict[str, Any]:
         "registrations": registrations_of(user),
         "links": Link.objects.filter(user=user).order_by("created_at"),
         "mails": Mail.objects.filter(user=user).order_by("created_at"),
+        "factors": Factor.objects.filter(user=user).order_by("created_at"),
+        "recovery_codes": RecoveryCode.objects.filter(user=user).order_by("pk"),
+        "factor_resets": FactorReset.objects.filter(user=user),
         "events": [*map(history.public, events)],
         "sessions": [],
     }

@@ -10,6 +10,7 @@ from shared.api.fields import ExactCharField, PasswordField, StrictSerializer
 from shared.api.openapi import TOKEN_PROBLEMS, problems
 from shared.event_pages import EventSerializer
 from users.accounts.models import Link, Registration
+from users.factors.models import Factor, FactorReset, RecoveryCode
 from users.mail.models import Mail
 from users.models import EmailChange, User
 from users.openapi import ADA, PASSWORD, answer, example
@@ -83,6 +84,29 @@ class ExportedEmailChangeSerializer(serializers.ModelSerializer[EmailChange]):
         fields = ("email", "created_at", "expires_at")
 
 
+class ExportedFactorSerializer(serializers.ModelSerializer[Factor]):
+    """A second factor, without what proves it."""
+
+    class Meta:
+        model = Factor
+        fields = (
+            *("type", "name", "created_at", "confirmed_at", "last_used_at"),
+            *("transports", "backed_up", "suspect_at"),
+        )
+
+
+class ExportedRecoveryCodeSerializer(serializers.ModelSerializer[RecoveryCode]):
+    class Meta:
+        model = RecoveryCode
+        fields = ("used_at",)
+
+
+class ExportedFactorResetSerializer(serializers.ModelSerializer[FactorReset]):
+    class Meta:
+        model = FactorReset
+        fields = ("reason", "created_at", "due_at")
+
+
 class ExportedSessionSerializer(serializers.Serializer[None]):
     """A login, as the Auth Service keeps it."""
 
@@ -107,6 +131,9 @@ class ExportSerializer(serializers.Serializer[None]):
     registrations = ExportedRegistrationSerializer(many=True)
     links = ExportedLinkSerializer(many=True)
     mails = ExportedMailSerializer(many=True)
+    factors = ExportedFactorSerializer(many=True)
+    recovery_codes = ExportedRecoveryCodeSerializer(many=True)
+    factor_resets = ExportedFactorResetSerializer(many=True)
     events = EventSerializer(many=True)
     sessions = ExportedSessionSerializer(many=True)
 
@@ -122,6 +149,9 @@ EXPORTED = {
     "registrations": [],
     "links": [],
     "mails": [],
+    "factors": [],
+    "recovery_codes": [],
+    "factor_resets": [],
     "events": [],
     "sessions": [],
 }

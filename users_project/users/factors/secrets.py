@@ -31,9 +31,9 @@ def encrypt(secret: str, user_id: UUID, factor_id: UUID) -> bytes:
     return nonce + keys()[0].encrypt(nonce, secret.encode(), row)
 
 
-def decrypt(factor: Factor) -> str:
-    """What `encrypt` was given for this row. Raises KeyFault."""
-    for key in keys():
+def decrypt(factor: Factor, among: list[AESGCM] | None = None) -> str:
+    """What `encrypt` was given for this row, by one of all keys. Raises KeyFault."""
+    for key in among or keys():
         try:
             return decrypt_by(key, factor)
         except InvalidTag:
@@ -81,13 +81,24 @@ def add_key() -> Path:
     return path
 
 
+def count_lost() -> int:
+    """How many secrets no key decrypts. Raises KeyFault."""
+    found, lost = keys(), 0
+    for factor in Factor.objects.filter(type=Type.TOTP).iterator():
+        try:
+            decrypt(factor, found)
+        except KeyFault:
+            lost += 1
+    return lost
+
+
 def reencrypt() -> int:
     """Encrypt with the last key what others have encrypted; how many secrets. Those
     that change meanwhile stay as they are. Raises KeyFault."""
-    changed = 0
+    newest, changed = keys()[0], 0
     for factor in Factor.objects.filter(type=Type.TOTP).iterator():
         try:
-            decrypt_by(keys()[0], factor)
+            decrypt_by(newest, factor)
         except InvalidTag:
             row = Factor.objects.filter(pk=factor.pk, secret=factor.secret)
             new = encrypt(decrypt(factor), factor.user_id, factor.pk)

@@ -1,0 +1,96 @@
+"""Factors that are used or changed at once: the database decides."""
+
+from functools import partial
+from uuid import uuid4
+
+import pytest
+
+from shared.api.exceptions import (
+    InsufficientUserAuthentication,
+    SecondFactorInvalid,
+    TokenRevoked,
+)
+from shared.auth.authentication import TokenUser
+from shared.auth.enrolment import EnrolmentUser
+from tests.factors.conftest import registered
+from tests.factors.totp_factors import add_totp, code
+from users.factors import changes, recovery_codes
+from users.factors.models import Factor, RecoveryCode
+from users.factors.verification import FactorProof, verify
+from users.guess_limits import Client
+from users.models import User
+
+TIMES = 20
+HERE = Client("192.0.2.7")
+REFUSED = (SecondFactorInvalid, InsufficientUserAuthentication, TokenRevoked)
+
+
+@pytest.fixture(autouse=True)
+def _threads(at_once, pushes):
+    """Real commits."""
+
+
+def outcome(act):
+    """What it returns, or the code of its refusal."""
+    try:
+        return act()
+    except REFUSED as exc:
+        return exc.default_code
+
+
+def session(user, acr="aal1"):
+    """A caller who has just logged in."""
+    return TokenUser(user.pk, uuid4(), "", "", (), auth_time=2**40, acr=acr)
+
+
+@pytest.mark.parametrize("kind", ["totp", "recovery_code"])
+def test_of_twenty_uses_of_a_code_at_once_one_succeeds(ada, at_once, kind):
+    add_totp(ada)
+    text = code() if kind == "totp" else recovery_codes.replace(ada.pk)[0]
+    proof = FactorProof(**{kind: text})
+    use = partial(verify, ada, proof, HERE, ada.session_epoch)
+    found = at_once(*[partial(outcome, use)] * TIMES)
+    assert found.count("second_factor_invalid") == TIMES - 1
+
+
+def test_of_twenty_confirmations_at_once_one_brings_codes(ada, at_once):
+    caller = EnrolmentUser(ada.pk, ada.session_epoch)
+    factor, secret = changes.propose_totp(caller, "")
+    body = caller, factor.pk, code(secret=secret), HERE
+    found = at_once(*[partial(outcome, partial(changes.confirm_totp, *body))] * TIMES)
+    assert found.count("token_revoked") == TIMES - 1
+    assert RecoveryCode.objects.count() == 10
+
+
+def test_of_two_first_factors_at_once_the_later_one_needs_the_first(
+    ada, at_once, authenticator
+):
+    """Its session has ended, and had no factor."""
+    factor, secret = changes.propose_totp(session(ada), "")
+    passkey = registered(ada, authenticator)
+    passkey.delete()
+    args = session(ada), factor.pk, code(secret=secret), HERE
+    found = at_once(
+        partial(outcome, partial(changes.confirm_totp, *args)),
+        partial(outcome, partial(changes.add_passkey, session(ada), passkey, HERE)),
+    )
+    assert found.count("insufficient_user_authentication") == 1
+    assert Factor.objects.filter(confirmed_at__isnull=False).count() == 1
+
+
+def test_of_two_removals_at_once_one_factor_stays_where_one_is_needed(
+    ada, at_once, settings, authenticator
+):
+    settings.SECOND_FACTOR = "required"
+    factors = add_totp(ada), registered(ada, authenticator)
+
+    def remove(factor):
+        try:
+            changes.remove(session(ada, "aal2"), factor.pk, HERE)
+        except Exception as exc:  # noqa: BLE001 (told apart below)
+            return type(exc).__name__
+        return "removed"
+
+    found = at_once(*[partial(remove, factor) for factor in factors])
+    assert sorted(found) == ["LastFactor", "removed"]
+    assert User.objects.get().factors.count() == 1

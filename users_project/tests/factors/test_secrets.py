@@ -1,0 +1,111 @@
+"""What a dump of the database does not tell, and the keys that do."""
+
+import os
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from tests.accounts.personal_data import everything
+from tests.factories import UserFactory
+from tests.factors.totp_factors import SECRET, add_totp
+from users import diagnostics
+from users.factors import recovery_codes, secrets
+from users.factors.models import Factor, RecoveryCode
+
+
+@pytest.fixture
+def folder(settings):
+    return settings.FACTOR_KEYS_DIR
+
+
+def write_key(folder, name):
+    (folder / f"{name}.key").write_text(os.urandom(32).hex())
+
+
+def test_a_dump_has_no_secret_and_no_recovery_code(ada):
+    add_totp(ada)
+    [code, *_] = recovery_codes.replace(ada.pk)
+    for text in (SECRET, SECRET.encode().hex(), code, code.replace("-", "")):
+        assert text not in everything()
+    first, second = RecoveryCode.objects.order_by("pk")[:2]
+    assert bytes(first.digest) != bytes(second.digest)
+
+
+def test_a_secret_in_another_row_does_not_decrypt(ada):
+    """Whoever can write to the database has no use for a factor of their own."""
+    mine, theirs = add_totp(UserFactory()), add_totp(ada)
+    assert secrets.decrypt(theirs) == SECRET
+    Factor.objects.filter(pk=theirs.pk).update(secret=mine.secret)
+    with pytest.raises(secrets.KeyFault):
+        secrets.decrypt(Factor.objects.get(pk=theirs.pk))
+    Factor.objects.filter(pk=mine.pk).update(user=ada, confirmed_at=None)
+    with pytest.raises(secrets.KeyFault):
+        secrets.decrypt(Factor.objects.get(pk=mine.pk))
+
+
+def test_the_same_secret_is_never_the_same_twice(ada):
+    one, other = (secrets.encrypt(SECRET, ada.pk, ada.pk) for _ in range(2))
+    assert one != other
+
+
+def test_the_last_key_encrypts_and_all_decrypt(ada, folder):
+    factor = add_totp(ada)
+    [first] = folder.iterdir()
+    assert first.stat().st_mode & 0o777 == 0o400
+    write_key(folder, "3")
+    assert secrets.decrypt(factor) == SECRET
+    add_totp(UserFactory())
+    first.unlink()
+    assert diagnostics.lost_factor_secrets() == "1 they do not"
+
+
+def test_a_rotation_encrypts_all_with_a_new_key(ada, folder):
+    first = next(folder.iterdir()).rename(folder / "1.key")
+    factor, untouched = add_totp(ada), add_totp(UserFactory(), confirmed=False)
+    out = StringIO()
+    call_command("rotatefactorkeys", "--new", stdout=out)
+    assert "2 encrypted again." in out.getvalue()
+    first.unlink()
+    for each in (factor, untouched):
+        assert secrets.decrypt(Factor.objects.get(pk=each.pk)) == SECRET
+    out = StringIO()
+    call_command("rotatefactorkeys", stdout=out)
+    assert "0 encrypted again." in out.getvalue()
+    assert diagnostics.lost_factor_secrets() == diagnostics.missing_factor_keys() == ""
+
+
+@pytest.mark.parametrize("text", ["", "12" * 31, "x" * 64])
+def test_what_is_no_key_is_named_and_not_quoted(ada, folder, text):
+    factor = add_totp(ada)
+    (folder / "3.key").write_text(text)
+    assert diagnostics.missing_factor_keys() == (
+        f"{folder / '3.key'} cannot be read or is no key."
+    )
+    with pytest.raises(secrets.KeyFault):
+        secrets.decrypt(factor)
+    with pytest.raises(CommandError):
+        call_command("rotatefactorkeys")
+
+
+def test_without_any_key_doctor_says_so(folder):
+    for path in folder.iterdir():
+        path.unlink()
+    assert diagnostics.missing_factor_keys() == f"{folder} has no key."
+
+
+def test_a_secret_that_changes_meanwhile_stays(ada, folder, monkeypatch):
+    factor = add_totp(ada)
+    next(folder.iterdir()).rename(folder / "1.key")
+    write_key(folder, "2")
+    encrypt = secrets.encrypt
+
+    def after_another(*args):
+        Factor.objects.filter(pk=factor.pk).update(secret=b"newer")
+        return encrypt(*args)
+
+    monkeypatch.setattr(secrets, "encrypt", after_another)
+    assert secrets.reencrypt() == 0
+    assert bytes(Factor.objects.get().secret) == b"newer"
+    assert connection.in_atomic_block
