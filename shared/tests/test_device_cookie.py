@@ -5,15 +5,18 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from django.core import signing
 from django.http import HttpResponse
 from django.test import RequestFactory
 
 from shared.auth import device_cookie
-from shared.auth.device_cookie import devices, find, renew
+from shared.auth.device_cookie import devices, find, is_trusted, renew
 
 
-def user(epoch=0, pk=None):
-    return SimpleNamespace(pk=pk or uuid4(), password_epoch=epoch)
+def user(epoch=0, pk=None, session_epoch=0):
+    return SimpleNamespace(
+        pk=pk or uuid4(), password_epoch=epoch, session_epoch=session_epoch
+    )
 
 
 ADA, EVE = user(7), user()
@@ -36,7 +39,7 @@ def test_the_id_stays_while_the_password_does():
 def test_a_browser_has_the_last_five_accounts():
     users, text = [user() for _ in range(7)], ""
     for each in [*users, users[3]]:
-        text = renew(text, each)
+        text = renew(text, each, trust=True)
     known = [device.user_id for device in devices(text)]
     assert known == [str(users[n].pk) for n in (3, 6, 5, 4, 2)]
     assert device_cookie.TEXT.fullmatch(text)  # it passes through `read`
@@ -58,6 +61,23 @@ def test_it_ends_after_a_year_and_with_the_key(monkeypatch, settings):
             assert bool(find(text, ADA)) is found
     settings.SECRET_KEY = "another" * 10
     assert devices(text) == []
+
+
+def test_trust_lasts_thirty_days_and_no_longer_than_the_sessions(monkeypatch):
+    text, now = renew(renew("", EVE), ADA, trust=True), time.time()
+    assert is_trusted(renew(text, ADA), ADA)  # a login keeps it, and makes it no longer
+    for other in (EVE, user(8, ADA.pk), user(7, ADA.pk, session_epoch=1)):
+        assert not is_trusted(renew(text, other), other)
+    for days, trusted in ((29, True), (31, False)):
+        monkeypatch.setattr(time, "time", lambda days=days: now + days * 86400)
+        assert is_trusted(text, ADA) is trusted
+    assert not is_trusted("garbage", ADA)
+
+
+def test_a_cookie_from_before_there_was_trust_is_a_device():
+    text = signing.dumps([[str(ADA.pk), 7, "id"]], salt=device_cookie.SALT)
+    assert find(text, ADA)
+    assert not is_trusted(text, ADA)
 
 
 @pytest.mark.parametrize(

@@ -1,57 +1,238 @@
-"""Factors that users prove to the Auth Service."""
+"""Factors that users prove to the Auth Service, once and in time."""
+
+import base64
+from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from shared.auth import device_cookie
-from tests.factories import PASSWORD
-from tests.factors.totp_factors import add_totp, code
-from tests.guesses import device_of
+from shared.testing.authenticator import Authenticator
+from tests.factories import PASSWORD, WRONG, UserFactory
+from tests.factors.conftest import ORIGIN, registered
+from tests.factors.totp_factors import add_totp, code, start_of_step
+from tests.guesses import HERE, device_of, statuses
+from tests.refusals import assert_refused
 from users.factors import recovery_codes
-from users.models import Event
+from users.factors.models import Factor
+from users.models import Event, Mail, User
+
+CLIENT = {"ip": HERE, "user_agent": "Firefox"}
 
 
-def test_a_code_is_taken_once_and_says_who_it_was(ada, prove):
+def invalid(answer):
+    return assert_refused(answer, 401, "second_factor_invalid")
+
+
+def test_a_code_is_taken_once_and_says_whose_it_is(ada, prove):
     add_totp(ada)
     answer = prove(ada, totp=code())
     assert answer.status_code == 200
-    assert answer.json()["sub"] == str(ada.pk)
-    assert answer.json()["amr"] == ["otp"]
-    assert "device" not in answer.json()
-    again = prove(ada, totp=code())
-    assert (again.status_code, again.json()["code"]) == (401, "second_factor_invalid")
+    assert answer.json() == {
+        **{"sub": str(ada.pk), "email": ada.email, "email_verified": False},
+        **{"username": "ada", "roles": [], "amr": ["otp"]},
+        "session_epoch": ada.session_epoch,
+    }
+    invalid(prove(ada, totp=code()))
+
+
+@pytest.mark.parametrize(
+    ("steps", "status"), [(-2, 401), (-1, 200), (0, 200), (1, 200), (2, 401)]
+)
+def test_clocks_differ_by_one_step(ada, prove, steps, status):
+    add_totp(ada)
+    start_of_step()
+    assert prove(ada, totp=code(steps)).status_code == status
+
+
+def test_no_code_before_a_used_one_is_taken(ada, prove):
+    """Who looked over the shoulder has the older one."""
+    add_totp(ada)
+    start_of_step()
+    assert prove(ada, totp=code()).status_code == 200
+    invalid(prove(ada, totp=code(-1)))
+    assert prove(ada, totp=code(1)).status_code == 200
+
+
+def test_a_code_of_another_user_is_wrong(ada, prove, codes):
+    add_totp(ada)
+    eve = UserFactory()
+    add_totp(eve, secret="A" * 32)
+    recovery_codes.replace(eve.pk)
+    invalid(prove(ada, totp=code(secret="A" * 32)))
+    invalid(prove(eve, recovery_code=codes[0]))
+    assert recovery_codes.left(ada.pk) == 10
+
+
+def test_a_factor_that_waits_or_is_gone_opens_nothing(ada, prove):
+    factor = add_totp(ada, confirmed=False)
+    invalid(prove(ada, totp=code()))
+    factor.delete()
+    invalid(prove(ada, totp=code()))
+
+
+@pytest.mark.parametrize("text", ["12345", "1234567", "\uff11" * 6, "abcdef", "-12345"])
+def test_what_is_no_code_is_wrong(ada, prove, text):
+    add_totp(ada)
+    invalid(prove(ada, totp=text))
 
 
 def test_a_recovery_code_is_taken_once_however_it_is_typed(ada, prove, codes):
     add_totp(ada)
     typed = codes[0].lower().replace("-", " ").replace("0", "o").replace("1", "l")
-    assert prove(ada, recovery_code=typed).status_code == 200
-    assert prove(ada, recovery_code=codes[0]).status_code == 401
+    assert prove(ada, recovery_code=typed).json()["amr"] == ["otp"]
+    invalid(prove(ada, recovery_code=codes[0]))
     assert recovery_codes.left(ada.pk) == 9
     assert Event.objects.filter(event="recovery_code_used", user_id=ada.pk).exists()
 
 
-@pytest.mark.parametrize("trust", [True, False])
-def test_the_device_is_trusted_where_the_user_asks_for_it(ada, prove, trust):
+def test_a_passkey_is_a_factor(ada, passkey, authenticator, prove):
+    challenge = b"c" * 32
+    authenticator.count = 2
+    asked = {"challenge": encoded(challenge), "rpId": "memo.example"}
+    proof = {"passkey": authenticator.get(asked), "challenge": encoded(challenge)}
+    assert prove(ada, **proof).json()["amr"] == ["hwk", "user"]
+    invalid(prove(ada, **proof))
+
+
+def encoded(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("act", ["end_sessions", "deactivate", "soft_delete"])
+def test_what_has_ended_sessions_starts_over(ada, prove, act):
     add_totp(ada)
-    answer = prove(ada, totp=code(), device="", trust_device=trust).json()
-    assert device_cookie.find(answer["device"], ada)
-    assert device_cookie.is_trusted(answer["device"], ada) is trust
+    getattr(User.objects.get(), act)()
+    assert_refused(prove(ada, totp=code()), 401, "token_invalid")
+    assert Factor.objects.get().last_step == 0  # the code is not used up
 
 
-def test_a_login_without_factors_is_whole(ada, guess):
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"totp": "123456", "recovery_code": "x"},
+        {"passkey": {}},
+        {"password": PASSWORD},
+        {"passkey": {}, "challenge": "é"},
+    ],
+)
+def test_one_proof_is_needed_with_what_belongs_to_it(ada, prove, body):
+    assert_refused(prove(ada, **body), 400, "validation_error")
+
+
+# Passwords, of users who have no factor
+
+
+def test_a_password_is_a_proof_without_factors_alone(ada, prove):
+    proof = {"password": PASSWORD, "sid": str(uuid4())}
+    assert prove(ada, **proof).json()["amr"] == ["pwd"]
+    wrong = prove(ada, **{**proof, "password": WRONG})
+    assert_refused(wrong, 401, "invalid_credentials")
+    add_totp(ada)
+    invalid(prove(ada, **proof))
+
+
+def test_passwords_are_counted_as_at_a_change(ada, prove, documented):
+    proof = {"password": WRONG, "sid": str(uuid4())}
+    assert statuses(prove(ada, **proof) for _ in range(6)) == [401] * 5 + [429]
+
+
+# Limits
+
+
+def test_five_wrong_factors_are_looked_at_and_mailed(ada, prove, documented):
+    """MFA-04. A right one is given back, and forgives none of the others."""
+    add_totp(ada)
+    eve = UserFactory()
+    add_totp(eve)
+    start_of_step()
+    assert statuses(prove(ada, totp="000000") for _ in range(4)) == [401] * 4
+    assert prove(ada, totp=code()).status_code == 200
+    assert not Mail.objects.exists()
+    invalid(prove(ada, totp="000000"))
+    assert_refused(prove(ada, totp=code(1)), 429, "rate_limited")
+    assert prove(eve, totp=code()).status_code == 200
+    assert Mail.objects.get().kind == "factor_guesses"
+    assert Event.objects.filter(event="authn_factor_fail").count() == 5
+
+
+# What a login leaves to the factor
+
+
+def test_a_login_with_a_factor_is_none_before_it(ada, guess, prove, codes):
+    add_totp(ada)
+    User.objects.update(created_at="2026-01-01T00:00Z", last_login="2026-01-01T00:00Z")
     answer = guess(PASSWORD).json()
     assert answer["factors"] == {
-        **{"methods": [], "passkeys": []},
-        **{"required": False, "trusted": False},
+        "methods": ["totp", "recovery_code"],
+        **{"passkeys": [], "required": False, "trusted": False},
     }
+    assert answer["device"] == ""
+    assert not Mail.objects.exists()
+    before = timezone.now()
+    answer = prove(ada, totp=code(), device="", client=CLIENT).json()
     assert device_cookie.find(answer["device"], ada)
+    assert Mail.objects.get().kind == "new_device"
+    assert User.objects.get().last_login > before
 
 
-def test_a_login_with_a_factor_leaves_the_rest_to_the_factor(ada, guess, codes):
+def test_a_step_up_is_no_login(ada, prove):
     add_totp(ada)
-    known = device_of(ada)
-    answer = guess(PASSWORD, device=known).json()
-    assert answer["factors"]["methods"] == ["totp", "recovery_code"]
-    assert answer["device"] == known
-    ada.refresh_from_db()
-    assert ada.last_login is None
+    assert "device" not in prove(ada, totp=code()).json()
+    assert User.objects.get().last_login is None
+
+
+def test_a_user_who_must_have_a_factor_is_not_logged_in_without(ada, guess, settings):
+    settings.SECOND_FACTOR = "required"
+    device = device_of(ada)
+    answer = guess(PASSWORD, device=device).json()
+    assert answer["factors"]["required"]
+    assert answer["device"] == device
+    assert User.objects.get().last_login is None
+
+
+@pytest.mark.parametrize("trust", [True, False])
+def test_a_trusted_device_is_not_asked_again(ada, prove, guess, trust, pushes):
+    add_totp(ada)
+    device = prove(ada, totp=code(), device="", trust_device=trust).json()["device"]
+    User.objects.update(last_login=None)
+    answer = guess(PASSWORD, device=device).json()
+    assert answer["factors"]["trusted"] is trust
+    assert (User.objects.get().last_login is not None) is trust
+    User.objects.get().end_sessions()
+    assert not guess(PASSWORD, device=device).json()["factors"]["trusted"]
+
+
+def test_the_methods_of_a_user(ada, auth, authenticator, codes):
+    url = f"/api/v1/users/{ada.pk}/factors"
+    assert auth.get(url).json() == {
+        **{"methods": [], "passkeys": [], "required": False, "has_password": True}
+    }
+    add_totp(ada)
+    factor = registered(ada, authenticator)
+    found = auth.get(url).json()
+    assert found["methods"] == ["passkey", "totp", "recovery_code"]
+    key = {"id": encoded(factor.credential_id), "transports": factor.transports}
+    assert found["passkeys"] == [key]
+
+
+# Before the password is right
+
+
+def test_a_wrong_password_tells_nothing_of_factors(
+    ada, guess, redis_round_trips, django_assert_num_queries, documented
+):
+    """MFA-07."""
+    plain, required = UserFactory(email="a@x.example"), UserFactory(email="b@x.example")
+    add_totp(required)
+    registered(required, Authenticator(ORIGIN, "memo.example", count=1))
+    recovery_codes.replace(required.pk)
+    found = []
+    for user in (plain, required):
+        del redis_round_trips[:]
+        with django_assert_num_queries(2):
+            answer = guess(WRONG, login=user.email).json()
+        answer.pop("request_id")
+        found.append((answer, len(redis_round_trips)))
+    assert found[0] == found[1]

@@ -23,3 +23,11 @@ def add_totp(user, *, confirmed=True, secret=SECRET):
 def code(steps=0, secret=SECRET):
     """The code of now, or of so many steps later."""
     return TOTP(secret).generate_otp(int(time.time()) // totp.PERIOD + steps)
+
+
+def start_of_step():
+    """Wait, if need be, until a second is left of the time step: a code of two steps
+    before or after is one of three only then."""
+    left = totp.PERIOD - time.time() % totp.PERIOD
+    if left < 1:
+        time.sleep(left)

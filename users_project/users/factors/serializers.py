@@ -1,7 +1,7 @@
 """Shapes of requests and answers about factors."""
 
 import binascii
-from base64 import urlsafe_b64decode
+from base64 import b64decode
 from typing import Any
 
 from rest_framework import serializers
@@ -32,7 +32,8 @@ class Base64URLField(ExactCharField):
     def to_internal_value(self, data: Any) -> Any:
         text = super().to_internal_value(data)
         try:
-            return urlsafe_b64decode(f"{text}==".encode())
+            padded = text + "=" * (-len(text) % 4)
+            return b64decode(padded, altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             self.fail("invalid")
 

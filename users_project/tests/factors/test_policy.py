@@ -1,0 +1,59 @@
+"""Who is asked for a factor, and who must have one."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from users.factors import policy
+
+TOTP = '["totp", null, null]'
+PASSKEY = '["passkey", "\\\\x00ff", ["usb"]]'
+
+
+def user(*rows, codes=False, roles=()):
+    return SimpleNamespace(
+        **{"pk": 1, "password_epoch": 0, "session_epoch": 0, "roles": list(roles)},
+        **{"factor_rows": list(rows), "has_recovery_code": codes},
+    )
+
+
+@pytest.mark.parametrize("site", ["api", "admin"])
+@pytest.mark.parametrize(
+    ("mode", "roles", "required"),
+    [
+        ("optional", [], False),
+        ("optional", ["clerk"], False),
+        ("optional", ["clerk", "finance"], True),
+        ("required", [], True),
+        ("off", ["finance"], False),
+    ],
+)
+def test_the_mode_and_the_roles_decide(settings, site, mode, roles, required):
+    settings.SECOND_FACTOR_ROLES = ["finance"]
+    settings.SECOND_FACTOR = mode if site == "api" else "optional"
+    settings.ADMIN_SECOND_FACTOR = mode if site == "admin" else "optional"
+    someone = user(roles=roles)
+    assert policy.is_required(someone, site) is required
+    assert policy.is_enough(someone, "", site) is not required
+
+
+@pytest.mark.parametrize(
+    ("someone", "methods"),
+    [
+        (user(), []),
+        (user(codes=True), []),
+        (user(TOTP), ["totp"]),
+        (user(TOTP, PASSKEY, codes=True), ["passkey", "totp", "recovery_code"]),
+    ],
+)
+def test_a_recovery_code_stands_in_for_a_factor_alone(settings, someone, methods):
+    assert policy.methods(someone) == methods
+    assert policy.is_enough(someone, "") is not bool(methods)
+    settings.SECOND_FACTOR = "off"
+    assert policy.methods(someone) == []
+    assert policy.is_enough(someone, "")
+
+
+def test_a_passkey_is_named_as_browsers_do():
+    [found] = policy.passkeys(user(TOTP, PASSKEY))
+    assert found == {"id": "AP8", "transports": ["usb"]}
