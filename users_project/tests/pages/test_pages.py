@@ -238,4 +238,4 @@ def test_there_are_account_pages_or_none(settings, has_mail, has_pages):
 
 def test_each_purpose_of_a_page_has_a_form_and_texts():
     assert {*PAGES} == FORMS.keys()
-    assert {*PAGES, "request"} == TEXTS.keys()
+    assert {*PAGES, Purpose.ENROL, "request"} == TEXTS.keys()

@@ -78,6 +78,20 @@ TEXTS: dict[str, Texts] = {
         done=_("Your account is restored"),
         outro=_("Log in with your password as before."),
     ),
+    Purpose.ENROL: Texts(
+        title=_("Set up a second factor"),
+        intro=_(
+            "The account of %(address)s needs a second factor: an app that shows "
+            "codes, or a passkey. Enter the password of the account."
+        ),
+        button=_("Continue"),
+        done=_("Your recovery codes"),
+        outro=_(
+            "Your second factor is set up. If you lose it, each of these codes works "
+            "once in its place. Keep them in a safe place: they are not shown again. "
+            "Now you can log in."
+        ),
+    ),
     Purpose.KEEP_FACTORS: Texts(
         title=_("Keep your second factors"),
         intro=_(

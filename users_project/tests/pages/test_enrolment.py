@@ -1,0 +1,227 @@
+"""The page that sets up the first second factor, as a browser without scripts sees it;
+and with the script of passkeys."""
+
+import json
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.core import signing
+from django.utils import timezone
+
+from shared.testing.authenticator import Authenticator
+from tests.factories import PASSWORD, WRONG, UserFactory
+from tests.factors.conftest import ORIGIN
+from tests.factors.totp_factors import code
+from tests.pages.texts import heading, languages
+from users.accounts import links
+from users.accounts.models import Link, Purpose
+from users.factors import enrolment, recovery_codes, secrets
+from users.factors.models import Factor, RecoveryCode
+from users.mail.models import Mail
+from users.pages import steps
+
+TITLE = {"en": "Set up a second factor", "de": "Zweiten Faktor einrichten"}
+CODES = {"en": "Your recovery codes", "de": "Ihre Wiederherstellungscodes"}
+CODE = re.compile(r"<li><code>([0-9A-Z-]{19})</code></li>")
+
+
+@pytest.fixture(autouse=True)
+def _site(settings, tmp_path):
+    settings.FACTOR_KEYS_DIR = tmp_path / "factor_keys"
+    secrets.add_key()
+    settings.WEBAUTHN_RP_ID, settings.WEBAUTHN_ORIGINS = "memo.example", [ORIGIN]
+
+
+@pytest.fixture
+def ada():
+    return UserFactory(email="ada@example.org", email_verified_at=timezone.now())
+
+
+@pytest.fixture
+def url(ada):
+    return f"/account/factors/enrol?token={enrolment.code_for(ada)}"
+
+
+@pytest.fixture
+def opened(reader, url):
+    """The page, after the right password."""
+    reader.open(url)
+    assert reader.send(password=PASSWORD).status_code == 200
+    return reader
+
+
+def secret_of(reader):
+    [found] = re.findall(r'<code class="key">([A-Z2-7]{32})</code>', reader.text)
+    return found
+
+
+def factors():
+    return Factor.objects.filter(confirmed_at__isnull=False)
+
+
+@languages
+def test_password_and_code_set_up_an_app(ada, reader, pushes, url, locale):
+    ada.locale = locale
+    ada.save()
+    page = reader.open(url)
+    assert (page.status_code, heading(reader.text)) == (200, TITLE[locale])
+    reader.send(password=PASSWORD)
+    assert heading(reader.text) == TITLE[locale]
+    assert "<svg" in reader.text
+    secret = secret_of(reader)
+    assert f"secret={secret}" in unescape(reader.text)  # the link to an app
+    answer = reader.send(code=code(secret=secret))
+    assert (answer.status_code, heading(reader.text)) == (200, CODES[locale])
+    shown = CODE.findall(reader.text)
+    assert len({*shown}) == 10
+    assert [each.user for each in factors()] == [ada]
+    assert all(recovery_codes.use(ada.pk, each) for each in shown)
+    assert [mail.kind for mail in Mail.objects.all()] == ["factor_added"]
+    before = ada.session_epoch
+    ada.refresh_from_db()
+    assert ada.session_epoch > before
+
+
+def test_the_link_works_once(opened, pushes, url):
+    secret = secret_of(opened)
+    form = opened.text
+    opened.send(code=code(secret=secret))
+    opened.text = form
+    assert opened.send(code=code(1, secret)).status_code == 400
+    assert heading(opened.text) == "This link does not work"
+    assert opened.get(url).status_code == 400
+
+
+def test_without_the_password_there_is_no_secret(reader, url):
+    reader.open(url)
+    assert reader.send(password=WRONG).status_code == 401
+    assert not Factor.objects.exists()
+    assert "<svg" not in reader.text
+
+
+def test_five_wrong_passwords_void_the_link(reader, url):
+    reader.open(url)
+    for _ in range(5):
+        assert reader.send(password=WRONG).status_code == 401
+    assert reader.send(password=PASSWORD).status_code == 400
+    assert not Factor.objects.exists()
+
+
+def test_a_wrong_code_asks_again_for_that_of_the_same_secret(opened, pushes):
+    secret = secret_of(opened)
+    for wrong in ("000000", "", code(4, secret)):
+        assert opened.send(code=wrong).status_code == 400
+        assert secret_of(opened) == secret
+        assert "errorlist" in opened.text
+    assert not factors().exists()
+    opened.send(code=code(secret=secret))
+    assert factors().count() == 1
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "garbage",
+        signing.dumps(["another link", "id"], salt=steps.SALT),
+        None,  # of another user's factor
+    ],
+)
+def test_the_second_step_alone_is_none(ada, reader, url, state):
+    waiting = {"type": "totp", "secret": b"s", "last_step": 0}
+    other = Factor.objects.create(user=UserFactory(), **waiting)
+    reader.open(url)
+    state = state or steps.sign(Link.objects.get(), str(other.pk))
+    body = {"token": url.partition("=")[2], "state": state, "code": "123456"}
+    answer = reader.post("/account/factors/enrol", body)
+    assert answer.status_code == 400
+    assert 'type="password"' in answer.content.decode()
+    assert not factors().exists()
+
+
+def test_of_two_tabs_the_later_one_has_the_secret(opened, reader, pushes, url):
+    """The other asks for the password again."""
+    first = opened.text
+    reader.open(url)
+    reader.send(password=PASSWORD)
+    second, reader.text = reader.text, first
+    assert reader.send(code=code(secret=secret_of(reader))).status_code == 400
+    reader.text = second
+    assert reader.send(code=code(secret=secret_of(reader))).status_code == 200
+    assert factors().count() == 1
+
+
+@pytest.mark.parametrize("change", ["end_sessions", "soft_delete", "deactivate"])
+def test_what_happens_meanwhile_voids_it(ada, opened, pushes, change):
+    secret = secret_of(opened)
+    getattr(ada, change)()
+    assert opened.send(code=code(secret=secret)).status_code == 400
+    assert not factors().exists()
+
+
+def test_who_has_a_factor_adds_none_here(ada, reader, url, pushes):
+    reader.open(url)
+    Factor.objects.create(
+        user=ada, type="totp", secret=b"s", last_step=0, confirmed_at=timezone.now()
+    )
+    ada.raise_epoch("factor_added")
+    assert reader.send(password=PASSWORD).status_code == 400
+    assert heading(reader.text) == "This link does not work"
+
+
+def test_opening_it_changes_nothing(reader, url, ada):
+    for _ in range(3):
+        assert reader.get(url).status_code == reader.head(url).status_code == 200
+    assert not Factor.objects.exists()
+    assert not Link.objects.filter(used_at__isnull=False).exists()
+
+
+def test_what_the_page_carries(opened):
+    """Nothing from elsewhere; one script, of our own; no style in it."""
+    assert not re.findall(r"<style|style=|\son\w+=|https?://", opened.text)
+    assert len(re.findall("<script", opened.text)) == 1
+    codes = opened.send(code=code(secret=secret_of(opened)))
+    assert codes["Cache-Control"] == "no-store"
+    assert "<script" not in opened.text
+
+
+# Passkeys
+
+
+def created(reader, key):
+    [options] = re.findall(r'data-options="([^"]*)"', reader.text)
+    return json.dumps(key.create(json.loads(unescape(options))))
+
+
+def body_of(reader, credential):
+    found = dict(re.findall(r'name="(token|state)" value="([^"]*)"', reader.text))
+    return {**found, "code": "", "credential": credential}
+
+
+def test_a_passkey_instead_of_an_app(ada, opened, pushes):
+    key = Authenticator(ORIGIN, "memo.example", count=1)
+    body = body_of(opened, created(opened, key))
+    answer = opened.post("/account/factors/enrol", body)
+    assert answer.status_code == 200
+    assert len(CODE.findall(answer.content.decode())) == 10
+    assert [each.type for each in factors()] == ["passkey"]
+    assert RecoveryCode.objects.filter(user=ada).count() == 10
+
+
+@pytest.mark.parametrize("sent", ["x", '{"id": 7}', "another site"])
+def test_what_is_no_passkey_is_an_error_of_the_form(opened, sent):
+    if sent == "another site":
+        key = Authenticator("https://evil.example", "memo.example", count=1)
+        sent = created(opened, key)
+    answer = opened.post("/account/factors/enrol", body_of(opened, sent))
+    assert answer.status_code == 400
+    assert '<div role="alert">' in answer.content.decode()
+    assert not factors().exists()
+
+
+def test_a_code_that_was_handed_over_lives_for_a_day(ada):
+    token = enrolment.code_for(ada)
+    link = links.find(token, Purpose.ENROL)
+    left = link.expires_at - timezone.now()
+    assert timedelta(hours=23) < left <= timedelta(days=1)

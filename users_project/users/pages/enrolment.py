@@ -1,0 +1,127 @@
+"""The page that sets up the first second factor: by a link or the code of an operator,
+and the password of the account. Then it shows the recovery codes, once."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import segno
+from django.db import transaction
+from django.http import HttpResponse
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
+
+from shared.api.exceptions import LinkInvalid
+from shared.auth.enrolment import EnrolmentUser
+from users.accounts import links, proofs
+from users.accounts.models import Link, Purpose
+from users.accounts.proofs import Proof
+from users.factors import changes, registration, secrets, totp
+from users.factors.models import Factor
+from users.guess_limits import Client, counted
+from users.models import User
+from users.pages import steps
+from users.pages.forms import LinkForm, password_field
+from users.pages.second_step import CodeForm
+from users.pages.views import LinkView
+
+INTRO = _(
+    "Scan the picture with an authenticator app, or enter the key there. Then enter "
+    "the code that the app shows."
+)
+
+
+class StartForm(LinkForm):
+    """Asks for the password. The result is a TOTP that waits for its first code."""
+
+    password = password_field(_("Password"), "current-password")
+
+    def submit(self, client: Client) -> Factor:
+        data = self.cleaned_data
+        with counted(client):
+            link = links.find(data["token"], Purpose.ENROL)
+            owner(link)
+            proofs.check(link, Proof(data["password"]), client)
+            factor, _secret = changes.propose_totp(caller(link), "")
+        return factor
+
+
+class ConfirmForm(CodeForm):
+    """Asks for a code of the app that has the secret, or for a new passkey. `state`
+    says of which TOTP. The results are the recovery codes."""
+
+    def submit(self, client: Client) -> list[str]:
+        data = self.cleaned_data
+        with counted(client):
+            link = links.find(data["token"], Purpose.ENROL)
+            factor_id = steps.read(link, data["state"])
+            if factor_id is None:
+                raise LinkInvalid
+            if data["credential"]:
+                passkey = registration.register(owner(link), data["credential"], "")
+                return add(link, changes.add_passkey, passkey, client)
+            return add(
+                link, changes.confirm_totp, UUID(factor_id), data["code"], client
+            )
+
+
+def caller(link: Link) -> EnrolmentUser:
+    """As one with an enrol token: may add the first factor alone."""
+    assert link.user_id is not None
+    return EnrolmentUser(link.user_id, link.session_epoch)
+
+
+def owner(link: Link) -> User:
+    """The user, of whom nothing has voided the link since. Raises LinkInvalid."""
+    user = User.objects.find(id=link.user_id)
+    if user is None or user.session_epoch != link.session_epoch:
+        raise LinkInvalid
+    return user
+
+
+@transaction.atomic
+def add(link: Link, change: Callable[..., list[str]], *factor: Any) -> list[str]:
+    """Use up the link for this change: recovery codes."""
+    links.take(link)
+    return change(caller(link), *factor)
+
+
+class EnrolView(LinkView):
+    purposes = (Purpose.ENROL,)
+    factor: Factor | None = None
+
+    def get_form_class(self) -> type[LinkForm]:
+        """The second step's, as long as the TOTP of the first waits."""
+        factor_id = steps.read(self.link, self.request.POST.get("state", ""))
+        if factor_id:
+            waiting = Factor.objects.filter(user=self.link.user_id, confirmed_at=None)
+            self.factor = waiting.filter(pk=factor_id).first()
+        return ConfirmForm if self.factor else StartForm
+
+    def succeed(self, result: Any) -> HttpResponse:
+        if not isinstance(result, Factor):
+            context = super().get_context_data(codes=result, form=None)
+            return self.response_class(self.request, "account/codes.html", context)
+        self.factor = result
+        initial = {"token": links.token_of(self.link)}
+        initial["state"] = steps.sign(self.link, str(result.pk))
+        form = ConfirmForm(initial=initial, label_suffix="")
+        return self.render_to_response(self.get_context_data(form=form))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        if self.factor is None:
+            return context
+        self.template_name = "account/enrol.html"
+        user, secret = owner(self.link), secrets.decrypt(self.factor)
+        uri = totp.uri(secret, user.email)
+        context |= {"secret": secret, "uri": uri, "picture": picture(uri)}
+        options = json.dumps(registration.options(user))
+        return context | {"intro": INTRO, "options": options}
+
+
+def picture(uri: str) -> SafeString:
+    """A QR code as SVG in the page, which needs no script and no style."""
+    image = segno.make_qr(uri, error="m").svg_inline(scale=5, light="#fff")
+    return mark_safe(image)  # noqa: S308 (shapes alone)
