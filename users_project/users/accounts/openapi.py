@@ -19,7 +19,8 @@ ACCEPTED = OpenApiExample(
 )
 # An access token may come with these, and none has to.
 LINK_PROBLEMS = ("link_invalid",)
-PROOF_PROBLEMS = ("invalid_credentials", *TOKEN_PROBLEMS[1:])
+PASSWORD_PROBLEMS = ("invalid_credentials", "second_factor_required")
+PROOF_PROBLEMS = (*PASSWORD_PROBLEMS, *TOKEN_PROBLEMS[1:])
 
 
 def done(text: str) -> dict[int, OpenApiResponse]:
