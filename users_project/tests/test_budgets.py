@@ -94,6 +94,15 @@ def test_verify_is_one_query_and_at_most_twelve_round_trips(
     assert cost(lambda: auth.post("/api/v1/users/verify", body)) == expected
 
 
+def test_a_login_to_the_admin_without_factors_costs_no_more_than_it_did(
+    ada, cost, client
+):
+    """Ours: read the user, the last login, the event. The others are Django's."""
+    User.objects.update(is_staff=True)
+    body = {"username": ada.email, "password": PASSWORD}
+    assert cost(lambda: client.post("/admin/login/", body)) == (302, 11, 10)
+
+
 ACTS = {
     "me": lambda ada: User.objects.find(id=ada.pk),
     "by e-mail": lambda ada: User.objects.get_by_identifier(email=ada.email),

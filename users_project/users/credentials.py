@@ -41,7 +41,8 @@ def authenticate(
             right = user.check_password(password, upgrade=not silent) and not silent
         if user and right and user.is_present and (user.is_staff or site != "admin"):
             attempt.succeed(user)
-            if policy.is_enough(user, client.device, site):
+            # The admin notes it when it opens the session.
+            if site != "admin" and policy.is_enough(user, client.device):
                 note_login(user, client)
             return user
         attempt.fail()

@@ -87,9 +87,13 @@ def test_the_password_leads_to_the_second_page_and_leaves_nothing(
 
 
 def test_a_user_without_a_factor_logs_in_as_before(client, ada):
+    User.objects.update(created_at=timezone.now() - timedelta(days=2))
+    User.objects.update(last_login=timezone.now() - timedelta(days=2))
     assert password_step(client, ada)["Location"] == "/admin/"
     assert is_in(client)
     assert not Challenge.objects.exists()
+    events, _, mails = what_a_login_leaves(ada)
+    assert (events, mails) == (1, 1)
 
 
 def test_a_recovery_code_stands_in_once(client, ada):

@@ -8,7 +8,6 @@ from django.contrib.admin import site
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import login
 from django.contrib.auth import views as auth_views
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -37,9 +36,8 @@ def open_session(
 ) -> None:
     """What follows the last factor. The answer sets the cookies."""
     client = client_of(request)
-    with transaction.atomic():
-        record("authn_login_success", user.pk, site="admin", ip=client.ip)
-        credentials.note_login(user, client)
+    credentials.note_login(user, client)
+    record("authn_login_success", user.pk, site="admin", ip=client.ip)
     logins_total.labels("success", "admin").inc()
     remember_device(request, user, trust=trust)
     login(request, user)
