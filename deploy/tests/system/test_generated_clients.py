@@ -7,9 +7,12 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import jwt
+import pyotp
 import pytest
 
 from deploy.tests.client import PASSWORD
@@ -56,6 +59,11 @@ class Application:
         self.users.get_httpx_client().close()
         kind = package("users").AuthenticatedClient
         self.users = kind(token=token, **self.options)
+
+    def as_user(self, token: str) -> None:
+        """With an access token at auth, and without its cookies."""
+        self.auth.get_httpx_client().close()
+        self.auth = package("auth").AuthenticatedClient(token=token, **self.options)
 
     def close(self) -> None:
         for client in (self.auth, self.users):
@@ -124,6 +132,54 @@ def test_generated_clients_do_the_main_job(app):
     ):
         status, problem = app.call(operation)
         assert (status, problem.code.value) == (401, code)
+
+
+def test_generated_clients_add_a_factor_log_in_with_it_and_step_up(app):
+    """Every code is good once, so the second one is that of the next half minute."""
+    name = f"g{secrets.token_hex(6)}"
+    email = f"{name}@example.org"
+    registration = model("users", "RegistrationRequest")
+    app.call(
+        "users_register",
+        body=registration(username=name, email=email, password=PASSWORD),
+    )
+    credentials = model("auth", "EmailCredentialsRequest")(
+        email=email, password=PASSWORD
+    )
+    status, grant = app.call("auth_login", body=credentials)
+    assert (status, type(grant)) == (200, model("auth", "Grant"))
+    app.use(grant.access_token)
+    status, new = app.call("users_add_totp", body=model("users", "NameRequest")())
+    assert status == 201
+    totp = pyotp.TOTP(new.secret)
+    confirmation = model("users", "CodeRequest")(code=totp.now())
+    status, codes = app.call("users_confirm_totp", factor_id=new.id, body=confirmation)
+    assert (status, len(codes.recovery_codes)) == (200, 10)
+
+    status, problem = app.call("auth_login", body=credentials)
+    assert (status, problem.code.value) == (401, "second_factor_required")
+    assert [each.value for each in problem.factors] == ["totp", "recovery_code"]
+    second_factor = model("auth", "SecondFactorRequest")
+    wrong = second_factor(login=problem.login, totp="000000")
+    status, refused = app.call("auth_login_second_factor", body=wrong)
+    assert (status, refused.code.value) == (401, "second_factor_invalid")
+    assert refused.tries_left == 4
+    right = second_factor(login=problem.login, totp=totp.at(time.time() + 30))
+    status, grant = app.call("auth_login_second_factor", body=right)
+    assert (status, type(grant)) == (200, model("auth", "Grant"))
+
+    app.as_user(grant.access_token)
+    status, options = app.call("auth_step_up_options")
+    assert status == 200
+    code = codes.recovery_codes[0]
+    again = model("auth", "StepUpRequest")(login=options.login, recovery_code=code)
+    status, grant = app.call("auth_step_up", body=again)
+    claims = jwt.decode(grant.access_token, options={"verify_signature": False})
+    assert (status, claims["acr"]) == (200, "aal2")
+    assert claims["amr"] == ["pwd", "otp", "mfa"]
+    app.use(grant.access_token)
+    status, _ = app.call("users_remove_factor", factor_id=new.id)
+    assert status == 204
 
 
 # ---- TypeScript ----------------------------------------------------------------------
