@@ -3,6 +3,7 @@
 import os
 import time
 import uuid
+from collections import Counter
 from contextlib import nullcontext
 
 import pytest
@@ -13,6 +14,7 @@ from tests.conftest import (
     age,
     log_in,
     log_out,
+    post,
     redis_down,
     refresh,
     refresh_token,
@@ -24,13 +26,13 @@ pytestmark = pytest.mark.django_db
 
 
 def counts(name, label):
-    """By this label; those that are zero are left out."""
-    return {
-        sample.labels[label]: sample.value
-        for family in REGISTRY.collect()
-        for sample in family.samples
-        if sample.name == f"memo_{name}" and sample.value
-    }
+    """By these labels; what is zero is left out."""
+    sums = Counter()
+    for family in REGISTRY.collect():
+        for sample in family.samples:
+            if sample.name == f"memo_{name}" and sample.value:
+                sums[sample.labels[label]] += sample.value
+    return sums
 
 
 @pytest.fixture
@@ -77,6 +79,31 @@ def test_refreshes_are_counted_by_what_became_of_them(make_session, users, added
 def test_logins_are_counted_by_their_outcome(users, added, body, outcome):
     found = added("logins_total", "outcome", lambda: log_in(body=body))
     assert found == {outcome: 1}
+
+
+def test_the_steps_of_a_login_are_counted_apart(users, trusted_kid, added):
+    users.methods = ["totp"]
+    asked = []
+
+    def second_factor(code):
+        body = {"login": asked[0].json()["login"], "totp": code}
+        return lambda: post("login/second_factor", data=body)
+
+    def by(label, call):
+        return added("logins_total", label, call)
+
+    first = by("outcome", lambda: asked.append(log_in()))
+    assert first == {"second_factor": 1}
+    for code, outcome in (("000000", "invalid"), ("123456", "success")):
+        assert by("outcome", second_factor(code)) == {outcome: 1}
+    again = by("method", second_factor("654321"))
+    assert again == {"second_factor": 1}
+
+
+def test_a_policy_that_refuses_a_refresh_is_counted(make_session, users, added):
+    users.required, token = True, refresh_token(make_session())
+    found = added("refreshes_total", "outcome", lambda: refresh(token))
+    assert found == {"level": 1}
 
 
 def test_a_session_that_ends_is_counted_once(make_session, added):

@@ -79,8 +79,6 @@ def refresh(text: str, client: Client, received_at: float) -> Grant:
     session, successor = rotate_or_resolve(
         token, epoch, client, received_at, needs_factor
     )
-    if needs_factor and session.lacks_factor:
-        raise InsufficientUserAuthentication("aal2")
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)
     return Grant(access, successor)
@@ -93,24 +91,51 @@ def rotate_or_resolve(
     received_at: float,
     needs_factor: bool,
 ) -> tuple[Session, RefreshToken | None]:
-    """The session of a token, and the one to answer with. Raises TokenError."""
+    """The session of a token, and the one to answer with. Raises TokenError,
+    InsufficientUserAuthentication."""
     sid, jti = UUID(token["sid"]), UUID(token["jti"])
     session = Session.objects.rotate(sid, jti, epoch, needs_factor=needs_factor)
     if session is not None:
         audit("session_renewed", **audit_context(session, client))
         refreshes_total.labels("rotated").inc()
         return session, RefreshToken.current(session)
-    return resolve_superseded_token(token, epoch, client, received_at)
+    return resolve_superseded_token(token, epoch, client, received_at, needs_factor)
 
 
 def resolve_superseded_token(
-    token: RefreshToken, epoch: SessionEpoch, client: Client, received_at: float
+    token: RefreshToken,
+    epoch: SessionEpoch,
+    client: Client,
+    received_at: float,
+    needs_factor: bool,
 ) -> tuple[Session, RefreshToken | None]:
-    """Why `token` did not rotate its session; the order of the questions matters.
+    """Why `token` did not rotate its session.
 
     Returns the session and the token to answer with where that is no fault: a second
-    tab, a repeated request. Raises TokenError for all else.
+    tab, a repeated request. Raises TokenError for all else, and
+    InsufficientUserAuthentication.
     """
+    session = live_session(token, epoch, client)
+    is_current = str(session.jti) == token["jti"]
+    if not is_current and not is_direct_predecessor(token, session, received_at):
+        # Committed before the 401 is raised, which must not undo it.
+        end_session(session.id, "reuse", "authn_token_reuse")
+        audit("authn_token_reuse", **audit_context(session, client))
+        raise RefreshTokenReused
+    if needs_factor and session.lacks_factor:
+        raise InsufficientUserAuthentication("aal2")
+    if is_current:
+        # Rotated less than the leeway ago: it stays the one to use.
+        refreshes_total.labels("current").inc()
+        return session, None
+    refreshes_total.labels("leeway").inc()
+    audit("authn_token_leeway", **audit_context(session, client))
+    return session, RefreshToken.current(session)
+
+
+def live_session(token: RefreshToken, epoch: SessionEpoch, client: Client) -> Session:
+    """The session that `token` did not rotate, if it has not ended; the order of the
+    questions matters. Raises TokenError."""
     session = Session.objects.with_clock().filter(id=token["sid"]).first()
     if session is None or session.revoked_at is not None:
         publish_end(session, token["sid"])
@@ -121,18 +146,7 @@ def resolve_superseded_token(
     if epoch.ends(session):
         end_session(session.id, "epoch")
         raise TokenRevoked
-    if str(session.jti) == token["jti"]:
-        # Current, but rotated less than the leeway ago: it stays the one to use.
-        refreshes_total.labels("current").inc()
-        return session, None
-    if is_direct_predecessor(token, session, received_at):
-        refreshes_total.labels("leeway").inc()
-        audit("authn_token_leeway", **audit_context(session, client))
-        return session, RefreshToken.current(session)
-    # Committed before the 401 is raised, which must not undo it.
-    end_session(session.id, "reuse", "authn_token_reuse")
-    audit("authn_token_reuse", **audit_context(session, client))
-    raise RefreshTokenReused
+    return session
 
 
 def is_direct_predecessor(

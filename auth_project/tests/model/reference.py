@@ -5,7 +5,7 @@ Where the User Service is asked there are two parts, what it says and what is de
 that, so that other acts may come in between.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from .records import (
     DAY,
@@ -147,7 +147,7 @@ class Reference(Keys):
         early = leeway and who.asked_at - since <= leeway
         if token.generation == s.generation - 1 and early:
             if is_weak:
-                return replace(weak, audit=("authn_token_leeway",))
+                return weak
             return self.grant(s, who, self.current(s), "authn_token_leeway")
         return refused("refresh_token_reused", *self.end(s), "authn_token_reuse")
 

@@ -52,7 +52,7 @@ def run(driver, rules, *phases):
             super().__init__(driver)
 
     options = settings(
-        max_examples=rules // STEPS * 4 // 3,  # some end early
+        max_examples=rules // STEPS * 2,  # some end early
         stateful_step_count=STEPS,
         phases=[Phase.generate, *phases],
         suppress_health_check=list(HealthCheck),
