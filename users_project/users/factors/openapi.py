@@ -108,6 +108,7 @@ RENAME_FACTOR: dict[str, Any] = {
 }
 REMOVE_FACTOR: dict[str, Any] = {
     "operation_id": "users_remove_factor",
+    "request": None,
     "responses": {
         204: OpenApiResponse(description="It is removed."),
         **problems(**UNKNOWN, _409=("last_factor",)),
