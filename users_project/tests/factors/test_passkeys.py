@@ -7,9 +7,11 @@ from django.test.utils import CaptureQueriesContext
 from shared.api.exceptions import InvalidCredentials
 from shared.auth.passkeys import request_options
 from shared.testing.authenticator import BE, BS, UP, UV, Authenticator
+from tests.factories import PASSWORD
 from tests.factors.conftest import ORIGIN, registered
 from users.events.models import Event
 from users.factors import passkeys
+from users.factors.models import Factor
 from users.factors.passkeys import verify_assertion
 
 CHALLENGE = b"c" * 32
@@ -232,3 +234,9 @@ def test_what_is_malformed_is_refused(damage, passkey, authenticator):
     if damage.get("response"):
         damage = {"response": answer["response"] | damage["response"]}
     assert refused(answer | damage)
+
+
+def test_a_suspect_passkey_keeps_its_password_from_being_enough(ada, passkey, guess):
+    """MFA-09. Else whoever has a copy would only have to make it suspect."""
+    Factor.objects.update(suspect_at=passkey.confirmed_at)
+    assert guess(PASSWORD).json()["factors"]["methods"] == ["passkey"]
