@@ -1,5 +1,6 @@
 """Factors that are used or changed at once: the database decides."""
 
+import threading
 from functools import partial
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from shared.auth.authentication import TokenUser
 from shared.auth.enrolment import EnrolmentUser
 from tests.factors.conftest import registered
 from tests.factors.totp_factors import add_totp, code
-from users.factors import changes, recovery_codes
+from users.factors import changes, recovery_codes, totp
 from users.factors.models import Factor, RecoveryCode
 from users.factors.verification import FactorProof, verify
 from users.guess_limits import Client
@@ -43,6 +44,19 @@ def session(user, acr="aal1"):
     return TokenUser(user.pk, uuid4(), "", "", (), auth_time=2**40, acr=acr)
 
 
+@pytest.fixture
+def _together(monkeypatch):
+    """Four have read their factor before one of them uses it up."""
+    group, step_of = threading.Barrier(4), totp.step_of
+
+    def wait_for_others(*args):
+        group.wait(10)
+        return step_of(*args)
+
+    monkeypatch.setattr(totp, "step_of", wait_for_others)
+
+
+@pytest.mark.usefixtures("_together")
 @pytest.mark.parametrize("kind", ["totp", "recovery_code"])
 def test_of_twenty_uses_of_a_code_at_once_one_succeeds(ada, at_once, kind):
     add_totp(ada)

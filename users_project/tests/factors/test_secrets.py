@@ -27,8 +27,10 @@ def write_key(folder, name):
 def test_a_dump_has_no_secret_and_no_recovery_code(ada):
     add_totp(ada)
     [code, *_] = recovery_codes.replace(ada.pk)
-    for text in (SECRET, SECRET.encode().hex(), code, code.replace("-", "")):
-        assert text not in everything()
+    dump = everything()
+    for text in (SECRET, code, code.replace("-", "")):
+        assert text not in dump
+        assert text.encode().hex() not in dump
     first, second = RecoveryCode.objects.order_by("pk")[:2]
     assert bytes(first.digest) != bytes(second.digest)
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from shared.api.exceptions import TokenInvalid
 from shared.auth import device_cookie
 from shared.testing.authenticator import Authenticator
 from tests.factories import PASSWORD, WRONG, UserFactory
@@ -15,6 +16,8 @@ from tests.guesses import HERE, device_of, statuses
 from tests.refusals import assert_refused
 from users.factors import recovery_codes
 from users.factors.models import Factor
+from users.factors.verification import FactorProof, verify
+from users.guess_limits import Client
 from users.models import Event, Mail, User
 
 CLIENT = {"ip": HERE, "user_agent": "Firefox"}
@@ -60,6 +63,7 @@ def test_a_code_of_another_user_is_wrong(ada, prove, codes):
     add_totp(eve, secret="A" * 32)
     recovery_codes.replace(eve.pk)
     invalid(prove(ada, totp=code(secret="A" * 32)))
+    invalid(prove(eve, totp=code()))
     invalid(prove(eve, recovery_code=codes[0]))
     assert recovery_codes.left(ada.pk) == 10
 
@@ -103,8 +107,17 @@ def encoded(data):
 def test_what_has_ended_sessions_starts_over(ada, prove, act):
     add_totp(ada)
     getattr(User.objects.get(), act)()
-    assert_refused(prove(ada, totp=code()), 401, "token_invalid")
+    now, proof = User.objects.get(), FactorProof(totp=code())
+    assert_refused(prove(ada, totp=proof.totp), 401, "token_invalid")
+    with pytest.raises(TokenInvalid):
+        verify(now, proof, Client(HERE), ada.session_epoch)
     assert Factor.objects.get().last_step == 0  # the code is not used up
+
+
+def test_a_password_of_before_starts_over_too(ada, prove):
+    ada.end_sessions()
+    proof = {"password": PASSWORD, "sid": str(uuid4()), "epoch": ada.session_epoch - 1}
+    assert_refused(prove(ada, **proof), 401, "token_invalid")
 
 
 @pytest.mark.parametrize(
