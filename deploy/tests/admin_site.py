@@ -12,6 +12,7 @@ from deploy.tests.stack import System
 
 USERS = "/admin/users/user/"
 ROLES = "/admin/users/role/"
+CONFIRM = "/admin/confirm/"
 
 
 class Operator:
@@ -36,7 +37,11 @@ class Operator:
         return self.post(browser or new_browser(), "/admin/login/", form)
 
     def page(self, path: str, browser: requests.Session | None = None) -> str:
-        answer = (browser or self.browser).get(self.url + path, timeout=TIMEOUT)
+        browser = browser or self.browser
+        answer = browser.get(self.url + path, timeout=TIMEOUT)
+        if CONFIRM in answer.url and CONFIRM not in path:  # after fifteen minutes
+            self.post(browser, CONFIRM, {"password": PASSWORD})
+            return self.page(path, browser)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         return answer.text
 

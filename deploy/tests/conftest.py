@@ -7,6 +7,7 @@ import pytest
 from deploy.tests.admin_site import Operator
 from deploy.tests.client import TestUser
 from deploy.tests.extra_services import third_service
+from deploy.tests.factors import FactorUser, enrolled
 from deploy.tests.signing_keys import only
 from deploy.tests.stack import System, wait_until
 from deploy.tests.tls_stack import tls_stack
@@ -54,6 +55,12 @@ def user(register):
 def other(user):
     """The same user on a second device."""
     return user.on_another_device()
+
+
+@pytest.fixture
+def protected(system):
+    """A user with an app, a passkey and recovery codes, logged in with the app."""
+    return enrolled(FactorUser(system))
 
 
 @pytest.fixture(scope="session")

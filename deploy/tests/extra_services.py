@@ -57,9 +57,13 @@ class ThirdService:
     def __init__(self, url: str) -> None:
         self.http = ApiClient(url)
 
-    def who(self, token: str) -> Response:
+    def who(self, token: str, path: str = "who") -> Response:
         headers = {"Authorization": f"Bearer {token}"}
-        return self.http.request("GET", "/api/v1/reports/who", headers=headers)
+        return self.http.request("GET", f"/api/v1/reports/{path}", headers=headers)
+
+    def payout(self, token: str) -> Response:
+        """Of a route that asks for a second factor."""
+        return self.who(token, "payout")
 
 
 @contextmanager

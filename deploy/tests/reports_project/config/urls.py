@@ -6,6 +6,7 @@ from rest_framework.response import Response
 
 from shared.api.urls import common
 from shared.api.views import JSONView
+from shared.auth.permissions import has_acr
 
 
 class WhoView(JSONView):
@@ -16,7 +17,17 @@ class WhoView(JSONView):
         return Response({"id": user.id, "sid": user.sid, "roles": user.roles})
 
 
-urlpatterns = [path("api/v1/reports/who", WhoView.as_view()), *common("api/v1/reports")]
+class PayoutView(WhoView):
+    """The same, for users who have used a second factor."""
+
+    permission_classes = (has_acr("aal2"),)
+
+
+urlpatterns = [
+    path("api/v1/reports/who", WhoView.as_view()),
+    path("api/v1/reports/payout", PayoutView.as_view()),
+    *common("api/v1/reports"),
+]
 
 handler400 = "shared.api.problem_details.bad_request"
 handler403 = "shared.api.problem_details.permission_denied"

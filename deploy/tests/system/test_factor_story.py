@@ -1,0 +1,251 @@
+"""The life of an account with second factors, through the gateway: added, used at a
+login and a step-up, not asked for on a trusted device, lost, and reset by an operator.
+"""
+
+import time
+
+import pytest
+
+from deploy.tests.admin_site import USERS
+from deploy.tests.client import ME, assert_revoked, claims_of, cookie_of, refused
+from deploy.tests.factors import AUTH, FactorUser
+from deploy.tests.mailed_links import token_of
+from deploy.tests.worker_queue import Queue
+
+ALL = ["passkey", "totp", "recovery_code"]
+DUE = "UPDATE users_factor_reset SET due_at = now() WHERE user_id = %s RETURNING 1"
+WRONG = {
+    "totp": ({"totp": "000000"}, "second_factor_invalid"),
+    "recovery_code": ({"recovery_code": "0000" * 4}, "second_factor_invalid"),
+    "two": ({"totp": "000000", "recovery_code": "0000" * 4}, "validation_error"),
+}
+
+
+def level(user):
+    claims = claims_of(user.access)
+    return claims["acr"], claims["amr"]
+
+
+def test_the_first_factor_ends_weaker_sessions_and_gives_codes(system, third):
+    user = FactorUser(system)
+    user.register()
+    assert user.log_in().ok
+    assert level(user) == ("aal1", ["pwd"])
+    assert user.factors() == {
+        "factors": [],
+        "recovery_codes_left": 0,
+        "required": False,
+    }
+    thief = user.elsewhere()
+    assert thief.log_in().ok
+    assert user.add_totp().ok
+    assert_revoked(thief)
+    assert user.me().ok
+    [factor] = user.factors()["factors"]
+    assert (factor["id"], factor["type"]) == (user.ids["totp"], "totp")
+    assert len(set(user.codes)) == user.factors()["recovery_codes_left"] == 10
+
+    # More is asked of the session than the password: by the service itself, and by a
+    # third one, in the words of RFC 9470.
+    for answer in (user.add_passkey(), third.payout(user.access), user.remove("totp")):
+        refused(answer, 401, "insufficient_user_authentication")
+        assert 'acr_values="aal2"' in answer.one("WWW-Authenticate")
+    assert user.step_up("totp").ok
+    assert level(user)[0] == "aal2"
+    assert third.payout(user.access).ok
+    assert user.refresh().ok
+    assert third.payout(user.access).ok
+    assert user.add_passkey().status_code == 201
+    assert {each["type"] for each in user.factors()["factors"]} == {"totp", "passkey"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "amr"),
+    [
+        ("totp", ["pwd", "otp", "mfa"]),
+        ("recovery_code", ["pwd", "otp", "mfa"]),
+        ("passkey", ["pwd", "hwk", "user", "mfa"]),
+    ],
+)
+def test_each_factor_completes_a_login_and_a_step_up(protected, third, kind, amr):
+    user = protected.elsewhere()
+    answer = user.log_in()
+    refused(answer, 401, "second_factor_required")
+    assert answer.json()["factors"] == ALL
+    # No session, no token and no cookie before the last factor.
+    assert not answer.all("Set-Cookie")
+    assert "access_token" not in answer.text
+    assert len(protected.sessions().json()) == 1
+
+    answer = user.log_in_with(kind)
+    assert answer.status_code == 200, answer.text
+    assert level(user) == ("aal2", amr)
+    assert third.payout(user.access).ok
+    assert len(protected.sessions().json()) == 2
+
+    before = claims_of(user.access)["auth_time"]
+    time.sleep(1.1)
+    cookie = user.cookie
+    answer = user.step_up(kind)
+    assert answer.status_code == 200, answer.text
+    assert cookie_of(answer) is None
+    assert claims_of(user.access)["auth_time"] > before
+    assert user.refresh(cookie).ok
+
+
+def test_a_passkey_alone_logs_in(protected, third):
+    user = protected.elsewhere()
+    answer = user.log_in_by_passkey()
+    assert answer.status_code == 200, answer.text
+    assert level(user) == ("aal2", ["hwk", "user", "mfa"])
+    assert third.payout(user.access).ok
+    assert user.me().json()["username"] == user.name
+
+
+def test_a_user_without_factors_steps_up_by_the_password(system, third):
+    user = FactorUser(system)
+    user.register()
+    assert user.log_in().ok
+    before = claims_of(user.access)["auth_time"]
+    time.sleep(1.1)
+    assert user.step_up("password").ok
+    claims = claims_of(user.access)
+    assert claims["acr"] == "aal1"
+    assert claims["auth_time"] > before
+    refused(third.payout(user.access), 401, "insufficient_user_authentication")
+
+
+@pytest.mark.parametrize("proof", WRONG)
+def test_a_wrong_factor_is_refused_five_times(protected, proof):
+    """After that, the login starts over."""
+    body, code = WRONG[proof]
+    user = protected.elsewhere()
+    invitation = user.first_step()
+    if code == "validation_error":
+        refused(user.second_step(invitation, **body), 400, code)
+        return
+    for left in (4, 3, 2, 1, 0):
+        answer = user.second_step(invitation, **body)
+        refused(answer, 401, code)
+        assert answer.json()["tries_left"] == left
+    right = user.proof("totp", invitation)
+    refused(user.second_step(invitation, **right), 401, "token_invalid")
+    assert user.log_in_with("totp").ok
+
+
+def test_a_code_is_used_once_and_only_by_its_user(protected, system):
+    """Also where it was used for a step-up; and one that is two steps old is none."""
+    user, now = protected.elsewhere(), int(time.time())
+    code = user.unused_code()
+    assert user.second_step(user.first_step(), totp=code).ok
+    refused(
+        user.second_step(user.first_step(), totp=code), 401, "second_factor_invalid"
+    )
+    system.query("users", "UPDATE users_factor SET last_step = 0 WHERE type = 'totp'")
+    old = user.app.at(now - 60)
+    refused(user.second_step(user.first_step(), totp=old), 401, "second_factor_invalid")
+    mallory = FactorUser(system)
+    mallory.register()
+    mallory.log_in()
+    mallory.add_totp()
+    theirs = {"totp": mallory.unused_code()}, {"recovery_code": mallory.codes[0]}
+    for proof in theirs:
+        answer = user.second_step(user.first_step(), **proof)
+        refused(answer, 401, "second_factor_invalid")
+
+
+def test_a_trusted_device_is_not_asked_until_all_is_logged_out(protected, third):
+    user = protected.elsewhere()
+    assert user.log_in_with("totp", trust_device=True).ok
+    assert user.log_in().ok
+    assert level(user) == ("aal1", ["pwd", "rba"])
+    refused(third.payout(user.access), 401, "insufficient_user_authentication")
+    refused(user.elsewhere().log_in(), 401, "second_factor_required")
+    assert user.log_out().ok
+    assert user.log_in().ok
+
+    assert user.log_out_all().ok
+    refused(user.log_in(), 401, "second_factor_required")
+
+
+def test_a_lost_factor_is_replaced_with_a_recovery_code(protected):
+    user = protected.elsewhere()
+    assert user.log_in_with("recovery_code").ok
+    assert user.factors()["recovery_codes_left"] == 9
+    assert user.remove("passkey").status_code == 204
+    refused(user.log_in_by_passkey(), 401, "invalid_credentials")
+    [old, *_] = user.codes
+    assert user.new_codes().ok
+    assert len(user.codes) == 10
+    invitation = user.first_step()
+    refused(
+        user.second_step(invitation, recovery_code=old), 401, "second_factor_invalid"
+    )
+    assert user.second_step(invitation, recovery_code=user.codes.pop()).ok
+    # Without the last one, a password is enough again, and the codes are gone.
+    assert user.remove("totp").status_code == 204
+    assert user.factors()["recovery_codes_left"] == 0
+    assert user.elsewhere().log_in().ok
+
+
+def test_an_operator_resets_the_factors_unless_the_user_objects(
+    protected, operator, system
+):
+    user = protected
+    identifier = user.me().json()["id"]
+    page = f"{USERS}{identifier}/factors/"
+
+    def run_due_resets() -> list[tuple[int]]:
+        found = system.query("users", DUE, identifier)
+        queue = Queue(system)
+        queue.wait(queue.defer("reset_factors"))
+        return found
+
+    operator.submit(page, reason="seen at the desk, with a passport")
+    token = token_of(system, user.email, "keep_factors")
+    link = f"/account/factors/keep?token={token}"
+    answer = user.elsewhere().post(link, data={"token": token})
+    assert answer.status_code == 303, answer.text
+    assert run_due_resets() == []
+    refused(user.elsewhere().log_in(), 401, "second_factor_required")
+    assert user.me().ok
+
+    operator.submit(page, reason="seen again")
+    refused(user.elsewhere().log_in(), 401, "second_factor_required")
+    assert run_due_resets() == [(1,)]
+    assert_revoked(user)
+    assert user.log_in().ok
+    assert level(user) == ("aal1", ["pwd"])
+    assert user.factors()["factors"] == []
+
+
+def test_a_user_who_must_have_a_factor_adds_it_before_the_first_session(system):
+    """With the device cookie of an earlier login; a password alone does not do, and
+    the token for it opens nothing else."""
+    user = FactorUser(system)
+    user.register()
+    assert user.log_in().ok
+    with system.with_settings(users={"SECOND_FACTOR": "required"}):
+        refused(user.refresh(), 401, "insufficient_user_authentication")
+        answer = user.elsewhere().log_in()
+        refused(answer, 401, "second_factor_required")
+        assert (answer.json()["factors"], answer.json()["enrol"]) == ([], True)
+        body = {"login": answer.json()["login"]}
+        answer = user.elsewhere().post(f"{AUTH}/login/enrol", json=body)
+        assert answer.status_code == 202
+        assert "token" not in answer.json()
+
+        answer = user.post(
+            f"{AUTH}/login/enrol", json={"login": user.first_step()["login"]}
+        )
+        assert answer.status_code == 200, answer.text
+        token = answer.json()["enrol_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        for path in (ME, f"{ME}/events", f"{AUTH}/sessions"):
+            refused(user.send("GET", path, headers), 401, "token_invalid")
+        assert user.add_totp(token).ok
+        refused(user.add_totp(token), 401, "token_invalid", "token_revoked")
+        assert user.log_in_with("totp").ok
+        assert level(user)[0] == "aal2"
+        assert user.refresh().ok
+        refused(user.remove("totp"), 409, "last_factor")
