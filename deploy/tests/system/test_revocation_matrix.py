@@ -11,10 +11,12 @@ from typing import Any
 import jwt
 import pytest
 
-from deploy.tests.admin_site import Operator
-from deploy.tests.client import TestUser, claims_of
+from deploy.tests.admin_site import USERS, Operator
+from deploy.tests.client import claims_of, code_of
 from deploy.tests.extra_services import ThirdService
+from deploy.tests.factors import FactorUser, enrolled
 from deploy.tests.stack import ROOT, wait_until
+from deploy.tests.worker_queue import Queue
 
 PAGE = ROOT / "docs" / "revocation.md"
 NEW_PASSWORD = "a newer horse battery"
@@ -27,9 +29,9 @@ COLUMNS = {
 }
 
 
-def documented() -> dict[str, dict[str, str]]:
-    """The table: act to column to cell."""
-    text = PAGE.read_text().partition("| act |")
+def documented(head: str = "| act | access here") -> dict[str, dict[str, str]]:
+    """The table that begins like this: act to column to cell."""
+    text = PAGE.read_text().partition(head)
     table = "".join(text[1:]).partition("\n\n")[0]
     lines = re.findall(r"^\| (.*) \|$", table, re.M)
     head, *rows = (re.split(r" \| ", line) for line in lines)
@@ -40,8 +42,8 @@ def documented() -> dict[str, dict[str, str]]:
 class Scene:
     """A user on two devices, an operator, and a third service."""
 
-    here: TestUser
-    other: TestUser
+    here: FactorUser
+    other: FactorUser
     operator: Operator
     third: ThirdService
 
@@ -88,6 +90,16 @@ def counts(*answers: Any) -> bool:
     return 200 in statuses
 
 
+def reset_factors(scene: Scene) -> None:
+    """By an operator, and the time of waiting is over."""
+    identifier, system = scene.user["id"], scene.here.system
+    scene.operator.submit(f"{USERS}{identifier}/factors/", reason="seen at the desk")
+    due = "UPDATE users_factor_reset SET due_at = now() WHERE user_id = %s"
+    system.query("users", due, identifier)
+    queue = Queue(system)
+    queue.wait(queue.defer("reset_factors"))
+
+
 ACTS: dict[str, Callable[[Scene], Any]] = {
     "logout": lambda s: s.here.log_out(),
     "logout everywhere": lambda s: s.here.log_out_all(),
@@ -99,6 +111,9 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
     ),
     "user deactivated": lambda s: s.operator.act("deactivate", s.user["id"]),
     "user deleted": lambda s: s.operator.act("soft_delete", s.user["id"]),
+    "first factor added": lambda s: s.here.add_totp(),
+    "factor removed": lambda s: s.here.remove("totp"),
+    "factors reset by an operator": reset_factors,
     "roles changed": lambda s: s.operator.give_role(s.user, s.role),
     "admin: log out everywhere": lambda s: s.operator.act("end_sessions", s.user["id"]),
     "admin: revoke the other session": lambda s: s.operator.revoke_session(
@@ -106,11 +121,27 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
     ),
     "signing key revoked": lambda s: s.here.system.run("keys", "revoke", s.kid),
 }
+PROTECTED = {"factor removed", "factors reset by an operator"}
+WITHOUT_END: dict[str, Callable[[Scene], Any]] = {
+    "another factor added": lambda s: s.here.add_passkey(),
+    "new recovery codes": lambda s: s.here.new_codes(),
+}
 
 
 @pytest.fixture
-def scene(user, other, operator, third):
-    return Scene(user, other, operator, third)
+def scene(act, system, operator, third):
+    """Of users with factors, where the act is about those."""
+    here = FactorUser(system)
+    if act in PROTECTED:
+        enrolled(here)
+        other = here.elsewhere()
+        assert other.log_in_with("totp").ok
+    else:
+        assert here.register().ok
+        assert here.log_in().ok
+        other = here.elsewhere()
+        assert other.log_in().ok
+    return Scene(here, other, operator, third)
 
 
 def test_every_act_of_the_table_is_tried():
@@ -144,6 +175,23 @@ def test_every_cell_is_as_documented(act, scene):
         else:
             ended = lambda name=column: not still(name)  # noqa: E731
             wait_until(ended, left, f"{act}: {column}")
+
+
+TRUST = documented("| act | asked")
+
+
+@pytest.mark.parametrize("act", TRUST)
+def test_a_trusted_device_is_asked_again_as_documented(protected, operator, third, act):
+    user = protected.elsewhere()
+    assert user.log_in_with("totp", trust_device=True).ok
+    other = protected.elsewhere()
+    assert other.log_in_with("recovery_code").ok
+    scene = Scene(user, other, operator, third)
+    (ACTS | WITHOUT_END)[act](scene)
+    user.password = NEW_PASSWORD if act.startswith("password") else user.password
+    answer = user.log_in()
+    assert (answer.status_code == 401) == (TRUST[act]["asked"] == "yes")
+    assert answer.ok or code_of(answer) == "second_factor_required"
 
 
 def bound_of(cell: str) -> float:
