@@ -35,7 +35,18 @@ class Factors(Interleaved):
     @act(which=WHICH, code=CODES)
     def second_factor(self, which: int, code: str) -> None:
         """Of any login that ever waited, a step-up too."""
-        waiting = pick(self.model.pending, which)
+        self.finishing(pick(self.model.pending, which), code)
+
+    @act(who=WHICH, wrong=st.integers(0, 5))
+    def log_in_with_the_factor(self, who: int, wrong: int) -> None:
+        """After so many wrong codes; and once more with the right one."""
+        before = len(self.model.pending)
+        self.logging_in(pick(self.accounts, who))
+        for waiting in self.model.pending[before:]:
+            for code in (*["wrong"] * wrong, "right", "right"):
+                self.finishing(waiting, code)
+
+    def finishing(self, waiting: Pending, code: str) -> None:
         self.tick()
         answer = self.attempting(waiting, code)
         seen = self.driver.second_factor(waiting.text, code)

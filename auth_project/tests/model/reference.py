@@ -188,8 +188,11 @@ class Reference(Keys):
             return Answer(401, "token_invalid")
         return None if is_right else Answer(401, "second_factor_invalid")
 
-    def settle(self, waiting: Pending, who: Identity) -> Answer:
-        """The session of a login, or the level of one."""
+    def settle(
+        self, waiting: Pending, who: Identity, methods: tuple[str, ...] = ("otp",)
+    ) -> Answer:
+        """The session of a login, or the level of one. `methods` are those of the
+        factor; none: a password."""
         s = waiting.session
         if waiting.settled:
             return Answer(409, "login_settled")
@@ -199,8 +202,12 @@ class Reference(Keys):
             return Answer(401, "token_invalid", audit=BEHIND)
         waiting.settled = True
         if s is None:
-            return self.open(who, amr="pwd otp mfa")
-        s.amr, s.stepped_up = "pwd otp mfa", self.now
+            return self.open(who, amr=" ".join(["pwd", *methods, "mfa"]))
+        s.stepped_up = self.now
+        if methods:
+            before = [each for each in s.amr.split() if each != "mfa"]
+            new = [each for each in methods if each not in before]
+            s.amr = " ".join([*before, *new, "mfa"])
         return self.grant(s, who, None, "authn_step_up")
 
     # ---- Is this access token good? ----------------------------------------------
