@@ -77,6 +77,8 @@ def test_an_operator_adds_factors_and_logs_in_with_each(page, operator):
     send(page, code=first)
     page.wait_until("document.querySelectorAll('li code').length === 10", "the codes")
     page.go(f"{url}/admin/factors/add/")
+    alert = "document.querySelector('[role=alert]').getBoundingClientRect().height"
+    assert page.run(alert) == 0
     page.run(PASSKEY)
     reach(page, "/admin/factors/")
     assert page.run("document.querySelectorAll('tbody tr').length") == 2

@@ -90,6 +90,7 @@ class LoginView(AdminFormPage, auth_views.LoginView):
 
 class SecondFactorView(FactorPage):
     title = "Second factor"
+    button = "Log in"
     use = Use.LOGIN
 
     def get_form_class(self) -> Any:

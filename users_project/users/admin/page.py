@@ -45,6 +45,7 @@ class AdminFormPage(RedirectURLMixin, FormView):
     """A form in the admin's look. It leads to `next`, where that is a page of ours."""
 
     title = ""
+    button = "Continue"
     next_page = settings.LOGIN_REDIRECT_URL
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
