@@ -11,7 +11,18 @@ from hypothesis.stateful import precondition
 from tokens.revocation import republish_revocations
 
 from .machine import WHICH, act, pick, with_devices
-from .records import DAY, DOWN, FULL, READ_ONLY, SECOND, WELL, Account, Answer, Session
+from .records import (
+    DAY,
+    DOWN,
+    FULL,
+    READ_ONLY,
+    SECOND,
+    WELL,
+    Account,
+    Answer,
+    Refresh,
+    Session,
+)
 from .redis_forgets import RedisForgets
 from .reference import ENDED
 
@@ -188,6 +199,17 @@ class Surroundings(RedisForgets):
             (s.revoked or s.used) + terms.window,
         ]
         self.step(max(edges[edge] + off - 1000 - self.model.now, 0))
+
+    def refreshing(self, token: Refresh) -> Answer:
+        self.let_redis_forget(token.session)
+        return super().refreshing(token)
+
+    def let_redis_forget(self, s: Session) -> None:
+        """The moment in which it forgets a revocation is not known exactly: a refresh
+        is asked of it first, and then of the User Service."""
+        active, ends = self.model.keys.get(s, (True, 0))
+        if not active and abs(ends - self.model.now) < STALE:
+            self.step(max(ends + 1 - self.model.now, 0))
 
     def step(self, microseconds: int) -> None:
         until = self.model.now + microseconds
