@@ -5,14 +5,17 @@ the wire, the API keys, the private key, the database passwords. They are looked
 everything the system keeps, and the search is tried on leaks that are injected.
 """
 
+import base64
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import requests
 
-from deploy.tests.client import TestUser
+from deploy.tests.client import TestUser, code_of
+from deploy.tests.factors import ENROL, SECOND_FACTOR, FactorUser
 from deploy.tests.mailed_links import token_of
 from deploy.tests.stack import SERVICES, System, wait_until
 
@@ -47,7 +50,52 @@ def canaries(system):
     assert ada.log_in().ok
     ada.log_out()
     assert ada.refresh().status_code == 401
-    return seen | secrets_of(system)
+    seen |= use_factors(system) | secrets_of(system)
+    # As a column of bytes is written out.
+    in_hex = {f"{name} in hex": text.encode().hex() for name, text in seen.items()}
+    return seen | in_hex
+
+
+def use_factors(system: System) -> Canaries:
+    """Second factors, right and wrong ones, and in places where they do not belong."""
+    eve = FactorUser(system)
+    assert eve.register().ok
+    assert eve.log_in().ok
+    with system.with_settings(users={"SECOND_FACTOR": "required"}):
+        pending = eve.first_step()["login"]
+        token = eve.post(ENROL, json={"login": pending}).json()["enrol_token"]
+        assert eve.add_totp(token).ok
+    invitation = eve.first_step()
+    [recovery_code, second, *_] = eve.codes
+    code = " ".join(eve.unused_code())  # so that no other number is like it
+    login = invitation["login"]
+    texts = (code, recovery_code, login)
+    for text in texts:
+        body = {"login": login, "totp": [text], text: text}
+        assert eve.post(f"{SECOND_FACTOR}?login={text}", json=body).status_code == 400
+        eve.post(SECOND_FACTOR, data=f'{{"login": "{login}", "totp": {text}')
+    for name, text in (("totp", recovery_code[:16]), ("recovery_code", code)):
+        wrong = eve.second_step(invitation, **{name: text})
+        assert code_of(wrong) == "second_factor_invalid"
+    assert eve.second_step(invitation, totp=code).ok
+    waiting = eve.first_step()
+    for service, table in (("users", "users_recoverycode"), ("auth", "tokens_session")):
+        with hidden(system, service, table):
+            broken = eve.second_step(waiting, recovery_code=recovery_code)
+        assert broken.status_code in (500, 503), broken.text
+    assert eve.second_step(eve.first_step(), recovery_code=second).ok
+    secret = eve.app.secret
+    return {
+        "totp secret": secret,
+        "totp secret's bytes": base64.b32decode(secret).hex(),
+        "totp code": code,
+        "recovery code": recovery_code,
+        "recovery code as typed": recovery_code.replace("-", "").lower(),
+        "used recovery code": second,
+        "pending login": login,
+        "enrolment's login": pending,
+        "enrol token": token,
+    }
 
 
 def use_links(system: System, ada: TestUser) -> Canaries:
@@ -106,14 +154,20 @@ def force_a_500(system: System, ada: TestUser) -> None:
     """A real fault in the middle of a login and of a registration: the table is gone
     from where the code looks for it."""
     for service, table in (("auth", "tokens_session"), ("users", "users_user")):
-        rename = f"ALTER TABLE {table}{{}} RENAME TO {table}{{}}"
-        system.query(service, rename.format("", "_hidden"), role="owner")
-        try:
+        with hidden(system, service, table):
             statuses = {ada.log_in().status_code, ada.register().status_code}
-        finally:
-            system.query(service, rename.format("_hidden", ""), role="owner")
         assert 500 in statuses
     assert ada.log_in().ok
+
+
+@contextmanager
+def hidden(system: System, service: str, table: str) -> Iterator[None]:
+    rename = f"ALTER TABLE {table}{{}} RENAME TO {table}{{}}"
+    system.query(service, rename.format("", "_hidden"), role="owner")
+    try:
+        yield
+    finally:
+        system.query(service, rename.format("_hidden", ""), role="owner")
 
 
 def secrets_of(system: System) -> Canaries:
