@@ -24,6 +24,7 @@ from deploy.tests.client import (
     cookie_of,
     internal,
 )
+from deploy.tests.factors import SECOND_FACTOR, STEP_UP
 from deploy.tests.stack import System
 
 
@@ -35,6 +36,7 @@ class StackDriver:
         self.operator = operator
         self.http = ApiClient(system.gateway_url, keep_alive=True)
         self.sent = 0
+        self.asked: dict[str, Any] = {}  # by the text of a login: what it waits for
         self.edge = 0.0  # when the leeway of the session that is refreshed ends
 
     def now(self) -> int:
@@ -54,7 +56,21 @@ class StackDriver:
         account.id = answer.body["id"]
 
     def log_in(self, credentials: dict[str, str], *cookies: str) -> Seen:
-        return self.call(LOGIN, "", *cookies, json=credentials)
+        return self.note(self.call(LOGIN, "", *cookies, json=credentials))
+
+    def second_factor(self, login: str, proof: dict[str, Any]) -> Seen:
+        return self.call(SECOND_FACTOR, json={"login": login, **proof})
+
+    def begin_step_up(self, access: str) -> Seen:
+        return self.note(self.call(f"{STEP_UP}/options", access))
+
+    def step_up(self, access: str, login: str, proof: dict[str, Any]) -> Seen:
+        return self.call(STEP_UP, access, json={"login": login, **proof})
+
+    def note(self, answer: Seen) -> Seen:
+        if "login" in answer.body:
+            self.asked[answer.body["login"]] = answer.body
+        return answer
 
     def refresh(self, *cookies: str) -> Seen:
         """Not known on which side of the leeway's end it was: left out."""

@@ -21,8 +21,8 @@ from auth_project.tests.model.records import (
     Session,
     Terms,
 )
-from auth_project.tests.model.redis_forgets import RedisForgets
 from auth_project.tests.model.reference import Reference
+from deploy.tests.system.factor_machine import FactorMachine
 from deploy.tests.system.stack_driver import StackDriver
 
 STEPS = 25
@@ -36,7 +36,7 @@ SWEEP = 2.5  # seconds until every worker has corrected Redis
 patient = precondition(lambda self: self.patience > 0)
 
 
-class StackMachine(RedisForgets):
+class StackMachine(FactorMachine):
     driver: StackDriver
 
     def __init__(self, driver: StackDriver) -> None:
