@@ -15,6 +15,7 @@ from deploy.tests.client import PASSWORD
 HEADING = "document.querySelector('h1, h2')?.textContent"
 KEY = "document.querySelector('code').textContent"
 PASSKEY = "document.querySelector('form[data-passkey] button').click()"
+QR = "document.querySelector('#content svg')"
 INSIDE = "!!document.querySelector('#user-tools')"
 PERIOD = 30  # seconds of a code
 
@@ -71,7 +72,7 @@ def test_an_operator_adds_factors_and_logs_in_with_each(page, operator):
     reach(page, "/admin/")
 
     page.go(f"{url}/admin/factors/add/")
-    assert page.run("document.querySelector('svg').getBoundingClientRect().width") > 100
+    assert page.run(f"{QR}.getBoundingClientRect().width") > 100
     key = page.run(KEY)
     first = code_of(key)
     send(page, code=first)
