@@ -82,7 +82,7 @@ def test_an_operator_adds_factors_and_logs_in_with_each(page, operator):
     assert page.run(alert) == 0
     page.run(PASSKEY)
     reach(page, "/admin/factors/")
-    assert page.run("document.querySelectorAll('tbody tr').length") == 2
+    assert page.run("document.querySelectorAll('#content tbody tr').length") == 2
     log_out(page)
 
     page.go(f"{url}/admin/login/")
