@@ -7,7 +7,7 @@ expected one ends it with exit status 1. An account file that is there is logged
 with, not registered: so a second run shows that the databases have kept their data.
 With the folder of API keys, it tries the gateway's internal routes with valid keys.
 With the folder to which a stack of development writes its mails, the user verifies the
-address and sets another password by their links.
+address and sets another password by their links. `demo` adds a second factor, too.
 """
 
 import argparse
@@ -73,9 +73,11 @@ def run(
     user: Body = None,
     service: Client | None = None,
     mails: Path | None = None,
+    factor: bool = False,
 ) -> Mapping[str, str]:
     """Register a new user, or take one that is there already; returns that. `service`
-    calls the Auth Service itself; `mails` is the folder of mails."""
+    calls the Auth Service itself; `mails` is the folder of mails. With `factor` the
+    user adds one and logs in with it."""
     client = Client(url)
     user = user or register(client)
     if mails:
@@ -85,6 +87,8 @@ def run(
     me = client("Who am I?", "200", f"GET {API}/users/me")
     if me["username"] != user["username"]:
         raise SystemExit(f"Another user was logged in: {me['username']}")
+    if factor:
+        use_factor(client, login)
     client("Refresh: the cookie is rotated", "200", f"POST {API}/auth/refresh")
     access_token = client.headers["Authorization"].removeprefix("Bearer ")
     verify = f"POST {API}/auth/verify_token", {"token": access_token}
@@ -126,6 +130,21 @@ def use_links(client: Client, user: Mapping[str, str], mails: Path) -> str:
     refused = "401 invalid_credentials"
     client("The old password is refused", refused, f"POST {API}/auth/login", old)
     return password
+
+
+def use_factor(client: Client, login: Mapping[str, str]) -> None:
+    """Add a TOTP, and log in with its next code."""
+    from pyotp import TOTP  # not where containers are tried, by a Python without it
+
+    factors, now = f"{API}/users/me/factors", int(time.time())
+    added = client("Add a second factor", "201", f"POST {factors}/totp", {})
+    totp, confirm = TOTP(added["secret"]), f"POST {factors}/{added['id']}/confirm"
+    client("Confirm it with a code", "200", confirm, {"code": totp.at(now)})
+    refused = "401 second_factor_required"
+    waiting = client("The password alone", refused, f"POST {API}/auth/login", login)
+    proof = {"login": waiting["login"], "totp": totp.at(now + totp.interval)}
+    second = f"POST {API}/auth/login/second_factor"
+    client("The next code of the app", "200", second, proof)
 
 
 def mailed_token(folder: Path, address: str, page: str) -> str:

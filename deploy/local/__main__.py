@@ -177,7 +177,7 @@ def _demo(found: Layout) -> None:
     users = next(each for each in found.services if each.name == "users")
     mails = None if read_env(users.env_file).get("MAIL_URL") else found.mail
     url = read_env(found.gateway_env)["GATEWAY_PUBLIC_URL"]
-    smoke_test.run(url, service=service, mails=mails)
+    smoke_test.run(url, service=service, mails=mails, factor=True)
 
 
 if __name__ == "__main__":
