@@ -27,6 +27,7 @@ API = "/api/v1"
 # A token begins as every other does; of a key or a password, nothing is shown.
 SECRET = re.compile(
     r'(eyJ[A-Za-z0-9]{6})[A-Za-z0-9_.-]*|[A-Za-z0-9_-]{43,}|(?<=password": ")[^"]*'
+    r'|(?<="secret": ")\w+|(?<=secret=)\w+|(\w{4}-){3}\w{4}(?=")'
 )
 MAIL_SECONDS = 30
 PUBLIC = ("/.well-known/jwks.json", f"{API}/users/docs", "/static/admin/css/base.css")

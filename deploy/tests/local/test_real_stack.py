@@ -134,7 +134,8 @@ def test_the_smoke_test_passes_and_shows_no_secret(running: Checkout) -> None:
     assert key not in said
     assert not re.search(r"eyJ[\w-]+\.[\w-]+\.", said)
     assert said.count("# A mail comes") == 2
-    assert not re.search(r"\?token=[\w-]", said)
+    assert not re.search(r"\?token=[\w-]|secret(=|\": \")\w", said)
+    assert not re.search(r'^ *"\w{4}-\w{4}-', said, re.M)
 
 
 def test_logs_show_what_each_process_says_and_follow_until_ctrl_c(
