@@ -60,8 +60,8 @@ class Trouble:
     parts: frozenset[str]
     begun: float
     flushes: bool = False  # Redis has forgotten everything
-    elsewhere: bool = False  # another host has the services and all that they need
     back: float = math.inf  # the parts are healthy
+    elsewhere: bool = False  # another host has the services and all that they need
 
     def __str__(self) -> str:
         return f"{self.begun:.3f} to {self.back:.3f}  -------- {self.name}"

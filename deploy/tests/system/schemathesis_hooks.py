@@ -13,12 +13,20 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from deploy.tests.client import PASSWORD, TestUser, claims_of
+from deploy.tests.client import PASSWORD, TestUser
+from deploy.tests.factors import FactorUser
 from deploy.tests.mailed_links import token_of
 from deploy.tests.stack import System
+from deploy.tests.system.schemathesis_factors import (
+    GUARDED,
+    factor_body,
+    guarded,
+    ids_of,
+)
 
 SYSTEM = System(os.environ["MEMO_STACK"])
 TALLY = Path(os.environ["SCHEMATHESIS_TALLY"])
+ADDS_PASSKEY = "POST /api/v1/users/me/factors/passkeys"
 INTROSPECT = "POST /api/v1/auth/introspect"
 
 # It continues from run to run, so keys are strings, as JSON has them.
@@ -27,6 +35,7 @@ if TALLY.exists():
     tally.update({k: Counter(v) for k, v in json.loads(TALLY.read_text()).items()})
 calls: Counter[str] = Counter()
 users: list[TestUser] = []
+users_with_factors: list[FactorUser] = []
 
 
 def logged_in() -> TestUser:
@@ -92,13 +101,15 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     calls[label] += 1
     if calls[label] % 4 or case.method.upper() != label.partition(" ")[0]:
         return
-    user = logged_in()
+    user = guarded(SYSTEM, users_with_factors) if label in GUARDED else logged_in()
     case.headers["Authorization"] = f"Bearer {user.access}"
     case.headers["X-Internal-Api-Key"] = SYSTEM.api_key(
         "auth" if "/auth/" in label else "users"
     )
     case.headers["Accept"] = "application/json"
-    body = good_body(label, user)
+    body = good_body(label, user) or factor_body(label, user)
+    if label == ADDS_PASSKEY:  # whose user can add no other one by this session
+        users.clear()
     if body is not None:
         case.body, case.media_type = body, "application/json"
         case.headers.pop("Content-Type", None)
@@ -108,9 +119,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         del case.headers["Authorization"]
     if label == "POST /api/v1/auth/refresh":
         case.cookies = {"refresh_token": user.cookie}
-    own = {"user_id": claims_of(user.access)["sub"], "session_id": user.sid}
-    named = {name: own[name] for name in own if f"{{{name}}}" in label}
-    case.path_parameters = {**(case.path_parameters or {}), **named}
+    case.path_parameters = {**(case.path_parameters or {}), **ids_of(label, user)}
 
 
 @schemathesis.hook

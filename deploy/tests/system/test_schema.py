@@ -19,8 +19,9 @@ CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance,unsupported_method"
 )
-# These succeed with a link from a mail alone.
-LINKED = ("/verify_email", "/confirm", "/undo")
+# These succeed with a link from a mail alone, a code of an app that was added just now,
+# or where a factor is required.
+LINKED = ("/verify_email", "/confirm", "/undo", "/login/enrol")
 RUNS = 15  # at most; the generator sometimes stops early, and is then started again
 
 
