@@ -11,8 +11,8 @@ from rest_framework.exceptions import NotFound, ValidationError
 
 from shared.api.exceptions import FactorLimit
 from users.admin.page import AdminFormPage, client_of
-from users.admin.second_factor import CredentialField
 from users.factors import changes, registration, secrets, totp
+from users.factors.forms import CredentialField
 from users.factors.models import Factor
 from users.models import User
 from users.validators import as_id

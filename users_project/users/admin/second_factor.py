@@ -13,29 +13,13 @@ from users.admin import challenges
 from users.admin.challenges import Use
 from users.admin.page import AdminFormPage, client_of
 from users.factors import policy
+from users.factors.forms import CredentialField, proof_of
 from users.factors.models import Challenge
 from users.factors.verification import FactorProof, Verified, verify
 from users.models import User
 
 WRONG = "This is wrong, or was used before. Tries that are left: %d."
 NEITHER = "Enter a code."
-TOTP_DIGITS = 6
-
-
-class CredentialField(forms.CharField):
-    """What a script of ours sends: the JSON of a browser's passkey."""
-
-    widget = forms.HiddenInput
-
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
-        try:
-            found = json.loads(text) if text else None
-        except (ValueError, RecursionError) as exc:
-            raise ValidationError("No passkey was sent.", "invalid") from exc
-        if found is not None and not isinstance(found, dict):
-            raise ValidationError("No passkey was sent.", "invalid")
-        return found
 
 
 class FactorForm(forms.Form):
@@ -64,14 +48,8 @@ class FactorForm(forms.Form):
         return data
 
     def proof(self, challenge: Challenge) -> FactorProof:
-        data = self.cleaned_data
-        if data["credential"]:
-            signed = bytes(challenge.challenge)
-            return FactorProof(passkey=data["credential"], challenge=signed)
-        code = data["code"].replace(" ", "")
-        if len(code) == TOTP_DIGITS:
-            return FactorProof(totp=code)
-        return FactorProof(recovery_code=code)
+        data, signed = self.cleaned_data, bytes(challenge.challenge)
+        return proof_of(data["code"], data["credential"], signed)
 
 
 class TrustForm(FactorForm):
