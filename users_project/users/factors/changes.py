@@ -153,13 +153,13 @@ def rename(caller: Caller, factor_id: UUID, name: str) -> Factor:
 
 @transaction.atomic
 def replace_codes(caller: Caller, client: Client) -> list[str]:
-    """Ten new recovery codes, mailed about as a factor: each stands in for one. Raises
-    NotFound for a user without a factor."""
+    """Ten new recovery codes, in place of all from before. Raises NotFound for a user
+    without a factor."""
     user = lock(caller)
     if not user.factor_rows:
         raise NotFound
     record("recovery_codes_replaced", user.pk)
-    notices.of_factor_added(user, client)
+    notices.of_recovery_codes(user, client)
     return recovery_codes.replace(user.pk)
 
 

@@ -29,6 +29,7 @@ class Kind(models.TextChoices):
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
     FACTOR_GUESSES = "factor_guesses"
+    RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
     FACTORS_RESET_REQUESTED = "factors_reset_requested"
     FACTORS_RESET = "factors_reset"
 
@@ -47,6 +48,7 @@ NOTICES = frozenset(
         Kind.FACTOR_ADDED,
         Kind.FACTOR_REMOVED,
         Kind.FACTOR_GUESSES,
+        Kind.RECOVERY_CODES_REPLACED,
         Kind.FACTORS_RESET_REQUESTED,
         Kind.FACTORS_RESET,
     }

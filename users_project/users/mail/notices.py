@@ -80,6 +80,11 @@ def of_factor_removed(user: "User", client: "Client") -> None:
     notify(Kind.FACTOR_REMOVED, user, daily=0, **place_of(client))
 
 
+def of_recovery_codes(user: "User", client: "Client") -> None:
+    """A notice of new recovery codes: each stands in for a factor."""
+    notify(Kind.RECOVERY_CODES_REPLACED, user, daily=0, **place_of(client))
+
+
 def of_factor_guesses(user: "User", client: "Client") -> None:
     """A notice that somebody has the password and not the second factor, once a day."""
     notify(Kind.FACTOR_GUESSES, user, daily=1, **place_of(client))

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='mail',
             name='kind',
-            field=models.CharField(choices=[('register', 'Register'), ('already_registered', 'Already Registered'), ('verify', 'Verify'), ('reset', 'Reset'), ('password_changed', 'Password Changed'), ('change_email', 'Change Email'), ('email_change_requested', 'Email Change Requested'), ('email_changed', 'Email Changed'), ('new_device', 'New Device'), ('login_blocked', 'Login Blocked'), ('deletion', 'Deletion'), ('restored', 'Restored'), ('deactivated', 'Deactivated'), ('enrol', 'Enrol'), ('factor_added', 'Factor Added'), ('factor_removed', 'Factor Removed'), ('factor_guesses', 'Factor Guesses'), ('factors_reset_requested', 'Factors Reset Requested'), ('factors_reset', 'Factors Reset')], max_length=32),
+            field=models.CharField(choices=[('register', 'Register'), ('already_registered', 'Already Registered'), ('verify', 'Verify'), ('reset', 'Reset'), ('password_changed', 'Password Changed'), ('change_email', 'Change Email'), ('email_change_requested', 'Email Change Requested'), ('email_changed', 'Email Changed'), ('new_device', 'New Device'), ('login_blocked', 'Login Blocked'), ('deletion', 'Deletion'), ('restored', 'Restored'), ('deactivated', 'Deactivated'), ('enrol', 'Enrol'), ('factor_added', 'Factor Added'), ('factor_removed', 'Factor Removed'), ('factor_guesses', 'Factor Guesses'), ('recovery_codes_replaced', 'Recovery Codes Replaced'), ('factors_reset_requested', 'Factors Reset Requested'), ('factors_reset', 'Factors Reset')], max_length=32),
         ),
         migrations.CreateModel(
             name='Challenge',
