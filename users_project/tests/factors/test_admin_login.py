@@ -144,6 +144,17 @@ def test_a_passkey_is_refused(client, ada, synchronised, settings, monkeypatch, 
     assert SESSION not in client.cookies
 
 
+@pytest.mark.parametrize("is_staff", [True, False])
+def test_a_refused_passkey_is_an_event_of_its_user(client, ada, synchronised, is_staff):
+    body = signed(synchronised, client.get(LOGIN))
+    if is_staff:
+        body["challenge"] = client.get(LOGIN).context["challenge"]  # not what it signed
+    User.objects.update(is_staff=is_staff)
+    client.post(PASSKEY, body)
+    [event] = Event.objects.filter(event="authn_login_fail")
+    assert (event.user_id, event.data) == (ada.pk, {"site": "admin"})
+
+
 def test_of_twenty_uses_of_one_passkey_one_opens_a_session(
     transactional_db, ada, synchronised, at_once
 ):

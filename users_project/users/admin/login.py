@@ -22,7 +22,7 @@ from users.admin.page import AdminFormPage, client_of, redirect_to
 from users.admin.second_factor import FactorForm, FactorPage, PasskeyForm, TrustForm
 from users.events.log import record
 from users.factors import policy
-from users.factors.passkeys import verify_assertion
+from users.factors.passkeys import authenticate
 from users.factors.verification import Verified
 from users.middleware import AMR, remember_device
 from users.models import User
@@ -126,8 +126,8 @@ class PasskeyLoginView(LoginView):
         challenge = challenges.read_anonymous(self.request.POST.get("challenge", ""))
         if challenge is None or not form.is_valid() or policy.mode("admin") == "off":
             raise InvalidCredentials
-        passkey = verify_assertion(form.cleaned_data["credential"], challenge)
-        user = passkey.user
-        if not user.is_staff or not challenges.use_anonymous(challenge, user):
+        sent, client = form.cleaned_data["credential"], client_of(self.request)
+        passkey = authenticate(sent, challenge, client, site="admin")
+        if not challenges.use_anonymous(challenge, passkey.user):
             raise InvalidCredentials
         return passkey

@@ -8,6 +8,7 @@ from shared.api.views import InternalView
 from shared.auth import device_cookie
 from shared.auth.passkeys import TIMEOUT
 from users.accounts.views import client_of, valid
+from users.credentials import note_login
 from users.factors import openapi, passkeys, registration
 from users.factors.serializers import NewPasskeySerializer, PasskeyAttemptSerializer
 from users.factors.views import LIMIT, OwnFactorsView
@@ -55,6 +56,7 @@ class VerifyPasskeyView(InternalView):
         credential, challenge = attempt["credential"], attempt["challenge"]
         passkey = passkeys.authenticate(credential, challenge, client)
         user = passkey.user
+        note_login(user, client)
         answer = represent(user, MEMBERS_OF_VERIFIED)
         answer |= {"sub": user.pk, "amr": passkey.amr}
         return Response({**answer, "device": device_cookie.renew(device, user)})

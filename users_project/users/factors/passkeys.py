@@ -24,7 +24,6 @@ from webauthn.helpers.structs import AuthenticationCredential, CredentialDeviceT
 
 from shared.api.exceptions import InvalidCredentials
 from users.accounts.links import ClockTimestamp
-from users.credentials import note_login
 from users.events.log import record, record_failure
 from users.factors.models import Factor, Type
 from users.guess_limits import Client
@@ -37,34 +36,52 @@ def authenticate(
     credential: dict[str, Any], challenge: bytes, client: Client, *, site: str = "api"
 ) -> Factor:
     """The passkey of the user who logs in with it, and without a password. `admin` as
-    the site takes staff alone. Raises InvalidCredentials."""
+    the site takes staff alone. Raises InvalidCredentials: of a passkey that is known,
+    its user gets to know."""
+    factor = None
     try:
-        factor = verify_assertion(credential, challenge)
-        if site == "admin" and not factor.user.is_staff:
+        parsed = parse(credential)
+        factor = find(parsed.raw_id, None)
+        proved = prove(factor, parsed, challenge)
+        if site == "admin" and not proved.user.is_staff:
             raise InvalidCredentials
     except InvalidCredentials:
         where = {"ip": client.ip, "user_agent": client.user_agent}
-        record_failure(["authn_login_fail"], None, site=site, **where)
+        user_id = factor and factor.user_id
+        record_failure(["authn_login_fail"], user_id, site=site, **where)
         raise
-    note_login(factor.user, client)
-    return factor
+    return proved
 
 
 def verify_assertion(
     credential: dict[str, Any], challenge: bytes, user: User | None = None
 ) -> Factor:
     """The passkey that has signed this challenge: one of `user`, or else of any present
-    user, who is in `factor.user` with roles. Raises InvalidCredentials.
+    user, who is in `factor.user` with roles. Raises InvalidCredentials."""
+    parsed = parse(credential)
+    return prove(find(parsed.raw_id, user), parsed, challenge, user)
+
+
+def parse(credential: dict[str, Any]) -> AuthenticationCredential:
+    """Raises InvalidCredentials."""
+    try:
+        return parse_authentication_credential_json(credential)
+    except (WebAuthnException, ValueError) as exc:
+        raise InvalidCredentials from exc
+
+
+def prove(
+    factor: Factor | None,
+    parsed: AuthenticationCredential,
+    challenge: bytes,
+    user: User | None = None,
+) -> Factor:
+    """The passkey, if it has signed this challenge. Raises InvalidCredentials.
 
     Unknown passkeys, and those of absent users, cost the same statements and the check
     of a signature. Not to be called in a transaction: a counter that went back is noted
     although the assertion is refused.
     """
-    try:
-        parsed = parse_authentication_credential_json(credential)
-    except (WebAuthnException, ValueError) as exc:
-        raise InvalidCredentials from exc
-    factor = find(parsed.raw_id, user)
     key = (factor and factor.public_key) or STAND_IN
     verified = check(parsed, challenge, bytes(key))
     if factor is None or verified is None or not has_handle(parsed, factor, user):
