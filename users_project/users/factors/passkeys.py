@@ -47,7 +47,7 @@ def authenticate(
             raise InvalidCredentials
     except InvalidCredentials:
         where = {"ip": client.ip, "user_agent": client.user_agent}
-        user_id = factor and factor.user_id
+        user_id = factor.user_id if factor else None
         record_failure(["authn_login_fail"], user_id, site=site, **where)
         raise
     return proved
