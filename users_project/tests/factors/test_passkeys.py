@@ -13,6 +13,7 @@ from users.events.models import Event
 from users.factors import passkeys
 from users.factors.models import Factor
 from users.factors.passkeys import verify_assertion
+from users.mail.models import Mail
 
 CHALLENGE = b"c" * 32
 ASKED = request_options(CHALLENGE)
@@ -148,6 +149,7 @@ def test_a_counter_that_goes_back_makes_a_passkey_suspect(ada, passkey, authenti
     assert refused(authenticator.get(ASKED)), "it may be the copy"
     assert refused(authenticator.get(ASKED), ada)
     assert Event.objects.filter(event="passkey_suspect", user_id=ada.pk).count() == 1
+    assert Mail.objects.get(user=ada).kind == "passkey_suspect"
 
 
 def test_a_stranger_makes_no_passkey_suspect(passkey, authenticator):

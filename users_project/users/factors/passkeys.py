@@ -9,6 +9,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from webauthn import verify_authentication_response
 from webauthn.authentication.verify_authentication_response import (
@@ -27,6 +28,7 @@ from users.accounts.links import ClockTimestamp
 from users.events.log import record, record_failure
 from users.factors.models import Factor, Type
 from users.guess_limits import Client
+from users.mail import notices
 from users.models import User
 
 NO_USER = UUID(int=0)
@@ -153,8 +155,10 @@ def spend(factor: Factor, verified: VerifiedAuthentication) -> None:
     ):
         return
     # The same count is the same assertion twice, and no reason for suspicion.
-    if row.filter(sign_count__gt=count).update(suspect_at=ClockTimestamp()):
-        record("passkey_suspect", factor.user_id)
+    with transaction.atomic():
+        if row.filter(sign_count__gt=count).update(suspect_at=ClockTimestamp()):
+            record("passkey_suspect", factor.user_id)
+            notices.of_suspect_passkey(factor.user)
     raise InvalidCredentials
 
 

@@ -30,6 +30,7 @@ class Kind(models.TextChoices):
     FACTOR_REMOVED = "factor_removed"
     FACTOR_GUESSES = "factor_guesses"
     RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
+    PASSKEY_SUSPECT = "passkey_suspect"
     FACTORS_RESET_REQUESTED = "factors_reset_requested"
     FACTORS_RESET = "factors_reset"
 
@@ -49,6 +50,7 @@ NOTICES = frozenset(
         Kind.FACTOR_REMOVED,
         Kind.FACTOR_GUESSES,
         Kind.RECOVERY_CODES_REPLACED,
+        Kind.PASSKEY_SUSPECT,
         Kind.FACTORS_RESET_REQUESTED,
         Kind.FACTORS_RESET,
     }

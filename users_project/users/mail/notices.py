@@ -85,6 +85,11 @@ def of_recovery_codes(user: "User", client: "Client") -> None:
     notify(Kind.RECOVERY_CODES_REPLACED, user, daily=0, **place_of(client))
 
 
+def of_suspect_passkey(user: "User") -> None:
+    """A notice of a passkey of which there may be a copy. It is refused from then on."""
+    notify(Kind.PASSKEY_SUSPECT, user)
+
+
 def of_factor_guesses(user: "User", client: "Client") -> None:
     """A notice that somebody has the password and not the second factor, once a day."""
     notify(Kind.FACTOR_GUESSES, user, daily=1, **place_of(client))
