@@ -86,7 +86,7 @@ def of_recovery_codes(user: "User", client: "Client") -> None:
 
 
 def of_suspect_passkey(user: "User") -> None:
-    """A notice of a passkey of which there may be a copy. It is refused from then on."""
+    """A notice of a passkey that is refused from now on: there may be a copy."""
     notify(Kind.PASSKEY_SUSPECT, user)
 
 
