@@ -31,6 +31,7 @@ CONTEXT = {
     "time": NOW,
     "site": "https://memo.example",
 }
+SHARED = {"layout", "factor_change"}  # what others extend
 WITHOUT_LINK = {Kind.DEACTIVATED}
 MISSING = "!!missing %s!!"
 
@@ -166,6 +167,12 @@ def test_notices_lead_to_our_page_if_there_is_one(settings, has_pages):
         assert bool(context.get("url")) == (has_pages and kind in HELPED)
 
 
+def test_a_notice_that_advises_another_password_leads_to_it():
+    for kind in set(Kind) - LINKED:
+        _, text, _ = rendered(kind, "en", **CONTEXT)
+        assert ("Choose a new password:" in text) == (kind in HELPED), kind
+
+
 # Translations
 
 
@@ -195,4 +202,4 @@ def test_every_text_is_translated_and_compiled(path):
 
 
 def test_every_kind_has_a_template_and_no_other_has():
-    assert {p.stem for p in TEMPLATES.iterdir()} == {*Kind.values, "layout"}
+    assert {p.stem for p in TEMPLATES.iterdir()} == {*Kind.values, *SHARED}
