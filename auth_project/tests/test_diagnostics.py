@@ -43,7 +43,7 @@ def test_a_user_below_auth_is_found(
         Session.objects.raise_floors({uuid.UUID(users.user["id"]): floor})
     if session_epoch is not None:
         make_session(user_epoch=session_epoch)
-    Session.objects.raise_floors({uuid.uuid4(): 2**50})  # of nobody who is there
+    Session.objects.raise_floors({uuid.uuid4(): 2**50})  # of no user who is there
     assert diagnostics.epochs_behind() == found
 
 
