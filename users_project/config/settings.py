@@ -187,7 +187,7 @@ ADMIN_SECOND_FACTOR = env.choice(
 )
 # The keys of TOTP secrets (`users.factors.secrets`). Not in the database.
 FACTOR_KEYS_DIR = env.folder("FACTOR_KEYS_DIR")
-# Seconds until an operator removes all factors of a user, who is told at once.
+# Seconds until an operator removes all factors of a user, who gets a mail at once.
 FACTOR_RESET_DELAY = env.number("FACTOR_RESET_DELAY", default=24 * 3600)
 
 # --- Limits on guessing -------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Hooks of the Schemathesis run: real credentials, and a tally of the answers.
+"""Hooks of the Schemathesis run: real credentials, and a counts of the answers.
 
 Generated data alone would never log in. So every fourth request of an operation is made
 a good one; the others stay as they were generated.
@@ -25,14 +25,14 @@ from deploy.tests.system.schemathesis_factors import (
 )
 
 SYSTEM = System(os.environ["MEMO_STACK"])
-TALLY = Path(os.environ["SCHEMATHESIS_TALLY"])
+COUNTS = Path(os.environ["SCHEMATHESIS_COUNTS"])
 ADDS_PASSKEY = "POST /api/v1/users/me/factors/passkeys"
 INTROSPECT = "POST /api/v1/auth/introspect"
 
 # It continues from run to run, so keys are strings, as JSON has them.
-tally: dict[str, Counter[str]] = defaultdict(Counter)
-if TALLY.exists():
-    tally.update({k: Counter(v) for k, v in json.loads(TALLY.read_text()).items()})
+counts: dict[str, Counter[str]] = defaultdict(Counter)
+if COUNTS.exists():
+    counts.update({k: Counter(v) for k, v in json.loads(COUNTS.read_text()).items()})
 calls: Counter[str] = Counter()
 users: list[TestUser] = []
 users_with_factors: list[FactorUser] = []
@@ -125,5 +125,5 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
     """Count the answers by operation, for the test to read."""
-    tally[case.operation.label][str(response.status_code)] += 1
-    TALLY.write_text(json.dumps(tally))
+    counts[case.operation.label][str(response.status_code)] += 1
+    COUNTS.write_text(json.dumps(counts))

@@ -212,7 +212,7 @@ def follow_runbook(system, user, alert):
 
 
 def show(*words):
-    """It goes on until it is stopped."""
+    """It continues until it is stopped."""
     command = ["./manage_all.sh", *words]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True

@@ -29,25 +29,27 @@ RUNS = 15  # at most; the generator sometimes stops early, and is then started a
 @pytest.mark.parametrize("document", ["openapi.json", "internal/openapi.json"])
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_service_does_what_its_schema_says(service, document, system, tmp_path):
-    tally_file = tmp_path / "tally.json"
+    file = tmp_path / "counts.json"
     url = f"{getattr(system, f'{service}_url')}/api/v1/{service}/{document}"
-    fuzz(system, service, url, tally_file)
+    fuzz(system, service, url, file)
     for _ in range(RUNS):
-        tally = json.loads(tally_file.read_text())
-        few = [name for name, answers in tally.items() if sum(answers.values()) < CASES]
+        counts = json.loads(file.read_text())
+        few = [
+            name for name, answers in counts.items() if sum(answers.values()) < CASES
+        ]
         if not few:
             break
-        fuzz(system, service, url, tally_file, *few)
+        fuzz(system, service, url, file, *few)
     assert few == []
     successes = {
         name: any(status.startswith("2") for status in answers)
-        for name, answers in tally.items()
+        for name, answers in counts.items()
         if not name.endswith(LINKED)
     }
     assert all(successes.values()), successes
 
 
-def fuzz(system: System, service: str, url: str, tally: Path, *operations: str) -> None:
+def fuzz(system: System, service: str, url: str, file: Path, *operations: str) -> None:
     """One run, of all operations or of those named; no check may fail in it."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", "--no-color", url]
     command += [
@@ -62,13 +64,13 @@ def fuzz(system: System, service: str, url: str, tally: Path, *operations: str) 
     command += [f"--seed={SEED}"] if SEED else []
     done = subprocess.run(
         command,
-        cwd=tally.parent,
+        cwd=file.parent,
         env={
             **os.environ,
             "MEMO_STACK": system.stack,
             "PYTHONPATH": str(ROOT),
             "SCHEMATHESIS_HOOKS": "deploy.tests.system.schemathesis_hooks",
-            "SCHEMATHESIS_TALLY": str(tally),
+            "SCHEMATHESIS_COUNTS": str(file),
         },
         capture_output=True,
         text=True,

@@ -166,7 +166,7 @@ def test_of_twenty_uses_of_one_passkey_one_opens_a_session(
 
 
 def test_wrong_codes_are_counted_by_login_and_by_account(ada, settings, limited):
-    """Whoever has the password has five tries, and then five more logins' worth."""
+    """With the password there are five tries, and then five more logins' worth."""
     add_totp(ada)
     client = Client()
     password_step(client, ada)

@@ -36,7 +36,7 @@ def test_a_dump_has_no_secret_and_no_recovery_code(ada):
 
 
 def test_a_secret_in_another_row_does_not_decrypt(ada):
-    """Whoever can write to the database has no use for a factor of their own."""
+    """A factor of one's own is of no use in the row of another user."""
     mine, theirs = add_totp(UserFactory()), add_totp(ada)
     assert secrets.decrypt(theirs) == SECRET
     Factor.objects.filter(pk=theirs.pk).update(secret=mine.secret)
