@@ -8,10 +8,11 @@ from django.db import transaction
 from shared.api.exceptions import DependencyUnavailable
 from shared.auth import session_state
 from shared.auth.session_state import Revocation
+from shared.db.functions import ClockTimestamp
 from shared.db.rights import erase_events
 from shared.structured_logging import audit
 from tokens.events import write
-from tokens.models import ClockTimestamp, Login, Session, UserEpoch
+from tokens.models import Login, Session, UserEpoch
 from tokens.revocation import revocation_window
 
 

@@ -11,11 +11,11 @@ from django.conf import settings
 from django.db import connections, models
 
 from shared.auth.authentication import TokenUser
+from shared.db.functions import ClockTimestamp
 from shared.events import origin
 from tokens import statements
 from tokens.events import Event as Event
 from tokens.events import EventPersonal as EventPersonal
-from tokens.pending_logins import ClockTimestamp as ClockTimestamp
 from tokens.pending_logins import Login as Login
 
 # A row is kept this long after it expired, so that "no row" can mean "revoked".

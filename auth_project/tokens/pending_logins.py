@@ -17,6 +17,7 @@ from jwt.utils import base64url_encode
 
 from shared.api.exceptions import LoginSettled, TokenInvalid
 from shared.auth import passkeys as passkey_options
+from shared.db.functions import ClockTimestamp
 
 LIFETIME = passkey_options.TIMEOUT
 TRIES = 5
@@ -32,14 +33,6 @@ WHERE digest = %(digest)s
   AND attempts < %(tries)s
 RETURNING *
 """
-
-
-class ClockTimestamp(models.Func):
-    """The database's clock. `now()` is the transaction's start: it would lose the time
-    a statement waited for a lock."""
-
-    template = "clock_timestamp()"
-    output_field = models.DateTimeField()
 
 
 class LoginQuerySet(models.QuerySet["Login"]):

@@ -6,11 +6,9 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from shared.api.client_ip import client_address, user_agent
-from shared.auth import device_cookie
 from shared.metrics import logins_total
 from users import credentials
-from users.guess_limits import Client
+from users.guess_limits import Client, client_of
 from users.models import User
 
 
@@ -30,10 +28,7 @@ class EmailBackend(ModelBackend):
         email = kwargs.get("email", username)
         if email is None or password is None:
             return None
-        client = Client()
-        if request:
-            device = device_cookie.read(request)
-            client = Client(client_address(request), user_agent(request), device)
+        client = client_of(request) if request else Client()
         user = credentials.authenticate(password, client, email=email, site="admin")
         if user is None:
             logins_total.labels("invalid", "admin").inc()

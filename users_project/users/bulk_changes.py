@@ -9,9 +9,9 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models import Q
 
+from shared.db.functions import ClockTimestamp
 from shared.events import origin, recording
 from users.accounts import deletion
-from users.accounts.links import ClockTimestamp
 from users.accounts.models import LIFETIMES, Purpose
 from users.events.log import TABLE
 from users.mail.models import Kind

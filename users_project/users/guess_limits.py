@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.request import Request
 
 from shared import ratelimit
-from shared.api.client_ip import network
+from shared.api.client_ip import client_address, network, user_agent
 from shared.api.exceptions import (
     AccountExists,
     InvalidCredentials,
@@ -35,6 +37,12 @@ class Client:
     ip: str | None = None
     user_agent: str = ""
     device: str = ""
+
+
+def client_of(request: Request | HttpRequest) -> Client:
+    """Who has sent it, whether to the API or to a page."""
+    address, device = client_address(request), device_cookie.read(request)
+    return Client(address, user_agent(request), device)
 
 
 @contextmanager

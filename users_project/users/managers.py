@@ -11,8 +11,8 @@ from django.db.models import Exists, Max, Q, Sum
 from django.db.models.functions import Now
 
 from shared.auth.access_tokens import MAX_LENGTH
+from shared.db.functions import ClockTimestamp
 from shared.events import origin
-from users.accounts.links import ClockTimestamp
 from users.accounts.models import EmailChange
 from users.events.log import place, record
 from users.factors.models import Factor, RecoveryCode

@@ -11,6 +11,7 @@ from procrastinate.contrib.django import app
 from rest_framework.exceptions import ValidationError
 
 from shared.api.exceptions import LinkInvalid
+from shared.db.functions import ClockTimestamp
 from users import credentials
 from users.accounts import deletion, link_mails, links
 from users.accounts.models import LIFETIMES, EmailChange, Link, Purpose
@@ -78,7 +79,7 @@ def store(user: User, new_email: str) -> EmailChange:
 
 def void_links(user: User) -> None:
     rows = Link.objects.filter(user=user, purpose=Purpose.CHANGE_EMAIL, used_at=None)
-    rows.update(used_at=links.ClockTimestamp())
+    rows.update(used_at=ClockTimestamp())
 
 
 def cancel(user: User, sid: UUID) -> None:

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.db import transaction
 
 from shared.api.exceptions import LastSuperuser, LinkInvalid
+from shared.db.functions import ClockTimestamp
 from users.accounts import links
-from users.accounts.links import ClockTimestamp
 from users.accounts.models import Link, Purpose
 from users.events import log
 from users.mail import outbox

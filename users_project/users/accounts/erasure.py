@@ -21,8 +21,8 @@ from django.db.models.functions import Coalesce, Lower
 from procrastinate.contrib.django import app
 
 from shared.db import rights
+from shared.db.functions import ClockTimestamp
 from shared.erasures import append
-from users.accounts.links import ClockTimestamp
 from users.accounts.models import (
     LIFETIMES,
     AddressRequest,

@@ -15,18 +15,12 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from shared.api.exceptions import InvalidCredentials, LinkInvalid
+from shared.db.functions import ClockTimestamp
 from users.accounts.models import LIFETIMES, Link, Purpose
 
 MAX_ATTEMPTS = 5  # wrong passwords
 # Of no use once the user has another address.
 BOUND_TO_ADDRESS = {Purpose.VERIFY, Purpose.RESET}
-
-
-class ClockTimestamp(models.Func):
-    """The database's clock, also after a wait for a lock."""
-
-    template = "clock_timestamp()"
-    output_field = models.DateTimeField()
 
 
 def issue(purpose: Purpose, *, address: str, **owner: Any) -> Link:

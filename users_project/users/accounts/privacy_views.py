@@ -7,8 +7,7 @@ from rest_framework.response import Response
 from shared.api.views import JSONView, OpenView
 from shared.auth.permissions import RECENT, logged_in_within
 from users.accounts import deletion, export, privacy_schema
-from users.accounts.views import client_of
-from users.guess_limits import counted, counted_of
+from users.guess_limits import client_of, counted, counted_of
 from users.views import caller
 
 

@@ -9,9 +9,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.client_ip import client_address, user_agent
 from shared.api.views import JSONView, OpenView
-from shared.auth import device_cookie
 from shared.auth.authentication import TokenUser
 from users.accounts import (
     change_email,
@@ -23,7 +21,7 @@ from users.accounts import (
 )
 from users.accounts import serializers as s
 from users.accounts.proofs import Proof
-from users.guess_limits import Client
+from users.guess_limits import client_of
 from users.language import locale_of
 from users.serializers import RegistrationSerializer, represent
 from users.views import caller
@@ -32,11 +30,6 @@ from users.views import caller
 def accepted() -> Response:
     """The same for every address, so that it does not tell who has an account."""
     return Response(s.ACCEPTED, status=202)
-
-
-def client_of(request: Request) -> Client:
-    address, device = client_address(request), device_cookie.read(request)
-    return Client(address, user_agent(request), device)
 
 
 def proof_of(request: Request, password: str) -> Proof:

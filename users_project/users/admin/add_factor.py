@@ -3,17 +3,16 @@
 import json
 from typing import Any
 
-import segno
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.utils.safestring import SafeString, mark_safe
 from rest_framework.exceptions import NotFound, ValidationError
 
 from shared.api.exceptions import FactorLimit
-from users.admin.page import AdminFormPage, client_of
+from users.admin.page import AdminFormPage
 from users.factors import changes, registration, secrets, totp
 from users.factors.forms import CredentialField
 from users.factors.models import Factor
+from users.guess_limits import client_of
 from users.models import User
 from users.validators import as_id
 
@@ -34,12 +33,6 @@ class AppForm(forms.Form):
 class NewPasskeyForm(forms.Form):
     name = forms.CharField(max_length=64, required=False)
     credential = CredentialField()
-
-
-def qr_code(uri: str) -> SafeString:
-    """As SVG in the page, which needs no script, style or other file."""
-    image = segno.make_qr(uri, error="m").svg_inline(scale=4, light="#fff")
-    return mark_safe(image)  # noqa: S308 (of shapes alone)
 
 
 class AddFactorPage(AdminFormPage):
@@ -109,7 +102,7 @@ class AddFactorPage(AdminFormPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user, secret = self.owner(), secrets.decrypt(self.factor)
-        image = qr_code(totp.uri(secret, user.email))
+        image = totp.qr_code(totp.uri(secret, user.email))
         options = json.dumps(registration.options(user))
         shown = {"base": self.base, "secret": secret, "qr_code": image}
         return super().get_context_data(passkey=options, **shown, **kwargs)

@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from users.accounts.links import ClockTimestamp
+from shared.db.functions import ClockTimestamp
 from users.factors.models import Challenge
 
 COOKIE = "memo_admin_challenge"

@@ -18,12 +18,13 @@ from shared.metrics import logins_total
 from users import credentials
 from users.admin import challenges
 from users.admin.challenges import Use
-from users.admin.page import AdminFormPage, client_of, redirect_to
+from users.admin.page import AdminFormPage, redirect_to
 from users.admin.second_factor import FactorForm, FactorPage, PasskeyForm, TrustForm
 from users.events.log import record
 from users.factors import policy
 from users.factors.passkeys import authenticate
 from users.factors.verification import Verified
+from users.guess_limits import client_of
 from users.middleware import AMR, remember_device
 from users.models import User
 

@@ -11,10 +11,11 @@ from django.urls import reverse
 
 from shared.api.exceptions import LastFactor
 from users.admin.add_factor import AddFactorPage
-from users.admin.page import AdminFormPage, client_of, show_codes
+from users.admin.page import AdminFormPage, show_codes
 from users.admin.step_up import ask, is_recent
 from users.factors import changes, policy, recovery_codes
 from users.factors.models import Factor
+from users.guess_limits import client_of
 from users.middleware import AMR
 from users.models import User
 from users.validators import as_id

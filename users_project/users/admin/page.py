@@ -13,15 +13,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from shared.api.client_ip import client_address, user_agent
-from shared.auth import device_cookie
-from users.guess_limits import Client
-
-
-def client_of(request: HttpRequest) -> Client:
-    device = device_cookie.read(request)
-    return Client(client_address(request), user_agent(request), device)
-
 
 def redirect_to(page: str, back: str) -> HttpResponseRedirect:
     """To a page that leads back to this address, once it is done."""

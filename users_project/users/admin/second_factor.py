@@ -11,11 +11,12 @@ from shared.api.exceptions import SecondFactorInvalid, TokenInvalid
 from shared.auth.passkeys import request_options
 from users.admin import challenges
 from users.admin.challenges import Use
-from users.admin.page import AdminFormPage, client_of
+from users.admin.page import AdminFormPage
 from users.factors import policy
 from users.factors.forms import CredentialField, proof_of
 from users.factors.models import Challenge
 from users.factors.verification import FactorProof, Verified, verify
+from users.guess_limits import client_of
 from users.models import User
 
 WRONG = "This is wrong, or was used before. Tries that are left: %d."

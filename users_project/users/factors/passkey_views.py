@@ -7,12 +7,12 @@ from rest_framework.response import Response
 from shared.api.views import InternalView
 from shared.auth import device_cookie
 from shared.auth.passkeys import TIMEOUT
-from users.accounts.views import client_of, valid
+from users.accounts.views import valid
 from users.credentials import note_login
 from users.factors import openapi, passkeys, registration
 from users.factors.serializers import NewPasskeySerializer, PasskeyAttemptSerializer
 from users.factors.views import LIMIT, OwnFactorsView
-from users.guess_limits import Client, counted_of
+from users.guess_limits import Client, client_of, counted_of
 from users.serializers import MEMBERS_OF_VERIFIED, represent
 
 

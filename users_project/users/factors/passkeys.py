@@ -24,7 +24,7 @@ from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import AuthenticationCredential, CredentialDeviceType
 
 from shared.api.exceptions import InvalidCredentials
-from users.accounts.links import ClockTimestamp
+from shared.db.functions import ClockTimestamp
 from users.events.log import record, record_failure
 from users.factors.models import Factor, Type
 from users.guess_limits import Client

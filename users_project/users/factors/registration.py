@@ -25,7 +25,7 @@ from webauthn.helpers.structs import (
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from shared.auth.passkeys import TIMEOUT
-from users.accounts.links import ClockTimestamp
+from shared.db.functions import ClockTimestamp
 from users.factors import changes
 from users.factors.models import Challenge, Factor, Type
 from users.guess_limits import Client

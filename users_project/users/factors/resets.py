@@ -8,8 +8,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from shared.api.exceptions import LinkInvalid
+from shared.db.functions import ClockTimestamp
 from users.accounts import link_mails, links
-from users.accounts.links import ClockTimestamp
 from users.accounts.models import Link, Purpose
 from users.events.log import record
 from users.factors.models import OF_USER, FactorReset

@@ -13,11 +13,11 @@ from shared.api.exceptions import TokenRevoked
 from shared.api.views import JSONView
 from shared.auth.authentication import JWTAuthentication
 from shared.auth.enrolment import EnrolmentAuthentication, EnrolmentUser
-from users.accounts.views import client_of, valid
+from users.accounts.views import valid
 from users.factors import changes, openapi, policy, recovery_codes, totp
 from users.factors import serializers as s
 from users.factors.models import Factor
-from users.guess_limits import counted_of
+from users.guess_limits import client_of, counted_of
 from users.models import User
 
 LIMIT = "PROFILE_LIMIT_USER"

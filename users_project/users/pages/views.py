@@ -26,13 +26,11 @@ from django.views.generic import FormView, TemplateView
 from django.views.generic.base import View
 from rest_framework.exceptions import APIException, ValidationError
 
-from shared.api.client_ip import client_address, user_agent
 from shared.api.exceptions import SecondFactorRequired, error_headers
-from shared.auth import device_cookie
 from shared.auth.fetch_metadata import SameOriginRequired
 from users.accounts import links
 from users.accounts.models import Link, Purpose
-from users.guess_limits import Client
+from users.guess_limits import client_of
 from users.language import locale_of
 from users.middleware import remember_device
 from users.pages import second_step, steps
@@ -108,11 +106,8 @@ class FormPage(Page, FormView):
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AccountForm) -> HttpResponse:
-        address, agent = client_address(self.request), user_agent(self.request)
         try:
-            result = form.submit(
-                Client(address, agent, device_cookie.read(self.request))
-            )
+            result = form.submit(client_of(self.request))
         except REFUSED as exc:
             form.refuse(exc)
             return self.form_invalid(form, exc)

@@ -1,0 +1,11 @@
+"""Functions of PostgreSQL for the ORM."""
+
+from django.db import models
+
+
+class ClockTimestamp(models.Func):
+    """The database's clock. `now()` is the transaction's start: it would lose the time
+    a statement waited for a lock."""
+
+    template = "clock_timestamp()"
+    output_field = models.DateTimeField()
