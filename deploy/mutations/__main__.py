@@ -9,6 +9,7 @@ import os
 import random
 import re
 import shutil
+import subprocess
 import sys
 import tomllib
 from collections import defaultdict
@@ -64,8 +65,8 @@ def load() -> list[Mutation]:
 
 
 def choose(words: Sequence[str]) -> list[Mutation]:
-    """All, those of some requirements, or ten at random, one for a requirement.
-    Ends the process for words that mean nothing."""
+    """All, those of some requirements, or ten, one for a requirement: other ones for
+    each commit. Ends the process for words that mean nothing."""
     parser = argparse.ArgumentParser("./manage_all.sh mutate", allow_abbrev=False)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every one that is kept")
@@ -75,8 +76,15 @@ def choose(words: Sequence[str]) -> list[Mutation]:
         parser.error(f"no mutation is kept for {', '.join(sorted(unknown))}")
     if asked.all or asked.id:
         return [each for each in kept if asked.all or each.id in asked.id]
-    shuffled = random.sample(kept, len(kept))
+    shuffled = random.Random(commit()).sample(kept, len(kept))
     return list({each.id: each for each in shuffled}.values())[:TEN]
+
+
+def commit() -> bytes:
+    """The one that is checked out; nothing where there is no Git."""
+    git = ("git", "-c", f"safe.directory={ROOT}")  # of another user, it may be
+    asked = subprocess.run([*git, "rev-parse", "HEAD"], cwd=ROOT, capture_output=True)
+    return asked.stdout
 
 
 def try_suite(suite: str, mutations: Sequence[Mutation]) -> int:

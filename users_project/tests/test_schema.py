@@ -39,7 +39,7 @@ OPERATIONS = [
     ("/lookup", "post", "200", {*BODY, "401", "403"}, KEY),
     ("/{user_id}", "get", "200", {"401", "403", "404"}, KEY),
     ("/{user_id}/factors", "get", "200", {"401", "403", "404"}, KEY),
-    ("/{user_id}/factors/verify", "post", "200", {*BODY, "401", "403"}, KEY),
+    ("/{user_id}/factors/verify", "post", "200", {*BODY, "401", "403", "404"}, KEY),
     ("/{user_id}/end_sessions", "post", "200", {*BODY, "401", "403", "404"}, KEY),
 ]
 
@@ -79,6 +79,12 @@ def test_each_operation_says_what_opens_it_and_what_it_answers(
         assert answers[status]["content"]["application/problem+json"]["examples"]
     content = operation.get("requestBody", {}).get("content", {})
     assert content.keys() == ({"application/json"} if "415" in refusals else set())
+
+
+def test_where_the_path_has_an_id_there_may_be_nothing():
+    for path, operations in schema()["paths"].items():
+        for operation in operations.values():
+            assert "{" not in path or "404" in operation["responses"], path
 
 
 def test_all_members_of_a_user_are_described_and_always_there():

@@ -70,10 +70,16 @@ def test_red_is_a_test_that_failed_itself(
     assert engine.has_failed(done.returncode, text) is is_red, text
 
 
-def test_without_words_there_are_ten_of_one_requirement_each() -> None:
-    some, other = engine.choose([]), engine.choose([])
-    assert some != other
+def test_without_words_there_are_ten_of_one_requirement_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same ones for one commit, others for another one."""
+    assert bool(engine.commit()) is (engine.ROOT / ".git").exists()
+    some = engine.choose([])
+    assert engine.choose([]) == some
     assert len({each.id for each in some}) == len(some) == 10
+    monkeypatch.setattr(engine, "commit", lambda: b"another")
+    assert engine.choose([]) != some
 
 
 def test_a_change_that_the_test_does_not_notice_survives(

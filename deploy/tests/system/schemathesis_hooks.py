@@ -1,4 +1,4 @@
-"""Hooks of the Schemathesis run: real credentials, and a counts of the answers.
+"""Hooks of the Schemathesis run: real credentials, and a count of the answers.
 
 Generated data alone would never log in. So every fourth request of an operation is made
 a good one; the others stay as they were generated.

@@ -10,9 +10,9 @@ import pytest
 
 from deploy.tests.stack import ROOT, SERVICES, System
 
-# For each operation, at least; `./manage_all.sh fuzz` asks for more, and for hundreds
-# of requests that are wrong in a way that is listed.
-MORE, SEED = os.environ.get("FUZZ_EXAMPLES"), os.environ.get("FUZZ_SEED")
+# For each operation, at least; `./manage_all.sh fuzz` asks for more, with other seeds,
+# and for hundreds of requests that are wrong in a way that is listed.
+MORE, SEED = os.environ.get("FUZZ_EXAMPLES"), int(os.environ.get("FUZZ_SEED", "1"))
 CASES = int(MORE or 5)
 PHASES = "examples,coverage,fuzzing" if MORE else "examples,fuzzing"
 CHECKS = (
@@ -31,15 +31,15 @@ RUNS = 15  # at most; the generator sometimes stops early, and is then started a
 def test_the_service_does_what_its_schema_says(service, document, system, tmp_path):
     file = tmp_path / "counts.json"
     url = f"{getattr(system, f'{service}_url')}/api/v1/{service}/{document}"
-    fuzz(system, service, url, file)
-    for _ in range(RUNS):
+    fuzz(system, service, url, file, SEED)
+    for run in range(1, RUNS):
         counts = json.loads(file.read_text())
         few = [
             name for name, answers in counts.items() if sum(answers.values()) < CASES
         ]
         if not few:
             break
-        fuzz(system, service, url, file, *few)
+        fuzz(system, service, url, file, SEED + run, *few)
     assert few == []
     successes = {
         name: any(status.startswith("2") for status in answers)
@@ -49,11 +49,14 @@ def test_the_service_does_what_its_schema_says(service, document, system, tmp_pa
     assert all(successes.values()), successes
 
 
-def fuzz(system: System, service: str, url: str, file: Path, *operations: str) -> None:
+def fuzz(
+    system: System, service: str, url: str, file: Path, seed: int, *operations: str
+) -> None:
     """One run, of all operations or of those named; no check may fail in it."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", "--no-color", url]
     command += [
         f"--checks={CHECKS}",
+        f"--seed={seed}",
         f"--max-examples={2 * CASES}",
         f"--phases={PHASES}",
         "--suppress-health-check=all",
@@ -61,7 +64,6 @@ def fuzz(system: System, service: str, url: str, file: Path, *operations: str) -
         f"--header=X-Internal-Api-Key: {system.api_key(service)}",
         *(f"--include-name={name}" for name in operations),
     ]
-    command += [f"--seed={SEED}"] if SEED else []
     done = subprocess.run(
         command,
         cwd=file.parent,

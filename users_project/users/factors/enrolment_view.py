@@ -38,6 +38,7 @@ ENROL: dict[str, Any] = {
             _400=("link_invalid",),
             _401=("token_invalid", "service_auth_failed"),
             _403=("forbidden",),
+            _404=("not_found",),
         ),
     },
     "examples": [OpenApiExample("a login", value={"epoch": 3}, request_only=True)],

@@ -35,6 +35,7 @@ VERIFY_FACTOR: dict[str, Any] = {
                 "service_auth_failed",
             ),
             _403=("forbidden",),
+            _404=("not_found",),
         ),
     },
     "examples": [
