@@ -8,15 +8,16 @@ import hashlib
 import os
 import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 from .files import locked, read_text, write_private
 from .layout import Layout
-from .problems import Problem
 from .programs import Job, run
 from .server_binaries import download_env
-from .supervisor import is_running
 
 RUNTIME, DEV, VERIFY = "local", "dev", "verify"
+STAMP = "memo.stamp"
 
 
 def ensure(layout: Layout, requirements: str = RUNTIME) -> None:
@@ -34,34 +35,55 @@ def ensure(layout: Layout, requirements: str = RUNTIME) -> None:
 
 def _missing(layout: Layout, *requirements: str) -> set[str]:
     """The lines that the stamp lacks; none where there is nothing to do."""
-    wanted = {f"in {layout.venv}", f"by {os.path.realpath(layout.python)}"}
-    for name in requirements:
-        file = layout.root / "requirements" / f"{name}.txt"
-        wanted.add(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}")
-    there = read_text(layout.base / "venv.stamp").splitlines()
+    wanted = _lines(layout, layout.venv, *requirements)
+    there = read_text(layout.venv / STAMP).splitlines()
     return wanted - {*there} if os.access(layout.python, os.X_OK) else wanted
 
 
+def _lines(layout: Layout, venv: Path, *requirements: str) -> set[str]:
+    """What stands in the stamp of an environment that is made of these."""
+    lines = {f"in {layout.venv}", f"by {os.path.realpath(venv / 'bin/python')}"}
+    for name in requirements:
+        file = layout.root / "requirements" / f"{name}.txt"
+        lines.add(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}")
+    return lines
+
+
 def _install(layout: Layout, requirements: str) -> None:
+    """Into the environment, or into a new one that takes its place when it is complete:
+    what runs on the old one does so until it is replaced."""
     env = {"PIP_CACHE_DIR": str(layout.cache / "pip"), **download_env(layout)}
     del env["PYTHONPYCACHEPREFIX"]  # Bytecode of packages is made once, next to them.
-    stamp = layout.base / "venv.stamp"
-    if _missing(layout, RUNTIME):
-        for stack in filter(is_running, layout.stacks()):
-            text = "The Python packages have changed, and a stack runs on them."
-            raise Problem(text, hint=f"Stop it first: {stack.command} down")
-        stamp.unlink(missing_ok=True)
-        shutil.rmtree(layout.venv, ignore_errors=True)
+    venv = layout.venv.resolve()
+    if is_new := bool(_missing(layout, RUNTIME)):
+        venv = Path(tempfile.mkdtemp(prefix="venv-", dir=layout.base))
         # The Python behind this one, should that be the environment's own.
         python = str(getattr(sys, "_base_executable", sys.executable))
-        make = [python, "-I", "-m", "venv", layout.venv]
+        make = [python, "-I", "-m", "venv", venv]
         run(Job("Making the Python environment", make, layout.base, env))
     file = layout.root / "requirements" / f"{requirements}.txt"
-    pip = [layout.python, "-m", "pip", "install", "--disable-pip-version-check"]
+    pip = [venv / "bin/python", "-m", "pip", "install", "--disable-pip-version-check"]
     command = [*pip, "--require-hashes", "-r", file]
     run(Job(f"Installing {file.name}", command, layout.base, env))
     # The packages of the checkout are found where they are.
-    site = next(layout.venv.glob("lib/python*/site-packages"))
+    site = next(venv.glob("lib/python*/site-packages"))
     (site / "memo.pth").write_text(f"{layout.root}\n", encoding="utf-8")
-    lines = _missing(layout, RUNTIME, requirements)
-    write_private(stamp, "\n".join([read_text(stamp), *sorted(lines)]))
+    there = read_text(venv / STAMP).splitlines()
+    kept = {line for line in there if not line.startswith(f"{requirements} ")}
+    lines = kept | _lines(layout, venv, RUNTIME, requirements)
+    write_private(venv / STAMP, "\n".join(sorted(lines)))
+    if is_new:
+        _take_place(layout, venv)
+
+
+def _take_place(layout: Layout, venv: Path) -> None:
+    """The link leads to this environment. The last one is kept, those before go."""
+    last = layout.venv.resolve()
+    for old in {*layout.base.glob("venv-*")} - {venv, last}:
+        shutil.rmtree(old)
+    if last == layout.venv and last.exists():  # of a version that had no link
+        last.rename(layout.base / "venv-before")
+    link = layout.base / "venv.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(venv.name)
+    link.replace(layout.venv)

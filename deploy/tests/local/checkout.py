@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from deploy.local import orphans, processes
 from deploy.local.layout import Layout
+from deploy.local.virtualenv import STAMP
 from deploy.tests.stack import as_it_was
 
 SOURCE = Path(__file__).resolve().parents[3]
@@ -44,9 +45,10 @@ class Checkout:
         for link in target.venv.glob("lib/python*/site-packages/memo.pth"):
             link.unlink()
             link.write_text(f"{path}\n")
-        stamp = (source.base / "venv.stamp").read_text()
-        stamp = stamp.replace(str(source.venv), str(target.venv))
-        (target.base / "venv.stamp").write_text(stamp)
+        stamp = target.venv / STAMP
+        text = stamp.read_text().replace(str(source.venv), str(target.venv))
+        stamp.unlink()
+        stamp.write_text(text)
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in NAMES]
         ports = [str(sock.getsockname()[1]) for sock in sockets]
         for sock in sockets:
