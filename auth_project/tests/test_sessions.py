@@ -4,13 +4,17 @@ import uuid
 from datetime import datetime
 
 import pytest
+from django.db import connection
 from rest_framework.test import APIClient
 
 from tests.conftest import (
     access_token,
     age,
     cookie_of,
+    log_in,
+    log_out,
     outcome,
+    post,
     refresh,
     refresh_token,
     signed_in,
@@ -264,3 +268,25 @@ def test_no_caller_but_the_user_service_speaks_for_operators(
         challenge = 'ApiKey realm="internal"' if unknown else None
         assert answer.get("WWW-Authenticate") == challenge
     assert Session.objects.get().revoked_at is None
+
+
+def test_the_tables_of_the_next_release_serve_this_one(users):
+    """With their columns more, as while it is upgraded (docs/operations/upgrade.md)."""
+    for table in ("tokens_session", "tokens_login", "tokens_userepoch"):
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} ADD COLUMN later int DEFAULT 1")
+    users.methods = ["totp"]
+
+    login = log_in().json()["login"]
+    entered = post("login/second_factor", data={"login": login, "totp": "123456"})
+    assert entered.status_code == 200
+    refreshed = refresh(entered.cookies["refresh_token"].value)
+    assert refreshed.status_code == 200
+    client = APIClient(
+        headers={"Authorization": f"Bearer {refreshed.json()['access_token']}"}
+    )
+    options = client.post("/api/v1/auth/step_up/options").json()
+    body = {"login": options["login"], "totp": "654321"}
+    assert client.post("/api/v1/auth/step_up", body).status_code == 200
+    assert len(client.get("/api/v1/auth/sessions").json()) == 1
+    assert log_out(refreshed.cookies["refresh_token"].value).status_code == 200

@@ -9,7 +9,6 @@ import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from collections import defaultdict
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import jobs
+from deploy.tests.release import git
 from deploy.tests.stack import ROOT
 
 AT_ONCE = 2
@@ -76,15 +76,8 @@ def choose(words: Sequence[str]) -> list[Mutation]:
         parser.error(f"no mutation is kept for {', '.join(sorted(unknown))}")
     if asked.all or asked.id:
         return [each for each in kept if asked.all or each.id in asked.id]
-    shuffled = random.Random(commit()).sample(kept, len(kept))
+    shuffled = random.Random(git("rev-parse", "HEAD").stdout).sample(kept, len(kept))
     return list({each.id: each for each in shuffled}.values())[:TEN]
-
-
-def commit() -> bytes:
-    """The one that is checked out; nothing where there is no Git."""
-    git = ("git", "-c", f"safe.directory={ROOT}")  # of another user, it may be
-    asked = subprocess.run([*git, "rev-parse", "HEAD"], cwd=ROOT, capture_output=True)
-    return asked.stdout
 
 
 def try_suite(suite: str, mutations: Sequence[Mutation]) -> int:
