@@ -175,6 +175,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Those of WebAuthn, which have a value each.
+    "ENUM_NAME_OVERRIDES": {
+        "PublicKeyCredentialType": ["public-key"],
+        "Requirement": ["required"],
+    },
 }
 
 # --- Tokens, sessions and other services --------------------------------------------

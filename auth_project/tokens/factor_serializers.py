@@ -5,31 +5,22 @@ from typing import Any
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
-from shared.api.fields import ExactCharField, PasswordField, StrictSerializer
+from shared.api.fields import (
+    ExactCharField,
+    OneOfSerializer,
+    PasswordField,
+    StrictSerializer,
+)
 from shared.api.openapi import ProblemSerializer
 from shared.api.problem_details import MEDIA_TYPE
+from shared.api.webauthn import (
+    AuthenticationResponseJSONSerializer,
+    CredentialField,
+    PublicKeyCredentialRequestOptionsJSONSerializer,
+)
 from tokens.serializers import ExactBooleanField
 
 FACTORS = ("passkey", "totp", "recovery_code")
-
-
-class CredentialDescriptorSerializer(serializers.Serializer[None]):
-    """PublicKeyCredentialDescriptorJSON (WebAuthn Level 3)."""
-
-    type = serializers.ChoiceField(["public-key"])
-    id = serializers.CharField(help_text="Base64url.")
-    transports = serializers.ListField(child=serializers.CharField(), required=False)
-
-
-class PasskeyOptionsSerializer(serializers.Serializer[None]):
-    """PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3): give it to
-    `navigator.credentials.get`."""
-
-    challenge = serializers.CharField(help_text="Base64url.")
-    rpId = serializers.CharField()
-    timeout = serializers.IntegerField(help_text="Milliseconds.")
-    userVerification = serializers.ChoiceField(["required"])
-    allowCredentials = CredentialDescriptorSerializer(many=True, required=False)
 
 
 class InvitationSerializer(serializers.Serializer[None]):
@@ -41,7 +32,7 @@ class InvitationSerializer(serializers.Serializer[None]):
         child=serializers.ChoiceField([*FACTORS, "password"]),
         help_text="One of these is needed.",
     )
-    passkey = PasskeyOptionsSerializer(
+    passkey = PublicKeyCredentialRequestOptionsJSONSerializer(
         required=False, help_text="Where a passkey is among the factors."
     )
 
@@ -51,16 +42,14 @@ class PasskeyLoginOptionsSerializer(serializers.Serializer[None]):
 
     login = serializers.CharField(help_text="Opaque; it opens nothing by itself.")
     expires_in = serializers.IntegerField(help_text="Seconds.")
-    passkey = PasskeyOptionsSerializer()
+    passkey = PublicKeyCredentialRequestOptionsJSONSerializer()
 
 
 class PasskeyLoginSerializer(StrictSerializer):
     """`login`, and what the browser has answered."""
 
     login = ExactCharField(max_length=64, help_text="Of `login/passkey/options`.")
-    credential = serializers.DictField(
-        help_text="AuthenticationResponseJSON (WebAuthn Level 3)."
-    )
+    credential = CredentialField(AuthenticationResponseJSONSerializer)
 
 
 class LoginProblemSerializer(ProblemSerializer):
@@ -73,7 +62,7 @@ class LoginProblemSerializer(ProblemSerializer):
     factors = serializers.ListField(
         child=serializers.ChoiceField(FACTORS), required=False
     )
-    passkey = PasskeyOptionsSerializer(required=False)
+    passkey = PublicKeyCredentialRequestOptionsJSONSerializer(required=False)
     enrol = serializers.BooleanField(
         required=False, help_text="There is no factor yet: POST login/enrol."
     )
@@ -99,24 +88,15 @@ def with_tries(responses: dict[Any, OpenApiResponse]) -> dict[Any, OpenApiRespon
     return responses
 
 
-class ProofSerializer(StrictSerializer):
+class ProofSerializer(OneOfSerializer, StrictSerializer):
     """`login` and exactly one factor."""
 
     login = ExactCharField(max_length=64, help_text="Of the answer that asked for it.")
     totp = ExactCharField(required=False, max_length=16, help_text="Of an app.")
     recovery_code = ExactCharField(required=False, max_length=32)
-    passkey: Any = serializers.DictField(
-        required=False, help_text="AuthenticationResponseJSON (WebAuthn Level 3)."
-    )
+    passkey: Any = CredentialField(AuthenticationResponseJSONSerializer, required=False)
 
-    proofs: tuple[str, ...] = FACTORS
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = [name for name in self.proofs if name in attrs]
-        if len(given) != 1:
-            detail = f"Send one of: {', '.join(self.proofs)}."
-            raise serializers.ValidationError(detail, code="required")
-        return attrs
+    one_of = tuple((name,) for name in FACTORS)
 
 
 class SecondFactorSerializer(ProofSerializer):
@@ -132,7 +112,7 @@ class StepUpSerializer(ProofSerializer):
 
     password = PasswordField(required=False)
 
-    proofs = (*FACTORS, "password")
+    one_of = (*ProofSerializer.one_of, ("password",))
 
 
 class EnrolSerializer(StrictSerializer):

@@ -1,5 +1,7 @@
 """Serializer fields that take what was sent, and nothing else."""
 
+import inspect
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
@@ -65,10 +67,37 @@ class SerializerExtension(OpenApiSerializerExtension):
 
     match_subclasses = True
 
-    def of_fields(self, auto_schema: AutoSchema, direction: Direction) -> Any:
-        """The schema without this extension."""
+    def of_fields(
+        self, auto_schema: AutoSchema, direction: Direction
+    ) -> dict[str, Any]:
+        """The schema without this extension, and strict as the serializer is."""
         mapped = auto_schema._map_serializer
-        return mapped(self.target, direction, bypass_extensions=True)
+        schema: dict[str, Any] = mapped(self.target, direction, bypass_extensions=True)
+        strict = {"additionalProperties": False}
+        return schema | (strict if isinstance(self.target, StrictSerializer) else {})
+
+    def alternatives(
+        self,
+        auto_schema: AutoSchema,
+        direction: Direction,
+        groups: Collection[tuple[str, ...]],
+    ) -> Iterator[dict[str, str]]:
+        """A type for each of these groups of members, which has all of them and none of
+        the others: fields alone cannot say it."""
+        whole = self.of_fields(auto_schema, direction)
+        name = auto_schema._get_serializer_name(self.target, direction)
+        for group in groups:
+            others = {each for other in groups if other != group for each in other}
+            kept = {k: v for k, v in whole["properties"].items() if k not in others}
+            required = [*group, *whole.get("required", [])]
+            component = ResolvedComponent(
+                f"{group[0].title().replace('_', '')}{name}",
+                "schemas",
+                whole | {"properties": kept, "required": required},
+                object=(self.target, group),
+            )
+            auto_schema.registry.register_on_missing(component)
+            yield component.ref
 
 
 class StrictExtension(SerializerExtension):
@@ -79,8 +108,35 @@ class StrictExtension(SerializerExtension):
     def map_serializer(
         self, auto_schema: AutoSchema, direction: Direction
     ) -> dict[str, Any]:
-        schema = self.of_fields(auto_schema, direction)
-        return {**schema, "additionalProperties": False}
+        return self.of_fields(auto_schema, direction)
+
+
+class OneOfSerializer(serializers.Serializer[Any]):
+    """A body with exactly one of these groups of members. The first member of a group
+    chooses it, and needs the others."""
+
+    one_of: tuple[tuple[str, ...], ...]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = [group for group in self.one_of if group[0] in attrs]
+        if len(given) != 1 or not attrs.keys() >= set(given[0]):
+            names = ", ".join(" with ".join(group) for group in self.one_of)
+            detail = f"Send one of: {names}."
+            raise serializers.ValidationError(detail, code="required")
+        return attrs
+
+
+class OneOfExtension(SerializerExtension):
+    """A type for each group."""
+
+    target_class = OneOfSerializer
+    priority = 1  # before that of StrictSerializer, which it may be as well
+
+    def map_serializer(
+        self, auto_schema: AutoSchema, direction: Direction
+    ) -> dict[str, Any]:
+        types = self.alternatives(auto_schema, direction, self.target.one_of)
+        return {"oneOf": [*types], "description": inspect.getdoc(self.target)}
 
 
 class CredentialsSerializer(serializers.Serializer[None]):
@@ -99,25 +155,13 @@ class CredentialsSerializer(serializers.Serializer[None]):
 
 
 class CredentialsExtension(SerializerExtension):
-    """One of the two names is needed, which fields alone cannot say: two types."""
+    """One of the two names is needed: two types."""
 
     target_class = CredentialsSerializer
 
     def map_serializer(
         self, auto_schema: AutoSchema, direction: Direction
     ) -> dict[str, Any]:
-        whole = self.of_fields(auto_schema, direction)
-        name = auto_schema._get_serializer_name(self.target, direction)
-        either = []
-        for one, other in (("email", "username"), ("username", "email")):
-            kept = {k: v for k, v in whole["properties"].items() if k != other}
-            schema = whole | {"properties": kept, "required": [one, "password"]}
-            component = ResolvedComponent(
-                f"{one.capitalize()}{name}",
-                "schemas",
-                schema,
-                object=(self.target, one),
-            )
-            auto_schema.registry.register_on_missing(component)
-            either.append(component.ref)
-        return {"anyOf": either, "description": whole["description"]}
+        names = (("email",), ("username",))
+        types = self.alternatives(auto_schema, direction, names)
+        return {"anyOf": [*types], "description": inspect.getdoc(self.target)}

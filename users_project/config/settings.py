@@ -43,6 +43,10 @@ TEMPLATES = [
 SPECTACULAR_SETTINGS |= {
     "DESCRIPTION": "Registration, the caller's own account, and what other services "
     "ask about users.",
+    "ENUM_NAME_OVERRIDES": {
+        **SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"],
+        "FactorType": "users.factors.models.Type",
+    },
 }
 
 # --- Users --------------------------------------------------------------------------

@@ -9,8 +9,15 @@ from rest_framework import serializers
 from shared.api.fields import (
     EpochField,
     ExactCharField,
+    OneOfSerializer,
     PasswordField,
     StrictSerializer,
+)
+from shared.api.webauthn import (
+    AuthenticationResponseJSONSerializer,
+    CredentialField,
+    PublicKeyCredentialCreationOptionsJSONSerializer,
+    RegistrationResponseJSONSerializer,
 )
 from users import validators
 from users.factors.models import Factor, Type
@@ -21,9 +28,6 @@ from users.serializers import (
     VerifiedSerializer,
     optional,
 )
-
-PROOFS = ("totp", "recovery_code", "passkey", "password")
-NEEDED = {"passkey": "challenge", "password": "sid"}
 
 
 class Base64URLField(ExactCharField):
@@ -38,13 +42,13 @@ class Base64URLField(ExactCharField):
             self.fail("invalid")
 
 
-class FactorAttemptSerializer(serializers.Serializer[None]):
+class FactorAttemptSerializer(OneOfSerializer):
     """One factor, or the password of a user without one, and who tries it."""
 
     epoch = EpochField(help_text="The user's when this began; another starts it over.")
     totp = optional(max_length=16)
     recovery_code = optional(max_length=32)
-    passkey = serializers.DictField(required=False, help_text="The credential.")
+    passkey = CredentialField(AuthenticationResponseJSONSerializer, required=False)
     challenge = Base64URLField(required=False, max_length=128)
     password = PasswordField(required=False)
     sid = serializers.UUIDField(required=False, help_text="Of a password's session.")
@@ -52,15 +56,10 @@ class FactorAttemptSerializer(serializers.Serializer[None]):
     device = ExactCharField(required=False, allow_blank=True, max_length=1024)
     trust_device = serializers.BooleanField(required=False)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = [name for name in PROOFS if name in attrs]
-        missing = [
-            NEEDED[name] for name in given if NEEDED.get(name) not in {None, *attrs}
-        ]
-        if len(given) != 1 or missing:
-            message = f"One of {', '.join(PROOFS)} is needed, with what belongs to it."
-            raise serializers.ValidationError(message, code="required")
-        return attrs
+    one_of = (
+        *(("totp",), ("recovery_code",)),
+        *(("passkey", "challenge"), ("password", "sid")),
+    )
 
 
 class VerifiedFactorSerializer(VerifiedSerializer):
@@ -82,9 +81,7 @@ class PasskeyAttemptSerializer(serializers.Serializer[None]):
     """What a passkey has signed, and who tries it."""
 
     challenge = Base64URLField(max_length=128)
-    credential = serializers.DictField(
-        help_text="AuthenticationResponseJSON (WebAuthn Level 3)."
-    )
+    credential = CredentialField(AuthenticationResponseJSONSerializer)
     client = ClientSerializer(required=False)
     device = ExactCharField(required=False, allow_blank=True, max_length=1024)
 
@@ -158,18 +155,14 @@ class RecoveryCodesSerializer(serializers.Serializer[None]):
 class NewPasskeySerializer(NameSerializer):
     """What the browser has made for the last options."""
 
-    credential = serializers.DictField(
-        help_text="RegistrationResponseJSON (WebAuthn Level 3)."
-    )
+    credential = CredentialField(RegistrationResponseJSONSerializer)
 
 
 class PasskeyOptionsSerializer(serializers.Serializer[None]):
     """What a browser makes a passkey for."""
 
     expires_in = serializers.IntegerField(help_text="Seconds.")
-    passkey = serializers.DictField(
-        help_text="PublicKeyCredentialCreationOptionsJSON (WebAuthn Level 3)."
-    )
+    passkey = PublicKeyCredentialCreationOptionsJSONSerializer()
 
 
 class AddedFactorSerializer(RecoveryCodesSerializer):

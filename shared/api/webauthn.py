@@ -1,0 +1,141 @@
+"""The JSON of WebAuthn (Level 3 section 5.1), for OpenAPI documents: browsers read and
+write it by these names, and py_webauthn checks it."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction
+from rest_framework import serializers
+
+Shape = type[serializers.Serializer[None]]
+BYTES = "Base64url."
+
+
+class PublicKeyCredentialRpEntitySerializer(serializers.Serializer[None]):
+    """The site that passkeys belong to."""
+
+    name = serializers.CharField()
+    id = serializers.CharField(help_text="Its host.")
+
+
+class PublicKeyCredentialUserEntityJSONSerializer(serializers.Serializer[None]):
+    """Whose passkey it becomes."""
+
+    id = serializers.CharField(help_text=BYTES)
+    name = serializers.CharField()
+    displayName = serializers.CharField()
+
+
+class PublicKeyCredentialParametersSerializer(serializers.Serializer[None]):
+    """An algorithm that the site knows."""
+
+    type = serializers.ChoiceField(["public-key"])
+    alg = serializers.IntegerField(help_text="Of COSE (RFC 9053).")
+
+
+class PublicKeyCredentialDescriptorJSONSerializer(serializers.Serializer[None]):
+    """A passkey that the site knows."""
+
+    type = serializers.ChoiceField(["public-key"])
+    id = serializers.CharField(help_text=BYTES)
+    transports = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class AuthenticatorSelectionCriteriaSerializer(serializers.Serializer[None]):
+    """What an authenticator has to be able to do."""
+
+    residentKey = serializers.ChoiceField(["required"])
+    requireResidentKey = serializers.BooleanField()
+    userVerification = serializers.ChoiceField(["required"])
+
+
+class PublicKeyCredentialCreationOptionsJSONSerializer(serializers.Serializer[None]):
+    """For `PublicKeyCredential.parseCreationOptionsFromJSON`, and then
+    `navigator.credentials.create`."""
+
+    rp = PublicKeyCredentialRpEntitySerializer()
+    user = PublicKeyCredentialUserEntityJSONSerializer()
+    challenge = serializers.CharField(help_text=BYTES)
+    pubKeyCredParams = PublicKeyCredentialParametersSerializer(many=True)
+    timeout = serializers.IntegerField(help_text="Milliseconds.")
+    excludeCredentials = PublicKeyCredentialDescriptorJSONSerializer(many=True)
+    authenticatorSelection = AuthenticatorSelectionCriteriaSerializer()
+    attestation = serializers.ChoiceField(["none"])
+
+
+class PublicKeyCredentialRequestOptionsJSONSerializer(serializers.Serializer[None]):
+    """For `PublicKeyCredential.parseRequestOptionsFromJSON`, and then
+    `navigator.credentials.get`."""
+
+    challenge = serializers.CharField(help_text=BYTES)
+    rpId = serializers.CharField()
+    timeout = serializers.IntegerField(help_text="Milliseconds.")
+    userVerification = serializers.ChoiceField(["required"])
+    allowCredentials = PublicKeyCredentialDescriptorJSONSerializer(
+        many=True, required=False
+    )
+
+
+class AuthenticatorAttestationResponseJSONSerializer(serializers.Serializer[None]):
+    """What an authenticator has made."""
+
+    clientDataJSON = serializers.CharField(help_text=BYTES)
+    attestationObject = serializers.CharField(help_text=BYTES)
+    transports = serializers.ListField(child=serializers.CharField(), required=False)
+    authenticatorData = serializers.CharField(required=False, help_text=BYTES)
+    publicKey = serializers.CharField(required=False, help_text=BYTES)
+    publicKeyAlgorithm = serializers.IntegerField(required=False)
+
+
+class AuthenticatorAssertionResponseJSONSerializer(serializers.Serializer[None]):
+    """What an authenticator has signed."""
+
+    clientDataJSON = serializers.CharField(help_text=BYTES)
+    authenticatorData = serializers.CharField(help_text=BYTES)
+    signature = serializers.CharField(help_text=BYTES)
+    userHandle = serializers.CharField(required=False, help_text=BYTES)
+
+
+class PublicKeyCredentialJSONSerializer(serializers.Serializer[None]):
+    """`toJSON()` of the credential that a browser gives."""
+
+    id = serializers.CharField(help_text=BYTES)
+    rawId = serializers.CharField(help_text=BYTES)
+    type = serializers.ChoiceField(["public-key"])
+    authenticatorAttachment = serializers.CharField(required=False)
+    clientExtensionResults = serializers.DictField(required=False)
+
+
+class RegistrationResponseJSONSerializer(PublicKeyCredentialJSONSerializer):
+    """`toJSON()` of what `navigator.credentials.create` gives."""
+
+    response = AuthenticatorAttestationResponseJSONSerializer()
+
+
+class AuthenticationResponseJSONSerializer(PublicKeyCredentialJSONSerializer):
+    """`toJSON()` of what `navigator.credentials.get` gives."""
+
+    response = AuthenticatorAssertionResponseJSONSerializer()
+
+
+class CredentialField(serializers.DictField):
+    """A credential, as it was sent: what is wrong with it is for py_webauthn to say."""
+
+    def __init__(self, shape: Shape, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shape = shape
+
+
+class CredentialExtension(OpenApiSerializerFieldExtension):
+    """By the name of the standard: without the `Request` that bodies have."""
+
+    target_class = CredentialField
+
+    def map_serializer_field(
+        self, auto_schema: AutoSchema, direction: Direction
+    ) -> dict[str, Any]:
+        ref: dict[str, Any] = auto_schema.resolve_serializer(
+            self.target.shape, "response"
+        ).ref
+        return ref
