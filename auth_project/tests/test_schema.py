@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
 from shared.api.urls import openapi_document
+from shared.testing.authenticator import Authenticator
 
 URL = "/api/v1/auth/openapi.json"
 INTERNAL = "/api/v1/auth/internal/openapi.json"
@@ -99,6 +100,25 @@ def test_a_login_is_an_object_with_a_name_and_a_password(documents, body, good):
     schema = {**documents[0], "$ref": "#/components/schemas/CredentialsRequest"}
 
     assert Draft202012Validator(schema).is_valid(body) == good
+
+
+PASSKEY = Authenticator("https://memo.example", "memo.example").get({"challenge": ""})
+KINDS = {"totp": "123456", "recovery_code": "7XKM-2Q9D-HN4T-VB0C", "passkey": PASSKEY}
+
+
+@pytest.mark.parametrize(
+    ("proof", "good"),
+    [
+        *(({kind: proof}, True) for kind, proof in KINDS.items()),
+        *((odd, False) for odd in ({}, KINDS, {"passkey": {}}, {"totp": 123456})),
+        *(({"totp": "1", other: "x"}, False) for other in ("recovery_code", "other")),
+    ],
+)
+@pytest.mark.parametrize("name", ["SecondFactor", "StepUp"])
+def test_a_second_step_is_an_object_with_one_factor(documents, name, proof, good):
+    schema = {**documents[0], "$ref": f"#/components/schemas/{name}Request"}
+
+    assert Draft202012Validator(schema).is_valid({"login": "x", **proof}) == good
 
 
 def test_the_example_is_the_users_of_the_readme(documents):

@@ -110,6 +110,23 @@ def test_the_bodies_of_users_have_no_other_members_but_a_login():
     assert "additionalProperties" not in components["LoginAttemptRequest"]
 
 
+def test_passkeys_have_the_types_of_webauthn():
+    components = schema()["components"]["schemas"]
+    shapes = {
+        ("PasskeyOptions", "passkey"): "PublicKeyCredentialCreationOptionsJSON",
+        ("NewPasskeyRequest", "credential"): "RegistrationResponseJSON",
+        ("PasskeyAttemptRequest", "credential"): "AuthenticationResponseJSON",
+        ("PasskeyFactorAttemptRequest", "passkey"): "AuthenticationResponseJSON",
+    }
+    for (name, member), shape in shapes.items():
+        found = components[name]["properties"][member]
+        assert found == {"$ref": f"#/components/schemas/{shape}"}
+        assert {"response", "challenge"} & set(components[shape]["required"])
+    attempt = components["PasskeyFactorAttemptRequest"]
+    assert attempt["required"] == ["passkey", "challenge", "epoch"]
+    assert len(components["FactorAttemptRequest"]["oneOf"]) == 4
+
+
 LONGEST = f"{'a' * 64}@x.org"
 GOOD = {
     "USERNAME": ["ada", "A.d-a_1", "a" * 50],

@@ -1,5 +1,6 @@
 """Clients that openapi-python-client and openapi-typescript build from the public
-documents do the main job: every answer is of the type that its document promises."""
+documents do the main job and use second factors: every answer is of the type that its
+document promises."""
 
 import importlib
 import json
@@ -18,9 +19,10 @@ import pytest
 from deploy.tests.client import PASSWORD
 from deploy.tests.npm import npm_install
 from deploy.tests.stack import SERVICES, System
+from shared.testing.authenticator import Authenticator
 
 NPM = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3")
-SCRIPT = Path(__file__).parent / "foreign" / "main_job.mts"
+SCRIPTS = Path(__file__).parent / "foreign"
 COMPILER = "--strict --module nodenext --target es2022 --lib es2022,dom,dom.iterable"
 
 
@@ -51,6 +53,7 @@ class Application:
     """What is built on the two packages. The cookies are in auth's client."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.options = {"base_url": url, "httpx_args": {"trust_env": False}}
         self.auth = package("auth").Client(**self.options)
         self.users = package("users").Client(**self.options)
@@ -134,21 +137,48 @@ def test_generated_clients_do_the_main_job(app):
         assert (status, problem.code.value) == (401, code)
 
 
-def test_generated_clients_add_a_factor_log_in_with_it_and_step_up(app):
-    """Every code is good once, so the second one is that of the next half minute."""
+# ---- Second factors --------------------------------------------------------------
+
+
+@pytest.fixture
+def credentials(app):
+    """Of a new user, who is logged in at users."""
     name = f"g{secrets.token_hex(6)}"
     email = f"{name}@example.org"
     registration = model("users", "RegistrationRequest")
-    app.call(
-        "users_register",
-        body=registration(username=name, email=email, password=PASSWORD),
-    )
-    credentials = model("auth", "EmailCredentialsRequest")(
-        email=email, password=PASSWORD
-    )
-    status, grant = app.call("auth_login", body=credentials)
+    new = registration(username=name, email=email, password=PASSWORD)
+    app.call("users_register", body=new)
+    body = model("auth", "EmailCredentialsRequest")(email=email, password=PASSWORD)
+    use(app, app.call("auth_login", body=body), "aal1 pwd")
+    return body
+
+
+def use(app: Application, answer: tuple[int, Any], levels: str) -> None:
+    """The access token of this answer, of these levels."""
+    status, grant = answer
     assert (status, type(grant)) == (200, model("auth", "Grant"))
+    claims = jwt.decode(grant.access_token, options={"verify_signature": False})
+    assert " ".join([claims["acr"], *claims["amr"]]) == levels
     app.use(grant.access_token)
+
+
+def invited(app: Application, credentials: Any, *factors: str) -> Any:
+    """What a login with the right password says of its second step."""
+    status, problem = app.call("auth_login", body=credentials)
+    assert (status, problem.code.value) == (401, "second_factor_required")
+    assert [each.value for each in problem.factors] == [*factors]
+    return problem
+
+
+def step_up(app: Application) -> Any:
+    app.as_user(app.users.token)
+    status, options = app.call("auth_step_up_options")
+    assert status == 200
+    return options
+
+
+def test_generated_clients_use_an_app_and_recovery_codes(app, credentials):
+    """Every code is good once, so the second one is that of the next half minute."""
     status, new = app.call("users_add_totp", body=model("users", "NameRequest")())
     assert status == 201
     totp = pyotp.TOTP(new.secret)
@@ -156,55 +186,98 @@ def test_generated_clients_add_a_factor_log_in_with_it_and_step_up(app):
     status, codes = app.call("users_confirm_totp", factor_id=new.id, body=confirmation)
     assert (status, len(codes.recovery_codes)) == (200, 10)
 
-    status, problem = app.call("auth_login", body=credentials)
-    assert (status, problem.code.value) == (401, "second_factor_required")
-    assert [each.value for each in problem.factors] == ["totp", "recovery_code"]
-    second_factor = model("auth", "SecondFactorRequest")
-    wrong = second_factor(login=problem.login, totp="000000")
+    problem = invited(app, credentials, "totp", "recovery_code")
+    by_app = model("auth", "TotpSecondFactorRequest")
+    wrong = by_app(login=problem.login, totp="000000")
     status, refused = app.call("auth_login_second_factor", body=wrong)
     assert (status, refused.code.value) == (401, "second_factor_invalid")
     assert refused.tries_left == 4
-    right = second_factor(login=problem.login, totp=totp.at(time.time() + 30))
-    status, grant = app.call("auth_login_second_factor", body=right)
-    assert (status, type(grant)) == (200, model("auth", "Grant"))
+    right = by_app(login=problem.login, totp=totp.at(time.time() + 30))
+    use(app, app.call("auth_login_second_factor", body=right), "aal2 pwd otp mfa")
+    problem = invited(app, credentials, "totp", "recovery_code")
+    by_code = model("auth", "RecoveryCodeSecondFactorRequest")
+    lost = by_code(login=problem.login, recovery_code=codes.recovery_codes[1])
+    use(app, app.call("auth_login_second_factor", body=lost), "aal2 pwd otp mfa")
 
-    app.as_user(grant.access_token)
-    status, options = app.call("auth_step_up_options")
-    assert status == 200
-    code = codes.recovery_codes[0]
-    again = model("auth", "StepUpRequest")(login=options.login, recovery_code=code)
-    status, grant = app.call("auth_step_up", body=again)
-    claims = jwt.decode(grant.access_token, options={"verify_signature": False})
-    assert (status, claims["acr"]) == (200, "aal2")
-    assert claims["amr"] == ["pwd", "otp", "mfa"]
-    app.use(grant.access_token)
+    login, code = step_up(app).login, codes.recovery_codes[0]
+    again = model("auth", "RecoveryCodeStepUpRequest")(login=login, recovery_code=code)
+    use(app, app.call("auth_step_up", body=again), "aal2 pwd otp mfa")
+    status, codes = app.call("users_replace_recovery_codes")
+    assert (status, len(codes.recovery_codes)) == (200, 10)
     status, _ = app.call("users_remove_factor", factor_id=new.id)
     assert status == 204
+
+
+def test_generated_clients_use_a_passkey(app, credentials):
+    """With nothing else, as second factor, and to step up."""
+    status, asked = app.call("users_passkey_options")
+    assert status == 200
+    passkey = Authenticator(app.url, asked.passkey.rp.id)
+    made = model("users", "RegistrationResponseJSON").from_dict(
+        passkey.create(asked.passkey.to_dict())
+    )
+    new = model("users", "NewPasskeyRequest")(credential=made, name="laptop")
+    status, added = app.call("users_add_passkey", body=new)
+    assert (status, len(added.recovery_codes)) == (201, 10)
+
+    def answered(request: str, member: str, invitation: Any) -> Any:
+        """A body of this type, which the passkey has signed."""
+        signed = passkey.get(invitation.passkey.to_dict())
+        credential = model("auth", "AuthenticationResponseJSON").from_dict(signed)
+        return model("auth", request)(login=invitation.login, **{member: credential})
+
+    status, options = app.call("auth_login_passkey_options")
+    assert status == 200
+    alone = answered("PasskeyLoginRequest", "credential", options)
+    use(app, app.call("auth_login_passkey", body=alone), "aal2 hwk user mfa")
+    problem = invited(app, credentials, "passkey", "recovery_code")
+    second = answered("PasskeySecondFactorRequest", "passkey", problem)
+    levels = "aal2 pwd hwk user mfa"
+    use(app, app.call("auth_login_second_factor", body=second), levels)
+    again = answered("PasskeyStepUpRequest", "passkey", step_up(app))
+    use(app, app.call("auth_step_up", body=again), levels)
+
+    name = model("users", "PatchedNewNameRequest")(name="desk")
+    status, _ = app.call("users_rename_factor", factor_id=added.id, body=name)
+    assert status == 200
+    status, own = app.call("users_me_factors")
+    assert (status, own.recovery_codes_left) == (200, 10)
+    assert [(each.id, each.name) for each in own.factors] == [(added.id, "desk")]
 
 
 # ---- TypeScript ----------------------------------------------------------------------
 
 
-def test_typed_clients_do_the_main_job(system, tmp_path):
-    """The compiler has accepted every member that the script reads, and refused bodies
-    that the documents refuse."""
-    node = npm_install(tmp_path, *NPM)
+@pytest.fixture(scope="module")
+def scripts(system, tmp_path_factory):
+    """Runs one of them. The compiler has accepted every member that they read and give
+    to a browser, and refused bodies that the documents refuse."""
+    folder = tmp_path_factory.mktemp("typescript")
+    node = npm_install(folder, *NPM)
 
     def run(*command: str, **env: str) -> str:
         options = {"env": {"PATH": str(Path(node).parent), **env}, "text": True}
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, **options)
+        done = subprocess.run(command, cwd=folder, capture_output=True, **options)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    programs = tmp_path / "node_modules" / ".bin"
+    def answers(script: str, name: str) -> Any:
+        user = {"GATEWAY_URL": system.gateway_url, "NAME": name, "PASSWORD": PASSWORD}
+        return json.loads(run(node, f"{script}.mjs", **user))
+
+    programs = folder / "node_modules" / ".bin"
     for service in SERVICES:
         url = f"{system.gateway_url}/api/v1/{service}/openapi.json"
-        run(f"{programs}/openapi-typescript", url, "-o", f"{service}.d.ts")
-    shutil.copy(SCRIPT, tmp_path)
-    run(f"{programs}/tsc", *COMPILER.split(), SCRIPT.name)
+        exact = ("--default-non-nullable", "false", "-o", f"{service}.d.ts")
+        run(f"{programs}/openapi-typescript", url, *exact)
+    shutil.copytree(SCRIPTS, folder, dirs_exist_ok=True)
+    run(f"{programs}/tsc", *COMPILER.split(), "main_job.mts", "factors.mts")
+    return answers
+
+
+def test_typed_clients_do_the_main_job(scripts):
     name = f"g{secrets.token_hex(6)}"
-    user = {"GATEWAY_URL": system.gateway_url, "NAME": name, "PASSWORD": PASSWORD}
-    assert json.loads(run(node, "main_job.mjs", **user)) == [
+    assert scripts("main_job", name) == [
         [201, name],
         [401, "invalid_credentials"],
         [200, "bearer"],
@@ -213,4 +286,19 @@ def test_typed_clients_do_the_main_job(system, tmp_path):
         [200, True],
         [200, "string"],
         [401, "token_revoked"],
+    ]
+
+
+def test_typed_clients_use_factors(scripts):
+    assert scripts("factors", f"g{secrets.token_hex(6)}") == [
+        ["password", "aal1", "pwd"],
+        ["second_factor_required", "totp", "recovery_code"],
+        ["totp", "aal2", "pwd otp mfa"],
+        ["recovery code", "aal2", "pwd otp mfa"],
+        ["passkey alone", "aal2", "hwk user mfa"],
+        ["second_factor_required", "passkey", "totp", "recovery_code"],
+        ["passkey", "aal2", "pwd hwk user mfa"],
+        ["passkey again", "aal2", "pwd hwk user mfa"],
+        [9, "totp", "passkey"],
+        [204],
     ]

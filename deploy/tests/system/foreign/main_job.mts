@@ -1,29 +1,6 @@
-// The main job by clients whose types openapi-typescript makes of the public documents.
-// Who it is about comes in the environment; on stdout, as JSON, the status of every
-// answer and what the types say that it has.
-import createClient, { type Middleware } from "openapi-fetch";
-import type { paths as Auth } from "./auth.js";
-import type { paths as Users } from "./users.js";
-
-declare const process: { env: Record<"GATEWAY_URL" | "NAME" | "PASSWORD", string> };
-const { GATEWAY_URL: baseUrl, NAME: username, PASSWORD: password } = process.env;
-const email = `${username}@example.org`;
-
-// What a browser does of itself.
-let cookie = "";
-const cookies: Middleware = {
-  onRequest({ request }) {
-    if (cookie) request.headers.set("Cookie", cookie);
-  },
-  onResponse({ response }) {
-    const set = response.headers.getSetCookie().map((line) => line.split(";")[0]);
-    cookie = set.find((pair) => pair.startsWith("refresh_token=")) ?? cookie;
-  },
-};
-
-const auth = createClient<Auth>({ baseUrl });
-const users = createClient<Users>({ baseUrl });
-auth.use(cookies);
+// The main job: on stdout, as JSON, the status of every answer and what the types say
+// that it has.
+import { auth, email, password, username, users } from "./clients.mjs";
 
 const me = (token = "") =>
   users.GET("/api/v1/users/me", { headers: { Authorization: `Bearer ${token}` } });
