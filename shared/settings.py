@@ -5,6 +5,7 @@ default; each may be given as NAME or as NAME_FILE.
 """
 
 import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 from shared import db, structured_logging
@@ -162,7 +163,7 @@ OPTIONAL_PARTS = ["shared.api.urls.redis_answers"]
 # Functions that set metrics which are looked up, once a minute.
 MINUTE_GAUGES: list[str] = []
 DOCS_ENABLED = env.switch("DOCS_ENABLED", default=True)
-SPECTACULAR_SETTINGS = {
+SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": f"Memo {SERVICE_NAME.capitalize()} Service",
     "VERSION": "1.0.0",
     "CONTACT": {"name": "Memo Product"},
