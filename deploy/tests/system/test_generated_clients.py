@@ -137,7 +137,7 @@ def test_generated_clients_do_the_main_job(app):
         assert (status, problem.code.value) == (401, code)
 
 
-# ---- Second factors --------------------------------------------------------------
+# ---- Second factors ------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -177,22 +177,28 @@ def step_up(app: Application) -> Any:
     return options
 
 
-def test_generated_clients_use_an_app_and_recovery_codes(app, credentials):
-    """Every code is good once, so the second one is that of the next half minute."""
+def add_totp(app: Application) -> tuple[Any, Any]:
+    """What an app has, and recovery codes."""
     status, new = app.call("users_add_totp", body=model("users", "NameRequest")())
     assert status == 201
-    totp = pyotp.TOTP(new.secret)
-    confirmation = model("users", "CodeRequest")(code=totp.now())
-    status, codes = app.call("users_confirm_totp", factor_id=new.id, body=confirmation)
+    code = pyotp.TOTP(new.secret).now()
+    body = model("users", "CodeRequest")(code=code)
+    status, codes = app.call("users_confirm_totp", factor_id=new.id, body=body)
     assert (status, len(codes.recovery_codes)) == (200, 10)
+    return new, codes
 
+
+def test_generated_clients_use_an_app_and_recovery_codes(app, credentials):
+    """Every code is good once, so the second one is that of the next half minute."""
+    new, codes = add_totp(app)
+    code_of_then = pyotp.TOTP(new.secret).at(time.time() + 30)
     problem = invited(app, credentials, "totp", "recovery_code")
     by_app = model("auth", "TotpSecondFactorRequest")
     wrong = by_app(login=problem.login, totp="000000")
     status, refused = app.call("auth_login_second_factor", body=wrong)
     assert (status, refused.code.value) == (401, "second_factor_invalid")
     assert refused.tries_left == 4
-    right = by_app(login=problem.login, totp=totp.at(time.time() + 30))
+    right = by_app(login=problem.login, totp=code_of_then)
     use(app, app.call("auth_login_second_factor", body=right), "aal2 pwd otp mfa")
     problem = invited(app, credentials, "totp", "recovery_code")
     by_code = model("auth", "RecoveryCodeSecondFactorRequest")
@@ -245,6 +251,20 @@ def test_generated_clients_use_a_passkey(app, credentials):
     assert [(each.id, each.name) for each in own.factors] == [(added.id, "desk")]
 
 
+@pytest.mark.verify  # starts the User Service with another policy, and again
+def test_generated_clients_enrol_where_a_factor_is_required(app, credentials, system):
+    """The login before has left the cookie of the device, which proves enough."""
+    with system.with_settings(users={"SECOND_FACTOR": "required"}):
+        problem = invited(app, credentials)
+        assert problem.enrol is True
+        body = model("auth", "EnrolRequest")(login=problem.login)
+        status, enrolment = app.call("auth_login_enrol", body=body)
+        assert (status, type(enrolment)) == (200, model("auth", "EnrolToken"))
+        app.use(enrolment.enrol_token)
+        add_totp(app)
+        invited(app, credentials, "totp", "recovery_code")
+
+
 # ---- TypeScript ----------------------------------------------------------------------
 
 
@@ -292,6 +312,7 @@ def test_typed_clients_do_the_main_job(scripts):
 def test_typed_clients_use_factors(scripts):
     assert scripts("factors", f"g{secrets.token_hex(6)}") == [
         ["password", "aal1", "pwd"],
+        ["password again", "aal1", "pwd"],
         ["second_factor_required", "totp", "recovery_code"],
         ["totp", "aal2", "pwd otp mfa"],
         ["recovery code", "aal2", "pwd otp mfa"],

@@ -41,8 +41,18 @@ async function signed(options?: PublicKeyCredentialRequestOptionsJSON) {
   return passkey.get(options);
 }
 
+const stepUp = async (held: { headers: { Authorization: string } }) =>
+  got(await auth.POST("/api/v1/auth/step_up/options", held));
+
 got(await users.POST("/api/v1/users", { body: { username, email, password } }));
-const first = session("password", await logIn());
+const login = session("password", await logIn());
+const first = session(
+  "password again",
+  await auth.POST("/api/v1/auth/step_up", {
+    ...login,
+    body: { login: (await stepUp(login)).login, password },
+  }),
+);
 
 // An app.
 const app = got(await users.POST("/api/v1/users/me/factors/totp", { ...first, body: {} }));
@@ -61,12 +71,11 @@ const second = session(
     body: { login: (await secondStep()).login, totp: code },
   }),
 );
-const toStepUp = got(await auth.POST("/api/v1/auth/step_up/options", second));
 const stepped = session(
   "recovery code",
   await auth.POST("/api/v1/auth/step_up", {
     ...second,
-    body: { login: toStepUp.login, recovery_code: recovery_codes[0] },
+    body: { login: (await stepUp(second)).login, recovery_code: recovery_codes[0] },
   }),
 );
 
@@ -93,7 +102,7 @@ const third = session(
     body: { login: asked.login, passkey: await signed(asked.passkey) },
   }),
 );
-const again = got(await auth.POST("/api/v1/auth/step_up/options", third));
+const again = await stepUp(third);
 const last = session(
   "passkey again",
   await auth.POST("/api/v1/auth/step_up", {
