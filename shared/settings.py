@@ -101,7 +101,7 @@ if CORS_ALLOWED_ORIGINS:  # Without any, answers need no `Vary: origin`.
 CORS_ALLOW_CREDENTIALS = True
 CORS_URLS_REGEX = r"^/api/"
 # The gateway's own errors carry the same headers: nginx/gateway.conf.template.
-CORS_EXPOSE_HEADERS = ["Location", "Retry-After", "X-Request-ID"]
+CORS_EXPOSE_HEADERS = ["Location", "Retry-After", "WWW-Authenticate", "X-Request-ID"]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # --- PostgreSQL and Redis -----------------------------------------------------------

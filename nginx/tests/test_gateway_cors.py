@@ -11,7 +11,8 @@ APP, PHONE = "https://app.example.com:8443", "capacitor://localhost"
 ORIGINS = {"CORS_ALLOWED_ORIGINS": f"{APP},{PHONE},https://[2001:db8::1]"}
 ME, LOGIN = "/api/v1/users/me", "/api/v1/auth/login"
 SETTINGS = (ROOT / "shared" / "settings.py").read_text(encoding="utf-8")
-EXPOSED = re.findall(r'"([^"]+)"', SETTINGS.split("CORS_EXPOSE_HEADERS = ")[1][:60])
+LISTED = SETTINGS.partition("CORS_EXPOSE_HEADERS = ")[2].partition("]")[0]
+EXPOSED = re.findall(r'"([^"]+)"', LISTED)
 FOR_PAGES = {
     "Access-Control-Allow-Credentials": ["true"],
     "Access-Control-Expose-Headers": [", ".join(EXPOSED)],
