@@ -8,13 +8,22 @@ from urllib.parse import urlsplit
 
 from pyotp import TOTP
 
-from deploy.tests.client import ME, ApiClient, Response, TestUser, refused
+from deploy.tests.client import (
+    ME,
+    ApiClient,
+    Response,
+    TestUser,
+    claims_of,
+    refused,
+)
+from deploy.tests.worker_queue import Queue
 from shared.testing.authenticator import Authenticator
 
 AUTH = "/api/v1/auth"
 SECOND_FACTOR, STEP_UP = f"{AUTH}/login/second_factor", f"{AUTH}/step_up"
 PASSKEY_LOGIN, ENROL = f"{AUTH}/login/passkey", f"{AUTH}/login/enrol"
 FACTORS, CODES = f"{ME}/factors", f"{ME}/recovery_codes"
+DUE = "UPDATE users_factor_reset SET due_at = now() WHERE user_id = %s RETURNING 1"
 UNUSED = "UPDATE users_factor SET last_step = 0 WHERE secret IS NOT NULL"
 
 
@@ -77,6 +86,14 @@ class FactorUser(TestUser):
 
     def factors(self) -> Any:
         return self.call("GET", FACTORS).json()
+
+    def be_reset(self) -> bool:
+        """The day after an operator has asked for it is over; whether one had."""
+        account = claims_of(self.access)["sub"]
+        due = self.system.query("users", DUE, account)
+        queue = Queue(self.system)
+        queue.wait(queue.defer("reset_factors"))
+        return bool(due)
 
     # ---- Logins and step-ups -----------------------------------------------------
 

@@ -21,6 +21,12 @@ OPTIONS = (
 
 WHOLE = "document.readyState === 'complete'"
 KEYS = {"Tab": (9, ""), "Enter": (13, "\r")}  # their codes, and the text they make
+# An authenticator in a phone: it verifies its user, and keeps passkeys.
+PHONE = {
+    **{"protocol": "ctap2", "ctap2Version": "ctap2_1", "transport": "internal"},
+    **{"hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True},
+    "automaticPresenceSimulation": True,
+}
 
 
 class Browser:
@@ -82,16 +88,19 @@ class Browser:
     def forget(self) -> None:
         self.call("Storage.clearCookies")
 
-    def tab(self) -> "Page":
+    def tab(self, **options: Any) -> "Page":
         """A new one, without a page yet."""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        created = self.call("Target.createTarget", url="about:blank", **options)
+        target = created["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         page = Page(self, attached["sessionId"])
         page.call("Network.enable")
         return page
 
-    def open(self, url: str) -> "Page":
-        page = self.tab()
+    def open(self, url: str, *, elsewhere: bool = False) -> "Page":
+        """In a new tab; of another browser, which has none of these cookies."""
+        other = self.call("Target.createBrowserContext") if elsewhere else {}
+        page = self.tab(**other)
         page.go(url)
         return page
 
@@ -115,6 +124,11 @@ class Page:
         # A page may remove what is behind the #.
         here = f"location.href.startsWith({json.dumps(url.partition('#')[0])})"
         self.wait_until(f"{here} && {WHOLE}", url)
+
+    def add_phone(self) -> None:
+        """A virtual authenticator, with which passkeys work on this page."""
+        self.call("WebAuthn.enable")
+        self.phone = self.call("WebAuthn.addVirtualAuthenticator", options=PHONE)
 
     def wait_until(self, condition: str, what: str) -> None:
         """Until this expression is true. A page that makes room for another says

@@ -10,7 +10,6 @@ from deploy.tests.browser.account_links import make_links
 from deploy.tests.browser.browser import WHOLE
 from deploy.tests.browser.test_account_pages import arrives
 from deploy.tests.browser.test_admin_factors import PASSKEY, reach, send
-from deploy.tests.browser.test_passkeys import PHONE
 from deploy.tests.client import PASSWORD, TestUser
 from deploy.tests.factors import UNUSED, FactorUser
 from deploy.tests.mailed_links import token_of
@@ -28,8 +27,7 @@ document.addEventListener("securitypolicyviolation",
 def page(browser):
     """A tab with an authenticator, in which violations of the policy are noted."""
     page = browser.tab()
-    page.call("WebAuthn.enable")
-    page.call("WebAuthn.addVirtualAuthenticator", options=PHONE)
+    page.add_phone()
     page.call("Page.enable")
     page.call("Page.addScriptToEvaluateOnNewDocument", source=NOTED)
     return page

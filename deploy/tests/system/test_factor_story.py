@@ -10,10 +10,8 @@ from deploy.tests.admin_site import USERS
 from deploy.tests.client import ME, assert_revoked, claims_of, cookie_of, refused
 from deploy.tests.factors import AUTH, FactorUser
 from deploy.tests.mailed_links import token_of
-from deploy.tests.worker_queue import Queue
 
 ALL = ["passkey", "totp", "recovery_code"]
-DUE = "UPDATE users_factor_reset SET due_at = now() WHERE user_id = %s RETURNING 1"
 WRONG = {
     "totp": ({"totp": "000000"}, "second_factor_invalid"),
     "recovery_code": ({"recovery_code": "0000" * 4}, "second_factor_invalid"),
@@ -192,27 +190,19 @@ def test_an_operator_resets_the_factors_unless_the_user_objects(
     protected, operator, system
 ):
     user = protected
-    identifier = user.me().json()["id"]
-    page = f"{USERS}{identifier}/factors/"
-
-    def run_due_resets() -> list[tuple[int]]:
-        found = system.query("users", DUE, identifier)
-        queue = Queue(system)
-        queue.wait(queue.defer("reset_factors"))
-        return found
-
+    page = f"{USERS}{user.me().json()['id']}/factors/"
     operator.submit(page, reason="seen at the desk, with a passport")
     token = token_of(system, user.email, "keep_factors")
     link = f"/account/factors/keep?token={token}"
     answer = user.elsewhere().post(link, data={"token": token})
     assert answer.status_code == 303, answer.text
-    assert run_due_resets() == []
+    assert not user.be_reset()
     refused(user.elsewhere().log_in(), 401, "second_factor_required")
     assert user.me().ok
 
     operator.submit(page, reason="seen again")
     refused(user.elsewhere().log_in(), 401, "second_factor_required")
-    assert run_due_resets() == [(1,)]
+    assert user.be_reset()
     assert_revoked(user)
     assert user.log_in().ok
     assert level(user) == ("aal1", ["pwd"])
