@@ -65,7 +65,7 @@ def code_of(key, used=()):
 
 
 def test_an_operator_adds_factors_and_logs_in_with_each(page, operator):
-    """And is not asked for one on a device that is trusted, but by pages that ask again."""
+    """A device that is trusted is not asked at the login, but before what matters."""
     url = operator.url
     send(page, username=operator.email, password=PASSWORD)
     reach(page, "/admin/")
