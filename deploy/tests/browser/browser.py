@@ -122,8 +122,8 @@ class Page:
         went = self.call("Page.navigate", url=url)
         assert "errorText" not in went, f"{url}: {went}"
         # A page may remove what is behind the #.
-        here = f"location.href.startsWith({json.dumps(url.partition('#')[0])})"
-        self.wait_until(f"{here} && {WHOLE}", url)
+        here = json.dumps(url.partition("#")[0])
+        self.wait_until(f"location.href.startsWith({here})", url)
 
     def add_phone(self) -> None:
         """A virtual authenticator, with which passkeys work on this page."""
@@ -131,12 +131,12 @@ class Page:
         self.phone = self.call("WebAuthn.addVirtualAuthenticator", options=PHONE)
 
     def wait_until(self, condition: str, what: str) -> None:
-        """Until this expression is true. A page that makes room for another says
-        nothing meanwhile."""
+        """Until the page is whole and this expression true. A page that makes room for
+        another says nothing meanwhile."""
 
         def is_true() -> bool:
             with suppress(ProtocolError):
-                return bool(self.run(condition))
+                return bool(self.run(f"{WHOLE} && ({condition})"))
             return False
 
         wait_until(is_true, TIMEOUT, what)

@@ -8,7 +8,6 @@ import pytest
 from pyotp import TOTP
 
 from deploy.tests.admin_site import Operator
-from deploy.tests.browser.browser import WHOLE
 from deploy.tests.client import PASSWORD
 
 HEADING = "document.querySelector('h1, h2')?.textContent"
@@ -49,7 +48,7 @@ def send(page, **fields):
 
 
 def reach(page, path):
-    page.wait_until(f"location.pathname === {path!r} && {WHOLE}", path)
+    page.wait_until(f"location.pathname === {path!r}", path)
 
 
 def log_out(page):

@@ -3,7 +3,6 @@
 import json
 
 from deploy.tests.browser.account_links import make_links
-from deploy.tests.browser.browser import WHOLE
 from deploy.tests.client import PASSWORD, TestUser
 from deploy.tests.tls_stack import APP
 
@@ -20,13 +19,13 @@ def submit(page, form, **fields):
 
 def says(page, text):
     message = "find('message').textContent"
-    said = f"{WHOLE} && {message}.includes({text!r})"
+    said = f"{message}.includes({text!r})"
     page.wait_until(said, text)
 
 
 def is_inside(page, name):
     """Logged in as this user, or as no user."""
-    shown = f"{WHOLE} && find('name').textContent === {name!r}"
+    shown = f"find('name').textContent === {name!r}"
     page.wait_until(shown, f"the page of {name!r}")
     assert page.run("find('inside').hidden") == (not name)
 
