@@ -29,6 +29,7 @@ LIMITED = {
         f"{REGISTER}password_reset/confirm", "/account/verify",
         f"{LOGIN}/second_factor", f"{LOGIN}/passkey", f"{LOGIN}/enrol",
         "/api/v1/auth/step_up", f"{ME}/factors/totp", f"{ME}/recovery_codes",
+        f"{ME}/password",
         "/admin/login/passkey/", "/admin/login/second_factor/", "/admin/login/enrol/",
         "/admin/login/enrol/factor/", "/admin/confirm/",
     ),

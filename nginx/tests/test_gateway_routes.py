@@ -36,6 +36,7 @@ ROUTES = {
     **{f"POST {USERS}/me/{each}": TOKEN for each in FACTORS},
     f"PATCH {USERS}/me/factors/{ANY_ID}": TOKEN,
     f"DELETE {USERS}/me/factors/{ANY_ID}": TOKEN,
+    f"DELETE {USERS}/me/password": TOKEN,
     f"POST {USERS}/restore": NONE,
     f"POST {USERS}/me/change_password": COOKIE | TOKEN,
     f"POST {USERS}/me/change_email": TOKEN,

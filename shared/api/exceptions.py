@@ -25,7 +25,7 @@ CODES = {
     "invalid_credentials": "Login or password is wrong.",
     "invalid_form": "The body is not a well-formed form (UTF-8, no field twice).",
     "invalid_json": "The body is not well-formed JSON (UTF-8, no duplicate keys).",
-    "last_factor": "A second factor is required. Add another one first.",
+    "last_factor": "Your account needs another factor. Add it first.",
     "last_superuser": "You are the only superuser. Make another one first.",
     "link_invalid": "The link is used, expired or unknown. Ask for another.",
     "login_settled": "This login is complete. Use its answer, or log in again.",
@@ -149,7 +149,7 @@ class FactorLimit(APIException):
 
 
 class LastFactor(APIException):
-    """Of a user who must have one."""
+    """Of a user who must have one, or could not log in without."""
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "last_factor"

@@ -83,7 +83,7 @@ def test_both_passwords_are_taken_exactly_as_sent(client, user):
 def test_a_user_without_a_password_has_none_to_change(client):
     User.objects.update(password="!unusable")
     response = client.post(URL, BODY | {"current_password": "!unusable"})
-    assert_refused(response, 400, "validation_error")
+    assert_invalid(response, "current_password", "no_password")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ OWN = [
     ("delete", "/me", {"current_password": PASSWORD}),
     ("get", "/me/export", {}),
     ("get", "/me/factors", {}),
+    ("delete", "/me/password", {}),
 ]
 INTERNAL = [
     ("post", "/verify", CREDENTIALS),

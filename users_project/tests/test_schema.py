@@ -35,6 +35,7 @@ OPERATIONS = [
     ("/me/factors/{factor_id}", "patch", "200", {*BODY, "401", "404"}, ENROL),
     ("/me/factors/{factor_id}", "delete", "204", {"401", "404", "409"}, ENROL),
     ("/me/recovery_codes", "post", "200", {"401", "404"}, ENROL),
+    ("/me/password", "delete", "204", {"401", "404", "409"}, TOKEN),
     ("/verify", "post", "200", {*BODY, "401", "403"}, KEY),
     ("/lookup", "post", "200", {*BODY, "401", "403"}, KEY),
     ("/{user_id}", "get", "200", {"401", "403", "404"}, KEY),

@@ -122,10 +122,14 @@ class PasswordChangeSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
         """All that can be refused without a hash, so before there is one."""
+        user: Any = self.instance
+        if not user.has_usable_password():
+            detail = {"current_password": "The account has no password."}
+            raise serializers.ValidationError(detail, code="no_password")
         if attrs["new_password"] == attrs["current_password"]:
             detail = {"new_password": "This is the current password."}
             raise serializers.ValidationError(detail, code="password_unchanged")
-        passwords.check("new_password", attrs["new_password"], self.instance)
+        passwords.check("new_password", attrs["new_password"], user)
         return attrs
 
 

@@ -190,7 +190,7 @@ def test_the_last_factor_stays_where_one_is_required(ada, strict):
     password_step(client, ada)
     client.post(SECOND, {"code": code()})
     client.post(FACTORS, {"remove": factor.pk})
-    assert "this is the last one" in client.get(FACTORS).content.decode()
+    assert "Add another one first" in client.get(FACTORS).content.decode()
     assert Factor.objects.filter(pk=factor.pk).exists()
 
 

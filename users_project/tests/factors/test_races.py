@@ -92,6 +92,27 @@ def test_of_two_first_factors_at_once_the_later_one_needs_the_first(
     assert Factor.objects.filter(confirmed_at__isnull=False).count() == 1
 
 
+def test_of_a_dropped_password_and_a_removed_passkey_one_is_refused(
+    ada, at_once, passkey, codes
+):
+    caller = session(ada, "aal2")
+
+    def outcome_of(change, *args):
+        try:
+            change(caller, *args)
+        except Exception as exc:  # noqa: BLE001 (told apart below)
+            return type(exc).__name__
+        return "done"
+
+    found = at_once(
+        partial(outcome_of, changes.drop_password),
+        partial(outcome_of, changes.remove, passkey.pk, HERE),
+    )
+    assert sorted(found) == ["LastFactor", "done"]
+    user = User.objects.get()
+    assert user.has_usable_password() or user.factors.exists()
+
+
 def test_of_two_removals_at_once_one_factor_stays_where_one_is_needed(
     ada, at_once, settings, authenticator
 ):

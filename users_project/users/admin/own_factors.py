@@ -22,7 +22,7 @@ from users.validators import as_id
 
 ADDED = "The second factor was added."
 REMOVED = "The second factor was removed, and your other sessions have ended."
-LAST = "You must have a second factor, and this is the last one. Add another one first."
+LAST = "Your account needs this factor. Add another one first."
 
 
 class OwnFactorsPage(AdminFormPage):

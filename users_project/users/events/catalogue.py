@@ -27,6 +27,7 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
     "factors_reset_requested": (),
     "mail_failed": ("kind", "error"),
     "passkey_suspect": (),
+    "password_removed": (),
     "password_reset": (),
     "password_reset_requested": (),
     "privilege_permissions_changed": ("role", "what", *RIGHTS),

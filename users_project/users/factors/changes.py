@@ -126,6 +126,8 @@ def remove(caller: Caller, factor_id: UUID, client: Client) -> None:
     factor.delete()
     if factor.confirmed_at is None:
         return
+    if not user.has_usable_password() and not policy.passkeys_alone(user):
+        raise LastFactor
     if not Factor.objects.filter(user=user, confirmed_at__isnull=False).exists():
         if policy.must_keep_one(user):
             raise LastFactor
@@ -161,6 +163,21 @@ def replace_codes(caller: Caller, client: Client) -> list[str]:
     record("recovery_codes_replaced", user.pk)
     notices.of_recovery_codes(user, client)
     return recovery_codes.replace(user.pk)
+
+
+@transaction.atomic
+def drop_password(caller: Caller) -> None:
+    """Make the password unusable, which ends sessions as another password does. A user
+    who then loses a passkey has another one, or a recovery code for after a reset.
+    Raises NotFound without a password, LastFactor."""
+    user = lock(caller)
+    if not user.has_usable_password():
+        raise NotFound
+    if policy.passkeys_alone(user) + user.has_recovery_code < 2:
+        raise LastFactor
+    user.set_unusable_password()
+    user.write({"password"}, keep_sid=sid_of(caller))
+    record("password_removed", user.pk)
 
 
 def sid_of(caller: Caller) -> UUID | None:

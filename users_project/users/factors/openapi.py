@@ -80,7 +80,12 @@ OWN_FACTORS: dict[str, Any] = {
         **problems(_401=TOKEN_PROBLEMS, _404=("not_found",)),
     },
     "examples": [
-        answer({"factors": [PHONE], "recovery_codes_left": 9, "required": False})
+        answer(
+            {
+                **{"factors": [PHONE], "recovery_codes_left": 9},
+                **{"required": False, "has_password": True},
+            }
+        )
     ],
 }
 ADD_TOTP: dict[str, Any] = {
@@ -120,6 +125,14 @@ RECOVERY_CODES: dict[str, Any] = {
     "request": None,
     "responses": {200: serializers.RecoveryCodesSerializer, **problems(**UNKNOWN)},
     "examples": [answer(CODES)],
+}
+DROP_PASSWORD: dict[str, Any] = {
+    "operation_id": "users_drop_password",
+    "request": None,
+    "responses": {
+        204: OpenApiResponse(description="No password logs in."),
+        **problems(**UNKNOWN, _409=("last_factor",)),
+    },
 }
 
 PASSKEY_OPTIONS: dict[str, Any] = {

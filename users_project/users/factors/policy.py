@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from shared.auth import device_cookie
-from users.factors.models import Type
+from users.factors.models import Factor, Type
 
 
 def mode(site: str) -> str:
@@ -71,6 +71,11 @@ def must_keep_one(user: Any) -> bool:
     """Whether the last factor has to stay: by the policy of any site that the user may
     log in to."""
     return is_required(user) or (user.is_staff and is_required(user, "admin"))
+
+
+def passkeys_alone(user: Any) -> int:
+    """How many passkeys log the user in without a password. A suspect one is refused."""
+    return Factor.objects.filter(user=user, type=Type.PASSKEY, suspect_at=None).count()
 
 
 def may_trust(site: str) -> bool:

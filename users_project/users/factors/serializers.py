@@ -133,6 +133,9 @@ class OwnFactorsSerializer(serializers.Serializer[None]):
     required = serializers.BooleanField(  # type: ignore[assignment]
         help_text="The last factor cannot be removed."
     )
+    has_password = serializers.BooleanField(
+        help_text="Without one, the last passkey cannot be removed."
+    )
 
 
 class NewTOTPSerializer(serializers.Serializer[None]):

@@ -12,6 +12,7 @@ urlpatterns = [
     path("me/factors/<uuid:factor_id>", views.FactorView.as_view()),
     path("me/factors/<uuid:factor_id>/confirm", views.ConfirmView.as_view()),
     path("me/recovery_codes", views.RecoveryCodesView.as_view()),
+    path("me/password", views.PasswordView.as_view()),
     path("passkeys/verify", passkey_views.VerifyPasskeyView.as_view()),
     path("<uuid:user_id>/factors", internal_views.FactorsView.as_view()),
     path("<uuid:user_id>/factors/verify", internal_views.VerifyFactorView.as_view()),

@@ -59,6 +59,7 @@ class FactorsView(OwnFactorsView):
             "factors": s.FactorSerializer(rows.order_by("created_at"), many=True).data,
             "recovery_codes_left": recovery_codes.left(user.pk),
             "required": policy.is_required(user),
+            "has_password": user.has_usable_password(),
         }
         return Response(answer)
 
@@ -114,3 +115,15 @@ class RecoveryCodesView(OwnFactorsView):
         with counted_of(self.user(), LIMIT):
             codes = changes.replace_codes(self.caller, client_of(request))
         return Response({"recovery_codes": codes})
+
+
+class PasswordView(OwnFactorsView):
+    authentication_classes = (JWTAuthentication,)
+
+    @extend_schema(**openapi.DROP_PASSWORD)
+    def delete(self, request: Request) -> Response:
+        """Drop the password: passkeys alone log in from then on. All other sessions
+        end. A reset of the password sets one again."""
+        with counted_of(self.user(), LIMIT):
+            changes.drop_password(self.caller)
+        return Response(status=204)

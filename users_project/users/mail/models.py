@@ -17,6 +17,7 @@ class Kind(models.TextChoices):
     VERIFY = "verify"
     RESET = "reset"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (no password)
+    PASSWORD_REMOVED = "password_removed"  # noqa: S105 (none either)
     CHANGE_EMAIL = "change_email"
     EMAIL_CHANGE_REQUESTED = "email_change_requested"
     EMAIL_CHANGED = "email_changed"
@@ -39,6 +40,7 @@ class Kind(models.TextChoices):
 NOTICES = frozenset(
     {
         Kind.PASSWORD_CHANGED,
+        Kind.PASSWORD_REMOVED,
         Kind.EMAIL_CHANGE_REQUESTED,
         Kind.EMAIL_CHANGED,
         Kind.NEW_DEVICE,

@@ -37,7 +37,9 @@ REASONS = {
 
 def of_end(user: Any, reason: str) -> None:
     """The notice of why all sessions have ended, if there is one."""
-    if reason in REASONS:
+    if reason == "password_changed" and not user.has_usable_password():
+        notify(Kind.PASSWORD_REMOVED, user)
+    elif reason in REASONS:
         notify(REASONS[reason], user)
 
 

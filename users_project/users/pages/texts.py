@@ -76,7 +76,7 @@ TEXTS: dict[str, Texts] = {
         ),
         button=_("Restore the account"),
         done=_("Your account is restored"),
-        outro=_("Log in with your password as before."),
+        outro=_("Log in as before."),
     ),
     Purpose.ENROL: Texts(
         title=_("Set up a second factor"),

@@ -1,0 +1,190 @@
+"""MFA-10: accounts that passkeys alone log in to."""
+
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from shared.auth.passkeys import request_options
+from shared.testing.authenticator import Authenticator, encoded
+from tests.factories import EPOCH, NEW, PASSWORD
+from tests.factors.conftest import ORIGIN, registered
+from tests.factors.rows import tables_of
+from tests.factors.totp_factors import add_totp
+from tests.refusals import assert_refused
+from users.accounts import links
+from users.factors import recovery_codes
+from users.factors.models import Factor, RecoveryCode
+from users.models import Event, Link, Mail, User
+
+USERS = "/api/v1/users"
+ME = f"{USERS}/me"
+DROP, FACTORS = f"{ME}/password", f"{ME}/factors"
+SID = str(uuid4())
+CHALLENGE = b"c" * 32
+NOW = timezone.now()
+
+
+@pytest.fixture
+def ada(ada):
+    """Her mailbox is known to be hers."""
+    ada.email_verified_at = NOW
+    ada.save()
+    return ada
+
+
+@pytest.fixture
+def me(ada, bearer):
+    """Ada's client, in a session that was opened with a factor."""
+    claims = {"sub": str(ada.pk), "sid": SID, "acr": "aal2"}
+    return lambda **other: bearer(**{**claims, **other})
+
+
+@pytest.fixture
+def dropped(ada, me, passkey, codes):
+    """Ada, with a passkey, recovery codes and no password."""
+    assert me().delete(DROP).status_code == 204
+    ada.refresh_from_db()
+    return ada
+
+
+def another_passkey(user):
+    return registered(user, Authenticator(ORIGIN, "memo.example"))
+
+
+def log_in(auth):
+    body = {"email": "ada@example.org", "password": PASSWORD}
+    return auth.post(f"{USERS}/verify", body)
+
+
+def log_in_by_passkey(auth, authenticator):
+    authenticator.count += 1
+    credential = authenticator.get(request_options(CHALLENGE))
+    body = {"challenge": encoded(CHALLENGE), "credential": credential}
+    return auth.post(f"{USERS}/passkeys/verify", body)
+
+
+def test_it_ends_all_sessions_but_the_callers(
+    ada, me, passkey, codes, pushes, on_commit
+):
+    assert me().get(FACTORS).json()["has_password"] is True
+    with on_commit():
+        answer = me().delete(DROP)
+    assert (answer.status_code, answer.content) == (204, b"")
+    user = User.objects.get()
+    assert not user.has_usable_password()
+    assert user.session_epoch == user.password_epoch == EPOCH + 1
+    [push] = pushes
+    assert (push["keep_sid"], push["keep_from"]) == (SID, EPOCH)
+    events = ["sessions_ended", "authn_password_change", "password_removed"]
+    assert [each.event for each in Event.objects.order_by("pk")] == events
+    assert [each.kind for each in Mail.objects.all()] == ["password_removed"]
+    assert me().get(FACTORS).json()["has_password"] is False
+
+
+def test_once_it_is_gone_there_is_nothing_to_drop(dropped, me):
+    assert_refused(me().delete(DROP), 404, "not_found")
+    assert User.objects.get().session_epoch == dropped.session_epoch
+
+
+def test_passkeys_log_in_and_no_password_does(dropped, auth, authenticator, hashes):
+    """It costs what it does for each user without one: `test_verify`."""
+    assert_refused(log_in(auth), 401, "invalid_credentials")
+    assert len(hashes) == 1
+    answer = log_in_by_passkey(auth, authenticator)
+    assert (answer.status_code, answer.json()["sub"]) == (200, str(dropped.pk))
+
+
+def test_a_login_between_password_and_factor_starts_over(
+    ada, me, passkey, codes, auth, prove
+):
+    assert log_in(auth).json()["factors"]["methods"] == ["passkey", "recovery_code"]
+    assert me().delete(DROP).status_code == 204
+    assert_refused(prove(ada, recovery_code=codes[0]), 401, "token_invalid")
+
+
+def use_codes(user):
+    RecoveryCode.objects.filter(user=user).update(used_at=NOW)
+
+
+def suspect(user):
+    """All passkeys, from now on."""
+    Factor.objects.filter(user=user, type="passkey").update(suspect_at=NOW)
+
+
+PASSKEY = another_passkey
+CODES = lambda user: recovery_codes.replace(user.pk)  # noqa: E731
+ENOUGH = {"two passkeys": [PASSKEY] * 2, "a passkey and codes": [PASSKEY, CODES]}
+TOO_LITTLE = {
+    "nothing": [],
+    "codes": [CODES],
+    "an app and codes": [add_totp, CODES],
+    "a passkey": [PASSKEY],
+    "a passkey and an app": [PASSKEY, add_totp],
+    "a passkey and used codes": [PASSKEY, CODES, use_codes],
+    "a suspect passkey and codes": [PASSKEY, suspect, CODES],
+    "a suspect passkey and another": [PASSKEY, suspect, PASSKEY],
+}
+
+
+@pytest.mark.parametrize("ways", [*ENOUGH, *TOO_LITTLE])
+def test_one_lost_passkey_must_not_be_the_end(ada, me, ways):
+    for prepare in (ENOUGH | TOO_LITTLE)[ways]:
+        prepare(ada)
+    answer = me().delete(DROP)
+    assert User.objects.get().has_usable_password() == (ways in TOO_LITTLE)
+    if ways in TOO_LITTLE:
+        assert_refused(answer, 409, "last_factor")
+        assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("claims", "wanted"),
+    [({"acr": "aal1"}, 'acr_values="aal2"'), ({"auth_time": 0}, 'max_age="300"')],
+)
+def test_it_needs_a_new_login_with_a_factor(ada, me, passkey, codes, claims, wanted):
+    answer = me(**claims).delete(DROP)
+    assert_refused(answer, 401, "insufficient_user_authentication")
+    assert wanted in answer["WWW-Authenticate"]
+    assert User.objects.get().has_usable_password()
+
+
+def test_the_last_passkey_stays(dropped, me, passkey):
+    """An app is no way in without a password."""
+    app, other = add_totp(dropped), another_passkey(dropped)
+    assert me().delete(f"{FACTORS}/{other.pk}").status_code == 204
+    assert_refused(me().delete(f"{FACTORS}/{passkey.pk}"), 409, "last_factor")
+    assert me().delete(f"{FACTORS}/{app.pk}").status_code == 204
+    assert Factor.objects.get() == passkey
+
+
+def test_a_suspect_passkey_is_no_way_in(dropped, me, passkey):
+    suspect(dropped)
+    other = another_passkey(dropped)
+    assert_refused(me().delete(f"{FACTORS}/{other.pk}"), 409, "last_factor")
+    assert me().delete(f"{FACTORS}/{passkey.pk}").status_code == 204
+
+
+def reset_token(api_client, run_jobs):
+    """That of the link in the mail to Ada."""
+    body = {"email": "ada@example.org"}
+    assert api_client.post(f"{USERS}/password_reset", body).status_code == 202
+    run_jobs()
+    mail = Mail.objects.latest("pk")
+    assert (mail.kind, mail.address) == ("reset", "ada@example.org")
+    return links.token_of(Link.objects.get(pk=mail.link_id))
+
+
+def test_a_reset_sets_a_password_and_removes_no_factor(
+    dropped, api_client, auth, run_jobs, me, passkey
+):
+    before = tables_of(dropped)
+    body = {"token": reset_token(api_client, run_jobs), "new_password": NEW}
+    answer = api_client.post(f"{USERS}/password_reset/confirm", body)
+    assert answer.status_code == 204
+    user = User.objects.get()
+    assert (user.check_password(NEW), tables_of(user)) == (True, before)
+    body = {"email": user.email, "password": NEW}
+    methods = auth.post(f"{USERS}/verify", body).json()["factors"]["methods"]
+    assert methods == ["passkey", "recovery_code"]
+    assert me().delete(f"{FACTORS}/{passkey.pk}").status_code == 204
