@@ -84,6 +84,9 @@ class FactorUser(TestUser):
     def remove(self, kind: str) -> Response:
         return self.call("DELETE", f"{FACTORS}/{self.ids[kind]}")
 
+    def drop_password(self) -> Response:
+        return self.call("DELETE", f"{ME}/password")
+
     def factors(self) -> Any:
         return self.call("GET", FACTORS).json()
 

@@ -14,6 +14,7 @@ GUARDED = {
     f"POST {AUTH}/login/second_factor",
     f"POST {AUTH}/login/passkey",
     f"POST {USERS}/me/recovery_codes",
+    f"DELETE {USERS}/me/password",
     f"POST {USERS}/passkeys/verify",
 }
 EPOCH = "SELECT session_epoch FROM users_user WHERE username = %s"

@@ -27,6 +27,7 @@ from deploy.tests.system.schemathesis_factors import (
 SYSTEM = System(os.environ["MEMO_STACK"])
 COUNTS = Path(os.environ["SCHEMATHESIS_COUNTS"])
 ADDS_PASSKEY = "POST /api/v1/users/me/factors/passkeys"
+DROPS_PASSWORD = "DELETE /api/v1/users/me/password"
 INTROSPECT = "POST /api/v1/auth/introspect"
 
 # It continues from run to run, so keys are strings, as JSON has them.
@@ -110,6 +111,8 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     body = good_body(label, user) or factor_body(label, user)
     if label == ADDS_PASSKEY:  # whose user can add no other one by this session
         users.clear()
+    if label == DROPS_PASSWORD:  # whose user logs in with none from then on
+        users_with_factors.clear()
     if body is not None:
         case.body, case.media_type = body, "application/json"
         case.headers.pop("Content-Type", None)

@@ -113,6 +113,7 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
     "user deleted": lambda s: s.operator.act("soft_delete", s.user["id"]),
     "first factor added": lambda s: s.here.add_totp(),
     "factor removed": lambda s: s.here.remove("totp"),
+    "password dropped": lambda s: s.here.drop_password(),
     "factors reset by an operator": reset_factors,
     "roles changed": lambda s: s.operator.give_role(s.user, s.role),
     "admin: log out everywhere": lambda s: s.operator.act("end_sessions", s.user["id"]),
@@ -121,7 +122,7 @@ ACTS: dict[str, Callable[[Scene], Any]] = {
     ),
     "signing key revoked": lambda s: s.here.system.run("keys", "revoke", s.kid),
 }
-PROTECTED = {"factor removed", "factors reset by an operator"}
+PROTECTED = {"factor removed", "password dropped", "factors reset by an operator"}
 WITHOUT_END: dict[str, Callable[[Scene], Any]] = {
     "another factor added": lambda s: s.here.add_passkey(),
     "new recovery codes": lambda s: s.here.new_codes(),
