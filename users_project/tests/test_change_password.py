@@ -9,7 +9,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory, hashed
-from tests.refusals import assert_invalid, assert_refused
+from tests.refusals import assert_invalid
 from users.models import User
 
 URL = "/api/v1/users/me/change_password"

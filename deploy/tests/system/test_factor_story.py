@@ -33,6 +33,7 @@ def test_the_first_factor_ends_weaker_sessions_and_gives_codes(system, third):
         "factors": [],
         "recovery_codes_left": 0,
         "required": False,
+        "has_password": True,
     }
     thief = user.elsewhere()
     assert thief.log_in().ok

@@ -126,7 +126,7 @@ def remove(caller: Caller, factor_id: UUID, client: Client) -> None:
     factor.delete()
     if factor.confirmed_at is None:
         return
-    if not user.has_usable_password() and not policy.passkeys_alone(user):
+    if not user.has_usable_password() and not policy.usable_passkeys(user):
         raise LastFactor
     if not Factor.objects.filter(user=user, confirmed_at__isnull=False).exists():
         if policy.must_keep_one(user):
@@ -173,7 +173,7 @@ def drop_password(caller: Caller) -> None:
     user = lock(caller)
     if not user.has_usable_password():
         raise NotFound
-    if policy.passkeys_alone(user) + user.has_recovery_code < 2:
+    if policy.usable_passkeys(user) + user.has_recovery_code < 2:
         raise LastFactor
     user.set_unusable_password()
     user.write({"password"}, keep_sid=sid_of(caller))

@@ -73,8 +73,8 @@ def must_keep_one(user: Any) -> bool:
     return is_required(user) or (user.is_staff and is_required(user, "admin"))
 
 
-def passkeys_alone(user: Any) -> int:
-    """How many passkeys log the user in without a password. A suspect one is refused."""
+def usable_passkeys(user: Any) -> int:
+    """How many passkeys log in without a password. A suspect one is refused."""
     return Factor.objects.filter(user=user, type=Type.PASSKEY, suspect_at=None).count()
 
 

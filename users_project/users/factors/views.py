@@ -26,7 +26,7 @@ LIMIT = "PROFILE_LIMIT_USER"
 class OwnFactorsView(JSONView):
     """For a user with an access token, or with an enrol token for the first factor."""
 
-    authentication_classes = (EnrolmentAuthentication, JWTAuthentication)
+    authentication_classes: Any = (EnrolmentAuthentication, JWTAuthentication)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if settings.SECOND_FACTOR == "off":
