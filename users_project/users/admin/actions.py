@@ -12,7 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from users import bulk
-from users.admin import step_up
+from users.admin.page import redirect_to
+from users.admin.step_up import is_recent
 from users.bulk_changes import CHANGES, DELETE, Change, modifiable
 from users.models import User
 from users.validators import as_id
@@ -89,8 +90,8 @@ class UserActions(admin.ModelAdmin):
     def ask_or_run(
         self, request: HttpRequest, users: QuerySet[User], change: Change
     ) -> HttpResponse:
-        if not step_up.is_recent(request):
-            return step_up.ask(request, self.page_before(request))
+        if not is_recent(request):
+            return redirect_to("admin_confirm", self.page_before(request))
         # As they lie in the table: neighbours share pages.
         selected = users.order_by("created_at")
         count = selected[: bulk.MOST + 1].count()
@@ -161,25 +162,20 @@ class UserActions(admin.ModelAdmin):
         user_id = request.POST[ACTION_CHECKBOX_NAME]
         return reverse("admin:users_user_change", args=[user_id])
 
-    def render_change_form(
-        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        """With the buttons for what can be done to this user."""
-        user = kwargs.get("obj")
-        if user is not None and self.can_modify(request, user):
-            is_state = {
-                "deactivate": not user.is_active,
-                "activate": user.is_active,
-                "soft_delete": user.is_deleted,
-                "restore": user.delete_after is None,
-                "mark_verified": user.email_verified,
-            }
-            context["buttons"] = {
-                name: BUTTONS[name]
-                for name in self.get_actions(request)
-                if not is_state.get(name)
-            }
-        return super().render_change_form(request, context, *args, **kwargs)
+    def buttons_for(self, request: HttpRequest, user: User) -> dict[str, str]:
+        """What can be done to this user, who is not so already."""
+        is_state = {
+            "deactivate": not user.is_active,
+            "activate": user.is_active,
+            "soft_delete": user.is_deleted,
+            "restore": user.delete_after is None,
+            "mark_verified": user.email_verified,
+        }
+        return {
+            name: BUTTONS[name]
+            for name in self.get_actions(request)
+            if not is_state.get(name)
+        }
 
 
 def selects_all(request: HttpRequest) -> bool:

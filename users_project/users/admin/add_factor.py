@@ -5,7 +5,8 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from rest_framework.exceptions import NotFound, ValidationError
+from django.shortcuts import get_object_or_404
+from rest_framework.exceptions import ValidationError
 
 from shared.api.exceptions import FactorLimit
 from users.admin.page import AdminFormPage
@@ -62,20 +63,13 @@ class AddFactorPage(AdminFormPage):
         return self.render_to_response(self.get_context_data(form=form, **shown))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Raises NotFound where another tab has another key by now."""
+        """Raises Http404 where another tab has another key by now."""
         if "credential" in request.POST:
             return self.add_passkey()
-        self.factor = self.waiting(request.POST.get("factor", ""))
+        waiting = Factor.objects.filter(user=self.owner(), confirmed_at=None)
+        factor_id = as_id(request.POST.get("factor", ""))
+        self.factor = get_object_or_404(waiting, pk=factor_id)
         return super().post(request, *args, **kwargs)
-
-    def waiting(self, factor_id: str) -> Factor:
-        """Raises NotFound."""
-        rows = Factor.objects.filter(user=self.owner(), confirmed_at=None)
-        found: Any = as_id(factor_id)
-        factor = rows.filter(pk=found).first()
-        if factor is None:
-            raise NotFound
-        return factor
 
     def form_valid(self, form: AppForm) -> HttpResponse:
         code, client = form.cleaned_data["code"], client_of(self.request)

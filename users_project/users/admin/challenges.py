@@ -53,7 +53,7 @@ def create(use: Use, user: Any) -> Challenge:
     )
 
 
-def refer(response: HttpResponseBase, use: Use, challenge: Challenge) -> None:
+def set_cookie(response: HttpResponseBase, use: Use, challenge: Challenge) -> None:
     """Have the browser refer to this challenge, for this use."""
     response.set_cookie(
         COOKIE,
@@ -86,13 +86,13 @@ def attempt(request: HttpRequest, use: Use) -> Any:
     return counted.filter(pk=pk_of(request, use)).first()
 
 
-def settle(challenge: Challenge) -> bool:
+def consume(challenge: Challenge) -> bool:
     """Use it up: of any number at once, one succeeds."""
     rows = Challenge.objects.filter(pk=challenge.pk, used_at=None)
     return bool(rows.update(used_at=ClockTimestamp()))
 
 
-def forget(response: HttpResponseBase) -> None:
+def delete_cookie(response: HttpResponseBase) -> None:
     response.delete_cookie(COOKIE, path=settings.SESSION_COOKIE_PATH)
 
 

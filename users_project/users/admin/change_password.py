@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
-from django.urls import reverse_lazy
 
 from users import credentials
+from users.admin.page import AdminFormPage
 from users.events.log import record
 from users.middleware import remember_device
 from users.models import User
@@ -41,11 +40,11 @@ class OwnPasswordForm(AdminPasswordChangeForm):
             raise ValidationError("Your password was changed meanwhile.", "outdated")
 
 
-class OwnPasswordView(PasswordChangeView):
+class OwnPasswordView(AdminFormPage, PasswordChangeView):
     """As `AdminSite.password_change`, with that form."""
 
     form_class = OwnPasswordForm
-    success_url = reverse_lazy("admin:password_change_done")
+    next_page = "admin:password_change_done"
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
         with transaction.atomic():
@@ -54,11 +53,6 @@ class OwnPasswordView(PasswordChangeView):
     def get_form_kwargs(self) -> dict[str, Any]:
         session = self.request.session.session_key or ""
         return {**super().get_form_kwargs(), "session": session}
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        self.request.current_app = admin.site.name
-        context = admin.site.each_context(self.request)
-        return {**super().get_context_data(**kwargs), **context}
 
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)

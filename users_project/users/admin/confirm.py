@@ -46,9 +46,9 @@ class ConfirmByFactorView(ConfirmPage, FactorPage):
     use = Use.STEP_UP
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        challenge = challenges.create(self.use, request.user)
-        answer = self.ask(challenge)
-        challenges.refer(answer, self.use, challenge)
+        self.challenge = challenges.create(self.use, request.user)
+        answer = self.render_to_response(self.get_context_data())
+        challenges.set_cookie(answer, self.use, self.challenge)
         return answer
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -4,7 +4,8 @@ is no session: what waits is a challenge, and it opens these two pages alone."""
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from shared.api.exceptions import LinkInvalid, TokenInvalid
@@ -13,9 +14,9 @@ from shared.auth.enrolment import EnrolmentUser
 from users.admin import challenges
 from users.admin.add_factor import AddFactorPage
 from users.admin.challenges import Use
-from users.admin.page import AdminFormPage, show_codes
+from users.admin.page import show_codes
+from users.admin.second_factor import ChallengePage
 from users.factors import enrolment
-from users.factors.models import Challenge
 from users.models import User
 
 INVALID = "It is not complete, has been used or has expired, or is not yours."
@@ -40,46 +41,33 @@ class ProofForm(forms.Form):
         return str(self.cleaned_data["token"]).rpartition("token=")[2].strip()
 
 
-class ProofView(AdminFormPage):
+class ProofView(ChallengePage):
     """Asks for more than the password, which may have leaked."""
 
     title = "Set up a second factor"
     form_class = ProofForm
-    template_name = "admin/factors/question.html"
+    use = Use.ENROL
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if challenges.find(request, Use.ENROL) is None:
-            raise TokenInvalid
-        return super().get(request, *args, **kwargs)
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        challenge, form = challenges.attempt(request, Use.ENROL), self.get_form()
-        if challenge is None:
-            raise TokenInvalid
-        if not form.is_valid():
-            return self.form_invalid(form)
-        device, token = device_cookie.read(request), form.cleaned_data["token"]
+    def form_valid(self, form: ProofForm) -> HttpResponse:
+        user, device = self.challenge.user, device_cookie.read(self.request)
+        token = form.cleaned_data["token"]
         try:
-            if not enrolment.is_proved(challenge.user, device, token):
+            if not enrolment.is_proved(user, device, token):
                 return self.refuse(form, MAILED)
         except LinkInvalid:
             return self.refuse(form, INVALID)
-        return self.proved(challenge)
-
-    def proved(self, challenge: Challenge) -> HttpResponse:
-        if not challenges.settle(challenge):
-            raise TokenInvalid
-        answer = HttpResponseRedirect(reverse("admin_enrol_factor"))
-        user = challenge.user
-        challenges.refer(answer, Use.ENROLLING, challenges.create(Use.ENROLLING, user))
+        if not challenges.consume(self.challenge):
+            return self.start_over()
+        answer = redirect("admin_enrol_factor")
+        following = challenges.create(Use.ENROLLING, user)
+        challenges.set_cookie(answer, Use.ENROLLING, following)
         return answer
 
 
 class EnrolFactorView(AddFactorPage):
     """Adds it. Then the operator logs in again, with it."""
 
-    challenge: Challenge
-
+    challenge: Any  # a Challenge, with its user
     base = "admin/login.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -90,7 +78,7 @@ class EnrolFactorView(AddFactorPage):
         return super().dispatch(request, *args, **kwargs)
 
     def owner(self) -> User:
-        user: Any = self.challenge.user
+        user: User = self.challenge.user
         return user
 
     def caller(self) -> EnrolmentUser:
@@ -99,5 +87,5 @@ class EnrolFactorView(AddFactorPage):
     def added(self, codes: list[str]) -> HttpResponse:
         url, text = reverse("admin:login"), "Log in"
         answer = show_codes(self.request, codes, base=self.base, url=url, text=text)
-        challenges.forget(answer)
+        challenges.delete_cookie(answer)
         return answer

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 
 from users.admin.mails import MailPages
 from users.admin.step_up import recent_login_required
@@ -40,13 +40,7 @@ def factors_of(user_id: UUID) -> dict[str, Any]:
 
 
 class FactorPages(MailPages):
-    def get_urls(self) -> list[URLPattern]:
-        """The route of the page, next to the user's own."""
-        view = self.admin_site.admin_view(self.factors_view)
-        own = path("<path:object_id>/factors/", view, name="users_user_factors")
-        return [own, *super().get_urls()]
-
-    @recent_login_required
+    @method_decorator(recent_login_required)
     def factors_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.user_of(request, object_id)
         if request.method == "POST":

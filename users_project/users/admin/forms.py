@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib.auth import forms as auth_forms
 from django.core.exceptions import ValidationError
-from django.db import models
 
 from users.admin.versions import VersionedForm
 from users.models import Role, User
@@ -18,14 +17,11 @@ class UserCreationForm(auth_forms.AdminUserCreationForm):
     usable_password = auth_forms.AdminUserCreationForm.create_usable_password_field(
         WITHOUT_ONE
     )
+    usable_password.label = LABEL
 
     class Meta:
         model = User
         fields = ("email", "username")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["usable_password"].label = LABEL
 
     def clean_username(self) -> str:
         """As it is. Django's own would read the whole table."""
@@ -57,14 +53,10 @@ class PasswordForm(VersionedForm, auth_forms.AdminPasswordChangeForm):
     usable_password_help_text = WITHOUT_ONE
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
-        self.user = user  # which the version needs before Django's form sets it
+        self.instance = user  # of which the version is
         super().__init__(user, *args, **kwargs)
         if "usable_password" in self.fields:
             self.fields["usable_password"].label = LABEL
-
-    @property
-    def row(self) -> models.Model:
-        return self.user
 
 
 class RoleForm(VersionedForm, forms.ModelForm):

@@ -72,7 +72,7 @@ class LoginView(AdminFormPage, auth_views.LoginView):
             open_session(self.request, user, ["pwd", *["rba"] * trusted])
             return HttpResponseRedirect(self.get_success_url())
         answer = redirect_to(PAGES[use], self.get_success_url())
-        challenges.refer(answer, use, challenges.create(use, user))
+        challenges.set_cookie(answer, use, challenges.create(use, user))
         return answer
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

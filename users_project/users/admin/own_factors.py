@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from shared.api.exceptions import LastFactor
 from users.admin.add_factor import AddFactorPage
-from users.admin.page import AdminFormPage, show_codes
-from users.admin.step_up import ask, is_recent
+from users.admin.page import AdminFormPage, redirect_to, show_codes
+from users.admin.step_up import is_recent
 from users.factors import changes, policy, recovery_codes
 from users.factors.models import Factor
 from users.guess_limits import client_of
@@ -34,7 +34,7 @@ class OwnFactorsPage(AdminFormPage):
         has_factor = self.confirmed().exists()
         is_proved = "mfa" in request.session.get(AMR, ()) or not has_factor
         if not (is_proved and is_recent(request)):
-            return ask(request, request.path)
+            return redirect_to("admin_confirm", request.path)
         return super().dispatch(request, *args, **kwargs)
 
     def owner(self) -> User:

@@ -35,7 +35,7 @@ def show_codes(
 class AdminFormPage(RedirectURLMixin, FormView):
     """A form in the admin's look. It leads to `next`, where that is a page of ours."""
 
-    title = ""
+    title: Any
     button = "Continue"
     next_page = settings.LOGIN_REDIRECT_URL
 

@@ -13,7 +13,6 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from redis.exceptions import RedisError
 
 from shared.api.exceptions import Unavailable
@@ -51,23 +50,6 @@ def events_page(
 
 
 class UserPages(UserActions):
-    def get_urls(self) -> list[URLPattern]:
-        """The routes of the pages, next to the user's own."""
-        pages = {
-            "events": self.events_view,
-            "sessions": self.sessions_view,
-            "locks": self.locks_view,
-        }
-        own = [
-            path(
-                f"<path:object_id>/{name}/",
-                self.admin_site.admin_view(view),
-                name=f"users_user_{name}",
-            )
-            for name, view in pages.items()
-        ]
-        return [*own, *super().get_urls()]
-
     def sessions_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.user_of(request, object_id)
         if request.method == "POST":
@@ -149,10 +131,8 @@ class UserPages(UserActions):
         except Unavailable:
             outcome, answer = "unknown", ": no answer, outcome unknown"
             messages.error(request, UNKNOWN)
-        what = {"sid": str(sid), "by": str(request.user.pk), "outcome": outcome}
-        with transaction.atomic():
-            record("user_end_session", user.pk, **what)
-            self.log_change(request, user, f"Ended session {sid}{answer}.")
+        text, what = f"Ended session {sid}{answer}.", {"sid": str(sid)}
+        self.log_event(request, user, "user_end_session", text, outcome=outcome, **what)
 
     def lift_lockouts(self, request: HttpRequest, user: User) -> None:
         """Forget the counts, and record that, also if Redis is unavailable."""
@@ -164,7 +144,13 @@ class UserPages(UserActions):
         else:
             outcome = "success"
             messages.success(request, LIFTED % user)
-        with transaction.atomic():
-            who = str(request.user.pk)
-            record("user_lift_lock", user.pk, by=who, outcome=outcome)
-            self.log_change(request, user, f"Lifted locks: {outcome}.")
+        text = f"Lifted locks: {outcome}."
+        self.log_event(request, user, "user_lift_lock", text, outcome=outcome)
+
+    @transaction.atomic
+    def log_event(
+        self, request: HttpRequest, user: User, event: str, text: str, **fields: Any
+    ) -> None:
+        """In the events of the user, and with this text in Django's history."""
+        record(event, user.pk, by=str(request.user.pk), **fields)
+        self.log_change(request, user, text)

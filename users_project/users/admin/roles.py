@@ -7,7 +7,8 @@ from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.utils.decorators import method_decorator
 
 from users.admin.forms import RoleForm
 from users.admin.lists import StrictListAdmin
@@ -35,6 +36,9 @@ def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
 
 
 @admin.register(Role)
+@method_decorator(recent_login_required, name="changeform_view")
+@method_decorator(recent_login_required, name="delete_view")
+@method_decorator(recent_login_required, name="response_action")  # deletes roles too
 class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
     """Django's groups; their names are what access tokens call roles."""
 
@@ -49,26 +53,6 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
         return bool(request.user.is_superuser)
 
     has_add_permission = has_change_permission = has_delete_permission = has_right
-
-    @recent_login_required
-    def changeform_view(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        """Adds a role, or changes it."""
-        return super().changeform_view(request, *args, **kwargs)
-
-    @recent_login_required
-    def delete_view(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        return super().delete_view(request, *args, **kwargs)
-
-    @recent_login_required
-    def response_action(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
-    ) -> HttpResponse | None:
-        """Deletes roles that are ticked in the list."""
-        return super().response_action(request, *args, **kwargs)
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: Any, change: bool

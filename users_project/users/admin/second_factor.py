@@ -63,45 +63,49 @@ class PasskeyForm(forms.Form):
     credential = CredentialField()
 
 
-class FactorPage(AdminFormPage):
-    """Asks for a factor of the user of a challenge, at most five times."""
+class ChallengePage(AdminFormPage):
+    """Takes at most five answers to a challenge."""
 
     use: Use
-    challenge: Challenge
-    form_class = FactorForm
+    challenge: Any  # a Challenge, with its user
     template_name = "admin/factors/question.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        found = challenges.find(request, self.use)
-        return self.ask(found) if found else self.start_over()
-
-    def ask(self, challenge: Challenge) -> HttpResponse:
-        self.challenge = challenge
-        return self.render_to_response(self.get_context_data())
+        self.challenge = challenges.find(request, self.use)
+        if self.challenge is None:
+            return self.start_over()
+        return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Raises RateLimited, and TokenInvalid where the user has changed meanwhile."""
-        challenge = challenges.attempt(request, self.use)
-        if challenge is None:
+        self.challenge = challenges.attempt(request, self.use)
+        if self.challenge is None:
             return self.start_over()
-        self.challenge, form = challenge, self.get_form()
-        if not form.is_valid():
-            return self.form_invalid(form)
-        proof, epoch = form.proof(challenge), challenge.session_epoch
-        try:
-            verified = verify(challenge.user, proof, client_of(request), epoch)
-        except SecondFactorInvalid:
-            left = challenges.MOST_ATTEMPTS - challenge.attempts
-            return self.refuse(form, WRONG % left)
-        if not challenges.settle(challenge):
-            return self.start_over()
-        answer = self.succeed(challenge.user, verified, form)
-        challenges.forget(answer)
-        return answer
+        return super().post(request, *args, **kwargs)
 
     def start_over(self) -> HttpResponse:
         """Raises TokenInvalid: there is nothing to answer any more."""
         raise TokenInvalid
+
+
+class FactorPage(ChallengePage):
+    """Asks for a factor of the user of the challenge."""
+
+    form_class = FactorForm
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Raises RateLimited, and TokenInvalid where the user has changed meanwhile."""
+        challenge, client = self.challenge, client_of(self.request)
+        proof, epoch = form.proof(challenge), challenge.session_epoch
+        try:
+            verified = verify(challenge.user, proof, client, epoch)
+        except SecondFactorInvalid:
+            left = challenges.MOST_ATTEMPTS - challenge.attempts
+            return self.refuse(form, WRONG % left)
+        if not challenges.consume(challenge):
+            return self.start_over()
+        answer = self.succeed(challenge.user, verified, form)
+        challenges.delete_cookie(answer)
+        return answer
 
     def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
         raise NotImplementedError

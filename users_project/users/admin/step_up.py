@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from users.admin.page import redirect_to
 
@@ -29,18 +29,13 @@ def is_recent(request: HttpRequest) -> bool:
     return time.time() - then < LIFETIME
 
 
-def ask(request: HttpRequest, back: str) -> HttpResponse:
-    """To the page that asks, and then by GET to this address."""
-    return redirect_to("admin_confirm", back)
-
-
-def recent_login_required(view: Callable[..., Any]) -> Any:
-    """A method of a ModelAdmin whose page is sensitive."""
+def recent_login_required(view: Callable[..., Any]) -> Callable[..., Any]:
+    """A view that is sensitive. The page that asks leads by GET to its address."""
 
     @wraps(view)
-    def ask_or_view(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def ask_or_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if is_recent(request):
-            return view(self, request, *args, **kwargs)
-        return ask(request, request.get_full_path())
+            return view(request, *args, **kwargs)
+        return redirect_to("admin_confirm", request.get_full_path())
 
     return ask_or_view

@@ -11,10 +11,14 @@ from django.db import transaction
 from django.db.models import Case, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
 
 from users.admin.factors import FactorPages
 from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
 from users.admin.lists import DateFilter, StrictListAdmin
+from users.admin.mails import mails_for
 from users.admin.roles import EVENT, by, warn_of_long_roles
 from users.admin.status import StatusColumn
 from users.admin.step_up import recent_login_required
@@ -52,6 +56,8 @@ TRIGRAM = re.compile(r"[^\W_]{3}|[\W_][^\W_]|[^\W_]{2}[\W_]")
 
 
 @admin.register(User)
+# The form gives rights, roles and another e-mail address.
+@method_decorator(recent_login_required, name="change_view")
 class UserAdmin(
     StrictListAdmin, StatusColumn, VersionedAdmin, FactorPages, DjangoUserAdmin
 ):
@@ -78,6 +84,25 @@ class UserAdmin(
         "Any part of an e-mail address, username or name; one or two letters: the "
         "beginning; or an id."
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the pages about one user."""
+        pages = {
+            "events": self.events_view,
+            "sessions": self.sessions_view,
+            "locks": self.locks_view,
+            "factors": self.factors_view,
+            "mail": require_POST(self.mail_view),
+        }
+        own = [
+            path(
+                f"<path:object_id>/{name}/",
+                self.admin_site.admin_view(view),
+                name=f"users_user_{name}",
+            )
+            for name, view in pages.items()
+        ]
+        return [*own, *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         users: Any = super().get_queryset(request)  # a UserQuerySet
@@ -127,14 +152,17 @@ class UserAdmin(
             more = {"description": ERASED if obj.is_erased else ABOVE_YOU}
         return [(title, {**options, **more}), *others]
 
-    @recent_login_required
-    def change_view(
-        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Django's. Its form gives rights, roles and another e-mail address."""
-        return super().change_view(request, object_id, *args, **kwargs)
+        """With the buttons for what can be done to this user."""
+        user = kwargs.get("obj")
+        if user is not None and self.can_modify(request, user):
+            context["buttons"] = self.buttons_for(request, user)
+            context["mails"] = mails_for(user)
+        return super().render_change_form(request, context, *args, **kwargs)
 
-    @recent_login_required
+    @method_decorator(recent_login_required)
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:

@@ -104,25 +104,21 @@ class VersionedForm(forms.Form):
     The row is locked until the transaction ends: of two saves at once one is refused.
     """
 
+    instance: Any
     version = VersionField(required=False)
     before: dict[str, Any] = {}  # the state that this save finds
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not self.is_bound and not self.row._state.adding:
-            self.initial["version"] = version_of(self.row)
-
-    @property
-    def row(self) -> models.Model:
-        row: models.Model = self.instance  # type: ignore[attr-defined]
-        return row
+        if not self.is_bound and not self.instance._state.adding:
+            self.initial["version"] = version_of(self.instance)
 
     def clean(self) -> Any:
         cleaned = super().clean()
-        if self.row._state.adding:
+        if self.instance._state.adding:
             return cleaned
-        rows = type(self.row)._base_manager.select_for_update(no_key=True)
-        row = rows.filter(pk=self.row.pk).first()
+        rows = type(self.instance)._base_manager.select_for_update(no_key=True)
+        row = rows.filter(pk=self.instance.pk).first()
         if row is None:
             raise ValidationError("It was deleted meanwhile.", "outdated")
         self.before = state_of(row)
