@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from shared.db.functions import ClockTimestamp
 from shared.events import origin, recording
-from users.accounts import deletion
+from users.accounts import links
 from users.accounts.models import LIFETIMES, Purpose
 from users.events.log import TABLE
 from users.mail.models import Kind
@@ -129,5 +129,5 @@ def change_chunk(
         if change.notice:
             notify_all(change.notice, epochs)
         if change.name == "restore":
-            deletion.void_links(epochs)
+            links.void(purpose=Purpose.RESTORE, user__in=list(epochs))
     return epochs

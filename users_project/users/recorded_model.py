@@ -53,7 +53,7 @@ class RecordedModel(PasswordModel):
         with transaction.atomic(savepoint=False):
             super().write(names | self.derived(names))
             if moved:  # nor does any link take it back
-                links.void_all(self)
+                links.void(user=self)
             if reason := self.why_sessions_end(names):
                 self.raise_epoch(reason, keep_sid, "password" in names)
                 notices.of_end(self, reason)

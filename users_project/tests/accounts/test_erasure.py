@@ -30,6 +30,7 @@ from users.accounts.models import (
     Purpose,
     Registration,
 )
+from users.guess_limits import Client
 from users.mail.models import Mail
 from users.models import User
 
@@ -198,7 +199,7 @@ def test_of_restoring_and_erasing_one_wins(
             # As if it had used the link in the last moment.
             has_row.wait(5)
         try:
-            deletion.restore_by_link(token)
+            deletion.restore_by_link(token, Client())
         except LinkInvalid:
             return False
         finally:
@@ -235,7 +236,7 @@ def test_restoring_and_erasing_at_once_are_never_half_done(at_once, erasures):
 
     def restore(token):
         with suppress(LinkInvalid):
-            deletion.restore_by_link(token)
+            deletion.restore_by_link(token, Client())
 
     def erase():
         while timezone.now() < soon + timedelta(milliseconds=200):

@@ -168,6 +168,6 @@ def test_what_fails_uses_no_link_up(ada, monkeypatch):
 
 def test_no_job_is_there_before_the_commit(ada):
     with transaction.atomic():
-        link_mails.reset(ada)
+        link_mails.send(Purpose.RESET, ada)
         transaction.set_rollback(True)
     assert not Link.objects.exists()

@@ -137,7 +137,7 @@ def test_the_mail_says_until_when_and_its_link_cancels_it(asked):
         lambda user: user.raise_epoch("password_changed", None, True),
         lambda user: user.end_sessions(),
         lambda user: user.soft_delete(),
-        lambda user: links.void(user),
+        lambda user: links.void_others(user),
     ],
 )
 def test_the_link_survives_what_a_thief_could_do(asked, pushes, change):

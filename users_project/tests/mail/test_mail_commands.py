@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from users.diagnostics import waiting_mails
 from users.mail.delivery import deliver
-from users.mail.folder import link_of, newest
+from users.mail.message import url_of
 from users.mail.models import Mail
 
 
@@ -34,7 +34,7 @@ def test_the_newest_mail_is_printed_or_its_link(folder, reset_mail, bob, capsys)
     )
     assert "Wenn Sie das nicht waren" in text
     link = printed(capsys, "mail", "--link").strip()
-    assert link == link_of(newest())
+    assert link == url_of(second.link)
     assert link in text
     assert len(list(folder.iterdir())) == 2
 

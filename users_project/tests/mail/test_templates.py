@@ -11,8 +11,8 @@ from django.template import engines
 from django.utils import timezone, translation
 
 from users.accounts.models import Purpose
-from users.mail.message import HELPED, LINKED, PAGES, compose, context_of, render
-from users.mail.models import Kind, Mail
+from users.mail.message import HELPED, PAGES, compose, context_of, render
+from users.mail.models import LINKED, Kind, Mail
 
 PROJECT = Path(__file__).parents[2]
 TEMPLATES = PROJECT / "users" / "templates" / "mail"

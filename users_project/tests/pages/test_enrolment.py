@@ -20,7 +20,7 @@ from users.accounts.models import Link, Purpose
 from users.factors import enrolment, recovery_codes, secrets
 from users.factors.models import Factor, RecoveryCode
 from users.mail.models import Mail
-from users.pages import steps
+from users.pages import second_step
 
 TITLE = {"en": "Set up a second factor", "de": "Zweiten Faktor einrichten"}
 CODES = {"en": "Your recovery codes", "de": "Ihre Wiederherstellungscodes"}
@@ -124,7 +124,7 @@ def test_a_wrong_code_asks_again_for_that_of_the_same_secret(opened, pushes):
     "state",
     [
         "garbage",
-        signing.dumps(["another link", "id"], salt=steps.SALT),
+        signing.dumps(["another link", "id"], salt=second_step.SALT),
         None,  # of another user's factor
     ],
 )
@@ -132,7 +132,7 @@ def test_the_second_step_alone_is_none(ada, reader, url, state):
     waiting = {"type": "totp", "secret": b"s", "last_step": 0}
     other = Factor.objects.create(user=UserFactory(), **waiting)
     reader.open(url)
-    state = state or steps.sign(Link.objects.get(), str(other.pk))
+    state = state or second_step.sign_state(Link.objects.get(), str(other.pk))
     body = {"token": url.partition("=")[2], "state": state, "code": "123456"}
     answer = reader.post("/account/factors/enrol", body)
     assert answer.status_code == 400

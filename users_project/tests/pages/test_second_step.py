@@ -23,7 +23,7 @@ from users.factors import recovery_codes, secrets
 from users.guess_limits import Client
 from users.mail.models import Mail
 from users.models import User
-from users.pages import steps
+from users.pages import second_step
 from users.pages.second_step import FactorForm
 
 asking = pytest.mark.parametrize("purpose", [Purpose.VERIFY, Purpose.CHANGE_EMAIL])
@@ -135,7 +135,7 @@ def body_of(reader, **fields):
     [
         "",
         "garbage",
-        signing.dumps(["another link", "challenge"], salt=steps.SALT),
+        signing.dumps(["another link", "challenge"], salt=second_step.SALT),
         signing.dumps(["another salt"], salt="another"),
     ],
 )
@@ -156,7 +156,7 @@ def test_that_of_another_link_of_the_same_user_is_none(reader, link_for, ada, se
 
 def test_it_ends_after_ten_minutes(second, monkeypatch):
     reader = second()
-    monkeypatch.setattr(steps, "MAX_AGE", -1)
+    monkeypatch.setattr(second_step, "MAX_AGE", -1)
     assert reader.send(code=code()).status_code == 400
     assert 'type="password"' in reader.text
     assert not is_done()

@@ -11,10 +11,9 @@ from procrastinate.contrib.django import app
 from rest_framework.exceptions import ValidationError
 
 from shared.api.exceptions import LinkInvalid
-from shared.db.functions import ClockTimestamp
 from users import credentials
 from users.accounts import deletion, link_mails, links
-from users.accounts.models import LIFETIMES, EmailChange, Link, Purpose
+from users.accounts.models import LIFETIMES, EmailChange, Purpose
 from users.accounts.names import unique_names
 from users.accounts.proofs import Proof, check
 from users.events.log import record
@@ -48,47 +47,36 @@ def request(
     return change
 
 
+@transaction.atomic
 def begin(user: User, new_email: str, sid: UUID, client: Client) -> EmailChange | None:
     """None where the password is no longer the one that was read: who knew the old one
     must not undo what an operator did meanwhile."""
-    with transaction.atomic():
-        locked = links.lock(user.pk)
-        if locked is None or not locked.is_present or locked.password != user.password:
-            return None
-        change = store(locked, new_email)
-        notices.of_email_change(locked, client)
-        app.configure_task("handle_email_change").defer(user_id=str(user.pk))
-        record("email_change_requested", user.pk, sid=str(sid))
-    return change
-
-
-def store(user: User, new_email: str) -> EmailChange:
-    """The one change that waits, in place of one before it."""
-    void_links(user)
+    locked = links.lock(user.pk)
+    if locked is None or not locked.is_present or locked.password != user.password:
+        return None
+    forget(locked)
     now = timezone.now()
     times = {"created_at": now, "expires_at": now + LIFETIMES[Purpose.CHANGE_EMAIL]}
-    change = EmailChange(user=user, email=new_email, **times)
-    EmailChange.objects.bulk_create(
-        [change],
-        update_conflicts=True,
-        unique_fields=["user"],
-        update_fields=["email", *times],
-    )
+    change = EmailChange.objects.create(user=locked, email=new_email, **times)
+    notices.of_email_change(locked, client)
+    app.configure_task("handle_email_change").defer(user_id=str(user.pk))
+    record("email_change_requested", user.pk, sid=str(sid))
     return change
 
 
-def void_links(user: User) -> None:
-    rows = Link.objects.filter(user=user, purpose=Purpose.CHANGE_EMAIL, used_at=None)
-    rows.update(used_at=ClockTimestamp())
-
-
+@transaction.atomic
 def cancel(user: User, sid: UUID) -> None:
     """Forget the change that waits, and void its link."""
-    with transaction.atomic():
-        links.lock(user.pk)
-        void_links(user)
-        if EmailChange.objects.filter(user=user).delete()[0]:
-            record("email_change_cancelled", user.pk, sid=str(sid))
+    links.lock(user.pk)
+    if forget(user):
+        record("email_change_cancelled", user.pk, sid=str(sid))
+
+
+def forget(user: User) -> bool:
+    """As `cancel`, of a user whose row is locked; False where no change waits."""
+    links.void(purpose=Purpose.CHANGE_EMAIL, user=user)
+    deleted, _ = EmailChange.objects.filter(user=user).delete()
+    return bool(deleted)
 
 
 def handle(user_id: UUID) -> None:
@@ -96,7 +84,7 @@ def handle(user_id: UUID) -> None:
     it learns nothing. May run twice."""
     with transaction.atomic():
         user = links.lock(user_id)
-        change = EmailChange.objects.filter(user=user).select_related("user").first()
+        change = EmailChange.objects.filter(user=user).first()
         if change is None or not user.is_present:
             return
         address = normalize_identifier(change.email)
@@ -106,7 +94,7 @@ def handle(user_id: UUID) -> None:
         if sent.exists() or taken.exists() or held:
             return
         if has_room(Kind.CHANGE_EMAIL, address, user):
-            link_mails.change_email(change)
+            link_mails.send(Purpose.CHANGE_EMAIL, user, to=change.email)
 
 
 def confirm(token: str, proof: Proof, client: Client) -> None:
@@ -129,9 +117,9 @@ def confirm(token: str, proof: Proof, client: Client) -> None:
             change.delete()
             # An address that is taken back may have been a thief's in between.
             back = links.way_back(user, link.address)
-            links.void(user, undone=back)
+            links.void_others(user, undone=back)
             if back is None:
-                link_mails.undo_email(user, old)
+                link_mails.send(Purpose.UNDO_EMAIL, user, to=old)
             record("email_changed", user.pk)
 
 
@@ -151,8 +139,8 @@ def undo(token: str, client: Client) -> None:
                 deletion.bring_back(user)
             user.raise_epoch("email_change_undone", password_changed=True)
             EmailChange.objects.filter(user=user).delete()
-            links.void(user, undone=link)
-            link_mails.reset(user)
+            links.void_others(user, undone=link)
+            link_mails.send(Purpose.RESET, user)
             record("email_change_undone", user.pk)
 
 

@@ -1,16 +1,14 @@
 """Deleting an account, which looks unknown from then on, and restoring it in time."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from uuid import UUID
 
 from django.db import transaction
 
 from shared.api.exceptions import LastSuperuser, LinkInvalid
-from shared.db.functions import ClockTimestamp
-from users.accounts import links
-from users.accounts.models import Link, Purpose
+from users.accounts import link_mails, links
+from users.accounts.models import Purpose
 from users.events import log
+from users.guess_limits import Client, counted
 from users.mail import outbox
 from users.mail.models import Kind
 from users.models import User
@@ -35,25 +33,27 @@ def delete_own(user: User) -> datetime | None:
     if not same.select_for_update().exists():
         return None
     user.soft_delete()
-    link = links.issue(Purpose.RESTORE, address=user.email_canonical, user=user)
-    outbox.queue(Kind.DELETION, user.email, locale=user.locale, user=user, link=link)
+    link_mails.send(Purpose.RESTORE, user)
     log.record("user_deleted", user.pk)
     return user.delete_after
 
 
-def restore_by_link(token: str) -> None:
-    """Restore the account of a link of `delete_own`. Raises LinkInvalid."""
-    link = links.find(token, Purpose.RESTORE)
-    with transaction.atomic():
-        # A deactivation or another deletion since then has raised the epoch. The row
-        # comes before the link, as in `links.take`.
-        users = User.objects.filter(pk=link.user_id, session_epoch=link.session_epoch)
-        found = users.restorable().select_for_update().first()
-        links.use(link)
-        if found is None:
-            raise LinkInvalid
-        bring_back(found)
-        log.record("user_restored", found.pk)
+def restore_by_link(token: str, client: Client) -> None:
+    """Restore the account of a link of `delete_own`. Raises LinkInvalid, RateLimited.
+
+    A deactivation or another deletion since then has raised the epoch. The row comes
+    before the link, as in `links.take`.
+    """
+    with counted(client):
+        link = links.find(token, Purpose.RESTORE)
+        same = User.objects.filter(pk=link.user_id, session_epoch=link.session_epoch)
+        with transaction.atomic():
+            found = same.restorable().select_for_update().first()
+            links.use(link)
+            if found is None:
+                raise LinkInvalid
+            bring_back(found)
+            log.record("user_restored", found.pk)
 
 
 @transaction.atomic
@@ -70,11 +70,5 @@ def bring_back(user: User) -> None:
     """Undo the deletion of a user whose row is locked."""
     user.deleted_at = user.delete_after = None
     user.save(update_fields=["deleted_at", "delete_after"])
-    void_links([user.pk])
+    links.void(purpose=Purpose.RESTORE, user=user)
     outbox.notify(Kind.RESTORED, user)
-
-
-def void_links(user_ids: Iterable[UUID]) -> None:
-    """Void the links that would restore these users."""
-    unused = Link.objects.filter(purpose=Purpose.RESTORE, used_at=None)
-    unused.filter(user__in=list(user_ids)).update(used_at=ClockTimestamp())

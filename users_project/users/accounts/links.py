@@ -114,21 +114,21 @@ def lock(user_id: UUID | None) -> Any:
     return users.filter(pk=user_id).first()
 
 
-def void(user: Any, undone: Link | None = None) -> None:
-    """Void the links of a user whose row is locked. Those that undo a change of address
-    stay, but where one was used, those of later changes are void too; and those that
-    keep the second factors."""
+def void_others(user: Any, undone: Link | None = None) -> None:
+    """Void the links of a user whose row is locked, once one was used. Those that undo
+    a change of address stay, but where one was used, those of later changes are void
+    too; and those that keep the second factors."""
     kept = models.Q(purpose=Purpose.UNDO_EMAIL)
     if undone:
         kept &= models.Q(created_at__lt=undone.created_at)
     kept |= models.Q(purpose=Purpose.KEEP_FACTORS)
-    rows = Link.objects.filter(user=user, used_at=None).exclude(kept)
+    void(~kept, user=user)
+
+
+def void(*conditions: models.Q, **columns: Any) -> None:
+    """Void those of these links that were not used."""
+    rows = Link.objects.filter(*conditions, used_at=None, **columns)
     rows.update(used_at=ClockTimestamp())
-
-
-def void_all(user: Any) -> None:
-    """Void all: the address that they went to is no longer the user's."""
-    Link.objects.filter(user=user, used_at=None).update(used_at=ClockTimestamp())
 
 
 def way_back(user: Any, address: str) -> Link | None:

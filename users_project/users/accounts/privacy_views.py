@@ -7,7 +7,8 @@ from rest_framework.response import Response
 from shared.api.views import JSONView, OpenView
 from shared.auth.permissions import RECENT, logged_in_within
 from users.accounts import deletion, export, privacy_schema
-from users.guess_limits import client_of, counted, counted_of
+from users.accounts.views import valid
+from users.guess_limits import client_of, counted_of
 from users.views import caller
 
 
@@ -29,8 +30,6 @@ class RestoreView(OpenView):
     @extend_schema(**privacy_schema.RESTORE)
     def post(self, request: Request) -> Response:
         """Restore a deleted account by the link in the mail. Then log in again."""
-        serializer = privacy_schema.LinkSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        with counted(client_of(request)):
-            deletion.restore_by_link(serializer.validated_data["token"])
+        token = valid(privacy_schema.LinkSerializer(data=request.data))["token"]
+        deletion.restore_by_link(token, client_of(request))
         return Response(status=204)

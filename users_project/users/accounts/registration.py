@@ -17,7 +17,7 @@ from shared.api.exceptions import AccountExists, LinkInvalid, UsernameTaken
 from shared.structured_logging import audit
 from users import passwords
 from users.accounts import link_mails, links
-from users.accounts.models import Link, Registration
+from users.accounts.models import Link, Purpose, Registration
 from users.accounts.names import unique_names
 from users.accounts.proofs import required
 from users.events.log import record
@@ -44,7 +44,7 @@ def register(fields: dict[str, Any], client: Client) -> User:
             except UsernameTaken:
                 raise AccountExists from None  # it does not tell which one is taken
             if settings.EMAIL_VERIFICATION == "optional":
-                link_mails.verify(user)
+                link_mails.send(Purpose.VERIFY, user)
     return user
 
 
@@ -80,7 +80,7 @@ def handle(registration_id: UUID) -> None:
             return
         user = User.objects.get_by_identifier(email=registration.email)
         if user is None and not links.is_held(registration.email_canonical):
-            link_mails.register(registration)
+            link_mails.send_registration(registration)
             return
         registration.delete()
         if user and user.is_present:

@@ -56,10 +56,10 @@ def handle(request_id: int) -> None:
 def send_link(kind: Kind, user: User) -> None:
     """Mail the link that was asked for; none to verify what is verified."""
     if kind == Kind.RESET:
-        link_mails.reset(user)
+        link_mails.send(Purpose.RESET, user)
         record("password_reset_requested", user.pk)
     elif not user.email_verified:
-        link_mails.verify(user)
+        link_mails.send(Purpose.VERIFY, user)
 
 
 def resend_registration(address: str) -> None:
@@ -70,4 +70,4 @@ def resend_registration(address: str) -> None:
     )
     last = found.order_by("created_at").last()
     if last and has_room(MailKind.REGISTER, address):
-        link_mails.register(last)
+        link_mails.send_registration(last)

@@ -43,5 +43,5 @@ def set_password(user: User, encoded: str) -> None:
         EmailChange.objects.filter(user=user).delete()
         resets.delete_all(user)
     user.write(names)
-    links.void(user)
+    links.void_others(user)
     record("password_reset", user.pk)

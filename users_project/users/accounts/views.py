@@ -101,30 +101,24 @@ class AskView(OpenView):
 
     kind: requests.Kind
 
-    def ask(self, request: Request) -> Response:
+    def post(self, request: Request) -> Response:
         address = valid(s.AddressSerializer(data=request.data))["email"]
         requests.ask(self.kind, address, client_of(request))
         return accepted()
 
 
+@extend_schema(**openapi.RESEND)
 class ResendView(AskView):
     """Ask for another link that verifies an address or finishes a registration."""
 
     kind = requests.Kind.RESEND
 
-    @extend_schema(**openapi.RESEND)
-    def post(self, request: Request) -> Response:
-        return self.ask(request)
 
-
+@extend_schema(**openapi.PASSWORD_RESET)
 class PasswordResetView(AskView):
     """Ask for a link that sets another password."""
 
     kind = requests.Kind.RESET
-
-    @extend_schema(**openapi.PASSWORD_RESET)
-    def post(self, request: Request) -> Response:
-        return self.ask(request)
 
 
 class ConfirmPasswordResetView(OpenView):

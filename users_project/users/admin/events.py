@@ -14,6 +14,7 @@ from users.admin.lists import DateFilter, StrictListAdmin
 from users.events.catalogue import CATALOGUE
 from users.models import Event
 
+PLACE = ("personal__network", "device")
 MOST = 10_000  # events of one list; a date or an event leads to others
 
 
@@ -40,7 +41,7 @@ class EventFilter(admin.SimpleListFilter):
 
 @admin.register(Event)
 class EventAdmin(StrictListAdmin):
-    list_display = ("at", "event", "outcome", "account", "actor", "network", "device")
+    list_display = ("at", "event", "outcome", "account", "actor", *PLACE)
     list_display_links = None
     list_filter = (EventFilter, ("at", DateFilter))
     list_select_related = ("personal",)
@@ -67,11 +68,6 @@ class EventAdmin(StrictListAdmin):
             return "-"
         page = reverse("admin:users_user_events", args=[event.user_id])
         return format_html('<a href="{}">{}</a>', page, event.user_id)
-
-    @admin.display
-    def network(self, event: Any) -> str | None:
-        personal = getattr(event, "personal", None)
-        return (personal and personal.network) or None
 
     @admin.display
     def device(self, event: Any) -> str | None:

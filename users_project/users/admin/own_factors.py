@@ -6,7 +6,8 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import BadRequest
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from shared.api.exceptions import LastFactor
@@ -52,9 +53,6 @@ class OwnFactorsPage(AdminFormPage):
         user = User.objects.get(pk=self.owner().pk)
         update_session_auth_hash(self.request, user)
 
-    def to_list(self) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin_factors"))
-
     def show_codes(self, codes: list[str]) -> HttpResponse:
         base, url = "admin/base_site.html", reverse("admin_factors")
         return show_codes(self.request, codes, base=base, url=url, text="Done")
@@ -76,7 +74,7 @@ class FactorsView(OwnFactorsPage):
             client = client_of(self.request)
             return self.show_codes(changes.replace_codes(self.caller(), client))
         self.remove(self.request.POST.get("remove", ""))
-        return self.to_list()
+        return redirect("admin_factors")
 
     def remove(self, factor_id: str) -> None:
         """Raises BadRequest, NotFound."""
@@ -97,4 +95,4 @@ class AddOwnFactorView(OwnFactorsPage, AddFactorPage):
         self.keep_session()
         self.request.session[AMR] = [*self.request.session.get(AMR, ()), "mfa"]
         messages.success(self.request, ADDED)
-        return self.show_codes(codes) if codes else self.to_list()
+        return self.show_codes(codes) if codes else redirect("admin_factors")

@@ -48,7 +48,7 @@ def mail_link(user: User) -> None:
     """To the mailbox that is known to be the user's."""
     can = settings.MAIL_ENABLED and user.email_verified
     if can and has_room(Kind.ENROL, user.email, user):
-        link_mails.enrol(user)
+        link_mails.send(Purpose.ENROL, user)
 
 
 def code_for(user: User) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from shared.api.exceptions import LinkInvalid
 from shared.db.functions import ClockTimestamp
 from users.accounts import link_mails, links
-from users.accounts.models import Link, Purpose
+from users.accounts.models import Purpose
 from users.events.log import record
 from users.factors.models import OF_USER, FactorReset
 from users.guess_limits import Client, counted
@@ -28,7 +28,7 @@ def request(user: User, operator: str, reason: str) -> FactorReset:
     defaults = {"operator": operator, "reason": reason, "due_at": due}
     reset, is_new = FactorReset.objects.get_or_create(user=user, defaults=defaults)
     if is_new:
-        link_mails.keep_factors(reset)
+        link_mails.send(Purpose.KEEP_FACTORS, user, expires_at=reset.due_at)
         record("factors_reset_requested", user.pk, by=operator, why=reason)
     return reset
 
@@ -39,7 +39,7 @@ def cancel(user: User, operator: str = "") -> bool:
     links.lock(user.pk)
     found, _ = FactorReset.objects.filter(user=user).delete()
     if found:
-        void_links(user)
+        links.void(purpose=Purpose.KEEP_FACTORS, user=user)
         who = {"by": operator} if operator else {}
         record("factors_reset_cancelled", user.pk, **who)
     return bool(found)
@@ -79,7 +79,7 @@ def run_now(user: User, operator: str, reason: str) -> None:
     """Delete all factors and recovery codes, end all sessions, and mail it."""
     locked = links.lock(user.pk)
     delete_all(locked)
-    void_links(locked)
+    links.void(purpose=Purpose.KEEP_FACTORS, user=locked)
     locked.raise_epoch("factors_reset")
     record("factors_reset", user.pk, by=operator, why=reason)
     notify(Kind.FACTORS_RESET, locked)
@@ -89,8 +89,3 @@ def delete_all(user: User) -> None:
     """Delete what there is of factors of a user whose row is locked."""
     for model in OF_USER:
         model._default_manager.filter(user=user).delete()
-
-
-def void_links(user: User) -> None:
-    rows = Link.objects.filter(user=user, purpose=Purpose.KEEP_FACTORS, used_at=None)
-    rows.update(used_at=ClockTimestamp())

@@ -12,7 +12,7 @@ from django.utils import translation
 
 from users.accounts.links import token_of
 from users.accounts.models import Link, Purpose
-from users.mail.models import Kind, Mail
+from users.mail.models import LINKED, Kind, Mail
 
 # By purpose, where a link leads: a key of ACCOUNT_URLS.
 PAGES = {
@@ -25,14 +25,9 @@ PAGES = {
     Purpose.ENROL: "enrol",
     Purpose.KEEP_FACTORS: "keep_factors",
 }
-# These are about nothing but their link.
-LINKED = {Kind.REGISTER, Kind.VERIFY, Kind.RESET, Kind.CHANGE_EMAIL, Kind.ENROL}
 # These say that another password helps, and lead to the page that mails a link for it.
-HELPED = {Kind.ALREADY_REGISTERED, Kind.PASSWORD_CHANGED, Kind.NEW_DEVICE}
-HELPED |= {Kind.LOGIN_BLOCKED, Kind.EMAIL_CHANGE_REQUESTED, Kind.RESTORED}
-HELPED |= {Kind.FACTOR_ADDED, Kind.FACTOR_REMOVED, Kind.FACTOR_GUESSES}
-HELPED |= {Kind.FACTORS_RESET, Kind.RECOVERY_CODES_REPLACED, Kind.PASSKEY_SUSPECT}
-HELPED |= {Kind.PASSWORD_REMOVED}
+HELPED = set(Kind) - LINKED - {Kind.DEACTIVATED}
+HELPED -= {Kind.EMAIL_CHANGED, Kind.DELETION, Kind.FACTORS_RESET_REQUESTED}  # a link
 BLANK_LINES = re.compile(r"\n\s*\n")
 
 

@@ -36,27 +36,10 @@ class Kind(models.TextChoices):
     FACTORS_RESET = "factors_reset"
 
 
+# About nothing but their link, which somebody has asked for.
+LINKED = {Kind.REGISTER, Kind.VERIFY, Kind.RESET, Kind.CHANGE_EMAIL, Kind.ENROL}
 # What only has to be known: sent by what happened to the account, to its owner.
-NOTICES = frozenset(
-    {
-        Kind.PASSWORD_CHANGED,
-        Kind.PASSWORD_REMOVED,
-        Kind.EMAIL_CHANGE_REQUESTED,
-        Kind.EMAIL_CHANGED,
-        Kind.NEW_DEVICE,
-        Kind.LOGIN_BLOCKED,
-        Kind.DELETION,
-        Kind.RESTORED,
-        Kind.DEACTIVATED,
-        Kind.FACTOR_ADDED,
-        Kind.FACTOR_REMOVED,
-        Kind.FACTOR_GUESSES,
-        Kind.RECOVERY_CODES_REPLACED,
-        Kind.PASSKEY_SUSPECT,
-        Kind.FACTORS_RESET_REQUESTED,
-        Kind.FACTORS_RESET,
-    }
-)
+NOTICES = frozenset(Kind) - LINKED - {Kind.ALREADY_REGISTERED}
 
 # When a mail was sent or given up.
 SETTLED = Coalesce("sent_at", "failed_at")

@@ -19,9 +19,8 @@ from users.factors import changes, registration, secrets, totp
 from users.factors.models import Factor
 from users.guess_limits import Client, counted
 from users.models import User
-from users.pages import steps
 from users.pages.forms import LinkForm, password_field
-from users.pages.second_step import CodeForm
+from users.pages.second_step import CodeForm, read_state, sign_state
 from users.pages.views import LinkView
 
 INTRO = _(
@@ -53,7 +52,7 @@ class ConfirmForm(CodeForm):
         data = self.cleaned_data
         with counted(client):
             link = links.find(data["token"], Purpose.ENROL)
-            factor_id = steps.read(link, data["state"])
+            factor_id = read_state(link, data["state"])
             if factor_id is None:
                 raise LinkInvalid
             if data["credential"]:
@@ -91,7 +90,7 @@ class EnrolView(LinkView):
 
     def get_form_class(self) -> type[LinkForm]:
         """The second step's, as long as the TOTP of the first waits."""
-        factor_id = steps.read(self.link, self.request.POST.get("state", ""))
+        factor_id = read_state(self.link, self.request.POST.get("state", ""))
         if factor_id:
             waiting = Factor.objects.filter(user=self.link.user_id, confirmed_at=None)
             self.factor = waiting.filter(pk=factor_id).first()
@@ -103,8 +102,8 @@ class EnrolView(LinkView):
             return self.response_class(self.request, "account/codes.html", context)
         self.factor = result
         initial = {"token": links.token_of(self.link)}
-        initial["state"] = steps.sign(self.link, str(result.pk))
-        form = ConfirmForm(initial=initial, label_suffix="")
+        initial["state"] = sign_state(self.link, str(result.pk))
+        form = ConfirmForm(initial=initial)
         return self.render_to_response(self.get_context_data(form=form))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from users.accounts import change_email, deletion, requests, reset, verification
 from users.accounts.models import Purpose
 from users.accounts.proofs import Proof
 from users.factors import resets
-from users.guess_limits import Client, counted
+from users.guess_limits import Client
 from users.passwords import MAX_LENGTH
 
 # What a service may say of what was entered: the field, and the text.
@@ -63,6 +63,10 @@ def password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharFi
 
 class AccountForm(forms.Form):
     """A form whose service may refuse what was entered."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
 
     def submit(self, client: Client) -> Any:
         """Call the service. Raises what it raises."""
@@ -155,8 +159,7 @@ class UndoForm(LinkForm):
 
 class RestoreForm(LinkForm):
     def submit(self, client: Client) -> None:
-        with counted(client):
-            deletion.restore_by_link(self.cleaned_data["token"])
+        deletion.restore_by_link(self.cleaned_data["token"], client)
 
 
 class KeepForm(LinkForm):

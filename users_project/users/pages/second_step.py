@@ -7,6 +7,7 @@ from secrets import token_urlsafe
 from typing import Any
 
 from django import forms
+from django.core import signing
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -19,7 +20,6 @@ from users.factors import policy
 from users.factors.forms import CredentialField, proof_of
 from users.guess_limits import Client
 from users.models import User
-from users.pages import steps
 from users.pages.forms import LinkForm, name_field
 
 SERVICES: dict[str, Callable[[str, Proof, Client], None]] = {
@@ -29,11 +29,28 @@ SERVICES: dict[str, Callable[[str, Proof, Client], None]] = {
 INTRO = _(
     "Enter a code of your authenticator app or a recovery code, or use your passkey."
 )
+SALT = "users.pages.steps"
+MAX_AGE = 600  # seconds
+
+
+def sign_state(link: Link, value: str = "") -> str:
+    """What a page knows of the step before it: that the password of the link's account
+    was right, and a value. Pages have no session, so it goes along in the form."""
+    return signing.dumps([str(link.pk), value], salt=SALT)
+
+
+def read_state(link: Link, text: str) -> str | None:
+    """The value; None if we have not signed it for this link, or too long ago."""
+    try:
+        link_id, value = signing.loads(text, salt=SALT, max_age=MAX_AGE)
+    except signing.BadSignature:
+        return None
+    return str(value) if link_id == str(link.pk) else None
 
 
 class CodeForm(LinkForm):
     """Asks for a code, or for what a script of ours has got of a passkey. `state` is of
-    the step before (`steps`)."""
+    the step before (`sign_state`)."""
 
     state = forms.CharField(widget=forms.HiddenInput)
     code = name_field(
@@ -59,7 +76,7 @@ class FactorForm(CodeForm):
     def submit(self, client: Client) -> None:
         data = self.cleaned_data
         link = links.find(data["token"], *SERVICES)  # type: ignore[arg-type]
-        challenge = steps.read(link, data["state"])
+        challenge = read_state(link, data["state"])
         if challenge is None:
             raise LinkInvalid
         factor = proof_of(data["code"], data["credential"], challenge.encode())
@@ -69,17 +86,15 @@ class FactorForm(CodeForm):
 
 def first_form(link: Link) -> FactorForm:
     """The one that asks."""
-    state = steps.sign(link, token_urlsafe(32))
-    return FactorForm(
-        initial={"token": links.token_of(link), "state": state}, label_suffix=""
-    )
+    state = sign_state(link, token_urlsafe(32))
+    return FactorForm(initial={"token": links.token_of(link), "state": state})
 
 
 def passkey_options(link: Link, form: FactorForm) -> str:
     """What the browser is asked for, as JSON; nothing for a user without passkeys."""
     user = User.objects.find(id=link.user_id, factors=True)
     passkeys = policy.passkeys(user) if user else []
-    challenge = steps.read(link, form["state"].value())
+    challenge = read_state(link, form["state"].value())
     if not passkeys or challenge is None:
         return ""
     return json.dumps(request_options(challenge.encode(), passkeys))

@@ -33,9 +33,9 @@ from users.accounts.models import Link, Purpose
 from users.guess_limits import client_of
 from users.language import locale_of
 from users.middleware import remember_device
-from users.pages import second_step, steps
+from users.pages import second_step
 from users.pages.forms import FORMS, REFUSED, AccountForm, LinkForm, RequestForm
-from users.pages.second_step import SERVICES, FactorForm
+from users.pages.second_step import SERVICES, FactorForm, read_state
 from users.pages.texts import REQUEST, TEXTS
 
 # Their forms ask for the password of the account.
@@ -91,9 +91,6 @@ class FormPage(Page, FormView):
 
     template_name = "account/form.html"
     what: str
-
-    def get_form_kwargs(self) -> dict[str, Any]:
-        return {**super().get_form_kwargs(), "label_suffix": ""}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """`address`: that of the link, if there is one."""
@@ -168,7 +165,7 @@ class LinkView(FormPage):
     def get_form_class(self) -> type[LinkForm]:
         """The second step's, for as long as the first is known to be done."""
         state = self.request.POST.get("state", "")
-        if self.what in SERVICES and steps.read(self.link, state) is not None:
+        if self.what in SERVICES and read_state(self.link, state) is not None:
             return FactorForm
         return FORMS[self.link.purpose]
 

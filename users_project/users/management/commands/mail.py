@@ -1,8 +1,22 @@
+import re
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from users.mail import folder
+LINK = re.compile(r"^https?://\S+$", re.MULTILINE)  # alone on its line
+
+
+def newest() -> EmailMessage:
+    """The last mail in MAIL_FOLDER. Raises CommandError."""
+    files = [*Path(settings.EMAIL_FILE_PATH).glob("*.log")]
+    if not files:
+        raise CommandError("There is no mail. With MAIL_URL, no mail is a file.")
+    text = max(files, key=lambda path: path.stat().st_mtime_ns).read_bytes()
+    return message_from_bytes(text, policy=policy.default)
 
 
 class Command(BaseCommand):
@@ -12,13 +26,13 @@ class Command(BaseCommand):
         parser.add_argument("--link", action="store_true", help="Only its link.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        mail = folder.newest()
-        if mail is None:
-            raise CommandError("There is no mail. With MAIL_URL, no mail is a file.")
+        mail = newest()
+        body = mail.get_body(("plain",))
+        text = str(body.get_content()) if body else ""
         if not options["link"]:
             lines = [f"{name}: {mail[name]}" for name in ("To", "Subject", "Date")]
-            self.stdout.write("\n".join([*lines, "", folder.text_of(mail)]))
-        elif link := folder.link_of(mail):
-            self.stdout.write(link)
+            self.stdout.write("\n".join([*lines, "", text]))
+        elif link := LINK.search(text):
+            self.stdout.write(link[0])
         else:
             raise CommandError("The newest mail has no link.")
