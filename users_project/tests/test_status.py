@@ -28,7 +28,7 @@ def test_the_list_is_there_without_redis(admin, monkeypatch):
     def fail(users):
         raise OSError
 
-    monkeypatch.setattr("users.admin.status.locked", fail)
+    monkeypatch.setattr("users.admin.columns.locked", fail)
     page = admin.get(LIST).content.decode()
     assert "whether users are locked is not known" in page
     assert '<td class="field-status">active</td>' in page

@@ -18,8 +18,8 @@ from users.accounts import links
 from users.accounts.models import AddressRequest, Link, Purpose, Registration
 from users.models import User
 from users.pages.forms import FORMS
+from users.pages.second_step import SERVICES
 from users.pages.texts import TEXTS
-from users.pages.views import PROVED
 
 purposes = pytest.mark.parametrize("purpose", PAGES)
 
@@ -98,7 +98,7 @@ def test_what_every_page_carries(reader, link_for, purpose):
         assert answer["Cache-Control"] == "no-store"
         assert answer["Referrer-Policy"] == "same-origin"
         names = (
-            {device_cookie.name()} if answer is sent and purpose in PROVED else set()
+            {device_cookie.name()} if answer is sent and purpose in SERVICES else set()
         )
         assert {*answer.cookies} == names
         text = answer.content.decode()

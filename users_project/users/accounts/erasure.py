@@ -93,7 +93,7 @@ def anonymise(user_id: UUID) -> None:
     username like an id is refused, and so is an address without a dot."""
     text = str(uuid4())
     names = dict.fromkeys(("first_name", "last_name", "display_name", "avatar_url"), "")
-    rights = dict.fromkeys(("is_active", "is_staff", "is_superuser"), False)
+    flags = dict.fromkeys(("is_active", "is_staff", "is_superuser"), False)
     times = dict.fromkeys(("email_verified_at", "last_login", "delete_after"))
     User.objects.filter(pk=user_id).update(
         email=f"{text}@erased",
@@ -108,7 +108,7 @@ def anonymise(user_id: UUID) -> None:
         erased_at=ClockTimestamp(),
         updated_at=ClockTimestamp(),
         **names,
-        **rights,
+        **flags,
         **times,
     )
 

@@ -11,11 +11,11 @@ from users.serializers import RegistrationSerializer, UserSerializer
 
 TOKEN = {"token": "3mNvYq0kTkCwv0o5b8Yp1Q" + "A" * 42}
 ADDRESS = {"email": "ada@example.org"}
+NEW_EMAIL = {"new_email": "ada@example.com"}
+EXPIRES = {"expires_at": "2026-02-01T12:00:00.123456Z"}
+PENDING = {"pending_email": "ada@example.com", **EXPIRES}
 ACCEPTED = OpenApiExample(
-    "accepted",
-    value=s.ACCEPTED,
-    response_only=True,
-    status_codes=["202"],
+    "accepted", value=s.ACCEPTED, response_only=True, status_codes=["202"]
 )
 # An access token may come with these, and none has to.
 LINK_PROBLEMS = ("link_invalid",)
@@ -83,20 +83,8 @@ CHANGE_EMAIL: dict[str, Any] = {
         **problems(body=True, _401=TOKEN_PROBLEMS),
     },
     "examples": [
-        example(
-            "a change",
-            {
-                "new_email": "ada@example.com",
-                "current_password": PASSWORD["password"],
-            },
-        ),
-        answer(
-            {
-                "pending_email": "ada@example.com",
-                "expires_at": "2026-02-01T12:00:00.123456Z",
-            },
-            status=202,
-        ),
+        example("a change", NEW_EMAIL | {"current_password": PASSWORD["password"]}),
+        answer(PENDING, status=202),
     ],
 }
 

@@ -40,7 +40,6 @@ class AddFactorPage(AdminFormPage):
     title = "Add a second factor"
     form_class = AppForm
     template_name = "admin/factors/add.html"
-    base = "admin/base_site.html"
     factor: Factor  # that waits for its code
 
     def owner(self) -> User:

@@ -55,9 +55,10 @@ def create(use: Use, user: Any) -> Challenge:
 
 def set_cookie(response: HttpResponseBase, use: Use, challenge: Challenge) -> None:
     """Have the browser refer to this challenge, for this use."""
-    response.set_cookie(
+    response.set_signed_cookie(
         COOKIE,
-        signing.dumps([use, str(challenge.pk)], salt=SALT),
+        str(challenge.pk),
+        salt=salt_of(use),
         max_age=lifetime(use),
         path=settings.SESSION_COOKIE_PATH,
         secure=settings.COOKIE_SECURE,
@@ -98,11 +99,12 @@ def delete_cookie(response: HttpResponseBase) -> None:
 
 def pk_of(request: HttpRequest, use: Use) -> Any:
     """By the cookie; None where we have not signed it, or for another use."""
-    try:
-        signed_use, pk = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT)
-    except signing.BadSignature:
-        return None
-    return UUID(pk) if signed_use == use else None
+    pk = request.get_signed_cookie(COOKIE, default=None, salt=salt_of(use))
+    return pk and UUID(pk)
+
+
+def salt_of(use: Use) -> str:
+    return f"{SALT}.{use}"
 
 
 def sign_anonymous() -> tuple[bytes, str]:

@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from shared.api.exceptions import LinkInvalid, TokenInvalid
 from shared.auth import device_cookie
@@ -14,7 +13,6 @@ from shared.auth.enrolment import EnrolmentUser
 from users.admin import challenges
 from users.admin.add_factor import AddFactorPage
 from users.admin.challenges import Use
-from users.admin.page import show_codes
 from users.admin.second_factor import ChallengePage
 from users.factors import enrolment
 from users.models import User
@@ -85,7 +83,6 @@ class EnrolFactorView(AddFactorPage):
         return EnrolmentUser(self.owner().pk, self.challenge.session_epoch)
 
     def added(self, codes: list[str]) -> HttpResponse:
-        url, text = reverse("admin:login"), "Log in"
-        answer = show_codes(self.request, codes, base=self.base, url=url, text=text)
+        answer = self.show_codes(codes, "admin:login", "Log in")
         challenges.delete_cookie(answer)
         return answer

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 
-from users.admin.mails import MailPages
+from users.admin.pages import UserPages
 from users.admin.step_up import recent_login_required
 from users.factors import resets
 from users.factors.models import Factor, FactorReset
@@ -39,7 +39,7 @@ def factors_of(user_id: UUID) -> dict[str, Any]:
     }
 
 
-class FactorPages(MailPages):
+class FactorPages(UserPages):
     @method_decorator(recent_login_required)
     def factors_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.user_of(request, object_id)

@@ -8,11 +8,10 @@ from django.core.exceptions import BadRequest
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from shared.api.exceptions import LastFactor
 from users.admin.add_factor import AddFactorPage
-from users.admin.page import AdminFormPage, redirect_to, show_codes
+from users.admin.page import AdminFormPage, redirect_to
 from users.admin.step_up import is_recent
 from users.factors import changes, policy, recovery_codes
 from users.factors.models import Factor
@@ -53,10 +52,6 @@ class OwnFactorsPage(AdminFormPage):
         user = User.objects.get(pk=self.owner().pk)
         update_session_auth_hash(self.request, user)
 
-    def show_codes(self, codes: list[str]) -> HttpResponse:
-        base, url = "admin/base_site.html", reverse("admin_factors")
-        return show_codes(self.request, codes, base=base, url=url, text="Done")
-
 
 class FactorsView(OwnFactorsPage):
     title = "Second factors"
@@ -71,8 +66,8 @@ class FactorsView(OwnFactorsPage):
     def form_valid(self, form: Form) -> HttpResponse:
         """One of the buttons. Raises NotFound where another tab was faster."""
         if "codes" in self.request.POST:
-            client = client_of(self.request)
-            return self.show_codes(changes.replace_codes(self.caller(), client))
+            codes = changes.replace_codes(self.caller(), client_of(self.request))
+            return self.show_codes(codes, "admin_factors", "Done")
         self.remove(self.request.POST.get("remove", ""))
         return redirect("admin_factors")
 
@@ -95,4 +90,6 @@ class AddOwnFactorView(OwnFactorsPage, AddFactorPage):
         self.keep_session()
         self.request.session[AMR] = [*self.request.session.get(AMR, ()), "mfa"]
         messages.success(self.request, ADDED)
-        return self.show_codes(codes) if codes else redirect("admin_factors")
+        if codes:
+            return self.show_codes(codes, "admin_factors", "Done")
+        return redirect("admin_factors")

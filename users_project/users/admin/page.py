@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.admin import site
 from django.contrib.auth.views import RedirectURLMixin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -19,17 +19,6 @@ def redirect_to(page: str, back: str) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse(page, query={"next": back}))
 
 
-def show_codes(
-    request: HttpRequest, codes: list[str], *, base: str, url: str, text: str
-) -> HttpResponse:
-    """The only page that shows recovery codes, with a link to what follows."""
-    request.current_app = site.name
-    shown = {"title": "Recovery codes", "codes": codes, "base": base}
-    shown |= {"next_url": url, "next_text": text}
-    context = {**site.each_context(request), **shown}
-    return TemplateResponse(request, "admin/factors/codes.html", context)
-
-
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 @method_decorator(never_cache, name="dispatch")
 class AdminFormPage(RedirectURLMixin, FormView):
@@ -37,6 +26,7 @@ class AdminFormPage(RedirectURLMixin, FormView):
 
     title: Any
     button = "Continue"
+    base = "admin/base_site.html"
     next_page = settings.LOGIN_REDIRECT_URL
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -44,6 +34,14 @@ class AdminFormPage(RedirectURLMixin, FormView):
         context = super().get_context_data(**kwargs)
         shown = {"title": self.title, "next": self.get_redirect_url()}
         return {**site.each_context(self.request), **shown, **context}
+
+    def show_codes(self, codes: list[str], page: str, text: str) -> HttpResponse:
+        """The only page that shows recovery codes, with a link to the next page."""
+        self.request.current_app = site.name
+        shown = {"title": "Recovery codes", "codes": codes, "base": self.base}
+        shown |= {"next_url": reverse(page), "next_text": text}
+        context = {**site.each_context(self.request), **shown}
+        return TemplateResponse(self.request, "admin/factors/codes.html", context)
 
     def refuse(self, form: Any, why: str) -> HttpResponse:
         """The form again, which says why."""

@@ -1,5 +1,6 @@
-"""The admin's own pages about one user: their events, sessions and lockouts. Sessions
-and logins are the Auth Service's, and counts are in Redis: both are asked each time."""
+"""The admin's own pages about one user: their events, sessions and lockouts, and the
+buttons that mail a link. Sessions and logins are the Auth Service's, and counts are in
+Redis: both are asked each time."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,11 +8,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from redis.exceptions import RedisError
 
@@ -19,6 +22,8 @@ from shared.api.exceptions import Unavailable
 from shared.clients import auth_client
 from shared.event_pages import ReportedQuerySerializer
 from shared.lockouts import lockouts
+from users.accounts.models import AddressRequest
+from users.accounts.requests import send_link
 from users.admin.actions import UserActions
 from users.events import history
 from users.events.log import record
@@ -33,6 +38,20 @@ UNKNOWN = (
 )
 LIFTED = "Forgotten: %s may be tried again at once."
 UNAVAILABLE = "Redis does not answer: nothing was changed."
+MAILS = {
+    AddressRequest.Kind.RESET: "Send reset mail",
+    AddressRequest.Kind.RESEND: "Resend verification",
+}
+SENT = "A mail with a link goes to %s."
+
+
+def mails_for(user: User) -> dict[str, str]:
+    """The buttons of this user: who may not log in gets no mail, and who is verified
+    none to verify."""
+    if not settings.MAIL_ENABLED or not user.is_present:
+        return {}
+    kinds = list(MAILS)[: 1 if user.email_verified else 2]
+    return {kind.value: MAILS[kind] for kind in kinds}
 
 
 def events_page(
@@ -74,6 +93,19 @@ class UserPages(UserActions):
         return self.render_page(
             request, user, "locks", lambda user_id: lockouts(names_of(user))
         )
+
+    def mail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Mail the link, and record it. Raises BadRequest where it is not one of the
+        user's buttons."""
+        user, kind = self.user_of(request, object_id), request.POST.get("kind", "")
+        if kind not in mails_for(user):
+            raise BadRequest("no such mail")
+        with transaction.atomic():
+            send_link(AddressRequest.Kind(kind), user)
+            text = f"Mailed a link: {kind}."
+            self.log_event(request, user, "user_mail_link", text, kind=kind)
+        messages.success(request, SENT % user)
+        return redirect("admin:users_user_change", user.pk)
 
     def render_page(
         self,

@@ -1,7 +1,6 @@
 """The admin of users: the list, the page of a user, and the rights to change them."""
 
 import re
-from datetime import date, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -15,23 +14,18 @@ from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
+from users.admin.columns import UserColumns
 from users.admin.factors import FactorPages
 from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
 from users.admin.lists import DateFilter, StrictListAdmin
-from users.admin.mails import mails_for
+from users.admin.pages import mails_for
 from users.admin.roles import EVENT, by, warn_of_long_roles
-from users.admin.status import StatusColumn
 from users.admin.step_up import recent_login_required
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
 from users.events.log import record
-from users.models import LAST_LOGIN, User
+from users.models import User
 from users.search import SEARCHED
 from users.validators import as_id, normalize_identifier
-
-admin.site.site_header = "Memo"
-admin.site.site_title = "Memo"
-admin.site.index_title = "Users and roles"
-admin.site.site_url = None  # there is no site next to it
 
 # A user who can give these to others has them all.
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -59,7 +53,7 @@ TRIGRAM = re.compile(r"[^\W_]{3}|[\W_][^\W_]|[^\W_]{2}[\W_]")
 # The form gives rights, roles and another e-mail address.
 @method_decorator(recent_login_required, name="change_view")
 class UserAdmin(
-    StrictListAdmin, StatusColumn, VersionedAdmin, FactorPages, DjangoUserAdmin
+    StrictListAdmin, UserColumns, VersionedAdmin, FactorPages, DjangoUserAdmin
 ):
     form = UserChangeForm
     add_form = UserCreationForm
@@ -207,15 +201,3 @@ class UserAdmin(
             users = User.objects.modifiable_by(request.user)
             obj.is_modifiable = users.filter(pk=obj.pk).exists()
         return bool(obj.is_modifiable)
-
-    @admin.display(ordering="created_at")
-    def created(self, user: User) -> date:
-        return user.created_at.date()
-
-    @admin.display(description="last login", ordering=LAST_LOGIN.asc(nulls_first=True))
-    def last_seen(self, user: User) -> datetime | None:
-        return user.last_login
-
-    @admin.display(description="roles")
-    def role_names(self, user: User) -> str:
-        return ", ".join(user.roles)

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONDict
 
+from users.accounts import links
 from users.mail.models import Kind, Mail
 
 DAY = timedelta(days=1)
@@ -56,8 +56,7 @@ def notify(kind: Kind, user: Any, *, daily: int = 0, **context: str) -> None:
 def has_had(kind: Kind, user: Any, count: int) -> bool:
     """Whether so many were queued today. The row of the user is locked, so of several
     at once each sees those before it."""
-    rows = get_user_model()._default_manager.select_for_update(no_key=True)
-    rows.filter(pk=user.pk).exists()
+    links.lock(user.pk)
     begin = timezone.now() - DAY
     mails = Mail.objects.filter(kind=kind, user=user, created_at__gt=begin)
     return mails.count() >= count

@@ -22,6 +22,7 @@ from users.guess_limits import Client
 from users.models import User
 from users.pages.forms import LinkForm, name_field
 
+# Of the links whose forms ask for the password of the account.
 SERVICES: dict[str, Callable[[str, Proof, Client], None]] = {
     Purpose.VERIFY: verification.confirm,
     Purpose.CHANGE_EMAIL: change_email.confirm,

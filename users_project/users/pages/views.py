@@ -38,9 +38,6 @@ from users.pages.forms import FORMS, REFUSED, AccountForm, LinkForm, RequestForm
 from users.pages.second_step import SERVICES, FactorForm, read_state
 from users.pages.texts import REQUEST, TEXTS
 
-# Their forms ask for the password of the account.
-PROVED = (Purpose.VERIFY, Purpose.CHANGE_EMAIL)
-
 
 class SeeOther(HttpResponseRedirect):
     status_code = 303
@@ -154,7 +151,7 @@ class LinkView(FormPage):
 
     def succeed(self, result: Any) -> HttpResponse:
         user = self.link.user
-        if user and self.what in PROVED:
+        if user and self.what in SERVICES:
             remember_device(self.request, user)
         return super().succeed(result)
 

@@ -1,5 +1,6 @@
-"""The column that says whether a user can log in, and why not."""
+"""The columns of the list of users that are no columns of their table."""
 
+from datetime import date, datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -7,12 +8,12 @@ from django.http import HttpRequest
 from redis.exceptions import RedisError
 
 from users.lockouts import locked
-from users.models import User
+from users.models import LAST_LOGIN, User
 
 NOT_KNOWN = "Redis does not answer: whether users are locked is not known."
 
 
-class StatusColumn(admin.ModelAdmin):
+class UserColumns(admin.ModelAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """With `is_locked` of each user of the page, by one question to Redis."""
         changelist = super().get_changelist_instance(request)
@@ -29,9 +30,21 @@ class StatusColumn(admin.ModelAdmin):
         for user in users:
             user.is_locked = user.pk in found
 
+    @admin.display(ordering="created_at")
+    def created(self, user: User) -> date:
+        return user.created_at.date()
+
+    @admin.display(description="last login", ordering=LAST_LOGIN.asc(nulls_first=True))
+    def last_seen(self, user: User) -> datetime | None:
+        return user.last_login
+
+    @admin.display(description="roles")
+    def role_names(self, user: User) -> str:
+        return ", ".join(user.roles)
+
     @admin.display
     def status(self, user: User) -> str:
-        """The first of these that holds."""
+        """Whether the user can log in, and why not: the first of these that holds."""
         if user.is_erased:
             return "erased"
         if user.is_deleted:
