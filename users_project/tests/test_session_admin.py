@@ -19,7 +19,7 @@ def auth(monkeypatch):
     """The client of the Auth Service, which knows of no session."""
     client = Mock(spec=AuthClient)
     client.sessions.return_value = []
-    monkeypatch.setattr("users.admin.pages.auth_client", lambda: client)
+    monkeypatch.setattr("users.admin.user_pages.auth_client", lambda: client)
     return client
 
 

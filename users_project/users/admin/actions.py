@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from users import bulk
-from users.admin.page import redirect_to
+from users.admin.form_page import redirect_to
 from users.admin.step_up import is_recent
 from users.bulk_changes import CHANGES, DELETE, Change, modifiable
 from users.models import User

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import ValidationError
 
 from shared.api.exceptions import FactorLimit
-from users.admin.page import AdminFormPage
+from users.admin.form_page import AdminFormPage
 from users.factors import changes, registration, secrets, totp
 from users.factors.forms import CredentialField
 from users.factors.models import Factor

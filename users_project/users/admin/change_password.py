@@ -9,7 +9,7 @@ from django.db import transaction
 from django.http import HttpResponse
 
 from users import credentials
-from users.admin.page import AdminFormPage
+from users.admin.form_page import AdminFormPage
 from users.events.log import record
 from users.middleware import remember_device
 from users.models import User

@@ -13,7 +13,7 @@ from django.http import (
 from users import credentials
 from users.admin import challenges
 from users.admin.challenges import Use
-from users.admin.page import AdminFormPage, redirect_to
+from users.admin.form_page import AdminFormPage, redirect_to
 from users.admin.second_factor import FactorPage
 from users.admin.step_up import note_authentication
 from users.events.log import record

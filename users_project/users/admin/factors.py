@@ -10,8 +10,8 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 
-from users.admin.pages import UserPages
 from users.admin.step_up import recent_login_required
+from users.admin.user_pages import UserPages
 from users.factors import resets
 from users.factors.models import Factor, FactorReset
 from users.models import User

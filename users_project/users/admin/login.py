@@ -18,7 +18,7 @@ from shared.metrics import logins_total
 from users import credentials
 from users.admin import challenges
 from users.admin.challenges import Use
-from users.admin.page import AdminFormPage, redirect_to
+from users.admin.form_page import AdminFormPage, redirect_to
 from users.admin.second_factor import FactorForm, FactorPage, PasskeyForm, TrustForm
 from users.events.log import record
 from users.factors import policy

@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 
 from shared.api.exceptions import LastFactor
 from users.admin.add_factor import AddFactorPage
-from users.admin.page import AdminFormPage, redirect_to
+from users.admin.form_page import AdminFormPage, redirect_to
 from users.admin.step_up import is_recent
 from users.factors import changes, policy, recovery_codes
 from users.factors.models import Factor

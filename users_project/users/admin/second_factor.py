@@ -11,7 +11,7 @@ from shared.api.exceptions import SecondFactorInvalid, TokenInvalid
 from shared.auth.passkeys import request_options
 from users.admin import challenges
 from users.admin.challenges import Use
-from users.admin.page import AdminFormPage
+from users.admin.form_page import AdminFormPage
 from users.factors import policy
 from users.factors.forms import CredentialField, proof_of
 from users.factors.models import Challenge

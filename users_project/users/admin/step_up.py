@@ -10,7 +10,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from users.admin.page import redirect_to
+from users.admin.form_page import redirect_to
 
 LIFETIME = 15 * 60  # seconds
 AUTHENTICATED_AT = "authenticated_at"  # in the session

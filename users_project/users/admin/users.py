@@ -18,9 +18,9 @@ from users.admin.columns import UserColumns
 from users.admin.factors import FactorPages
 from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
 from users.admin.lists import DateFilter, StrictListAdmin
-from users.admin.pages import mails_for
 from users.admin.roles import EVENT, by, warn_of_long_roles
 from users.admin.step_up import recent_login_required
+from users.admin.user_pages import mails_for
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
 from users.events.log import record
 from users.models import User
