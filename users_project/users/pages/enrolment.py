@@ -19,7 +19,7 @@ from users.factors import changes, registration, secrets, totp
 from users.factors.models import Factor
 from users.guess_limits import Client, counted
 from users.models import User
-from users.pages.forms import LinkForm, password_field
+from users.pages.forms import LinkForm, PasswordForm
 from users.pages.second_step import CodeForm, read_state, sign_state
 from users.pages.views import LinkView
 
@@ -29,10 +29,8 @@ INTRO = _(
 )
 
 
-class StartForm(LinkForm):
-    """Asks for the password. The result is a TOTP that waits for its first code."""
-
-    password = password_field(_("Password"), "current-password")
+class StartForm(PasswordForm):
+    """The result is a TOTP that waits for its first code."""
 
     def submit(self, client: Client) -> Factor:
         data = self.cleaned_data

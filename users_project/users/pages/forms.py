@@ -126,9 +126,13 @@ class RegistrationForm(LinkForm):
         verification.confirm(data["token"], proof, client, data["username"])
 
 
-class VerifyForm(LinkForm):
+class PasswordForm(LinkForm):
+    """Asks for the password of the account, too."""
+
     password = password_field(_("Password"), "current-password")
 
+
+class VerifyForm(PasswordForm):
     def submit(self, client: Client) -> None:
         data = self.cleaned_data
         verification.confirm(data["token"], Proof(data["password"]), client)
@@ -144,9 +148,7 @@ class ResetForm(LinkForm):
         reset.confirm(data["token"], data["new_password"], client)
 
 
-class EmailForm(LinkForm):
-    password = password_field(_("Password"), "current-password")
-
+class EmailForm(PasswordForm):
     def submit(self, client: Client) -> None:
         data = self.cleaned_data
         change_email.confirm(data["token"], Proof(data["password"]), client)
