@@ -54,14 +54,19 @@ def begin(user: User, new_email: str, sid: UUID, client: Client) -> EmailChange 
     locked = links.lock(user.pk)
     if locked is None or not locked.is_present or locked.password != user.password:
         return None
-    forget(locked)
-    now = timezone.now()
-    times = {"created_at": now, "expires_at": now + LIFETIMES[Purpose.CHANGE_EMAIL]}
-    change = EmailChange.objects.create(user=locked, email=new_email, **times)
+    change = store(locked, new_email)
     notices.of_email_change(locked, client)
     app.configure_task("handle_email_change").defer(user_id=str(user.pk))
     record("email_change_requested", user.pk, sid=str(sid))
     return change
+
+
+def store(user: User, new_email: str) -> EmailChange:
+    """The one change that waits, in place of one before it."""
+    forget(user)
+    now = timezone.now()
+    times = {"created_at": now, "expires_at": now + LIFETIMES[Purpose.CHANGE_EMAIL]}
+    return EmailChange.objects.create(user=user, email=new_email, **times)
 
 
 @transaction.atomic

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -107,14 +107,14 @@ class AskView(OpenView):
         return accepted()
 
 
-@extend_schema(**openapi.RESEND)
+@extend_schema_view(post=extend_schema(**openapi.RESEND))
 class ResendView(AskView):
     """Ask for another link that verifies an address or finishes a registration."""
 
     kind = requests.Kind.RESEND
 
 
-@extend_schema(**openapi.PASSWORD_RESET)
+@extend_schema_view(post=extend_schema(**openapi.PASSWORD_RESET))
 class PasswordResetView(AskView):
     """Ask for a link that sets another password."""
 
