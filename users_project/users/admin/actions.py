@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.views import redirect_to_login
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import pluralize
@@ -12,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from users import bulk
-from users.admin.form_page import redirect_to
 from users.admin.step_up import is_recent
 from users.bulk_changes import CHANGES, DELETE, Change, modifiable
 from users.models import User
@@ -91,7 +91,7 @@ class UserActions(admin.ModelAdmin):
         self, request: HttpRequest, users: QuerySet[User], change: Change
     ) -> HttpResponse:
         if not is_recent(request):
-            return redirect_to("admin_confirm", self.page_before(request))
+            return redirect_to_login(self.page_before(request), "admin_confirm")
         # As they lie in the table: neighbours share pages.
         selected = users.order_by("created_at")
         count = selected[: bulk.MOST + 1].count()
@@ -113,7 +113,6 @@ class UserActions(admin.ModelAdmin):
         todo = own.filter(change.changes)
         count, selected, yours = todo.count(), users.count(), own.count()
         ids, across = request.POST.getlist(ACTION_CHECKBOX_NAME), selects_all(request)
-        request.current_app = self.admin_site.name
         button = BUTTONS[change.name]
         context = {
             **self.admin_site.each_context(request),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.contrib.auth.views import redirect_to_login
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -13,7 +14,7 @@ from django.http import (
 from users import credentials
 from users.admin import challenges
 from users.admin.challenges import Use
-from users.admin.form_page import AdminFormPage, redirect_to
+from users.admin.form_page import AdminFormPage
 from users.admin.second_factor import FactorPage
 from users.admin.step_up import note_authentication
 from users.events.log import record
@@ -59,7 +60,7 @@ class ConfirmByFactorView(ConfirmPage, FactorPage):
         return super().post(request, *args, **kwargs)
 
     def start_over(self) -> HttpResponse:
-        return redirect_to("admin_confirm", self.get_success_url())
+        return redirect_to_login(self.get_success_url(), "admin_confirm")
 
     def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
         """A session that a trusted device has opened has a factor from now on."""

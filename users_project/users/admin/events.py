@@ -54,8 +54,6 @@ class EventAdmin(StrictListAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_superuser)
 
-    has_module_permission = has_view_permission
-
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 

@@ -5,18 +5,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.admin import site
 from django.contrib.auth.views import RedirectURLMixin
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
-
-
-def redirect_to(page: str, back: str) -> HttpResponseRedirect:
-    """To a page that leads back to this address, once it is done."""
-    return HttpResponseRedirect(reverse(page, query={"next": back}))
 
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
@@ -30,14 +25,12 @@ class AdminFormPage(RedirectURLMixin, FormView):
     next_page = settings.LOGIN_REDIRECT_URL
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        self.request.current_app = site.name
         context = super().get_context_data(**kwargs)
         shown = {"title": self.title, "next": self.get_redirect_url()}
         return {**site.each_context(self.request), **shown, **context}
 
     def show_codes(self, codes: list[str], page: str, text: str) -> HttpResponse:
         """The only page that shows recovery codes, with a link to the next page."""
-        self.request.current_app = site.name
         shown = {"title": "Recovery codes", "codes": codes, "base": self.base}
         shown |= {"next_url": reverse(page), "next_text": text}
         context = {**site.each_context(self.request), **shown}

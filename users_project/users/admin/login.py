@@ -18,7 +18,7 @@ from shared.metrics import logins_total
 from users import credentials
 from users.admin import challenges
 from users.admin.challenges import Use
-from users.admin.form_page import AdminFormPage, redirect_to
+from users.admin.form_page import AdminFormPage
 from users.admin.second_factor import FactorForm, FactorPage, PasskeyForm, TrustForm
 from users.events.log import record
 from users.factors import policy
@@ -71,7 +71,7 @@ class LoginView(AdminFormPage, auth_views.LoginView):
             trusted = bool(policy.methods(user, "admin"))
             open_session(self.request, user, ["pwd", *["rba"] * trusted])
             return HttpResponseRedirect(self.get_success_url())
-        answer = redirect_to(PAGES[use], self.get_success_url())
+        answer = auth_views.redirect_to_login(self.get_success_url(), PAGES[use])
         challenges.set_cookie(answer, use, challenges.create(use, user))
         return answer
 

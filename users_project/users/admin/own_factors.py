@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +12,7 @@ from django.shortcuts import redirect
 
 from shared.api.exceptions import LastFactor
 from users.admin.add_factor import AddFactorPage
-from users.admin.form_page import AdminFormPage, redirect_to
+from users.admin.form_page import AdminFormPage
 from users.admin.step_up import is_recent
 from users.factors import changes, policy, recovery_codes
 from users.factors.models import Factor
@@ -34,7 +35,7 @@ class OwnFactorsPage(AdminFormPage):
         has_factor = self.confirmed().exists()
         is_proved = "mfa" in request.session.get(AMR, ()) or not has_factor
         if not (is_proved and is_recent(request)):
-            return redirect_to("admin_confirm", request.path)
+            return redirect_to_login(request.path, "admin_confirm")
         return super().dispatch(request, *args, **kwargs)
 
     def owner(self) -> User:

@@ -7,10 +7,9 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth.views import redirect_to_login
 from django.dispatch import receiver
 from django.http import HttpRequest
-
-from users.admin.form_page import redirect_to
 
 LIFETIME = 15 * 60  # seconds
 AUTHENTICATED_AT = "authenticated_at"  # in the session
@@ -36,6 +35,6 @@ def recent_login_required(view: Callable[..., Any]) -> Callable[..., Any]:
     def ask_or_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if is_recent(request):
             return view(request, *args, **kwargs)
-        return redirect_to("admin_confirm", request.get_full_path())
+        return redirect_to_login(request.get_full_path(), "admin_confirm")
 
     return ask_or_view

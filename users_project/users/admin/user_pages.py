@@ -120,7 +120,6 @@ class UserPages(UserActions):
             found, status = find(user.pk), 200
         except (Unavailable, RedisError, OSError):
             found, status = None, 503
-        request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "title": f"{name.capitalize()}: {user}",
