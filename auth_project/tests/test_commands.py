@@ -9,7 +9,6 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from shared.auth import session_state
-from shared.auth.session_state import Revocation
 from tests.conftest import (
     access_token,
     forget,
@@ -137,7 +136,8 @@ def test_the_highest_epoch_is_that_of_pushes_logins_and_refreshes(make_session, 
     assert run("highestepoch") == "0\n"
     make_session(user_epoch=2**40)
     assert run("highestepoch") == f"{2**40}\n"
-    Session.objects.raise_floors({uuid.uuid4(): 2**41, uuid.uuid4(): 7})
+    for epoch in (2**41, 7):
+        Session.objects.raise_floors([uuid.uuid4()], epoch)
     assert run("highestepoch") == f"{2**41}\n"
 
 
@@ -146,7 +146,7 @@ def test_redis_agrees_with_the_restored_database(make_session, run, users, verif
     lives in it again, and Redis must not go on to say otherwise."""
     live, ended = make_session(), make_session(revoked=True)
     without_row = SessionFactory.build(user_id=live.user_id)
-    session_state.mark_revoked([Revocation(live.id, "logout", 300)])
+    session_state.mark_revoked({live.id: "logout"}, 300)
     for session in (ended, without_row):
         session_state.mark_active(session.id, 300)
         assert verified(access_token(session, users)).status_code == 200

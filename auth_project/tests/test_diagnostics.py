@@ -40,16 +40,16 @@ def test_a_user_below_auth_is_found(
 ):
     users.user["session_epoch"] = epoch
     if floor is not None:
-        Session.objects.raise_floors({uuid.UUID(users.user["id"]): floor})
+        Session.objects.raise_floors([uuid.UUID(users.user["id"])], floor)
     if session_epoch is not None:
         make_session(user_epoch=session_epoch)
-    Session.objects.raise_floors({uuid.uuid4(): 2**50})  # of no user who is there
+    Session.objects.raise_floors([uuid.uuid4()], 2**50)  # of no user who is there
     assert diagnostics.epochs_behind() == found
 
 
 def test_no_user_is_asked_for_where_our_key_is_refused(users, monkeypatch):
     monkeypatch.setattr(diagnostics, "key_fault", lambda service: "401")
-    Session.objects.raise_floors({uuid.UUID(users.user["id"]): 9})
+    Session.objects.raise_floors([uuid.UUID(users.user["id"])], 9)
     assert diagnostics.epochs_behind() is None
     assert users.calls == 0
 
@@ -57,13 +57,13 @@ def test_no_user_is_asked_for_where_our_key_is_refused(users, monkeypatch):
 def test_a_login_below_the_floor_is_noted_for_an_hour(users):
     assert log_in().status_code == 200
     assert diagnostics.logins_behind() == ""
-    end_sessions_below({uuid.UUID(users.user["id"]): 9}, "pushed")
+    end_sessions_below([uuid.UUID(users.user["id"])], 9, "pushed")
     assert log_in().status_code == 503
     assert diagnostics.logins_behind() == f"one of user {users.user['id']} had"
     assert 3590 < session_state.connection().ttl(EPOCH_BEHIND) <= 3600
 
 
 def test_without_redis_such_a_login_is_answered_as_with_it(users):
-    end_sessions_below({uuid.UUID(users.user["id"]): 9}, "pushed")
+    end_sessions_below([uuid.UUID(users.user["id"])], 9, "pushed")
     with redis_down():
         assert log_in().status_code == 503

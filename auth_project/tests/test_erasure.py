@@ -70,7 +70,7 @@ def test_an_erasure_leaves_no_row_and_no_token_that_works(
     tokens = [access_token(each, users) for each in (live, unknown, ended)]
     assert verified(tokens[0]).status_code == 200
     assert state_in_redis(live) == b"active"
-    Session.objects.raise_floors({live.user_id: 7, other.user_id: 7})
+    Session.objects.raise_floors([live.user_id, other.user_id], 7)
     LoginFactory(user_id=live.user_id)
     pending = LoginFactory(user_id=other.user_id)
     for count in (3, 0):  # the second is a repetition

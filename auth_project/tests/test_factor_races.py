@@ -73,7 +73,7 @@ def test_a_pending_login_waits_for_another_try_and_for_a_push():
     )
     assert opened is None
     opened = behind_a_lock(
-        lambda: Session.objects.raise_floors({behind.user_id: 2}),
+        lambda: Session.objects.raise_floors([behind.user_id], 2),
         lambda: open_pending(behind),
     )
     assert opened is None

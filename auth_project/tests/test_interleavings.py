@@ -129,9 +129,10 @@ def changing(stepper, users, session, keep=False):
         stepper.pause("commit")
         sid = session.id if keep else None
         raised = users.raise_epoch(sid)
-        epochs = {session.user_id: raised["session_epoch"]}
-        kept = sid, raised["kept_from"]
-        return revocation.end_sessions_below(epochs, "password", *kept)
+        epoch, kept = raised["session_epoch"], (sid, raised["kept_from"])
+        return revocation.end_sessions_below(
+            [session.user_id], epoch, "password", *kept
+        )
 
     return change
 

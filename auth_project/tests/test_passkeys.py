@@ -101,7 +101,7 @@ def test_whatever_is_wrong_is_alike(users):
     tries += [signed(used), signed(late), signed(tried), swapped]
     tries += [{**signed(other), "credential": {"signed": "x"}}]
     found = [log_in(body) for body in tries]
-    Session.objects.raise_floors({users.user["id"]: 1})
+    Session.objects.raise_floors([users.user["id"]], 1)
     found.append(log_in(signed(ended)))
 
     assert {outcome(answer) for answer in found} == {REFUSED}

@@ -43,6 +43,7 @@ PUSHES = {
     "kept-from-nothing": ({}, 1, {}, 1, 0),
     "never-lowered": ({"user_epoch": 5}, 2, {"keep_from": 0}, 0, 5),
     "revoked": ({"revoked": True}, 1, {"keep_from": 0}, 0, 0),
+    "of-64-bits": ({"user_epoch": 2**62}, 2**62 + 2, None, 1, 2**62),
     "of-another-user": ({"user_id": uuid.UUID(int=7)}, 9, {"keep_from": 0}, 0, 0),
 }
 
@@ -70,7 +71,6 @@ BAD = {
     "reason": ["", "a b", "a" * 33, "a" * 32 + "\n", 5],
     "keep_sid": ["x", None],
     "keep_from": [-1],
-    "users": [[], [{}], {}],
 }
 
 
@@ -84,34 +84,6 @@ def test_bad_input_is_400_and_names_the_field(session, push, sender, name):
             assert {each.split(".")[0] for each in answer.json()["errors"]} == {name}
     assert set(sender.post(URL, {}).json()["errors"]) == {"user_id", "epoch", "reason"}
     assert Session.objects.get().revoked_at is None
-
-
-def test_sessions_of_several_users_end(make_session, sender):
-    """Epochs have 64 bits; of a user who is named twice the highest counts."""
-    high = 2**62
-    users = [uuid.uuid4() for _ in range(3)]
-    rows = [make_session(user_id=each, user_epoch=high) for each in users]
-    pushed = [(users[0], high + 2), (users[0], high - 1), (users[1], high)]
-    body = {"users": [{"user_id": str(u), "epoch": e} for u, e in pushed]}
-
-    answer = sender.post(URL, body | {"reason": "restored"})
-
-    assert answer.json() == {"revoked": 1}
-    reasons = [Session.objects.get(id=row.id).revoked_reason for row in rows]
-    assert reasons == ["restored", "", ""]
-    floors = dict(UserEpoch.objects.values_list("user_id", "epoch"))
-    assert floors == {users[0]: high + 2, users[1]: high}
-    assert state_in_redis(rows[0]) == b"revoked:restored"
-
-
-@pytest.mark.parametrize(("count", "status"), [(500, 200), (501, 400)])
-def test_up_to_five_hundred_users(sender, django_assert_max_num_queries, count, status):
-    epochs = [{"user_id": str(uuid.uuid4()), "epoch": 1} for _ in range(count)]
-
-    with django_assert_max_num_queries(2):
-        answer = sender.post(URL, {"users": epochs, "reason": "restored"})
-
-    assert answer.status_code == status
 
 
 def test_sessions_of_many_users_of_one_epoch_end(

@@ -86,8 +86,7 @@ def test_acts_that_lock_many_rows_do_not_deadlock(make_session, settings):
     rows = [make_session(user_id=user_id) for user_id in ids for _ in range(4)]
 
     def push(users, epoch, *keep):
-        epochs = dict.fromkeys(users, epoch)
-        return lambda: revocation.end_sessions_below(epochs, "password", *keep)
+        return lambda: revocation.end_sessions_below(users, epoch, "password", *keep)
 
     at_once(
         *[push(ids, 1, rows[7].id, 0), push(ids[::-1], 2, rows[9].id, 0)] * 3,
@@ -126,7 +125,7 @@ def rotate(session):
 def push(session, epoch, reason, kept=False):
     """The second statement of a push, which may keep the session."""
     keep = (session.id, 0) if kept else ()
-    return Session.objects.revoke_below({session.user_id: epoch}, reason, *keep)
+    return Session.objects.revoke_below([session.user_id], epoch, reason, *keep)
 
 
 def wait_until_blocked():
@@ -214,11 +213,11 @@ def test_a_login_and_a_push_wait_for_each_other(session):
         return Session.objects.open({"sub": user_id, "session_epoch": epoch}, None, "")
 
     opened = behind_a_lock(
-        lambda: Session.objects.raise_floors({user_id: 2}), lambda: login(1)
+        lambda: Session.objects.raise_floors([user_id], 2), lambda: login(1)
     )
     assert opened is None
     behind_a_lock(
         lambda: login(2),
-        lambda: revocation.end_sessions_below({user_id: 3}, "password"),
+        lambda: revocation.end_sessions_below([user_id], 3, "password"),
     )
     assert not Session.objects.live().exists()

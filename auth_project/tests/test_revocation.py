@@ -34,8 +34,8 @@ def test_a_login_below_the_floor_opens_nothing(users, audited):
     """The password was verified before it was changed; the push was faster. That is no
     failed attempt: the next try receives the new epoch. No push lowers the floor."""
     user_id = uuid.UUID(users.user["id"])
-    for epochs in ({uuid.uuid4(): 2**41}, {user_id: 2**40}, {user_id: 1}):
-        end_sessions_below(epochs, "pushed")
+    for each, epoch in ((uuid.uuid4(), 2**41), (user_id, 2**40), (user_id, 1)):
+        end_sessions_below([each], epoch, "pushed")
 
     answer = log_in()
 

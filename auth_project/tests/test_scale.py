@@ -31,7 +31,7 @@ ACTS = {
     "logout": lambda own: Session.objects.revoke(own.id, "logout"),
     "end-one": lambda own: Session.objects.revoke_own(own.id, own.user_id, "ended"),
     "end-all": lambda own: Session.objects.revoke_below(
-        {own.user_id: 1}, "logout_all", own.id, 0
+        [own.user_id], 1, "logout_all", own.id, 0
     ),
     "list": lambda own: list(Session.objects.live_of(own.user_id)),
     "sweep": lambda own: list(Session.objects.revoked_within(timedelta(minutes=6))),

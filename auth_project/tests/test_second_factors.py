@@ -166,7 +166,7 @@ def test_an_epoch_that_was_raised_meanwhile_starts_it_over(with_factor, audited)
     with_factor.user["session_epoch"] = 1
     assert outcome(second_factor(first)) == START_OVER
     with_factor.user["session_epoch"] = 0
-    Session.objects.raise_floors({with_factor.user["id"]: 1})
+    Session.objects.raise_floors([with_factor.user["id"]], 1)
 
     assert outcome(second_factor(second)) == START_OVER
     assert [each.event for each in audited()] == ["login_epoch_behind"]

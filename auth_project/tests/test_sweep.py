@@ -132,7 +132,7 @@ def test_no_worker_keeps_the_others_from_sweeping(make_session, monkeypatch):
         make_session(revoked=True)
     limits = []
 
-    def unanswered(batch):
+    def unanswered(*args):
         with connection.cursor() as cursor:
             cursor.execute("SHOW idle_in_transaction_session_timeout")
             limits.extend(cursor.fetchone())
@@ -228,7 +228,7 @@ def test_it_survives_what_goes_wrong_in_a_round(missed, monkeypatch, caplog, fau
     """A sweep that died would heal nothing, without a sign of it. It holds no
     connection between its rounds."""
 
-    def broken(batch):
+    def broken(*args):
         raise RuntimeError("canary")
 
     with (

@@ -1,13 +1,11 @@
 """Deletes the personal data of users that the User Service has erased."""
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import transaction
 
 from shared.api.exceptions import DependencyUnavailable
 from shared.auth import session_state
-from shared.auth.session_state import Revocation
 from shared.db.functions import ClockTimestamp
 from shared.db.rights import erase_events
 from shared.structured_logging import audit
@@ -29,7 +27,8 @@ def erase(user_id: UUID) -> int:
     live = sessions.filter(revoked_at=None)
     live.update(revoked_at=ClockTimestamp(), revoked_reason="erased")
     found = list(sessions.values_list("pk", flat=True))
-    if not session_state.mark_revoked(revocations(found)):
+    reasons = dict.fromkeys(found, "erased")
+    if not session_state.mark_revoked(reasons, revocation_window()):
         raise DependencyUnavailable
     erase_events(user_id)  # any number of them, so not in the transaction
     with transaction.atomic():
@@ -39,7 +38,3 @@ def erase(user_id: UUID) -> int:
         write("user_erased", user_id=user_id, sessions=len(found))
     audit("user_erased", user_id=user_id, sessions=len(found))
     return len(found)
-
-
-def revocations(sids: Iterable[UUID]) -> Iterable[Revocation]:
-    return (Revocation(sid, "erased", revocation_window()) for sid in sids)

@@ -1,7 +1,7 @@
 """Sessions: one row per login. Rotation changes the row and never adds one."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -112,32 +112,30 @@ class SessionQuerySet(models.QuerySet["Session"]):
         parameters = {"id": sid, "reason": reason, "events": events}
         return next(iter(self.execute(statements.REVOKE, parameters)), None)
 
-    def raise_floors(self, epochs: Mapping[UUID, int]) -> None:
-        """Let no session of these users open below these epochs. To be called before
+    def raise_floors(self, user_ids: Collection[UUID], epoch: int) -> None:
+        """Let no session of these users open below `epoch`. To be called before
         `revoke_below`, and apart from it."""
-        parameters: dict[str, Any] = {
-            "user_ids": list(epochs),
-            "epochs": list(epochs.values()),
-        }
+        parameters: dict[str, Any] = {"user_ids": list(user_ids), "epoch": epoch}
         with connections[self.db].cursor() as cursor:
             cursor.execute(statements.RAISE_FLOORS, parameters)
 
     def revoke_below(
         self,
-        epochs: Mapping[UUID, int],
+        user_ids: Collection[UUID],
+        epoch: int,
         reason: str,
         kept_sid: UUID | None = None,
         kept_from: int | None = None,
         caller: TokenUser | None = None,
     ) -> "list[Session]":
-        """End the sessions of these users below their epochs; return the ended.
+        """End the sessions of these users below `epoch`; return the ended.
 
         `kept_sid` is lifted to the new epoch if its own is at least `kept_from`.
         `caller` is the user who logs out everywhere.
         """
         parameters = {
-            "user_ids": list(epochs),
-            "epochs": list(epochs.values()),
+            "user_ids": list(user_ids),
+            "epoch": epoch,
             "reason": reason,
             "kept_sid": kept_sid,
             "kept_from": kept_from,

@@ -1,7 +1,7 @@
 """Ending sessions: PostgreSQL first, then Redis, then a line in the audit log."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection
 from datetime import timedelta
 from itertools import islice
 from uuid import UUID
@@ -12,7 +12,6 @@ from django.db import connection, transaction
 from shared.api.exceptions import DependencyUnavailable
 from shared.auth import session_state
 from shared.auth.authentication import TokenUser
-from shared.auth.session_state import Revocation
 from shared.structured_logging import audit
 from tokens import statements
 from tokens.metrics import count_ended, sweep_last_success_seconds
@@ -38,24 +37,23 @@ def end_session(sid: UUID | str, reason: str, *deeds: str) -> None:
 
 
 def end_sessions_below(
-    epochs: Mapping[UUID, int],
+    user_ids: Collection[UUID],
+    epoch: int,
     reason: str,
     kept_sid: UUID | None = None,
     kept_from: int | None = None,
     caller: TokenUser | None = None,
 ) -> int:
-    """Revoke the sessions of these users below their epochs, but `kept_sid` if its own
-    is at least `kept_from`; how many. No session opens below them from now on. `caller`
-    is the user who logs out everywhere."""
-    Session.objects.raise_floors(epochs)
+    """Revoke the sessions of these users below `epoch`, but `kept_sid` if its own is at
+    least `kept_from`; how many. No session opens below it from now on. `caller` is the
+    user who logs out everywhere."""
+    Session.objects.raise_floors(user_ids, epoch)
     kept = kept_sid, kept_from
-    ended = Session.objects.revoke_below(epochs, reason, *kept, caller)
-    if ended:
-        count_ended(ended)
-        publish_revocation(ended)
+    ended = Session.objects.revoke_below(user_ids, epoch, reason, *kept, caller)
+    publish_revocation(ended)
     # Of many users, those who had a session.
     counts = Counter(session.user_id for session in ended)
-    for user_id in epochs if len(epochs) == 1 else counts:
+    for user_id in user_ids if len(user_ids) == 1 else counts:
         count = counts[user_id]
         audit("authn_token_revoked", user_id=user_id, reason=reason, sessions=count)
     return len(ended)
@@ -67,7 +65,6 @@ def end_own_session(sid: UUID, user_id: UUID, reason: str = "session_ended") -> 
     session = Session.objects.revoke_own(sid, user_id, reason)
     if session is None:
         return False
-    count_ended([session])
     publish_revocation([session])
     audit("authn_token_revoked", sid=sid, user_id=user_id, reason=reason)
     return True
@@ -84,9 +81,7 @@ def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
         return
     parameters = {"user_id": user_id, "cap": cap, "replaced": replaced}
     ended = Session.objects.execute(statements.END_OTHERS, parameters)
-    if ended:
-        count_ended(ended)
-        publish_revocation(ended)
+    publish_revocation(ended)
     for session in ended:
         ids = {"user_id": session.user_id, "sid": session.id}
         audit("authn_token_revoked", **ids, reason=session.revoked_reason)
@@ -100,7 +95,6 @@ def end_live_sessions(user_id: UUID | None) -> int:
     """
     total = 0
     while ended := Session.objects.revoke_live(user_id, "operator", BATCH):
-        count_ended(ended)
         publish_revocation(ended)
         total += len(ended)
     audit("authn_token_revoked", user_id=user_id, reason="operator", sessions=total)
@@ -119,28 +113,25 @@ def republish_known_sessions() -> tuple[int, int]:
         found = Session.objects.live().filter(id__in=batch)
         alive = set(found.values_list("id", flat=True))
         session_state.forget(alive)
-        over = [
-            Revocation(sid, "unknown", revocation_window()) for sid in batch - alive
-        ]
-        if not session_state.mark_revoked(over):
+        over = dict.fromkeys(batch - alive, "unknown")
+        if not session_state.mark_revoked(over, revocation_window()):
             raise DependencyUnavailable
         ended, live = ended + len(over), live + len(alive)
     return ended, live
 
 
-def publish_revocation(ended: Iterable[Session]) -> None:
-    """Write it to Redis. Where that fails the sweep repeats it, every two seconds."""
-    ttl = revocation_window()
-    session_state.mark_revoked(
-        Revocation(each.id, each.revoked_reason, ttl) for each in ended
-    )
+def publish_revocation(ended: Collection[Session]) -> None:
+    """Count sessions that have ended just now, and write them to Redis. Where that
+    fails the sweep repeats it, every two seconds."""
+    count_ended(ended)
+    if reasons := {each.id: each.revoked_reason for each in ended}:
+        session_state.mark_revoked(reasons, revocation_window())
 
 
 def publish_end(session: Session | None, sid: UUID | str) -> None:
     """Write to Redis that one session is over; None: it has no row."""
     reason = session.revoked_reason if session else "unknown"
-    ended = Revocation(UUID(str(sid)), reason, revocation_window())
-    session_state.mark_revoked([ended])
+    session_state.mark_revoked({UUID(str(sid)): reason}, revocation_window())
 
 
 def revocation_window() -> int:
@@ -168,9 +159,6 @@ def republish_revocations() -> None:
         # A cursor in the database: a worker holds one batch of them.
         rows = recent.values_list("id", "revoked_reason").iterator(BATCH)
         while batch := list(islice(rows, BATCH)):
-            revocations = [
-                Revocation(sid, reason, revocation_window()) for sid, reason in batch
-            ]
-            if not session_state.repeat_revocations(revocations):
+            if not session_state.repeat_revocations(dict(batch), revocation_window()):
                 return
     sweep_last_success_seconds.set_to_current_time()

@@ -110,42 +110,28 @@ class IntrospectionSerializer(serializers.Serializer[None]):
     token_type = serializers.ChoiceField(["Bearer"], required=False)
 
 
-class UserEpochSerializer(serializers.Serializer[None]):
-    """A user whose epoch was raised."""
-
-    user_id = serializers.UUIDField()
+class EpochSerializer(serializers.Serializer[None]):
     epoch = EpochField()
-
-
-class ReasonSerializer(serializers.Serializer[None]):
     # \Z: `$` would let a newline through, one character more than the column takes.
     reason = serializers.RegexField(r"^[a-z_]{1,32}\Z", trim_whitespace=False)
 
 
-class RevocationSerializer(UserEpochSerializer, ReasonSerializer):
+class RevocationSerializer(EpochSerializer):
     """End the sessions of a user below `epoch`."""
 
+    user_id = serializers.UUIDField()
     keep_sid = serializers.UUIDField(required=False, help_text="A session to keep,")
     keep_from = EpochField(
         required=False, help_text="if its own epoch is at least this."
     )
 
 
-class RevocationsSerializer(ReasonSerializer):
-    """End the sessions of several users below their epochs."""
-
-    users: Any = serializers.ListSerializer(
-        child=UserEpochSerializer(), min_length=1, max_length=500
-    )
-
-
-class EpochRevocationsSerializer(ReasonSerializer):
+class RevocationsSerializer(EpochSerializer):
     """End the sessions of many users whose epochs were raised to the same one."""
 
     user_ids = serializers.ListField(
         child=serializers.UUIDField(), min_length=1, max_length=5000
     )
-    epoch = EpochField()
 
 
 class RevokedSerializer(serializers.Serializer[None]):

@@ -148,8 +148,8 @@ WITH found AS (
 # older than its wait for the lock of a login, whose session it would not see.
 RAISE_FLOORS = """
 INSERT INTO tokens_userepoch AS known (user_id, epoch)
-SELECT user_id, epoch
-FROM unnest(%(user_ids)s::uuid[], %(epochs)s::bigint[]) AS pushed (user_id, epoch)
+SELECT DISTINCT user_id, %(epoch)s::bigint
+FROM unnest(%(user_ids)s::uuid[]) AS pushed (user_id)
 ORDER BY user_id
 ON CONFLICT (user_id) DO UPDATE SET epoch = greatest(known.epoch, excluded.epoch)
 """
@@ -161,18 +161,18 @@ ON CONFLICT (user_id) DO UPDATE SET epoch = greatest(known.epoch, excluded.epoch
 REVOKE_BELOW = recorded(
     """
 WITH below AS (
-    SELECT session.id, pushed.epoch,
-        (session.id = %(kept_sid)s::uuid
-         AND session.user_epoch >= %(kept_from)s::bigint) IS TRUE AS kept
-    FROM unnest(%(user_ids)s::uuid[], %(epochs)s::bigint[]) AS pushed (user_id, epoch)
-    JOIN tokens_session AS session USING (user_id)
-    WHERE session.user_epoch < pushed.epoch AND session.revoked_at IS NULL
-    ORDER BY session.id
-    FOR UPDATE OF session
+    SELECT id,
+        (id = %(kept_sid)s::uuid
+         AND user_epoch >= %(kept_from)s::bigint) IS TRUE AS kept
+    FROM tokens_session
+    WHERE user_id = ANY (%(user_ids)s::uuid[])
+      AND user_epoch < %(epoch)s::bigint
+      AND revoked_at IS NULL
+    ORDER BY id
+    FOR UPDATE
 ), lifted AS (
-    UPDATE tokens_session AS session SET user_epoch = below.epoch
-    FROM below
-    WHERE session.id = below.id AND below.kept
+    UPDATE tokens_session SET user_epoch = %(epoch)s::bigint
+    WHERE id IN (SELECT id FROM below WHERE kept)
 ), changed AS (
     UPDATE tokens_session
     SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s

@@ -5,9 +5,8 @@ refresh tokens). A missing key means *unknown*, never *fine*: PostgreSQL knows. 
 may be flushed, restarted or lost at any time, and losing it costs latency alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -23,15 +22,6 @@ ACTIVE = b"active"
 REVOKED = "revoked:"
 
 breaker = Breaker("sessions")
-
-
-@dataclass(frozen=True)
-class Revocation:
-    """A session that ended, why, and for how many seconds a token of it may live."""
-
-    sid: UUID
-    reason: str
-    ttl: int
 
 
 def key(sid: UUID | str) -> str:
@@ -105,21 +95,21 @@ def forget(sids: Iterable[UUID]) -> None:
         connection().delete(*names)
 
 
-def mark_revoked(revocations: Iterable[Revocation]) -> bool:
-    """Say that sessions have ended; False where that could not be said.
+def mark_revoked(reasons: Mapping[UUID, str], ttl: int) -> bool:
+    """Say for `ttl` seconds that sessions have ended, and why; False where that could
+    not be said.
 
     The breaker is not asked: this is the write that matters. A Redis that is full
     refuses SET but allows DEL, and a missing key is safe.
     """
-    batch = list(revocations)
     with noting_failure("mark_revoked"):
         pipeline = connection().pipeline(transaction=False)
-        for item in batch:
-            pipeline.set(key(item.sid), REVOKED + item.reason, ex=max(item.ttl, 1))
+        for sid, reason in reasons.items():
+            pipeline.set(key(sid), REVOKED + reason, ex=ttl)
         answers = pipeline.execute(raise_on_error=False)
         refused = [
-            key(item.sid)
-            for item, answer in zip(batch, answers, strict=True)
+            key(sid)
+            for sid, answer in zip(reasons, answers, strict=True)
             if isinstance(answer, Exception)
         ]
         if refused:
@@ -129,22 +119,20 @@ def mark_revoked(revocations: Iterable[Revocation]) -> bool:
             connection().delete(*refused)
         breaker.succeeded()
         return True
-    metrics.redis_fallbacks_total.labels("revocations").inc(len(batch))
+    metrics.redis_fallbacks_total.labels("revocations").inc(len(reasons))
     return False
 
 
-def repeat_revocations(revocations: Iterable[Revocation]) -> bool:
-    """Say that sessions have ended, where that is not known; False where Redis does not
-    answer."""
-    batch = list(revocations)
+def repeat_revocations(reasons: Mapping[UUID, str], ttl: int) -> bool:
+    """As `mark_revoked`, where that is not known; False where Redis does not answer."""
     with noting_failure("compare"):
-        values: Any = connection().mget([key(item.sid) for item in batch])
-        lost = [
-            item
-            for item, value in zip(batch, values, strict=True)
+        values: Any = connection().mget([*map(key, reasons)])
+        lost = {
+            sid: reasons[sid]
+            for sid, value in zip(reasons, values, strict=True)
             if not (value or b"").startswith(REVOKED.encode())
-        ]
-        return mark_revoked(lost) if lost else True
+        }
+        return mark_revoked(lost, ttl) if lost else True
     return False
 
 

@@ -1,6 +1,5 @@
 """The HTTP side of sessions for the User Service: its pushes, and its admin's acts."""
 
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -137,7 +136,6 @@ class RevokeSessionsView(OperatorView):
             serializers=[
                 s.RevocationSerializer,
                 s.RevocationsSerializer,
-                s.EpochRevocationsSerializer,
             ],
             resource_type_field_name=None,
         ),
@@ -149,28 +147,23 @@ class RevokeSessionsView(OperatorView):
     def post(self, request: Request) -> Response:
         """End the sessions of users that are below an epoch.
 
-        One user (`user_id`, `epoch`, and the session to keep), up to 500 with an epoch
-        each, or up to 5,000 (`user_ids`) with the same.
+        One user (`user_id`, and the session to keep), or up to 5,000 (`user_ids`).
         """
         serializer = push_serializer(request.data)
         serializer.is_valid(raise_exception=True)
         push = serializer.validated_data
-        if "user_ids" in push:
-            epochs = dict.fromkeys(push["user_ids"], push["epoch"])
-            return Response({"revoked": end_sessions_below(epochs, push["reason"])})
-        raised = push.get("users", [push])
-        # Of a user who is named twice the highest epoch.
-        raised = sorted(raised, key=itemgetter("epoch"))
-        epochs = {each["user_id"]: each["epoch"] for each in raised}
-        keep = push.get("keep_sid"), push.get("keep_from")
-        return Response({"revoked": end_sessions_below(epochs, push["reason"], *keep)})
+        revoked = end_sessions_below(
+            push.get("user_ids") or [push["user_id"]],
+            push["epoch"],
+            push["reason"],
+            push.get("keep_sid"),
+            push.get("keep_from"),
+        )
+        return Response({"revoked": revoked})
 
 
 def push_serializer(body: Any) -> Serializer[None]:
     """The shape that a push has, by the member that only this one has."""
-    members = body if isinstance(body, dict) else ()
-    if "user_ids" in members:
-        return s.EpochRevocationsSerializer(data=body)
-    if "users" in members:
+    if isinstance(body, dict) and "user_ids" in body:
         return s.RevocationsSerializer(data=body)
     return s.RevocationSerializer(data=body)
