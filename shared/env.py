@@ -51,7 +51,7 @@ def api_key_pairs(text: str) -> list[tuple[str, str]]:
     for item in filter(None, text.split(",")):
         caller, separator, key = item.partition("=")
         if not (caller and separator and key):
-            raise ValueError
+            raise ValueError("must be a list of caller=key.")
         pairs.append((caller, key))
     return pairs
 
@@ -182,11 +182,7 @@ class Env(environ.Env):
 
     def api_keys(self, var: str) -> list[tuple[str, str]]:
         """Pairs (caller, key)."""
-        try:
-            return api_key_pairs(self.str(var, default=""))
-        except ValueError:
-            message = f"{var} must be a list of caller=key."
-            raise ImproperlyConfigured(message) from None
+        return self.parsed(var, self.str(var, default=""), api_key_pairs)
 
     def mail_server(self, var: str) -> MailServer | None:
         """Where mail goes; None where that is not set."""

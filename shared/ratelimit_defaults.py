@@ -32,18 +32,9 @@ DEFAULTS = {
 
 # The most that production takes (`shared.checks`): 20 times the default, and 100 in 30
 # days where the guesses at one account are counted.
-CEILINGS = {
-    "LOGIN_LIMIT_DEVICE": "100/30day",
-    "LOGIN_LIMIT_ADDRESS": "600/minute",
-    "LOGIN_LIMIT_NETWORK": "6000/hour",
-    "LOGIN_LIMIT_NAME": "100/15minute",
-    "LOGIN_LIMIT_ACCOUNT": "100/30day",
-    "LOGIN_LIMIT_SUCCESS": "600/hour",
-    "REGISTRATION_LIMIT_ADDRESS": "100/hour",
-    "LINK_LIMIT_ADDRESS": "200/hour",
-    "PROFILE_LIMIT_USER": "600/hour",
-    "EXPORT_LIMIT_USER": "100/day",
-    "PASSWORD_LIMIT_SESSION": "100/30day",
-    "PASSWORD_LIMIT_USER": "100/30day",
-    "FACTOR_LIMIT_ACCOUNT": "100/30day",
-}
+GUESSES = {"LOGIN_LIMIT_DEVICE", "LOGIN_LIMIT_ACCOUNT", "FACTOR_LIMIT_ACCOUNT"}
+GUESSES |= {"PASSWORD_LIMIT_SESSION", "PASSWORD_LIMIT_USER"}
+CEILINGS = dict.fromkeys(GUESSES, "100/30day")
+for name in DEFAULTS.keys() - GUESSES:
+    amount, _, window = DEFAULTS[name].partition("/")
+    CEILINGS[name] = f"{20 * int(amount)}/{window}"

@@ -3,14 +3,14 @@
 from django.urls import path
 
 from shared.api.urls import common
-from tokens.views import factors, internal, oauth, passkeys, public, sessions
+from tokens.views import factors, internal, oauth, public, sessions
 
 urlpatterns = [
     path("api/v1/auth/login", public.LoginView.as_view()),
     path("api/v1/auth/login/second_factor", factors.SecondFactorView.as_view()),
     path("api/v1/auth/login/enrol", factors.EnrolView.as_view()),
-    path("api/v1/auth/login/passkey/options", passkeys.PasskeyOptionsView.as_view()),
-    path("api/v1/auth/login/passkey", passkeys.PasskeyLoginView.as_view()),
+    path("api/v1/auth/login/passkey/options", factors.PasskeyOptionsView.as_view()),
+    path("api/v1/auth/login/passkey", factors.PasskeyLoginView.as_view()),
     path("api/v1/auth/step_up/options", factors.StepUpOptionsView.as_view()),
     path("api/v1/auth/step_up", factors.StepUpView.as_view()),
     path("api/v1/auth/refresh", public.RefreshView.as_view()),

@@ -19,7 +19,7 @@ from tests.conftest import (
     state_in_redis,
 )
 from tests.factories import SessionFactory
-from tokens import purges, revocation
+from tokens import revocation, sweep
 from tokens.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -201,10 +201,10 @@ def test_rows_go_in_batches(run, monkeypatch, django_assert_num_queries):
     """The oldest first."""
     rows = [expired(days * DAY) for days in (2, 5, 3, 4, 2, 2, 2, 2, 2)]
 
-    monkeypatch.setattr(purges, "BATCH", 2)
-    assert purges.purge_batch() == 2
+    monkeypatch.setattr(sweep, "BATCH", 2)
+    assert sweep.purge_batch(Session) == 2
     assert not {rows[1], rows[3]} & set(Session.objects.all())
-    monkeypatch.setattr(purges, "BATCH", 3)
+    monkeypatch.setattr(sweep, "BATCH", 3)
     # Each of three batches is three statements between SAVEPOINT and RELEASE, which are
     # BEGIN and COMMIT outside of a test; the fourth finds nothing to delete.
     with django_assert_num_queries(3 * 5 + 4):

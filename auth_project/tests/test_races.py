@@ -20,7 +20,7 @@ from tests.conftest import (
     state_in_redis,
 )
 from tokens import revocation
-from tokens.models import Event, Session, SessionEpoch
+from tokens.models import Event, Session, SessionPolicy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -119,7 +119,7 @@ def test_thirty_logins_at_once_leave_as_many_as_the_cap(
 
 
 def rotate(session):
-    return Session.objects.rotate(session.id, session.jti, SessionEpoch(0))
+    return Session.objects.rotate(session.id, session.jti, SessionPolicy(0))
 
 
 def push(session, epoch, reason, kept=False):

@@ -19,7 +19,7 @@ from tests.conftest import (
     state_in_redis,
 )
 from tokens.jwt_tokens import RefreshToken
-from tokens.models import Session, SessionEpoch
+from tokens.models import Session, SessionPolicy
 from tokens.revocation import end_sessions_below
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("users", "trusted_kid")]
@@ -59,11 +59,11 @@ def test_the_winners_and_the_losers_rule_are_one(
     make_session, user_epoch, kept_from, kept
 ):
     session = make_session(user_epoch=user_epoch)
-    epoch = SessionEpoch(3, session.id if kept else uuid.uuid4(), kept_from)
+    policy = SessionPolicy(3, session.id if kept else uuid.uuid4(), kept_from)
 
-    rotated = Session.objects.rotate(session.id, session.jti, epoch)
+    rotated = Session.objects.rotate(session.id, session.jti, policy)
 
-    assert epoch.ends(session) == (rotated is None)
+    assert policy.ends(session) == (rotated is None)
     assert rotated is None or rotated.user_epoch == 3
 
 

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from shared.tests.query_plans import reading
 from tests.conftest import end_others
 from tests.factories import SessionFactory
-from tokens.models import Session, SessionEpoch
+from tokens.models import Session, SessionPolicy
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +25,7 @@ def opened(own):
 ACTS = {
     "open": opened,
     "cap": lambda own: end_others(own.user_id, 3, own.id),
-    "rotate": lambda own: Session.objects.rotate(own.id, own.jti, SessionEpoch(0)),
+    "rotate": lambda own: Session.objects.rotate(own.id, own.jti, SessionPolicy(0)),
     "not-rotated": lambda own: Session.objects.with_clock().filter(id=own.id).first(),
     "verify": lambda own: Session.objects.filter(id=own.id).first(),
     "logout": lambda own: Session.objects.revoke(own.id, "logout"),

@@ -44,7 +44,7 @@ class Backend(TokenBackend):
         headers = {"kid": signer.kid, "typ": TYPES[self.token_type]}
         # In UTF-8: escaped, a Cyrillic letter would take three times the room.
         text = json.dumps(claims, ensure_ascii=False, separators=(",", ":"))
-        return jws.encode(text.encode(), signer.key, signer.algorithm, headers)
+        return jws.encode(text.encode(), signer.key, signing_keys.ALGORITHM, headers)
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
         # `verify=False` would mean "trust anything": there is no such thing here.

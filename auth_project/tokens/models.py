@@ -18,29 +18,31 @@ from tokens.events import Event as Event
 from tokens.events import EventPersonal as EventPersonal
 from tokens.pending_logins import Login as Login
 
-# A row is kept this long after it expired, so that "no row" can mean "revoked".
-RETENTION = timedelta(days=1)
-
 
 @dataclass(frozen=True)
-class SessionEpoch:
+class SessionPolicy:
     """Which sessions of a user may continue: those of `epoch` or above, and `kept_sid`
-    if its own epoch is at least `kept_from`."""
+    if its own epoch is at least `kept_from`; where a second factor is required
+    (`needs_factor`), of these only those that have one."""
 
     epoch: int
     kept_sid: UUID | None = None
     kept_from: int | None = None
+    needs_factor: bool = False
 
     @classmethod
     def of(cls, user: dict[str, Any]) -> Self:
         """As the User Service answers it."""
         kept_sid = user.get("kept_sid")
         return cls(
-            user["session_epoch"], kept_sid and UUID(kept_sid), user.get("kept_from")
+            user["session_epoch"],
+            kept_sid and UUID(kept_sid),
+            user.get("kept_from"),
+            user.get("second_factor_required", False),
         )
 
     def ends(self, session: "Session") -> bool:
-        """The opposite of what ROTATE asks for."""
+        """By its epoch: the opposite of what ROTATE asks for."""
         if session.user_epoch >= self.epoch:
             return False
         if session.id != self.kept_sid or self.kept_from is None:
@@ -86,9 +88,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         parameters = {"login": login.id, "amr": amr, "is_factor": amr != ["pwd"]}
         return next(iter(self.execute(statements.STEP_UP, parameters)), None)
 
-    def rotate(
-        self, sid: UUID, jti: UUID, epoch: SessionEpoch, *, needs_factor: bool = False
-    ) -> "Session | None":
+    def rotate(self, sid: UUID, jti: UUID, policy: SessionPolicy) -> "Session | None":
         """Replace the refresh token `jti` of a session, at most once per leeway.
 
         None: nothing was changed, and the row says why. Of any number of callers one
@@ -98,8 +98,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "id": sid,
             "presented": jti,
             "new": uuid.uuid4(),
-            "needs_factor": needs_factor,
-            **vars(epoch),
+            **vars(policy),
             "lifetime": timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME),
             "leeway": timedelta(seconds=settings.REFRESH_REUSE_LEEWAY),
         }
@@ -178,10 +177,6 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def revoked_within(self, period: timedelta) -> Self:
         """Sessions whose revocation is no older than `period`."""
         return self.filter(revoked_at__gt=ClockTimestamp() - period)
-
-    def purgeable(self) -> Self:
-        """Sessions whose row has no more use."""
-        return self.filter(expires_at__lt=ClockTimestamp() - RETENTION)
 
     def execute(self, statement: str, parameters: dict[str, Any]) -> "list[Session]":
         """Run a statement that returns whole rows (`update()` would only count them),

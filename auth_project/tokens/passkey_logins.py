@@ -29,17 +29,11 @@ def log_in(text: str, credential: dict[str, Any], client: Client) -> Grant:
     keyring.signing_key()  # or nothing is changed: there would be no answer to it
     try:
         login = Login.objects.attempt(text, Login.Purpose.PASSKEY)
-        user = verify(login, credential, client)
+        signed = {"challenge": login.challenge_text, "credential": credential}
+        seen = {"ip": client.ip, "user_agent": client.user_agent}
+        proof = {**signed, "client": seen, "device": client.device}
+        user = users_client().verify_passkey(proof)
         amr = " ".join([*user["amr"], "mfa"])
         return open_pending(login, user, amr, client, issued_at)
     except (LoginSettled, TokenInvalid) as exc:
         raise InvalidCredentials from exc
-
-
-def verify(login: Login, credential: dict[str, Any], client: Client) -> dict[str, Any]:
-    """Whose passkey it is, as the User Service says."""
-    seen = {"ip": client.ip, "user_agent": client.user_agent}
-    signed = {"challenge": login.challenge_text, "credential": credential}
-    return users_client().verify_passkey(
-        {**signed, "client": seen, "device": client.device}
-    )

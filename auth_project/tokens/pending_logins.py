@@ -77,10 +77,6 @@ class LoginQuerySet(models.QuerySet["Login"]):
         if not waiting.update(settled_at=ClockTimestamp()):
             raise LoginSettled
 
-    def purgeable(self, retention: timedelta) -> "LoginQuerySet":
-        """Those that expired so long ago."""
-        return self.filter(expires_at__lt=ClockTimestamp() - retention)
-
 
 class Login(models.Model):
     """A login or step-up that waits for its last factor. It is no session, and gives

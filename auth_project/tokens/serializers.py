@@ -7,6 +7,7 @@ from rest_framework import serializers
 from shared import devices
 from shared.api import client_ip
 from shared.api.fields import EpochField, ExactCharField, StrictSerializer
+from shared.api.views import valid
 from shared.auth.access_tokens import MAX_LENGTH
 from shared.event_pages import ReportedEventSerializer
 from tokens.models import Session
@@ -43,10 +44,7 @@ class TokenSerializer(serializers.Serializer[None]):
             and "\0" not in token
         ):
             return token
-        serializer = cls(data=body)
-        serializer.is_valid(raise_exception=True)
-        found: str = serializer.validated_data["token"]
-        return found
+        return str(valid(cls(data=body))["token"])
 
 
 class VerifiedTokenSerializer(serializers.Serializer[None]):

@@ -29,7 +29,7 @@ from shared.keys import keyring
 from shared.structured_logging import audit
 from tokens.jwt_tokens import AccessToken, RefreshToken, SpentRefreshToken, session_over
 from tokens.metrics import counted_refusals, refreshes_total
-from tokens.models import Session, SessionEpoch
+from tokens.models import Session, SessionPolicy
 from tokens.revocation import end_session, end_sessions_below, publish_end
 
 
@@ -74,40 +74,29 @@ def refresh(text: str, client: Client, received_at: float) -> Grant:
     if user is None:
         end_session(token["sid"], "user_gone")
         raise TokenRevoked
-    epoch = SessionEpoch.of(user)
-    needs_factor = user.get("second_factor_required", False)
-    session, successor = rotate_or_resolve(
-        token, epoch, client, received_at, needs_factor
-    )
+    policy = SessionPolicy.of(user)
+    session, successor = rotate_or_resolve(token, policy, client, received_at)
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)
     return Grant(access, successor)
 
 
 def rotate_or_resolve(
-    token: RefreshToken,
-    epoch: SessionEpoch,
-    client: Client,
-    received_at: float,
-    needs_factor: bool,
+    token: RefreshToken, policy: SessionPolicy, client: Client, received_at: float
 ) -> tuple[Session, RefreshToken | None]:
     """The session of a token, and the one to answer with. Raises TokenError,
     InsufficientUserAuthentication."""
     sid, jti = UUID(token["sid"]), UUID(token["jti"])
-    session = Session.objects.rotate(sid, jti, epoch, needs_factor=needs_factor)
+    session = Session.objects.rotate(sid, jti, policy)
     if session is not None:
         audit("session_renewed", **audit_context(session, client))
         refreshes_total.labels("rotated").inc()
         return session, RefreshToken.current(session)
-    return resolve_superseded_token(token, epoch, client, received_at, needs_factor)
+    return resolve_superseded_token(token, policy, client, received_at)
 
 
 def resolve_superseded_token(
-    token: RefreshToken,
-    epoch: SessionEpoch,
-    client: Client,
-    received_at: float,
-    needs_factor: bool,
+    token: RefreshToken, policy: SessionPolicy, client: Client, received_at: float
 ) -> tuple[Session, RefreshToken | None]:
     """Why `token` did not rotate its session.
 
@@ -115,14 +104,14 @@ def resolve_superseded_token(
     tab, a repeated request. Raises TokenError for all else, and
     InsufficientUserAuthentication.
     """
-    session = live_session(token, epoch, client)
+    session = live_session(token, policy, client)
     is_current = str(session.jti) == token["jti"]
     if not is_current and not is_direct_predecessor(token, session, received_at):
         # Committed before the 401 is raised, which must not undo it.
         end_session(session.id, "reuse", "authn_token_reuse")
         audit("authn_token_reuse", **audit_context(session, client))
         raise RefreshTokenReused
-    if needs_factor and session.lacks_factor:
+    if policy.needs_factor and session.lacks_factor:
         raise InsufficientUserAuthentication("aal2")
     if is_current:
         # Rotated less than the leeway ago: it stays the one to use.
@@ -133,7 +122,7 @@ def resolve_superseded_token(
     return session, RefreshToken.current(session)
 
 
-def live_session(token: RefreshToken, epoch: SessionEpoch, client: Client) -> Session:
+def live_session(token: RefreshToken, policy: SessionPolicy, client: Client) -> Session:
     """The session that `token` did not rotate, if it has not ended; the order of the
     questions matters. Raises TokenError."""
     session = Session.objects.with_clock().filter(id=token["sid"]).first()
@@ -143,7 +132,7 @@ def live_session(token: RefreshToken, epoch: SessionEpoch, client: Client) -> Se
     if session.expires_at <= session.clock:
         audit("session_expired", **audit_context(session, client))
         raise TokenExpired
-    if epoch.ends(session):
+    if policy.ends(session):
         end_session(session.id, "epoch")
         raise TokenRevoked
     return session

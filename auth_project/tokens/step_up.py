@@ -44,7 +44,8 @@ def step_up(
     issued_at = int(time.time())
     keyring.signing_key()
     login = Login.objects.attempt(text, Login.Purpose.STEP_UP, sid=caller.sid)
-    user = verify_factor(login, with_sid(proof, caller), client)
+    # Guesses of a password are counted by session, too.
+    user = verify_factor(login, {**proof, "sid": str(caller.sid)}, client)
     session = Session.objects.step_up(login, user["amr"])
     if session is None:
         raise Login.objects.refusal(id=login.id)
@@ -52,8 +53,3 @@ def step_up(
     mark_active(access)
     audit("authn_step_up", acr=session.acr, **audit_context(session, client))
     return Grant(access, None)
-
-
-def with_sid(proof: dict[str, Any], caller: TokenUser) -> dict[str, Any]:
-    """Guesses of a password are counted by session, too."""
-    return {**proof, "sid": str(caller.sid)} if "password" in proof else proof

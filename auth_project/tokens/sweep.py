@@ -4,17 +4,24 @@ every hour deletes what has no more use."""
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
 
 from shared.db import rights
+from shared.db.functions import ClockTimestamp
 from shared.structured_logging import dependency_logger
-from tokens import purges
+from tokens.models import Login, Session
 from tokens.revocation import republish_revocations
 
 INTERVAL = 2.0  # seconds; the bound for a revocation that Redis missed
 PURGE_INTERVAL = 3600.0
+# A row is kept this long after it expired, so that "no row" can mean "revoked".
+RETENTION = timedelta(days=1)
+BATCH = 1000  # rows per transaction, so that no lock is held for long
+PURGE_LOCK = 0x6D656D70  # of this database's advisory locks
 
 T = TypeVar("T")
 
@@ -39,24 +46,38 @@ def sweep_forever(stop: threading.Event | None = None) -> None:
 
 def sweep_once() -> None:
     """One round."""
-    survive(republish_revocations, {"event": "sweep"})
+    survive("sweep", republish_revocations)
 
 
 def purge_once() -> bool:
     """Delete one batch of sessions, of pending logins and of events, so that no sweep
     is late; whether there may be more."""
-    sessions = survive(purges.purge_batch, {"event": "purge"})
-    logins = survive(purges.purge_logins, {"event": "purge"})
-    events = survive(rights.purge_batch, {"event": "purge"})
-    return purges.BATCH in (sessions, logins) or events == rights.MOST
+    found = [survive("purge", partial(purge_batch, each)) for each in (Session, Login)]
+    events = survive("purge", rights.purge_batch)
+    return BATCH in found or events == rights.MOST
 
 
-def survive(act: Callable[[], T], extra: dict[str, str]) -> T | None:
+def purge_batch(model: type[Session] | type[Login]) -> int:
+    """Delete the rows that expired first, more than a day ago; how many. None while
+    another worker does so."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [PURGE_LOCK])
+        if not cursor.fetchone()[0]:
+            return 0
+        expired = model.objects.filter(expires_at__lt=ClockTimestamp() - RETENTION)
+        locked = expired.order_by("expires_at").select_for_update(skip_locked=True)
+        # Read first: as a subquery PostgreSQL may evaluate it more than once, and
+        # find other rows each time.
+        ids = list(locked.values_list("id", flat=True)[:BATCH])
+        return model.objects.filter(id__in=ids).delete()[0]
+
+
+def survive(event: str, act: Callable[[], T]) -> T | None:
     """Whatever goes wrong in it, the next round must come."""
     try:
         return act()
     except Exception as exc:  # noqa: BLE001 - a sweep that died would heal nothing
-        text = f"{extra['event']} failed: {type(exc).__name__}"
+        text, extra = f"{event} failed: {type(exc).__name__}", {"event": event}
         dependency_logger.warning("%s", text, extra=extra)
         return None
     finally:

@@ -136,22 +136,23 @@ class SecondFactorInvalid(Unauthorized):
         self.members = {} if tries_left is None else {"tries_left": tries_left}
 
 
-class LoginSettled(APIException):
+class Conflict(APIException):
+    status_code = status.HTTP_409_CONFLICT
+
+
+class LoginSettled(Conflict):
     """It has opened its session already, perhaps in another tab."""
 
-    status_code = status.HTTP_409_CONFLICT
     default_code = "login_settled"
 
 
-class FactorLimit(APIException):
-    status_code = status.HTTP_409_CONFLICT
+class FactorLimit(Conflict):
     default_code = "factor_limit"
 
 
-class LastFactor(APIException):
+class LastFactor(Conflict):
     """Of a user who must have one, or could not log in without."""
 
-    status_code = status.HTTP_409_CONFLICT
     default_code = "last_factor"
 
 
@@ -183,22 +184,19 @@ class UserNotFound(APIException):
     default_code = "user_not_found"
 
 
-class AccountExists(APIException):
-    status_code = status.HTTP_409_CONFLICT
+class AccountExists(Conflict):
     default_code = "account_exists"
 
 
-class UsernameTaken(APIException):
+class UsernameTaken(Conflict):
     """For those who must not learn whether the e-mail address is taken, too."""
 
-    status_code = status.HTTP_409_CONFLICT
     default_code = "username_taken"
 
 
-class LastSuperuser(APIException):
+class LastSuperuser(Conflict):
     """Without one, no user can give rights to others."""
 
-    status_code = status.HTTP_409_CONFLICT
     default_code = "last_superuser"
 
 

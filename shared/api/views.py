@@ -1,4 +1,6 @@
-"""Base classes of views."""
+"""Base classes of views, and how they read a body."""
+
+from typing import Any
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import AllowAny, BasePermission
@@ -36,3 +38,10 @@ class InternalView(JSONView):
     )
     permission_classes = (HasAPIKey,)
     allowed_callers: frozenset[str] | None = None
+
+
+def valid(serializer: Any) -> dict[str, Any]:
+    """What the body says. Raises ValidationError."""
+    serializer.is_valid(raise_exception=True)
+    data: dict[str, Any] = serializer.validated_data
+    return data

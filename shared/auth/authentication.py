@@ -39,7 +39,6 @@ class TokenUser:
     amr: tuple[str, ...] = ()  # how the user was authenticated (RFC 8176)
 
     is_authenticated = True
-    is_anonymous = False
 
     @property
     def pk(self) -> UUID:
@@ -53,7 +52,6 @@ class Service:
     name: str
 
     is_authenticated = True
-    is_anonymous = False
 
 
 class JWTAuthentication(BaseAuthentication):

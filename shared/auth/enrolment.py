@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from shared.api.exceptions import TokenInvalid, Unauthorized
 from shared.auth import access_tokens
-from shared.auth.authentication import bearer_token
+from shared.auth.authentication import JWTScheme, bearer_token
 
 LIFETIME = 600  # seconds
 
@@ -29,7 +28,6 @@ class EnrolmentUser:
     epoch: int  # the user's session epoch when the password was verified
 
     is_authenticated = True
-    is_anonymous = False
 
     @property
     def pk(self) -> UUID:
@@ -56,9 +54,6 @@ class EnrolmentAuthentication(BaseAuthentication):
         return Unauthorized.auth_header
 
 
-class EnrolmentScheme(OpenApiAuthenticationExtension):
+class EnrolmentScheme(JWTScheme):
     target_class = EnrolmentAuthentication
     name = "enrolToken"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

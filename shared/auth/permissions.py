@@ -1,6 +1,8 @@
 """Permissions that views compose with `&` and `|`."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rest_framework.permissions import BasePermission
@@ -28,23 +30,21 @@ class HasAPIKey(BasePermission):
 
 def require_authentication(
     user: TokenUser, *, acr: str = "", max_age: int | None = None
-) -> None:
-    """Raise InsufficientUserAuthentication where the level of the session is below
+) -> bool:
+    """True. Raises InsufficientUserAuthentication where the session's level is below
     `acr`, or the user proved who they are more than `max_age` seconds ago: at the login
     or the last step-up. A refresh makes that no newer."""
     too_old = max_age is not None and time.time() - user.auth_time > max_age
     if too_old or (acr and user.acr not in LEVELS[LEVELS.index(acr) :]):
         raise InsufficientUserAuthentication(acr, max_age)
+    return True
 
 
-def authenticated(name: str, **wanted: Any) -> type[BasePermission]:
-    """A permission: for users of whom `require_authentication` asks no more."""
+def permission(name: str, allows: Callable[[TokenUser], bool]) -> type[BasePermission]:
+    """A permission: for users of whom `allows` is true, or raises an error."""
 
     def has_permission(self: BasePermission, request: Request, view: Any) -> bool:
-        if isinstance(request.user, TokenUser):
-            require_authentication(request.user, **wanted)
-            return True
-        return False
+        return isinstance(request.user, TokenUser) and allows(request.user)
 
     members = {"has_permission": has_permission, "__module__": __name__}
     return type(name, (BasePermission,), members)
@@ -52,12 +52,13 @@ def authenticated(name: str, **wanted: Any) -> type[BasePermission]:
 
 def has_acr(acr: str) -> type[BasePermission]:
     """A permission: for sessions of this level ("aal2") or a higher one."""
-    return authenticated(f"HasACR({acr})", acr=acr)
+    return permission(f"HasACR({acr})", partial(require_authentication, acr=acr))
 
 
 def logged_in_within(seconds: int) -> type[BasePermission]:
     """A permission: for users who have logged in or stepped up in these seconds."""
-    return authenticated(f"LoggedInWithin({seconds})", max_age=seconds)
+    name = f"LoggedInWithin({seconds})"
+    return permission(name, partial(require_authentication, max_age=seconds))
 
 
 def has_any_role(*roles: str) -> type[BasePermission]:
@@ -65,11 +66,5 @@ def has_any_role(*roles: str) -> type[BasePermission]:
 
     For all of several roles: `has_any_role("a") & has_any_role("b")`.
     """
-    wanted = frozenset(roles)
-
-    def has_permission(self: BasePermission, request: Request, view: Any) -> bool:
-        user = request.user
-        return isinstance(user, TokenUser) and not wanted.isdisjoint(user.roles)
-
-    members = {"has_permission": has_permission, "__module__": __name__}
-    return type(f"HasAnyRole({', '.join(roles)})", (BasePermission,), members)
+    name = f"HasAnyRole({', '.join(roles)})"
+    return permission(name, lambda user: not {*roles}.isdisjoint(user.roles))

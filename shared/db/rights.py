@@ -7,7 +7,7 @@ default privileges with it, by which the application could change what it finds.
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.db import connections
+from django.db import connection, connections
 from django.db.migrations import RunSQL
 
 from shared.events import AppendOnly
@@ -110,34 +110,34 @@ def limit_rights(app_config: AppConfig, using: str, **kwargs: Any) -> None:
             cursor.execute(REVOKE.format(table=table))
 
 
-def purge_events(using: str = "default") -> int:
+def purge_events() -> int:
     """Delete what is older than it is kept: events after 400 days, what is personal in
     them after 90. How many rows, of the larger table. In batches."""
-    total = deleted = purge_batch(using)
+    total = deleted = purge_batch()
     while deleted == MOST:
-        deleted = purge_batch(using)
+        deleted = purge_batch()
         total += deleted
     return total
 
 
-def purge_batch(using: str = "default") -> int:
+def purge_batch() -> int:
     """One batch of it: MOST, where there may be more."""
-    [deleted] = call("purge_events('400 days', '90 days', %s)", MOST, using)
+    [deleted] = call("purge_events('400 days', '90 days', %s)", MOST)
     return int(deleted)
 
 
-def erase_events(user_id: Any, using: str = "default") -> int:
+def erase_events(user_id: Any) -> int:
     """Delete what is personal in the events of a user, and in those about others where
     the user was the operator, in batches; of how many events.
     Outside of a transaction each batch stays, so that any number ends some day."""
     total, erased = 0, MOST
     while erased == MOST:
-        [erased] = call(f"erase_events(%s, {MOST})", user_id, using)
+        [erased] = call(f"erase_events(%s, {MOST})", user_id)
         total += erased
     return total
 
 
-def call(function: str, argument: Any, using: str) -> Any:
-    with connections[using].cursor() as cursor:
+def call(function: str, argument: Any) -> Any:
+    with connection.cursor() as cursor:
         cursor.execute(f"SELECT {function}", [argument])
         return cursor.fetchone()

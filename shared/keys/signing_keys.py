@@ -39,7 +39,6 @@ SIZES = f"a key has {MINIMUM_BITS} to {MAXIMUM_BITS}"
 class SigningKey:
     kid: str
     key: RSAPrivateKey
-    algorithm: str = ALGORITHM
 
 
 def generate(folder: Path, bits: int = RECOMMENDED_BITS) -> str:

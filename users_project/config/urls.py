@@ -8,7 +8,6 @@ from shared.api.urls import common
 from users import views
 from users.accounts import privacy_views
 from users.accounts.views import RegistrationView
-from users.factors.enrolment_view import EnrolView
 from users.pages.views import StartView
 
 MAIL_ROUTES = [path("", include("users.accounts.urls"))]
@@ -26,7 +25,6 @@ urlpatterns = [
     path("api/v1/users/lookup", views.LookupView.as_view()),
     path("api/v1/users/<uuid:user_id>", views.UserView.as_view()),
     path("api/v1/users/<uuid:user_id>/end_sessions", views.EndSessionsView.as_view()),
-    path("api/v1/users/<uuid:user_id>/factors/enrol", EnrolView.as_view()),
     path("api/v1/users/", include("users.factors.urls")),
     *(MAIL_ROUTES if settings.MAIL_ENABLED else []),
     *common("api/v1/users"),

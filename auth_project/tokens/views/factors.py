@@ -1,22 +1,18 @@
-"""The HTTP side of second factors: the second step of a login, and stepping up."""
+"""The HTTP side of factors: the second step of a login, a login with a passkey alone,
+and stepping up."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.openapi import TOKEN_PROBLEMS, problems
-from shared.api.views import JSONView
+from shared.api.views import JSONView, valid
 from shared.auth.enrolment import LIFETIME
 from shared.metrics import counted_login
 from tokens import factor_serializers as f
-from tokens import logins, step_up
+from tokens import logins, passkey_logins, step_up
 from tokens import serializers as s
-from tokens.views.public import (
-    SET_COOKIE,
-    BrowserView,
-    client_of,
-    grant_response,
-)
+from tokens.views.public import SET_COOKIE, BrowserView, client_of, grant_response
 from tokens.views.sessions import caller
 
 MAILED = "Open the link in the mail, or ask an operator for a code."
@@ -43,12 +39,49 @@ class SecondFactorView(BrowserView):
         },
     )
     def post(self, request: Request) -> Response:
-        serializer = f.SecondFactorSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        proof = dict(serializer.validated_data)
+        proof = valid(f.SecondFactorSerializer(data=request.data))
         text, client = proof.pop("login"), client_of(request)
         with counted_login("second_factor"):
             grant = logins.second_factor(text, proof, client)
+        return grant_response(grant)
+
+
+class PasskeyOptionsView(BrowserView):
+    """Begin to log in with a passkey, without a name or a password. The answer is for
+    `navigator.credentials.get`, once and for five minutes."""
+
+    @extend_schema(
+        operation_id="auth_login_passkey_options",
+        request=None,
+        responses={
+            200: f.PasskeyLoginOptionsSerializer,
+            **problems(_403=("cross_site_request",)),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        return Response(passkey_logins.options())
+
+
+class PasskeyLoginView(BrowserView):
+    """Complete a login with a passkey: tokens, as a login gives them, of the level
+    aal2. Whatever is wrong, begin again."""
+
+    @extend_schema(
+        operation_id="auth_login_passkey",
+        request=f.PasskeyLoginSerializer,
+        parameters=[SET_COOKIE],
+        responses={
+            200: s.GrantSerializer,
+            **problems(
+                body=True, _401=("invalid_credentials",), _403=("cross_site_request",)
+            ),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        body = valid(f.PasskeyLoginSerializer(data=request.data))
+        client = client_of(request)
+        with counted_login("passkey"):
+            grant = passkey_logins.log_in(body["login"], body["credential"], client)
         return grant_response(grant)
 
 
@@ -72,11 +105,9 @@ class EnrolView(BrowserView):
         },
     )
     def post(self, request: Request) -> Response:
-        serializer = f.EnrolSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        asked = serializer.validated_data
-        proof = asked.get("token", "")
-        token = logins.enrol(asked["login"], proof, client_of(request))
+        body = valid(f.EnrolSerializer(data=request.data))
+        proof = body.get("token", "")
+        token = logins.enrol(body["login"], proof, client_of(request))
         if token is None:
             return Response({"message": MAILED}, status=202)
         times = {"token_type": "bearer", "expires_in": LIFETIME}
@@ -117,8 +148,6 @@ class StepUpView(JSONView):
         },
     )
     def post(self, request: Request) -> Response:
-        serializer = f.StepUpSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        proof = dict(serializer.validated_data)
+        proof = valid(f.StepUpSerializer(data=request.data))
         text, client = proof.pop("login"), client_of(request)
         return grant_response(step_up.step_up(caller(request), text, proof, client))

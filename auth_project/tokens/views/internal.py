@@ -10,7 +10,7 @@ from rest_framework.serializers import Serializer
 
 from shared.api.openapi import problems
 from shared.api.parsers import StrictJSONParser
-from shared.api.views import InternalView
+from shared.api.views import InternalView, valid
 from shared.event_pages import (
     ReportedPageSerializer,
     ReportedQuerySerializer,
@@ -66,9 +66,7 @@ class UserEventsView(OperatorView):
         },
     )
     def get(self, request: Request, user_id: UUID) -> Response:
-        query = ReportedQuerySerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = valid(ReportedQuerySerializer(data=request.query_params))
         events = Event.objects.filter(user_id=user_id)
         if asked["event"]:
             events = events.filter(event=asked["event"])
@@ -149,9 +147,7 @@ class RevokeSessionsView(OperatorView):
 
         One user (`user_id`, and the session to keep), or up to 5,000 (`user_ids`).
         """
-        serializer = push_serializer(request.data)
-        serializer.is_valid(raise_exception=True)
-        push = serializer.validated_data
+        push = valid(push_serializer(request.data))
         revoked = end_sessions_below(
             push.get("user_ids") or [push["user_id"]],
             push["epoch"],

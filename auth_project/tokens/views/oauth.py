@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from shared.api.exceptions import ServiceAuthFailed, TokenError
 from shared.api.openapi import problems
 from shared.api.parsers import StrictFormParser
-from shared.api.views import InternalView, OpenView
+from shared.api.views import InternalView, OpenView, valid
 from shared.auth.authentication import BASIC_CHALLENGE, APIKeyAuthentication
 from shared.keys import keyring, signing_keys
 from tokens import serializers as s
@@ -61,9 +61,8 @@ class IntrospectView(InternalView):
         },
     )
     def post(self, request: Request) -> Response:
-        serializer = s.IntrospectionRequestSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        answer = introspection_response(serializer.validated_data["token"])
+        body = valid(s.IntrospectionRequestSerializer(data=request.data))
+        answer = introspection_response(body["token"])
         return Response(answer, headers={"Cache-Control": "no-store"})
 
 

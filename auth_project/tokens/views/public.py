@@ -11,7 +11,7 @@ from shared.api.client_ip import client_address, user_agent
 from shared.api.exceptions import TokenError, TokenNotYetValid
 from shared.api.fields import CredentialsSerializer
 from shared.api.openapi import TOKEN_PROBLEMS, problems
-from shared.api.views import InternalView, OpenView
+from shared.api.views import InternalView, OpenView, valid
 from shared.auth import device_cookie
 from shared.auth.fetch_metadata import SameOriginRequired
 from shared.metrics import counted_login
@@ -114,11 +114,10 @@ class LoginView(BrowserView):
         ],
     )
     def post(self, request: Request) -> Response:
-        serializer = CredentialsSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        body = valid(CredentialsSerializer(data=request.data))
         client = client_of(request)
         with counted_login("password"):
-            grant = logins.log_in(serializer.validated_data, client)
+            grant = logins.log_in(body, client)
         return grant_response(grant)
 
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.openapi import TOKEN_PROBLEMS, problems
-from shared.api.views import JSONView
+from shared.api.views import JSONView, valid
 from shared.auth.authentication import TokenUser
 from tokens import cookies, services
 from tokens import serializers as s
@@ -80,9 +80,7 @@ class LogoutAllView(JSONView):
         },
     )
     def post(self, request: Request) -> Response:
-        serializer = s.LogoutAllSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        keep = serializer.validated_data["keep_current"]
+        keep = valid(s.LogoutAllSerializer(data=request.data))["keep_current"]
         revoked = services.log_out_all(caller(request), keep_current=keep)
         response = Response({"revoked": revoked})
         if not keep and cookies.find_all(request):

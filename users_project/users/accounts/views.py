@@ -1,6 +1,5 @@
 """Registration, and what mails and their links are asked for: parse, call, respond."""
 
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -9,7 +8,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.views import JSONView, OpenView
+from shared.api.views import JSONView, OpenView, valid
 from shared.auth.authentication import TokenUser
 from users.accounts import (
     change_email,
@@ -42,13 +41,6 @@ def sid_of(request: Request) -> UUID:
     """The session of the access token."""
     assert isinstance(request.user, TokenUser)
     return request.user.sid
-
-
-def valid(serializer: Any) -> dict[str, Any]:
-    """What the body says. Raises ValidationError."""
-    serializer.is_valid(raise_exception=True)
-    data: dict[str, Any] = serializer.validated_data
-    return data
 
 
 class RegistrationView(OpenView):

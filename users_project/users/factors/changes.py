@@ -2,6 +2,7 @@
 transaction, in which the user's row is locked. So of two at once one is the first."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -75,10 +76,7 @@ def confirm_totp(
     factor. Raises NotFound, ValidationError."""
     user = lock(caller)
     since = timezone.now() - LIFETIME
-    waiting = Factor.objects.filter(user=user, confirmed_at=None, created_at__gt=since)
-    factor = waiting.filter(pk=factor_id).first()
-    if factor is None:
-        raise NotFound
+    factor = find(user, factor_id, confirmed_at=None, created_at__gt=since)
     if not totp.spend(factor, code):
         raise ValidationError(WRONG, code="invalid")
     before = Factor.objects.filter(user=user, type=Type.TOTP)
@@ -120,9 +118,7 @@ def remove(caller: Caller, factor_id: UUID, client: Client) -> None:
     """Delete a factor; with the last one, the recovery codes. Raises NotFound,
     LastFactor."""
     user = lock(caller)
-    factor = Factor.objects.filter(user=user, pk=factor_id).first()
-    if factor is None:
-        raise NotFound
+    factor = find(user, factor_id)
     factor.delete()
     if factor.confirmed_at is None:
         return
@@ -145,9 +141,7 @@ def note_removal(user: User, caller: Caller, kind: str, client: Client) -> None:
 @transaction.atomic
 def rename(caller: Caller, factor_id: UUID, name: str) -> Factor:
     """Raises NotFound."""
-    factor = Factor.objects.filter(user=lock(caller), pk=factor_id).first()
-    if factor is None:
-        raise NotFound
+    factor = find(lock(caller), factor_id)
     factor.name = name
     factor.save(update_fields=["name"])
     return factor
@@ -178,6 +172,14 @@ def drop_password(caller: Caller) -> None:
     user.set_unusable_password()
     user.write({"password"}, keep_sid=sid_of(caller))
     record("password_removed", user.pk)
+
+
+def find(user: User, factor_id: UUID, **columns: Any) -> Factor:
+    """A factor of the user. Raises NotFound."""
+    factor = Factor.objects.filter(user=user, pk=factor_id, **columns).first()
+    if factor is None:
+        raise NotFound
+    return factor
 
 
 def sid_of(caller: Caller) -> UUID | None:

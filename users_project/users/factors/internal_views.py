@@ -1,9 +1,10 @@
-"""Factors for the Auth Service, which asks for them."""
+"""Factors for the Auth Service, which asks for them: at a login, and to step up."""
 
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,22 +14,58 @@ from shared.api.exceptions import (
     TokenInvalid,
     UserNotFound,
 )
-from shared.api.views import InternalView
+from shared.api.fields import EpochField, ExactCharField
+from shared.api.openapi import problems
+from shared.api.views import InternalView, valid
 from shared.auth import device_cookie
 from users import credentials
 from users.events.log import record
-from users.factors import openapi, policy
-from users.factors.serializers import FactorAttemptSerializer
+from users.factors import enrolment, openapi, passkeys, policy
+from users.factors.serializers import (
+    FactorAttemptSerializer,
+    PasskeyAttemptSerializer,
+)
 from users.factors.verification import FactorProof, verify
 from users.guess_limits import Client
 from users.models import User
 from users.serializers import MEMBERS_OF_VERIFIED, represent
 
 
-class FactorsView(InternalView):
-    """How a user can prove who they are again."""
+class EnrolmentSerializer(serializers.Serializer[None]):
+    """What comes with a password that was right."""
 
+    epoch = EpochField(help_text="Of the user, when the password was looked at.")
+    device = ExactCharField(required=False, allow_blank=True, max_length=1024)
+    token = ExactCharField(required=False, max_length=100, help_text="Of a link.")
+
+
+class ProvedSerializer(serializers.Serializer[None]):
+    proved = serializers.BooleanField(help_text="If not, a link was mailed.")
+
+
+ENROL: dict[str, Any] = {
+    "operation_id": "users_factors_enrol",
+    "request": EnrolmentSerializer,
+    "responses": {
+        200: ProvedSerializer,
+        **problems(
+            body=True,
+            _400=("link_invalid",),
+            _401=("token_invalid", "service_auth_failed"),
+            _403=("forbidden",),
+            _404=("not_found",),
+        ),
+    },
+    "examples": [OpenApiExample("a login", value={"epoch": 3}, request_only=True)],
+}
+
+
+class AuthServiceView(InternalView):
     allowed_callers = frozenset({"auth"})
+
+
+class FactorsView(AuthServiceView):
+    """How a user can prove who they are again."""
 
     @extend_schema(**openapi.FACTORS)
     def get(self, request: Request, user_id: UUID) -> Response:
@@ -39,20 +76,16 @@ class FactorsView(InternalView):
         return Response({**summary, "has_password": user.has_usable_password()})
 
 
-class VerifyFactorView(InternalView):
+class VerifyFactorView(AuthServiceView):
     """Whether this is a factor of the user, who has the password or a session. It is
     used up. An absent user, and one whose sessions have ended since, start over.
 
     With `device`, this completes a login: `device` is renewed, with trust if asked.
     """
 
-    allowed_callers = frozenset({"auth"})
-
     @extend_schema(**openapi.VERIFY_FACTOR)
     def post(self, request: Request, user_id: UUID) -> Response:
-        serializer = FactorAttemptSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        attempt = serializer.validated_data
+        attempt = valid(FactorAttemptSerializer(data=request.data))
         user = User.objects.find(id=user_id, factors=True)
         if user is None or user.session_epoch != attempt["epoch"]:
             raise TokenInvalid
@@ -65,6 +98,42 @@ class VerifyFactorView(InternalView):
             trust = attempt.get("trust_device", False)
             answer["device"] = device_cookie.renew(device, user, trust=trust)
         return Response(answer)
+
+
+class VerifyPasskeyView(AuthServiceView):
+    """For the Auth Service: whose passkey has signed this challenge? It is a login.
+
+    Unknown passkeys, wrong signatures and absent users get the same answer, after the
+    same work.
+    """
+
+    @extend_schema(**openapi.VERIFY_PASSKEY)
+    def post(self, request: Request) -> Response:
+        attempt = valid(PasskeyAttemptSerializer(data=request.data))
+        device = attempt.get("device", "")
+        client = Client(device=device, **attempt.get("client", {}))
+        credential, challenge = attempt["credential"], attempt["challenge"]
+        passkey = passkeys.authenticate(credential, challenge, client)
+        user = passkey.user
+        credentials.note_login(user, client)
+        answer = represent(user, MEMBERS_OF_VERIFIED)
+        answer |= {"sub": user.pk, "amr": passkey.amr}
+        return Response({**answer, "device": device_cookie.renew(device, user)})
+
+
+class EnrolView(AuthServiceView):
+    """Whether a user without a factor has proved more than the password: by a device of
+    the account, or by a token. If not, a link with a token goes to a verified address.
+    Absent users, and those whose sessions have ended since, start over."""
+
+    @extend_schema(**ENROL)
+    def post(self, request: Request, user_id: UUID) -> Response:
+        proof = valid(EnrolmentSerializer(data=request.data))
+        user = User.objects.find(id=user_id)
+        if user is None or user.session_epoch != proof["epoch"]:
+            raise TokenInvalid
+        device, token = proof.get("device", ""), proof.get("token", "")
+        return Response({"proved": enrolment.is_proved(user, device, token)})
 
 
 def amr_of(user: User, attempt: dict[str, Any], client: Client) -> list[str]:

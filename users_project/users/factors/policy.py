@@ -2,11 +2,11 @@
 factors (`UserManager.find`)."""
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from webauthn.helpers import bytes_to_base64url
 
 from shared.auth import device_cookie
 from users.factors.models import Factor, Type
@@ -40,15 +40,11 @@ def methods(user: Any, site: str = "api") -> list[str]:
 def passkeys(user: Any) -> list[dict[str, Any]]:
     """What browsers find the passkeys by (WebAuthn, allowCredentials)."""
     return [
-        {"id": base64url(credential_id), "transports": transports}
-        for kind, credential_id, transports in map(json.loads, user.factor_rows)
+        # PostgreSQL writes a bytea into JSON as `\\x` and digits.
+        {"id": bytes_to_base64url(bytes.fromhex(hexadecimal[2:])), "transports": among}
+        for kind, hexadecimal, among in map(json.loads, user.factor_rows)
         if kind == Type.PASSKEY
     ]
-
-
-def base64url(hexadecimal: str) -> str:
-    """Of a bytea as PostgreSQL writes it into JSON: `\\x` and digits."""
-    return urlsafe_b64encode(bytes.fromhex(hexadecimal[2:])).rstrip(b"=").decode()
 
 
 def summary(user: Any) -> dict[str, Any]:

@@ -10,11 +10,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.exceptions import TokenRevoked
-from shared.api.views import JSONView
+from shared.api.views import JSONView, valid
 from shared.auth.authentication import JWTAuthentication
 from shared.auth.enrolment import EnrolmentAuthentication, EnrolmentUser
-from users.accounts.views import valid
-from users.factors import changes, openapi, policy, recovery_codes, totp
+from shared.auth.passkeys import TIMEOUT
+from users.factors import (
+    changes,
+    openapi,
+    policy,
+    recovery_codes,
+    registration,
+    totp,
+)
 from users.factors import serializers as s
 from users.factors.models import Factor
 from users.guess_limits import client_of, counted_of
@@ -75,6 +82,29 @@ class TOTPView(OwnFactorsView):
         answer = {"id": factor.pk, "secret": secret}
         answer |= {"uri": totp.uri(secret, user.email)}
         answer |= {"expires_in": int(changes.LIFETIME.total_seconds())}
+        return Response(answer, status=201)
+
+
+class PasskeyOptionsView(OwnFactorsView):
+    @extend_schema(**openapi.PASSKEY_OPTIONS)
+    def post(self, request: Request) -> Response:
+        """Begin to register a passkey, by `navigator.credentials.create`.
+        The options are good once, for five minutes."""
+        with counted_of(self.user(), LIMIT):
+            asked = registration.begin(self.caller)
+        return Response({"expires_in": TIMEOUT, "passkey": asked})
+
+
+class PasskeysView(OwnFactorsView):
+    @extend_schema(**openapi.ADD_PASSKEY)
+    def post(self, request: Request) -> Response:
+        """Register a passkey. The first factor of an account ends its other sessions,
+        and brings ten recovery codes, which are shown only here."""
+        body, user = valid(s.NewPasskeySerializer(data=request.data)), self.user()
+        with counted_of(user, LIMIT):
+            factor = registration.register(user, **body)
+            codes = registration.complete(self.caller, factor, client_of(request))
+        answer = {"id": factor.pk, "recovery_codes": codes}
         return Response(answer, status=201)
 
 

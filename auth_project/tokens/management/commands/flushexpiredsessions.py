@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.template.defaultfilters import pluralize
 
-from tokens.purges import purge_batch
+from tokens.models import Session
+from tokens.sweep import purge_batch
 
 
 class Command(BaseCommand):
@@ -13,6 +14,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         total = 0
-        while deleted := purge_batch():
+        while deleted := purge_batch(Session):
             total += deleted
         self.stdout.write(f"Deleted {total} expired session{pluralize(total)}.")
