@@ -37,13 +37,17 @@ class UsersClient(ServiceClient):
         self.calls = Bulkhead(max(threads - 1, 1))
         self.logins = Bulkhead(max(threads // 2, 1), patience=0)
 
+    def call(self, *args: Any) -> dict[str, Any]:
+        with self.calls.slot():
+            return super().call(*args)
+
     def verify(self, attempt: dict[str, Any]) -> dict[str, Any]:
         """The user {sub, email, username, roles, session_epoch, device, factors} to
         whom the credentials in `attempt` belong; it names the `client` and its `device`
         too. `factors` is {methods, passkeys, required, trusted}. Raises
         InvalidCredentials, RateLimited and what `call` raises."""
         path, errors = "/api/v1/users/verify", (InvalidCredentials, RateLimited)
-        with self.logins.slot(), self.calls.slot():
+        with self.logins.slot():
             return self.call("POST", path, "sub", attempt, *errors)
 
     def get(self, user_id: UUID) -> dict[str, Any] | None:
@@ -54,8 +58,7 @@ class UsersClient(ServiceClient):
         """
         path = f"/api/v1/users/{user_id}"
         try:
-            with self.calls.slot():
-                return self.call("GET", path, "id", None, UserNotFound)
+            return self.call("GET", path, "id", None, UserNotFound)
         except UserNotFound:
             return None
 
@@ -63,8 +66,7 @@ class UsersClient(ServiceClient):
         """What this user can step up with: {methods, passkeys, required, has_password}.
         Raises UserNotFound and what `call` raises."""
         path = f"/api/v1/users/{user_id}/factors"
-        with self.calls.slot():
-            return self.call("GET", path, "methods", None, UserNotFound)
+        return self.call("GET", path, "methods", None, UserNotFound)
 
     def verify_factor(self, user_id: UUID, proof: dict[str, Any]) -> dict[str, Any]:
         """As `verify`, with `amr`: of one factor of this user, or their password, at
@@ -73,17 +75,16 @@ class UsersClient(ServiceClient):
         then the factor may have been used up."""
         path = f"/api/v1/users/{user_id}/factors/verify"
         errors = (SecondFactorInvalid, InvalidCredentials, TokenInvalid, RateLimited)
-        with self.logins.slot(), self.calls.slot():
+        with self.logins.slot():
             return self.call("POST", path, "amr", proof, *errors)
 
     def verify_passkey(self, proof: dict[str, Any]) -> dict[str, Any]:
         """The same of the user whose passkey has signed the `challenge`. Raises
         InvalidCredentials, RateLimited and what `call` raises."""
         path = "/api/v1/users/passkeys/verify"
-        with self.logins.slot(), self.calls.slot():
-            return self.call(
-                "POST", path, "amr", proof, InvalidCredentials, RateLimited
-            )
+        errors = (InvalidCredentials, RateLimited)
+        with self.logins.slot():
+            return self.call("POST", path, "amr", proof, *errors)
 
     def prove_enrolment(self, user_id: UUID, proof: dict[str, Any]) -> bool:
         """Whether it is more than the password: a `device` of the account, or the
@@ -92,15 +93,13 @@ class UsersClient(ServiceClient):
         `call` raises."""
         path = f"/api/v1/users/{user_id}/factors/enrol"
         errors = (LinkInvalid, TokenInvalid, RateLimited)
-        with self.calls.slot():
-            return bool(self.call("POST", path, "proved", proof, *errors)["proved"])
+        return bool(self.call("POST", path, "proved", proof, *errors)["proved"])
 
     def lookup(self, identifier: str) -> list[UUID]:
         """Whom an e-mail address, a username or an id names, present or not; two, where
         one's username is the other's id. Raises what `call` raises."""
         path, body = "/api/v1/users/lookup", {"identifier": identifier}
-        with self.calls.slot():
-            return [UUID(each) for each in self.call("POST", path, "ids", body)["ids"]]
+        return [UUID(each) for each in self.call("POST", path, "ids", body)["ids"]]
 
     def end_sessions(
         self, user_id: UUID, keep_sid: UUID | None = None
@@ -113,8 +112,7 @@ class UsersClient(ServiceClient):
         """
         path = f"/api/v1/users/{user_id}/end_sessions"
         body = {} if keep_sid is None else {"keep_sid": str(keep_sid)}
-        with self.calls.slot():
-            return self.call("POST", path, "session_epoch", body, UserNotFound)
+        return self.call("POST", path, "session_epoch", body, UserNotFound)
 
 
 class AuthClient(ServiceClient):
@@ -129,25 +127,18 @@ class AuthClient(ServiceClient):
 
     def revoke_sessions(
         self,
-        user_id: UUID,
+        user_ids: Iterable[UUID],
         epoch: int,
         reason: str,
         keep_sid: UUID | None = None,
         keep_from: int | None = None,
     ) -> int:
-        """End a user's sessions below `epoch`; how many were ended. `keep_sid` is kept
-        if its own epoch is at least `keep_from`."""
-        path = "/api/v1/auth/sessions/revoke"
-        body = {"user_id": str(user_id), "epoch": epoch, "reason": reason}
-        if keep_sid is not None:
-            body |= {"keep_sid": str(keep_sid), "keep_from": keep_from}
-        revoked: int = self.call("POST", path, "revoked", body)["revoked"]
-        return revoked
-
-    def revoke_many(self, user_ids: Iterable[UUID], epoch: int, reason: str) -> int:
-        """End the sessions below `epoch` of up to 5,000 users; how many were ended."""
+        """End the sessions below `epoch` of up to 5,000 users; how many were ended.
+        `keep_sid` is kept if its own epoch is at least `keep_from`."""
         path, ids = "/api/v1/auth/sessions/revoke", [str(each) for each in user_ids]
         body = {"user_ids": ids, "epoch": epoch, "reason": reason}
+        if keep_sid is not None:
+            body |= {"keep_sid": str(keep_sid), "keep_from": keep_from}
         revoked: int = self.call("POST", path, "revoked", body)["revoked"]
         return revoked
 

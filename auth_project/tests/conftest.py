@@ -172,7 +172,7 @@ def users(monkeypatch):
     fake = FakeUsers()
     named = {name for name in vars(FakeUsers) if not name.startswith("_")}
     assert set(dir(UsersClient)) >= named - {"answer", "raise_epoch", "prove"}
-    modules = "services", "logins", "passkey_logins", "step_up", "management.base"
+    modules = "services", "logins", "step_up", "management.base"
     for name in modules:
         monkeypatch.setattr(f"tokens.{name}.users_client", lambda: fake)
     return fake

@@ -130,7 +130,7 @@ def test_the_sessions_of_a_user(make_session, users, service_client, budget):
     here, there, elsewhere, *_ = [make_session() for _ in range(20)]
     client, service = signed_in(here, users), service_client("users")
     of_user = f"/api/v1/auth/users/{users.user['id']}/sessions"
-    push = {"user_id": users.user["id"], "epoch": 2, "reason": "password"}
+    push = {"user_ids": [users.user["id"]], "epoch": 2, "reason": "password"}
     client.get(URL)
     with budget(sql=1, redis=1):
         assert len(client.get(URL).json()) == 20

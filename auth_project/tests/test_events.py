@@ -53,7 +53,8 @@ class World:
         refresh(refresh_token(self.here, uuid.uuid4()))
 
     def push(self):
-        body = {"user_id": self.users.user["id"], "epoch": 2, "reason": "password"}
+        user_ids = [self.users.user["id"]]
+        body = {"user_ids": user_ids, "epoch": 2, "reason": "password"}
         for _ in range(2):
             self.service.post(f"{URL}/revoke", body)
 

@@ -36,7 +36,7 @@ def acts(session, users, service_client, verified, introspected):
     bearer = {"Authorization": f"Bearer {access}"}
     of_user = f"/api/v1/auth/users/{session.user_id}"
     sessions = f"{of_user}/sessions"
-    push = {"user_id": session.user_id, "epoch": 1, "reason": "password"}
+    push = {"user_ids": [session.user_id], "epoch": 1, "reason": "password"}
     return {
         "login": log_in,
         "refresh": lambda: refresh(cookie),

@@ -104,7 +104,7 @@ def test_the_leeway_counts_to_the_arrival_and_not_to_the_decision(
     def slow(user_id):
         age(rotated, 5)
         monkeypatch.setattr(time, "monotonic", lambda: clock() + 5)
-        return users.user
+        return users.user | {"second_factor_required": False}
 
     monkeypatch.setattr(users, "get", slow)
 

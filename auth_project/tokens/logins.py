@@ -1,4 +1,5 @@
-"""Logging in: by a password, and then by a second factor where the account has one.
+"""Logging in: by a password, and then by a second factor where the account has one; or
+by a passkey alone, without a name.
 
 No session, token or cookie is given before the last factor.
 """
@@ -9,10 +10,12 @@ from uuid import UUID
 
 from shared.api.exceptions import (
     DependencyUnavailable,
+    InvalidCredentials,
     LoginSettled,
     SecondFactorInvalid,
     SecondFactorRequired,
     TokenError,
+    TokenInvalid,
 )
 from shared.auth import session_state
 from shared.clients import users_client
@@ -20,13 +23,12 @@ from shared.keys import keyring
 from shared.structured_logging import audit
 from tokens.jwt_tokens import AccessToken, EnrolToken, RefreshToken, SpentRefreshToken
 from tokens.models import Login, Session
+from tokens.pending_logins import LIFETIME
 from tokens.revocation import end_other_sessions
 from tokens.services import Client, Grant, mark_active
 
 # In Redis, for `doctor`: a user whose login was refused within the hour.
 EPOCH_BEHIND = "auth:login_epoch_behind"
-# Of a User Service that does not know of them yet.
-NO_FACTORS = {"methods": [], "passkeys": [], "required": False, "trusted": False}
 
 
 def log_in(credentials: dict[str, str], client: Client) -> Grant:
@@ -42,7 +44,7 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
     seen = {"ip": client.ip, "user_agent": client.user_agent}
     attempt = {**credentials, "client": seen, "device": client.device}
     user = users_client().verify(attempt)
-    factors = user.get("factors", NO_FACTORS)
+    factors = user["factors"]
     has_factor, is_trusted = bool(factors["methods"]), factors["trusted"]
     if factors["required"] if not has_factor else not is_trusted:
         raise factor_needed(user, factors)
@@ -95,11 +97,7 @@ def verify_factor(
 
 
 def open_pending(
-    login: Login,
-    user: dict[str, Any],
-    amr: str,
-    client: Client,
-    issued_at: int,
+    login: Login, user: dict[str, Any], amr: str, client: Client, issued_at: int
 ) -> Grant:
     """Open the session of a pending login whose last factor was accepted, of any number
     of requests at once by one. Raises LoginSettled; TokenInvalid where the user's epoch
@@ -114,11 +112,35 @@ def open_pending(
     return grant(session, user, client, issued_at)
 
 
+def passkey_options() -> dict[str, Any]:
+    """What a login with a passkey alone begins with. It says nothing about any user."""
+    login = Login.objects.begin(Login.Purpose.PASSKEY)
+    asked = login.request_options([])
+    return {"login": login.text, "expires_in": LIFETIME, "passkey": asked}
+
+
+def log_in_with_passkey(text: str, credential: dict[str, Any], client: Client) -> Grant:
+    """Open the session of the user whose passkey has signed the challenge of a pending
+    login, as `log_in` does.
+
+    Raises InvalidCredentials, whatever is wrong; DependencyUnavailable, Overloaded.
+    """
+    issued_at = int(time.time())
+    keyring.signing_key()  # or nothing is changed: there would be no answer to it
+    try:
+        login = Login.objects.attempt(text, Login.Purpose.PASSKEY)
+        signed = {"challenge": login.challenge_text, "credential": credential}
+        seen = {"ip": client.ip, "user_agent": client.user_agent}
+        proof = {**signed, "client": seen, "device": client.device}
+        user = users_client().verify_passkey(proof)
+        amr = " ".join([*user["amr"], "mfa"])
+        return open_pending(login, user, amr, client, issued_at)
+    except (LoginSettled, TokenInvalid) as exc:
+        raise InvalidCredentials from exc
+
+
 def grant(
-    session: Session,
-    user: dict[str, Any],
-    client: Client,
-    issued_at: int,
+    session: Session, user: dict[str, Any], client: Client, issued_at: int
 ) -> Grant:
     """The tokens of a session that was opened just now. What it replaces ends."""
     access = AccessToken.issue(session, user, issued_at)
@@ -133,7 +155,7 @@ def grant(
         ip=client.ip,
         user_agent=client.user_agent,
     )
-    return Grant(access, RefreshToken.current(session), user.get("device", ""))
+    return Grant(access, RefreshToken.current(session), user["device"])
 
 
 def enrol(text: str, proof: str, client: Client) -> EnrolToken | None:

@@ -33,12 +33,12 @@ class SessionPolicy:
     @classmethod
     def of(cls, user: dict[str, Any]) -> Self:
         """As the User Service answers it."""
-        kept_sid = user.get("kept_sid")
+        kept_sid = user["kept_sid"]
         return cls(
             user["session_epoch"],
             kept_sid and UUID(kept_sid),
-            user.get("kept_from"),
-            user.get("second_factor_required", False),
+            user["kept_from"],
+            user["second_factor_required"],
         )
 
     def ends(self, session: "Session") -> bool:

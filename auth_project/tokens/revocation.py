@@ -40,16 +40,16 @@ def end_sessions_below(
     user_ids: Collection[UUID],
     epoch: int,
     reason: str,
-    kept_sid: UUID | None = None,
-    kept_from: int | None = None,
+    keep_sid: UUID | None = None,
+    keep_from: int | None = None,
     caller: TokenUser | None = None,
 ) -> int:
-    """Revoke the sessions of these users below `epoch`, but `kept_sid` if its own is at
-    least `kept_from`; how many. No session opens below it from now on. `caller` is the
+    """Revoke the sessions of these users below `epoch`, but `keep_sid` if its own is at
+    least `keep_from`; how many. No session opens below it from now on. `caller` is the
     user who logs out everywhere."""
     Session.objects.raise_floors(user_ids, epoch)
-    kept = kept_sid, kept_from
-    ended = Session.objects.revoke_below(user_ids, epoch, reason, *kept, caller)
+    keep = keep_sid, keep_from
+    ended = Session.objects.revoke_below(user_ids, epoch, reason, *keep, caller)
     publish_revocation(ended)
     # Of many users, those who had a session.
     counts = Counter(session.user_id for session in ended)
@@ -81,7 +81,8 @@ def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
         return
     parameters = {"user_id": user_id, "cap": cap, "replaced": replaced}
     ended = Session.objects.execute(statements.END_OTHERS, parameters)
-    publish_revocation(ended)
+    if ended:
+        publish_revocation(ended)
     for session in ended:
         ids = {"user_id": session.user_id, "sid": session.id}
         audit("authn_token_revoked", **ids, reason=session.revoked_reason)

@@ -108,27 +108,18 @@ class IntrospectionSerializer(serializers.Serializer[None]):
     token_type = serializers.ChoiceField(["Bearer"], required=False)
 
 
-class EpochSerializer(serializers.Serializer[None]):
-    epoch = EpochField()
-    # \Z: `$` would let a newline through, one character more than the column takes.
-    reason = serializers.RegexField(r"^[a-z_]{1,32}\Z", trim_whitespace=False)
-
-
-class RevocationSerializer(EpochSerializer):
-    """End the sessions of a user below `epoch`."""
-
-    user_id = serializers.UUIDField()
-    keep_sid = serializers.UUIDField(required=False, help_text="A session to keep,")
-    keep_from = EpochField(
-        required=False, help_text="if its own epoch is at least this."
-    )
-
-
-class RevocationsSerializer(EpochSerializer):
-    """End the sessions of many users whose epochs were raised to the same one."""
+class RevocationSerializer(serializers.Serializer[None]):
+    """End the sessions of users below `epoch`."""
 
     user_ids = serializers.ListField(
         child=serializers.UUIDField(), min_length=1, max_length=5000
+    )
+    epoch = EpochField()
+    # \Z: `$` would let a newline through, one character more than the column takes.
+    reason = serializers.RegexField(r"^[a-z_]{1,32}\Z", trim_whitespace=False)
+    keep_sid = serializers.UUIDField(required=False, help_text="A session to keep,")
+    keep_from = EpochField(
+        required=False, help_text="if its own epoch is at least this."
     )
 
 

@@ -183,7 +183,7 @@ def log_out_all(user: TokenUser, *, keep_current: bool) -> int:
     except UserNotFound as exc:
         end_session(user.sid, "user_gone")
         raise TokenRevoked from exc
-    epoch, kept_from = raised["session_epoch"], raised.get("kept_from")
+    epoch, kept_from = raised["session_epoch"], raised["kept_from"]
     revoked = end_sessions_below([user.id], epoch, "logout_all", keep, kept_from, user)
     audit("session_logout_all", user_id=user.id, sid=user.sid, keep=keep_current)
     return revoked

@@ -46,15 +46,17 @@ def sweep_forever(stop: threading.Event | None = None) -> None:
 
 def sweep_once() -> None:
     """One round."""
-    survive("sweep", republish_revocations)
+    survive(republish_revocations, {"event": "sweep"})
 
 
 def purge_once() -> bool:
     """Delete one batch of sessions, of pending logins and of events, so that no sweep
     is late; whether there may be more."""
-    found = [survive("purge", partial(purge_batch, each)) for each in (Session, Login)]
-    events = survive("purge", rights.purge_batch)
-    return BATCH in found or events == rights.MOST
+    extra = {"event": "purge"}
+    sessions = survive(partial(purge_batch, Session), extra)
+    logins = survive(partial(purge_batch, Login), extra)
+    events = survive(rights.purge_batch, extra)
+    return BATCH in (sessions, logins) or events == rights.MOST
 
 
 def purge_batch(model: type[Session] | type[Login]) -> int:
@@ -72,12 +74,12 @@ def purge_batch(model: type[Session] | type[Login]) -> int:
         return model.objects.filter(id__in=ids).delete()[0]
 
 
-def survive(event: str, act: Callable[[], T]) -> T | None:
+def survive(act: Callable[[], T], extra: dict[str, str]) -> T | None:
     """Whatever goes wrong in it, the next round must come."""
     try:
         return act()
     except Exception as exc:  # noqa: BLE001 - a sweep that died would heal nothing
-        text, extra = f"{event} failed: {type(exc).__name__}", {"event": event}
+        text = f"{extra['event']} failed: {type(exc).__name__}"
         dependency_logger.warning("%s", text, extra=extra)
         return None
     finally:

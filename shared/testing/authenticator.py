@@ -4,23 +4,14 @@ what it never would."""
 import hashlib
 import json
 import os
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from webauthn.helpers import encode_cbor
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, encode_cbor
 
 UP, UV, BE, BS, AT = 1, 4, 8, 16, 64  # WebAuthn Level 3 section 6.1
-
-
-def encoded(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def decoded(text: str) -> bytes:
-    return urlsafe_b64decode(f"{text}===")
 
 
 @dataclass
@@ -40,7 +31,7 @@ class Authenticator:
 
     def create(self, options: dict[str, Any], **client: Any) -> dict[str, Any]:
         """RegistrationResponseJSON, for PublicKeyCredentialCreationOptionsJSON."""
-        self.user_handle = decoded(options["user"]["id"])
+        self.user_handle = base64url_to_bytes(options["user"]["id"])
         attested = bytes(16) + len(self.id).to_bytes(2, "big") + self.id
         data = self.data(self.flags | AT) + attested + self.public_key()
         attestation = {"fmt": "none", "attStmt": {}, "authData": data}
@@ -62,8 +53,8 @@ class Authenticator:
         )
 
     def credential(self, **response: bytes) -> dict[str, Any]:
-        texts = {name: encoded(data) for name, data in response.items()}
-        names = {"id": encoded(self.id), "rawId": encoded(self.id)}
+        texts = {name: bytes_to_base64url(data) for name, data in response.items()}
+        names = dict.fromkeys(("id", "rawId"), bytes_to_base64url(self.id))
         fixed = {"type": "public-key", "clientExtensionResults": {}}
         return {**names, **fixed, "response": texts}
 

@@ -30,7 +30,7 @@ ID, SID = uuid.uuid4(), uuid.uuid4()
 
 PROOF, PROVED = {"totp": "canary-123456"}, USER | {"amr": ["otp"]}
 KEEP = {"keep_sid": str(SID)}
-REVOKE = {"user_id": str(ID), "epoch": 4, "reason": "x"}
+REVOKE = {"user_ids": [str(ID)], "epoch": 4, "reason": "x"}
 REVOKE_OTHERS = REVOKE | KEEP | {"keep_from": 2**40}
 SESSIONS = f"auth/users/{ID}/sessions"
 TIMES = ("created_at", "last_used_at", "expires_at")
@@ -65,8 +65,8 @@ CALLS = {
     "passkey": lambda users, auth: users.verify_passkey(PROOF),
     "enrol": lambda users, auth: {"proved": users.prove_enrolment(ID, PROOF)},
     "token": lambda users, auth: auth.verify_token("x"),
-    "push": lambda users, auth: auth.revoke_sessions(ID, 4, "x"),
-    "push-others": lambda users, auth: auth.revoke_sessions(ID, 4, "x", SID, 2**40),
+    "push": lambda users, auth: auth.revoke_sessions([ID], 4, "x"),
+    "push-others": lambda users, auth: auth.revoke_sessions([ID], 4, "x", SID, 2**40),
     "sessions": lambda users, auth: auth.sessions(ID),
     "revoke-session": lambda users, auth: auth.revoke_session(ID, SID),
 }

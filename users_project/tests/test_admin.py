@@ -136,7 +136,7 @@ def test_the_password_form_ends_the_sessions(admin, on_commit, pushes, form):
     assert user.has_usable_password() == user.check_password(NEW) == is_new
     assert user.session_epoch == user.password_epoch == EPOCH + 1
     assert pushes == [
-        {"user_id": str(user.pk), "epoch": EPOCH + 1, "reason": "password_changed"}
+        {"user_ids": [str(user.pk)], "epoch": EPOCH + 1, "reason": "password_changed"}
     ]
 
 

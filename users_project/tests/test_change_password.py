@@ -48,7 +48,7 @@ def test_a_change_ends_all_sessions_but_the_callers(
     assert user.session_epoch == EPOCH + 1
     expected = {"epoch": EPOCH + 1, "reason": "password_changed"}
     expected |= {"keep_sid": SID, "keep_from": EPOCH}
-    assert pushes == [{"user_id": str(user.pk), **expected}]
+    assert pushes == [{"user_ids": [str(user.pk)], **expected}]
     assert unchanged(other)
     record = audits()[0]
     assert (record.event, record.sid) == ("authn_password_change", SID)

@@ -154,7 +154,12 @@ def test_what_ends_sessions_raises_the_epoch_once_and_is_pushed(
     changed = EPOCH + 1 if reason == "password_changed" else 0
     assert user.password_epoch == row.password_epoch == changed
     assert user.updated_at == row.updated_at
-    assert pushes == [{"user_id": str(user.pk), "epoch": EPOCH + 1, "reason": reason}]
+    [push] = pushes
+    assert push == {
+        "user_ids": [str(user.pk)],
+        "epoch": EPOCH + 1,
+        "reason": reason,
+    }
 
 
 def test_the_epoch_follows_the_clock():

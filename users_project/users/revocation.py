@@ -30,7 +30,7 @@ def push(
         note_lost(user_id, epoch)
         return
     try:
-        auth_client().revoke_sessions(user_id, epoch, reason, keep_sid, keep_from)
+        auth_client().revoke_sessions([user_id], epoch, reason, keep_sid, keep_from)
     except APIException:
         breaker.failed()
         note_lost(user_id, epoch)
@@ -47,7 +47,7 @@ def push_many(epochs: dict[UUID, int], reason: str) -> bool:
         users.setdefault(epoch, []).append(user_id)
     for epoch, user_ids in users.items():
         try:
-            auth_client().revoke_many(user_ids, epoch, reason)
+            auth_client().revoke_sessions(user_ids, epoch, reason)
         except APIException:
             note_lost(user_ids[0], epoch, users=len(epochs))
             return False

@@ -115,6 +115,7 @@ def described(account: Account) -> dict[str, Any]:
             "trusted": False,
         },
         "second_factor_required": account.required,
+        "device": "",
     }
 
 
@@ -299,7 +300,7 @@ class InProcess(RedisControl):
     def push(
         self, account: Account, epoch: int, keep: str | None, keep_from: int
     ) -> Seen:
-        body = {"user_id": account.id, "epoch": epoch, "reason": "pushed"}
+        body = {"user_ids": [account.id], "epoch": epoch, "reason": "pushed"}
         if keep:
             body |= {"keep_sid": keep, "keep_from": keep_from}
         return self.ask("sessions/revoke", body)

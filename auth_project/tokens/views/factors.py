@@ -10,7 +10,7 @@ from shared.api.views import JSONView, valid
 from shared.auth.enrolment import LIFETIME
 from shared.metrics import counted_login
 from tokens import factor_serializers as f
-from tokens import logins, passkey_logins, step_up
+from tokens import logins, step_up
 from tokens import serializers as s
 from tokens.views.public import SET_COOKIE, BrowserView, client_of, grant_response
 from tokens.views.sessions import caller
@@ -59,7 +59,7 @@ class PasskeyOptionsView(BrowserView):
         },
     )
     def post(self, request: Request) -> Response:
-        return Response(passkey_logins.options())
+        return Response(logins.passkey_options())
 
 
 class PasskeyLoginView(BrowserView):
@@ -81,7 +81,9 @@ class PasskeyLoginView(BrowserView):
         body = valid(f.PasskeyLoginSerializer(data=request.data))
         client = client_of(request)
         with counted_login("passkey"):
-            grant = passkey_logins.log_in(body["login"], body["credential"], client)
+            grant = logins.log_in_with_passkey(
+                body["login"], body["credential"], client
+            )
         return grant_response(grant)
 
 

@@ -1,12 +1,10 @@
 """The HTTP side of sessions for the User Service: its pushes, and its admin's acts."""
 
-from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from shared.api.openapi import problems
 from shared.api.parsers import StrictJSONParser
@@ -129,37 +127,13 @@ class RevokeSessionsView(OperatorView):
 
     @extend_schema(
         operation_id="auth_sessions_revoke",
-        request=PolymorphicProxySerializer(
-            component_name="Push",
-            serializers=[
-                s.RevocationSerializer,
-                s.RevocationsSerializer,
-            ],
-            resource_type_field_name=None,
-        ),
+        request=s.RevocationSerializer,
         responses={
             200: s.RevokedSerializer,
             **problems(body=True, _401=("service_auth_failed",), _403=("forbidden",)),
         },
     )
     def post(self, request: Request) -> Response:
-        """End the sessions of users that are below an epoch.
-
-        One user (`user_id`, and the session to keep), or up to 5,000 (`user_ids`).
-        """
-        push = valid(push_serializer(request.data))
-        revoked = end_sessions_below(
-            push.get("user_ids") or [push["user_id"]],
-            push["epoch"],
-            push["reason"],
-            push.get("keep_sid"),
-            push.get("keep_from"),
-        )
-        return Response({"revoked": revoked})
-
-
-def push_serializer(body: Any) -> Serializer[None]:
-    """The shape that a push has, by the member that only this one has."""
-    if isinstance(body, dict) and "user_ids" in body:
-        return s.RevocationsSerializer(data=body)
-    return s.RevocationSerializer(data=body)
+        """End the sessions of users that are below an epoch, but one to keep."""
+        push = valid(s.RevocationSerializer(data=request.data))
+        return Response({"revoked": end_sessions_below(**push)})

@@ -27,10 +27,7 @@ SET_COOKIE = OpenApiParameter(
     description="The refresh token: HttpOnly, SameSite=Strict, Path=/api/v1/auth.",
 )
 # Null if not in the token.
-VERIFIED = (
-    *("email", "email_verified", "username", "roles"),
-    *("sid", "exp", "auth_time", "acr", "amr"),
-)
+VERIFIED = tuple(s.VerifiedTokenSerializer().fields)[2:]  # without `valid`, `user_id`
 REFRESH_COOKIE: list[Any] = [{"refreshCookie": []}]
 
 

@@ -3,10 +3,12 @@
 import secrets
 from typing import Any
 
+from webauthn.helpers import bytes_to_base64url
+
 from deploy.tests.client import PASSWORD, TestUser, claims_of
 from deploy.tests.factors import FACTORS, STEP_UP, FactorUser, enrolled
 from deploy.tests.stack import System
-from shared.testing.authenticator import Authenticator, encoded
+from shared.testing.authenticator import Authenticator
 
 AUTH, USERS = "/api/v1/auth", "/api/v1/users"
 # Those of users who have factors, by a session that was opened with one.
@@ -69,7 +71,7 @@ def passkey(user: TestUser) -> dict[str, Any]:
 
 
 def signed(user: FactorUser) -> dict[str, Any]:
-    challenge = encoded(secrets.token_bytes(32))
+    challenge = bytes_to_base64url(secrets.token_bytes(32))
     credential = user.passkey.get({"challenge": challenge})
     return {"challenge": challenge, "credential": credential}
 

@@ -59,7 +59,7 @@ def test_a_user_deletes_the_account_and_restores_it(
     assert user.delete_after - user.deleted_at == FORTNIGHT
     assert abs(timezone.now() - user.deleted_at) < timedelta(minutes=1)
     reason = {"epoch": EPOCH + 1, "reason": "user_deleted"}
-    assert pushes == [{"user_id": str(user.pk), **reason}]
+    assert pushes == [{"user_ids": [str(user.pk)], **reason}]
     mail = Mail.objects.get()
     assert (mail.kind, mail.user, mail.locale) == ("deletion", user, "de")
     assert (mail.address, mail.link.purpose) == ("Ada@example.org", Purpose.RESTORE)

@@ -40,7 +40,7 @@ def test_a_reset_sets_the_password_and_ends_all(
     assert user.check_password(NEW)
     assert user.session_epoch == user.password_epoch == EPOCH + 1
     reason = {"epoch": EPOCH + 1, "reason": "password_changed"}
-    assert pushes == [{"user_id": str(user.pk), **reason}]
+    assert pushes == [{"user_ids": [str(user.pk)], **reason}]
     assert device_cookie.find(device, user) is None
     assert "password_reset" in [each.event for each in audits()]
     assert mailed() == [("reset", ADDRESS), ("password_changed", ADDRESS)]
