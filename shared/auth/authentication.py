@@ -180,7 +180,7 @@ def basic_credentials(header: str) -> tuple[str, str]:
 
 
 class JWTScheme(OpenApiAuthenticationExtension):
-    target_class = JWTAuthentication
+    target_class: Any = JWTAuthentication
     match_subclasses = True
     name = "accessToken"
 
