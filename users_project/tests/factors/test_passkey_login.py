@@ -3,9 +3,10 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from webauthn.helpers import bytes_to_base64url
 
 from shared.auth.passkeys import request_options
-from shared.testing.authenticator import Authenticator, encoded
+from shared.testing.authenticator import Authenticator
 from tests.factors.conftest import ORIGIN
 from users.events.models import Event
 
@@ -20,7 +21,11 @@ def log_in(auth):
     """The answer for what an authenticator has signed, or for another credential."""
 
     def verify(answer, **more):
-        body = {"challenge": encoded(CHALLENGE), "client": CLIENT, "device": ""}
+        body = {
+            "challenge": bytes_to_base64url(CHALLENGE),
+            "client": CLIENT,
+            "device": "",
+        }
         return auth.post(PATH, {**body, "credential": answer, **more})
 
     return verify

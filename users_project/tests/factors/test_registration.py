@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
+from webauthn.helpers import base64url_to_bytes
 
-from shared.testing.authenticator import UP, UV, Authenticator, decoded
+from shared.testing.authenticator import UP, UV, Authenticator
 from tests.factors.conftest import ORIGIN, registered
 from users.factors import registration
 from users.factors.models import Challenge
@@ -30,7 +31,7 @@ def test_what_a_browser_is_asked_for(ada, passkey, authenticator):
         "userVerification": "required",
     }
     assert asked["attestation"] == "none"
-    assert [decoded(each["id"]) for each in asked["excludeCredentials"]] == [
+    assert [base64url_to_bytes(each["id"]) for each in asked["excludeCredentials"]] == [
         authenticator.id
     ]
 
@@ -48,7 +49,7 @@ def test_each_challenge_is_random(ada):
     asked = [registration.options(ada) for _ in range(2)]
 
     assert len({each["challenge"] for each in asked}) == 2
-    assert all(len(decoded(each["challenge"])) == 32 for each in asked)
+    assert all(len(base64url_to_bytes(each["challenge"])) == 32 for each in asked)
 
 
 def test_transports_that_nobody_knows_are_left_out(ada, authenticator):
