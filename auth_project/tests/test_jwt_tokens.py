@@ -135,7 +135,7 @@ def test_the_life_of_a_token_begins_before_the_user_is_asked_for(
     """Or a slow User Service would let `active` outlive what was revoked meanwhile."""
     clock = SimpleNamespace(late=0, monotonic=time.monotonic)
     clock.time = lambda: time.time() + clock.late
-    for module in ("services", "views.public", "cookies"):
+    for module in ("services", "logins", "jwt_tokens", "views.public", "cookies"):
         monkeypatch.setattr(f"tokens.{module}.time", clock)
     monkeypatch.setattr(users, "answer", lambda: setattr(clock, "late", 100))
     before = int(time.time())
