@@ -4,9 +4,10 @@ from uuid import uuid4
 
 import pytest
 from django.utils import timezone
+from webauthn.helpers import bytes_to_base64url
 
 from shared.auth.passkeys import request_options
-from shared.testing.authenticator import Authenticator, encoded
+from shared.testing.authenticator import Authenticator
 from tests.factories import EPOCH, NEW, PASSWORD
 from tests.factors.conftest import ORIGIN, registered
 from tests.factors.rows import tables_of
@@ -60,7 +61,7 @@ def log_in(auth):
 def log_in_by_passkey(auth, authenticator):
     authenticator.count += 1
     credential = authenticator.get(request_options(CHALLENGE))
-    body = {"challenge": encoded(CHALLENGE), "credential": credential}
+    body = {"challenge": bytes_to_base64url(CHALLENGE), "credential": credential}
     return auth.post(f"{USERS}/passkeys/verify", body)
 
 
