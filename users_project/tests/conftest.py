@@ -5,18 +5,29 @@ from datetime import timedelta
 
 import pytest
 import responses
+from django.contrib.auth.hashers import get_hasher
 from django.contrib.auth.models import Permission
 from django.db import connection
 
 from shared import clients
 from shared.ratelimit_defaults import DEFAULTS
 from tests.admin_pages import browser_of
-from tests.factories import PASSWORD, WRONG, UserFactory, hashed
+from tests.factories import ARGON2_COSTS, PASSWORD, WRONG, UserFactory, hashed
 from tests.guesses import HERE
 from tests.jobs import delete_jobs, run_due
 from users import hashers, hashing_pool, password_model, revocation
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_hashes():
+    """Hashing is slow on purpose, and thousands of tests do it."""
+    default = get_hasher()
+    default.memory_cost, default.time_cost = ARGON2_COSTS
+    get_hasher("pbkdf2_sha256").iterations = 1
+    for name in ("bcrypt", "bcrypt_sha256"):
+        get_hasher(name).rounds = 4
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,10 @@ PASSWORD = "correct horse battery staple"
 NEW = "a newer horse battery"
 WRONG = "not the password"
 
+# The least that Argon2 can do: memory in KiB, and time. What the settings make of its
+# costs is tested in test_hashers.py.
+ARGON2_COSTS = (8, 1)
+
 # Above the clock, so that the next one is this plus one; and above 32 bits.
 EPOCH = 2**40
 

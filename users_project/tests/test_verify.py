@@ -1,9 +1,9 @@
 import pytest
 
 from shared.auth import device_cookie
-from tests.factories import EPOCH, PASSWORD, WRONG, UserFactory, hashed
+from tests.factories import ARGON2_COSTS, EPOCH, PASSWORD, WRONG, UserFactory, hashed
 from tests.refusals import assert_refused
-from users import hashers
+from users.hashers import Argon2Hasher
 from users.models import User
 
 URL = "/api/v1/users/verify"
@@ -37,7 +37,7 @@ def test_right_credentials_tell_whose_they_are(auth, hashes, login):
             **{"methods": [], "passkeys": [], "required": False, "trusted": False}
         },
     }
-    assert hashes == [("verify", 19456, 2)]
+    assert hashes == [("verify", *ARGON2_COSTS)]
 
 
 ADA = {"email": "ada@example.org", "password": PASSWORD}
@@ -63,24 +63,20 @@ def test_all_others_are_refused_alike_after_one_hash(auth, hashes, case):
     problem = assert_refused(auth.post(URL, body), 401, "invalid_credentials")
     assert problem["detail"] == "Login or password is wrong."
     assert "errors" not in problem
-    assert [costs for _, *costs in hashes] == [[19456, 2]]
+    assert [costs for _, *costs in hashes] == [[*ARGON2_COSTS]]
 
 
 # Upgrades of the hash
 
 
 @pytest.mark.parametrize(
-    "hasher", ["pbkdf2_sha256", "bcrypt_sha256", "bcrypt", "expensive"]
+    "hasher", ["pbkdf2_sha256", "bcrypt_sha256", "bcrypt", "other costs"]
 )
-def test_an_imported_hash_verifies_and_is_replaced(
-    auth, hasher, pushes, on_commit, settings
-):
+def test_an_imported_hash_verifies_and_is_replaced(auth, hasher, pushes, on_commit):
     """And so is one of other costs; by no wrong password."""
-    settings.ARGON2_MEMORY_COST = 19456 + 1024
-    expensive = hashers.Argon2Hasher()
-    old = expensive.encode(PASSWORD, expensive.salt())
-    settings.ARGON2_MEMORY_COST = 19456
-    old = old if hasher == "expensive" else hashed(PASSWORD, hasher)
+    other = Argon2Hasher()
+    old = other.encode(PASSWORD, other.salt())
+    old = old if hasher == "other costs" else hashed(PASSWORD, hasher)
     user = UserFactory(session_epoch=2, password=old, hasher="raw")
     auth.post(URL, {"email": user.email, "password": WRONG})
     assert User.objects.get(pk=user.pk).password == old
@@ -88,7 +84,7 @@ def test_an_imported_hash_verifies_and_is_replaced(
         response = auth.post(URL, {"email": user.email, "password": PASSWORD})
     assert response.status_code == 200
     user.refresh_from_db()
-    assert "$m=19456,t=2,p=1$" in user.password
+    assert "$m={},t={},p=1$".format(*ARGON2_COSTS) in user.password
     assert user.check_password(PASSWORD)
     assert user.session_epoch == response.json()["session_epoch"] == 2
     assert pushes == []

@@ -1,18 +1,15 @@
 """Settings of mail: what they become, and what stops the start."""
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
+import re
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from shared.env import Env
 from shared.mail_url import parse_mail_url
+from tests.settings_reader import read_settings
 
-PROJECT = Path(__file__).parents[2]
 SECRET = "S3cret"
 GOOD = {
     "MAIL_URL": "smtp://user%40host@mail.example:587?tls=starttls",
@@ -23,42 +20,6 @@ PAGES = ("VERIFY", "RESET", "EMAIL", "EMAIL_UNDO", "RESTORE", "ENROL", "KEEP_FAC
 FRONT_END = {
     f"ACCOUNT_URL_{page}": f"https://app.example/{page}#{{token}}" for page in PAGES
 }
-NAMES = [
-    "MAIL_ENABLED",
-    "EMAIL_BACKEND",
-    "EMAIL_HOST",
-    "EMAIL_PORT",
-    "EMAIL_HOST_USER",
-    "EMAIL_USE_TLS",
-    "EMAIL_USE_SSL",
-    "EMAIL_TIMEOUT",
-    "DEFAULT_FROM_EMAIL",
-    "ACCOUNT_URLS",
-]
-# Without the apps, so without the checks of production, which are about other settings.
-SHOW = f"""
-import json
-from django.conf import settings
-print(json.dumps({{name: getattr(settings, name) for name in {NAMES}}}))
-"""
-
-
-def python(*words, **env):
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=PROJECT,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def start(**env):
-    """The settings as they are then."""
-    done = python("-c", SHOW, **env)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -132,14 +93,12 @@ def test_a_sender_is_one_address(text, monkeypatch, tmp_path):
     ],
 )
 def test_what_is_wrong_stops_the_start_by_name(env, refusal):
-    done = python("-c", "import django; django.setup()", **env)
-    assert done.returncode != 0
-    assert "ImproperlyConfigured: " in done.stderr
-    assert refusal in done.stderr
+    with pytest.raises(ImproperlyConfigured, match=re.escape(refusal)):
+        read_settings(**env)
 
 
 def test_a_server_with_starttls():
-    found = start(**GOOD)
+    found = read_settings(**GOOD)
     assert found["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
     assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("mail.example", 587)
     assert found["EMAIL_HOST_USER"] == "user@host"
@@ -149,15 +108,15 @@ def test_a_server_with_starttls():
 
 
 def test_without_a_server_development_writes_files_and_production_has_no_mail():
-    found = start()
+    found = read_settings()
     assert found["EMAIL_BACKEND"].endswith("filebased.EmailBackend")
     assert found["MAIL_ENABLED"]
-    assert not start(ENVIRONMENT="production")["MAIL_ENABLED"]
+    assert not read_settings(ENVIRONMENT="production")["MAIL_ENABLED"]
 
 
 def test_links_lead_to_our_pages_or_to_those_of_a_front_end():
     public = "https://memo.example"
-    assert start(PUBLIC_URL=f"{public}/")["ACCOUNT_URLS"] == {
+    assert read_settings(PUBLIC_URL=f"{public}/")["ACCOUNT_URLS"] == {
         "verify": f"{public}/account/verify?token={{token}}",
         "reset": f"{public}/account/reset?token={{token}}",
         "email": f"{public}/account/email?token={{token}}",
@@ -166,5 +125,5 @@ def test_links_lead_to_our_pages_or_to_those_of_a_front_end():
         "enrol": f"{public}/account/factors/enrol?token={{token}}",
         "keep_factors": f"{public}/account/factors/keep?token={{token}}",
     }
-    found = start(ACCOUNT_PAGES="false", **FRONT_END)["ACCOUNT_URLS"]
+    found = read_settings(ACCOUNT_PAGES="false", **FRONT_END)["ACCOUNT_URLS"]
     assert list(found.values()) == list(FRONT_END.values())
