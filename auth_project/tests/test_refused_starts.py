@@ -118,7 +118,8 @@ def test_gunicorn_does_not_listen_with_a_key_that_is(fault, tmp_path):
 
 def test_gunicorn_listens_in_a_production_without_a_fault():
     with subprocess.Popen(
-        [sys.executable, *GUNICORN],
+        # A worker that has just begun may miss the signal to end.
+        [sys.executable, *GUNICORN, "--graceful-timeout", "1"],
         cwd=PROJECT,
         env={**os.environ, **PRODUCTION},
         stderr=subprocess.PIPE,
