@@ -24,6 +24,15 @@ SECOND_FACTOR, STEP_UP = f"{AUTH}/login/second_factor", f"{AUTH}/step_up"
 PASSKEY_LOGIN, ENROL = f"{AUTH}/login/passkey", f"{AUTH}/login/enrol"
 FACTORS, CODES = f"{ME}/factors", f"{ME}/recovery_codes"
 DUE = "UPDATE users_factor_reset SET due_at = now() WHERE user_id = %s RETURNING 1"
+# By a role: with the setting SECOND_FACTOR the services would have to start again.
+REQUIRED = """
+WITH role AS (
+    INSERT INTO auth_group (name) VALUES ('must-have-a-factor')
+    ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING id
+)
+INSERT INTO users_user_groups (user_id, group_id)
+SELECT users_user.id, role.id FROM users_user, role WHERE username = %s
+"""
 UNUSED = "UPDATE users_factor SET last_step = 0 WHERE secret IS NOT NULL"
 
 
@@ -44,6 +53,10 @@ class FactorUser(TestUser):
         other.cookie = other.access = other.device = ""
         other.http = ApiClient()
         return other
+
+    def must_have_a_factor(self) -> None:
+        """From now on."""
+        self.system.query("users", REQUIRED, self.name, role="owner")
 
     # ---- Factors -----------------------------------------------------------------
 
@@ -138,12 +151,14 @@ class FactorUser(TestUser):
         options: dict[str, Any] = self.post(f"{PASSKEY_LOGIN}/options").json()
         return options
 
-    def log_in_by_passkey(self) -> Response:
-        """With no password."""
+    def signed_login(self) -> dict[str, Any]:
+        """The body of a login with the passkey and no password."""
         options = self.passkey_options()
         credential = self.passkey.get(options["passkey"])
-        body = {"login": options["login"], "credential": credential}
-        return self.keep(self.post(PASSKEY_LOGIN, json=body))
+        return {"login": options["login"], "credential": credential}
+
+    def log_in_by_passkey(self) -> Response:
+        return self.keep(self.post(PASSKEY_LOGIN, json=self.signed_login()))
 
     def step_up(self, kind: str) -> Response:
         options = self.call("POST", f"{STEP_UP}/options")

@@ -22,7 +22,7 @@ def running(server: Any) -> Iterator[Any]:
         server.server_close()
 
 
-def trickle(handler: Any, begin: bytes = b"", pause: float = 0.05) -> None:
+def send_slowly(handler: Any, begin: bytes = b"", pause: float = 0.05) -> None:
     """As `before`: an answer of which each byte comes in time, and the whole never."""
     handler.close_connection = True
     with suppress(OSError):

@@ -14,7 +14,7 @@ from shared import deadline
 from shared.api.exceptions import DependencyUnavailable
 from shared.keys import jwks_client, signing_keys
 from shared.keys.jwks_client import JWKSetClient
-from shared.tests.stub_servers import trickle
+from shared.tests.stub_servers import send_slowly
 
 FLOOD = [f"{number:043d}" for number in range(2000)]
 
@@ -154,7 +154,7 @@ def test_only_one_thread_waits_for_a_fetch_that_hangs(source, stub, kid, due):
 def test_a_server_that_trickles_is_hung_up_on(source, stub, kid, monkeypatch):
     monkeypatch.setattr(deadline, "ANSWER_TIME", 0.5)
     passes(source, 31)
-    stub.before = trickle
+    stub.before = send_slowly
     started = time.monotonic()
     assert source.find(kid).key_id == kid
     assert time.monotonic() - started < 2

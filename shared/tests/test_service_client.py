@@ -12,7 +12,7 @@ import pytest
 from shared import db, deadline, service_client
 from shared.api.exceptions import DependencyUnavailable, Overloaded
 from shared.clients import UsersClient
-from shared.tests.stub_servers import StubService, running, trickle
+from shared.tests.stub_servers import StubService, running, send_slowly
 from shared.tests.test_clients import CALLS, CREDENTIALS, ID, KEY, USER
 
 PROXY = Path(__file__).parents[2] / "nginx" / "includes" / "proxy.conf"
@@ -144,7 +144,7 @@ def test_an_answer_that_trickles_comes_to_an_end(users, stub, monkeypatch, part,
     monkeypatch.setattr(deadline, "ANSWER_TIME", 0.5)
     begin = {"headers": b"X-Slow: ", "body": b"Content-Length: 1000\r\n\r\n"}[part]
     status = b"HTTP/1.1 200 OK\r\n"
-    stub.before = lambda handler: trickle(handler, status + begin, pause)
+    stub.before = lambda handler: send_slowly(handler, status + begin, pause)
 
     started = time.monotonic()
     with pytest.raises(DependencyUnavailable):

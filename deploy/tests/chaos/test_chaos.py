@@ -1,4 +1,5 @@
-"""A short chaos run, and proof that its clients show the checker what they get.
+"""A short chaos run, and proof that its clients show the checker what they get. In
+`test` the checker is tried alone: test_chaos_checker.py.
 
 `./manage_all.sh chaos` is the long one (docs/testing.md).
 """
@@ -14,6 +15,8 @@ from deploy.tests.chaos.faults import catalogue
 from deploy.tests.chaos.run import Run
 from deploy.tests.chaos.stack import ChaosStack
 from deploy.tests.stack import System, wait_until
+
+pytestmark = pytest.mark.verify
 
 SEED = 4
 PATIENCE = 40.0  # in seconds; a session that was ended is missed in a few
@@ -41,7 +44,6 @@ def test_users_notice_nothing_worse_than_503(stack: ChaosStack) -> None:
     assert run.record.answers["verify", 401], "no token that had ended was tried"
 
 
-@pytest.mark.verify
 def test_sessions_that_end_without_an_act_are_found(stack: ChaosStack) -> None:
     """By the database, one of the users' sessions after the other."""
 

@@ -60,8 +60,9 @@ def make_checkout(
         return made[-1]
 
     yield make
+    for process in [checkout.start("destroy", "--yes") for checkout in made]:
+        process.communicate(timeout=300)
     for checkout in made:
-        checkout.run("destroy", "--yes")
         checkout.kill_all()
         shutil.rmtree(checkout.path, ignore_errors=True)
 

@@ -71,9 +71,7 @@ def test_the_tour_of_the_readme(system, tmp_path):
         )
         assert done.returncode == 0, done.stderr
         assert shape(done.stdout) >= shape(documented), done.stdout
-        found |= dict(
-            re.findall(r'"(access_token|id|secret|login)":"([^"]+)"', done.stdout)
-        )
+        found |= dict(COPIED.findall(done.stdout))
     assert found.keys() == {"access_token", "id", "secret", "login"}
 
 

@@ -6,11 +6,12 @@ from functools import partial
 import pytest
 
 from deploy.tests.client import at_once, code_of
-from deploy.tests.factors import STEP_UP
+from deploy.tests.factors import PASSKEY_LOGIN, STEP_UP
 
 AT_ONCE = 20
 REFUSALS = {
     (401, "second_factor_invalid"),  # the code or the count was used
+    (401, "invalid_credentials"),  # so was the passkey of a login without a password
     (401, "token_invalid"),  # the tries of this login are used up
     (409, "login_settled"),
     (503, "overloaded"),
@@ -42,6 +43,12 @@ def one_assertion(user):
     return [partial(user.second_step, invitation, **proof)] * AT_ONCE
 
 
+def one_passkey_login(user):
+    """One signature, and no password."""
+    user.passkey.count += 1
+    return [partial(user.post, PASSKEY_LOGIN, json=user.signed_login())] * AT_ONCE
+
+
 def one_login(user):
     """One login that waits, and a right factor of its own for each request."""
     invitation = user.first_step()
@@ -56,9 +63,10 @@ def one_login(user):
         partial(one_code, kind="totp"),
         partial(one_code, kind="recovery_code"),
         one_assertion,
+        one_passkey_login,
         one_login,
     ],
-    ids=["totp", "recovery_code", "passkey", "login"],
+    ids=["totp", "recovery_code", "passkey", "passkey alone", "login"],
 )
 def test_one_of_twenty_uses_opens_a_session(protected, system, calls):
     rows = "SELECT count(*) FROM tokens_session WHERE user_id = %s"

@@ -36,13 +36,6 @@ FACTORS, ADD_OWN = "/admin/factors/", "/admin/factors/add/"
 
 
 @pytest.fixture
-def ada():
-    return UserFactory(
-        email="ada@example.org", username="ada", is_staff=True, password_epoch=1
-    )
-
-
-@pytest.fixture
 def strict(settings):
     settings.ADMIN_SECOND_FACTOR = "required"
 

@@ -30,13 +30,6 @@ from users.models import Event, Mail, User
 
 
 @pytest.fixture
-def ada():
-    return UserFactory(
-        email="ada@example.org", username="ada", is_staff=True, password_epoch=1
-    )
-
-
-@pytest.fixture
 def synchronised(ada):
     """A passkey of Ada's that does not count."""
     authenticator = Authenticator(ORIGIN, "memo.example", count=0)
