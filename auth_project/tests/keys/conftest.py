@@ -1,10 +1,12 @@
 """Key folders of their own for each test, a clock, and what lies in the folders."""
 
 import os
+from functools import cache
 from itertools import chain, cycle
 from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from django.db import OperationalError
 
 from shared.keys import signing_keys
@@ -13,6 +15,8 @@ from tokens import key_rotation
 READY = 310  # seconds: JWKS_MAX_AGE and the margin
 NEEDED = 30 * 24 * 3600 + 10  # seconds: the refresh token's lifetime and the leeway
 BITS = 2048
+# OpenSSL tests the primes again with every reading of a key, which is slow.
+READ = cache(serialization.load_pem_private_key)
 
 
 class Clock:
@@ -70,6 +74,7 @@ def _quick_keys(pool, monkeypatch):
     monkeypatch.setattr(
         signing_keys, "generate_private_key", lambda **options: next(keys)
     )
+    monkeypatch.setattr(serialization, "load_pem_private_key", READ)
 
 
 @pytest.fixture

@@ -24,12 +24,6 @@ class Killed(BaseException):
     """As by kill -9: no handler catches it."""
 
 
-@pytest.fixture(autouse=True)
-def _fast_disk(monkeypatch):
-    """Whether data has reached the disk is seen after a power cut alone."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
 def killed(monkeypatch, number, run):
     """Run, and let all steps fail from this number on, counted from one. Whether there
     were as many."""

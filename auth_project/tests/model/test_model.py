@@ -23,7 +23,7 @@ from .records import SECOND
 
 STEPS = 50  # rules in a row before all begins again
 SEED = int(os.environ.get("MODEL_SEED", "5"))
-RULES = int(os.environ.get("MODEL_RULES", "1500"))
+RULES = int(os.environ.get("MODEL_RULES", "1000"))
 # Rules within which an injected fault has to be found.
 PATIENCE = 50_000
 FAULTS = tomllib.loads(Path(__file__).with_name("faults.toml").read_text())["fault"]
