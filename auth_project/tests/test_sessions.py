@@ -21,6 +21,7 @@ from tests.conftest import (
     state_in_redis,
 )
 from tokens.models import Session
+from tokens.statements import COLUMNS
 
 pytestmark = pytest.mark.django_db
 
@@ -271,22 +272,34 @@ def test_no_caller_but_the_user_service_speaks_for_operators(
 
 
 def test_the_tables_of_the_next_release_serve_this_one(users):
-    """With their columns more, as while it is upgraded (docs/operations/upgrade.md)."""
+    """With their columns more, as while it is upgraded (docs/operations/upgrade.md); by
+    statements that have been prepared before."""
+    users.methods = ["totp"]
+    for _ in range(6):
+        log_in_and_out(users)
     for table in ("tokens_session", "tokens_login", "tokens_userepoch"):
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER TABLE {table} ADD COLUMN later int DEFAULT 1")
-    users.methods = ["totp"]
+    log_in_and_out(users)
 
+
+def log_in_and_out(users):
+    """All that is done with one session."""
+    users.codes = {"123456", "654321"}
     login = log_in().json()["login"]
     entered = post("login/second_factor", data={"login": login, "totp": "123456"})
     assert entered.status_code == 200
     refreshed = refresh(entered.cookies["refresh_token"].value)
     assert refreshed.status_code == 200
-    client = APIClient(
-        headers={"Authorization": f"Bearer {refreshed.json()['access_token']}"}
-    )
+    token = refreshed.json()["access_token"]
+    client = APIClient(headers={"Authorization": f"Bearer {token}"})
     options = client.post("/api/v1/auth/step_up/options").json()
     body = {"login": options["login"], "totp": "654321"}
     assert client.post("/api/v1/auth/step_up", body).status_code == 200
     assert len(client.get("/api/v1/auth/sessions").json()) == 1
     assert log_out(refreshed.cookies["refresh_token"].value).status_code == 200
+
+
+def test_statements_return_all_columns_that_this_version_knows():
+    known = {field.attname for field in Session._meta.concrete_fields}
+    assert {*COLUMNS.replace(",", "").split()} == known

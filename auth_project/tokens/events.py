@@ -49,13 +49,6 @@ class EventPersonal(PersonalModel):
     """Where an event came from."""
 
 
-def recorded(statement: str, rows: str) -> str:
-    """A statement that ends with an unfinished WITH, whose `changed` are the sessions
-    it returns; with an event for each of these rows."""
-    events = recording(TABLE, rows)
-    return f"{statement}, {events}\nSELECT * FROM changed\n"
-
-
 def write(event: str, *, user_id: UUID | None = None, **fields: Any) -> None:
     """The row of an event that no statement of a session writes."""
     statement = f"WITH {recording(TABLE, DEED)} SELECT FROM event"

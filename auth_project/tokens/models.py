@@ -189,13 +189,12 @@ class SessionQuerySet(models.QuerySet["Session"]):
         with connections[self.db].cursor() as cursor:
             cursor.execute(statement, parameters | origin())
             names = [column.name for column in cursor.description]
-            # The tables may be those of the next release, and have columns more.
-            known = [field.attname for field in self.model._meta.concrete_fields]
             found: list[Session] = []
             for row in cursor:
                 columns = dict(zip(names, row, strict=True))
-                found.append(self.model(**{name: columns[name] for name in known}))
-                found[-1].has_lived = columns.get("has_lived", True)
+                has_lived = columns.pop("has_lived", True)
+                found.append(self.model(**columns))
+                found[-1].has_lived = has_lived
             return found
 
 

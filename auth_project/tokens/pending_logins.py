@@ -31,7 +31,9 @@ WHERE digest = %(digest)s
   AND settled_at IS NULL
   AND expires_at > clock_timestamp()
   AND attempts < %(tries)s
-RETURNING *
+RETURNING
+    id, digest, purpose, user_id, user_epoch, sid, challenge, attempts,
+    created_at, expires_at, settled_at
 """
 
 

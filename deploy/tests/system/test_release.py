@@ -19,16 +19,19 @@ __all__ = ["release"]
 TEMPORARY = ROOT / ".run" / "tmp" / "release"
 # The tests of a release empty the tables that it knows; later ones may refer to them.
 CASCADE = """
-from django.db.backends.postgresql.operations import DatabaseOperations
-
-known = DatabaseOperations.sql_flush
+import pytest
 
 
-def sql_flush(self, *args, **options):
-    return known(self, *args, **options | {"allow_cascade": True})
+@pytest.fixture(autouse=True, scope="session")
+def flush_all(django_db_setup):
+    from django.db.backends.postgresql.operations import DatabaseOperations
 
+    known = DatabaseOperations.sql_flush
 
-DatabaseOperations.sql_flush = sql_flush
+    def sql_flush(self, *args, **options):
+        return known(self, *args, **options | {"allow_cascade": True})
+
+    DatabaseOperations.sql_flush = sql_flush
 """
 
 

@@ -4,10 +4,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.views import JSONView, OpenView
+from shared.api.views import JSONView, OpenView, valid
 from shared.auth.permissions import RECENT, logged_in_within
 from users.accounts import deletion, export, privacy_schema
-from users.accounts.views import valid
 from users.guess_limits import client_of, counted_of
 from users.views import caller
 
