@@ -89,7 +89,7 @@ def test_an_operator_adds_factors_and_logs_in_with_each(page, operator):
     assert not page.run(INSIDE)
     assert "memo_admin_session" not in page.browser.cookies()
     send(page, code="000000")
-    page.wait_until("!!document.querySelector('.errornote')", "the refusal")
+    page.wait_until("document.body.innerText.includes('are left: 4')", "the refusal")
     page.run("document.querySelector('[name=trust_device]').click()")
     send(page, code=code_of(key, {first}))
     reach(page, "/admin/")
