@@ -279,7 +279,7 @@ def test_the_tables_of_the_next_release_serve_this_one(users):
         log_in_and_out(users)
     for table in ("tokens_session", "tokens_login", "tokens_userepoch"):
         with connection.cursor() as cursor:
-            cursor.execute(f"ALTER TABLE {table} ADD COLUMN later int DEFAULT 1")
+            cursor.execute(f"ALTER TABLE {table} ADD COLUMN added_next int DEFAULT 1")
     log_in_and_out(users)
 
 
