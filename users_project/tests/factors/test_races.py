@@ -47,13 +47,13 @@ def session(user, acr="aal1"):
 @pytest.fixture
 def _together(monkeypatch):
     """Four have read their factor before one of them uses it up."""
-    group, step_of = threading.Barrier(4), totp.step_of
+    group, spend = threading.Barrier(4), totp.spend
 
     def wait_for_others(*args):
         group.wait(10)
-        return step_of(*args)
+        return spend(*args)
 
-    monkeypatch.setattr(totp, "step_of", wait_for_others)
+    monkeypatch.setattr(totp, "spend", wait_for_others)
 
 
 @pytest.mark.usefixtures("_together")

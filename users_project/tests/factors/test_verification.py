@@ -29,14 +29,15 @@ def invalid(answer):
 
 def test_a_code_is_taken_once_and_says_whose_it_is(ada, prove):
     add_totp(ada)
-    answer = prove(ada, totp=code())
+    taken = code()
+    answer = prove(ada, totp=taken)
     assert answer.status_code == 200
     assert answer.json() == {
         **{"sub": str(ada.pk), "email": ada.email, "email_verified": False},
         **{"username": "ada", "roles": [], "amr": ["otp"]},
         "session_epoch": ada.session_epoch,
     }
-    invalid(prove(ada, totp=code()))
+    invalid(prove(ada, totp=taken))
 
 
 @pytest.mark.parametrize(
@@ -168,6 +169,19 @@ def test_five_wrong_factors_are_looked_at_and_mailed(ada, prove, documented):
     assert prove(eve, totp=code()).status_code == 200
     assert Mail.objects.get().kind == "factor_guesses"
     assert Event.objects.filter(event="authn_factor_fail").count() == 5
+
+
+@pytest.mark.parametrize("kind", ["totp", "recovery_code"])
+def test_a_second_click_is_no_guess(ada, prove, codes, documented, kind):
+    """MFA-04. It stays refused, and neither limits the account nor alarms its owner."""
+    add_totp(ada)
+    start_of_step()
+    proof = {kind: code() if kind == "totp" else codes[0]}
+    assert prove(ada, **proof).status_code == 200
+    assert statuses(prove(ada, **proof) for _ in range(6)) == [401] * 6
+    invalid(prove(ada, **proof))
+    assert not Mail.objects.exists()
+    assert statuses(prove(ada, totp="000000") for _ in range(6)) == [401] * 5 + [429]
 
 
 # What a login leaves to the factor

@@ -92,7 +92,7 @@ class VerifyFactorView(AuthServiceView):
         device = attempt.get("device")
         client = Client(device=device or "", **attempt.get("client", {}))
         answer = represent(user, MEMBERS_OF_VERIFIED)
-        answer |= {"sub": user.pk, "amr": amr_of(user, attempt, client)}
+        answer |= {"sub": user.pk, "amr": verify_attempt(user, attempt, client)}
         if device is not None:
             credentials.note_login(user, client)
             trust = attempt.get("trust_device", False)
@@ -136,7 +136,9 @@ class EnrolView(AuthServiceView):
         return Response({"proved": enrolment.is_proved(user, device, token)})
 
 
-def amr_of(user: User, attempt: dict[str, Any], client: Client) -> list[str]:
+def verify_attempt(
+    user: User, attempt: dict[str, Any], client: Client
+) -> list[str]:
     """How the user proved it. Raises SecondFactorInvalid, InvalidCredentials,
     RateLimited, Overloaded."""
     if "password" in attempt:

@@ -36,6 +36,12 @@ def use(user_id: UUID, code: str) -> bool:
     return bool(rows.filter(used_at=None).update(used_at=timezone.now()))
 
 
+def is_used(user_id: UUID, code: str) -> bool:
+    """Whether it is a code of the user that was used."""
+    used = RecoveryCode.objects.filter(user=user_id, used_at__isnull=False)
+    return used.filter(digest=digest(user_id, code)).exists()
+
+
 def left(user_id: UUID) -> int:
     return RecoveryCode.objects.filter(user=user_id, used_at=None).count()
 

@@ -40,10 +40,22 @@ def qr_code(uri: str) -> SafeString:
 def use(user_id: UUID, code: str) -> bool:
     """Whether it is a code of the user's confirmed TOTP that was never used; then it,
     and all before it, are used up. Of any number at once one is taken."""
-    factor = Factor.objects.filter(
+    factor = find(user_id)
+    return factor is not None and spend(factor, code)
+
+
+def is_used(user_id: UUID, code: str) -> bool:
+    """Whether it is the code that `use` took last, and still about now."""
+    factor = find(user_id)
+    if factor is None or not factor.last_step:
+        return False
+    return factor.last_step == step_of(secrets.decrypt(factor), code)
+
+
+def find(user_id: UUID) -> Factor | None:
+    return Factor.objects.filter(
         user=user_id, type=Type.TOTP, confirmed_at__isnull=False
     ).first()
-    return factor is not None and spend(factor, code)
 
 
 def spend(factor: Factor, code: str) -> bool:

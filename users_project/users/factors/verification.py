@@ -36,8 +36,9 @@ def verify(user: User, proof: FactorProof, client: Client, epoch: int) -> Verifi
 
     `epoch` is the user's of then: whatever has ended sessions since, such as another
     password, starts this over. Raises TokenInvalid, SecondFactorInvalid, RateLimited.
-    Each try is counted before it is looked at. One that is right is given back, and the
-    others stay: who has the password would else wait for the owner to clear them.
+    Each try is counted before it is looked at. One that is right is given back, and so
+    is one that was right and is used up: a second click is no guess. The others stay:
+    who has the password would else wait for the owner to clear them.
     """
     if user.session_epoch != epoch or not user.is_present:
         raise TokenInvalid
@@ -48,7 +49,9 @@ def verify(user: User, proof: FactorProof, client: Client, epoch: int) -> Verifi
         amr = amr_of(user, proof)
         if not amr:
             record_failure(["authn_factor_fail"], user.pk, **context)
-            if hits.is_last(limit):
+            if is_replay(user, proof):
+                hits.release(limit)
+            elif hits.is_last(limit):
                 notices.of_factor_guesses(user, client)
             raise SecondFactorInvalid
         hits.release(limit)
@@ -63,6 +66,16 @@ def amr_of(user: User, proof: FactorProof) -> list[str]:
         return by_passkey(user, proof)
     use: Callable[..., bool] = totp.use if proof.totp else recovery_codes.use
     return ["otp"] if use(user.pk, proof.totp or proof.recovery_code) else []
+
+
+def is_replay(user: User, proof: FactorProof) -> bool:
+    """Whether it is a code that was right, and is used up. Of assertions none counts:
+    a second click asks the authenticator for another one."""
+    if proof.passkey is not None:
+        return False
+    if proof.totp:
+        return totp.is_used(user.pk, proof.totp)
+    return recovery_codes.is_used(user.pk, proof.recovery_code)
 
 
 def by_passkey(user: User, proof: FactorProof) -> list[str]:
