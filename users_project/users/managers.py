@@ -68,7 +68,7 @@ class UserQuerySet(models.QuerySet["User"]):
         """Each user with what `users.factors.policy` looks at."""
         of_user = {"user": models.OuterRef("pk")}
         confirmed = Factor.objects.filter(**of_user, confirmed_at__isnull=False)
-        row = JSONArray("type", "credential_id", "transports")
+        row = JSONArray("type", "credential_id", "transports", "suspect_at")
         rows = confirmed.order_by("created_at").values_list(row)
         unused = RecoveryCode.objects.filter(**of_user, used_at=None)
         return self.annotate(

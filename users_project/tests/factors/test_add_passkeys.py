@@ -149,3 +149,12 @@ def test_without_second_factors_there_is_nothing(me, settings):
     for path in (PASSKEYS, f"{PASSKEYS}/options"):
         assert_refused(me().post(path), 404, "not_found")
     assert not Challenge.objects.exists()
+
+
+def test_a_user_sees_which_passkey_is_suspect(passkey, me):
+    url = "/api/v1/users/me/factors"
+    [shown] = me().get(url).json()["factors"]
+    assert (shown["backed_up"], shown["suspect_at"]) == (False, None)
+    Factor.objects.update(suspect_at="2026-01-01T00:00Z")
+    [shown] = me().get(url).json()["factors"]
+    assert shown["suspect_at"] == "2026-01-01T00:00:00Z"

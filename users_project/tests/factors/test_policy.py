@@ -6,8 +6,9 @@ import pytest
 
 from users.factors import policy
 
-TOTP = '["totp", null, null]'
-PASSKEY = '["passkey", "\\\\x00ff", ["usb"]]'
+TOTP = '["totp", null, null, null]'
+PASSKEY = '["passkey", "\\\\x00ff", ["usb"], null]'
+SUSPECT = '["passkey", "\\\\x0bad", ["usb"], "2026-01-01T00:00:00+00:00"]'
 
 
 def user(*rows, codes=False, roles=()):
@@ -44,6 +45,10 @@ def test_the_mode_and_the_roles_decide(settings, site, mode, roles, required):
         (user(codes=True), []),
         (user(TOTP), ["totp"]),
         (user(TOTP, PASSKEY, codes=True), ["passkey", "totp", "recovery_code"]),
+        (user(TOTP, SUSPECT), ["totp"]),
+        (user(SUSPECT, PASSKEY), ["passkey"]),
+        (user(SUSPECT, codes=True), ["recovery_code"]),
+        (user(SUSPECT), ["passkey"]),
     ],
 )
 def test_a_recovery_code_stands_in_for_a_factor_alone(settings, someone, methods):
@@ -54,6 +59,6 @@ def test_a_recovery_code_stands_in_for_a_factor_alone(settings, someone, methods
     assert policy.is_enough(someone, "")
 
 
-def test_a_passkey_is_named_as_browsers_do():
-    [found] = policy.passkeys(user(TOTP, PASSKEY))
+def test_a_passkey_is_named_as_browsers_do_unless_it_is_suspect():
+    [found] = policy.passkeys(user(TOTP, SUSPECT, PASSKEY))
     assert found == {"id": "AP8", "transports": ["usb"]}

@@ -136,9 +136,7 @@ class EnrolView(AuthServiceView):
         return Response({"proved": enrolment.is_proved(user, device, token)})
 
 
-def verify_attempt(
-    user: User, attempt: dict[str, Any], client: Client
-) -> list[str]:
+def verify_attempt(user: User, attempt: dict[str, Any], client: Client) -> list[str]:
     """How the user proved it. Raises SecondFactorInvalid, InvalidCredentials,
     RateLimited, Overloaded."""
     if "password" in attempt:

@@ -64,6 +64,13 @@ PHONE = {
     **{"id": ADA["id"], "type": "totp", "name": "phone"},
     **{"created_at": ADA["created_at"], "last_used_at": None},
 }
+KEY = {
+    **PHONE,
+    "type": "passkey",
+    "name": "key",
+    "backed_up": False,
+    "suspect_at": None,
+}
 CODES = {"recovery_codes": ["7XKM-2Q9D-HN4T-VB0C"]}
 NEW_TOTP = {
     "id": PHONE["id"],
@@ -82,7 +89,7 @@ OWN_FACTORS: dict[str, Any] = {
     "examples": [
         answer(
             {
-                **{"factors": [PHONE], "recovery_codes_left": 9},
+                **{"factors": [PHONE, KEY], "recovery_codes_left": 9},
                 **{"required": False, "has_password": True},
             }
         )

@@ -28,13 +28,13 @@ def is_required(user: Any, site: str = "api") -> bool:
 
 
 def methods(user: Any, site: str = "api") -> list[str]:
-    """By what the user can answer. A passkey that is suspect is
-    among them, though it is refused: it still keeps a password from being enough."""
-    has = {json.loads(row)[0] for row in user.factor_rows}
-    if not has or mode(site) == "off":
+    """By what the user can answer. With suspect passkeys alone it is still a passkey,
+    though it is refused: they keep a password from being enough."""
+    if not user.factor_rows or mode(site) == "off":
         return []
+    has = {kind for kind, *_ in usable(user)}
     found = [kind for kind in (Type.PASSKEY, Type.TOTP) if kind in has]
-    return [*found, *["recovery_code"] * user.has_recovery_code]
+    return [*found, *["recovery_code"] * user.has_recovery_code] or [Type.PASSKEY]
 
 
 def passkeys(user: Any) -> list[dict[str, Any]]:
@@ -42,9 +42,15 @@ def passkeys(user: Any) -> list[dict[str, Any]]:
     return [
         # PostgreSQL writes a bytea into JSON as `\\x` and digits.
         {"id": bytes_to_base64url(bytes.fromhex(hexadecimal[2:])), "transports": among}
-        for kind, hexadecimal, among in map(json.loads, user.factor_rows)
+        for kind, hexadecimal, among in usable(user)
         if kind == Type.PASSKEY
     ]
+
+
+def usable(user: Any) -> list[list[Any]]:
+    """Of each factor but suspect passkeys: type, credential id, transports."""
+    rows = map(json.loads, user.factor_rows)
+    return [columns for *columns, suspect_at in rows if suspect_at is None]
 
 
 def summary(user: Any) -> dict[str, Any]:

@@ -109,19 +109,23 @@ class CodeSerializer(StrictSerializer):
 
 
 class FactorSerializer(serializers.ModelSerializer[Factor]):
-    """A factor. `backed_up` is of passkeys alone: synchronised, so not lost with the
-    device."""
+    """A factor. Of passkeys alone: `backed_up`, synchronised, so not lost with the
+    device; `suspect_at`, when its counter went back, since when it is refused."""
 
     backed_up = serializers.BooleanField(required=False)
+    suspect_at = serializers.DateTimeField(required=False, allow_null=True)
 
     class Meta:
         model = Factor
-        fields = ("id", "type", "name", "created_at", "last_used_at", "backed_up")
+        fields = (
+            *("id", "type", "name", "created_at", "last_used_at"),
+            *("backed_up", "suspect_at"),
+        )
 
     def to_representation(self, instance: Factor) -> Any:
         shown = super().to_representation(instance)
         if instance.type != Type.PASSKEY:
-            del shown["backed_up"]
+            del shown["backed_up"], shown["suspect_at"]
         return shown
 
 
