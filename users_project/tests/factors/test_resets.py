@@ -240,6 +240,15 @@ def test_it_needs_a_user_and_a_reason(ada, words):
     assert tables_of(ada) == ALL
 
 
+def test_without_a_factor_there_is_nothing_to_wait_for(pushes):
+    bob = UserFactory(username="bob")
+    with pytest.raises(CommandError, match="has no second factor"):
+        resetfactors("bob", "--reason", REASON)
+    assert not Mail.objects.exists()
+    code = resetfactors("bob", "--reason", "new employee", "--now").split()[-1]
+    assert links.take(links.find(code, Purpose.ENROL)) == bob
+
+
 # The admin
 
 

@@ -1,12 +1,14 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import date
 
 from users.factors import enrolment, resets
+from users.factors.models import Factor
 from users.management.base import find
 
 WAITS = "The second factors of {} are removed after {} UTC. A mail can cancel it."
+NONE = "{} has no second factor. With --now this prints a code to set up the first one."
 
 
 class Command(BaseCommand):
@@ -28,6 +30,8 @@ class Command(BaseCommand):
             resets.run_now(user, *asked)
             user.refresh_from_db()
             text = f"{user} has no second factor. {enrolment.hand_over(user)}"
+        elif not Factor.objects.filter(user=user, confirmed_at__isnull=False).exists():
+            raise CommandError(NONE.format(user))
         else:
             due = resets.request(user, *asked).due_at
             text = WAITS.format(user, date(due, "DATETIME_FORMAT"))
