@@ -15,7 +15,12 @@ from tokens import serializers as s
 from tokens.views.public import SET_COOKIE, BrowserView, client_of, grant_response
 from tokens.views.sessions import caller
 
-MAILED = "Open the link in the mail, or ask an operator for a code."
+# The same for all: where the address is not verified, no mail goes out.
+MAILED = (
+    "If your address is verified, open the link in our mail. Else verify it first: ask "
+    "for a link (verify_email/resend), open it, and log in again. Or ask an operator "
+    "for a code."
+)
 
 
 class SecondFactorView(BrowserView):
@@ -89,7 +94,8 @@ class PasskeyLoginView(BrowserView):
 
 class EnrolView(BrowserView):
     """Get a token to add the first factor with, where a login needs one and there is
-    none. 202: a link was mailed to the verified address, if there is one."""
+    none. 202: a link was mailed to the address, if it is verified. Else verify it
+    first, and log in again."""
 
     @extend_schema(
         operation_id="auth_login_enrol",
