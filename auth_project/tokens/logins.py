@@ -45,8 +45,9 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
     attempt = {**credentials, "client": seen, "device": client.device}
     user = users_client().verify(attempt)
     factors = user["factors"]
-    has_factor, is_trusted = bool(factors["methods"]), factors["trusted"]
-    if factors["required"] if not has_factor else not is_trusted:
+    has_factor = bool(factors["methods"])
+    is_enough = factors["trusted"] if has_factor else not factors["required"]
+    if not is_enough:
         raise factor_needed(user, factors)
     # `rba` (RFC 8176): a trusted device has stood in for the factor.
     amr = "pwd rba" if has_factor else "pwd"
