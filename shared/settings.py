@@ -34,6 +34,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False  # a redirect would lose the body of a POST
 
 INSTALLED_APPS = [
+    "shared",  # first: its commands replace Django's of the same name
     # DRF and simplejwt import the user classes of these.
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -42,7 +43,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "shared",
 ]
 
 MIDDLEWARE = [

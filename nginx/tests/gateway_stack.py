@@ -33,7 +33,7 @@ def find_nginx() -> str:
         f"{ROOT / '.run' / 'engines'}:{os.environ['PATH']}:/usr/local/sbin:/usr/sbin"
     )
     found = os.environ.get("MEMO_NGINX") or shutil.which("nginx", path=places)
-    assert found, "no nginx: run ./manage_all.sh up once, or set MEMO_NGINX"
+    assert found, "no nginx: run ./manage_all.sh test gateway once, or set MEMO_NGINX"
     return found
 
 

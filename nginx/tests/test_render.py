@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from nginx.render import TLS_FILES
-from nginx.tests.gateway_stack import NATIVE, find_nginx, run_render
+from nginx.tests.gateway_stack import NATIVE, ROOT, find_nginx, run_render
 
 
 def rendered(folder, *options, **env):
@@ -63,12 +63,15 @@ def test_a_certificate_without_its_key_is_refused(tmp_path):
 
 def test_containers_are_found_by_name_at_their_one_port(tmp_path):
     """A relative path of a certificate starts at the folder of the root .env."""
+    projects = sorted(path.parent.name for path in ROOT.glob("*_project/manage.py"))
+    names = [project.removesuffix("_project") for project in projects]
+    assert {"auth", "users"} <= {*names}
     env = dict.fromkeys(TLS_FILES, "nginx/render.py")
     bind = {"GATEWAY_PORT": "443", "GATEWAY_BIND": "127.0.0.1"}
     text = rendered(tmp_path, "--compose", **env, **bind)
     assert re.findall(
         r"^upstream (\w+) \{\n.*\n +server (\S+) ", text, re.MULTILINE
-    ) == [(name, f"{name}:8000") for name in ("auth", "users")]
+    ) == [(name, f"{name}:8000") for name in names]
     assert set(re.findall(r"listen (\S+) ssl", text)) == {"0.0.0.0:8080"}
     assert 'alias "/srv/static/";' in text
     assert 'ssl_certificate_key "/run/secrets/tls_certificate_key";' in text

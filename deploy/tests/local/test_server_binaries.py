@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy import jobs, suites
+from deploy.local import layout as layouts
 from deploy.local import server_binaries
 from deploy.local.layout import Layout
 from deploy.local.problems import MISSING, Problem
@@ -68,3 +70,20 @@ def test_what_was_found_is_used_again(layout: Layout, bin_folder: Path) -> None:
     assert server_binaries.ensure(layout) == 15
     program(bin_folder.parent / "other" / "postgres", "PostgreSQL) 17")
     assert server_binaries.ensure(layout) == 15
+
+
+def test_the_suite_of_the_gateway_brings_its_nginx(
+    layout: Layout, bin_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a fresh clone, where no `up` has."""
+    program(bin_folder / "nginx", "nginx version: nginx/1.22")
+    seen = []
+
+    def call(*_words: object, **_options: object) -> int:
+        seen.append((layout.servers / "nginx").exists())
+        return 0
+
+    monkeypatch.setattr(layouts, "of", lambda _stack: layout)
+    monkeypatch.setattr(jobs, "call", call)
+    suites.run("gateway")
+    assert seen == [True]

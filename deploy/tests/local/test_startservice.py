@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from deploy import suites
 from deploy.local import application, startservice
 from deploy.local.layout import Layout
 from deploy.local.problems import USAGE, Problem
@@ -123,7 +124,9 @@ def test_a_name_that_means_something_is_refused(
 # ---- For real ------------------------------------------------------------------------
 
 
-def test_a_new_service_runs_until_it_is_removed(running: Checkout) -> None:
+def test_a_new_service_runs_until_it_is_removed(
+    running: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = f"http://127.0.0.1:{running.ports['GATEWAY_PORT']}/api/v1"
     user = {"username": "ada", "email": "ada@example.com", "password": "x7-Rz.q2!"}
     login = {name: user[name] for name in ("username", "password")}
@@ -142,7 +145,9 @@ def test_a_new_service_runs_until_it_is_removed(running: Checkout) -> None:
         assert entry["text"] == "remember"
 
         running.ok("notes", "makemigrations", "--check", "--dry-run")
-        its_tests_pass(running)
+        its_tests_pass(running, monkeypatch)
+        made = running.ok("notes", "createsuperuser", "--noinput")
+        assert "Users live in the User Service" in made
         init_has_made_what_compose_needs(running)
 
         # Removal, as docs/integration.md says.
@@ -155,17 +160,19 @@ def test_a_new_service_runs_until_it_is_removed(running: Checkout) -> None:
         assert ada.get(f"{url}/notes", timeout=20).json()["code"] == "not_found"
 
 
-def its_tests_pass(running: Checkout) -> None:
-    """Its own, and those of compose.yaml, which hold its containers to the rules of the
-    others."""
+def its_tests_pass(running: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own, by the words of `test notes`, and those of what it is added to: the
+    gateway, and compose.yaml, which holds its containers to the rules of the others."""
     layout = running.layout
     [notes] = [each for each in layout.services if each.name == "notes"]
     env = application.environment(layout, notes, owner=True)
     env["PYTHONPATH"] = str(running.path)
-    words = ["pytest", "-v", "-p", "no:cacheprovider"]
-    run(words, notes.project, **env)
-    words += ["-p", "no:django", "deploy/tests/compose"]
-    said = run(words, running.path, **env)
+    monkeypatch.setitem(suites.SERVICES, "notes", notes.project)
+    [(line, _, folder)] = suites.commands("notes")
+    run([*line.split(), "-p", "no:cacheprovider"], folder, **env)
+    words = ["pytest", "-v", "-p", "no:cacheprovider", "-p", "no:django"]
+    run([*words, "nginx/tests/test_render.py"], running.path, **env)
+    said = run([*words, "deploy/tests/compose"], running.path, **env)
     for case in ("[notes]", "[notes-migrate]", "[notes-db]"):
         assert case in said
 

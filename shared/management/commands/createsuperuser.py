@@ -1,4 +1,4 @@
-"""Django's command has nothing to do here."""
+"""Django's command has nothing to do in a service without users."""
 
 from typing import Any
 
@@ -10,4 +10,4 @@ class Command(createsuperuser.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # A line and no error: `./manage_all.sh createsuperuser` asks every service.
-        self.stdout.write("Users live in the User Service; nothing to do in auth.")
+        self.stdout.write("Users live in the User Service; nothing to do here.")
