@@ -59,16 +59,19 @@ def ensure(layout: Layout) -> None:
                 accepted.append((caller, key.strip()))
         write_callers(path, accepted)
     write_private(layout.secrets / "redis_users.acl", redis_users(layout))
-    _ensure_factor_key(layout.secrets / FACTOR_KEYS)
+    _ensure_factor_key(layout)
 
 
-def _ensure_factor_key(folder: Path) -> None:
+def _ensure_factor_key(layout: Layout) -> None:
     """Make the first key. Without it no TOTP can be verified, so backups have it."""
+    folder = layout.secrets / FACTOR_KEYS
     folder.mkdir(mode=0o700, exist_ok=True)
     if not any(folder.glob("*.key")):
         path = folder / FACTOR_KEY.format(datetime.now(UTC))
         write_private(path, secrets.token_hex(32), 0o400)
         print(f"memo: new key of second factors {path}\n  Keep it with your backups.")
+        if any(layout.postgres.glob("*/*/data")):
+            print("  If there were keys before, bring them back from a backup first.")
 
 
 def _is_gone(layout: Layout, caller: str, callee: str) -> bool:

@@ -98,6 +98,23 @@ def test_a_second_time_changes_nothing(written: Layout, ports: Ports) -> None:
     assert before == {path: path.read_text() for path in before}
 
 
+def test_a_key_of_second_factors_that_is_missed_is_not_just_made(
+    layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where databases are, there may be secrets under keys that are lost."""
+    others = "bring them back from a backup first"
+    secretfiles.ensure(layout)
+    first = capsys.readouterr().out
+    assert "new key" in first
+    assert others not in first
+    layout.data_folder(layout.services[1], 15).mkdir(parents=True)
+    secretfiles.ensure(layout)
+    assert not capsys.readouterr().out
+    shutil.rmtree(layout.secrets / secretfiles.FACTOR_KEYS)
+    secretfiles.ensure(layout)
+    assert others in capsys.readouterr().out
+
+
 def test_no_secret_is_in_an_env_file(written: Layout) -> None:
     """Secrets are made once, and each of them is another."""
     paths = [p for p in written.secrets.iterdir() if p.name.endswith(("key", "word"))]
