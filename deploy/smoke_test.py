@@ -62,7 +62,9 @@ class Client:
         shown = "\n".join([*lines, json.dumps(reply.body, indent=2), ""])
         print(SECRET.sub(lambda match: f"{match[1] or ''}...", shown), flush=True)
         if reply.summary != expected:
-            raise SystemExit(f"Expected {expected}: {request}")
+            wait = reply.headers["Retry-After"]
+            hint = f"\nTry again in {wait} seconds." if wait else ""
+            raise SystemExit(f"Expected {expected}: {request}{hint}")
         if "access_token" in reply.body:
             self.headers["Authorization"] = f"Bearer {reply.body['access_token']}"
             self.headers["Cookie"] = "; ".join(x.partition(";")[0] for x in cookies)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import smoke_test
 from deploy.local import external_checks
 from deploy.local.external_checks import cookie, examine, plain_http
 from deploy.local.site import Site
@@ -95,3 +96,10 @@ def test_plain_http_next_to_https_is_refused(
 def test_what_is_no_url_of_a_site_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="not the URL"):
         Site(url)
+
+
+def test_the_smoke_test_says_how_long_to_wait_for_a_limit() -> None:
+    with serving({"Retry-After": "6"}, status=429) as port:
+        client = smoke_test.Client(f"http://localhost:{port}")
+        with pytest.raises(SystemExit, match=r"Expected 200(.|\n)*again in 6 seconds"):
+            client("Log in", "200", "POST /api/v1/auth/login", {})
