@@ -52,7 +52,8 @@ def test_init_keeps_a_port_that_runs_and_destroy_tells_and_removes_everything(
     assert f"  {checkout.layout.secrets}\n" in done.stdout
     assert "destroy --yes" in done.stdout
     assert checkout.layout.secrets.exists()
-    checkout.ok("destroy", "--yes")
+    said = checkout.ok("destroy", "--yes")
+    assert "the .env files and .backups/ of a checkout stay" in said
     assert not checkout.layout.base.exists()
     assert not checkout.layout.secrets.exists()
     assert (checkout.path / ".env").exists()
