@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from deploy.local import orphans, processes
+from deploy.local import orphans, processes, startservice
 from deploy.local.layout import Layout
 from deploy.local.virtualenv import STAMP
 from deploy.tests.stack import as_it_was
@@ -35,10 +35,15 @@ class Checkout:
 
     @classmethod
     def copy_to(cls, path: Path) -> Self:
-        """The code, without settings, state and history; the packages of this checkout,
-        by hard links, as an installation takes long; what it has downloaded."""
+        """The code, without settings, state, history and added services; the packages
+        of this checkout, by hard links, as an installation takes long; what it has
+        downloaded."""
         shutil.copytree(SOURCE, path, ignore=shutil.ignore_patterns(*MADE))
         source, target = Layout(SOURCE), Layout(path)
+        for name in {each.name for each in source.services} - {"auth", "users"}:
+            routes, project = startservice.places(path, name)
+            routes.unlink()
+            shutil.rmtree(project)
         target.base.mkdir(mode=0o700)
         target.cache.symlink_to(source.cache)
         shutil.copytree(source.venv, target.venv, symlinks=True, copy_function=os.link)
