@@ -3,8 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import serializers
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,14 +13,13 @@ from shared.api.exceptions import (
     TokenInvalid,
     UserNotFound,
 )
-from shared.api.fields import EpochField, ExactCharField
-from shared.api.openapi import problems
 from shared.api.views import InternalView, valid
 from shared.auth import device_cookie
 from users import credentials
 from users.events.log import record
 from users.factors import enrolment, openapi, passkeys, policy
 from users.factors.serializers import (
+    EnrolmentSerializer,
     FactorAttemptSerializer,
     PasskeyAttemptSerializer,
 )
@@ -29,35 +27,6 @@ from users.factors.verification import FactorProof, verify
 from users.guess_limits import Client
 from users.models import User
 from users.serializers import MEMBERS_OF_VERIFIED, represent
-
-
-class EnrolmentSerializer(serializers.Serializer[None]):
-    """What comes with a password that was right."""
-
-    epoch = EpochField(help_text="Of the user, when the password was looked at.")
-    device = ExactCharField(required=False, allow_blank=True, max_length=1024)
-    token = ExactCharField(required=False, max_length=100, help_text="Of a link.")
-
-
-class ProvedSerializer(serializers.Serializer[None]):
-    proved = serializers.BooleanField(help_text="If not, a link was mailed.")
-
-
-ENROL: dict[str, Any] = {
-    "operation_id": "users_factors_enrol",
-    "request": EnrolmentSerializer,
-    "responses": {
-        200: ProvedSerializer,
-        **problems(
-            body=True,
-            _400=("link_invalid",),
-            _401=("token_invalid", "service_auth_failed"),
-            _403=("forbidden",),
-            _404=("not_found",),
-        ),
-    },
-    "examples": [OpenApiExample("a login", value={"epoch": 3}, request_only=True)],
-}
 
 
 class AuthServiceView(InternalView):
@@ -126,7 +95,7 @@ class EnrolView(AuthServiceView):
     the account, or by a token. If not, a link with a token goes to a verified address.
     Absent users, and those whose sessions have ended since, start over."""
 
-    @extend_schema(**ENROL)
+    @extend_schema(**openapi.ENROL)
     def post(self, request: Request, user_id: UUID) -> Response:
         proof = valid(EnrolmentSerializer(data=request.data))
         user = User.objects.find(id=user_id)

@@ -58,6 +58,22 @@ VERIFY_PASSKEY: dict[str, Any] = {
     "examples": [answer({**FACTOR, "amr": ["hwk", "user"]})],
 }
 
+ENROL: dict[str, Any] = {
+    "operation_id": "users_factors_enrol",
+    "request": serializers.EnrolmentSerializer,
+    "responses": {
+        200: serializers.ProvedSerializer,
+        **problems(
+            body=True,
+            _400=("link_invalid",),
+            _401=("token_invalid", "service_auth_failed"),
+            _403=("forbidden",),
+            _404=("not_found",),
+        ),
+    },
+    "examples": [example("a login", {"epoch": 3})],
+}
+
 STEP_UP = (*TOKEN_PROBLEMS, "insufficient_user_authentication")
 UNKNOWN: dict[str, Any] = {"_401": STEP_UP, "_404": ("not_found",)}
 PHONE = {

@@ -62,6 +62,18 @@ class FactorAttemptSerializer(OneOfSerializer):
     )
 
 
+class EnrolmentSerializer(serializers.Serializer[None]):
+    """What comes with a password that was right."""
+
+    epoch = EpochField(help_text="Of the user, when the password was looked at.")
+    device = ExactCharField(required=False, allow_blank=True, max_length=1024)
+    token = ExactCharField(required=False, max_length=100, help_text="Of a link.")
+
+
+class ProvedSerializer(serializers.Serializer[None]):
+    proved = serializers.BooleanField(help_text="If not, a link was mailed.")
+
+
 class VerifiedFactorSerializer(VerifiedSerializer):
     """Whose factor it is, and which."""
 
