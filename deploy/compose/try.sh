@@ -72,10 +72,33 @@ Client(sys.argv[1])("Ask for it", "202", f"POST {API}/users/password_reset", ema
 END
 }
 
+# A user who adds an authenticator app is asked for it from then on.
+second_factor() {
+    python3 - "$url" << 'END' > /dev/null
+import subprocess, sys
+from deploy.smoke_test import API, Client, register
+client = Client(sys.argv[1])
+user = register(client)
+login = {"email": user["email"], "password": user["password"]}
+client("Log in", "200", f"POST {API}/auth/login", login)
+factors = f"{API}/users/me/factors"
+added = client("Add an app", "201", f"POST {factors}/totp", {})
+app = "import pyotp; print(pyotp.TOTP(input()).now())"
+command = ["docker", "compose", "exec", "-T", "users", "python", "-c", app]
+shown = subprocess.run(command, input=added["secret"], stdout=-1, text=True, check=True)
+code = {"code": shown.stdout.strip()}
+confirmed = client("Confirm it", "200", f"POST {factors}/{added['id']}/confirm", code)
+refused = "401 second_factor_required"
+waiting = client("The password alone", refused, f"POST {API}/auth/login", login)
+proof = {"login": waiting["login"], "recovery_code": confirmed["recovery_codes"][0]}
+client("With a code", "200", f"POST {API}/auth/login/second_factor", proof)
+END
+}
+
 # The commands of the page, by the number of their block.
 documented() {
     local text
-    text=$(awk -v wanted="$1" '/^<!-- run by/ { number++; on = 1; next }
+    text=$(awk -v wanted="$1" '/^<!-- run by .*try\.sh/ { number++; on = 1; next }
         /^```$/ { on = 0 } on && number == wanted && !/^```/' docs/operations/backup.md)
     [ -n "$text" ] || fail "docs/operations/backup.md has no block $1"
     eval "$text"
@@ -116,6 +139,9 @@ for _ in $(seq 15); do
     sleep 1
 done
 docker compose exec -T users-worker grep -q "^Subject:" -r /tmp/mail || fail "no mail"
+
+step "a second factor is asked for: the keys of their secrets are mounted"
+second_factor
 
 step "no secret shows in containers' settings, image histories or logs"
 docker compose ps --all --quiet | xargs docker inspect > "$work/shown"
