@@ -58,24 +58,21 @@ LOG_FILE = os.environ.get("LOG_FILE", "")
 
 def on_starting(server):
     """Before it listens: refuse an unsafe production (OPS-01)."""
-    if _is_ours():
-        from django.conf import settings
+    from django.conf import settings
 
-        from shared.checks import refuse_unsafe
+    from shared.checks import refuse_unsafe
 
-        # An option on gunicorn's command line counts more than the setting.
-        settings.FORWARDED_ALLOW_IPS = ",".join(server.cfg.forwarded_allow_ips)
-        refuse_unsafe()
+    # An option on gunicorn's command line counts more than the setting.
+    settings.FORWARDED_ALLOW_IPS = ",".join(server.cfg.forwarded_allow_ips)
+    refuse_unsafe()
 
 
 def when_ready(server):
     """Before the first fork: load the routes too, and keep the collector from writing
     into pages that all workers share."""
-    from django.conf import settings
     from django.urls import get_resolver
 
-    if settings.configured:  # what `bench/` serves by this file need not be Django
-        get_resolver().url_patterns  # noqa: B018 - read once, kept
+    get_resolver().url_patterns  # noqa: B018 - read once, kept
     _audit("sys_startup")
     gc.collect()
     gc.freeze()
@@ -88,17 +85,9 @@ def on_exit(server):
 
 def _audit(event):
     """Not loaded with this file, which is read before the application is."""
-    if _is_ours():
-        from shared.structured_logging import audit
+    from shared.structured_logging import audit
 
-        audit(event, workers=workers, threads=threads)
-
-
-def _is_ours():
-    """Whether a service of ours was loaded: `bench/` serves others by this file."""
-    from django.conf import settings
-
-    return settings.configured and "shared" in settings.INSTALLED_APPS
+    audit(event, workers=workers, threads=threads)
 
 
 def pre_fork(server, worker):
