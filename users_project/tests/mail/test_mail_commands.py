@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.mail import send_mail
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -36,7 +37,15 @@ def test_the_newest_mail_is_printed_or_its_link(folder, reset_mail, bob, capsys)
     link = printed(capsys, "mail", "--link").strip()
     assert link == url_of(second.link)
     assert link in text
-    assert len(list(folder.iterdir())) == 2
+
+
+def test_the_last_of_several_mails_in_one_file_is_the_newest(folder, capsys):
+    send_mail("First", "", None, ["ada@example.org"])
+    [file] = folder.iterdir()
+    send_mail("Second", "", None, ["ada@example.org"])
+    *_, last = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    file.write_bytes(file.read_bytes() + last.read_bytes())
+    assert "Subject: Second" in printed(capsys, "mail")
 
 
 def test_without_a_mail_or_a_link_the_command_fails(folder, settings, bob):

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 LINK = re.compile(r"^https?://\S+$", re.MULTILINE)  # alone on its line
+END = b"-" * 79 + b"\n"  # Django may write several mails of a second to one file
 
 
 def newest() -> EmailMessage:
@@ -16,7 +17,8 @@ def newest() -> EmailMessage:
     if not files:
         raise CommandError("There is no mail. With MAIL_URL, no mail is a file.")
     text = max(files, key=lambda path: path.stat().st_mtime_ns).read_bytes()
-    return message_from_bytes(text, policy=policy.default)
+    last = text.split(END)[-2]
+    return message_from_bytes(last, policy=policy.default)
 
 
 class Command(BaseCommand):
