@@ -89,6 +89,7 @@ def test_a_recovery_code_is_taken_once_however_it_is_typed(ada, prove, codes):
     invalid(prove(ada, recovery_code=codes[0]))
     assert recovery_codes.left(ada.pk) == 9
     assert Event.objects.filter(event="recovery_code_used", user_id=ada.pk).exists()
+    assert Mail.objects.get().kind == "recovery_code_used"
 
 
 def test_a_passkey_is_a_factor(ada, passkey, authenticator, prove):
@@ -180,7 +181,7 @@ def test_a_second_click_is_no_guess(ada, prove, codes, documented, kind):
     assert prove(ada, **proof).status_code == 200
     assert statuses(prove(ada, **proof) for _ in range(6)) == [401] * 6
     invalid(prove(ada, **proof))
-    assert not Mail.objects.exists()
+    assert not Mail.objects.filter(kind="factor_guesses").exists()
     assert statuses(prove(ada, totp="000000") for _ in range(6)) == [401] * 5 + [429]
 
 

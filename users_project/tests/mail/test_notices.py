@@ -188,11 +188,13 @@ def test_a_factor_is_mailed_with_device_and_network(ada, mails):
     client = Client(HERE, FIREFOX)
     notices.of_factor_added(ada, client)
     notices.of_factor_removed(ada, client)
+    notices.of_recovery_code_used(ada, client)
     notices.of_recovery_codes(ada, client)
     for _ in range(3):  # once a day
         notices.of_factor_guesses(ada, client)
-    kinds = ("factor_added", "factor_removed", "recovery_codes_replaced")
-    assert mails() == [(kind, ada.email) for kind in (*kinds, "factor_guesses")]
+    kinds = ["factor_added", "factor_removed", "recovery_code_used"]
+    kinds += ["recovery_codes_replaced", "factor_guesses"]
+    assert mails() == [(kind, ada.email) for kind in kinds]
     place = {"device": "Firefox on Linux", "network": "192.0.2.0/24"}
     assert all(mail.context.items() > place.items() for mail in Mail.objects.all())
 

@@ -57,6 +57,7 @@ def verify(user: User, proof: FactorProof, client: Client, epoch: int) -> Verifi
         hits.release(limit)
     if proof.recovery_code:
         record("recovery_code_used", user.pk, **context)
+        notices.of_recovery_code_used(user, client)
     return Verified(amr)
 
 

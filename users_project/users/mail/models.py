@@ -30,6 +30,7 @@ class Kind(models.TextChoices):
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
     FACTOR_GUESSES = "factor_guesses"
+    RECOVERY_CODE_USED = "recovery_code_used"
     RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
     PASSKEY_SUSPECT = "passkey_suspect"
     FACTORS_RESET_REQUESTED = "factors_reset_requested"

@@ -87,6 +87,11 @@ def of_recovery_codes(user: "User", client: "Client") -> None:
     notify(Kind.RECOVERY_CODES_REPLACED, user, daily=0, **place_of(client))
 
 
+def of_recovery_code_used(user: "User", client: "Client") -> None:
+    """A notice that a recovery code has stood in for a factor."""
+    notify(Kind.RECOVERY_CODE_USED, user, daily=0, **place_of(client))
+
+
 def of_suspect_passkey(user: "User") -> None:
     """A notice of a passkey that is refused from now on: there may be a copy."""
     notify(Kind.PASSKEY_SUSPECT, user)
