@@ -43,8 +43,10 @@ class TlsStack:
 
 
 @contextmanager
-def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
-    """Up as long as the block lasts."""
+def tls_stack(
+    system: System, folder: Path, *, verification: str = "required"
+) -> Iterator[TlsStack]:
+    """Up as long as the block lasts. Users register by mail, or without one."""
     chain, key = self_signed(folder, "localhost", GATEWAY, f"*.{DOMAIN}", ELSEWHERE)
     env = {
         "GATEWAY_TLS_CERTIFICATE": str(chain),
@@ -62,7 +64,7 @@ def tls_stack(system: System, folder: Path) -> Iterator[TlsStack]:
             "AUTH_SERVICE_URL": f"http://127.0.0.1:{ports['auth']}",
             "USERS_SERVICE_URL": f"http://127.0.0.1:{ports['users']}",
             "WEB_CONCURRENCY": "1",
-            "EMAIL_VERIFICATION": "required",
+            "EMAIL_VERIFICATION": verification,
         }
         for service, port in ports.items():
             own = str(system.state / "env" / f"{service}.env")

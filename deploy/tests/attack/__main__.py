@@ -1,6 +1,7 @@
 """`./manage_all.sh attack`: the attacks on a deployment, by its URL.
 
-Exit status 0: nothing got through. 1: something did. 2: no deployment answers.
+Exit status 0: nothing got through. 1: something did. 2: no deployment answers,
+or its users register by mail.
 """
 
 import argparse
