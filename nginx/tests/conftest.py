@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from nginx.tests.gateway_stack import running_gateway
+from nginx.tests.stub_service import StubHandler
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def running(tmp_path_factory):
 @pytest.fixture
 def gateway(running):
     yield running
-    running.auth.answer = running.users.answer = None
+    running.auth.answer = running.users.answer = StubHandler.usual
 
 
 @pytest.fixture

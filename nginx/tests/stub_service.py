@@ -1,30 +1,48 @@
-"""A service behind the gateway that answers what it got, or what a test tells it."""
+"""A service in a thread: it answers what it got, or what a test tells it."""
 
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 class Stub(ThreadingHTTPServer):
-    """A service that answers what it got, or whatever `answer` writes."""
+    """Answers what it got, or `always` the same, or whatever `answer` writes; keeps the
+    requests it `received`."""
 
     daemon_threads = True
 
-    def __init__(self, name: str, port: int = 0) -> None:
+    def __init__(self, name: str = "", port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), StubHandler)
         self.name = name
-        self.answer: Callable[[StubHandler], None] | None = None
-        self.requests = 0
+        self.answer: Callable[[StubHandler], object] = StubHandler.usual
+        self.same: tuple[int, dict[str, str], bytes] | None = None
+        self.received: list[dict[str, Any]] = []
         self.connections = 0
         self.sockets: list[socket.socket] = []
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    @property
+    def requests(self) -> int:
+        return len(self.received)
+
+    def always(self, status: int, body: Any, **headers: str) -> None:
+        """The usual answer from now on: a body of bytes as it is, all else as JSON."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        self.same = status, {"Content-Type": "application/json"} | named, content
 
     def stop(self) -> None:
         """As the end of a process does, it ends kept connections too."""
@@ -33,6 +51,9 @@ class Stub(ThreadingHTTPServer):
         for each in self.sockets:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+    def __exit__(self, *args: object) -> None:
+        self.stop()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that hang up are part of the tests."""
@@ -51,23 +72,31 @@ class StubHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
 
-    def echo(self) -> None:
-        self.server.requests += 1
-        length = int(self.headers.get("Content-Length") or 0)
-        self.body = self.rfile.read(length)
-        if self.server.answer:
-            self.server.answer(self)
-            return
+    def receive(self) -> None:
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.received.append(
+            {
+                "method": self.command,
+                "path": self.path,
+                "headers": dict(self.headers),
+                "body": self.body,
+                "client": self.client_address,
+            }
+        )
+        self.server.answer(self)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = receive
+
+    def usual(self) -> None:
         seen = {
             "service": self.server.name,
             "method": self.command,
             "path": self.path,
             "headers": self.headers.items(),
-            "length": length,
+            "length": len(self.body),
         }
-        self.reply(200, {"Content-Type": "application/json"}, json.dumps(seen).encode())
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = echo
+        json_type = {"Content-Type": "application/json"}
+        self.reply(*(self.server.same or (200, json_type, json.dumps(seen).encode())))
 
     def reply(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
         self.send_response(status)
@@ -82,3 +111,13 @@ class StubHandler(BaseHTTPRequestHandler):
 def hang_up(handler: StubHandler) -> None:
     """As an answer: none, and the end of the connection."""
     handler.close_connection = True
+
+
+def send_slowly(handler: StubHandler, begin: bytes = b"", pause: float = 0.05) -> None:
+    """As an answer: one of which each byte comes in time, and the whole never."""
+    handler.close_connection = True
+    with suppress(OSError):
+        handler.wfile.write(begin)
+        for _ in range(100):
+            handler.wfile.write(b" ")
+            time.sleep(pause)

@@ -8,37 +8,37 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import override_settings
 
+from nginx.tests.stub_service import Stub
 from shared.auth import session_state
 from shared.clients import AuthClient, UsersClient, auth_client
 from shared.testing import good_claims
 from shared.tests import forgery
-from shared.tests.stub_servers import StubService, running
 
 CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 
 
 @pytest.fixture
-def stub() -> Iterator[StubService]:
+def stub() -> Iterator[Stub]:
     """Another service."""
-    with running(StubService()) as server:
+    with Stub() as server:
         yield server
 
 
 @pytest.fixture
-def users(stub: StubService) -> UsersClient:
+def users(stub: Stub) -> UsersClient:
     """A client of the User Service, which `stub` is."""
     return UsersClient(stub.url, "a-key-of-ours")
 
 
 @pytest.fixture
-def auth(stub: StubService) -> AuthClient:
+def auth(stub: Stub) -> AuthClient:
     """A client of the Auth Service, which `stub` is."""
     return AuthClient(stub.url + "/", "a-key-of-ours")
 
 
 @pytest.fixture
-def auth_service(stub: StubService, settings: Any) -> StubService:
+def auth_service(stub: Stub, settings: Any) -> Stub:
     """The Auth Service, where JWTAuthentication looks for it."""
     settings.AUTH_SERVICE_URL = stub.url
     return stub

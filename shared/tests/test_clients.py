@@ -85,17 +85,17 @@ def test_the_key_is_the_one_there_is_at_each_call(service, stub, settings, monke
     monkeypatch.setattr(api_keys, "presented", keys.get)
     setattr(settings, f"{service.upper()}_SERVICE_URL", stub.url)
     client = getattr(clients, f"{service}_client").__wrapped__()
-    stub.answer(200, USER)
+    stub.always(200, USER)
     for key in ("the-old-key", "the-new-key"):
         keys[f"{service.upper()}_SERVICE_API_KEY"] = key
         client.call("GET", "/", "id")
-        assert stub.requests[-1]["headers"]["X-Internal-Api-Key"] == key
+        assert stub.received[-1]["headers"]["X-Internal-Api-Key"] == key
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_is_one_request_with_the_key_and_the_request_id(ask, stub, name):
     method, path, body, answer = REQUESTS[name]
-    stub.answer(200, answer)
+    stub.always(200, answer)
     token = request_id.set("the-request-that-asks")
     try:
         found = ask(name)
@@ -107,7 +107,7 @@ def test_a_call_is_one_request_with_the_key_and_the_request_id(ask, stub, name):
         assert found == [SESSION | dict.fromkeys(TIMES, moment)]
     else:
         assert found == answer.get("revoked", answer.get("ids", answer))
-    (sent,) = stub.requests
+    (sent,) = stub.received
     assert (sent["method"], sent["path"]) == (method, f"/api/v1/{path}")
     assert json.loads(sent["body"] or "null") == body
     assert sent["headers"]["X-Internal-Api-Key"] == KEY
@@ -133,7 +133,7 @@ TOKEN_ERRORS = (TokenExpired, TokenInvalid, TokenNotYetValid, TokenRevoked)
     ],
 )
 def test_what_the_caller_can_act_on_is_raised(ask, stub, name, status, error):
-    stub.answer(status, {"code": error.default_code})
+    stub.always(status, {"code": error.default_code})
 
     with pytest.raises(error) as caught:
         ask(name)
@@ -141,11 +141,11 @@ def test_what_the_caller_can_act_on_is_raised(ask, stub, name, status, error):
 
 
 def test_only_our_own_code_means_that_a_user_is_gone(users, stub):
-    stub.answer(404, {"code": "user_not_found"})
+    stub.always(404, {"code": "user_not_found"})
     assert users.get(ID) is None
 
     for problem in ({"code": "not_found"}, {"detail": "x"}, [], b"<html>", b""):
-        stub.answer(404, problem)
+        stub.always(404, problem)
         for call in (users.get, users.end_sessions):
             with pytest.raises(DependencyUnavailable):
                 call(ID)
@@ -170,11 +170,11 @@ TROUBLE = [
 @pytest.mark.parametrize(("status", "body"), TROUBLE)
 def test_any_other_answer_is_trouble_of_ours(ask, stub, caplog, name, status, body):
     """No status is retried, and no credential logged."""
-    stub.answer(status, body, Retry_After="0")
+    stub.always(status, body, Retry_After="0")
     with pytest.raises(DependencyUnavailable):
         ask(name)
 
-    assert len(stub.requests) == 1
+    assert stub.requests == 1
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "canary" not in caplog.text
     assert KEY not in caplog.text
@@ -182,7 +182,7 @@ def test_any_other_answer_is_trouble_of_ours(ask, stub, caplog, name, status, bo
 
 @pytest.mark.parametrize(("header", "wait"), [("97", 97), ("", 1), ("soon", 1)])
 def test_a_limit_on_logins_is_passed_on(users, stub, header, wait):
-    stub.answer(429, {"code": "rate_limited"}, **{"Retry-After": header})
+    stub.always(429, {"code": "rate_limited"}, **{"Retry-After": header})
     with pytest.raises(RateLimited) as refused:
         users.verify(CREDENTIALS)
     assert refused.value.wait == wait

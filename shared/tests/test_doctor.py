@@ -83,9 +83,9 @@ def test_a_clock_may_be_off_by_the_leeway():
 
 @pytest.mark.parametrize("body", [b'{"service": "users"}', b"[]", b"<html>", b"{}"])
 def test_what_does_not_answer_as_the_service_gets_no_key(auth_service, body):
-    auth_service.answer(200, body)
+    auth_service.always(200, body)
 
     with suppress(requests.JSONDecodeError):
         assert peers.key_fault("auth") != ""
-    (request,) = auth_service.requests
+    (request,) = auth_service.received
     assert "X-Internal-Api-Key" not in request["headers"]

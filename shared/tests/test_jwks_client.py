@@ -10,11 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from jwt.algorithms import RSAAlgorithm
 
+from nginx.tests.stub_service import send_slowly
 from shared import deadline
 from shared.api.exceptions import DependencyUnavailable
 from shared.keys import jwks_client, signing_keys
 from shared.keys.jwks_client import JWKSetClient
-from shared.tests.stub_servers import send_slowly
 
 FLOOD = [f"{number:043d}" for number in range(2000)]
 
@@ -26,18 +26,13 @@ def pairs(issuer_key, foreign_key):
 
 
 @pytest.fixture
-def kids(pairs):
-    return [signing_keys.thumbprint(pair.public_key()) for pair in pairs]
+def kid(issuer_key):
+    return signing_keys.thumbprint(issuer_key.public_key())
 
 
 @pytest.fixture
-def kid(kids):
-    return kids[0]
-
-
-@pytest.fixture
-def other(kids):
-    return kids[1]
+def other(foreign_key):
+    return signing_keys.thumbprint(foreign_key.public_key())
 
 
 @pytest.fixture
@@ -70,7 +65,7 @@ def member(pair, **changes):
 
 
 def publish(stub, *pairs):
-    stub.answer(200, {"keys": [member(pair) for pair in pairs]})
+    stub.always(200, {"keys": [member(pair) for pair in pairs]})
 
 
 @contextmanager
@@ -81,8 +76,9 @@ def held(stub, ask):
     def hang(handler):
         came.set()
         assert go.wait(4)
+        handler.usual()
 
-    stub.before = hang
+    stub.answer = hang
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(ask)
         try:
@@ -96,7 +92,7 @@ def test_many_tokens_and_threads_make_one_request(new, stub, kid, monkeypatch):
     """No proxy of the environment is used, and no key of ours sent."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    stub.before = lambda handler: time.sleep(0.1)
+    stub.answer = lambda handler: time.sleep(0.1) or handler.usual()
 
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(lambda _: new.find(kid).key_id, range(8))
@@ -104,7 +100,7 @@ def test_many_tokens_and_threads_make_one_request(new, stub, kid, monkeypatch):
     for _ in range(100):
         assert new.find(kid).key_id == kid
 
-    (request,) = stub.requests
+    (request,) = stub.received
     assert request["headers"]["Cache-Control"] == "no-cache"
     assert "X-Internal-Api-Key" not in request["headers"]
 
@@ -124,7 +120,7 @@ def test_a_flood_of_unknown_kids_makes_one_request_in_a_cooldown(
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(flood, range(8)))
     cooldowns = int((time.monotonic() - started) / 0.5) + 1
-    assert 1 <= len(stub.requests) <= 1 + cooldowns
+    assert 1 <= stub.requests <= 1 + cooldowns
 
 
 def test_a_new_key_is_found_after_the_cooldown(source, stub, pairs, other):
@@ -133,7 +129,7 @@ def test_a_new_key_is_found_after_the_cooldown(source, stub, pairs, other):
     passes(source, 11)
     for odd in ("", "../../etc/passwd", "x" * 44, "\0" * 43):
         assert source.find(odd) is None
-    assert len(stub.requests) == 1  # what cannot be a kid of ours causes no request
+    assert stub.requests == 1  # what cannot be a kid of ours causes no request
     assert source.find(other).key_id == other
 
 
@@ -148,13 +144,13 @@ def test_only_one_thread_waits_for_a_fetch_that_hangs(source, stub, kid, due):
             with pytest.raises(DependencyUnavailable):
                 source.find(made_up)
         assert not first.done()
-        assert len(stub.requests) == 2
+        assert stub.requests == 2
 
 
 def test_a_server_that_trickles_is_hung_up_on(source, stub, kid, monkeypatch):
     monkeypatch.setattr(deadline, "ANSWER_TIME", 0.5)
     passes(source, 31)
-    stub.before = send_slowly
+    stub.answer = send_slowly
     started = time.monotonic()
     assert source.find(kid).key_id == kid
     assert time.monotonic() - started < 2
@@ -173,23 +169,23 @@ def test_the_last_good_set_serves_and_an_unknown_kid_is_503(
     source, stub, kid, status, body, caplog
 ):
     passes(source, 31)
-    stub.answer(status, body)
+    stub.always(status, body)
     with pytest.raises(DependencyUnavailable):
         source.find(FLOOD[0])
     for _ in range(100):
         assert source.find(kid).key_id == kid
 
-    assert len(stub.requests) == 2
+    assert stub.requests == 2
     assert caplog.records[-1].event == "jwks"
     assert "fetching the JWK Set failed" in caplog.text
 
 
 def test_it_serves_for_an_hour_and_each_cooldown_asks_again(source, stub, kid):
-    stub.answer(500, {})
+    stub.always(500, {})
     for _ in range(59):
         passes(source, 60)
         assert source.find(kid).key_id == kid
-    assert len(stub.requests) == 1 + 59
+    assert stub.requests == 1 + 59
     passes(source, 61)
     with pytest.raises(DependencyUnavailable):
         source.find(kid)
@@ -197,12 +193,12 @@ def test_it_serves_for_an_hour_and_each_cooldown_asks_again(source, stub, kid):
 
 def test_without_any_key_it_is_503_and_never_a_refusal(new, stub, kid):
     for answer in ((500, {}), (200, {"keys": []})):
-        stub.requests.clear()
-        stub.answer(*answer)
+        stub.received.clear()
+        stub.always(*answer)
         for ask in (new.all, lambda: new.find(kid)) * 5:
             with pytest.raises(DependencyUnavailable):
                 ask()
-        assert len(stub.requests) == 1
+        assert stub.requests == 1
         passes(new, 11)
 
 
@@ -213,7 +209,7 @@ def test_a_revoked_key_is_gone_within_a_minute(
     """Even if one fetch fails."""
     passes(source, 31)
     if failures:
-        stub.answer(500, {})
+        stub.always(500, {})
         assert source.find(kid)
         passes(source, 11)
     publish(stub, pairs[1])
@@ -247,7 +243,7 @@ def test_keys_that_are_not_ours_are_left_out(new, stub, pairs, kid):
         {"kty": "oct", "k": "AA", "alg": "RS256", "use": "sig", "kid": FLOOD[1]},
         *({}, "x", None, 5, []),
     ]
-    stub.answer(200, {"keys": [*bad, member(pairs[0])]})
+    stub.always(200, {"keys": [*bad, member(pairs[0])]})
 
     assert new.find(kid).algorithm_name == "RS256"
     assert new.all().keys() == {kid}
