@@ -33,8 +33,7 @@ def use(servers, settings, monkeypatch):
 
     def change(tls="starttls"):
         server = servers(tls)
-        for path in server.path.glob("mail-*"):
-            path.unlink()
+        server.taken.clear()
         server.fault("")
         url = parse_mail_url(server.settings["MAIL_URL"])
         settings.MAIL_SERVER = url

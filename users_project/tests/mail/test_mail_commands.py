@@ -60,7 +60,7 @@ def test_without_a_mail_or_a_link_the_command_fails(folder, settings, bob):
 
 def test_a_test_mail_arrives(server, capsys):
     text = printed(capsys, "testmail", "ada@example.org")
-    port = server.read("port")
+    port = server.port
     assert text == f"ok    mail.test           localhost:{port} takes a test mail\n"
     [mail] = server.mails()
     assert mail["To"] == "ada@example.org"
