@@ -1,12 +1,9 @@
 """Every error Nginx makes is one application/problem+json (RFC 9457)."""
 
-import time
-
 import pytest
 
 from nginx.tests.malicious_inputs import FRAMINGS
 from nginx.tests.problem_assertions import check_page, check_problem
-from nginx.tests.stub_service import hang_up
 
 HOST = b"Host: localhost\r\n"
 HEAD = HOST + b"Connection: close\r\n"
@@ -111,24 +108,6 @@ def test_an_error_at_an_account_page_is_a_page_too(start):
     check_problem(gateway.ask("PURGE", "/account/reset"), 405, "method_not_allowed")
     gateway.users.stop()
     check_page(gateway.get("/account/reset?token=x"), 503, strict)
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize(
-    "answer", [hang_up, lambda _: time.sleep(2)], ids=["breaks off", "too slow"]
-)
-def test_a_request_that_was_not_answered_is_never_repeated(start, method, answer):
-    """Or the service would see a refresh token used twice (GW-07)."""
-    edit = {"proxy_read_timeout 15s": "proxy_read_timeout 1s"}
-    # By default Nginx repeats on a new connection what broke a kept one; each worker
-    # keeps its own.
-    edit["processes auto"] = "processes 1"
-    gateway = start(edit=edit)
-    gateway.ask(method, "/api/v1/auth/refresh")
-    gateway.auth.answer = answer
-    response = gateway.ask(method, "/api/v1/auth/refresh")
-    check_problem(response, 503, "upstream_unavailable")
-    assert gateway.auth.requests == 2
 
 
 def test_a_client_that_stops_in_its_body_is_dropped(start):
