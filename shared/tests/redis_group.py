@@ -1,7 +1,6 @@
 """Real Redis servers behind Sentinel: a primary and a replica that change places."""
 
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from deploy.tests.waiting import wait_until
 from nginx.tests.gateway_stack import free_port
 
 SERVER = Path(__file__).resolve().parents[2] / ".run" / "engines" / "redis-server"
@@ -20,13 +20,13 @@ PASSWORD = "for-a-test-alone"
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> None:
     """A server that does not answer means: not yet."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+
+    def holds() -> bool:
         with suppress(RedisError):
-            if condition():
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {seconds} s")
+            return bool(condition())
+        return False
+
+    wait_until(holds, seconds, what)
 
 
 class Host(NamedTuple):

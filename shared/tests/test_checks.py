@@ -72,21 +72,16 @@ def test_a_start_is_refused_with_a_key_that_is_missing_or_faulty(
     assert fault in text
 
 
-def test_a_private_key_that_others_may_read_is_an_error(pair):
-    """OPS-01."""
+@pytest.mark.parametrize(("of_root", "allowed"), [(False, 0o600), (True, 0o440)])
+def test_a_private_key_that_others_may_read_is_an_error(
+    pair, monkeypatch, of_root, allowed
+):
+    """OPS-01. A Secret in Kubernetes belongs to root, and is for our group alone."""
     (private,) = (pair / "private").glob("*.pem")
-    for mode in (0o440, 0o404, 0o600):
+    monkeypatch.setattr("os.geteuid", lambda: private.stat().st_uid + of_root)
+    for mode in (allowed, 0o404, 0o440, 0o460, 0o444):
         private.chmod(mode)
-        assert found_by(check_keys)[0] == ([] if mode == 0o600 else ["memo.E003"])
-
-
-def test_a_key_that_root_mounts_is_for_our_group_alone(pair, monkeypatch):
-    """OPS-01: so is a Secret in Kubernetes, which belongs to root."""
-    (private,) = (pair / "private").glob("*.pem")
-    monkeypatch.setattr("os.geteuid", lambda: private.stat().st_uid + 1)
-    for mode in (0o440, 0o404, 0o460, 0o444):
-        private.chmod(mode)
-        assert found_by(check_keys)[0] == ([] if mode == 0o440 else ["memo.E003"])
+        assert found_by(check_keys)[0] == ([] if mode == allowed else ["memo.E003"])
 
 
 def test_a_key_below_the_recommendation_is_a_warning(settings, tmp_path):

@@ -1,4 +1,4 @@
-"""The breaker and the bulkhead."""
+"""The bulkhead. The breaker is tested where it is used: `test_session_state`."""
 
 import threading
 import time
@@ -6,20 +6,7 @@ import time
 import pytest
 
 from shared.api.exceptions import Overloaded
-from shared.circuit_breaker import Breaker, Bulkhead
-
-
-def test_a_breaker_opens_after_failures_in_a_row():
-    """What it does then: `test_session_state`."""
-    breaker = Breaker("limits")
-    for _ in range(4):
-        breaker.failed()
-        breaker.failed()
-        assert not breaker.is_open()
-        breaker.succeeded()
-    for _ in range(3):
-        breaker.failed()
-    assert breaker.is_open()
+from shared.circuit_breaker import Bulkhead
 
 
 def test_a_bulkhead_takes_as_many_as_it_has_slots():

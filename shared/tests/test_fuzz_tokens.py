@@ -15,23 +15,19 @@ from hypothesis import strategies as st
 
 from shared.api.exceptions import TokenError, TokenInvalid
 from shared.auth import access_tokens
+from shared.testing import good_claims
 from shared.tests import forgery
 from shared.tests.fuzzing import fuzz
 from shared.tests.mutated_text import header_texts, mutated, nested, objects_like, texts
 
 NOW = int(time.time())
 IDS = ("sub", "sid", "jti")
-GOOD_CLAIMS = {
-    "iss": "https://memo.example",
-    "aud": "memo",
-    "iat": NOW,
+GOOD_CLAIMS = good_claims() | {
     "exp": NOW + 24 * 3600,
-    "token_type": "access",
     "email": "ada@example.org",
     "username": "ada",
     "roles": ["editor"],
     "nbf": NOW,
-    **{name: str(uuid.uuid4()) for name in IDS},
 }
 
 

@@ -16,13 +16,13 @@ from shared import log_file
 from shared.log_file import SharedFileHandler
 
 ROOT = Path(__file__).resolve().parents[2]
-PROCESSES, LINES = 4, 500
+PROCESSES, LINES = 4, 200
 # Each forks once after it has opened the file, as gunicorn does.
 WRITER = """
 import logging, os, sys
 from shared import log_file
 from shared.structured_logging import JSONFormatter
-log_file.LONG = 20_000
+log_file.LONG = 8_000
 handler = log_file.SharedFileHandler(sys.argv[1], 1000)
 handler.setFormatter(JSONFormatter("test"))
 logger = logging.getLogger("memo.audit")

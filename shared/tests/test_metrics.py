@@ -6,17 +6,13 @@ import re
 import socket
 import time
 from base64 import b64encode
-from contextlib import nullcontext
 
 import pytest
-from django.http import HttpResponse
-from django.test import RequestFactory
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared import metrics
 from shared.api import metrics as endpoint
 from shared.metrics_folder import State
-from shared.tests.conftest import redis_unavailable
 from shared.tests.test_docs import ROOT
 
 URL = "/api/v1/test/metrics"
@@ -150,43 +146,6 @@ def test_gauges_are_looked_up_once_a_minute_and_a_fault_costs_only_themselves(
     os.utime(tmp_path / "refreshed", (an_hour_ago, an_hour_ago))
     api_client.get(URL, headers=header(KEY))
     assert looks == [1, 1]
-
-
-def value(name, **labels):
-    return metrics.REGISTRY.get_sample_value(f"memo_{name}", labels)
-
-
-@pytest.mark.parametrize(
-    ("redis", "counted"), [(nullcontext, 0), (redis_unavailable, 1)]
-)
-def test_what_was_done_without_redis_is_counted(
-    me, make_token, auth_service, redis, counted
-):
-    auth_service.answer(200, {"valid": True})
-    labels = {"service": "auth", "operation": "verify_token"}
-    before = value("redis_fallbacks_total", what="sessions")
-    calls = value("internal_call_seconds_count", **labels) or 0
-    token = make_token()
-    with redis():
-        assert me(f"Bearer {token}").status_code == 200
-    assert value("redis_fallbacks_total", what="sessions") == before + counted
-    assert (value("internal_call_seconds_count", **labels) or 0) == calls + counted
-
-
-@pytest.mark.parametrize(
-    ("method", "status", "labels"),
-    [
-        ("GET", 200, ("none", "GET", "2xx")),
-        ("get", 304, ("none", "other", "3xx")),
-        ("A" * 4000, 505, ("none", "other", "5xx")),
-    ],
-)
-def test_the_labels_of_a_request_are_bounded(method, status, labels):
-    request = RequestFactory().generic(method, "/")
-    request.method, request.resolver_match = method, None
-    metrics.count_request(request, HttpResponse(status=status).status_code, 0.1)
-    names = dict(zip(("route", "method", "status"), labels, strict=True))
-    assert value("requests_total", **names) >= 1
 
 
 def test_the_documented_metrics_and_labels_are_those_of_the_code():

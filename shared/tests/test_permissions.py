@@ -55,15 +55,6 @@ def test_a_user_needs_the_roles(make_token, permission, enough, short):
         assert answer(permission, Authorization=f"Bearer {token}")[1] == code
 
 
-def test_a_service_has_no_roles_and_without_a_token_it_is_401(settings):
-    key = {"X-Internal-Api-Key": dict(settings.INTERNAL_API_KEYS)["auth"]}
-    either = has_any_role("auth") | HasAPIKey
-
-    assert answer(has_any_role("auth"), APIKeyAuthentication, **key)[0] == 403
-    assert answer(either, APIKeyAuthentication, **key) == (200, "welcome")
-    assert answer(ANY) == (401, "token_missing")
-
-
 RECENT, LEVEL = logged_in_within(300), has_acr("aal2")
 
 
@@ -114,8 +105,12 @@ def test_both_can_be_asked_for_at_once(make_token):
         assert_asks_for(response, 'acr_values="aal2", max_age="60"')
 
 
-@pytest.mark.parametrize("permission", [RECENT, LEVEL])
-def test_a_service_and_no_user_have_not_logged_in(settings, permission):
+@pytest.mark.parametrize("permission", [has_any_role("auth"), RECENT, LEVEL])
+def test_a_service_has_no_roles_and_no_login(settings, permission):
+    """And without a token it is 401."""
     key = {"X-Internal-Api-Key": dict(settings.INTERNAL_API_KEYS)["auth"]}
+    either = permission | HasAPIKey
+
     assert answer(permission, APIKeyAuthentication, **key)[0] == 403
+    assert answer(either, APIKeyAuthentication, **key) == (200, "welcome")
     assert answer(permission) == (401, "token_missing")

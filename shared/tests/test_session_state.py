@@ -149,11 +149,14 @@ def test_after_three_failures_no_caller_asks_for_a_while(sid, double):
 
 
 def test_a_pause_in_vain_begins_again_with_one_question(sid, double, monkeypatch):
+    """And only failures in a row count."""
     monkeypatch.setattr(session_state.breaker, "pause", 0.2)
-    double.get.side_effect = [*[RedisConnectionError] * 4, b"active"]
+    failures, success = [RedisConnectionError] * 2, b"active"
+    double.get.side_effect = [*failures * 2, *[success, *failures] * 2, success]
     for asked in (3, 4):
         for _ in range(5):
             assert session_state.is_active(sid) is None
         assert double.get.call_count == asked
         time.sleep(0.25)
-    assert session_state.is_active(sid) is True
+    answers = [session_state.is_active(sid) for _ in range(7)]
+    assert answers == [True, None, None, True, None, None, True]

@@ -116,20 +116,14 @@ def test_a_key_that_the_token_brings_is_not_looked_at(
             server.accept()
 
 
-TYPES = ["rt+jwt", "enrol+jwt", "at+jwt", "AT+JWT", "application/at+jwt"]
-
-
-@pytest.mark.parametrize("typ", TYPES)
-def test_a_token_of_one_kind_is_not_taken_for_another(refused, sign, typ):
+@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
+def test_a_token_of_one_kind_is_not_taken_for_another(sign, typ):
     """The media type may be written in these ways (RFC 9068 section 4)."""
-    for token_type in ("access", "refresh", "enrol", "verify_email"):
-        token = sign({"typ": typ}, {"token_type": token_type})
-        if typ in ("rt+jwt", "enrol+jwt") or token_type != "access":
-            refused(token)
-        else:
-            assert access_tokens.decode(token, "access")
-    invalid(sign(), "refresh")
-    invalid(sign(), "enrol")
+    token = sign({"typ": typ})
+    assert access_tokens.decode(token, "access")
+    for kind in ("refresh", "enrol"):
+        invalid(token, kind)
+        invalid(sign({"typ": typ}, {"token_type": kind}), "access")
 
 
 # --- Signature and shape ------------------------------------------------------------
@@ -176,12 +170,15 @@ def test_a_token_longer_than_any_of_ours_is_refused(sign):
 # --- Claims (TOK-04, TOK-13) --------------------------------------------------------
 
 INFINITE, NAN = float("inf"), float("nan")  # as no JSON but Python's has
+# One session has one key in Redis, and so its id one spelling.
+ID = uuid.UUID(int=10**38)
+SPELT = [str(ID).upper(), ID.hex, f"{{{ID}}}"]
 ODD_CLAIMS = {
     "iss": ["https://evil.example", "https://memo.example/", "", ["x"], 5],
     "aud": ["other", "", ["other"], [], 5, {"memo": 1}],
-    "sub": ["abc", "", 5, ["a"], {"a": 1}, "a\0", "\ud800", True, 2**127],
-    "sid": ["abc", "", 5, ["a"], {"a": 1}, "../x"],
-    "jti": ["abc", "", 5, ["a"], {"a": 1}],
+    "sub": ["abc", "", 5, ["a"], {"a": 1}, *SPELT, "a\0", "\ud800", True, 2**127],
+    "sid": ["abc", "", 5, ["a"], {"a": 1}, *SPELT, "../x"],
+    "jti": ["abc", "", 5, ["a"], {"a": 1}, *SPELT],
     "iat": ["x", "", ["a"], {"a": 1}, -1, 1.5, -(10**30), INFINITE, NAN],
     "exp": [
         *("x", "", ["a"], {"a": 1}, "99999999999"),

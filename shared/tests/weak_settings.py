@@ -6,8 +6,8 @@ documentation.
 """
 
 from shared.ratelimit_defaults import DEFAULTS
+from shared.tests.production_settings import RANDOM
 
-RANDOM = "S3cr-iT_p9QzXwVb7LkMnH2dJgFyRtUo5AaEeCv0N1hK8mB4"
 TEN_YEARS = "315360000"  # seconds
 
 RULES = {
