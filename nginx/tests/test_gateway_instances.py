@@ -25,9 +25,15 @@ def instances():
 
 
 @pytest.fixture
-def gateway(start, instances):
-    listed = ", ".join(stub.address for stub in instances)
-    return start({"GATEWAY_UPSTREAM_AUTH": listed}, edit=EDIT)
+def start_before(start):
+    """Calls start a gateway before these instances."""
+
+    def started(stubs, **edit):
+        listed = ", ".join(stub.address for stub in stubs)
+        several = {"GATEWAY_UPSTREAM_AUTH": listed} if len(stubs) > 1 else {}
+        return start(several, f"--upstream=auth={stubs[0].address}", edit=EDIT | edit)
+
+    return started
 
 
 def ask_often(gateway):
@@ -35,9 +41,9 @@ def ask_often(gateway):
     return {gateway.ask(m, REFRESH).status_code for m in ("POST", "GET") * 6}
 
 
-def test_what_one_instance_refuses_the_next_one_gets(gateway, instances):
+def test_what_one_instance_refuses_the_next_one_gets(start_before, instances):
     """And one that is back is used again, at once."""
-    first, second = instances
+    (first, second), gateway = instances, start_before(instances)
     assert ask_often(gateway) == {200}
     assert first.requests == second.requests == 6
     first.stop()
@@ -58,14 +64,12 @@ def test_what_one_instance_refuses_the_next_one_gets(gateway, instances):
     "answer", [hang_up, lambda _: time.sleep(2)], ids=["breaks off", "too slow"]
 )
 def test_a_request_that_was_sent_is_not_sent_again(
-    start, instances, count, method, answer
+    start_before, instances, count, method, answer
 ):
     """Or the service would see a refresh token used twice. By default Nginx repeats on
     a new connection what broke a kept one."""
     used = instances[:count]
-    listed = ",".join(stub.address for stub in used)
-    several = {"GATEWAY_UPSTREAM_AUTH": listed} if count > 1 else {}
-    gateway = start(several, f"--upstream=auth={used[0].address}", edit=EDIT)
+    gateway = start_before(used)
     for kept in (False, True):
         for stub in used:
             stub.received.clear()
@@ -79,11 +83,9 @@ def test_a_request_that_was_sent_is_not_sent_again(
         assert sum(stub.requests for stub in used) == count * kept + 1
 
 
-def test_a_slow_answer_is_not_waited_for_twice(start, instances):
+def test_a_slow_answer_is_not_waited_for_twice(start_before, instances):
     """Or a service that is slow would get twice the work."""
-    listed = ",".join(stub.address for stub in instances)
-    edit = EDIT | {"upstream_timeout 3s": "upstream_timeout 1s"}
-    gateway = start({"GATEWAY_UPSTREAM_AUTH": listed}, edit=edit)
+    gateway = start_before(instances, **{"upstream_timeout 3s": "upstream_timeout 1s"})
     for stub in instances:
         stub.answer = lambda _: time.sleep(2)
     check_problem(gateway.get(SESSIONS), 503, "upstream_unavailable")

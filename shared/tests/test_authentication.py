@@ -62,9 +62,10 @@ def counted(name, **labels):
     ("redis", "fallbacks"), [(nullcontext, 0), (redis_unavailable, 1)]
 )
 def test_what_redis_does_not_know_the_auth_service_is_asked(
-    me, make_token, auth_service, redis, fallbacks
+    me, refused, make_token, auth_service, redis, fallbacks
 ):
-    """What is done without Redis is counted, and each call of a service."""
+    """What is done without Redis is counted, and each call of a service. A refusal is
+    passed on; trouble is 503 and never 401 (`test_clients`)."""
     call = {"service": "auth", "operation": "verify_token"}
     before = counted("redis_fallbacks_total", what="sessions")
     calls = counted("internal_call_seconds_count", **call)
@@ -77,15 +78,8 @@ def test_what_redis_does_not_know_the_auth_service_is_asked(
     (asked,) = auth_service.received
     assert (asked["method"], asked["path"]) == ("POST", "/api/v1/auth/verify_token")
     assert json.loads(asked["body"]) == {"token": token}
-
-
-@pytest.mark.parametrize("fault", ["revoked", "expired", "invalid", "not_yet_valid"])
-def test_the_auth_services_refusal_is_passed_on(
-    refused, make_token, auth_service, fault
-):
-    """Its trouble is 503 and never 401: `test_clients` has all of it."""
-    auth_service.always(401, {"code": f"token_{fault}"})
-    refused(make_token(session=None), f"token_{fault}")
+    auth_service.always(401, {"code": "token_revoked"})
+    refused(token, "token_revoked")
 
 
 def test_without_redis_and_auth_service_it_is_503(me, refused, make_token):
