@@ -42,3 +42,7 @@ def test_an_access_token_is_as_good_as_anywhere(tokens, api_client, kind, code):
     token = getattr(tokens, kind)()
     answer = api_client.get(ENROL, headers={"Authorization": f"Bearer {token}"})
     assert_problem(answer, 401, code)
+
+
+def test_without_a_token_it_is_401(api_client):
+    assert_problem(api_client.get(ENROL), 401, "token_missing")
