@@ -30,6 +30,23 @@ CLIENT = services.Client("192.0.2.1", "interleaved")
 PATIENCE = 5.0  # seconds; a step that takes longer is a deadlock
 
 
+class Turns:
+    """Of one thread: it continues when told to, and says when it has stopped."""
+
+    def __init__(self):
+        self.go, self.stopped = threading.Semaphore(0), threading.Semaphore(0)
+        self.over = False
+
+    def wait(self):
+        if not self.go.acquire(timeout=4 * PATIENCE):
+            pytest.fail("no turn came")
+
+    def take(self):
+        self.go.release()
+        if not self.stopped.acquire(timeout=PATIENCE):
+            pytest.fail("a deadlock")
+
+
 class Stepper:
     """Lets two threads continue one step at a time."""
 
@@ -41,43 +58,31 @@ class Stepper:
     def run(self, acts, schedule):
         """Results or errors of the acts, whose steps came in this order. What an act
         has left when its turns are over, it does at the end."""
-        self.over = [False, False]
-        self.turns = [threading.Semaphore(0), threading.Semaphore(0)]
+        turns = Turns(), Turns()
+        futures = [*map(partial(self.pool.submit, self.work), turns, acts)]
         # First, each comes to its first step.
-        self.order = iter((0, 1, *schedule, *(0, 1) * 20))
-        futures = [self.pool.submit(self.work, *each) for each in enumerate(acts)]
-        self.pass_on()
-        return [future.result(4 * PATIENCE) for future in futures]
+        for number in (0, 1, *schedule, *(0, 1) * 20):
+            if not turns[number].over:
+                turns[number].take()
+        return [future.result(PATIENCE) for future in futures]
 
-    def work(self, number, act):
-        self.local.number = number
+    def work(self, turns, act):
+        self.local.turns = turns
+        turns.wait()
         try:
-            self.wait(number)
             return act()
         except Exception as exc:  # noqa: BLE001 - the outcome, whatever it is
             return exc
         finally:
-            self.local.number = None
-            self.over[number] = True
-            self.pass_on()
+            self.local.turns, turns.over = None, True
+            turns.stopped.release()
 
     def pause(self, name):
         """Called before every step; other threads than our two do not stop."""
-        number = getattr(self.local, "number", None)
-        if number is not None and name not in self.skipped:
-            self.pass_on()
-            self.wait(number)
-
-    def wait(self, number):
-        if not self.turns[number].acquire(timeout=PATIENCE):
-            pytest.fail("a deadlock")
-
-    def pass_on(self):
-        """Let the one continue whose turn it is, unless it is over."""
-        following = (number for number in self.order if not self.over[number])
-        number = next(following, None)
-        if number is not None:
-            self.turns[number].release()
+        turns = getattr(self.local, "turns", None)
+        if turns and name not in self.skipped:
+            turns.stopped.release()
+            turns.wait()
 
     def close(self):
         barrier = threading.Barrier(2)  # one connection in each thread
