@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 from shared.keys import keyring
 from shared.keys.keyring import FolderKeys
 from shared.keys.signing_keys import KeyFault
+from tests import test_passkeys
 from tests.conftest import (
     access_token,
     cookie_of,
@@ -25,7 +26,7 @@ from tests.conftest import (
 )
 from tokens.models import Session
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ def acts(session, users, service_client, verified, introspected):
     bearer = {"Authorization": f"Bearer {access}"}
     of_user = f"/api/v1/auth/users/{session.user_id}"
     sessions = f"{of_user}/sessions"
+    signed = test_passkeys.signed(test_passkeys.begin())
     push = {"user_ids": [session.user_id], "epoch": 1, "reason": "password"}
     return {
         "login": log_in,
@@ -49,12 +51,13 @@ def acts(session, users, service_client, verified, introspected):
         "list-of-a-user": lambda: service.get(sessions),
         "end-of-a-user": lambda: service.post(f"{sessions}/{session.id}/revoke"),
         "export": lambda: service.get(f"{of_user}/export"),
+        "passkey": lambda: post("login/passkey", data=signed),
     }
 
 
 ACTS = (
     *("login", "refresh", "logout", "logout_all", "list", "verify"),
-    *("introspect", "push", "list-of-a-user", "end-of-a-user", "export"),
+    *("introspect", "push", "list-of-a-user", "end-of-a-user", "export", "passkey"),
 )
 
 
@@ -87,21 +90,27 @@ def down(users, trusted_kid, tmp_path):
     return parts
 
 
+WITHOUT_DATABASE = pytest.mark.django_db(transaction=True)
 # What is down, and the acts that need it.
 NEEDS = {
     ("database",): ACTS,
-    ("database", "redis"): ACTS,
-    ("users",): ("login", "refresh", "logout_all"),
+    ("database", "redis"): ("verify", "refresh"),
+    ("users",): ("login", "refresh", "logout_all", "passkey"),
     # Before anything changes: a client that got no answer would come back with a
     # superseded token.
-    ("signer",): ("login", "refresh"),
+    ("signer",): ("login", "refresh", "passkey"),
     # A 401 would log out every user whose request reached this worker.
     ("keys",): ("refresh", "logout", "logout_all", "list", "verify", "introspect"),
 }
 
 
 @pytest.mark.parametrize(
-    ("parts", "act"), [(parts, act) for parts, acts in NEEDS.items() for act in acts]
+    ("parts", "act"),
+    [
+        pytest.param(parts, act, marks=WITHOUT_DATABASE if "database" in parts else ())
+        for parts, acts in NEEDS.items()
+        for act in acts
+    ],
 )
 def test_an_outage_is_503_and_changes_nothing(
     acts, down, session, users, caplog, parts, act
@@ -134,7 +143,10 @@ def test_without_redis_postgresql_decides(acts, down, act):
 
 @pytest.mark.parametrize(
     ("parts", "ready"),
-    [(("redis",), True), (("database",), False), (("keys",), False)],
+    [
+        *((("redis",), True), (("keys",), False)),
+        pytest.param(("database",), False, marks=WITHOUT_DATABASE),
+    ],
 )
 def test_health_says_what_is_down(down, parts, ready):
     """DATA-12: a blip of Redis must not take every worker out."""
