@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from shared.auth import session_state
-from tests.conftest import log_in, redis_down
+from tests.conftest import cookie_of, log_in, redis_down
 from tokens import diagnostics
 from tokens.logins import EPOCH_BEHIND
 from tokens.models import Session
@@ -58,7 +58,9 @@ def test_a_login_below_the_floor_is_noted_for_an_hour(users):
     assert log_in().status_code == 200
     assert diagnostics.logins_behind() == ""
     end_sessions_below([uuid.UUID(users.user["id"])], 9, "pushed")
-    assert log_in().status_code == 503
+    answer = log_in()
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert cookie_of(answer) is None
     assert diagnostics.logins_behind() == f"one of user {users.user['id']} had"
     assert 3590 < session_state.connection().ttl(EPOCH_BEHIND) <= 3600
 

@@ -15,7 +15,6 @@ from shared.event_pages import PAGE
 from tests.conftest import (
     CREDENTIALS,
     PASSWORD,
-    cookie_of,
     log_in,
     log_out,
     refresh,
@@ -153,14 +152,6 @@ def test_a_deed_leaves_its_events_once(world, users, audited, deed):
         assert str(row.user_id) == users.user["id"]
 
 
-def test_a_login_says_from_where_and_by_which_request(users, trusted_kid):
-    answer = log_in(**{"User-Agent": "curl/8", "X-Real-IP": "192.0.2.7"})
-    assert cookie_of(answer)
-    row, session = Event.objects.get(), Session.objects.get()
-    assert (row.sid, row.request_id) == (session.id, answer["X-Request-ID"])
-    assert (row.personal.network, row.personal.user_agent) == ("192.0.2.0/24", "curl/8")
-
-
 # What cannot be recorded does not happen
 
 
@@ -277,15 +268,6 @@ def test_the_events_of_a_user_come_in_pages(service_client):
     assert times == sorted(times, reverse=True)
     one = {"event": "nothing"}
     assert client.get(url, one).json() == {"events": [], "next": None}
-
-
-@pytest.mark.parametrize("caller", ["reports", "user"])
-def test_no_other_service_and_no_user_reads_them(
-    session, users, service_client, caller
-):
-    client = signed_in(session, users) if caller == "user" else service_client(caller)
-    answer = client.get(f"/api/v1/auth/users/{users.user['id']}/events")
-    assert answer.status_code == (401 if caller == "user" else 403)
 
 
 def test_the_command_lists_them(users, trusted_kid, capsys):

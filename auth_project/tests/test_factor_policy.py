@@ -3,8 +3,16 @@
 import pytest
 
 from shared.auth import access_tokens
-from tests.conftest import cookie_of, log_in, outcome, post, refresh, refresh_token
-from tests.test_second_factors import REQUIRED, START_OVER, claims_of
+from tests.conftest import (
+    claims_of,
+    cookie_of,
+    log_in,
+    outcome,
+    post,
+    refresh,
+    refresh_token,
+)
+from tests.test_second_factors import REQUIRED, START_OVER
 from tokens.models import Login, Session
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("trusted_kid")]

@@ -6,44 +6,48 @@ import pytest
 
 from tests.conftest import cookie_of, log_in, outcome, post
 from tests.factories import LoginFactory
+from tests.test_passkeys import begin, signed
 from tests.test_races import at_once, behind_a_lock, log_out_row, rotate
 from tokens.models import Event, Login, Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def second_factors(login, *codes):
-    """The answers to as many requests at once."""
-    return at_once(
-        *[
-            partial(post, "login/second_factor", data={"login": login, "totp": code})
-            for code in codes
-        ]
-    )
+def all_at_once(path, bodies):
+    return at_once(*[partial(post, path, data=body) for body in bodies])
 
 
-def test_of_twenty_uses_of_a_pending_login_one_opens_a_session(users, trusted_kid):
-    """LVL-04: with one code, and with as many codes as there are requests."""
+@pytest.mark.parametrize("kind", ["one-code", "twenty-codes", "passkey"])
+def test_of_twenty_uses_of_a_pending_login_one_opens_a_session(
+    users, trusted_kid, kind
+):
+    """LVL-04, PK-07."""
     users.methods = ["totp"]
     users.codes = {str(number) for number in range(100_000, 100_020)}
-    for codes in (["100000"] * 20, sorted(users.codes - {"100000"})):
-        Session.objects.all().delete()
-        answers = second_factors(log_in().json()["login"], *codes)
-
-        found = [outcome(answer) for answer in answers]
-        assert found.count((200, None)) == 1
+    if kind == "passkey":
+        refused = {"invalid_credentials"}
+        answers = all_at_once("login/passkey", [signed(begin())] * 20)
+    else:
         refused = {"second_factor_invalid", "token_invalid", "login_settled"}
-        assert {code for _, code in found} - {None} <= refused
-        opened = Session.objects.get()
-        assert Event.objects.filter(sid=opened.id).count() == 1
-        cookies = [cookie_of(answer) for answer in answers]
-        assert cookies.count(None) == len(codes) - 1
+        codes = ["100000"] * 20 if kind == "one-code" else users.codes
+        login = log_in().json()["login"]
+        bodies = [{"login": login, "totp": code} for code in sorted(codes)]
+        answers = all_at_once("login/second_factor", bodies)
+
+    found = [outcome(answer) for answer in answers]
+    assert found.count((200, None)) == 1
+    assert {code for _, code in found} - {None} <= refused
+    opened = Session.objects.get()
+    assert Event.objects.filter(sid=opened.id).count() == 1
+    cookies = [cookie_of(answer) for answer in answers]
+    assert cookies.count(None) == 19
 
 
 def test_of_many_wrong_codes_five_are_verified(users, trusted_kid):
     """LVL-02."""
     users.methods = ["totp"]
-    answers = second_factors(log_in().json()["login"], *["000000"] * 20)
+    wrong = {"login": log_in().json()["login"], "totp": "000000"}
+    answers = all_at_once("login/second_factor", [wrong] * 20)
 
     assert len(users.proofs) == 5
     left = [answer.data.get("tries_left") for answer in answers]

@@ -197,13 +197,3 @@ def test_without_good_credentials_it_is_the_services_fault(make_token, headers):
     ):
         assert outcome(answer) == (401, "service_auth_failed")
         assert answer["WWW-Authenticate"] == CHALLENGES
-
-
-def test_the_schema_names_either_way_in(service_client):
-    schema = service_client("users").get("/api/v1/auth/internal/openapi.json").json()
-
-    schemes = schema["components"]["securitySchemes"]
-    assert schemes["clientSecretBasic"]["scheme"] == "basic"
-    operation = schema["paths"][URL]["post"]
-    assert operation["security"] == [{"clientSecretBasic": []}, {"internalApiKey": []}]
-    assert list(operation["requestBody"]["content"]) == [FORM]

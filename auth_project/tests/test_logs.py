@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from shared.structured_logging import JSONFormatter
 from tests.conftest import (
+    CLIENT,
     CREDENTIALS,
     PASSWORD,
     access_token,
@@ -17,10 +18,12 @@ from tests.conftest import (
     database_down,
     log_in,
     log_out,
+    post,
     redis_down,
     refresh,
     refresh_token,
 )
+from tokens.models import Event, Session
 
 pytestmark = pytest.mark.django_db
 
@@ -52,15 +55,18 @@ def events(written):
 
 
 def test_a_login_is_an_event_with_who_and_where(users, trusted_kid, events):
-    """LOG-02."""
-    answer = log_in(**{"User-Agent": "curl/8", "X-Real-IP": "192.0.2.7"})
+    """LOG-02: in the log, and in the table, where the address is a network."""
+    answer = log_in(**CLIENT)
 
     (event,) = events()
     assert event["event"] == "authn_login_success"
     assert event["user_id"] == users.user["id"]
     assert (event["ip"], event["user_agent"]) == ("192.0.2.7", "curl/8")
     assert event["request_id"] == answer["X-Request-ID"]
-    uuid.UUID(event["sid"])
+    row = Event.objects.get()
+    assert (row.sid, row.request_id) == (uuid.UUID(event["sid"]), event["request_id"])
+    assert row.sid == Session.objects.get().id
+    assert (row.personal.network, row.personal.user_agent) == ("192.0.2.0/24", "curl/8")
 
 
 def test_reuse_is_an_event_with_both_sides(make_session, events):
@@ -132,6 +138,10 @@ def test_no_token_password_or_key_is_ever_written(
         for text in (access, "canary-token", ["canary"]):
             service.post(VERIFY, {"token": text})
     APIClient().post(VERIFY, headers={"X-Internal-Api-Key": "canary-key"})
+    users.methods, users.codes = ["totp"], {"canary-code"}
+    secrets.add(login := log_in().json()["login"])
+    for code in ("canary-wrong", "canary-code"):
+        post("login/second_factor", data={"login": login, "totp": code})
     with redis_down(), database_down():
         refresh(token)
         log_out(token)

@@ -1,10 +1,9 @@
 """/.well-known: the keys that verify our tokens, and what OAuth libraries read."""
 
-import jwt
 import pytest
 from authlib.oauth2.rfc6750 import InvalidTokenError
 from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
-from django.urls import Resolver404, resolve
+from django.urls import resolve
 from joserfc.jwk import KeySet
 from rest_framework.test import APIClient
 
@@ -39,30 +38,15 @@ def test_the_key_set_has_public_members_only(issuer_key, trusted_kid):
         assert b64(octets) not in answer.content.decode()
 
 
-def test_a_stranger_verifies_our_tokens_with_it(session, users):
-    """By the issuer that the metadata name."""
-    key_set = jwt.PyJWKSet.from_dict(get().json())
-    token = access_token(session, users)
-
-    claims = jwt.decode(
-        token,
-        key_set[jwt.get_unverified_header(token)["kid"]],
-        algorithms=["RS256"],
-        audience="memo",
-        issuer=get(METADATA).json()["issuer"],
-    )
-
-    assert claims["sub"] == users.user["id"]
-
-
 def test_a_validator_of_rfc_9068_takes_our_access_tokens(session, users, settings):
-    """TOK-04: it wants `client_id` too."""
-    validator = JWTBearerTokenValidator(settings.JWT_ISSUER, settings.JWT_AUDIENCE)
+    """TOK-04, TOK-17: with nothing but what we publish. It wants `client_id` too."""
+    validator = JWTBearerTokenValidator(get(METADATA).json()["issuer"], "memo")
     validator.get_jwks = lambda: KeySet.import_key_set(get().json())
 
     claims = validator.authenticate_token(access_token(session, users))
     validator.validate_token(claims, [], None)
 
+    assert claims["sub"] == users.user["id"]
     assert claims["client_id"] == settings.JWT_CLIENT_ID
     del claims["client_id"]
     with pytest.raises(InvalidTokenError):
@@ -84,31 +68,27 @@ JWK_SET = "application/jwk-set+json"
 def test_it_has_the_media_type_of_key_sets_too(trusted_kid, accept, answered):
     """RFC 7517 section 8.5.2. Caches keep the two apart."""
     answer = get(Accept=accept)
-    again = get(**{"Accept": accept, "If-None-Match": answer["ETag"]})
 
-    assert (answer.status_code, again.status_code) == (200, 304)
     assert answer["Content-Type"] == answered
     assert "Accept" in answer["Vary"]
     assert answer.json() == get().json()
     assert (answer["ETag"] == get()["ETag"]) == (answered == "application/json")
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/jwk+json", "image/*"])
-def test_a_client_that_takes_neither_gets_406(trusted_kid, accept):
-    assert get(Accept=accept).status_code == 406
-
-
 @pytest.mark.parametrize("seconds", [300, 0])
-def test_it_may_be_kept_for_as_long_as_the_setting_says(trusted_kid, settings, seconds):
+@pytest.mark.parametrize("accept", ["application/json", JWK_SET])
+def test_it_may_be_kept_for_as_long_as_the_setting_says(
+    trusted_kid, settings, seconds, accept
+):
     """RFC 9110, RFC 9111."""
     settings.JWKS_MAX_AGE = seconds
 
-    first = get()
-    again = get(**{"If-None-Match": first["ETag"]})
+    first = get(Accept=accept)
+    again = get(**{"Accept": accept, "If-None-Match": first["ETag"]})
 
     assert first["ETag"].startswith('"')  # a strong one
     assert (again.status_code, again.content) == (304, b"")
-    for answer in (first, again, APIClient().head(JWKS)):
+    for answer in (first, again, APIClient().head(JWKS, headers={"Accept": accept})):
         assert answer["Cache-Control"] == f"public, max-age={seconds}"
         assert answer["ETag"] == first["ETag"]
 
@@ -150,11 +130,3 @@ def test_the_metadata_say_what_is_true_and_nothing_else(settings, slash, docs):
     assert answer.json() == members
     for name in {"jwks_uri", "service_documentation"} & set(members):
         assert resolve(members[name].removeprefix("https://memo.example"))
-
-
-@pytest.mark.parametrize(
-    "path", [".well-known/openid-configuration", "api/v1/auth/token", "oauth/token"]
-)
-def test_there_is_no_openid_provider_and_no_token_endpoint(path):
-    with pytest.raises(Resolver404):
-        resolve(f"/{path}")

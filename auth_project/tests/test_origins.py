@@ -12,7 +12,9 @@ from tests.conftest import log_in, outcome, post, refresh_token, state_in_redis
 pytestmark = pytest.mark.django_db
 
 APP = "https://app.example.org"
-ACTS = pytest.mark.parametrize("act", ["login", "refresh", "logout"])
+ACTS = ["login", "refresh", "logout"]
+FACTORS = ["login/second_factor", "login/enrol", "login/passkey"]
+FACTORS += ["login/passkey/options"]
 
 SITE = "Sec-Fetch-Site"
 
@@ -53,7 +55,7 @@ def ask(act, session, headers):
     return post(act, refresh_token(session), **headers)
 
 
-@ACTS
+@pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("headers", WELCOME.values(), ids=WELCOME)
 def test_our_own_pages_and_other_clients_are_answered(session, act, headers):
     """A page of a listed origin may read the answer."""
@@ -66,7 +68,7 @@ def test_our_own_pages_and_other_clients_are_answered(session, act, headers):
     assert "origin" in answer["Vary"].lower()
 
 
-@ACTS
+@pytest.mark.parametrize("act", [*ACTS, *FACTORS])
 @pytest.mark.parametrize("headers", REFUSED.values(), ids=REFUSED)
 def test_other_sites_pages_are_refused_and_change_nothing(
     session, users, audited, act, headers

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from shared.api.urls import openapi_document
 from shared.testing.authenticator import Authenticator
+from tests.conftest import FORM, signed_in
 
 URL = "/api/v1/auth/openapi.json"
 INTERNAL = "/api/v1/auth/internal/openapi.json"
@@ -68,6 +69,9 @@ def test_what_is_for_services_is_in_a_document_of_its_own(documents, api_client)
         assert found == document["components"]["securitySchemes"].keys() == wanted
     assert ("/api/v1/auth/login", "post") in operations(public)
     assert ("/api/v1/auth/verify_token", "post") in operations(internal)
+    introspect = operations(internal)["/api/v1/auth/introspect", "post"]
+    assert introspect["security"] == [{"clientSecretBasic": []}, {"internalApiKey": []}]
+    assert list(introspect["requestBody"]["content"]) == [FORM]
     assert not public["paths"].keys() & internal["paths"].keys()
     for client in (api_client, APIClient(headers={"X-Internal-Api-Key": "x"})):
         assert client.get(INTERNAL).json()["code"] == "service_auth_failed"
@@ -85,40 +89,72 @@ def test_they_have_what_linters_ask_for(documents):
             assert operation["security"]
 
 
-@pytest.mark.parametrize(
-    ("body", "good"),
-    [
-        ({"email": "ada@example.org", "password": "x"}, True),
-        ({"username": "ada", "password": "x"}, True),
-        ({"email": "ada@example.org", "username": "ada", "password": "x"}, True),
-        *((odd, False) for odd in (42, None, [], "x", True, {})),
-        *((odd, False) for odd in ({"email": "a@b.org"}, {"password": "x"})),
-        ({"email": 42, "password": "x"}, False),
-    ],
-)
-def test_a_login_is_an_object_with_a_name_and_a_password(documents, body, good):
-    schema = {**documents[0], "$ref": "#/components/schemas/CredentialsRequest"}
-
-    assert Draft202012Validator(schema).is_valid(body) == good
-
-
+ADA = {"email": "ada@example.org", "password": "x"}
 PASSKEY = Authenticator("https://memo.example", "memo.example").get({"challenge": ""})
-KINDS = {"totp": "123456", "recovery_code": "7XKM-2Q9D-HN4T-VB0C", "passkey": PASSKEY}
-
-
-@pytest.mark.parametrize(
-    ("proof", "good"),
-    [
-        *(({kind: proof}, True) for kind, proof in KINDS.items()),
-        *((odd, False) for odd in ({}, KINDS, {"passkey": {}}, {"totp": 123456})),
-        *(({"totp": "1", other: "x"}, False) for other in ("recovery_code", "other")),
+LOGIN, TOTP = {"login": "x"}, {"totp": "123456"}
+SECOND_STEPS = {
+    True: [
+        {**LOGIN, **TOTP},
+        {**LOGIN, "recovery_code": "7XKM-2Q9D-HN4T-VB0C"},
+        {**LOGIN, "passkey": PASSKEY},
     ],
-)
-@pytest.mark.parametrize("name", ["SecondFactor", "StepUp"])
-def test_a_second_step_is_an_object_with_one_factor(documents, name, proof, good):
-    schema = {**documents[0], "$ref": f"#/components/schemas/{name}Request"}
+    False: [
+        *({}, TOTP, LOGIN, {**LOGIN, **TOTP, "passkey": PASSKEY}),
+        *({**LOGIN, **TOTP, "recovery_code": "x"}, {**LOGIN, **TOTP, "epoch": 0}),
+        *({"login": "x" * 65, **TOTP}, {"login": 5, **TOTP}),
+        *({**LOGIN, "totp": 123456}, {**LOGIN, "totp": "1" * 17}),
+        {**LOGIN, "passkey": "x"},
+    ],
+}
+# Bodies of another shape, by path, and good ones.
+BODIES = {
+    "login": {
+        True: [ADA, {"username": "ada", "password": "x"}, {**ADA, "username": "ada"}],
+        False: [
+            *(42, None, [], "x", True, {}, {"password": "x"}),
+            *({"email": "a@b.org"}, {**ADA, "email": 42}),
+        ],
+    },
+    "login/second_factor": {
+        True: [*SECOND_STEPS[True], {**LOGIN, **TOTP, "trust_device": True}],
+        False: [
+            *SECOND_STEPS[False],
+            *({**LOGIN, "password": "x"}, {**LOGIN, **TOTP, "trust_device": "yes"}),
+        ],
+    },
+    "step_up": {
+        True: [*SECOND_STEPS[True], {**LOGIN, "password": "x"}],
+        False: SECOND_STEPS[False],
+    },
+    "login/passkey": {
+        True: [{**LOGIN, "credential": PASSKEY}],
+        False: [
+            *({}, LOGIN, {**LOGIN, "credential": "x"}),
+            {"login": "x" * 65, "credential": PASSKEY},
+            {**LOGIN, "credential": PASSKEY, "email": "ada@example.org"},
+        ],
+    },
+}
 
-    assert Draft202012Validator(schema).is_valid({"login": "x", **proof}) == good
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", BODIES)
+def test_a_body_is_taken_if_the_document_says_so(documents, session, users, path):
+    url = f"/api/v1/auth/{path}"
+    request = operations(documents[0])[url, "post"]["requestBody"]
+    content = request["content"]["application/json"]
+    validator = Draft202012Validator(documents[0] | content["schema"])
+    client = signed_in(session, users) if path == "step_up" else APIClient()
+    for good, bodies in BODIES[path].items():
+        for body in bodies:
+            assert validator.is_valid(body) == good, body
+            text = json.dumps(body)  # `None` too
+            answer = client.post(url, text, content_type="application/json")
+            assert (answer.status_code != 400) == good, body
+            assert good or answer.json()["code"] == "validation_error"
+    # The User Service looks into what a browser has answered.
+    for name in ("passkey", "credential"):
+        assert not validator.is_valid({**LOGIN, name: {}})
 
 
 def test_the_example_is_the_users_of_the_readme(documents):

@@ -156,71 +156,71 @@ def test_a_worker_without_redis_leaves_the_sweep_to_others(
 # --- The thread ---------------------------------------------------------------------
 
 
+@pytest.fixture
+def rounds(monkeypatch):
+    """Lets the thread make so many, by a clock; how long it waited before each."""
+
+    def run(count, clock):
+        waits = []
+
+        def wait(seconds):
+            waits.append(seconds)
+            return len(waits) > count
+
+        monkeypatch.setattr(sweep, "time", SimpleNamespace(monotonic=clock))
+        sweep.sweep_forever(SimpleNamespace(wait=wait))
+        return waits
+
+    return run
+
+
 @pytest.mark.parametrize(
     ("took", "wait"), [(0.0, 2.0), (0.9, 2.0), (4.0, 8.0)], ids=repr
 )
-def test_the_next_round_waits_twice_as_long_as_the_last_took(monkeypatch, took, wait):
-    waits, moments = [], iter([10.0, 10.0 + took])
-
-    class Stop:
-        def wait(self, seconds):
-            waits.append(seconds)
-            return len(waits) > 1
-
+def test_the_next_round_waits_twice_as_long_as_the_last_took(
+    monkeypatch, rounds, took, wait
+):
     monkeypatch.setattr(sweep, "sweep_once", lambda: None)
     monkeypatch.setattr(sweep, "purge_once", lambda: False)
-    clock = SimpleNamespace(monotonic=lambda: next(moments))
-    monkeypatch.setattr(sweep, "time", clock)
-    sweep.sweep_forever(Stop())
-
-    assert waits == [2.0, wait]
+    assert rounds(1, iter([10.0, 10.0 + took]).__next__) == [2.0, wait]
 
 
-def test_it_purges_a_batch_in_a_round_and_again_an_hour_later(monkeypatch):
+def test_it_purges_a_batch_in_a_round_and_again_an_hour_later(monkeypatch, rounds):
     """So no sweep waits for a purge of many rows."""
-    left, done = [5], []
+    left, done = iter([2, 2, 1, 0]), []
     twenty_minutes = itertools.count(step=600)  # in a round, which looks twice
-
-    class Stop:
-        def wait(self, seconds):
-            return len(done) > 9
 
     def purge_batch(model):
         if model is Login:
             return 0
-        deleted = min(2, left[0])
-        left[0] -= deleted
-        done.append(deleted)
-        return deleted
+        done.append(next(left))
+        return done[-1]
 
     monkeypatch.setattr(sweep, "sweep_once", lambda: done.append("sweep"))
     monkeypatch.setattr(sweep, "purge_batch", purge_batch)
     monkeypatch.setattr(sweep, "BATCH", 2)
-    clock = SimpleNamespace(monotonic=lambda: next(twenty_minutes))
-    monkeypatch.setattr(sweep, "time", clock)
-    sweep.sweep_forever(Stop())
+    rounds(6, lambda: next(twenty_minutes))
     assert done == ["sweep", 2, "sweep", 2, "sweep", 1, "sweep", "sweep", "sweep", 0]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_pending_login_goes_a_day_after_it_expired():
-    LoginFactory(expires_at=timezone.now() - timedelta(days=2))
-    kept = [LoginFactory(expires_at=timezone.now() - timedelta(hours=23))]
-    kept.append(LoginFactory())
-    assert not sweep.purge_once()
-    assert {*Login.objects.all()} == {*kept}
-
-
 def test_one_worker_purges_at_a_time(another_cursor):
-    gone = SessionFactory(expires_at=timezone.now() - timedelta(days=2))
+    """Sessions and pending logins, a day after they expired."""
+    factories = SessionFactory, LoginFactory
+    expired = timezone.now() - timedelta(days=2)
+    gone = [each(expires_at=expired) for each in factories]
+    kept = [each(expires_at=expired + timedelta(days=1.1)) for each in factories]
+
+    def rows():
+        return [*Session.objects.all(), *Login.objects.all()]
+
     lock = "SELECT pg_advisory_xact_lock(%s)"
     another_cursor.execute(lock, [sweep.PURGE_LOCK])
     assert not sweep.purge_once()
-    assert [*Session.objects.all()] == [gone]
+    assert {*rows()} == {*gone, *kept}
 
     another_cursor.connection.rollback()
-    sweep.purge_once()
-    assert not Session.objects.exists()
+    assert not sweep.purge_once()
+    assert rows() == kept
 
 
 @pytest.mark.parametrize("fault", ["OperationalError", "RuntimeError"])

@@ -1,7 +1,6 @@
 """verify_token: the answers to other services about an access token."""
 
 import time
-from base64 import b64encode
 
 import pytest
 
@@ -85,27 +84,6 @@ def test_only_the_access_token_itself_is_one(session, users, verified, make_toke
     }
     for text, code in bad.items():
         assert outcome(verified(text)) == (401, code)
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        *({"X-Internal-Api-Key": key} for key in ("", "x", "é", "users-key" * 7)),
-        {"Authorization": "Bearer {}"},
-        {"Authorization": f"Basic {b64encode(b'users:' + b'users-key' * 8).decode()}"},
-    ],
-    ids=str,
-)
-def test_without_a_good_key_it_is_the_services_fault(api_client, make_token, headers):
-    """S2S-03: an access token opens no internal route, nor does HTTP Basic this one."""
-    token = make_token()
-    headers = {name: value.format(token) for name, value in headers.items()}
-
-    answer = api_client.post(URL, {"token": token}, headers=headers)
-
-    assert outcome(answer) == (401, "service_auth_failed")
-    assert answer["WWW-Authenticate"] == 'ApiKey realm="internal"'
 
 
 def test_a_body_of_another_shape_is_400(service_client):
