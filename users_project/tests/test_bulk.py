@@ -150,7 +150,7 @@ def test_any_number_takes_the_same_statements(
     ids = [user.pk for user in users]
     editor = User.objects.get(username="root")
     act(admin, "activate", users[0])  # the content type is known from here on
-    with django_assert_num_queries(4 + 2):  # two are the savepoint's
+    with django_assert_num_queries(5 + 2):  # two are the savepoint's
         bulk.run(bulk.CHANGES[0], ids, editor)
     assert len(pushes) == 1
 

@@ -2,7 +2,9 @@
 
 import pytest
 import responses
-from django.db import OperationalError
+from django.contrib.admin.models import LogEntry
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import ConnectorException
 
 from tests.admin_pages import LIST, act, ask, said
 from tests.factories import EPOCH, UserFactory
@@ -19,61 +21,38 @@ def auth_down(settings):
 
 
 @pytest.mark.parametrize("reason", ["deactivate", "soft_delete", "end_sessions"])
-def test_without_the_auth_service_it_is_done_and_said(
-    admin, monkeypatch, auth_down, caplog, reason
-):
-    """One call and not one for each chunk: each would take seconds."""
-    monkeypatch.setattr(bulk, "CHUNK", 2)
+def test_without_the_auth_service_it_is_done_and_said(admin, auth_down, caplog, reason):
     users = [UserFactory() for _ in range(5)]
     messages = act(admin, reason, *users)
     assert "The Auth Service did not receive" in messages[-1]
     assert messages[0].startswith("5 users ")
     assert len(auth_down.calls) == 1
     [lost] = [r for r in caplog.records if getattr(r, "event", "") == "push_lost"]
-    assert lost.users == 2
+    assert lost.users == 5
     found = User.objects.filter(session_epoch=EPOCH + 1)
     assert found.count() == 5
 
 
-def test_time_for_a_push_is_bounded_too(admin, monkeypatch, pushes):
-    monkeypatch.setattr(bulk, "PUSH_PATIENCE", -1)
-    messages = act(admin, "deactivate", UserFactory())
-    assert messages[0] == "1 user deactivated."
-    assert "The Auth Service did not receive" in messages[-1]
-    assert pushes == []
+@pytest.mark.parametrize("chunk", [1, 2], ids=["by the worker", "at once"])
+def test_a_database_that_fails_changes_nothing_and_is_a_page(
+    admin, monkeypatch, pushes, chunk
+):
+    """With either, a job is the last that is written."""
 
+    def fail(*args, **kwargs):
+        raise ConnectorException
 
-def test_what_is_not_finished_is_said(admin, monkeypatch, pushes, audits):
-    """Chunks are done as a whole; doing it again does the others."""
-    monkeypatch.setattr(bulk, "CHUNK", 2)
-    real, chunks = bulk.change_chunk, []
-
-    def change(*args):
-        chunks.append(args)
-        if len(chunks) == 2:
-            raise OperationalError
-        return real(*args)
-
-    monkeypatch.setattr(bulk, "change_chunk", change)
-    users = [UserFactory() for _ in range(5)]
-    assert act(admin, "deactivate", *users) == [
-        "2 users deactivated.",
-        "Nothing was done to 3 users yet. Do it again.",
-    ]
-    assert User.objects.filter(is_active=False).count() == 2
-    assert (audits()[-1].users, audits()[-1].unfinished) == (2, 3)
-    assert "3 users deactivated." in act(admin, "deactivate", *users)
-
-
-def test_a_database_that_does_not_answer_is_a_page(admin, monkeypatch):
-    def fail(*args):
-        raise OperationalError
-
-    monkeypatch.setattr(bulk, "change_chunk", fail)
+    monkeypatch.setattr(bulk, "CHUNK", chunk)
+    monkeypatch.setattr(app.job_manager, "batch_defer_jobs", fail)
     admin.raise_request_exception = False
-    response = ask(admin, "deactivate", UserFactory(), confirmed="yes")
+    users = [UserFactory() for _ in range(2)]
+    response = ask(admin, "deactivate", *users, confirmed="yes")
     assert response.status_code == 503
     assert response["Content-Type"].startswith("text/html")
+    assert said(response) == []
+    assert not User.objects.filter(is_active=False).exists()
+    assert not LogEntry.objects.exists()
+    assert pushes == []
 
 
 def test_too_many_are_refused(admin, monkeypatch):

@@ -15,7 +15,7 @@ from users import bulk, purges
 from users.accounts import change_email, erasure, registration, requests
 from users.factors import resets
 from users.jobs import WORKER_TIMEOUT
-from users.mail import delivery, outbox
+from users.mail import delivery
 
 # For jobs that need PostgreSQL or another service: twelve times in half an hour.
 RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
@@ -27,12 +27,6 @@ RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
 def send_mail(mail_id: int) -> None:
     """Send a mail that waits."""
     delivery.deliver(mail_id)
-
-
-@app.task(name="queue_mails", retry=RETRY)
-def queue_mails(first: int, last: int) -> None:
-    """Queue a job for each of many mails."""
-    outbox.queue_waiting(first, last)
 
 
 @app.task(name="handle_registration", retry=RETRY)

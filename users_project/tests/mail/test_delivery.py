@@ -354,15 +354,11 @@ def test_a_connection_that_does_not_close_sends_nothing_twice(server, reset_mail
 
 
 def test_many_users_get_a_mail_each(server, run_jobs):
-    """Mails to others do not count. A job that runs again sends nothing again."""
+    """Mails to others do not count."""
     users = [UserFactory(locale="de") for _ in range(11)]
     outbox.notify_all(Kind.DEACTIVATED, [user.pk for user in users])
-    first, last = Mail.objects.earliest("pk").pk, Mail.objects.latest("pk").pk
     run_jobs()
     assert {mail["To"] for mail in server.mails()} == {user.email for user in users}
-    assert len(server.mails()) == 11
-    outbox.queue_waiting(first, last)
-    run_jobs()
     assert len(server.mails()) == 11
     assert Mail.objects.filter(address_canonical=users[0].email_canonical).exists()
 

@@ -41,6 +41,10 @@ TOO_MANY = (
     f"You can change {bulk.MOST:,} users at once, and selected more. Nothing was "
     "changed: use a filter or a search."
 )
+FOLLOWING = (
+    f"More than {bulk.CHUNK:,} users are changed in the background: %s follow within "
+    "minutes."
+)
 NO_PUSH = (
     "The Auth Service did not receive all of it. No session is renewed; access that "
     "was granted before ends within minutes."
@@ -100,8 +104,9 @@ class UserActions(admin.ModelAdmin):
         elif "confirmed" not in request.POST:
             return self.ask(request, selected, change)
         else:
-            todo = selected.filter(change.changes).values_list("pk", flat=True)
-            outcome = bulk.run(change, list(todo), request.user)
+            todo = modifiable(request.user, selected).filter(change.changes)
+            ids = list(todo.values_list("pk", flat=True))
+            outcome = bulk.run(change, ids, request.user)
             self.report(request, change, outcome, count)
         return HttpResponseRedirect(self.page_before(request))
 
@@ -137,20 +142,15 @@ class UserActions(admin.ModelAdmin):
         self, request: HttpRequest, change: Change, outcome: bulk.Outcome, selected: int
     ) -> None:
         """Say what happened, and what did not."""
-        done, unfinished = outcome.done, outcome.unfinished
-        following = outcome.following
+        done, following = outcome.done, outcome.following
         if done:
             messages.success(request, f"{users_of(done)} {change.done}.")
         if following:
-            verb = pluralize(following, "follows,follow")
-            messages.info(request, f"{users_of(following)} {verb} within minutes.")
-        if left_out := selected - done - following - unfinished:
+            messages.info(request, FOLLOWING % users_of(following))
+        if left_out := selected - done - following:
             text = "Left out: %s, not yours to change or %s already."
             done_already = change.done if change.changes else "changed"
             messages.warning(request, text % (users_of(left_out), done_already))
-        if unfinished:
-            text = "Nothing was done to %s yet. Do it again."
-            messages.error(request, text % users_of(unfinished))
         if not outcome.is_pushed:
             messages.warning(request, NO_PUSH)
 

@@ -1,13 +1,13 @@
 """Mails are queued in the transaction of what they report; the worker sends them."""
 
-import json
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONDict
@@ -16,19 +16,6 @@ from users.accounts import links
 from users.mail.models import Kind, Mail
 
 DAY = timedelta(days=1)
-INSERT_NOTICES = """
-WITH mails AS (
-    INSERT INTO users_mail (
-        kind, user_id, address, address_canonical, locale,
-        context, message_id, created_at, last_error
-    )
-    SELECT %(kind)s, id, email, email_canonical, locale,
-        %(context)s::jsonb, gen_random_uuid(), clock_timestamp(), ''
-    FROM users_user WHERE id = ANY(%(ids)s)
-    RETURNING id
-)
-SELECT min(id), max(id) FROM mails
-"""
 
 
 def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail | None:
@@ -63,25 +50,15 @@ def has_had(kind: Kind, user: Any, count: int) -> bool:
 
 
 def notify_all(kind: Kind, user_ids: Iterable[UUID]) -> None:
-    """Queue the same notice to each of these users: for 5,000 in one statement, and
-    with one job, which queues the others."""
+    """Queue the same notice to each of these users: any number by three statements."""
     if not settings.MAIL_ENABLED:
         return
-    context = json.dumps({"time": timezone.now().isoformat()})
-    parameters: dict[str, Any] = {"kind": kind, "context": context}
-    parameters["ids"] = list(user_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT_NOTICES, parameters)
-        first, last = cursor.fetchone()
-    if last:
-        app.configure_task("queue_mails").defer(first=first, last=last)
-
-
-def queue_waiting(first: int, last: int) -> None:
-    """Queue a job for each mail of these numbers that waits."""
-    waiting = Mail.objects.filter(sent_at=None, failed_at=None, pk__range=(first, last))
-    jobs: list[JSONDict] = [
-        {"mail_id": pk} for pk in waiting.values_list("pk", flat=True)
-    ]
+    context = {"time": timezone.now().isoformat()}
+    users = get_user_model()._default_manager.filter(pk__in=user_ids)
+    mails = Mail.objects.bulk_create(
+        Mail(kind=kind, user_id=pk, address=email, locale=locale, context=context)
+        for pk, email, locale in users.values_list("pk", "email", "locale")
+    )
+    jobs: list[JSONDict] = [{"mail_id": mail.pk} for mail in mails]
     if jobs:
         app.configure_task("send_mail").batch_defer(*jobs)
