@@ -16,7 +16,6 @@ from django.utils.translation import ngettext_lazy
 
 from shared.api import problem_details
 from shared.api.exceptions import CrossSiteRequest
-from users.language import locale_of
 
 Handler = Callable[..., HttpResponse]
 
@@ -72,7 +71,7 @@ def html_for_pages(handler: Handler) -> Handler:
         if request.path.startswith("/admin/"):
             as_page(response, "problem.html", site_header=site.site_header)
         elif request.path.startswith("/account/"):
-            with translation.override(locale_of(request)):
+            with translation.override(translation.get_language_from_request(request)):
                 as_page(response, "account/problem.html")
         return response
 

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import get_language_from_request
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -21,7 +22,6 @@ from users.accounts import (
 from users.accounts import serializers as s
 from users.accounts.proofs import Proof
 from users.guess_limits import client_of
-from users.language import locale_of
 from users.serializers import RegistrationSerializer, represent
 from users.views import caller
 
@@ -55,7 +55,7 @@ class RegistrationView(OpenView):
 
     @extend_schema(**openapi.REGISTRATION)
     def post(self, request: Request) -> Response:
-        fields = {"locale": locale_of(request)}
+        fields = {"locale": get_language_from_request(request)}
         fields |= valid(RegistrationSerializer(data=request.data))
         if settings.EMAIL_VERIFICATION == "required":
             registration.request(fields, client_of(request))

@@ -31,7 +31,6 @@ from shared.auth.fetch_metadata import SameOriginRequired
 from users.accounts import links
 from users.accounts.models import Link, Purpose
 from users.guess_limits import client_of
-from users.language import locale_of
 from users.middleware import remember_device
 from users.pages import second_step
 from users.pages.forms import FORMS, REFUSED, AccountForm, LinkForm, RequestForm
@@ -47,7 +46,7 @@ class Page(View):
     """A page in the language of its reader, which no cache keeps."""
 
     def language(self) -> str:
-        return locale_of(self.request)
+        return translation.get_language_from_request(self.request)
 
     def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with translation.override(self.language()):
