@@ -12,14 +12,14 @@ from django.db.models import Q
 from shared.db.functions import ClockTimestamp
 from shared.events import origin, recording
 from users.accounts import links
-from users.accounts.models import LIFETIMES, Purpose
+from users.accounts.models import LINK_KINDS, Purpose
 from users.events.log import TABLE
 from users.mail.models import Kind
 from users.mail.outbox import notify_all
 from users.models import User
 from users.statements import END_ALL, ENDED
 
-DAYS = LIFETIMES[Purpose.RESTORE].days
+DAYS = LINK_KINDS[Purpose.RESTORE].lifetime.days
 DELETE = "users.delete_user"
 ERASED_FROM = f"clock_timestamp() + interval '{DAYS} days'"
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from users import validators
 from users.accounts import links
-from users.accounts.models import LIFETIMES, Purpose
+from users.accounts.models import LINK_KINDS, Purpose
 from users.accounts.models import AddressRequest as AddressRequest
 from users.accounts.models import EmailChange as EmailChange
 from users.accounts.models import Link as Link
@@ -232,7 +232,7 @@ class User(RecordedModel, PermissionsMixin):
         `users.accounts.deletion` can restore it."""
         if self.deleted_at is None:
             self.deleted_at = timezone.now()
-            self.delete_after = self.deleted_at + LIFETIMES[Purpose.RESTORE]
+            self.delete_after = self.deleted_at + LINK_KINDS[Purpose.RESTORE].lifetime
             self.save(update_fields=["deleted_at", "delete_after"])
 
     def end_sessions(self) -> None:

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.template import engines
 from django.utils import timezone, translation
 
-from users.accounts.models import Purpose
-from users.mail.message import HELPED, PAGES, compose, context_of, render
+from users.accounts.models import LINK_KINDS, Purpose
+from users.mail.message import HELPED, compose, context_of, render
 from users.mail.models import LINKED, Kind, Mail
 
 PROJECT = Path(__file__).parents[2]
@@ -155,8 +155,8 @@ def test_text_of_a_client_is_quoted_in_html_alone():
 
 
 def test_every_purpose_has_a_page():
-    assert PAGES.keys() == set(Purpose)
-    assert set(PAGES.values()) == settings.ACCOUNT_URLS.keys()
+    assert LINK_KINDS.keys() == set(Purpose)
+    assert {kind.page for kind in LINK_KINDS.values()} == settings.ACCOUNT_URLS.keys()
 
 
 @pytest.mark.parametrize("has_pages", [True, False])

@@ -17,8 +17,7 @@ from tests.pages.texts import ENTERED, TITLES, heading, languages
 from users.accounts import links
 from users.accounts.models import AddressRequest, Link, Purpose, Registration
 from users.models import User
-from users.pages.forms import FORMS
-from users.pages.second_step import SERVICES
+from users.pages import forms
 from users.pages.texts import TEXTS
 
 purposes = pytest.mark.parametrize("purpose", PAGES)
@@ -97,9 +96,8 @@ def test_what_every_page_carries(reader, link_for, purpose):
     for answer in (page, sent, done, request, start, none):
         assert answer["Cache-Control"] == "no-store"
         assert answer["Referrer-Policy"] == "same-origin"
-        names = (
-            {device_cookie.name()} if answer is sent and purpose in SERVICES else set()
-        )
+        is_proof = answer is sent and purpose in (Purpose.VERIFY, Purpose.CHANGE_EMAIL)
+        names = {device_cookie.name()} if is_proof else set()
         assert {*answer.cookies} == names
         text = answer.content.decode()
         assert not re.findall(r"<script|<style|style=|\son\w+=|https?://", text)
@@ -237,5 +235,5 @@ def test_there_are_account_pages_or_none(settings, has_mail, has_pages):
 
 
 def test_each_purpose_of_a_page_has_a_form_and_texts():
-    assert {*PAGES} == FORMS.keys()
+    assert {*PAGES} == forms.PAGES.keys()
     assert {*PAGES, Purpose.ENROL, "request"} == TEXTS.keys()

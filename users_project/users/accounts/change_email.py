@@ -13,7 +13,7 @@ from rest_framework.exceptions import ValidationError
 from shared.api.exceptions import LinkInvalid
 from users import credentials
 from users.accounts import deletion, link_mails, links
-from users.accounts.models import LIFETIMES, EmailChange, Purpose
+from users.accounts.models import LINK_KINDS, EmailChange, Purpose
 from users.accounts.names import unique_names
 from users.accounts.proofs import Proof, check
 from users.events.log import record
@@ -65,7 +65,8 @@ def store(user: User, new_email: str) -> EmailChange:
     """The one change that waits, in place of one before it."""
     forget(user)
     now = timezone.now()
-    times = {"created_at": now, "expires_at": now + LIFETIMES[Purpose.CHANGE_EMAIL]}
+    until = now + LINK_KINDS[Purpose.CHANGE_EMAIL].lifetime
+    times = {"created_at": now, "expires_at": until}
     return EmailChange.objects.create(user=user, email=new_email, **times)
 
 

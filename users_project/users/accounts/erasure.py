@@ -24,7 +24,7 @@ from shared.db import rights
 from shared.db.functions import ClockTimestamp
 from shared.erasures import append
 from users.accounts.models import (
-    LIFETIMES,
+    LINK_KINDS,
     AddressRequest,
     EmailChange,
     Link,
@@ -62,7 +62,7 @@ def erase_again(user_ids: Sequence[UUID]) -> int:
 def wait_again() -> int:
     """In a restored database: give deleted users the whole time again, since some may
     have been restored after the dump; how many."""
-    until = ClockTimestamp() + LIFETIMES[Purpose.RESTORE]
+    until = ClockTimestamp() + LINK_KINDS[Purpose.RESTORE].lifetime
     waiting = User.objects.filter(delete_after__isnull=False)
     return waiting.update(delete_after=until)
 

@@ -3,35 +3,19 @@
 from typing import Any
 
 from users.accounts import links
-from users.accounts.models import Purpose, Registration
-from users.mail.models import Kind
+from users.accounts.models import LINK_KINDS, Purpose, Registration
 from users.mail.outbox import queue
 from users.models import User
 from users.validators import normalize_identifier
 
-KINDS = {
-    Purpose.VERIFY: Kind.VERIFY,
-    Purpose.RESET: Kind.RESET,
-    Purpose.CHANGE_EMAIL: Kind.CHANGE_EMAIL,
-    Purpose.UNDO_EMAIL: Kind.EMAIL_CHANGED,
-    Purpose.RESTORE: Kind.DELETION,
-    Purpose.ENROL: Kind.ENROL,
-    Purpose.KEEP_FACTORS: Kind.FACTORS_RESET_REQUESTED,
-}
 
-
-def send(purpose: Purpose, user: User, *, to: str = "", **columns: Any) -> None:
-    """Mail a link of this purpose to the address of its user, or to another one.
+def send(
+    purpose: Purpose, owner: User | Registration, *, to: str = "", **columns: Any
+) -> None:
+    """Mail a link of this purpose to the address of its owner, or to another one.
     `columns` are others of the link."""
-    email = to or user.email
+    email = to or owner.email
     address = normalize_identifier(email)
-    link = links.issue(purpose, address=address, user=user, **columns)
-    queue(KINDS[purpose], email, locale=user.locale, user=user, link=link)
-
-
-def send_registration(registration: Registration) -> None:
-    """Mail the link that makes the account."""
-    address, owner = registration.email_canonical, {"registration": registration}
-    link = links.issue(Purpose.REGISTER, address=address, **owner)
-    email, locale = registration.email, registration.locale
-    queue(Kind.REGISTER, email, locale=locale, link=link, **owner)
+    whose = {"user" if isinstance(owner, User) else "registration": owner}
+    link = links.issue(purpose, address=address, **whose, **columns)
+    queue(LINK_KINDS[purpose].mail, email, locale=owner.locale, link=link, **whose)

@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from shared.api.exceptions import InvalidCredentials, LinkInvalid
 from shared.db.functions import ClockTimestamp
-from users.accounts.models import LIFETIMES, Link, Purpose
+from users.accounts.models import LINK_KINDS, Link, Purpose
 
 MAX_ATTEMPTS = 5  # wrong passwords
 # Of no use once the user has another address.
@@ -26,7 +26,7 @@ BOUND_TO_ADDRESS = {Purpose.VERIFY, Purpose.RESET}
 def issue(purpose: Purpose, *, address: str, **owner: Any) -> Link:
     """A link of this purpose for a user or a registration (`owner`)."""
     now = timezone.now()
-    owner.setdefault("expires_at", now + LIFETIMES[purpose])
+    owner.setdefault("expires_at", now + LINK_KINDS[purpose].lifetime)
     user = owner.get("user")
     return Link.objects.create(
         purpose=purpose,

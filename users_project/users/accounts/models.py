@@ -3,11 +3,13 @@ not yet changed, addresses that somebody typed."""
 
 import uuid
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import models
 
 from users.fields import CanonicalField
+from users.mail.models import Kind
 
 
 class Purpose(models.TextChoices):
@@ -23,15 +25,26 @@ class Purpose(models.TextChoices):
     KEEP_FACTORS = "keep_factors"  # cancels what an operator has asked for
 
 
-LIFETIMES = {
-    Purpose.REGISTER: timedelta(hours=24),
-    Purpose.VERIFY: timedelta(days=7),
-    Purpose.RESET: timedelta(minutes=30),
-    Purpose.CHANGE_EMAIL: timedelta(hours=24),
-    Purpose.UNDO_EMAIL: timedelta(days=7),
-    Purpose.RESTORE: timedelta(days=14),
-    Purpose.ENROL: timedelta(hours=1),
-    Purpose.KEEP_FACTORS: timedelta(days=7),
+class LinkKind(NamedTuple):
+    """How long a link works, which mail brings it, and where it leads: a key of
+    ACCOUNT_URLS."""
+
+    lifetime: timedelta
+    mail: Kind
+    page: str
+
+
+LINK_KINDS = {
+    Purpose.REGISTER: LinkKind(timedelta(hours=24), Kind.REGISTER, "verify"),
+    Purpose.VERIFY: LinkKind(timedelta(days=7), Kind.VERIFY, "verify"),
+    Purpose.RESET: LinkKind(timedelta(minutes=30), Kind.RESET, "reset"),
+    Purpose.CHANGE_EMAIL: LinkKind(timedelta(hours=24), Kind.CHANGE_EMAIL, "email"),
+    Purpose.UNDO_EMAIL: LinkKind(timedelta(days=7), Kind.EMAIL_CHANGED, "email_undo"),
+    Purpose.RESTORE: LinkKind(timedelta(days=14), Kind.DELETION, "restore"),
+    Purpose.ENROL: LinkKind(timedelta(hours=1), Kind.ENROL, "enrol"),
+    Purpose.KEEP_FACTORS: LinkKind(
+        timedelta(days=7), Kind.FACTORS_RESET_REQUESTED, "keep_factors"
+    ),
 }
 
 

@@ -80,7 +80,7 @@ def handle(registration_id: UUID) -> None:
             return
         user = User.objects.get_by_identifier(email=registration.email)
         if user is None and not links.is_held(registration.email_canonical):
-            link_mails.send_registration(registration)
+            link_mails.send(Purpose.REGISTER, registration)
             return
         registration.delete()
         if user and user.is_present:

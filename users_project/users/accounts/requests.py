@@ -6,7 +6,7 @@ from procrastinate.contrib.django import app
 
 from users.accounts import link_mails
 from users.accounts.models import (
-    LIFETIMES,
+    LINK_KINDS,
     AddressRequest,
     Purpose,
     Registration,
@@ -64,10 +64,10 @@ def send_link(kind: Kind, user: User) -> None:
 
 def resend_registration(address: str) -> None:
     """Mail another link of the last registration of this address, if there is one."""
-    begin = timezone.now() - LIFETIMES[Purpose.REGISTER]
+    begin = timezone.now() - LINK_KINDS[Purpose.REGISTER].lifetime
     found = Registration.objects.filter(
         email_canonical=normalize_identifier(address), created_at__gt=begin
     )
     last = found.order_by("created_at").last()
     if last and has_room(MailKind.REGISTER, address):
-        link_mails.send_registration(last)
+        link_mails.send(Purpose.REGISTER, last)

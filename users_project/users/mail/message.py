@@ -11,20 +11,9 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from users.accounts.links import token_of
-from users.accounts.models import Link, Purpose
+from users.accounts.models import LINK_KINDS, Link, Purpose
 from users.mail.models import LINKED, Kind, Mail
 
-# By purpose, where a link leads: a key of ACCOUNT_URLS.
-PAGES = {
-    Purpose.REGISTER: "verify",
-    Purpose.VERIFY: "verify",
-    Purpose.RESET: "reset",
-    Purpose.CHANGE_EMAIL: "email",
-    Purpose.UNDO_EMAIL: "email_undo",
-    Purpose.RESTORE: "restore",
-    Purpose.ENROL: "enrol",
-    Purpose.KEEP_FACTORS: "keep_factors",
-}
 # These say that another password helps, and lead to the page that mails a link for it.
 HELPED = set(Kind) - LINKED - {Kind.DEACTIVATED}
 HELPED -= {Kind.EMAIL_CHANGED, Kind.DELETION, Kind.FACTORS_RESET_REQUESTED}  # a link
@@ -78,5 +67,5 @@ def context_of(mail: Mail) -> dict[str, Any]:
 
 
 def url_of(link: Link) -> str:
-    page: str = settings.ACCOUNT_URLS[PAGES[Purpose(link.purpose)]]
+    page: str = settings.ACCOUNT_URLS[LINK_KINDS[Purpose(link.purpose)].page]
     return page.replace("{token}", token_of(link))

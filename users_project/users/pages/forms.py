@@ -1,6 +1,7 @@
 """What the account pages ask for, and the services that they call."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from django import forms
 from django.conf import settings
@@ -17,7 +18,7 @@ from shared.api.exceptions import (
 )
 from users import validators
 from users.accounts import change_email, deletion, requests, reset, verification
-from users.accounts.models import Purpose
+from users.accounts.models import Link, Purpose
 from users.accounts.proofs import Proof
 from users.factors import resets
 from users.guess_limits import Client
@@ -62,7 +63,9 @@ def password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharFi
 
 
 class AccountForm(forms.Form):
-    """A form whose service may refuse what was entered."""
+    """A form whose service may refuse what was entered. `link` is that of its page."""
+
+    link: Link
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -102,9 +105,16 @@ class RequestForm(AccountForm):
 
 
 class LinkForm(AccountForm):
-    """The token goes along in the body, since a URL ends up in histories and logs."""
+    """The token goes along in the body, since a URL ends up in histories and logs. The
+    fields are named as the service's parameters are."""
 
     token = forms.CharField(widget=forms.HiddenInput)
+
+    def submit(self, client: Client) -> Any:
+        entered = {**self.cleaned_data, "client": client}
+        if "password" in entered:
+            entered["proof"] = Proof(entered.pop("password"))
+        return PAGES[self.link.purpose].service(**entered)
 
 
 class RegistrationForm(LinkForm):
@@ -120,11 +130,6 @@ class RegistrationForm(LinkForm):
     )
     password = password_field(_("Password"), "new-password", help_text=PASSWORD_HELP)
 
-    def submit(self, client: Client) -> None:
-        data = self.cleaned_data
-        proof = Proof(data["password"])
-        verification.confirm(data["token"], proof, client, data["username"])
-
 
 class PasswordForm(LinkForm):
     """Asks for the password of the account, too."""
@@ -132,49 +137,25 @@ class PasswordForm(LinkForm):
     password = password_field(_("Password"), "current-password")
 
 
-class VerifyForm(PasswordForm):
-    def submit(self, client: Client) -> None:
-        data = self.cleaned_data
-        verification.confirm(data["token"], Proof(data["password"]), client)
-
-
 class ResetForm(LinkForm):
     new_password = password_field(
         _("New password"), "new-password", help_text=PASSWORD_HELP
     )
 
-    def submit(self, client: Client) -> None:
-        data = self.cleaned_data
-        reset.confirm(data["token"], data["new_password"], client)
+
+class LinkPage(NamedTuple):
+    """What the page of a link asks for, and what its button does."""
+
+    form: type[LinkForm]
+    service: Callable[..., None]
 
 
-class EmailForm(PasswordForm):
-    def submit(self, client: Client) -> None:
-        data = self.cleaned_data
-        change_email.confirm(data["token"], Proof(data["password"]), client)
-
-
-class UndoForm(LinkForm):
-    def submit(self, client: Client) -> None:
-        change_email.undo(self.cleaned_data["token"], client)
-
-
-class RestoreForm(LinkForm):
-    def submit(self, client: Client) -> None:
-        deletion.restore_by_link(self.cleaned_data["token"], client)
-
-
-class KeepForm(LinkForm):
-    def submit(self, client: Client) -> None:
-        resets.cancel_by_link(self.cleaned_data["token"], client)
-
-
-FORMS: dict[str, type[LinkForm]] = {
-    Purpose.REGISTER: RegistrationForm,
-    Purpose.VERIFY: VerifyForm,
-    Purpose.RESET: ResetForm,
-    Purpose.CHANGE_EMAIL: EmailForm,
-    Purpose.UNDO_EMAIL: UndoForm,
-    Purpose.RESTORE: RestoreForm,
-    Purpose.KEEP_FACTORS: KeepForm,
+PAGES: dict[str, LinkPage] = {
+    Purpose.REGISTER: LinkPage(RegistrationForm, verification.confirm),
+    Purpose.VERIFY: LinkPage(PasswordForm, verification.confirm),
+    Purpose.RESET: LinkPage(ResetForm, reset.confirm),
+    Purpose.CHANGE_EMAIL: LinkPage(PasswordForm, change_email.confirm),
+    Purpose.UNDO_EMAIL: LinkPage(LinkForm, change_email.undo),
+    Purpose.RESTORE: LinkPage(LinkForm, deletion.restore_by_link),
+    Purpose.KEEP_FACTORS: LinkPage(LinkForm, resets.cancel_by_link),
 }

@@ -2,7 +2,6 @@
 password was right, nothing tells whether there is one."""
 
 import json
-from collections.abc import Callable
 from secrets import token_urlsafe
 from typing import Any
 
@@ -13,20 +12,15 @@ from django.utils.translation import gettext_lazy as _
 
 from shared.api.exceptions import LinkInvalid
 from shared.auth.passkeys import request_options
-from users.accounts import change_email, links, verification
-from users.accounts.models import Link, Purpose
+from users.accounts import links
+from users.accounts.models import Link
 from users.accounts.proofs import Proof
 from users.factors import policy
 from users.factors.forms import CredentialField, proof_of
 from users.guess_limits import Client
 from users.models import User
-from users.pages.forms import LinkForm, name_field
+from users.pages.forms import PAGES, LinkForm, name_field
 
-# Of the links whose forms ask for the password of the account.
-SERVICES: dict[str, Callable[[str, Proof, Client], None]] = {
-    Purpose.VERIFY: verification.confirm,
-    Purpose.CHANGE_EMAIL: change_email.confirm,
-}
 INTRO = _(
     "Enter a code of your authenticator app or a recovery code, or use your passkey."
 )
@@ -75,14 +69,13 @@ class FactorForm(CodeForm):
     """After the right password. The `state` has the challenge, too."""
 
     def submit(self, client: Client) -> None:
-        data = self.cleaned_data
-        link = links.find(data["token"], *SERVICES)  # type: ignore[arg-type]
+        data, link = self.cleaned_data, self.link
         challenge = read_state(link, data["state"])
         if challenge is None:
             raise LinkInvalid
         factor = proof_of(data["code"], data["credential"], challenge.encode())
         proof = Proof(user_id=link.user_id, factor=factor)
-        SERVICES[link.purpose](data["token"], proof, client)
+        PAGES[link.purpose].service(data["token"], proof, client)
 
 
 def first_form(link: Link) -> FactorForm:

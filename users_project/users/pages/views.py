@@ -33,8 +33,15 @@ from users.accounts.models import Link, Purpose
 from users.guess_limits import client_of
 from users.middleware import remember_device
 from users.pages import second_step
-from users.pages.forms import FORMS, REFUSED, AccountForm, LinkForm, RequestForm
-from users.pages.second_step import SERVICES, FactorForm, read_state
+from users.pages.forms import (
+    PAGES,
+    REFUSED,
+    AccountForm,
+    LinkForm,
+    PasswordForm,
+    RequestForm,
+)
+from users.pages.second_step import FactorForm, read_state
 from users.pages.texts import REQUEST, TEXTS
 
 
@@ -142,6 +149,7 @@ class LinkView(FormPage):
         self.what = self.link.purpose
 
     def form_valid(self, form: AccountForm) -> HttpResponse:
+        form.link = self.link
         try:
             return super().form_valid(form)
         except SecondFactorRequired:
@@ -150,7 +158,7 @@ class LinkView(FormPage):
 
     def succeed(self, result: Any) -> HttpResponse:
         user = self.link.user
-        if user and self.what in SERVICES:
+        if user and issubclass(PAGES[self.what].form, PasswordForm):
             remember_device(self.request, user)
         return super().succeed(result)
 
@@ -160,10 +168,10 @@ class LinkView(FormPage):
 
     def get_form_class(self) -> type[LinkForm]:
         """The second step's, for as long as the first is known to be done."""
-        state = self.request.POST.get("state", "")
-        if self.what in SERVICES and read_state(self.link, state) is not None:
+        form, state = PAGES[self.what].form, self.request.POST.get("state", "")
+        if issubclass(form, PasswordForm) and read_state(self.link, state) is not None:
             return FactorForm
-        return FORMS[self.link.purpose]
+        return form
 
     def get_initial(self) -> dict[str, Any]:
         registration = self.link.registration
