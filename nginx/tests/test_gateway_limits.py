@@ -30,8 +30,7 @@ LIMITED = {
         f"{LOGIN}/second_factor", f"{LOGIN}/passkey", f"{LOGIN}/enrol",
         "/api/v1/auth/step_up", f"{ME}/factors/totp", f"{ME}/recovery_codes",
         f"{ME}/password",
-        "/admin/login/passkey/", "/admin/login/second_factor/", "/admin/login/enrol/",
-        "/admin/login/enrol/factor/", "/admin/confirm/",
+        "/admin/login/passkey/", "/admin/login/second_factor/", "/admin/confirm/",
     ),
     "REGISTER": (
         REGISTER, REGISTER[:-1], f"{REGISTER}password_reset",

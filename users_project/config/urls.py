@@ -8,6 +8,7 @@ from shared.api.urls import common
 from users import views
 from users.accounts import privacy_views
 from users.accounts.views import RegistrationView
+from users.pages.enrolment import EnrolView
 from users.pages.views import StartView
 
 MAIL_ROUTES = [path("", include("users.accounts.urls"))]
@@ -29,6 +30,8 @@ urlpatterns = [
     *(MAIL_ROUTES if settings.MAIL_ENABLED else []),
     *common("api/v1/users"),
     path("", StartView.as_view()),
+    # Without mail and other pages, too: the admin leads here.
+    path("account/factors/enrol", EnrolView.as_view(), name="account_enrol"),
     path("admin/", include("users.admin.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -3,6 +3,8 @@ ones."""
 
 import json
 import re
+from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -11,40 +13,34 @@ from django.utils import timezone
 from shared.auth import device_cookie
 from shared.testing.authenticator import Authenticator
 from tests.admin_pages import browser_of
-from tests.factories import UserFactory
+from tests.factories import PASSWORD, UserFactory
 from tests.factors.admin_login import (
     CONFIRM,
     LOGIN,
-    PASSKEY,
     SECOND,
-    SESSION,
     grow_old,
     is_in,
     password_step,
     scripts_inline,
-    signed,
 )
 from tests.factors.conftest import ORIGIN
 from tests.factors.totp_factors import add_totp, code
 from tests.guesses import device_of
+from tests.pages.conftest import Reader
+from users.accounts.models import Link
 from users.admin.add_factor import APP
-from users.factors import enrolment, recovery_codes
-from users.factors.models import Challenge, Factor
+from users.factors import recovery_codes
+from users.factors.models import Factor
+from users.mail.message import url_of
+from users.mail.models import Mail
 
-ENROL, ADD = "/admin/login/enrol/", "/admin/login/enrol/factor/"
+ENROL = "/account/factors/enrol"
 FACTORS, ADD_OWN = "/admin/factors/", "/admin/factors/add/"
 
 
 @pytest.fixture
 def strict(settings):
     settings.ADMIN_SECOND_FACTOR = "required"
-
-
-def known_browser(user):
-    """The user has logged in from it before."""
-    client = Client()
-    client.cookies[device_cookie.name()] = device_of(user)
-    return client
 
 
 def key_in(page):
@@ -71,78 +67,45 @@ def register(authenticator, page):
 
 
 def test_an_operator_sets_up_a_factor_and_logs_in_with_it(ada, strict):
-    client = Client()
-    assert password_step(client, ada)["Location"].startswith(ENROL)
-    assert not is_in(client)
-    token = enrolment.code_for(ada)
-    assert client.post(ENROL, {"token": token})["Location"] == ADD
-    page = client.get(ADD)
-    assert not scripts_inline(page)
-    assert "<svg" in page.content.decode()
-    factor = page.context["form"]["factor"].value()
-    wrong = client.post(ADD, {"code": "000000", "factor": factor})
-    assert key_in(wrong) == key_in(page)
-    done = send_code(client, page, ADD)
+    """By the link of the mail, which is entered as a whole."""
+    ada.email_verified_at = timezone.now()
+    ada.save()
+    reader = Reader()
+    asked = password_step(reader, ada)
+    assert f'<form action="{ENROL}"' in asked.content.decode()
+    assert not reader.cookies
+    link = url_of(Mail.objects.get().link)
+    reader.open(f"{ENROL}?{urlencode({'token': f' {link} '})}")
+    reader.send(password=PASSWORD)
+    [key] = re.findall(r'<code class="key">(\w+)</code>', reader.text)
+    done = reader.send(code=code(secret=key))
     codes = codes_in(done)
-    assert not is_in(client)
-    assert SESSION not in client.cookies
-    assert password_step(client, ada)["Location"].startswith(SECOND)
-    assert client.post(SECOND, {"code": codes[3]}).status_code == 302
-    assert is_in(client)
+    assert f'href="{LOGIN}"' in reader.text
+    assert not reader.cookies
+    assert password_step(reader, ada)["Location"].startswith(SECOND)
+    assert reader.post(SECOND, {"code": codes[3]}).status_code == 302
+    assert is_in(reader)
 
 
-def test_a_link_that_was_pasted_is_a_proof(ada, strict):
+def test_a_device_of_the_account_needs_no_mail(ada, strict):
     client = Client()
-    password_step(client, ada)
-    link = f" https://memo.example/account/enrol?token={enrolment.code_for(ada)} "
-    assert client.post(ENROL, {"token": link})["Location"] == ADD
+    client.cookies[device_cookie.name()] = device_of(ada)
+    answer = password_step(client, ada)
+    assert answer["Location"].startswith(f"{ENROL}?token=")
+    assert client.get(answer["Location"]).status_code == 200
+    assert Link.objects.get().expires_at - timezone.now() <= timedelta(hours=1)
+    assert not Mail.objects.exists()
 
 
-def test_a_device_of_the_account_is_a_proof(ada, strict):
-    client = known_browser(ada)
-    password_step(client, ada)
-    assert client.post(ENROL, {})["Location"] == ADD
-
-
-@pytest.mark.parametrize("proof", ["nothing", "a wrong code", "another user's"])
-def test_the_password_alone_sets_up_no_factor(ada, strict, proof):
-    client = known_browser(UserFactory())
-    password_step(client, ada)
-    theirs = enrolment.code_for(UserFactory())
-    sent = {"a wrong code": "x" * 64, "another user's": theirs}
-    answer = client.post(ENROL, {"token": sent.get(proof, "")})
-    assert 'class="errornote"' in answer.content.decode()
-    assert client.get(ADD).status_code == 401
-    assert client.post(ADD, {"code": "000000"}).status_code == 401
-    assert not Factor.objects.exists()
+def test_the_password_alone_sets_up_no_factor(ada, strict):
+    client = Client()
+    client.cookies[device_cookie.name()] = device_of(UserFactory())
+    answer = password_step(client, ada)
+    assert answer.status_code == 200
+    assert not Link.objects.exists()
+    assert set(client.cookies) == {device_cookie.name()}
+    assert client.get(ENROL, {"token": "x" * 64}).status_code == 400
     assert client.get("/admin/")["Location"].startswith(LOGIN)
-
-
-def test_a_passkey_may_be_the_first_factor(ada, strict):
-    client, authenticator = known_browser(ada), Authenticator(ORIGIN, "memo.example")
-    password_step(client, ada)
-    client.post(ENROL, {})
-    created = register(authenticator, client.get(ADD))
-    codes_in(client.post(ADD, created))
-    page = Client().get(LOGIN)
-    assert client.post(PASSKEY, signed(authenticator, page)).status_code == 302
-    assert is_in(client)
-
-
-@pytest.mark.parametrize("meanwhile", ["a factor", "sessions ended", "time"])
-def test_an_enrolment_ends_with_what_changes_meanwhile(ada, strict, meanwhile):
-    client = known_browser(ada)
-    password_step(client, ada)
-    client.post(ENROL, {})
-    page = client.get(ADD)
-    if meanwhile == "a factor":
-        add_totp(ada)
-    if meanwhile == "sessions ended":
-        ada.end_sessions()
-    if meanwhile == "time":
-        Challenge.objects.update(expires_at=timezone.now())
-    assert send_code(client, page, ADD).status_code == 401
-    assert not Factor.objects.filter(confirmed_at__isnull=False, name=APP).exists()
 
 
 # The own factors of an operator

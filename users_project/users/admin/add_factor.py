@@ -4,20 +4,22 @@ import json
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from rest_framework.exceptions import ValidationError
 
 from shared.api.exceptions import FactorLimit
-from users.admin.form_page import AdminFormPage
+from users.admin.own_factors import OwnFactorsPage
 from users.factors import changes, registration, secrets, totp
 from users.factors.forms import CredentialField
 from users.factors.models import Factor
 from users.guess_limits import client_of
-from users.models import User
+from users.middleware import AMR
 from users.validators import as_id
 
 APP = "Authenticator app"
+ADDED = "The second factor was added."
 WRONG = "This is not a code of this key. Is the clock of the app's device right?"
 REFUSED = "The passkey was not added. Try again."
 TOO_MANY = "You have as many passkeys as an account may have."
@@ -36,28 +38,18 @@ class NewPasskeyForm(forms.Form):
     credential = CredentialField()
 
 
-class AddFactorPage(AdminFormPage):
+class AddFactorView(OwnFactorsPage):
     title = "Add a second factor"
     form_class = AppForm
     template_name = "admin/factors/add.html"
     factor: Factor  # that waits for its code
-
-    def owner(self) -> User:
-        raise NotImplementedError
-
-    def caller(self) -> changes.Caller:
-        raise NotImplementedError
-
-    def added(self, codes: list[str]) -> HttpResponse:
-        """What follows. The first factor brings recovery codes."""
-        raise NotImplementedError
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self.propose()
 
     def propose(self, **shown: Any) -> HttpResponse:
         """The page with a new key."""
-        self.factor, _ = changes.propose_totp(self.caller(), APP)
+        self.factor, _ = changes.propose_totp(self.owner(), APP)
         form = AppForm(initial={"factor": self.factor.pk})
         return self.render_to_response(self.get_context_data(form=form, **shown))
 
@@ -73,7 +65,7 @@ class AddFactorPage(AdminFormPage):
     def form_valid(self, form: AppForm) -> HttpResponse:
         code, client = form.cleaned_data["code"], client_of(self.request)
         try:
-            codes = changes.confirm_totp(self.caller(), self.factor.pk, code, client)
+            codes = changes.confirm_totp(self.owner(), self.factor.pk, code, client)
         except ValidationError:
             return self.refuse(form, WRONG)
         return self.added(codes)
@@ -86,16 +78,24 @@ class AddFactorPage(AdminFormPage):
         client = client_of(self.request)
         try:
             passkey = registration.register(self.owner(), sent, name)
-            codes = changes.add_passkey(self.caller(), passkey, client)
+            codes = changes.add_passkey(self.owner(), passkey, client)
         except ValidationError:
             return self.propose(refused=REFUSED)
         except FactorLimit:
             return self.propose(refused=TOO_MANY)
         return self.added(codes)
 
+    def added(self, codes: list[str]) -> HttpResponse:
+        """Who has just used the factor is not asked for it at once. The first one
+        brings recovery codes."""
+        self.keep_session()
+        self.request.session[AMR] = [*self.request.session.get(AMR, ()), "mfa"]
+        messages.success(self.request, ADDED)
+        return self.show_codes(codes) if codes else redirect("admin_factors")
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user, secret = self.owner(), secrets.decrypt(self.factor)
         image = totp.qr_code(totp.uri(secret, user.email))
         options = json.dumps(registration.options(user))
-        shown = {"base": self.base, "secret": secret, "qr_code": image}
-        return super().get_context_data(passkey=options, **shown, **kwargs)
+        shown = {"passkey": options, "secret": secret, "qr_code": image}
+        return super().get_context_data(**shown, **kwargs)

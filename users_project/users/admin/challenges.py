@@ -20,6 +20,7 @@ COOKIE = "memo_admin_challenge"
 SALT = "users.admin.challenges"
 ANONYMOUS_SALT = "users.admin.challenges.anonymous"
 CHALLENGE_BYTES = 32
+LIFETIME = timedelta(minutes=5)
 MOST_ATTEMPTS = 5
 LIVE = Q(used_at=None, attempts__lt=MOST_ATTEMPTS, expires_at__gt=ClockTimestamp())
 # The answer is taken of users alone who may still be here, as they were then.
@@ -35,21 +36,16 @@ class Use(StrEnum):
     """What the answer is for. A challenge of one is none of another."""
 
     LOGIN = "login"  # after the password
-    ENROL = "enrol"  # after the password, where a factor is missing
-    ENROLLING = "enrolling"  # after a proof of more than the password
     STEP_UP = "step_up"  # in a session
 
 
-ENROLMENT = (Use.ENROL, Use.ENROLLING)
-
-
-def create(use: Use, user: Any) -> Challenge:
+def create(user: Any) -> Challenge:
     return Challenge.objects.create(
         purpose=Challenge.Purpose.ADMIN_LOGIN,
         user=user,
         session_epoch=user.session_epoch,
         challenge=token_bytes(CHALLENGE_BYTES),
-        expires_at=timezone.now() + lifetime(use),
+        expires_at=timezone.now() + LIFETIME,
     )
 
 
@@ -59,16 +55,12 @@ def set_cookie(response: HttpResponseBase, use: Use, challenge: Challenge) -> No
         COOKIE,
         str(challenge.pk),
         salt=salt_of(use),
-        max_age=lifetime(use),
+        max_age=LIFETIME,
         path=settings.SESSION_COOKIE_PATH,
         secure=settings.COOKIE_SECURE,
         httponly=True,
         samesite="Strict",
     )
-
-
-def lifetime(use: Use) -> timedelta:
-    return timedelta(minutes=10 if use in ENROLMENT else 5)
 
 
 def find(request: HttpRequest, use: Use) -> Any:
@@ -117,8 +109,8 @@ def sign_anonymous() -> tuple[bytes, str]:
 def read_anonymous(text: str) -> bytes | None:
     """The challenge; None where it is not ours, or older than five minutes."""
     try:
-        age = lifetime(Use.LOGIN)
-        return bytes.fromhex(signing.loads(text, salt=ANONYMOUS_SALT, max_age=age))
+        signed = signing.loads(text, salt=ANONYMOUS_SALT, max_age=LIFETIME)
+        return bytes.fromhex(signed)
     except signing.BadSignature:
         return None
 
@@ -126,7 +118,7 @@ def read_anonymous(text: str) -> bytes | None:
 def use_anonymous(challenge: bytes, user: Any) -> bool:
     """Use it up: of any number at once, one succeeds, whose row is the first."""
     used = timezone.now()
-    times = {"used_at": used, "expires_at": used + lifetime(Use.LOGIN)}
+    times = {"used_at": used, "expires_at": used + LIFETIME}
     purpose, key = Challenge.Purpose.ADMIN_PASSKEY, UUID(bytes=challenge[:16])
     row = {"purpose": purpose, "challenge": challenge, "user": user, **times}
     return Challenge.objects.get_or_create(pk=key, defaults=row)[1]

@@ -47,7 +47,7 @@ class ConfirmByFactorView(ConfirmPage, FactorPage):
     use = Use.STEP_UP
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        self.challenge = challenges.create(self.use, request.user)
+        self.challenge = challenges.create(request.user)
         answer = self.render_to_response(self.get_context_data())
         challenges.set_cookie(answer, self.use, self.challenge)
         return answer

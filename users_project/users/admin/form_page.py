@@ -6,8 +6,6 @@ from django.conf import settings
 from django.contrib.admin import site
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -21,20 +19,12 @@ class AdminFormPage(RedirectURLMixin, FormView):
 
     title: Any
     button = "Continue"
-    base = "admin/base_site.html"
     next_page = settings.LOGIN_REDIRECT_URL
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
         shown = {"title": self.title, "next": self.get_redirect_url()}
         return {**site.each_context(self.request), **shown, **context}
-
-    def show_codes(self, codes: list[str], page: str, text: str) -> HttpResponse:
-        """The only page that shows recovery codes, with a link to the next page."""
-        shown = {"title": "Recovery codes", "codes": codes, "base": self.base}
-        shown |= {"next_url": reverse(page), "next_text": text}
-        context = {**site.each_context(self.request), **shown}
-        return TemplateResponse(self.request, "admin/factors/codes.html", context)
 
     def refuse(self, form: Any, why: str) -> HttpResponse:
         """The form again, which says why."""

@@ -21,7 +21,7 @@ from users.admin.challenges import Use
 from users.admin.form_page import AdminFormPage
 from users.admin.second_factor import FactorForm, FactorPage, PasskeyForm, TrustForm
 from users.events.log import record
-from users.factors import policy
+from users.factors import enrolment, policy
 from users.factors.passkeys import authenticate
 from users.factors.verification import Verified
 from users.guess_limits import client_of
@@ -29,7 +29,7 @@ from users.middleware import AMR, remember_device
 from users.models import User
 
 UNKNOWN_PASSKEY = "This passkey is not known, or may not log in here."
-PAGES = {Use.LOGIN: "admin_second_factor", Use.ENROL: "admin_enrol"}
+ENROLMENT = "Set up a second factor"
 
 
 def open_session(
@@ -43,13 +43,6 @@ def open_session(
     remember_device(request, user, trust=trust)
     login(request, user)
     request.session[AMR] = amr
-
-
-def next_use(user: User, device: str) -> Use | None:
-    """What is asked after the password; None where it is enough."""
-    if policy.is_enough(user, device, "admin"):
-        return None
-    return Use.LOGIN if policy.methods(user, "admin") else Use.ENROL
 
 
 class LoginView(AdminFormPage, auth_views.LoginView):
@@ -66,14 +59,26 @@ class LoginView(AdminFormPage, auth_views.LoginView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         user, device = form.get_user(), device_cookie.read(self.request)
-        use = next_use(user, device)
-        if use is None:
-            trusted = bool(policy.methods(user, "admin"))
-            open_session(self.request, user, ["pwd", *["rba"] * trusted])
+        has_factor = bool(policy.methods(user, "admin"))
+        if policy.is_enough(user, device, "admin"):
+            open_session(self.request, user, ["pwd", *["rba"] * has_factor])
             return HttpResponseRedirect(self.get_success_url())
-        answer = auth_views.redirect_to_login(self.get_success_url(), PAGES[use])
-        challenges.set_cookie(answer, use, challenges.create(use, user))
+        if not has_factor:
+            return self.enrol(user, device, form)
+        page = "admin_second_factor"
+        answer = auth_views.redirect_to_login(self.get_success_url(), page)
+        challenges.set_cookie(answer, Use.LOGIN, challenges.create(user))
         return answer
+
+    def enrol(self, user: User, device: str, form: Any) -> HttpResponse:
+        """Lead to the account page that sets up the first factor: at once from a device
+        of the account, else by a link or code. Nothing else is open until then."""
+        if enrolment.is_proved(user, device):
+            query = {"token": enrolment.token_for(user)}
+            return HttpResponseRedirect(reverse("account_enrol", query=query))
+        self.template_name = "admin/factors/enrol.html"
+        context = self.get_context_data(form=form, title=ENROLMENT)
+        return self.render_to_response(context)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """For Django's template."""

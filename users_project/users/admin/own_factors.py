@@ -3,15 +3,16 @@
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin import site
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 
 from shared.api.exceptions import LastFactor
-from users.admin.add_factor import AddFactorPage
 from users.admin.form_page import AdminFormPage
 from users.admin.step_up import is_recent
 from users.factors import changes, policy, recovery_codes
@@ -21,7 +22,6 @@ from users.middleware import AMR
 from users.models import User
 from users.validators import as_id
 
-ADDED = "The second factor was added."
 REMOVED = "The second factor was removed, and your other sessions have ended."
 LAST = "Your account needs this factor. Add another one first."
 
@@ -42,8 +42,6 @@ class OwnFactorsPage(AdminFormPage):
         user: Any = self.request.user
         return user
 
-    caller = owner
-
     def confirmed(self) -> Any:
         rows = Factor.objects.filter(user=self.owner(), confirmed_at__isnull=False)
         return rows.order_by("created_at")
@@ -52,6 +50,12 @@ class OwnFactorsPage(AdminFormPage):
         """This session continues, where a change has ended all that were before."""
         user = User.objects.get(pk=self.owner().pk)
         update_session_auth_hash(self.request, user)
+
+    def show_codes(self, codes: list[str]) -> HttpResponse:
+        """The only page of the admin that shows recovery codes."""
+        shown = {"title": "Recovery codes", "codes": codes}
+        context = {**site.each_context(self.request), **shown}
+        return TemplateResponse(self.request, "admin/factors/codes.html", context)
 
 
 class FactorsView(OwnFactorsPage):
@@ -67,8 +71,8 @@ class FactorsView(OwnFactorsPage):
     def form_valid(self, form: Form) -> HttpResponse:
         """One of the buttons. Raises NotFound where another tab was faster."""
         if "codes" in self.request.POST:
-            codes = changes.replace_codes(self.caller(), client_of(self.request))
-            return self.show_codes(codes, "admin_factors", "Done")
+            codes = changes.replace_codes(self.owner(), client_of(self.request))
+            return self.show_codes(codes)
         self.remove(self.request.POST.get("remove", ""))
         return redirect("admin_factors")
 
@@ -77,20 +81,9 @@ class FactorsView(OwnFactorsPage):
         if not (found := as_id(factor_id)):
             raise BadRequest("no factor is named")
         try:
-            changes.remove(self.caller(), found, client_of(self.request))
+            changes.remove(self.owner(), found, client_of(self.request))
         except LastFactor:
             messages.error(self.request, LAST)
             return
         self.keep_session()
         messages.success(self.request, REMOVED)
-
-
-class AddOwnFactorView(OwnFactorsPage, AddFactorPage):
-    def added(self, codes: list[str]) -> HttpResponse:
-        """Who has just used the factor is not asked for it at once."""
-        self.keep_session()
-        self.request.session[AMR] = [*self.request.session.get(AMR, ()), "mfa"]
-        messages.success(self.request, ADDED)
-        if codes:
-            return self.show_codes(codes, "admin_factors", "Done")
-        return redirect("admin_factors")

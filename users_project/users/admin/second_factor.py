@@ -63,11 +63,12 @@ class PasskeyForm(forms.Form):
     credential = CredentialField()
 
 
-class ChallengePage(AdminFormPage):
-    """Takes at most five answers to a challenge."""
+class FactorPage(AdminFormPage):
+    """Asks for a factor of the user of a challenge; takes at most five answers."""
 
     use: Use
     challenge: Any  # a Challenge, with its user
+    form_class = FactorForm
     template_name = "admin/factors/question.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -85,12 +86,6 @@ class ChallengePage(AdminFormPage):
     def start_over(self) -> HttpResponse:
         """Raises TokenInvalid: there is nothing to answer any more."""
         raise TokenInvalid
-
-
-class FactorPage(ChallengePage):
-    """Asks for a factor of the user of the challenge."""
-
-    form_class = FactorForm
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Raises RateLimited, and TokenInvalid where the user has changed meanwhile."""

@@ -4,11 +4,11 @@ name."""
 from django.contrib import admin
 from django.urls import path
 
+from users.admin.add_factor import AddFactorView
 from users.admin.change_password import OwnPasswordView
 from users.admin.confirm import confirm
-from users.admin.enrolment import EnrolFactorView, ProofView
 from users.admin.login import LoginView, PasskeyLoginView, SecondFactorView
-from users.admin.own_factors import AddOwnFactorView, FactorsView
+from users.admin.own_factors import FactorsView
 
 own = admin.site.admin_view
 
@@ -18,10 +18,8 @@ urlpatterns = [
     path(
         "login/second_factor/", SecondFactorView.as_view(), name="admin_second_factor"
     ),
-    path("login/enrol/", ProofView.as_view(), name="admin_enrol"),
-    path("login/enrol/factor/", EnrolFactorView.as_view(), name="admin_enrol_factor"),
     path("factors/", own(FactorsView.as_view()), name="admin_factors"),
-    path("factors/add/", own(AddOwnFactorView.as_view()), name="admin_add_factor"),
+    path("factors/add/", own(AddFactorView.as_view()), name="admin_add_factor"),
     path("confirm/", own(confirm), name="admin_confirm"),
     path("password_change/", own(OwnPasswordView.as_view())),
 ]

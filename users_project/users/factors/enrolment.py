@@ -2,6 +2,7 @@
 none: somebody who has a leaked one would set up a factor before its owner does."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -51,11 +52,16 @@ def mail_link(user: User) -> None:
         link_mails.send(Purpose.ENROL, user)
 
 
+def token_for(user: User, **columns: Any) -> str:
+    """That of a link which is not mailed. `columns` are others of the link."""
+    address = user.email_canonical
+    link = links.issue(Purpose.ENROL, address=address, user=user, **columns)
+    return links.token_of(link)
+
+
 def code_for(user: User) -> str:
-    """The token of a link that is not mailed: an operator hands it over."""
-    address, until = user.email_canonical, timezone.now() + CODE_LIFETIME
-    owner = {"user": user, "expires_at": until}
-    return links.token_of(links.issue(Purpose.ENROL, address=address, **owner))
+    """The same, for an operator to hand over."""
+    return token_for(user, expires_at=timezone.now() + CODE_LIFETIME)
 
 
 def hand_over(user: User) -> str:

@@ -3,7 +3,6 @@
 from django.urls import path
 
 from users.accounts.models import Purpose as P
-from users.pages.enrolment import EnrolView
 from users.pages.views import DoneView, LinkView, RequestView
 
 urlpatterns = [
@@ -13,7 +12,6 @@ urlpatterns = [
     path("email", LinkView.as_view(purposes=(P.CHANGE_EMAIL,))),
     path("email/undo", LinkView.as_view(purposes=(P.UNDO_EMAIL,))),
     path("restore", LinkView.as_view(purposes=(P.RESTORE,))),
-    path("factors/enrol", EnrolView.as_view()),
     path("factors/keep", LinkView.as_view(purposes=(P.KEEP_FACTORS,))),
     path("done", DoneView.as_view(), name="account_done"),
 ]

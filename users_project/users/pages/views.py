@@ -145,7 +145,9 @@ class LinkView(FormPage):
         once more. Raises LinkInvalid, whose page is in `users.errors`."""
         super().setup(request, *args, **kwargs)
         sent = request.POST if request.method == "POST" else request.GET
-        self.link = links.find(sent.get("token", ""), *self.purposes)
+        # An operator may have entered the whole link in the admin.
+        token = sent.get("token", "").rpartition("token=")[2].strip()
+        self.link = links.find(token, *self.purposes)
         self.what = self.link.purpose
 
     def form_valid(self, form: AccountForm) -> HttpResponse:
