@@ -14,6 +14,7 @@ from deploy.tests.factors import UNUSED, FactorUser
 from deploy.tests.mailed_links import token_of
 from deploy.tests.waiting import wait_until
 
+ALERT = "document.querySelector('[role=alert]')"
 RESEND = "/api/v1/users/verify_email/resend"
 CODES = "[...document.querySelectorAll('li code')].map(each => each.textContent)"
 NOTED = """window.violated = [];
@@ -97,6 +98,7 @@ def test_an_operator_who_must_have_a_factor_sets_it_up_first(system, page):
         sees(page, "main [name=password]")
         send(page, password=PASSWORD)
         sees(page, "svg")
+        assert page.run(f"{ALERT}.checkVisibility()") is False
         app = TOTP(page.run("document.querySelector('.key').textContent"))
         send(page, code=app.now())
         sees(page, ".codes")
