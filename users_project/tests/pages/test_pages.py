@@ -219,7 +219,7 @@ def test_the_start_page_names_what_there_is(reader, settings, locale):
 
 @pytest.mark.parametrize("has_mail", [True, False])
 @pytest.mark.parametrize("has_pages", [True, False])
-def test_there_are_account_pages_or_none(settings, has_mail, has_pages):
+def test_there_are_account_pages_or_none(reader, settings, has_mail, has_pages):
     """ACCOUNT_PAGES; without mail no link leads to them. The start page stays, and that
     of the first factor, to which the admin leads."""
     settings.MAIL_ENABLED, settings.ACCOUNT_PAGES = has_mail, has_pages
@@ -227,7 +227,8 @@ def test_there_are_account_pages_or_none(settings, has_mail, has_pages):
     routes = module_from_spec(spec)
     spec.loader.exec_module(routes)
     assert resolve("/", routes).func
-    assert resolve("/account/factors/enrol", routes).func
+    settings.ROOT_URLCONF = routes
+    assert reader.get("/account/factors/enrol").status_code == 400
     for page in (*PAGES.values(), "reset/request", "done"):
         if has_mail and has_pages:
             assert resolve(f"/account/{page}", routes).func
