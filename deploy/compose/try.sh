@@ -11,8 +11,8 @@ docker compose version > /dev/null 2>&1 || {
     exit 1
 }
 
-# The renderer takes settings from its environment.
-while read -r line; do export "${line?}"; done < <(grep '^GATEWAY_[A-Z_]*=.' .env)
+# The renderer takes settings from its environment. An empty one is not the default.
+while read -r line; do export "${line?}"; done < <(grep '^GATEWAY_[A-Z_]*=' .env)
 export COMPOSE_PROJECT_NAME=memo-try GATEWAY_PORT=${TRY_PORT:-18080}
 export ENVIRONMENT=development MEMO_IMAGE_PREFIX=memo-try- MEMO_VERSION=try
 export GATEWAY_TLS_CERTIFICATE='' GATEWAY_TLS_CERTIFICATE_KEY=''
