@@ -20,10 +20,13 @@ for image in python postgres redis nginx; do
 done
 
 cat << 'SETTINGS'
-Debian 13's versions. Its Nginx is older than 1.27.3 and cannot ask a DNS server while it
-runs: write GATEWAY_RESOLVER= into .env before `./manage_all.sh init`, and restart the
-gateway after a service was replaced.
+Debian 13's versions. Add these lines to .env, and run `./manage_all.sh init` again. Nginx
+is older than 1.27.3 and cannot ask a DNS server while it runs: restart the gateway after
+a service was replaced.
 
-export PYTHON_IMAGE=memo-standin/python POSTGRES_IMAGE=memo-standin/postgres
-export REDIS_IMAGE=memo-standin/redis NGINX_IMAGE=memo-standin/nginx GATEWAY_RESOLVER=
+PYTHON_IMAGE=memo-standin/python
+POSTGRES_IMAGE=memo-standin/postgres
+REDIS_IMAGE=memo-standin/redis
+NGINX_IMAGE=memo-standin/nginx
+GATEWAY_RESOLVER=
 SETTINGS
