@@ -65,6 +65,8 @@ def _become_ordinary(layout: Layout, words: list[str]) -> None:
         _copy(root, copy, user, drop)
         _say(f"{user.pw_name} cannot read {root}. All runs in the copy {copy},")
         _say(f"which has settings of its own: {copy}/.env, {copy}/*_project/.env")
+        if words[0] == "init":
+            _say("Containers need a checkout that this user can read, like /srv/memo.")
         root = copy
     if words[0] in ("up", "init", "test", "verify"):
         _say(f"root runs nothing here; everything runs as {user.pw_name}")

@@ -60,6 +60,7 @@ def test_a_closed_checkout_runs_in_a_copy_that_is_named(
     assert list((home / ".secrets/keys/private").glob("*.pem"))
     if home != checkout.path:
         assert f"All runs in the copy {home}" in said
+        assert "Containers need a checkout that this user can read" in said
         assert not (checkout.path / ".run").exists()
         assert not (checkout.path / ".secrets").exists()
         assert not list(checkout.path.rglob(".env"))
