@@ -60,8 +60,7 @@ def errors(response):
 
 def act(client, action, *users):
     """The messages after an action of the list, and the click that confirms it."""
-    body = {"action": action, "_selected_action": [str(user.pk) for user in users]}
-    return said(client.post(LIST, body | {"confirmed": "yes"}))
+    return said(ask(client, action, *users, confirmed="yes"))
 
 
 def said(response):

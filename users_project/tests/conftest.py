@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 import responses
 from django.contrib.auth.hashers import get_hasher
-from django.contrib.auth.models import Permission
 from django.db import connection
 
 from shared import clients
@@ -131,10 +130,8 @@ def admin(root):
 @pytest.fixture
 def clerk():
     """The browser of staff who may see and change users, and no more."""
-    user = UserFactory(is_staff=True)
-    rights = Permission.objects.filter(codename__in=["view_user", "change_user"])
-    user.user_permissions.set(rights)
-    return browser_of(user)
+    rights = ["view_user", "change_user"]
+    return browser_of(UserFactory(is_staff=True, permissions=rights))
 
 
 @pytest.fixture

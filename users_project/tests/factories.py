@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import factory
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from users.models import Role, User
@@ -50,3 +51,8 @@ class UserFactory(factory.django.DjangoModelFactory):
     def roles(self, create, names, **kwargs):
         for name in names or []:
             self.groups.add(Role.objects.get_or_create(name=name)[0])
+
+    @factory.post_generation
+    def permissions(self, create, codenames, **kwargs):
+        if codenames:
+            self.user_permissions.set(Permission.objects.filter(codename__in=codenames))

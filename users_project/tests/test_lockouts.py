@@ -27,17 +27,15 @@ def url(user):
     return admin_pages.url("users_user_locks", user.pk)
 
 
-@pytest.mark.parametrize("subject", ["ada@example.org", "ada", "id"])
-def test_a_silent_limit_is_seen_and_lifted_by_any_name(guess, ada, listed, subject):
-    subject = str(ada.pk) if subject == "id" else subject
+def test_a_silent_limit_is_seen_and_lifted(guess, ada, listed):
     for n in range(30):
         guess(address=elsewhere(n))
     assert guess(PASSWORD, address=THERE).status_code == 401
-    found = listed(subject)
+    found = listed(str(ada.pk))
     assert "LOGIN_LIMIT_ACCOUNT 30/1day" in found
     assert "1 lock." in found
-    call_command("liftlock", subject)
-    assert "0 locks." in listed(subject)
+    call_command("liftlock", ada.email)
+    assert "0 locks." in listed(str(ada.pk))
     assert guess(PASSWORD, address=THERE).status_code == 200
 
 
@@ -79,7 +77,7 @@ def test_commands_need_a_subject_and_redis():
 # In the admin
 
 
-def test_locks_are_seen_and_lifted_in_the_admin(admin, guess, ada, audits):
+def test_locks_are_seen_and_lifted_in_the_admin(admin, guess, ada):
     for _ in range(6):
         guess()
     assert "LOGIN_LIMIT_NAME" in admin.get(url(ada)).content.decode()
@@ -89,8 +87,6 @@ def test_locks_are_seen_and_lifted_in_the_admin(admin, guess, ada, audits):
     assert guess(PASSWORD).status_code == 200
     entry = LogEntry.objects.get(object_id=str(ada.pk))
     assert entry.get_change_message() == "Lifted locks: success."
-    [record] = [each for each in audits() if each.event == "user_lift_lock"]
-    assert (record.user_id, record.outcome) == (str(ada.pk), "success")
 
 
 def test_without_redis_nothing_is_claimed(admin, ada):
@@ -101,8 +97,3 @@ def test_without_redis_nothing_is_claimed(admin, ada):
         assert admin.post(url(ada), {"lift": "1"}).status_code == 302
     entry = LogEntry.objects.get(object_id=str(ada.pk))
     assert entry.get_change_message() == "Lifted locks: unavailable."
-
-
-def test_not_every_user_may_lift_locks(clerk, root):
-    assert clerk.get(url(root)).status_code == 200
-    assert clerk.post(url(root), {"lift": "1"}).status_code == 403

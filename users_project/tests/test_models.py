@@ -1,6 +1,7 @@
 import json
 import time
 from importlib import import_module
+from unittest.mock import Mock
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -185,19 +186,14 @@ def test_the_epoch_and_its_cause_are_one_transaction(monkeypatch):
 def test_pushes_that_fail_break_nothing_and_after_three_no_user_waits(
     on_commit, monkeypatch, caplog
 ):
-    tried = []
-
-    def unavailable(*args):
-        tried.append(args)
-        raise DependencyUnavailable
-
+    unavailable = Mock(side_effect=DependencyUnavailable)
     monkeypatch.setattr(AuthClient, "revoke_sessions", unavailable)
     users = [UserFactory() for _ in range(5)]
     with on_commit():
         for user in users:
             user.deactivate()
     assert not User.objects.present().exists()
-    assert len(tried) == 3
+    assert unavailable.call_count == 3
     lost = [record for record in caplog.records if record.event == "push_lost"]
     assert [record.user_id for record in lost] == [str(user.pk) for user in users]
 

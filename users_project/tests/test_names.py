@@ -105,12 +105,6 @@ def test_no_name_has_characters_that_are_not_seen(api_client, admin, root, name)
     assert (User.objects.count(), Role.objects.count()) == (1, 0)
 
 
-def test_half_a_character_is_no_text(api_client):
-    body = rb'{"username": "ada", "display_name": "\ud800"}'
-    response = api_client.post("/api/v1/users", body, content_type="application/json")
-    assert response.json()["code"] == "invalid_json"
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -139,14 +133,12 @@ def twins():
     return owner, UserFactory(username=ID.replace("-", ""))
 
 
-ON_ONE_USER = ["deactivateuser", "deleteuser", "endsessions", "changepassword"]
-
-
-@pytest.mark.parametrize("command", [*ON_ONE_USER, "liftlock", "listlocks"])
-@pytest.mark.parametrize("text", [ID.replace("-", ""), ID.replace("-", "").upper()])
-def test_an_ambiguous_name_is_an_error(twins, command, text):
+@pytest.mark.parametrize(
+    "command", ["deactivateuser", "changepassword", "liftlock", "listlocks"]
+)
+def test_an_ambiguous_name_is_an_error(twins, command):
     with pytest.raises(CommandError, match="Use an e-mail address"):
-        call_command(command, text)
+        call_command(command, ID.replace("-", "").upper())
     for user in twins:
         assert User.objects.get(pk=user.pk).updated_at == user.updated_at
 
@@ -165,9 +157,3 @@ def test_search_shows_both(admin, twins):
     for text, found in ((ID.replace("-", ""), {*twins}), (ID, {twins[0]})):
         page = admin.get(f"{LIST}?q={text}")
         assert {*page.context["cl"].result_list} == found
-
-
-def test_the_lockouts_of_a_page_are_of_its_user(admin, twins):
-    for user in twins:
-        assert admin.get(url("users_user_locks", user.pk)).status_code == 200
-        assert admin.post(url("users_user_locks", user.pk)).status_code == 302

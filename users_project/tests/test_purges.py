@@ -1,6 +1,7 @@
 """What is over is deleted, and nothing else."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -9,103 +10,64 @@ from django.utils import timezone
 from tests.factories import UserFactory
 from tests.factors.rows import with_factors
 from users import purges, tasks
-from users.accounts.models import (
-    AddressRequest,
-    EmailChange,
-    Link,
-    Purpose,
-    Registration,
-)
+from users.accounts.models import AddressRequest, EmailChange, Link, Registration
 from users.factors.models import Challenge, Factor, RecoveryCode
-from users.mail.models import Kind, Mail
+from users.mail.models import Mail
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+TIMES = dict.fromkeys(("created_at", "expires_at"), timezone.now())
+TOTP = {"type": "totp", "secret": b"s", "last_step": 0}
+
+request = partial(AddressRequest.objects.create, kind="reset", address="a@b.org")
+registration = partial(Registration.objects.create, email="a@b.org", username="ada")
+mail = partial(Mail.objects.create, kind="reset", address="a@b.org")
+link = partial(Link.objects.create, purpose="reset", **TIMES)
 
 
-def aged(row, **ages):
-    """The row, with these times so long ago."""
-    times = {name: timezone.now() - age for name, age in ages.items()}
+def of_user(model, **fields):
+    return lambda: model.objects.create(user=UserFactory(), **fields)
+
+
+def session():
+    key = str(Session.objects.count())
+    return Session.objects.create(session_key=key, expire_date=timezone.now())
+
+
+def aged(row, column, age):
+    """The row, with this time so long ago."""
+    times = {column: timezone.now() - age}
     type(row)._base_manager.filter(pk=row.pk).update(**times)
     return row
 
 
-def link(age, **owner):
-    now = timezone.now()
-    owner = owner or {"user": UserFactory()}
-    expires_at = now - age
-    return Link.objects.create(
-        purpose=Purpose.RESET, created_at=now, expires_at=expires_at, **owner
-    )
-
-
-def mail(link=None, **ages):
-    row = Mail.objects.create(kind=Kind.RESET, address="a@b.org", link=link)
-    return aged(row, **ages)
-
-
-def registration(age):
-    row = Registration.objects.create(email="a@b.org", username="ada")
-    return aged(row, created_at=age)
-
-
-def change(age):
-    now = timezone.now()
-    times = {"created_at": now, "expires_at": now - age}
-    return EmailChange.objects.create(user=UserFactory(), **times)
-
-
-def request(age):
-    row = AddressRequest.objects.create(kind="reset", address="a@b.org")
-    return aged(row, created_at=age)
-
-
-def challenge(age):
-    times = {"challenge": b"c", "expires_at": timezone.now() - age}
-    return Challenge.objects.create(user=UserFactory(), **times)
-
-
-def pending_factor(age):
-    secret = {"type": "totp", "secret": b"s", "last_step": 0}
-    row = Factor.objects.create(user=UserFactory(), **secret)
-    return aged(row, created_at=age)
-
-
-def used_code(age):
-    row = RecoveryCode.objects.create(user=UserFactory(), digest=b"d")
-    return aged(row, used_at=age)
-
-
-def session(age):
-    expire_date = timezone.now() - age
-    return Session.objects.create(session_key=str(age), expire_date=expire_date)
-
-
-MAKERS = {
-    "admin session": (session, -MINUTE, MINUTE),
-    "request": (request, 45 * MINUTE, 51 * MINUTE),
-    "change of address": (change, DAY - MINUTE, DAY + MINUTE),
-    "link": (link, DAY - MINUTE, DAY + MINUTE),
-    "challenge": (challenge, DAY - MINUTE, DAY + MINUTE),
-    "factor never confirmed": (pending_factor, DAY - MINUTE, DAY + MINUTE),
-    "used recovery code": (used_code, DAY - MINUTE, DAY + MINUTE),
-    "registration": (registration, DAY - MINUTE, DAY + MINUTE),
-    "sent mail": (lambda age: mail(sent_at=age), 30 * DAY - MINUTE, 30 * DAY + MINUTE),
-    "lost mail": (lambda age: mail(failed_at=age), 29 * DAY, 30 * DAY + MINUTE),
+# How a row is made, and when its time in this column is over.
+OVER = {
+    "admin session": (session, "expire_date", timedelta()),
+    "request": (request, "created_at", 50 * MINUTE),
+    "change of address": (of_user(EmailChange, **TIMES), "expires_at", DAY),
+    "link": (of_user(Link, purpose="reset", **TIMES), "expires_at", DAY),
+    "challenge": (of_user(Challenge, challenge=b"c", **TIMES), "expires_at", DAY),
+    "factor never confirmed": (of_user(Factor, **TOTP), "created_at", DAY),
+    "used recovery code": (of_user(RecoveryCode, digest=b"d"), "used_at", DAY),
+    "registration": (registration, "created_at", DAY),
+    "sent mail": (mail, "sent_at", 30 * DAY),
+    "lost mail": (mail, "failed_at", 30 * DAY),
 }
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", OVER)
 def test_rows_are_deleted_when_they_are_over_and_no_sooner(name):
-    make, young, old = MAKERS[name]
-    kept, _ = make(young), make(old)
+    make, column, age = OVER[name]
+    kept = aged(make(), column, age - MINUTE)
+    aged(make(), column, age + MINUTE)
     tasks.purge(timestamp=0)
     assert [*type(kept)._base_manager.all()] == [kept]
 
 
 def test_a_mail_outlives_its_link_and_its_registration():
-    asked = registration(3 * DAY)
-    sent = mail(link(2 * DAY, registration=asked), sent_at=2 * DAY)
-    Mail.objects.update(registration=asked)
+    asked = aged(registration(), "created_at", 3 * DAY)
+    dead = aged(link(registration=asked), "expires_at", 2 * DAY)
+    sent = aged(mail(link=dead, registration=asked), "sent_at", 2 * DAY)
     purges.purge()
     sent.refresh_from_db()
     assert (sent.link, sent.registration) == (None, None)
@@ -114,25 +76,26 @@ def test_a_mail_outlives_its_link_and_its_registration():
 
 def test_what_still_waits_keeps_what_it_is_about():
     """A mail that waits keeps its link; a live link, its registration."""
-    waits = mail(link(2 * DAY), created_at=90 * DAY)
-    asked = registration(3 * DAY)
-    again = link(-MINUTE, registration=asked)
+    dead = aged(link(user=UserFactory()), "expires_at", 2 * DAY)
+    waits = aged(mail(link=dead), "created_at", 90 * DAY)
+    asked = aged(registration(), "created_at", 3 * DAY)
+    again = aged(link(registration=asked), "expires_at", -MINUTE)
     purges.purge()
-    assert {*Link.objects.all()} == {waits.link, again}
+    assert {*Link.objects.all()} == {dead, again}
     assert [*Mail.objects.all()] == [waits]
     assert [*Registration.objects.all()] == [asked]
 
 
 def test_factors_and_codes_that_can_be_used_stay(ada):
     with_factors(ada, "mine")
-    aged(ada.factors.get(), created_at=90 * DAY)
+    aged(ada.factors.get(), "created_at", 90 * DAY)
     purges.purge()
     assert (ada.factors.count(), ada.recovery_codes.count()) == (1, 1)
 
 
 def test_it_works_in_batches(monkeypatch, django_assert_num_queries):
     for _ in range(5):
-        request(2 * 60 * MINUTE)
+        aged(request(), "created_at", 2 * 60 * MINUTE)
     monkeypatch.setattr(purges, "BATCH", 2)
     # Three times: read and delete. The last time: nothing is left.
     with django_assert_num_queries(7):

@@ -56,10 +56,8 @@ def absent(request, ada):
 
 
 @pytest.fixture
-def refused(request, ada):
+def refused(ada):
     """Calls make a request, which must be refused and leave the row as it was."""
-    if "absent" in request.fixturenames:
-        request.getfixturevalue("absent")
     before = list(User.objects.values())
 
     def check(client, route, *refusal):

@@ -47,12 +47,12 @@ def test_a_change_of_the_profile_ends_no_session_and_is_audited_by_its_fields(
     me, user, pushes, on_commit, audits
 ):
     """LOG-02: what was changed, and never to what."""
-    other = UserFactory()
+    other, profile = UserFactory(), PROFILE | {"locale": "de"}
     with on_commit():
-        response = me.patch(ME, PROFILE)
+        response = me.patch(ME, profile)
     assert response.status_code == 200
     answer = response.json()
-    assert answer.items() >= (PROFILE | {"id": str(user.pk)}).items()
+    assert answer.items() >= (profile | {"id": str(user.pk)}).items()
     assert answer["roles"] == ["editor", "writer"]
     assert answer["updated_at"] > answer["created_at"]
     assert me.get(ME).json() == answer
@@ -60,10 +60,10 @@ def test_a_change_of_the_profile_ends_no_session_and_is_audited_by_its_fields(
     assert (User.objects.get(pk=user.pk).session_epoch, pushes) == (EPOCH, [])
     [record] = audits()
     assert (record.event, record.user_id) == ("user_updated", str(user.pk))
-    assert record.fields == sorted(PROFILE)
+    assert record.fields == sorted(profile)
     assert "Lovelace" not in str(vars(record))
     answer = me.patch(ME, {"display_name": ""}).json()  # what is left out stays
-    assert answer.items() >= (PROFILE | {"display_name": ""}).items()
+    assert answer.items() >= (profile | {"display_name": ""}).items()
 
 
 def test_other_members_are_refused_by_name(me, user):
