@@ -91,7 +91,7 @@ def test_known_and_unknown_names_fail_alike(guess, quick, redis_round_trips):
 def test_a_device_of_the_account_logs_in_under_attack(guess, spray, quick):
     """BF-04: whatever others do, from the same network too."""
     device = guess(PASSWORD).json()["device"]
-    spray(100)
+    spray(31)
     assert statuses(guess() for _ in range(6)) == [401] * 5 + [429]
     assert guess(PASSWORD, address=THERE).status_code == 401  # silent
     assert guess(PASSWORD, device=device).status_code == 200
