@@ -4,11 +4,12 @@ import json
 
 import pytest
 import responses
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from tests.accounts.personal_data import marked_user
 from tests.factories import PASSWORD, UserFactory
 from users.accounts import links
-from users.accounts.models import Link, Purpose
+from users.accounts.models import Link
 from users.mail.models import Mail
 
 ADDRESS, OTHER = "ada@example.org", "ada@example.com"
@@ -75,11 +76,21 @@ def ask_change(post, session):
 
 
 @pytest.fixture
-def moved(ada, ask_change, post, token):
+def change(ask_change, post, token):
+    """Ada asks for another address, and confirms it."""
+
+    def to(new_email):
+        assert ask_change(new_email).status_code == 202
+        body = {"token": token("change_email"), "password": PASSWORD}
+        assert post("/change_email/confirm", **body).status_code == 204
+
+    return to
+
+
+@pytest.fixture
+def moved(ada, change):
     """Ada, who has another address now."""
-    assert ask_change().status_code == 202
-    body = {"token": token("change_email"), "password": PASSWORD}
-    assert post("/change_email/confirm", **body).status_code == 204
+    change(OTHER)
     ada.refresh_from_db()
     return ada
 
@@ -104,24 +115,12 @@ def erasures(settings, tmp_path):
 @pytest.fixture
 def jobs():
     """Calls return the arguments of the jobs of a task that wait."""
-    from procrastinate.contrib.django.models import ProcrastinateJob
 
     def found(task):
         waiting = ProcrastinateJob.objects.filter(task_name=task, status="todo")
         return list(waiting.order_by("id").values_list("args", flat=True))
 
     return found
-
-
-@pytest.fixture
-def restore_token():
-    """The token of the newest link that restores this user."""
-
-    def token(user):
-        sent = Link.objects.filter(user=user, purpose=Purpose.RESTORE)
-        return links.token_of(sent.latest("created_at"))
-
-    return token
 
 
 @pytest.fixture

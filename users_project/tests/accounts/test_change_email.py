@@ -115,27 +115,6 @@ def test_an_access_token_of_the_account_is_enough(
     assert audits("event")[-1] == ("email_changed",)
 
 
-def test_a_click_alone_is_not_and_five_wrong_passwords_void_it(
-    ask_change, post, token, ada
-):
-    ask_change()
-    link = token("change_email")
-    click = post("/change_email/confirm", token=link)
-    assert_invalid(click, "password", "required")
-    for _ in range(5):
-        assert_refused(confirm(post, link, WRONG), 401, "invalid_credentials")
-    assert_refused(confirm(post, link), 400, "link_invalid")
-    assert User.objects.get().email == ADDRESS
-
-
-def test_a_change_of_the_password_voids_it(ask_change, post, token, session):
-    ask_change()
-    link = token("change_email")
-    body = {"current_password": PASSWORD, "new_password": NEW}
-    assert post("/me/change_password", session, **body).status_code == 204
-    assert_refused(confirm(post, link, NEW), 400, "link_invalid")
-
-
 def test_an_address_that_was_taken_meanwhile_is_said_to_its_owner(
     ask_change, post, token, ada
 ):
@@ -148,28 +127,22 @@ def test_an_address_that_was_taken_meanwhile_is_said_to_its_owner(
     assert confirm(post, link).status_code == 204
 
 
-def test_links_to_the_old_address_are_void(ada, post, token, ask_change):
-    post("/password_reset", email=ADDRESS)
-    reset = token("reset")
-    ask_change()
-    assert confirm(post, token("change_email")).status_code == 204
-    body = {"token": reset, "new_password": NEW}
-    assert_refused(post("/password_reset/confirm", **body), 400, "link_invalid")
-
-
 # Undone
 
 
 def test_the_old_address_takes_the_account_back(
-    moved, post, token, mailed, pushes, on_commit, audits
+    moved, ask_change, post, token, mailed, pushes, on_commit, audits
 ):
-    mailed()
+    """And drops the change that waits."""
     link = token("undo_email")
+    ask_change("eve@example.org")
+    mailed()
     with on_commit():
         assert post("/change_email/undo", token=link).status_code == 204
     user = User.objects.get()
     assert (user.email, user.email_canonical) == (ADDRESS, ADDRESS)
     assert not user.has_usable_password()
+    assert not EmailChange.objects.exists()
     assert user.session_epoch == user.password_epoch == EPOCH + 1
     assert [each["reason"] for each in pushes] == ["email_change_undone"]
     assert mailed() == [("reset", ADDRESS)]
@@ -180,7 +153,7 @@ def test_the_old_address_takes_the_account_back(
     assert_refused(post("/change_email/undo", token=link), 400, "link_invalid")
 
 
-def test_no_later_change_of_the_thief_stops_it(moved, post, token, session):
+def test_no_later_change_of_the_thief_stops_it(moved, post, token, session, change):
     """Another password, another address, a reset: the first owner wins."""
     link = token("undo_email")
     body = {"current_password": PASSWORD, "new_password": NEW}
@@ -188,10 +161,7 @@ def test_no_later_change_of_the_thief_stops_it(moved, post, token, session):
     post("/password_reset", email=OTHER)
     body = {"token": token("reset"), "new_password": PASSWORD}
     assert post("/password_reset/confirm", **body).status_code == 204
-    body = {"new_email": "eve@example.org", "current_password": PASSWORD}
-    assert post("/me/change_email", session, **body).status_code == 202
-    body = {"token": token("change_email"), "password": PASSWORD}
-    assert post("/change_email/confirm", **body).status_code == 204
+    change("eve@example.org")
     thiefs = token("undo_email")
     assert post("/change_email/undo", token=link).status_code == 204
     assert User.objects.get().email == ADDRESS
@@ -202,12 +172,9 @@ def test_no_later_change_of_the_thief_stops_it(moved, post, token, session):
     }
 
 
-def test_a_later_undo_does_not_void_an_earlier_one(moved, post, token, session):
+def test_a_later_undo_does_not_void_an_earlier_one(moved, post, token, change):
     link = token("undo_email")
-    body = {"new_email": "eve@example.org", "current_password": PASSWORD}
-    post("/me/change_email", session, **body)
-    body = {"token": token("change_email"), "password": PASSWORD}
-    assert post("/change_email/confirm", **body).status_code == 204
+    change("eve@example.org")
     assert post("/change_email/undo", token=token("undo_email")).status_code == 204
     assert User.objects.get().email == OTHER
     assert post("/change_email/undo", token=link).status_code == 204
@@ -227,24 +194,14 @@ def test_a_deletion_by_the_thief_does_not_stop_it(moved, post, token, session, p
 
 
 def test_an_operator_who_gives_the_address_back_leaves_the_thief_no_link(
-    moved, post, token, session, admin
+    moved, post, token, change, admin
 ):
-    body = {"new_email": "eve@example.org", "current_password": PASSWORD}
-    post("/me/change_email", session, **body)
-    body = {"token": token("change_email"), "password": PASSWORD}
-    assert post("/change_email/confirm", **body).status_code == 204
+    change("eve@example.org")
     thiefs = token("undo_email")
     user = User.objects.get(pk=moved.pk)
     admin.post(change_url(user), fields(user, email=ADDRESS))
     assert_refused(post("/change_email/undo", token=thiefs), 400, "link_invalid")
     assert User.objects.get(pk=moved.pk).email == ADDRESS
-
-
-def test_what_waits_is_dropped(moved, post, token, session):
-    body = {"new_email": "eve@example.org", "current_password": PASSWORD}
-    assert post("/me/change_email", session, **body).status_code == 202
-    assert post("/change_email/undo", token=token("undo_email")).status_code == 204
-    assert not EmailChange.objects.exists()
 
 
 @pytest.mark.parametrize("act", ["deactivate", "soft_delete"])
@@ -289,11 +246,8 @@ def test_a_link_from_before_does_not_take_what_is_held(post, token, request):
     assert User.objects.count() == 1
 
 
-def test_its_own_user_may_go_back_to_it(moved, post, token, session):
+def test_its_own_user_may_go_back_to_it(moved, change):
     """And leaves no link at the address between, which may be a thief's."""
-    body = {"new_email": ADDRESS, "current_password": PASSWORD}
-    post("/me/change_email", session, **body)
-    body = {"token": token("change_email"), "password": PASSWORD}
-    assert post("/change_email/confirm", **body).status_code == 204
+    change(ADDRESS)
     assert User.objects.get().email == ADDRESS
     assert not Link.objects.filter(purpose="undo_email", used_at=None).exists()

@@ -2,7 +2,6 @@
 operator."""
 
 import time
-import uuid
 from datetime import timedelta
 from functools import partial
 
@@ -11,31 +10,21 @@ from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from tests.accounts.conftest import ADDRESS, BASE
 from tests.factories import EPOCH, PASSWORD, WRONG, UserFactory
 from tests.refusals import assert_invalid, assert_refused
-from users.accounts import deletion, links
 from users.accounts.models import Link, Purpose
 from users.mail.models import Mail
 from users.models import User
 
-ME, RESTORE = "/api/v1/users/me", "/api/v1/users/restore"
+ME = f"{BASE}/me"
 BODY = {"current_password": PASSWORD}
 FORTNIGHT = timedelta(days=14)
 
 
 @pytest.fixture
-def user():
-    return UserFactory(email="Ada@example.org", locale="de")
-
-
-@pytest.fixture
-def client(bearer, user):
-    return bearer(sub=str(user.pk))
-
-
-@pytest.fixture
-def restore(api_client):
-    return lambda token: api_client.post(RESTORE, {"token": token})
+def restore(post):
+    return lambda link: post("/restore", token=link)
 
 
 def state(user):
@@ -45,39 +34,40 @@ def state(user):
 
 
 def test_a_user_deletes_the_account_and_restores_it(
-    client, user, restore, restore_token, pushes, on_commit, audits, jobs, guess
+    session, ada, restore, token, pushes, on_commit, audits, jobs, guess
 ):
     """PRIV-01. All sessions end at once; the mail has a link for fourteen days."""
     other = UserFactory()
+    User.objects.update(locale="de")
     with on_commit():
-        response = client.delete(ME, BODY)
+        response = session.delete(ME, BODY)
     assert response.status_code == 202
-    user.refresh_from_db()
+    ada.refresh_from_db()
     assert response.json() == {
-        "restorable_until": user.delete_after.isoformat().replace("+00:00", "Z")
+        "restorable_until": ada.delete_after.isoformat().replace("+00:00", "Z")
     }
-    assert user.delete_after - user.deleted_at == FORTNIGHT
-    assert abs(timezone.now() - user.deleted_at) < timedelta(minutes=1)
+    assert ada.delete_after - ada.deleted_at == FORTNIGHT
+    assert abs(timezone.now() - ada.deleted_at) < timedelta(minutes=1)
     reason = {"epoch": EPOCH + 1, "reason": "user_deleted"}
-    assert pushes == [{"user_ids": [str(user.pk)], **reason}]
+    assert pushes == [{"user_ids": [str(ada.pk)], **reason}]
     mail = Mail.objects.get()
-    assert (mail.kind, mail.user, mail.locale) == ("deletion", user, "de")
-    assert (mail.address, mail.link.purpose) == ("Ada@example.org", Purpose.RESTORE)
+    assert (mail.kind, mail.user, mail.locale) == ("deletion", ada, "de")
+    assert (mail.address, mail.link.purpose) == (ADDRESS, Purpose.RESTORE)
     assert mail.link.expires_at - mail.link.created_at == FORTNIGHT
     assert jobs("send_mail") == [{"mail_id": mail.pk}]
-    assert ("user_deleted", str(user.pk)) in audits("event", "user_id")
-    assert_refused(client.get(ME), 401, "token_revoked")
+    assert ("user_deleted", str(ada.pk)) in audits("event", "user_id")
+    assert_refused(session.get(ME), 401, "token_revoked")
     assert_refused(guess(PASSWORD), 401, "invalid_credentials")
 
-    token = restore_token(user)
-    assert (restore(token).status_code, state(user)) == (204, (False, 1))
-    user.refresh_from_db()
-    assert user.delete_after is None
+    link = token("restore")
+    assert (restore(link).status_code, state(ada)) == (204, (False, 1))
+    ada.refresh_from_db()
+    assert ada.delete_after is None
     assert guess(PASSWORD).status_code == 200
     restored = Mail.objects.latest("id")
     assert (restored.kind, restored.link) == ("restored", None)
-    assert ("user_restored", str(user.pk)) in audits("event", "user_id")
-    assert_refused(restore(token), 400, "link_invalid")
+    assert ("user_restored", str(ada.pk)) in audits("event", "user_id")
+    assert_refused(restore(link), 400, "link_invalid")
     assert state(other) == (False, 0)
 
 
@@ -86,36 +76,36 @@ def test_a_user_deletes_the_account_and_restores_it(
     [({}, "required"), ({"current_password": WRONG}, "invalid")],
     ids=["none", "wrong"],
 )
-def test_without_the_password_nothing_is_deleted(client, user, audits, body, code):
-    assert_invalid(client.delete(ME, body), "current_password", code)
-    assert (state(user), Mail.objects.count()) == ((False, 0), 0)
+def test_without_the_password_nothing_is_deleted(session, ada, audits, body, code):
+    assert_invalid(session.delete(ME, body), "current_password", code)
+    assert (state(ada), Mail.objects.count()) == ((False, 0), 0)
     events = ["authn_password_check_fail"] if body else []
     assert [event for (event,) in audits("event")] == events
 
 
-def test_wrong_passwords_are_counted_with_those_of_a_change(client, limited):
+def test_wrong_passwords_are_counted_with_those_of_a_change(session, limited):
     """PWD-08. Of one session: five in all."""
     limited(PASSWORD_LIMIT_SESSION="2/hour")
     change = {"current_password": WRONG, "new_password": "a newer horse battery"}
-    assert client.delete(ME, {"current_password": WRONG}).status_code == 400
-    assert client.post(f"{ME}/change_password", change).status_code == 400
-    assert_refused(client.delete(ME, BODY), 429, "rate_limited")
+    assert session.delete(ME, {"current_password": WRONG}).status_code == 400
+    assert session.post(f"{ME}/change_password", change).status_code == 400
+    assert_refused(session.delete(ME, BODY), 429, "rate_limited")
 
 
 @pytest.mark.parametrize("age", [10, 400])
-def test_an_account_without_a_password_needs_a_recent_login(bearer, user, age):
-    User.objects.filter(pk=user.pk).update(password="!unusable")
-    client = bearer(sub=str(user.pk), auth_time=int(time.time()) - age)
+def test_an_account_without_a_password_needs_a_recent_login(bearer, ada, age):
+    User.objects.filter(pk=ada.pk).update(password="!unusable")
+    client = bearer(sub=str(ada.pk), auth_time=int(time.time()) - age)
     response = client.delete(ME, {})
     if age == 10:
-        assert (response.status_code, state(user)) == (202, (True, 1))
+        assert (response.status_code, state(ada)) == (202, (True, 1))
     else:
         assert_refused(response, 401, "insufficient_user_authentication")
-        assert state(user) == (False, 0)
+        assert state(ada) == (False, 0)
 
 
 def test_a_password_that_an_operator_changes_meanwhile_deletes_nothing(
-    client, user, monkeypatch
+    session, ada, monkeypatch
 ):
     verify = User.check_password
 
@@ -125,8 +115,8 @@ def test_a_password_that_an_operator_changes_meanwhile_deletes_nothing(
         return right
 
     monkeypatch.setattr(User, "check_password", then_operator)
-    assert_invalid(client.delete(ME, BODY), "current_password", "invalid")
-    assert state(user) == (False, 0)
+    assert_invalid(session.delete(ME, BODY), "current_password", "invalid")
+    assert state(ada) == (False, 0)
 
 
 # The last superuser
@@ -168,32 +158,30 @@ def test_of_two_superusers_who_go_at_once_one_stays(
 # By operators
 
 
-def test_a_deletion_by_an_operator_has_no_link_and_is_undone_by_one(user, audits):
-    call_command("deleteuser", user.email)
-    user.refresh_from_db()
-    assert user.delete_after - user.deleted_at == FORTNIGHT
+def test_a_deletion_by_an_operator_has_no_link_and_is_undone_by_one(ada, audits):
+    call_command("deleteuser", ada.email)
+    ada.refresh_from_db()
+    assert ada.delete_after - ada.deleted_at == FORTNIGHT
     assert not Mail.objects.exists()
     assert not Link.objects.exists()
-    call_command("restoreuser", user.email)
-    assert state(user) == (False, 1)
+    call_command("restoreuser", ada.email)
+    assert state(ada) == (False, 1)
     assert Mail.objects.get().kind == "restored"
-    call_command("restoreuser", user.email)
+    call_command("restoreuser", ada.email)
     assert Mail.objects.count() == 1
 
 
-def test_an_operator_restores_what_the_user_deleted(
-    client, user, restore, restore_token
-):
-    client.delete(ME, BODY)
-    token = restore_token(user)
-    call_command("restoreuser", user.email)
-    assert state(user) == (False, 1)
+def test_an_operator_restores_what_the_user_deleted(session, ada, restore, token):
+    session.delete(ME, BODY)
+    link = token("restore")
+    call_command("restoreuser", ada.email)
+    assert state(ada) == (False, 1)
     assert Link.objects.get().used_at is not None
-    assert_refused(restore(token), 400, "link_invalid")
-    user.refresh_from_db()
-    user.soft_delete()
-    assert_refused(restore(token), 400, "link_invalid")
-    assert state(user) == (True, 2)
+    assert_refused(restore(link), 400, "link_invalid")
+    ada.refresh_from_db()
+    ada.soft_delete()
+    assert_refused(restore(link), 400, "link_invalid")
+    assert state(ada) == (True, 2)
 
 
 # Links of no use
@@ -226,36 +214,9 @@ def use_for_another(user):
     "meanwhile",
     [deactivate, end_sessions, let_time_pass, delete_again, use_for_another],
 )
-def test_what_happens_meanwhile_voids_the_link(
-    client, user, restore, restore_token, meanwhile
-):
-    client.delete(ME, BODY)
-    token = restore_token(user)
-    meanwhile(user)
-    assert_refused(restore(token), 400, "link_invalid")
-    assert state(user)[0]
-
-
-def test_a_link_of_another_purpose_restores_nothing(client, user, restore):
-    client.delete(ME, BODY)
-    user.refresh_from_db()
-    link = links.issue(Purpose.RESET, address=user.email, user=user)
-    for token in (links.token_of(link), "x", "", str(uuid.uuid4()), "a\0"):
-        assert restore(token).status_code == 400
-    assert state(user)[0]
-
-
-def test_of_many_uses_at_once_one_succeeds(client, user, restore_token, at_once):
-    """PRIV-01."""
-    client.delete(ME, BODY)
-    token = restore_token(user)
-    statuses = at_once(
-        *[lambda: APIClient().post(RESTORE, {"token": token}).status_code] * 20
-    )
-    assert sorted(statuses) == [204] + [400] * 19
-    assert Mail.objects.filter(kind="restored").count() == 1
-
-
-def test_the_service_restores_no_user_who_is_not_deleted(user):
-    assert not deletion.restore(user)
-    assert not Mail.objects.exists()
+def test_what_happens_meanwhile_voids_the_link(session, ada, restore, token, meanwhile):
+    session.delete(ME, BODY)
+    link = token("restore")
+    meanwhile(ada)
+    assert_refused(restore(link), 400, "link_invalid")
+    assert state(ada)[0]

@@ -1,9 +1,7 @@
 """Fourteen days after a deletion nothing that is personal is left of an account."""
 
 import threading
-from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from importlib import import_module
 
 import pytest
@@ -114,15 +112,12 @@ def test_the_names_of_erased_users_belong_to_no_one(guess, marked):
 # Erased users stay so
 
 
-def test_no_one_restores_an_erased_user(
-    marked, admin, pushes, restore_token, api_client
-):
+def test_no_one_restores_an_erased_user(marked, admin, pushes, token, post):
     """PRIV-02. Not by the link, not by a command, not in the admin, which shows that
     there is nothing left to change."""
-    token = restore_token(marked)
+    link = token("restore")
     erasure.erase_due()
-    answer = api_client.post("/api/v1/users/restore", {"token": token})
-    assert_refused(answer, 400, "link_invalid")
+    assert_refused(post("/restore", token=link), 400, "link_invalid")
     for command in ("restoreuser", "activateuser", "changepassword"):
         with pytest.raises(CommandError, match=f"{marked.pk} is erased"):
             call_command(command, str(marked.pk))
@@ -222,36 +217,6 @@ def test_of_restoring_and_erasing_one_wins(
     assert (row.is_deleted, row.is_erased) == (erased, erased)
     assert Mail.objects.filter(kind="restored").count() == restored
     assert erasures_file.read(str(erasures)) if erased else not erasures.exists()
-
-
-def test_restoring_and_erasing_at_once_are_never_half_done(at_once, erasures):
-    """By chance: the time comes while twelve links are used. No deadlock either."""
-    users = [UserFactory(deleted_at=timezone.now()) for _ in range(12)]
-    tokens = [
-        links.token_of(links.issue(Purpose.RESTORE, address=user.email, user=user))
-        for user in users
-    ]
-    soon = timezone.now() + timedelta(milliseconds=60)
-    User.objects.filter(pk__in=[user.pk for user in users]).update(delete_after=soon)
-
-    def restore(token):
-        with suppress(LinkInvalid):
-            deletion.restore_by_link(token, Client())
-
-    def erase():
-        while timezone.now() < soon + timedelta(milliseconds=200):
-            erasure.erase_due()
-
-    at_once(*(partial(restore, token) for token in tokens), erase, erase)
-    erasure.erase_due()
-    rows = User.objects.filter(pk__in=[user.pk for user in users])
-    written = set(erasures_file.read(str(erasures))) if erasures.exists() else set()
-    erased = {row.pk for row in rows if row.is_erased}
-    assert erased == written
-    for row in rows:
-        assert row.is_deleted == row.is_erased == row.email.endswith("@erased")
-    restored = Mail.objects.filter(kind="restored").values_list("user", flat=True)
-    assert {*restored} == {user.pk for user in users} - erased
 
 
 # The Auth Service

@@ -9,10 +9,18 @@ from django.utils import timezone
 
 from shared.api.exceptions import LinkInvalid
 from tests.accounts.conftest import ADDRESS, BASE
-from tests.factories import NEW
+from tests.factories import NEW, PASSWORD
 from tests.refusals import assert_refused
 from users.accounts import links
 from users.accounts.models import Link, Purpose
+
+ROUTES = {
+    "/verify_email": {Purpose.VERIFY, Purpose.REGISTER},
+    "/password_reset/confirm": {Purpose.RESET},
+    "/change_email/confirm": {Purpose.CHANGE_EMAIL},
+    "/change_email/undo": {Purpose.UNDO_EMAIL},
+    "/restore": {Purpose.RESTORE},
+}
 
 
 @pytest.fixture
@@ -68,6 +76,16 @@ def test_unknown_forged_malformed_used_and_expired_are_one_answer(link, post):
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_link_of_another_purpose_is_of_no_use(ada, post, path):
+    body = {"new_password": NEW} if "reset" in path else {"password": PASSWORD}
+    body = {} if path in ("/change_email/undo", "/restore") else body
+    for purpose in {*Purpose} - ROUTES[path]:
+        sent = links.issue(purpose, address=ADDRESS, user=ada)
+        refused = post(path, token=links.token_of(sent), **body)
+        assert_refused(refused, 400, "link_invalid")
+
+
 def test_an_older_secret_key_still_verifies(link, settings):
     token, old = links.token_of(link), settings.SECRET_KEY
     settings.SECRET_KEY = "another" * 10
@@ -80,9 +98,8 @@ def test_an_older_secret_key_still_verifies(link, settings):
 def test_reading_changes_nothing(link, api_client):
     """Mail scanners open links: only POST is there."""
     before = Link.objects.values().get()
-    paths = "verify_email", "password_reset/confirm", "change_email/undo"
-    for path in paths:
-        url = f"{BASE}/{path}?token={links.token_of(link)}"
+    for path in ROUTES:
+        url = f"{BASE}{path}?token={links.token_of(link)}"
         for method in (api_client.get, api_client.head):
             assert method(url).status_code == 405
     assert Link.objects.values().get() == before

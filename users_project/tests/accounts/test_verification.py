@@ -60,23 +60,6 @@ def test_five_wrong_passwords_void_the_link(link, post, session):
     assert not is_verified()
 
 
-def test_the_fifth_may_be_right(link, post):
-    for _ in range(4):
-        post("/verify_email", token=link, password=WRONG)
-    assert post("/verify_email", token=link, password=PASSWORD).status_code == 204
-
-
-@pytest.mark.parametrize("act", ["deactivate", "soft_delete", "end_sessions"])
-def test_an_operator_voids_it(link, post, session, ada, act):
-    getattr(ada, act)()
-    answer = post("/verify_email", token=link, password=PASSWORD)
-    if act == "end_sessions":
-        assert_refused(answer, 400, "link_invalid")
-    else:
-        assert_refused(answer, 401, "invalid_credentials")
-    assert not is_verified()
-
-
 def test_no_link_is_mailed_where_there_is_nothing_to_verify(ada, post, mailed, link):
     post("/verify_email", token=link, password=PASSWORD)
     mailed()
