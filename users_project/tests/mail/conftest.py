@@ -76,3 +76,9 @@ def reset_mail(bob):
         return outbox.queue(kind, address, locale=locale, user=user, link=link)
 
     return queue
+
+
+def state(mail):
+    """Whether it was sent, whether it has failed, and why."""
+    mail.refresh_from_db()
+    return bool(mail.sent_at), bool(mail.failed_at), mail.last_error

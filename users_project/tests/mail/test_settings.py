@@ -1,4 +1,4 @@
-"""Settings of mail: what they become, and what stops the start."""
+"""Settings of mail and of its links: what they become, and what stops the start."""
 
 import os
 import re
@@ -90,6 +90,11 @@ def test_a_sender_is_one_address(text, monkeypatch, tmp_path):
             "ACCOUNT_URL_EMAIL must be a URL with {token} in it once.",
         ),
         ({"ACCOUNT_URL_EMAIL": "app/{token}"}, "ACCOUNT_URL_EMAIL must be a URL"),
+        ({"EMAIL_VERIFICATION": "maybe"}, "takes one of: off, optional, required"),
+        (
+            {"EMAIL_VERIFICATION": "required", "ENVIRONMENT": "production"},
+            "EMAIL_VERIFICATION needs MAIL_URL",
+        ),
     ],
 )
 def test_what_is_wrong_stops_the_start_by_name(env, refusal):
@@ -107,11 +112,22 @@ def test_a_server_with_starttls():
     assert found["DEFAULT_FROM_EMAIL"] == GOOD["MAIL_FROM"]
 
 
-def test_without_a_server_development_writes_files_and_production_has_no_mail():
-    found = read_settings()
-    assert found["EMAIL_BACKEND"].endswith("filebased.EmailBackend")
-    assert found["MAIL_ENABLED"]
-    assert not read_settings(ENVIRONMENT="production")["MAIL_ENABLED"]
+def test_without_a_server_development_writes_files():
+    assert read_settings()["EMAIL_BACKEND"].endswith("filebased.EmailBackend")
+
+
+@pytest.mark.parametrize(
+    ("environment", "env", "expected"),
+    [
+        ("development", {}, ("off", True)),
+        ("development", GOOD, ("optional", True)),
+        ("production", {}, ("off", False)),
+        ("production", GOOD, ("required", True)),
+    ],
+)
+def test_mail_and_environment_decide_on_verification(environment, env, expected):
+    found = read_settings(ENVIRONMENT=environment, **env)
+    assert (found["EMAIL_VERIFICATION"], found["MAIL_ENABLED"]) == expected
 
 
 def test_links_lead_to_our_pages_or_to_those_of_a_front_end():
