@@ -15,6 +15,7 @@ from tests.factories import ARGON2_COSTS, PASSWORD, WRONG, UserFactory, hashed
 from tests.guesses import HERE
 from tests.jobs import delete_jobs, run_due
 from users import hashers, hashing_pool, password_model, revocation
+from users.factors import secrets
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
 
@@ -200,6 +201,15 @@ def hashes(monkeypatch):
     count("verify")
     count("encode")
     return done
+
+
+@pytest.fixture
+def factor_site(settings, tmp_path):
+    """Where second factors work, with a key for their secrets."""
+    settings.FACTOR_KEYS_DIR = tmp_path / "factor_keys"
+    secrets.add_key()
+    settings.WEBAUTHN_RP_ID = "memo.example"
+    settings.WEBAUTHN_ORIGINS = [f"https://{settings.WEBAUTHN_RP_ID}"]
 
 
 @pytest.fixture

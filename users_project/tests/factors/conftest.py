@@ -1,18 +1,24 @@
+from uuid import uuid4
+
 import pytest
 
 from shared.testing.authenticator import Authenticator
 from tests.factories import UserFactory
-from users.factors import recovery_codes, registration, secrets
+from users.factors import recovery_codes, registration
 
 ORIGIN = "https://memo.example"
 
 
 @pytest.fixture(autouse=True)
-def _site(settings, tmp_path):
-    settings.FACTOR_KEYS_DIR = tmp_path / "factor_keys"
-    secrets.add_key()
-    settings.WEBAUTHN_RP_ID = "memo.example"
-    settings.WEBAUTHN_ORIGINS = [ORIGIN]
+def _site(factor_site):
+    """All tests here need it."""
+
+
+@pytest.fixture
+def me(ada, bearer):
+    """Calls return Ada's client, in a session with these claims."""
+    sid = str(uuid4())
+    return lambda **claims: bearer(sub=str(ada.pk), **{"sid": sid, **claims})
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Users add, name and remove their own factors."""
 
-from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -14,18 +13,10 @@ from tests.factors.totp_factors import add_totp, code
 from tests.refusals import assert_refused
 from users.factors import changes, recovery_codes
 from users.factors.models import Factor
-from users.guess_limits import Client
 from users.models import Event, Mail, User
 
 ME = "/api/v1/users/me"
 FACTORS = f"{ME}/factors"
-
-
-@pytest.fixture
-def me(ada, bearer):
-    """Ada's client in a session of this level."""
-    sid = str(uuid4())
-    return lambda **claims: bearer(sub=str(ada.pk), **{"sid": sid, **claims})
 
 
 def add(client, name="phone"):
@@ -89,6 +80,8 @@ CHANGES = [
     ("patch", FACTORS + "/{id}", {"name": "x"}),
     ("delete", FACTORS + "/{id}", None),
     ("post", f"{ME}/recovery_codes", None),
+    ("post", f"{FACTORS}/passkeys/options", None),
+    ("delete", f"{ME}/password", None),
 ]
 
 
@@ -156,23 +149,8 @@ def test_a_name_is_changed(ada, me):
     assert answer.json()["name"] == "old phone"
 
 
-def enrolling(user, **changed):
-    """The user of an enrol token, made now."""
-    return EnrolmentUser(user.pk, changed.get("epoch", user.session_epoch))
-
-
-def test_an_enrol_token_adds_the_first_factor_alone(ada):
-    factor, secret = changes.propose_totp(enrolling(ada), "")
-    confirm = partial(changes.confirm_totp, enrolling(ada), factor.pk)
-    assert len(confirm(code(secret=secret), Client())) == 10
-    ada.refresh_from_db()
-    assert ada.kept_sid is None
-    with pytest.raises(TokenRevoked):
-        changes.propose_totp(enrolling(ada), "")
-
-
 def test_an_enrol_token_is_void_once_sessions_have_ended(ada):
-    before = enrolling(ada)
+    before = EnrolmentUser(ada.pk, ada.session_epoch)
     ada.end_sessions()
     with pytest.raises(TokenRevoked):
         changes.propose_totp(before, "")

@@ -8,15 +8,13 @@ from webauthn.helpers import bytes_to_base64url
 
 from shared.auth.passkeys import request_options
 from shared.testing.authenticator import Authenticator
-from tests.factories import EPOCH, NEW, PASSWORD
+from tests.factories import EPOCH, PASSWORD
 from tests.factors.conftest import ORIGIN, registered
-from tests.factors.rows import tables_of
 from tests.factors.totp_factors import add_totp
 from tests.refusals import assert_refused
-from users.accounts import links
 from users.factors import recovery_codes
 from users.factors.models import Factor, RecoveryCode
-from users.models import Event, Link, Mail, User
+from users.models import Event, Mail, User
 
 USERS = "/api/v1/users"
 ME = f"{USERS}/me"
@@ -96,14 +94,6 @@ def test_passkeys_log_in_and_no_password_does(dropped, auth, authenticator, hash
     assert (answer.status_code, answer.json()["sub"]) == (200, str(dropped.pk))
 
 
-def test_a_login_between_password_and_factor_starts_over(
-    ada, me, passkey, codes, auth, prove
-):
-    assert log_in(auth).json()["factors"]["methods"] == ["passkey", "recovery_code"]
-    assert me().delete(DROP).status_code == 204
-    assert_refused(prove(ada, recovery_code=codes[0]), 401, "token_invalid")
-
-
 def use_codes(user):
     RecoveryCode.objects.filter(user=user).update(used_at=NOW)
 
@@ -139,17 +129,6 @@ def test_one_lost_passkey_must_not_be_the_end(ada, me, ways):
         assert not Event.objects.exists()
 
 
-@pytest.mark.parametrize(
-    ("claims", "wanted"),
-    [({"acr": "aal1"}, 'acr_values="aal2"'), ({"auth_time": 0}, 'max_age="300"')],
-)
-def test_it_needs_a_new_login_with_a_factor(ada, me, passkey, codes, claims, wanted):
-    answer = me(**claims).delete(DROP)
-    assert_refused(answer, 401, "insufficient_user_authentication")
-    assert wanted in answer["WWW-Authenticate"]
-    assert User.objects.get().has_usable_password()
-
-
 def test_the_last_passkey_stays(dropped, me, passkey):
     """An app is no way in without a password."""
     app, other = add_totp(dropped), another_passkey(dropped)
@@ -163,29 +142,4 @@ def test_a_suspect_passkey_is_no_way_in(dropped, me, passkey):
     suspect(dropped)
     other = another_passkey(dropped)
     assert_refused(me().delete(f"{FACTORS}/{other.pk}"), 409, "last_factor")
-    assert me().delete(f"{FACTORS}/{passkey.pk}").status_code == 204
-
-
-def reset_token(api_client, run_jobs):
-    """That of the link in the mail to Ada."""
-    body = {"email": "ada@example.org"}
-    assert api_client.post(f"{USERS}/password_reset", body).status_code == 202
-    run_jobs()
-    mail = Mail.objects.latest("pk")
-    assert (mail.kind, mail.address) == ("reset", "ada@example.org")
-    return links.token_of(Link.objects.get(pk=mail.link_id))
-
-
-def test_a_reset_sets_a_password_and_removes_no_factor(
-    dropped, api_client, auth, run_jobs, me, passkey
-):
-    before = tables_of(dropped)
-    body = {"token": reset_token(api_client, run_jobs), "new_password": NEW}
-    answer = api_client.post(f"{USERS}/password_reset/confirm", body)
-    assert answer.status_code == 204
-    user = User.objects.get()
-    assert (user.check_password(NEW), tables_of(user)) == (True, before)
-    body = {"email": user.email, "password": NEW}
-    methods = auth.post(f"{USERS}/verify", body).json()["factors"]["methods"]
-    assert methods == ["passkey", "recovery_code"]
     assert me().delete(f"{FACTORS}/{passkey.pk}").status_code == 204

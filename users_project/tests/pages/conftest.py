@@ -1,12 +1,15 @@
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.factories import UserFactory
 from tests.factors.rows import with_factors
 from users.accounts import links
 from users.accounts.models import EmailChange, Purpose, Registration
+from users.models import User
 from users.validators import normalize_identifier
 
 PAGES = {
@@ -44,6 +47,14 @@ class Reader(Client):
 @pytest.fixture
 def reader():
     return Reader()
+
+
+@pytest.fixture
+def ada():
+    """A login of a new device would be mailed."""
+    user = UserFactory(email="ada@example.org", last_login=timezone.now())
+    User.objects.update(created_at=timezone.now() - timedelta(hours=2))
+    return user
 
 
 @pytest.fixture

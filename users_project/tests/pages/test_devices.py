@@ -1,27 +1,15 @@
 """A browser that has logged in to an account is known at the account pages, too."""
 
-from datetime import timedelta
-
 import pytest
-from django.utils import timezone
 
 from shared.auth import device_cookie
-from tests.factories import PASSWORD, UserFactory
+from tests.factories import PASSWORD
 from tests.guesses import device_of
 from users.accounts.models import Purpose
 from users.mail.models import Mail
-from users.models import User
 
 NAME = device_cookie.name()
 proving = pytest.mark.parametrize("purpose", [Purpose.VERIFY, Purpose.CHANGE_EMAIL])
-
-
-@pytest.fixture
-def ada():
-    """A login of a new device would be mailed."""
-    ada = UserFactory(email="ada@example.org", last_login=timezone.now())
-    User.objects.update(created_at=timezone.now() - timedelta(hours=2))
-    return ada
 
 
 def notices():
@@ -49,11 +37,6 @@ def test_a_new_device_is_mailed_once_and_then_known(reader, link_for, ada, purpo
     reader.open(link_for(Purpose.VERIFY, user=ada))
     assert reader.send(password=PASSWORD).status_code == 303
     assert notices() == 1
-
-
-def test_a_wrong_password_makes_no_device_known(reader, link_for, ada):
-    reader.open(link_for(Purpose.VERIFY, user=ada))
-    assert not reader.send(password=PASSWORD[::-1]).cookies
 
 
 def test_a_known_device_is_heard_at_a_page_while_the_account_is_attacked(

@@ -13,8 +13,9 @@ from config import urls
 from shared.auth import device_cookie
 from tests.factories import NEW, PASSWORD, UserFactory
 from tests.pages.conftest import NEW_EMAIL, PAGES, REQUEST
-from tests.pages.texts import ENTERED, TITLES, heading, languages
+from tests.pages.texts import ENTERED, heading, languages, titles
 from users.accounts import links
+from users.accounts import urls as account_urls
 from users.accounts.models import AddressRequest, Link, Purpose, Registration
 from users.models import User
 from users.pages import forms
@@ -35,7 +36,7 @@ def test_a_page_says_what_will_happen_and_its_button_does_it(
     """In the language of the user, whatever the browser's; the page that follows has
     no token in its address."""
     page = reader.open(link_for(purpose, locale), accept_language="fr")
-    title, done = TITLES[locale][purpose]
+    title, done = titles(purpose, locale)
     assert (page.status_code, heading(reader.text)) == (200, title)
     assert f'<html lang="{locale}">' in reader.text
     answer = reader.send(**ENTERED[purpose])
@@ -219,22 +220,28 @@ def test_the_start_page_names_what_there_is(reader, settings, locale):
 
 @pytest.mark.parametrize("has_mail", [True, False])
 @pytest.mark.parametrize("has_pages", [True, False])
-def test_there_are_account_pages_or_none(reader, settings, has_mail, has_pages):
-    """ACCOUNT_PAGES; without mail no link leads to them. The start page stays, and that
-    of the first factor, to which the admin leads."""
+def test_without_mail_there_is_nothing_that_needs_it(
+    reader, settings, has_mail, has_pages
+):
+    """Neither routes of the API nor, with ACCOUNT_PAGES, pages. The rest stays, as does
+    the page of the first factor, to which the admin leads."""
     settings.MAIL_ENABLED, settings.ACCOUNT_PAGES = has_mail, has_pages
     spec = spec_from_file_location("routes", urls.__file__)
     routes = module_from_spec(spec)
     spec.loader.exec_module(routes)
     assert resolve("/", routes).func
+    assert resolve("/api/v1/users/me", routes).func
     settings.ROOT_URLCONF = routes
     assert reader.get("/account/factors/enrol").status_code == 400
-    for page in (*PAGES.values(), "reset/request", "done"):
-        if has_mail and has_pages:
-            assert resolve(f"/account/{page}", routes).func
+    pages = [f"account/{page}" for page in (*PAGES.values(), "reset/request", "done")]
+    wanted = dict.fromkeys(pages, has_mail and has_pages)
+    wanted |= {str(route.pattern): has_mail for route in account_urls.urlpatterns}
+    for path, is_there in wanted.items():
+        if is_there:
+            assert resolve(f"/{path}", routes).func
         else:
             with pytest.raises(Resolver404):
-                resolve(f"/account/{page}", routes)
+                resolve(f"/{path}", routes)
 
 
 def test_each_purpose_of_a_page_has_a_form_and_texts():

@@ -2,12 +2,10 @@
 
 import json
 import re
-from datetime import timedelta
 from html import unescape
 
 import pytest
 from django.core import signing
-from django.utils import timezone
 
 from shared.api.exceptions import LinkInvalid
 from shared.auth import device_cookie
@@ -19,31 +17,23 @@ from tests.pages.conftest import NEW_EMAIL
 from tests.pages.texts import heading
 from users.accounts import links
 from users.accounts.models import Link, Purpose
-from users.factors import recovery_codes, secrets
 from users.guess_limits import Client
 from users.mail.models import Mail
 from users.models import User
 from users.pages import second_step
 from users.pages.second_step import FactorForm
 
+pytestmark = pytest.mark.usefixtures("factor_site")
 asking = pytest.mark.parametrize("purpose", [Purpose.VERIFY, Purpose.CHANGE_EMAIL])
 LABEL = {"en": "One-time code", "de": "Einmalcode"}
 REFUSED = {"en": "It is wrong or was used already"}
 DEVICE = device_cookie.name()
 
 
-@pytest.fixture(autouse=True)
-def _keys(settings, tmp_path):
-    settings.FACTOR_KEYS_DIR = tmp_path / "factor_keys"
-    secrets.add_key()
-
-
 @pytest.fixture
-def ada():
-    user = UserFactory(email="ada@example.org", last_login=timezone.now())
-    User.objects.update(created_at=timezone.now() - timedelta(hours=2))
-    add_totp(user)
-    return user
+def ada(ada):
+    add_totp(ada)
+    return ada
 
 
 @pytest.fixture
@@ -112,19 +102,6 @@ def test_a_wrong_code_is_an_error_and_the_next_one_works(second):
     assert reader.send(code=code()).status_code == 303
 
 
-def test_a_recovery_code_works_once(ada, second):
-    [typed, *_] = recovery_codes.replace(ada.pk)
-    assert second().send(code=typed.lower()).status_code == 303
-    assert second(Purpose.CHANGE_EMAIL).send(code=typed).status_code == 401
-
-
-def test_the_limit_of_the_account_counts_here_too(second, limited):
-    limited(FACTOR_LIMIT_ACCOUNT="2/day")
-    reader = second()
-    statuses = [reader.post("/account/verify", body_of(reader)) for _ in range(3)]
-    assert [each.status_code for each in statuses] == [401, 401, 429]
-
-
 def body_of(reader, **fields):
     found = re.findall(r'name="(token|state)" value="([^"]*)"', reader.text)
     return {**dict(found), "code": "000000", **fields}
@@ -135,7 +112,6 @@ def body_of(reader, **fields):
     [
         "",
         "garbage",
-        signing.dumps(["another link", "challenge"], salt=second_step.SALT),
         signing.dumps(["another salt"], salt="another"),
     ],
 )
@@ -176,8 +152,7 @@ def test_a_trusted_device_is_not_asked(reader, link_for, ada):
     assert reader.send(password=PASSWORD).status_code == 303
 
 
-def test_a_passkey_works_by_our_script(settings, second):
-    settings.WEBAUTHN_RP_ID, settings.WEBAUTHN_ORIGINS = "memo.example", [ORIGIN]
+def test_a_passkey_works_by_our_script(second):
     bob = UserFactory(email="bob@example.org")
     key = Authenticator(ORIGIN, "memo.example", count=1)
     registered(bob, key)

@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from django.utils import translation
 
 from tests.factories import NEW, PASSWORD
 from users.accounts.models import Purpose
+from users.pages.texts import TEXTS
 
 languages = pytest.mark.parametrize("locale", ["en", "de"])
 # What the form of each needs.
@@ -18,56 +20,12 @@ ENTERED = {
     Purpose.RESTORE: {},
     Purpose.KEEP_FACTORS: {},
 }
-TITLES = {
-    "en": {
-        Purpose.REGISTER: ("Finish your registration", "Your account is ready"),
-        Purpose.VERIFY: (
-            "Confirm your e-mail address",
-            "Your e-mail address is confirmed",
-        ),
-        Purpose.RESET: ("Choose a new password", "Your password is changed"),
-        Purpose.CHANGE_EMAIL: (
-            "Confirm your new e-mail address",
-            "Your e-mail address has changed",
-        ),
-        Purpose.UNDO_EMAIL: (
-            "Undo the change of your e-mail address",
-            "The change is undone",
-        ),
-        Purpose.RESTORE: ("Restore your account", "Your account is restored"),
-        Purpose.KEEP_FACTORS: (
-            "Keep your second factors",
-            "Your second factors are kept",
-        ),
-    },
-    "de": {
-        Purpose.REGISTER: (
-            "Schließen Sie Ihre Registrierung ab",
-            "Ihr Konto ist bereit",
-        ),
-        Purpose.VERIFY: (
-            "Bestätigen Sie Ihre E-Mail-Adresse",
-            "Ihre E-Mail-Adresse ist bestätigt",
-        ),
-        Purpose.RESET: ("Neues Passwort wählen", "Ihr Passwort ist geändert"),
-        Purpose.CHANGE_EMAIL: (
-            "Bestätigen Sie Ihre neue E-Mail-Adresse",
-            "Ihre E-Mail-Adresse ist geändert",
-        ),
-        Purpose.UNDO_EMAIL: (
-            "Änderung Ihrer E-Mail-Adresse rückgängig machen",
-            "Die Änderung ist rückgängig gemacht",
-        ),
-        Purpose.RESTORE: (
-            "Konto wiederherstellen",
-            "Ihr Konto ist wiederhergestellt",
-        ),
-        Purpose.KEEP_FACTORS: (
-            "Behalten Sie Ihre zweiten Faktoren",
-            "Ihre zweiten Faktoren bleiben",
-        ),
-    },
-}
+
+
+def titles(purpose, locale):
+    """Of the page of a link, and of the one that follows."""
+    with translation.override(locale):
+        return str(TEXTS[purpose].title), str(TEXTS[purpose].done)
 
 
 def heading(text):
