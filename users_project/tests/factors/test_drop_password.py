@@ -16,20 +16,11 @@ from users.factors import recovery_codes
 from users.factors.models import Factor, RecoveryCode
 from users.models import Event, Mail, User
 
-USERS = "/api/v1/users"
-ME = f"{USERS}/me"
+ME = "/api/v1/users/me"
 DROP, FACTORS = f"{ME}/password", f"{ME}/factors"
 SID = str(uuid4())
 CHALLENGE = b"c" * 32
 NOW = timezone.now()
-
-
-@pytest.fixture
-def ada(ada):
-    """Her mailbox is known to be hers."""
-    ada.email_verified_at = NOW
-    ada.save()
-    return ada
 
 
 @pytest.fixture
@@ -49,18 +40,6 @@ def dropped(ada, me, passkey, codes):
 
 def another_passkey(user):
     return registered(user, Authenticator(ORIGIN, "memo.example"))
-
-
-def log_in(auth):
-    body = {"email": "ada@example.org", "password": PASSWORD}
-    return auth.post(f"{USERS}/verify", body)
-
-
-def log_in_by_passkey(auth, authenticator):
-    authenticator.count += 1
-    credential = authenticator.get(request_options(CHALLENGE))
-    body = {"challenge": bytes_to_base64url(CHALLENGE), "credential": credential}
-    return auth.post(f"{USERS}/passkeys/verify", body)
 
 
 def test_it_ends_all_sessions_but_the_callers(
@@ -86,11 +65,16 @@ def test_once_it_is_gone_there_is_nothing_to_drop(dropped, me):
     assert User.objects.get().session_epoch == dropped.session_epoch
 
 
-def test_passkeys_log_in_and_no_password_does(dropped, auth, authenticator, hashes):
+def test_passkeys_log_in_and_no_password_does(
+    dropped, auth, authenticator, guess, hashes
+):
     """It costs what it does for each user without one: `test_verify`."""
-    assert_refused(log_in(auth), 401, "invalid_credentials")
+    assert_refused(guess(PASSWORD), 401, "invalid_credentials")
     assert len(hashes) == 1
-    answer = log_in_by_passkey(auth, authenticator)
+    authenticator.count += 1
+    credential = authenticator.get(request_options(CHALLENGE))
+    body = {"challenge": bytes_to_base64url(CHALLENGE), "credential": credential}
+    answer = auth.post("/api/v1/users/passkeys/verify", body)
     assert (answer.status_code, answer.json()["sub"]) == (200, str(dropped.pk))
 
 

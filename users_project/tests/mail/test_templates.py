@@ -4,7 +4,6 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import polib
 import pytest
 from django.conf import settings
 from django.template import engines
@@ -16,11 +15,6 @@ from users.mail.models import LINKED, Kind, Mail
 
 PROJECT = Path(__file__).parents[2]
 TEMPLATES = PROJECT / "users" / "templates" / "mail"
-CATALOGUES = [
-    PROJECT / "locale" / code / "LC_MESSAGES" / "django.po"
-    for code, _ in settings.LANGUAGES
-    if code != "en"
-]
 LANGUAGES = [code for code, _ in settings.LANGUAGES]
 NOW = timezone.now()
 CONTEXT = {
@@ -171,34 +165,6 @@ def test_a_notice_that_advises_another_password_leads_to_it():
     for kind in set(Kind) - LINKED:
         _, text, _ = rendered(kind, "en", **CONTEXT)
         assert ("Choose a new password:" in text) == (kind in HELPED), kind
-
-
-# Translations
-
-
-def messages():
-    """What the templates have to say, in English."""
-    block = re.compile(
-        r'{% translate "(.+?)" %}|'
-        r"{% blocktranslate trimmed.*? %}(.+?){% endblocktranslate %}",
-        re.S,
-    )
-    variable = re.compile(r"{{ (\w+) }}")
-    for path in TEMPLATES.iterdir():
-        for short, long in block.findall(path.read_text()):
-            yield variable.sub(r"%(\1)s", short or " ".join(long.split()))
-
-
-@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
-def test_every_text_is_translated_and_compiled(path):
-    """`docs/mail.md` has the commands."""
-    source, compiled = polib.pofile(path), polib.mofile(path.with_suffix(".mo"))
-    assert {entry.msgid for entry in source} == {*messages()}
-    for entry in source:
-        assert entry.translated(), entry.msgid
-        names = re.findall(r"%\(\w+\)s", entry.msgid)
-        assert re.findall(r"%\(\w+\)s", entry.msgstr) == names
-    assert {e.msgid: e.msgstr for e in source} == {e.msgid: e.msgstr for e in compiled}
 
 
 def test_every_kind_has_a_template_and_no_other_has():
