@@ -22,7 +22,7 @@ from deploy.tests.compose.compose_file import (
     secrets_of,
 )
 
-# What `init` writes into the root .env (deploy/tests/local/test_startservice.py).
+# What `init` writes into the root .env (deploy/tests/local/test_real_startservice.py).
 FROM_INIT = {"MEMO_UID", "MEMO_GID", "GATEWAY_PUBLIC_URL"}
 
 

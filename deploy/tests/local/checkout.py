@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,9 +36,9 @@ class Checkout:
 
     @classmethod
     def copy_to(cls, path: Path) -> Self:
-        """The code, without settings, state, history and added services; the packages
-        of this checkout, by hard links, as an installation takes long; what it has
-        downloaded."""
+        """The code, without settings, state, history and added services. An
+        installation takes long: packages, bytecode and downloads are this checkout's.
+        """
         shutil.copytree(SOURCE, path, ignore=shutil.ignore_patterns(*MADE))
         source, target = Layout(SOURCE), Layout(path)
         for name in {each.name for each in source.services} - {"auth", "users"}:
@@ -45,15 +46,15 @@ class Checkout:
             routes.unlink()
             shutil.rmtree(project)
         target.base.mkdir(mode=0o700)
-        target.cache.symlink_to(source.cache)
-        shutil.copytree(source.venv, target.venv, symlinks=True, copy_function=os.link)
-        for link in target.venv.glob("lib/python*/site-packages/memo.pth"):
-            link.unlink()
-            link.write_text(f"{path}\n")
-        stamp = target.venv / STAMP
-        text = stamp.read_text().replace(str(source.venv), str(target.venv))
-        stamp.unlink()
-        stamp.write_text(text)
+        for name in ("cache", "pycache"):
+            (target.base / name).symlink_to(source.base / name)
+        venv.create(target.venv, symlinks=True)
+        [packages] = source.venv.glob("lib/python*/site-packages")
+        file = target.venv / packages.relative_to(source.venv) / "memo.pth"
+        file.write_text(f"{path}\n{packages}\n")
+        stamp = (source.venv / STAMP).read_text()
+        stamp = stamp.replace(str(source.venv), str(target.venv))
+        (target.venv / STAMP).write_text(stamp)
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in NAMES]
         ports = [str(sock.getsockname()[1]) for sock in sockets]
         for sock in sockets:
@@ -90,6 +91,14 @@ class Checkout:
             start_new_session=True,
             user=user,
         )
+
+    def up_to(self, stage: str) -> subprocess.Popen[str]:
+        """A running `up` that has said what it does now."""
+        process = self.start("up")
+        if stage:
+            assert process.stdout
+            next(line for line in process.stdout if stage in line)
+        return process
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = processes.gather(self.layout)
@@ -141,18 +150,6 @@ class Checkout:
 # Each with the status of a command and what it printed.
 FirstUps = list[tuple[Checkout, int, str]]
 wait_for = orphans.wait_until
-
-
-def start_runserver(checkout: Checkout) -> subprocess.Popen[str]:
-    """In place of the User Service; returns when it serves."""
-
-    def stands_in() -> bool:
-        stopped = not checkout.pids()["users"]
-        return stopped and checkout.service_at("users", at="users")
-
-    process = checkout.start("users", "runserver")
-    assert wait_for(stands_in, 60)
-    return process
 
 
 def slowness() -> float:

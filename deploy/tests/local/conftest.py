@@ -99,14 +99,18 @@ def installed(first_ups: FirstUps) -> Checkout:
 @pytest.fixture
 def running(installed: Checkout) -> Checkout:
     """The shared checkout, up and ready."""
-    installed.ok("up")
+    if not installed.is_ready():
+        installed.ok("up")
     return installed
 
 
 @pytest.fixture
-def stopped(installed: Checkout) -> Checkout:
-    installed.ok("down")
-    return installed
+def stopped(first_ups: FirstUps) -> Checkout:
+    """The other one, in which nothing runs."""
+    checkout = first_ups[1][0]
+    if checkout.family():
+        checkout.ok("down")
+    return checkout
 
 
 # As root, only what needs root; all others need the user that root becomes.

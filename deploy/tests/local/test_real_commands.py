@@ -4,10 +4,11 @@ import os
 import signal
 from collections.abc import Callable
 
+from deploy.local import orphans
 from deploy.local.files import read_env
 from deploy.local.problems import USAGE
 
-from .checkout import SAYS_SO, WITHOUT_EFFECT, Checkout, start_runserver, wait_for
+from .checkout import SAYS_SO, WITHOUT_EFFECT, Checkout, wait_for
 
 
 def test_a_command_runs_in_one_service_or_in_all_that_know_it(
@@ -21,16 +22,21 @@ def test_a_command_runs_in_one_service_or_in_all_that_know_it(
     done = running.run("no_such_command")
     assert done.returncode == USAGE
     assert "no_such_command" in done.stdout
-    said = running.ok("auth", "check")
-    assert said.count("System check identified no issues") == 1
     assert running.run("users", "shell", "-c", "raise SystemExit(7)").returncode == 7
 
 
 def test_runserver_stands_in_for_the_service_and_gives_its_place_back(
     running: Checkout,
 ) -> None:
-    process = start_runserver(running)
-    assert running.service_at("users")
+    """It works where `down` looks for what is to end."""
+
+    def stands_in() -> bool:
+        stopped = not running.pids()["users"]
+        return stopped and running.service_at("users", at="users")
+
+    process = running.start("users", "runserver")
+    assert wait_for(stands_in, 60)
+    assert orphans.processes_in(running.layout.work / "users")
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 0, said
@@ -38,22 +44,21 @@ def test_runserver_stands_in_for_the_service_and_gives_its_place_back(
 
 
 def test_init_keeps_a_port_that_runs_and_destroy_tells_and_removes_everything(
-    make_checkout: Callable[[str], Checkout], listener: Callable[..., int]
+    bare: Checkout, listener: Callable[..., int]
 ) -> None:
-    checkout = make_checkout("doomed")
-    checkout.ok("init")
+    bare.ok("init")
     # As a gateway in a container does, beside which settings change.
-    before = read_env(checkout.layout.gateway_env)
+    before = read_env(bare.layout.gateway_env)
     listener(port=int(before["GATEWAY_PORT"]))
-    assert "in use" not in checkout.ok("init")
-    assert read_env(checkout.layout.gateway_env) == before
-    done = checkout.run("destroy")
+    assert "in use" not in bare.ok("init")
+    assert read_env(bare.layout.gateway_env) == before
+    done = bare.run("destroy")
     assert done.returncode == 1
-    assert f"  {checkout.layout.secrets}\n" in done.stdout
+    assert f"  {bare.layout.secrets}\n" in done.stdout
     assert "destroy --yes" in done.stdout
-    assert checkout.layout.secrets.exists()
-    said = checkout.ok("destroy", "--yes")
+    assert bare.layout.secrets.exists()
+    said = bare.ok("destroy", "--yes")
     assert "the .env files and .backups/ of a checkout stay" in said
-    assert not checkout.layout.base.exists()
-    assert not checkout.layout.secrets.exists()
-    assert (checkout.path / ".env").exists()
+    assert not bare.layout.base.exists()
+    assert not bare.layout.secrets.exists()
+    assert (bare.path / ".env").exists()
