@@ -53,7 +53,7 @@ def _install(layout: Layout, requirements: str) -> None:
     """Into the environment, or into a new one that takes its place when it is complete:
     what runs on the old one does so until it is replaced."""
     env = {"PIP_CACHE_DIR": str(layout.cache / "pip"), **download_env(layout)}
-    del env["PYTHONPYCACHEPREFIX"]  # Bytecode of packages is made once, next to them.
+    del env["PYTHONPYCACHEPREFIX"]  # pip has its bytecode next to it.
     venv = layout.venv.resolve()
     if is_new := bool(_missing(layout, RUNTIME)):
         venv = Path(tempfile.mkdtemp(prefix="venv-", dir=layout.base))
@@ -63,7 +63,8 @@ def _install(layout: Layout, requirements: str) -> None:
         run(Job("Making the Python environment", make, layout.base, env))
     file = layout.root / "requirements" / f"{requirements}.txt"
     pip = [venv / "bin/python", "-m", "pip", "install", "--disable-pip-version-check"]
-    command = [*pip, "--require-hashes", "-r", file]
+    # What runs has its bytecode elsewhere (PYTHONPYCACHEPREFIX).
+    command = [*pip, "--no-compile", "--require-hashes", "-r", file]
     run(Job(f"Installing {file.name}", command, layout.base, env))
     # The packages of the checkout are found where they are.
     site = next(venv.glob("lib/python*/site-packages"))
