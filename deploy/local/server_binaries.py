@@ -100,11 +100,11 @@ def _find(layout: Layout, kind: Kind) -> tuple[Path | None, Path]:
 def _unpack(layout: Layout, name: str, package: str) -> None:
     """Unpack Debian's package, with what it needs and this machine lacks. The folder
     appears under its final name when it is complete."""
-    folder = layout.cache / name
+    folder, apt = layout.cache / name, layout.cache / "apt"
     debs, fresh, root = folder / "debs", folder / "root.new", folder / "root"
     for path in (debs, fresh, root):
         shutil.rmtree(path, ignore_errors=True)
-    for path in (folder / "lists" / "partial", folder / "cache", debs):
+    for path in (apt / "lists" / "partial", apt / "cache", debs):
         path.mkdir(parents=True, exist_ok=True)
     _apt(layout, folder, "update")
     words = ["install", "--simulate", "--no-install-recommends", "--no-upgrade"]
@@ -133,8 +133,10 @@ def download_env(layout: Layout) -> dict[str, str]:
 
 
 def _apt(layout: Layout, folder: Path, *words: str) -> str:
-    """apt-get with all of its state in one folder of ours."""
-    options = [f"Dir::State::Lists={folder}/lists", f"Dir::Cache={folder}/cache"]
+    """apt-get with all of its state in one folder of ours, so that its lists are
+    downloaded once; the packages come into the folder `debs`."""
+    state = layout.cache / "apt"
+    options = [f"Dir::State::Lists={state}/lists", f"Dir::Cache={state}/cache"]
     # There is no other user to become, and no lock that we may take.
     options += ["APT::Sandbox::User=", "Debug::NoLocking=1"]
     command = ["apt-get", *(f"-o{option}" for option in options), *words]
