@@ -3,14 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from deploy.tests.kubernetes.manifests import (
-    NAME,
-    Document,
-    Pod,
-    matches,
-    of_kind,
-    pods,
-)
+from .manifests import NAME, Document, Pod, matches, of_kind, pods
 
 GRACEFUL = 25  # seconds: gunicorn's, and at most Nginx's
 WAYS_OUT = {"hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"}
@@ -22,21 +15,11 @@ TAG = re.compile(
 
 
 def faults(found: list[Document]) -> list[str]:
-    return [
-        *(f"{pod.name}: {text}" for pod in pods(found) for text in pod_faults(pod)),
-        *(
-            f"{pod.name}: {text}"
-            for pod in pods(found)
-            for text in container_faults(pod)
-        ),
-        *(
-            f"{pod.name}: {text}"
-            for pod in pods(found)
-            for text in probe_faults(pod, found)
-        ),
-        *upgrade_faults(found),
-        *network_faults(found),
-    ]
+    said = []
+    for pod in pods(found):
+        own = [*pod_faults(pod), *container_faults(pod), *probe_faults(pod, found)]
+        said += [f"{pod.name}: {text}" for text in own]
+    return [*said, *upgrade_faults(found), *network_faults(found)]
 
 
 def pod_faults(pod: Pod) -> Iterator[str]:
@@ -47,9 +30,8 @@ def pod_faults(pod: Pod) -> Iterator[str]:
         yield "has variables of services"
     if context.get("runAsNonRoot") is not True:
         yield "may run as root"
-    if not all(
-        context.get(key, 0) > 0 for key in ("runAsUser", "runAsGroup", "fsGroup")
-    ):
+    ids = ("runAsUser", "runAsGroup", "fsGroup")
+    if not all(context.get(key, 0) > 0 for key in ids):
         yield "has no fixed user"
     if context.get("seccompProfile") != {"type": "RuntimeDefault"}:
         yield "has no seccomp profile"
@@ -103,10 +85,8 @@ def probe_faults(pod: Pod, found: list[Document]) -> Iterator[str]:
 
 def upgrade_faults(found: list[Document]) -> Iterator[str]:
     """Two of each at least, replaced one after the other, without a lost request."""
-    budgets, scalers = (
-        of_kind(found, "PodDisruptionBudget"),
-        of_kind(found, "HorizontalPodAutoscaler"),
-    )
+    budgets = of_kind(found, "PodDisruptionBudget")
+    scalers = of_kind(found, "HorizontalPodAutoscaler")
     deployments = of_kind(found, "Deployment")
     for pod in (pod for pod in pods(found) if pod.name in SCALED):
         spec = deployments[pod.name]["spec"]
@@ -126,10 +106,8 @@ def upgrade_faults(found: list[Document]) -> Iterator[str]:
             yield f"{pod.name}: a drain may stop all"
         scaler = scalers.get(pod.name, {}).get("spec", {})
         (metric,) = scaler.get("metrics", [{}])
-        if (
-            scaler.get("minReplicas", 0) < 2
-            or metric.get("resource", {}).get("name") != "cpu"
-        ):
+        by_cpu = metric.get("resource", {}).get("name") == "cpu"
+        if scaler.get("minReplicas", 0) < 2 or not by_cpu:
             yield f"{pod.name}: not two, or not scaled"
         if "replicas" in spec:
             yield f"{pod.name}: `apply` undoes the autoscaler"

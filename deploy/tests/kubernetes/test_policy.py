@@ -4,82 +4,33 @@ from typing import Any
 
 import pytest
 
-from deploy.tests.kubernetes.manifests import OVERLAYS, documents, of_kind
+from deploy.tests.kubernetes.manifests import OVERLAYS, documents, of_kind, pods
 from deploy.tests.kubernetes.policy import faults
 
 GONE = object()
-# What a change makes the policy say: where, the path below `spec` (items of lists by
-# their names; `pod` is the spec of the template), and what is there then.
+# What a change makes the policy say: of what, the path (from a container by its name,
+# `pod`, or `spec`; items of lists by their names), and what is there then.
 AUTH, USERS, GATEWAY = "Deployment auth", "Deployment users", "Deployment gateway"
-WORKER, REDIS = "Deployment users-worker", "StatefulSet redis"
-JOB, CRON = "Job users-migrate", "CronJob auth-clean-up"
+REDIS, JOB, CRON = "StatefulSet redis", "Job users-migrate", "CronJob auth-clean-up"
+SCALER, BUDGET = "HorizontalPodAutoscaler users", "PodDisruptionBudget gateway"
+PRIVILEGES = "securityContext.allowPrivilegeEscalation"
+READ_ONLY = "securityContext.readOnlyRootFilesystem"
+CAPABILITIES = "securityContext.capabilities.add"
 CHANGES: list[tuple[str, str, str, Any]] = [
     # Containers.
-    ("auth has no livenessProbe", AUTH, "pod.containers.auth.livenessProbe", GONE),
-    ("users has no readinessProbe", USERS, "pod.containers.users.readinessProbe", {}),
-    ("gateway has no startupProbe", GATEWAY, "pod.containers.gateway.startupProbe", {}),
-    (
-        "users-worker has no livenessProbe",
-        WORKER,
-        "pod.containers.users-worker.livenessProbe",
-        GONE,
-    ),
-    (
-        "sentinel has no readinessProbe",
-        REDIS,
-        "pod.containers.sentinel.readinessProbe",
-        GONE,
-    ),
-    ("auth asks /", AUTH, "pod.containers.auth.readinessProbe.httpGet.path", "/"),
-    ("users has no limits", USERS, "pod.containers.users.resources.limits", GONE),
-    (
-        "auth-clean-up has no requests",
-        CRON,
-        "pod.containers.auth-clean-up.resources.requests.cpu",
-        GONE,
-    ),
-    (
-        "configuration may write to its image",
-        GATEWAY,
-        "pod.initContainers.configuration.securityContext.readOnlyRootFilesystem",
-        GONE,
-    ),
-    (
-        "redis may get privileges",
-        REDIS,
-        "pod.containers.redis.securityContext.allowPrivilegeEscalation",
-        True,
-    ),
-    (
-        "users-migrate has capabilities",
-        JOB,
-        "pod.containers.users-migrate.securityContext.capabilities.add",
-        ["NET_RAW"],
-    ),
-    (
-        "auth differs from its pod",
-        AUTH,
-        "pod.containers.auth.securityContext.runAsUser",
-        0,
-    ),
-    (
-        "a.example:5000/auth:latest has no version",
-        AUTH,
-        "pod.containers.auth.image",
-        "a.example:5000/auth:latest",
-    ),
-    (
-        "a.example:5000/users has no version",
-        USERS,
-        "pod.containers.users.image",
-        "a.example:5000/users",
-    ),
-    (
-        "auth mounts public-keys, and does not follow it",
-        AUTH,
-        "pod.containers.auth.volumeMounts.public-keys.subPath",
-        "a.pem",
-    ),
+    ("auth has no livenessProbe", AUTH, "auth.livenessProbe", GONE),
+    ("sentinel has no readinessProbe", REDIS, "sentinel.readinessProbe", {}),
+    ("gateway has no startupProbe", GATEWAY, "gateway.startupProbe", {}),
+    ("auth asks /", AUTH, "auth.readinessProbe.httpGet.path", "/"),
+    ("users has no limits", USERS, "users.resources.limits", GONE),
+    ("has no requests", CRON, "auth-clean-up.resources.requests.cpu", GONE),
+    ("may write to its image", GATEWAY, f"configuration.{READ_ONLY}", GONE),
+    ("redis may get privileges", REDIS, f"redis.{PRIVILEGES}", True),
+    ("has capabilities", JOB, f"users-migrate.{CAPABILITIES}", ["NET_RAW"]),
+    ("differs from its pod", AUTH, "auth.securityContext.runAsUser", 0),
+    ("a:5000/auth:latest has no version", AUTH, "auth.image", "a:5000/auth:latest"),
+    ("a:5000/users has no version", USERS, "users.image", "a:5000/users"),
+    ("does not follow it", AUTH, "auth.volumeMounts.public-keys.subPath", "a.pem"),
     # Pods.
     ("may run as root", REDIS, "pod.securityContext.runAsNonRoot", GONE),
     ("has no fixed user", GATEWAY, "pod.securityContext.runAsUser", 0),
@@ -90,26 +41,16 @@ CHANGES: list[tuple[str, str, str, Any]] = [
     ("may fill the node, tmp", USERS, "pod.volumes.tmp.emptyDir", {}),
     ("has a folder of the node, tmp", USERS, "pod.volumes.tmp.hostPath", {}),
     # Upgrades.
-    ("one is missing during an upgrade", USERS, "strategy.rollingUpdate", GONE),
+    ("one is missing during an upgrade", USERS, "spec.strategy.rollingUpdate", GONE),
     ("no time to stop", AUTH, "pod.terminationGracePeriodSeconds", 60),
-    ("no time to stop", GATEWAY, "pod.containers.gateway.lifecycle", GONE),
+    ("no time to stop", GATEWAY, "gateway.lifecycle", GONE),
     ("all may be on one node", AUTH, "pod.topologySpreadConstraints", []),
-    ("`apply` undoes the autoscaler", AUTH, "replicas", 2),
-    (
-        "not two, or not scaled",
-        "HorizontalPodAutoscaler users",
-        "minReplicas",
-        1,
-    ),
-    (
-        "a drain may stop all",
-        "PodDisruptionBudget gateway",
-        "maxUnavailable",
-        2,
-    ),
+    ("`apply` undoes the autoscaler", AUTH, "spec.replicas", 2),
+    ("not two, or not scaled", SCALER, "spec.minReplicas", 1),
+    ("a drain may stop all", BUDGET, "spec.maxUnavailable", 2),
     # The network.
-    ("not denied by default", "NetworkPolicy default-deny", "policyTypes", ["Ingress"]),
-    ("rules that do not hold", "NetworkPolicy users", "policyTypes", ["Ingress"]),
+    ("by default", "NetworkPolicy default-deny", "spec.policyTypes", ["Ingress"]),
+    ("that do not hold", "NetworkPolicy users", "spec.policyTypes", ["Ingress"]),
 ]
 REMOVED = {
     "NetworkPolicy default-deny": "network: not denied by default",
@@ -143,10 +84,12 @@ def test_the_policy_sees_a_change(
 ) -> None:
     found = documents("production")
     kind, name = place.split()
-    inner: Any = of_kind(found, kind)[name]["spec"]
-    if path.startswith("pod."):
-        inner = inner.get("jobTemplate", {"spec": inner})["spec"]["template"]["spec"]
-    *steps, last = path.removeprefix("pod.").split(".")
+    doc = of_kind(found, kind)[name]
+    starts = {"spec": doc["spec"]}
+    for pod in pods([doc]):
+        starts |= {"pod": pod.spec, **{each["name"]: each for each in pod.containers}}
+    first, *steps, last = path.split(".")
+    inner: Any = starts[first]
     for step in steps:
         named = isinstance(inner, list)
         inner = next(x for x in inner if x["name"] == step) if named else inner[step]
