@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from deploy.tests.kubernetes.manifests import Document, matches, of_kind, pods
+from .manifests import Document, matches, of_kind, pods
 
 Labels = dict[str, str]
 # By the labels of their pods. A service of yours has the one that its policy names.

@@ -6,16 +6,7 @@ import re
 import pytest
 import yaml
 
-from deploy.tests.kubernetes.manifests import (
-    NAME,
-    OVERLAYS,
-    ROOT,
-    Document,
-    Pod,
-    documents,
-    of_kind,
-    pods,
-)
+from .manifests import NAME, OVERLAYS, ROOT, Document, Pod, documents, of_kind, pods
 
 CONFIG = yaml.safe_load((ROOT / "deploy/observe/kubernetes.yml").read_text())
 JOBS: dict[str, Document] = {job["job_name"]: job for job in CONFIG["scrape_configs"]}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from deploy.tests.kubernetes.manifests import OVERLAYS, documents, of_kind
-from deploy.tests.kubernetes.network import arrows, places
+from .manifests import OVERLAYS, documents, of_kind
+from .network import arrows, places
 
 # `outside`: any address. The key set is one of the routes of auth.
 SERVICES = """

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from deploy.tests.kubernetes.manifests import OVERLAYS, documents, of_kind, pods
-from deploy.tests.kubernetes.policy import faults
+from .manifests import OVERLAYS, documents, of_kind, pods
+from .policy import faults
 
 GONE = object()
 # What a change makes the policy say: of what, the path (from a container by its name,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.tests.kubernetes.manifests import OVERLAYS, Document, documents, of_kind
+from .manifests import OVERLAYS, Document, documents, of_kind
 
 VERSION = "1.37"
 # Of CloudNativePG there is no schema here. These are the fields that we use, as its API
@@ -40,14 +40,8 @@ FIELDS = {
         instanceSidecarConfiguration.resources
     """,
 }
-FREE = {
-    "parameters",
-    "resources",
-    "requests",
-    "limits",
-    "accessKeyId",
-    "secretAccessKey",
-}
+FREE = {"parameters", "resources", "requests", "limits"}
+FREE |= {"accessKeyId", "secretAccessKey"}
 
 
 @pytest.mark.verify
@@ -58,9 +52,7 @@ def test_kubernetes_takes_every_document(overlay: str) -> None:
     known = [doc for doc in documents(overlay) if doc["kind"] not in FIELDS]
     for doc in known:
         validator.validate(doc, VERSION, strict=True)
-    (auth,) = (
-        d for d in known if (d["kind"], d["metadata"]["name"]) == ("Deployment", "auth")
-    )
+    auth = of_kind(known, "Deployment")["auth"]
     (container,) = auth["spec"]["template"]["spec"]["containers"]
     container["livenesProbe"] = container.pop("livenessProbe")
     with pytest.raises(validator.ValidationError, match="livenesProbe"):

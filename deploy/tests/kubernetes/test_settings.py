@@ -11,17 +11,10 @@ import pytest
 
 from deploy.local import secretfiles
 from deploy.tests.compose.compose_file import SERVICES
-from deploy.tests.kubernetes.manifests import (
-    FOLDER,
-    OVERLAYS,
-    Document,
-    Pod,
-    documents,
-    of_kind,
-    pods,
-)
 from deploy.tests.stack import ROOT
 from shared.keys import signing_keys
+
+from .manifests import FOLDER, OVERLAYS, Document, Pod, documents, of_kind, pods
 
 PAGE = (ROOT / "docs/operations/kubernetes.md").read_text()
 # Which service each runs, by the setting that leads to the other one.
@@ -74,16 +67,11 @@ def sources(volume: Document) -> list[tuple[str, dict[str, str]]]:
     found = [s["secret"] for s in volume.get("projected", {}).get("sources", [])]
     found += [volume["secret"]] if "secret" in volume else []
     named = [(x.get("name") or x["secretName"], x.get("items")) for x in found]
-    known = SECRETS | MADE
-    return [
-        (
-            name,
-            {i["key"]: i["path"] for i in items}
-            if items
-            else {k: k for k in known[name]},
-        )
-        for name, items in named
-    ]
+    places = []
+    for name, items in named:
+        keys = {key: key for key in (SECRETS | MADE)[name]}
+        places.append((name, {i["key"]: i["path"] for i in items} if items else keys))
+    return places
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -92,10 +80,8 @@ def test_every_setting_without_a_default_is_given(overlay: str, name: str) -> No
     """And all that containers have elsewhere; but the folder of mails is for
     development."""
     env = environment(documents(overlay), name)
-    text = "".join(
-        (ROOT / file).read_text()
-        for file in ("shared/settings.py", f"{OF[name]}_project/config/settings.py")
-    )
+    text = (ROOT / "shared/settings.py").read_text()
+    text += (ROOT / f"{OF[name]}_project/config/settings.py").read_text()
     needed = set(re.findall(r"env\.(?:str|list|folder|redis)\(\"([A-Z_]+)\"\)", text))
     given = {key.removesuffix("_FILE") for key in env}
     assert {"SECRET_KEY", "REDIS_URL", "JWT_ISSUER"} <= needed <= given
@@ -142,12 +128,11 @@ def test_no_pod_gets_a_secret_of_another() -> None:
 def test_the_table_has_every_secret_file_of_a_deployment() -> None:
     """The lines below it make the Secrets of what `init` wrote."""
     lines = re.findall(r"\.secrets/(\w+)", PAGE)
-    kinds = [
-        f"{name}_{kind}" for name in ("auth", "users") for kind in secretfiles.KINDS
-    ]
-    keys = ["auth_users_service_api_key", "users_auth_service_api_key"]
-    lists = [secretfiles.LIST.format(name) for name in ("auth", "users")]
-    assert {*kinds, *keys, *lists, secretfiles.REDIS_ADMIN} <= {*lines}
+    wanted = {secretfiles.REDIS_ADMIN}
+    for name, other in (("auth", "users"), ("users", "auth")):
+        wanted |= {f"{name}_{kind}" for kind in secretfiles.KINDS}
+        wanted |= {secretfiles.KEY.format(name, other), secretfiles.LIST.format(name)}
+    assert wanted <= {*lines}
 
 
 @pytest.mark.parametrize(
@@ -189,25 +174,19 @@ def test_the_operator_of_postgresql_gives_the_rights_of_roles_sql() -> None:
     for name in ("auth", "users"):
         written = (FOLDER / f"overlays/production/{name}.sql").read_text()
         for right in rights:
-            for word, value in (
-                ("service", name),
-                ("owner", f"{name}_owner"),
-                ("app", f"{name}_app"),
-            ):
-                right = right.replace(f':"{word}"', value)
-            assert right in written
+            for word in ("_owner", "_app"):
+                right = right.replace(f':"{word[1:]}"', f"{name}{word}")
+            assert right.replace(':"service"', name) in written
 
 
 def test_a_service_is_behind_a_pooler_in_production_and_nothing_else_is() -> None:
     found = documents("production")
     pooled = {n for n in OF if "-pooler:" in str(environment(found, n))}
-    configured = {
-        n for n in OF if environment(found, n).get("DATABASE_POOLER") == "transaction"
-    }
+    modes = {n: environment(found, n).get("DATABASE_POOLER") for n in OF}
+    configured = {n for n in OF if modes[n] == "transaction"}
     assert pooled == configured == {"auth", "users"}
     for name in OF:
         urls = re.findall(r"postgres://\S+?(?=')", str(environment(found, name)))
-        assert all(
-            "sslmode=verify-" in url and "/run/database/ca.crt" in url for url in urls
-        )
         assert len(urls) == 1
+        assert "sslmode=verify-" in urls[0]
+        assert "/run/database/ca.crt" in urls[0]

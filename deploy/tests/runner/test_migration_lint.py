@@ -5,48 +5,23 @@ from django.db.migrations.graph import MigrationGraph
 
 from deploy import migration_lint
 
-# As Django writes it.
+# As Django writes it, by the rule that it breaks.
 FAULTS = {
-    "not null without default": (
-        'ALTER TABLE "t" ADD COLUMN "a" integer NOT NULL;',
-        {"adding-required-field"},
-    ),
+    "adding-required-field": 'ALTER TABLE "t" ADD COLUMN "a" integer NOT NULL;',
     # Of AddField with `default`. With `db_default` the version before can insert.
-    "a default for a moment": (
-        """ALTER TABLE "t" ADD COLUMN "a" integer DEFAULT 0 NOT NULL;
+    "ban-drop-default": """ALTER TABLE "t" ADD COLUMN "a" integer DEFAULT 0 NOT NULL;
         ALTER TABLE "t" ALTER COLUMN "a" DROP DEFAULT;""",
-        {"ban-drop-default"},
-    ),
-    "set not null": (
-        'ALTER TABLE "t" ALTER COLUMN "a" SET NOT NULL;',
-        {"adding-not-nullable-field"},
-    ),
-    "drop a column": (
-        'ALTER TABLE "t" DROP COLUMN "a" CASCADE;',
-        {"ban-drop-column"},
-    ),
-    "drop a table": ('DROP TABLE "t" CASCADE;', {"ban-drop-table"}),
-    "rename a column": (
-        'ALTER TABLE "t" RENAME COLUMN "a" TO "b";',
-        {"renaming-column"},
-    ),
-    "rename a table": ('ALTER TABLE "t" RENAME TO "u";', {"renaming-table"}),
-    "change a type": (
-        'ALTER TABLE "t" ALTER COLUMN "a" TYPE bigint USING "a"::bigint;',
-        {"changing-column-type"},
-    ),
-    "an index": (
-        'CREATE INDEX "i" ON "t" ("a");',
-        {"require-concurrent-index-creation"},
-    ),
-    "an index goes": (
-        'DROP INDEX IF EXISTS "i";',
-        {"require-concurrent-index-deletion"},
-    ),
-    "a constraint": (
-        'ALTER TABLE "t" ADD CONSTRAINT "c" CHECK ("a" > 0);',
-        {"constraint-missing-not-valid"},
-    ),
+    "adding-not-nullable-field": 'ALTER TABLE "t" ALTER COLUMN "a" SET NOT NULL;',
+    "ban-drop-column": 'ALTER TABLE "t" DROP COLUMN "a" CASCADE;',
+    "ban-drop-table": 'DROP TABLE "t" CASCADE;',
+    "renaming-column": 'ALTER TABLE "t" RENAME COLUMN "a" TO "b";',
+    "renaming-table": 'ALTER TABLE "t" RENAME TO "u";',
+    "changing-column-type": """ALTER TABLE "t" ALTER COLUMN "a" TYPE bigint
+        USING "a"::bigint;""",
+    "require-concurrent-index-creation": 'CREATE INDEX "i" ON "t" ("a");',
+    "require-concurrent-index-deletion": 'DROP INDEX IF EXISTS "i";',
+    "constraint-missing-not-valid": """ALTER TABLE "t" ADD CONSTRAINT "c"
+        CHECK ("a" > 0);""",
 }
 HARMLESS = {
     "a column that may be empty": 'ALTER TABLE "t" ADD COLUMN "a" integer NULL;',
@@ -61,9 +36,9 @@ def rules(sql: str, timeout: str = "5s") -> set[str]:
     return {rule for rule, _ in migration_lint.faults(sql, timeout)}
 
 
-@pytest.mark.parametrize(("sql", "broken"), FAULTS.values(), ids=FAULTS)
-def test_what_disturbs_the_version_before_is_named(sql: str, broken: set[str]) -> None:
-    assert rules(f"BEGIN;\n{sql}\nCOMMIT;") == broken
+@pytest.mark.parametrize("rule", FAULTS)
+def test_what_disturbs_the_version_before_is_named(rule: str) -> None:
+    assert rules(f"BEGIN;\n{FAULTS[rule]}\nCOMMIT;") == {rule}
 
 
 @pytest.mark.parametrize("sql", HARMLESS.values(), ids=HARMLESS)
