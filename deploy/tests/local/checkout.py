@@ -4,17 +4,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from deploy.local import orphans, processes, startservice
+from deploy.local import orphans, ports, processes, startservice
 from deploy.local.layout import Layout
 from deploy.local.virtualenv import STAMP
 from deploy.tests.stack import as_it_was
@@ -22,7 +21,6 @@ from deploy.tests.stack import as_it_was
 SOURCE = Path(__file__).resolve().parents[3]
 MADE = (".git", ".run", ".secrets", ".backups", ".env", ".env.migrate", ".venv")
 MADE += ("__pycache__", ".*_cache")
-NAMES = ("GATEWAY_PORT", "AUTH_PORT", "USERS_PORT")
 
 # A line of auth_project/.env, and what commands say to it.
 WITHOUT_EFFECT = "ARGON2_TIME_COST=2\n"
@@ -32,7 +30,6 @@ SAYS_SO = "auth_project/.env: ARGON2_TIME_COST has no effect here; users reads i
 @dataclass
 class Checkout:
     path: Path
-    ports: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def copy_to(cls, path: Path) -> Self:
@@ -55,15 +52,16 @@ class Checkout:
         stamp = (source.venv / STAMP).read_text()
         stamp = stamp.replace(str(source.venv), str(target.venv))
         (target.venv / STAMP).write_text(stamp)
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in NAMES]
-        ports = [str(sock.getsockname()[1]) for sock in sockets]
-        for sock in sockets:
-            sock.close()
-        return cls(path, dict(zip(NAMES, ports, strict=True)))
+        return cls(path)
 
     @property
     def layout(self) -> Layout:
         return Layout(self.path)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Those of the services and of the gateway, by their names."""
+        return ports.written(self.layout)
 
     def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """The command; both of its outputs in one."""
@@ -83,7 +81,7 @@ class Checkout:
         kept.pop("MEMO_STACK", None)
         return subprocess.Popen(
             [self.path / "manage_all.sh", *words],
-            env={**kept, **self.ports, **options},
+            env={**kept, **options},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -137,8 +135,7 @@ class Checkout:
 
     def service_at(self, name: str, at: str = "gateway") -> bool:
         """Whether a service answers as ready on a port of its own or the gateway's."""
-        port = self.ports[f"{at.upper()}_PORT"]
-        return processes.serves(f"127.0.0.1:{port}", name)
+        return processes.serves(f"127.0.0.1:{self.ports[at]}", name)
 
     def printed_state(self) -> dict[str, Any]:
         """`status --json` by the command itself."""

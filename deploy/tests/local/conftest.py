@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.layout import Layout
-from deploy.local.ports import Ports, written
+from deploy.local.ports import Ports
 
 from .checkout import Checkout, FirstUps
 
@@ -77,13 +77,8 @@ def bare(make_checkout: Callable[[str], Checkout]) -> Checkout:
 def first_ups(make_checkout: Callable[[str], Checkout]) -> FirstUps:
     """The first `up` of two checkouts, at the same moment: both choose their ports."""
     checkouts = [make_checkout(name) for name in ("first", "second")]
-    for checkout in checkouts:
-        checkout.ports = {}
     ups = [checkout.start("up") for checkout in checkouts]
     said = [process.communicate(timeout=300)[0] for process in ups]
-    for checkout in checkouts:
-        found = written(checkout.layout)
-        checkout.ports = {f"{x.upper()}_PORT": str(port) for x, port in found.items()}
     return [*zip(checkouts, [x.returncode for x in ups], said, strict=True)]
 
 

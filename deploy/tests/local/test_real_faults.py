@@ -47,9 +47,9 @@ def test_a_fault_leaves_the_running_stack_as_it_is(
 # --- Ports ----------------------------------------------------------------------------
 
 
-def foreign(port: str) -> socket.socket:
+def foreign(port: int) -> socket.socket:
     """Another program, which takes what it is sent."""
-    return socket.create_server(("127.0.0.1", int(port)))
+    return socket.create_server(("127.0.0.1", port))
 
 
 def test_a_taken_port_does_not_touch_what_runs(
@@ -68,7 +68,7 @@ def test_another_program_on_a_program_s_port_is_named_and_gets_nothing(
 ) -> None:
     """A service is up when our process answers, and not when any does."""
     running.ok("stop", name)
-    port = running.ports[f"{name.upper()}_PORT"]
+    port = running.ports[name]
     with foreign(port) as other:
         done = running.run("start", name)
         # Of this one alone: the gateway would wait for the other program's answer.
@@ -106,7 +106,7 @@ def test_two_checkouts_up_at_the_same_moment_are_two(
     for checkout in up:
         assert checkout.is_ready()
         family = set(checkout.family())
-        for port in ports.written(checkout.layout).values():
+        for port in checkout.ports.values():
             found = ports.listeners(port)
             assert found
             assert set(found) <= family
@@ -137,13 +137,13 @@ def test_a_service_that_cannot_start_says_why_in_one_line(stopped: Checkout) -> 
 
 
 def test_a_taken_port_is_named_with_its_holder(stopped: Checkout) -> None:
-    port = stopped.ports["USERS_PORT"]
+    port = stopped.ports["gateway"]
     with foreign(port):
         done = stopped.run("up")
     assert done.returncode == PORT_IN_USE
     assert f"Port {port}" in done.stdout
     assert f"pid {os.getpid()} (" in done.stdout
-    assert "USERS_PORT=" in done.stdout
+    assert "GATEWAY_PORT=" in done.stdout
     assert stopped.family() == []
 
 

@@ -17,7 +17,6 @@ from deploy.local.secretfiles import KEY
 
 from .checkout import Checkout, slowness, wait_for
 
-GATEWAY = "GATEWAY_PORT"
 PROCESSES = {"auth-db", "users-db", "redis", "auth", "users", "gateway"}
 PROCESSES |= {"users-worker"}
 
@@ -31,14 +30,14 @@ def test_a_second_up_is_quick_and_prints_every_url(running: Checkout) -> None:
     assert time.monotonic() - begun < 5 * slowness()
     assert said.startswith("memo: already up")
     assert running.pids() == before
-    found, url = running.printed_state(), f"http://localhost:{running.ports[GATEWAY]}"
+    found, url = running.printed_state(), f"http://localhost:{running.ports['gateway']}"
     assert (found["state"], found["url"]) == ("ready", url)
     assert found["processes"].keys() == PROCESSES
     assert {each["state"] for each in found["processes"].values()} == {"running"}
     assert f"gateway  {url}\n" in said
     assert f"admin    {url}/admin/\n" in said
     for name in ("auth", "users"):
-        port = running.ports[f"{name.upper()}_PORT"]
+        port = running.ports[name]
         assert f"{url}/api/v1/{name}/docs, http://127.0.0.1:{port}\n" in said
         assert len(found["processes"][name]["pids"]) == 2
         assert running.service_at(name)
@@ -71,7 +70,7 @@ def test_the_servers_listen_on_the_loopback_or_not_at_all(running: Checkout) -> 
             _, local, _, state, *_, inode = line.split()[:10]
             if state == "0A" and f"socket:[{inode}]" in files:
                 address, port = local.split(":")
-                listening[str(int(port, 16))] = address
+                listening[int(port, 16)] = address
     assert set(listening) == set(running.ports.values())
     loopbacks = {"0100007F", "00000000000000000000000001000000"}
     assert set(listening.values()) <= loopbacks

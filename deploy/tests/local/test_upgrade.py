@@ -42,9 +42,8 @@ def test_an_upgrade_and_the_way_back_lose_no_request(
         file.write_text(with_lines(file.read_text(), wanted))
     checkout.ok("up")
     key = (checkout.layout.secrets / KEY.format("users", "auth")).read_text().strip()
-    urls = [
-        f"http://127.0.0.1:{checkout.ports[x]}" for x in ("GATEWAY_PORT", "AUTH_PORT")
-    ]
+    ports = (checkout.ports[name] for name in ("gateway", "auth"))
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
     try:
         with Load(*urls, key).running() as load:
             put(SOURCE, checkout)
