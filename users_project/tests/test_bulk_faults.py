@@ -12,16 +12,10 @@ from users import bulk
 from users.models import User
 
 
-@pytest.fixture
-def auth_down(settings):
-    with responses.RequestsMock() as mock:
-        url = f"{settings.AUTH_SERVICE_URL}/api/v1/auth/sessions/revoke"
-        mock.add("POST", url, status=503)
-        yield mock
-
-
-@pytest.mark.parametrize("reason", ["deactivate", "soft_delete", "end_sessions"])
-def test_without_the_auth_service_it_is_done_and_said(admin, auth_down, caplog, reason):
+@responses.activate
+def test_without_the_auth_service_it_is_done_and_said(admin, settings, caplog):
+    url = f"{settings.AUTH_SERVICE_URL}/api/v1/auth/sessions/revoke"
+    call = responses.post(url, status=503)
     users = [UserFactory() for _ in range(5)]
     messages = act(admin, "deactivate", *users)
     assert messages[0] == "5 users deactivated."
