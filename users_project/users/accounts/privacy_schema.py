@@ -3,13 +3,15 @@ description says."""
 
 from typing import Any
 
+from django.db.models import Model
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from shared.api.fields import ExactCharField, PasswordField, StrictSerializer
+from shared.api.fields import PasswordField, StrictSerializer
 from shared.api.openapi import TOKEN_PROBLEMS, problems
 from shared.event_pages import EventSerializer
 from users.accounts.models import Link, Registration
+from users.accounts.serializers import TokenSerializer
 from users.factors.models import Factor, FactorReset, RecoveryCode
 from users.mail.models import Mail
 from users.models import EmailChange, User
@@ -36,12 +38,6 @@ class DeletedSerializer(serializers.Serializer[User]):
     restorable_until = serializers.DateTimeField(help_text="Then it is erased.")
 
 
-class LinkSerializer(StrictSerializer):
-    """What a link in a mail carries."""
-
-    token = ExactCharField(max_length=128, help_text="Of the link.")
-
-
 class ExportedUserSerializer(UserSerializer):
     """The account, with all its columns that are about its user."""
 
@@ -52,59 +48,11 @@ class ExportedUserSerializer(UserSerializer):
     is_superuser = serializers.BooleanField()
 
 
-class ExportedLinkSerializer(serializers.ModelSerializer[Link]):
-    """A link that was mailed, without what makes it work."""
-
-    class Meta:
-        model = Link
-        fields = ("purpose", "address", "created_at", "expires_at", "used_at")
-
-
-class ExportedMailSerializer(serializers.ModelSerializer[Mail]):
-    class Meta:
-        model = Mail
-        fields = (
-            *("kind", "address", "locale", "context"),
-            *("created_at", "sent_at", "failed_at"),
-        )
-
-
-class ExportedRegistrationSerializer(serializers.ModelSerializer[Registration]):
-    class Meta:
-        model = Registration
-        fields = (
-            *("email", "username", "first_name", "last_name", "display_name"),
-            *("avatar_url", "locale", "created_at"),
-        )
-
-
-class ExportedEmailChangeSerializer(serializers.ModelSerializer[EmailChange]):
-    class Meta:
-        model = EmailChange
-        fields = ("email", "created_at", "expires_at")
-
-
-class ExportedFactorSerializer(serializers.ModelSerializer[Factor]):
-    """A second factor, without what proves it."""
-
-    class Meta:
-        model = Factor
-        fields = (
-            *("type", "name", "created_at", "confirmed_at", "last_used_at"),
-            *("transports", "backed_up", "suspect_at"),
-        )
-
-
-class ExportedRecoveryCodeSerializer(serializers.ModelSerializer[RecoveryCode]):
-    class Meta:
-        model = RecoveryCode
-        fields = ("used_at",)
-
-
-class ExportedFactorResetSerializer(serializers.ModelSerializer[FactorReset]):
-    class Meta:
-        model = FactorReset
-        fields = ("reason", "created_at", "due_at")
+def exported(model: type[Model], *fields: str) -> Any:
+    """A serializer of these columns, without what proves who its user is."""
+    meta = type("Meta", (), {"model": model, "fields": fields})
+    name = f"Exported{model.__name__}Serializer"
+    return type(name, (serializers.ModelSerializer,), {"Meta": meta})(many=True)
 
 
 class ExportedSessionSerializer(serializers.Serializer[None]):
@@ -117,6 +65,9 @@ class ExportedSessionSerializer(serializers.Serializer[None]):
     ip = serializers.CharField(allow_null=True, help_text="Its network.")
     device = serializers.CharField()
     user_agent = serializers.CharField()
+    acr = serializers.CharField(help_text="How strong the login was.")
+    amr = serializers.CharField(help_text="How the user proved who they are.")
+    stepped_up_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
     revoked_reason = serializers.CharField()
 
@@ -127,13 +78,25 @@ class ExportSerializer(serializers.Serializer[None]):
     exported_at = serializers.DateTimeField()
     user = ExportedUserSerializer()
     permissions = serializers.ListField(child=serializers.CharField())
-    email_changes = ExportedEmailChangeSerializer(many=True)
-    registrations = ExportedRegistrationSerializer(many=True)
-    links = ExportedLinkSerializer(many=True)
-    mails = ExportedMailSerializer(many=True)
-    factors = ExportedFactorSerializer(many=True)
-    recovery_codes = ExportedRecoveryCodeSerializer(many=True)
-    factor_resets = ExportedFactorResetSerializer(many=True)
+    email_changes = exported(EmailChange, "email", "created_at", "expires_at")
+    registrations = exported(
+        Registration,
+        *("email", "username", "first_name", "last_name", "display_name"),
+        *("avatar_url", "locale", "created_at"),
+    )
+    links = exported(Link, "purpose", "address", "created_at", "expires_at", "used_at")
+    mails = exported(
+        Mail,
+        *("kind", "address", "locale", "context"),
+        *("created_at", "sent_at", "failed_at"),
+    )
+    factors = exported(
+        Factor,
+        *("type", "name", "created_at", "confirmed_at", "last_used_at"),
+        *("transports", "backed_up", "suspect_at"),
+    )
+    recovery_codes = exported(RecoveryCode, "used_at")
+    factor_resets = exported(FactorReset, "reason", "created_at", "due_at")
     events = EventSerializer(many=True)
     sessions = ExportedSessionSerializer(many=True)
 
@@ -179,7 +142,7 @@ EXPORT: dict[str, Any] = {
 }
 RESTORE: dict[str, Any] = {
     "operation_id": "users_restore",
-    "request": LinkSerializer,
+    "request": TokenSerializer,
     "responses": {
         204: OpenApiResponse(description="The account is as it was, without sessions."),
         **problems(body=True, _400=("link_invalid",)),

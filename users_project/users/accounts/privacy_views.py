@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from shared.api.views import JSONView, OpenView, valid
 from shared.auth.permissions import RECENT, logged_in_within
 from users.accounts import deletion, export, privacy_schema
+from users.accounts.serializers import TokenSerializer
 from users.guess_limits import client_of, counted_of
 from users.views import caller
 
@@ -29,6 +30,6 @@ class RestoreView(OpenView):
     @extend_schema(**privacy_schema.RESTORE)
     def post(self, request: Request) -> Response:
         """Restore a deleted account by the link in the mail. Then log in again."""
-        token = valid(privacy_schema.LinkSerializer(data=request.data))["token"]
+        token = valid(TokenSerializer(data=request.data))["token"]
         deletion.restore_by_link(token, client_of(request))
         return Response(status=204)
