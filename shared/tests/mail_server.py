@@ -149,6 +149,13 @@ def authenticate(server: Any, session: Any, envelope: Any, how: str, data: Any) 
     return smtp.AuthResult(success=right, handled=False, auth_data=data.login.decode())
 
 
+async def end_connections() -> None:
+    connections = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in connections:
+        each.cancel()
+    await asyncio.gather(*connections, return_exceptions=True)
+
+
 @contextmanager
 def mail_server(path: Path, tls: str = "starttls") -> Iterator[MailServer]:
     """A server for as long as the block; its folder is `path`."""
@@ -176,6 +183,8 @@ def mail_server(path: Path, tls: str = "starttls") -> Iterator[MailServer]:
     try:
         yield server
     finally:
-        loop.call_soon_threadsafe(listening.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
+        listening.close()
+        loop.run_until_complete(end_connections())
+        loop.close()

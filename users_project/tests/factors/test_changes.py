@@ -140,7 +140,7 @@ def test_new_codes_void_the_old_ones(ada, me, prove, codes):
     assert prove(ada, recovery_code=codes[0]).status_code == 401
     assert prove(ada, recovery_code=new).status_code == 200
     assert events(ada)[0] == "recovery_codes_replaced"
-    assert Mail.objects.get().kind == "recovery_codes_replaced"
+    assert Mail.objects.earliest("pk").kind == "recovery_codes_replaced"
 
 
 def test_a_name_is_changed(ada, me):
