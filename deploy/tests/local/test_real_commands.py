@@ -44,21 +44,22 @@ def test_runserver_stands_in_for_the_service_and_gives_its_place_back(
 
 
 def test_init_keeps_a_port_that_runs_and_destroy_tells_and_removes_everything(
-    bare: Checkout, listener: Callable[..., int]
+    make_checkout: Callable[[str], Checkout], listener: Callable[..., int]
 ) -> None:
-    bare.ok("init")
+    checkout = make_checkout("doomed")
+    checkout.ok("init")
     # As a gateway in a container does, beside which settings change.
-    before = read_env(bare.layout.gateway_env)
+    before = read_env(checkout.layout.gateway_env)
     listener(port=int(before["GATEWAY_PORT"]))
-    assert "in use" not in bare.ok("init")
-    assert read_env(bare.layout.gateway_env) == before
-    done = bare.run("destroy")
+    assert "in use" not in checkout.ok("init")
+    assert read_env(checkout.layout.gateway_env) == before
+    done = checkout.run("destroy")
     assert done.returncode == 1
-    assert f"  {bare.layout.secrets}\n" in done.stdout
+    assert f"  {checkout.layout.secrets}\n" in done.stdout
     assert "destroy --yes" in done.stdout
-    assert bare.layout.secrets.exists()
-    said = bare.ok("destroy", "--yes")
+    assert checkout.layout.secrets.exists()
+    said = checkout.ok("destroy", "--yes")
     assert "the .env files and .backups/ of a checkout stay" in said
-    assert not bare.layout.base.exists()
-    assert not bare.layout.secrets.exists()
-    assert (bare.path / ".env").exists()
+    assert not checkout.layout.base.exists()
+    assert not checkout.layout.secrets.exists()
+    assert (checkout.path / ".env").exists()
