@@ -147,7 +147,7 @@ step "no secret shows in containers' settings, image histories or logs"
 docker compose ps --all --quiet | xargs docker inspect > "$work/shown"
 docker compose images --quiet | xargs -n 1 docker history --no-trunc >> "$work/shown"
 docker compose logs >> "$work/shown" 2>&1
-for file in .secrets/*; do
+for file in .secrets/* .secrets/factor_keys/* .secrets/keys/private/*.pem; do
     [ -f "$file" ] && [ "$file" != .secrets/redis_users.acl ] || continue
     grep -oE '[A-Za-z0-9_-]{40,}' "$file" > "$work/values" || continue
     if grep -qFf "$work/values" "$work/shown"; then fail "$file shows"; fi
