@@ -6,7 +6,7 @@ from datetime import timedelta
 import factory
 from django.utils import timezone
 
-from tokens.models import Login, Session
+from tokens.models import PendingLogin, Session
 
 
 def ago(**period: float) -> factory.LazyFunction:
@@ -39,14 +39,14 @@ class SessionFactory(factory.django.DjangoModelFactory[Session]):
     ip = "192.0.2.1"
 
 
-class LoginFactory(factory.django.DjangoModelFactory[Login]):
+class PendingLoginFactory(factory.django.DjangoModelFactory[PendingLogin]):
     """A login that began a minute ago and waits for its second factor."""
 
     class Meta:
-        model = Login
+        model = PendingLogin
 
     digest = factory.LazyFunction(lambda: uuid.uuid4().bytes)
-    purpose = Login.Purpose.SECOND_FACTOR
+    purpose = PendingLogin.Purpose.SECOND_FACTOR
     user_id = factory.LazyFunction(uuid.uuid4)
     challenge = b"a challenge"
     created_at = ago(minutes=1)

@@ -16,8 +16,8 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tests.factories import LoginFactory
-from tokens.models import Event, Login, Session, UserEpoch
+from tests.factories import PendingLoginFactory
+from tokens.models import Event, PendingLogin, Session, UserEpoch
 
 pytestmark = pytest.mark.django_db
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -71,14 +71,14 @@ def test_an_erasure_leaves_no_row_and_no_token_that_works(
     assert verified(tokens[0]).status_code == 200
     assert state_in_redis(live) == b"active"
     Session.objects.raise_floors([live.user_id, other.user_id], 7)
-    LoginFactory(user_id=live.user_id)
-    pending = LoginFactory(user_id=other.user_id)
+    PendingLoginFactory(user_id=live.user_id)
+    pending = PendingLoginFactory(user_id=other.user_id)
     for count in (3, 0):  # the second is a repetition
         answer = ask("erase")
         assert (answer.status_code, answer.json()) == (200, {"erased": count})
         assert Session.objects.get() == other
         assert UserEpoch.objects.get().user_id == other.user_id
-        assert Login.objects.get() == pending
+        assert PendingLogin.objects.get() == pending
         for token in tokens:
             assert outcome(verified(token)) == (401, "token_revoked")
     forget(live)

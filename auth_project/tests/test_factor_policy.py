@@ -13,7 +13,7 @@ from tests.conftest import (
     refresh_token,
 )
 from tests.test_second_factors import REQUIRED, START_OVER
-from tokens.models import Login, Session
+from tokens.models import PendingLogin, Session
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("trusted_kid")]
 
@@ -71,7 +71,7 @@ def test_enrolment_needs_more_than_the_password(users, device, token, expected):
     if expected == 200:
         claims = access_tokens.decode(answer.json()["enrol_token"], "enrol")
         assert claims["sub"] == users.user["id"]
-        assert claims["sid"] == str(Login.objects.get().id)
+        assert claims["sid"] == str(PendingLogin.objects.get().id)
         assert claims["epoch"] == 0
         assert claims["exp"] - claims["iat"] == 600 == answer.json()["expires_in"]
         assert claims["aud"] == "memo:enrol"

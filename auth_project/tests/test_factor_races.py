@@ -5,10 +5,10 @@ from functools import partial
 import pytest
 
 from tests.conftest import cookie_of, log_in, outcome, post
-from tests.factories import LoginFactory
+from tests.factories import PendingLoginFactory
 from tests.test_passkeys import begin, signed
 from tests.test_races import at_once, behind_a_lock, log_out_row, rotate
-from tokens.models import Event, Login, Session
+from tokens.models import Event, PendingLogin, Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,18 +62,22 @@ def open_pending(login):
 def test_a_pending_login_waits_for_another_try_and_for_a_push():
     """The row of the login and the user's floor are looked at again after a lock; one
     that is refused for its epoch is not settled."""
-    login = LoginFactory()
+    login = PendingLoginFactory()
     opened = behind_a_lock(lambda: open_pending(login), lambda: open_pending(login))
     assert opened is None
     assert Session.objects.count() == 1
-    tried, settled, behind = LoginFactory(), LoginFactory(), LoginFactory()
+    tried, settled, behind = (
+        PendingLoginFactory(),
+        PendingLoginFactory(),
+        PendingLoginFactory(),
+    )
     opened = behind_a_lock(
-        lambda: Login.objects.filter(id=tried.id).update(attempts=1),
+        lambda: PendingLogin.objects.filter(id=tried.id).update(attempts=1),
         lambda: open_pending(tried),
     )
     assert opened.user_id == tried.user_id
     opened = behind_a_lock(
-        lambda: Login.objects.settle(settled), lambda: open_pending(settled)
+        lambda: PendingLogin.objects.settle(settled), lambda: open_pending(settled)
     )
     assert opened is None
     opened = behind_a_lock(
@@ -88,7 +92,7 @@ def test_a_pending_login_waits_for_another_try_and_for_a_push():
 @pytest.mark.parametrize("first", [log_out_row, rotate])
 def test_a_step_up_that_waited_looks_at_the_session_again(make_session, first):
     session = make_session()
-    login = LoginFactory(sid=session.id, purpose="step_up")
+    login = PendingLoginFactory(sid=session.id, purpose="step_up")
 
     found = behind_a_lock(
         lambda: first(session), lambda: Session.objects.step_up(login, ["otp"])
@@ -102,7 +106,7 @@ def test_a_step_up_that_waited_looks_at_the_session_again(make_session, first):
 
 def test_of_two_step_ups_with_one_login_one_succeeds(make_session):
     session = make_session()
-    login = LoginFactory(sid=session.id, purpose="step_up")
+    login = PendingLoginFactory(sid=session.id, purpose="step_up")
 
     def step_up():
         return Session.objects.step_up(login, ["otp"])

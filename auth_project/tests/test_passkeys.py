@@ -16,7 +16,7 @@ from tests.conftest import (
     refresh_token,
 )
 from tests.test_second_factors import assert_opens, pending
-from tokens.models import Login, Session
+from tokens.models import PendingLogin, Session
 from tokens.pending_logins import TRIES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("trusted_kid", "users")]
@@ -50,7 +50,7 @@ def test_the_options_say_nothing_of_any_user(settings):
         "timeout": 300_000,
         "userVerification": "required",
     }
-    row = Login.objects.get()
+    row = PendingLogin.objects.get()
     assert base64url_decode(challenge) == bytes(row.challenge)
     assert len(bytes(row.challenge)) == 32
     assert begun["expires_in"] == 300
@@ -78,10 +78,10 @@ def test_whatever_is_wrong_is_alike(users):
     second = pending()
     assert log_in(signed(used)).status_code == 200
     ago = timedelta(seconds=301)
-    newest = Login.objects.order_by("created_at")
+    newest = PendingLogin.objects.order_by("created_at")
     late_row, tried_row = newest[2], newest[3]
-    Login.objects.filter(id=late_row.id).update(expires_at=F("expires_at") - ago)
-    Login.objects.filter(id=tried_row.id).update(attempts=TRIES)
+    PendingLogin.objects.filter(id=late_row.id).update(expires_at=F("expires_at") - ago)
+    PendingLogin.objects.filter(id=tried_row.id).update(attempts=TRIES)
     swapped = {**signed(other), "login": begin()["login"]}
     opened = Session.objects.count()
 

@@ -20,7 +20,7 @@ from tests.conftest import (
     signed_in,
     state_in_redis,
 )
-from tokens.models import Event, Login, Session
+from tokens.models import Event, PendingLogin, Session
 from tokens.pending_logins import TRIES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("trusted_kid")]
@@ -154,7 +154,7 @@ def test_it_is_settled_once(with_factor):
 def test_it_expires(with_factor):
     login = pending()
     past = F("expires_at") - timedelta(seconds=300)
-    Login.objects.update(expires_at=past)
+    PendingLogin.objects.update(expires_at=past)
 
     assert outcome(second_factor(login)) == START_OVER
     assert not with_factor.proofs
@@ -242,10 +242,10 @@ def test_a_login_of_one_purpose_is_of_no_other(with_factor, session):
 def test_the_table_opens_no_login(with_factor):
     """LVL-06: what a dump has is the digest of a random text."""
     login = pending()
-    row = Login.objects.get()
+    row = PendingLogin.objects.get()
 
     assert bytes(row.digest) == hashlib.sha256(login.encode()).digest()
-    columns = [str(value) for value in Login.objects.values_list().get()]
+    columns = [str(value) for value in PendingLogin.objects.values_list().get()]
     assert not any(login in value for value in columns)
     for text in (*columns, bytes(row.digest).hex()):
         answer = second_factor(text[:64] or "x")

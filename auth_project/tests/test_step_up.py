@@ -12,7 +12,7 @@ from tests.conftest import (
     signed_in,
     state_in_redis,
 )
-from tokens.models import Event, Login, Session
+from tokens.models import Event, PendingLogin, Session
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("trusted_kid")]
 
@@ -110,7 +110,7 @@ def test_a_session_that_has_ended_does_not_step_up(client, session, users, monke
     answer = client.post(URL, {"login": login, **CODE})
     assert outcome(answer) == (401, "token_invalid")
     assert Session.objects.get().acr == "aal1"
-    assert Login.objects.get().settled_at is None
+    assert PendingLogin.objects.get().settled_at is None
     assert not Event.objects.filter(event="authn_step_up").exists()
 
     assert outcome(client.post(f"{URL}/options")) == (401, "token_revoked")

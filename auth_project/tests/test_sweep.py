@@ -22,9 +22,9 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tests.factories import LoginFactory, SessionFactory
+from tests.factories import PendingLoginFactory, SessionFactory
 from tokens import revocation, sweep
-from tokens.models import Login, Session
+from tokens.models import PendingLogin, Session
 from tokens.revocation import republish_revocations
 
 pytestmark = pytest.mark.django_db
@@ -191,7 +191,7 @@ def test_it_purges_a_batch_in_a_round_and_again_an_hour_later(monkeypatch, round
     twenty_minutes = itertools.count(step=600)  # in a round, which looks twice
 
     def purge_batch(model):
-        if model is Login:
+        if model is PendingLogin:
             return 0
         done.append(next(left))
         return done[-1]
@@ -205,13 +205,13 @@ def test_it_purges_a_batch_in_a_round_and_again_an_hour_later(monkeypatch, round
 
 def test_one_worker_purges_at_a_time(another_cursor):
     """Sessions and pending logins, a day after they expired."""
-    factories = SessionFactory, LoginFactory
+    factories = SessionFactory, PendingLoginFactory
     expired = timezone.now() - timedelta(days=2)
     gone = [each(expires_at=expired) for each in factories]
     kept = [each(expires_at=expired + timedelta(days=1.1)) for each in factories]
 
     def rows():
-        return [*Session.objects.all(), *Login.objects.all()]
+        return [*Session.objects.all(), *PendingLogin.objects.all()]
 
     lock = "SELECT pg_advisory_xact_lock(%s)"
     another_cursor.execute(lock, [sweep.PURGE_LOCK])

@@ -10,7 +10,7 @@ from shared.db.functions import ClockTimestamp
 from shared.db.rights import erase_events
 from shared.structured_logging import audit
 from tokens.events import write
-from tokens.models import Login, Session, UserEpoch
+from tokens.models import PendingLogin, Session, UserEpoch
 from tokens.revocation import revocation_window
 
 
@@ -33,7 +33,7 @@ def erase(user_id: UUID) -> int:
     erase_events(user_id)  # any number of them, so not in the transaction
     with transaction.atomic():
         sessions.filter(pk__in=found).delete()
-        Login.objects.filter(user_id=user_id).delete()
+        PendingLogin.objects.filter(user_id=user_id).delete()
         UserEpoch.objects.filter(user_id=user_id).delete()
         write("user_erased", user_id=user_id, sessions=len(found))
     audit("user_erased", user_id=user_id, sessions=len(found))

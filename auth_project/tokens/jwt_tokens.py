@@ -20,7 +20,7 @@ from shared.auth.access_tokens import MAX_LENGTH, TYPES, audience, decode, jws
 from shared.auth.session_state import REVOKED
 from shared.keys import keyring, signing_keys
 from shared.structured_logging import audit
-from tokens.models import Login, Session
+from tokens.models import PendingLogin, Session
 from tokens.revocation import end_session
 
 
@@ -154,7 +154,7 @@ class EnrolToken(simplejwt.Token):
     lifetime = timedelta(seconds=enrolment.LIFETIME)
 
     @classmethod
-    def issue(cls, login: Login) -> Self:
+    def issue(cls, login: PendingLogin) -> Self:
         token = cls()
         now = int(time.time())
         token.payload = {

@@ -22,7 +22,7 @@ from shared.clients import users_client
 from shared.keys import keyring
 from shared.structured_logging import audit
 from tokens.jwt_tokens import AccessToken, EnrolToken, RefreshToken, SpentRefreshToken
-from tokens.models import Login, Session
+from tokens.models import PendingLogin, Session
 from tokens.pending_logins import LIFETIME
 from tokens.revocation import end_other_sessions
 from tokens.services import Client, Grant, mark_active
@@ -60,9 +60,11 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
 def factor_needed(user: dict[str, Any], factors: dict[str, Any]) -> Exception:
     """The error that says how this login continues: with a factor, or by adding one."""
     enrol = not factors["methods"]
-    purpose = Login.Purpose.ENROL if enrol else Login.Purpose.SECOND_FACTOR
+    purpose = (
+        PendingLogin.Purpose.ENROL if enrol else PendingLogin.Purpose.SECOND_FACTOR
+    )
     columns = {"user_id": user["sub"], "user_epoch": user["session_epoch"]}
-    login = Login.objects.begin(purpose, **columns)
+    login = PendingLogin.objects.begin(purpose, **columns)
     invitation = login.invitation(factors["methods"], factors["passkeys"])
     return SecondFactorRequired(**invitation, enrol=enrol)
 
@@ -75,14 +77,14 @@ def second_factor(text: str, proof: dict[str, Any], client: Client) -> Grant:
     """
     issued_at = int(time.time())
     keyring.signing_key()
-    login = Login.objects.attempt(text, Login.Purpose.SECOND_FACTOR)
+    login = PendingLogin.objects.attempt(text, PendingLogin.Purpose.SECOND_FACTOR)
     user = verify_factor(login, {**proof, "device": client.device}, client)
     amr = " ".join(["pwd", *user["amr"], "mfa"])
     return open_pending(login, user, amr, client, issued_at)
 
 
 def verify_factor(
-    login: Login, proof: dict[str, Any], client: Client
+    login: PendingLogin, proof: dict[str, Any], client: Client
 ) -> dict[str, Any]:
     """The user, as the User Service answers for a factor that it accepts. The User
     Service refuses it where the user's epoch is no more the one of the login."""
@@ -98,7 +100,7 @@ def verify_factor(
 
 
 def open_pending(
-    login: Login, user: dict[str, Any], amr: str, client: Client, issued_at: int
+    login: PendingLogin, user: dict[str, Any], amr: str, client: Client, issued_at: int
 ) -> Grant:
     """Open the session of a pending login whose last factor was accepted, of any number
     of requests at once by one. Raises LoginSettled; TokenInvalid where the user's epoch
@@ -106,7 +108,7 @@ def open_pending(
     level: dict[str, Any] = {"acr": "aal2", "amr": amr, "login": login.id}
     session = Session.objects.open(user, client.ip, client.user_agent, **level)
     if session is None:
-        refusal = Login.objects.refusal(id=login.id)
+        refusal = PendingLogin.objects.refusal(id=login.id)
         if not isinstance(refusal, LoginSettled):
             epoch_behind(user, client)  # for the log and `doctor`
         raise refusal
@@ -115,7 +117,7 @@ def open_pending(
 
 def passkey_options() -> dict[str, Any]:
     """What a login with a passkey alone begins with. It says nothing about any user."""
-    login = Login.objects.begin(Login.Purpose.PASSKEY)
+    login = PendingLogin.objects.begin(PendingLogin.Purpose.PASSKEY)
     asked = login.request_options([])
     return {"login": login.text, "expires_in": LIFETIME, "passkey": asked}
 
@@ -129,7 +131,7 @@ def log_in_with_passkey(text: str, credential: dict[str, Any], client: Client) -
     issued_at = int(time.time())
     keyring.signing_key()  # or nothing is changed: there would be no answer to it
     try:
-        login = Login.objects.attempt(text, Login.Purpose.PASSKEY)
+        login = PendingLogin.objects.attempt(text, PendingLogin.Purpose.PASSKEY)
         signed = {"challenge": login.challenge_text, "credential": credential}
         seen = {"ip": client.ip, "user_agent": client.user_agent}
         proof = {**signed, "client": seen, "device": client.device}
@@ -168,13 +170,13 @@ def enrol(text: str, proof: str, client: Client) -> EnrolToken | None:
     RateLimited, DependencyUnavailable, Overloaded; TokenInvalid as `second_factor`.
     """
     keyring.signing_key()
-    login = Login.objects.attempt(text, Login.Purpose.ENROL)
+    login = PendingLogin.objects.attempt(text, PendingLogin.Purpose.ENROL)
     assert login.user_id is not None  # known by the password
     asked = {"epoch": login.user_epoch, "device": client.device}
     asked |= {"token": proof} if proof else {}
     if not users_client().prove_enrolment(login.user_id, asked):
         return None
-    Login.objects.settle(login)
+    PendingLogin.objects.settle(login)
     return EnrolToken.issue(login)
 
 

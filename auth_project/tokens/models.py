@@ -16,7 +16,7 @@ from shared.events import origin
 from tokens import statements
 from tokens.events import Event as Event
 from tokens.events import EventPersonal as EventPersonal
-from tokens.pending_logins import Login as Login
+from tokens.pending_logins import PendingLogin as PendingLogin
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         statement = statements.OPEN if login is None else statements.OPEN_PENDING
         return next(iter(self.execute(statement, parameters)), None)
 
-    def step_up(self, login: Login, amr: list[str]) -> "Session | None":
+    def step_up(self, login: PendingLogin, amr: list[str]) -> "Session | None":
         """Settle a pending step-up that was verified by `amr`: a password makes the
         session's authentication newer, a factor raises its level as well. None if the
         login was settled or has expired, or the session has ended."""

@@ -37,10 +37,10 @@ RETURNING
 """
 
 
-class LoginQuerySet(models.QuerySet["Login"]):
+class PendingLoginQuerySet(models.QuerySet["PendingLogin"]):
     """Pending logins: begun, tried, settled."""
 
-    def begin(self, purpose: str, **columns: Any) -> "Login":
+    def begin(self, purpose: str, **columns: Any) -> "PendingLogin":
         """A new one; its `text` is for the client alone."""
         text = secrets.token_urlsafe(32)
         login = self.create(
@@ -54,7 +54,9 @@ class LoginQuerySet(models.QuerySet["Login"]):
         login.text = text
         return login
 
-    def attempt(self, text: str, purpose: str, sid: UUID | None = None) -> "Login":
+    def attempt(
+        self, text: str, purpose: str, sid: UUID | None = None
+    ) -> "PendingLogin":
         """Spend one of its tries. Raises LoginSettled; TokenInvalid where it is
         unknown, expired, out of tries, or begun for something else.
 
@@ -73,14 +75,14 @@ class LoginQuerySet(models.QuerySet["Login"]):
         settled = self.filter(**named).exclude(settled_at=None).exists()
         return LoginSettled() if settled else TokenInvalid()
 
-    def settle(self, login: "Login") -> None:
+    def settle(self, login: "PendingLogin") -> None:
         """Settle one that opens no session. Raises LoginSettled."""
         waiting = self.filter(id=login.id, settled_at=None)
         if not waiting.update(settled_at=ClockTimestamp()):
             raise LoginSettled
 
 
-class Login(models.Model):
+class PendingLogin(models.Model):
     """A login or step-up that waits for its last factor. It is no session, and gives
     nothing but the right to try."""
 
@@ -108,7 +110,10 @@ class Login(models.Model):
 
     text: str  # what the client has; only of one that was begun just now
 
-    objects = LoginQuerySet.as_manager()
+    objects = PendingLoginQuerySet.as_manager()
+
+    class Meta:
+        db_table = "tokens_login"
 
     def __str__(self) -> str:
         return f"login {self.id} ({self.purpose})"

@@ -10,7 +10,7 @@ from shared.keys import keyring
 from shared.structured_logging import audit
 from tokens.jwt_tokens import AccessToken
 from tokens.logins import verify_factor
-from tokens.models import Login, Session
+from tokens.models import PendingLogin, Session
 from tokens.revocation import end_session
 from tokens.services import Client, Grant, audit_context, mark_active
 
@@ -27,7 +27,9 @@ def options(caller: TokenUser) -> dict[str, Any]:
     if session is None:
         raise TokenRevoked
     columns = {"user_id": session.user_id, "user_epoch": session.user_epoch}
-    login = Login.objects.begin(Login.Purpose.STEP_UP, sid=session.id, **columns)
+    login = PendingLogin.objects.begin(
+        PendingLogin.Purpose.STEP_UP, sid=session.id, **columns
+    )
     password = ["password"] if factors["has_password"] else []
     return login.invitation(factors["methods"] or password, factors["passkeys"])
 
@@ -43,12 +45,14 @@ def step_up(
     """
     issued_at = int(time.time())
     keyring.signing_key()
-    login = Login.objects.attempt(text, Login.Purpose.STEP_UP, sid=caller.sid)
+    login = PendingLogin.objects.attempt(
+        text, PendingLogin.Purpose.STEP_UP, sid=caller.sid
+    )
     # Guesses of a password are counted by session, too.
     user = verify_factor(login, {**proof, "sid": str(caller.sid)}, client)
     session = Session.objects.step_up(login, user["amr"])
     if session is None:
-        raise Login.objects.refusal(id=login.id)
+        raise PendingLogin.objects.refusal(id=login.id)
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)
     audit("authn_step_up", acr=session.acr, **audit_context(session, client))

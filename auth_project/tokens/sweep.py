@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from shared.db import rights
 from shared.db.functions import ClockTimestamp
 from shared.structured_logging import dependency_logger
-from tokens.models import Login, Session
+from tokens.models import PendingLogin, Session
 from tokens.revocation import republish_revocations
 
 INTERVAL = 2.0  # seconds; the bound for a revocation that Redis missed
@@ -54,12 +54,12 @@ def purge_once() -> bool:
     is late; whether there may be more."""
     extra = {"event": "purge"}
     sessions = survive(partial(purge_batch, Session), extra)
-    logins = survive(partial(purge_batch, Login), extra)
+    logins = survive(partial(purge_batch, PendingLogin), extra)
     events = survive(rights.purge_batch, extra)
     return BATCH in (sessions, logins) or events == rights.MOST
 
 
-def purge_batch(model: type[Session] | type[Login]) -> int:
+def purge_batch(model: type[Session] | type[PendingLogin]) -> int:
     """Delete the rows that expired first, more than a day ago; how many. None while
     another worker does so."""
     with transaction.atomic(), connection.cursor() as cursor:

@@ -30,7 +30,7 @@ from shared.auth import session_state
 from shared.auth.authentication import JWTAuthentication
 from shared.clients import AuthClient, auth_client
 from shared.structured_logging import audit_logger
-from tokens.models import Login, Session, UserEpoch
+from tokens.models import PendingLogin, Session, UserEpoch
 
 from .clock import Clock, names_for
 from .records import WELL, Account, Seen
@@ -162,7 +162,7 @@ class InProcess(RedisControl):
 
     def begin(self, accounts: list[Account]) -> None:
         Session.objects.all().delete()
-        Login.objects.all().delete()
+        PendingLogin.objects.all().delete()
         UserEpoch.objects.all().delete()
         self.redis_trouble(WELL)
         self.lose_all()
