@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
 from shared.api.urls import openapi_document
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 from tests.conftest import FORM, signed_in
 
 URL = "/api/v1/auth/openapi.json"

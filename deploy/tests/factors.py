@@ -17,7 +17,7 @@ from deploy.tests.client import (
     refused,
 )
 from deploy.tests.worker_queue import Queue
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 
 AUTH = "/api/v1/auth"
 SECOND_FACTOR, STEP_UP = f"{AUTH}/login/second_factor", f"{AUTH}/step_up"

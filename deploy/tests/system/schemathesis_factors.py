@@ -8,7 +8,7 @@ from webauthn.helpers import bytes_to_base64url
 from deploy.tests.client import PASSWORD, TestUser, claims_of
 from deploy.tests.factors import FACTORS, STEP_UP, FactorUser, enrolled
 from deploy.tests.stack import System
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 
 AUTH, USERS = "/api/v1/auth", "/api/v1/users"
 # Those of users who have factors, by a session that was opened with one.

@@ -15,7 +15,7 @@ import pytest
 
 from deploy.tests.client import PASSWORD
 from deploy.tests.stack import SERVICES, System
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from deploy.tests.client import (
 from deploy.tests.factors import PASSKEY_LOGIN, FactorUser
 from deploy.tests.stack import System
 from deploy.tests.timing.timing_stats import Way, compared, rounds
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 
 STATES = {
     "inactive": "is_active = false",

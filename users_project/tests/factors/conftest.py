@@ -2,7 +2,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 from tests.factories import UserFactory
 from users.factors import recovery_codes, registration
 

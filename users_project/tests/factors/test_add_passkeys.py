@@ -5,7 +5,7 @@ import time
 import pytest
 
 from shared.auth.passkeys import request_options
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 from tests.factors.conftest import ORIGIN, registered
 from tests.refusals import assert_refused
 from users.factors.models import Factor

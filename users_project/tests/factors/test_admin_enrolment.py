@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from shared.auth import device_cookie
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 from tests.admin_pages import browser_of
 from tests.factories import PASSWORD, UserFactory
 from tests.factors.admin_login import (

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from shared.auth import device_cookie
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 from tests.factories import UserFactory
 from tests.factors.admin_login import (
     LOGIN,

@@ -7,7 +7,7 @@ from django.utils import timezone
 from webauthn.helpers import bytes_to_base64url
 
 from shared.auth.passkeys import request_options
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 from tests.factories import EPOCH, PASSWORD
 from tests.factors.conftest import ORIGIN, registered
 from tests.factors.totp_factors import add_totp

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from webauthn.helpers import bytes_to_base64url
 
 from shared.auth.passkeys import request_options
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 from tests.factors.conftest import ORIGIN
 from users.events.models import Event
 from users.factors import passkeys

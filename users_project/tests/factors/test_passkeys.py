@@ -4,7 +4,7 @@ import pytest
 
 from shared.api.exceptions import InvalidCredentials
 from shared.auth.passkeys import request_options
-from shared.testing.authenticator import BE, BS, UP, UV, Authenticator
+from shared.tests.authenticator import BE, BS, UP, UV, Authenticator
 from tests.factories import PASSWORD
 from tests.factors.conftest import ORIGIN, registered
 from users.events.models import Event

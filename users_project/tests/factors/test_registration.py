@@ -7,7 +7,7 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from webauthn.helpers import base64url_to_bytes
 
-from shared.testing.authenticator import UP, UV, Authenticator
+from shared.tests.authenticator import UP, UV, Authenticator
 from tests.factors.conftest import ORIGIN, registered
 from users.factors import registration
 from users.factors.models import Challenge

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from shared.api.exceptions import TokenInvalid
 from shared.auth import device_cookie
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 from tests.factories import PASSWORD, WRONG, UserFactory
 from tests.factors.conftest import ORIGIN, registered
 from tests.factors.totp_factors import add_totp, code, start_of_step

@@ -10,7 +10,7 @@ import pytest
 from django.core import signing
 from django.utils import timezone
 
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 from tests.factories import PASSWORD, WRONG, UserFactory
 from tests.factors.conftest import ORIGIN
 from tests.factors.totp_factors import code

@@ -9,7 +9,7 @@ from django.core import signing
 
 from shared.api.exceptions import LinkInvalid
 from shared.auth import device_cookie
-from shared.testing.authenticator import Authenticator
+from shared.tests.authenticator import Authenticator
 from tests.factories import PASSWORD, WRONG, UserFactory
 from tests.factors.conftest import ORIGIN, registered
 from tests.factors.totp_factors import add_totp, code
