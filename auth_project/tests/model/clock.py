@@ -55,8 +55,10 @@ class Clock:
         with connection.cursor() as cursor:
             cursor.execute(SCHEMA)
         self.step(0)
-        import_module("config.urls")
-        WSGIHandler()  # loads the middleware; what came later would not be replaced
+        # What came later would not be replaced: the middleware, what a command needs.
+        for name in ("config.urls", "tokens.sweep"):
+            import_module(name)
+        WSGIHandler()
         stand_ins = {id(time): self, id(datetime): frozen_datetime(self)}
         for module, name, value in names_for(time, datetime):
             monkeypatch.setattr(module, name, stand_ins[id(value)])
