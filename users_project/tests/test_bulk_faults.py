@@ -4,6 +4,7 @@ import pytest
 import responses
 from django.contrib.admin.models import LogEntry
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException
 
 from tests.admin_pages import LIST, act, ask, said
@@ -31,10 +32,14 @@ def test_without_the_auth_service_it_is_done_and_said(admin, settings, caplog):
 def test_a_database_that_fails_changes_nothing_and_is_a_page(
     admin, monkeypatch, pushes, chunk
 ):
-    """With either, a job is the last that is written."""
+    """With either, jobs are the last that is written: two, or that of the mails."""
+    real, jobs = app.job_manager.batch_defer_jobs, []
 
-    def fail(*args, **kwargs):
-        raise ConnectorException
+    def fail(**kwargs):
+        jobs.append(kwargs)
+        if chunk * len(jobs) == 2:
+            raise ConnectorException
+        return real(**kwargs)
 
     monkeypatch.setattr(bulk, "CHUNK", chunk)
     monkeypatch.setattr(app.job_manager, "batch_defer_jobs", fail)
@@ -46,6 +51,7 @@ def test_a_database_that_fails_changes_nothing_and_is_a_page(
     assert said(response) == []
     assert not User.objects.filter(is_active=False).exists()
     assert not LogEntry.objects.exists()
+    assert not ProcrastinateJob.objects.exists()
     assert pushes == []
 
 

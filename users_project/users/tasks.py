@@ -47,9 +47,10 @@ def handle_email_change(user_id: str) -> None:
     change_email.handle(UUID(user_id))
 
 
-@app.task(name="change_users", retry=RETRY)
+@app.task(name="change_users", retry=RetryStrategy(max_attempts=180, wait=10))
 def change_users(change: str, editor_id: str, user_ids: list[str]) -> None:
-    """Do what an operator has asked for to a chunk of many users."""
+    """Do what an operator has asked for to a chunk of many users. Until then their
+    sessions live, so it is tried again soon."""
     bulk.follow(change, [*map(UUID, user_ids)], UUID(editor_id))
 
 
