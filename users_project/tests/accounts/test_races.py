@@ -1,6 +1,7 @@
 """Links that are used at once: the database decides (docs/accounts.md)."""
 
 from functools import partial
+from threading import Barrier
 
 import pytest
 from rest_framework.test import APIClient
@@ -83,7 +84,18 @@ def test_of_twenty_uses_of_a_link_at_once_one_succeeds(ada, at_once, purpose):
     assert done[purpose]
 
 
-def test_five_wrong_passwords_at_once_are_all_that_are_looked_at(ada, at_once, quick):
+def test_five_wrong_passwords_at_once_are_all_that_are_looked_at(
+    ada, at_once, quick, monkeypatch
+):
+    """All have found the link before the first is counted."""
+    find, all_found = links.find, Barrier(TIMES, timeout=10)
+
+    def find_together(*args):
+        link = find(*args)
+        all_found.wait()
+        return link
+
+    monkeypatch.setattr(links, "find", find_together)
     body = issue(Purpose.VERIFY, ada) | {"password": "not this one"}
     answers = at_once(*[partial(use, Purpose.VERIFY, body)] * TIMES)
     assert sorted(statuses(answers)) == [400] * (TIMES - 5) + [401] * 5
