@@ -40,6 +40,7 @@ class FrontEnd:
         """The last answer to these lines; with `error`, the name of one."""
         given = map(json.dumps, (self.origin, self.access, entered))
         answer: dict[str, Any] = self.page.run(SCRIPT % (*given, lines))
+        assert answer.get("error") not in {"TypeError", "SyntaxError"}, answer
         self.access = answer.get("access_token", self.access)
         return answer
 

@@ -101,7 +101,7 @@ def test_a_user_finishes_all_that_mails_ask_for(system, page, browser, axe):
         assert send(page, *wrong) == [*fields, "submit"]
         page.wait_until(REFUSED, f"error of {purpose}")
         assert "token" not in page.run("location.href")
-        assert page.run(FOCUSED) == "password"
+        page.wait_until(f"({FOCUSED}) === 'password'", "the field that was wrong")
         assert_accessible(page, axe)
         page.run("document.activeElement.select()")
         page.type(PASSWORD)
