@@ -27,6 +27,7 @@ PROMETHEUS = server_binaries.Kind(
 )
 OBSERVE = ROOT / "deploy" / "observe"
 KEY = "metrics_{}_service_api_key"
+WINDOW = 20  # seconds that the rates of hurried rules look back
 
 
 def program(system: System, name: str = "prometheus") -> str:
@@ -101,7 +102,7 @@ class Prometheus:
 
 def hurried(rules: str) -> str:
     """The rules with seconds in place of minutes; what is counted in days stays."""
-    rules = re.sub(r"\[\d+m\]", "[20s]", rules)
+    rules = re.sub(r"\[\d+m\]", f"[{WINDOW}s]", rules)
     rules = rules.replace(
         "sweep_last_success_seconds) > 60", "sweep_last_success_seconds) > 5"
     )
