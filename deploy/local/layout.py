@@ -117,7 +117,7 @@ class Layout:
         files = [self.root / "requirements" / "local.txt"]
         files += self.all_env_files().values()
         # Running services see new keys by themselves.
-        live = ("_service_api_key", "_internal_api_keys")
+        live = ("_service_api_key", "_internal_api_keys", "factor_keys")
         files += [x for x in self.secrets.glob("*_*") if not x.name.endswith(live)]
         folders = [self.root / name for name in ("shared", "nginx", "deploy")]
         for folder in [*folders, *(service.project for service in self.services)]:
