@@ -82,8 +82,10 @@ def killed(stack: ChaosStack, process: str) -> Iterator[None]:
 
 @contextmanager
 def restarted(stack: ChaosStack, process: str) -> Iterator[None]:
-    yield
+    """No outage: the processes are replaced one after the other, and all works when the
+    command returns, however long that takes."""
     stack.run("restart", process)
+    yield
 
 
 @contextmanager
