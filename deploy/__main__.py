@@ -29,7 +29,7 @@ ALL = [*chain(*JOBS)]
 # The proofs of `verify`, each with its words.
 VERIFIED = (
     ("mutate", "--all"),
-    ("fuzz", "--minutes", "5"),
+    ("fuzz", "--minutes", "5", "--examples", "100"),
     ("model", "--faults"),
     ("chaos", "--minutes", "5"),
     ("bench", "--opponents", "--rounds", "1", "--seconds", "1"),
