@@ -95,6 +95,12 @@ def test_the_system_does_what_the_model_says(driver):
     assert not missing or RULES < 10_000
 
 
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault["name"])
+def test_a_fault_can_be_planted(fault):
+    with injected(fault):
+        pass
+
+
 @pytest.mark.parametrize("fault", PROOF, ids=lambda fault: fault["name"])
 def test_a_fault_that_is_planted_is_found(driver, fault):
     """Or the run above says nothing."""
@@ -104,5 +110,6 @@ def test_a_fault_that_is_planted_is_found(driver, fault):
         run(driver, PATIENCE)
 
     seconds, name = time.monotonic() - began, fault["name"]
-    difference = str(found.value).splitlines()[0][:70]  # no whole tokens
+    text = str(found.value) or repr(found.value)
+    difference = text.splitlines()[0][:70]  # no whole tokens
     print(f"{executed():>6} rules  {seconds:5.1f} s  {name}: {difference}")  # noqa: T201
