@@ -142,5 +142,7 @@ logconfig_dict = {
     "loggers": {
         "gunicorn.error": {"handlers": ["log"], "level": "INFO", "propagate": False},
         "gunicorn.access": {"handlers": [], "propagate": False},
+        # It drops the body of an answer to HEAD, and would warn of each.
+        "gunicorn.http.wsgi": {"level": "ERROR"},
     },
 }

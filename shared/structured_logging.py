@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.log import CallbackFilter
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 # The request that is being answered. Authentication adds who asks (`caller`).
@@ -98,6 +99,10 @@ def log_thread_fault(fault: threading.ExceptHookArgs) -> None:
         logging.getLogger("memo.thread").error("a thread ended", exc_info=exc_info)
 
 
+def has_exception(record: logging.LogRecord) -> bool:
+    return record.exc_info is not None
+
+
 def configuration(
     service: str, level: str, debug: bool, log_file: str = "", audit_log: str = ""
 ) -> dict[str, Any]:
@@ -121,6 +126,10 @@ def configuration(
                 "messages_of_exceptions": debug,
             }
         },
+        "filters": {
+            # Django adds a line for an answer of 503, outside of the request's id.
+            "exceptions": {"()": CallbackFilter, "callback": has_exception}
+        },
         "handlers": {
             "log": handler(log_file, OLDER_LOGS),
             **({"audit": handler(audit_log, OLDER_AUDIT_LOGS)} if audit_log else {}),
@@ -132,8 +141,8 @@ def configuration(
             # Django's own handlers would print a second time, in another shape.
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
-            # 4xx are in the access log, with the route and not the raw path.
-            "django.request": {"level": "ERROR"},
+            # Answers are in the access log, with the route and not the raw path.
+            "django.request": {"level": "ERROR", "filters": ["exceptions"]},
             "django.security": {"level": "ERROR"},
             # At DEBUG these print queries, headers and keys. Never.
             "django.db.backends": {"level": "INFO"},

@@ -40,6 +40,16 @@ def test_any_other_is_replaced(api_client, offered):
     assert request_id.get() == ""
 
 
+def test_django_adds_a_line_for_an_exception_alone(caplog):
+    """With the id of its request. What an answer is, the line of access says."""
+    client = APIClient(raise_request_exception=False)
+    client.get("/api/v1/test/unavailable")
+    client.get("/api/v1/test/broken")
+
+    [line] = [r for r in caplog.records if r.name == "django.request"]
+    assert line.exc_info
+
+
 def test_every_request_is_one_line_with_its_route(bearer, service_client, caplog):
     """And no path, which is the client's to choose. A probe that finds all well has
     none; a bug has one."""
