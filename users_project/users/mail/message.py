@@ -59,6 +59,8 @@ def context_of(mail: Mail) -> dict[str, Any]:
     if time := mail.context.get("time"):
         context["time"] = datetime.fromisoformat(time)
     context |= {"locale": mail.locale, "site": settings.PUBLIC_URL}
+    # It was removed, or made unusable when a change of the address was undone.
+    context["lacks_password"] = bool(mail.user and not mail.user.has_usable_password())
     if mail.link:
         return {**context, "url": url_of(mail.link), "expires": mail.link.expires_at}
     if mail.kind in HELPED and settings.ACCOUNT_PAGES:
