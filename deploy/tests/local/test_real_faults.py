@@ -136,6 +136,14 @@ def test_a_service_that_cannot_start_says_why_in_one_line(stopped: Checkout) -> 
     assert stopped.family() == []
 
 
+def test_a_command_without_its_database_says_so_in_one_line(stopped: Checkout) -> None:
+    done = stopped.run("users", "activateuser", "ada")
+    assert done.returncode == 1
+    assert "CommandError: No answer of a store: " in done.stdout
+    assert "memo: the stack is not running" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
 def test_a_taken_port_is_named_with_its_holder(stopped: Checkout) -> None:
     port = stopped.ports["gateway"]
     with foreign(port):
