@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         parsers = {
-            name: actions.add_parser(name, help=str(action.__doc__).partition("\n")[0])
+            name: actions.add_parser(name, help=str(action.__doc__).partition(".")[0])
             for name, action in ACTIONS.items()
         }
         parsers["stage"].add_argument("--bits", type=int, default=RECOMMENDED_BITS)
