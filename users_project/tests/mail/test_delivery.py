@@ -11,7 +11,6 @@ from procrastinate.jobs import Job
 
 from tests.factories import EPOCH, UserFactory
 from tests.mail.conftest import state
-from users.accounts import link_mails
 from users.accounts.links import find, issue, token_of
 from users.accounts.models import Link, Purpose, Registration
 from users.mail import outbox
@@ -40,18 +39,6 @@ def test_a_mail_arrives_over_each_kind_of_tls(use, reset_mail, tls):
     assert all(link in part for part in parts(message))
     assert find(token_of(mail.link), Purpose.RESET) == mail.link
     assert message["Subject"] == "Neues Passwort wählen"
-
-
-@pytest.mark.parametrize(("password", "says"), [(None, True), ("a password", False)])
-def test_who_has_no_password_is_not_told_that_it_stays(mailoutbox, bob, password, says):
-    """Where a change of the address was undone, the old password is refused."""
-    bob.set_password(password)
-    bob.save()
-    link_mails.send(Purpose.RESET, bob)
-    deliver(Mail.objects.get(kind=Kind.RESET).pk)
-    text = " ".join(mailoutbox[0].body.split())
-    assert ("Ihr Konto hat kein Passwort." in text) == says
-    assert ("Ihr Passwort bleibt, wie es ist." in text) != says
 
 
 def test_the_headers_are_the_same_in_every_attempt(server, reset_mail):

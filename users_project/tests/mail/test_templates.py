@@ -169,3 +169,13 @@ def test_a_notice_that_advises_another_password_leads_to_it():
 
 def test_every_kind_has_a_template_and_no_other_has():
     assert {p.stem for p in TEMPLATES.iterdir()} == {*Kind.values, *SHARED}
+
+
+@pytest.mark.parametrize(("password", "says"), [(None, True), ("a password", False)])
+def test_a_password_stays_where_there_is_one(bob, reset_mail, password, says):
+    """Where a change of the address was undone, the old one is refused."""
+    bob.set_password(password)
+    bob.save()
+    text = " ".join(compose(reset_mail()).body.split())
+    assert ("Ihr Konto hat kein Passwort." in text) == says
+    assert ("Ihr Passwort bleibt, wie es ist." in text) != says
