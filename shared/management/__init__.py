@@ -3,15 +3,17 @@
 import sys
 
 from django.core.management import execute_from_command_line
-from django.db import InterfaceError, OperationalError
+from django.db import OperationalError
 from redis.exceptions import RedisError
 
 
 def execute(words: list[str]) -> None:
-    """One line and no traceback where a database or Redis does not answer."""
+    """Run a command. Where PostgreSQL or Redis fails, it ends with one line and exit
+    status 1; with `--traceback`, the exception is raised."""
     try:
         execute_from_command_line(words)
-    except (OperationalError, InterfaceError, RedisError) as exc:
+    except (OperationalError, RedisError) as exc:
         if "--traceback" in words:
             raise
-        sys.exit(f"CommandError: No answer of a store: {' '.join(str(exc).split())}")
+        text = " ".join(str(exc).split())
+        sys.exit(f"CommandError: PostgreSQL or Redis failed: {text}")

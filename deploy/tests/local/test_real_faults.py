@@ -139,7 +139,7 @@ def test_a_service_that_cannot_start_says_why_in_one_line(stopped: Checkout) -> 
 def test_a_command_without_its_database_says_so_in_one_line(stopped: Checkout) -> None:
     done = stopped.run("users", "activateuser", "ada")
     assert done.returncode == 1
-    assert "CommandError: No answer of a store: " in done.stdout
+    assert "CommandError: PostgreSQL or Redis failed: " in done.stdout
     assert "memo: the stack is not running" in done.stdout
     assert "Traceback" not in done.stdout
 
