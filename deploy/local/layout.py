@@ -116,9 +116,10 @@ class Layout:
         settings, secrets, packages. So `up` knows whether to start them again."""
         files = [self.root / "requirements" / "local.txt"]
         files += self.all_env_files().values()
-        # Running services see new keys by themselves.
-        live = ("_service_api_key", "_internal_api_keys", "factor_keys")
-        files += [x for x in self.secrets.glob("*_*") if not x.name.endswith(live)]
+        # Running services see new keys by themselves, as all that is in folders.
+        live = ("_service_api_key", "_internal_api_keys")
+        secrets = filter(Path.is_file, self.secrets.glob("*"))
+        files += [path for path in secrets if not path.name.endswith(live)]
         folders = [self.root / name for name in ("shared", "nginx", "deploy")]
         for folder in [*folders, *(service.project for service in self.services)]:
             files += [path for path in folder.rglob("*") if path.suffix in INPUTS]
