@@ -4,6 +4,9 @@ import os
 import re
 import signal
 import time
+from contextlib import suppress
+from glob import glob
+from itertools import chain
 from pathlib import Path
 
 import psycopg
@@ -55,7 +58,8 @@ def test_nothing_of_ours_can_be_read_by_others(running: Checkout) -> None:
     assert all(path.stat().st_mode & 0o77 == 0 for path in secrets)
     texts = [path.read_text(errors="replace") for path in layout.logs.iterdir()]
     for pid in running.family():
-        texts.append(Path(f"/proc/{pid}/cmdline").read_text(errors="replace"))
+        with suppress(OSError):  # It has ended: a worker of PostgreSQL.
+            texts.append(Path(f"/proc/{pid}/cmdline").read_text(errors="replace"))
     values = [path.read_text().strip() for path in secrets if path.stat().st_size < 99]
     assert len(values) > 12
     assert not [value for value in values for text in texts if value in text]
@@ -63,8 +67,10 @@ def test_nothing_of_ours_can_be_read_by_others(running: Checkout) -> None:
 
 def test_the_servers_listen_on_the_loopback_or_not_at_all(running: Checkout) -> None:
     """PostgreSQL and Redis have no port; everything else is 127.0.0.1 or ::1."""
-    folders = [Path(f"/proc/{pid}/fd") for pid in running.family()]
-    files = {os.readlink(file) for folder in folders for file in folder.iterdir()}
+    files = set()
+    for file in chain(*[glob(f"/proc/{pid}/fd/*") for pid in running.family()]):
+        with suppress(OSError):  # Closed, or its process has ended.
+            files.add(os.readlink(file))
     listening = {}
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
