@@ -6,6 +6,9 @@ from shared.api.urls import common
 from tokens.views import factors, internal, oauth, public, sessions
 
 urlpatterns = [
+    # First what is asked most: Django tries one after the other.
+    path("api/v1/auth/verify_token", public.VerifyTokenView.as_view()),
+    path("api/v1/auth/refresh", public.RefreshView.as_view()),
     path("api/v1/auth/login", public.LoginView.as_view()),
     path("api/v1/auth/login/second_factor", factors.SecondFactorView.as_view()),
     path("api/v1/auth/login/enrol", factors.EnrolView.as_view()),
@@ -13,9 +16,7 @@ urlpatterns = [
     path("api/v1/auth/login/passkey", factors.PasskeyLoginView.as_view()),
     path("api/v1/auth/step_up/options", factors.StepUpOptionsView.as_view()),
     path("api/v1/auth/step_up", factors.StepUpView.as_view()),
-    path("api/v1/auth/refresh", public.RefreshView.as_view()),
     path("api/v1/auth/logout", public.LogoutView.as_view()),
-    path("api/v1/auth/verify_token", public.VerifyTokenView.as_view()),
     path("api/v1/auth/introspect", oauth.IntrospectView.as_view()),
     path("api/v1/auth/sessions/revoke", internal.RevokeSessionsView.as_view()),
     path("api/v1/auth/sessions", sessions.SessionListView.as_view()),

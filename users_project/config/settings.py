@@ -9,12 +9,12 @@ from shared.ratelimit_defaults import DEFAULTS
 from shared.settings import *
 
 INSTALLED_APPS = [
-    "users",  # first: its commands replace Django's of the same name
+    "django.contrib.postgres",  # indexes of expressions with an operator class
+    "users",  # before the others: its commands replace Django's of the same name
     *INSTALLED_APPS,
     "django.contrib.admin",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.postgres",  # indexes of expressions with an operator class
     "procrastinate.contrib.django",
 ]
 

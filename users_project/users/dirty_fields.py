@@ -34,7 +34,7 @@ class DirtyFieldsModel(models.Model):
     @classmethod
     def from_db(cls, *args: Any, **kwargs: Any) -> Self:
         instance = super().from_db(*args, **kwargs)
-        instance.remember()
+        instance.row = instance.__dict__.copy()
         return instance
 
     def refresh_from_db(
