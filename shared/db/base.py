@@ -22,17 +22,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection[Any]:
-        began = time.perf_counter()
+        pool, began = self.pool, time.perf_counter()
         try:
             connection: Connection[Any] = super().get_new_connection(conn_params)
-            while self.pool and is_over(connection):
+            while pool and is_over(connection):
                 connection.close()
-                self.pool.putconn(connection)  # which makes another in its place
+                pool.putconn(connection)  # which makes another in its place
                 connection = super().get_new_connection(conn_params)
             return connection
         finally:
-            if self.pool:
-                note_pool(self.pool, time.perf_counter() - began)
+            if pool:
+                note_pool(pool, time.perf_counter() - began)
 
 
 def note_pool(pool: ConnectionPool, seconds: float) -> None:
