@@ -67,7 +67,7 @@ def test_a_primary_needs_the_word_of_most_sentinels(
 @pytest.mark.usefixtures("behind_sentinel")
 def test_what_a_former_primary_says_is_not_relied_on(group: Group) -> None:
     """DATA-04: it stands still, another takes its place, and a session ends there. When
-    it goes on it takes itself for the primary, and our connection to it is open."""
+    it continues it takes itself for the primary, and our connection to it is open."""
     sid, former = uuid4(), group.primary
     session_state.mark_active(sid, 300)
     assert session_state.is_active(sid)

@@ -1,4 +1,4 @@
-"""The admin's list: search, filters, and addresses that nobody would click on."""
+"""The admin's list: search, filters, and addresses that no user would click on."""
 
 import logging
 import uuid

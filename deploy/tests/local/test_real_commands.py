@@ -48,7 +48,7 @@ def test_init_keeps_a_port_that_runs_and_destroy_tells_and_removes_everything(
 ) -> None:
     checkout = make_checkout("doomed")
     checkout.ok("init")
-    # As a gateway in a container does, beside which settings change.
+    # As a gateway in a container does, next to which settings change.
     before = read_env(checkout.layout.gateway_env)
     listener(port=int(before["GATEWAY_PORT"]))
     assert "in use" not in checkout.ok("init")
