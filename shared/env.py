@@ -114,7 +114,8 @@ class Env(environ.Env):
         """A whole number from `least` to `most`."""
         text = str(self.str(var, default=str(default)))
         if not re.fullmatch(r"-?[0-9]{1,12}", text) or not least <= int(text) <= most:
-            raise ImproperlyConfigured(f"{var} must be {least} to {most}.")
+            message = f"{var} must be a whole number from {least} to {most}."
+            raise ImproperlyConfigured(message)
         return int(text)
 
     def rate_limits(self, var: str, default: str) -> str:

@@ -4,6 +4,7 @@ import sys
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -103,7 +104,12 @@ def translate(exc: Exception) -> drf.APIException | None:
     for kind, replacement in TRANSLATIONS:
         if isinstance(exc, kind):
             return replacement()
-    return exc if isinstance(exc, drf.APIException) else None
+    if isinstance(exc, drf.APIException):
+        return exc
+    # The driver's error by a library's own name, such as the job queue's.
+    if isinstance(exc.__cause__, psycopg.OperationalError):
+        return DependencyUnavailable()
+    return None
 
 
 def problem_of(exc: drf.APIException) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 
+import psycopg
 import pytest
 from rest_framework import exceptions as drf
 from rest_framework.exceptions import APIException
@@ -69,6 +70,19 @@ def test_an_error_is_a_problem_wherever_it_arose(prefix, path, status, code):
 
     assert_problem(answer, status, code)
     assert answer.json()["detail"] == CODES[code]
+
+
+@pytest.mark.parametrize(
+    ("cause", "meaning"),
+    [
+        (psycopg.OperationalError(), exceptions.DependencyUnavailable),
+        (psycopg.IntegrityError(), type(None)),
+    ],
+)
+def test_a_library_may_wrap_what_the_database_raises(cause, meaning):
+    error = RuntimeError()
+    error.__cause__ = cause
+    assert type(problem_details.translate(error)) is meaning
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "options"])

@@ -1,5 +1,6 @@
 """Actions on many users that cannot be done, or not all of them."""
 
+import psycopg
 import pytest
 import responses
 from django.contrib.admin.models import LogEntry
@@ -38,7 +39,7 @@ def test_a_database_that_fails_changes_nothing_and_is_a_page(
     def fail(**kwargs):
         jobs.append(kwargs)
         if chunk * len(jobs) == 2:
-            raise ConnectorException
+            raise ConnectorException from psycopg.OperationalError()
         return real(**kwargs)
 
     monkeypatch.setattr(bulk, "CHUNK", chunk)

@@ -37,7 +37,10 @@ def test_a_weak_setting_stops_the_start_by_name(settings, start, name, value):
 
 
 def test_a_score_that_cannot_be_stops_the_start_by_name():
-    with pytest.raises(ImproperlyConfigured, match="PASSWORD_MIN_SCORE must be 0 to 4"):
+    with pytest.raises(
+        ImproperlyConfigured,
+        match="PASSWORD_MIN_SCORE must be a whole number from 0 to 4",
+    ):
         read_settings(PASSWORD_MIN_SCORE="5")
 
 

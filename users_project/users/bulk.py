@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import ConnectorException
 
 from shared.structured_logging import audit
 from users import revocation
@@ -32,16 +31,13 @@ class Outcome(NamedTuple):
 
 def run(change: Change, ids: Sequence[UUID], editor: Any) -> Outcome:
     """Do it to those of these users to whom it can be done; more than one chunk of them
-    are left to the worker. Raises OperationalError: then nothing was changed."""
-    try:
-        if len(ids) > CHUNK:
-            defer(change, ids, editor)
-            outcome = Outcome(following=len(ids))
-        else:
-            epochs = change_chunk(change, ids, editor)
-            outcome = report(change, epochs, editor)
-    except ConnectorException as exc:  # the queue's name of the same
-        raise OperationalError from exc
+    are left to the worker."""
+    if len(ids) > CHUNK:
+        defer(change, ids, editor)
+        outcome = Outcome(following=len(ids))
+    else:
+        epochs = change_chunk(change, ids, editor)
+        outcome = report(change, epochs, editor)
     audit_all(change, outcome, editor.pk)
     return outcome
 
