@@ -27,7 +27,7 @@ COPY_USER = (HERE / "copy_user.sql").read_text()
 
 
 def credentials(number: int) -> dict[str, str]:
-    """What a user of the bench logs in with."""
+    """The username and password of a user of the bench."""
     return {"username": f"bench{number}", "password": PASSWORD}
 
 

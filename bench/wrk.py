@@ -42,7 +42,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What wrk saw. Latencies are milliseconds."""
+    """The results of wrk. Latencies are milliseconds."""
 
     good: int  # answers 2xx and 3xx
     busy: int  # answers 503

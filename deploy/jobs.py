@@ -56,7 +56,7 @@ def call(
     log: Path | None = None,
     cwd: Path = ROOT,
 ) -> int:
-    """Run a command, kill what its process group left, and return its exit status."""
+    """Run a command, kill the rest of its process group, and return its exit status."""
     with log.open("wb") if log else nullcontext() as output:
         process = subprocess.Popen(
             [*TIED, *command],

@@ -1,4 +1,4 @@
-"""What the opponents share: a server that the bench installs, starts and stops."""
+"""The base of all opponents: a server that the bench installs, starts and stops."""
 
 import contextlib
 import os

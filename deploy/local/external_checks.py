@@ -1,4 +1,4 @@
-"""What `doctor` examines from outside, by requests that change nothing. `attack` tries
+"""The checks of `doctor` from outside, by requests that change nothing. `attack` tries
 everything that a client can.
 
 The report names each check by its function, and its docstring is the statement that has

@@ -1,4 +1,4 @@
-"""Where everything lies: a checkout, its services, and the files of each stack."""
+"""All paths: of a checkout, of its services, and of the files of each stack."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Nothing runs as root: a command that root calls continues as an ordinary user.
+"""No stack runs as root: a command that root calls continues as an ordinary user.
 
 PostgreSQL refuses root, and one user for all means one owner of all files. Root never
 writes, hands over or follows a path that this user can write: it may be a link by now.
@@ -32,7 +32,7 @@ ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLO
 
 def settle(layout: Layout, words: list[str]) -> Layout:
     """Become the user that may run this command; returns the layout for it. Root
-    becomes the user that started the checkout. Other users of it are a Problem."""
+    becomes the user that started the checkout. Any other user gets a Problem."""
     if os.geteuid() == 0:
         if not CODE_WRITERS & set(words[:2]):
             _become_ordinary(layout, words)
@@ -113,7 +113,7 @@ def _make_folder(path: Path, user: pwd.struct_passwd) -> None:
 
 
 def _copy(root: Path, copy: Path, user: pwd.struct_passwd, drop: list[str]) -> None:
-    """Bring the user's copy of the code up to date: what git lists, tracked or new.
+    """Bring the user's copy of the code up to date: files that git lists, new ones too.
     Root only reads, into a pipe; the user unpacks."""
     COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)
     COPIES.chmod(0o755)

@@ -31,9 +31,9 @@ FACTOR_KEYS, FACTOR_KEY = "factor_keys", "{:%Y%m%dT%H%M%SZ}.key"
 # The Auth Service writes session states, and all services read them.
 SESSIONS = {"auth": "~session:*"}
 READ_SESSIONS = "%R~session:*"
-# Services read, write and use transactions, and call the script of the package `limits`
-# by its digest. @dangerous, removed last, holds the commands that inspect or change the
-# server: FLUSH*, CONFIG, KEYS, CLIENT KILL.
+# Services read, write and use transactions on their own keys, and run the script of the
+# package `limits` by its digest. @dangerous, removed last, holds the commands that
+# inspect or change the server: FLUSH*, CONFIG, KEYS, CLIENT KILL.
 COMMANDS = (
     "-@all +@read +@write +@transaction +@connection +evalsha +script|load -@dangerous"
 )

@@ -183,7 +183,7 @@ def _start_all(layout: Layout, chosen: Ports, major: int) -> None:
 
 
 def _start_supervisor(layout: Layout, major: int, names: list[str]) -> None:
-    """Start supervisord. It holds the services' ports at once: none can be taken."""
+    """Start supervisord with the services' sockets, so that no program takes a port."""
     try:
         supervisor.start(layout, major)
         refused = [x for x in names if not supervisor.start_program(layout, x, 0)]

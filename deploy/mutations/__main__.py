@@ -108,7 +108,7 @@ def try_suite(suite: str, mutations: Sequence[Mutation]) -> int:
 
 
 def run_tests(copy: Path, tests: Sequence[str], *options: str) -> int:
-    """pytest's exit status; what it printed is in a log next to the copy."""
+    """Run tests; returns pytest's exit status. Its output goes to a log by the copy."""
     words = [test.removeprefix(f"{copy.name}_project/") for test in tests]
     words += [*OPTIONS, f"--basetemp={copy.with_suffix('.tmp')}", *options]
     # COLUMNS: so wide that pytest shortens no line.
