@@ -16,7 +16,7 @@ class DirtyFieldsModel(models.Model):
     class Meta:
         abstract = True
 
-    # What the row holds, as far as is known. Replaced, never changed in place.
+    # The values in the database, as far as known. Replaced, never changed in place.
     row: dict[str, Any] = {}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
@@ -49,10 +49,10 @@ class DirtyFieldsModel(models.Model):
         self.remember(names)
 
     def remember(self, names: Iterable[str] | None = None) -> None:
-        """Take the values of these fields (None: of all) for those of the row."""
+        """Note that the row now has the values of these fields (None: of all)."""
         if names is None:
             names = [field.attname for field in self._meta.concrete_fields]
-        here = self.__dict__  # where a deferred field is not
+        here = self.__dict__  # without deferred fields
         self.row = {**self.row, **{n: here[n] for n in names if n in here}}
 
     def changed(self) -> set[str]:

@@ -24,11 +24,11 @@ NICENESS = 10  # of the threads that hash; the kernel's scale ends at 19
 
 
 class PasswordHashingPool:
-    """`AT_ONCE` callers work, others wait, and the one after `slots` is refused.
+    """`AT_ONCE` callers work, others wait, and more than `slots` are refused.
 
-    The work is done by threads of their own. These give way to those that answer, which
-    need little and at once. And they are few: the C library keeps for each thread what
-    a hash has taken, 19 MiB, so all threads of a worker would come to 150.
+    Separate threads hash. Their priority is lower than that of the threads that answer,
+    which need the processor briefly and at once. They are few, as the C library keeps
+    the memory of a hash, 19 MiB, for each thread: for all of a worker it would be 150.
     """
 
     def __init__(self, slots: int) -> None:
@@ -36,15 +36,15 @@ class PasswordHashingPool:
         self.threads = ThreadPoolExecutor(AT_ONCE, "hashing", lower_thread_priority)
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:
-        """What `work` returns or raises. It must not touch the database, since a
-        connection is its thread's. Raises Overloaded, at once."""
+        """Return or raise what `work` does. It must not use the database, since each
+        thread has a connection of its own. Raises Overloaded without waiting."""
         if not self.slots.acquire(blocking=False):
             metrics.password_hash_refused_total.inc()
             raise Overloaded
         began = time.perf_counter()
         try:
             future = self.threads.submit(work, *args)
-        except RuntimeError:  # This worker is ending, and starts nothing in threads.
+        except RuntimeError:  # The process is shutting down: threads take no new work.
             return work(*args)
         else:
             return future.result()
