@@ -114,8 +114,7 @@ def is_dead(link: Link) -> bool:
 
 
 def fail(mail: Mail, error: str) -> None:
-    """Give the mail up. Without a user no event is stored: strangers could cause
-    many."""
+    """Give the mail up. Without a user no event is stored: strangers could add many."""
     settle(mail, failed_at=timezone.now(), last_error=error)
     if mail.user_id:
         record("mail_failed", mail.user_id, kind=mail.kind, error=error)
