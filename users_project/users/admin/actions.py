@@ -113,8 +113,7 @@ class UserActions(admin.ModelAdmin):
     def ask(
         self, request: HttpRequest, users: QuerySet[User], change: Change
     ) -> HttpResponse:
-        """The page that asks. Its form repeats the selection: ids, or that it is
-        all."""
+        """The page that asks. Its form sends the selection again: ids, or "all"."""
         own = modifiable(request.user, users)
         todo = own.filter(change.changes)
         count, selected, yours = todo.count(), users.count(), own.count()
