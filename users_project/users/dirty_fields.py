@@ -10,7 +10,7 @@ class DirtyFieldsModel(models.Model):
     """A form or a command may hold a row for minutes. Writing back all it has read, as
     Django does, would undo what others changed meanwhile.
 
-    `QuerySet.update` goes past this, as it goes past every `save`.
+    `QuerySet.update` bypasses this, as it bypasses every `save`.
     """
 
     class Meta:
@@ -20,7 +20,8 @@ class DirtyFieldsModel(models.Model):
     row: dict[str, Any] = {}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert, or write the changes (with `update_fields`: those among them)."""
+        """Insert, or write the changes. With `update_fields`, write only those of
+        them."""
         if self._state.adding:
             super().save(*args, **kwargs)
             self.remember()
@@ -56,7 +57,7 @@ class DirtyFieldsModel(models.Model):
         self.row = {**self.row, **{n: here[n] for n in names if n in here}}
 
     def changed(self) -> set[str]:
-        """The fields whose values are not those of the row."""
+        """The fields whose values differ from those of the row."""
         here, row = self.__dict__, self.row
         return {
             field.attname

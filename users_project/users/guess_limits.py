@@ -132,7 +132,7 @@ class LoginAttempt(Hits):
 
     def fail(self) -> None:
         """Record a failure; it stays counted. Mail the user if it reached the account's
-        limit. Name all limits reached: what they refuse leaves no event each."""
+        limit. Name all limits reached, since later refusals leave no events."""
         events = ["authn_login_fail"]
         if self.is_silent:
             events.append("authn_login_fail_max")

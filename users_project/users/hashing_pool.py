@@ -27,8 +27,8 @@ class PasswordHashingPool:
     """`AT_ONCE` callers work, others wait, and more than `slots` are refused.
 
     Separate threads hash. Their priority is lower than that of the threads that answer,
-    which need the processor briefly and at once. They are few, as the C library keeps
-    the memory of a hash, 19 MiB, for each thread: for all of a worker it would be 150.
+    which need the processor briefly and at once. They are few: the C library keeps the
+    19 MiB of a hash for each thread, and all threads of a worker would keep 150 MiB.
     """
 
     def __init__(self, slots: int) -> None:

@@ -151,7 +151,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
     def create_user(
         self, email: str, username: str, password: str | None = None, **fields: Any
     ) -> "User":
-        """A new user. Raises IntegrityError where e-mail or username is taken."""
+        """A new user. Raises IntegrityError if the e-mail or username is taken."""
         user: User = self.model(email=email, username=username, **fields)
         user.set_password(password)  # takes long, so before the transaction
         user.roles = []

@@ -114,7 +114,7 @@ def anonymise(user_id: UUID) -> None:
 
 
 def forget(users: Sequence[User]) -> None:
-    """Delete what other tables hold of these users."""
+    """Delete the data about these users in other tables."""
     ids = [user.pk for user in users]
     addresses = [user.email_canonical for user in users]
     User.groups.through.objects.filter(user__in=ids).delete()
@@ -134,7 +134,7 @@ def forget(users: Sequence[User]) -> None:
 
 
 def end_admin_sessions(user_ids: set[str]) -> None:
-    """Reads every session: there are only those of staff, and they last eight hours."""
+    """Delete the users' sessions. Reads all: only staff have any, for eight hours."""
     for session in Session.objects.iterator():
         if session.get_decoded().get(SESSION_KEY) in user_ids:
             session.delete()

@@ -1,5 +1,5 @@
-"""Links that were sent, and what waits for them or for the worker: accounts to be made,
-addresses to be changed, addresses that somebody typed."""
+"""Links that were sent, and rows that wait for a link or for the worker: accounts to be
+made, addresses to be changed, addresses that somebody typed."""
 
 import uuid
 from datetime import timedelta

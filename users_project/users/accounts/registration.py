@@ -42,7 +42,7 @@ def register(fields: dict[str, Any], client: Client) -> User:
             try:
                 insert(user)
             except UsernameTaken:
-                raise AccountExists from None  # it does not tell which one is taken
+                raise AccountExists from None  # does not reveal which one is taken
             if settings.EMAIL_VERIFICATION == "optional":
                 link_mails.send(Purpose.VERIFY, user)
     return user

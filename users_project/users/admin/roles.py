@@ -40,7 +40,7 @@ def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
 @method_decorator(recent_login_required, name="delete_view")
 @method_decorator(recent_login_required, name="response_action")  # deletes roles too
 class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
-    """Django's groups; their names are what access tokens call roles."""
+    """Django's groups. Access tokens contain their names as roles."""
 
     form = RoleForm
     list_display = ("name", "members")

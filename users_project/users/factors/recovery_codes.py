@@ -47,6 +47,6 @@ def left(user_id: UUID) -> int:
 
 
 def digest(user_id: UUID, code: str) -> bytes:
-    """The digest of a code as typed: in any case, grouped or not, MISREAD or right."""
+    """The digest of a code as typed: in any case, grouped or not, or MISREAD."""
     canonical = code.upper().translate(MISREAD)
     return sha256(user_id.bytes + canonical.encode()).digest()

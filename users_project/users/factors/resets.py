@@ -46,8 +46,8 @@ def cancel(user: User, operator: str = "") -> bool:
 
 
 def cancel_by_link(token: str, client: Client) -> None:
-    """Cancel the reset by the link in the mail. Does not check for a new password,
-    address or epoch: they may be the asker's work. Raises LinkInvalid, RateLimited."""
+    """Cancel the reset by the link in the mail. Ignores changes of password, address
+    and sessions: they say nothing about who asked. Raises LinkInvalid, RateLimited."""
     with counted(client):
         link = links.find(token, Purpose.KEEP_FACTORS)
         with transaction.atomic():

@@ -45,7 +45,7 @@ def use(user_id: UUID, code: str) -> bool:
 
 
 def is_used(user_id: UUID, code: str) -> bool:
-    """Whether this is the last code that `use` accepted, and is still within WINDOW."""
+    """Whether this is the last code that `use` accepted, and still within WINDOW."""
     factor = find(user_id)
     if factor is None or not factor.last_step:
         return False

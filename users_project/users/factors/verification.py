@@ -16,7 +16,7 @@ from users.models import User
 
 @dataclass(frozen=True)
 class FactorProof:
-    """One of the three. `challenge` is what the passkey had to sign."""
+    """A TOTP code, a recovery code, or a passkey, which had to sign `challenge`."""
 
     totp: str = ""
     recovery_code: str = ""

@@ -44,8 +44,8 @@ def is_too_many(mail: Mail) -> bool:
 def exceeds(
     kind: Kind, address: str, user_id: UUID | None, before: Q, arrived: Q
 ) -> bool:
-    """Whether the limit refuses the mail. Notices count apart from other mails. A kind
-    of ONLY_WAY_BACK goes; so does one of FOR_OWNER if no live link `arrived`."""
+    """Whether the limit refuses the mail. Notices count apart from other mails. Never
+    for ONLY_WAY_BACK; for FOR_OWNER only if a live link of the kind has `arrived`."""
     if kind in ONLY_WAY_BACK:
         return False
     kinds = NOTICES if kind in NOTICES else set(Kind) - NOTICES

@@ -53,7 +53,7 @@ def of_login(user: "User", client: "Client") -> None:
 
 
 def place_of(client: "Client") -> dict[str, str]:
-    """What a mail may name of a device and its network."""
+    """The device and its network, as far as a mail may name them."""
     name = device(client.user_agent)
     place = {"device": name} if {*name.split(" on ")} <= NAMED else {}
     if client.ip:
@@ -67,7 +67,7 @@ def of_email_change(user: "User", client: "Client") -> None:
 
 
 def is_known(user: "User", client: "Client") -> bool:
-    """Whether the device has logged in to the account, with whatever password."""
+    """Whether the device has logged in to the account, also with an older password."""
     found = device_cookie.devices(client.device)
     return any(each.user_id == str(user.pk) for each in found)
 

@@ -33,7 +33,7 @@ def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail | Non
 
 def notify(kind: Kind, user: Any, *, daily: int = 0, **context: str) -> None:
     """Queue a notice to a user; no more than `daily` of its kind in a day. `context` is
-    what the mail says of a device."""
+    the device and network in the mail."""
     if not settings.MAIL_ENABLED:
         return
     context = {"time": timezone.now().isoformat(), **context}

@@ -29,8 +29,8 @@ MAX_AGE = 600  # seconds
 
 
 def sign_state(link: Link, value: str = "") -> str:
-    """A signed text that the password of the link's account was right, with a value.
-    The form carries it to the next step, since pages have no session."""
+    """A signed text: the password of the link's account was right, and a value. The
+    form carries it to the next step, since pages have no session."""
     return signing.dumps([str(link.pk), value], salt=SALT)
 
 
