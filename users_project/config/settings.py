@@ -120,7 +120,7 @@ ACCOUNT_URLS = {
     "keep_factors": env.link("ACCOUNT_URL_KEEP_FACTORS", PAGE.format("factors/keep")),
 }
 
-# The ids of erased users, for restored databases. So not in the database.
+# The file with the ids of erased users, for restored databases. So not in the database.
 ERASURES_FILE = BASE_DIR / env.str(
     "ERASURES_FILE", default="/var/lib/memo/erasures/users.log"
 )

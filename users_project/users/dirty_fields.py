@@ -20,8 +20,7 @@ class DirtyFieldsModel(models.Model):
     row: dict[str, Any] = {}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert, or write the changes. With `update_fields`, write only those of
-        them."""
+        """Insert, or write the changes. With `update_fields`, only those among them."""
         if self._state.adding:
             super().save(*args, **kwargs)
             self.remember()

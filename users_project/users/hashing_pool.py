@@ -1,8 +1,8 @@
-"""How many passwords are hashed at once (PWD-07), and in which threads.
+"""The pool of threads that hash passwords, which bounds how many hash at once (PWD-07).
 
-Every hash keeps a core busy and holds its memory. Two at a time per process, others
-wait, and together they take at most half of the threads: in a storm of logins the
-other half still answers.
+Every hash keeps a core busy and holds its memory. Two hash at a time per process, and
+others wait. Together they take at most half of the web threads: in a storm of logins
+the other half still answers.
 """
 
 import os
@@ -54,7 +54,7 @@ class PasswordHashingPool:
 
 
 def lower_thread_priority() -> None:
-    """Lower the priority of this thread (sched(7): on Linux it is each thread's)."""
+    """Lower this thread's priority (sched(7): on Linux each thread has its own)."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         mine = os.getpriority(os.PRIO_PROCESS, thread)

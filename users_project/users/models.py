@@ -164,7 +164,7 @@ class User(RecordedModel, PermissionsMixin):
         return self.email
 
     def clean(self) -> None:
-        """Raise ValidationError for a name that another user has, in any case."""
+        """Raise ValidationError for a name that another user has, whatever its case."""
         super().clean()
         taken = {}
         for name in IDENTIFIERS:

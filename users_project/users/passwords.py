@@ -96,8 +96,8 @@ class ContextValidator:
 
 
 class ScoreValidator:
-    """Refuses what zxcvbn finds easy to guess (PASSWORD_MIN_SCORE): words, dates, rows
-    of keys and repetitions, also with the usual signs in place of letters."""
+    """Refuses passwords that zxcvbn finds easy to guess (PASSWORD_MIN_SCORE): words,
+    dates, rows of keys and repetitions, also with the usual signs for letters."""
 
     def validate(self, password: str, user: Any = None) -> None:
         """Raises Overloaded too: a score takes as long as a hash."""

@@ -68,8 +68,8 @@ class Registration(models.Model):
 
 
 class Link(models.Model):
-    """A link that was mailed. Its token is a function of this row and of SECRET_KEY
-    (`users.accounts.links`), so nothing that can be used is stored."""
+    """A link that was mailed or handed over. Its token is a function of this row and of
+    SECRET_KEY (`users.accounts.links`), so nothing that can be used is stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     purpose = models.CharField(max_length=32, choices=Purpose)

@@ -7,8 +7,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from users.admin import events as events
 from users.admin import users as users
 
-# Its actions change jobs without asking and without an event. Operators use `manage.py
-# procrastinate shell`.
+# Its actions change jobs without asking and without an event. Operators have the
+# command `procrastinate shell` of `manage.py`.
 admin.site.unregister(ProcrastinateJob)
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"

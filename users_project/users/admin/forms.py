@@ -24,7 +24,7 @@ class UserCreationForm(auth_forms.AdminUserCreationForm):
         fields = ("email", "username")
 
     def clean_username(self) -> str:
-        """The username unchecked: Django's own check would read the whole table."""
+        """The username. Django's check that it is unique would read the whole table."""
         return str(self.cleaned_data["username"])
 
 

@@ -100,7 +100,7 @@ class SecondFactorView(FactorPage):
     use = Use.LOGIN
 
     def get_form_class(self) -> Any:
-        """Offer to trust the device, unless a factor is required every time."""
+        """Offer to trust the device, unless the admin requires a factor."""
         return TrustForm if policy.may_trust("admin") else FactorForm
 
     def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:

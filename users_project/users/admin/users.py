@@ -178,7 +178,7 @@ class UserAdmin(
             record(event, obj.pk, **by(request))
 
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
-        """Record roles and rights. The model does not, as they are in other tables."""
+        """Record roles and permissions, which are in tables of their own."""
         super().save_related(request, form, *args)
         before = getattr(form, "before", {})  # a new user has none
         if rights := rights_changed(before, state_of(form.instance)):

@@ -86,8 +86,8 @@ def may_trust(site: str) -> bool:
 
 
 def admits(user: Any, amr: Sequence[str]) -> bool:
-    """Whether a session of the admin that was opened in this way may continue. It may
-    be older than the policy. `user` has roles."""
+    """Whether a session of the admin that was opened by these methods may continue. It
+    may be older than the policy. `user` has roles."""
     if not is_required(user, "admin") or "mfa" in amr:
         return True
     return "rba" in amr and may_trust("admin")

@@ -35,7 +35,7 @@ def has_room(kind: Kind, address: str, user: Any = None) -> bool:
 
 
 def is_too_many(mail: Mail) -> bool:
-    """Whether ten others went to the address in the day before it."""
+    """Whether the limit refuses a queued mail, after those of the day before it."""
     before = Q(created_at__gt=mail.created_at - DAY, pk__lt=mail.pk)
     sent, address = ~Q(sent_at=None), mail.address_canonical
     return exceeds(Kind(mail.kind), address, mail.user_id, before, sent)

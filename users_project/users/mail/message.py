@@ -21,8 +21,8 @@ BLANK_LINES = re.compile(r"\n\s*\n")
 
 
 def compose(mail: Mail) -> EmailMultiAlternatives:
-    """The same bytes for each attempt to send it. Raises ValueError for a mail that has
-    lost its link."""
+    """The message, with the same bytes in each attempt to send it. Raises ValueError
+    for a mail that has lost its link."""
     if mail.kind in LINKED and mail.link is None:
         raise ValueError(f"a mail {mail.kind} without a link")
     with translation.override(mail.locale):

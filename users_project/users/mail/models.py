@@ -81,7 +81,7 @@ class Mail(models.Model):
 
     class Meta:
         indexes = (
-            # The limit of mails to one address in a day.
+            # For the daily limit of mails to one address.
             models.Index(
                 fields=["address_canonical", "created_at"], name="mail_address"
             ),

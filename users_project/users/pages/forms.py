@@ -52,7 +52,7 @@ def name_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharField:
 
 
 def password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharField:
-    """Exactly as entered. No `maxlength`: a browser would cut a password silently."""
+    """A password as entered. No `maxlength`: a browser would cut passwords silently."""
     return forms.CharField(
         label=label,
         strip=False,
