@@ -1,4 +1,4 @@
-"""What operators do to many users, and the statement that does it to some of them."""
+"""Changes that operators make to many users, and the statement for a chunk of users."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,8 +23,8 @@ DAYS = LINK_KINDS[Purpose.RESTORE].lifetime.days
 DELETE = "users.delete_user"
 ERASED_FROM = f"clock_timestamp() + interval '{DAYS} days'"
 
-# The columns are those of a `Change`. The history is Django's, a line for each user; so
-# are the events.
+# `columns` are those of a `Change`. Each user gets a line in Django's history, and an
+# event.
 CHANGE_ALL = """
 WITH changed AS (
     UPDATE users_user SET {columns}, updated_at = clock_timestamp()
@@ -46,9 +46,9 @@ EVENT = """
 
 
 class Change(NamedTuple):
-    """What is done, by the name of the method of `User` that does it to one; to which
-    users: the others are so already; why their sessions end, if they do; and what is
-    mailed to them."""
+    """A change to users. `changes` selects those who are not in the new state yet.
+    `columns` are the assignments of the UPDATE. `reason` says why sessions end, if they
+    do. `notice` is mailed to the users."""
 
     name: str
     done: str
@@ -96,16 +96,16 @@ CHANGES = (
 
 
 def modifiable(editor: Any, users: Any) -> Any:
-    """Those of these users whom this one may change here: not oneself, which locks out;
-    nor a user with more rights."""
+    """The users whom this editor may change here: none with more rights, and not the
+    editor, who could lock themselves out."""
     return users.modifiable_by(editor).exclude(pk=editor.pk)
 
 
 def change_chunk(
     change: Change, chunk: Sequence[UUID], editor: User
 ) -> dict[UUID, int]:
-    """The users that were changed, with their epochs. Whether one may be is asked again
-    when their row is locked: a page may be old."""
+    """Change these users, and return the epochs of those who were changed. Whether each
+    may be changed is checked again with the row locked, since a page may be old."""
     users = modifiable(editor, User.objects.filter(change.changes, pk__in=chunk))
     locked = users.select_for_update(of=("self",)).order_by("pk")
     log, columns = LogEntry._meta.db_table, change.columns

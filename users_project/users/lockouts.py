@@ -1,4 +1,4 @@
-"""Whom a lockout is about: for the commands and the admin."""
+"""Find users and lift their lockouts, for the commands and the admin."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,12 +17,12 @@ from users.validators import as_id, normalize_identifier
 
 
 class AmbiguousUser(Exception):
-    """One user has the other's id for a name. The message names both."""
+    """The username of one user is the id of another. The message names both."""
 
 
 def users_of(text: str) -> list[User]:
-    """Those with this e-mail address, username or id, present or not: more than one, if
-    the username of an old user is the id of another."""
+    """The users with this e-mail address, username or id, present or not. More than one
+    if the username of an old user is the id of another."""
     if "@" in text:
         found = [User.objects.get_by_identifier(email=text)]
     else:
@@ -42,32 +42,32 @@ def find_user(text: str) -> User | None:
 
 
 def subjects_of(text: str) -> set[str]:
-    """What a user is counted by, under all names, or a name without one, or an IP
-    address; nothing for an empty text. Raises AmbiguousUser."""
+    """The subjects of limits that `text` names: all names of a user, a name without a
+    user, or an IP address. Empty for an empty text. Raises AmbiguousUser."""
     user = find_user(text) if text else None
     subjects = names_of(user) if user else {normalize_identifier(text)} - {""}
-    with suppress(ValueError):  # of what is no address
+    with suppress(ValueError):  # not an IP address
         subjects |= {network(text, *bits) for bits in ((32, 64), (24, 56), (24, 48))}
     return subjects
 
 
 def names_of(user: User) -> set[str]:
-    """What this user is counted by."""
+    """The subjects by which limits count this user."""
     return set(map(normalize_identifier, (user.email, user.username, str(user.pk))))
 
 
 def locked(users: Iterable[User]) -> set[UUID]:
-    """Those of these users at whom no stranger may guess now; one round trip. Raises
-    RedisError, OSError if Redis is unavailable."""
+    """The ids of users whose account's limit is reached: unknown devices cannot log in
+    now. One round trip. Raises RedisError, OSError if Redis is unavailable."""
     ids = [user.pk for user in users]
     limits = [RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", str(user_id)) for user_id in ids]
     return set(compress(ids, are_reached(limits)))
 
 
 def lift(text: str, subjects: set[str], by: str, user: User | None) -> int:
-    """Forget what was counted about subjects; how many counts that were. Raises
-    RedisError, OSError if Redis is unavailable. `text` is what they were named by, and
-    `user` who that is."""
+    """Clear the counts of these subjects, and return how many there were. `text` is the
+    name that was given for them, and `user` the user of that name, if any. Raises
+    RedisError, OSError if Redis is unavailable."""
     with transaction.atomic():
         write("authn_login_unlock", user.pk if user else None)
         lifted = reset(subjects)

@@ -1,5 +1,5 @@
-"""What the worker does. Jobs carry ids alone, and each may run twice: a worker that
-dies leaves a job half done, which then starts from its beginning.
+"""The tasks of the worker. Jobs contain only ids, and each may run twice: if a worker
+dies during a job, the job starts again from its beginning.
 
 Every function here is short; the work is in the module that it calls.
 """
@@ -31,7 +31,7 @@ def send_mail(mail_id: int) -> None:
 
 @app.task(name="handle_registration", retry=RETRY)
 def handle_registration(registration_id: str) -> None:
-    """Mail what a registration waits for."""
+    """Mail the link of a registration, or that there is an account."""
     registration.handle(UUID(registration_id))
 
 
@@ -49,28 +49,28 @@ def handle_email_change(user_id: str) -> None:
 
 @app.task(name="change_users", retry=RetryStrategy(max_attempts=180, wait=10))
 def change_users(change: str, editor_id: str, user_ids: list[str]) -> None:
-    """Do what an operator has asked for to a chunk of many users. Until then their
-    sessions live, so it is tried again soon."""
+    """Make an operator's change to a chunk of many users. Retried soon, since their
+    sessions continue until then."""
     bulk.follow(change, [*map(UUID, user_ids)], UUID(editor_id))
 
 
 @app.task(name="erase_in_auth", retry=RetryStrategy(wait=10, linear_wait=60))
 def erase_in_auth(user_id: str) -> None:
-    """Have the Auth Service forget an erased user: again until it has answered."""
+    """Have the Auth Service forget an erased user. Retried until it has answered."""
     auth_client().erase(UUID(user_id))
 
 
 # --- By the clock ---------------------------------------------------------------------
 #
-# `timestamp` is when the job was due. A time that passed while no worker ran is made up
-# for within ten minutes; so even what is done once a day comes every hour. No queueing
-# locks: a job that has one cannot be done again while another waits.
+# `timestamp` is when the job was due. If no worker runs then, one that starts within
+# ten minutes makes up for it. So even daily work runs every hour. No queueing locks: a
+# job that has one cannot be retried while another waits.
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="retry_stalled_jobs")
 async def retry_stalled_jobs(timestamp: int) -> None:
-    """Have the jobs of workers that died done again."""
+    """Retry the jobs of workers that have died."""
     jobs, seconds = app.job_manager, WORKER_TIMEOUT.total_seconds()
     for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=seconds):
         await jobs.retry_job(job)
@@ -79,7 +79,7 @@ async def retry_stalled_jobs(timestamp: int) -> None:
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="purge", retry=RETRY)
 def purge(timestamp: int) -> None:
-    """Delete links, mails and the like that have no more use."""
+    """Delete links, mails and other rows that are of no more use."""
     purges.purge()
 
 
@@ -93,7 +93,7 @@ def erase_users(timestamp: int) -> None:
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="reset_factors", retry=RETRY)
 def reset_factors(timestamp: int) -> None:
-    """Remove the second factors that operators have asked to remove a day ago."""
+    """Run the resets of second factors that are due."""
     resets.run_due()
 
 
@@ -112,5 +112,5 @@ async def delete_old_jobs(timestamp: int) -> None:
 @app.periodic(cron="43 * * * *")
 @app.task(name="purge_events")
 def purge_events(timestamp: int) -> None:
-    """Delete old events, and sooner what is personal in them."""
+    """Delete old events, and the personal data in them earlier."""
     rights.purge_events()

@@ -1,5 +1,5 @@
-"""What the admin can do to the users that are ticked in its list, or to the one of a
-page: after a page that asks, by `users.bulk`."""
+"""Actions of the admin on the users that are ticked in its list, or on the user of a
+page. A page asks for confirmation, then `users.bulk` makes the change."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ EFFECTS = {
     "end_sessions": "All of their sessions end. They can log in again.",
     "mark_verified": "You confirm that their e-mail addresses belong to them.",
 }
-NAMED = 10  # users in the page that asks
+NAMED = 10  # users that the page that asks names
 NO_SELECTION = "The form has no valid user ID. Nothing was changed."
 TOO_MANY = (
     f"You can change {bulk.MOST:,} users at once, and selected more. Nothing was "
@@ -70,7 +70,7 @@ class UserActions(admin.ModelAdmin):
     actions = tuple(map(action, CHANGES))
 
     def has_soft_delete_permission(self, request: HttpRequest) -> bool:
-        """Django's own right to delete; here deleting keeps the row."""
+        """Django's permission to delete. Here, deleting keeps the row."""
         return bool(request.user.has_perm("users.delete_user"))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -78,7 +78,7 @@ class UserActions(admin.ModelAdmin):
         return False
 
     def can_modify(self, request: HttpRequest, user: User) -> bool:
-        """`modifiable` for one, who may be changed at all."""
+        """Whether this user is `modifiable`, and may be changed at all."""
         one = User.objects.filter(pk=user.pk)
         may = self.has_change_permission(request, user)
         return may and modifiable(request.user, one).exists()
@@ -96,7 +96,7 @@ class UserActions(admin.ModelAdmin):
     ) -> HttpResponse:
         if not is_recent(request):
             return redirect_to_login(self.page_before(request), "admin_confirm")
-        # As they lie in the table: neighbours share pages.
+        # In the order of the table, so that neighbours share its pages.
         selected = users.order_by("created_at")
         count = selected[: bulk.MOST + 1].count()
         if count > bulk.MOST:
@@ -113,7 +113,7 @@ class UserActions(admin.ModelAdmin):
     def ask(
         self, request: HttpRequest, users: QuerySet[User], change: Change
     ) -> HttpResponse:
-        """The page that asks. It sends the selection again: ids, or that it is all."""
+        """The page that asks. Its form sends the selection again: ids, or "all"."""
         own = modifiable(request.user, users)
         todo = own.filter(change.changes)
         count, selected, yours = todo.count(), users.count(), own.count()
@@ -141,7 +141,7 @@ class UserActions(admin.ModelAdmin):
     def report(
         self, request: HttpRequest, change: Change, outcome: bulk.Outcome, selected: int
     ) -> None:
-        """Say what happened, and what did not."""
+        """Tell the operator which changes were made and which were not."""
         done, following = outcome.done, outcome.following
         if done:
             messages.success(request, f"{users_of(done)} {change.done}.")
@@ -155,14 +155,14 @@ class UserActions(admin.ModelAdmin):
             messages.warning(request, NO_PUSH)
 
     def page_before(self, request: HttpRequest) -> str:
-        """The list as it was filtered, or the user's page if its button was pressed."""
+        """The filtered list, or the user's page if a button of it was pressed."""
         if "of_page" not in request.POST:
             return request.get_full_path()
         user_id = request.POST[ACTION_CHECKBOX_NAME]
         return reverse("admin:users_user_change", args=[user_id])
 
     def buttons_for(self, request: HttpRequest, user: User) -> dict[str, str]:
-        """What can be done to this user, who is not so already."""
+        """The buttons of this user: no action whose effect the user has already."""
         is_state = {
             "deactivate": not user.is_active,
             "activate": user.is_active,

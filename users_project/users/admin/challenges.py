@@ -1,5 +1,5 @@
-"""What waits for an answer in the admin, without a session: a row, and a signed cookie
-that refers to it. A copy of the database has no cookie."""
+"""Challenges of the admin that wait for an answer, without a session. Each is a row and
+a signed cookie that names it. A copy of the database does not contain the cookie."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -23,7 +23,7 @@ CHALLENGE_BYTES = 32
 LIFETIME = timedelta(minutes=5)
 MOST_ATTEMPTS = 5
 LIVE = Q(used_at=None, attempts__lt=MOST_ATTEMPTS, expires_at__gt=ClockTimestamp())
-# The answer is taken of users alone who may still be here, as they were then.
+# Only staff who are still present, and whose sessions have not ended since, may answer.
 SAME_USER = Q(
     user__session_epoch=F("session_epoch"),
     user__is_active=True,
@@ -33,7 +33,7 @@ SAME_USER = Q(
 
 
 class Use(StrEnum):
-    """What the answer is for. A challenge of one is none of another."""
+    """The purpose of the answer. A challenge for one is invalid for the other."""
 
     LOGIN = "login"  # after the password
     STEP_UP = "step_up"  # in a session
@@ -70,8 +70,8 @@ def find(request: HttpRequest, use: Use) -> Any:
 
 
 def attempt(request: HttpRequest, use: Use) -> Any:
-    """The same, with an answer counted before it is looked at: of a hundred at once,
-    five are."""
+    """Like `find`, and counts an answer before it is checked: of a hundred at once,
+    five are checked."""
     rows = Challenge.objects.filter(LIVE, pk=pk_of(request, use))
     if not rows.update(attempts=F("attempts") + 1):
         return None
@@ -80,7 +80,7 @@ def attempt(request: HttpRequest, use: Use) -> Any:
 
 
 def consume(challenge: Challenge) -> bool:
-    """Use it up: of any number at once, one succeeds."""
+    """Use it up: of any number of calls at once, one succeeds."""
     rows = Challenge.objects.filter(pk=challenge.pk, used_at=None)
     return bool(rows.update(used_at=ClockTimestamp()))
 
@@ -90,7 +90,7 @@ def delete_cookie(response: HttpResponseBase) -> None:
 
 
 def pk_of(request: HttpRequest, use: Use) -> Any:
-    """By the cookie; None where we have not signed it, or for another use."""
+    """The id in the cookie. None if we have not signed it, or for another use."""
     pk = request.get_signed_cookie(COOKIE, default=None, salt=salt_of(use))
     return pk and UUID(pk)
 
@@ -100,14 +100,14 @@ def salt_of(use: Use) -> str:
 
 
 def sign_anonymous() -> tuple[bytes, str]:
-    """A challenge for the passkeys of anybody, and the text that says it is ours. No
-    row: every stranger who looks at the login page gets one."""
+    """A challenge for passkeys of any user, and a signed text of it. It has no row,
+    since every stranger who opens the login page gets one."""
     challenge = token_bytes(CHALLENGE_BYTES)
     return challenge, signing.dumps(challenge.hex(), salt=ANONYMOUS_SALT)
 
 
 def read_anonymous(text: str) -> bytes | None:
-    """The challenge; None where it is not ours, or older than five minutes."""
+    """The challenge. None if we have not signed it, or more than five minutes ago."""
     try:
         signed = signing.loads(text, salt=ANONYMOUS_SALT, max_age=LIFETIME)
         return bytes.fromhex(signed)
@@ -116,7 +116,7 @@ def read_anonymous(text: str) -> bytes | None:
 
 
 def use_anonymous(challenge: bytes, user: Any) -> bool:
-    """Use it up: of any number at once, one succeeds, whose row is the first."""
+    """Use it up: of any number of calls at once, the one that adds the row succeeds."""
     used = timezone.now()
     times = {"used_at": used, "expires_at": used + LIFETIME}
     purpose, key = Challenge.Purpose.ADMIN_PASSKEY, UUID(bytes=challenge[:16])

@@ -1,4 +1,4 @@
-"""The page of the admin that asks again who is there."""
+"""The page of the admin that asks operators to prove again who they are."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ class ConfirmByFactorView(ConfirmPage, FactorPage):
         return redirect_to_login(self.get_success_url(), "admin_confirm")
 
     def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
-        """A session that a trusted device has opened has a factor from now on."""
+        """Note the factor in the session, which a trusted device may have opened."""
         self.request.session[AMR] = ["pwd", *verified.amr, "mfa"]
         return self.confirmed()
 

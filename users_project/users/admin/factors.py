@@ -1,4 +1,4 @@
-"""The admin's page about the second factors of a user who has lost them."""
+"""The admin's page for resets of the second factors of a user who has lost them."""
 
 from typing import Any
 from uuid import UUID

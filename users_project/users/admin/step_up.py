@@ -1,5 +1,5 @@
-"""Sensitive pages of the admin ask again who is there, fifteen minutes after the last
-answer."""
+"""Step-up: sensitive pages of the admin ask operators to prove again who they are, if
+the last proof is more than fifteen minutes old."""
 
 import time
 from collections.abc import Callable
@@ -17,19 +17,19 @@ AUTHENTICATED_AT = "authenticated_at"  # in the session
 
 @receiver(user_logged_in)
 def note_authentication(request: HttpRequest, **kwargs: Any) -> None:
-    """The user has just proved who they are: by a login, or here."""
+    """Note that the user has just proved who they are, at a login or for a step-up."""
     request.session[AUTHENTICATED_AT] = int(time.time())
 
 
 def is_recent(request: HttpRequest) -> bool:
-    """Whether that was within fifteen minutes. Of older versions' sessions it is not
-    known."""
+    """Whether the last proof was within fifteen minutes. False for sessions of older
+    versions, which do not know its time."""
     then: int = request.session.get(AUTHENTICATED_AT, 0)
     return time.time() - then < LIFETIME
 
 
 def recent_login_required(view: Callable[..., Any]) -> Callable[..., Any]:
-    """A view that is sensitive. The page that asks leads by GET to its address."""
+    """Protect a sensitive view. The page that asks then leads to its URL by GET."""
 
     @wraps(view)
     def ask_or_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -1,5 +1,4 @@
-"""Routes of the admin that are not the site's own, or come before those of the same
-name."""
+"""Routes that Django's admin site does not have, or that replace its own."""
 
 from django.contrib import admin
 from django.urls import path

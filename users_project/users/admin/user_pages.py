@@ -1,6 +1,6 @@
-"""The admin's own pages about one user: their events, sessions and lockouts, and the
-buttons that mail a link. Sessions and logins are the Auth Service's, and counts are in
-Redis: both are asked each time."""
+"""The admin's own pages about one user: events, sessions and lockouts, and the buttons
+that mail a link. The Auth Service has the sessions and logins, and Redis the counts: a
+page asks them each time."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -46,8 +46,8 @@ SENT = "A mail with a link goes to %s."
 
 
 def mails_for(user: User) -> dict[str, str]:
-    """The buttons of this user: who may not log in gets no mail, and who is verified
-    none to verify."""
+    """The mail buttons of this user: none for users who may not log in, and none to
+    verify an address that is verified."""
     if not settings.MAIL_ENABLED or not user.is_present:
         return {}
     kinds = list(MAILS)[: 1 if user.email_verified else 2]
@@ -57,7 +57,7 @@ def mails_for(user: User) -> dict[str, str]:
 def events_page(
     user_id: UUID, event: str, before: datetime | None = None
 ) -> dict[str, Any]:
-    """A page of events; on the first one of all, the last login too. Raises
+    """A page of events. The first page without a filter has the last login, too. Raises
     Unavailable."""
     is_first = not event and before is None
     return {
@@ -95,8 +95,8 @@ class UserPages(UserActions):
         )
 
     def mail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Mail the link, and record it. Raises BadRequest where it is not one of the
-        user's buttons."""
+        """Mail the link, and record it. Raises BadRequest if the user has no such
+        button."""
         user, kind = self.user_of(request, object_id), request.POST.get("kind", "")
         if kind not in mails_for(user):
             raise BadRequest("no such mail")
@@ -114,8 +114,8 @@ class UserPages(UserActions):
         name: str,
         find: Callable[[UUID], Any],
     ) -> HttpResponse:
-        """The template of that name with what is found; 503 if it could not be known:
-        no list is not an empty one."""
+        """The template `name` with the result of `find`. 503 if that is unavailable: an
+        empty list would look like a result."""
         try:
             found, status = find(user.pk), 200
         except (Unavailable, RedisError, OSError):
@@ -132,8 +132,8 @@ class UserPages(UserActions):
         return TemplateResponse(request, template, context, status=status)
 
     def user_of(self, request: HttpRequest, object_id: str) -> User:
-        """The user of the page. Raises PermissionDenied for callers who may not see
-        them, or send a form and may not change them; Http404."""
+        """The user of the page. Raises PermissionDenied if the caller may not see them,
+        or sends a form and may not change them; Http404."""
         user: User | None = self.get_object(request, unquote(object_id))
         if not self.has_view_or_change_permission(request, user):
             raise PermissionDenied
@@ -144,7 +144,7 @@ class UserPages(UserActions):
         return user
 
     def end_chosen_session(self, request: HttpRequest, user: User) -> None:
-        """Raises BadRequest where none is named."""
+        """Raises BadRequest if the form names no session."""
         try:
             sid = UUID(request.POST.get("session", ""))
         except ValueError as exc:
@@ -152,7 +152,7 @@ class UserPages(UserActions):
         self.end_session(request, user, sid)
 
     def end_session(self, request: HttpRequest, user: User, sid: UUID) -> None:
-        """Have one session ended, and record it, also if no answer came."""
+        """Have one session ended, and record this, also if no answer came."""
         outcome, answer = "success", ""
         try:
             if not auth_client().revoke_session(user.pk, sid):
@@ -166,7 +166,7 @@ class UserPages(UserActions):
         self.log_event(request, user, "user_end_session", text, outcome=outcome, **what)
 
     def lift_lockouts(self, request: HttpRequest, user: User) -> None:
-        """Forget the counts, and record that, also if Redis is unavailable."""
+        """Clear the counts, and record this, also if Redis is unavailable."""
         try:
             lift(str(user.pk), names_of(user), by="admin", user=user)
         except (RedisError, OSError):
@@ -182,6 +182,6 @@ class UserPages(UserActions):
     def log_event(
         self, request: HttpRequest, user: User, event: str, text: str, **fields: Any
     ) -> None:
-        """In the events of the user, and with this text in Django's history."""
+        """Add to the events of the user, and with this text to Django's history."""
         record(event, user.pk, by=str(request.user.pk), **fields)
         self.log_change(request, user, text)

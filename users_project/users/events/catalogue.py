@@ -1,5 +1,5 @@
-"""The events that are rows, with the keys of their `data`: what was changed, never to
-what, and no name or address. docs/operations/logging.md says what they mean."""
+"""The events that are stored, with the keys of their `data`. It contains what was
+changed, but no new values, names or addresses. Meanings: docs/operations/logging.md."""
 
 RIGHTS = ("fields", "added", "removed")
 BULK = ("epoch", "reason")

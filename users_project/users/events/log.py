@@ -17,8 +17,8 @@ ROW = """
         FROM unnest(%(events)s::text[]) AS deed"""
 RECORD = f"WITH {recording(TABLE, ROW)} SELECT FROM event"
 
-# Without an account no row, by the same statement: strangers cannot fill the table.
-# Nor does the answer wait until a row is on the disk, as the time would tell whether
+# Without an account the same statement writes no row: strangers cannot fill the table.
+# The answer does not wait until a row is on the disk: the time would reveal whether
 # there is an account.
 OF_ACCOUNT = f"""{ROW}, set_config('synchronous_commit', 'off', true)
         WHERE %(user_id)s::uuid IS NOT NULL"""
@@ -32,12 +32,12 @@ def record(event: str, user_id: UUID | None, **fields: Any) -> None:
 
 
 def write(event: str, user_id: UUID | None, **fields: Any) -> None:
-    """The row alone, for what is logged when it is done."""
+    """Write the row only. The caller logs the event once the action is done."""
     execute(RECORD, [event], user_id, fields)
 
 
 def record_failure(events: list[str], user_id: UUID | None, **fields: Any) -> None:
-    """Record what was refused to someone who may not be the user."""
+    """Record the refusal of an attempt that may not be the user's own."""
     execute(RECORD_FAILURE, events, user_id, fields)
     for event in events:
         audit(event, user_id=user_id and str(user_id), **fields)
@@ -52,7 +52,7 @@ def execute(
 
 
 def place() -> dict[str, Any]:
-    """For the line of an event: the address, the admin, or a command."""
+    """Where an event comes from, for its log line: address, admin or command."""
     request = current.get()
     if request is None:
         return {"by": "operator"}

@@ -1,4 +1,4 @@
-"""What the commands on one user have in common."""
+"""Shared code of the commands on one user."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ def find(login: str) -> User:
 
 
 def subjects_of(text: str) -> set[str]:
-    """What this user, name or IP address is counted by; raises CommandError."""
+    """The limits' subjects for this user, name or IP address; raises CommandError."""
     try:
         return lockouts.subjects_of(text)
     except lockouts.AmbiguousUser as exc:
@@ -33,7 +33,7 @@ def subjects_of(text: str) -> set[str]:
 
 
 def command(act: Callable[[User], None], done: str, text: str) -> type[BaseCommand]:
-    """The command, with this help text, that does `act` to a user and says so."""
+    """A command with this help text. It does `act` to a user, and prints `done`."""
 
     class Command(BaseCommand):
         help = text

@@ -1,4 +1,4 @@
-"""The page that sets up the first second factor: by a link or the code of an operator,
+"""The page that sets up the first second factor. It needs a link or an operator's code,
 and the password of the account. Then it shows the recovery codes, once."""
 
 import json
@@ -44,7 +44,7 @@ class StartForm(PasswordForm):
 
 class ConfirmForm(CodeForm):
     """Asks for a code of the app that has the secret, or for a new passkey. `state`
-    says of which TOTP. The results are the recovery codes."""
+    names the TOTP. The result is the list of recovery codes."""
 
     def submit(self, client: Client) -> list[str]:
         data = self.cleaned_data
@@ -62,13 +62,13 @@ class ConfirmForm(CodeForm):
 
 
 def caller(link: Link) -> EnrolmentUser:
-    """As one with an enrol token: may add the first factor alone."""
+    """The user of the link, as if by an enrol token: may add the first factor only."""
     assert link.user_id is not None
     return EnrolmentUser(link.user_id, link.session_epoch)
 
 
 def owner(link: Link) -> User:
-    """The user, of whom nothing has voided the link since. Raises LinkInvalid."""
+    """The user of the link, unless sessions have ended since. Raises LinkInvalid."""
     user = User.objects.find(id=link.user_id)
     if user is None or user.session_epoch != link.session_epoch:
         raise LinkInvalid
@@ -77,7 +77,7 @@ def owner(link: Link) -> User:
 
 @transaction.atomic
 def add(link: Link, change: Callable[..., list[str]], *factor: Any) -> list[str]:
-    """Use up the link for this change: recovery codes."""
+    """Use up the link for this change. Return the recovery codes."""
     links.take(link)
     return change(caller(link), *factor)
 
@@ -87,7 +87,7 @@ class EnrolView(LinkView):
     factor: Factor | None = None
 
     def get_form_class(self) -> type[LinkForm]:
-        """The second step's, as long as the TOTP of the first waits."""
+        """The form of the second step, while the TOTP of the first step waits."""
         factor_id = read_state(self.link, self.request.POST.get("state", ""))
         if factor_id:
             waiting = Factor.objects.filter(user=self.link.user_id, confirmed_at=None)

@@ -1,5 +1,5 @@
-"""The second factor, on pages that have asked for the password of an account. Until the
-password was right, nothing tells whether there is one."""
+"""The second factor, on pages that have asked for the password of an account. Before
+the right password, nothing reveals whether the account has a factor."""
 
 import json
 from secrets import token_urlsafe
@@ -29,8 +29,8 @@ MAX_AGE = 600  # seconds
 
 
 def sign_state(link: Link, value: str = "") -> str:
-    """What a page knows of the step before it: that the password of the link's account
-    was right, and a value. Pages have no session, so it goes along in the form."""
+    """A signed text: the password of the link's account was right, and a value. The
+    form carries it to the next step, since pages have no session."""
     return signing.dumps([str(link.pk), value], salt=SALT)
 
 
@@ -44,8 +44,8 @@ def read_state(link: Link, text: str) -> str | None:
 
 
 class CodeForm(LinkForm):
-    """Asks for a code, or for what a script of ours has got of a passkey. `state` is of
-    the step before (`sign_state`)."""
+    """Asks for a code, or for the answer of a passkey, which our script fills in.
+    `state` comes from the step before (`sign_state`)."""
 
     state = forms.CharField(widget=forms.HiddenInput)
     code = name_field(
@@ -61,12 +61,12 @@ class CodeForm(LinkForm):
         return data
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """That of a passkey is one of the whole form, as its field is hidden."""
+        """Show errors of a passkey for the whole form, as its field is hidden."""
         super().add_error(None if field == "credential" else field, error)
 
 
 class FactorForm(CodeForm):
-    """After the right password. The `state` has the challenge, too."""
+    """The form after the right password. Its `state` contains the challenge, too."""
 
     def submit(self, client: Client) -> None:
         data, link = self.cleaned_data, self.link
@@ -79,13 +79,13 @@ class FactorForm(CodeForm):
 
 
 def first_form(link: Link) -> FactorForm:
-    """The one that asks."""
+    """The form that asks for the factor, empty."""
     state = sign_state(link, token_urlsafe(32))
     return FactorForm(initial={"token": links.token_of(link), "state": state})
 
 
 def passkey_options(link: Link, form: FactorForm) -> str:
-    """What the browser is asked for, as JSON; nothing for a user without passkeys."""
+    """The options for the browser, as JSON. Empty for a user without passkeys."""
     user = User.objects.find(id=link.user_id, factors=True)
     passkeys = policy.passkeys(user) if user else []
     challenge = read_state(link, form["state"].value())

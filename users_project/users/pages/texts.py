@@ -1,4 +1,4 @@
-"""What the account pages say: before the button is pressed, and after."""
+"""The texts of the account pages, before and after the button is pressed."""
 
 from typing import Any, NamedTuple
 

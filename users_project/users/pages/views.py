@@ -3,10 +3,10 @@
 GET and HEAD change nothing, since scanners of mails open links too. A page says what
 will happen, its button sends a POST, and the page that follows has no token in its URL.
 
-They have no session, and so no CSRF token either: what lets a form do anything is the
-link's token in it, which a page of another site does not have, and a mail can be asked
-for by anyone. The device cookie only decides by what a password is counted. Fetch
-Metadata and Origin refuse the forms that such a page has a browser send all the same.
+The pages have no session, and so no CSRF token either. A form does nothing without the
+token of a link, which a page of another site does not have, and anyone may ask for a
+mail. The device cookie only decides which limit counts a password. The checks of Fetch
+Metadata and Origin refuse forms that another site makes a browser send all the same.
 """
 
 from typing import Any
@@ -74,7 +74,7 @@ class StartView(Page, TemplateView):
 
 
 class DoneView(Page, TemplateView):
-    """What has happened, by the query alone, which anyone may type."""
+    """Says what has happened. Knows only the query, which anyone may type."""
 
     template_name = "account/done.html"
 
@@ -90,13 +90,13 @@ class DoneView(Page, TemplateView):
 
 
 class FormPage(Page, FormView):
-    """A form, and what its service says of it."""
+    """A page with a form, and with the errors of its service."""
 
     template_name = "account/form.html"
     what: str
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """`address`: that of the link, if there is one."""
+        """The context. `address` is that of the link, if there is one."""
         texts = TEXTS[self.what]
         intro = texts.intro % {"address": kwargs.get("address", "")}
         return super().get_context_data(texts=texts, intro=intro, **kwargs)
@@ -114,7 +114,7 @@ class FormPage(Page, FormView):
         return self.succeed(result)
 
     def succeed(self, result: Any) -> HttpResponse:
-        """After the service, whose result this is."""
+        """The response once the service has returned this result."""
         query = {"what": self.what, "lang": translation.get_language()}
         return SeeOther(reverse("account_done", query=query))
 
@@ -141,11 +141,11 @@ class LinkView(FormPage):
     link: Link
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Find the link, which uses nothing up and is not counted: the service does so
-        once more. Raises LinkInvalid, whose page is in `users.errors`."""
+        """Find the link. This does not use it up and is not counted: the service finds
+        it once more. Raises LinkInvalid, whose page is in `users.errors`."""
         super().setup(request, *args, **kwargs)
         sent = request.POST if request.method == "POST" else request.GET
-        # An operator may have entered the whole link in the admin.
+        # An operator may have pasted the whole link into the form of the admin.
         token = sent.get("token", "").rpartition("token=")[2].strip()
         self.link = links.find(token, *self.purposes)
         self.what = self.link.purpose
@@ -169,7 +169,7 @@ class LinkView(FormPage):
         return str(owner.locale)
 
     def get_form_class(self) -> type[LinkForm]:
-        """The second step's, for as long as the first is known to be done."""
+        """The form of the second step, if `state` proves that the first one is done."""
         form, state = PAGES[self.what].form, self.request.POST.get("state", "")
         if issubclass(form, PasswordForm) and read_state(self.link, state) is not None:
             return FactorForm
