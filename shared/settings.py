@@ -89,12 +89,12 @@ BIND = env.str("BIND", default="127.0.0.1:8000")
 FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1")
 COOKIE_SECURE = env.switch("COOKIE_SECURE", default=True)
 SILENCED_SYSTEM_CHECKS = [
-    "security.W003",  # CSRF: the API has no cookie that Django reads; the admin has it
+    "security.W003",  # CSRF: only the admin uses Django's cookies, and has the check
     "security.W004",  # HSTS is the gateway's
     "security.W008",  # so is https; a redirect would break internal calls
 ]
 
-# Exact origins; same-site ones, since the refresh cookie is SameSite=Strict.
+# Exact origins of the same site, since the refresh cookie is SameSite=Strict.
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 if CORS_ALLOWED_ORIGINS:  # Without any, answers need no `Vary: origin`.
     MIDDLEWARE.insert(3, "corsheaders.middleware.CorsMiddleware")
