@@ -7,7 +7,7 @@ from django.db.models.signals import post_migrate
 
 
 class SharedConfig(AppConfig):
-    """What every service installs. No models."""
+    """The app that every service installs. It has no models."""
 
     name = "shared"
     label = "memo_shared"
@@ -20,7 +20,7 @@ class SharedConfig(AppConfig):
             raise ImproperlyConfigured(f"These settings are missing: {names}.")
 
     def ready(self) -> None:
-        """Refuse an insecure production, now that all settings are there."""
+        """Refuse unsafe settings in production, now that all of them are loaded."""
         from shared.checks import refuse_unsafe
         from shared.checks.messages import SETTINGS
         from shared.db.rights import limit_rights

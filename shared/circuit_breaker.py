@@ -10,11 +10,11 @@ from shared.api.exceptions import Overloaded
 
 
 class Breaker:
-    """After `threshold` failures in a row, no caller asks for `pause` seconds.
+    """Opens after `threshold` failures in a row: for `pause` seconds no caller tries.
 
-    After the pause all callers ask again, and the first failure opens it again. The
-    metric `circuit_open` says `name`, until one succeeds.
-    Races between threads cost at most a question too many.
+    After the pause all callers try again, and the first failure opens it again. The
+    metric `circuit_open` is 1 for `name` until a try succeeds.
+    A race between threads costs at most one try too many.
     """
 
     threshold = 3
@@ -42,11 +42,11 @@ class Breaker:
 
 
 class Bulkhead:
-    """At most `slots` callers at once; the next waits `patience` seconds, then 503.
+    """At most `slots` callers at once. The next waits up to `patience` seconds, then
+    gets a 503. After a wait that fails, no caller waits for `strict_for` seconds.
 
-    A wait without success makes it strict for `strict_for` seconds: no caller waits.
-    So a burst is smoothed while work flows, and when it does not, waiting callers
-    cannot eat the threads that other requests need.
+    So a short burst queues while calls are answered. When they hang, waiting callers
+    cannot take the threads that other requests need.
     """
 
     strict_for = 5.0

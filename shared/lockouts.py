@@ -1,5 +1,5 @@
-"""Which rate limits are reached, for operators, and how to lift them. Keys hold digests
-in place of names, so a subject has to be named.
+"""Find and reset the rate limits that are reached, for operators. Keys hold digests
+instead of names: to find the limits of a subject, the caller has to name it.
 The functions raise RedisError or OSError if Redis is unavailable."""
 
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from shared.ratelimit import RateLimitPolicy
 
 
 class Lockout(NamedTuple):
-    """A limit that is reached, by its setting; how many were counted; its end."""
+    """A limit that is reached: its setting, the hits so far, the seconds to its end."""
 
     limit: str
     counted: int
@@ -19,7 +19,7 @@ class Lockout(NamedTuple):
 
 
 def lockouts(subjects: set[str]) -> list[Lockout]:
-    """The limits that are reached about any of these; about all without one."""
+    """The reached limits of these subjects, or all reached limits if there are none."""
     client = session_state.connection()
     found = []
     for key in keys(subjects):
@@ -32,7 +32,7 @@ def lockouts(subjects: set[str]) -> list[Lockout]:
 
 
 def are_reached(policies: Collection[RateLimitPolicy]) -> list[bool]:
-    """Whether each is, by one question about all of them."""
+    """Whether each of the policies is reached. One round trip."""
     windows = [each for policy in policies for each in policy.windows]
     storage = ratelimit.redis_storage()
     names = [storage.prefixed_key(each.key) for each in windows]
@@ -46,7 +46,7 @@ def are_reached(policies: Collection[RateLimitPolicy]) -> list[bool]:
 
 
 def reset(subjects: set[str]) -> int:
-    """Forget what was counted about these; how many counts that were."""
+    """Delete the counts of these subjects. Return how many there were."""
     found = keys(subjects) if subjects else set()
     if found:
         session_state.connection().delete(*found)

@@ -1,6 +1,6 @@
-"""What gunicorn calls: Django's handler, with requests whose Content-Type does no harm.
+"""The WSGI handler that gunicorn calls: Django's, robust against bad Content-Types.
 
-Django reads that header before anything of ours could answer for it.
+Django parses that header before any of our code could answer with an error.
 """
 
 from typing import Any
@@ -10,11 +10,11 @@ from django.utils.http import parse_header_parameters
 
 
 class Request(wsgi.WSGIRequest):
-    """All text in a request is UTF-8, whatever charset is named.
+    """A request decoded as UTF-8, whatever charset its Content-Type names.
 
-    Django would decode query string and form by it, and there are names that make that
-    raise: `base64`, which encodes no text; any in RFC 2231's form that no codec has. A
-    body in another charset is refused by those who read it (`shared.api.parsers`).
+    Django would decode the query string and forms with that charset. Some names raise:
+    `base64`, which is no text encoding, and an unknown charset in the form of RFC 2231.
+    `shared.api.parsers` refuses a body in another charset.
     """
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Checks of what is allowed for how long and how often: tokens, sessions, guesses."""
+"""Checks of lifetimes and limits: tokens, sessions, guesses."""
 
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def check_tokens(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 def check_limits(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     given: dict[str, str] = getattr(settings, "LIMITS", {})
     yield from faults("E029", [name for name in given if is_absurd(name, given[name])])
-    # Easy passwords are guessed within the limits.
+    # Easy passwords can be guessed within the limits.
     yield from faults("E030", getattr(settings, "PASSWORD_MIN_SCORE", 2) < 2)
 
 
@@ -50,7 +50,7 @@ def is_absurd(name: str, text: str) -> bool:
 
 
 def most(item: RateLimitItem, ceiling: RateLimitItem) -> float:
-    """What the limit allows in the window of the ceiling; in a longer window of its own
-    all of it may come at once."""
+    """The hits that a limit allows in the window of the ceiling. If its own window is
+    longer, all its hits may fall into that of the ceiling."""
     windows = max(ceiling.get_expiry() / item.get_expiry(), 1)
     return item.amount * windows

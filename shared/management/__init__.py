@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 
 def execute(words: list[str]) -> None:
-    """Run a command. Where PostgreSQL or Redis fails, it ends with one line and exit
+    """Run a command. If PostgreSQL or Redis fails, it ends with one line and exit
     status 1; with `--traceback`, the exception is raised."""
     try:
         execute_from_command_line(words)

@@ -9,5 +9,5 @@ class Command(changepassword.Command):
     help = "Nothing: users live in the User Service."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # A line and no error: `./manage_all.sh changepassword` asks every service.
+        # A line and no error: `./manage_all.sh changepassword` runs in every service.
         self.stdout.write("Users live in the User Service; nothing to do here.")

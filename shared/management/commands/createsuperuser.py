@@ -9,5 +9,5 @@ class Command(createsuperuser.Command):
     help = "Nothing: users live in the User Service."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # A line and no error: `./manage_all.sh createsuperuser` asks every service.
+        # A line and no error: `./manage_all.sh createsuperuser` runs in every service.
         self.stdout.write("Users live in the User Service; nothing to do here.")
