@@ -62,8 +62,8 @@ UNITS = (
 
 
 def html_for_pages(handler: Handler) -> Handler:
-    """Decorator: answer a request for a page with a page. The admin's is in English, an
-    account page's in the language of its reader."""
+    """Decorator: turn the response to a request for a page into a page. The admin's are
+    in English, those of accounts in the language of the reader."""
 
     @wraps(handler)
     def handle(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

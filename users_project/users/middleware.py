@@ -1,8 +1,8 @@
 """Cookie sessions, CSRF tokens and messages, for the admin's pages only. The device
 cookie is for the account pages, too.
 
-The API uses tokens, and none of these. Django's checks look for its classes in
-MIDDLEWARE, so these are subclasses, skipped on all other paths.
+The API uses tokens, and none of these. Django's checks look for Django's classes in
+MIDDLEWARE, so these are subclasses, which all other paths skip.
 """
 
 from typing import Any

@@ -43,7 +43,7 @@ def handle_request(request_id: int) -> None:
 
 @app.task(name="handle_email_change", retry=RETRY)
 def handle_email_change(user_id: str) -> None:
-    """Mail the link that confirms a new address, if no other account has it."""
+    """Mail the link that confirms a new address, unless the address is taken."""
     change_email.handle(UUID(user_id))
 
 

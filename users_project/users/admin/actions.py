@@ -96,7 +96,7 @@ class UserActions(admin.ModelAdmin):
     ) -> HttpResponse:
         if not is_recent(request):
             return redirect_to_login(self.page_before(request), "admin_confirm")
-        # About the order of the rows on disk: neighbours share pages of the table.
+        # Roughly the order of the rows on disk: neighbours share pages of the table.
         selected = users.order_by("created_at")
         count = selected[: bulk.MOST + 1].count()
         if count > bulk.MOST:

@@ -77,7 +77,7 @@ class FactorsView(OwnFactorsPage):
         return redirect("admin_factors")
 
     def remove(self, factor_id: str) -> None:
-        """Raises BadRequest, NotFound."""
+        """Remove this factor. Raises BadRequest without an id, and NotFound."""
         if not (found := as_id(factor_id)):
             raise BadRequest("no factor is named")
         try:

@@ -178,7 +178,7 @@ class UserAdmin(
             record(event, obj.pk, **by(request))
 
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
-        """Record roles and rights: their tables are not part of the user model."""
+        """Record changes of roles and rights, which the user model does not record."""
         super().save_related(request, form, *args)
         before = getattr(form, "before", {})  # a new user has none
         if rights := rights_changed(before, state_of(form.instance)):
@@ -190,9 +190,9 @@ class UserAdmin(
         return HISTORY if request.user.is_superuser else (*HISTORY, *RIGHTS)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Setting a user's e-mail or password takes over the user's rights. So only a
-        superuser may change users who have more rights than the operator. Operators may
-        change their own profile."""
+        """An operator who sets a user's e-mail or password gains that user's rights. So
+        only superusers may change users with more rights. Operators may change their
+        own profile."""
         if not super().has_change_permission(request, obj):
             return False
         if obj is None or obj == request.user:

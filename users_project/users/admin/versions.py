@@ -21,7 +21,7 @@ NOT_VERSIONED, ALSO_VERSIONED = {"last_login", "id"}, {"deleted_at"}
 
 
 def versioned_fields(row: models.Model) -> list[Any]:
-    """The fields that a version covers: those that a form may change, and others."""
+    """The fields of a version: editable columns, `deleted_at`, many-to-many fields."""
     opts = row._meta
     columns = [
         field
