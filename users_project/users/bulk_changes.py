@@ -1,4 +1,4 @@
-"""Changes that operators make to many users, and the statement for a chunk of users."""
+"""The changes that operators make to many users, and the statement for one chunk."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ DAYS = LINK_KINDS[Purpose.RESTORE].lifetime.days
 DELETE = "users.delete_user"
 ERASED_FROM = f"clock_timestamp() + interval '{DAYS} days'"
 
-# `columns` are those of a `Change`. Each user gets a line in Django's history, and an
+# Sets the `columns` of a `Change`. Each user gets a line in Django's history, and an
 # event.
 CHANGE_ALL = """
 WITH changed AS (
@@ -46,9 +46,9 @@ EVENT = """
 
 
 class Change(NamedTuple):
-    """A change to users. `changes` selects those who are not in the new state yet.
-    `columns` are the assignments of the UPDATE. `reason` says why sessions end, if they
-    do. `notice` is mailed to the users."""
+    """A change, whose event is `user_<name>`. `changes` selects the users whom it
+    changes: the others are so already. `reason` is why their sessions end, if they do.
+    `notice` is mailed to them."""
 
     name: str
     done: str
@@ -96,22 +96,22 @@ CHANGES = (
 
 
 def modifiable(editor: Any, users: Any) -> Any:
-    """The users whom this editor may change here: none with more rights, and not the
-    editor, who could lock themselves out."""
+    """The users that the editor may change here. Without the editor, who could lock
+    themselves out, and without users who have more rights."""
     return users.modifiable_by(editor).exclude(pk=editor.pk)
 
 
 def change_chunk(
     change: Change, chunk: Sequence[UUID], editor: User
 ) -> dict[UUID, int]:
-    """Change these users, and return the epochs of those who were changed. Whether each
-    may be changed is checked again with the row locked, since a page may be old."""
+    """Make the change. Return the epochs of the changed users. Check permission and
+    state again once the rows are locked, since a page may be old."""
     users = modifiable(editor, User.objects.filter(change.changes, pk__in=chunk))
     locked = users.select_for_update(of=("self",)).order_by("pk")
     log, columns = LogEntry._meta.db_table, change.columns
     parameters: dict[str, Any] = {
         **origin(),
-        "actor": f"operator:{editor.pk}",  # in a job, too
+        "actor": f"operator:{editor.pk}",  # also in a job, which has no request
         "event": f"user_{change.name}",
         "reason": change.reason,
         "by": editor.pk,

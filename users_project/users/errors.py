@@ -20,7 +20,7 @@ from shared.api.exceptions import CrossSiteRequest
 Handler = Callable[..., HttpResponse]
 
 
-# Texts of pages by error code, in place of the details for API clients.
+# The text of a page by error code, in place of the detail for API clients.
 TEXTS = {
     "bad_request": _(
         "The address or the form asks for something that this page does not have."
@@ -62,8 +62,8 @@ UNITS = (
 
 
 def html_for_pages(handler: Handler) -> Handler:
-    """Turn the handler's problem into a page, for requests to the admin, which is in
-    English, and to the account pages."""
+    """Decorator: turn the response to a request for a page into a page. The admin's are
+    in English, those of accounts in the language of the reader."""
 
     @wraps(handler)
     def handle(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -79,7 +79,7 @@ def html_for_pages(handler: Handler) -> Handler:
 
 
 def as_page(response: HttpResponse, template: str, **context: Any) -> None:
-    """Replace the problem in the response by its page. Uses no context processors: they
+    """Replace the problem in a response by its page. No context processor runs: they
     query the database, which may be unavailable."""
     context |= json.loads(response.content)
     code = context["code"]
@@ -92,7 +92,7 @@ def as_page(response: HttpResponse, template: str, **context: Any) -> None:
 
 
 def waiting_time(seconds: int) -> str:
-    """The time in the largest unit of which it is more than one, rounded up, or ''."""
+    """The time in the largest unit that it exceeds, rounded up. Empty for 0."""
     for size, text in UNITS:
         if seconds > size or seconds == size == 1:
             return str(text % {"num": math.ceil(seconds / size)})
@@ -107,6 +107,6 @@ refusal = html_for_pages(problem_details.refusal)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Refuse a form of the admin without its CSRF token. Only the admin uses one."""
+    """Refuse a form without its CSRF token. Only the admin's forms have one."""
     problem_details.audit_refusal("authz_fail", CrossSiteRequest(), request)
     return refusal(request, CrossSiteRequest())

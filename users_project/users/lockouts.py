@@ -1,4 +1,4 @@
-"""Find users and lift their lockouts, for the commands and the admin."""
+"""The users whom lockouts are about, for the commands and the admin."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,11 +17,11 @@ from users.validators import as_id, normalize_identifier
 
 
 class AmbiguousUser(Exception):
-    """The username of one user is the id of another. The message names both."""
+    """A user has the id of another one as username. The message names both."""
 
 
 def users_of(text: str) -> list[User]:
-    """The users with this e-mail address, username or id, present or not. More than one
+    """The users with this e-mail address, username or id, present or not. There are two
     if the username of an old user is the id of another."""
     if "@" in text:
         found = [User.objects.get_by_identifier(email=text)]
@@ -42,32 +42,32 @@ def find_user(text: str) -> User | None:
 
 
 def subjects_of(text: str) -> set[str]:
-    """The subjects of limits that `text` names: all names of a user, a name without a
-    user, or an IP address. Empty for an empty text. Raises AmbiguousUser."""
+    """The rate limit subjects of a user under all names, of a name without a user, or
+    of an IP address. Empty for an empty text. Raises AmbiguousUser."""
     user = find_user(text) if text else None
     subjects = names_of(user) if user else {normalize_identifier(text)} - {""}
-    with suppress(ValueError):  # not an IP address
+    with suppress(ValueError):  # raised for a text that is not an IP address
         subjects |= {network(text, *bits) for bits in ((32, 64), (24, 56), (24, 48))}
     return subjects
 
 
 def names_of(user: User) -> set[str]:
-    """The subjects by which limits count this user."""
+    """The rate limit subjects of this user."""
     return set(map(normalize_identifier, (user.email, user.username, str(user.pk))))
 
 
 def locked(users: Iterable[User]) -> set[UUID]:
-    """The ids of users whose account's limit is reached: unknown devices cannot log in
-    now. One round trip. Raises RedisError, OSError if Redis is unavailable."""
+    """Those of these users at whose password strangers may not guess now. One round
+    trip. Raises RedisError or OSError if Redis is unavailable."""
     ids = [user.pk for user in users]
     limits = [RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", str(user_id)) for user_id in ids]
     return set(compress(ids, are_reached(limits)))
 
 
 def lift(text: str, subjects: set[str], by: str, user: User | None) -> int:
-    """Clear the counts of these subjects, and return how many there were. `text` is the
-    name that was given for them, and `user` the user of that name, if any. Raises
-    RedisError, OSError if Redis is unavailable."""
+    """Forget the counts of these subjects. Return how many counts there were. `text` is
+    what the caller typed to name them, and `user` the user it names. Raises RedisError
+    or OSError if Redis is unavailable."""
     with transaction.atomic():
         write("authn_login_unlock", user.pk if user else None)
         lifted = reset(subjects)

@@ -1,8 +1,8 @@
-"""Session cookies, CSRF tokens and messages, for the admin's pages only. The device
+"""Cookie sessions, CSRF tokens and messages, for the admin's pages only. The device
 cookie is for the account pages, too.
 
-Requests to the API have tokens and use none of these. Django's checks look for its own
-classes in MIDDLEWARE, so these are subclasses, which other requests bypass.
+The API uses tokens, and none of these. Django's checks look for Django's classes in
+MIDDLEWARE, so these are subclasses, which all other paths skip.
 """
 
 from typing import Any
@@ -24,12 +24,12 @@ from users.models import User
 
 ADMIN = "/admin"
 AMR = "amr"  # in a session: how the user has logged in (RFC 8176)
-# What a field or the database raises for text that no form has checked.
+# Errors of a field or of the database for text that no form has checked.
 MALFORMED = (ValidationError, DataError)
 
 
 class AdminOnlyMiddleware:
-    """A mixin for a middleware: requests outside the admin bypass it."""
+    """Mixin for a middleware. Paths outside the admin skip it."""
 
     get_response: Any
 
@@ -40,15 +40,15 @@ class AdminOnlyMiddleware:
 
 
 def remember_device(request: HttpRequest, user: User, *, trust: bool = False) -> None:
-    """Have the response set the device cookie for this user, who has just proved who
-    they are. With `trust`, the device replaces a second factor from now on."""
+    """Have the response set the device cookie of this user, who has just authenticated.
+    With `trust` it stands for a second factor from now on."""
     request.device_owner = user, trust  # type: ignore[attr-defined]
 
 
 class AdminResponseMiddleware:
-    """Sets the device cookie of the admin and the account pages. Turns our exceptions
-    into problem pages there, and MALFORMED text in the admin into a 400: Django's views
-    let both through, and would log them as bugs."""
+    """Sets the device cookie of the admin and the account pages, and answers our errors
+    there with pages: Django would log them as bugs. In the admin, input that Django's
+    views do not check is a 400."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -82,7 +82,7 @@ class CsrfViewMiddleware(AdminOnlyMiddleware, csrf.CsrfViewMiddleware):
 
 class AuthenticationMiddleware(AdminOnlyMiddleware, auth.AuthenticationMiddleware):
     def process_view(self, request: HttpRequest, *args: Any) -> None:
-        """Note the caller for the log, as for requests with a token. End a session that
+        """Set the caller for the log, as for requests with a token. End a session that
         was opened without a factor once one is required."""
         if request.path_info.startswith(ADMIN) and request.user.is_authenticated:
             request.caller = str(request.user.pk)  # type: ignore[attr-defined]

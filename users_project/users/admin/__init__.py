@@ -7,10 +7,10 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from users.admin import events as events
 from users.admin import users as users
 
-# Its actions change jobs without asking and without an event. Operators have the
-# command `procrastinate shell` of `manage.py`.
+# Its actions change jobs without confirmation and without an event. Operators use
+# `manage.py procrastinate shell`.
 admin.site.unregister(ProcrastinateJob)
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"
 admin.site.index_title = "Users and roles"
-admin.site.site_url = None  # there is no other site to link to
+admin.site.site_url = None  # no link "View site"

@@ -27,7 +27,7 @@ LAST = "Your account needs this factor. Add another one first."
 
 
 class OwnFactorsPage(AdminFormPage):
-    """For operators who have confirmed recently, with a factor if they have one."""
+    """For operators with a recent authentication: by a factor, if they have one."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if policy.mode("admin") == "off":
@@ -47,7 +47,7 @@ class OwnFactorsPage(AdminFormPage):
         return rows.order_by("created_at")
 
     def keep_session(self) -> None:
-        """Keep this session when a change has ended all sessions of the user."""
+        """Let this session survive a change that ends all sessions of the user."""
         user = User.objects.get(pk=self.owner().pk)
         update_session_auth_hash(self.request, user)
 
@@ -77,7 +77,7 @@ class FactorsView(OwnFactorsPage):
         return redirect("admin_factors")
 
     def remove(self, factor_id: str) -> None:
-        """Raises BadRequest, NotFound."""
+        """Remove this factor. Raises BadRequest without an id, and NotFound."""
         if not (found := as_id(factor_id)):
             raise BadRequest("no factor is named")
         try:

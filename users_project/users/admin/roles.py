@@ -28,7 +28,7 @@ def by(request: HttpRequest) -> dict[str, str]:
 
 
 def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
-    """Warn the operator if the roles of one of these users nearly fill the room in an
+    """Warn the operator if the roles of one of these users nearly fill the space in an
     access token, or exceed it."""
     if near := users.near_limit():
         text = f"Roles in access tokens: {near}. Beyond that, tokens have no roles."
@@ -40,7 +40,7 @@ def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
 @method_decorator(recent_login_required, name="delete_view")
 @method_decorator(recent_login_required, name="response_action")  # deletes roles too
 class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
-    """Django's groups. Access tokens contain their names as roles."""
+    """Django's groups. Access tokens list their names as roles."""
 
     form = RoleForm
     list_display = ("name", "members")
@@ -49,7 +49,7 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
         return super().get_queryset(request).annotate(members=Count("user"))
 
     def has_right(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Only superusers may change roles: others could extend their own rights."""
+        """Only superusers set permissions of a role: others could extend their own."""
         return bool(request.user.is_superuser)
 
     has_add_permission = has_change_permission = has_delete_permission = has_right
@@ -72,7 +72,7 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
             record(EVENT, None, role=role.name, what=what, **who, **rights)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Record the event in Django's transaction."""
+        """Record the deletion, in Django's transaction."""
         rights = rights_changed(state_of(obj), {"permissions": []})
         what = {"role": obj.name, "what": "deleted"}
         record(EVENT, None, **what, **by(request), **rights)

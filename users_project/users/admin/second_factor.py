@@ -1,4 +1,4 @@
-"""The page that asks for a second factor, in the admin."""
+"""The admin's page that asks for a second factor."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ NEITHER = "Enter a code."
 
 
 class FactorForm(forms.Form):
-    """A field for both kinds of codes, and one for a passkey."""
+    """One field for an app's code or a recovery code, and one for a passkey."""
 
     code = forms.CharField(
         required=False,
@@ -84,11 +84,11 @@ class FactorPage(AdminFormPage):
         return super().post(request, *args, **kwargs)
 
     def start_over(self) -> HttpResponse:
-        """Raises TokenInvalid: there is nothing to answer any more."""
+        """Raises TokenInvalid, since there is no live challenge."""
         raise TokenInvalid
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Raises RateLimited, and TokenInvalid if the user has changed meanwhile."""
+        """Raises RateLimited. Raises TokenInvalid if the user has changed meanwhile."""
         challenge, client = self.challenge, client_of(self.request)
         proof, epoch = form.proof(challenge), challenge.session_epoch
         try:
@@ -106,7 +106,7 @@ class FactorPage(AdminFormPage):
         raise NotImplementedError
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The context, with the options for the user's passkeys, if there are any."""
+        """Adds the options of the passkey request if the user has a passkey."""
         user = User.objects.find(id=self.challenge.user_id, factors=True)
         passkeys = policy.passkeys(user) if user else []
         signed = bytes(self.challenge.challenge)

@@ -1,5 +1,5 @@
-"""Step-up: sensitive pages of the admin ask operators to prove again who they are, if
-the last proof is more than fifteen minutes old."""
+"""Step-up authentication: sensitive pages of the admin ask the user to authenticate
+again, fifteen minutes after the last time."""
 
 import time
 from collections.abc import Callable
@@ -17,19 +17,19 @@ AUTHENTICATED_AT = "authenticated_at"  # in the session
 
 @receiver(user_logged_in)
 def note_authentication(request: HttpRequest, **kwargs: Any) -> None:
-    """Note that the user has just proved who they are, at a login or for a step-up."""
+    """Note the time of a login, or of a confirmation that the admin has asked for."""
     request.session[AUTHENTICATED_AT] = int(time.time())
 
 
 def is_recent(request: HttpRequest) -> bool:
-    """Whether the last proof was within fifteen minutes. False for sessions of older
-    versions, which do not know its time."""
+    """Whether the user authenticated within fifteen minutes. False if the session is
+    from a version that did not note the time."""
     then: int = request.session.get(AUTHENTICATED_AT, 0)
     return time.time() - then < LIFETIME
 
 
 def recent_login_required(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Protect a sensitive view. The page that asks then leads to its URL by GET."""
+    """Decorator of a sensitive view. After confirmation, users return to it by GET."""
 
     @wraps(view)
     def ask_or_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Routes that Django's admin site does not have, or that replace its own."""
+"""Routes of the admin that Django's site does not have, or that override its own."""
 
 from django.contrib import admin
 from django.urls import path

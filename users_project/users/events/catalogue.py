@@ -1,5 +1,5 @@
-"""The events that are stored, with the keys of their `data`. It contains what was
-changed, but no new values, names or addresses. Meanings: docs/operations/logging.md."""
+"""The events that are rows, with the keys of their `data`: what was changed, but no
+personal value such as a name or address. docs/operations/logging.md explains them."""
 
 RIGHTS = ("fields", "added", "removed")
 BULK = ("epoch", "reason")

@@ -24,7 +24,7 @@ from users.factors import resets
 from users.guess_limits import Client
 from users.passwords import MAX_LENGTH
 
-# Errors of a service about the input: the field, and the text.
+# For each error of a service, the field that it is about and the text to show.
 REFUSALS: dict[type[APIException], tuple[str | None, Any]] = {
     InvalidCredentials: ("password", _("This is not the password of the account.")),
     SecondFactorInvalid: (
@@ -52,7 +52,7 @@ def name_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharField:
 
 
 def password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharField:
-    """A password as entered. No `maxlength`: a browser would cut passwords silently."""
+    """Keeps spaces. It has no `maxlength`: browsers would cut a password silently."""
     return forms.CharField(
         label=label,
         strip=False,
@@ -72,11 +72,11 @@ class AccountForm(forms.Form):
         self.label_suffix = ""
 
     def submit(self, client: Client) -> Any:
-        """Call the service. Raises what it raises."""
+        """Call the service. Raises the service's exceptions."""
         raise NotImplementedError
 
     def refuse(self, exc: APIException) -> None:
-        """Show the error of the service next to the field."""
+        """Show the service's error next to the field that it is about."""
         if isinstance(exc, ValidationError):
             for field, errors in exc.detail.items():  # type: ignore[union-attr]
                 self.add_error(field, list(errors))
@@ -84,7 +84,7 @@ class AccountForm(forms.Form):
             self.add_error(*REFUSALS[type(exc)])
 
     def focus_error(self) -> None:
-        """Focus the first field that has an error."""
+        """Set the focus to the first field with an error."""
         for field in self.visible_fields():
             if field.errors:
                 field.field.widget.attrs["autofocus"] = True
@@ -105,8 +105,8 @@ class RequestForm(AccountForm):
 
 
 class LinkForm(AccountForm):
-    """Sends the token in the body, since URLs end up in histories and logs. The fields
-    have the names of the service's parameters."""
+    """Sends the link's token in the body, since URLs end up in histories and logs. The
+    fields have the names of the service's parameters."""
 
     token = forms.CharField(widget=forms.HiddenInput)
 

@@ -14,8 +14,8 @@ NO_TERMINAL = (
 
 
 class Command(createsuperuser.Command):
-    """Django's command. Fails without a terminal, where Django's reports success.
-    Prints a code for the second factor if the admin requires one."""
+    """Fails if it lacks a terminal, where Django's command creates no user and reports
+    success. Prints a code for the second factor if the admin requires one."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["interactive"] and not self.stdin.isatty():
