@@ -52,8 +52,8 @@ class RecordedModel(PasswordModel):
             names = names | {"email_verified_at"}
         with transaction.atomic(savepoint=False):
             super().write(names | self.derived(names))
-            if moved:  # void all links: none may take the old address back
-                links.void(user=self)
+            if moved:  # no link may take the old address back
+                links.void(~links.CANCELLING, user=self)
             if reason := self.why_sessions_end(names):
                 self.raise_epoch(reason, keep_sid, "password" in names)
                 notices.of_end(self, reason)

@@ -131,6 +131,12 @@ def test_the_mail_says_until_when_and_its_link_cancels_it(asked):
         resets.cancel_by_link(token_of(asked), HERE)
 
 
+def change_address(user):
+    """As an operator does in the admin."""
+    user.email = "other@example.org"
+    user.save()
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -138,10 +144,12 @@ def test_the_mail_says_until_when_and_its_link_cancels_it(asked):
         lambda user: user.end_sessions(),
         lambda user: user.soft_delete(),
         lambda user: links.void_others(user),
+        lambda user: change_address(user),
     ],
 )
 def test_the_link_survives_what_a_thief_could_do(asked, pushes, change):
-    """And what an owner does first who reads such a mail: choose another password."""
+    """The last one is an operator who would take the user's veto. The first one is what
+    an owner may do first who reads such a mail: choose another password."""
     change(asked)
     resets.cancel_by_link(token_of(asked), HERE)
     assert tables_of(asked) == ALL

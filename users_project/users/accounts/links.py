@@ -21,6 +21,8 @@ from users.accounts.models import LINK_KINDS, Link, Purpose
 MAX_ATTEMPTS = 5  # wrong passwords
 # Void once the user has another address.
 BOUND_TO_ADDRESS = {Purpose.VERIFY, Purpose.RESET}
+# Not void before its time: the user's veto against a reset of the second factors.
+CANCELLING = models.Q(purpose=Purpose.KEEP_FACTORS)
 
 
 def issue(purpose: Purpose, *, address: str, **owner: Any) -> Link:
@@ -120,7 +122,7 @@ def void_others(user: Any, undone: Link | None = None) -> None:
     kept = models.Q(purpose=Purpose.UNDO_EMAIL)
     if undone:
         kept &= models.Q(created_at__lt=undone.created_at)
-    kept |= models.Q(purpose=Purpose.KEEP_FACTORS)
+    kept |= CANCELLING
     void(~kept, user=user)
 
 
