@@ -41,7 +41,7 @@ class InternalView(JSONView):
 
 
 def valid(serializer: Any) -> dict[str, Any]:
-    """What the body says. Raises ValidationError."""
+    """The validated data of a body. Raises ValidationError."""
     serializer.is_valid(raise_exception=True)
     data: dict[str, Any] = serializer.validated_data
     return data
