@@ -84,7 +84,7 @@ def new_key(bits: int) -> RSAPrivateKey:
 
 
 def load_public_keys(folder: Path) -> dict[str, PyJWK]:
-    """All public keys of a folder by kid. Raises KeyFault if one is bad or none is."""
+    """All public keys of a folder by kid. Raises KeyFault, also if only one is bad."""
     paths = pem_files(folder)
     if not paths:
         raise KeyMissing(f"There is no public key in {folder}.")

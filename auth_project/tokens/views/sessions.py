@@ -16,7 +16,7 @@ from tokens import serializers as s
 from tokens.models import Session
 from tokens.revocation import end_own_session
 
-# Without a cap a user may have any number of them.
+# Sessions in a list, at most: without a cap a user may have any number.
 LISTED = 100
 
 CLEARED_COOKIE = OpenApiParameter(
