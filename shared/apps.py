@@ -7,7 +7,7 @@ from django.db.models.signals import post_migrate
 
 
 class SharedConfig(AppConfig):
-    """What every service installs. No models."""
+    """The app that every service installs. It has no models."""
 
     name = "shared"
     label = "memo_shared"

@@ -10,11 +10,11 @@ from shared.api.exceptions import Overloaded
 
 
 class Breaker:
-    """After `threshold` failures in a row, no caller asks for `pause` seconds.
+    """After `threshold` failures in a row, no caller tries for `pause` seconds.
 
-    After the pause all callers ask again, and the first failure opens it again. The
-    metric `circuit_open` says `name`, until one succeeds.
-    Races between threads cost at most a question too many.
+    After the pause all callers try again, and the first failure opens it again. Until
+    one succeeds, the metric `circuit_open` of this `name` is 1.
+    A race between threads costs at most one attempt too many.
     """
 
     threshold = 3
@@ -44,9 +44,9 @@ class Breaker:
 class Bulkhead:
     """At most `slots` callers at once; the next waits `patience` seconds, then 503.
 
-    A wait without success makes it strict for `strict_for` seconds: no caller waits.
-    So a burst is smoothed while work flows, and when it does not, waiting callers
-    cannot eat the threads that other requests need.
+    After a wait without success no caller waits for `strict_for` seconds. So bursts are
+    smoothed while work proceeds. When it does not, waiting callers cannot take up the
+    threads that other requests need.
     """
 
     strict_for = 5.0

@@ -1,4 +1,4 @@
-"""The Auth Service and the User Service, as others call them: a typed method each."""
+"""Clients of the Auth Service and the User Service: a typed method for each call."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -27,13 +27,13 @@ from shared.service_client import Key, ServiceClient
 
 
 class UsersClient(ServiceClient):
-    """The User Service. Concurrent calls are bounded below the threads of a worker, so
-    that one which is slow cannot keep token verification and logout waiting."""
+    """The User Service. Concurrent calls are limited to less than the threads of a
+    worker, so that slow ones do not block token verification and logout."""
 
     def __init__(self, url: str, api_key: Key, threads: int = 8) -> None:
         super().__init__(url, api_key)
-        # One thread is always left; logins cannot take what refreshes need, and do not
-        # wait: while a storm of them lasts, those that wait would be all there is.
+        # One thread is always left. Logins cannot take what refreshes need. They do not
+        # wait: in a storm of logins, those that wait would take up all other threads.
         self.calls = Bulkhead(max(threads - 1, 1))
         self.logins = Bulkhead(max(threads // 2, 1), patience=0)
 
@@ -43,8 +43,8 @@ class UsersClient(ServiceClient):
 
     def verify(self, attempt: dict[str, Any]) -> dict[str, Any]:
         """The user {sub, email, username, roles, session_epoch, device, factors} to
-        whom the credentials in `attempt` belong; it names the `client` and its `device`
-        too. `factors` is {methods, passkeys, required, trusted}. Raises
+        whom the credentials in `attempt` belong. It also has the `client` and `device`.
+        `factors` is {methods, passkeys, required, trusted}. Raises
         InvalidCredentials, RateLimited and what `call` raises."""
         path, errors = "/api/v1/users/verify", (InvalidCredentials, RateLimited)
         with self.logins.slot():
@@ -63,23 +63,23 @@ class UsersClient(ServiceClient):
             return None
 
     def factors(self, user_id: UUID) -> dict[str, Any]:
-        """What this user can step up with: {methods, passkeys, required, has_password}.
+        """How this user can step up: {methods, passkeys, required, has_password}.
         Raises UserNotFound and what `call` raises."""
         path = f"/api/v1/users/{user_id}/factors"
         return self.call("GET", path, "methods", None, UserNotFound)
 
     def verify_factor(self, user_id: UUID, proof: dict[str, Any]) -> dict[str, Any]:
-        """As `verify`, with `amr`: of one factor of this user, or their password, at
-        the `epoch` that `proof` names. Raises SecondFactorInvalid, InvalidCredentials
-        (a password), TokenInvalid (another epoch), RateLimited and what `call` raises:
-        then the factor may have been used up."""
+        """The user as in `verify`, and `amr`, if `proof` has a factor of this user or
+        their password, and their `epoch`. Raises SecondFactorInvalid, RateLimited,
+        InvalidCredentials (a password), TokenInvalid (another epoch) and what `call`
+        raises: then the factor may have been used up."""
         path = f"/api/v1/users/{user_id}/factors/verify"
         errors = (SecondFactorInvalid, InvalidCredentials, TokenInvalid, RateLimited)
         with self.logins.slot():
             return self.call("POST", path, "amr", proof, *errors)
 
     def verify_passkey(self, proof: dict[str, Any]) -> dict[str, Any]:
-        """The same of the user whose passkey has signed the `challenge`. Raises
+        """The same for the user whose passkey has signed the `challenge`. Raises
         InvalidCredentials, RateLimited and what `call` raises."""
         path = "/api/v1/users/passkeys/verify"
         errors = (InvalidCredentials, RateLimited)
@@ -87,28 +87,28 @@ class UsersClient(ServiceClient):
             return self.call("POST", path, "amr", proof, *errors)
 
     def prove_enrolment(self, user_id: UUID, proof: dict[str, Any]) -> bool:
-        """Whether it is more than the password: a `device` of the account, or the
-        `token` of a link, which this uses up. Where not, the user is mailed such a
-        link. Raises LinkInvalid, TokenInvalid (another epoch), RateLimited and what
-        `call` raises."""
+        """Whether `proof` is more than the password: a `device` of the account, or the
+        `token` of a link, which this uses up. If not, the User Service mails the user
+        such a link. Raises LinkInvalid, TokenInvalid (another epoch), RateLimited and
+        what `call` raises."""
         path = f"/api/v1/users/{user_id}/factors/enrol"
         errors = (LinkInvalid, TokenInvalid, RateLimited)
         return bool(self.call("POST", path, "proved", proof, *errors)["proved"])
 
     def lookup(self, identifier: str) -> list[UUID]:
-        """Whom an e-mail address, a username or an id names, present or not; two, where
-        one's username is the other's id. Raises what `call` raises."""
+        """The ids of users by e-mail address, username or id, deleted users included.
+        Two, if one's username is the other's id. Raises what `call` raises."""
         path, body = "/api/v1/users/lookup", {"identifier": identifier}
         return [UUID(each) for each in self.call("POST", path, "ids", body)["ids"]]
 
     def end_sessions(
         self, user_id: UUID, keep_sid: UUID | None = None
     ) -> dict[str, Any]:
-        """Raise the user's session_epoch: sessions below it are dead, but `keep_sid` if
-        its own epoch is at least `kept_from`. {session_epoch, kept_from}.
+        """Raise the user's session_epoch: it ends sessions below it, but not `keep_sid`
+        if its epoch is at least `kept_from`. Returns {session_epoch, kept_from}.
 
-        The User Service pushes nothing: the caller acts on the answer. Without one the
-        epoch may have been raised. Raises UserNotFound and what `call` raises.
+        The User Service pushes nothing: the caller acts on the answer. If it is lost,
+        the epoch may have been raised. Raises UserNotFound and what `call` raises.
         """
         path = f"/api/v1/users/{user_id}/end_sessions"
         body = {} if keep_sid is None else {"keep_sid": str(keep_sid)}
@@ -121,7 +121,7 @@ class AuthClient(ServiceClient):
     TOKEN_ERRORS = (TokenExpired, TokenInvalid, TokenNotYetValid, TokenRevoked)
 
     def verify_token(self, token: str) -> dict[str, Any]:
-        """Claims of a live access token. Raises what is wrong with it."""
+        """Claims of a live access token. Raises TOKEN_ERRORS and what `call` raises."""
         path, body = "/api/v1/auth/verify_token", {"token": token}
         return self.call("POST", path, "valid", body, *self.TOKEN_ERRORS)
 
@@ -133,7 +133,7 @@ class AuthClient(ServiceClient):
         keep_sid: UUID | None = None,
         keep_from: int | None = None,
     ) -> int:
-        """End the sessions below `epoch` of up to 5,000 users; how many were ended.
+        """End the sessions below `epoch` of up to 5,000 users. Returns how many.
         `keep_sid` is kept if its own epoch is at least `keep_from`."""
         path, ids = "/api/v1/auth/sessions/revoke", [str(each) for each in user_ids]
         body = {"user_ids": ids, "epoch": epoch, "reason": reason}
@@ -156,7 +156,7 @@ class AuthClient(ServiceClient):
     def events(
         self, user_id: UUID, before: datetime | None = None, event: str = ""
     ) -> EventPage:
-        """What happened to a user's sessions: a page of the newest before a time."""
+        """A page of the events of a user's sessions: the newest before a time."""
         query = {"before": before.isoformat()} if before else {}
         asked = urlencode({**query, "event": event})
         path = f"/api/v1/auth/users/{user_id}/events?{asked}"
@@ -170,12 +170,12 @@ class AuthClient(ServiceClient):
         return answer["sessions"], from_json(answer["events"], None)
 
     def erase(self, user_id: UUID) -> None:
-        """Have all that is personal of a user deleted. It may be done again."""
+        """Delete a user's personal data in the Auth Service. May be repeated."""
         self.call("POST", f"/api/v1/auth/users/{user_id}/erase", "erased", {})
 
     def revoke_session(self, user_id: UUID, sid: UUID) -> bool:
-        """End one session of a user, for an operator; False where they have no such
-        live one. Without an answer it may have been ended."""
+        """End one session of a user, for an operator. False if they have no such live
+        session. Without an answer it may have been ended."""
         path = f"/api/v1/auth/users/{user_id}/sessions/{sid}/revoke"
         return bool(self.call("POST", path, "revoked", {})["revoked"])
 

@@ -1,4 +1,4 @@
-"""An end to the whole of an answer (S2S-04).
+"""A deadline for the whole of an answer (S2S-04).
 
 A read timeout starts again with every byte, so a service that trickles its answer could
 hold a thread for as long as it likes.
@@ -17,7 +17,7 @@ ANSWER_TIME = 4.0  # seconds for all of an answer; with connecting, a call takes
 
 
 class DeadlineReader(io.RawIOBase):
-    """What comes out of a socket until `deadline` (monotonic). Raises TimeoutError."""
+    """Reads a socket until `deadline` (monotonic), then raises TimeoutError."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: float) -> None:
         self.raw = raw
@@ -65,7 +65,7 @@ POOLS = {
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """The transport of a `requests` session whose answers come to an end."""
+    """The transport of a `requests` session with a deadline for each answer."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

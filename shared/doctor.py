@@ -1,7 +1,7 @@
 """Checks of a running service, which `manage.py doctor` runs.
 
-The command imports the module `diagnostics` of every app, which registers them. So no
-other command runs them: `migrate` would do so as the owner of the database.
+The command imports the module `diagnostics` of every app, which registers them. Other
+commands do not run them: `migrate` would do so as the owner of the database.
 """
 
 import time
@@ -18,16 +18,16 @@ redis_admin_password: ContextVar[str] = ContextVar("redis_admin_password", defau
 NTP = "Keep time with NTP on every machine."
 ROUNDING = 1.5  # seconds: HTTP's Date has no fractions, and an answer takes a moment
 
-# Returns what is true instead of the statement; "" where the statement holds, and None
-# where it cannot be seen, which is a note.
+# Returns "" if the statement holds, else what is true instead. None if it cannot be
+# seen, which becomes a note.
 Examine = Callable[[], str | None]
 
 
 def diagnostic(
     identity: str, statement: str, hint: str, *, note: bool = False
 ) -> Callable[[Examine], Examine]:
-    """Register a function that examines whether a statement holds. A statement that
-    holds is a message, too, of the level DEBUG."""
+    """Register a function that examines whether a statement holds. If it holds, the
+    message has the level DEBUG."""
 
     def decorate(examine: Examine) -> Examine:
         def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -51,7 +51,7 @@ def diagnostic(
 
 
 def clock_fault(their_time: float) -> str:
-    """How far another clock is from the one here, in seconds since the epoch."""
+    """How far another clock, in seconds since the epoch, is off. "" if it is right."""
     difference = abs(their_time - time.time())
     leeway = settings.JWT_LEEWAY
     agrees = difference <= leeway + ROUNDING

@@ -27,8 +27,8 @@ TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
 def report(
     kind: type[BaseException], exc: BaseException, trace: TracebackType | None
 ) -> None:
-    """As `sys.excepthook`: a setting that stops the process is one line, and no
-    traceback. A supervisor writes it to the log again with every attempt."""
+    """A `sys.excepthook`: a setting that stops the process prints one line and no
+    traceback, as a supervisor logs it again at every attempt."""
     if isinstance(exc, ImproperlyConfigured):
         sys.stderr.write(f"ImproperlyConfigured: {' '.join(str(exc).split())}\n")
     else:
@@ -57,16 +57,16 @@ def api_key_pairs(text: str) -> list[tuple[str, str]]:
 
 
 class Env(environ.Env):
-    """`environ.Env` that also takes the secret NAME from the file NAME_FILE. What is
-    missing or of another shape raises ImproperlyConfigured.
+    """`environ.Env` that also takes the secret NAME from the file NAME_FILE. A missing
+    or malformed value raises ImproperlyConfigured.
 
     The real environment wins over the `.env` file next to `manage.py` (or the one
     that ENV_FILE names). Relative NAME_FILE paths start at the project's folder,
     so a checkout can move. `secret_files` has the files that secrets were taken from,
-    `names` all that was asked for.
+    `names` all names that were asked for.
 
-    With `collect`, settings that are missing are empty, and `missing` has their names:
-    `shared.apps` refuses the start once the service's own settings are read too.
+    With `collect`, missing settings are empty and `missing` has their names:
+    `shared.apps` refuses to start when the service's own settings are read too.
     """
 
     ENVIRON: Any = environ.Env.ENVIRON
@@ -83,12 +83,12 @@ class Env(environ.Env):
         logging.getLogger("environ").setLevel(logging.ERROR)
         if env_file.is_file():
             self.read_env(env_file)
-        # In front, for what files say: a process that is started by this one (by
-        # autoreload) is to find NAME_FILE in its environment, and no secret.
+        # Secrets from files go into the map in front: a process that this one starts
+        # (as autoreload does) must find NAME_FILE in its environment, and no secret.
         self.ENVIRON = ChainMap({}, self.ENVIRON)
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
-        """Value of `var`; raises ImproperlyConfigured where it is needed and absent."""
+        """Value of `var`. Raises ImproperlyConfigured if it is required and missing."""
         self.names |= {var, f"{var}_FILE"}
         if var not in self.ENVIRON and f"{var}_FILE" in self.ENVIRON:
             self.ENVIRON[var] = self._read_secret(var)
@@ -102,7 +102,7 @@ class Env(environ.Env):
         return super().get_value(var, *args, **kwargs)
 
     def switch(self, var: str, default: bool) -> bool:
-        """true or false. A typo, which django-environ takes for no, is refused."""
+        """true or false. A typo, which django-environ takes for false, is refused."""
         text = str(self.str(var, default=str(default))).lower()
         if text not in SWITCH:
             raise ImproperlyConfigured(f"{var} must be true or false.")
@@ -155,7 +155,7 @@ class Env(environ.Env):
         return (self.base_dir / path).resolve()
 
     def database(self) -> dict[str, Any]:
-        """Django's DATABASES entry, its password kept out of the URL.
+        """Django's DATABASES entry. The password may be a setting of its own.
 
         MIGRATION_DATABASE_URL names the owner role. Only the migrate step and the
         suites have it, and use it.
@@ -168,7 +168,7 @@ class Env(environ.Env):
             raise ImproperlyConfigured(f"{prefix}DATABASE_URL must be postgres://...")
         try:
             database: dict[str, Any] = self.db(f"{prefix}DATABASE_URL")
-        except ValueError:  # whose message may have a piece of the password
+        except ValueError:  # its message may have a piece of the password
             message = f"{prefix}DATABASE_URL cannot be read."
             raise ImproperlyConfigured(message) from None
         database["PASSWORD"] = self.str(
@@ -177,7 +177,7 @@ class Env(environ.Env):
         return database
 
     def redis(self, var: str) -> RedisAddress:
-        """Where Redis is."""
+        """The address of Redis."""
         text = self.str(var)
         return self.parsed(var, text, parse_redis_url) if text else RedisAddress("", {})
 
@@ -186,7 +186,7 @@ class Env(environ.Env):
         return self.parsed(var, self.str(var, default=""), api_key_pairs)
 
     def mail_server(self, var: str) -> MailServer | None:
-        """Where mail goes; None where that is not set."""
+        """The mail server, or None if it is not set."""
         text = self.str(var, default="")
         return self.parsed(var, text, parse_mail_url) if text else None
 
@@ -196,12 +196,12 @@ class Env(environ.Env):
         return self.parsed(var, text, parse_sender) if text else text
 
     def link(self, var: str, page: str = "") -> str:
-        """A URL with `{token}` in it: that of the page, unless one is set."""
+        """A URL with `{token}` in it. The default is `page`."""
         text: str = self.str(var, default=page or self.NOTSET)
         return text if self.missing else self.parsed(var, text, parse_link)
 
     def parsed(self, var: str, text: str, parse: Callable[[str], Parsed]) -> Parsed:
-        """What `parse` makes of it. Its ValueError becomes ImproperlyConfigured."""
+        """The result of `parse`. Its ValueError becomes ImproperlyConfigured."""
         try:
             return parse(text)
         except ValueError as exc:

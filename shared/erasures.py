@@ -1,6 +1,6 @@
 """The file of erasures: the id of each user who was erased, and when.
 
-It lies outside the databases, so that a restored one can forget the same users
+It is outside the databases, so that the same users can be erased again after a restore
 (docs/operations/backup.md).
 """
 
@@ -16,13 +16,13 @@ from uuid import UUID
 
 from shared.keys.key_store import sync
 
-# A line that was cut, as by a full disk, belongs to no erasure that was committed.
+# A truncated line, as after a full disk, belongs to no committed erasure.
 ID, TIME = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"[0-9T:-]{19}\+00:00"
 LINE = re.compile(rf"^({ID}) {TIME}\n", re.MULTILINE)
 
 
 def append(path: Path, user_ids: Iterable[UUID]) -> None:
-    """Add a line for each, which is on the disk when this returns. Raises OSError."""
+    """Add a line for each user and write it to the disk. Raises OSError."""
     is_new = not path.exists()
     now = datetime.now(UTC).isoformat(timespec="seconds")
     lines = "".join(f"{user_id} {now}\n" for user_id in user_ids)

@@ -14,7 +14,7 @@ NEWEST = 100
 
 
 def moment(text: str) -> datetime:
-    """Raises ValueError. In UTC, where no zone is named."""
+    """Parse a time, in UTC if it has no zone. Raises ValueError."""
     parsed = datetime.fromisoformat(text)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 

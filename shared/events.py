@@ -1,8 +1,8 @@
-"""Events: what happened to accounts, in rows that the service can add and not change.
+"""Events: what happened to accounts, in rows that the service can add but not change.
 
-A service has two tables of them: one that is kept, and one with what is personal, which
-is deleted earlier. Rows are written by the statement of what they report, or in its
-transaction: what cannot be recorded does not happen.
+A service has two tables of them: one that is kept, and one with personal data, which is
+deleted earlier. The statement, or the transaction, of an action also writes its event:
+an action that cannot be recorded does not happen.
 """
 
 import json
@@ -15,7 +15,7 @@ from shared.api.client_ip import client_address, network, user_agent
 from shared.structured_logging import current, request_id
 
 NETWORK_BITS = (24, 48)  # of an address: of IPv4, of IPv6
-# Events of what was refused.
+# Events of actions that failed.
 FAILURES = frozenset(
     (
         "authn_factor_fail",
@@ -28,14 +28,14 @@ FAILURES = frozenset(
         "mail_failed",
     )
 )
-# In the line of the log and never in a row: personal, or in columns of their own.
+# Fields of the log that `data` never has: personal, or in columns of their own.
 LINE_ALONE = frozenset(
     ("ip", "user_agent", "sid", "outcome", "by", "login", "was", "why")
 )
 
 
 class AppendOnly(models.Model):
-    """A table to which the application may add, and no more (`shared.db.rights`)."""
+    """A table to which the application may only add rows (`shared.db.rights`)."""
 
     class Meta:
         abstract = True
@@ -78,8 +78,8 @@ class EventModel(AppendOnly):
 
 
 class PersonalModel(AppendOnly):
-    """Where an event came from. The event's key is the row's, without a constraint:
-    both are written by one statement, and deleted by functions of the owner."""
+    """Where an event came from. The primary key is the event's, without a constraint:
+    one statement writes both rows, and functions of the owner delete them."""
 
     event = models.OneToOneField(
         "Event",
@@ -116,8 +116,8 @@ def recording(table: str, rows: str) -> str:
 
 
 def origin(ip: str | None = None, agent: str = "") -> dict[str, Any]:
-    """Who acts, by which request and from where. A service that passes on what its
-    client does names the client's address, and the user acts."""
+    """Who acts, in which request and from where. If a service acts for its client, it
+    gives the client's address, and the user is the actor."""
     request = current.get()
     who = actor(request)
     if ip is not None and who.startswith("service:"):
@@ -133,7 +133,7 @@ def origin(ip: str | None = None, agent: str = "") -> dict[str, Any]:
 
 
 def actor(request: Any) -> str:
-    """`system` outside of requests: commands and jobs."""
+    """The actor of a request. Outside of requests (commands, jobs): `system`."""
     if request is None:
         return "system"
     caller = getattr(request, "caller", None) or ""
@@ -145,8 +145,8 @@ def actor(request: Any) -> str:
 def row(
     event: str, fields: Mapping[str, Any], catalogue: Mapping[str, Collection[str]]
 ) -> dict[str, Any]:
-    """The columns of an event. Raises ValueError for one that the catalogue does not
-    have, and for a field that it does not have of this event."""
+    """The columns of an event. Raises ValueError if the catalogue does not have the
+    event, or one of its fields."""
     data = {name: fields[name] for name in fields.keys() - LINE_ALONE}
     if event not in catalogue or data.keys() - set(catalogue[event]):
         raise ValueError(f"{event} with {sorted(data)} is not in the catalogue.")

@@ -12,13 +12,13 @@ from shared.structured_logging import dependency_logger
 
 T = TypeVar("T")
 
-INTERVAL = 1.0  # seconds between two looks at the files
+INTERVAL = 1.0  # seconds between two checks of the files
 
 
 class FileWatcher(Generic[T]):
-    """What `load` made of `path`: a file, or a folder with its files.
+    """The value that `load` reads from `path`: a file, or a folder with its files.
 
-    If loading fails, the last value stays, the log says so, and the next look tries
+    If loading fails, the last value stays, the log says so, and the next check tries
     again. The first load raises its exception.
     """
 
@@ -37,14 +37,14 @@ class FileWatcher(Generic[T]):
         """The value, no older than `interval` and the time of a load."""
         if time.monotonic() >= self.next_look:
             with self.looking:
-                # A thread that waited for the lock finds that another has looked.
+                # While this thread waited for the lock, another may have looked.
                 if time.monotonic() >= self.next_look:
                     self.look()
         assert self.loaded is not None
         return self.loaded[0]
 
     def look(self) -> None:
-        """Load, if the files are not those that were loaded."""
+        """Load again if the files have changed."""
         try:
             # Taken before the files are read: a change meanwhile is seen next time.
             found = fingerprint(self.path)

@@ -1,5 +1,5 @@
-"""Which rate limits are reached, for operators, and how to lift them. Keys hold digests
-in place of names, so a subject has to be named.
+"""For operators: list the rate limits that are reached, and lift them. Keys hold only
+digests of names, so the caller has to name the subjects.
 The functions raise RedisError or OSError if Redis is unavailable."""
 
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from shared.ratelimit import RateLimitPolicy
 
 
 class Lockout(NamedTuple):
-    """A limit that is reached, by its setting; how many were counted; its end."""
+    """A limit that is reached: its setting, the count, and the seconds to its end."""
 
     limit: str
     counted: int
@@ -19,7 +19,7 @@ class Lockout(NamedTuple):
 
 
 def lockouts(subjects: set[str]) -> list[Lockout]:
-    """The limits that are reached about any of these; about all without one."""
+    """The limits that are reached for any of these subjects; without any, for all."""
     client = session_state.connection()
     found = []
     for key in keys(subjects):
@@ -32,7 +32,7 @@ def lockouts(subjects: set[str]) -> list[Lockout]:
 
 
 def are_reached(policies: Collection[RateLimitPolicy]) -> list[bool]:
-    """Whether each is, by one question about all of them."""
+    """Whether each limit is reached. One round trip for all of them."""
     windows = [each for policy in policies for each in policy.windows]
     storage = ratelimit.redis_storage()
     names = [storage.prefixed_key(each.key) for each in windows]
@@ -46,7 +46,7 @@ def are_reached(policies: Collection[RateLimitPolicy]) -> list[bool]:
 
 
 def reset(subjects: set[str]) -> int:
-    """Forget what was counted about these; how many counts that were."""
+    """Delete the counts of these subjects. Returns how many counts."""
     found = keys(subjects) if subjects else set()
     if found:
         session_state.connection().delete(*found)

@@ -1,6 +1,6 @@
 """A log that several processes write and any of them rotates.
 
-Python's own rotating handler loses lines there, as each process rotates for itself.
+Python's own rotating handler would lose lines, as each process rotates for itself.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ LONG = 10 * 1024 * 1024  # bytes; then FILE becomes FILE.1, FILE.1 becomes FILE.
 
 class SharedFileHandler(WatchedFileHandler):
     """Appends each line in one write, so lines never mix. A process that finds the file
-    renamed opens the new one; a line that was under way is at the end of the old one.
+    renamed opens the new one. A line written in between is at the end of the old one.
     `kept` older files stay."""
 
     def __init__(self, filename: str, kept: int) -> None:
@@ -37,7 +37,7 @@ class SharedFileHandler(WatchedFileHandler):
 
     def rotate(self) -> None:
         """Rename the file, unless another process has done so."""
-        # Locked by a descriptor of its own: forked processes share the other's lock.
+        # Locks a descriptor of its own: forked processes share a lock of the stream's.
         with suppress(FileNotFoundError), open(self.baseFilename, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             found = os.fstat(file.fileno())
@@ -45,7 +45,7 @@ class SharedFileHandler(WatchedFileHandler):
                 self.rename_all()
 
     def rename_all(self) -> None:
-        """The oldest first, which is replaced."""
+        """Rename all files. The oldest comes first: it is overwritten."""
         older = [f"{self.baseFilename}.{number}" for number in range(self.kept, 0, -1)]
         for new, old in pairwise([*older, self.baseFilename]):
             with suppress(FileNotFoundError):  # there are not so many yet

@@ -1,4 +1,4 @@
-"""What every service counts and measures for Prometheus.
+"""The metrics of every service, for Prometheus.
 
 Each metric is recorded where the thing happens. No label has a value that a client
 chooses. docs/operations/observability.md has the table.
@@ -20,7 +20,7 @@ from shared.ratelimit_defaults import DEFAULTS
 metrics_folder.join()
 
 M = TypeVar("M", bound=MetricWrapperBase)
-# By label its values; None for routes and operations, which the code has elsewhere.
+# The values of each label. None for routes and operations, which are defined elsewhere.
 Bounds = Mapping[str, Iterable[str] | None]
 UNLABELLED: Bounds = {}
 
@@ -31,8 +31,8 @@ BOUNDS: dict[str, Bounds] = {}  # by metric
 def made(
     kind: type[M], name: str, text: str, bounds: Bounds = UNLABELLED, **more: Any
 ) -> M:
-    """A metric of these labels. Where all values are known every series is there from
-    the start: Prometheus sees no increase from nothing to one."""
+    """A metric with these labels. If all values are known, every series exists from the
+    start: Prometheus does not see an increase from nothing to one."""
     metric = kind(f"memo_{name}", text, [*bounds], registry=REGISTRY, **more)
     BOUNDS[f"memo_{name}"] = bounds
     values = [each for each in bounds.values() if each is not None]
@@ -42,7 +42,7 @@ def made(
     return metric
 
 
-# Of the processes that run, the sum; or what any of them has set last.
+# A gauge is the sum over the running processes, or the value that one set last.
 SUM: dict[str, Any] = {"multiprocess_mode": "livesum"}
 LAST: dict[str, Any] = {"multiprocess_mode": "mostrecent"}
 SECONDS: dict[str, Any] = {
@@ -100,8 +100,8 @@ logins_total = made(
         "method": ("password", "second_factor", "passkey", "admin"),
     },
 )
-# The password was right, and a second factor is asked for; then it is an attempt of its
-# own.
+# `second_factor_required`: the password was right. The second factor is then an attempt
+# of its own.
 REFUSALS = {"second_factor_required": "second_factor", "rate_limited": "limited"}
 REFUSALS |= dict.fromkeys(
     ("invalid_credentials", "second_factor_invalid", "token_invalid", "login_settled"),
@@ -111,7 +111,7 @@ build_info = made(Gauge, "build_info", "1.", {"version": None, "service": None},
 
 
 def count_request(request: HttpRequest, status: int, seconds: float) -> None:
-    """A request that was answered."""
+    """Count a request that was answered."""
     match, method = request.resolver_match, request.method
     total, times = of_requests(
         match.route if match else NO_ROUTE,
@@ -130,7 +130,7 @@ def of_requests(*labels: str) -> tuple[Counter, Histogram]:
 
 @contextmanager
 def counted_login(method: str) -> Iterator[None]:
-    """Count an attempt, by the error that it raises."""
+    """Count an attempt to log in, by the error that the block raises."""
     outcome = "success"
     try:
         yield

@@ -1,9 +1,9 @@
-"""Where the processes of a service count, so that a scrape of one has the sums of all.
+"""The folder in which all processes of a service count, so that a scrape has the sums.
 
 PROMETHEUS_MULTIPROC_DIR names the folder: one for all processes of a service on a host.
-Each process has a slot, and a file there for each kind of metric. The next process of a
-slot continues its files, so a restart loses no count and files stay few. Slots are
-locked files: the kernel gives them back however a process ends.
+Each process has a slot, and a file for each kind of metric. The next process in a slot
+continues its files, so a restart loses no count and files stay few. A slot is a locked
+file: the kernel releases it however the process ends.
 """
 
 import errno
@@ -19,9 +19,9 @@ from prometheus_client.multiprocess import mark_process_dead
 from shared.structured_logging import dependency_logger
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-REFRESHED = "refreshed"  # when the gauges that are looked up were
-# By kind, more bytes than all series take. They are on the disk before they are used:
-# to write where a full disk has no room for a mapped file ends the process.
+REFRESHED = "refreshed"  # its time: when a process last looked up the gauges
+# The size of a file by kind: more bytes than all series take. They are allocated before
+# use: writing to a mapped file that a full disk has no room for ends the process.
 FILES = {
     "counter": 1 << 18,
     "histogram": 1 << 20,
@@ -38,8 +38,8 @@ class Slot(NamedTuple):
 
 
 class State:
-    """Of this process. Without a folder it counts for itself, which is of use where it
-    is the only one: `is_faulty` if it is not."""
+    """The metrics folder and the slot of this process. Without a folder the process
+    counts in memory only. `is_faulty`: the folder that was named cannot be used."""
 
     folder: Path | None = None
     is_faulty = False
@@ -47,8 +47,8 @@ class State:
 
 
 def join() -> None:
-    """To be called before the first metric is made. Of all processes the first empties
-    the folder. Without one there are no metrics, and the service continues."""
+    """Must be called before the first metric is made. The first process of all empties
+    the folder. If it cannot be used there are no metrics, and the service continues."""
     name = os.environ.get(VARIABLE)
     if name is None:
         return
@@ -69,7 +69,7 @@ def note_fault(reason: str) -> None:
 
 def enter(folder: Path) -> None:
     """Hold a lock on the folder until this process, and those that it forks, end. An
-    empty path is none: gunicorn.conf.py has it where no folder was named."""
+    empty path, which gunicorn.conf.py sets if no folder is named, is refused."""
     if folder == Path():
         raise FileNotFoundError(errno.ENOENT, "is not set")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,13 +108,13 @@ def try_lock(file: Path) -> int | None:
 
 
 def make_room(folder: Path, number: int) -> None:
-    mark_process_dead(number, str(folder))  # of one that was killed
+    mark_process_dead(number, str(folder))  # its last process may have been killed
     for kind, size in FILES.items():
         with (folder / f"{kind}_{number}.db").open("ab") as file:
             os.posix_fallocate(file.fileno(), 0, size)
 
 
-# --- Of gunicorn: its master forks workers --------------------------------------------
+# --- For gunicorn, whose master forks workers -----------------------------------------
 
 
 def reserve() -> Slot | None:
@@ -129,8 +129,8 @@ def reserve() -> Slot | None:
 
 
 def use(slot: Slot | None) -> None:
-    """Count in this slot from now on. A worker without one counts nothing: two that
-    write the same file would spoil it."""
+    """Count in this slot from now on. A worker without a slot counts nothing: two
+    workers that write the same file would spoil it."""
     if slot:
         State.slot = slot
     elif State.folder:
@@ -140,7 +140,7 @@ def use(slot: Slot | None) -> None:
 
 
 def give_back(slot: Slot | None) -> None:
-    """Of a worker that has ended: its counts stay, its gauges go."""
+    """Free the slot of a worker that has ended. Its counts stay, its gauges go."""
     if slot:
         mark_process_dead(slot.number, str(State.folder))
         # Workers that were forked meanwhile have copies of the handle.

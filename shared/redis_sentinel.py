@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError, TimeoutError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
-CONFIRMED = 1.0  # seconds for which a primary that Sentinel named is taken for it
+CONFIRMED = 1.0  # seconds until the Sentinels are asked again who the primary is
 TIMEOUTS = {"socket_connect_timeout": 0.3, "socket_timeout": 0.3}  # of a Sentinel
 SERVER = re.compile(r"(redis|rediss|unix)://.*")
 SENTINELS = re.compile(
@@ -28,7 +28,7 @@ class RedisAddress(NamedTuple):
 
 
 def parse_redis_url(url: str) -> RedisAddress:
-    """Of a server, as redis-py reads it, or `redis+sentinel://user@host:port,.../name`.
+    """The URL of a server, for redis-py, or `redis+sentinel://user@host:port,.../name`.
     Raises ValueError, without the URL, which may have a password."""
     if SERVER.fullmatch(url):
         return RedisAddress(url, {})
@@ -54,16 +54,16 @@ def parse_redis_url(url: str) -> RedisAddress:
 
 
 class Majority:
-    """What most of the Sentinels say. The library takes the word of the first one; cut
-    off from the others, that names a former primary for as long as the cut lasts."""
+    """Finds the primary that most Sentinels name. The library believes the first one:
+    if that is cut off from the others, it names a former primary until the cut ends."""
 
     def __init__(self, sentinel: Sentinel) -> None:
         self.judge: Any = sentinel.check_master_state
         self.sentinels = list(sentinel.sentinels)
 
     def discover_master(self, name: str) -> tuple[str, int]:
-        """Of the group. Raises ConnectionError where no primary has a majority. Those
-        that do not answer are asked last from now on."""
+        """The primary's address. Raises ConnectionError if none has a majority. Those
+        Sentinels that do not answer are asked last from now on."""
         votes: Counter[tuple[str, int]] = Counter()
         for each in self.sentinels:
             try:
@@ -82,10 +82,10 @@ class Majority:
 
 
 class ConfirmedPool(SentinelConnectionPool):
-    """Connections to the primary alone, which Sentinel has confirmed a moment ago.
+    """Connections to the primary only, as confirmed in the last CONFIRMED seconds.
 
     The library asks only when it connects. A connection that outlives a failover would
-    go on to read, in a former primary that knows nothing of it, that a session lives.
+    still read from a former primary, which does not know which sessions have ended.
     """
 
     confirmed = 0.0
@@ -96,8 +96,8 @@ class ConfirmedPool(SentinelConnectionPool):
         super().__init__(service_name, Majority(sentinel_manager), **options)
 
     def get_connection(self, *args: Any, **options: Any) -> Any:
-        """Raises ConnectionError where Sentinels do not agree: what an old primary says
-        is not to be relied on."""
+        """A connection. Raises ConnectionError if Sentinels do not agree: an old
+        primary is not to be relied on."""
         if time.monotonic() > self.confirmed + CONFIRMED:
             self.get_master_address()  # ends idle connections to another one
             self.confirmed = time.monotonic()

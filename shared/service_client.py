@@ -19,16 +19,16 @@ from shared.api.exceptions import DependencyUnavailable, Overloaded, RateLimited
 from shared.deadline import DeadlineAdapter
 from shared.structured_logging import dependency_logger, request_id
 
-# (connect, read) in seconds; `shared.deadline` bounds the whole of an answer. All that
-# a caller asks for fits in the gateway's 15 s.
+# (connect, read) in seconds; `shared.deadline` limits the whole answer. All calls that
+# a request needs fit in the gateway's 15 s.
 TIMEOUT = (1.0, 3.0)
 
 
 class OneRetry(Retry):
-    """Connecting may be tried once more, an idempotent read on a broken connection too.
+    """Repeats a failed connect once, and an idempotent request on a broken connection.
 
-    A POST that was sent may have been carried out (urllib3 knows), and a service that
-    was too slow to answer is not asked the same again.
+    A POST that was sent may have been carried out, so urllib3 does not repeat it. A
+    request to a service that was too slow to answer is not repeated either.
     """
 
     def increment(self, *args: Any, **kwargs: Any) -> "OneRetry":
@@ -44,7 +44,7 @@ RETRIES = OneRetry(
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
-# A key, or what says which one it is now: keys are rotated while services run.
+# A key, or a function that returns the present one: keys rotate while services run.
 Key = str | Callable[[], str]
 
 
@@ -64,11 +64,11 @@ class ServiceClient:
         body: Any = None,
         *expected: type[APIException],
     ) -> dict[str, Any]:
-        """The JSON object answered, which must have `member`: something else may answer
-        at that address.
+        """The JSON object in the answer. It must have `member`, as something else may
+        answer at that address.
 
         Raises one of the `expected` errors for a 4xx with its code; Overloaded;
-        DependencyUnavailable for every other refusal: a fault of ours.
+        DependencyUnavailable for every other failure, which is not the user's fault.
         """
         try:
             with metrics.internal_call_seconds.labels(*operation(path)).time():
@@ -106,7 +106,7 @@ class ServiceClient:
         problem: Any,
         expected: Iterable[type[APIException]],
     ) -> APIException:
-        """What an answer without the member means for our caller."""
+        """The error that our caller gets for any other answer."""
         status = response.status_code
         code = problem.get("code") if isinstance(problem, dict) else None
         if code == "overloaded":
@@ -119,7 +119,7 @@ class ServiceClient:
         return self.failure(path, f"{status} {code}")
 
     def failure(self, path: str, reason: str) -> APIException:
-        """An error in the log, and 503 to the user, who did nothing wrong."""
+        """Log an error, and return a 503 for the user, who did nothing wrong."""
         metrics.internal_calls_failed_total.labels(*operation(path)).inc()
         dependency_logger.error(
             "%s%s: %s", self.url, path, reason, extra={"event": "service"}
@@ -143,8 +143,7 @@ class ServiceClient:
 
 
 def operation(path: str) -> tuple[str, str]:
-    """The service that a path leads to, and what is asked there, for metrics: without
-    ids."""
+    """The service and the operation that a path names, for metrics, without ids."""
     route = path.removeprefix("/api/v1/").partition("?")[0]
     service, _, rest = ID.sub("{id}", route).partition("/")
     return service, rest

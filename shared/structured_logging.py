@@ -23,15 +23,15 @@ audit_logger = logging.getLogger("memo.audit")
 access_logger = logging.getLogger("memo.access")
 dependency_logger = logging.getLogger("memo.dependency")
 
-# Attributes of every LogRecord; whatever else a record has came in through `extra`.
+# Attributes of every LogRecord. All others come from `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-# Extras of Django's and gunicorn's own that are no data (objects, duplicates).
+# Extras of Django and gunicorn that are objects or duplicates.
 NOISE = frozenset({"request", "server_time", "status_code", "params", "alias", "sql"})
 
 # Files of 10 MB: two weeks of events at one in two seconds, and 200 MB at most.
 OLDER_LOGS, OLDER_AUDIT_LOGS = 3, 20
 
-# `json.dumps` with a `default` would make one for every line.
+# `json.dumps` with a `default` would make an encoder for every line.
 ENCODER = json.JSONEncoder(default=str)
 
 
@@ -93,7 +93,7 @@ def handler(filename: str, kept: int) -> dict[str, Any]:
 
 
 def log_thread_fault(fault: threading.ExceptHookArgs) -> None:
-    """As `threading.excepthook`: a thread's exception is a line, too."""
+    """A `threading.excepthook` that logs the exception of a thread as one line."""
     if fault.exc_value and fault.exc_type is not SystemExit:
         exc_info = (fault.exc_type, fault.exc_value, fault.exc_traceback)
         logging.getLogger("memo.thread").error("a thread ended", exc_info=exc_info)
@@ -107,7 +107,7 @@ def configuration(
     service: str, level: str, debug: bool, log_file: str = "", audit_log: str = ""
 ) -> dict[str, Any]:
     """Django's LOGGING: everything to stderr, or to the file `log_file`, through the
-    one formatter. Audit events go to the file `audit_log` too, where one is named: no
+    one formatter. Audit events also go to the file `audit_log`, if one is named: no
     flood of requests pushes them out of it, and a command's stderr is a terminal.
 
     Raises ImproperlyConfigured for a level that logging does not know.
@@ -127,7 +127,7 @@ def configuration(
             }
         },
         "filters": {
-            # Django adds a line for an answer of 503, outside of the request's id.
+            # Without it, Django adds a line for a 503, which lacks the request's id.
             "exceptions": {"()": CallbackFilter, "callback": has_exception}
         },
         "handlers": {
@@ -138,7 +138,7 @@ def configuration(
         "loggers": {
             # Always written, whatever LOG_LEVEL says.
             "memo.audit": {"handlers": ["audit"] if audit_log else [], "level": "INFO"},
-            # Django's own handlers would print a second time, in another shape.
+            # Django's own handlers would print each line again, in another format.
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
             # Answers are in the access log, with the route and not the raw path.

@@ -1,6 +1,6 @@
-"""What gunicorn calls: Django's handler, with requests whose Content-Type does no harm.
+"""What gunicorn calls: Django's handler, made safe against a bad Content-Type.
 
-Django reads that header before anything of ours could answer for it.
+Django reads that header before any of our code could answer with an error.
 """
 
 from typing import Any
@@ -10,11 +10,11 @@ from django.utils.http import parse_header_parameters
 
 
 class Request(wsgi.WSGIRequest):
-    """All text in a request is UTF-8, whatever charset is named.
+    """All text in a request is UTF-8, whatever charset the Content-Type names.
 
-    Django would decode query string and form by it, and there are names that make that
-    raise: `base64`, which encodes no text; any in RFC 2231's form that no codec has. A
-    body in another charset is refused by those who read it (`shared.api.parsers`).
+    Django would decode query string and form by that charset, and some names make this
+    raise: `base64`, which encodes no text; any in RFC 2231's form that no codec has.
+    The parsers refuse a body in another charset (`shared.api.parsers`).
     """
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
