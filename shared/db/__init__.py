@@ -13,8 +13,8 @@ ANSWER_TIMEOUT = 3.0  # seconds to wait for an answer; ours take milliseconds
 class BoundedConnection(Connection[Any]):
     """A connection that waits ANSWER_TIMEOUT for an answer, then is broken.
 
-    `statement_timeout` (roles.sql) is the server's, so a server that is stopped, or a
-    network that swallows packets, would keep a thread for ever.
+    The server enforces `statement_timeout` (roles.sql), so a stopped server, or a
+    network that drops packets, would keep a thread for ever.
     """
 
     def wait(
@@ -24,18 +24,18 @@ class BoundedConnection(Connection[Any]):
         try:
             return super().wait(gen, interval, timeout or ANSWER_TIMEOUT)
         except errors._WaitTimeout as exc:
-            # An answer that came now would be taken for the next statement's.
+            # A late answer would be taken for that of the next statement.
             self.pgconn.finish()
             raise OperationalError("the database did not answer in time") from exc
 
 
 def options(threads: int, *, is_pooled: bool) -> dict[str, Any]:
-    """Django's OPTIONS for the application role: its pool, and what it may prepare.
+    """Django's OPTIONS for the application role: its pool and prepared statements.
 
-    The pool has a connection for every thread of a worker and one to spare (the
-    sweep's), so no request waits for another's. Statements are prepared in each
-    connection: planning takes PostgreSQL longer than running them. Not where a pooler
-    gives each transaction another connection (`is_pooled`): there they fail.
+    The pool has a connection for every thread of a worker and one more for the sweep,
+    so no request waits for another's. Each connection prepares statements: PostgreSQL
+    takes longer to plan than to run them. Not if a pooler gives each transaction
+    another connection (`is_pooled`): there they fail.
     """
     return {
         "connect_timeout": CONNECT_TIMEOUT,
@@ -47,8 +47,8 @@ def options(threads: int, *, is_pooled: bool) -> dict[str, Any]:
             "timeout": POOL_TIMEOUT,
             "max_lifetime": 1800,
             "reconnect_timeout": 5,
-            # No `max_waiting`: never more requests wait than there are threads. Those
-            # that gave up while the server was down stay in its count: the pool then
-            # refuses all others, and never asks for a new connection.
+            # No `max_waiting`: the threads limit how many requests wait. It would also
+            # count those that gave up while the server was down: the pool would then
+            # refuse all others and never ask for a new connection.
         },
     }

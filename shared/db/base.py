@@ -1,4 +1,4 @@
-"""Django's backend for PostgreSQL, with a cheaper look at connections of the pool."""
+"""Django's backend for PostgreSQL, with a cheaper check of the pool's connections."""
 
 import select
 import time
@@ -14,11 +14,10 @@ from shared import metrics
 class DatabaseWrapper(base.DatabaseWrapper):
     """Every request takes a connection out of the pool and puts it back.
 
-    CONN_HEALTH_CHECKS would ask the server each time whether it is still there, which
-    doubles the round trips of most requests. A server that has closed says so: what
-    it sent last, the end of the connection, waits to be read. After a broken
-    cable or machine nothing arrives, nor would an answer to a question. Then
-    `BoundedConnection` gives up.
+    CONN_HEALTH_CHECKS would send the server a query each time, which doubles the round
+    trips of most requests. If the server has closed the connection, its end can be read
+    without a query. After a broken cable or machine nothing arrives, and a query would
+    not be answered either: then `BoundedConnection` gives up.
     """
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection[Any]:
@@ -27,7 +26,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             connection: Connection[Any] = super().get_new_connection(conn_params)
             while pool and is_over(connection):
                 connection.close()
-                pool.putconn(connection)  # which makes another in its place
+                pool.putconn(connection)  # makes another in its place
                 connection = super().get_new_connection(conn_params)
             return connection
         finally:
@@ -36,7 +35,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def note_pool(pool: ConnectionPool, seconds: float) -> None:
-    """The state of the pool after a thread has waited so long."""
+    """Record the state of the pool, and how long a thread has waited for it."""
     stats = pool.get_stats()
     metrics.db_pool_size.set(stats["pool_size"])
     metrics.db_pool_waiting.set(stats["requests_waiting"])
@@ -48,7 +47,7 @@ def is_over(connection: Connection[Any]) -> bool:
     try:
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN)
-        # Nothing else comes unasked but notices, after which a new one does no harm.
+        # An idle server sends nothing else but notices: a new connection does no harm.
         return bool(poll.poll(0))
     except (OperationalError, OSError, ValueError):
         return True

@@ -1,7 +1,7 @@
-"""Tables to which the application only adds: the rights, and what deletes old rows.
+"""Tables to which the application may only add: the rights, and how old rows go.
 
 Rights are set after every `migrate`, and so at the end of a restore too: a dump brings
-default privileges with it, by which the application could change what it finds.
+default privileges with it, with which the application could change existing rows.
 """
 
 from typing import Any
@@ -29,9 +29,9 @@ END
 $do$
 """
 
-# Functions of the owner, which the application may call. `search_path`, as else the
-# caller's would say which tables these are. Times in variables and ids in arrays are
-# looked up by an index: where nothing is due, nothing is read.
+# Functions of the owner that the application may call. They set `search_path`, as the
+# caller's could name other tables. With times in variables and ids in arrays PostgreSQL
+# uses an index: if nothing is due, it reads nothing.
 PURGE = """
 CREATE OR REPLACE FUNCTION purge_events(kept interval, personal interval, most integer)
 RETURNS bigint LANGUAGE plpgsql STRICT SECURITY DEFINER
@@ -62,8 +62,8 @@ BEGIN
 END
 $$
 """
-# Of events about the user, and of those about others in which the user is the operator:
-# where those came from, the user was. LIKE is the condition of their index.
+# Deletes the origin of events about the user, and of those about others in which the
+# user is the operator: it shows where the user was. LIKE is the condition of the index.
 ERASE = """
 CREATE OR REPLACE FUNCTION erase_events(erased uuid, most integer)
 RETURNS bigint LANGUAGE plpgsql STRICT SECURITY DEFINER
@@ -98,7 +98,7 @@ def functions(table: str) -> list[RunSQL]:
 
 
 def append_only_tables(app_config: AppConfig | None = None) -> list[str]:
-    """Of an app, or of all of them."""
+    """The append-only tables of an app, or of all apps."""
     models = (app_config or apps).get_models()
     return [each._meta.db_table for each in models if issubclass(each, AppendOnly)]
 
@@ -111,8 +111,8 @@ def limit_rights(app_config: AppConfig, using: str, **kwargs: Any) -> None:
 
 
 def purge_events() -> int:
-    """Delete what is older than it is kept: events after 400 days, what is personal in
-    them after 90. How many rows, of the larger table. In batches."""
+    """Delete old rows in batches: events after 400 days, the personal data in them
+    after 90. Returns how many, of the table with more."""
     total = deleted = purge_batch()
     while deleted == MOST:
         deleted = purge_batch()
@@ -121,15 +121,15 @@ def purge_events() -> int:
 
 
 def purge_batch() -> int:
-    """One batch of it: MOST, where there may be more."""
+    """Delete one batch. Returns how many rows: MOST if there may be more."""
     [deleted] = call("purge_events('400 days', '90 days', %s)", MOST)
     return int(deleted)
 
 
 def erase_events(user_id: Any) -> int:
-    """Delete what is personal in the events of a user, and in those about others where
-    the user was the operator, in batches; of how many events.
-    Outside of a transaction each batch stays, so that any number ends some day."""
+    """Delete the personal data in the events of a user, and in those about others where
+    the user was the operator. In batches; returns of how many events.
+    Outside of a transaction each batch commits, so a repetition makes progress."""
     total, erased = 0, MOST
     while erased == MOST:
         [erased] = call(f"erase_events(%s, {MOST})", user_id)
