@@ -15,8 +15,8 @@ READ_ELSEWHERE = {"WORKER_TMP_DIR"}
 
 
 def refuse_unsafe(*tags: str) -> None:
-    """Raise ImproperlyConfigured, in one line with every id, where production may not
-    start. Without tags all system checks run, which needs apps that are loaded."""
+    """Raise ImproperlyConfigured, in one line with every id, if production may not
+    start. Without tags all system checks run, which requires that apps are loaded."""
     if settings.ENVIRONMENT == "development":
         return
     if settings.ENVIRONMENT != "production":

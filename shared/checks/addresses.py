@@ -27,7 +27,7 @@ def parse_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_local(host: str) -> bool:
-    """This machine (also a Unix socket), or a container next to it."""
+    """Whether it is this machine (also a Unix socket), or a container next to it."""
     address = parse_address(host)
     if address:
         return address.is_loopback
@@ -35,7 +35,7 @@ def is_local(host: str) -> bool:
 
 
 def is_private(host: str) -> bool:
-    """Local, or in a private network."""
+    """Whether it is local, or in a private network."""
     address = parse_address(host)
     if address:
         return any(address in network for network in PRIVATE)
@@ -53,7 +53,7 @@ def is_clear(url: str) -> bool:
 
 
 def trusts_strangers(item: str) -> bool:
-    """Whether an address, or a network, has room for more than one operator's."""
+    """Whether an address or a network is so wide that strangers may be in it."""
     try:
         network = ip_network(item, strict=False)
     except ValueError:  # `*` too

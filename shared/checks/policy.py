@@ -50,7 +50,7 @@ def is_absurd(name: str, text: str) -> bool:
 
 
 def most(item: RateLimitItem, ceiling: RateLimitItem) -> float:
-    """What the limit allows in the window of the ceiling; in a longer window of its own
-    all of it may come at once."""
+    """How many the limit allows in the window of the ceiling. If its own window is
+    longer, all of them may come at once."""
     windows = max(ceiling.get_expiry() / item.get_expiry(), 1)
     return item.amount * windows

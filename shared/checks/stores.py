@@ -13,7 +13,7 @@ from shared.checks.messages import SETTINGS, faults
 COMMON_PASSWORDS = ["postgres", "postgresql", "password", "secret", "admin", "root"]
 COMMON_PASSWORDS += ["changeme", "change-me", "example", "test", "memo", "123456"]
 FAST_HASHES = ("MD5", "SHA1", "UnsaltedMD5", "UnsaltedSHA1")
-TLS_MODES = ("require", "verify-ca", "verify-full")  # libpq: the others allow none
+TLS_MODES = ("require", "verify-ca", "verify-full")  # libpq: others allow no TLS
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -27,7 +27,7 @@ def check_stores(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     ignores = getattr(settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False)
     ignores = ignores or any(option.get("IGNORE_EXCEPTIONS") for option in options)
     yield from faults("E020", unsafe)
-    # Else "not revoked" and "Redis is unavailable" look alike.
+    # Otherwise "not revoked" and "Redis is unavailable" look alike.
     yield from faults("E021", bool(ignores))
 
 
@@ -42,7 +42,7 @@ def check_connections(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]
 
 
 def is_database_clear(database: dict[str, Any]) -> bool:
-    """Whether it is reached over a network, and not surely with TLS."""
+    """Whether it is reached over a network, possibly without TLS."""
     options = database.get("OPTIONS") or {}
     hosts = [database.get("HOST"), options.get("host"), options.get("hostaddr")]
     names = ",".join(str(host) for host in hosts if host).split(",")

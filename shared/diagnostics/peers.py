@@ -1,7 +1,7 @@
 """The other services: whether they accept our key, and publish the keys we verify with.
 
-A key is sent only to what has answered as the service. `./manage_all.sh doctor` looks
-before that whose process listens there.
+A key is sent only to a program that has answered as the service. Before that,
+`./manage_all.sh doctor` checks whose process listens there.
 """
 
 from email.utils import parsedate_to_datetime

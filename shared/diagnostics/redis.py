@@ -33,7 +33,7 @@ def other_values(expected: dict[str, str]) -> str | None:
 
 
 def allowed(*commands: str, **credentials: str | None) -> str:
-    """Those of the commands that Redis carries out."""
+    """Which of the commands Redis carries out."""
     client, found = connect(**credentials), []
     for command in commands:
         with suppress(AuthenticationError, ResponseError):
@@ -57,8 +57,8 @@ diagnostic("redis.rights", "our user has no dangerous command", ACL_FILE)(
 diagnostic("redis.strangers", "Redis asks every client for a password", ACL_FILE)(
     partial(allowed, "PING", username=None, password=None)
 )
-# Every service reads in session:* whether a session is alive. No session is called
-# `doctor`, and that key is gone in a second.
+# Every service reads in session:* whether a session is active. No session has the id
+# `doctor`, and this key expires after a second.
 if settings.SERVICE_NAME != "auth":
     diagnostic("redis.sessions", "only auth may write sessions", ACL_FILE)(
         partial(allowed, "SET session:doctor x EX 1")

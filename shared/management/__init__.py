@@ -8,8 +8,8 @@ from redis.exceptions import RedisError
 
 
 def execute(words: list[str]) -> None:
-    """Run a command. Where PostgreSQL or Redis fails, it ends with one line and exit
-    status 1; with `--traceback`, the exception is raised."""
+    """Run a command. If PostgreSQL or Redis fails, it ends with one line and exit
+    status 1, or with `--traceback` raises the exception."""
     try:
         execute_from_command_line(words)
     except (OperationalError, RedisError) as exc:

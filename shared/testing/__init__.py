@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 
 TokenMaker = Callable[..., str]
 
-AMR = {"aal1": ["pwd"], "aal2": ["pwd", "otp", "mfa"]}  # by level, for instance
+AMR = {"aal1": ["pwd"], "aal2": ["pwd", "otp", "mfa"]}  # an example for each level
 
-# What `tokens` makes and every route for users refuses, with the code of the 401:
+# The kinds of `tokens` that every route for users refuses, with the code of the 401:
 # `@pytest.mark.parametrize(("kind", "code"), REFUSED_TOKENS)`.
 REFUSED_TOKENS = [
     ("expired", "token_expired"),
@@ -35,9 +35,9 @@ REFUSED_TOKENS = [
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    """Before Django's settings are read: the owner role, from `.env.migrate`.
+    """Read the owner role from `.env.migrate`, before Django's settings are read.
 
-    A wrapper, since only those come before pytest-django's own hook.
+    A wrapper, since only wrappers run before pytest-django's own hook.
     """
     owner = early_config.rootpath / ".env.migrate"
     if "MIGRATION_DATABASE_URL" not in os.environ and owner.is_file():
@@ -62,7 +62,7 @@ def api_client() -> Any:
 
 @pytest.fixture
 def service_client(settings: Any) -> Callable[[str], Any]:
-    """Another service, by name: a client with the API key it is known by."""
+    """A client for each name of a service, with the API key of that service."""
     keys = dict(settings.INTERNAL_API_KEYS)
     return lambda name: client_with(**{"X-Internal-Api-Key": keys[name]})
 
@@ -90,7 +90,7 @@ def known_keys(*private: RSAPrivateKey) -> SimpleNamespace:
 
 @pytest.fixture
 def trusted_kid(issuer_key: RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The kid of `issuer_key`, which now is the one key of the issuer."""
+    """The kid of `issuer_key`, which is now the only key of the issuer."""
     from shared.keys import keyring, signing_keys
 
     trusted = known_keys(issuer_key)
@@ -122,9 +122,9 @@ def good_claims() -> dict[str, Any]:
 
 @pytest.fixture
 def make_token(issuer_key: RSAPrivateKey, trusted_kid: str) -> Iterator[TokenMaker]:
-    """Makes tokens: good ones, and wrong in any way that is asked for.
+    """Makes tokens: good ones, and ones that are wrong as the arguments say.
 
-    `session` is what Redis says: "active", "revoked", or None for nothing. `headers`
+    `session` is the state in Redis: "active", "revoked", or None for no key. `headers`
     and all other arguments replace members of header and payload; None leaves one out.
     """
     from shared.auth import session_state
@@ -194,11 +194,11 @@ def enrolling(make_token: TokenMaker, settings: Any) -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def _isolated(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """API keys are what the test sets, and not what files of the checkout say; the
-    breaker of one test is not the next one's.
+    """API keys are those that the test sets, not those in files of the checkout. The
+    breaker of one test does not affect the next one.
 
-    A service's Redis user may write `<service>:*` and only read `session:*`: where a
-    suite plays the Auth Service, keys that it may write stand for those.
+    A service's Redis user may write `<service>:*` and only read `session:*`. A suite
+    that plays the Auth Service uses keys that it may write instead.
     """
     from shared.auth import session_state
 
