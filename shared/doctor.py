@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import DEBUG, ERROR, INFO, CheckMessage, Tags, register
 
-# Redis answers some questions to its administrator alone.
+# Redis answers some questions only to its administrator.
 redis_admin_password: ContextVar[str] = ContextVar("redis_admin_password", default="")
 
 NTP = "Keep time with NTP on every machine."

@@ -52,7 +52,7 @@ class ListEvents(BaseCommand):
         return json.dumps(event, cls=DjangoJSONEncoder)
 
     def as_text(self, event: dict[str, Any]) -> str:
-        """The time, the event, whom it is about, who acted, from where, and what."""
+        """One line: the time, the columns of `names`, and the data."""
         at = event["at"].isoformat(" ", "milliseconds")
         names = ("event", "outcome", "user_id", "actor", "sid", "network", "device")
         columns = [str(event[name] or "-") for name in names]

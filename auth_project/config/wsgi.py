@@ -21,7 +21,7 @@ class Application(Handler):
     begun = False
 
     def begin(self) -> None:
-        """Start what runs next to the requests, once in a process."""
+        """Start the sweep, once in a process."""
         self.begun, begun = True, self.begun
         if not begun:
             start_sweep()

@@ -35,7 +35,7 @@ def find(request: HttpRequest) -> str | None:
 
 
 def read(request: HttpRequest) -> str:
-    """The cookie's value. Raises TokenMissing where there is none."""
+    """The cookie's value. Raises TokenMissing if there is none."""
     value = find(request)
     if not value:
         raise TokenMissing("There is no refresh cookie.")

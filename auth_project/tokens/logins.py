@@ -73,7 +73,7 @@ def second_factor(text: str, proof: dict[str, Any], client: Client) -> Grant:
     """Verify the factor of a pending login and open its session, as `log_in` does.
 
     Raises SecondFactorInvalid, LoginSettled, RateLimited, DependencyUnavailable,
-    Overloaded; TokenInvalid where the login has to start over.
+    Overloaded; TokenInvalid if the login has to start over.
     """
     issued_at = int(time.time())
     keyring.signing_key()

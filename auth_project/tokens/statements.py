@@ -202,7 +202,7 @@ WITH below AS (
         WHERE %(caller)s::uuid IS NOT NULL""",
 )
 
-# A session of another user is as unknown as one that has ended: no row is returned.
+# Returns no row for a session of another user, as for one that has ended.
 REVOKE_OWN = recorded(
     """
 WITH changed AS (

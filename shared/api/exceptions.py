@@ -188,7 +188,8 @@ class AccountExists(Conflict):
 
 
 class UsernameTaken(Conflict):
-    """For clients that must not learn whether the e-mail address is taken as well."""
+    """Says nothing about the e-mail address: the client must not learn whether that is
+    taken too."""
 
     default_code = "username_taken"
 
@@ -225,7 +226,7 @@ class RateLimited(APIException):
 
     def __init__(self, seconds: float = 1) -> None:
         super().__init__()
-        # DRF's name for what becomes Retry-After.
+        # DRF's name for this attribute. It becomes Retry-After.
         self.wait = max(math.ceil(seconds), 1)
 
 

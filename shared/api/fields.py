@@ -20,7 +20,7 @@ class ExactCharField(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
-        # It checks every character, and our parsers already refuse lone surrogates.
+        # This validator checks every character. Our parsers refuse lone surrogates.
         self.validators = [
             validator
             for validator in self.validators

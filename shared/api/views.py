@@ -31,7 +31,7 @@ class OpenView(JSONView):
 
 
 class InternalView(JSONView):
-    """For other services: `allowed_callers` names them, None means every one."""
+    """For other services: `allowed_callers`, or (None) all but the one for metrics."""
 
     authentication_classes: tuple[type[BaseAuthentication], ...] = (
         APIKeyAuthentication,

@@ -1,7 +1,7 @@
 """The device cookie (OWASP, Slow Down Online Guessing Attacks with Device Cookies).
 
-It says which accounts have logged in from this browser. The User Service signs it and
-alone can read it; the Auth Service carries its text between them and the browser.
+It says which accounts have logged in from this browser. Only the User Service can sign
+and verify it. The Auth Service passes its text between that service and the browser.
 """
 
 import re

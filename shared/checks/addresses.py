@@ -43,7 +43,7 @@ def is_private(host: str) -> bool:
 
 
 def is_clear(url: str) -> bool:
-    """Whether others may read what is sent there: http, beyond private networks."""
+    """Whether others may read the traffic to a URL: http outside private networks."""
     try:
         scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
     except ValueError:

@@ -14,8 +14,8 @@ from shared.ratelimit_defaults import CEILINGS
 
 ISSUER = re.compile(r"https://[^/?#\s]+(/[^?#\s]*)?")  # RFC 8414 section 2
 LEEWAYS = ("JWT_LEEWAY", "REFRESH_REUSE_LEEWAY")
-# NIST SP 800-63B-4 section 2.1.3: log in again after 30 days at most, where a password
-# is enough (AAL1). ASVS 5.0 7.1.1 wants reasons for longer.
+# NIST SP 800-63B-4 section 2.1.3: log in again after 30 days at most, if a password is
+# enough (AAL1). ASVS 5.0 7.1.1 requires reasons for longer.
 LIFETIMES = ("REFRESH_TOKEN_LIFETIME", "SESSION_ABSOLUTE_LIFETIME")
 LONGEST_SESSION = 30 * 24 * 3600
 

@@ -20,7 +20,7 @@ class BoundedConnection(Connection[Any]):
     def wait(
         self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None
     ) -> RV:
-        """As psycopg's; raises OperationalError when the time is over."""
+        """psycopg's own, but it raises OperationalError when the time is over."""
         try:
             return super().wait(gen, interval, timeout or ANSWER_TIMEOUT)
         except errors._WaitTimeout as exc:

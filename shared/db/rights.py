@@ -127,8 +127,8 @@ def purge_batch() -> int:
 
 
 def erase_events(user_id: Any) -> int:
-    """Delete the personal data in the events of a user, and in those about others where
-    the user was the operator. In batches; returns of how many events.
+    """Delete, in batches, the personal data in the events of a user, and in those about
+    others where the user was the operator. Returns of how many events.
     Outside of a transaction each batch commits, so a repetition makes progress."""
     total, erased = 0, MOST
     while erased == MOST:

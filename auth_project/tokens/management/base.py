@@ -1,4 +1,4 @@
-"""What the commands about a user's sessions have in common."""
+"""Functions for the commands about a user's sessions."""
 
 from uuid import UUID
 

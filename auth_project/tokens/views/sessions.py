@@ -28,7 +28,7 @@ CLEARED_COOKIE = OpenApiParameter(
 
 
 def caller(request: Request) -> TokenUser:
-    """The user of the token; DRF's types know Django's users alone."""
+    """The user of the token. DRF's types have only Django's users."""
     return cast(TokenUser, request.user)
 
 
