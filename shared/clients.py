@@ -42,10 +42,10 @@ class UsersClient(ServiceClient):
             return super().call(*args)
 
     def verify(self, attempt: dict[str, Any]) -> dict[str, Any]:
-        """The user {sub, email, username, roles, session_epoch, device, factors} to
-        whom the credentials in `attempt` belong. It also has the `client` and `device`.
-        `factors` is {methods, passkeys, required, trusted}. Raises
-        InvalidCredentials, RateLimited and what `call` raises."""
+        """The user of the credentials in `attempt`: {sub, email, username, roles,
+        session_epoch, device, factors}. `attempt` also has `client` and `device`.
+        `factors` is {methods, passkeys, required, trusted}. Raises InvalidCredentials,
+        RateLimited and what `call` raises."""
         path, errors = "/api/v1/users/verify", (InvalidCredentials, RateLimited)
         with self.logins.slot():
             return self.call("POST", path, "sub", attempt, *errors)

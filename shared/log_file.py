@@ -37,7 +37,7 @@ class SharedFileHandler(WatchedFileHandler):
 
     def rotate(self) -> None:
         """Rename the file, unless another process has done so."""
-        # Locks a descriptor of its own: forked processes share a lock of the stream's.
+        # Locks another descriptor: forked processes would share a lock on the stream's.
         with suppress(FileNotFoundError), open(self.baseFilename, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             found = os.fstat(file.fileno())

@@ -106,7 +106,7 @@ class ServiceClient:
         problem: Any,
         expected: Iterable[type[APIException]],
     ) -> APIException:
-        """The error that our caller gets for any other answer."""
+        """The error for an answer that is not the object expected."""
         status = response.status_code
         code = problem.get("code") if isinstance(problem, dict) else None
         if code == "overloaded":

@@ -115,8 +115,8 @@ DATABASES = {"default": env.database() | {"ENGINE": "shared.db"}}
 # PgBouncer with `pool_mode = transaction`.
 DATABASE_POOLER = env.choice("DATABASE_POOLER", ["", "transaction"], default="")
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = bool(DATABASE_POOLER)
-# Added to those of the URL, such as `sslmode`. Values go to PostgreSQL apart from the
-# text of a statement, in the suites too, as it then plans some statements differently.
+# Added to the options in the URL, such as `sslmode`. Values go to PostgreSQL apart from
+# a statement's text, in the suites too, as it then plans some statements differently.
 DATABASE_OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
 DATABASE_OPTIONS["server_side_binding"] = True
 if "MIGRATION_DATABASE_URL" not in env.ENVIRON:

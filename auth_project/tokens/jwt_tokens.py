@@ -62,8 +62,8 @@ class AccessToken(simplejwt.AccessToken):
     def issue(cls, session: Session, user: dict[str, Any], issued_at: int) -> Self:
         """A token for `user` in `session`. It expires with the session at the latest.
 
-        `issued_at` is a NumericDate taken before the User Service was asked: a decision
-        about the user that the token does not have is not older than the token.
+        `issued_at` is a NumericDate taken before the User Service was asked: any change
+        of the user that the token misses is later than its `iat`.
         """
         token = cls()
         named = settings.ACCESS_TOKEN_CLAIMS

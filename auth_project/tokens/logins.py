@@ -40,7 +40,7 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
     Overloaded.
     """
     issued_at = int(time.time())
-    keyring.signing_key()  # without a key fail here, before anything changes
+    keyring.signing_key()  # without a key, fail here before anything changes
     seen = {"ip": client.ip, "user_agent": client.user_agent}
     attempt = {**credentials, "client": seen, "device": client.device}
     user = users_client().verify(attempt)
@@ -129,7 +129,7 @@ def log_in_with_passkey(text: str, credential: dict[str, Any], client: Client) -
     Raises InvalidCredentials for any fault; DependencyUnavailable, Overloaded.
     """
     issued_at = int(time.time())
-    keyring.signing_key()  # without a key fail here, before anything changes
+    keyring.signing_key()  # without a key, fail here before anything changes
     try:
         login = PendingLogin.objects.attempt(text, PendingLogin.Purpose.PASSKEY)
         signed = {"challenge": login.challenge_text, "credential": credential}

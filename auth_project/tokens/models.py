@@ -129,7 +129,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
     ) -> "list[Session]":
         """End the sessions of these users below `epoch` and return them.
 
-        If the epoch of `kept_sid` is at least `kept_from`, it is raised instead.
+        If the epoch of `kept_sid` is at least `kept_from`, its epoch is raised instead.
         `caller` is the user who logs out everywhere.
         """
         parameters = {
@@ -243,7 +243,7 @@ class Session(models.Model):
     )
 
     clock: datetime  # annotated by `with_clock`
-    has_lived: bool  # whether the statement that returned it as ended has ended it
+    has_lived: bool  # whether it lived until the statement that returned it as ended
 
     objects = SessionQuerySet.as_manager()
 

@@ -69,7 +69,7 @@ def refresh(text: str, client: Client, received_at: float) -> Grant:
     issued_at = int(time.time())
     token = RefreshToken.parse(text)
     token.check_blacklist()
-    keyring.signing_key()  # without a key fail here, before anything changes
+    keyring.signing_key()  # without a key, fail here before anything changes
     user = users_client().get(UUID(token["sub"]))
     if user is None:
         end_session(token["sid"], "user_gone")
@@ -143,8 +143,8 @@ def is_direct_predecessor(
 ) -> bool:
     """Whether `token` was superseded by the last rotation, within the leeway.
 
-    The leeway ends at the request's arrival: waiting for the User Service or for a lock
-    does not count. No older ancestor is ever accepted (django-oauth-toolkit #1617).
+    The time is measured to the request's arrival: waits for the User Service or a lock
+    do not count. No older ancestor is ever accepted (django-oauth-toolkit #1617).
     """
     if str(session.previous_jti) != token["jti"] or not settings.REFRESH_REUSE_LEEWAY:
         return False

@@ -1,4 +1,4 @@
-"""Tables to which the application may only add: the rights, and how old rows go.
+"""Tables to which the application may only add: rights, and deletion of old rows.
 
 Rights are set after every `migrate`, and so at the end of a restore too: a dump brings
 default privileges with it, with which the application could change existing rows.

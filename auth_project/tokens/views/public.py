@@ -38,11 +38,11 @@ class BrowserView(OpenView):
 
 
 class CookieView(BrowserView):
-    """A view whose credential is the refresh cookie. It is cleared with its session.
+    """A view whose credential is the refresh cookie.
 
-    It stays if the client may try again (503, 429), if another request has won, and if
-    a login has replaced the session: the browser then has its new cookie already. It is
-    cleared if its token is refused for good.
+    The cookie is cleared if its token is refused for good. It stays if the client may
+    try again (503, 429), if another request has won, and if a login has replaced the
+    session: then the browser has its new cookie already.
     """
 
     kept_after = (TokenNotYetValid, SessionReplaced)
