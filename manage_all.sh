@@ -3,7 +3,7 @@
 # This file only finds a Python that works. The rest is in deploy/local/.
 set -eu
 
-# A symbolic link to this script still means the checkout of the script.
+# If this is a symbolic link, use the checkout of the script that it leads to.
 script=$0
 while [ -L "$script" ]; do
     target=$(readlink "$script")
@@ -12,7 +12,7 @@ while [ -L "$script" ]; do
         *) script=$(dirname "$script")/$target ;;
     esac
 done
-# File names on the command line start here.
+# Relative file names on the command line start here.
 MEMO_CALLER_DIR=${MEMO_CALLER_DIR:-$PWD}
 export MEMO_CALLER_DIR
 cd "$(dirname "$script")"

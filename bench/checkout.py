@@ -27,12 +27,12 @@ COPY_USER = (HERE / "copy_user.sql").read_text()
 
 
 def credentials(number: int) -> dict[str, str]:
-    """What a user of the bench logs in with."""
+    """The username and password of a user of the bench."""
     return {"username": f"bench{number}", "password": PASSWORD}
 
 
 def free_port() -> int:
-    """A port for now. Another checkout may have taken the one that was written down."""
+    """A port that is free now. Another checkout may use the one in the `.env` file."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
@@ -70,12 +70,12 @@ class Checkout:
         return dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
 
     def secret(self, name: str, setting: str) -> str:
-        """A secret, whose file an env file names as seen from the service's folder."""
+        """A secret. An env file names its file, relative to the service's folder."""
         folder = self.root / f"{name.partition('.')[0]}_project"
         return (folder / self.env(name)[f"{setting}_FILE"]).read_text().strip()
 
     def url(self, name: str) -> str:
-        """A service itself, as the other one calls it; or the gateway."""
+        """The URL by which the other service calls this one, or that of the gateway."""
         if name == "gateway":
             return f"http://127.0.0.1:{self.env(name)['GATEWAY_PORT']}"
         other = {"auth": "users", "users": "auth"}[name]
@@ -93,7 +93,7 @@ class Checkout:
         return psycopg.connect(**self.database(name), autocommit=True)
 
     def store_sockets(self) -> list[str]:
-        """Those of both databases and Redis."""
+        """The sockets of both databases and Redis."""
         folders = [self.database(name)["host"] for name in ("auth", "users")]
         redis = urlsplit(self.env("auth")["REDIS_URL"]).path
         return [*(f"{folder}/.s.PGSQL.5432" for folder in folders), redis]
@@ -103,16 +103,16 @@ class Checkout:
         first = {**credentials(0), "email": "bench0@example.org"}
         url = f"{self.url('users')}/api/v1/users"
         answer = requests.post(url, json=first, timeout=30)
-        if answer.status_code != 409:  # a run before this registered it
+        if answer.status_code != 409:  # an earlier run registered it
             answer.raise_for_status()
         with self.connect("users") as connection:
             connection.execute(COPY_USER, {"count": count})
-            # An older account gets a mail of each new device. Here all of them are new.
+            # Older accounts get a mail about each new device, and all devices are new.
             connection.execute("UPDATE users_user SET created_at = now()")
             connection.execute("VACUUM ANALYZE users_user")
 
     def log_in(self, numbers: range) -> list[dict[str, str]]:
-        """A new session of each of these users: {access, refresh}."""
+        """Log in each of these users; returns their new tokens: {access, refresh}."""
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(self._log_in, numbers))
 

@@ -1,5 +1,5 @@
--- Copies of the registered user `bench0`. They have the columns of this version of the
--- project, whatever those are.
+-- Copies of the registered user `bench0`, with all columns that the project's version
+-- has.
 INSERT INTO users_user
 SELECT fresh.* FROM users_user AS original
 CROSS JOIN generate_series((SELECT count(*) FROM users_user), %(count)s - 1) AS n

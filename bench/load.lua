@@ -1,4 +1,4 @@
--- What wrk sends: the requests of a file in turn, again and again.
+-- For wrk: send the requests of a file in turn, again and again.
 --
 --   wrk ... -s load.lua URL -- REQUESTS TOKENS PATIENT
 --

@@ -6,12 +6,12 @@ from .checkout import Checkout, credentials
 from .processes import family, listening
 from .wrk import Target
 
-USERS = 64  # whose access tokens are sent, in turn
+USERS = 64  # their access tokens are sent in turn
 LOGIN_USERS = range(1000, 2000)
 
 
 class Memo:
-    """The services of a checkout, which run, asked directly or through the gateway."""
+    """The running services of a checkout, called directly or through the gateway."""
 
     def __init__(self, name: str, checkout: Checkout, *, gateway: bool = False) -> None:
         self.name = name
@@ -34,7 +34,7 @@ class Memo:
         return [pid for server in servers for pid in family(server)]
 
     def target(self, path: str, connections: int) -> Target:
-        """What to send. Tokens that work once are new with every call."""
+        """The requests to send. Tokens that work once are new with every call."""
         if path == "me":
             headers = [{"Authorization": f"Bearer {token}"} for token in self.access]
             return Target("GET", self.url("users", "me"), headers)
@@ -47,7 +47,7 @@ class Memo:
             bodies = [credentials(number) for number in LOGIN_USERS]
             return Target("POST", url, bodies=bodies, patient=True)
         cookie = {"Cookie": "refresh_token=%TOKEN%"}
-        # Of new sessions: those of the last round ended in the middle of a refresh.
+        # From new sessions: the last round ended in the middle of refreshes.
         pairs = self.checkout.log_in(range(USERS, USERS + 2 * connections))
         tokens = [pair["refresh"] for pair in pairs]
         return Target("POST", url, [cookie], tokens=tokens)

@@ -12,7 +12,7 @@ HEADER = (
 
 
 def table(path: str, found: dict[str, list[Sample]]) -> Iterator[str]:
-    """A row for each contender. The first is ours; the ratios are of its figures."""
+    """A row for each contender. The first is ours: ratios are its figures by theirs."""
     yield HEADER.format(path, "--:|" * 9)
     ours = next(iter(found.values()))
     for name, samples in found.items():

@@ -13,7 +13,7 @@ from .opponents import Contender
 from .processes import cpu_seconds
 from .wrk import run
 
-# Seconds at least. A login hashes: a short round would see only a few answers.
+# The least seconds of a round. Logins hash: a short round would see only a few answers.
 AT_LEAST = {"login": 6}
 
 
@@ -30,7 +30,7 @@ class Plan:
 class Sample:
     """One round of one contender. Times are milliseconds."""
 
-    cpu: float  # user and system time of its processes by good answer
+    cpu: float  # user and system time of its processes per good answer
     stores: float  # the same of PostgreSQL and Redis
     total: float  # both
     rate: float  # good answers a second
@@ -59,7 +59,7 @@ def measure(contender: Contender, path: str, plan: Plan) -> Sample:
     target = contender.target(path, plan.connections)
     cpu, stores = cpu_seconds(contender.pids()), cpu_seconds(contender.stores())
     seen = run(target, plan.connections, max(plan.seconds, AT_LEAST.get(path, 0)))
-    time.sleep(0.05)  # What it still does for the last answers is its work too.
+    time.sleep(0.05)  # Work that follows its last answers counts too.
     cpu = (cpu_seconds(contender.pids()) - cpu) * 1000 / seen.good
     stores = (cpu_seconds(contender.stores()) - stores) * 1000 / seen.good
     rate = seen.good / seen.seconds

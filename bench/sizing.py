@@ -44,7 +44,7 @@ def sizes(checkout: Checkout, count: int) -> Iterator[str]:
 
 
 def size(checkout: Checkout, service: str, table: str) -> int:
-    """With its indexes."""
+    """The bytes of a table, with its indexes."""
     with checkout.connect(service) as connection:
         connection.execute(f"VACUUM ANALYZE {table}")
         answer = connection.execute("SELECT pg_total_relation_size(%s)", [table])
@@ -53,7 +53,7 @@ def size(checkout: Checkout, service: str, table: str) -> int:
 
 
 def redis_bytes(checkout: Checkout, count: int) -> float:
-    """Of a session's state, which has a time to live."""
+    """The bytes of a session's state with a time to live."""
     path = urlsplit(checkout.env("auth")["REDIS_URL"]).path
     password = (checkout.secrets / "redis_admin_password").read_text().strip()
     with Redis(unix_socket_path=path, username="admin", password=password) as store:

@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True)
 class Target:
-    """What is sent where: every body with every set of headers, in turn.
+    """The requests to a URL: every body with every set of headers, in turn.
 
     `%TOKEN%` in body or headers stands for one of the tokens; each is used once.
     """
@@ -29,7 +29,7 @@ class Target:
     patient: bool = False  # whether a client that gets 503 waits, as Retry-After says
 
     def lines(self) -> list[str]:
-        """One for each request, for `load.lua`."""
+        """A line for each request, for `load.lua`."""
         path, found = urlsplit(self.url).path, []
         for body in self.bodies:
             content = json.dumps(body) if body else ""
@@ -42,7 +42,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What wrk saw. Latencies are milliseconds."""
+    """The results of wrk. Latencies are milliseconds."""
 
     good: int  # answers 2xx and 3xx
     busy: int  # answers 503
@@ -53,7 +53,7 @@ class Outcome:
 
 
 def run(target: Target, connections: int, seconds: float) -> Outcome:
-    """Send it. Ends the run if an answer is bad: such a figure would mean nothing."""
+    """Send the requests. A bad answer ends the run: its figures would mean nothing."""
     wrk = os.environ.get("BENCH_WRK") or shutil.which("wrk")
     if not wrk:
         raise SystemExit("bench: wrk is not installed. Debian, Ubuntu: apt install wrk")

@@ -26,7 +26,7 @@ from deploy.tests.stack import System
 
 AT_ONCE = 2
 ALL = [*chain(*JOBS)]
-# The proofs of `verify`, each with its words.
+# The proofs that `verify` runs, each with its arguments.
 VERIFIED = (
     ("mutate", "--all"),
     ("fuzz", "--minutes", "5", "--examples", "100"),
@@ -44,8 +44,8 @@ memo: NOT AUDITED: no database of vulnerabilities answers from here.
 
 
 def run(names: Sequence[str], *words: str) -> list[Result]:
-    """The named suites, two jobs at once. The output of one alone is shown as it
-    comes."""
+    """Run the named suites, two jobs at once. The output of a single suite is shown as
+    it comes."""
     System(UNITS).configure()  # Checks read settings, too.
 
     def run_job(job: tuple[str, ...]) -> list[Result]:
@@ -58,7 +58,7 @@ def run(names: Sequence[str], *words: str) -> list[Result]:
 
 
 def test(*words: str) -> int:
-    """Every check and suite, or those that are named; then pytest's words for them."""
+    """Run every check and suite, or the named ones. Words after them go to pytest."""
     names = [*takewhile(ALL.__contains__, words)]
     more = words[len(names) :]
     if more and (not names or more[0].isalnum()):
@@ -68,7 +68,7 @@ def test(*words: str) -> int:
 
 
 def verify() -> int:
-    """Every suite with the tests that take long, then every proof by itself."""
+    """Run every suite, with the tests that take long, then every proof by itself."""
     os.environ[VERIFY] = "1"
     results = run([name for name in ALL if name != "security"])
     return jobs.report([*results, *(jobs.timed(*words) for words in VERIFIED)])
@@ -85,7 +85,7 @@ def parse(words: Sequence[str], **options: float) -> argparse.Namespace:
 
 
 def fuzz(*words: str) -> int:
-    """Rounds of all tests that fuzz, until the minutes are over or one fails."""
+    """Run all fuzz tests in rounds, until the minutes are over or one fails."""
     asked = parse(words, minutes=10.0, seed=random.randrange(10**6), examples=500)
     end, seed, failed = time.monotonic() + 60 * asked.minutes, asked.seed, False
     env = {"FUZZ_EXAMPLES": str(asked.examples)}
@@ -103,7 +103,7 @@ def fuzz(*words: str) -> int:
 
 
 def model(*words: str) -> int:
-    """The sessions against the model of their design."""
+    """Test sessions against the model of their design."""
     seed = random.randrange(2**32)
     asked = parse(words, rules=50_000, seed=seed, faults=False)
     env = {"MODEL_RULES": str(asked.rules), "MODEL_SEED": str(asked.seed)}
@@ -123,7 +123,7 @@ def mutate(*words: str) -> int:
 
 
 def chaos(*words: str) -> int:
-    """Clients at work while servers fail."""
+    """Run clients while servers fail."""
     asked = parse(words, minutes=10.0, seed=random.randrange(10**6))
     numbers = str(asked.minutes), str(asked.seed)
     with jobs.stacks("chaos"):
@@ -131,14 +131,14 @@ def chaos(*words: str) -> int:
 
 
 def bench(*words: str) -> int:
-    """Our services next to others, on a stack of the bench's own."""
+    """Measure our services next to others, on a stack of the bench's own."""
     wrk = server_binaries.tool(layouts.of(suites.MAIN), server_binaries.WRK)
     return python("bench", *words, env={"BENCH_WRK": wrk})
 
 
 def audit(*words: str) -> int:
-    """Known vulnerabilities of the pinned packages. A database that knows none of an
-    old Django is no database: the audit is skipped, with exit status 77."""
+    """Look for known vulnerabilities of the pinned packages. If the database has none
+    of an old Django, it is of no use: the audit is skipped, with exit status 77."""
     control = RUN / "tmp" / "control.txt"
     control.write_text("django==2.0\n")
     old = [sys.executable, "-m", *PIP_AUDIT, *words, "--no-deps", "-r", str(control)]
@@ -164,8 +164,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 
 def main(name: str, *words: str) -> int:
-    """The exit status."""
-    os.umask(0o022)  # What a user's shell has, not the private one of `up`.
+    """Run one command and return its exit status."""
+    os.umask(0o022)  # As in a user's shell. `up` has a private one.
     for each in ("GATEWAY", *map(str.upper, SERVICES)):  # meant for the stack of `up`
         os.environ.pop(f"{each}_PORT", None)
     (RUN / "tmp").mkdir(exist_ok=True)

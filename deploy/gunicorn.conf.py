@@ -9,7 +9,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from shared import metrics_folder
 from shared.structured_logging import OLDER_LOGS, handler
 
-# Workers count in files: before the application is loaded, which makes the metrics.
+# Set before the application makes its metrics: with workers, they need a folder.
 os.environ.setdefault(metrics_folder.VARIABLE, "")
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
@@ -18,11 +18,11 @@ threads = int(os.environ.get("WEB_THREADS", "8"))
 
 
 class Worker(ThreadWorker):
-    """Ends in good order where its master was killed, too."""
+    """A worker that ends in good order even if its master was killed."""
 
     def is_parent_alive(self):
-        """Without one, each answer ends its connection. gunicorn alone keeps them, and
-        cuts the requests in hand when its time to stop is over."""
+        """Without a parent, each answer ends its connection. gunicorn itself would keep
+        connections, and cut requests in flight when its time to stop is over."""
         has_parent = super().is_parent_alive()
         if not has_parent:
             self.alive = False
@@ -49,7 +49,7 @@ limit_request_fields = 64
 # The most that the gateway passes: it joins cookies into one header.
 limit_request_field_size = 4 * 8192
 
-# It would let any program that finds it in the home folder stop gunicorn.
+# Any program that finds the control socket in the home folder could stop gunicorn.
 control_socket_disable = True
 worker_tmp_dir = os.environ.get("WORKER_TMP_DIR", "/dev/shm")  # noqa: S108
 umask = 0o077
@@ -62,7 +62,7 @@ def on_starting(server):
 
     from shared.checks import refuse_unsafe
 
-    # An option on gunicorn's command line counts more than the setting.
+    # An option on gunicorn's command line overrides the setting.
     settings.FORWARDED_ALLOW_IPS = ",".join(server.cfg.forwarded_allow_ips)
     refuse_unsafe()
 
@@ -84,15 +84,15 @@ def on_exit(server):
 
 
 def _audit(event):
-    """Not loaded with this file, which is read before the application is."""
+    """Record an event of this server."""
     from shared.structured_logging import audit
 
     audit(event, workers=workers, threads=threads)
 
 
 def pre_fork(server, worker):
-    """What no logger writes, such as the end of a Python that crashed, goes to the log
-    as it is now: it may have been rotated."""
+    """Reopen the log, which may have been rotated, as stdout and stderr: they get the
+    text that no logger writes, such as the last words of a Python that crashed."""
     if LOG_FILE:
         new = os.open(LOG_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.dup2(new, 1)
@@ -102,12 +102,12 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
-    """Count in a file of its own."""
+    """Let the worker count in files of its own."""
     metrics_folder.use(worker.slot)
 
 
 def child_exit(server, worker):
-    """The next worker continues that file."""
+    """Free the worker's files. The next worker continues them."""
     metrics_folder.give_back(worker.slot)
 
 
@@ -117,9 +117,9 @@ def post_worker_init(worker):
 
 
 class NoAccessLog(Logger):
-    """Access is logged by the application, as JSON and with the route; gunicorn's own
-    format has the query string in it. With a `logconfig_dict` it would put a line
-    together for every request, for a logger without a listener."""
+    """The application logs access, as JSON and with the route; gunicorn's own format
+    contains the query string. With a `logconfig_dict`, gunicorn would format a line for
+    every request, for a logger without a handler."""
 
     def access(self, *args, **kwargs):
         pass
@@ -142,7 +142,7 @@ logconfig_dict = {
     "loggers": {
         "gunicorn.error": {"handlers": ["log"], "level": "INFO", "propagate": False},
         "gunicorn.access": {"handlers": [], "propagate": False},
-        # It drops the body of an answer to HEAD, and would warn of each.
+        # It would warn of every answer to HEAD, whose body it drops.
         "gunicorn.http.wsgi": {"level": "ERROR"},
     },
 }

@@ -1,6 +1,6 @@
 """Suites and proofs as processes, on stacks that are up while they run.
 
-An interruption ends the run at once. What it started then stops in the background.
+An interruption ends the run at once. Its stacks then stop in the background.
 """
 
 import fcntl
@@ -15,18 +15,18 @@ from pathlib import Path
 
 from deploy.tests.stack import ROOT, System
 
-SKIPPED = 77  # as automake has it: neither passed nor failed
+SKIPPED = 77  # as in automake: neither passed nor failed
 VERDICTS = {0: "passed", SKIPPED: "SKIPPED"}
 
 Result = tuple[str, int, float]  # name, exit status, seconds
-# The kernel interrupts what we have started when we end, however we do.
+# However this process ends, the kernel then interrupts the processes that it started.
 TIED = ("/usr/bin/setpriv", "--pdeathsig=INT")
 
 _stacks: set[str] = set()
 
 
 def timed(name: str, *words: str, quiet: bool = False) -> Result:
-    """A suite or a proof. If quiet, its output is shown in one piece at the end."""
+    """Run a suite or a proof. If quiet, its output is shown in one piece at the end."""
     log = ROOT / ".run" / "tmp" / f"{name}.out" if quiet else None
     print(f"== {name}{f': output in {log}' if log else ''}", flush=True)
     begun = time.monotonic()
@@ -38,7 +38,7 @@ def timed(name: str, *words: str, quiet: bool = False) -> Result:
 
 
 def report(results: Sequence[Result]) -> int:
-    """The table of all suites; the exit status of the run."""
+    """Print the table of all suites, and return the exit status of the run."""
     print("== summary")
     for name, status, seconds in results:
         print(f"  {name:<12} {VERDICTS.get(status, 'FAILED'):<7} {seconds:6.1f} s")
@@ -46,7 +46,7 @@ def report(results: Sequence[Result]) -> int:
 
 
 def python(*words: str, env: Mapping[str, str] = {}, log: Path | None = None) -> int:
-    """The exit status of `python -m` with these words."""
+    """Run `python -m` with these words, and return its exit status."""
     return call([sys.executable, "-m", *words], {**os.environ, **env}, log)
 
 
@@ -56,7 +56,7 @@ def call(
     log: Path | None = None,
     cwd: Path = ROOT,
 ) -> int:
-    """The exit status of a command, of whose process group nothing is left."""
+    """Run a command, kill the rest of its process group, and return its exit status."""
     with log.open("wb") if log else nullcontext() as output:
         process = subprocess.Popen(
             [*TIED, *command],
@@ -75,7 +75,7 @@ def call(
 
 @contextmanager
 def stacks(*names: str) -> Iterator[None]:
-    """These stacks, up, and stopped afterwards. A stack has one run at a time."""
+    """Start these stacks, and stop them afterwards. A stack has one run at a time."""
     with ExitStack() as held:
         for name in names:
             lock = held.enter_context((ROOT / ".run" / f"suites-{name}.lock").open("w"))

@@ -1,8 +1,8 @@
 """`python -m deploy.migration_lint`: whether new migrations of a service disturb it.
 
-The version before runs until its processes are replaced, and again after a way back. So
-a release adds what it needs, and a later one removes what no version reads any more.
-Squawk knows what PostgreSQL locks meanwhile, and what breaks the version before.
+The previous version runs until its processes are replaced, and again after a rollback.
+So a release adds what it needs, and a later one removes what no version reads any more.
+Squawk knows what a migration locks, and what breaks the previous version.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 
 TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 SQUAWK = [str(Path(sys.executable).with_name("squawk")), "--reporter=json"]
-# Types are the models' business. The owner of the tables has no statement_timeout: an
+# The models decide types. The owner of the tables has no statement_timeout, since an
 # index may take long to build.
 SQUAWK += [
     "--exclude=prefer-bigint-over-int,prefer-bigint-over-smallint,prefer-text-field"
@@ -25,7 +25,7 @@ SQUAWK += ["--exclude=prefer-robust-stmts,require-statement-timeout"]
 
 
 def main() -> int:
-    """For the service in whose folder it runs, with its database."""
+    """Lint the service in whose folder it runs, with that service's database."""
     import django
     from django.core.management import call_command
     from django.db import connection
@@ -33,7 +33,7 @@ def main() -> int:
 
     django.setup()
     with connection.cursor() as cursor:
-        # Of the role (roles.sql), so that every migration has it.
+        # Set for the role (roles.sql), so that it applies to every migration.
         [timeout] = cursor.execute("SHOW lock_timeout").fetchone()
     found = {}
     for app, name in new_migrations(MigrationLoader(connection).graph):
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def new_migrations(graph: Any) -> list[tuple[str, str]]:
-    """All that the baseline does not have, in order."""
+    """All migrations that the baseline does not have, sorted."""
     known: set[tuple[str, str]] = set()
     apps = {app for app, _ in graph.nodes}
     for app in apps & TABLE["baseline"].keys():
@@ -68,7 +68,7 @@ def faults(sql: str, timeout: str) -> Iterator[tuple[str, str]]:
 def report(
     found: Mapping[str, Iterable[tuple[str, str]]], exceptions: list[dict[str, str]]
 ) -> Iterator[str]:
-    """A line for each fault that is no exception, and for each exception of nothing."""
+    """A line for each fault without exception, and for each exception without fault."""
     excepted = {(each["migration"], each["rule"]) for each in exceptions}
     for name, broken in found.items():
         for rule, why in broken:

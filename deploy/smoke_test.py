@@ -2,12 +2,12 @@
 
     python -m deploy.smoke_test http://localhost:8080 [--account FILE] [--keys FOLDER]
 
-Prints each request as a call of curl, and its answer. The first answer that is not the
-expected one ends it with exit status 1. An account file that is there is logged in
-with, not registered: so a second run shows that the databases have kept their data.
-With the folder of API keys, it tries the gateway's internal routes with valid keys.
-With the folder to which a stack of development writes its mails, the user verifies the
-address and sets another password by their links. `demo` adds a second factor, too.
+It prints each request as a call of curl, and its answer. The first unexpected answer
+ends it with exit status 1. If the account file exists, it logs in with that account and
+registers none: a second run shows that the databases have kept their data. With the
+folder of API keys, it tries the gateway's internal routes with valid keys. With the
+folder to which a stack of development writes its mails, the user verifies the address
+and sets another password by links in mails. `demo` adds a second factor, too.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from deploy.local.external_checks import internal, service_keys
 from deploy.local.site import Site
 
 API = "/api/v1"
-# A token begins as every other does; of a key or a password, nothing is shown.
+# Shows the start of a token, which all tokens share, and nothing of other secrets.
 SECRET = re.compile(
     r'(eyJ[A-Za-z0-9]{6})[A-Za-z0-9_.-]*|[A-Za-z0-9_-]{43,}|(?<=password": ")[^"]*'
     r'|(?<="secret": ")\w+|(?<=secret=)\w+|(\w{4}-){3}\w{4}(?=")'
@@ -44,7 +44,7 @@ class Client:
     def __call__(
         self, title: str, expected: str, request: str, body: Body = None
     ) -> dict[str, Any]:
-        """The JSON of the answer, which has to have the expected status and code."""
+        """Send a request. Returns the answer's JSON; its status and code must match."""
         headers, text = dict(self.headers), None
         if body is not None:
             headers["Content-Type"], text = "application/json", json.dumps(body)
@@ -78,9 +78,9 @@ def run(
     mails: Path | None = None,
     factor: bool = False,
 ) -> Mapping[str, str]:
-    """Register a new user, or take one that is there already; returns that. `service`
-    calls the Auth Service itself; `mails` is the folder of mails. With `factor` the
-    user adds one and logs in with it."""
+    """Do the main job with `user`, or with a new one; returns the user. `service` calls
+    the Auth Service directly; `mails` is the folder of mails. With `factor` the user
+    adds a second factor and logs in with it."""
     client = Client(url)
     user = user or register(client)
     if mails:
@@ -108,7 +108,7 @@ def run(
 
 
 def register(client: Client) -> Mapping[str, str]:
-    """With a name, an address and a password that are not in use."""
+    """Register a user with a random name, address and password."""
     name = f"demo-{secrets.token_hex(4)}"
     user = {"username": name, "email": f"{name}@example.com"}
     user["password"] = secrets.token_urlsafe(12)
@@ -137,7 +137,7 @@ def use_links(client: Client, user: Mapping[str, str], mails: Path) -> str:
 
 def use_factor(client: Client, login: Mapping[str, str]) -> None:
     """Add a TOTP, and log in with its next code."""
-    from pyotp import TOTP  # not where containers are tried, by a Python without it
+    from pyotp import TOTP  # here: try.sh runs this file without pyotp
 
     factors, now = f"{API}/users/me/factors", int(time.time())
     added = client("Add a second factor", "201", f"POST {factors}/totp", {})
@@ -151,7 +151,7 @@ def use_factor(client: Client, login: Mapping[str, str]) -> None:
 
 
 def mailed_token(folder: Path, address: str, page: str) -> str:
-    """That of a link to this page in a mail to this address, which is printed."""
+    """Wait for a mail to this address, print it, return the token of its link."""
     link = re.compile(rf"/account/{page}\?token=(\S+)")
     for _ in range(MAIL_SECONDS * 5):
         for file in sorted(folder.glob("*.log")):

@@ -17,11 +17,11 @@ RUN = ROOT / ".run"
 VERIFY = "MEMO_VERIFY"  # set: tests with the marker `verify` run too
 TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 SERVICES = {service.name: service.project for service in layouts.of("").services}
-# The stack of the whole system, and one for the other suites: tests of the system stop
-# servers under those that run meanwhile.
+# The stack of the suite `system`, and one for the other suites, which run at the same
+# time: tests of `system` stop servers.
 MAIN = os.environ.get("MEMO_STACK") or "test"
 UNITS = os.environ.get("MEMO_UNITS") or "units"
-# The longest begin. Suites that share a database run one after the other.
+# The longest job is first. Suites that share a database are one job, run in turn.
 JOBS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("system",): (MAIN,),
     ("migrations", "shared", *SERVICES, "security"): (UNITS,),
@@ -31,7 +31,7 @@ JOBS |= {(name,): () for name in TABLE if not any(name in job for job in JOBS)}
 
 
 def commands(name: str) -> Iterator[tuple[str, str, Path]]:
-    """The words of each, the service whose settings it needs, and its folder."""
+    """The commands of a suite: line, service whose settings it needs, and folder."""
     if name in SERVICES:
         yield "pytest", name, SERVICES[name]  # its pytest.ini says where tests are
         return
@@ -42,10 +42,10 @@ def commands(name: str) -> Iterator[tuple[str, str, Path]]:
 
 
 def run(name: str, *more: str) -> int:
-    """A suite, on stacks that are up already; `more` is for pytest and the mutations.
-    The first bad exit status ends it."""
+    """Run a suite on stacks that are up already; `more` is for pytest and mutations.
+    The first exit status that is not 0 ends it."""
     layout = layouts.of(UNITS)
-    # It needs no stack that is up, which would have brought Nginx.
+    # This suite needs no stack that is up, so Nginx may be missing.
     if name == "gateway" and not (layout.servers / "nginx").exists():
         server_binaries.tool(layout, server_binaries.NGINX)
     for line, service, folder in commands(name):
@@ -64,7 +64,7 @@ def run(name: str, *more: str) -> int:
 
 
 def environment(stack: str, service: str) -> dict[str, str]:
-    """For a service as the owner of its tables, or for what belongs to no service."""
+    """The environment of a service as the owner of its tables, or of none (empty)."""
     layout, owner = layouts.of(stack), bool(service)
     known = next(x for x in layout.services if service in (x.name, ""))
     found = application.environment(layout, known, owner=owner, caller=os.environ)
@@ -78,7 +78,7 @@ def environment(stack: str, service: str) -> dict[str, str]:
         "MEMO_STACK": stack,
         # The checkout may be read-only.
         "RUFF_CACHE_DIR": str(cache / "ruff"),
-        # Each service has settings of its own, which another's results do not survive.
+        # One cache for each service: mypy drops results of other settings.
         "MYPY_CACHE_DIR": str(cache / f"mypy-{service}"),
         "COVERAGE_FILE": str(cache / "coverage"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),

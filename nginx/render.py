@@ -4,8 +4,8 @@
         --upstream auth=127.0.0.1:8001 --upstream users=127.0.0.1:8000
     python3 nginx/render.py --compose --output .run/compose/gateway
 
-Settings are environment variables. Standard library only. A wrong value ends it with
-status 2 and one line that names it.
+Settings are environment variables. It uses the standard library alone. A wrong value
+ends it with status 2 and one line that names the setting.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def networks(text: str) -> str:
 
 
 def server_names(text: str) -> str:
-    """Host names, `*.` or `.` before them for all below, and addresses."""
+    """Host names, with `*.` or `.` in front for all names below, and addresses."""
     for name in split(text, least=1):
         if re.fullmatch(r"\[.+\]", name):
             addresses(name)
@@ -136,13 +136,13 @@ SETTINGS: dict[str, tuple[str, Callable[[str], str]]] = {
     "GATEWAY_TLS_CERTIFICATE": ("", str),
     "GATEWAY_TLS_CERTIFICATE_KEY": ("", str),
     "GATEWAY_ERROR_LOG_LEVEL": ("crit", log_level),
-    # The services' own: the gateway's errors follow the same rule.
+    # A setting of the services. The gateway's errors follow it too.
     "CORS_ALLOWED_ORIGINS": ("", origins),
 }
 
 
 def checked(name: str, check: Callable[[str], Any], text: str) -> Any:
-    """What the check returns; its complaint gets the name of the setting or option."""
+    """Return what the check returns. Its error gets the setting's or option's name."""
     try:
         return check(text)
     except ValueError as exc:
@@ -178,7 +178,7 @@ def tls(settings: Settings, options: argparse.Namespace) -> str:
 
 
 def upstreams(servers: Mapping[str, str], settings: Settings) -> str:
-    """One block for each service, and how names are looked up while running."""
+    """A block for each service, and the DNS servers that look up names at run time."""
     resolver = settings["GATEWAY_RESOLVER"]
     blocks = [f"resolver {resolver.replace(',', ' ')} valid=5s;"] if resolver else []
     resolve = " resolve" if resolver else ""
@@ -191,7 +191,7 @@ def upstreams(servers: Mapping[str, str], settings: Settings) -> str:
 
 
 def tokens_of(settings: Settings, options: argparse.Namespace) -> dict[str, str]:
-    """What replaces each @NAME@. @LOGIN_RATE@ is GATEWAY_LOGIN_RATE."""
+    """The text for each @NAME@. For @LOGIN_RATE@ it is that of GATEWAY_LOGIN_RATE."""
     proxies = split(settings["GATEWAY_TRUSTED_PROXIES"])
     admins = [f"allow {net};" for net in split(settings["GATEWAY_ADMIN_NETWORKS"])]
     allowed = split(settings["CORS_ALLOWED_ORIGINS"])
@@ -209,7 +209,7 @@ def tokens_of(settings: Settings, options: argparse.Namespace) -> dict[str, str]
         "CORS_ORIGINS": INDENTED.join(
             f'"~^Origin {re.escape(origin)}$" $http_origin;' for origin in allowed
         ),
-        # After this, every one of the limits lets one more request pass.
+        # The seconds after which each of the limits lets one more request pass.
         "RETRY_AFTER_LIMIT": str(math.ceil(max(waits))),
         "TLS": tls(settings, options),
         "STATE": checked("--state", absolute, options.state),
@@ -231,7 +231,7 @@ def settings_for(options: argparse.Namespace) -> dict[str, str]:
     """All settings, checked. An empty value is the default."""
     given = dict(os.environ)
     if options.compose:
-        given = {"GATEWAY_RESOLVER": "127.0.0.11"} | given  # Docker's own.
+        given = {"GATEWAY_RESOLVER": "127.0.0.11"} | given  # Docker's DNS.
         given |= {"GATEWAY_PORT": "8080", "GATEWAY_BIND": "0.0.0.0"}  # noqa: S104
     return {
         name: checked(name, check, given.get(name) or default)

@@ -20,7 +20,7 @@ class SharedConfig(AppConfig):
             raise ImproperlyConfigured(f"These settings are missing: {names}.")
 
     def ready(self) -> None:
-        """Refuse an insecure production, now that all settings are there."""
+        """Refuse unsafe settings in production, now that all of them are loaded."""
         from shared.checks import refuse_unsafe
         from shared.checks.messages import SETTINGS
         from shared.db.rights import limit_rights

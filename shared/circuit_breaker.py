@@ -10,11 +10,11 @@ from shared.api.exceptions import Overloaded
 
 
 class Breaker:
-    """After `threshold` failures in a row, no caller tries for `pause` seconds.
+    """Opens after `threshold` failures in a row: for `pause` seconds no caller tries.
 
-    After the pause all callers try again, and the first failure opens it again. Until
-    one succeeds, the metric `circuit_open` of this `name` is 1.
-    A race between threads costs at most one attempt too many.
+    After the pause all callers try again, and the first failure opens it again. The
+    metric `circuit_open` is 1 for `name` until a try succeeds.
+    A race between threads costs at most one try too many.
     """
 
     threshold = 3
@@ -42,11 +42,11 @@ class Breaker:
 
 
 class Bulkhead:
-    """At most `slots` callers at once; the next waits `patience` seconds, then 503.
+    """At most `slots` callers at once. The next waits up to `patience` seconds, then
+    gets a 503. After a wait that fails, no caller waits for `strict_for` seconds.
 
-    After a wait without success no caller waits for `strict_for` seconds. So bursts are
-    smoothed while work proceeds. When it does not, waiting callers cannot take up the
-    threads that other requests need.
+    So a short burst queues while calls are answered. When they hang, waiting callers
+    cannot take the threads that other requests need.
     """
 
     strict_for = 5.0

@@ -1,4 +1,4 @@
-"""Clients of the Auth Service and the User Service: a typed method for each call."""
+"""Clients of the Auth Service and the User Service, with a typed method per route."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -27,13 +27,13 @@ from shared.service_client import Key, ServiceClient
 
 
 class UsersClient(ServiceClient):
-    """The User Service. Concurrent calls are limited to less than the threads of a
-    worker, so that slow ones do not block token verification and logout."""
+    """The User Service. Fewer calls run at once than a worker has threads, so that a
+    slow User Service cannot keep token verification and logout waiting."""
 
     def __init__(self, url: str, api_key: Key, threads: int = 8) -> None:
         super().__init__(url, api_key)
-        # One thread is always left. Logins cannot take what refreshes need. They do not
-        # wait: in a storm of logins, those that wait would take up all other threads.
+        # Calls leave one thread free; logins take half, so refreshes keep theirs. No
+        # login waits for a slot: in a storm, waiting logins would take all threads.
         self.calls = Bulkhead(max(threads - 1, 1))
         self.logins = Bulkhead(max(threads // 2, 1), patience=0)
 
@@ -42,9 +42,9 @@ class UsersClient(ServiceClient):
             return super().call(*args)
 
     def verify(self, attempt: dict[str, Any]) -> dict[str, Any]:
-        """The user of the credentials in `attempt`: {sub, email, username, roles,
-        session_epoch, device, factors}. `attempt` also has `client` and `device`.
-        `factors` is {methods, passkeys, required, trusted}. Raises InvalidCredentials,
+        """The user {sub, email, username, roles, session_epoch, device, factors} whose
+        credentials are in `attempt`, together with `client` and its `device`. `factors`
+        is {methods, passkeys, required, trusted}. Raises InvalidCredentials,
         RateLimited and what `call` raises."""
         path, errors = "/api/v1/users/verify", (InvalidCredentials, RateLimited)
         with self.logins.slot():
@@ -63,24 +63,24 @@ class UsersClient(ServiceClient):
             return None
 
     def factors(self, user_id: UUID) -> dict[str, Any]:
-        """How this user can step up: {methods, passkeys, required, has_password}.
-        Raises UserNotFound and what `call` raises."""
+        """The factors for a step-up of this user: {methods, passkeys, required,
+        has_password}. Raises UserNotFound and what `call` raises."""
         path = f"/api/v1/users/{user_id}/factors"
         return self.call("GET", path, "methods", None, UserNotFound)
 
     def verify_factor(self, user_id: UUID, proof: dict[str, Any]) -> dict[str, Any]:
-        """The user as in `verify`, and `amr`, if `proof` has a factor of this user or
-        their password, and their `epoch`. Raises SecondFactorInvalid, RateLimited,
-        InvalidCredentials (a password), TokenInvalid (another epoch) and what `call`
-        raises: then the factor may have been used up."""
+        """Verify one factor or the password of this user, at the `epoch` in `proof`.
+        Return the user as `verify` does, with `amr`. Raises SecondFactorInvalid,
+        InvalidCredentials (wrong password), TokenInvalid (another epoch), RateLimited
+        and what `call` raises: then the factor may have been used up."""
         path = f"/api/v1/users/{user_id}/factors/verify"
         errors = (SecondFactorInvalid, InvalidCredentials, TokenInvalid, RateLimited)
         with self.logins.slot():
             return self.call("POST", path, "amr", proof, *errors)
 
     def verify_passkey(self, proof: dict[str, Any]) -> dict[str, Any]:
-        """The same for the user whose passkey has signed the `challenge`. Raises
-        InvalidCredentials, RateLimited and what `call` raises."""
+        """The user as in `verify_factor`, whose passkey has signed the `challenge` in
+        `proof`. Raises InvalidCredentials, RateLimited and what `call` raises."""
         path = "/api/v1/users/passkeys/verify"
         errors = (InvalidCredentials, RateLimited)
         with self.logins.slot():
@@ -88,26 +88,26 @@ class UsersClient(ServiceClient):
 
     def prove_enrolment(self, user_id: UUID, proof: dict[str, Any]) -> bool:
         """Whether `proof` is more than the password: a `device` of the account, or the
-        `token` of a link, which this uses up. If not, the User Service mails the user
-        such a link. Raises LinkInvalid, TokenInvalid (another epoch), RateLimited and
-        what `call` raises."""
+        `token` of a link, which is then used up. If not, the User Service mails such a
+        link to the user. Raises LinkInvalid, TokenInvalid (another epoch), RateLimited
+        and what `call` raises."""
         path = f"/api/v1/users/{user_id}/factors/enrol"
         errors = (LinkInvalid, TokenInvalid, RateLimited)
         return bool(self.call("POST", path, "proved", proof, *errors)["proved"])
 
     def lookup(self, identifier: str) -> list[UUID]:
-        """The ids of users by e-mail address, username or id, deleted users included.
-        Two, if one's username is the other's id. Raises what `call` raises."""
+        """The ids of users, also deactivated or deleted, with this e-mail address,
+        username or id: two if a username is another's id. Raises what `call` raises."""
         path, body = "/api/v1/users/lookup", {"identifier": identifier}
         return [UUID(each) for each in self.call("POST", path, "ids", body)["ids"]]
 
     def end_sessions(
         self, user_id: UUID, keep_sid: UUID | None = None
     ) -> dict[str, Any]:
-        """Raise the user's session_epoch: it ends sessions below it, but not `keep_sid`
-        if its epoch is at least `kept_from`. Returns {session_epoch, kept_from}.
+        """Raise the user's session_epoch. Return {session_epoch, kept_from}. Sessions
+        below it are dead, but `keep_sid` if its own epoch is at least `kept_from`.
 
-        The User Service pushes nothing: the caller acts on the answer. If it is lost,
+        The User Service pushes nothing: the caller ends the sessions. Without an answer
         the epoch may have been raised. Raises UserNotFound and what `call` raises.
         """
         path = f"/api/v1/users/{user_id}/end_sessions"
@@ -133,8 +133,8 @@ class AuthClient(ServiceClient):
         keep_sid: UUID | None = None,
         keep_from: int | None = None,
     ) -> int:
-        """End the sessions below `epoch` of up to 5,000 users. Returns how many.
-        `keep_sid` is kept if its own epoch is at least `keep_from`."""
+        """End the sessions below `epoch` of up to 5,000 users, but `keep_sid` if its
+        own epoch is at least `keep_from`. Return the number of sessions ended."""
         path, ids = "/api/v1/auth/sessions/revoke", [str(each) for each in user_ids]
         body = {"user_ids": ids, "epoch": epoch, "reason": reason}
         if keep_sid is not None:
@@ -156,7 +156,7 @@ class AuthClient(ServiceClient):
     def events(
         self, user_id: UUID, before: datetime | None = None, event: str = ""
     ) -> EventPage:
-        """A page of the events of a user's sessions: the newest before a time."""
+        """A page of the newest events of a user's sessions, before a time if given."""
         query = {"before": before.isoformat()} if before else {}
         asked = urlencode({**query, "event": event})
         path = f"/api/v1/auth/users/{user_id}/events?{asked}"
@@ -170,12 +170,12 @@ class AuthClient(ServiceClient):
         return answer["sessions"], from_json(answer["events"], None)
 
     def erase(self, user_id: UUID) -> None:
-        """Delete a user's personal data in the Auth Service. May be repeated."""
+        """Delete a user's personal data in the Auth Service. It can be repeated."""
         self.call("POST", f"/api/v1/auth/users/{user_id}/erase", "erased", {})
 
     def revoke_session(self, user_id: UUID, sid: UUID) -> bool:
-        """End one session of a user, for an operator. False if they have no such live
-        session. Without an answer it may have been ended."""
+        """End one session of a user, for an operator. False if the user has no such
+        live session. Without an answer the session may have ended."""
         path = f"/api/v1/auth/users/{user_id}/sessions/{sid}/revoke"
         return bool(self.call("POST", path, "revoked", {})["revoked"])
 

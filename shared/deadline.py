@@ -1,4 +1,4 @@
-"""A deadline for the whole of an answer (S2S-04).
+"""A time limit for a whole HTTP answer (S2S-04).
 
 A read timeout starts again with every byte, so a service that trickles its answer could
 hold a thread for as long as it likes.
@@ -17,7 +17,7 @@ ANSWER_TIME = 4.0  # seconds for all of an answer; with connecting, a call takes
 
 
 class DeadlineReader(io.RawIOBase):
-    """Reads a socket until `deadline` (monotonic), then raises TimeoutError."""
+    """Reads from a socket until `deadline` (monotonic), then raises TimeoutError."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: float) -> None:
         self.raw = raw
@@ -42,7 +42,7 @@ class DeadlineReader(io.RawIOBase):
 
 
 class DeadlineResponse(HTTPResponse):
-    """Headers and body within ANSWER_TIME of the request's last byte."""
+    """Headers and body must arrive within ANSWER_TIME of the request's last byte."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -65,7 +65,7 @@ POOLS = {
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """The transport of a `requests` session with a deadline for each answer."""
+    """A transport adapter for `requests` that limits the time of each answer."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

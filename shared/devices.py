@@ -1,4 +1,4 @@
-"""The device of a session, by which a user recognises it."""
+"""The name of a device, by which a user recognises a session."""
 
 from functools import lru_cache
 
@@ -11,7 +11,7 @@ UNKNOWN = "Unknown device"
 def device(user_agent: str) -> str:
     """`Firefox on Linux`, by the rules of the uap-core project.
 
-    The rules are compiled on first use (some 80 ms). A string then takes a millisecond.
+    The rules are compiled on first use (about 80 ms). A string then takes 1 ms.
     """
     found = (parse_user_agent(user_agent), parse_os(user_agent))
     return " on ".join(part.family for part in found if part) or UNKNOWN

@@ -1,7 +1,7 @@
 """Checks of a running service, which `manage.py doctor` runs.
 
-The command imports the module `diagnostics` of every app, which registers them. Other
-commands do not run them: `migrate` would do so as the owner of the database.
+The command imports the module `diagnostics` of every app, which registers them. They
+are not registered in other commands: `migrate` would run them as the database's owner.
 """
 
 import time
@@ -12,22 +12,22 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import DEBUG, ERROR, INFO, CheckMessage, Tags, register
 
-# Redis answers some questions only to its administrator.
+# Only the administrator of Redis may read its configuration.
 redis_admin_password: ContextVar[str] = ContextVar("redis_admin_password", default="")
 
 NTP = "Keep time with NTP on every machine."
 ROUNDING = 1.5  # seconds: HTTP's Date has no fractions, and an answer takes a moment
 
-# Returns "" if the statement holds, else what is true instead. None if it cannot be
-# seen, which becomes a note.
+# Returns the fault, "" if the statement holds, or None if that cannot be seen, which is
+# reported as a note.
 Examine = Callable[[], str | None]
 
 
 def diagnostic(
     identity: str, statement: str, hint: str, *, note: bool = False
 ) -> Callable[[Examine], Examine]:
-    """Register a function that examines whether a statement holds. If it holds, the
-    message has the level DEBUG."""
+    """Register a function that examines whether a statement holds. If it does, the
+    check returns a message of the level DEBUG."""
 
     def decorate(examine: Examine) -> Examine:
         def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -51,7 +51,7 @@ def diagnostic(
 
 
 def clock_fault(their_time: float) -> str:
-    """How far another clock, in seconds since the epoch, is off. "" if it is right."""
+    """How far another clock, in seconds since the epoch, is off; empty if it agrees."""
     difference = abs(their_time - time.time())
     leeway = settings.JWT_LEEWAY
     agrees = difference <= leeway + ROUNDING

@@ -27,8 +27,8 @@ TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
 def report(
     kind: type[BaseException], exc: BaseException, trace: TracebackType | None
 ) -> None:
-    """A `sys.excepthook`: a setting that stops the process prints one line and no
-    traceback, as a supervisor logs it again at every attempt."""
+    """A `sys.excepthook` that reports a faulty setting in one line, without traceback:
+    a supervisor repeats the report in its log at every attempt to start."""
     if isinstance(exc, ImproperlyConfigured):
         sys.stderr.write(f"ImproperlyConfigured: {' '.join(str(exc).split())}\n")
     else:
@@ -45,8 +45,8 @@ def project_dir() -> Path:
 
 
 def api_key_pairs(text: str) -> list[tuple[str, str]]:
-    """Pairs (caller, key) from `caller=key,caller=next-key`. Raises ValueError,
-    without the text: it is secret."""
+    """Pairs (caller, key) from `caller=key,caller=next-key`. Raises ValueError, whose
+    message omits the text because it is secret."""
     pairs = []
     for item in filter(None, text.split(",")):
         caller, separator, key = item.partition("=")
@@ -57,16 +57,16 @@ def api_key_pairs(text: str) -> list[tuple[str, str]]:
 
 
 class Env(environ.Env):
-    """`environ.Env` that also takes the secret NAME from the file NAME_FILE. A missing
-    or malformed value raises ImproperlyConfigured.
+    """`environ.Env` that also reads a secret NAME from the file NAME_FILE. A missing or
+    malformed setting raises ImproperlyConfigured.
 
     The real environment wins over the `.env` file next to `manage.py` (or the one
     that ENV_FILE names). Relative NAME_FILE paths start at the project's folder,
-    so a checkout can move. `secret_files` has the files that secrets were taken from,
-    `names` all names that were asked for.
+    so a checkout can move. `secret_files` has the file of each secret that was read
+    from one, `names` the names of all settings that were requested.
 
-    With `collect`, missing settings are empty and `missing` has their names:
-    `shared.apps` refuses to start when the service's own settings are read too.
+    With `collect`, a missing setting is empty and its name is added to `missing`:
+    `shared.apps` refuses to start once the service's own settings are read too.
     """
 
     ENVIRON: Any = environ.Env.ENVIRON
@@ -79,12 +79,12 @@ class Env(environ.Env):
         self.missing: list[str] = []
         self.collect = collect
         env_file = Path(os.environ.get("ENV_FILE") or base_dir / ".env")
-        # It logs a line that it cannot read, which may be a secret.
+        # environ logs each line that it cannot parse, which may hold a secret.
         logging.getLogger("environ").setLevel(logging.ERROR)
         if env_file.is_file():
             self.read_env(env_file)
-        # Secrets from files go into the map in front: a process that this one starts
-        # (as autoreload does) must find NAME_FILE in its environment, and no secret.
+        # The first map takes the values read from files, so os.environ never has them:
+        # a child process (autoreload) inherits NAME_FILE and not the secret.
         self.ENVIRON = ChainMap({}, self.ENVIRON)
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
@@ -93,7 +93,7 @@ class Env(environ.Env):
         if var not in self.ENVIRON and f"{var}_FILE" in self.ENVIRON:
             self.ENVIRON[var] = self._read_secret(var)
         if str(self.ENVIRON.get(var, "")).startswith("$"):
-            # environ would take it for another variable's name, and print that name.
+            # environ would look up a variable of that name, and print it in the error.
             raise ImproperlyConfigured(f"{var} must not begin with a dollar sign.")
         needed = kwargs.get("default") is self.NOTSET
         if self.collect and needed and var not in self.ENVIRON:
@@ -102,7 +102,7 @@ class Env(environ.Env):
         return super().get_value(var, *args, **kwargs)
 
     def switch(self, var: str, default: bool) -> bool:
-        """true or false. A typo, which django-environ takes for false, is refused."""
+        """A boolean. A typo is refused; django-environ would read it as false."""
         text = str(self.str(var, default=str(default))).lower()
         if text not in SWITCH:
             raise ImproperlyConfigured(f"{var} must be true or false.")
@@ -134,14 +134,14 @@ class Env(environ.Env):
         raise ImproperlyConfigured(message)
 
     def choices(self, var: str, default: list[str]) -> list[str]:
-        """A list of some of the words of `default`."""
+        """A list of words, each of which must be in `default`."""
         words: list[str] = self.list(var, default=default)
         if not set(words) <= set(default):
             raise ImproperlyConfigured(f"{var} takes of: {', '.join(default)}.")
         return words
 
     def choice(self, var: str, words: list[str], default: str) -> str:
-        """One of these words."""
+        """One of `words`."""
         word: str = self.str(var, default=default)
         if word not in words:
             raise ImproperlyConfigured(f"{var} takes one of: {', '.join(words)}.")
@@ -155,10 +155,10 @@ class Env(environ.Env):
         return (self.base_dir / path).resolve()
 
     def database(self) -> dict[str, Any]:
-        """Django's DATABASES entry. The password may be a setting of its own.
+        """Django's DATABASES entry. DATABASE_PASSWORD wins over the URL's password.
 
-        MIGRATION_DATABASE_URL names the owner role. Only the migrate step and the
-        suites have it, and use it.
+        If MIGRATION_DATABASE_URL is set, both have that prefix and name the owner role.
+        Only the migrate step and the test suites have it.
         """
         prefix = "MIGRATION_" if "MIGRATION_DATABASE_URL" in self.ENVIRON else ""
         url = self.str(f"{prefix}DATABASE_URL")
@@ -168,7 +168,7 @@ class Env(environ.Env):
             raise ImproperlyConfigured(f"{prefix}DATABASE_URL must be postgres://...")
         try:
             database: dict[str, Any] = self.db(f"{prefix}DATABASE_URL")
-        except ValueError:  # its message may have a piece of the password
+        except ValueError:  # its message may have a part of the password
             message = f"{prefix}DATABASE_URL cannot be read."
             raise ImproperlyConfigured(message) from None
         database["PASSWORD"] = self.str(
@@ -177,7 +177,7 @@ class Env(environ.Env):
         return database
 
     def redis(self, var: str) -> RedisAddress:
-        """The address of Redis."""
+        """The address of Redis, or an empty one if the setting is missing or empty."""
         text = self.str(var)
         return self.parsed(var, text, parse_redis_url) if text else RedisAddress("", {})
 
@@ -186,22 +186,22 @@ class Env(environ.Env):
         return self.parsed(var, self.str(var, default=""), api_key_pairs)
 
     def mail_server(self, var: str) -> MailServer | None:
-        """The mail server, or None if it is not set."""
+        """The server that mail is sent to, or None if it is not set."""
         text = self.str(var, default="")
         return self.parsed(var, text, parse_mail_url) if text else None
 
     def sender(self, var: str, default: Any = environ.Env.NOTSET) -> str:
-        """An address, with or without a name before it; or the default."""
+        """An e-mail address, with or without a name before it, or an empty text."""
         text: str = self.str(var, default=default)
         return self.parsed(var, text, parse_sender) if text else text
 
     def link(self, var: str, page: str = "") -> str:
-        """A URL with `{token}` in it. The default is `page`."""
+        """A URL with `{token}` in it. Without the setting it is `page`."""
         text: str = self.str(var, default=page or self.NOTSET)
         return text if self.missing else self.parsed(var, text, parse_link)
 
     def parsed(self, var: str, text: str, parse: Callable[[str], Parsed]) -> Parsed:
-        """The result of `parse`. Its ValueError becomes ImproperlyConfigured."""
+        """The result of `parse(text)`. A ValueError becomes ImproperlyConfigured."""
         try:
             return parse(text)
         except ValueError as exc:

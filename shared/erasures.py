@@ -1,7 +1,7 @@
 """The file of erasures: the id of each user who was erased, and when.
 
-It is outside the databases, so that the same users can be erased again after a restore
-(docs/operations/backup.md).
+It is outside the databases, so that the same users can be erased again in a restored
+one (docs/operations/backup.md).
 """
 
 import argparse
@@ -16,13 +16,13 @@ from uuid import UUID
 
 from shared.keys.key_store import sync
 
-# A truncated line, as after a full disk, belongs to no committed erasure.
+# A line that was cut off, by a full disk for example, belongs to no committed erasure.
 ID, TIME = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"[0-9T:-]{19}\+00:00"
 LINE = re.compile(rf"^({ID}) {TIME}\n", re.MULTILINE)
 
 
 def append(path: Path, user_ids: Iterable[UUID]) -> None:
-    """Add a line for each user and write it to the disk. Raises OSError."""
+    """Add a line for each user, on the disk when this returns. Raises OSError."""
     is_new = not path.exists()
     now = datetime.now(UTC).isoformat(timespec="seconds")
     lines = "".join(f"{user_id} {now}\n" for user_id in user_ids)
@@ -39,7 +39,7 @@ def append(path: Path, user_ids: Iterable[UUID]) -> None:
 
 
 def read(file: str) -> list[UUID]:
-    """The users in a file, or in the standard input (`-`). Raises OSError."""
+    """The users in a file or, for `-`, in the standard input. Raises OSError."""
     text = sys.stdin.read() if file == "-" else Path(file).read_text("ascii")
     return [UUID(found) for found in dict.fromkeys(LINE.findall(text))]
 

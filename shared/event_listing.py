@@ -14,7 +14,7 @@ NEWEST = 100
 
 
 def moment(text: str) -> datetime:
-    """Parse a time, in UTC if it has no zone. Raises ValueError."""
+    """The time in `text`, in UTC if it names no zone. Raises ValueError."""
     parsed = datetime.fromisoformat(text)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
@@ -24,7 +24,7 @@ class ListEvents(BaseCommand):
     model: Any
 
     def find_user_id(self, text: str) -> UUID:
-        """Raises CommandError."""
+        """The id of the user that `text` identifies. Raises CommandError."""
         raise NotImplementedError
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -52,7 +52,7 @@ class ListEvents(BaseCommand):
         return json.dumps(event, cls=DjangoJSONEncoder)
 
     def as_text(self, event: dict[str, Any]) -> str:
-        """One line: the time, the columns of `names`, and the data."""
+        """Time, event, outcome, user, actor, session, network, device and data."""
         at = event["at"].isoformat(" ", "milliseconds")
         names = ("event", "outcome", "user_id", "actor", "sid", "network", "device")
         columns = [str(event[name] or "-") for name in names]

@@ -14,15 +14,15 @@ PAGE = 50
 
 @dataclass(frozen=True)
 class EventPage:
-    """Events. Those of the next page are before the time `next`; None: no next page."""
+    """Events, and the `before` of the next page, or None if there is no next page."""
 
     events: list[dict[str, Any]]
     next: datetime | None = None
 
 
 def page_of(events: Any, before: datetime | None = None) -> EventPage:
-    """The newest events of this QuerySet before a time. Events of the same time are on
-    one page: all that have the time of the first event left out are left out too."""
+    """The newest events of this QuerySet before a time. Events of the same time are not
+    split: those with the time of the first omitted event are omitted too."""
     if before is not None:
         events = events.filter(at__lt=before)
     found = list(events.select_related("personal")[: PAGE + 1])
@@ -33,7 +33,7 @@ def page_of(events: Any, before: datetime | None = None) -> EventPage:
 
 
 def merge(*pages: EventPage) -> EventPage:
-    """One page from several, as far back as every one of them is complete."""
+    """Merge pages into one that goes back as far as all of them are complete."""
     complete = [page.next for page in pages if page.next]
     events = [event for page in pages for event in page.events]
     oldest = max(complete, default=None)
@@ -44,7 +44,7 @@ def merge(*pages: EventPage) -> EventPage:
 
 
 def represent(event: Any) -> dict[str, Any]:
-    """The event as `ReportedEventSerializer` describes it."""
+    """An event as `ReportedEventSerializer` describes it."""
     personal = getattr(event, "personal", None)
     agent = personal and personal.user_agent
     names = ("at", "event", "outcome", "actor", "sid", "request_id", "data")
@@ -56,7 +56,7 @@ def represent(event: Any) -> dict[str, Any]:
 
 
 def from_json(events: Iterable[dict[str, Any]], before: str | None) -> EventPage:
-    """The page in an answer of another service."""
+    """A page from the answer of another service."""
     parsed = [{**event, "at": datetime.fromisoformat(event["at"])} for event in events]
     return EventPage(parsed, datetime.fromisoformat(before) if before else None)
 

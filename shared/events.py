@@ -1,8 +1,8 @@
-"""Events: what happened to accounts, in rows that the service can add but not change.
+"""Events of accounts, in rows that the service can add but not change.
 
-A service has two tables of them: one that is kept, and one with personal data, which is
-deleted earlier. The statement, or the transaction, of an action also writes its event:
-an action that cannot be recorded does not happen.
+A service has two tables: one of events, and one of their personal data, which is
+deleted earlier. The statement that an event reports writes the event, or is in the same
+transaction: what cannot be recorded does not happen.
 """
 
 import json
@@ -15,7 +15,7 @@ from shared.api.client_ip import client_address, network, user_agent
 from shared.structured_logging import current, request_id
 
 NETWORK_BITS = (24, 48)  # of an address: of IPv4, of IPv6
-# Events of actions that failed.
+# Events whose outcome is `failure` by default.
 FAILURES = frozenset(
     (
         "authn_factor_fail",
@@ -28,14 +28,14 @@ FAILURES = frozenset(
         "mail_failed",
     )
 )
-# Fields of the log that `data` never has: personal, or in columns of their own.
+# Fields that are in the log and never in `data`: personal, or in columns of their own.
 LINE_ALONE = frozenset(
     ("ip", "user_agent", "sid", "outcome", "by", "login", "was", "why")
 )
 
 
 class AppendOnly(models.Model):
-    """A table to which the application may only add rows (`shared.db.rights`)."""
+    """A table that the application may only read and add to (`shared.db.rights`)."""
 
     class Meta:
         abstract = True
@@ -78,8 +78,8 @@ class EventModel(AppendOnly):
 
 
 class PersonalModel(AppendOnly):
-    """Where an event came from. The primary key is the event's, without a constraint:
-    one statement writes both rows, and functions of the owner delete them."""
+    """The network and user agent of an event. The event's key is the row's, without a
+    constraint: one statement writes both, and functions of the owner delete them."""
 
     event = models.OneToOneField(
         "Event",
@@ -100,8 +100,8 @@ class PersonalModel(AppendOnly):
 
 
 def recording(table: str, rows: str) -> str:
-    """Two CTEs that write an event for every row of a SELECT: event, user_id, sid,
-    outcome, data. The parameters are those of `origin`."""
+    """Two CTEs that write an event for every row of the SELECT `rows`: event, user_id,
+    sid, outcome, data. `origin` gives the parameters."""
     return f"""event AS (
     INSERT INTO {table} (event, user_id, sid, outcome, data, at, actor, request_id)
     SELECT deed.*, clock_timestamp(), %(actor)s::text, %(request_id)s::text
@@ -116,8 +116,8 @@ def recording(table: str, rows: str) -> str:
 
 
 def origin(ip: str | None = None, agent: str = "") -> dict[str, Any]:
-    """Who acts, in which request and from where. If a service acts for its client, it
-    gives the client's address, and the user is the actor."""
+    """The parameters of `recording`: actor, request and origin. If a service acts for
+    its client and passes the client's address as `ip`, the actor is the user."""
     request = current.get()
     who = actor(request)
     if ip is not None and who.startswith("service:"):
@@ -133,7 +133,7 @@ def origin(ip: str | None = None, agent: str = "") -> dict[str, Any]:
 
 
 def actor(request: Any) -> str:
-    """The actor of a request. Outside of requests (commands, jobs): `system`."""
+    """The actor of an event; `system` outside of requests (commands and jobs)."""
     if request is None:
         return "system"
     caller = getattr(request, "caller", None) or ""
@@ -145,8 +145,8 @@ def actor(request: Any) -> str:
 def row(
     event: str, fields: Mapping[str, Any], catalogue: Mapping[str, Collection[str]]
 ) -> dict[str, Any]:
-    """The columns of an event. Raises ValueError if the catalogue does not have the
-    event, or one of its fields."""
+    """The columns of an event. Raises ValueError for an event that is not in the
+    catalogue, and for a field that the catalogue does not list for it."""
     data = {name: fields[name] for name in fields.keys() - LINE_ALONE}
     if event not in catalogue or data.keys() - set(catalogue[event]):
         raise ValueError(f"{event} with {sorted(data)} is not in the catalogue.")

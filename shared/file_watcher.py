@@ -1,5 +1,5 @@
-"""Values read from files, and read again when the files change: keys and secrets are
-rotated without a restart."""
+"""Values that are read again when their files change: keys and secrets are rotated
+without a restart."""
 
 import os
 import threading
@@ -12,13 +12,13 @@ from shared.structured_logging import dependency_logger
 
 T = TypeVar("T")
 
-INTERVAL = 1.0  # seconds between two checks of the files
+INTERVAL = 1.0  # seconds between two looks at the files
 
 
 class FileWatcher(Generic[T]):
-    """The value that `load` reads from `path`: a file, or a folder with its files.
+    """The value that `load` returns for `path`: a file, or a folder with its files.
 
-    If loading fails, the last value stays, the log says so, and the next check tries
+    If loading fails, the last value stays, the log says so, and the next look tries
     again. The first load raises its exception.
     """
 
@@ -37,14 +37,14 @@ class FileWatcher(Generic[T]):
         """The value, no older than `interval` and the time of a load."""
         if time.monotonic() >= self.next_look:
             with self.looking:
-                # While this thread waited for the lock, another may have looked.
+                # A thread that waited for the lock finds that another has looked.
                 if time.monotonic() >= self.next_look:
                     self.look()
         assert self.loaded is not None
         return self.loaded[0]
 
     def look(self) -> None:
-        """Load again if the files have changed."""
+        """Load, if nothing is loaded yet or the files have changed since."""
         try:
             # Taken before the files are read: a change meanwhile is seen next time.
             found = fingerprint(self.path)
@@ -74,7 +74,7 @@ def fingerprint(path: Path) -> list[tuple[str | int | None, ...]]:
         except OSError as exc:
             found.append((str(name), exc.errno))
         else:
-            # st_ctime shows what `cp -p` hides, and that a file may now be read.
+            # st_ctime shows changes that `cp -p` hides, and a change of permissions.
             times = stat.st_mtime_ns, stat.st_ctime_ns
             found.append((str(name), stat.st_size, stat.st_ino, *times))
     return sorted(found)

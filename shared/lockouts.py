@@ -1,5 +1,5 @@
-"""For operators: list the rate limits that are reached, and lift them. Keys hold only
-digests of names, so the caller has to name the subjects.
+"""Find and reset the rate limits that are reached, for operators. Keys hold digests
+instead of names: to find the limits of a subject, the caller has to name it.
 The functions raise RedisError or OSError if Redis is unavailable."""
 
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from shared.ratelimit import RateLimitPolicy
 
 
 class Lockout(NamedTuple):
-    """A limit that is reached: its setting, the count, and the seconds to its end."""
+    """A limit that is reached: its setting, the hits so far, the seconds to its end."""
 
     limit: str
     counted: int
@@ -19,7 +19,7 @@ class Lockout(NamedTuple):
 
 
 def lockouts(subjects: set[str]) -> list[Lockout]:
-    """The limits that are reached for any of these subjects; without any, for all."""
+    """The reached limits of these subjects, or all reached limits if there are none."""
     client = session_state.connection()
     found = []
     for key in keys(subjects):
@@ -32,7 +32,7 @@ def lockouts(subjects: set[str]) -> list[Lockout]:
 
 
 def are_reached(policies: Collection[RateLimitPolicy]) -> list[bool]:
-    """Whether each limit is reached. One round trip for all of them."""
+    """Whether each of the policies is reached. One round trip."""
     windows = [each for policy in policies for each in policy.windows]
     storage = ratelimit.redis_storage()
     names = [storage.prefixed_key(each.key) for each in windows]
@@ -46,7 +46,7 @@ def are_reached(policies: Collection[RateLimitPolicy]) -> list[bool]:
 
 
 def reset(subjects: set[str]) -> int:
-    """Delete the counts of these subjects. Returns how many counts."""
+    """Delete the counts of these subjects. Return how many there were."""
     found = keys(subjects) if subjects else set()
     if found:
         session_state.connection().delete(*found)

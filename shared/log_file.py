@@ -1,6 +1,6 @@
 """A log that several processes write and any of them rotates.
 
-Python's own rotating handler would lose lines, as each process rotates for itself.
+Python's own rotating handler loses lines there, as each process rotates for itself.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ LONG = 10 * 1024 * 1024  # bytes; then FILE becomes FILE.1, FILE.1 becomes FILE.
 
 class SharedFileHandler(WatchedFileHandler):
     """Appends each line in one write, so lines never mix. A process that finds the file
-    renamed opens the new one. A line written in between is at the end of the old one.
+    renamed opens the new one; a line written meanwhile is at the end of the old one.
     `kept` older files stay."""
 
     def __init__(self, filename: str, kept: int) -> None:
@@ -26,7 +26,7 @@ class SharedFileHandler(WatchedFileHandler):
         super().__init__(filename, delay=True)
 
     def _open(self) -> io.TextIOWrapper:
-        # Without a buffer, which would cut a long line. The formatter writes ASCII.
+        # Without a buffer, which would split a long line. The formatter writes ASCII.
         raw = io.FileIO(os.open(self.baseFilename, FLAGS, 0o600), "a")
         return io.TextIOWrapper(raw, "ascii", write_through=True)
 
@@ -37,7 +37,7 @@ class SharedFileHandler(WatchedFileHandler):
 
     def rotate(self) -> None:
         """Rename the file, unless another process has done so."""
-        # Locks another descriptor: forked processes would share a lock on the stream's.
+        # Locked by a new descriptor: forked processes share the lock of the stream's.
         with suppress(FileNotFoundError), open(self.baseFilename, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             found = os.fstat(file.fileno())
@@ -45,7 +45,7 @@ class SharedFileHandler(WatchedFileHandler):
                 self.rename_all()
 
     def rename_all(self) -> None:
-        """Rename all files. The oldest comes first: it is overwritten."""
+        """Raise the number of each file, the highest first. The oldest is replaced."""
         older = [f"{self.baseFilename}.{number}" for number in range(self.kept, 0, -1)]
         for new, old in pairwise([*older, self.baseFilename]):
             with suppress(FileNotFoundError):  # there are not so many yet

@@ -23,7 +23,7 @@ class MailServer(NamedTuple):
 
 
 def parse_mail_url(text: str) -> MailServer:
-    """Raises ValueError, without the text in its message: it may be secret."""
+    """The server. Raises ValueError, whose message omits the text: it may be secret."""
     try:
         url = urlsplit(text)
         options = dict(parse_qsl(url.query, keep_blank_values=True))

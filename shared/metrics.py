@@ -1,6 +1,6 @@
-"""The metrics of every service, for Prometheus.
+"""The Prometheus metrics of every service.
 
-Each metric is recorded where the thing happens. No label has a value that a client
+Each metric is recorded where its event happens. No label has a value that a client
 chooses. docs/operations/observability.md has the table.
 """
 
@@ -20,7 +20,7 @@ from shared.ratelimit_defaults import DEFAULTS
 metrics_folder.join()
 
 M = TypeVar("M", bound=MetricWrapperBase)
-# The values of each label. None for routes and operations, which are defined elsewhere.
+# The values of each label. None for routes and operations, which are named elsewhere.
 Bounds = Mapping[str, Iterable[str] | None]
 UNLABELLED: Bounds = {}
 
@@ -31,8 +31,8 @@ BOUNDS: dict[str, Bounds] = {}  # by metric
 def made(
     kind: type[M], name: str, text: str, bounds: Bounds = UNLABELLED, **more: Any
 ) -> M:
-    """A metric with these labels. If all values are known, every series exists from the
-    start: Prometheus does not see an increase from nothing to one."""
+    """Make a metric with these labels. If all values are known, every series exists
+    from the start: Prometheus sees no increase when a new series begins with one."""
     metric = kind(f"memo_{name}", text, [*bounds], registry=REGISTRY, **more)
     BOUNDS[f"memo_{name}"] = bounds
     values = [each for each in bounds.values() if each is not None]
@@ -42,7 +42,7 @@ def made(
     return metric
 
 
-# A gauge is the sum over the running processes, or the value that one set last.
+# Gauges: the sum over the running processes, or the value that any of them set last.
 SUM: dict[str, Any] = {"multiprocess_mode": "livesum"}
 LAST: dict[str, Any] = {"multiprocess_mode": "mostrecent"}
 SECONDS: dict[str, Any] = {
@@ -100,8 +100,8 @@ logins_total = made(
         "method": ("password", "second_factor", "passkey", "admin"),
     },
 )
-# `second_factor_required`: the password was right. The second factor is then an attempt
-# of its own.
+# Outcomes by error code. A right password that needs a second factor is counted; the
+# second factor is another attempt.
 REFUSALS = {"second_factor_required": "second_factor", "rate_limited": "limited"}
 REFUSALS |= dict.fromkeys(
     ("invalid_credentials", "second_factor_invalid", "token_invalid", "login_settled"),
@@ -130,7 +130,7 @@ def of_requests(*labels: str) -> tuple[Counter, Histogram]:
 
 @contextmanager
 def counted_login(method: str) -> Iterator[None]:
-    """Count an attempt to log in, by the error that the block raises."""
+    """Count a login attempt. The error that the block raises decides its outcome."""
     outcome = "success"
     try:
         yield

@@ -1,9 +1,9 @@
-"""The folder in which all processes of a service count, so that a scrape has the sums.
+"""The folder in which a service's processes count: a scrape of one has the sums of all.
 
 PROMETHEUS_MULTIPROC_DIR names the folder: one for all processes of a service on a host.
-Each process has a slot, and a file for each kind of metric. The next process in a slot
-continues its files, so a restart loses no count and files stay few. A slot is a locked
-file: the kernel releases it however the process ends.
+Each process has a slot, and a file there for each kind of metric. The next process of a
+slot continues its files, so a restart loses no count and files stay few. A slot is a
+locked file: the kernel frees it however the process ends.
 """
 
 import errno
@@ -19,9 +19,9 @@ from prometheus_client.multiprocess import mark_process_dead
 from shared.structured_logging import dependency_logger
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-REFRESHED = "refreshed"  # its time: when a process last looked up the gauges
-# The size of a file by kind: more bytes than all series take. They are allocated before
-# use: writing to a mapped file that a full disk has no room for ends the process.
+REFRESHED = "refreshed"  # file whose time is the last refresh of looked-up gauges
+# Bytes by kind, more than all series take. They are allocated before use: a write to a
+# mapped file for which a full disk has no room would end the process.
 FILES = {
     "counter": 1 << 18,
     "histogram": 1 << 20,
@@ -38,8 +38,8 @@ class Slot(NamedTuple):
 
 
 class State:
-    """The metrics folder and the slot of this process. Without a folder the process
-    counts in memory only. `is_faulty`: the folder that was named cannot be used."""
+    """The metrics folder and the slot of this process. Without a folder it counts in
+    memory only. `is_faulty` if it needs a folder and cannot use one."""
 
     folder: Path | None = None
     is_faulty = False
@@ -47,8 +47,8 @@ class State:
 
 
 def join() -> None:
-    """Must be called before the first metric is made. The first process of all empties
-    the folder. If it cannot be used there are no metrics, and the service continues."""
+    """Call this before the first metric is made. The first of all processes empties the
+    folder. If the folder cannot be used, the service continues without metrics."""
     name = os.environ.get(VARIABLE)
     if name is None:
         return
@@ -68,8 +68,8 @@ def note_fault(reason: str) -> None:
 
 
 def enter(folder: Path) -> None:
-    """Hold a lock on the folder until this process, and those that it forks, end. An
-    empty path, which gunicorn.conf.py sets if no folder is named, is refused."""
+    """Lock the folder until this process and its forks end. Raises OSError, also for
+    an empty path, which gunicorn.conf.py sets if no folder is named."""
     if folder == Path():
         raise FileNotFoundError(errno.ENOENT, "is not set")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def take() -> Slot:
 
 
 def try_lock(file: Path) -> int | None:
-    """The handle of the file, if no other process has locked it."""
+    """The descriptor of the locked file, or None if another process has locked it."""
     lock = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,7 +108,7 @@ def try_lock(file: Path) -> int | None:
 
 
 def make_room(folder: Path, number: int) -> None:
-    mark_process_dead(number, str(folder))  # its last process may have been killed
+    mark_process_dead(number, str(folder))  # drops the gauges of a killed one
     for kind, size in FILES.items():
         with (folder / f"{kind}_{number}.db").open("ab") as file:
             os.posix_fallocate(file.fileno(), 0, size)
@@ -118,7 +118,7 @@ def make_room(folder: Path, number: int) -> None:
 
 
 def reserve() -> Slot | None:
-    """A slot for a worker that is about to be forked."""
+    """A slot for a worker that is about to be forked, or None if there is none."""
     if State.folder is None:
         return None
     try:
@@ -129,8 +129,8 @@ def reserve() -> Slot | None:
 
 
 def use(slot: Slot | None) -> None:
-    """Count in this slot from now on. A worker without a slot counts nothing: two
-    workers that write the same file would spoil it."""
+    """Count in this slot from now on. A worker without one counts nothing: two writers
+    would spoil a file."""
     if slot:
         State.slot = slot
     elif State.folder:
@@ -143,6 +143,6 @@ def give_back(slot: Slot | None) -> None:
     """Free the slot of a worker that has ended. Its counts stay, its gauges go."""
     if slot:
         mark_process_dead(slot.number, str(State.folder))
-        # Workers that were forked meanwhile have copies of the handle.
+        # Closing it is not enough: workers forked meanwhile have copies of it.
         fcntl.flock(slot.lock, fcntl.LOCK_UN)
         os.close(slot.lock)

@@ -1,4 +1,4 @@
-"""Middleware for every request: an id, a line in the log, no trailing slash."""
+"""Middleware of every service: request ids, the access log, trailing slashes."""
 
 import logging
 import re
@@ -19,10 +19,10 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
 class RequestMiddleware:
-    """Outermost: gives the request its id and arrival time, logs one line at the end.
+    """The outermost: sets the request's id and start time, logs one line at the end.
 
-    The id comes from the gateway or the calling service. Anything that does not look
-    like an id is replaced, since it goes into logs (CWE-117).
+    The id comes from the gateway or the calling service. An id of another form is
+    replaced, since it goes into logs (CWE-117).
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -47,10 +47,10 @@ class RequestMiddleware:
 
 
 def log_access(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
-    """Log the route's template instead of the path, which the client chooses."""
+    """Log one line with the route's template, since the client chooses the path."""
     route = request.resolver_match.route if request.resolver_match else None
     data = getattr(response, "data", None)
-    # Successful probes come every few seconds and say nothing.
+    # Successful probes come every few seconds, so they are logged at DEBUG only.
     well = response.status_code == 200 and str(route).endswith(PROBES)
     access_logger.log(
         logging.DEBUG if well else logging.INFO,

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError, TimeoutError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
-CONFIRMED = 1.0  # seconds until the Sentinels are asked again who the primary is
+CONFIRMED = 1.0  # seconds for which an answer of the Sentinels is trusted
 TIMEOUTS = {"socket_connect_timeout": 0.3, "socket_timeout": 0.3}  # of a Sentinel
 SERVER = re.compile(r"(redis|rediss|unix)://.*")
 SENTINELS = re.compile(
@@ -28,8 +28,8 @@ class RedisAddress(NamedTuple):
 
 
 def parse_redis_url(url: str) -> RedisAddress:
-    """The URL of a server, for redis-py, or `redis+sentinel://user@host:port,.../name`.
-    Raises ValueError, without the URL, which may have a password."""
+    """Parse redis-py's URL of a server, or `redis+sentinel://user@host:port,.../name`.
+    Raises ValueError, whose message omits the URL: it may have a password."""
     if SERVER.fullmatch(url):
         return RedisAddress(url, {})
     found = SENTINELS.fullmatch(url)
@@ -54,16 +54,16 @@ def parse_redis_url(url: str) -> RedisAddress:
 
 
 class Majority:
-    """Finds the primary that most Sentinels name. The library believes the first one:
-    if that is cut off from the others, it names a former primary until the cut ends."""
+    """The primary by a majority of the Sentinels. The library trusts the first one that
+    answers, which names a former primary while it is cut off from the others."""
 
     def __init__(self, sentinel: Sentinel) -> None:
         self.judge: Any = sentinel.check_master_state
         self.sentinels = list(sentinel.sentinels)
 
     def discover_master(self, name: str) -> tuple[str, int]:
-        """The primary's address. Raises ConnectionError if none has a majority. Those
-        Sentinels that do not answer are asked last from now on."""
+        """The primary's address. Raises ConnectionError if none has a majority. A
+        Sentinel that does not answer is asked last from then on."""
         votes: Counter[tuple[str, int]] = Counter()
         for each in self.sentinels:
             try:
@@ -82,10 +82,10 @@ class Majority:
 
 
 class ConfirmedPool(SentinelConnectionPool):
-    """Connections to the primary only, as confirmed in the last CONFIRMED seconds.
+    """Connections to a primary that the Sentinels confirmed within the last second.
 
-    The library asks only when it connects. A connection that outlives a failover would
-    still read from a former primary, which does not know which sessions have ended.
+    The library asks Sentinel only when it connects. A connection that outlives a
+    failover would keep reading a former primary, where an ended session looks alive.
     """
 
     confirmed = 0.0
@@ -96,9 +96,9 @@ class ConfirmedPool(SentinelConnectionPool):
         super().__init__(service_name, Majority(sentinel_manager), **options)
 
     def get_connection(self, *args: Any, **options: Any) -> Any:
-        """A connection. Raises ConnectionError if Sentinels do not agree: an old
-        primary is not to be relied on."""
+        """Raises ConnectionError if no majority of Sentinels agrees: the answers of a
+        former primary cannot be trusted."""
         if time.monotonic() > self.confirmed + CONFIRMED:
-            self.get_master_address()  # ends idle connections to another one
+            self.get_master_address()  # ends idle connections to a former primary
             self.confirmed = time.monotonic()
         return super().get_connection(*args, **options)

@@ -19,16 +19,16 @@ from shared.api.exceptions import DependencyUnavailable, Overloaded, RateLimited
 from shared.deadline import DeadlineAdapter
 from shared.structured_logging import dependency_logger, request_id
 
-# (connect, read) in seconds; `shared.deadline` limits the whole answer. All calls that
-# a request needs fit in the gateway's 15 s.
+# (connect, read) in seconds; `shared.deadline` bounds the time of a whole answer. A
+# request with all its calls fits in the gateway's 15 s.
 TIMEOUT = (1.0, 3.0)
 
 
 class OneRetry(Retry):
-    """Repeats a failed connect once, and an idempotent request on a broken connection.
+    """One more try to connect, or to send an idempotent request whose connection broke.
 
-    A POST that was sent may have been carried out, so urllib3 does not repeat it. A
-    request to a service that was too slow to answer is not repeated either.
+    A POST that was sent may have been carried out, so urllib3 does not repeat it. Nor
+    is a request repeated if the service was too slow to answer.
     """
 
     def increment(self, *args: Any, **kwargs: Any) -> "OneRetry":
@@ -44,7 +44,7 @@ RETRIES = OneRetry(
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
-# A key, or a function that returns the present one: keys rotate while services run.
+# A key, or a function that returns the current one: keys rotate while services run.
 Key = str | Callable[[], str]
 
 
@@ -64,11 +64,11 @@ class ServiceClient:
         body: Any = None,
         *expected: type[APIException],
     ) -> dict[str, Any]:
-        """The JSON object in the answer. It must have `member`, as something else may
-        answer at that address.
+        """The JSON object in the answer. It must have `member`, since another program
+        may answer at that address.
 
-        Raises one of the `expected` errors for a 4xx with its code; Overloaded;
-        DependencyUnavailable for every other failure, which is not the user's fault.
+        Raises one of the `expected` errors for a 4xx with its code, Overloaded, or
+        DependencyUnavailable for any other failure, which is a fault of ours.
         """
         try:
             with metrics.internal_call_seconds.labels(*operation(path)).time():
@@ -77,7 +77,7 @@ class ServiceClient:
         except requests.RequestException as exc:
             raise self.failure(path, type(exc).__name__) from exc
         found = isinstance(answer, dict) and member in answer
-        # Not `response.ok`, which takes a redirect for success.
+        # Not `response.ok`, which is true for a redirect too.
         if response.status_code == 200 and found:
             return answer
         raise self.refusal(path, response, answer, expected)
@@ -106,7 +106,7 @@ class ServiceClient:
         problem: Any,
         expected: Iterable[type[APIException]],
     ) -> APIException:
-        """The error for an answer that is not the object expected."""
+        """The error to raise for an answer without the member."""
         status = response.status_code
         code = problem.get("code") if isinstance(problem, dict) else None
         if code == "overloaded":
@@ -119,7 +119,7 @@ class ServiceClient:
         return self.failure(path, f"{status} {code}")
 
     def failure(self, path: str, reason: str) -> APIException:
-        """Log an error, and return a 503 for the user, who did nothing wrong."""
+        """Log an error. Return a 503, since the user did nothing wrong."""
         metrics.internal_calls_failed_total.labels(*operation(path)).inc()
         dependency_logger.error(
             "%s%s: %s", self.url, path, reason, extra={"event": "service"}
@@ -143,7 +143,7 @@ class ServiceClient:
 
 
 def operation(path: str) -> tuple[str, str]:
-    """The service and the operation that a path names, for metrics, without ids."""
+    """The service and the operation of a path, without ids, as labels of metrics."""
     route = path.removeprefix("/api/v1/").partition("?")[0]
     service, _, rest = ID.sub("{id}", route).partition("/")
     return service, rest

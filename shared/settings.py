@@ -25,7 +25,7 @@ if ENVIRONMENT != "development":
 DEBUG = env.switch("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
 
-# CommonMiddleware enforces these hosts. Other services call by INTERNAL_HOSTS.
+# CommonMiddleware enforces them. Other services call this one by INTERNAL_HOSTS.
 INTERNAL_HOSTS = env.list("INTERNAL_HOSTS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS") + INTERNAL_HOSTS
 
@@ -70,8 +70,8 @@ STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="../.run/static")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # the gateway lets 16 KiB through to the API
 
-# LOG_FILE replaces stderr; AUDIT_LOG is another file, for audit events. `manage_all.sh`
-# sets both, as a service that writes its log itself takes less time.
+# LOG_FILE replaces stderr. AUDIT_LOG receives audit events too. `manage_all.sh` sets
+# both: a service that writes its own log file is faster.
 LOGGING = structured_logging.configuration(
     SERVICE_NAME,
     env.str("LOG_LEVEL", default="INFO"),
@@ -82,19 +82,19 @@ LOGGING = structured_logging.configuration(
 
 # --- Behind the gateway -------------------------------------------------------------
 
-# The gateway overwrites X-Forwarded-Proto; gunicorn accepts it only from the gateway.
+# The gateway overwrites X-Forwarded-Proto; gunicorn listens to it alone.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# gunicorn.conf.py reads them too: where it listens, and whose headers it trusts.
+# Read by gunicorn.conf.py too: its listening address, and the proxies that it trusts.
 BIND = env.str("BIND", default="127.0.0.1:8000")
 FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1")
 COOKIE_SECURE = env.switch("COOKIE_SECURE", default=True)
 SILENCED_SYSTEM_CHECKS = [
-    "security.W003",  # CSRF: the API has no cookie that Django reads; the admin has it
-    "security.W004",  # HSTS: the gateway sends it
-    "security.W008",  # https: the gateway has it; a redirect would break internal calls
+    "security.W003",  # CSRF: only the admin uses Django's cookies, and has the check
+    "security.W004",  # HSTS is the gateway's
+    "security.W008",  # so is https; a redirect would break internal calls
 ]
 
-# Exact origins; same-site ones, since the refresh cookie is SameSite=Strict.
+# Exact origins of the same site, since the refresh cookie is SameSite=Strict.
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 if CORS_ALLOWED_ORIGINS:  # Without any, answers need no `Vary: origin`.
     MIDDLEWARE.insert(3, "corsheaders.middleware.CorsMiddleware")
@@ -106,7 +106,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # --- PostgreSQL and Redis -----------------------------------------------------------
 
-# gunicorn's workers, and the threads of each, which set the size of its pool.
+# gunicorn's workers, and the threads of each, which decide the size of its pool.
 WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", default=2, least=1, most=1000)
 WEB_THREADS = env.number("WEB_THREADS", default=8, least=1, most=1000)
 
@@ -115,12 +115,12 @@ DATABASES = {"default": env.database() | {"ENGINE": "shared.db"}}
 # PgBouncer with `pool_mode = transaction`.
 DATABASE_POOLER = env.choice("DATABASE_POOLER", ["", "transaction"], default="")
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = bool(DATABASE_POOLER)
-# Added to the options in the URL, such as `sslmode`. Values go to PostgreSQL apart from
-# a statement's text, in the suites too, as it then plans some statements differently.
+# The options of the URL, such as `sslmode`, stay. Values are sent apart from the text
+# of a statement, in the suites too: PostgreSQL then plans some statements differently.
 DATABASE_OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
 DATABASE_OPTIONS["server_side_binding"] = True
 if "MIGRATION_DATABASE_URL" not in env.ENVIRON:
-    # Migrations use one connection, without these time limits.
+    # Migrations run without these time limits, over one connection.
     DATABASE_OPTIONS.update(db.options(WEB_THREADS, is_pooled=bool(DATABASE_POOLER)))
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps them
 # Never ATOMIC_REQUESTS: a 401 would undo the revocation it reports.
@@ -135,8 +135,8 @@ CACHES = {
             **REDIS.options,
             "PASSWORD": env.str("REDIS_PASSWORD", default=""),
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-            "IGNORE_EXCEPTIONS": False,  # or "not revoked" and "no idea" look alike
-            # One pool a process (they are kept by URL), for all uses.
+            "IGNORE_EXCEPTIONS": False,  # else "not revoked" and "unknown" look alike
+            # django-redis keeps pools by URL, so all uses in a process share one.
             "SOCKET_CONNECT_TIMEOUT": 0.3,
             "SOCKET_TIMEOUT": 0.5,
         },
@@ -158,9 +158,9 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
-# `ready` says `degraded`, never 503, if one of these functions returns false.
+# `health/ready` answers `degraded`, not 503, if one of these functions returns false.
 OPTIONAL_PARTS = ["shared.api.urls.redis_answers"]
-# Functions that look up the values of gauges, at most once a minute.
+# Functions that look up and set metrics, called at most once a minute.
 MINUTE_GAUGES: list[str] = []
 DOCS_ENABLED = env.switch("DOCS_ENABLED", default=True)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
@@ -176,7 +176,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    # The enums of WebAuthn, with one value each.
+    # The enums of WebAuthn, which have one value each.
     "ENUM_NAME_OVERRIDES": {
         "PublicKeyCredentialType": ["public-key"],
         "Requirement": ["required"],
@@ -186,21 +186,21 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 # --- Tokens, sessions and other services --------------------------------------------
 
 JWT_ISSUER = env.str("JWT_ISSUER")
-# The host of every link in a mail, and of every passkey. Never the request's.
+# Every link in a mail and every passkey uses this host, never the request's.
 PUBLIC_URL = env.str("PUBLIC_URL", default=JWT_ISSUER).rstrip("/")
 WEBAUTHN_RP_ID = urlsplit(PUBLIC_URL).hostname or ""
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="memo")
 JWT_LEEWAY = env.number("JWT_LEEWAY", default=10)  # seconds between two clocks
-# The verifying keys: the address of a JWK Set, or a folder. One of them is needed. If
-# both are set, the address counts. A service on the machine of auth takes the folder.
+# The verifying keys: the URL of a JWK Set, or a folder. One is required; the URL wins
+# over the folder. A service on the same machine as auth uses the folder.
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
 JWT_PUBLIC_KEYS_DIR = None if JWT_JWKS_URL else env.folder("JWT_PUBLIC_KEYS_DIR")
 if "JWT_PUBLIC_KEYS_DIR" in env.missing:
     env.missing[-1] = "JWT_JWKS_URL or JWT_PUBLIC_KEYS_DIR"
 ACCESS_TOKEN_LIFETIME = env.number("ACCESS_TOKEN_LIFETIME", default=300, least=1)
 
-# The callers and their keys; then the services that this one calls, and its keys there.
-# `shared.auth.api_keys` has the present value of a key that comes from a file.
+# The callers of this service and their keys; the services it calls and its keys there.
+# For keys read from files, `shared.auth.api_keys` has the current content of the file.
 INTERNAL_API_KEYS = env.api_keys("INTERNAL_API_KEYS")
 AUTH_SERVICE_URL = env.str("AUTH_SERVICE_URL", default="")
 AUTH_SERVICE_API_KEY = env.str("AUTH_SERVICE_API_KEY", default="")
@@ -208,7 +208,7 @@ USERS_SERVICE_URL = env.str("USERS_SERVICE_URL", default="")
 USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY", default="")
 SECRET_FILES = env.secret_files
 
-# Both grow while the service's own settings are read. `shared.apps` refuses to start if
-# any is missing. `manage_all.sh` warns of variables that are not in ENV_NAMES.
+# The service's own settings add to both. `shared.apps` refuses to start if any are
+# missing; `manage_all.sh` warns of settings that are not in ENV_NAMES.
 MISSING_SETTINGS = env.missing
 ENV_NAMES = env.names

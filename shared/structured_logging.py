@@ -1,7 +1,7 @@
 """Logs: one JSON object a line, the request's id in every one, no secret in any.
 
 Exception messages are left out unless DEBUG is on: drivers and parsers quote the data
-they choke on (PostgreSQL: `Key (email)=(...) already exists`).
+that they reject (PostgreSQL: `Key (email)=(...) already exists`).
 """
 
 import json
@@ -16,22 +16,22 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.log import CallbackFilter
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-# The request that is being answered. Authentication adds who asks (`caller`).
+# The request that is being answered. Authentication sets its `caller`.
 current: ContextVar[Any] = ContextVar("current", default=None)
 
 audit_logger = logging.getLogger("memo.audit")
 access_logger = logging.getLogger("memo.access")
 dependency_logger = logging.getLogger("memo.dependency")
 
-# Attributes of every LogRecord. All others come from `extra`.
+# Attributes of every LogRecord. All others of a record come from `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-# Extras of Django and gunicorn that are objects or duplicates.
+# Extras of Django and gunicorn that the log omits: objects and duplicates.
 NOISE = frozenset({"request", "server_time", "status_code", "params", "alias", "sql"})
 
-# Files of 10 MB: two weeks of events at one in two seconds, and 200 MB at most.
+# Numbers of older files, 10 MB each. 200 MB hold two weeks of one event in 2 seconds.
 OLDER_LOGS, OLDER_AUDIT_LOGS = 3, 20
 
-# `json.dumps` with a `default` would make an encoder for every line.
+# Made once: `json.dumps` with a `default` would make an encoder for every line.
 ENCODER = json.JSONEncoder(default=str)
 
 
@@ -49,7 +49,7 @@ class JSONFormatter(logging.Formatter):
         self.messages_of_exceptions = messages_of_exceptions
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record, its extras and the shape of its exception."""
+        """The record with its extras, and its exceptions as types and stacks."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(
                 timespec="milliseconds"
@@ -85,7 +85,7 @@ class JSONFormatter(logging.Formatter):
 
 
 def handler(filename: str, kept: int) -> dict[str, Any]:
-    """A handler's configuration: of a file that is rotated, or of stderr."""
+    """The configuration of a handler: a rotated file, or stderr without a filename."""
     if not filename:
         return {"class": "logging.StreamHandler", "formatter": "json"}
     shared = "shared.log_file.SharedFileHandler"
@@ -93,7 +93,7 @@ def handler(filename: str, kept: int) -> dict[str, Any]:
 
 
 def log_thread_fault(fault: threading.ExceptHookArgs) -> None:
-    """A `threading.excepthook` that logs the exception of a thread as one line."""
+    """A `threading.excepthook` that writes a thread's exception to the log."""
     if fault.exc_value and fault.exc_type is not SystemExit:
         exc_info = (fault.exc_type, fault.exc_value, fault.exc_traceback)
         logging.getLogger("memo.thread").error("a thread ended", exc_info=exc_info)
@@ -106,11 +106,11 @@ def has_exception(record: logging.LogRecord) -> bool:
 def configuration(
     service: str, level: str, debug: bool, log_file: str = "", audit_log: str = ""
 ) -> dict[str, Any]:
-    """Django's LOGGING: everything to stderr, or to the file `log_file`, through the
-    one formatter. Audit events also go to the file `audit_log`, if one is named: no
-    flood of requests pushes them out of it, and a command's stderr is a terminal.
+    """Django's LOGGING: all records go to stderr, or to the file `log_file`, as JSON.
 
-    Raises ImproperlyConfigured for a level that logging does not know.
+    Audit events also go to the file `audit_log`, if named. A flood of requests cannot
+    rotate them away there, and commands, whose stderr is a terminal, write to it too.
+    Raises ImproperlyConfigured for an unknown level.
     """
     if level not in logging.getLevelNamesMapping():
         raise ImproperlyConfigured(f"LOG_LEVEL={level} is not a level, such as INFO.")
@@ -127,7 +127,7 @@ def configuration(
             }
         },
         "filters": {
-            # Without it, Django adds a line for a 503, which lacks the request's id.
+            # Drops Django's own line for an answer of 503, which has no request id.
             "exceptions": {"()": CallbackFilter, "callback": has_exception}
         },
         "handlers": {

@@ -1,6 +1,6 @@
-"""What gunicorn calls: Django's handler, made safe against a bad Content-Type.
+"""The WSGI handler that gunicorn calls: Django's, robust against bad Content-Types.
 
-Django reads that header before any of our code could answer with an error.
+Django parses that header before any of our code could answer with an error.
 """
 
 from typing import Any
@@ -10,11 +10,11 @@ from django.utils.http import parse_header_parameters
 
 
 class Request(wsgi.WSGIRequest):
-    """All text in a request is UTF-8, whatever charset the Content-Type names.
+    """A request decoded as UTF-8, whatever charset its Content-Type names.
 
-    Django would decode query string and form by that charset, and some names make this
-    raise: `base64`, which encodes no text; any in RFC 2231's form that no codec has.
-    The parsers refuse a body in another charset (`shared.api.parsers`).
+    Django would decode the query string and forms with that charset. Some names raise:
+    `base64`, which is no text encoding, and an unknown charset in the form of RFC 2231.
+    `shared.api.parsers` refuses a body in another charset.
     """
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:

@@ -101,8 +101,8 @@ class RefreshToken(simplejwt.RefreshToken):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The token in `text`. Raises TokenError. Makes no call to Redis: see
-        `check_blacklist`."""
+        """The token in `text`. Raises TokenError. Makes no call: `check_blacklist` asks
+        Redis whether the session has ended."""
         return cls(text)  # type: ignore[arg-type] # the stubs do not allow text
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The opponents: how each is installed, started and asked."""
+"""The opponents: how each is installed, started and called."""
 
 import json
 import shutil

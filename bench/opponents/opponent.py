@@ -1,4 +1,4 @@
-"""What the opponents share: a server that the bench installs, starts and stops."""
+"""The base of all opponents: a server that the bench installs, starts and stops."""
 
 import contextlib
 import os
@@ -36,11 +36,11 @@ class Opponent(ABC):
         self.folder.mkdir(exist_ok=True)
 
     def prepare(self) -> None:
-        """Install what it takes."""
+        """Install the server and what it needs."""
         return
 
     def env(self) -> dict[str, str]:
-        """What the server and its installer read from the environment."""
+        """Variables for the environment of the server and of its installer."""
         return {}
 
     def command(self) -> list[str]:
@@ -52,7 +52,7 @@ class Opponent(ABC):
 
     @abstractmethod
     def target(self, path: str, connections: int) -> Target:
-        """What to send. Tokens that work once are new with every call."""
+        """The requests to send. Tokens that work once are new with every call."""
 
     def start(self) -> None:
         """Start the server, and return when it answers."""

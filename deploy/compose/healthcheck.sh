@@ -1,7 +1,7 @@
 #!/bin/bash
 # Exit status 0 when a service is ready, or when the gateway answers at all: services have
-# checks of their own. `docker inspect` shows the answer. It runs every two seconds, where
-# Python would take a noticeable part of a processor to start.
+# checks of their own. `docker inspect` shows the answer. It runs every two seconds: to
+# start Python so often would take a noticeable part of a processor.
 port=8080 path=/
 [ -z "$SERVICE" ] || port=8000 path=/api/v1/$SERVICE/health/ready
 exec 3<> "/dev/tcp/127.0.0.1/$port" || exit 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Run the whole system in containers and look: a stack of its own next to the real one,
-# removed with its data and images at the end. Needs Docker with Compose v2, Python 3 and
-# `./manage_all.sh init`; other images by the variables of docs/operations/deployment.md.
+# Test the whole system in containers, on a stack of its own that it removes at the end,
+# with data and images. Needs Docker with Compose v2, Python 3 and the files that
+# `./manage_all.sh init` makes. Variables for images: docs/operations/deployment.md.
 #
 #   TRY_PORT=18080 deploy/compose/try.sh
 set -euo pipefail
@@ -32,7 +32,7 @@ fail() {
 
 walk() { python3 -m deploy.smoke_test "$url" --account "$work/account.json" --keys .secrets; }
 
-# As users see it: what was broken works again within 15 s, with nothing else touched.
+# As users see it: everything works again within 15 s, without any other action.
 recovers() {
     for _ in $(seq 15); do
         walk > /dev/null 2>&1 && return
@@ -41,7 +41,7 @@ recovers() {
     walk || fail "does not recover"
 }
 
-# A session of the account: it is opened, ended by its user, or has to be over.
+# A session of the account: `open` logs in, `end` logs out, `over` expects its end.
 session() {
     python3 - "$url" "$work" "$1" << 'END' > /dev/null
 import json, pathlib, sys
@@ -95,7 +95,7 @@ client("With a code", "200", f"POST {API}/auth/login/second_factor", proof)
 END
 }
 
-# The commands of the page, by the number of their block.
+# Run commands of the page on backups, by the number of their block.
 documented() {
     local text
     text=$(awk -v wanted="$1" '/^<!-- run by .*try\.sh/ { number++; on = 1; next }
@@ -162,7 +162,7 @@ done
 
 step "services are replaced, with other addresses"
 docker compose up --detach --no-deps --force-recreate auth users > /dev/null 2>&1
-# A gateway that asks no DNS server has the old addresses.
+# A gateway that asks no DNS server keeps the old addresses.
 [ -n "${GATEWAY_RESOLVER-default}" ] || docker compose restart gateway > /dev/null 2>&1
 recovers
 

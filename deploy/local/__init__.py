@@ -3,7 +3,7 @@
 __main__        what each command of ./manage_all.sh does
 stack           init, up, down, restart, destroy
 processes       status, logs, start, stop; whether a program works
-manage, rotation, doctor, startservice              one command each
+manage, rotation, doctor, startservice, backup, restore     one command each
 supervisor      the configuration of supervisord, and calls to it
 postgres, gateway, application                      the programs that it runs
 configure, secretfiles, ports                       what `init` and `up` choose

@@ -1,7 +1,7 @@
 """The command line. `./manage_all.sh help` shows it.
 
-It is read twice: by the Python that manage_all.sh has found, which makes the virtual
-environment where there is none, and then by the Python of that environment.
+It runs twice: under the Python that manage_all.sh has found, which makes the virtual
+environment if needed, and then under the Python of that environment.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 
-from . import interruption  # isort: skip - first: imports take a moment
+from . import interruption  # isort: skip - handles Ctrl-C during the imports
 from deploy import smoke_test
 
 from . import (
@@ -33,7 +33,7 @@ from .problems import INTERRUPTED, Problem
 from .secretfiles import KEY
 from .startservice import HELP
 
-# Carried out by `python -m deploy`, or by a module here: they read their own options.
+# Commands that parse their own options. `python -m deploy` runs the proofs.
 PROOFS = {
     "test": "[suite ...]",
     "verify": "",
@@ -51,13 +51,13 @@ MODULES |= {"mail": "[--link]"}
 OTHERS = "up down init status logs start stop restart destroy rotateapikeys demo"
 OTHERS += " backup restore"
 COMMANDS = [*OTHERS.split(), *PROOFS, *MODULES]
-# They work on what is there, and need no packages where nothing is.
+# Commands that only use what exists, and never install the Python packages.
 MAKES_NOTHING = {"down", "status", "destroy", "logs", "start", "stop", "restart"}
 MAKES_NOTHING |= {"demo", "doctor"}
 
 
 def main(words: list[str]) -> int:
-    """Run one command; its exit status."""
+    """Run one command and return its exit status."""
     os.umask(0o077)
     for number in interruption.SIGNALS:
         signal.signal(number, interruption.interrupt)
@@ -169,7 +169,7 @@ def _manage(found: Layout, words: list[str]) -> int:
 
 
 def _demo(found: Layout) -> None:
-    supervisor.call(found, "getState")  # A Problem where it does not run.
+    supervisor.call(found, "getState")  # Raises Problem if it does not run.
     auth = next(each for each in found.services if each.name == "auth")
     address = f"http://{read_env(auth.env_file)['BIND']}"
     key = read_text(found.secrets / KEY.format("users", "auth")).strip()

@@ -8,10 +8,10 @@ from .files import read_env
 from .layout import Layout, Service
 from .programs import Job, run
 
-# A shell's variables reach a service's commands, but not those that bend Python.
+# A service's commands get the shell's variables, except these of Python and of Memo.
 UNWANTED = re.compile(r"PYTHON.*|DJANGO_SETTINGS_MODULE|VIRTUAL_ENV|MEMO_.*")
-# One start of Django for all. Static files of all services are in one folder, and some
-# are the same files. What is printed are the names of settings that the service reads.
+# One start of Django for all steps. The lock is for static files: services share their
+# folder and some files. It prints the names of the settings that the service reads.
 PREPARE = """
 import fcntl, os, sys
 import django
@@ -50,8 +50,8 @@ def environment(
 
 
 def run_in_all(layout: Layout, *words: object, owner: bool = False) -> dict[str, str]:
-    """Python with these words in every service that has settings, at the same time;
-    what each prints."""
+    """Run Python with these words in every service that has settings, at the same time.
+    Returns what each prints."""
     services = [each for each in layout.services if read_env(each.env_file)]
     jobs = []
     for each in services:
@@ -63,7 +63,7 @@ def run_in_all(layout: Layout, *words: object, owner: bool = False) -> dict[str,
 
 
 def prepare(layout: Layout) -> dict[str, str]:
-    """Tables and static files, for all services at the same time. Returns what each
+    """Make tables and static files, of all services at the same time. Returns what each
     prints: the names of its settings."""
     shutil.rmtree(layout.static, ignore_errors=True)  # Removed files must not live on.
     layout.static.mkdir(mode=0o700)

@@ -1,7 +1,7 @@
 """`backup`: the databases, keys, secrets and settings of a stack in one folder.
 
-The folder has its name when it is whole, and a manifest with the size and the SHA-256
-of every file: docs/operations/backup.md.
+The folder gets its final name when it is complete. Its manifest has the size and the
+SHA-256 of every file: docs/operations/backup.md.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ def backup(layout: Layout, name: str | None) -> None:
     target = caller_path(name) if name else default
     if target.exists():
         raise Problem(f"{target} is there already.", hint="Name a new folder.")
-    supervisor.call(layout, "getState")  # A Problem where it does not run.
+    supervisor.call(layout, "getState")  # Raises Problem if it does not run.
     draft = target.with_name(f".{target.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
@@ -52,7 +52,7 @@ def caller_path(name: str) -> Path:
 
 
 def auth_last(layout: Layout) -> list[Service]:
-    """So a dump of auth has every logout from before the others' dumps."""
+    """All services, auth last: its dump has every logout from before other dumps."""
     return sorted(layout.services, key=lambda service: service.name == "auth")
 
 
@@ -62,8 +62,8 @@ def erasures_of(layout: Layout) -> str:
 
 
 def merge_erasures(layout: Layout, folder: Path) -> Path:
-    """The file of erasures, with those of a backup. Each may have some that the other
-    does not have. No worker may run."""
+    """Add the erasures of a backup to the stack's file, which is returned. Each file
+    may have some that the other lacks. No worker may run meanwhile."""
     texts = erasures_of(layout), read_text(folder / ERASURES)
     lines = dict.fromkeys(line for text in texts for line in text.splitlines())
     file = layout.erasures / "users.log"
@@ -72,7 +72,7 @@ def merge_erasures(layout: Layout, folder: Path) -> Path:
 
 
 def check(folder: Path) -> dict[str, Any]:
-    """The manifest. A Problem unless exactly its files are there, unchanged."""
+    """Return the manifest. Raises Problem unless exactly its files exist, unchanged."""
     if not (folder / MANIFEST).is_file():
         raise Problem(f"{folder} is not a complete backup: it has no {MANIFEST}.")
     there = {x.name: described(x) for x in folder.iterdir() if x.name != MANIFEST}
@@ -98,7 +98,7 @@ def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
         print(f"  {service.name} ...", flush=True)
         dump = draft / DUMP.format(service.name)
         postgres.call(layout, service, "pg_dump", "-Fc", "-f", dump, service.name)
-    # After the dumps: what is erased in them is in it.
+    # After the dumps, so that it has every erasure that is in a dump.
     write_private(draft / ERASURES, erasures_of(layout))
     project = tomllib.loads(read_text(layout.root / "pyproject.toml"))["project"]
     server = postgres.psql(layout, layout.services[0], "-c", "SHOW server_version")
@@ -112,7 +112,7 @@ def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
 
 
 def _note(layout: Layout, made: datetime) -> None:
-    """Leave the time with the databases: metrics have the age of the last backup."""
+    """Note the time in the databases: a metric is the age of the last backup."""
     for service in layout.services:
         text = f"memo backup {made.isoformat(timespec='seconds')}"
         note = f"COMMENT ON DATABASE \"{service.name}\" IS '{text}'"
@@ -120,7 +120,7 @@ def _note(layout: Layout, made: datetime) -> None:
 
 
 def described(path: Path) -> dict[str, object]:
-    """What the manifest says of a file; nothing of what is none."""
+    """The manifest's entry for a file; empty for anything that is not a file."""
     if not path.is_file():
         return {}
     with path.open("rb") as file:

@@ -1,10 +1,10 @@
-"""The `.env` files: what `init` and `up` write there, and what has no effect there.
+"""The `.env` files: what `init` and `up` write there, and which lines have no effect.
 
-They hold no secret, only their files' paths.
+The files hold no secrets, only the paths of secret files.
 
-These files are the user's. Lines that are there stay, and lines that are missing are
-added. Only addresses of this machine are kept up to date. ENVIRONMENT and COOKIE_SECURE
-are written into new files alone: without them a service is in production.
+They belong to the user. `init` and `up` add missing lines, renew lines of their own
+(OURS) and keep all others. They write ENVIRONMENT and COOKIE_SECURE into new files
+only: without them a service is in production.
 """
 
 import os
@@ -36,7 +36,7 @@ OURS = re.compile(
     ) ['"]?""",
     re.VERBOSE,
 )
-# For Compose, and how one service calls another: whichever services there are.
+# Settings of Compose, and of calls between services, whatever their names.
 OTHERS = re.compile(
     r"(COMPOSE|DOCKER|MEMO)_.*|[A-Z0-9_]+_SERVICE_(URL|API_KEY|API_KEY_FILE)"
 )
@@ -51,7 +51,7 @@ def write(layout: Layout, ports: Ports) -> None:
 
 
 def _wanted(layout: Layout, ports: Ports) -> dict[Path, str]:
-    """The text of every file, if it were new."""
+    """The text that each file would have if it were new."""
     issuer = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", ports.url)
     values = {
         "issuer": ports.url if re.fullmatch(OUR_URL, issuer) else issuer,
@@ -65,7 +65,7 @@ def _wanted(layout: Layout, ports: Ports) -> dict[Path, str]:
     }
     files = {layout.gateway_env: _fill("gateway", values) + _compose_files(layout)}
     for service in layout.services:
-        # Paths are as seen from the service's folder: a checkout may be moved.
+        # Relative to the service's folder, so that a checkout can be moved.
         for name in ("secrets", "static", "mail", "erasures"):
             values[name] = os.path.relpath(getattr(layout, name), service.project)
         values |= {"name": service.name, "port": ports.chosen[service.name]}
@@ -81,8 +81,8 @@ def _wanted(layout: Layout, ports: Ports) -> dict[Path, str]:
 def complete(text: str, wanted: str) -> str:
     """The text of an `.env` file with the settings of `wanted` that it lacks.
 
-    Every line that is there stays as it is, but for those that we wrote ourselves: they
-    are renewed, or go where they are not wanted.
+    Existing lines stay as they are, except those that we wrote ourselves (OURS): these
+    are renewed, or removed if `wanted` lacks them.
     """
     if not text:
         return wanted
@@ -98,13 +98,13 @@ def complete(text: str, wanted: str) -> str:
 
 
 def _fill(template: str, values: Mapping[str, object]) -> str:
-    """Empty for a service without a template of its own."""
+    """The template with its values; empty if there is no such template."""
     return read_text(TEMPLATES / f"{template}.env").format_map(values)
 
 
 def _compose_files(layout: Layout) -> str:
-    """What Compose reads where services bring a file. Given a list, it no longer looks
-    for the override by itself."""
+    """The line COMPOSE_FILE, if services have a compose.yaml. Given a list, Compose no
+    longer looks for the override by itself."""
     found = [service.project / "compose.yaml" for service in layout.services]
     names = [str(path.relative_to(layout.root)) for path in found if path.exists()]
     if layout.stack or not names:
@@ -115,19 +115,19 @@ def _compose_files(layout: Layout) -> str:
 
 
 def faults(layout: Layout, outputs: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong, by the names of the settings that services have printed."""
+    """What is wrong in the `.env` files, by the setting names that services printed."""
     known = {}
     for service, output in outputs.items():
         lines = re.findall(r"^names: (.*)$", output, re.MULTILINE)
         names = {name for line in lines for name in line.split()}
-        # With the owner's role, a service does not ask for the other one's.
+        # With the owner's role, a service reads MIGRATION_* instead of these names.
         known[service] = names | {x.removeprefix("MIGRATION_") for x in names}
     files = [layout.root / "compose.yaml", *(layout.root / "nginx").glob("*.py")]
     of_gateway = re.findall(r"\bGATEWAY_[A-Z_]+\b", "".join(map(read_text, files)))
     readers = dict.fromkeys(of_gateway, "the gateway")
     readers |= {name: service for service, names in known.items() for name in names}
     checked = [(s.env_file, known[s.name]) for s in layout.services if s.name in known]
-    # Compose passes the services' settings on from the file of the gateway.
+    # The gateway's file may hold all settings: Compose passes them to the services.
     for path, own in [*checked, (layout.gateway_env, set(readers))]:
         for fault in _faults_of(path, own, readers):
             yield f"{path.relative_to(layout.root)}: {fault}"

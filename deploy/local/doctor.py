@@ -23,7 +23,7 @@ STARTS = "it starts with its settings"
 
 
 def run(layout: Layout, words: Sequence[str]) -> int:
-    """Print what was found, what to do after an arrow; 3 where something is WRONG."""
+    """Print the findings, each remedy after an arrow. Returns 3 if one is WRONG."""
     parser = argparse.ArgumentParser("doctor", description=__doc__)
     text = "any deployment, only from outside"
     parser.add_argument("--url", type=Site, help=text)
@@ -44,8 +44,8 @@ def run(layout: Layout, words: Sequence[str]) -> int:
 
 
 def examine_stack(layout: Layout) -> Iterator[str]:
-    """The gateway, and more of the services than their system checks, only where the
-    stack runs and no other program has its ports."""
+    """All findings. It calls the gateway, and does more than the services' system
+    checks, only if the stack runs and no other program has its ports."""
     yield secrets(layout)
     runs = supervisor.is_running(layout)
     hint = f"{layout.command} up, or status, says more"
@@ -65,7 +65,7 @@ def examine_stack(layout: Layout) -> Iterator[str]:
 
 
 def own_site(layout: Layout, port: int) -> Site:
-    """The stack's gateway by its port, with keys that are valid."""
+    """The stack's gateway by its port, with valid API keys."""
     settings, keys = read_env(layout.gateway_env), service_keys(layout.secrets)
     tls = bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
     return Site(settings["GATEWAY_PUBLIC_URL"], port=port, tls=tls, keys=keys)
@@ -82,8 +82,8 @@ def secrets(layout: Layout) -> str:
 
 
 def intruder(layout: Layout, port: int, runs: bool) -> str:
-    """Who listens on a port of the stack, unless it is the running stack: each of its
-    processes works in a folder that the supervisor gives it."""
+    """Another program that listens on a port of the stack; empty if there is none. The
+    stack's own processes work in folders that the supervisor gives them."""
     found, folders = ports.listeners(port), []
     for pid in found or ():
         with contextlib.suppress(OSError):  # It has ended.
@@ -94,7 +94,7 @@ def intruder(layout: Layout, port: int, runs: bool) -> str:
 
 
 def ask(layout: Layout, service: Service, *, live: bool) -> Iterator[str]:
-    """What `manage.py doctor` finds; without a running stack its system checks."""
+    """The findings of `manage.py doctor`; of its system checks alone if not `live`."""
     if not read_env(service.env_file) or not layout.python.exists():
         fault = "no settings or no Python packages yet"
         hint = f"{service.env_file}, or `up`"
@@ -106,13 +106,13 @@ def ask(layout: Layout, service: Service, *, live: bool) -> Iterator[str]:
 
 
 def send_test_mail(layout: Layout, address: str) -> Iterator[str]:
-    """By the service that sends mail, with its settings."""
+    """Send it by the service that sends mail, with that service's settings."""
     users = next(each for each in layout.services if each.name == "users")
     return lines_of(layout, users, "testmail", address)
 
 
 def lines_of(layout: Layout, service: Service, *words: str | Path) -> Iterator[str]:
-    """What a command of the service finds; its last word where it does not start."""
+    """The findings of a service's command; its last line if it does not start."""
     done = subprocess.run(
         [layout.python, "manage.py", *words],
         cwd=service.project,

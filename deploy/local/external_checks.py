@@ -1,8 +1,8 @@
-"""What `doctor` examines from outside, by requests that change nothing. `attack` tries
+"""The checks of `doctor` from outside, by requests that change nothing. `attack` tries
 everything that a client can.
 
-A check has the name by which it is reported, and its docstring is what has to hold. It
-returns what is wrong, or nothing ("").
+The report names each check by its function, and its docstring is the statement that has
+to hold. It returns what is wrong, or "".
 """
 
 import contextlib
@@ -21,9 +21,9 @@ NO_KEY = "x" * 64  # an API key of the right form
 COOKIE_FLAGS = ("path=/api/v1/auth", "httponly", "samesite=strict")
 ME = "/api/v1/users/me"
 PLAIN_PORT = 80
-# What the gateway and other servers answer where they refuse plain http.
+# Statuses with which the gateway and other servers refuse plain http.
 REFUSED = (400, 403, 404, 421, 426)
-# Routes for services alone, and whose they are.
+# Routes that only services may call, and the service that has each.
 INTERNAL = (
     ("auth", "POST /api/v1/auth/verify_token"),
     ("auth", "POST /api/v1/auth/introspect"),
@@ -39,14 +39,14 @@ INTERNAL = (
 def finding(
     where: str, name: str, statement: str, fault: str, hint: str, bad: str = "WRONG"
 ) -> str:
-    """A line of the report. A fault is what is true instead of the statement."""
+    """A line of the report. `fault` says what is true instead of the statement."""
     verdict = bad if fault else "ok"
     text = f"{statement}: {fault} -> {hint}" if fault else statement
     return f"{verdict:<5} {where + ':':<8} {name:<19} {text}"
 
 
 def service_keys(folder: Path) -> dict[str, str]:
-    """A valid API key for each service, of a stack's secrets."""
+    """A valid API key for each service, from a stack's secrets."""
     return {
         callee: (folder / KEY.format(caller, callee)).read_text().strip()
         for caller, callee in permutations(("auth", "users"))
@@ -66,14 +66,14 @@ def internal(site: Site) -> str:
         method, path = route.format(id=uuid4()).split()
         sent = {"X-Internal-Api-Key": site.keys.get(service, NO_KEY)}
         reply = site.send(method, path, "{}", Content_Type="application/json", **sent)
-        # A service has another code for what it does not find.
+        # This is the gateway's code. A service has another one for a missing object.
         found += [route] * (reply.summary != "404 not_found")
     return ", ".join(found)
 
 
 def cookie(site: Site) -> str:
     """the refresh cookie has its name and its flags (COOK-01)"""
-    # As the answer shows that clears it, after an invalid token.
+    # Seen in the answer to an invalid token, which clears the cookie.
     sent = "__Secure-refresh_token=doctor; refresh_token=doctor"
     reply = site.send("POST", "/api/v1/auth/refresh", Cookie=sent)
     name, _, flags = reply.headers.get("Set-Cookie", "").lower().partition("=")
@@ -109,7 +109,7 @@ CHECKS = {
 
 
 def examine(site: Site) -> Iterator[str]:
-    """A line for each check; nothing but `reached` where the site is not ready."""
+    """A line for each check; only that of `reached` if the site is not ready."""
     for check, hint in CHECKS.items():
         try:
             fault = check(site)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Debian gives ordinary users no sbin, and Nginx is there.
+# On Debian, the PATH of ordinary users lacks sbin, where Nginx is.
 FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
 BUSY = "memo: another command works here; waiting for it ..."
 NAME = re.compile(r"(?:export )?([A-Za-z_][A-Za-z0-9_]*)=")
@@ -19,9 +19,9 @@ def read_env(path: Path) -> dict[str, str]:
     """Names and values, as the services themselves read them: by django-environ."""
     if not path.is_file():
         return {}
-    import environ  # Only in the virtual environment; all else here runs before it.
+    import environ  # Needs the virtual environment; the rest of this module does not.
 
-    # It prints a line that it cannot read, which may be a secret.
+    # It logs a line that it cannot parse, and that may be a secret.
     logging.getLogger("environ").setLevel(logging.ERROR)
 
     found: dict[str, str] = {}
@@ -33,8 +33,8 @@ def read_env(path: Path) -> dict[str, str]:
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """Replace the file in one step, so that a kill leaves the old one or the new one.
 
-    A checkout of root's has `.env` files that are ours in folders that are not. There
-    is no renaming in those: the file is overwritten in place.
+    In a checkout of root's, the `.env` files are ours, but their folders are not. No
+    file can be renamed there, so the file is overwritten in place.
     """
     if path.exists() and read_text(path) == text:
         return
@@ -68,8 +68,8 @@ def tail(log: Path) -> str:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock; say so while another command has it. The kernel drops a lock with
-    its holder, so there is never a stale one."""
+    """Hold the lock; print a line if another command has it. The kernel releases a lock
+    when its holder ends, so there is never a stale one."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -41,7 +41,7 @@ def configure(layout: Layout, state: Path) -> None:
 
 
 def allowed_origins(layout: Layout) -> str:
-    """Whose pages may read the gateway's errors: those of any service."""
+    """Origins whose pages may read the gateway's errors: those of all services."""
     name = "CORS_ALLOWED_ORIGINS"
     lists = [read_env(service.env_file).get(name, "") for service in layout.services]
     return ",".join(dict.fromkeys(",".join(filter(None, lists)).split(",")))
@@ -53,9 +53,9 @@ def render(
     *words: object,
     settings: Mapping[str, str] = {},
 ) -> None:
-    """The files alone; for containers, with the word `--compose`. There, the file of
-    the gateway has the services' settings, too."""
+    """Only write the files; for containers, with the word `--compose`. With containers,
+    the gateway's `.env` has the services' settings, too."""
     command = [sys.executable, layout.root / "nginx" / "render.py", "--output", output]
-    # The settings reach it by its environment: `.env` is read in one place.
+    # render.py gets settings by its environment: one function alone reads `.env`.
     env = {**layout.base_env(), **read_env(layout.gateway_env), **settings}
     run(Job("gateway: render.py", [*command, *words], layout.state, env))

@@ -1,6 +1,6 @@
-"""Ctrl-C, and the other signals that ask a command to stop. The first one unwinds what
-is under way, with a word. A second one ends us at once, as does Ctrl-C during the
-imports."""
+"""Ctrl-C, and the other signals that ask a command to stop. The first one raises
+KeyboardInterrupt, so that the command cleans up. A second one ends the process at once,
+as does Ctrl-C during the imports."""
 
 import os
 import signal

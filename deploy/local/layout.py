@@ -1,4 +1,4 @@
-"""Where everything lies: a checkout, its services, and the files of each stack."""
+"""All paths: of a checkout, of its services, and of the files of each stack."""
 
 import hashlib
 import os
@@ -14,19 +14,19 @@ ROOT = Path(__file__).resolve().parents[2]
 SUFFIX = "_project"
 WORKERS = {"users"}  # services with jobs, for which a worker runs
 STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
-# What running processes have read, by the endings of files.
+# Suffixes of the files that running processes have read.
 INPUTS = {".py", ".conf", ".template", ".sql", ".html", ".txt", ".mo"}
-# Nginx cannot quote the first four, and supervisord takes the others for its own.
+# Nginx cannot quote the first four. supervisord interprets the others.
 REFUSED = re.compile(r'[\n"$\\;#%]')
-# The path of a socket has at most 107 bytes, and what we add at most 35. Others write
-# it into URLs and settings without quotes.
+# A socket's path has at most 107 bytes, of which we add at most 35. It is also part of
+# URLs and settings, without quotes.
 SOCKET_FOLDER = re.compile(r"[A-Za-z0-9_./:@=,+-]{1,70}")
 
 
 @dataclass(frozen=True)
 class Service:
-    """A folder `<name>_project` with a manage.py. `database` names the process that is
-    its own PostgreSQL."""
+    """A folder `<name>_project` with a manage.py. `database` is the name of its own
+    PostgreSQL process."""
 
     name: str
     project: Path
@@ -36,12 +36,12 @@ class Service:
 
     @property
     def worker(self) -> str:
-        """The name of its worker, if it has one."""
+        """The name of its worker; empty if it has none."""
         return f"{self.name}-worker" if self.name in WORKERS else ""
 
     @property
     def programs(self) -> list[str]:
-        """What runs its code."""
+        """The names of the programs that run its code."""
         return [self.name, *filter(None, [self.worker])]
 
 
@@ -94,8 +94,8 @@ class Layout:
         return found
 
     def all_env_files(self) -> dict[str, Path]:
-        """Of the services, of their migrations, and of the gateway, by the names that
-        they have in a backup."""
+        """The files of the services, of their migrations and of the gateway, by the
+        names that they have in a backup."""
         found = {"gateway.env": self.gateway_env}
         for each in self.services:
             found[f"{each.name}.env"] = each.env_file
@@ -103,7 +103,7 @@ class Layout:
         return found
 
     def data_folder(self, service: Service, major: int) -> Path:
-        """Of PostgreSQL: no server reads the data of another major version."""
+        """PostgreSQL's data. No server reads the data of another major version."""
         return self.postgres / service.name / str(major) / "data"
 
     def stacks(self) -> list["Layout"]:
@@ -112,11 +112,11 @@ class Layout:
         return [Layout(self.root, name, self.base) for name in ["", *names]]
 
     def fingerprint(self) -> str:
-        """Changes when anything does that running processes have read once: code,
-        settings, secrets, packages. So `up` knows whether to start them again."""
+        """A hash of all that running processes have read once: code, settings, secrets,
+        packages. When it changes, `up` starts them again."""
         files = [self.root / "requirements" / "local.txt"]
         files += self.all_env_files().values()
-        # Running services see new keys by themselves, as all that is in folders.
+        # Running services reread API keys, and everything in folders, by themselves.
         live = ("_service_api_key", "_internal_api_keys")
         secrets = filter(Path.is_file, self.secrets.glob("*"))
         files += [path for path in secrets if not path.name.endswith(live)]
@@ -132,7 +132,7 @@ class Layout:
         return digest.hexdigest()[:16]
 
     def base_env(self) -> dict[str, str]:
-        """What every program of ours gets, and nothing that a shell happened to hold:
+        """The environment of every program of ours, without the variables of the shell:
         PGOPTIONS, PYTHONPATH or http_proxy break a stack in ways that are hard to
         find."""
         return {
@@ -159,8 +159,8 @@ class Layout:
 
 
 def of(stack: str) -> Layout:
-    """The layout of a stack of this checkout. Names and paths that servers cannot quote
-    are a Problem."""
+    """The layout of a stack of this checkout. Raises Problem for names and paths that
+    servers cannot quote."""
     if stack and not STACK_NAME.fullmatch(stack):
         hint = "Use up to 16 lower-case letters, digits and hyphens."
         raise Problem(f"MEMO_STACK={stack} is not a valid name.", hint=hint, code=USAGE)

@@ -1,4 +1,4 @@
-"""A command of manage.py: in every service that knows it, or in the one that is named.
+"""Run a command of manage.py in the service that is named, or in all that have it.
 
 `runserver` takes the place of the supervised service while it runs.
 """
@@ -15,13 +15,13 @@ from .files import read_env
 from .layout import Layout, Service
 from .problems import USAGE, Problem
 
-# They change tables, which takes the role that owns them.
+# Commands that change tables, and so need the role that owns the tables.
 OWNER_COMMANDS = {"migrate", "flush", "createcachetable", "test"}
 
 
 def run(layout: Layout, words: Sequence[str]) -> int:
-    """The command in the service that is named first, or in all that know it; the first
-    bad exit status."""
+    """Run the command in the service that the first word names, or in all that have it.
+    Returns the first exit status that is not 0."""
     if "check" in words[:2] and "--help" not in words:
         for fault in configure.faults(layout, run_in_all(layout, "-c", PREPARE)):
             print(f"memo: {fault}", flush=True)
@@ -42,8 +42,8 @@ def run(layout: Layout, words: Sequence[str]) -> int:
 
 
 def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
-    """The command in one service, at the user's terminal. Django's server, which
-    reloads changed code, stands in for the supervised service if no port is given."""
+    """Run the command in one service, at the user's terminal. `runserver` without a
+    port replaces the supervised service meanwhile, and reloads changed code."""
     running = supervisor.is_running(layout)
     if words[0] == "runserver" and all(word.startswith("-") for word in words[1:]):
         words = [*words, read_env(service.env_file)["BIND"]]
@@ -59,7 +59,7 @@ def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
     supervisor.stop_program(layout, service.name)
     print(f"memo: replaces {service.name} until it ends", flush=True)
     try:
-        # `stop` and `down` end what works in this folder, unless it has a terminal.
+        # `stop` and `down` end processes in this folder that have no terminal.
         return _run(layout, service, words, layout.work / service.name)
     finally:
         if supervisor.is_running(layout):
@@ -68,12 +68,12 @@ def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
 
 
 def _run(layout: Layout, service: Service, words: Sequence[str], cwd: Path) -> int:
-    """Run manage.py in the foreground. Ctrl-C is for it: Django's shell continues after
-    one."""
+    """Run manage.py in the foreground. Ctrl-C is left to it: Django's shell continues
+    after one."""
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
     owner = words[0] in OWNER_COMMANDS
     env = environment(layout, service, owner=owner, caller=os.environ)
-    # What an operator does is with the events of the service.
+    # The events of an operator's commands go to the service's audit log.
     log = layout.logs / f"{service.name}-audit.log"
     audit = {"AUDIT_LOG": str(log)} if layout.logs.exists() else {}
     command = [str(layout.python), str(service.project / "manage.py"), *words]

@@ -3,12 +3,12 @@
 Pid files are no help: after a reboot the number belongs to another program. Each
 program of a stack works in a folder of its own, and passes that on to its children.
 
-supervisord runs this file in front of a program: it ends what a killed predecessor
-left, removes its lock files, and becomes the program.
+supervisord runs this file in front of a program. It ends processes that a killed
+predecessor left, removes the predecessor's lock files, and becomes the program.
 
     orphans.py [--remove=FILE] ... -- COMMAND ...
 
-Standard library only, and no import of ours: it is run by its path.
+It imports only the standard library, because supervisord runs it by its path.
 """
 
 import os
@@ -18,13 +18,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PAUSE = 0.02  # seconds, as the other
+PAUSE = 0.02  # seconds, as KILLED_WITHIN
 KILLED_WITHIN = 10
 
 
 def end_all(*folders: Path, patience: float = 5) -> bool:
-    """End what works in the folders, and what it forks meanwhile: by TERM, and after so
-    many seconds by KILL. Returns whether there was anything."""
+    """End the processes in the folders, and those they fork meanwhile: by TERM, and
+    after `patience` seconds by KILL. Returns whether there were any."""
     found = left = processes_in(*folders)
     begun = time.monotonic()
     while left and (passed := time.monotonic() - begun) < patience + KILLED_WITHIN:
@@ -35,8 +35,8 @@ def end_all(*folders: Path, patience: float = 5) -> bool:
 
 
 def processes_in(*folders: Path) -> list[int]:
-    """Live processes, but ourselves, that work in one of the folders or below. A
-    developer's shell may be there too: it has a terminal, and is not counted."""
+    """Live processes, except this one, that work in one of the folders or below. Those
+    with a terminal do not count: a developer's shell may be there too."""
     found = []
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         try:
@@ -72,7 +72,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def main(words: list[str]) -> None:
-    """Clear the way and become the program."""
+    """End the predecessor's processes, remove its files, and become the program."""
     options, command = words[: words.index("--")], words[words.index("--") + 1 :]
     end_all(Path.cwd(), patience=0)
     for option in options:

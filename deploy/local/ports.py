@@ -25,8 +25,8 @@ NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 class Ports:
     """The ports of a stack: by the name of a service, and `gateway`.
 
-    Those that are free are held open until `release`, so that two checkouts that start
-    in the same second do not choose the same ones. What has to give way is printed.
+    Free ports are kept bound until `release`, so that two checkouts that start in the
+    same second choose different ones. A line is printed for each port that changes.
     """
 
     def __init__(self, layout: Layout, *, running: bool) -> None:
@@ -44,14 +44,14 @@ class Ports:
         self.url = f"http://localhost:{self.chosen[GATEWAY]}"
 
     def release(self, *names: str) -> None:
-        """Let servers have their ports: these, or all."""
+        """Close the sockets on these ports, or on all, so that servers can listen."""
         for port in [self.chosen[name] for name in names] or list(self._held):
             self._held.pop(port, ExitStack()).close()
 
     def _choose(self, name: str, port: int) -> int:
-        """The port that the caller asks for, the written one, or one that is free. The
-        gateway's does not change by itself, since clients know it; not so the one of a
-        named stack."""
+        """The port that the caller asks for, else the written one, else a free one. The
+        gateway's written port does not change by itself, since clients know it, except
+        in a named stack."""
         given, asked = port, os.environ.get(f"{name.upper()}_PORT", "")
         if asked:
             port = _parse(asked, f"{name.upper()}_PORT")
@@ -72,12 +72,12 @@ class Ports:
         return other
 
     def _hold(self, port: int) -> bool:
-        """Whether no program listens there, by IPv4 or IPv6; then we do."""
+        """Bind the port by IPv4 and IPv6. Returns False if another program has it."""
         with ExitStack() as sockets:
             for family, host in ((socket.AF_INET, LOOPBACK), (socket.AF_INET6, "::1")):
                 try:
                     sock = sockets.enter_context(socket.socket(family))
-                    # Connections in TIME_WAIT are not in the way of a server either.
+                    # As for a server, connections in TIME_WAIT are no obstacle.
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     sock.bind((host, port))
                     sock.listen()
@@ -100,7 +100,7 @@ def _parse(text: str, where: str) -> int:
 
 
 def written(layout: Layout) -> dict[str, int]:
-    """What the `.env` files of a stack say; 0 where they say nothing."""
+    """The ports in the `.env` files of a stack; 0 if a file names none."""
     texts = {s.name: read_env(s.env_file).get("BIND", "") for s in layout.services}
     texts[GATEWAY] = read_env(layout.gateway_env).get("GATEWAY_PORT", "")
     return {
@@ -110,7 +110,7 @@ def written(layout: Layout) -> dict[str, int]:
 
 
 def taken(layout: Layout, name: str, port: int = 0) -> Problem:
-    """Says who holds the port, or the written one, and how to choose another."""
+    """A Problem that names the holder of the port (0: the written one) and a remedy."""
     port = port or written(layout)[name]
     way = f"{name.upper()}_PORT={port + 1} {layout.command} up"
     hint = f"Stop that program, or choose another port: {way}"
@@ -131,7 +131,7 @@ def describe(port: int) -> str:
 
 def listeners(port: int) -> list[int] | None:
     """The processes that listen on the port of this machine, as far as we may see them;
-    None where none does."""
+    None if no process listens."""
     for table in Path("/proc/net").glob("tcp*"):  # Not all kernels have IPv6.
         for line in table.read_text().splitlines()[1:]:
             _, local, _, state, _, _, _, _, _, inode = line.split()[:10]

@@ -10,18 +10,18 @@ from .layout import Layout, Service
 from .problems import Problem
 from .programs import Job, run
 
-# The superuser. It has no password: the kernel says who connects, and lets us alone in.
+# The superuser. It has no password: `peer` admits only the system user that runs us.
 ADMIN = "memo_admin"
-PORT = "5432"  # It names the socket. Nothing listens on it.
+PORT = "5432"  # Part of the socket's name. No TCP port is opened.
 ACCESS = f"local all {ADMIN} peer map=own\nlocal all all scram-sha-256\n"
-# Without a locale of its own it would take the one of a shell, cron or container.
+# Without --locale, initdb takes the locale of its caller: a shell, cron, a container.
 OPTIONS = ["-U", ADMIN, "-E", "UTF8", "--locale=C.UTF-8"]
 OPTIONS += ["--auth-local=peer", "--auth-host=reject", "-D"]
 
 
 def prepare(layout: Layout, major: int) -> None:
     """Make the clusters that are missing, each under another name first: an interrupted
-    initdb leaves what looks complete."""
+    initdb leaves a folder that looks complete."""
     folders = [layout.data_folder(service, major) for service in layout.services]
     missing = [path for path in folders if not path.exists()]
     jobs = []
@@ -39,7 +39,7 @@ def prepare(layout: Layout, major: int) -> None:
     run(*jobs)
     for data in missing:
         data.with_name("data.new").replace(data)
-    user = pwd.getpwuid(os.getuid()).pw_name  # initdb asks for one, too.
+    user = pwd.getpwuid(os.getuid()).pw_name  # initdb needs a name, too.
     for data in folders:
         write_private(data / "pg_hba.conf", ACCESS)
         write_private(data / "pg_ident.conf", f"own {user} {ADMIN}\n")
@@ -55,19 +55,19 @@ def is_ready(layout: Layout, service: Service) -> bool:
 
 
 def url(layout: Layout, service: Service, role: str) -> str:
-    """Of the service's database, as `.env` files have it."""
+    """The URL of the service's database, as in its `.env` files."""
     folder, name = f"{layout.sockets}/{service.database}", service.name
     return f"postgres://{name}_{role}@/{folder}/{name}"
 
 
 def is_own(layout: Layout, service: Service) -> bool:
-    """Whether the service has its data here."""
+    """Whether the service uses our database, by its `.env` file."""
     written = read_env(service.env_file).get("DATABASE_URL")
     return written == url(layout, service, "app")
 
 
 def insist_on_own(layout: Layout, service: Service) -> None:
-    """A Problem where the service has its data elsewhere."""
+    """Raise Problem if the service uses another database than ours."""
     if not is_own(layout, service):
         text = f"{service.name} has another database than ours: see DATABASE_URL."
         raise Problem(text, hint="Use the tools of that server.")
@@ -76,7 +76,7 @@ def insist_on_own(layout: Layout, service: Service) -> None:
 def call(
     layout: Layout, service: Service, program: str, *words: object, **env: str
 ) -> str:
-    """What a program of PostgreSQL prints, as the superuser of this cluster."""
+    """Run a PostgreSQL program as the cluster's superuser; returns what it prints."""
     address = ["-h", layout.sockets / service.database, "-p", PORT, "-U", ADMIN]
     command = [layout.servers / program, *address, *words]
     what = f"{service.name}: {program}"
@@ -84,13 +84,13 @@ def call(
 
 
 def psql(layout: Layout, service: Service, *words: object, **env: str) -> str:
-    """The rows alone, of the database `postgres` unless `-d` names another."""
+    """Run psql, on the database `postgres` unless `-d` names one; returns the rows."""
     options = ["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "postgres"]
     return call(layout, service, "psql", *options, *words, **env).strip()
 
 
 def make_roles(layout: Layout) -> None:
-    """Roles, databases and rights, by the file that the containers use too."""
+    """Make roles, databases and rights, by the file that the containers use too."""
     for service in layout.services:
         secret = f"{layout.secrets}/{service.name}_db"
         env = {

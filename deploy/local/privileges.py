@@ -1,7 +1,7 @@
-"""Root runs nothing here: called by root, we become an ordinary user, once, for all.
+"""No stack runs as root: a command that root calls continues as an ordinary user.
 
-PostgreSQL refuses root, and one owner means no mixed files. What that user can write,
-root never writes, hands over or follows: it could be a link by now.
+PostgreSQL refuses root, and one user for all means one owner of all files. Root never
+writes, hands over or follows a path that this user can write: it may be a link by now.
 """
 
 import os
@@ -15,10 +15,10 @@ from .problems import MISSING, Problem
 
 SYSTEM_USER = "memo-run"
 COPIES = Path("/var/lib/memo")
-# They write source files, so they run as the owner of those, root too.
+# They write source files, so they run as the owner of the files, even as root.
 CODE_WRITERS = {"makemigrations", "squashmigrations", "optimizemigration"}
 CODE_WRITERS |= {"makemessages", "startapp", "startservice"}
-# Files that are gone from the checkout go from the copy too; all others stay.
+# It removes files from the copy that left the checkout, and keeps all others.
 UNPACK = """
 umask 077
 tar -xv --quoting-style=literal >.copied.new || exit
@@ -26,20 +26,20 @@ tar -xv --quoting-style=literal >.copied.new || exit
     while IFS= read -r name; do rm -f -- "$name"; done
 mv .copied.new .copied
 """
-# Of the caller's environment, these name root's own places.
+# Prefixes of the variables that name places of root's own.
 ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLORS")
 
 
 def settle(layout: Layout, words: list[str]) -> Layout:
-    """Become the user that may run this command; the layout for it. A checkout that
-    root or a colleague has started is theirs to continue with."""
+    """Become the user that may run this command; returns the layout for it. Root
+    becomes the user that started the checkout. Any other user gets a Problem."""
     if os.geteuid() == 0:
         if not CODE_WRITERS & set(words[:2]):
             _become_ordinary(layout, words)
         if words[0] != "startservice" and not layout.keys.exists():
             text = f"Root writes code here, and no settings are in {layout.root}."
             raise Problem(text, hint=f"chmod -R a+rX {layout.root}", code=MISSING)
-        # With packages that root alone can write.
+        # Its Python packages are in a folder that root alone can write.
         base = COPIES / f"{short_hash(str(layout.root))}-root"
         return Layout(layout.root, layout.stack, base)
     for path in (layout.base, layout.root / ".secrets"):
@@ -79,8 +79,8 @@ def _become_ordinary(layout: Layout, words: list[str]) -> None:
 
 
 def _user(*places: Path) -> pwd.struct_passwd:
-    """The owner of what is there; or a system user of our own, which owns nothing else
-    on the machine. PostgreSQL needs a name, too."""
+    """The first owner of these places that is not root; else a system user of our own,
+    which owns nothing else on the machine. PostgreSQL needs a user with a name."""
     owners = [path.stat().st_uid for path in places if path.exists()]
     try:
         if uid := next(filter(None, owners), 0):
@@ -113,7 +113,7 @@ def _make_folder(path: Path, user: pwd.struct_passwd) -> None:
 
 
 def _copy(root: Path, copy: Path, user: pwd.struct_passwd, drop: list[str]) -> None:
-    """Bring the user's copy of the code up to date: what git lists, tracked or new.
+    """Bring the user's copy of the code up to date: files that git lists, new ones too.
     Root only reads, into a pipe; the user unpacks."""
     COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)
     COPIES.chmod(0o755)

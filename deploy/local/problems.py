@@ -1,7 +1,7 @@
 """How a command fails: one clear sentence, a way out, and an exit status."""
 
 USAGE = 2
-MISSING = 3  # also what `status` answers of a stopped stack
+MISSING = 3  # also the exit status of `status` for a stopped stack
 PORT_IN_USE = 4
 INTERRUPTED = 130
 

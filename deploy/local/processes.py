@@ -1,8 +1,8 @@
 """`status`, `logs`, `start`, `stop`: the programs of a stack, and whether they work.
 
-A program is ready when supervisord runs it and it answers on its own socket. The socket
-of a service belongs to supervisord; the gateway's has to be held by our Nginx. So no
-other program's answer counts, whichever has the port.
+A program is ready when supervisord runs it and it answers on its own socket. Services
+have sockets that supervisord holds, and our Nginx has to hold the gateway's port: the
+answer of another program that has the port does not count.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ FROM procrastinate_workers"""
 
 
 def show(layout: Layout, *, as_json: bool) -> int:
-    """Print the state of the stack; the exit status tells it too."""
+    """Print the state of the stack, and return it as an exit status."""
     found = gather(layout)
     if as_json:
         print(json.dumps(found))
@@ -67,7 +67,7 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
             connection.settimeout(5)
             connection.connect(f"{layout.sockets}/redis.sock")
             connection.sendall(b"PING\r\n")
-            # Perhaps only that a client must log in first.
+            # -NOAUTH: it works, and a client must log in first.
             return connection.recv(64).startswith((b"-NOAUTH", b"+PONG"))
         return False
     for service in layout.services:
@@ -87,7 +87,7 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
 
 
 def reports(layout: Layout, service: Service) -> bool:
-    """Whether a worker of the service reports to its database, if that is ours."""
+    """Whether a worker reports to the service's database. True if that is not ours."""
     if not postgres.is_own(layout, service):
         return True
     with contextlib.suppress(Problem):
@@ -137,7 +137,7 @@ def replace(layout: Layout, names: list[str]) -> None:
 
 
 def insist_on(layout: Layout, names: list[str]) -> None:
-    """A Problem where nothing runs, or no program has one of the names."""
+    """Raise Problem if nothing runs, or if no program has one of the names."""
     found = supervisor.processes(layout)
     for name in names:
         if name not in found:
@@ -146,8 +146,8 @@ def insist_on(layout: Layout, names: list[str]) -> None:
 
 
 def start_and_wait(layout: Layout, *names: str) -> None:
-    """Start these programs, or all that do not work, and return when they are ready. A
-    Problem tells why one is not; that one is stopped, and not tried again and again."""
+    """Start these programs, or all, if they do not work; return when they are ready. A
+    Problem tells why one fails. It is stopped, so that it is not tried forever."""
     started, deadline = False, time.monotonic() + READY_SECONDS
     while True:
         states = gather(layout, names)["processes"]
@@ -167,7 +167,7 @@ def start_and_wait(layout: Layout, *names: str) -> None:
 
 
 def _failure(layout: Layout, name: str, verb: str) -> Problem:
-    """Why a program does not run; it is stopped."""
+    """Stop a program that does not work; returns why it does not."""
     log = layout.logs / f"{supervisor.processes(layout)[name][0]['name']}.log"
     supervisor.stop_program(layout, name)
     if name == GATEWAY and ports.listeners(ports.written(layout)[name]) is not None:
@@ -176,14 +176,14 @@ def _failure(layout: Layout, name: str, verb: str) -> Problem:
 
 
 def logs(layout: Layout, name: str | None, *, follow: bool) -> None:
-    """The end of one program's logs or of all; with `follow`, whatever comes. A service
-    has a log for each of its processes."""
+    """Print the end of one program's logs, or of all; with `follow`, new lines too. A
+    service has a log for each of its processes."""
     patterns = [f"{name}.log", f"{name}-[1-9].log"] if name else ["*[!0].log"]
     found = [path for each in patterns for path in sorted(layout.logs.glob(each))]
     if not found:
         names = ", ".join(sorted(path.stem for path in layout.logs.glob("*.log")))
         raise Problem(f"There is no log of {name or 'anything'}.", hint=names)
     options = ["-v", "-n", "50" if name else "10", *(["-F"] if follow else [])]
-    # An interrupt in the moment of its start must not leave it behind.
+    # An interrupt just as `tail` starts must not leave it running.
     tail = ["/usr/bin/setpriv", "--pdeathsig=TERM", "tail"]
     subprocess.run([*tail, *options, "--", *found], check=False)

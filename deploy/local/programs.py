@@ -8,14 +8,14 @@ from pathlib import Path
 
 from .problems import Problem
 
-# A wrong setting, of a service or of the gateway: what follows is written for users.
+# The line that reports a wrong setting, with its text for users.
 FAULT = re.compile(r"^(?:\S*ImproperlyConfigured|render\.py): (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Job:
-    """`what` names it in a message, whose setting it is before a colon. Parts of the
-    command are turned into text."""
+    """A program to run. `what` names it in messages; the part before a colon names the
+    owner of its settings. Parts of the command become text."""
 
     what: str
     command: Sequence[object]
@@ -24,7 +24,7 @@ class Job:
 
 
 def run(*jobs: Job) -> list[str]:
-    """Run the jobs at once; the output of each. An interrupt ends all of them."""
+    """Run the jobs at the same time; returns their output. An interrupt ends all."""
     processes: list[subprocess.Popen[str]] = []
     try:
         for job in jobs:
@@ -42,7 +42,7 @@ def run(*jobs: Job) -> list[str]:
         outputs = [process.communicate()[0] for process in processes]
     finally:
         for process in processes:
-            process.kill()  # Nothing happens where it has ended.
+            process.kill()  # No effect on one that has ended.
             process.wait()
     for job, process, output in zip(jobs, processes, outputs, strict=True):
         if process.returncode:
@@ -51,7 +51,7 @@ def run(*jobs: Job) -> list[str]:
 
 
 def _failure(what: str, status: int, output: str) -> Problem:
-    """The wrong setting in one line, or the end of what was printed."""
+    """A Problem with the wrong setting in one line, or with the end of the output."""
     if found := FAULT.findall(output):
         return Problem(f"{what.partition(':')[0]}: {found[-1]}")
     end = "\n".join(f"    {line}" for line in output.splitlines()[-20:])

@@ -1,7 +1,7 @@
 """`restore`: bring a backup back into this stack: docs/operations/backup.md.
 
-Each database is restored next to the one that is there. All that can fail works on the
-new one. Renaming both is the last step.
+Each database is restored next to the existing one. Every step that can fail works on
+the new one. The last step renames both.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from .programs import Job, run
 from .secretfiles import FACTOR_KEYS
 
 PAIR = {"auth", "users"}
-# What a database is called meanwhile: one that is restored, and the one that was there.
+# Suffixes: of a restored database until it takes its place, and of the one before.
 NEW, OLD = "_restored", "_before"
 
 
@@ -56,15 +56,15 @@ def _chosen(layout: Layout, files: Sequence[str], only: str | None) -> list[Serv
 
 
 def _bring_settings(layout: Layout, folder: Path, made_of: str) -> None:
-    """Secrets, keys and `.env` files, where there are none yet: a key that was revoked
-    after the backup must not come back."""
+    """Restore secrets, keys and `.env` files, only into a stack that has no keys yet: a
+    key that was revoked after the backup must not come back."""
     if made_of != layout.stack:
         name = made_of or "the one without a name"
         raise Problem(f"The settings of this backup are of another stack: {name}.")
     layout.make_folders()
     files = layout.all_env_files()
     with tarfile.open(folder / backup.SETTINGS) as tar:
-        # The keys come last: they say that all is there.
+        # The keys come last: a stack that has them is taken to have all.
         for member in sorted(tar.getmembers(), key=lambda x: "/keys/" in x.name):
             path = PurePosixPath(member.name)
             target = files.get(member.name.removeprefix("env/"))
@@ -77,8 +77,8 @@ def _bring_settings(layout: Layout, folder: Path, made_of: str) -> None:
 
 
 def bring_factor_keys(layout: Layout, folder: Path) -> None:
-    """Those that encrypted what is in the dump. The last name encrypts, so the keys
-    that are there do that."""
+    """Add the factor keys that encrypted secrets in the dump. The last name encrypts,
+    so an existing newer key continues to do so."""
     with tarfile.open(folder / backup.SETTINGS) as tar:
         for member in tar.getmembers():
             path = PurePosixPath(member.name)
@@ -91,7 +91,7 @@ def bring_factor_keys(layout: Layout, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _stopped(layout: Layout, names: Collection[str]) -> Iterator[None]:
-    """Without these services, so that nothing is accepted that is lost then."""
+    """Stop these services meanwhile: a write that they accept would be lost."""
     databases = (service.database for service in layout.services)
     processes.start_and_wait(layout, *databases, "redis")
     programs = [x for s in layout.services if s.name in names for x in s.programs]
@@ -137,9 +137,9 @@ def _load(layout: Layout, service: Service, dump: Path) -> None:
 def _settle(
     layout: Layout, chosen: Sequence[Service], folder: Path, *, keep_sessions: bool
 ) -> None:
-    """Forget who was erased, and end all sessions in what was restored. What ended
-    after the backup is not known there, so every epoch is raised above all that auth
-    has ever received."""
+    """Migrate the new databases, erase users again, and end sessions unless they are
+    kept. The backup does not know which sessions ended after it, so every epoch is
+    raised above all that auth has ever received."""
     restored = partial(_command, layout, chosen)
     bring_factor_keys(layout, folder)
     run(*(restored(service, "migrate", "--no-input") for service in chosen))
@@ -151,7 +151,7 @@ def _settle(
     auth, users = (service for service in layout.services if service.name in PAIR)
     if not keep_sessions:
         highest = run(restored(auth, "highestepoch"))
-        with contextlib.suppress(Problem):  # There may be no more tables.
+        with contextlib.suppress(Problem):  # The old tables may be gone.
             highest += run(_command(layout, [], auth, "highestepoch"))
         above = max(int(text.split()[-1]) for text in highest)
         revoke = restored(auth, "revokesessions", "--all", "--noinput")
@@ -162,7 +162,7 @@ def _settle(
 def _command(
     layout: Layout, chosen: Sequence[Service], service: Service, *words: object
 ) -> Job:
-    """A command of manage.py, on the restored database where there is one."""
+    """A command of manage.py, on the restored database if there is one."""
     owner = words[0] == "migrate"
     env = application.environment(layout, service, owner=owner)
     if service in chosen and owner:
@@ -175,7 +175,7 @@ def _command(
 
 
 def _swap(layout: Layout, chosen: Sequence[Service]) -> None:
-    """All or none. With auth last: in between, users' epochs end the older sessions."""
+    """Swap all or none, auth last: until then, users' epochs end the older sessions."""
     done: list[Service] = []
     try:
         for service in chosen:
@@ -196,7 +196,7 @@ def _drop(layout: Layout, service: Service, suffix: str) -> None:
 
 
 def _rename(layout: Layout, service: Service, *pairs: tuple[str, str]) -> None:
-    """In one transaction, when no client is left."""
+    """Rename databases in one transaction, after their clients are disconnected."""
     name = service.name
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'"
     ends = [end.format(name + old) for old, _ in pairs]
@@ -206,6 +206,6 @@ def _rename(layout: Layout, service: Service, *pairs: tuple[str, str]) -> None:
 
 
 def _sql(layout: Layout, service: Service, *statements: str) -> None:
-    """Each in a transaction of its own, as the superuser."""
+    """Run the statements as the superuser, each in a transaction of its own."""
     words = [word for each in statements for word in ("-c", each)]
     postgres.psql(layout, service, *words)

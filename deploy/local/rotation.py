@@ -1,6 +1,6 @@
-"""`rotateapikeys`: new keys between services that continue to call each other.
+"""`rotateapikeys`: new API keys, while services continue to call each other.
 
-The files alone say how far a caller and a callee are:
+The key files of a caller and a callee show which step was the last:
 
     the callee accepts   the caller presents
     old                  old                   no rotation
@@ -8,8 +8,8 @@ The files alone say how far a caller and a callee are:
     old, next            next                  after `present`
     next                 next                  after `drop`
 
-The key that is presented is accepted in every line. Each step first waits until all
-services have seen the step before, so a rotation that was killed is simply run again.
+In every line, the callee accepts the key that the caller presents. Each step first
+waits until all services have seen the step before. A killed rotation can be repeated.
 """
 
 import secrets
@@ -24,18 +24,18 @@ from .layout import Layout, Service
 from .problems import Problem
 from .secretfiles import KEY, LIST, METRICS, RANDOM_BYTES, callers, write_callers
 
-# Services read their files once a second, and use nothing that is older than two.
+# Services read their files once a second, and use no text older than two seconds.
 SEEN = 3.0
-# Then a call with the old key is over: connecting and an answer, each twice at most.
+# The longest call with an old key: it connects and is answered, each twice at most.
 UNDER_WAY = 10.0
-# What each step waits for; it also ends with a wait, until all refuse the old keys.
+# The wait before each step. A last wait follows, until all refuse the old keys.
 STEPS = {"accept": 0.0, "present": SEEN, "drop": SEEN + UNDER_WAY}
 
 
 @dataclass(frozen=True)
 class Direction:
-    """The API keys of one service, or of Prometheus, at another: which key the caller
-    presents, and which of its keys the callee accepts, the newest last."""
+    """The API keys of a caller (a service or Prometheus) at a callee: the key that the
+    caller presents, and those of its keys that the callee accepts, the newest last."""
 
     caller: str
     callee: str
@@ -49,23 +49,23 @@ class Direction:
         return [key for name, key in callers(self.list_file) if name == self.caller]
 
     def accept(self, *keys: str) -> None:
-        """Accept these of the caller, and no other of it."""
+        """Let the callee accept these keys of the caller, and no others of it."""
         pairs = [pair for pair in callers(self.list_file) if pair[0] != self.caller]
         write_callers(self.list_file, [*pairs, *((self.caller, key) for key in keys)])
 
     def take(self, step: str) -> None:
-        """Take the step, where it is due."""
+        """Take the step if it is due."""
         one, keys = self.presented(), self.accepted()
         if step == "accept" and keys == [one]:
             self.accept(one, secrets.token_urlsafe(RANDOM_BYTES))
         elif step == "present":
             write_private(self.key_file, keys[-1])
-        elif step == "drop" and one in keys:  # Else all stay: one too many is better.
+        elif step == "drop" and one in keys:  # Else keep all: one too many is better.
             self.accept(one)
 
 
 def rotate(layout: Layout, step: str | None = None) -> None:
-    """All steps or one, for all callers."""
+    """Take all steps or one, for all callers."""
     with locked(layout.state / "cli.lock"):
         found = directions(layout)
         for name in [step] if step else STEPS:
@@ -79,8 +79,8 @@ def rotate(layout: Layout, step: str | None = None) -> None:
 
 
 def directions(layout: Layout) -> list[Direction]:
-    """Every service at every other, and Prometheus, which reads its files itself. A
-    service that came since the last `up` has no keys yet."""
+    """Every service, and Prometheus, at every other service. Prometheus reads its files
+    itself. A service that is newer than the last `up` has no keys yet: left out."""
     found = []
     services = {service.name: service for service in layout.services}
     for caller, callee in product([*services, METRICS], services):
@@ -99,7 +99,7 @@ def directions(layout: Layout) -> list[Direction]:
 
 
 def _insist_on_file(service: Service, name: str, path: Path) -> None:
-    """If a service takes its keys from elsewhere, ours would reach one side alone."""
+    """Raise Problem for keys from elsewhere: new ones of ours would reach one side."""
     settings = read_env(service.env_file)
     given = service.project / settings.get(f"{name}_FILE", "")
     if name in settings or given.resolve() != path.resolve():
@@ -109,8 +109,8 @@ def _insist_on_file(service: Service, name: str, path: Path) -> None:
 
 
 def _wait(layout: Layout, seconds: float) -> None:
-    """Until all services have seen the step before. One that does not run reads its
-    files when it starts."""
+    """Wait until all services have seen the step before. A stack that does not run
+    needs no wait: services read their files when they start."""
     if seconds and supervisor.is_running(layout):
         print(f"  waiting {seconds:.0f} s, until all services have seen it", flush=True)
         time.sleep(seconds)

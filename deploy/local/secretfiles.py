@@ -26,21 +26,21 @@ LIST = "{}_internal_api_keys"
 # Prometheus, which calls every service for its metrics.
 METRICS = "metrics"
 REDIS_ADMIN = "redis_admin_password"
-# Of the secrets of TOTP. The last name encrypts: users/factors/secrets.py.
+# The keys of TOTP secrets. The last name encrypts: users/factors/secrets.py.
 FACTOR_KEYS, FACTOR_KEY = "factor_keys", "{:%Y%m%dT%H%M%SZ}.key"
-# Sessions are written by the Auth Service and read by all.
+# The Auth Service writes session states, and all services read them.
 SESSIONS = {"auth": "~session:*"}
 READ_SESSIONS = "%R~session:*"
-# Reading, writing and transactions on their own keys, and the script of the package
-# `limits`, by its digest. @dangerous, removed last, holds what looks at or changes
-# the server: FLUSH*, CONFIG, KEYS, CLIENT KILL.
+# Services read, write and use transactions on their own keys, and run the script of the
+# package `limits` by its digest. @dangerous, removed last, holds the commands that
+# inspect or change the server: FLUSH*, CONFIG, KEYS, CLIENT KILL.
 COMMANDS = (
     "-@all +@read +@write +@transaction +@connection +evalsha +script|load -@dangerous"
 )
 
 
 def ensure(layout: Layout) -> None:
-    """Make what is missing and leave what is there."""
+    """Make the files that are missing and leave existing ones."""
     names = [service.name for service in layout.services]
     files = [f"{name}_{kind}" for name in names for kind in KINDS]
     files += [KEY.format(*pair) for pair in permutations(names, 2)]
@@ -53,7 +53,7 @@ def ensure(layout: Layout) -> None:
         path = layout.secrets / LIST.format(callee)
         accepted = [x for x in callers(path) if not _is_gone(layout, x[0], callee)]
         for caller in [*names, METRICS]:
-            # A caller that is listed keeps its keys: one may be rotating.
+            # A caller that is listed keeps its keys: a rotation may be under way.
             if caller != callee and caller not in dict(accepted):
                 key = read_text(layout.secrets / KEY.format(caller, callee))
                 accepted.append((caller, key.strip()))
@@ -63,7 +63,7 @@ def ensure(layout: Layout) -> None:
 
 
 def _ensure_factor_key(layout: Layout) -> None:
-    """Make the first key. Without it no TOTP can be verified, so backups have it."""
+    """Make the first key. Without it no TOTP can be verified, so backups contain it."""
     folder = layout.secrets / FACTOR_KEYS
     folder.mkdir(mode=0o700, exist_ok=True)
     if not any(folder.glob("*.key")):
@@ -75,7 +75,7 @@ def _ensure_factor_key(layout: Layout) -> None:
 
 
 def _is_gone(layout: Layout, caller: str, callee: str) -> bool:
-    """Whether the caller was a service of this checkout: its key is from here."""
+    """Whether the caller was a service of this checkout: its key file is still here."""
     names = {METRICS, *(service.name for service in layout.services)}
     return (
         caller not in names and (layout.secrets / KEY.format(caller, callee)).exists()
@@ -83,8 +83,8 @@ def _is_gone(layout: Layout, caller: str, callee: str) -> bool:
 
 
 def revision(layout: Layout, pattern: str) -> str:
-    """Changes when one of these files does. A container has the files of its start, so
-    Compose replaces it by this."""
+    """A hash of these files. A container keeps the files of its start, so Compose
+    replaces it when the hash changes."""
     digest = sha256()
     for path in sorted(layout.secrets.glob(pattern)):
         if path.is_file():
@@ -101,7 +101,7 @@ def redis_users(layout: Layout) -> str:
         rights[name] = (f"{name}_redis_password", granted)
     lines = ["user default off resetkeys resetchannels -@all"]
     for user, (file, granted) in sorted(rights.items()):
-        # A file that is missing is an error, and no empty password.
+        # A missing file raises an error. It must not become an empty password.
         password = (layout.secrets / file).read_text(encoding="utf-8").strip()
         digest = sha256(password.encode()).hexdigest()
         lines.append(f"user {user} on #{digest} resetkeys resetchannels {granted}")

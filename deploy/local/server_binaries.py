@@ -2,7 +2,7 @@
 
 The machine's own programs come first. On Debian and Ubuntu, apt downloads what is
 missing and dpkg unpacks it under `.run/`: no root is needed, nothing is installed or
-started. `.run/engines/` has a script for each program, which is how all others call it.
+started. `.run/engines/` has a script for each program. All callers use the script.
 """
 
 import os
@@ -18,12 +18,12 @@ from .layout import Layout
 from .problems import MISSING, Problem
 from .programs import Job, run
 
-# What an unpacked program does not need: what sets packages up, the C library, and
-# LLVM, 130 MB for a just-in-time compiler that is turned off.
+# Packages that an unpacked program does not need: those that set packages up, the C
+# library, and LLVM, 130 MB for a just-in-time compiler that is turned off.
 UNNEEDED = re.compile(
     r"perl.*|lib.*-perl|(?!chromium).*-common(-.*)?|libc6|libllvm.*|libz3.*|postgresql"
 )
-# Proxies, mirrors and certificates of a company are for downloads alone.
+# Settings for a company's proxies, mirrors and certificates. Only downloads get them.
 OF_DOWNLOADS = re.compile(
     r"PIP_(.*INDEX.*|FIND_LINKS|TRUSTED_HOST|CONFIG_FILE|.*CERT|PROXY|DEFAULT_TIMEOUT)"
     r"|APT_CONFIG|SSL_CERT_.*|(REQUESTS|CURL)_CA_BUNDLE"
@@ -38,9 +38,9 @@ WAYS = """Install the package of your system (Debian's name: {}), or
 
 @dataclass(frozen=True)
 class Kind:
-    """Programs by their names, Debian's package, the option and a pattern of what it
-    prints, and the oldest version that we take. `others` are needed from the same
-    folder."""
+    """The names of a program, Debian's package, the option that prints its version with
+    a pattern for that, and the oldest version that we accept. The programs in `others`
+    are needed from the same folder."""
 
     programs: tuple[str, ...]
     package: str
@@ -58,8 +58,8 @@ WRK = Kind(("wrk",), "wrk", r"-v wrk (\d*)")
 
 
 def ensure(layout: Layout) -> int:
-    """A script for every server in `.run/engines/`; the major version of PostgreSQL.
-    What was chosen once stays: a newer server cannot read the data of an older one."""
+    """Write a script for every server; returns the major version of PostgreSQL. A
+    chosen server stays: a newer one cannot read the data of an older one."""
     for kind in (POSTGRES, REDIS, NGINX):
         if not _version(kind, layout.servers / kind.programs[0]):
             tool(layout, kind)
@@ -67,8 +67,8 @@ def ensure(layout: Layout) -> int:
 
 
 def tool(layout: Layout, kind: Kind) -> str:
-    """Path of a script that starts the newest program, of this machine or unpacked now.
-    There is one for each of the others, too."""
+    """Write a script that starts the newest program, of this machine or unpacked now,
+    and one for each of the `others`; returns the path of the first."""
     name = kind.programs[0]
     with locked(layout.base / "install.lock"):  # Another stack may unpack the same.
         program, root = _find(layout, kind)
@@ -98,8 +98,8 @@ def _find(layout: Layout, kind: Kind) -> tuple[Path | None, Path]:
 
 
 def _unpack(layout: Layout, name: str, package: str) -> None:
-    """Unpack Debian's package, with what it needs and this machine lacks. The folder
-    appears under its final name when it is complete."""
+    """Unpack Debian's package, with packages that it needs and this machine lacks. The
+    folder gets its final name when it is complete."""
     folder, apt = layout.cache / name, layout.cache / "apt"
     debs, fresh, root = folder / "debs", folder / "root.new", folder / "root"
     for path in (debs, fresh, root):
@@ -133,11 +133,11 @@ def download_env(layout: Layout) -> dict[str, str]:
 
 
 def _apt(layout: Layout, folder: Path, *words: str) -> str:
-    """apt-get with all of its state in one folder of ours, so that its lists are
-    downloaded once; the packages come into the folder `debs`."""
+    """Run apt-get with all of its state in one folder of ours, so that its lists are
+    downloaded once. It downloads packages into the folder `debs`."""
     state = layout.cache / "apt"
     options = [f"Dir::State::Lists={state}/lists", f"Dir::Cache={state}/cache"]
-    # There is no other user to become, and no lock that we may take.
+    # We may neither change to apt's own user nor take the system's lock.
     options += ["APT::Sandbox::User=", "Debug::NoLocking=1"]
     command = ["apt-get", *(f"-o{option}" for option in options), *words]
     what = f"apt-get {words[0]}"
@@ -156,7 +156,7 @@ def _newest(kind: Kind, root: Path) -> Path | None:
 
 
 def _version(kind: Kind, path: Path, folders: str = "") -> list[int]:
-    """What the program says; empty where it is too old, or has not all it needs."""
+    """The program's version; empty if it is too old, or lacks one of `others`."""
     needed = (path.with_name(name) for name in (path.name, *kind.others))
     if not all(os.access(each, os.X_OK) for each in needed):
         return []

@@ -27,7 +27,7 @@ class Reply:
 
     @cached_property
     def body(self) -> dict[str, Any]:
-        """The JSON object answered; empty where it is none."""
+        """The JSON object of the answer; empty if there is none."""
         with contextlib.suppress(ValueError):
             found = json.loads(self.content)
             return found if isinstance(found, dict) else {}
@@ -35,14 +35,14 @@ class Reply:
 
     @property
     def summary(self) -> str:
-        """The status and, of an error, its code."""
+        """The status, followed by the code of an error."""
         return f"{self.status} {self.body.get('code', '')}".strip()
 
 
 @dataclass
 class Site:
-    """A deployment by its public URL. Of a stack on this machine we know more: `port`
-    and `tls` say how to reach it, `keys` has a valid API key for each service."""
+    """A deployment by its public URL. For a stack on this machine, `port` and `tls` say
+    how to reach it, and `keys` has a valid API key for each service."""
 
     url: str
     port: int | None = None
@@ -56,7 +56,7 @@ class Site:
         self.host = parts.netloc.rpartition("@")[2]
         self.is_https = parts.scheme == "https"
         self.over_tls = self.is_https if self.tls is None else self.tls
-        # Where no other machine can listen to what is sent.
+        # If it is local, no other machine can read what is sent.
         self.is_local = bool(re.fullmatch(r"localhost|::1|127\..*", parts.hostname))
         port = parts.port or (443 if self.is_https else 80)
         self.address = "127.0.0.1" if self.port else parts.hostname, self.port or port
@@ -64,8 +64,8 @@ class Site:
     def send(
         self, method: str, path: str, body: str | None = None, **headers: str
     ) -> Reply:
-        """Headers are named with an underscore for each hyphen. Raises OSError or
-        http.client.HTTPException where there is no answer."""
+        """Send a request. Names of headers have an underscore for each hyphen. Raises
+        OSError or http.client.HTTPException if there is no answer."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         connection = http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
         if self.over_tls:

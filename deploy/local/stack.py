@@ -22,15 +22,15 @@ from .privileges import COPIES
 from .problems import PORT_IN_USE, Problem
 from .programs import Job, run
 
-# Says that `up` came to its end, and with which inputs.
+# The file that `up` writes at its end, with the fingerprint of its inputs.
 COMPLETE = "up-is-complete"
 
 
 def init(layout: Layout) -> None:
-    """Settings, secrets, keys. It starts nothing and needs no servers."""
+    """Write settings, secrets and keys. It starts nothing and needs no servers."""
     layout.make_folders()
     with locked(layout.state / "cli.lock"):
-        # What is written stays: in containers, the gateway may have the port by now.
+        # Written ports stay: the gateway's container may already hold its port.
         _configure(layout, Ports(layout, running=True))
     if not layout.stack:
         output = layout.root / ".run" / "compose" / "gateway"
@@ -59,7 +59,7 @@ def up(layout: Layout) -> None:
 
 
 def down(layout: Layout) -> None:
-    """Stop what runs, and what a crash may have left. All data stays."""
+    """Stop all programs, and processes that a crash left. All data stays."""
     layout.make_folders()
     with locked(layout.state / "cli.lock"):
         stopped = supervisor.end(layout)
@@ -67,7 +67,7 @@ def down(layout: Layout) -> None:
 
 
 def restart(layout: Layout, names: list[str]) -> None:
-    """Check, then restart the whole stack, or programs of it."""
+    """Check, then restart the whole stack or the named programs."""
     processes.insist_on(layout, names)
     _check(layout)
     if names:
@@ -85,7 +85,7 @@ def restart(layout: Layout, names: list[str]) -> None:
 def destroy(layout: Layout, *, confirmed: bool) -> None:
     """Stop everything and remove what `up` and `init` have made."""
     stacks = [layout] if layout.stack else layout.stacks()
-    # A copy of the checkout is ours whole; elsewhere the settings are the user's.
+    # A copy of the checkout is all ours. In a checkout, the settings are the user's.
     ours = layout.root if layout.root.parent == COPIES else layout.state
     folders = [ours, layout.secrets, *(stack.sockets for stack in stacks)]
     if not confirmed:
@@ -96,7 +96,7 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
     for stack in stacks:
         supervisor.end(stack)
     for folder in folders:
-        # The folder itself stays where it is in one of root's.
+        # In a folder of root's, this empties the folder but cannot remove it.
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists() and any(folder.iterdir()):
             raise Problem(f"Not all of {folder} could be removed.")
@@ -112,7 +112,7 @@ def _configure(layout: Layout, chosen: Ports) -> None:
 
 
 def _is_up_already(layout: Layout) -> bool:
-    """Whether what runs is what `up` would make. What was stopped is started again."""
+    """Whether the running stack is up to date. Starts its stopped programs again."""
     complete = read_text(layout.state / COMPLETE)
     if complete != layout.fingerprint() or not supervisor.is_running(layout):
         return False
@@ -130,11 +130,11 @@ def _is_up_already(layout: Layout) -> bool:
 
 
 def _bring_up(layout: Layout) -> None:
-    """From whatever is there to a running stack. What fails leaves nothing half up; a
-    fault that can be seen before leaves what runs as it is."""
+    """Start the stack, whatever state it is in. A failed start stops everything again.
+    A fault that is found before that leaves a running stack as it is."""
     running = supervisor.is_running(layout)
     if not running:
-        supervisor.end(layout)  # What a killed one has left has our ports.
+        supervisor.end(layout)  # Processes that a killed stack left hold our ports.
     chosen, major = Ports(layout, running=running), server_binaries.ensure(layout)
     if running:
         _check(layout)
@@ -151,7 +151,7 @@ def _bring_up(layout: Layout) -> None:
 
 
 def _check(layout: Layout) -> None:
-    """Would what is to run start at all? A Problem names the first fault."""
+    """Check the new settings and configuration. A Problem names the first fault."""
     try:
         gateway.check(layout)
         application.run_in_all(layout, "manage.py", "check")
@@ -183,7 +183,7 @@ def _start_all(layout: Layout, chosen: Ports, major: int) -> None:
 
 
 def _start_supervisor(layout: Layout, major: int, names: list[str]) -> None:
-    """It listens for the services at once: no other program can have their ports."""
+    """Start supervisord with the services' sockets, so that no program takes a port."""
     try:
         supervisor.start(layout, major)
         refused = [x for x in names if not supervisor.start_program(layout, x, 0)]

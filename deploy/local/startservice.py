@@ -20,9 +20,9 @@ RENDERED = "py,md,yaml,ini,conf,example"
 # word of the command line. No host may have `_` (RFC 1123).
 PATTERN = re.compile(r"[a-z][a-z0-9]{0,18}")
 HINT = "Up to 19 lower-case letters and digits, such as `notes` or `billing`."
-# Redis: `session:*` says which sessions live, and users may have no second meaning.
+# Redis: the key prefix of session states, and users that have a meaning already.
 REDIS = "admin default session sessions"
-# Callers of services, as their API keys are filed.
+# Callers of services: the names of their API key files.
 CALLERS = "metrics"
 # PostgreSQL's databases, roles and words of pg_hba.conf; containers and processes.
 SERVERS = "all memo postgres public replication sameuser samerole template0 template1"
@@ -30,7 +30,7 @@ SERVERS += " gateway localhost nginx redis supervisor"
 ROUTES = "api health service services static"
 YAML = "false n no none null off on true y yes"
 RESERVED = {"help", *f"{REDIS} {CALLERS} {SERVERS} {ROUTES} {YAML}".split()}
-# ./manage_all.sh has its commands and its suites.
+# Commands and suites of ./manage_all.sh.
 HELP = Path(__file__).with_name("templates") / "help.txt"
 RESERVED |= {*re.findall(r"^  ([a-z]+)\b", HELP.read_text("utf-8"), re.MULTILINE)}
 SUITES = Path(__file__).parents[1] / "suites.toml"
@@ -55,7 +55,7 @@ def run(layout: Layout, arguments: Sequence[str]) -> None:
         prefix=".startservice-", dir=layout.root
     ) as folder:
         _generate(layout, name, Path(folder))
-        # The project last: by its folder the service is found.
+        # The project last: its folder is what makes it a service.
         for source, target in zip(
             ("nginx.conf", "project"), places(layout.root, name), strict=True
         ):
@@ -69,8 +69,8 @@ def places(root: Path, name: str) -> tuple[Path, Path]:
 
 
 def fault(layout: Layout, name: str) -> str:
-    """What is wrong with the name; empty when nothing is. Django looks for modules of
-    the same name later, also for those of packages."""
+    """What is wrong with the name; empty if nothing is. `startproject` refuses names of
+    importable modules later, also of installed packages."""
     if not PATTERN.fullmatch(name):
         return "it has to be a host name and a package."
     for path in places(layout.root, name):
@@ -88,7 +88,7 @@ def fault(layout: Layout, name: str) -> str:
 
 
 def _generate(layout: Layout, name: str, folder: Path) -> None:
-    """Django's own `startproject`, which refuses the names of importable modules."""
+    """Run Django's `startproject`, which refuses the names of importable modules."""
     projects = [str(path.parent) for path in layout.root.glob("*_project/manage.py")]
     command = [str(layout.python), "-m", "django", "startproject", name, str(folder)]
     command += ["--template", str(layout.root / TEMPLATE), "--extension", RENDERED]
@@ -97,7 +97,7 @@ def _generate(layout: Layout, name: str, folder: Path) -> None:
         command,
         cwd=layout.root,
         env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(projects)},
-        # As open as the rest of the code, which another user may have to read.
+        # As readable as the rest of the code: another user may have to read it.
         umask=~script.st_mode & 0o777,
         capture_output=True,
         text=True,

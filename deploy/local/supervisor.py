@@ -1,10 +1,9 @@
 """supervisord: its configuration, and calls to it over a private socket.
 
-Each program starts with `setpriv --pdeathsig`: should supervisord be killed, the kernel
+Each program starts with `setpriv --pdeathsig`: if supervisord is killed, the kernel
 ends them all. A service has two gunicorn processes on a socket that supervisord holds,
-so a taken port is an error at once, and processes that are restarted one after the
-other lose no request. A third process of the group keeps the socket open while both
-are started again.
+so a taken port is an error at once, and a restart of one process after the other loses
+no request. A third process of the group keeps the socket open while both restart.
 """
 
 import contextlib
@@ -29,8 +28,8 @@ SERVER_VARIABLES = ("WEB_THREADS", "FORWARDED_ALLOW_IPS")
 
 
 def call(layout: Layout, method: str, *arguments: Any) -> Any:
-    """The answer to a call of supervisord's XML-RPC API. Problem: it does not run.
-    xmlrpc.client.Error: it cannot do that."""
+    """Call supervisord's XML-RPC API; returns the answer. Raises Problem if supervisord
+    does not run, and xmlrpc.client.Error if it refuses the call."""
     url = f"unix://{layout.sockets}/supervisor.sock"
     try:
         from supervisor.xmlrpc import SupervisorTransport
@@ -51,7 +50,7 @@ def is_running(layout: Layout) -> bool:
 
 
 def processes(layout: Layout) -> dict[str, list[dict[str, Any]]]:
-    """What supervisord says of each program's processes, without the socket's."""
+    """The state of each program's processes, except those that only hold a socket."""
     found: dict[str, list[dict[str, Any]]] = {}
     for each in call(layout, "getAllProcessInfo"):
         if not each["name"].endswith("-0"):
@@ -83,8 +82,8 @@ def start(layout: Layout, major: int) -> None:
 
 
 def start_program(layout: Layout, name: str, number: int | None = None) -> bool:
-    """Start a program, or one of its processes; whether it could listen. Number 0 only
-    keeps the socket open."""
+    """Start a program, or its process with this number. Returns False if it cannot
+    listen. Process 0 only keeps the socket open."""
     method, full = "startProcess", f"{name}:{name}-{number}"
     if number is None:
         method, full = "startProcessGroup", name
@@ -98,11 +97,11 @@ def start_program(layout: Layout, name: str, number: int | None = None) -> bool:
 
 
 def stop_program(layout: Layout, name: str) -> None:
-    """Stop a program, and the workers that a killed process of it left: they have its
+    """Stop a program, and the workers that a killed process of it left: they hold its
     port."""
 
     def is_stopped() -> bool:
-        # A call leaves out what was killed just now, and is about to start again.
+        # One call skips a process that was just killed and is about to restart.
         call(layout, "stopProcessGroup", name)
         return {x["statename"] for x in processes(layout)[name]} == {"STOPPED"}
 
@@ -111,7 +110,7 @@ def stop_program(layout: Layout, name: str) -> None:
 
 
 def end(layout: Layout, *, at_once: bool = False) -> bool:
-    """Stop everything in order, or kill it; whether there was anything."""
+    """Stop everything in order, or kill it. Returns whether anything was running."""
     pid = 0
     with contextlib.suppress(Problem, xmlrpc.client.Error):
         pid = call(layout, "getPID")
@@ -122,13 +121,13 @@ def end(layout: Layout, *, at_once: bool = False) -> bool:
             orphans.wait_until(lambda: not is_running(layout), 4 * STOP_SECONDS)
     patience = 1 if at_once else 5
     left = orphans.end_all(layout.work, layout.postgres, patience=patience)
-    for path in layout.sockets.glob("supervisor.sock*"):  # of one that was killed
+    for path in layout.sockets.glob("supervisor.sock*"):  # left by a killed supervisord
         path.unlink()
     return bool(pid) or left
 
 
 def restart_one_by_one(layout: Layout, name: str) -> None:
-    """Replace the processes of a program, so that the others serve meanwhile."""
+    """Restart the processes of a program in turn: the others serve meanwhile."""
     for each in processes(layout)[name]:
         full = f"{name}:{each['name']}"
         with contextlib.suppress(xmlrpc.client.Fault):  # It has stopped already.
@@ -173,13 +172,13 @@ def _configuration(layout: Layout, major: int) -> str:
 
 
 def _processes_of(service: Service) -> dict[str, object]:
-    """The workers of a service are shared out among its processes."""
+    """Values for the templates. A service's workers are divided among its processes."""
     written = read_env(service.env_file)
     workers = written.get("WEB_CONCURRENCY", "")
     passed = {name: written[name] for name in SERVER_VARIABLES if written.get(name)}
     environment = {"ENV_FILE": service.env_file, **passed}
     return {
-        # A text that is no number is for the service to refuse.
+        # The service itself refuses a text that is not a number.
         "workers": -(-int(workers) // PROCESSES) if workers.isdecimal() else 1,
         "bind": written["BIND"],
         "environment": ",".join(f'{k}="{v}"' for k, v in environment.items()),

@@ -1,7 +1,7 @@
 """The virtual environment: made of hashed requirements, stamped when it is complete.
 
-A killed `venv` or `pip` leaves something that looks whole. The stamp, which is written
-last, decides: its lines name what the environment was made of.
+A killed `venv` or `pip` leaves a folder that looks complete. So only the stamp counts.
+It is written last, and its lines name what the environment was made of.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ STAMP = "memo.stamp"
 
 
 def ensure(layout: Layout, requirements: str = RUNTIME) -> None:
-    """Make the environment fit. `dev` holds all of `local`, and can be added to it.
-    `verify` is added to `dev`."""
+    """Install what the environment lacks. `dev` contains all of `local`, and can be
+    added to it. `verify` is added to `dev`."""
     if not _missing(layout, RUNTIME, requirements):
         return
     for folder in (layout.base, layout.home, layout.cache):
@@ -34,14 +34,14 @@ def ensure(layout: Layout, requirements: str = RUNTIME) -> None:
 
 
 def _missing(layout: Layout, *requirements: str) -> set[str]:
-    """The lines that the stamp lacks; none where there is nothing to do."""
+    """The lines that the stamp lacks; empty if there is nothing to install."""
     wanted = _lines(layout, layout.venv, *requirements)
     there = read_text(layout.venv / STAMP).splitlines()
     return wanted - {*there} if os.access(layout.python, os.X_OK) else wanted
 
 
 def _lines(layout: Layout, venv: Path, *requirements: str) -> set[str]:
-    """What stands in the stamp of an environment that is made of these."""
+    """The lines in the stamp of an environment with these requirements."""
     lines = {f"in {layout.venv}", f"by {os.path.realpath(venv / 'bin/python')}"}
     for name in requirements:
         file = layout.root / "requirements" / f"{name}.txt"
@@ -50,23 +50,23 @@ def _lines(layout: Layout, venv: Path, *requirements: str) -> set[str]:
 
 
 def _install(layout: Layout, requirements: str) -> None:
-    """Into the environment, or into a new one that takes its place when it is complete:
-    what runs on the old one does so until it is replaced."""
+    """Install into the environment, or into a new one that replaces it when complete:
+    programs run on the old one until then."""
     env = {"PIP_CACHE_DIR": str(layout.cache / "pip"), **download_env(layout)}
     del env["PYTHONPYCACHEPREFIX"]  # pip has its bytecode next to it.
     venv = layout.venv.resolve()
     if is_new := bool(_missing(layout, RUNTIME)):
         venv = Path(tempfile.mkdtemp(prefix="venv-", dir=layout.base))
-        # The Python behind this one, should that be the environment's own.
+        # If this Python is a virtual environment's, the one that it was made from.
         python = str(getattr(sys, "_base_executable", sys.executable))
         make = [python, "-I", "-m", "venv", venv]
         run(Job("Making the Python environment", make, layout.base, env))
     file = layout.root / "requirements" / f"{requirements}.txt"
     pip = [venv / "bin/python", "-m", "pip", "install", "--disable-pip-version-check"]
-    # What runs has its bytecode elsewhere (PYTHONPYCACHEPREFIX).
+    # Our programs have their bytecode elsewhere (PYTHONPYCACHEPREFIX).
     command = [*pip, "--no-compile", "--require-hashes", "-r", file]
     run(Job(f"Installing {file.name}", command, layout.base, env))
-    # The packages of the checkout are found where they are.
+    # Python imports the checkout's packages from where they are.
     site = next(venv.glob("lib/python*/site-packages"))
     (site / "memo.pth").write_text(f"{layout.root}\n", encoding="utf-8")
     there = read_text(venv / STAMP).splitlines()
@@ -78,7 +78,7 @@ def _install(layout: Layout, requirements: str) -> None:
 
 
 def _take_place(layout: Layout, venv: Path) -> None:
-    """The link leads to this environment. The last one is kept, those before go."""
+    """Point the link to this environment. Keep the one before, remove older ones."""
     last = layout.venv.resolve()
     for old in {*layout.base.glob("venv-*")} - {venv, last}:
         shutil.rmtree(old)

@@ -22,7 +22,7 @@ from deploy.tests.release import git
 from deploy.tests.stack import ROOT
 
 AT_ONCE = 2
-TEN = 10  # without words
+TEN = 10  # the number without options
 SUITES = {"nginx": "gateway", "deploy": "system"}  # others have the folder's name
 LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".run", ".secrets", ".backups", ".env", ".env.migrate", ".venv"),
@@ -30,7 +30,7 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 PASSED, FAILED = 0, 1  # exit statuses of pytest
 OPTIONS = ("-q", "--tb=short", "-rfE")
-# So fails a test that cannot be run, for its fixture or for a careless mutation.
+# The output of a test that cannot run: its fixture fails, or the mutation is careless.
 NOT_RUN = re.compile(
     r"^ERROR \S+\.py|^FAILED .+ - (Import|ModuleNotFound|Name)Err", re.M
 )
@@ -47,8 +47,8 @@ class Mutation:
     test: str
 
     def applied_to(self, text: str) -> str:
-        """Raises ValueError where it does not apply exactly once, SyntaxError where the
-        result is no Python."""
+        """The mutated text. Raises ValueError unless `old` is there exactly once, and
+        SyntaxError if the result is not valid Python."""
         if (times := text.count(self.old)) != 1:
             raise ValueError(f"`{self.old}` is {times} times in the file")
         changed = text.replace(self.old, self.new)
@@ -58,15 +58,15 @@ class Mutation:
 
 
 def load() -> list[Mutation]:
-    """The kept ones. Raises TypeError for a key too many or missing."""
+    """All kept mutations. Raises TypeError for an unknown or a missing key."""
     files = sorted(Path(__file__).parent.glob("*.toml"))
     tables = [tomllib.loads(file.read_text("utf-8"))["mutation"] for file in files]
     return [Mutation(**each) for table in tables for each in table]
 
 
 def choose(words: Sequence[str]) -> list[Mutation]:
-    """All, those of some requirements, or ten, one for a requirement: other ones for
-    each commit. Ends the process for words that mean nothing."""
+    """All mutations, those of some requirements, or ten of different requirements that
+    vary with the commit. Ends the process for invalid words."""
     parser = argparse.ArgumentParser("./manage_all.sh mutate", allow_abbrev=False)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every one that is kept")
@@ -81,8 +81,8 @@ def choose(words: Sequence[str]) -> list[Mutation]:
 
 
 def try_suite(suite: str, mutations: Sequence[Mutation]) -> int:
-    """How many are killed, in a copy of the checkout: their test passes, and fails with
-    the mutation."""
+    """Try mutations in a copy of the checkout; returns how many are killed: their test
+    passes without the mutation, and fails with it."""
     copy, killed = ROOT / ".run" / "mutations" / suite, 0
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(ROOT, copy, ignore=LEFT_OUT, symlinks=True)
@@ -95,7 +95,7 @@ def try_suite(suite: str, mutations: Sequence[Mutation]) -> int:
         if whole == PASSED:
             path.write_text(mutation.applied_to(path.read_text("utf-8")), "utf-8")
             status = run_tests(copy, [mutation.test], "--exitfirst", *reuse)
-            # With its old times: what was compiled from it is good again.
+            # With its old times, so that its compiled file is valid again.
             shutil.copy2(ROOT / mutation.file, path)
         text = copy.with_suffix(".log").read_text("utf-8", "replace")
         is_killed = whole == PASSED and has_failed(status, text)
@@ -108,10 +108,10 @@ def try_suite(suite: str, mutations: Sequence[Mutation]) -> int:
 
 
 def run_tests(copy: Path, tests: Sequence[str], *options: str) -> int:
-    """pytest's exit status; what it printed is in a log next to the copy."""
+    """Run tests; returns pytest's exit status. Its output goes to a log by the copy."""
     words = [test.removeprefix(f"{copy.name}_project/") for test in tests]
     words += [*OPTIONS, f"--basetemp={copy.with_suffix('.tmp')}", *options]
-    # So wide that pytest cuts no line short.
+    # COLUMNS: so wide that pytest shortens no line.
     env = {"PYTHONPATH": str(copy), "MEMO_VERIFY": "1", "COLUMNS": "1000"}
     command = ["timeout", str(90 + 10 * len(tests)), sys.executable, "-m", "deploy"]
     command += [copy.name, *words]
@@ -124,7 +124,7 @@ def has_failed(status: int, text: str) -> bool:
 
 
 def try_all(mutations: Sequence[Mutation]) -> int:
-    """Exit status 0: no mutation survived."""
+    """Try all mutations. Returns exit status 0 if none survived."""
     suites: dict[str, list[Mutation]] = defaultdict(list)
     for mutation in mutations:
         folder = mutation.test.partition("/")[0].removesuffix("_project")

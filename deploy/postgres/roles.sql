@@ -7,8 +7,8 @@
 --   MEMO_OWNER_PASSWORD_FILE  file with the password of <service>_owner
 --   MEMO_APP_PASSWORD_FILE    file with the password of <service>_app
 --
--- Passwords come from files, so they show in no process list, and statements are
--- kept out of the server's log, failed ones too.
+-- Passwords come from files, so no process list shows them. No statement reaches the
+-- server's log, not even a failed one.
 
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -33,12 +33,12 @@ ALTER ROLE :"owner" LOGIN CREATEDB NOSUPERUSER NOCREATEROLE NOREPLICATION
 ALTER ROLE :"app" LOGIN NOCREATEDB NOSUPERUSER NOCREATEROLE NOREPLICATION
     PASSWORD :'app_password';
 
--- For statements whose client has gone. Settings of the role hold behind a pooler too,
--- which refuses those of a connection. Our statements take milliseconds.
+-- To end statements without a client. Settings of a role apply behind a pooler too,
+-- which refuses settings of a connection. Our statements take milliseconds.
 ALTER ROLE :"app" SET statement_timeout = '5s';
 ALTER ROLE :"app" SET lock_timeout = '2s';
 ALTER ROLE :"app" SET idle_in_transaction_session_timeout = '15s';
--- A migration that waits for a table lets all others wait behind it: it gives up first.
+-- While a migration waits for a table, all others wait behind it. So it gives up first.
 ALTER ROLE :"owner" SET lock_timeout = '5s';
 
 SELECT format('CREATE DATABASE %I OWNER %I', :'service', :'owner')
@@ -54,7 +54,7 @@ GRANT CONNECT ON DATABASE postgres TO :"owner";
 \connect :"service"
 SET log_statement = 'none';
 
--- The schema gets the owner of the database.
+-- The owner of the database owns the schema.
 ALTER SCHEMA public OWNER TO :"owner";
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO :"app";

@@ -28,15 +28,16 @@ from shared.structured_logging import audit, dependency_logger, request_id
 
 MEDIA_TYPE = "application/problem+json"
 
-# Exceptions of frameworks and drivers, and our errors for them. The first match counts.
+# PostgreSQL or Redis does not answer in time, or a pool has no free connection. These
+# are raised anywhere, middleware included, and are not bugs.
+UNAVAILABLE = (OperationalError, InterfaceError, psycopg.OperationalError, RedisError)
+# What frameworks and drivers raise, as errors of ours. Order matters: first match.
 TRANSLATIONS: tuple[tuple[Any, type[drf.APIException]], ...] = (
     (Http404, drf.NotFound),
     (drf.NotAuthenticated, TokenMissing),
     (drf.PermissionDenied, Forbidden),
-    # Raised anywhere, middleware included: an unavailable database or Redis is not
-    # a bug (a connection pool's timeout is an OperationalError too).
-    ((OperationalError, InterfaceError, RedisError), DependencyUnavailable),
-    # Missing keys are not the fault of the token that they should have verified.
+    (UNAVAILABLE, DependencyUnavailable),
+    # Missing keys are not a fault of the token that they should have verified.
     (KeyFault, DependencyUnavailable),
 )
 
@@ -106,8 +107,8 @@ def translate(exc: Exception) -> drf.APIException | None:
             return replacement()
     if isinstance(exc, drf.APIException):
         return exc
-    # A library's own exception, such as the job queue's, caused by the driver's.
-    if isinstance(exc.__cause__, psycopg.OperationalError):
+    # A library's exception for what the driver raises, such as the job queue's.
+    if isinstance(exc.__cause__, UNAVAILABLE):
         return DependencyUnavailable()
     return None
 

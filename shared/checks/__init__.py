@@ -16,7 +16,7 @@ READ_ELSEWHERE = {"WORKER_TMP_DIR"}
 
 def refuse_unsafe(*tags: str) -> None:
     """Raise ImproperlyConfigured, in one line with every id, if production may not
-    start. Without tags all system checks run, which requires that apps are loaded."""
+    start. Without tags all system checks run; this needs loaded apps."""
     if settings.ENVIRONMENT == "development":
         return
     if settings.ENVIRONMENT != "production":

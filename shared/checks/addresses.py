@@ -1,4 +1,4 @@
-"""Which addresses are ours, by their text alone: a check asks no DNS server."""
+"""Which addresses are local or private, by their text alone: checks use no DNS."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -6,15 +6,15 @@ from urllib.parse import urlsplit
 
 # Only the resolver of a container network, or /etc/hosts, has names without a dot.
 NAME = re.compile(r"[a-z][a-z0-9_-]*", re.IGNORECASE)
-PRIVATE_NAME = re.compile(r"[\w.-]+\.internal", re.IGNORECASE)  # ICANN keeps it private
+PRIVATE_NAME = re.compile(r"[\w.-]+\.internal", re.IGNORECASE)  # reserved by ICANN
 PRIVATE = [
     *map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),  # RFC 1918
     *map(ip_network, ("127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10")),
     *map(ip_network, ("::1/128", "fc00::/7", "fe80::/10")),
 ]
-# Addresses of version 6 that stand for all of version 4 (RFC 4291, RFC 6052).
+# Networks of IPv6 that represent all addresses of IPv4 (RFC 4291, RFC 6052).
 EMBEDDED = [ip_network("::ffff:0:0/96"), ip_network("64:ff9b::/96")]
-# The shortest prefix of public addresses that may be one operator's gateways.
+# By IP version, the shortest prefix of a public network that may be one operator's.
 SHORTEST_PREFIX = {4: 24, 6: 48}
 
 
@@ -27,7 +27,7 @@ def parse_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_local(host: str) -> bool:
-    """Whether it is this machine (also a Unix socket), or a container next to it."""
+    """Whether a host is this machine (also a Unix socket) or a container next to it."""
     address = parse_address(host)
     if address:
         return address.is_loopback
@@ -35,7 +35,7 @@ def is_local(host: str) -> bool:
 
 
 def is_private(host: str) -> bool:
-    """Whether it is local, or in a private network."""
+    """Whether a host is local or in a private network."""
     address = parse_address(host)
     if address:
         return any(address in network for network in PRIVATE)
@@ -43,7 +43,7 @@ def is_private(host: str) -> bool:
 
 
 def is_clear(url: str) -> bool:
-    """Whether others may read the traffic to a URL: http outside private networks."""
+    """Whether others may read requests to a URL: http outside of private networks."""
     try:
         scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
     except ValueError:
@@ -53,7 +53,7 @@ def is_clear(url: str) -> bool:
 
 
 def trusts_strangers(item: str) -> bool:
-    """Whether an address or a network is so wide that strangers may be in it."""
+    """Whether an address or network may include addresses of another operator."""
     try:
         network = ip_network(item, strict=False)
     except ValueError:  # `*` too

@@ -12,7 +12,7 @@ from shared.checks.messages import SETTINGS, faults
 
 BROWSABLE = ("BrowsableAPIRenderer", "AdminRenderer")
 ORIGIN = re.compile(r"https://[^/?#@*\s]+")
-# Django takes subdomains too.
+# Django accepts `https://*.example.org` too.
 TRUSTED_ORIGIN = re.compile(r"https://(\*\.[^./?#@*\s]+\.)?[^/?#@*\s]+")
 
 
@@ -36,7 +36,7 @@ def check_http(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 
 @register(Tags.security, SETTINGS, deploy=True)
 def check_urls(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
-    """Keys, passwords and API keys travel to or from these URLs."""
+    """Requests to these URLs carry keys, passwords and API keys."""
     called = [name for name in dir(settings) if name.endswith("_SERVICE_URL")]
     urls = {name: getattr(settings, name) for name in ["JWT_JWKS_URL", *called]}
     yield from faults(
@@ -45,7 +45,7 @@ def check_urls(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def wide_origins() -> Iterator[str]:
-    """The settings that allow pages of others, or pages that others may change."""
+    """The settings that allow origins of others, or pages that others may change."""
     patterns = ("CORS_ALLOW_ALL_ORIGINS", "CORS_ALLOWED_ORIGIN_REGEXES")
     yield from (name for name in patterns if getattr(settings, name, None))
     allowed = {"CORS_ALLOWED_ORIGINS": ORIGIN, "CSRF_TRUSTED_ORIGINS": TRUSTED_ORIGIN}

@@ -55,7 +55,7 @@ def check_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def private_key_faults(folder: Path, public: Container[str]) -> Iterator[str]:
-    """The faults of the keys of the service that signs. Raises KeyFault."""
+    """The faults of the private keys of the service that signs. Raises KeyFault."""
     if signing_keys.load_signing_key(folder).kid not in public:
         yield "the public half of the signing key is missing"
     for path in key_store.pem_files(folder).values():
@@ -74,20 +74,20 @@ def check_secrets(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def is_example(secret: str) -> bool:
-    """Whether a secret was typed or copied from a page, instead of made at random."""
+    """Whether a secret looks typed or copied from a page, and so is not random."""
     few = len(set(secret)) < MINIMUM_DIFFERENT_CHARACTERS
     return few or bool(EXAMPLE.search(secret))
 
 
 def presented_keys() -> dict[str, str]:
-    """The keys for the services that this one calls, by the name of their setting."""
+    """The keys that this service presents to those it calls, by setting."""
     called = [n for n in ("AUTH", "USERS") if getattr(settings, f"{n}_SERVICE_URL", "")]
     names = map("{}_SERVICE_API_KEY".format, called)
     return {name: getattr(settings, name) for name in names}
 
 
 def weak_api_keys() -> Iterator[str]:
-    """The settings with weak or missing keys of expected callers or called services."""
+    """Settings with a missing or weak key, of expected callers or called services."""
     accepted = settings.INTERNAL_API_KEYS
     missing = set(getattr(settings, "EXPECTED_CALLERS", ())) - {c for c, _ in accepted}
     if missing or any(is_example(key) for _, key in accepted):

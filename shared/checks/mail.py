@@ -16,7 +16,7 @@ def check_mail(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     """Only the User Service has these settings."""
     server: MailServer | None = getattr(settings, "MAIL_SERVER", None)
     yield from faults("E031", server is not None and is_clear(server))
-    # A link to our pages is as safe as PUBLIC_URL, and that as JWT_ISSUER (E015).
+    # Pages under PUBLIC_URL need no check of their own, nor does JWT_ISSUER (E015).
     issuer = settings.JWT_ISSUER.rstrip("/")
     public: str = getattr(settings, "PUBLIC_URL", issuer)
     urls = [public] if public != issuer else []
@@ -26,7 +26,7 @@ def check_mail(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def is_clear(server: MailServer) -> bool:
-    """Whether others may read mails and password on their way to the server."""
+    """Whether others may read mails and the password on the way to the server."""
     address = parse_address(server.host)
     is_here = server.host == "localhost" or (address and address.is_loopback)
     return server.tls == "none" and not is_here

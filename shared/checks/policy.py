@@ -1,4 +1,4 @@
-"""Checks of what is allowed for how long and how often: tokens, sessions, guesses."""
+"""Checks of lifetimes and limits: tokens, sessions, guesses."""
 
 import re
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from shared.ratelimit_defaults import CEILINGS
 
 ISSUER = re.compile(r"https://[^/?#\s]+(/[^?#\s]*)?")  # RFC 8414 section 2
 LEEWAYS = ("JWT_LEEWAY", "REFRESH_REUSE_LEEWAY")
-# NIST SP 800-63B-4 section 2.1.3: log in again after 30 days at most, if a password is
-# enough (AAL1). ASVS 5.0 7.1.1 requires reasons for longer.
+# NIST SP 800-63B-4 section 2.1.3: log in again after 30 days at most, where a password
+# is enough (AAL1). ASVS 5.0 7.1.1 wants reasons for longer.
 LIFETIMES = ("REFRESH_TOKEN_LIFETIME", "SESSION_ABSOLUTE_LIFETIME")
 LONGEST_SESSION = 30 * 24 * 3600
 
@@ -39,7 +39,7 @@ def check_tokens(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 def check_limits(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     given: dict[str, str] = getattr(settings, "LIMITS", {})
     yield from faults("E029", [name for name in given if is_absurd(name, given[name])])
-    # Easy passwords are guessed within the limits.
+    # Easy passwords can be guessed within the limits.
     yield from faults("E030", getattr(settings, "PASSWORD_MIN_SCORE", 2) < 2)
 
 
@@ -50,7 +50,7 @@ def is_absurd(name: str, text: str) -> bool:
 
 
 def most(item: RateLimitItem, ceiling: RateLimitItem) -> float:
-    """How many the limit allows in the window of the ceiling. If its own window is
-    longer, all of them may come at once."""
+    """The hits that a limit allows in the window of the ceiling. If its own window is
+    longer, all its hits may fall into that of the ceiling."""
     windows = max(ceiling.get_expiry() / item.get_expiry(), 1)
     return item.amount * windows

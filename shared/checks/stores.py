@@ -1,4 +1,4 @@
-"""Checks of PostgreSQL and Redis, and of how passwords are kept there."""
+"""Checks of PostgreSQL and Redis, and of the hashes of passwords."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from shared.checks.messages import SETTINGS, faults
 COMMON_PASSWORDS = ["postgres", "postgresql", "password", "secret", "admin", "root"]
 COMMON_PASSWORDS += ["changeme", "change-me", "example", "test", "memo", "123456"]
 FAST_HASHES = ("MD5", "SHA1", "UnsaltedMD5", "UnsaltedSHA1")
-TLS_MODES = ("require", "verify-ca", "verify-full")  # libpq: others allow no TLS
+TLS_MODES = ("require", "verify-ca", "verify-full")  # libpq's others work without TLS
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -27,7 +27,7 @@ def check_stores(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     ignores = getattr(settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False)
     ignores = ignores or any(option.get("IGNORE_EXCEPTIONS") for option in options)
     yield from faults("E020", unsafe)
-    # Otherwise "not revoked" and "Redis is unavailable" look alike.
+    # Else "not revoked" and "Redis is unavailable" look alike.
     yield from faults("E021", bool(ignores))
 
 
@@ -42,7 +42,7 @@ def check_connections(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]
 
 
 def is_database_clear(database: dict[str, Any]) -> bool:
-    """Whether it is reached over a network, possibly without TLS."""
+    """Whether the database is reached over a network without requiring TLS."""
     options = database.get("OPTIONS") or {}
     hosts = [database.get("HOST"), options.get("host"), options.get("hostaddr")]
     names = ",".join(str(host) for host in hosts if host).split(",")
@@ -50,7 +50,7 @@ def is_database_clear(database: dict[str, Any]) -> bool:
 
 
 def redis_caches() -> list[dict[str, Any]]:
-    """For each address of Redis: its user and password, and whether it is CLEAR."""
+    """USER and PASSWORD of each Redis address, and whether it is CLEAR: without TLS."""
     found = []
     for cache in settings.CACHES.values():
         places = cache.get("LOCATION") or ""

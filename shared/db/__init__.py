@@ -1,4 +1,4 @@
-"""PostgreSQL connections with time limits: a server that hangs is a 503."""
+"""PostgreSQL connections with time limits: if the server hangs, we answer 503."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ ANSWER_TIMEOUT = 3.0  # seconds to wait for an answer; ours take milliseconds
 
 
 class BoundedConnection(Connection[Any]):
-    """A connection that waits ANSWER_TIMEOUT for an answer, then is broken.
+    """A connection that waits ANSWER_TIMEOUT for an answer, and then closes.
 
-    The server enforces `statement_timeout` (roles.sql), so a stopped server, or a
-    network that drops packets, would keep a thread for ever.
+    The server applies `statement_timeout` (roles.sql). It does not help if the server
+    is stopped or the network drops packets: a thread would wait for ever.
     """
 
     def wait(
         self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None
     ) -> RV:
-        """psycopg's own, but it raises OperationalError when the time is over."""
+        """As psycopg's; raises OperationalError when the time is over."""
         try:
             return super().wait(gen, interval, timeout or ANSWER_TIMEOUT)
         except errors._WaitTimeout as exc:
@@ -30,12 +30,12 @@ class BoundedConnection(Connection[Any]):
 
 
 def options(threads: int, *, is_pooled: bool) -> dict[str, Any]:
-    """Django's OPTIONS for the application role: its pool and prepared statements.
+    """Django's OPTIONS for the application role: its pool and its prepared statements.
 
-    The pool has a connection for every thread of a worker and one more for the sweep,
-    so no request waits for another's. Each connection prepares statements: PostgreSQL
-    takes longer to plan than to run them. Not if a pooler gives each transaction
-    another connection (`is_pooled`): there they fail.
+    The pool has a connection for every thread of a worker and one to spare (the
+    sweep's), so no request waits for another's. Each connection prepares its
+    statements, since planning takes longer than running them. Prepared statements fail
+    with a pooler that gives each transaction another connection (`is_pooled`).
     """
     return {
         "connect_timeout": CONNECT_TIMEOUT,
@@ -47,8 +47,8 @@ def options(threads: int, *, is_pooled: bool) -> dict[str, Any]:
             "timeout": POOL_TIMEOUT,
             "max_lifetime": 1800,
             "reconnect_timeout": 5,
-            # No `max_waiting`: the threads limit how many requests wait. It would also
-            # count those that gave up while the server was down: the pool would then
-            # refuse all others and never ask for a new connection.
+            # No `max_waiting`: never more requests wait than there are threads. Its
+            # count keeps requests that gave up while the server was down: the pool
+            # would then refuse all others, and never ask for a new connection.
         },
     }

@@ -14,10 +14,10 @@ from shared import metrics
 class DatabaseWrapper(base.DatabaseWrapper):
     """Every request takes a connection out of the pool and puts it back.
 
-    CONN_HEALTH_CHECKS would send the server a query each time, which doubles the round
-    trips of most requests. If the server has closed the connection, its end can be read
-    without a query. After a broken cable or machine nothing arrives, and a query would
-    not be answered either: then `BoundedConnection` gives up.
+    CONN_HEALTH_CHECKS would send a query each time, which doubles the round trips of
+    most requests. If the server has closed the connection, its end waits to be read:
+    seeing that takes no round trip. After a broken cable or machine nothing arrives,
+    and a query would get no answer either. `BoundedConnection` then gives up.
     """
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection[Any]:
@@ -26,7 +26,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             connection: Connection[Any] = super().get_new_connection(conn_params)
             while pool and is_over(connection):
                 connection.close()
-                pool.putconn(connection)  # makes another in its place
+                pool.putconn(connection)  # the pool replaces a closed connection
                 connection = super().get_new_connection(conn_params)
             return connection
         finally:
@@ -35,7 +35,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def note_pool(pool: ConnectionPool, seconds: float) -> None:
-    """Record the state of the pool, and how long a thread has waited for it."""
+    """Record the state of the pool, and how long a thread waited for a connection."""
     stats = pool.get_stats()
     metrics.db_pool_size.set(stats["pool_size"])
     metrics.db_pool_waiting.set(stats["requests_waiting"])
@@ -47,7 +47,7 @@ def is_over(connection: Connection[Any]) -> bool:
     try:
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN)
-        # An idle server sends nothing else but notices: a new connection does no harm.
+        # Only notices also come unasked: a new connection then does no harm.
         return bool(poll.poll(0))
     except (OperationalError, OSError, ValueError):
         return True

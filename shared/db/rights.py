@@ -1,7 +1,7 @@
-"""Tables to which the application may only add: rights, and deletion of old rows.
+"""Append-only tables: the application's rights, and functions that delete old rows.
 
 Rights are set after every `migrate`, and so at the end of a restore too: a dump brings
-default privileges with it, with which the application could change existing rows.
+default privileges with it that let the application change rows.
 """
 
 from typing import Any
@@ -29,9 +29,9 @@ END
 $do$
 """
 
-# Functions of the owner that the application may call. They set `search_path`, as the
-# caller's could name other tables. With times in variables and ids in arrays PostgreSQL
-# uses an index: if nothing is due, it reads nothing.
+# Functions of the owner, which the application may call. They set `search_path`, since
+# the caller's would decide which tables these are. Times in variables and ids in arrays
+# let PostgreSQL use an index: if nothing is due, it reads nothing.
 PURGE = """
 CREATE OR REPLACE FUNCTION purge_events(kept interval, personal interval, most integer)
 RETURNS bigint LANGUAGE plpgsql STRICT SECURITY DEFINER
@@ -62,8 +62,8 @@ BEGIN
 END
 $$
 """
-# Deletes the origin of events about the user, and of those about others in which the
-# user is the operator: it shows where the user was. LIKE is the condition of the index.
+# Personal data of events about the user, and of events about others with the user as
+# operator: the network in those is the user's. LIKE is the condition of their index.
 ERASE = """
 CREATE OR REPLACE FUNCTION erase_events(erased uuid, most integer)
 RETURNS bigint LANGUAGE plpgsql STRICT SECURITY DEFINER
@@ -111,8 +111,8 @@ def limit_rights(app_config: AppConfig, using: str, **kwargs: Any) -> None:
 
 
 def purge_events() -> int:
-    """Delete old rows in batches: events after 400 days, the personal data in them
-    after 90. Returns how many, of the table with more."""
+    """Delete events after 400 days, and their personal data after 90, in batches.
+    Return the number of rows: in each batch, of the table that lost more."""
     total = deleted = purge_batch()
     while deleted == MOST:
         deleted = purge_batch()
@@ -121,15 +121,15 @@ def purge_events() -> int:
 
 
 def purge_batch() -> int:
-    """Delete one batch. Returns how many rows: MOST if there may be more."""
+    """Delete one batch. It returns MOST if there may be more to delete."""
     [deleted] = call("purge_events('400 days', '90 days', %s)", MOST)
     return int(deleted)
 
 
 def erase_events(user_id: Any) -> int:
-    """Delete, in batches, the personal data in the events of a user, and in those about
-    others where the user was the operator. Returns of how many events.
-    Outside of a transaction each batch commits, so a repetition makes progress."""
+    """Delete the personal data of a user's events, and of events about others where the
+    user was the operator, in batches. Return the number of events. Outside of a
+    transaction each batch is committed, so repeated calls finish any number."""
     total, erased = 0, MOST
     while erased == MOST:
         [erased] = call(f"erase_events(%s, {MOST})", user_id)

@@ -1,4 +1,4 @@
-"""PostgreSQL, as the role of the running service sees it."""
+"""Diagnostics of PostgreSQL, run as the application role."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ CONNECTIONS = settings.WEB_CONCURRENCY * (settings.WEB_THREADS + 1)
 RIGHTS = "./manage_all.sh migrate, or the -migrate step in containers, revokes them."
 ROLES_SQL = "Run deploy/postgres/roles.sql again."
 
-# By id: what has to hold, a hint, and a query that returns what is wrong.
+# By id: a statement that has to hold, a hint, and a query whose rows are the faults.
 QUERIES = {
     "database.role": (
         "our role may only change rows (DATA-10)",
@@ -47,7 +47,7 @@ QUERIES = {
         "SELECT setting FROM pg_settings WHERE name = 'max_connections'"  # noqa: S608
         f" AND setting::int < {CONNECTIONS + SPARE_CONNECTIONS}",
     ),
-    # The text of a slow statement is harmless if the log leaves out its parameters.
+    # The text of a slow statement is harmless if its parameters are cut off.
     "database.logs": (
         "no values of users get into PostgreSQL's log (LOG-01)",
         "log_statement = none; log_min_duration_statement = -1; "
@@ -69,8 +69,8 @@ def rows(sql: str) -> str:
         return ", ".join(str(row[0]) for row in cursor.fetchall())
 
 
-# By table: the id, the column of the expiry, and the command that deletes expired rows
-# now. The sweep or the worker deletes them after at most a day.
+# By table: the id, the column of the time of expiry, and the command that deletes
+# expired rows now. The sweep or the worker deletes them within a day.
 EXPIRING = {
     "tokens_session": ("sessions.expired", "expires_at", "flushexpiredsessions"),
     "django_session": ("admin.expired", "expire_date", "clearsessions"),

@@ -1,4 +1,4 @@
-"""The other services: whether they accept our key, and publish the keys we verify with.
+"""Diagnostics of other services: do they accept our key and publish our verifying keys?
 
 A key is sent only to a program that has answered as the service. Before that,
 `./manage_all.sh doctor` checks whose process listens there.
@@ -17,7 +17,7 @@ from shared.doctor import NTP, clock_fault, diagnostic
 from shared.keys import signing_keys
 from shared.service_client import ServiceClient
 
-# A request that changes nothing, and the code of the answer to a caller it accepts.
+# A request that changes nothing, and the code in the answer to an accepted caller.
 REQUESTS: dict[str, tuple[str, str, dict[str, str] | None, str]] = {
     "auth": ("POST", "/api/v1/auth/verify_token", {"token": "doctor"}, "token_invalid"),
     "users": ("GET", f"/api/v1/users/{uuid4()}", None, "user_not_found"),

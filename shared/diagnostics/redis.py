@@ -1,4 +1,4 @@
-"""Redis: what it does with our keys, and what our user may do (DATA-01, DATA-06)."""
+"""Diagnostics of Redis: its settings, and the rights of our user (DATA-01, DATA-06)."""
 
 import re
 from contextlib import suppress
@@ -18,7 +18,7 @@ ACL_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart red
 
 
 def connect(**credentials: str | None) -> Redis:
-    """To our Redis, as our user or as another."""
+    """A client of our Redis, as our user or as another."""
     pool = get_redis_connection("default").connection_pool
     options = pool.connection_kwargs | credentials | {"decode_responses": True}
     return Redis(connection_pool=ConnectionPool(pool.connection_class, **options))
@@ -33,7 +33,7 @@ def other_values(expected: dict[str, str]) -> str | None:
 
 
 def allowed(*commands: str, **credentials: str | None) -> str:
-    """Which of the commands Redis carries out."""
+    """The given commands that Redis carries out."""
     client, found = connect(**credentials), []
     for command in commands:
         with suppress(AuthenticationError, ResponseError):
@@ -57,7 +57,7 @@ diagnostic("redis.rights", "our user has no dangerous command", ACL_FILE)(
 diagnostic("redis.strangers", "Redis asks every client for a password", ACL_FILE)(
     partial(allowed, "PING", username=None, password=None)
 )
-# Every service reads in session:* whether a session is active. No session has the id
+# Every service reads in session:* whether a session is alive. No session has the id
 # `doctor`, and this key expires after a second.
 if settings.SERVICE_NAME != "auth":
     diagnostic("redis.sessions", "only auth may write sessions", ACL_FILE)(

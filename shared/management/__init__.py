@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 def execute(words: list[str]) -> None:
     """Run a command. If PostgreSQL or Redis fails, it ends with one line and exit
-    status 1, or with `--traceback` raises the exception."""
+    status 1; with `--traceback`, the exception is raised."""
     try:
         execute_from_command_line(words)
     except (OperationalError, RedisError) as exc:

@@ -23,7 +23,7 @@ TokenMaker = Callable[..., str]
 
 AMR = {"aal1": ["pwd"], "aal2": ["pwd", "otp", "mfa"]}  # an example for each level
 
-# The kinds of `tokens` that every route for users refuses, with the code of the 401:
+# Members of `tokens` that every route for users refuses, with the code of the 401:
 # `@pytest.mark.parametrize(("kind", "code"), REFUSED_TOKENS)`.
 REFUSED_TOKENS = [
     ("expired", "token_expired"),
@@ -48,7 +48,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
 
 
 def client_with(**headers: str) -> Any:
-    """DRF's client, speaking JSON."""
+    """DRF's test client, with these headers. It sends JSON."""
     from rest_framework.test import APIClient
 
     return APIClient(headers=headers)
@@ -62,7 +62,7 @@ def api_client() -> Any:
 
 @pytest.fixture
 def service_client(settings: Any) -> Callable[[str], Any]:
-    """A client for each name of a service, with the API key of that service."""
+    """Makes a client with the API key of another service, by the service's name."""
     keys = dict(settings.INTERNAL_API_KEYS)
     return lambda name: client_with(**{"X-Internal-Api-Key": keys[name]})
 
@@ -90,7 +90,7 @@ def known_keys(*private: RSAPrivateKey) -> SimpleNamespace:
 
 @pytest.fixture
 def trusted_kid(issuer_key: RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The kid of `issuer_key`, which is now the only key of the issuer."""
+    """Make `issuer_key` the issuer's only key. Return its kid."""
     from shared.keys import keyring, signing_keys
 
     trusted = known_keys(issuer_key)
@@ -122,10 +122,11 @@ def good_claims() -> dict[str, Any]:
 
 @pytest.fixture
 def make_token(issuer_key: RSAPrivateKey, trusted_kid: str) -> Iterator[TokenMaker]:
-    """Makes tokens: good ones, and ones that are wrong as the arguments say.
+    """Makes tokens: good ones, or wrong ones as the arguments say.
 
-    `session` is the state in Redis: "active", "revoked", or None for no key. `headers`
-    and all other arguments replace members of header and payload; None leaves one out.
+    `session` is the session's state in Redis: "active", "revoked", or None for no key.
+    `headers` replace members of the header, all other arguments members of the payload;
+    a member that is None is left out of the payload.
     """
     from shared.auth import session_state
 
@@ -194,8 +195,7 @@ def enrolling(make_token: TokenMaker, settings: Any) -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def _isolated(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """API keys are those that the test sets, not those in files of the checkout. The
-    breaker of one test does not affect the next one.
+    """Use the test's API keys, not those in the checkout's files, and a closed breaker.
 
     A service's Redis user may write `<service>:*` and only read `session:*`. A suite
     that plays the Auth Service uses keys that it may write instead.

@@ -57,7 +57,7 @@ SILENCED_SYSTEM_CHECKS += [
     "auth.W004",  # `email` is unique by its canonical column, see users.models
 ]
 
-# Words that are easy to think of here: documented, as ASVS 5.0 6.1.2 asks.
+# Names of this service, which make weak passwords. Documented, as ASVS 5.0 6.1.2 asks.
 PRODUCT_NAMES = ("memo", "memoproduct", "memoservice")
 RESERVED = """abuse admin administrator anonymous api auth help helpdesk hostmaster info
 me moderator no-reply null official operator owner postmaster root security staff
@@ -95,7 +95,7 @@ EMAIL_FILE_PATH = BASE_DIR / env.str("MAIL_FOLDER", default="../.run/mail")
 SSL_CERT_FILE = env.str("SSL_CERT_FILE", default="")
 if SSL_CERT_FILE and not Path(SSL_CERT_FILE).is_file():
     raise ImproperlyConfigured("SSL_CERT_FILE names no file.")
-# When an account is there: at once, or once its address is verified.
+# When an account is created: at once, or once its address is verified.
 VERIFICATION = "optional" if ENVIRONMENT == "development" else "required"
 EMAIL_VERIFICATION = env.choice(
     "EMAIL_VERIFICATION",
@@ -105,9 +105,9 @@ EMAIL_VERIFICATION = env.choice(
 if EMAIL_VERIFICATION != "off" and not MAIL_ENABLED:
     raise ImproperlyConfigured("EMAIL_VERIFICATION needs MAIL_URL.")
 
-# Links that were made with an older SECRET_KEY.
+# Older values of SECRET_KEY, so that links made with them still work.
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-# Where links lead: to our pages, or to those of a front end, which then are all needed.
+# The pages that links lead to: ours, or those of a front end, which then needs all.
 ACCOUNT_PAGES = env.switch("ACCOUNT_PAGES", default=True)
 PAGE = f"{PUBLIC_URL}/account/{{}}?token={{{{token}}}}" if ACCOUNT_PAGES else ""
 ACCOUNT_URLS = {
@@ -120,15 +120,15 @@ ACCOUNT_URLS = {
     "keep_factors": env.link("ACCOUNT_URL_KEEP_FACTORS", PAGE.format("factors/keep")),
 }
 
-# Where the worker writes who was erased, for restored databases. Not in the database.
+# The file with the ids of erased users, for restored databases. So not in the database.
 ERASURES_FILE = BASE_DIR / env.str(
     "ERASURES_FILE", default="/var/lib/memo/erasures/users.log"
 )
 
 # --- Second factors -----------------------------------------------------------------
 
-# Where passkeys are registered and used: exact origins, of the host of PUBLIC_URL or
-# its subdomains.
+# The exact origins that may register and use passkeys, at the host of PUBLIC_URL or its
+# subdomains.
 WEBAUTHN_ORIGINS = env.list("WEBAUTHN_ORIGINS", default=[urljoin(PUBLIC_URL, "/")[:-1]])
 
 # --- Jobs ---------------------------------------------------------------------------
@@ -149,8 +149,8 @@ LOGGING["loggers"]["procrastinate"] = {"level": "WARNING"}  # a line for every s
 
 # --- Passwords ----------------------------------------------------------------------
 
-# Argon2id; the floor is OWASP's minimum. One class for each algorithm: they are found
-# by its name. Those behind the first verify imported hashes, which a login replaces.
+# Argon2id; the floor is OWASP's minimum. One class for each algorithm: Django finds it
+# by that name. All but the first verify imported hashes, which a login replaces.
 PASSWORD_HASHERS = [
     "users.hashers.Argon2Hasher",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
@@ -178,8 +178,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- Second factors -----------------------------------------------------------------
 
-# `required` asks every user for one, `off` none. With `optional` those have one who
-# want it, and those with one of the roles must.
+# `required`: every user needs a factor. `off`: none. `optional`: users may add one, and
+# users with one of the roles must.
 SECOND_FACTOR = env.choice(
     "SECOND_FACTOR", ["optional", "required", "off"], default="optional"
 )
@@ -191,18 +191,18 @@ ADMIN_SECOND_FACTOR = env.choice(
 )
 # The keys of TOTP secrets (`users.factors.secrets`). Not in the database.
 FACTOR_KEYS_DIR = env.folder("FACTOR_KEYS_DIR")
-# Seconds until an operator removes all factors of a user, who gets a mail at once.
+# Seconds from an operator's request, mailed to the user, until all factors are removed.
 FACTOR_RESET_DELAY = env.number("FACTOR_RESET_DELAY", default=24 * 3600)
 
 # --- Limits on guessing -------------------------------------------------------------
 
-# By name; docs/rate-limiting.md has what they mean.
+# By name; docs/rate-limiting.md explains them.
 LIMITS = {name: env.rate_limits(name, text) for name, text in DEFAULTS.items()}
 
 # --- The admin ----------------------------------------------------------------------
 
 LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"  # where `next` leads elsewhere
+LOGIN_REDIRECT_URL = "admin:index"  # if `next` leads to another site
 SESSION_COOKIE_NAME = "memo_admin_session"
 SESSION_COOKIE_AGE = 8 * 3600
 CSRF_COOKIE_NAME = "memo_admin_csrf"
@@ -211,7 +211,7 @@ SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = COOKIE_SECURE
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-# The other storage sets a cookie of its own, for every path.
+# Django's cookie storage would set a cookie of its own, for every path.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- The Auth Service ---------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Routes of the User Service. What the gateway lets through is in `nginx/`."""
+"""Routes of the User Service. `nginx/` defines which ones the gateway lets through."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -30,7 +30,7 @@ urlpatterns = [
     *(MAIL_ROUTES if settings.MAIL_ENABLED else []),
     *common("api/v1/users"),
     path("", StartView.as_view()),
-    # Without mail and other pages, too: the admin leads here.
+    # Also without mail and the other pages, since the admin leads here.
     path("account/factors/enrol", EnrolView.as_view(), name="account_enrol"),
     path("admin/", include("users.admin.urls")),
     path("admin/", admin.site.urls),

@@ -20,7 +20,7 @@ class EmailBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """The user with this address (`username` is what Django's forms call it), whose
+        """The user with this address (`username` in Django's forms) and password. The
         login may need a second factor, too: `users.admin.login` completes it.
 
         Raises RateLimited, Overloaded.
@@ -35,10 +35,10 @@ class EmailBackend(ModelBackend):
         return user
 
     def get_user(self, user_id: Any) -> User | None:
-        """Of a session, with roles, for the policy."""
+        """The present user of a session, with roles for the policy, or None."""
         user = User.objects.with_roles().filter(pk=user_id).first()
         return user if self.user_can_authenticate(user) else None
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
-        """Asked for every request of a session: it ends with the user's presence."""
+        """Whether the user is present. Asked at every request of a session."""
         return isinstance(user, User) and user.is_present

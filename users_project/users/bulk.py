@@ -1,5 +1,5 @@
-"""What operators do to many users: few statements and calls for any number of them.
-What is more than one chunk is done by the worker."""
+"""Operators' changes to many users, with few statements and calls for any number. The
+worker makes changes of more than one chunk."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,15 +14,15 @@ from users.bulk_changes import CHANGES, Change, change_chunk
 from users.models import User
 
 MOST = 100_000  # users at once
-# Users of one transaction, of one push and of one job: seconds, of the 15 for which the
-# gateway waits.
+# Users of one transaction, one push and one job. They take seconds; the gateway waits
+# for 15.
 CHUNK = 5000
-FIRST = 1  # such a job comes before the mails that others have caused
+FIRST = 1  # the priority of such a job, above that of mails
 
 
 class Outcome(NamedTuple):
-    """How many users were changed; how many the worker changes; whether the Auth
-    Service received that sessions ended."""
+    """How many users were changed, how many the worker will change, and whether the
+    Auth Service received that sessions ended."""
 
     done: int = 0
     following: int = 0
@@ -30,8 +30,8 @@ class Outcome(NamedTuple):
 
 
 def run(change: Change, ids: Sequence[UUID], editor: Any) -> Outcome:
-    """Do it to those of these users to whom it can be done; more than one chunk of them
-    are left to the worker."""
+    """Make the change to those of these users to whom it applies. Leave more than one
+    chunk to the worker."""
     if len(ids) > CHUNK:
         defer(change, ids, editor)
         outcome = Outcome(following=len(ids))
@@ -44,7 +44,7 @@ def run(change: Change, ids: Sequence[UUID], editor: Any) -> Outcome:
 
 @transaction.atomic
 def defer(change: Change, ids: Sequence[UUID], editor: User) -> None:
-    """Have the worker do it to these: all of them, or none."""
+    """Leave the change to the worker, for all of these users or for none."""
     task = app.configure_task("change_users", priority=FIRST)
     for start in range(0, len(ids), CHUNK):
         user_ids: Any = [*map(str, ids[start : start + CHUNK])]
@@ -52,8 +52,8 @@ def defer(change: Change, ids: Sequence[UUID], editor: User) -> None:
 
 
 def follow(name: str, ids: Sequence[UUID], editor_id: UUID) -> None:
-    """The worker's part; nothing, if the operator may not do it any more. May run
-    twice: what was done is not done again, but sessions end once more."""
+    """The worker's part. Changes nothing if the operator has lost the permission. May
+    run twice: then only `end_sessions` has an effect again."""
     [change] = [each for each in CHANGES if each.name == name]
     editors = User.objects.present().filter(is_staff=True)
     editor = editors.filter(pk=editor_id).first()
@@ -64,7 +64,7 @@ def follow(name: str, ids: Sequence[UUID], editor_id: UUID) -> None:
 
 
 def report(change: Change, epochs: dict[UUID, int], editor: User) -> Outcome:
-    """After the commit: push, then an event for each user."""
+    """After the commit: push the ended sessions, then log a line for each user."""
     is_pushed = not change.reason or revocation.push_many(epochs, change.reason)
     by, name = str(editor.pk), f"user_{change.name}"
     for user_id, epoch in epochs.items():
@@ -76,7 +76,7 @@ def report(change: Change, epochs: dict[UUID, int], editor: User) -> Outcome:
 def audit_all(
     change: Change, outcome: Outcome, editor_id: UUID, *, refused: int = 0
 ) -> None:
-    """One event for all."""
+    """Log one line for all users."""
     audit(
         "users_changed",
         action=change.name,

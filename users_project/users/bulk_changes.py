@@ -1,4 +1,4 @@
-"""What operators do to many users, and the statement that does it to some of them."""
+"""The changes that operators make to many users, and the statement for one chunk."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,8 +23,8 @@ DAYS = LINK_KINDS[Purpose.RESTORE].lifetime.days
 DELETE = "users.delete_user"
 ERASED_FROM = f"clock_timestamp() + interval '{DAYS} days'"
 
-# The columns are those of a `Change`. The history is Django's, a line for each user; so
-# are the events.
+# Sets the `columns` of a `Change`. Each user gets a line in Django's history, and an
+# event.
 CHANGE_ALL = """
 WITH changed AS (
     UPDATE users_user SET {columns}, updated_at = clock_timestamp()
@@ -46,9 +46,9 @@ EVENT = """
 
 
 class Change(NamedTuple):
-    """What is done, by the name of the method of `User` that does it to one; to which
-    users: the others are so already; why their sessions end, if they do; and what is
-    mailed to them."""
+    """A change, whose event is `user_<name>`. `changes` selects the users whom it
+    changes: the others are so already. `reason` is why their sessions end, if they do.
+    `notice` is mailed to them."""
 
     name: str
     done: str
@@ -96,22 +96,22 @@ CHANGES = (
 
 
 def modifiable(editor: Any, users: Any) -> Any:
-    """Those of these users whom this one may change here: not oneself, which locks out;
-    nor a user with more rights."""
+    """The users that the editor may change here. Without the editor, who could lock
+    themselves out, and without users who have more rights."""
     return users.modifiable_by(editor).exclude(pk=editor.pk)
 
 
 def change_chunk(
     change: Change, chunk: Sequence[UUID], editor: User
 ) -> dict[UUID, int]:
-    """The users that were changed, with their epochs. Whether one may be is asked again
-    when their row is locked: a page may be old."""
+    """Make the change. Return the epochs of the changed users. Check permission and
+    state again once the rows are locked, since a page may be old."""
     users = modifiable(editor, User.objects.filter(change.changes, pk__in=chunk))
     locked = users.select_for_update(of=("self",)).order_by("pk")
     log, columns = LogEntry._meta.db_table, change.columns
     parameters: dict[str, Any] = {
         **origin(),
-        "actor": f"operator:{editor.pk}",  # in a job, too
+        "actor": f"operator:{editor.pk}",  # also in a job, which has no request
         "event": f"user_{change.name}",
         "reason": change.reason,
         "by": editor.pk,

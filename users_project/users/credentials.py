@@ -1,4 +1,4 @@
-"""Whose password is it? The one check behind the API and the admin's login."""
+"""Password checks. The API and the admin log users in by the same one."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -23,25 +23,25 @@ WRONG = {"current_password": ["This is not the current password."]}
 def authenticate(
     password: str, client: Client, *, site: str = "api", **names: str
 ) -> User | None:
-    """The present user who has this name (the e-mail wins) and this password, with
-    roles and factors, or None. Where a factor is needed (`policy`), this is no login
-    yet. `admin` as the site takes staff alone: the limits would else tell
-    the passwords of users who may not log in there. Raises RateLimited or Overloaded,
-    with nothing counted."""
+    """Return the present user with this name and password, with roles and factors, or
+    None. `email` wins over `username`. If `policy` asks for a factor, the login is not
+    complete yet. The site `admin` accepts staff only: otherwise its limits would reveal
+    right passwords of users who may not log in there. Raises RateLimited or Overloaded,
+    and counts nothing then."""
     login = names.get("email", names.get("username", ""))
     user = User.objects.get_by_identifier(**names)
     with LoginAttempt(login, user, client, site=site) as attempt:
         attempt.spend()
         right, silent = False, attempt.is_silent
-        # Wrong and unknown, inactive, deleted and refused take the same work (PWD-06):
-        # one hash with the current costs.
+        # One hash with the current costs, also for wrong passwords and for unknown,
+        # inactive, deleted and refused users (PWD-06).
         if user is None:
             User().set_password(password)
         else:
             right = user.check_password(password, upgrade=not silent) and not silent
         if user and right and user.is_present and (user.is_staff or site != "admin"):
             attempt.succeed(user)
-            # The admin notes it when it opens the session.
+            # The admin calls `note_login` when it opens the session.
             if site != "admin" and policy.is_enough(user, client.device):
                 note_login(user, client)
             return user
@@ -50,8 +50,8 @@ def authenticate(
 
 
 def note_login(user: User, client: Client) -> None:
-    """What follows a login, once all factors were right: a notice of a new device, and
-    the time of the last login, set at most once an hour."""
+    """Follow up a login once all factors were right: mail a notice of a new device, and
+    set the time of the last login, at most once an hour."""
     notices.of_login(user, client)
     now = timezone.now()
     hour_ago = now - timedelta(hours=1)
@@ -61,21 +61,19 @@ def note_login(user: User, client: Client) -> None:
 
 
 def change(user: User, current: str, new: str, sid: UUID) -> bool:
-    """Whether `current` is the user's password; then `new` is it, and of the sessions
-    only `sid` continues. Raises RateLimited or Overloaded, with nothing changed.
-
-    One hash where it is wrong, two where it is right.
-    """
+    """Set the password `new` and end all sessions but `sid`. False, with nothing done,
+    if `current` is not the password. Raises RateLimited or Overloaded, and changes
+    nothing then. A wrong `current` takes one hash, a right one two."""
     return verify_current_password(user, current, str(sid)) and user.change_password(
         new, sid
     )
 
 
 def verify_current_password(user: User, password: str, session: str) -> bool:
-    """Whether it is the password of a user who is logged in by `session`, which may be
-    stolen. Raises RateLimited or Overloaded, with nothing counted."""
+    """Whether this is the password of a user who is logged in by `session`. The session
+    may be stolen. Raises RateLimited or Overloaded, and counts nothing then."""
     policies = [
-        # By session, so that a stolen one leaves the owner's others alone.
+        # By session, so that a stolen one does not use up the limit of the others.
         RateLimitPolicy("PASSWORD_LIMIT_SESSION", str(user.pk), session),
         RateLimitPolicy("PASSWORD_LIMIT_USER", str(user.pk)),
     ]
@@ -88,9 +86,9 @@ def verify_current_password(user: User, password: str, session: str) -> bool:
 
 
 def require_proof(user: User, caller: TokenUser, password: str | None) -> None:
-    """Raise ValidationError where it is not the user's password. A user without one
-    must have logged in within five minutes: InsufficientUserAuthentication. Raises
-    RateLimited and Overloaded, too."""
+    """Raise ValidationError if `password` is not the user's. Raise
+    InsufficientUserAuthentication if the user has no password and has not logged in
+    within five minutes. Also raises RateLimited and Overloaded."""
     if not user.has_usable_password():
         require_authentication(caller, max_age=RECENT)
     elif not verify_current_password(user, password or "", str(caller.sid)):

@@ -10,17 +10,17 @@ class DirtyFieldsModel(models.Model):
     """A form or a command may hold a row for minutes. Writing back all it has read, as
     Django does, would undo what others changed meanwhile.
 
-    `QuerySet.update` goes past this, as it goes past every `save`.
+    `QuerySet.update` bypasses this, as it bypasses every `save`.
     """
 
     class Meta:
         abstract = True
 
-    # What the row holds, as far as is known. Replaced, never changed in place.
+    # The values in the database, as far as known. Replaced, never changed in place.
     row: dict[str, Any] = {}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert, or write the changes (with `update_fields`: those among them)."""
+        """Insert, or write the changes. With `update_fields`, only those among them."""
         if self._state.adding:
             super().save(*args, **kwargs)
             self.remember()
@@ -49,14 +49,14 @@ class DirtyFieldsModel(models.Model):
         self.remember(names)
 
     def remember(self, names: Iterable[str] | None = None) -> None:
-        """Take the values of these fields (None: of all) for those of the row."""
+        """Note that the row now has the values of these fields (None: of all)."""
         if names is None:
             names = [field.attname for field in self._meta.concrete_fields]
-        here = self.__dict__  # where a deferred field is not
+        here = self.__dict__  # without deferred fields
         self.row = {**self.row, **{n: here[n] for n in names if n in here}}
 
     def changed(self) -> set[str]:
-        """The fields whose values are not those of the row."""
+        """The fields whose values differ from those of the row."""
         here, row = self.__dict__, self.row
         return {
             field.attname

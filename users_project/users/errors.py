@@ -20,7 +20,7 @@ from shared.api.exceptions import CrossSiteRequest
 Handler = Callable[..., HttpResponse]
 
 
-# By code, what a page says instead of what an API's client has to know.
+# The text of a page by error code, in place of the detail for API clients.
 TEXTS = {
     "bad_request": _(
         "The address or the form asks for something that this page does not have."
@@ -62,8 +62,8 @@ UNITS = (
 
 
 def html_for_pages(handler: Handler) -> Handler:
-    """The same answer as a page, where it is a page that was asked: of the admin, which
-    speaks English, or of an account."""
+    """Decorator: turn the response to a request for a page into a page. The admin's are
+    in English, those of accounts in the language of the reader."""
 
     @wraps(handler)
     def handle(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -79,8 +79,8 @@ def html_for_pages(handler: Handler) -> Handler:
 
 
 def as_page(response: HttpResponse, template: str, **context: Any) -> None:
-    """Put its page in the place of a problem. No context processors: they ask the
-    database, which may be unavailable."""
+    """Replace the problem in a response by its page. No context processor runs: they
+    query the database, which may be unavailable."""
     context |= json.loads(response.content)
     code = context["code"]
     context["detail"] = TEXTS.get(code, context["detail"])
@@ -92,7 +92,7 @@ def as_page(response: HttpResponse, template: str, **context: Any) -> None:
 
 
 def waiting_time(seconds: int) -> str:
-    """In the largest unit of which it is more than one, rounded up; nothing for 0."""
+    """The time in the largest unit that it exceeds, rounded up. Empty for 0."""
     for size, text in UNITS:
         if seconds > size or seconds == size == 1:
             return str(text % {"num": math.ceil(seconds / size)})
@@ -107,6 +107,6 @@ refusal = html_for_pages(problem_details.refusal)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form of the admin without its token. Nothing else asks for one."""
+    """Refuse a form without its CSRF token. Only the admin's forms have one."""
     problem_details.audit_refusal("authz_fail", CrossSiteRequest(), request)
     return refusal(request, CrossSiteRequest())

@@ -1,4 +1,4 @@
-"""A column for the form of a name in which it is unique, and looked up."""
+"""A column for the canonical form of a name, by which it is compared and looked up."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""The limits that an attempt at a password meets, the use of a link, and what a user
-does with the own account (docs/rate-limiting.md)."""
+"""Rate limits of logins, of the use of links, and of what users do with their own
+account (docs/rate-limiting.md)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,15 +40,15 @@ class Client:
 
 
 def client_of(request: Request | HttpRequest) -> Client:
-    """Who has sent it, whether to the API or to a page."""
+    """The client that has sent this request, to the API or to a page."""
     address, device = client_address(request), device_cookie.read(request)
     return Client(address, user_agent(request), device)
 
 
 @contextmanager
 def counted(client: Client, limit: str = "LINK_LIMIT_ADDRESS") -> Iterator[None]:
-    """The use of a link, or a request for one, counted by the client's address. Raises
-    RateLimited. What is malformed, or meets a fault of ours, costs nothing."""
+    """Count the use of a link, or a request for one, by the client's address. Raises
+    RateLimited. Malformed requests and our own faults are not counted."""
     with Hits(*OUTCOMES, ip=client.ip) as hits:
         hits.require(RateLimitPolicy(limit, network(client.ip, 32, 56)))
         yield
@@ -56,21 +56,21 @@ def counted(client: Client, limit: str = "LINK_LIMIT_ADDRESS") -> Iterator[None]
 
 @contextmanager
 def counted_of(user: User, limit: str) -> Iterator[None]:
-    """What a user does with the own account, counted by the user. Raises RateLimited.
-    What fails costs nothing."""
+    """Count by user an action on the user's own account. Raises RateLimited. An action
+    that fails is not counted."""
     with Hits(user_id=str(user.pk)) as hits:
         hits.require(RateLimitPolicy(limit, str(user.pk)))
         yield
 
 
 def trust(user: User, client: Client) -> None:
-    """Take the client's address for a device of the user, who has used a link for a new
-    password there: strangers may have used up what others may try. Best effort."""
+    """Count the client's address as a device of the user after a reset of the password:
+    strangers may have used up the limits of unknown devices. Best effort."""
     ratelimit.remember(trust_key(str(user.pk), client), TRUST)
 
 
 def trusted_address(account: str, client: Client) -> str | None:
-    """What such an address is counted by; None for others. One round trip."""
+    """The limit key of an address that counts as a device, or None. One round trip."""
     key = trust_key(account, client)
     return key if ratelimit.is_remembered(key) else None
 
@@ -81,17 +81,17 @@ def trust_key(account: str, client: Client) -> str:
 
 
 def forget(user: User) -> None:
-    """Lift the limits of the account itself."""
+    """Clear the limits that count by account."""
     names = ("LOGIN_LIMIT_ACCOUNT", "LOGIN_LIMIT_SUCCESS", "PASSWORD_LIMIT_USER")
     ratelimit.clear([RateLimitPolicy(name, str(user.pk)) for name in names])
 
 
 class LoginAttempt(Hits):
-    """One attempt to log in as `login`, which is `user`'s name or no one's.
+    """One attempt to log in as `login`. `user` is the account of this name, or None.
 
-    A device that has logged in to the account counts by itself. All others count by
-    address, network, name and account. The limit of the account is silent: a visible
-    one would tell that an e-mail address and a username belong to one user.
+    A device that has logged in to the account has a limit of its own. All others count
+    by address, network, name and account. The limit of the account is silent: a visible
+    one would reveal that an e-mail address and a username belong to the same user.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class LoginAttempt(Hits):
         context |= {"login": digest(login), "user_id": user and str(user.pk)}
         super().__init__(ip=client.ip, user_agent=client.user_agent, **context)
         self.user, self.client, self.is_silent = user, client, False
-        # By id, whatever name was typed. Without an account one of a few keys stands
-        # in, so that the round trips are the same.
+        # By user id, whatever name was typed. An unknown name is counted by one of
+        # STAND_INS keys, so that it takes the same round trips.
         stand_in = f"no account {int(digest(login), 16) % STAND_INS}"
         account = str(user.pk) if user else stand_in
         self.account = RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", account)
@@ -122,17 +122,17 @@ class LoginAttempt(Hits):
         self.failures.append(RateLimitPolicy("LOGIN_LIMIT_NAME", login, near))
 
     def spend(self) -> None:
-        """Count it, before the password is looked at. Raises RateLimited."""
+        """Count the attempt, before the password is checked. Raises RateLimited."""
         self.is_trusted = self.device is not None and self.hit(self.device) is None
         if not self.is_trusted:
             self.require(self.address, *self.failures)
-            # In this order: a refusal by name spends nothing of the account.
+            # The account comes last: a refusal by name spends nothing of its limit.
             refused = self.hit(self.account)
             self.is_silent = refused is not None and self.user is not None
 
     def fail(self) -> None:
-        """It stays counted. The one that was the account's last is mailed. A limit that
-        is reached is named: what is refused from now on leaves no event for each."""
+        """Record a failure; it stays counted. Mail the user if it reached the account's
+        limit. Name all limits reached, since later refusals leave no events."""
         events = ["authn_login_fail"]
         if self.is_silent:
             events.append("authn_login_fail_max")
@@ -144,7 +144,7 @@ class LoginAttempt(Hits):
             notices.of_guesses(self.user)
 
     def succeed(self, user: User) -> None:
-        """Forget the failures of the device and the account. Those by name stay, or
+        """Clear the failures by device and account. Those by name stay: otherwise
         strangers would learn that the owner has just logged in. Raises RateLimited."""
         if not self.is_trusted:
             self.require(RateLimitPolicy("LOGIN_LIMIT_SUCCESS", str(user.pk)))

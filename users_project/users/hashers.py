@@ -5,7 +5,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher, BCryptPasswordHasher
 from django.core.exceptions import ImproperlyConfigured
 
-# OWASP Password Storage, the least it accepts (ASVS 5.0 11.4.2).
+# The minimum of OWASP Password Storage (ASVS 5.0 11.4.2).
 FLOOR = {
     "ARGON2_MEMORY_COST": 19456,
     "ARGON2_TIME_COST": 2,
@@ -29,7 +29,7 @@ class Argon2Hasher(Argon2PasswordHasher):
 
 
 class TruncatingBCryptHasher(BCryptPasswordHasher):
-    """Plain bcrypt, for imported hashes: long passwords are cut as they were then.
+    """Plain bcrypt, for imported hashes. Cuts long passwords at 72 bytes.
 
     bcrypt 5 refuses more than 72 bytes, older versions ignored the rest.
     """

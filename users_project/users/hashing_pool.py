@@ -1,8 +1,8 @@
-"""How many passwords are hashed at once (PWD-07), and in which threads.
+"""The pool of threads that hash passwords, which bounds how many hash at once (PWD-07).
 
-Every hash keeps a core busy and holds its memory. Two at a time per process, others
-wait, and together they take at most half of the threads: in a storm of logins the
-other half still answers.
+Every hash keeps a core busy and holds its memory. Two hash at a time per process, and
+others wait. Together they take at most half of the web threads: in a storm of logins
+the other half still answers.
 """
 
 import os
@@ -24,11 +24,11 @@ NICENESS = 10  # of the threads that hash; the kernel's scale ends at 19
 
 
 class PasswordHashingPool:
-    """`AT_ONCE` callers work, others wait, and the one after `slots` is refused.
+    """`AT_ONCE` callers work, others wait, and more than `slots` are refused.
 
-    The work is done by threads of their own. These give way to those that answer, which
-    need little and at once. And they are few: the C library keeps for each thread what
-    a hash has taken, 19 MiB, so all threads of a worker would come to 150.
+    Separate threads hash. Their priority is lower than that of the threads that answer,
+    which need the processor briefly and at once. They are few: the C library keeps the
+    19 MiB of a hash for each thread, and all threads of a worker would keep 150 MiB.
     """
 
     def __init__(self, slots: int) -> None:
@@ -36,15 +36,15 @@ class PasswordHashingPool:
         self.threads = ThreadPoolExecutor(AT_ONCE, "hashing", lower_thread_priority)
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:
-        """What `work` returns or raises. It must not touch the database, since a
-        connection is its thread's. Raises Overloaded, at once."""
+        """Return or raise what `work` does. It must not use the database, since each
+        thread has a connection of its own. Raises Overloaded without waiting."""
         if not self.slots.acquire(blocking=False):
             metrics.password_hash_refused_total.inc()
             raise Overloaded
         began = time.perf_counter()
         try:
             future = self.threads.submit(work, *args)
-        except RuntimeError:  # This worker is ending, and starts nothing in threads.
+        except RuntimeError:  # The process is shutting down: threads take no new work.
             return work(*args)
         else:
             return future.result()
@@ -54,7 +54,7 @@ class PasswordHashingPool:
 
 
 def lower_thread_priority() -> None:
-    """Lower the priority of this thread (sched(7): on Linux it is each thread's)."""
+    """Lower this thread's priority (sched(7): on Linux each thread has its own)."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         mine = os.getpriority(os.PRIO_PROCESS, thread)

@@ -14,12 +14,12 @@ from procrastinate.connector import BaseConnector
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.utils import connector_params
 
-# A worker reports every ten seconds. One that was silent for longer has died, and its
-# jobs are done again (`users.tasks`).
+# A worker reports every ten seconds. A worker that is silent for longer than this is
+# dead, and `users.tasks` retries its jobs.
 WORKER_TIMEOUT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=5)
 
-# The second is of the job that a worker would take next.
+# The time since the last heartbeat, and since the next job in the queue was due.
 STATE = """
 SELECT
     (SELECT clock_timestamp() - max(last_heartbeat) FROM procrastinate_workers),
@@ -35,7 +35,7 @@ SELECT
 
 
 class Connector(DjangoConnector):
-    """Jobs are deferred by Django's connection, so in the transaction of the caller."""
+    """Defers jobs on Django's connection, and so in the transaction of the caller."""
 
     def get_worker_connector(self) -> "WorkerConnector":
         params = connector_params(self.alias)
@@ -43,9 +43,9 @@ class Connector(DjangoConnector):
 
 
 class WorkerConnector(PsycopgConnector):
-    """Connections of the worker's own, by which it takes and settles jobs. What a job
-    defers is part of the job's transaction, as in a request: the library would commit
-    it at once, and another worker find no row yet."""
+    """The worker's own connections, on which it fetches and finishes jobs. A job defers
+    others in its own transaction, as a request does: the library would commit them at
+    once, and another worker would not find the rows yet."""
 
     def get_sync_connector(self) -> BaseConnector:
         return DjangoConnector()
@@ -57,7 +57,7 @@ def configure(app: App) -> None:
 
 
 class QueueState(NamedTuple):
-    """How long ago a worker has reported, and how long the next job is due."""
+    """How long ago a worker last reported, and how long the next job has been due."""
 
     heartbeat: timedelta | None
     waiting: timedelta | None
@@ -72,14 +72,14 @@ class QueueState(NamedTuple):
 
 
 def queue_state() -> QueueState:
-    """One statement, whatever the length of the queue."""
+    """The state, by one statement for a queue of any length."""
     with connection.cursor() as cursor:
         cursor.execute(STATE)
         return QueueState(*cursor.fetchone())
 
 
 def queue_works() -> bool:
-    """For `ready`."""
+    """Whether a worker keeps up with the queue, for the readiness check."""
     state = queue_state()
     return state.is_attended and not state.is_late
 

@@ -1,4 +1,4 @@
-"""Whom a lockout is about: for the commands and the admin."""
+"""The users whom lockouts are about, for the commands and the admin."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,12 +17,12 @@ from users.validators import as_id, normalize_identifier
 
 
 class AmbiguousUser(Exception):
-    """One user has the other's id for a name. The message names both."""
+    """A user has the id of another one as username. The message names both."""
 
 
 def users_of(text: str) -> list[User]:
-    """Those with this e-mail address, username or id, present or not: more than one, if
-    the username of an old user is the id of another."""
+    """The users with this e-mail address, username or id, present or not. There are two
+    if the username of an old user is the id of another."""
     if "@" in text:
         found = [User.objects.get_by_identifier(email=text)]
     else:
@@ -42,32 +42,32 @@ def find_user(text: str) -> User | None:
 
 
 def subjects_of(text: str) -> set[str]:
-    """What a user is counted by, under all names, or a name without one, or an IP
-    address; nothing for an empty text. Raises AmbiguousUser."""
+    """The rate limit subjects of a user under all names, of a name without a user, or
+    of an IP address. Empty for an empty text. Raises AmbiguousUser."""
     user = find_user(text) if text else None
     subjects = names_of(user) if user else {normalize_identifier(text)} - {""}
-    with suppress(ValueError):  # of what is no address
+    with suppress(ValueError):  # raised for a text that is not an IP address
         subjects |= {network(text, *bits) for bits in ((32, 64), (24, 56), (24, 48))}
     return subjects
 
 
 def names_of(user: User) -> set[str]:
-    """What this user is counted by."""
+    """The rate limit subjects of this user."""
     return set(map(normalize_identifier, (user.email, user.username, str(user.pk))))
 
 
 def locked(users: Iterable[User]) -> set[UUID]:
-    """Those of these users at whom no stranger may guess now; one round trip. Raises
-    RedisError, OSError if Redis is unavailable."""
+    """Those of these users at whose password strangers may not guess now. One round
+    trip. Raises RedisError or OSError if Redis is unavailable."""
     ids = [user.pk for user in users]
     limits = [RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", str(user_id)) for user_id in ids]
     return set(compress(ids, are_reached(limits)))
 
 
 def lift(text: str, subjects: set[str], by: str, user: User | None) -> int:
-    """Forget what was counted about subjects; how many counts that were. Raises
-    RedisError, OSError if Redis is unavailable. `text` is what they were named by, and
-    `user` who that is."""
+    """Forget the counts of these subjects. Return how many counts there were. `text` is
+    what the caller typed to name them, and `user` the user it names. Raises RedisError
+    or OSError if Redis is unavailable."""
     with transaction.atomic():
         write("authn_login_unlock", user.pk if user else None)
         lifted = reset(subjects)

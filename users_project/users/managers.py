@@ -1,4 +1,4 @@
-"""How users are found and made."""
+"""Queries that find users, and methods that create them."""
 
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
@@ -22,11 +22,11 @@ from users.validators import normalize_identifier
 if TYPE_CHECKING:
     from users.models import User
 
-# Bytes of JSON. Of a token three quarters are what base64 encodes; the rest of it takes
-# 1,500 characters. Noted before it comes to that.
+# Bytes of JSON that fit into a token. All else in it takes 1,500 characters, and base64
+# writes three bytes as four characters. Reported from 80 percent of it.
 ROOM_FOR_ROLES = (MAX_LENGTH - 1500) * 3 // 4
 NOTED_FROM = 0.8
-# By `find`; the last two with factors alone.
+# The columns that `find` adds, the last two only with `factors`.
 ANNOTATED = ("roles", "pending_email", "factor_rows", "has_recovery_code")
 
 
@@ -50,7 +50,7 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.filter(is_active=True, deleted_at=None)
 
     def restorable(self) -> Self:
-        """Users who are deleted, and whose time of erasure has not come."""
+        """Deleted users whose time of erasure has not come."""
         return self.filter(delete_after__gt=ClockTimestamp())
 
     def with_roles(self) -> Self:
@@ -59,13 +59,13 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.annotate(roles=ArraySubquery(groups.values("name")))
 
     def with_pending_email(self) -> Self:
-        """Each user with `pending_email`, the address that waits for a click."""
+        """Each user with `pending_email`, the new address until its link is used."""
         changes = EmailChange.objects.filter(user=models.OuterRef("pk"))
         waiting = changes.filter(expires_at__gt=Now()).values("email")
         return self.annotate(pending_email=models.Subquery(waiting))
 
     def with_factors(self) -> Self:
-        """Each user with what `users.factors.policy` looks at."""
+        """Each user with the columns that `users.factors.policy` reads."""
         of_user = {"user": models.OuterRef("pk")}
         confirmed = Factor.objects.filter(**of_user, confirmed_at__isnull=False)
         row = JSONArray("type", "credential_id", "transports", "suspect_at")
@@ -76,9 +76,9 @@ class UserQuerySet(models.QuerySet["User"]):
         )
 
     def modifiable_by(self, editor: "User") -> Self:
-        """Those without a right, role or permission that the editor lacks: setting a
-        user's password or e-mail address takes over all that the user may do. Of an
-        erased user nothing is left to change."""
+        """Users who have no right, role or permission that the editor lacks: an editor
+        who sets their password or e-mail address can use all their rights. Erased users
+        are left out, since nothing is left to change."""
         if editor.is_superuser:
             return self.filter(erased_at=None)
         user = {"user": models.OuterRef("pk")}
@@ -97,8 +97,8 @@ class UserQuerySet(models.QuerySet["User"]):
         )
 
     def longest_roles(self) -> int:
-        """How many bytes the roles of the user with the longest ones take in JSON. Of
-        all users, it reads the whole table of memberships."""
+        """The bytes that the longest list of roles of one of these users takes as JSON.
+        For all users this reads the whole table of memberships."""
         through = self.model.groups.through.objects
         mine = through.filter(user__in=self.order_by().values("pk")).values("user_id")
         sizes = mine.annotate(size=Sum(JSONLength("group__name") + len(",")))
@@ -106,8 +106,8 @@ class UserQuerySet(models.QuerySet["User"]):
         return longest or 0
 
     def near_limit(self) -> str:
-        """How long the longest roles of these users are, if an access token has hardly
-        room for them or none; else an empty string."""
+        """A text with the size of the longest roles of these users, if they take 80
+        percent or more of the room in an access token; else an empty string."""
         longest = self.longest_roles()
         near = longest >= NOTED_FROM * ROOM_FOR_ROLES
         return f"the longest take {longest} of {ROOM_FOR_ROLES} bytes" if near else ""
@@ -121,10 +121,10 @@ class UserQuerySet(models.QuerySet["User"]):
         password_changed: bool = False,
         absent: bool = False,
     ) -> dict[str, Any] | None:
-        """End all sessions of this user but `keep_sid`; the columns as they are then.
+        """End all sessions of this user but `keep_sid`. Return the changed columns.
 
-        None if there is no such user (with `absent`, users who are inactive or deleted
-        count). Pushes nothing: the caller ends the sessions by the answer.
+        None if there is no such user. Inactive and deleted users count with `absent`
+        only. Pushes nothing: the caller ends the sessions by the returned epoch.
         """
         parameters = {"id": user_id, "keep": keep_sid, "absent": absent, **origin()}
         parameters |= {"password_changed": password_changed, "reason": reason}
@@ -136,8 +136,8 @@ class UserQuerySet(models.QuerySet["User"]):
         return None if row is None else dict(zip(names, row, strict=True))
 
     def raise_all_epochs(self, above: int) -> int:
-        """End all sessions of every user, by epochs above this one too; how many users.
-        Pushes nothing, as `raise_epoch`."""
+        """End all sessions of every user, with new epochs that are also higher than
+        `above`. Return the number of users. Pushes nothing, like `raise_epoch`."""
         with connections[self.db].cursor() as cursor:
             cursor.execute(RAISE_ALL_EPOCHS, {"above": above})
             return int(cursor.rowcount)
@@ -146,12 +146,12 @@ class UserQuerySet(models.QuerySet["User"]):
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     written: dict[
         tuple[str, bool, bool], tuple[str, list[Any]]
-    ] = {}  # the statements of `find`
+    ] = {}  # SQL and parameters that `find` has compiled
 
     def create_user(
         self, email: str, username: str, password: str | None = None, **fields: Any
     ) -> "User":
-        """A new user. Raises IntegrityError where e-mail or username is taken."""
+        """A new user. Raises IntegrityError if the e-mail or username is taken."""
         user: User = self.model(email=email, username=username, **fields)
         user.set_password(password)  # takes long, so before the transaction
         user.roles = []
@@ -164,11 +164,11 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
     def create_superuser(
         self, email: str, username: str, password: str | None = None, **fields: Any
     ) -> "User":
-        """A new user who may do all. Raises ValidationError, for `createsuperuser`."""
+        """A new superuser. Raises ValidationError, for `createsuperuser`."""
         rights = {"is_staff": True, "is_superuser": True}
         user: User = self.model(email=email, username=username, **rights, **fields)
         if password is not None:
-            # Django's command offers to go past the rules. Not for the mightiest.
+            # Django's command offers to bypass the rules: not for a superuser.
             validate_password(password, user)
         user.set_password(password)
         user.full_clean()
@@ -180,19 +180,18 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
                 event = "privilege_permissions_changed"
                 record(event, user.pk, by="operator", **given, removed=[])
         except IntegrityError:
-            user.full_clean()  # names what another save has taken since
+            user.full_clean()  # raises for a name that was taken meanwhile
             raise
         return user
 
     def find(
         self, *, present: bool = True, factors: bool = False, **column: Any
     ) -> "User | None":
-        """The user of this value of a unique column, with roles and the address that
-        they have asked for, or None. With `factors`, also what `policy` asks.
+        """The user with this value of a unique column, or None. With roles and the
+        pending e-mail address, and with `factors` also with what `policy` reads.
 
-        One query, which the ORM takes three times as long to write as PostgreSQL to
-        answer. So each is written once, and its row becomes a user without `raw`, which
-        looks up the columns every time.
+        One query. The ORM takes three times as long to write it as PostgreSQL to answer
+        it, so each variant is written once. `raw` would look up the columns every time.
         """
         [(name, value)] = column.items()
         key = name, present, factors

@@ -1,4 +1,4 @@
-"""What the User Service counts and measures, on top of `shared.metrics`."""
+"""Metrics of the User Service, in addition to those of `shared.metrics`."""
 
 from django.db import connection
 from prometheus_client import Counter, Gauge, Histogram
@@ -27,11 +27,11 @@ mail_oldest_unsent_seconds = made(
 backup_age_seconds = made(
     Gauge, "backup_age_seconds", "Since the last backup; +Inf: never.", **LAST
 )
-# An alert is about the first push that is lost.
+# So that it starts at 0: the first push that is lost raises an alert.
 internal_calls_failed_total.labels("auth", "sessions/revoke")
 
-# Each reads as few rows as it can, by an index. `backup` leaves its time as the comment
-# of the database: no table, and no backup, has it.
+# Each query reads as few rows as possible, by an index. `backup` writes its time into
+# the comment of the database, which is in no table and in no backup.
 STATE = """
 SELECT
     (SELECT count(*) FROM (
@@ -52,7 +52,7 @@ SELECT
 
 
 def look() -> None:
-    """Set what the database knows, by one statement (settings.MINUTE_GAUGES)."""
+    """Set the gauges from the database, by one statement (settings.MINUTE_GAUGES)."""
     with connection.cursor() as cursor:
         cursor.execute(STATE)
         jobs, mail, backup = cursor.fetchone()

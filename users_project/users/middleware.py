@@ -1,8 +1,8 @@
-"""Sessions by cookie, CSRF and messages: for the admin's pages, and for no others. The
-device cookie is for the account pages, too.
+"""Cookie sessions, CSRF tokens and messages, for the admin's pages only. The device
+cookie is for the account pages, too.
 
-The API is asked with tokens and knows none of these. Django's checks look for the
-classes in MIDDLEWARE, so these are theirs, passed by where they have nothing to do.
+The API uses tokens, and none of these. Django's checks look for Django's classes in
+MIDDLEWARE, so these are subclasses, which all other paths skip.
 """
 
 from typing import Any
@@ -24,12 +24,12 @@ from users.models import User
 
 ADMIN = "/admin"
 AMR = "amr"  # in a session: how the user has logged in (RFC 8176)
-# What a field or the database says of text that no form has checked.
+# Errors of a field or of the database for text that no form has checked.
 MALFORMED = (ValidationError, DataError)
 
 
 class AdminOnlyMiddleware:
-    """Mixed into a middleware: on other paths the next one is called at once."""
+    """Mixin for a middleware. Paths outside the admin skip it."""
 
     get_response: Any
 
@@ -40,15 +40,15 @@ class AdminOnlyMiddleware:
 
 
 def remember_device(request: HttpRequest, user: User, *, trust: bool = False) -> None:
-    """Have the answer set the device cookie for this user, who has just proved who they
-    are. With `trust` it stands for a second factor from now on."""
+    """Have the response set the device cookie of this user, who has just authenticated.
+    With `trust` it stands for a second factor from now on."""
     request.device_owner = user, trust  # type: ignore[attr-defined]
 
 
 class AdminResponseMiddleware:
-    """The device cookie of the admin and the account pages; and our errors there, as
-    pages: Django's own views let them through, and would log them as bugs. So it is
-    with what they do not check."""
+    """Sets the device cookie of the admin and the account pages, and answers our errors
+    there with pages: Django would log them as bugs. In the admin, input that Django's
+    views do not check is a 400."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -82,8 +82,8 @@ class CsrfViewMiddleware(AdminOnlyMiddleware, csrf.CsrfViewMiddleware):
 
 class AuthenticationMiddleware(AdminOnlyMiddleware, auth.AuthenticationMiddleware):
     def process_view(self, request: HttpRequest, *args: Any) -> None:
-        """The caller, for the log, as for requests with a token. A session that was
-        opened without a factor ends once one is required."""
+        """Set the caller for the log, as for requests with a token. End a session that
+        was opened without a factor once one is required."""
         if request.path_info.startswith(ADMIN) and request.user.is_authenticated:
             request.caller = str(request.user.pk)  # type: ignore[attr-defined]
             if not policy.admits(request.user, request.session.get(AMR, ())):

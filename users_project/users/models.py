@@ -38,7 +38,7 @@ LAST_LOGIN = models.F("last_login")
 
 
 def check(name: str, **condition: Any) -> models.CheckConstraint:
-    """What the database refuses, also past the model."""
+    """A constraint in the database. It also holds for writes that bypass the model."""
     rule = models.Q(**condition)
     return models.CheckConstraint(condition=rule, name=f"user_{name}")
 
@@ -124,7 +124,7 @@ class User(RecordedModel, PermissionsMixin):
 
     roles: list[str]  # annotated by `with_roles`
     pending_email: str | None = None  # annotated by `with_pending_email`
-    factor_rows: list[str]  # annotated by `with_factors`, as the next one
+    factor_rows: list[str]  # annotated by `with_factors`, like `has_recovery_code`
     has_recovery_code: bool
 
     objects = UserManager()
@@ -141,7 +141,7 @@ class User(RecordedModel, PermissionsMixin):
             models.Index(fields=["-created_at"], name="user_created_at"),
             models.Index(LAST_LOGIN.desc(nulls_last=True), name="user_last_login"),
             GinIndex(*map(trigrams, SEARCHED), name="user_search"),
-            # For `users.accounts.erasure`, of those who wait for it.
+            # Users who wait for erasure (`users.accounts.erasure`).
             models.Index(
                 fields=["delete_after"],
                 name="user_delete_after",
@@ -152,7 +152,7 @@ class User(RecordedModel, PermissionsMixin):
             check("username_pattern", username__regex=r"^[A-Za-z0-9._-]{3,50}$"),
             # ASCII, no space, one @.
             check("email_pattern", email__regex=r"^[!-?A-~]+@[!-?A-~]+$"),
-            # In the collation C `lower` knows ASCII alone, as `normalize_identifier`.
+            # With collation C, `lower` changes ASCII only, like `normalize_identifier`.
             check("email_canonical", email_canonical=Lower(Collate("email", "C"))),
             check(
                 "username_canonical",
@@ -164,12 +164,12 @@ class User(RecordedModel, PermissionsMixin):
         return self.email
 
     def clean(self) -> None:
-        """Raise ValidationError for a name that another user has, in any case."""
+        """Raise ValidationError for a name that another user has, whatever its case."""
         super().clean()
         taken = {}
         for name in IDENTIFIERS:
             canonical = normalize_identifier(getattr(self, name))
-            setattr(self, f"{name}_canonical", canonical)  # which constraints look at
+            setattr(self, f"{name}_canonical", canonical)  # constraints compare it
             same = User.objects.filter(**{f"{name}_canonical": canonical})
             is_taken = same.exclude(pk=self.pk).exists()
             if is_taken or (name == "email" and links.is_held(canonical, self.pk)):
@@ -187,7 +187,7 @@ class User(RecordedModel, PermissionsMixin):
 
     @property
     def last_login_at(self) -> datetime | None:
-        """Within the hour before: it is written at most once an hour."""
+        """Up to an hour before the last login: it is written at most once an hour."""
         return self.last_login
 
     @property
@@ -200,14 +200,14 @@ class User(RecordedModel, PermissionsMixin):
 
     @property
     def is_present(self) -> bool:
-        """Whether the user may log in and be seen; `UserQuerySet.present` in rows."""
+        """Whether the user may log in and be seen, by the rule of `present` in rows."""
         return self.is_active and self.deleted_at is None
 
     def change_password(self, raw_password: str, keep_sid: UUID) -> bool:
         """Set another password, and end all sessions but `keep_sid`. Raises Overloaded.
 
-        False, and nothing done, where the password is no longer the one that was read:
-        who knew the old one must not undo what an operator did meanwhile.
+        False, with nothing done, if the password has changed since it was read: someone
+        with the old one must not undo what an operator did meanwhile.
         """
         read = self.password
         self.set_password(raw_password)  # takes long, so before the transaction
@@ -223,7 +223,7 @@ class User(RecordedModel, PermissionsMixin):
         self.save(update_fields=["is_active"])
 
     def deactivate(self) -> None:
-        """No login, and no session, until `activate`."""
+        """End all sessions, and refuse logins until `activate`."""
         self.is_active = False
         self.save(update_fields=["is_active"])
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of the operations: for `extend_schema`."""
+"""The OpenAPI descriptions of the operations, for `extend_schema`."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ LOCATION = OpenApiParameter(
 
 
 def example(name: str, value: dict[str, Any]) -> OpenApiExample:
-    """Of a request."""
+    """An example of a request."""
     return OpenApiExample(name, value=value, request_only=True)
 
 

@@ -1,4 +1,4 @@
-"""A model with a password, which is hashed in bounded time and changed with care."""
+"""A model with a password, which a bounded pool of threads hashes (PWD-07)."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from users.dirty_fields import DirtyFieldsModel
 
 
 def verify(password: str | None, encoded: str, upgrade: bool) -> tuple[bool, str]:
-    """Whether it is the password of this hash; and a hash with the current costs, if
-    that is an older one and is to be upgraded."""
+    """Whether `password` is that of the hash `encoded`; and a new hash with the current
+    costs if `encoded` is outdated and `upgrade` is set, else an empty string."""
     right, is_outdated = verify_password(password, encoded)
     fresh = right and is_outdated and upgrade
     return right, make_password(password) if fresh else ""
@@ -28,15 +28,15 @@ class PasswordModel(DirtyFieldsModel, AbstractBaseUser):
         abstract = True
 
     def rows(self) -> Any:
-        """The table of this model."""
+        """The default manager of this model."""
         return type(self)._default_manager
 
     def set_password(self, raw_password: str | None) -> None:
-        """Django's, bounded (PWD-07). Raises Overloaded."""
+        """As in Django, but in the bounded pool (PWD-07). Raises Overloaded."""
         hashing_pool.pool().run(super().set_password, raw_password)
 
     def check_password(self, raw_password: str | None, upgrade: bool = True) -> bool:
-        """Django's, bounded (PWD-07). Raises Overloaded."""
+        """As in Django, but in the bounded pool (PWD-07). Raises Overloaded."""
         run = hashing_pool.pool().run
         right, fresh = run(verify, raw_password, self.password, upgrade)
         if fresh:
@@ -44,8 +44,8 @@ class PasswordModel(DirtyFieldsModel, AbstractBaseUser):
         return bool(right)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """What ties a session of the admin to the user as they are: with the epoch in
-        it, whatever ends the sessions of the API ends those of the admin."""
+        """The hash that a session of the admin must match. The epoch is part of it, so
+        whatever ends the sessions of the API ends those of the admin."""
         return salted_hmac(
             "users.models.User.session_auth_hash",
             f"{self.password}:{self.session_epoch}",
@@ -57,8 +57,8 @@ class PasswordModel(DirtyFieldsModel, AbstractBaseUser):
         """Store another hash of the same password, unless that was changed meanwhile
         (PWD-05).
 
-        Django's own upgrade would overwrite the newer password. Not a change that ends
-        sessions, and none of the profile.
+        Django's own upgrade would overwrite the newer password. A new hash ends no
+        sessions, and is no change of the profile.
         """
         mine = self.rows().filter(pk=self.pk, password=self.password)
         if mine.update(password=fresh):

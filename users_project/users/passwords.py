@@ -19,7 +19,7 @@ from users.validators import letters
 
 FLOOR = 8  # NIST SP 800-63B-4, section 3.1.1.2
 MAX_LENGTH = 128
-SHORTEST_WORD = 3  # of those that a password must not be made of
+SHORTEST_WORD = 3  # letters: shorter names may be part of a password
 SCORED = 64  # characters: the time that a score takes grows with their square
 # Ways to read signs as letters (`4` and `@` as a). Each takes a search of its own: with
 # all signs there are hundreds, and a score takes seconds.
@@ -30,8 +30,8 @@ scoring = threading.Lock()
 
 
 def check(field: str, password: str, user: Any) -> None:
-    """Raise DRF's ValidationError for `field` where a rule refuses this user's
-    password; Overloaded."""
+    """Raise DRF's ValidationError for `field` if a rule refuses this user's password.
+    Also raises Overloaded."""
     try:
         password_validation.validate_password(password, user)
     except ValidationError as exc:
@@ -61,9 +61,9 @@ class LengthValidator:
 
 
 class CommonPasswordValidator(password_validation.CommonPasswordValidator):
-    """Django's list, compared whole: spaces count as part of a password.
+    """Django's list, compared with the whole password: spaces count.
 
-    Without its list there is no start (ASVS 5.0 6.2.4).
+    The service does not start without the list (ASVS 5.0 6.2.4).
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class CommonPasswordValidator(password_validation.CommonPasswordValidator):
 
 
 class ContextValidator:
-    """Refuses what is made of names of the service and the user, also of several, and
+    """Refuses passwords made of names of the service and the user, also of several, and
     with digits and signs around their letters (`Memo-2026!`)."""
 
     def validate(self, password: str, user: Any = None) -> None:
@@ -96,8 +96,8 @@ class ContextValidator:
 
 
 class ScoreValidator:
-    """Refuses what zxcvbn finds easy to guess (PASSWORD_MIN_SCORE): words, dates, rows
-    of keys and repetitions, also with the usual signs in place of letters."""
+    """Refuses passwords that zxcvbn finds easy to guess (PASSWORD_MIN_SCORE): words,
+    dates, rows of keys and repetitions, also with the usual signs for letters."""
 
     def validate(self, password: str, user: Any = None) -> None:
         """Raises Overloaded too: a score takes as long as a hash."""
@@ -130,7 +130,7 @@ def score(password: str, words: list[str]) -> int:
 
 
 def scored_part(password: str) -> str:
-    """Its beginning, so far as a score takes no longer than a hash."""
+    """The longest beginning whose score takes no longer than a hash."""
     for length in range(1, min(len(password), SCORED) + 1):
         if readings(password[:length]) > READINGS:
             return password[: length - 1]

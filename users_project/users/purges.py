@@ -1,4 +1,4 @@
-"""Rows that have no more use, deleted in batches."""
+"""Delete rows that are of no more use, in batches."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,12 +20,12 @@ MAILS_KEPT = timedelta(days=30)
 
 
 def purge() -> int:
-    """Delete what is over; how many rows."""
+    """Delete the rows of `over`, and return their number."""
     return sum(delete_in_batches(rows) for rows in over())
 
 
 def over() -> Iterator[QuerySet[Any]]:
-    """What is to be deleted, in this order."""
+    """The rows to delete, in this order."""
     now = timezone.now()
     dead = {"expires_at__lt": now - DEAD_KEPT}
     unsettled = Mail.objects.filter(link=OuterRef("pk"), sent_at=None, failed_at=None)
@@ -41,8 +41,8 @@ def over() -> Iterator[QuerySet[Any]]:
 
 
 def delete_in_batches(rows: QuerySet[Any]) -> int:
-    """Delete these rows, and commit every batch; how many. Another worker may be at the
-    same."""
+    """Delete these rows, commit every batch, and return their number. Another worker
+    may delete the same rows."""
     total = 0
     while keys := list(rows.values_list("pk", flat=True)[:BATCH]):
         total += rows.model._base_manager.filter(pk__in=keys).delete()[0]

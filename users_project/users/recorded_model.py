@@ -1,5 +1,5 @@
-"""A user whose changes bring what must follow: the end of sessions and of links,
-events, and notices, all in the transaction of the change."""
+"""A user model whose changes end sessions and links, record events and queue notices,
+all in the transaction of the change."""
 
 from functools import partial
 from typing import Any
@@ -18,8 +18,8 @@ from users.validators import normalize_identifier
 IDENTIFIERS = {"email", "username"}
 RIGHTS = {"is_staff", "is_superuser"}  # roles are in tables of their own
 CANONICAL = {f"{name}_canonical" for name in IDENTIFIERS}
-# Columns that `user_updated` does not name: a login's time is no change of the account,
-# and there are events for the others, with the one who changed them.
+# Columns that `user_updated` does not name. The time of a login is no change of the
+# account. The others have events of their own, which say who changed them.
 OWN_EVENTS = {
     *("password", "is_active", "deleted_at", "delete_after", "last_login"),
     *("email_verified_at", *CANONICAL),
@@ -27,7 +27,7 @@ OWN_EVENTS = {
 
 
 class RecordedModel(PasswordModel):
-    """What `User` saves goes through `write`."""
+    """Every change that `User.save` stores goes through `write`."""
 
     email: Any
     email_verified_at: Any
@@ -40,19 +40,19 @@ class RecordedModel(PasswordModel):
 
     @property
     def is_moved(self) -> bool:
-        """Whether the address is not the one that is stored."""
+        """Whether the e-mail address differs from the stored one."""
         return normalize_identifier(self.email) != self.row["email_canonical"]
 
     def write(self, names: set[str], keep_sid: UUID | None = None) -> None:
-        """Update these columns, with the events of it. If such a change ends the
-        sessions, end all but `keep_sid` in the same transaction. Another address is not
-        verified."""
+        """Update these columns, and record the events. If the change ends sessions, end
+        all but `keep_sid` in the same transaction. A new e-mail address is not verified
+        yet."""
         if moved := "email" in names and self.is_moved:
             self.email_verified_at = None
             names = names | {"email_verified_at"}
         with transaction.atomic(savepoint=False):
             super().write(names | self.derived(names))
-            if moved:  # nor does any link take it back
+            if moved:  # void all links: none may take the old address back
                 links.void(user=self)
             if reason := self.why_sessions_end(names):
                 self.raise_epoch(reason, keep_sid, "password" in names)
@@ -82,8 +82,8 @@ class RecordedModel(PasswordModel):
         transaction.on_commit(push, robust=True)
 
     def record_update(self, names: set[str], sid: UUID | None) -> None:
-        """Rights that were given or taken; a password that was set, by the session
-        `sid`; and what else of the account was changed, never to what."""
+        """Record rights that were given or taken, a password that was set (by session
+        `sid`), and the names of other changed columns, never their values."""
         if given := sorted(RIGHTS & names):
             added = [name for name in given if getattr(self, name)]
             removed = [name for name in given if name not in added]
@@ -91,13 +91,13 @@ class RecordedModel(PasswordModel):
             record("privilege_permissions_changed", self.pk, **rights)
         if "password" in names:
             session = {"sid": str(sid)} if sid else {}
-            # Its row was written with the epoch.
+            # `raise_epoch` has written the row of this event.
             audit("authn_password_change", user_id=str(self.pk), **session, **place())
         if fields := sorted(names - RIGHTS - OWN_EVENTS):
             record("user_updated", self.pk, fields=fields)
 
     def why_sessions_end(self, changed: set[str]) -> str:
-        """The reason in these changes, or an empty string."""
+        """The reason why these changes end sessions; an empty string if they do not."""
         if "deleted_at" in changed and self.is_deleted:
             return "user_deleted"
         if "is_active" in changed and not self.is_active:

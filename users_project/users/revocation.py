@@ -1,4 +1,4 @@
-"""The push: tells the Auth Service that a user's sessions have ended.
+"""The push, which tells the Auth Service that sessions of users have ended.
 
 Best effort. Every refresh asks for the epoch and the session to keep anyway, so a lost
 push is corrected within the lifetime of an access token.
@@ -12,7 +12,7 @@ from shared.circuit_breaker import Breaker
 from shared.clients import auth_client
 from shared.structured_logging import audit, dependency_logger
 
-# So that an admin who ends many users' sessions at once does not wait for each.
+# With it, an admin who ends many users' sessions at once does not wait for each.
 breaker = Breaker("push")
 
 
@@ -39,9 +39,9 @@ def push(
 
 
 def push_many(epochs: dict[UUID, int], reason: str) -> bool:
-    """Have all sessions of these users below their epochs ended: one call for each
-    epoch, and nearly all have the same. False if the Auth Service did not receive all.
-    To be called after the commit; the caller audits."""
+    """Have all sessions of these users below their epochs ended. One call for each
+    epoch: nearly all users have the same. False if a call failed. To be called after
+    the commit; the caller audits."""
     users: dict[int, list[UUID]] = {}
     for user_id, epoch in epochs.items():
         users.setdefault(epoch, []).append(user_id)

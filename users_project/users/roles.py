@@ -1,4 +1,4 @@
-"""Roles: Django's groups, by the name they have here."""
+"""Roles, which is the name for Django's groups in this project."""
 
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
@@ -6,19 +6,19 @@ from django.core.validators import MaxLengthValidator
 
 from users import validators
 
-LONGEST_ROLE_NAME = 64  # characters; the database holds new names to it too
+LONGEST_ROLE_NAME = 64  # characters; the database refuses longer new names, too
 
 
 class Role(Group):
-    """A role. Access tokens name those of their user."""
+    """A role. Access tokens contain the names of their user's roles."""
 
     class Meta:
         proxy = True
         ordering = ("name",)
 
     def clean(self) -> None:
-        """Raise ValidationError for a name that is too long, or has characters that no
-        name has."""
+        """Raise ValidationError for a name that is too long, or has characters that
+        names may not have."""
         super().clean()
         try:
             MaxLengthValidator(LONGEST_ROLE_NAME)(self.name)

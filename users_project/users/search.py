@@ -1,11 +1,11 @@
-"""What the admin's search for users compares, and the index of it."""
+"""The columns that the admin's search for users compares, and their index."""
 
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Upper
 
-# Lookups of the admin's search. Canonical names have no case; fewer rows are compared
-# in upper case, which takes ten times as long.
+# Lookups of the admin's search. Canonical names are in one case already, so fewer rows
+# are compared in upper case, which takes ten times as long.
 SEARCHED = (
     "email_canonical__contains",
     "username_canonical__contains",
@@ -16,7 +16,7 @@ SEARCHED = (
 
 
 def trigrams(lookup: str) -> OpClass:
-    """What a search by this lookup reads. `icontains` compares in upper case."""
+    """The index expression of this lookup. `icontains` compares in upper case."""
     column, _, kind = lookup.partition("__")
     compared = Upper(column) if kind == "icontains" else models.F(column)
     return OpClass(compared, name="gin_trgm_ops")

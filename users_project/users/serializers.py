@@ -261,8 +261,8 @@ class VerifiedUserSerializer(VerifiedSerializer):
     factors = FactorsOfLoginSerializer()
 
 
-# Of the attributes of a user. Serializers themselves would take too long to be asked at
-# every request.
+# Names of attributes of a user, read once: at every request, serializers would take too
+# long.
 MEMBERS = tuple(UserSerializer().fields)
 MEMBERS_OF_ME = tuple(MeSerializer().fields)
 MEMBERS_FOR_AUTH = tuple(KnownUserSerializer().fields)

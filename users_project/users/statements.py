@@ -2,8 +2,8 @@
 (docs/sessions.md).
 
 The next epoch follows the clock, so that after a restore of an older database it is
-still above every epoch that the Auth Service has seen; the statement's clock, so that
-all columns of a row get the same.
+still above every epoch that the Auth Service has seen. The clock is that of the
+statement, so that all columns of a row get the same epoch.
 """
 
 from shared.events import recording
@@ -15,11 +15,11 @@ NEXT_EPOCH = """greatest(
 # For an UPDATE of any users: no session is kept.
 END_ALL = f"kept_sid = NULL, kept_from = NULL, session_epoch = {NEXT_EPOCH}"
 
-# What was ended, and why, without empty members.
+# The data of the event: epoch and reason, without empty members.
 ENDED = """jsonb_strip_nulls(jsonb_build_object(
             'epoch', session_epoch, 'reason', nullif(%(reason)s::text, '')
         ))"""
-# A password that was changed is an event of its own, by the session that is kept.
+# A change of the password is an event of its own, with the session that is kept.
 EVENTS = f"""
         SELECT 'sessions_ended', id, NULL::uuid, 'success', {ENDED}
         FROM raised
@@ -29,9 +29,9 @@ EVENTS = f"""
         FROM raised
         WHERE %(password_changed)s"""  # noqa: S608 (constants alone)
 
-# One statement: of any number of callers at once, each raises the epoch and gets its
+# One statement, so that each of several callers at once raises the epoch and gets its
 # own. A session is kept only if its own epoch is at least `kept_from`: sessions that
-# earlier epochs ended stay ended. Its events are written with it.
+# earlier epochs ended stay ended. The same statement writes the events.
 RAISE_EPOCH = f"""
 WITH raised AS (
     UPDATE users_user
@@ -49,15 +49,15 @@ WITH raised AS (
 SELECT session_epoch, kept_sid, kept_from, password_epoch, updated_at FROM raised
 """  # noqa: S608 (constants alone)
 
-# After a restore. No session is kept: which one was is not known any more.
+# After a restore of the database. No session is kept, as it is unknown which ones were.
 RAISE_ALL_EPOCHS = f"""
 UPDATE users_user
 SET kept_sid = NULL, kept_from = NULL,
     session_epoch = greatest({NEXT_EPOCH}, %(above)s::bigint + 1)
 """  # noqa: S608 (constants alone)
 
-# A registration that waits for a click, if no user has the username. Whether one has
-# the address is not looked at.
+# Add a registration that waits for its link, if no user has the username. Whether one
+# has the address is not checked.
 ADD_REGISTRATION = """
 INSERT INTO users_registration (
     id, email, email_canonical, username,

@@ -1,5 +1,5 @@
-"""What the worker does. Jobs carry ids alone, and each may run twice: a worker that
-dies leaves a job half done, which then starts from its beginning.
+"""The jobs of the worker. A job carries ids and no other data of users. It may run
+twice: after a worker dies, its unfinished job starts again from the beginning.
 
 Every function here is short; the work is in the module that it calls.
 """
@@ -17,7 +17,7 @@ from users.factors import resets
 from users.jobs import WORKER_TIMEOUT
 from users.mail import delivery
 
-# For jobs that need PostgreSQL or another service: twelve times in half an hour.
+# For jobs that need PostgreSQL or another service: twelve retries in half an hour.
 RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
 
 # --- For a request --------------------------------------------------------------------
@@ -31,46 +31,46 @@ def send_mail(mail_id: int) -> None:
 
 @app.task(name="handle_registration", retry=RETRY)
 def handle_registration(registration_id: str) -> None:
-    """Mail what a registration waits for."""
+    """Mail the link of a registration, or that the account exists."""
     registration.handle(UUID(registration_id))
 
 
 @app.task(name="handle_request", retry=RETRY)
 def handle_request(request_id: int) -> None:
-    """Mail the link that somebody has asked for, if there is such an account."""
+    """Mail the link that was requested, if the address has an account."""
     requests.handle(request_id)
 
 
 @app.task(name="handle_email_change", retry=RETRY)
 def handle_email_change(user_id: str) -> None:
-    """Mail the link that confirms a new address, if no one has it."""
+    """Mail the link that confirms a new address, unless the address is taken."""
     change_email.handle(UUID(user_id))
 
 
 @app.task(name="change_users", retry=RetryStrategy(max_attempts=180, wait=10))
 def change_users(change: str, editor_id: str, user_ids: list[str]) -> None:
-    """Do what an operator has asked for to a chunk of many users. Until then their
-    sessions live, so it is tried again soon."""
+    """Make an operator's change to a chunk of users. Their sessions live until then, so
+    a failed job is retried soon."""
     bulk.follow(change, [*map(UUID, user_ids)], UUID(editor_id))
 
 
 @app.task(name="erase_in_auth", retry=RetryStrategy(wait=10, linear_wait=60))
 def erase_in_auth(user_id: str) -> None:
-    """Have the Auth Service forget an erased user: again until it has answered."""
+    """Erase a user in the Auth Service, too. Retried until the service has answered."""
     auth_client().erase(UUID(user_id))
 
 
 # --- By the clock ---------------------------------------------------------------------
 #
-# `timestamp` is when the job was due. A time that passed while no worker ran is made up
-# for within ten minutes; so even what is done once a day comes every hour. No queueing
-# locks: a job that has one cannot be done again while another waits.
+# `timestamp` is when the job was due. Procrastinate makes up for a missed time only
+# within ten minutes, so even daily work is scheduled every hour. The jobs have no
+# queueing locks: a job with one cannot be retried while another waits.
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="retry_stalled_jobs")
 async def retry_stalled_jobs(timestamp: int) -> None:
-    """Have the jobs of workers that died done again."""
+    """Retry the jobs of workers that died."""
     jobs, seconds = app.job_manager, WORKER_TIMEOUT.total_seconds()
     for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=seconds):
         await jobs.retry_job(job)
@@ -79,21 +79,21 @@ async def retry_stalled_jobs(timestamp: int) -> None:
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="purge", retry=RETRY)
 def purge(timestamp: int) -> None:
-    """Delete links, mails and the like that have no more use."""
+    """Delete links, mails and other rows that have no more use."""
     purges.purge()
 
 
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="erase_users", retry=RETRY)
 def erase_users(timestamp: int) -> None:
-    """Erase the deleted accounts whose time has come."""
+    """Erase the deleted accounts that can no longer be restored."""
     erasure.erase_due()
 
 
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="reset_factors", retry=RETRY)
 def reset_factors(timestamp: int) -> None:
-    """Remove the second factors that operators have asked to remove a day ago."""
+    """Run the resets of second factors whose FACTOR_RESET_DELAY is over."""
     resets.run_due()
 
 
@@ -112,5 +112,5 @@ async def delete_old_jobs(timestamp: int) -> None:
 @app.periodic(cron="43 * * * *")
 @app.task(name="purge_events")
 def purge_events(timestamp: int) -> None:
-    """Delete old events, and sooner what is personal in them."""
+    """Delete old events, and earlier their personal part."""
     rights.purge_events()

@@ -1,4 +1,4 @@
-"""What names and addresses may look like. The patterns are published in the schema."""
+"""The rules for names and addresses. The OpenAPI schema contains the patterns."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
-# Never an e-mail address: that has an @. Letters of one script: no look-alikes.
+# Has no @, so it is no e-mail address. Letters of one script, so no look-alikes.
 USERNAME = r"^[A-Za-z0-9._-]{3,50}\Z"
 
 # The dot-atom form of RFC 5321 section 4.1.2, local part up to 64 octets (4.5.3.1.1);
@@ -25,7 +25,7 @@ EMAIL = (
 # line and paragraph separators. In a mail header, a terminal or a list they
 # make a name look like another.
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Of other categories, but nothing of them is seen.
+# Characters of other categories that are invisible, too.
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 NON_JOINER, JOINER = "\u200c", "\u200d"
 VIRAMA = 9  # its canonical combining class
@@ -45,7 +45,7 @@ validate_email = RegexValidator(
 validate_web_address = RegexValidator(
     WEB_ADDRESS, "Enter an address that begins with https:// or http://.", "invalid"
 )
-# Where a C library might end the string.
+# A C library might end the string at a null character.
 validate_no_null = RegexValidator(
     r"^[^\x00]*\Z", "Null characters are not allowed.", "null_characters_not_allowed"
 )
@@ -55,19 +55,19 @@ def normalize_identifier(text: str) -> str:
     """`text` without surrounding space and without case: the form in which a name is
     unique, looked up and counted.
 
-    Python's, not a database's: what `lower()` does there depends on a collation.
+    Computed by Python and not the database, whose `lower()` depends on a collation.
     """
     return text.strip().casefold()
 
 
 def letters(text: str) -> str:
-    """What is left of `text` without case, digits and signs."""
+    """The letters of `text`, in lower case, without digits and signs."""
     return re.sub(r"[\W\d_]", "", text.casefold())
 
 
 def as_id(text: str) -> UUID | None:
-    """The id that `text` is, with or without hyphens. `UUID` itself takes more, such
-    as `0x` in front or underscores."""
+    """The id in `text`, with or without hyphens, or None. `UUID` itself accepts more,
+    such as a leading `0x` or underscores."""
     digits = normalize_identifier(text).replace("-", "")
     return UUID(digits) if re.fullmatch("[0-9a-f]{32}", digits) else None
 
@@ -79,8 +79,8 @@ def validate_not_an_id(username: str) -> None:
 
 
 def validate_not_reserved(username: str) -> None:
-    """What strangers may not call themselves (RESERVED_USERNAMES), also with digits and
-    separators. Operators may (`createsuperuser`, the admin)."""
+    """Refuse RESERVED_USERNAMES, also with digits and separators. Only operators may
+    assign them (`createsuperuser`, the admin)."""
     reserved = {normalize_identifier(word) for word in settings.RESERVED_USERNAMES}
     reserved |= {letters(word) for word in reserved}
     name = normalize_identifier(username)
@@ -90,7 +90,7 @@ def validate_not_reserved(username: str) -> None:
 
 
 def validate_name(name: str) -> None:
-    """The one rule for names that are shown: of persons and of roles."""
+    """The rule for names that are displayed: those of persons and of roles."""
     for position, character in enumerate(name):
         unseen = unicodedata.category(character) in REFUSED_CATEGORIES
         if (unseen or character in INVISIBLE) and not is_joining(name, position):

@@ -1,4 +1,4 @@
-"""The HTTP side: parse, call, respond. What it says to API readers is in `schema`."""
+"""The HTTP views: parse, call, respond. Their OpenAPI descriptions are in `openapi`."""
 
 from typing import cast
 from uuid import UUID
@@ -115,7 +115,7 @@ class UserView(InternalView):
         if user is None:
             raise UserNotFound
         assert isinstance(request.user, Service)
-        # What decides which sessions have ended is the Auth Service's business alone.
+        # Only the Auth Service gets the columns that decide which sessions have ended.
         is_auth = request.user.name == "auth"
         return Response(s.represent(user, s.MEMBERS_FOR_AUTH if is_auth else s.MEMBERS))
 

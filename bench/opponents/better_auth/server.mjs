@@ -1,5 +1,5 @@
-// better-auth on Node's own server, as its documentation says, in two processes. What
-// differs: no rate limit (it would refuse the bench), and telemetry off.
+// better-auth on Node's own server, as in its documentation, in two processes. The
+// differences: no rate limit (it would refuse the bench), and no telemetry.
 import cluster from "node:cluster";
 import http from "node:http";
 import { betterAuth } from "better-auth";

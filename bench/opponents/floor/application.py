@@ -1,5 +1,5 @@
-"""The least a Python program can do for our answers: no framework, and no checks but
-those of token and session. The libraries, queries and gunicorn are ours."""
+"""The least that a Python program can do for our answers: no framework, and only checks
+of the token and the session. It has our libraries, queries and gunicorn."""
 
 import gc
 import json

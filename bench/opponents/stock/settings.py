@@ -1,4 +1,4 @@
-"""What `startproject` writes, with DRF and simplejwt as their documentation says."""
+"""The settings of `startproject`, with DRF and simplejwt as in their documentation."""
 
 import os
 from datetime import timedelta
@@ -11,11 +11,11 @@ DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "urls"
 
-# Without the second, TokenVerifyView looks at signature and times alone.
+# Without the second app, TokenVerifyView checks only the signature and the times.
 INSTALLED_APPS += ["rest_framework", "rest_framework_simplejwt.token_blacklist"]
 
 DATABASES = {"default": environ.Env.db_url_config(os.environ["DATABASE_URL"])}
-# Better than its default, a connection for every request.
+# Better than Django's default, a new connection for every request.
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 
 REST_FRAMEWORK = {

@@ -1,7 +1,7 @@
 #!/bin/bash
-# What the official image's entrypoint does for us: a new cluster with the superuser's
-# password from a file, then the SQL files of /docker-entrypoint-initdb.d, over a server
-# that listens on its socket only; as whatever user the container runs.
+# As the official image's entrypoint: make a new cluster with the superuser's password
+# from a file, then run the SQL files of /docker-entrypoint-initdb.d on a server that
+# listens on its socket only. Any user can run it.
 set -euo pipefail
 
 initialise() {
@@ -9,7 +9,7 @@ initialise() {
     password=$(cat "$POSTGRES_PASSWORD_FILE")
     mkdir -p "$PGDATA"
     chmod 0700 "$PGDATA"
-    # initdb insists on a name for its user id.
+    # initdb needs a name for its user id.
     export NSS_WRAPPER_PASSWD=/tmp/passwd NSS_WRAPPER_GROUP=/tmp/group
     echo "postgres:x:$(id -u):$(id -g)::/var/lib/postgresql:/bin/false" > /tmp/passwd
     echo "postgres:x:$(id -g):" > /tmp/group

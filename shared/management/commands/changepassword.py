@@ -1,4 +1,4 @@
-"""Replaces Django's command: a service without users has nothing to do."""
+"""Django's command has nothing to do in a service without users."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ class Command(changepassword.Command):
     help = "Nothing: users live in the User Service."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # No error: `./manage_all.sh changepassword` runs this in every service.
+        # A line and no error: `./manage_all.sh changepassword` runs in every service.
         self.stdout.write("Users live in the User Service; nothing to do here.")

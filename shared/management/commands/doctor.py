@@ -18,7 +18,7 @@ FINE = CheckMessage(DEBUG, "no system check finds an error", id="checks")
 
 class Command(BaseCommand):
     help = "Examine this service and what it needs. Changes nothing. 3: WRONG"
-    # `handle` runs the checks and reports them.
+    # The report includes them.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
 
 def line(message: CheckMessage) -> str:
-    """A line that `./manage_all.sh doctor` reads. What to do follows the arrow."""
+    """A line of the report. `./manage_all.sh doctor` reads it. A hint follows `->`."""
     verdict = "ok" if message.level == DEBUG else "note"
     verdict = "WRONG" if message.is_serious() else verdict
     text = f"{message.msg} -> {message.hint}" if message.hint else message.msg

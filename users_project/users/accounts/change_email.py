@@ -1,5 +1,5 @@
-"""Another address for an account: asked for, confirmed from the new mailbox, and for
-seven days undone from the old one."""
+"""Changes of the e-mail address. The user asks for one, the new mailbox confirms it,
+and for seven days the old mailbox can undo it."""
 
 from typing import Any
 from uuid import UUID
@@ -28,11 +28,11 @@ from users.validators import normalize_identifier
 def request(
     user: User, new_email: str, current_password: str, sid: UUID, client: Client
 ) -> EmailChange:
-    """Have a link mailed to the new address, and tell the present one. Whether the new
-    one is taken is for the worker to find out: then no link is mailed.
+    """Have a link mailed to the new address, and a notice to the present one. The
+    worker checks whether the new one is taken: then it mails no link.
 
-    Raises ValidationError where it is the present one or the password is wrong;
-    RateLimited, Overloaded.
+    Raises ValidationError if the new address is the present one or the password is
+    wrong; RateLimited, Overloaded.
     """
     if normalize_identifier(new_email) == user.email_canonical:
         detail = {"new_email": ["This is your address already."]}
@@ -49,8 +49,8 @@ def request(
 
 @transaction.atomic
 def begin(user: User, new_email: str, sid: UUID, client: Client) -> EmailChange | None:
-    """None where the password is no longer the one that was read: who knew the old one
-    must not undo what an operator did meanwhile."""
+    """Store the change. None if the password has changed since it was read: someone
+    with the old one must not undo what an operator did meanwhile."""
     locked = links.lock(user.pk)
     if locked is None or not locked.is_present or locked.password != user.password:
         return None
@@ -62,7 +62,7 @@ def begin(user: User, new_email: str, sid: UUID, client: Client) -> EmailChange 
 
 
 def store(user: User, new_email: str) -> EmailChange:
-    """The one change that waits, in place of one before it."""
+    """Store the change that waits, in place of an earlier one."""
     forget(user)
     now = timezone.now()
     until = now + LINK_KINDS[Purpose.CHANGE_EMAIL].lifetime
@@ -79,15 +79,15 @@ def cancel(user: User, sid: UUID) -> None:
 
 
 def forget(user: User) -> bool:
-    """As `cancel`, of a user whose row is locked; False where no change waits."""
+    """Like `cancel`, for a user whose row is locked. False if no change waits."""
     links.void(purpose=Purpose.CHANGE_EMAIL, user=user)
     deleted, _ = EmailChange.objects.filter(user=user).delete()
     return bool(deleted)
 
 
 def handle(user_id: UUID) -> None:
-    """The worker's part: mail the link, unless the address is taken. The user who has
-    it learns nothing. May run twice."""
+    """The worker's part: mail the link, unless the address is taken. Its owner gets no
+    mail then. May run twice."""
     with transaction.atomic():
         user = links.lock(user_id)
         change = EmailChange.objects.filter(user=user).first()
@@ -104,8 +104,7 @@ def handle(user_id: UUID) -> None:
 
 
 def confirm(token: str, proof: Proof, client: Client) -> None:
-    """Make the new address that of the account. The old one gets a mail with a link
-    that undoes it.
+    """Give the account the new address. Mail the old one a link that undoes the change.
 
     Raises LinkInvalid, ValidationError, InvalidCredentials, AccountExists, RateLimited
     or Overloaded. The link stays good, except for LinkInvalid and five wrong passwords.
@@ -121,7 +120,7 @@ def confirm(token: str, proof: Proof, client: Client) -> None:
             old = user.email
             move(user, change.email)
             change.delete()
-            # An address that is taken back may have been a thief's in between.
+            # If the user takes this address back, a thief may have changed it before.
             back = links.way_back(user, link.address)
             links.void_others(user, undone=back)
             if back is None:
@@ -131,10 +130,10 @@ def confirm(token: str, proof: Proof, client: Client) -> None:
 
 def undo(token: str, client: Client) -> None:
     """Give the account its old address back, end all sessions and make the password
-    unusable; a mail with a link sets another one.
+    unusable. A mail brings a link that sets another password.
 
-    Raises LinkInvalid; RateLimited; AccountExists where an operator has given the
-    address to another user.
+    Raises LinkInvalid; RateLimited; AccountExists if an operator has given the address
+    to another user.
     """
     with counted(client):
         link = links.find(token, Purpose.UNDO_EMAIL)
@@ -151,8 +150,7 @@ def undo(token: str, client: Client) -> None:
 
 
 def move(user: User, email: str, **columns: Any) -> None:
-    """Give the user an address that is proven, and these columns. Raises
-    AccountExists."""
+    """Set the user's address, as verified, and these columns. Raises AccountExists."""
     now = timezone.now()
     columns |= {"email": email, "email_canonical": normalize_identifier(email)}
     columns |= {"email_verified_at": now, "updated_at": now}

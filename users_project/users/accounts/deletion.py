@@ -1,4 +1,4 @@
-"""Deleting an account, which looks unknown from then on, and restoring it in time."""
+"""Delete an account, which then looks unknown, and restore it within fourteen days."""
 
 from datetime import datetime
 
@@ -16,15 +16,15 @@ from users.models import User
 
 @transaction.atomic
 def delete_own(user: User) -> datetime | None:
-    """Delete the account at its user's wish, and mail the link that restores it; until
+    """Delete the account for its user, and mail a link that restores it. Return until
     when it can be restored. Raises LastSuperuser.
 
-    None, and nothing done, where the account or its password is no longer the one that
-    was read.
+    None, with nothing done, if the user is no longer present or the password has
+    changed since it was read.
     """
     present = User.objects.present()
     if user.is_superuser:
-        # All are locked in one order: of two who delete themselves at once one stays.
+        # Locked in one order: if two delete themselves at once, one of them stays.
         superusers = present.filter(is_superuser=True).order_by("pk")
         locked = superusers.select_for_update().values_list("pk", flat=True)
         if {*locked} <= {user.pk}:
@@ -39,10 +39,10 @@ def delete_own(user: User) -> datetime | None:
 
 
 def restore_by_link(token: str, client: Client) -> None:
-    """Restore the account of a link of `delete_own`. Raises LinkInvalid, RateLimited.
+    """Restore an account by a link of `delete_own`. Raises LinkInvalid, RateLimited.
 
-    A deactivation or another deletion since then has raised the epoch. The row comes
-    before the link, as in `links.take`.
+    The link is void after a deactivation or another deletion, which raise the epoch.
+    The row is locked before the link, as in `links.take`.
     """
     with counted(client):
         link = links.find(token, Purpose.RESTORE)
@@ -58,8 +58,8 @@ def restore_by_link(token: str, client: Client) -> None:
 
 @transaction.atomic
 def restore(user: User) -> bool:
-    """Restore an account for an operator; False where it is not deleted, or where its
-    time of erasure has come."""
+    """Restore an account for an operator. False if it is not deleted, or if its time of
+    erasure has come."""
     found = User.objects.filter(pk=user.pk).restorable().select_for_update().first()
     if found is not None:
         bring_back(found)

@@ -1,9 +1,9 @@
 """Erasing accounts whose time has come. The id stays, as a pseudonym.
 
-Each erasure is on disk, in a file outside the database, before it is committed: a
-restored database has to forget the same users (`eraseusers`). Once the time has come no
-one can restore an account, so that an erasure which was written and then rolled back
-names no one who stays.
+Each erasure is written to a file outside the database before it is committed: a
+restored database has to forget the same users (`eraseusers`). An erasure that was
+written and then rolled back does no harm: once its time has come, an account cannot be
+restored.
 """
 
 from collections.abc import Sequence
@@ -40,10 +40,10 @@ BATCH = 100  # users of one transaction
 
 
 def erase_due() -> int:
-    """Erase the accounts whose time has come, in batches; how many."""
+    """Erase the accounts whose time has come, in batches. Return their number."""
     due, total = Q(delete_after__lte=ClockTimestamp()), 0
     for user_id in User.objects.filter(due).values_list("pk", flat=True):
-        # Any number of them, so not in the transaction; no one can restore the user.
+        # There may be many, so outside the transaction. The user cannot be restored.
         rights.erase_events(user_id)
     while erased := erase_batch(due):
         total += erased
@@ -51,7 +51,7 @@ def erase_due() -> int:
 
 
 def erase_again(user_ids: Sequence[UUID]) -> int:
-    """In a restored database: erase these users, who were erased before; how many."""
+    """In a restored database, erase users again, and return their number."""
     total = 0
     for start in range(0, len(user_ids), BATCH):
         again = Q(pk__in=user_ids[start : start + BATCH], erased_at=None)
@@ -60,8 +60,8 @@ def erase_again(user_ids: Sequence[UUID]) -> int:
 
 
 def wait_again() -> int:
-    """In a restored database: give deleted users the whole time again, since some may
-    have been restored after the dump; how many."""
+    """In a restored database, start the time until erasure again for deleted users:
+    some may have been restored after the dump. Return their number."""
     until = ClockTimestamp() + LINK_KINDS[Purpose.RESTORE].lifetime
     waiting = User.objects.filter(delete_after__isnull=False)
     return waiting.update(delete_after=until)
@@ -69,14 +69,14 @@ def wait_again() -> int:
 
 @transaction.atomic
 def erase_batch(which: Q, *, is_new: bool = True) -> int:
-    """Erase up to a hundred of these users; how many. Rows that others have locked are
-    for the next time. Raises OSError where a new erasure cannot be written."""
+    """Erase up to a hundred of these users, and return their number. Skips rows that
+    others have locked. Raises OSError if a new erasure cannot be written."""
     due = User.objects.filter(which).order_by("pk")
     users = list(due.select_for_update(skip_locked=True)[:BATCH])
     if not users:
         return 0
-    # Before the addresses are free: who finishes a registration holds its link, and
-    # must not wait for a row of ours.
+    # Before the addresses become free: a transaction that finishes a registration has
+    # locked its link, and must not wait for one of our rows.
     forget(users)
     for user in users:
         anonymise(user.pk)
@@ -89,8 +89,8 @@ def erase_batch(which: Q, *, is_new: bool = True) -> int:
 
 
 def anonymise(user_id: UUID) -> None:
-    """Values that the constraints take and no one can know, type or register: a
-    username like an id is refused, and so is an address without a dot."""
+    """Set values that the constraints allow and no user can know, type or register:
+    validators refuse a username like an id, and an address without a dot."""
     text = str(uuid4())
     names = dict.fromkeys(("first_name", "last_name", "display_name", "avatar_url"), "")
     flags = dict.fromkeys(("is_active", "is_staff", "is_superuser"), False)
@@ -114,7 +114,7 @@ def anonymise(user_id: UUID) -> None:
 
 
 def forget(users: Sequence[User]) -> None:
-    """Delete what other tables hold of these users."""
+    """Delete the data about these users in other tables."""
     ids = [user.pk for user in users]
     addresses = [user.email_canonical for user in users]
     User.groups.through.objects.filter(user__in=ids).delete()
@@ -134,7 +134,7 @@ def forget(users: Sequence[User]) -> None:
 
 
 def end_admin_sessions(user_ids: set[str]) -> None:
-    """Only the sessions of staff are here, for eight hours: each can be looked at."""
+    """Delete the users' sessions. Reads all: only staff have any, for eight hours."""
     for session in Session.objects.iterator():
         if session.get_decoded().get(SESSION_KEY) in user_ids:
             session.delete()

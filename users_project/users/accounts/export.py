@@ -1,4 +1,4 @@
-"""All that is kept of a user, for the user: docs/privacy.md."""
+"""The export of all data about a user, for the user (docs/privacy.md)."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ FILENAME = "memo-export.json"
 
 
 def export(user: User) -> dict[str, Any]:
-    """What both services keep, as `ExportSerializer` describes it. Raises
-    DependencyUnavailable, Overloaded: the Auth Service is asked first."""
+    """All data that both services keep, as `ExportSerializer` describes it. Raises
+    DependencyUnavailable or Overloaded, from the Auth Service, which is asked first."""
     sessions, theirs = auth_client().export(user.pk)
     own = Event.objects.filter(user_id=user.pk).select_related("personal")
     events = merge(EventPage([*map(represent, own)]), theirs).events
@@ -43,7 +43,7 @@ def export(user: User) -> dict[str, Any]:
 
 
 def registrations_of(user: User) -> Any:
-    """Attempts to register with the user's address, where the user has proved that it
-    is theirs. Of another address they are another person's."""
+    """Attempts to register with the user's address, if it is verified. Otherwise they
+    may be another person's."""
     attempts = Registration.objects.filter(email_canonical=user.email_canonical)
     return attempts.order_by("created_at") if user.email_verified else attempts.none()

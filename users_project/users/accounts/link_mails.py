@@ -1,4 +1,4 @@
-"""A link, and the mail that brings it: to be called in a transaction."""
+"""Create a link and queue the mail that brings it. To be called in a transaction."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from users.validators import normalize_identifier
 def send(
     purpose: Purpose, owner: User | Registration, *, to: str = "", **columns: Any
 ) -> None:
-    """Mail a link of this purpose to the address of its owner, or to another one.
-    `columns` are others of the link."""
+    """Mail a link of this purpose to the address of its owner, or to `to`. `columns`
+    are further columns of the link."""
     email = to or owner.email
     address = normalize_identifier(email)
     whose = {"user" if isinstance(owner, User) else "registration": owner}

@@ -19,7 +19,7 @@ from shared.db.functions import ClockTimestamp
 from users.accounts.models import LINK_KINDS, Link, Purpose
 
 MAX_ATTEMPTS = 5  # wrong passwords
-# Of no use once the user has another address.
+# Void once the user has another address.
 BOUND_TO_ADDRESS = {Purpose.VERIFY, Purpose.RESET}
 
 
@@ -43,7 +43,7 @@ def token_of(link: Link) -> str:
 
 
 def find(token: str, *purposes: Purpose) -> Link:
-    """The live link of this token, with its user and registration. Uses nothing up.
+    """The live link of this token, with its user and registration. Does not use it up.
     Raises LinkInvalid."""
     link = live().filter(pk=id_of(token), purpose__in=purposes).first()
     if link is None or not any(
@@ -55,16 +55,16 @@ def find(token: str, *purposes: Purpose) -> Link:
 
 
 def use(link: Link) -> None:
-    """Use it up: of any number at once, one succeeds. The first statement of the
-    transaction of its effect. Raises LinkInvalid."""
+    """Use the link up: of any number of calls at once, one succeeds. To be called in
+    the transaction of the link's effect. Raises LinkInvalid."""
     if not live().filter(pk=link.pk).update(used_at=ClockTimestamp()):
         raise LinkInvalid
 
 
 @contextmanager
 def attempt(link: Link) -> Iterator[None]:
-    """One of five passwords. Counted before it is looked at, so that of a hundred at
-    once five are; InvalidCredentials alone stays counted. Raises LinkInvalid."""
+    """One of five passwords. Counted before the check, so that of a hundred at once
+    five are checked; only InvalidCredentials stays counted. Raises LinkInvalid."""
     row = Link.objects.filter(pk=link.pk)
     if not live().filter(pk=link.pk).update(attempts=models.F("attempts") + 1):
         raise LinkInvalid
@@ -80,13 +80,12 @@ def attempt(link: Link) -> Iterator[None]:
 
 
 def take(link: Link) -> Any:
-    """Use up the link of a user, and lock their row: the user. Raises LinkInvalid, also
-    where a change of the password, the address or the presence has voided it.
+    """Use up the link of a user, and return the user with the row locked. Raises
+    LinkInvalid, also if a change of password, address or presence has voided the link.
 
-    A link that undoes a change of address survives the first two, and a deletion of the
-    account by its user: a thief would do that next. The row comes first, and so it does
-    wherever a user's links are voided: of two transactions, none waits for a link of
-    the other.
+    A link that undoes a change of address survives a change of password or address, and
+    a deletion by the user: a thief would do that next. The row is locked first here and
+    wherever links of a user are voided, so no transaction waits for another's link.
     """
     user = lock(link.user_id)
     use(link)
@@ -101,7 +100,7 @@ def take(link: Link) -> Any:
 
 
 def is_own_deletion(user: Any) -> bool:
-    """Whether the user has deleted the account, and could restore it by a link."""
+    """Whether the user has deleted the account, and can still restore it by a link."""
     restoring = live().filter(purpose=Purpose.RESTORE, user=user)
     return (
         user.is_active and restoring.filter(session_epoch=user.session_epoch).exists()
@@ -109,15 +108,15 @@ def is_own_deletion(user: Any) -> bool:
 
 
 def lock(user_id: UUID | None) -> Any:
-    """The user, with the row locked until the transaction ends; None without one."""
+    """The user, with the row locked until the transaction ends, or None."""
     users = get_user_model()._default_manager.select_for_update(no_key=True)
     return users.filter(pk=user_id).first()
 
 
 def void_others(user: Any, undone: Link | None = None) -> None:
-    """Void the links of a user whose row is locked, once one was used. Those that undo
-    a change of address stay, but where one was used, those of later changes are void
-    too; and those that keep the second factors."""
+    """Void the other links of a user whose row is locked, once one was used. Links that
+    keep the second factors stay, and so do links that undo a change of address. If the
+    latter was used (`undone`), those of later changes are void, too."""
     kept = models.Q(purpose=Purpose.UNDO_EMAIL)
     if undone:
         kept &= models.Q(created_at__lt=undone.created_at)
@@ -126,7 +125,7 @@ def void_others(user: Any, undone: Link | None = None) -> None:
 
 
 def void(*conditions: models.Q, **columns: Any) -> None:
-    """Void those of these links that were not used."""
+    """Void all links that match these conditions and were not used."""
     rows = Link.objects.filter(*conditions, used_at=None, **columns)
     rows.update(used_at=ClockTimestamp())
 

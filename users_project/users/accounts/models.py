@@ -1,5 +1,5 @@
-"""Links that were sent, and what waits for the click: accounts not yet made, addresses
-not yet changed, addresses that somebody typed."""
+"""Links that were sent, and rows that wait for a link or for the worker: accounts to be
+made, addresses to be changed, addresses that somebody typed."""
 
 import uuid
 from datetime import timedelta
@@ -49,8 +49,8 @@ LINK_KINDS = {
 
 
 class Registration(models.Model):
-    """An account that somebody asked for, and has yet to finish by the mailed link. It
-    keeps no password: that is chosen then."""
+    """An account that somebody asked for, until the mailed link finishes it. It has no
+    password: that is chosen then."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     email = models.EmailField(max_length=254)
@@ -68,8 +68,8 @@ class Registration(models.Model):
 
 
 class Link(models.Model):
-    """A link that was mailed. Its token is a function of this row and of SECRET_KEY
-    (`users.accounts.links`), so nothing that can be used is stored."""
+    """A link that was mailed or handed over. Its token is a function of this row and of
+    SECRET_KEY (`users.accounts.links`), so nothing that can be used is stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     purpose = models.CharField(max_length=32, choices=Purpose)
@@ -98,7 +98,7 @@ class Link(models.Model):
             ),
         )
         indexes = (
-            # Whether an address is held for the user who had it.
+            # For `links.is_held`: whether a user can still take the address back.
             models.Index(
                 fields=["address"],
                 condition=models.Q(purpose=Purpose.UNDO_EMAIL, used_at=None),
@@ -128,8 +128,8 @@ class EmailChange(models.Model):
 
 
 class AddressRequest(models.Model):
-    """An address that somebody typed where a mail can be asked for. Whether there is
-    such an account the worker finds out, so that the request need not."""
+    """An address that somebody typed to ask for a mail. The worker looks for its
+    account, so that the request takes the same time with and without one."""
 
     class Kind(models.TextChoices):
         RESET = "reset"

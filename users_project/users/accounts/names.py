@@ -1,4 +1,4 @@
-"""The names of a user, which are theirs alone."""
+"""Names that only one user may have: e-mail address and username."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ from users.models import User
 
 @contextmanager
 def unique_names(user: User) -> Iterator[None]:
-    """Around the statement that writes them, in a transaction that ends if this raises:
-    AccountExists for the address, UsernameTaken.
+    """Wrap the statement that writes the names. Raises AccountExists for the address,
+    UsernameTaken for the username; then the transaction must end.
 
-    The database's word alone decides. Whether another user may still take the address
-    back is asked afterwards: the statement has waited for those who move from it.
+    The constraints of the database decide. Afterwards this checks whether another user
+    may still take the address back: the statement has waited for users who leave it.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of registration, mails and links."""
+"""The OpenAPI descriptions of registration, mails and links."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ PENDING = {"pending_email": "ada@example.com", **EXPIRES}
 ACCEPTED = OpenApiExample(
     "accepted", value=s.ACCEPTED, response_only=True, status_codes=["202"]
 )
-# An access token may come with these, and none has to.
+# Requests with a link. An access token is optional.
 LINK_PROBLEMS = ("link_invalid",)
 PASSWORD_PROBLEMS = ("invalid_credentials", "second_factor_required")
 PROOF_PROBLEMS = (*PASSWORD_PROBLEMS, *TOKEN_PROBLEMS[1:])

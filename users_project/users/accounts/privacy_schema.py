@@ -1,5 +1,5 @@
-"""Deletion, restoring and export: shapes of requests and answers, and what the OpenAPI
-description says."""
+"""Deletion, restoring and export: serializers of requests and answers, and OpenAPI
+descriptions."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ class ExportedUserSerializer(UserSerializer):
 
 
 def exported(model: type[Model], *fields: str) -> Any:
-    """A serializer of these columns, without what proves who its user is."""
+    """A serializer of these columns. Secrets such as tokens must not be among them."""
     meta = type("Meta", (), {"model": model, "fields": fields})
     name = f"Exported{model.__name__}Serializer"
     return type(name, (serializers.ModelSerializer,), {"Meta": meta})(many=True)

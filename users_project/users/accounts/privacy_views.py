@@ -1,4 +1,4 @@
-"""The HTTP side of the export, and of restoring an account by a link."""
+"""The HTTP views of the export, and of restoring an account by a link."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request

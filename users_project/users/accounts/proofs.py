@@ -1,4 +1,4 @@
-"""What has to come with a link."""
+"""The proof of identity that a request with a link needs."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -23,8 +23,8 @@ from users.models import User
 
 @dataclass(frozen=True)
 class Proof:
-    """A password; or the id of the user who has proved it before, by an access token or
-    on a page, where the `factor` follows."""
+    """A password; or the id of a user who has given it before, by an access token or on
+    a page. On a page the `factor` follows."""
 
     password: str = ""
     user_id: UUID | None = None
@@ -32,13 +32,13 @@ class Proof:
 
 
 def required(field: str) -> ValidationError:
-    """For a member that this link needs."""
+    """The error if a member that this link needs is missing."""
     return ValidationError({field: ["This link needs it."]}, code="required")
 
 
 def check(link: Link, proof: Proof, client: Client) -> None:
-    """Mailbox and password must meet: the link shows the mailbox, so it needs the
-    password of its account, or an access token of it. With a second factor, the
+    """Check mailbox and password together: the link proves the mailbox, so it needs the
+    account's password or an access token. If the account has a second factor, the
     password alone is not enough.
 
     Raises ValidationError, InvalidCredentials, SecondFactorRequired,
@@ -54,8 +54,8 @@ def check(link: Link, proof: Proof, client: Client) -> None:
 
 
 def check_password(link: Link, password: str, client: Client) -> User:
-    """It is counted as a login's, since a link must not buy guesses; and five wrong
-    ones void the link."""
+    """Check the password. It counts like one of a login, so that links give no more
+    guesses. Five wrong ones void the link."""
     if not password:
         raise required("password")
     assert link.user is not None
@@ -68,8 +68,8 @@ def check_password(link: Link, password: str, client: Client) -> User:
 
 
 def check_factor(link: Link, factor: FactorProof, client: Client) -> None:
-    """After the password, with which it makes a login. A link is void after a change of
-    the sessions, as `links.take` finds too."""
+    """Check the factor after the password, which completes a login. Raises LinkInvalid
+    if sessions have ended since the link was made, as `links.take` does."""
     user = User.objects.find(id=link.user_id, factors=True)
     if user is None:
         raise LinkInvalid

@@ -1,8 +1,8 @@
-"""How an account comes to be (EMAIL_VERIFICATION).
+"""Registration of accounts, by the setting EMAIL_VERIFICATION.
 
-`off`, `optional`: at once; `optional` mails a link that verifies the address.
-`required`: by the mailed link, and its password is chosen there. So an attacker who
-registers the address of a stranger gains nothing by the stranger's click.
+`off`, `optional`: the account is made at once; `optional` mails a link that verifies
+the address. `required`: the mailed link makes the account, and asks for its password.
+So an attacker who registers a stranger's address gains nothing if the stranger clicks.
 """
 
 from typing import Any
@@ -34,25 +34,25 @@ LIMIT = "REGISTRATION_LIMIT_ADDRESS"
 
 
 def register(fields: dict[str, Any], client: Client) -> User:
-    """The new user (`off`, `optional`). `fields` are names, locale and password. Raises
-    AccountExists, RateLimited or Overloaded."""
+    """Create a user at once (`off`, `optional`). `fields` are names, locale and
+    password. Raises AccountExists, RateLimited or Overloaded."""
     with counted(client, LIMIT):
         user = new_user(**fields)
         with transaction.atomic():
             try:
                 insert(user)
             except UsernameTaken:
-                raise AccountExists from None  # it does not tell which one is taken
+                raise AccountExists from None  # does not reveal which one is taken
             if settings.EMAIL_VERIFICATION == "optional":
                 link_mails.send(Purpose.VERIFY, user)
     return user
 
 
 def request(fields: dict[str, Any], client: Client) -> None:
-    """Have a link mailed that makes the account (`required`). A password is forgotten.
+    """Have a link mailed that makes the account (`required`). Ignores a password.
 
-    Whether the address is taken is for the worker to find out, so neither answer nor
-    time tells. Raises UsernameTaken or RateLimited.
+    The worker checks whether the address is taken, so that neither the answer nor its
+    time reveals it. Raises UsernameTaken or RateLimited.
     """
     columns = dict.fromkeys(PROFILE, "") | fields | {"id": uuid4()}
     for name in ("email", "username"):
@@ -68,8 +68,8 @@ def request(fields: dict[str, Any], client: Client) -> None:
 
 
 def handle(registration_id: UUID) -> None:
-    """The worker's part: mail the link, or that there is an account; forget it if the
-    address has had its ten mails. May run twice."""
+    """The worker's part: mail the link, or that there is an account. Delete the
+    registration without a link, as after ten mails to the address. May run twice."""
     with transaction.atomic():
         rows = Registration.objects.select_for_update(of=("self",))
         registration = rows.filter(pk=registration_id, links=None).first()
@@ -88,11 +88,11 @@ def handle(registration_id: UUID) -> None:
 
 
 def finish(link: Link, password: str, username: str = "") -> User:
-    """The user whom the link makes, with this password, and with another username if
-    one is given.
+    """Create the user of the link with this password, and with `username` if it is
+    given.
 
-    Raises ValidationError or UsernameTaken, and the link stays good; LinkInvalid, also
-    where the address has an account by now; Overloaded.
+    Raises ValidationError, UsernameTaken or Overloaded: the link stays good. Raises
+    LinkInvalid, also if the address has an account by now.
     """
     if not password:
         raise required("password")
@@ -115,7 +115,7 @@ def finish(link: Link, password: str, username: str = "") -> User:
 
 
 def new_user(password: str, **fields: Any) -> User:
-    """One that is not stored yet: hashing takes long, so before the transaction."""
+    """A user that is not stored yet. Hashing takes long, so before the transaction."""
     user = User(**fields)
     user.set_password(password)
     user.roles = []
@@ -123,7 +123,7 @@ def new_user(password: str, **fields: Any) -> User:
 
 
 def insert(user: User) -> None:
-    """Raises AccountExists or UsernameTaken."""
+    """Store the new user. Raises AccountExists or UsernameTaken."""
     with unique_names(user):
         user.save()
     record("user_created", user.pk)

@@ -1,4 +1,4 @@
-"""Addresses that somebody typed where a mail can be asked for."""
+"""Requests for mails with a link, by an address that somebody typed."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -26,8 +26,8 @@ def ask(kind: Kind, address: str, client: Client) -> None:
     """Have a link mailed to this address: `Kind.RESET` for another password,
     `Kind.RESEND` for verifying the address. Raises RateLimited.
 
-    Whether it has an account is for the worker to find out, so neither answer nor time
-    tells.
+    The worker looks for an account of the address, so that neither the answer nor its
+    time reveals whether there is one.
     """
     with counted(client), transaction.atomic():
         row = AddressRequest.objects.create(kind=kind, address=address)
@@ -35,9 +35,9 @@ def ask(kind: Kind, address: str, client: Client) -> None:
 
 
 def handle(request_id: int) -> None:
-    """The worker's part: mail a link, if there is one to mail and the address has not
-    had its ten mails. The request is deleted in the same transaction, so a second run
-    does nothing."""
+    """The worker's part: mail the link if the address has an account or a registration,
+    and has not had its ten mails. Deletes the request in the same transaction, so a
+    second run does nothing."""
     with transaction.atomic():
         rows = AddressRequest.objects.select_for_update()
         request = rows.filter(pk=request_id).first()
@@ -54,7 +54,7 @@ def handle(request_id: int) -> None:
 
 
 def send_link(kind: Kind, user: User) -> None:
-    """Mail the link that was asked for; none to verify what is verified."""
+    """Mail the link that was asked for; no link to verify a verified address."""
     if kind == Kind.RESET:
         link_mails.send(Purpose.RESET, user)
         record("password_reset_requested", user.pk)
@@ -63,7 +63,7 @@ def send_link(kind: Kind, user: User) -> None:
 
 
 def resend_registration(address: str) -> None:
-    """Mail another link of the last registration of this address, if there is one."""
+    """Mail another link for the last live registration of this address, if any."""
     begin = timezone.now() - LINK_KINDS[Purpose.REGISTER].lifetime
     found = Registration.objects.filter(
         email_canonical=normalize_identifier(address), created_at__gt=begin

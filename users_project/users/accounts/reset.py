@@ -1,4 +1,4 @@
-"""A reset of a forgotten password, by a link in a mail."""
+"""The reset of a forgotten password by a link in a mail."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,11 +13,11 @@ from users.models import User
 
 
 def confirm(token: str, new_password: str, client: Client) -> None:
-    """Set the password, and end all sessions. It opens none, and removes no second
-    factor of a verified user. For a quarter of an hour the client's address counts as a
-    device of the user, who may be under attack.
+    """Set the password and end all sessions. Open none, and remove no second factor of
+    a verified user. For a quarter of an hour the client's address counts as a device of
+    the user, who may be under attack.
 
-    Raises ValidationError, and the link stays good; LinkInvalid, RateLimited or
+    Raises ValidationError, after which the link stays good; LinkInvalid, RateLimited or
     Overloaded.
     """
     with counted(client):
@@ -33,8 +33,8 @@ def confirm(token: str, new_password: str, client: Client) -> None:
 
 
 def set_password(user: User, encoded: str) -> None:
-    """Anyone may have made an account with this address before it was verified: what
-    they have added goes, second factors too, and their sessions end as all do."""
+    """Store the password. Before the address was verified, anyone may have made the
+    account: what they have added is removed, second factors too. All sessions end."""
     user.password = encoded
     names = {"password"}
     if not user.email_verified:

@@ -11,8 +11,8 @@ from users.guess_limits import Client, counted
 
 
 def confirm(token: str, proof: Proof, client: Client, username: str = "") -> None:
-    """Use a link of a registration, with the password of the new account and perhaps
-    another username; or one of a user, with their password or access token.
+    """Use the link of a registration, with the password of the new account and perhaps
+    another username; or the link of a user, with their password or access token.
 
     Raises LinkInvalid, ValidationError, UsernameTaken, InvalidCredentials, RateLimited
     or Overloaded. The link stays good, except for LinkInvalid and five wrong passwords.

@@ -1,4 +1,4 @@
-"""Registration, and what mails and their links are asked for: parse, call, respond."""
+"""The HTTP views of registration, mails and links: parse, call, respond."""
 
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from users.views import caller
 
 
 def accepted() -> Response:
-    """The same for every address, so that it does not tell who has an account."""
+    """The same answer for every address, so that it reveals no accounts."""
     return Response(s.ACCEPTED, status=202)
 
 

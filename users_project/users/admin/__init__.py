@@ -7,10 +7,10 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from users.admin import events as events
 from users.admin import users as users
 
-# Its actions change jobs without a question and without an event. Operators have
+# Its actions change jobs without confirmation and without an event. Operators use
 # `manage.py procrastinate shell`.
 admin.site.unregister(ProcrastinateJob)
 admin.site.site_header = "Memo"
 admin.site.site_title = "Memo"
 admin.site.index_title = "Users and roles"
-admin.site.site_url = None  # there is no site next to it
+admin.site.site_url = None  # no link "View site"

@@ -1,5 +1,5 @@
-"""What the admin can do to the users that are ticked in its list, or to the one of a
-page: after a page that asks, by `users.bulk`."""
+"""The admin's actions on the users selected in its list, or on the user of a page. They
+show a confirmation page, then call `users.bulk`."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ EFFECTS = {
     "end_sessions": "All of their sessions end. They can log in again.",
     "mark_verified": "You confirm that their e-mail addresses belong to them.",
 }
-NAMED = 10  # users in the page that asks
+NAMED = 10  # users named in the confirmation page
 NO_SELECTION = "The form has no valid user ID. Nothing was changed."
 TOO_MANY = (
     f"You can change {bulk.MOST:,} users at once, and selected more. Nothing was "
@@ -56,7 +56,7 @@ def users_of(count: int) -> str:
 
 
 def action(change: Change) -> Any:
-    """An action of the list."""
+    """The action of the list that makes this change."""
 
     def run(self: "UserActions", request: HttpRequest, users: QuerySet[User]) -> Any:
         return self.ask_or_run(request, users, change)
@@ -70,15 +70,15 @@ class UserActions(admin.ModelAdmin):
     actions = tuple(map(action, CHANGES))
 
     def has_soft_delete_permission(self, request: HttpRequest) -> bool:
-        """Django's own right to delete; here deleting keeps the row."""
+        """Django's permission to delete, although deleting keeps the row here."""
         return bool(request.user.has_perm("users.delete_user"))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """No row is deleted here: tokens and logs still name the user."""
+        """The admin deletes no row of a user: tokens and logs still name the user."""
         return False
 
     def can_modify(self, request: HttpRequest, user: User) -> bool:
-        """`modifiable` for one, who may be changed at all."""
+        """Whether the operator may change this user, and `modifiable` has the user."""
         one = User.objects.filter(pk=user.pk)
         may = self.has_change_permission(request, user)
         return may and modifiable(request.user, one).exists()
@@ -96,7 +96,7 @@ class UserActions(admin.ModelAdmin):
     ) -> HttpResponse:
         if not is_recent(request):
             return redirect_to_login(self.page_before(request), "admin_confirm")
-        # As they lie in the table: neighbours share pages.
+        # Roughly the order of the rows on disk: neighbours share pages of the table.
         selected = users.order_by("created_at")
         count = selected[: bulk.MOST + 1].count()
         if count > bulk.MOST:
@@ -113,7 +113,7 @@ class UserActions(admin.ModelAdmin):
     def ask(
         self, request: HttpRequest, users: QuerySet[User], change: Change
     ) -> HttpResponse:
-        """The page that asks. It sends the selection again: ids, or that it is all."""
+        """The confirmation page. Its form repeats the selection: ids, or all users."""
         own = modifiable(request.user, users)
         todo = own.filter(change.changes)
         count, selected, yours = todo.count(), users.count(), own.count()
@@ -155,14 +155,14 @@ class UserActions(admin.ModelAdmin):
             messages.warning(request, NO_PUSH)
 
     def page_before(self, request: HttpRequest) -> str:
-        """The list as it was filtered, or the user's page if its button was pressed."""
+        """The list with its filters, or the user's page if its button was pressed."""
         if "of_page" not in request.POST:
             return request.get_full_path()
         user_id = request.POST[ACTION_CHECKBOX_NAME]
         return reverse("admin:users_user_change", args=[user_id])
 
     def buttons_for(self, request: HttpRequest, user: User) -> dict[str, str]:
-        """What can be done to this user, who is not so already."""
+        """The labels of the actions that change something about this user, by name."""
         is_state = {
             "deactivate": not user.is_active,
             "activate": user.is_active,

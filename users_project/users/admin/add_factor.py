@@ -42,7 +42,7 @@ class AddFactorView(OwnFactorsPage):
     title = "Add a second factor"
     form_class = AppForm
     template_name = "admin/factors/add.html"
-    factor: Factor  # that waits for its code
+    factor: Factor  # not confirmed yet
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self.propose()
@@ -86,8 +86,8 @@ class AddFactorView(OwnFactorsPage):
         return self.added(codes)
 
     def added(self, codes: list[str]) -> HttpResponse:
-        """Who has just used the factor is not asked for it at once. The first one
-        brings recovery codes."""
+        """Mark the session as opened with a factor: the user has just used it, and is
+        not asked again at once. Show the recovery codes that the first one brings."""
         self.keep_session()
         self.request.session[AMR] = [*self.request.session.get(AMR, ()), "mfa"]
         messages.success(self.request, ADDED)

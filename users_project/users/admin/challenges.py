@@ -1,5 +1,5 @@
-"""What waits for an answer in the admin, without a session: a row, and a signed cookie
-that refers to it. A copy of the database has no cookie."""
+"""The admin's challenges for a second factor, without a session: a row, and a signed
+cookie that refers to it. A copy of the database does not contain the cookie."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -23,7 +23,7 @@ CHALLENGE_BYTES = 32
 LIFETIME = timedelta(minutes=5)
 MOST_ATTEMPTS = 5
 LIVE = Q(used_at=None, attempts__lt=MOST_ATTEMPTS, expires_at__gt=ClockTimestamp())
-# The answer is taken of users alone who may still be here, as they were then.
+# Accept an answer only if the user may still use the admin and has the same epoch.
 SAME_USER = Q(
     user__session_epoch=F("session_epoch"),
     user__is_active=True,
@@ -33,7 +33,7 @@ SAME_USER = Q(
 
 
 class Use(StrEnum):
-    """What the answer is for. A challenge of one is none of another."""
+    """The purpose of a challenge. A challenge is not valid for the other purpose."""
 
     LOGIN = "login"  # after the password
     STEP_UP = "step_up"  # in a session
@@ -50,7 +50,7 @@ def create(user: Any) -> Challenge:
 
 
 def set_cookie(response: HttpResponseBase, use: Use, challenge: Challenge) -> None:
-    """Have the browser refer to this challenge, for this use."""
+    """Set the cookie that refers to this challenge, for this use only."""
     response.set_signed_cookie(
         COOKIE,
         str(challenge.pk),
@@ -70,8 +70,8 @@ def find(request: HttpRequest, use: Use) -> Any:
 
 
 def attempt(request: HttpRequest, use: Use) -> Any:
-    """The same, with an answer counted before it is looked at: of a hundred at once,
-    five are."""
+    """As `find`, but count an attempt before the answer is checked: of a hundred
+    answers at once, five are checked."""
     rows = Challenge.objects.filter(LIVE, pk=pk_of(request, use))
     if not rows.update(attempts=F("attempts") + 1):
         return None
@@ -80,7 +80,7 @@ def attempt(request: HttpRequest, use: Use) -> Any:
 
 
 def consume(challenge: Challenge) -> bool:
-    """Use it up: of any number at once, one succeeds."""
+    """Use up the challenge. Of any number of calls at once, one returns True."""
     rows = Challenge.objects.filter(pk=challenge.pk, used_at=None)
     return bool(rows.update(used_at=ClockTimestamp()))
 
@@ -90,7 +90,7 @@ def delete_cookie(response: HttpResponseBase) -> None:
 
 
 def pk_of(request: HttpRequest, use: Use) -> Any:
-    """By the cookie; None where we have not signed it, or for another use."""
+    """The challenge's id in the cookie. None if it is not signed for this use."""
     pk = request.get_signed_cookie(COOKIE, default=None, salt=salt_of(use))
     return pk and UUID(pk)
 
@@ -100,14 +100,14 @@ def salt_of(use: Use) -> str:
 
 
 def sign_anonymous() -> tuple[bytes, str]:
-    """A challenge for the passkeys of anybody, and the text that says it is ours. No
-    row: every stranger who looks at the login page gets one."""
+    """A challenge for the passkeys of any user, and its signed text. It has no row,
+    since every visitor of the login page gets one."""
     challenge = token_bytes(CHALLENGE_BYTES)
     return challenge, signing.dumps(challenge.hex(), salt=ANONYMOUS_SALT)
 
 
 def read_anonymous(text: str) -> bytes | None:
-    """The challenge; None where it is not ours, or older than five minutes."""
+    """The challenge of a text that we signed within five minutes, or None."""
     try:
         signed = signing.loads(text, salt=ANONYMOUS_SALT, max_age=LIFETIME)
         return bytes.fromhex(signed)
@@ -116,7 +116,7 @@ def read_anonymous(text: str) -> bytes | None:
 
 
 def use_anonymous(challenge: bytes, user: Any) -> bool:
-    """Use it up: of any number at once, one succeeds, whose row is the first."""
+    """Use up the challenge by adding its row. Of calls at once, one returns True."""
     used = timezone.now()
     times = {"used_at": used, "expires_at": used + LIFETIME}
     purpose, key = Challenge.Purpose.ADMIN_PASSKEY, UUID(bytes=challenge[:16])

@@ -1,4 +1,4 @@
-"""Changing one's own password in the admin: no easier to guess here than by the API."""
+"""Changing one's own password in the admin, with the rate limits of the API."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from users.models import User
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
-    """Django's, whose guesses at the current password are limited and audited."""
+    """Django's form, with limited and audited guesses at the current password."""
 
     def __init__(self, *args: Any, session: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -33,15 +33,15 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         raise ValidationError(self.error_messages[wrong], code=wrong)
 
     def lock_password(self) -> None:
-        """Until the transaction ends. Who knew the old password must not undo what an
-        operator did meanwhile. Raises ValidationError."""
+        """Lock the row until the transaction ends. Raises ValidationError if another
+        password is stored now: the old one must not undo an operator's change."""
         rows = User.objects.select_for_update(no_key=True).filter(pk=self.user.pk)
         if not rows.filter(password=self.user.password).exists():
             raise ValidationError("Your password was changed meanwhile.", "outdated")
 
 
 class OwnPasswordView(AdminFormPage, PasswordChangeView):
-    """As `AdminSite.password_change`, with that form."""
+    """`AdminSite.password_change` with `OwnPasswordForm`."""
 
     form_class = OwnPasswordForm
     next_page = "admin:password_change_done"

@@ -1,4 +1,4 @@
-"""The columns of the list of users that are no columns of their table."""
+"""The columns of the list of users that the table of users does not have."""
 
 from datetime import date, datetime
 from typing import Any
@@ -15,7 +15,7 @@ NOT_KNOWN = "Redis does not answer: whether users are locked is not known."
 
 class UserColumns(admin.ModelAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """With `is_locked` of each user of the page, by one question to Redis."""
+        """Set `is_locked` of each user of the page, with one request to Redis."""
         changelist = super().get_changelist_instance(request)
         if request.method == "GET":
             self.mark_locked(request, changelist.result_list)
@@ -44,7 +44,7 @@ class UserColumns(admin.ModelAdmin):
 
     @admin.display
     def status(self, user: User) -> str:
-        """Whether the user can log in, and why not: the first of these that holds."""
+        """The first state that applies. `locked`: unknown devices cannot log in now."""
         if user.is_erased:
             return "erased"
         if user.is_deleted:

@@ -1,4 +1,4 @@
-"""The page of the admin that asks again who is there."""
+"""The admin's page that asks the user to authenticate again."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ class ConfirmByFactorView(ConfirmPage, FactorPage):
         return redirect_to_login(self.get_success_url(), "admin_confirm")
 
     def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
-        """A session that a trusted device has opened has a factor from now on."""
+        """Also mark a session that a trusted device opened as opened with a factor."""
         self.request.session[AMR] = ["pwd", *verified.amr, "mfa"]
         return self.confirmed()
 

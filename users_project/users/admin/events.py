@@ -15,11 +15,11 @@ from users.events.catalogue import CATALOGUE
 from users.models import Event
 
 PLACE = ("personal__network", "device")
-MOST = 10_000  # events of one list; a date or an event leads to others
+MOST = 10_000  # events of one list; filters by date or event show others
 
 
 class BoundedPaginator(Paginator):
-    """To count all would read the whole table."""
+    """Counts at most `MOST`. A count of all events would read the whole table."""
 
     @cached_property
     def count(self) -> int:
@@ -28,7 +28,7 @@ class BoundedPaginator(Paginator):
 
 
 class EventFilter(admin.SimpleListFilter):
-    """By name. Django's own filter would read the table for the names."""
+    """Filters by name. Django's own filter would read the table to list the names."""
 
     title, parameter_name = "event", "event"
 
@@ -61,7 +61,7 @@ class EventAdmin(StrictListAdmin):
 
     @admin.display
     def account(self, event: Any) -> str:
-        """A link to the events of the user, whose page may be gone."""
+        """A link to the user's events. The user's page may no longer exist."""
         if event.user_id is None:
             return "-"
         page = reverse("admin:users_user_events", args=[event.user_id])

@@ -30,7 +30,7 @@ class ReasonForm(forms.Form):
 
 
 def factors_of(user_id: UUID) -> dict[str, Any]:
-    """The confirmed factors, and the reset that waits."""
+    """The user's confirmed factors, the pending reset, and the form to request one."""
     confirmed = Factor.objects.filter(user=user_id, confirmed_at__isnull=False)
     return {
         "confirmed": confirmed.order_by("created_at"),
@@ -53,7 +53,7 @@ class FactorPages(UserPages):
 
     @transaction.atomic
     def request_reset(self, request: HttpRequest, user: User) -> None:
-        """Raises BadRequest without a reason, which the page asks for."""
+        """Raises BadRequest without a reason, which the page's form requires."""
         form = ReasonForm(request.POST)
         if not form.is_valid():
             raise BadRequest("no reason is given")

@@ -1,4 +1,4 @@
-"""What the admin's pages of logins and factors share."""
+"""The base of the admin's pages for logins and factors."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.views.generic import FormView
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 @method_decorator(never_cache, name="dispatch")
 class AdminFormPage(RedirectURLMixin, FormView):
-    """A form in the admin's look. It leads to `next`, where that is a page of ours."""
+    """A form in the admin's layout. It redirects to `next` if that is on this site."""
 
     title: Any
     button = "Continue"
@@ -27,6 +27,6 @@ class AdminFormPage(RedirectURLMixin, FormView):
         return {**site.each_context(self.request), **shown, **context}
 
     def refuse(self, form: Any, why: str) -> HttpResponse:
-        """The form again, which says why."""
+        """Show the form again with the reason `why`."""
         form.add_error(None, why)
         return self.form_invalid(form)

@@ -1,4 +1,4 @@
-"""The admin's forms. `User.clean` explains that a name is taken, in any case."""
+"""The admin's forms. `User.clean` refuses a name that is taken, in any letter case."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class UserCreationForm(auth_forms.AdminUserCreationForm):
         fields = ("email", "username")
 
     def clean_username(self) -> str:
-        """As it is. Django's own would read the whole table."""
+        """Return it unchecked. Django's own method would read the whole table."""
         return str(self.cleaned_data["username"])
 
 
@@ -53,7 +53,7 @@ class PasswordForm(VersionedForm, auth_forms.AdminPasswordChangeForm):
     usable_password_help_text = WITHOUT_ONE
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
-        self.instance = user  # of which the version is
+        self.instance = user  # the row of the form's version
         super().__init__(user, *args, **kwargs)
         if "usable_password" in self.fields:
             self.fields["usable_password"].label = LABEL

@@ -1,4 +1,4 @@
-"""Lists whose addresses take what their own links have. Anything else is a 400."""
+"""Lists that accept only the URL parameters of their own links. Others are a 400."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from django.http import HttpRequest
 
 class StrictChangeList(ChangeList):
     def get_filters(self, request: HttpRequest) -> Any:
-        """Django would search by any column and any lookup: by a part of a password's
-        hash, or by a regular expression that never ends."""
+        """Refuse other parameters. Django would accept any column and any lookup, such
+        as part of a password's hash or a regular expression that never ends."""
         found = super().get_filters(request)
         remaining = found[2]  # the parameters that belong to no filter
         if remaining:
@@ -29,7 +29,7 @@ class StrictListAdmin(admin.ModelAdmin):
         return StrictChangeList
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Raises BadRequest. Django redirects to the whole list, and says nothing."""
+        """Raises BadRequest where Django would silently redirect to the whole list."""
         try:
             return super().get_changelist_instance(request)
         except IncorrectLookupParameters as exc:
@@ -37,7 +37,7 @@ class StrictListAdmin(admin.ModelAdmin):
 
 
 class DateFilter(admin.DateFieldListFilter):
-    """Django's, which also takes a date that was typed: in UTC, as all are here."""
+    """Django's filter, which also accepts typed dates, in UTC as all times here."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         times = (self.lookup_kwarg_since, self.lookup_kwarg_until)

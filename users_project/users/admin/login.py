@@ -1,5 +1,5 @@
-"""Login to the admin: a password, and a second factor where one is needed; or a
-passkey. There is no session, and no cookie of one, before the last of them."""
+"""Login to the admin: with a password and, if needed, a second factor; or with a
+passkey. No session and no session cookie exist before the last step."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ ENROLMENT = "Set up a second factor"
 def open_session(
     request: HttpRequest, user: User, amr: list[str], *, trust: bool = False
 ) -> None:
-    """What follows the last factor. The answer sets the cookies."""
+    """Log the user in after the last factor. The response sets the cookies."""
     client = client_of(request)
     credentials.note_login(user, client)
     record("authn_login_success", user.pk, site="admin", ip=client.ip)
@@ -46,7 +46,7 @@ def open_session(
 
 
 class LoginView(AdminFormPage, auth_views.LoginView):
-    """As `AdminSite.login`, with what may follow the password."""
+    """`AdminSite.login`, with a second factor or enrolment after the password."""
 
     title = "Log in"
     template_name = "admin/login.html"
@@ -72,7 +72,7 @@ class LoginView(AdminFormPage, auth_views.LoginView):
 
     def enrol(self, user: User, device: str, form: Any) -> HttpResponse:
         """Lead to the account page that sets up the first factor: at once from a device
-        of the account, else by a link or code. Nothing else is open until then."""
+        of the account, otherwise by a link or code. The user has no other way in."""
         if enrolment.is_proved(user, device):
             query = {"token": enrolment.token_for(user)}
             return HttpResponseRedirect(reverse("account_enrol", query=query))
@@ -81,7 +81,7 @@ class LoginView(AdminFormPage, auth_views.LoginView):
         return self.render_to_response(context)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """For Django's template."""
+        """Adds the values of Django's template and of the passkey button."""
         challenge, signed = challenges.sign_anonymous()
         shown = {
             "app_path": reverse("admin:login"),
@@ -100,7 +100,7 @@ class SecondFactorView(FactorPage):
     use = Use.LOGIN
 
     def get_form_class(self) -> Any:
-        """Where a factor is required, no device stands for it."""
+        """Offer to trust the device, unless the admin requires a factor each time."""
         return TrustForm if policy.may_trust("admin") else FactorForm
 
     def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
@@ -111,7 +111,7 @@ class SecondFactorView(FactorPage):
 
 
 class PasskeyLoginView(LoginView):
-    """By a passkey alone: it is two factors, as its owner unlocks it."""
+    """Login by a passkey alone: it counts as two factors, as its owner unlocks it."""
 
     http_method_names = ("post",)
 

@@ -27,7 +27,7 @@ LAST = "Your account needs this factor. Add another one first."
 
 
 class OwnFactorsPage(AdminFormPage):
-    """For operators who have answered lately: with a factor, if they have one."""
+    """For operators with a recent authentication: by a factor, if they have one."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if policy.mode("admin") == "off":
@@ -47,7 +47,7 @@ class OwnFactorsPage(AdminFormPage):
         return rows.order_by("created_at")
 
     def keep_session(self) -> None:
-        """This session continues, where a change has ended all that were before."""
+        """Let this session survive a change that ends all sessions of the user."""
         user = User.objects.get(pk=self.owner().pk)
         update_session_auth_hash(self.request, user)
 
@@ -69,7 +69,7 @@ class FactorsView(OwnFactorsPage):
         return super().get_context_data(factors=factors, codes_left=left, **kwargs)
 
     def form_valid(self, form: Form) -> HttpResponse:
-        """One of the buttons. Raises NotFound where another tab was faster."""
+        """Do what the button says. Raises NotFound if another tab was faster."""
         if "codes" in self.request.POST:
             codes = changes.replace_codes(self.owner(), client_of(self.request))
             return self.show_codes(codes)
@@ -77,7 +77,7 @@ class FactorsView(OwnFactorsPage):
         return redirect("admin_factors")
 
     def remove(self, factor_id: str) -> None:
-        """Raises BadRequest, NotFound."""
+        """Remove this factor. Raises BadRequest without an id, and NotFound."""
         if not (found := as_id(factor_id)):
             raise BadRequest("no factor is named")
         try:

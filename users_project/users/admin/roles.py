@@ -28,8 +28,8 @@ def by(request: HttpRequest) -> dict[str, str]:
 
 
 def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
-    """Tell the operator if an access token of one of these users has hardly room for
-    their roles, or none."""
+    """Warn the operator if the roles of one of these users nearly fill the space in an
+    access token, or exceed it."""
     if near := users.near_limit():
         text = f"Roles in access tokens: {near}. Beyond that, tokens have no roles."
         messages.warning(request, text)
@@ -40,7 +40,7 @@ def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
 @method_decorator(recent_login_required, name="delete_view")
 @method_decorator(recent_login_required, name="response_action")  # deletes roles too
 class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
-    """Django's groups; their names are what access tokens call roles."""
+    """Django's groups. Access tokens list their names as roles."""
 
     form = RoleForm
     list_display = ("name", "members")
@@ -72,7 +72,7 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
             record(EVENT, None, role=role.name, what=what, **who, **rights)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """In Django's transaction."""
+        """Record the deletion, in Django's transaction."""
         rights = rights_changed(state_of(obj), {"permissions": []})
         what = {"role": obj.name, "what": "deleted"}
         record(EVENT, None, **what, **by(request), **rights)

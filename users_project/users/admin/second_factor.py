@@ -1,4 +1,4 @@
-"""The question for a second factor, in the admin."""
+"""The admin's page that asks for a second factor."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ NEITHER = "Enter a code."
 
 
 class FactorForm(forms.Form):
-    """One field for codes of both kinds, and the one of a passkey."""
+    """One field for an app's code or a recovery code, and one for a passkey."""
 
     code = forms.CharField(
         required=False,
@@ -64,7 +64,7 @@ class PasskeyForm(forms.Form):
 
 
 class FactorPage(AdminFormPage):
-    """Asks for a factor of the user of a challenge; takes at most five answers."""
+    """Asks the user of a challenge for a factor. Takes at most five answers."""
 
     use: Use
     challenge: Any  # a Challenge, with its user
@@ -84,11 +84,11 @@ class FactorPage(AdminFormPage):
         return super().post(request, *args, **kwargs)
 
     def start_over(self) -> HttpResponse:
-        """Raises TokenInvalid: there is nothing to answer any more."""
+        """Raises TokenInvalid, since there is no live challenge."""
         raise TokenInvalid
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Raises RateLimited, and TokenInvalid where the user has changed meanwhile."""
+        """Raises RateLimited. Raises TokenInvalid if the user has changed meanwhile."""
         challenge, client = self.challenge, client_of(self.request)
         proof, epoch = form.proof(challenge), challenge.session_epoch
         try:
@@ -106,7 +106,7 @@ class FactorPage(AdminFormPage):
         raise NotImplementedError
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With what a passkey is asked, where the user has one."""
+        """Adds the options of the passkey request if the user has a passkey."""
         user = User.objects.find(id=self.challenge.user_id, factors=True)
         passkeys = policy.passkeys(user) if user else []
         signed = bytes(self.challenge.challenge)

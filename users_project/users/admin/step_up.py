@@ -1,5 +1,5 @@
-"""Sensitive pages of the admin ask again who is there, fifteen minutes after the last
-answer."""
+"""Step-up authentication: sensitive pages of the admin ask the user to authenticate
+again, fifteen minutes after the last time."""
 
 import time
 from collections.abc import Callable
@@ -17,19 +17,19 @@ AUTHENTICATED_AT = "authenticated_at"  # in the session
 
 @receiver(user_logged_in)
 def note_authentication(request: HttpRequest, **kwargs: Any) -> None:
-    """The user has just proved who they are: by a login, or here."""
+    """Note the time of a login, or of a confirmation that the admin has asked for."""
     request.session[AUTHENTICATED_AT] = int(time.time())
 
 
 def is_recent(request: HttpRequest) -> bool:
-    """Whether that was within fifteen minutes. Of older versions' sessions it is not
-    known."""
+    """Whether the user authenticated within fifteen minutes. False if the session is
+    from a version that did not note the time."""
     then: int = request.session.get(AUTHENTICATED_AT, 0)
     return time.time() - then < LIFETIME
 
 
 def recent_login_required(view: Callable[..., Any]) -> Callable[..., Any]:
-    """A view that is sensitive. The page that asks leads by GET to its address."""
+    """Decorator of a sensitive view. After confirmation, users return to it by GET."""
 
     @wraps(view)
     def ask_or_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

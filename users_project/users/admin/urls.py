@@ -1,5 +1,4 @@
-"""Routes of the admin that are not the site's own, or come before those of the same
-name."""
+"""Routes of the admin that Django's site does not have, or that override its own."""
 
 from django.contrib import admin
 from django.urls import path

@@ -1,6 +1,6 @@
-"""The admin's own pages about one user: their events, sessions and lockouts, and the
-buttons that mail a link. Sessions and logins are the Auth Service's, and counts are in
-Redis: both are asked each time."""
+"""The admin's pages about one user: events, sessions and lockouts, and the buttons that
+mail a link. Each page view asks the Auth Service for sessions and logins, or Redis for
+counts."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -46,8 +46,8 @@ SENT = "A mail with a link goes to %s."
 
 
 def mails_for(user: User) -> dict[str, str]:
-    """The buttons of this user: who may not log in gets no mail, and who is verified
-    none to verify."""
+    """The mail buttons of this user. A user who may not log in gets no mail, and a
+    verified user no mail that verifies the address."""
     if not settings.MAIL_ENABLED or not user.is_present:
         return {}
     kinds = list(MAILS)[: 1 if user.email_verified else 2]
@@ -57,7 +57,7 @@ def mails_for(user: User) -> dict[str, str]:
 def events_page(
     user_id: UUID, event: str, before: datetime | None = None
 ) -> dict[str, Any]:
-    """A page of events; on the first one of all, the last login too. Raises
+    """A page of events. The first page without a filter also has the last login. Raises
     Unavailable."""
     is_first = not event and before is None
     return {
@@ -95,8 +95,8 @@ class UserPages(UserActions):
         )
 
     def mail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Mail the link, and record it. Raises BadRequest where it is not one of the
-        user's buttons."""
+        """Mail the link, and record it. Raises BadRequest if the user has no button for
+        this kind of mail."""
         user, kind = self.user_of(request, object_id), request.POST.get("kind", "")
         if kind not in mails_for(user):
             raise BadRequest("no such mail")
@@ -114,8 +114,8 @@ class UserPages(UserActions):
         name: str,
         find: Callable[[UUID], Any],
     ) -> HttpResponse:
-        """The template of that name with what is found; 503 if it could not be known:
-        no list is not an empty one."""
+        """Render the template `name` with the result of `find`. The status is 503 if a
+        dependency is unavailable: then the page does not show an empty list."""
         try:
             found, status = find(user.pk), 200
         except (Unavailable, RedisError, OSError):
@@ -132,8 +132,8 @@ class UserPages(UserActions):
         return TemplateResponse(request, template, context, status=status)
 
     def user_of(self, request: HttpRequest, object_id: str) -> User:
-        """The user of the page. Raises PermissionDenied for callers who may not see
-        them, or send a form and may not change them; Http404."""
+        """The user of the page. Raises Http404. Raises PermissionDenied if the caller
+        may not view the user, or sends a form and may not change the user."""
         user: User | None = self.get_object(request, unquote(object_id))
         if not self.has_view_or_change_permission(request, user):
             raise PermissionDenied
@@ -144,7 +144,7 @@ class UserPages(UserActions):
         return user
 
     def end_chosen_session(self, request: HttpRequest, user: User) -> None:
-        """Raises BadRequest where none is named."""
+        """End the session that the form names. Raises BadRequest if it names none."""
         try:
             sid = UUID(request.POST.get("session", ""))
         except ValueError as exc:
@@ -152,7 +152,7 @@ class UserPages(UserActions):
         self.end_session(request, user, sid)
 
     def end_session(self, request: HttpRequest, user: User, sid: UUID) -> None:
-        """Have one session ended, and record it, also if no answer came."""
+        """End one session, and record it, even if the Auth Service does not answer."""
         outcome, answer = "success", ""
         try:
             if not auth_client().revoke_session(user.pk, sid):
@@ -166,7 +166,7 @@ class UserPages(UserActions):
         self.log_event(request, user, "user_end_session", text, outcome=outcome, **what)
 
     def lift_lockouts(self, request: HttpRequest, user: User) -> None:
-        """Forget the counts, and record that, also if Redis is unavailable."""
+        """Reset the counts, and record it, even if Redis is unavailable."""
         try:
             lift(str(user.pk), names_of(user), by="admin", user=user)
         except (RedisError, OSError):
@@ -182,6 +182,6 @@ class UserPages(UserActions):
     def log_event(
         self, request: HttpRequest, user: User, event: str, text: str, **fields: Any
     ) -> None:
-        """In the events of the user, and with this text in Django's history."""
+        """Record the event, and add `text` to Django's history of the user."""
         record(event, user.pk, by=str(request.user.pk), **fields)
         self.log_change(request, user, text)

@@ -27,7 +27,7 @@ from users.models import User
 from users.search import SEARCHED
 from users.validators import as_id, normalize_identifier
 
-# A user who can give these to others has them all.
+# An operator who may grant these could obtain every right.
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
@@ -44,13 +44,13 @@ ABOVE_YOU = (
     "can change them."
 )
 ERASED = "This user is erased. The ID stays, because other data refers to it."
-# What the index knows any part of a name by: three letters or digits in a row, where
-# the space or sign before a word counts for two of them, and the one after it for one.
+# A trigram, by which the index finds any part of a name: three letters or digits in a
+# row. A space or sign before a word counts as two of them, and one after it as one.
 TRIGRAM = re.compile(r"[^\W_]{3}|[\W_][^\W_]|[^\W_]{2}[\W_]")
 
 
 @admin.register(User)
-# The form gives rights, roles and another e-mail address.
+# The form changes rights, roles and the e-mail address.
 @method_decorator(recent_login_required, name="change_view")
 class UserAdmin(
     StrictListAdmin, UserColumns, VersionedAdmin, FactorPages, DjangoUserAdmin
@@ -80,7 +80,7 @@ class UserAdmin(
     )
 
     def get_urls(self) -> list[URLPattern]:
-        """With the pages about one user."""
+        """Django's routes, and those of the pages about one user."""
         pages = {
             "events": self.events_view,
             "sessions": self.sessions_view,
@@ -103,8 +103,8 @@ class UserAdmin(
         return users.with_roles()
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Any part of a name; the beginning of one, where a word is too short for the
-        index to know it elsewhere."""
+        """Search for any part of a name, or only for the beginning of one if a word is
+        too short for the index."""
         if all(map(TRIGRAM.search, request.GET.get(SEARCH_VAR, "").split())):
             return SEARCHED
         return tuple(re.sub("contains$", "startswith", each) for each in SEARCHED)
@@ -112,17 +112,17 @@ class UserAdmin(
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """By id, which is what logs name, and by the username that is the same text;
-        else by names, with an exact match first."""
+        """Look up an id, since logs name users by id, and a username of the same text.
+        Search other terms by names, with an exact match first."""
         term = normalize_identifier(search_term)
         if user_id := as_id(term):
             return queryset.filter(Q(username_canonical=term) | Q(pk=user_id)), False
-        # Names keep letters that `normalize_identifier` takes apart, such as a sharp s.
+        # Names keep letters that `normalize_identifier` replaces, such as a sharp s.
         lower = search_term.strip().lower()
         found, _ = super().get_search_results(request, queryset, lower)
         exact = Q(username_canonical=term) | Q(email_canonical=term)
         if term and queryset.filter(exact).exists():
-            # In the list of columns: with DISTINCT, PostgreSQL takes no other order.
+            # A column: with DISTINCT, PostgreSQL orders only by selected columns.
             found = found.annotate(rank=Case(When(exact, 0), default=1)).order_by(
                 "rank", *found.query.order_by
             )
@@ -132,11 +132,11 @@ class UserAdmin(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
         form: Any = super().get_form(request, obj, change=change, **kwargs)
-        form.is_own = obj == request.user  # a class of this request
+        form.is_own = obj == request.user  # the class is only for this request
         return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """With the version in a page that can be saved, and the reason in others."""
+        """Add the version to a page that can be saved, and the reason to others."""
         (title, options), *others = super().get_fieldsets(request, obj)
         if obj is None or not super().has_change_permission(request, obj):
             return [(title, options), *others]
@@ -149,7 +149,7 @@ class UserAdmin(
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """With the buttons for what can be done to this user."""
+        """Add the buttons of the actions and mails for this user."""
         user = kwargs.get("obj")
         if user is not None and self.can_modify(request, user):
             context["buttons"] = self.buttons_for(request, user)
@@ -160,8 +160,8 @@ class UserAdmin(
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
-        """Django's, in a transaction: the form locks the row. One's own password is
-        changed where the current one is asked (ASVS 5.0 6.2.3)."""
+        """Run Django's view in a transaction, since the form locks the row. Operators
+        change their own on the page that asks for the current one (ASVS 5.0 6.2.3)."""
         if as_id(id) == request.user.pk:
             return redirect("admin:password_change")
         with transaction.atomic():
@@ -170,7 +170,7 @@ class UserAdmin(
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: bool
     ) -> None:
-        """The model records its columns; here is who made or (de)activated a user."""
+        """Record who created or (de)activated a user. The model records its columns."""
         super().save_model(request, obj, form, change)
         event = "user_activate" if obj.is_active else "user_deactivate"
         event = event if change else "user_created"
@@ -178,7 +178,7 @@ class UserAdmin(
             record(event, obj.pk, **by(request))
 
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
-        """Roles and rights are in tables next to the user's: recorded here alone."""
+        """Record changes of roles and rights, which the user model does not record."""
         super().save_related(request, form, *args)
         before = getattr(form, "before", {})  # a new user has none
         if rights := rights_changed(before, state_of(form.instance)):
@@ -186,18 +186,18 @@ class UserAdmin(
             warn_of_long_roles(request, User.objects.filter(pk=form.instance.pk))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Rights are a superuser's to give."""
+        """Only superusers may grant rights."""
         return HISTORY if request.user.is_superuser else (*HISTORY, *RIGHTS)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who sets the e-mail or password of a user takes over what that user may do.
-        So users with more rights are a superuser's to change. One's own profile is
-        one's own."""
+        """An operator who sets a user's e-mail or password gains that user's rights. So
+        only superusers may change users with more rights. Operators may change their
+        own profile."""
         if not super().has_change_permission(request, obj):
             return False
         if obj is None or obj == request.user:
             return True
-        if not hasattr(obj, "is_modifiable"):  # asked several times for a page
+        if not hasattr(obj, "is_modifiable"):  # called several times for a page
             users = User.objects.modifiable_by(request.user)
             obj.is_modifiable = users.filter(pk=obj.pk).exists()
         return bool(obj.is_modifiable)

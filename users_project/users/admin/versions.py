@@ -1,5 +1,5 @@
-"""Change forms that carry the version of what they show, so that no save undoes
-what others changed after the page was opened."""
+"""Change forms that carry the version of the row they show. So a save cannot undo what
+others have changed since the page was opened."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from django.utils.text import capfirst
 
 OUTDATED = "Nothing was saved. Open the page again, then make your change."
 SECRET = {"password"}
-# A login writes the first; no form shows it for changing. Deleting is no form's, but
-# a page about a user who is not deleted is another.
+# Logins write `last_login`, and no form changes it. No form changes `deleted_at`
+# either, but a deletion makes an open page outdated.
 NOT_VERSIONED, ALSO_VERSIONED = {"last_login", "id"}, {"deleted_at"}
 
 
 def versioned_fields(row: models.Model) -> list[Any]:
-    """The fields that a form may change, and what counts as their change."""
+    """The fields of a version: editable columns, `deleted_at`, many-to-many fields."""
     opts = row._meta
     columns = [
         field
@@ -33,7 +33,7 @@ def versioned_fields(row: models.Model) -> list[Any]:
 
 
 def state_of(row: models.Model) -> dict[str, Any]:
-    """What is stored in each of these fields; of roles and permissions the names."""
+    """The stored value of each of these fields: names for roles and permissions."""
     return {field.name: value_of(field, row) for field in versioned_fields(row)}
 
 
@@ -48,7 +48,7 @@ def value_of(field: Any, row: models.Model) -> Any:
 
 
 def digests(state: dict[str, Any]) -> dict[str, str]:
-    """Keyed, so that the page tells nothing of what it does not show."""
+    """Keyed digests, so that the page reveals no value that it does not show."""
     return {
         name: salted_hmac(f"users.admin.version.{name}", repr(value)).hexdigest()[:16]
         for name, value in state.items()
@@ -56,7 +56,7 @@ def digests(state: dict[str, Any]) -> dict[str, str]:
 
 
 def signer(row: models.Model) -> signing.Signer:
-    """A version is of one row, and of no other."""
+    """A signer of versions that are valid for this row only."""
     return signing.Signer(salt=f"users.admin.version.{row._meta.label}.{row.pk}")
 
 
@@ -65,7 +65,7 @@ def version_of(row: models.Model) -> str:
 
 
 def describe(name: str, value: Any) -> str:
-    """What is stored now, for the reader of the form."""
+    """The stored value, as text for the user of the form."""
     if name in SECRET:
         return ""
     if isinstance(value, bool):
@@ -75,7 +75,7 @@ def describe(name: str, value: Any) -> str:
 
 
 def rights_changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """For the audit log: which roles and permissions came and went, by field."""
+    """The roles and permissions that were added or removed, for the audit log."""
     lists = {name: value for name, value in after.items() if isinstance(value, list)}
     old = {(name, each) for name in lists for each in before.get(name, ())}
     new = {(name, each) for name, values in lists.items() for each in values}
@@ -89,7 +89,7 @@ def rights_changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, A
 
 
 class VersionField(forms.CharField):
-    """Hidden, and no change of its own."""
+    """A hidden field that never counts as changed."""
 
     widget = forms.HiddenInput
 
@@ -98,7 +98,7 @@ class VersionField(forms.CharField):
 
 
 class VersionedForm(forms.Form):
-    """Mixed into the form of a row. Refuses a save of a page that was made from another
+    """Mixin for the form of a row. Refuses to save a page that was made from another
     version of the row, and says what has changed.
 
     The row is locked until the transaction ends: of two saves at once one is refused.
@@ -106,7 +106,7 @@ class VersionedForm(forms.Form):
 
     instance: Any
     version = VersionField(required=False)
-    before: dict[str, Any] = {}  # the state that this save finds
+    before: dict[str, Any] = {}  # the stored state before this save
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -127,7 +127,7 @@ class VersionedForm(forms.Form):
         return cleaned
 
     def changes(self, row: models.Model) -> list[str]:
-        """A sentence for each field that is no longer what the page was made from."""
+        """A sentence for each field that has changed since the page was made."""
         try:
             was = signer(row).unsign_object(self.data.get("version", ""))
         except signing.BadSignature:
@@ -145,8 +145,8 @@ class VersionedAdmin(admin.ModelAdmin):
     def changeform_view(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Django's. Another save may take a name after the form has looked: then the
-        form looks again, and says that it is taken."""
+        """Run Django's view again if another save takes a name after the form's check.
+        Then the form finds that the name is taken."""
         try:
             with transaction.atomic():
                 return super().changeform_view(request, *args, **kwargs)
@@ -154,7 +154,7 @@ class VersionedAdmin(admin.ModelAdmin):
             return super().changeform_view(request, *args, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
-        """Raises IntegrityError where a chosen role or permission was deleted
-        meanwhile, which PostgreSQL would say after the answer."""
+        """Raises IntegrityError if a chosen role or permission was deleted meanwhile.
+        PostgreSQL would report that only at the commit, after the response was made."""
         super().save_related(request, form, *args)
         connection.check_constraints()

@@ -1,5 +1,5 @@
-"""The events that are rows, with the keys of their `data`: what was changed, never to
-what, and no name or address. docs/operations/logging.md says what they mean."""
+"""The events that are rows, with the keys of their `data`: what was changed, but no
+personal value such as a name or address. docs/operations/logging.md explains them."""
 
 RIGHTS = ("fields", "added", "removed")
 BULK = ("epoch", "reason")

@@ -14,8 +14,8 @@ PUBLIC = ("at", "event", "outcome", "sid")
 def events_of(
     user_id: UUID, before: datetime | None = None, event: str = ""
 ) -> EventPage:
-    """A page of them, of this name or of any. Raises Unavailable: without those of auth
-    it would lack all logins, and nothing would say so."""
+    """A page of the user's events, or of those of one name. Raises Unavailable: without
+    the events of auth, the page would silently lack all logins."""
     own = Event.objects.filter(user_id=user_id)
     if event:
         own = own.filter(event=event)
@@ -23,13 +23,13 @@ def events_of(
 
 
 def last_login(user_id: UUID) -> dict[str, Any] | None:
-    """The last successful one that is on record. Raises Unavailable."""
+    """The event of the last successful login on record. Raises Unavailable."""
     page = events_of(user_id, event="authn_login_success")
     return next(iter(page.events), None)
 
 
 def public(event: dict[str, Any]) -> dict[str, Any]:
-    """What the user may know: nothing of the operator who acted."""
+    """The members that the user may see. They do not identify an operator."""
     kind = event["actor"].partition(":")[0]
     where = {name: event[name] for name in ("network", "device")}
     return {

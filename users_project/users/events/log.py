@@ -1,4 +1,4 @@
-"""Security events: recorded in the transaction of what they report."""
+"""Security events, recorded in the transaction of the change that they report."""
 
 from typing import Any
 from uuid import UUID
@@ -17,27 +17,27 @@ ROW = """
         FROM unnest(%(events)s::text[]) AS deed"""
 RECORD = f"WITH {recording(TABLE, ROW)} SELECT FROM event"
 
-# Without an account no row, by the same statement: strangers cannot fill the table.
-# Nor does the answer wait until a row is on the disk, as the time would tell whether
-# there is an account.
+# The same statement adds no row if there is no account, so that strangers cannot fill
+# the table. The response does not wait until the row is on disk: its time would reveal
+# whether there is an account.
 OF_ACCOUNT = f"""{ROW}, set_config('synchronous_commit', 'off', true)
         WHERE %(user_id)s::uuid IS NOT NULL"""
 RECORD_FAILURE = f"WITH {recording(TABLE, OF_ACCOUNT)} SELECT FROM event"
 
 
 def record(event: str, user_id: UUID | None, **fields: Any) -> None:
-    """Record an event of the catalogue: a row, and a line with the same fields."""
+    """Record an event of the catalogue: a row, and a log line with the same fields."""
     write(event, user_id, **fields)
     audit(event, user_id=user_id and str(user_id), **fields)
 
 
 def write(event: str, user_id: UUID | None, **fields: Any) -> None:
-    """The row alone, for what is logged when it is done."""
+    """Write only the row. The caller logs the line after the change."""
     execute(RECORD, [event], user_id, fields)
 
 
 def record_failure(events: list[str], user_id: UUID | None, **fields: Any) -> None:
-    """Record what was refused to someone who may not be the user."""
+    """Record what was refused to a client that may not be the user."""
     execute(RECORD_FAILURE, events, user_id, fields)
     for event in events:
         audit(event, user_id=user_id and str(user_id), **fields)
@@ -52,7 +52,7 @@ def execute(
 
 
 def place() -> dict[str, Any]:
-    """For the line of an event: the address, the admin, or a command."""
+    """The origin of an event, for its log line: an address, the admin or a command."""
     request = current.get()
     if request is None:
         return {"by": "operator"}

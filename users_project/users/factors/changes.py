@@ -1,5 +1,5 @@
-"""Adding and removing factors: with the epoch, the event and the notice of it in one
-transaction, in which the user's row is locked. So of two at once one is the first."""
+"""Add and remove factors. The epoch, the event and the notice are in the same
+transaction. It locks the user's row, so that concurrent changes follow each other."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,15 +25,15 @@ MOST_PASSKEYS = 10
 LIFETIME = timedelta(minutes=10)  # of a TOTP that waits for its first code
 WRONG = {"code": ["This is not a code of the new factor. Is the clock right?"]}
 
-# The admin has asked its users itself: `users.admin.own_factors`.
+# The pages of the admin pass a `User`: they have asked who it is (`own_factors`).
 Caller = TokenUser | EnrolmentUser | User
 
 
 def lock(caller: Caller) -> User:
-    """The user, with factors, whose row is locked until the transaction ends.
+    """The user, with factors. The row is locked until the transaction ends.
 
-    A session must be new, and of a user who has a factor it must have been opened with
-    one: a stolen token adds none. An enrol token adds the first. Raises
+    The login must be recent, and if the user has a factor, it must have used one: a
+    stolen token cannot add a factor. An enrol token adds the first one only. Raises
     InsufficientUserAuthentication, TokenRevoked.
     """
     links.lock(caller.pk)
@@ -49,16 +49,16 @@ def lock(caller: Caller) -> User:
 
 
 def require_first(user: User, caller: EnrolmentUser) -> None:
-    """Raise TokenRevoked where the user has a factor, or sessions of the user have
-    ended since the enrol token."""
+    """Raise TokenRevoked if the user has a factor, or if the user's sessions have ended
+    since the enrol token was issued."""
     if user.factor_rows or user.session_epoch != caller.epoch:
         raise TokenRevoked
 
 
 @transaction.atomic
 def propose_totp(caller: Caller, name: str) -> tuple[Factor, str]:
-    """A TOTP that waits for its first code, and its secret. It takes the place of one
-    that waits already."""
+    """Create a TOTP that waits for its first code, in place of one that waits already.
+    Return it with its secret."""
     user = lock(caller)
     Factor.objects.filter(user=user, type=Type.TOTP, confirmed_at=None).delete()
     secret = totp.new_secret()
@@ -72,8 +72,8 @@ def propose_totp(caller: Caller, name: str) -> tuple[Factor, str]:
 def confirm_totp(
     caller: Caller, factor_id: UUID, code: str, client: Client
 ) -> list[str]:
-    """Have a TOTP count, in place of the one before: recovery codes, if it is the first
-    factor. Raises NotFound, ValidationError."""
+    """Confirm a TOTP, in place of the one before. Return recovery codes if it is the
+    first factor. Raises NotFound, ValidationError."""
     user = lock(caller)
     since = timezone.now() - LIFETIME
     factor = find(user, factor_id, confirmed_at=None, created_at__gt=since)
@@ -88,8 +88,8 @@ def confirm_totp(
 
 @transaction.atomic
 def add_passkey(caller: Caller, factor: Factor, client: Client) -> list[str]:
-    """Save a passkey that was registered: recovery codes, if it is the first factor.
-    Raises FactorLimit."""
+    """Save a passkey that was registered. Return recovery codes if it is the first
+    factor. Raises FactorLimit."""
     user = lock(caller)
     require_room(user)
     factor.save()
@@ -97,14 +97,14 @@ def add_passkey(caller: Caller, factor: Factor, client: Client) -> list[str]:
 
 
 def require_room(user: User) -> None:
-    """Raise FactorLimit where there is none for another passkey."""
+    """Raise FactorLimit if the user has as many passkeys as allowed."""
     if Factor.objects.filter(user=user, type=Type.PASSKEY).count() >= MOST_PASSKEYS:
         raise FactorLimit
 
 
 def note_addition(user: User, caller: Caller, kind: str, client: Client) -> list[str]:
-    """What follows a new factor. The first one ends all sessions that were opened with
-    a password alone, but the one it was added from."""
+    """Follow up a new factor. The first one brings recovery codes, and ends all other
+    sessions, which were opened with a password alone."""
     record("factor_added", user.pk, type=kind)
     notices.of_factor_added(user, client)
     if user.factor_rows:
@@ -132,7 +132,7 @@ def remove(caller: Caller, factor_id: UUID, client: Client) -> None:
 
 
 def note_removal(user: User, caller: Caller, kind: str, client: Client) -> None:
-    """What follows the loss of a factor: it may have opened any session."""
+    """Follow up a removal. End the other sessions: the factor may have opened them."""
     record("factor_removed", user.pk, type=kind)
     notices.of_factor_removed(user, client)
     user.raise_epoch("factor_removed", sid_of(caller))
@@ -161,8 +161,8 @@ def replace_codes(caller: Caller, client: Client) -> list[str]:
 
 @transaction.atomic
 def drop_password(caller: Caller) -> None:
-    """Make the password unusable, which ends sessions as another password does. A user
-    who then loses a passkey has another one, or a recovery code for after a reset.
+    """Make the password unusable and end the other sessions. The user needs two
+    passkeys, or one and a recovery code for after a reset, as a passkey may get lost.
     Raises NotFound without a password, LastFactor."""
     user = lock(caller)
     if not user.has_usable_password():
@@ -183,5 +183,5 @@ def find(user: User, factor_id: UUID, **columns: Any) -> Factor:
 
 
 def sid_of(caller: Caller) -> UUID | None:
-    """The session that continues. An enrol token belongs to none."""
+    """The session that continues. Enrol tokens belong to no session."""
     return caller.sid if isinstance(caller, TokenUser) else None

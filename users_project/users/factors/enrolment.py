@@ -1,5 +1,5 @@
-"""Proofs for the first second factor of a user who must have one. The password alone is
-none: somebody who has a leaked one would set up a factor before its owner does."""
+"""Proofs that a user who must have a second factor needs to add the first one. The
+password is not enough: it may have leaked, and its finder could add a factor first."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,9 +23,9 @@ with the password. Hand it over to the user alone:
 
 
 def is_proved(user: User, device: str, token: str = "") -> bool:
-    """Whether somebody with the password may go on: by the token of a link or code,
-    which this uses up, or from a device of the account. Else a link is mailed. Raises
-    LinkInvalid."""
+    """Whether a user who has given the password may add a factor: with the token of a
+    link or code, which is then used up, or from a device of the account. If not, mail a
+    link. Raises LinkInvalid."""
     if token:
         use(user, token)
         return True
@@ -46,24 +46,24 @@ def use(user: User, token: str) -> None:
 
 @transaction.atomic
 def mail_link(user: User) -> None:
-    """To the mailbox that is known to be the user's."""
+    """Mail a link, if the user's address is verified."""
     can = settings.MAIL_ENABLED and user.email_verified
     if can and has_room(Kind.ENROL, user.email, user):
         link_mails.send(Purpose.ENROL, user)
 
 
 def token_for(user: User, **columns: Any) -> str:
-    """That of a link which is not mailed. `columns` are others of the link."""
+    """The token of a link that is not mailed. `columns` are others of the link."""
     address = user.email_canonical
     link = links.issue(Purpose.ENROL, address=address, user=user, **columns)
     return links.token_of(link)
 
 
 def code_for(user: User) -> str:
-    """The same, for an operator to hand over."""
+    """The token of a link that an operator hands over, valid for a day."""
     return token_for(user, expires_at=timezone.now() + CODE_LIFETIME)
 
 
 def hand_over(user: User) -> str:
-    """What a command prints: a code, and what to do with it."""
+    """The text that a command prints: a code, and how to use it."""
     return HAND_OVER.format(code_for(user))

@@ -13,7 +13,7 @@ TOTP_DIGITS = 6
 
 
 class CredentialField(forms.CharField):
-    """What a script of ours sends: the JSON of a browser's passkey."""
+    """The JSON of a browser's passkey, which our script sends."""
 
     widget = forms.HiddenInput
 
@@ -31,7 +31,7 @@ class CredentialField(forms.CharField):
 
 
 def proof_of(code: str, credential: Any, challenge: bytes) -> FactorProof:
-    """A passkey, or what was typed: a code of the app or a recovery code."""
+    """The proof by a passkey, or by the text: a code of the app or a recovery code."""
     if credential:
         return FactorProof(passkey=credential, challenge=challenge)
     typed = code.replace(" ", "")

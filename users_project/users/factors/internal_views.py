@@ -106,8 +106,8 @@ class EnrolView(AuthServiceView):
 
 
 def verify_attempt(user: User, attempt: dict[str, Any], client: Client) -> list[str]:
-    """How the user proved it. Raises SecondFactorInvalid, InvalidCredentials,
-    RateLimited, Overloaded."""
+    """The methods (`amr`) by which the user proved who they are. Raises
+    SecondFactorInvalid, InvalidCredentials, RateLimited, Overloaded."""
     if "password" in attempt:
         return by_password(user, attempt["password"], attempt["sid"])
     names = attempt.keys() & {"totp", "recovery_code", "passkey", "challenge"}
@@ -116,7 +116,7 @@ def verify_attempt(user: User, attempt: dict[str, Any], client: Client) -> list[
 
 
 def by_password(user: User, password: str, sid: UUID) -> list[str]:
-    """Of a user who has no factor: others are asked for that."""
+    """The methods of a right password. Users who have a factor must give that."""
     if policy.methods(user):
         raise SecondFactorInvalid
     if not credentials.verify_current_password(user, password, str(sid)):

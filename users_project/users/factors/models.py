@@ -1,4 +1,4 @@
-"""Second factors, recovery codes, and what waits for an answer to a challenge."""
+"""Second factors, recovery codes, challenges and resets of factors."""
 
 import uuid
 
@@ -20,14 +20,14 @@ class Type(models.TextChoices):
 
 
 def columns_of(factor_type: Type, own: tuple[str, ...], other: tuple[str, ...]) -> Q:
-    """A row of this type has all of its columns and none of the other type's."""
+    """The condition that a row of this type has all of its columns and no others."""
     there = {f"{name}__isnull": False for name in own}
     return Q(type=factor_type, **there, **{f"{name}__isnull": True for name in other})
 
 
 class Factor(models.Model):
-    """An authenticator of a user. It counts once it is confirmed; a passkey is, when it
-    is registered."""
+    """An authenticator of a user. It counts once it is confirmed. Registering a passkey
+    confirms it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     user = models.ForeignKey(
@@ -96,8 +96,8 @@ class RecoveryCode(models.Model):
 
 
 class Challenge(models.Model):
-    """What a passkey that is being registered signs, or a login to the admin between
-    the password and the second factor."""
+    """A challenge for a new passkey, or in the admin for a factor or passkey of a user
+    who logs in or confirms who they are."""
 
     class Purpose(models.TextChoices):
         REGISTER = "register"
@@ -126,7 +126,7 @@ class Challenge(models.Model):
 
 
 class FactorReset(models.Model):
-    """That an operator has all factors of a user removed, once `due_at` has come."""
+    """An operator's request to remove all factors of a user at `due_at`."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -148,5 +148,5 @@ class FactorReset(models.Model):
         return f"reset of the factors of user {self.user_id}"
 
 
-# What is kept of a user here. (The tables of users are in `users.models`.)
+# The models here with data about a user. (`User` is in `users.models`.)
 OF_USER = (Factor, RecoveryCode, Challenge, FactorReset)

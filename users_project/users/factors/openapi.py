@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of factors: for `extend_schema`."""
+"""The OpenAPI descriptions of factors, for `extend_schema`."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""What the assertion of a passkey proves (WebAuthn Level 3 section 7.2).
+"""Verify the assertion of a passkey (WebAuthn Level 3 section 7.2).
 
-py_webauthn checks what the browser and the authenticator have signed. Here is what
-needs the database: whose passkey it is, and that no assertion counts twice.
+py_webauthn checks the data that the browser and the authenticator have signed. This
+module checks in the database whose passkey it is, and that no assertion counts twice.
 """
 
 from typing import Any
@@ -37,9 +37,9 @@ NO_USER = UUID(int=0)
 def authenticate(
     credential: dict[str, Any], challenge: bytes, client: Client, *, site: str = "api"
 ) -> Factor:
-    """The passkey of the user who logs in with it, and without a password. `admin` as
-    the site takes staff alone. Raises InvalidCredentials: of a passkey that is known,
-    its user gets to know."""
+    """The passkey by which a user logs in, without a password. The site `admin` accepts
+    staff only. Raises InvalidCredentials; if the passkey is known, the failure is an
+    event of its user."""
     factor = None
     try:
         parsed = parse(credential)
@@ -59,7 +59,7 @@ def verify_assertion(
     credential: dict[str, Any], challenge: bytes, user: User | None = None
 ) -> Factor:
     """The passkey that has signed this challenge: one of `user`, or else of any present
-    user, who is in `factor.user` with roles. Raises InvalidCredentials."""
+    user, who is then in `factor.user` with roles. Raises InvalidCredentials."""
     parsed = parse(credential)
     return prove(find(parsed.raw_id, user), parsed, challenge, user)
 
@@ -80,9 +80,9 @@ def prove(
 ) -> Factor:
     """The passkey, if it has signed this challenge. Raises InvalidCredentials.
 
-    Unknown passkeys, and those of absent users, cost the same statements and the check
-    of a signature. Not to be called in a transaction: a counter that went back is noted
-    although the assertion is refused.
+    Unknown passkeys, and those of absent users, take the same statements and the check
+    of a signature. Not to be called in a transaction: the refusal would roll back what
+    `spend` stores about a counter that went back.
     """
     key = (factor and factor.public_key) or STAND_IN
     verified = check(parsed, challenge, bytes(key))
@@ -95,7 +95,7 @@ def prove(
 
 
 def find(credential_id: bytes, user: User | None) -> Factor | None:
-    """The passkey of this id, if its user is present."""
+    """The passkey with this id of `user`, or else of any present user; or None."""
     rows = Factor.objects.filter(type=Type.PASSKEY, credential_id=credential_id)
     if user:
         return rows.filter(user=user).first()
@@ -110,8 +110,8 @@ def find(credential_id: bytes, user: User | None) -> Factor | None:
 def check(
     credential: AuthenticationCredential, challenge: bytes, key: bytes
 ) -> VerifiedAuthentication | None:
-    """What it says, if this key has signed it for this challenge, on a page of ours and
-    with the user verified."""
+    """The verified data of the assertion. None unless this key has signed it for this
+    challenge, on one of our pages and with the user verified."""
     try:
         verified = verify_authentication_response(
             credential=credential,
@@ -119,8 +119,8 @@ def check(
             expected_rp_id=settings.WEBAUTHN_RP_ID,
             expected_origin=settings.WEBAUTHN_ORIGINS,
             credential_public_key=key,
-            # The library looks at the counter before the signature: a stranger could
-            # make a passkey suspect. `spend` does it.
+            # `spend` compares the counter instead. The library compares it before the
+            # signature, so a stranger could make a passkey suspect.
             credential_current_sign_count=0,
             require_user_verification=True,
         )
@@ -133,8 +133,8 @@ def check(
 def has_handle(
     credential: AuthenticationCredential, factor: Factor, user: User | None
 ) -> bool:
-    """Whether it is for the account of the passkey. Without a user who is known by a
-    password, it must say so."""
+    """Whether the assertion names the account of the passkey. It may name none only if
+    the user is known by a password."""
     handle = credential.response.user_handle
     if handle is None:
         return user is not None
@@ -142,9 +142,9 @@ def has_handle(
 
 
 def spend(factor: Factor, verified: VerifiedAuthentication) -> None:
-    """Store the counter: of any number of times that one assertion comes, one succeeds.
-    Passkeys that are synchronised have none, and stay at 0: their challenge alone is
-    used up. Raises InvalidCredentials, also for all that a suspect passkey signs."""
+    """Store the counter, so that an assertion that is sent several times succeeds once.
+    Synchronised passkeys have no counter and stay at 0: only their challenge is used
+    up. Raises InvalidCredentials, also for everything that a suspect passkey signs."""
     count = verified.new_sign_count
     row = Factor.objects.filter(pk=factor.pk, suspect_at=None)
     newer = Q(sign_count__lt=count) | (Q(sign_count=0) if count == 0 else Q())
@@ -154,7 +154,7 @@ def spend(factor: Factor, verified: VerifiedAuthentication) -> None:
         last_used_at=ClockTimestamp(),
     ):
         return
-    # The same count is the same assertion twice, and no reason for suspicion.
+    # The same count means the same assertion twice, and makes no passkey suspect.
     with transaction.atomic():
         if row.filter(sign_count__gt=count).update(suspect_at=ClockTimestamp()):
             record("passkey_suspect", factor.user_id)
@@ -163,8 +163,8 @@ def spend(factor: Factor, verified: VerifiedAuthentication) -> None:
 
 
 def make_stand_in() -> bytes:
-    """The key, as COSE (RFC 9053 section 7.1.1), for passkeys that are unknown. What it
-    verifies is refused."""
+    """A key for unknown passkeys, as COSE (RFC 9053 section 7.1.1). Assertions that it
+    verifies are refused, too."""
     numbers = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
     x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
     return encode_cbor({1: 2, 3: -7, -1: 1, -2: x, -3: y})

@@ -13,7 +13,7 @@ from users.factors.models import Factor, Type
 
 
 def mode(site: str) -> str:
-    """Of the setting for `admin`, or for all else."""
+    """The mode that the settings give `admin`, or every other site."""
     is_admin = site == "admin"
     text: str = settings.ADMIN_SECOND_FACTOR if is_admin else settings.SECOND_FACTOR
     return text
@@ -21,15 +21,15 @@ def mode(site: str) -> str:
 
 def is_required(user: Any, site: str = "api") -> bool:
     """Whether the user must have a factor: by the mode of the site, by that of all
-    users, or by a role. Where the mode is `off`, no user must."""
+    users, or by a role. If the mode of the site is `off`, no user must."""
     by_role = not set(settings.SECOND_FACTOR_ROLES).isdisjoint(user.roles)
     is_asked = by_role or "required" in (mode(site), settings.SECOND_FACTOR)
     return is_asked and mode(site) != "off"
 
 
 def methods(user: Any, site: str = "api") -> list[str]:
-    """By what the user can answer. With suspect passkeys alone it is still a passkey,
-    though it is refused: they keep a password from being enough."""
+    """The kinds of factors that the user can give. With only suspect passkeys this is
+    still `passkey`, though it is refused: a password alone must not become enough."""
     if not user.factor_rows or mode(site) == "off":
         return []
     has = {kind for kind, *_ in usable(user)}
@@ -38,7 +38,7 @@ def methods(user: Any, site: str = "api") -> list[str]:
 
 
 def passkeys(user: Any) -> list[dict[str, Any]]:
-    """What browsers find the passkeys by (WebAuthn, allowCredentials)."""
+    """The list by which browsers find the passkeys (WebAuthn, allowCredentials)."""
     return [
         # PostgreSQL writes a bytea into JSON as `\\x` and digits.
         {"id": bytes_to_base64url(bytes.fromhex(hexadecimal[2:])), "transports": among}
@@ -48,7 +48,7 @@ def passkeys(user: Any) -> list[dict[str, Any]]:
 
 
 def usable(user: Any) -> list[list[Any]]:
-    """Of each factor but suspect passkeys: type, credential id, transports."""
+    """Type, credential id and transports of each factor that is not suspect."""
     rows = map(json.loads, user.factor_rows)
     return [columns for *columns, suspect_at in rows if suspect_at is None]
 
@@ -70,8 +70,8 @@ def is_enough(user: Any, device: str, site: str = "api") -> bool:
 
 
 def must_keep_one(user: Any) -> bool:
-    """Whether the last factor has to stay: by the policy of any site that the user may
-    log in to."""
+    """Whether the user may not remove the last factor: a site that they may log in to
+    requires one."""
     return is_required(user) or (user.is_staff and is_required(user, "admin"))
 
 
@@ -81,13 +81,13 @@ def usable_passkeys(user: Any) -> int:
 
 
 def may_trust(site: str) -> bool:
-    """Whether a device may stand for a factor: not in an admin that requires one."""
+    """Whether a trusted device replaces a factor: not in an admin that requires one."""
     return site != "admin" or mode(site) != "required"
 
 
 def admits(user: Any, amr: Sequence[str]) -> bool:
-    """Whether a session of the admin that was opened in this way may continue. It may
-    be older than the policy. `user` has roles."""
+    """Whether a session of the admin that was opened by these methods may continue. It
+    may be older than the policy. `user` has roles."""
     if not is_required(user, "admin") or "mfa" in amr:
         return True
     return "rba" in amr and may_trust("admin")

@@ -1,4 +1,4 @@
-"""Recovery codes: ten, each of which stands in for a factor once."""
+"""Recovery codes. A user has ten, and each replaces a factor once."""
 
 import secrets
 from hashlib import sha256
@@ -15,8 +15,8 @@ MISREAD = str.maketrans("OIL", "011", "- ")
 
 
 def replace(user_id: UUID) -> list[str]:
-    """Ten new codes, in groups of four characters. All others are void. They are stored
-    as digests: 80 random bits need no salt and no slow hash."""
+    """Create ten codes, in groups of four characters, and void all others. Only digests
+    are stored: 80 random bits need no salt and no slow hash."""
     codes = ["".join(map(secrets.choice, [ALPHABET] * LENGTH)) for _ in range(COUNT)]
     void(user_id)
     RecoveryCode.objects.bulk_create(
@@ -30,14 +30,14 @@ def void(user_id: UUID) -> None:
 
 
 def use(user_id: UUID, code: str) -> bool:
-    """Whether it is an unused code of the user, which then is used. Of any number at
-    once one is taken."""
+    """Whether this is an unused code of the user. It is used up then: of any number of
+    calls at once, one succeeds."""
     rows = RecoveryCode.objects.filter(user=user_id, digest=digest(user_id, code))
     return bool(rows.filter(used_at=None).update(used_at=timezone.now()))
 
 
 def is_used(user_id: UUID, code: str) -> bool:
-    """Whether it is a code of the user that was used."""
+    """Whether this is a used code of the user."""
     used = RecoveryCode.objects.filter(user=user_id, used_at__isnull=False)
     return used.filter(digest=digest(user_id, code)).exists()
 
@@ -47,6 +47,6 @@ def left(user_id: UUID) -> int:
 
 
 def digest(user_id: UUID, code: str) -> bytes:
-    """Of the code as it may be typed: in any case, grouped or not."""
+    """The digest of a code as typed: in any case, grouped or not, or MISREAD."""
     canonical = code.upper().translate(MISREAD)
     return sha256(user_id.bytes + canonical.encode()).digest()

@@ -43,24 +43,24 @@ SELECTION = AuthenticatorSelectionCriteria(
 
 @transaction.atomic
 def begin(caller: changes.Caller) -> dict[str, Any]:
-    """Options for a caller who may add a factor. Raises what `changes.lock` raises, and
-    FactorLimit: an authenticator would keep a passkey that is refused."""
+    """The options, if the caller may add a factor. Raises what `changes.lock` raises,
+    and FactorLimit: an authenticator would keep a passkey that is refused later."""
     user = changes.lock(caller)
     changes.require_room(user)
     return options(user)
 
 
 def complete(caller: changes.Caller, factor: Factor, client: Client) -> list[str]:
-    """Add the passkey that `register` gave: recovery codes, if it is the first factor.
-    Raises ValidationError, and what `changes.add_passkey` raises."""
+    """Save the passkey from `register`. Return recovery codes if it is the first
+    factor. Raises ValidationError, and what `changes.add_passkey` raises."""
     try:
         return changes.add_passkey(caller, factor, client)
-    except IntegrityError as exc:  # its id is that of another passkey
+    except IntegrityError as exc:  # another passkey has the same id
         raise ValidationError(REFUSED, code="invalid") from exc
 
 
 def options(user: User) -> dict[str, Any]:
-    """PublicKeyCredentialCreationOptionsJSON, which `register` takes the answer to. An
+    """PublicKeyCredentialCreationOptionsJSON. `register` takes the browser's answer. An
     authenticator that has a passkey of the user makes no second one."""
     passkeys = list(Factor.objects.filter(user=user, type=Type.PASSKEY))
     handles = [bytes(each.user_handle or b"") for each in passkeys]
@@ -96,8 +96,8 @@ def descriptor(passkey: Factor) -> PublicKeyCredentialDescriptor:
 
 
 def register(user: User, credential: dict[str, Any], name: str) -> Factor:
-    """The passkey that answers `options`, for `changes` to save. The challenge is used
-    up, whatever is wrong. Raises ValidationError."""
+    """The passkey that answers `options`, not saved yet. This uses up the challenge,
+    also if the answer is wrong. Raises ValidationError."""
     parsed, sent = parse(credential)
     challenge = use(user, sent)
     verified = check(parsed, bytes(challenge.challenge))
@@ -118,11 +118,11 @@ def register(user: User, credential: dict[str, Any], name: str) -> Factor:
 
 
 def parse(credential: dict[str, Any]) -> tuple[RegistrationCredential, bytes]:
-    """The credential, and the challenge that it says it answers."""
+    """The credential, and the challenge that it claims to answer."""
     try:
         parsed = parse_registration_credential_json(credential)
         sent = parse_client_data_json(parsed.response.client_data_json)
-    except Exception as exc:  # whatever a client's bytes make the library raise
+    except Exception as exc:  # the library raises many types for malformed bytes
         raise ValidationError(REFUSED, code="invalid") from exc
     if sent.cross_origin:  # in a frame of another site
         raise ValidationError(REFUSED, code="invalid")
@@ -130,7 +130,7 @@ def parse(credential: dict[str, Any]) -> tuple[RegistrationCredential, bytes]:
 
 
 def use(user: User, challenge: bytes) -> Challenge:
-    """Use up the challenge: of any number at once, one succeeds."""
+    """Use up the challenge: of any number of calls at once, one succeeds."""
     named = {"purpose": Challenge.Purpose.REGISTER, "user": user}
     of_user = Challenge.objects.filter(**named, challenge=challenge)
     live = of_user.filter(
@@ -144,8 +144,8 @@ def use(user: User, challenge: bytes) -> Challenge:
 
 
 def check(credential: RegistrationCredential, challenge: bytes) -> VerifiedRegistration:
-    """What it says, made for this challenge on a page of ours, with the user
-    verified."""
+    """The verified data of the credential. Raises ValidationError unless it was made
+    for this challenge, on one of our pages and with the user verified."""
     try:
         return verify_registration_response(
             credential=credential,

@@ -1,5 +1,5 @@
-"""Second factors of a user who has lost them all: removed by an operator, after a time
-in which the user can object. A password reset never removes one."""
+"""Resets, which remove all second factors of a user who has lost them. An operator asks
+for one, and the user can object for some time. A password reset never removes one."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ from users.models import User
 @transaction.atomic
 def request(user: User, operator: str, reason: str) -> FactorReset:
     """Have all factors removed after FACTOR_RESET_DELAY, and mail the user a link that
-    cancels it. One that waits already stays as it is."""
+    cancels this. A reset that waits already stays unchanged."""
     links.lock(user.pk)
     due = timezone.now() + timedelta(seconds=settings.FACTOR_RESET_DELAY)
     defaults = {"operator": operator, "reason": reason, "due_at": due}
@@ -35,7 +35,7 @@ def request(user: User, operator: str, reason: str) -> FactorReset:
 
 @transaction.atomic
 def cancel(user: User, operator: str = "") -> bool:
-    """Forget the reset that waits; False where none does."""
+    """Cancel the reset that waits. False if no reset waits."""
     links.lock(user.pk)
     found, _ = FactorReset.objects.filter(user=user).delete()
     if found:
@@ -46,8 +46,8 @@ def cancel(user: User, operator: str = "") -> bool:
 
 
 def cancel_by_link(token: str, client: Client) -> None:
-    """Cancel it by the link in the mail, whatever has changed since: password, address
-    and sessions say nothing about who has asked. Raises LinkInvalid, RateLimited."""
+    """Cancel the reset by the link in the mail. Ignores changes of password, address
+    and sessions: they say nothing about who asked. Raises LinkInvalid, RateLimited."""
     with counted(client):
         link = links.find(token, Purpose.KEEP_FACTORS)
         with transaction.atomic():
@@ -58,14 +58,14 @@ def cancel_by_link(token: str, client: Client) -> None:
 
 
 def run_due() -> int:
-    """Do the resets whose time has come; how many. Each in a transaction of its own."""
+    """Run the resets that are due, each in its own transaction. Return their number."""
     due = FactorReset.objects.filter(due_at__lte=ClockTimestamp())
     return sum(run(reset.user) for reset in due.select_related("user"))
 
 
 @transaction.atomic
 def run(user: User) -> bool:
-    """Do the reset of this user, unless it was cancelled meanwhile."""
+    """Run the reset of this user, unless it was cancelled meanwhile."""
     links.lock(user.pk)
     due = FactorReset.objects.filter(user=user, due_at__lte=ClockTimestamp())
     reset = due.first()
@@ -76,7 +76,7 @@ def run(user: User) -> bool:
 
 @transaction.atomic
 def run_now(user: User, operator: str, reason: str) -> None:
-    """Delete all factors and recovery codes, end all sessions, and mail it."""
+    """Delete all factors and recovery codes, end all sessions, and mail a notice."""
     locked = links.lock(user.pk)
     delete_all(locked)
     links.void(purpose=Purpose.KEEP_FACTORS, user=locked)
@@ -86,6 +86,6 @@ def run_now(user: User, operator: str, reason: str) -> None:
 
 
 def delete_all(user: User) -> None:
-    """Delete what there is of factors of a user whose row is locked."""
+    """Delete all data about the factors of a user whose row is locked."""
     for model in OF_USER:
         model._default_manager.filter(user=user).delete()

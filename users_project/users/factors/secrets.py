@@ -1,7 +1,7 @@
 """Secrets of TOTP, encrypted with AES-256-GCM by keys that are not in the database.
 
 A key is a file `<name>.key` of 64 hexadecimal digits in FACTOR_KEYS_DIR. The last name
-encrypts, all decrypt. They are read at every use, so processes see a new one at once.
+encrypts, all decrypt. Keys are read at every use, so processes see a new one at once.
 """
 
 import os
@@ -21,18 +21,18 @@ NAME = "{:%Y%m%dT%H%M%SZ}.key"
 
 
 class KeyFault(Exception):
-    """A key is missing or malformed, or none decrypts a secret. An error of ours: a
-    user's code is neither right nor wrong."""
+    """A key is missing or malformed, or no key decrypts a secret. This is our error:
+    the user's code cannot be checked."""
 
 
 def encrypt(secret: str, user_id: UUID, factor_id: UUID) -> bytes:
-    """The secret, for this row: in another it does not decrypt. Raises KeyFault."""
+    """Encrypt for this row: in another row it does not decrypt. Raises KeyFault."""
     nonce, row = os.urandom(NONCE_BYTES), user_id.bytes + factor_id.bytes
     return nonce + keys()[0].encrypt(nonce, secret.encode(), row)
 
 
 def decrypt(factor: Factor, among: list[AESGCM] | None = None) -> str:
-    """What `encrypt` was given for this row, by one of all keys. Raises KeyFault."""
+    """The secret of this factor, decrypted by any of the keys. Raises KeyFault."""
     for key in among or keys():
         try:
             return decrypt_by(key, factor)
@@ -42,7 +42,7 @@ def decrypt(factor: Factor, among: list[AESGCM] | None = None) -> str:
 
 
 def decrypt_by(key: AESGCM, factor: Factor) -> str:
-    """Raises InvalidTag where another key has encrypted it, or for another row."""
+    """Raises InvalidTag if another key has encrypted it, or if it is another row's."""
     stored = bytes(factor.secret or b"")
     nonce, ciphertext = stored[:NONCE_BYTES], stored[NONCE_BYTES:]
     row = factor.user_id.bytes + factor.pk.bytes
@@ -50,7 +50,7 @@ def decrypt_by(key: AESGCM, factor: Factor) -> str:
 
 
 def keys() -> list[AESGCM]:
-    """All keys, the one that encrypts first. Raises KeyFault."""
+    """All keys. The first one encrypts. Raises KeyFault."""
     files = sorted(Path(settings.FACTOR_KEYS_DIR).glob("*.key"), reverse=True)
     if not files:
         raise KeyFault(f"{settings.FACTOR_KEYS_DIR} has no key.")
@@ -69,7 +69,7 @@ def read(file: Path) -> bytes:
 
 
 def add_key() -> Path:
-    """Make a key that encrypts from now on."""
+    """Create a key that encrypts from now on."""
     folder = Path(settings.FACTOR_KEYS_DIR)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / NAME.format(datetime.now(UTC))
@@ -82,7 +82,7 @@ def add_key() -> Path:
 
 
 def count_lost() -> int:
-    """How many secrets no key decrypts. Raises KeyFault."""
+    """The number of secrets that no key decrypts. Raises KeyFault."""
     found, lost = keys(), 0
     for factor in Factor.objects.filter(type=Type.TOTP).iterator():
         try:
@@ -93,8 +93,8 @@ def count_lost() -> int:
 
 
 def reencrypt() -> int:
-    """Encrypt with the last key what others have encrypted; how many secrets. Those
-    that change meanwhile stay as they are. Raises KeyFault."""
+    """Encrypt the secrets of older keys with the newest key, and return their number.
+    Secrets that change meanwhile are left alone. Raises KeyFault."""
     newest, changed = keys()[0], 0
     for factor in Factor.objects.filter(type=Type.TOTP).iterator():
         try:

@@ -1,4 +1,4 @@
-"""Codes by time (RFC 6238): SHA-1, six digits, thirty seconds, as all apps know."""
+"""Codes by time (RFC 6238): SHA-1, six digits, thirty seconds, as in all apps."""
 
 import re
 import time
@@ -26,26 +26,26 @@ def new_secret() -> str:
 
 
 def uri(secret: str, account: str) -> str:
-    """What an app reads from a QR code."""
+    """The URI that an app reads from a QR code."""
     issuer = settings.WEBAUTHN_RP_ID
     return TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
 
 
 def qr_code(uri: str) -> SafeString:
-    """As SVG in a page, which needs no script, style or other file."""
+    """The QR code as inline SVG, which needs no script, style or other file."""
     image = segno.make_qr(uri, error="m").svg_inline(scale=5, light="#fff")
     return mark_safe(image)  # noqa: S308 (of shapes alone)
 
 
 def use(user_id: UUID, code: str) -> bool:
-    """Whether it is a code of the user's confirmed TOTP that was never used; then it,
-    and all before it, are used up. Of any number at once one is taken."""
+    """Whether this is an unused code of the user's confirmed TOTP. It and all earlier
+    ones are used up then: of any number of calls at once, one succeeds."""
     factor = find(user_id)
     return factor is not None and spend(factor, code)
 
 
 def is_used(user_id: UUID, code: str) -> bool:
-    """Whether it is the code that `use` took last, and still about now."""
+    """Whether this is the last code that `use` accepted, and still within WINDOW."""
     factor = find(user_id)
     if factor is None or not factor.last_step:
         return False
@@ -59,7 +59,7 @@ def find(user_id: UUID) -> Factor | None:
 
 
 def spend(factor: Factor, code: str) -> bool:
-    """As `use`, of this factor."""
+    """Like `use`, for this factor."""
     step = step_of(secrets.decrypt(factor), code)
     unused = Factor.objects.filter(pk=factor.pk, last_step__lt=step)
     now = timezone.now()
@@ -67,7 +67,7 @@ def spend(factor: Factor, code: str) -> bool:
 
 
 def step_of(secret: str, code: str) -> int:
-    """The time step of this code, if it is about now; else 0."""
+    """The time step of this code if it is within WINDOW of now, else 0."""
     code = code.replace(" ", "")
     if not CODE.fullmatch(code):
         return 0

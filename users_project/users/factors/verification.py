@@ -1,4 +1,4 @@
-"""Is it the user's factor? The one check behind the API, the admin and the pages."""
+"""The check of a user's second factor, for the API, the admin and the pages."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +16,7 @@ from users.models import User
 
 @dataclass(frozen=True)
 class FactorProof:
-    """One of the three. `challenge` is what the passkey had to sign."""
+    """A TOTP code, a recovery code, or a passkey, which had to sign `challenge`."""
 
     totp: str = ""
     recovery_code: str = ""
@@ -26,7 +26,7 @@ class FactorProof:
 
 @dataclass(frozen=True)
 class Verified:
-    """How it was proved, in the words of RFC 8176."""
+    """The methods that were used, by their names in RFC 8176."""
 
     amr: list[str]
 
@@ -34,11 +34,11 @@ class Verified:
 def verify(user: User, proof: FactorProof, client: Client, epoch: int) -> Verified:
     """Use the factor of a user whose password was right, or who is logged in.
 
-    `epoch` is the user's of then: whatever has ended sessions since, such as another
-    password, starts this over. Raises TokenInvalid, SecondFactorInvalid, RateLimited.
-    Each try is counted before it is looked at. One that is right is given back, and so
-    is one that was right and is used up: a second click is no guess. The others stay:
-    who has the password would else wait for the owner to clear them.
+    `epoch` is the user's at that time. If sessions have ended since, for example by a
+    new password, the user starts over: TokenInvalid. Raises SecondFactorInvalid,
+    RateLimited. Each try is counted before it is checked. A right one is released, and
+    so is a used code: a second click is no guess. Wrong ones stay counted, since an
+    attacker with the password would otherwise wait for the owner to clear them.
     """
     if user.session_epoch != epoch or not user.is_present:
         raise TokenInvalid
@@ -62,7 +62,7 @@ def verify(user: User, proof: FactorProof, client: Client, epoch: int) -> Verifi
 
 
 def amr_of(user: User, proof: FactorProof) -> list[str]:
-    """Empty where the proof is wrong."""
+    """The methods of the proof; empty if it is wrong."""
     if proof.passkey is not None:
         return by_passkey(user, proof)
     use: Callable[..., bool] = totp.use if proof.totp else recovery_codes.use
@@ -70,8 +70,8 @@ def amr_of(user: User, proof: FactorProof) -> list[str]:
 
 
 def is_replay(user: User, proof: FactorProof) -> bool:
-    """Whether it is a code that was right, and is used up. Of assertions none counts:
-    a second click asks the authenticator for another one."""
+    """Whether this is a right code that is used up. An assertion of a passkey is not: a
+    second click asks the authenticator for another one."""
     if proof.passkey is not None:
         return False
     if proof.totp:

@@ -1,4 +1,4 @@
-"""One's own factors."""
+"""The HTTP views of a user's own factors."""
 
 from typing import Any, cast
 from uuid import UUID
@@ -45,8 +45,8 @@ class OwnFactorsView(JSONView):
         return cast(changes.Caller, self.request.user)
 
     def user(self) -> User:
-        """The account, with factors. Raises TokenRevoked where it is gone, and where an
-        enrol token has done what it is for."""
+        """The account, with factors. Raises TokenRevoked if it is gone, or if an enrol
+        token is no longer good (`require_first`)."""
         user = User.objects.find(id=self.caller.pk, factors=True)
         if user is None:
             raise TokenRevoked

@@ -1,4 +1,4 @@
-"""Ten mails a day go to one address, and ten notices: MAIL-05."""
+"""At most ten mails a day go to one address, and at most ten notices (MAIL-05)."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,19 +14,19 @@ from users.validators import normalize_identifier
 
 DAY = timedelta(days=1)
 DAILY = 10
-# A thief could use up what else may go to the address, and no link would come.
+# Never limited: a thief could use up the limit, and no link would come.
 ONLY_WAY_BACK = {Kind.EMAIL_CHANGED, Kind.DELETION, Kind.FACTORS_RESET_REQUESTED}
-# To the user's own address. Ten that a stranger has asked for are over soon, and must
-# not stop the next one.
+# Links to the user's own address. When ten that a stranger has asked for have expired,
+# they must not stop the next one.
 FOR_OWNER = {Kind.RESET, Kind.VERIFY, Kind.ENROL}
 
 
 def has_room(kind: Kind, address: str, user: Any = None) -> bool:
-    """Whether one more may be queued. If not a line of the log says so, and no row:
-    strangers could fill tables with what they ask for."""
+    """Whether one more mail may be queued. If not, this is logged, but not stored:
+    strangers could fill tables by asking for mails."""
     recent, canonical = timezone.now() - DAY, normalize_identifier(address)
     user_id, before = user and user.pk, Q(created_at__gt=recent)
-    # One that waits will be sent, or fail.
+    # A waiting mail counts as arrived: it will be sent, or fail.
     is_full = exceeds(kind, canonical, user_id, before, Q(failed_at=None))
     if is_full:
         who = str(user_id) if user_id else None
@@ -35,7 +35,7 @@ def has_room(kind: Kind, address: str, user: Any = None) -> bool:
 
 
 def is_too_many(mail: Mail) -> bool:
-    """Whether ten others went to the address in the day before it."""
+    """Whether the limit refuses a queued mail, after those of the day before it."""
     before = Q(created_at__gt=mail.created_at - DAY, pk__lt=mail.pk)
     sent, address = ~Q(sent_at=None), mail.address_canonical
     return exceeds(Kind(mail.kind), address, mail.user_id, before, sent)
@@ -44,8 +44,8 @@ def is_too_many(mail: Mail) -> bool:
 def exceeds(
     kind: Kind, address: str, user_id: UUID | None, before: Q, arrived: Q
 ) -> bool:
-    """Mails that anyone may ask for leave the notices alone. What brings the only way
-    back always goes, and so does a link if none that `arrived` does the same."""
+    """Whether the limit refuses the mail. Notices count apart from other mails. Never
+    for ONLY_WAY_BACK; for FOR_OWNER only if a live link of the kind has `arrived`."""
     if kind in ONLY_WAY_BACK:
         return False
     kinds = NOTICES if kind in NOTICES else set(Kind) - NOTICES

@@ -1,5 +1,5 @@
-"""Sending a mail that waits: once, or again with the same Message-ID and link, until
-the link is dead."""
+"""Send a waiting mail. Retries have the same Message-ID and link, and stop when the
+link no longer works."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -18,11 +18,11 @@ from users.mail.daily_limit import DAY, is_too_many
 from users.mail.message import compose
 from users.mail.models import Mail
 
-WAITS = (10, 60, 5 * 60, 15 * 60, 3600)  # seconds after an attempt; then the last one
+WAITS = (10, 60, 5 * 60, 15 * 60, 3600)  # seconds between attempts; the last repeats
 
 
 class NotSent(Exception):
-    """A fault that may pass. The last attempt is not after `until`."""
+    """A temporary fault. The next attempt is at `until` or before."""
 
     def __init__(self, until: datetime) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class NotSent(Exception):
 
 
 class Backoff(BaseRetryStrategy):
-    """Always again. The task itself ends what cannot be sent any more."""
+    """Always retries. The task itself gives up mails that cannot be sent any more."""
 
     def get_retry_decision(
         self, *, exception: BaseException, job: Job
@@ -43,8 +43,8 @@ class Backoff(BaseRetryStrategy):
 
 
 def deliver(mail_id: int) -> None:
-    """Send it, unless it was sent or has failed, or is gone with its user. Raises
-    NotSent for a fault that may pass."""
+    """Send the mail, unless it was sent, has failed, or was deleted with its user.
+    Raises NotSent for a temporary fault."""
     waiting = Mail.objects.filter(pk=mail_id, sent_at=None, failed_at=None)
     mail = waiting.select_related("link__user", "user").first()
     if mail is None:
@@ -64,8 +64,8 @@ def deliver(mail_id: int) -> None:
 
 
 def send(message: EmailMessage) -> None:
-    """Returns when the server has taken it. What goes wrong while the connection is
-    closed does not matter any more, and must not send it again."""
+    """Return when the server has accepted the message. An error while the connection
+    closes is ignored: it must not send the mail again."""
     connection = get_connection()
     try:
         connection.open()
@@ -76,14 +76,14 @@ def send(message: EmailMessage) -> None:
 
 
 def is_refusal(exc: Exception) -> bool:
-    """Whether the server will never take it for this recipient (RFC 5321, 5yz)."""
+    """Whether the server will never accept it for this recipient (RFC 5321, 5yz)."""
     if isinstance(exc, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in exc.recipients.values())
     return isinstance(exc, SMTPDataError) and exc.smtp_code >= 500
 
 
 def why_never(mail: Mail) -> str:
-    """Why it will not be sent, or an empty string."""
+    """The reason why the mail will never be sent, or an empty string."""
     if deadline(mail) <= timezone.now():
         return "Expired"
     if mail.link and is_dead(mail.link):
@@ -92,20 +92,20 @@ def why_never(mail: Mail) -> str:
 
 
 def deadline(mail: Mail) -> datetime:
-    """Until when there is a point in sending it."""
+    """When the link expires; for a mail without a link, a day after it was queued."""
     found: datetime = mail.link.expires_at if mail.link else mail.created_at + DAY
     return found
 
 
 def is_dead(link: Link) -> bool:
-    """Used, voided, or of a user who has changed since."""
+    """Whether the link was used or voided, or its user has changed since."""
     if link.used_at or link.attempts >= MAX_ATTEMPTS:
         return True
     user = link.user
     if user is None:
         return False
-    # A thief changes the password after the address, or deletes the account: undoing
-    # outlives that.
+    # A thief may change the password after the address, or delete the account. The link
+    # that undoes the change of address still works then.
     if link.purpose == Purpose.UNDO_EMAIL:
         return not user.is_active
     is_same = link.session_epoch == user.session_epoch
@@ -114,7 +114,7 @@ def is_dead(link: Link) -> bool:
 
 
 def fail(mail: Mail, error: str) -> None:
-    """It is not sent any more. Without a user no row, as strangers could fill it."""
+    """Give the mail up. Without a user no event is stored: strangers could add many."""
     settle(mail, failed_at=timezone.now(), last_error=error)
     if mail.user_id:
         record("mail_failed", mail.user_id, kind=mail.kind, error=error)

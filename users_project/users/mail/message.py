@@ -14,15 +14,15 @@ from users.accounts.links import token_of
 from users.accounts.models import LINK_KINDS, Link, Purpose
 from users.mail.models import LINKED, Kind, Mail
 
-# These say that another password helps, and lead to the page that mails a link for it.
+# Notices that advise a new password, and lead to the page that mails a link for it.
 HELPED = set(Kind) - LINKED - {Kind.DEACTIVATED}
-HELPED -= {Kind.EMAIL_CHANGED, Kind.DELETION, Kind.FACTORS_RESET_REQUESTED}  # a link
+HELPED -= {Kind.EMAIL_CHANGED, Kind.DELETION, Kind.FACTORS_RESET_REQUESTED}  # own link
 BLANK_LINES = re.compile(r"\n\s*\n")
 
 
 def compose(mail: Mail) -> EmailMultiAlternatives:
-    """The same bytes for each attempt to send it. Raises ValueError for a mail that has
-    lost its link."""
+    """The message, with the same bytes in each attempt to send it. Raises ValueError
+    for a mail that has lost its link."""
     if mail.kind in LINKED and mail.link is None:
         raise ValueError(f"a mail {mail.kind} without a link")
     with translation.override(mail.locale):
@@ -54,12 +54,12 @@ def render(kind: str, context: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def context_of(mail: Mail) -> dict[str, Any]:
-    """What the templates know. What is missing they leave out."""
+    """The context of the templates. They leave out what is missing."""
     context = {name: mail.context.get(name) for name in ("device", "network")}
     if time := mail.context.get("time"):
         context["time"] = datetime.fromisoformat(time)
     context |= {"locale": mail.locale, "site": settings.PUBLIC_URL}
-    # It was removed, or made unusable when a change of the address was undone.
+    # Removed, or made unusable when a change of the address was undone.
     context["lacks_password"] = bool(mail.user and not mail.user.has_usable_password())
     if mail.link:
         return {**context, "url": url_of(mail.link), "expires": mail.link.expires_at}

@@ -1,4 +1,4 @@
-"""Mails that wait, and those that were sent: rows for the worker, without text."""
+"""Mails that wait and mails that were sent: rows for the worker, without their text."""
 
 from uuid import uuid4
 
@@ -37,9 +37,9 @@ class Kind(models.TextChoices):
     FACTORS_RESET = "factors_reset"
 
 
-# About nothing but their link, which somebody has asked for.
+# Mails whose only content is a link that somebody has asked for.
 LINKED = {Kind.REGISTER, Kind.VERIFY, Kind.RESET, Kind.CHANGE_EMAIL, Kind.ENROL}
-# What only has to be known: sent by what happened to the account, to its owner.
+# Mails that tell the owner what has happened to the account.
 NOTICES = frozenset(Kind) - LINKED - {Kind.ALREADY_REGISTERED}
 
 # When a mail was sent or given up.
@@ -47,7 +47,7 @@ SETTLED = Coalesce("sent_at", "failed_at")
 
 
 class Mail(models.Model):
-    """One mail to one address, which stays the same whatever the account's becomes."""
+    """One mail to one address, also if the account gets another address meanwhile."""
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=32, choices=Kind)
@@ -81,7 +81,7 @@ class Mail(models.Model):
 
     class Meta:
         indexes = (
-            # The limit of mails to one address in a day.
+            # For the daily limit of mails to one address.
             models.Index(
                 fields=["address_canonical", "created_at"], name="mail_address"
             ),

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from users.guess_limits import Client
     from users.models import User
 
-YOUNG = timedelta(hours=1)  # an account whose owner is still making it their own
+YOUNG = timedelta(hours=1)  # the owner of a younger account is still setting it up
 NEW_DEVICES = 5  # notices a day
 CHANGES = 3  # notices a day of another address that was asked for
-# The parts of a device that a mail names. Others may be whole sentences: of a browser
-# that it does not know, ua-parser quotes what that calls itself.
+# Names of browsers and systems that a mail may quote. Others may be whole sentences:
+# ua-parser returns the name that an unknown browser gives itself.
 NAMED = {
     *("Chrome", "Chrome Mobile", "Chrome Mobile iOS", "Chrome Mobile WebView"),
     *("Edge", "Edge Mobile", "Firefox", "Firefox Mobile", "Firefox iOS"),
@@ -44,8 +44,8 @@ def of_end(user: Any, reason: str) -> None:
 
 
 def of_login(user: "User", client: "Client") -> None:
-    """A notice of a device that has never logged in to this account. Not of the first
-    one, which is where the account is being made."""
+    """A notice of a device that has never logged in to this account. No notice at the
+    first login, or while the account is YOUNG: its owner is setting it up."""
     is_first = user.last_login is None or timezone.now() - user.created_at < YOUNG
     if is_first or is_known(user, client):
         return
@@ -53,7 +53,7 @@ def of_login(user: "User", client: "Client") -> None:
 
 
 def place_of(client: "Client") -> dict[str, str]:
-    """What a mail may name of a device and its network."""
+    """The device and its network, as far as a mail may name them."""
     name = device(client.user_agent)
     place = {"device": name} if {*name.split(" on ")} <= NAMED else {}
     if client.ip:
@@ -62,12 +62,12 @@ def place_of(client: "Client") -> dict[str, str]:
 
 
 def of_email_change(user: "User", client: "Client") -> None:
-    """A notice that another address was asked for, to the one that the user has."""
+    """A notice to the user's present address that another one was asked for."""
     notify(Kind.EMAIL_CHANGE_REQUESTED, user, daily=CHANGES, **place_of(client))
 
 
 def is_known(user: "User", client: "Client") -> bool:
-    """Whether the device has logged in to the account, with whatever password."""
+    """Whether the device has logged in to the account, also with an older password."""
     found = device_cookie.devices(client.device)
     return any(each.user_id == str(user.pk) for each in found)
 
@@ -103,5 +103,5 @@ def of_factor_guesses(user: "User", client: "Client") -> None:
 
 
 def of_guesses(user: "User") -> None:
-    """A notice that strangers' passwords are no longer looked at, once a day."""
+    """A notice, once a day, that passwords from unknown devices are not checked now."""
     notify(Kind.LOGIN_BLOCKED, user, daily=1)

@@ -19,8 +19,8 @@ DAY = timedelta(days=1)
 
 
 def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail | None:
-    """Have this mail sent to this address once the transaction commits; None where
-    there is no mail at all.
+    """Have this mail sent to this address once the transaction commits. None if mail is
+    disabled (MAIL_ENABLED).
 
     `fields` are columns of `Mail`: user or registration, link, context.
     """
@@ -33,7 +33,7 @@ def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail | Non
 
 def notify(kind: Kind, user: Any, *, daily: int = 0, **context: str) -> None:
     """Queue a notice to a user; no more than `daily` of its kind in a day. `context` is
-    what the mail says of a device."""
+    the device and network in the mail."""
     if not settings.MAIL_ENABLED:
         return
     context = {"time": timezone.now().isoformat(), **context}
@@ -43,8 +43,8 @@ def notify(kind: Kind, user: Any, *, daily: int = 0, **context: str) -> None:
 
 
 def has_had(kind: Kind, user: Any, count: int) -> bool:
-    """Whether so many were queued today. Where not, the row of the user is locked and
-    they are counted again: of several at once each sees those before it."""
+    """Whether so many were queued in the last day. If not, lock the row of the user and
+    count again: of several calls at once, each sees the mails of earlier ones."""
     begin = timezone.now() - DAY
     mails = Mail.objects.filter(kind=kind, user=user, created_at__gt=begin)
     if mails.count() >= count:

@@ -1,4 +1,4 @@
-"""What the commands on one user have in common."""
+"""The common parts of the commands about one user."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from users.models import User
 
 
 def find(login: str) -> User:
-    """The user with this e-mail address, username or id; raises CommandError."""
+    """The user with this e-mail address, username or id. Raises CommandError."""
     try:
         user = lockouts.find_user(login)
     except lockouts.AmbiguousUser as exc:
@@ -25,7 +25,7 @@ def find(login: str) -> User:
 
 
 def subjects_of(text: str) -> set[str]:
-    """What this user, name or IP address is counted by; raises CommandError."""
+    """The rate limit subjects of a user, name or IP address. Raises CommandError."""
     try:
         return lockouts.subjects_of(text)
     except lockouts.AmbiguousUser as exc:
@@ -33,7 +33,7 @@ def subjects_of(text: str) -> set[str]:
 
 
 def command(act: Callable[[User], None], done: str, text: str) -> type[BaseCommand]:
-    """The command, with this help text, that does `act` to a user and says so."""
+    """A command with the help `text` that calls `act` on a user and prints `done`."""
 
     class Command(BaseCommand):
         help = text

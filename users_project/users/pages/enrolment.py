@@ -1,5 +1,5 @@
-"""The page that sets up the first second factor: by a link or the code of an operator,
-and the password of the account. Then it shows the recovery codes, once."""
+"""The page that sets up a user's first second factor. It needs a mailed link or an
+operator's code, and the password. At the end it shows the recovery codes, once."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ INTRO = _(
 
 
 class StartForm(PasswordForm):
-    """The result is a TOTP that waits for its first code."""
+    """Asks for the password. `submit` returns a TOTP factor that is not confirmed."""
 
     def submit(self, client: Client) -> Factor:
         data = self.cleaned_data
@@ -43,8 +43,8 @@ class StartForm(PasswordForm):
 
 
 class ConfirmForm(CodeForm):
-    """Asks for a code of the app that has the secret, or for a new passkey. `state`
-    says of which TOTP. The results are the recovery codes."""
+    """Asks for a code of the TOTP factor whose ID is in `state`, or for a new passkey.
+    `submit` returns the recovery codes."""
 
     def submit(self, client: Client) -> list[str]:
         data = self.cleaned_data
@@ -62,13 +62,13 @@ class ConfirmForm(CodeForm):
 
 
 def caller(link: Link) -> EnrolmentUser:
-    """As one with an enrol token: may add the first factor alone."""
+    """The link's user, who may add the first factor only, as with an enrol token."""
     assert link.user_id is not None
     return EnrolmentUser(link.user_id, link.session_epoch)
 
 
 def owner(link: Link) -> User:
-    """The user, of whom nothing has voided the link since. Raises LinkInvalid."""
+    """The link's user. Raises LinkInvalid if the user is absent or has a new epoch."""
     user = User.objects.find(id=link.user_id)
     if user is None or user.session_epoch != link.session_epoch:
         raise LinkInvalid
@@ -77,7 +77,7 @@ def owner(link: Link) -> User:
 
 @transaction.atomic
 def add(link: Link, change: Callable[..., list[str]], *factor: Any) -> list[str]:
-    """Use up the link for this change: recovery codes."""
+    """Use up the link and make the change. Return the recovery codes."""
     links.take(link)
     return change(caller(link), *factor)
 
@@ -87,7 +87,7 @@ class EnrolView(LinkView):
     factor: Factor | None = None
 
     def get_form_class(self) -> type[LinkForm]:
-        """The second step's, as long as the TOTP of the first waits."""
+        """The form of the second step while the TOTP factor is not confirmed."""
         factor_id = read_state(self.link, self.request.POST.get("state", ""))
         if factor_id:
             waiting = Factor.objects.filter(user=self.link.user_id, confirmed_at=None)

@@ -1,4 +1,4 @@
-"""What the account pages ask for, and the services that they call."""
+"""The forms of the account pages, and the services that they call."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from users.factors import resets
 from users.guess_limits import Client
 from users.passwords import MAX_LENGTH
 
-# What a service may say of what was entered: the field, and the text.
+# For each error of a service, the field that it is about and the text to show.
 REFUSALS: dict[type[APIException], tuple[str | None, Any]] = {
     InvalidCredentials: ("password", _("This is not the password of the account.")),
     SecondFactorInvalid: (
@@ -52,7 +52,7 @@ def name_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharField:
 
 
 def password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharField:
-    """Exactly as entered. No `maxlength`: a browser would cut a password silently."""
+    """Keeps spaces. It has no `maxlength`: browsers would cut a password silently."""
     return forms.CharField(
         label=label,
         strip=False,
@@ -63,7 +63,7 @@ def password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharFi
 
 
 class AccountForm(forms.Form):
-    """A form whose service may refuse what was entered. `link` is that of its page."""
+    """A form whose service may refuse the input. `link` is the link of its page."""
 
     link: Link
 
@@ -72,11 +72,11 @@ class AccountForm(forms.Form):
         self.label_suffix = ""
 
     def submit(self, client: Client) -> Any:
-        """Call the service. Raises what it raises."""
+        """Call the service. Raises the service's exceptions."""
         raise NotImplementedError
 
     def refuse(self, exc: APIException) -> None:
-        """Show what the service has said, next to the field that it is about."""
+        """Show the service's error next to the field that it is about."""
         if isinstance(exc, ValidationError):
             for field, errors in exc.detail.items():  # type: ignore[union-attr]
                 self.add_error(field, list(errors))
@@ -84,7 +84,7 @@ class AccountForm(forms.Form):
             self.add_error(*REFUSALS[type(exc)])
 
     def focus_error(self) -> None:
-        """Begin where there is something to correct."""
+        """Set the focus to the first field with an error."""
         for field in self.visible_fields():
             if field.errors:
                 field.field.widget.attrs["autofocus"] = True
@@ -105,8 +105,8 @@ class RequestForm(AccountForm):
 
 
 class LinkForm(AccountForm):
-    """The token goes along in the body, since a URL ends up in histories and logs. The
-    fields are named as the service's parameters are."""
+    """Sends the link's token in the body, since URLs end up in histories and logs. The
+    fields have the names of the service's parameters."""
 
     token = forms.CharField(widget=forms.HiddenInput)
 
@@ -144,7 +144,7 @@ class ResetForm(LinkForm):
 
 
 class LinkPage(NamedTuple):
-    """What the page of a link asks for, and what its button does."""
+    """The form of a link's page, and the service that its button calls."""
 
     form: type[LinkForm]
     service: Callable[..., None]

@@ -1,5 +1,5 @@
-"""The second factor, on pages that have asked for the password of an account. Until the
-password was right, nothing tells whether there is one."""
+"""The second factor, on account pages that ask for a password. They reveal whether the
+account has one only after the right password."""
 
 import json
 from secrets import token_urlsafe
@@ -29,13 +29,13 @@ MAX_AGE = 600  # seconds
 
 
 def sign_state(link: Link, value: str = "") -> str:
-    """What a page knows of the step before it: that the password of the link's account
-    was right, and a value. Pages have no session, so it goes along in the form."""
+    """Sign `value` as proof that the password of the link's account was right. The form
+    carries the text to the next step, since the pages have no session."""
     return signing.dumps([str(link.pk), value], salt=SALT)
 
 
 def read_state(link: Link, text: str) -> str | None:
-    """The value; None if we have not signed it for this link, or too long ago."""
+    """The value of `sign_state`. None if it is expired or not signed for this link."""
     try:
         link_id, value = signing.loads(text, salt=SALT, max_age=MAX_AGE)
     except signing.BadSignature:
@@ -44,8 +44,8 @@ def read_state(link: Link, text: str) -> str | None:
 
 
 class CodeForm(LinkForm):
-    """Asks for a code, or for what a script of ours has got of a passkey. `state` is of
-    the step before (`sign_state`)."""
+    """Asks for a code or a passkey. Our script fills in the passkey's answer. `state`
+    comes from the step before (`sign_state`)."""
 
     state = forms.CharField(widget=forms.HiddenInput)
     code = name_field(
@@ -61,12 +61,12 @@ class CodeForm(LinkForm):
         return data
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """That of a passkey is one of the whole form, as its field is hidden."""
+        """Report a passkey's error for the whole form, since its field is hidden."""
         super().add_error(None if field == "credential" else field, error)
 
 
 class FactorForm(CodeForm):
-    """After the right password. The `state` has the challenge, too."""
+    """The second factor after the right password. `state` carries the challenge."""
 
     def submit(self, client: Client) -> None:
         data, link = self.cleaned_data, self.link
@@ -79,13 +79,13 @@ class FactorForm(CodeForm):
 
 
 def first_form(link: Link) -> FactorForm:
-    """The one that asks."""
+    """The form that asks for the second factor, with a new challenge."""
     state = sign_state(link, token_urlsafe(32))
     return FactorForm(initial={"token": links.token_of(link), "state": state})
 
 
 def passkey_options(link: Link, form: FactorForm) -> str:
-    """What the browser is asked for, as JSON; nothing for a user without passkeys."""
+    """The options of the passkey request, as JSON. Empty if the user has no passkey."""
     user = User.objects.find(id=link.user_id, factors=True)
     passkeys = policy.passkeys(user) if user else []
     challenge = read_state(link, form["state"].value())

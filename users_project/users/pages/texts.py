@@ -1,4 +1,4 @@
-"""What the account pages say: before the button is pressed, and after."""
+"""The texts of the account pages, before the button is pressed and after."""
 
 from typing import Any, NamedTuple
 
@@ -6,12 +6,12 @@ from django.utils.translation import gettext_lazy as _
 
 from users.accounts.models import Purpose
 
-REQUEST = "request"  # the page that has a mail sent, and the only one without a link
+REQUEST = "request"  # the page that requests a mail, the only one without a link
 
 
 class Texts(NamedTuple):
-    """`intro` may name the `address` of the link. `done` and `outro` are title and text
-    of the page that follows."""
+    """`intro` may contain `%(address)s`, the address of the link. `done` and `outro`
+    are the title and text of the page after the button."""
 
     title: Any
     intro: Any

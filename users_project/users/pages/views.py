@@ -1,12 +1,12 @@
-"""Pages for users who open a link of a mail, without JavaScript, and the start page.
+"""Pages for the links in mails, and the start page. They work without JavaScript.
 
-GET and HEAD change nothing, since scanners of mails open links too. A page says what
-will happen, its button sends a POST, and the page that follows has no token in its URL.
+GET and HEAD change nothing, since mail scanners open links too. A page says what will
+happen, its button sends a POST, and the next page has no token in its URL.
 
-They have no session, and so no CSRF token either: what lets a form do anything is the
-link's token in it, which a page of another site does not have, and a mail can be asked
-for by anyone. The device cookie only decides by what a password is counted. Fetch
-Metadata and Origin refuse the forms that such a page has a browser send all the same.
+The pages have no session, and so no CSRF token. A form needs the link's token, which
+other sites do not have. Only a request for a mail needs none, and anyone may make it.
+The device cookie selects the limits of a password and may replace the second factor.
+Forms sent by other sites are also refused by Fetch Metadata and Origin.
 """
 
 from typing import Any
@@ -50,7 +50,7 @@ class SeeOther(HttpResponseRedirect):
 
 
 class Page(View):
-    """A page in the language of its reader, which no cache keeps."""
+    """A page in the language of its reader. Caches do not store it."""
 
     def language(self) -> str:
         return translation.get_language_from_request(self.request)
@@ -74,7 +74,7 @@ class StartView(Page, TemplateView):
 
 
 class DoneView(Page, TemplateView):
-    """What has happened, by the query alone, which anyone may type."""
+    """The page after a success. It shows what the query says, which anyone may type."""
 
     template_name = "account/done.html"
 
@@ -90,13 +90,13 @@ class DoneView(Page, TemplateView):
 
 
 class FormPage(Page, FormView):
-    """A form, and what its service says of it."""
+    """A form, and the errors that its service raises."""
 
     template_name = "account/form.html"
     what: str
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """`address`: that of the link, if there is one."""
+        """`address` is the address of the link, if the page has one."""
         texts = TEXTS[self.what]
         intro = texts.intro % {"address": kwargs.get("address", "")}
         return super().get_context_data(texts=texts, intro=intro, **kwargs)
@@ -114,7 +114,7 @@ class FormPage(Page, FormView):
         return self.succeed(result)
 
     def succeed(self, result: Any) -> HttpResponse:
-        """After the service, whose result this is."""
+        """The response after the service has returned `result`."""
         query = {"what": self.what, "lang": translation.get_language()}
         return SeeOther(reverse("account_done", query=query))
 
@@ -128,7 +128,7 @@ class FormPage(Page, FormView):
 
 
 class RequestView(FormPage):
-    """Asks for the mail with the link for a new password."""
+    """The page that requests a mail with a link for a new password."""
 
     what = REQUEST
     form_class = RequestForm
@@ -141,8 +141,8 @@ class LinkView(FormPage):
     link: Link
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Find the link, which uses nothing up and is not counted: the service does so
-        once more. Raises LinkInvalid, whose page is in `users.errors`."""
+        """Find the link without using it up or counting an attempt: the service does
+        both later. Raises LinkInvalid, whose page is in `users.errors`."""
         super().setup(request, *args, **kwargs)
         sent = request.POST if request.method == "POST" else request.GET
         # An operator may have entered the whole link in the admin.
@@ -169,7 +169,7 @@ class LinkView(FormPage):
         return str(owner.locale)
 
     def get_form_class(self) -> type[LinkForm]:
-        """The second step's, for as long as the first is known to be done."""
+        """The form of the second step if `state` proves that the first is done."""
         form, state = PAGES[self.what].form, self.request.POST.get("state", "")
         if issubclass(form, PasswordForm) and read_state(self.link, state) is not None:
             return FactorForm

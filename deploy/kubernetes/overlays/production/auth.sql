@@ -1,5 +1,5 @@
--- The rights of deploy/postgres/roles.sql. The operator makes the database and its owner
--- before, and sets the password of the other role.
+-- The rights of deploy/postgres/roles.sql. Before this, the operator makes the database
+-- and its owner. It also sets the password of the other role.
 CREATE ROLE auth_app LOGIN;
 ALTER ROLE auth_app SET statement_timeout = '5s';
 ALTER ROLE auth_app SET lock_timeout = '2s';

@@ -3,7 +3,7 @@
 set -eu
 umask 077
 master=$(sh /usr/local/etc/sentinel/master.sh)
-# Sentinel ends at a name that is not known yet.
+# Sentinel ends if DNS does not know the name yet.
 until getent hosts "$master" > /dev/null; do sleep 1; done
 cat > /data/sentinel.conf << END
 port 26379

@@ -10,6 +10,6 @@ class Command(changepassword.Command):
 
     def handle(self, *args: Any, **options: Any) -> Any:
         if options["username"]:
-            # Django's looks for the address as it was written at registration.
+            # Django's command finds an address only in the letter case that is stored.
             options["username"] = find(options["username"]).email
         return super().handle(*args, **options)

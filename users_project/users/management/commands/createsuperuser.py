@@ -14,8 +14,8 @@ NO_TERMINAL = (
 
 
 class Command(createsuperuser.Command):
-    """Django's, which without a terminal makes no user and reports success; with a code
-    for the second factor, where the admin needs one."""
+    """Fails if it lacks a terminal, where Django's command creates no user and reports
+    success. Prints a code for the second factor if the admin requires one."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["interactive"] and not self.stdin.isatty():

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 LINK = re.compile(r"^https?://\S+$", re.MULTILINE)  # alone on its line
-END = b"-" * 79 + b"\n"  # Django may write several mails of a second to one file
+END = b"-" * 79 + b"\n"  # Django may write several mails of one second to a file
 
 
 def newest() -> EmailMessage:

@@ -6,7 +6,7 @@ from users.models import User
 
 
 def restore(user: User) -> None:
-    """Raises CommandError."""
+    """Restore a deleted user. Raises CommandError if it is too late."""
     if user.is_deleted and not deletion.restore(user):
         raise CommandError(f"{user} is about to be erased.")
 

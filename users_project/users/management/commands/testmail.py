@@ -32,13 +32,13 @@ class Command(BaseCommand):
             sys.exit(FOUND_WRONG)
 
     def where(self) -> str:
-        """Host and port, or what else takes mail."""
+        """The mail server's host and port, or the backend, or the folder of mails."""
         if settings.MAIL_SERVER:
             return f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
         return settings.MAIL_BACKEND or "MAIL_FOLDER"
 
     def send(self, address: str) -> str:
-        """What is wrong, or nothing."""
+        """Send a test mail. Return what is wrong, or an empty string."""
         if not settings.MAIL_ENABLED:
             return "there is no MAIL_URL"
         try:
