@@ -5,7 +5,7 @@
         ...  # the work
 
 A hit comes before the work, so of a hundred attempts at once no more than the limit are
-made. Keys name no one: addresses, names and ids are in them as HMAC-SHA-256.
+made. Keys contain addresses, names and ids only as HMAC-SHA-256.
 """
 
 import threading
@@ -27,13 +27,13 @@ from shared.auth.session_state import noting_failure
 from shared.circuit_breaker import Breaker
 from shared.structured_logging import audit
 
-# Its own: a Redis that is full refuses hits, and still answers for sessions.
+# Not the breaker of sessions: a full Redis refuses hits but still answers for sessions.
 breaker = Breaker("limits")
 items_of = lru_cache(parse_many)
 
 
 def digest(text: str) -> str:
-    """What stands for a name, an address or an id, in keys and in logs."""
+    """The digest that replaces a name, an address or an id in keys and logs."""
     mac = salted_hmac("shared.limits", text, algorithm="sha256")
     return mac.hexdigest()[:32]  # 128 bits
 
@@ -44,7 +44,7 @@ def prefix() -> str:
 
 
 class Window(NamedTuple):
-    """What is counted under `key`, for so many seconds from the first hit."""
+    """A counter: `amount` hits under `key`, within `seconds` from the first hit."""
 
     key: str
     amount: int
@@ -52,7 +52,7 @@ class Window(NamedTuple):
 
 
 class RateLimitPolicy:
-    """A limit of the setting LIMITS, and what is counted by it: `subjects`."""
+    """A limit of the setting LIMITS for these `subjects`, such as an address."""
 
     def __init__(self, name: str, *subjects: str) -> None:
         self.name = name
@@ -64,9 +64,9 @@ class RateLimitPolicy:
 
 
 class Memory(MemoryStorage):
-    """Each worker has its own."""
+    """The storage if Redis is unavailable. Each worker has its own."""
 
-    lock = threading.Lock()  # two first hits at once would lose one
+    lock = threading.Lock()  # without it, one of two simultaneous first hits is lost
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         with self.lock:
@@ -101,8 +101,8 @@ class Hit(NamedTuple):
 
 
 class Hits:
-    """What one attempt has spent. An exception releases it, unless it is one of
-    `outcomes`. `context` goes into the audit log with a refusal."""
+    """The hits of one attempt. An exception releases them, unless it is one of
+    `outcomes`. A refusal is audited with `context`."""
 
     def __init__(self, *outcomes: type[Exception], **context: Any) -> None:
         self.outcomes = outcomes
@@ -127,8 +127,8 @@ class Hits:
                 raise RateLimited(seconds)
 
     def hit(self, policy: RateLimitPolicy) -> Hit | None:
-        """Spend a unit of each of the policy's windows. Where one is full none of them
-        is spent; the answer is the hit that was too many."""
+        """Spend a unit of each of the policy's windows and return None. If one is full,
+        spend nothing and return the hit that was one too many."""
         hits: list[Hit] = []
         for window in policy.windows:
             hits.append(hit_window(window))
@@ -141,7 +141,7 @@ class Hits:
         return None
 
     def is_last(self, policy: RateLimitPolicy) -> bool:
-        """Whether what was spent of the policy was all that was left of a window."""
+        """Whether this attempt spent the last unit of one of the policy's windows."""
         return any(hit.counted == hit.most for hit in self.spent.get(policy, ()))
 
     def reached(self) -> list[str]:
@@ -149,14 +149,14 @@ class Hits:
         return sorted({each.name for each in self.spent if self.is_last(each)})
 
     def release(self, *policies: RateLimitPolicy) -> None:
-        """Give back what was spent of these."""
+        """Release the hits of these policies."""
         for policy in policies:
             for hit in self.spent.pop(policy, ()):
                 hit.release()
 
 
 def hit_window(window: Window) -> Hit:
-    """Count one in Redis, or where it does not count in this process."""
+    """Count a hit in Redis, or in this process if Redis is unavailable."""
     if not breaker.is_open():
         redis = redis_storage()
         with noting_failure("hit", breaker):
@@ -169,7 +169,7 @@ def hit_window(window: Window) -> Hit:
 
 
 def clear(policies: Iterable[RateLimitPolicy]) -> None:
-    """Forget what was counted for these, wherever it was. Best effort."""
+    """Delete the counts of these policies, in Redis and in memory. Best effort."""
     keys = [window.key for policy in policies for window in policy.windows]
     for key in keys:
         memory_storage().clear(key)
@@ -179,7 +179,7 @@ def clear(policies: Iterable[RateLimitPolicy]) -> None:
 
 
 def remember(key: str, seconds: int) -> None:
-    """Keep a key for so long. Best effort."""
+    """Set a key for `seconds`. Best effort."""
     if breaker.is_open():
         return
     with noting_failure("remember", breaker):
@@ -187,7 +187,7 @@ def remember(key: str, seconds: int) -> None:
 
 
 def is_remembered(key: str) -> bool:
-    """Whether it is kept; no, if Redis is unavailable. One round trip."""
+    """Whether the key is set. False if Redis is unavailable. One round trip."""
     if not breaker.is_open():
         with noting_failure("is_remembered", breaker):
             return bool(session_state.connection().exists(key))
@@ -195,7 +195,7 @@ def is_remembered(key: str) -> bool:
 
 
 def redis_storage() -> RedisStorage:
-    """The storage on the connections that this process has."""
+    """The storage in Redis, on the connection pool of this process."""
     return storage_on(session_state.connection().connection_pool, prefix())
 
 
@@ -206,5 +206,5 @@ def storage_on(pool: ConnectionPool, key_prefix: str) -> RedisStorage:
 
 @lru_cache(maxsize=1)
 def memory_storage() -> Memory:
-    """Made on first use, so after gunicorn has forked: it has a thread."""
+    """The storage in memory. First used after gunicorn has forked: it has a thread."""
     return Memory()

@@ -1,6 +1,6 @@
 """The limits, most of them on guessing, in the notation of the package `limits`
-(docs/rate-limiting.md). Each is a setting of the User Service, and a variable of the
-environment, of the same name."""
+(docs/rate-limiting.md). Each is a setting of the User Service and an environment
+variable of the same name."""
 
 DEFAULTS = {
     # A device that has logged in to this account since its password was set.
@@ -9,7 +9,7 @@ DEFAULTS = {
     "LOGIN_LIMIT_ADDRESS": "30/minute",
     # Failures of one network: a /24; in IPv6 a /56, and the /48 around it.
     "LOGIN_LIMIT_NETWORK": "300/hour",
-    # Failures of what was typed as e-mail address or username, from one network.
+    # Failures for one typed e-mail address or username, from one network.
     "LOGIN_LIMIT_NAME": "5/15minute",
     # Failures of one account, by all of its names, in the API and in the admin. NIST SP
     # 800-63B-4, section 3.2.2, allows 100 in a row; 99 fit at the edge of two windows.
@@ -30,8 +30,8 @@ DEFAULTS = {
     "EXPORT_LIMIT_USER": "5/day",
 }
 
-# The most that production takes (`shared.checks`): 20 times the default, and 100 in 30
-# days where the guesses at one account are counted.
+# The highest limits that production accepts (`shared.checks`): 100 in 30 days for
+# guesses at one account, else 20 times the default.
 GUESSES = {"LOGIN_LIMIT_DEVICE", "LOGIN_LIMIT_ACCOUNT", "FACTOR_LIMIT_ACCOUNT"}
 GUESSES |= {"PASSWORD_LIMIT_SESSION", "PASSWORD_LIMIT_USER"}
 CEILINGS = dict.fromkeys(GUESSES, "100/30day")

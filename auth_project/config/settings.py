@@ -2,7 +2,7 @@
 
 from shared.settings import *
 
-# First: its commands replace Django's of the same name.
+# `tokens` comes first: its commands replace Django's of the same name.
 INSTALLED_APPS = ["tokens", *INSTALLED_APPS]
 
 SPECTACULAR_SETTINGS |= {
@@ -22,14 +22,14 @@ SPECTACULAR_SETTINGS |= {
 
 MINUTE_GAUGES += ["tokens.metrics.look"]
 
-# Its own word on sessions: no call over HTTP to itself.
+# Checks sessions in its own database, without an HTTP call to itself.
 REST_FRAMEWORK |= {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tokens.authentication.SessionAuthentication"]
 }
 
 # --- Tokens -------------------------------------------------------------------------
 
-# Where the keys are made: never from an address, which would be its own.
+# This service makes the keys. It never fetches them from a URL, which would be its own.
 JWT_JWKS_URL = ""
 JWT_PUBLIC_KEYS_DIR = env.folder("JWT_PUBLIC_KEYS_DIR")
 JWT_PRIVATE_KEYS_DIR = env.folder("JWT_PRIVATE_KEYS_DIR")
@@ -45,16 +45,16 @@ SESSION_ABSOLUTE_LIFETIME = env.number(
     "SESSION_ABSOLUTE_LIFETIME", default=30 * 24 * 3600
 )
 
-# Seconds in which the direct predecessor of a refresh token is still answered, with the
-# token that replaced it: tabs and retries converge. 0: every second use is a reuse.
+# Seconds in which the direct predecessor of a refresh token is still answered with its
+# successor, so that tabs and retries converge. 0: every second use is a reuse.
 REFRESH_REUSE_LEEWAY = env.number("REFRESH_REUSE_LEEWAY", default=10)
 
-# Live sessions of one user; a login beyond it ends the least recently used.
+# Live sessions of one user. A login beyond the cap ends the least recently used.
 # 0: no cap.
 MAX_SESSIONS_PER_USER = env.number("MAX_SESSIONS_PER_USER", default=10)
 
-# `client_id` of access tokens (RFC 9068 section 2.2). All logins are those of one
-# first-party client; nothing is decided on it.
+# `client_id` of access tokens (RFC 9068 section 2.2). All logins come from one
+# first-party client; no decision depends on it.
 JWT_CLIENT_ID = env.str("JWT_CLIENT_ID", default="memo")
 
 # Personal data in the access token; the list may be shortened (ASVS 14.1.1).
@@ -62,8 +62,8 @@ ACCESS_TOKEN_CLAIMS = env.choices(
     "ACCESS_TOKEN_CLAIMS", default=["email", "email_verified", "username", "roles"]
 )
 
-# Of simplejwt the token classes alone: claims, keys, `kid`, lifetimes and verification
-# are ours (tokens.jwt_tokens). Its default key would be SECRET_KEY.
+# Only simplejwt's token classes are used: claims, keys, `kid`, lifetimes and
+# verification are ours (tokens.jwt_tokens). Its default key would be SECRET_KEY.
 SIMPLE_JWT = {"ALGORITHM": "RS256", "SIGNING_KEY": None}
 
 # --- The User Service ---------------------------------------------------------------

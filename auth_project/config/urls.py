@@ -6,7 +6,7 @@ from shared.api.urls import common
 from tokens.views import factors, internal, oauth, public, sessions
 
 urlpatterns = [
-    # First what is asked most: Django tries one after the other.
+    # The most frequent requests come first: Django tries the routes in order.
     path("api/v1/auth/verify_token", public.VerifyTokenView.as_view()),
     path("api/v1/auth/refresh", public.RefreshView.as_view()),
     path("api/v1/auth/login", public.LoginView.as_view()),

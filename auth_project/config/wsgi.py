@@ -1,4 +1,4 @@
-"""The WSGI application, and the sweep that goes with every process that serves it."""
+"""The WSGI application, and the sweep that runs in every process that serves it."""
 
 import os
 from typing import Any
@@ -13,15 +13,15 @@ from tokens.sweep import start_sweep  # noqa: E402
 
 
 class Application(Handler):
-    """As in every service. gunicorn loads it once and forks, which no thread survives,
-    so the sweep is started by each worker (gunicorn.conf.py); elsewhere by the first
-    request.
+    """As in every service, plus the sweep. gunicorn loads the module once and forks,
+    which no thread survives, so each worker starts the sweep (gunicorn.conf.py). With
+    other servers the first request does.
     """
 
     begun = False
 
     def begin(self) -> None:
-        """Start what runs next to the requests, once in a process."""
+        """Start the sweep, once in a process."""
         self.begun, begun = True, self.begun
         if not begun:
             start_sweep()

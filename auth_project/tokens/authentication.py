@@ -15,20 +15,20 @@ from tokens import services
 
 
 class SessionAuthentication(JWTAuthentication):
-    """As in every service, but what Redis does not know PostgreSQL is asked here: other
-    services ask us."""
+    """As in every service, but it asks PostgreSQL about sessions that Redis does not
+    know. Other services ask this one."""
 
     def verify(self, token: str) -> dict[str, Any]:
         return services.verify(token)
 
 
 class ClientSecretBasicAuthentication(BasicAPIKeyAuthentication):
-    """A service as standard clients present themselves (`client_secret_basic`): name
+    """A service that authenticates as standard clients do (`client_secret_basic`): name
     and key are form-urlencoded within the pair (RFC 6749 section 2.3.1). None without
     an Authorization header.
 
-    Our own header next to it would be a second way of authenticating in one request,
-    which is refused (RFC 6749 section 2.3).
+    A request that also has our own header authenticates in two ways, which is refused
+    (RFC 6749 section 2.3).
     """
 
     def authenticate(self, request: Request) -> tuple[Service, None] | None:

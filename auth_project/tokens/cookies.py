@@ -16,7 +16,7 @@ NAMES = {True: "__Secure-refresh_token", False: "refresh_token"}
 
 
 def find_all(request: HttpRequest) -> list[str]:
-    """The cookie's value, as often as it was sent."""
+    """The cookie's values: more than one if it was sent more than once."""
     pairs = request.META.get("HTTP_COOKIE", "").split(";")
     split = [pair.strip().partition("=") for pair in pairs]
     return [value for name, _, value in split if name == NAMES[settings.COOKIE_SECURE]]
@@ -25,8 +25,8 @@ def find_all(request: HttpRequest) -> list[str]:
 def find(request: HttpRequest) -> str | None:
     """The cookie's value, or None. Raises TokenInvalid if it was sent twice.
 
-    A sibling domain can set one of the same name for a wider domain, and which of two
-    comes first is not ours to say (COOK-08).
+    A sibling domain can set a cookie of the same name for a wider domain, and we cannot
+    control which of the two comes first (COOK-08).
     """
     values = find_all(request)
     if len(values) > 1:
@@ -35,7 +35,7 @@ def find(request: HttpRequest) -> str | None:
 
 
 def read(request: HttpRequest) -> str:
-    """The cookie's value. Raises TokenMissing where there is none."""
+    """The cookie's value. Raises TokenMissing if there is none."""
     value = find(request)
     if not value:
         raise TokenMissing("There is no refresh cookie.")
@@ -45,8 +45,8 @@ def read(request: HttpRequest) -> str:
 def write(response: HttpResponseBase, token: RefreshToken | None) -> None:
     """Set the cookie for as long as its token lasts; None deletes it.
 
-    With the same attributes: `delete_cookie` would leave some out, and a browser would
-    keep the cookie.
+    Both use the same attributes: `delete_cookie` would leave some out, and a browser
+    would keep the cookie.
     """
     response.set_cookie(
         NAMES[settings.COOKIE_SECURE],

@@ -15,13 +15,13 @@ from tokens.revocation import revocation_window
 
 
 def erase(user_id: UUID) -> int:
-    """Delete the sessions of a user, and the floor of their logins; how many sessions.
-    It may be done again.
+    """Delete the sessions, pending logins and epoch of a user, and what is personal in
+    their events. Returns how many sessions. May be repeated.
 
-    Redis receives first that all of them have ended, for as long as an access token may
-    live: no row means revoked, but `active` would be believed, and the sweep looks at
-    rows alone. Raises DependencyUnavailable where Redis did not take it: then the rows
-    are revoked, and still there.
+    First, Redis receives that all have ended, for as long as an access token may live:
+    without a row a session is revoked, but a key `active` would be believed, and the
+    sweep reads only rows. Raises DependencyUnavailable if Redis does not accept it: the
+    rows are then revoked, but still there.
     """
     sessions = Session.objects.filter(user_id=user_id)
     live = sessions.filter(revoked_at=None)
@@ -30,7 +30,7 @@ def erase(user_id: UUID) -> int:
     reasons = dict.fromkeys(found, "erased")
     if not session_state.mark_revoked(reasons, revocation_window()):
         raise DependencyUnavailable
-    erase_events(user_id)  # any number of them, so not in the transaction
+    erase_events(user_id)  # there may be many, so not in the transaction
     with transaction.atomic():
         sessions.filter(pk__in=found).delete()
         PendingLogin.objects.filter(user_id=user_id).delete()

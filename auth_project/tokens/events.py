@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, transaction
 from shared.events import EventModel, PersonalModel, recording, row
 from shared.structured_logging import audit, dependency_logger
 
-# The keys of `data`. Refreshes leave no row, nor does what changed nothing.
+# The keys of `data`. Refreshes, and actions that change nothing, write no row.
 CATALOGUE: dict[str, tuple[str, ...]] = {
     "authn_login_success": ("acr",),
     "authn_step_up": ("acr",),
@@ -26,7 +26,7 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
     "user_erased": ("sessions",),
 }
 TABLE = "tokens_event"
-# For each session that has ended, or for the sessions of each user.
+# One event for each session that has ended, or one for all sessions of each user.
 ENDED = """
         SELECT 'authn_token_revoked', user_id, id, 'success',
             jsonb_build_object('reason', revoked_reason)
@@ -50,7 +50,7 @@ class EventPersonal(PersonalModel):
 
 
 def write(event: str, *, user_id: UUID | None = None, **fields: Any) -> None:
-    """The row of an event that no statement of a session writes."""
+    """Write the row of an event that no statement in `tokens.statements` writes."""
     statement = f"WITH {recording(TABLE, DEED)} SELECT FROM event"
     columns = row(event, fields, CATALOGUE)
     with connection.cursor() as cursor:
@@ -59,10 +59,10 @@ def write(event: str, *, user_id: UUID | None = None, **fields: Any) -> None:
 
 @contextmanager
 def key_event(event: str, **fields: Any) -> Iterator[None]:
-    """The change of keys in the block, with its event: neither without the other.
+    """Write the event for the change of keys in the block: both happen, or neither.
 
-    Where no database answers, as on the host of containers, the log alone has it: a key
-    that is compromised cannot wait.
+    If no database answers, as on the host of containers, only the log has the event: a
+    key that is compromised cannot wait.
     """
     try:
         connection.ensure_connection()

@@ -77,13 +77,13 @@ class TriesProblemSerializer(ProblemSerializer):
 
 
 def with_login(responses: dict[Any, OpenApiResponse]) -> dict[Any, OpenApiResponse]:
-    """The 401 of these has the members of `second_factor_required`."""
+    """Describe the members of `second_factor_required` in the 401 of an operation."""
     responses[401, MEDIA_TYPE].response = LoginProblemSerializer
     return responses
 
 
 def with_tries(responses: dict[Any, OpenApiResponse]) -> dict[Any, OpenApiResponse]:
-    """The 401 of these has the member of `second_factor_invalid`."""
+    """Describe the member of `second_factor_invalid` in the 401 of an operation."""
     responses[401, MEDIA_TYPE].response = TriesProblemSerializer
     return responses
 

@@ -1,7 +1,7 @@
-"""Our tokens: simplejwt's classes, with keys, `kid`, `typ` and verification of ours.
+"""Our tokens: simplejwt's classes with our own keys, `kid`, `typ` and verification.
 
-The one module that knows simplejwt, whose backend can write no header and whose
-verification takes one token for another.
+The only module that uses simplejwt. Its backend cannot write a header, and its
+verification takes one type of token for another.
 """
 
 import json
@@ -34,7 +34,7 @@ class Backend(TokenBackend):
 
     def encode(self, payload: dict[str, Any]) -> str:
         signer = keyring.signing_key()
-        # Ours last: no caller's claim can stand in their place.
+        # Ours come last, so that no claim in `payload` replaces them.
         claims = {
             **payload,
             "iss": settings.JWT_ISSUER,
@@ -47,23 +47,23 @@ class Backend(TokenBackend):
         return jws.encode(text.encode(), signer.key, signing_keys.ALGORITHM, headers)
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        # `verify=False` would mean "trust anything": there is no such thing here.
+        # `verify` is ignored: False would mean "trust anything".
         return decode(str(token), self.token_type, verify_times=self.verify_times)
 
 
 class AccessToken(simplejwt.AccessToken):
-    """What a resource service is shown (RFC 9068)."""
+    """The token for resource services (RFC 9068)."""
 
     _token_backend = Backend("access")
 
-    text: str  # what is sent; signed once, by `issue`
+    text: str  # the signed token; `issue` signs it once
 
     @classmethod
     def issue(cls, session: Session, user: dict[str, Any], issued_at: int) -> Self:
-        """A token for `user` in `session`; ends with the session at the latest.
+        """A token for `user` in `session`. It expires with the session at the latest.
 
-        `issued_at` is a NumericDate taken before the user was asked for: what has been
-        decided about them since then cannot be older than the token.
+        `issued_at` is a NumericDate taken before the User Service was asked: any change
+        of the user that the token misses is later than its `iat`.
         """
         token = cls()
         named = settings.ACCESS_TOKEN_CLAIMS
@@ -93,17 +93,17 @@ class AccessToken(simplejwt.AccessToken):
 
 
 class RefreshToken(simplejwt.RefreshToken):
-    """What a session is continued with. Its text depends on the row alone, so the
-    current one can be given again without having been stored."""
+    """The token that continues a session. Its text depends only on the row, so the
+    current token can be given again without being stored."""
 
     _token_backend = Backend("refresh")
     access_token_class = AccessToken
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The token that `text` is. Raises TokenError. Makes no call: `check_blacklist`
-        asks whether its session has ended."""
-        return cls(text)  # type: ignore[arg-type] # its stubs know of no text
+        """The token in `text`. Raises TokenError. Makes no call: `check_blacklist` asks
+        Redis whether the session has ended."""
+        return cls(text)  # type: ignore[arg-type] # the stubs do not allow text
 
     @classmethod
     def current(cls, session: Session) -> Self:
@@ -119,7 +119,7 @@ class RefreshToken(simplejwt.RefreshToken):
         return token
 
     def verify(self) -> None:
-        """Nothing is left to do: the backend has checked all there is."""
+        """Nothing to do: the backend has checked everything."""
 
     def check_blacklist(self) -> None:
         """Raise TokenRevoked if Redis knows that the session has ended.
@@ -133,21 +133,21 @@ class RefreshToken(simplejwt.RefreshToken):
     def blacklist(  # type: ignore[override]
         self, reason: str = "blacklisted", *deeds: str
     ) -> None:
-        """End the session of this token, with these events: the row first, then the
-        key."""
+        """End the session of this token: its row first, then its key in Redis. The
+        events `deeds` are recorded too."""
         end_session(self["sid"], reason, *deeds)
 
 
 class SpentRefreshToken(RefreshToken):
-    """Any refresh token we ever signed, superseded, revoked or expired: good for ending
-    its session and for nothing else (RFC 7009 section 2.1)."""
+    """Any refresh token that we signed, even a superseded, revoked or expired one. It
+    can end its session and do nothing else (RFC 7009 section 2.1)."""
 
     _token_backend = Backend("refresh", verify_times=False)
 
 
 class EnrolToken(simplejwt.Token):
-    """What a user without a second factor may add the first one with, and do no more.
-    `sid` is the pending login: there is no session."""
+    """The token with which a user without a second factor may add the first one, and do
+    nothing else. `sid` is the pending login: there is no session."""
 
     _token_backend = Backend("enrol")
     token_type = "enrol"  # noqa: S105 (no password)

@@ -1,8 +1,7 @@
-"""What an operator does with signing keys: from staged to active, retired, removed.
+"""The operator's actions on signing keys: from staged to active, retired, removed.
 
-Each action returns what it tells the operator. It locks the keys, and its steps have an
-order of which any beginning is safe: a key that signs is published before it signs and
-until it no longer does.
+Each action returns its message to the operator. It locks the keys, and it may be
+interrupted after any step: a key is published before it signs, and as long as it signs.
 """
 
 import time
@@ -17,7 +16,7 @@ from shared.keys import key_store, signing_keys
 from shared.keys.key_store import KeyFault, KeyStore, written_at
 from tokens.events import key_event
 
-MARGIN = timedelta(seconds=10)  # beyond JWKS_MAX_AGE: clocks, requests on their way
+MARGIN = timedelta(seconds=10)  # after JWKS_MAX_AGE, for clocks and requests under way
 # After this, every process has seen a key that was added to the folder it reads.
 SETTLED = timedelta(seconds=2)
 # Seconds after which all workers sign with the key that is active now.
@@ -37,7 +36,7 @@ def format_utc(moment: datetime) -> str:
 
 
 def ready_at(store: KeyStore, kid: str) -> datetime:
-    """From when on every copy of the key set has this key in it."""
+    """When every copy of the key set has this key."""
     staged_at = written_at(store.public_half(kid))
     return staged_at + timedelta(seconds=settings.JWKS_MAX_AGE) + MARGIN
 
@@ -131,7 +130,7 @@ def prune() -> str:
         now = datetime.now(UTC)
         retired = [kid for kid in store.kids() if store.stage(kid) == "retired"]
         for kid in retired:
-            # A public half that came alone: it may have signed until now.
+            # A public half without a mark: the key may have signed until now.
             if not store.superseded_mark(kid).exists():
                 key_store.put(store.superseded_mark(kid))
         due = [kid for kid in retired if needed_until(store, kid) <= now]
@@ -162,7 +161,7 @@ def revoke(kid: str) -> str:
 
 
 def replace(store: KeyStore, kid: str) -> str:
-    """Sign with another key than `kid`: a staged one, or a new one. Its kid."""
+    """Sign with another key than `kid`, a staged or a new one. Returns its kid."""
     staged = [each for each in store.kids() if store.stage(each) == "staged"]
     for each in sorted(staged, key=partial(ready_at, store)):
         if each != kid:

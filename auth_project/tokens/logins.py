@@ -1,7 +1,7 @@
-"""Logging in: by a password, and then by a second factor where the account has one; or
-by a passkey alone, without a name.
+"""Logging in: with a password, and a second factor if the account has one; or with a
+passkey alone, without a name.
 
-No session, token or cookie is given before the last factor.
+No session, token or cookie is given before the last factor is verified.
 """
 
 import time
@@ -27,7 +27,7 @@ from tokens.pending_logins import LIFETIME
 from tokens.revocation import end_other_sessions
 from tokens.services import Client, Grant, mark_active
 
-# In Redis, for `doctor`: a user whose login was refused within the hour.
+# A key in Redis, for `doctor`: the last user whom `epoch_behind` refused, for an hour.
 EPOCH_BEHIND = "auth:login_epoch_behind"
 
 
@@ -40,7 +40,7 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
     Overloaded.
     """
     issued_at = int(time.time())
-    keyring.signing_key()  # or nothing is changed: there would be no answer to it
+    keyring.signing_key()  # without a key, fail here before anything changes
     seen = {"ip": client.ip, "user_agent": client.user_agent}
     attempt = {**credentials, "client": seen, "device": client.device}
     user = users_client().verify(attempt)
@@ -49,7 +49,7 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
     is_enough = factors["trusted"] if has_factor else not factors["required"]
     if not is_enough:
         raise factor_needed(user, factors)
-    # `rba` (RFC 8176): a trusted device has stood in for the factor.
+    # `rba` (RFC 8176): a trusted device replaces the factor.
     amr = "pwd rba" if has_factor else "pwd"
     session = Session.objects.open(user, client.ip, client.user_agent, amr=amr)
     if session is None:
@@ -73,7 +73,7 @@ def second_factor(text: str, proof: dict[str, Any], client: Client) -> Grant:
     """Verify the factor of a pending login and open its session, as `log_in` does.
 
     Raises SecondFactorInvalid, LoginSettled, RateLimited, DependencyUnavailable,
-    Overloaded; TokenInvalid where the login has to start over.
+    Overloaded; TokenInvalid if the login has to start over.
     """
     issued_at = int(time.time())
     keyring.signing_key()
@@ -86,9 +86,9 @@ def second_factor(text: str, proof: dict[str, Any], client: Client) -> Grant:
 def verify_factor(
     login: PendingLogin, proof: dict[str, Any], client: Client
 ) -> dict[str, Any]:
-    """The user, as the User Service answers for a factor that it accepts. The User
-    Service refuses it where the user's epoch is no more the one of the login."""
-    assert login.user_id is not None  # that of a passkey login is not verified here
+    """The user, from the User Service, if it accepts the factor. It refuses the factor
+    if the user's epoch is no longer that of the login."""
+    assert login.user_id is not None  # a passkey login is not verified here
     if "passkey" in proof:
         proof = {**proof, "challenge": login.challenge_text}
     seen = {"ip": client.ip, "user_agent": client.user_agent}
@@ -102,9 +102,9 @@ def verify_factor(
 def open_pending(
     login: PendingLogin, user: dict[str, Any], amr: str, client: Client, issued_at: int
 ) -> Grant:
-    """Open the session of a pending login whose last factor was accepted, of any number
-    of requests at once by one. Raises LoginSettled; TokenInvalid where the user's epoch
-    has been raised since."""
+    """Open the session of a pending login whose last factor was accepted. Of any number
+    of requests at once, one does so. Raises LoginSettled; TokenInvalid if the user's
+    epoch has been raised since."""
     level: dict[str, Any] = {"acr": "aal2", "amr": amr, "login": login.id}
     session = Session.objects.open(user, client.ip, client.user_agent, **level)
     if session is None:
@@ -116,7 +116,7 @@ def open_pending(
 
 
 def passkey_options() -> dict[str, Any]:
-    """What a login with a passkey alone begins with. It says nothing about any user."""
+    """The options for a login with a passkey alone. They reveal nothing about users."""
     login = PendingLogin.objects.begin(PendingLogin.Purpose.PASSKEY)
     asked = login.request_options([])
     return {"login": login.text, "expires_in": LIFETIME, "passkey": asked}
@@ -126,10 +126,10 @@ def log_in_with_passkey(text: str, credential: dict[str, Any], client: Client) -
     """Open the session of the user whose passkey has signed the challenge of a pending
     login, as `log_in` does.
 
-    Raises InvalidCredentials, whatever is wrong; DependencyUnavailable, Overloaded.
+    Raises InvalidCredentials for any fault; DependencyUnavailable, Overloaded.
     """
     issued_at = int(time.time())
-    keyring.signing_key()  # or nothing is changed: there would be no answer to it
+    keyring.signing_key()  # without a key, fail here before anything changes
     try:
         login = PendingLogin.objects.attempt(text, PendingLogin.Purpose.PASSKEY)
         signed = {"challenge": login.challenge_text, "credential": credential}
@@ -145,7 +145,7 @@ def log_in_with_passkey(text: str, credential: dict[str, Any], client: Client) -
 def grant(
     session: Session, user: dict[str, Any], client: Client, issued_at: int
 ) -> Grant:
-    """The tokens of a session that was opened just now. What it replaces ends."""
+    """The tokens of a session that was just opened. Ends the sessions it replaces."""
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)
     cookie = client.cookie
@@ -162,11 +162,11 @@ def grant(
 
 
 def enrol(text: str, proof: str, client: Client) -> EnrolToken | None:
-    """A token to add the first factor with, for a pending login that must have one.
+    """A token for adding the first factor, for a pending login that must have one.
 
-    It needs more than the password: a device that the account has used, or the text of
-    a link or of an operator in `proof`. None where it is neither: then the User Service
-    has mailed a link to the verified address. Raises LinkInvalid, LoginSettled,
+    It needs more than the password: a device that the account has used or, in `proof`,
+    the text of a link or from an operator. Without either, return None: then the User
+    Service has mailed a link to the verified address. Raises LinkInvalid, LoginSettled,
     RateLimited, DependencyUnavailable, Overloaded; TokenInvalid as `second_factor`.
     """
     keyring.signing_key()
@@ -181,8 +181,8 @@ def enrol(text: str, proof: str, client: Client) -> EnrolToken | None:
 
 
 def epoch_behind(user: dict[str, Any], client: Client) -> DependencyUnavailable:
-    """The error where a user's epoch has been raised since the password was verified:
-    the next try learns the truth."""
+    """The error, audited, if the user's epoch has been raised since the password was
+    verified. The next try reads the new epoch."""
     epoch = user["session_epoch"]
     audit("login_epoch_behind", user_id=user["sub"], epoch=epoch, ip=client.ip)
     session_state.note(EPOCH_BEHIND, user["sub"], ttl=3600)

@@ -1,4 +1,4 @@
-"""What the Auth Service counts and measures, on top of `shared.metrics`."""
+"""The metrics of the Auth Service, in addition to those of `shared.metrics`."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ REFUSALS = {
     "token_revoked": "revoked",
     "insufficient_user_authentication": "level",
 }
-# The last is for what another version of the User Service may call it.
+# `other` is for reasons that another version of the User Service may send.
 REASONS = (
     *("epoch", "logout", "logout_all", "operator", "password_changed", "replaced"),
     *("reuse", "session_cap", "session_ended", "user_deactivated", "user_deleted"),
@@ -65,7 +65,7 @@ def counted_refusals() -> Iterator[None]:
 
 
 def count_ended(ended: Iterable[Session]) -> None:
-    """Sessions that have ended just now."""
+    """Count sessions that have just ended."""
     for session in ended:
         known = session.revoked_reason in REASONS
         reason = session.revoked_reason if known else "other"
@@ -73,7 +73,7 @@ def count_ended(ended: Iterable[Session]) -> None:
 
 
 def look() -> None:
-    """Set what the folder of keys knows (settings.MINUTE_GAUGES). Raises KeyFault."""
+    """Set the age of the signing key (settings.MINUTE_GAUGES). Raises KeyFault."""
     assert settings.JWT_PUBLIC_KEYS_DIR is not None  # auth reads a folder
     file = settings.JWT_PUBLIC_KEYS_DIR / f"{keyring.signing_key().kid}.pem"
     age = datetime.now(UTC) - key_store.written_at(file)

@@ -21,9 +21,9 @@ from tokens.pending_logins import PendingLogin as PendingLogin
 
 @dataclass(frozen=True)
 class SessionPolicy:
-    """Which sessions of a user may continue: those of `epoch` or above, and `kept_sid`
-    if its own epoch is at least `kept_from`; where a second factor is required
-    (`needs_factor`), of these only those that have one."""
+    """Which sessions of a user may continue: those with `epoch` or a higher one, and
+    `kept_sid` if its epoch is at least `kept_from`. If a second factor is required
+    (`needs_factor`), only those of them that have one."""
 
     epoch: int
     kept_sid: UUID | None = None
@@ -32,7 +32,7 @@ class SessionPolicy:
 
     @classmethod
     def of(cls, user: dict[str, Any]) -> Self:
-        """As the User Service answers it."""
+        """The policy in an answer of the User Service."""
         kept_sid = user["kept_sid"]
         return cls(
             user["session_epoch"],
@@ -42,7 +42,7 @@ class SessionPolicy:
         )
 
     def ends(self, session: "Session") -> bool:
-        """By its epoch: the opposite of what ROTATE asks for."""
+        """Whether its epoch ends the session: the opposite of ROTATE's condition."""
         if session.user_epoch >= self.epoch:
             return False
         if session.id != self.kept_sid or self.kept_from is None:
@@ -51,7 +51,7 @@ class SessionPolicy:
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
-    """Reads by the ORM; the writes that must be one statement by `statements`."""
+    """Reads use the ORM. Writes that must be one statement use `statements`."""
 
     def open(
         self,
@@ -91,8 +91,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def rotate(self, sid: UUID, jti: UUID, policy: SessionPolicy) -> "Session | None":
         """Replace the refresh token `jti` of a session, at most once per leeway.
 
-        None: nothing was changed, and the row says why. Of any number of callers one
-        wins (RFC 9700 section 4.14.2).
+        Returns None if it changed nothing: the row says why. Of any number of callers
+        one succeeds (RFC 9700 section 4.14.2).
         """
         parameters = {
             "id": sid,
@@ -105,15 +105,15 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return next(iter(self.execute(statements.ROTATE, parameters)), None)
 
     def revoke(self, sid: UUID, reason: str, *deeds: str) -> "Session | None":
-        """End a session and return it, also if it had ended; None if there is none.
-        `deeds` are events with which it ends."""
+        """End a session and return it, even if it had ended before. None if it has no
+        row. If it lived, the events `deeds` are recorded too."""
         events = ["authn_token_revoked", *deeds]
         parameters = {"id": sid, "reason": reason, "events": events}
         return next(iter(self.execute(statements.REVOKE, parameters)), None)
 
     def raise_floors(self, user_ids: Collection[UUID], epoch: int) -> None:
-        """Let no session of these users open below `epoch`. To be called before
-        `revoke_below`, and apart from it."""
+        """Let no session of these users open below `epoch`. Must be called before
+        `revoke_below`, as a separate statement."""
         parameters: dict[str, Any] = {"user_ids": list(user_ids), "epoch": epoch}
         with connections[self.db].cursor() as cursor:
             cursor.execute(statements.RAISE_FLOORS, parameters)
@@ -127,9 +127,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
         kept_from: int | None = None,
         caller: TokenUser | None = None,
     ) -> "list[Session]":
-        """End the sessions of these users below `epoch`; return the ended.
+        """End the sessions of these users below `epoch` and return them.
 
-        `kept_sid` is lifted to the new epoch if its own is at least `kept_from`.
+        If the epoch of `kept_sid` is at least `kept_from`, its epoch is raised instead.
         `caller` is the user who logs out everywhere.
         """
         parameters = {
@@ -156,7 +156,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.execute(statements.REVOKE_LIVE, parameters)
 
     def highest_epochs(self, limit: int) -> list[tuple[UUID, int]]:
-        """The users with the highest epochs that auth has received, and these."""
+        """The users with the highest epochs that auth has received, with the epochs."""
         with connections[self.db].cursor() as cursor:
             cursor.execute(statements.HIGHEST_EPOCHS, {"limit": limit})
             found: list[tuple[UUID, int]] = cursor.fetchall()
@@ -171,7 +171,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.live().filter(user_id=user_id).order_by("-last_used_at", "-id")
 
     def with_clock(self) -> Self:
-        """Each session with `clock`, the database's time of the reading."""
+        """The sessions with `clock`: the database's time when it reads the row."""
         return self.annotate(clock=ClockTimestamp())
 
     def revoked_within(self, period: timedelta) -> Self:
@@ -182,9 +182,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Run a statement that returns whole rows (`update()` would only count them),
         with the context of the events that it writes.
 
-        Outside a transaction it commits itself; a failure means that the outcome is
-        unknown, and must reach the client as 503. Not by `raw`, which looks up
-        the columns every time.
+        Outside a transaction the statement commits by itself. If it fails, its outcome
+        is unknown, so the client must receive a 503. `raw` would look up the columns
+        every time.
         """
         with connections[self.db].cursor() as cursor:
             cursor.execute(statement, parameters | origin())
@@ -243,7 +243,7 @@ class Session(models.Model):
     )
 
     clock: datetime  # annotated by `with_clock`
-    has_lived: bool  # of one that a statement returns as ended: until this statement
+    has_lived: bool  # whether it lived until the statement that returned it as ended
 
     objects = SessionQuerySet.as_manager()
 
@@ -261,6 +261,6 @@ class Session(models.Model):
 
     @property
     def lacks_factor(self) -> bool:
-        """The opposite of what ROTATE asks for: no second factor, and no trusted device
-        in its place."""
+        """Whether it has neither a second factor nor a trusted device in its place: the
+        opposite of ROTATE's condition."""
         return self.acr == "aal1" and "rba" not in self.amr.split()

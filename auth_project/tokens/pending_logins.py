@@ -1,7 +1,7 @@
 """Logins and step-ups that wait for their last factor.
 
-The client has a random text, the row its digest. It opens nothing: it bounds the tries,
-and the statement that opens the session, or raises its level, settles it once.
+The client has a random text, the row its digest. It grants nothing, and limits the
+tries. The statement that opens a session, or raises its level, settles it once.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from shared.db.functions import ClockTimestamp
 LIFETIME = passkey_options.TIMEOUT
 TRIES = 5
 
-# One statement: of any number of tries at once no more than TRIES are verified.
+# One statement: of any number of simultaneous tries, at most TRIES are verified.
 ATTEMPT = """
 UPDATE tokens_login SET attempts = attempts + 1
 WHERE digest = %(digest)s
@@ -38,10 +38,10 @@ RETURNING
 
 
 class PendingLoginQuerySet(models.QuerySet["PendingLogin"]):
-    """Pending logins: begun, tried, settled."""
+    """Begins, tries and settles pending logins."""
 
     def begin(self, purpose: str, **columns: Any) -> "PendingLogin":
-        """A new one; its `text` is for the client alone."""
+        """A new pending login. Its `text` is only for the client."""
         text = secrets.token_urlsafe(32)
         login = self.create(
             digest=digest(text),
@@ -57,10 +57,10 @@ class PendingLoginQuerySet(models.QuerySet["PendingLogin"]):
     def attempt(
         self, text: str, purpose: str, sid: UUID | None = None
     ) -> "PendingLogin":
-        """Spend one of its tries. Raises LoginSettled; TokenInvalid where it is
-        unknown, expired, out of tries, or begun for something else.
+        """Spend a try of a pending login. Raises LoginSettled; TokenInvalid if it is
+        unknown, expired, out of tries, or begun for another purpose.
 
-        The connection is given back: the User Service is asked next.
+        Returns the connection to the pool before the call to the User Service.
         """
         named = {"digest": digest(text), "purpose": purpose, "sid": sid}
         login = next(iter(self.raw(ATTEMPT, {**named, "tries": TRIES})), None)
@@ -71,25 +71,25 @@ class PendingLoginQuerySet(models.QuerySet["PendingLogin"]):
         return login
 
     def refusal(self, **named: Any) -> LoginSettled | TokenInvalid:
-        """The error for one that cannot be used."""
+        """The error for a pending login that cannot be used."""
         settled = self.filter(**named).exclude(settled_at=None).exists()
         return LoginSettled() if settled else TokenInvalid()
 
     def settle(self, login: "PendingLogin") -> None:
-        """Settle one that opens no session. Raises LoginSettled."""
+        """Settle a pending login that opens no session. Raises LoginSettled."""
         waiting = self.filter(id=login.id, settled_at=None)
         if not waiting.update(settled_at=ClockTimestamp()):
             raise LoginSettled
 
 
 class PendingLogin(models.Model):
-    """A login or step-up that waits for its last factor. It is no session, and gives
-    nothing but the right to try."""
+    """A login or step-up that waits for its last factor. It is not a session: it only
+    gives the right to try."""
 
     class Purpose(models.TextChoices):
         SECOND_FACTOR = "second_factor"
-        ENROL = "enrol"  # there is none yet, and there must be
-        PASSKEY = "passkey"  # without a password: whose it is, the answer says
+        ENROL = "enrol"  # the account must have a factor and has none
+        PASSKEY = "passkey"  # without a password; the passkey says who the user is
         STEP_UP = "step_up"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -108,7 +108,7 @@ class PendingLogin(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     settled_at = models.DateTimeField(null=True)
 
-    text: str  # what the client has; only of one that was begun just now
+    text: str  # what the client has; only `begin` sets it
 
     objects = PendingLoginQuerySet.as_manager()
 
@@ -137,11 +137,11 @@ class PendingLogin(models.Model):
         return invitation
 
     def request_options(self, passkeys: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3), for these passkeys
-        or, where none is named, for any that the browser has for us."""
+        """PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3) for these passkeys,
+        or, without any, for every passkey that the browser has for this site."""
         return passkey_options.request_options(bytes(self.challenge), passkeys)
 
 
 def digest(text: str) -> bytes:
-    """What the row has of the client's text: a random one of 256 bits needs no salt."""
+    """The digest of a client's text, without salt: the text has 256 random bits."""
     return hashlib.sha256(text.encode()).digest()

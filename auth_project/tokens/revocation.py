@@ -19,15 +19,15 @@ from tokens.models import Session
 
 BATCH = 1000
 NO_CAP = 2**31 - 1
-SWEEP_LOCK = 0x6D656D6F  # of this database's advisory locks
+SWEEP_LOCK = 0x6D656D6F  # an advisory lock of this database
 
 
 def end_session(sid: UUID | str, reason: str, *deeds: str) -> None:
-    """Revoke one session, with events (`deeds`) that are recorded if it lived. Raises
+    """Revoke one session. If it lived, the events `deeds` are recorded too. Raises
     OperationalError: then Redis has received nothing.
 
-    One that had ended is announced again, in case Redis missed it; and so is one that
-    has no row, which is how a purged session looks.
+    A session that had ended before is published again, in case Redis missed it. So is
+    one without a row: it may have been purged.
     """
     session = Session.objects.revoke(UUID(str(sid)), reason, *deeds)
     publish_end(session, sid)
@@ -44,14 +44,14 @@ def end_sessions_below(
     keep_from: int | None = None,
     caller: TokenUser | None = None,
 ) -> int:
-    """Revoke the sessions of these users below `epoch`, but `keep_sid` if its own is at
-    least `keep_from`; how many. No session opens below it from now on. `caller` is the
-    user who logs out everywhere."""
+    """Revoke the sessions of these users below `epoch`, but not `keep_sid` if its epoch
+    is at least `keep_from`. Returns how many. No session opens below `epoch` from now
+    on. `caller` is the user who logs out everywhere."""
     Session.objects.raise_floors(user_ids, epoch)
     keep = keep_sid, keep_from
     ended = Session.objects.revoke_below(user_ids, epoch, reason, *keep, caller)
     publish_revocation(ended)
-    # Of many users, those who had a session.
+    # A line for a single user; of many users, for those who had a session.
     counts = Counter(session.user_id for session in ended)
     for user_id in user_ids if len(user_ids) == 1 else counts:
         count = counts[user_id]
@@ -60,8 +60,8 @@ def end_sessions_below(
 
 
 def end_own_session(sid: UUID, user_id: UUID, reason: str = "session_ended") -> bool:
-    """End a live session of this user, at their wish or (`operator`) an operator's;
-    False where they have no such one."""
+    """End a live session of this user, for the user or (reason `operator`) for an
+    operator. False if they have no such session."""
     session = Session.objects.revoke_own(sid, user_id, reason)
     if session is None:
         return False
@@ -71,10 +71,10 @@ def end_own_session(sid: UUID, user_id: UUID, reason: str = "session_ended") -> 
 
 
 def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
-    """End the session that a login replaces, and those beyond the cap: the least
-    recently used.
+    """End the session that a login replaces, and the least recently used sessions
+    beyond the cap.
 
-    To be called after a login's row was committed, in a statement of its own.
+    Must be called after the login's row was committed, as a separate statement.
     """
     cap = settings.MAX_SESSIONS_PER_USER or NO_CAP
     if cap == NO_CAP and replaced is None:
@@ -89,10 +89,10 @@ def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
 
 
 def end_live_sessions(user_id: UUID | None) -> int:
-    """For operators: end all sessions of a user, or (None) of all users; how many.
+    """For operators: end all sessions of a user, or (None) of all. Returns how many.
 
-    In batches, so that no lock is held for long. A login that is under way is not
-    stopped: raising the user's epoch in the User Service does that.
+    In batches, so that no lock is held for long. A login in progress is not stopped:
+    to do so, raise the user's epoch in the User Service.
     """
     total = 0
     while ended := Session.objects.revoke_live(user_id, "operator", BATCH):
@@ -103,11 +103,11 @@ def end_live_sessions(user_id: UUID | None) -> int:
 
 
 def republish_known_sessions() -> tuple[int, int]:
-    """After a restore: what Redis knows is of another database. Sessions that do not
-    live in this one have ended, those that do are forgotten; how many of each.
+    """After a restore, correct the keys in Redis, which are of another database. Mark
+    sessions that do not live in this one as revoked; delete the keys of those that do.
 
-    For a time when no service runs. Raises RedisError; DependencyUnavailable if Redis
-    takes no write.
+    Returns how many of each. No service may run. Raises RedisError;
+    DependencyUnavailable if Redis takes no write.
     """
     sids, ended, live = iter(set(session_state.known())), 0, 0
     while batch := set(islice(sids, BATCH)):
@@ -122,32 +122,32 @@ def republish_known_sessions() -> tuple[int, int]:
 
 
 def publish_revocation(ended: Collection[Session]) -> None:
-    """Count sessions that have ended just now, and write them to Redis. Where that
-    fails the sweep repeats it, every two seconds."""
+    """Count sessions that have just ended, and mark them as revoked in Redis. If Redis
+    fails, the sweep repeats it every two seconds."""
     count_ended(ended)
     if reasons := {each.id: each.revoked_reason for each in ended}:
         session_state.mark_revoked(reasons, revocation_window())
 
 
 def publish_end(session: Session | None, sid: UUID | str) -> None:
-    """Write to Redis that one session is over; None: it has no row."""
+    """Mark one session as revoked in Redis. `session` is None if it has no row."""
     reason = session.revoked_reason if session else "unknown"
     session_state.mark_revoked({UUID(str(sid)): reason}, revocation_window())
 
 
 def revocation_window() -> int:
-    """For how many seconds Redis has to know of a revocation, and the sweep to look
-    after it: no access token lives longer, and of refresh tokens PostgreSQL knows."""
+    """For how many seconds Redis keeps a revocation and the sweep repeats it. No access
+    token lives longer, and for refresh tokens PostgreSQL decides."""
     return settings.ACCESS_TOKEN_LIFETIME + settings.JWT_LEEWAY + 60
 
 
 def republish_revocations() -> None:
-    """Compare Redis with all recent revocations, and set what it does not know.
+    """Compare Redis with all recent revocations, and set those that it does not have.
 
-    Remembers nothing, so it heals whatever was lost: by a flush, a restart, a failover,
-    a write that timed out, a worker that died between PostgreSQL and Redis. One worker
-    at a time: the others skip the round. A worker that stops in it loses the lock. One
-    that does not reach Redis takes no lock: those on other hosts may reach it.
+    This keeps no state, so it repairs any loss: by a flush, a restart, a failover, a
+    write that timed out, a worker that died between PostgreSQL and Redis. One worker at
+    a time does so: the others skip the round. A worker that hangs loses the lock. One
+    that does not reach Redis takes no lock: workers on other hosts may reach it.
     """
     if not session_state.answers():
         return
@@ -157,7 +157,7 @@ def republish_revocations() -> None:
         if not cursor.fetchone()[0]:
             return
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '5s'")
-        # A cursor in the database: a worker holds one batch of them.
+        # A server-side cursor: the worker holds only one batch in memory.
         rows = recent.values_list("id", "revoked_reason").iterator(BATCH)
         while batch := list(islice(rows, BATCH)):
             if not session_state.repeat_revocations(dict(batch), revocation_window()):

@@ -34,8 +34,8 @@ class TokenSerializer(serializers.Serializer[None]):
     def token_of(cls, body: Any) -> str:
         """The token in a body. Raises ValidationError.
 
-        Services ask for every request of theirs, and a serializer makes its fields
-        again each time. So it only says what is wrong with the others.
+        Services may call this for every request of theirs, and a serializer makes its
+        fields again each time. So it is used only to say what is wrong with a token.
         """
         token = body.get("token") if isinstance(body, dict) else None
         if (
@@ -146,7 +146,7 @@ class UserSessionSerializer(serializers.ModelSerializer[Session]):
         read_only_fields = fields
 
     def get_ip(self, session: Session) -> str | None:
-        # The user's provider, not their line.
+        # It shows the user's provider, not their connection.
         return session.ip and client_ip.network(session.ip, *SHOWN_BITS)
 
     def get_device(self, session: Session) -> str:
@@ -192,7 +192,7 @@ class SessionSerializer(UserSessionSerializer):
 
 
 class ExactBooleanField(serializers.BooleanField):
-    """JSON's true or false; DRF's own field takes "off" and 0 for one, too."""
+    """JSON's true or false. DRF's own field also accepts "off" and 0."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):

@@ -1,7 +1,7 @@
-"""What can be done with a session: refresh, log out, verify.
+"""The operations on sessions: refresh, log out, verify.
 
-Each function is one act from beginning to end. They raise errors of
-`shared.api.exceptions`; a database that does not answer raises OperationalError, which
+Each function is one operation from beginning to end. They raise errors of
+`shared.api.exceptions`. A database that does not answer raises OperationalError, which
 becomes 503.
 """
 
@@ -35,9 +35,9 @@ from tokens.revocation import end_session, end_sessions_below, publish_end
 
 @dataclass(frozen=True)
 class Client:
-    """The client: kept with the session and in the audit log. `device` is the text of
-    its device cookie, for the User Service; `cookie` its refresh cookie, if it has one,
-    whose session a login replaces."""
+    """The client of a request, kept with the session and in the audit log. `device` is
+    the text of its device cookie, for the User Service. `cookie` is its refresh cookie,
+    if any: a login replaces the session of that cookie."""
 
     ip: str | None
     user_agent: str
@@ -47,7 +47,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Grant:
-    """What a login or refresh gives; `refresh` is None where the client's stays.
+    """The tokens that a client receives. `refresh` is None if it keeps the one it has.
     `device` is the device cookie to set after a login."""
 
     access: AccessToken
@@ -60,16 +60,16 @@ def refresh(text: str, client: Client, received_at: float) -> Grant:
     """Continue a session with its refresh token. `received_at` is the request's time on
     the monotonic clock.
 
-    The user is asked for before the row is touched: no lock is held during the call,
-    and no answer from the User Service means that nothing has changed. Raises
-    TokenError (the session is over, or this was no token), DependencyUnavailable,
-    Overloaded; InsufficientUserAuthentication where the user has to have a second
-    factor by now and the session has none: it lives, and may step up.
+    The User Service is asked before the row is changed: no lock is held during the
+    call, and without an answer nothing changes. Raises TokenError (the session has
+    ended, or `text` is no token), DependencyUnavailable, Overloaded;
+    InsufficientUserAuthentication if the user now needs a second factor and the session
+    has none. That session still lives and may step up.
     """
     issued_at = int(time.time())
     token = RefreshToken.parse(text)
     token.check_blacklist()
-    keyring.signing_key()  # or nothing is changed: there would be no answer to it
+    keyring.signing_key()  # without a key, fail here before anything changes
     user = users_client().get(UUID(token["sub"]))
     if user is None:
         end_session(token["sid"], "user_gone")
@@ -84,8 +84,8 @@ def refresh(text: str, client: Client, received_at: float) -> Grant:
 def rotate_or_resolve(
     token: RefreshToken, policy: SessionPolicy, client: Client, received_at: float
 ) -> tuple[Session, RefreshToken | None]:
-    """The session of a token, and the one to answer with. Raises TokenError,
-    InsufficientUserAuthentication."""
+    """The session of a token, and the token to answer with, if it is a new one. Raises
+    TokenError, InsufficientUserAuthentication."""
     sid, jti = UUID(token["sid"]), UUID(token["jti"])
     session = Session.objects.rotate(sid, jti, policy)
     if session is not None:
@@ -98,23 +98,23 @@ def rotate_or_resolve(
 def resolve_superseded_token(
     token: RefreshToken, policy: SessionPolicy, client: Client, received_at: float
 ) -> tuple[Session, RefreshToken | None]:
-    """Why `token` did not rotate its session.
+    """Find out why `token` did not rotate its session.
 
-    Returns the session and the token to answer with where that is no fault: a second
-    tab, a repeated request. Raises TokenError for all else, and
+    Returns the session and the token to answer with if the cause is harmless: a second
+    tab, a repeated request. Otherwise raises TokenError or
     InsufficientUserAuthentication.
     """
     session = live_session(token, policy, client)
     is_current = str(session.jti) == token["jti"]
     if not is_current and not is_direct_predecessor(token, session, received_at):
-        # Committed before the 401 is raised, which must not undo it.
+        # Committed before the 401 is raised, which must not roll it back.
         end_session(session.id, "reuse", "authn_token_reuse")
         audit("authn_token_reuse", **audit_context(session, client))
         raise RefreshTokenReused
     if policy.needs_factor and session.lacks_factor:
         raise InsufficientUserAuthentication("aal2")
     if is_current:
-        # Rotated less than the leeway ago: it stays the one to use.
+        # Rotated less than the leeway ago: the client keeps using this token.
         refreshes_total.labels("current").inc()
         return session, None
     refreshes_total.labels("leeway").inc()
@@ -123,8 +123,8 @@ def resolve_superseded_token(
 
 
 def live_session(token: RefreshToken, policy: SessionPolicy, client: Client) -> Session:
-    """The session that `token` did not rotate, if it has not ended; the order of the
-    questions matters. Raises TokenError."""
+    """The session that `token` did not rotate. Raises TokenError if it has ended. The
+    order of the checks matters."""
     session = Session.objects.with_clock().filter(id=token["sid"]).first()
     if session is None or session.revoked_at is not None:
         publish_end(session, token["sid"])
@@ -143,8 +143,8 @@ def is_direct_predecessor(
 ) -> bool:
     """Whether `token` was superseded by the last rotation, within the leeway.
 
-    Measured to the request's arrival: one that waited for the User Service or for a
-    lock is not late. No older ancestor ever counts (django-oauth-toolkit #1617).
+    The time is measured to the request's arrival: waits for the User Service or a lock
+    do not count. No older ancestor is ever accepted (django-oauth-toolkit #1617).
     """
     if str(session.previous_jti) != token["jti"] or not settings.REFRESH_REUSE_LEEWAY:
         return False
@@ -155,11 +155,11 @@ def is_direct_predecessor(
 
 
 def log_out(text: str | None) -> None:
-    """End the session of a refresh token, whatever its age. Garbage ends nothing, and
-    is no error: without a session a client is logged out.
+    """End the session of a refresh token, even of an expired one. Garbage is ignored: a
+    client without a session is logged out already.
 
-    Raises OperationalError: then the session may live, and the client must keep the
-    cookie to try again (RFC 7009 section 2.2.1).
+    Raises OperationalError: then the session may still live, and the client must keep
+    the cookie to try again (RFC 7009 section 2.2.1).
     """
     try:
         token = SpentRefreshToken.parse(text or "")
@@ -170,11 +170,11 @@ def log_out(text: str | None) -> None:
 
 
 def log_out_all(user: TokenUser, *, keep_current: bool) -> int:
-    """End all sessions of a user, or all but the one that asks; how many.
+    """End all sessions of a user, or all but the caller's. Returns how many.
 
     The epoch is raised first: a login whose password was verified before that ends at
-    its first refresh, though its row is not there yet. Without the User Service nothing
-    changes; where only its answer was lost, all sessions end at their next refresh.
+    its first refresh, even if its row does not exist yet. Without the User Service
+    nothing changes. If only its answer is lost, all sessions end at their next refresh.
     Raises DependencyUnavailable, Overloaded; TokenRevoked if the user is gone.
     """
     keep = user.sid if keep_current else None
@@ -192,7 +192,7 @@ def log_out_all(user: TokenUser, *, keep_current: bool) -> int:
 def verify(text: str) -> dict[str, Any]:
     """Claims of an access token whose session lives. Raises TokenError.
 
-    Redis answers at once; where it has no answer PostgreSQL has, and Redis receives it.
+    If Redis does not know the session, PostgreSQL decides, and Redis is updated.
     """
     claims = decode(text, "access")
     active = session_state.is_active(claims["sid"])
@@ -209,10 +209,10 @@ def verify(text: str) -> dict[str, Any]:
 
 
 def mark_active(token: Any) -> None:
-    """Let Redis answer for the session of this access token, while the token lives.
+    """Mark the session as active in Redis until this access token of it expires.
 
-    Not longer: a process that was paused would revive a session whose revocation is
-    known to PostgreSQL alone by then.
+    Not for longer: a process that was paused could otherwise revive a session whose
+    revocation only PostgreSQL still knows.
     """
     ttl = int(token["exp"] + settings.JWT_LEEWAY - time.time())
     if ttl > 0:

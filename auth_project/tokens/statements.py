@@ -1,17 +1,17 @@
-"""The writes to sessions, each one statement, each by the database's clock.
+"""The writes to sessions. Each is one statement and uses the database's clock.
 
-`now()` would be the start of the transaction; `clock_timestamp()` is read after a lock
-was waited for. Isolation is READ COMMITTED: a statement that waited for a row looks at
-its WHERE again, on the row as it is then. That is what makes these linearizable.
+`clock_timestamp()` is read after any wait for a lock; `now()` would be the start of the
+transaction. Isolation is READ COMMITTED: a statement that waited for a row evaluates
+its WHERE again, on the row's new version. That makes these writes linearizable.
 
-What opens or ends sessions also writes the events of it: neither is without the other.
+A statement that opens or ends sessions also writes the events: both happen or neither.
 """
 
 from shared.events import recording
 from tokens.events import ENDED, ENDED_OF_USER, TABLE
 
-# By name: this version does not know the columns that the next one adds, and with `*` a
-# prepared statement fails then, as its plan may not change the type of its result.
+# Named, not `*`: the next version may add columns that this one does not know, and then
+# a prepared statement with `*` fails, as the type of its result must not change.
 COLUMNS = """
     id, user_id, user_epoch, jti, previous_jti, rotated_at, created_at, last_used_at,
     expires_at, absolute_expires_at, ip, user_agent, revoked_at, revoked_reason,
@@ -19,14 +19,14 @@ COLUMNS = """
 
 
 def recorded(statement: str, rows: str, columns: str = COLUMNS) -> str:
-    """A statement that ends with an unfinished WITH, whose `changed` are the sessions
-    it returns; with an event for each of these rows."""
+    """Complete `statement`, which ends with an unfinished WITH: return the sessions in
+    its `changed`, and write an event for each row of `rows`."""
     events = recording(TABLE, rows)
     return f"{statement}, {events}\nSELECT {columns} FROM changed\n"
 
 
-# No row is returned, and no session opens, where the epoch is below the highest that
-# auth has received for this user: the password was verified before it was raised.
+# Returns no row, so that no session opens, if the epoch is below the highest that auth
+# has received for this user: the password was verified before the epoch was raised.
 FLOOR = """
 WITH floor AS (
     INSERT INTO tokens_userepoch AS known (user_id, epoch)
@@ -58,8 +58,8 @@ OPEN = recorded(
     LOGGED_IN,
 )
 
-# The session of a pending login: of any number at once one settles it. A login that is
-# refused for its epoch is not settled.
+# The session of a pending login. Of any number of requests at once, one settles it. A
+# login that is refused for its epoch is not settled.
 OPEN_PENDING = recorded(
     f"""{FLOOR}, settled AS (
     UPDATE tokens_login SET settled_at = clock_timestamp()
@@ -73,7 +73,7 @@ OPEN_PENDING = recorded(
     LOGGED_IN,
 )
 
-# The methods so far stay, but `rba`: a factor has taken the place of the device.
+# Earlier methods stay, except `rba`: the factor replaces the trusted device.
 STEP_UP = recorded(
     """
 WITH live AS (
@@ -110,11 +110,10 @@ WITH live AS (
         FROM changed""",
 )
 
-# The session to keep is lifted to the user's epoch, whether the push came or not.
-# Where the user has to have a second factor, a session without one is not continued; it
-# may step up. Last line of WHERE: at most one rotation per leeway, so that tabs which
-# refresh one after the other on a slow network do not leave each other two generations
-# behind.
+# Raises the kept session to the user's epoch, whether the push arrived or not. If the
+# user needs a second factor, a session without one does not rotate; it may step up.
+# Last line of WHERE: at most one rotation per leeway, so that tabs which refresh one
+# after the other on a slow network do not leave each other two generations behind.
 ROTATE = f"""
 UPDATE tokens_session
 SET jti = %(new)s,
@@ -135,8 +134,8 @@ WHERE id = %(id)s
 RETURNING {COLUMNS}
 """  # noqa: S608 (constants alone)
 
-# The first revocation's time and reason stay, and it alone is an event. `has_lived`: it
-# is this one.
+# Only the first revocation sets the time and the reason, and is an event. `has_lived`:
+# whether it is this one.
 REVOKE = recorded(
     """
 WITH found AS (
@@ -161,8 +160,8 @@ WITH found AS (
     f"{COLUMNS}, has_lived",
 )
 
-# Before REVOKE_BELOW, and never one statement with it: the snapshot of one statement is
-# older than its wait for the lock of a login, whose session it would not see.
+# Runs before REVOKE_BELOW and never as one statement with it: its snapshot would be
+# older than its wait for a login's lock, so it would not see the login's session.
 RAISE_FLOORS = """
 INSERT INTO tokens_userepoch AS known (user_id, epoch)
 SELECT DISTINCT user_id, %(epoch)s::bigint
@@ -171,10 +170,10 @@ ORDER BY user_id
 ON CONFLICT (user_id) DO UPDATE SET epoch = greatest(known.epoch, excluded.epoch)
 """
 
-# Rows are locked in the order of their ids: two of these cannot deadlock. The session
-# to keep is lifted to the new epoch by the same statement; it is not returned. Without
-# IS TRUE no session would be revoked where there is none to keep. `caller` logs out
-# everywhere, which is an event of its own, by the session `caller_sid`.
+# Locks rows in the order of their ids, so that two of these cannot deadlock. It raises
+# the kept session to the new epoch too, and does not return it. Without IS TRUE no
+# session would be revoked if there is none to keep. If `caller` logs out everywhere,
+# that is an event of its own, by the session `caller_sid`.
 REVOKE_BELOW = recorded(
     """
 WITH below AS (
@@ -203,7 +202,7 @@ WITH below AS (
         WHERE %(caller)s::uuid IS NOT NULL""",
 )
 
-# A session of another user is as unknown as one that has ended: no row is returned.
+# Returns no row for a session of another user, as for one that has ended.
 REVOKE_OWN = recorded(
     """
 WITH changed AS (
@@ -218,11 +217,11 @@ WITH changed AS (
     ENDED,
 )
 
-# Run after the INSERT of a login has committed: of any number at once, the last to
-# start sees all their rows. What is among the newest of all is so among any of them,
-# so no login ends one that should stay, and exactly `cap` are left. The array is made
-# before a lock is waited for: waiting does not change which sessions end. The session
-# that the login replaces ends in any case, and counts for nothing.
+# Runs after a login's INSERT has committed: of any number at once, the last to start
+# sees all rows. A session that is among the `cap` newest of all is so in any subset, so
+# no login ends a session that should stay, and exactly `cap` remain. The array is built
+# before any wait for a lock, which then does not change which sessions end. The session
+# that the login replaces ends in any case and does not count for the cap.
 END_OTHERS = recorded(
     """
 WITH ending AS (
@@ -249,7 +248,7 @@ WITH ending AS (
     ENDED,
 )
 
-# What auth has received of each user, by pushes, logins and refreshes.
+# The highest epochs that auth has received by pushes, logins and refreshes.
 HIGHEST_EPOCHS = """
 SELECT user_id, max(epoch) AS epoch
 FROM (
@@ -262,7 +261,7 @@ ORDER BY epoch DESC
 LIMIT %(limit)s
 """
 
-# For operators: one user's live sessions or (NULL) all users', so many at a time.
+# For operators: ends at most `limit` live sessions of a user, or (NULL) of all users.
 REVOKE_LIVE = recorded(
     """
 WITH live AS (

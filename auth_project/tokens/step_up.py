@@ -16,7 +16,7 @@ from tokens.services import Client, Grant, audit_context, mark_active
 
 
 def options(caller: TokenUser) -> dict[str, Any]:
-    """How this session can step up: with a factor of its user or, where there is none,
+    """How this session can step up: with a factor of its user or, if there is none,
     with the password. Raises TokenRevoked, DependencyUnavailable, Overloaded."""
     try:
         factors = users_client().factors(caller.id)
@@ -37,8 +37,8 @@ def options(caller: TokenUser) -> dict[str, Any]:
 def step_up(
     caller: TokenUser, text: str, proof: dict[str, Any], client: Client
 ) -> Grant:
-    """Verify a factor, or the password, and give the session its level and its time; an
-    access token says so at once, the next ones too. The refresh token stays.
+    """Verify a factor or the password, and set the session's level and time. The new
+    access token and all later ones have both. The refresh token stays.
 
     Raises SecondFactorInvalid, InvalidCredentials (a password), LoginSettled,
     RateLimited, TokenInvalid (start over), DependencyUnavailable, Overloaded.
@@ -48,7 +48,7 @@ def step_up(
     login = PendingLogin.objects.attempt(
         text, PendingLogin.Purpose.STEP_UP, sid=caller.sid
     )
-    # Guesses of a password are counted by session, too.
+    # Guesses at a password are also counted by session.
     user = verify_factor(login, {**proof, "sid": str(caller.sid)}, client)
     session = Session.objects.step_up(login, user["amr"])
     if session is None:

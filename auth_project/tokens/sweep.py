@@ -1,5 +1,5 @@
 """The sweep: a thread in every worker that compares Redis with recent revocations, and
-every hour deletes what has no more use."""
+every hour deletes old rows."""
 
 import threading
 import time
@@ -21,13 +21,13 @@ PURGE_INTERVAL = 3600.0
 # A row is kept this long after it expired, so that "no row" can mean "revoked".
 RETENTION = timedelta(days=1)
 BATCH = 1000  # rows per transaction, so that no lock is held for long
-PURGE_LOCK = 0x6D656D70  # of this database's advisory locks
+PURGE_LOCK = 0x6D656D70  # an advisory lock of this database
 
 T = TypeVar("T")
 
 
 def start_sweep() -> threading.Thread:
-    """Start it. A daemon: it must not keep a worker from ending."""
+    """Start the sweep as a daemon thread, so that it does not keep a worker alive."""
     thread = threading.Thread(target=sweep_forever, name="sweep", daemon=True)
     thread.start()
     return thread
@@ -45,13 +45,13 @@ def sweep_forever(stop: threading.Event | None = None) -> None:
 
 
 def sweep_once() -> None:
-    """One round."""
+    """Repeat the revocations that Redis has lost."""
     survive(republish_revocations, {"event": "sweep"})
 
 
 def purge_once() -> bool:
-    """Delete one batch of sessions, of pending logins and of events, so that no sweep
-    is late; whether there may be more."""
+    """Delete only one batch each of sessions, pending logins and events, so that no
+    sweep is late. Returns whether there may be more."""
     extra = {"event": "purge"}
     sessions = survive(partial(purge_batch, Session), extra)
     logins = survive(partial(purge_batch, PendingLogin), extra)
@@ -60,8 +60,8 @@ def purge_once() -> bool:
 
 
 def purge_batch(model: type[Session] | type[PendingLogin]) -> int:
-    """Delete the rows that expired first, more than a day ago; how many. None while
-    another worker does so."""
+    """Delete a batch of the rows that expired more than a day ago, the oldest first.
+    Returns how many: 0 while another worker does so."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [PURGE_LOCK])
         if not cursor.fetchone()[0]:
@@ -75,7 +75,7 @@ def purge_batch(model: type[Session] | type[PendingLogin]) -> int:
 
 
 def survive(act: Callable[[], T], extra: dict[str, str]) -> T | None:
-    """Whatever goes wrong in it, the next round must come."""
+    """Call `act`. Log its exceptions, so that the next round comes in any case."""
     try:
         return act()
     except Exception as exc:  # noqa: BLE001 - a sweep that died would heal nothing

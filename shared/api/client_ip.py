@@ -7,10 +7,10 @@ from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Address of the client in canonical form, or None where there is none.
+    """Address of the client in canonical form, or None if there is none.
 
-    The gateway overwrites X-Real-IP with the address it talks to; services are
-    reachable through it and through each other alone.
+    The gateway overwrites X-Real-IP with its client's address. Only the gateway and
+    other services can reach a service.
     """
     meta = request.META
     return normalize_ip(meta.get("HTTP_X_REAL_IP", "")) or normalize_ip(
@@ -20,12 +20,12 @@ def client_address(request: HttpRequest) -> str | None:
 
 @lru_cache(maxsize=4096)
 def normalize_ip(text: str) -> str | None:
-    """The canonical form of an address; None where it is none."""
+    """The canonical form of an IP address; None if the text is not one."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    # A zone (RFC 4007) may be any text, and no database column for addresses has one.
+    # Without the zone (RFC 4007): it may be any text, and no address column takes it.
     return str(address).partition("%")[0]
 
 

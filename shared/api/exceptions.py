@@ -1,7 +1,7 @@
-"""Every error a service answers with, and the one handler that puts them on the wire.
+"""Every error that a service answers with. `shared.api.problem_details` sends them.
 
 The wire format is RFC 9457 (application/problem+json). `code` is the stable, machine
-readable name; CODES is the closed list of them.
+readable name. CODES is the closed list of these names.
 """
 
 import math
@@ -10,8 +10,7 @@ from typing import Any
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
-# By code, the `detail` of every answer with it. Documentation and OpenAPI documents
-# publish this list.
+# The `detail` of each code. Documentation and OpenAPI documents publish this list.
 CODES = {
     "account_exists": "The e-mail address or username is taken.",
     "bad_request": "The request line, a header or the host is malformed.",
@@ -115,8 +114,8 @@ class InsufficientUserAuthentication(Unauthorized):
 
 
 class SecondFactorRequired(Unauthorized):
-    """The password is right, and opens no session by itself. The members say how the
-    login continues."""
+    """The password is right, but the login needs more. The members say how it
+    continues."""
 
     default_code = "second_factor_required"
 
@@ -141,7 +140,7 @@ class Conflict(APIException):
 
 
 class LoginSettled(Conflict):
-    """It has opened its session already, perhaps in another tab."""
+    """The pending login is complete already, perhaps in another tab."""
 
     default_code = "login_settled"
 
@@ -151,7 +150,7 @@ class FactorLimit(Conflict):
 
 
 class LastFactor(Conflict):
-    """Of a user who must have one, or could not log in without."""
+    """The last factor of a user who must have one or could not log in without it."""
 
     default_code = "last_factor"
 
@@ -169,15 +168,15 @@ class Forbidden(APIException):
 
 
 class CrossSiteRequest(Forbidden):
-    audit_event = ""  # audited where it is seen, with what the browser said
+    audit_event = ""  # `SameOriginRequired` audits it, with what the browser sent
     default_code = "cross_site_request"
 
 
 class UserNotFound(APIException):
     """Unknown, deleted and inactive users look alike.
 
-    A code of its own: a 404 of something else that answers at our address must not
-    read as "this user is gone".
+    It has its own code: a 404 from something else at our address must not be
+    mistaken for "this user is gone".
     """
 
     status_code = status.HTTP_404_NOT_FOUND
@@ -189,7 +188,8 @@ class AccountExists(Conflict):
 
 
 class UsernameTaken(Conflict):
-    """For those who must not learn whether the e-mail address is taken, too."""
+    """Says nothing about the e-mail address: the client must not learn whether that is
+    taken too."""
 
     default_code = "username_taken"
 
@@ -226,7 +226,7 @@ class RateLimited(APIException):
 
     def __init__(self, seconds: float = 1) -> None:
         super().__init__()
-        # DRF's name for what becomes Retry-After.
+        # DRF's name for this attribute. It becomes Retry-After.
         self.wait = max(math.ceil(seconds), 1)
 
 

@@ -1,4 +1,4 @@
-"""Serializer fields that take what was sent, and nothing else."""
+"""Strict serializer fields and bodies, and their OpenAPI schemas."""
 
 import inspect
 from collections.abc import Collection, Iterator
@@ -20,7 +20,7 @@ class ExactCharField(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
-        # Looks at every character in turn. Our parsers let no half of one through.
+        # This validator checks every character. Our parsers refuse lone surrogates.
         self.validators = [
             validator
             for validator in self.validators
@@ -70,7 +70,7 @@ class SerializerExtension(OpenApiSerializerExtension):
     def of_fields(
         self, auto_schema: AutoSchema, direction: Direction
     ) -> dict[str, Any]:
-        """The schema without this extension, and strict as the serializer is."""
+        """The schema without this extension. Strict if the serializer is strict."""
         mapped = auto_schema._map_serializer
         schema: dict[str, Any] = mapped(self.target, direction, bypass_extensions=True)
         strict = {"additionalProperties": False}
@@ -82,8 +82,8 @@ class SerializerExtension(OpenApiSerializerExtension):
         direction: Direction,
         groups: Collection[tuple[str, ...]],
     ) -> Iterator[dict[str, str]]:
-        """A type for each of these groups of members, which has all of them and none of
-        the others: fields alone cannot say it."""
+        """One type for each group of members. It requires the group's members and has
+        none of the other groups, which fields alone cannot express."""
         whole = self.of_fields(auto_schema, direction)
         name = auto_schema._get_serializer_name(self.target, direction)
         for group in groups:
@@ -101,7 +101,7 @@ class SerializerExtension(OpenApiSerializerExtension):
 
 
 class StrictExtension(SerializerExtension):
-    """As `StrictSerializer` refuses them."""
+    """No additional properties, as `StrictSerializer` refuses them."""
 
     target_class = StrictSerializer
 
@@ -130,7 +130,7 @@ class OneOfExtension(SerializerExtension):
     """A type for each group."""
 
     target_class = OneOfSerializer
-    priority = 1  # before that of StrictSerializer, which it may be as well
+    priority = 1  # before StrictExtension: a serializer may match both
 
     def map_serializer(
         self, auto_schema: AutoSchema, direction: Direction

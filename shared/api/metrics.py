@@ -46,7 +46,7 @@ class MetricsView(InternalView):
 
 
 def exposition() -> bytes:
-    """Of all processes of this service, or of this one where it is the only one."""
+    """The metrics of all processes of this service; without a folder, of this one."""
     if State.folder is None:
         return generate_latest(metrics.REGISTRY)
     registry = CollectorRegistry()
@@ -55,7 +55,7 @@ def exposition() -> bytes:
 
 
 def refresh() -> None:
-    """Set the gauges that are looked up: those of a database at most once a minute."""
+    """Set `build_info` and, at most once a minute, the gauges that need a look-up."""
     version = spectacular_settings.VERSION
     metrics.build_info.labels(version, settings.SERVICE_NAME).set(1)
     if not is_due():
@@ -69,8 +69,8 @@ def refresh() -> None:
 
 
 def is_due() -> bool:
-    """Whether no process of the service has looked within the minute. One that does
-    leaves a mark; one that counts for itself always looks."""
+    """Whether no process has set these gauges within the last minute. If so, leave a
+    mark for the others. Without a folder there are no others: always true."""
     if State.folder is None:
         return True
     mark = State.folder / REFRESHED

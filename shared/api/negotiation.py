@@ -1,4 +1,4 @@
-"""Which representation is read, and which is answered with."""
+"""Content negotiation: the parser of a request and the renderer of its response."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,14 +12,14 @@ JSON = "application/json"
 
 
 class JSONNegotiation(DefaultContentNegotiation):
-    """DRF's, which takes media types and ranges apart (RFC 9110 section 12.5.1), if a
-    client sends any. Nearly all clients send plain JSON and accept everything."""
+    """A short cut for plain JSON, which nearly all clients send and accept. For the
+    others DRF parses media types and ranges (RFC 9110 section 12.5.1)."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> Any:
         first = next(iter(parsers))
         if request.content_type == JSON == first.media_type:
             return first
-        # What a body is, is a type and no range of them: DRF would take `*/*` for JSON.
+        # A Content-Type is a type, never a range. DRF would take `*/*` for JSON.
         if "*" in request.content_type:
             return None
         return super().select_parser(request, parsers)

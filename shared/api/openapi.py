@@ -6,8 +6,8 @@ from rest_framework import serializers
 from shared.api.exceptions import CODES
 from shared.api.problem_details import MEDIA_TYPE, problem
 
-# Codes by status, for what any operation may answer: Django, DRF or the gateway refuse
-# before a view is asked.
+# Codes by status that any operation may answer with: Django, DRF or the gateway can
+# refuse a request before the view runs.
 ALWAYS: dict[int, tuple[str, ...]] = {
     400: ("bad_request",),
     406: ("not_acceptable",),
@@ -22,7 +22,7 @@ WITH_BODY: dict[int, tuple[str, ...]] = {
     413: ("payload_too_large",),
     415: ("unsupported_media_type",),
 }
-# For `_401`, where an access token is asked for.
+# For `_401` of operations that need an access token.
 TOKEN_PROBLEMS = (
     "token_missing",
     "token_invalid",
@@ -58,8 +58,8 @@ def problems(
 ) -> dict[tuple[int, str], OpenApiResponse]:
     """Error responses of an operation.
 
-    `_401=("token_expired",)` adds codes to a status; `body` adds what reading a request
-    body can go wrong with.
+    `_401=("token_expired",)` adds codes to a status; `body` adds the errors of reading
+    a request body.
     """
     by_status = dict(ALWAYS)
     for more in (WITH_BODY if body else {}, {int(k[1:]): v for k, v in codes.items()}):

@@ -1,5 +1,5 @@
-"""Bodies in: JSON (RFC 8259) and, for one standard, forms; UTF-8, and strict where
-leniency would let two readers differ."""
+"""Parsers of request bodies: JSON (RFC 8259) and, for one standard, forms. UTF-8 only,
+and strict where two lenient readers could disagree about a body."""
 
 import json
 import re
@@ -25,7 +25,7 @@ class StrictJSONParser(BaseParser):
     """
 
     media_type = "application/json"
-    limit: int | None = None  # of the body, for a view that has another than all
+    limit: int | None = None  # bytes; for a view with a limit of its own
 
     def parse(
         self,
@@ -70,7 +70,7 @@ class StrictFormParser(BaseParser):
 
 def check_charset(media_type: str | None) -> None:
     """Raise UnsupportedMediaType for a charset other than UTF-8."""
-    if media_type == StrictJSONParser.media_type:  # as nearly always: without one
+    if media_type == StrictJSONParser.media_type:  # the usual case, without a charset
         return
     charset = _MediaType(media_type or "").params.get("charset", "utf-8")
     if charset.lower() not in ("utf-8", "utf8"):
@@ -78,7 +78,7 @@ def check_charset(media_type: str | None) -> None:
 
 
 def form_decode(text: str) -> str:
-    """What was form-urlencoded. Raises ValueError for broken escapes and encodings."""
+    """Decode form-urlencoded text. Raises ValueError for broken escapes and UTF-8."""
     if BROKEN_ESCAPE.search(text):
         raise ValueError("broken escape")
     return unquote_plus(text, errors="strict")
@@ -102,7 +102,7 @@ def read(stream: IO[Any], most: int | None = None) -> bytes:
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object without duplicate keys: a proxy may read the first, we the last."""
+    """An object. Refuses duplicate keys: a proxy may read the first, we the last."""
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError("duplicate key")
@@ -115,7 +115,7 @@ def refuse_constant(name: str) -> NoReturn:
 
 
 def refuse_surrogates(text: str, value: Any) -> None:
-    """Half a character, which only an escape can write (RFC 7493 section 2.1): no text
-    that holds one can be encoded, so an error that quotes it could not be sent."""
+    """Raise ValueError for a lone surrogate, which only an escape can write (RFC 7493
+    section 2.1). An error that quotes one could not be encoded."""
     if "\\ud" in text.lower():
         json.dumps(value, ensure_ascii=False).encode()

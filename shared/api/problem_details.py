@@ -44,7 +44,7 @@ TRANSLATIONS: tuple[tuple[Any, type[drf.APIException]], ...] = (
 # Titles are the phrases of RFC 9110; older versions of Python have older ones.
 TITLES = {413: "Content Too Large", 414: "URI Too Long"}
 
-# DRF's names for codes of ours.
+# DRF's codes, and ours for them.
 ALIASES = {
     "parse_error": "invalid_json",
     "invalid": "validation_error",
@@ -54,7 +54,7 @@ ALIASES = {
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's EXCEPTION_HANDLER. What it does not know stays a real 500 (handler500)."""
+    """DRF's EXCEPTION_HANDLER. An unknown exception stays a 500 (handler500)."""
     known = translate(exc)
     if known is None:
         return None
@@ -80,7 +80,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 def audit_refusal(
     event: str, exc: drf.APIException, request: Request | HttpRequest
 ) -> None:
-    """The refused caller and the route's template, never a key or a token."""
+    """Audit the refused caller and the route's template, never a key or a token."""
     match = request.resolver_match
     audit(
         event,
@@ -92,7 +92,7 @@ def audit_refusal(
 
 
 def accepted(exc: drf.APIException, view: Any) -> dict[str, str]:
-    """With a 415, what would have been taken (RFC 9110 section 15.5.16)."""
+    """The Accept header of a 415: what the view accepts (RFC 9110 section 15.5.16)."""
     if exc.status_code != 415:
         return {}
     parsers = getattr(view, "parser_classes", ())
@@ -125,8 +125,8 @@ def problem_of(exc: drf.APIException) -> dict[str, Any]:
 
 
 def problem(status: int, code: str, detail: str = "") -> dict[str, Any]:
-    """Members of RFC 9457 section 3.1, and ours: code, request_id. `detail` is for the
-    codes that a service has of its own."""
+    """Members of RFC 9457 section 3.1, and ours: code, request_id. `detail` is for a
+    service's own codes, which CODES does not have."""
     return {
         "type": "about:blank",
         "title": TITLES.get(status) or HTTPStatus(status).phrase,

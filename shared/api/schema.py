@@ -22,7 +22,7 @@ class AutoSchema(openapi.AutoSchema):
         return [settings.SERVICE_NAME]
 
     def _get_request_body(self, direction: str = "request") -> Any:
-        """Also of a DELETE that takes one, for which drf-spectacular has none."""
+        """Includes the body of a DELETE that has one: drf-spectacular omits it."""
         if self.method != "DELETE" or self.get_request_serializer() is None:
             return super()._get_request_body(direction)
         self.method = "POST"
@@ -32,7 +32,7 @@ class AutoSchema(openapi.AutoSchema):
             self.method = "DELETE"
 
     def get_auth(self) -> list[dict[str, Any]]:
-        """Without any, that none is needed."""
+        """`{}` for an operation that needs no authentication."""
         return super().get_auth() or [{}]
 
 
@@ -56,8 +56,8 @@ class PublicGenerator(SchemaGenerator):
     endpoint_inspector_cls = PublicEndpoints
 
     def get_schema(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Its server is the one that it was read from. Of the ways to show who one is,
-        it has those that an operation names."""
+        """The document, with the server that it is read from, and without the security
+        schemes that no operation names."""
         schema: dict[str, Any] = super().get_schema(*args, **kwargs)
         schemes = schema["components"].get("securitySchemes", {})
         operations = [

@@ -36,7 +36,7 @@ def common(prefix: str) -> list[URLPattern]:
     ]
     if settings.DOCS_ENABLED:
         schema = SchemaView.as_view()
-        # Script and page apart, so that the policy forbids inline scripts.
+        # Script and page are separate, so that the policy can forbid inline scripts.
         docs = SpectacularSwaggerSplitView.as_view(url_name="schema")
         routes += [
             path(f"{prefix}/openapi.json", schema, name="schema"),
@@ -72,7 +72,7 @@ class InternalSchemaView(SchemaView):
 
 @lru_cache
 def openapi_document(internal: bool) -> bytes:
-    """Built for the first request of a process, and kept: it takes 50 ms."""
+    """The document, cached: a process builds it once, which takes 50 ms."""
     generator = InternalGenerator() if internal else PublicGenerator()
     schema = generator.get_schema(request=None, public=True)
     return OpenApiJsonRenderer().render(schema, renderer_context={})

@@ -31,7 +31,7 @@ class OpenView(JSONView):
 
 
 class InternalView(JSONView):
-    """For other services: `allowed_callers` names them, None means every one."""
+    """For other services: `allowed_callers`, or (None) all but the one for metrics."""
 
     authentication_classes: tuple[type[BaseAuthentication], ...] = (
         APIKeyAuthentication,
@@ -41,7 +41,7 @@ class InternalView(JSONView):
 
 
 def valid(serializer: Any) -> dict[str, Any]:
-    """What the body says. Raises ValidationError."""
+    """The validated data of a body. Raises ValidationError."""
     serializer.is_valid(raise_exception=True)
     data: dict[str, Any] = serializer.validated_data
     return data

@@ -120,7 +120,7 @@ class AuthenticationResponseJSONSerializer(PublicKeyCredentialJSONSerializer):
 
 
 class CredentialField(serializers.DictField):
-    """A credential, as it was sent: what is wrong with it is for py_webauthn to say."""
+    """A credential, as it was sent: py_webauthn validates it."""
 
     def __init__(self, shape: Shape, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -128,7 +128,7 @@ class CredentialField(serializers.DictField):
 
 
 class CredentialExtension(OpenApiSerializerFieldExtension):
-    """By the name of the standard: without the `Request` that bodies have."""
+    """Names the schema as the standard does, without the suffix `Request` of bodies."""
 
     target_class = CredentialField
 

@@ -1,6 +1,6 @@
 """Verification of our tokens (RFC 7519, RFC 8725, RFC 9068), the same in every service.
 
-Issuing them is the Auth Service's; see its module `tokens.jwt_tokens`.
+The Auth Service issues them: see its module `tokens.jwt_tokens`.
 """
 
 import json
@@ -16,9 +16,9 @@ from jwt.utils import base64url_decode, base64url_encode
 from shared.api.exceptions import TokenExpired, TokenInvalid, TokenNotYetValid
 from shared.keys import keyring, signing_keys
 
-# Explicit typing (RFC 8725 section 3.11): header `typ` by claim `token_type`. The type
-# of access tokens is RFC 9068's. None is registered for the others, so they are ours.
-# Those of `enrol` let a user without a second factor add the first one, and no more.
+# The header `typ` for each claim `token_type` (explicit typing, RFC 8725 section 3.11).
+# RFC 9068 defines `at+jwt`. None is registered for the other two, so they are our own.
+# An enrol token lets a user without a second factor add the first, and nothing else.
 TYPES = {"access": "at+jwt", "refresh": "rt+jwt", "enrol": "enrol+jwt"}
 REQUIRED_CLAIMS = {"iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type"}
 # Extensions that we do not implement (RFC 7515 section 4.1.11, RFC 7797).
@@ -27,17 +27,17 @@ EXTENSIONS = {"crit", "b64"}
 # The longest token that is parsed, in characters. Ours have about 1200, and more with
 # many roles; the gateway takes headers of 8 KiB.
 MAX_LENGTH = 7 * 1024
-MAX_KID_LENGTH = 43  # of a thumbprint
+MAX_KID_LENGTH = 43  # characters of a thumbprint in base64url
 UUID_FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LAST_DATE = 253402300799  # the end of the year 9999, the last that datetime knows
 
 
 class StrictJWS(jwt.PyJWS):
-    """The segments of a token in the one spelling of RFC 7515 section 2.
+    """PyJWS that accepts only the canonical base64url of RFC 7515 section 2.
 
-    PyJWT also takes padding, and looks at every character by itself, which costs as
-    much as the signature. What decodes and encodes to the same text has no other
-    spelling, no foreign character and no padding.
+    PyJWT also accepts padding, and its check of every single character costs as much
+    as the signature. A segment that stays the same when it is decoded and encoded
+    again has no padding, no foreign character and no second spelling.
     """
 
     @staticmethod
@@ -51,17 +51,16 @@ class StrictJWS(jwt.PyJWS):
         return decoded
 
 
-# Claims are checked here: that needs half the time of PyJWT's checks.
+# This module checks the claims itself, which takes half the time of PyJWT's checks.
 jws = StrictJWS()
 
 
 def decode(token: str, token_type: str, *, verify_times: bool = True) -> dict[str, Any]:
-    """Claims of a token of this type, issued by us for us.
+    """The claims of a token of this type that our issuer signed for our audience.
 
-    Without `verify_times` an expired token is accepted, and one from a clock that runs
-    ahead (a session is ended by any of its tokens). Raises TokenExpired,
-    TokenNotYetValid, or TokenInvalid for all else; KeyFault or DependencyUnavailable
-    where there are no keys.
+    Without `verify_times`, expired and not yet valid tokens are accepted too: any token
+    of a session can end it. Raises TokenExpired, TokenNotYetValid, TokenInvalid for any
+    other fault of the token; KeyFault or DependencyUnavailable if there are no keys.
     """
     key = find_key(token, token_type)
     try:
@@ -71,17 +70,17 @@ def decode(token: str, token_type: str, *, verify_times: bool = True) -> dict[st
     except (jwt.InvalidTokenError, ValueError, RecursionError) as exc:
         raise TokenInvalid from exc
     check_claims(claims, token_type)
-    # Last: a token for another service is invalid, not expired.
+    # Times come last: an expired token for another service is invalid, not expired.
     if verify_times:
         check_times(claims)
     return claims
 
 
 def find_key(token: str, token_type: str) -> jwt.PyJWK:
-    """The key that the header names: only the signature makes it true. Raises
+    """The key that the header names, before its signature is verified. Raises
     TokenInvalid.
 
-    Exceptions of the key source pass: missing keys are not the token's fault.
+    Exceptions of the key source are not caught: missing keys are not the token's fault.
     """
     if len(token) > MAX_LENGTH or not token.isascii():
         raise TokenInvalid
@@ -97,8 +96,8 @@ def find_key(token: str, token_type: str) -> jwt.PyJWK:
 
 
 def claims_type(token: str, token_type: str) -> bool:
-    """Whether the header says that it is of this type, as a media type (RFC 9068
-    section 4: with or without `application/`). Raises TokenInvalid."""
+    """Whether the header's `typ` is the media type of this token type, with or without
+    `application/` (RFC 9068 section 4). Raises TokenInvalid."""
     typ = parse_header(token.partition(".")[0]).get("typ")
     if not isinstance(typ, str):
         return False
@@ -106,13 +105,13 @@ def claims_type(token: str, token_type: str) -> bool:
 
 
 def audience(token_type: str) -> str:
-    """Whom a token of this type is for: all services, or those that know `enrol`."""
+    """The `aud` of this type: all services, or those that accept enrol tokens."""
     return str(settings.JWT_AUDIENCE) + {"enrol": ":enrol"}.get(token_type, "")
 
 
 @lru_cache(maxsize=32)
 def parse_header(segment: str) -> dict[str, Any]:
-    """Kept, as all tokens of one key have the same. Do not change what it returns."""
+    """The header, cached: tokens of one key share it. Callers must not modify it."""
     try:
         header = json.loads(base64url_decode(segment))
     except (ValueError, RecursionError) as exc:
@@ -123,8 +122,8 @@ def parse_header(segment: str) -> dict[str, Any]:
 
 
 def check_claims(claims: Any, token_type: str) -> None:
-    """The kind of token, and the types of the claims that callers rely on
-    (RFC 7519 section 4.1). Raises TokenInvalid."""
+    """Check the token type, the issuer, the audience and the types of the claims that
+    callers use (RFC 7519 section 4.1). Raises TokenInvalid."""
     if not isinstance(claims, dict) or not claims.keys() >= REQUIRED_CLAIMS:
         raise TokenInvalid
     if claims["token_type"] != token_type or not is_for_us(claims, token_type):
@@ -134,7 +133,7 @@ def check_claims(claims: Any, token_type: str) -> None:
 
 
 def is_for_us(claims: dict[str, Any], token_type: str) -> bool:
-    """Whether our issuer wrote it, and our audience is one of its audiences."""
+    """Whether `iss` is our issuer and `aud` contains our audience."""
     aud = claims["aud"]
     audiences = aud if isinstance(aud, list) else [aud]
     return (
@@ -151,8 +150,8 @@ def has_ids(claims: dict[str, Any]) -> bool:
 
 
 def check_times(claims: dict[str, Any]) -> None:
-    """Between its times, give or take the leeway. Raises TokenNotYetValid, TokenExpired
-    (RFC 7519 sections 4.1.4 to 4.1.6)."""
+    """Check `iat`, `nbf` and `exp`, with the leeway (RFC 7519 sections 4.1.4 to 4.1.6).
+    Raises TokenNotYetValid, TokenExpired."""
     now, leeway = time.time(), settings.JWT_LEEWAY
     if max(claims["iat"], claims.get("nbf", 0)) > now + leeway:
         raise TokenNotYetValid
@@ -161,14 +160,14 @@ def check_times(claims: dict[str, Any]) -> None:
 
 
 def has_dates(claims: dict[str, Any]) -> bool:
-    """Whether the times are whole seconds that a clock may show."""
+    """Whether the times are whole seconds between the years 1970 and 9999."""
     dates = [claims["iat"], claims["exp"]]
     dates += [claims.get(name, 0) for name in ("nbf", "auth_time")]
     return all(type(date) is int and 0 <= date <= LAST_DATE for date in dates)
 
 
 def has_profile(claims: dict[str, Any]) -> bool:
-    """Whether the claims about the user, each of which may be absent, are strings, and
+    """Whether the optional claims about the user are strings or lists of strings, and
     `email_verified` is true or false (OpenID Connect Core 1.0 section 5.1)."""
     roles, amr = claims.get("roles", []), claims.get("amr", [])
     is_verified = claims.get("email_verified", False)

@@ -1,8 +1,8 @@
 """API keys between services: those that a service accepts, and those it presents.
 
-A key that came by file (NAME_FILE) is what the file says now: keys are rotated without
-a restart (docs/operations/key-rotation.md). A file that is empty or wrong changes
-nothing: the last value stays, and the log names the file.
+A key from a file (NAME_FILE) follows the file, so keys are rotated without a restart
+(docs/operations/key-rotation.md). If the file becomes empty or malformed, the last
+value stays and the log names the file.
 """
 
 import hmac
@@ -17,25 +17,25 @@ from shared.env import api_key_pairs
 from shared.file_watcher import FileWatcher
 
 MINIMUM_KEY_LENGTH = 43  # characters of base64 for 256 bits
-# Long enough, and what a header can carry and `Env` would take at the next start.
+# Long enough, allowed in a header, and accepted by `Env` at the next start.
 PLAIN = re.compile(rf"(?!\$)[!-~]{{{MINIMUM_KEY_LENGTH},}}")
 
 
 def current(name: str) -> Any:
-    """The value of a setting: what its file says now, if it came by one."""
+    """The value of a setting; if a file sets it, the file's present content."""
     path = settings.SECRET_FILES.get(name)
     return getattr(settings, name) if path is None else watched(name, path).get()
 
 
 def presented(name: str) -> str:
-    """The key in the setting `name` (AUTH_SERVICE_API_KEY): ours, at that service."""
+    """Our key for another service, from the setting `name` (AUTH_SERVICE_API_KEY)."""
     return str(current(name))
 
 
 def caller_of(offered: str) -> str | None:
-    """The name of the caller whose key this is, of those who may call this service.
+    """The name of the caller that this key belongs to. None if no caller has it.
 
-    All keys are compared, in constant time: how long it takes tells nothing.
+    Compares with all keys in constant time, so that the duration reveals nothing.
     """
     name = None
     for caller, key in current("INTERNAL_API_KEYS"):
@@ -46,16 +46,16 @@ def caller_of(offered: str) -> str | None:
 
 @lru_cache
 def watched(name: str, path: Path) -> FileWatcher[Any]:
-    """The file of a setting. What was read at the start stands until the first look at
-    it: should that fail, the service continues with what it was started with."""
+    """A watcher of a setting's file. It begins with the value read at the start: if
+    the file cannot be read later, the service continues with that value."""
     watcher: FileWatcher[Any] = FileWatcher(partial(read, name, path), path)
     watcher.loaded = (getattr(settings, name),)
     return watcher
 
 
 def read(name: str, path: Path) -> Any:
-    """The value in the file of a setting: pairs, one at least, or one key. Raises
-    ValueError, OSError."""
+    """The value in a setting's file: one or more pairs for INTERNAL_API_KEYS, else one
+    key. Raises ValueError, OSError."""
     text = path.read_text(encoding="utf-8").strip()
     pairs = api_key_pairs(text) if name == "INTERNAL_API_KEYS" else [(name, text)]
     if not all(PLAIN.fullmatch(key) for _, key in pairs) or not pairs:

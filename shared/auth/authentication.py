@@ -26,7 +26,7 @@ BASIC_CHALLENGE = 'Basic realm="internal"'
 
 @dataclass(frozen=True)
 class TokenUser:
-    """The caller as the access token describes them: no database is asked."""
+    """The caller as the access token describes them, without a database query."""
 
     id: UUID
     sid: UUID
@@ -47,7 +47,7 @@ class TokenUser:
 
 @dataclass(frozen=True)
 class Service:
-    """Another service, by the name its API key is filed under."""
+    """Another service, by its name in INTERNAL_API_KEYS."""
 
     name: str
 
@@ -57,8 +57,8 @@ class Service:
 class JWTAuthentication(BaseAuthentication):
     """Bearer access tokens (RFC 6750) whose session has not ended.
 
-    `request.user` is a TokenUser, `request.auth` the claims. `verify` is what the Auth
-    Service does in its own way.
+    `request.user` is a TokenUser, `request.auth` the claims. The Auth Service overrides
+    `verify`.
     """
 
     def authenticate(self, request: Request) -> tuple[TokenUser, dict[str, Any]] | None:
@@ -91,9 +91,9 @@ class JWTAuthentication(BaseAuthentication):
 
 
 def bearer_token(request: Request) -> str | None:
-    """The credentials of an Authorization header, the scheme in any case.
+    """The token of an Authorization header. The scheme is not case-sensitive.
 
-    None without the header or with another scheme; raises TokenMissing for a bare
+    None without the header or with another scheme. Raises TokenMissing for a bare
     `Bearer`, TokenInvalid for more than one token (RFC 6750 section 2.1).
     """
     scheme, *credentials = request.META.get("HTTP_AUTHORIZATION", "").split() or [""]
@@ -108,10 +108,10 @@ def bearer_token(request: Request) -> str | None:
 
 
 def check_session(sid: str, token: str) -> None:
-    """Raise TokenRevoked when the session has ended.
+    """Raise TokenRevoked if the session has ended.
 
-    Redis knows at once; where it does not, the Auth Service is asked, whose word is
-    PostgreSQL's. When neither can be asked: DependencyUnavailable, never a 401.
+    If Redis does not know the session, the Auth Service is asked, which reads
+    PostgreSQL. If neither is available: DependencyUnavailable, never a 401.
     """
     active = session_state.is_active(sid)
     if active is None:
@@ -121,7 +121,7 @@ def check_session(sid: str, token: str) -> None:
 
 
 class APIKeyAuthentication(BaseAuthentication):
-    """Calls between services: `request.user` is the Service whose key it is.
+    """Calls between services: `request.user` is the Service that the key belongs to.
 
     Two keys of one caller may be valid at once, so that keys can be rotated.
     """
@@ -134,7 +134,7 @@ class APIKeyAuthentication(BaseAuthentication):
         return Service(name), None
 
     def caller(self, request: Request) -> str | None:
-        """The name that the credentials of a request prove."""
+        """The name of the caller that the request's credentials belong to, or None."""
         return api_keys.caller_of(request.META.get("HTTP_X_INTERNAL_API_KEY", ""))
 
     def authenticate_header(self, request: Request) -> str:
@@ -142,8 +142,8 @@ class APIKeyAuthentication(BaseAuthentication):
 
 
 class BasicAPIKeyAuthentication(APIKeyAuthentication):
-    """As before, or by HTTP Basic (RFC 7617) with a caller's name and its key, as those
-    can who send no header of their own. Both at once are refused."""
+    """Also accepts HTTP Basic (RFC 7617) with a caller's name and key, for clients that
+    cannot send our header. A request with both is refused."""
 
     def caller(self, request: Request) -> str | None:
         header = request.META.get("HTTP_AUTHORIZATION")
@@ -161,7 +161,7 @@ class BasicAPIKeyAuthentication(APIKeyAuthentication):
         return owner if same else None
 
     def decode(self, text: str) -> str:
-        """What a name or a key is, as it stands in the pair."""
+        """A name or key of the pair. A subclass may have to decode it."""
         return text
 
     def authenticate_header(self, request: Request) -> str:

@@ -1,7 +1,7 @@
 """The device cookie (OWASP, Slow Down Online Guessing Attacks with Device Cookies).
 
-It says which accounts have logged in from this browser. The User Service signs it and
-alone can read it; the Auth Service carries its text between them and the browser.
+It says which accounts have logged in from this browser. Only the User Service can sign
+and verify it. The Auth Service passes its text between that service and the browser.
 """
 
 import re
@@ -21,9 +21,9 @@ TEXT = re.compile(r"[A-Za-z0-9_:=-]{1,1024}")
 
 
 class Device(NamedTuple):
-    """That the account `user_id`, with the password of `password_epoch`, has logged in
-    here. `id` is random, and what this device is counted by. Until `trusted_until` it
-    is not asked for a second factor, unless sessions have ended since `trust_epoch`."""
+    """A login of the account `user_id`, with the password of `password_epoch`, in this
+    browser. `id` is random; rate limits count by it. Until `trusted_until` no second
+    factor is asked for, while the user's session epoch is still `trust_epoch`."""
 
     user_id: str
     password_epoch: int
@@ -33,8 +33,8 @@ class Device(NamedTuple):
 
 
 def devices(text: str) -> list[Device]:
-    """What the text says, the last login first; nothing where we have not signed it, or
-    more than a year ago."""
+    """The devices in the cookie's text, the last login first. Empty if the text does
+    not have our signature, or was signed more than a year ago."""
     try:
         entries = signing.loads(text, salt=SALT, max_age=LIFETIME)
     except signing.BadSignature:
@@ -43,14 +43,14 @@ def devices(text: str) -> list[Device]:
 
 
 def find(text: str, user: Any) -> Device | None:
-    """The device of this user, if the password is still the one of then."""
+    """This user's device, or None, also if the password has changed since."""
     account = (str(user.pk), user.password_epoch)
     return next((each for each in devices(text) if each[:2] == account), None)
 
 
 def is_trusted(text: str, user: Any) -> bool:
-    """Whether the user has said here, at a login with a second factor, that it is not
-    to be asked for again. Ending all sessions withdraws it."""
+    """Whether the user chose to trust this device at a login with a second factor.
+    Ending all sessions withdraws the trust."""
     device = find(text, user)
     return (
         device is not None
@@ -60,7 +60,7 @@ def is_trusted(text: str, user: Any) -> bool:
 
 
 def renew(text: str, user: Any, *, trust: bool = False) -> str:
-    """The text after a login: this user first, with the device's id if it had one."""
+    """The text after a login: this user first. A known device keeps its id."""
     new = Device(str(user.pk), user.password_epoch, secrets.token_urlsafe(12))
     device = find(text, user) or new
     if trust:
@@ -71,21 +71,21 @@ def renew(text: str, user: Any, *, trust: bool = False) -> str:
 
 
 def name() -> str:
-    """Its name: browsers refuse `__Secure-` over plain http."""
+    """The cookie's name. Browsers refuse `__Secure-` over plain http."""
     return "__Secure-device" if settings.COOKIE_SECURE else "device"
 
 
 def read(request: HttpRequest) -> str:
-    """The text that the browser sent; empty if it is doubled or malformed, since no
-    cookie makes a login fail."""
+    """The text that the browser sent. Empty if it was sent twice or is malformed, as no
+    cookie may make a login fail."""
     pairs = request.META.get("HTTP_COOKIE", "").split(";")
     values = [v for n, _, v in (p.strip().partition("=") for p in pairs) if n == name()]
     return values[0] if len(values) == 1 and TEXT.fullmatch(values[0]) else ""
 
 
 def write(response: HttpResponseBase, text: str) -> None:
-    """Set the cookie, for a year from now: the API, the admin and the account pages
-    check the same passwords. The gateway passes it on to these alone."""
+    """Set the cookie for a year and all paths: the API, the admin and the account pages
+    check the same passwords. The gateway passes it on to these only."""
     response.set_cookie(
         name(),
         text,

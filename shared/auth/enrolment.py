@@ -1,8 +1,8 @@
-"""Authentication by an enrol token: a user who must have a second factor, and has none,
-may add the first one. It opens nothing else, and belongs to no session.
+"""Authentication by an enrol token, with which a user who must have a second factor and
+has none adds the first one. It allows nothing else and belongs to no session.
 
-A view names it before JWTAuthentication. The view refuses it once the user's session
-epoch is another, or the user has a factor.
+A view lists this class before JWTAuthentication. The view refuses the token if the
+user's session epoch has changed or the user has a factor.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ LIFETIME = 600  # seconds
 
 @dataclass(frozen=True)
 class EnrolmentUser:
-    """Who may add a first factor, as the token says. No permission for users with a
-    session lets one in."""
+    """The user of an enrol token, who may add a first factor. Permissions for users
+    with a session refuse it."""
 
     id: UUID
     epoch: int  # the user's session epoch when the password was verified

@@ -1,7 +1,7 @@
 """Which site a browser's request comes from (OWASP, Cross-Site Request Forgery).
 
-For routes that take a cookie, or set one: SameSite does not stop a sibling's subdomain,
-and a POST without a body needs no preflight. Other clients send none of these headers.
+For routes that read or set a cookie: SameSite does not stop a sibling subdomain, and a
+POST without a body needs no preflight. Only browsers send these headers.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from shared.structured_logging import audit
 
 
 class SameOriginRequired(BasePermission):
-    """Only our own pages, or those of CORS_ALLOWED_ORIGINS on our site."""
+    """Refuses pages other than our own and CORS_ALLOWED_ORIGINS on our site."""
 
     def has_permission(self, request: HttpRequest, view: Any) -> bool:
         """True. Raises CrossSiteRequest."""
@@ -35,16 +35,16 @@ class SameOriginRequired(BasePermission):
 
 
 def is_from_here(request: HttpRequest, origin: str | None, site: str | None) -> bool:
-    """By Fetch Metadata (W3C), and by Origin (RFC 6454 section 7), which older browsers
-    send too; each that is there has to allow it. `null` is no site's origin."""
+    """Whether Fetch Metadata (W3C) and Origin (RFC 6454 section 7; older browsers send
+    it too) allow the request. Each that is present must. Origin `null` is refused."""
     if site is not None and site != "same-origin":
         return site == "same-site" and origin in settings.CORS_ALLOWED_ORIGINS
     return origin is None or origin in {*own(request), *settings.CORS_ALLOWED_ORIGINS}
 
 
 def own(request: HttpRequest) -> set[str]:
-    """The origin that was asked, as the gateway saw it, and the public one. A default
-    port is left out, as browsers leave it out."""
+    """The origin of the request, as the gateway saw it, and the public one. A default
+    port is left out, as browsers do."""
     asked = f"{request.scheme}://{request.get_host()}"
     return {without_default_port(url) for url in (asked, settings.JWT_ISSUER)}
 

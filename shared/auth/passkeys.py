@@ -1,4 +1,4 @@
-"""What a browser is asked for when a user logs in or steps up with a passkey."""
+"""The options that a browser receives for a login or a step-up with a passkey."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from jwt.utils import base64url_encode
 
-TIMEOUT = 300  # seconds, and those of the login that waits for it
+TIMEOUT = 300  # seconds; also the lifetime of a pending login
 
 
 def request_options(

@@ -1,8 +1,8 @@
 """The live state of sessions in Redis: read by every service, written by auth alone.
 
 One key per session, `session:{sid}`: `active`, or `revoked:<reason>` (the blacklist of
-refresh tokens). A missing key means *unknown*, never *fine*: PostgreSQL knows. So Redis
-may be flushed, restarted or lost at any time, and losing it costs latency alone.
+refresh tokens). A missing key means *unknown*, never *fine*: then PostgreSQL decides.
+So Redis may be flushed, restarted or lost at any time; this costs only latency.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,13 +35,13 @@ def connection() -> Redis:
 
 
 def is_active(sid: UUID | str) -> bool | None:
-    """True, False (revoked), or None: not known here. One round trip at most."""
+    """True (active), False (revoked) or None (unknown). One round trip at most."""
     value = read(sid)
     return None if value is None else value == ACTIVE
 
 
 def read(sid: UUID | str) -> bytes | None:
-    """What is written of a session; None if nothing is, or Redis is unavailable."""
+    """The value of a session's key. None if there is none or Redis is unavailable."""
     if breaker.is_open():
         metrics.redis_fallbacks_total.labels("sessions").inc()
         return None
@@ -54,9 +54,9 @@ def read(sid: UUID | str) -> bytes | None:
 
 
 def mark_active(sid: UUID | str, ttl: int) -> None:
-    """Say that a session lives, for `ttl` seconds. Never overwrites a revocation.
+    """Mark a session as active for `ttl` seconds. Never overwrites a revocation.
 
-    Best effort: a key that was not written is a key that is not known.
+    Best effort: without the key the session is unknown, which is safe.
     """
     if breaker.is_open():
         return
@@ -77,30 +77,30 @@ def note(name: str, text: str, ttl: int) -> None:
 
 
 def answers() -> bool:
-    """Whether Redis does. The breaker is not asked: what heals has to know at once."""
+    """Whether Redis answers. Ignores the breaker, so that the sweep repairs at once."""
     with noting_failure("ping"):
         return bool(connection().ping())
     return False
 
 
 def known() -> Iterator[UUID]:
-    """The sessions of which anything is written. Raises RedisError."""
+    """The ids of all sessions that have a key. Raises RedisError."""
     for name in connection().scan_iter(key("*"), count=1000):
         yield UUID(name.decode().removeprefix(key("")))
 
 
 def forget(sids: Iterable[UUID]) -> None:
-    """Leave it to the database whether these sessions live. Raises RedisError."""
+    """Delete the keys of these sessions: PostgreSQL decides then. Raises RedisError."""
     if names := [key(sid) for sid in sids]:
         connection().delete(*names)
 
 
 def mark_revoked(reasons: Mapping[UUID, str], ttl: int) -> bool:
-    """Say for `ttl` seconds that sessions have ended, and why; False where that could
-    not be said.
+    """Mark sessions as revoked, each with its reason, for `ttl` seconds. False if Redis
+    is unavailable.
 
-    The breaker is not asked: this is the write that matters. A Redis that is full
-    refuses SET but allows DEL, and a missing key is safe.
+    Ignores the breaker: this is the write that matters. A full Redis refuses SET but
+    allows DEL, and a missing key is safe.
     """
     with noting_failure("mark_revoked"):
         pipeline = connection().pipeline(transaction=False)
@@ -124,7 +124,7 @@ def mark_revoked(reasons: Mapping[UUID, str], ttl: int) -> bool:
 
 
 def repeat_revocations(reasons: Mapping[UUID, str], ttl: int) -> bool:
-    """As `mark_revoked`, where that is not known; False where Redis does not answer."""
+    """`mark_revoked` for those not marked in Redis. False if Redis is unavailable."""
     with noting_failure("compare"):
         values: Any = connection().mget([*map(key, reasons)])
         lost = {
@@ -138,8 +138,8 @@ def repeat_revocations(reasons: Mapping[UUID, str], ttl: int) -> bool:
 
 @contextmanager
 def noting_failure(act: str, breaker: Breaker = breaker) -> Iterator[None]:
-    """A failure of Redis ends the block, and no more. It counts towards the breaker.
-    The log has its type alone: messages may quote keys."""
+    """Suppress a failure of Redis, which ends the block and counts for the breaker. The
+    log has only its type, as messages may quote keys."""
     try:
         yield
     except (RedisError, OSError) as exc:

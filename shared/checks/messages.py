@@ -1,4 +1,4 @@
-"""What the checks say."""
+"""The messages of the checks."""
 
 from collections.abc import Iterable
 
@@ -46,7 +46,7 @@ MESSAGES = {
 
 
 def faults(identity: str, at_fault: Iterable[str] | bool) -> list[CheckMessage]:
-    """The message of this id, with the names at fault; none where there is no fault."""
+    """The message of this id, with the names at fault. Empty if there is no fault."""
     names = [] if isinstance(at_fault, bool) else list(at_fault)
     if not (names or at_fault is True):
         return []

@@ -1,8 +1,8 @@
-"""Verifying keys from a JWK Set (RFC 7517) at a URL, for a service without our folder.
+"""Verifying keys from a JWK Set (RFC 7517) at a URL, for a service without key folders.
 
 While the Auth Service is slow or unavailable, the last good set serves for an hour and
-one request in `COOLDOWN` tries to fetch a new one. Anybody can invent kids: however
-many arrive, they cost at most one fetch in `COOLDOWN`.
+one request in `COOLDOWN` tries to fetch a new one. Unknown kids, which anyone can
+invent, cost at most one fetch in `COOLDOWN`.
 """
 
 import json
@@ -98,7 +98,7 @@ class JWKSetClient(PyJWKClient):
         self.tried_at = time.monotonic()
 
     def fetch_data(self) -> dict[str, Any]:
-        """Download the set: our keys in it. PyJWT has no deadline and no size limit."""
+        """Download the set; keep usable keys. PyJWT has no deadline or size limit."""
         with requests.Session() as session:
             session.trust_env = False  # no proxy, no .netrc
             session.headers.update(HEADERS)

@@ -1,9 +1,9 @@
 """Key pairs in two folders, and which of them signs.
 
-`private/active` names the key that signs. It lies next to the private keys: only a
-process that may sign may choose. The files say the rest: a key was staged when its
-public half was written, superseded when `private/<kid>.superseded` was, and it is
-retired when its private half is gone.
+`private/active` names the key that signs. It is next to the private keys, so only a
+process that may sign can change it. Files give the other stages and their times: a key
+was staged when its public half was written, superseded when `private/<kid>.superseded`
+was written, and is retired if it has no private half.
 """
 
 import fcntl
@@ -19,8 +19,8 @@ SHORTEST_PREFIX = 6  # characters of a kid
 
 
 class KeyFault(ValueError):
-    """A key is missing, unreadable, of a wrong size, not the one its name says, or in
-    no state for what is asked."""
+    """A key is missing, unreadable, of a wrong size, misnamed, or in a stage that does
+    not allow the action."""
 
 
 class KeyMissing(KeyFault):
@@ -59,7 +59,7 @@ class KeyStore:
         return found[0]
 
     def stage(self, kid: str) -> str:
-        """Where a key stands in its life."""
+        """The stage of a key: staged, active, superseded or retired."""
         if kid == self.active:
             return "active"
         if not self.private_half(kid).exists():
@@ -110,7 +110,7 @@ def locked_key_store(public: Path, private: Path) -> Iterator[KeyStore]:
         os.close(handle)  # which unlocks, as the end of the process does
 
 
-# --- Files: written and removed in one step, and for good -----------------------------
+# --- Files: written and removed atomically and durably --------------------------------
 
 
 def put(path: Path, content: bytes = b"", mode: int = 0o600) -> None:
@@ -131,7 +131,7 @@ def remove(path: Path) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Names in a folder, too, are on the disk only after this."""
+    """Write the names in a folder to the disk, which fsync of a file does not do."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

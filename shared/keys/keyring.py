@@ -15,8 +15,8 @@ from shared.keys.key_store import KeyFault, KeyMissing, pem_files
 from shared.keys.signing_keys import SigningKey
 from shared.structured_logging import dependency_logger
 
-# Seconds between two looks for the active key. Short, so that next to nothing is
-# signed with a key that is being revoked.
+# Seconds between two checks of the active key. Short, so that a key that is being
+# revoked signs hardly anything more.
 SIGNER_INTERVAL = 0.1
 # Trouble with one file. Other OSErrors (no file handles left, a disk that fails) say
 # nothing about the file: the last keys stay.
@@ -28,7 +28,7 @@ log = logging.LoggerAdapter(dependency_logger, {"event": "key_skipped"})
 class FolderKeys:
     """The public keys of a folder.
 
-    A bad file is left out and logged. Without any good one there is KeyMissing. If the
+    A bad file is skipped and logged. `all` raises KeyMissing if no file is good. If the
     folder cannot be read, the last keys stay.
     """
 
@@ -61,7 +61,7 @@ class FolderKeys:
 
 
 def load_signer(folder: Path) -> SigningKey | None:
-    """None if the active key was removed: then the last one must not sign."""
+    """The active key. None if it was removed: an error would keep the last one."""
     try:
         return signing_keys.load_signing_key(folder)
     except KeyMissing:
@@ -90,8 +90,8 @@ def verifying_keys() -> FolderKeys | JWKSetClient:
 def signing_key() -> SigningKey:
     """The private key of this process, from JWT_PRIVATE_KEYS_DIR (auth alone).
 
-    Raises KeyFault, also if its public half is not published: then no service could
-    verify what it signs, and a revoked key looks like that.
+    Raises KeyFault, also if its public half is missing: then the key was revoked, or no
+    service could verify its tokens.
     """
     folder = settings.JWT_PRIVATE_KEYS_DIR
     signer = _signer(folder).get() or signing_keys.load_signing_key(folder)

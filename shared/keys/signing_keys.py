@@ -49,10 +49,10 @@ def generate(folder: Path, bits: int = RECOMMENDED_BITS) -> str:
 
 
 def add(store: KeyStore, bits: int) -> str:
-    """Make a pair that is published and does not sign yet; its kid. Raises KeyFault.
+    """Publish a new pair that does not sign yet. Returns its kid. Raises KeyFault.
 
-    The first one is active at once. The public half comes first: alone it does no harm,
-    and `prune` removes it in time.
+    The first pair is active at once. The public half is written first: alone it is
+    harmless, and `prune` removes it later.
     """
     key = new_key(bits)
     kid = thumbprint(key.public_key())
@@ -66,7 +66,7 @@ def add(store: KeyStore, bits: int) -> str:
     )
     signer = store.active if pem_files(store.private) else kid
     if signer is not None:
-        store.activate(signer)  # an only key that is not named, too: now there are two
+        store.activate(signer)  # an only key may be unnamed, and there are two now
     key_store.put(store.public_half(kid), public_pem, mode=0o444)
     key_store.put(store.private_half(kid), private_pem, mode=0o400)
     return kid
@@ -84,7 +84,7 @@ def new_key(bits: int) -> RSAPrivateKey:
 
 
 def load_public_keys(folder: Path) -> dict[str, PyJWK]:
-    """All public keys of a folder by kid, none of which may be bad. Raises KeyFault."""
+    """All public keys of a folder by kid. Raises KeyFault, also if only one is bad."""
     paths = pem_files(folder)
     if not paths:
         raise KeyMissing(f"There is no public key in {folder}.")
@@ -121,7 +121,7 @@ def load(path: Path, parse: Callable[[bytes], Any]) -> Any:
 
 
 def check(source: object, key: Any, kid: Any) -> None:
-    """Raises KeyFault for a public key that we do not use: its kind, size or name."""
+    """Raises KeyFault for a public key of a kind, size or name that we do not use."""
     if not isinstance(key, RSAPublicKey):
         raise KeyFault(f"{source} is not an RSA key.")
     if not MINIMUM_BITS <= key.key_size <= MAXIMUM_BITS:
@@ -137,7 +137,7 @@ def thumbprint(key: RSAPublicKey) -> str:
 
 def public_jwk(key: RSAPublicKey) -> dict[str, str]:
     """The key as it is published (RFC 7517 section 4, RFC 7518 section 6.3.1). PyJWT
-    takes it bound to its algorithm, whatever a token says."""
+    binds it to `alg`, whatever algorithm a token names."""
     members = RSAAlgorithm.to_jwk(key, as_dict=True)
     jwk = {name: members[name] for name in ("kty", "n", "e")}
     canonical = json.dumps(jwk, sort_keys=True, separators=(",", ":"))

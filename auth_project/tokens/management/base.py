@@ -1,4 +1,4 @@
-"""What the commands about a user's sessions have in common."""
+"""Functions for the commands about a user's sessions."""
 
 from uuid import UUID
 
@@ -9,8 +9,8 @@ from shared.clients import users_client
 
 
 def find_user_id(text: str) -> UUID:
-    """The id of the user with this e-mail address, username or id. An id needs no
-    answer of the User Service. Raises CommandError."""
+    """The id of the user with this e-mail address, username or id. An id also works if
+    the User Service is unavailable. Raises CommandError."""
     try:
         found = users_client().lookup(text)
     except Unavailable as exc:

@@ -15,7 +15,7 @@ from tokens import serializers as s
 from tokens.views.public import SET_COOKIE, BrowserView, client_of, grant_response
 from tokens.views.sessions import caller
 
-# The same for all: where the address is not verified, no mail goes out.
+# The same text in all cases. No mail is sent if the address is not verified.
 MAILED = (
     "If your address is verified, open the link in our mail. Else verify it first: ask "
     "for a link (verify_email/resend), open it, and log in again. Or ask an operator "

@@ -1,4 +1,4 @@
-"""The HTTP side of sessions for the User Service: its pushes, and its admin's acts."""
+"""The HTTP side of sessions for the User Service: its pushes, its admin's actions."""
 
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from tokens.views.sessions import LISTED
 REFUSED = problems(
     _401=("service_auth_failed",),
     _403=("forbidden",),
-    _404=("not_found",),  # what is no id at all
+    _404=("not_found",),  # a malformed id
 )
 
 

@@ -1,4 +1,4 @@
-"""The HTTP side of what OAuth's standards define: for clients that know those alone."""
+"""The HTTP side of what OAuth standards define, for clients that know only these."""
 
 import hashlib
 import json
@@ -24,11 +24,11 @@ from tokens import serializers as s
 from tokens import services
 from tokens.authentication import ClientSecretBasicAuthentication
 
-# One for each way in, Basic first: a client that tried it must find it (RFC 6749
+# Both schemes, Basic first: a client that tried Basic must find its challenge (RFC 6749
 # section 5.2, RFC 9110 section 11.6.1).
 CHALLENGES = f"{BASIC_CHALLENGE}, {ServiceAuthFailed.auth_header}"
 
-# Of a live token, as far as it has them.
+# The claims of a live token in the answer, if the token has them.
 INTROSPECTION_CLAIMS = tuple(s.IntrospectionSerializer().fields)
 
 
@@ -96,12 +96,12 @@ class JWKSetView(OpenView):
     def get(self, request: Request) -> HttpResponseBase:
         keys = keyring.verifying_keys().all().values()
         key_set = {"keys": [signing_keys.public_jwk(key.key) for key in keys]}
-        # One for each media type (RFC 9110 section 8.8.1).
+        # One ETag for each media type (RFC 9110 section 8.8.1).
         state = f"{request.accepted_media_type} {json.dumps(key_set)}"
         tag = quote_etag(hashlib.sha256(state.encode()).hexdigest())
         max_age = f"public, max-age={settings.JWKS_MAX_AGE}"
         whole = Response(key_set, headers={"Cache-Control": max_age, "ETag": tag})
-        # (Never None, where it is given a response.)
+        # `or whole` is for the types: given a response, it never returns None.
         return get_conditional_response(request._request, tag, None, whole) or whole
 
 
@@ -120,8 +120,8 @@ class MetadataView(OpenView):
         members: dict[str, str | list[str]] = {
             "issuer": issuer,
             "jwks_uri": urljoin(issuer, "/.well-known/jwks.json"),
-            # Empty, though section 3.2 would leave them out: without the first, which
-            # is REQUIRED, it is no metadata; without the second it claims two grants.
+            # Empty, though section 3.2 would omit them: the first is REQUIRED, and
+            # without the second clients assume two grants.
             "response_types_supported": [],
             "grant_types_supported": [],
         }

@@ -1,4 +1,4 @@
-"""The HTTP side: parse, call, respond."""
+"""The HTTP side of login, refresh, logout and verification: parse, call, respond."""
 
 import time
 from typing import Any
@@ -26,7 +26,7 @@ SET_COOKIE = OpenApiParameter(
     response=[200],
     description="The refresh token: HttpOnly, SameSite=Strict, Path=/api/v1/auth.",
 )
-# Null if not in the token.
+# Each is null if the token does not have it.
 VERIFIED = tuple(s.VerifiedTokenSerializer().fields)[2:]  # without `valid`, `user_id`
 REFRESH_COOKIE: list[Any] = [{"refreshCookie": []}]
 
@@ -38,11 +38,11 @@ class BrowserView(OpenView):
 
 
 class CookieView(BrowserView):
-    """A view whose credential is the refresh cookie, which goes with its session.
+    """A view whose credential is the refresh cookie.
 
-    It stays where the client may try again (503, 429), where another request has won,
-    and where a login has replaced the session: the browser has its new cookie by now.
-    It is cleared when its token is refused for good.
+    The cookie is cleared if its token is refused for good. It stays if the client may
+    try again (503, 429), if another request has won, and if a login has replaced the
+    session: then the browser has its new cookie already.
     """
 
     kept_after = (TokenNotYetValid, SessionReplaced)
@@ -55,7 +55,7 @@ class CookieView(BrowserView):
 
 
 def grant_response(grant: services.Grant) -> Response:
-    """RFC 6749 section 5.1, and the cookie where there is a new one."""
+    """The answer of RFC 6749 section 5.1, with the cookies that are new."""
     response = Response(
         {
             "access_token": grant.access.text,
@@ -76,7 +76,7 @@ def client_of(request: Request) -> services.Client:
         client_address(request),
         user_agent(request),
         device_cookie.read(request),
-        sent[0] if len(sent) == 1 else None,  # a double one fails no login
+        sent[0] if len(sent) == 1 else None,  # a duplicate does not fail a login
     )
 
 

@@ -16,7 +16,7 @@ from tokens import serializers as s
 from tokens.models import Session
 from tokens.revocation import end_own_session
 
-# Without a cap a user may have any number of them.
+# Sessions in a list, at most: without a cap a user may have any number.
 LISTED = 100
 
 CLEARED_COOKIE = OpenApiParameter(
@@ -28,7 +28,7 @@ CLEARED_COOKIE = OpenApiParameter(
 
 
 def caller(request: Request) -> TokenUser:
-    """The user of the token; DRF's types know Django's users alone."""
+    """The user of the token. DRF's types have only Django's users."""
     return cast(TokenUser, request.user)
 
 

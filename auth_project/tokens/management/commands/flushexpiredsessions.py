@@ -1,4 +1,4 @@
-"""Delete sessions whose row has no more use, now. The sweep does so every hour."""
+"""Delete expired sessions now. The sweep does so every hour."""
 
 from typing import Any
 

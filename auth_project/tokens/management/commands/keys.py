@@ -22,7 +22,7 @@ KID = "Its first characters, six or more. Write `-- KID` if the first is a hyphe
 
 class Command(BaseCommand):
     help = "Rotate the keys that sign tokens; see docs/operations/key-rotation.md."
-    # They would refuse to run for the very key that this command repairs.
+    # The checks could refuse this command because of the key that it is to repair.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
