@@ -151,7 +151,7 @@ class VerifyView(InternalView):
 
 
 class LookupView(InternalView):
-    """Find the ids of the users that an operator names, even if they are deactivated or
+    """Find the ids of the users that an operator names. They may be deactivated or
     deleted. Only for the Auth Service, for its commands."""
 
     allowed_callers = frozenset({"auth"})

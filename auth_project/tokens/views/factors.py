@@ -135,8 +135,8 @@ class StepUpOptionsView(JSONView):
 
 
 class StepUpView(JSONView):
-    """Step up: prove who you are again, for an access token with a new `acr` and
-    `auth_time`. Later access tokens keep both. The refresh token stays the same."""
+    """Step up: prove who you are again. The answer is an access token with a new `acr`
+    and `auth_time`, which later ones keep. The refresh token stays the same."""
 
     @extend_schema(
         operation_id="auth_step_up",

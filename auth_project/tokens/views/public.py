@@ -148,7 +148,7 @@ class RefreshView(CookieView):
 
 class LogoutView(CookieView):
     """Log out: end the session of the refresh cookie, and clear the cookie. May be
-    repeated. After a 503 the session may live and the cookie is kept: try again."""
+    repeated. After a 503 the session may still live, with its cookie: try again."""
 
     @extend_schema(
         operation_id="auth_logout",

@@ -149,8 +149,9 @@ class ChangeEmailView(JSONView):
 class ConfirmEmailChangeView(LinkView):
     """Confirm a change of the e-mail address with the link in a mail.
 
-    Send the account's password too, or an access token of its user. Five wrong ones
-    void the link. For seven days a link in a mail to the old address undoes the change.
+    Also send the password of the account or an access token of its user. Five wrong
+    passwords void the link. For seven days a link in a mail to the old address can undo
+    the change.
     """
 
     @extend_schema(**openapi.CONFIRM_EMAIL_CHANGE)
@@ -164,7 +165,7 @@ class ConfirmEmailChangeView(LinkView):
 class UndoEmailChangeView(OpenView):
     """Undo a change of the e-mail address with the link in a mail.
 
-    All sessions end, and the password no longer works: the link in a new mail sets one.
+    All sessions end, and the password no longer works. A mail has a link for a new one.
     """
 
     @extend_schema(**openapi.UNDO_EMAIL_CHANGE)

@@ -91,9 +91,9 @@ class VerifyPasskeyView(AuthServiceView):
 
 
 class EnrolView(AuthServiceView):
-    """Check whether a user has more proof than the password: a device of the account or
-    a token. If not, a verified address gets a link with a token. An absent user, or one
-    whose sessions have ended since, must start over. Only for the Auth Service."""
+    """Check whether a user has more proof than the password. A device of the account or
+    a token is such proof. Without it, a verified address gets a link with a token. An
+    absent user, or one whose sessions have ended, starts over. For the Auth Service."""
 
     @extend_schema(**openapi.ENROL)
     def post(self, request: Request, user_id: UUID) -> Response:

@@ -58,8 +58,8 @@ class OwnFactorsView(JSONView):
 class FactorsView(OwnFactorsView):
     @extend_schema(**openapi.OWN_FACTORS)
     def get(self, request: Request) -> Response:
-        """List your confirmed factors, the oldest first, and count the recovery codes
-        that are left."""
+        """List your confirmed factors, the oldest first. The answer also says how many
+        recovery codes are left."""
         user = self.user()
         rows = Factor.objects.filter(user=user, confirmed_at__isnull=False)
         answer = {
