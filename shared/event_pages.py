@@ -62,10 +62,10 @@ def from_json(events: Iterable[dict[str, Any]], before: str | None) -> EventPage
 
 
 class EventQuerySerializer(serializers.Serializer[None]):
-    """Which events are asked for."""
+    """The query of a page of events."""
 
     before = serializers.DateTimeField(
-        required=False, help_text="`next` of the page before."
+        required=False, help_text="The `next` of the previous page."
     )
 
 
@@ -76,33 +76,33 @@ class ReportedQuerySerializer(EventQuerySerializer):
 
 
 class EventSerializer(serializers.Serializer[None]):
-    """An event, for the user whose account it is about."""
+    """An event, as the user whom it is about may see it."""
 
     at = serializers.DateTimeField()
-    event = serializers.CharField(help_text="A name of the catalogue of events.")
+    event = serializers.CharField(help_text="A name from the catalogue of events.")
     outcome = serializers.CharField()
     actor = serializers.CharField(help_text="`user`, `operator`, `service`, `system`.")
-    sid = serializers.UUIDField(allow_null=True, help_text="The session.")
+    sid = serializers.UUIDField(allow_null=True, help_text="The id of the session.")
     network = serializers.CharField(
-        allow_null=True, help_text="The user's: /24, in IPv6 /48. For 90 days."
+        allow_null=True, help_text="The user's: IPv4 /24, IPv6 /48. Kept 90 days."
     )
     device = serializers.CharField(
-        allow_null=True, help_text="Such as `Firefox on Linux`. For 90 days."
+        allow_null=True, help_text="Such as `Firefox on Linux`. Kept 90 days."
     )
 
 
 class EventPageSerializer(serializers.Serializer[None]):
     events = EventSerializer(many=True)
     next = serializers.DateTimeField(
-        allow_null=True, help_text="`before` of the next page, if there is one."
+        allow_null=True, help_text="The `before` of the next page. Null on the last."
     )
 
 
 class ReportedEventSerializer(EventSerializer):
-    """An event, for operators."""
+    """An event, for operators. `actor` is also `operator:<id>` or `service:<name>`."""
 
     request_id = serializers.CharField()
-    data: Any = serializers.DictField(help_text="What the catalogue says of the event.")
+    data: Any = serializers.DictField(help_text="Details, by the catalogue of events.")
 
 
 class ReportedPageSerializer(EventPageSerializer):

@@ -7,7 +7,7 @@ INSTALLED_APPS = ["tokens", *INSTALLED_APPS]
 
 SPECTACULAR_SETTINGS |= {
     "DESCRIPTION": "Login, refresh, verification and logout. "
-    "The refresh token lives in an HttpOnly cookie, the access token in your memory.",
+    "The refresh token is in an HttpOnly cookie. Keep the access token in memory only.",
     # Named here since no authentication class of DRF's reads the cookie.
     "APPEND_COMPONENTS": {
         "securitySchemes": {

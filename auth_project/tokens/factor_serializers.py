@@ -24,55 +24,55 @@ FACTORS = ("passkey", "totp", "recovery_code")
 
 
 class InvitationSerializer(serializers.Serializer[None]):
-    """What a login or step-up continues with."""
+    """How a step-up continues: send `login` with one of `factors` to `step_up`."""
 
-    login = serializers.CharField(help_text="Opaque; it opens nothing by itself.")
-    expires_in = serializers.IntegerField(help_text="Seconds.")
+    login = serializers.CharField(help_text="Opaque. It grants nothing by itself.")
+    expires_in = serializers.IntegerField(help_text="In seconds.")
     factors = serializers.ListField(
         child=serializers.ChoiceField([*FACTORS, "password"]),
         help_text="One of these is needed.",
     )
     passkey = PublicKeyCredentialRequestOptionsJSONSerializer(
-        required=False, help_text="Where a passkey is among the factors."
+        required=False, help_text="Present if `factors` has `passkey`."
     )
 
 
 class PasskeyLoginOptionsSerializer(serializers.Serializer[None]):
-    """What a login with a passkey alone continues with."""
+    """How a login with a passkey alone continues: at `login/passkey`."""
 
-    login = serializers.CharField(help_text="Opaque; it opens nothing by itself.")
-    expires_in = serializers.IntegerField(help_text="Seconds.")
+    login = serializers.CharField(help_text="Opaque. It grants nothing by itself.")
+    expires_in = serializers.IntegerField(help_text="In seconds.")
     passkey = PublicKeyCredentialRequestOptionsJSONSerializer()
 
 
 class PasskeyLoginSerializer(StrictSerializer):
-    """`login`, and what the browser has answered."""
+    """`login`, and the credential that the browser returned."""
 
-    login = ExactCharField(max_length=64, help_text="Of `login/passkey/options`.")
+    login = ExactCharField(max_length=64, help_text="From `login/passkey/options`.")
     credential = CredentialField(AuthenticationResponseJSONSerializer)
 
 
 class LoginProblemSerializer(ProblemSerializer):
-    """A problem whose members say how the login continues."""
+    """A problem. `second_factor_required` has members that say how to continue."""
 
     login = serializers.CharField(
-        required=False, help_text="For second_factor_required, as all that follow."
+        required=False, help_text="Opaque. Send it with a factor to continue."
     )
-    expires_in = serializers.IntegerField(required=False, help_text="Seconds.")
+    expires_in = serializers.IntegerField(required=False, help_text="In seconds.")
     factors = serializers.ListField(
         child=serializers.ChoiceField(FACTORS), required=False
     )
     passkey = PublicKeyCredentialRequestOptionsJSONSerializer(required=False)
     enrol = serializers.BooleanField(
-        required=False, help_text="There is no factor yet: POST login/enrol."
+        required=False, help_text="If true, there is no factor yet: POST login/enrol."
     )
 
 
 class TriesProblemSerializer(ProblemSerializer):
-    """A problem that says how often the login can still be tried."""
+    """A problem that may say how many tries are left."""
 
     tries_left = serializers.IntegerField(
-        required=False, help_text="For second_factor_invalid."
+        required=False, help_text="Only for `second_factor_invalid`."
     )
 
 
@@ -91,8 +91,8 @@ def with_tries(responses: dict[Any, OpenApiResponse]) -> dict[Any, OpenApiRespon
 class ProofSerializer(OneOfSerializer, StrictSerializer):
     """`login` and exactly one factor."""
 
-    login = ExactCharField(max_length=64, help_text="Of the answer that asked for it.")
-    totp = ExactCharField(required=False, max_length=16, help_text="Of an app.")
+    login = ExactCharField(max_length=64, help_text="From the answer that asks for it.")
+    totp = ExactCharField(required=False, max_length=16, help_text="A code of an app.")
     recovery_code = ExactCharField(required=False, max_length=32)
     passkey: Any = CredentialField(AuthenticationResponseJSONSerializer, required=False)
 
@@ -103,12 +103,12 @@ class SecondFactorSerializer(ProofSerializer):
     """`login` and exactly one factor, for a login."""
 
     trust_device = ExactBooleanField(
-        default=False, help_text="Ask for no factor here for 30 days."
+        default=False, help_text="For 30 days, ask for no factor on this device."
     )
 
 
 class StepUpSerializer(ProofSerializer):
-    """`login` and exactly one factor; the password of an account without one."""
+    """`login` and exactly one factor, or the password of an account without factors."""
 
     password = PasswordField(required=False)
 
@@ -116,17 +116,17 @@ class StepUpSerializer(ProofSerializer):
 
 
 class EnrolSerializer(StrictSerializer):
-    """`login`, and what a mail or an operator has given, if anything."""
+    """`login`, and perhaps the token from a mailed link or the code of an operator."""
 
-    login = ExactCharField(max_length=64, help_text="Of the answer with `enrol`.")
+    login = ExactCharField(max_length=64, help_text="From the answer with `enrol`.")
     token = ExactCharField(
-        required=False, max_length=100, help_text="Of a link, or an operator's code."
+        required=False, max_length=100, help_text="From a link, or an operator's code."
     )
 
 
 class EnrolTokenSerializer(serializers.Serializer[None]):
-    """A token for `me/factors` alone."""
+    """A token with which the first factor can be added, at `me/factors`."""
 
     enrol_token = serializers.CharField()
     token_type = serializers.ChoiceField(["bearer"])
-    expires_in = serializers.IntegerField(help_text="Seconds.")
+    expires_in = serializers.IntegerField(help_text="In seconds.")

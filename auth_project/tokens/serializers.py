@@ -16,11 +16,11 @@ SHOWN_BITS = (24, 48)  # of an address: of IPv4, of IPv6
 
 
 class GrantSerializer(serializers.Serializer[None]):
-    """RFC 6749 section 5.1. The refresh token is in the cookie and never here."""
+    """An access token (RFC 6749 section 5.1). Only the cookie has the refresh token."""
 
     access_token = serializers.CharField()
     token_type = serializers.ChoiceField(["bearer"])
-    expires_in = serializers.IntegerField(min_value=0, help_text="Seconds.")
+    expires_in = serializers.IntegerField(min_value=0, help_text="In seconds.")
 
 
 class MessageSerializer(serializers.Serializer[None]):
@@ -48,7 +48,7 @@ class TokenSerializer(serializers.Serializer[None]):
 
 
 class VerifiedTokenSerializer(serializers.Serializer[None]):
-    """The claims a service decides by."""
+    """The claims of an access token. A claim that it does not have is null."""
 
     valid = serializers.BooleanField()
     user_id = serializers.UUIDField()
@@ -56,21 +56,21 @@ class VerifiedTokenSerializer(serializers.Serializer[None]):
     email_verified = serializers.BooleanField(allow_null=True)
     username = serializers.CharField(allow_null=True)
     roles = serializers.ListField(child=serializers.CharField(), allow_null=True)
-    sid = serializers.UUIDField(help_text="The session.")
-    exp = serializers.IntegerField(help_text="NumericDate (RFC 7519 section 2).")
+    sid = serializers.UUIDField(help_text="The id of the session.")
+    exp = serializers.IntegerField(help_text="Expiry: NumericDate (RFC 7519).")
     auth_time = serializers.IntegerField(
         allow_null=True,
-        help_text="When the user logged in or stepped up: a NumericDate.",
+        help_text="Time of the login or of the last step-up: a NumericDate.",
     )
-    acr = serializers.CharField(allow_null=True, help_text="`aal1` or `aal2`.")
+    acr = serializers.CharField(allow_null=True, help_text="Level: `aal1` or `aal2`.")
     amr = serializers.ListField(
-        child=serializers.CharField(), allow_null=True, help_text="RFC 8176."
+        child=serializers.CharField(), allow_null=True, help_text="Methods: RFC 8176."
     )
 
 
 class IntrospectionRequestSerializer(serializers.Serializer[None]):
-    """RFC 7662 section 2.1. How long they may be, the parser's limit says: a token that
-    is too long is like any other that is of no use."""
+    """The request of RFC 7662 section 2.1. Only the body has a limit of length: a token
+    that is too long gets the answer of any other invalid token."""
 
     token = ExactCharField(help_text="An access token.")
     token_type_hint = ExactCharField(
@@ -79,37 +79,37 @@ class IntrospectionRequestSerializer(serializers.Serializer[None]):
 
 
 class IntrospectionSerializer(serializers.Serializer[None]):
-    """RFC 7662 section 2.2. All but `active` only of a live access token."""
+    """RFC 7662 section 2.2. Only a live access token has more than `active`."""
 
     active = serializers.BooleanField()
-    sub = serializers.UUIDField(required=False, help_text="The user.")
+    sub = serializers.UUIDField(required=False, help_text="The id of the user.")
     username = serializers.CharField(required=False)
     email = serializers.CharField(required=False)
     email_verified = serializers.BooleanField(required=False)
     roles = serializers.ListField(child=serializers.CharField(), required=False)
     roles_omitted = serializers.BooleanField(
-        required=False, help_text="The user has too many roles for a token."
+        required=False, help_text="The token has no `roles`: the user has too many."
     )
     client_id = serializers.CharField(required=False)
     aud = serializers.CharField(required=False)
     iss = serializers.CharField(required=False)
-    exp = serializers.IntegerField(required=False, help_text="NumericDate.")
-    iat = serializers.IntegerField(required=False, help_text="NumericDate.")
+    exp = serializers.IntegerField(required=False, help_text="Expiry: NumericDate.")
+    iat = serializers.IntegerField(required=False, help_text="Issued at: NumericDate.")
     auth_time = serializers.IntegerField(
         required=False,
-        help_text="NumericDate of the login or step-up (RFC 9470 section 6.2).",
+        help_text="NumericDate of the login or last step-up (RFC 9470 section 6.2).",
     )
-    acr = serializers.CharField(required=False, help_text="`aal1` or `aal2`.")
+    acr = serializers.CharField(required=False, help_text="Level: `aal1` or `aal2`.")
     amr = serializers.ListField(
-        child=serializers.CharField(), required=False, help_text="RFC 8176."
+        child=serializers.CharField(), required=False, help_text="Methods: RFC 8176."
     )
     jti = serializers.UUIDField(required=False)
-    sid = serializers.UUIDField(required=False, help_text="The session.")
+    sid = serializers.UUIDField(required=False, help_text="The id of the session.")
     token_type = serializers.ChoiceField(["Bearer"], required=False)
 
 
 class RevocationSerializer(serializers.Serializer[None]):
-    """End the sessions of users below `epoch`."""
+    """Which sessions to end: those of these users with an epoch below `epoch`."""
 
     user_ids = serializers.ListField(
         child=serializers.UUIDField(), min_length=1, max_length=5000
@@ -117,9 +117,9 @@ class RevocationSerializer(serializers.Serializer[None]):
     epoch = EpochField()
     # \Z: `$` would let a newline through, one character more than the column takes.
     reason = serializers.RegexField(r"^[a-z_]{1,32}\Z", trim_whitespace=False)
-    keep_sid = serializers.UUIDField(required=False, help_text="A session to keep,")
+    keep_sid = serializers.UUIDField(required=False, help_text="A session to keep.")
     keep_from = EpochField(
-        required=False, help_text="if its own epoch is at least this."
+        required=False, help_text="Keep it only if its own epoch is at least this."
     )
 
 
@@ -128,9 +128,9 @@ class RevokedSerializer(serializers.Serializer[None]):
 
 
 class UserSessionSerializer(serializers.ModelSerializer[Session]):
-    """A login: what its user needs to recognise it, and no more."""
+    """A session, with only the data by which its user recognises it."""
 
-    ip = serializers.SerializerMethodField(help_text="Its network: /24, in IPv6 /48.")
+    ip = serializers.SerializerMethodField(help_text="Its network: IPv4 /24, IPv6 /48.")
     device = serializers.SerializerMethodField(help_text="Such as `Firefox on Linux`.")
 
     class Meta:
@@ -158,7 +158,7 @@ class UserSessionsSerializer(serializers.Serializer[None]):
 
 
 class ExportedSessionSerializer(UserSessionSerializer):
-    """A login that is kept, live or not, for its own user."""
+    """A stored session, live or not, for the export of its user."""
 
     class Meta(UserSessionSerializer.Meta):
         fields = (
@@ -175,13 +175,13 @@ class ExportSerializer(serializers.Serializer[None]):
 
 
 class ErasedSerializer(serializers.Serializer[None]):
-    erased = serializers.IntegerField(min_value=0, help_text="Sessions.")
+    erased = serializers.IntegerField(min_value=0, help_text="Number of sessions.")
 
 
 class SessionSerializer(UserSessionSerializer):
-    """A login, for its own user."""
+    """A session of the caller."""
 
-    current = serializers.SerializerMethodField(help_text="That of the access token.")
+    current = serializers.SerializerMethodField(help_text="True for the current one.")
 
     class Meta(UserSessionSerializer.Meta):
         fields = (*UserSessionSerializer.Meta.fields, "current")
@@ -207,7 +207,7 @@ class LogoutAllSerializer(StrictSerializer):
 
 
 class JWKSerializer(serializers.Serializer[None]):
-    """RFC 7517 section 4, public members only."""
+    """A JWK with its public members only (RFC 7517 section 4)."""
 
     kty = serializers.ChoiceField(["RSA"])
     n = serializers.CharField()
@@ -218,22 +218,22 @@ class JWKSerializer(serializers.Serializer[None]):
 
 
 class JWKSetSerializer(serializers.Serializer[None]):
-    """RFC 7517 section 5."""
+    """A JWK Set (RFC 7517 section 5)."""
 
     keys = JWKSerializer(many=True)
 
 
 class MetadataSerializer(serializers.Serializer[None]):
-    """RFC 8414 section 2, as far as it is true of us."""
+    """The metadata of RFC 8414 section 2 that apply to this server."""
 
-    issuer = serializers.URLField(help_text="`iss` of every token.")
+    issuer = serializers.URLField(help_text="The claim `iss` of every token.")
     jwks_uri = serializers.URLField()
     response_types_supported = serializers.ListField(
-        child=serializers.CharField(), help_text="None: login is first-party."
+        child=serializers.CharField(), help_text="Empty: login is first-party."
     )
     grant_types_supported = serializers.ListField(
-        child=serializers.CharField(), help_text="None."
+        child=serializers.CharField(), help_text="Empty: there is no OAuth grant."
     )
     service_documentation = serializers.URLField(
-        required=False, help_text="Where it is served (DOCS_ENABLED)."
+        required=False, help_text="Only if it is served (DOCS_ENABLED)."
     )

@@ -50,9 +50,10 @@ class EpochField(serializers.IntegerField):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A body of a user with known members alone: one that is misspelt, or that users
-    may not set, is named instead of lost. Services are lenient with each other, as they
-    are not updated at the same moment; and a login is (`CredentialsSerializer`)."""
+    """A body with only the members of its schema. All others are refused."""
+
+    # Services are lenient with each other, as they are not updated at the same moment.
+    # So is a login (`CredentialsSerializer`).
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = set(data) - set(self.fields) if isinstance(data, dict) else ()
@@ -112,8 +113,7 @@ class StrictExtension(SerializerExtension):
 
 
 class OneOfSerializer(serializers.Serializer[Any]):
-    """A body with exactly one of these groups of members. The first member of a group
-    chooses it, and needs the others."""
+    """A body with exactly one of these groups: its first member needs the others."""
 
     one_of: tuple[tuple[str, ...], ...]
 
@@ -140,7 +140,7 @@ class OneOfExtension(SerializerExtension):
 
 
 class CredentialsSerializer(serializers.Serializer[None]):
-    """`email` or `username`, and `password`. Where both are sent, the e-mail counts."""
+    """`email` or `username`, and `password`. If both are sent, `email` is used."""
 
     email = ExactCharField(required=False, max_length=254)
     username = ExactCharField(required=False, max_length=50)

@@ -41,15 +41,15 @@ class ProblemSerializer(serializers.Serializer[None]):
     """RFC 9457 problem details."""
 
     type = serializers.CharField(default="about:blank")
-    title = serializers.CharField(help_text="The HTTP phrase of the status.")
+    title = serializers.CharField(help_text="The HTTP reason phrase of the status.")
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="For a human reader.")
-    code = serializers.ChoiceField(sorted(CODES), help_text="For programs.")
-    request_id = serializers.CharField(help_text="Finds the request in the logs.")
+    code = serializers.ChoiceField(sorted(CODES), help_text="Stable, for programs.")
+    request_id = serializers.CharField(help_text="Identifies the request in the logs.")
     errors = serializers.DictField(  # type: ignore[assignment]
         child=FieldErrorSerializer(many=True),
         required=False,
-        help_text="For validation_error: field to its errors.",
+        help_text="For `validation_error`: the errors of each field.",
     )
 
 

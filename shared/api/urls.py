@@ -82,13 +82,13 @@ class HealthSerializer(serializers.Serializer[None]):
     status = serializers.ChoiceField(["ok"])
     service = serializers.CharField()
     degraded = serializers.BooleanField(
-        help_text="Requests are answered, but something behind them is unavailable: "
-        "Redis, or the worker."
+        help_text="The service answers requests, but Redis or the worker is "
+        "unavailable. Always false in `health/live`."
     )
 
 
 class LiveView(OpenView):
-    """The process is up. Depends on nothing."""
+    """Check that the process is up. This depends on nothing else."""
 
     @extend_schema(responses={200: HealthSerializer, **problems()})
     def get(self, request: Request) -> Response:
@@ -96,7 +96,7 @@ class LiveView(OpenView):
 
 
 class ReadyView(OpenView):
-    """The service can do its work: 503 without its database or its keys."""
+    """Check that the service can work. 503 without its database or its keys."""
 
     @extend_schema(responses={200: HealthSerializer, **problems()})
     def get(self, request: Request) -> Response:

@@ -16,11 +16,11 @@ class PublicKeyCredentialRpEntitySerializer(serializers.Serializer[None]):
     """The site that passkeys belong to."""
 
     name = serializers.CharField()
-    id = serializers.CharField(help_text="Its host.")
+    id = serializers.CharField(help_text="The host name of the site.")
 
 
 class PublicKeyCredentialUserEntityJSONSerializer(serializers.Serializer[None]):
-    """Whose passkey it becomes."""
+    """The user for whom the passkey is made."""
 
     id = serializers.CharField(help_text=BYTES)
     name = serializers.CharField()
@@ -28,14 +28,14 @@ class PublicKeyCredentialUserEntityJSONSerializer(serializers.Serializer[None]):
 
 
 class PublicKeyCredentialParametersSerializer(serializers.Serializer[None]):
-    """An algorithm that the site knows."""
+    """A signature algorithm that the site accepts."""
 
     type = serializers.ChoiceField(["public-key"])
-    alg = serializers.IntegerField(help_text="Of COSE (RFC 9053).")
+    alg = serializers.IntegerField(help_text="The id in COSE (RFC 9053).")
 
 
 class PublicKeyCredentialDescriptorJSONSerializer(serializers.Serializer[None]):
-    """A passkey that the site knows."""
+    """A passkey that is registered with the site."""
 
     type = serializers.ChoiceField(["public-key"])
     id = serializers.CharField(help_text=BYTES)
@@ -43,7 +43,7 @@ class PublicKeyCredentialDescriptorJSONSerializer(serializers.Serializer[None]):
 
 
 class AuthenticatorSelectionCriteriaSerializer(serializers.Serializer[None]):
-    """What an authenticator has to be able to do."""
+    """What the site requires of an authenticator."""
 
     residentKey = serializers.ChoiceField(["required"])
     requireResidentKey = serializers.BooleanField()
@@ -51,8 +51,8 @@ class AuthenticatorSelectionCriteriaSerializer(serializers.Serializer[None]):
 
 
 class PublicKeyCredentialCreationOptionsJSONSerializer(serializers.Serializer[None]):
-    """For `PublicKeyCredential.parseCreationOptionsFromJSON`, and then
-    `navigator.credentials.create`."""
+    """Pass this to `PublicKeyCredential.parseCreationOptionsFromJSON`, and the result
+    to `navigator.credentials.create` as `publicKey`."""
 
     rp = PublicKeyCredentialRpEntitySerializer()
     user = PublicKeyCredentialUserEntityJSONSerializer()
@@ -65,8 +65,8 @@ class PublicKeyCredentialCreationOptionsJSONSerializer(serializers.Serializer[No
 
 
 class PublicKeyCredentialRequestOptionsJSONSerializer(serializers.Serializer[None]):
-    """For `PublicKeyCredential.parseRequestOptionsFromJSON`, and then
-    `navigator.credentials.get`."""
+    """Pass this to `PublicKeyCredential.parseRequestOptionsFromJSON`, and the result to
+    `navigator.credentials.get` as `publicKey`."""
 
     challenge = serializers.CharField(help_text=BYTES)
     rpId = serializers.CharField()
@@ -78,7 +78,7 @@ class PublicKeyCredentialRequestOptionsJSONSerializer(serializers.Serializer[Non
 
 
 class AuthenticatorAttestationResponseJSONSerializer(serializers.Serializer[None]):
-    """What an authenticator has made."""
+    """The new passkey from the authenticator."""
 
     clientDataJSON = serializers.CharField(help_text=BYTES)
     attestationObject = serializers.CharField(help_text=BYTES)
@@ -89,7 +89,7 @@ class AuthenticatorAttestationResponseJSONSerializer(serializers.Serializer[None
 
 
 class AuthenticatorAssertionResponseJSONSerializer(serializers.Serializer[None]):
-    """What an authenticator has signed."""
+    """The data that the authenticator has signed, and the signature."""
 
     clientDataJSON = serializers.CharField(help_text=BYTES)
     authenticatorData = serializers.CharField(help_text=BYTES)
@@ -98,7 +98,7 @@ class AuthenticatorAssertionResponseJSONSerializer(serializers.Serializer[None])
 
 
 class PublicKeyCredentialJSONSerializer(serializers.Serializer[None]):
-    """`toJSON()` of the credential that a browser gives."""
+    """`toJSON()` of a credential from the browser."""
 
     id = serializers.CharField(help_text=BYTES)
     rawId = serializers.CharField(help_text=BYTES)
@@ -108,13 +108,13 @@ class PublicKeyCredentialJSONSerializer(serializers.Serializer[None]):
 
 
 class RegistrationResponseJSONSerializer(PublicKeyCredentialJSONSerializer):
-    """`toJSON()` of what `navigator.credentials.create` gives."""
+    """`toJSON()` of the credential that `navigator.credentials.create` returns."""
 
     response = AuthenticatorAttestationResponseJSONSerializer()
 
 
 class AuthenticationResponseJSONSerializer(PublicKeyCredentialJSONSerializer):
-    """`toJSON()` of what `navigator.credentials.get` gives."""
+    """`toJSON()` of the credential that `navigator.credentials.get` returns."""
 
     response = AuthenticatorAssertionResponseJSONSerializer()
 

@@ -41,8 +41,8 @@ TEMPLATES = [
 ]
 
 SPECTACULAR_SETTINGS |= {
-    "DESCRIPTION": "Registration, the caller's own account, and what other services "
-    "ask about users.",
+    "DESCRIPTION": "Registration, the caller's own account, and data about users for "
+    "other services.",
     "ENUM_NAME_OVERRIDES": {
         **SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"],
         "FactorType": "users.factors.models.Type",

@@ -34,7 +34,7 @@ LOCATION = OpenApiParameter(
     name="Location",
     location=OpenApiParameter.HEADER,
     response=[201],
-    description="`/api/v1/users/me`: where the account is, once logged in.",
+    description="`/api/v1/users/me`: the account, for its user after a login.",
 )
 
 
@@ -100,7 +100,7 @@ CHANGE_PASSWORD: dict[str, Any] = {
     "operation_id": "users_change_password",
     "request": serializers.PasswordChangeSerializer,
     "responses": {
-        204: OpenApiResponse(description="The new password is the only one."),
+        204: OpenApiResponse(description="The password is changed."),
         **problems(body=True, _401=TOKEN_PROBLEMS),
     },
     "examples": [

@@ -58,7 +58,7 @@ class NewPasswordField(PasswordField):
 
 
 class NamesSerializer(StrictSerializer):
-    """What users may say of themselves."""
+    """The names and the avatar, which users choose themselves."""
 
     first_name = personal_name()
     last_name = personal_name()
@@ -79,7 +79,7 @@ class RegistrationSerializer(NamesSerializer):
     locale = serializers.ChoiceField(
         settings.LANGUAGES,
         required=False,
-        help_text="The language of mails. Without it, that of Accept-Language.",
+        help_text="The language of mails. If omitted, by Accept-Language.",
     )
 
     def get_fields(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class RegistrationSerializer(NamesSerializer):
 
 
 class ProfileSerializer(NamesSerializer):
-    """What users may change of their own account."""
+    """The data that users may change in their own account."""
 
     locale = serializers.ChoiceField(
         settings.LANGUAGES, required=False, help_text="The language of mails."
@@ -112,12 +112,12 @@ class ProfileSerializer(NamesSerializer):
 
 
 class PasswordChangeSerializer(StrictSerializer):
-    """The password as it is, and as it is to be."""
+    """The current password and the new one."""
 
     current_password = PasswordField()
     new_password = NewPasswordField(
-        help_text="Used exactly as sent. Refused as at registration, and where it is "
-        "the current one."
+        help_text="Used exactly as sent. Refused for the same reasons as at "
+        "registration, or if it is the current password."
     )
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
@@ -134,21 +134,21 @@ class PasswordChangeSerializer(StrictSerializer):
 
 
 class ClientSerializer(serializers.Serializer[None]):
-    """The client of the Auth Service."""
+    """The client of the Auth Service, such as a browser."""
 
     ip = serializers.IPAddressField(allow_null=True)
     user_agent = ExactCharField(allow_blank=True, max_length=256)
 
 
 class LoginAttemptSerializer(CredentialsSerializer):
-    """Credentials, and who tries them."""
+    """Credentials, and the client that sent them."""
 
     client = ClientSerializer(required=False)
     device = ExactCharField(required=False, allow_blank=True, max_length=1024)
 
 
 class LookupSerializer(serializers.Serializer[User]):
-    """What an operator calls a user by."""
+    """The name by which an operator looks for a user."""
 
     identifier = TextField(
         allow_blank=True, help_text="An e-mail address, a username or an id."
@@ -156,23 +156,23 @@ class LookupSerializer(serializers.Serializer[User]):
 
 
 class FoundSerializer(serializers.Serializer[User]):
-    """Whom that names: no user, one, or two where one's username is the other's id."""
+    """The users found: none, one, or two if the username of one is the other's id."""
 
     ids = serializers.ListField(child=serializers.UUIDField())
 
 
 class EndSessionsSerializer(serializers.Serializer[User]):
-    """Which session not to end."""
+    """The session to keep, if any."""
 
-    keep_sid = serializers.UUIDField(required=False, help_text="None: all end.")
+    keep_sid = serializers.UUIDField(required=False, help_text="If omitted, all end.")
 
 
 class SessionEpochSerializer(serializers.Serializer[User]):
-    """The epoch below which the user's sessions have ended, but the one to keep."""
+    """The user's new epoch. Sessions below it have ended, except the one to keep."""
 
     session_epoch = EpochField(min_value=1)
     kept_from = EpochField(
-        allow_null=True, help_text="The lowest epoch of the session to keep."
+        allow_null=True, help_text="The lowest epoch that the kept session may have."
     )
 
 
@@ -182,7 +182,7 @@ class UserSerializer(serializers.Serializer[User]):
     id = serializers.UUIDField()
     username = serializers.CharField()
     email = serializers.CharField()
-    email_verified = serializers.BooleanField(help_text="By a link in a mail.")
+    email_verified = serializers.BooleanField(help_text="Verified by a link in a mail.")
     first_name = serializers.CharField(help_text="Empty if it was not given.")
     last_name = serializers.CharField(help_text="Empty if it was not given.")
     display_name = serializers.CharField(help_text="Empty if it was not given.")
@@ -200,60 +200,60 @@ class MeSerializer(UserSerializer):
     """The caller's own account."""
 
     pending_email = serializers.CharField(
-        allow_null=True, help_text="The new address, until its link is used."
+        allow_null=True, help_text="The new address until it is confirmed by a link."
     )
     last_login_at = serializers.DateTimeField(
-        allow_null=True, help_text="Written at most once an hour."
+        allow_null=True, help_text="Updated at most once an hour."
     )
 
 
 class KnownUserSerializer(UserSerializer):
-    """A user, as other services see them. The epochs are for the Auth Service alone."""
+    """A user, for other services. Only the Auth Service gets the optional members."""
 
     session_epoch = EpochField(required=False)
     kept_sid = serializers.UUIDField(
-        required=False, allow_null=True, help_text="This session continues below it,"
+        required=False, allow_null=True, help_text="The session kept below that epoch."
     )
     kept_from = EpochField(
-        required=False, allow_null=True, help_text="if its epoch is at least this."
+        required=False, allow_null=True, help_text="The lowest epoch of that session."
     )
     second_factor_required = serializers.BooleanField(
-        required=False, help_text="By the settings and the roles."
+        required=False, help_text="Whether the settings or a role require one."
     )
 
 
 class PasskeySerializer(serializers.Serializer[User]):
-    """What a browser finds a passkey by."""
+    """The data by which a browser finds a passkey."""
 
     id = serializers.CharField(help_text="base64url.")
     transports = serializers.ListField(child=serializers.CharField())
 
 
 class MethodsSerializer(serializers.Serializer[User]):
-    """How a user can prove who they are, after a password."""
+    """The second factors of a user."""
 
     methods = serializers.ListField(child=serializers.ChoiceField(METHODS))
     passkeys = PasskeySerializer(many=True)
     required = serializers.BooleanField(  # type: ignore[assignment]
-        help_text="By the settings and the roles."
+        help_text="Whether the settings or a role require one."
     )
 
 
 class FactorsOfLoginSerializer(MethodsSerializer):
-    """What has to follow a right password, if anything."""
+    """The second factor that must follow a right password, if any."""
 
-    trusted = serializers.BooleanField(help_text="Not asked on this device.")
+    trusted = serializers.BooleanField(help_text="This device needs no factor.")
 
 
 class VerifiedSerializer(serializers.Serializer[User]):
-    """Whose credentials they are."""
+    """The user whose credentials were right."""
 
     sub = serializers.UUIDField()
     email = serializers.CharField()
     email_verified = serializers.BooleanField()
     username = serializers.CharField()
     roles = serializers.ListField(child=serializers.CharField())
-    session_epoch = EpochField(help_text="Of the same read as the password's hash.")
+    session_epoch = EpochField(help_text="Read together with the password's hash.")
 
 
 class VerifiedUserSerializer(VerifiedSerializer):

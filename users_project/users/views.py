@@ -36,13 +36,13 @@ def caller(request: Request) -> User:
 class MeView(JSONView):
     @extend_schema(**openapi.ME)
     def get(self, request: Request) -> Response:
-        """The caller's own account, as it is now: the token may be minutes old."""
+        """Get your account as it is now. The access token may be minutes old."""
         user = caller(request)
         return Response(s.represent(user, s.MEMBERS_OF_ME))
 
     @extend_schema(**openapi.UPDATE_ME)
     def patch(self, request: Request) -> Response:
-        """Change one's own names and avatar; members that are left out stay."""
+        """Change your names, avatar or language. Omitted members keep their value."""
         user = caller(request)
         serializer = s.ProfileSerializer(user, data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -52,8 +52,8 @@ class MeView(JSONView):
 
     @extend_schema(**privacy_schema.DELETE_ME)
     def delete(self, request: Request) -> Response:
-        """Delete one's own account. All sessions end at once, and a mail brings a link
-        that restores the account within fourteen days. Then it is erased."""
+        """Delete your account. All sessions end at once. For fourteen days the link in
+        a mail restores the account. Then it is erased."""
         user = caller(request)
         serializer = privacy_schema.DeletionSerializer(user, data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -66,12 +66,11 @@ class MeView(JSONView):
 
 
 class ChangePasswordView(JSONView):
-    """Change one's own password.
+    """Change your password.
 
-    Every other session of the account ends at once; the caller's continues. (If the
-    Auth Service is unavailable, it ends at its next refresh too, and so it does
-    by a refresh that runs at the same time: log in again.) A wrong current password is
-    a 400 and ends nothing.
+    All your other sessions end at once, or at their next refresh if the Auth Service is
+    unavailable. Your current session continues. A wrong current password is a 400 and
+    ends no session.
     """
 
     @extend_schema(**openapi.CHANGE_PASSWORD)
@@ -93,12 +92,12 @@ class ChangePasswordView(JSONView):
 
 
 class EventsView(JSONView):
-    """What happened to one's account, the newest first: logins, sessions, passwords."""
+    """The events of the caller's account, from both services."""
 
     @extend_schema(**openapi.EVENTS)
     def get(self, request: Request) -> Response:
-        """At most 100 of a page. 503 where the Auth Service does not answer: a page
-        without logins would look like one where there were none."""
+        """List the events of your account, such as logins, the newest first (at most
+        100). 503 without the Auth Service: the page would silently lack all logins."""
         query = EventQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         page = history.events_of(caller(request).pk, **query.validated_data)
@@ -107,7 +106,7 @@ class EventsView(JSONView):
 
 
 class UserView(InternalView):
-    """For services: the user with this id, if active and not deleted."""
+    """Get a user by id, if active and not deleted. For all services."""
 
     @extend_schema(**openapi.USER)
     def get(self, request: Request, user_id: UUID) -> Response:
@@ -121,14 +120,13 @@ class UserView(InternalView):
 
 
 class VerifyView(InternalView):
-    """For the Auth Service: whose credentials are these?
+    """Check the credentials of a login. Only for the Auth Service.
 
-    Unknown, wrong, inactive and deleted get the same answer, after the same work, and
-    so does a guess beyond the limit of the account. Guesses are counted here:
-    `client` says where they come from. `device` is the text of the device cookie, as
-    the browser sent it and as it is to be set. `factors` says whether that is a login:
-    not where there is a method and no trust, or where a factor is required and missing.
-    Then `device` is not renewed yet.
+    Unknown, inactive and deleted users, wrong passwords and guesses beyond the limit of
+    the account get the same answer, after the same work. Guesses are counted here, by
+    `client`. `device` is the text of the device cookie: as the browser sent it, and as
+    it has to be set. The login is not complete, and `device` not renewed, if there are
+    `methods` and the device is not `trusted`, or if a factor is `required` and missing.
     """
 
     allowed_callers = frozenset({"auth"})
@@ -153,8 +151,8 @@ class VerifyView(InternalView):
 
 
 class LookupView(InternalView):
-    """For the Auth Service's commands: the ids of whom an operator names, also of users
-    who are deactivated or deleted."""
+    """Find the ids of the users that an operator names. They may be deactivated or
+    deleted. Only for the Auth Service, for its commands."""
 
     allowed_callers = frozenset({"auth"})
 
@@ -167,10 +165,9 @@ class LookupView(InternalView):
 
 
 class EndSessionsView(InternalView):
-    """For the Auth Service: raise the user's epoch, so that all sessions end, but
-    `keep_sid` where that is given.
+    """End all sessions of a user, or all but `keep_sid`, by raising the user's epoch.
 
-    No push follows, as the caller ends them by the answer.
+    Only for the Auth Service, which ends the sessions by the answer: no push follows.
     """
 
     allowed_callers = frozenset({"auth"})

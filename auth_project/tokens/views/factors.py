@@ -24,8 +24,8 @@ MAILED = (
 
 
 class SecondFactorView(BrowserView):
-    """Complete a login with a second factor: tokens, as a login gives them. Five tries;
-    then log in again."""
+    """Complete a login with a second factor. The answer is that of a login without one.
+    After five tries, log in again."""
 
     @extend_schema(
         operation_id="auth_login_second_factor",
@@ -52,8 +52,8 @@ class SecondFactorView(BrowserView):
 
 
 class PasskeyOptionsView(BrowserView):
-    """Begin to log in with a passkey, without a name or a password. The answer is for
-    `navigator.credentials.get`, once and for five minutes."""
+    """Begin a login with a passkey alone, without a name or password. The options are
+    for `navigator.credentials.get`. They are good for one login, for five minutes."""
 
     @extend_schema(
         operation_id="auth_login_passkey_options",
@@ -68,8 +68,8 @@ class PasskeyOptionsView(BrowserView):
 
 
 class PasskeyLoginView(BrowserView):
-    """Complete a login with a passkey: tokens, as a login gives them, of the level
-    aal2. Whatever is wrong, begin again."""
+    """Complete a login with a passkey alone. The answer is that of `login`. The session
+    has the level `aal2`. After a 401, begin again at `login/passkey/options`."""
 
     @extend_schema(
         operation_id="auth_login_passkey",
@@ -93,9 +93,9 @@ class PasskeyLoginView(BrowserView):
 
 
 class EnrolView(BrowserView):
-    """Get a token to add the first factor with, where a login needs one and there is
-    none. 202: a link was mailed to the address, if it is verified. Else verify it
-    first, and log in again."""
+    """Get a token for adding the first factor, if a login needs one. 202 asks for more
+    proof: call this again with the token from a link that was mailed to the address, if
+    the address is verified. Otherwise verify it first, and log in again."""
 
     @extend_schema(
         operation_id="auth_login_enrol",
@@ -123,7 +123,7 @@ class EnrolView(BrowserView):
 
 
 class StepUpOptionsView(JSONView):
-    """Begin to step up: what your session can prove more with."""
+    """Begin a step-up: get the factors with which your session can step up."""
 
     @extend_schema(
         operation_id="auth_step_up_options",
@@ -135,8 +135,8 @@ class StepUpOptionsView(JSONView):
 
 
 class StepUpView(JSONView):
-    """Step up: an access token whose `acr` and `auth_time` are new. The refresh token
-    stays, and later access tokens keep both."""
+    """Step up: prove who you are again. The answer is an access token with a new `acr`
+    and `auth_time`, which later ones keep. The refresh token stays the same."""
 
     @extend_schema(
         operation_id="auth_step_up",

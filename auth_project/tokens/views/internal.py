@@ -35,10 +35,10 @@ class OperatorView(InternalView):
 
 
 class UserSessionsView(OperatorView):
-    """A user's live sessions, the last used first (at most 100).
+    """List a user's live sessions, the last used first (at most 100).
 
-    As their user sees them, with the network in place of the address: enough to tell
-    one device from another. The audit log has the address, by the session's id.
+    They have the network and not the address, as their user sees them. This is enough
+    to tell devices apart. The audit log has the address, under the session's id.
     """
 
     @extend_schema(
@@ -52,7 +52,7 @@ class UserSessionsView(OperatorView):
 
 
 class UserEventsView(OperatorView):
-    """What happened to a user's sessions, the newest first (50 at most)."""
+    """List the events of a user's sessions, the newest first (at most 50)."""
 
     @extend_schema(
         operation_id="auth_user_events_list",
@@ -81,14 +81,14 @@ class RevokeUserSessionView(OperatorView):
         responses={200: s.RevokedSerializer, **REFUSED},
     )
     def post(self, request: Request, user_id: UUID, session_id: UUID) -> Response:
-        """End it: its tokens are refused at once. 0 where the user has no such live
-        session, and no 404, which something else at this address could answer."""
+        """End one session of a user. Its tokens are refused at once. `revoked` is 0
+        without such a live session: a 404 could come from another server."""
         ended = end_own_session(session_id, user_id, "operator")
         return Response({"revoked": int(ended)})
 
 
 class ExportUserView(OperatorView):
-    """All sessions and events that are kept of a user, for the user's export."""
+    """Get all stored sessions and events of a user, for the user's export."""
 
     @extend_schema(
         operation_id="auth_user_export",
@@ -112,7 +112,7 @@ class EraseUserView(OperatorView):
         responses={200: s.ErasedSerializer, **REFUSED},
     )
     def post(self, request: Request, user_id: UUID) -> Response:
-        """Delete all that is personal of this user. It may be done again."""
+        """Delete all personal data of a user who was erased. May be repeated."""
         return Response({"erased": erase(user_id)})
 
 
@@ -134,6 +134,6 @@ class RevokeSessionsView(OperatorView):
         },
     )
     def post(self, request: Request) -> Response:
-        """End the sessions of users that are below an epoch, but one to keep."""
+        """End the sessions of users below an epoch, except one to keep."""
         push = valid(s.RevocationSerializer(data=request.data))
         return Response({"revoked": end_sessions_below(**push)})

@@ -33,9 +33,9 @@ INTROSPECTION_CLAIMS = tuple(s.IntrospectionSerializer().fields)
 
 
 class IntrospectView(InternalView):
-    """For services: is this a live access token, and what does it say (RFC 7662)?
+    """Check an access token and get its claims (RFC 7662). For all services.
 
-    Of any other token, whatever is wrong with it, `{"active": false}` and no more.
+    The answer for any token but a live access token is `{"active": false}`.
     """
 
     authentication_classes = (ClientSecretBasicAuthentication, APIKeyAuthentication)
@@ -81,7 +81,7 @@ class JWKSetRenderer(JSONRenderer):
 
 
 class JWKSetView(OpenView):
-    """The public keys that verify our tokens (RFC 7517)."""
+    """Get the public keys that verify our tokens (RFC 7517)."""
 
     renderer_classes = (JSONRenderer, JWKSetRenderer)
 
@@ -89,7 +89,7 @@ class JWKSetView(OpenView):
         operation_id="auth_jwks",
         responses={
             200: s.JWKSetSerializer,
-            304: OpenApiResponse(description="Still the one that If-None-Match names."),
+            304: OpenApiResponse(description="The key set is that of If-None-Match."),
             **problems(),
         },
     )
@@ -106,7 +106,7 @@ class JWKSetView(OpenView):
 
 
 class MetadataView(OpenView):
-    """Where our keys are and whose tokens they verify (RFC 8414).
+    """Get the issuer of our tokens and the URL of the keys (RFC 8414).
 
     Login is first-party: there is no OAuth grant, and so no endpoint for one.
     """

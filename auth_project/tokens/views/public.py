@@ -81,9 +81,9 @@ def client_of(request: Request) -> services.Client:
 
 
 class LoginView(BrowserView):
-    """Exchange e-mail (or username) and password for tokens. The session of a refresh
-    cookie that comes along ends. With a second factor it continues at
-    `login/second_factor`, with a passkey alone at `login/passkey`."""
+    """Log in with a password, and an e-mail address or username. If a refresh cookie is
+    sent, its session ends. If a second factor is needed, continue at
+    `login/second_factor`. With only a passkey, begin at `login/passkey/options`."""
 
     @extend_schema(
         operation_id="auth_login",
@@ -119,10 +119,10 @@ class LoginView(BrowserView):
 
 
 class RefreshView(CookieView):
-    """Get a new access token with the refresh cookie, which is rotated.
+    """Get a new access token, and rotate the refresh cookie.
 
-    A tab or a retry that comes within ten seconds gets the same successor. Any other
-    second use of a refresh token ends the session.
+    If a tab or a retry sends the old cookie within ten seconds, it gets the same new
+    one. Any other second use of a refresh token ends the session.
     """
 
     @extend_schema(
@@ -147,8 +147,8 @@ class RefreshView(CookieView):
 
 
 class LogoutView(CookieView):
-    """End the session of the refresh cookie and clear it. Always works, any number of
-    times; 503 means that the session may live and the cookie was kept."""
+    """Log out: end the session of the refresh cookie, and clear the cookie. May be
+    repeated. After a 503 the session may still live, with its cookie: try again."""
 
     @extend_schema(
         operation_id="auth_logout",
@@ -167,7 +167,7 @@ class LogoutView(CookieView):
 
 
 class VerifyTokenView(InternalView):
-    """For services: is this access token good, and whose is it?"""
+    """Check an access token and get its claims. For all services."""
 
     @extend_schema(
         operation_id="auth_verify_token",

@@ -33,7 +33,7 @@ def caller(request: Request) -> TokenUser:
 
 
 class SessionListView(JSONView):
-    """Your live sessions, the last used first (at most 100)."""
+    """List your live sessions, the last used first (at most 100)."""
 
     @extend_schema(
         operation_id="auth_sessions_list",
@@ -57,17 +57,17 @@ class SessionView(JSONView):
         responses={204: None, **problems(_401=TOKEN_PROBLEMS, _404=("not_found",))},
     )
     def delete(self, request: Request, session_id: UUID) -> Response:
-        """End one of your sessions, also the current one: its tokens are refused at
-        once. One that is not yours or has ended is as unknown as any other."""
+        """End one of your sessions. It may be the current one. Its tokens are refused
+        at once. 404 for a session that has ended, is not yours or does not exist."""
         if not end_own_session(session_id, caller(request).id):
             raise NotFound
         return Response(status=204)
 
 
 class LogoutAllView(JSONView):
-    """Log out everywhere, or (`keep_current`) everywhere else.
+    """Log out everywhere, or with `keep_current` everywhere else.
 
-    503 means that it may not have happened: try again.
+    503 means that your sessions may still live: try again.
     """
 
     @extend_schema(

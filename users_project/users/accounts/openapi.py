@@ -69,7 +69,7 @@ CONFIRM_PASSWORD_RESET: dict[str, Any] = {
     "operation_id": "users_confirm_password_reset",
     "request": s.PasswordResetSerializer,
     "responses": {
-        **done("The new password is the only one, and all sessions have ended."),
+        **done("The new password is set, and all sessions have ended."),
         **problems(body=True, _400=LINK_PROBLEMS),
     },
     "examples": [example("a link", {**TOKEN, "new_password": "a newer horse battery"})],
@@ -92,7 +92,7 @@ CANCEL_EMAIL_CHANGE: dict[str, Any] = {
     "operation_id": "users_cancel_email_change",
     "request": None,
     "responses": {
-        **done("No change waits, and its link is void."),
+        **done("No change is pending, and an old link is void."),
         **problems(_401=TOKEN_PROBLEMS),
     },
 }
@@ -101,7 +101,7 @@ CONFIRM_EMAIL_CHANGE: dict[str, Any] = {
     "operation_id": "users_confirm_email_change",
     "request": s.ProofSerializer,
     "responses": {
-        **done("The new address is that of the account."),
+        **done("The account has the new address."),
         **problems(
             body=True, _400=LINK_PROBLEMS, _401=PROOF_PROBLEMS, _409=("account_exists",)
         ),

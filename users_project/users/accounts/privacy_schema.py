@@ -39,11 +39,11 @@ class DeletedSerializer(serializers.Serializer[User]):
 
 
 class ExportedUserSerializer(UserSerializer):
-    """The account, with all its columns that are about its user."""
+    """The account, with all stored data about its user."""
 
     locale = serializers.CharField()
     email_verified_at = serializers.DateTimeField(allow_null=True)
-    last_login = serializers.DateTimeField(allow_null=True, help_text="Of the admin.")
+    last_login = serializers.DateTimeField(allow_null=True, help_text="The last login.")
     is_staff = serializers.BooleanField()
     is_superuser = serializers.BooleanField()
 
@@ -56,7 +56,7 @@ def exported(model: type[Model], *fields: str) -> Any:
 
 
 class ExportedSessionSerializer(serializers.Serializer[None]):
-    """A login, as the Auth Service keeps it."""
+    """A session, as the Auth Service stores it."""
 
     id = serializers.UUIDField()
     created_at = serializers.DateTimeField()
@@ -65,15 +65,15 @@ class ExportedSessionSerializer(serializers.Serializer[None]):
     ip = serializers.CharField(allow_null=True, help_text="Its network.")
     device = serializers.CharField()
     user_agent = serializers.CharField()
-    acr = serializers.CharField(help_text="How strong the login was.")
-    amr = serializers.CharField(help_text="How the user proved who they are.")
+    acr = serializers.CharField(help_text="The level: `aal1` or `aal2`.")
+    amr = serializers.CharField(help_text="The methods of the login (RFC 8176).")
     stepped_up_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
     revoked_reason = serializers.CharField()
 
 
 class ExportSerializer(serializers.Serializer[None]):
-    """All that both services keep of a user."""
+    """All data that both services store about a user."""
 
     exported_at = serializers.DateTimeField()
     user = ExportedUserSerializer()
@@ -129,7 +129,7 @@ DISPOSITION = OpenApiParameter(
     name="Content-Disposition",
     location=OpenApiParameter.HEADER,
     response=[200],
-    description="A name for the file.",
+    description="The name of the file.",
 )
 EXPORT: dict[str, Any] = {
     "operation_id": "users_export",
@@ -144,7 +144,7 @@ RESTORE: dict[str, Any] = {
     "operation_id": "users_restore",
     "request": TokenSerializer,
     "responses": {
-        204: OpenApiResponse(description="The account is as it was, without sessions."),
+        204: OpenApiResponse(description="The account is restored, without sessions."),
         **problems(body=True, _400=("link_invalid",)),
     },
 }

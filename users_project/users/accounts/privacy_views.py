@@ -17,8 +17,8 @@ class ExportView(JSONView):
 
     @extend_schema(**privacy_schema.EXPORT)
     def get(self, request: Request) -> Response:
-        """All that both services keep of the caller, as a file. 503 means that the Auth
-        Service did not answer: there is never half of it."""
+        """Get all data that both services store about you, as a file. 503 if the Auth
+        Service does not answer: the file is never incomplete."""
         user = caller(request)
         with counted_of(user, "EXPORT_LIMIT_USER"):
             found = export.export(user)
@@ -29,7 +29,7 @@ class ExportView(JSONView):
 class RestoreView(OpenView):
     @extend_schema(**privacy_schema.RESTORE)
     def post(self, request: Request) -> Response:
-        """Restore a deleted account by the link in the mail. Then log in again."""
+        """Restore a deleted account with the link in a mail. Then log in again."""
         token = valid(TokenSerializer(data=request.data))["token"]
         deletion.restore_by_link(token, client_of(request))
         return Response(status=204)

@@ -13,48 +13,48 @@ class TokenSerializer(StrictSerializer):
 
 
 class ProofSerializer(TokenSerializer):
-    """A link, and the password of its account, if no access token of it is sent."""
+    """A link, and the password of its account unless an access token is sent."""
 
     password = PasswordField(required=False)
 
 
 class VerifyEmailSerializer(ProofSerializer):
-    """A link of a registration or of a user."""
+    """A link that finishes a registration or verifies the address of an account."""
 
     password = PasswordField(
         required=False,
-        help_text="For a registration: the password that the account gets. For an "
-        "account: its password, if no access token of it is sent.",
+        help_text="For a registration: the password that the account will have. For an "
+        "account: its password, unless an access token of its user is sent.",
     )
     username = username_field(
         required=False,
-        help_text="For a registration: another one, if the first is taken by now.",
+        help_text="For a registration: a new username, if the first is taken by now.",
     )
 
 
 class AddressSerializer(StrictSerializer):
-    """Where a mail is to go, if there is such an account."""
+    """The address that gets the mail, if an account or registration has it."""
 
     email = email_field()
 
 
 class PasswordResetSerializer(TokenSerializer):
-    """A link, and the password that the account gets."""
+    """A link, and the new password of the account."""
 
     new_password = NewPasswordField(
-        help_text="Used exactly as sent. Refused as at registration."
+        help_text="Used exactly as sent. The rules are those of a registration."
     )
 
 
 class EmailChangeSerializer(StrictSerializer):
-    """Another address, and the password of the account."""
+    """The new address, and the password of the account."""
 
     new_email = email_field()
     current_password = PasswordField()
 
 
 class PendingEmailSerializer(serializers.Serializer[Any]):
-    """The address that waits for a click in its mailbox, and until when."""
+    """The new address, and until when the link in its mailbox can confirm it."""
 
     pending_email = serializers.CharField()
     expires_at = serializers.DateTimeField()
@@ -64,6 +64,6 @@ ACCEPTED = {"message": "Accepted. What follows is in a mail to this address."}
 
 
 class AcceptedSerializer(serializers.Serializer[Any]):
-    """The same for every address, whether there is an account or not."""
+    """The answer for every address, whether it has an account or not."""
 
     message = serializers.CharField()

@@ -46,11 +46,11 @@ def sid_of(request: Request) -> UUID:
 class RegistrationView(OpenView):
     """Create an account.
 
-    With EMAIL_VERIFICATION=required the answer is 202, the same for every address, and
-    the account is made by the link in the mail. A deleted account keeps its e-mail
-    address and username. The password is used exactly as sent: 8 to 128 characters, no
-    rules of composition, but common ones, those that are easy to guess and those like
-    your own names are refused.
+    The password has 8 to 128 characters and is used exactly as sent. There are no rules
+    of composition, but passwords that are common, easy to guess or like your own names
+    are refused. A deleted account keeps its e-mail address and username. With
+    EMAIL_VERIFICATION=required the answer is 202, the same for every e-mail address,
+    and the link in a mail creates the account.
     """
 
     @extend_schema(**openapi.REGISTRATION)
@@ -72,11 +72,11 @@ class LinkView(JSONView):
 
 
 class VerifyEmailView(LinkView):
-    """Finish a registration, or verify the address of an account.
+    """Finish a registration, or verify the e-mail address of an account.
 
-    A link of a registration needs the password that the account gets. A link of an
-    account needs its password or an access token of it: five wrong passwords void the
-    link.
+    With the link of a registration, send the password that the account will have. With
+    the link of an account, send its password or an access token of its user. Five wrong
+    passwords void the link.
     """
 
     @extend_schema(**openapi.VERIFY_EMAIL)
@@ -89,7 +89,7 @@ class VerifyEmailView(LinkView):
 
 
 class AskView(OpenView):
-    """Have a mail sent. The answer is the same for every address."""
+    """Ask for a mail. The answer is the same for every address."""
 
     kind: requests.Kind
 
@@ -101,23 +101,22 @@ class AskView(OpenView):
 
 @extend_schema_view(post=extend_schema(**openapi.RESEND))
 class ResendView(AskView):
-    """Ask for another link that verifies an address or finishes a registration."""
+    """Ask for a new link that verifies an e-mail address or finishes a registration."""
 
     kind = requests.Kind.RESEND
 
 
 @extend_schema_view(post=extend_schema(**openapi.PASSWORD_RESET))
 class PasswordResetView(AskView):
-    """Ask for a link that sets another password."""
+    """Ask for a mail with a link that sets a new password."""
 
     kind = requests.Kind.RESET
 
 
 class ConfirmPasswordResetView(OpenView):
-    """Set another password by a link.
-
-    All sessions end, and none begins. All other links of the account are void.
-    """
+    """Set a new password with the link in a mail. All sessions end, and none begins.
+    The other links of the account become void, except those that undo a change of the
+    e-mail address or cancel a reset of the second factors."""
 
     @extend_schema(**openapi.CONFIRM_PASSWORD_RESET)
     def post(self, request: Request) -> Response:
@@ -129,10 +128,10 @@ class ConfirmPasswordResetView(OpenView):
 class ChangeEmailView(JSONView):
     @extend_schema(**openapi.CHANGE_EMAIL)
     def post(self, request: Request) -> Response:
-        """Ask for another e-mail address.
+        """Ask for a change of your e-mail address.
 
-        A mail with a link goes to the new address, unless it is taken, and a notice to
-        the present one. A request before this one is void.
+        The new address gets a mail with a link, unless it is taken. The present address
+        gets a notice. An earlier request becomes void.
         """
         user, sid = caller(request), sid_of(request)
         data = valid(s.EmailChangeSerializer(data=request.data))
@@ -142,16 +141,17 @@ class ChangeEmailView(JSONView):
 
     @extend_schema(**openapi.CANCEL_EMAIL_CHANGE)
     def delete(self, request: Request) -> Response:
-        """Cancel the change of the e-mail address that waits, if there is one."""
+        """Cancel the pending change of your e-mail address, if there is one."""
         change_email.cancel(caller(request), sid_of(request))
         return Response(status=204)
 
 
 class ConfirmEmailChangeView(LinkView):
-    """Make the new e-mail address that of the account, by a link.
+    """Confirm a change of the e-mail address with the link in a mail.
 
-    It needs the password of the account or an access token of it: five wrong passwords
-    void the link. For seven days a link in a mail to the old address undoes the change.
+    Also send the password of the account or an access token of its user. Five wrong
+    passwords void the link. For seven days a link in a mail to the old address can undo
+    the change.
     """
 
     @extend_schema(**openapi.CONFIRM_EMAIL_CHANGE)
@@ -163,9 +163,9 @@ class ConfirmEmailChangeView(LinkView):
 
 
 class UndoEmailChangeView(OpenView):
-    """Give an account its old e-mail address back, by a link.
+    """Undo a change of the e-mail address with the link in a mail.
 
-    All sessions end, the password no longer works, and a mail with a link sets another.
+    All sessions end, and the password no longer works. A mail has a link for a new one.
     """
 
     @extend_schema(**openapi.UNDO_EMAIL_CHANGE)

@@ -34,7 +34,7 @@ class AuthServiceView(InternalView):
 
 
 class FactorsView(AuthServiceView):
-    """How a user can prove who they are again."""
+    """Get the factors of a user, for a step-up. Only for the Auth Service."""
 
     @extend_schema(**openapi.FACTORS)
     def get(self, request: Request, user_id: UUID) -> Response:
@@ -46,10 +46,10 @@ class FactorsView(AuthServiceView):
 
 
 class VerifyFactorView(AuthServiceView):
-    """Whether this is a factor of the user, who has the password or a session. It is
-    used up. An absent user, and one whose sessions have ended since, start over.
+    """Verify a factor for a login or step-up, and use it up. Only for the Auth Service.
 
-    With `device`, this completes a login: `device` is renewed, with trust if asked.
+    An absent user, or one whose sessions have ended since, must start over. `device` is
+    for a login, which this completes: it is renewed, with trust if `trust_device`.
     """
 
     @extend_schema(**openapi.VERIFY_FACTOR)
@@ -70,7 +70,7 @@ class VerifyFactorView(AuthServiceView):
 
 
 class VerifyPasskeyView(AuthServiceView):
-    """For the Auth Service: whose passkey has signed this challenge? It is a login.
+    """Verify a login with a passkey, and find its user. Only for the Auth Service.
 
     Unknown passkeys, wrong signatures and absent users get the same answer, after the
     same work.
@@ -91,9 +91,9 @@ class VerifyPasskeyView(AuthServiceView):
 
 
 class EnrolView(AuthServiceView):
-    """Whether a user without a factor has proved more than the password: by a device of
-    the account, or by a token. If not, a link with a token goes to a verified address.
-    Absent users, and those whose sessions have ended since, start over."""
+    """Check whether a user has more proof than the password. A device of the account or
+    a token is such proof. Without it, a verified address gets a link with a token. An
+    absent user, or one whose sessions have ended, starts over. For the Auth Service."""
 
     @extend_schema(**openapi.ENROL)
     def post(self, request: Request, user_id: UUID) -> Response:

@@ -139,7 +139,7 @@ REMOVE_FACTOR: dict[str, Any] = {
     "operation_id": "users_remove_factor",
     "request": None,
     "responses": {
-        204: OpenApiResponse(description="It is removed."),
+        204: OpenApiResponse(description="The factor is removed."),
         **problems(**UNKNOWN, _409=("last_factor",)),
     },
 }
@@ -153,7 +153,7 @@ DROP_PASSWORD: dict[str, Any] = {
     "operation_id": "users_drop_password",
     "request": None,
     "responses": {
-        204: OpenApiResponse(description="No password logs in."),
+        204: OpenApiResponse(description="The password is removed."),
         **problems(**UNKNOWN, _409=("last_factor",)),
     },
 }

@@ -43,15 +43,15 @@ class Base64URLField(ExactCharField):
 
 
 class FactorAttemptSerializer(OneOfSerializer):
-    """One factor, or the password of a user without one, and who tries it."""
+    """One factor, or the password of a user without factors, from a client."""
 
-    epoch = EpochField(help_text="The user's when this began; another starts it over.")
+    epoch = EpochField(help_text="The user's at the start. If it changed, start over.")
     totp = optional(max_length=16)
     recovery_code = optional(max_length=32)
     passkey = CredentialField(AuthenticationResponseJSONSerializer, required=False)
     challenge = Base64URLField(required=False, max_length=128)
     password = PasswordField(required=False)
-    sid = serializers.UUIDField(required=False, help_text="Of a password's session.")
+    sid = serializers.UUIDField(required=False, help_text="The session of a step-up.")
     client = ClientSerializer(required=False)
     device = ExactCharField(required=False, allow_blank=True, max_length=1024)
     trust_device = serializers.BooleanField(required=False)
@@ -63,34 +63,34 @@ class FactorAttemptSerializer(OneOfSerializer):
 
 
 class EnrolmentSerializer(serializers.Serializer[None]):
-    """What comes with a password that was right."""
+    """The proofs of a user whose password was right."""
 
-    epoch = EpochField(help_text="Of the user, when the password was looked at.")
+    epoch = EpochField(help_text="The user's epoch when the password was verified.")
     device = ExactCharField(required=False, allow_blank=True, max_length=1024)
-    token = ExactCharField(required=False, max_length=100, help_text="Of a link.")
+    token = ExactCharField(required=False, max_length=100, help_text="From a link.")
 
 
 class ProvedSerializer(serializers.Serializer[None]):
-    proved = serializers.BooleanField(help_text="If not, a link was mailed.")
+    proved = serializers.BooleanField(help_text="If not, a link may have been mailed.")
 
 
 class VerifiedFactorSerializer(VerifiedSerializer):
-    """Whose factor it is, and which."""
+    """The user whose factor was right, and its methods."""
 
     device = serializers.CharField(required=False)
     amr = serializers.ListField(
-        child=serializers.CharField(), help_text="RFC 8176, of this factor alone."
+        child=serializers.CharField(), help_text="Of this factor alone (RFC 8176)."
     )
 
 
 class FactorMethodsSerializer(MethodsSerializer):
-    """As at a login."""
+    """The second factors of a user, and whether there is a password."""
 
     has_password = serializers.BooleanField()
 
 
 class PasskeyAttemptSerializer(serializers.Serializer[None]):
-    """What a passkey has signed, and who tries it."""
+    """The credential that a passkey has signed, and the client that sent it."""
 
     challenge = Base64URLField(max_length=128)
     credential = CredentialField(AuthenticationResponseJSONSerializer)
@@ -99,7 +99,7 @@ class PasskeyAttemptSerializer(serializers.Serializer[None]):
 
 
 class NameSerializer(StrictSerializer):
-    """What the user calls a factor."""
+    """The name that the user gives a factor."""
 
     name = TextField(
         max_length=64,
@@ -115,14 +115,14 @@ class NewNameSerializer(NameSerializer):
 
 
 class CodeSerializer(StrictSerializer):
-    """A code of the app that is new."""
+    """A code of the new TOTP."""
 
     code = TextField(max_length=16)
 
 
 class FactorSerializer(serializers.ModelSerializer[Factor]):
-    """A factor. Of passkeys alone: `backed_up`, synchronised, so not lost with the
-    device; `suspect_at`, when its counter went back, since when it is refused."""
+    """A factor. Only passkeys have `backed_up` (synchronised, so not lost with the
+    device) and `suspect_at` (when its counter went back: it is refused since then)."""
 
     backed_up = serializers.BooleanField(required=False)
     suspect_at = serializers.DateTimeField(required=False, allow_null=True)
@@ -142,45 +142,45 @@ class FactorSerializer(serializers.ModelSerializer[Factor]):
 
 
 class OwnFactorsSerializer(serializers.Serializer[None]):
-    """What the user can log in with, after a password or in its place."""
+    """The factors with which the user can log in, with or without a password."""
 
     factors = FactorSerializer(many=True)
     recovery_codes_left = serializers.IntegerField()
     required = serializers.BooleanField(  # type: ignore[assignment]
-        help_text="The last factor cannot be removed."
+        help_text="If true, the last factor cannot be removed."
     )
     has_password = serializers.BooleanField(
-        help_text="Without one, the last passkey cannot be removed."
+        help_text="If false, the last passkey cannot be removed."
     )
 
 
 class NewTOTPSerializer(serializers.Serializer[None]):
-    """What an app needs. It is shown once."""
+    """The secret for the app. It is shown only once."""
 
     id = serializers.UUIDField()
     secret = serializers.CharField(help_text="base32.")
-    uri = serializers.CharField(help_text="otpauth, for a QR code.")
-    expires_in = serializers.IntegerField(help_text="Seconds to confirm it in.")
+    uri = serializers.CharField(help_text="An otpauth URI, for a QR code.")
+    expires_in = serializers.IntegerField(help_text="Seconds left for its first code.")
 
 
 class RecoveryCodesSerializer(serializers.Serializer[None]):
-    """Each stands in for a factor once. They are shown once."""
+    """Recovery codes. Each replaces a factor once. They are shown only here."""
 
     recovery_codes = serializers.ListField(
-        child=serializers.CharField(), help_text="None, unless they are new."
+        child=serializers.CharField(), help_text="Empty if there are no new codes."
     )
 
 
 class NewPasskeySerializer(NameSerializer):
-    """What the browser has made for the last options."""
+    """The credential that the browser has made for the options, and its name."""
 
     credential = CredentialField(RegistrationResponseJSONSerializer)
 
 
 class PasskeyOptionsSerializer(serializers.Serializer[None]):
-    """What a browser makes a passkey for."""
+    """The options with which the browser makes a passkey."""
 
-    expires_in = serializers.IntegerField(help_text="Seconds.")
+    expires_in = serializers.IntegerField(help_text="In seconds.")
     passkey = PublicKeyCredentialCreationOptionsJSONSerializer()
 
 

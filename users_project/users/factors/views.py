@@ -58,8 +58,8 @@ class OwnFactorsView(JSONView):
 class FactorsView(OwnFactorsView):
     @extend_schema(**openapi.OWN_FACTORS)
     def get(self, request: Request) -> Response:
-        """The factors that count, the oldest first, and how many recovery codes are
-        left."""
+        """List your confirmed factors, the oldest first. The answer also says how many
+        recovery codes are left."""
         user = self.user()
         rows = Factor.objects.filter(user=user, confirmed_at__isnull=False)
         answer = {
@@ -74,8 +74,8 @@ class FactorsView(OwnFactorsView):
 class TOTPView(OwnFactorsView):
     @extend_schema(**openapi.ADD_TOTP)
     def post(self, request: Request) -> Response:
-        """A new TOTP for an app. It counts once it is confirmed by a code, and then
-        takes the place of the one before."""
+        """Create a TOTP for an authenticator app. It counts once a code confirms it,
+        and then replaces the previous TOTP."""
         body, user = valid(s.NameSerializer(data=request.data)), self.user()
         with counted_of(user, LIMIT):
             factor, secret = changes.propose_totp(self.caller, body["name"])
@@ -88,8 +88,8 @@ class TOTPView(OwnFactorsView):
 class PasskeyOptionsView(OwnFactorsView):
     @extend_schema(**openapi.PASSKEY_OPTIONS)
     def post(self, request: Request) -> Response:
-        """Begin to register a passkey, by `navigator.credentials.create`.
-        The options are good once, for five minutes."""
+        """Begin to register a passkey: get options for `navigator.credentials.create`.
+        They are good once, for five minutes."""
         with counted_of(self.user(), LIMIT):
             asked = registration.begin(self.caller)
         return Response({"expires_in": TIMEOUT, "passkey": asked})
@@ -98,8 +98,8 @@ class PasskeyOptionsView(OwnFactorsView):
 class PasskeysView(OwnFactorsView):
     @extend_schema(**openapi.ADD_PASSKEY)
     def post(self, request: Request) -> Response:
-        """Register a passkey. The first factor of an account ends its other sessions,
-        and brings ten recovery codes, which are shown only here."""
+        """Register a passkey. If it is the first factor, all other sessions end, and
+        the answer has ten recovery codes, which are shown only here."""
         body, user = valid(s.NewPasskeySerializer(data=request.data)), self.user()
         with counted_of(user, LIMIT):
             factor = registration.register(user, **body)
@@ -111,8 +111,8 @@ class PasskeysView(OwnFactorsView):
 class ConfirmView(OwnFactorsView):
     @extend_schema(**openapi.CONFIRM_TOTP)
     def post(self, request: Request, factor_id: UUID) -> Response:
-        """Prove that the app makes the right codes. The first factor of an account ends
-        its other sessions, and brings ten recovery codes, which are shown only here."""
+        """Confirm a TOTP with a code. If it is the first factor, all other sessions
+        end, and the answer has ten recovery codes, which are shown only here."""
         code = valid(s.CodeSerializer(data=request.data))["code"]
         with counted_of(self.user(), LIMIT):
             codes = changes.confirm_totp(
@@ -124,7 +124,7 @@ class ConfirmView(OwnFactorsView):
 class FactorView(OwnFactorsView):
     @extend_schema(**openapi.RENAME_FACTOR)
     def patch(self, request: Request, factor_id: UUID) -> Response:
-        """Give it another name."""
+        """Rename a factor."""
         name = valid(s.NewNameSerializer(data=request.data))["name"]
         with counted_of(self.user(), LIMIT):
             factor = changes.rename(self.caller, factor_id, name)
@@ -132,8 +132,8 @@ class FactorView(OwnFactorsView):
 
     @extend_schema(**openapi.REMOVE_FACTOR)
     def delete(self, request: Request, factor_id: UUID) -> Response:
-        """Remove it. All other sessions end, and with the last factor the recovery
-        codes are void."""
+        """Remove a factor. All other sessions end. If it was the last factor, the
+        recovery codes become void."""
         changes.remove(self.caller, factor_id, client_of(request))
         return Response(status=204)
 
@@ -141,7 +141,7 @@ class FactorView(OwnFactorsView):
 class RecoveryCodesView(OwnFactorsView):
     @extend_schema(**openapi.RECOVERY_CODES)
     def post(self, request: Request) -> Response:
-        """Ten new recovery codes. The old ones are void."""
+        """Replace the recovery codes with ten new ones. 404 without a factor."""
         with counted_of(self.user(), LIMIT):
             codes = changes.replace_codes(self.caller, client_of(request))
         return Response({"recovery_codes": codes})
@@ -152,8 +152,8 @@ class PasswordView(OwnFactorsView):
 
     @extend_schema(**openapi.DROP_PASSWORD)
     def delete(self, request: Request) -> Response:
-        """Drop the password: passkeys alone log in from then on. All other sessions
-        end. A reset of the password sets one again."""
+        """Remove the password: only passkeys log in. All other sessions end. A password
+        reset sets one again. 409 without two passkeys, or one and a recovery code."""
         with counted_of(self.user(), LIMIT):
             changes.drop_password(self.caller)
         return Response(status=204)
