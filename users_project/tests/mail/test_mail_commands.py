@@ -109,7 +109,7 @@ def test_doctor_names_mails_that_wait(reset_mail):
     assert waiting_mails() == ""
     late = timezone.now() - timedelta(minutes=6)
     Mail.objects.update(created_at=late, last_error="TimeoutError")
-    assert waiting_mails() == "1 do (TimeoutError)"
+    assert waiting_mails() == "1 wait (TimeoutError)"
     for done in ("sent_at", "failed_at"):
         Mail.objects.filter(pk=mail.pk).update(
             **{"sent_at": None, "failed_at": None, done: late}
