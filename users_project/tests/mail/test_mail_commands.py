@@ -101,7 +101,7 @@ def test_without_mail_the_test_says_so(settings, capsys):
     settings.MAIL_ENABLED = False
     with pytest.raises(SystemExit):
         call_command("testmail", "ada@example.org")
-    assert "there is no MAIL_URL ->" in capsys.readouterr().out
+    assert "MAIL_URL is not set ->" in capsys.readouterr().out
 
 
 def test_doctor_names_mails_that_wait(reset_mail):
