@@ -13,7 +13,7 @@ KEY_LIST = "List the keys: ./manage_all.sh keys list"
 MESSAGES = {
     "E001": ("An internal API key has less than 256 bits", RANDOM),
     "E002": (
-        "A caller and its callee use one API key in both directions",
+        "A service accepts an API key that it also presents",
         "Use another key for each direction.",
     ),
     "E003": ("A JWT key is missing, faulty or readable by others", KEY_LIST),
