@@ -24,7 +24,7 @@ PATHS = ["me", "verify_token", "refresh", "login"]
 def main() -> None:
     options = read_options()
     if os.geteuid() == 0:
-        raise SystemExit("bench: not as root. ./manage_all.sh bench changes the user.")
+        raise SystemExit("bench: root may not run it. Use ./manage_all.sh bench.")
     checkouts = [Checkout(path) for path in (ROOT, *options.against)]
     with ExitStack() as stack:
         for checkout in checkouts:
@@ -81,10 +81,10 @@ def read_options() -> argparse.Namespace:
     add("--opponents", nargs="*", default=names, choices=names)
     against = "other checkouts of this project, measured in the same rounds"
     add("--against", nargs="+", type=Path, default=[], metavar="DIR", help=against)
-    rows = "print the bytes of a user, session and event alone, from so many of each"
+    rows = "only print the bytes of a user, a session and an event, from N of each"
     add("--sizes", type=int, default=0, metavar="N", help=rows)
     add("--rounds", type=int, default=7)
-    add("--seconds", type=float, default=2, help="of a round; a login has at least six")
+    add("--seconds", type=float, default=2, help="of a round (logins: 6 or more)")
     add("--connections", type=int, default=16)
     return parser.parse_args()
 

@@ -39,8 +39,8 @@ PIP_AUDIT += ["--cache-dir", str(RUN / "cache" / "pip-audit"), "-s", "osv"]
 SBOM = ["cyclonedx_py", "requirements", "requirements/runtime.txt", "-o", "-"]
 SBOM += ["--pyproject", "pyproject.toml", "--output-reproducible"]
 NOT_AUDITED = """\
-memo: NOT AUDITED: no database of vulnerabilities answers from here.
-  Try again from a network that reaches one, or name a mirror: audit --osv-url URL"""
+memo: NOT AUDITED: this network reaches no database of vulnerabilities.
+  Try again from another network, or name a mirror: audit --osv-url URL"""
 
 
 def run(names: Sequence[str], *words: str) -> list[Result]:

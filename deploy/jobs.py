@@ -96,5 +96,5 @@ def _interrupted(_number: int, _frame: object) -> None:
     for stack in _stacks:
         command, env = ["./manage_all.sh", "down"], {**os.environ, "MEMO_STACK": stack}
         subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True)
-    print("memo: interrupted; what was started stops now", file=sys.stderr, flush=True)
+    print("memo: interrupted; its stacks stop now", file=sys.stderr, flush=True)
     os._exit(130)

@@ -79,7 +79,7 @@ def report(
     }
     for name, rule in excepted - broken_rules:
         if name in found:
-            yield f"{name}: {rule}: nothing to except"
+            yield f"{name}: {rule}: remove the exception, which is not needed"
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def run(
     client("Log in", "200", f"POST {API}/auth/login", login)
     me = client("Who am I?", "200", f"GET {API}/users/me")
     if me["username"] != user["username"]:
-        raise SystemExit(f"Another user was logged in: {me['username']}")
+        raise SystemExit(f"The login returned another user: {me['username']}")
     if factor:
         use_factor(client, login)
     client("Refresh: the cookie is rotated", "200", f"POST {API}/auth/refresh")
@@ -182,7 +182,7 @@ def main() -> None:
     if options.keys:
         site = Site(options.url, keys=service_keys(options.keys))
         if opened := internal(site):
-            raise SystemExit(f"The gateway does not hide {opened}")
+            raise SystemExit(f"The gateway passes internal routes: {opened}")
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ def diagnostic(
             try:
                 found = examine()
             except Exception as exc:  # noqa: BLE001 - the others are still examined
-                level, found = ERROR, f"could not be examined: {type(exc).__name__}"
+                level, found = ERROR, f"not examined because of {type(exc).__name__}"
             if found is None:
-                level, found = INFO, "it cannot be seen"
+                level, found = INFO, "this could not be examined"
             if not found:
                 return [CheckMessage(DEBUG, statement, id=identity)]
             return [CheckMessage(level, f"{statement}: {found}", hint, id=identity)]

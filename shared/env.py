@@ -51,7 +51,7 @@ def api_key_pairs(text: str) -> list[tuple[str, str]]:
     for item in filter(None, text.split(",")):
         caller, separator, key = item.partition("=")
         if not (caller and separator and key):
-            raise ValueError("must be a list of caller=key.")
+            raise ValueError("must be a list such as caller=key,caller=key.")
         pairs.append((caller, key))
     return pairs
 
@@ -137,21 +137,21 @@ class Env(environ.Env):
         """A list of words, each of which must be in `default`."""
         words: list[str] = self.list(var, default=default)
         if not set(words) <= set(default):
-            raise ImproperlyConfigured(f"{var} takes of: {', '.join(default)}.")
+            raise ImproperlyConfigured(f"{var} may have only: {', '.join(default)}.")
         return words
 
     def choice(self, var: str, words: list[str], default: str) -> str:
         """One of `words`."""
         word: str = self.str(var, default=default)
         if word not in words:
-            raise ImproperlyConfigured(f"{var} takes one of: {', '.join(words)}.")
+            raise ImproperlyConfigured(f"{var} must be one of: {', '.join(words)}.")
         return word
 
     def folder(self, var: str) -> Path:
         """A path relative to the project's folder; an empty one is refused."""
         path = self.str(var)
         if not path and var not in self.missing:
-            raise ImproperlyConfigured(f"{var} is empty.")
+            raise ImproperlyConfigured(f"{var} is empty. It must name a folder.")
         return (self.base_dir / path).resolve()
 
     def database(self) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class Env(environ.Env):
         try:
             database: dict[str, Any] = self.db(f"{prefix}DATABASE_URL")
         except ValueError:  # its message may have a part of the password
-            message = f"{prefix}DATABASE_URL cannot be read."
+            message = f"{prefix}DATABASE_URL is not a valid URL."
             raise ImproperlyConfigured(message) from None
         database["PASSWORD"] = self.str(
             f"{prefix}DATABASE_PASSWORD", default=database["PASSWORD"]

@@ -30,9 +30,9 @@ class ListEvents(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         words = "E-mail address, username or id."
         parser.add_argument("user", nargs="?", default="", help=words)
-        parser.add_argument("--event", default="", help="A name, as in the log.")
-        parser.add_argument("--since", type=moment, help="2026-01-31, or with a time.")
-        parser.add_argument("--json", action="store_true", help="One object a line.")
+        parser.add_argument("--event", default="", help="Its name in the log.")
+        parser.add_argument("--since", type=moment, help="2026-01-31T23:59 (UTC).")
+        parser.add_argument("--json", action="store_true", help="Print JSON lines.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         events = self.model.objects.select_related("personal")

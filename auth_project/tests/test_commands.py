@@ -81,7 +81,7 @@ def test_without_the_user_service_an_id_still_works(session, users, run, command
 @pytest.mark.parametrize("command", ["listsessions", "revokesessions"])
 def test_a_name_that_is_anothers_id_is_refused(session, users, run, command):
     users.others = [uuid.uuid4()]
-    with pytest.raises(CommandError, match="another's id"):
+    with pytest.raises(CommandError, match="another user's id"):
         run(command, session.user_id)
     assert list(Session.objects.live()) == [session]
 

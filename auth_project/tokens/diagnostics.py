@@ -15,8 +15,8 @@ AFTER_A_RESTORE = "Take the steps after a restore: docs/operations/backup.md."
 
 @diagnostic(
     "epochs.users",
-    "no user's epoch in users is below the one that auth has",
-    f"{AFTER_A_RESTORE} For one user: endsessions.",
+    "no user's epoch in users is below the epoch that auth has received",
+    f"{AFTER_A_RESTORE} For one user: ./manage_all.sh endsessions USER.",
 )
 def epochs_behind() -> str | None:
     if key_fault("users"):
@@ -30,8 +30,8 @@ def epochs_behind() -> str | None:
 
 @diagnostic(
     "epochs.logins",
-    "within an hour, no login had an epoch below the one that auth has",
-    f"Once is a login during a change of password. Else: {AFTER_A_RESTORE}",
+    "in the last hour no login had an epoch below the one that auth has received",
+    f"One login during a change of password may have it. Else: {AFTER_A_RESTORE}",
     note=True,
 )
 def logins_behind() -> str:

@@ -91,7 +91,8 @@ def activate(kid: str, now: bool = False) -> str:
         if kid == predecessor:
             raise KeyFault(f"{kid} is active already.")
         if datetime.now(UTC) < ready and not now:
-            raise KeyFault(f"Others may not know {kid} before {format_utc(ready)}.")
+            text = f"Other services may not know {kid} before {format_utc(ready)}."
+            raise KeyFault(f"{text} Wait until then, or use --now.")
         with key_event("key_activated", kid=kid, predecessor=predecessor):
             switch(store, kid)
     return f"{kid} signs from now on."
@@ -114,7 +115,8 @@ def retire(kid: str) -> str:
     with locked() as store:
         kid = store.resolve_kid(kid)
         if (stage := store.stage(kid)) in ("active", "staged"):
-            raise KeyFault(f"{kid} is {stage}: `activate` another, or `revoke` it.")
+            text = f"{kid} is {stage}. Only a superseded key can be retired"
+            raise KeyFault(f"{text}: `activate` another, or `revoke` it.")
         until = format_utc(needed_until(store, kid))
         with key_event("key_retired", kid=kid, needed_until=until):
             key_store.remove(store.private_half(kid))
@@ -153,10 +155,10 @@ def revoke(kid: str) -> str:
         with key_event("key_revoked", kid=kid, successor=successor):
             store.remove(kid)
     return (
-        f"{kid} is gone: what it signed is refused.\n"
+        f"{kid} is removed: tokens that it signed are refused.\n"
         + (f"{successor} signs from now on.\n" if successor else "")
         + "Sessions whose refresh token it signed need a new login; "
-        "`revokesessions --all` removes them from the lists, too."
+        "`revokesessions --all` also removes them from the lists."
     )
 
 

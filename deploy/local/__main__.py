@@ -83,7 +83,8 @@ def _run(words: list[str]) -> int:
         print(HELP.read_text(encoding="utf-8"))
         return 0
     if sys.platform != "linux":
-        raise Problem("This needs Linux.", hint="Elsewhere use Docker: README.md.")
+        hint = "On other systems use Docker: README.md."
+        raise Problem("./manage_all.sh needs Linux.", hint=hint)
     options, more = argparse.Namespace(command=""), words
     if words[0] in {**PROOFS, **MODULES}:
         options, more = _parser().parse_known_args(words)
@@ -117,14 +118,17 @@ def _parser() -> argparse.ArgumentParser:
         add[name] = command.add_argument
     for name, count in (("start", "+"), ("stop", "+"), ("restart", "*"), ("logs", "?")):
         add[name]("process", nargs=count)
-    add["logs"]("-f", "--follow", action="store_true", help="print what comes, too")
-    add["status"]("--json", action="store_true", help="for programs")
-    add["destroy"]("--yes", action="store_true", help="without it, only tell")
-    add["rotateapikeys"]("--step", choices=rotation.STEPS, help="one step, not all")
-    add["backup"]("folder", nargs="?", help="a new one; else one in .backups/")
+    add["logs"]("-f", "--follow", action="store_true", help="print new lines, too")
+    add["status"]("--json", action="store_true", help="print JSON")
+    text = "delete; without it, only list what would be deleted"
+    add["destroy"]("--yes", action="store_true", help=text)
+    add["rotateapikeys"]("--step", choices=rotation.STEPS, help="take only this step")
+    text = "the folder to make (default: a new one in .backups/)"
+    add["backup"]("folder", nargs="?", help=text)
     add["restore"]("folder")
-    add["restore"]("--only", metavar="SERVICE", help="the database of one service")
-    text = "those of the backup stay valid, even if they were ended since"
+    text = "restore only the database of this service"
+    add["restore"]("--only", metavar="SERVICE", help=text)
+    text = "end no session; sessions that ended since the backup are valid again"
     add["restore"]("--keep-sessions", action="store_true", help=text)
     return parser
 

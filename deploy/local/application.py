@@ -56,7 +56,7 @@ def run_in_all(layout: Layout, *words: object, owner: bool = False) -> dict[str,
     jobs = []
     for each in services:
         env = environment(layout, each, owner=owner)
-        what = f"{each.name}: {'manage.py' if words[0] != '-c' else 'its settings'}"
+        what = f"{each.name}: {'manage.py' if words[0] != '-c' else 'preparation'}"
         jobs.append(Job(what, [layout.python, *words], each.project, env))
     names = (each.name for each in services)
     return dict(zip(names, run(*jobs), strict=True))

@@ -29,7 +29,7 @@ def backup(layout: Layout, name: str | None) -> None:
     default = layout.backups / f"{layout.stack or 'memo'}-{made:%Y%m%dT%H%M%SZ}"
     target = caller_path(name) if name else default
     if target.exists():
-        raise Problem(f"{target} is there already.", hint="Name a new folder.")
+        raise Problem(f"{target} exists already.", hint="Name a new folder.")
     supervisor.call(layout, "getState")  # Raises Problem if it does not run.
     draft = target.with_name(f".{target.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
@@ -43,7 +43,7 @@ def backup(layout: Layout, name: str | None) -> None:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    print(f"memo: backup {target}\n  It holds secrets: keep it as safe as they are.")
+    print(f"memo: backup {target}\n  It contains secrets in clear text. Keep it safe.")
 
 
 def caller_path(name: str) -> Path:
@@ -84,7 +84,9 @@ def check(folder: Path) -> dict[str, Any]:
     except ValueError:
         wrong = [MANIFEST]
     if wrong:
-        raise Problem(f"{folder} is not as it was written: {', '.join(wrong)}.")
+        text = f"In {folder} these files are missing, changed or added"
+        hint = "Use an unchanged copy of the backup."
+        raise Problem(f"{text}: {', '.join(wrong)}.", hint=hint)
     return manifest
 
 

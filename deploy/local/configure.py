@@ -141,7 +141,7 @@ def _faults_of(path: Path, known: set[str], readers: dict[str, str]) -> Iterator
         if not match and line.strip() and not line.startswith("#"):
             yield f"line {number} is neither a setting nor a comment"
         elif name in seen:
-            yield f"{name} is there twice; the last one holds"
+            yield f"{name} is set twice; the last line counts"
         elif name and name not in known and not OTHERS.fullmatch(name):
             if name in readers:
                 yield f"{name} has no effect here; {readers[name]} reads it"

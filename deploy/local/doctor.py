@@ -1,4 +1,4 @@
-"""`doctor`: this machine, what each service finds itself, and the gateway from outside.
+"""`doctor`: examine this machine, each service, and the gateway from outside.
 
 It changes nothing. It sends no API key to a port before it knows that a process of the
 stack listens there: docs/operations/checks.md.
@@ -19,15 +19,15 @@ from .layout import Layout, Service
 from .site import Site
 
 FOUND_WRONG = 3
-STARTS = "it starts with its settings"
+STARTS = "the service starts with its settings"
 
 
 def run(layout: Layout, words: Sequence[str]) -> int:
     """Print the findings, each remedy after an arrow. Returns 3 if one is WRONG."""
     parser = argparse.ArgumentParser("doctor", description=__doc__)
-    text = "any deployment, only from outside"
+    text = "examine the deployment at this URL, only from outside"
     parser.add_argument("--url", type=Site, help=text)
-    text = "only send a test mail there"
+    text = "only send a test mail to this address"
     parser.add_argument("--mail", metavar="ADDRESS", help=text)
     options = parser.parse_args(words)
     counts = dict.fromkeys(("ok", "note", "WRONG"), 0)
@@ -39,7 +39,7 @@ def run(layout: Layout, words: Sequence[str]) -> int:
         print(line, flush=True)
         counts[line.split()[0]] += 1
     total = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
-    print(f"{total}; docs/operations/checks.md")
+    print(f"{total}. See docs/operations/checks.md.")
     return FOUND_WRONG if counts["WRONG"] else 0
 
 
@@ -48,13 +48,14 @@ def examine_stack(layout: Layout) -> Iterator[str]:
     checks, only if the stack runs and no other program has its ports."""
     yield secrets(layout)
     runs = supervisor.is_running(layout)
-    hint = f"{layout.command} up, or status, says more"
-    fault = "" if runs else "it does not, so only settings and files are examined"
+    hint = f"{layout.command} up starts it, or says why it cannot."
+    fault = "" if runs else "it does not; only settings and files are examined"
     yield finding("machine", "stack", "the stack runs", fault, hint, "note")
     written = {name: port for name, port in ports.written(layout).items() if port}
     intruders = {name: intruder(layout, port, runs) for name, port in written.items()}
     for name, found in intruders.items():
-        hint = f"Stop it, or choose: {name.upper()}_PORT=... {layout.command} up"
+        choose = f"{name.upper()}_PORT=... {layout.command} up"
+        hint = f"Stop that program, or choose another port: {choose}"
         text = f"no other program listens on port {written[name]}"
         yield finding("machine", f"port.{name}", text, found, hint)
     live = runs and not any(intruders.values())
@@ -76,7 +77,7 @@ def secrets(layout: Layout) -> str:
     paths = [p for p in layout.secrets.rglob("*") if public not in p.parents]
     paths += layout.all_env_files().values()
     readable = [str(p) for p in paths if p.is_file() and p.stat().st_mode & 0o077]
-    hint = "chmod 600 (a private key: 400), then replace them: others may know them."
+    hint = "chmod 600 (a private key: 400). Then replace them: others may know them."
     text = "only their owner can read files with secrets"
     return finding("machine", "files", text, ", ".join(readable), hint)
 
@@ -96,8 +97,8 @@ def intruder(layout: Layout, port: int, runs: bool) -> str:
 def ask(layout: Layout, service: Service, *, live: bool) -> Iterator[str]:
     """The findings of `manage.py doctor`; of its system checks alone if not `live`."""
     if not read_env(service.env_file) or not layout.python.exists():
-        fault = "no settings or no Python packages yet"
-        hint = f"{service.env_file}, or `up`"
+        fault = f"no {service.env_file} or no Python packages yet"
+        hint = f"{layout.command} up makes both."
         yield finding(service.name, "settings", STARTS, fault, hint, "note")
         return
     password = layout.secrets / "redis_admin_password"
@@ -125,5 +126,5 @@ def lines_of(layout: Layout, service: Service, *words: str | Path) -> Iterator[s
         yield f"{verdict:<5} {service.name + ':':<8} {line}"
     if not found:
         fault = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        hint = f"{service.env_file}, or `up`"
+        hint = f"Correct {service.env_file}. {layout.command} up adds missing settings."
         yield finding(service.name, "settings", STARTS, fault, hint)

@@ -60,7 +60,7 @@ def reached(site: Site) -> str:
 
 
 def internal(site: Site) -> str:
-    """internal routes are closed, with a valid key too (S2S-02)"""
+    """the gateway passes no internal routes, even with a valid key (S2S-02)"""
     found = []
     for service, route in INTERNAL:
         method, path = route.format(id=uuid4()).split()
@@ -72,7 +72,7 @@ def internal(site: Site) -> str:
 
 
 def cookie(site: Site) -> str:
-    """the refresh cookie has its name and its flags (COOK-01)"""
+    """the refresh cookie has the right name and flags (COOK-01)"""
     # Seen in the answer to an invalid token, which clears the cookie.
     sent = "__Secure-refresh_token=doctor; refresh_token=doctor"
     reply = site.send("POST", "/api/v1/auth/refresh", Cookie=sent)
@@ -86,7 +86,7 @@ def cookie(site: Site) -> str:
 
 
 def plain_http(site: Site) -> str:
-    """plain http is for this machine alone (GW-13)"""
+    """only this machine may use plain http (GW-13)"""
     # A redirect would come after the password was sent.
     if not site.over_tls:
         return "" if site.is_https or site.is_local else f"{site.url} is plain http"
@@ -102,9 +102,9 @@ def plain_http(site: Site) -> str:
 
 CHECKS = {
     reached: "Is it up? Is the URL right?",
-    internal: "Remove their locations from nginx/services/.",
-    cookie: "COOKIE_SECURE=true behind https; nothing between may change Set-Cookie.",
-    plain_http: "GATEWAY_TLS_CERTIFICATE, or a TLS proxy; close the other port.",
+    internal: "Remove the locations of these routes from nginx/services/.",
+    cookie: "Set COOKIE_SECURE=true behind https. No proxy may change Set-Cookie.",
+    plain_http: "Set GATEWAY_TLS_CERTIFICATE or use a TLS proxy. Close the http port.",
 }
 
 

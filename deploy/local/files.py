@@ -11,7 +11,7 @@ from typing import Any
 
 # On Debian, the PATH of ordinary users lacks sbin, where Nginx is.
 FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
-BUSY = "memo: another command works here; waiting for it ..."
+BUSY = "memo: waiting for another ./manage_all.sh command to end ..."
 NAME = re.compile(r"(?:export )?([A-Za-z_][A-Za-z0-9_]*)=")
 
 

@@ -155,7 +155,7 @@ class Layout:
         found = self.sockets.lstat()  # Another user may have made the one in /tmp.
         if found.st_uid != os.getuid() or found.st_mode & 0o77:
             text = f"{self.sockets} is not a private folder of this user."
-            raise Problem(text, hint="Remove it.")
+            raise Problem(text, hint="Remove it, as root if another user owns it.")
 
 
 def of(stack: str) -> Layout:

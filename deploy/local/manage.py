@@ -32,7 +32,7 @@ def run(layout: Layout, words: Sequence[str]) -> int:
     names = [name for name, text in known.items() if words[0] in text.split()]
     if not names:
         text = f"Neither ./manage_all.sh nor any service has a command `{words[0]}`."
-        raise Problem(text, hint=f"{layout.command} help", code=USAGE)
+        raise Problem(text, hint=f"All commands: {layout.command} help", code=USAGE)
     statuses = []
     for service in layout.services:
         if service.name in names:
@@ -51,13 +51,14 @@ def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
             return _stand_in(layout, service, words)
     status = _run(layout, service, words, service.project)
     if status and not running:
-        print(f"memo: the stack is not running, which may be why: {layout.command} up")
+        hint = f"That may be the cause. Start it: {layout.command} up"
+        print(f"memo: the stack is not running.\n  {hint}")
     return status
 
 
 def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
     supervisor.stop_program(layout, service.name)
-    print(f"memo: replaces {service.name} until it ends", flush=True)
+    print(f"memo: runserver replaces {service.name} until it ends", flush=True)
     try:
         # `stop` and `down` end processes in this folder that have no terminal.
         return _run(layout, service, words, layout.work / service.name)

@@ -68,7 +68,7 @@ class Ports:
         unfit = self._taken.union(self._own.values())
         other = next(x for x in later if x not in unfit and self._hold(x))
         reason = "another service has it" if free else describe(port)
-        print(f"  note: port {port} is in use: {reason}; {name} gets {other}")
+        print(f"  note: port {port} is in use: {reason}; {name} gets port {other}")
         return other
 
     def _hold(self, port: int) -> bool:
@@ -82,8 +82,8 @@ class Ports:
                     sock.bind((host, port))
                     sock.listen()
                 except PermissionError:
-                    text = f"Port {port} is reserved for root, which runs nothing here."
-                    hint = "Choose one from 1024."
+                    text = f"Port {port} is only for root, and Memo never runs as root."
+                    hint = "Choose a port from 1024."
                     raise Problem(text, hint=hint, code=MISSING) from None
                 except OSError as exc:
                     if exc.errno not in NO_IPV6:
@@ -96,7 +96,7 @@ def _parse(text: str, where: str) -> int:
     """The number of a port."""
     if text.isascii() and text.isdigit() and 0 < int(text) <= HIGHEST:
         return int(text)
-    raise Problem(f"{where}: {text!r} is not a port.")
+    raise Problem(f"{where}: {text!r} is not a port (1 to {HIGHEST}).")
 
 
 def written(layout: Layout) -> dict[str, int]:

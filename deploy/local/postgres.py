@@ -28,9 +28,9 @@ def prepare(layout: Layout, major: int) -> None:
     for data in missing:
         if others := [*data.parents[1].glob("*/data")]:
             old = others[0].parent.name
-            text = f"PostgreSQL {old} wrote the data, and only {major} is here now."
-            hint = f"Install PostgreSQL {old}, or lose the data: {layout.command}"
-            raise Problem(text, hint=f"{hint} destroy --yes")
+            text = f"PostgreSQL {old} wrote the data; the installed version is {major}."
+            hint = f"Install PostgreSQL {old} instead of {major}, or delete all data:"
+            raise Problem(text, hint=f"{hint} {layout.command} destroy --yes")
         draft = data.with_name("data.new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def is_own(layout: Layout, service: Service) -> bool:
 def insist_on_own(layout: Layout, service: Service) -> None:
     """Raise Problem if the service uses another database than ours."""
     if not is_own(layout, service):
-        text = f"{service.name} has another database than ours: see DATABASE_URL."
+        text = f"DATABASE_URL of {service.name} names a server outside this stack."
         raise Problem(text, hint="Use the tools of that server.")
 
 

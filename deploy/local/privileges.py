@@ -37,8 +37,9 @@ def settle(layout: Layout, words: list[str]) -> Layout:
         if not CODE_WRITERS & set(words[:2]):
             _become_ordinary(layout, words)
         if words[0] != "startservice" and not layout.keys.exists():
-            text = f"Root writes code here, and no settings are in {layout.root}."
-            raise Problem(text, hint=f"chmod -R a+rX {layout.root}", code=MISSING)
+            text = f"This needs settings, and no settings are in {layout.root}."
+            hint = f"chmod -R a+rX {layout.root}, then {layout.command} init"
+            raise Problem(text, hint=hint, code=MISSING)
         # Its Python packages are in a folder that root alone can write.
         base = COPIES / f"{short_hash(str(layout.root))}-root"
         return Layout(layout.root, layout.stack, base)
@@ -63,13 +64,13 @@ def _become_ordinary(layout: Layout, words: list[str]) -> None:
         _hand_over(layout, user)
     else:
         _copy(root, copy, user, drop)
-        _say(f"{user.pw_name} cannot read {root}. All runs in the copy {copy},")
-        _say(f"which has settings of its own: {copy}/.env, {copy}/*_project/.env")
+        _say(f"{user.pw_name} cannot read {root}. Everything runs in the copy {copy},")
+        _say(f"which has its own settings: {copy}/.env, {copy}/*_project/.env")
         if words[0] == "init":
             _say("Containers need a checkout that this user can read, like /srv/memo.")
         root = copy
     if words[0] in ("up", "init", "test", "verify"):
-        _say(f"root runs nothing here; everything runs as {user.pw_name}")
+        _say(f"nothing runs as root; everything runs as {user.pw_name}")
     env = {k: v for k, v in os.environ.items() if not k.startswith(ROOTS_OWN)}
     env |= {"USER": user.pw_name, "LOGNAME": user.pw_name, "SHELL": "/bin/sh"}
     env["HOME"] = str(root / ".run" / "home")
@@ -123,8 +124,8 @@ def _copy(root: Path, copy: Path, user: pwd.struct_passwd, drop: list[str]) -> N
     names = [name for name in listed.split(b"\0") if name]
     there = [x for x in names if os.path.lexists(root / os.fsdecode(x))]
     if not there:
-        text = f"{root} is closed to other users, and git lists no files to copy."
-        hint = "chmod -R a+rX the checkout, or move it."
+        text = f"Other users cannot read {root}, and git lists no files to copy."
+        hint = f"chmod -R a+rX {root}, or move the checkout."
         raise Problem(text, hint=hint, code=MISSING)
     pack = ["tar", "-c", "--null", "--no-recursion", "-C", str(root), "-T", "-"]
     unpack = [*drop, "/bin/sh", "-c", UNPACK]

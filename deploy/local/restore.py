@@ -32,8 +32,9 @@ def restore(
     chosen = _chosen(layout, manifest["files"], options.only)
     pair = PAIR & {service.name for service in chosen}
     if options.keep_sessions and pair != PAIR:
-        text = "Sessions can be kept only if auth and users are of the same backup."
-        raise Problem(text, hint="Restore both, or let all sessions end.", code=USAGE)
+        text = "--keep-sessions needs both databases, auth and users, of one backup."
+        hint = "Restore both, or omit --keep-sessions."
+        raise Problem(text, hint=hint, code=USAGE)
     if not layout.keys.exists():
         _bring_settings(layout, folder, manifest["stack"])
     if not supervisor.is_running(layout):
@@ -50,8 +51,8 @@ def _chosen(layout: Layout, files: Sequence[str], only: str | None) -> list[Serv
     services = [s for s in backup.auth_last(layout) if only in (None, s.name)]
     found = [s for s in services if backup.DUMP.format(s.name) in files]
     if not found:
-        hint = f"The backup has: {', '.join(files)}"
-        raise Problem("There is no such database.", hint=hint, code=USAGE)
+        hint = f"Its files: {', '.join(files)}"
+        raise Problem("The backup has no such database.", hint=hint, code=USAGE)
     return found
 
 

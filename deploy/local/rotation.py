@@ -75,7 +75,7 @@ def rotate(layout: Layout, step: str | None = None) -> None:
             print(f"  {name}: done", flush=True)
         if step in (None, "drop"):
             _wait(layout, SEEN)
-            print("memo: only the keys that are presented now are accepted")
+            print("memo: services now accept only the keys that callers present")
 
 
 def directions(layout: Layout) -> list[Direction]:
@@ -94,7 +94,8 @@ def directions(layout: Layout) -> list[Direction]:
             _insist_on_file(services[callee], "INTERNAL_API_KEYS", list_file)
             found.append(each)
     if not found:
-        raise Problem("There are no keys to rotate.", hint=f"{layout.command} init")
+        hint = f"Make them: {layout.command} init"
+        raise Problem("There are no keys to rotate.", hint=hint)
     return found
 
 
@@ -103,8 +104,8 @@ def _insist_on_file(service: Service, name: str, path: Path) -> None:
     settings = read_env(service.env_file)
     given = service.project / settings.get(f"{name}_FILE", "")
     if name in settings or given.resolve() != path.resolve():
-        text = f"{service.name} does not take {name} from {path}."
-        hint = "Rotate it where it comes from: docs/operations/key-rotation.md."
+        text = f"{service.name} does not read {name} from {path}."
+        hint = "Rotate this key at its source: docs/operations/key-rotation.md."
         raise Problem(text, hint=hint)
 
 
@@ -112,5 +113,5 @@ def _wait(layout: Layout, seconds: float) -> None:
     """Wait until all services have seen the step before. A stack that does not run
     needs no wait: services read their files when they start."""
     if seconds and supervisor.is_running(layout):
-        print(f"  waiting {seconds:.0f} s, until all services have seen it", flush=True)
+        print(f"  waiting {seconds:.0f} s until all services know it", flush=True)
         time.sleep(seconds)

@@ -71,7 +71,7 @@ def _ensure_factor_key(layout: Layout) -> None:
         write_private(path, secrets.token_hex(32), 0o400)
         print(f"memo: new key of second factors {path}\n  Keep it with your backups.")
         if any(layout.postgres.glob("*/*/data")):
-            print("  If there were keys before, bring them back from a backup first.")
+            print("  If there were keys before, restore them from a backup now.")
 
 
 def _is_gone(layout: Layout, caller: str, callee: str) -> bool:

@@ -92,7 +92,7 @@ def _find(layout: Layout, kind: Kind) -> tuple[Path | None, Path]:
         if program := _newest(kind, root):
             return program, root
     if shutil.which("apt-get"):
-        print(f"  {name}: not on this machine; unpacking its packages ...", flush=True)
+        print(f"  {name}: not on this machine; downloading it ...", flush=True)
         _unpack(layout, name, kind.package)
     return _newest(kind, own), own
 

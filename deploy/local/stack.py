@@ -90,7 +90,7 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
     folders = [ours, layout.secrets, *(stack.sockets for stack in stacks)]
     if not confirmed:
         names = "".join(f"\n  {path}" for path in folders if path.exists())
-        text = "This removes, for good, all databases, accounts, keys and secrets of:"
+        text = "This permanently deletes all databases, accounts, keys and secrets in:"
         hint = f"To do it: {layout.command} destroy --yes"
         raise Problem(f"{text}{names}", hint=hint)
     for stack in stacks:
@@ -108,7 +108,8 @@ def _configure(layout: Layout, chosen: Ports) -> None:
     configure.write(layout, chosen)
     if not list((layout.keys / "private").glob("*.pem")):
         make = [layout.python, "-m", "shared.keys.signing_keys"]
-        run(Job("The keys", [*make, layout.keys], layout.base, layout.base_env()))
+        words, env = [*make, layout.keys], layout.base_env()
+        run(Job("Making the signing keys", words, layout.base, env))
 
 
 def _is_up_already(layout: Layout) -> bool:
@@ -138,7 +139,7 @@ def _bring_up(layout: Layout) -> None:
     chosen, major = Ports(layout, running=running), server_binaries.ensure(layout)
     if running:
         _check(layout)
-        print("  something has changed: what ran before is stopped", flush=True)
+        print("  the running stack is not up to date: stopping it", flush=True)
     (layout.state / COMPLETE).unlink(missing_ok=True)
     supervisor.end(layout)
     _configure(layout, chosen)
@@ -156,7 +157,7 @@ def _check(layout: Layout) -> None:
         gateway.check(layout)
         application.run_in_all(layout, "manage.py", "check")
     except Problem as problem:
-        left = "The running stack is left as it was."
+        left = "The running stack was not changed."
         problem.hint = f"{problem.hint}\n  {left}" if problem.hint else left
         raise
 

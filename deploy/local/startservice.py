@@ -39,9 +39,9 @@ NEXT = """\
   {name}_project/
   nginx/services/{name}.conf
 memo: the service `{name}` is made; next
-  {command} up            databases, secrets, settings; starts it with the others
-  {command} test {name}    its tests
-  {name}_project/README.md        what to change; docs/integration.md, how it works"""
+  {command} up            make its database, secrets and settings, and start it
+  {command} test {name}    run its tests
+  {name}_project/README.md        what to change (docs/integration.md: how it works)"""
 
 
 def run(layout: Layout, arguments: Sequence[str]) -> None:
@@ -72,14 +72,14 @@ def fault(layout: Layout, name: str) -> str:
     """What is wrong with the name; empty if nothing is. `startproject` refuses names of
     importable modules later, also of installed packages."""
     if not PATTERN.fullmatch(name):
-        return "it has to be a host name and a package."
+        return "it must be valid as a host name and as a Python package."
     for path in places(layout.root, name):
         if path.exists():
             return f"{path.relative_to(layout.root)} exists."
     if keyword.iskeyword(name):
-        return "it is a word of Python."
+        return "it is a keyword of Python."
     if name in RESERVED:
-        return "the word has a meaning here."
+        return "the name is reserved."
     command = f"management/commands/{name}.py"
     folders = [*layout.root.glob("[!.]*"), *layout.venv.glob("lib/*/site-packages")]
     if any(path for folder in folders for path in folder.rglob(command)):

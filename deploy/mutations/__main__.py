@@ -69,7 +69,7 @@ def choose(words: Sequence[str]) -> list[Mutation]:
     vary with the commit. Ends the process for invalid words."""
     parser = argparse.ArgumentParser("./manage_all.sh mutate", allow_abbrev=False)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--all", action="store_true", help="every one that is kept")
+    which.add_argument("--all", action="store_true", help="try all, not only ten")
     which.add_argument("--id", nargs="+", default=[], metavar="TOK-01")
     asked, kept = parser.parse_args(words), load()
     if unknown := set(asked.id) - {each.id for each in kept}:

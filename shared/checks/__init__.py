@@ -20,7 +20,7 @@ def refuse_unsafe(*tags: str) -> None:
     if settings.ENVIRONMENT == "development":
         return
     if settings.ENVIRONMENT != "production":
-        raise ImproperlyConfigured("ENVIRONMENT is neither production nor development.")
+        raise ImproperlyConfigured("ENVIRONMENT must be production or development.")
     found = run_checks(tags=tags or None, include_deployment_checks=True)
     found.sort(key=lambda message: str(message.id))
     errors = [

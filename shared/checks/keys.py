@@ -63,7 +63,7 @@ def private_key_faults(folder: Path, public: Container[str]) -> Iterator[str]:
         # Kubernetes gives a mounted Secret to root, and lets the pod's group read it.
         is_ours = found.st_uid == os.geteuid()
         if found.st_mode & (0o077 if is_ours else 0o037):
-            yield f"{path} is readable by others, use chmod 400"
+            yield f"others can read {path}, use chmod 400"
 
 
 @register(Tags.security, SETTINGS, deploy=True)

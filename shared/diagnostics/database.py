@@ -11,31 +11,31 @@ from shared.doctor import NTP, clock_fault, diagnostic
 
 SPARE_CONNECTIONS = 20  # for a worker, migrations, backups and administrators
 CONNECTIONS = settings.WEB_CONCURRENCY * (settings.WEB_THREADS + 1)
-RIGHTS = "./manage_all.sh migrate, or the -migrate step in containers, revokes them."
+RIGHTS = "Revoke them: ./manage_all.sh migrate, or the -migrate step in containers."
 ROLES_SQL = "Run deploy/postgres/roles.sql again."
 
 # By id: a statement that has to hold, a hint, and a query whose rows are the faults.
 QUERIES = {
     "database.role": (
-        "our role may only change rows (DATA-10)",
+        "the service's role has no administrator's rights (DATA-10)",
         ROLES_SQL,
         "SELECT rolname FROM pg_roles WHERE rolname = current_user AND (rolsuper"
         " OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)",
     ),
     "database.create": (
-        "our role may not create tables",
+        "the service's role may not create tables",
         ROLES_SQL,
         "SELECT 'it may' WHERE has_schema_privilege('public', 'CREATE')"
         " OR has_database_privilege(current_database(), 'CREATE')",
     ),
     "database.owner": (
-        "our role, and its group, own nothing",
+        "the service's role, and its group, own nothing",
         ROLES_SQL,
         "SELECT relname FROM pg_class WHERE pg_has_role(relowner, 'MEMBER') UNION ALL"
         " SELECT datname FROM pg_database WHERE pg_has_role(datdba, 'MEMBER') LIMIT 9",
     ),
     "database.limits": (
-        "statements and transactions of our role end after a limit",
+        "the service's role has limits for statements, locks and transactions",
         ROLES_SQL,
         "SELECT name FROM unnest(ARRAY['statement_timeout', 'lock_timeout',"
         " 'idle_in_transaction_session_timeout']) AS name"
@@ -49,8 +49,8 @@ QUERIES = {
     ),
     # The text of a slow statement is harmless if its parameters are cut off.
     "database.logs": (
-        "no values of users get into PostgreSQL's log (LOG-01)",
-        "log_statement = none; log_min_duration_statement = -1; "
+        "PostgreSQL's log has no values of users (LOG-01)",
+        "Set log_statement = none; log_min_duration_statement = -1; "
         "log_parameter_max_length_on_error = 0; log_error_verbosity = terse",
         "SELECT name || ' = ' || setting FROM pg_settings WHERE"
         " (name = 'log_statement' AND setting <> 'none')"
@@ -79,7 +79,7 @@ EXPIRING = {
 for name, (statement, hint, sql) in QUERIES.items():
     diagnostic(name, statement, hint)(partial(rows, sql))
 for table in append_only_tables():
-    statement = f"our role can add to {table}, and not change it"
+    statement = f"the service's role can only add rows to {table}"
     sql = (
         "SELECT privilege FROM unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE'])"  # noqa: S608
         f" AS privilege WHERE has_table_privilege('{table}', privilege)"
@@ -89,7 +89,7 @@ for table in EXPIRING.keys() & connection.introspection.django_table_names():
     name, column, command = EXPIRING[table]
     statement = "no expired session waits to be deleted (DATA-11)"
     sql = (
-        f"SELECT count(*) || ' do' FROM {table} WHERE {column} < now()"  # noqa: S608
+        f"SELECT count(*) || ' wait' FROM {table} WHERE {column} < now()"  # noqa: S608
         " - interval '3 days' HAVING count(*) > 0"
     )
     hint = f"The service's log says why. ./manage_all.sh {command} deletes them now."
@@ -99,7 +99,7 @@ for table in EXPIRING.keys() & connection.introspection.django_table_names():
 @diagnostic(
     "database.migrations",
     "all migrations are applied",
-    "./manage_all.sh migrate, or the -migrate step in containers.",
+    "Apply them: ./manage_all.sh migrate, or the -migrate step in containers.",
 )
 def missing_migrations() -> str:
     executor = MigrationExecutor(connection)
@@ -107,6 +107,6 @@ def missing_migrations() -> str:
     return ", ".join(f"{each.app_label}.{each.name}" for each, _ in plan)
 
 
-@diagnostic("clock.database", "PostgreSQL's clock agrees", NTP)
+@diagnostic("clock.database", "PostgreSQL's clock agrees with ours", NTP)
 def clock() -> str:
     return clock_fault(float(rows("SELECT extract(epoch FROM clock_timestamp())")))

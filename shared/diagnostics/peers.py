@@ -61,16 +61,20 @@ def unpublished_keys() -> str:
     }
     ours = signing_keys.load_public_keys(Path(str(settings.JWT_PUBLIC_KEYS_DIR)))
     different = set(ours) ^ published
-    return f"{len(different)} keys are in one place only" if different else ""
+    return f"{len(different)} keys are in one of the sets only" if different else ""
 
 
 for name in filter(url_of, REQUESTS):
-    advice = f"Is {name.upper()}_SERVICE_URL right? Else ./manage_all.sh rotateapikeys"
-    accepts = diagnostic(f"apikeys.{name}", f"{name} accepts our key", advice)
+    advice = f"Correct {name.upper()}_SERVICE_URL. Else ./manage_all.sh rotateapikeys"
+    statement = f"{name} accepts this service's API key"
+    accepts = diagnostic(f"apikeys.{name}", statement, advice)
     accepts(partial(key_fault, name))
-    agrees = diagnostic(f"clock.{name}", "the clocks agree", NTP)
+    agrees = diagnostic(f"clock.{name}", f"the clock of {name} agrees", NTP)
     agrees(partial(peer_clock_fault, name))
 if url_of("auth") and not settings.JWT_JWKS_URL:
-    statement = "we verify with the keys that are published"
-    advice = "Give every service the same folder. A service rereads it within seconds."
+    statement = "this service verifies tokens with the keys that auth publishes"
+    advice = (
+        "Give every service the same JWT_PUBLIC_KEYS_DIR. "
+        "A service rereads it within seconds."
+    )
     diagnostic("keys.published", statement, advice)(unpublished_keys)

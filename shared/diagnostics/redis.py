@@ -12,9 +12,15 @@ from redis.exceptions import AuthenticationError, ResponseError
 
 from shared.doctor import diagnostic, redis_admin_password
 
-CONF_FILE = "Use deploy/redis/redis.conf. --redis-admin-password-file FILE shows it."
+CONF_FILE = (
+    "Use deploy/redis/redis.conf. To see the values of a container: "
+    "manage.py doctor --redis-admin-password-file FILE"
+)
 NO_DISK = "Redis writes nothing to the disk: it would restore ended sessions from there"
-ACL_FILE = "./manage_all.sh up writes .secrets/redis_users.acl; then restart redis."
+ACL_FILE = (
+    "Run ./manage_all.sh up, which writes .secrets/redis_users.acl, "
+    "then ./manage_all.sh restart redis."
+)
 
 
 def connect(**credentials: str | None) -> Redis:
@@ -51,7 +57,7 @@ diagnostic("redis.persistence", NO_DISK, CONF_FILE)(
 diagnostic("redis.limit", "Redis has a memory limit", CONF_FILE)(
     partial(other_values, {"maxmemory": "[1-9][0-9]*"})
 )
-diagnostic("redis.rights", "our user has no dangerous command", ACL_FILE)(
+diagnostic("redis.rights", "the service's user may run no dangerous command", ACL_FILE)(
     partial(allowed, "CONFIG GET maxmemory", "ACL LIST", "LASTSAVE")
 )
 diagnostic("redis.strangers", "Redis asks every client for a password", ACL_FILE)(
@@ -60,6 +66,6 @@ diagnostic("redis.strangers", "Redis asks every client for a password", ACL_FILE
 # Every service reads in session:* whether a session is alive. No session has the id
 # `doctor`, and this key expires after a second.
 if settings.SERVICE_NAME != "auth":
-    diagnostic("redis.sessions", "only auth may write sessions", ACL_FILE)(
+    diagnostic("redis.sessions", "only auth may write session states", ACL_FILE)(
         partial(allowed, "SET session:doctor x EX 1")
     )

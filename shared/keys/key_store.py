@@ -55,7 +55,7 @@ class KeyStore:
         found = [kid for kid in self.kids() if kid.startswith(text)]
         if len(text) < SHORTEST_PREFIX or len(found) != 1:
             least = f"Give {SHORTEST_PREFIX} or more of its first characters."
-            raise KeyFault(f"{text!r} does not name one key. {least}")
+            raise KeyFault(f"{text!r} does not name exactly one key. {least}")
         return found[0]
 
     def stage(self, kid: str) -> str:

@@ -32,7 +32,7 @@ ALGORITHMS = (ALGORITHM,)  # the closed set, never read from a token
 MINIMUM_BITS = 2048  # RFC 7518 section 3.3
 RECOMMENDED_BITS = 3072  # ASVS 5.0 11.2.3
 MAXIMUM_BITS = 4096  # beyond it a signature costs more than it is worth
-SIZES = f"a key has {MINIMUM_BITS} to {MAXIMUM_BITS}"
+SIZES = f"a key must have {MINIMUM_BITS} to {MAXIMUM_BITS} bits"
 
 
 @dataclass(frozen=True)

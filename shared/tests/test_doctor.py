@@ -41,7 +41,12 @@ def only_ours(monkeypatch):
     ("found", "note", "status", "line"),
     [
         ("", False, 0, "ok some.thing it is so"),
-        (None, False, 0, "note some.thing it is so: it cannot be seen -> do this"),
+        (
+            None,
+            False,
+            0,
+            "note some.thing it is so: this could not be examined -> do this",
+        ),
         ("this", True, 0, "note some.thing it is so: this -> do this"),
         ("that", False, 3, "WRONG some.thing it is so: that -> do this"),
     ],
@@ -61,7 +66,7 @@ def test_one_that_breaks_is_a_finding_and_the_next_still_runs(only_ours):
 
     doctor.diagnostic("whole", "it is so, too", "do this")(lambda: "")
 
-    fault = "it is so: could not be examined: OSError -> do this"
+    fault = "it is so: not examined because of OSError -> do this"
     lines = [*FINE, f"WRONG broken {fault}", "ok whole it is so, too"]
     assert report() == (3, lines)
 

@@ -174,7 +174,7 @@ def test_an_address_that_cannot_be_read_is_not_repeated(env, environ):
     assert refusal(env.database) == "DATABASE_URL must be postgres://..."
     # What follows the colon is no port, and would be printed.
     environ["DATABASE_URL"] = "postgres://a:pass/canary@db:5432/auth"
-    assert refusal(env.database) == "DATABASE_URL cannot be read."
+    assert refusal(env.database) == "DATABASE_URL is not a valid URL."
 
 
 def test_a_refused_setting_is_one_line_and_another_fault_has_its_traceback(capsys):

@@ -144,7 +144,7 @@ def test_keys_of_2048_to_4096_bits_are_accepted(halves, bits):
     if 2048 <= bits <= 4096:
         assert list(load_public_keys(halves / "public")) == [kid]
         return
-    refused(halves, f"{bits} bits: a key has 2048 to 4096", halves=["public"])
+    refused(halves, f"{bits} bits: a key must have 2048 to 4096", halves=["public"])
     with pytest.raises(KeyFault, match="2048 to 4096"):
         signing_keys.generate(halves / "new", bits)
     assert not list((halves / "new").rglob("*.pem"))
@@ -181,7 +181,7 @@ def test_a_key_is_named_by_six_characters_that_no_other_key_begins_with(store):
     assert store.resolve_kid("first-") == "first-kid"
     (store.public / "first-born.pem").touch()
     for bad in ("", "first", "first-", "x" * 43, "../../etc", "a\0bcdefg"):
-        with pytest.raises(KeyFault, match="does not name one key"):
+        with pytest.raises(KeyFault, match="does not name exactly one key"):
             store.resolve_kid(bad)
 
 

@@ -94,7 +94,7 @@ EMAIL_FILE_PATH = BASE_DIR / env.str("MAIL_FOLDER", default="../.run/mail")
 # OpenSSL reads the variable itself. A wrong path would look like a bad certificate.
 SSL_CERT_FILE = env.str("SSL_CERT_FILE", default="")
 if SSL_CERT_FILE and not Path(SSL_CERT_FILE).is_file():
-    raise ImproperlyConfigured("SSL_CERT_FILE names no file.")
+    raise ImproperlyConfigured("SSL_CERT_FILE must name a file.")
 # When an account is created: at once, or once its address is verified.
 VERIFICATION = "optional" if ENVIRONMENT == "development" else "required"
 EMAIL_VERIFICATION = env.choice(

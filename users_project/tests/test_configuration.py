@@ -48,7 +48,7 @@ def test_without_the_list_of_common_passwords_it_does_not_start(start, monkeypat
     """ASVS 5.0 6.2.4."""
     find = password_validation.CommonPasswordValidator.__init__
     monkeypatch.setattr(find, "__defaults__", (Path("/nowhere/passwords.txt.gz"),))
-    with pytest.raises(ImproperlyConfigured, match="The list of common passwords"):
+    with pytest.raises(ImproperlyConfigured, match="Django's list of common passwords"):
         start()
 
 

@@ -94,7 +94,7 @@ def test_a_longer_name_of_an_earlier_version_stays_and_is_noted():
     user = UserFactory()
     user.groups.add(old)
     assert User.objects.find(pk=user.pk).roles == [old.name]
-    assert long_role_names() == "1 are, made by an earlier version"
+    assert long_role_names() == "1 are longer, made by an earlier version"
     Role.objects.filter(pk=old.pk).update(name="shorter")
     assert long_role_names() == ""
 

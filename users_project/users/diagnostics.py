@@ -26,13 +26,13 @@ def long_roles() -> str:
 @diagnostic(
     "roles.names",
     f"no role's name is longer than {LONGEST_ROLE_NAME} characters",
-    "Rename them in the admin. They work, but cannot be changed as they are.",
+    "Rename them in the admin. They work, but the admin saves only shorter names.",
     note=True,
 )
 def long_role_names() -> str:
     longer = Role.objects.annotate(length=Length("name"))
     count = longer.filter(length__gt=LONGEST_ROLE_NAME).count()
-    return f"{count} are, made by an earlier version" if count else ""
+    return f"{count} are longer, made by an earlier version" if count else ""
 
 
 @diagnostic(
@@ -50,18 +50,18 @@ def missing_factor_keys() -> str:
 
 @diagnostic(
     "factors.secrets",
-    "these keys decrypt every secret of an authenticator app",
-    "Restore the keys from the backup of that time. Else reset these users' factors.",
+    "the keys decrypt every secret of an authenticator app",
+    "Restore older keys from a backup. Without one, reset these users' factors.",
 )
 def lost_factor_secrets() -> str:
     lost = secrets.count_lost()
-    return f"{lost} they do not" if lost else ""
+    return f"{lost} cannot be decrypted" if lost else ""
 
 
 @diagnostic(
     "jobs.worker",
     "a worker runs",
-    "Start users-worker. Meanwhile mails wait; none is lost.",
+    "Start users-worker. Until then mails wait; none is lost.",
 )
 def silent_worker() -> str:
     state = queue_state()
@@ -90,4 +90,4 @@ def waiting_mails() -> str:
     waiting = Mail.objects.filter(sent_at=None, failed_at=None, created_at__lt=late)
     faults = sorted(set(waiting.values_list("last_error", flat=True)) - {""})
     count, names = waiting.count(), ", ".join(faults)
-    return f"{count} do{f' ({names})' if names else ''}" if count else ""
+    return f"{count} wait{f' ({names})' if names else ''}" if count else ""

@@ -24,7 +24,7 @@ class Argon2Hasher(Argon2PasswordHasher):
         for name, least in FLOOR.items():
             value: int = getattr(settings, name)
             if value < least:
-                raise ImproperlyConfigured(f"{name} is {value}, the least is {least}.")
+                raise ImproperlyConfigured(f"{name} is {value}; use {least} or more.")
             setattr(self, name.removeprefix("ARGON2_").lower(), value)
 
 

@@ -45,8 +45,8 @@ class LengthValidator:
         self.min_length: int = settings.PASSWORD_MIN_LENGTH
         if not FLOOR <= self.min_length <= MAX_LENGTH:
             raise ImproperlyConfigured(
-                f"PASSWORD_MIN_LENGTH is {self.min_length}, "
-                f"it must be {FLOOR} to {MAX_LENGTH}."
+                f"PASSWORD_MIN_LENGTH is {self.min_length}; "
+                f"it must be from {FLOOR} to {MAX_LENGTH}."
             )
 
     def validate(self, password: str, user: Any = None) -> None:
@@ -70,7 +70,7 @@ class CommonPasswordValidator(password_validation.CommonPasswordValidator):
         try:
             super().__init__()
         except OSError as exc:
-            message = "The list of common passwords of Django cannot be read."
+            message = "Django's list of common passwords cannot be read."
             raise ImproperlyConfigured(message) from exc
 
     def validate(self, password: str, user: Any = None) -> None:

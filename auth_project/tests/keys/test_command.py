@@ -31,7 +31,7 @@ def test_a_whole_rotation(run, first, folder):
     assert line.startswith(f"{first} no longer signs. It verifies until")
     assert run("prune") == ["Removed 0 keys."]
     gone, successor, hint = run("revoke", second)
-    assert gone == f"{second} is gone: what it signed is refused."
+    assert gone == f"{second} is removed: tokens that it signed are refused."
     assert successor.endswith("signs from now on.")
     assert "revokesessions --all" in hint
     assert successor.split()[0] == active(folder)
@@ -57,7 +57,7 @@ def test_every_stage_is_listed_with_what_comes_next(run, first):
     [
         ("", "required"),
         ("activate", "required"),
-        ("activate abcdefg", "does not name one key"),
+        ("activate abcdefg", "does not name exactly one key"),
         ("retire --now abcdef", "unrecognized"),
         ("revoke abcdef ghijkl", "unrecognized"),
         ("stage --bits 2047", "2048"),

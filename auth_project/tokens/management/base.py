@@ -19,7 +19,8 @@ def find_user_id(text: str) -> UUID:
         message = "The User Service does not answer. Use the user's id."
         raise CommandError(message) from exc
     if len(found) > 1:
-        raise CommandError(f"{text} is the username of {found[0]} and another's id.")
+        message = f"{text} is the username of {found[0]} and another user's id."
+        raise CommandError(f"{message} Use an e-mail address.")
     if user_id := found[0] if found else as_id(text):  # sessions may outlive the row
         return user_id
     raise CommandError(f"There is no user {text}.")

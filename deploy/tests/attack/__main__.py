@@ -32,11 +32,11 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser("./manage_all.sh attack", description=__doc__)
-    parser.add_argument("--url", help="default: the stack that runs")
-    key = "of a service, if one got out"
+    parser.add_argument("--url", help="default: the running stack of this checkout")
+    key = "file with a leaked API key of a service"
     parser.add_argument("--api-key", action="append", default=[], type=file, help=key)
-    parser.add_argument("--ca", type=file, help="who signed the certificate")
-    parser.add_argument("--only", metavar="WORDS", help="of the tests, as pytest's -k")
+    parser.add_argument("--ca", type=file, help="file of the CA's certificate")
+    parser.add_argument("--only", metavar="WORDS", help="run these tests (pytest -k)")
     return parser.parse_args()
 
 
@@ -53,7 +53,7 @@ def own_stack() -> tuple[str, list[str]]:
     layout = layouts.of(os.environ.get("MEMO_STACK", ""))
     found = processes.gather(layout)
     if found["state"] != processes.READY:
-        print("memo: the stack is not running: use `up`, or name one: attack --url URL")
+        print("memo: the stack is not running: run `up`, or use attack --url URL")
         sys.exit(2)
     return found["url"], sorted(map(str, layout.secrets.glob("*_service_api_key")))
 

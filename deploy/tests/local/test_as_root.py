@@ -45,7 +45,7 @@ def home(checkout: Checkout) -> Path:
 
 def test_root_runs_nothing(checkout: Checkout) -> None:
     said = checkout.ok("up")
-    assert "root runs nothing here" in said
+    assert "nothing runs as root" in said
     for each in checkout.printed_state()["processes"].values():
         for pid in each["pids"]:
             assert Path(f"/proc/{pid}").stat().st_uid != 0
@@ -59,7 +59,7 @@ def test_a_closed_checkout_runs_in_a_copy_that_is_named(
     assert (home / "auth_project" / ".env").stat().st_size > 0
     assert list((home / ".secrets/keys/private").glob("*.pem"))
     if home != checkout.path:
-        assert f"All runs in the copy {home}" in said
+        assert f"Everything runs in the copy {home}" in said
         assert "Containers need a checkout that this user can read" in said
         assert not (checkout.path / ".run").exists()
         assert not (checkout.path / ".secrets").exists()

@@ -102,7 +102,7 @@ def test_a_key_of_second_factors_that_is_missed_is_not_just_made(
     layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where databases are, there may be secrets under keys that are lost."""
-    others = "bring them back from a backup first"
+    others = "restore them from a backup now"
     secretfiles.ensure(layout)
     first = capsys.readouterr().out
     assert "new key" in first
@@ -184,7 +184,7 @@ OUTPUTS = {"auth": "names: JWT_LEEWAY", "users": "x\nnames: ARGON2_TIME_COST"}
     [
         ("auth_project/.env", "jwt_leewy=1\n", "jwt_leewy .* mean JWT_LEEWAY?"),
         ("auth_project/.env", "JWT_LEEWAY: 1\n", "line 1 is neither"),
-        ("auth_project/.env", "JWT_LEEWAY=1\n" * 2, "JWT_LEEWAY is there twice"),
+        ("auth_project/.env", "JWT_LEEWAY=1\n" * 2, "JWT_LEEWAY is set twice"),
         ("auth_project/.env", "ARGON2_TIME_COST=1\n", "users reads it"),
         ("users_project/.env", "GATEWAY_PORT=1\n", "the gateway reads it"),
         (".env", "GATEWAY_PROT=1\n", "GATEWAY_PROT .* mean GATEWAY_PORT?"),

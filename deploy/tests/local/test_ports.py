@@ -45,7 +45,7 @@ def test_another_port_is_chosen_for_a_taken_one_and_printed(
     assert found.chosen[GATEWAY] != taken
     said = capsys.readouterr().out
     assert f"port {taken} is in use: held by pid {os.getpid()}" in said
-    assert f"gateway gets {found.chosen[GATEWAY]}" in said
+    assert f"gateway gets port {found.chosen[GATEWAY]}" in said
 
 
 @pytest.mark.parametrize(("stack", "name"), [("", "auth"), ("other", GATEWAY)])

@@ -14,7 +14,7 @@ from deploy.local.problems import INTERRUPTED, MISSING, PORT_IN_USE
 
 from .checkout import Checkout, FirstUps, slowness, wait_for
 
-LEFT = "The running stack is left as it was."
+LEFT = "The running stack was not changed."
 # The usual trap: braces in a regular expression without quotes.
 UNQUOTED = "location ~ ^/api/v1/users/[0-9a-f-]{36}$ { return 404; }\n"
 

@@ -109,5 +109,5 @@ def test_a_key_from_elsewhere_stops_it(found: list[Direction], layout: Layout) -
     """Else the new key would reach one side alone."""
     path = layout.services[0].env_file
     path.write_text(f"{path.read_text()}INTERNAL_API_KEYS=users=x\n")
-    with pytest.raises(Problem, match="auth does not take INTERNAL_API_KEYS"):
+    with pytest.raises(Problem, match="auth does not read INTERNAL_API_KEYS"):
         rotation.rotate(layout)

@@ -85,11 +85,11 @@ def test_its_code_is_clean_whatever_it_is_called(checkout: Layout, name: str) ->
         ("auth", "auth_project exists"),
         ("users", "users_project exists"),
         ("papers", "papers.conf exists"),
-        ("class", "a word of Python"),
+        ("class", "a keyword of Python"),
         # Keys of Redis: `session:*` says which sessions live.
-        ("session sessions default admin", "has a meaning here"),
-        ("api static health postgres template1 gateway redis", "has a meaning here"),
-        ("on null up mail help verify startservice system lint", "has a meaning here"),
+        ("session sessions default admin", "is reserved"),
+        ("api static health postgres template1 gateway redis", "is reserved"),
+        ("on null up mail help verify startservice system lint", "is reserved"),
         ("migrate revokesession", "manage.py"),
         # Of an app, a folder, the language, a package.
         ("tokens docs json jwt", "existing Python"),

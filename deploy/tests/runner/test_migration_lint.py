@@ -67,7 +67,7 @@ def test_an_exception_is_for_one_rule_of_one_migration() -> None:
     ]
     assert [*migration_lint.report(found, excepted)] == []
     assert [*migration_lint.report(found, excepted + for_nothing)] == [
-        "t.0003_b: ban-drop-table: nothing to except"
+        "t.0003_b: ban-drop-table: remove the exception, which is not needed"
     ]
 
 

@@ -17,14 +17,17 @@ FINE = CheckMessage(DEBUG, "no system check finds an error", id="checks")
 
 
 class Command(BaseCommand):
-    help = "Examine this service and what it needs. Changes nothing. 3: WRONG"
+    help = (
+        "Examine this service and what it needs. Change nothing. "
+        "Exit status 3 if something is WRONG."
+    )
     # The report includes them.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        text = "Only what needs no running service."
+        text = "Run only the system checks. They need no running service."
         parser.add_argument("--checks", action="store_true", help=text)
-        text = "Examine the configuration of Redis, too."
+        text = "Also examine the configuration of Redis, with the password in a file."
         parser.add_argument("--redis-admin-password-file", type=Path, help=text)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -55,7 +55,7 @@ def test_a_restored_database_forgets_the_same_users(marked, jobs, tmp_path, caps
     ids = [bob.pk, unknown.pk, marked.pk, bob.pk]
     file.write_text("".join(f"{each} 2026-01-31T12:00:00+00:00\n" for each in ids))
     call_command("eraseusers", str(file))
-    words = "Erased 2 users; 1 deleted users wait again.\n"
+    words = "Erased 2 users; 1 deleted users have 14 more days.\n"
     assert capsys.readouterr().out == words
     assert "mark-" not in everything().lower()
     row = User.objects.get(pk=carol.pk)

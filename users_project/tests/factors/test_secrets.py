@@ -60,7 +60,7 @@ def test_the_last_key_encrypts_and_all_decrypt(ada, folder):
     assert secrets.decrypt(factor) == SECRET
     add_totp(UserFactory())
     first.unlink()
-    assert diagnostics.lost_factor_secrets() == "1 they do not"
+    assert diagnostics.lost_factor_secrets() == "1 cannot be decrypted"
 
 
 def test_a_rotation_encrypts_all_with_a_new_key(ada, folder):

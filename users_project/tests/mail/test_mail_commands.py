@@ -101,7 +101,7 @@ def test_without_mail_the_test_says_so(settings, capsys):
     settings.MAIL_ENABLED = False
     with pytest.raises(SystemExit):
         call_command("testmail", "ada@example.org")
-    assert "there is no MAIL_URL ->" in capsys.readouterr().out
+    assert "MAIL_URL is not set ->" in capsys.readouterr().out
 
 
 def test_doctor_names_mails_that_wait(reset_mail):
@@ -109,7 +109,7 @@ def test_doctor_names_mails_that_wait(reset_mail):
     assert waiting_mails() == ""
     late = timezone.now() - timedelta(minutes=6)
     Mail.objects.update(created_at=late, last_error="TimeoutError")
-    assert waiting_mails() == "1 do (TimeoutError)"
+    assert waiting_mails() == "1 wait (TimeoutError)"
     for done in ("sent_at", "failed_at"):
         Mail.objects.filter(pk=mail.pk).update(
             **{"sent_at": None, "failed_at": None, done: late}

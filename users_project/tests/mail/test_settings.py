@@ -76,7 +76,7 @@ def test_a_sender_is_one_address(text, monkeypatch, tmp_path):
             "These settings are missing: MAIL_FROM, MAIL_PASSWORD.",
         ),
         ({"MAIL_BACKEND": "a.B"}, "These settings are missing: MAIL_FROM."),
-        ({"SSL_CERT_FILE": "/nowhere"}, "SSL_CERT_FILE names no file."),
+        ({"SSL_CERT_FILE": "/nowhere"}, "SSL_CERT_FILE must name a file."),
         (
             {"ACCOUNT_PAGES": "false"},
             f"These settings are missing: {', '.join(FRONT_END)}.",
@@ -90,7 +90,7 @@ def test_a_sender_is_one_address(text, monkeypatch, tmp_path):
             "ACCOUNT_URL_EMAIL must be a URL with {token} in it once.",
         ),
         ({"ACCOUNT_URL_EMAIL": "app/{token}"}, "ACCOUNT_URL_EMAIL must be a URL"),
-        ({"EMAIL_VERIFICATION": "maybe"}, "takes one of: off, optional, required"),
+        ({"EMAIL_VERIFICATION": "maybe"}, "must be one of: off, optional, required"),
         (
             {"EMAIL_VERIFICATION": "required", "ENVIRONMENT": "production"},
             "EMAIL_VERIFICATION needs MAIL_URL",

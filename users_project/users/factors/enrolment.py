@@ -17,8 +17,8 @@ from users.mail.models import Kind
 from users.models import User
 
 CODE_LIFETIME = timedelta(days=1)  # an operator has to hand it over
-HAND_OVER = """Within a day this code sets up a second factor, once, together
-with the password. Hand it over to the user alone:
+HAND_OVER = """This code sets up a second factor, once within a day, together
+with the password. Give it only to the user:
 {}"""
 
 

@@ -17,7 +17,7 @@ ACTIONS: dict[str, Callable[..., str]] = {
     "revoke": key_rotation.revoke,
 }
 OPTIONS = ("kid", "bits", "now")
-KID = "Its first characters, six or more. Write `-- KID` if the first is a hyphen."
+KID = "Six or more first characters of its id. `-- KID` if it begins with a hyphen."
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parsers["activate"].add_argument(
             "--now",
             action="store_true",
-            help="Even if others may keep a key set without it for a while.",
+            help="Do not wait until every service has a key set with this key.",
         )
         for name in ("activate", "retire", "revoke"):
             parsers[name].add_argument("kid", help=KID)

@@ -18,9 +18,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         words = "E-mail address, username or id."
         parser.add_argument("user", nargs="?", help=words)
-        parser.add_argument("--all", action="store_true", help="Of all users.")
+        parser.add_argument("--all", action="store_true", help="All users.")
+        words = "Do not ask for confirmation."
         parser.add_argument(
-            "--noinput", action="store_false", dest="interactive", help="Do not ask."
+            "--noinput", action="store_false", dest="interactive", help=words
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

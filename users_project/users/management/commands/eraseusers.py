@@ -8,8 +8,8 @@ from users.accounts import erasure
 
 class Command(BaseCommand):
     help = (
-        "After a restore: erase the users in a file of erasures. Deleted users have "
-        "fourteen days again. The services must not run."
+        "After a restore: erase the users in a file of erasures. Deleted users can be "
+        "restored for fourteen more days. The services must not run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,4 +21,5 @@ class Command(BaseCommand):
         except (OSError, ValueError) as exc:
             raise CommandError(f"{options['file']} cannot be read.") from exc
         waiting = erasure.wait_again()
-        self.stdout.write(f"Erased {erased} users; {waiting} deleted users wait again.")
+        text = f"Erased {erased} users; {waiting} deleted users have 14 more days."
+        self.stdout.write(text)

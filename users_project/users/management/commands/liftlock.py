@@ -9,7 +9,7 @@ from users.management.base import subjects_of
 
 
 class Command(BaseCommand):
-    help = "Forget the guesses counted for a user, by all names, or for an address."
+    help = "Reset the counts of guesses for a user (all names) or for an IP address."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("subject", help="E-mail, username, user id or IP address.")
@@ -17,12 +17,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         subject = options["subject"]
         if not subject:
-            raise CommandError("Name a user or an address.")
+            raise CommandError("Name a user or an IP address.")
         subjects, user = subjects_of(subject), lockouts.find_user(subject)
         try:
             lifted = lockouts.lift(subject, subjects, by="operator", user=user)
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer. Nothing was changed.") from exc
         self.stdout.write(
-            self.style.SUCCESS(f"{lifted} count{pluralize(lifted)} forgotten.")
+            self.style.SUCCESS(f"{lifted} count{pluralize(lifted)} reset.")
         )

@@ -11,7 +11,7 @@ from users.validators import normalize_identifier
 
 
 class Command(BaseCommand):
-    help = "List the limits that are reached, for a user or an address, or all of them."
+    help = "List the reached limits of a user or an IP address, or all reached limits."
 
     def add_arguments(self, parser: CommandParser) -> None:
         words = "E-mail, username, user id or IP address."
@@ -26,7 +26,7 @@ class Command(BaseCommand):
             raise CommandError("Redis does not answer.") from exc
         if subject:
             login = digest(normalize_identifier(subject))
-            self.stdout.write(f"In the audit log: login {login}.")
+            self.stdout.write(f"In the audit log this is login {login}.")
         for limit, count, seconds in found:
             self.stdout.write(f"{limit:<36} {count:>4} counted  {seconds:>7} s left")
         self.stdout.write(f"{len(found)} lock{pluralize(found)}.")

@@ -15,7 +15,7 @@ def newest() -> EmailMessage:
     """The last mail in MAIL_FOLDER. Raises CommandError."""
     files = [*Path(settings.EMAIL_FILE_PATH).glob("*.log")]
     if not files:
-        raise CommandError("There is no mail. With MAIL_URL, no mail is a file.")
+        raise CommandError("There is no mail here. With MAIL_URL, mails are sent.")
     text = max(files, key=lambda path: path.stat().st_mtime_ns).read_bytes()
     last = text.split(END)[-2]
     return message_from_bytes(last, policy=policy.default)
@@ -25,7 +25,7 @@ class Command(BaseCommand):
     help = "Print the newest mail that development wrote to a file, or only its link."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--link", action="store_true", help="Only its link.")
+        parser.add_argument("--link", action="store_true", help="Print only its link.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         mail = newest()

@@ -9,12 +9,12 @@ from users.models import User
 
 class Command(BaseCommand):
     help = (
-        "After a restore: raise the epoch of every user above the clock and a number, "
-        "so that no session from before is accepted."
+        "After a restore: raise the epoch of every user above the current time and a "
+        "number, so that no older session is accepted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        text = "What the Auth Service's highestepoch prints."
+        text = "The number that the Auth Service's highestepoch prints."
         parser.add_argument("--above", type=int, required=True, help=text)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -9,12 +9,12 @@ from users.management.base import find
 class Command(BaseCommand):
     help = (
         "Remove all second factors of a user who has lost them, at once, and print a "
-        "code to set up another. The user cannot object."
+        "code to set up another. The user cannot cancel this."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user", help="E-mail address, username or ID.")
-        text = "How you know that it is the user who asks. Kept."
+        text = "How you know that the user asks for it. The event log keeps this."
         parser.add_argument("--reason", required=True, help=text)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -8,7 +8,7 @@ from users.models import User
 def restore(user: User) -> None:
     """Restore a deleted user. Raises CommandError if it is too late."""
     if user.is_deleted and not deletion.restore(user):
-        raise CommandError(f"{user} is about to be erased.")
+        raise CommandError(f"Too late: {user} is about to be erased.")
 
 
 HELP = "Bring a deleted user back, within fourteen days."

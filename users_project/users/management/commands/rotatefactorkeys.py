@@ -6,10 +6,10 @@ from users.factors import secrets
 
 
 class Command(BaseCommand):
-    help = "Encrypt all TOTP secrets with the last key of FACTOR_KEYS_DIR."
+    help = "Encrypt all TOTP secrets again, with the newest key of FACTOR_KEYS_DIR."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--new", action="store_true", help="Make a key before.")
+        parser.add_argument("--new", action="store_true", help="Make a new key first.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -18,5 +18,5 @@ class Command(BaseCommand):
             changed = secrets.reencrypt()
         except (OSError, secrets.KeyFault) as exc:
             raise CommandError(exc) from exc
-        text = f"{changed} encrypted again. All are by the last key now."
+        text = f"{changed} encrypted again. All secrets now use the newest key."
         self.stdout.write(self.style.SUCCESS(text))

@@ -16,7 +16,7 @@ HINT = "See docs/mail.md#a-test-mail-that-fails."
 
 
 class Command(BaseCommand):
-    help = "Send a test mail, and say what is wrong if it fails. 3: WRONG"
+    help = "Send a test mail, and say what is wrong if it fails (exit status 3)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("address", help="The recipient.")
@@ -40,7 +40,7 @@ class Command(BaseCommand):
     def send(self, address: str) -> str:
         """Send a test mail. Return what is wrong, or an empty string."""
         if not settings.MAIL_ENABLED:
-            return "there is no MAIL_URL"
+            return "MAIL_URL is not set"
         try:
             send(EmailMessage(SUBJECT, TEXT, to=[address]))
         except SMTPAuthenticationError as exc:  # its text may quote the password
