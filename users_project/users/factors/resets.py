@@ -79,13 +79,14 @@ def run_now(user: User, operator: str, reason: str) -> None:
     """Delete all factors and recovery codes, end all sessions, and mail a notice."""
     locked = links.lock(user.pk)
     delete_all(locked)
-    links.void(purpose=Purpose.KEEP_FACTORS, user=locked)
     locked.raise_epoch("factors_reset")
     record("factors_reset", user.pk, by=operator, why=reason)
     notify(Kind.FACTORS_RESET, locked)
 
 
 def delete_all(user: User) -> None:
-    """Delete all data about the factors of a user whose row is locked."""
+    """Delete all data about the factors of a user whose row is locked, and void the
+    link that cancels a reset: it must not cancel a later one."""
     for model in OF_USER:
         model._default_manager.filter(user=user).delete()
+    links.void(purpose=Purpose.KEEP_FACTORS, user=user)
