@@ -6,11 +6,13 @@ import pytest
 from django.utils import timezone
 
 from tests.accounts.conftest import ADDRESS, BASE, OTHER
-from tests.admin_pages import change_url, errors, fields
+from tests.admin_pages import act, change_url, errors, fields
 from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory
+from tests.factors.rows import with_factors
 from tests.refusals import assert_invalid, assert_refused
 from users.accounts import change_email
 from users.accounts.models import EmailChange, Link
+from users.factors.models import Factor, RecoveryCode
 from users.models import User
 
 ME = f"{BASE}/me"
@@ -181,16 +183,43 @@ def test_a_later_undo_does_not_void_an_earlier_one(moved, post, token, change):
     assert User.objects.get().email == ADDRESS
 
 
-def test_a_deletion_by_the_thief_does_not_stop_it(moved, post, token, session, pushes):
-    """Who has the password could restore the account when the link is over."""
+@pytest.mark.parametrize("is_logged_out", [False, True])
+def test_a_deletion_by_the_thief_does_not_stop_it(
+    moved, post, token, session, pushes, admin, is_logged_out
+):
+    """Who has the password could restore the account when the link is over. An operator
+    may end all sessions meanwhile."""
     link = token("undo_email")
     deleted = session.delete("/api/v1/users/me", {"current_password": PASSWORD})
     assert deleted.status_code == 202
+    if is_logged_out:
+        assert act(admin, "end_sessions", moved)
     restoring = token("restore")
     assert post("/change_email/undo", token=link).status_code == 204
-    user = User.objects.get()
+    user = User.objects.get(pk=moved.pk)
     assert (user.email, user.is_present, user.delete_after) == (ADDRESS, True, None)
     assert_refused(post("/restore", token=restoring), 400, "link_invalid")
+
+
+def test_second_factors_that_a_thief_added_go(moved, post, token):
+    """A passkey would log in without the password."""
+    link = token("undo_email")
+    with_factors(moved, "of the thief")
+    Factor.objects.update(confirmed_at=timezone.now())
+    assert post("/change_email/undo", token=link).status_code == 204
+    assert not Factor.objects.exists()
+    assert not RecoveryCode.objects.exists()
+
+
+def test_those_from_before_stay(moved, post, token):
+    link = token("undo_email")
+    with_factors(moved, "of the owner")
+    Factor.objects.update(confirmed_at=moved.created_at)
+    waiting = {"type": "totp", "secret": b"s", "last_step": 0}
+    Factor.objects.create(user=moved, name="of the thief", **waiting)
+    assert post("/change_email/undo", token=link).status_code == 204
+    assert [factor.name for factor in Factor.objects.all()] == ["of the owner"]
+    assert RecoveryCode.objects.exists()
 
 
 def test_an_operator_who_gives_the_address_back_leaves_the_thief_no_link(

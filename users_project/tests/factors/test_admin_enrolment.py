@@ -28,7 +28,7 @@ from tests.factors.totp_factors import add_totp, code
 from tests.guesses import device_of
 from tests.pages.conftest import Reader
 from users.accounts.models import Link
-from users.admin.add_factor import APP
+from users.admin.add_factor import APP, REFUSED
 from users.factors import recovery_codes
 from users.factors.models import Factor
 from users.mail.message import url_of
@@ -175,6 +175,14 @@ def test_another_users_factor_is_not_there(ada):
     body = {"factor": waiting.pk, "code": code()}
     assert client.post(ADD_OWN, body).status_code == 404
     assert Factor.objects.count() == 2
+
+
+def test_the_passkey_of_another_user_is_not_taken_over(ada, other):
+    _, theirs = other
+    client = browser_of(ada)
+    answer = client.post(ADD_OWN, register(theirs, client.get(ADD_OWN)))
+    assert (answer.status_code, answer.context["refused"]) == (200, REFUSED)
+    assert not Factor.objects.filter(user=ada, confirmed_at__isnull=False).exists()
 
 
 def test_off_has_no_such_page(ada, settings):

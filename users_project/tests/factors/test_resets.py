@@ -222,6 +222,18 @@ def test_but_those_of_whoever_made_the_account_before_its_mailbox_was_proved(pus
     assert tables_of(thief) == NONE
 
 
+def test_nor_does_that_of_a_request_which_a_new_password_ended(pushes):
+    """Of a user whose mailbox was not proved."""
+    user = with_factors(UserFactory())
+    resets.request(user, "operator", REASON)
+    before = token_of(user)
+    new_password(user)
+    resets.request(with_factors(user), "operator", REASON)
+    with pytest.raises(LinkInvalid):
+        resets.cancel_by_link(before, HERE)
+    assert tables_of(user) == WAITING
+
+
 # The command
 
 

@@ -230,6 +230,9 @@ def test_a_mail_that_is_gone_with_its_user_is_no_fault(mailoutbox, reset_mail):
     assert not mailoutbox
 
 
+GONE = {"is_active": False, "deleted_at": "now"}
+
+
 @pytest.mark.parametrize(
     ("purpose", "kind", "user", "epoch", "is_sent"),
     [
@@ -238,6 +241,7 @@ def test_a_mail_that_is_gone_with_its_user_is_no_fault(mailoutbox, reset_mail):
         (Purpose.RESTORE, Kind.DELETION, {"deleted_at": "now"}, EPOCH, True),
         (Purpose.RESTORE, Kind.DELETION, {"deleted_at": "now"}, EPOCH + 1, False),
         (Purpose.RESTORE, Kind.DELETION, {}, EPOCH, False),
+        (Purpose.KEEP_FACTORS, Kind.FACTORS_RESET_REQUESTED, GONE, EPOCH + 1, True),
     ],
 )
 def test_links_that_outlive_a_change_or_a_deletion(

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from shared.tests.authenticator import Authenticator
 from tests.factories import PASSWORD, WRONG, UserFactory
-from tests.factors.conftest import ORIGIN
+from tests.factors.conftest import ORIGIN, registered
 from tests.factors.totp_factors import code
 from tests.pages.texts import heading, languages, titles
 from users.accounts import links
@@ -193,15 +193,19 @@ def test_a_passkey_instead_of_an_app(ada, opened, pushes):
     assert RecoveryCode.objects.filter(user=ada).count() == 10
 
 
-@pytest.mark.parametrize("sent", ["x", '{"id": 7}', "another site"])
-def test_what_is_no_passkey_is_an_error_of_the_form(opened, sent):
+@pytest.mark.parametrize("sent", ["x", '{"id": 7}', "another site", "another user"])
+def test_what_is_no_passkey_is_an_error_of_the_form(ada, opened, sent):
     if sent == "another site":
         key = Authenticator("https://evil.example", "memo.example", count=1)
+        sent = created(opened, key)
+    elif sent == "another user":  # has a passkey with this id
+        key = Authenticator(ORIGIN, "memo.example", count=1)
+        registered(UserFactory(), key)
         sent = created(opened, key)
     answer = opened.post("/account/factors/enrol", body_of(opened, sent))
     assert answer.status_code == 400
     assert '<div role="alert">' in answer.content.decode()
-    assert not factors().exists()
+    assert not Factor.objects.filter(user=ada, confirmed_at__isnull=False).exists()
 
 
 def test_a_code_that_was_handed_over_lives_for_a_day(ada):

@@ -17,6 +17,7 @@ from users.accounts.models import LINK_KINDS, EmailChange, Purpose
 from users.accounts.names import unique_names
 from users.accounts.proofs import Proof, check
 from users.events.log import record
+from users.factors import resets
 from users.guess_limits import Client, counted
 from users.mail import notices
 from users.mail.daily_limit import has_room
@@ -129,8 +130,9 @@ def confirm(token: str, proof: Proof, client: Client) -> None:
 
 
 def undo(token: str, client: Client) -> None:
-    """Give the account its old address back, end all sessions and make the password
-    unusable. A mail brings a link that sets another password.
+    """Give the account its old address back, end all sessions, make the password
+    unusable and delete the second factors that were added since: a thief's would stay.
+    A mail brings a link that sets another password.
 
     Raises LinkInvalid; RateLimited; AccountExists if an operator has given the address
     to another user.
@@ -142,6 +144,7 @@ def undo(token: str, client: Client) -> None:
             move(user, link.address, password=make_password(None))
             if user.is_deleted:
                 deletion.bring_back(user)
+            resets.delete_since(user, link.created_at)
             user.raise_epoch("email_change_undone", password_changed=True)
             EmailChange.objects.filter(user=user).delete()
             links.void_others(user, undone=link)

@@ -78,7 +78,7 @@ class AddFactorView(OwnFactorsPage):
         client = client_of(self.request)
         try:
             passkey = registration.register(self.owner(), sent, name)
-            codes = changes.add_passkey(self.owner(), passkey, client)
+            codes = registration.complete(self.owner(), passkey, client)
         except ValidationError:
             return self.propose(refused=REFUSED)
         except FactorLimit:

@@ -1,7 +1,7 @@
 """Resets, which remove all second factors of a user who has lost them. An operator asks
 for one, and the user can object for some time. A password reset never removes one."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -12,7 +12,8 @@ from shared.db.functions import ClockTimestamp
 from users.accounts import link_mails, links
 from users.accounts.models import Purpose
 from users.events.log import record
-from users.factors.models import OF_USER, FactorReset
+from users.factors import recovery_codes
+from users.factors.models import OF_USER, Factor, FactorReset
 from users.guess_limits import Client, counted
 from users.mail.models import Kind
 from users.mail.outbox import notify
@@ -79,13 +80,23 @@ def run_now(user: User, operator: str, reason: str) -> None:
     """Delete all factors and recovery codes, end all sessions, and mail a notice."""
     locked = links.lock(user.pk)
     delete_all(locked)
-    links.void(purpose=Purpose.KEEP_FACTORS, user=locked)
     locked.raise_epoch("factors_reset")
     record("factors_reset", user.pk, by=operator, why=reason)
     notify(Kind.FACTORS_RESET, locked)
 
 
 def delete_all(user: User) -> None:
-    """Delete all data about the factors of a user whose row is locked."""
+    """Delete all data about the factors of a user whose row is locked, and void the
+    link that cancels a reset: it must not cancel a later one."""
     for model in OF_USER:
         model._default_manager.filter(user=user).delete()
+    links.void(purpose=Purpose.KEEP_FACTORS, user=user)
+
+
+def delete_since(user: User, time: datetime) -> None:
+    """Delete the factors that were added since this time; without another one, the
+    recovery codes too. The row of the user is locked."""
+    factors = Factor.objects.filter(user=user)
+    factors.exclude(confirmed_at__lt=time).delete()
+    if not factors.exists():
+        recovery_codes.void(user.pk)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from shared.structured_logging import audit
@@ -53,4 +53,5 @@ def exceeds(
     if mails.filter(before, kind__in=kinds, failed_at=None).count() < DAILY:
         return False
     same = mails.filter(arrived, kind=kind, user=user_id, link__in=links.live())
+    same = same.filter(link__session_epoch=F("user__session_epoch"))  # else it is void
     return kind not in FOR_OWNER or user_id is None or same.exists()

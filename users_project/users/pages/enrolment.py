@@ -55,7 +55,7 @@ class ConfirmForm(CodeForm):
                 raise LinkInvalid
             if data["credential"]:
                 passkey = registration.register(owner(link), data["credential"], "")
-                return add(link, changes.add_passkey, passkey, client)
+                return add(link, registration.complete, passkey, client)
             return add(
                 link, changes.confirm_totp, UUID(factor_id), data["code"], client
             )
