@@ -51,7 +51,7 @@ class FactorAttemptSerializer(OneOfSerializer):
     passkey = CredentialField(AuthenticationResponseJSONSerializer, required=False)
     challenge = Base64URLField(required=False, max_length=128)
     password = PasswordField(required=False)
-    sid = serializers.UUIDField(required=False, help_text="Of a password's session.")
+    sid = serializers.UUIDField(required=False, help_text="The session of a step-up.")
     client = ClientSerializer(required=False)
     device = ExactCharField(required=False, allow_blank=True, max_length=1024)
     trust_device = serializers.BooleanField(required=False)
