@@ -20,10 +20,10 @@ DEFAULTS = {
     "REGISTRATION_LIMIT_ADDRESS": "5/hour",
     # Uses of links, and requests for them, of one address (IPv6: a /56).
     "LINK_LIMIT_ADDRESS": "10/hour",
-    # Wrong current passwords in a change of the password.
+    # Wrong current passwords in a change of the password; wrong factors of a step-up.
     "PASSWORD_LIMIT_SESSION": "5/15minute; 20/30day",
     "PASSWORD_LIMIT_USER": "100/30day",
-    # Wrong second factors of one account; the password was right.
+    # Wrong second factors of one account, after a right password or in a session.
     "FACTOR_LIMIT_ACCOUNT": "5/15minute; 100/30day",
     # Changes of the profile, and exports, of one user.
     "PROFILE_LIMIT_USER": "30/hour",

@@ -104,6 +104,20 @@ def test_a_session_that_ends_is_counted_once(make_session, added):
     assert added("sessions_revoked_total", "reason", call) == {}
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        *("email_change_undone", "ended_by_operator", "factor_added", "factor_removed"),
+        *("factors_reset", "password_changed", "user_deactivated", "user_deleted"),
+    ],
+)
+def test_the_reasons_of_pushes_are_labels(make_session, added, reason):
+    session = make_session()
+    session.revoked_reason = reason
+    call = lambda: metrics.count_ended([session])  # noqa: E731
+    assert added("sessions_revoked_total", "reason", call) == {reason: 1}
+
+
 def test_an_unknown_reason_is_no_label(make_session, added):
     """Another version of the User Service may send any."""
     session = make_session()

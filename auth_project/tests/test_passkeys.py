@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 from jwt.utils import base64url_decode
+from rest_framework.test import APIClient
 
 from tests.conftest import (
     CLIENT,
@@ -67,6 +68,23 @@ def test_it_opens_a_session_of_the_second_level(users, session):
     (proof,) = users.proofs
     assert proof["client"] == {"ip": "192.0.2.7", "user_agent": "curl/8"}
     assert refresh(cookie_of(answer)).status_code == 200
+
+
+@pytest.mark.parametrize("depth", [3, 16, 900])
+@pytest.mark.parametrize("inside", ["1", "-1e999"])
+def test_what_cannot_be_sent_on_is_a_fault_of_the_client(users, depth, inside):
+    """INP-01: the User Service, to whom it would go, has not failed."""
+    nested = "[" * depth + inside + "]" * depth
+    login = begin()["login"]
+    body = f'{{"login": "{login}", "credential": {{"signed": {nested}}}}}'
+
+    answer = APIClient().generic(
+        "POST", "/api/v1/auth/login/passkey", body, "application/json"
+    )
+
+    is_sent = (depth, inside) == (3, "1")
+    assert outcome(answer) == (REFUSED if is_sent else (400, "validation_error"))
+    assert len(users.proofs) == is_sent
 
 
 def test_whatever_is_wrong_is_alike(users):

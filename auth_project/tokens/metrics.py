@@ -33,6 +33,7 @@ REFUSALS = {
 REASONS = (
     *("epoch", "logout", "logout_all", "operator", "password_changed", "replaced"),
     *("reuse", "session_cap", "session_ended", "user_deactivated", "user_deleted"),
+    *("email_change_undone", "ended_by_operator"),
     *("factor_added", "factor_removed", "factors_reset"),
     *("user_gone", "other"),
 )

@@ -1,6 +1,7 @@
 """The JSON of WebAuthn (Level 3 section 5.1), for OpenAPI documents: browsers read and
 write it by these names, and py_webauthn checks it."""
 
+import math
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
@@ -10,6 +11,7 @@ from rest_framework import serializers
 
 Shape = type[serializers.Serializer[None]]
 BYTES = "Base64url."
+MOST_LEVELS = 16  # of a credential in JSON; browsers send four
 
 
 class PublicKeyCredentialRpEntitySerializer(serializers.Serializer[None]):
@@ -120,11 +122,26 @@ class AuthenticationResponseJSONSerializer(PublicKeyCredentialJSONSerializer):
 
 
 class CredentialField(serializers.DictField):
-    """A credential, as it was sent: py_webauthn validates it."""
+    """A credential, as it was sent: py_webauthn validates it. What could not be sent on
+    to another service is refused."""
 
     def __init__(self, shape: Shape, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shape = shape
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not is_sendable(data):
+            raise serializers.ValidationError("This is no credential.", code="invalid")
+        return super().to_internal_value(data)
+
+
+def is_sendable(value: Any, levels: int = MOST_LEVELS) -> bool:
+    """Whether this can be written as JSON wherever it was read: it has few levels, and
+    no number that was too large, which Python reads as infinite."""
+    if isinstance(value, dict | list):
+        members = value.values() if isinstance(value, dict) else value
+        return levels > 0 and all(is_sendable(each, levels - 1) for each in members)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 class CredentialExtension(OpenApiSerializerFieldExtension):

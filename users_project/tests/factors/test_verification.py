@@ -172,6 +172,20 @@ def test_five_wrong_factors_are_looked_at_and_mailed(ada, prove, documented):
     assert Event.objects.filter(event="authn_factor_fail").count() == 5
 
 
+def test_a_stolen_session_leaves_the_owner_tries(ada, prove, codes, limited):
+    """MFA-04, BF-04: a step-up needs no password, so it is counted by session too."""
+    limited(PASSWORD_LIMIT_SESSION="2/day", FACTOR_LIMIT_ACCOUNT="4/day")
+    add_totp(ada)
+    stolen, own = {"sid": str(uuid4())}, {"sid": str(uuid4())}
+    tried = statuses(prove(ada, totp="000000", **stolen) for _ in range(5))
+    assert tried == [401, 401, 429, 429, 429]
+    right = statuses(prove(ada, recovery_code=each, **own) for each in codes[:3])
+    assert right == [200] * 3
+    again = statuses(prove(ada, recovery_code=codes[0], **own) for _ in range(3))
+    assert again == [401] * 3
+    assert prove(ada, recovery_code=codes[3]).status_code == 200
+
+
 @pytest.mark.parametrize("kind", ["totp", "recovery_code"])
 def test_a_second_click_is_no_guess(ada, prove, codes, documented, kind):
     """MFA-04. It stays refused, and neither limits the account nor alarms its owner."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from shared.api.exceptions import InvalidCredentials, SecondFactorInvalid, TokenInvalid
 from shared.ratelimit import Hits, RateLimitPolicy
@@ -31,30 +32,42 @@ class Verified:
     amr: list[str]
 
 
-def verify(user: User, proof: FactorProof, client: Client, epoch: int) -> Verified:
+def verify(
+    user: User,
+    proof: FactorProof,
+    client: Client,
+    epoch: int,
+    sid: UUID | None = None,
+) -> Verified:
     """Use the factor of a user whose password was right, or who is logged in.
 
     `epoch` is the user's at that time. If sessions have ended since, for example by a
     new password, the user starts over: TokenInvalid. Raises SecondFactorInvalid,
     RateLimited. Each try is counted before it is checked. A right one is released, and
     so is a used code: a second click is no guess. Wrong ones stay counted, since an
-    attacker with the password would otherwise wait for the owner to clear them.
+    attacker with the password would otherwise wait for the owner to clear them. A
+    session `sid` that steps up may be stolen and needs no password, so it is counted
+    too: before the account, whose limit it then cannot use up.
     """
     if user.session_epoch != epoch or not user.is_present:
         raise TokenInvalid
     context = {"ip": client.ip, "user_agent": client.user_agent}
     limit = RateLimitPolicy("FACTOR_LIMIT_ACCOUNT", str(user.pk))
+    limits = [limit]
+    if sid is not None:
+        own = RateLimitPolicy("PASSWORD_LIMIT_SESSION", str(user.pk), str(sid))
+        limits = [own, limit]
     with Hits(SecondFactorInvalid, user_id=str(user.pk), **context) as hits:
-        hits.require(limit)
+        hits.require(*limits)
         amr = amr_of(user, proof)
         if not amr:
             record_failure(["authn_factor_fail"], user.pk, **context)
             if is_replay(user, proof):
-                hits.release(limit)
+                hits.release(*limits)
             elif hits.is_last(limit):
                 notices.of_factor_guesses(user, client)
             raise SecondFactorInvalid
-        hits.release(limit)
+        hits.release(*limits)
     if proof.recovery_code:
         record("recovery_code_used", user.pk, **context)
         notices.of_recovery_code_used(user, client)
