@@ -176,6 +176,22 @@ def test_an_epoch_that_was_raised_meanwhile_starts_it_over(with_factor, audited)
     assert not Session.objects.exists()
 
 
+def test_a_login_that_expires_meanwhile_is_no_epoch_behind(
+    with_factor, audited, monkeypatch
+):
+    """Which would be a sign of a database that was restored."""
+    login, verify = pending(), with_factor.verify_factor
+
+    def expire(user_id, proof):
+        ago = timedelta(seconds=301)
+        PendingLogin.objects.update(expires_at=F("expires_at") - ago)
+        return verify(user_id, proof)
+
+    monkeypatch.setattr(with_factor, "verify_factor", expire)
+    assert outcome(second_factor(login)) == START_OVER
+    assert not audited()
+
+
 def test_an_answer_that_is_lost_costs_a_code_and_no_login(with_factor, monkeypatch):
     """LVL-04: the code is spent, the next one works."""
     login, verify = pending(), with_factor.verify_factor

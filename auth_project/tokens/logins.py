@@ -108,10 +108,9 @@ def open_pending(
     level: dict[str, Any] = {"acr": "aal2", "amr": amr, "login": login.id}
     session = Session.objects.open(user, client.ip, client.user_agent, **level)
     if session is None:
-        refusal = PendingLogin.objects.refusal(id=login.id)
-        if not isinstance(refusal, LoginSettled):
+        if PendingLogin.objects.waiting().filter(id=login.id).exists():
             epoch_behind(user, client)  # for the log and `doctor`
-        raise refusal
+        raise PendingLogin.objects.refusal(id=login.id)
     return grant(session, user, client, issued_at)
 
 

@@ -9,7 +9,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import connections, models
@@ -69,6 +69,10 @@ class PendingLoginQuerySet(models.QuerySet["PendingLogin"]):
         if not connections[self.db].in_atomic_block:
             connections[self.db].close()
         return login
+
+    def waiting(self) -> Self:
+        """Those that are neither settled nor expired."""
+        return self.filter(settled_at=None, expires_at__gt=ClockTimestamp())
 
     def refusal(self, **named: Any) -> LoginSettled | TokenInvalid:
         """The error for a pending login that cannot be used."""
