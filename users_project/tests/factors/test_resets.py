@@ -213,6 +213,16 @@ def test_a_cancellation_that_is_a_little_sooner_wins(at_once, pushes, monkeypatc
     assert tables_of(user) == ALL
 
 
+def test_a_restored_database_waits_for_no_reset(asked, tmp_path):
+    """The user may have cancelled it since, and cannot again before it is due."""
+    make_due()
+    file = tmp_path / "erasures"
+    file.touch()
+    call_command("eraseusers", str(file))
+    tasks.reset_factors(timestamp=0)
+    assert tables_of(asked) == ALL
+
+
 # A password is another thing
 
 

@@ -4,12 +4,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from shared import erasures
 from users.accounts import erasure
+from users.factors import resets
 
 
 class Command(BaseCommand):
     help = (
         "After a restore: erase the users in a file of erasures. Deleted users have "
-        "fourteen days again. The services must not run."
+        "fourteen days again, and no reset of second factors waits. The services must "
+        "not run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,4 +23,5 @@ class Command(BaseCommand):
         except (OSError, ValueError) as exc:
             raise CommandError(f"{options['file']} cannot be read.") from exc
         waiting = erasure.wait_again()
+        resets.forget_all()
         self.stdout.write(f"Erased {erased} users; {waiting} deleted users wait again.")
