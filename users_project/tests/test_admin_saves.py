@@ -22,6 +22,7 @@ from tests.admin_pages import (
 )
 from tests.factories import NEW, PASSWORD, UserFactory, hashed
 from users import credentials
+from users.admin.change_password import OUTDATED
 from users.admin.versions import version_of
 from users.models import Role, User
 
@@ -142,8 +143,25 @@ def test_ones_own_password_undoes_none_that_an_operator_sets(
 
     monkeypatch.setattr(credentials, "verify_current_password", set_meanwhile)
     said = errors(admin.post(OWN_PASSWORD_PAGE, OWN_PASSWORD))
-    assert said == "Your password was changed meanwhile."
+    assert said == OUTDATED
     assert User.objects.get().check_password("of the operator")
+
+
+def test_ones_own_password_keeps_no_session_that_is_ended_meanwhile(
+    admin, root, at_once, pushes, monkeypatch
+):
+    """Somebody who has the session and the password changes it at that moment."""
+    verify = credentials.verify_current_password
+
+    def log_out_meanwhile(*args):
+        right = verify(*args)
+        at_once(lambda: User.objects.raise_epoch(root.pk))
+        return right
+
+    monkeypatch.setattr(credentials, "verify_current_password", log_out_meanwhile)
+    assert errors(admin.post(OWN_PASSWORD_PAGE, OWN_PASSWORD)) == OUTDATED
+    assert admin.get("/admin/").status_code == 302
+    assert User.objects.get().check_password(PASSWORD)
 
 
 # Two saves at once

@@ -10,6 +10,7 @@ from django.db import transaction
 from shared.structured_logging import audit
 from users import revocation
 from users.accounts import links
+from users.accounts.models import EmailChange
 from users.events.log import place, record
 from users.mail import notices
 from users.password_model import PasswordModel
@@ -54,6 +55,7 @@ class RecordedModel(PasswordModel):
             super().write(names | self.derived(names))
             if moved:  # no link may take the old address back
                 links.void(~links.CANCELLING, user=self)
+                EmailChange.objects.filter(user=self).delete()
             if reason := self.why_sessions_end(names):
                 self.raise_epoch(reason, keep_sid, "password" in names)
                 notices.of_end(self, reason)

@@ -233,6 +233,16 @@ def test_an_operator_who_gives_the_address_back_leaves_the_thief_no_link(
     assert User.objects.get(pk=moved.pk).email == ADDRESS
 
 
+def test_an_operator_who_gives_another_address_ends_what_waits(
+    ask_change, session, ada, admin, mailed
+):
+    """Also if the worker has not mailed the link yet."""
+    ask_change("eve@example.org")
+    admin.post(change_url(ada), fields(ada, email=OTHER))
+    assert "change_email" not in dict(mailed())
+    assert session.get(ME).json()["pending_email"] is None
+
+
 @pytest.mark.parametrize("act", ["deactivate", "soft_delete"])
 def test_a_deactivation_stops_it(moved, post, token, act):
     link = token("undo_email")

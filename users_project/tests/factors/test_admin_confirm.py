@@ -1,7 +1,11 @@
 """Sensitive pages of the admin ask again who is there."""
 
+from unittest.mock import Mock
+from uuid import uuid4
+
 import pytest
 
+from shared.clients import AuthClient
 from tests.admin_pages import (
     LIST,
     OWN_PASSWORD_PAGE,
@@ -101,6 +105,17 @@ def test_a_button_of_a_users_page_leads_back_to_that_page(old, bob):
     body = ticked(bob, "end_sessions", "confirmed") | {"of_page": "1"}
     asked = old.get(old.post(LIST, body)["Location"])
     assert asked.context["next"] == change_url(bob)
+
+
+def test_the_page_that_ends_one_session_asks_again(old, bob, monkeypatch):
+    auth = Mock(spec=AuthClient)
+    monkeypatch.setattr("users.admin.user_pages.auth_client", lambda: auth)
+    page, body = url("users_user_sessions", bob.pk), {"session": str(uuid4())}
+    assert old.post(page, body)["Location"].startswith(CONFIRM)
+    assert not auth.revoke_session.called
+    old.post(CONFIRM, {"password": PASSWORD})
+    assert old.post(page, body)["Location"] == page
+    assert auth.revoke_session.called
 
 
 @pytest.mark.parametrize("page", [LIST, "/admin/", "/admin/users/role/"])

@@ -4,9 +4,11 @@ ones."""
 import json
 import re
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlencode
 
 import pytest
+from django.db import OperationalError, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -29,10 +31,11 @@ from tests.guesses import device_of
 from tests.pages.conftest import Reader
 from users.accounts.models import Link
 from users.admin.add_factor import APP, REFUSED
-from users.factors import recovery_codes
+from users.factors import changes, recovery_codes
 from users.factors.models import Factor
 from users.mail.message import url_of
 from users.mail.models import Mail
+from users.models import User
 
 ENROL = "/account/factors/enrol"
 FACTORS, ADD_OWN = "/admin/factors/", "/admin/factors/add/"
@@ -148,6 +151,43 @@ def test_the_last_factor_stays_where_one_is_required(ada, strict):
     client.post(FACTORS, {"remove": factor.pk})
     assert "Add another one first" in client.get(FACTORS).content.decode()
     assert Factor.objects.filter(pk=factor.pk).exists()
+
+
+def log_out(user):
+    """As an operator does. False, with nothing done, while the row is locked."""
+    try:
+        with transaction.atomic():
+            User.objects.select_for_update(nowait=True).get(pk=user.pk)
+            return bool(User.objects.raise_epoch(user.pk))
+    except OperationalError:
+        return False
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("what", ["remove", "add_passkey"])
+def test_a_session_that_is_ended_meanwhile_stays_ended(
+    ada, at_once, pushes, monkeypatch, what, when
+):
+    """A thief who has the session changes a factor while an operator logs Ada out."""
+    factor, client = add_totp(ada), Client()
+    password_step(client, ada)
+    client.post(SECOND, {"code": code()})
+    page, body = FACTORS, {"remove": factor.pk}
+    if what == "add_passkey":
+        authenticator = Authenticator(ORIGIN, "memo.example")
+        page, body = ADD_OWN, register(authenticator, client.get(ADD_OWN))
+    change, done = getattr(changes, what), []
+
+    def beside(*args):
+        done.extend(at_once(partial(log_out, ada)) if when == "before" else [])
+        answer = change(*args)
+        done.extend(at_once(partial(log_out, ada)) if when == "after" else [])
+        return answer
+
+    monkeypatch.setattr(changes, what, beside)
+    client.post(page, body)
+    assert done == [True] or log_out(ada)
+    assert not is_in(client)
 
 
 @pytest.mark.parametrize("address", [FACTORS, ADD_OWN])

@@ -20,6 +20,7 @@ from users.events.models import Event
 from users.factors import resets
 from users.factors.models import FactorReset
 from users.guess_limits import Client
+from users.mail.delivery import deliver
 from users.mail.message import compose
 from users.mail.models import Kind, Mail
 from users.models import User
@@ -137,22 +138,33 @@ def change_address(user):
     user.save()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda user: user.raise_epoch("password_changed", None, True),
-        lambda user: user.end_sessions(),
-        lambda user: user.soft_delete(),
-        lambda user: links.void_others(user),
-        lambda user: change_address(user),
-    ],
-)
+CHANGES = [
+    lambda user: user.raise_epoch("password_changed", None, True),
+    lambda user: user.end_sessions(),
+    lambda user: user.soft_delete(),
+    lambda user: user.deactivate(),
+    lambda user: links.void_others(user),
+    lambda user: change_address(user),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_the_link_survives_what_a_thief_could_do(asked, pushes, change):
     """The last one is an operator who would take the user's veto. The first one is what
     an owner may do first who reads such a mail: choose another password."""
     change(asked)
     resets.cancel_by_link(token_of(asked), HERE)
     assert tables_of(asked) == ALL
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_its_mail_is_sent_after_all_that_it_survives(asked, pushes, mailoutbox, change):
+    """An operator could do that before the worker sends the mail."""
+    [mail] = Mail.objects.all()
+    change(asked)
+    deliver(mail.pk)
+    [message] = mailoutbox
+    assert (message.to, token_of(asked) in message.body) == (["ada@example.org"], True)
 
 
 def test_a_link_of_an_earlier_request_cancels_no_later_one(asked):
@@ -199,6 +211,16 @@ def test_a_cancellation_that_is_a_little_sooner_wins(at_once, pushes, monkeypatc
     assert not resets.run(user)
     assert kept == [True]
     assert tables_of(user) == ALL
+
+
+def test_a_restored_database_waits_for_no_reset(asked, tmp_path):
+    """The user may have cancelled it since, and cannot again before it is due."""
+    make_due()
+    file = tmp_path / "erasures"
+    file.touch()
+    call_command("eraseusers", str(file))
+    tasks.reset_factors(timestamp=0)
+    assert tables_of(asked) == ALL
 
 
 # A password is another thing

@@ -14,6 +14,8 @@ from users.events.log import record
 from users.middleware import remember_device
 from users.models import User
 
+OUTDATED = "Your password was changed meanwhile, or your sessions were ended."
+
 
 class OwnPasswordForm(AdminPasswordChangeForm):
     """Django's form, with limited and audited guesses at the current password."""
@@ -34,10 +36,12 @@ class OwnPasswordForm(AdminPasswordChangeForm):
 
     def lock_password(self) -> None:
         """Lock the row until the transaction ends. Raises ValidationError if another
-        password is stored now: the old one must not undo an operator's change."""
-        rows = User.objects.select_for_update(no_key=True).filter(pk=self.user.pk)
-        if not rows.filter(password=self.user.password).exists():
-            raise ValidationError("Your password was changed meanwhile.", "outdated")
+        password or epoch is stored now: the old ones must not undo what an operator has
+        changed."""
+        read, rows = self.user, User.objects.select_for_update(no_key=True)
+        same = {"password": read.password, "session_epoch": read.session_epoch}
+        if not rows.filter(pk=read.pk, **same).exists():
+            raise ValidationError(OUTDATED, "outdated")
 
 
 class OwnPasswordView(AdminFormPage, PasswordChangeView):

@@ -7,6 +7,7 @@ from django.contrib.admin import site
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
+from django.db import transaction
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -36,7 +37,8 @@ class OwnFactorsPage(AdminFormPage):
         is_proved = "mfa" in request.session.get(AMR, ()) or not has_factor
         if not (is_proved and is_recent(request)):
             return redirect_to_login(request.path, "admin_confirm")
-        return super().dispatch(request, *args, **kwargs)
+        with transaction.atomic():
+            return super().dispatch(request, *args, **kwargs)
 
     def owner(self) -> User:
         user: Any = self.request.user
@@ -47,7 +49,8 @@ class OwnFactorsPage(AdminFormPage):
         return rows.order_by("created_at")
 
     def keep_session(self) -> None:
-        """Let this session survive a change that ends all sessions of the user."""
+        """Let this session survive a change that ends all sessions of the user. The
+        change has locked the row, so nobody else has ended them since."""
         user = User.objects.get(pk=self.owner().pk)
         update_session_auth_hash(self.request, user)
 

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.decorators import method_decorator
 from redis.exceptions import RedisError
 
 from shared.api.exceptions import Unavailable
@@ -25,6 +26,7 @@ from shared.lockouts import lockouts
 from users.accounts.models import AddressRequest
 from users.accounts.requests import send_link
 from users.admin.actions import UserActions
+from users.admin.step_up import recent_login_required
 from users.events import history
 from users.events.log import record
 from users.lockouts import lift, names_of
@@ -69,6 +71,7 @@ def events_page(
 
 
 class UserPages(UserActions):
+    @method_decorator(recent_login_required)
     def sessions_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.user_of(request, object_id)
         if request.method == "POST":

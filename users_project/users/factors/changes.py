@@ -9,7 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import NotFound, ValidationError
 
-from shared.api.exceptions import FactorLimit, LastFactor, TokenRevoked
+from shared.api.exceptions import (
+    FactorLimit,
+    LastFactor,
+    TokenInvalid,
+    TokenRevoked,
+)
 from shared.auth.authentication import TokenUser
 from shared.auth.enrolment import EnrolmentUser
 from shared.auth.permissions import RECENT, require_authentication
@@ -34,7 +39,8 @@ def lock(caller: Caller) -> User:
 
     The login must be recent, and if the user has a factor, it must have used one: a
     stolen token cannot add a factor. An enrol token adds the first one only. Raises
-    InsufficientUserAuthentication, TokenRevoked.
+    InsufficientUserAuthentication, TokenRevoked; TokenInvalid if the sessions of the
+    admin have ended since the request began.
     """
     links.lock(caller.pk)
     user = User.objects.find(id=caller.pk, factors=True)
@@ -45,6 +51,8 @@ def lock(caller: Caller) -> User:
     elif isinstance(caller, TokenUser):
         acr = "aal2" if user.factor_rows else ""
         require_authentication(caller, acr=acr, max_age=RECENT)
+    elif user.session_epoch != caller.session_epoch:
+        raise TokenInvalid
     return user
 
 

@@ -58,6 +58,12 @@ def cancel_by_link(token: str, client: Client) -> None:
                 raise LinkInvalid
 
 
+def forget_all() -> None:
+    """In a restored database, forget the resets that wait: users may have cancelled
+    them after the dump, and would not learn that they wait again."""
+    FactorReset.objects.all().delete()
+
+
 def run_due() -> int:
     """Run the resets that are due, each in its own transaction. Return their number."""
     due = FactorReset.objects.filter(due_at__lte=ClockTimestamp())

@@ -102,7 +102,7 @@ def is_dead(link: Link) -> bool:
     if link.used_at or link.attempts >= MAX_ATTEMPTS:
         return True
     user = link.user
-    # Nothing but its use voids the user's veto against a reset of the second factors.
+    # Nothing that happens to the user voids the link against a reset of the factors.
     if user is None or link.purpose == Purpose.KEEP_FACTORS:
         return False
     # A thief may change the password after the address, or delete the account. The link
