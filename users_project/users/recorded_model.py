@@ -55,7 +55,7 @@ class RecordedModel(PasswordModel):
             super().write(names | self.derived(names))
             if moved:  # no link may take the old address back
                 links.void(~links.CANCELLING, user=self)
-                EmailChange.objects.filter(user=self).delete()
+                EmailChange.objects.filter(user=self.pk).delete()
             if reason := self.why_sessions_end(names):
                 self.raise_epoch(reason, keep_sid, "password" in names)
                 notices.of_end(self, reason)

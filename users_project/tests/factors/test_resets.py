@@ -14,7 +14,7 @@ from tests.admin_pages import browser_of, change_url, said, url
 from tests.factories import NEW, UserFactory
 from tests.factors.rows import tables_of, with_factors
 from users import tasks
-from users.accounts import links, reset
+from users.accounts import deletion, links, reset
 from users.accounts.models import Link, Purpose
 from users.events.models import Event
 from users.factors import resets
@@ -211,6 +211,16 @@ def test_a_cancellation_that_is_a_little_sooner_wins(at_once, pushes, monkeypatc
     assert not resets.run(user)
     assert kept == [True]
     assert tables_of(user) == ALL
+
+
+def test_a_user_who_deleted_the_account_can_still_restore_it(asked, pushes):
+    deletion.delete_own(asked)
+    make_due()
+    resets.run_due()
+    link = Link.objects.get(purpose="restore")
+    deletion.restore_by_link(links.token_of(link), HERE)
+    assert User.objects.get(pk=asked.pk).is_present
+    assert tables_of(asked) == NONE
 
 
 def test_a_restored_database_waits_for_no_reset(asked, tmp_path):
