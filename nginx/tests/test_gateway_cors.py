@@ -28,7 +28,7 @@ ERRORS = {
     "long line": (414, "GET", f"{ME}?{'x' * 5000}", {}, b""),
     "odd header": (400, "GET", ME, {"Accept-Language": "\x01"}, b""),
     "method": (405, "TRACE", ME, {}, b""),
-    "away": (503, "GET", ME, {}, b""),
+    "unavailable": (503, "GET", ME, {}, b""),
 }
 
 
@@ -77,7 +77,7 @@ def test_pages_outside_the_api_and_a_gateway_without_origins_have_no_cors(
 
 
 def test_a_preflight_succeeds_so_that_the_page_sees_the_error_of_its_request(gateway):
-    """While the service is away, and where there is no such route."""
+    """While the service is unavailable, and where there is no such route."""
     asks = {"Access-Control-Request-Method": "PATCH"}
     for path in (ME, "/api/v1/nowhere"):
         answer = gateway.ask("OPTIONS", path, {"Origin": APP, **asks})

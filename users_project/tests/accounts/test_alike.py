@@ -1,4 +1,4 @@
-"""Whether an address has an account is told by no answer, and by none of the work."""
+"""No answer, and no work that it takes, says whether an address has an account."""
 
 import re
 from types import SimpleNamespace

@@ -178,13 +178,13 @@ def test_a_session_that_is_ended_meanwhile_stays_ended(
         page, body = ADD_OWN, register(authenticator, client.get(ADD_OWN))
     change, done = getattr(changes, what), []
 
-    def beside(*args):
+    def interleaved(*args):
         done.extend(at_once(partial(log_out, ada)) if when == "before" else [])
         answer = change(*args)
         done.extend(at_once(partial(log_out, ada)) if when == "after" else [])
         return answer
 
-    monkeypatch.setattr(changes, what, beside)
+    monkeypatch.setattr(changes, what, interleaved)
     client.post(page, body)
     assert done == [True] or log_out(ada)
     assert not is_in(client)

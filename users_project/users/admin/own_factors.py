@@ -50,7 +50,7 @@ class OwnFactorsPage(AdminFormPage):
 
     def keep_session(self) -> None:
         """Let this session survive a change that ends all sessions of the user. The
-        change has locked the row, so nobody else has ended them since."""
+        change has locked the row, so no other act has ended them since."""
         user = User.objects.get(pk=self.owner().pk)
         update_session_auth_hash(self.request, user)
 

@@ -9,12 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import NotFound, ValidationError
 
-from shared.api.exceptions import (
-    FactorLimit,
-    LastFactor,
-    TokenInvalid,
-    TokenRevoked,
-)
+from shared.api.exceptions import FactorLimit, LastFactor, TokenInvalid, TokenRevoked
 from shared.auth.authentication import TokenUser
 from shared.auth.enrolment import EnrolmentUser
 from shared.auth.permissions import RECENT, require_authentication
