@@ -118,6 +118,12 @@ class User(RecordedModel, PermissionsMixin):
     email_verified_at = models.DateTimeField(
         null=True, editable=False, help_text="When the owner of the mailbox proved it."
     )
+    was_verified = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Whether an earlier e-mail address was verified.",
+    )
     locale = models.CharField(
         max_length=8, choices=settings.LANGUAGES, default="en", db_default="en"
     )

@@ -23,7 +23,7 @@ CANONICAL = {f"{name}_canonical" for name in IDENTIFIERS}
 # account. The others have events of their own, which say who changed them.
 OWN_EVENTS = {
     *("password", "is_active", "deleted_at", "delete_after", "last_login"),
-    *("email_verified_at", *CANONICAL),
+    *("email_verified_at", "was_verified", *CANONICAL),
 }
 
 
@@ -32,6 +32,7 @@ class RecordedModel(PasswordModel):
 
     email: Any
     email_verified_at: Any
+    was_verified: Any
     is_active: Any
     is_deleted: Any
     kept_from: Any
@@ -49,8 +50,9 @@ class RecordedModel(PasswordModel):
         all but `keep_sid` in the same transaction. A new e-mail address is not verified
         yet."""
         if moved := "email" in names and self.is_moved:
+            self.was_verified |= self.email_verified_at is not None
             self.email_verified_at = None
-            names = names | {"email_verified_at"}
+            names = names | {"email_verified_at", "was_verified"}
         with transaction.atomic(savepoint=False):
             super().write(names | self.derived(names))
             if moved:  # no link may take the old address back

@@ -254,6 +254,16 @@ def test_but_those_of_whoever_made_the_account_before_its_mailbox_was_proved(pus
     assert tables_of(thief) == NONE
 
 
+def test_an_operator_who_changes_the_address_does_not_remove_them_by_it(ada, pushes):
+    """Twice, as the second time the address is not verified any more."""
+    for email in ("operator@example.org", "operator@example.com"):
+        ada.email = email
+        ada.save()
+        assert not ada.email_verified
+    new_password(ada)
+    assert tables_of(ada) == ALL
+
+
 def test_nor_does_that_of_a_request_which_a_new_password_ended(pushes):
     """Of a user whose mailbox was not proved."""
     user = with_factors(UserFactory())
