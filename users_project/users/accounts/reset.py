@@ -14,8 +14,8 @@ from users.models import User
 
 def confirm(token: str, new_password: str, client: Client) -> None:
     """Set the password and end all sessions. Open none, and remove no second factor of
-    a user who was ever verified. For a quarter of an hour the client's address counts as a device of
-    the user, who may be under attack.
+    a user who was ever verified. For a quarter of an hour the client's address counts
+    as a device of the user, who may be under attack.
 
     Raises ValidationError, after which the link stays good; LinkInvalid, RateLimited or
     Overloaded.
