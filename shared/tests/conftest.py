@@ -1,15 +1,11 @@
 """Stub servers, and requests to the service in `shared.tests.urls`."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
-from django.test import override_settings
 
 from nginx.tests.stub_service import Stub
-from shared.auth import session_state
 from shared.clients import AuthClient, UsersClient, auth_client
 from shared.testing import good_claims
 from shared.tests import forgery
@@ -50,20 +46,6 @@ def _no_auth_service() -> Iterator[None]:
     auth_client.cache_clear()
     yield
     auth_client.cache_clear()
-
-
-@contextmanager
-def redis_at(url: str) -> Iterator[None]:
-    """Another Redis."""
-    default = django_settings.CACHES["default"]
-    with override_settings(CACHES={"default": {**default, "LOCATION": url}}):
-        yield
-    session_state.breaker.succeeded()
-
-
-def redis_unavailable() -> AbstractContextManager[None]:
-    """No server listens at Redis's address."""
-    return redis_at("redis://127.0.0.1:1")
 
 
 @pytest.fixture

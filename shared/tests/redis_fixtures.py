@@ -1,9 +1,10 @@
-"""Fixtures of our own suites that count round trips to Redis, and let time pass there:
+"""Round trips to Redis, time that passes there, and a Redis that is unavailable:
 `-p shared.tests.redis_fixtures`."""
 
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -41,6 +42,25 @@ def redis_round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
     return sent
+
+
+@contextmanager
+def redis_at(url: str) -> Iterator[None]:
+    """Another Redis; the breaker forgets it afterwards."""
+    from django.conf import settings
+    from django.test import override_settings
+
+    from shared.auth import session_state
+
+    default = settings.CACHES["default"]
+    with override_settings(CACHES={"default": {**default, "LOCATION": url}}):
+        yield
+    session_state.breaker.succeeded()
+
+
+def redis_unavailable() -> AbstractContextManager[None]:
+    """No server listens at Redis's address."""
+    return redis_at("redis://127.0.0.1:1")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from shared.auth import api_keys
 from shared.file_watcher import FileWatcher
+from shared.tests.test_file_watcher import replace
 
 OLD, NEXT, OTHER = "old-" * 12, "next" * 12, "other" * 10
 NAME, LIST = "AUTH_SERVICE_API_KEY", "INTERNAL_API_KEYS"
@@ -42,12 +43,6 @@ def files(tmp_path, settings, monkeypatch):
     settings.SECRET_FILES[LIST].write_text(f"auth={OLD}")
     settings.SECRET_FILES[NAME].write_text(OLD)
     return settings.SECRET_FILES
-
-
-def replace(path, content):
-    draft = path.with_name("draft")
-    draft.write_bytes(content if isinstance(content, bytes) else content.encode())
-    draft.replace(path)
 
 
 def test_a_callers_key_is_rotated_without_a_restart(api_client, files):

@@ -6,7 +6,8 @@ from contextlib import nullcontext
 import pytest
 
 from shared import metrics
-from shared.tests.conftest import assert_problem, redis_unavailable
+from shared.tests.conftest import assert_problem
+from shared.tests.redis_fixtures import redis_unavailable
 
 INTERNAL = "/api/v1/test/internal"
 

@@ -13,7 +13,6 @@ from django.core.management import call_command
 from shared import doctor
 from shared.diagnostics import peers
 
-SECRET = "canary"
 FINE = ["ok checks no system check finds an error"]
 
 
@@ -62,7 +61,7 @@ def test_only_what_is_wrong_is_an_exit_status(only_ours, found, note, status, li
 def test_one_that_breaks_is_a_finding_and_the_next_still_runs(only_ours):
     @doctor.diagnostic("broken", "it is so", "do this")
     def broken():
-        raise OSError(f"password={SECRET}")
+        raise OSError("password=canary")
 
     doctor.diagnostic("whole", "it is so, too", "do this")(lambda: "")
 

@@ -8,10 +8,10 @@ import pytest
 from shared.file_watcher import FileWatcher
 
 
-def replace(path, text):
+def replace(path, content):
     """As a careful writer does: in one step."""
     draft = path.with_name("draft")
-    draft.write_text(text)
+    draft.write_bytes(content if isinstance(content, bytes) else content.encode())
     draft.replace(path)
 
 

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.api.exceptions import TokenError, TokenInvalid
+from shared.api.exceptions import TokenError
 from shared.auth import access_tokens
 from shared.testing import good_claims
 from shared.tests import forgery
 from shared.tests.fuzzing import fuzz
 from shared.tests.mutated_text import header_texts, mutated, nested, objects_like, texts
+from shared.tests.test_tokens import invalid
 
 NOW = int(time.time())
 IDS = ("sub", "sid", "jti")
@@ -42,11 +43,6 @@ def decoded(token):
         return access_tokens.decode(token, "access")
     except TokenError:
         return None
-
-
-def invalid(token):
-    with pytest.raises(TokenInvalid):
-        access_tokens.decode(token, "access")
 
 
 @fuzz

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from unittest.mock import Mock
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -78,21 +79,13 @@ def test_without_a_folder_there_is_one_line_and_the_service_works(tmp_path, name
     assert master.returncode == 0
 
 
-@pytest.fixture
-def full(folder, monkeypatch):
-    """The folder, on a disk without room."""
-
-    def refuse(*args):
-        raise OSError(28, "No space left on device")
-
-    folder.mkdir()
-    monkeypatch.setattr(os, "posix_fallocate", refuse)
-
-
 def test_a_worker_for_whose_files_there_is_no_room_counts_nothing(
-    full, folder, monkeypatch, caplog
+    folder, monkeypatch, caplog
 ):
     """A mapped file that cannot grow would end the process."""
+    full_disk = Mock(side_effect=OSError(28, "No space left on device"))
+    monkeypatch.setattr(os, "posix_fallocate", full_disk)
+    folder.mkdir()
     counted = []
 
     class Value:

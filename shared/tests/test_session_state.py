@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from shared.auth import session_state
-from shared.tests.conftest import redis_at, redis_unavailable
+from shared.tests.redis_fixtures import redis_at, redis_unavailable
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Guessing passwords, at every door: for the tests of the limits."""
 
-from django.conf import settings
-from django.test import Client, override_settings
+from django.test import Client
 
 from shared import ratelimit
 from shared.auth import device_cookie, session_state
@@ -24,14 +23,6 @@ def admin_log_in(email, password=WRONG, address=HERE, client=None, target="/admi
 def device_of(user):
     """The device cookie after a login of this user."""
     return device_cookie.renew("", user)
-
-
-def redis_unavailable():
-    """Nothing listens at the address of Redis."""
-    default = settings.CACHES["default"]
-    return override_settings(
-        CACHES={"default": {**default, "LOCATION": "redis://127.0.0.1:1"}}
-    )
 
 
 def counted():

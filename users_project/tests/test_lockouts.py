@@ -4,9 +4,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 
+from shared.tests.redis_fixtures import redis_unavailable
 from tests import admin_pages
 from tests.factories import PASSWORD
-from tests.guesses import HERE, THERE, device_of, elsewhere, redis_unavailable, statuses
+from tests.guesses import HERE, THERE, device_of, elsewhere, statuses
 
 pytestmark = pytest.mark.usefixtures("documented", "ada", "quick")
 

@@ -173,16 +173,6 @@ def test_the_epoch_follows_the_clock():
     assert user.password_epoch == user.session_epoch
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_epoch_and_its_cause_are_one_transaction(monkeypatch):
-    user = UserFactory()
-    monkeypatch.setattr("users.revocation.push", None)  # partial(None) fails
-    with pytest.raises(TypeError), transaction.atomic():
-        user.deactivate()
-    row = User.objects.get(pk=user.pk)
-    assert (row.is_active, row.session_epoch) == (True, EPOCH)
-
-
 def test_pushes_that_fail_break_nothing_and_after_three_no_user_waits(
     on_commit, monkeypatch, caplog
 ):

@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from tests.factories import UserFactory
-from tests.factors.rows import with_factors
+from tests.factors.rows import TOTP, with_factors
 from users import purges, tasks
 from users.accounts.models import AddressRequest, EmailChange, Link, Registration
 from users.factors.models import Challenge, Factor, RecoveryCode
@@ -16,7 +16,6 @@ from users.mail.models import Mail
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 TIMES = dict.fromkeys(("created_at", "expires_at"), timezone.now())
-TOTP = {"type": "totp", "secret": b"s", "last_step": 0}
 
 request = partial(AddressRequest.objects.create, kind="reset", address="a@b.org")
 registration = partial(Registration.objects.create, email="a@b.org", username="ada")

@@ -33,7 +33,9 @@ INTERNAL = [
     ("get", "/{id}/factors", {}),
     ("post", "/{id}/factors/verify", {"epoch": 1, "totp": "000000"}),
     ("post", "/{id}/factors/enrol", {"epoch": 1}),
+    ("post", "/passkeys/verify", {"challenge": "YWJj", "credential": {}}),
 ]
+OF_ANY_USER = ("/lookup", "/passkeys/verify")
 # In the middle of a login: it begins again.
 START_OVER = ("/{id}/factors/verify", "/{id}/factors/enrol")
 own = pytest.mark.parametrize("route", OWN, ids=lambda route: " ".join(route[:2]))
@@ -103,7 +105,7 @@ def test_the_auth_service_alone_verifies_and_ends(service_client, refused, route
         refused(service_client("billing"), route, 403, "forbidden")
 
 
-@pytest.mark.parametrize("route", [r for r in INTERNAL if r[1] != "/lookup"])
+@pytest.mark.parametrize("route", [r for r in INTERNAL if r[1] not in OF_ANY_USER])
 def test_an_absent_user_looks_unknown(auth, absent, refused, route):
     refusal = (404, "user_not_found")
     if route[1] == "/verify":

@@ -32,10 +32,6 @@ def opened(auth, device="Firefox on Linux"):
     return sid
 
 
-def take_down(auth):
-    auth.sessions.side_effect = auth.revoke_session.side_effect = DependencyUnavailable
-
-
 def url(user):
     return admin_pages.url("users_user_sessions", user.pk)
 
@@ -54,7 +50,7 @@ def history(user):
     return [entry.get_change_message() for entry in entries]
 
 
-@pytest.mark.parametrize("name", ["events", "sessions", "locks"])
+@pytest.mark.parametrize("name", ["events", "factors", "sessions", "locks"])
 def test_the_page_of_a_user_leads_to_it(admin, ada, name):
     page = admin.get(admin_pages.change_url(ada)).content.decode()
     assert f'href="{admin_pages.url(f"users_user_{name}", ada.pk)}"' in page
@@ -94,7 +90,7 @@ def test_one_session_is_ended(clerk, auth, audits):
 def test_without_the_auth_service_nothing_is_claimed(admin, auth, ada, audits):
     """No list is not an empty one, and no answer is no success."""
     sid = opened(auth)
-    take_down(auth)
+    auth.sessions.side_effect = auth.revoke_session.side_effect = DependencyUnavailable
     response = admin.get(url(ada))
     page = response.content.decode()
     assert response.status_code == 503

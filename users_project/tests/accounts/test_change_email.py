@@ -8,7 +8,7 @@ from django.utils import timezone
 from tests.accounts.conftest import ADDRESS, BASE, OTHER
 from tests.admin_pages import act, change_url, errors, fields
 from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory
-from tests.factors.rows import with_factors
+from tests.factors.rows import TOTP, with_factors
 from tests.refusals import assert_invalid, assert_refused
 from users.accounts import change_email
 from users.accounts.models import EmailChange, Link
@@ -215,8 +215,7 @@ def test_those_from_before_stay(moved, post, token):
     link = token("undo_email")
     with_factors(moved, "of the owner")
     Factor.objects.update(confirmed_at=moved.created_at)
-    waiting = {"type": "totp", "secret": b"s", "last_step": 0}
-    Factor.objects.create(user=moved, name="of the thief", **waiting)
+    Factor.objects.create(user=moved, name="of the thief", **TOTP)
     assert post("/change_email/undo", token=link).status_code == 204
     assert [factor.name for factor in Factor.objects.all()] == ["of the owner"]
     assert RecoveryCode.objects.exists()

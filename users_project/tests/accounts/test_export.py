@@ -233,16 +233,12 @@ def test_without_the_auth_service_there_is_no_half(
 def test_an_export_takes_the_same_statements_at_any_size(ada, export):
     figures = set()
     for _ in range(3):
-        fill_more(ada)
+        for _ in range(5):
+            link = links.issue(Purpose.RESET, address=ada.email, user=ada)
+            Mail.objects.create(kind="reset", address=ada.email, user=ada, link=link)
         with CaptureQueriesContext(connection) as statements:
             assert export().status_code == 200
         figures.add(len(statements))
     # The user, their permissions, changes, attempts, links, mails and events; factors,
     # recovery codes and the reset that waits; and the event of the export.
     assert figures == {11}
-
-
-def fill_more(user):
-    for _ in range(5):
-        link = links.issue(Purpose.RESET, address=user.email, user=user)
-        Mail.objects.create(kind="reset", address=user.email, user=user, link=link)

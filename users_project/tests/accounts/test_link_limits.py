@@ -4,9 +4,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from shared import ratelimit
+from shared.tests.redis_fixtures import redis_unavailable
 from tests.accounts.conftest import ADDRESS, BASE
 from tests.factories import NEW, PASSWORD, WRONG
-from tests.guesses import HERE, THERE, counted, redis_unavailable, statuses
+from tests.guesses import HERE, THERE, counted, statuses
 from users.accounts import links
 from users.accounts.models import Purpose
 

@@ -11,14 +11,9 @@ from users.accounts.models import Link, Registration
 from users.models import User
 from users.openapi import PROFILE
 
+pytestmark = pytest.mark.usefixtures("required")
 NAMES = {"username": "ada", "email": ADDRESS}
 BOB = {"username": "bob", "email": ADDRESS}
-
-
-def test_off_makes_the_account_at_once_and_mails_nothing(post, mailed):
-    assert post("", **NAMES, password=PASSWORD).status_code == 201
-    assert mailed() == []
-    assert not User.objects.get().email_verified
 
 
 def test_optional_makes_it_at_once_and_mails_a_link(post, mailed, settings):
@@ -28,10 +23,6 @@ def test_optional_makes_it_at_once_and_mails_a_link(post, mailed, settings):
     assert not User.objects.get().email_verified
 
 
-# required
-
-
-@pytest.mark.usefixtures("required")
 def test_the_mailed_link_makes_the_account_with_the_password_chosen_there(
     post, mailed, token, audits
 ):
@@ -54,7 +45,6 @@ def test_the_mailed_link_makes_the_account_with_the_password_chosen_there(
     assert_refused(post("/verify_email", **body), 400, "link_invalid")
 
 
-@pytest.mark.usefixtures("required")
 def test_a_registration_keeps_no_password(post):
     post("", **NAMES, password=PASSWORD)
     [row] = Registration.objects.values()
@@ -63,14 +53,12 @@ def test_a_registration_keeps_no_password(post):
 
 
 @pytest.mark.parametrize("body", [{}, {"password": PASSWORD}])
-@pytest.mark.usefixtures("required")
 def test_a_password_is_checked_if_it_is_sent(post, body):
     assert post("", **NAMES, **body).status_code == 202
     refused = post("", **NAMES, password="password1")
     assert_invalid(refused, "password", "password_too_common")
 
 
-@pytest.mark.usefixtures("required")
 def test_who_has_an_account_gets_a_mail_that_says_so(post, ada, mailed):
     assert post("", **BOB).status_code == 202
     assert mailed() == [("already_registered", ADDRESS)]
@@ -81,7 +69,6 @@ def test_who_has_an_account_gets_a_mail_that_says_so(post, ada, mailed):
     assert not Registration.objects.exists()
 
 
-@pytest.mark.usefixtures("required")
 def test_a_taken_username_is_said_and_mails_nothing(post, ada, mailed):
     body = {"email": "eve@example.org", "username": "ADA"}
     assert_refused(post("", **body), 409, "username_taken")
@@ -89,7 +76,6 @@ def test_a_taken_username_is_said_and_mails_nothing(post, ada, mailed):
     assert not Registration.objects.exists()
 
 
-@pytest.mark.usefixtures("required")
 def test_without_a_password_or_with_a_weak_one_the_link_stays_good(post, token):
     post("", **NAMES)
     link = {"token": token("register")}
@@ -101,7 +87,6 @@ def test_without_a_password_or_with_a_weak_one_the_link_stays_good(post, token):
     assert post("/verify_email", **link, password=NEW).status_code == 204
 
 
-@pytest.mark.usefixtures("required")
 def test_a_username_that_was_taken_meanwhile_is_chosen_anew(post, token):
     post("", **NAMES)
     body = {"token": token("register"), "password": NEW}
@@ -111,7 +96,6 @@ def test_a_username_that_was_taken_meanwhile_is_chosen_anew(post, token):
     assert User.objects.get(email=ADDRESS).username == "ada2"
 
 
-@pytest.mark.usefixtures("required")
 def test_a_link_can_be_mailed_again(post, mailed, token):
     post("", **NAMES)
     assert mailed() == [("register", ADDRESS)]
@@ -121,7 +105,6 @@ def test_a_link_can_be_mailed_again(post, mailed, token):
     assert post("/verify_email", **body).status_code == 204
 
 
-@pytest.mark.usefixtures("required")
 def test_a_job_that_runs_twice_mails_once(post, mailed):
     post("", **NAMES)
     mailed()

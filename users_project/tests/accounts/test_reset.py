@@ -69,13 +69,6 @@ def test_an_operator_voids_it(reset_token, post, ada, act):
     assert User.objects.get().password == ada.password
 
 
-def test_a_change_of_the_password_voids_it(reset_token, post, session):
-    body = {"current_password": PASSWORD, "new_password": NEW}
-    assert post("/me/change_password", session, **body).status_code == 204
-    assert_refused(confirm(post, reset_token, PASSWORD), 400, "link_invalid")
-    assert User.objects.get().check_password(NEW)
-
-
 def test_another_address_voids_it(reset_token, post, ada):
     ada.email = "other@example.org"
     ada.save()

@@ -34,9 +34,11 @@ def passkey(ada, authenticator):
 
 
 def registered(user, authenticator):
+    """The passkey. What the authenticator signs next has a higher count."""
     answer = authenticator.create(registration.options(user))
     factor = registration.register(user, answer, "key")
     factor.save()
+    authenticator.count += authenticator.count > 0  # those at 0 do not count
     return factor
 
 

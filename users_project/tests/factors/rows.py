@@ -5,12 +5,12 @@ from django.utils import timezone
 from users.factors.models import Challenge, Factor, FactorReset, RecoveryCode
 
 NOW = timezone.now()
+TOTP = {"type": "totp", "secret": b"s", "last_step": 0}
 
 
 def with_factors(user, name="phone", *, waits=False):
     """The user, with a row in each table; in that of resets where one `waits`."""
-    totp = {"type": "totp", "secret": b"s", "last_step": 0, "confirmed_at": NOW}
-    Factor.objects.create(user=user, name=name, **totp)
+    Factor.objects.create(user=user, name=name, confirmed_at=NOW, **TOTP)
     RecoveryCode.objects.create(user=user, digest=b"d")
     times = {"expires_at": NOW, "challenge": b"c"}
     Challenge.objects.create(user=user, purpose="register", **times)

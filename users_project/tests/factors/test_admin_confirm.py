@@ -123,10 +123,6 @@ def test_other_pages_do_not_ask(old, page):
     assert old.get(page).status_code == 200
 
 
-def test_a_fresh_login_is_not_asked(ada, bob):
-    assert browser_of(ada).get(change_url(bob)).status_code == 200
-
-
 def test_a_session_of_an_older_version_is_asked(ada, bob):
     client = browser_of(ada)
     session = client.session

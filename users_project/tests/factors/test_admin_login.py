@@ -1,7 +1,7 @@
 """The login to the admin: no session before the last factor."""
 
+import re
 import time
-from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -57,8 +57,7 @@ def test_the_password_leads_to_the_second_page_and_leaves_nothing(
     client, ada, next_page
 ):
     add_totp(ada)
-    User.objects.update(created_at=timezone.now() - timedelta(days=2))
-    User.objects.update(last_login=timezone.now() - timedelta(days=2))
+    User.objects.update(created_at="2026-01-01T00Z", last_login="2026-01-01T00Z")
     before = what_a_login_leaves(ada)
     answer = password_step(client, ada, next_page)
     assert answer["Location"].startswith(SECOND)
@@ -80,8 +79,7 @@ def test_the_password_leads_to_the_second_page_and_leaves_nothing(
 
 
 def test_a_user_without_a_factor_logs_in_as_before(client, ada):
-    User.objects.update(created_at=timezone.now() - timedelta(days=2))
-    User.objects.update(last_login=timezone.now() - timedelta(days=2))
+    User.objects.update(created_at="2026-01-01T00Z", last_login="2026-01-01T00Z")
     assert password_step(client, ada)["Location"] == "/admin/"
     assert is_in(client)
     assert not Challenge.objects.exists()
@@ -282,6 +280,8 @@ def test_a_session_without_a_factor_ends_where_one_is_required(
 def test_wrong_passwords_look_alike_with_and_without_a_factor(ada):
     add_totp(ada)
     other = UserFactory(is_staff=True)
-    pages = [admin_log_in(user.email).content for user in (ada, other)]
-    bare = [page.replace(b"ada@example.org", b"") for page in pages]
-    assert all(b"Please enter the correct" in page for page in bare)
+    pages = [admin_log_in(user.email).content.decode() for user in (ada, other)]
+    assert "Please enter the correct" in pages[0]
+    # What is random is in attributes, and so is what was typed.
+    first, second = (re.sub('"[^"]*"', "", page) for page in pages)
+    assert first == second

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from shared.api.exceptions import LinkInvalid
-from tests.admin_pages import browser_of, change_url, said, url
+from tests.admin_pages import browser_of, said, url
 from tests.factories import NEW, UserFactory
 from tests.factors.rows import tables_of, with_factors
 from users import tasks
@@ -185,21 +185,19 @@ def kept_by(token):
     return True
 
 
-def test_of_a_cancellation_and_the_reset_at_once_one_wins(at_once, pushes):
-    user = with_factors(UserFactory())
-    resets.request(user, "operator", REASON)
-    token = token_of(user)
+def test_of_a_cancellation_and_the_reset_at_once_one_wins(asked, at_once, pushes):
+    token = token_of(asked)
     make_due()
-    done, kept = at_once(partial(resets.run, user), partial(kept_by, token))
+    done, kept = at_once(partial(resets.run, asked), partial(kept_by, token))
     assert done is not kept
-    assert tables_of(user) == (NONE if done else ALL)
+    assert tables_of(asked) == (NONE if done else ALL)
 
 
-def test_a_cancellation_that_is_a_little_sooner_wins(at_once, pushes, monkeypatch):
+def test_a_cancellation_that_is_a_little_sooner_wins(
+    asked, at_once, pushes, monkeypatch
+):
     """It commits while the reset is about to lock the row of the user."""
-    user = with_factors(UserFactory())
-    resets.request(user, "operator", REASON)
-    token, lock, kept = token_of(user), links.lock, []
+    token, lock, kept = token_of(asked), links.lock, []
     make_due()
 
     def cancel_before(user_id):
@@ -208,9 +206,9 @@ def test_a_cancellation_that_is_a_little_sooner_wins(at_once, pushes, monkeypatc
         return lock(user_id)
 
     monkeypatch.setattr(links, "lock", cancel_before)
-    assert not resets.run(user)
+    assert not resets.run(asked)
     assert kept == [True]
-    assert tables_of(user) == ALL
+    assert tables_of(asked) == ALL
 
 
 def test_a_user_who_deleted_the_account_can_still_restore_it(asked, pushes):
@@ -309,15 +307,10 @@ def test_it_prints_a_code_for_a_user_without_a_factor(pushes):
 # The admin
 
 
-def test_the_page_of_a_user_leads_to_that_of_the_factors(admin, ada, page):
-    text = admin.get(change_url(ada)).content.decode()
-    assert f'href="{page}"' in text
+def test_an_operator_asks_for_it_with_a_reason_and_cancels_it(admin, ada, page, root):
     text = admin.get(page).content.decode()
     assert "phone" in text
     assert "Reset factors" in text
-
-
-def test_an_operator_asks_for_it_with_a_reason_and_cancels_it(admin, ada, page, root):
     assert said(admin.post(page, {"reason": REASON}))
     waiting = FactorReset.objects.get()
     assert (waiting.operator, waiting.reason) == (str(root.pk), REASON)

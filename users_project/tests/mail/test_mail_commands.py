@@ -70,12 +70,8 @@ def test_a_test_mail_arrives(server, capsys):
     ("fault", "change", "expected"),
     [
         ("rcpt-550", {}, "SMTPRecipientsRefused: {'ada@example.org': (550,"),
-        ("mail-550", {}, "SMTPSenderRefused: (550,"),
-        ("data-554", {}, "SMTPDataError: (554,"),
-        ("stall", {}, "SMTPServerDisconnected: Connection unexpectedly closed"),
         ("", {"EMAIL_PORT": 1}, "ConnectionRefusedError: [Errno 111]"),
         ("", {"EMAIL_HOST": "no.such.invalid"}, "gaierror: [Errno -"),
-        ("", {"EMAIL_HOST": "127.0.0.1"}, "SSLCertVerificationError: [SSL: CERT"),
         ("", {"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": True}, "SSLError: [SSL: "),
         ("", {"EMAIL_HOST_PASSWORD": "x"}, "SMTPAuthenticationError: 535 ->"),
         ("", {"EMAIL_BACKEND": "tests.mail.test_delivery.Broken"}, "KeyError ->"),

@@ -16,7 +16,7 @@ from tests.admin_pages import (
     password_url,
 )
 from tests.factories import NEW, PASSWORD, WRONG, UserFactory
-from tests.guesses import HERE, admin_log_in, device_of, elsewhere
+from tests.guesses import HERE, device_of, elsewhere
 from users.guess_limits import Client
 from users.mail import notices, outbox
 from users.mail.models import Kind, Mail
@@ -126,11 +126,6 @@ def test_of_several_at_once_five_are_mailed(old, at_once, mails):
 def test_a_browser_puts_no_text_of_its_own_into_a_mail(old, auth, mails, user_agent):
     log_in(auth, user_agent)
     assert "device" not in Mail.objects.get().context
-
-
-def test_the_admin_mails_it_too(old, mails):
-    assert admin_log_in(old.email, PASSWORD).status_code == 302
-    assert mails() == [("new_device", old.email)]
 
 
 def test_a_known_device_costs_no_statement(old, auth, django_assert_num_queries):

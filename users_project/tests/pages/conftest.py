@@ -1,5 +1,7 @@
+import json
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -42,6 +44,18 @@ class Reader(Client):
         answer = self.post(action, values | fields)
         self.text = answer.content.decode()
         return answer
+
+
+def body_of(reader, **fields):
+    """What the form of a second step holds, and these fields."""
+    found = re.findall(r'name="(token|state)" value="([^"]*)"', reader.text)
+    return {**dict(found), **fields}
+
+
+def passkey_options(reader):
+    """For our script, in the page."""
+    [options] = re.findall(r'data-options="([^"]*)"', reader.text)
+    return json.loads(unescape(options))
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ from django.utils import timezone
 from shared.tests.authenticator import Authenticator
 from tests.factories import PASSWORD, WRONG, UserFactory
 from tests.factors.conftest import ORIGIN, registered
+from tests.factors.rows import TOTP
 from tests.factors.totp_factors import code
+from tests.pages.conftest import body_of, passkey_options
 from tests.pages.texts import heading, languages, titles
 from users.accounts import links
 from users.accounts.models import Link, Purpose
@@ -114,8 +116,7 @@ def test_a_wrong_code_asks_again_for_that_of_the_same_secret(opened, pushes):
     ],
 )
 def test_the_second_step_alone_is_none(ada, reader, url, state):
-    waiting = {"type": "totp", "secret": b"s", "last_step": 0}
-    other = Factor.objects.create(user=UserFactory(), **waiting)
+    other = Factor.objects.create(user=UserFactory(), **TOTP)
     reader.open(url)
     state = state or second_step.sign_state(Link.objects.get(), str(other.pk))
     body = {"token": url.partition("=")[2], "state": state, "code": "123456"}
@@ -146,9 +147,7 @@ def test_what_ends_sessions_meanwhile_voids_it(ada, opened, pushes):
 
 def test_who_has_a_factor_adds_none_here(ada, reader, url, pushes):
     reader.open(url)
-    Factor.objects.create(
-        user=ada, type="totp", secret=b"s", last_step=0, confirmed_at=timezone.now()
-    )
+    Factor.objects.create(user=ada, confirmed_at=timezone.now(), **TOTP)
     ada.raise_epoch("factor_added")
     assert reader.send(password=PASSWORD).status_code == 400
     assert heading(reader.text) == "This link does not work"
@@ -174,18 +173,12 @@ def test_what_the_page_carries(opened):
 
 
 def created(reader, key):
-    [options] = re.findall(r'data-options="([^"]*)"', reader.text)
-    return json.dumps(key.create(json.loads(unescape(options))))
-
-
-def body_of(reader, credential):
-    found = dict(re.findall(r'name="(token|state)" value="([^"]*)"', reader.text))
-    return {**found, "code": "", "credential": credential}
+    return json.dumps(key.create(passkey_options(reader)))
 
 
 def test_a_passkey_instead_of_an_app(ada, opened, pushes):
     key = Authenticator(ORIGIN, "memo.example", count=1)
-    body = body_of(opened, created(opened, key))
+    body = body_of(opened, credential=created(opened, key))
     answer = opened.post("/account/factors/enrol", body)
     assert answer.status_code == 200
     assert len(CODE.findall(answer.content.decode())) == 10
@@ -202,7 +195,8 @@ def test_what_is_no_passkey_is_an_error_of_the_form(ada, opened, sent):
         key = Authenticator(ORIGIN, "memo.example", count=1)
         registered(UserFactory(), key)
         sent = created(opened, key)
-    answer = opened.post("/account/factors/enrol", body_of(opened, sent))
+    body = body_of(opened, credential=sent)
+    answer = opened.post("/account/factors/enrol", body)
     assert answer.status_code == 400
     assert '<div role="alert">' in answer.content.decode()
     assert not Factor.objects.filter(user=ada, confirmed_at__isnull=False).exists()
