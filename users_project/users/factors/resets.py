@@ -19,6 +19,9 @@ from users.mail.models import Kind
 from users.mail.outbox import notify
 from users.models import User
 
+ASKED = "Asked for a reset of the second factors"  # and why, in the admin's history
+BY_COMMAND = "operator"
+
 
 @transaction.atomic
 def request(user: User, operator: str, reason: str) -> FactorReset:
