@@ -184,6 +184,12 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
             raise
         return user
 
+    def operator(self, user_id: UUID | str, permission: str) -> "User | None":
+        """The operator of this id, or None without this permission. Jobs ask, since an
+        operator may have lost it meanwhile."""
+        user = self.present().filter(pk=user_id, is_staff=True).first()
+        return user if user is not None and user.has_perm(permission) else None
+
     def find(
         self, *, present: bool = True, factors: bool = False, **column: Any
     ) -> "User | None":
