@@ -96,6 +96,13 @@ class UserQuerySet(models.QuerySet["User"]):
             erased_at=None,
         )
 
+    def lock_superusers(self) -> set[UUID]:
+        """The ids of the present superusers. Their rows are locked in one order, so of
+        two who remove each other or themselves at once, one stays."""
+        superusers = self.present().filter(is_superuser=True).order_by("pk")
+        locked = superusers.select_for_update(no_key=True)
+        return set(locked.values_list("pk", flat=True))
+
     def longest_roles(self) -> int:
         """The bytes that the longest list of roles of one of these users takes as JSON.
         For all users this reads the whole table of memberships."""
