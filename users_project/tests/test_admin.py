@@ -116,6 +116,15 @@ def test_your_own_password_is_changed_where_the_current_one_is_asked(admin, root
     assert User.objects.get().check_password(PASSWORD)
 
 
+@pytest.mark.parametrize("spelling", ["urn:uuid:{}", "urn_3Auuid_3A{}", "{{{}}}"])
+def test_nor_is_it_by_another_spelling_of_your_id(admin, root, spelling):
+    """Django takes ids in more than one form, also with quoted characters."""
+    page = url("auth_user_password_change", spelling.format(root.pk))
+    answer = admin.post(page, new_password(root))
+    assert (answer.status_code, answer["Location"]) == (302, OWN_PASSWORD_PAGE)
+    assert User.objects.get().check_password(PASSWORD)
+
+
 # What staff may not
 
 

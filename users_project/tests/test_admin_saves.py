@@ -1,6 +1,8 @@
 """Saves in the admin: of a stale page, two at once, and the events they leave."""
 
 import re
+import threading
+import time
 from functools import partial
 
 import pytest
@@ -23,6 +25,7 @@ from tests.admin_pages import (
 from tests.factories import NEW, PASSWORD, UserFactory, hashed
 from users import credentials
 from users.admin.change_password import OUTDATED
+from users.admin.users import UserAdmin
 from users.admin.versions import version_of
 from users.models import Role, User
 
@@ -225,6 +228,38 @@ def test_a_role_that_is_deleted_meanwhile_is_no_longer_a_choice(
     monkeypatch.setattr(User, "save", delete_first)
     said = errors(admin.post(change_url(user), fields(user, groups=[role.pk])))
     assert "is not one of the available choices" in said
+
+
+@pytest.mark.parametrize("page", ["page", "list"])
+def test_a_role_is_deleted_while_a_user_gets_it(at_once, root, monkeypatch, page):
+    """The save has looked at the role and commits while the deletion waits for it."""
+    user, role = UserFactory(), Role.objects.create(name="editor")
+    given, log_change = threading.Event(), UserAdmin.log_change
+
+    def slowly(*args):
+        given.set()
+        time.sleep(0.3)
+        return log_change(*args)
+
+    monkeypatch.setattr(UserAdmin, "log_change", slowly)
+    body = fields(user, groups=[role.pk])
+    target, form = {
+        "page": (url("users_role_delete", role.pk), {}),
+        "list": (
+            url("users_role_changelist"),
+            {"action": "delete_selected", "_selected_action": [role.pk]},
+        ),
+    }[page]
+
+    def delete(browser):
+        assert given.wait(5)
+        return browser.post(target, form | {"post": "yes"}).status_code
+
+    acts = [partial(save, browser_of(root), change_url(user), body)]
+    acts += [partial(delete, browser_of(root))]
+    assert at_once(*acts) == ["", 302]
+    assert not Role.objects.exists()
+    assert not user.groups.exists()
 
 
 def test_createsuperuser_reads_that_a_name_was_taken_meanwhile(monkeypatch):

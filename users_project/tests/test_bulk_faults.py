@@ -1,5 +1,11 @@
 """Actions on many users that cannot be done, or not all of them."""
 
+import threading
+import time
+from contextlib import suppress
+from functools import partial
+from uuid import UUID
+
 import psycopg
 import pytest
 import responses
@@ -8,9 +14,10 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException
 
-from tests.admin_pages import LIST, act, ask, said
+from tests.admin_pages import LIST, act, ask, browser_of, said
 from tests.factories import EPOCH, UserFactory
-from users import bulk
+from users import bulk, bulk_changes
+from users.accounts import deletion
 from users.models import User
 
 
@@ -54,6 +61,89 @@ def test_a_database_that_fails_changes_nothing_and_is_a_page(
     assert not LogEntry.objects.exists()
     assert not ProcrastinateJob.objects.exists()
     assert pushes == []
+
+
+@pytest.fixture
+def superusers():
+    users = [UserFactory(is_staff=True, is_superuser=True) for _ in range(2)]
+    return sorted(users, key=lambda user: user.pk)
+
+
+@pytest.fixture
+def when_locked(monkeypatch):
+    """Calls have this done when an action has locked its users, before it commits."""
+
+    def call(act):
+        recording = bulk_changes.recording
+
+        def then(*args):
+            act()
+            return recording(*args)
+
+        monkeypatch.setattr(bulk_changes, "recording", then)
+
+    return call
+
+
+@pytest.mark.parametrize("action", ["end_sessions", "deactivate", "soft_delete"])
+def test_of_two_superusers_who_act_on_each_other_at_once_one_stays(
+    superusers, when_locked, at_once, pushes, monkeypatch, action
+):
+    """CONC-09, PRIV-01. They do not deadlock when both have locked what they can."""
+    ada, bob = superusers
+    begun, locked = threading.Barrier(2), threading.Barrier(2)
+    change_chunk = bulk.change_chunk
+
+    def begin(*args):
+        begun.wait(10)
+        return change_chunk(*args)
+
+    def meet():
+        with suppress(threading.BrokenBarrierError):
+            locked.wait(0.5)
+
+    monkeypatch.setattr(bulk, "change_chunk", begin)
+    when_locked(meet)
+    others = [partial(act, browser_of(ada), action, bob)]
+    others += [partial(act, browser_of(bob), action, ada)]
+    said = sorted(messages[0] for messages in at_once(*others))
+    assert said[0].startswith("1 user ")
+    left = User.objects.present().filter(is_superuser=True).count()
+    if action == "end_sessions":
+        assert left == 2
+    else:
+        assert (left, said[1][:17]) == (1, "Left out: 1 user,")
+
+
+@pytest.mark.parametrize("second", ["delete", "act"])
+def test_what_begins_while_users_are_locked_is_done_after_it(
+    superusers, when_locked, at_once, pushes, second
+):
+    """CONC-09. It locks rows of the first one, who has to be there at the commit."""
+    operator, other = superusers
+    last = UserFactory(id=UUID(int=2**128 - 1))
+    has_rows = threading.Event()
+
+    def give_time():
+        has_rows.set()
+        time.sleep(0.3)
+
+    def begin():
+        assert has_rows.wait(5)
+        if second == "delete":
+            return deletion.delete_own(other)
+        return act(browser_of(other), "end_sessions", operator, last)
+
+    when_locked(give_time)
+    changed = other if second == "delete" else last
+    first = partial(act, browser_of(operator), "end_sessions", changed)
+    said, done = at_once(first, begin)
+    assert said == ["1 user logged out everywhere."]
+    assert done == (
+        ["2 users logged out everywhere."]
+        if second == "act"
+        else User.objects.get(pk=other.pk).delete_after
+    )
 
 
 def test_too_many_are_refused(admin, monkeypatch):

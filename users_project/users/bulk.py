@@ -55,9 +55,7 @@ def follow(name: str, ids: Sequence[UUID], editor_id: UUID) -> None:
     """The worker's part. Changes nothing if the operator has lost the permission. May
     run twice: then only `end_sessions` has an effect again."""
     [change] = [each for each in CHANGES if each.name == name]
-    editors = User.objects.present().filter(is_staff=True)
-    editor = editors.filter(pk=editor_id).first()
-    if editor is not None and editor.has_perm(change.permission):
+    if editor := User.objects.operator(editor_id, change.permission):
         run(change, ids, editor)
     else:
         audit_all(change, Outcome(), editor_id, refused=len(ids))

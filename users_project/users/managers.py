@@ -96,6 +96,13 @@ class UserQuerySet(models.QuerySet["User"]):
             erased_at=None,
         )
 
+    def lock_superusers(self) -> set[UUID]:
+        """The ids of the present superusers. Their rows are locked in one order, so of
+        two who remove each other or themselves at once, one stays."""
+        superusers = self.present().filter(is_superuser=True).order_by("pk")
+        locked = superusers.select_for_update(no_key=True)
+        return set(locked.values_list("pk", flat=True))
+
     def longest_roles(self) -> int:
         """The bytes that the longest list of roles of one of these users takes as JSON.
         For all users this reads the whole table of memberships."""
@@ -183,6 +190,12 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
             user.full_clean()  # raises for a name that was taken meanwhile
             raise
         return user
+
+    def operator(self, user_id: UUID | str, permission: str) -> "User | None":
+        """The operator of this id, or None without this permission. Jobs ask, since an
+        operator may have lost it meanwhile."""
+        user = self.present().filter(pk=user_id, is_staff=True).first()
+        return user if user is not None and user.has_perm(permission) else None
 
     def find(
         self, *, present: bool = True, factors: bool = False, **column: Any

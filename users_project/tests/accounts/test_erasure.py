@@ -3,6 +3,8 @@
 import threading
 from datetime import timedelta
 from importlib import import_module
+from unittest.mock import Mock
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -16,8 +18,9 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from shared import erasures as erasures_file
 from shared.api.exceptions import DependencyUnavailable, LinkInvalid
 from tests.accounts.personal_data import DAY, MARKS, due_user, everything, fill
-from tests.admin_pages import LIST, act, ask, browser_of, change_url
+from tests.admin_pages import LIST, act, ask, browser_of, change_url, url
 from tests.factories import UserFactory
+from tests.factors.rows import with_factors
 from tests.refusals import assert_refused
 from users import tasks, validators
 from users.accounts import deletion, erasure, links
@@ -28,6 +31,8 @@ from users.accounts.models import (
     Purpose,
     Registration,
 )
+from users.admin.users import UserAdmin
+from users.factors.models import FactorReset
 from users.guess_limits import Client
 from users.mail.models import Mail
 from users.models import User
@@ -149,6 +154,55 @@ def test_when_the_time_has_come_no_one_restores(door, admin, pushes):
     else:
         assert not deletion.restore(user)
     assert User.objects.get(pk=user.pk).is_deleted
+
+
+# What operators wrote and do
+
+
+def test_the_reason_of_a_reset_of_factors_is_not_kept(admin):
+    """It says how the operator knew who was asking: ENR-04."""
+    user = with_factors(due_user())
+    page = url("users_user_factors", user.pk)
+    admin.post(page, {"reason": "Mark-1 showed a passport"})
+    admin.post(page, {"cancel": "yes"})
+    act(admin, "end_sessions", user)
+    erasure.erase_due()
+    assert "mark-" not in everything().lower()
+    kept = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
+    assert [*kept] == [
+        "Asked for a reset of the second factors.",
+        "Cancelled the reset of the second factors.",
+        "Logged out everywhere.",
+    ]
+
+
+FORMS = {
+    "sessions": {"session": str(uuid4())},
+    "locks": {"lift": "yes"},
+    "factors": {"reason": "seen at the desk"},
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_an_operator_does_meanwhile_names_no_one(
+    admin, at_once, monkeypatch, name
+):
+    """The erasure commits after the page has read the user."""
+    user = with_factors(due_user(**MARKS))
+    read = UserAdmin.user_of
+
+    def then_erase(*args):
+        found = read(*args)
+        at_once(erasure.erase_due)
+        return found
+
+    monkeypatch.setattr(UserAdmin, "user_of", then_erase)
+    monkeypatch.setattr("users.admin.user_pages.auth_client", Mock)
+    admin.post(url(f"users_user_{name}", user.pk), FORMS[name])
+    assert User.objects.get(pk=user.pk).is_erased
+    assert "mark-" not in everything().lower()
+    assert not Mail.objects.filter(user=user).exists()
+    assert not FactorReset.objects.exists()
 
 
 # Races

@@ -159,6 +159,19 @@ def test_a_wrong_answer_confirms_nothing(old, ada, bob, limited):
     assert events.count() == 5
 
 
+def test_a_stolen_session_leaves_the_owner_tries(old, ada, limited):
+    """MFA-04: the page needs no password, so it is counted by session too."""
+    limited(PASSWORD_LIMIT_SESSION="2/day", FACTOR_LIMIT_ACCOUNT="4/day")
+    add_totp(ada)
+    old.get(CONFIRM)
+    tried = [old.post(CONFIRM, {"code": "000000"}).status_code for _ in range(4)]
+    assert tried == [200, 200, 429, 429]
+    own = browser_of(ada)
+    own.get(CONFIRM)
+    assert own.post(CONFIRM, {"code": "000000"}).status_code == 200
+    assert own.post(CONFIRM, {"code": code()}).status_code == 302
+
+
 def test_the_challenge_of_another_user_confirms_nothing(old, ada, bob):
     """Bob has logged out of this browser, and knows his own factor."""
     User.objects.filter(pk=bob.pk).update(is_staff=True)

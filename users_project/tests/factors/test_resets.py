@@ -23,7 +23,7 @@ from users.guess_limits import Client
 from users.mail.delivery import deliver
 from users.mail.message import compose
 from users.mail.models import Kind, Mail
-from users.models import User
+from users.models import Role, User
 
 ALL, WAITING, NONE = [1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]
 HERE = Client("192.0.2.7")
@@ -340,6 +340,47 @@ def test_an_operator_resets_no_one_with_more_rights(clerk, asked, page, body):
     assert clerk.post(page, body).status_code == 403
     assert FactorReset.objects.get().operator == "root"
     assert "not yours" in clerk.get(page).content.decode()
+
+
+def more_rights(user, operator):
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+
+
+def another_role(user, operator):
+    user.groups.add(Role.objects.create(name="finance"))
+
+
+def no_right(user, operator):
+    operator.user_permissions.clear()
+
+
+def no_staff(user, operator):
+    User.objects.filter(pk=operator.pk).update(is_staff=False)
+
+
+def absent(user, operator):
+    operator.deactivate()
+
+
+@pytest.mark.parametrize(
+    "meanwhile", [more_rights, another_role, no_right, no_staff, absent]
+)
+def test_an_operator_who_may_not_change_the_user_any_more_resets_nothing(
+    ada, page, pushes, meanwhile
+):
+    """OPS-11: as in a job of the list. The mailed link cancels no later reset."""
+    rights = ["view_user", "change_user"]
+    operator = UserFactory(is_staff=True, permissions=rights)
+    browser_of(operator).post(page, {"reason": REASON})
+    assert tables_of(ada) == WAITING
+    meanwhile(ada, operator)
+    make_due()
+    tasks.reset_factors(timestamp=0)
+    assert tables_of(ada) == ALL
+    assert kinds(ada) == ["factors_reset_requested"]
+    assert events(ada) == ["factors_reset_requested", "factors_reset_cancelled"]
+    with pytest.raises(LinkInvalid):
+        links.find(token_of(ada), Purpose.KEEP_FACTORS)
 
 
 def test_staff_without_the_right_do_not_see_it(asked, page):

@@ -23,12 +23,8 @@ def delete_own(user: User) -> datetime | None:
     changed since it was read.
     """
     present = User.objects.present()
-    if user.is_superuser:
-        # Locked in one order: if two delete themselves at once, one of them stays.
-        superusers = present.filter(is_superuser=True).order_by("pk")
-        locked = superusers.select_for_update().values_list("pk", flat=True)
-        if {*locked} <= {user.pk}:
-            raise LastSuperuser
+    if user.is_superuser and User.objects.lock_superusers() <= {user.pk}:
+        raise LastSuperuser
     same = present.filter(pk=user.pk, password=user.password)
     if not same.select_for_update().exists():
         return None

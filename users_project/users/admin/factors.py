@@ -5,11 +5,12 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 
+from users.accounts import links
 from users.admin.step_up import recent_login_required
 from users.admin.user_pages import UserPages
 from users.factors import resets
@@ -44,14 +45,22 @@ class FactorPages(UserPages):
     def factors_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.user_of(request, object_id)
         if request.method == "POST":
-            if "cancel" in request.POST:
-                self.cancel_reset(request, user)
-            else:
-                self.request_reset(request, user)
+            self.change_reset(request, user)
             return HttpResponseRedirect(request.path)
         return self.render_page(request, user, "factors", factors_of)
 
     @transaction.atomic
+    def change_reset(self, request: HttpRequest, user: User) -> None:
+        """Request or cancel a reset. Raises PermissionDenied if the user may not be
+        changed any more, once the row is locked: the user may just have been erased."""
+        locked = links.lock(user.pk)
+        if not self.can_modify(request, locked):
+            raise PermissionDenied
+        if "cancel" in request.POST:
+            self.cancel_reset(request, locked)
+        else:
+            self.request_reset(request, locked)
+
     def request_reset(self, request: HttpRequest, user: User) -> None:
         """Raises BadRequest without a reason, which the page's form requires."""
         form = ReasonForm(request.POST)
@@ -59,11 +68,9 @@ class FactorPages(UserPages):
             raise BadRequest("no reason is given")
         reason = form.cleaned_data["reason"]
         resets.request(user, str(request.user.pk), reason)
-        text = f"Asked for a reset of the second factors: {reason}"
-        self.log_change(request, user, text)
+        self.log_change(request, user, f"{resets.ASKED}: {reason}")
         messages.success(request, ASKED)
 
-    @transaction.atomic
     def cancel_reset(self, request: HttpRequest, user: User) -> None:
         if not resets.cancel(user, str(request.user.pk)):
             messages.warning(request, NONE)

@@ -72,7 +72,9 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
             record(EVENT, None, role=role.name, what=what, **who, **rights)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Record the deletion, in Django's transaction."""
+        """Record the deletion, in Django's transaction. Lock the role first, so that no
+        user gets it while its members are removed."""
+        Role.objects.select_for_update().filter(pk=obj.pk).first()
         rights = rights_changed(state_of(obj), {"permissions": []})
         what = {"role": obj.name, "what": "deleted"}
         record(EVENT, None, **what, **by(request), **rights)

@@ -91,8 +91,10 @@ class FactorPage(AdminFormPage):
         """Raises RateLimited. Raises TokenInvalid if the user has changed meanwhile."""
         challenge, client = self.challenge, client_of(self.request)
         proof, epoch = form.proof(challenge), challenge.session_epoch
+        is_step_up = self.use == Use.STEP_UP
+        sid = self.request.session.session_key if is_step_up else None
         try:
-            verified = verify(challenge.user, proof, client, epoch)
+            verified = verify(challenge.user, proof, client, epoch, sid)
         except SecondFactorInvalid:
             left = challenges.MOST_ATTEMPTS - challenge.attempts
             return self.refuse(form, WRONG % left)

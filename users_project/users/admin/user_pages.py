@@ -23,6 +23,7 @@ from shared.api.exceptions import Unavailable
 from shared.clients import auth_client
 from shared.event_pages import ReportedQuerySerializer
 from shared.lockouts import lockouts
+from users.accounts import links
 from users.accounts.models import AddressRequest
 from users.accounts.requests import send_link
 from users.admin.actions import UserActions
@@ -185,6 +186,7 @@ class UserPages(UserActions):
     def log_event(
         self, request: HttpRequest, user: User, event: str, text: str, **fields: Any
     ) -> None:
-        """Record the event, and add `text` to Django's history of the user."""
+        """Record the event, and add `text` to Django's history of the user. Read the
+        row again, locked: the history must not name a user who was just erased."""
         record(event, user.pk, by=str(request.user.pk), **fields)
-        self.log_change(request, user, text)
+        self.log_change(request, links.lock(user.pk), text)

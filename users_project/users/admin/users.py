@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import transaction
@@ -162,7 +163,7 @@ class UserAdmin(
     ) -> HttpResponse:
         """Run Django's view in a transaction, since the form locks the row. Operators
         change their own on the page that asks for the current one (ASVS 5.0 6.2.3)."""
-        if as_id(id) == request.user.pk:
+        if self.get_object(request, unquote(id)) == request.user:
             return redirect("admin:password_change")
         with transaction.atomic():
             return super().user_change_password(request, id, form_url)

@@ -19,6 +19,9 @@ from users.mail.models import Kind
 from users.mail.outbox import notify
 from users.models import User
 
+ASKED = "Asked for a reset of the second factors"  # and why, in the admin's history
+BY_COMMAND = "operator"
+
 
 @transaction.atomic
 def request(user: User, operator: str, reason: str) -> FactorReset:
@@ -72,13 +75,29 @@ def run_due() -> int:
 
 @transaction.atomic
 def run(user: User) -> bool:
-    """Run the reset of this user, unless it was cancelled meanwhile."""
+    """Run the reset of this user, unless it was cancelled meanwhile. Cancel it if the
+    operator may not change the user any more."""
     links.lock(user.pk)
     due = FactorReset.objects.filter(user=user, due_at__lte=ClockTimestamp())
     reset = due.first()
-    if reset:
-        run_now(user, reset.operator, reset.reason)
-    return reset is not None
+    if reset is None:
+        return False
+    if not is_allowed(reset):
+        cancel(user)
+        return False
+    run_now(user, reset.operator, reset.reason)
+    return True
+
+
+def is_allowed(reset: FactorReset) -> bool:
+    """Whether the operator who asked could ask now, too."""
+    if reset.operator == BY_COMMAND:
+        return True
+    operator = User.objects.operator(reset.operator, "users.change_user")
+    if operator is None:
+        return False
+    users = User.objects.modifiable_by(operator)
+    return users.filter(pk=reset.user_id).exists()
 
 
 @transaction.atomic

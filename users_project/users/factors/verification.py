@@ -37,7 +37,7 @@ def verify(
     proof: FactorProof,
     client: Client,
     epoch: int,
-    sid: UUID | None = None,
+    sid: UUID | str | None = None,
 ) -> Verified:
     """Use the factor of a user whose password was right, or who is logged in.
 
