@@ -197,5 +197,8 @@ ALSO_SAFE: dict[str, list[Any]] = {
         for mode in ("require", "verify-full")
     ],
     "FORWARDED_ALLOW_IPS": ["", "127.0.0.1", "203.0.113.7", "2001:db8::/48"],
-    "LIMITS": [{}, DEFAULTS, limits(LOGIN_LIMIT_ADDRESS="10/second; 600/minute")],
+    "LIMITS": [
+        *({}, DEFAULTS, limits(LOGIN_LIMIT_ADDRESS="10/second; 600/minute")),
+        {"REPORT_LIMIT_USER": "1000000/minute"},  # a service's own
+    ],
 }

@@ -42,7 +42,7 @@ def events_in(start, end):
     """What the lists between two headings are about."""
     section = EVENTS.read_text().partition(start)[2]
     text = section.partition(end)[0] if end else section
-    items = re.findall(r"^\* ((?:`\w+`(?:, |(?=:)))+)", text, re.M)
+    items = re.findall(r"^\* ((?:`\w+`(?:,\s+|(?=:)))+)", text, re.M)
     return set(re.findall(r"\w+", " ".join(items)))
 
 

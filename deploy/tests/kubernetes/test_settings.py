@@ -1,5 +1,5 @@
-"""Settings and secrets: what production needs is there, and comes from a Secret of the
-table in docs/operations/kubernetes.md."""
+"""Settings and secrets: what production needs is there, and comes from a Secret that
+the commands of docs/operations/kubernetes.md make."""
 
 import os
 import re
@@ -20,11 +20,10 @@ PAGE = (ROOT / "docs/operations/kubernetes.md").read_text()
 # Which service each runs, by the setting that leads to the other one.
 OF = {"auth": "auth", "auth-migrate": "auth", "auth-clean-up": "auth"}
 OF |= {"users": "users", "users-worker": "users", "users-migrate": "users"}
-ROWS = re.findall(r"^\| (`[a-z-]+`.*?) \| (.+?) \|$", PAGE, re.M)
-WORD = re.compile(r"`([\w.-]+)`")
-SECRETS = {
-    n: {*WORD.findall(keys)} for names, keys in ROWS for n in WORD.findall(names)
-}
+COMMAND = re.compile(r"^kubectl create secret \w+ (\S+)((?:.*\\\n)*.*)$", re.M)
+# A folder has no names of keys: each of its files is one.
+KEY = re.compile(r"--(?:from-\w+=(?=[\w.-]+=)|cert=|key=)([\w.-]+)")
+SECRETS = {name: {*KEY.findall(options)} for name, options in COMMAND.findall(PAGE)}
 # The operator of PostgreSQL makes them.
 MADE = {"auth-db-ca": {"ca.crt"}, "users-db-ca": {"ca.crt"}}
 
@@ -125,8 +124,8 @@ def test_no_pod_gets_a_secret_of_another() -> None:
                 assert "ca.key" not in items
 
 
-def test_the_table_has_every_secret_file_of_a_deployment() -> None:
-    """The lines below it make the Secrets of what `init` wrote."""
+def test_the_commands_take_every_secret_file_of_a_deployment() -> None:
+    """They make the Secrets of what `init` wrote."""
     lines = re.findall(r"\.secrets/(\w+)", PAGE)
     wanted = {secretfiles.REDIS_ADMIN}
     for name, other in (("auth", "users"), ("users", "auth")):
