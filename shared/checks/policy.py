@@ -44,7 +44,10 @@ def check_limits(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def is_absurd(name: str, text: str) -> bool:
-    """Whether these limits together allow more than their ceiling."""
+    """Whether these limits together allow more than their ceiling. A limit of another
+    service than ours has none."""
+    if name not in CEILINGS:
+        return False
     ceiling = parse(CEILINGS[name])
     return min(most(item, ceiling) for item in parse_many(text)) > ceiling.amount
 

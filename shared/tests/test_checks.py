@@ -163,6 +163,7 @@ def test_a_service_without_users_and_without_simplejwt_may_start(production):
     production.PASSWORD_HASHERS = SAFE["PASSWORD_HASHERS"][1:]
     production.EXPECTED_CALLERS = production.INTERNAL_API_KEYS = []
     production.USERS_SERVICE_URL = production.USERS_SERVICE_API_KEY = ""
+    production.LIMITS = {"REPORT_LIMIT_USER": "3/hour"}  # of its own
 
     refuse_unsafe(SETTINGS)
     production.ENVIRONMENT = "prod"
