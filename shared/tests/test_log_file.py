@@ -89,6 +89,27 @@ def test_so_many_older_files_are_kept(tmp_path, monkeypatch):
     assert path.with_name("audit.log.1").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_file_that_cannot_be_rotated_or_opened_fails_no_request(
+    tmp_path, monkeypatch, capsys
+):
+    """A folder where the service may write the file and make no other, for example."""
+    monkeypatch.setattr(log_file, "LONG", 3)
+    path = tmp_path / "audit.log"
+    path.with_name("audit.log.1").mkdir()  # So no file can get this name.
+    with closing(SharedFileHandler(str(path), 1)) as handler:
+        for n in range(2):
+            handler.emit(logging.makeLogRecord({"msg": f"line {n}"}))
+    assert path.read_text() == "line 0\nline 1\n"
+    assert "IsADirectoryError" in capsys.readouterr().err
+
+    folder = tmp_path / "folder"
+    with closing(SharedFileHandler(str(folder / "audit.log"), 1)) as handler:
+        handler.emit(logging.makeLogRecord({"msg": "lost"}))
+        folder.mkdir()
+        handler.emit(logging.makeLogRecord({"msg": "x"}))
+    assert (folder / "audit.log").read_text() == "x\n"
+
+
 @pytest.mark.parametrize("act", ["rename", "remove"])
 def test_what_another_program_rotates_is_opened_again(tmp_path, act):
     """logrotate, or an operator."""
