@@ -48,6 +48,7 @@ TITLES = {413: "Content Too Large", 414: "URI Too Long"}
 ALIASES = {
     "parse_error": "invalid_json",
     "invalid": "validation_error",
+    "authentication_failed": "token_invalid",
     "throttled": "rate_limited",
     "error": "internal_error",
 }

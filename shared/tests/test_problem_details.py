@@ -34,6 +34,7 @@ THEIRS = [
     *(drf.ParseError(), drf.ValidationError("x"), drf.NotFound(), drf.NotAcceptable()),
     *(drf.MethodNotAllowed("PUT"), drf.UnsupportedMediaType("x"), drf.Throttled(3)),
     *(drf.NotAuthenticated(), drf.PermissionDenied(), drf.APIException()),
+    drf.AuthenticationFailed(),  # of an authenticator that is not ours
 ]
 
 
