@@ -3,12 +3,14 @@
 import json
 import logging
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,6 +110,16 @@ def test_a_file_that_cannot_be_rotated_or_opened_fails_no_request(
         folder.mkdir()
         handler.emit(logging.makeLogRecord({"msg": "x"}))
     assert (folder / "audit.log").read_text() == "x\n"
+
+
+def test_a_log_that_cannot_be_opened_stops_no_worker(tmp_path, monkeypatch):
+    """gunicorn would end with all workers, and again at every start."""
+    monkeypatch.setenv("LOG_FILE", str(tmp_path / "removed" / "auth.log"))
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")  # which it would set for good
+    hooks = runpy.run_path(str(ROOT / "deploy" / "gunicorn.conf.py"))
+    worker = SimpleNamespace()
+    hooks["pre_fork"](None, worker)
+    assert worker.slot is None
 
 
 @pytest.mark.parametrize("act", ["rename", "remove"])
