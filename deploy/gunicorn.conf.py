@@ -2,6 +2,7 @@
 
 import gc
 import os
+from contextlib import suppress
 
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
@@ -92,12 +93,14 @@ def _audit(event):
 
 def pre_fork(server, worker):
     """Reopen the log, which may have been rotated, as stdout and stderr: they get the
-    text that no logger writes, such as the last words of a Python that crashed."""
+    text that no logger writes, such as the last words of a Python that crashed. A log
+    that cannot be opened stays as it is: an exception here would end gunicorn."""
     if LOG_FILE:
-        new = os.open(LOG_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.dup2(new, 1)
-        os.dup2(new, 2)
-        os.close(new)
+        with suppress(OSError):
+            new = os.open(LOG_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            os.dup2(new, 1)
+            os.dup2(new, 2)
+            os.close(new)
     worker.slot = metrics_folder.reserve()
 
 

@@ -22,6 +22,7 @@ class Breaker:
 
     def __init__(self, name: str) -> None:
         self.gauge = metrics.circuit_open.labels(name)
+        self.lock = threading.Lock()  # so that the metric tells the truth
         self.failures = 0
         self.open_until = 0.0
 
@@ -30,15 +31,17 @@ class Breaker:
 
     def succeeded(self) -> None:
         if self.failures:
-            self.gauge.set(0)
-        self.failures = 0
-        self.open_until = 0.0
+            with self.lock:
+                self.failures = 0
+                self.open_until = 0.0
+                self.gauge.set(0)
 
     def failed(self) -> None:
-        self.failures += 1
-        if self.failures >= self.threshold:
-            self.open_until = time.monotonic() + self.pause
-            self.gauge.set(1)
+        with self.lock:
+            self.failures += 1
+            if self.failures >= self.threshold:
+                self.open_until = time.monotonic() + self.pause
+                self.gauge.set(1)
 
 
 class Bulkhead:

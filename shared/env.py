@@ -1,6 +1,7 @@
 """The environment of a service, read once by its settings module (12factor.net)."""
 
 import importlib.util
+import io
 import logging
 import os
 import re
@@ -22,6 +23,9 @@ SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
 Parsed = TypeVar("Parsed")
 TEN_YEARS = 10 * 365 * 24 * 3600  # seconds
+# A line of a `.env` file as environ reads it, and one that is meant to be such a line.
+SETTING = re.compile(r"(?:export )?\w+=", re.ASCII)
+MEANT = re.compile(r"\s*(?:export\s+)?\w+\s*=", re.ASCII)
 
 
 def report(
@@ -44,11 +48,22 @@ def project_dir() -> Path:
     return Path(spec.origin).resolve().parents[1]
 
 
+def split(text: str) -> list[str]:
+    """The items of a list, without the space around them."""
+    return [item for each in text.split(",") if (item := each.strip())]
+
+
+def read_secret(path: Path) -> str:
+    """The secret in a file, without the space around it. Raises OSError, or ValueError
+    if it is not UTF-8."""
+    return path.read_text(encoding="utf-8-sig").strip()
+
+
 def api_key_pairs(text: str) -> list[tuple[str, str]]:
     """Pairs (caller, key) from `caller=key,caller=next-key`. Raises ValueError, whose
     message omits the text because it is secret."""
     pairs = []
-    for item in filter(None, text.split(",")):
+    for item in split(text):
         caller, separator, key = item.partition("=")
         if not (caller and separator and key):
             raise ValueError("must be a list such as caller=key,caller=key.")
@@ -79,10 +94,8 @@ class Env(environ.Env):
         self.missing: list[str] = []
         self.collect = collect
         env_file = Path(os.environ.get("ENV_FILE") or base_dir / ".env")
-        # environ logs each line that it cannot parse, which may hold a secret.
-        logging.getLogger("environ").setLevel(logging.ERROR)
         if env_file.is_file():
-            self.read_env(env_file)
+            self._read_env_file(env_file)
         # The first map takes the values read from files, so os.environ never has them:
         # a child process (autoreload) inherits NAME_FILE and not the secret.
         self.ENVIRON = ChainMap({}, self.ENVIRON)
@@ -100,6 +113,11 @@ class Env(environ.Env):
             self.missing.append(var)
             return [] if kwargs["cast"] is list else ""
         return super().get_value(var, *args, **kwargs)
+
+    @classmethod
+    def parse_value(cls, value: Any, cast: Any) -> Any:
+        """As environ does, but without the space around the items of a list."""
+        return split(value) if cast is list else super().parse_value(value, cast)
 
     def switch(self, var: str, default: bool) -> bool:
         """A boolean. A typo is refused; django-environ would read it as false."""
@@ -171,9 +189,11 @@ class Env(environ.Env):
         except ValueError:  # its message may have a part of the password
             message = f"{prefix}DATABASE_URL is not a valid URL."
             raise ImproperlyConfigured(message) from None
-        database["PASSWORD"] = self.str(
-            f"{prefix}DATABASE_PASSWORD", default=database["PASSWORD"]
-        )
+        name = f"{prefix}DATABASE_PASSWORD"
+        # Not with the URL's as the default: environ would look up what follows a `$`.
+        password = self.str(name, default="")
+        if name in self.ENVIRON:
+            database["PASSWORD"] = password
         return database
 
     def redis(self, var: str) -> RedisAddress:
@@ -210,10 +230,30 @@ class Env(environ.Env):
     def _read_secret(self, var: str) -> str:
         path = self.base_dir / self.ENVIRON[f"{var}_FILE"]
         try:
-            text = path.read_text(encoding="utf-8").strip()
-        except OSError as exc:
+            text = read_secret(path)
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
             raise ImproperlyConfigured(
-                f"{var}_FILE names a file that cannot be read: {exc.strerror}."
+                f"{var}_FILE names a file that cannot be read: {reason}."
             ) from exc
         self.secret_files[var] = path
         return text
+
+    def _read_env_file(self, path: Path) -> None:
+        """Read settings that the environment does not have. A line that environ would
+        leave out in silence is refused: it may set SECOND_FACTOR."""
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except OSError:
+            return  # as environ does
+        except UnicodeDecodeError:
+            raise ImproperlyConfigured(f"{path} is not UTF-8.") from None
+        for number, line in enumerate(text.splitlines(), start=1):
+            if MEANT.match(line) and not SETTING.match(line):
+                # Without the line, which may hold a secret.
+                raise ImproperlyConfigured(
+                    f"{path}, line {number}: write NAME=value without spaces."
+                )
+        # environ logs each line that it cannot parse, which may hold a secret.
+        logging.getLogger("environ").setLevel(logging.ERROR)
+        self.read_env(io.StringIO(text))

@@ -31,9 +31,13 @@ class SharedFileHandler(WatchedFileHandler):
         return io.TextIOWrapper(raw, "ascii", write_through=True)
 
     def emit(self, record: LogRecord) -> None:
-        super().emit(record)
-        if self.stream and os.fstat(self.stream.fileno()).st_size > LONG:
-            self.rotate()
+        """As of Python's handlers: a fault is shown on stderr, and no request fails."""
+        try:
+            super().emit(record)
+            if self.stream and os.fstat(self.stream.fileno()).st_size > LONG:
+                self.rotate()
+        except OSError:  # The folder is gone or not ours, or no descriptor is left.
+            self.handleError(record)
 
     def rotate(self) -> None:
         """Rename the file, unless another process has done so."""

@@ -42,7 +42,7 @@ RETRIES = OneRetry(
     connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.05
 )
 
-ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+ID = re.compile(r"[^/]*\d[^/]*")  # a UUID or a number
 
 # A key, or a function that returns the current one: keys rotate while services run.
 Key = str | Callable[[], str]

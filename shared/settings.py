@@ -131,6 +131,9 @@ CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS.location,
+        # Of Django's cache API, which only services of your own use: the service's user
+        # may write no other keys.
+        "KEY_PREFIX": SERVICE_NAME,
         "OPTIONS": {
             **REDIS.options,
             "PASSWORD": env.str("REDIS_PASSWORD", default=""),

@@ -73,7 +73,9 @@ class JSONFormatter(logging.Formatter):
         """Type and stack of an exception and of its causes, outermost first."""
         described: list[str] = []
         seen: BaseException | None = exc
-        while seen is not None:
+        chain: list[BaseException] = []
+        while seen is not None and seen not in chain:  # Causes may form a circle.
+            chain.append(seen)
             text = f": {seen}" if self.messages_of_exceptions else ""
             described.append(f"{type(seen).__module__}.{type(seen).__qualname__}{text}")
             described += [

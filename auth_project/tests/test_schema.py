@@ -77,6 +77,19 @@ def test_what_is_for_services_is_in_a_document_of_its_own(documents, api_client)
         assert client.get(INTERNAL).json()["code"] == "service_auth_failed"
 
 
+def test_a_key_that_opens_no_route_is_documented(documents):
+    """403: the key of Prometheus is good, and may not call."""
+    for operation in operations(documents[1]).values():
+        assert operation["responses"].keys() >= {"401", "403"}
+
+
+def test_a_query_that_is_not_valid_is_documented(documents):
+    path = "/api/v1/auth/users/{user_id}/events", "get"
+    refused = operations(documents[1])[path]["responses"]["400"]["description"]
+    assert "`validation_error`" in refused
+    assert "`bad_request`" in refused
+
+
 def test_they_have_what_linters_ask_for(documents):
     for document in documents:
         assert document["servers"]

@@ -26,7 +26,7 @@ def read_env(path: Path) -> dict[str, str]:
 
     found: dict[str, str] = {}
     file: Any = type("File", (environ.Env,), {"ENVIRON": found})
-    file.read_env(path)
+    file.read_env(path, encoding="utf-8-sig")
     return found
 
 

@@ -12,6 +12,7 @@ from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from shared import metrics
@@ -26,12 +27,19 @@ PATIENCE = 5  # seconds for a scraper that does not read its answer
 MINUTE = 60.0
 
 
+class TextRenderer(JSONRenderer):
+    """For scrapers that accept text alone. Only errors are rendered, and are JSON."""
+
+    media_type = "text/plain"
+
+
 # Compressed it fits into the socket's buffer: no thread waits for the scraper.
 @method_decorator(gzip_page, name="dispatch")
 class MetricsView(InternalView):
     """For Prometheus alone, which has a key of its own."""
 
     authentication_classes = (BasicAPIKeyAuthentication,)
+    renderer_classes = (JSONRenderer, TextRenderer)
     allowed_callers = frozenset({METRICS})
 
     @extend_schema(exclude=True)

@@ -48,6 +48,7 @@ TITLES = {413: "Content Too Large", 414: "URI Too Long"}
 ALIASES = {
     "parse_error": "invalid_json",
     "invalid": "validation_error",
+    "authentication_failed": "token_invalid",
     "throttled": "rate_limited",
     "error": "internal_error",
 }
@@ -137,17 +138,26 @@ def problem(status: int, code: str, detail: str = "") -> dict[str, Any]:
     }
 
 
-def field_errors(details: Any) -> dict[str, list[dict[str, str]]]:
-    """DRF's nested error details, flat: dotted field to list of {message, code}."""
-    if isinstance(details, list):
-        return {"non_field_errors": details}
+def field_errors(
+    details: Any, field: str | None = None
+) -> dict[str, list[dict[str, str]]]:
+    """DRF's nested error details, flat: dotted field to list of {message, code}. The
+    items of a list are fields by their numbers."""
+    if is_error(details):
+        return {"non_field_errors" if field is None else field: [details]}
     flat: dict[str, list[dict[str, str]]] = {}
-    for field, value in details.items():
-        if isinstance(value, list):
-            flat[field] = value
-        else:
-            flat |= {f"{field}.{name}": v for name, v in field_errors(value).items()}
+    is_list = isinstance(details, list)
+    for name, value in enumerate(details) if is_list else details.items():
+        inner = str(name) if field is None else f"{field}.{name}"
+        where = field if is_list and is_error(value) else inner
+        for each, errors in field_errors(value, where).items():
+            flat.setdefault(each, []).extend(errors)
     return flat
+
+
+def is_error(details: Any) -> bool:
+    """Whether this is {message, code}, and no error of fields with these names."""
+    return isinstance(details, dict) and isinstance(details.get("message"), str)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

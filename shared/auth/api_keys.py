@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from shared.env import api_key_pairs
+from shared.env import api_key_pairs, read_secret
 from shared.file_watcher import FileWatcher
 
 MINIMUM_KEY_LENGTH = 43  # characters of base64 for 256 bits
@@ -56,7 +56,7 @@ def watched(name: str, path: Path) -> FileWatcher[Any]:
 def read(name: str, path: Path) -> Any:
     """The value in a setting's file: one or more pairs for INTERNAL_API_KEYS, else one
     key. Raises ValueError, OSError."""
-    text = path.read_text(encoding="utf-8").strip()
+    text = read_secret(path)
     pairs = api_key_pairs(text) if name == "INTERNAL_API_KEYS" else [(name, text)]
     if not all(PLAIN.fullmatch(key) for _, key in pairs) or not pairs:
         raise ValueError

@@ -81,9 +81,10 @@ def is_example(secret: str) -> bool:
 
 def presented_keys() -> dict[str, str]:
     """The keys that this service presents to those it calls, by setting."""
-    called = [n for n in ("AUTH", "USERS") if getattr(settings, f"{n}_SERVICE_URL", "")]
-    names = map("{}_SERVICE_API_KEY".format, called)
-    return {name: getattr(settings, name) for name in names}
+    urls = [name for name in dir(settings) if name.endswith("_SERVICE_URL")]
+    called = [name.removesuffix("URL") for name in urls if getattr(settings, name)]
+    names = map("{}API_KEY".format, called)
+    return {name: getattr(settings, name) for name in names if hasattr(settings, name)}
 
 
 def weak_api_keys() -> Iterator[str]:

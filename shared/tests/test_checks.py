@@ -155,6 +155,18 @@ def test_every_fault_is_named_at_once_and_no_secret_is(production, settings):
     assert "canary" not in text
 
 
+def test_the_keys_for_a_service_of_your_own_are_checked_too(production):
+    production.NOTES_SERVICE_URL = "http://notes:8000"
+    production.NOTES_SERVICE_API_KEY = ""
+    assert "random: NOTES_SERVICE_API_KEY (memo.E013)" in refusal()
+    production.NOTES_SERVICE_API_KEY = "x1y2" * 5
+    assert "256 bits: NOTES_SERVICE_API_KEY (memo.E001)" in refusal()
+    production.NOTES_SERVICE_API_KEY = production.INTERNAL_API_KEYS[0][1]
+    assert "(memo.E002)" in refusal()
+    production.NOTES_SERVICE_API_KEY = production.USERS_SERVICE_API_KEY[::-1]
+    refuse_unsafe(SETTINGS)
+
+
 def test_a_service_without_users_and_without_simplejwt_may_start(production):
     """What a third service is: Django's own user model and hashers, no calls."""
     refuse_unsafe(SETTINGS)

@@ -1,4 +1,5 @@
-"""The bulkhead. The breaker is tested where it is used: `test_session_state`."""
+"""The bulkhead, and threads at the breaker, which is tested where it is used too:
+`test_session_state`."""
 
 import threading
 import time
@@ -6,7 +7,27 @@ import time
 import pytest
 
 from shared.api.exceptions import Overloaded
-from shared.circuit_breaker import Bulkhead
+from shared.circuit_breaker import Breaker, Bulkhead
+
+
+def test_the_metric_of_a_breaker_says_what_it_is(monkeypatch):
+    """A thread fails while another succeeds: the alert would never end."""
+    breaker = Breaker("push")
+    gauge = breaker.gauge
+    success = threading.Thread(target=breaker.succeeded)
+
+    class SlowGauge:
+        def set(self, value):
+            if value == 1:
+                success.start()
+                success.join(0.2)
+            gauge.set(value)
+
+    breaker.failures = breaker.threshold - 1
+    monkeypatch.setattr(breaker, "gauge", SlowGauge())
+    breaker.failed()
+    success.join()
+    assert (breaker.is_open(), gauge._value.get()) == (False, 0)
 
 
 def test_a_bulkhead_takes_as_many_as_it_has_slots():

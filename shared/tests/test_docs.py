@@ -27,6 +27,17 @@ def test_the_documented_codes_are_the_codes():
     assert documented == CODES
 
 
+def test_a_service_outside_has_the_handlers_of_errors_too():
+    """Without one, Django would answer a bad host, for example, in HTML."""
+    template = ROOT / "deploy/service_template/project/config/urls.py-tpl"
+    pages = template, ROOT / "docs" / "integration.md"
+    ours, documented = (
+        re.findall(r'^handler\d+ = "\S+"$', page.read_text(), re.M) for page in pages
+    )
+    assert len(ours) == 4
+    assert documented == ours
+
+
 def test_the_documented_events_are_the_events():
     """LOG-02: an operator finds in the list whatever the logs may say."""
     documented = events_in("## Audit events", "")

@@ -1,6 +1,6 @@
 """The environment: secrets from files, what is missing is named."""
 
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -33,6 +33,43 @@ def test_a_line_that_is_no_setting_is_not_shown(environ, tmp_path, caplog, capfd
 
     assert Env(tmp_path).str("A") == "1"
     assert "hunter2" not in caplog.text + "".join(capfd.readouterr())
+
+
+def test_a_file_may_be_of_windows(env, environ, tmp_path):
+    """With a byte order mark and CRLF. The first line counts too."""
+    lines = "\ufeffA='x # y'\r\n# B=2\r\nexport C=\"3\"\r\n"
+    (tmp_path / ".env").write_bytes(lines.encode())
+    Env(tmp_path)
+    assert environ == {"A": "x # y", "C": "3"}
+
+    (tmp_path / "secret").write_bytes("\ufeffhunter2\r\n".encode())
+    environ["S_FILE"] = "secret"
+    assert env.str("S") == "hunter2"
+
+
+@pytest.mark.parametrize(
+    "line", ["B = canary", "B =canary", "  B=canary", "export  B=canary", "\tB=canary"]
+)
+def test_a_setting_that_would_be_left_out_in_silence_is_refused(
+    environ, tmp_path, line
+):
+    """SECOND_FACTOR = required would be no second factor."""
+    (tmp_path / ".env").write_text(f"A=1\n{line}\n")
+    found = refusal(Env, tmp_path)
+
+    assert found.endswith(".env, line 2: write NAME=value without spaces.")
+    assert "canary" not in found
+
+
+def test_a_file_that_is_no_text_is_named(env, environ, tmp_path):
+    """UTF-16, as PowerShell writes it."""
+    for name in (".env", "secret"):
+        (tmp_path / name).write_bytes("A=1".encode("utf-16"))
+    environ["S_FILE"] = "secret"
+
+    assert refusal(Env, tmp_path) == f"{tmp_path / '.env'} is not UTF-8."
+    expected = "S_FILE names a file that cannot be read: it is not UTF-8."
+    assert refusal(env.str, "S") == expected
 
 
 @pytest.mark.parametrize("folder", ["", "../", "{}/"])
@@ -100,17 +137,19 @@ KINDS = {
     "switch": lambda env: env.switch("NAME", default=True),
     "choices": lambda env: env.choices("NAME", default=["a", "b"]),
     "folder": lambda env: str(env.folder("NAME")),
+    "list": lambda env: env.list("NAME", default=["a b"]),
     "keys": lambda env: env.api_keys("NAME"),
 }
 GOOD = {
     "limit": {None: "10/minute", "5/15minute; 20/day": ..., "1 per hour": ...},
     "number": {None: 10, "0": 0, "60": 60},
     "switch": {None: True, "true": True, "ON": True, "1": True, "no": False},
-    "choices": {None: ["a", "b"], "b": ["b"], "b,a": ["b", "a"]},
+    "choices": {None: ["a", "b"], "b": ["b"], "b, a": ["b", "a"]},
+    "list": {None: ["a b"], "": [], "a": ["a"], " a , b c,, ,d\t": ["a", "b c", "d"]},
     "folder": {"/somewhere": ...},
     "keys": {
         **{None: [], "": [], "auth=a=b==": [("auth", "a=b==")]},
-        "auth=abc,auth=next,": [("auth", "abc"), ("auth", "next")],
+        "auth=abc, auth=next,\n": [("auth", "abc"), ("auth", "next")],
     },
 }
 BAD_LIMITS = ["", "0", "10", "10/", "/60", "10/60", "10/0", "-1/minute", "10/decade"]
@@ -160,6 +199,12 @@ def test_a_database_is_a_socket_or_one_or_two_hosts(
     environ[f"{prefix}DATABASE_PASSWORD_FILE"] = "password"
     expected = {"HOST": host, "PORT": port, "NAME": "auth", "USER": "auth_app"}
     assert env.database().items() >= (expected | {"PASSWORD": "p@ss/w%rd:#?"}).items()
+
+
+@pytest.mark.parametrize("password", ["$HOME", "$$", "p$x"])
+def test_a_password_in_a_url_is_no_name_of_a_variable(env, environ, password):
+    environ |= {"HOME": "/root", "DATABASE_URL": f"postgres://x:{quote(password)}@y/z"}
+    assert env.database()["PASSWORD"] == password
 
 
 def test_options_of_a_database_reach_psycopg(env, environ):

@@ -3,12 +3,14 @@
 import json
 import logging
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -87,6 +89,37 @@ def test_so_many_older_files_are_kept(tmp_path, monkeypatch):
     kept = [file.read_text() for file in files(path)]
     assert kept == ["line 7\n", "line 8\n", "line 9\n"]
     assert path.with_name("audit.log.1").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_cannot_be_rotated_or_opened_fails_no_request(
+    tmp_path, monkeypatch, capsys
+):
+    """A folder where the service may write the file and make no other, for example."""
+    monkeypatch.setattr(log_file, "LONG", 3)
+    path = tmp_path / "audit.log"
+    path.with_name("audit.log.1").mkdir()  # So no file can get this name.
+    with closing(SharedFileHandler(str(path), 1)) as handler:
+        for n in range(2):
+            handler.emit(logging.makeLogRecord({"msg": f"line {n}"}))
+    assert path.read_text() == "line 0\nline 1\n"
+    assert "IsADirectoryError" in capsys.readouterr().err
+
+    folder = tmp_path / "folder"
+    with closing(SharedFileHandler(str(folder / "audit.log"), 1)) as handler:
+        handler.emit(logging.makeLogRecord({"msg": "lost"}))
+        folder.mkdir()
+        handler.emit(logging.makeLogRecord({"msg": "x"}))
+    assert (folder / "audit.log").read_text() == "x\n"
+
+
+def test_a_log_that_cannot_be_opened_stops_no_worker(tmp_path, monkeypatch):
+    """gunicorn would end with all workers, and again at every start."""
+    monkeypatch.setenv("LOG_FILE", str(tmp_path / "removed" / "auth.log"))
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")  # which it would set for good
+    hooks = runpy.run_path(str(ROOT / "deploy" / "gunicorn.conf.py"))
+    worker = SimpleNamespace()
+    hooks["pre_fork"](None, worker)
+    assert worker.slot is None
 
 
 @pytest.mark.parametrize("act", ["rename", "remove"])

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from shared import metrics
 from shared.api import metrics as endpoint
 from shared.metrics_folder import State
+from shared.tests.conftest import assert_problem
 from shared.tests.test_docs import ROOT
 
 URL = "/api/v1/test/metrics"
@@ -98,6 +99,17 @@ def test_a_request_is_counted_by_its_route_and_nothing_of_a_client(api_client):
         ("GET", "api/v1/test/metrics", "2xx"): 1,
     }
     assert "canary" not in str(after).lower()
+
+
+@pytest.mark.parametrize("accept", ["text/plain;version=0.0.4", "text/plain", "*/*"])
+def test_a_scraper_may_accept_text_alone(api_client, accept):
+    """As Telegraf does. An error is a problem all the same."""
+    answer = api_client.get(URL, headers={**header(KEY), "Accept": accept})
+    assert (answer.status_code, answer["Content-Type"][:10]) == (200, "text/plain")
+    answer = api_client.get(URL, headers={"Accept": accept})
+    assert_problem(answer, 401, "service_auth_failed")
+    answer = api_client.get(URL, headers={**header(KEY), "Accept": "image/png"})
+    assert_problem(answer, 406, "not_acceptable")
 
 
 def test_a_large_answer_is_compressed(api_client):

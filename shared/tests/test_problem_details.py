@@ -34,6 +34,7 @@ THEIRS = [
     *(drf.ParseError(), drf.ValidationError("x"), drf.NotFound(), drf.NotAcceptable()),
     *(drf.MethodNotAllowed("PUT"), drf.UnsupportedMediaType("x"), drf.Throttled(3)),
     *(drf.NotAuthenticated(), drf.PermissionDenied(), drf.APIException()),
+    drf.AuthenticationFailed(),  # of an authenticator that is not ours
 ]
 
 
@@ -170,6 +171,31 @@ def test_errors_name_their_fields(post):
     wrong = {"message": "Not a valid string.", "code": "invalid"}
     assert answer.json()["errors"] == {"text": [wrong], "tags.1": [wrong]}
     assert list(post([]).json()["errors"]) == ["non_field_errors"]
+
+
+@pytest.mark.parametrize(
+    ("detail", "fields"),
+    [
+        ("x", ["non_field_errors"]),
+        (["x", "y"], ["non_field_errors"]),
+        ({"text": "x", "message": "y"}, ["text", "message"]),
+        ({"": ["x"], "a": {"b": "x", "c": ["y"]}}, ["", "a.b", "a.c"]),
+        # Of a serializer with `many=True`, and of one that another has as a field.
+        ([{}, {"text": ["x"]}], ["1.text"]),
+        (
+            {"notes": [{"text": ["x"]}, {}, {"text": ["y"]}]},
+            ["notes.0.text", "notes.2.text"],
+        ),
+    ],
+)
+def test_a_view_may_raise_errors_in_every_form_that_drf_takes(detail, fields):
+    """A service of your own: for each field a list, as docs/errors.md says."""
+    errors = problem_details.problem_of(drf.ValidationError(detail))["errors"]
+
+    assert list(errors) == fields
+    for each in errors.values():
+        assert each
+        assert all(error.keys() == {"message", "code"} for error in each)
 
 
 def test_a_string_is_kept_as_it_was_sent(post):

@@ -81,6 +81,27 @@ def test_an_exception_is_logged_by_type_and_place_and_not_by_message():
     assert shown[0] == "builtins.KeyError: 'canary'"
 
 
+def raise_again():
+    try:
+        raise KeyError("canary")
+    except KeyError as exc:
+        try:
+            raise RuntimeError from exc
+        except RuntimeError:
+            raise exc  # noqa: B904 - as some libraries do
+
+
+def test_an_exception_that_is_its_own_cause_is_described_once():
+    """Without an end, the description would take all memory."""
+    with pytest.raises(KeyError) as raised:
+        raise_again()
+    assert raised.value.__context__.__cause__ is raised.value
+    line = line_of(exc_info=raised._excinfo)
+
+    kinds = [each for each in line["exception"] if not each.startswith(" ")]
+    assert kinds == ["builtins.KeyError", "builtins.RuntimeError"]
+
+
 @pytest.fixture
 def configure():
     """Configures logging, until the end of the test."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.contrib.auth import hashers, password_validation
+from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 
 from tests.settings_reader import read_settings
@@ -24,6 +25,13 @@ def start(monkeypatch):
     ):
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
     return apps.get_app_config("users").ready
+
+
+def test_djangos_cache_has_keys_that_the_service_may_write():
+    """For views of your own, and for the throttles of DRF."""
+    cache.set("test of the cache", "x", 5)
+    assert cache.get("test of the cache") == "x"
+    cache.delete("test of the cache")
 
 
 @pytest.mark.parametrize(

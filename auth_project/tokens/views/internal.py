@@ -59,8 +59,8 @@ class UserEventsView(OperatorView):
         parameters=[ReportedQuerySerializer],
         responses={
             200: ReportedPageSerializer,
-            **problems(_400=("validation_error",)),
             **REFUSED,
+            **problems(_400=("validation_error",)),
         },
     )
     def get(self, request: Request, user_id: UUID) -> Response:

@@ -55,6 +55,7 @@ class IntrospectView(InternalView):
             **problems(
                 _400=("validation_error", "invalid_form"),
                 _401=("service_auth_failed",),
+                _403=("forbidden",),
                 _413=("payload_too_large",),
                 _415=("unsupported_media_type",),
             ),
