@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
-from webauthn.helpers import base64url_to_bytes
+from webauthn.helpers import base64url_to_bytes, encode_cbor
 
 from shared.tests.authenticator import UP, UV, Authenticator
 from tests.factors.conftest import ORIGIN, registered
@@ -81,6 +81,22 @@ def test_what_the_authenticator_may_not_say(lie, ada, authenticator):
 @pytest.mark.parametrize("lie", [{"type": "webauthn.get"}, {"crossOrigin": True}])
 def test_what_the_browser_may_not_say(lie, ada, authenticator):
     assert refused(ada, authenticator.create(registration.options(ada), **lie))
+
+
+KEYS = {
+    "no bytes": {1: 2, 3: -7, -1: 1, -2: 7, -3: 7},
+    "no point": {1: 2, 3: -7, -1: 1, -2: b"x" * 32, -3: b"y" * 32},
+    "no curve": {1: 2, 3: -7, -1: 99, -2: b"x" * 32, -3: b"y" * 32},
+    "no map": 4,
+    "text": {1: 1, 3: -8, -1: 6, -2: "x" * 32},
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_that_verifies_no_signature(key, ada, authenticator):
+    """At the first login with it, the User Service would have a fault of its own."""
+    authenticator.public_key = lambda: encode_cbor(KEYS[key])
+    assert refused(ada, authenticator.create(registration.options(ada)))
 
 
 def test_a_challenge_is_used_once_also_by_what_is_refused(ada, authenticator):

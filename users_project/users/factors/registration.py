@@ -10,6 +10,8 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from webauthn import generate_registration_options, verify_registration_response
 from webauthn.helpers import (
+    decode_credential_public_key,
+    decoded_public_key_to_cryptography,
     options_to_json_dict,
     parse_client_data_json,
     parse_registration_credential_json,
@@ -145,14 +147,18 @@ def use(user: User, challenge: bytes) -> Challenge:
 
 def check(credential: RegistrationCredential, challenge: bytes) -> VerifiedRegistration:
     """The verified data of the credential. Raises ValidationError unless it was made
-    for this challenge, on one of our pages and with the user verified."""
+    for this challenge, on one of our pages and with the user verified, and has a key
+    that can verify signatures."""
     try:
-        return verify_registration_response(
+        verified = verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
             expected_rp_id=settings.WEBAUTHN_RP_ID,
             expected_origin=settings.WEBAUTHN_ORIGINS,
             require_user_verification=True,
         )
+        key = decode_credential_public_key(verified.credential_public_key)
+        decoded_public_key_to_cryptography(key)
     except Exception as exc:  # as above; attestations have six more parsers
         raise ValidationError(REFUSED, code="invalid") from exc
+    return verified
