@@ -45,6 +45,17 @@ def test_a_user_has_one_random_handle_for_all_passkeys(ada, passkey, other):
     assert stranger.user_handle != passkey.user_handle
 
 
+def test_two_tabs_get_the_same_handle_for_the_first_passkeys(ada):
+    """The epoch stays the same: there is another factor."""
+    keys = [Authenticator(ORIGIN, "memo.example") for _ in range(2)]
+    answers = [key.create(registration.options(ada)) for key in keys]
+    for answer in answers:
+        registration.register(ada, answer, "key").save()
+
+    handles = ada.factors.values_list("user_handle", flat=True)
+    assert len({*map(bytes, handles)}) == 1
+
+
 def test_each_challenge_is_random(ada):
     asked = [registration.options(ada) for _ in range(2)]
 

@@ -65,8 +65,7 @@ def options(user: User) -> dict[str, Any]:
     """PublicKeyCredentialCreationOptionsJSON. `register` takes the browser's answer. An
     authenticator that has a passkey of the user makes no second one."""
     passkeys = list(Factor.objects.filter(user=user, type=Type.PASSKEY))
-    handles = [bytes(each.user_handle or b"") for each in passkeys]
-    handle = handles[0] if handles else secrets.token_bytes(RANDOM)
+    handle = handle_of(user, passkeys)
     challenge = secrets.token_bytes(RANDOM)
     Challenge.objects.create(
         purpose=Challenge.Purpose.REGISTER,
@@ -88,6 +87,16 @@ def options(user: User) -> dict[str, Any]:
         exclude_credentials=[descriptor(each) for each in passkeys],
     )
     return options_to_json_dict(asked)
+
+
+def handle_of(user: User, passkeys: list[Factor]) -> bytes:
+    """The handle of the user's passkeys; for the first one, that of other options that
+    still wait for an answer, for example in another tab."""
+    waiting = Challenge.objects.filter(
+        user=user, purpose=Challenge.Purpose.REGISTER, expires_at__gt=ClockTimestamp()
+    )
+    found = next(iter(passkeys), None) or waiting.first()
+    return bytes(found.user_handle or b"") if found else secrets.token_bytes(RANDOM)
 
 
 def descriptor(passkey: Factor) -> PublicKeyCredentialDescriptor:
