@@ -96,17 +96,25 @@ def test_eleven_mails_do_not_follow_each_other(enrol):
     assert Mail.objects.count() == 10
 
 
-@pytest.mark.parametrize("mode", ["required", "optional"])
+@pytest.mark.parametrize(
+    ("admin", "everywhere", "needed"),
+    [
+        ("required", "optional", True),
+        ("optional", "optional", False),
+        ("optional", "required", True),
+        ("off", "required", False),
+    ],
+)
 def test_createsuperuser_prints_a_code_where_the_admin_needs_a_factor(
-    monkeypatch, settings, mode
+    monkeypatch, settings, admin, everywhere, needed
 ):
-    settings.ADMIN_SECOND_FACTOR = mode
+    settings.ADMIN_SECOND_FACTOR, settings.SECOND_FACTOR = admin, everywhere
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     out, names = io.StringIO(), {"email": "root@example.org", "username": "roota"}
     call_command("createsuperuser", interactive=False, stdout=out, **names)
     root = User.objects.get(username="roota")
-    if mode == "optional":
-        assert "code" not in out.getvalue()
-    else:
+    if needed:
         enrolment.use(root, out.getvalue().split()[-1])
+    else:
+        assert "code" not in out.getvalue()
     assert not Mail.objects.exists()

@@ -1,10 +1,9 @@
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.management.commands import createsuperuser
 from django.core.management.base import CommandError
 
-from users.factors import enrolment
+from users.factors import enrolment, policy
 from users.models import User
 
 NO_TERMINAL = (
@@ -21,6 +20,7 @@ class Command(createsuperuser.Command):
         if options["interactive"] and not self.stdin.isatty():
             raise CommandError(NO_TERMINAL)
         super().handle(*args, **options)
-        if settings.ADMIN_SECOND_FACTOR == "required":
-            user = User.objects.filter(is_superuser=True).latest("created_at")
+        superusers = User.objects.with_roles().filter(is_superuser=True)
+        user = superusers.latest("created_at")
+        if policy.is_required(user, "admin"):
             self.stdout.write(enrolment.hand_over(user))
