@@ -163,6 +163,20 @@ def test_a_wrong_answer_confirms_nothing(old, ada, bob, limited):
     assert events.count() == 5
 
 
+def test_a_stolen_session_leaves_the_owner_tries(old, ada, limited):
+    """MFA-04. It needs no password, so it is counted by session too."""
+    limited(PASSWORD_LIMIT_SESSION="2/day", FACTOR_LIMIT_ACCOUNT="4/day")
+    add_totp(ada)
+    own = browser_of(ada)
+    answers = []
+    for _ in range(5):
+        old.get(CONFIRM)
+        answers.append(old.post(CONFIRM, {"code": "000000"}).status_code)
+    assert answers == [200, 200, 429, 429, 429]
+    own.get(CONFIRM)
+    assert own.post(CONFIRM, {"code": code()}).status_code == 302
+
+
 def test_the_challenge_of_another_user_confirms_nothing(old, ada, bob):
     """Bob has logged out of this browser, and knows his own factor."""
     User.objects.filter(pk=bob.pk).update(is_staff=True)

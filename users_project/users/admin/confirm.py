@@ -57,6 +57,7 @@ class ConfirmByFactorView(ConfirmPage, FactorPage):
         found = challenges.find(request, self.use)
         if found is None or found.user_id != request.user.pk:
             return self.start_over()
+        self.session = request.session.session_key or ""
         return super().post(request, *args, **kwargs)
 
     def start_over(self) -> HttpResponse:

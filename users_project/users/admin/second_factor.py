@@ -68,6 +68,7 @@ class FactorPage(AdminFormPage):
 
     use: Use
     challenge: Any  # a Challenge, with its user
+    session = ""  # the key of the session that steps up
     form_class = FactorForm
     template_name = "admin/factors/question.html"
 
@@ -92,7 +93,7 @@ class FactorPage(AdminFormPage):
         challenge, client = self.challenge, client_of(self.request)
         proof, epoch = form.proof(challenge), challenge.session_epoch
         try:
-            verified = verify(challenge.user, proof, client, epoch)
+            verified = verify(challenge.user, proof, client, epoch, self.session)
         except SecondFactorInvalid:
             left = challenges.MOST_ATTEMPTS - challenge.attempts
             return self.refuse(form, WRONG % left)

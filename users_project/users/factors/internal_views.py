@@ -112,7 +112,8 @@ def verify_attempt(user: User, attempt: dict[str, Any], client: Client) -> list[
         return by_password(user, attempt["password"], attempt["sid"])
     names = attempt.keys() & {"totp", "recovery_code", "passkey", "challenge"}
     proof = FactorProof(**{name: attempt[name] for name in names})
-    return verify(user, proof, client, attempt["epoch"], attempt.get("sid")).amr
+    session = str(attempt.get("sid", ""))
+    return verify(user, proof, client, attempt["epoch"], session).amr
 
 
 def by_password(user: User, password: str, sid: UUID) -> list[str]:

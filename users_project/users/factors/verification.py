@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from shared.api.exceptions import InvalidCredentials, SecondFactorInvalid, TokenInvalid
 from shared.ratelimit import Hits, RateLimitPolicy
@@ -37,7 +36,7 @@ def verify(
     proof: FactorProof,
     client: Client,
     epoch: int,
-    sid: UUID | None = None,
+    session: str = "",
 ) -> Verified:
     """Use the factor of a user whose password was right, or who is logged in.
 
@@ -46,16 +45,16 @@ def verify(
     RateLimited. Each try is counted before it is checked. A right one is released, and
     so is a used code: a second click is no guess. Wrong ones stay counted, since an
     attacker with the password would otherwise wait for the owner to clear them. A
-    session `sid` that steps up may be stolen and needs no password, so it is counted
-    too: before the account, whose limit it then cannot use up.
+    `session` that steps up may be stolen and needs no password, so it is counted too:
+    before the account, whose limit it then cannot use up.
     """
     if user.session_epoch != epoch or not user.is_present:
         raise TokenInvalid
     context = {"ip": client.ip, "user_agent": client.user_agent}
     limit = RateLimitPolicy("FACTOR_LIMIT_ACCOUNT", str(user.pk))
     limits = [limit]
-    if sid is not None:
-        own = RateLimitPolicy("PASSWORD_LIMIT_SESSION", str(user.pk), str(sid))
+    if session:
+        own = RateLimitPolicy("PASSWORD_LIMIT_SESSION", str(user.pk), session)
         limits = [own, limit]
     with Hits(SecondFactorInvalid, user_id=str(user.pk), **context) as hits:
         hits.require(*limits)
