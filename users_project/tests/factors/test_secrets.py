@@ -91,6 +91,23 @@ def test_what_is_no_key_is_named_and_not_quoted(ada, folder, text):
         call_command("rotatefactorkeys")
 
 
+def test_a_key_is_there_whole_or_not_at_all(ada, folder, monkeypatch):
+    """Processes read the folder meanwhile, and the disk may be full."""
+    next(folder.iterdir()).rename(folder / "1.key")
+    factor, found = add_totp(ada), []
+
+    def read_before_it_is_written(size):
+        found.append(secrets.decrypt(factor))
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(os, "urandom", read_before_it_is_written)
+        with pytest.raises(CommandError):
+            call_command("rotatefactorkeys", "--new")
+    assert found == [secrets.decrypt(factor)] == [SECRET]
+    assert [each.name for each in folder.iterdir()] == ["1.key"]
+
+
 def test_without_any_key_doctor_says_so(folder):
     for path in folder.iterdir():
         path.unlink()

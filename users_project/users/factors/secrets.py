@@ -7,12 +7,14 @@ encrypts, all decrypt. Keys are read at every use, so processes see a new one at
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
+from shared.keys.key_store import sync
 from users.factors.models import Factor, Type
 
 KEY_BYTES = 32
@@ -69,15 +71,18 @@ def read(file: Path) -> bytes:
 
 
 def add_key() -> Path:
-    """Create a key that encrypts from now on."""
+    """Create a key that encrypts from now on. It appears whole or not at all, and never
+    replaces another one."""
     folder = Path(settings.FACTOR_KEYS_DIR)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / NAME.format(datetime.now(UTC))
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-    with open(os.open(path, flags, 0o400), "w", encoding="ascii") as file:
+    with NamedTemporaryFile("w", dir=folder, encoding="ascii") as file:
+        os.fchmod(file.fileno(), 0o400)
         file.write(os.urandom(KEY_BYTES).hex())
         file.flush()
         os.fsync(file.fileno())
+        os.link(file.name, path)
+    sync(folder)
     return path
 
 
