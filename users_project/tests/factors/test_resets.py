@@ -299,7 +299,9 @@ def test_the_command_does_it_at_once_and_prints_a_code(asked, pushes):
     assert links.take(link) == asked
 
 
-@pytest.mark.parametrize("words", [["ada"], ["none", "--reason", REASON]])
+@pytest.mark.parametrize(
+    "words", [["ada"], ["ada", "--reason", " "], ["none", "--reason", REASON]]
+)
 def test_it_needs_a_user_and_a_reason(ada, words):
     with pytest.raises(CommandError):
         resetfactors(*words)
