@@ -63,7 +63,8 @@ def complete(caller: changes.Caller, factor: Factor, client: Client) -> list[str
 
 def options(user: User) -> dict[str, Any]:
     """PublicKeyCredentialCreationOptionsJSON. `register` takes the browser's answer. An
-    authenticator that has a passkey of the user makes no second one."""
+    authenticator that has a passkey of the user makes no second one, unless the passkey
+    is suspect."""
     passkeys = list(Factor.objects.filter(user=user, type=Type.PASSKEY))
     handle = handle_of(user, passkeys)
     challenge = secrets.token_bytes(RANDOM)
@@ -84,7 +85,9 @@ def options(user: User) -> dict[str, Any]:
         challenge=challenge,
         timeout=TIMEOUT * 1000,
         authenticator_selection=SELECTION,
-        exclude_credentials=[descriptor(each) for each in passkeys],
+        exclude_credentials=[
+            descriptor(each) for each in passkeys if each.suspect_at is None
+        ],
     )
     return options_to_json_dict(asked)
 
