@@ -78,6 +78,17 @@ def test_a_rotation_encrypts_all_with_a_new_key(ada, folder):
     assert diagnostics.lost_factor_secrets() == diagnostics.missing_factor_keys() == ""
 
 
+def test_a_secret_that_no_key_decrypts_keeps_no_other_from_a_new_key(ada, folder):
+    lost, factor = add_totp(UserFactory()), add_totp(ada)
+    Factor.objects.filter(pk=lost.pk).update(secret=b"x" * 60)
+    Factor.objects.filter(pk=factor.pk).update(name="read after the other one")
+    next(folder.iterdir()).rename(folder / "1.key")
+    with pytest.raises(CommandError, match=str(lost.pk)):
+        call_command("rotatefactorkeys", "--new")
+    (folder / "1.key").unlink()
+    assert secrets.decrypt(Factor.objects.get(pk=factor.pk)) == SECRET
+
+
 @pytest.mark.parametrize("text", ["", "12" * 31, "x" * 64])
 def test_what_is_no_key_is_named_and_not_quoted(ada, folder, text):
     factor = add_totp(ada)

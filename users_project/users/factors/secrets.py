@@ -99,13 +99,27 @@ def count_lost() -> int:
 
 def reencrypt() -> int:
     """Encrypt the secrets of older keys with the newest key, and return their number.
-    Secrets that change meanwhile are left alone. Raises KeyFault."""
-    newest, changed = keys()[0], 0
+    Secrets that change meanwhile are left alone. Raises KeyFault, if no key decrypts
+    one of them, after all others."""
+    found, changed = keys(), 0
+    fault: KeyFault | None = None
     for factor in Factor.objects.filter(type=Type.TOTP).iterator():
         try:
-            decrypt_by(newest, factor)
-        except InvalidTag:
-            row = Factor.objects.filter(pk=factor.pk, secret=factor.secret)
-            new = encrypt(decrypt(factor), factor.user_id, factor.pk)
-            changed += row.update(secret=new)
+            changed += encrypt_again(factor, found)
+        except KeyFault as exc:
+            fault = exc
+    if fault:
+        raise fault
     return changed
+
+
+def encrypt_again(factor: Factor, found: list[AESGCM]) -> int:
+    """Encrypt the secret with the first key unless it is. Return 1 if it was stored,
+    else 0. Raises KeyFault."""
+    try:
+        decrypt_by(found[0], factor)
+    except InvalidTag:
+        row = Factor.objects.filter(pk=factor.pk, secret=factor.secret)
+        new = encrypt(decrypt(factor, found), factor.user_id, factor.pk)
+        return row.update(secret=new)
+    return 0
