@@ -110,6 +110,20 @@ def test_a_body_of_another_shape(body, me):
     assert_refused(me().post(PASSKEYS, body), 400, "validation_error")
 
 
+def test_a_suspect_passkey_is_registered_again(me, passkey, settings):
+    """Where it is the only factor of a user who must have one, it cannot go first."""
+    settings.SECOND_FACTOR = "required"
+    Factor.objects.update(suspect_at="2026-01-01T00:00Z")
+    client, old = me(acr="aal2"), f"/api/v1/users/me/factors/{passkey.pk}"
+    assert_refused(client.delete(old), 409, "last_factor")
+    asked = client.post(f"{PASSKEYS}/options").json()["passkey"]
+    # An authenticator that has one of these makes no other one.
+    assert asked["excludeCredentials"] == []
+    again = Authenticator(ORIGIN, "memo.example", count=1).create(asked)
+    assert client.post(PASSKEYS, {"credential": again}).status_code == 201
+    assert client.delete(old).status_code == 204
+
+
 def test_a_user_sees_which_passkey_is_suspect(passkey, me):
     url = "/api/v1/users/me/factors"
     [shown] = me().get(url).json()["factors"]

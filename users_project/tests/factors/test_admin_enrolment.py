@@ -222,6 +222,14 @@ def test_the_passkey_of_another_user_is_not_taken_over(ada, other):
     assert not Factor.objects.filter(user=ada, confirmed_at__isnull=False).exists()
 
 
+def test_the_name_of_a_passkey_is_one_that_is_seen(ada, authenticator):
+    """As in the API: on a page, an invisible character makes it look like another."""
+    client = browser_of(ada)
+    body = register(authenticator, client.get(ADD_OWN)) | {"name": "key\u202eyek"}
+    assert client.post(ADD_OWN, body).context["refused"] == REFUSED
+    assert not Factor.objects.filter(type="passkey").exists()
+
+
 def test_off_has_no_such_page(ada, settings):
     settings.ADMIN_SECOND_FACTOR = "off"
     assert browser_of(ada).get(FACTORS).status_code == 404

@@ -134,6 +134,16 @@ def test_the_last_factor_of_who_must_have_one_stays(ada, me, settings, required)
     assert Factor.objects.get().pk == factor.pk
 
 
+def test_a_suspect_passkey_is_not_the_factor_that_stays(ada, me, passkey, settings):
+    """It is refused: the user could log in until the recovery codes are used up."""
+    settings.SECOND_FACTOR = "required"
+    factor = add_totp(ada)
+    Factor.objects.filter(pk=passkey.pk).update(suspect_at=timezone.now())
+    client = me(acr="aal2")
+    assert_refused(client.delete(f"{FACTORS}/{factor.pk}"), 409, "last_factor")
+    assert client.delete(f"{FACTORS}/{passkey.pk}").status_code == 204
+
+
 def test_new_codes_void_the_old_ones(ada, me, prove, codes):
     add_totp(ada)
     [new, *_] = me(acr="aal2").post(f"{ME}/recovery_codes").json()["recovery_codes"]

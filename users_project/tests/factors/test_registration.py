@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
-from webauthn.helpers import base64url_to_bytes
+from webauthn.helpers import base64url_to_bytes, encode_cbor
 
 from shared.tests.authenticator import UP, UV, Authenticator
 from tests.factors.conftest import ORIGIN, registered
@@ -45,6 +45,17 @@ def test_a_user_has_one_random_handle_for_all_passkeys(ada, passkey, other):
     assert stranger.user_handle != passkey.user_handle
 
 
+def test_two_tabs_get_the_same_handle_for_the_first_passkeys(ada):
+    """The epoch stays the same: there is another factor."""
+    keys = [Authenticator(ORIGIN, "memo.example") for _ in range(2)]
+    answers = [key.create(registration.options(ada)) for key in keys]
+    for answer in answers:
+        registration.register(ada, answer, "key").save()
+
+    handles = ada.factors.values_list("user_handle", flat=True)
+    assert len({*map(bytes, handles)}) == 1
+
+
 def test_each_challenge_is_random(ada):
     asked = [registration.options(ada) for _ in range(2)]
 
@@ -81,6 +92,22 @@ def test_what_the_authenticator_may_not_say(lie, ada, authenticator):
 @pytest.mark.parametrize("lie", [{"type": "webauthn.get"}, {"crossOrigin": True}])
 def test_what_the_browser_may_not_say(lie, ada, authenticator):
     assert refused(ada, authenticator.create(registration.options(ada), **lie))
+
+
+KEYS = {
+    "no bytes": {1: 2, 3: -7, -1: 1, -2: 7, -3: 7},
+    "no point": {1: 2, 3: -7, -1: 1, -2: b"x" * 32, -3: b"y" * 32},
+    "no curve": {1: 2, 3: -7, -1: 99, -2: b"x" * 32, -3: b"y" * 32},
+    "no map": 4,
+    "text": {1: 1, 3: -8, -1: 6, -2: "x" * 32},
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_that_verifies_no_signature(key, ada, authenticator):
+    """At the first login with it, the User Service would have a fault of its own."""
+    authenticator.public_key = lambda: encode_cbor(KEYS[key])
+    assert refused(ada, authenticator.create(registration.options(ada)))
 
 
 def test_a_challenge_is_used_once_also_by_what_is_refused(ada, authenticator):

@@ -231,6 +231,22 @@ def test_a_restored_database_waits_for_no_reset(asked, tmp_path):
     assert tables_of(asked) == ALL
 
 
+def test_nor_does_a_link_from_before_a_restore_cancel_a_later_one(asked):
+    before = token_of(asked)
+    resets.forget_all()
+    resets.request(asked, "operator", REASON)
+    with pytest.raises(LinkInvalid):
+        resets.cancel_by_link(before, HERE)
+    assert tables_of(asked) == WAITING
+
+
+def test_the_mail_goes_to_the_address_of_now(ada):
+    """It has changed since the page of the operator read the user."""
+    User.objects.update(email="new@example.org", email_canonical="new@example.org")
+    resets.request(ada, "operator", REASON)
+    assert Mail.objects.get().address == Link.objects.get().address == "new@example.org"
+
+
 # A password is another thing
 
 
@@ -291,7 +307,9 @@ def test_the_command_does_it_at_once_and_prints_a_code(asked, pushes):
     assert links.take(link) == asked
 
 
-@pytest.mark.parametrize("words", [["ada"], ["none", "--reason", REASON]])
+@pytest.mark.parametrize(
+    "words", [["ada"], ["ada", "--reason", " "], ["none", "--reason", REASON]]
+)
 def test_it_needs_a_user_and_a_reason(ada, words):
     with pytest.raises(CommandError):
         resetfactors(*words)

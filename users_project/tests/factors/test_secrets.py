@@ -78,6 +78,17 @@ def test_a_rotation_encrypts_all_with_a_new_key(ada, folder):
     assert diagnostics.lost_factor_secrets() == diagnostics.missing_factor_keys() == ""
 
 
+def test_a_secret_that_no_key_decrypts_keeps_no_other_from_a_new_key(ada, folder):
+    lost, factor = add_totp(UserFactory()), add_totp(ada)
+    Factor.objects.filter(pk=lost.pk).update(secret=b"x" * 60)
+    Factor.objects.filter(pk=factor.pk).update(name="read after the other one")
+    next(folder.iterdir()).rename(folder / "1.key")
+    with pytest.raises(CommandError, match=str(lost.pk)):
+        call_command("rotatefactorkeys", "--new")
+    (folder / "1.key").unlink()
+    assert secrets.decrypt(Factor.objects.get(pk=factor.pk)) == SECRET
+
+
 @pytest.mark.parametrize("text", ["", "12" * 31, "x" * 64])
 def test_what_is_no_key_is_named_and_not_quoted(ada, folder, text):
     factor = add_totp(ada)
@@ -89,6 +100,23 @@ def test_what_is_no_key_is_named_and_not_quoted(ada, folder, text):
         secrets.decrypt(factor)
     with pytest.raises(CommandError):
         call_command("rotatefactorkeys")
+
+
+def test_a_key_is_there_whole_or_not_at_all(ada, folder, monkeypatch):
+    """Processes read the folder meanwhile, and the disk may be full."""
+    next(folder.iterdir()).rename(folder / "1.key")
+    factor, found = add_totp(ada), []
+
+    def read_before_it_is_written(size):
+        found.append(secrets.decrypt(factor))
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(os, "urandom", read_before_it_is_written)
+        with pytest.raises(CommandError):
+            call_command("rotatefactorkeys", "--new")
+    assert found == [secrets.decrypt(factor)] == [SECRET]
+    assert [each.name for each in folder.iterdir()] == ["1.key"]
 
 
 def test_without_any_key_doctor_says_so(folder):

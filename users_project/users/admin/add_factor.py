@@ -16,7 +16,7 @@ from users.factors.forms import CredentialField
 from users.factors.models import Factor
 from users.guess_limits import client_of
 from users.middleware import AMR
-from users.validators import as_id
+from users.validators import as_id, validate_name
 
 APP = "Authenticator app"
 ADDED = "The second factor was added."
@@ -34,7 +34,7 @@ class AppForm(forms.Form):
 
 
 class NewPasskeyForm(forms.Form):
-    name = forms.CharField(max_length=64, required=False)
+    name = forms.CharField(max_length=64, required=False, validators=[validate_name])
     credential = CredentialField()
 
 

@@ -127,9 +127,10 @@ def remove(caller: Caller, factor_id: UUID, client: Client) -> None:
         return
     if not user.has_usable_password() and not policy.usable_passkeys(user):
         raise LastFactor
-    if not Factor.objects.filter(user=user, confirmed_at__isnull=False).exists():
-        if policy.must_keep_one(user):
-            raise LastFactor
+    left = Factor.objects.filter(user=user, confirmed_at__isnull=False)
+    if policy.must_keep_one(user) and not left.filter(suspect_at=None).exists():
+        raise LastFactor
+    if not left.exists():
         recovery_codes.void(user.pk)
     note_removal(user, caller, factor.type, client)
 

@@ -10,6 +10,8 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from webauthn import generate_registration_options, verify_registration_response
 from webauthn.helpers import (
+    decode_credential_public_key,
+    decoded_public_key_to_cryptography,
     options_to_json_dict,
     parse_client_data_json,
     parse_registration_credential_json,
@@ -61,10 +63,10 @@ def complete(caller: changes.Caller, factor: Factor, client: Client) -> list[str
 
 def options(user: User) -> dict[str, Any]:
     """PublicKeyCredentialCreationOptionsJSON. `register` takes the browser's answer. An
-    authenticator that has a passkey of the user makes no second one."""
+    authenticator that has a passkey of the user makes no second one, unless the passkey
+    is suspect."""
     passkeys = list(Factor.objects.filter(user=user, type=Type.PASSKEY))
-    handles = [bytes(each.user_handle or b"") for each in passkeys]
-    handle = handles[0] if handles else secrets.token_bytes(RANDOM)
+    handle = handle_of(user, passkeys)
     challenge = secrets.token_bytes(RANDOM)
     Challenge.objects.create(
         purpose=Challenge.Purpose.REGISTER,
@@ -83,9 +85,21 @@ def options(user: User) -> dict[str, Any]:
         challenge=challenge,
         timeout=TIMEOUT * 1000,
         authenticator_selection=SELECTION,
-        exclude_credentials=[descriptor(each) for each in passkeys],
+        exclude_credentials=[
+            descriptor(each) for each in passkeys if each.suspect_at is None
+        ],
     )
     return options_to_json_dict(asked)
+
+
+def handle_of(user: User, passkeys: list[Factor]) -> bytes:
+    """The handle of the user's passkeys; for the first one, that of other options that
+    still wait for an answer, for example in another tab."""
+    waiting = Challenge.objects.filter(
+        user=user, purpose=Challenge.Purpose.REGISTER, expires_at__gt=ClockTimestamp()
+    )
+    found = next(iter(passkeys), None) or waiting.first()
+    return bytes(found.user_handle or b"") if found else secrets.token_bytes(RANDOM)
 
 
 def descriptor(passkey: Factor) -> PublicKeyCredentialDescriptor:
@@ -145,14 +159,18 @@ def use(user: User, challenge: bytes) -> Challenge:
 
 def check(credential: RegistrationCredential, challenge: bytes) -> VerifiedRegistration:
     """The verified data of the credential. Raises ValidationError unless it was made
-    for this challenge, on one of our pages and with the user verified."""
+    for this challenge, on one of our pages and with the user verified, and has a key
+    that can verify signatures."""
     try:
-        return verify_registration_response(
+        verified = verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
             expected_rp_id=settings.WEBAUTHN_RP_ID,
             expected_origin=settings.WEBAUTHN_ORIGINS,
             require_user_verification=True,
         )
+        key = decode_credential_public_key(verified.credential_public_key)
+        decoded_public_key_to_cryptography(key)
     except Exception as exc:  # as above; attestations have six more parsers
         raise ValidationError(REFUSED, code="invalid") from exc
+    return verified

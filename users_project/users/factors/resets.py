@@ -27,7 +27,7 @@ BY_COMMAND = "operator"
 def request(user: User, operator: str, reason: str) -> FactorReset:
     """Have all factors removed after FACTOR_RESET_DELAY, and mail the user a link that
     cancels this. A reset that waits already stays unchanged."""
-    links.lock(user.pk)
+    user = links.lock(user.pk)
     due = timezone.now() + timedelta(seconds=settings.FACTOR_RESET_DELAY)
     defaults = {"operator": operator, "reason": reason, "due_at": due}
     reset, is_new = FactorReset.objects.get_or_create(user=user, defaults=defaults)
@@ -65,6 +65,7 @@ def forget_all() -> None:
     """In a restored database, forget the resets that wait: users may have cancelled
     them after the dump, and would not learn that they wait again."""
     FactorReset.objects.all().delete()
+    links.void(purpose=Purpose.KEEP_FACTORS)
 
 
 def run_due() -> int:

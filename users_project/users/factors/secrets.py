@@ -7,12 +7,14 @@ encrypts, all decrypt. Keys are read at every use, so processes see a new one at
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
+from shared.keys.key_store import sync
 from users.factors.models import Factor, Type
 
 KEY_BYTES = 32
@@ -69,15 +71,18 @@ def read(file: Path) -> bytes:
 
 
 def add_key() -> Path:
-    """Create a key that encrypts from now on."""
+    """Create a key that encrypts from now on. It appears whole or not at all, and never
+    replaces another one."""
     folder = Path(settings.FACTOR_KEYS_DIR)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / NAME.format(datetime.now(UTC))
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-    with open(os.open(path, flags, 0o400), "w", encoding="ascii") as file:
+    with NamedTemporaryFile("w", dir=folder, encoding="ascii") as file:
+        os.fchmod(file.fileno(), 0o400)
         file.write(os.urandom(KEY_BYTES).hex())
         file.flush()
         os.fsync(file.fileno())
+        os.link(file.name, path)
+    sync(folder)
     return path
 
 
@@ -94,13 +99,27 @@ def count_lost() -> int:
 
 def reencrypt() -> int:
     """Encrypt the secrets of older keys with the newest key, and return their number.
-    Secrets that change meanwhile are left alone. Raises KeyFault."""
-    newest, changed = keys()[0], 0
+    Secrets that change meanwhile are left alone. Raises KeyFault, if no key decrypts
+    one of them, after all others."""
+    found, changed = keys(), 0
+    fault: KeyFault | None = None
     for factor in Factor.objects.filter(type=Type.TOTP).iterator():
         try:
-            decrypt_by(newest, factor)
-        except InvalidTag:
-            row = Factor.objects.filter(pk=factor.pk, secret=factor.secret)
-            new = encrypt(decrypt(factor), factor.user_id, factor.pk)
-            changed += row.update(secret=new)
+            changed += encrypt_again(factor, found)
+        except KeyFault as exc:
+            fault = exc
+    if fault:
+        raise fault
     return changed
+
+
+def encrypt_again(factor: Factor, found: list[AESGCM]) -> int:
+    """Encrypt the secret with the first key unless it is. Return 1 if it was stored,
+    else 0. Raises KeyFault."""
+    try:
+        decrypt_by(found[0], factor)
+    except InvalidTag:
+        row = Factor.objects.filter(pk=factor.pk, secret=factor.secret)
+        new = encrypt(decrypt(factor, found), factor.user_id, factor.pk)
+        return row.update(secret=new)
+    return 0

@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from users.factors import enrolment, resets
 from users.management.base import find
@@ -18,6 +18,8 @@ class Command(BaseCommand):
         parser.add_argument("--reason", required=True, help=text)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["reason"].strip():
+            raise CommandError("Give a reason.")
         user = find(options["user"])
         resets.run_now(user, "operator", options["reason"])
         user.refresh_from_db()
