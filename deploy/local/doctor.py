@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import application, ports, supervisor
+from . import application, gateway, ports, supervisor
 from .external_checks import examine, finding, service_keys
 from .files import read_env
 from .layout import Layout, Service
@@ -62,14 +62,13 @@ def examine_stack(layout: Layout) -> Iterator[str]:
     for service in layout.services:
         yield from ask(layout, service, live=live)
     if live:
-        yield from examine(own_site(layout, written[ports.GATEWAY]))
+        yield from examine(own_site(layout))
 
 
-def own_site(layout: Layout, port: int) -> Site:
-    """The stack's gateway by its port, with valid API keys."""
+def own_site(layout: Layout) -> Site:
+    """The stack's gateway by its public URL, with valid API keys."""
     settings, keys = read_env(layout.gateway_env), service_keys(layout.secrets)
-    tls = bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
-    return Site(settings["GATEWAY_PUBLIC_URL"], port=port, tls=tls, keys=keys)
+    return gateway.own_site(settings, settings["GATEWAY_PUBLIC_URL"], keys)
 
 
 def secrets(layout: Layout) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from . import gateway, ports, postgres, supervisor
 from .files import read_env, tail
 from .layout import Layout, Service
-from .ports import GATEWAY, LOOPBACK
+from .ports import GATEWAY
 from .problems import MISSING, USAGE, Problem
 from .site import Site
 
@@ -81,9 +81,8 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
     listeners = ports.listeners(int(settings["GATEWAY_PORT"])) or []
     if set(listeners).isdisjoint(pids):
         return False
-    address = f"{LOOPBACK}:{settings['GATEWAY_PORT']}"
-    tls = bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
-    return all(serves(address, service.name, tls=tls) for service in layout.services)
+    site = gateway.own_site(settings)
+    return all(is_ready(site, service.name) for service in layout.services)
 
 
 def reports(layout: Layout, service: Service) -> bool:
@@ -95,10 +94,14 @@ def reports(layout: Layout, service: Service) -> bool:
     return False
 
 
-def serves(address: str, name: str, *, tls: bool = False) -> bool:
+def serves(address: str, name: str) -> bool:
     """Whether the service of this name answers there, on this machine."""
-    port = int(address.rpartition(":")[2] or 1)
-    site = Site(f"http{'s' * tls}://localhost", port=port)
+    bind, _, port = address.rpartition(":")
+    return is_ready(Site("http://localhost", port=int(port or 1), bind=bind), name)
+
+
+def is_ready(site: Site, name: str) -> bool:
+    """Whether the service of this name is ready there."""
     with contextlib.suppress(OSError, http.client.HTTPException):
         return site.send("GET", f"/api/v1/{name}/health/ready").status == 200
     return False

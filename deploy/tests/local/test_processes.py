@@ -1,0 +1,67 @@
+"""Whether a program answers, wherever its settings let it listen."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.local import doctor, ports, processes
+from deploy.local.external_checks import reached
+from deploy.local.files import write_private
+from deploy.local.layout import Layout
+from deploy.local.ports import GATEWAY
+from nginx.tests.stub_service import Stub
+
+
+@contextmanager
+def ready_for(host: str, address: str) -> Iterator[int]:
+    """A server at this address that is ready, and serves one host only; returns its
+    port."""
+    with Stub(host=address) as stub:
+        stub.answer = lambda handler: handler.reply(
+            200 if handler.headers["Host"] == host else 421, {}
+        )
+        yield stub.server_address[1]
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.2", "0.0.0.0", "[::1]", "[::]"])
+def test_a_service_is_asked_where_it_listens(bind: str) -> None:
+    """BIND may be the address that other hosts call (docs/operations/scaling.md)."""
+    with ready_for("localhost", bind.strip("[]")) as port:
+        assert processes.serves(f"{bind}:{port}", "auth")
+    assert not processes.serves(f"{bind}:{port}", "auth")
+    assert not processes.serves("", "auth")
+
+
+@pytest.mark.parametrize(
+    ("settings", "host", "address"),
+    [
+        ("", "localhost", "127.0.0.1"),
+        ("GATEWAY_SERVER_NAMES=memo.example.org", "memo.example.org", "127.0.0.1"),
+        ("GATEWAY_SERVER_NAMES=memo.example, localhost", "localhost", "127.0.0.1"),
+        ("GATEWAY_SERVER_NAMES=.example.org", "example.org", "127.0.0.1"),
+        ("GATEWAY_SERVER_NAMES=*.example.org", "memo.example.org", "127.0.0.1"),
+        ("GATEWAY_BIND=127.0.0.2,127.0.0.3", "localhost", "127.0.0.2"),
+        ("GATEWAY_BIND=::1", "localhost", "::1"),
+        ("GATEWAY_BIND=[::]", "localhost", "::"),
+        ("GATEWAY_BIND=0.0.0.0", "localhost", "0.0.0.0"),
+    ],
+)
+def test_the_gateway_is_asked_where_it_listens_for_a_host_that_it_serves(
+    layout: Layout,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: str,
+    host: str,
+    address: str,
+) -> None:
+    """GW-01: it answers 421 for all others, as `localhost` in production."""
+    monkeypatch.setattr(ports, "listeners", lambda _: [1])
+    with ready_for(host, address) as port:
+        text = f"GATEWAY_PORT={port}\nGATEWAY_PUBLIC_URL=http://{host}\n{settings}\n"
+        write_private(layout.gateway_env, text)
+        assert processes.is_healthy(layout, GATEWAY, [1])
+        assert not processes.is_healthy(layout, GATEWAY, [2])
+        for each in ("auth_users", "users_auth"):
+            write_private(Path(layout.secrets, f"{each}_service_api_key"), "key")
+        assert reached(doctor.own_site(layout)) == ""
