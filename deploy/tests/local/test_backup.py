@@ -4,7 +4,8 @@ What restoring does is proved by deploy/tests/system/test_backup.py."""
 import argparse
 import json
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,16 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / backup.MANIFEST).write_text('{"stack": "", "fil'),
         "missing, changed or added",
     ),
+    "a manifest without files": (
+        lambda f: (f / backup.MANIFEST).write_text('{"stack": ""}'),
+        backup.MANIFEST,
+    ),
+    "a manifest without a stack": (
+        lambda f: (f / backup.MANIFEST).write_text('{"files": {}}'),
+        backup.MANIFEST,
+    ),
+    "a list of files": (lambda f: rewritten(f, files=[*FILES]), backup.MANIFEST),
+    "a list": (lambda f: (f / backup.MANIFEST).write_text("[]"), backup.MANIFEST),
 }
 
 
@@ -111,6 +122,34 @@ def test_one_that_was_interrupted_is_none(
     with pytest.raises((KeyboardInterrupt, OSError, Problem)):
         backup.backup(layout, str(folder.parent / "second"))
     assert {*folder.parent.iterdir()} == before
+
+
+def test_two_at_once_into_one_folder_are_one_whole_backup(
+    layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by cron and by hand. The second one must not empty the draft of the first."""
+    target, dump = folder.parent / "second", backup.postgres.call
+    faults: list[str] = []
+
+    def again() -> None:
+        try:
+            backup.backup(layout, str(target))
+        except Problem as problem:
+            faults.append(str(problem))
+
+    other = threading.Thread(target=again)
+
+    def call(layout: Layout, service: object, program: str, *words: object) -> str:
+        if program == "pg_dump" and other.ident is None:
+            other.start()
+            other.join(0.3)
+        return dump(layout, service, program, *words)
+
+    monkeypatch.setattr(backup.postgres, "call", call)
+    backup.backup(layout, str(target))
+    other.join()
+    assert {*backup.check(target)["files"]} == {*FILES}
+    assert faults == [f"{target} exists already.\n  Name a new folder."]
 
 
 @pytest.mark.parametrize("only", ["users", "auth"])
@@ -148,6 +187,36 @@ def test_settings_come_back_only_where_there_are_none(
     with pytest.raises(Problem, match="of another stack: other"):
         attempt(layout, folder)
     assert not layout.secrets.exists()
+
+
+def test_a_restore_that_was_killed_between_two_keys_is_finished_by_the_next(
+    layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the stack would have some keys only, and make no others."""
+    for path in (layout.keys / "private" / "b.pem", layout.keys / "public" / "a.pem"):
+        path.parent.mkdir(exist_ok=True)
+        write_private(path, "key")
+    keys = {path: path.read_text() for path in layout.keys.rglob("*.pem")}
+    shutil.rmtree(folder)
+    backup.backup(layout, str(folder))
+    monkeypatch.setattr(supervisor, "is_running", lambda _: False)
+    for survived in range(len(keys)):
+        shutil.rmtree(layout.secrets)
+        left = iter(range(survived))
+
+        def write(path: Path, text: str, mode: int, left: Iterator[int] = left) -> None:
+            if path.suffix == ".pem" and next(left, None) is None:
+                raise KeyboardInterrupt
+            write_private(path, text, mode)
+
+        with monkeypatch.context() as killed:
+            killed.setattr(restore, "write_private", write)
+            with pytest.raises(KeyboardInterrupt):
+                attempt(layout, folder)
+        with pytest.raises(Problem, match="enough"):
+            attempt(layout, folder)
+        found = {path: path.read_text() for path in layout.secrets.rglob("*.pem")}
+        assert found == keys
 
 
 def test_keys_of_second_factors_in_the_backup_come_to_those_that_are_here(
