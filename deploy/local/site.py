@@ -57,7 +57,7 @@ class Site:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{self.url} is not the URL of a site.")
-        self.host = parts.netloc.rpartition("@")[2]
+        self.host = parts.netloc.rpartition("@")[2].encode("idna").decode()
         self.is_https = parts.scheme == "https"
         self.over_tls = self.is_https if self.tls is None else self.tls
         # If it is local, no other machine can read what is sent.
