@@ -99,7 +99,10 @@ class Env(environ.Env):
         if self.collect and needed and var not in self.ENVIRON:
             self.missing.append(var)
             return [] if kwargs["cast"] is list else ""
-        return super().get_value(var, *args, **kwargs)
+        value = super().get_value(var, *args, **kwargs)
+        if kwargs.get("cast") is list:  # environ keeps the spaces after commas
+            value = [*filter(None, map(str.strip, value))]
+        return value
 
     def switch(self, var: str, default: bool) -> bool:
         """A boolean. A typo is refused; django-environ would read it as false."""
@@ -144,7 +147,8 @@ class Env(environ.Env):
         """One of `words`."""
         word: str = self.str(var, default=default)
         if word not in words:
-            raise ImproperlyConfigured(f"{var} must be one of: {', '.join(words)}.")
+            names = ", ".join(each or "empty" for each in words)
+            raise ImproperlyConfigured(f"{var} must be one of: {names}.")
         return word
 
     def folder(self, var: str) -> Path:
