@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import backup, restore, supervisor
+from deploy.local import backup, restore, stack, supervisor
 from deploy.local.files import write_private
 from deploy.local.layout import Layout
 from deploy.local.problems import Problem
@@ -217,6 +217,18 @@ def test_a_restore_that_was_killed_between_two_keys_is_finished_by_the_next(
             attempt(layout, folder)
         found = {path: path.read_text() for path in layout.secrets.rglob("*.pem")}
         assert found == keys
+
+
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_destroy_names_the_backups_if_it_deletes_them(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, is_copy: bool
+) -> None:
+    """A copy of root's checkout has them, and is deleted whole."""
+    layout.backups.mkdir()
+    monkeypatch.setattr(stack, "COPIES", layout.root.parent if is_copy else None)
+    with pytest.raises(Problem) as caught:
+        stack.destroy(layout, confirmed=False)
+    assert (f"  {layout.backups}\n" in str(caught.value)) is is_copy
 
 
 def test_keys_of_second_factors_in_the_backup_come_to_those_that_are_here(
