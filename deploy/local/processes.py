@@ -81,8 +81,10 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
     listeners = ports.listeners(int(settings["GATEWAY_PORT"])) or []
     if set(listeners).isdisjoint(pids):
         return False
-    site = gateway.own_site(settings)
-    return all(is_ready(site, service.name) for service in layout.services)
+    # One that does not answer itself, or is new, must not keep the gateway from starting.
+    bound = {s.name: read_env(s.env_file).get("BIND", "") for s in layout.services}
+    site, own = gateway.own_site(settings), bound.items()
+    return all(is_ready(site, name) for name, at in own if serves(at, name))
 
 
 def reports(layout: Layout, service: Service) -> bool:
