@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import postgres, supervisor
+from . import postgres, processes
 from .files import locked, read_text, write_private
 from .layout import Layout, Service
 from .problems import Problem
@@ -28,7 +28,7 @@ def backup(layout: Layout, name: str | None) -> None:
     made = datetime.now(UTC)
     default = layout.backups / f"{layout.stack or 'memo'}-{made:%Y%m%dT%H%M%SZ}"
     target = caller_path(name) if name else default
-    supervisor.call(layout, "getState")  # Raises Problem if it does not run.
+    processes.insist_on_services(layout)
     # Another command may write the same folder now.
     with locked(layout.state / "cli.lock"):
         _write(layout, target, made)

@@ -81,7 +81,7 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
     listeners = ports.listeners(int(settings["GATEWAY_PORT"])) or []
     if set(listeners).isdisjoint(pids):
         return False
-    # One that does not answer itself, or is new, must not keep the gateway from starting.
+    # One that is new or does not answer must not keep the gateway from starting.
     bound = {s.name: read_env(s.env_file).get("BIND", "") for s in layout.services}
     site, own = gateway.own_site(settings), bound.items()
     return all(is_ready(site, name) for name, at in own if serves(at, name))
@@ -148,6 +148,14 @@ def insist_on(layout: Layout, names: list[str]) -> None:
         if name not in found:
             text = f"There is no program {name}."
             raise Problem(text, hint=f"There are: {', '.join(found)}", code=USAGE)
+
+
+def insist_on_services(layout: Layout) -> None:
+    """Raise Problem if nothing runs, or if a service is newer than the last `up`."""
+    found = supervisor.processes(layout)
+    if new := [each.name for each in layout.services if each.name not in found]:
+        text = f"{', '.join(new)} has never run."
+        raise Problem(text, hint=f"First start it: {layout.command} up")
 
 
 def start_and_wait(layout: Layout, *names: str) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ def rewritten(folder: Path, **members: object) -> None:
 def folder(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A backup; pg_dump writes a line instead of a database."""
     monkeypatch.setattr(supervisor, "call", lambda *_: {})
+    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(supervisor, "processes", lambda _: {"auth": [], "users": []})
     monkeypatch.setattr(backup.postgres, "insist_on_own", lambda *_: None)
 
     def call(layout: Layout, service: object, program: str, *words: object) -> str:
@@ -105,6 +108,16 @@ def test_another_is_refused_and_nothing_changes(
     with pytest.raises(Problem, match=text):
         attempt(layout, folder)
     assert not layout.secrets.exists()
+
+
+def test_a_service_that_never_ran_is_named(layout: Layout, folder: Path) -> None:
+    """After `startservice`. It has no settings and no database yet."""
+    (layout.root / "notes_project").mkdir()
+    (layout.root / "notes_project" / "manage.py").touch()
+    newer = Layout(layout.root)
+    for act in (partial(backup.backup, newer, None), partial(attempt, newer, folder)):
+        with pytest.raises(Problem, match="notes has never run.\n  .* up"):
+            act()
 
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, OSError, Problem("full")])
