@@ -116,7 +116,7 @@ def test_a_service_that_never_ran_is_named(layout: Layout, folder: Path) -> None
     (layout.root / "notes_project" / "manage.py").touch()
     newer = Layout(layout.root)
     for act in (partial(backup.backup, newer, None), partial(attempt, newer, folder)):
-        with pytest.raises(Problem, match="notes has never run.\n  .* up"):
+        with pytest.raises(Problem, match=r"notes has never run\.\n  .* up"):
             act()
 
 
