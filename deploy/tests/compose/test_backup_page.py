@@ -15,7 +15,7 @@ from deploy.tests.compose.compose_file import ROOT
 PAGES = ROOT / "docs" / "operations"
 BLOCK = r"<!-- run by deploy/compose/try\.sh -->\n```sh\n(.*?)```"
 BACK_UP, LOAD, PUT_IN_PLACE = re.findall(BLOCK, (PAGES / "backup.md").read_text(), re.S)
-*_, KUBERNETES = re.findall(
+*_, STOP, KUBERNETES = re.findall(
     r"```sh\n(.*?)```", (PAGES / "kubernetes.md").read_text(), re.S
 )
 # It notes its calls, and has a list of erased users.
@@ -26,7 +26,8 @@ case $* in
     *pg_dump*) echo dump ;;
     *highestepoch*) echo 7 ;;
     *eraseusers*) cat >> erased ;;
-    *"users-worker sh -c"*)
+    *"users-worker -- cat "*) cat list ;;
+    *"users-worker sh -c"* | *"users-worker -- sh -c"*)
         for last; do :; done
         sh -c "$(echo "$last" | sed s,/var/lib/memo/erasures/users.log,list,g)" ;;
 esac
@@ -95,6 +96,15 @@ def test_what_a_restore_could_not_put_in_place_does_not_start(
     (tmp_path / "erasures.log").write_text("b 2\n")
     assert run(PUT_IN_PLACE, fails)
     assert "compose up" not in (tmp_path / "calls").read_text()
+
+
+def test_a_restore_in_kubernetes_keeps_both_lists(run: Run, tmp_path: Path) -> None:
+    """PRIV-05: in the cluster too, which may be new, for the next restore."""
+    (tmp_path / "list").write_text("a 1\n")
+    (tmp_path / "erasures.log").write_text("b 2\n")
+    assert run(f"{STOP}\n{KUBERNETES}") == 0
+    assert (tmp_path / "list").read_text() == "a 1\nb 2\n"
+    assert (tmp_path / "erased").read_text() == "a 1\nb 2\n" * 2
 
 
 @pytest.mark.parametrize(
