@@ -26,11 +26,14 @@ ERASURES = "erasures.log"
 def backup(layout: Layout, name: str | None) -> None:
     """Write a backup into a new folder."""
     made = datetime.now(UTC)
-    default = layout.backups / f"{layout.stack or 'memo'}-{made:%Y%m%dT%H%M%SZ}"
+    own = f"{layout.stack or 'memo'}-"
+    default = layout.backups / f"{own}{made:%Y%m%dT%H%M%SZ}"
     target = caller_path(name) if name else default
     processes.insist_on_services(layout)
     # Another command may write the same folder now.
     with locked(layout.state / "cli.lock"):
+        for left in layout.backups.glob(f".{own}????????T??????Z.new"):
+            shutil.rmtree(left)  # A killed command's.
         _write(layout, target, made)
     print(f"memo: backup {target}\n  It contains secrets in clear text. Keep it safe.")
 

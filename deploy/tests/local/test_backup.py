@@ -165,6 +165,21 @@ def test_two_at_once_into_one_folder_are_one_whole_backup(
     assert faults == [f"{target} exists already.\n  Name a new folder."]
 
 
+def test_the_draft_of_a_killed_backup_is_removed_by_the_next(
+    layout: Layout, folder: Path
+) -> None:
+    """It has secrets, and no command shows it. Those of other stacks stay."""
+    left = layout.backups / ".memo-20260131T010203Z.new"
+    others = [layout.backups / f".memo-b-{left.name[6:]}", layout.backups / "mine.new"]
+    for path in (left, *others):
+        path.mkdir(parents=True)
+        (path / "users.dump").touch()
+    backup.backup(layout, None)
+    assert not left.exists()
+    assert all(path.exists() for path in others)
+    assert len([*layout.backups.glob("memo-*")]) == 1
+
+
 @pytest.mark.parametrize("only", ["users", "auth"])
 def test_sessions_are_kept_only_by_two_dumps_of_one_backup(
     layout: Layout, folder: Path, only: str
