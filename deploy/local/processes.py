@@ -15,7 +15,7 @@ from collections.abc import Collection
 from typing import Any
 
 from . import gateway, ports, postgres, supervisor
-from .files import read_env, tail
+from .files import locked, read_env, tail
 from .layout import Layout, Service
 from .ports import GATEWAY
 from .problems import MISSING, USAGE, Problem
@@ -24,6 +24,7 @@ from .site import Site
 READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
 EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
 READY_SECONDS = 60.0
+STARTS = "starts.lock"  # `restore` holds it while services have to be stopped
 # Workers report every ten seconds, and say when they end.
 REPORTS = """SELECT max(last_heartbeat) > now() - interval '30 s'
 FROM procrastinate_workers"""
@@ -112,7 +113,8 @@ def is_ready(site: Site, name: str) -> bool:
 def start(layout: Layout, names: list[str]) -> None:
     """Start programs of a running stack; returns when they are ready."""
     insist_on(layout, names)
-    start_and_wait(layout, *names)
+    with locked(layout.state / STARTS):
+        start_and_wait(layout, *names)
     print(f"memo: running: {', '.join(names)}")
 
 
@@ -127,18 +129,23 @@ def stop(layout: Layout, names: list[str]) -> None:
 def replace(layout: Layout, names: list[str]) -> None:
     """Restart programs. No request is lost: the processes of a service are replaced one
     after the other, and the gateway reads its configuration again."""
-    running = supervisor.processes(layout)
-    for name in names:
-        runs = all(each["pid"] for each in running[name])
-        if name == GATEWAY and runs:
-            gateway.configure(layout, layout.gateway)
-            supervisor.call(layout, "signalProcess", name, "HUP")
-        elif len(running[name]) > 1 and runs:
-            supervisor.restart_one_by_one(layout, name)
-        else:
-            supervisor.stop_program(layout, name)
-        start_and_wait(layout, name)
+    with locked(layout.state / STARTS):
+        running = supervisor.processes(layout)
+        for name in names:
+            _replace(layout, name, running[name])
     print(f"memo: running: {', '.join(names)}")
+
+
+def _replace(layout: Layout, name: str, found: list[dict[str, Any]]) -> None:
+    runs = all(each["pid"] for each in found)
+    if name == GATEWAY and runs:
+        gateway.configure(layout, layout.gateway)
+        supervisor.call(layout, "signalProcess", name, "HUP")
+    elif len(found) > 1 and runs:
+        supervisor.restart_one_by_one(layout, name)
+    else:
+        supervisor.stop_program(layout, name)
+    start_and_wait(layout, name)
 
 
 def insist_on(layout: Layout, names: list[str]) -> None:

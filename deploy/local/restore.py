@@ -102,15 +102,16 @@ def _stopped(layout: Layout, names: Collection[str]) -> Iterator[None]:
     databases = (service.database for service in layout.services)
     processes.start_and_wait(layout, *databases, "redis")
     programs = [x for s in layout.services if s.name in names for x in s.programs]
-    for name in programs:
-        supervisor.stop_program(layout, name)
-    try:
-        yield
-    except BaseException:
+    with locked(layout.state / processes.STARTS):
         for name in programs:
-            supervisor.start_program(layout, name)
-        raise
-    processes.start_and_wait(layout, *programs)
+            supervisor.stop_program(layout, name)
+        try:
+            yield
+        except BaseException:
+            for name in programs:
+                supervisor.start_program(layout, name)
+            raise
+        processes.start_and_wait(layout, *programs)
 
 
 def _replace(

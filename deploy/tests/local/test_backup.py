@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import backup, restore, stack, supervisor
+from deploy.local import backup, processes, restore, stack, supervisor
 from deploy.local.files import write_private
 from deploy.local.layout import Layout
 from deploy.local.problems import Problem
@@ -245,6 +245,27 @@ def test_a_restore_that_was_killed_between_two_keys_is_finished_by_the_next(
             attempt(layout, folder)
         found = {path: path.read_text() for path in layout.secrets.rglob("*.pem")}
         assert found == keys
+
+
+@pytest.mark.parametrize("act", [processes.start, processes.replace])
+def test_no_other_command_starts_a_service_during_a_restore(
+    layout: Layout,
+    monkeypatch: pytest.MonkeyPatch,
+    act: Callable[[Layout, list[str]], None],
+) -> None:
+    """What the service writes then would be lost."""
+    acts: list[str] = []
+    monkeypatch.setattr(supervisor, "processes", lambda _: {"users": [{"pid": 0}]})
+    monkeypatch.setattr(supervisor, "stop_program", lambda *_: None)
+    monkeypatch.setattr(processes, "start_and_wait", lambda *_: acts.append("start"))
+    other = threading.Thread(target=act, args=(layout, ["users"]))
+    with restore._stopped(layout, ["users"]):
+        acts.clear()
+        other.start()
+        other.join(0.3)
+        acts.append("restored")
+    other.join()
+    assert acts == ["restored", "start", "start"]
 
 
 @pytest.mark.parametrize("is_copy", [True, False])
