@@ -15,6 +15,7 @@ done
 # Relative file names on the command line start here.
 MEMO_CALLER_DIR=${MEMO_CALLER_DIR:-$PWD}
 export MEMO_CALLER_DIR
+unset CDPATH # or `cd` may find another checkout
 cd "$(dirname "$script")"
 
 # A version manager's shim may exist and fail, so each candidate is run.

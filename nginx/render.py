@@ -51,10 +51,18 @@ def split(text: str, least: int = 0) -> list[str]:
     return items
 
 
+def without_zone(text: str) -> str:
+    """The text. Nginx knows no zones, as in `fe80::1%eth0`."""
+    return match("[^%]*", "without a zone", text)
+
+
 def addresses(text: str) -> str:
     """IP addresses, those of version 6 in brackets."""
     found = [ipaddress.ip_address(item.strip("[]")) for item in split(text, least=1)]
-    return ",".join(f"[{ip}]" if ip.version == 6 else str(ip) for ip in found)
+    if len({*found}) < len(found):
+        raise ValueError(f"{text!r} has an address twice")
+    names = (f"[{ip}]" if ip.version == 6 else str(ip) for ip in found)
+    return without_zone(",".join(names))
 
 
 def networks(text: str) -> str:
@@ -62,7 +70,7 @@ def networks(text: str) -> str:
     # The widest private network is fc00::/7.
     if any(network.prefixlen < 7 for network in found):
         raise ValueError(f"{text!r} covers addresses of strangers")
-    return ",".join(map(str, found))
+    return without_zone(",".join(map(str, found)))
 
 
 def server_names(text: str) -> str:

@@ -162,7 +162,8 @@ class Env(environ.Env):
         """One of `words`."""
         word: str = self.str(var, default=default)
         if word not in words:
-            raise ImproperlyConfigured(f"{var} must be one of: {', '.join(words)}.")
+            names = ", ".join(each or "empty" for each in words)
+            raise ImproperlyConfigured(f"{var} must be one of: {names}.")
         return word
 
     def folder(self, var: str) -> Path:

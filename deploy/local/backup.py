@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import postgres, supervisor
+from . import postgres, processes
 from .files import locked, read_text, write_private
 from .layout import Layout, Service
 from .problems import Problem
@@ -26,24 +26,32 @@ ERASURES = "erasures.log"
 def backup(layout: Layout, name: str | None) -> None:
     """Write a backup into a new folder."""
     made = datetime.now(UTC)
-    default = layout.backups / f"{layout.stack or 'memo'}-{made:%Y%m%dT%H%M%SZ}"
+    own = f"{layout.stack or 'memo'}-"
+    default = layout.backups / f"{own}{made:%Y%m%dT%H%M%SZ}"
     target = caller_path(name) if name else default
+    processes.insist_on_services(layout)
+    # Another command may write the same folder now.
+    with locked(layout.state / "cli.lock"):
+        for left in layout.backups.glob(f".{own}????????T??????Z.new"):
+            shutil.rmtree(left)  # A killed command's.
+        _write(layout, target, made)
+    print(f"memo: backup {target}\n  It contains secrets in clear text. Keep it safe.")
+
+
+def _write(layout: Layout, target: Path, made: datetime) -> None:
     if target.exists():
         raise Problem(f"{target} exists already.", hint="Name a new folder.")
-    supervisor.call(layout, "getState")  # Raises Problem if it does not run.
     draft = target.with_name(f".{target.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
     try:
-        with locked(layout.state / "cli.lock"):
-            _write_files(layout, draft, made)
+        _write_files(layout, draft, made)
         os.sync()
         draft.rename(target)
         _note(layout, made)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    print(f"memo: backup {target}\n  It contains secrets in clear text. Keep it safe.")
 
 
 def caller_path(name: str) -> Path:
@@ -78,10 +86,10 @@ def check(folder: Path) -> dict[str, Any]:
     there = {x.name: described(x) for x in folder.iterdir() if x.name != MANIFEST}
     try:
         manifest: dict[str, Any] = json.loads(read_text(folder / MANIFEST))
-        written = manifest["files"]
+        written, _ = manifest["files"], manifest["stack"]
         names = sorted({*there, *written})
         wrong = [name for name in names if there.get(name) != written.get(name)]
-    except ValueError:
+    except (ValueError, TypeError, KeyError, AttributeError):  # of another form
         wrong = [MANIFEST]
     if wrong:
         text = f"In {folder} these files are missing, changed or added"

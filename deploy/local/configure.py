@@ -21,6 +21,8 @@ from .secretfiles import revision
 TEMPLATES = Path(__file__).with_name("templates")
 FOR_NEW_FILES = {"ENVIRONMENT", "COOKIE_SECURE"}
 OUR_URL = r"http://localhost(:\d+)?"
+# As `Layout.sockets`, also of the place that a checkout had before.
+OUR_SOCKETS = r"(/.*/sock|/tmp/memo-\d+-[0-9a-f]{8})"
 # Lines that we have written ourselves and may renew.
 OURS = re.compile(
     rf"""(export\ )? (
@@ -28,8 +30,8 @@ OURS = re.compile(
       | (GATEWAY_PUBLIC_URL | JWT_ISSUER) = ['"]? {OUR_URL}
       | [A-Z0-9_]+_SERVICE_URL = ['"]? http://127\.0\.0\.1:\d+
       | BIND = ['"]? 127\.0\.0\.1:\d+
-      | (MIGRATION_)?DATABASE_URL = ['"]? postgres://\w+_(app|owner)@//.*
-      | REDIS_URL = ['"]? unix://\w+@/.*
+      | (MIGRATION_)?DATABASE_URL = ['"]? postgres://\w+@/{OUR_SOCKETS}/\w+-db/\w+
+      | REDIS_URL = ['"]? unix://\w+@{OUR_SOCKETS}/redis\.sock
       | MEMO_(SECRETS | REDIS)_REVISION = ['"]? [0-9a-f]*
       | COMPOSE_FILE = ['"]? compose\.yaml (:\w+_project/compose\.yaml)+
         (:compose\.override\.yaml)?
@@ -91,7 +93,8 @@ def complete(text: str, wanted: str) -> str:
     for line in text.splitlines():
         match = NAME.match(line)
         setting = settings.pop(match[1], "") if match else ""
-        is_ours = OURS.fullmatch(line)
+        # The address of a service that is not in this checkout is the user's.
+        is_ours = OURS.fullmatch(line) and (setting or "_SERVICE_URL=" not in line)
         lines += [setting] * bool(setting) if is_ours else [line]
     missing = [line for name, line in settings.items() if name not in FOR_NEW_FILES]
     return "\n".join([*lines, *missing]) + "\n"

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import application, ports, supervisor
+from . import application, gateway, ports, supervisor
 from .external_checks import examine, finding, service_keys
 from .files import read_env
 from .layout import Layout, Service
@@ -26,7 +26,7 @@ def run(layout: Layout, words: Sequence[str]) -> int:
     """Print the findings, each remedy after an arrow. Returns 3 if one is WRONG."""
     parser = argparse.ArgumentParser("doctor", description=__doc__)
     text = "examine the deployment at this URL, only from outside"
-    parser.add_argument("--url", type=Site, help=text)
+    parser.add_argument("--url", type=_site, help=text)
     text = "only send a test mail to this address"
     parser.add_argument("--mail", metavar="ADDRESS", help=text)
     options = parser.parse_args(words)
@@ -41,6 +41,14 @@ def run(layout: Layout, words: Sequence[str]) -> int:
     total = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
     print(f"{total}. See docs/operations/checks.md.")
     return FOUND_WRONG if counts["WRONG"] else 0
+
+
+def _site(url: str) -> Site:
+    """The site at this URL. argparse prints the text of this exception only."""
+    try:
+        return Site(url)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from None
 
 
 def examine_stack(layout: Layout) -> Iterator[str]:
@@ -62,14 +70,19 @@ def examine_stack(layout: Layout) -> Iterator[str]:
     for service in layout.services:
         yield from ask(layout, service, live=live)
     if live:
-        yield from examine(own_site(layout, written[ports.GATEWAY]))
+        yield from examine_gateway(layout)
 
 
-def own_site(layout: Layout, port: int) -> Site:
-    """The stack's gateway by its port, with valid API keys."""
+def examine_gateway(layout: Layout) -> Iterator[str]:
+    """The findings from outside, by the public URL and with valid API keys."""
     settings, keys = read_env(layout.gateway_env), service_keys(layout.secrets)
-    tls = bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
-    return Site(settings["GATEWAY_PUBLIC_URL"], port=port, tls=tls, keys=keys)
+    try:
+        site = gateway.own_site(settings, settings["GATEWAY_PUBLIC_URL"], keys)
+    except ValueError as exc:
+        hint = f"Correct {layout.gateway_env}."
+        yield finding("gateway", "url", "GATEWAY_PUBLIC_URL is a URL", str(exc), hint)
+    else:
+        yield from examine(site)
 
 
 def secrets(layout: Layout) -> str:

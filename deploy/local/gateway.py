@@ -8,6 +8,7 @@ from pathlib import Path
 from .files import read_env
 from .layout import Layout
 from .programs import Job, run
+from .site import Site
 
 
 def check(layout: Layout) -> None:
@@ -38,6 +39,23 @@ def configure(layout: Layout, state: Path) -> None:
     words += ["--static", layout.static, "--state", state]
     origins = {"CORS_ALLOWED_ORIGINS": allowed_origins(layout)}
     render(layout, state / "conf", *words, settings=origins)
+
+
+def own_site(
+    settings: Mapping[str, str], url: str = "", keys: Mapping[str, str] = {}
+) -> Site:
+    """The gateway where it listens, by this URL, else by a host that it serves."""
+    tls = bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
+    names = (settings.get("GATEWAY_SERVER_NAMES") or "localhost").split(",")
+    hosts = [name.strip().replace("*", "memo").removeprefix(".") for name in names]
+    host = "localhost" if "localhost" in hosts else hosts[0]
+    return Site(
+        url or f"http{'s' * tls}://{host}",
+        port=int(settings["GATEWAY_PORT"]),
+        bind=settings.get("GATEWAY_BIND", "").partition(",")[0].strip(),
+        tls=tls,
+        keys=keys,
+    )
 
 
 def allowed_origins(layout: Layout) -> str:

@@ -15,15 +15,16 @@ from collections.abc import Collection
 from typing import Any
 
 from . import gateway, ports, postgres, supervisor
-from .files import read_env, tail
+from .files import locked, read_env, tail
 from .layout import Layout, Service
-from .ports import GATEWAY, LOOPBACK
+from .ports import GATEWAY
 from .problems import MISSING, USAGE, Problem
 from .site import Site
 
 READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
 EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
 READY_SECONDS = 60.0
+STARTS = "starts.lock"  # `restore` holds it while services have to be stopped
 # Workers report every ten seconds, and say when they end.
 REPORTS = """SELECT max(last_heartbeat) > now() - interval '30 s'
 FROM procrastinate_workers"""
@@ -81,9 +82,10 @@ def is_healthy(layout: Layout, name: str, pids: list[int]) -> bool:
     listeners = ports.listeners(int(settings["GATEWAY_PORT"])) or []
     if set(listeners).isdisjoint(pids):
         return False
-    address = f"{LOOPBACK}:{settings['GATEWAY_PORT']}"
-    tls = bool(settings.get("GATEWAY_TLS_CERTIFICATE"))
-    return all(serves(address, service.name, tls=tls) for service in layout.services)
+    # One that is new or does not answer must not keep the gateway from starting.
+    bound = {s.name: read_env(s.env_file).get("BIND", "") for s in layout.services}
+    site, own = gateway.own_site(settings), bound.items()
+    return all(is_ready(site, name) for name, at in own if serves(at, name))
 
 
 def reports(layout: Layout, service: Service) -> bool:
@@ -95,10 +97,14 @@ def reports(layout: Layout, service: Service) -> bool:
     return False
 
 
-def serves(address: str, name: str, *, tls: bool = False) -> bool:
+def serves(address: str, name: str) -> bool:
     """Whether the service of this name answers there, on this machine."""
-    port = int(address.rpartition(":")[2] or 1)
-    site = Site(f"http{'s' * tls}://localhost", port=port)
+    bind, _, port = address.rpartition(":")
+    return is_ready(Site("http://localhost", port=int(port or 1), bind=bind), name)
+
+
+def is_ready(site: Site, name: str) -> bool:
+    """Whether the service of this name is ready there."""
     with contextlib.suppress(OSError, http.client.HTTPException):
         return site.send("GET", f"/api/v1/{name}/health/ready").status == 200
     return False
@@ -107,7 +113,8 @@ def serves(address: str, name: str, *, tls: bool = False) -> bool:
 def start(layout: Layout, names: list[str]) -> None:
     """Start programs of a running stack; returns when they are ready."""
     insist_on(layout, names)
-    start_and_wait(layout, *names)
+    with locked(layout.state / STARTS):
+        start_and_wait(layout, *names)
     print(f"memo: running: {', '.join(names)}")
 
 
@@ -122,18 +129,23 @@ def stop(layout: Layout, names: list[str]) -> None:
 def replace(layout: Layout, names: list[str]) -> None:
     """Restart programs. No request is lost: the processes of a service are replaced one
     after the other, and the gateway reads its configuration again."""
-    running = supervisor.processes(layout)
-    for name in names:
-        runs = all(each["pid"] for each in running[name])
-        if name == GATEWAY and runs:
-            gateway.configure(layout, layout.gateway)
-            supervisor.call(layout, "signalProcess", name, "HUP")
-        elif len(running[name]) > 1 and runs:
-            supervisor.restart_one_by_one(layout, name)
-        else:
-            supervisor.stop_program(layout, name)
-        start_and_wait(layout, name)
+    with locked(layout.state / STARTS):
+        running = supervisor.processes(layout)
+        for name in names:
+            _replace(layout, name, running[name])
     print(f"memo: running: {', '.join(names)}")
+
+
+def _replace(layout: Layout, name: str, found: list[dict[str, Any]]) -> None:
+    runs = all(each["pid"] for each in found)
+    if name == GATEWAY and runs:
+        gateway.configure(layout, layout.gateway)
+        supervisor.call(layout, "signalProcess", name, "HUP")
+    elif len(found) > 1 and runs:
+        supervisor.restart_one_by_one(layout, name)
+    else:
+        supervisor.stop_program(layout, name)
+    start_and_wait(layout, name)
 
 
 def insist_on(layout: Layout, names: list[str]) -> None:
@@ -143,6 +155,14 @@ def insist_on(layout: Layout, names: list[str]) -> None:
         if name not in found:
             text = f"There is no program {name}."
             raise Problem(text, hint=f"There are: {', '.join(found)}", code=USAGE)
+
+
+def insist_on_services(layout: Layout) -> None:
+    """Raise Problem if nothing runs, or if a service is newer than the last `up`."""
+    found = supervisor.processes(layout)
+    if new := [each.name for each in layout.services if each.name not in found]:
+        text = f"{', '.join(new)} has never run."
+        raise Problem(text, hint=f"First start it: {layout.command} up")
 
 
 def start_and_wait(layout: Layout, *names: str) -> None:

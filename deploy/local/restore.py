@@ -6,6 +6,7 @@ the new one. The last step renames both.
 
 import argparse
 import contextlib
+import shutil
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
@@ -39,6 +40,7 @@ def restore(
         _bring_settings(layout, folder, manifest["stack"])
     if not supervisor.is_running(layout):
         up(layout)
+    processes.insist_on_services(layout)
     with locked(layout.state / "cli.lock"):
         names = {service.name for service in chosen}
         with _stopped(layout, names | PAIR if pair else names):
@@ -63,18 +65,22 @@ def _bring_settings(layout: Layout, folder: Path, made_of: str) -> None:
         name = made_of or "the one without a name"
         raise Problem(f"The settings of this backup are of another stack: {name}.")
     layout.make_folders()
-    files = layout.all_env_files()
+    files, draft = layout.all_env_files(), layout.keys.with_name("keys.new")
+    shutil.rmtree(draft, ignore_errors=True)
     with tarfile.open(folder / backup.SETTINGS) as tar:
-        # The keys come last: a stack that has them is taken to have all.
-        for member in sorted(tar.getmembers(), key=lambda x: "/keys/" in x.name):
+        for member in tar.getmembers():
             path = PurePosixPath(member.name)
             target = files.get(member.name.removeprefix("env/"))
             if path.parts[0] == "secrets" and ".." not in path.parts:
                 target = layout.secrets.joinpath(*path.parts[1:])
+            if target and layout.keys in target.parents:
+                target = draft / target.relative_to(layout.keys)
             content = tar.extractfile(member) if member.isfile() else None
             if target and content:
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 write_private(target, content.read().decode(), member.mode & 0o700)
+    # The keys come last: a stack that has them is taken to have all.
+    draft.rename(layout.keys)
 
 
 def bring_factor_keys(layout: Layout, folder: Path) -> None:
@@ -96,15 +102,16 @@ def _stopped(layout: Layout, names: Collection[str]) -> Iterator[None]:
     databases = (service.database for service in layout.services)
     processes.start_and_wait(layout, *databases, "redis")
     programs = [x for s in layout.services if s.name in names for x in s.programs]
-    for name in programs:
-        supervisor.stop_program(layout, name)
-    try:
-        yield
-    except BaseException:
+    with locked(layout.state / processes.STARTS):
         for name in programs:
-            supervisor.start_program(layout, name)
-        raise
-    processes.start_and_wait(layout, *programs)
+            supervisor.stop_program(layout, name)
+        try:
+            yield
+        except BaseException:
+            for name in programs:
+                supervisor.start_program(layout, name)
+            raise
+        processes.start_and_wait(layout, *programs)
 
 
 def _replace(

@@ -17,6 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 10.0  # seconds
+# Addresses on which a server listens, and how a client of the same machine reaches it.
+REACHED_AT = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 @dataclass
@@ -41,11 +43,13 @@ class Reply:
 
 @dataclass
 class Site:
-    """A deployment by its public URL. For a stack on this machine, `port` and `tls` say
-    how to reach it, and `keys` has a valid API key for each service."""
+    """A deployment by its public URL. For a stack on this machine, `port`, `bind` (the
+    address on which it listens) and `tls` say how to reach it, and `keys` has a valid
+    API key for each service."""
 
     url: str
     port: int | None = None
+    bind: str = ""
     tls: bool | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,13 +57,15 @@ class Site:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{self.url} is not the URL of a site.")
-        self.host = parts.netloc.rpartition("@")[2]
+        self.host = parts.netloc.rpartition("@")[2].encode("idna").decode()
         self.is_https = parts.scheme == "https"
         self.over_tls = self.is_https if self.tls is None else self.tls
         # If it is local, no other machine can read what is sent.
         self.is_local = bool(re.fullmatch(r"localhost|::1|127\..*", parts.hostname))
         port = parts.port or (443 if self.is_https else 80)
-        self.address = "127.0.0.1" if self.port else parts.hostname, self.port or port
+        bind = self.bind.strip("[]")
+        here = REACHED_AT.get(bind, bind)
+        self.address = here if self.port else parts.hostname, self.port or port
 
     def send(
         self, method: str, path: str, body: str | None = None, **headers: str

@@ -89,7 +89,8 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
     ours = layout.root if layout.root.parent == COPIES else layout.state
     folders = [ours, layout.secrets, *(stack.sockets for stack in stacks)]
     if not confirmed:
-        names = "".join(f"\n  {path}" for path in folders if path.exists())
+        listed = [*folders, *([layout.backups] if ours == layout.root else [])]
+        names = "".join(f"\n  {path}" for path in listed if path.exists())
         text = "This permanently deletes all databases, accounts, keys and secrets in:"
         hint = f"To do it: {layout.command} destroy --yes"
         raise Problem(f"{text}{names}", hint=hint)

@@ -16,8 +16,9 @@ class Stub(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, name: str = "", port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), StubHandler)
+    def __init__(self, name: str = "", port: int = 0, host: str = "127.0.0.1") -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), StubHandler)
         self.name = name
         self.answer: Callable[[StubHandler], object] = StubHandler.usual
         self.same: tuple[int, dict[str, str], bytes] | None = None

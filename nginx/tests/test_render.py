@@ -21,7 +21,10 @@ def rendered(folder, *options, **env):
     "setting",
     [
         "GATEWAY_PORT=65536", "GATEWAY_PORT=8080; return 200", "GATEWAY_BIND=localhost",
-        "GATEWAY_BIND=,", "GATEWAY_SERVER_NAMES=memo_product",
+        "GATEWAY_BIND=,", "GATEWAY_BIND=127.0.0.1,127.0.0.1", "GATEWAY_BIND=::1,[::1]",
+        "GATEWAY_BIND=fe80::1%eth0", "GATEWAY_RESOLVER=fe80::1%eth0",
+        "GATEWAY_TRUSTED_PROXIES=fe80::1%eth0", "GATEWAY_ADMIN_NETWORKS=fe80::1%eth0",
+        "GATEWAY_SERVER_NAMES=memo_product",
         "GATEWAY_SERVER_NAMES=~^.*$", "GATEWAY_SERVER_NAMES=[::1",
         "GATEWAY_TRUSTED_PROXIES=0.0.0.0/0", "GATEWAY_TRUSTED_PROXIES=10.0.0.1/8",
         "GATEWAY_TRUSTED_PROXIES=0.0.0.0/1,128.0.0.0/1",

@@ -136,6 +136,7 @@ KINDS = {
     "number": lambda env: env.number("NAME", default=10, most=60),
     "switch": lambda env: env.switch("NAME", default=True),
     "choices": lambda env: env.choices("NAME", default=["a", "b"]),
+    "choice": lambda env: env.choice("NAME", ["", "ab"], default=""),
     "folder": lambda env: str(env.folder("NAME")),
     "list": lambda env: env.list("NAME", default=["a b"]),
     "keys": lambda env: env.api_keys("NAME"),
@@ -145,6 +146,7 @@ GOOD = {
     "number": {None: 10, "0": 0, "60": 60},
     "switch": {None: True, "true": True, "ON": True, "1": True, "no": False},
     "choices": {None: ["a", "b"], "b": ["b"], "b, a": ["b", "a"]},
+    "choice": {None: "", "": "", "ab": "ab"},
     "list": {None: ["a b"], "": [], "a": ["a"], " a , b c,, ,d\t": ["a", "b c", "d"]},
     "folder": {"/somewhere": ...},
     "keys": {
@@ -159,6 +161,7 @@ BAD = {
     "number": ["soon", "-3", "61", "1.5", "", "9" * 5000],
     "switch": ["ture", "", "2", "maybe"],  # django-environ would take them for no
     "choices": ["b,c"],
+    "choice": ["c", " "],
     "folder": [""],
     "keys": ["abc", "auth=", "=abc", "auth=abc,def", "="],
 }
@@ -178,6 +181,12 @@ def test_any_other_value_is_refused_by_name(env, environ, kind):
         found = refusal(KINDS[kind], env)
         assert found.startswith("NAME ")
         assert "abc" not in found  # a piece of a key
+
+
+def test_a_setting_that_may_be_empty_says_so(env, environ):
+    environ["NAME"] = "session"
+    found = refusal(env.choice, "NAME", ["", "transaction"], default="")
+    assert found == "NAME must be one of: empty, transaction."
 
 
 @pytest.mark.parametrize("prefix", ["", "MIGRATION_"])

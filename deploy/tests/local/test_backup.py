@@ -4,12 +4,14 @@ What restoring does is proved by deploy/tests/system/test_backup.py."""
 import argparse
 import json
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from deploy.local import backup, restore, supervisor
+from deploy.local import backup, processes, restore, stack, supervisor
 from deploy.local.files import write_private
 from deploy.local.layout import Layout
 from deploy.local.problems import Problem
@@ -27,6 +29,8 @@ def rewritten(folder: Path, **members: object) -> None:
 def folder(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A backup; pg_dump writes a line instead of a database."""
     monkeypatch.setattr(supervisor, "call", lambda *_: {})
+    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(supervisor, "processes", lambda _: {"auth": [], "users": []})
     monkeypatch.setattr(backup.postgres, "insist_on_own", lambda *_: None)
 
     def call(layout: Layout, service: object, program: str, *words: object) -> str:
@@ -77,6 +81,16 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / backup.MANIFEST).write_text('{"stack": "", "fil'),
         "missing, changed or added",
     ),
+    "a manifest without files": (
+        lambda f: (f / backup.MANIFEST).write_text('{"stack": ""}'),
+        backup.MANIFEST,
+    ),
+    "a manifest without a stack": (
+        lambda f: (f / backup.MANIFEST).write_text('{"files": {}}'),
+        backup.MANIFEST,
+    ),
+    "a list of files": (lambda f: rewritten(f, files=[*FILES]), backup.MANIFEST),
+    "a list": (lambda f: (f / backup.MANIFEST).write_text("[]"), backup.MANIFEST),
 }
 
 
@@ -96,6 +110,16 @@ def test_another_is_refused_and_nothing_changes(
     assert not layout.secrets.exists()
 
 
+def test_a_service_that_never_ran_is_named(layout: Layout, folder: Path) -> None:
+    """After `startservice`. It has no settings and no database yet."""
+    (layout.root / "notes_project").mkdir()
+    (layout.root / "notes_project" / "manage.py").touch()
+    newer = Layout(layout.root)
+    for act in (partial(backup.backup, newer, None), partial(attempt, newer, folder)):
+        with pytest.raises(Problem, match=r"notes has never run\.\n  .* up"):
+            act()
+
+
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, OSError, Problem("full")])
 def test_one_that_was_interrupted_is_none(
     layout: Layout,
@@ -111,6 +135,49 @@ def test_one_that_was_interrupted_is_none(
     with pytest.raises((KeyboardInterrupt, OSError, Problem)):
         backup.backup(layout, str(folder.parent / "second"))
     assert {*folder.parent.iterdir()} == before
+
+
+def test_two_at_once_into_one_folder_are_one_whole_backup(
+    layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by cron and by hand. The second one must not empty the draft of the first."""
+    target, dump = folder.parent / "second", backup.postgres.call
+    faults: list[str] = []
+
+    def again() -> None:
+        try:
+            backup.backup(layout, str(target))
+        except Problem as problem:
+            faults.append(str(problem))
+
+    other = threading.Thread(target=again)
+
+    def call(layout: Layout, service: object, program: str, *words: object) -> str:
+        if program == "pg_dump" and other.ident is None:
+            other.start()
+            other.join(0.3)
+        return dump(layout, service, program, *words)
+
+    monkeypatch.setattr(backup.postgres, "call", call)
+    backup.backup(layout, str(target))
+    other.join()
+    assert {*backup.check(target)["files"]} == {*FILES}
+    assert faults == [f"{target} exists already.\n  Name a new folder."]
+
+
+def test_the_draft_of_a_killed_backup_is_removed_by_the_next(
+    layout: Layout, folder: Path
+) -> None:
+    """It has secrets, and no command shows it. Those of other stacks stay."""
+    left = layout.backups / ".memo-20260131T010203Z.new"
+    others = [layout.backups / f".memo-b-{left.name[6:]}", layout.backups / "mine.new"]
+    for path in (left, *others):
+        path.mkdir(parents=True)
+        (path / "users.dump").touch()
+    backup.backup(layout, None)
+    assert not left.exists()
+    assert all(path.exists() for path in others)
+    assert len([*layout.backups.glob("memo-*")]) == 1
 
 
 @pytest.mark.parametrize("only", ["users", "auth"])
@@ -148,6 +215,69 @@ def test_settings_come_back_only_where_there_are_none(
     with pytest.raises(Problem, match="of another stack: other"):
         attempt(layout, folder)
     assert not layout.secrets.exists()
+
+
+def test_a_restore_that_was_killed_between_two_keys_is_finished_by_the_next(
+    layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the stack would have some keys only, and make no others."""
+    for path in (layout.keys / "private" / "b.pem", layout.keys / "public" / "a.pem"):
+        path.parent.mkdir(exist_ok=True)
+        write_private(path, "key")
+    keys = {path: path.read_text() for path in layout.keys.rglob("*.pem")}
+    shutil.rmtree(folder)
+    backup.backup(layout, str(folder))
+    monkeypatch.setattr(supervisor, "is_running", lambda _: False)
+    for survived in range(len(keys)):
+        shutil.rmtree(layout.secrets)
+        left = iter(range(survived))
+
+        def write(path: Path, text: str, mode: int, left: Iterator[int] = left) -> None:
+            if path.suffix == ".pem" and next(left, None) is None:
+                raise KeyboardInterrupt
+            write_private(path, text, mode)
+
+        with monkeypatch.context() as killed:
+            killed.setattr(restore, "write_private", write)
+            with pytest.raises(KeyboardInterrupt):
+                attempt(layout, folder)
+        with pytest.raises(Problem, match="enough"):
+            attempt(layout, folder)
+        found = {path: path.read_text() for path in layout.secrets.rglob("*.pem")}
+        assert found == keys
+
+
+@pytest.mark.parametrize("act", [processes.start, processes.replace])
+def test_no_other_command_starts_a_service_during_a_restore(
+    layout: Layout,
+    monkeypatch: pytest.MonkeyPatch,
+    act: Callable[[Layout, list[str]], None],
+) -> None:
+    """What the service writes then would be lost."""
+    acts: list[str] = []
+    monkeypatch.setattr(supervisor, "processes", lambda _: {"users": [{"pid": 0}]})
+    monkeypatch.setattr(supervisor, "stop_program", lambda *_: None)
+    monkeypatch.setattr(processes, "start_and_wait", lambda *_: acts.append("start"))
+    other = threading.Thread(target=act, args=(layout, ["users"]))
+    with restore._stopped(layout, ["users"]):
+        acts.clear()
+        other.start()
+        other.join(0.3)
+        acts.append("restored")
+    other.join()
+    assert acts == ["restored", "start", "start"]
+
+
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_destroy_names_the_backups_if_it_deletes_them(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, is_copy: bool
+) -> None:
+    """A copy of root's checkout has them, and is deleted whole."""
+    layout.backups.mkdir()
+    monkeypatch.setattr(stack, "COPIES", layout.root.parent if is_copy else None)
+    with pytest.raises(Problem) as caught:
+        stack.destroy(layout, confirmed=False)
+    assert (f"  {layout.backups}\n" in str(caught.value)) is is_copy
 
 
 def test_keys_of_second_factors_in_the_backup_come_to_those_that_are_here(

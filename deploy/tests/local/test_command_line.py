@@ -1,10 +1,15 @@
 """The command line: help, usage, and commands on a stack that does not run."""
 
+import os
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from deploy.local import __main__ as cli
+from deploy.local.layout import ROOT
 from deploy.local.problems import MISSING, USAGE
 
 from .checkout import Checkout
@@ -41,6 +46,22 @@ def test_help_names_every_command(
         assert f"  {word} " in parts[part]
     for word in cli.COMMANDS:
         assert re.search(rf"^ .*\b{word}\b", said, re.MULTILINE), word
+
+
+def test_the_script_runs_its_own_checkout_whatever_cd_would_prefer(
+    tmp_path: Path,
+) -> None:
+    """`destroy` in another checkout would be a pity."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\npwd\n")
+    python.chmod(0o755)
+    for folder in ("here", "elsewhere"):
+        (tmp_path / folder / "memo").mkdir(parents=True)
+        shutil.copy(ROOT / "manage_all.sh", tmp_path / folder / "memo")
+    env = {**os.environ, "CDPATH": f"{tmp_path}/elsewhere", "MEMO_PYTHON": str(python)}
+    script, here = "memo/manage_all.sh", tmp_path / "here"
+    said = subprocess.check_output([script], cwd=here, env=env, text=True)
+    assert said == f"{here}/memo\n"
 
 
 def test_help_and_commands_that_need_a_stack_change_nothing(bare: Checkout) -> None:

@@ -235,3 +235,53 @@ def test_a_link_in_a_folder_of_root_s_is_not_followed(tmp_path: Path) -> None:
         write_private(folder / "link", "new")
     folder.chmod(0o700)  # so that it can be removed
     assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "DATABASE_URL=postgres://auth_app@//var/run/postgresql/auth",
+        "DATABASE_URL=postgres://auth_app@//srv/db/auth-db/auth",
+        "MIGRATION_DATABASE_URL=postgres://auth_owner@//var/run/postgresql/auth",
+        "REDIS_URL=unix://auth@/run/redis/redis.sock",
+        "BILLING_SERVICE_URL=http://127.0.0.1:9000",
+    ],
+)
+def test_servers_of_the_user_s_own_on_this_machine_stay(
+    written: Layout, ports: Ports, line: str
+) -> None:
+    """`up` must not lead a service to an empty database of ours."""
+    name = line.partition("=")[0]
+    path = written.services[0].env_file
+    if name.startswith("MIGRATION"):
+        path = written.services[0].migrate_env_file
+    kept = [x for x in path.read_text().splitlines() if not x.startswith(f"{name}=")]
+    path.write_text("\n".join([line, *kept, ""]))
+    configure.write(written, ports)
+    assert path.read_text().splitlines().count(line) == 1
+    assert path.read_text().count(f"\n{name}=") == 0
+
+
+@pytest.mark.parametrize("stack", ["", "test"])
+def test_stores_of_ours_follow_a_checkout_that_has_moved(
+    layout: Layout, ports: Ports, stack: str
+) -> None:
+    """Also out of the long path of another one, whose sockets are in /tmp."""
+    for folder in (layout.root / ("x" * 80), layout.root / "moved"):
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in ("auth", "users"):
+            (folder / f"{name}_project").mkdir(parents=True)
+            (folder / f"{name}_project" / "manage.py").touch()
+    older = Layout(layout.root / ("x" * 80), stack)
+    newer = Layout(layout.root / "moved", stack)
+    for before, after in ((older, newer), (newer, older)):
+        for each in (before, after):
+            each.make_folders()
+        configured(before, ports)
+        for name, path in before.all_env_files().items():
+            write_private(after.all_env_files()[name], path.read_text())
+        configure.write(after, ports)
+        texts = [path.read_text() for path in after.all_env_files().values()]
+        assert not [text for text in texts if str(before.sockets) in text]
+        assert [text for text in texts if str(after.sockets) in text]
+    shutil.rmtree(older.sockets)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from deploy import smoke_test
-from deploy.local import external_checks
+from deploy.local import doctor, external_checks, supervisor
 from deploy.local.external_checks import cookie, examine, plain_http
+from deploy.local.files import write_private
+from deploy.local.layout import Layout
 from deploy.local.site import Site
 from nginx.tests.certificates import self_signed
 from nginx.tests.stub_service import Stub
@@ -93,9 +95,34 @@ def test_plain_http_next_to_https_is_refused(
 
 
 @pytest.mark.parametrize("url", ["memo.example", "ftp://memo.example", "https://"])
-def test_what_is_no_url_of_a_site_is_refused(url: str) -> None:
+def test_what_is_no_url_of_a_site_is_refused(
+    layout: Layout, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(ValueError, match="not the URL"):
         Site(url)
+    with pytest.raises(SystemExit):
+        doctor.run(layout, ["--url", url])
+    assert f"argument --url: {url} is not the URL of a site" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["https://例え.example", "https://müller.example"])
+def test_a_host_is_sent_in_the_letters_of_dns(url: str) -> None:
+    with serving({}, status=200) as port:
+        assert external_checks.reached(Site(url, port=port, tls=False)) == ""
+    assert Site(url).host.startswith("xn--")
+
+
+def test_a_public_url_that_is_none_is_a_finding(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    for each in ("auth_users", "users_auth"):
+        write_private(layout.secrets / f"{each}_service_api_key", "key")
+    text = "GATEWAY_PORT=1\nGATEWAY_PUBLIC_URL=memo.example\n"
+    write_private(layout.gateway_env, text)
+    [*_, last] = doctor.examine_stack(layout)
+    assert last.startswith("WRONG gateway: url ")
+    assert "memo.example is not the URL of a site. -> Correct " in last
 
 
 def test_the_smoke_test_says_how_long_to_wait_for_a_limit() -> None:
