@@ -118,19 +118,20 @@ def test_hosts_of_postgresql_lose_their_cables(stack: HostsStack) -> None:
 
 def test_a_host_of_services_loses_its_cable(stack: HostsStack) -> None:
     """The other one serves all, and later both do. A request on a connection that the
-    gateway has kept is not repeated: it takes its time, and is a 503."""
+    gateway has kept is not repeated: it takes its time, and is a 503. A user who does
+    the whole job may meet one at each service in turn."""
     with Run(stack, seed=4) as run:
         time.sleep(5)
         trouble = Trouble("a host", frozenset(["auth", "users"]), time.monotonic())
         run.record.troubles.append(trouble)
         with unplugged(stack.other):
-            took = run.when_all_works(trouble.begun + 40) - trouble.begun
+            took = run.when_all_works(trouble.begun + 60) - trouble.begun
             time.sleep(10)
         trouble.back = time.monotonic()
         time.sleep(5)
     print(f"{run.summary()}\n== well {took:.1f} s after the cut")
     assert not run.violations, run.summary()
-    assert took < IN_FLIGHT + RECOVERY
+    assert took < 2 * IN_FLIGHT + RECOVERY
 
 
 @pytest.mark.parametrize("way", [isolated, divided])
