@@ -12,6 +12,7 @@ from tests.factors.rows import with_factors
 from tests.refusals import assert_invalid, assert_refused
 from users.accounts import change_email
 from users.accounts.models import EmailChange, Link
+from users.factors import recovery_codes
 from users.factors.models import Factor, RecoveryCode
 from users.models import User
 
@@ -225,6 +226,19 @@ def test_those_from_before_stay(moved, post, token):
 def test_an_operator_who_gives_the_address_back_leaves_the_thief_no_link(
     moved, post, token, change, admin
 ):
+def test_recovery_codes_that_a_thief_has_replaced_go(moved, post, token, bearer):
+    """The mail about them went to the thief. The factor of the owner stays."""
+    link = token("undo_email")
+    with_factors(moved, "of the owner")
+    Factor.objects.update(confirmed_at=moved.created_at)
+    thief = bearer(sub=str(moved.pk), acr="aal2")
+    replaced = thief.post(f"{ME}/recovery_codes")
+    [code, *_] = replaced.json()["recovery_codes"]
+    assert post("/change_email/undo", token=link).status_code == 204
+    assert not recovery_codes.use(moved.pk, code)
+    assert [factor.name for factor in Factor.objects.all()] == ["of the owner"]
+
+
     change("eve@example.org")
     thiefs = token("undo_email")
     user = User.objects.get(pk=moved.pk)
