@@ -98,6 +98,20 @@ def test_a_job_that_runs_twice_mails_once(ask_change, mailed, ada):
     assert mailed() == []
 
 
+def test_a_link_that_is_mailed_late_works_no_longer_than_was_said(ask_change, token):
+    """The worker may have been down for hours."""
+    answer = ask_change().json()
+    token("change_email")
+    link = Link.objects.get(purpose="change_email")
+    assert answer["expires_at"] == link.expires_at.isoformat().replace("+00:00", "Z")
+
+
+def test_a_change_whose_time_is_over_mails_no_link(ask_change, mailed):
+    ask_change()
+    EmailChange.objects.update(expires_at=timezone.now())
+    assert mailed() == [("email_change_requested", ADDRESS)]
+
+
 # Confirmed
 
 
@@ -212,6 +226,19 @@ def test_second_factors_that_a_thief_added_go(moved, post, token):
     assert not RecoveryCode.objects.exists()
 
 
+def test_recovery_codes_that_a_thief_has_replaced_go(moved, post, token, bearer):
+    """The mail about them went to the thief. The factor of the owner stays."""
+    link = token("undo_email")
+    with_factors(moved, "of the owner")
+    Factor.objects.update(confirmed_at=moved.created_at)
+    thief = bearer(sub=str(moved.pk), acr="aal2")
+    replaced = thief.post(f"{ME}/recovery_codes")
+    [code, *_] = replaced.json()["recovery_codes"]
+    assert post("/change_email/undo", token=link).status_code == 204
+    assert not recovery_codes.use(moved.pk, code)
+    assert [factor.name for factor in Factor.objects.all()] == ["of the owner"]
+
+
 def test_those_from_before_stay(moved, post, token):
     link = token("undo_email")
     with_factors(moved, "of the owner")
@@ -226,19 +253,6 @@ def test_those_from_before_stay(moved, post, token):
 def test_an_operator_who_gives_the_address_back_leaves_the_thief_no_link(
     moved, post, token, change, admin
 ):
-def test_recovery_codes_that_a_thief_has_replaced_go(moved, post, token, bearer):
-    """The mail about them went to the thief. The factor of the owner stays."""
-    link = token("undo_email")
-    with_factors(moved, "of the owner")
-    Factor.objects.update(confirmed_at=moved.created_at)
-    thief = bearer(sub=str(moved.pk), acr="aal2")
-    replaced = thief.post(f"{ME}/recovery_codes")
-    [code, *_] = replaced.json()["recovery_codes"]
-    assert post("/change_email/undo", token=link).status_code == 204
-    assert not recovery_codes.use(moved.pk, code)
-    assert [factor.name for factor in Factor.objects.all()] == ["of the owner"]
-
-
     change("eve@example.org")
     thiefs = token("undo_email")
     user = User.objects.get(pk=moved.pk)
