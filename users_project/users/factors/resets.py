@@ -20,6 +20,9 @@ from users.mail.models import Kind
 from users.mail.outbox import notify
 from users.models import User
 
+# In the admin's history of the user; the reason follows until the user is erased.
+REQUESTED = "Asked for a reset of the second factors"
+
 
 @transaction.atomic
 def request(user: User, operator: str, reason: str) -> FactorReset:
