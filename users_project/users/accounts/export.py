@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from shared.clients import auth_client
@@ -23,14 +24,19 @@ def export(user: User) -> dict[str, Any]:
     sessions, theirs = auth_client().export(user.pk)
     own = Event.objects.filter(user_id=user.pk).select_related("personal")
     events = merge(EventPage([*map(represent, own)]), theirs).events
+    # Of an address that is not verified, they may be of another person.
+    proved = [user.email_canonical] if user.email_verified else []
+    attempts = Registration.objects.filter(email_canonical__in=proved)
+    links = Q(user=user) | Q(registration__in=attempts)
+    mails = Q(user=user) | Q(user=None, address_canonical__in=proved)
     found: Any = {
         "exported_at": timezone.now(),
         "user": user,
         "permissions": sorted(user.get_user_permissions()),
         "email_changes": EmailChange.objects.filter(user=user),
-        "registrations": registrations_of(user),
-        "links": Link.objects.filter(user=user).order_by("created_at"),
-        "mails": Mail.objects.filter(user=user).order_by("created_at"),
+        "registrations": attempts.order_by("created_at"),
+        "links": Link.objects.filter(links).order_by("created_at"),
+        "mails": Mail.objects.filter(mails).order_by("created_at"),
         "factors": Factor.objects.filter(user=user).order_by("created_at"),
         "recovery_codes": RecoveryCode.objects.filter(user=user).order_by("pk"),
         "factor_resets": FactorReset.objects.filter(user=user),
@@ -40,10 +46,3 @@ def export(user: User) -> dict[str, Any]:
     answer = schema.ExportSerializer(found).data
     log.record("user_exported", user.pk)
     return {**answer, "sessions": sessions}
-
-
-def registrations_of(user: User) -> Any:
-    """Attempts to register with the user's address, if it is verified. Otherwise they
-    may be another person's."""
-    attempts = Registration.objects.filter(email_canonical=user.email_canonical)
-    return attempts.order_by("created_at") if user.email_verified else attempts.none()
