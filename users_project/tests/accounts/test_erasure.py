@@ -16,7 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from shared import erasures as erasures_file
 from shared.api.exceptions import DependencyUnavailable, LinkInvalid
 from tests.accounts.personal_data import DAY, MARKS, due_user, everything, fill
-from tests.admin_pages import LIST, act, ask, browser_of, change_url, url
+from tests.admin_pages import LIST, act, ask, browser_of, change_url
 from tests.factories import UserFactory
 from tests.refusals import assert_refused
 from users import tasks, validators
@@ -73,20 +73,6 @@ def test_nothing_that_is_personal_is_left(marked, jobs, audits, erasures):
     assert audits("event", "user_id")[-1] == ("user_erased", str(marked.pk))
     assert erasure.erase_due() == 0
     assert User.objects.get(pk=bob.pk).email == "bob@example.org"
-
-
-def test_why_an_operator_reset_the_factors_is_forgotten(admin):
-    """PRIV-02. The operator may have written anything. The entry itself stays."""
-    user = UserFactory()
-    page = url("users_user_factors", user.pk)
-    assert admin.post(page, {"reason": "mark-1 has called"}).status_code == 302
-    user.soft_delete()
-    come(user)
-    assert "mark-1" in everything()
-    assert erasure.erase_due() == 1
-    assert "mark-1" not in everything()
-    entry = LogEntry.objects.get(object_id=str(user.pk))
-    assert entry.change_message == "Asked for a reset of the second factors"
 
 
 def test_only_whose_time_has_come_is_erased():

@@ -233,13 +233,6 @@ def test_a_restored_database_waits_for_no_reset(asked, tmp_path):
     assert tables_of(asked) == ALL
 
 
-def test_nor_does_it_mail_that_one_waits(asked, mailoutbox):
-    """The mail may have waited in the dump."""
-    resets.forget_all()
-    deliver(Mail.objects.get(user=asked).pk)
-    assert not mailoutbox
-
-
 # A password is another thing
 
 

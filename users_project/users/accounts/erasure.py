@@ -33,7 +33,6 @@ from users.accounts.models import (
 )
 from users.events import log
 from users.factors.models import OF_USER
-from users.factors.resets import REQUESTED
 from users.mail.models import Mail
 from users.models import User
 
@@ -131,8 +130,6 @@ def forget(users: Sequence[User]) -> None:
         object_id__in=map(str, ids),
     )
     entries.update(object_repr=F("object_id"))
-    reasons = entries.filter(change_message__startswith=REQUESTED)
-    reasons.update(change_message=REQUESTED)
     end_admin_sessions({str(user_id) for user_id in ids})
 
 

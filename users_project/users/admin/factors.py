@@ -59,7 +59,8 @@ class FactorPages(UserPages):
             raise BadRequest("no reason is given")
         reason = form.cleaned_data["reason"]
         resets.request(user, str(request.user.pk), reason)
-        self.log_change(request, user, f"{resets.REQUESTED}: {reason}")
+        text = f"Asked for a reset of the second factors: {reason}"
+        self.log_change(request, user, text)
         messages.success(request, ASKED)
 
     @transaction.atomic

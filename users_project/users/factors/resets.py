@@ -20,9 +20,6 @@ from users.mail.models import Kind
 from users.mail.outbox import notify
 from users.models import User
 
-# In the admin's history of the user; the reason follows until the user is erased.
-REQUESTED = "Asked for a reset of the second factors"
-
 
 @transaction.atomic
 def request(user: User, operator: str, reason: str) -> FactorReset:
@@ -64,10 +61,8 @@ def cancel_by_link(token: str, client: Client) -> None:
 
 def forget_all() -> None:
     """In a restored database, forget the resets that wait: users may have cancelled
-    them after the dump, and would not learn that they wait again. Links that cancel
-    them are void, so a mail that waits does not report a reset that does not."""
+    them after the dump, and would not learn that they wait again."""
     FactorReset.objects.all().delete()
-    links.void(purpose=Purpose.KEEP_FACTORS)
 
 
 def run_due() -> int:
@@ -107,8 +102,8 @@ def delete_all(user: User) -> None:
 
 
 def delete_since(user: User, time: datetime) -> None:
-    """Delete the factors that were added since this time. Delete the recovery codes too
-    if they are as new, or no factor is left. The row of the user is locked."""
+    """Delete the factors that were added since this time; without another one, the
+    recovery codes too. The row of the user is locked."""
     factors = Factor.objects.filter(user=user)
     factors.exclude(confirmed_at__lt=time).delete()
     # Codes have no time. Those of a first factor go with it; others leave an event.
