@@ -12,8 +12,11 @@ from tests.factors.rows import with_factors
 from tests.refusals import assert_invalid, assert_refused
 from users.accounts import change_email
 from users.accounts.models import EmailChange, Link
+from users.events.models import Event
 from users.factors import recovery_codes
 from users.factors.models import Factor, RecoveryCode
+from users.mail import delivery
+from users.mail.models import Mail
 from users.models import User
 
 ME = f"{BASE}/me"
@@ -96,6 +99,18 @@ def test_a_job_that_runs_twice_mails_once(ask_change, mailed, ada):
     mailed()
     change_email.handle(ada.pk)
     assert mailed() == []
+
+
+def test_a_mail_to_the_new_address_that_fails_is_no_event(ask_change, mailed, audits):
+    """ACC-04. The user would learn from it that the address has no account."""
+    ask_change()
+    mailed()
+    mail = Mail.objects.get(kind="change_email")
+    delivery.fail(mail, "SMTPRecipientsRefused")
+    assert not Event.objects.filter(event="mail_failed").exists()
+    line = audits()[-1]
+    assert (line.event, line.kind) == ("mail_failed", "change_email")
+    assert line.user_id == str(mail.user_id)
 
 
 def test_a_link_that_is_mailed_late_works_no_longer_than_was_said(ask_change, token):

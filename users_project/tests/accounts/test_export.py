@@ -224,6 +224,27 @@ def test_what_was_mailed_before_there_was_an_account_is_exported_too(
     assert [each["kind"] for each in session.get(URL).json()["mails"]] == kinds
 
 
+def test_an_export_does_not_reveal_whether_another_address_has_an_account(
+    post, bearer, ada, export, run_jobs
+):
+    """ACC-04. Only an address without an account gets a mail."""
+    taken, free = UserFactory(email="bob@example.org").email, "nobody@example.org"
+    for address in (taken, free):
+        body = {"new_email": address, "current_password": PASSWORD}
+        session = bearer(sub=str(ada.pk))
+        assert post("/me/change_email", session, **body).status_code == 202
+        run_jobs()
+    assert Mail.objects.filter(address=free).exists()
+    found = export().json()
+    assert found["links"] == []
+    told = ["email_change_requested"] * 2
+    assert [each["kind"] for each in found["mails"]] == told
+    User.objects.filter(pk=ada.pk).update(email=free, email_canonical=free)
+    found = export().json()
+    assert [each["address"] for each in found["links"]] == [free]
+    assert [each["kind"] for each in found["mails"]] == [*told, "change_email"]
+
+
 @pytest.mark.parametrize("age", [400, None])
 def test_an_old_login_exports_nothing(export, auth_service, age, audits):
     """PRIV-04. A refresh makes a stolen session no younger."""
