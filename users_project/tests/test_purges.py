@@ -85,6 +85,15 @@ def test_what_still_waits_keeps_what_it_is_about():
     assert [*Registration.objects.all()] == [asked]
 
 
+def test_a_registration_is_kept_for_two_days_at_most():
+    """PRIV-02. Its second link may have been mailed in the last minute of the first."""
+    asked = aged(registration(), "created_at", 2 * DAY)
+    aged(link(registration=asked), "expires_at", DAY)
+    aged(link(registration=asked), "expires_at", MINUTE)
+    purges.purge()
+    assert not Registration.objects.exists()
+
+
 def test_factors_and_codes_that_can_be_used_stay(ada):
     with_factors(ada, "mine")
     aged(ada.factors.get(), "created_at", 90 * DAY)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.sessions.models import Session
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from users.accounts.models import AddressRequest, EmailChange, Link, Registration
@@ -28,11 +28,13 @@ def over() -> Iterator[QuerySet[Any]]:
     """The rows to delete, in this order."""
     now = timezone.now()
     dead = {"expires_at__lt": now - DEAD_KEPT}
+    # A link that was mailed again for a registration would keep it for a third day.
+    of_registration = Q(user=None, expires_at__lt=now)
     unsettled = Mail.objects.filter(link=OuterRef("pk"), sent_at=None, failed_at=None)
     yield Session.objects.filter(expire_date__lt=now)  # of the admin
     yield AddressRequest.objects.filter(created_at__lt=now - REQUESTS_KEPT)
     yield EmailChange.objects.filter(**dead)
-    yield Link.objects.filter(~Exists(unsettled), **dead)
+    yield Link.objects.filter(Q(**dead) | of_registration, ~Exists(unsettled))
     yield Challenge.objects.filter(**dead)
     yield Factor.objects.filter(confirmed_at=None, created_at__lt=now - DEAD_KEPT)
     yield RecoveryCode.objects.filter(used_at__lt=now - DEAD_KEPT)

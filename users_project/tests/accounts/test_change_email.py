@@ -12,7 +12,11 @@ from tests.factors.rows import TOTP, with_factors
 from tests.refusals import assert_invalid, assert_refused
 from users.accounts import change_email
 from users.accounts.models import EmailChange, Link
+from users.events.models import Event
+from users.factors import recovery_codes
 from users.factors.models import Factor, RecoveryCode
+from users.mail import delivery
+from users.mail.models import Mail
 from users.models import User
 
 ME = f"{BASE}/me"
@@ -95,6 +99,32 @@ def test_a_job_that_runs_twice_mails_once(ask_change, mailed, ada):
     mailed()
     change_email.handle(ada.pk)
     assert mailed() == []
+
+
+def test_a_mail_to_the_new_address_that_fails_is_no_event(ask_change, mailed, audits):
+    """ACC-04. The user would learn from it that the address has no account."""
+    ask_change()
+    mailed()
+    mail = Mail.objects.get(kind="change_email")
+    delivery.fail(mail, "SMTPRecipientsRefused")
+    assert not Event.objects.filter(event="mail_failed").exists()
+    line = audits()[-1]
+    assert (line.event, line.kind) == ("mail_failed", "change_email")
+    assert line.user_id == str(mail.user_id)
+
+
+def test_a_link_that_is_mailed_late_works_no_longer_than_was_said(ask_change, token):
+    """The worker may have been down for hours."""
+    answer = ask_change().json()
+    token("change_email")
+    link = Link.objects.get(purpose="change_email")
+    assert answer["expires_at"] == link.expires_at.isoformat().replace("+00:00", "Z")
+
+
+def test_a_change_whose_time_is_over_mails_no_link(ask_change, mailed):
+    ask_change()
+    EmailChange.objects.update(expires_at=timezone.now())
+    assert mailed() == [("email_change_requested", ADDRESS)]
 
 
 # Confirmed
@@ -209,6 +239,19 @@ def test_second_factors_that_a_thief_added_go(moved, post, token):
     assert post("/change_email/undo", token=link).status_code == 204
     assert not Factor.objects.exists()
     assert not RecoveryCode.objects.exists()
+
+
+def test_recovery_codes_that_a_thief_has_replaced_go(moved, post, token, bearer):
+    """The mail about them went to the thief. The factor of the owner stays."""
+    link = token("undo_email")
+    with_factors(moved, "of the owner")
+    Factor.objects.update(confirmed_at=moved.created_at)
+    thief = bearer(sub=str(moved.pk), acr="aal2")
+    replaced = thief.post(f"{ME}/recovery_codes")
+    [code, *_] = replaced.json()["recovery_codes"]
+    assert post("/change_email/undo", token=link).status_code == 204
+    assert not recovery_codes.use(moved.pk, code)
+    assert [factor.name for factor in Factor.objects.all()] == ["of the owner"]
 
 
 def test_those_from_before_stay(moved, post, token):

@@ -10,9 +10,10 @@ from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from tests.accounts.conftest import ADDRESS, BASE
+from tests.accounts.conftest import ADDRESS, BASE, OTHER
 from tests.factories import EPOCH, PASSWORD, WRONG, UserFactory
 from tests.refusals import assert_invalid, assert_refused
+from users.accounts import change_email
 from users.accounts.models import Link, Purpose
 from users.mail.models import Mail
 from users.models import User
@@ -117,6 +118,23 @@ def test_a_password_that_an_operator_changes_meanwhile_deletes_nothing(
     monkeypatch.setattr(User, "check_password", then_operator)
     assert_invalid(session.delete(ME, BODY), "current_password", "invalid")
     assert state(ada) == (False, 0)
+
+
+def test_the_link_goes_to_the_address_that_the_account_has_by_then(
+    session, ada, monkeypatch
+):
+    """Not to a mailbox that the user has just left."""
+    verify = User.check_password
+
+    def then_moved(self, password):
+        right = verify(self, password)
+        change_email.move(User.objects.get(pk=self.pk), OTHER)
+        return right
+
+    monkeypatch.setattr(User, "check_password", then_moved)
+    assert session.delete(ME, BODY).status_code == 202
+    mail = Mail.objects.get()
+    assert (mail.kind, mail.address, mail.link.address) == ("deletion", OTHER, OTHER)
 
 
 # The last superuser

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tests.factories import UserFactory
+from tests.factories import PASSWORD, UserFactory
 from tests.refusals import assert_refused
 from users.accounts import links
 from users.accounts.models import EmailChange, Purpose, Registration
@@ -18,6 +18,7 @@ from users.events.log import record
 from users.events.models import Event
 from users.factors.models import Factor, RecoveryCode
 from users.mail.models import Mail
+from users.models import User
 
 SECRET = b"S3"
 VERIFIED = "email_verified"
@@ -197,6 +198,51 @@ def test_attempts_with_an_address_are_of_the_user_who_has_proved_it(ada, export)
     fill(ada, "ada")
     type(ada).objects.update(email_verified_at=None)
     assert export().json()["registrations"] == []
+
+
+@pytest.mark.usefixtures("required")
+@pytest.mark.parametrize("is_verified", [True, False])
+def test_what_was_mailed_before_there_was_an_account_is_exported_too(
+    post, token, bearer, auth_service, is_verified
+):
+    """The mail outlives the registration. Without proof of the mailbox it may be about
+    another person."""
+    post("", username="ada", email="Ada@example.org")
+    body = {"token": token("register"), "password": PASSWORD}
+    assert post("/verify_email", **body).status_code == 204
+    user = User.objects.get()
+    if not is_verified:
+        User.objects.update(email_verified_at=None)
+    answer = {"sessions": [], "events": []}
+    auth_service.answer("GET", f"users/{user.pk}/export", answer)
+    session = bearer(sub=str(user.pk))
+    kinds = ["register"] * is_verified
+    found = session.get(URL).json()
+    assert [each["purpose"] for each in found["links"]] == kinds
+    assert [each["kind"] for each in found["mails"]] == kinds
+    Registration.objects.all().delete()
+    assert [each["kind"] for each in session.get(URL).json()["mails"]] == kinds
+
+
+def test_an_export_does_not_reveal_whether_another_address_has_an_account(
+    post, bearer, ada, export, run_jobs
+):
+    """ACC-04. Only an address without an account gets a mail."""
+    taken, free = UserFactory(email="bob@example.org").email, "nobody@example.org"
+    for address in (taken, free):
+        body = {"new_email": address, "current_password": PASSWORD}
+        session = bearer(sub=str(ada.pk))
+        assert post("/me/change_email", session, **body).status_code == 202
+        run_jobs()
+    assert Mail.objects.filter(address=free).exists()
+    found = export().json()
+    assert found["links"] == []
+    told = ["email_change_requested"] * 2
+    assert [each["kind"] for each in found["mails"]] == told
+    User.objects.filter(pk=ada.pk).update(email=free, email_canonical=free)
+    found = export().json()
+    assert [each["address"] for each in found["links"]] == [free]
+    assert [each["kind"] for each in found["mails"]] == [*told, "change_email"]
 
 
 @pytest.mark.parametrize("age", [400, None])

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 from tests.accounts.conftest import ADDRESS, BASE, OTHER
 from tests.factories import NEW, PASSWORD, UserFactory, hashed
 from tests.guesses import statuses
-from users.accounts import links, requests
+from users.accounts import links, registration, requests
 from users.accounts.models import EmailChange, Link, Purpose, Registration
 from users.mail.models import Mail
 from users.models import User
@@ -172,6 +172,12 @@ def test_a_request_is_handled_once_by_two_workers(ada, at_once):
     request = requests.AddressRequest.objects.create(kind="reset", address=ADDRESS)
     at_once(*[partial(requests.handle, request.pk)] * 2)
     assert Link.objects.count() == 1
+
+
+def test_a_registration_is_handled_once_by_workers_at_once(at_once):
+    row = Registration.objects.create(email=OTHER, username="bob", locale="en")
+    at_once(*[partial(registration.handle, row.pk)] * 4)
+    assert (Link.objects.count(), Mail.objects.count()) == (1, 1)
 
 
 def test_what_fails_uses_no_link_up(ada, monkeypatch):

@@ -88,10 +88,11 @@ def forget(user: User) -> bool:
 
 def handle(user_id: UUID) -> None:
     """The worker's part: mail the link, unless the address is taken. Its owner gets no
-    mail then. May run twice."""
+    mail then. However late this is, the link ends with the change. May run twice."""
     with transaction.atomic():
         user = links.lock(user_id)
-        change = EmailChange.objects.filter(user=user).first()
+        waiting = EmailChange.objects.filter(user=user, expires_at__gt=timezone.now())
+        change = waiting.first()
         if change is None or not user.is_present:
             return
         address = normalize_identifier(change.email)
@@ -101,7 +102,8 @@ def handle(user_id: UUID) -> None:
         if sent.exists() or taken.exists() or held:
             return
         if has_room(Kind.CHANGE_EMAIL, address, user):
-            link_mails.send(Purpose.CHANGE_EMAIL, user, to=change.email)
+            until = {"expires_at": change.expires_at}
+            link_mails.send(Purpose.CHANGE_EMAIL, user, to=change.email, **until)
 
 
 def confirm(token: str, proof: Proof, client: Client) -> None:

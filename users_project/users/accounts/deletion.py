@@ -26,12 +26,13 @@ def delete_own(user: User) -> datetime | None:
     if user.is_superuser and User.objects.lock_superusers() <= {user.pk}:
         raise LastSuperuser
     same = present.filter(pk=user.pk, password=user.password)
-    if not same.select_for_update().exists():
+    found = same.select_for_update().first()
+    if found is None:
         return None
-    user.soft_delete()
-    link_mails.send(Purpose.RESTORE, user)
-    log.record("user_deleted", user.pk)
-    return user.delete_after
+    found.soft_delete()
+    link_mails.send(Purpose.RESTORE, found)  # to the address that it has by now
+    log.record("user_deleted", found.pk)
+    return found.delete_after
 
 
 def restore_by_link(token: str, client: Client) -> None:

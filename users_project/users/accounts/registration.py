@@ -71,9 +71,10 @@ def handle(registration_id: UUID) -> None:
     """The worker's part: mail the link, or that there is an account. Delete the
     registration without a link, as after ten mails to the address. May run twice."""
     with transaction.atomic():
-        rows = Registration.objects.select_for_update(of=("self",))
-        registration = rows.filter(pk=registration_id, links=None).first()
-        if registration is None:
+        # Locked before its links are read: the job may run twice at once.
+        rows = Registration.objects.select_for_update()
+        registration = rows.filter(pk=registration_id).first()
+        if registration is None or registration.links.exists():
             return
         if not has_room(Kind.REGISTER, registration.email):
             registration.delete()

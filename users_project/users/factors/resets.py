@@ -12,6 +12,7 @@ from shared.db.functions import ClockTimestamp
 from users.accounts import link_mails, links
 from users.accounts.models import Purpose
 from users.events.log import record
+from users.events.models import Event
 from users.factors import recovery_codes
 from users.factors.models import OF_USER, Factor, FactorReset
 from users.guess_limits import Client, counted
@@ -125,5 +126,7 @@ def delete_since(user: User, time: datetime) -> None:
     recovery codes too. The row of the user is locked."""
     factors = Factor.objects.filter(user=user)
     factors.exclude(confirmed_at__lt=time).delete()
-    if not factors.exists():
+    # Codes have no time. Those of a first factor go with it; others leave an event.
+    events = Event.objects.filter(user_id=user.pk, event="recovery_codes_replaced")
+    if events.filter(at__gte=time).exists() or not factors.exists():
         recovery_codes.void(user.pk)

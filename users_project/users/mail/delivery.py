@@ -16,7 +16,7 @@ from users.accounts.models import Link, Purpose
 from users.events.log import record
 from users.mail.daily_limit import DAY, is_too_many
 from users.mail.message import compose
-from users.mail.models import Mail
+from users.mail.models import Kind, Mail
 
 WAITS = (10, 60, 5 * 60, 15 * 60, 3600)  # seconds between attempts; the last repeats
 
@@ -115,12 +115,15 @@ def is_dead(link: Link) -> bool:
 
 
 def fail(mail: Mail, error: str) -> None:
-    """Give the mail up. Without a user no event is stored: strangers could add many."""
+    """Give the mail up. Without a user no event is stored: strangers could add many.
+    Nor is one for CHANGE_EMAIL: the user reads it, and there is no such mail if another
+    user has the address."""
     settle(mail, failed_at=timezone.now(), last_error=error)
-    if mail.user_id:
+    if mail.user_id and mail.kind != Kind.CHANGE_EMAIL:
         record("mail_failed", mail.user_id, kind=mail.kind, error=error)
     else:
-        audit("mail_failed", kind=mail.kind, error=error)
+        who = str(mail.user_id) if mail.user_id else None
+        audit("mail_failed", user_id=who, kind=mail.kind, error=error)
 
 
 def settle(mail: Mail, **columns: object) -> None:
