@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from shared.clients import auth_client
@@ -24,26 +24,14 @@ def export(user: User) -> dict[str, Any]:
     sessions, theirs = auth_client().export(user.pk)
     own = Event.objects.filter(user_id=user.pk).select_related("personal")
     events = merge(EventPage([*map(represent, own)]), theirs).events
-    # Of an address that is not verified, they may be of another person.
-    proved = [user.email_canonical] if user.email_verified else []
-    attempts = Registration.objects.filter(email_canonical__in=proved)
-    links = Link.objects.filter(Q(user=user) | Q(registration__in=attempts))
-    before = Q(user=None, address_canonical__in=proved)
-    mails = Mail.objects.filter(Q(user=user) | before)
-    # Whether a link went to an address that the user does not have tells whether there
-    # is an account of that address.
-    others = ~Q(address=user.email_canonical)
-    links = links.exclude(others, purpose=Purpose.CHANGE_EMAIL)
-    others = ~Q(address_canonical=user.email_canonical)
-    mails = mails.exclude(others, kind=Kind.CHANGE_EMAIL)
     found: Any = {
         "exported_at": timezone.now(),
         "user": user,
         "permissions": sorted(user.get_user_permissions()),
         "email_changes": EmailChange.objects.filter(user=user),
-        "registrations": attempts.order_by("created_at"),
-        "links": links.order_by("created_at"),
-        "mails": mails.order_by("created_at"),
+        "registrations": registrations_of(user).order_by("created_at"),
+        "links": links_of(user).order_by("created_at"),
+        "mails": mails_of(user).order_by("created_at"),
         "factors": Factor.objects.filter(user=user).order_by("created_at"),
         "recovery_codes": RecoveryCode.objects.filter(user=user).order_by("pk"),
         "factor_resets": FactorReset.objects.filter(user=user),
@@ -53,3 +41,30 @@ def export(user: User) -> dict[str, Any]:
     answer = schema.ExportSerializer(found).data
     log.record("user_exported", user.pk)
     return {**answer, "sessions": sessions}
+
+
+def proved_addresses(user: User) -> list[str]:
+    """The address, if it is verified. Otherwise what was mailed to it before the user
+    had it may be another person's."""
+    return [user.email_canonical] if user.email_verified else []
+
+
+def registrations_of(user: User) -> QuerySet[Registration]:
+    return Registration.objects.filter(email_canonical__in=proved_addresses(user))
+
+
+def links_of(user: User) -> QuerySet[Link]:
+    """All but those to an address that the user does not have: they exist only if no
+    account has the address."""
+    attempts = registrations_of(user)
+    links = Link.objects.filter(Q(user=user) | Q(registration__in=attempts))
+    others = ~Q(address=user.email_canonical)
+    return links.exclude(others, purpose=Purpose.CHANGE_EMAIL)
+
+
+def mails_of(user: User) -> QuerySet[Mail]:
+    """All but those that `links_of` leaves out."""
+    before = Q(user=None, address_canonical__in=proved_addresses(user))
+    others = ~Q(address_canonical=user.email_canonical)
+    mails = Mail.objects.filter(Q(user=user) | before)
+    return mails.exclude(others, kind=Kind.CHANGE_EMAIL)
