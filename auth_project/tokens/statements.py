@@ -73,7 +73,9 @@ OPEN_PENDING = recorded(
     LOGGED_IN,
 )
 
-# Earlier methods stay, except `rba`: the factor replaces the trusted device.
+# A factor adds to the earlier methods, except `rba`: it replaces the trusted device. A
+# password is accepted if there is no factor. Then `aal1`: a session whose last factor
+# was removed must not get a new time for its old level.
 STEP_UP = recorded(
     """
 WITH live AS (
@@ -93,14 +95,14 @@ WITH live AS (
 ), changed AS (
     UPDATE tokens_session
     SET stepped_up_at = clock_timestamp(),
-        acr = CASE WHEN %(is_factor)s THEN 'aal2' ELSE acr END,
+        acr = CASE WHEN %(is_factor)s THEN 'aal2' ELSE 'aal1' END,
         amr = CASE WHEN %(is_factor)s THEN array_to_string(
             array_remove(array_remove(string_to_array(amr, ' '), 'rba'), 'mfa')
             || ARRAY(
                 SELECT new FROM unnest(%(amr)s::text[]) AS new
                 WHERE new <> ALL (string_to_array(amr, ' '))
             ) || ARRAY['mfa'], ' '
-        ) ELSE amr END
+        ) ELSE 'pwd' END
     FROM settled
     WHERE id = settled.sid
     RETURNING tokens_session.*

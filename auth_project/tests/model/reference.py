@@ -208,6 +208,8 @@ class Reference(Keys):
             before = [each for each in s.amr.split() if each != "mfa"]
             new = [each for each in methods if each not in before]
             s.amr = " ".join([*before, *new, "mfa"])
+        else:
+            s.amr = "pwd"
         return self.grant(s, who, None, "authn_step_up")
 
     # ---- Is this access token good? ----------------------------------------------
