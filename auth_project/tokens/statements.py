@@ -223,7 +223,8 @@ WITH changed AS (
 # sees all rows. A session that is among the `cap` newest of all is so in any subset, so
 # no login ends a session that should stay, and exactly `cap` remain. The array is built
 # before any wait for a lock, which then does not change which sessions end. The session
-# that the login replaces ends in any case and does not count for the cap.
+# that the login replaces ends in any case and does not count for the cap. One that was
+# used in the future was used before the clock went back, so earlier than all others.
 END_OTHERS = recorded(
     """
 WITH ending AS (
@@ -234,7 +235,7 @@ WITH ending AS (
           AND revoked_at IS NULL
           AND expires_at > clock_timestamp()
           AND id IS DISTINCT FROM %(replaced)s::uuid
-        ORDER BY last_used_at DESC, id DESC
+        ORDER BY last_used_at > clock_timestamp(), last_used_at DESC, id DESC
         OFFSET %(cap)s
     ), %(replaced)s::uuid))
     ORDER BY id
