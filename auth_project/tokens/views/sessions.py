@@ -98,4 +98,5 @@ def has_ended(cookie: str, user: TokenUser, keep: bool) -> bool:
         token = SpentRefreshToken.parse(cookie)
     except TokenError:
         return not keep
-    return token["sub"] == str(user.id) and not (keep and token["sid"] == str(user.sid))
+    is_mine, is_current = token["sub"] == str(user.id), token["sid"] == str(user.sid)
+    return bool(is_mine and not (keep and is_current))
