@@ -11,6 +11,7 @@ from tests.conftest import (
     post,
     refresh,
     refresh_token,
+    signed_in,
 )
 from tests.test_second_factors import REQUIRED, START_OVER
 from tokens.models import PendingLogin, Session
@@ -128,6 +129,22 @@ def test_a_factor_that_became_required_stops_weaker_sessions(
     assert (row.jti, row.revoked_at) == (session.jti, None)
     users.required = False
     assert refresh(token).status_code == 200
+
+
+def test_a_session_that_was_kept_steps_up_though_its_push_was_lost(session, users):
+    """It is not rotated, which would correct that; for instance after its user has
+    added the first factor."""
+    users.raise_epoch(session.id)
+    users.methods, users.required = ["totp"], True
+    token = refresh_token(session)
+    assert outcome(refresh(token)) == (401, "insufficient_user_authentication")
+    client = signed_in(session, users)
+    login = client.post("/api/v1/auth/step_up/options").json()["login"]
+
+    body = {"login": login, "totp": "123456"}
+    assert client.post("/api/v1/auth/step_up", body).status_code == 200
+
+    assert claims_of(refresh(token))["acr"] == "aal2"
 
 
 def test_the_policy_hides_no_reuse(make_session, users):

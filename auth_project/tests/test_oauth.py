@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from shared.keys import keyring
 from shared.testing import known_keys
 from shared.tests.forgery import b64
-from tests.conftest import access_token
+from tests.conftest import access_token, outcome
 
 JWKS = "/.well-known/jwks.json"
 METADATA = "/.well-known/oauth-authorization-server"
@@ -91,6 +91,14 @@ def test_it_may_be_kept_for_as_long_as_the_setting_says(
     for answer in (first, again, APIClient().head(JWKS, headers={"Accept": accept})):
         assert answer["Cache-Control"] == f"public, max-age={seconds}"
         assert answer["ETag"] == first["ETag"]
+
+
+def test_a_precondition_that_fails_is_a_problem(trusted_kid):
+    answer = get(**{"If-Match": '"x"'})
+
+    assert outcome(answer) == (412, "precondition_failed")
+    assert answer["Content-Type"] == "application/problem+json"
+    assert get(**{"If-Match": get()["ETag"]}).status_code == 200
 
 
 def test_a_new_key_is_in_it_and_is_a_new_tag(

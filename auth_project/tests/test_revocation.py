@@ -107,6 +107,23 @@ def test_the_least_recently_used_ends(make_session, audited, settings):
     assert Session.objects.live().count() == 1
 
 
+def test_after_the_clock_went_back_the_new_session_stays(
+    make_session, settings, verified
+):
+    """It seems to be the least recently used one."""
+    settings.MAX_SESSIONS_PER_USER = 2
+    last, first = make_session(), make_session()
+    age(last, -3600)
+    age(first, -3500)
+
+    answer = log_in()
+
+    assert verified(answer.json()["access_token"]).status_code == 200
+    first.refresh_from_db()
+    last.refresh_from_db()
+    assert (first.revoked_reason, last.revoked_reason) == ("session_cap", "")
+
+
 def test_a_session_that_is_not_used_ends(settings):
     settings.REFRESH_TOKEN_LIFETIME = DAY
     cookie = cookie_of(log_in())

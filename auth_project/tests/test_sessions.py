@@ -177,6 +177,23 @@ def test_logging_out_everywhere(ada, here, make_session, users, verified, keep, 
         assert each.revoked_reason == ("" if kept else "logout_all")
 
 
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("whose", ["another user's", "another session's"])
+def test_the_cookie_of_another_session_is_cleared_if_that_has_ended(
+    ada, make_session, keep, whose
+):
+    """With either `keep_current` that is so for a session of the same user alone."""
+    mine = whose == "another session's"
+    other = make_session(**({} if mine else {"user_id": uuid.uuid4()}))
+    headers = {"Cookie": f"refresh_token={refresh_token(other)}"}
+
+    answer = ada.post(ALL, {"keep_current": keep}, headers=headers)
+
+    assert cookie_of(answer) == ("" if mine else None)
+    other.refresh_from_db()
+    assert (other.revoked_at is not None) == mine
+
+
 @pytest.mark.parametrize("path", [ALL, f"{STEP_UP}/options"])
 def test_a_user_who_is_gone_has_no_sessions(ada, here, users, path):
     users.gone = True

@@ -83,6 +83,19 @@ def test_the_password_of_an_account_without_factors_renews_the_time(client, user
     assert users.proofs[-1]["sid"] == str(row.id)
 
 
+def test_after_the_last_factor_the_password_is_no_second_factor(client, session, users):
+    """Whoever asks for aal2 within five minutes does not get the old level with a new
+    time."""
+    Session.objects.update(acr="aal2", amr="pwd otp mfa")
+    login = begin(client)["login"]
+
+    answer = client.post(URL, {"login": login, "password": PASSWORD})
+
+    for each in (answer, refresh(refresh_token(session))):
+        claims = claims_of(each)
+        assert (claims["acr"], claims["amr"]) == ("aal1", ["pwd"])
+
+
 def test_it_belongs_to_its_session(make_session, users, client):
     """Another session of the user, with an access token of its own, is no use."""
     users.methods = ["totp"]

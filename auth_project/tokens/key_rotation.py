@@ -12,6 +12,7 @@ from functools import partial
 from django.conf import settings
 from django.db import DatabaseError
 
+from shared.auth import enrolment
 from shared.keys import key_store, signing_keys
 from shared.keys.key_store import KeyFault, KeyStore, written_at
 from tokens.events import key_event
@@ -43,7 +44,8 @@ def ready_at(store: KeyStore, kid: str) -> datetime:
 
 def needed_until(store: KeyStore, kid: str) -> datetime:
     """When the last token that a superseded key signed has expired everywhere."""
-    longest = max(settings.REFRESH_TOKEN_LIFETIME, settings.ACCESS_TOKEN_LIFETIME)
+    lifetimes = settings.REFRESH_TOKEN_LIFETIME, settings.ACCESS_TOKEN_LIFETIME
+    longest = max(*lifetimes, enrolment.LIFETIME)
     superseded_at = written_at(store.superseded_mark(kid))
     return superseded_at + timedelta(seconds=longest + settings.JWT_LEEWAY)
 

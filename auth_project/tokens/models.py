@@ -82,9 +82,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return next(iter(self.execute(statement, parameters)), None)
 
     def step_up(self, login: PendingLogin, amr: list[str]) -> "Session | None":
-        """Settle a pending step-up that was verified by `amr`: a password makes the
-        session's authentication newer, a factor raises its level as well. None if the
-        login was settled or has expired, or the session has ended."""
+        """Settle a pending step-up that was verified by `amr`, and set the session's
+        time and level: aal2 by a factor, aal1 by a password. None if the login was
+        settled or has expired, or the session has ended."""
         parameters = {"login": login.id, "amr": amr, "is_factor": amr != ["pwd"]}
         return next(iter(self.execute(statements.STEP_UP, parameters)), None)
 

@@ -73,7 +73,9 @@ OPEN_PENDING = recorded(
     LOGGED_IN,
 )
 
-# Earlier methods stay, except `rba`: the factor replaces the trusted device.
+# A factor adds to the earlier methods, except `rba`: it replaces the trusted device. A
+# password is accepted if there is no factor. Then `aal1`: a session whose last factor
+# was removed must not get a new time for its old level.
 STEP_UP = recorded(
     """
 WITH live AS (
@@ -93,14 +95,14 @@ WITH live AS (
 ), changed AS (
     UPDATE tokens_session
     SET stepped_up_at = clock_timestamp(),
-        acr = CASE WHEN %(is_factor)s THEN 'aal2' ELSE acr END,
+        acr = CASE WHEN %(is_factor)s THEN 'aal2' ELSE 'aal1' END,
         amr = CASE WHEN %(is_factor)s THEN array_to_string(
             array_remove(array_remove(string_to_array(amr, ' '), 'rba'), 'mfa')
             || ARRAY(
                 SELECT new FROM unnest(%(amr)s::text[]) AS new
                 WHERE new <> ALL (string_to_array(amr, ' '))
             ) || ARRAY['mfa'], ' '
-        ) ELSE amr END
+        ) ELSE 'pwd' END
     FROM settled
     WHERE id = settled.sid
     RETURNING tokens_session.*
@@ -221,7 +223,8 @@ WITH changed AS (
 # sees all rows. A session that is among the `cap` newest of all is so in any subset, so
 # no login ends a session that should stay, and exactly `cap` remain. The array is built
 # before any wait for a lock, which then does not change which sessions end. The session
-# that the login replaces ends in any case and does not count for the cap.
+# that the login replaces ends in any case and does not count for the cap. One that was
+# used in the future was used before the clock went back, so earlier than all others.
 END_OTHERS = recorded(
     """
 WITH ending AS (
@@ -232,7 +235,7 @@ WITH ending AS (
           AND revoked_at IS NULL
           AND expires_at > clock_timestamp()
           AND id IS DISTINCT FROM %(replaced)s::uuid
-        ORDER BY last_used_at DESC, id DESC
+        ORDER BY last_used_at > clock_timestamp(), last_used_at DESC, id DESC
         OFFSET %(cap)s
     ), %(replaced)s::uuid))
     ORDER BY id

@@ -14,7 +14,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.exceptions import ServiceAuthFailed, TokenError
+from shared.api.exceptions import PreconditionFailed, ServiceAuthFailed, TokenError
 from shared.api.openapi import problems
 from shared.api.parsers import StrictFormParser
 from shared.api.views import InternalView, OpenView, valid
@@ -91,7 +91,7 @@ class JWKSetView(OpenView):
         responses={
             200: s.JWKSetSerializer,
             304: OpenApiResponse(description="The key set is that of If-None-Match."),
-            **problems(),
+            **problems(_412=("precondition_failed",)),
         },
     )
     def get(self, request: Request) -> HttpResponseBase:
@@ -103,7 +103,10 @@ class JWKSetView(OpenView):
         max_age = f"public, max-age={settings.JWKS_MAX_AGE}"
         whole = Response(key_set, headers={"Cache-Control": max_age, "ETag": tag})
         # `or whole` is for the types: given a response, it never returns None.
-        return get_conditional_response(request._request, tag, None, whole) or whole
+        answer = get_conditional_response(request._request, tag, None, whole) or whole
+        if answer.status_code == PreconditionFailed.status_code:
+            raise PreconditionFailed  # Django's own answer is no problem document
+        return answer
 
 
 class MetadataView(OpenView):

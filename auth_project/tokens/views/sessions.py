@@ -8,11 +8,13 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shared.api.exceptions import TokenError
 from shared.api.openapi import TOKEN_PROBLEMS, problems
 from shared.api.views import JSONView, valid
 from shared.auth.authentication import TokenUser
 from tokens import cookies, services
 from tokens import serializers as s
+from tokens.jwt_tokens import SpentRefreshToken
 from tokens.models import Session
 from tokens.revocation import end_own_session
 
@@ -81,8 +83,20 @@ class LogoutAllView(JSONView):
     )
     def post(self, request: Request) -> Response:
         keep = valid(s.LogoutAllSerializer(data=request.data))["keep_current"]
-        revoked = services.log_out_all(caller(request), keep_current=keep)
+        user = caller(request)
+        revoked = services.log_out_all(user, keep_current=keep)
         response = Response({"revoked": revoked})
-        if not keep and cookies.find_all(request):
+        if any(has_ended(each, user, keep) for each in cookies.find_all(request)):
             cookies.write(response, None)
         return response
+
+
+def has_ended(cookie: str, user: TokenUser, keep: bool) -> bool:
+    """Whether the session of a refresh cookie ended when `user` logged out everywhere,
+    or (`keep`) everywhere else. The browser may be logged in as another user."""
+    try:
+        token = SpentRefreshToken.parse(cookie)
+    except TokenError:
+        return not keep
+    is_mine, is_current = token["sub"] == str(user.id), token["sid"] == str(user.sid)
+    return bool(is_mine and not (keep and is_current))
