@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import postgres, processes
+from . import postgres, supervisor
 from .files import locked, read_text, write_private
 from .layout import Layout, Service
 from .problems import Problem
@@ -29,7 +29,7 @@ def backup(layout: Layout, name: str | None) -> None:
     own = f"{layout.stack or 'memo'}-"
     default = layout.backups / f"{own}{made:%Y%m%dT%H%M%SZ}"
     target = caller_path(name) if name else default
-    processes.insist_on_services(layout)
+    supervisor.insist_on_services(layout)
     # Another command may write the same folder now.
     with locked(layout.state / "cli.lock"):
         for left in layout.backups.glob(f".{own}????????T??????Z.new"):

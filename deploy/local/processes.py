@@ -157,14 +157,6 @@ def insist_on(layout: Layout, names: list[str]) -> None:
             raise Problem(text, hint=f"There are: {', '.join(found)}", code=USAGE)
 
 
-def insist_on_services(layout: Layout) -> None:
-    """Raise Problem if nothing runs, or if a service is newer than the last `up`."""
-    found = supervisor.processes(layout)
-    if new := [each.name for each in layout.services if each.name not in found]:
-        text = f"{', '.join(new)} has never run."
-        raise Problem(text, hint=f"First start it: {layout.command} up")
-
-
 def start_and_wait(layout: Layout, *names: str) -> None:
     """Start these programs, or all, if they do not work; return when they are ready. A
     Problem tells why one fails. It is stopped, so that it is not tried forever."""

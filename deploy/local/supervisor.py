@@ -58,6 +58,14 @@ def processes(layout: Layout) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def insist_on_services(layout: Layout) -> None:
+    """Raise Problem if nothing runs, or if a service is newer than the last `up`."""
+    found = processes(layout)
+    if new := [each.name for each in layout.services if each.name not in found]:
+        text = f"{', '.join(new)} has never run."
+        raise Problem(text, hint=f"First start it: {layout.command} up")
+
+
 def start(layout: Layout, major: int) -> None:
     """Write the configuration and start supervisord, with no program yet."""
     config, log = layout.state / "supervisord.conf", layout.logs / "supervisord.out"
