@@ -17,9 +17,9 @@ from typing import Any
 
 from deploy import jobs, suites
 from deploy.jobs import Result, python
-from deploy.local import layout as layouts
-from deploy.local import server_binaries
 from deploy.local.problems import Problem
+from deploy.local.servers import server_binaries
+from deploy.local.setup import layout as layouts
 from deploy.mutations import __main__ as mutations
 from deploy.suites import JOBS, MAIN, RUN, SERVICES, UNITS, VERIFY
 from deploy.tests.stack import System
@@ -109,7 +109,10 @@ def model(*words: str) -> int:
     env = {"MODEL_RULES": str(asked.rules), "MODEL_SEED": str(asked.seed)}
     env |= {"MODEL_FAULTS": "all"} if asked.faults else {}
     env |= {VERIFY: "1", "MEMO_UNITS": MAIN, "MEMO_STACK": MAIN}
-    tests = {"auth": "tests/model", "system": "deploy/tests/system/test_model.py"}
+    tests = {
+        "auth": "tests/model",
+        "system": "deploy/tests/system/sessions/test_model.py",
+    }
     with jobs.stacks(MAIN):
         found = [python("deploy", *words, "-s", env=env) for words in tests.items()]
     return int(any(found))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.external_checks import internal, service_keys
-from deploy.local.site import Site
+from deploy.local.setup.site import Site
 
 API = "/api/v1"
 # Shows the start of a token, which all tokens share, and nothing of other secrets.

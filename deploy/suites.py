@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy import jobs
-from deploy.local import application, server_binaries
-from deploy.local import layout as layouts
+from deploy.local.servers import application, server_binaries
+from deploy.local.setup import layout as layouts
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / ".run"

@@ -22,8 +22,8 @@ from shared.api.exceptions import (
 )
 from shared.auth import api_keys
 from shared.circuit_breaker import Bulkhead
-from shared.event_pages import EventPage, from_json
-from shared.service_client import Key, ServiceClient
+from shared.events.pages import EventPage, from_json
+from shared.http.service_client import Key, ServiceClient
 
 
 class UsersClient(ServiceClient):

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from shared import metrics_folder
-from shared.ratelimit_defaults import DEFAULTS
+from shared.limits.defaults import DEFAULTS
 
 metrics_folder.join()
 

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from shared.db.rights import erase_events, limit_rights, purge_events
-from shared.event_pages import PAGE
+from shared.events.pages import PAGE
 from tests.conftest import (
     CREDENTIALS,
     PASSWORD,

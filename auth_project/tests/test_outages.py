@@ -9,7 +9,6 @@ from rest_framework.test import APIClient
 from shared.keys import keyring
 from shared.keys.keyring import FolderKeys
 from shared.keys.signing_keys import KeyFault
-from tests import test_passkeys
 from tests.conftest import (
     access_token,
     cookie_of,
@@ -24,6 +23,7 @@ from tests.conftest import (
     signed_in,
     state_in_redis,
 )
+from tests.logins import test_passkeys
 from tokens.models import Session
 
 pytestmark = pytest.mark.django_db

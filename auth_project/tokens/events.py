@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 
-from shared.events import EventModel, PersonalModel, recording, row
+from shared.events.models import EventModel, PersonalModel, recording, row
 from shared.structured_logging import audit, dependency_logger
 
 # The keys of `data`. Refreshes, and actions that change nothing, write no row.

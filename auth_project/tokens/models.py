@@ -12,7 +12,7 @@ from django.db import connections, models
 
 from shared.auth.authentication import TokenUser
 from shared.db.functions import ClockTimestamp
-from shared.events import origin
+from shared.events.models import origin
 from tokens import statements
 from tokens.events import Event as Event
 from tokens.events import EventPersonal as EventPersonal

@@ -9,7 +9,7 @@ from shared.api import client_ip
 from shared.api.fields import EpochField, ExactCharField, StrictSerializer
 from shared.api.views import valid
 from shared.auth.access_tokens import MAX_LENGTH
-from shared.event_pages import ReportedEventSerializer
+from shared.events.pages import ReportedEventSerializer
 from tokens.models import Session
 
 SHOWN_BITS = (24, 48)  # of an address: of IPv4, of IPv6

@@ -7,7 +7,7 @@ its WHERE again, on the row's new version. That makes these writes linearizable.
 A statement that opens or ends sessions also writes the events: both happen or neither.
 """
 
-from shared.events import recording
+from shared.events.models import recording
 from tokens.events import ENDED, ENDED_OF_USER, TABLE
 
 # Named, not `*`: the next version may add columns that this one does not know, and then

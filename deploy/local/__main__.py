@@ -16,21 +16,18 @@ from deploy import smoke_test
 from . import (
     backup,
     doctor,
-    layout,
     manage,
-    privileges,
-    processes,
     restore,
     rotation,
     stack,
     startservice,
-    supervisor,
-    virtualenv,
 )
-from .files import read_env, read_text
-from .layout import Layout
 from .problems import INTERRUPTED, Problem
-from .secretfiles import KEY
+from .servers import processes, supervisor
+from .setup import layout, privileges, virtualenv
+from .setup.files import read_env, read_text
+from .setup.layout import Layout
+from .setup.secretfiles import KEY
 from .startservice import HELP
 
 # Commands that parse their own options. `python -m deploy` runs the proofs.

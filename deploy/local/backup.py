@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import postgres, supervisor
-from .files import locked, read_text, write_private
-from .layout import Layout, Service
 from .problems import Problem
+from .servers import postgres, supervisor
+from .setup.files import locked, read_text, write_private
+from .setup.layout import Layout, Service
 
 MANIFEST, SETTINGS, DUMP = "manifest.json", "settings.tar", "{}.dump"
 ERASURES = "erasures.log"

@@ -12,11 +12,12 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import application, gateway, ports, supervisor
 from .external_checks import examine, finding, service_keys
-from .files import read_env
-from .layout import Layout, Service
-from .site import Site
+from .servers import application, gateway, supervisor
+from .setup import ports
+from .setup.files import read_env
+from .setup.layout import Layout, Service
+from .setup.site import Site
 
 FOUND_WRONG = 3
 STARTS = "the service starts with its settings"

@@ -14,8 +14,8 @@ from itertools import permutations
 from pathlib import Path
 from uuid import uuid4
 
-from .secretfiles import KEY
-from .site import Site
+from .setup.secretfiles import KEY
+from .setup.site import Site
 
 NO_KEY = "x" * 64  # an API key of the right form
 COOKIE_FLAGS = ("path=/api/v1/auth", "httponly", "samesite=strict")

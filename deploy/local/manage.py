@@ -9,11 +9,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import configure, supervisor
-from .application import PREPARE, environment, run_in_all
-from .files import read_env
-from .layout import Layout, Service
 from .problems import USAGE, Problem
+from .servers import supervisor
+from .servers.application import PREPARE, environment, run_in_all
+from .setup import configure
+from .setup.files import read_env
+from .setup.layout import Layout, Service
 
 # Commands that change tables, and so need the role that owns the tables.
 OWNER_COMMANDS = {"migrate", "flush", "createcachetable", "test"}

@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from . import application, backup, postgres, processes, supervisor
-from .files import locked, write_private
-from .layout import Layout, Service
+from . import backup
 from .problems import USAGE, Problem
-from .programs import Job, run
-from .secretfiles import FACTOR_KEYS
+from .servers import application, postgres, processes, supervisor
+from .servers.programs import Job, run
+from .setup.files import locked, write_private
+from .setup.layout import Layout, Service
+from .setup.secretfiles import FACTOR_KEYS
 
 PAIR = {"auth", "users"}
 # Suffixes: of a restored database until it takes its place, and of the one before.

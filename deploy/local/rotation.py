@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from . import supervisor
-from .files import locked, read_env, read_text, write_private
-from .layout import Layout, Service
 from .problems import Problem
-from .secretfiles import KEY, LIST, METRICS, RANDOM_BYTES, callers, write_callers
+from .servers import supervisor
+from .setup.files import locked, read_env, read_text, write_private
+from .setup.layout import Layout, Service
+from .setup.secretfiles import KEY, LIST, METRICS, RANDOM_BYTES, callers, write_callers
 
 # Services read their files once a second, and use no text older than two seconds.
 SEEN = 3.0

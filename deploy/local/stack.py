@@ -4,23 +4,21 @@ import os
 import shutil
 import time
 
-from . import (
+from .problems import PORT_IN_USE, Problem
+from .servers import (
     application,
-    configure,
     gateway,
-    ports,
     postgres,
     processes,
-    secretfiles,
     server_binaries,
     supervisor,
 )
-from .files import locked, read_env, read_text, write_private
-from .layout import Layout
-from .ports import GATEWAY, Ports
-from .privileges import COPIES
-from .problems import PORT_IN_USE, Problem
-from .programs import Job, run
+from .servers.programs import Job, run
+from .setup import configure, ports, secretfiles
+from .setup.files import locked, read_env, read_text, write_private
+from .setup.layout import Layout
+from .setup.ports import GATEWAY, Ports
+from .setup.privileges import COPIES
 
 # The file that `up` writes at its end, with the fingerprint of its inputs.
 COMPLETE = "up-is-complete"

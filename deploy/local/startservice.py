@@ -11,8 +11,8 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from .layout import Layout
 from .problems import USAGE, Problem
+from .setup.layout import Layout
 
 TEMPLATE = "deploy/service_template"
 RENDERED = "py,md,yaml,ini,conf,example"

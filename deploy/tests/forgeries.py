@@ -1,5 +1,5 @@
 """Tokens made of what is public: the key set, and a token of one's own. One of each
-class; the whole corpus is the services' own: shared/tests/test_tokens.py."""
+class; the whole corpus is the services' own: shared/tests/auth/test_tokens.py."""
 
 import json
 import secrets

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from deploy.local.site import Reply, Site
+from deploy.local.setup.site import Reply, Site
 from deploy.tests.client import LOGIN, LOGOUT, ME, PASSWORD, REFRESH, REGISTER, VERIFY
 
 CLIENTS = 10

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local import server_binaries
 from deploy.local.problems import Problem
+from deploy.local.servers import server_binaries
 from deploy.tests.client import ApiClient
 from deploy.tests.stack import ROOT, SERVICES, System, wait_until
 from nginx.tests.gateway_stack import free_port

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-from deploy.local import files, orphans, processes, supervisor
-from deploy.local import layout as layouts
+from deploy.local.servers import orphans, processes, supervisor
+from deploy.local.setup import files
+from deploy.local.setup import layout as layouts
 from deploy.tests.waiting import wait_until
 
 __all__ = ["ROOT", "SERVICES", "System", "wait_until"]

@@ -10,7 +10,7 @@ from limits import RateLimitItem, parse, parse_many
 
 from shared.checks.messages import SETTINGS, faults
 from shared.keys.signing_keys import ALGORITHM
-from shared.ratelimit_defaults import CEILINGS
+from shared.limits.defaults import CEILINGS
 
 ISSUER = re.compile(r"https://[^/?#\s]+(/[^?#\s]*)?")  # RFC 8414 section 2
 LEEWAYS = ("JWT_LEEWAY", "REFRESH_REUSE_LEEWAY")

@@ -10,7 +10,7 @@ from django.apps import AppConfig, apps
 from django.db import connection, connections
 from django.db.migrations import RunSQL
 
-from shared.events import AppendOnly
+from shared.events.models import AppendOnly
 
 REVOKE = """
 DO $do$

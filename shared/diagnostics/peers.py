@@ -14,8 +14,8 @@ from django.conf import settings
 
 from shared.auth.api_keys import presented
 from shared.doctor import NTP, clock_fault, diagnostic
+from shared.http.service_client import ServiceClient
 from shared.keys import signing_keys
-from shared.service_client import ServiceClient
 
 # A request that changes nothing, and the code in the answer to an accepted caller.
 REQUESTS: dict[str, tuple[str, str, dict[str, str] | None, str]] = {

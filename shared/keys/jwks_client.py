@@ -16,7 +16,7 @@ import requests
 from jwt import PyJWK, PyJWKClient, PyJWKClientError, PyJWTError
 
 from shared.api.exceptions import DependencyUnavailable
-from shared.deadline import DeadlineAdapter
+from shared.http.deadline import DeadlineAdapter
 from shared.keys import signing_keys
 from shared.structured_logging import dependency_logger
 
@@ -24,7 +24,7 @@ LIFESPAN = 30.0  # seconds from one fetch to the next
 MAXIMUM_AGE = 45.0  # seconds; a request waits for a fetch rather than use an older set
 COOLDOWN = 10.0  # seconds to the next fetch after a failure, or for an unknown kid
 GRACE = 3600.0  # seconds that the last good set serves while fetches fail
-TIMEOUT = (1.0, 3.0)  # seconds to connect and between bytes; see `shared.deadline`
+TIMEOUT = (1.0, 3.0)  # seconds to connect and between bytes; see `shared.http.deadline`
 MAXIMUM_BYTES = 64 * 1024
 HEADERS = {
     "Accept": "application/jwk-set+json, application/json",

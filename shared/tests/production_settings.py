@@ -4,8 +4,8 @@ from typing import Any
 
 from django.conf import settings as django_settings
 
+from shared.limits.defaults import CEILINGS, DEFAULTS
 from shared.mail_url import MailServer
-from shared.ratelimit_defaults import CEILINGS, DEFAULTS
 from shared.redis_sentinel import parse_redis_url
 
 RANDOM = "S3cr-iT_p9QzXwVb7LkMnH2dJgFyRtUo5AaEeCv0N1hK8mB4"
@@ -60,7 +60,10 @@ SAFE: dict[str, Any] = {
     "USERS_SERVICE_API_KEY": OTHER,
     "AUTH_SERVICE_URL": "",
     "AUTH_USER_MODEL": "users.User",
-    "PASSWORD_HASHERS": ["users.hashers.Argon2Hasher", f"{DJANGO}.PBKDF2SHA1Hasher"],
+    "PASSWORD_HASHERS": [
+        "users.passwords.hashers.Argon2Hasher",
+        f"{DJANGO}.PBKDF2SHA1Hasher",
+    ],
     "CACHES": {"other": {"LOCATION": "any"}, "default": cache("redis://redis:6379")},
     "DATABASES": {"default": database("auth-db")},
     "FORWARDED_ALLOW_IPS": "10.0.0.2,192.168.0.0/16, 203.0.113.0/24,fd00::/8,",

@@ -13,7 +13,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def _own_limits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What one test has counted is not the next one's, nor is its breaker."""
-    from shared import ratelimit
+    from shared.limits import ratelimit
 
     limits = f"{settings.SERVICE_NAME}:limit-{uuid.uuid4().hex[:12]}"
     monkeypatch.setattr(ratelimit, "prefix", lambda: limits)
@@ -69,8 +69,8 @@ def pass_time() -> Callable[[float], None]:
     what it remembers of links for a new password."""
     from django.conf import settings
 
-    from shared import ratelimit
     from shared.auth import session_state
+    from shared.limits import ratelimit
 
     def shorten(seconds: float) -> None:
         client = session_state.connection()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from shared import structured_logging
 from shared.env import Env
-from shared.ratelimit_defaults import DEFAULTS
+from shared.limits.defaults import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Session keys are written with the Redis user of the one service that may.

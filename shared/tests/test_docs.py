@@ -8,7 +8,7 @@ import pytest
 
 from shared.api.exceptions import CODES
 from shared.checks.messages import MESSAGES
-from shared.ratelimit_defaults import DEFAULTS
+from shared.limits.defaults import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 ERRORS = ROOT / "docs" / "errors.md"

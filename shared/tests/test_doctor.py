@@ -1,5 +1,5 @@
 """`manage.py doctor`: verdicts, and that a key goes to no impostor. What it finds in a
-running stack is proved there: deploy/tests/system/test_doctor.py."""
+running stack is proved there: deploy/tests/system/operations/test_doctor.py."""
 
 import time
 from contextlib import suppress

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared import ratelimit
 from shared.api.client_ip import network
 from shared.api.exceptions import RateLimited
 from shared.auth import session_state
-from shared.ratelimit import Hits, RateLimitPolicy, clear
+from shared.limits import ratelimit
+from shared.limits.ratelimit import Hits, RateLimitPolicy, clear
 
 
 @pytest.fixture(autouse=True)

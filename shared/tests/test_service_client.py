@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from nginx.tests.stub_service import Stub, hang_up, send_slowly
-from shared import db, deadline, service_client
+from shared import db
 from shared.api.exceptions import DependencyUnavailable, Overloaded
 from shared.clients import UsersClient
+from shared.http import deadline, service_client
 from shared.tests.test_clients import CALLS, CREDENTIALS, ID, KEY, USER
 
 PROXY = Path(__file__).parents[2] / "nginx" / "includes" / "proxy.conf"

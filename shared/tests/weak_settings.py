@@ -5,7 +5,7 @@ A new setting needs a decision here: `test_weak_settings` compares the names wit
 documentation.
 """
 
-from shared.ratelimit_defaults import DEFAULTS
+from shared.limits.defaults import DEFAULTS
 from shared.tests.production_settings import RANDOM
 
 TEN_YEARS = "315360000"  # seconds

@@ -5,7 +5,7 @@ from urllib.parse import urljoin
 
 from django.core.exceptions import ImproperlyConfigured
 
-from shared.ratelimit_defaults import DEFAULTS
+from shared.limits.defaults import DEFAULTS
 from shared.settings import *
 
 INSTALLED_APPS = [
@@ -152,9 +152,9 @@ LOGGING["loggers"]["procrastinate"] = {"level": "WARNING"}  # a line for every s
 # Argon2id; the floor is OWASP's minimum. One class for each algorithm: Django finds it
 # by that name. All but the first verify imported hashes, which a login replaces.
 PASSWORD_HASHERS = [
-    "users.hashers.Argon2Hasher",
+    "users.passwords.hashers.Argon2Hasher",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
-    "users.hashers.TruncatingBCryptHasher",
+    "users.passwords.hashers.TruncatingBCryptHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 ARGON2_MEMORY_COST = env.number("ARGON2_MEMORY_COST", default=19456)  # KiB

@@ -9,13 +9,14 @@ from django.contrib.auth.hashers import get_hasher
 from django.db import connection
 
 from shared import clients
-from shared.ratelimit_defaults import DEFAULTS
+from shared.limits.defaults import DEFAULTS
 from tests.admin_pages import browser_of
 from tests.factories import ARGON2_COSTS, PASSWORD, WRONG, UserFactory, hashed
 from tests.guesses import HERE
 from tests.jobs import delete_jobs, run_due
-from users import hashers, hashing_pool, password_model, revocation
+from users import revocation
 from users.factors import secrets
+from users.passwords import hashers, hashing_pool, password_model
 
 CALLERS = ("auth", "billing")  # `billing` stands for any service but the Auth Service
 

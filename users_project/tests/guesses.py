@@ -2,8 +2,8 @@
 
 from django.test import Client
 
-from shared import ratelimit
 from shared.auth import device_cookie, session_state
+from shared.limits import ratelimit
 from tests.factories import WRONG
 
 HERE, THERE = "192.0.2.7", "203.0.113.9"

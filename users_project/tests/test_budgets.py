@@ -6,7 +6,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from shared.ratelimit import Hits, RateLimitPolicy
+from shared.limits.ratelimit import Hits, RateLimitPolicy
 from shared.tests.query_plans import reading
 from tests.factories import NEW, PASSWORD, WRONG, UserFactory
 from tests.guesses import device_of

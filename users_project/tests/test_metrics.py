@@ -11,9 +11,9 @@ from shared.api.exceptions import Overloaded
 from shared.metrics import REGISTRY
 from tests.factories import PASSWORD, UserFactory
 from users import metrics
-from users.hashing_pool import PasswordHashingPool
 from users.mail import outbox
 from users.mail.models import Kind, Mail
+from users.passwords.hashing_pool import PasswordHashingPool
 
 
 def value(name, **labels):

@@ -142,7 +142,7 @@ def test_a_name_is_taken_in_any_case_and_for_good(api_client, taken, gone, caplo
 
 
 def test_another_fault_of_the_row_is_not_called_a_twin(api_client, monkeypatch):
-    monkeypatch.setattr("users.fields.normalize_identifier", str.upper)
+    monkeypatch.setattr("users.db.fields.normalize_identifier", str.upper)
     with pytest.raises(IntegrityError):
         api_client.post(URL, ADA)
 

@@ -7,9 +7,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from shared.metrics import logins_total
-from users import credentials
-from users.guess_limits import Client, client_of
+from users.limits.guess_limits import Client, client_of
 from users.models import User
+from users.passwords import credentials
 
 
 class EmailBackend(ModelBackend):

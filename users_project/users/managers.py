@@ -12,11 +12,11 @@ from django.db.models.functions import Now
 
 from shared.auth.access_tokens import MAX_LENGTH
 from shared.db.functions import ClockTimestamp
-from shared.events import origin
+from shared.events.models import origin
 from users.accounts.models import EmailChange
+from users.db.statements import RAISE_ALL_EPOCHS, RAISE_EPOCH
 from users.events.log import place, record
 from users.factors.models import Factor, RecoveryCode
-from users.statements import RAISE_ALL_EPOCHS, RAISE_EPOCH
 from users.validators import normalize_identifier
 
 if TYPE_CHECKING:

@@ -19,6 +19,9 @@ from users.accounts.models import AddressRequest as AddressRequest
 from users.accounts.models import EmailChange as EmailChange
 from users.accounts.models import Link as Link
 from users.accounts.models import Registration as Registration
+from users.db.fields import CanonicalField
+from users.db.recorded_model import IDENTIFIERS, RecordedModel
+from users.db.search import SEARCHED, trigrams
 from users.events.models import Event as Event
 from users.events.models import EventPersonal as EventPersonal
 from users.factors import policy
@@ -26,12 +29,9 @@ from users.factors.models import Challenge as Challenge
 from users.factors.models import Factor as Factor
 from users.factors.models import FactorReset as FactorReset
 from users.factors.models import RecoveryCode as RecoveryCode
-from users.fields import CanonicalField
 from users.mail.models import Mail as Mail
 from users.managers import UserManager
-from users.recorded_model import IDENTIFIERS, RecordedModel
 from users.roles import Role as Role
-from users.search import SEARCHED, trigrams
 from users.validators import normalize_identifier
 
 LAST_LOGIN = models.F("last_login")

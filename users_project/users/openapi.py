@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from shared.api.openapi import TOKEN_PROBLEMS, problems
-from shared.event_pages import EventPageSerializer, EventQuerySerializer
+from shared.events.pages import EventPageSerializer, EventQuerySerializer
 from users import serializers
 
 PROFILE = {

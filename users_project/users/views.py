@@ -13,16 +13,18 @@ from shared.api.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
 from shared.api.views import InternalView, JSONView
 from shared.auth import device_cookie
 from shared.auth.authentication import Service, TokenUser
-from shared.event_pages import EventQuerySerializer
+from shared.events.pages import EventQuerySerializer
 from shared.structured_logging import audit
-from users import credentials, lockouts, openapi
+from users import openapi
 from users import serializers as s
 from users.accounts import deletion, privacy_schema
 from users.events import history
 from users.events.log import record
 from users.factors import policy
-from users.guess_limits import Client, counted_of
+from users.limits import lockouts
+from users.limits.guess_limits import Client, counted_of
 from users.models import User
+from users.passwords import credentials
 
 
 def caller(request: Request) -> User:

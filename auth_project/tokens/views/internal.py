@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from shared.api.openapi import problems
 from shared.api.parsers import StrictJSONParser
 from shared.api.views import InternalView, valid
-from shared.event_pages import (
+from shared.events.pages import (
     ReportedPageSerializer,
     ReportedQuerySerializer,
     page_of,

@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.local import layout as layouts
-from deploy.local import processes
+from deploy.local.servers import processes
+from deploy.local.setup import layout as layouts
 
 
 def main() -> int:

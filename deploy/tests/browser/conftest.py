@@ -1,7 +1,7 @@
 import pytest
 
-from deploy.local import server_binaries
 from deploy.local.problems import Problem
+from deploy.local.servers import server_binaries
 from deploy.tests.browser.browser import Browser
 
 SHELL = "chromium-headless-shell"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from deploy.local.layout import Layout
+from deploy.local.setup.layout import Layout
 from deploy.tests.chaos.checker import LEEWAY
 from deploy.tests.chaos.link import Link, Mode, Proxy
 from deploy.tests.chaos.record import SERVICES

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from deploy.local import server_binaries
+from deploy.local.servers import server_binaries
 from deploy.tests.chaos.stack import ChaosStack
 from deploy.tests.stack import SERVICES, System, wait_until
 

@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from deploy.local import server_binaries
-from deploy.local.postgres import ADMIN
+from deploy.local.servers import server_binaries
+from deploy.local.servers.postgres import ADMIN
 from deploy.tests.chaos.checker import RECOVERY
 from deploy.tests.chaos.record import Trouble
 from deploy.tests.chaos.run import Run

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deploy.local import application
+from deploy.local.servers import application
 from deploy.tests.chaos.clients import Service, SimulatedUser
 from deploy.tests.chaos.faults import catalogue
 from deploy.tests.chaos.run import Run
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.verify
 CLIENTS = 40
 SECONDS, MINUTES, SEED = 30, 10.0, 4
 BUSY = {("register", 503), ("log_in", 503)}
-STORIES = ["test_races.py", "test_account_story.py", "test_epochs.py"]
+STORIES = ["test_account_story.py", "sessions/test_races.py", "sessions/test_epochs.py"]
 # They set or look at something of a session of PostgreSQL, which the next transaction
 # does not have behind a pooler. What they prove of the product has no pooler in it.
 OF_A_SESSION = {

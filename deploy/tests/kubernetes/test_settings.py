@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import secretfiles
+from deploy.local.setup import secretfiles
 from deploy.tests.compose.compose_file import SERVICES
 from deploy.tests.stack import ROOT
 from shared.keys import signing_keys

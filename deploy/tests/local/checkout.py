@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from deploy.local import orphans, ports, processes, startservice
-from deploy.local.layout import Layout
-from deploy.local.virtualenv import STAMP
+from deploy.local import startservice
+from deploy.local.servers import orphans, processes
+from deploy.local.setup import ports
+from deploy.local.setup.layout import Layout
+from deploy.local.setup.virtualenv import STAMP
 from deploy.tests.stack import as_it_was
 
 SOURCE = Path(__file__).resolve().parents[3]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.layout import Layout
-from deploy.local.ports import Ports
+from deploy.local.setup.layout import Layout
+from deploy.local.setup.ports import Ports
 
 from .checkout import Checkout, FirstUps
 

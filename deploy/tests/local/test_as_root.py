@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.layout import short_hash
-from deploy.local.privileges import COPIES
 from deploy.local.problems import MISSING
+from deploy.local.setup.layout import short_hash
+from deploy.local.setup.privileges import COPIES
 
 from .checkout import SOURCE, Checkout
 

@@ -1,5 +1,5 @@
 """A backup that is not exactly as it was written is refused, before anything changes.
-What restoring does is proved by deploy/tests/system/test_backup.py."""
+What restoring does is proved by deploy/tests/system/operations/test_backup.py."""
 
 import argparse
 import json
@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import backup, processes, restore, stack, supervisor
-from deploy.local.files import write_private
-from deploy.local.layout import Layout
+from deploy.local import backup, restore, stack
 from deploy.local.problems import Problem
+from deploy.local.servers import processes, supervisor
+from deploy.local.setup.files import write_private
+from deploy.local.setup.layout import Layout
 
 FILES = ("auth.dump", "users.dump", "settings.tar", "erasures.log")
 

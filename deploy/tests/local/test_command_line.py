@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local import __main__ as cli
-from deploy.local.layout import ROOT
 from deploy.local.problems import MISSING, USAGE
+from deploy.local.setup.layout import ROOT
 
 from .checkout import Checkout
 

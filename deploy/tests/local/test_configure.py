@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import application, configure, gateway, secretfiles
-from deploy.local.files import read_env, write_private
-from deploy.local.layout import Layout
-from deploy.local.ports import GATEWAY, Ports
+from deploy.local.servers import application, gateway
+from deploy.local.setup import configure, secretfiles
+from deploy.local.setup.files import read_env, write_private
+from deploy.local.setup.layout import Layout
+from deploy.local.setup.ports import GATEWAY, Ports
 
 
 @pytest.fixture

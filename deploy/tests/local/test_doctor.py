@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from deploy.local import doctor
-from deploy.local.layout import Layout
+from deploy.local.setup.layout import Layout
 
 REFUSAL = "ImproperlyConfigured: Not for production: DEBUG is on (memo.E010)."
 # As a service does: among lines of its log, and with a status that says WRONG.

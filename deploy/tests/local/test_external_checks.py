@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from deploy import smoke_test
-from deploy.local import doctor, external_checks, supervisor
+from deploy.local import doctor, external_checks
 from deploy.local.external_checks import cookie, examine, plain_http
-from deploy.local.files import write_private
-from deploy.local.layout import Layout
-from deploy.local.site import Site
+from deploy.local.servers import supervisor
+from deploy.local.setup.files import write_private
+from deploy.local.setup.layout import Layout
+from deploy.local.setup.site import Site
 from nginx.tests.certificates import self_signed
 from nginx.tests.stub_service import Stub
 

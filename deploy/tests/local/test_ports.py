@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from deploy.local import configure, ports
-from deploy.local.layout import Layout
-from deploy.local.ports import GATEWAY, Ports
 from deploy.local.problems import Problem
+from deploy.local.setup import configure, ports
+from deploy.local.setup.layout import Layout
+from deploy.local.setup.ports import GATEWAY, Ports
 
 
 def choose(layout: Layout) -> Ports:

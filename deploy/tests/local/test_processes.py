@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import doctor, ports, processes
-from deploy.local.files import write_private
-from deploy.local.layout import Layout
-from deploy.local.ports import GATEWAY
+from deploy.local import doctor
+from deploy.local.servers import processes
+from deploy.local.setup import ports
+from deploy.local.setup.files import write_private
+from deploy.local.setup.layout import Layout
+from deploy.local.setup.ports import GATEWAY
 from nginx.tests.stub_service import Stub
 
 

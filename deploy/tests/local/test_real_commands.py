@@ -4,9 +4,9 @@ import os
 import signal
 from collections.abc import Callable
 
-from deploy.local import orphans
-from deploy.local.files import read_env
 from deploy.local.problems import USAGE
+from deploy.local.servers import orphans
+from deploy.local.setup.files import read_env
 
 from .checkout import SAYS_SO, WITHOUT_EFFECT, Checkout, wait_for
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from deploy.local import ports, processes, supervisor
 from deploy.local.problems import INTERRUPTED, MISSING, PORT_IN_USE
+from deploy.local.servers import processes, supervisor
+from deploy.local.setup import ports
 
 from .checkout import Checkout, FirstUps, slowness, wait_for
 

@@ -14,9 +14,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
-from deploy.local import orphans
 from deploy.local.problems import USAGE
-from deploy.local.secretfiles import KEY
+from deploy.local.servers import orphans
+from deploy.local.setup.secretfiles import KEY
 
 from .checkout import Checkout, slowness, wait_for
 

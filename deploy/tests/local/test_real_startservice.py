@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from deploy import suites
-from deploy.local import application
+from deploy.local.servers import application
 
 from .checkout import SAYS_SO, WITHOUT_EFFECT, Checkout
 

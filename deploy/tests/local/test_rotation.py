@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import configure, files, rotation, secretfiles, supervisor
-from deploy.local.layout import Layout
-from deploy.local.ports import Ports
+from deploy.local import rotation
 from deploy.local.problems import Problem
 from deploy.local.rotation import SEEN, UNDER_WAY, Direction
+from deploy.local.servers import supervisor
+from deploy.local.setup import configure, files, secretfiles
+from deploy.local.setup.layout import Layout
+from deploy.local.setup.ports import Ports
 from shared import file_watcher
 
 CALLEES = ["users", "auth", "auth", "users"]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from deploy import jobs, suites
-from deploy.local import layout as layouts
-from deploy.local import server_binaries
-from deploy.local.layout import Layout
 from deploy.local.problems import MISSING, Problem
-from deploy.local.server_binaries import NGINX, POSTGRES, REDIS, Kind
+from deploy.local.servers import server_binaries
+from deploy.local.servers.server_binaries import NGINX, POSTGRES, REDIS, Kind
+from deploy.local.setup import layout as layouts
+from deploy.local.setup.layout import Layout
 
 
 def program(path: Path, prints: str) -> Path:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local import startservice
-from deploy.local.layout import Layout
 from deploy.local.problems import USAGE, Problem
+from deploy.local.setup.layout import Layout
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = ("notes_project/", "nginx/services/notes.conf")

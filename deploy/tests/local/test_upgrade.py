@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.files import read_env
-from deploy.local.secretfiles import KEY
+from deploy.local.setup.files import read_env
+from deploy.local.setup.secretfiles import KEY
 from deploy.tests.load import Load
 from deploy.tests.release import release
 from deploy.tests.stack import SETTINGS, with_lines

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import virtualenv
-from deploy.local.layout import Layout
 from deploy.local.problems import Problem
+from deploy.local.setup import virtualenv
+from deploy.local.setup.layout import Layout
 
 
 @pytest.mark.verify

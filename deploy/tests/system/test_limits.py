@@ -15,7 +15,7 @@ from deploy.tests.admin_site import Operator
 from deploy.tests.client import LOGIN, PASSWORD, Response, TestUser, code_of
 from deploy.tests.stack import System, wait_until
 from deploy.tests.wire import WireClient, any_loopback
-from shared.ratelimit_defaults import DEFAULTS
+from shared.limits.defaults import DEFAULTS
 
 WRONG = "not the password"
 CEILING = 12

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local import application
+from deploy.local.servers import application
 from deploy.tests.browser.mailbox import mailed_link
 from deploy.tests.stack import ROOT, System, wait_until, with_lines
 from shared.tests.mail_server import MailServer, mail_server

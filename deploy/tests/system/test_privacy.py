@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local import postgres
+from deploy.local.servers import postgres
 from deploy.tests.client import TestUser, assert_revoked, assert_valid, code_of
 from deploy.tests.stack import SERVICES, System
 

@@ -33,7 +33,7 @@ from users.accounts.models import (
 )
 from users.admin.users import UserAdmin
 from users.factors.models import FactorReset
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.mail.models import Mail
 from users.models import User
 

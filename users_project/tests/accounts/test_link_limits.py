@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
-from shared import ratelimit
+from shared.limits import ratelimit
 from shared.tests.redis_fixtures import redis_unavailable
 from tests.accounts.conftest import ADDRESS, BASE
 from tests.factories import NEW, PASSWORD, WRONG

@@ -19,7 +19,7 @@ from tests.factors.totp_factors import add_totp, code
 from users.factors import changes, recovery_codes, totp
 from users.factors.models import Factor, RecoveryCode
 from users.factors.verification import FactorProof, verify
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.models import User
 
 TIMES = 20

@@ -19,7 +19,7 @@ from users.accounts.models import Link, Purpose
 from users.events.models import Event
 from users.factors import resets
 from users.factors.models import FactorReset
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.mail.delivery import deliver
 from users.mail.message import compose
 from users.mail.models import Kind, Mail

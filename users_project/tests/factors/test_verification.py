@@ -18,7 +18,7 @@ from tests.refusals import assert_refused
 from users.factors import recovery_codes
 from users.factors.models import Factor
 from users.factors.verification import FactorProof, verify
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.models import Event, Mail, User
 
 CLIENT = {"ip": HERE, "user_agent": "Firefox"}

@@ -17,7 +17,7 @@ from tests.admin_pages import (
 )
 from tests.factories import NEW, PASSWORD, WRONG, UserFactory
 from tests.guesses import HERE, device_of, elsewhere
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.mail import notices, outbox
 from users.mail.models import Kind, Mail
 from users.mail.notices import of_login

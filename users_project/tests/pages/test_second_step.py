@@ -16,7 +16,7 @@ from tests.pages.conftest import NEW_EMAIL, body_of, passkey_options
 from tests.pages.texts import heading
 from users.accounts import links
 from users.accounts.models import Link, Purpose
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.mail.models import Mail
 from users.models import User
 from users.pages import second_step

@@ -10,7 +10,8 @@ from django.conf import settings
 
 PROJECT = Path(settings.BASE_DIR)
 USERS = PROJECT / "users"
-SOURCES = [USERS / f"{name}.py" for name in ("errors", "passwords", "validators")]
+SOURCES = [USERS / f"{name}.py" for name in ("errors", "validators")]
+SOURCES += [USERS / "passwords" / "__init__.py"]
 SOURCES += [USERS / "factors" / "forms.py", *USERS.glob("pages/*.py")]
 MARKS = {"_", "gettext", "gettext_lazy", "ngettext_lazy"}
 BLOCK = re.compile(

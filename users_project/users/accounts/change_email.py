@@ -11,18 +11,18 @@ from procrastinate.contrib.django import app
 from rest_framework.exceptions import ValidationError
 
 from shared.api.exceptions import LinkInvalid
-from users import credentials
 from users.accounts import deletion, link_mails, links
 from users.accounts.models import LINK_KINDS, EmailChange, Purpose
 from users.accounts.names import unique_names
 from users.accounts.proofs import Proof, check
 from users.events.log import record
 from users.factors import resets
-from users.guess_limits import Client, counted
+from users.limits.guess_limits import Client, counted
 from users.mail import notices
 from users.mail.daily_limit import has_room
 from users.mail.models import Kind
 from users.models import User
+from users.passwords import credentials
 from users.validators import normalize_identifier
 
 

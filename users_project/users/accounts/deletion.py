@@ -8,7 +8,7 @@ from shared.api.exceptions import LastSuperuser, LinkInvalid
 from users.accounts import link_mails, links
 from users.accounts.models import Purpose
 from users.events import log
-from users.guess_limits import Client, counted
+from users.limits.guess_limits import Client, counted
 from users.mail import outbox
 from users.mail.models import Kind
 from users.models import User

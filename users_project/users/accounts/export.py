@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from shared.clients import auth_client
-from shared.event_pages import EventPage, merge, represent
+from shared.events.pages import EventPage, merge, represent
 from users.accounts import privacy_schema as schema
 from users.accounts.models import EmailChange, Link, Purpose, Registration
 from users.events import history, log

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import models
 
-from users.fields import CanonicalField
+from users.db.fields import CanonicalField
 from users.mail.models import Kind
 
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from shared.api.fields import PasswordField, StrictSerializer
 from shared.api.openapi import TOKEN_PROBLEMS, problems
-from shared.event_pages import EventSerializer
+from shared.events.pages import EventSerializer
 from users.accounts.models import Link, Registration
 from users.accounts.serializers import TokenSerializer
 from users.factors.models import Factor, FactorReset, RecoveryCode

@@ -8,7 +8,7 @@ from shared.api.views import JSONView, OpenView, valid
 from shared.auth.permissions import RECENT, logged_in_within
 from users.accounts import deletion, export, privacy_schema
 from users.accounts.serializers import TokenSerializer
-from users.guess_limits import client_of, counted_of
+from users.limits.guess_limits import client_of, counted_of
 from users.views import caller
 
 

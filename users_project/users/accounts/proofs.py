@@ -12,13 +12,13 @@ from shared.api.exceptions import (
     TokenInvalid,
 )
 from shared.auth import device_cookie
-from users import credentials
 from users.accounts import links
 from users.accounts.models import Link
 from users.factors import policy
 from users.factors.verification import FactorProof, verify
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.models import User
+from users.passwords import credentials
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from users.accounts import link_mails, links
 from users.accounts.models import Link, Purpose, Registration
 from users.accounts.names import unique_names
 from users.accounts.proofs import required
+from users.db.statements import ADD_REGISTRATION
 from users.events.log import record
-from users.guess_limits import Client, counted
+from users.limits.guess_limits import Client, counted
 from users.mail.daily_limit import has_room
 from users.mail.models import Kind
 from users.mail.outbox import queue
 from users.models import User
-from users.statements import ADD_REGISTRATION
 from users.validators import normalize_identifier
 
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")

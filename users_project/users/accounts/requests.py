@@ -12,7 +12,7 @@ from users.accounts.models import (
     Registration,
 )
 from users.events.log import record
-from users.guess_limits import Client, counted
+from users.limits.guess_limits import Client, counted
 from users.mail.daily_limit import has_room
 from users.mail.models import Kind as MailKind
 from users.models import User

@@ -3,12 +3,13 @@
 from django.db import transaction
 from django.utils import timezone
 
-from users import guess_limits, passwords
+from users import passwords
 from users.accounts import links
 from users.accounts.models import EmailChange, Purpose
 from users.events.log import record
 from users.factors import resets
-from users.guess_limits import Client, counted
+from users.limits import guess_limits
+from users.limits.guess_limits import Client, counted
 from users.models import User
 
 

@@ -7,7 +7,7 @@ from users.accounts import links, registration
 from users.accounts.models import Link, Purpose
 from users.accounts.proofs import Proof, check
 from users.events.log import record
-from users.guess_limits import Client, counted
+from users.limits.guess_limits import Client, counted
 
 
 def confirm(token: str, proof: Proof, client: Client, username: str = "") -> None:

@@ -21,7 +21,7 @@ from users.accounts import (
 )
 from users.accounts import serializers as s
 from users.accounts.proofs import Proof
-from users.guess_limits import client_of
+from users.limits.guess_limits import client_of
 from users.serializers import RegistrationSerializer, represent
 from users.views import caller
 

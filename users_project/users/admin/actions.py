@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from users import bulk
 from users.admin.step_up import is_recent
-from users.bulk_changes import CHANGES, DELETE, Change, modifiable
+from users.bulk.changes import CHANGES, DELETE, Change, modifiable
 from users.models import User
 from users.validators import as_id
 

@@ -14,7 +14,7 @@ from users.admin.own_factors import OwnFactorsPage
 from users.factors import changes, registration, secrets, totp
 from users.factors.forms import CredentialField
 from users.factors.models import Factor
-from users.guess_limits import client_of
+from users.limits.guess_limits import client_of
 from users.middleware import AMR
 from users.validators import as_id, validate_name
 

@@ -8,11 +8,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
 
-from users import credentials
 from users.admin.form_page import AdminFormPage
 from users.events.log import record
 from users.middleware import remember_device
 from users.models import User
+from users.passwords import credentials
 
 OUTDATED = "Your password was changed meanwhile, or your sessions were ended."
 

@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 
-from users.lockouts import locked
+from users.limits.lockouts import locked
 from users.models import LAST_LOGIN, User
 
 NOT_KNOWN = "Redis does not answer: whether users are locked is not known."

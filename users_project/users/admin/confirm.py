@@ -11,7 +11,6 @@ from django.http import (
     HttpResponseRedirect,
 )
 
-from users import credentials
 from users.admin import challenges
 from users.admin.challenges import Use
 from users.admin.form_page import AdminFormPage
@@ -22,6 +21,7 @@ from users.factors import policy
 from users.factors.verification import Verified
 from users.middleware import AMR
 from users.models import User
+from users.passwords import credentials
 
 WRONG = "This is not your password."
 

@@ -15,7 +15,6 @@ from shared.api.exceptions import InvalidCredentials
 from shared.auth import device_cookie
 from shared.auth.passkeys import request_options
 from shared.metrics import logins_total
-from users import credentials
 from users.admin import challenges
 from users.admin.challenges import Use
 from users.admin.form_page import AdminFormPage
@@ -24,9 +23,10 @@ from users.events.log import record
 from users.factors import enrolment, policy
 from users.factors.passkeys import authenticate
 from users.factors.verification import Verified
-from users.guess_limits import client_of
+from users.limits.guess_limits import client_of
 from users.middleware import AMR, remember_device
 from users.models import User
+from users.passwords import credentials
 
 UNKNOWN_PASSKEY = "This passkey is not known, or may not log in here."
 ENROLMENT = "Set up a second factor"

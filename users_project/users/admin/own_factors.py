@@ -18,7 +18,7 @@ from users.admin.form_page import AdminFormPage
 from users.admin.step_up import is_recent
 from users.factors import changes, policy, recovery_codes
 from users.factors.models import Factor
-from users.guess_limits import client_of
+from users.limits.guess_limits import client_of
 from users.middleware import AMR
 from users.models import User
 from users.validators import as_id

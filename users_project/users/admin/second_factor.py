@@ -16,7 +16,7 @@ from users.factors import policy
 from users.factors.forms import CredentialField, proof_of
 from users.factors.models import Challenge
 from users.factors.verification import FactorProof, Verified, verify
-from users.guess_limits import client_of
+from users.limits.guess_limits import client_of
 from users.models import User
 
 WRONG = "This is wrong, or was used before. Tries that are left: %d."

@@ -21,8 +21,8 @@ from redis.exceptions import RedisError
 
 from shared.api.exceptions import Unavailable
 from shared.clients import auth_client
-from shared.event_pages import ReportedQuerySerializer
-from shared.lockouts import lockouts
+from shared.events.pages import ReportedQuerySerializer
+from shared.limits.lockouts import lockouts
 from users.accounts import links
 from users.accounts.models import AddressRequest
 from users.accounts.requests import send_link
@@ -30,7 +30,7 @@ from users.admin.actions import UserActions
 from users.admin.step_up import recent_login_required
 from users.events import history
 from users.events.log import record
-from users.lockouts import lift, names_of
+from users.limits.lockouts import lift, names_of
 from users.models import User
 
 ENDED = "The session has ended."

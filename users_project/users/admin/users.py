@@ -23,9 +23,9 @@ from users.admin.roles import EVENT, by, warn_of_long_roles
 from users.admin.step_up import recent_login_required
 from users.admin.user_pages import mails_for
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
+from users.db.search import SEARCHED
 from users.events.log import record
 from users.models import User
-from users.search import SEARCHED
 from users.validators import as_id, normalize_identifier
 
 # An operator who may grant these could obtain every right.

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.clients import auth_client
-from shared.event_pages import EventPage, merge, page_of
+from shared.events.pages import EventPage, merge, page_of
 from users.events.models import Event
 
 PUBLIC = ("at", "event", "outcome", "sid")

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import connection
 
 from shared.api.client_ip import client_address
-from shared.events import actor, recording, row
+from shared.events.models import actor, recording, row
 from shared.structured_logging import audit, current
 from users.events.catalogue import CATALOGUE
 

@@ -1,6 +1,6 @@
 """The two tables of events."""
 
-from shared.events import EventModel, PersonalModel
+from shared.events.models import EventModel, PersonalModel
 
 
 class Event(EventModel):

@@ -17,7 +17,7 @@ from users.accounts import links
 from users.events.log import record
 from users.factors import policy, recovery_codes, secrets, totp
 from users.factors.models import Factor, Type
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.mail import notices
 from users.models import User
 

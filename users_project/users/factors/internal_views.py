@@ -15,7 +15,6 @@ from shared.api.exceptions import (
 )
 from shared.api.views import InternalView, valid
 from shared.auth import device_cookie
-from users import credentials
 from users.events.log import record
 from users.factors import enrolment, openapi, passkeys, policy
 from users.factors.serializers import (
@@ -24,8 +23,9 @@ from users.factors.serializers import (
     PasskeyAttemptSerializer,
 )
 from users.factors.verification import FactorProof, verify
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.models import User
+from users.passwords import credentials
 from users.serializers import MEMBERS_OF_VERIFIED, represent
 
 

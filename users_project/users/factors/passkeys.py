@@ -27,7 +27,7 @@ from shared.api.exceptions import InvalidCredentials
 from shared.db.functions import ClockTimestamp
 from users.events.log import record, record_failure
 from users.factors.models import Factor, Type
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.mail import notices
 from users.models import User
 

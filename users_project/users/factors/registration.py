@@ -30,7 +30,7 @@ from shared.auth.passkeys import TIMEOUT
 from shared.db.functions import ClockTimestamp
 from users.factors import changes
 from users.factors.models import Challenge, Factor, Type
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.models import User
 
 RANDOM = 32  # bytes of a challenge, and of a user handle

@@ -15,7 +15,7 @@ from users.events.log import record
 from users.events.models import Event
 from users.factors import recovery_codes
 from users.factors.models import OF_USER, Factor, FactorReset
-from users.guess_limits import Client, counted
+from users.limits.guess_limits import Client, counted
 from users.mail.models import Kind
 from users.mail.outbox import notify
 from users.models import User

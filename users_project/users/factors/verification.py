@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from shared.api.exceptions import InvalidCredentials, SecondFactorInvalid, TokenInvalid
-from shared.ratelimit import Hits, RateLimitPolicy
+from shared.limits.ratelimit import Hits, RateLimitPolicy
 from users.events.log import record, record_failure
 from users.factors import passkeys, recovery_codes, totp
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.mail import notices
 from users.models import User
 

@@ -24,7 +24,7 @@ from users.factors import (
 )
 from users.factors import serializers as s
 from users.factors.models import Factor
-from users.guess_limits import client_of, counted_of
+from users.limits.guess_limits import client_of, counted_of
 from users.models import User
 
 LIMIT = "PROFILE_LIMIT_USER"

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Coalesce
 
-from users.fields import CanonicalField
+from users.db.fields import CanonicalField
 
 
 class Kind(models.TextChoices):

@@ -12,7 +12,7 @@ from users.mail.models import Kind
 from users.mail.outbox import notify
 
 if TYPE_CHECKING:
-    from users.guess_limits import Client
+    from users.limits.guess_limits import Client
     from users.models import User
 
 YOUNG = timedelta(hours=1)  # the owner of a younger account is still setting it up

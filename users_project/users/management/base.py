@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from users import lockouts
 from users.events.log import record
+from users.limits import lockouts
 from users.models import User
 
 

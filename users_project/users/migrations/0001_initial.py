@@ -4,7 +4,7 @@ import django.contrib.auth.models
 import django.core.validators
 import django.db.models.functions.comparison
 import django.db.models.functions.text
-import users.fields
+import users.db.fields
 import uuid
 from django.db import migrations, models
 
@@ -41,9 +41,9 @@ class Migration(migrations.Migration):
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('email', models.EmailField(max_length=254, validators=[django.core.validators.RegexValidator("^(?=.{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])\\Z", 'Enter an e-mail address in ASCII.', 'invalid')], verbose_name='e-mail address')),
-                ('email_canonical', users.fields.CanonicalField(max_length=254, source='email', unique=True, verbose_name='e-mail address')),
+                ('email_canonical', users.db.fields.CanonicalField(max_length=254, source='email', unique=True, verbose_name='e-mail address')),
                 ('username', models.CharField(help_text='3 to 50 letters, digits, dots, hyphens and underscores.', max_length=50, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9._-]{3,50}\\Z', '3 to 50 letters, digits, dots, hyphens and underscores.', 'invalid')])),
-                ('username_canonical', users.fields.CanonicalField(max_length=50, source='username', unique=True, verbose_name='username')),
+                ('username_canonical', users.db.fields.CanonicalField(max_length=50, source='username', unique=True, verbose_name='username')),
                 ('first_name', models.CharField(blank=True, max_length=150, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f]+\\Z', 'Control characters are not allowed.', 'invalid')])),
                 ('last_name', models.CharField(blank=True, max_length=150, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f]+\\Z', 'Control characters are not allowed.', 'invalid')])),
                 ('display_name', models.CharField(blank=True, max_length=150, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f]+\\Z', 'Control characters are not allowed.', 'invalid')])),

@@ -17,7 +17,7 @@ from users.accounts.models import Link, Purpose
 from users.accounts.proofs import Proof
 from users.factors import changes, registration, secrets, totp
 from users.factors.models import Factor
-from users.guess_limits import Client, counted
+from users.limits.guess_limits import Client, counted
 from users.models import User
 from users.pages.forms import LinkForm, PasswordForm
 from users.pages.second_step import CodeForm, read_state, sign_state

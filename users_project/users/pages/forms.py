@@ -21,7 +21,7 @@ from users.accounts import change_email, deletion, requests, reset, verification
 from users.accounts.models import Link, Purpose
 from users.accounts.proofs import Proof
 from users.factors import resets
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.passwords import MAX_LENGTH
 
 # For each error of a service, the field that it is about and the text to show.

@@ -17,7 +17,7 @@ from users.accounts.models import Link
 from users.accounts.proofs import Proof
 from users.factors import policy
 from users.factors.forms import CredentialField, proof_of
-from users.guess_limits import Client
+from users.limits.guess_limits import Client
 from users.models import User
 from users.pages.forms import PAGES, LinkForm, name_field
 

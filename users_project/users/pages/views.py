@@ -30,7 +30,7 @@ from shared.api.exceptions import SecondFactorRequired, error_headers
 from shared.auth.fetch_metadata import SameOriginRequired
 from users.accounts import links
 from users.accounts.models import Link, Purpose
-from users.guess_limits import client_of
+from users.limits.guess_limits import client_of
 from users.middleware import remember_device
 from users.pages import second_step
 from users.pages.forms import (

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from shared.event_listing import ListEvents
+from shared.events.listing import ListEvents
 from tokens.management.base import find_user_id
 from tokens.models import Event
 

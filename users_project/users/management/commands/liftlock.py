@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import pluralize
 from redis.exceptions import RedisError
 
-from users import lockouts
+from users.limits import lockouts
 from users.management.base import subjects_of
 
 

@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from shared.event_listing import ListEvents
+from shared.events.listing import ListEvents
 from users.management.base import find
 from users.models import Event
 

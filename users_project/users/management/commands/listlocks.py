@@ -4,8 +4,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import pluralize
 from redis.exceptions import RedisError
 
-from shared.lockouts import lockouts
-from shared.ratelimit import digest
+from shared.limits.lockouts import lockouts
+from shared.limits.ratelimit import digest
 from users.management.base import subjects_of
 from users.validators import normalize_identifier
 

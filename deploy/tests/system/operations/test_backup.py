@@ -1,0 +1,236 @@
+"""The drill: work, back up, work on, lose the databases, restore. No session of a thief
+that ended after the backup lives again, every right password logs in, and an erased
+user stays so."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from psycopg import errors
+
+from deploy.local.backup import MANIFEST, described
+from deploy.local.servers import postgres
+from deploy.tests import prometheus
+from deploy.tests.client import TestUser, assert_revoked, assert_valid, is_revoked
+from deploy.tests.stack import ROOT, SERVICES, System
+from deploy.tests.worker_queue import Queue
+
+NEW = "a newer horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[System]:
+    """A stack of its own, to be wrecked."""
+    running = System("restored")
+    running.up()
+    yield running
+    running.run("destroy", "--yes")
+
+
+def registered(stack: System) -> TestUser:
+    user = TestUser(stack)
+    assert user.register().status_code == 201
+    assert user.log_in().ok
+    return user
+
+
+def change_password(owner: TestUser) -> None:
+    assert owner.change_password(NEW).status_code == 204
+
+
+def log_out_all(owner: TestUser) -> None:
+    assert owner.log_out_all().ok
+
+
+def end_by_operator(owner: TestUser) -> None:
+    owner.system.run("users", "endsessions", owner.email)
+
+
+def end_one(owner: TestUser) -> None:
+    """The other device's, which only auth knows of."""
+    (sid,) = (x["id"] for x in owner.sessions().json() if not x["current"])
+    assert owner.end_session(sid).status_code == 204
+
+
+ENDINGS: dict[str, Callable[[TestUser], None]] = {
+    "new password": change_password,
+    "logout everywhere": log_out_all,
+    "operator": end_by_operator,
+    "one session": end_one,
+}
+
+
+def assert_events_stay(stack: System) -> None:
+    """The services' roles can add to them, and no more: a dump brings back the rights
+    that these have by default."""
+    for service, table in (("auth", "tokens_event"), ("users", "users_event")):
+        password = stack.secret(f"{service}_db_app_password")
+        with stack.connect(service, f"{service}_app", password) as connection:
+            connection.autocommit = True
+            newest = f"SELECT max(id) FROM {table}"  # noqa: S608 (one of two)
+            assert connection.execute(newest).fetchone() != (None,)
+            for each in (table, f"{table}personal"):
+                for change in (
+                    "UPDATE {} SET at = now()",
+                    "DELETE FROM {}",
+                    "TRUNCATE {}",
+                ):
+                    with pytest.raises(errors.InsufficientPrivilege):
+                        connection.execute(change.format(each))
+
+
+def assert_erased(user: TestUser, user_id: str) -> None:
+    """PRIV-05. Also in the restored databases."""
+    assert user.log_in().status_code == 401
+    users = "SELECT erased_at IS NULL FROM users_user WHERE id = %s"
+    assert user.system.query("users", users, user_id) == [(False,)]
+    sessions = "SELECT FROM tokens_session WHERE user_id = %s"
+    assert user.system.query("auth", sessions, user_id) == []
+
+
+def drop_databases(stack: System) -> None:
+    for service in SERVICES:
+        (cluster,) = (each for each in stack.layout.services if each.name == service)
+        statement = f"DROP DATABASE {service} WITH (FORCE)"
+        words = ("-d", "postgres", "-c", statement)
+        postgres.call(stack.layout, cluster, "psql", *words)
+
+
+def test_the_drill(stack: System, tmp_path: Path) -> None:
+    folder = tmp_path / "backup"
+    owners = {name: registered(stack) for name in ENDINGS}
+    before = {name: owner.on_another_device() for name, owner in owners.items()}
+    bystander, erased = registered(stack), registered(stack)
+    stack.run("backup", str(folder))
+
+    thieves = [*before.values()]
+    for name, end in ENDINGS.items():
+        if name != "one session":  # It ends one alone.
+            thieves.append(owners[name].on_another_device())
+        end(owners[name])
+    late = registered(stack)
+    assert erased.delete().status_code == 202
+    user_id = erased.be_erased()
+    for thief in thieves:
+        assert_revoked(thief)
+
+    drop_databases(stack)
+    stack.run("restore", str(folder))
+    for thief in (*thieves, *owners.values(), bystander, late):
+        assert_revoked(thief)
+    for owner in (*owners.values(), bystander):
+        assert owner.log_in().ok  # with the password of the backup
+        assert_valid(owner)
+    assert late.log_in().status_code == 401
+    assert_erased(erased, user_id)
+
+    jobs = Queue(stack)
+    jobs.wait(jobs.defer())
+    assert jobs.has_purged()
+    assert not [x for x in stack.run("doctor").splitlines() if "WRONG  " in x]
+    assert_events_stay(stack)
+
+
+def kubernetes_job(stack: System, folder: Path) -> str:
+    """The script of the CronJob, with the places of this stack."""
+    file = ROOT / "deploy/kubernetes/overlays/small/backup.yaml"
+    job = next(yaml.safe_load_all(file.read_text()))["spec"]["jobTemplate"]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    *shell, script = container["command"]
+    assert shell == ["bash", "-euc"]
+    for place, here in {
+        "/backups": folder,
+        "/erasures/users.log": stack.layout.erasures / "users.log",
+        "/run/secrets/${2}_": f"{stack.layout.secrets}/${{2}}_db_",
+        '"$2-db"': f'"{stack.layout.sockets}/$2-db"',
+    }.items():
+        assert place in script
+        script = script.replace(place, str(here))
+    return str(script)
+
+
+@pytest.mark.verify
+def test_the_nightly_job_of_kubernetes(stack: System, tmp_path: Path) -> None:
+    """It leaves two dumps and the erased users, and the alert knows of it."""
+    script = kubernetes_job(stack, tmp_path)
+    path = f"{stack.layout.servers}:/usr/bin:/bin"
+    for _ in range(2):
+        subprocess.run(["bash", "-euc", script], env={"PATH": path}, check=True)
+        time.sleep(1)
+    for folder in tmp_path.iterdir():
+        names = {file.name for file in folder.iterdir() if file.stat().st_size}
+        assert {"auth.dump", "users.dump"} <= names
+        assert (folder / "erasures.log").is_file()
+    assert len([*tmp_path.iterdir()]) == 2
+    for mark in stack.state.glob("work/*/metrics/refreshed"):
+        mark.unlink()  # the minute is over
+    found = {name: value for name, _, value in prometheus.scrape(stack, "users")}
+    assert 0 < found["memo_backup_age_seconds"] < 30
+
+
+@pytest.mark.verify
+def test_an_older_users_database_alone(stack: System, tmp_path: Path) -> None:
+    """The password is the old one, and auth knows more."""
+    folder = tmp_path / "backup"
+    owners = {name: registered(stack) for name in ENDINGS}
+    bystander, erased = registered(stack), registered(stack)
+    stack.run("backup", str(folder))
+    assert erased.delete().status_code == 202
+    user_id, thieves = erased.be_erased(), []
+    for name, end in ENDINGS.items():
+        thieves.append(owners[name].on_another_device())
+        end(owners[name])
+    stack.run("restore", str(folder), "--only", "users")
+    assert_erased(erased, user_id)
+    for thief in (*thieves, *owners.values(), bystander):
+        assert_revoked(thief)
+    for owner in (*owners.values(), bystander):
+        assert owner.log_in().ok
+        assert_valid(owner)
+
+
+@pytest.mark.verify
+def test_a_machine_that_has_lost_everything(stack: System, tmp_path: Path) -> None:
+    """Secrets, keys and settings come back: with `--keep-sessions` tokens stay good."""
+    folder = tmp_path / "backup"
+    user, ended = registered(stack), registered(stack)
+    assert ended.log_out().ok
+    stack.run("backup", str(folder))
+    settings = stack.settings("users")
+    stack.run("destroy", "--yes")
+    stack.run("restore", str(folder), "--keep-sessions")
+    assert stack.settings("users") == settings
+    assert_valid(user)
+    assert is_revoked(ended)
+    assert_valid(user.on_another_device())
+
+
+@pytest.mark.verify
+def test_a_failed_restore_leaves_what_was_there(stack: System, tmp_path: Path) -> None:
+    """Here the dump of auth, which comes last, breaks in the middle."""
+    folder = tmp_path / "backup"
+    stack.run("backup", str(folder))
+    user = registered(stack)
+    dump = folder / "auth.dump"
+    dump.write_bytes(dump.read_bytes()[:-900])
+    write_manifest_again(folder)
+    words = ["./manage_all.sh", "restore", str(folder)]
+    env = {**os.environ, "MEMO_STACK": stack.stack}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "pg_restore failed" in done.stderr
+    stack.start(*SERVICES)
+    assert_valid(user)
+    assert user.log_in().ok
+
+
+def write_manifest_again(folder: Path) -> None:
+    """As if these files were the backup's."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"] = {name: described(folder / name) for name in manifest["files"]}
+    (folder / MANIFEST).write_text(json.dumps(manifest))

@@ -1,0 +1,152 @@
+"""Rate limits of logins, of the use of links, and of what users do with their own
+account (docs/rate-limiting.md)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from shared.api.client_ip import client_address, network, user_agent
+from shared.api.exceptions import (
+    AccountExists,
+    InvalidCredentials,
+    LinkInvalid,
+    UsernameTaken,
+)
+from shared.auth import device_cookie
+from shared.limits import ratelimit
+from shared.limits.ratelimit import Hits, RateLimitPolicy, digest
+from users.events.log import record_failure
+from users.mail import notices
+from users.models import User
+from users.validators import normalize_identifier
+
+STAND_INS = 1024  # keys for all accounts that do not exist
+TRUST = 15 * 60  # seconds
+OUTCOMES = (AccountExists, InvalidCredentials, LinkInvalid, UsernameTaken)
+
+
+@dataclass(frozen=True)
+class Client:
+    """Where an attempt comes from: an address, a browser and its device cookie."""
+
+    ip: str | None = None
+    user_agent: str = ""
+    device: str = ""
+
+
+def client_of(request: Request | HttpRequest) -> Client:
+    """The client that has sent this request, to the API or to a page."""
+    address, device = client_address(request), device_cookie.read(request)
+    return Client(address, user_agent(request), device)
+
+
+@contextmanager
+def counted(client: Client, limit: str = "LINK_LIMIT_ADDRESS") -> Iterator[None]:
+    """Count the use of a link, or a request for one, by the client's address. Raises
+    RateLimited. Malformed requests and our own faults are not counted."""
+    with Hits(*OUTCOMES, ip=client.ip) as hits:
+        hits.require(RateLimitPolicy(limit, network(client.ip, 32, 56)))
+        yield
+
+
+@contextmanager
+def counted_of(user: User, limit: str) -> Iterator[None]:
+    """Count by user an action on the user's own account. Raises RateLimited. An action
+    that fails is not counted."""
+    with Hits(user_id=str(user.pk)) as hits:
+        hits.require(RateLimitPolicy(limit, str(user.pk)))
+        yield
+
+
+def trust(user: User, client: Client) -> None:
+    """Count the client's address as a device of the user after a reset of the password:
+    strangers may have used up the limits of unknown devices. Best effort."""
+    ratelimit.remember(trust_key(str(user.pk), client), TRUST)
+
+
+def trusted_address(account: str, client: Client) -> str | None:
+    """The limit key of an address that counts as a device, or None. One round trip."""
+    key = trust_key(account, client)
+    return key if ratelimit.is_remembered(key) else None
+
+
+def trust_key(account: str, client: Client) -> str:
+    address = network(client.ip, 32, 64)
+    return f"{settings.SERVICE_NAME}:reset:{digest(f'{account} {address}')}"
+
+
+def forget(user: User) -> None:
+    """Clear the limits that count by account."""
+    names = ("LOGIN_LIMIT_ACCOUNT", "LOGIN_LIMIT_SUCCESS", "PASSWORD_LIMIT_USER")
+    ratelimit.clear([RateLimitPolicy(name, str(user.pk)) for name in names])
+
+
+class LoginAttempt(Hits):
+    """One attempt to log in as `login`. `user` is the account of this name, or None.
+
+    A device that has logged in to the account has a limit of its own. All others count
+    by address, network, name and account. The limit of the account is silent: a visible
+    one would reveal that an e-mail address and a username belong to the same user.
+    """
+
+    def __init__(
+        self, login: str, user: User | None, client: Client, **context: Any
+    ) -> None:
+        login = normalize_identifier(login)
+        context |= {"login": digest(login), "user_id": user and str(user.pk)}
+        super().__init__(ip=client.ip, user_agent=client.user_agent, **context)
+        self.user, self.client, self.is_silent = user, client, False
+        # By user id, whatever name was typed. An unknown name is counted by one of
+        # STAND_INS keys, so that it takes the same round trips.
+        stand_in = f"no account {int(digest(login), 16) % STAND_INS}"
+        account = str(user.pk) if user else stand_in
+        self.account = RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", account)
+        device = device_cookie.find(client.device, user) if user else None
+        known = device.id if device else trusted_address(account, client)
+        self.device = (
+            RateLimitPolicy("LOGIN_LIMIT_DEVICE", account, known) if known else None
+        )
+        address = network(client.ip, 32, 64)
+        self.address = RateLimitPolicy("LOGIN_LIMIT_ADDRESS", address)
+        # An IPv6 client may have a whole /48.
+        near, far = network(client.ip, 24, 56), network(client.ip, 24, 48)
+        self.failures = [
+            RateLimitPolicy("LOGIN_LIMIT_NETWORK", each)
+            for each in dict.fromkeys((near, far))
+        ]
+        self.failures.append(RateLimitPolicy("LOGIN_LIMIT_NAME", login, near))
+
+    def spend(self) -> None:
+        """Count the attempt, before the password is checked. Raises RateLimited."""
+        self.is_trusted = self.device is not None and self.hit(self.device) is None
+        if not self.is_trusted:
+            self.require(self.address, *self.failures)
+            # The account comes last: a refusal by name spends nothing of its limit.
+            refused = self.hit(self.account)
+            self.is_silent = refused is not None and self.user is not None
+
+    def fail(self) -> None:
+        """Record a failure; it stays counted. Mail the user if it reached the account's
+        limit. Name all limits reached, since later refusals leave no events."""
+        events = ["authn_login_fail"]
+        if self.is_silent:
+            events.append("authn_login_fail_max")
+        context = self.context
+        if reached := self.reached():
+            context = {**context, "reached": reached}
+        record_failure(events, **context)
+        if self.user and self.user.is_present and self.is_last(self.account):
+            notices.of_guesses(self.user)
+
+    def succeed(self, user: User) -> None:
+        """Clear the failures by device and account. Those by name stay: otherwise
+        strangers would learn that the owner has just logged in. Raises RateLimited."""
+        if not self.is_trusted:
+            self.require(RateLimitPolicy("LOGIN_LIMIT_SUCCESS", str(user.pk)))
+            self.release(*self.failures)
+        ratelimit.clear(filter(None, [self.account, self.device]))
