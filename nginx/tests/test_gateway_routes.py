@@ -10,7 +10,7 @@ AUTH, USERS = "/api/v1/auth", "/api/v1/users"
 # Of a client's credentials, those that a route uses.
 NONE, COOKIE, TOKEN = set(), {"cookie"}, {"authorization"}
 LINKS = ("verify_email/resend", "password_reset", "password_reset/confirm")
-LINKS += ("change_email/undo",)
+LINKS += ("change_email/undo", "factors_reset/cancel")
 SECOND_STEPS = ("second_factor", "passkey", "enrol")
 FACTORS = ("factors/totp", f"factors/{ANY_ID}/confirm", "recovery_codes")
 FACTORS += ("factors/passkeys", "factors/passkeys/options")

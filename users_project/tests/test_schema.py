@@ -29,6 +29,7 @@ OPERATIONS = [
     ("/password_reset/confirm", "post", "204", BODY, [{}]),
     ("/change_email/confirm", "post", "204", {*BODY, "401", "409"}, EITHER),
     ("/change_email/undo", "post", "204", {*BODY, "409"}, [{}]),
+    ("/factors_reset/cancel", "post", "204", BODY, [{}]),
     ("/me/factors", "get", "200", {"401", "404"}, ENROL),
     ("/me/factors/totp", "post", "201", {*BODY, "401"}, ENROL),
     ("/me/factors/{factor_id}/confirm", "post", "200", {*BODY, "401", "404"}, ENROL),

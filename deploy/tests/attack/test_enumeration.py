@@ -7,6 +7,8 @@ from deploy.tests.attack.target import AttackUser
 from deploy.tests.client import LOGIN, REGISTER, refused, same_but_for_the_id
 
 WRONG = "Wrong-horse-1"
+LINKS = ("verify_email", "change_email/confirm", "change_email/undo")
+LINKS += ("factors_reset/cancel",)
 
 
 def test_an_unknown_name_and_a_wrong_password_are_alike(target, user):
@@ -50,7 +52,7 @@ def test_who_asks_for_a_mail_learns_of_no_account(target, user, path):
 
 def test_a_link_of_another_is_like_one_that_never_was(target, user):
     for token in ("x", "A" * 64, user.name):
-        for path in ("verify_email", "change_email/confirm", "change_email/undo"):
+        for path in LINKS:
             body = {"token": token}
             answer = target.ask("POST", f"{REGISTER}{path}", json_body=body)
             refused(answer, 400, "link_invalid")

@@ -20,6 +20,12 @@ ROUTES = {
     "/change_email/confirm": {Purpose.CHANGE_EMAIL},
     "/change_email/undo": {Purpose.UNDO_EMAIL},
     "/restore": {Purpose.RESTORE},
+    "/factors_reset/cancel": {Purpose.KEEP_FACTORS},
+}
+BODIES = {
+    "/verify_email": {"password": PASSWORD},
+    "/password_reset/confirm": {"new_password": NEW},
+    "/change_email/confirm": {"password": PASSWORD},
 }
 
 
@@ -78,11 +84,9 @@ def test_unknown_forged_malformed_used_and_expired_are_one_answer(link, post):
 
 @pytest.mark.parametrize("path", ROUTES)
 def test_a_link_of_another_purpose_is_of_no_use(ada, post, path):
-    body = {"new_password": NEW} if "reset" in path else {"password": PASSWORD}
-    body = {} if path in ("/change_email/undo", "/restore") else body
     for purpose in {*Purpose} - ROUTES[path]:
         sent = links.issue(purpose, address=ADDRESS, user=ada)
-        refused = post(path, token=links.token_of(sent), **body)
+        refused = post(path, token=links.token_of(sent), **BODIES.get(path, {}))
         assert_refused(refused, 400, "link_invalid")
 
 

@@ -13,6 +13,7 @@ from shared.api.exceptions import LinkInvalid
 from tests.admin_pages import browser_of, said, url
 from tests.factories import NEW, UserFactory
 from tests.factors.rows import tables_of, with_factors
+from tests.refusals import assert_refused
 from users import tasks
 from users.accounts import deletion, links, reset
 from users.accounts.models import Link, Purpose
@@ -27,6 +28,7 @@ from users.models import Role, User
 
 ALL, WAITING, NONE = [1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]
 HERE = Client("192.0.2.7")
+CANCEL = "/api/v1/users/factors_reset/cancel"
 REASON = "seen at the desk, with a passport"
 
 
@@ -119,17 +121,17 @@ def test_asking_again_neither_hastens_it_nor_puts_it_off(asked):
     assert kinds(asked) == ["factors_reset_requested"]
 
 
-def test_the_mail_says_until_when_and_its_link_cancels_it(asked):
+def test_the_mail_says_until_when_and_its_link_cancels_it(asked, api_client):
     mail = Mail.objects.get()
     assert mail.link.expires_at == FactorReset.objects.get().due_at
     assert token_of(asked) in compose(mail).body
-    resets.cancel_by_link(token_of(asked), HERE)
+    body = {"token": token_of(asked)}
+    assert api_client.post(CANCEL, body).status_code == 204
     make_due()
     resets.run_due()
     assert tables_of(asked) == ALL
     assert events(asked)[1:] == ["factors_reset_cancelled"]
-    with pytest.raises(LinkInvalid):
-        resets.cancel_by_link(token_of(asked), HERE)
+    assert_refused(api_client.post(CANCEL, body), 400, "link_invalid")
 
 
 def change_address(user):

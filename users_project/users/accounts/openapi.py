@@ -118,3 +118,13 @@ UNDO_EMAIL_CHANGE: dict[str, Any] = {
     },
     "examples": [example("a link", TOKEN)],
 }
+
+CANCEL_FACTORS_RESET: dict[str, Any] = {
+    "operation_id": "users_cancel_factors_reset",
+    "request": s.TokenSerializer,
+    "responses": {
+        **done("The second factors stay."),
+        **problems(body=True, _400=LINK_PROBLEMS),
+    },
+    "examples": [example("a link", TOKEN)],
+}

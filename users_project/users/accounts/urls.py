@@ -13,4 +13,5 @@ urlpatterns = [
     path(f"{BASE}/me/change_email", views.ChangeEmailView.as_view()),
     path(f"{BASE}/change_email/confirm", views.ConfirmEmailChangeView.as_view()),
     path(f"{BASE}/change_email/undo", views.UndoEmailChangeView.as_view()),
+    path(f"{BASE}/factors_reset/cancel", views.CancelFactorsResetView.as_view()),
 ]

@@ -21,6 +21,7 @@ from users.accounts import (
 )
 from users.accounts import serializers as s
 from users.accounts.proofs import Proof
+from users.factors import resets
 from users.limits.guess_limits import client_of
 from users.serializers import RegistrationSerializer, represent
 from users.views import caller
@@ -172,4 +173,17 @@ class UndoEmailChangeView(OpenView):
     def post(self, request: Request) -> Response:
         data = valid(s.TokenSerializer(data=request.data))
         change_email.undo(data["token"], client_of(request))
+        return Response(status=204)
+
+
+class CancelFactorsResetView(OpenView):
+    """Cancel a reset of your second factors with the link in a mail.
+
+    An operator has requested the reset. The factors stay.
+    """
+
+    @extend_schema(**openapi.CANCEL_FACTORS_RESET)
+    def post(self, request: Request) -> Response:
+        data = valid(s.TokenSerializer(data=request.data))
+        resets.cancel_by_link(data["token"], client_of(request))
         return Response(status=204)
