@@ -2,6 +2,7 @@
 
 import copy
 import time
+from functools import partial
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from deploy.tests.client import (
     claims_of,
     refused,
 )
+from deploy.tests.waiting import wait_until
 from deploy.tests.worker_queue import Queue
 from shared.tests.authenticator import Authenticator
 
@@ -23,7 +25,14 @@ AUTH = "/api/v1/auth"
 SECOND_FACTOR, STEP_UP = f"{AUTH}/login/second_factor", f"{AUTH}/step_up"
 PASSKEY_LOGIN, ENROL = f"{AUTH}/login/passkey", f"{AUTH}/login/enrol"
 FACTORS, CODES = f"{ME}/factors", f"{ME}/recovery_codes"
-DUE = "UPDATE users_factor_reset SET due_at = now() WHERE user_id = %s RETURNING 1"
+WAITS = "SELECT 1 FROM users_factor_reset WHERE user_id = %s"
+# The mail about it was sent: before, a reset that is due is cancelled.
+ANNOUNCED = """
+SELECT 1 FROM users_mail JOIN users_factor_reset USING (user_id)
+WHERE user_id = %s AND kind = 'factors_reset_requested'
+AND sent_at >= users_factor_reset.created_at
+"""
+DUE = "UPDATE users_factor_reset SET due_at = now() WHERE user_id = %s"
 # By a role: with the setting SECOND_FACTOR the services would have to start again.
 REQUIRED = """
 WITH role AS (
@@ -34,6 +43,17 @@ INSERT INTO users_user_groups (user_id, group_id)
 SELECT users_user.id, role.id FROM users_user, role WHERE username = %s
 """
 UNUSED = "UPDATE users_factor SET last_step = 0 WHERE secret IS NOT NULL"
+
+
+def reset_factors(system: Any, account: str) -> bool:
+    """The day after an operator has asked for a reset is over; whether one had."""
+    if is_waiting := bool(system.query("users", WAITS, account)):
+        sent = partial(system.query, "users", ANNOUNCED, account)
+        wait_until(sent, 10, "the mail about a reset")
+        system.query("users", DUE, account)
+    queue = Queue(system)
+    queue.wait(queue.defer("reset_factors"))
+    return is_waiting
 
 
 class FactorUser(TestUser):
@@ -105,11 +125,7 @@ class FactorUser(TestUser):
 
     def be_reset(self) -> bool:
         """The day after an operator has asked for it is over; whether one had."""
-        account = claims_of(self.access)["sub"]
-        due = self.system.query("users", DUE, account)
-        queue = Queue(self.system)
-        queue.wait(queue.defer("reset_factors"))
-        return bool(due)
+        return reset_factors(self.system, claims_of(self.access)["sub"])
 
     # ---- Logins and step-ups -----------------------------------------------------
 

@@ -70,7 +70,9 @@ def token_of(user, purpose=Purpose.KEEP_FACTORS):
     return links.token_of(sent.latest("created_at"))
 
 
-def make_due():
+def make_due(**mail):
+    """With its mail sent, unless `mail` says otherwise."""
+    Mail.objects.update(**(mail or {"sent_at": timezone.now()}))
     FactorReset.objects.update(due_at=timezone.now() - timedelta(seconds=1))
 
 
@@ -99,6 +101,21 @@ def test_then_all_goes_and_all_sessions_end(asked, pushes, on_commit, audits):
     assert events(asked) == ["factors_reset_requested", "factors_reset"]
     lines = [each for each in audits() if each.event == "factors_reset"]
     assert [(each.by, each.why) for each in lines] == [("operator", REASON)]
+
+
+@pytest.mark.parametrize("mail", [{"sent_at": None}, {"failed_at": timezone.now()}])
+def test_a_user_who_got_no_mail_could_not_object_and_loses_nothing(asked, mail):
+    make_due(**mail)
+    resets.run_due()
+    assert tables_of(asked) == ALL
+    assert events(asked)[1:] == ["factors_reset_cancelled"]
+
+
+def test_without_mail_it_is_done(asked, pushes, settings):
+    settings.MAIL_ENABLED = False
+    make_due(sent_at=None)
+    resets.run_due()
+    assert tables_of(asked) == NONE
 
 
 @pytest.mark.django_db(transaction=True)

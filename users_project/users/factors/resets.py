@@ -16,7 +16,7 @@ from users.events.models import Event
 from users.factors import recovery_codes
 from users.factors.models import OF_USER, Factor, FactorReset
 from users.limits.guess_limits import Client, counted
-from users.mail.models import Kind
+from users.mail.models import Kind, Mail
 from users.mail.outbox import notify
 from users.models import User
 
@@ -78,13 +78,13 @@ def run_due() -> int:
 @transaction.atomic
 def run(user: User) -> bool:
     """Run the reset of this user, unless it was cancelled meanwhile. Cancel it if the
-    operator may not change the user any more."""
+    operator may not change the user any more, or if the user could not object."""
     links.lock(user.pk)
     due = FactorReset.objects.filter(user=user, due_at__lte=ClockTimestamp())
     reset = due.first()
     if reset is None:
         return False
-    if not is_allowed(reset):
+    if not (is_allowed(reset) and is_announced(reset)):
         cancel(user)
         return False
     run_now(user, reset.operator, reset.reason)
@@ -100,6 +100,15 @@ def is_allowed(reset: FactorReset) -> bool:
         return False
     users = User.objects.modifiable_by(operator)
     return users.filter(pk=reset.user_id).exists()
+
+
+def is_announced(reset: FactorReset) -> bool:
+    """Whether the mail with the link that cancels it was sent, or mail is off."""
+    if not settings.MAIL_ENABLED:
+        return True
+    kind, since = Kind.FACTORS_RESET_REQUESTED, reset.created_at
+    mails = Mail.objects.filter(user=reset.user_id, kind=kind, created_at__gte=since)
+    return mails.filter(sent_at__isnull=False).exists()
 
 
 @transaction.atomic
