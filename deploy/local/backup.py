@@ -70,13 +70,24 @@ def erasures_of(layout: Layout) -> str:
 
 
 def merge_erasures(layout: Layout, folder: Path) -> Path:
-    """Add the erasures of a backup to the stack's file, which is returned. Each file
-    may have some that the other lacks. No worker may run meanwhile."""
-    texts = erasures_of(layout), read_text(folder / ERASURES)
-    lines = dict.fromkeys(line for text in texts for line in text.splitlines())
+    """Add the erasures of a backup, and those of a stack that was destroyed, to the
+    stack's file, which is returned. No worker may run meanwhile."""
     file = layout.erasures / "users.log"
-    write_private(file, "".join(f"{line}\n" for line in lines))
+    _add_lines(file, folder / ERASURES, layout.backups / ERASURES)
     return file
+
+
+def keep_erasures(layout: Layout) -> None:
+    """Leave the erasures with the backups that outlive this stack."""
+    if layout.backups.is_dir():
+        _add_lines(layout.backups / ERASURES, layout.erasures / "users.log")
+
+
+def _add_lines(file: Path, *others: Path) -> None:
+    """Each file may have some lines that another lacks, or not exist."""
+    texts = map(read_text, (file, *others))
+    lines = dict.fromkeys(line for text in texts for line in text.splitlines())
+    write_private(file, "".join(f"{line}\n" for line in lines))
 
 
 def check(folder: Path) -> dict[str, Any]:

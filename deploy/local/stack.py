@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 
+from .backup import keep_erasures
 from .problems import PORT_IN_USE, Problem
 from .servers import (
     application,
@@ -94,6 +95,7 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
         raise Problem(f"{text}{names}", hint=hint)
     for stack in stacks:
         supervisor.end(stack)
+        keep_erasures(stack)
     for folder in folders:
         # In a folder of root's, this empties the folder but cannot remove it.
         shutil.rmtree(folder, ignore_errors=True)

@@ -295,6 +295,19 @@ def test_keys_of_second_factors_in_the_backup_come_to_those_that_are_here(
     assert (keys / "1.key").stat().st_mode & 0o777 == 0o400
 
 
+def test_erasures_outlive_the_stack_as_its_backups_do(
+    layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PRIV-05. Or a user who was erased since the backup would return with it."""
+    monkeypatch.setattr(supervisor, "end", lambda _: True)  # none runs
+    layout.backups.mkdir(exist_ok=True)
+    write_private(layout.erasures / "users.log", "a 1\n")
+    stack.destroy(layout, confirmed=True)
+    assert not layout.erasures.exists()
+    layout.erasures.mkdir(parents=True)
+    assert backup.merge_erasures(layout, folder).read_text() == "a 1\n"
+
+
 def test_erasures_here_and_in_the_backup_are_all_kept(
     layout: Layout, folder: Path
 ) -> None:
