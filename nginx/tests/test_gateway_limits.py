@@ -146,7 +146,7 @@ def test_the_logs_hold_no_secret_and_one_object_per_line(start, tmp_path):
     gateway = start({"GATEWAY_LOGIN_BURST": "1"})
     gateway.ask("POST", f"{LOGIN}?token={secret}", headers, secret.encode())
     gateway.users.stop()
-    gateway.ask("GET", f"{ME}?token={secret}", headers)
+    gateway.ask("PATCH", f"{ME}?token={secret}", headers)
     gateway.ask("GET", f"/static/no?token={secret}", headers)
     gateway.raw(f"GET /?{secret} HTTP/1.1\r\nHost: a b\r\n\r\n".encode())
     # Two workers write it: the order of the lines is not that of the requests.
@@ -155,5 +155,6 @@ def test_the_logs_hold_no_secret_and_one_object_per_line(start, tmp_path):
     assert lines.keys() == {200, 503, 404, 400}
     assert lines[200]["path"] == LOGIN
     assert lines[503]["upstream_status"] == "502"
+    assert lines[503]["method"] == "PATCH"
     assert lines[200]["user_agent"].isascii()
     assert lines[200].keys() >= {"time", "request_id", "client", "method", "seconds"}
