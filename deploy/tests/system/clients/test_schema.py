@@ -21,7 +21,7 @@ CHECKS = (
 )
 # These succeed with a link from a mail alone, a code of an app that was added just now,
 # or where a factor is required.
-LINKED = ("/verify_email", "/confirm", "/undo", "/login/enrol")
+LINKED = ("/verify_email", "/confirm", "/undo", "/cancel", "/login/enrol")
 RUNS = 15  # at most; the generator sometimes stops early, and is then started again
 
 
