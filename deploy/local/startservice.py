@@ -19,7 +19,7 @@ RENDERED = "py,md,yaml,ini,conf,example"
 # The name becomes a package, a host, a role, a database, a key prefix, a route and a
 # word of the command line. No host may have `_` (RFC 1123).
 PATTERN = re.compile(r"[a-z][a-z0-9]{0,18}")
-HINT = "Up to 19 lower-case letters and digits, such as `notes` or `billing`."
+FORM = "up to 19 lower-case letters and digits, such as `notes` or `billing`"
 # Redis: the key prefix of session states, and users that have a meaning already.
 REDIS = "admin default session sessions"
 # Callers of services: the names of their API key files.
@@ -47,10 +47,10 @@ memo: the service `{name}` is made; next
 def run(layout: Layout, arguments: Sequence[str]) -> None:
     """Write all files of the service, or none of them."""
     parser = argparse.ArgumentParser("startservice", description=__doc__)
-    parser.add_argument("name", help=HINT)
+    parser.add_argument("name", help=FORM)
     name = parser.parse_args(arguments).name
     if reason := fault(layout, name):
-        raise Problem(f"`{name}` cannot be a service: {reason}", hint=HINT, code=USAGE)
+        raise Problem(f"`{name}` cannot be a service: {reason}", code=USAGE)
     with tempfile.TemporaryDirectory(
         prefix=".startservice-", dir=layout.root
     ) as folder:
@@ -72,14 +72,14 @@ def fault(layout: Layout, name: str) -> str:
     """What is wrong with the name; empty if nothing is. `startproject` refuses names of
     importable modules later, also of installed packages."""
     if not PATTERN.fullmatch(name):
-        return "it must be valid as a host name and as a Python package."
+        return f"it must be {FORM}."
     for path in places(layout.root, name):
         if path.exists():
             return f"{path.relative_to(layout.root)} exists."
     if keyword.iskeyword(name):
         return "it is a keyword of Python."
     if name in RESERVED:
-        return "the name is reserved."
+        return "the name is reserved; choose another."
     command = f"management/commands/{name}.py"
     folders = [*layout.root.glob("[!.]*"), *layout.venv.glob("lib/*/site-packages")]
     if any(path for folder in folders for path in folder.rglob(command)):

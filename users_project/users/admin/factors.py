@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
@@ -62,10 +62,10 @@ class FactorPages(UserPages):
             self.request_reset(request, locked)
 
     def request_reset(self, request: HttpRequest, user: User) -> None:
-        """Raises BadRequest without a reason, which the page's form requires."""
         form = ReasonForm(request.POST)
         if not form.is_valid():
-            raise BadRequest("no reason is given")
+            messages.error(request, f"Reason: {' '.join(form.errors['reason'])}")
+            return
         reason = form.cleaned_data["reason"]
         resets.request(user, str(request.user.pk), reason)
         self.log_change(request, user, f"{resets.ASKED}: {reason}")
