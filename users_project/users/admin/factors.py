@@ -64,7 +64,8 @@ class FactorPages(UserPages):
     def request_reset(self, request: HttpRequest, user: User) -> None:
         form = ReasonForm(request.POST)
         if not form.is_valid():
-            messages.error(request, f"Reason: {' '.join(form.errors['reason'])}")
+            faults = " ".join(map(str, form.errors["reason"]))
+            messages.error(request, f"Reason: {faults}")
             return
         reason = form.cleaned_data["reason"]
         resets.request(user, str(request.user.pk), reason)
