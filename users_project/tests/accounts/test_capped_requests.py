@@ -1,11 +1,13 @@
 """A request for a mail beyond the ten of its address writes nothing."""
 
 import pytest
+from django.utils import timezone
 
 from tests.accounts.conftest import ADDRESS, OTHER
 from users.accounts.models import EmailChange, Link, Purpose, Registration
 from users.events.models import Event
 from users.mail.models import Kind, Mail
+from users.models import User
 
 pytestmark = pytest.mark.usefixtures("required")
 
@@ -43,10 +45,30 @@ def test_an_eleventh_link_for_a_user_who_has_one_is_not_made(
     Link.objects.update(attempts=5)
     post(path, email=ADDRESS)
     assert mailed() == [(kind, ADDRESS)]
-    # A thief with a session could void each link at once, by logging out the others.
+
+
+def test_a_thief_who_logs_out_the_others_stops_no_reset(ada, post, mailed):
+    """That voids each link at once."""
+    User.objects.update(email_verified_at=timezone.now())
+    ten_mails(ADDRESS)
+    mailed()
+    for _ in range(2):
+        post("/password_reset", email=ADDRESS)
+        assert mailed() == [("reset", ADDRESS)]
+        ada.end_sessions()
+
+
+@pytest.mark.parametrize("path", ["/password_reset", "/verify_email/resend"])
+def test_an_account_with_the_address_of_a_stranger_does_not_fill_that_mailbox(
+    ada, post, mailed, path
+):
+    """MAIL-05. It could log out the others between any two requests."""
+    ten_mails(ADDRESS)
+    post(path, email=ADDRESS)
+    assert len(mailed()) == 11
     ada.end_sessions()
     post(path, email=ADDRESS)
-    assert mailed() == [(kind, ADDRESS)]
+    assert mailed() == []
 
 
 @pytest.mark.parametrize("address", [ADDRESS, "new@example.org"])
