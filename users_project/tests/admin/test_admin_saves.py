@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -25,7 +26,7 @@ from tests.admin_pages import (
 from tests.factories import NEW, PASSWORD, UserFactory, hashed
 from users.admin.change_password import OUTDATED
 from users.admin.users import UserAdmin
-from users.admin.versions import version_of
+from users.admin.versions import VersionedForm, version_of
 from users.models import Role, User
 from users.passwords import credentials
 
@@ -39,6 +40,7 @@ MEANWHILE = {
     "username": ("bob", "Username, now bob"),
     "display_name": ("", "Display name, now empty"),
     "last_name": ("<b>", "Last name, now <b>"),
+    "email_verified_at": ("2026-01-30T12Z", "Email verified at, now 2026-01-30"),
     "deleted_at": ("2026-01-31T12Z", "Deleted at, now 2026-01-31"),
     "password": (hashed(NEW), "Changed meanwhile: Password."),
 }
@@ -55,6 +57,7 @@ def test_a_stale_page_changes_nothing_and_says_what_has_changed(admin, page):
     for name, (value, _) in MEANWHILE.items():
         setattr(user, name, value)
     user.save()
+    User.objects.filter(pk=user.pk).update(email_verified_at="2026-01-30T12Z")
     before = User.objects.filter(pk=user.pk).values().get()
     for _ in range(2):
         response = admin.post(target, body)
@@ -188,6 +191,30 @@ def test_of_two_saves_of_a_page_at_once_one_is_refused(at_once, root):
         assert user.display_name == f"{turn}{'ab'[said.index('')]}"
 
 
+@pytest.mark.parametrize("flag", ["is_active", "is_superuser"])
+def test_of_two_superusers_who_remove_each_other_by_the_form_one_stays(
+    at_once, pushes, monkeypatch, flag
+):
+    """CONC-09."""
+    ada, bob = (UserFactory(is_staff=True, is_superuser=True) for _ in range(2))
+    checked, clean = threading.Barrier(2), VersionedForm.clean
+
+    def meet(form):
+        cleaned = clean(form)
+        with suppress(threading.BrokenBarrierError):
+            checked.wait(0.5)
+        return cleaned
+
+    monkeypatch.setattr(VersionedForm, "clean", meet)
+    acts = [
+        partial(save, browser_of(one), change_url(other), fields(other, **{flag: None}))
+        for one, other in ((ada, bob), (bob, ada))
+    ]
+    saved, refused = sorted(at_once(*acts))
+    assert (saved, refused) == ("", "You are no superuser any more.")
+    assert User.objects.filter(**{flag: True}).count() == 1
+
+
 @pytest.mark.parametrize("kind", ["add", "email", "rename"])
 def test_of_eight_saves_of_one_name_at_once_the_others_read_that_it_is_taken(
     at_once, root, kind
@@ -277,10 +304,19 @@ def test_createsuperuser_reads_that_a_name_was_taken_meanwhile(monkeypatch):
     assert User.objects.get() == taken[0]
 
 
-def test_no_user_deactivates_their_own_account(admin, root):
-    said = errors(admin.post(change_url(root), fields(root, is_active=None)))
-    assert said == "You cannot deactivate your own account."
-    assert User.objects.get().is_active
+@pytest.mark.parametrize(
+    ("flag", "fault"),
+    [
+        ("is_active", "You cannot deactivate your own account."),
+        ("is_staff", "You cannot end your own access."),
+        ("is_superuser", "Another superuser can end your rights."),
+    ],
+)
+def test_no_superuser_gives_up_the_own_rights(admin, root, flag, fault):
+    """So one stays."""
+    body = fields(root, **{flag: None})
+    assert errors(admin.post(change_url(root), body)) == fault
+    assert getattr(User.objects.get(), flag)
 
 
 @pytest.mark.parametrize("usable", [True, False])

@@ -29,7 +29,7 @@ class UserCreationForm(auth_forms.AdminUserCreationForm):
 
 
 class UserChangeForm(VersionedForm, auth_forms.UserChangeForm):
-    is_own = False  # whether the user is the editor; set by `UserAdmin.get_form`
+    editor: User  # set by `UserAdmin.get_form`
 
     class Meta:
         model = User
@@ -41,10 +41,27 @@ class UserChangeForm(VersionedForm, auth_forms.UserChangeForm):
             self.fields["password"].help_text = WITHOUT_ONE
 
     def clean_is_active(self) -> bool:
-        is_active: bool = self.cleaned_data["is_active"]
-        if self.is_own and not is_active:
-            raise ValidationError("You cannot deactivate your own account.", "own")
-        return is_active
+        return self.clean_own("is_active", "You cannot deactivate your own account.")
+
+    def clean_is_staff(self) -> bool:
+        return self.clean_own("is_staff", "You cannot end your own access.")
+
+    def clean_is_superuser(self) -> bool:
+        return self.clean_own("is_superuser", "Another superuser can end your rights.")
+
+    def clean_own(self, flag: str, fault: str) -> bool:
+        """So that one superuser remains. Raises ValidationError."""
+        value: bool = self.cleaned_data[flag]
+        if self.instance == self.editor and not value:
+            raise ValidationError(fault, "own")
+        return value
+
+    def clean(self) -> Any:
+        """Lock superusers first: of two who remove each other at once, one stays."""
+        of_superuser = self.instance.is_superuser
+        if of_superuser and self.editor.pk not in User.objects.lock_superusers():
+            raise ValidationError("You are no superuser any more.", "outdated")
+        return super().clean()
 
 
 class PasswordForm(VersionedForm, auth_forms.AdminPasswordChangeForm):

@@ -133,7 +133,7 @@ class UserAdmin(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
         form: Any = super().get_form(request, obj, change=change, **kwargs)
-        form.is_own = obj == request.user  # the class is only for this request
+        form.editor = request.user  # the class is only for this request
         return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -15,13 +15,14 @@ from django.utils.text import capfirst
 
 OUTDATED = "Nothing was saved. Open the page again, then make your change."
 SECRET = {"password"}
-# Logins write `last_login`, and no form changes it. No form changes `deleted_at`
-# either, but a deletion makes an open page outdated.
-NOT_VERSIONED, ALSO_VERSIONED = {"last_login", "id"}, {"deleted_at"}
+# Logins write `last_login`, and no form changes it.
+NOT_VERSIONED = {"last_login", "id"}
+# No form changes these either, but a deletion or a verification makes a page outdated.
+ALSO_VERSIONED = {"deleted_at", "email_verified_at"}
 
 
 def versioned_fields(row: models.Model) -> list[Any]:
-    """The fields of a version: editable columns, `deleted_at`, many-to-many fields."""
+    """The fields of a version: columns, and many-to-many fields."""
     opts = row._meta
     columns = [
         field
