@@ -145,5 +145,5 @@ class ServiceClient:
 def operation(path: str) -> tuple[str, str]:
     """The service and the operation of a path, without ids, as labels of metrics."""
     route = path.removeprefix("/api/v1/").partition("?")[0]
-    service, _, rest = ID.sub("{id}", route).partition("/")
-    return service, rest
+    service, _, rest = route.partition("/")
+    return service, ID.sub("{id}", rest)

@@ -53,8 +53,8 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(
 @pytest.mark.parametrize("each", [str(ID), "17", "17-b"])
 def test_no_label_of_a_call_has_an_id(each):
     """LOG-07: not in a client of your own either. Each would be a series more."""
-    path = f"/api/v1/notes/of/{each}/notes?before={each}"
-    assert service_client.operation(path) == ("notes", "of/{id}/notes")
+    path = f"/api/v1/crm2/of/{each}/notes?before={each}"
+    assert service_client.operation(path) == ("crm2", "of/{id}/notes")
 
 
 def test_one_connection_is_kept_per_thread(users, stub):
