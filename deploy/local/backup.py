@@ -78,8 +78,10 @@ def merge_erasures(layout: Layout, folder: Path) -> Path:
 
 
 def keep_erasures(layout: Layout) -> None:
-    """Leave the erasures with the backups that outlive this stack."""
-    if layout.backups.is_dir():
+    """Leave the erasures with the backups, which outlive this stack, here or in folders
+    that were named."""
+    if erasures_of(layout):
+        layout.backups.mkdir(mode=0o700, exist_ok=True)
         _add_lines(layout.backups / ERASURES, layout.erasures / "users.log")
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from .problems import USAGE, Problem
 from .servers import supervisor
 from .servers.application import PREPARE, environment, run_in_all
+from .servers.processes import STARTS
 from .setup import configure
-from .setup.files import read_env
+from .setup.files import locked, read_env
 from .setup.layout import Layout, Service
 
 # Commands that change tables, and so need the role that owns the tables.
@@ -58,15 +59,17 @@ def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
 
 
 def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
-    supervisor.stop_program(layout, service.name)
+    with locked(layout.state / STARTS):
+        supervisor.stop_program(layout, service.name)
     print(f"memo: runserver replaces {service.name} until it ends", flush=True)
     try:
         # `stop` and `down` end processes in this folder that have no terminal.
         return _run(layout, service, words, layout.work / service.name)
     finally:
-        if supervisor.is_running(layout):
-            supervisor.start_program(layout, service.name)
-            print(f"memo: the supervisor runs {service.name} again")
+        with locked(layout.state / STARTS):
+            if supervisor.is_running(layout):
+                supervisor.start_program(layout, service.name)
+                print(f"memo: the supervisor runs {service.name} again")
 
 
 def _run(layout: Layout, service: Service, words: Sequence[str], cwd: Path) -> int:

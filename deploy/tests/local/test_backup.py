@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import backup, restore, stack
+from deploy.local import backup, manage, restore, stack
 from deploy.local.problems import Problem
 from deploy.local.servers import processes, supervisor
 from deploy.local.setup.files import write_private
@@ -269,6 +269,33 @@ def test_no_other_command_starts_a_service_during_a_restore(
     assert acts == ["restored", "start", "start"]
 
 
+def test_a_runserver_that_ends_during_a_restore_starts_no_service(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acts: list[str] = []
+    runs, ends = threading.Event(), threading.Event()
+
+    def run(*_: object) -> int:
+        runs.set()
+        return 0 if ends.wait(5) else 1
+
+    monkeypatch.setattr(manage, "_run", run)
+    monkeypatch.setattr(processes, "start_and_wait", lambda *_: None)
+    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(supervisor, "stop_program", lambda *_: None)
+    monkeypatch.setattr(supervisor, "start_program", lambda *_: acts.append("start"))
+    words = (layout, layout.services[0], ["runserver"])
+    other = threading.Thread(target=manage._stand_in, args=words)
+    other.start()
+    assert runs.wait(5)
+    with restore._stopped(layout, ["users"]):
+        ends.set()
+        other.join(0.3)
+        acts.append("restored")
+    other.join()
+    assert acts == ["restored", "start"]
+
+
 @pytest.mark.parametrize("is_copy", [True, False])
 def test_destroy_names_the_backups_if_it_deletes_them(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, is_copy: bool
@@ -298,9 +325,9 @@ def test_keys_of_second_factors_in_the_backup_come_to_those_that_are_here(
 def test_erasures_outlive_the_stack_as_its_backups_do(
     layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PRIV-05. Or a user who was erased since the backup would return with it."""
+    """PRIV-05. Or a user who was erased since the backup would return with it, also if
+    its folder is elsewhere."""
     monkeypatch.setattr(supervisor, "end", lambda _: True)  # none runs
-    layout.backups.mkdir(exist_ok=True)
     write_private(layout.erasures / "users.log", "a 1\n")
     stack.destroy(layout, confirmed=True)
     assert not layout.erasures.exists()
