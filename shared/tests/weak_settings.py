@@ -101,7 +101,7 @@ FREE = {
     "SECOND_FACTOR_ROLES": "a list that asks for more than the mode",
     "ADMIN_SECOND_FACTOR": "required by default; an operator may decide otherwise",
     "FACTOR_KEYS_DIR": "doctor looks at its files",
-    "FACTOR_RESET_DELAY": "the user gets a mail at once, whatever it is",
+    "FACTOR_RESET_DELAY": "the user gets a mail at least an hour before",
     "PASSWORD_MIN_LENGTH": ALWAYS_REFUSED,
     "ARGON2_MEMORY_COST": ALWAYS_REFUSED,
     "ARGON2_TIME_COST": ALWAYS_REFUSED,

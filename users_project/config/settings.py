@@ -192,7 +192,10 @@ ADMIN_SECOND_FACTOR = env.choice(
 # The keys of TOTP secrets (`users.factors.secrets`). Not in the database.
 FACTOR_KEYS_DIR = env.folder("FACTOR_KEYS_DIR")
 # Seconds from an operator's request, mailed to the user, until all factors are removed.
-FACTOR_RESET_DELAY = env.number("FACTOR_RESET_DELAY", default=24 * 3600)
+# The mail has to arrive before, and is kept for thirty days.
+FACTOR_RESET_DELAY = env.number(
+    "FACTOR_RESET_DELAY", default=24 * 3600, least=3600, most=28 * 24 * 3600
+)
 
 # --- Limits on guessing -------------------------------------------------------------
 

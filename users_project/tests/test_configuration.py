@@ -44,12 +44,19 @@ def test_a_weak_setting_stops_the_start_by_name(settings, start, name, value):
         start()
 
 
-def test_a_score_that_cannot_be_stops_the_start_by_name():
-    with pytest.raises(
-        ImproperlyConfigured,
-        match="PASSWORD_MIN_SCORE must be a whole number from 0 to 4",
-    ):
-        read_settings(PASSWORD_MIN_SCORE="5")
+@pytest.mark.parametrize(
+    ("name", "value", "limits"),
+    [
+        ("PASSWORD_MIN_SCORE", "5", "0 to 4"),
+        # No mail would arrive before, or it would be purged.
+        ("FACTOR_RESET_DELAY", "3599", "3600 to 2419200"),
+        ("FACTOR_RESET_DELAY", "2419201", "3600 to 2419200"),
+    ],
+)
+def test_a_number_that_cannot_be_stops_the_start_by_name(name, value, limits):
+    fault = f"{name} must be a whole number from {limits}"
+    with pytest.raises(ImproperlyConfigured, match=fault):
+        read_settings(**{name: value})
 
 
 def test_without_the_list_of_common_passwords_it_does_not_start(start, monkeypatch):
