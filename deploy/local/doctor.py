@@ -33,7 +33,8 @@ def run(layout: Layout, words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     counts = dict.fromkeys(("ok", "note", "WRONG"), 0)
     if options.mail:
-        lines = send_test_mail(layout, options.mail)
+        users = next(each for each in layout.services if each.name == "users")
+        lines = lines_of(layout, users, "testmail", options.mail)
     else:
         lines = examine(options.url) if options.url else examine_stack(layout)
     for line in lines:
@@ -118,12 +119,6 @@ def ask(layout: Layout, service: Service, *, live: bool) -> Iterator[str]:
     password = layout.secrets / "redis_admin_password"
     options = ["--redis-admin-password-file", password] if live else ["--checks"]
     yield from lines_of(layout, service, "doctor", *options)
-
-
-def send_test_mail(layout: Layout, address: str) -> Iterator[str]:
-    """Send it by the service that sends mail, with that service's settings."""
-    users = next(each for each in layout.services if each.name == "users")
-    return lines_of(layout, users, "testmail", address)
 
 
 def lines_of(layout: Layout, service: Service, *words: str | Path) -> Iterator[str]:

@@ -125,12 +125,6 @@ ERASURES_FILE = BASE_DIR / env.str(
     "ERASURES_FILE", default="/var/lib/memo/erasures/users.log"
 )
 
-# --- Second factors -----------------------------------------------------------------
-
-# The exact origins that may register and use passkeys, at the host of PUBLIC_URL or its
-# subdomains.
-WEBAUTHN_ORIGINS = env.list("WEBAUTHN_ORIGINS", default=[urljoin(PUBLIC_URL, "/")[:-1]])
-
 # --- Jobs ---------------------------------------------------------------------------
 
 PROCRASTINATE_ON_APP_READY = "users.jobs.configure"
@@ -189,6 +183,9 @@ ADMIN_SECOND_FACTOR = env.choice(
     ["optional", "required", "off"],
     default="optional" if ENVIRONMENT == "development" else "required",
 )
+# The exact origins that may register and use passkeys, at the host of PUBLIC_URL or its
+# subdomains.
+WEBAUTHN_ORIGINS = env.list("WEBAUTHN_ORIGINS", default=[urljoin(PUBLIC_URL, "/")[:-1]])
 # The keys of TOTP secrets (`users.factors.secrets`). Not in the database.
 FACTOR_KEYS_DIR = env.folder("FACTOR_KEYS_DIR")
 # Seconds from an operator's request, mailed to the user, until all factors are removed.

@@ -15,19 +15,14 @@ from django.utils import timezone
 from users import validators
 from users.accounts import links
 from users.accounts.models import LINK_KINDS, Purpose
-from users.accounts.models import AddressRequest as AddressRequest
 from users.accounts.models import EmailChange as EmailChange
-from users.accounts.models import Link as Link
-from users.accounts.models import Registration as Registration
 from users.db.fields import CanonicalField
 from users.db.recorded_model import IDENTIFIERS, RecordedModel
 from users.db.search import SEARCHED, trigrams
 from users.events.models import Event as Event
 from users.events.models import EventPersonal as EventPersonal
 from users.factors import policy
-from users.factors.models import Challenge as Challenge
 from users.factors.models import Factor as Factor
-from users.factors.models import FactorReset as FactorReset
 from users.factors.models import RecoveryCode as RecoveryCode
 from users.mail.models import Mail as Mail
 from users.managers import UserManager

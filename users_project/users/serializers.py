@@ -34,16 +34,9 @@ personal_name = partial(
     help_text="No control or invisible characters.",
 )
 
-username_field = partial(
-    TextField,
-    max_length=50,
-    validators=[
-        validators.validate_username,
-        validators.validate_not_an_id,
-        validators.validate_not_reserved,
-    ],
-)
+username_field = partial(TextField, max_length=50, validators=validators.NEW_USERNAME)
 email_field = partial(TextField, max_length=254, validators=[validators.validate_email])
+language = partial(serializers.ChoiceField, settings.LANGUAGES, required=False)
 
 
 class NewPasswordField(PasswordField):
@@ -76,10 +69,8 @@ class RegistrationSerializer(NamesSerializer):
         "like your own names are refused."
     )
 
-    locale = serializers.ChoiceField(
-        settings.LANGUAGES,
-        required=False,
-        help_text="The language of mails. If omitted, by Accept-Language.",
+    locale = language(
+        help_text="The language of mails. If omitted, by Accept-Language."
     )
 
     def get_fields(self) -> dict[str, Any]:
@@ -100,9 +91,7 @@ class RegistrationSerializer(NamesSerializer):
 class ProfileSerializer(NamesSerializer):
     """The data that users may change in their own account."""
 
-    locale = serializers.ChoiceField(
-        settings.LANGUAGES, required=False, help_text="The language of mails."
-    )
+    locale = language(help_text="The language of mails.")
 
     def update(self, instance: User, validated_data: dict[str, str]) -> User:
         for name, text in validated_data.items():

@@ -89,6 +89,9 @@ def validate_not_reserved(username: str) -> None:
         raise ValidationError(_("This username is reserved."), code="reserved")
 
 
+NEW_USERNAME = (validate_username, validate_not_an_id, validate_not_reserved)
+
+
 def validate_name(name: str) -> None:
     """The rule for names that are displayed: those of persons and of roles."""
     for position, character in enumerate(name):

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from shared.api.client_ip import client_address
 from shared.api.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
-from shared.api.views import InternalView, JSONView
+from shared.api.views import InternalView, JSONView, valid
 from shared.auth import device_cookie
 from shared.auth.authentication import Service, TokenUser
 from shared.events.pages import EventQuerySerializer
@@ -57,9 +57,8 @@ class MeView(JSONView):
         """Delete your account. All sessions end at once. For fourteen days the link in
         a mail restores the account. Then it is erased."""
         user = caller(request)
-        serializer = privacy_schema.DeletionSerializer(user, data=request.data)
-        serializer.is_valid(raise_exception=True)
-        password = serializer.validated_data.get("current_password")
+        body = valid(privacy_schema.DeletionSerializer(user, data=request.data))
+        password = body.get("current_password")
         credentials.require_proof(user, cast(TokenUser, request.user), password)
         until = deletion.delete_own(user)
         if until is None:
@@ -79,10 +78,8 @@ class ChangePasswordView(JSONView):
     def post(self, request: Request) -> Response:
         assert isinstance(request.user, TokenUser)
         user, sid = caller(request), request.user.sid
-        serializer = s.PasswordChangeSerializer(user, data=request.data)
-        serializer.is_valid(raise_exception=True)
-        passwords = serializer.validated_data
-        current, new = passwords["current_password"], passwords["new_password"]
+        body = valid(s.PasswordChangeSerializer(user, data=request.data))
+        current, new = body["current_password"], body["new_password"]
         if not credentials.change(user, current, new, sid):
             where = {"sid": str(sid), "ip": client_address(request)}
             record("authn_password_change_fail", user.pk, **where)
@@ -100,9 +97,8 @@ class EventsView(JSONView):
     def get(self, request: Request) -> Response:
         """List the events of your account, such as logins, the newest first (at most
         100). 503 without the Auth Service: the page would silently lack all logins."""
-        query = EventQuerySerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        page = history.events_of(caller(request).pk, **query.validated_data)
+        query = valid(EventQuerySerializer(data=request.query_params))
+        page = history.events_of(caller(request).pk, **query)
         shown = [history.public(event) for event in page.events]
         return Response({"events": shown, "next": page.next})
 
@@ -121,7 +117,11 @@ class UserView(InternalView):
         return Response(s.represent(user, s.MEMBERS_FOR_AUTH if is_auth else s.MEMBERS))
 
 
-class VerifyView(InternalView):
+class AuthServiceView(InternalView):
+    allowed_callers = frozenset({"auth"})
+
+
+class VerifyView(AuthServiceView):
     """Check the credentials of a login. Only for the Auth Service.
 
     Unknown, inactive and deleted users, wrong passwords and guesses beyond the limit of
@@ -131,13 +131,9 @@ class VerifyView(InternalView):
     `methods` and the device is not `trusted`, or if a factor is `required` and missing.
     """
 
-    allowed_callers = frozenset({"auth"})
-
     @extend_schema(**openapi.VERIFY)
     def post(self, request: Request) -> Response:
-        serializer = s.LoginAttemptSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        attempt = serializer.validated_data
+        attempt = valid(s.LoginAttemptSerializer(data=request.data))
         client = Client(device=attempt.pop("device", ""), **attempt.pop("client", {}))
         user = credentials.authenticate(client=client, **attempt)
         if user is None:
@@ -152,34 +148,27 @@ class VerifyView(InternalView):
         return Response(answer)
 
 
-class LookupView(InternalView):
+class LookupView(AuthServiceView):
     """Find the ids of the users that an operator names. They may be deactivated or
     deleted. Only for the Auth Service, for its commands."""
 
-    allowed_callers = frozenset({"auth"})
-
     @extend_schema(**openapi.LOOKUP)
     def post(self, request: Request) -> Response:
-        serializer = s.LookupSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        found = lockouts.users_of(serializer.validated_data["identifier"])
+        body = valid(s.LookupSerializer(data=request.data))
+        found = lockouts.users_of(body["identifier"])
         return Response({"ids": [user.pk for user in found]})
 
 
-class EndSessionsView(InternalView):
+class EndSessionsView(AuthServiceView):
     """End all sessions of a user, or all but `keep_sid`, by raising the user's epoch.
 
     Only for the Auth Service, which ends the sessions by the answer: no push follows.
     """
 
-    allowed_callers = frozenset({"auth"})
-
     @extend_schema(**openapi.END_SESSIONS)
     def post(self, request: Request, user_id: UUID) -> Response:
-        serializer = s.EndSessionsSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        keep_sid = serializer.validated_data.get("keep_sid")
-        row = User.objects.raise_epoch(user_id, keep_sid)
+        body = valid(s.EndSessionsSerializer(data=request.data))
+        row = User.objects.raise_epoch(user_id, body.get("keep_sid"))
         if row is None:
             raise UserNotFound
         epoch, kept_from = row["session_epoch"], row["kept_from"]

@@ -22,10 +22,9 @@ def delete_own(user: User) -> datetime | None:
     None, with nothing done, if the user is no longer present or the password has
     changed since it was read.
     """
-    present = User.objects.present()
     if user.is_superuser and User.objects.lock_superusers() <= {user.pk}:
         raise LastSuperuser
-    same = present.filter(pk=user.pk, password=user.password)
+    same = User.objects.present().filter(pk=user.pk, password=user.password)
     found = same.select_for_update().first()
     if found is None:
         return None

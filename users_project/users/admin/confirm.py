@@ -18,7 +18,6 @@ from users.admin.second_factor import FactorPage
 from users.admin.step_up import note_authentication
 from users.events.log import record
 from users.factors import policy
-from users.factors.verification import Verified
 from users.middleware import AMR
 from users.models import User
 from users.passwords import credentials
@@ -62,9 +61,9 @@ class ConfirmByFactorView(ConfirmPage, FactorPage):
     def start_over(self) -> HttpResponse:
         return redirect_to_login(self.get_success_url(), "admin_confirm")
 
-    def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
+    def succeed(self, user: User, amr: list[str], form: Any) -> HttpResponse:
         """Also mark a session that a trusted device opened as opened with a factor."""
-        self.request.session[AMR] = ["pwd", *verified.amr, "mfa"]
+        self.request.session[AMR] = ["pwd", *amr, "mfa"]
         return self.confirmed()
 
 

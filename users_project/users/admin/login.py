@@ -22,7 +22,6 @@ from users.admin.second_factor import FactorForm, FactorPage, PasskeyForm, Trust
 from users.events.log import record
 from users.factors import enrolment, policy
 from users.factors.passkeys import authenticate
-from users.factors.verification import Verified
 from users.limits.guess_limits import client_of
 from users.middleware import AMR, remember_device
 from users.models import User
@@ -103,10 +102,9 @@ class SecondFactorView(FactorPage):
         """Offer to trust the device, unless the admin requires a factor each time."""
         return TrustForm if policy.may_trust("admin") else FactorForm
 
-    def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
+    def succeed(self, user: User, amr: list[str], form: Any) -> HttpResponse:
         trust = form.cleaned_data.get("trust_device", False)
-        amr = ["pwd", *verified.amr, "mfa"]
-        open_session(self.request, user, amr, trust=trust)
+        open_session(self.request, user, ["pwd", *amr, "mfa"], trust=trust)
         return HttpResponseRedirect(self.get_success_url())
 
 

@@ -22,11 +22,6 @@ EVENT = "privilege_permissions_changed"
 admin.site.unregister(Group)
 
 
-def by(request: HttpRequest) -> dict[str, str]:
-    """The acting user, for the audit log."""
-    return {"by": str(request.user.pk)}
-
-
 def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
     """Warn the operator if the roles of one of these users nearly fill the space in an
     access token, or exceed it."""
@@ -68,16 +63,16 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
         if "name" in form.changed_data and before:
             rights["was"] = before["name"]
         if rights or not before:
-            who = by(request)
-            record(EVENT, None, role=role.name, what=what, **who, **rights)
+            who = str(request.user.pk)
+            record(EVENT, None, role=role.name, what=what, by=who, **rights)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Record the deletion, in Django's transaction. Lock the role first, so that no
         user gets it while its members are removed."""
         Role.objects.select_for_update().filter(pk=obj.pk).first()
         rights = rights_changed(state_of(obj), {"permissions": []})
-        what = {"role": obj.name, "what": "deleted"}
-        record(EVENT, None, **what, **by(request), **rights)
+        what = {"role": obj.name, "what": "deleted", "by": str(request.user.pk)}
+        record(EVENT, None, **what, **rights)
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:

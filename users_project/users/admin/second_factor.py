@@ -15,7 +15,7 @@ from users.admin.form_page import AdminFormPage
 from users.factors import policy
 from users.factors.forms import CredentialField, proof_of
 from users.factors.models import Challenge
-from users.factors.verification import FactorProof, Verified, verify
+from users.factors.verification import FactorProof, verify
 from users.limits.guess_limits import client_of
 from users.models import User
 
@@ -94,17 +94,17 @@ class FactorPage(AdminFormPage):
         is_step_up = self.use == Use.STEP_UP
         sid = self.request.session.session_key if is_step_up else None
         try:
-            verified = verify(challenge.user, proof, client, epoch, sid)
+            amr = verify(challenge.user, proof, client, epoch, sid)
         except SecondFactorInvalid:
             left = challenges.MOST_ATTEMPTS - challenge.attempts
             return self.refuse(form, WRONG % left)
         if not challenges.consume(challenge):
             return self.start_over()
-        answer = self.succeed(challenge.user, verified, form)
+        answer = self.succeed(challenge.user, amr, form)
         challenges.delete_cookie(answer)
         return answer
 
-    def succeed(self, user: User, verified: Verified, form: Any) -> HttpResponse:
+    def succeed(self, user: User, amr: list[str], form: Any) -> HttpResponse:
         raise NotImplementedError
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

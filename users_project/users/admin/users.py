@@ -19,7 +19,7 @@ from users.admin.columns import UserColumns
 from users.admin.factors import FactorPages
 from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
 from users.admin.lists import DateFilter, StrictListAdmin
-from users.admin.roles import EVENT, by, warn_of_long_roles
+from users.admin.roles import EVENT, warn_of_long_roles
 from users.admin.step_up import recent_login_required
 from users.admin.user_pages import mails_for
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
@@ -33,12 +33,11 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
 STATE = ("is_staff", "status", "created", "last_seen")
-TIMES = (
-    *("created_at", "updated_at", "email_verified_at", "last_login"),
-    *("deleted_at", "delete_after", "erased_at"),
-)
 DATES = (("created_at", DateFilter), ("deleted_at", DateFilter))
-HISTORY = ("id", *TIMES, "session_epoch")
+HISTORY = (
+    *("id", "created_at", "updated_at", "email_verified_at", "last_login"),
+    *("deleted_at", "delete_after", "erased_at", "session_epoch"),
+)
 PAGES = "admin/users/user"
 ABOVE_YOU = (
     "This user is staff, or has a role or permission that you do not have. A superuser "
@@ -69,7 +68,6 @@ class UserAdmin(
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("email", "username", *PASSWORD)}),
     )
-    readonly_fields = HISTORY
     list_display = ("email", "username", "role_names", *STATE)
     list_filter = ("is_active", "is_staff", *DATES, "groups")
     list_per_page = 50
@@ -176,14 +174,14 @@ class UserAdmin(
         event = "user_activate" if obj.is_active else "user_deactivate"
         event = event if change else "user_created"
         if not change or "is_active" in form.changed_data:
-            record(event, obj.pk, **by(request))
+            record(event, obj.pk, by=str(request.user.pk))
 
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
         """Record changes of roles and rights, which the user model does not record."""
         super().save_related(request, form, *args)
         before = getattr(form, "before", {})  # a new user has none
         if rights := rights_changed(before, state_of(form.instance)):
-            record(EVENT, form.instance.pk, **by(request), **rights)
+            record(EVENT, form.instance.pk, by=str(request.user.pk), **rights)
             warn_of_long_roles(request, User.objects.filter(pk=form.instance.pk))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from pyotp import random_base32
 from rest_framework.exceptions import NotFound, ValidationError
 
 from shared.api.exceptions import FactorLimit, LastFactor, TokenInvalid, TokenRevoked
@@ -18,7 +19,8 @@ from users.events.log import record
 from users.factors import policy, recovery_codes, secrets, totp
 from users.factors.models import Factor, Type
 from users.limits.guess_limits import Client
-from users.mail import notices
+from users.mail.models import Kind
+from users.mail.notices import notify_from
 from users.models import User
 
 MOST_PASSKEYS = 10
@@ -64,7 +66,7 @@ def propose_totp(caller: Caller, name: str) -> tuple[Factor, str]:
     Return it with its secret."""
     user = lock(caller)
     Factor.objects.filter(user=user, type=Type.TOTP, confirmed_at=None).delete()
-    secret = totp.new_secret()
+    secret = random_base32()  # 160 bits (RFC 4226, section 4)
     factor = Factor(user=user, type=Type.TOTP, name=name, last_step=0)
     factor.secret = secrets.encrypt(secret, user.pk, factor.pk)
     factor.save()
@@ -109,7 +111,7 @@ def note_addition(user: User, caller: Caller, kind: str, client: Client) -> list
     """Follow up a new factor. The first one brings recovery codes, and ends all other
     sessions, which were opened with a password alone."""
     record("factor_added", user.pk, type=kind)
-    notices.of_factor_added(user, client)
+    notify_from(client, Kind.FACTOR_ADDED, user)
     if user.factor_rows:
         return []
     user.raise_epoch("factor_added", sid_of(caller))
@@ -138,7 +140,7 @@ def remove(caller: Caller, factor_id: UUID, client: Client) -> None:
 def note_removal(user: User, caller: Caller, kind: str, client: Client) -> None:
     """Follow up a removal. End the other sessions: the factor may have opened them."""
     record("factor_removed", user.pk, type=kind)
-    notices.of_factor_removed(user, client)
+    notify_from(client, Kind.FACTOR_REMOVED, user)
     user.raise_epoch("factor_removed", sid_of(caller))
 
 
@@ -159,7 +161,7 @@ def replace_codes(caller: Caller, client: Client) -> list[str]:
     if not user.factor_rows:
         raise NotFound
     record("recovery_codes_replaced", user.pk)
-    notices.of_recovery_codes(user, client)
+    notify_from(client, Kind.RECOVERY_CODES_REPLACED, user)
     return recovery_codes.replace(user.pk)
 
 

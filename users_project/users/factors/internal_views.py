@@ -13,7 +13,7 @@ from shared.api.exceptions import (
     TokenInvalid,
     UserNotFound,
 )
-from shared.api.views import InternalView, valid
+from shared.api.views import valid
 from shared.auth import device_cookie
 from users.events.log import record
 from users.factors import enrolment, openapi, passkeys, policy
@@ -27,10 +27,7 @@ from users.limits.guess_limits import Client
 from users.models import User
 from users.passwords import credentials
 from users.serializers import MEMBERS_OF_VERIFIED, represent
-
-
-class AuthServiceView(InternalView):
-    allowed_callers = frozenset({"auth"})
+from users.views import AuthServiceView
 
 
 class FactorsView(AuthServiceView):
@@ -112,7 +109,7 @@ def verify_attempt(user: User, attempt: dict[str, Any], client: Client) -> list[
         return by_password(user, attempt["password"], attempt["sid"])
     names = attempt.keys() & {"totp", "recovery_code", "passkey", "challenge"}
     proof = FactorProof(**{name: attempt[name] for name in names})
-    return verify(user, proof, client, attempt["epoch"], attempt.get("sid")).amr
+    return verify(user, proof, client, attempt["epoch"], attempt.get("sid"))
 
 
 def by_password(user: User, password: str, sid: UUID) -> list[str]:

@@ -28,7 +28,8 @@ from shared.db.functions import ClockTimestamp
 from users.events.log import record, record_failure
 from users.factors.models import Factor, Type
 from users.limits.guess_limits import Client
-from users.mail import notices
+from users.mail.models import Kind
+from users.mail.outbox import notify
 from users.models import User
 
 NO_USER = UUID(int=0)
@@ -158,7 +159,7 @@ def spend(factor: Factor, verified: VerifiedAuthentication) -> None:
     with transaction.atomic():
         if row.filter(sign_count__gt=count).update(suspect_at=ClockTimestamp()):
             record("passkey_suspect", factor.user_id)
-            notices.of_suspect_passkey(factor.user)
+            notify(Kind.PASSKEY_SUSPECT, factor.user)
     raise InvalidCredentials
 
 

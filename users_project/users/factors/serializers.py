@@ -27,6 +27,7 @@ from users.serializers import (
     TextField,
     VerifiedSerializer,
     optional,
+    personal_name,
 )
 
 
@@ -101,13 +102,7 @@ class PasskeyAttemptSerializer(serializers.Serializer[None]):
 class NameSerializer(StrictSerializer):
     """The name that the user gives a factor."""
 
-    name = TextField(
-        max_length=64,
-        default="",
-        allow_blank=True,
-        validators=[validators.validate_name],
-        help_text="No control or invisible characters.",
-    )
+    name = personal_name(max_length=64, default="", required=False)
 
 
 class NewNameSerializer(NameSerializer):

@@ -9,7 +9,7 @@ import segno
 from django.conf import settings
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
-from pyotp import TOTP, random_base32
+from pyotp import TOTP
 
 from users.factors import secrets
 from users.factors.models import Factor, Type
@@ -18,11 +18,6 @@ PERIOD = 30  # seconds
 # Steps before and after: clocks differ, and typing takes time (RFC 6238, section 5.2).
 WINDOW = (0, -1, 1)
 CODE = re.compile(r"[0-9]{6}")
-
-
-def new_secret() -> str:
-    """160 bits (RFC 4226, section 4), in base32."""
-    return random_base32()
 
 
 def uri(secret: str, account: str) -> str:

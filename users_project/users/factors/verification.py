@@ -11,7 +11,8 @@ from shared.limits.ratelimit import Hits, RateLimitPolicy
 from users.events.log import record, record_failure
 from users.factors import passkeys, recovery_codes, totp
 from users.limits.guess_limits import Client
-from users.mail import notices
+from users.mail.models import Kind
+from users.mail.notices import notify_from
 from users.models import User
 
 
@@ -25,21 +26,15 @@ class FactorProof:
     challenge: bytes = b""
 
 
-@dataclass(frozen=True)
-class Verified:
-    """The methods that were used, by their names in RFC 8176."""
-
-    amr: list[str]
-
-
 def verify(
     user: User,
     proof: FactorProof,
     client: Client,
     epoch: int,
     sid: UUID | str | None = None,
-) -> Verified:
-    """Use the factor of a user whose password was right, or who is logged in.
+) -> list[str]:
+    """Use the factor of a user whose password was right, or who is logged in. Return
+    the methods that were used, by their names in RFC 8176.
 
     `epoch` is the user's at that time. If sessions have ended since, for example by a
     new password, the user starts over: TokenInvalid. Raises SecondFactorInvalid,
@@ -65,13 +60,13 @@ def verify(
             if is_replay(user, proof):
                 hits.release(*limits)
             elif hits.is_last(limit):
-                notices.of_factor_guesses(user, client)
+                notify_from(client, Kind.FACTOR_GUESSES, user, daily=1)
             raise SecondFactorInvalid
         hits.release(*limits)
     if proof.recovery_code:
         record("recovery_code_used", user.pk, **context)
-        notices.of_recovery_code_used(user, client)
-    return Verified(amr)
+        notify_from(client, Kind.RECOVERY_CODE_USED, user)
+    return amr
 
 
 def amr_of(user: User, proof: FactorProof) -> list[str]:

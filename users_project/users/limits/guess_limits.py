@@ -21,7 +21,8 @@ from shared.auth import device_cookie
 from shared.limits import ratelimit
 from shared.limits.ratelimit import Hits, RateLimitPolicy, digest
 from users.events.log import record_failure
-from users.mail import notices
+from users.mail.models import Kind
+from users.mail.outbox import notify
 from users.models import User
 from users.validators import normalize_identifier
 
@@ -141,7 +142,7 @@ class LoginAttempt(Hits):
             context = {**context, "reached": reached}
         record_failure(events, **context)
         if self.user and self.user.is_present and self.is_last(self.account):
-            notices.of_guesses(self.user)
+            notify(Kind.LOGIN_BLOCKED, self.user, daily=1)
 
     def succeed(self, user: User) -> None:
         """Clear the failures by device and account. Those by name stay: otherwise

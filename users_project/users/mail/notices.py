@@ -49,7 +49,12 @@ def of_login(user: "User", client: "Client") -> None:
     is_first = user.last_login is None or timezone.now() - user.created_at < YOUNG
     if is_first or is_known(user, client):
         return
-    notify(Kind.NEW_DEVICE, user, daily=NEW_DEVICES, **place_of(client))
+    notify_from(client, Kind.NEW_DEVICE, user, daily=NEW_DEVICES)
+
+
+def notify_from(client: "Client", kind: Kind, user: "User", *, daily: int = 0) -> None:
+    """Notify of an act from this client, at most `daily` times a day (0: always)."""
+    notify(kind, user, daily=daily, **place_of(client))
 
 
 def place_of(client: "Client") -> dict[str, str]:
@@ -63,45 +68,10 @@ def place_of(client: "Client") -> dict[str, str]:
 
 def of_email_change(user: "User", client: "Client") -> None:
     """A notice to the user's present address that another one was asked for."""
-    notify(Kind.EMAIL_CHANGE_REQUESTED, user, daily=CHANGES, **place_of(client))
+    notify_from(client, Kind.EMAIL_CHANGE_REQUESTED, user, daily=CHANGES)
 
 
 def is_known(user: "User", client: "Client") -> bool:
     """Whether the device has logged in to the account, also with an older password."""
     found = device_cookie.devices(client.device)
     return any(each.user_id == str(user.pk) for each in found)
-
-
-def of_factor_added(user: "User", client: "Client") -> None:
-    """A notice of another second factor or passkey."""
-    notify(Kind.FACTOR_ADDED, user, daily=0, **place_of(client))
-
-
-def of_factor_removed(user: "User", client: "Client") -> None:
-    """A notice of a second factor or passkey that the user has removed."""
-    notify(Kind.FACTOR_REMOVED, user, daily=0, **place_of(client))
-
-
-def of_recovery_codes(user: "User", client: "Client") -> None:
-    """A notice of new recovery codes: each stands in for a factor."""
-    notify(Kind.RECOVERY_CODES_REPLACED, user, daily=0, **place_of(client))
-
-
-def of_recovery_code_used(user: "User", client: "Client") -> None:
-    """A notice that a recovery code has stood in for a factor."""
-    notify(Kind.RECOVERY_CODE_USED, user, daily=0, **place_of(client))
-
-
-def of_suspect_passkey(user: "User") -> None:
-    """A notice of a passkey that is refused from now on: there may be a copy."""
-    notify(Kind.PASSKEY_SUSPECT, user)
-
-
-def of_factor_guesses(user: "User", client: "Client") -> None:
-    """A notice that somebody has the password and not the second factor, once a day."""
-    notify(Kind.FACTOR_GUESSES, user, daily=1, **place_of(client))
-
-
-def of_guesses(user: "User") -> None:
-    """A notice, once a day, that passwords from unknown devices are not checked now."""
-    notify(Kind.LOGIN_BLOCKED, user, daily=1)

@@ -1,7 +1,6 @@
 """Mails are queued in the transaction of what they report; the worker sends them."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +12,8 @@ from procrastinate.contrib.django import app
 from procrastinate.types import JSONDict
 
 from users.accounts import links
+from users.mail.daily_limit import DAY
 from users.mail.models import Kind, Mail
-
-DAY = timedelta(days=1)
 
 
 def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail | None:

@@ -119,14 +119,7 @@ class LinkForm(AccountForm):
 
 class RegistrationForm(LinkForm):
     username = name_field(
-        _("Username"),
-        "username",
-        max_length=50,
-        validators=[
-            validators.validate_username,
-            validators.validate_not_an_id,
-            validators.validate_not_reserved,
-        ],
+        _("Username"), "username", max_length=50, validators=validators.NEW_USERNAME
     )
     password = password_field(_("Password"), "new-password", help_text=PASSWORD_HELP)
 

@@ -45,10 +45,6 @@ from users.pages.second_step import FactorForm, read_state
 from users.pages.texts import REQUEST, TEXTS
 
 
-class SeeOther(HttpResponseRedirect):
-    status_code = 303
-
-
 class Page(View):
     """A page in the language of its reader. Caches do not store it."""
 
@@ -116,7 +112,8 @@ class FormPage(Page, FormView):
     def succeed(self, result: Any) -> HttpResponse:
         """The response after the service has returned `result`."""
         query = {"what": self.what, "lang": translation.get_language()}
-        return SeeOther(reverse("account_done", query=query))
+        page = reverse("account_done", query=query)
+        return HttpResponseRedirect(page, status=303)
 
     def form_invalid(
         self, form: AccountForm, exc: APIException | None = None
