@@ -3,26 +3,34 @@
 Django parses that header before any of our code could answer with an error.
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.handlers import wsgi
+from django.http.multipartparser import MultiPartParserError
 from django.utils.http import parse_header_parameters
+
+from shared.api.negotiation import is_plain
 
 
 class Request(wsgi.WSGIRequest):
     """A request decoded as UTF-8, whatever charset its Content-Type names.
 
-    Django would decode the query string and forms with that charset. Some names raise:
-    `base64`, which is no text encoding, and an unknown charset in the form of RFC 2231.
-    `shared.api.parsers` refuses a body in another charset.
+    Django would decode the query string and forms with that charset. `base64` raises,
+    since it is no text encoding. `shared.api.parsers` refuses a body in another one.
     """
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        if not is_plain(meta.get("CONTENT_TYPE", "")):
+            meta["CONTENT_TYPE"] = ""  # which DRF reads, too
         header = meta.get("CONTENT_TYPE", "")
-        try:
-            self.content_type, self.content_params = parse_header_parameters(header)
-        except ValueError:
-            self.content_type, self.content_params = "", {}
+        self.content_type, self.content_params = parse_header_parameters(header)
+
+    def parse_file_upload(self, META: Any, post_data: Any) -> NoReturn:
+        """Refuse multipart forms, whose parts have such headers. None of ours sends a
+        file. Raises MultiPartParserError, which is a 400."""
+        raise MultiPartParserError(
+            "Send the form as application/x-www-form-urlencoded."
+        )
 
 
 class Handler(wsgi.WSGIHandler):

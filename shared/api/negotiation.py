@@ -9,6 +9,14 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 JSON = "application/json"
+LONGEST = 256  # characters of a media type with its parameters
+
+
+def is_plain(media_type: str) -> bool:
+    """Whether it may be parsed. Python's parser of parameters in the form of RFC 2231
+    (`x*=utf-8''y`) may raise any error, and keeps every charset that a client names. It
+    takes quadratic time. No type of ours has such parameters."""
+    return "*" not in media_type.partition(";")[2] and len(media_type) <= LONGEST
 
 
 class JSONNegotiation(DefaultContentNegotiation):
@@ -23,6 +31,9 @@ class JSONNegotiation(DefaultContentNegotiation):
         if "*" in request.content_type:
             return None
         return super().select_parser(request, parsers)
+
+    def get_accept_list(self, request: Request) -> list[str]:
+        return [each for each in super().get_accept_list(request) if is_plain(each)]
 
     def select_renderer(
         self,

@@ -60,6 +60,28 @@ def test_an_unknown_method_reaches_nothing(target, path, method):
         assert "TRACE" not in response.one("Allow")
 
 
+# ---- Media types ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "parameters", ["x*0=a; x*=b", "x*=charset-of-a-client''a", "x*=base64''a"]
+)
+def test_no_media_type_is_a_fault_of_ours(target, parameters):
+    """INP-01: Python's parser of RFC 2231 may raise any error, and keeps each charset.
+    It is also asked by each part of a form."""
+    for name in ("Accept", "Content-Type"):
+        header = {name: f"application/json; {parameters}"}
+        for method, path in (("GET", LIVE), ("POST", LOGIN), ("GET", "/admin/login/")):
+            response = target.ask(method, path, header)
+            assert response.status_code < 500, response.text
+    part = f"--b\r\nContent-Disposition: form-data; {parameters}\r\n\r\n\r\n--b--\r\n"
+    header = {"Content-Type": "multipart/form-data; boundary=b"}
+    header["Cookie"] = f"memo_admin_csrf={'a' * 32}"  # or the form is not read
+    for path in ("/admin/login/", "/account/reset/request"):
+        response = target.ask("POST", path, header, part.encode())
+        assert response.status_code in (400, 403, 404), response.text
+
+
 # ---- Headers of the gateway ----------------------------------------------------------
 
 

@@ -1,0 +1,49 @@
+"""The requests that gunicorn hands over. The test client makes others."""
+
+import encodings
+
+import pytest
+from django.http.multipartparser import MultiPartParserError
+from django.test import RequestFactory
+from rest_framework.request import Request as APIRequest
+
+from shared.api.negotiation import JSONNegotiation
+from shared.wsgi import Request
+
+STRANGE = [
+    "a/b;x*0=a;x*=b",
+    "application/json;x*=charset-of-a-client''a",
+    "application/json;x*=base64''a",
+    'a/b;"' + ";" * 8000,
+]
+
+
+def request(**environ):
+    return Request(RequestFactory()._base_environ(**environ))
+
+
+@pytest.mark.parametrize("header", STRANGE)
+def test_a_media_type_with_parameters_that_no_client_sends_is_none(header):
+    """INP-01. Python keeps the name of every charset that it is asked for."""
+    known = {*encodings._cache}
+    sent = request(CONTENT_TYPE=header, HTTP_ACCEPT=f"{header}, application/json")
+    assert (sent.content_type, sent.META["CONTENT_TYPE"]) == ("", "")
+    accepted = JSONNegotiation().get_accept_list(APIRequest(sent))
+    assert accepted == ["application/json"]
+    assert {*encodings._cache} == known
+
+
+def test_an_ordinary_media_type_stays():
+    sent = request(
+        CONTENT_TYPE="Application/JSON; charset=utf-8", HTTP_ACCEPT="*/*;q=1"
+    )
+    assert sent.content_type == "application/json"
+    assert JSONNegotiation().get_accept_list(APIRequest(sent)) == ["*/*;q=1"]
+
+
+def test_a_multipart_form_is_refused():
+    sent = request(
+        REQUEST_METHOD="POST", CONTENT_TYPE="multipart/form-data; boundary=b"
+    )
+    with pytest.raises(MultiPartParserError):
+        assert sent.POST
