@@ -15,6 +15,11 @@ PATH = "/api/v1/auth"
 NAMES = {True: "__Secure-refresh_token", False: "refresh_token"}
 
 
+class CookieDoubled(TokenInvalid):
+    """The refresh cookie was sent twice. Clearing it would remove the user's own, and
+    leave a sibling's, which would be used next."""
+
+
 def find_all(request: HttpRequest) -> list[str]:
     """The cookie's values: more than one if it was sent more than once."""
     pairs = request.META.get("HTTP_COOKIE", "").split(";")
@@ -23,14 +28,14 @@ def find_all(request: HttpRequest) -> list[str]:
 
 
 def find(request: HttpRequest) -> str | None:
-    """The cookie's value, or None. Raises TokenInvalid if it was sent twice.
+    """The cookie's value, or None. Raises CookieDoubled.
 
     A sibling domain can set a cookie of the same name for a wider domain, and we cannot
     control which of the two comes first (COOK-08).
     """
     values = find_all(request)
     if len(values) > 1:
-        raise TokenInvalid("The refresh cookie was sent twice.")
+        raise CookieDoubled("The refresh cookie was sent twice.")
     return values[0] if values else None
 
 

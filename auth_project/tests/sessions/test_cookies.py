@@ -69,5 +69,6 @@ def test_a_cookie_that_was_sent_twice_is_refused(session, act):
     answer = act(None, Cookie=f"refresh_token={token}; refresh_token={token}")
 
     assert outcome(answer) == (401, "token_invalid")
+    assert not answer.cookies
     assert Session.objects.get().jti == session.jti
     assert Session.objects.get().revoked_at is None

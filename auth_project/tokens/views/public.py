@@ -41,11 +41,11 @@ class CookieView(BrowserView):
     """A view whose credential is the refresh cookie.
 
     The cookie is cleared if its token is refused for good. It stays if the client may
-    try again (503, 429), if another request has won, and if a login has replaced the
-    session: then the browser has its new cookie already.
+    try again (503, 429), if another request has won, if it was sent twice, and if a
+    login has replaced the session: then the browser has its new cookie already.
     """
 
-    kept_after = (TokenNotYetValid, SessionReplaced)
+    kept_after = (TokenNotYetValid, SessionReplaced, cookies.CookieDoubled)
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)

@@ -49,7 +49,9 @@ def test_a_tossed_cookie_is_not_chosen_between(target, mallory, victim, path, to
     """COOK-08: a page of a sibling domain can add one, and choose which comes first."""
     names = {"name": mallory.cookie_name, "own": mallory.cookie}
     header = {"Cookie": toss.format(**names, victims=victim.cookie)}
-    refused(target.ask("POST", path, header), 401, "token_invalid")
+    response = target.ask("POST", path, header)
+    refused(response, 401, "token_invalid")
+    assert not response.all("Set-Cookie"), "then the other one is alone"
     assert mallory.profile()
     assert victim.profile()
 

@@ -86,10 +86,11 @@ def test_a_sibling_that_adds_a_cookie_logs_no_user_in_as_another(
     attributes = f"Secure; Domain={DOMAIN}; Path={AUTH}/refresh"
     tossed = json.dumps(f"{COOKIE}={mallory.cookie}; {attributes}")
     sibling.run(f"document.cookie = {tossed}")
-    answer = page.fetch(f"{AUTH}/refresh", method="POST")
-    assert COOKIE in page.sent(f"{AUTH}/refresh")["cookies"]
-    assert answer["status"] == 401, answer
-    assert json.loads(answer["text"])["code"] == "token_invalid"
+    for _ in range(2):  # the first one must not leave the sibling's alone
+        answer = page.fetch(f"{AUTH}/refresh", method="POST")
+        assert COOKIE in page.sent(f"{AUTH}/refresh")["cookies"]
+        assert answer["status"] == 401, answer
+        assert json.loads(answer["text"])["code"] == "token_invalid"
 
 
 # ---- Pages of others -----------------------------------------------------------------
