@@ -56,8 +56,10 @@ class JWKSetClient(PyJWKClient):
         key = self.all().get(kid)
         if key is None and KID.fullmatch(kid):
             self.refresh(COOLDOWN, blocking=False)
+            # Before the keys: a fetch that ends in between has replaced them.
+            is_unsure = self.fetching.locked() or not self.succeeded
             key = self.keys.get(kid)
-            if key is None and (self.fetching.locked() or not self.succeeded):
+            if key is None and is_unsure:
                 raise DependencyUnavailable
         return key
 

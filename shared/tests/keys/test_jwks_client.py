@@ -133,6 +133,25 @@ def test_a_new_key_is_found_after_the_cooldown(source, stub, pairs, other):
     assert source.find(other).key_id == other
 
 
+def test_a_fetch_that_ends_meanwhile_is_no_refusal(source, other):
+    """Of another thread: the key may be in the set that it got."""
+    source.all()
+    passes(source, 11)
+    looked_up = []
+
+    class Keys(dict):
+        def get(self, kid):
+            looked_up.append(kid)
+            if len(looked_up) == 2:
+                source.fetching.release()
+            return super().get(kid)
+
+    source.keys = Keys(source.keys)
+    source.fetching.acquire()
+    with pytest.raises(DependencyUnavailable):
+        source.find(other)
+
+
 @pytest.mark.parametrize("due", [False, True])
 def test_only_one_thread_waits_for_a_fetch_that_hangs(source, stub, kid, due):
     """Due by age, or asked for by a kid that may be a new key's."""
