@@ -96,8 +96,10 @@ class Hit(NamedTuple):
             self.storage.incr(self.window.key, self.window.seconds, -1)
 
     def wait(self) -> float:
-        """Seconds until the window ends."""
-        return self.storage.get_expiry(self.window.key) - time.time()
+        """Seconds until the window ends; its length if Redis does not say."""
+        with noting_failure("wait", breaker):
+            return self.storage.get_expiry(self.window.key) - time.time()
+        return self.window.seconds
 
 
 class Hits:

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from redis.exceptions import RedisError
 
 from shared.api.client_ip import network
 from shared.api.exceptions import RateLimited
@@ -62,6 +63,18 @@ def test_a_refusal_releases_the_whole_chain(caplog):
     record = caplog.records[-1]
     assert record.event == "excess_rate_limit_exceeded"
     assert (record.limit, record.user_id) == ("B", "u")
+
+
+def test_a_refusal_stands_though_redis_does_not_say_how_long(monkeypatch):
+    passed(policy(), 3)
+
+    def fail(*_):
+        raise RedisError
+
+    monkeypatch.setattr(ratelimit.RedisStorage, "get_expiry", fail)
+    with pytest.raises(RateLimited) as refused, Hits() as hits:
+        hits.require(policy())
+    assert refused.value.wait == 60
 
 
 def test_a_key_always_ends(pass_time):
