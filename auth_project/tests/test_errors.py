@@ -91,6 +91,11 @@ def test_a_client_that_takes_no_json_gets_406(send, path):
         assert_problem(send(method, path, b"{}", Accept=accept), 406)
 
 
+def test_errors_of_the_docs_page_are_problems_too(send):
+    assert_problem(send("GET", "docs", Accept="application/json"), 406)
+    assert_problem(send("POST", "docs"), 405)
+
+
 @pytest.mark.parametrize("path", [*WITH_BODY, *WITH_COOKIE, *READ, *DOCS])
 def test_a_bad_host_is_400_everywhere(send, path):
     for host in ("evil.example", "a_b", ""):

@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from redis.exceptions import RedisError
 from rest_framework import exceptions as drf
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,6 +24,7 @@ from shared.api.exceptions import (
     Unavailable,
     error_headers,
 )
+from shared.api.negotiation import JSON
 from shared.keys.signing_keys import KeyFault
 from shared.structured_logging import audit, dependency_logger, request_id
 
@@ -70,6 +72,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     content, accept = problem_of(known), accepted(known, context.get("view"))
     if accept:
         content["detail"] = f"Send {accept['Accept']}, in UTF-8."
+    if request is not None:  # a page's view has no renderer for problems
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSON
     return Response(
         content,
         status=known.status_code,

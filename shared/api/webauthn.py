@@ -1,7 +1,6 @@
 """The JSON of WebAuthn (Level 3 section 5.1), for OpenAPI documents: browsers read and
 write it by these names, and py_webauthn checks it."""
 
-import math
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
@@ -136,12 +135,12 @@ class CredentialField(serializers.DictField):
 
 
 def is_sendable(value: Any, levels: int = MOST_LEVELS) -> bool:
-    """Whether this can be written as JSON wherever it was read: it has few levels, and
-    no number that was too large, which Python reads as infinite."""
+    """Whether this can be written as JSON, and is not much longer then: it has few
+    levels, and no fraction or exponent, which no browser sends."""
     if isinstance(value, dict | list):
         members = value.values() if isinstance(value, dict) else value
         return levels > 0 and all(is_sendable(each, levels - 1) for each in members)
-    return not isinstance(value, float) or math.isfinite(value)
+    return not isinstance(value, float)
 
 
 class CredentialExtension(OpenApiSerializerFieldExtension):
