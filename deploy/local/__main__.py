@@ -87,7 +87,7 @@ def _run(words: list[str]) -> int:
         options, more = _parser().parse_known_args(words)
     elif words[0] in COMMANDS:
         options, more = _parser().parse_args(words), []
-    found = privileges.settle(layout.of(os.environ.get("MEMO_STACK", "")), words)
+    found = privileges.drop(layout.of(os.environ.get("MEMO_STACK", "")), words)
     if words[0] not in MAKES_NOTHING:
         requirements = virtualenv.DEV if words[0] in PROOFS else virtualenv.RUNTIME
         virtualenv.ensure(found, requirements)

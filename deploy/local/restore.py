@@ -126,7 +126,7 @@ def _replace(
             print(f"  {service.name} ...", flush=True)
             _load(layout, service, folder / backup.DUMP.format(service.name))
         print("  migrations, epochs, sessions, erasures ...", flush=True)
-        _settle(layout, chosen, folder, keep_sessions=keep_sessions)
+        _finish(layout, chosen, folder, keep_sessions=keep_sessions)
         _swap(layout, chosen)
     finally:
         for service in chosen:
@@ -143,7 +143,7 @@ def _load(layout: Layout, service: Service, dump: Path) -> None:
     postgres.call(layout, service, "pg_restore", *words)
 
 
-def _settle(
+def _finish(
     layout: Layout, chosen: Sequence[Service], folder: Path, *, keep_sessions: bool
 ) -> None:
     """Migrate the new databases, erase users again, and end sessions unless they are

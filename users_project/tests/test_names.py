@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from tests.admin_pages import ADD, LIST, NEW_USER, change_url, fields, url
 from tests.factories import PASSWORD, UserFactory
 from tests.refusals import assert_invalid
-from users.limits.lockouts import find_user
+from users.management.base import find_user
 from users.models import Role, User
 
 ADA = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}

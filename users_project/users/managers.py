@@ -15,7 +15,7 @@ from shared.db.functions import ClockTimestamp
 from shared.events.models import origin
 from users.accounts.models import EmailChange
 from users.db.statements import RAISE_ALL_EPOCHS, RAISE_EPOCH
-from users.events.log import place, record
+from users.events.log import record, source
 from users.factors.models import Factor, RecoveryCode
 from users.validators import normalize_identifier
 
@@ -133,7 +133,7 @@ class UserQuerySet(models.QuerySet["User"]):
         """
         parameters = {"id": user_id, "keep": keep_sid, "absent": absent, **origin()}
         parameters |= {"password_changed": password_changed, "reason": reason}
-        parameters["site"] = place().get("site")
+        parameters["site"] = source().get("site")
         with connections[self.db].cursor() as cursor:
             cursor.execute(RAISE_EPOCH, parameters)
             row = cursor.fetchone()

@@ -31,7 +31,7 @@ mv .copied.new .copied
 ROOTS_OWN = ("XDG_", "PYTHON", "PYENV", "VIRTUAL_ENV", "MAIL", "SUDO_", "LS_COLORS")
 
 
-def settle(layout: Layout, words: list[str]) -> Layout:
+def drop(layout: Layout, words: list[str]) -> Layout:
     """Become the user that may run this command; returns the layout for it. Root
     becomes the user that started the checkout. Any other user gets a Problem."""
     if os.geteuid() == 0:

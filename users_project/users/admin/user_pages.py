@@ -30,7 +30,7 @@ from users.admin.actions import UserActions
 from users.admin.step_up import recent_login_required
 from users.events import history
 from users.events.log import record
-from users.limits.lockouts import lift, names_of
+from users.limits.lockouts import names_of, reset_lockouts
 from users.models import User
 
 ENDED = "The session has ended."
@@ -172,7 +172,7 @@ class UserPages(UserActions):
     def lift_lockouts(self, request: HttpRequest, user: User) -> None:
         """Reset the counts, and record it, even if Redis is unavailable."""
         try:
-            lift(str(user.pk), names_of(user), by="admin", user=user)
+            reset_lockouts(str(user.pk), names_of(user), by="admin", user=user)
         except (RedisError, OSError):
             outcome = "unavailable"
             messages.error(request, UNAVAILABLE)

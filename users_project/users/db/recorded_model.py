@@ -11,7 +11,7 @@ from shared.structured_logging import audit
 from users import revocation
 from users.accounts import links
 from users.accounts.models import EmailChange
-from users.events.log import place, record
+from users.events.log import record, source
 from users.mail import notices
 from users.passwords.password_model import PasswordModel
 from users.validators import normalize_identifier
@@ -96,7 +96,7 @@ class RecordedModel(PasswordModel):
         if "password" in names:
             session = {"sid": str(sid)} if sid else {}
             # `raise_epoch` has written the row of this event.
-            audit("authn_password_change", user_id=str(self.pk), **session, **place())
+            audit("authn_password_change", user_id=str(self.pk), **session, **source())
         if fields := sorted(names - RIGHTS - OWN_EVENTS):
             record("user_updated", self.pk, fields=fields)
 

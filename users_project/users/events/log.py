@@ -51,7 +51,7 @@ def execute(
         cursor.execute(statement, {**columns, "events": events, "user_id": user_id})
 
 
-def place() -> dict[str, Any]:
+def source() -> dict[str, Any]:
     """The origin of an event, for its log line: an address, the admin or a command."""
     request = current.get()
     if request is None:

@@ -45,7 +45,7 @@ def authenticate(
     try:
         parsed = parse(credential)
         factor = find(parsed.raw_id, None)
-        proved = prove(factor, parsed, challenge)
+        proved = verify_signature(factor, parsed, challenge)
         if site == "admin" and not proved.user.is_staff:
             raise InvalidCredentials
     except InvalidCredentials:
@@ -62,7 +62,7 @@ def verify_assertion(
     """The passkey that has signed this challenge: one of `user`, or else of any present
     user, who is then in `factor.user` with roles. Raises InvalidCredentials."""
     parsed = parse(credential)
-    return prove(find(parsed.raw_id, user), parsed, challenge, user)
+    return verify_signature(find(parsed.raw_id, user), parsed, challenge, user)
 
 
 def parse(credential: dict[str, Any]) -> AuthenticationCredential:
@@ -73,7 +73,7 @@ def parse(credential: dict[str, Any]) -> AuthenticationCredential:
         raise InvalidCredentials from exc
 
 
-def prove(
+def verify_signature(
     factor: Factor | None,
     parsed: AuthenticationCredential,
     challenge: bytes,

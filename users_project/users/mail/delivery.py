@@ -58,9 +58,9 @@ def deliver(mail_id: int) -> None:
         if is_refusal(exc):
             fail(mail, type(exc).__name__)
             return
-        settle(mail, last_error=type(exc).__name__)
+        update_mail(mail, last_error=type(exc).__name__)
         raise NotSent(deadline(mail)) from exc
-    settle(mail, sent_at=timezone.now(), last_error="")
+    update_mail(mail, sent_at=timezone.now(), last_error="")
 
 
 def send(message: EmailMessage) -> None:
@@ -118,7 +118,7 @@ def fail(mail: Mail, error: str) -> None:
     """Give the mail up. Without a user no event is stored: strangers could add many.
     Nor is one for CHANGE_EMAIL: the user reads it, and there is no such mail if another
     user has the address."""
-    settle(mail, failed_at=timezone.now(), last_error=error)
+    update_mail(mail, failed_at=timezone.now(), last_error=error)
     if mail.user_id and mail.kind != Kind.CHANGE_EMAIL:
         record("mail_failed", mail.user_id, kind=mail.kind, error=error)
     else:
@@ -126,5 +126,5 @@ def fail(mail: Mail, error: str) -> None:
         audit("mail_failed", user_id=who, kind=mail.kind, error=error)
 
 
-def settle(mail: Mail, **columns: object) -> None:
+def update_mail(mail: Mail, **columns: object) -> None:
     Mail.objects.filter(pk=mail.pk).update(**columns)

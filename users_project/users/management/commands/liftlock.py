@@ -4,8 +4,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import pluralize
 from redis.exceptions import RedisError
 
-from users.limits import lockouts
-from users.management.base import subjects_of
+from users.limits.lockouts import reset_lockouts
+from users.management.base import find_user, subjects_of
 
 
 class Command(BaseCommand):
@@ -18,9 +18,9 @@ class Command(BaseCommand):
         subject = options["subject"]
         if not subject:
             raise CommandError("Name a user or an IP address.")
-        subjects, user = subjects_of(subject), lockouts.find_user(subject)
+        subjects, user = subjects_of(subject), find_user(subject)
         try:
-            lifted = lockouts.lift(subject, subjects, by="operator", user=user)
+            lifted = reset_lockouts(subject, subjects, by="operator", user=user)
         except (RedisError, OSError) as exc:
             raise CommandError("Redis does not answer. Nothing was changed.") from exc
         self.stdout.write(
