@@ -13,15 +13,7 @@ import sys
 from . import interruption  # isort: skip - handles Ctrl-C during the imports
 from deploy import smoke_test
 
-from . import (
-    backup,
-    doctor,
-    manage,
-    restore,
-    rotation,
-    stack,
-    startservice,
-)
+from . import backup, doctor, manage, restore, rotation, stack, startservice
 from .problems import INTERRUPTED, Problem
 from .servers import processes, supervisor
 from .setup import layout, privileges, virtualenv

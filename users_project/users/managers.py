@@ -149,9 +149,8 @@ class UserQuerySet(models.QuerySet["User"]):
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
-    written: dict[
-        tuple[str, bool, bool], tuple[str, list[Any]]
-    ] = {}  # SQL and parameters that `find` has compiled
+    # SQL and parameters that `find` has compiled.
+    written: dict[tuple[str, bool, bool], tuple[str, list[Any]]] = {}
 
     def create_user(
         self, email: str, username: str, password: str | None = None, **fields: Any

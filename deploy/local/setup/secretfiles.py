@@ -78,9 +78,8 @@ def _ensure_factor_key(layout: Layout) -> None:
 def _is_gone(layout: Layout, caller: str, callee: str) -> bool:
     """Whether the caller was a service of this checkout: its key file is still here."""
     names = {METRICS, *(service.name for service in layout.services)}
-    return (
-        caller not in names and (layout.secrets / KEY.format(caller, callee)).exists()
-    )
+    key = layout.secrets / KEY.format(caller, callee)
+    return caller not in names and key.exists()
 
 
 def revision(layout: Layout, pattern: str) -> str:

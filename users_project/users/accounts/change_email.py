@@ -43,8 +43,7 @@ def request(
         change = begin(user, new_email, sid, client) if right else None
         if change is None:
             record("email_change_fail", user.pk, sid=str(sid))
-            detail = {"current_password": ["This is not the current password."]}
-            raise ValidationError(detail, code="invalid")
+            raise ValidationError(credentials.WRONG, code="invalid")
     return change
 
 

@@ -5,12 +5,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from users.accounts import link_mails
-from users.accounts.models import (
-    LINK_KINDS,
-    AddressRequest,
-    Purpose,
-    Registration,
-)
+from users.accounts.models import LINK_KINDS, AddressRequest, Purpose, Registration
 from users.events.log import record
 from users.limits.guess_limits import Client, counted
 from users.mail.daily_limit import has_room

@@ -163,7 +163,7 @@ PASSKEY_OPTIONS: dict[str, Any] = {
     "request": None,
     "responses": {
         200: serializers.PasskeyOptionsSerializer,
-        **problems(_401=STEP_UP, _404=("not_found",), _409=("factor_limit",)),
+        **problems(**UNKNOWN, _409=("factor_limit",)),
     },
 }
 ADD_PASSKEY: dict[str, Any] = {
@@ -171,9 +171,7 @@ ADD_PASSKEY: dict[str, Any] = {
     "request": serializers.NewPasskeySerializer,
     "responses": {
         201: serializers.AddedFactorSerializer,
-        **problems(
-            body=True, _401=STEP_UP, _404=("not_found",), _409=("factor_limit",)
-        ),
+        **problems(body=True, **UNKNOWN, _409=("factor_limit",)),
     },
     "examples": [answer({"id": ADA["id"], **CODES}, 201)],
 }

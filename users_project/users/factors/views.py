@@ -14,14 +14,7 @@ from shared.api.views import JSONView, valid
 from shared.auth.authentication import JWTAuthentication
 from shared.auth.enrolment import EnrolmentAuthentication, EnrolmentUser
 from shared.auth.passkeys import TIMEOUT
-from users.factors import (
-    changes,
-    openapi,
-    policy,
-    recovery_codes,
-    registration,
-    totp,
-)
+from users.factors import changes, openapi, policy, recovery_codes, registration, totp
 from users.factors import serializers as s
 from users.factors.models import Factor
 from users.limits.guess_limits import client_of, counted_of

@@ -64,9 +64,8 @@ def change(user: User, current: str, new: str, sid: UUID) -> bool:
     """Set the password `new` and end all sessions but `sid`. False, with nothing done,
     if `current` is not the password. Raises RateLimited or Overloaded, and changes
     nothing then. A wrong `current` takes one hash, a right one two."""
-    return verify_current_password(user, current, str(sid)) and user.change_password(
-        new, sid
-    )
+    is_right = verify_current_password(user, current, str(sid))
+    return is_right and user.change_password(new, sid)
 
 
 def verify_current_password(user: User, password: str, session: str) -> bool:
