@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deploy.local.setup import secretfiles
 from deploy.tests.compose.compose_file import SERVICES
@@ -176,6 +177,29 @@ def test_the_operator_of_postgresql_gives_the_rights_of_roles_sql() -> None:
             for word in ("_owner", "_app"):
                 right = right.replace(f':"{word[1:]}"', f"{name}{word}")
             assert right.replace(':"service"', name) in written
+        # Or no replica rejoins after a failover, and the exporter reads nothing.
+        _, after = written.split("REVOKE ALL ON DATABASE postgres FROM PUBLIC;")
+        assert "GRANT CONNECT ON DATABASE postgres TO PUBLIC;" in after
+        assert f"GRANT CONNECT ON DATABASE {name} TO pg_monitor;" in after
+
+
+def test_the_gateway_tries_another_pod(tmp_path: Path) -> None:
+    """By its own script, in which this folder stands for those of the pod."""
+    text = (FOLDER / "base/gateway.yaml").read_text()
+    (deployment,) = (
+        each for each in yaml.safe_load_all(text) if each["kind"] == "Deployment"
+    )
+    (init,) = deployment["spec"]["template"]["spec"]["initContainers"]
+    script = init["command"][-1].replace("python /app", f"{sys.executable} {ROOT}")
+    for path in ("/etc/resolv.conf", "/etc/gateway"):
+        script = script.replace(path, f"{tmp_path}/{Path(path).name}")
+    dns = "search memo.svc.cluster\nnameserver 10.1.2.3\n"
+    (tmp_path / "resolv.conf").write_text(dns)
+    env = {"PATH": os.defpath}
+    subprocess.run(["sh", "-ec", script], cwd=tmp_path, env=env, check=True)
+    written = "".join(path.read_text() for path in tmp_path.glob("gateway/**/*.conf"))
+    assert "proxy_next_upstream error timeout;" in written
+    assert "server users.memo.svc.cluster:8000 max_fails=0 resolve;" in written
 
 
 def test_a_service_is_behind_a_pooler_in_production_and_nothing_else_is() -> None:

@@ -9,6 +9,10 @@ REVOKE ALL ON DATABASE auth FROM PUBLIC;
 GRANT CONNECT ON DATABASE auth TO auth_app;
 REVOKE ALL ON DATABASE postgres FROM PUBLIC;
 GRANT CONNECT ON DATABASE postgres TO auth_owner;
+-- A primary that failed rejoins through `postgres`, and the operator's exporter reads
+-- both, by roles that the operator makes later.
+GRANT CONNECT ON DATABASE postgres TO PUBLIC;
+GRANT CONNECT ON DATABASE auth TO pg_monitor;
 ALTER SCHEMA public OWNER TO auth_owner;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO auth_app;

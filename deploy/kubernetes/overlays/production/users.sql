@@ -9,6 +9,10 @@ REVOKE ALL ON DATABASE users FROM PUBLIC;
 GRANT CONNECT ON DATABASE users TO users_app;
 REVOKE ALL ON DATABASE postgres FROM PUBLIC;
 GRANT CONNECT ON DATABASE postgres TO users_owner;
+-- A primary that failed rejoins through `postgres`, and the operator's exporter reads
+-- both, by roles that the operator makes later.
+GRANT CONNECT ON DATABASE postgres TO PUBLIC;
+GRANT CONNECT ON DATABASE users TO pg_monitor;
 ALTER SCHEMA public OWNER TO users_owner;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO users_app;
