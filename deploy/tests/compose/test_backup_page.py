@@ -15,8 +15,10 @@ from deploy.tests.compose.compose_file import ROOT
 PAGES = ROOT / "docs" / "operations"
 BLOCK = r"<!-- run by deploy/compose/try\.sh -->\n```sh\n(.*?)```"
 BACK_UP, LOAD, PUT_IN_PLACE = re.findall(BLOCK, (PAGES / "backup.md").read_text(), re.S)
-*_, STOP, KUBERNETES = re.findall(
-    r"```sh\n(.*?)```", (PAGES / "kubernetes.md").read_text(), re.S
+BLOCKS = re.findall(r"```sh\n(.*?)```", (PAGES / "kubernetes.md").read_text(), re.S)
+*_, STOP, KUBERNETES = BLOCKS
+(UPGRADE,) = (
+    block for block in BLOCKS if "kubectl wait --for=condition=complete" in block
 )
 # It notes its calls, and has a list of erased users.
 DOCKER = """#!/bin/sh
@@ -105,6 +107,23 @@ def test_a_restore_in_kubernetes_keeps_both_lists(run: Run, tmp_path: Path) -> N
     assert run(f"{STOP}\n{KUBERNETES}") == 0
     assert (tmp_path / "list").read_text() == "a 1\nb 2\n"
     assert (tmp_path / "erased").read_text() == "a 1\nb 2\n" * 2
+
+
+def test_a_cluster_whose_worker_does_not_run_empties_no_list(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "erasures.log").write_text("b 2\n")
+    run(STOP, "users-worker")
+    assert (tmp_path / "erasures.log").read_text() == "b 2\n"
+
+
+@pytest.mark.parametrize("fails", ["no call", "wait"])
+def test_a_migration_that_failed_is_followed_by_no_new_version(
+    run: Run, tmp_path: Path, fails: str
+) -> None:
+    run(UPGRADE, fails)
+    applied = (tmp_path / "calls").read_text().count("apply -k")
+    assert applied == (2 if fails == "no call" else 1)
 
 
 @pytest.mark.parametrize(
