@@ -178,6 +178,19 @@ def test_a_worker_has_what_its_service_has(name: str) -> None:
     assert migrated["condition"] == "service_completed_successfully"
 
 
+def test_a_rotation_of_api_keys_recreates_all_that_hold_one() -> None:
+    """A container keeps the file that it was created with."""
+    page = (ROOT / "docs/operations/key-rotation.md").read_text()
+    recreated = re.findall(r"--force-recreate (auth users.*)", page)
+    holders = {
+        name
+        for name, service in SERVICES.items()
+        if re.search(r"_service_api_key|_internal_api_keys", str(service["secrets"]))
+        and not name.endswith("-migrate")
+    }
+    assert [{*names.split()} for names in recreated] == 3 * [holders]
+
+
 def test_host_names_have_no_underscore() -> None:
     """S2S-10."""
     assert not [name for name in SERVICES if "_" in name]
