@@ -47,8 +47,8 @@ max_requests_jitter = 2_000
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
 limit_request_line = 4094
 limit_request_fields = 64
-# The most that the gateway passes: it joins cookies into one header.
-limit_request_field_size = 4 * 8192
+# More than the gateway passes: it joins cookies, of 1 KiB and four times 8, into one.
+limit_request_field_size = 5 * 8192
 
 # Any program that finds the control socket in the home folder could stop gunicorn.
 control_socket_disable = True

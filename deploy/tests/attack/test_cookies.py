@@ -56,6 +56,12 @@ def test_a_tossed_cookie_is_not_chosen_between(target, mallory, victim, path, to
     assert victim.profile()
 
 
+def test_cookies_that_fill_all_buffers_of_the_gateway_are_answered(target):
+    """Nginx reads headers into 1 KiB and four times 8, and joins cookies into one."""
+    cookies = [("Cookie", "c=" + "x" * size) for size in (850, *4 * [8100])]
+    refused(target.ask("POST", REFRESH, cookies), 401, "token_missing")
+
+
 def test_the_cookie_opens_no_route_of_the_api(target, mallory):
     """COOK-07: otherwise every route would have to know which page sends a request.
     Nor does a bearer token stand in for the cookie."""
