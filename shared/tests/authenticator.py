@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, encode_cbor
 
-UP, UV, BE, BS, AT = 1, 4, 8, 16, 64  # WebAuthn Level 3 section 6.1
+UP, UV, BE, BS, AT, ED = 1, 4, 8, 16, 64, 128  # WebAuthn Level 3 section 6.1
 
 
 @dataclass

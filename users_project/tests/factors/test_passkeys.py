@@ -4,7 +4,7 @@ import pytest
 
 from shared.api.exceptions import InvalidCredentials
 from shared.auth.passkeys import request_options
-from shared.tests.authenticator import BE, BS, UP, UV, Authenticator
+from shared.tests.authenticator import BE, BS, ED, UP, UV, Authenticator
 from tests.factories import PASSWORD
 from tests.factors.conftest import ORIGIN, registered
 from users.events.models import Event
@@ -87,6 +87,29 @@ def test_what_the_authenticator_may_not_say(lie, ada, passkey, authenticator):
 )
 def test_what_the_browser_may_not_say(lie, passkey, authenticator):
     assert refused(authenticator.get(ASKED, **lie))
+
+
+EXTENSIONS = {
+    "plain": "a16b6372656450726f7465637402",  # {"credProtect": 2}
+    "regular expression": "d8236161",
+    "shared value": "82d81c80d81d00",
+    "long head": "a1780163 01".replace(" ", ""),
+    "float": "a16161f90000",
+    "no end": "9f01ff",
+}
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+def test_no_tag_of_an_extension_is_decoded(name, ada, passkey, authenticator):
+    """INP-01. The values that an authenticator signs are simple, and so is their form:
+    shared ones would be written out, each reference again."""
+    extension, data = bytes.fromhex(EXTENSIONS[name]), authenticator.data
+    authenticator.data = lambda flags: data(flags | ED) + extension
+
+    if name == "plain":
+        assert verify_assertion(authenticator.get(ASKED), CHALLENGE).pk == passkey.pk
+    else:
+        assert refused(authenticator.get(ASKED))
 
 
 def test_without_its_user_handle_a_passkey_is_a_second_factor_alone(

@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from webauthn.helpers import base64url_to_bytes, encode_cbor
 
-from shared.tests.authenticator import UP, UV, Authenticator
+from shared.tests.authenticator import ED, UP, UV, Authenticator
 from tests.factors.conftest import ORIGIN, registered
 from users.factors import registration
 from users.factors.models import Challenge
@@ -108,6 +109,27 @@ def test_a_key_that_verifies_no_signature(key, ada, authenticator):
     """At the first login with it, the User Service would have a fault of its own."""
     authenticator.public_key = lambda: encode_cbor(KEYS[key])
     assert refused(ada, authenticator.create(registration.options(ada)))
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_no_tag_of_an_extension_is_decoded(hidden, ada, authenticator):
+    """INP-01: as in an assertion. Nor one that is hidden: py_webauthn takes a key of a
+    longer head for shorter than it is, and begins with the key's last byte."""
+    while authenticator.public_key()[-1] != 0xD8:
+        authenticator.key = ec.generate_private_key(ec.SECP256R1())
+    head, key = (b"\xb8\x05" if hidden else b"\xa5"), authenticator.public_key()[1:]
+    tag = bytes.fromhex("236161" if hidden else "d8236161")
+    authenticator.flags |= ED
+    authenticator.public_key = lambda: head + key + tag
+    assert refused(ada, authenticator.create(registration.options(ada)))
+
+
+def test_an_extension_that_browsers_ask_for_is_taken(ada, authenticator):
+    key = authenticator.public_key() + encode_cbor({"credProtect": 2})
+    authenticator.flags |= ED
+    authenticator.public_key = lambda: key
+    answer = authenticator.create(registration.options(ada))
+    assert registration.register(ada, answer, "key")
 
 
 def test_a_challenge_is_used_once_also_by_what_is_refused(ada, authenticator):

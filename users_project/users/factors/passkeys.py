@@ -26,6 +26,7 @@ from webauthn.helpers.structs import AuthenticationCredential, CredentialDeviceT
 from shared.api.exceptions import InvalidCredentials
 from shared.db.functions import ClockTimestamp
 from users.events.log import record, record_failure
+from users.factors.cbor import is_canonical_in
 from users.factors.models import Factor, Type
 from users.limits.guess_limits import Client
 from users.mail.models import Kind
@@ -114,6 +115,8 @@ def check(
     """The verified data of the assertion. None unless this key has signed it for this
     challenge, on one of our pages and with the user verified."""
     try:
+        if not is_canonical_in(credential.response.authenticator_data):
+            return None
         verified = verify_authentication_response(
             credential=credential,
             expected_challenge=challenge,

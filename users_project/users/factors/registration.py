@@ -13,6 +13,7 @@ from webauthn.helpers import (
     decode_credential_public_key,
     decoded_public_key_to_cryptography,
     options_to_json_dict,
+    parse_cbor,
     parse_client_data_json,
     parse_registration_credential_json,
 )
@@ -29,6 +30,7 @@ from webauthn.registration.verify_registration_response import VerifiedRegistrat
 from shared.auth.passkeys import TIMEOUT
 from shared.db.functions import ClockTimestamp
 from users.factors import changes
+from users.factors.cbor import is_canonical, is_canonical_in
 from users.factors.models import Challenge, Factor, Type
 from users.limits.guess_limits import Client
 from users.models import User
@@ -161,7 +163,10 @@ def check(credential: RegistrationCredential, challenge: bytes) -> VerifiedRegis
     """The verified data of the credential. Raises ValidationError unless it was made
     for this challenge, on one of our pages and with the user verified, and has a key
     that can verify signatures."""
+    made = credential.response.attestation_object
     try:
+        if not is_canonical(made) or not is_canonical_in(parse_cbor(made)["authData"]):
+            raise ValueError("no canonical CBOR")
         verified = verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
