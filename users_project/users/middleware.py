@@ -70,7 +70,11 @@ class AdminResponseMiddleware:
 
 
 class SessionMiddleware(AdminOnlyMiddleware, sessions.SessionMiddleware):
-    pass
+    def process_request(self, request: HttpRequest) -> None:
+        """Take a key that Django cannot have made for none: PostgreSQL refuses some."""
+        super().process_request(request)
+        if not (request.session.session_key or "none").isalnum():
+            request.session = self.SessionStore()
 
 
 class CsrfViewMiddleware(AdminOnlyMiddleware, csrf.CsrfViewMiddleware):

@@ -56,6 +56,13 @@ def test_the_cookies_are_the_admins_alone(client, root):
         assert bool(cookie["secure"]) == django_settings.COOKIE_SECURE
 
 
+@pytest.mark.parametrize("key", [r'"\000aaaaaaaa"', "a", "a" * 5000, "\u00e4" * 9])
+def test_no_session_cookie_is_a_fault_of_ours(client, key):
+    """INP-01. Django reads quotes and escapes, and PostgreSQL stores no null."""
+    headers = {"cookie": f"memo_admin_session={key}"}
+    assert client.get("/admin/login/", headers=headers).status_code == 200
+
+
 def test_the_api_sets_no_cookie(client):
     for path in ("/api/v1/users/me", "/api/v1/users/health/live"):
         assert not client.get(path).cookies
