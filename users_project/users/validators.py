@@ -13,11 +13,12 @@ from django.utils.translation import gettext_lazy as _
 USERNAME = r"^[A-Za-z0-9._-]{3,50}\Z"
 
 # The dot-atom form of RFC 5321 section 4.1.2, local part up to 64 octets (4.5.3.1.1);
-# international domains as punycode.
+# international domains as punycode. No encoded word (RFC 2047): Python would decode it
+# when it sends the mail, which would go to another address.
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL = (
-    rf"^(?=.{{1,64}}@){ATOM}(\.{ATOM})*"
+    rf"^(?!.*=\?)(?=.{{1,64}}@){ATOM}(\.{ATOM})*"
     rf"@({LABEL}\.)+[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])\Z"
 )
 
