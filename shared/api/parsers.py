@@ -14,6 +14,7 @@ from rest_framework.utils.mediatypes import _MediaType
 
 from shared.api.exceptions import FormInvalid, PayloadTooLarge
 
+MOST_LEVELS = 100
 # `%` without two hexadecimal digits: Python's decoder would leave it as it is.
 BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -40,6 +41,7 @@ class StrictJSONParser(BaseParser):
                 text, object_pairs_hook=unique, parse_constant=refuse_constant
             )
             refuse_surrogates(text, value)
+            refuse_levels(text, value)
         # RecursionError: five kilobytes of `[` are enough (seen with DRF's parser).
         except (ValueError, RecursionError) as exc:
             raise ParseError("The body is not valid JSON.") from exc
@@ -112,6 +114,20 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def refuse_constant(name: str) -> NoReturn:
     """NaN and Infinity are Python's JSON, not the standard's (RFC 8259 section 6)."""
     raise ValueError(name)
+
+
+def refuse_levels(text: str, value: Any) -> None:
+    """Raise ValueError for more levels than any body of ours has. A field that quotes
+    its value in an error would need more than Python's stack."""
+    if text.count("[") + text.count("{") > MOST_LEVELS and not is_flat(value):
+        raise ValueError("too many levels")
+
+
+def is_flat(value: Any, levels: int = MOST_LEVELS) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    members = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(is_flat(each, levels - 1) for each in members)
 
 
 def refuse_surrogates(text: str, value: Any) -> None:

@@ -66,6 +66,8 @@ def test_other_members_are_refused_by_name(api_client):
         ("username", "ada\x00", "null_characters_not_allowed"),
         ("email", "ada@example.org\nbcc:x@y.zz", "invalid"),
         ("email", f"{'a' * 65}@example.org", "invalid"),
+        # Its mail would go to ada@example.org.
+        ("email", "=?utf-8?q?ada?=@example.org", "invalid"),
         ("email", f"ada@{'a.' * 124}org", "max_length"),
         ("password", ..., "required"),
         ("password", "\U0001f511" * 7, "min_length"),
@@ -117,6 +119,9 @@ def test_no_body_is_a_fault_of_ours(api_client):
         assert_refused(refusal(body), 400, "validation_error")
     for body in (b"{", b"[" * 5000, rb'{"password": "\ud800 half a character"}'):
         assert_refused(refusal(body), 400, "invalid_json")
+    for levels in range(1, 1000, 3):  # at some, Python's stack ends in a field
+        body = b'{"locale": ' + b"[" * levels + b"]" * levels + b"}"
+        assert refusal(body).status_code == 400
 
 
 def test_only_json_is_taken_and_given(api_client):
