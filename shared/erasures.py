@@ -5,6 +5,7 @@ one (docs/operations/backup.md).
 """
 
 import argparse
+import errno
 import fcntl
 import os
 import re
@@ -32,7 +33,9 @@ def append(path: Path, user_ids: Iterable[UUID]) -> None:
         size = file.seek(0, os.SEEK_END)
         if size and os.pread(file.fileno(), 1, size - 1) != b"\n":  # It was cut.
             lines = f"\n{lines}"
-        file.write(lines.encode())
+        data = lines.encode()
+        if file.write(data) < len(data):  # A disk that is nearly full takes a part.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(file.fileno())
     if is_new:
         sync(path.parent)

@@ -1,5 +1,8 @@
 """Who was erased is written outside the database, for databases that are restored."""
 
+import resource
+import signal
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -11,6 +14,8 @@ from tests.accounts.personal_data import DAY, everything
 from tests.factories import UserFactory
 from users.accounts import erasure
 from users.models import User
+
+LINE = "00000000-0000-4000-8000-000000000000 2026-01-31T12:00:00+00:00\n"
 
 
 def test_an_erasure_that_cannot_be_written_is_not_done(
@@ -24,6 +29,22 @@ def test_an_erasure_that_cannot_be_written_is_not_done(
     assert everything() == before
     settings.ERASURES_FILE = erasures
     assert erasure.erase_due() == 1
+
+
+def test_a_disk_that_takes_half_of_a_line_is_full(marked, erasures):
+    """PRIV-05. The system reports no error then, and the line would be lost."""
+    erasures.write_text(LINE)
+    before, limits = everything(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(LINE) + 30, limits[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            erasure.erase_due()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert everything() == before
+    assert erasure.erase_due() == 1
+    assert erasures_file.read(erasures)[-1] == marked.pk
 
 
 def test_the_line_is_on_the_disk_before_the_commit(marked, monkeypatch, erasures):
