@@ -39,7 +39,13 @@ class OneRetry(Retry):
 
 
 RETRIES = OneRetry(
-    connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.05
+    connect=1,
+    read=1,
+    redirect=0,
+    status=0,
+    other=0,
+    backoff_factor=0.05,
+    respect_retry_after_header=False,  # else a 503 is no answer, but a RetryError
 )
 
 ID = re.compile(r"[^/]*\d[^/]*")  # a UUID or a number

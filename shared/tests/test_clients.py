@@ -133,7 +133,7 @@ TOKEN_ERRORS = (TokenExpired, TokenInvalid, TokenNotYetValid, TokenRevoked)
     ],
 )
 def test_what_the_caller_can_act_on_is_raised(ask, stub, name, status, error):
-    stub.always(status, {"code": error.default_code})
+    stub.always(status, {"code": error.default_code}, Retry_After="1")
 
     with pytest.raises(error) as caught:
         ask(name)
