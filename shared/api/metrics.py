@@ -82,7 +82,8 @@ def is_due() -> bool:
     if State.folder is None:
         return True
     mark = State.folder / REFRESHED
-    if mark.exists() and time.time() - mark.stat().st_mtime < MINUTE:
+    # Negative once the clock went back.
+    if mark.exists() and 0 <= time.time() - mark.stat().st_mtime < MINUTE:
         return False
     mark.touch()
     return True
