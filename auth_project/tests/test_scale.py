@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from shared.tests.query_plans import reading
 from tests.conftest import end_others
 from tests.factories import SessionFactory
+from tokens import sweep
 from tokens.models import Session, SessionPolicy
 
 pytestmark = pytest.mark.django_db
@@ -35,13 +37,18 @@ ACTS = {
     ),
     "list": lambda own: list(Session.objects.live_of(own.user_id)),
     "sweep": lambda own: list(Session.objects.revoked_within(timedelta(minutes=6))),
+    "purge": lambda own: sweep.purge_batch(Session),
 }
 
 
 def fill(count):
-    """Sessions of as many others, some of them over, and the statistics of them."""
+    """Sessions of as many others, every second one ended a day ago, and the statistics
+    of them."""
     missing = count - Session.objects.count()
-    Session.objects.bulk_create(SessionFactory.build_batch(missing))
+    ended = {"revoked_at": timezone.now() - timedelta(days=1)}
+    rows = SessionFactory.build_batch(missing // 2)
+    rows += SessionFactory.build_batch(missing // 2, **ended, revoked_reason="logout")
+    Session.objects.bulk_create(rows)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tokens_session")
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connections, models
+from django.db.models.functions import Now
 
 from shared.auth.authentication import TokenUser
 from shared.db.functions import ClockTimestamp
@@ -149,10 +150,12 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return next(iter(self.execute(statements.REVOKE_OWN, parameters)), None)
 
     def revoke_live(
-        self, user_id: UUID | None, reason: str, limit: int
+        self, user_id: UUID | None, reason: str, limit: int, after: UUID
     ) -> list["Session"]:
-        """End at most `limit` live sessions of a user, or of all users (None)."""
-        parameters = {"user_id": user_id, "reason": reason, "limit": limit}
+        """End at most `limit` live sessions of a user, or of all users (None), whose
+        ids follow `after`."""
+        parameters = {"user_id": user_id, "reason": reason}
+        parameters |= {"limit": limit, "after": after}
         return self.execute(statements.REVOKE_LIVE, parameters)
 
     def highest_epochs(self, limit: int) -> list[tuple[UUID, int]]:
@@ -175,8 +178,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.annotate(clock=ClockTimestamp())
 
     def revoked_within(self, period: timedelta) -> Self:
-        """Sessions whose revocation is no older than `period`."""
-        return self.filter(revoked_at__gt=ClockTimestamp() - period)
+        """Sessions whose revocation is no older than `period`. By the time of the
+        statement: an index cannot find what is later than a clock that goes on."""
+        return self.filter(revoked_at__gt=Now() - period)
 
     def execute(self, statement: str, parameters: dict[str, Any]) -> "list[Session]":
         """Run a statement that returns whole rows (`update()` would only count them),

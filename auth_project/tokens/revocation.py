@@ -94,10 +94,10 @@ def end_live_sessions(user_id: UUID | None) -> int:
     In batches, so that no lock is held for long. A login in progress is not stopped:
     to do so, raise the user's epoch in the User Service.
     """
-    total = 0
-    while ended := Session.objects.revoke_live(user_id, "operator", BATCH):
+    total, after = 0, UUID(int=0)
+    while ended := Session.objects.revoke_live(user_id, "operator", BATCH, after):
         publish_revocation(ended)
-        total += len(ended)
+        total, after = total + len(ended), max(each.id for each in ended)
     audit("authn_token_revoked", user_id=user_id, reason="operator", sessions=total)
     return total
 

@@ -264,12 +264,14 @@ ORDER BY epoch DESC
 LIMIT %(limit)s
 """
 
-# For operators: ends at most `limit` live sessions of a user, or (NULL) of all users.
+# For operators: ends at most `limit` live sessions of a user, or (NULL) of all users,
+# whose ids follow `after`: a statement does not look at what earlier ones have ended.
 REVOKE_LIVE = recorded(
     """
 WITH live AS (
     SELECT id FROM tokens_session
-    WHERE revoked_at IS NULL
+    WHERE id > %(after)s
+      AND revoked_at IS NULL
       AND expires_at > clock_timestamp()
       AND (%(user_id)s::uuid IS NULL OR user_id = %(user_id)s)
     ORDER BY id

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TypeVar
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from shared.db import rights
-from shared.db.functions import ClockTimestamp
 from shared.structured_logging import dependency_logger
 from tokens.models import PendingLogin, Session
 from tokens.revocation import republish_revocations
@@ -66,7 +66,7 @@ def purge_batch(model: type[Session] | type[PendingLogin]) -> int:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [PURGE_LOCK])
         if not cursor.fetchone()[0]:
             return 0
-        expired = model.objects.filter(expires_at__lt=ClockTimestamp() - RETENTION)
+        expired = model.objects.filter(expires_at__lt=Now() - RETENTION)
         locked = expired.order_by("expires_at").select_for_update(skip_locked=True)
         # Read first: as a subquery PostgreSQL may evaluate it more than once, and
         # find other rows each time.

@@ -1,8 +1,9 @@
 """Time that stands still, and steps on request: one for the product's Python
 and for PostgreSQL, exact to the microsecond.
 
-The product's statements and rows are left as they are. `clock_timestamp()` means
-another function, which lies in a schema that is searched before PostgreSQL's own; what
+The product's statements and rows are left as they are. `clock_timestamp()` and
+`statement_timestamp()` mean other functions, which lie in a schema that is searched
+before PostgreSQL's own; what
 shared and tokens know as `time` and `datetime` means this clock.
 """
 
@@ -24,6 +25,8 @@ SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS frozen;
 CREATE OR REPLACE FUNCTION frozen.clock_timestamp() RETURNS timestamptz
 LANGUAGE sql VOLATILE AS $$ SELECT current_setting('frozen.now')::timestamptz $$;
+CREATE OR REPLACE FUNCTION frozen.statement_timestamp() RETURNS timestamptz
+LANGUAGE sql STABLE AS $$ SELECT current_setting('frozen.now')::timestamptz $$;
 SET search_path = frozen, pg_catalog, public;
 """
 
