@@ -224,7 +224,8 @@ WITH changed AS (
 # no login ends a session that should stay, and exactly `cap` remain. The array is built
 # before any wait for a lock, which then does not change which sessions end. The session
 # that the login replaces ends in any case and does not count for the cap. One that was
-# used in the future was used before the clock went back, so earlier than all others.
+# used in the future was used before the clock went back, so earlier than all others. Not
+# if it was within ten seconds: two processors' clocks differ a little.
 END_OTHERS = recorded(
     """
 WITH ending AS (
@@ -235,7 +236,8 @@ WITH ending AS (
           AND revoked_at IS NULL
           AND expires_at > clock_timestamp()
           AND id IS DISTINCT FROM %(replaced)s::uuid
-        ORDER BY last_used_at > clock_timestamp(), last_used_at DESC, id DESC
+        ORDER BY last_used_at > clock_timestamp() + interval '10 seconds',
+            last_used_at DESC, id DESC
         OFFSET %(cap)s
     ), %(replaced)s::uuid))
     ORDER BY id
