@@ -1,8 +1,13 @@
 """The state of the queue: what `ready` and `doctor` say of it."""
 
+import asyncio
+from contextlib import nullcontext
+
 import pytest
 from django.db import connection
 from django.test import Client
+from procrastinate import PsycopgConnector
+from procrastinate.exceptions import ConnectorException
 
 from users import jobs, tasks
 from users.diagnostics import late_job, silent_worker
@@ -100,6 +105,24 @@ def test_the_state_of_a_long_queue_is_one_look_at_an_index(
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Index Scan using procrastinate_jobs_priority_idx_v1" in plan
     assert "Rows Removed by Filter: 99" in plan
+
+
+@pytest.mark.parametrize("faults", [0, 2, 3])
+def test_the_end_of_a_job_is_stored_though_postgresql_was_slow(monkeypatch, faults):
+    """Else the worker, which lives on, would never do its next try."""
+    tries = []
+
+    async def execute(self, query, **arguments):
+        tries.append((query, arguments))
+        if len(tries) <= faults:
+            raise ConnectorException
+
+    monkeypatch.setattr(jobs, "PAUSES", (0, 0))
+    monkeypatch.setattr(PsycopgConnector, "execute_query_async", execute)
+    finish = jobs.WorkerConnector().execute_query_async("finish", job_id=1)
+    with nullcontext() if faults < 3 else pytest.raises(ConnectorException):
+        asyncio.run(finish)
+    assert tries == [("finish", {"job_id": 1})] * min(faults + 1, 3)
 
 
 def test_the_admin_has_no_page_of_jobs(admin):

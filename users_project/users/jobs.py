@@ -3,21 +3,24 @@
 python -m users.jobs    exit status 0 when a worker has reported, for containers
 """
 
+import asyncio
 import os
 import sys
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from django.db import connection
 from procrastinate import App, PsycopgConnector
 from procrastinate.connector import BaseConnector
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.utils import connector_params
+from procrastinate.exceptions import ConnectorException
 
 # A worker reports every ten seconds. A worker that is silent for longer than this is
 # dead, and `users.tasks` retries its jobs.
 WORKER_TIMEOUT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=5)
+PAUSES = (1, 5)  # seconds before the second and the third try of a statement
 
 # The time since the last heartbeat, and since the next job in the queue was due.
 STATE = """
@@ -49,6 +52,16 @@ class WorkerConnector(PsycopgConnector):
 
     def get_sync_connector(self) -> BaseConnector:
         return DjangoConnector()
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """Try again if PostgreSQL was slow or away. Procrastinate gives up, and a job
+        whose end was not stored is never fetched again while its worker lives."""
+        for pause in PAUSES:
+            try:
+                return await super().execute_query_async(query, **arguments)
+            except ConnectorException:
+                await asyncio.sleep(pause)
+        return await super().execute_query_async(query, **arguments)
 
 
 def configure(app: App) -> None:
