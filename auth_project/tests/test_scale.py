@@ -11,7 +11,8 @@ from shared.tests.query_plans import reading
 from tests.conftest import end_others
 from tests.factories import SessionFactory
 from tokens import sweep
-from tokens.models import Session, SessionPolicy
+from tokens.erasure import erase
+from tokens.models import PendingLogin, Session, SessionPolicy
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +52,19 @@ def fill(count):
     Session.objects.bulk_create(rows)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tokens_session")
+
+
+def test_an_erasure_finds_the_pending_logins_of_its_user(make_session):
+    for _ in range(3000):
+        PendingLogin.objects.begin("passkey")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tokens_login")
+    own = make_session()
+    PendingLogin.objects.begin("step_up", user_id=own.user_id)
+    with reading() as read:
+        erase(own.user_id)
+    assert "tokens_login" not in read.whole_tables
+    assert PendingLogin.objects.count() == 3000
 
 
 def test_an_act_reads_as_much_among_many_as_among_few(make_session):

@@ -154,8 +154,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
     ) -> list["Session"]:
         """End at most `limit` live sessions of a user, or of all users (None), whose
         ids follow `after`."""
-        parameters = {"user_id": user_id, "reason": reason}
-        parameters |= {"limit": limit, "after": after}
+        found = {"user_id": user_id, "limit": limit, "after": after}
+        parameters = {**found, "reason": reason}
         return self.execute(statements.REVOKE_LIVE, parameters)
 
     def highest_epochs(self, limit: int) -> list[tuple[UUID, int]]:

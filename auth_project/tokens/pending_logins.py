@@ -118,6 +118,13 @@ class PendingLogin(models.Model):
 
     class Meta:
         db_table = "tokens_login"
+        indexes = [
+            models.Index(  # for an erasure
+                fields=["user_id"],
+                name="login_of_user",
+                condition=models.Q(user_id__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"login {self.id} ({self.purpose})"

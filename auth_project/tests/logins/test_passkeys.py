@@ -70,7 +70,7 @@ def test_it_opens_a_session_of_the_second_level(users, session):
     assert refresh(cookie_of(answer)).status_code == 200
 
 
-@pytest.mark.parametrize("depth", [3, 16, 900])
+@pytest.mark.parametrize("depth", [3, 16, 90])
 @pytest.mark.parametrize("inside", ["1", "-1e999", "1e15"])
 def test_what_cannot_be_sent_on_is_a_fault_of_the_client(users, depth, inside):
     """INP-01: the User Service, to whom it would go, has not failed. `1e15` would be

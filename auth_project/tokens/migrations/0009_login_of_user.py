@@ -1,0 +1,19 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """The table is read and written while the index is built."""
+
+    atomic = False
+
+    dependencies = [
+        ('tokens', '0008_pending_login'),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name='pendinglogin',
+            index=models.Index(condition=models.Q(('user_id__isnull', False)), fields=['user_id'], name='login_of_user'),
+        ),
+    ]
