@@ -224,8 +224,8 @@ WITH changed AS (
 # no login ends a session that should stay, and exactly `cap` remain. The array is built
 # before any wait for a lock, which then does not change which sessions end. The session
 # that the login replaces ends in any case and does not count for the cap. One that was
-# used in the future was used before the clock went back, so earlier than all others. Not
-# if it was within ten seconds: two processors' clocks differ a little.
+# used in the future was used before the clock went back, so earlier than all others.
+# Within ten seconds it is not: the clocks of two processors differ a little.
 END_OTHERS = recorded(
     """
 WITH ending AS (
