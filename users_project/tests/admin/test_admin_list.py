@@ -192,7 +192,22 @@ def test_odd_text_in_a_form_is_explained(admin, root, silence, odd):
     assert admin.post(url("users_role_add"), {"name": odd}).status_code in (200, 302)
     sent = {"action": "deactivate", "_selected_action": odd, "index": odd}
     assert admin.post(LIST, sent).status_code in (302, 400)
+    for role in (odd, "abc"):
+        sent = {"action": "delete_selected", "_selected_action": role}
+        assert admin.post(ROLES, sent).status_code < 500
     assert User.objects.get().is_active
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"app_label": "auth", "model_name": "group", "field_name": "user"},
+        {"app_label": "admin", "model_name": "logentry", "field_name": "user"},
+    ],
+)
+def test_nothing_is_completed(admin, query):
+    """Django's view fails for one, and reads all users for the other."""
+    assert admin.get("/admin/autocomplete/", query | {"term": "a"}).status_code == 404
 
 
 PAGES = [LIST, ROLES, ADD, "/admin/", "/admin/login/", "/admin/autocomplete/"]

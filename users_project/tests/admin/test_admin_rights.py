@@ -4,6 +4,8 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from tests.admin_pages import (
+    ADD,
+    NEW_USER,
     act,
     browser_of,
     change_url,
@@ -34,6 +36,30 @@ def test_a_role_is_audited_with_its_permissions(admin, audits):
         ("deleted", "writer", [], ["users.change_user"]),
     ]
     assert audits()[1].was == "editor"
+
+
+def test_the_deletion_of_a_role_reads_no_members(admin):
+    UserFactory.create_batch(3, roles=["editor"])
+    role = Role.objects.get()
+    ticked = {"action": "delete_selected", "_selected_action": [role.pk]}
+    pages = (
+        admin.get(url("users_role_delete", role.pk)),
+        admin.post(url("users_role_changelist"), ticked),
+    )
+    for page in pages:
+        text = page.content.decode()
+        assert "editor" in text
+        assert "relationship" not in text
+    done = admin.post(url("users_role_changelist"), ticked | {"post": "yes"})
+    assert (done.status_code, Role.objects.count()) == (302, 0)
+
+
+def test_who_may_not_change_users_adds_none():
+    """Nor by the other way of Django, which asks for less."""
+    clerk = browser_of(UserFactory(is_staff=True, permissions=["add_user"]))
+    for page in (ADD, url("users_user_change", "x")):
+        assert clerk.post(page, NEW_USER | {"_saveasnew": "1"}).status_code == 403
+    assert User.objects.count() == 1
 
 
 # Who may change whom

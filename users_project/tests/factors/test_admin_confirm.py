@@ -4,6 +4,7 @@ from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 
 from shared.clients import AuthClient
 from tests.admin_pages import (
@@ -67,6 +68,15 @@ SENSITIVE = {
         {"reason": "They asked in person."},
     ),
 }
+
+
+def test_a_copy_of_the_cookie_does_not_confirm_with_the_owner(old, bob):
+    """ASVS 7.2.4."""
+    copy = Client(headers={"cookie": old.cookies.output(header="", sep=";")})
+    assert copy.get(LIST).status_code == 200
+    assert old.post(CONFIRM, {"password": PASSWORD}).status_code == 302
+    assert old.get(change_url(bob)).status_code == 200
+    assert copy.get(change_url(bob)).url.startswith("/admin/login/")
 
 
 def ticked(row, action, confirmed):

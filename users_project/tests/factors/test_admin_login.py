@@ -5,6 +5,7 @@ import time
 from functools import partial
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
@@ -43,6 +44,14 @@ def waiting(client, ada):
     add_totp(ada)
     password_step(client, ada)
     return client
+
+
+def test_only_a_login_moves_the_end_of_a_session(client, ada):
+    """ASVS 7.3.2. Django's history saves a message, on a GET."""
+    password_step(client, ada)
+    expires = Session.objects.get().expire_date
+    client.get("/admin/users/user/x/history/")
+    assert Session.objects.get().expire_date == expires
 
 
 def what_a_login_leaves(user):

@@ -37,6 +37,7 @@ class ConfirmPage(AdminFormPage):
     title = "Confirm that it is you"
 
     def confirmed(self) -> HttpResponse:
+        self.request.session.cycle_key()  # a copy of the cookie ends (ASVS 7.2.4)
         note_authentication(self.request)
         record("authn_step_up", self.request.user.pk, site="admin")
         return HttpResponseRedirect(self.get_success_url())

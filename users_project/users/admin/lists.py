@@ -21,6 +21,11 @@ class StrictChangeList(ChangeList):
             raise IncorrectLookupParameters(*remaining)
         return found
 
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """Ignore an order by a column that has no link for it."""
+        is_offered = field_name in (self.sortable_by or ())
+        return super().get_ordering_field(field_name) if is_offered else None
+
 
 class StrictListAdmin(admin.ModelAdmin):
     show_facets = admin.ShowFacets.NEVER  # they count the whole table for every filter

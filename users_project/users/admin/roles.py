@@ -1,13 +1,16 @@
 """The admin of roles and their permissions."""
 
+import re
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 
 from users.admin.forms import RoleForm
@@ -48,6 +51,19 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
         return bool(request.user.is_superuser)
 
     has_add_permission = has_change_permission = has_delete_permission = has_right
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
+    ) -> HttpResponse | None:
+        """Raises BadRequest for what cannot be the id of a role."""
+        ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if not all(re.fullmatch("[0-9]{1,18}", each) for each in ticked):
+            raise BadRequest("no role is named")
+        return super().response_action(request, queryset, *args)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The roles alone. Django would read and list every membership."""
+        return [role.name for role in objs], {"roles": len(objs)}, set(), []
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: Any, change: bool

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.utils.text import smart_split
 from django.views.decorators.http import require_POST
 
 from users.admin.columns import UserColumns
@@ -104,7 +105,8 @@ class UserAdmin(
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Search for any part of a name, or only for the beginning of one if a word is
         too short for the index."""
-        if all(map(TRIGRAM.search, request.GET.get(SEARCH_VAR, "").split())):
+        words = smart_split(request.GET.get(SEARCH_VAR, ""))
+        if all(TRIGRAM.search(word.strip("\"'")) for word in words):  # as Django's are
             return SEARCHED
         return tuple(re.sub("contains$", "startswith", each) for each in SEARCHED)
 
@@ -187,6 +189,12 @@ class UserAdmin(
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Only superusers may grant rights."""
         return HISTORY if request.user.is_superuser else (*HISTORY, *RIGHTS)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """As on Django's page: an operator who adds users has to see them. Its other
+        way (`_saveasnew`) does not ask."""
+        may_change = super().has_change_permission(request)
+        return may_change and super().has_add_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """An operator who sets a user's e-mail or password gains that user's rights. So
