@@ -24,7 +24,11 @@ from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory
 from users.admin.versions import version_of
 from users.events.catalogue import CATALOGUE
 from users.events.log import record
-from users.models import Event, Role, User
+from users.factors import recovery_codes
+from users.factors.verification import FactorProof, verify
+from users.limits.guess_limits import Client
+from users.mail.delivery import fail
+from users.models import Event, Mail, Role, User
 
 ME = "/api/v1/users/me"
 NEW_USER = {"username": "bob", "email": "bob@example.org", "password": PASSWORD}
@@ -254,6 +258,24 @@ def test_what_cannot_be_recorded_does_not_happen(refusing, world, pushes, deed):
         DEEDS[deed][0](world)
     assert state() == before
     assert pushes == []
+
+
+def test_a_recovery_code_whose_use_cannot_be_recorded_is_not_used(refusing):
+    user = UserFactory()
+    code, *_ = recovery_codes.replace(user.pk)
+    proof, client = FactorProof(recovery_code=code), Client("192.0.2.7")
+    with pytest.raises(DatabaseError):
+        verify(user, proof, client, user.session_epoch)
+    assert recovery_codes.left(user.pk) == 10
+
+
+def test_a_mail_whose_failure_cannot_be_recorded_has_not_failed(refusing):
+    user = UserFactory()
+    columns = {"kind": "reset", "address": user.email, "locale": "en"}
+    mail = Mail.objects.create(user=user, **columns)
+    with pytest.raises(DatabaseError):
+        fail(mail, "SMTPRecipientsRefused")
+    assert Mail.objects.get().failed_at is None
 
 
 def test_a_login_that_cannot_be_recorded_is_none(refusing, world):

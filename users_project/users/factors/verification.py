@@ -1,10 +1,11 @@
 """The check of a user's second factor, for the API, the admin and the pages."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from django.db import transaction
 
 from shared.api.exceptions import InvalidCredentials, SecondFactorInvalid, TokenInvalid
 from shared.limits.ratelimit import Hits, RateLimitPolicy
@@ -54,7 +55,7 @@ def verify(
         limits = [own, limit]
     with Hits(SecondFactorInvalid, user_id=str(user.pk), **context) as hits:
         hits.require(*limits)
-        amr = amr_of(user, proof)
+        amr = amr_of(user, proof, client)
         if not amr:
             record_failure(["authn_factor_fail"], user.pk, **context)
             if is_replay(user, proof):
@@ -63,18 +64,26 @@ def verify(
                 notify_from(client, Kind.FACTOR_GUESSES, user, daily=1)
             raise SecondFactorInvalid
         hits.release(*limits)
-    if proof.recovery_code:
-        record("recovery_code_used", user.pk, **context)
-        notify_from(client, Kind.RECOVERY_CODE_USED, user)
     return amr
 
 
-def amr_of(user: User, proof: FactorProof) -> list[str]:
+def amr_of(user: User, proof: FactorProof, client: Client) -> list[str]:
     """The methods of the proof; empty if it is wrong."""
     if proof.passkey is not None:
         return by_passkey(user, proof)
-    use: Callable[..., bool] = totp.use if proof.totp else recovery_codes.use
-    return ["otp"] if use(user.pk, proof.totp or proof.recovery_code) else []
+    if proof.totp:
+        return ["otp"] if totp.use(user.pk, proof.totp) else []
+    return by_recovery_code(user, proof.recovery_code, client)
+
+
+@transaction.atomic
+def by_recovery_code(user: User, code: str, client: Client) -> list[str]:
+    """The code is used up together with its event and its notice."""
+    if not recovery_codes.use(user.pk, code):
+        return []
+    record("recovery_code_used", user.pk, ip=client.ip, user_agent=client.user_agent)
+    notify_from(client, Kind.RECOVERY_CODE_USED, user)
+    return ["otp"]
 
 
 def is_replay(user: User, proof: FactorProof) -> bool:

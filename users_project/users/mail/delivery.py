@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from smtplib import SMTPDataError, SMTPRecipientsRefused
 
 from django.core.mail import EmailMessage, get_connection
+from django.db import transaction
 from django.utils import timezone
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job
@@ -114,6 +115,7 @@ def is_dead(link: Link) -> bool:
     return not (is_same and user.is_active and user.is_deleted == is_deletion)
 
 
+@transaction.atomic
 def fail(mail: Mail, error: str) -> None:
     """Give the mail up. Without a user no event is stored: strangers could add many.
     Nor is one for CHANGE_EMAIL: the user reads it, and there is no such mail if another
