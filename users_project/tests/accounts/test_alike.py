@@ -68,7 +68,7 @@ def test_a_taken_new_address_is_answered_by_the_same_statements(cost, session):
     assert not Link.objects.exists()
 
 
-@pytest.mark.parametrize(("verified", "statements"), [(True, 8), (False, 14)])
+@pytest.mark.parametrize(("verified", "statements"), [(True, 8), (False, 15)])
 def test_a_reset_is_eight_statements_after_its_hash(
     ada, cost, hashes, monkeypatch, verified, statements
 ):

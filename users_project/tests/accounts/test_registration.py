@@ -8,6 +8,7 @@ from tests.factories import NEW, PASSWORD, UserFactory
 from tests.refusals import assert_invalid, assert_refused
 from users.accounts import registration
 from users.accounts.models import Link, Registration
+from users.mail.models import Mail
 from users.models import User
 from users.openapi import PROFILE
 
@@ -43,6 +44,8 @@ def test_the_mailed_link_makes_the_account_with_the_password_chosen_there(
     events = ["registration_requested", "user_created", "email_verified"]
     assert [event for (event,) in audits("event")] == events
     assert_refused(post("/verify_email", **body), 400, "link_invalid")
+    # It goes with the account, also after another change of address (PRIV-02).
+    assert Mail.objects.get(kind="register").user == user
 
 
 def test_a_registration_keeps_no_password(post):

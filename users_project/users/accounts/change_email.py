@@ -11,11 +11,12 @@ from procrastinate.contrib.django import app
 from rest_framework.exceptions import ValidationError
 
 from shared.api.exceptions import LinkInvalid
+from shared.structured_logging import audit
 from users.accounts import deletion, link_mails, links
 from users.accounts.models import LINK_KINDS, EmailChange, Purpose
 from users.accounts.names import unique_names
 from users.accounts.proofs import Proof, check
-from users.events.log import record
+from users.events.log import record, source
 from users.factors import resets
 from users.limits.guess_limits import Client, counted
 from users.mail import notices
@@ -145,8 +146,10 @@ def undo(token: str, client: Client) -> None:
             move(user, link.address, password=make_password(None))
             if user.is_deleted:
                 deletion.bring_back(user)
+                record("user_restored", user.pk)
             resets.delete_since(user, link.created_at)
             user.raise_epoch("email_change_undone", password_changed=True)
+            audit("authn_password_change", user_id=str(user.pk), **source())
             EmailChange.objects.filter(user=user).delete()
             links.void_others(user, undone=link)
             link_mails.send(Purpose.RESET, user)

@@ -24,7 +24,7 @@ from users.db.statements import ADD_REGISTRATION
 from users.events.log import record
 from users.limits.guess_limits import Client, counted
 from users.mail.daily_limit import has_room
-from users.mail.models import Kind
+from users.mail.models import Kind, Mail
 from users.mail.outbox import queue
 from users.models import User
 from users.validators import normalize_identifier
@@ -111,6 +111,9 @@ def finish(link: Link, password: str, username: str = "") -> User:
             insert(user)
         except AccountExists:
             raise LinkInvalid from None
+        # Its mails go with the account, also after another change of address.
+        mails = Mail.objects.filter(user=None, address_canonical=user.email_canonical)
+        mails.update(user=user)
         record("email_verified", user.pk)
     return user
 

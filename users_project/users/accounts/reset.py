@@ -43,6 +43,7 @@ def set_password(user: User, encoded: str) -> None:
     if not user.email_verified:
         user.email_verified_at = timezone.now()
         names.add("email_verified_at")
+        record("email_verified", user.pk)
         EmailChange.objects.filter(user=user).delete()
         if not user.was_verified:
             resets.delete_all(user)
