@@ -71,7 +71,7 @@ BAD = {
         *([], ["ada"], "x", None, {}, [None], [2**200], ["\ud800"]),
         [str(uuid.uuid4())] * 5001,
     ],
-    "epoch": [-1, 2**63, "x", 1.5, 1e308, True, None, nested(790)],
+    "epoch": [-1, 2**63, "x", 1.5, 1e308, True, None, nested(90)],
     "reason": ["", "a b", "a" * 33, "a" * 32 + "\n", 5],
     "keep_sid": ["x", None],
     "keep_from": [-1],
