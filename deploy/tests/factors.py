@@ -32,7 +32,16 @@ SELECT 1 FROM users_mail JOIN users_factor_reset USING (user_id)
 WHERE user_id = %s AND kind = 'factors_reset_requested'
 AND sent_at >= users_factor_reset.created_at
 """
-DUE = "UPDATE users_factor_reset SET due_at = now() WHERE user_id = %s"
+# Asked for, and mailed, two days ago.
+DUE = """
+WITH reset AS (
+    UPDATE users_factor_reset
+    SET created_at = created_at - interval '2 days', due_at = now()
+    WHERE user_id = %s RETURNING user_id
+)
+UPDATE users_mail SET sent_at = sent_at - interval '2 days'
+FROM reset WHERE users_mail.user_id = reset.user_id
+"""
 # By a role: with the setting SECOND_FACTOR the services would have to start again.
 REQUIRED = """
 WITH role AS (

@@ -103,12 +103,13 @@ def is_allowed(reset: FactorReset) -> bool:
 
 
 def is_announced(reset: FactorReset) -> bool:
-    """Whether the mail with the link that cancels it was sent, or mail is off."""
+    """Whether the mail with the link that cancels it was sent in the first half of the
+    time, so that the other half was left to read it; or mail is off."""
     if not settings.MAIL_ENABLED:
         return True
     kind, since = Kind.FACTORS_RESET_REQUESTED, reset.created_at
     mails = Mail.objects.filter(user=reset.user_id, kind=kind, created_at__gte=since)
-    return mails.filter(sent_at__isnull=False).exists()
+    return mails.filter(sent_at__lte=since + (reset.due_at - since) / 2).exists()
 
 
 @transaction.atomic

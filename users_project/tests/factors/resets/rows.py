@@ -31,6 +31,8 @@ def token_of(user, purpose=Purpose.KEEP_FACTORS):
 
 
 def make_due(**mail):
-    """With its mail sent, unless `mail` says otherwise."""
-    Mail.objects.update(**(mail or {"sent_at": timezone.now()}))
-    FactorReset.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    """With its mail sent at once, unless `mail` says otherwise."""
+    asked = timezone.now() - timedelta(days=1)
+    Mail.objects.update(**(mail or {"sent_at": asked}))
+    due = timezone.now() - timedelta(seconds=1)
+    FactorReset.objects.update(created_at=asked, due_at=due)

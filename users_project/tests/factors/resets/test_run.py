@@ -53,8 +53,15 @@ def test_then_all_goes_and_all_sessions_end(asked, pushes, on_commit, audits):
     assert [(each.by, each.why) for each in lines] == [("operator", REASON)]
 
 
-@pytest.mark.parametrize("mail", [{"sent_at": None}, {"failed_at": timezone.now()}])
-def test_a_user_who_got_no_mail_could_not_object_and_loses_nothing(asked, mail):
+@pytest.mark.parametrize(
+    "mail",
+    [
+        {"sent_at": None},
+        {"failed_at": timezone.now()},
+        {"sent_at": timezone.now() - timedelta(hours=11)},  # of a day
+    ],
+)
+def test_a_user_who_got_no_mail_in_time_could_not_object_and_loses_nothing(asked, mail):
     make_due(**mail)
     resets.run_due()
     assert tables_of(asked) == ALL
