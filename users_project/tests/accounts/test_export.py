@@ -5,7 +5,9 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -90,6 +92,11 @@ def fill(user, name):
     attempt = Registration.objects.create(
         email=user.email, username=f"{name}-attempt", locale="en"
     )
+    LogEntry.objects.create(
+        user=user, content_type=ContentType.objects.get_for_model(user),
+        object_id=str(user.pk), object_repr=name, action_flag=CHANGE,
+        change_message=f"reason of {name}",
+    )  # fmt: skip
     Factor.objects.create(
         user=user, type="totp", name=f"phone of {name}", secret=SECRET, last_step=0
     )
@@ -175,6 +182,15 @@ def test_an_export_is_all_that_is_kept_value_by_value(ada, export, audits):
         ],
         "recovery_codes": [{"used_at": None}],
         "factor_resets": [],
+        "admin_history": [
+            {
+                "action_time": stamp(
+                    LogEntry.objects.get(object_id=ada.pk).action_time
+                ),
+                "object_repr": "ada",
+                "change_message": "reason of ada",
+            }
+        ],
         "events": [
             {
                 **dict.fromkeys(("sid", "network", "device")),
@@ -288,4 +304,4 @@ def test_an_export_takes_the_same_statements_at_any_size(ada, export):
         figures.add(len(statements))
     # The user, their permissions, changes, attempts, links, mails and events; factors,
     # recovery codes and the reset that waits; and the event of the export.
-    assert figures == {11}
+    assert figures == {12}

@@ -16,7 +16,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Lower
 from procrastinate.contrib.django import app
 
@@ -126,14 +126,18 @@ def forget(users: Sequence[User]) -> None:
     Mail.objects.filter(address_canonical__in=addresses).delete()
     for owned in (Mail, Link, EmailChange, *OF_USER):
         owned._default_manager.filter(user__in=ids).delete()
-    entries = LogEntry.objects.filter(
-        content_type=ContentType.objects.get_for_model(User),
-        object_id__in=map(str, ids),
-    )
+    entries = history_of(ids)
     entries.update(object_repr=F("object_id"))
     reasons = entries.filter(change_message__startswith=resets.ASKED)
     reasons.update(change_message=f"{resets.ASKED}.")
     end_admin_sessions({str(user_id) for user_id in ids})
+
+
+def history_of(user_ids: Sequence[UUID]) -> QuerySet[LogEntry]:
+    """What the admin has kept of changes to these users."""
+    content_type = ContentType.objects.get_for_model(User)
+    ids = map(str, user_ids)
+    return LogEntry.objects.filter(content_type=content_type, object_id__in=ids)
 
 
 def end_admin_sessions(user_ids: set[str]) -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from shared.clients import auth_client
 from shared.events.pages import EventPage, merge, represent
 from users.accounts import privacy_schema as schema
+from users.accounts.erasure import history_of
 from users.accounts.models import EmailChange, Link, Purpose, Registration
 from users.events import history, log
 from users.events.models import Event
@@ -35,6 +36,7 @@ def export(user: User) -> dict[str, Any]:
         "factors": Factor.objects.filter(user=user).order_by("created_at"),
         "recovery_codes": RecoveryCode.objects.filter(user=user).order_by("pk"),
         "factor_resets": FactorReset.objects.filter(user=user),
+        "admin_history": history_of([user.pk]).order_by("action_time"),
         "events": [*map(history.public, events)],
         "sessions": [],
     }

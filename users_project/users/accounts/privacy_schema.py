@@ -3,6 +3,7 @@ descriptions."""
 
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
 from django.db.models import Model
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
@@ -97,6 +98,7 @@ class ExportSerializer(serializers.Serializer[None]):
     )
     recovery_codes = exported(RecoveryCode, "used_at")
     factor_resets = exported(FactorReset, "reason", "created_at", "due_at")
+    admin_history = exported(LogEntry, "action_time", "object_repr", "change_message")
     events = EventSerializer(many=True)
     sessions = ExportedSessionSerializer(many=True)
 
