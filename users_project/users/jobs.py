@@ -15,12 +15,14 @@ from procrastinate.connector import BaseConnector
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
+from procrastinate.sql import queries
 
 # A worker reports every ten seconds. A worker that is silent for longer than this is
 # dead, and `users.tasks` retries its jobs.
 WORKER_TIMEOUT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=5)
-PAUSES = (1, 5)  # seconds before the second and the third try of a statement
+ENDS = (queries["finish_job"], queries["retry_job"])
+PAUSES = (1, 5)  # seconds before the second and the third try of these
 
 # The time since the last heartbeat, and since the next job in the queue was due.
 STATE = """
@@ -54,9 +56,9 @@ class WorkerConnector(PsycopgConnector):
         return DjangoConnector()
 
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
-        """Try again if PostgreSQL was slow or away. Procrastinate gives up, and a job
-        whose end was not stored is never fetched again while its worker lives."""
-        for pause in PAUSES:
+        """Try to store the end of a job again if PostgreSQL was slow or unavailable.
+        Procrastinate gives up, and nobody fetches the job while its worker lives."""
+        for pause in PAUSES if query in ENDS else ():
             try:
                 return await super().execute_query_async(query, **arguments)
             except ConnectorException:
