@@ -154,8 +154,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
     ) -> list["Session"]:
         """End at most `limit` live sessions of a user, or of all users (None), whose
         ids follow `after`."""
-        found = {"user_id": user_id, "limit": limit, "after": after}
-        parameters = {**found, "reason": reason}
+        parameters: dict[str, Any] = {"user_id": user_id, "reason": reason}
+        parameters |= {"limit": limit, "after": after}
         return self.execute(statements.REVOKE_LIVE, parameters)
 
     def highest_epochs(self, limit: int) -> list[tuple[UUID, int]]:
@@ -179,7 +179,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def revoked_within(self, period: timedelta) -> Self:
         """Sessions whose revocation is no older than `period`. By the time of the
-        statement: an index cannot find what is later than a clock that goes on."""
+        statement: no index finds what is later than a clock that moves on."""
         return self.filter(revoked_at__gt=Now() - period)
 
     def execute(self, statement: str, parameters: dict[str, Any]) -> "list[Session]":

@@ -123,11 +123,14 @@ def refuse_levels(text: str, value: Any) -> None:
         raise ValueError("too many levels")
 
 
-def is_flat(value: Any, levels: int = MOST_LEVELS) -> bool:
+def is_flat(
+    value: Any, levels: int = MOST_LEVELS, refused: tuple[type, ...] = ()
+) -> bool:
+    """Whether it has no more levels, and in none a value of a `refused` type."""
     if not isinstance(value, dict | list):
-        return True
+        return not isinstance(value, refused)
     members = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(is_flat(each, levels - 1) for each in members)
+    return levels > 0 and all(is_flat(each, levels - 1, refused) for each in members)
 
 
 def refuse_surrogates(text: str, value: Any) -> None:

@@ -8,6 +8,8 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import Direction
 from rest_framework import serializers
 
+from shared.api.parsers import is_flat
+
 Shape = type[serializers.Serializer[None]]
 BYTES = "Base64url."
 MOST_LEVELS = 16  # of a credential in JSON; browsers send four
@@ -122,25 +124,17 @@ class AuthenticationResponseJSONSerializer(PublicKeyCredentialJSONSerializer):
 
 class CredentialField(serializers.DictField):
     """A credential, as it was sent: py_webauthn validates it. What could not be sent on
-    to another service is refused."""
+    to another service is refused: many levels, and numbers with a fraction or exponent,
+    which no browser sends, and which may be longer when they are written again."""
 
     def __init__(self, shape: Shape, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shape = shape
 
     def to_internal_value(self, data: Any) -> Any:
-        if not is_sendable(data):
+        if not is_flat(data, MOST_LEVELS, (float,)):
             raise serializers.ValidationError("This is no credential.", code="invalid")
         return super().to_internal_value(data)
-
-
-def is_sendable(value: Any, levels: int = MOST_LEVELS) -> bool:
-    """Whether this can be written as JSON, and is not much longer then: it has few
-    levels, and no fraction or exponent, which no browser sends."""
-    if isinstance(value, dict | list):
-        members = value.values() if isinstance(value, dict) else value
-        return levels > 0 and all(is_sendable(each, levels - 1) for each in members)
-    return not isinstance(value, float)
 
 
 class CredentialExtension(OpenApiSerializerFieldExtension):

@@ -1,10 +1,12 @@
 """The requests that gunicorn hands over. The test client makes others."""
 
 import encodings
+from io import BytesIO
 
 import pytest
 from django.http.multipartparser import MultiPartParserError
 from django.test import RequestFactory
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request as APIRequest
 
 from shared.api.negotiation import JSONNegotiation
@@ -47,3 +49,17 @@ def test_a_multipart_form_is_refused():
     )
     with pytest.raises(MultiPartParserError):
         assert sent.POST
+
+
+def test_a_view_of_your_own_may_take_files_all_the_same():
+    body = (
+        b"--b\r\nContent-Disposition: form-data; name=x; filename=y\r\n\r\nz\r\n--b--"
+    )
+    sent = request(
+        REQUEST_METHOD="POST",
+        CONTENT_TYPE="multipart/form-data; boundary=b",
+        CONTENT_LENGTH=len(body),
+        **{"wsgi.input": BytesIO(body)},
+    )
+    [file] = APIRequest(sent, parsers=[MultiPartParser()]).FILES.values()
+    assert file.read() == b"z"

@@ -57,7 +57,7 @@ class WorkerConnector(PsycopgConnector):
 
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
         """Try to store the end of a job again if PostgreSQL was slow or unavailable.
-        Procrastinate gives up, and nobody fetches the job while its worker lives."""
+        Procrastinate gives up, and no worker fetches the job while its own lives."""
         for pause in PAUSES if query in ENDS else ():
             try:
                 return await super().execute_query_async(query, **arguments)

@@ -102,7 +102,7 @@ class PasskeyAttemptSerializer(serializers.Serializer[None]):
 class NameSerializer(StrictSerializer):
     """The name that the user gives a factor."""
 
-    name = personal_name(max_length=64, default="", required=False)
+    name = personal_name(max_length=64, default="")
 
 
 class NewNameSerializer(NameSerializer):
