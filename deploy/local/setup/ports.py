@@ -112,8 +112,10 @@ def written(layout: Layout) -> dict[str, int]:
 
 def taken(layout: Layout, name: str, port: int = 0) -> Problem:
     """A Problem that names the holder of the port (0: the written one) and a remedy."""
-    port = port or written(layout)[name]
-    way = f"{name.upper()}_PORT={port + 1} {layout.command} up"
+    own = written(layout)
+    port = port or own[name]
+    other = next(x for x in range(port + 1, HIGHEST + 2) if x not in own.values())
+    way = f"{name.upper()}_PORT={other} {layout.command} up"
     hint = f"Stop that program, or choose another port: {way}"
     text = f"Port {port} ({name}) is in use: {describe(port)}."
     return Problem(text, hint=hint, code=PORT_IN_USE)

@@ -77,3 +77,12 @@ def test_a_port_that_clients_know_does_not_move(
     listener(port=ports.written(layout)[GATEWAY])
     with pytest.raises(Problem, match=r"\(gateway\) is in use"):
         choose(layout)
+
+
+def test_the_port_that_is_proposed_is_of_no_service_here(layout: Layout) -> None:
+    found = choose(layout)
+    configure.write(layout, found)
+    own = found.chosen.values()
+    for name, port in found.chosen.items():
+        way = str(ports.taken(layout, name, port)).rpartition("_PORT=")[2]
+        assert int(way.split()[0]) not in own
