@@ -23,7 +23,8 @@ CODES = {
     "internal_error": "A fault of ours. The request id finds it in our logs.",
     "invalid_credentials": "Login or password is wrong.",
     "invalid_form": "The body is not a well-formed form (UTF-8, no field twice).",
-    "invalid_json": "The body is not well-formed JSON (UTF-8, no duplicate keys).",
+    "invalid_json": "The body is not well-formed JSON "
+    "(UTF-8, no duplicate keys, at most 100 levels).",
     "last_factor": "Your account needs another factor. Add it first.",
     "last_superuser": "You are the only superuser. Make another one first.",
     "link_invalid": "The link is used, expired or unknown. Ask for another.",
