@@ -52,8 +52,9 @@ function refresh(used) {
     try {
       keep((await send("POST", `${AUTH}/refresh`)).access_token);
     } catch (problem) {
-      // The session has ended, in every tab. Any other problem may pass.
-      if (problem.answer?.status === 401) keep(null);
+      // The session has ended, in every tab, unless one has logged in meanwhile. Any other
+      // problem may pass.
+      if (problem.answer?.status === 401 && access === used) keep(null);
       throw problem;
     }
   });
@@ -122,13 +123,17 @@ for (const form of document.forms) {
 
 // ---- What there is to see ----------------------------------------------------------
 
+let turns = 0;
+
 async function show() {
+  const turn = ++turns;
   let me = null;
   try {
     if (access) me = await call("GET", `${USERS}/me`);
   } catch (problem) {
     find("message").textContent = explain(problem);
   }
+  if (turn !== turns) return;  // the answer to a later request counts
   find("name").textContent = me?.username ?? "";
   find("inside").hidden = !me;
   find("outside").hidden = Boolean(me);

@@ -7,6 +7,18 @@ from deploy.tests.client import PASSWORD, TestUser
 from deploy.tests.tls_stack import APP
 
 NEW = "a newer horse battery"
+# The answers for one path, asked for without cookies, come after `release()`.
+HOLD = """
+const real = fetch, held = new Promise(done => { window.release = done });
+window.fetch = async (url, options) => {
+  if (!url.endsWith(%s)) return real(url, options);
+  const answer = await real(url, {...options, credentials: "omit"});
+  window.arrived = true;
+  await held;
+  return answer;
+};
+0
+"""
 EXPIRE = "access = access.slice(0, -8) + 'AAAAAAAA'; find('reload').requestSubmit()"
 
 
@@ -26,8 +38,8 @@ def says(page, text):
 def is_inside(page, name):
     """Logged in as this user, or as no user."""
     shown = f"find('name').textContent === {name!r}"
+    shown += f" && find('inside').hidden === {json.dumps(not name)}"
     page.wait_until(shown, f"the page of {name!r}")
-    assert page.run("find('inside').hidden") == (not name)
 
 
 def open_link(browser, url, purpose, token):
@@ -84,9 +96,40 @@ def test_a_user_registers_verifies_logs_in_and_resets_in_two_tabs(
     submit(reset, "login", email=email, password=PASSWORD)
     says(reset, "Login or password is wrong.")
     submit(reset, "login", email=email, password=NEW)
-    is_inside(second, name)
+    for page in (reset, first, second):
+        is_inside(page, name)
     submit(second, "logout")
     for page in (reset, first, second):
         is_inside(page, "")
     submit(first, "forgot", email=email)
     says(first, "Accepted.")
+
+
+def test_a_login_in_another_tab_outlives_a_refresh_that_fails(system, browser, secure):
+    url = secure.page(APP) + "front-end.html"
+    first, second = browser.open(url), browser.open(url)
+    ada = TestUser(system)
+    assert ada.register().ok
+    first.run(HOLD % json.dumps("/refresh"))
+    first.run("window.refused = refresh(access).catch(problem => problem.message); 0")
+    submit(second, "login", email=ada.email, password=ada.password)
+    is_inside(first, ada.name)
+    assert first.run("release(), refused") == "401"
+    for page in (first, second):
+        page.run("show()")
+        is_inside(page, ada.name)
+
+
+def test_an_answer_that_comes_late_is_not_shown(system, browser, secure):
+    page = browser.open(secure.page(APP) + "front-end.html")
+    ada = TestUser(system)
+    assert ada.register().ok
+    submit(page, "login", email=ada.email, password=ada.password)
+    is_inside(page, ada.name)
+    page.run(HOLD % json.dumps("/me"))
+    page.run("window.late = show(); 0")
+    page.wait_until("window.arrived", "an answer")
+    submit(page, "logout")
+    is_inside(page, "")
+    page.run("release(), late")
+    is_inside(page, "")
