@@ -21,8 +21,9 @@ class Reading:
 
     @property
     def rows(self) -> int:
-        """Rows that were looked at, those that a condition dropped included."""
-        return sum(rows for _, _, rows in self.scans)
+        """Rows that were looked at, those that a condition dropped included. The bitmap
+        of an index does not count: the scan of the table that follows it does."""
+        return sum(rows for sort, _, rows in self.scans if sort != "Bitmap Index Scan")
 
     @property
     def whole_tables(self) -> list[str]:
