@@ -5,8 +5,10 @@ from functools import partial
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.utils import timezone
 
+from shared.tests.query_plans import reading
 from tests.factories import UserFactory
 from tests.factors.rows import TOTP, with_factors
 from users import purges, tasks
@@ -99,6 +101,15 @@ def test_factors_and_codes_that_can_be_used_stay(ada):
     aged(ada.factors.get(), "created_at", 90 * DAY)
     purges.purge()
     assert (ada.factors.count(), ada.recovery_codes.count()) == (1, 1)
+
+
+def test_it_searches_no_table_that_grows_with_users():
+    """Changes of address are those of two days. PostgreSQL would search tables as small
+    as these from end to end."""
+    with connection.cursor() as cursor, reading() as read:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        purges.purge()
+    assert read.whole_tables == ["users_emailchange"]
 
 
 def test_it_works_in_batches(monkeypatch, django_assert_num_queries):

@@ -240,6 +240,8 @@ def test_second_factors_that_a_thief_added_go(moved, post, token):
     assert post("/change_email/undo", token=link).status_code == 204
     assert not Factor.objects.exists()
     assert not RecoveryCode.objects.exists()
+    removed = Event.objects.get(event="factor_removed")
+    assert (removed.user_id, removed.data) == (moved.pk, {"type": "totp"})
 
 
 def test_recovery_codes_that_a_thief_has_replaced_go(moved, post, token, bearer):
@@ -318,7 +320,7 @@ def test_the_old_address_is_held_while_it_can_be_taken_back(
 
 
 @pytest.mark.usefixtures("required")
-def test_a_link_from_before_does_not_take_what_is_held(post, token, request):
+def test_a_link_from_before_does_not_take_what_is_held(post, token, request, mailed):
     """A registration that was mailed before the address was held."""
     post("", username="eve", email=ADDRESS)
     early = token("register")
@@ -326,6 +328,9 @@ def test_a_link_from_before_does_not_take_what_is_held(post, token, request):
     refused = post("/verify_email", token=early, password=NEW)
     assert_refused(refused, 400, "link_invalid")
     assert User.objects.count() == 1
+    mailed()
+    post("/verify_email/resend", email=ADDRESS)
+    assert mailed() == []
 
 
 def test_its_own_user_may_go_back_to_it(moved, change):

@@ -187,6 +187,12 @@ def test_a_deletion_by_an_operator_has_no_link_and_is_undone_by_one(ada, audits)
     assert Mail.objects.get().kind == "restored"
 
 
+def test_a_deactivated_user_who_is_restored_is_not_invited_to_log_in(ada):
+    for command in ("deactivateuser", "deleteuser", "restoreuser"):
+        call_command(command, ada.email)
+    assert [mail.kind for mail in Mail.objects.all()] == ["deactivated"]
+
+
 def test_an_operator_restores_what_the_user_deleted(session, ada, restore, token):
     session.delete(ME, BODY)
     link = token("restore")

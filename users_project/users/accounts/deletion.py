@@ -67,4 +67,5 @@ def bring_back(user: User) -> None:
     user.deleted_at = user.delete_after = None
     user.save(update_fields=["deleted_at", "delete_after"])
     links.void(purpose=Purpose.RESTORE, user=user)
-    outbox.notify(Kind.RESTORED, user)
+    if user.is_active:  # the mail invites to log in
+        outbox.notify(Kind.RESTORED, user)

@@ -4,7 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from users.accounts import link_mails
+from users.accounts import link_mails, links
 from users.accounts.models import LINK_KINDS, AddressRequest, Purpose, Registration
 from users.events.log import record
 from users.limits.guess_limits import Client, counted
@@ -58,11 +58,13 @@ def send_link(kind: Kind, user: User) -> None:
 
 
 def resend_registration(address: str) -> None:
-    """Mail another link for the last live registration of this address, if any."""
+    """Mail another link for the last live registration of this address, if any, unless
+    a user can still take the address back."""
+    address = normalize_identifier(address)
     begin = timezone.now() - LINK_KINDS[Purpose.REGISTER].lifetime
     found = Registration.objects.filter(
-        email_canonical=normalize_identifier(address), created_at__gt=begin
+        email_canonical=address, created_at__gt=begin
     )
     last = found.order_by("created_at").last()
-    if last and has_room(MailKind.REGISTER, address):
+    if last and not links.is_held(address) and has_room(MailKind.REGISTER, address):
         link_mails.send(Purpose.REGISTER, last)

@@ -46,6 +46,7 @@ def set_password(user: User, encoded: str) -> None:
         record("email_verified", user.pk)
         EmailChange.objects.filter(user=user).delete()
         if not user.was_verified:
+            resets.record_removals(user.factors.all())
             resets.delete_all(user)
     user.write(names)
     links.void_others(user)

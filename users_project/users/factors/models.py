@@ -59,6 +59,13 @@ class Factor(models.Model):
     amr: tuple[str, ...]  # of a passkey whose assertion was just verified (RFC 8176)
 
     class Meta:
+        indexes = (
+            models.Index(  # for the purge
+                fields=["created_at"],
+                condition=Q(confirmed_at=None),
+                name="factor_unconfirmed",
+            ),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=columns_of(Type.TOTP, TOTP_COLUMNS, PASSKEY_COLUMNS)
@@ -90,6 +97,15 @@ class RecoveryCode(models.Model):
     )
     digest = models.BinaryField(help_text="SHA-256 of the user's id and the code.")
     used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            models.Index(  # for the purge
+                fields=["used_at"],
+                condition=Q(used_at__isnull=False),
+                name="recovery_code_used",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"recovery code {self.pk}"

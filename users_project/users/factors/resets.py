@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from shared.api.exceptions import LinkInvalid
@@ -131,11 +132,19 @@ def delete_all(user: User) -> None:
     links.void(purpose=Purpose.KEEP_FACTORS, user=user)
 
 
+def record_removals(factors: QuerySet[Factor]) -> None:
+    """Record the removal of each of these factors that is confirmed."""
+    for factor in factors.filter(confirmed_at__isnull=False):
+        record("factor_removed", factor.user_id, type=factor.type)
+
+
 def delete_since(user: User, time: datetime) -> None:
     """Delete the factors that were added since this time; without another one, the
     recovery codes too. The row of the user is locked."""
     factors = Factor.objects.filter(user=user)
-    factors.exclude(confirmed_at__lt=time).delete()
+    added = factors.exclude(confirmed_at__lt=time)
+    record_removals(added)
+    added.delete()
     # Codes have no time. Those of a first factor go with it; others leave an event.
     events = Event.objects.filter(user_id=user.pk, event="recovery_codes_replaced")
     if events.filter(at__gte=time).exists() or not factors.exists():
