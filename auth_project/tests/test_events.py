@@ -155,15 +155,18 @@ def test_a_deed_leaves_its_events_once(world, users, audited, deed):
 # What cannot be recorded does not happen
 
 
-@pytest.fixture
-def refusing(transactional_db):
-    """No event can be written."""
+BEFORE = "TRIGGER refuse BEFORE INSERT ON tokens_event"
+AT_COMMIT = "CONSTRAINT TRIGGER refuse AFTER INSERT ON tokens_event INITIALLY DEFERRED"
+
+
+@pytest.fixture(params=[BEFORE])
+def refusing(transactional_db, request):
+    """No event can be written, or none be committed."""
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN RAISE EXCEPTION 'no event'; END $$;"
-            "CREATE TRIGGER refuse BEFORE INSERT ON tokens_event"
-            " EXECUTE FUNCTION refuse()"
+            f"CREATE {request.param} FOR EACH ROW EXECUTE FUNCTION refuse()"
         )
     yield
     with connection.cursor() as cursor:
@@ -208,6 +211,17 @@ def test_keys_that_cannot_be_recorded_stay_as_they_are(keys, refusing):
         with pytest.raises(DatabaseError):
             change()
         assert set(keys()) >= set(before)
+
+
+@pytest.mark.parametrize("refusing", [AT_COMMIT], indirect=True)
+def test_a_key_that_is_gone_is_in_the_log_though_the_commit_fails(
+    keys, refusing, audited
+):
+    kid = key_rotation.list_keys().split()[0]
+    with pytest.raises(DatabaseError):
+        key_rotation.revoke(kid)
+    assert not [path for path in keys() if kid in path]
+    assert [(line.event, line.kid) for line in audited()] == [("key_revoked", kid)]
 
 
 # Who may do what to events

@@ -70,8 +70,10 @@ def key_event(event: str, **fields: Any) -> Iterator[None]:
         text = "%s: the event is in the audit log only, in no database"
         dependency_logger.warning(text, event, extra={"event": "dependency"})
         yield
+        audit(event, **fields, by="operator")
     else:
         with transaction.atomic():
             write(event, **fields)
             yield
-    audit(event, **fields, by="operator")
+            # Before the commit, which may fail: the keys have changed by now.
+            audit(event, **fields, by="operator")

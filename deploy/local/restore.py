@@ -6,6 +6,7 @@ the new one. The last step renames both.
 
 import argparse
 import contextlib
+import os
 import shutil
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -80,6 +81,7 @@ def _bring_settings(layout: Layout, folder: Path, made_of: str) -> None:
             if target and content:
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 write_private(target, content.read().decode(), member.mode & 0o700)
+                os.utime(target, (member.mtime, member.mtime))  # the age of a key
     # The keys come last: a stack that has them is taken to have all.
     draft.rename(layout.keys)
 

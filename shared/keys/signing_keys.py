@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import (
     RSAPrivateKey,
@@ -116,7 +117,7 @@ def load_private_key(path: Path) -> SigningKey:
 def load(path: Path, parse: Callable[[bytes], Any]) -> Any:
     try:
         return parse(path.read_bytes())
-    except (OSError, ValueError, TypeError) as exc:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as exc:
         raise KeyFault(f"{path} cannot be read as a key.") from exc
 
 

@@ -15,6 +15,11 @@ from tokens import key_rotation
 READY = 310  # seconds: JWKS_MAX_AGE and the margin
 NEEDED = 30 * 24 * 3600 + 10  # seconds: the refresh token's lifetime and the leeway
 BITS = 2048
+# A key of an algorithm that `cryptography` does not know: one changed byte can make it.
+UNSUPPORTED = {
+    "public": "MA0wBgYEKgMEBQMDAAQE",
+    "private": "MA4CAQAwBgYEKgMEBQQBAA==",
+}
 # OpenSSL tests the primes again with every reading of a key, which is slow.
 READ = cache(serialization.load_pem_private_key)
 
@@ -81,6 +86,14 @@ def _quick_keys(pool, monkeypatch):
 def first(folder):
     """The kid of an installation's first key."""
     return signing_keys.generate(folder, BITS)
+
+
+def make_unsupported(path):
+    """Write a key of another algorithm in place of this half of a pair."""
+    half = path.parent.name
+    label = f"{half.upper()} KEY-----"
+    path.unlink(missing_ok=True)
+    path.write_text(f"-----BEGIN {label}\n{UNSUPPORTED[half]}\n-----END {label}\n")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from tests.keys.conftest import (
     READY,
     active,
     everything,
+    make_unsupported,
     published,
     signers,
     stage,
@@ -80,12 +81,14 @@ def test_a_key_that_others_may_not_know_is_not_activated(folder, first, clock, e
 
 
 @pytest.mark.parametrize("half", ["public", "private"])
-@pytest.mark.parametrize("how", ["missing", "broken"])
+@pytest.mark.parametrize("how", ["missing", "broken", "unsupported"])
 def test_half_a_key_is_not_activated(folder, first, second, half, how):
     path = folder / half / f"{second}.pem"
     path.unlink()
     if how == "broken":
         path.write_text("x")
+    elif how == "unsupported":
+        make_unsupported(path)
 
     with pytest.raises(KeyFault):
         key_rotation.activate(second, now=True)
@@ -160,6 +163,15 @@ def test_a_revoked_key_is_gone_and_the_oldest_staged_one_signs(
     event = {"kid": first, "successor": second, "by": "operator"}
     assert events[-1] == ("key_revoked", event)
     assert clock.slept == key_rotation.FOLLOWED
+
+
+def test_a_staged_key_that_is_damaged_does_not_take_its_place(folder, first, second):
+    make_unsupported(folder / "private" / f"{second}.pem")
+
+    key_rotation.revoke(first)
+
+    assert first not in published(folder) | signers(folder)
+    assert active(folder) not in (first, second)
 
 
 @pytest.mark.parametrize("removed", ["", "its public half", "half of the staged one"])

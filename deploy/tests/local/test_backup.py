@@ -3,6 +3,7 @@ What restoring does is proved by deploy/tests/system/operations/test_backup.py."
 
 import argparse
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from deploy.local.servers import processes, supervisor
 from deploy.local.setup.files import write_private
 from deploy.local.setup.layout import Layout
 
+LAST_YEAR = 1_735_689_600
 FILES = ("auth.dump", "users.dump", "settings.tar", "erasures.log")
 
 
@@ -45,6 +47,7 @@ def folder(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         write_private(path, f"NAME={path.name}\n")
     (layout.keys / "private").mkdir(parents=True)
     write_private(layout.keys / "private" / "a.pem", "key", mode=0o400)
+    os.utime(layout.keys / "private" / "a.pem", (LAST_YEAR, LAST_YEAR))
     write_private(layout.secrets / "auth_secret_key", "secret")
     (layout.secrets / "factor_keys").mkdir()
     for name in ("1", "2"):
@@ -207,6 +210,7 @@ def test_settings_come_back_only_where_there_are_none(
         attempt(layout, folder)
     assert key.read_text() == "key"
     assert key.stat().st_mode & 0o777 == 0o400
+    assert key.stat().st_mtime == LAST_YEAR  # rotation goes by the age of a key
     assert (layout.secrets / "auth_secret_key").read_text() == "secret"
     texts = {path.read_text() for path in layout.all_env_files().values()}
     assert texts == {f"NAME={path.name}\n" for path in layout.all_env_files().values()}

@@ -250,6 +250,17 @@ def test_after_a_quiet_time_no_request_uses_the_old_set(source, stub, pairs, oth
         assert first.result().keys() == second.result().keys() == {other}
 
 
+def test_a_private_key_is_left_out_and_its_primes_are_not_computed(
+    new, stub, pairs, kid, monkeypatch
+):
+    """That takes PyJWT minutes for a number of this many bits."""
+    recover = "jwt.algorithms.rsa_recover_prime_factors"
+    monkeypatch.setattr(recover, lambda *_: 1 / 0)
+    foreign = member(pairs[1], d="AQAB")
+    stub.always(200, {"keys": [foreign, member(pairs[0])]})
+    assert new.all().keys() == {kid}
+
+
 def test_keys_that_are_not_ours_are_left_out(new, stub, pairs, kid):
     foreign = pairs[1]
     small = RSAPublicNumbers(65537, (1 << 1023) | 1).public_key()

@@ -9,6 +9,13 @@ from shared.keys import key_store, keyring, signing_keys
 from shared.keys.keyring import FolderKeys
 from shared.keys.signing_keys import KeyFault
 
+# Of an algorithm that `cryptography` does not know, as one changed byte can make it.
+UNSUPPORTED = """\
+-----BEGIN PUBLIC KEY-----
+MA0wBgYEKgMEBQMDAAQE
+-----END PUBLIC KEY-----
+"""
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -59,7 +66,7 @@ def test_the_folder_is_followed_after_a_second(keys, pems, kids, source):
         source.find(kids[1])
 
 
-@pytest.mark.parametrize("bad", ["canary", "", "folder", "misnamed"])
+@pytest.mark.parametrize("bad", ["canary", "", UNSUPPORTED, "folder", "misnamed"])
 def test_a_bad_file_is_left_out_and_logged_and_the_good_serve(
     keys, kids, source, bad, caplog
 ):

@@ -62,9 +62,7 @@ def resend_registration(address: str) -> None:
     a user can still take the address back."""
     address = normalize_identifier(address)
     begin = timezone.now() - LINK_KINDS[Purpose.REGISTER].lifetime
-    found = Registration.objects.filter(
-        email_canonical=address, created_at__gt=begin
-    )
+    found = Registration.objects.filter(email_canonical=address, created_at__gt=begin)
     last = found.order_by("created_at").last()
     if last and not links.is_held(address) and has_room(MailKind.REGISTER, address):
         link_mails.send(Purpose.REGISTER, last)
