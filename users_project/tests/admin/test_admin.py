@@ -2,6 +2,7 @@
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import OperationalError
 from django.test import Client
@@ -103,6 +104,8 @@ def test_the_password_form_takes_a_password_away(admin):
     user.refresh_from_db()
     assert not user.has_usable_password()
     assert user.session_epoch == user.password_epoch == EPOCH + 1
+    said = LogEntry.objects.get(object_id=user.pk).get_change_message()
+    assert said == "Changed password."
 
 
 def test_the_password_form_knows_the_user(admin):

@@ -55,6 +55,15 @@ def test_nothing_happens_before_it_is_confirmed(admin, root, pushes):
     ]
 
 
+def test_the_page_asks_about_those_that_will_change(admin):
+    """Django reads this text as no selection of the whole list."""
+    users = [UserFactory() for _ in range(2)]
+    page = ask(admin, "deactivate", users[0], select_across="False")
+    assert "Deactivate 1 user" in page.content.decode()
+    admin.post(LIST, hidden(page))
+    assert states(*users) == [(False, False), (True, False)]
+
+
 @pytest.mark.parametrize("action", [change.name for change in bulk.CHANGES])
 def test_every_action_asks(admin, action):
     page = ask(admin, action, UserFactory())

@@ -52,6 +52,9 @@ REFUSED = {
     "deleted": ({"deleted_at": "2026-01-31T12:00:00Z"}, {}),
     "no password": ({"password": "!unusable", "hasher": "raw"}, {}),
     "gibberish": ({"password": "not a hash", "hasher": "raw"}, {}),
+    "malformed bcrypt": ({"password": "bcrypt$2b$12$short", "hasher": "raw"}, {}),
+    "malformed argon2": ({"password": "argon2$x", "hasher": "raw"}, {}),
+    "malformed PBKDF2": ({"password": "pbkdf2_sha256$x$s$h", "hasher": "raw"}, {}),
 }
 
 
@@ -88,6 +91,14 @@ def test_an_imported_hash_verifies_and_is_replaced(auth, hasher, pushes, on_comm
     assert user.check_password(PASSWORD)
     assert user.session_epoch == response.json()["session_epoch"] == 2
     assert pushes == []
+
+
+def test_an_upgrade_ends_no_session_of_the_admin():
+    user = UserFactory(hasher="pbkdf2_sha256")
+    before = user.get_session_auth_hash()
+    assert user.check_password(PASSWORD)
+    assert user.password.startswith("argon2")
+    assert user.get_session_auth_hash() == before
 
 
 def test_an_upgrade_never_overwrites_a_newer_password(auth, monkeypatch):

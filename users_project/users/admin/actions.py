@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import QuerySet
+from django.forms import BooleanField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
@@ -178,4 +179,5 @@ class UserActions(admin.ModelAdmin):
 
 
 def selects_all(request: HttpRequest) -> bool:
-    return request.POST.get("select_across") not in (None, "", "0")
+    """As the list of Django reads it: then the page counts the users that change."""
+    return BooleanField().to_python(request.POST.get("select_across"))

@@ -13,7 +13,11 @@ from users.passwords import hashing_pool
 def verify(password: str | None, encoded: str, upgrade: bool) -> tuple[bool, str]:
     """Whether `password` is that of the hash `encoded`; and a new hash with the current
     costs if `encoded` is outdated and `upgrade` is set, else an empty string."""
-    right, is_outdated = verify_password(password, encoded)
+    try:
+        right, is_outdated = verify_password(password, encoded)
+    except (AssertionError, OverflowError, ValueError):  # imported, and malformed
+        make_password(password)  # takes as long as for all others
+        return False, ""
     fresh = right and is_outdated and upgrade
     return right, make_password(password) if fresh else ""
 
@@ -44,11 +48,12 @@ class PasswordModel(DirtyFieldsModel, AbstractBaseUser):
         return bool(right)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """The hash that a session of the admin must match. The epoch is part of it, so
-        whatever ends the sessions of the API ends those of the admin."""
+        """The hash that a session of the admin must match. It is one of the epoch, so
+        whatever ends the sessions of the API ends those of the admin, and a new hash of
+        the same password ends none."""
         return salted_hmac(
             "users.models.User.session_auth_hash",
-            f"{self.password}:{self.session_epoch}",
+            str(self.session_epoch),
             secret=secret,
             algorithm="sha256",
         ).hexdigest()
