@@ -1,6 +1,7 @@
 """Another address: asked for, confirmed, undone."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -10,6 +11,7 @@ from tests.admin_pages import act, change_url, errors, fields
 from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory
 from tests.factors.rows import TOTP, with_factors
 from tests.refusals import assert_invalid, assert_refused
+from users import bulk
 from users.accounts import change_email
 from users.accounts.models import EmailChange, Link
 from users.events.models import Event
@@ -44,6 +46,21 @@ def test_a_request_waits_for_a_click_and_the_old_address_is_told(
     assert audits("event") == [("email_change_requested",)]
     EmailChange.objects.update(expires_at=timezone.now())
     assert session.get(ME).json()["pending_email"] is None
+
+
+BULK = {change.name: change for change in bulk.CHANGES}
+ENDS = {
+    "a new password": lambda ada, root: ada.change_password(NEW, uuid4()),
+    "a logout everywhere": lambda ada, root: ada.end_sessions(),
+    "a bulk action": lambda ada, root: bulk.run(BULK["end_sessions"], [ada.pk], root),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_voids_the_link_forgets_the_change(ask_change, ada, root, end):
+    ask_change()
+    ENDS[end](User.objects.get(pk=ada.pk), root)
+    assert not EmailChange.objects.exists()
 
 
 def test_a_wrong_password_asks_for_nothing(ask_change, mailed, audits):

@@ -24,7 +24,7 @@ DELETE = "users.delete_user"
 ERASED_FROM = f"clock_timestamp() + interval '{DAYS} days'"
 
 # Sets the `columns` of a `Change`. Each user gets a line in Django's history, and an
-# event.
+# event. If sessions end, a change of address is forgotten: its link is void.
 CHANGE_ALL = """
 WITH changed AS (
     UPDATE users_user SET {columns}, updated_at = clock_timestamp()
@@ -38,6 +38,9 @@ WITH changed AS (
     SELECT clock_timestamp(), %(by)s, %(type)s,
         id::text, left(email, 200), %(flag)s, %(message)s
     FROM changed
+), forgotten AS (
+    DELETE FROM users_emailchange
+    WHERE %(reason)s <> '' AND user_id IN (SELECT id FROM changed)
 ), {events}
 SELECT id, session_epoch FROM changed
 """

@@ -31,7 +31,8 @@ EVENTS = f"""
 
 # One statement, so that each of several callers at once raises the epoch and gets its
 # own. A session is kept only if its own epoch is at least `kept_from`: sessions that
-# earlier epochs ended stay ended. The same statement writes the events.
+# earlier epochs ended stay ended. The same statement writes the events, and forgets a
+# change of address, whose link is void now.
 RAISE_EPOCH = f"""
 WITH raised AS (
     UPDATE users_user
@@ -45,6 +46,8 @@ WITH raised AS (
         updated_at = clock_timestamp()
     WHERE id = %(id)s AND (%(absent)s OR is_active AND deleted_at IS NULL)
     RETURNING *
+), forgotten AS (
+    DELETE FROM users_emailchange WHERE user_id IN (SELECT id FROM raised)
 ), {recording(TABLE, EVENTS)}
 SELECT session_epoch, kept_sid, kept_from, password_epoch, updated_at FROM raised
 """  # noqa: S608 (constants alone)
