@@ -38,7 +38,7 @@ LIMITED = {
     ),
     "REFRESH": (
         REFRESH, f"{LOGIN}/passkey/options", "/api/v1/auth/step_up/options",
-        f"{ME}/factors/passkeys/options",
+        f"{ME}/factors/passkeys/options", "/api/v1/auth/logout_all",
     ),
 }  # fmt: skip
 

@@ -8,8 +8,10 @@ from django.contrib.admin.models import LogEntry
 from tests.admin_pages import LIST, act, ask, change_url, said
 from tests.factories import EPOCH, UserFactory
 from users import bulk
+from users.mail.models import Mail
 from users.models import Role, User
 
+BY_NAME = {change.name: change for change in bulk.CHANGES}
 GONE = "2026-01-31T12:00:00Z"
 KEPT = {"kept_sid": "7b0d9c0a-4a0f-4c43-9b6e-0f2b1f6f9c11", "kept_from": 1}
 BUTTON = re.compile(r'<button [^>]*name="action" value="(\w+)"')
@@ -159,6 +161,14 @@ def test_any_number_takes_the_same_statements(
     with django_assert_num_queries(6 + 2):  # two are the savepoint's
         bulk.run(bulk.CHANGES[0], ids, editor)
     assert len(pushes) == 1
+
+
+def test_a_restored_user_who_is_not_active_is_not_invited_to_log_in(root):
+    active, inactive = UserFactory(), UserFactory(is_active=False)
+    for user in (active, inactive):
+        user.soft_delete()
+    bulk.run(BY_NAME["restore"], [active.pk, inactive.pk], root)
+    assert [mail.user for mail in Mail.objects.filter(kind="restored")] == [active]
 
 
 # Whose

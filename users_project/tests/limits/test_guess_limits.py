@@ -1,11 +1,15 @@
 """Guessing at the login: what an attacker gets, and what a user."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from shared.auth import device_cookie, session_state
 from tests.factories import NEW, PASSWORD, UserFactory
 from tests.guesses import THERE, admin_log_in, counted, device_of, elsewhere, statuses
 from tests.refusals import assert_refused
+from users.events.models import Event
 from users.models import User
 
 pytestmark = pytest.mark.usefixtures("documented", "ada")
@@ -27,6 +31,17 @@ def spray(guess):
 def looked_at(audits):
     """How many of so many wrong passwords were not refused in silence."""
     return lambda count: count - audits("event").count(("authn_login_fail_max",))
+
+
+def test_guesses_beyond_the_limit_leave_a_row_a_day(spray, quick, looked_at):
+    """Strangers cannot fill the table, nor the owner's export. The log has all."""
+    spray(40)
+    assert looked_at(40) == 30
+    rows = Event.objects.filter(event__startswith="authn_login_fail")
+    assert rows.count() == 30 + 2
+    rows.update(at=timezone.now() - timedelta(days=1))
+    spray(2, start=40)
+    assert rows.count() == 32 + 2
 
 
 # By name

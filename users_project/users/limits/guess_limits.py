@@ -56,10 +56,10 @@ def counted(client: Client, limit: str = "LINK_LIMIT_ADDRESS") -> Iterator[None]
 
 
 @contextmanager
-def counted_of(user: User, limit: str) -> Iterator[None]:
+def counted_of(user: User, limit: str, *outcomes: type[Exception]) -> Iterator[None]:
     """Count by user an action on the user's own account. Raises RateLimited. An action
-    that fails is not counted."""
-    with Hits(user_id=str(user.pk)) as hits:
+    that fails is not counted, unless it is by one of `outcomes`."""
+    with Hits(*outcomes, user_id=str(user.pk)) as hits:
         hits.require(RateLimitPolicy(limit, str(user.pk)))
         yield
 
@@ -140,7 +140,7 @@ class LoginAttempt(Hits):
         context = self.context
         if reached := self.reached():
             context = {**context, "reached": reached}
-        record_failure(events, **context)
+        record_failure(events, is_silent=self.is_silent, **context)
         if self.user and self.user.is_present and self.is_last(self.account):
             notify(Kind.LOGIN_BLOCKED, self.user, daily=1)
 
