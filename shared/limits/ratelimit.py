@@ -107,7 +107,7 @@ class Hits:
     `outcomes`. A refusal is audited with `context`."""
 
     def __init__(self, *outcomes: type[Exception], **context: Any) -> None:
-        self.outcomes = outcomes
+        self.outcomes: tuple[type[BaseException], ...] = outcomes
         self.context = context
         self.spent: dict[RateLimitPolicy, list[Hit]] = {}
 
@@ -117,6 +117,10 @@ class Hits:
     def __exit__(self, kind: Any, exc: BaseException | None, stack: Any) -> None:
         if exc is not None and not isinstance(exc, self.outcomes):
             self.release(*self.spent)
+
+    def keep(self) -> None:
+        """Leave the hits counted, even if a failure follows: the guess was compared."""
+        self.outcomes = (BaseException,)
 
     def require(self, *policies: RateLimitPolicy) -> None:
         """Spend a unit of each. Raises RateLimited; the block then releases all."""

@@ -1,8 +1,10 @@
 """Factors that users prove to the Auth Service, once and in time."""
 
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 from webauthn.helpers import bytes_to_base64url
 
@@ -15,7 +17,7 @@ from tests.factors.conftest import ORIGIN, registered
 from tests.factors.totp_factors import add_totp, code, start_of_step
 from tests.guesses import HERE, device_of, statuses
 from tests.refusals import assert_refused
-from users.factors import recovery_codes
+from users.factors import recovery_codes, verification
 from users.factors.models import Factor
 from users.factors.verification import FactorProof, verify
 from users.limits.guess_limits import Client
@@ -166,6 +168,16 @@ def test_five_wrong_factors_are_looked_at_and_mailed(ada, prove, documented):
     assert prove(eve, totp=code()).status_code == 200
     assert Mail.objects.get().kind == "factor_guesses"
     assert Event.objects.filter(event="authn_factor_fail").count() == 5
+
+
+def test_a_wrong_factor_counts_though_it_cannot_be_recorded(
+    ada, prove, documented, monkeypatch
+):
+    """MFA-04: otherwise guesses are free while PostgreSQL accepts no rows."""
+    add_totp(ada)
+    failing = Mock(side_effect=OperationalError)
+    monkeypatch.setattr(verification, "record_failure", failing)
+    assert statuses(prove(ada, totp="000000") for _ in range(6)) == [503] * 5 + [429]
 
 
 def test_a_stolen_session_leaves_the_owner_tries(ada, prove, codes, limited):

@@ -110,6 +110,19 @@ def test_our_trouble_spends_nothing(guess, ada, monkeypatch, error, failing):
     assert {count for count, _ in counted().values()} <= {0}
 
 
+def test_a_wrong_guess_counts_though_it_cannot_be_recorded(
+    guess, quick, ada, monkeypatch
+):
+    """BF-05: otherwise guesses are free while PostgreSQL accepts no rows."""
+    failing = Mock(side_effect=OperationalError)
+    monkeypatch.setattr(guess_limits, "record_failure", failing)
+    device = device_of(ada)
+    found = statuses(guess(device=device) for _ in range(16))
+    # Then the device counts as unknown, and what was typed has five of its own.
+    assert found == [503] * 15 + [429]
+    assert statuses([guess(PASSWORD)]) == [429]
+
+
 def test_what_is_counted_names_no_user(guess, ada):
     """BF-05, LOG-02: digests, and each key has an end."""
     guess()

@@ -57,6 +57,7 @@ def verify(
         hits.require(*limits)
         amr = amr_of(user, proof, client)
         if not amr:
+            hits.keep()
             record_failure(["authn_factor_fail"], user.pk, **context)
             if is_replay(user, proof):
                 hits.release(*limits)

@@ -132,8 +132,10 @@ class LoginAttempt(Hits):
             self.is_silent = refused is not None and self.user is not None
 
     def fail(self) -> None:
-        """Record a failure; it stays counted. Mail the user if it reached the account's
-        limit. Name all limits reached, since later refusals leave no events."""
+        """Record a failure; it stays counted, even if it cannot be recorded. Mail the
+        user if it reached the account's limit. Name all limits reached, since later
+        refusals leave no events."""
+        self.keep()
         events = ["authn_login_fail"]
         if self.is_silent:
             events.append("authn_login_fail_max")
