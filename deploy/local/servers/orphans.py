@@ -23,12 +23,17 @@ KILLED_WITHIN = 10
 
 
 def end_all(*folders: Path, patience: float = 5) -> bool:
-    """End the processes in the folders, and those they fork meanwhile: by TERM, and
-    after `patience` seconds by KILL. Returns whether there were any."""
+    """End the processes in the folders, and those they fork meanwhile: by one TERM (a
+    second one may cut their work), and by KILL after `patience` seconds. Returns if
+    there were any."""
     found = left = processes_in(*folders)
-    begun = time.monotonic()
+    begun, asked = time.monotonic(), set[int]()
     while left and (passed := time.monotonic() - begun) < patience + KILLED_WITHIN:
-        send(left, signal.SIGTERM if passed < patience else signal.SIGKILL)
+        if passed < patience:
+            send([pid for pid in left if pid not in asked], signal.SIGTERM)
+            asked.update(left)
+        else:
+            send(left, signal.SIGKILL)
         time.sleep(PAUSE)
         left = processes_in(*folders)
     return bool(found)

@@ -26,11 +26,16 @@ STOP_SECONDS = 35  # enough for every request in flight to finish
 TEMPLATES = Path(__file__).parents[1] / "templates"
 # What gunicorn.conf.py reads from its environment; the service reads its `.env` itself.
 SERVER_VARIABLES = ("WEB_THREADS", "FORWARDED_ALLOW_IPS")
+SHUTDOWN_STATE = 6  # the code of supervisord's refusals while it stops
+
+
+class Stopping(Problem):
+    """supervisord stops its programs, and refuses all calls until it has ended."""
 
 
 def call(layout: Layout, method: str, *arguments: Any) -> Any:
     """Call supervisord's XML-RPC API; returns the answer. Raises Problem if supervisord
-    does not run, and xmlrpc.client.Error if it refuses the call."""
+    does not run, Stopping, and xmlrpc.client.Error if it refuses the call."""
     url = f"unix://{layout.sockets}/supervisor.sock"
     try:
         from supervisor.xmlrpc import SupervisorTransport
@@ -41,13 +46,18 @@ def call(layout: Layout, method: str, *arguments: Any) -> Any:
     except (ImportError, OSError, http.client.HTTPException) as exc:
         hint = f"Start it: {layout.command} up"
         raise Problem("The stack is not running.", hint=hint, code=MISSING) from exc
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode == SHUTDOWN_STATE:
+            raise Stopping("The stack is stopping.") from fault
+        raise
 
 
 def is_running(layout: Layout) -> bool:
-    """Whether the supervisor of this stack answers."""
-    with contextlib.suppress(Problem):
+    """Whether the supervisor of this stack answers, or stops its programs."""
+    try:
         return bool(call(layout, "getState"))
-    return False
+    except Problem as problem:
+        return isinstance(problem, Stopping)
 
 
 def processes(layout: Layout) -> dict[str, list[dict[str, Any]]]:
@@ -120,19 +130,20 @@ def stop_program(layout: Layout, name: str) -> None:
 
 def end(layout: Layout, *, at_once: bool = False) -> bool:
     """Stop everything in order, or kill it. Returns whether anything was running."""
-    pid = 0
-    with contextlib.suppress(Problem, xmlrpc.client.Error):
-        pid = call(layout, "getPID")
+    running = is_running(layout)
+    with contextlib.suppress(Problem, xmlrpc.client.Error):  # It may stop already.
         if at_once:
-            os.kill(pid, 9)  # The kernel ends its children with it.
+            # The kernel ends its children with it.
+            os.kill(call(layout, "getPID"), 9)
         else:
             call(layout, "shutdown")
-            orphans.wait_until(lambda: not is_running(layout), 4 * STOP_SECONDS)
+    if not at_once:
+        orphans.wait_until(lambda: not is_running(layout), 4 * STOP_SECONDS)
     patience = 1 if at_once else 5
     left = orphans.end_all(layout.work, layout.postgres, patience=patience)
     for path in layout.sockets.glob("supervisor.sock*"):  # left by a killed supervisord
         path.unlink()
-    return bool(pid) or left
+    return running or left
 
 
 def restart_one_by_one(layout: Layout, name: str) -> None:

@@ -1,13 +1,18 @@
-"""Whether a program answers, wherever its settings let it listen."""
+"""Whether a program answers, wherever its settings let it listen; starts and ends."""
 
+import subprocess
+import sys
+import xmlrpc.client
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
 from deploy.local import doctor
-from deploy.local.servers import processes
+from deploy.local.problems import Problem
+from deploy.local.servers import orphans, processes, supervisor
 from deploy.local.setup import ports
 from deploy.local.setup.files import write_private
 from deploy.local.setup.layout import Layout
@@ -91,3 +96,67 @@ def test_the_gateway_works_if_it_passes_to_each_service_that_answers(
         assert not processes.is_healthy(layout, GATEWAY, [1])
         service.always(503, {})
         assert processes.is_healthy(layout, GATEWAY, [1])  # users is not ready
+
+
+# --- Starts and ends ------------------------------------------------------------------
+
+STOPPING = xmlrpc.client.Fault(6, "SHUTDOWN_STATE")
+# It notes its first TERM, works on, and has no handler any more, as procrastinate.
+WORKS_ON = """
+import signal, time
+def note(*_):
+    global noted
+    noted = True
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+noted = False
+signal.signal(signal.SIGTERM, note)
+print(flush=True)
+while not noted:
+    time.sleep(0.01)
+time.sleep(0.3)
+"""
+
+
+@pytest.fixture
+def supervisord(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """What answers the calls to a pretended supervisord."""
+    proxy = MagicMock()
+    monkeypatch.setattr(xmlrpc.client, "ServerProxy", proxy)
+    answers: Mock = proxy.return_value.__enter__.return_value.supervisor
+    return answers
+
+
+def test_an_end_waits_until_the_supervisor_has_stopped(
+    layout: Layout, supervisord: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the programs in their order, and refuses all calls meanwhile. Also after
+    an end that was interrupted."""
+    asked: list[int] = []
+    end_all = lambda *_, **__: asked.append(supervisord.getState.call_count)  # noqa: E731
+    monkeypatch.setattr(orphans, "end_all", end_all)
+    supervisord.getState.side_effect = [1, *[STOPPING] * 3, ConnectionRefusedError]
+    assert supervisor.end(layout)
+    supervisord.getState.side_effect = [*[STOPPING] * 4, ConnectionRefusedError]
+    supervisord.shutdown.side_effect = STOPPING
+    assert supervisor.end(layout)
+    assert asked == [5, 10]
+
+
+def test_a_stack_that_is_stopping_says_so(layout: Layout, supervisord: Mock) -> None:
+    supervisord.getState.side_effect = supervisord.getAllProcessInfo.side_effect = (
+        STOPPING
+    )
+    with pytest.raises(Problem, match=r"^The stack is stopping\.$"):
+        processes.gather(layout)
+
+
+def test_what_is_left_is_asked_once_to_end(tmp_path: Path) -> None:
+    """A second TERM would kill the jobs of a worker."""
+    command = [sys.executable, "-c", WORKS_ON]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, start_new_session=True
+    ) as left:
+        assert left.stdout
+        left.stdout.readline()
+        assert orphans.end_all(tmp_path)
+    assert left.returncode == 0

@@ -135,13 +135,18 @@ def test_data_outlives_a_power_cut_a_killed_up_and_a_service_that_goes(
     assert ada.get(f"{url}/notes", timeout=20).json()["code"] == "not_found"
 
 
-def test_down_leaves_no_process(running: Checkout) -> None:
+def test_down_stops_all_in_order_and_leaves_no_process(running: Checkout) -> None:
     """Not even one that a crash has left."""
-    folder = running.layout.work / "users"
+    folder, log = running.layout.work / "users", running.layout.logs / "supervisor.log"
+    before = len(log.read_text())
     with subprocess.Popen(["sleep", "600"], cwd=folder, start_new_session=True) as left:
         running.ok("down")
     assert left.returncode == -signal.SIGTERM
     assert running.family() == []
+    said = log.read_text()[before:]
+    assert "received SIGTERM" not in said
+    order = re.findall(r"stopped: (gateway|auth-1|auth-db) ", said)
+    assert order == ["gateway", "auth-1", "auth-db"]
     sockets = [p for p in running.layout.sockets.rglob("*") if p.is_socket()]
     # That of the service that is gone is from before the power cut.
     assert [path.parent.name for path in sockets] in ([], ["notes-db"])
