@@ -139,7 +139,7 @@ def replace(layout: Layout, names: list[str]) -> None:
 
 
 def _replace(layout: Layout, name: str, found: list[dict[str, Any]]) -> None:
-    runs = all(each["pid"] for each in found)
+    runs = any(each["pid"] for each in found)
     if name == GATEWAY and runs:
         gateway.configure(layout, layout.gateway)
         supervisor.call(layout, "signalProcess", name, "HUP")

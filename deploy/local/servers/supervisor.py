@@ -147,18 +147,38 @@ def end(layout: Layout, *, at_once: bool = False) -> bool:
 
 
 def restart_one_by_one(layout: Layout, name: str) -> None:
-    """Restart the processes of a program in turn: the others serve meanwhile."""
-    for each in processes(layout)[name]:
-        full = f"{name}:{each['name']}"
-        with contextlib.suppress(xmlrpc.client.Fault):  # It has stopped already.
-            call(layout, "stopProcess", full)
-        try:
-            call(layout, "startProcess", full)
-        except xmlrpc.client.Error as exc:
+    """Restart the processes of a service in turn: the others serve meanwhile. Raises
+    Problem if one does not start, and leaves the others as they are."""
+    # First one that does not serve: it may fail again.
+    for each in sorted(processes(layout)[name], key=lambda x: has_loaded(x["pid"])):
+        if not _restart(layout, f"{name}:{each['name']}"):
             log = layout.logs / f"{each['name']}.log"
-            text = f"{name} does not start. {tail(log)}"
-            raise Problem(text) from exc
-        wait_until_loaded(layout, name)
+            raise Problem(f"{name} does not start. {tail(log)}")
+
+
+def _restart(layout: Layout, process: str) -> bool:
+    """Restart a process of a service. Returns whether it has loaded."""
+    with contextlib.suppress(xmlrpc.client.Fault):  # It has stopped already.
+        call(layout, "stopProcess", process)
+    try:
+        call(layout, "startProcess", process)
+        pid = call(layout, "getProcessInfo", process)["pid"]
+    except xmlrpc.client.Error:
+        return False
+    orphans.wait_until(lambda: not is_loading(pid), STOP_SECONDS)
+    return has_loaded(pid)
+
+
+def has_loaded(pid: int) -> bool:
+    """Whether a process of a service runs and has a worker."""
+    return Path(f"/proc/{pid}").exists() and not is_loading(pid)
+
+
+def is_loading(pid: int) -> bool:
+    """Whether a process of a service runs and has no worker yet."""
+    with contextlib.suppress(OSError):  # It has ended.
+        return not Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return False
 
 
 def wait_until_loaded(layout: Layout, *names: str) -> None:
@@ -166,9 +186,8 @@ def wait_until_loaded(layout: Layout, *names: str) -> None:
     has a worker."""
 
     def have_workers() -> bool:
-        pids = [each["pid"] for name in names for each in processes(layout)[name]]
-        files = [Path(f"/proc/{pid}/task/{pid}/children") for pid in pids]
-        return all(not path.exists() or path.read_text() for path in files)
+        found = processes(layout)
+        return not any(is_loading(x["pid"]) for name in names for x in found[name])
 
     orphans.wait_until(have_workers, STOP_SECONDS)
 

@@ -45,6 +45,22 @@ def test_a_fault_leaves_the_running_stack_as_it_is(
     assert running.is_ready()
 
 
+def test_a_restart_that_fails_leaves_the_other_process(running: Checkout) -> None:
+    """Also when it is tried again."""
+    before = running.pids()["auth"]
+    with running.edited("auth_project/config/wsgi.py", "", "raise RuntimeError\n"):
+        for _ in range(2):
+            done = running.run("restart", "auth")
+            assert done.returncode == 1
+            assert "memo: auth does not start." in done.stdout
+            assert "RuntimeError" in done.stdout
+            assert before[1] in running.pids()["auth"]
+            assert running.service_at("auth", at="auth")
+    running.ok("restart", "auth")
+    assert not set(before) & set(running.pids()["auth"])
+    assert len(running.pids()["auth"]) == 2
+
+
 # --- Ports ----------------------------------------------------------------------------
 
 
