@@ -168,13 +168,17 @@ def start_and_wait(layout: Layout, *names: str) -> None:
         waiting = [name for name in states if not states[name]["healthy"]]
         if not waiting:
             return
+        found = supervisor.processes(layout)
+        failing = [n for n in waiting for x in found[n] if x["statename"] == "BACKOFF"]
+        if started and failing:
+            raise _failure(layout, failing[0], "start")
         for name in [] if started else waiting:
+            if name in failing:
+                # Of an earlier start. supervisord would wait, and counts it as running.
+                supervisor.stop_program(layout, name)
             if not supervisor.start_program(layout, name):
                 raise ports.taken(layout, name)
-        started, found = True, supervisor.processes(layout)
-        failing = [n for n in waiting for x in found[n] if x["statename"] == "BACKOFF"]
-        if failing:
-            raise _failure(layout, failing[0], "start")
+        started = True
         if time.monotonic() > deadline:
             raise _failure(layout, waiting[0], "answer")
         time.sleep(0.05)

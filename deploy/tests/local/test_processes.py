@@ -160,3 +160,23 @@ def test_what_is_left_is_asked_once_to_end(tmp_path: Path) -> None:
         left.stdout.readline()
         assert orphans.end_all(tmp_path)
     assert left.returncode == 0
+
+
+def test_a_start_tries_again_at_once_what_has_failed_before(
+    layout: Layout, supervisord: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """supervisord counts BACKOFF as running, and waits longer each time."""
+    redis = {"group": "redis", "name": "redis", "pid": 0, "statename": "BACKOFF"}
+
+    def start(name: str, _wait: bool) -> None:
+        if redis["statename"] == "STOPPED":
+            redis["statename"] = "RUNNING"
+
+    stop = lambda _: redis.update(statename="STOPPED")  # noqa: E731
+    supervisord.getAllProcessInfo.side_effect = lambda: [redis]
+    supervisord.stopProcessGroup.side_effect = stop
+    supervisord.startProcessGroup.side_effect = start
+    is_healthy = lambda *_: redis["statename"] == "RUNNING"  # noqa: E731
+    monkeypatch.setattr(processes, "is_healthy", is_healthy)
+    processes.start(layout, ["redis"])
+    assert redis["statename"] == "RUNNING"
