@@ -7,8 +7,10 @@ import time
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from tests.factories import EPOCH, NEW, PASSWORD, UserFactory
+from users.management.commands import raiseepochs
 from users.models import User
 
 # The user before; active and deleted afterwards, how often the sessions have ended.
@@ -132,3 +134,22 @@ def test_every_epoch_is_raised_above_all_that_auth_knows(above, pushes, capsys):
         assert (user.kept_sid, user.kept_from) == (None, None)
     assert not pushes
     assert "Raised the epochs of 4 users." in capsys.readouterr().out
+
+
+def test_the_epochs_of_many_users_are_raised_by_several_statements(monkeypatch):
+    """One statement for all would not end in time."""
+    users, updated = [UserFactory(session_epoch=0) for _ in range(5)], []
+
+    def count(execute, *arguments):
+        answer = execute(*arguments)
+        if "UPDATE users_user" in arguments[0]:
+            updated.append(arguments[-1]["cursor"].rowcount)
+        return answer
+
+    monkeypatch.setattr(raiseepochs, "BATCH", 2)
+    with connection.execute_wrapper(count):
+        call_command("raiseepochs", "--above=7")
+    assert updated == [2, 2, 1, 0]
+    for user in users:
+        user.refresh_from_db()
+        assert user.session_epoch > 7

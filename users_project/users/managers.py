@@ -14,7 +14,7 @@ from shared.auth.access_tokens import MAX_LENGTH
 from shared.db.functions import ClockTimestamp
 from shared.events.models import origin
 from users.accounts.models import EmailChange
-from users.db.statements import RAISE_ALL_EPOCHS, RAISE_EPOCH
+from users.db.statements import RAISE_EPOCH, RAISE_EPOCHS
 from users.events.log import record, source
 from users.factors.models import Factor, RecoveryCode
 from users.validators import normalize_identifier
@@ -140,12 +140,14 @@ class UserQuerySet(models.QuerySet["User"]):
             names = [column.name for column in cursor.description]
         return None if row is None else dict(zip(names, row, strict=True))
 
-    def raise_all_epochs(self, above: int) -> int:
-        """End all sessions of every user, with new epochs that are also higher than
-        `above`. Return the number of users. Pushes nothing, like `raise_epoch`."""
+    def raise_epochs(self, above: int, limit: int, after: UUID) -> list[UUID]:
+        """End all sessions of at most `limit` users whose ids follow `after`, with new
+        epochs that are also higher than `above`. Return their ids. Pushes nothing, like
+        `raise_epoch`."""
+        parameters = {"above": above, "limit": limit, "after": after}
         with connections[self.db].cursor() as cursor:
-            cursor.execute(RAISE_ALL_EPOCHS, {"above": above})
-            return int(cursor.rowcount)
+            cursor.execute(RAISE_EPOCHS, parameters)
+            return [user_id for (user_id,) in cursor.fetchall()]
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]

@@ -52,11 +52,22 @@ WITH raised AS (
 SELECT session_epoch, kept_sid, kept_from, password_epoch, updated_at FROM raised
 """  # noqa: S608 (constants alone)
 
-# After a restore of the database. No session is kept, as it is unknown which ones were.
-RAISE_ALL_EPOCHS = f"""
+# After a restore of the database: at most `limit` users, whose ids follow `after`. No
+# session is kept, as it is unknown which ones were.
+RAISE_EPOCHS = f"""
+WITH batch AS (
+    SELECT id FROM users_user
+    WHERE id > %(after)s
+    ORDER BY id
+    LIMIT %(limit)s
+    FOR NO KEY UPDATE
+)
 UPDATE users_user
 SET kept_sid = NULL, kept_from = NULL,
     session_epoch = greatest({NEXT_EPOCH}, %(above)s::bigint + 1)
+FROM batch
+WHERE users_user.id = batch.id
+RETURNING users_user.id
 """  # noqa: S608 (constants alone)
 
 # Add a registration that waits for its link, if no user has the username. Whether one

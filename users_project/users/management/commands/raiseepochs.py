@@ -1,4 +1,5 @@
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
@@ -6,11 +7,13 @@ from django.db import transaction
 from users.events.log import record
 from users.models import User
 
+BATCH = 1000  # users of one transaction: PostgreSQL would not change all in time
+
 
 class Command(BaseCommand):
     help = (
         "After a restore: raise the epoch of every user above the current time and a "
-        "number, so that no older session is accepted."
+        "number, so that no older session is accepted. You may repeat it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -18,9 +21,17 @@ class Command(BaseCommand):
         parser.add_argument("--above", type=int, required=True, help=text)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        above = options["above"]
-        with transaction.atomic():
-            total = User.objects.raise_all_epochs(above)
-            what = {"users": total, "above": above, "reason": "restored"}
-            record("sessions_ended", None, **what)
+        total, after = 0, UUID(int=0)
+        while raised := raise_batch(options["above"], after):
+            total, after = total + len(raised), max(raised)
         self.stdout.write(self.style.SUCCESS(f"Raised the epochs of {total} users."))
+
+
+@transaction.atomic
+def raise_batch(above: int, after: UUID) -> list[UUID]:
+    """Raise the epochs of the next users after this id, and return their ids."""
+    raised = User.objects.raise_epochs(above, BATCH, after)
+    if raised:
+        what = {"users": len(raised), "above": above, "reason": "restored"}
+        record("sessions_ended", None, **what)
+    return raised
