@@ -7,11 +7,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import db
-from tests.conftest import log_out, outcome, refresh_token
+from tests.conftest import log_in, log_out, outcome, refresh_token
 from tokens.models import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -128,10 +128,12 @@ def test_no_column_could_hold_a_token():
 @pytest.fixture
 def pooled(settings):
     """Django's connection as services have it, with a pool of one."""
-    pooled = connection.copy(alias="pooled")
+    own = connections["default"]
+    pooled = own.copy(alias="pooled")
     options = pooled.settings_dict["OPTIONS"] | db.options(threads=0, is_pooled=False)
     pooled.settings_dict = {**connection.settings_dict, "OPTIONS": options}
     yield pooled
+    connections["default"] = own
     pooled.close()
     pooled.close_pool()
 
@@ -158,3 +160,24 @@ def test_a_connection_is_used_again_unless_the_server_has_ended_it(pooled):
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
     assert ask(pooled) != pid
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "SET default_transaction_read_only = on",
+        "SET idle_in_transaction_session_timeout = 1; BEGIN; SELECT 1",
+    ],
+)
+def test_a_connection_that_takes_no_writes_is_not_used_again(
+    pooled, users, trusted_kid, end
+):
+    """A primary that became a standby, or a transaction that was idle for too long."""
+    connections["default"] = pooled
+    with pooled.cursor() as cursor:
+        cursor.execute(end)
+    time.sleep(0.1)
+    refused = log_in()
+    pooled.close()
+    assert outcome(refused) == (503, "dependency_unavailable")
+    assert log_in().status_code == 200

@@ -8,6 +8,8 @@ from psycopg.abc import RV, PQGen
 CONNECT_TIMEOUT = 3  # seconds, libpq's
 POOL_TIMEOUT = 3.0  # seconds to wait for a connection of the pool
 ANSWER_TIMEOUT = 3.0  # seconds to wait for an answer; ours take milliseconds
+# To psycopg these are no OperationalError.
+UNUSABLE = (errors.ReadOnlySqlTransaction, errors.IdleInTransactionSessionTimeout)
 
 
 class BoundedConnection(Connection[Any]):
@@ -15,6 +17,9 @@ class BoundedConnection(Connection[Any]):
 
     The server applies `statement_timeout` (roles.sql). It does not help if the server
     is stopped or the network drops packets: a thread would wait for ever.
+
+    It also closes if the server takes no writes (a primary that became a standby) or
+    has ended an idle transaction: the pool must not lend it again.
     """
 
     def wait(
@@ -27,6 +32,9 @@ class BoundedConnection(Connection[Any]):
             # A late answer would be taken for that of the next statement.
             self.pgconn.finish()
             raise OperationalError("the database did not answer in time") from exc
+        except UNUSABLE as exc:
+            self.pgconn.finish()
+            raise OperationalError("the connection is of no more use") from exc
 
 
 def options(threads: int, *, is_pooled: bool) -> dict[str, Any]:

@@ -213,3 +213,5 @@ def test_a_service_is_behind_a_pooler_in_production_and_nothing_else_is() -> Non
         assert len(urls) == 1
         assert "sslmode=verify-" in urls[0]
         assert "/run/database/ca.crt" in urls[0]
+        writes = "target_session_attrs=read-write" in urls[0]
+        assert writes == (name not in pooled)
