@@ -1,6 +1,7 @@
 """The state of the queue: what `ready` and `doctor` say of it."""
 
 import asyncio
+import json
 from contextlib import nullcontext
 
 import pytest
@@ -12,8 +13,10 @@ from procrastinate.sql import queries
 
 from users import jobs, tasks
 from users.diagnostics import late_job, silent_worker
+from users.mail import outbox
+from users.mail.models import Kind, Mail
 
-FINISH = queries["finish_job"]
+FETCH, FINISH = queries["fetch_job"], queries["finish_job"]
 
 
 @pytest.fixture
@@ -40,12 +43,28 @@ def job(sql):
     """Calls defer one so many seconds ago."""
     back = "UPDATE procrastinate_events SET at = at - make_interval(secs => %s)"
 
-    def defer(age, **options):
-        number = tasks.send_mail.configure(**options).defer(mail_id=0)
+    def defer(age, task=tasks.send_mail, **options):
+        number = task.configure(**options).defer()
         sql(f"{back} WHERE job_id = %s", age, number)
         return number
 
     return defer
+
+
+@pytest.fixture
+def fetch(worker):
+    """Calls give task and arguments of the job that a worker does next."""
+    worker(0)
+
+    def next_job():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT max(id) FROM procrastinate_workers")
+            [[worker_id]] = cursor.fetchall()
+            cursor.execute(FETCH, {"queues": None, "worker_id": worker_id})
+            _, _, name, _, _, _, arguments, *_ = cursor.fetchone()
+        return name, json.loads(arguments)
+
+    return next_job
 
 
 def degraded():
@@ -88,6 +107,24 @@ def test_a_job_that_is_due_is_done_within_five_minutes(
     job(age, **options)
     assert late_job().partition(".")[0] == fault
     assert degraded() == bool(fault)
+
+
+def test_other_jobs_come_before_mails(ada, fetch):
+    """And a mail to one user before a notice to many."""
+    outbox.notify_all(Kind.DEACTIVATED, [ada.pk])
+    outbox.notify(Kind.RESTORED, ada)
+    tasks.retry_stalled_jobs.defer(timestamp=0)
+    many, one = Mail.objects.order_by("pk").values_list("pk", flat=True)
+    assert fetch() == ("retry_stalled_jobs", {"timestamp": 0})
+    assert fetch() == ("send_mail", {"mail_id": one})
+    assert fetch() == ("send_mail", {"mail_id": many})
+
+
+def test_a_job_that_waits_is_seen_behind_a_mail(worker, ada, job):
+    worker(0)
+    outbox.notify(Kind.RESTORED, ada)
+    job(301, tasks.purge)
+    assert late_job().startswith("the next has waited for 0:05:01")
 
 
 def test_the_state_of_a_long_queue_is_one_look_at_an_index(

@@ -19,11 +19,14 @@ from users.mail import delivery
 
 # For jobs that need PostgreSQL or another service: twelve retries in half an hour.
 RETRY = RetryStrategy(max_attempts=12, wait=10, linear_wait=30)
+# Below that of all other jobs: they must not wait for thousands of mails, or for a mail
+# server that is down. A retry keeps it.
+MAILS = -1
 
 # --- For a request --------------------------------------------------------------------
 
 
-@app.task(name="send_mail", retry=delivery.Backoff())
+@app.task(name="send_mail", priority=MAILS, retry=delivery.Backoff())
 def send_mail(mail_id: int) -> None:
     """Send a mail that waits."""
     delivery.deliver(mail_id)

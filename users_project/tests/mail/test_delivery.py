@@ -11,6 +11,7 @@ from procrastinate.jobs import Job
 
 from tests.factories import EPOCH, UserFactory
 from tests.mail.conftest import state
+from users import tasks
 from users.accounts.links import find, issue, token_of
 from users.accounts.models import Link, Purpose, Registration
 from users.mail import outbox
@@ -180,7 +181,7 @@ def test_a_fault_schedules_the_job_again(server, reset_mail, run_jobs):
     server.fault("rcpt-451")
     run_jobs()
     job = ProcrastinateJob.objects.get(task_name="send_mail")
-    assert (job.status, job.attempts) == ("todo", 1)
+    assert (job.status, job.attempts, job.priority) == ("todo", 1, tasks.MAILS)
     wait = (job.scheduled_at - timezone.now()).total_seconds()
     assert 5 < wait <= 10
     assert not state(mail)[1]

@@ -15,6 +15,8 @@ from users.accounts import links
 from users.mail.daily_limit import DAY
 from users.mail.models import Kind, Mail
 
+MASS = -2  # the priority of notices to many users, below that of other mails
+
 
 def queue(kind: Kind, address: str, *, locale: str, **fields: Any) -> Mail | None:
     """Have this mail sent to this address once the transaction commits. None if mail is
@@ -65,4 +67,4 @@ def notify_all(kind: Kind, user_ids: Iterable[UUID]) -> None:
     )
     jobs: list[JSONDict] = [{"mail_id": mail.pk} for mail in mails]
     if jobs:
-        app.configure_task("send_mail").batch_defer(*jobs)
+        app.configure_task("send_mail", priority=MASS).batch_defer(*jobs)
