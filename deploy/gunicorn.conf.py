@@ -119,8 +119,10 @@ def post_worker_init(worker):
     getattr(worker.wsgi, "begin", lambda: None)()
 
 
-class NoAccessLog(Logger):
-    """The application logs access, as JSON and with the route; gunicorn's own format
+class ErrorLog(Logger):
+    """gunicorn's log without texts of requests, which may contain tokens.
+
+    The application logs access, as JSON and with the route; gunicorn's own format
     contains the query string. With a `logconfig_dict`, gunicorn would format a line for
     every request, for a logger without a handler."""
 
@@ -128,8 +130,14 @@ class NoAccessLog(Logger):
         pass
 
 
-logger_class = NoAccessLog
+logger_class = ErrorLog
 accesslog = None
+    def warning(self, msg, *args, **kwargs):
+        """Of an invalid request only the address and the kind of fault."""
+        if msg.startswith("Invalid request from "):
+            msg = ": ".join(msg.split(": ")[:2])
+        super().warning(msg, *args, **kwargs)
+
 errorlog = "-"
 logconfig_dict = {
     "version": 1,

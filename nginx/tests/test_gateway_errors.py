@@ -27,6 +27,7 @@ ERRORS = {
     "version": (400, b"GET / HTTP/3.0\r\n" + HEAD + b"\r\n"),
     "trace": (405, LINE % b"TRACE /"),
     "unknown method": (405, LINE % b"BREW /api/v1/users/me"),
+    "no ASCII": (400, LINE % b"GET /api/v1/users/me?q=\xc3\xa9"),
     "longer than gunicorn takes": (
         414,
         LINE % (b"GET /api/v1/users/me?" + b"x" * 4070),

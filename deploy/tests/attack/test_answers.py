@@ -45,6 +45,7 @@ BROKEN = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "no host": b"GET / HTTP/1.1\r\n\r\n",
     "octets": b"GET /\xff\xfe HTTP/1.1\r\n" + CLOSE + b"\r\n",
+    "query": b"GET /api/v1/users/me?q=\xc3\xa9 HTTP/1.1\r\n" + CLOSE + b"\r\n",
     "long": b"GET " + b"/x" * 8_000 + b" HTTP/1.1\r\n" + CLOSE + b"\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "websocket": b"GET /api/v1/users/me HTTP/1.1\r\nHost: {host}\r\n"

@@ -5,10 +5,12 @@ import os
 import re
 import runpy
 import signal
+import socket
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from gunicorn.http.errors import InvalidRequestLine
 from gunicorn.workers.gthread import ThreadWorker
 
 from deploy.tests.stack import wait_until
@@ -51,6 +53,17 @@ def test_it_is_bounded_and_offers_no_control_socket(settings):
         64,
     )
     assert settings["accesslog"] is None  # its format has the query string
+
+
+def test_no_text_of_an_invalid_request_is_logged(settings, caplog):
+    """LOG-01: a line may have a token."""
+    worker = object.__new__(settings["worker_class"])
+    worker.log = object.__new__(settings["logger_class"])
+    worker.log.error_log = logging.getLogger()
+    line = InvalidRequestLine("GET /?token=canary: HTTP/1.1")
+    with socket.socket() as client:
+        worker.handle_error(None, client, ("::1", 1), line)
+    assert caplog.messages == ["Invalid request from ip=::1: Invalid HTTP request line"]
 
 
 def test_a_worker_without_its_master_stops(settings):
