@@ -124,20 +124,21 @@ class ErrorLog(Logger):
 
     The application logs access, as JSON and with the route; gunicorn's own format
     contains the query string. With a `logconfig_dict`, gunicorn would format a line for
-    every request, for a logger without a handler."""
+    every request, for a logger without a handler.
+    """
 
     def access(self, *args, **kwargs):
         pass
 
-
-logger_class = ErrorLog
-accesslog = None
     def warning(self, msg, *args, **kwargs):
         """Of an invalid request only the address and the kind of fault."""
         if msg.startswith("Invalid request from "):
             msg = ": ".join(msg.split(": ")[:2])
         super().warning(msg, *args, **kwargs)
 
+
+logger_class = ErrorLog
+accesslog = None
 errorlog = "-"
 logconfig_dict = {
     "version": 1,
