@@ -173,6 +173,14 @@ class Env(environ.Env):
             raise ImproperlyConfigured(f"{var} is empty. It must name a folder.")
         return (self.base_dir / path).resolve()
 
+    def certificates(self, var: str) -> str:
+        """The path of a file of certificates, or an empty text. A wrong path would look
+        like a bad certificate of a server."""
+        path: str = self.str(var, default="")
+        if path and not Path(path).is_file():
+            raise ImproperlyConfigured(f"{var} must name a file.")
+        return path
+
     def database(self) -> dict[str, Any]:
         """Django's DATABASES entry. DATABASE_PASSWORD wins over the URL's password.
 

@@ -209,6 +209,8 @@ AUTH_SERVICE_URL = env.str("AUTH_SERVICE_URL", default="")
 AUTH_SERVICE_API_KEY = env.str("AUTH_SERVICE_API_KEY", default="")
 USERS_SERVICE_URL = env.str("USERS_SERVICE_URL", default="")
 USERS_SERVICE_API_KEY = env.str("USERS_SERVICE_API_KEY", default="")
+# Of CAs, for https URLs of services and of JWT_JWKS_URL.
+REQUESTS_CA_BUNDLE = env.certificates("REQUESTS_CA_BUNDLE")
 SECRET_FILES = env.secret_files
 
 # The service's own settings add to both. `shared.apps` refuses to start if any are

@@ -5,7 +5,6 @@ since whether a cookie is Secure is settled when they start.
 """
 
 import mimetypes
-import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -81,12 +80,8 @@ def tls_stack(
 @contextmanager
 def other_pages(certificate: Path, key: Path) -> Iterator[Stub]:
     """A server of pages that are not the gateway's, at every name."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
     with Stub("pages") as server:
-        server.socket = context.wrap_socket(
-            server.socket, server_side=True, do_handshake_on_connect=False
-        )
+        server.use_tls(certificate, key)
         yield server
         server.shutdown()
 

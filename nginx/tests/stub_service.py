@@ -2,11 +2,13 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -44,6 +46,14 @@ class Stub(ThreadingHTTPServer):
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         self.same = status, {"Content-Type": "application/json"} | named, content
+
+    def use_tls(self, certificate: Path, key: Path) -> None:
+        """From the next connection on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
 
     def stop(self) -> None:
         """As the end of a process does, it ends kept connections too."""

@@ -16,7 +16,7 @@ from urllib3.util import Retry
 
 from shared import metrics
 from shared.api.exceptions import DependencyUnavailable, Overloaded, RateLimited
-from shared.http.deadline import DeadlineAdapter
+from shared.http.session import new_session
 from shared.structured_logging import dependency_logger, request_id
 
 # (connect, read) in seconds; `deadline` bounds the time of a whole answer. A
@@ -139,12 +139,11 @@ class ServiceClient:
         """
         session: requests.Session | None = getattr(self.local, "session", None)
         if session is None:
-            session = self.local.session = requests.Session()
-            session.trust_env = False  # no proxy, no .netrc
+            session = self.local.session = new_session(
+                pool_connections=1, pool_maxsize=1, max_retries=RETRIES
+            )
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             session.headers["Accept"] = "application/json"
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, DeadlineAdapter(1, 1, max_retries=RETRIES))
         return session
 
 

@@ -12,11 +12,10 @@ import threading
 import time
 from typing import Any
 
-import requests
 from jwt import PyJWK, PyJWKClient, PyJWKClientError, PyJWTError
 
 from shared.api.exceptions import DependencyUnavailable
-from shared.http.deadline import DeadlineAdapter
+from shared.http.session import new_session
 from shared.keys import signing_keys
 from shared.structured_logging import dependency_logger
 
@@ -101,11 +100,8 @@ class JWKSetClient(PyJWKClient):
 
     def fetch_data(self) -> dict[str, Any]:
         """Download the set; keep usable keys. PyJWT has no deadline or size limit."""
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy, no .netrc
+        with new_session() as session:
             session.headers.update(HEADERS)
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, DeadlineAdapter())
             with session.get(
                 self.uri, timeout=TIMEOUT, allow_redirects=False, stream=True
             ) as response:

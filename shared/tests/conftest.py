@@ -1,10 +1,12 @@
 """Stub servers, and requests to the service in `shared.tests.urls`."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nginx.tests.certificates import self_signed
 from nginx.tests.stub_service import Stub
 from shared.clients import AuthClient, UsersClient, auth_client
 from shared.testing import good_claims
@@ -19,6 +21,14 @@ def stub() -> Iterator[Stub]:
     """Another service."""
     with Stub() as server:
         yield server
+
+
+@pytest.fixture
+def private_ca(stub: Stub, tmp_path: Path) -> Path:
+    """The certificate of `stub`, which no public CA has signed. It is for localhost."""
+    certificate, key = self_signed(tmp_path, "localhost")
+    stub.use_tls(certificate, key)
+    return certificate
 
 
 @pytest.fixture

@@ -50,6 +50,18 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(
         assert {"Authorization", "Cookie"}.isdisjoint(request["headers"])
 
 
+def test_a_certificate_of_a_private_ca_is_trusted_if_it_is_set(
+    stub, private_ca, settings
+):
+    stub.always(200, USER)
+    url = f"https://localhost:{stub.server_address[1]}"
+
+    with pytest.raises(DependencyUnavailable):
+        UsersClient(url, KEY).get(ID)
+    settings.REQUESTS_CA_BUNDLE = str(private_ca)
+    assert UsersClient(url, KEY).get(ID) == USER
+
+
 @pytest.mark.parametrize("each", [str(ID), "17", "17-b"])
 def test_no_label_of_a_call_has_an_id(each):
     """LOG-07: not in a client of your own either. Each would be a series more."""

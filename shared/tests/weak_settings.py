@@ -94,6 +94,7 @@ FREE = {
     "MAIL_BACKEND": "a class of the operator's",
     "MAIL_FOLDER": "written to in development alone",
     "ERASURES_FILE": "without it no account is erased, and each attempt is an error",
+    "REQUESTS_CA_BUNDLE": "the operator's certificates; each is verified",
     "SSL_CERT_FILE": "the operator's certificates; each is verified",
     "EMAIL_VERIFICATION": "each mode is safe, and an unknown one stops the start",
     "ACCOUNT_PAGES": "without them all ACCOUNT_URL_* are needed, and checked",

@@ -1,6 +1,5 @@
 """Settings of the User Service: users, passwords, and the admin."""
 
-from pathlib import Path
 from urllib.parse import urljoin
 
 from django.core.exceptions import ImproperlyConfigured
@@ -91,10 +90,7 @@ else:
     EMAIL_BACKEND = MAIL_BACKEND or "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_TIMEOUT = 10  # seconds, for each answer of the server
 EMAIL_FILE_PATH = BASE_DIR / env.str("MAIL_FOLDER", default="../.run/mail")
-# OpenSSL reads the variable itself. A wrong path would look like a bad certificate.
-SSL_CERT_FILE = env.str("SSL_CERT_FILE", default="")
-if SSL_CERT_FILE and not Path(SSL_CERT_FILE).is_file():
-    raise ImproperlyConfigured("SSL_CERT_FILE must name a file.")
+SSL_CERT_FILE = env.certificates("SSL_CERT_FILE")  # OpenSSL reads the variable itself
 # When an account is created: at once, or once its address is verified.
 VERIFICATION = "optional" if ENVIRONMENT == "development" else "required"
 EMAIL_VERIFICATION = env.choice(

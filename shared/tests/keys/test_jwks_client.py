@@ -105,6 +105,17 @@ def test_many_tokens_and_threads_make_one_request(new, stub, kid, monkeypatch):
     assert "X-Internal-Api-Key" not in request["headers"]
 
 
+def test_a_set_behind_a_private_ca_is_fetched_if_it_is_trusted(
+    stub, private_ca, kid, settings
+):
+    url = f"https://localhost:{stub.server_address[1]}/.well-known/jwks.json"
+
+    with pytest.raises(DependencyUnavailable):
+        JWKSetClient(url).find(kid)
+    settings.REQUESTS_CA_BUNDLE = str(private_ca)
+    assert JWKSetClient(url).find(kid).key_id == kid
+
+
 def test_a_flood_of_unknown_kids_makes_one_request_in_a_cooldown(
     source, stub, monkeypatch
 ):
