@@ -59,10 +59,12 @@ LOG_FILE = os.environ.get("LOG_FILE", "")
 
 def on_starting(server):
     """Before it listens: refuse an unsafe production (OPS-01)."""
+    import django
     from django.conf import settings
 
     from shared.checks import refuse_unsafe
 
+    django.setup(set_prefix=False)  # without preload_app, nothing has called it yet
     # An option on gunicorn's command line overrides the setting.
     settings.FORWARDED_ALLOW_IPS = ",".join(server.cfg.forwarded_allow_ips)
     refuse_unsafe()

@@ -5,9 +5,11 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
 from shared.keys import signing_keys
 
@@ -25,6 +27,13 @@ PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
 }
 CANARY = "kAnArY-"
+TRACING = """
+import sys
+
+
+def initialize():
+    print("tracing", file=sys.stderr, flush=True)
+"""
 
 
 def start(words, **env):
@@ -78,21 +87,51 @@ def test_gunicorn_does_not_listen_with_a_key_that_cannot_be_read(tmp_path):
     assert "BEGIN" not in done.stderr
 
 
-def test_gunicorn_listens_in_a_production_without_a_fault():
+@contextmanager
+def started(said, words, cwd=PROJECT, **env):
+    """The lines of gunicorn up to one with `said`. It runs until the block ends."""
     with subprocess.Popen(
         # A worker that has just begun may miss the signal to end.
-        [sys.executable, *GUNICORN, "--graceful-timeout", "1"],
-        cwd=PROJECT,
-        env={**os.environ, **PRODUCTION},
+        [sys.executable, *words, "--graceful-timeout", "1"],
+        cwd=cwd,
+        env={**os.environ, **PRODUCTION, **env},
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        said = []
+        lines = []
         for line in process.stderr:
-            said.append(line)
-            if "Listening at" in line:
+            lines.append(line)
+            if said in line:
                 break
-        process.terminate()
-        process.communicate(timeout=SECONDS)
+        try:
+            yield lines
+        finally:
+            process.terminate()
+            process.communicate(timeout=SECONDS)
+
+
+def test_gunicorn_listens_in_a_production_without_a_fault():
+    with started("Listening at", GUNICORN) as said:
+        pass
     assert re.search(r"Listening at: http://127\.0\.0\.1:\d+", said[-1]), said
     assert all("Error" not in json.loads(line)["level"] for line in said)
+
+
+def test_the_configuration_of_traces_starts_them_in_a_worker(tmp_path):
+    """The block of the page, with an OpenTelemetry that only says in which process."""
+    root = PROJECT.parent
+    page = (root / "docs" / "operations" / "observability.md").read_text()
+    [block] = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    (tmp_path / "traces.py").write_text(block)
+    package = tmp_path / "opentelemetry" / "instrumentation"
+    package.mkdir(parents=True)
+    (package / "auto_instrumentation.py").write_text(TRACING)
+    words = [*GUNICORN[:3], "--config", str(tmp_path / "traces.py")]
+    words += ["--chdir", str(PROJECT), "--bind", "127.0.0.1:0", "--workers", "1"]
+
+    with started("tracing", words, root, PYTHONPATH=str(tmp_path)) as said:
+        assert "Booting worker" in said[-2], said
+        [port] = re.findall(r"http://127\.0\.0\.1:(\d+)", "".join(said))
+        url = f"http://127.0.0.1:{port}/api/v1/auth/health/live"
+        host = {"Host": PRODUCTION["ALLOWED_HOSTS"]}
+        assert requests.get(url, headers=host, timeout=SECONDS).status_code == 200
