@@ -2,6 +2,7 @@
 has a target."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,15 @@ def settings_of_services() -> dict[str, str]:
 def settings_of_the_gateway() -> dict[str, str]:
     text = (ROOT / "nginx" / "render.py").read_text()
     return dict(re.findall(r'^    "(GATEWAY_\w+)": \("([^"]*)"', text, re.M))
+
+
+def test_no_page_trusts_whole_private_networks():
+    """GW-02: every client in one could claim any address."""
+    text = "".join(page.read_text() for page in PAGES)
+    trusted = re.findall(r"GATEWAY_TRUSTED_PROXIES=([\w.:/,]+)", text)
+    networks = [ip_network(each) for each in ",".join(trusted).split(",")]
+    assert networks
+    assert all(network.num_addresses <= 256 for network in networks)
 
 
 def test_the_documented_checks_are_the_checks():
