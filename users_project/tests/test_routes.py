@@ -6,6 +6,7 @@ import pytest
 
 from tests.factories import NEW, PASSWORD, UserFactory
 from tests.refusals import assert_refused
+from users.accounts.erasure import anonymise
 from users.models import User
 
 ADA_ID = uuid.UUID(int=7, version=4)
@@ -52,9 +53,12 @@ def ada():
     return UserFactory(id=ADA_ID, email="ada@example.org")
 
 
-@pytest.fixture(params=["deactivate", "soft_delete", "delete"])
+@pytest.fixture(params=["deactivate", "soft_delete", "erase", "delete"])
 def absent(request, ada):
-    getattr(ada, request.param)()
+    if request.param == "erase":
+        anonymise(ada.pk)
+    else:
+        getattr(ada, request.param)()
 
 
 @pytest.fixture
