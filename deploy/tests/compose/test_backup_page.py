@@ -29,6 +29,9 @@ case $* in
     *highestepoch*) echo 7 ;;
     *eraseusers*) cat >> erased ;;
     *"users-worker -- cat "*) cat list ;;
+    *"order-db sh -ec"*)
+        for last; do :; done
+        MEMO_SERVICE=order POSTGRES_PASSWORD_FILE=/dev/null sh -ec "$last" ;;
     *"users-worker sh -c"* | *"users-worker -- sh -c"*)
         for last; do :; done
         sh -c "$(echo "$last" | sed s,/var/lib/memo/erasures/users.log,list,g)" ;;
@@ -45,7 +48,8 @@ def run(tmp_path: Path) -> Run:
     docker.parent.mkdir()
     docker.write_text(DOCKER)
     docker.chmod(0o755)
-    docker.with_name("kubectl").symlink_to(docker)
+    for name in ("kubectl", "psql"):
+        docker.with_name(name).symlink_to(docker)
 
     def run(block: str, fails: str = "no call") -> int:
         path = f"{docker.parent}:{os.environ['PATH']}"
@@ -82,6 +86,16 @@ def test_a_restore_in_another_shell_erases_again(run: Run, tmp_path: Path) -> No
     assert run(PUT_IN_PLACE) == 0
     assert (tmp_path / "list").read_text() == "a 1\nb 2\n"
     assert (tmp_path / "erased").read_text() == "a 1\nb 2\n" * 2
+
+
+def test_a_service_of_your_own_is_put_in_place_too(run: Run, tmp_path: Path) -> None:
+    """Its name may be a word of SQL."""
+    (tmp_path / "erasures.log").touch()
+    assert run(PUT_IN_PLACE.replace("users auth; do\n", "users auth order; do\n")) == 0
+    calls = (tmp_path / "calls").read_text()
+    assert 'ALTER DATABASE "order" RENAME TO order_before;' in calls
+    assert 'ALTER DATABASE order_restored RENAME TO "order"' in calls
+    assert calls.count("eraseusers") == 2
 
 
 ENDS = ("eraseusers", "raiseepochs", "revokesessions", "republishsessions")
