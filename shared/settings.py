@@ -82,7 +82,7 @@ LOGGING = structured_logging.configuration(
 
 # --- Behind the gateway -------------------------------------------------------------
 
-# The gateway overwrites X-Forwarded-Proto; gunicorn listens to it alone.
+# The gateway overwrites X-Forwarded-Proto. Only it and services reach this service.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Read by gunicorn.conf.py too: its listening address, and the proxies that it trusts.
 BIND = env.str("BIND", default="127.0.0.1:8000")
