@@ -40,6 +40,7 @@ def match(pattern: str, meaning: str, text: str) -> str:
 
 port = partial(match, PORT, "a port (1 to 65535)")
 count = partial(match, "[1-9][0-9]{0,6}", "a whole number from 1 to 9999999")
+workers = partial(match, "auto|[1-9][0-9]?", "auto or a number from 1 to 99")
 rate = partial(match, "[1-9][0-9]{0,6}r/[sm]", "a rate such as 30r/m or 20r/s")
 log_level = partial(match, "info|notice|warn|error|crit", "a level from info to crit")
 
@@ -126,6 +127,7 @@ def upstream(text: str) -> tuple[str, str]:
 SETTINGS: dict[str, tuple[str, Callable[[str], str]]] = {
     "GATEWAY_PORT": ("8080", port),
     "GATEWAY_BIND": ("127.0.0.1", addresses),
+    "GATEWAY_WORKERS": ("auto", workers),
     "GATEWAY_SERVER_NAMES": ("localhost,127.0.0.1,[::1]", server_names),
     "GATEWAY_TRUSTED_PROXIES": ("", networks),
     "GATEWAY_ADMIN_NETWORKS": ("", networks),
@@ -239,7 +241,8 @@ def settings_for(options: argparse.Namespace) -> dict[str, str]:
     """All settings, checked. An empty value is the default."""
     given = dict(os.environ)
     if options.compose:
-        given = {"GATEWAY_RESOLVER": "127.0.0.11"} | given  # Docker's DNS.
+        # Docker's DNS. The memory of the container does not grow with the host's cores.
+        given = {"GATEWAY_RESOLVER": "127.0.0.11", "GATEWAY_WORKERS": "2"} | given
         given |= {"GATEWAY_PORT": "8080", "GATEWAY_BIND": "0.0.0.0"}  # noqa: S104
     return {
         name: checked(name, check, given.get(name) or default)

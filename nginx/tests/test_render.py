@@ -110,6 +110,13 @@ def test_retry_after_is_the_wait_of_the_slowest_limit(tmp_path):
     assert re.search(r"429 +30;", rendered(tmp_path, GATEWAY_LOGIN_RATE="2r/m"))
 
 
+def test_a_container_does_not_have_a_worker_for_each_core_of_its_host(tmp_path):
+    """Its memory would not suffice for 64."""
+    assert "worker_processes auto;" in rendered(tmp_path)
+    assert "worker_processes 2;" in rendered(tmp_path, "--compose")
+    assert "worker_processes 8;" in rendered(tmp_path, "--compose", GATEWAY_WORKERS="8")
+
+
 def test_names_are_looked_up_while_running_when_a_resolver_is_given(tmp_path):
     text = rendered(tmp_path, GATEWAY_RESOLVER="127.0.0.11")
     assert "resolver 127.0.0.11 valid=5s;" in text

@@ -54,6 +54,7 @@ RULES = {
 }
 # Values that the gateway's renderer refuses in every environment.
 GATEWAY = {
+    "GATEWAY_WORKERS": "999999999",
     "GATEWAY_SERVER_NAMES": "*",
     "GATEWAY_TRUSTED_PROXIES": "0.0.0.0/1,128.0.0.0/1",
     "GATEWAY_ADMIN_NETWORKS": "2000::/3",
