@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 from contextlib import suppress
 
 from gunicorn.glogging import Logger
@@ -16,6 +17,14 @@ os.environ.setdefault(metrics_folder.VARIABLE, "")
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
+
+# A worker ends if it accepts a connection and has no file descriptor left. A thread
+# opens up to five: its own and the wait for a request, PostgreSQL, Redis, and the other
+# service. 64 are for logs, counters and what the worker listens on.
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+files = max(soft, min(hard, 65_536))
+resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+worker_connections = max(min(1000, files - 5 * threads - 64), 2 * threads)
 
 
 class Worker(ThreadWorker):

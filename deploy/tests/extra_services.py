@@ -67,7 +67,9 @@ class ThirdService:
 
 
 @contextmanager
-def third_service(system: System) -> Iterator[ThirdService]:
+def third_service(
+    system: System, *prefix: str, **settings: str
+) -> Iterator[ThirdService]:
     """Its own process, and keys from the JWK Set. It has the User Service's settings:
     that, too, only reads session keys. The database is never asked."""
     given = system.settings("users")
@@ -80,7 +82,8 @@ def third_service(system: System) -> Iterator[ThirdService]:
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "ENV_FILE": os.devnull,
         "JWT_JWKS_URL": f"{system.auth_url}/.well-known/jwks.json",
+        **settings,
     }
     app = "django.core.wsgi:get_wsgi_application()"
-    with running("reports", REPORTS, given, app) as url:
+    with running("reports", REPORTS, given, app, prefix) as url:
         yield ThirdService(url)

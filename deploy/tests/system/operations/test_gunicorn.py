@@ -6,6 +6,7 @@ import re
 import runpy
 import signal
 import socket
+import time
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from gunicorn.http.errors import InvalidRequestLine
 from gunicorn.workers.gthread import ThreadWorker
 
+from deploy.tests.extra_services import third_service
 from deploy.tests.stack import wait_until
 from nginx.tests.gateway_stack import ROOT
 
@@ -72,6 +74,23 @@ def test_a_worker_without_its_master_stops(settings):
     worker.ppid, worker.alive, worker.log = 0, True, logging.getLogger()
     assert not worker.is_parent_alive()
     assert not worker.alive
+
+
+def test_more_connections_than_it_may_open_files_end_no_worker(system):
+    """OPS-02: it takes as many as it can serve; others wait until it has room."""
+    limits = ["prlimit", "--nofile=128:256"]
+    with third_service(system, *limits, WEB_CONCURRENCY="1") as service:
+        address = service.http.base.removeprefix("http://")
+        kept = [HTTPConnection(address, timeout=15) for _ in range(400)]
+        for each in kept:
+            each.request("GET", "/api/v1/reports/health/live")
+        for each in kept[:120]:
+            assert each.getresponse().read()
+        time.sleep(1)  # for those that it must not take
+        kept[0].request("GET", "/api/v1/reports/health/live")
+        assert kept[0].getresponse().status == 200
+        for each in kept:
+            each.close()
 
 
 @pytest.mark.verify
