@@ -16,6 +16,7 @@ from deploy.local.setup import ports
 from .checkout import Checkout, FirstUps, slowness, wait_for
 
 LEFT = "The running stack was not changed."
+BROKEN = 'raise RuntimeError("of this test")\n'
 # The usual trap: braces in a regular expression without quotes.
 UNQUOTED = "location ~ ^/api/v1/users/[0-9a-f-]{36}$ { return 404; }\n"
 
@@ -48,12 +49,12 @@ def test_a_fault_leaves_the_running_stack_as_it_is(
 def test_a_restart_that_fails_leaves_the_other_process(running: Checkout) -> None:
     """Also when it is tried again."""
     before = running.pids()["auth"]
-    with running.edited("auth_project/config/wsgi.py", "", "raise RuntimeError\n"):
+    with running.edited("auth_project/config/wsgi.py", "", BROKEN):
         for _ in range(2):
             done = running.run("restart", "auth")
             assert done.returncode == 1
             assert "memo: auth does not start." in done.stdout
-            assert "RuntimeError" in done.stdout
+            assert "Error: of this test" in done.stdout
             assert before[1] in running.pids()["auth"]
             assert running.service_at("auth", at="auth")
     running.ok("restart", "auth")
