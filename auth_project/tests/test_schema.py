@@ -1,6 +1,8 @@
 """The OpenAPI documents: built once, in the two media types; what is internal apart."""
 
 import json
+import re
+import uuid
 from unittest.mock import patch
 
 import pytest
@@ -88,6 +90,17 @@ def test_a_query_that_is_not_valid_is_documented(documents):
     refused = operations(documents[1])[path]["responses"]["400"]["description"]
     assert "`validation_error`" in refused
     assert "`bad_request`" in refused
+
+
+def test_an_operation_can_be_asked_for_the_types_that_it_answers_with(documents):
+    """And for no other, as generated clients do."""
+    for document in documents:
+        for (path, _), operation in operations(document).items():
+            answers = operation["responses"].values()
+            types = {name for each in answers for name in each.get("content", ())}
+            url = re.sub(r"{\w+}", str(uuid.uuid4()), path)
+            refused = APIClient().options(url, headers={"Accept": ", ".join(types)})
+            assert refused.status_code in (401, 405), path
 
 
 def test_they_have_what_linters_ask_for(documents):

@@ -9,6 +9,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 JSON = "application/json"
+PROBLEM = "application/problem+json"
 LONGEST = 256  # characters of a media type with its parameters
 
 
@@ -17,6 +18,11 @@ def is_plain(media_type: str) -> bool:
     (`x*=utf-8''y`) may raise any error, and keeps every charset that a client names. It
     takes quadratic time. No type of ours has such parameters."""
     return "*" not in media_type.partition(";")[2] and len(media_type) <= LONGEST
+
+
+def is_problem(media_type: str) -> bool:
+    """Whether it is that of problems, which are JSON (RFC 9457)."""
+    return media_type.partition(";")[0].strip().lower() == PROBLEM
 
 
 class JSONNegotiation(DefaultContentNegotiation):
@@ -33,7 +39,10 @@ class JSONNegotiation(DefaultContentNegotiation):
         return super().select_parser(request, parsers)
 
     def get_accept_list(self, request: Request) -> list[str]:
-        return [each for each in super().get_accept_list(request) if is_plain(each)]
+        """A client that takes problems takes JSON: generated clients ask for problems
+        alone where a success has no body."""
+        plain = filter(is_plain, super().get_accept_list(request))
+        return [JSON if is_problem(each) else each for each in plain]
 
     def select_renderer(
         self,

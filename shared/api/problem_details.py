@@ -24,11 +24,11 @@ from shared.api.exceptions import (
     Unavailable,
     error_headers,
 )
-from shared.api.negotiation import JSON
+from shared.api.negotiation import JSON, PROBLEM
 from shared.keys.signing_keys import KeyFault
 from shared.structured_logging import audit, dependency_logger, request_id
 
-MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE = PROBLEM
 
 # PostgreSQL or Redis does not answer in time, or a pool has no free connection. These
 # are raised anywhere, middleware included, and are not bugs.

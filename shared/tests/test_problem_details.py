@@ -13,6 +13,7 @@ from shared.api.exceptions import CODES
 from shared.tests.bodies import MALFORMED, NO_OBJECTS, TYPES
 from shared.tests.conftest import assert_problem
 
+PROBLEM = "application/problem+json"
 NOTES = "/api/v1/test/notes"
 CREDENTIALS = "/api/v1/test/credentials"
 
@@ -99,6 +100,7 @@ def test_a_method_the_resource_has_not_is_405_with_allow(api_client, method):
     [
         *((no, False) for no in ("text/html", "application/xml", "image/*", "x")),
         *((yes, True) for yes in ("*/*", "application/*", "text/html, */*;q=0.1")),
+        *((yes, True) for yes in (PROBLEM, f"text/html, {PROBLEM.title()} ;q=0.1")),
     ],
 )
 def test_a_client_that_takes_no_json_is_refused_in_json(post, accept, fits):

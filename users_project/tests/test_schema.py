@@ -1,9 +1,11 @@
 """The OpenAPI description: complete, and true."""
 
 import re
+import uuid
 from functools import lru_cache
 
 import pytest
+from rest_framework.test import APIClient
 
 from shared.api.schema import InternalGenerator, PublicGenerator
 from users import validators
@@ -81,6 +83,17 @@ def test_each_operation_says_what_opens_it_and_what_it_answers(
         assert answers[status]["content"]["application/problem+json"]["examples"]
     content = operation.get("requestBody", {}).get("content", {})
     assert content.keys() == ({"application/json"} if "415" in refusals else set())
+
+
+def test_an_operation_can_be_asked_for_the_types_that_it_answers_with():
+    """And for no other, as generated clients do."""
+    for path, operations in schema()["paths"].items():
+        for operation in operations.values():
+            answers = operation["responses"].values()
+            types = {name for each in answers for name in each.get("content", ())}
+            url = re.sub(r"{\w+}", str(uuid.uuid4()), path)
+            refused = APIClient().options(url, headers={"Accept": ", ".join(types)})
+            assert refused.status_code in (401, 405), path
 
 
 def test_where_the_path_has_an_id_there_may_be_nothing():
