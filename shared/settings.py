@@ -179,6 +179,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}},
     # The enums of WebAuthn, which have one value each.
     "ENUM_NAME_OVERRIDES": {
         "PublicKeyCredentialType": ["public-key"],

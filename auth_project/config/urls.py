@@ -20,7 +20,7 @@ urlpatterns = [
     path("api/v1/auth/introspect", oauth.IntrospectView.as_view()),
     path("api/v1/auth/sessions/revoke", internal.RevokeSessionsView.as_view()),
     path("api/v1/auth/sessions", sessions.SessionListView.as_view()),
-    path("api/v1/auth/sessions/<uuid:session_id>", sessions.SessionView.as_view()),
+    path("api/v1/auth/sessions/<id:session_id>", sessions.SessionView.as_view()),
     path("api/v1/auth/logout_all", sessions.LogoutAllView.as_view()),
     path(
         "api/v1/auth/users/<uuid:user_id>/sessions",

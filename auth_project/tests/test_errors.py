@@ -24,7 +24,7 @@ DOCS = ["docs", "openapi.json"]
 ELSEWHERE = [
     "internal/openapi.json",
     *("metrics", "step_up/options", "login/passkey/options"),
-    *("introspect", "sessions", "sessions/<uuid:session_id>"),
+    *("introspect", "sessions", "sessions/<id:session_id>"),
     "users/<uuid:user_id>/events",
     "users/<uuid:user_id>/sessions",
     "users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",

@@ -9,7 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.http import HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, register_converter
+from django.urls.converters import UUIDConverter
 from django.utils.module_loading import import_string
 from django_redis import get_redis_connection
 from drf_spectacular.renderers import OpenApiJsonRenderer
@@ -25,6 +26,16 @@ from shared.api.openapi import problems
 from shared.api.schema import InternalGenerator, PublicGenerator
 from shared.api.views import InternalView, OpenView
 from shared.keys import keyring
+
+
+class IDConverter(UUIDConverter):
+    """`<id:...>`: a UUID from a client, whose letters may be upper case (RFC 9562
+    section 4)."""
+
+    regex = UUIDConverter.regex.replace("a-f", "A-Fa-f")
+
+
+register_converter(IDConverter, "id")
 
 
 def common(prefix: str) -> list[URLPattern]:

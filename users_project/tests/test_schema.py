@@ -100,6 +100,8 @@ def test_where_the_path_has_an_id_there_may_be_nothing():
     for path, operations in schema()["paths"].items():
         for operation in operations.values():
             assert "{" not in path or "404" in operation["responses"], path
+            for each in operation.get("parameters", ()):
+                assert each["in"] != "path" or each["schema"]["format"] == "uuid"
 
 
 def test_all_members_of_a_user_are_described_and_always_there():

@@ -137,6 +137,13 @@ def test_a_session_ends_at_once_and_once(
     assert not by.end(ended.id)
 
 
+def test_an_id_may_have_upper_case_letters(ada, make_session):
+    """RFC 9562 section 4."""
+    other = make_session()
+    assert ada.delete(f"{URL}/{str(other.id).upper()}").status_code == 204
+    assert outcome(refresh(refresh_token(other))) == (401, "token_revoked")
+
+
 def test_foreign_unknown_and_ended_look_alike(by, ada, make_session):
     stranger = make_session(user_id=uuid.uuid4())
     ids = [stranger.id, make_session(revoked=True).id, uuid.uuid4()]

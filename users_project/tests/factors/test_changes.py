@@ -159,6 +159,13 @@ def test_a_name_is_changed(ada, me):
     assert answer.json()["name"] == "old phone"
 
 
+def test_an_id_may_have_upper_case_letters(ada, me):
+    """RFC 9562 section 4."""
+    url = f"{FACTORS}/{str(add_totp(ada, confirmed=False).pk).upper()}"
+    assert me().post(f"{url}/confirm", {"code": code()}).status_code == 200
+    assert me(acr="aal2").delete(url).status_code == 204
+
+
 def test_an_enrol_token_is_void_once_sessions_have_ended(ada):
     before = EnrolmentUser(ada.pk, ada.session_epoch)
     ada.end_sessions()
