@@ -62,6 +62,20 @@ def test_a_certificate_of_a_private_ca_is_trusted_if_it_is_set(
     assert UsersClient(url, KEY).get(ID) == USER
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(302, b""), (200, b"1" * 5000), (200, b"[" * 100_000)],
+    ids=["no URL", "digits", "levels"],
+)
+def test_an_answer_that_python_cannot_read_is_trouble_of_ours(
+    users, stub, status, body
+):
+    """Of another program at that address. `requests` has no error of its own for it."""
+    stub.always(status, body, Location="http://[x")
+    with pytest.raises(DependencyUnavailable):
+        users.get(ID)
+
+
 @pytest.mark.parametrize("each", [str(ID), "17", "17-b"])
 def test_no_label_of_a_call_has_an_id(each):
     """LOG-07: not in a client of your own either. Each would be a series more."""
