@@ -3,6 +3,7 @@
 A remote failure is never passed on to a user as a 401.
 """
 
+import json
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -92,10 +93,17 @@ class ServiceClient:
     def send(
         self, method: str, path: str, body: Any, headers: dict[str, str]
     ) -> requests.Response:
+        # By its `json`, `requests` would write some text six times as long. Of what one
+        # service takes from a client, another could then say that it is too large.
+        content = None
+        if body is not None:
+            text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+            content = text.encode()
+            headers = headers | {"Content-Type": "application/json"}
         return self.session().request(
             method,
             self.url + path,
-            json=body,
+            data=content,
             headers=headers,
             timeout=TIMEOUT,
             # `requests` would send our key to wherever a redirect points.

@@ -1,5 +1,6 @@
 """What every client has: connections, threads, timeouts and retries."""
 
+import json
 import re
 import socket
 import threading
@@ -60,6 +61,24 @@ def test_a_certificate_of_a_private_ca_is_trusted_if_it_is_set(
         UsersClient(url, KEY).get(ID)
     settings.REQUESTS_CA_BUNDLE = str(private_ca)
     assert UsersClient(url, KEY).get(ID) == USER
+
+
+def test_no_text_grows_on_its_way(users, stub):
+    """Or a service would refuse as too large what another has taken from a client."""
+    stub.always(200, USER)
+    text = "\x7fé\u2028😀" * 1000
+    users.verify({"email": text})
+    (sent,) = stub.received
+    assert json.loads(sent["body"]) == {"email": text}
+    assert len(sent["body"]) < len(text.encode()) + 50
+    assert sent["headers"]["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("each", [float("inf"), float("nan"), "\ud800"])
+def test_what_is_no_json_is_not_sent(users, stub, each):
+    with pytest.raises(DependencyUnavailable):
+        users.verify_passkey({"credential": each})
+    assert stub.requests == 0
 
 
 @pytest.mark.parametrize(
