@@ -40,7 +40,7 @@ class FieldErrorSerializer(serializers.Serializer[None]):
 class ProblemSerializer(serializers.Serializer[None]):
     """RFC 9457 problem details."""
 
-    type = serializers.CharField(default="about:blank")
+    type = serializers.CharField(help_text="`about:blank`")
     title = serializers.CharField(help_text="The HTTP reason phrase of the status.")
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="For a human reader.")

@@ -118,6 +118,18 @@ def test_all_members_of_a_user_are_described_and_always_there():
     assert password.items() >= {**bounds, "writeOnly": True}.items()
 
 
+def test_members_that_are_always_there_are_required():
+    components = schema()["components"]["schemas"]
+    problem, factor = components["Problem"], components["Factor"]
+    assert set(problem["required"]) == problem["properties"].keys() - {"errors"}
+    optional = {"backed_up", "suspect_at"}
+    assert set(factor["required"]) == factor["properties"].keys() - optional
+    exported = {name: each for name, each in components.items() if "Exported" in name}
+    assert len(exported) == 10
+    for name, each in exported.items():
+        assert set(each["required"]) == each["properties"].keys(), name
+
+
 def test_the_bodies_of_users_have_no_other_members_but_a_login():
     components = schema()["components"]["schemas"]
     strict = ["Registration", "PatchedProfile", "PasswordChange", "VerifyEmail"]

@@ -51,7 +51,8 @@ class ExportedUserSerializer(UserSerializer):
 
 def exported(model: type[Model], *fields: str) -> Any:
     """A serializer of these columns. Secrets such as tokens must not be among them."""
-    meta = type("Meta", (), {"model": model, "fields": fields})
+    options = {"model": model, "fields": fields, "read_only_fields": fields}
+    meta = type("Meta", (), options)
     name = f"Exported{model.__name__}Serializer"
     return type(name, (serializers.ModelSerializer,), {"Meta": meta})(many=True)
 

@@ -128,6 +128,7 @@ class FactorSerializer(serializers.ModelSerializer[Factor]):
             *("id", "type", "name", "created_at", "last_used_at"),
             *("backed_up", "suspect_at"),
         )
+        read_only_fields = fields
 
     def to_representation(self, instance: Factor) -> Any:
         shown = super().to_representation(instance)
