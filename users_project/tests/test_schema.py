@@ -130,9 +130,17 @@ def test_members_that_are_always_there_are_required():
         assert set(each["required"]) == each["properties"].keys(), name
 
 
+def test_a_patch_says_which_members_it_needs():
+    components = schema()["components"]["schemas"]
+    rename = schema()["paths"]["/api/v1/users/me/factors/{factor_id}"]["patch"]
+    assert components["NewNameRequest"]["required"] == ["name"]
+    assert rename["requestBody"]["required"] is True
+    assert "required" not in components["ProfileRequest"]
+
+
 def test_the_bodies_of_users_have_no_other_members_but_a_login():
     components = schema()["components"]["schemas"]
-    strict = ["Registration", "PatchedProfile", "PasswordChange", "VerifyEmail"]
+    strict = ["Registration", "Profile", "PasswordChange", "VerifyEmail"]
     strict += ["Proof", "Token", "Address", "PasswordReset", "EmailChange", "Deletion"]
     for name in strict:
         assert components[f"{name}Request"]["additionalProperties"] is False

@@ -235,7 +235,7 @@ def test_generated_clients_use_a_passkey(app, credentials):
     again = answered("PasskeyStepUpRequest", "passkey", step_up(app))
     use(app, app.call("auth_step_up", body=again), levels)
 
-    name = model("users", "PatchedNewNameRequest")(name="desk")
+    name = model("users", "NewNameRequest")(name="desk")
     status, _ = app.call("users_rename_factor", factor_id=added.id, body=name)
     assert status == 200
     status, own = app.call("users_me_factors")
