@@ -103,6 +103,16 @@ def test_an_operation_can_be_asked_for_the_types_that_it_answers_with(documents)
             assert refused.status_code in (401, 405), path
 
 
+def test_the_cursor_of_events_is_opaque(documents):
+    """As a date, many clients would cut off its microseconds."""
+    path = "/api/v1/auth/users/{user_id}/events", "get"
+    query = operations(documents[1])[path]["parameters"]
+    [before] = [each["schema"] for each in query if each["name"] == "before"]
+    page = documents[1]["components"]["schemas"]["ReportedPage"]["properties"]
+    assert before["type"] == page["next"]["type"] == "string"
+    assert "format" not in before | page["next"]
+
+
 def test_they_have_what_linters_ask_for(documents):
     for document in documents:
         assert document["servers"]

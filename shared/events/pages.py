@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from shared.devices import device
@@ -61,11 +63,18 @@ def from_json(events: Iterable[dict[str, Any]], before: str | None) -> EventPage
     return EventPage(parsed, datetime.fromisoformat(before) if before else None)
 
 
+@extend_schema_field(OpenApiTypes.STR)
+class CursorField(serializers.DateTimeField):
+    """A time with microseconds, described as an opaque string: a client that made it a
+    date with milliseconds would miss events."""
+
+
 class EventQuerySerializer(serializers.Serializer[None]):
     """The query of a page of events."""
 
-    before = serializers.DateTimeField(
-        required=False, help_text="The `next` of the previous page."
+    before = CursorField(
+        required=False,
+        help_text="The `next` of the previous page. Opaque: send it back as it is.",
     )
 
 
@@ -93,8 +102,10 @@ class EventSerializer(serializers.Serializer[None]):
 
 class EventPageSerializer(serializers.Serializer[None]):
     events = EventSerializer(many=True)
-    next = serializers.DateTimeField(
-        allow_null=True, help_text="The `before` of the next page. Null on the last."
+    next = CursorField(
+        allow_null=True,
+        help_text="The `before` of the next page. Null on the last. Opaque: send it "
+        "back as it is.",
     )
 
 
