@@ -86,6 +86,13 @@ REFUSED = {
     "paragraph separator": "a\u2029b",
     "Hangul filler": "\u3164",
     "grapheme joiner": "a\u034fda",
+    "blank Braille": "\u2800",
+    "selectors alone": "\ufe0f\U000e0100",
+    "selector after a space": "a \ufe0f",
+    "selector after a Latin letter": "a\ufe0fda",
+    "selector after a Cyrillic letter": "\u0430\ufe00",
+    "Mongolian selector after a Latin letter": "ada\u180b",
+    "two selectors": "愛\U000e0100\U000e0101",
 }
 
 
@@ -115,6 +122,9 @@ def test_no_name_has_characters_that_are_not_seen(api_client, admin, root, name)
         "ශ්\u200dරී",  # Sinhala
         "ക്\u200cഷ",  # Malayalam
         "Ada \u2764\ufe0f",
+        "Ⓜ\ufe0f \u2139\ufe0f 1\ufe0f\u20e3",
+        "葛\U000e0100城",
+        "ᠨ\u180bᠠ",  # Mongolian
     ],
 )
 def test_names_of_all_scripts_are_kept_as_they_are(api_client, admin, name):

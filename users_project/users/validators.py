@@ -27,7 +27,9 @@ EMAIL = (
 # make a name look like another.
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Characters of other categories that are invisible, too.
-INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+# Variation selectors, which change how the character before them is shown.
+SELECTOR = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 NON_JOINER, JOINER = "\u200c", "\u200d"
 VIRAMA = 9  # its canonical combining class
 
@@ -97,9 +99,20 @@ def validate_name(name: str) -> None:
     """The rule for names that are displayed: those of persons and of roles."""
     for position, character in enumerate(name):
         unseen = unicodedata.category(character) in REFUSED_CATEGORIES
-        if (unseen or character in INVISIBLE) and not is_joining(name, position):
+        hidden = character in INVISIBLE or is_stray(name, position)
+        if (unseen or hidden) and not is_joining(name, position):
             message = "Control and invisible characters are not allowed."
             raise ValidationError(message, code="invalid")
+
+
+def is_stray(name: str, position: int) -> bool:
+    """Whether a variation selector is there, and has nothing to select from: at the
+    start, after a space or another selector, and after a letter that has a case."""
+    if not SELECTOR.match(name[position]):
+        return False
+    before = name[:position][-1:]
+    has_case = before.isalpha() and before.lower() != before.upper()
+    return has_case or not before.strip() or bool(SELECTOR.match(before))
 
 
 def is_joining(name: str, position: int) -> bool:
