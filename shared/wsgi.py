@@ -1,8 +1,11 @@
-"""The WSGI handler that gunicorn calls: Django's, robust against bad Content-Types.
+"""The WSGI handler that gunicorn calls: Django's, robust against bad Content-Types, and
+with chunked bodies.
 
 Django parses that header before any of our code could answer with an error.
 """
 
+from collections.abc import Iterable
+from io import BytesIO
 from typing import Any, NoReturn
 
 from django.core.handlers import wsgi
@@ -10,6 +13,9 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.http import parse_header_parameters
 
 from shared.api.negotiation import is_plain
+
+# Bytes. Every view of ours refuses a body of this length.
+TOO_LONG = 1024 * 1024
 
 
 class Request(wsgi.WSGIRequest):
@@ -37,3 +43,12 @@ class Handler(wsgi.WSGIHandler):
     """The application of a service, once Django is set up."""
 
     request_class = Request
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Read a chunked body, as the gateway does: Django and DRF take a body without
+        a length for none."""
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            body = environ["wsgi.input"].read(TOO_LONG)
+            environ["wsgi.input"] = BytesIO(body)
+            environ["CONTENT_LENGTH"] = str(len(body))
+        return super().__call__(environ, start_response)

@@ -1,6 +1,7 @@
 """The requests that gunicorn hands over. The test client makes others."""
 
 import encodings
+import json
 from io import BytesIO
 
 import pytest
@@ -10,7 +11,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request as APIRequest
 
 from shared.api.negotiation import JSONNegotiation
-from shared.wsgi import Request
+from shared.wsgi import TOO_LONG, Handler, Request
 
 STRANGE = [
     "a/b;x*0=a;x*=b",
@@ -63,3 +64,36 @@ def test_a_view_of_your_own_may_take_files_all_the_same():
     )
     [file] = APIRequest(sent, parsers=[MultiPartParser()]).FILES.values()
     assert file.read() == b"z"
+
+
+def post(body, **environ):
+    """The status and the body of the answer, and the octets that were read."""
+    stream, lines = BytesIO(body), []
+    environ |= {"PATH_INFO": "/api/v1/test/notes", "wsgi.input": stream}
+    sent = request(REQUEST_METHOD="POST", CONTENT_TYPE="application/json", **environ)
+    answer = Handler()(sent.environ, lambda line, headers: lines.append(line))
+    members = json.loads(b"".join(answer))
+    members.pop("request_id", None)
+    return int(lines[0].split()[0]), members, stream.tell()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"text": "a"}', 200),
+        (b'{"text": "a"', 400),
+        (b"", 400),
+        (b'{"text": "a"}'.ljust(64 * 1024 + 1), 413),
+    ],
+    ids=["good", "bad", "empty", "large"],
+)
+def test_a_chunked_body_is_answered_like_one_with_a_length(body, status):
+    answer = post(body, HTTP_TRANSFER_ENCODING="chunked")
+    assert answer[0] == status
+    assert answer == post(body, CONTENT_LENGTH=str(len(body)))
+
+
+def test_of_a_chunked_body_not_more_is_read_than_can_be_taken():
+    answer = post(b" " * 2 * TOO_LONG, HTTP_TRANSFER_ENCODING="chunked")
+    assert answer[1]["code"] == "payload_too_large"
+    assert answer[2] == TOO_LONG
