@@ -3,8 +3,14 @@ has a target."""
 
 import re
 from ipaddress import ip_network
-from pathlib import Path
 
+
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+
+import jwt
 import pytest
 
 from shared.api.exceptions import CODES
@@ -37,6 +43,28 @@ def test_a_service_outside_has_the_handlers_of_errors_too():
     )
     assert len(ours) == 4
     assert documented == ours
+
+
+@pytest.mark.parametrize(
+    ("ahead", "kind", "taken"),
+    [(8, "at+jwt", True), (60, "at+jwt", False), (0, "JWT", False)],
+)
+def test_the_sample_for_other_hosts_takes_tokens_of_a_clock_that_is_ahead(
+    issuer_key, monkeypatch, ahead, kind, taken
+):
+    """By some seconds. PyJWT refuses an `iat` in the future."""
+    page = (ROOT / "docs" / "integration.md").read_text()
+    sample = re.search(r"^```python\n(keys = .*?)^```$", page, re.M | re.S)[1]
+    public = issuer_key.public_key()
+    keys = SimpleNamespace(get_signing_key_from_jwt=lambda token: public)
+    monkeypatch.setattr(jwt, "PyJWKClient", lambda url: keys)
+    issued_at = int(time.time()) + ahead
+    times = {"iat": issued_at, "exp": issued_at + 300}
+    claims = {"iss": "https://memo.example.org", "aud": "memo", **times}
+    token = jwt.encode(claims, issuer_key, "RS256", headers={"typ": kind})
+
+    with nullcontext() if taken else pytest.raises(jwt.InvalidTokenError):
+        exec(sample, {"jwt": jwt, "token": token})  # noqa: S102
 
 
 def test_the_documented_events_are_the_events():
