@@ -101,6 +101,13 @@ def test_a_precondition_that_fails_is_a_problem(trusted_kid):
     assert get(**{"If-Match": get()["ETag"]}).status_code == 200
 
 
+def test_a_precondition_about_a_date_is_ignored(trusted_kid):
+    """RFC 9110 section 13.1.4: the key set has none."""
+    for date in ("Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"):
+        for name in ("If-Unmodified-Since", "If-Modified-Since"):
+            assert get(**{name: date}).status_code == 200
+
+
 def test_a_new_key_is_in_it_and_is_a_new_tag(
     trusted_kid, issuer_key, foreign_key, monkeypatch
 ):

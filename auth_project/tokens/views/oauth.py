@@ -102,6 +102,8 @@ class JWKSetView(OpenView):
         tag = quote_etag(hashlib.sha256(state.encode()).hexdigest())
         max_age = f"public, max-age={settings.JWKS_MAX_AGE}"
         whole = Response(key_set, headers={"Cache-Control": max_age, "ETag": tag})
+        # Without a date of its last change, it is ignored (RFC 9110 section 13.1.4).
+        request.META.pop("HTTP_IF_UNMODIFIED_SINCE", None)
         # `or whole` is for the types: given a response, it never returns None.
         answer = get_conditional_response(request._request, tag, None, whole) or whole
         if answer.status_code == PreconditionFailed.status_code:
