@@ -43,7 +43,10 @@ def _write(layout: Layout, target: Path, made: datetime) -> None:
         raise Problem(f"{target} exists already.", hint="Name a new folder.")
     draft = target.with_name(f".{target.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(mode=0o700, parents=True)
+    try:
+        draft.mkdir(mode=0o700, parents=True)
+    except OSError as exc:
+        raise Problem(f"{target} cannot be written: {exc.strerror}.") from exc
     try:
         _write_files(layout, draft, made)
         os.sync()

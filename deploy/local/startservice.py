@@ -73,9 +73,11 @@ def fault(layout: Layout, name: str) -> str:
     importable modules later, also of installed packages."""
     if not PATTERN.fullmatch(name):
         return f"it must be {FORM}."
-    for path in places(layout.root, name):
-        if path.exists():
-            return f"{path.relative_to(layout.root)} exists."
+    routes, project = places(layout.root, name)
+    if project.exists():
+        return f"{project.name} exists: there is such a service already."
+    if routes.exists():
+        return f"{routes.relative_to(layout.root)} exists."
     if keyword.iskeyword(name):
         return "it is a keyword of Python."
     if name in RESERVED:

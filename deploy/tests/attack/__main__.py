@@ -1,7 +1,7 @@
 """`./manage_all.sh attack`: the attacks on a deployment, by its URL.
 
 Exit status 0: nothing got through. 1: something did. 2: no deployment answers,
-or its users register by mail.
+its users register by mail, or no attack was chosen.
 """
 
 import argparse
@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from deploy.local.servers import processes
 from deploy.local.setup import layout as layouts
@@ -27,6 +29,9 @@ def main() -> int:
     command = [sys.executable, "-m", "pytest", *words, str(Path(__file__).parent)]
     print(f"memo: attacking {url}", flush=True)
     done = subprocess.run(command, env={**os.environ, **found}, check=False)
+    if done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED:
+        print(f"memo: no attack matches --only {asked.only!r}")
+        return 2
     return done.returncode
 
 

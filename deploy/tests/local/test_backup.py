@@ -124,6 +124,13 @@ def test_a_service_that_never_ran_is_named(layout: Layout, folder: Path) -> None
             act()
 
 
+def test_a_folder_that_cannot_be_made_is_named(layout: Layout, folder: Path) -> None:
+    """And not the draft, of which the user knows nothing."""
+    target = folder / backup.MANIFEST / "second"
+    with pytest.raises(Problem, match=f"^{target} cannot be written: Not a directory"):
+        backup.backup(layout, str(target))
+
+
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, OSError, Problem("full")])
 def test_one_that_was_interrupted_is_none(
     layout: Layout,

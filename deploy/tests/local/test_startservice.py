@@ -60,6 +60,8 @@ def test_it_writes_its_own_files_and_no_others(
         assert not re.search(r"\{\{|\}\}", (checkout.root / path).read_text()), path
         # As open as the checkout: the umask of the command is private.
         assert (checkout.root / path).stat().st_mode & 0o44 == 0o44
+    with pytest.raises(Problem, match="notes_project exists: there is such a service"):
+        startservice.run(checkout, ["notes"])
 
 
 @pytest.mark.parametrize("name", ["a", "zyxwvutsrqponmlkjih"])

@@ -84,6 +84,13 @@ def test_unknown_words_are_2_before_anything_starts(
     assert run("attack", "--url", "http://127.0.0.1:9")[0] == 2
 
 
+def test_a_choice_of_no_attack_is_named() -> None:
+    with Stub() as stub:
+        status, text = run("attack", "--url", stub.url, "--only", "unheard")
+    assert status == 2
+    assert "memo: no attack matches --only 'unheard'" in text
+
+
 def test_a_run_fails_if_a_suite_does(capsys: pytest.CaptureFixture[str]) -> None:
     skipped = [("lint", 0, 1.0), ("audit", jobs.SKIPPED, 2.0)]
     assert jobs.report(skipped) == 0

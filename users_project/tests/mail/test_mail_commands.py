@@ -93,6 +93,14 @@ def test_a_test_mail_says_what_is_wrong(
     assert line.endswith(" -> See docs/mail.md#a-test-mail-that-fails.")
 
 
+def test_a_test_mail_needs_an_address(server, capsys):
+    with pytest.raises(SystemExit):
+        call_command("testmail", "notanaddress")
+    said = capsys.readouterr().out
+    assert " takes a test mail: 'notanaddress' is no e-mail address in ASCII ->" in said
+    assert server.mails() == []
+
+
 def test_without_mail_the_test_says_so(settings, capsys):
     settings.MAIL_ENABLED = False
     with pytest.raises(SystemExit):

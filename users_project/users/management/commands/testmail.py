@@ -1,3 +1,4 @@
+import re
 import sys
 from smtplib import SMTPAuthenticationError, SMTPException
 from typing import Any
@@ -9,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from shared.management.commands.doctor import FOUND_WRONG, line
 from users.mail.delivery import send
+from users.validators import EMAIL
 
 SUBJECT = "Memo: a test mail"
 TEXT = "The mail server of your Memo took this mail, and it has arrived.\n"
@@ -41,6 +43,8 @@ class Command(BaseCommand):
         """Send a test mail. Return what is wrong, or an empty string."""
         if not settings.MAIL_ENABLED:
             return "MAIL_URL is not set"
+        if not re.match(EMAIL, address):
+            return f"{address!r} is no e-mail address in ASCII"
         try:
             send(EmailMessage(SUBJECT, TEXT, to=[address]))
         except SMTPAuthenticationError as exc:  # its text may quote the password
