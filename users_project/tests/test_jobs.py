@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import socket
 from contextlib import nullcontext
 
 import pytest
@@ -10,6 +12,8 @@ from django.test import Client
 from procrastinate import PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.sql import queries
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn
 
 from users import jobs, tasks
 from users.diagnostics import late_job, silent_worker
@@ -169,6 +173,30 @@ def test_the_end_of_a_job_is_stored_though_postgresql_was_slow(
     with nullcontext() if faults < most else pytest.raises(ConnectorException):
         asyncio.run(statement)
     assert tries == [(query, {"job_id": 1})] * min(faults + 1, most)
+
+
+def test_the_kernel_ends_a_connection_whose_server_is_gone():
+    """The worker's connections wait for an answer without a limit."""
+    connector = jobs.Connector().get_worker_connector()
+
+    async def conninfo():
+        await connector.open_async()
+        async with connector.pool.connection() as connected:
+            found = connected.info.dsn
+        await connector.close_async()
+        return found
+
+    over_unix_socket = asyncio.run(conninfo())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = {"host": "127.0.0.1", "port": server.getsockname()[1]}
+        over_tcp = make_conninfo(over_unix_socket, **place)
+        waiting = PGconn.connect_start(over_tcp.encode())
+        with socket.socket(fileno=os.dup(waiting.socket)) as client:
+            names = ("KEEPIDLE", "KEEPINTVL", "KEEPCNT", "USER_TIMEOUT")
+            options = [getattr(socket, f"TCP_{name}") for name in names]
+            found = [client.getsockopt(socket.IPPROTO_TCP, each) for each in options]
+        waiting.finish()
+    assert found == [10, 5, 2, 10_000]
 
 
 def test_the_admin_has_no_page_of_jobs(admin):

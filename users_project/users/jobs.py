@@ -23,6 +23,15 @@ WORKER_TIMEOUT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=5)
 ENDS = (queries["finish_job"], queries["retry_job"])
 PAUSES = (1, 5)  # seconds before the second and the third try of these
+# The worker's own connections wait for an answer without a limit. So the kernel ends
+# them 20 s after the machine or the network of PostgreSQL is gone; `DATABASE_URL` may
+# say otherwise. Unix sockets ignore these.
+KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
 
 # The time since the last heartbeat, and since the next job in the queue was due.
 STATE = """
@@ -43,7 +52,7 @@ class Connector(DjangoConnector):
     """Defers jobs on Django's connection, and so in the transaction of the caller."""
 
     def get_worker_connector(self) -> "WorkerConnector":
-        params = connector_params(self.alias)
+        params = KEEPALIVE | connector_params(self.alias)
         return WorkerConnector(kwargs=params, min_size=1, max_size=4)
 
 
