@@ -6,6 +6,7 @@ Squawk knows what a migration locks, and what breaks the previous version.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -63,6 +64,10 @@ def faults(sql: str, timeout: str) -> Iterator[tuple[str, str]]:
     )
     for each in json.loads(done.stdout):
         yield each["rule_name"], f"line {each['line']}: {each['message']}"
+    for index in re.findall(r'CREATE INDEX CONCURRENTLY (?!IF)"?(\w+)', sql):
+        if f"DROP INDEX CONCURRENTLY IF EXISTS {index}" not in sql:
+            why = f"drop {index} first: an attempt that ended early may have left it"
+            yield "repeatable-index-creation", why
 
 
 def report(

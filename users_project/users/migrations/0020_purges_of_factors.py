@@ -3,13 +3,17 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """The tables are read and written while the indexes are built."""
+    """The tables are read and written while the indexes are built. An attempt that ended
+    early leaves an index that is not valid."""
 
     atomic = False
 
     dependencies = [("users", "0019_no_encoded_word")]
 
     operations = [
+        migrations.RunSQL(
+            "DROP INDEX CONCURRENTLY IF EXISTS factor_unconfirmed", migrations.RunSQL.noop
+        ),
         AddIndexConcurrently(
             model_name="factor",
             index=models.Index(
@@ -17,6 +21,9 @@ class Migration(migrations.Migration):
                 fields=["created_at"],
                 name="factor_unconfirmed",
             ),
+        ),
+        migrations.RunSQL(
+            "DROP INDEX CONCURRENTLY IF EXISTS recovery_code_used", migrations.RunSQL.noop
         ),
         AddIndexConcurrently(
             model_name="recoverycode",
