@@ -71,7 +71,8 @@ def restart(layout: Layout, names: list[str]) -> None:
     _check(layout)
     if names:
         workers = (s.worker for s in layout.services if s.name in names and s.worker)
-        names = [*dict.fromkeys([*names, *workers])]
+        # Workers first: one of the version before fails jobs that it does not know.
+        names = [*dict.fromkeys([*workers, *names])]
         printed = application.run_in_all(layout, "-c", application.PREPARE)
         for fault in configure.faults(layout, printed):
             print(f"  note: {fault}")

@@ -26,8 +26,9 @@ def found_by(job: Document, found: list[Document]) -> list[Pod]:
 def test_every_pod_of_a_service_is_a_target(overlay: str) -> None:
     """By its address, which is not what other services call it."""
     found, targets = documents(overlay), set()
-    for name in ("auth", "users"):
-        for pod in found_by(JOBS[f"memo-{name}"], found):
+    for job in ("auth", "users", "users-worker"):
+        name = job.removesuffix("-worker")
+        for pod in found_by(JOBS[f"memo-{job}"], found):
             targets.add(pod.name)
             (answering,) = (x for x in pod.containers if "ports" in x)
             assert answering["ports"] == [{"name": "http", "containerPort": 8000}]
