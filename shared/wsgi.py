@@ -4,7 +4,6 @@ with chunked bodies.
 Django parses that header before any of our code could answer with an error.
 """
 
-from collections.abc import Iterable
 from io import BytesIO
 from typing import Any, NoReturn
 
@@ -44,7 +43,7 @@ class Handler(wsgi.WSGIHandler):
 
     request_class = Request
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Read a chunked body, as the gateway does: Django and DRF take a body without
         a length for none."""
         if "HTTP_TRANSFER_ENCODING" in environ:

@@ -2,11 +2,9 @@
 has a target."""
 
 import re
-from ipaddress import ip_network
-
-
 import time
 from contextlib import nullcontext
+from ipaddress import ip_network
 from pathlib import Path
 from types import SimpleNamespace
 

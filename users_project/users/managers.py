@@ -144,7 +144,7 @@ class UserQuerySet(models.QuerySet["User"]):
         """End all sessions of at most `limit` users whose ids follow `after`, with new
         epochs that are also higher than `above`. Return their ids. Pushes nothing, like
         `raise_epoch`."""
-        parameters = {"above": above, "limit": limit, "after": after}
+        parameters: Any = {"above": above, "limit": limit, "after": after}
         with connections[self.db].cursor() as cursor:
             cursor.execute(RAISE_EPOCHS, parameters)
             return [user_id for (user_id,) in cursor.fetchall()]

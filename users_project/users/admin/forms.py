@@ -68,13 +68,17 @@ class PasswordForm(VersionedForm, auth_forms.AdminPasswordChangeForm):
     """The form by which an operator sets a user's password."""
 
     usable_password_help_text = WITHOUT_ONE
-    changed_data = ("password",)  # Django's finds no change if the password is removed
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         self.instance = user  # the row of the form's version
         super().__init__(user, *args, **kwargs)
         if "usable_password" in self.fields:
             self.fields["usable_password"].label = LABEL
+
+    @property
+    def changed_data(self) -> list[str]:
+        """For the history. Django's own finds no change if the password is removed."""
+        return ["password"]
 
 
 class RoleForm(VersionedForm, forms.ModelForm):

@@ -50,7 +50,7 @@ def authenticate(
         if site == "admin" and not proved.user.is_staff:
             raise InvalidCredentials
     except InvalidCredentials:
-        where = {"ip": client.ip, "user_agent": client.user_agent}
+        where: Any = {"ip": client.ip, "user_agent": client.user_agent}
         user_id = factor.user_id if factor else None
         record_failure(["authn_login_fail"], user_id, site=site, **where)
         raise

@@ -47,7 +47,7 @@ def verify(
     """
     if user.session_epoch != epoch or not user.is_present:
         raise TokenInvalid
-    context = {"ip": client.ip, "user_agent": client.user_agent}
+    context: Any = {"ip": client.ip, "user_agent": client.user_agent}
     limit = RateLimitPolicy("FACTOR_LIMIT_ACCOUNT", str(user.pk))
     limits = [limit]
     if sid is not None:
