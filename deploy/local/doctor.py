@@ -126,7 +126,7 @@ def lines_of(layout: Layout, service: Service, *words: str | Path) -> Iterator[s
     done = subprocess.run(
         [layout.python, "manage.py", *words],
         cwd=service.project,
-        env=application.environment(layout, service),
+        env=application.environment(layout, service) | supervisor.concurrency(service),
         capture_output=True,
         text=True,
     )

@@ -210,15 +210,22 @@ def _configuration(layout: Layout, major: int) -> str:
     return text
 
 
+def concurrency(service: Service) -> dict[str, str]:
+    """WEB_CONCURRENCY, if it is set, as the number of workers that really run: each
+    process has as many. The service itself refuses a text that is not a number."""
+    written = read_env(service.env_file).get("WEB_CONCURRENCY", "")
+    if not written.isdecimal():
+        return {}
+    return {"WEB_CONCURRENCY": str(-(-int(written) // PROCESSES) * PROCESSES)}
+
+
 def _processes_of(service: Service) -> dict[str, object]:
     """Values for the templates. A service's workers are divided among its processes."""
-    written = read_env(service.env_file)
-    workers = written.get("WEB_CONCURRENCY", "")
+    written, real = read_env(service.env_file), concurrency(service)
     passed = {name: written[name] for name in SERVER_VARIABLES if written.get(name)}
-    environment = {"ENV_FILE": service.env_file, **passed}
+    environment = {"ENV_FILE": service.env_file, **passed, **real}
     return {
-        # The service itself refuses a text that is not a number.
-        "workers": -(-int(workers) // PROCESSES) if workers.isdecimal() else 1,
+        "workers": int(real.get("WEB_CONCURRENCY", PROCESSES)) // PROCESSES,
         "bind": written["BIND"],
         "environment": ",".join(f'{k}="{v}"' for k, v in environment.items()),
     }

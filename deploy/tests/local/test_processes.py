@@ -1,5 +1,6 @@
 """Whether a program answers, wherever its settings let it listen; starts and ends."""
 
+import re
 import subprocess
 import sys
 import xmlrpc.client
@@ -180,3 +181,23 @@ def test_a_start_tries_again_at_once_what_has_failed_before(
     monkeypatch.setattr(processes, "is_healthy", is_healthy)
     processes.start(layout, ["redis"])
     assert redis["statename"] == "RUNNING"
+
+
+@pytest.mark.parametrize(("written", "real"), [(1, 2), (3, 4), (4, 4)])
+def test_what_counts_workers_knows_how_many_there_are(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, written: int, real: int
+) -> None:
+    """BF-05: without Redis a limit is divided by them. Each process has as many."""
+    for each in layout.services:
+        text = f"BIND=127.0.0.1:1\nWEB_CONCURRENCY={written}\n"
+        write_private(each.env_file, text)
+    run = Mock(return_value=subprocess.CompletedProcess([], 0, "ok    x  y\n", ""))
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "Popen", Mock())
+    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    supervisor.start(layout, 17)
+    config = (layout.state / "supervisord.conf").read_text()
+    assert re.findall(r"--workers (\d+)", config) == [str(real // 2)] * 2
+    assert set(re.findall(r'WEB_CONCURRENCY="(\d+)"', config)) == {str(real)}
+    assert [*doctor.lines_of(layout, layout.services[0], "doctor")]
+    assert run.call_args.kwargs["env"]["WEB_CONCURRENCY"] == str(real)
