@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Any, NoReturn
 
 from django.core.handlers import wsgi
+from django.http import HttpResponseBase
 from django.http.multipartparser import MultiPartParserError
 from django.utils.http import parse_header_parameters
 
@@ -43,7 +44,9 @@ class Handler(wsgi.WSGIHandler):
 
     request_class = Request
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Any
+    ) -> HttpResponseBase:
         """Read a chunked body, as the gateway does: Django and DRF take a body without
         a length for none."""
         if "HTTP_TRANSFER_ENCODING" in environ:
