@@ -135,6 +135,8 @@ class MailServer:
             }
         )
         await self.stall(envelope, "answer-stall", "settle")
+        if self.is_due(envelope, "answer-late"):
+            await asyncio.sleep(1.5)
         if self.is_due(envelope, "answer-cut"):
             server.transport.abort()
         return "250 OK"

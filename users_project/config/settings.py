@@ -88,7 +88,7 @@ if MAIL_SERVER:
         env.missing.append("MAIL_PASSWORD")
 else:
     EMAIL_BACKEND = MAIL_BACKEND or "django.core.mail.backends.filebased.EmailBackend"
-EMAIL_TIMEOUT = 10  # seconds, for each answer of the server
+EMAIL_TIMEOUT = 10  # seconds, for each answer until the login; then ANSWER_TIMEOUT
 EMAIL_FILE_PATH = BASE_DIR / env.str("MAIL_FOLDER", default="../.run/mail")
 SSL_CERT_FILE = env.certificates("SSL_CERT_FILE")  # OpenSSL reads the variable itself
 # When an account is created: at once, or once its address is verified.

@@ -6,7 +6,7 @@ from shared.tests.mail_server import PASSWORD, mail_server
 from tests.factories import UserFactory
 from users.accounts.links import issue
 from users.accounts.models import Purpose
-from users.mail import outbox
+from users.mail import delivery, outbox
 from users.mail.models import Kind
 
 
@@ -43,6 +43,7 @@ def use(servers, settings, monkeypatch):
         settings.EMAIL_USE_TLS = url.tls == "starttls"
         settings.EMAIL_USE_SSL = url.tls == "tls"
         settings.EMAIL_TIMEOUT = 1
+        monkeypatch.setattr(delivery, "ANSWER_TIMEOUT", 1)
         settings.DEFAULT_FROM_EMAIL = server.settings["MAIL_FROM"]
         settings.MAIL_REPLY_TO = "help@example.org"
         settings.PUBLIC_URL = "https://memo.example"

@@ -1,5 +1,6 @@
 """What happens to a mail between its row and the server, with a real one."""
 
+import time
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
@@ -14,7 +15,7 @@ from tests.mail.conftest import state
 from users import tasks
 from users.accounts.links import find, issue, token_of
 from users.accounts.models import Link, Purpose, Registration
-from users.mail import outbox
+from users.mail import delivery, outbox
 from users.mail.delivery import Backoff, NotSent, deliver
 from users.mail.models import Kind, Mail
 from users.models import User
@@ -273,10 +274,26 @@ def test_a_registration_has_no_epoch(mailoutbox):
     assert "zebedee" not in message.message().as_string()
 
 
-def test_a_connection_that_does_not_close_sends_nothing_twice(server, reset_mail):
+def test_a_server_that_checks_a_mail_gets_it_once(server, reset_mail, monkeypatch):
+    """It takes longer than the connection may take to open."""
+    monkeypatch.setattr(delivery, "ANSWER_TIMEOUT", 30)
     mail = reset_mail()
+    server.fault("answer-late")
+    deliver(mail.pk)
+    assert server.reached() == {"answer-late"}
+    assert state(mail) == (True, False, "")
+    assert len(server.mails()) == 1
+
+
+def test_a_connection_that_does_not_close_sends_nothing_twice(
+    server, reset_mail, monkeypatch
+):
+    """And keeps a thread for no longer than one that does not open."""
+    monkeypatch.setattr(delivery, "ANSWER_TIMEOUT", 30)
+    mail, started = reset_mail(), time.monotonic()
     server.fault("quit-stall")
     deliver(mail.pk)
+    assert time.monotonic() - started < 10
     assert server.reached() == {"quit-stall"}
     assert state(mail) == (True, False, "")
 

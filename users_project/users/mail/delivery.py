@@ -3,8 +3,10 @@ link no longer works."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from smtplib import SMTPDataError, SMTPRecipientsRefused
+from smtplib import SMTP, SMTPDataError, SMTPRecipientsRefused
+from typing import Any
 
+from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.utils import timezone
@@ -19,6 +21,10 @@ from users.mail.daily_limit import DAY, is_too_many
 from users.mail.message import compose
 from users.mail.models import Kind, Mail
 
+# Seconds to wait for an answer once the connection is open. A server that checks a mail
+# takes longer than EMAIL_TIMEOUT to accept it, and would get it again (RFC 5321 4.5.3.2
+# asks for ten minutes, but there are few threads).
+ANSWER_TIMEOUT = 120
 WAITS = (10, 60, 5 * 60, 15 * 60, 3600)  # seconds between attempts; the last repeats
 
 
@@ -70,10 +76,19 @@ def send(message: EmailMessage) -> None:
     connection = get_connection()
     try:
         connection.open()
+        set_timeout(connection, ANSWER_TIMEOUT)
         connection.send_messages([message])
     finally:
+        set_timeout(connection, settings.EMAIL_TIMEOUT)
         with suppress(OSError):
             connection.close()
+
+
+def set_timeout(connection: Any, seconds: float) -> None:
+    """Set how long an open SMTP connection waits for each answer."""
+    smtp = getattr(connection, "connection", None)
+    if isinstance(smtp, SMTP) and smtp.sock:
+        smtp.sock.settimeout(seconds)
 
 
 def is_refusal(exc: Exception) -> bool:
