@@ -7,10 +7,13 @@ from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from shared.api.exceptions import DependencyUnavailable
 from shared.clients import AuthClient
+from shared.events import listing
 from shared.events.pages import PAGE, page_of
 from tests.admin_pages import url
 from tests.refusals import assert_refused
@@ -160,3 +163,18 @@ def test_the_command_lists_them(ada, capsys):
     assert len(listed("--since", str(NOW - timedelta(seconds=90)))) == 1
     with pytest.raises(CommandError, match="no user"):
         listed("nobody")
+
+
+def test_the_command_reads_many_events_by_several_statements(ada, capsys, monkeypatch):
+    """Also those of one time. One statement for all would not end in time."""
+    for number, minutes in enumerate((2, 2, 1)):
+        event(ada.pk, minutes, data={"fields": [number]})
+    monkeypatch.setattr(listing, "PAGE", 2)
+    since = str(NOW - timedelta(hours=1))
+    with CaptureQueriesContext(connection) as queries:
+        call_command("listevents", "--since", since, "--json")
+    shown = [json.loads(line)["data"] for line in capsys.readouterr().out.splitlines()]
+    assert shown == [{"fields": [number]} for number in (2, 1, 0)]
+    statements = [query["sql"] for query in queries]
+    assert len(statements) == 2
+    assert not any("WITH HOLD" in each for each in statements)
