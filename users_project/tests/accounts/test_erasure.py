@@ -17,6 +17,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from shared import erasures as erasures_file
 from shared.api.exceptions import DependencyUnavailable, LinkInvalid
+from shared.tests.query_plans import reading
 from tests.accounts.personal_data import DAY, MARKS, due_user, everything, fill
 from tests.admin_pages import LIST, act, ask, browser_of, change_url, url
 from tests.factories import UserFactory
@@ -97,6 +98,15 @@ def test_any_number_is_erased_in_batches(monkeypatch):
     found = User.objects.filter(pk__in=[user.pk for user in users])
     assert found.filter(erased_at=None).count() == 0
     assert len({*found.values_list("username", flat=True)}) == 5
+
+
+def test_the_history_of_a_user_is_found_by_an_index(ada):
+    """PostgreSQL would search a table as small as this from end to end."""
+    with connection.cursor() as cursor, reading() as read:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        assert not erasure.history_of([ada.pk])
+    assert ("admin_log_object", 0) in [(name, rows) for _, name, rows in read.scans]
+    assert not read.whole_tables
 
 
 def test_the_names_of_erased_users_belong_to_no_one(guess, marked):
