@@ -68,13 +68,12 @@ def test_a_taken_new_address_is_answered_by_the_same_statements(cost, session):
     assert not Link.objects.exists()
 
 
-@pytest.mark.parametrize(("verified", "statements"), [(True, 8), (False, 16)])
+@pytest.mark.parametrize(("verified", "statements"), [(True, 8), (False, 15)])
 def test_a_reset_is_eight_statements_after_its_hash(
     ada, cost, hashes, monkeypatch, verified, statements
 ):
-    """The link is found before, the password checked and hashed. Eight more where the
-    address was never verified: a change of it that waits goes, and second factors with
-    all that belongs to them."""
+    """The link is found before, the password checked and hashed. Seven more where the
+    address was never verified: second factors go, with all that belongs to them."""
     if verified:
         User.objects.update(email_verified_at=timezone.now())
     link, take, hashed = links.issue("reset", address=ADDRESS, user=ada), links.take, []

@@ -150,7 +150,6 @@ def undo(token: str, client: Client) -> None:
             resets.delete_since(user, link.created_at)
             user.raise_epoch("email_change_undone", password_changed=True)
             audit("authn_password_change", user_id=str(user.pk), **source())
-            EmailChange.objects.filter(user=user).delete()
             links.void_others(user, undone=link)
             link_mails.send(Purpose.RESET, user)
             record("email_change_undone", user.pk)

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from users import passwords
 from users.accounts import links
-from users.accounts.models import EmailChange, Purpose
+from users.accounts.models import Purpose
 from users.events.log import record
 from users.factors import resets
 from users.limits import guess_limits
@@ -44,7 +44,6 @@ def set_password(user: User, encoded: str) -> None:
         user.email_verified_at = timezone.now()
         names.add("email_verified_at")
         record("email_verified", user.pk)
-        EmailChange.objects.filter(user=user).delete()
         if not user.was_verified:
             resets.record_removals(user.factors.all())
             resets.delete_all(user)
