@@ -8,9 +8,10 @@ from typing import Any, Self
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connections, models
+from django.db import OperationalError, connections, models
 from django.db.models.functions import Now
 
+from shared.auth import session_state
 from shared.auth.authentication import TokenUser
 from shared.db.functions import ClockTimestamp
 from shared.events.models import origin
@@ -18,6 +19,9 @@ from tokens import statements
 from tokens.events import Event as Event
 from tokens.events import EventPersonal as EventPersonal
 from tokens.pending_logins import PendingLogin as PendingLogin
+
+# A key in Redis: this refresh token was made, and perhaps no client has received it.
+UNDELIVERED = "auth:undelivered:{}"
 
 
 @dataclass(frozen=True)
@@ -95,15 +99,22 @@ class SessionQuerySet(models.QuerySet["Session"]):
         Returns None if it changed nothing: the row says why. Of any number of callers
         one succeeds (RFC 9700 section 4.14.2).
         """
+        new = uuid.uuid4()
         parameters = {
             "id": sid,
             "presented": jti,
-            "new": uuid.uuid4(),
+            "new": new,
             **vars(policy),
             "lifetime": timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME),
             "leeway": timedelta(seconds=settings.REFRESH_REUSE_LEEWAY),
         }
-        return next(iter(self.execute(statements.ROTATE, parameters)), None)
+        try:
+            return next(iter(self.execute(statements.ROTATE, parameters)), None)
+        except OperationalError as exc:
+            # Without an answer of the server, it may commit later.
+            if getattr(exc.__cause__, "sqlstate", None) is None:
+                session_state.note(UNDELIVERED.format(new), "", ttl=3600)
+            raise
 
     def revoke(self, sid: UUID, reason: str, *deeds: str) -> "Session | None":
         """End a session and return it, even if it had ended before. None if it has no

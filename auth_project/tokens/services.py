@@ -29,7 +29,7 @@ from shared.keys import keyring
 from shared.structured_logging import audit
 from tokens.jwt_tokens import AccessToken, RefreshToken, SpentRefreshToken, session_over
 from tokens.metrics import counted_refusals, refreshes_total
-from tokens.models import Session, SessionPolicy
+from tokens.models import UNDELIVERED, Session, SessionPolicy
 from tokens.revocation import end_session, end_sessions_below, publish_end
 
 
@@ -144,13 +144,18 @@ def live_session(token: RefreshToken, policy: SessionPolicy, client: Client) -> 
 def is_direct_predecessor(
     token: RefreshToken, session: Session, received_at: float
 ) -> bool:
-    """Whether `token` was superseded by the last rotation, within the leeway.
+    """Whether `token` was superseded by the last rotation, within the leeway. If that
+    rotation was answered by 503, the leeway begins with the first retry.
 
     The time is measured to the request's arrival: waits for the User Service or a lock
     do not count. No older ancestor is ever accepted (django-oauth-toolkit #1617).
     """
     if str(session.previous_jti) != token["jti"] or not settings.REFRESH_REUSE_LEEWAY:
         return False
+    # Before the leeway is tested: a retry within it is the first one too.
+    undelivered = UNDELIVERED.format(session.jti)
+    if session_state.is_noted(undelivered, settings.REFRESH_REUSE_LEEWAY):
+        return True
     waited = timedelta(seconds=time.monotonic() - received_at)
     leeway = timedelta(seconds=settings.REFRESH_REUSE_LEEWAY)
     rotated_at = session.rotated_at or session.created_at

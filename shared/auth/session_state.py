@@ -76,6 +76,21 @@ def note(name: str, text: str, ttl: int) -> None:
         connection().set(name, text, ex=ttl)
 
 
+def is_noted(name: str, ttl: int) -> bool:
+    """Whether a text was kept by `note`, which lives for at most `ttl` seconds from
+    now. One round trip. False if Redis is unavailable."""
+    if breaker.is_open():
+        return False
+    with noting_failure("is_noted"):
+        pipeline = connection().pipeline(transaction=False)
+        pipeline.exists(name)
+        pipeline.expire(name, ttl, lt=True)
+        found, _ = pipeline.execute()
+        breaker.succeeded()
+        return bool(found)
+    return False
+
+
 def answers() -> bool:
     """Whether Redis answers. Ignores the breaker, so that the sweep repairs at once."""
     with noting_failure("ping"):

@@ -5,7 +5,10 @@ import uuid
 
 import jwt
 import pytest
+from django.db import OperationalError
+from psycopg.errors import DiskFull
 
+from shared.auth import session_state
 from tests.conftest import (
     access_token,
     age,
@@ -17,7 +20,7 @@ from tests.conftest import (
     refresh_token,
     state_in_redis,
 )
-from tokens.models import Session
+from tokens.models import UNDELIVERED, Session, SessionQuerySet
 
 pytestmark = pytest.mark.django_db
 
@@ -109,6 +112,49 @@ def test_the_leeway_counts_to_the_arrival_and_not_to_the_decision(
     monkeypatch.setattr(users, "get", slow)
 
     assert refresh(token_of(rotated, "previous")).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_a_rotation_whose_answer_was_lost_is_no_theft(session, monkeypatch, seconds):
+    """TOK-07: PostgreSQL commits it after we have answered 503. From the first retry
+    on, the predecessor has the leeway, for a second tab, and no more."""
+    predecessor, redis = refresh_token(session), session_state.connection()
+    execute = SessionQuerySet.execute
+
+    def commit_late(queryset, *args):
+        execute(queryset, *args)
+        raise OperationalError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SessionQuerySet, "execute", commit_late)
+        assert outcome(refresh(predecessor)) == (503, "dependency_unavailable")
+    age(session, seconds)
+    note = UNDELIVERED.format(session.jti)
+    assert LEEWAY < redis.ttl(note) <= 3600
+
+    for _ in range(2):
+        answer = refresh(predecessor)
+        assert answer.status_code == 200
+        assert cookie_of(answer) == refresh_token(session)
+        assert 0 < redis.ttl(note) <= LEEWAY
+    redis.delete(note)  # as Redis does after the leeway
+    age(session, 60)
+
+    assert outcome(refresh(predecessor)) == (401, "refresh_token_reused")
+
+
+def test_a_rotation_that_the_server_has_refused_is_not_noted(session, monkeypatch):
+    """A full disk of PostgreSQL does not fill Redis."""
+    noted = []
+    monkeypatch.setattr(session_state, "note", lambda *args, **_: noted.append(args))
+
+    def refuse(*args):
+        raise OperationalError from DiskFull()
+
+    monkeypatch.setattr(SessionQuerySet, "execute", refuse)
+
+    assert outcome(refresh(refresh_token(session))) == (503, "dependency_unavailable")
+    assert not noted
 
 
 # --- Sessions that are over ---------------------------------------------------------

@@ -76,6 +76,7 @@ def test_many_revocations_cost_one_round_trip_and_so_does_every_other_act(
         lambda: session_state.mark_revoked(batch, 5),
         lambda: session_state.is_active(sid),
         lambda: session_state.mark_active(sid, 10),
+        lambda: session_state.is_noted(session_state.key(sid), 10),
     ):
         redis_round_trips.clear()
         act()
@@ -88,9 +89,10 @@ def test_a_redis_that_is_unavailable_is_unknown_and_no_error(sid, caplog):
     with redis_unavailable():
         assert session_state.is_active(sid) is None
         session_state.mark_active(sid, 10)
+        assert session_state.is_noted("test", 10) is False
         assert revoked(sid) is False
 
-    acts = ("read", "mark_active", "mark_revoked")
+    acts = ("read", "mark_active", "is_noted", "mark_revoked")
     logged = [record.getMessage() for record in caplog.records]
     assert logged == [f"redis {act} failed: ConnectionError" for act in acts]
 
@@ -142,6 +144,7 @@ def test_after_three_failures_no_caller_asks_for_a_while(sid, double):
     for _ in range(10):
         assert session_state.is_active(sid) is None
     session_state.mark_active(sid, 10)
+    assert session_state.is_noted("test", 10) is False
     assert (double.get.call_count, double.pipeline.call_count) == (3, 0)
 
     double.pipeline().execute.return_value = [True]
