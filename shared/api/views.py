@@ -1,5 +1,6 @@
 """Base classes of views, and how they read a body."""
 
+import select
 from typing import Any
 
 from rest_framework.authentication import BaseAuthentication
@@ -7,7 +8,7 @@ from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from shared.api.exceptions import Unauthorized
+from shared.api.exceptions import DependencyUnavailable, Unauthorized
 from shared.auth.authentication import APIKeyAuthentication
 from shared.auth.permissions import HasAPIKey
 
@@ -45,3 +46,14 @@ def valid(serializer: Any) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     data: dict[str, Any] = serializer.validated_data
     return data
+
+
+def refuse_abandoned(request: Request) -> None:
+    """Raise DependencyUnavailable if the caller has closed the connection: it took a
+    wait for a failure, so what it asked for must not happen later. No round trip."""
+    if connection := request.META.get("gunicorn.socket"):
+        poll = select.poll()
+        # Unlike a read, this sees the end behind a body that nobody has read.
+        poll.register(connection, select.POLLRDHUP)
+        if poll.poll(0):
+            raise DependencyUnavailable

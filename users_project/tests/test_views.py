@@ -1,5 +1,6 @@
 """One's own account, and what other services ask about a user."""
 
+import socket
 import uuid
 
 import pytest
@@ -133,6 +134,20 @@ def test_the_epoch_is_raised_and_audited_and_nothing_is_pushed(
     assert pushes == []
     found = audits("event", "user_id", "epoch", "by")
     assert found == [("sessions_ended", str(user.pk), EPOCH + 1, "auth")]
+
+
+@pytest.mark.parametrize(("is_open", "status"), [(True, 200), (False, 503)])
+def test_a_call_that_auth_gave_up_ends_nothing(auth, user, is_open, status):
+    """Its user logs out everywhere again, or has logged in since."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        if not is_open:
+            theirs.close()
+        extra = {"gunicorn.socket": ours}
+        response = auth.post(url(user.pk, "/end_sessions"), {}, **extra)
+    assert response.status_code == status
+    user.refresh_from_db()
+    assert user.session_epoch == EPOCH + is_open
 
 
 def test_the_session_to_keep_is_remembered(auth, user):

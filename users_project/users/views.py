@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from shared.api.client_ip import client_address
 from shared.api.exceptions import InvalidCredentials, TokenRevoked, UserNotFound
-from shared.api.views import InternalView, JSONView, valid
+from shared.api.views import InternalView, JSONView, refuse_abandoned, valid
 from shared.auth import device_cookie
 from shared.auth.authentication import Service, TokenUser
 from shared.events.pages import EventQuerySerializer
@@ -168,6 +168,7 @@ class EndSessionsView(AuthServiceView):
     @extend_schema(**openapi.END_SESSIONS)
     def post(self, request: Request, user_id: UUID) -> Response:
         body = valid(s.EndSessionsSerializer(data=request.data))
+        refuse_abandoned(request)
         row = User.objects.raise_epoch(user_id, body.get("keep_sid"))
         if row is None:
             raise UserNotFound

@@ -1,5 +1,6 @@
 """Refresh: every answer of it, in the order in which the questions are asked."""
 
+import socket
 import time
 import uuid
 
@@ -7,6 +8,7 @@ import jwt
 import pytest
 from django.db import OperationalError
 from psycopg.errors import DiskFull
+from rest_framework.test import APIClient
 
 from shared.auth import session_state
 from tests.conftest import (
@@ -155,6 +157,23 @@ def test_a_rotation_that_the_server_has_refused_is_not_noted(session, monkeypatc
 
     assert outcome(refresh(refresh_token(session))) == (503, "dependency_unavailable")
     assert not noted
+
+
+@pytest.mark.parametrize(("is_open", "status"), [(True, 200), (False, 503)])
+def test_a_refresh_that_the_gateway_gave_up_changes_nothing(session, is_open, status):
+    """TOK-07: it waited in gunicorn's queue, and the client has retried since. Also
+    with a body that nobody has read."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"{}")
+        if not is_open:
+            theirs.close()
+        cookie = {"Cookie": f"refresh_token={refresh_token(session)}"}
+        extra = {"gunicorn.socket": ours}
+        answer = APIClient().post("/api/v1/auth/refresh", headers=cookie, **extra)
+    assert answer.status_code == status
+    assert cookie_of(answer) != ""
+    assert (Session.objects.get().jti != session.jti) is is_open
 
 
 # --- Sessions that are over ---------------------------------------------------------

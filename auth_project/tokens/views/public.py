@@ -11,7 +11,7 @@ from shared.api.client_ip import client_address, user_agent
 from shared.api.exceptions import TokenError, TokenNotYetValid
 from shared.api.fields import CredentialsSerializer
 from shared.api.openapi import TOKEN_PROBLEMS, problems
-from shared.api.views import InternalView, OpenView, valid
+from shared.api.views import InternalView, OpenView, refuse_abandoned, valid
 from shared.auth import device_cookie
 from shared.auth.fetch_metadata import SameOriginRequired
 from shared.metrics import counted_login
@@ -141,6 +141,7 @@ class RefreshView(CookieView):
         },
     )
     def post(self, request: Request) -> Response:
+        refuse_abandoned(request)
         text = cookies.read(request)
         received_at = request._request.started  # type: ignore[attr-defined]
         return grant_response(services.refresh(text, client_of(request), received_at))
