@@ -40,9 +40,11 @@ JWKS_MAX_AGE = env.number("JWKS_MAX_AGE", default=300, most=24 * 3600)
 
 # Seconds. A session ends REFRESH_TOKEN_LIFETIME after its last refresh, and
 # SESSION_ABSOLUTE_LIFETIME after its login, whichever comes first.
-REFRESH_TOKEN_LIFETIME = env.number("REFRESH_TOKEN_LIFETIME", default=30 * 24 * 3600)
+REFRESH_TOKEN_LIFETIME = env.number(
+    "REFRESH_TOKEN_LIFETIME", default=30 * 24 * 3600, least=1
+)
 SESSION_ABSOLUTE_LIFETIME = env.number(
-    "SESSION_ABSOLUTE_LIFETIME", default=30 * 24 * 3600
+    "SESSION_ABSOLUTE_LIFETIME", default=30 * 24 * 3600, least=1
 )
 
 # Seconds in which the direct predecessor of a refresh token is still answered with its

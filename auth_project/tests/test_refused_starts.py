@@ -27,6 +27,7 @@ PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
 }
 CANARY = "kAnArY-"
+LIVES = ("REFRESH_TOKEN_LIFETIME", "SESSION_ABSOLUTE_LIFETIME")
 TRACING = """
 import sys
 
@@ -64,10 +65,12 @@ def assert_refused(done, word):
         (["manage.py", "runserver", "--noreload", "1"], {"DEBUG": "true"}, "memo.E010"),
         # What the settings themselves cannot read:
         (["manage.py", "check"], {"JWT_LEEWAY": CANARY}, "JWT_LEEWAY"),
+        # With which no session would live:
+        *((["manage.py", "check"], {name: "0"}, f"{name} must be") for name in LIVES),
         # On its own command line, where no setting sees it:
         ([*GUNICORN, "--forwarded-allow-ips", "10.0.0.1,*"], {}, "memo.E023"),
     ],
-    ids=["runserver", "check", "gunicorn"],
+    ids=["runserver", "check", "idle", "absolute", "gunicorn"],
 )
 def test_no_process_starts_with(words, env, fault):
     """A process of each kind; the tests of `shared.checks` try every rule."""
