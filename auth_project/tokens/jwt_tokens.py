@@ -80,7 +80,7 @@ class AccessToken(simplejwt.AccessToken):
             "iat": issued_at,
             "exp": min(
                 issued_at + settings.ACCESS_TOKEN_LIFETIME,
-                int(session.absolute_expires_at.timestamp()),
+                int(session.expires_at.timestamp()),
             ),
         }
         token.text = str(token)

@@ -1,6 +1,9 @@
 """Stepping up: a session gains a level, or a newer time (RFC 9470)."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from tests.conftest import (
     PASSWORD,
@@ -66,6 +69,16 @@ def test_a_factor_raises_the_level(client, session, users, before, proof, after)
         assert claims["auth_time"] >= row.created_at.timestamp() + 999
     event = Event.objects.get(event="authn_step_up")
     assert (event.sid, event.data) == (row.id, {"acr": "aal2"})
+
+
+def test_its_token_ends_with_the_session(client):
+    login, end = begin(client)["login"], timezone.now() + timedelta(seconds=10)
+    Session.objects.update(expires_at=end)
+
+    answer = client.post(URL, {"login": login, "password": PASSWORD})
+
+    assert answer.status_code == 200
+    assert 0 < answer.json()["expires_in"] <= 10
 
 
 def test_the_password_of_an_account_without_factors_renews_the_time(client, users):

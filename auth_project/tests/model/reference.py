@@ -158,7 +158,7 @@ class Reference(Keys):
         self, s: Session, who: Identity, cookie: Refresh | None, *audit: str
     ) -> Answer:
         iat = who.asked_at // SECOND
-        exp = min(iat + self.terms.access // SECOND, s.absolute // SECOND)
+        exp = min(iat + self.terms.access // SECOND, s.expires // SECOND)
         self.mark_active(s, exp)
         return Answer(200, None, cookie, Access(s, who.roles, iat, exp), audit)
 
