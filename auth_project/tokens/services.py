@@ -111,10 +111,11 @@ def resolve_superseded_token(
         end_session(session.id, "reuse", "authn_token_reuse")
         audit("authn_token_reuse", **audit_context(session, client))
         raise RefreshTokenReused
-    if policy.needs_factor and session.lacks_factor:
-        # It cannot step up below the user's epoch, and perhaps the push was lost.
+    if session.user_epoch < policy.epoch:
+        # Kept. It cannot step up below the user's epoch, and perhaps the push was lost.
         kept = Session.objects.filter(id=session.id, user_epoch__lt=policy.epoch)
         kept.update(user_epoch=policy.epoch)
+    if policy.needs_factor and session.lacks_factor:
         raise InsufficientUserAuthentication("aal2")
     if is_current:
         # Rotated less than the leeway ago: the client keeps using this token.

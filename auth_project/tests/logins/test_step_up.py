@@ -123,6 +123,19 @@ def test_it_belongs_to_its_session(make_session, users, client):
     assert (other.acr, other.stepped_up_at) == ("aal1", None)
 
 
+@pytest.mark.parametrize("which", ["current", "previous"])
+def test_a_kept_session_steps_up_within_the_leeway(make_session, users, which):
+    """Though the push was lost, and no refresh rotates, which would correct that."""
+    session = make_session(rotated=True)
+    jti = session.jti if which == "current" else session.previous_jti
+    users.raise_epoch(session.id)
+    assert refresh(refresh_token(session, jti)).status_code == 200
+    client = signed_in(session, users)
+
+    body = {"login": begin(client)["login"], "password": PASSWORD}
+    assert client.post(URL, body).status_code == 200
+
+
 def test_a_session_that_has_ended_does_not_step_up(client, session, users, monkeypatch):
     """Also where it ends while the factor is verified."""
     users.methods = ["totp"]

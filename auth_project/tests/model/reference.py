@@ -136,15 +136,15 @@ class Reference(Keys):
         early = leeway and who.asked_at - since <= leeway
         is_current = token.generation == s.generation
         is_predecessor = token.generation == s.generation - 1 and early
-        if who.required and s.acr == "aal1" and (is_current or is_predecessor):
+        if is_current or is_predecessor:
             s.epoch = max(s.epoch, who.epoch)  # it may step up
+        if who.required and s.acr == "aal1" and (is_current or is_predecessor):
             return Answer(401, "insufficient_user_authentication")
         if is_current:
             if self.now - since < leeway:
                 return self.grant(s, who, None)
             s.generation, s.rotated, s.used = s.generation + 1, self.now, self.now
             s.expires = min(self.now + self.terms.refresh, s.absolute)
-            s.epoch = max(s.epoch, who.epoch)
             return self.grant(s, who, self.current(s), "session_renewed")
         if is_predecessor:
             return self.grant(s, who, self.current(s), "authn_token_leeway")
