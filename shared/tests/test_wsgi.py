@@ -44,6 +44,12 @@ def test_an_ordinary_media_type_stays():
     assert JSONNegotiation().get_accept_list(APIRequest(sent)) == ["*/*;q=1"]
 
 
+def test_no_cookie_is_unquoted():
+    """The last of a name counts, as in Django."""
+    sent = request(HTTP_COOKIE=r'a=1; b="\101\""; none; a = 2; c==')
+    assert sent.COOKIES == {"a": "2", "b": r'"\101\""', "c": "="}
+
+
 def test_a_multipart_form_is_refused():
     sent = request(
         REQUEST_METHOD="POST", CONTENT_TYPE="multipart/form-data; boundary=b"
