@@ -57,6 +57,13 @@ def test_two_tabs_get_the_same_handle_for_the_first_passkeys(ada):
     assert len({*map(bytes, handles)}) == 1
 
 
+def test_options_after_expired_ones_have_the_same_handle(ada):
+    """A passkey that came too late is replaced in the authenticator."""
+    first = registration.options(ada)
+    Challenge.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert registration.options(ada)["user"]["id"] == first["user"]["id"]
+
+
 def test_each_challenge_is_random(ada):
     asked = [registration.options(ada) for _ in range(2)]
 

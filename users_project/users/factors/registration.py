@@ -95,12 +95,11 @@ def options(user: User) -> dict[str, Any]:
 
 
 def handle_of(user: User, passkeys: list[Factor]) -> bytes:
-    """The handle of the user's passkeys; for the first one, that of other options that
-    still wait for an answer, for example in another tab."""
-    waiting = Challenge.objects.filter(
-        user=user, purpose=Challenge.Purpose.REGISTER, expires_at__gt=ClockTimestamp()
-    )
-    found = next(iter(passkeys), None) or waiting.first()
+    """The handle of the user's passkeys; for the first one, that of earlier options,
+    for example in another tab. They may have expired: an authenticator that has made a
+    passkey for them replaces it, and keeps no dead one."""
+    earlier = Challenge.objects.filter(user=user, purpose=Challenge.Purpose.REGISTER)
+    found = next(iter(passkeys), None) or earlier.first()
     return bytes(found.user_handle or b"") if found else secrets.token_bytes(RANDOM)
 
 
