@@ -49,6 +49,12 @@ def test_a_token_finds_its_link_and_only_for_its_purpose(link):
         links.find(token, Purpose.VERIFY, Purpose.UNDO_EMAIL)
 
 
+def test_a_token_ends_with_a_letter_or_digit(ada):
+    """Mail programs do not take a "-" at the end of a URL as part of it."""
+    sent = [links.issue(Purpose.RESET, address=ADDRESS, user=ada) for _ in range(200)]
+    assert all(links.token_of(link)[-1].isalnum() for link in sent)
+
+
 @pytest.mark.parametrize(
     "changed",
     [

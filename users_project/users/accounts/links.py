@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -26,17 +26,23 @@ CANCELLING = models.Q(purpose=Purpose.KEEP_FACTORS)
 
 
 def issue(purpose: Purpose, *, address: str, **owner: Any) -> Link:
-    """A link of this purpose for a user or a registration (`owner`)."""
+    """A link of this purpose for a user or a registration (`owner`). Its token ends
+    with a letter or digit: mail programs do not take a "-" at the end of a URL as part
+    of it."""
     now = timezone.now()
     owner.setdefault("expires_at", now + LINK_KINDS[purpose].lifetime)
     user = owner.get("user")
-    return Link.objects.create(
+    link = Link(
         purpose=purpose,
         address=address,
         session_epoch=user.session_epoch if user else 0,
         created_at=now,
         **owner,
     )
+    while not token_of(link)[-1].isalnum():
+        link.pk = uuid4()
+    link.save(force_insert=True)
+    return link
 
 
 def token_of(link: Link) -> str:
