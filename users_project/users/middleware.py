@@ -7,11 +7,12 @@ MIDDLEWARE, so these are subclasses, which all other paths skip.
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.core.exceptions import ValidationError
+from django.core.exceptions import BadRequest, ValidationError
 from django.db import DataError
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware import csrf
@@ -71,7 +72,14 @@ class AdminResponseMiddleware:
 
 class SessionMiddleware(AdminOnlyMiddleware, sessions.SessionMiddleware):
     def process_request(self, request: HttpRequest) -> None:
-        """Take a key that Django cannot have made for none: PostgreSQL refuses some."""
+        """Take a key that Django cannot have made for none: PostgreSQL refuses some.
+        Raises BadRequest if the cookie was sent twice: a sibling domain can set one of
+        the same name, and only that would stay if the response deleted one (COOK-08).
+        """
+        pairs = request.META.get("HTTP_COOKIE", "").split(";")
+        names = [pair.partition("=")[0].strip() for pair in pairs]
+        if names.count(settings.SESSION_COOKIE_NAME) > 1:
+            raise BadRequest("the session cookie was sent twice")
         super().process_request(request)
         if not (request.session.session_key or "none").isalnum():
             request.session = self.SessionStore()

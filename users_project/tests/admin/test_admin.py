@@ -64,6 +64,21 @@ def test_no_session_cookie_is_a_fault_of_ours(client, key):
     assert client.get("/admin/login/", headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize("cookie", ["{own}; {other}", "{other}; {own}"])
+def test_a_session_cookie_that_was_sent_twice_is_refused(admin, cookie):
+    """COOK-08. A sibling domain cannot swap an operator's session. No cookie is
+    cleared: that would leave only the sibling's."""
+    name = django_settings.SESSION_COOKIE_NAME
+    other = browser_of(UserFactory(is_staff=True)).cookies[name].value
+    own = admin.cookies[name].value
+    sent = cookie.format(own=f"{name}={own}", other=f"{name}={other}")
+    answer = Client().get("/admin/", headers={"cookie": sent})
+    assert (answer.status_code, {*answer.cookies}) == (400, set())
+    assert "Bad Request" in answer.content.decode()
+    alone = Client().get("/admin/", headers={"cookie": f"{name}={own}"})
+    assert alone.status_code == 200
+
+
 def test_the_api_sets_no_cookie(client):
     for path in ("/api/v1/users/me", "/api/v1/users/health/live"):
         assert not client.get(path).cookies
