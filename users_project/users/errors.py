@@ -34,6 +34,7 @@ TEXTS = {
         "It has been used, has expired, or is not complete. The mail has the whole "
         "address."
     ),
+    "method_not_allowed": _("This page does not take such requests."),
     "not_found": _("There is nothing here."),
     "overloaded": _("Too many requests at once."),
     "payload_too_large": _("The form is too large."),
@@ -47,6 +48,7 @@ TITLES = {
     "dependency_unavailable": _("Service Unavailable"),
     "internal_error": _("Internal Server Error"),
     "link_invalid": _("This link does not work"),
+    "method_not_allowed": _("Method Not Allowed"),
     "not_found": _("Not Found"),
     "overloaded": _("Service Unavailable"),
     "payload_too_large": _("Content Too Large"),

@@ -14,9 +14,9 @@ from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import DataError
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.middleware import csrf
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, MethodNotAllowed
 
 from shared.auth import device_cookie
 from users import errors
@@ -48,14 +48,18 @@ def remember_device(request: HttpRequest, user: User, *, trust: bool = False) ->
 
 class AdminResponseMiddleware:
     """Sets the device cookie of the admin and the account pages, and answers our errors
-    there with pages: Django would log them as bugs. In the admin, input that Django's
-    views do not check is a 400."""
+    there with pages: Django would log them as bugs, and a 405 of its own is empty. In
+    the admin, input that Django's views do not check is a 400."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         answer: HttpResponseBase = self.get_response(request)
+        if isinstance(answer, HttpResponseNotAllowed):
+            refused = errors.refusal(request, MethodNotAllowed(request.method or ""))
+            refused["Allow"] = answer["Allow"]
+            return refused
         if found := getattr(request, "device_owner", None):
             owner, trust = found
             text = device_cookie.read(request)

@@ -206,6 +206,20 @@ def test_no_other_thing_is_done(reader, what):
 
 
 @languages
+def test_a_method_that_a_page_does_not_have_is_an_error(reader, link_for, locale):
+    headers = {"accept-language": locale}
+    page = reader.patch(link_for(Purpose.RESET), headers=headers)
+    titles = {"en": "Method Not Allowed", "de": "Methode nicht erlaubt"}
+    assert heading(page.content.decode()) == titles[locale]
+    admin, start = reader.get("/admin/login/passkey/"), reader.post("/")
+    assert "<h1>Method Not Allowed</h1>" in admin.content.decode()
+    assert start.json()["code"] == "method_not_allowed"
+    assert [each.status_code for each in (page, admin, start)] == [405] * 3
+    allowed = [each["Allow"].split(", ")[0] for each in (page, admin, start)]
+    assert allowed == ["GET", "POST", "GET"]
+
+
+@languages
 def test_the_start_page_names_what_there_is(reader, settings, locale):
     def named():
         reader.open("/", accept_language=locale)
