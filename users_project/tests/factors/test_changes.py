@@ -54,7 +54,9 @@ def test_a_wrong_code_confirms_nothing(ada, me):
     new = me().post(f"{FACTORS}/totp", {}).json()
     confirm = f"{FACTORS}/{new['id']}/confirm"
     other = {"code": code(secret="A" * 32)}
-    assert_refused(me().post(confirm, other), 400, "validation_error")
+    refused = me().post(confirm, other, headers={"accept-language": "de"})
+    assert_refused(refused, 400, "validation_error")
+    assert "not a code of the new factor" in refused.content.decode()
     assert not Factor.objects.filter(confirmed_at__isnull=False).exists()
     assert not events(ada)
 

@@ -107,6 +107,22 @@ def test_a_wrong_code_asks_again_for_that_of_the_same_secret(opened, pushes):
     assert factors().count() == 1
 
 
+@languages
+def test_what_is_wrong_is_said_in_the_language_of_the_page(ada, reader, url, locale):
+    ada.locale = locale
+    ada.save()
+    reader.open(url)
+    reader.send(password=PASSWORD)
+    reader.send(code="000000")
+    said = {"en": "not a code of the new factor", "de": "kein Code des neuen Faktors"}
+    assert said[locale] in reader.text
+    key = Authenticator("https://evil.example", "memo.example", count=1)
+    body = body_of(reader, credential=created(reader, key))
+    answer = reader.post("/account/factors/enrol", body)
+    said = {"en": "no passkey for this request", "de": "kein Passkey für diese Anfrage"}
+    assert said[locale] in answer.content.decode()
+
+
 @pytest.mark.parametrize(
     "state",
     [

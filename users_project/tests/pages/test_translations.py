@@ -12,7 +12,9 @@ PROJECT = Path(settings.BASE_DIR)
 USERS = PROJECT / "users"
 SOURCES = [USERS / f"{name}.py" for name in ("errors", "validators")]
 SOURCES += [USERS / "passwords" / "__init__.py"]
-SOURCES += [USERS / "factors" / "forms.py", *USERS.glob("pages/*.py")]
+FACTORS = ("changes", "forms", "registration")
+SOURCES += [USERS / "factors" / f"{name}.py" for name in FACTORS]
+SOURCES += USERS.glob("pages/*.py")
 MARKS = {"_", "gettext", "gettext_lazy", "ngettext_lazy"}
 BLOCK = re.compile(
     r'{% translate "(.+?)" %}|'

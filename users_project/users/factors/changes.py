@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from pyotp import random_base32
 from rest_framework.exceptions import NotFound, ValidationError
 
@@ -25,7 +26,7 @@ from users.models import User
 
 MOST_PASSKEYS = 10
 LIFETIME = timedelta(minutes=10)  # of a TOTP that waits for its first code
-WRONG = {"code": ["This is not a code of the new factor. Is the clock right?"]}
+WRONG = {"code": [_("This is not a code of the new factor. Is the clock right?")]}
 
 # The pages of the admin pass a `User`: they have asked who it is (`own_factors`).
 Caller = TokenUser | EnrolmentUser | User

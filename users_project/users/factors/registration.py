@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 from webauthn import generate_registration_options, verify_registration_response
 from webauthn.helpers import (
@@ -38,7 +39,7 @@ from users.models import User
 RANDOM = 32  # bytes of a challenge, and of a user handle
 LONGEST_ID = 1023  # bytes
 LIFETIME = timedelta(seconds=TIMEOUT)
-REFUSED = {"credential": ["It is no passkey for this request. Ask for new options."]}
+REFUSED = {"credential": [_("It is no passkey for this request. Ask for new options.")]}
 SELECTION = AuthenticatorSelectionCriteria(
     resident_key=ResidentKeyRequirement.REQUIRED,
     user_verification=UserVerificationRequirement.REQUIRED,
