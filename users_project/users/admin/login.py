@@ -29,7 +29,10 @@ from users.middleware import AMR, remember_device
 from users.models import User
 from users.passwords import credentials
 
-UNKNOWN_PASSKEY = "This passkey is not known, or may not log in here."
+UNKNOWN_PASSKEY = (
+    "This passkey is not known or may not log in here, or the page was too old. "
+    "Try again."
+)
 ENROLMENT = "Set up a second factor"
 
 
