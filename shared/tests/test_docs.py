@@ -43,6 +43,14 @@ def test_a_service_outside_has_the_handlers_of_errors_too():
     assert documented == ours
 
 
+def test_no_form_of_the_front_end_puts_a_password_into_the_address():
+    """Also if it is sent before the script runs."""
+    page = (ROOT / "docs" / "examples" / "front-end.html").read_text()
+    forms = re.findall("<form[^>]*>", page)
+    assert len(forms) == page.count("</form>") > 0
+    assert all('method="post"' in form for form in forms)
+
+
 @pytest.mark.parametrize(
     ("ahead", "kind", "taken"),
     [(8, "at+jwt", True), (60, "at+jwt", False), (0, "JWT", False)],
