@@ -32,7 +32,7 @@ TEXTS = {
     "internal_error": _("A fault of ours. The request id finds it in our logs."),
     "link_invalid": _(
         "It has been used, has expired, or is not complete. The mail has the whole "
-        "address."
+        "address. If you have just sent the form, it may have worked."
     ),
     "method_not_allowed": _("This page does not take such requests."),
     "not_found": _("There is nothing here."),

@@ -1,6 +1,7 @@
 """The first second factor of a user and of an operator, in a real browser: nothing of
 the pages meets the Content-Security-Policy."""
 
+import time
 from functools import partial
 
 import pytest
@@ -17,6 +18,15 @@ from deploy.tests.waiting import wait_until
 ALERT = "document.querySelector('[role=alert]')"
 RESEND = "/api/v1/users/verify_email/resend"
 CODES = "[...document.querySelectorAll('li code')].map(each => each.textContent)"
+# The answer to the first click comes after the second one.
+SLOW = {"offline": False, "latency": 500}
+SLOW |= {"downloadThroughput": -1, "uploadThroughput": -1}
+PLACE = """(() => {
+const button = document.querySelector("main form button");
+button.scrollIntoView();
+const { x, y } = button.getBoundingClientRect();
+return { x: x + 5, y: y + 5 };
+})()"""
 NOTED = """window.violated = [];
 document.addEventListener("securitypolicyviolation",
     event => violated.push(`${event.violatedDirective} ${event.blockedURI}`))"""
@@ -71,6 +81,25 @@ def test_a_user_sets_up_a_factor_and_is_asked_for_it(system, page, kind):
     system.query("users", UNUSED)
     send(page, code=app.now()) if kind == "totp" else page.run(PASSKEY)
     arrives(page, "Your e-mail address is confirmed")
+
+
+def test_a_double_click_still_shows_the_codes(system, page):
+    """Two clicks send one form: the answer to another one has no codes."""
+    _, tokens = make_links(system)
+    page.go(f"{system.gateway_url}/account/factors/enrol?token={tokens['enrol']}")
+    send(page, password=PASSWORD)
+    sees(page, "svg")
+    app = TOTP(page.run("document.querySelector('.key').textContent"))
+    page.run(f"document.querySelector('[name=code]').value = '{app.now()}'")
+    button = page.run(PLACE)
+    page.call("Network.emulateNetworkConditions", **SLOW)
+    for clicks in (1, 2):
+        for event in ("mousePressed", "mouseReleased"):
+            named = {"type": event, "button": "left", "clickCount": clicks}
+            page.call("Input.dispatchMouseEvent", **named, **button)
+        time.sleep(0.08)
+    sees(page, ".codes")
+    assert len(page.run(CODES)) == 10
 
 
 def test_an_operator_who_must_have_a_factor_sets_it_up_first(system, page):

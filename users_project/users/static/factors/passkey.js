@@ -1,4 +1,5 @@
-/* Passkeys in forms, for pages without other scripts.
+/* Passkeys in forms, for pages without other scripts. Other forms of the page are sent
+ * once in five seconds.
  *
  * {% load static %}
  * <form method="post" hidden
@@ -44,8 +45,17 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
       form.submit();
     } catch {
       alert.hidden = false;
-    } finally {
       button.disabled = false;
     }
+  });
+}
+
+// After a double click, the page would show the answer to the second request. Only the
+// first one brings recovery codes.
+for (const form of document.querySelectorAll("form[method=post]:not([data-passkey])")) {
+  let sent = -Infinity;
+  form.addEventListener("submit", (event) => {
+    if (event.timeStamp - sent < 5000) event.preventDefault();
+    else sent = event.timeStamp;
   });
 }
