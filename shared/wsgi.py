@@ -33,7 +33,7 @@ class Request(wsgi.WSGIRequest):
         self.content_type, self.content_params = parse_header_parameters(header)
 
     @cached_property
-    def COOKIES(self) -> dict[str, str]:
+    def COOKIES(self) -> dict[str, str]:  # type: ignore[override]
         """The cookies as they were sent. Python before 3.11.10 and 3.12.6 takes
         quadratic time to unquote one (CVE-2024-7592). None of ours is quoted."""
         sent = wsgi.get_str_from_wsgi(self.environ, "HTTP_COOKIE", "")
