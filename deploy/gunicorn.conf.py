@@ -85,21 +85,21 @@ def when_ready(server):
     from django.urls import get_resolver
 
     get_resolver().url_patterns  # noqa: B018 - read once, kept
-    _audit("sys_startup")
+    _audit("sys_startup", server)
     gc.collect()
     gc.freeze()
 
 
 def on_exit(server):
     """The master's last act, after its workers have ended."""
-    _audit("sys_shutdown")
+    _audit("sys_shutdown", server)
 
 
-def _audit(event):
-    """Record an event of this server."""
+def _audit(event, server):
+    """Record an event of this server. Natively WEB_CONCURRENCY is that of two."""
     from shared.structured_logging import audit
 
-    audit(event, workers=workers, threads=threads)
+    audit(event, workers=server.cfg.workers, threads=threads)
 
 
 def pre_fork(server, worker):

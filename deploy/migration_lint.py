@@ -64,8 +64,9 @@ def faults(sql: str, timeout: str) -> Iterator[tuple[str, str]]:
     )
     for each in json.loads(done.stdout):
         yield each["rule_name"], f"line {each['line']}: {each['message']}"
-    for index in re.findall(r'CREATE INDEX CONCURRENTLY (?!IF)"?(\w+)', sql):
-        if f"DROP INDEX CONCURRENTLY IF EXISTS {index}" not in sql:
+    created = r'CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?"?(\w+)'
+    for index in re.findall(created, sql):
+        if not re.search(rf'DROP INDEX CONCURRENTLY IF EXISTS "?{index}\b', sql):
             why = f"drop {index} first: an attempt that ended early may have left it"
             yield "repeatable-index-creation", why
 

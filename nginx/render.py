@@ -241,8 +241,9 @@ def settings_for(options: argparse.Namespace) -> dict[str, str]:
     """All settings, checked. An empty value is the default."""
     given = dict(os.environ)
     if options.compose:
-        # Docker's DNS. The memory of the container does not grow with the host's cores.
-        given = {"GATEWAY_RESOLVER": "127.0.0.11", "GATEWAY_WORKERS": "2"} | given
+        given = {"GATEWAY_RESOLVER": "127.0.0.11"} | given  # Docker's DNS.
+        # The memory of the container does not grow with the host's cores.
+        given["GATEWAY_WORKERS"] = given.get("GATEWAY_WORKERS") or "2"
         given |= {"GATEWAY_PORT": "8080", "GATEWAY_BIND": "0.0.0.0"}  # noqa: S104
     return {
         name: checked(name, check, given.get(name) or default)

@@ -176,7 +176,10 @@ def test_a_connection_that_takes_no_writes_is_not_used_again(
     connections["default"] = pooled
     with pooled.cursor() as cursor:
         cursor.execute(end)
-    time.sleep(0.1)
+        backend = Path(f"/proc/{pooled.connection.info.backend_pid}")
+    deadline = time.monotonic() + 10
+    while "BEGIN" in end and backend.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
     refused = log_in()
     pooled.close()
     assert outcome(refused) == (503, "dependency_unavailable")

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from shared.auth import session_state
 from shared.auth.authentication import TokenUser
+from shared.db import is_unanswered
 from shared.db.functions import ClockTimestamp
 from shared.events.models import origin
 from tokens import statements
@@ -108,11 +109,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "lifetime": timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME),
             "leeway": timedelta(seconds=settings.REFRESH_REUSE_LEEWAY),
         }
+        connections[self.db].ensure_connection()  # without one, nothing is committed
         try:
             return next(iter(self.execute(statements.ROTATE, parameters)), None)
         except OperationalError as exc:
-            # Without an answer of the server, it may commit later.
-            if getattr(exc.__cause__, "sqlstate", None) is None:
+            if is_unanswered(exc):
                 session_state.note(UNDELIVERED.format(new), "", ttl=3600)
             raise
 

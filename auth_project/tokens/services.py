@@ -6,6 +6,7 @@ becomes 503.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -56,9 +57,12 @@ class Grant:
 
 
 @counted_refusals()
-def refresh(text: str, client: Client, received_at: float) -> Grant:
+def refresh(
+    text: str, client: Client, received_at: float, refuse: Callable[[], None]
+) -> Grant:
     """Continue a session with its refresh token. `received_at` is the request's time on
-    the monotonic clock.
+    the monotonic clock. `refuse` raises if the caller has given up: by then it may have
+    asked again elsewhere.
 
     The User Service is asked before the row is changed: no lock is held during the
     call, and without an answer nothing changes. Raises TokenError (the session has
@@ -75,6 +79,7 @@ def refresh(text: str, client: Client, received_at: float) -> Grant:
         end_session(token["sid"], "user_gone")
         raise TokenRevoked
     policy = SessionPolicy.of(user)
+    refuse()
     session, successor = rotate_or_resolve(token, policy, client, received_at)
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)

@@ -113,7 +113,8 @@ def test_retry_after_is_the_wait_of_the_slowest_limit(tmp_path):
 def test_a_container_does_not_have_a_worker_for_each_core_of_its_host(tmp_path):
     """Its memory would not suffice for 64."""
     assert "worker_processes auto;" in rendered(tmp_path)
-    assert "worker_processes 2;" in rendered(tmp_path, "--compose")
+    for env in ({}, {"GATEWAY_WORKERS": ""}):
+        assert "worker_processes 2;" in rendered(tmp_path, "--compose", **env)
     assert "worker_processes 8;" in rendered(tmp_path, "--compose", GATEWAY_WORKERS="8")
 
 

@@ -53,7 +53,7 @@ def refuse_abandoned(request: Request) -> None:
     wait for a failure, so what it asked for must not happen later. No round trip."""
     if connection := request.META.get("gunicorn.socket"):
         poll = select.poll()
-        # Unlike a read, this sees the end behind a body that nobody has read.
+        # Unlike a read, this sees the end behind an unread body.
         poll.register(connection, select.POLLRDHUP)
         if poll.poll(0):
             raise DependencyUnavailable

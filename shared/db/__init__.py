@@ -37,6 +37,18 @@ class BoundedConnection(Connection[Any]):
             raise OperationalError("the connection is of no more use") from exc
 
 
+def is_unanswered(exc: BaseException) -> bool:
+    """Whether a statement of this error may be committed, now or later: PostgreSQL did
+    not answer (no SQLSTATE) or has ended (57P), or PgBouncer has lost it (class 08; not
+    while it waits before the next login, as it passes no statement on then)."""
+    cause = exc.__cause__
+    wrapped = cause.__cause__ if cause else None  # by `BoundedConnection`
+    states = (getattr(each, "sqlstate", None) for each in (wrapped, cause))
+    state = next(filter(None, states), "")
+    is_lost = state.startswith("08") and "server_login_retry" not in str(exc)
+    return not state or state.startswith("57P") or is_lost
+
+
 def options(threads: int, *, is_pooled: bool) -> dict[str, Any]:
     """Django's OPTIONS for the application role: its pool and its prepared statements.
 

@@ -81,8 +81,9 @@ class ServiceClient:
             with metrics.internal_call_seconds.labels(*operation(path)).time():
                 response = self.send(method, path, body, self.headers())
             answer: dict[str, Any] = response.json()
-        except (requests.RequestException, ValueError, RecursionError) as exc:
-            # Also for a redirect to no URL, and JSON with too many digits or levels.
+        except (OSError, ValueError, RecursionError) as exc:
+            # RequestException is an OSError. Also for a redirect to no URL, for JSON
+            # with too many digits or levels, and if the file of certificates is gone.
             raise self.failure(path, type(exc).__name__) from exc
         found = isinstance(answer, dict) and member in answer
         # Not `response.ok`, which is true for a redirect too.

@@ -61,6 +61,9 @@ def test_a_certificate_of_a_private_ca_is_trusted_if_it_is_set(
         UsersClient(url, KEY).get(ID)
     settings.REQUESTS_CA_BUNDLE = str(private_ca)
     assert UsersClient(url, KEY).get(ID) == USER
+    private_ca.unlink()  # after the start
+    with pytest.raises(DependencyUnavailable):
+        UsersClient(url, KEY).get(ID)
 
 
 def test_no_text_grows_on_its_way(users, stub):

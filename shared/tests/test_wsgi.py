@@ -50,6 +50,12 @@ def test_no_cookie_is_unquoted():
     assert sent.COOKIES == {"a": "2", "b": r'"\101\""', "c": "="}
 
 
+def test_a_name_with_another_space_is_another_cookie():
+    """To browsers too: a sibling domain must not set the one of ours by it."""
+    names = "a=1; \u2003a=2; a\u2003=3; \x85a=4"
+    assert request(HTTP_COOKIE=names.encode().decode("latin-1")).COOKIES["a"] == "1"
+
+
 def test_a_multipart_form_is_refused():
     sent = request(
         REQUEST_METHOD="POST", CONTENT_TYPE="multipart/form-data; boundary=b"

@@ -8,10 +8,11 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from tests.factories import EPOCH, NEW, PASSWORD, UserFactory
 from users.management.commands import raiseepochs
-from users.models import User
+from users.models import EmailChange, User
 
 # The user before; active and deleted afterwards, how often the sessions have ended.
 ACTS = {
@@ -137,8 +138,11 @@ def test_every_epoch_is_raised_above_all_that_auth_knows(above, pushes, capsys):
 
 
 def test_the_epochs_of_many_users_are_raised_by_several_statements(monkeypatch):
-    """One statement for all would not end in time."""
+    """One statement for all would not end in time. Changes of address are forgotten:
+    their links are void."""
     users, updated = [UserFactory(session_epoch=0) for _ in range(5)], []
+    times = dict.fromkeys(("created_at", "expires_at"), timezone.now())
+    EmailChange.objects.create(user=users[-1], email="new@example.org", **times)
 
     def count(execute, *arguments):
         answer = execute(*arguments)
@@ -150,6 +154,7 @@ def test_the_epochs_of_many_users_are_raised_by_several_statements(monkeypatch):
     with connection.execute_wrapper(count):
         call_command("raiseepochs", "--above=7")
     assert updated == [2, 2, 1, 0]
+    assert not EmailChange.objects.exists()
     for user in users:
         user.refresh_from_db()
         assert user.session_epoch > 7

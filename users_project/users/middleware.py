@@ -81,7 +81,7 @@ class SessionMiddleware(AdminOnlyMiddleware, sessions.SessionMiddleware):
         the same name, and only that would stay if the response deleted one (COOK-08).
         """
         pairs = request.META.get("HTTP_COOKIE", "").split(";")
-        names = [pair.partition("=")[0].strip() for pair in pairs]
+        names = [pair.partition("=")[0].strip(" \t") for pair in pairs]
         if names.count(settings.SESSION_COOKIE_NAME) > 1:
             raise BadRequest("the session cookie was sent twice")
         super().process_request(request)

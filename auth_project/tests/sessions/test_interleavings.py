@@ -124,7 +124,7 @@ def schedules(first, second):
 
 
 def refreshing(token):
-    return partial(services.refresh, token, CLIENT, time.monotonic())
+    return partial(services.refresh, token, CLIENT, time.monotonic(), lambda: None)
 
 
 def changing(stepper, users, session, keep=False):

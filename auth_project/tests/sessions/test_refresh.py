@@ -5,9 +5,15 @@ import time
 import uuid
 
 import jwt
+import psycopg
 import pytest
 from django.db import OperationalError
-from psycopg.errors import DiskFull
+from psycopg.errors import (
+    CrashShutdown,
+    DiskFull,
+    ProtocolViolation,
+    ReadOnlySqlTransaction,
+)
 from rest_framework.test import APIClient
 
 from shared.auth import session_state
@@ -33,6 +39,14 @@ LEEWAY = 10  # seconds, as tests/conftest.py sets it
 def rotated(make_session):
     """A session that was refreshed two seconds ago."""
     return make_session(rotated=True)
+
+
+def unusable():
+    """As `shared.db.BoundedConnection` raises it."""
+    try:
+        raise psycopg.OperationalError from ReadOnlySqlTransaction()
+    except psycopg.OperationalError as exc:
+        return exc
 
 
 def token_of(session, which):
@@ -116,8 +130,12 @@ def test_the_leeway_counts_to_the_arrival_and_not_to_the_decision(
     assert refresh(token_of(rotated, "previous")).status_code == 200
 
 
+# PostgreSQL is silent; PgBouncer has lost it; another process of it has crashed.
+@pytest.mark.parametrize("cause", [None, ProtocolViolation, CrashShutdown])
 @pytest.mark.parametrize("seconds", [0, 60])
-def test_a_rotation_whose_answer_was_lost_is_no_theft(session, monkeypatch, seconds):
+def test_a_rotation_whose_answer_was_lost_is_no_theft(
+    session, monkeypatch, seconds, cause
+):
     """TOK-07: PostgreSQL commits it after we have answered 503. From the first retry
     on, the predecessor has the leeway, for a second tab, and no more."""
     predecessor, redis = refresh_token(session), session_state.connection()
@@ -125,7 +143,7 @@ def test_a_rotation_whose_answer_was_lost_is_no_theft(session, monkeypatch, seco
 
     def commit_late(queryset, *args):
         execute(queryset, *args)
-        raise OperationalError
+        raise OperationalError from (cause and cause())
 
     with monkeypatch.context() as patch:
         patch.setattr(SessionQuerySet, "execute", commit_late)
@@ -145,13 +163,23 @@ def test_a_rotation_whose_answer_was_lost_is_no_theft(session, monkeypatch, seco
     assert outcome(refresh(predecessor)) == (401, "refresh_token_reused")
 
 
-def test_a_rotation_that_the_server_has_refused_is_not_noted(session, monkeypatch):
-    """A full disk of PostgreSQL does not fill Redis."""
+RETRIES = "server login has been failing, cached error: ... (server_login_retry)"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [DiskFull(), unusable(), ProtocolViolation(RETRIES)],
+    ids=["full", "standby", "PgBouncer waits"],
+)
+def test_a_rotation_that_the_server_has_refused_is_not_noted(
+    session, monkeypatch, refusal
+):
+    """A PostgreSQL that takes no writes does not fill Redis."""
     noted = []
     monkeypatch.setattr(session_state, "note", lambda *args, **_: noted.append(args))
 
     def refuse(*args):
-        raise OperationalError from DiskFull()
+        raise OperationalError(*refusal.args) from refusal
 
     monkeypatch.setattr(SessionQuerySet, "execute", refuse)
 
@@ -160,14 +188,22 @@ def test_a_rotation_that_the_server_has_refused_is_not_noted(session, monkeypatc
 
 
 @pytest.mark.parametrize(("is_open", "status"), [(True, 200), (False, 503)])
-def test_a_refresh_that_the_gateway_gave_up_changes_nothing(session, is_open, status):
-    """TOK-07: it waited in gunicorn's queue, and the client has retried since. Also
-    with a body that nobody has read."""
+def test_a_refresh_that_the_gateway_gave_up_changes_nothing(
+    session, users, monkeypatch, is_open, status
+):
+    """TOK-07: it waited for the User Service, and the client has retried since. Also
+    behind an unread body."""
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.sendall(b"{}")
+    get = users.get
+
+    def slow(user_id):
         if not is_open:
             theirs.close()
+        return get(user_id)
+
+    monkeypatch.setattr(users, "get", slow)
+    with ours, theirs:
+        theirs.sendall(b"{}")
         cookie = {"Cookie": f"refresh_token={refresh_token(session)}"}
         extra = {"gunicorn.socket": ours}
         answer = APIClient().post("/api/v1/auth/refresh", headers=cookie, **extra)

@@ -1,6 +1,7 @@
 """The HTTP side of login, refresh, logout and verification: parse, call, respond."""
 
 import time
+from functools import partial
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -141,10 +142,10 @@ class RefreshView(CookieView):
         },
     )
     def post(self, request: Request) -> Response:
-        refuse_abandoned(request)
-        text = cookies.read(request)
+        text, client = cookies.read(request), client_of(request)
         received_at = request._request.started  # type: ignore[attr-defined]
-        return grant_response(services.refresh(text, client_of(request), received_at))
+        refuse = partial(refuse_abandoned, request)
+        return grant_response(services.refresh(text, client, received_at, refuse))
 
 
 class LogoutView(CookieView):

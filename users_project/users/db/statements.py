@@ -61,13 +61,17 @@ WITH batch AS (
     ORDER BY id
     LIMIT %(limit)s
     FOR NO KEY UPDATE
+), raised AS (
+    UPDATE users_user
+    SET kept_sid = NULL, kept_from = NULL,
+        session_epoch = greatest({NEXT_EPOCH}, %(above)s::bigint + 1)
+    FROM batch
+    WHERE users_user.id = batch.id
+    RETURNING users_user.id
+), forgotten AS (
+    DELETE FROM users_emailchange WHERE user_id IN (SELECT id FROM raised)
 )
-UPDATE users_user
-SET kept_sid = NULL, kept_from = NULL,
-    session_epoch = greatest({NEXT_EPOCH}, %(above)s::bigint + 1)
-FROM batch
-WHERE users_user.id = batch.id
-RETURNING users_user.id
+SELECT id FROM raised
 """  # noqa: S608 (constants alone)
 
 # Add a registration that waits for its link, if no user has the username. Whether one

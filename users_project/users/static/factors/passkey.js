@@ -48,6 +48,8 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
       button.disabled = false;
     }
   });
+  // A page that comes back from the browser's cache is as it was left.
+  addEventListener("pageshow", () => { button.disabled = false; });
 }
 
 // After a double click, the page would show the answer to the second request. Only the
