@@ -53,7 +53,7 @@ def verify(
     if sid is not None:
         own = RateLimitPolicy("PASSWORD_LIMIT_SESSION", str(user.pk), str(sid))
         limits = [own, limit]
-    with Hits(SecondFactorInvalid, user_id=str(user.pk), **context) as hits:
+    with Hits(user_id=str(user.pk), **context) as hits:
         hits.require(*limits)
         amr = amr_of(user, proof, client)
         if not amr:
