@@ -36,11 +36,11 @@ def test_a_request_waits_for_a_click_and_the_old_address_is_told(
     assert answer.json()["pending_email"] == "Ada@example.com"
     [change] = EmailChange.objects.all()
     assert change.expires_at - change.created_at == timedelta(hours=24)
-    told, asked = (
+    notice, link = (
         ("email_change_requested", ADDRESS),
         ("change_email", "Ada@example.com"),
     )
-    assert mailed() == [told, asked]
+    assert mailed() == [notice, link]
     me = session.get(ME).json()
     assert (me["email"], me["pending_email"]) == (ADDRESS, "Ada@example.com")
     assert audits("event") == [("email_change_requested",)]

@@ -254,12 +254,12 @@ def test_an_export_does_not_reveal_whether_another_address_has_an_account(
     assert Mail.objects.filter(address=free).exists()
     found = export().json()
     assert found["links"] == []
-    told = ["email_change_requested"] * 2
-    assert [each["kind"] for each in found["mails"]] == told
+    notices = ["email_change_requested"] * 2
+    assert [each["kind"] for each in found["mails"]] == notices
     User.objects.filter(pk=ada.pk).update(email=free, email_canonical=free)
     found = export().json()
     assert [each["address"] for each in found["links"]] == [free]
-    assert [each["kind"] for each in found["mails"]] == [*told, "change_email"]
+    assert [each["kind"] for each in found["mails"]] == [*notices, "change_email"]
 
 
 @pytest.mark.parametrize("age", [400, None])
