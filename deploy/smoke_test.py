@@ -15,8 +15,9 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ SECRET = re.compile(
     r'|(?<="secret": ")\w+|(?<=secret=)\w+|(\w{4}-){3}\w{4}(?=")'
 )
 MAIL_SECONDS = 30
+MAIL_END = b"-" * 79 + b"\n"  # Django may write several mails of one second to a file
 PUBLIC = ("/.well-known/jwks.json", f"{API}/users/docs", "/static/admin/css/base.css")
 Body = Mapping[str, str] | None
 
@@ -150,13 +152,20 @@ def use_factor(client: Client, login: Mapping[str, str]) -> None:
     client("The next code of the app", "200", second, proof)
 
 
+def mails_in(folder: Path) -> Iterator[EmailMessage]:
+    """All mails that development has written to the files of a folder."""
+    for file in sorted(folder.glob("*.log")):
+        for text in file.read_bytes().split(MAIL_END)[:-1]:
+            yield message_from_bytes(text, policy=policy.default)
+
+
 def mailed_token(folder: Path, address: str, page: str) -> str:
     """Wait for a mail to this address, print it, return the token of its link."""
     link = re.compile(rf"/account/{page}\?token=(\S+)")
     for _ in range(MAIL_SECONDS * 5):
-        for file in sorted(folder.glob("*.log")):
-            mail: Any = message_from_bytes(file.read_bytes(), policy=policy.default)
-            text = mail.get_body(("plain",)).get_content()
+        for mail in mails_in(folder):
+            body: Any = mail.get_body(("plain",))
+            text = body.get_content()
             if mail["To"] == address and (found := link.search(text)):
                 shown = f"# A mail comes\nSubject: {mail['Subject']}\n\n{text}"
                 print(SECRET.sub("...", shown), flush=True)

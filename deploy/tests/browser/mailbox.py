@@ -1,9 +1,9 @@
 """The mails that the worker of a stack has written to files."""
 
 import re
-from email import message_from_bytes, policy
 from pathlib import Path
 
+from deploy.smoke_test import mails_in
 from deploy.tests.stack import System, wait_until
 
 TIMEOUT = 30.0  # seconds for the worker
@@ -15,8 +15,7 @@ def mailed_link(system: System, address: str, page: str) -> str:
     found: list[str] = []
 
     def arrived() -> list[str]:
-        for file in Path(system.layout.mail).glob("*.log"):
-            mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+        for mail in mails_in(Path(system.layout.mail)):
             text = mail.get_body(("plain",))
             if mail["To"] == address and text:
                 found.extend(pattern.findall(text.get_content()))

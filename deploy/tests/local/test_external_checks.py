@@ -131,3 +131,10 @@ def test_the_smoke_test_says_how_long_to_wait_for_a_limit() -> None:
         client = smoke_test.Client(f"http://localhost:{port}")
         with pytest.raises(SystemExit, match=r"Expected 200(.|\n)*again in 6 seconds"):
             client("Log in", "200", "POST /api/v1/auth/login", {})
+
+
+def test_the_smoke_test_reads_each_mail_of_a_file(tmp_path: Path) -> None:
+    mails = [f"To: {name}@example.org\n\nlink\n{'-' * 79}\n" for name in "ab"]
+    (tmp_path / "one.log").write_text("".join(mails) + "To: unfinished@example.org\n")
+    found = [mail["To"] for mail in smoke_test.mails_in(tmp_path)]
+    assert found == ["a@example.org", "b@example.org"]
