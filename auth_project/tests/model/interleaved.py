@@ -16,7 +16,6 @@ class Interleaved(Surroundings):
     @act(which=WHICH)
     def refresh_without_the_user_service(self, which: int) -> None:
         token = pick(self.refreshes, which)
-        self.let_redis_forget(token.session)
         self.tick()
         self.driver.users.down = True
         seen = self.driver.refresh(self.text_of(token))

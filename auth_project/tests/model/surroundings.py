@@ -20,7 +20,6 @@ from .records import (
     WELL,
     Account,
     Answer,
-    Refresh,
     Session,
 )
 from .redis_forgets import RedisForgets
@@ -200,16 +199,15 @@ class Surroundings(RedisForgets):
         ]
         self.step(max(edges[edge] + off - 1000 - self.model.now, 0))
 
-    def refreshing(self, token: Refresh) -> Answer:
-        self.let_redis_forget(token.session)
-        return super().refreshing(token)
-
-    def let_redis_forget(self, s: Session) -> None:
-        """The moment in which it forgets a revocation is not known exactly: a refresh
-        is asked of it first, and then of the User Service."""
-        active, ends = self.model.keys.get(s, (True, 0))
-        if not active and abs(ends - self.model.now) < STALE:
-            self.step(max(ends + 1 - self.model.now, 0))
+    def tick(self) -> None:
+        """The moment in which Redis forgets a revocation is not known exactly. What
+        ends about now is forgotten: a refresh would ask the User Service or not, and a
+        sweep would announce it again or not."""
+        super().tick()
+        for s, (active, ends) in [*self.model.keys.items()]:
+            if not active and abs(ends - self.model.now) < STALE:
+                self.driver.lose(s.sid)
+                self.model.keys.pop(s)
 
     def step(self, microseconds: int) -> None:
         until = self.model.now + microseconds
