@@ -7,6 +7,7 @@ from deploy.smoke_test import mails_in
 from deploy.tests.stack import System, wait_until
 
 TIMEOUT = 30.0  # seconds for the worker
+STATES = "SELECT kind, sent_at, last_error FROM users_mail WHERE address = %s"
 
 
 def mailed_link(system: System, address: str, page: str) -> str:
@@ -21,5 +22,9 @@ def mailed_link(system: System, address: str, page: str) -> str:
                 found.extend(pattern.findall(text.get_content()))
         return found
 
-    wait_until(arrived, TIMEOUT, f"mail to {address}")
+    try:
+        wait_until(arrived, TIMEOUT, f"mail to {address}")
+    except AssertionError as error:
+        error.add_note(str(system.query("users", STATES, address)))
+        raise
     return found[0]
