@@ -115,17 +115,17 @@ def check(folder: Path) -> dict[str, Any]:
 
 
 def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
-    with tarfile.open(draft / SETTINGS, "w") as tar:
-        tar.add(layout.secrets, "secrets")
-        for name, path in layout.all_env_files().items():
-            tar.add(path, f"env/{name}")
     for service in auth_last(layout):
         postgres.insist_on_own(layout, service)
         print(f"  {service.name} ...", flush=True)
         dump = draft / DUMP.format(service.name)
         postgres.call(layout, service, "pg_dump", "-Fc", "-f", dump, service.name)
-    # After the dumps, so that it has every erasure that is in a dump.
+    # After the dumps, so that they have every erasure and key that a dump depends on.
     write_private(draft / ERASURES, erasures_of(layout))
+    with tarfile.open(draft / SETTINGS, "w") as tar:
+        tar.add(layout.secrets, "secrets")
+        for name, path in layout.all_env_files().items():
+            tar.add(path, f"env/{name}")
     project = tomllib.loads(read_text(layout.root / "pyproject.toml"))["project"]
     server = postgres.psql(layout, layout.services[0], "-c", "SHOW server_version")
     manifest = {

@@ -176,6 +176,24 @@ def test_two_at_once_into_one_folder_are_one_whole_backup(
     assert faults == [f"{target} exists already.\n  Name a new folder."]
 
 
+def test_a_key_that_is_made_before_the_last_dump_is_in_the_backup(
+    layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `rotatefactorkeys --new`, which takes no lock. The dump has secrets that this
+    key has encrypted."""
+    key, dump = layout.secrets / "factor_keys" / "3.key", backup.postgres.call
+
+    def call(layout: Layout, service: object, program: str, *words: object) -> str:
+        write_private(key, "3")
+        return dump(layout, service, program, *words)
+
+    monkeypatch.setattr(backup.postgres, "call", call)
+    backup.backup(layout, str(folder.parent / "second"))
+    key.unlink()
+    restore.bring_factor_keys(layout, folder.parent / "second")
+    assert key.read_text() == "3"
+
+
 def test_the_draft_of_a_killed_backup_is_removed_by_the_next(
     layout: Layout, folder: Path
 ) -> None:
