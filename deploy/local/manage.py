@@ -59,10 +59,10 @@ def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
 
 
 def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
-    with locked(layout.state / STARTS):
-        supervisor.stop_program(layout, service.name)
-    print(f"memo: runserver replaces {service.name} until it ends", flush=True)
     try:
+        with locked(layout.state / STARTS):
+            supervisor.stop_program(layout, service.name)
+        print(f"memo: runserver replaces {service.name} until it ends", flush=True)
         # `stop` and `down` end processes in this folder that have no terminal.
         return _run(layout, service, words, layout.work / service.name)
     finally:

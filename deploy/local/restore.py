@@ -106,9 +106,9 @@ def _stopped(layout: Layout, names: Collection[str]) -> Iterator[None]:
     processes.start_and_wait(layout, *databases, "redis")
     programs = [x for s in layout.services if s.name in names for x in s.programs]
     with locked(layout.state / processes.STARTS):
-        for name in programs:
-            supervisor.stop_program(layout, name)
         try:
+            for name in programs:
+                supervisor.stop_program(layout, name)
             yield
         except BaseException:
             for name in programs:

@@ -103,6 +103,12 @@ def start(layout: Layout, major: int) -> None:
 def start_program(layout: Layout, name: str, number: int | None = None) -> bool:
     """Start a program, or its process with this number. Returns False if it cannot
     listen. Process 0 only keeps the socket open."""
+
+    def is_stopping() -> bool:
+        return "STOPPING" in {x["statename"] for x in processes(layout)[name]}
+
+    # After a stop that was interrupted: supervisord would accept the call in vain.
+    orphans.wait_until(lambda: not is_stopping(), STOP_SECONDS)
     method, full = "startProcess", f"{name}:{name}-{number}"
     if number is None:
         method, full = "startProcessGroup", name

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -323,6 +324,30 @@ def test_a_runserver_that_ends_during_a_restore_starts_no_service(
         acts.append("restored")
     other.join()
     assert acts == ["restored", "start"]
+
+
+def test_services_run_again_if_their_stop_is_interrupted(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker with a job may take half a minute: time to regret the command."""
+    started: list[str] = []
+    stops = Mock(side_effect=[None, KeyboardInterrupt, KeyboardInterrupt])
+    start = lambda _, name: started.append(name)  # noqa: E731
+    monkeypatch.setattr(processes, "start_and_wait", lambda *_: None)
+    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(supervisor, "stop_program", stops)
+    monkeypatch.setattr(supervisor, "start_program", start)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        restore._stopped(layout, ["auth", "users"]),
+    ):
+        pytest.fail("Not all of them have stopped.")
+    auth, users = layout.services
+    assert started == [*auth.programs, *users.programs]
+    started.clear()
+    with pytest.raises(KeyboardInterrupt):
+        manage._stand_in(layout, users, ["runserver"])
+    assert started == ["users"]
 
 
 @pytest.mark.parametrize("is_copy", [True, False])

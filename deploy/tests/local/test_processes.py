@@ -183,6 +183,22 @@ def test_a_start_tries_again_at_once_what_has_failed_before(
     assert redis["statename"] == "RUNNING"
 
 
+def test_a_start_waits_for_a_stop_that_was_interrupted(
+    layout: Layout, supervisord: Mock
+) -> None:
+    """supervisord accepts a start of what still runs, and does nothing."""
+    worker = {"group": "users-worker", "name": "users-worker", "statename": "STOPPING"}
+    ended = {**worker, "statename": "STOPPED"}
+    supervisord.getAllProcessInfo.side_effect = [[worker], [worker], [ended]]
+
+    def start(name: str, _wait: bool) -> None:
+        assert (name, supervisord.getAllProcessInfo.call_count) == (worker["name"], 3)
+
+    supervisord.startProcessGroup.side_effect = start
+    assert supervisor.start_program(layout, "users-worker")
+    supervisord.startProcessGroup.assert_called_once()
+
+
 @pytest.mark.parametrize(("written", "real"), [(1, 2), (3, 4), (4, 4)])
 def test_what_counts_workers_knows_how_many_there_are(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, written: int, real: int
