@@ -123,7 +123,8 @@ def _is_up_already(layout: Layout) -> bool:
         if os.environ.get(f"{name.upper()}_PORT", "") not in ("", str(port)):
             return False
     try:
-        processes.start_and_wait(layout)
+        with locked(layout.state / processes.STARTS):
+            processes.start_and_wait(layout)
     except Problem as problem:
         if problem.code == PORT_IN_USE:
             raise

@@ -26,7 +26,8 @@ from . import gateway, postgres, supervisor
 READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
 EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
 READY_SECONDS = 60.0
-STARTS = "starts.lock"  # `restore` holds it while services have to be stopped
+# Held by what starts programs, and by `restore` while services have to be stopped.
+STARTS = "starts.lock"
 # Workers report every ten seconds, and say when they end.
 REPORTS = """SELECT max(last_heartbeat) > now() - interval '30 s'
 FROM procrastinate_workers"""
@@ -47,7 +48,8 @@ def show(layout: Layout, *, as_json: bool) -> int:
 
 
 def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
-    """The state of all programs, or of those named. `ready`: all run and answer."""
+    """The state of all programs, or of those named. `ready`: all answer, and no process
+    of one has stopped, as by a restart that was interrupted."""
     if not supervisor.is_running(layout):
         return {"state": STOPPED, "url": "", "processes": {}}
     there, found = supervisor.processes(layout), {}
@@ -56,7 +58,8 @@ def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
         states = {x["statename"] for x in there[name]}
         runs = bool(states & {"STARTING", "RUNNING"})
         state = "running" if runs else STOPPED if states <= {"STOPPED"} else "failing"
-        healthy = runs and is_healthy(layout, name, pids)
+        whole = runs and states.isdisjoint({"STOPPING", "STOPPED"})
+        healthy = whole and is_healthy(layout, name, pids)
         found[name] = {"state": state, "healthy": healthy, "pids": pids}
     url = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", "")
     ready = all(each["healthy"] for each in found.values())

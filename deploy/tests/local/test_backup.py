@@ -278,7 +278,13 @@ def test_a_restore_that_was_killed_between_two_keys_is_finished_by_the_next(
         assert found == keys
 
 
-@pytest.mark.parametrize("act", [processes.start, processes.replace])
+def up_again(layout: Layout, _names: list[str]) -> None:
+    """`up` of a stack that is up."""
+    write_private(layout.state / stack.COMPLETE, layout.fingerprint())
+    assert stack._is_up_already(layout)
+
+
+@pytest.mark.parametrize("act", [processes.start, processes.replace, up_again])
 def test_no_other_command_starts_a_service_during_a_restore(
     layout: Layout,
     monkeypatch: pytest.MonkeyPatch,
@@ -286,6 +292,7 @@ def test_no_other_command_starts_a_service_during_a_restore(
 ) -> None:
     """What the service writes then would be lost."""
     acts: list[str] = []
+    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
     monkeypatch.setattr(supervisor, "processes", lambda _: {"users": [{"pid": 0}]})
     monkeypatch.setattr(supervisor, "stop_program", lambda *_: None)
     monkeypatch.setattr(processes, "start_and_wait", lambda *_: acts.append("start"))

@@ -183,6 +183,26 @@ def test_a_start_tries_again_at_once_what_has_failed_before(
     assert redis["statename"] == "RUNNING"
 
 
+def test_half_of_a_service_is_not_ready_and_is_started(
+    layout: Layout, supervisord: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `restart` was interrupted between the stop and the start of one process."""
+    half, other = (
+        {"group": "auth", "name": name, "pid": 1, "statename": "RUNNING"}
+        for name in ("auth-1", "auth-2")
+    )
+    monkeypatch.setattr(processes, "is_healthy", lambda *_: True)
+    supervisord.getAllProcessInfo.side_effect = lambda: [half, other]
+    for state in ("STOPPING", "STOPPED"):
+        half["statename"] = state
+        assert processes.gather(layout)["state"] == processes.DEGRADED
+    start = lambda *_: half.update(statename="RUNNING")  # noqa: E731
+    supervisord.startProcessGroup.side_effect = start
+    processes.start(layout, ["auth"])
+    supervisord.startProcessGroup.assert_called_once_with("auth", False)
+    assert processes.gather(layout)["state"] == processes.READY
+
+
 def test_a_start_waits_for_a_stop_that_was_interrupted(
     layout: Layout, supervisord: Mock
 ) -> None:
