@@ -24,9 +24,10 @@ FORM = "up to 19 lower-case letters and digits, such as `notes` or `billing`"
 REDIS = "admin default session sessions"
 # Callers of services: the names of their API key files.
 CALLERS = "metrics"
-# PostgreSQL's databases, roles and words of pg_hba.conf; containers and processes.
+# PostgreSQL's databases, roles and words of pg_hba.conf; containers and processes. No
+# role may begin with `pg_`.
 SERVERS = "all memo postgres public replication sameuser samerole template0 template1"
-SERVERS += " gateway localhost nginx redis supervisor"
+SERVERS += " pg gateway localhost nginx redis supervisor"
 ROUTES = "api health service services static"
 YAML = "false n no none null off on true y yes"
 RESERVED = {"help", *f"{REDIS} {CALLERS} {SERVERS} {ROUTES} {YAML}".split()}
@@ -35,6 +36,10 @@ HELP = Path(__file__).with_name("templates") / "help.txt"
 RESERVED |= {*re.findall(r"^  ([a-z]+)\b", HELP.read_text("utf-8"), re.MULTILINE)}
 SUITES = Path(__file__).parents[1] / "suites.toml"
 RESERVED |= tomllib.loads(SUITES.read_text("utf-8")).keys()
+# Labels of installed apps. The others are importable, and so refused by Django.
+SETTINGS = Path(__file__).parents[2] / "shared" / "settings.py"
+LABELS = re.compile(r'"django\.contrib\.(\w+)"')
+RESERVED |= {*LABELS.findall(SETTINGS.read_text("utf-8"))}
 NEXT = """\
   {name}_project/
   nginx/services/{name}.conf

@@ -90,7 +90,8 @@ def test_its_code_is_clean_whatever_it_is_called(checkout: Layout, name: str) ->
         ("class", "a keyword of Python"),
         # Keys of Redis: `session:*` says which sessions live.
         ("session sessions default admin", "is reserved"),
-        ("api static health postgres template1 gateway redis", "is reserved"),
+        ("api static health postgres pg template1 gateway redis", "is reserved"),
+        ("contenttypes staticfiles", "is reserved"),
         ("on null up mail help verify startservice system lint", "is reserved"),
         ("migrate revokesession", "manage.py"),
         # Of an app, a folder, the language, a package.
