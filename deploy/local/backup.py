@@ -29,7 +29,7 @@ def backup(layout: Layout, name: str | None) -> None:
     own = f"{layout.stack or 'memo'}-"
     default = layout.backups / f"{own}{made:%Y%m%dT%H%M%SZ}"
     target = caller_path(name) if name else default
-    supervisor.insist_on_services(layout)
+    supervisor.insist_on(layout, [service.name for service in layout.services])
     # Another command may write the same folder now.
     with locked(layout.state / "cli.lock"):
         for left in layout.backups.glob(f".{own}????????T??????Z.new"):

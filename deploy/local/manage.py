@@ -59,6 +59,7 @@ def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
 
 
 def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
+    supervisor.insist_on(layout, [service.name])
     try:
         with locked(layout.state / STARTS):
             supervisor.stop_program(layout, service.name)

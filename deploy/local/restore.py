@@ -42,7 +42,7 @@ def restore(
         _bring_settings(layout, folder, manifest["stack"])
     if not supervisor.is_running(layout):
         up(layout)
-    supervisor.insist_on_services(layout)
+    supervisor.insist_on(layout, layout.programs)
     with locked(layout.state / "cli.lock"):
         names = {service.name for service in chosen}
         with _stopped(layout, names | PAIR if pair else names):

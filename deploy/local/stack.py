@@ -67,12 +67,12 @@ def down(layout: Layout) -> None:
 
 def restart(layout: Layout, names: list[str]) -> None:
     """Check, then restart the whole stack or the named programs."""
+    workers = (s.worker for s in layout.services if s.name in names and s.worker)
+    # Workers first: one of the version before fails jobs that it does not know.
+    names = [*dict.fromkeys([*workers, *names])]
     processes.insist_on(layout, names)
     _check(layout)
     if names:
-        workers = (s.worker for s in layout.services if s.name in names and s.worker)
-        # Workers first: one of the version before fails jobs that it does not know.
-        names = [*dict.fromkeys([*workers, *names])]
         printed = application.run_in_all(layout, "-c", application.PREPARE)
         for fault in configure.faults(layout, printed):
             print(f"  note: {fault}")
@@ -179,8 +179,7 @@ def _start_all(layout: Layout, chosen: Ports, major: int) -> None:
         print(f"  note: {fault}")
     print("  services and gateway ...", flush=True)
     gateway.write(layout, layout.gateway)
-    programs = (name for service in layout.services for name in service.programs)
-    processes.start_and_wait(layout, *programs)
+    processes.start_and_wait(layout, *layout.programs)
     chosen.release()
     processes.start_and_wait(layout, GATEWAY)
     supervisor.wait_until_loaded(layout, *names)

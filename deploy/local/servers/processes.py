@@ -154,12 +154,14 @@ def _replace(layout: Layout, name: str, found: list[dict[str, Any]]) -> None:
 
 
 def insist_on(layout: Layout, names: list[str]) -> None:
-    """Raise Problem if nothing runs, or if no program has one of the names."""
+    """Raise Problem if nothing runs, if no program has one of the names, or if it is
+    newer than the last `up`."""
     found = supervisor.processes(layout)
     for name in names:
-        if name not in found:
+        if name not in {*found, *layout.programs}:
             text = f"There is no program {name}."
             raise Problem(text, hint=f"There are: {', '.join(found)}", code=USAGE)
+    supervisor.insist_on(layout, names)
 
 
 def start_and_wait(layout: Layout, *names: str) -> None:

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import xmlrpc.client
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,10 @@ def processes(layout: Layout) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def insist_on_services(layout: Layout) -> None:
-    """Raise Problem if nothing runs, or if a service is newer than the last `up`."""
+def insist_on(layout: Layout, names: Iterable[str]) -> None:
+    """Raise Problem if nothing runs, or if a program is newer than the last `up`."""
     found = processes(layout)
-    if new := [each.name for each in layout.services if each.name not in found]:
+    if new := [name for name in names if name not in found]:
         text = f"{', '.join(new)} has never run."
         raise Problem(text, hint=f"First start it: {layout.command} up")
 
@@ -81,8 +82,7 @@ def start(layout: Layout, major: int) -> None:
     """Write the configuration and start supervisord, with no program yet."""
     config, log = layout.state / "supervisord.conf", layout.logs / "supervisord.out"
     write_private(config, _configuration(layout, major))
-    programs = (name for service in layout.services for name in service.programs)
-    for name in ("redis", "gateway", *programs):
+    for name in ("redis", "gateway", *layout.programs):
         (layout.work / name).mkdir(mode=0o700, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(

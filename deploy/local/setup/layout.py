@@ -94,6 +94,11 @@ class Layout:
             found.append(Service(name, project, f"{name}-db", env, migrate))
         return found
 
+    @property
+    def programs(self) -> list[str]:
+        """The names of the programs that run the code of services."""
+        return [name for each in self.services for name in each.programs]
+
     def all_env_files(self) -> dict[str, Path]:
         """The files of the services, of their migrations and of the gateway, by the
         names that they have in a backup."""

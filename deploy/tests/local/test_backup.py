@@ -34,7 +34,8 @@ def folder(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """A backup; pg_dump writes a line instead of a database."""
     monkeypatch.setattr(supervisor, "call", lambda *_: {})
     monkeypatch.setattr(supervisor, "is_running", lambda _: True)
-    monkeypatch.setattr(supervisor, "processes", lambda _: {"auth": [], "users": []})
+    running: dict[str, list[object]] = {name: [] for name in layout.programs}
+    monkeypatch.setattr(supervisor, "processes", lambda _: running)
     monkeypatch.setattr(backup.postgres, "insist_on_own", lambda *_: None)
 
     def call(layout: Layout, service: object, program: str, *words: object) -> str:
@@ -120,9 +121,24 @@ def test_a_service_that_never_ran_is_named(layout: Layout, folder: Path) -> None
     (layout.root / "notes_project").mkdir()
     (layout.root / "notes_project" / "manage.py").touch()
     newer = Layout(layout.root)
-    for act in (partial(backup.backup, newer, None), partial(attempt, newer, folder)):
+    (notes,) = (each for each in newer.services if each.name == "notes")
+    for act in (
+        partial(backup.backup, newer, None),
+        partial(attempt, newer, folder),
+        partial(manage._stand_in, newer, notes, ["runserver"]),
+    ):
         with pytest.raises(Problem, match=r"notes has never run\.\n  .* up"):
             act()
+
+
+def test_a_restore_needs_the_worker_that_it_starts(
+    layout: Layout, folder: Path
+) -> None:
+    """A `git pull` may bring one. A backup comes before, or does without."""
+    del supervisor.processes(layout)["users-worker"]
+    with pytest.raises(Problem, match=r"users-worker has never run\.\n  .* up"):
+        attempt(layout, folder)
+    backup.backup(layout, None)
 
 
 def test_a_folder_that_cannot_be_made_is_named(layout: Layout, folder: Path) -> None:
@@ -319,6 +335,7 @@ def test_a_runserver_that_ends_during_a_restore_starts_no_service(
     monkeypatch.setattr(manage, "_run", run)
     monkeypatch.setattr(processes, "start_and_wait", lambda *_: None)
     monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(supervisor, "insist_on", lambda *_: None)
     monkeypatch.setattr(supervisor, "stop_program", lambda *_: None)
     monkeypatch.setattr(supervisor, "start_program", lambda *_: acts.append("start"))
     words = (layout, layout.services[0], ["runserver"])
@@ -342,6 +359,7 @@ def test_services_run_again_if_their_stop_is_interrupted(
     start = lambda _, name: started.append(name)  # noqa: E731
     monkeypatch.setattr(processes, "start_and_wait", lambda *_: None)
     monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(supervisor, "insist_on", lambda *_: None)
     monkeypatch.setattr(supervisor, "stop_program", stops)
     monkeypatch.setattr(supervisor, "start_program", start)
     with (
@@ -349,11 +367,10 @@ def test_services_run_again_if_their_stop_is_interrupted(
         restore._stopped(layout, ["auth", "users"]),
     ):
         pytest.fail("Not all of them have stopped.")
-    auth, users = layout.services
-    assert started == [*auth.programs, *users.programs]
+    assert started == layout.programs
     started.clear()
     with pytest.raises(KeyboardInterrupt):
-        manage._stand_in(layout, users, ["runserver"])
+        manage._stand_in(layout, layout.services[1], ["runserver"])
     assert started == ["users"]
 
 

@@ -4,14 +4,14 @@ import re
 import subprocess
 import sys
 import xmlrpc.client
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from deploy.local import doctor
+from deploy.local import doctor, stack
 from deploy.local.problems import Problem
 from deploy.local.servers import orphans, processes, supervisor
 from deploy.local.setup import ports
@@ -217,6 +217,24 @@ def test_a_start_waits_for_a_stop_that_was_interrupted(
     supervisord.startProcessGroup.side_effect = start
     assert supervisor.start_program(layout, "users-worker")
     supervisord.startProcessGroup.assert_called_once()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda layout: stack.restart(layout, ["users"]),
+        lambda layout: processes.start(layout, ["users-worker"]),
+        lambda layout: processes.stop(layout, ["users-worker"]),
+    ],
+)
+def test_a_program_that_is_newer_than_the_stack_is_named(
+    layout: Layout, supervisord: Mock, act: Callable[[Layout], None]
+) -> None:
+    """After a `git pull` that brings it."""
+    users = {"group": "users", "name": "users-1", "pid": 1, "statename": "RUNNING"}
+    supervisord.getAllProcessInfo.return_value = [users]
+    with pytest.raises(Problem, match=r"^users-worker has never run\.\n  .* up$"):
+        act(layout)
 
 
 @pytest.mark.parametrize(("written", "real"), [(1, 2), (3, 4), (4, 4)])
