@@ -183,6 +183,18 @@ def test_the_operator_of_postgresql_gives_the_rights_of_roles_sql() -> None:
         assert f"GRANT CONNECT ON DATABASE {name} TO pg_monitor;" in after
 
 
+def test_the_operator_of_postgresql_follows_every_password() -> None:
+    """It follows changes of Secrets with this label only."""
+    pattern = r"kubectl label secret((?: [\w-]+)+) \\\n +cnpg\.io/reload=true "
+    (names,) = re.findall(pattern, PAGE)
+    used = set()
+    for cluster in of_kind(documents("production"), "Cluster").values():
+        spec = cluster["spec"]
+        used.add(spec["bootstrap"]["initdb"]["secret"]["name"])
+        used |= {x["passwordSecret"]["name"] for x in spec["managed"]["roles"]}
+    assert {*names.split()} == used
+
+
 def test_the_gateway_tries_another_pod(tmp_path: Path) -> None:
     """By its own script, in which this folder stands for those of the pod."""
     text = (FOLDER / "base/gateway.yaml").read_text()
