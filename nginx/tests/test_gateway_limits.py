@@ -4,10 +4,13 @@ import http.client
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from threading import Event
 
 import pytest
 
+from deploy.tests.waiting import wait_until
+from deploy.tests.wire import request
 from nginx.tests.gateway_stack import UNLIMITED
 from nginx.tests.problem_assertions import check_page, check_problem
 
@@ -158,3 +161,26 @@ def test_the_logs_hold_no_secret_and_one_object_per_line(start, tmp_path):
     assert lines[503]["method"] == "PATCH"
     assert lines[200]["user_agent"].isascii()
     assert lines[200].keys() >= {"time", "request_id", "client", "method", "seconds"}
+
+
+LINK = "/account/reset?token=canary-7d1f"
+
+
+@pytest.mark.parametrize(
+    "path", [LINK, LINK.replace("reset", "verify"), "/static/account.css"]
+)
+def test_an_error_at_an_account_page_does_not_log_its_link(start, tmp_path, path):
+    """LOG-01: nor an error at what the page loads, whose referrer is the page."""
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "account.css").write_text("a{}")
+    few = {"worker_rlimit_nofile 8192": "worker_rlimit_nofile 64"}
+    slow = {"client_header_timeout 5s": "client_header_timeout 60s"}
+    gateway = start({"GATEWAY_WORKERS": "1"}, edit=few | slow)
+    referrer = {"Referer": gateway.origin + LINK}
+    with ExitStack() as stack:
+        first, *_ = [stack.enter_context(gateway.connect()) for _ in range(100)]
+        refused = lambda: "accept4() failed" in gateway.error_log  # noqa: E731
+        wait_until(refused, 10, "use of the last descriptor")
+        first.sendall(request("GET", path, gateway.netloc, referrer))
+        assert first.recv(65536).startswith(b"HTTP/1.1 500 ")
+    assert "canary" not in gateway.error_log
