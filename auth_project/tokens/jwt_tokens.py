@@ -168,10 +168,11 @@ class EnrolToken(simplejwt.Token):
         return token
 
 
-class SessionReplaced(TokenRevoked):
-    """The session was ended by a login of the same browser, which has a new cookie."""
+class EndedByBrowser(TokenRevoked):
+    """The session was ended by a login or a logout of the same browser, which may have
+    a new cookie."""
 
 
 def session_over(reason: str) -> TokenRevoked:
     """The error for a session that was ended for this reason."""
-    return SessionReplaced() if reason == "replaced" else TokenRevoked()
+    return EndedByBrowser() if reason in ("logout", "replaced") else TokenRevoked()

@@ -110,7 +110,7 @@ class Session:
     generation: int = 0
     rotated: int | None = None
     revoked: int | None = None
-    replaced: bool = False  # by a login in the same browser
+    by_browser: bool = False  # ended by a login or a logout of its own browser
     purged: bool = False
     sid: str = ""  # chosen by auth: known from its answer on
     amr: str = "pwd"
@@ -177,6 +177,6 @@ def refused(code: str, *audit: str) -> Answer:
 
 
 def over(s: Session) -> Answer:
-    """To a refresh of what has ended; a login in its place has left a newer cookie."""
-    replaced = s.replaced and not s.purged
-    return Answer(401, "token_revoked", None if replaced else CLEARED)
+    """To a refresh of what has ended; its browser may have a newer cookie."""
+    kept = s.by_browser and not s.purged
+    return Answer(401, "token_revoked", None if kept else CLEARED)

@@ -8,6 +8,7 @@ that, so that other acts may come in between.
 from dataclasses import dataclass, field
 
 from .records import (
+    CLEARED,
     DAY,
     DOWN,
     FULL,
@@ -108,7 +109,7 @@ class Reference(Keys):
         others = [each for each in self.live(who.account) if each is not replaced]
         ending = others[self.terms.cap :]
         if replaced and not replaced.over:
-            replaced.replaced = True
+            replaced.by_browser = True
             ending.append(replaced)
         audit = (*self.end(*ending), "authn_login_success")
         return self.grant(s, who, self.current(s), *audit)
@@ -237,6 +238,11 @@ class Reference(Keys):
         found = [s for s in self.sessions if not s.over and s.expires > self.now]
         mine = [s for s in found if account in (None, s.account)]
         return sorted(mine, key=lambda s: s.used, reverse=True)
+
+    def log_out(self, s: Session) -> Answer:
+        s.by_browser = s.by_browser or not s.over
+        audit = (*self.end(s), "session_logout")
+        return Answer(200, cookie=CLEARED, audit=audit)
 
     def end(self, *sessions: Session) -> list[str]:
         """Ended before or not: Redis may have missed it. What is audited of each."""

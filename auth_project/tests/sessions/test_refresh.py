@@ -22,6 +22,8 @@ from tests.conftest import (
     age,
     cookie_of,
     forget,
+    log_in,
+    log_out,
     outcome,
     redis_down,
     refresh,
@@ -243,6 +245,26 @@ def test_a_session_of_an_older_epoch_dies(
     users.gone = False
     forget(old)
     assert outcome(refresh(token)) == (401, "token_revoked")
+
+
+def test_a_late_refresh_leaves_the_cookie_of_the_next_login(
+    session, users, monkeypatch
+):
+    """COOK-04: while it waited, another tab has logged out and in again."""
+    token, get, logins = refresh_token(session), users.get, []
+
+    def slow(user_id):
+        assert cookie_of(log_out(token)) == ""
+        logins.append(log_in())
+        return get(user_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(users, "get", slow)
+        late = refresh(token)
+
+    assert outcome(late) == (401, "token_revoked")
+    assert cookie_of(late) is None
+    assert refresh(cookie_of(logins[0])).status_code == 200
 
 
 # --- What is no refresh token -------------------------------------------------------

@@ -19,7 +19,7 @@ from shared.metrics import counted_login
 from tokens import cookies, logins, services
 from tokens import serializers as s
 from tokens.factor_serializers import with_login
-from tokens.jwt_tokens import SessionReplaced
+from tokens.jwt_tokens import EndedByBrowser
 
 SET_COOKIE = OpenApiParameter(
     name="Set-Cookie",
@@ -43,10 +43,10 @@ class CookieView(BrowserView):
 
     The cookie is cleared if its token is refused for good. It stays if the client may
     try again (503, 429), if another request has won, if it was sent twice, and if a
-    login has replaced the session: then the browser has its new cookie already.
+    login or a logout has ended the session: the browser may have a new cookie already.
     """
 
-    kept_after = (TokenNotYetValid, SessionReplaced, cookies.CookieDoubled)
+    kept_after = (TokenNotYetValid, EndedByBrowser, cookies.CookieDoubled)
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
