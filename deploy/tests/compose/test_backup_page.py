@@ -79,6 +79,11 @@ def test_a_backup_that_failed_is_not_noted(
     assert "COMMENT ON DATABASE" not in (tmp_path / "calls").read_text()
 
 
+def test_a_backup_needs_no_running_worker(run: Run) -> None:
+    """Before a move to another PostgreSQL, one that runs would send mails twice."""
+    assert run(BACK_UP, "compose exec -T users-worker") == 0
+
+
 def test_a_restore_in_another_shell_erases_again(run: Run, tmp_path: Path) -> None:
     """PRIV-05: the users of both lists, in both services. The backup is of long ago."""
     (tmp_path / "list").write_text("a 1\n")
