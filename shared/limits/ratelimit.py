@@ -184,12 +184,14 @@ def clear(policies: Iterable[RateLimitPolicy]) -> None:
             session_state.connection().delete(*map(redis_storage().prefixed_key, keys))
 
 
-def remember(key: str, seconds: int) -> None:
-    """Set a key for `seconds`. Best effort."""
-    if breaker.is_open():
-        return
-    with noting_failure("remember", breaker):
-        session_state.connection().set(key, "", ex=seconds)
+def remember(key: str, seconds: int, *, once: bool = False) -> bool:
+    """Set a key for `seconds`; with `once` only if it is not set. Whether it was set
+    by this call. Best effort: False if Redis is unavailable."""
+    if not breaker.is_open():
+        with noting_failure("remember", breaker):
+            redis = session_state.connection()
+            return bool(redis.set(key, "", ex=seconds, nx=once))
+    return False
 
 
 def is_remembered(key: str) -> bool:

@@ -12,11 +12,13 @@ from shared.api.exceptions import TokenInvalid
 from shared.auth import device_cookie
 from shared.auth.passkeys import request_options
 from shared.tests.authenticator import Authenticator
-from tests.factories import PASSWORD, WRONG, UserFactory
+from tests.factories import NEW, PASSWORD, WRONG, UserFactory
 from tests.factors.conftest import ORIGIN, registered
 from tests.factors.totp_factors import add_totp, code, start_of_step
 from tests.guesses import HERE, device_of, statuses
 from tests.refusals import assert_refused
+from users.accounts import links, reset
+from users.accounts.models import Purpose
 from users.factors import recovery_codes, verification
 from users.factors.models import Factor
 from users.factors.verification import FactorProof, verify
@@ -192,6 +194,28 @@ def test_a_stolen_session_leaves_the_owner_tries(ada, prove, codes, limited):
     again = statuses(prove(ada, recovery_code=codes[0], **own) for _ in range(3))
     assert again == [401] * 3
     assert prove(ada, recovery_code=codes[3]).status_code == 200
+
+
+def test_a_reset_gives_the_owner_tries_again(
+    ada, prove, codes, limited, pass_time, pushes
+):
+    """ACC-07, MFA-04: once in thirty days, or the mailbox would buy guesses."""
+    limited(FACTOR_LIMIT_ACCOUNT="2/60day")
+    User.objects.update(email_verified_at=timezone.now())
+    add_totp(ada)
+
+    def after_a_thief_and_a_reset():
+        tries = statuses(prove(ada, totp="000000") for _ in range(3))
+        ada.refresh_from_db()
+        link = links.issue(Purpose.RESET, address=ada.email_canonical, user=ada)
+        reset.confirm(links.token_of(link), NEW, Client(HERE))
+        ada.refresh_from_db()
+        return tries, prove(ada, recovery_code=codes.pop()).status_code
+
+    assert after_a_thief_and_a_reset() == ([401, 401, 429], 200)
+    assert after_a_thief_and_a_reset() == ([401, 401, 429], 429)
+    pass_time(30 * 24 * 3600)
+    assert after_a_thief_and_a_reset() == ([429] * 3, 200)
 
 
 @pytest.mark.parametrize("kind", ["totp", "recovery_code"])

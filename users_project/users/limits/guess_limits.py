@@ -28,6 +28,7 @@ from users.validators import normalize_identifier
 
 STAND_INS = 1024  # keys for all accounts that do not exist
 TRUST = 15 * 60  # seconds
+MONTH = 30 * 24 * 3600  # seconds
 OUTCOMES = (AccountExists, InvalidCredentials, LinkInvalid, UsernameTaken)
 
 
@@ -82,9 +83,14 @@ def trust_key(account: str, client: Client) -> str:
 
 
 def forget(user: User) -> None:
-    """Clear the limits that count by account."""
-    names = ("LOGIN_LIMIT_ACCOUNT", "LOGIN_LIMIT_SUCCESS", "PASSWORD_LIMIT_USER")
-    ratelimit.clear([RateLimitPolicy(name, str(user.pk)) for name in names])
+    """Clear the limits that count by account. That of second factors only once a month:
+    otherwise a thief of the mailbox could guess without end."""
+    account = str(user.pk)
+    names = ["LOGIN_LIMIT_ACCOUNT", "LOGIN_LIMIT_SUCCESS", "PASSWORD_LIMIT_USER"]
+    key = f"{settings.SERVICE_NAME}:reset:{digest(account)}"
+    if ratelimit.remember(key, MONTH, once=True):
+        names.append("FACTOR_LIMIT_ACCOUNT")
+    ratelimit.clear([RateLimitPolicy(name, account) for name in names])
 
 
 class LoginAttempt(Hits):
