@@ -1,5 +1,6 @@
 """Factors that users prove to the Auth Service, once and in time."""
 
+from datetime import timedelta
 from unittest.mock import Mock
 from uuid import uuid4
 
@@ -170,6 +171,27 @@ def test_five_wrong_factors_are_looked_at_and_mailed(ada, prove, documented):
     assert prove(eve, totp=code()).status_code == 200
     assert Mail.objects.get().kind == "factor_guesses"
     assert Event.objects.filter(event="authn_factor_fail").count() == 5
+
+
+def test_every_fifth_wrong_factor_is_mailed_however_slow(
+    ada, prove, documented, pass_time
+):
+    """MFA-04: a thief of the password must not make 99 guesses without a mail."""
+
+    def mails_after_four():
+        assert statuses(prove(ada, totp="000000") for _ in range(4)) == [401] * 4
+        pass_time(901)
+        return Mail.objects.filter(kind="factor_guesses").count()
+
+    assert [mails_after_four() for _ in range(4)] == [0, 1, 1, 1]
+    Mail.objects.update(created_at=timezone.now() - timedelta(days=1))
+    assert mails_after_four() == 2
+
+
+def test_the_last_try_is_mailed_though_it_is_not_the_fifth(ada, prove, limited):
+    limited(FACTOR_LIMIT_ACCOUNT="2/day")
+    assert statuses(prove(ada, totp="000000") for _ in range(2)) == [401] * 2
+    assert Mail.objects.get().kind == "factor_guesses"
 
 
 def test_a_wrong_factor_counts_though_it_cannot_be_recorded(

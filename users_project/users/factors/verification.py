@@ -16,6 +16,8 @@ from users.mail.models import Kind
 from users.mail.notices import notify_from
 from users.models import User
 
+ALARMING = 5  # wrong tries in a window
+
 
 @dataclass(frozen=True)
 class FactorProof:
@@ -61,11 +63,18 @@ def verify(
             record_failure(["authn_factor_fail"], user.pk, **context)
             if is_replay(user, proof):
                 hits.release(*limits)
-            elif hits.is_last(limit):
+            elif is_alarming(hits, limit):
                 notify_from(client, Kind.FACTOR_GUESSES, user, daily=1)
             raise SecondFactorInvalid
         hits.release(*limits)
     return amr
+
+
+def is_alarming(hits: Hits, limit: RateLimitPolicy) -> bool:
+    """Whether the owner must learn of the wrong tries: of every fifth in a window, too,
+    as an attacker may stop before the last one of a short window."""
+    fifth = any(hit.counted % ALARMING == 0 for hit in hits.spent[limit])
+    return fifth or hits.is_last(limit)
 
 
 def amr_of(user: User, proof: FactorProof, client: Client) -> list[str]:
