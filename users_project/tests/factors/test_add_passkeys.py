@@ -8,8 +8,10 @@ from shared.auth.passkeys import request_options
 from shared.tests.authenticator import Authenticator
 from tests.factors.conftest import ORIGIN, registered
 from tests.refusals import assert_refused
+from users.factors import registration
 from users.factors.models import Factor
 from users.factors.passkeys import verify_assertion
+from users.models import User
 
 PASSKEYS = "/api/v1/users/me/factors/passkeys"
 CHALLENGE = b"c" * 32
@@ -60,6 +62,19 @@ def test_a_stolen_token_adds_none(ada, me, authenticator):
 
     assert_refused(answer, 401, "insufficient_user_authentication")
     assert 'max_age="300"' in answer["WWW-Authenticate"]
+    assert not Factor.objects.exists()
+
+
+def test_a_session_that_ends_meanwhile_adds_none(ada, me, authenticator, monkeypatch):
+    """PK-08: by an act that removes what a thief has added, such as an undo."""
+    check = registration.check
+
+    def after_the_end(*args):
+        User.objects.get().end_sessions()
+        return check(*args)
+
+    monkeypatch.setattr(registration, "check", after_the_end)
+    assert_refused(add(me(), authenticator), 401, "token_revoked")
     assert not Factor.objects.exists()
 
 

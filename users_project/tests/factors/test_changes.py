@@ -11,7 +11,9 @@ from tests.factories import UserFactory
 from tests.factors.conftest import registered
 from tests.factors.totp_factors import add_totp, code
 from tests.refusals import assert_refused
+from users.accounts import links
 from users.factors import changes, recovery_codes
+from users.factors.changes import SessionUser
 from users.factors.models import Factor
 from users.models import Event, Mail, User
 
@@ -101,6 +103,32 @@ def test_a_change_needs_a_new_login_with_a_factor(
     assert_refused(answer, 401, "insufficient_user_authentication")
     assert wanted in answer["WWW-Authenticate"]
     assert Factor.objects.get().name == "phone"
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_a_session_that_has_ended_meanwhile_changes_nothing(
+    ada, me, method, path, body, monkeypatch
+):
+    """MFA-05: by an act that has held the user's row, such as a reset."""
+    factor, lock = add_totp(ada), links.lock
+
+    def after_the_end(user_id):
+        User.objects.get().end_sessions()
+        return lock(user_id)
+
+    monkeypatch.setattr(links, "lock", after_the_end)
+    answer = getattr(me(acr="aal2"), method)(path.format(id=factor.pk), body)
+    assert_refused(answer, 401, "token_revoked")
+    assert Factor.objects.get().name == "phone"
+
+
+def test_a_session_that_has_ended_is_not_kept_by_a_later_change(ada):
+    sid, epoch = uuid4(), ada.session_epoch
+    before = SessionUser(ada.pk, sid, "", "", (), auth_time=2**40, epoch=epoch)
+    ada.end_sessions()
+    ada.raise_epoch("factor_added", sid)
+    with pytest.raises(TokenRevoked):
+        changes.propose_totp(before, "")
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES[1:4])

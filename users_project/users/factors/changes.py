@@ -1,6 +1,7 @@
 """Add and remove factors. The epoch, the event and the notice are in the same
 transaction. It locks the user's row, so that concurrent changes follow each other."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -28,17 +29,25 @@ MOST_PASSKEYS = 10
 LIFETIME = timedelta(minutes=10)  # of a TOTP that waits for its first code
 WRONG = {"code": [_("This is not a code of the new factor. Is the clock right?")]}
 
+
+@dataclass(frozen=True)
+class SessionUser(TokenUser):
+    """The user of an access token, and the session epoch when the request began."""
+
+    epoch: int = 0
+
+
 # The pages of the admin pass a `User`: they have asked who it is (`own_factors`).
-Caller = TokenUser | EnrolmentUser | User
+Caller = SessionUser | EnrolmentUser | User
 
 
 def lock(caller: Caller) -> User:
     """The user, with factors. The row is locked until the transaction ends.
 
     The login must be recent, and if the user has a factor, it must have used one: a
-    stolen token cannot add a factor. An enrol token adds the first one only. Raises
-    InsufficientUserAuthentication, TokenRevoked; TokenInvalid if the sessions of the
-    admin have ended since the request began.
+    stolen token cannot add a factor. An enrol token adds the first one only. A session
+    that has ended since the request began changes nothing: a reset may have held the
+    row. Raises InsufficientUserAuthentication, TokenRevoked; TokenInvalid in the admin.
     """
     links.lock(caller.pk)
     user = User.objects.find(id=caller.pk, factors=True)
@@ -46,12 +55,21 @@ def lock(caller: Caller) -> User:
         raise TokenRevoked
     if isinstance(caller, EnrolmentUser):
         require_first(user, caller)
-    elif isinstance(caller, TokenUser):
+    elif isinstance(caller, SessionUser):
         acr = "aal2" if user.factor_rows else ""
         require_authentication(caller, acr=acr, max_age=RECENT)
+        require_session(user, caller)
     elif user.session_epoch != caller.session_epoch:
         raise TokenInvalid
     return user
+
+
+def require_session(user: User, caller: SessionUser) -> None:
+    """Raise TokenRevoked if the caller's session has ended since the request began. A
+    change that the session itself has made in another tab keeps it."""
+    is_kept = user.kept_sid == caller.sid and (user.kept_from or 0) <= caller.epoch
+    if user.session_epoch != caller.epoch and not is_kept:
+        raise TokenRevoked
 
 
 def require_first(user: User, caller: EnrolmentUser) -> None:
@@ -191,4 +209,4 @@ def find(user: User, factor_id: UUID, **columns: Any) -> Factor:
 
 def sid_of(caller: Caller) -> UUID | None:
     """The session that continues. Enrol tokens belong to no session."""
-    return caller.sid if isinstance(caller, TokenUser) else None
+    return caller.sid if isinstance(caller, SessionUser) else None

@@ -1,9 +1,10 @@
 """The HTTP views of a user's own factors."""
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -33,19 +34,24 @@ class OwnFactorsView(JSONView):
             raise NotFound
         super().initial(request, *args, **kwargs)
 
-    @property
-    def caller(self) -> changes.Caller:
-        return cast(changes.Caller, self.request.user)
-
+    @cached_property
     def user(self) -> User:
         """The account, with factors. Raises TokenRevoked if it is gone, or if an enrol
         token is no longer good (`require_first`)."""
-        user = User.objects.find(id=self.caller.pk, factors=True)
+        caller: Any = self.request.user
+        user = User.objects.find(id=caller.pk, factors=True)
         if user is None:
             raise TokenRevoked
-        if isinstance(self.caller, EnrolmentUser):
-            changes.require_first(user, self.caller)
+        if isinstance(caller, EnrolmentUser):
+            changes.require_first(user, caller)
         return user
+
+    @property
+    def caller(self) -> changes.Caller:
+        caller: Any = self.request.user
+        if isinstance(caller, EnrolmentUser):
+            return caller
+        return changes.SessionUser(**vars(caller), epoch=self.user.session_epoch)
 
 
 class FactorsView(OwnFactorsView):
@@ -53,7 +59,7 @@ class FactorsView(OwnFactorsView):
     def get(self, request: Request) -> Response:
         """List your confirmed factors, the oldest first. The answer also says how many
         recovery codes are left."""
-        user = self.user()
+        user = self.user
         rows = Factor.objects.filter(user=user, confirmed_at__isnull=False)
         answer = {
             "factors": s.FactorSerializer(rows.order_by("created_at"), many=True).data,
@@ -69,7 +75,7 @@ class TOTPView(OwnFactorsView):
     def post(self, request: Request) -> Response:
         """Create a TOTP for an authenticator app. It counts once a code confirms it,
         and then replaces the previous TOTP."""
-        body, user = valid(s.NameSerializer(data=request.data)), self.user()
+        body, user = valid(s.NameSerializer(data=request.data)), self.user
         with counted_of(user, LIMIT):
             factor, secret = changes.propose_totp(self.caller, body["name"])
         answer = {"id": factor.pk, "secret": secret}
@@ -83,7 +89,7 @@ class PasskeyOptionsView(OwnFactorsView):
     def post(self, request: Request) -> Response:
         """Begin to register a passkey: get options for `navigator.credentials.create`.
         They are good once, for five minutes."""
-        with counted_of(self.user(), LIMIT):
+        with counted_of(self.user, LIMIT):
             asked = registration.begin(self.caller)
         return Response({"expires_in": TIMEOUT, "passkey": asked})
 
@@ -93,7 +99,7 @@ class PasskeysView(OwnFactorsView):
     def post(self, request: Request) -> Response:
         """Register a passkey. If it is the first factor, all other sessions end, and
         the answer has ten recovery codes, which are shown only here."""
-        body, user = valid(s.NewPasskeySerializer(data=request.data)), self.user()
+        body, user = valid(s.NewPasskeySerializer(data=request.data)), self.user
         with counted_of(user, LIMIT):
             factor = registration.register(user, **body)
             codes = registration.complete(self.caller, factor, client_of(request))
@@ -107,7 +113,7 @@ class ConfirmView(OwnFactorsView):
         """Confirm a TOTP with a code. If it is the first factor, all other sessions
         end, and the answer has ten recovery codes, which are shown only here."""
         code = valid(s.CodeSerializer(data=request.data))["code"]
-        with counted_of(self.user(), LIMIT):
+        with counted_of(self.user, LIMIT):
             codes = changes.confirm_totp(
                 self.caller, factor_id, code, client_of(request)
             )
@@ -119,7 +125,7 @@ class FactorView(OwnFactorsView):
     def patch(self, request: Request, factor_id: UUID) -> Response:
         """Rename a factor."""
         name = valid(s.NewNameSerializer(data=request.data))["name"]
-        with counted_of(self.user(), LIMIT):
+        with counted_of(self.user, LIMIT):
             factor = changes.rename(self.caller, factor_id, name)
         return Response(s.FactorSerializer(factor).data)
 
@@ -135,7 +141,7 @@ class RecoveryCodesView(OwnFactorsView):
     @extend_schema(**openapi.RECOVERY_CODES)
     def post(self, request: Request) -> Response:
         """Replace the recovery codes with ten new ones. 404 without a factor."""
-        with counted_of(self.user(), LIMIT):
+        with counted_of(self.user, LIMIT):
             codes = changes.replace_codes(self.caller, client_of(request))
         return Response({"recovery_codes": codes})
 
@@ -147,6 +153,6 @@ class PasswordView(OwnFactorsView):
     def delete(self, request: Request) -> Response:
         """Remove the password: only passkeys log in. All other sessions end. A password
         reset sets one again. 409 without two passkeys, or one and a recovery code."""
-        with counted_of(self.user(), LIMIT):
+        with counted_of(self.user, LIMIT):
             changes.drop_password(self.caller)
         return Response(status=204)
