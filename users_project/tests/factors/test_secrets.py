@@ -68,14 +68,23 @@ def test_a_rotation_encrypts_all_with_a_new_key(ada, folder):
     factor, untouched = add_totp(ada), add_totp(UserFactory(), confirmed=False)
     out = StringIO()
     call_command("rotatefactorkeys", "--new", stdout=out)
-    assert "2 encrypted again." in out.getvalue()
     first.unlink()
+    [new] = folder.iterdir()
+    assert f"2 encrypted again. All secrets now use {new.name}." in out.getvalue()
     for each in (factor, untouched):
         assert secrets.decrypt(Factor.objects.get(pk=each.pk)) == SECRET
     out = StringIO()
     call_command("rotatefactorkeys", stdout=out)
     assert "0 encrypted again." in out.getvalue()
     assert diagnostics.lost_factor_secrets() == diagnostics.missing_factor_keys() == ""
+
+
+def test_no_new_key_is_made_that_would_not_encrypt(ada, folder):
+    """An operator would remove the one that does."""
+    next(folder.iterdir()).rename(folder / "made by hand.key")
+    with pytest.raises(CommandError, match="made by hand"):
+        call_command("rotatefactorkeys", "--new")
+    assert [each.name for each in folder.iterdir()] == ["made by hand.key"]
 
 
 def test_a_secret_that_no_key_decrypts_keeps_no_other_from_a_new_key(ada, folder):

@@ -53,10 +53,15 @@ def decrypt_by(key: AESGCM, factor: Factor) -> str:
 
 def keys() -> list[AESGCM]:
     """All keys. The first one encrypts. Raises KeyFault."""
+    return [AESGCM(read(file)) for file in key_files()]
+
+
+def key_files() -> list[Path]:
+    """The files of all keys. That of the first one encrypts. Raises KeyFault."""
     files = sorted(Path(settings.FACTOR_KEYS_DIR).glob("*.key"), reverse=True)
     if not files:
         raise KeyFault(f"{settings.FACTOR_KEYS_DIR} has no key.")
-    return [AESGCM(read(file)) for file in files]
+    return files
 
 
 def read(file: Path) -> bytes:
@@ -72,10 +77,13 @@ def read(file: Path) -> bytes:
 
 def add_key() -> Path:
     """Create a key that encrypts from now on. It appears whole or not at all, and never
-    replaces another one."""
+    replaces another one. Raises KeyFault if another one would still encrypt."""
     folder = Path(settings.FACTOR_KEYS_DIR)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / NAME.format(datetime.now(UTC))
+    last = max(folder.glob("*.key"), default=path)
+    if last > path:
+        raise KeyFault(f"{last} has a later name than {path.name}: rename it first.")
     with NamedTemporaryFile("w", dir=folder, encoding="ascii") as file:
         os.fchmod(file.fileno(), 0o400)
         file.write(os.urandom(KEY_BYTES).hex())

@@ -6,7 +6,7 @@ from users.factors import secrets
 
 
 class Command(BaseCommand):
-    help = "Encrypt all TOTP secrets again, with the newest key of FACTOR_KEYS_DIR."
+    help = "Encrypt all TOTP secrets again, with the last key of FACTOR_KEYS_DIR."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--new", action="store_true", help="Make a new key first.")
@@ -16,7 +16,8 @@ class Command(BaseCommand):
             if options["new"]:
                 self.stdout.write(f"New key: {secrets.add_key()}")
             changed = secrets.reencrypt()
+            last = secrets.key_files()[0].name
         except (OSError, secrets.KeyFault) as exc:
             raise CommandError(exc) from exc
-        text = f"{changed} encrypted again. All secrets now use the newest key."
+        text = f"{changed} encrypted again. All secrets now use {last}."
         self.stdout.write(self.style.SUCCESS(text))
