@@ -1,6 +1,7 @@
 """gunicorn, the same for every service. What differs is in the environment."""
 
 import gc
+import math
 import os
 import resource
 from contextlib import suppress
@@ -123,6 +124,15 @@ def post_fork(server, worker):
 def child_exit(server, worker):
     """Free the worker's files. The next worker continues them."""
     metrics_folder.give_back(worker.slot)
+
+
+def pre_request(worker, req):
+    """Let the answer to a large body end its connection. gunicorn reads a shorter one to
+    its end, if no view has. After a longer one it would close a connection that its
+    answer keeps, and the next request would be lost (GW-08)."""
+    # A chunked body has no length.
+    if getattr(req.body.reader, "length", math.inf) >= 64 * 1024:
+        req.force_close()
 
 
 def post_worker_init(worker):

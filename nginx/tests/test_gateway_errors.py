@@ -73,7 +73,7 @@ def test_a_chunked_body_arrives_with_a_length(gateway):
     [
         ("auth", "/api/v1/auth/login", 2, ME),
         # Its page takes a body that only the admin may have.
-        ("users", "/admin/", 100_000, "/api/v1/auth/sessions"),
+        ("users", "/admin/", 50_000, "/api/v1/auth/sessions"),
     ],
 )
 def test_a_service_that_is_down_is_unavailable(start, name, path, size, other):

@@ -93,6 +93,23 @@ def test_more_connections_than_it_may_open_files_end_no_worker(system):
             each.close()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"x" * 65_535, b"x" * 65_536, [b"x" * 65_536] * 17],
+    ids=["that gunicorn reads", "longer", "chunked"],
+)
+def test_a_body_that_no_view_reads_loses_no_other_request(system, body):
+    """GW-08: the next one in its connection may be anybody's. This client, too, opens
+    another one if the answer tells it to."""
+    connection = HTTPConnection(system.users_url.removeprefix("http://"), timeout=15)
+    connection.request("POST", "/admin/", body)
+    answer = connection.getresponse()
+    assert (answer.status, bool(answer.read())) == (403, True)
+    connection.request("GET", "/api/v1/users/health/live")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
 @pytest.mark.verify
 def test_a_worker_whose_master_is_killed_answers_its_connections_and_ends(healthy):
     """OPS-03: it cuts no request in hand."""
