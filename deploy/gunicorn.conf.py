@@ -127,8 +127,8 @@ def child_exit(server, worker):
 
 
 def pre_request(worker, req):
-    """Let the answer to a large body end its connection. gunicorn reads a shorter one to
-    its end, if no view has. After a longer one it would close a connection that its
+    """Let the answer to a large body end its connection. A shorter one that no view has
+    read, gunicorn reads itself. After a large one it would close a connection that its
     answer keeps, and the next request would be lost (GW-08)."""
     # A chunked body has no length.
     if getattr(req.body.reader, "length", math.inf) >= 64 * 1024:
