@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 import pytest
+from django.utils.http import MAX_URL_REDIRECT_LENGTH
 
 from nginx.tests.gateway_stack import ROOT
 from nginx.tests.malicious_inputs import FORGED
@@ -187,3 +188,11 @@ def test_an_answer_of_a_service_passes_untouched(gateway, status):
     for name, value in headers.items():
         assert answer.one(name) == value
     assert gateway.users.requests == before
+
+
+def test_the_longest_redirect_of_a_service_passes(gateway):
+    """The admin's to its login names the page to return to, and so a client's query."""
+    target = "x" * MAX_URL_REDIRECT_LENGTH
+    gateway.users.answer = lambda handler: handler.reply(302, {"Location": target})
+    answer = gateway.get("/admin/")
+    assert (answer.status_code, answer.one("Location")) == (302, target)
