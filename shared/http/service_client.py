@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 from rest_framework.exceptions import APIException
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import MaxRetryError, NameResolutionError, ReadTimeoutError
 from urllib3.util import Retry
 
 from shared import metrics
@@ -29,13 +29,16 @@ class OneRetry(Retry):
     """One more try to connect, or to send an idempotent request whose connection broke.
 
     A POST that was sent may have been carried out, so urllib3 does not repeat it. Nor
-    is a request repeated if the service was too slow to answer.
+    is a request repeated if the service was too slow to answer, or a name looked up
+    twice: no timeout ends that.
     """
 
     def increment(self, *args: Any, **kwargs: Any) -> "OneRetry":
         error = kwargs.get("error")
         if isinstance(error, ReadTimeoutError):
             raise error
+        if isinstance(error, NameResolutionError):
+            raise MaxRetryError(kwargs["_pool"], args[1], error) from error
         return super().increment(*args, **kwargs)
 
 

@@ -223,6 +223,22 @@ def test_what_was_sent_may_have_been_done_and_is_not_repeated(
     assert name != "get" or users.get(ID) == USER
 
 
+def test_a_name_is_looked_up_once(users, monkeypatch):
+    """S2S-04: no timeout ends a look-up."""
+    asked = []
+
+    def unknown(host, *args):
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    users.url = "http://users:8000"
+
+    with pytest.raises(DependencyUnavailable):
+        users.get(ID)
+    assert asked == ["users"]
+
+
 def test_connecting_is_tried_twice(users, monkeypatch):
     tried = []
     connect = socket.socket.connect

@@ -214,6 +214,15 @@ def test_the_gateway_tries_another_pod(tmp_path: Path) -> None:
     assert "server users.memo.svc.cluster:8000 max_fails=0 resolve;" in written
 
 
+@pytest.mark.parametrize("name", ["auth", "users"])
+def test_a_name_is_looked_up_for_two_seconds_at_most(name: str) -> None:
+    """S2S-04, DATA-05: with the resolver's defaults, calls would take 10 s more."""
+    for overlay in OVERLAYS:
+        config = pod(documents(overlay), name).spec["dnsConfig"]
+        options = {each["name"]: int(each["value"]) for each in config["options"]}
+        assert options["timeout"] * options["attempts"] <= 2
+
+
 def test_a_service_is_behind_a_pooler_in_production_and_nothing_else_is() -> None:
     found = documents("production")
     pooled = {n for n in OF if "-pooler:" in str(environment(found, n))}
