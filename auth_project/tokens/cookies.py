@@ -23,7 +23,8 @@ class CookieDoubled(TokenInvalid):
 def find_all(request: HttpRequest) -> list[str]:
     """The cookie's values: more than one if it was sent more than once."""
     pairs = request.META.get("HTTP_COOKIE", "").split(";")
-    split = [pair.strip().partition("=") for pair in pairs]
+    # No other space: a browser takes "\xa0a" for another name than "a".
+    split = [pair.strip(" \t").partition("=") for pair in pairs]
     return [value for name, _, value in split if name == NAMES[settings.COOKIE_SECURE]]
 
 

@@ -79,7 +79,9 @@ def read(request: HttpRequest) -> str:
     """The text that the browser sent. Empty if it was sent twice or is malformed, as no
     cookie may make a login fail."""
     pairs = request.META.get("HTTP_COOKIE", "").split(";")
-    values = [v for n, _, v in (p.strip().partition("=") for p in pairs) if n == name()]
+    # No other space: a browser takes "\xa0a" for another name than "a".
+    split = [pair.strip(" \t").partition("=") for pair in pairs]
+    values = [value for key, _, value in split if key == name()]
     return values[0] if len(values) == 1 and TEXT.fullmatch(values[0]) else ""
 
 

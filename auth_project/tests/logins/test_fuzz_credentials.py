@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def test_a_cookie_is_there_once_or_refused(header):
     """By the standard's own words: pairs between semicolons, the name up to the first
     equals sign (RFC 6265 section 5.4)."""
-    names = [pair.strip().partition("=")[0] for pair in header.split(";")]
+    names = [pair.strip(" \t").partition("=")[0] for pair in header.split(";")]
     request = RequestFactory().post("/", HTTP_COOKIE=header)
     if names.count("refresh_token") > 1:
         with pytest.raises(TokenInvalid):

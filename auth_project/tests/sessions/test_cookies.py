@@ -61,6 +61,15 @@ def test_over_https_a_cookie_without_the_prefix_is_ignored(session, settings):
     assert outcome(answer) == (401, "token_missing")
 
 
+@pytest.mark.parametrize("space", ["\x85", "\xa0"])
+def test_a_name_with_another_space_is_another_cookie(session, name, space):
+    """To browsers too, which let a sibling domain set it without the prefix's rules."""
+    own = f"{name}={refresh_token(session)}"
+
+    assert outcome(post("refresh", Cookie=space + own)) == (401, "token_missing")
+    assert post("refresh", Cookie=f"{own}; {space}{name}=x").status_code == 200
+
+
 @pytest.mark.parametrize("act", [refresh, log_out])
 def test_a_cookie_that_was_sent_twice_is_refused(session, act):
     """COOK-08: a sibling domain may have set either."""

@@ -104,6 +104,8 @@ def test_the_cookie_has_exactly_these_attributes(settings, secure, name):
         ("device=\x00", ""),
         ("device=" + "a" * 2000, ""),
         ("mydevice=a", ""),
+        ("\xa0device=a", ""),
+        ("device=a:b:c; \x85device=x", "a:b:c"),
     ],
 )
 def test_a_bad_cookie_is_none(settings, header, text):
