@@ -7,6 +7,7 @@ Django parses Content-Type before any of our code could answer with an error.
 from io import BytesIO
 from typing import Any, NoReturn
 
+from django.core.exceptions import RequestDataTooBig
 from django.core.handlers import wsgi
 from django.http import HttpResponseBase
 from django.http.multipartparser import MultiPartParserError
@@ -15,7 +16,7 @@ from django.utils.http import parse_header_parameters
 
 from shared.api.negotiation import is_plain
 
-# Bytes. Every view of ours refuses a body of this length.
+# Bytes. Every view that reads a chunked body of this length or more refuses it.
 TOO_LONG = 1024 * 1024
 
 
@@ -49,6 +50,16 @@ class Request(wsgi.WSGIRequest):
         )
 
 
+class CutBody:
+    """A body of which only the beginning was read. No view may take that for all."""
+
+    def read(self, *size: int) -> NoReturn:
+        """Raises RequestDataTooBig, which is a 413."""
+        raise RequestDataTooBig
+
+    readline = read
+
+
 class Handler(wsgi.WSGIHandler):
     """The application of a service, once Django is set up."""
 
@@ -61,6 +72,7 @@ class Handler(wsgi.WSGIHandler):
         a length for none."""
         if "HTTP_TRANSFER_ENCODING" in environ:
             body = environ["wsgi.input"].read(TOO_LONG)
-            environ["wsgi.input"] = BytesIO(body)
+            is_cut = len(body) == TOO_LONG
+            environ["wsgi.input"] = CutBody() if is_cut else BytesIO(body)
             environ["CONTENT_LENGTH"] = str(len(body))
         return super().__call__(environ, start_response)

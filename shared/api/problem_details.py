@@ -38,6 +38,7 @@ TRANSLATIONS: tuple[tuple[Any, type[drf.APIException]], ...] = (
     (Http404, drf.NotFound),
     (drf.NotAuthenticated, TokenMissing),
     (drf.PermissionDenied, Forbidden),
+    (RequestDataTooBig, PayloadTooLarge),
     (UNAVAILABLE, DependencyUnavailable),
     # Missing keys are not a fault of the token that they should have verified.
     (KeyFault, DependencyUnavailable),
@@ -166,9 +167,8 @@ def is_error(details: Any) -> bool:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400: a bad host, a body over the limit, a suspicious request."""
-    if isinstance(exception, RequestDataTooBig):
-        return refusal(request, PayloadTooLarge())
-    return refusal(request, drf.ParseError(code="bad_request"))
+    known = translate(exception) or drf.ParseError(code="bad_request")
+    return refusal(request, known)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

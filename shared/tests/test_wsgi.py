@@ -78,11 +78,11 @@ def test_a_view_of_your_own_may_take_files_all_the_same():
     assert file.read() == b"z"
 
 
-def post(body, **environ):
+def send(body, method="POST", path="notes", **environ):
     """The status and the body of the answer, and the octets that were read."""
     stream, lines = BytesIO(body), []
-    environ |= {"PATH_INFO": "/api/v1/test/notes", "wsgi.input": stream}
-    sent = request(REQUEST_METHOD="POST", CONTENT_TYPE="application/json", **environ)
+    environ |= {"PATH_INFO": f"/api/v1/test/{path}", "wsgi.input": stream}
+    sent = request(REQUEST_METHOD=method, CONTENT_TYPE="application/json", **environ)
     answer = Handler()(sent.environ, lambda line, headers: lines.append(line))
     members = json.loads(b"".join(answer))
     members.pop("request_id", None)
@@ -100,12 +100,30 @@ def post(body, **environ):
     ids=["good", "bad", "empty", "large"],
 )
 def test_a_chunked_body_is_answered_like_one_with_a_length(body, status):
-    answer = post(body, HTTP_TRANSFER_ENCODING="chunked")
+    answer = send(body, HTTP_TRANSFER_ENCODING="chunked")
     assert answer[0] == status
-    assert answer == post(body, CONTENT_LENGTH=str(len(body)))
+    assert answer == send(body, CONTENT_LENGTH=str(len(body)))
 
 
 def test_of_a_chunked_body_not_more_is_read_than_can_be_taken():
-    answer = post(b" " * 2 * TOO_LONG, HTTP_TRANSFER_ENCODING="chunked")
+    answer = send(b" " * 2 * TOO_LONG, HTTP_TRANSFER_ENCODING="chunked")
     assert answer[1]["code"] == "payload_too_large"
     assert answer[2] == TOO_LONG
+
+
+@pytest.mark.parametrize(
+    ("size", "method", "path", "status"),
+    [
+        (TOO_LONG - 1, "POST", "uploads/a", 200),
+        (TOO_LONG, "POST", "uploads/a", 413),
+        (2 * TOO_LONG, "POST", "uploads/a", 413),
+        (2 * TOO_LONG, "GET", "health/live", 200),
+    ],
+)
+def test_no_view_takes_the_beginning_of_a_chunked_body_for_all(
+    size, method, path, status
+):
+    """Whatever its own limit. A view that reads no body answers."""
+    answer = send(b" " * size, method, path, HTTP_TRANSFER_ENCODING="chunked")
+    assert answer[0] == status
+    assert answer[1].get("size", size) == size

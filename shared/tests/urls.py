@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 from django.db import OperationalError
 from django.urls import path
 from rest_framework import serializers
+from rest_framework.parsers import FileUploadParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -65,6 +66,15 @@ class CredentialsView(NoteView):
     serializer = CredentialsSerializer
 
 
+class UploadView(OpenView):
+    """Takes a file of any size."""
+
+    parser_classes = (FileUploadParser,)
+
+    def post(self, request: Request, filename: str) -> Response:
+        return Response({"size": request.data["file"].size})
+
+
 def broken(request: Any) -> NoReturn:
     """A bug, with a secret in its message."""
     raise RuntimeError("canary-in-an-exception")
@@ -93,6 +103,7 @@ urlpatterns = [
     path("api/v1/test/notes", NoteView.as_view()),
     path("api/v1/test/notes/<uuid:note_id>", MeView.as_view()),
     path("api/v1/test/credentials", CredentialsView.as_view()),
+    path("api/v1/test/uploads/<filename>", UploadView.as_view()),
     path("api/v1/test/broken", BrokenView.as_view()),
     path("api/v1/test/unavailable", UnavailableView.as_view()),
     # Outside of DRF, as Django's admin.
