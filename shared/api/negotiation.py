@@ -40,9 +40,10 @@ class JSONNegotiation(DefaultContentNegotiation):
 
     def get_accept_list(self, request: Request) -> list[str]:
         """A client that takes problems takes JSON: generated clients ask for problems
-        alone where a success has no body."""
+        alone where a success has no body. As a range, so that a named type goes first.
+        """
         plain = filter(is_plain, super().get_accept_list(request))
-        return [JSON if is_problem(each) else each for each in plain]
+        return ["application/*" if is_problem(each) else each for each in plain]
 
     def select_renderer(
         self,

@@ -8,9 +8,10 @@ import pytest
 from django.http.multipartparser import MultiPartParserError
 from django.test import RequestFactory
 from rest_framework.parsers import MultiPartParser
+from rest_framework.renderers import JSONRenderer, StaticHTMLRenderer
 from rest_framework.request import Request as APIRequest
 
-from shared.api.negotiation import JSONNegotiation
+from shared.api.negotiation import JSON, PROBLEM, JSONNegotiation
 from shared.wsgi import TOO_LONG, Handler, Request
 
 STRANGE = [
@@ -42,6 +43,21 @@ def test_an_ordinary_media_type_stays():
     )
     assert sent.content_type == "application/json"
     assert JSONNegotiation().get_accept_list(APIRequest(sent)) == ["*/*;q=1"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        (PROBLEM, JSON),
+        (f"{PROBLEM}, text/html", "text/html"),
+        (f"{PROBLEM}, text/html;q=0.5, {JSON}", JSON),
+    ],
+)
+def test_another_type_that_a_client_names_goes_before_that_of_problems(accept, chosen):
+    sent = APIRequest(request(HTTP_ACCEPT=accept))
+    renderers = [JSONRenderer(), StaticHTMLRenderer()]
+    found, media_type = JSONNegotiation().select_renderer(sent, renderers)
+    assert (found.media_type, media_type) == (chosen, chosen)
 
 
 def test_no_cookie_is_unquoted():
