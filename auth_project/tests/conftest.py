@@ -1,5 +1,6 @@
 """Sessions, the requests of a client, and stores that are down."""
 
+import socket
 import time
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -174,6 +175,15 @@ def introspected(service_client):
 def audited(caplog):
     """Reads the records of the audit log."""
     return lambda: [each for each in caplog.records if each.name == "memo.audit"]
+
+
+@pytest.fixture
+def abandoned():
+    """For a request whose caller has closed the connection."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ours:
+        yield {"gunicorn.socket": ours}
 
 
 @pytest.fixture

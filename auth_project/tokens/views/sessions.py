@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from shared.api.exceptions import TokenError
 from shared.api.openapi import TOKEN_PROBLEMS, problems
-from shared.api.views import JSONView, valid
+from shared.api.views import JSONView, refuse_abandoned, valid
 from shared.auth.authentication import TokenUser
 from tokens import cookies, services
 from tokens import serializers as s
@@ -84,6 +84,7 @@ class LogoutAllView(JSONView):
     def post(self, request: Request) -> Response:
         keep = valid(s.LogoutAllSerializer(data=request.data))["keep_current"]
         user = caller(request)
+        refuse_abandoned(request)
         revoked = services.log_out_all(user, keep_current=keep)
         response = Response({"revoked": revoked})
         if any(has_ended(each, user, keep) for each in cookies.find_all(request)):
