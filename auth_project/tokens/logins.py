@@ -51,6 +51,7 @@ def log_in(credentials: dict[str, str], client: Client) -> Grant:
         raise factor_needed(user, factors)
     # `rba` (RFC 8176): a trusted device replaces the factor.
     amr = "pwd rba" if has_factor else "pwd"
+    client.refuse_abandoned()
     session = Session.objects.open(user, client.ip, client.user_agent, amr=amr)
     if session is None:
         raise epoch_behind(user, client)
@@ -106,6 +107,7 @@ def open_pending(
     of requests at once, one does so. Raises LoginSettled; TokenInvalid if the user's
     epoch has been raised since."""
     level: dict[str, Any] = {"acr": "aal2", "amr": amr, "login": login.id}
+    client.refuse_abandoned()
     session = Session.objects.open(user, client.ip, client.user_agent, **level)
     if session is None:
         if PendingLogin.objects.waiting().filter(id=login.id).exists():

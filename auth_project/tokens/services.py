@@ -36,12 +36,16 @@ from tokens.revocation import end_session, end_sessions_below, publish_end
 
 @dataclass(frozen=True)
 class Client:
-    """The client of a request, kept with the session and in the audit log. `device` is
-    the text of its device cookie, for the User Service. `cookie` is its refresh cookie,
-    if any: a login replaces the session of that cookie."""
+    """The client of a request, kept with the session and in the audit log.
+
+    `refuse_abandoned` raises if the caller has given up: by then it may have asked
+    again elsewhere. `device` is the text of its device cookie, for the User Service.
+    `cookie` is its refresh cookie, if any: a login replaces the session of that cookie.
+    """
 
     ip: str | None
     user_agent: str
+    refuse_abandoned: Callable[[], None]
     device: str = ""
     cookie: str | None = None
 
@@ -57,12 +61,9 @@ class Grant:
 
 
 @counted_refusals()
-def refresh(
-    text: str, client: Client, received_at: float, refuse: Callable[[], None]
-) -> Grant:
+def refresh(text: str, client: Client, received_at: float) -> Grant:
     """Continue a session with its refresh token. `received_at` is the request's time on
-    the monotonic clock. `refuse` raises if the caller has given up: by then it may have
-    asked again elsewhere.
+    the monotonic clock.
 
     The User Service is asked before the row is changed: no lock is held during the
     call, and without an answer nothing changes. Raises TokenError (the session has
@@ -79,7 +80,7 @@ def refresh(
         end_session(token["sid"], "user_gone")
         raise TokenRevoked
     policy = SessionPolicy.of(user)
-    refuse()
+    client.refuse_abandoned()
     session, successor = rotate_or_resolve(token, policy, client, received_at)
     access = AccessToken.issue(session, user, issued_at)
     mark_active(access)

@@ -5,6 +5,7 @@ import time
 import jwt
 import pytest
 from django.db import connection
+from rest_framework.test import APIClient
 
 from shared.api.exceptions import RateLimited
 from shared.keys import keyring
@@ -16,6 +17,7 @@ from tests.conftest import (
     cookie_of,
     log_in,
     outcome,
+    refresh_token,
     state_in_redis,
 )
 from tokens.jwt_tokens import RefreshToken
@@ -155,6 +157,19 @@ def test_the_limit_of_the_user_service_is_passed_on(users, monkeypatch):
     assert outcome(answer) == (429, "rate_limited")
     assert answer["Retry-After"] == "97"
     assert not answer.cookies
+
+
+def test_a_login_that_the_gateway_gave_up_opens_no_session(session, users, abandoned):
+    """It waited for the User Service. That of its cookie lives."""
+    headers = {"Cookie": f"refresh_token={refresh_token(session)}"}
+    client = APIClient(headers=headers)
+
+    answer = client.post("/api/v1/auth/login", CREDENTIALS, **abandoned)
+
+    assert outcome(answer) == (503, "dependency_unavailable")
+    assert cookie_of(answer) is None
+    assert users.calls == 1
+    assert Session.objects.get().revoked_at is None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 from jwt.utils import base64url_decode
+from rest_framework.test import APIClient
 
 from tests.conftest import (
     CLIENT,
@@ -209,6 +210,20 @@ def test_an_answer_that_is_lost_costs_a_code_and_no_login(with_factor, monkeypat
     with_factor.down = False
 
     assert outcome(second_factor(login)) == INVALID
+    assert second_factor(login, {"totp": "654321"}).status_code == 200
+
+
+def test_a_step_that_the_gateway_gave_up_costs_a_code_and_no_login(
+    with_factor, abandoned
+):
+    """It opens no session, and the next code works."""
+    login = pending()
+    url, body = "/api/v1/auth/login/second_factor", {"login": login, **CODE}
+
+    answer = APIClient().post(url, body, **abandoned)
+
+    assert outcome(answer) == (503, "dependency_unavailable")
+    assert not Session.objects.exists()
     assert second_factor(login, {"totp": "654321"}).status_code == 200
 
 

@@ -26,7 +26,7 @@ from tokens.revocation import republish_revocations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CLIENT = services.Client("192.0.2.1", "interleaved")
+CLIENT = services.Client("192.0.2.1", "interleaved", lambda: None)
 PATIENCE = 5.0  # seconds; a step that takes longer is a deadlock
 
 
@@ -124,7 +124,7 @@ def schedules(first, second):
 
 
 def refreshing(token):
-    return partial(services.refresh, token, CLIENT, time.monotonic(), lambda: None)
+    return partial(services.refresh, token, CLIENT, time.monotonic())
 
 
 def changing(stepper, users, session, keep=False):

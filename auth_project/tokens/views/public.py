@@ -76,6 +76,7 @@ def client_of(request: Request) -> services.Client:
     return services.Client(
         client_address(request),
         user_agent(request),
+        partial(refuse_abandoned, request),
         device_cookie.read(request),
         sent[0] if len(sent) == 1 else None,  # a duplicate does not fail a login
     )
@@ -144,8 +145,7 @@ class RefreshView(CookieView):
     def post(self, request: Request) -> Response:
         text, client = cookies.read(request), client_of(request)
         received_at = request._request.started  # type: ignore[attr-defined]
-        refuse = partial(refuse_abandoned, request)
-        return grant_response(services.refresh(text, client, received_at, refuse))
+        return grant_response(services.refresh(text, client, received_at))
 
 
 class LogoutView(CookieView):
