@@ -108,10 +108,14 @@ def try_lock(file: Path) -> int | None:
 
 
 def make_room(folder: Path, number: int) -> None:
+    """No file has its name before it has its size: an empty one ends every scrape."""
     mark_process_dead(number, str(folder))  # drops the gauges of a killed one
     for kind, size in FILES.items():
-        with (folder / f"{kind}_{number}.db").open("ab") as file:
+        path = folder / f"{kind}_{number}.db"
+        draft = path if path.exists() else path.with_suffix(".new")
+        with draft.open("ab") as file:
             os.posix_fallocate(file.fileno(), 0, size)
+        draft.rename(path)
 
 
 # --- For gunicorn, whose master forks workers -----------------------------------------

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
-from unittest.mock import Mock
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -82,8 +81,13 @@ def test_without_a_folder_there_is_one_line_and_the_service_works(tmp_path, name
 def test_a_worker_for_whose_files_there_is_no_room_counts_nothing(
     folder, monkeypatch, caplog
 ):
-    """A mapped file that cannot grow would end the process."""
-    full_disk = Mock(side_effect=OSError(28, "No space left on device"))
+    """A mapped file that cannot grow would end the process. A scrape meanwhile, and
+    after it, is as good as ever."""
+
+    def full_disk(*args):
+        assert value(folder, *LIMITED) is None
+        raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(os, "posix_fallocate", full_disk)
     folder.mkdir()
     counted = []
@@ -102,6 +106,7 @@ def test_a_worker_for_whose_files_there_is_no_room_counts_nothing(
     Value().set(1)
     metrics_folder.give_back(slot)
     assert counted == []
+    assert value(folder, *LIMITED) is None
     assert [each.getMessage() for each in caplog.records] == [
         f"no metrics: {folder}: No space left on device"
     ]
