@@ -1,15 +1,14 @@
 import json
 import time
 from importlib import import_module
-from unittest.mock import Mock
 
 import pytest
+import responses
 from django.db import IntegrityError, connection, transaction
 
-from shared.api.exceptions import DependencyUnavailable
-from shared.clients import AuthClient
 from tests.factories import EPOCH, PASSWORD, UserFactory, hashed
 from users.diagnostics import long_role_names, long_roles
+from users.metrics import lost_pushes
 from users.models import Role, User
 
 role_name_length = import_module("users.migrations.0007_role_name_length")
@@ -173,17 +172,21 @@ def test_the_epoch_follows_the_clock():
     assert user.password_epoch == user.session_epoch
 
 
+@responses.activate
 def test_pushes_that_fail_break_nothing_and_after_three_no_user_waits(
-    on_commit, monkeypatch, caplog
+    on_commit, settings, caplog
 ):
-    unavailable = Mock(side_effect=DependencyUnavailable)
-    monkeypatch.setattr(AuthClient, "revoke_sessions", unavailable)
+    """The alert counts all of them."""
+    url = f"{settings.AUTH_SERVICE_URL}/api/v1/auth/sessions/revoke"
+    call = responses.post(url, status=503)
+    before = lost_pushes._value.get()
     users = [UserFactory() for _ in range(5)]
     with on_commit():
         for user in users:
             user.deactivate()
     assert not User.objects.present().exists()
-    assert unavailable.call_count == 3
+    assert call.call_count == 3
+    assert lost_pushes._value.get() == before + 5
     lost = [record for record in caplog.records if record.event == "push_lost"]
     assert [record.user_id for record in lost] == [str(user.pk) for user in users]
 

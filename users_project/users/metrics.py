@@ -27,8 +27,8 @@ mail_oldest_unsent_seconds = made(
 backup_age_seconds = made(
     Gauge, "backup_age_seconds", "Since the last backup; +Inf: never.", **LAST
 )
-# So that it starts at 0: the first push that is lost raises an alert.
-internal_calls_failed_total.labels("auth", "sessions/revoke")
+# It starts at 0, so that the first push that is lost raises an alert.
+lost_pushes = internal_calls_failed_total.labels("auth", "sessions/revoke")
 
 # Each query reads as few rows as possible, by an index. `backup` writes its time into
 # the comment of the database, which is in no table and in no backup.
