@@ -19,6 +19,7 @@ from shared.tests.test_docs import ROOT
 URL = "/api/v1/test/metrics"
 KEY = "key-of-prometheus-" * 3
 PAGE = ROOT / "docs" / "operations" / "observability.md"
+OBSERVE = ROOT / "deploy" / "observe"
 
 
 @pytest.fixture(autouse=True)
@@ -176,3 +177,16 @@ def test_the_documented_metrics_and_labels_are_those_of_the_code():
         sources = [*ROOT.glob("*_project/*/metrics.py")]
         text = "".join(path.read_text() for path in sources)
         assert f'"{name.removeprefix("memo_")}"' in text, name
+
+
+def test_no_panel_and_no_alert_sums_what_every_instance_looks_up():
+    """Each has the same of the one database or key."""
+    sources = [path.read_text() for path in ROOT.glob("*_project/*/metrics.py")]
+    looked_up = re.findall(r'Gauge,\s+"(\w+)",[^*]*\*\*LAST', "".join(sources))
+    assert {"jobs_waiting", "signing_key_age_seconds"} <= {*looked_up}
+    asked = "".join(
+        (OBSERVE / name).read_text() for name in ("rules.yml", "dashboard.json")
+    )
+    for name in looked_up:
+        assert f"memo_{name}" in asked
+        assert not re.search(rf"\bsum *(by *\([^)]*\) *)?\(memo_{name}", asked), name
