@@ -107,6 +107,9 @@ REFUSALS |= dict.fromkeys(
     ("invalid_credentials", "second_factor_invalid", "token_invalid", "login_settled"),
     "invalid",
 )
+tokens_not_yet_valid_total = made(
+    Counter, "tokens_not_yet_valid_total", "Tokens by a clock ahead of ours."
+)
 build_info = made(Gauge, "build_info", "1.", {"version": None, "service": None}, **LAST)
 
 

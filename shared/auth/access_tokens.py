@@ -15,6 +15,7 @@ from jwt.utils import base64url_decode, base64url_encode
 
 from shared.api.exceptions import TokenExpired, TokenInvalid, TokenNotYetValid
 from shared.keys import keyring, signing_keys
+from shared.metrics import tokens_not_yet_valid_total
 
 # The header `typ` for each claim `token_type` (explicit typing, RFC 8725 section 3.11).
 # RFC 9068 defines `at+jwt`. None is registered for the other two, so they are our own.
@@ -154,6 +155,7 @@ def check_times(claims: dict[str, Any]) -> None:
     Raises TokenNotYetValid, TokenExpired."""
     now, leeway = time.time(), settings.JWT_LEEWAY
     if max(claims["iat"], claims.get("nbf", 0)) > now + leeway:
+        tokens_not_yet_valid_total.inc()
         raise TokenNotYetValid
     if claims["exp"] <= now - leeway:
         raise TokenExpired

@@ -15,6 +15,7 @@ from shared.api.exceptions import DependencyUnavailable, TokenInvalid
 from shared.auth import access_tokens
 from shared.keys import keyring, signing_keys
 from shared.keys.keyring import FolderKeys
+from shared.metrics import tokens_not_yet_valid_total
 from shared.tests import forgery
 from shared.tests.conftest import assert_problem
 
@@ -230,14 +231,17 @@ def test_a_part_that_is_no_object_is_401(refused, sign, octets):
     ],
 )
 def test_clocks_may_differ_by_the_leeway(me, refused, make_token, claim, seconds, code):
-    """Times may be left to the caller."""
+    """Times may be left to the caller. A clock that is ahead is counted."""
     token = make_token(**{claim: int(time.time()) + seconds})
+    before = tokens_not_yet_valid_total._value.get()
 
     assert access_tokens.decode(token, "access", verify_times=False)
     if code:
         refused(token, code)
     else:
         assert me(f"Bearer {token}").status_code == 200
+    counted = tokens_not_yet_valid_total._value.get() - before
+    assert counted == (code == "token_not_yet_valid")
 
 
 # --- Where the keys come from -------------------------------------------------------
