@@ -110,7 +110,13 @@ REFUSALS |= dict.fromkeys(
 tokens_not_yet_valid_total = made(
     Counter, "tokens_not_yet_valid_total", "Tokens by a clock ahead of ours."
 )
-build_info = made(Gauge, "build_info", "1.", {"version": None, "service": None}, **LAST)
+build_info = made(
+    Gauge,
+    "build_info",
+    "1, for each version that runs.",
+    {"version": None, "service": None},
+    multiprocess_mode="livemax",
+)
 
 
 def count_request(request: HttpRequest, status: int, seconds: float) -> None:

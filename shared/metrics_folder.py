@@ -25,6 +25,7 @@ REFRESHED = "refreshed"  # file whose time is the last refresh of looked-up gaug
 FILES = {
     "counter": 1 << 18,
     "histogram": 1 << 20,
+    "gauge_livemax": 1 << 16,
     "gauge_livesum": 1 << 16,
     "gauge_mostrecent": 1 << 16,
 }

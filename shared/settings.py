@@ -168,7 +168,7 @@ MINUTE_GAUGES: list[str] = []
 DOCS_ENABLED = env.switch("DOCS_ENABLED", default=True)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": f"Memo {SERVICE_NAME.capitalize()} Service",
-    "VERSION": "1.0.0",
+    "VERSION": "0.1.0",  # as in pyproject.toml, which no image has
     "CONTACT": {"name": "Memo Product"},
     "LICENSE": {"name": "MIT", "url": "https://opensource.org/license/mit"},
     "TAGS": [{"name": SERVICE_NAME, "description": "All routes of this service."}],

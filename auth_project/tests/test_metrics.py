@@ -2,12 +2,14 @@
 
 import os
 import time
+import tomllib
 import uuid
 from collections import Counter
 from contextlib import nullcontext
 
 import pytest
 
+from shared.api.metrics import refresh as refresh_gauges
 from shared.metrics import REGISTRY
 from tests.conftest import (
     CREDENTIALS,
@@ -146,3 +148,11 @@ def test_the_age_of_the_signing_key_is_that_of_its_publication(
     os.utime(file, (time.time() - 3600,) * 2)
     metrics.look()
     assert 3600 <= REGISTRY.get_sample_value("memo_signing_key_age_seconds") < 3660
+
+
+def test_the_version_is_that_of_the_package_and_of_backups(settings):
+    file = settings.BASE_DIR.parent / "pyproject.toml"
+    version = tomllib.loads(file.read_text())["project"]["version"]
+    refresh_gauges()
+    labels = {"service": "auth", "version": version}
+    assert REGISTRY.get_sample_value("memo_build_info", labels) == 1

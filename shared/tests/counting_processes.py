@@ -32,6 +32,7 @@ def fork() -> tuple[int, metrics_folder.Slot | None]:
         return pid, slot
     metrics_folder.use(slot)
     metrics.db_pool_size.set(3)
+    metrics.build_info.labels("0", "counting").set(1)
     for _ in range(COUNTED):
         metrics.rate_limited_total.labels(POLICY).inc()
         metrics.db_wait_seconds.observe(0.5)
