@@ -11,6 +11,7 @@ from rest_framework.exceptions import APIException
 from shared.circuit_breaker import Breaker
 from shared.clients import auth_client
 from shared.structured_logging import audit, dependency_logger
+from users.metrics import lost_pushes
 
 # With it, an admin who ends many users' sessions at once does not wait for each.
 breaker = Breaker("push")
@@ -27,6 +28,7 @@ def push(
     its own is at least `keep_from`. To be called after the commit."""
     audit("sessions_ended", user_id=str(user_id), epoch=epoch, reason=reason)
     if breaker.is_open():
+        lost_pushes.inc()  # as the client does for a call that fails
         note_lost(user_id, epoch)
         return
     try:
