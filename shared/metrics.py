@@ -7,6 +7,7 @@ chooses. docs/operations/observability.md has the table.
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from http import HTTPStatus
 from itertools import product
 from typing import Any, TypeVar
 
@@ -122,9 +123,11 @@ build_info = made(
 def count_request(request: HttpRequest, status: int, seconds: float) -> None:
     """Count a request that was answered."""
     match, method = request.resolver_match, request.method
+    # Not by method, if the route has none: anybody could make a series of each.
+    known = method in METHODS and status != HTTPStatus.METHOD_NOT_ALLOWED
     total, times = of_requests(
         match.route if match else NO_ROUTE,
-        method if method in METHODS else "other",
+        str(method) if known else "other",
         CLASSES[status // 100 - 1],
     )
     total.inc()

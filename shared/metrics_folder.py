@@ -20,11 +20,11 @@ from shared.structured_logging import dependency_logger
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 REFRESHED = "refreshed"  # file whose time is the last refresh of looked-up gauges
-# Bytes by kind, more than all series take. They are allocated before use: a write to a
-# mapped file for which a full disk has no room would end the process.
+# Bytes by kind, more than our own routes need. They are allocated before use: a write to
+# a mapped file for which a full disk has no room would end the process.
 FILES = {
     "counter": 1 << 18,
-    "histogram": 1 << 20,
+    "histogram": 1 << 21,
     "gauge_livemax": 1 << 16,
     "gauge_livesum": 1 << 16,
     "gauge_mostrecent": 1 << 16,
