@@ -16,6 +16,7 @@ PROFILE = {
 }
 NAMES = {"username": "ada", "email": "ada@example.org"}
 PASSWORD = {"password": "correct horse battery staple"}
+STEP_UP = (*TOKEN_PROBLEMS, "insufficient_user_authentication")
 ADA = {
     "id": "5f0c8a53-8a5e-4f0e-9d43-0d8f9bd1a1c4",
     **NAMES,
@@ -101,7 +102,7 @@ CHANGE_PASSWORD: dict[str, Any] = {
     "request": serializers.PasswordChangeSerializer,
     "responses": {
         204: OpenApiResponse(description="The password is changed."),
-        **problems(body=True, _401=TOKEN_PROBLEMS),
+        **problems(body=True, _401=STEP_UP),
     },
     "examples": [
         example(

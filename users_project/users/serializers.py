@@ -100,10 +100,26 @@ class ProfileSerializer(NamesSerializer):
         return instance
 
 
-class PasswordChangeSerializer(StrictSerializer):
+class CurrentPasswordSerializer(StrictSerializer):
+    """The proof that it is the user who asks, for `credentials.is_proved`."""
+
+    current_password = PasswordField(
+        required=False,
+        help_text="Required, unless the account has no password: then a login or "
+        "step-up within five minutes is.",
+    )
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        user: Any = self.instance
+        if user.has_usable_password() and "current_password" not in attrs:
+            detail = {"current_password": "This field is required."}
+            raise serializers.ValidationError(detail, code="required")
+        return attrs
+
+
+class PasswordChangeSerializer(CurrentPasswordSerializer):
     """The current password and the new one."""
 
-    current_password = PasswordField()
     new_password = NewPasswordField(
         help_text="Used exactly as sent. Refused for the same reasons as at "
         "registration, or if it is the current password."
@@ -111,14 +127,11 @@ class PasswordChangeSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
         """All that can be refused without a hash, so before there is one."""
-        user: Any = self.instance
-        if not user.has_usable_password():
-            detail = {"current_password": "The account has no password."}
-            raise serializers.ValidationError(detail, code="no_password")
-        if attrs["new_password"] == attrs["current_password"]:
+        attrs = super().validate(attrs)
+        if attrs["new_password"] == attrs.get("current_password"):
             detail = {"new_password": "This is the current password."}
             raise serializers.ValidationError(detail, code="password_unchanged")
-        passwords.check("new_password", attrs["new_password"], user)
+        passwords.check("new_password", attrs["new_password"], self.instance)
         return attrs
 
 

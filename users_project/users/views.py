@@ -1,6 +1,5 @@
 """The HTTP views: parse, call, respond. Their OpenAPI descriptions are in `openapi`."""
 
-from typing import cast
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -56,12 +55,15 @@ class MeView(JSONView):
     def delete(self, request: Request) -> Response:
         """Delete your account. All sessions end at once. For fourteen days the link in
         a mail restores the account. Then it is erased."""
+        assert isinstance(request.user, TokenUser)
         user = caller(request)
         body = valid(privacy_schema.DeletionSerializer(user, data=request.data))
         password = body.get("current_password")
-        credentials.require_proof(user, cast(TokenUser, request.user), password)
-        until = deletion.delete_own(user)
+        proved = credentials.is_proved(user, request.user, password)
+        until = deletion.delete_own(user) if proved else None
         if until is None:
+            sid = str(request.user.sid)
+            record("authn_password_check_fail", user.pk, sid=sid)
             raise ValidationError(credentials.WRONG, code="invalid")
         return Response({"restorable_until": until}, status=202)
 
@@ -71,17 +73,17 @@ class ChangePasswordView(JSONView):
 
     All your other sessions end at once, or at their next refresh if the Auth Service is
     unavailable. Your current session continues. A wrong current password is a 400 and
-    ends no session.
+    ends no session. An account without a password gets its first one.
     """
 
     @extend_schema(**openapi.CHANGE_PASSWORD)
     def post(self, request: Request) -> Response:
         assert isinstance(request.user, TokenUser)
-        user, sid = caller(request), request.user.sid
+        user = caller(request)
         body = valid(s.PasswordChangeSerializer(user, data=request.data))
-        current, new = body["current_password"], body["new_password"]
-        if not credentials.change(user, current, new, sid):
-            where = {"sid": str(sid), "ip": client_address(request)}
+        current, new = body.get("current_password"), body["new_password"]
+        if not credentials.change(user, request.user, new, current):
+            where = {"sid": str(request.user.sid), "ip": client_address(request)}
             record("authn_password_change_fail", user.pk, **where)
             raise ValidationError(credentials.WRONG, code="invalid")
         response = Response(status=204)

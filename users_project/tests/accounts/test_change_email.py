@@ -1,5 +1,6 @@
 """Another address: asked for, confirmed, undone."""
 
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -61,6 +62,30 @@ def test_what_voids_the_link_forgets_the_change(ask_change, ada, root, end):
     ask_change()
     ENDS[end](User.objects.get(pk=ada.pk), root)
     assert not EmailChange.objects.exists()
+
+
+@pytest.mark.parametrize("age", [10, 400])
+def test_an_account_without_a_password_needs_a_recent_login(
+    post, bearer, ada, token, mailed, age
+):
+    """A reset would go to the old mailbox, which may be lost."""
+    User.objects.filter(pk=ada.pk).update(password="!unusable")
+    client = bearer(sub=str(ada.pk), auth_time=int(time.time()) - age)
+    answer = post("/me/change_email", client, new_email=OTHER)
+    if age == 10:
+        assert answer.status_code == 202
+        link = token("change_email")
+        assert post("/change_email/confirm", client, token=link).status_code == 204
+        assert User.objects.get().email == OTHER
+    else:
+        assert_refused(answer, 401, "insufficient_user_authentication")
+        assert mailed() == []
+
+
+def test_without_the_password_nothing_is_asked_for(post, session, mailed):
+    answer = post("/me/change_email", session, new_email=OTHER)
+    assert_invalid(answer, "current_password", "required")
+    assert mailed() == []
 
 
 def test_a_wrong_password_asks_for_nothing(ask_change, mailed, audits):

@@ -1,6 +1,7 @@
 """PWD-08: one's own password, for the one that is right now."""
 
 import threading
+import time
 import uuid
 from contextlib import suppress
 from functools import partial
@@ -9,7 +10,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory, hashed
-from tests.refusals import assert_invalid
+from tests.refusals import assert_invalid, assert_refused
 from users.models import User
 
 URL = "/api/v1/users/me/change_password"
@@ -80,10 +81,18 @@ def test_both_passwords_are_taken_exactly_as_sent(client, user):
     assert User.objects.get().check_password(f" {NEW} ")
 
 
-def test_a_user_without_a_password_has_none_to_change(client):
+@pytest.mark.parametrize("age", [10, 400])
+def test_an_account_without_a_password_needs_a_recent_login(bearer, user, hashes, age):
+    """By it the user could add a passkey, too."""
     User.objects.update(password="!unusable")
-    response = client.post(URL, BODY | {"current_password": "!unusable"})
-    assert_invalid(response, "current_password", "no_password")
+    client = bearer(sub=str(user.pk), auth_time=int(time.time()) - age)
+    response = client.post(URL, {"new_password": NEW})
+    if age == 10:
+        assert response.status_code == 204
+        assert User.objects.get().check_password(NEW)
+    else:
+        assert_refused(response, 401, "insufficient_user_authentication")
+        assert (User.objects.get().password, hashes) == ("!unusable", [])
 
 
 @pytest.mark.parametrize(

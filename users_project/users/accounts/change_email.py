@@ -11,6 +11,7 @@ from procrastinate.contrib.django import app
 from rest_framework.exceptions import ValidationError
 
 from shared.api.exceptions import LinkInvalid
+from shared.auth.authentication import TokenUser
 from shared.structured_logging import audit
 from users.accounts import deletion, link_mails, links
 from users.accounts.models import LINK_KINDS, EmailChange, Purpose
@@ -28,22 +29,26 @@ from users.validators import normalize_identifier
 
 
 def request(
-    user: User, new_email: str, current_password: str, sid: UUID, client: Client
+    user: User,
+    caller: TokenUser,
+    client: Client,
+    new_email: str,
+    current_password: str | None = None,
 ) -> EmailChange:
     """Have a link mailed to the new address, and a notice to the present one. The
     worker checks whether the new one is taken: then it mails no link.
 
     Raises ValidationError if the new address is the present one or the password is
-    wrong; RateLimited, Overloaded.
+    wrong; InsufficientUserAuthentication, RateLimited, Overloaded.
     """
     if normalize_identifier(new_email) == user.email_canonical:
         detail = {"new_email": ["This is your address already."]}
         raise ValidationError(detail, code="email_unchanged")
     with counted(client):
-        right = credentials.verify_current_password(user, current_password, str(sid))
-        change = begin(user, new_email, sid, client) if right else None
+        proved = credentials.is_proved(user, caller, current_password)
+        change = begin(user, new_email, caller.sid, client) if proved else None
         if change is None:
-            record("email_change_fail", user.pk, sid=str(sid))
+            record("email_change_fail", user.pk, sid=str(caller.sid))
             raise ValidationError(credentials.WRONG, code="invalid")
     return change
 

@@ -6,7 +6,16 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
 from shared.api.openapi import TOKEN_PROBLEMS, problems
 from users.accounts import serializers as s
-from users.openapi import ADA, LOCATION, NAMES, PASSWORD, PROFILE, answer, example
+from users.openapi import (
+    ADA,
+    LOCATION,
+    NAMES,
+    PASSWORD,
+    PROFILE,
+    STEP_UP,
+    answer,
+    example,
+)
 from users.serializers import RegistrationSerializer, UserSerializer
 
 TOKEN = {"token": "3mNvYq0kTkCwv0o5b8Yp1Q" + "A" * 42}
@@ -80,7 +89,7 @@ CHANGE_EMAIL: dict[str, Any] = {
     "request": s.EmailChangeSerializer,
     "responses": {
         202: s.PendingEmailSerializer,
-        **problems(body=True, _401=TOKEN_PROBLEMS),
+        **problems(body=True, _401=STEP_UP),
     },
     "examples": [
         example("a change", NEW_EMAIL | {"current_password": PASSWORD["password"]}),

@@ -8,31 +8,19 @@ from django.db.models import Model
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from shared.api.fields import PasswordField, StrictSerializer
-from shared.api.openapi import TOKEN_PROBLEMS, problems
+from shared.api.openapi import problems
 from shared.events.pages import EventSerializer
 from users.accounts.models import Link, Registration
 from users.accounts.serializers import TokenSerializer
 from users.factors.models import Factor, FactorReset, RecoveryCode
 from users.mail.models import Mail
 from users.models import EmailChange, User
-from users.openapi import ADA, PASSWORD, answer, example
-from users.serializers import UserSerializer
+from users.openapi import ADA, PASSWORD, STEP_UP, answer, example
+from users.serializers import CurrentPasswordSerializer, UserSerializer
 
 
-class DeletionSerializer(StrictSerializer):
+class DeletionSerializer(CurrentPasswordSerializer):
     """The proof that it is the user who deletes the account."""
-
-    current_password = PasswordField(
-        required=False, help_text="Required, unless the account has no password."
-    )
-
-    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
-        user: Any = self.instance
-        if user.has_usable_password() and "current_password" not in attrs:
-            detail = {"current_password": "This field is required."}
-            raise serializers.ValidationError(detail, code="required")
-        return attrs
 
 
 class DeletedSerializer(serializers.Serializer[User]):
@@ -119,7 +107,7 @@ DELETE_ME: dict[str, Any] = {
         202: DeletedSerializer,
         **problems(
             body=True,
-            _401=(*TOKEN_PROBLEMS, "insufficient_user_authentication"),
+            _401=STEP_UP,
             _409=("last_superuser",),
         ),
     },
@@ -139,7 +127,7 @@ EXPORT: dict[str, Any] = {
     "parameters": [DISPOSITION],
     "responses": {
         200: ExportSerializer,
-        **problems(_401=(*TOKEN_PROBLEMS, "insufficient_user_authentication")),
+        **problems(_401=STEP_UP),
     },
     "examples": [answer(EXPORTED)],
 }

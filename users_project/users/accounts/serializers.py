@@ -5,7 +5,12 @@ from typing import Any
 from rest_framework import serializers
 
 from shared.api.fields import ExactCharField, PasswordField, StrictSerializer
-from users.serializers import NewPasswordField, email_field, username_field
+from users.serializers import (
+    CurrentPasswordSerializer,
+    NewPasswordField,
+    email_field,
+    username_field,
+)
 
 
 class TokenSerializer(StrictSerializer):
@@ -46,11 +51,10 @@ class PasswordResetSerializer(TokenSerializer):
     )
 
 
-class EmailChangeSerializer(StrictSerializer):
+class EmailChangeSerializer(CurrentPasswordSerializer):
     """The new address, and the password of the account."""
 
     new_email = email_field()
-    current_password = PasswordField()
 
 
 class PendingEmailSerializer(serializers.Serializer[Any]):

@@ -134,9 +134,10 @@ class ChangeEmailView(JSONView):
         The new address gets a mail with a link, unless it is taken. The present address
         gets a notice. An earlier request becomes void.
         """
-        user, sid = caller(request), sid_of(request)
-        data = valid(s.EmailChangeSerializer(data=request.data))
-        change = change_email.request(user, sid=sid, client=client_of(request), **data)
+        assert isinstance(request.user, TokenUser)
+        user, client = caller(request), client_of(request)
+        data = valid(s.EmailChangeSerializer(user, data=request.data))
+        change = change_email.request(user, request.user, client, **data)
         answer = {"pending_email": change.email, "expires_at": change.expires_at}
         return Response(answer, status=202)
 

@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiResponse
 
 from shared.api.openapi import TOKEN_PROBLEMS, problems
 from users.factors import serializers
-from users.openapi import ADA, SERVICE_PROBLEMS, VERIFIED, answer, example
+from users.openapi import ADA, SERVICE_PROBLEMS, STEP_UP, VERIFIED, answer, example
 
 METHODS = {"methods": ["totp", "recovery_code"], "passkeys": [], "required": False}
 
@@ -74,7 +74,6 @@ ENROL: dict[str, Any] = {
     "examples": [example("a login", {"epoch": 3})],
 }
 
-STEP_UP = (*TOKEN_PROBLEMS, "insufficient_user_authentication")
 UNKNOWN: dict[str, Any] = {"_401": STEP_UP, "_404": ("not_found",)}
 PHONE = {
     **{"id": ADA["id"], "type": "totp", "name": "phone"},

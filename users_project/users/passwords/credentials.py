@@ -1,17 +1,14 @@
 """Password checks. The API and the admin log users in by the same one."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
-from rest_framework.exceptions import ValidationError
 
 from shared.auth.authentication import TokenUser
 from shared.auth.permissions import RECENT, require_authentication
 from shared.limits import ratelimit
 from shared.limits.ratelimit import Hits, RateLimitPolicy
-from users.events import log
 from users.factors import policy
 from users.limits.guess_limits import Client, LoginAttempt
 from users.mail import notices
@@ -60,12 +57,12 @@ def note_login(user: User, client: Client) -> None:
         User.objects.filter(older, pk=user.pk).update(last_login=now)
 
 
-def change(user: User, current: str, new: str, sid: UUID) -> bool:
-    """Set the password `new` and end all sessions but `sid`. False, with nothing done,
-    if `current` is not the password. Raises RateLimited or Overloaded, and changes
+def change(user: User, caller: TokenUser, new: str, current: str | None = None) -> bool:
+    """Set the password `new` and end all sessions but the caller's. False, with nothing
+    done, if `current` does not prove who asks. Raises as `is_proved` does, and changes
     nothing then. A wrong `current` takes one hash, a right one two."""
-    is_right = verify_current_password(user, current, str(sid))
-    return is_right and user.change_password(new, sid)
+    proved = is_proved(user, caller, current)
+    return proved and user.change_password(new, caller.sid)
 
 
 def verify_current_password(user: User, password: str, session: str) -> bool:
@@ -84,12 +81,9 @@ def verify_current_password(user: User, password: str, session: str) -> bool:
     return right
 
 
-def require_proof(user: User, caller: TokenUser, password: str | None) -> None:
-    """Raise ValidationError if `password` is not the user's. Raise
-    InsufficientUserAuthentication if the user has no password and has not logged in
-    within five minutes. Also raises RateLimited and Overloaded."""
+def is_proved(user: User, caller: TokenUser, password: str | None) -> bool:
+    """Whether `password` is the user's. Raises InsufficientUserAuthentication if the
+    user has none and has not logged in within five minutes; RateLimited, Overloaded."""
     if not user.has_usable_password():
-        require_authentication(caller, max_age=RECENT)
-    elif not verify_current_password(user, password or "", str(caller.sid)):
-        log.record("authn_password_check_fail", user.pk, sid=str(caller.sid))
-        raise ValidationError(WRONG, code="invalid")
+        return require_authentication(caller, max_age=RECENT)
+    return verify_current_password(user, password or "", str(caller.sid))
