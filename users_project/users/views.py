@@ -26,9 +26,9 @@ from users.models import User
 from users.passwords import credentials
 
 
-def caller(request: Request) -> User:
+def caller(request: Request, *, factors: bool = False) -> User:
     """The account of the access token, with roles. Raises TokenRevoked if gone."""
-    user = User.objects.find(id=request.user.pk)
+    user = User.objects.find(id=request.user.pk, factors=factors)
     if user is None:
         raise TokenRevoked
     return user
@@ -73,13 +73,14 @@ class ChangePasswordView(JSONView):
 
     All your other sessions end at once, or at their next refresh if the Auth Service is
     unavailable. Your current session continues. A wrong current password is a 400 and
-    ends no session. An account without a password gets its first one.
+    ends no session. An account without a password gets its first one. With a second
+    factor, the session must have used one.
     """
 
     @extend_schema(**openapi.CHANGE_PASSWORD)
     def post(self, request: Request) -> Response:
         assert isinstance(request.user, TokenUser)
-        user = caller(request)
+        user = caller(request, factors=True)
         body = valid(s.PasswordChangeSerializer(user, data=request.data))
         current, new = body.get("current_password"), body["new_password"]
         if not credentials.change(user, request.user, new, current):

@@ -10,6 +10,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory, hashed
+from tests.factors.rows import with_factors
 from tests.refusals import assert_invalid, assert_refused
 from users.models import User
 
@@ -79,6 +80,30 @@ def test_both_passwords_are_taken_exactly_as_sent(client, user):
     body = {name: f" {text} " for name, text in BODY.items()}
     assert client.post(URL, body).status_code == 204
     assert User.objects.get().check_password(f" {NEW} ")
+
+
+@pytest.mark.parametrize("current", [PASSWORD, WRONG])
+def test_a_user_with_a_factor_must_have_used_it(bearer, user, hashes, limited, current):
+    """The password alone opens a session on a trusted device. Nothing is counted."""
+    with_factors(user)
+    limited(PASSWORD_LIMIT_SESSION="1/hour")
+    trusted = bearer(sub=str(user.pk), sid=SID)
+    for _ in range(2):
+        response = trusted.post(URL, BODY | {"current_password": current})
+        assert_refused(response, 401, "insufficient_user_authentication")
+        assert 'acr_values="aal2"' in response["WWW-Authenticate"]
+    assert hashes == []
+    assert unchanged(user)
+    assert (
+        bearer(sub=str(user.pk), sid=SID, acr="aal2").post(URL, BODY).status_code == 204
+    )
+
+
+def test_a_factor_that_is_never_asked_for_is_not_needed(client, user, settings):
+    """No step-up could give it."""
+    with_factors(user)
+    settings.SECOND_FACTOR = "off"
+    assert client.post(URL, BODY).status_code == 204
 
 
 @pytest.mark.parametrize("age", [10, 400])

@@ -60,7 +60,10 @@ def note_login(user: User, client: Client) -> None:
 def change(user: User, caller: TokenUser, new: str, current: str | None = None) -> bool:
     """Set the password `new` and end all sessions but the caller's. False, with nothing
     done, if `current` does not prove who asks. Raises as `is_proved` does, and changes
-    nothing then. A wrong `current` takes one hash, a right one two."""
+    nothing then; InsufficientUserAuthentication also if the session of a user with
+    factors has used none. A wrong `current` takes one hash, a right one two."""
+    if policy.methods(user):
+        require_authentication(caller, acr="aal2")
     proved = is_proved(user, caller, current)
     return proved and user.change_password(new, caller.sid)
 

@@ -104,7 +104,8 @@ class FactorMachine(RedisForgets):
             self.compare(Answer(401, code) if code else Answer(200), answer)
 
     def refusal(self, device: Device) -> str | None:
-        """The code with which a change of factors is refused to this device."""
+        """The code with which a change of factors, or of the password, is refused to
+        this device."""
         code = self.model.verify(device.access, elsewhere=True)
         level = unverified(self.texts[device.access])["acr"]
         if not code and device.session.account.factor and level == "aal1":
