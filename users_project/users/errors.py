@@ -23,7 +23,8 @@ Handler = Callable[..., HttpResponse]
 # The text of a page by error code, in place of the detail for API clients.
 TEXTS = {
     "bad_request": _(
-        "The address or the form asks for something that this page does not have."
+        "The address or the form asks for something that this page does not have. If "
+        "all pages say this, delete the cookies of this site."
     ),
     "cross_site_request": _(
         "The form is too old or comes from another site (CSRF). Load the page again."
