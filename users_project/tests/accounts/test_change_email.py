@@ -228,6 +228,13 @@ def test_the_old_address_takes_the_account_back(
     assert_refused(post("/change_email/undo", token=link), 400, "link_invalid")
 
 
+def test_the_old_address_comes_back_in_its_own_case(ada, change, post, token):
+    User.objects.filter(pk=ada.pk).update(email="Ada@Example.org")
+    change(OTHER)
+    assert post("/change_email/undo", token=token("undo_email")).status_code == 204
+    assert User.objects.get().email == "Ada@Example.org"
+
+
 def test_no_later_change_of_the_thief_stops_it(moved, post, token, session, change):
     """Another password, another address, a reset: the first owner wins."""
     link = token("undo_email")

@@ -22,7 +22,7 @@ from users.factors import resets
 from users.limits.guess_limits import Client, counted
 from users.mail import notices
 from users.mail.daily_limit import has_room
-from users.mail.models import Kind
+from users.mail.models import Kind, Mail
 from users.models import User
 from users.passwords import credentials
 from users.validators import normalize_identifier
@@ -148,7 +148,10 @@ def undo(token: str, client: Client) -> None:
         link = links.find(token, Purpose.UNDO_EMAIL)
         with transaction.atomic():
             user = links.take(link)
-            move(user, link.address, password=make_password(None))
+            # The link has only the canonical form, the mail the address as it was.
+            mail = Mail.objects.filter(link=link).first()
+            old = mail.address if mail else link.address
+            move(user, old, password=make_password(None))
             if user.is_deleted:
                 deletion.bring_back(user)
                 record("user_restored", user.pk)
