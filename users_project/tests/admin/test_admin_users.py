@@ -40,6 +40,21 @@ def test_the_list_says_who_can_log_in(admin, limited, guess, pushes):
         assert f'<td class="field-status">{status}</td>' in row
 
 
+@pytest.mark.parametrize(
+    "imported",
+    ["not a hash", "bcrypt$2b$12$short", "argon2$x", "pbkdf2_sha256$x$s$h"],
+)
+def test_the_page_of_a_user_with_a_malformed_hash_says_so(admin, imported):
+    user = UserFactory(password=imported, hasher="raw")
+    page = admin.get(change_url(user))
+    assert page.status_code == 200
+    assert "Invalid password format" in page.content.decode()
+    changed = admin.post(change_url(user), fields(user, first_name="Ada"))
+    assert changed.status_code == 302
+    user.refresh_from_db()
+    assert (user.first_name, user.password) == ("Ada", imported)
+
+
 def test_the_list_is_there_without_redis(admin, monkeypatch):
     unavailable = Mock(side_effect=OSError)
     monkeypatch.setattr("users.admin.columns.locked", unavailable)

@@ -1,5 +1,6 @@
 """The admin's forms. `User.clean` refuses a name that is taken, in any letter case."""
 
+from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -28,6 +29,15 @@ class UserCreationForm(auth_forms.AdminUserCreationForm):
         return str(self.cleaned_data["username"])
 
 
+class PasswordHashWidget(auth_forms.ReadOnlyPasswordHashWidget):
+    """Django's, which fails for a malformed hash (imported)."""
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        with suppress(AssertionError, ValueError):
+            return super().get_context(name, value, attrs)
+        return super().get_context(name, "of no known algorithm", attrs)
+
+
 class UserChangeForm(VersionedForm, auth_forms.UserChangeForm):
     editor: User  # set by `UserAdmin.get_form`
 
@@ -37,8 +47,10 @@ class UserChangeForm(VersionedForm, auth_forms.UserChangeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "password" in self.fields and not self.instance.has_usable_password():
-            self.fields["password"].help_text = WITHOUT_ONE
+        if password := self.fields.get("password"):
+            password.widget = PasswordHashWidget()
+            if not self.instance.has_usable_password():
+                password.help_text = WITHOUT_ONE
 
     def clean_is_active(self) -> bool:
         return self.clean_own("is_active", "You cannot deactivate your own account.")
