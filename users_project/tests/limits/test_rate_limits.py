@@ -10,6 +10,7 @@ from redis.exceptions import OutOfMemoryError
 
 from shared.api.exceptions import Overloaded, RateLimited
 from shared.auth import device_cookie, session_state
+from shared.auth.authentication import TokenUser
 from shared.limits import ratelimit
 from tests.admin_pages import LIST, OWN_PASSWORD, OWN_PASSWORD_PAGE
 from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory
@@ -93,6 +94,13 @@ def test_a_stolen_token_guesses_for_itself_alone(change, quick):
     assert change(PASSWORD, "two").status_code == 204
 
 
+def change_in(sid, ada, current):
+    """A change of Ada's password in this session, without HTTP."""
+    user = User.objects.find(id=ada.pk, factors=True)
+    caller = TokenUser(ada.pk, sid, ada.email, ada.username, ())
+    return credentials.change(user, caller, NEW, current)
+
+
 def test_a_session_has_twenty_guesses_in_thirty_days_and_all_have_a_hundred(
     ada, change, quick, pass_time
 ):
@@ -100,7 +108,7 @@ def test_a_session_has_twenty_guesses_in_thirty_days_and_all_have_a_hundred(
         sid = uuid.uuid4()
         for _ in range(25):
             with suppress(RateLimited):
-                credentials.change(ada, WRONG, NEW, sid)
+                change_in(sid, ada, WRONG)
             pass_time(200)
     assert quick == [WRONG] * 100
     assert change(PASSWORD).status_code == 429
@@ -174,6 +182,6 @@ def test_without_redis_every_door_is_guarded(
     assert found == [200] * 5 + [429]
     sid = uuid.uuid4()
     for _ in range(5):
-        assert not credentials.change(ada, WRONG, NEW, sid)
+        assert not change_in(sid, ada, WRONG)
     with pytest.raises(RateLimited):
-        credentials.change(ada, PASSWORD, NEW, sid)
+        change_in(sid, ada, PASSWORD)
