@@ -20,8 +20,8 @@ from shared.structured_logging import dependency_logger
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 REFRESHED = "refreshed"  # file whose time is the last refresh of looked-up gauges
-# Bytes by kind, more than our own routes need. They are allocated before use: a write to
-# a mapped file for which a full disk has no room would end the process.
+# Bytes by kind, more than our own routes need. They are allocated before use: a write
+# to a mapped file for which a full disk has no room would end the process.
 FILES = {
     "counter": 1 << 18,
     "histogram": 1 << 21,
