@@ -9,6 +9,7 @@ from django.test import Client
 from shared.clients import AuthClient
 from tests.admin_pages import (
     LIST,
+    OWN_PASSWORD,
     OWN_PASSWORD_PAGE,
     browser_of,
     change_url,
@@ -17,7 +18,7 @@ from tests.admin_pages import (
     password_url,
     url,
 )
-from tests.factories import PASSWORD, WRONG, UserFactory
+from tests.factories import NEW, PASSWORD, WRONG, UserFactory
 from tests.factors.admin_login import CONFIRM, grow_old, scripts_inline, signed
 from tests.factors.totp_factors import add_totp, code
 from users.admin.versions import version_of
@@ -201,3 +202,20 @@ def test_the_question_is_for_those_who_are_logged_in(client):
 
 def test_the_own_password_asks_for_the_current_one_anyway(old):
     assert old.get(OWN_PASSWORD_PAGE).status_code == 200
+
+
+def test_the_own_password_asks_a_trusted_device_for_the_factor(ada):
+    """PWD-08."""
+    add_totp(ada)
+    trusted = browser_of(ada)
+    for answer in (
+        trusted.get(OWN_PASSWORD_PAGE),
+        trusted.post(OWN_PASSWORD_PAGE, OWN_PASSWORD),
+    ):
+        assert answer["Location"].startswith(CONFIRM)
+    asked = trusted.get(answer["Location"])
+    assert asked.context["next"] == OWN_PASSWORD_PAGE
+    assert trusted.post(CONFIRM, {"code": code()}).status_code == 302
+    trusted.post(OWN_PASSWORD_PAGE, OWN_PASSWORD)
+    ada.refresh_from_db()
+    assert ada.check_password(NEW)

@@ -3,14 +3,15 @@
 from typing import Any
 
 from django.contrib.admin.forms import AdminPasswordChangeForm
-from django.contrib.auth.views import PasswordChangeView
+from django.contrib.auth.views import PasswordChangeView, redirect_to_login
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from users.admin.form_page import AdminFormPage
 from users.events.log import record
-from users.middleware import remember_device
+from users.factors import policy
+from users.middleware import AMR, remember_device
 from users.models import User
 from users.passwords import credentials
 
@@ -49,6 +50,14 @@ class OwnPasswordView(AdminFormPage, PasswordChangeView):
 
     form_class = OwnPasswordForm
     next_page = "admin:password_change_done"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Ask a user with a factor for it, if a trusted device opened the session."""
+        user = User.objects.find(id=request.user.pk, factors=True)
+        has_factor = user is not None and policy.methods(user, "admin")
+        if has_factor and "mfa" not in request.session.get(AMR, ()):
+            return redirect_to_login(request.path, "admin_confirm")
+        return super().dispatch(request, *args, **kwargs)
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
         with transaction.atomic():
