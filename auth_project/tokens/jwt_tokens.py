@@ -17,7 +17,6 @@ from rest_framework_simplejwt.backends import TokenBackend
 from shared.api.exceptions import TokenRevoked
 from shared.auth import enrolment, session_state
 from shared.auth.access_tokens import MAX_LENGTH, TYPES, audience, decode, jws
-from shared.auth.session_state import REVOKED
 from shared.keys import keyring, signing_keys
 from shared.structured_logging import audit
 from tokens.models import PendingLogin, Session
@@ -126,9 +125,8 @@ class RefreshToken(simplejwt.RefreshToken):
 
         Only a short cut: PostgreSQL decides when the token is used.
         """
-        state = session_state.read(self["sid"])
-        if state not in (None, session_state.ACTIVE):
-            raise session_over(state.decode().removeprefix(REVOKED))
+        if session_state.is_active(self["sid"]) is False:
+            raise TokenRevoked
 
     def blacklist(  # type: ignore[override]
         self, reason: str = "blacklisted", *deeds: str
@@ -166,13 +164,3 @@ class EnrolToken(simplejwt.Token):
             "exp": now + enrolment.LIFETIME,
         }
         return token
-
-
-class EndedByBrowser(TokenRevoked):
-    """The session was ended by a login or a logout of the same browser, which may have
-    a new cookie."""
-
-
-def session_over(reason: str) -> TokenRevoked:
-    """The error for a session that was ended for this reason."""
-    return EndedByBrowser() if reason in ("logout", "replaced") else TokenRevoked()

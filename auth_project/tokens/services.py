@@ -28,7 +28,7 @@ from shared.auth.authentication import TokenUser
 from shared.clients import users_client
 from shared.keys import keyring
 from shared.structured_logging import audit
-from tokens.jwt_tokens import AccessToken, RefreshToken, SpentRefreshToken, session_over
+from tokens.jwt_tokens import AccessToken, RefreshToken, SpentRefreshToken
 from tokens.metrics import counted_refusals, refreshes_total
 from tokens.models import UNDELIVERED, Session, SessionPolicy
 from tokens.revocation import end_session, end_sessions_below, publish_end
@@ -138,7 +138,7 @@ def live_session(token: RefreshToken, policy: SessionPolicy, client: Client) -> 
     session = Session.objects.with_clock().filter(id=token["sid"]).first()
     if session is None or session.revoked_at is not None:
         publish_end(session, token["sid"])
-        raise session_over(session.revoked_reason if session else "unknown")
+        raise TokenRevoked
     if session.expires_at <= session.clock:
         audit("session_expired", **audit_context(session, client))
         raise TokenExpired

@@ -110,7 +110,6 @@ class Session:
     generation: int = 0
     rotated: int | None = None
     revoked: int | None = None
-    by_browser: bool = False  # ended by a login or a logout of its own browser
     purged: bool = False
     sid: str = ""  # chosen by auth: known from its answer on
     amr: str = "pwd"
@@ -172,11 +171,7 @@ def is_below(s: Session, user: Account | Identity) -> bool:
 
 
 def refused(code: str, *audit: str) -> Answer:
-    """To a refresh: for good, so the cookie goes."""
-    return Answer(401, code, CLEARED, audit=audit)
-
-
-def over(s: Session) -> Answer:
-    """To a refresh of what has ended; its browser may have a newer cookie."""
-    kept = s.by_browser and not s.purged
-    return Answer(401, "token_revoked", None if kept else CLEARED)
+    """To a refresh: for good, so the cookie goes. That of a session which was ended
+    stays: the browser may have a newer one."""
+    cookie = None if code == "token_revoked" else CLEARED
+    return Answer(401, code, cookie, audit=audit)

@@ -8,7 +8,6 @@ that, so that other acts may come in between.
 from dataclasses import dataclass, field
 
 from .records import (
-    CLEARED,
     DAY,
     DOWN,
     FULL,
@@ -23,7 +22,6 @@ from .records import (
     Session,
     Terms,
     is_below,
-    over,
     refused,
 )
 
@@ -109,7 +107,6 @@ class Reference(Keys):
         others = [each for each in self.live(who.account) if each is not replaced]
         ending = others[self.terms.cap :]
         if replaced and not replaced.over:
-            replaced.by_browser = True
             ending.append(replaced)
         audit = (*self.end(*ending), "authn_login_success")
         return self.grant(s, who, self.current(s), *audit)
@@ -118,7 +115,7 @@ class Reference(Keys):
         if token.exp * SECOND <= self.now - self.terms.clock_leeway:
             return refused("token_expired")
         if self.redis != DOWN and self.known(token.session) is False:
-            return over(token.session)
+            return refused("token_revoked")
         return None
 
     def refresh(self, token: Refresh, who: Identity) -> Answer:
@@ -127,7 +124,7 @@ class Reference(Keys):
             return refused("token_revoked", *self.end(s))
         if s.over:
             self.announce(s)
-            return over(s)
+            return refused("token_revoked")
         if s.expires <= self.now:
             return refused("token_expired", "session_expired")
         if is_below(s, who):
@@ -238,11 +235,6 @@ class Reference(Keys):
         found = [s for s in self.sessions if not s.over and s.expires > self.now]
         mine = [s for s in found if account in (None, s.account)]
         return sorted(mine, key=lambda s: s.used, reverse=True)
-
-    def log_out(self, s: Session) -> Answer:
-        s.by_browser = s.by_browser or not s.over
-        audit = (*self.end(s), "session_logout")
-        return Answer(200, cookie=CLEARED, audit=audit)
 
     def end(self, *sessions: Session) -> list[str]:
         """Ended before or not: Redis may have missed it. What is audited of each."""

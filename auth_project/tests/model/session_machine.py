@@ -119,7 +119,8 @@ class SessionMachine(Machine):
         token = token if old else token.refresh
         self.tick()
         seen = self.driver.log_out(self.text_of(token))
-        self.compare(self.model.log_out(token.session), seen)
+        audit = (*self.model.end(token.session), "session_logout")
+        self.compare(Answer(200, cookie=CLEARED, audit=audit), seen)
 
     @with_devices
     @act(which=WHICH, keep=st.booleans())

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.client_ip import client_address, user_agent
-from shared.api.exceptions import TokenError, TokenNotYetValid
+from shared.api.exceptions import TokenError, TokenNotYetValid, TokenRevoked
 from shared.api.fields import CredentialsSerializer
 from shared.api.openapi import TOKEN_PROBLEMS, problems
 from shared.api.views import InternalView, OpenView, refuse_abandoned, valid
@@ -19,7 +19,6 @@ from shared.metrics import counted_login
 from tokens import cookies, logins, services
 from tokens import serializers as s
 from tokens.factor_serializers import with_login
-from tokens.jwt_tokens import EndedByBrowser
 
 SET_COOKIE = OpenApiParameter(
     name="Set-Cookie",
@@ -41,12 +40,12 @@ class BrowserView(OpenView):
 class CookieView(BrowserView):
     """A view whose credential is the refresh cookie.
 
-    The cookie is cleared if its token is refused for good. It stays if the client may
-    try again (503, 429), if another request has won, if it was sent twice, and if a
-    login or a logout has ended the session: the browser may have a new cookie already.
+    The cookie is cleared if its token is invalid, expired or reused. It stays if the
+    client may try again (503, 429), if another request has won, if it was sent twice,
+    and if its session was ended: the browser may have a new cookie already.
     """
 
-    kept_after = (TokenNotYetValid, EndedByBrowser, cookies.CookieDoubled)
+    kept_after = (TokenNotYetValid, TokenRevoked, cookies.CookieDoubled)
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
