@@ -106,7 +106,7 @@ class CurrentPasswordSerializer(StrictSerializer):
     current_password = PasswordField(
         required=False,
         help_text="Required, unless the account has no password: then a login or "
-        "step-up within five minutes is.",
+        "step-up with a factor within five minutes is.",
     )
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:

@@ -56,7 +56,7 @@ class MeView(JSONView):
         """Delete your account. All sessions end at once. For fourteen days the link in
         a mail restores the account. Then it is erased."""
         assert isinstance(request.user, TokenUser)
-        user = caller(request)
+        user = caller(request, factors=True)
         body = valid(privacy_schema.DeletionSerializer(user, data=request.data))
         password = body.get("current_password")
         proved = credentials.is_proved(user, request.user, password)

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from tests.accounts.conftest import ADDRESS, BASE, OTHER
 from tests.factories import EPOCH, PASSWORD, WRONG, UserFactory
+from tests.factors.rows import without_password
 from tests.refusals import assert_invalid, assert_refused
 from users.accounts import change_email
 from users.accounts.models import Link, Purpose
@@ -93,12 +94,13 @@ def test_wrong_passwords_are_counted_with_those_of_a_change(session, limited):
     assert_refused(session.delete(ME, BODY), 429, "rate_limited")
 
 
-@pytest.mark.parametrize("age", [10, 400])
-def test_an_account_without_a_password_needs_a_recent_login(bearer, ada, age):
-    User.objects.filter(pk=ada.pk).update(password="!unusable")
-    client = bearer(sub=str(ada.pk), auth_time=int(time.time()) - age)
+@pytest.mark.parametrize(("age", "acr"), [(10, "aal2"), (400, "aal2"), (10, "aal1")])
+def test_an_account_without_a_password_needs_a_recent_login(bearer, ada, age, acr):
+    without_password(ada)
+    login = {"auth_time": int(time.time()) - age, "acr": acr}
+    client = bearer(sub=str(ada.pk), **login)
     response = client.delete(ME, {})
-    if age == 10:
+    if (age, acr) == (10, "aal2"):
         assert (response.status_code, state(ada)) == (202, (True, 1))
     else:
         assert_refused(response, 401, "insufficient_user_authentication")

@@ -3,9 +3,14 @@
 from django.utils import timezone
 
 from users.factors.models import Challenge, Factor, FactorReset, RecoveryCode
+from users.models import User
 
 NOW = timezone.now()
 TOTP = {"type": "totp", "secret": b"s", "last_step": 0}
+PASSKEY = {
+    **{"type": "passkey", "credential_id": b"i", "public_key": b"k"},
+    **{"user_handle": b"h", "sign_count": 0, "transports": [], "backed_up": False},
+}
 
 
 def with_factors(user, name="phone", *, waits=False):
@@ -17,6 +22,13 @@ def with_factors(user, name="phone", *, waits=False):
     if waits:
         asked = {"operator": str(user.pk), "reason": name, "due_at": NOW}
         FactorReset.objects.create(user=user, **asked)
+    return user
+
+
+def without_password(user):
+    """The user, who has dropped the password and logs in with a passkey."""
+    User.objects.filter(pk=user.pk).update(password="!unusable")
+    Factor.objects.create(user=user, confirmed_at=NOW, **PASSKEY)
     return user
 
 

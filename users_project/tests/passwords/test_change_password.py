@@ -10,7 +10,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.factories import EPOCH, NEW, PASSWORD, WRONG, UserFactory, hashed
-from tests.factors.rows import with_factors
+from tests.factors.rows import with_factors, without_password
 from tests.refusals import assert_invalid, assert_refused
 from users.models import User
 
@@ -106,13 +106,16 @@ def test_a_factor_that_is_never_asked_for_is_not_needed(client, user, settings):
     assert client.post(URL, BODY).status_code == 204
 
 
-@pytest.mark.parametrize("age", [10, 400])
-def test_an_account_without_a_password_needs_a_recent_login(bearer, user, hashes, age):
+@pytest.mark.parametrize(("age", "acr"), [(10, "aal2"), (400, "aal2"), (10, "aal1")])
+def test_an_account_without_a_password_needs_a_recent_login(
+    bearer, user, hashes, age, acr
+):
     """By it the user could add a passkey, too."""
-    User.objects.update(password="!unusable")
-    client = bearer(sub=str(user.pk), auth_time=int(time.time()) - age)
+    without_password(user)
+    login = {"auth_time": int(time.time()) - age, "acr": acr}
+    client = bearer(sub=str(user.pk), **login)
     response = client.post(URL, {"new_password": NEW})
-    if age == 10:
+    if (age, acr) == (10, "aal2"):
         assert response.status_code == 204
         assert User.objects.get().check_password(NEW)
     else:

@@ -135,7 +135,7 @@ class ChangeEmailView(JSONView):
         gets a notice. An earlier request becomes void.
         """
         assert isinstance(request.user, TokenUser)
-        user, client = caller(request), client_of(request)
+        user, client = caller(request, factors=True), client_of(request)
         data = valid(s.EmailChangeSerializer(user, data=request.data))
         change = change_email.request(user, request.user, client, **data)
         answer = {"pending_email": change.email, "expires_at": change.expires_at}

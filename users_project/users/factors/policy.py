@@ -75,6 +75,13 @@ def must_keep_one(user: Any) -> bool:
     return is_required(user) or (user.is_staff and is_required(user, "admin"))
 
 
+def can_log_in(user: Any) -> bool:
+    """Whether the user has a password, or a passkey to log in without one. If not, no
+    session is alive, though Redis may learn late that one has ended."""
+    kinds = {json.loads(row)[0] for row in user.factor_rows}
+    return user.has_usable_password() or Type.PASSKEY in kinds
+
+
 def usable_passkeys(user: Any) -> int:
     """How many passkeys log in without a password. A suspect one is refused."""
     return Factor.objects.filter(user=user, type=Type.PASSKEY, suspect_at=None).count()

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db.models import Q
 from django.utils import timezone
 
+from shared.api.exceptions import TokenRevoked
 from shared.auth.authentication import TokenUser
 from shared.auth.permissions import RECENT, require_authentication
 from shared.limits import ratelimit
@@ -85,8 +86,12 @@ def verify_current_password(user: User, password: str, session: str) -> bool:
 
 
 def is_proved(user: User, caller: TokenUser, password: str | None) -> bool:
-    """Whether `password` is the user's. Raises InsufficientUserAuthentication if the
-    user has none and has not logged in within five minutes; RateLimited, Overloaded."""
-    if not user.has_usable_password():
-        return require_authentication(caller, max_age=RECENT)
-    return verify_current_password(user, password or "", str(caller.sid))
+    """Whether `password` is that of the user, who was found with factors. Raises
+    InsufficientUserAuthentication if there is none and the session has not used a
+    factor within five minutes; TokenRevoked, RateLimited, Overloaded."""
+    if user.has_usable_password():
+        return verify_current_password(user, password or "", str(caller.sid))
+    # If an undone change of address took the password, only a mailed link sets one.
+    if not policy.can_log_in(user):
+        raise TokenRevoked
+    return require_authentication(caller, acr="aal2", max_age=RECENT)
