@@ -221,19 +221,21 @@ def test_a_stolen_session_leaves_the_owner_tries(ada, prove, codes, limited):
 def test_a_reset_gives_the_owner_tries_again(
     ada, prove, codes, limited, pass_time, pushes
 ):
-    """ACC-07, MFA-04: once in thirty days, or the mailbox would buy guesses."""
+    """ACC-07, MFA-04: once in thirty days, or the mailbox would buy guesses. One that
+    has no tries to give back does not count."""
     limited(FACTOR_LIMIT_ACCOUNT="2/60day")
     User.objects.update(email_verified_at=timezone.now())
     add_totp(ada)
 
-    def after_a_thief_and_a_reset():
-        tries = statuses(prove(ada, totp="000000") for _ in range(3))
+    def after_a_thief_and_a_reset(guesses=3):
+        tries = statuses(prove(ada, totp="000000") for _ in range(guesses))
         ada.refresh_from_db()
         link = links.issue(Purpose.RESET, address=ada.email_canonical, user=ada)
         reset.confirm(links.token_of(link), NEW, Client(HERE))
         ada.refresh_from_db()
         return tries, prove(ada, recovery_code=codes.pop()).status_code
 
+    assert after_a_thief_and_a_reset(guesses=0) == ([], 200)
     assert after_a_thief_and_a_reset() == ([401, 401, 429], 200)
     assert after_a_thief_and_a_reset() == ([401, 401, 429], 429)
     pass_time(30 * 24 * 3600)

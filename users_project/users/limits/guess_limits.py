@@ -18,7 +18,8 @@ from shared.api.exceptions import (
     UsernameTaken,
 )
 from shared.auth import device_cookie
-from shared.limits import ratelimit
+from shared.auth.session_state import noting_failure
+from shared.limits import lockouts, ratelimit
 from shared.limits.ratelimit import Hits, RateLimitPolicy, digest
 from users.events.log import record_failure
 from users.mail.models import Kind
@@ -83,14 +84,25 @@ def trust_key(account: str, client: Client) -> str:
 
 
 def forget(user: User) -> None:
-    """Clear the limits that count by account. That of second factors only once a month:
-    otherwise a thief of the mailbox could guess without end."""
+    """Clear the limits that count by account. That of second factors only if it is
+    reached, and once a month: otherwise a thief of the mailbox could guess without
+    end."""
     account = str(user.pk)
     names = ["LOGIN_LIMIT_ACCOUNT", "LOGIN_LIMIT_SUCCESS", "PASSWORD_LIMIT_USER"]
+    policies = [RateLimitPolicy(name, account) for name in names]
+    factors = RateLimitPolicy("FACTOR_LIMIT_ACCOUNT", account)
     key = f"{settings.SERVICE_NAME}:reset:{digest(account)}"
-    if ratelimit.remember(key, MONTH, once=True):
-        names.append("FACTOR_LIMIT_ACCOUNT")
-    ratelimit.clear([RateLimitPolicy(name, account) for name in names])
+    if is_reached(factors) and ratelimit.remember(key, MONTH, once=True):
+        policies.append(factors)
+    ratelimit.clear(policies)
+
+
+def is_reached(policy: RateLimitPolicy) -> bool:
+    """Whether the limit is reached. False if Redis is unavailable. One round trip."""
+    if not ratelimit.breaker.is_open():
+        with noting_failure("is_reached", ratelimit.breaker):
+            return lockouts.are_reached([policy]) == [True]
+    return False
 
 
 class LoginAttempt(Hits):
