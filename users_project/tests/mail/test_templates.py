@@ -153,6 +153,12 @@ def test_every_purpose_has_a_page():
     assert {kind.page for kind in LINK_KINDS.values()} == settings.ACCOUNT_URLS.keys()
 
 
+@pytest.mark.parametrize(("locale", "said"), [("en", "weeks"), ("de", "Wochen")])
+def test_wrong_codes_need_not_be_of_today(locale, said):
+    """Each counts for thirty days, and the fifth may be the owner's own."""
+    assert said in rendered(Kind.FACTOR_GUESSES, locale, **CONTEXT)[1]
+
+
 @pytest.mark.parametrize("has_pages", [True, False])
 def test_notices_lead_to_our_page_if_there_is_one(settings, has_pages):
     settings.ACCOUNT_PAGES = has_pages
