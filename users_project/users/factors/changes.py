@@ -32,7 +32,7 @@ WRONG = {"code": [_("This is not a code of the new factor. Is the clock right?")
 
 @dataclass(frozen=True)
 class SessionUser(TokenUser):
-    """The user of an access token, and the session epoch when the request began."""
+    """The user of an access token, and the session epoch that the request has read."""
 
     epoch: int = 0
 
@@ -46,8 +46,9 @@ def lock(caller: Caller) -> User:
 
     The login must be recent, and if the user has a factor, it must have used one: a
     stolen token cannot add a factor. An enrol token adds the first one only. A session
-    that has ended since the request began changes nothing: a reset may have held the
-    row. Raises InsufficientUserAuthentication, TokenRevoked; TokenInvalid in the admin.
+    that has ended since the request read the user changes nothing: a reset may have
+    held the row. Raises InsufficientUserAuthentication, TokenRevoked; TokenInvalid in
+    the admin.
     """
     links.lock(caller.pk)
     user = User.objects.find(id=caller.pk, factors=True)
@@ -65,8 +66,8 @@ def lock(caller: Caller) -> User:
 
 
 def require_session(user: User, caller: SessionUser) -> None:
-    """Raise TokenRevoked if the caller's session has ended since the request began. A
-    change that the session itself has made in another tab keeps it."""
+    """Raise TokenRevoked if the caller's session has ended since the request read the
+    user. A change that the session itself has made in another tab keeps it."""
     is_kept = user.kept_sid == caller.sid and (user.kept_from or 0) <= caller.epoch
     if user.session_epoch != caller.epoch and not is_kept:
         raise TokenRevoked
