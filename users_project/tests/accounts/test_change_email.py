@@ -233,9 +233,11 @@ ACTS = {
     "a password": ("post", "/change_password", {"new_password": NEW}),
     "another address": ("post", "/change_email", {"new_email": OTHER}),
     "a deletion": ("delete", "", {}),
+    "a passkey": ("post", "/factors/passkeys/options", {}),
 }
 
 
+@pytest.mark.usefixtures("factor_site")
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("acr", ["aal1", "aal2"])
 def test_a_session_that_it_has_ended_takes_no_account_without_a_password(

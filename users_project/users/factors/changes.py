@@ -67,9 +67,11 @@ def lock(caller: Caller) -> User:
 
 def require_session(user: User, caller: SessionUser) -> None:
     """Raise TokenRevoked if the caller's session has ended since the request read the
-    user. A change that the session itself has made in another tab keeps it."""
+    user, or if no session of the user can be alive. A change that the session itself
+    has made in another tab keeps it."""
     is_kept = user.kept_sid == caller.sid and (user.kept_from or 0) <= caller.epoch
-    if user.session_epoch != caller.epoch and not is_kept:
+    has_ended = user.session_epoch != caller.epoch and not is_kept
+    if has_ended or not policy.can_log_in(user):
         raise TokenRevoked
 
 
