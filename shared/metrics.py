@@ -122,16 +122,28 @@ build_info = made(
 
 def count_request(request: HttpRequest, status: int, seconds: float) -> None:
     """Count a request that was answered."""
-    match, method = request.resolver_match, request.method
-    # Not by method, if the route has none: anybody could make a series of each.
-    known = method in METHODS and status != HTTPStatus.METHOD_NOT_ALLOWED
+    match, method = request.resolver_match, str(request.method)
+    # Not by a method that the route does not have: anybody could make a series of each.
+    known = (
+        method in METHODS
+        and status != HTTPStatus.METHOD_NOT_ALLOWED
+        and has_method(match and match.func, method)
+    )
     total, times = of_requests(
         match.route if match else NO_ROUTE,
-        str(method) if known else "other",
+        method if known else "other",
         CLASSES[status // 100 - 1],
     )
     total.inc()
     times.observe(seconds)
+
+
+def has_method(view: object, method: str) -> bool:
+    """Whether the view may have this method. The status does not tell it: tokens and
+    Accept headers are refused first."""
+    cls = getattr(view, "view_class", None)  # a function has none
+    verb = "get" if method == "HEAD" else method.lower()
+    return cls is None or (verb in cls.http_method_names and hasattr(cls, verb))
 
 
 @cache
