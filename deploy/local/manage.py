@@ -60,9 +60,13 @@ def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
 
 def _stand_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
     supervisor.insist_on(layout, [service.name])
-    try:
-        with locked(layout.state / STARTS):
+    with locked(layout.state / STARTS):
+        try:
             supervisor.stop_program(layout, service.name)
+        except BaseException:
+            supervisor.start_program(layout, service.name)
+            raise
+    try:
         print(f"memo: runserver replaces {service.name} until it ends", flush=True)
         # `stop` and `down` end processes in this folder that have no terminal.
         return _run(layout, service, words, layout.work / service.name)

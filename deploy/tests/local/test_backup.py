@@ -350,6 +350,21 @@ def test_a_runserver_that_ends_during_a_restore_starts_no_service(
     assert acts == ["restored", "start"]
 
 
+def test_a_runserver_that_waits_ends_at_once(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restore of hours has the lock. The service has not been stopped yet."""
+    lock, starts = Mock(side_effect=KeyboardInterrupt), Mock()
+    monkeypatch.setattr(manage, "locked", lock)
+    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(supervisor, "insist_on", lambda *_: None)
+    monkeypatch.setattr(supervisor, "start_program", starts)
+    with pytest.raises(KeyboardInterrupt):
+        manage._stand_in(layout, layout.services[0], ["runserver"])
+    lock.assert_called_once()
+    starts.assert_not_called()
+
+
 def test_services_run_again_if_their_stop_is_interrupted(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
