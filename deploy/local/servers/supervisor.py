@@ -103,12 +103,7 @@ def start(layout: Layout, major: int) -> None:
 def start_program(layout: Layout, name: str, number: int | None = None) -> bool:
     """Start a program, or its process with this number. Returns False if it cannot
     listen. Process 0 only keeps the socket open."""
-
-    def is_stopping() -> bool:
-        return "STOPPING" in {x["statename"] for x in processes(layout)[name]}
-
-    # After a stop that was interrupted: supervisord would accept the call in vain.
-    orphans.wait_until(lambda: not is_stopping(), STOP_SECONDS)
+    wait_while_stopping(layout, name)
     method, full = "startProcess", f"{name}:{name}-{number}"
     if number is None:
         method, full = "startProcessGroup", name
@@ -119,6 +114,16 @@ def start_program(layout: Layout, name: str, number: int | None = None) -> bool:
     except xmlrpc.client.Fault:
         pass  # It runs already.
     return True
+
+
+def wait_while_stopping(layout: Layout, name: str) -> None:
+    """Return when no process of the program is stopping, as after a stop that was
+    interrupted. Until then supervisord would do nothing for a start."""
+
+    def is_stopping() -> bool:
+        return "STOPPING" in {x["statename"] for x in processes(layout)[name]}
+
+    orphans.wait_until(lambda: not is_stopping(), STOP_SECONDS)
 
 
 def stop_program(layout: Layout, name: str) -> None:
@@ -155,6 +160,7 @@ def end(layout: Layout, *, at_once: bool = False) -> bool:
 def restart_one_by_one(layout: Layout, name: str) -> None:
     """Restart the processes of a service in turn: the others serve meanwhile. Raises
     Problem if one does not start, and leaves the others as they are."""
+    wait_while_stopping(layout, name)
     # First one that does not serve: it may fail again.
     for each in sorted(processes(layout)[name], key=lambda x: has_loaded(x["pid"])):
         if not _restart(layout, f"{name}:{each['name']}"):

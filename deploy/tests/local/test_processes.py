@@ -1,5 +1,6 @@
 """Whether a program answers, wherever its settings let it listen; starts and ends."""
 
+import os
 import re
 import subprocess
 import sys
@@ -217,6 +218,23 @@ def test_a_start_waits_for_a_stop_that_was_interrupted(
     supervisord.startProcessGroup.side_effect = start
     assert supervisor.start_program(layout, "users-worker")
     supervisord.startProcessGroup.assert_called_once()
+
+
+def test_a_restart_waits_for_a_stop_that_was_interrupted(
+    layout: Layout, supervisord: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The half that has stopped starts before the other one stops."""
+    users = {"group": "users", "pid": os.getpid(), "statename": "RUNNING"}
+    other, half = ({**users, "name": f"users-{number}"} for number in (1, 2))
+    half["statename"] = "STOPPING"
+    ended = {**half, "pid": 0, "statename": "STOPPED"}
+    found = [[other, half], [other, half], [other, ended], [other, ended]]
+    supervisord.getAllProcessInfo.side_effect = found
+    supervisord.getProcessInfo.return_value = other
+    monkeypatch.setattr(supervisor, "is_loading", lambda _: False)
+    supervisor.restart_one_by_one(layout, "users")
+    started = [each.args[0] for each in supervisord.startProcess.mock_calls]
+    assert started == ["users:users-2", "users:users-1"]
 
 
 @pytest.mark.parametrize(
