@@ -42,7 +42,8 @@ port = partial(match, PORT, "a port (1 to 65535)")
 count = partial(match, "[1-9][0-9]{0,6}", "a whole number from 1 to 9999999")
 workers = partial(match, "auto|[1-9][0-9]?", "auto or a number from 1 to 99")
 rate = partial(match, "[1-9][0-9]{0,6}r/[sm]", "a rate such as 30r/m or 20r/s")
-log_level = partial(match, "info|notice|warn|error|crit", "a level from info to crit")
+# At `info`, Nginx logs lines of requests before it has found their location (LOG-01).
+log_level = partial(match, "notice|warn|error|crit", "a level from notice to crit")
 
 
 def split(text: str, least: int = 0) -> list[str]:

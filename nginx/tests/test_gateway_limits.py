@@ -184,3 +184,11 @@ def test_an_error_at_an_account_page_does_not_log_its_link(start, tmp_path, path
         first.sendall(request("GET", path, gateway.netloc, referrer))
         assert first.recv(65536).startswith(b"HTTP/1.1 500 ")
     assert "canary" not in gateway.error_log
+
+
+def test_a_malformed_request_does_not_log_its_link_at_the_lowest_level(start):
+    """LOG-01. Nginx refuses it before it finds the location."""
+    gateway = start({"GATEWAY_ERROR_LOG_LEVEL": "notice"})
+    answer = gateway.raw(f"GET {LINK} HTTP/1.1\r\nHost: a b\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert "canary" not in gateway.error_log

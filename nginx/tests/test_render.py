@@ -32,7 +32,7 @@ def rendered(folder, *options, **env):
         "GATEWAY_LOGIN_RATE=30",
         "GATEWAY_LOGIN_RATE=0r/m", "GATEWAY_API_RATE=20r/h", "GATEWAY_API_BURST=0",
         "GATEWAY_CONNECTION_LIMIT=-1", "GATEWAY_TLS_CERTIFICATE=/nowhere.pem",
-        'GATEWAY_TLS_CERTIFICATE=/run/"; x', "GATEWAY_ERROR_LOG_LEVEL=debug",
+        'GATEWAY_TLS_CERTIFICATE=/run/"; x', "GATEWAY_ERROR_LOG_LEVEL=info",
         "GATEWAY_RESOLVER=dns", "CORS_ALLOWED_ORIGINS=*",
         "CORS_ALLOWED_ORIGINS=https://a.example,https://b.example/",
         'CORS_ALLOWED_ORIGINS=https://a.example" 1; default $http_origin; "',
