@@ -49,7 +49,7 @@ def show(layout: Layout, *, as_json: bool) -> int:
 
 def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
     """The state of all programs, or of those named. `ready`: all answer, and no process
-    of one has stopped, as by a restart that was interrupted."""
+    of one crashes, or has stopped, as by a restart that was interrupted."""
     if not supervisor.is_running(layout):
         return {"state": STOPPED, "url": "", "processes": {}}
     there, found = supervisor.processes(layout), {}
@@ -57,12 +57,14 @@ def gather(layout: Layout, names: Collection[str] = ()) -> dict[str, Any]:
         pids = [x["pid"] for x in there[name] if x["pid"]]
         states = {x["statename"] for x in there[name]}
         runs = bool(states & {"STARTING", "RUNNING"})
-        state = "running" if runs else STOPPED if states <= {"STOPPED"} else "failing"
+        fails = not runs or "BACKOFF" in states
+        state = STOPPED if states <= {"STOPPED"} else "failing" if fails else "running"
         whole = runs and states.isdisjoint({"STOPPING", "STOPPED"})
         healthy = whole and is_healthy(layout, name, pids)
         found[name] = {"state": state, "healthy": healthy, "pids": pids}
     url = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", "")
-    ready = all(each["healthy"] for each in found.values())
+    # A program that answers, though a process of it crashes, is failing and healthy.
+    ready = all(x["healthy"] and x["state"] == "running" for x in found.values())
     return {"state": READY if ready else DEGRADED, "url": url, "processes": found}
 
 

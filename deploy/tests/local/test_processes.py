@@ -204,6 +204,21 @@ def test_half_of_a_service_is_not_ready_and_is_started(
     assert processes.gather(layout)["state"] == processes.READY
 
 
+def test_a_service_of_which_half_crashes_is_not_ready_and_is_not_stopped(
+    layout: Layout, supervisord: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other half serves."""
+    half = {"group": "auth", "name": "auth-1", "pid": 0, "statename": "BACKOFF"}
+    other = {"group": "auth", "name": "auth-2", "pid": 1, "statename": "RUNNING"}
+    monkeypatch.setattr(processes, "is_healthy", lambda *_: True)
+    supervisord.getAllProcessInfo.side_effect = lambda: [half, other]
+    found = processes.gather(layout)
+    assert found["state"] == processes.DEGRADED
+    assert found["processes"]["auth"]["state"] == "failing"
+    processes.start(layout, ["auth"])
+    supervisord.stopProcessGroup.assert_not_called()
+
+
 def test_a_start_waits_for_a_stop_that_was_interrupted(
     layout: Layout, supervisord: Mock
 ) -> None:
