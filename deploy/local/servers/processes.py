@@ -26,7 +26,8 @@ from . import gateway, postgres, supervisor
 READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
 EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
 READY_SECONDS = 60.0
-# Held by what starts programs, and by `restore` while services have to be stopped.
+# Held by `start`, `restart`, `runserver` and an `up` of a running stack, which start
+# programs, and by `restore` while services have to be stopped.
 STARTS = "starts.lock"
 # Workers report every ten seconds, and say when they end.
 REPORTS = """SELECT max(last_heartbeat) > now() - interval '30 s'
