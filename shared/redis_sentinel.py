@@ -12,6 +12,8 @@ from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 CONFIRMED = 1.0  # seconds for which an answer of the Sentinels is trusted
 TIMEOUTS = {"socket_connect_timeout": 0.3, "socket_timeout": 0.3}  # of a Sentinel
+# By RESP3, a server that announces its maintenance raises the library's timeouts.
+RESP2 = {"protocol": 2}
 SERVER = re.compile(r"(redis|rediss|unix)://.*")
 SENTINELS = re.compile(
     r"redis(?P<tls>s?)\+sentinel://(?:(?P<user>[\w.-]+)@)?"
@@ -31,7 +33,7 @@ def parse_redis_url(url: str) -> RedisAddress:
     """Parse redis-py's URL of a server, or `redis+sentinel://user@host:port,.../name`.
     Raises ValueError, whose message omits the URL: it may have a password."""
     if SERVER.fullmatch(url):
-        return RedisAddress(url, {})
+        return RedisAddress(url, {"CONNECTION_POOL_KWARGS": RESP2})
     found = SENTINELS.fullmatch(url)
     hosts = found["hosts"].split(",") if found else []
     places = [place for host in hosts if (place := HOST.fullmatch(host))]
@@ -39,16 +41,16 @@ def parse_redis_url(url: str) -> RedisAddress:
         raise ValueError(
             "must be redis[s]://..., unix://... or redis[s]+sentinel://..."
         )
-    tls = {"ssl": True} if found["tls"] else {}
+    pool = RESP2 | ({"ssl": True} if found["tls"] else {})
     user = f"{found['user']}@" if found["user"] else ""
     return RedisAddress(
         f"redis://{user}{found['name']}/0",
         {
             "CONNECTION_FACTORY": "django_redis.pool.SentinelConnectionFactory",
             "CONNECTION_POOL_CLASS": "shared.redis_sentinel.ConfirmedPool",
-            "CONNECTION_POOL_KWARGS": tls,
+            "CONNECTION_POOL_KWARGS": pool,
             "SENTINELS": [(x[1].strip("[]"), int(x[2] or 26379)) for x in places],
-            "SENTINEL_KWARGS": {**TIMEOUTS, **tls, "retry": Retry(NoBackoff(), 0)},
+            "SENTINEL_KWARGS": {**TIMEOUTS, **pool, "retry": Retry(NoBackoff(), 0)},
         },
     )
 

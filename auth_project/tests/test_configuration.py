@@ -25,6 +25,7 @@ def test_redis_reports_its_errors_soon():
     assert options["IGNORE_EXCEPTIONS"] is False
     assert options["SOCKET_CONNECT_TIMEOUT"] <= 0.5
     assert options["SOCKET_TIMEOUT"] <= 0.5
+    assert options["CONNECTION_POOL_KWARGS"]["protocol"] == 2
     assert "JSON" in options["SERIALIZER"]
 
 

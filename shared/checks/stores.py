@@ -60,7 +60,8 @@ def redis_caches() -> list[dict[str, Any]]:
                 options = cache.get("OPTIONS", {})
                 given = url.password or options.get("PASSWORD")
                 hosts = [host for host, _ in options.get("SENTINELS", ())]
-                tls = url.scheme == "rediss" or options.get("CONNECTION_POOL_KWARGS")
+                pool = options.get("CONNECTION_POOL_KWARGS", {})
+                tls = url.scheme == "rediss" or pool.get("ssl")
                 local = all(map(is_local, hosts or [url.hostname or ""]))
                 clear = url.scheme != "unix" and not tls and not local
                 found.append({"USER": url.username, "PASSWORD": given, "CLEAR": clear})

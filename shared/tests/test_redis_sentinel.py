@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from django.test import override_settings
+from django_redis.pool import get_connection_factory
 from redis.exceptions import ConnectionError
 
 from shared.auth import session_state
@@ -96,9 +97,22 @@ def test_a_url_names_sentinels_and_a_group(url: str) -> None:
     address = parse_redis_url(url)
 
     assert address.options["SENTINELS"] == URLS[url]
-    assert bool(address.options["CONNECTION_POOL_KWARGS"]) == url.startswith("rediss")
+    tls = address.options["CONNECTION_POOL_KWARGS"].get("ssl", False)
+    assert tls == url.startswith("rediss")
     name = url.rpartition("/")[2]
     assert address.location.rpartition("@")[2].endswith(f"{name}/0")
+
+
+@pytest.mark.parametrize("url", ["redis://a", "rediss://a", "unix:///a", *URLS])
+def test_no_server_changes_our_timeouts(url: str) -> None:
+    """DATA-05. The library's maintenance notifications let it."""
+    address = parse_redis_url(url)
+    factory: Any = get_connection_factory(address.options)
+    location = factory.make_connection_params(address.location)
+    pool = factory.get_connection_pool(location)
+    sentinels = pool.sentinel_manager.sentinels if url in URLS else []
+    for each in (pool, *(sentinel.connection_pool for sentinel in sentinels)):
+        assert not each.maint_notifications_enabled()
 
 
 @pytest.mark.parametrize(
