@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
@@ -65,12 +65,12 @@ class Majority:
 
     def discover_master(self, name: str) -> tuple[str, int]:
         """The primary's address. Raises ConnectionError if none has a majority. A
-        Sentinel that does not answer is asked last from then on."""
+        Sentinel that does not answer, or by an error, is asked last from then on."""
         votes: Counter[tuple[str, int]] = Counter()
         for each in self.sentinels:
             try:
                 masters: Any = each.sentinel_masters()
-            except (ConnectionError, TimeoutError):
+            except RedisError:
                 others = [other for other in self.sentinels if other is not each]
                 self.sentinels = [*others, each]
                 continue

@@ -10,11 +10,12 @@ from uuid import uuid4
 import pytest
 from django.test import override_settings
 from django_redis.pool import get_connection_factory
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, NoPermissionError
+from redis.sentinel import Sentinel
 
 from shared.auth import session_state
-from shared.redis_sentinel import CONFIRMED, parse_redis_url
-from shared.tests.redis_group import PASSWORD, Group, until
+from shared.redis_sentinel import CONFIRMED, Majority, parse_redis_url
+from shared.tests.redis_group import NAME, PASSWORD, Group, until
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,22 @@ def test_a_primary_needs_the_word_of_most_sentinels(
         for port in group.sentinels[missing]:
             group.start(port, "", "--sentinel")
         until(group.knows_replica, "Sentinels that are back")
+
+
+def test_a_sentinel_that_answers_by_an_error_is_one_of_the_minority(
+    group: Group,
+) -> None:
+    """Such as one whose ACL lacks the command. The two others are a majority."""
+    first = group.client(group.sentinels[0])
+    first.acl_setuser("default", commands=["-sentinel"])
+    try:
+        with pytest.raises(NoPermissionError):
+            first.sentinel_masters()
+        others = Sentinel([("127.0.0.1", port) for port in group.sentinels])
+        found = Majority(others).discover_master(NAME)
+        assert found == ("127.0.0.1", group.primary)
+    finally:
+        first.acl_setuser("default", commands=["+sentinel"])
 
 
 # Last, as Sentinel takes a while to make a replica of the former primary.
