@@ -139,6 +139,6 @@ def test_an_unknown_host_is_misdirected(gateway, host):
 
 def test_the_admin_can_be_limited_to_networks(start):
     gateway = start({"GATEWAY_ADMIN_NETWORKS": "10.0.0.0/8"})
-    for path in ("/admin/", "/admin/login/"):
+    for path in ("/admin", "/admin/", "/admin/login/"):
         check_problem(gateway.get(path), 404, "not_found")
     assert gateway.users.requests == 0
