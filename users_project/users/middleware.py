@@ -12,8 +12,9 @@ from django.contrib.auth import logout
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import BadRequest, ValidationError
-from django.db import DataError
+from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.middleware import csrf
 from rest_framework.exceptions import APIException, MethodNotAllowed
@@ -87,6 +88,18 @@ class SessionMiddleware(AdminOnlyMiddleware, sessions.SessionMiddleware):
         super().process_request(request)
         if not (request.session.session_key or "none").isalnum():
             request.session = self.SessionStore()
+
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        """Store the session. Django takes each error of the database for a session that
+        was deleted. Raises OperationalError if the database was unavailable."""
+        try:
+            return super().process_response(request, response)
+        except SessionInterrupted as exc:
+            update = exc.__context__  # Django's UpdateError
+            cause = update.__context__ if update else None
+            if isinstance(cause, OperationalError):
+                raise cause from None
+            raise
 
 
 class CsrfViewMiddleware(AdminOnlyMiddleware, csrf.CsrfViewMiddleware):

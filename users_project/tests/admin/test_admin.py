@@ -4,7 +4,8 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.db import OperationalError
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError, OperationalError
 from django.test import Client
 
 from shared.api.exceptions import RateLimited
@@ -234,6 +235,27 @@ def test_a_limit_is_a_page_that_says_how_long_to_wait(
     assert (answer.status_code, answer["Retry-After"]) == (429, str(seconds))
     assert answer["Content-Type"] == "text/html; charset=utf-8"
     assert f"Too many attempts. Try again in {text}." in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (OperationalError, 503, "A database or service did not answer."),
+        (DatabaseError, 400, "delete the cookies of this site"),  # it was deleted
+    ],
+)
+def test_a_session_that_cannot_be_stored_is_a_page(
+    admin, monkeypatch, error, status, text
+):
+    def refuse(*args, **kwargs):
+        raise error
+
+    user = UserFactory()
+    admin.raise_request_exception = False
+    monkeypatch.setattr(Session, "save", refuse)
+    answer = admin.post(change_url(user), fields(user))  # leaves a message
+    assert answer.status_code == status
+    assert text in answer.content.decode()
 
 
 def test_an_unavailable_database_is_a_page(admin, monkeypatch):
