@@ -70,7 +70,7 @@ def test_a_sentinel_that_answers_by_an_error_is_one_of_the_minority(
 ) -> None:
     """Such as one whose ACL lacks the command. The two others are a majority."""
     first = group.client(group.sentinels[0])
-    first.acl_setuser("default", commands=["-sentinel"])
+    first.execute_command("ACL SETUSER", "default", "-sentinel")
     try:
         with pytest.raises(NoPermissionError):
             first.sentinel_masters()
@@ -78,7 +78,7 @@ def test_a_sentinel_that_answers_by_an_error_is_one_of_the_minority(
         found = Majority(others).discover_master(NAME)
         assert found == ("127.0.0.1", group.primary)
     finally:
-        first.acl_setuser("default", commands=["+sentinel"])
+        first.execute_command("ACL SETUSER", "default", "+sentinel")
 
 
 # Last, as Sentinel takes a while to make a replica of the former primary.
