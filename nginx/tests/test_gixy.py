@@ -34,8 +34,9 @@ EXPLAINED = {
     # lose the port, which Django's CSRF check compares with Origin.
     "host_spoofing": r"proxy_set_header Host \$http_host;",
     # One look at the file system for a file of the admin: no fault, a price. It keeps a
-    # folder there from being answered with a redirect. The other is for a preflight.
-    "try_files_is_evil_too": r"try_files (\$uri =404|/\.none =204);",
+    # folder there from being answered with a redirect. The others are for a preflight
+    # and for /admin, whose redirect has to wait for `allow` and `deny`.
+    "try_files_is_evil_too": r"try_files (\$uri =404|/\.none (=204|@admin));",
     # It is in every location, by includes/headers.conf; gixy looks at the level of the
     # server alone, which those would replace. test_gateway_tls.py sees it.
     "hsts_header": r"(server_name .*;)?",
