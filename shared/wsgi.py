@@ -4,12 +4,12 @@ cookies, and with chunked bodies.
 Django parses Content-Type before any of our code could answer with an error.
 """
 
+import select
 from io import BytesIO
 from typing import Any, NoReturn
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers import wsgi
-from django.http import HttpResponseBase
 from django.http.multipartparser import MultiPartParserError
 from django.utils.functional import cached_property
 from django.utils.http import parse_header_parameters
@@ -50,6 +50,17 @@ class Request(wsgi.WSGIRequest):
         )
 
 
+def has_left(environ: dict[str, Any]) -> bool:
+    """Whether the caller has closed the connection. No round trip."""
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        return False
+    poll = select.poll()
+    # Unlike a read, this sees the end behind an unread body.
+    poll.register(connection, select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
 class CutBody:
     """A body of which only the beginning was read. No view may take that for all."""
 
@@ -65,11 +76,14 @@ class Handler(wsgi.WSGIHandler):
 
     request_class = Request
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Any
-    ) -> HttpResponseBase:
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Read a chunked body, as the gateway does: Django and DRF take a body without
-        a length for none."""
+        a length for none.
+
+        No view gets a request that the caller gave up while it waited for a thread."""
+        if has_left(environ):
+            start_response("503 Service Unavailable", [("Content-Length", "0")])
+            return []
         if "HTTP_TRANSFER_ENCODING" in environ:
             body = environ["wsgi.input"].read(TOO_LONG)
             is_cut = len(body) == TOO_LONG

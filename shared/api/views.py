@@ -1,6 +1,5 @@
 """Base classes of views, and how they read a body."""
 
-import select
 from typing import Any
 
 from rest_framework.authentication import BaseAuthentication
@@ -11,6 +10,7 @@ from rest_framework.views import APIView
 from shared.api.exceptions import DependencyUnavailable, Unauthorized
 from shared.auth.authentication import APIKeyAuthentication
 from shared.auth.permissions import HasAPIKey
+from shared.wsgi import has_left
 
 
 class JSONView(APIView):
@@ -51,9 +51,5 @@ def valid(serializer: Any) -> dict[str, Any]:
 def refuse_abandoned(request: Request) -> None:
     """Raise DependencyUnavailable if the caller has closed the connection: it took a
     wait for a failure, so what it asked for must not happen later. No round trip."""
-    if connection := request.META.get("gunicorn.socket"):
-        poll = select.poll()
-        # Unlike a read, this sees the end behind an unread body.
-        poll.register(connection, select.POLLRDHUP)
-        if poll.poll(0):
-            raise DependencyUnavailable
+    if has_left(request.META):
+        raise DependencyUnavailable

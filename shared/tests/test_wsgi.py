@@ -2,6 +2,7 @@
 
 import encodings
 import json
+import socket
 from io import BytesIO
 
 import pytest
@@ -100,7 +101,7 @@ def send(body, method="POST", path="notes", **environ):
     environ |= {"PATH_INFO": f"/api/v1/test/{path}", "wsgi.input": stream}
     sent = request(REQUEST_METHOD=method, CONTENT_TYPE="application/json", **environ)
     answer = Handler()(sent.environ, lambda line, headers: lines.append(line))
-    members = json.loads(b"".join(answer))
+    members = json.loads(b"".join(answer) or b"{}")
     members.pop("request_id", None)
     return int(lines[0].split()[0]), members, stream.tell()
 
@@ -143,3 +144,14 @@ def test_no_view_takes_the_beginning_of_a_chunked_body_for_all(
     answer = send(b" " * size, method, path, HTTP_TRANSFER_ENCODING="chunked")
     assert answer[0] == status
     assert answer[1].get("size", size) == size
+
+
+def test_a_request_that_was_given_up_while_it_waited_reaches_no_view():
+    """The user was told that it failed. The body is still there to be read."""
+    body, (ours, theirs) = b'{"text": "a"}', socket.socketpair()
+    extra = {"gunicorn.socket": ours, "CONTENT_LENGTH": str(len(body))}
+    with ours, theirs:
+        theirs.sendall(body)
+        assert send(body, **extra)[0] == 200
+        theirs.close()
+        assert send(body, **extra) == (503, {}, 0)
