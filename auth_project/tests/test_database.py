@@ -58,6 +58,15 @@ def test_a_statement_without_an_answer_is_given_up(make_pool):
 
 
 def test_a_pool_that_is_used_up_is_waited_for_briefly(make_pool):
+def test_a_transaction_that_took_too_long_is_an_unavailable_database(make_pool):
+    """The error of PostgreSQL 17's `transaction_timeout`, which ends the connection."""
+    with make_pool().connection() as slow:
+        with pytest.raises(psycopg.OperationalError, match="of no more use"):
+            slow.execute("DO $$ BEGIN RAISE SQLSTATE '25P04'; END $$")
+
+        assert slow.closed
+
+
     """It has one for each thread and one for the sweep."""
     assert db.options(8, is_pooled=False)["pool"]["max_size"] == 9
     pool, started = make_pool(), time.monotonic()

@@ -9,7 +9,11 @@ CONNECT_TIMEOUT = 3  # seconds, libpq's
 POOL_TIMEOUT = 3.0  # seconds to wait for a connection of the pool
 ANSWER_TIMEOUT = 3.0  # seconds to wait for an answer; ours take milliseconds
 # To psycopg these are no OperationalError.
-UNUSABLE = (errors.ReadOnlySqlTransaction, errors.IdleInTransactionSessionTimeout)
+UNUSABLE = (
+    errors.ReadOnlySqlTransaction,
+    errors.IdleInTransactionSessionTimeout,
+    errors.TransactionTimeout,  # PostgreSQL 17
+)
 
 
 class BoundedConnection(Connection[Any]):
