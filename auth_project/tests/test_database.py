@@ -1,13 +1,14 @@
 """Connections that give up (shared.db), and the schema that migrations make."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import db
@@ -57,7 +58,6 @@ def test_a_statement_without_an_answer_is_given_up(make_pool):
             assert len(rows) == 50_000
 
 
-def test_a_pool_that_is_used_up_is_waited_for_briefly(make_pool):
 def test_a_transaction_that_took_too_long_is_an_unavailable_database(make_pool):
     """The error of PostgreSQL 17's `transaction_timeout`, which ends the connection."""
     with make_pool().connection() as slow:
@@ -67,6 +67,7 @@ def test_a_transaction_that_took_too_long_is_an_unavailable_database(make_pool):
         assert slow.closed
 
 
+def test_a_pool_that_is_used_up_is_waited_for_briefly(make_pool):
     """It has one for each thread and one for the sweep."""
     assert db.options(8, is_pooled=False)["pool"]["max_size"] == 9
     pool, started = make_pool(), time.monotonic()
@@ -169,6 +170,32 @@ def test_a_connection_is_used_again_unless_the_server_has_ended_it(pooled):
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
     assert ask(pooled) != pid
+
+
+def test_while_the_server_is_down_one_thread_waits_for_it(pooled, tmp_path):
+    """S2S-06: other requests need the threads. Once it is back, all wait again."""
+    there = Path(connection.get_connection_params()["host"], ".s.PGSQL.5432")
+    pooled.settings_dict["HOST"] = str(tmp_path)
+    pooled.settings_dict["OPTIONS"]["pool"] |= {"timeout": 1, "reconnect_timeout": 0.1}
+
+    def waited(_):
+        started = time.monotonic()
+        with pytest.raises(OperationalError):
+            ask(pooled.copy())
+        return time.monotonic() - started
+
+    assert waited(0) > 0.9
+    with ThreadPoolExecutor(8) as threads:
+        waits = sorted(threads.map(waited, range(8)))
+    assert waits[6] < 0.5 < waits[7]
+
+    (tmp_path / there.name).symlink_to(there)
+    until = time.monotonic() + 5
+    while pooled.strict_until and time.monotonic() < until:
+        with suppress(OperationalError):
+            ask(pooled)
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(lambda _: ask(pooled.copy()), range(8)))
 
 
 @pytest.mark.parametrize(

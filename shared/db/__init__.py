@@ -7,6 +7,7 @@ from psycopg.abc import RV, PQGen
 
 CONNECT_TIMEOUT = 3  # seconds, libpq's
 POOL_TIMEOUT = 3.0  # seconds to wait for a connection of the pool
+STRICT_FOR = 5.0  # seconds after a wait in vain in which one thread at most waits
 ANSWER_TIMEOUT = 3.0  # seconds to wait for an answer; ours take milliseconds
 # To psycopg these are no OperationalError.
 UNUSABLE = (

@@ -1,14 +1,16 @@
 """Django's backend for PostgreSQL, with a cheaper check of the pool's connections."""
 
 import select
+import threading
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.backends.postgresql import base
 from psycopg import Connection, OperationalError
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import metrics
+from shared.db import STRICT_FOR
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -20,7 +22,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
     and a query would get no answer either. `BoundedConnection` then gives up.
     """
 
+    probing = threading.Lock()  # held by the one thread that waits
+    strict_until: ClassVar[dict[str, float]] = {}  # by alias
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection[Any]:
+        """As Django's. While the server is unavailable one thread waits for it, and the
+        others are there for requests that do not need it."""
+        if time.monotonic() > self.strict_until.get(self.alias, 0):
+            return self.wait_for_connection(conn_params)
+        if not self.probing.acquire(blocking=False):
+            raise OperationalError("the database is unavailable")
+        try:
+            return self.wait_for_connection(conn_params)
+        finally:
+            self.probing.release()
+
+    def wait_for_connection(self, conn_params: dict[str, Any]) -> Connection[Any]:
         pool, began = self.pool, time.perf_counter()
         try:
             connection: Connection[Any] = super().get_new_connection(conn_params)
@@ -28,10 +45,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 connection.close()
                 pool.putconn(connection)  # the pool replaces a closed connection
                 connection = super().get_new_connection(conn_params)
-            return connection
+        except PoolTimeout:
+            self.strict_until[self.alias] = time.monotonic() + STRICT_FOR
+            raise
         finally:
             if pool:
                 note_pool(pool, time.perf_counter() - began)
+        self.strict_until.pop(self.alias, None)
+        return connection
 
 
 def note_pool(pool: ConnectionPool, seconds: float) -> None:

@@ -186,3 +186,19 @@ def test_a_user_service_that_hangs_keeps_no_other_client_waiting(register, healt
         assert ada.log_out().elapsed.total_seconds() < SERVICE_TIMEOUT
         assert {future.result().status_code for future in refreshes} == {503}
     assert whole_job(TestUser(healthy))
+
+
+def test_a_database_that_is_down_keeps_no_other_client_waiting(register, healthy):
+    """S2S-06: after the first wait one thread at most waits for it."""
+    ada = register()
+    waiting = [register() for _ in range(2)]
+    for user in (ada, *waiting):
+        assert user.log_in().ok
+    with healthy.stopped("auth-db"), ThreadPoolExecutor(100) as pool:
+        refreshes = [pool.submit(p.refresh, p.cookie) for p in waiting * 50]
+        time.sleep(SERVICE_TIMEOUT + 1)
+        responses = [ada.verify() for _ in range(20)]
+        assert {r.status_code for r in responses} == {200}
+        assert all(r.elapsed.total_seconds() < SERVICE_TIMEOUT for r in responses)
+        assert {future.result().status_code for future in refreshes} == {503}
+    wait_until(lambda: whole_job(TestUser(healthy)), 10, "the main job")
