@@ -194,7 +194,7 @@ def test_a_database_that_is_down_keeps_no_other_client_waiting(register, healthy
     waiting = [register() for _ in range(2)]
     for user in (ada, *waiting):
         assert user.log_in().ok
-    with healthy.stopped("auth-db"), ThreadPoolExecutor(100) as pool:
+    with healthy.stopped("auth-db"), ThreadPoolExecutor(40) as pool:
         refreshes = [pool.submit(p.refresh, p.cookie) for p in waiting * 50]
         time.sleep(SERVICE_TIMEOUT + 1)
         responses = [ada.verify() for _ in range(20)]
