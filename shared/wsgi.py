@@ -75,13 +75,16 @@ class Handler(wsgi.WSGIHandler):
     """The application of a service, once Django is set up."""
 
     request_class = Request
+    done_late: tuple[str, ...] = ()  # paths of what is done though its caller has left
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Read a chunked body, as the gateway does: Django and DRF take a body without
         a length for none.
 
-        No view gets a request that the caller gave up while it waited for a thread."""
-        if has_left(environ):
+        No view gets a request that the caller gave up while it waited for a thread,
+        but those of `done_late`."""
+        path = environ.get("PATH_INFO", "").rstrip("/")
+        if has_left(environ) and path not in self.done_late:
             start_response("503 Service Unavailable", [("Content-Length", "0")])
             return []
         if "HTTP_TRANSFER_ENCODING" in environ:

@@ -1,8 +1,11 @@
 """Logout: by any refresh token of the session, any number of times."""
 
+import socket
 import uuid
 
 import pytest
+from django.test import RequestFactory
+from django.urls import resolve
 
 from tests.conftest import (
     access_token,
@@ -69,3 +72,20 @@ def test_without_a_session_logout_succeeds(
 
     assert (answer.status_code, cookie_of(answer)) == (200, "")
     assert Session.objects.get().revoked_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_logout_is_done_though_its_page_has_left(session, monkeypatch):
+    """While it waited for a thread. Other requests are refused then."""
+    from config.wsgi import Application  # it sets Django up
+
+    monkeypatch.setattr(Application, "begun", True)  # no sweep
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    cookie = {"Cookie": f"refresh_token={refresh_token(session)}"}
+    sent = RequestFactory().post("/api/v1/auth/logout", headers=cookie)
+    with ours:
+        Application()({**sent.environ, "gunicorn.socket": ours}, lambda *_: None)
+    assert Session.objects.get().revoked_reason == "logout"
+    for path in Application.done_late:
+        assert resolve(path)
