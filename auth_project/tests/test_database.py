@@ -188,6 +188,12 @@ def test_while_the_server_is_down_one_thread_waits_for_it(pooled, tmp_path):
     with ThreadPoolExecutor(8) as threads:
         waits = sorted(threads.map(waited, range(8)))
     assert waits[6] < 0.5 < waits[7]
+    pooled.strict_until[pooled.alias] = time.monotonic() + 0.2  # over while one waits
+    with ThreadPoolExecutor(8) as threads:
+        first = threads.submit(waited, 0)
+        time.sleep(0.4)
+        assert max(threads.map(waited, range(7))) < 0.5
+        assert first.result() > 0.5
 
     (tmp_path / there.name).symlink_to(there)
     until = time.monotonic() + 5

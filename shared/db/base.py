@@ -33,6 +33,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if not self.probing.acquire(blocking=False):
             raise OperationalError("the database is unavailable")
         try:
+            # It must not run out while this thread waits.
+            self.strict_until[self.alias] = time.monotonic() + STRICT_FOR
             return self.wait_for_connection(conn_params)
         finally:
             self.probing.release()
