@@ -95,8 +95,7 @@ class SessionMiddleware(AdminOnlyMiddleware, sessions.SessionMiddleware):
         try:
             return super().process_response(request, response)
         except SessionInterrupted as exc:
-            update = exc.__context__  # Django's UpdateError
-            cause = update.__context__ if update else None
+            cause = getattr(exc.__context__, "__context__", None)  # of its UpdateError
             if isinstance(cause, OperationalError):
                 raise cause from None
             raise
