@@ -170,13 +170,17 @@ def test_a_change_of_password_holds_though_its_push_is_lost(user, other, healthy
     assert_valid(user.on_another_device())
 
 
+def three_logged_in(register):
+    users = [register() for _ in range(3)]
+    for user in users:
+        assert user.log_in().ok
+    return users
+
+
 def test_a_user_service_that_hangs_keeps_no_other_client_waiting(register, healthy):
     """S2S-06: there are more refreshes than threads, each of which waits for its
     timeout, and still a thread is left for what needs no User Service."""
-    ada = register()
-    waiting = [register() for _ in range(2)]
-    for user in (ada, *waiting):
-        assert user.log_in().ok
+    ada, *waiting = three_logged_in(register)
     with healthy.paused("users"), ThreadPoolExecutor(40) as pool:
         refreshes = [pool.submit(p.refresh, p.cookie) for p in waiting * 20]
         responses = [ada.verify() for _ in range(20)]
@@ -190,10 +194,7 @@ def test_a_user_service_that_hangs_keeps_no_other_client_waiting(register, healt
 
 def test_a_database_that_is_down_keeps_no_other_client_waiting(register, healthy):
     """S2S-06: after the first wait one thread at most waits for it."""
-    ada = register()
-    waiting = [register() for _ in range(2)]
-    for user in (ada, *waiting):
-        assert user.log_in().ok
+    ada, *waiting = three_logged_in(register)
     with healthy.stopped("auth-db"), ThreadPoolExecutor(40) as pool:
         refreshes = [pool.submit(p.refresh, p.cookie) for p in waiting * 50]
         time.sleep(SERVICE_TIMEOUT + 1)
