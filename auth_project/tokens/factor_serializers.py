@@ -11,8 +11,8 @@ from shared.api.fields import (
     PasswordField,
     StrictSerializer,
 )
+from shared.api.negotiation import PROBLEM
 from shared.api.openapi import ProblemSerializer
-from shared.api.problem_details import MEDIA_TYPE
 from shared.api.webauthn import (
     AuthenticationResponseJSONSerializer,
     CredentialField,
@@ -78,13 +78,13 @@ class TriesProblemSerializer(ProblemSerializer):
 
 def with_login(responses: dict[Any, OpenApiResponse]) -> dict[Any, OpenApiResponse]:
     """Describe the members of `second_factor_required` in the 401 of an operation."""
-    responses[401, MEDIA_TYPE].response = LoginProblemSerializer
+    responses[401, PROBLEM].response = LoginProblemSerializer
     return responses
 
 
 def with_tries(responses: dict[Any, OpenApiResponse]) -> dict[Any, OpenApiResponse]:
     """Describe the member of `second_factor_invalid` in the 401 of an operation."""
-    responses[401, MEDIA_TYPE].response = TriesProblemSerializer
+    responses[401, PROBLEM].response = TriesProblemSerializer
     return responses
 
 

@@ -4,7 +4,8 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 
 from shared.api.exceptions import CODES
-from shared.api.problem_details import MEDIA_TYPE, problem
+from shared.api.negotiation import PROBLEM
+from shared.api.problem_details import problem
 
 # Codes by status that any operation may answer with: Django, DRF or the gateway can
 # refuse a request before the view runs.
@@ -66,7 +67,7 @@ def problems(
         for status, names in more.items():
             by_status[status] = (*names, *by_status.get(status, ()))
     return {
-        (status, MEDIA_TYPE): response(status, tuple(dict.fromkeys(names)))
+        (status, PROBLEM): response(status, tuple(dict.fromkeys(names)))
         for status, names in sorted(by_status.items())
     }
 
@@ -79,7 +80,7 @@ def response(status: int, codes: tuple[str, ...]) -> OpenApiResponse:
         response=ProblemSerializer,
         description=" / ".join(f"`{code}`: {CODES[code]}" for code in codes),
         examples=[
-            OpenApiExample(code, value=example, media_type=MEDIA_TYPE)
+            OpenApiExample(code, value=example, media_type=PROBLEM)
             for code, example in examples.items()
         ],
     )

@@ -28,8 +28,6 @@ from shared.api.negotiation import JSON, PROBLEM
 from shared.keys.signing_keys import KeyFault
 from shared.structured_logging import audit, dependency_logger, request_id
 
-MEDIA_TYPE = PROBLEM
-
 # PostgreSQL or Redis does not answer in time, or a pool has no free connection. These
 # are raised anywhere, middleware included, and are not bugs.
 UNAVAILABLE = (OperationalError, InterfaceError, psycopg.OperationalError, RedisError)
@@ -79,7 +77,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         content,
         status=known.status_code,
         headers=error_headers(known) | accept,
-        content_type=MEDIA_TYPE,
+        content_type=PROBLEM,
     )
 
 
@@ -195,5 +193,5 @@ def refusal(request: HttpRequest, exc: drf.APIException) -> HttpResponse:
         problem_of(exc),
         status=exc.status_code,
         headers=error_headers(exc),
-        content_type=MEDIA_TYPE,
+        content_type=PROBLEM,
     )
