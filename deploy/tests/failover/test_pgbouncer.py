@@ -39,6 +39,7 @@ OF_A_SESSION = {
     "auth": [
         "test_a_row_that_stays_locked_is_503",  # SET lock_timeout
         "test_a_connection_is_used_again",  # pg_backend_pid(), pg_prepared_statements
+        "test_a_connection_that_takes_no_writes",  # SET, the server's process
     ],
     "users": [],
 }
