@@ -7,6 +7,7 @@ SHA-256 of every file: docs/operations/backup.md.
 import hashlib
 import json
 import os
+import pwd
 import shutil
 import tarfile
 import tomllib
@@ -46,7 +47,9 @@ def _write(layout: Layout, target: Path, made: datetime) -> None:
     try:
         draft.mkdir(mode=0o700, parents=True)
     except OSError as exc:
-        raise Problem(f"{target} cannot be written: {exc.strerror}.") from exc
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        text = f"{target} cannot be written by {user}: {exc.strerror}."
+        raise Problem(text) from exc
     try:
         _write_files(layout, draft, made)
         os.sync()

@@ -57,6 +57,9 @@ def _chosen(layout: Layout, files: Sequence[str], only: str | None) -> list[Serv
     if not found:
         hint = f"Its files: {', '.join(files)}"
         raise Problem("The backup has no such database.", hint=hint, code=USAGE)
+    present = {backup.DUMP.format(service.name) for service in layout.services}
+    for name in {file for file in files if file.endswith(".dump")} - present:
+        print(f"memo: {name} is not restored: this checkout has no such service")
     return found
 
 

@@ -4,6 +4,7 @@ What restoring does is proved by deploy/tests/system/operations/test_backup.py."
 import argparse
 import json
 import os
+import pwd
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -140,10 +141,21 @@ def test_a_restore_needs_the_worker_that_it_starts(
     backup.backup(layout, None)
 
 
+def test_the_dump_of_a_service_that_is_gone_is_named(
+    layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = restore._chosen(layout, [*FILES, "notes.dump"], None)
+    assert [each.name for each in chosen] == ["users", "auth"]
+    text = "memo: notes.dump is not restored: this checkout has no such service\n"
+    assert capsys.readouterr().out == text
+
+
 def test_a_folder_that_cannot_be_made_is_named(layout: Layout, folder: Path) -> None:
     """And not the draft, of which the user knows nothing."""
     target = folder / backup.MANIFEST / "second"
-    with pytest.raises(Problem, match=f"^{target} cannot be written: Not a directory"):
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    text = f"^{target} cannot be written by {user}: Not a directory"
+    with pytest.raises(Problem, match=text):
         backup.backup(layout, str(target))
 
 

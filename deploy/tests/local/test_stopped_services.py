@@ -83,6 +83,21 @@ def test_a_runserver_that_waits_ends_at_once(
     starts.assert_not_called()
 
 
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_the_help_of_runserver_stops_nothing(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    runs, stops = Mock(return_value=0), Mock()
+    monkeypatch.setattr(manage, "_run", runs)
+    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(supervisor, "insist_on", lambda *_: None)
+    monkeypatch.setattr(supervisor, "stop_program", stops)
+    service = layout.services[0]
+    assert manage.run(layout, [service.name, "runserver", word]) == 0
+    runs.assert_called_once_with(layout, service, ["runserver", word], service.project)
+    stops.assert_not_called()
+
+
 def test_services_run_again_if_their_stop_is_interrupted(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
