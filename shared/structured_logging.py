@@ -111,7 +111,7 @@ def configuration(
     """Django's LOGGING: all records go to stderr, or to the file `log_file`, as JSON.
 
     Audit events also go to the file `audit_log`, if named. A flood of requests cannot
-    rotate them away there, and commands, whose stderr is a terminal, write to it too.
+    push them out there, and commands, whose stderr is a terminal, write to it too.
     Raises ImproperlyConfigured for an unknown level.
     """
     if level not in logging.getLevelNamesMapping():

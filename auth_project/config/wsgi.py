@@ -18,8 +18,8 @@ class Application(Handler):
     other servers the first request does.
     """
 
-    # Ends of sessions that are over for others already: nobody repeats a push, and a
-    # page that logs out may leave.
+    # Ends of sessions that are over for others already: no caller repeats a push, and
+    # a page that logs out may leave.
     done_late = ("/api/v1/auth/logout", "/api/v1/auth/sessions/revoke")
     begun = False
 

@@ -46,9 +46,10 @@ def run(layout: Layout, words: Sequence[str]) -> int:
 def _run_in(layout: Layout, service: Service, words: Sequence[str]) -> int:
     """Run the command in one service, at the user's terminal. `runserver` without a
     port replaces the supervised service meanwhile, and reloads changed code."""
-    running, helps = supervisor.is_running(layout), {"-h", "--help"}.intersection(words)
+    running = supervisor.is_running(layout)
     has_port = any(not word.startswith("-") for word in words[1:])
-    if words[0] == "runserver" and not has_port and not helps:
+    asks_for_help = not {"-h", "--help"}.isdisjoint(words)
+    if words[0] == "runserver" and not has_port and not asks_for_help:
         words = [*words, read_env(service.env_file)["BIND"]]
         if running:
             return _stand_in(layout, service, words)

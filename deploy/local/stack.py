@@ -102,7 +102,7 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists() and any(folder.iterdir()):
             raise Problem(f"Not all of {folder} could be removed.")
-    print("memo: removed; the .env files and .backups/ of a checkout stay")
+    print("memo: removed; the .env files and .backups/ of this checkout stay")
 
 
 def _configure(layout: Layout, chosen: Ports) -> None:

@@ -88,7 +88,7 @@ def test_a_service_that_is_down_is_unavailable(start, name, path, size, other):
 
 
 def test_an_error_at_the_admin_is_a_page(gateway):
-    """For what a browser sends; a trick is answered as everywhere."""
+    """For what a browser sends; a malicious one is answered as everywhere."""
     too_large = gateway.ask("POST", "/admin/", body=b"x" * ((1 << 20) + 1))
     check_page(too_large, 413)
     check_page(gateway.get("/admin/x?" + "y" * 4080), 414)

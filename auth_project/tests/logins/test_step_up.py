@@ -97,8 +97,8 @@ def test_the_password_of_an_account_without_factors_renews_the_time(client, user
 
 
 def test_after_the_last_factor_the_password_is_no_second_factor(client, session, users):
-    """Whoever asks for aal2 within five minutes does not get the old level with a new
-    time."""
+    """A client that asks for aal2 within five minutes does not get the old level with
+    a new time."""
     Session.objects.update(acr="aal2", amr="pwd otp mfa")
     login = begin(client)["login"]
 

@@ -77,7 +77,7 @@ class Interleaved(Surroundings):
             return answers[0].access
 
         text = self.text_of(token)
-        seen = self.overtaken(lambda: self.driver.refresh(text), decide, happens)
+        seen = self.interleaved(lambda: self.driver.refresh(text), decide, happens)
         self.compare(answers[0], seen)
         self.keep(device, answers[0])
 
@@ -97,10 +97,10 @@ class Interleaved(Surroundings):
             return None if codes[0] else token
 
         text = self.texts[token]
-        seen = self.overtaken(lambda: self.driver.verify(text), decide, happens)
+        seen = self.interleaved(lambda: self.driver.verify(text), decide, happens)
         self.compare(Answer(401, codes[0]) if codes[0] else Answer(200), seen)
 
-    def overtaken(
+    def interleaved(
         self,
         call: Callable[[], Seen],
         decide: Callable[[], Access | None],

@@ -31,7 +31,7 @@ PATIENCE = 5.0  # seconds; a step that takes longer is a deadlock
 
 
 class Turns:
-    """Of one thread: it continues when told to, and says when it has stopped."""
+    """Of one thread: it continues when asked to, and says when it has stopped."""
 
     def __init__(self):
         self.go, self.stopped = threading.Semaphore(0), threading.Semaphore(0)

@@ -101,7 +101,7 @@ def salt_of(use: Use) -> str:
 
 def sign_anonymous() -> tuple[bytes, str]:
     """A challenge for the passkeys of any user, and its signed text. It has no row,
-    since every visitor of the login page gets one."""
+    since every client of the login page gets one."""
     challenge = token_bytes(CHALLENGE_BYTES)
     return challenge, signing.dumps(challenge.hex(), salt=ANONYMOUS_SALT)
 

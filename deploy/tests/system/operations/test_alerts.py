@@ -1,5 +1,5 @@
-"""Every alert fires when its cause is planted in a running stack, and is over after it,
-and what the runbook says works. The thresholds are tried with series:
+"""Every alert fires when its cause is injected into a running stack, and is over after
+it, and what the runbook says works. The thresholds are tried with series:
 deploy/observe/rules_test.yml."""
 
 import json
@@ -69,7 +69,7 @@ def scraper(system, tmp_path_factory):
         yield running
 
 
-# ---- Causes: each is planted while the block lasts -----------------------------------
+# ---- Causes: each is injected while the block lasts ----------------------------------
 
 
 def no_service(system, user):

@@ -105,7 +105,7 @@ def test_the_drill(stack: System, tmp_path: Path) -> None:
     folder = tmp_path / "backup"
     owners = {name: registered(stack) for name in ENDINGS}
     before = {name: owner.on_another_device() for name, owner in owners.items()}
-    bystander, erased = registered(stack), registered(stack)
+    other, erased = registered(stack), registered(stack)
     stack.run("backup", str(folder))
 
     thieves = [*before.values()]
@@ -121,9 +121,9 @@ def test_the_drill(stack: System, tmp_path: Path) -> None:
 
     drop_databases(stack)
     stack.run("restore", str(folder))
-    for thief in (*thieves, *owners.values(), bystander, late):
+    for thief in (*thieves, *owners.values(), other, late):
         assert_revoked(thief)
-    for owner in (*owners.values(), bystander):
+    for owner in (*owners.values(), other):
         assert owner.log_in().ok  # with the password of the backup
         assert_valid(owner)
     assert late.log_in().status_code == 401
@@ -179,7 +179,7 @@ def test_an_older_users_database_alone(stack: System, tmp_path: Path) -> None:
     """The password is the old one, and auth knows more."""
     folder = tmp_path / "backup"
     owners = {name: registered(stack) for name in ENDINGS}
-    bystander, erased = registered(stack), registered(stack)
+    other, erased = registered(stack), registered(stack)
     stack.run("backup", str(folder))
     assert erased.delete().status_code == 202
     user_id, thieves = erased.be_erased(), []
@@ -188,9 +188,9 @@ def test_an_older_users_database_alone(stack: System, tmp_path: Path) -> None:
         end(owners[name])
     stack.run("restore", str(folder), "--only", "users")
     assert_erased(erased, user_id)
-    for thief in (*thieves, *owners.values(), bystander):
+    for thief in (*thieves, *owners.values(), other):
         assert_revoked(thief)
-    for owner in (*owners.values(), bystander):
+    for owner in (*owners.values(), other):
         assert owner.log_in().ok
         assert_valid(owner)
 

@@ -15,24 +15,24 @@ def works(user: TestUser) -> bool:
 def test_what_a_revoked_key_signed_is_refused_within_two_seconds(system, user, one_key):
     """TOK-18."""
     assert works(user)
-    bystander = TestUser(system, user.name)
+    other = TestUser(system, user.name)
     before = {name: each["pids"] for name, each in system.status()["processes"].items()}
 
     system.run("keys", "revoke", one_key)
     revoked = time.monotonic()
 
     # A login that comes now succeeds, and lasts.
-    assert bystander.log_in().ok
-    assert kid_of(bystander.access) != one_key
-    assert works(bystander)
+    assert other.log_in().ok
+    assert kid_of(other.access) != one_key
+    assert works(other)
     left = revoked + SEEN - time.monotonic()
     wait_until(lambda: refused(user), left, "refusal of what it signed")
     until = time.monotonic() + SEEN
     while time.monotonic() < until:
         assert refused(user)
-        assert works(bystander)
+        assert works(other)
     assert code_of(user.refresh()) == "token_invalid"
-    assert published(system) == {kid_of(bystander.access)}
+    assert published(system) == {kid_of(other.access)}
     assert user.log_in().ok
     assert works(user)
     after = {name: each["pids"] for name, each in system.status()["processes"].items()}
