@@ -4,6 +4,7 @@ import json
 
 import pytest
 import responses
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from tests.accounts.personal_data import marked_user
@@ -11,6 +12,7 @@ from tests.factories import PASSWORD, UserFactory
 from users.accounts import links
 from users.accounts.models import Link
 from users.mail.models import Mail
+from users.models import User
 
 ADDRESS, OTHER = "ada@example.org", "ada@example.com"
 BASE = "/api/v1/users"
@@ -56,6 +58,11 @@ def token(run_jobs):
 def ada():
     """A user whose address was never verified."""
     return UserFactory(email=ADDRESS, username="ada")
+
+
+@pytest.fixture
+def verified(ada):
+    User.objects.filter(pk=ada.pk).update(email_verified_at=timezone.now())
 
 
 @pytest.fixture

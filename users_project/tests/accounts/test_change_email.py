@@ -319,6 +319,7 @@ def test_second_factors_that_a_thief_added_go(moved, post, token):
     assert (removed.user_id, removed.data) == (moved.pk, {"type": "totp"})
 
 
+@pytest.mark.usefixtures("verified")
 def test_recovery_codes_that_a_thief_has_replaced_go(moved, post, token, bearer):
     """The mail about them went to the thief. The factor of the owner stays."""
     link = token("undo_email")
@@ -332,6 +333,7 @@ def test_recovery_codes_that_a_thief_has_replaced_go(moved, post, token, bearer)
     assert [factor.name for factor in Factor.objects.all()] == ["of the owner"]
 
 
+@pytest.mark.usefixtures("verified")
 def test_those_from_before_stay(moved, post, token):
     link = token("undo_email")
     with_factors(moved, "of the owner")

@@ -1,6 +1,6 @@
-"""Mailbox and password must meet: five ways to get into the account of a stranger by
-their address, before they have one. The attacker must end without a session, a password
-or a link.
+"""Mailbox and password must meet: six ways to get into the account of a stranger by
+their address, before they have one. The attacker must end without a session, a
+password, a factor or a link.
 
 The attacker knows a password and types addresses. The victim reads mails, clicks, and
 chooses a password of their own.
@@ -10,6 +10,7 @@ import pytest
 
 from shared.api.exceptions import LinkInvalid
 from tests.factories import EPOCH, UserFactory
+from tests.factors.rows import tables_of, with_factors
 from tests.refusals import assert_invalid, assert_refused
 from users.accounts import links, registration
 from users.accounts.models import EmailChange, Link, Purpose
@@ -144,3 +145,18 @@ def test_the_victim_resets_the_account_that_the_attacker_made(
     assert_refused(late, 400, "link_invalid")
     assert_out(log_in, theirs)
     assert not Link.objects.filter(used_at=None).exists()
+
+
+def test_the_victim_undoes_a_change_of_the_attackers_account(
+    squatter, post, bearer, token, log_in
+):
+    """No passkey of the attacker logs in as the victim afterwards."""
+    with_factors(squatter, "of the attacker")
+    session = bearer(sub=str(squatter.pk), acr="aal2")
+    body = {"new_email": ATTACKER, "current_password": THEIRS}
+    assert post("/me/change_email", session, **body).status_code == 202
+    confirmed = post("/change_email/confirm", session, token=token("change_email"))
+    assert confirmed.status_code == 204
+    assert post("/change_email/undo", token=token("undo_email")).status_code == 204
+    assert tables_of(squatter)[:2] == [0, 0]
+    assert_out(log_in)

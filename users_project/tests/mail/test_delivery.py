@@ -71,6 +71,18 @@ def test_it_is_sent_once(mailoutbox, reset_mail):
     assert len(mailoutbox) == 1
 
 
+def test_it_waits_while_mail_is_off(mailoutbox, reset_mail, settings):
+    """An operator may have removed MAIL_URL, or only the worker may lack it."""
+    mail, settings.MAIL_ENABLED = reset_mail(), False
+    with pytest.raises(NotSent):
+        deliver(mail.pk)
+    assert (state(mail), mailoutbox) == ((False, False, "MailDisabled"), [])
+
+    settings.MAIL_ENABLED = True
+    deliver(mail.pk)
+    assert (state(mail), len(mailoutbox)) == ((True, False, ""), 1)
+
+
 def test_a_row_that_is_rolled_back_has_no_job(bob):
     with transaction.atomic():
         outbox.notify(Kind.DEACTIVATED, bob)

@@ -59,6 +59,9 @@ def deliver(mail_id: int) -> None:
     if reason := why_never(mail):
         fail(mail, reason)
         return
+    if not settings.MAIL_ENABLED:  # since it was queued, and its backend is a folder
+        update_mail(mail, last_error="MailDisabled")
+        raise NotSent(deadline(mail))
     try:
         send(compose(mail))
     except Exception as exc:
