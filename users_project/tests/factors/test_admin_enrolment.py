@@ -87,7 +87,9 @@ def test_an_operator_sets_up_a_factor_and_logs_in_with_it(ada, strict):
     assert is_in(reader)
 
 
-def test_a_device_of_the_account_needs_no_mail(ada, strict):
+def test_a_device_of_the_account_needs_no_mail(ada, strict, settings):
+    """Where a login needs a factor, an older login has made it one."""
+    settings.SECOND_FACTOR = "required"
     client = Client()
     client.cookies[device_cookie.name()] = device_of(ada)
     answer = password_step(client, ada)
@@ -106,6 +108,16 @@ def test_the_password_alone_sets_up_no_factor(ada, strict):
     assert set(client.cookies) == {device_cookie.name()}
     assert client.get(ENROL, {"token": "x" * 64}).status_code == 400
     assert client.get("/admin/")["Location"].startswith(LOGIN)
+
+
+def test_a_leaked_password_makes_no_browser_a_proof(ada, strict, auth):
+    """By a login to the API, which asks for no factor."""
+    body = {"email": ada.email, "password": PASSWORD}
+    verified = auth.post("/api/v1/users/verify", body).json()
+    client = Client()
+    client.cookies[device_cookie.name()] = verified["device"]
+    assert password_step(client, ada).status_code == 200
+    assert not Link.objects.exists()
 
 
 # The own factors of an operator

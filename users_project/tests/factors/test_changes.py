@@ -78,6 +78,16 @@ def test_another_phone_takes_the_place_of_the_one_before(ada, me):
     assert events(ada) == ["factor_removed", "sessions_ended", "factor_added"]
 
 
+def test_a_session_adds_no_first_factor_of_an_operator_who_needs_one(ada, me, settings):
+    """A leaked password opens one. With the factor it would open the admin, too."""
+    settings.ADMIN_SECOND_FACTOR = "required"
+    User.objects.update(is_staff=True)
+    refused = me().post(f"{FACTORS}/totp", {})
+    assert_refused(refused, 401, "insufficient_user_authentication")
+    assert 'acr_values="aal2"' in refused["WWW-Authenticate"]
+    assert not Factor.objects.exists()
+
+
 CHANGES = [
     ("post", f"{FACTORS}/totp", {}),
     ("post", FACTORS + "/{id}/confirm", {"code": "123456"}),

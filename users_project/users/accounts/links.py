@@ -26,9 +26,9 @@ CANCELLING = models.Q(purpose=Purpose.KEEP_FACTORS)
 
 
 def issue(purpose: Purpose, *, address: str, **owner: Any) -> Link:
-    """A link of this purpose for a user or a registration, with other columns (`owner`).
-    Its token ends with a letter or digit: mail programs do not take a "-" at the end of
-    a URL as part of it."""
+    """A link of this purpose for a user or a registration, which `owner` names, with
+    other columns. Its token ends with a letter or digit: mail programs do not take a
+    "-" at the end of a URL as part of it."""
     now = timezone.now()
     owner.setdefault("created_at", now)
     owner.setdefault("expires_at", now + LINK_KINDS[purpose].lifetime)

@@ -45,7 +45,8 @@ def lock(caller: Caller) -> User:
     """The user, with factors. The row is locked until the transaction ends.
 
     The login must be recent, and if the user has a factor, it must have used one: a
-    stolen token cannot add a factor. An enrol token adds the first one only. A session
+    stolen token cannot add a factor. Nor can a leaked password add the first one that
+    an operator needs for the admin. An enrol token adds the first one only. A session
     that has ended since the request read the user changes nothing: a reset may have
     held the row. Raises InsufficientUserAuthentication, TokenRevoked; TokenInvalid in
     the admin.
@@ -57,7 +58,7 @@ def lock(caller: Caller) -> User:
     if isinstance(caller, EnrolmentUser):
         require_first(user, caller)
     elif isinstance(caller, SessionUser):
-        acr = "aal2" if user.factor_rows else ""
+        acr = "aal2" if user.factor_rows or policy.must_keep_one(user) else ""
         require_authentication(caller, acr=acr, max_age=RECENT)
         require_session(user, caller)
     elif user.session_epoch != caller.session_epoch:
