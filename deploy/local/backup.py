@@ -79,7 +79,7 @@ def merge_erasures(layout: Layout, folder: Path) -> Path:
     """Add the erasures of a backup, and those of a stack that was destroyed, to the
     stack's file, which is returned. No worker may run meanwhile."""
     file = layout.erasures / "users.log"
-    _add_lines(file, folder / ERASURES, layout.backups / ERASURES)
+    _add_lines(file, folder / ERASURES, _kept_erasures(layout))
     return file
 
 
@@ -88,7 +88,12 @@ def keep_erasures(layout: Layout) -> None:
     that were named."""
     if erasures_of(layout):
         layout.backups.mkdir(mode=0o700, exist_ok=True)
-        _add_lines(layout.backups / ERASURES, layout.erasures / "users.log")
+        _add_lines(_kept_erasures(layout), layout.erasures / "users.log")
+
+
+def _kept_erasures(layout: Layout) -> Path:
+    """Each stack has its own: a user may be erased in one and live in another."""
+    return layout.backups / "-".join(filter(None, [layout.stack, ERASURES]))
 
 
 def _add_lines(file: Path, *others: Path) -> None:

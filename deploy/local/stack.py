@@ -19,7 +19,6 @@ from .setup import configure, ports, secretfiles
 from .setup.files import locked, read_env, read_text, write_private
 from .setup.layout import Layout
 from .setup.ports import GATEWAY, Ports
-from .setup.privileges import COPIES
 
 # The file that `up` writes at its end, with the fingerprint of its inputs.
 COMPLETE = "up-is-complete"
@@ -85,12 +84,9 @@ def restart(layout: Layout, names: list[str]) -> None:
 def destroy(layout: Layout, *, confirmed: bool) -> None:
     """Stop everything and remove what `up` and `init` have made."""
     stacks = [layout] if layout.stack else layout.stacks()
-    # A copy of the checkout is all ours. In a checkout, the settings are the user's.
-    ours = layout.root if layout.root.parent == COPIES else layout.state
-    folders = [ours, layout.secrets, *(stack.sockets for stack in stacks)]
+    folders = [layout.state, layout.secrets, *(stack.sockets for stack in stacks)]
     if not confirmed:
-        listed = [*folders, *([layout.backups] if ours == layout.root else [])]
-        names = "".join(f"\n  {path}" for path in listed if path.exists())
+        names = "".join(f"\n  {path}" for path in folders if path.exists())
         text = "This permanently deletes all databases, accounts, keys and secrets in:"
         hint = f"To do it: {layout.command} destroy --yes"
         raise Problem(f"{text}{names}", hint=hint)
@@ -102,7 +98,8 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists() and any(folder.iterdir()):
             raise Problem(f"Not all of {folder} could be removed.")
-    print("memo: removed; the .env files and .backups/ of this checkout stay")
+    stay = layout.backups if layout.stack else f"the .env files and {layout.backups}"
+    print(f"memo: removed; {stay} stay")
 
 
 def _configure(layout: Layout, chosen: Ports) -> None:

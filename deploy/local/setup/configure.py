@@ -20,6 +20,10 @@ from .secretfiles import revision
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FOR_NEW_FILES = {"ENVIRONMENT", "COOKIE_SECURE"}
+# For new files, if no service has one; else what a service says, by default DEFAULTS.
+FIRST = {"ENVIRONMENT": "development", "COOKIE_SECURE": "false"}
+DEFAULTS = {"ENVIRONMENT": "production", "COOKIE_SECURE": "true"}
+DEFAULTS |= {"ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]"}
 OUR_URL = r"http://localhost(:\d+)?"
 # As `Layout.sockets`, also of the place that a checkout had before.
 OUR_SOCKETS = r"(/.*/sock|/tmp/memo-\d+-[0-9a-f]{8})"
@@ -55,7 +59,10 @@ def write(layout: Layout, ports: Ports) -> None:
 def _wanted(layout: Layout, ports: Ports) -> dict[Path, str]:
     """The text that each file would have if it were new."""
     issuer = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", ports.url)
+    others = (read_env(service.env_file) for service in layout.services)
     values = {
+        **DEFAULTS,
+        **next(filter(None, others), FIRST),
         "issuer": ports.url if re.fullmatch(OUR_URL, issuer) else issuer,
         "sockets": layout.sockets,
         "url": ports.url,

@@ -305,16 +305,30 @@ def test_a_restore_that_was_killed_between_two_keys_is_finished_by_the_next(
         assert found == keys
 
 
-@pytest.mark.parametrize("is_copy", [True, False])
-def test_destroy_names_the_backups_if_it_deletes_them(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch, is_copy: bool
+@pytest.mark.parametrize("name", ["", "drill"])
+def test_destroy_names_what_it_deletes_and_leaves_the_rest(
+    layout: Layout,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
 ) -> None:
-    """A copy of root's checkout has them, and is deleted whole."""
-    layout.backups.mkdir()
-    monkeypatch.setattr(stack, "COPIES", layout.root.parent if is_copy else None)
+    """Also in the copy of a checkout that only root can read. A named stack's end is
+    not that of the primary."""
+    monkeypatch.setattr(supervisor, "end", lambda _: True)  # none runs
+    chosen = Layout(layout.root, name)
+    primary, backups = layout.root / ".run" / "postgres", layout.backups
+    for folder in (primary, backups, chosen.state):
+        folder.mkdir(parents=True, exist_ok=True)
     with pytest.raises(Problem) as caught:
-        stack.destroy(layout, confirmed=False)
-    assert (f"  {layout.backups}\n" in str(caught.value)) is is_copy
+        stack.destroy(chosen, confirmed=False)
+    assert f"\n  {chosen.state}" in str(caught.value)
+    assert primary.exists()
+    assert str(backups) not in str(caught.value)
+    stack.destroy(chosen, confirmed=True)
+    assert not chosen.state.exists()
+    assert primary.exists() is bool(name)
+    assert backups.exists()
+    assert f"{backups} stay" in capsys.readouterr().out
 
 
 def test_keys_of_second_factors_in_the_backup_come_to_those_that_are_here(
@@ -342,6 +356,20 @@ def test_erasures_outlive_the_stack_as_its_backups_do(
     assert not layout.erasures.exists()
     layout.erasures.mkdir(parents=True)
     assert backup.merge_erasures(layout, folder).read_text() == "a 1\n"
+
+
+def test_erasures_of_one_stack_are_none_of_another(
+    layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PRIV-05. A restored account that a drill with an older backup has erased."""
+    monkeypatch.setattr(supervisor, "end", lambda _: True)  # none runs
+    drill = Layout(layout.root, "drill")
+    drill.erasures.mkdir(parents=True)
+    write_private(drill.erasures / "users.log", "a 1\n")
+    stack.destroy(drill, confirmed=True)
+    assert backup.merge_erasures(layout, folder).read_text() == ""
+    drill.erasures.mkdir(parents=True)
+    assert backup.merge_erasures(drill, folder).read_text() == "a 1\n"
 
 
 def test_erasures_here_and_in_the_backup_are_all_kept(

@@ -74,6 +74,25 @@ def test_a_file_that_is_there_never_gets_what_makes_it_unsafe(
     assert env_of(layout, "auth")["SECRET_KEY_FILE"]
 
 
+def test_a_new_service_is_as_safe_as_those_that_are_there(
+    written: Layout, ports: Ports
+) -> None:
+    """On a host in production it does not run as if in development."""
+    notes = written.root / "notes_project"
+    notes.mkdir()
+    (notes / "manage.py").touch()
+    ports.chosen["notes"] = 9001
+    env = written.services[0].env_file
+    text = env.read_text().replace("=development", "=production")
+    text = text.replace("COOKIE_SECURE=false\n", "")
+    env.write_text(text.replace("localhost,127.0.0.1,[::1]", ".example.org"))
+    configure.write(Layout(written.root), ports)
+    settings = read_env(notes / ".env")
+    assert settings["ENVIRONMENT"] == "production"
+    assert settings["COOKIE_SECURE"] == "true"
+    assert settings["ALLOWED_HOSTS"] == ".example.org"
+
+
 def test_addresses_follow_and_what_is_the_user_s_stays(
     written: Layout, ports: Ports
 ) -> None:

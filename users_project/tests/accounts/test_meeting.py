@@ -14,6 +14,7 @@ from tests.factors.rows import tables_of, with_factors
 from tests.refusals import assert_invalid, assert_refused
 from users.accounts import links, registration
 from users.accounts.models import EmailChange, Link, Purpose
+from users.factors.models import Factor
 from users.models import User
 
 VICTIM, ATTACKER = "victim@example.org", "attacker@example.org"
@@ -152,6 +153,7 @@ def test_the_victim_undoes_a_change_of_the_attackers_account(
 ):
     """No passkey of the attacker logs in as the victim afterwards."""
     with_factors(squatter, "of the attacker")
+    Factor.objects.update(confirmed_at=squatter.created_at)
     session = bearer(sub=str(squatter.pk), acr="aal2")
     body = {"new_email": ATTACKER, "current_password": THEIRS}
     assert post("/me/change_email", session, **body).status_code == 202
