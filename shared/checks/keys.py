@@ -68,9 +68,17 @@ def private_key_faults(folder: Path, public: Container[str]) -> Iterator[str]:
 
 @register(Tags.security, SETTINGS, deploy=True)
 def check_secrets(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
-    key = settings.SECRET_KEY
-    yield from faults("E011", len(key) < MINIMUM_SECRET_KEY or is_example(key))
+    yield from faults("E011", weak_secret_keys())
     yield from faults("E013", weak_api_keys())
+
+
+def weak_secret_keys() -> Iterator[str]:
+    """Settings with a secret key that is short, or looks typed or copied."""
+    older = getattr(settings, "LINK_KEY_FALLBACKS", [])  # of the User Service alone
+    keys = {"SECRET_KEY": [settings.SECRET_KEY], "SECRET_KEY_FALLBACKS": older}
+    for name, values in keys.items():
+        if any(len(key) < MINIMUM_SECRET_KEY or is_example(key) for key in values):
+            yield name
 
 
 def is_example(secret: str) -> bool:

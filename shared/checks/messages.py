@@ -21,7 +21,7 @@ MESSAGES = {
     "E005": ("The issuer, audience or client is empty", "Set it."),
     "E006": ("A host has an underscore", "Rename it: Django answers 400 (RFC 1123)."),
     "E010": ("DEBUG is on", "Set DEBUG=false."),
-    "E011": ("SECRET_KEY is missing, short, an example or not random", RANDOM),
+    "E011": ("A secret key is missing, short, an example or not random", RANDOM),
     "E012": ("ALLOWED_HOSTS is empty or allows any host", "List the gateway's hosts."),
     "E013": ("An internal API key is missing, an example or not random", RANDOM),
     "E014": ("SIMPLE_JWT has another ALGORITHM, or a SIGNING_KEY", "Remove it."),

@@ -85,6 +85,7 @@ BREAKS: dict[tuple[str, str], list[Any]] = {
         *("", RANDOM[:49], "0123456789abcde" * 4),
         *("django-insecure-" + RANDOM, "change-me-" + RANDOM),
     ],
+    ("E011", "LINK_KEY_FALLBACKS"): [["changeme"], [RANDOM + "xyz", RANDOM[:49]]],
     ("E012", "ALLOWED_HOSTS"): [["*", "auth"], ["auth"], []],
     ("E013", "INTERNAL_API_KEYS"): [
         *([], [("billing", RANDOM)], [("users", "your-api-key-" + RANDOM)])

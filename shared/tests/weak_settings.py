@@ -13,6 +13,7 @@ TEN_YEARS = "315360000"  # seconds
 RULES = {
     "DEBUG": ("true", "E010"),
     "SECRET_KEY": ("change-me", "E011"),
+    "SECRET_KEY_FALLBACKS": (f"{RANDOM}-y,changeme", "E011"),
     "ALLOWED_HOSTS": ("*", "E012"),
     "INTERNAL_HOSTS": ("*", "E012"),
     "COOKIE_SECURE": ("false", "E018"),
@@ -88,7 +89,6 @@ FREE = {
     "ACCESS_TOKEN_CLAIMS": "the list can only be shortened",
     "MAX_SESSIONS_PER_USER": "ASVS 5.0 7.1.2 asks for a documented number, or for none",
     "RESERVED_USERNAMES": "no right depends on a name",
-    "SECRET_KEY_FALLBACKS": "they verify links alone",
     "MAIL_PASSWORD": "the mail server decides",
     "MAIL_FROM": "an address; the mail server decides",
     "MAIL_REPLY_TO": "an address",

@@ -101,8 +101,9 @@ EMAIL_VERIFICATION = env.choice(
 if EMAIL_VERIFICATION != "off" and not MAIL_ENABLED:
     raise ImproperlyConfigured("EMAIL_VERIFICATION needs MAIL_URL.")
 
-# Older values of SECRET_KEY, so that links made with them still work.
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+# Older values of SECRET_KEY, so that links made with them still work. Django's setting
+# of that name stays empty: it would verify cookies and sessions, too.
+LINK_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 # The pages that links lead to: ours, or those of a front end, which then needs all.
 ACCOUNT_PAGES = env.switch("ACCOUNT_PAGES", default=True)
 PAGE = f"{PUBLIC_URL}/account/{{}}?token={{{{token}}}}" if ACCOUNT_PAGES else ""

@@ -56,7 +56,7 @@ def find(token: str, *purposes: Purpose) -> Link:
     link = live().filter(pk=id_of(token), purpose__in=purposes).first()
     if link is None or not any(
         constant_time_compare(token, encode(link, key))
-        for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+        for key in (settings.SECRET_KEY, *settings.LINK_KEY_FALLBACKS)
     ):
         raise LinkInvalid
     return link
