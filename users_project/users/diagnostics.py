@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models.functions import Length
 from django.utils import timezone
 
@@ -33,6 +34,17 @@ def long_role_names() -> str:
     longer = Role.objects.annotate(length=Length("name"))
     count = longer.filter(length__gt=LONGEST_ROLE_NAME).count()
     return f"{count} are longer, made by an earlier version" if count else ""
+
+
+@diagnostic(
+    "factors.roles",
+    "every role of SECOND_FACTOR_ROLES exists",
+    "Correct the setting, or add the role: no user needs a second factor for it now.",
+    note=True,
+)
+def missing_factor_roles() -> str:
+    roles = Role.objects.values_list("name", flat=True)
+    return ", ".join(sorted({*settings.SECOND_FACTOR_ROLES}.difference(roles)))
 
 
 @diagnostic(

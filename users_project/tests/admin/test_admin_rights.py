@@ -38,6 +38,26 @@ def test_a_role_is_audited_with_its_permissions(admin, audits):
     assert audits()[1].was == "editor"
 
 
+def test_a_role_that_needs_a_factor_is_not_lost_unnoticed(admin, settings):
+    """By its page or the list. A save with the same name warns of nothing."""
+    names = settings.SECOND_FACTOR_ROLES = ["finance", "clerk", "boss"]
+    finance, clerk, boss = [Role.objects.create(name=name) for name in names]
+    page, version = url("users_role_change", finance.pk), version_of(finance)
+    ticked = {"action": "delete_selected", "_selected_action": [boss.pk]}
+    lost = {
+        "": (page, {"name": "finance", "version": version}),
+        "finance": (page, {"name": "money", "version": version}),
+        "clerk": (url("users_role_delete", clerk.pk), {}),
+        "boss": (url("users_role_changelist"), ticked),
+    }
+    for name, (target, form) in lost.items():
+        done = admin.post(target, form | {"post": "yes"}, follow=True)
+        warnings = [x for x in done.context["messages"] if x.level_tag == "warning"]
+        assert len(warnings) == bool(name)
+        assert all(f"SECOND_FACTOR_ROLES names {name}," in str(x) for x in warnings)
+    assert Role.objects.get().name == "money"
+
+
 def test_the_deletion_of_a_role_reads_no_members(admin):
     UserFactory.create_batch(3, roles=["editor"])
     role = Role.objects.get()

@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from users.diagnostics import missing_factor_roles
 from users.factors import policy
+from users.models import Role
 
 TOTP = '["totp", null, null, null]'
 PASSKEY = '["passkey", "\\\\x00ff", ["usb"], null]'
@@ -36,6 +38,14 @@ def test_the_mode_and_the_roles_decide(settings, site, mode, roles, required):
     someone = user(roles=roles)
     assert policy.is_required(someone, site) is required
     assert policy.is_enough(someone, "", site) is not required
+
+
+def test_a_role_that_needs_a_factor_and_does_not_exist_is_noted(settings):
+    Role.objects.create(name="finance")
+    settings.SECOND_FACTOR_ROLES = ["finance"]
+    assert missing_factor_roles() == ""
+    settings.SECOND_FACTOR_ROLES = ["finance", "Finance", "clerk"]
+    assert missing_factor_roles() == "Finance, clerk"
 
 
 @pytest.mark.parametrize(

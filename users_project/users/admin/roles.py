@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import GroupAdmin
@@ -31,6 +32,13 @@ def warn_of_long_roles(request: HttpRequest, users: Any) -> None:
     if near := users.near_limit():
         text = f"Roles in access tokens: {near}. Beyond that, tokens have no roles."
         messages.warning(request, text)
+
+
+def warn_of_factor_role(request: HttpRequest, name: str) -> None:
+    """Warn the operator if users needed a second factor for the role of this name."""
+    if name in settings.SECOND_FACTOR_ROLES:
+        text = f"SECOND_FACTOR_ROLES names {name}, which is no role any more."
+        messages.warning(request, f"{text} No user needs a second factor for it.")
 
 
 @admin.register(Role)
@@ -78,6 +86,7 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
         what = "changed" if before else "added"
         if "name" in form.changed_data and before:
             rights["was"] = before["name"]
+            warn_of_factor_role(request, before["name"])
         if rights or not before:
             who = str(request.user.pk)
             record(EVENT, None, role=role.name, what=what, by=who, **rights)
@@ -90,6 +99,7 @@ class RoleAdmin(StrictListAdmin, VersionedAdmin, GroupAdmin):
         what = {"role": obj.name, "what": "deleted", "by": str(request.user.pk)}
         record(EVENT, None, **what, **rights)
         super().delete_model(request, obj)
+        warn_of_factor_role(request, obj.name)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         with transaction.atomic():
