@@ -33,7 +33,8 @@ def checkout(request: pytest.FixtureRequest) -> Iterator[Checkout]:
     checkout = Checkout(path)
     yield checkout
     checkout.run("destroy", "--yes")
-    shutil.rmtree(folder)
+    for made in (folder, COPIES / short_hash(str(path))):
+        shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture
