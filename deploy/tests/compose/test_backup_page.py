@@ -16,11 +16,11 @@ PAGES = ROOT / "docs" / "operations"
 BLOCK = r"<!-- run by deploy/compose/try\.sh -->\n```sh\n(.*?)```"
 BACK_UP, LOAD, PUT_IN_PLACE = re.findall(BLOCK, (PAGES / "backup.md").read_text(), re.S)
 BLOCKS = re.findall(r"```sh\n(.*?)```", (PAGES / "kubernetes.md").read_text(), re.S)
-*_, STOP, KUBERNETES = BLOCKS
+*_, COPY, STOP, KUBERNETES = BLOCKS
 (UPGRADE,) = (
     block for block in BLOCKS if "kubectl wait --for=condition=complete" in block
 )
-# It notes its calls, and has a list of erased users.
+# It notes its calls, and has a list of erased users. A worker that stops adds `late`.
 DOCKER = """#!/bin/sh
 echo "$*" >> calls
 case $* in
@@ -28,11 +28,11 @@ case $* in
     *pg_dump*) echo dump ;;
     *highestepoch*) echo 7 ;;
     *eraseusers*) cat >> erased ;;
-    *"users-worker -- cat "*) cat list ;;
+    *--for=delete*users-worker*) cat late >> list ;;
     *"order-db sh -ec"*)
         for last; do :; done
         MEMO_SERVICE=order POSTGRES_PASSWORD_FILE=/dev/null sh -ec "$last" ;;
-    *"users-worker sh -c"* | *"users-worker -- sh -c"*)
+    *"users-worker sh -c"* | *"users-worker -- sh -c"* | *"erasures -- sh -c"*)
         for last; do :; done
         sh -c "$(echo "$last" | sed s,/var/lib/memo/erasures/users.log,list,g)" ;;
 esac
@@ -120,19 +120,51 @@ def test_what_a_restore_could_not_put_in_place_does_not_start(
 
 
 def test_a_restore_in_kubernetes_keeps_both_lists(run: Run, tmp_path: Path) -> None:
-    """PRIV-05: in the cluster too, which may be new, for the next restore."""
+    """PRIV-05: in the cluster too, which may be new, for the next restore. The worker
+    erases until it has stopped."""
     (tmp_path / "list").write_text("a 1\n")
+    (tmp_path / "late").write_text("c 3\n")
     (tmp_path / "erasures.log").write_text("b 2\n")
     assert run(f"{STOP}\n{KUBERNETES}") == 0
-    assert (tmp_path / "list").read_text() == "a 1\nb 2\n"
-    assert (tmp_path / "erased").read_text() == "a 1\nb 2\n" * 2
+    assert (tmp_path / "list").read_text() == "a 1\nc 3\nb 2\n"
+    assert (tmp_path / "erased").read_text() == "a 1\nc 3\nb 2\n" * 2
+
+
+STEPS = ("scale", "for=delete", "highestepoch", "get deployment", "create", "ready")
+
+
+@pytest.mark.parametrize("fails", [*STEPS, "exec -i erasures"])
+def test_a_restore_in_kubernetes_without_the_cluster_s_list_ends(
+    run: Run, tmp_path: Path, fails: str
+) -> None:
+    """PRIV-05: with that of the backup, or of an earlier attempt, users who were erased
+    since would live again."""
+    (tmp_path / "late").touch()
+    for name in ("erasures.log", "erasures.all"):
+        (tmp_path / name).write_text("b 2\n")
+    run(STOP, fails)
+    assert run(f"before=9\n{KUBERNETES}")
+    assert (tmp_path / "erasures.log").read_text() == "b 2\n"
+    calls = (tmp_path / "calls").read_text()
+    assert "--replicas=1 deployment users-worker" not in calls
+
+
+def test_a_restore_in_kubernetes_needs_no_running_worker(
+    run: Run, tmp_path: Path
+) -> None:
+    """Without the database of users, none runs."""
+    (tmp_path / "list").write_text("a 1\n")
+    (tmp_path / "late").touch()
+    (tmp_path / "erasures.log").write_text("b 2\n")
+    assert run(STOP, "deploy/users-worker") == 0
+    assert (tmp_path / "erasures.all").read_text() == "a 1\nb 2\n"
 
 
 def test_a_cluster_whose_worker_does_not_run_empties_no_list(
     run: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "erasures.log").write_text("b 2\n")
-    run(STOP, "users-worker")
+    assert run(COPY, "users-worker")
     assert (tmp_path / "erasures.log").read_text() == "b 2\n"
 
 
@@ -152,7 +184,7 @@ def test_a_restore_in_kubernetes_that_failed_opens_no_gateway(
     run: Run, tmp_path: Path, before: str, fails: str
 ) -> None:
     """Nor does one in another shell, which does not know the highest epoch."""
-    (tmp_path / "erasures.log").write_text("b 2\n")
+    (tmp_path / "erasures.all").write_text("b 2\n")
     assert run(f"before=9\n{KUBERNETES}") == 0
     assert "raiseepochs --above 9\n" in (tmp_path / "calls").read_text()
     (tmp_path / "calls").unlink()

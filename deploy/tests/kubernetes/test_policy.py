@@ -1,11 +1,15 @@
 """Every pod is locked down, measured, probed and isolated (OPS-04)."""
 
+import re
 from typing import Any
 
 import pytest
+import yaml
 
-from .manifests import OVERLAYS, documents, of_kind, pods
-from .policy import faults
+from deploy.tests.stack import ROOT
+
+from .manifests import OVERLAYS, Pod, documents, of_kind, pods
+from .policy import container_faults, faults, pod_faults
 
 GONE = object()
 # What a change makes the policy say: of what, the path (from a container by its name,
@@ -63,6 +67,21 @@ REMOVED = {
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_pod_is_as_the_policy_wants_it(overlay: str) -> None:
     assert faults(documents(overlay)) == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_so_is_the_pod_that_a_restore_makes(overlay: str) -> None:
+    """It writes the list of erased users as the worker does."""
+    (worker,) = (pod for pod in pods(documents(overlay)) if pod.name == "users-worker")
+    text = (ROOT / "docs/operations/kubernetes.md").read_text()
+    (manifest,) = re.findall(r"<< END\n(.*?)^END\n", text, re.S | re.M)
+    doc = yaml.safe_load(manifest.replace("$image", worker.containers[0]["image"]))
+    pod = Pod("Pod", "erasures", {}, doc["spec"], doc)
+    assert [*pod_faults(pod), *container_faults(pod)] == []
+    assert pod.spec["securityContext"] == worker.spec["securityContext"]
+    (mount,), (volume,) = pod.containers[0]["volumeMounts"], pod.spec["volumes"]
+    assert mount in worker.containers[0]["volumeMounts"]
+    assert volume in worker.spec["volumes"]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
