@@ -184,6 +184,12 @@ session end
 documented 2
 documented 3
 session over
+documented 4
+for name in users auth; do
+    docker compose exec -T "$name-db" sh -c 'PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE") \
+        psql -U postgres -Atc "SELECT datname FROM pg_database"'
+done > "$work/databases"
+if grep _before "$work/databases"; then fail "a previous database stays"; fi
 walk
 rm -f users.dump auth.dump erasures.log
 

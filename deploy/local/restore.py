@@ -16,14 +16,13 @@ from pathlib import Path, PurePosixPath
 from . import backup
 from .problems import USAGE, Problem
 from .servers import application, postgres, processes, supervisor
+from .servers.postgres import NEW, OLD
 from .servers.programs import Job, run
 from .setup.files import locked, write_private
 from .setup.layout import Layout, Service
 from .setup.secretfiles import FACTOR_KEYS
 
 PAIR = {"auth", "users"}
-# Suffixes: of a restored database until it takes its place, and of the one before.
-NEW, OLD = "_restored", "_before"
 
 
 def restore(
@@ -126,6 +125,7 @@ def _replace(
     for service in chosen:
         postgres.insist_on_own(layout, service)
     postgres.make_roles(layout)  # A database may be missing.
+    layout.restoring.touch()
     try:
         for service in chosen:
             print(f"  {service.name} ...", flush=True)
@@ -133,16 +133,16 @@ def _replace(
         print("  migrations, epochs, sessions, erasures ...", flush=True)
         _finish(layout, chosen, folder, keep_sessions=keep_sessions)
         _swap(layout, chosen)
+        postgres.make_roles(layout)  # Rights of a database are not in its dump.
     finally:
         for service in chosen:
-            _drop(layout, service, NEW)
-    postgres.make_roles(layout)  # Rights of a database are not in its dump.
+            postgres.drop(layout, service, NEW)
+        layout.restoring.unlink(missing_ok=True)
 
 
 def _load(layout: Layout, service: Service, dump: Path) -> None:
     name, owner = service.name + NEW, f"{service.name}_owner"
     create = f'CREATE DATABASE "{name}" OWNER "{owner}" TEMPLATE template0'
-    _drop(layout, service, NEW)
     _sql(layout, service, create)
     words = ["--exit-on-error", f"--role={owner}", "-d", name, dump]
     postgres.call(layout, service, "pg_restore", *words)
@@ -193,20 +193,12 @@ def _swap(layout: Layout, chosen: Sequence[Service]) -> None:
     done: list[Service] = []
     try:
         for service in chosen:
-            _drop(layout, service, OLD)
             _rename(layout, service, ("", OLD), (NEW, ""))
             done.append(service)
     except BaseException:
         for service in done:
             _rename(layout, service, ("", NEW), (OLD, ""))
         raise
-    for service in chosen:
-        _drop(layout, service, OLD)
-
-
-def _drop(layout: Layout, service: Service, suffix: str) -> None:
-    name = service.name + suffix
-    _sql(layout, service, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def _rename(layout: Layout, service: Service, *pairs: tuple[str, str]) -> None:

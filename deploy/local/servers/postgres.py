@@ -13,6 +13,8 @@ from .programs import Job, run
 
 # The superuser. It has no password: `peer` admits only the system user that runs us.
 ADMIN = "memo_admin"
+# Suffixes: of a restored database until it takes its place, and of the one before.
+NEW, OLD = "_restored", "_before"
 PORT = "5432"  # Part of the socket's name. No TCP port is opened.
 ACCESS = f"local all {ADMIN} peer map=own\nlocal all all scram-sha-256\n"
 # Without --locale, initdb takes the locale of its caller: a shell, cron, a container.
@@ -91,7 +93,8 @@ def psql(layout: Layout, service: Service, *words: object, **env: str) -> str:
 
 
 def make_roles(layout: Layout) -> None:
-    """Make roles, databases and rights, by the file that the containers use too."""
+    """Make roles, databases and rights, by the file that the containers use too. Drop
+    what a restore left: it contains erased users."""
     for service in layout.services:
         secret = f"{layout.secrets}/{service.name}_db"
         env = {
@@ -100,3 +103,11 @@ def make_roles(layout: Layout) -> None:
             "MEMO_APP_PASSWORD_FILE": f"{secret}_app_password",
         }
         psql(layout, service, "-f", layout.root / "deploy/postgres/roles.sql", **env)
+        for suffix in (NEW, OLD):
+            drop(layout, service, suffix)
+    layout.restoring.unlink(missing_ok=True)
+
+
+def drop(layout: Layout, service: Service, suffix: str) -> None:
+    name = service.name + suffix
+    psql(layout, service, "-c", f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -75,6 +75,8 @@ class Layout:
         self.postgres = self.state / "postgres"
         # Outside of the databases, which a restore replaces.
         self.erasures = self.state / "erasures"
+        # There while `restore` has databases of its own, and after it was killed.
+        self.restoring = self.state / "restoring"
         self.sockets = self.state / "sock"
         if not SOCKET_FOLDER.fullmatch(str(self.sockets)):
             name = f"memo-{os.getuid()}-{short_hash(str(self.sockets))}"
@@ -119,8 +121,8 @@ class Layout:
 
     def fingerprint(self) -> str:
         """A hash of all that running processes have read once: code, settings, secrets,
-        packages. When it changes, `up` starts them again."""
-        files = [self.root / "requirements" / "local.txt"]
+        packages. When it changes, `up` starts them again, as after a killed restore."""
+        files = [self.root / "requirements" / "local.txt", self.restoring]
         files += self.all_env_files().values()
         # Running services reread API keys, and everything in folders, by themselves.
         live = ("_service_api_key", "_internal_api_keys")

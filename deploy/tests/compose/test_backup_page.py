@@ -14,7 +14,8 @@ from deploy.tests.compose.compose_file import ROOT
 
 PAGES = ROOT / "docs" / "operations"
 BLOCK = r"<!-- run by deploy/compose/try\.sh -->\n```sh\n(.*?)```"
-BACK_UP, LOAD, PUT_IN_PLACE = re.findall(BLOCK, (PAGES / "backup.md").read_text(), re.S)
+BACKUP_PAGE = (PAGES / "backup.md").read_text()
+BACK_UP, LOAD, PUT_IN_PLACE, DROP = re.findall(BLOCK, BACKUP_PAGE, re.S)
 BLOCKS = re.findall(r"```sh\n(.*?)```", (PAGES / "kubernetes.md").read_text(), re.S)
 *_, COPY, STOP, KUBERNETES = BLOCKS
 (UPGRADE,) = (
@@ -32,6 +33,10 @@ case $* in
     *"order-db sh -ec"*)
         for last; do :; done
         MEMO_SERVICE=order POSTGRES_PASSWORD_FILE=/dev/null sh -ec "$last" ;;
+    *"-db sh -c PGPASSWORD"*DROP*)
+        for last; do :; done
+        name=${4%-db}
+        MEMO_SERVICE=$name POSTGRES_PASSWORD_FILE=/dev/null sh -c "$last" ;;
     *"users-worker sh -c"* | *"users-worker -- sh -c"* | *"erasures -- sh -c"*)
         for last; do :; done
         sh -c "$(echo "$last" | sed s,/var/lib/memo/erasures/users.log,list,g)" ;;
@@ -101,6 +106,17 @@ def test_a_service_of_your_own_is_put_in_place_too(run: Run, tmp_path: Path) -> 
     assert 'ALTER DATABASE "order" RENAME TO order_before;' in calls
     assert 'ALTER DATABASE order_restored RENAME TO "order"' in calls
     assert calls.count("eraseusers") == 2
+
+
+def test_the_databases_of_before_a_restore_are_dropped(
+    run: Run, tmp_path: Path
+) -> None:
+    """PRIV-05: erased users are in them. Containers stay as they are until then."""
+    assert run(DROP) == 0
+    calls = (tmp_path / "calls").read_text().splitlines()
+    dropped = [call for call in calls if call.startswith("-U postgres")]
+    start = "-U postgres -qc DROP DATABASE IF EXISTS"
+    assert dropped == [f"{start} users_before", f"{start} auth_before"]
 
 
 ENDS = ("eraseusers", "raiseepochs", "revokesessions", "republishsessions")

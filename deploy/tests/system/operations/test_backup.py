@@ -4,6 +4,7 @@ user stays so."""
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from deploy.local.backup import MANIFEST, described
 from deploy.local.servers import postgres
 from deploy.tests import prometheus
 from deploy.tests.client import TestUser, assert_revoked, assert_valid, is_revoked
-from deploy.tests.stack import ROOT, SERVICES, System
+from deploy.tests.stack import ROOT, SERVICES, System, wait_until
 from deploy.tests.worker_queue import Queue
 
 NEW = "a newer horse battery staple"
@@ -93,12 +94,15 @@ def assert_erased(user: TestUser, user_id: str) -> None:
     assert user.system.query("auth", sessions, user_id) == []
 
 
+def on_server(stack: System, service: str, statement: str) -> str:
+    """The rows of a statement that the superuser of the service's server runs."""
+    (cluster,) = (each for each in stack.layout.services if each.name == service)
+    return postgres.psql(stack.layout, cluster, "-c", statement)
+
+
 def drop_databases(stack: System) -> None:
     for service in SERVICES:
-        (cluster,) = (each for each in stack.layout.services if each.name == service)
-        statement = f"DROP DATABASE {service} WITH (FORCE)"
-        words = ("-d", "postgres", "-c", statement)
-        postgres.call(stack.layout, cluster, "psql", *words)
+        on_server(stack, service, f"DROP DATABASE {service} WITH (FORCE)")
 
 
 def test_the_drill(stack: System, tmp_path: Path) -> None:
@@ -228,6 +232,35 @@ def test_a_failed_restore_leaves_what_was_there(stack: System, tmp_path: Path) -
     stack.start(*SERVICES)
     assert_valid(user)
     assert user.log_in().ok
+
+
+@pytest.mark.verify
+def test_what_a_killed_restore_leaves_is_dropped_by_up(
+    stack: System, tmp_path: Path
+) -> None:
+    """PRIV-05: erased users are in it. Here a kill while auth is loaded; one after the
+    swap leaves the databases of before."""
+    user = registered(stack)
+    stack.run("backup", str(tmp_path / "backup"))
+    words = ["./manage_all.sh", "restore", str(tmp_path / "backup")]
+    env = {**os.environ, "MEMO_STACK": stack.stack}
+    restore = subprocess.Popen(words, cwd=ROOT, env=env, start_new_session=True)
+    loads = lambda: "auth_restored" in databases(stack, "auth")  # noqa: E731
+    wait_until(loads, 60, "a database that a restore loads")
+    os.killpg(restore.pid, signal.SIGKILL)
+    restore.wait()
+    for service in SERVICES:
+        on_server(stack, service, f"CREATE DATABASE {service}_before")
+    stack.run("up")
+    for service in SERVICES:
+        assert databases(stack, service) == {service, "postgres"}
+    assert user.log_in().ok
+    assert "already up" in stack.run("up")
+
+
+def databases(stack: System, service: str) -> set[str]:
+    found = "SELECT datname FROM pg_database WHERE NOT datistemplate"
+    return {*on_server(stack, service, found).split()}
 
 
 def write_manifest_again(folder: Path) -> None:
