@@ -39,7 +39,7 @@ class Host(NamedTuple):
 class Group:
     """A primary, its replica, and three Sentinels that watch them: each of the five on
     one of the `hosts`. `settings` are those of the servers, with the user by which they
-    replicate and are watched."""
+    replicate and are watched; `users` are the Sentinels' own."""
 
     def __init__(
         self,
@@ -48,8 +48,10 @@ class Group:
         settings: str = f"requirepass {PASSWORD}\nsave ''\n",
         user: str = "default",
         password: str = PASSWORD,
+        users: str = "",
     ) -> None:
         self.folder, self.user, self.password = folder, user, password
+        self.users = users
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         ports = [free_port() for _ in hosts]
         self.hosts = dict(zip(ports, hosts, strict=True))
@@ -67,7 +69,7 @@ class Group:
                 f"sentinel auth-user {NAME} {user}\n"
                 f"sentinel auth-pass {NAME} {password}\n"
                 f"sentinel down-after-milliseconds {NAME} {int(DETECTION * 1000)}\n"
-                f"sentinel failover-timeout {NAME} 3000\n",
+                f"sentinel failover-timeout {NAME} 3000\n{users}",
                 "--sentinel",
             )
         until(self.is_complete, "Sentinels that know each other")
@@ -111,7 +113,7 @@ class Group:
 
     def client(self, port: int) -> Redis:
         account = {"username": self.user, "password": self.password}
-        known = account if port in self.servers else {}
+        known = account if port in self.servers or self.users else {}
         once = Retry(NoBackoff(), 0)
         waits = {"socket_timeout": 1, "socket_connect_timeout": 0.3}
         return Redis(self.hosts[port].address, port, retry=once, **waits, **known)

@@ -1,6 +1,7 @@
 """Redis behind Sentinel under a stack, and three ways to have another primary."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ from deploy.tests.stack import ROOT, System
 from shared.tests.redis_group import NAME, Group, Host, until
 
 CONFIRMED = 1.0  # seconds; of shared.redis_sentinel
+SENTINEL = ROOT / "deploy/kubernetes/overlays/production/sentinel.sh"
+USERS = re.compile(r"^(?:user|sentinel sentinel-).*\n", re.MULTILINE)
 LAST, PAUSE = 5, 0.05
 TIMES = 10
 Way = Callable[[Run, int], AbstractContextManager[None]]
@@ -24,12 +27,15 @@ Way = Callable[[Run, int], AbstractContextManager[None]]
 def group_of(
     system: System, folder: Path, hosts: Sequence[Host] = (Host(),) * 5
 ) -> Group:
-    """With the settings and users of the stack's own Redis."""
+    """With the settings and users of the stack's own Redis, and Sentinels with the
+    users that they have in Kubernetes."""
     settings = f"include {ROOT}/deploy/redis/redis.conf\n"
     settings += f"aclfile {system.layout.secrets}/redis_users.acl\n"
     settings += "repl-diskless-sync-delay 0\n"  # seconds that a replica waits for more
     password = system.secret("redis_admin_password")
-    return Group(folder, hosts, settings, "admin", password)
+    users = "".join(USERS.findall(SENTINEL.read_text().replace("\\\n", "")))
+    users = users.replace("$password", password)
+    return Group(folder, hosts, settings, "admin", password, users)
 
 
 class SentinelStack(ChaosStack):
