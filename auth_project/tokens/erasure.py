@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from shared.api.exceptions import DependencyUnavailable
 from shared.auth import session_state
@@ -12,6 +12,7 @@ from shared.structured_logging import audit
 from tokens.events import write
 from tokens.models import PendingLogin, Session, UserEpoch
 from tokens.revocation import revocation_window
+from tokens.statements import DELETE
 
 
 def erase(user_id: UUID) -> int:
@@ -31,8 +32,8 @@ def erase(user_id: UUID) -> int:
     if not session_state.mark_revoked(reasons, revocation_window()):
         raise DependencyUnavailable
     erase_events(user_id)  # there may be many, so not in the transaction
-    with transaction.atomic():
-        sessions.filter(pk__in=found).delete()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(DELETE, [found])
         PendingLogin.objects.filter(user_id=user_id).delete()
         UserEpoch.objects.filter(user_id=user_id).delete()
         write("user_erased", user_id=user_id, sessions=len(found))

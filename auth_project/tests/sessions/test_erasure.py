@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from shared.auth import session_state
@@ -17,10 +18,23 @@ from tests.conftest import (
     state_in_redis,
 )
 from tests.factories import PendingLoginFactory
+from tokens.erasure import erase
 from tokens.models import Event, PendingLogin, Session, UserEpoch
 
 pytestmark = pytest.mark.django_db
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+# 65,536 sessions like the one that there is.
+MULTIPLY = """
+INSERT INTO tokens_session (
+    id, user_id, user_epoch, jti, created_at, last_used_at, expires_at,
+    absolute_expires_at, revoked_at, revoked_reason, user_agent
+)
+SELECT
+    gen_random_uuid(), user_id, user_epoch, jti, created_at, last_used_at, expires_at,
+    absolute_expires_at, revoked_at, revoked_reason, user_agent
+FROM tokens_session, generate_series(1, 65536)
+RETURNING id
+"""
 
 
 @pytest.fixture
@@ -100,6 +114,19 @@ def test_an_erasure_that_redis_does_not_know_of_is_not_done(
     assert ask("erase").json() == {"erased": 1}
     assert state_in_redis(session) == b"revoked:erased"
     assert outcome(verified(token)) == (401, "token_revoked")
+
+
+def test_an_erasure_has_any_number_of_sessions(make_session):
+    """More than a statement takes parameters, which is 65,535."""
+    user_id = make_session(revoked=True).user_id
+    with connection.cursor() as cursor:
+        cursor.execute(MULTIPLY)
+        copies = [sid for (sid,) in cursor]
+    try:
+        assert erase(user_id) == 65537
+    finally:
+        session_state.forget(copies)
+    assert not Session.objects.exists()
 
 
 def test_a_restored_database_forgets_the_same_users(make_session, tmp_path, capsys):
