@@ -120,7 +120,7 @@ def test_the_columns_that_are_searched_have_indexes():
         found = [row[0] for row in cursor.fetchall()]
 
     revoked = "(revoked_at) WHERE (revoked_at IS NOT NULL)"
-    for end in ("(id)", "(user_id)", "(expires_at)", revoked):
+    for end in ("(id)", "(user_id, revoked_at)", "(expires_at)", revoked):
         assert any(index.endswith(end) for index in found), end
 
 

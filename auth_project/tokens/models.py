@@ -230,7 +230,7 @@ class Session(models.Model):
     id = models.UUIDField(
         primary_key=True, default=uuid.uuid4, help_text="Claim `sid`."
     )
-    user_id = models.UUIDField(db_index=True, help_text="In the User Service.")
+    user_id = models.UUIDField(help_text="In the User Service.")
     user_epoch = models.PositiveBigIntegerField(
         help_text="The user's session_epoch at login; below the user's it is dead."
     )
@@ -265,6 +265,8 @@ class Session(models.Model):
 
     class Meta:
         indexes = (
+            # A user who logs in often has many that have ended. No refresh changes it.
+            models.Index(fields=["user_id", "revoked_at"], name="session_of_user"),
             models.Index(
                 fields=["revoked_at"],
                 name="session_revoked_at",

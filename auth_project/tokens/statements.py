@@ -175,7 +175,8 @@ ON CONFLICT (user_id) DO UPDATE SET epoch = greatest(known.epoch, excluded.epoch
 # Locks rows in the order of their ids, so that two of these cannot deadlock. It raises
 # the kept session to the new epoch too, and does not return it. Without IS TRUE no
 # session would be revoked if there is none to keep. If `caller` logs out everywhere,
-# that is an event of its own, by the session `caller_sid`.
+# that is an event of its own, by the session `caller_sid`. With IN, and not arrays, it
+# reads the whole table: of a user with many ended sessions PostgreSQL expects many.
 REVOKE_BELOW = recorded(
     """
 WITH below AS (
@@ -190,11 +191,11 @@ WITH below AS (
     FOR UPDATE
 ), lifted AS (
     UPDATE tokens_session SET user_epoch = %(epoch)s::bigint
-    WHERE id IN (SELECT id FROM below WHERE kept)
+    WHERE id = ANY (ARRAY(SELECT id FROM below WHERE kept))
 ), changed AS (
     UPDATE tokens_session
     SET revoked_at = clock_timestamp(), revoked_reason = %(reason)s
-    WHERE id IN (SELECT id FROM below WHERE NOT kept)
+    WHERE id = ANY (ARRAY(SELECT id FROM below WHERE NOT kept))
     RETURNING *
 )""",
     f"""{ENDED_OF_USER}
