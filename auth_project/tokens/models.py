@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import nlargest
+from operator import itemgetter
 from typing import Any, Self
 from uuid import UUID
 
@@ -23,6 +25,7 @@ from tokens.pending_logins import PendingLogin as PendingLogin
 
 # A key in Redis: this refresh token was made, and perhaps no client has received it.
 UNDELIVERED = "auth:undelivered:{}"
+PAGE = 1000  # rows that a statement reads of a whole table
 
 
 @dataclass(frozen=True)
@@ -171,11 +174,18 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.execute(statements.REVOKE_LIVE, parameters)
 
     def highest_epochs(self, limit: int) -> list[tuple[UUID, int]]:
-        """The users with the highest epochs that auth has received, with the epochs."""
+        """The users with the highest epochs that auth has received, with the epochs,
+        the highest first."""
+        highest: dict[UUID, int] = {}
         with connections[self.db].cursor() as cursor:
-            cursor.execute(statements.HIGHEST_EPOCHS, {"limit": limit})
-            found: list[tuple[UUID, int]] = cursor.fetchall()
-        return found
+            for statement in (statements.FLOORS, statements.SESSION_EPOCHS):
+                page: dict[str, Any] = {"after": UUID(int=0), "limit": PAGE}
+                while rows := cursor.execute(statement, page).fetchall():
+                    for page["after"], user_id, epoch in rows:
+                        highest[user_id] = max(epoch, highest.get(user_id, 0))
+                    best = nlargest(limit, highest.items(), key=itemgetter(1))
+                    highest = dict(best)
+        return list(highest.items())
 
     def live(self) -> Self:
         """Sessions that can be used: neither revoked nor expired."""

@@ -254,17 +254,15 @@ WITH ending AS (
     ENDED,
 )
 
-# The highest epochs that auth has received by pushes, logins and refreshes.
-HIGHEST_EPOCHS = """
-SELECT user_id, max(epoch) AS epoch
-FROM (
-    SELECT user_id, epoch FROM tokens_userepoch
-    UNION ALL
-    SELECT user_id, user_epoch FROM tokens_session
-) AS received (user_id, epoch)
-GROUP BY user_id
-ORDER BY epoch DESC
-LIMIT %(limit)s
+# The epochs that auth has received by pushes and logins, and those of refreshes too:
+# pages of `limit` rows, by the key of each table, since both may be long.
+FLOORS = """
+SELECT user_id, user_id, epoch FROM tokens_userepoch
+WHERE user_id > %(after)s ORDER BY user_id LIMIT %(limit)s
+"""
+SESSION_EPOCHS = """
+SELECT id, user_id, user_epoch FROM tokens_session
+WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
 """
 
 # For operators: ends at most `limit` live sessions of a user, or (NULL) of all users,
