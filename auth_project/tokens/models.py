@@ -25,7 +25,7 @@ from tokens.pending_logins import PendingLogin as PendingLogin
 
 # A key in Redis: this refresh token was made, and perhaps no client has received it.
 UNDELIVERED = "auth:undelivered:{}"
-PAGE = 1000  # rows that a statement reads of a whole table
+PAGE = 10_000  # rows that a statement reads of a whole table
 
 
 @dataclass(frozen=True)
