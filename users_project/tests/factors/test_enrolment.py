@@ -90,6 +90,17 @@ def test_no_mail_goes_to_an_address_that_was_never_proved(ada, enrol, settings):
     assert not Link.objects.exists()
 
 
+def test_no_mail_goes_to_an_address_that_an_earlier_one_can_take_back(ada, enrol):
+    """A leaked password may have changed it."""
+    old = "old@example.org"
+    undoing = links.issue(Purpose.UNDO_EMAIL, address=old, user=ada)
+    assert not proved(enrol())
+    assert not Mail.objects.exists()
+    Link.objects.filter(pk=undoing.pk).update(expires_at=timezone.now())
+    assert not proved(enrol())
+    assert Mail.objects.get().address == ada.email
+
+
 def test_eleven_mails_do_not_follow_each_other(enrol):
     for _ in range(12):
         assert not proved(enrol())

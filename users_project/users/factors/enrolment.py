@@ -46,8 +46,10 @@ def use(user: User, token: str) -> None:
 
 @transaction.atomic
 def mail_link(user: User) -> None:
-    """Mail a link, if the user's address is verified."""
-    can = settings.MAIL_ENABLED and user.email_verified
+    """Mail a link, if the user's address is verified and no earlier address can undo
+    the change to it: a thief with the password may have made that."""
+    undoing = links.live().filter(purpose=Purpose.UNDO_EMAIL, user=user)
+    can = settings.MAIL_ENABLED and user.email_verified and not undoing.exists()
     if can and has_room(Kind.ENROL, user.email, user):
         link_mails.send(Purpose.ENROL, user)
 
