@@ -98,8 +98,8 @@ def destroy(layout: Layout, *, confirmed: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists() and any(folder.iterdir()):
             raise Problem(f"Not all of {folder} could be removed.")
-    stay = layout.backups if layout.stack else f"the .env files and {layout.backups}"
-    print(f"memo: removed; {stay} stay")
+    files = "" if layout.stack else "the .env files and "
+    print(f"memo: removed, except {files}{layout.backups}")
 
 
 def _configure(layout: Layout, chosen: Ports) -> None:

@@ -44,7 +44,7 @@ def test_destroy_names_what_it_deletes_and_leaves_the_rest(
     assert not chosen.state.exists()
     assert primary.exists() is bool(name)
     assert backups.exists()
-    assert f"{backups} stay" in capsys.readouterr().out
+    assert f"{backups}\n" in capsys.readouterr().out
 
 
 def test_erasures_outlive_the_stack_as_its_backups_do(
