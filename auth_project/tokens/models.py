@@ -181,8 +181,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
             for statement in (statements.FLOORS, statements.SESSION_EPOCHS):
                 page: dict[str, Any] = {"after": UUID(int=0), "limit": PAGE}
                 while rows := cursor.execute(statement, page).fetchall():
-                    for page["after"], user_id, epoch in rows:
+                    for _, user_id, epoch in rows:
                         highest[user_id] = max(epoch, highest.get(user_id, 0))
+                    page["after"] = rows[-1][0]
                     best = nlargest(limit, highest.items(), key=itemgetter(1))
                     highest = dict(best)
         return list(highest.items())

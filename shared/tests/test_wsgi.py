@@ -147,7 +147,7 @@ def test_no_view_takes_the_beginning_of_a_chunked_body_for_all(
 
 
 def test_a_request_that_was_given_up_while_it_waited_reaches_no_view(monkeypatch):
-    """The user was told that it failed. The body is still there to be read."""
+    """The user has read that it failed. The body is still there to be read."""
     body, (ours, theirs) = b'{"text": "a"}', socket.socketpair()
     extra = {"gunicorn.socket": ours, "CONTENT_LENGTH": str(len(body))}
     with ours, theirs:

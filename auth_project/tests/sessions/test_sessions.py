@@ -204,7 +204,7 @@ def test_the_cookie_of_another_session_is_cleared_if_that_has_ended(
 def test_a_logout_everywhere_that_the_gateway_gave_up_ends_nothing(
     ada, here, users, abandoned
 ):
-    """The user has been told so, and may have logged in since."""
+    """The user has read so, and may have logged in since."""
     assert outcome(ada.post(ALL, **abandoned)) == (503, "dependency_unavailable")
     assert users.user["session_epoch"] == 0
     here.refresh_from_db()

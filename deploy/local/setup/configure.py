@@ -60,9 +60,9 @@ def _wanted(layout: Layout, ports: Ports) -> dict[Path, str]:
     """The text that each file would have if it were new."""
     issuer = read_env(layout.gateway_env).get("GATEWAY_PUBLIC_URL", ports.url)
     others = (read_env(service.env_file) for service in layout.services)
+    found = next(filter(None, others), FIRST)
     values = {
-        **DEFAULTS,
-        **next(filter(None, others), FIRST),
+        **{name: found.get(name, default) for name, default in DEFAULTS.items()},
         "issuer": ports.url if re.fullmatch(OUR_URL, issuer) else issuer,
         "sockets": layout.sockets,
         "url": ports.url,

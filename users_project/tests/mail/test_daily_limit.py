@@ -24,7 +24,7 @@ def test_an_address_gets_ten_mails_a_day_and_ten_notices(mailoutbox, bob, audits
         states = [queue(kind, address[number % 2]) for number in range(12)]
         assert states == [(True, False, "")] * 10 + [(False, True, "TooManyMails")] * 2
     assert len(mailoutbox) == 20
-    # A thief who has used them up cannot keep the link that undoes a change away.
+    # A thief who has used them up cannot hold back the link that undoes a change.
     for kind in (Kind.EMAIL_CHANGED, Kind.DELETION):
         assert queue(kind, address[0]) == (True, False, "")
     errors = audits("event", "kind", "error")
