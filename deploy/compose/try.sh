@@ -95,17 +95,6 @@ client("With a code", "200", f"POST {API}/auth/login/second_factor", proof)
 END
 }
 
-# Run commands of the page on backups, by the number of their block.
-documented() {
-    local text
-    text=$(awk -v wanted="$1" '/^<!-- run by .*try\.sh/ { number++; on = 1; next }
-        /^```$/ { on = 0 } on && number == wanted && !/^```/' docs/operations/backup.md)
-    [ -n "$text" ] || fail "docs/operations/backup.md has no block $1"
-    eval "$text"
-}
-
-process_of() { docker inspect --format '{{.State.Pid}}' "$(docker compose ps -q "$1")"; }
-
 step "build"
 umask 022
 GATEWAY_LOGIN_RATE=100r/s GATEWAY_REGISTER_RATE=100r/s \
@@ -179,19 +168,18 @@ walk
 
 step "backup and restore: what ended after the backup does not live again"
 session open
-documented 1
+deploy/compose/backup.sh "$work/backup"
 session end
-documented 2
-documented 3
+deploy/compose/restore.sh "$work/backup"
 session over
-documented 4
+deploy/compose/restore.sh "$work/backup" users
+session over
 for name in users auth; do
     docker compose exec -T "$name-db" sh -c 'PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE") \
         psql -U postgres -Atc "SELECT datname FROM pg_database"'
 done > "$work/databases"
-if grep _before "$work/databases"; then fail "a previous database stays"; fi
+if grep -E '_(before|restored)$' "$work/databases"; then fail "a database stays"; fi
 walk
-rm -f users.dump auth.dump erasures.log
 
 step "stop and start, as after a reboot"
 docker compose stop > /dev/null 2>&1
