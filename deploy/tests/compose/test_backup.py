@@ -168,9 +168,7 @@ def test_a_restore_ends_all_sessions(run: Run, tmp_path: Path, backup: Path) -> 
     assert "/auth_restored auth python manage.py revokesessions --all" in text
 
 
-def test_one_database_is_restored_beside_the_other(
-    run: Run, tmp_path: Path, backup: Path
-) -> None:
+def test_one_database_is_restored_alone(run: Run, tmp_path: Path, backup: Path) -> None:
     assert run(f"{RESTORE} users") == 0
     assert {step.split()[0] for step in steps(tmp_path)} == {"users"}
     text = (tmp_path / "calls").read_text()
