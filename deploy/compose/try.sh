@@ -41,6 +41,12 @@ recovers() {
     walk || fail "does not recover"
 }
 
+# A gateway that asks no DNS server keeps the old ones.
+addresses_changed() {
+    [ -n "${GATEWAY_RESOLVER-default}" ] || docker compose restart gateway > /dev/null 2>&1
+    recovers
+}
+
 # A session of the account: `open` logs in, `end` logs out, `over` expects its end.
 session() {
     python3 - "$url" "$work" "$1" << 'END' > /dev/null
@@ -151,9 +157,7 @@ done
 
 step "services are replaced, with other addresses"
 docker compose up --detach --no-deps --force-recreate auth users > /dev/null 2>&1
-# A gateway that asks no DNS server keeps the old addresses.
-[ -n "${GATEWAY_RESOLVER-default}" ] || docker compose restart gateway > /dev/null 2>&1
-recovers
+addresses_changed
 
 step "Redis is unavailable: everything works, and at once"
 docker compose stop redis > /dev/null 2>&1
@@ -171,8 +175,10 @@ session open
 deploy/compose/backup.sh "$work/backup"
 session end
 deploy/compose/restore.sh "$work/backup"
+addresses_changed
 session over
 deploy/compose/restore.sh "$work/backup" users
+addresses_changed
 session over
 for name in users auth; do
     docker compose exec -T "$name-db" sh -c 'PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE") \
