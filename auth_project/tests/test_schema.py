@@ -92,6 +92,18 @@ def test_a_query_that_is_not_valid_is_documented(documents):
     assert "`bad_request`" in refused
 
 
+def test_errors_of_a_body_and_their_members_are_documented(documents):
+    public, internal = map(operations, documents)
+    form = internal["/api/v1/auth/introspect", "post"]["responses"]
+    assert "`invalid_form`" in form["400"]["description"]
+    assert "`invalid_json`" not in form["400"]["description"]
+    for name, shape in (("login", "Login"), ("login/second_factor", "Tries")):
+        responses = public[f"/api/v1/auth/{name}", "post"]["responses"]
+        assert "`invalid_json`" in responses["400"]["description"]
+        content = responses["401"]["content"]["application/problem+json"]
+        assert content["schema"]["$ref"].endswith(f"/{shape}Problem")
+
+
 def test_an_operation_can_be_asked_for_the_types_that_it_answers_with(documents):
     """And for no other, as generated clients do."""
     for document in documents:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
 from shared.api.fields import (
@@ -11,7 +10,6 @@ from shared.api.fields import (
     PasswordField,
     StrictSerializer,
 )
-from shared.api.negotiation import PROBLEM
 from shared.api.openapi import ProblemSerializer
 from shared.api.webauthn import (
     AuthenticationResponseJSONSerializer,
@@ -74,18 +72,6 @@ class TriesProblemSerializer(ProblemSerializer):
     tries_left = serializers.IntegerField(
         required=False, help_text="Only for `second_factor_invalid`."
     )
-
-
-def with_login(responses: dict[Any, OpenApiResponse]) -> dict[Any, OpenApiResponse]:
-    """Describe the members of `second_factor_required` in the 401 of an operation."""
-    responses[401, PROBLEM].response = LoginProblemSerializer
-    return responses
-
-
-def with_tries(responses: dict[Any, OpenApiResponse]) -> dict[Any, OpenApiResponse]:
-    """Describe the member of `second_factor_invalid` in the 401 of an operation."""
-    responses[401, PROBLEM].response = TriesProblemSerializer
-    return responses
 
 
 class ProofSerializer(OneOfSerializer, StrictSerializer):

@@ -56,6 +56,7 @@ class StrictFormParser(BaseParser):
     """
 
     media_type = "application/x-www-form-urlencoded"
+    malformed = FormInvalid.default_code  # for the OpenAPI document
 
     def parse(
         self,

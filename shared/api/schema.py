@@ -6,7 +6,10 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular import openapi
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
+from drf_spectacular.utils import Direction
 
+from shared.api.negotiation import PROBLEM
+from shared.api.openapi import ALWAYS, WITH_BODY, Codes, ProblemSerializer, response
 from shared.api.views import InternalView
 
 
@@ -30,6 +33,44 @@ class AutoSchema(openapi.AutoSchema):
             return super()._get_request_body(direction)
         finally:
             self.method = "DELETE"
+
+    def _get_response_bodies(self, direction: Direction = "response") -> Any:
+        """With the errors that the operation has by its view, path and body."""
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        statuses = {str(status) for codes in self.problem_codes() for status in codes}
+        for status in statuses - bodies.keys():
+            bodies[status] = self._get_response_for_code((), status)
+        return dict(sorted(bodies.items()))
+
+    def _get_response_for_code(
+        self, serializer: Any, status_code: str, media_types: Any = None, *args: Any
+    ) -> Any:
+        """In `responses`, a tuple has the codes of an error, besides those."""
+        if isinstance(serializer, tuple):
+            status, codes = int(status_code), list(serializer)
+            for others in self.problem_codes():
+                codes += others.get(status, ())
+            shapes = getattr(self.view, "problem_shapes", {})
+            shape = shapes.get(status, ProblemSerializer)
+            serializer = response(status, dict.fromkeys(codes), shape)
+            media_types = (PROBLEM,)
+        return super()._get_response_for_code(
+            serializer, status_code, media_types, *args
+        )
+
+    def problem_codes(self) -> list[Codes]:
+        """The codes of the view, the path and the body, and those of all operations."""
+        found = [getattr(self.view, "problem_codes", {})]
+        if "{" in self.path:
+            found.append({404: ("not_found",)})
+        if self.method != "GET" and self.get_request_serializer() is not None:
+            found += [{400: ("validation_error", *self.malformed())}, WITH_BODY]
+        return [*found, ALWAYS]
+
+    def malformed(self) -> list[str]:
+        """The codes for bodies that the parsers cannot read."""
+        parsers = self.view.parser_classes
+        return [getattr(each, "malformed", "invalid_json") for each in parsers]
 
     def get_auth(self) -> list[dict[str, Any]]:
         """`{}` for an operation that needs no authentication."""

@@ -22,7 +22,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.metrics import MetricsView
-from shared.api.openapi import problems
 from shared.api.schema import InternalGenerator, PublicGenerator
 from shared.api.views import InternalView, OpenView
 from shared.keys import keyring
@@ -101,7 +100,7 @@ class HealthSerializer(serializers.Serializer[None]):
 class LiveView(OpenView):
     """Check that the process is up. This depends on nothing else."""
 
-    @extend_schema(responses={200: HealthSerializer, **problems()})
+    @extend_schema(responses={200: HealthSerializer})
     def get(self, request: Request) -> Response:
         return Response(report(degraded=False))
 
@@ -109,7 +108,7 @@ class LiveView(OpenView):
 class ReadyView(OpenView):
     """Check that the service can work. 503 without its database or its keys."""
 
-    @extend_schema(responses={200: HealthSerializer, **problems()})
+    @extend_schema(responses={200: HealthSerializer})
     def get(self, request: Request) -> Response:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -1,5 +1,6 @@
 """Base classes of views, and how they read a body."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.authentication import BaseAuthentication
@@ -8,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from shared.api.exceptions import DependencyUnavailable, Unauthorized
+from shared.api.openapi import TOKEN_PROBLEMS, Codes, ProblemSerializer
 from shared.auth.authentication import APIKeyAuthentication
 from shared.auth.permissions import HasAPIKey
 from shared.wsgi import has_left
@@ -16,6 +18,10 @@ from shared.wsgi import has_left
 class JSONView(APIView):
     """For a user with an access token, unless a subclass says otherwise."""
 
+    # For the OpenAPI document: codes of errors of all operations, and bodies of errors
+    # with more members than others.
+    problem_codes: Codes = {401: TOKEN_PROBLEMS}
+    problem_shapes: Mapping[int, type[ProblemSerializer]] = {}
     # No OPTIONS: preflights are the CORS middleware's, and Allow tells the truth.
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
@@ -25,6 +31,7 @@ class OpenView(JSONView):
 
     authentication_classes = ()
     permission_classes: tuple[type[BasePermission], ...] = (AllowAny,)
+    problem_codes = {}
 
     def get_authenticate_header(self, request: Request) -> str:
         # Without an authenticator DRF has no challenge and turns 401 into 403.
@@ -38,6 +45,7 @@ class InternalView(JSONView):
         APIKeyAuthentication,
     )
     permission_classes = (HasAPIKey,)
+    problem_codes = {401: ("service_auth_failed",), 403: ("forbidden",)}
     allowed_callers: frozenset[str] | None = None
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
-from shared.api.openapi import TOKEN_PROBLEMS, problems
+from shared.api.openapi import TOKEN_PROBLEMS
 from shared.events.pages import EventPageSerializer, EventQuerySerializer
 from users import serializers
 
@@ -52,17 +52,14 @@ def answer(value: dict[str, Any], status: int = 200) -> OpenApiExample:
 
 ME: dict[str, Any] = {
     "operation_id": "users_me",
-    "responses": {200: serializers.MeSerializer, **problems(_401=TOKEN_PROBLEMS)},
+    "responses": {200: serializers.MeSerializer},
     "examples": [answer(MINE)],
 }
 
 EVENTS: dict[str, Any] = {
     "operation_id": "users_events",
     "parameters": [EventQuerySerializer],
-    "responses": {
-        200: EventPageSerializer,
-        **problems(_400=("validation_error",), _401=TOKEN_PROBLEMS),
-    },
+    "responses": {200: EventPageSerializer, 400: ("validation_error",)},
     "examples": [
         answer(
             {
@@ -86,10 +83,7 @@ EVENTS: dict[str, Any] = {
 UPDATE_ME: dict[str, Any] = {
     "operation_id": "users_update_me",
     "request": serializers.ProfileSerializer,
-    "responses": {
-        200: serializers.MeSerializer,
-        **problems(body=True, _401=TOKEN_PROBLEMS),
-    },
+    "responses": {200: serializers.MeSerializer},
     "examples": [
         example("one", {"display_name": "Ada"}),
         example("all", {**PROFILE, "locale": "de"}),
@@ -102,7 +96,7 @@ CHANGE_PASSWORD: dict[str, Any] = {
     "request": serializers.PasswordChangeSerializer,
     "responses": {
         204: OpenApiResponse(description="The password is changed."),
-        **problems(body=True, _401=STEP_UP),
+        401: STEP_UP,
     },
     "examples": [
         example(
@@ -115,18 +109,12 @@ CHANGE_PASSWORD: dict[str, Any] = {
     ],
 }
 
-SERVICE_PROBLEMS: dict[str, Any] = {
-    "_401": ("service_auth_failed",),
-    "_403": ("forbidden",),
-    "_404": ("user_not_found", "not_found"),
-}
-
 END_SESSIONS: dict[str, Any] = {
     "operation_id": "users_end_sessions",
     "request": serializers.EndSessionsSerializer,
     "responses": {
         200: serializers.SessionEpochSerializer,
-        **problems(body=True, **SERVICE_PROBLEMS),
+        404: ("user_not_found",),
     },
     "examples": [answer({"session_epoch": 4, "kept_from": None})],
 }
@@ -134,10 +122,7 @@ END_SESSIONS: dict[str, Any] = {
 LOOKUP: dict[str, Any] = {
     "operation_id": "users_lookup",
     "request": serializers.LookupSerializer,
-    "responses": {
-        200: serializers.FoundSerializer,
-        **problems(body=True, _401=("service_auth_failed",), _403=("forbidden",)),
-    },
+    "responses": {200: serializers.FoundSerializer},
     "examples": [
         example("by username", {"identifier": "ada"}),
         answer({"ids": [ADA["id"]]}),
@@ -146,10 +131,7 @@ LOOKUP: dict[str, Any] = {
 
 USER: dict[str, Any] = {
     "operation_id": "users_get",
-    "responses": {
-        200: serializers.KnownUserSerializer,
-        **problems(**SERVICE_PROBLEMS),
-    },
+    "responses": {200: serializers.KnownUserSerializer, 404: ("user_not_found",)},
     "examples": [
         answer(
             {
@@ -175,11 +157,7 @@ VERIFY: dict[str, Any] = {
     "request": serializers.LoginAttemptSerializer,
     "responses": {
         200: serializers.VerifiedUserSerializer,
-        **problems(
-            body=True,
-            _401=("invalid_credentials", "service_auth_failed"),
-            _403=("forbidden",),
-        ),
+        401: ("invalid_credentials",),
     },
     "examples": [
         example("by e-mail", {"email": "ada@example.org", **PASSWORD}),

@@ -5,7 +5,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.openapi import TOKEN_PROBLEMS, problems
 from shared.api.views import JSONView, valid
 from shared.auth.enrolment import LIFETIME
 from shared.metrics import counted_login
@@ -27,20 +26,16 @@ class SecondFactorView(BrowserView):
     """Complete a login with a second factor. The answer is that of a login without one.
     After five tries, log in again."""
 
+    problem_shapes = {401: f.TriesProblemSerializer}
+
     @extend_schema(
         operation_id="auth_login_second_factor",
         request=f.SecondFactorSerializer,
         parameters=[SET_COOKIE],
         responses={
             200: s.GrantSerializer,
-            **f.with_tries(
-                problems(
-                    body=True,
-                    _401=("second_factor_invalid", "token_invalid"),
-                    _403=("cross_site_request",),
-                    _409=("login_settled",),
-                )
-            ),
+            401: ("second_factor_invalid", "token_invalid"),
+            409: ("login_settled",),
         },
     )
     def post(self, request: Request) -> Response:
@@ -58,10 +53,7 @@ class PasskeyOptionsView(BrowserView):
     @extend_schema(
         operation_id="auth_login_passkey_options",
         request=None,
-        responses={
-            200: f.PasskeyLoginOptionsSerializer,
-            **problems(_403=("cross_site_request",)),
-        },
+        responses={200: f.PasskeyLoginOptionsSerializer},
     )
     def post(self, request: Request) -> Response:
         return Response(logins.passkey_options())
@@ -75,12 +67,7 @@ class PasskeyLoginView(BrowserView):
         operation_id="auth_login_passkey",
         request=f.PasskeyLoginSerializer,
         parameters=[SET_COOKIE],
-        responses={
-            200: s.GrantSerializer,
-            **problems(
-                body=True, _401=("invalid_credentials",), _403=("cross_site_request",)
-            ),
-        },
+        responses={200: s.GrantSerializer, 401: ("invalid_credentials",)},
     )
     def post(self, request: Request) -> Response:
         body = valid(f.PasskeyLoginSerializer(data=request.data))
@@ -103,13 +90,9 @@ class EnrolView(BrowserView):
         responses={
             200: f.EnrolTokenSerializer,
             202: s.MessageSerializer,
-            **problems(
-                body=True,
-                _400=("link_invalid", "validation_error", "invalid_json"),
-                _401=("token_invalid",),
-                _403=("cross_site_request",),
-                _409=("login_settled",),
-            ),
+            400: ("link_invalid",),
+            401: ("token_invalid",),
+            409: ("login_settled",),
         },
     )
     def post(self, request: Request) -> Response:
@@ -128,7 +111,7 @@ class StepUpOptionsView(JSONView):
     @extend_schema(
         operation_id="auth_step_up_options",
         request=None,
-        responses={200: f.InvitationSerializer, **problems(_401=TOKEN_PROBLEMS)},
+        responses={200: f.InvitationSerializer},
     )
     def post(self, request: Request) -> Response:
         return Response(step_up.options(caller(request)))
@@ -138,21 +121,15 @@ class StepUpView(JSONView):
     """Step up: prove who you are again. The answer is an access token with a new `acr`
     and `auth_time`, which later ones keep. The refresh token stays the same."""
 
+    problem_shapes = {401: f.TriesProblemSerializer}
+
     @extend_schema(
         operation_id="auth_step_up",
         request=f.StepUpSerializer,
         responses={
             200: s.GrantSerializer,
-            **f.with_tries(
-                problems(
-                    body=True,
-                    _401=(
-                        *("second_factor_invalid", "invalid_credentials"),
-                        *TOKEN_PROBLEMS,
-                    ),
-                    _409=("login_settled",),
-                )
-            ),
+            401: ("second_factor_invalid", "invalid_credentials"),
+            409: ("login_settled",),
         },
     )
     def post(self, request: Request) -> Response:

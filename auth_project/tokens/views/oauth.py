@@ -15,7 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.exceptions import PreconditionFailed, ServiceAuthFailed, TokenError
-from shared.api.openapi import problems
 from shared.api.parsers import StrictFormParser
 from shared.api.views import InternalView, OpenView, valid
 from shared.auth.authentication import BASIC_CHALLENGE, APIKeyAuthentication
@@ -52,13 +51,6 @@ class IntrospectView(InternalView):
         request=s.IntrospectionRequestSerializer,
         responses={
             200: s.IntrospectionSerializer,
-            **problems(
-                _400=("validation_error", "invalid_form"),
-                _401=("service_auth_failed",),
-                _403=("forbidden",),
-                _413=("payload_too_large",),
-                _415=("unsupported_media_type",),
-            ),
         },
     )
     def post(self, request: Request) -> Response:
@@ -91,7 +83,7 @@ class JWKSetView(OpenView):
         responses={
             200: s.JWKSetSerializer,
             304: OpenApiResponse(description="The key set is that of If-None-Match."),
-            **problems(_412=("precondition_failed",)),
+            412: ("precondition_failed",),
         },
     )
     def get(self, request: Request) -> HttpResponseBase:
@@ -119,7 +111,7 @@ class MetadataView(OpenView):
 
     @extend_schema(
         operation_id="auth_metadata",
-        responses={200: s.MetadataSerializer, **problems()},
+        responses={200: s.MetadataSerializer},
     )
     def get(self, request: Request) -> Response:
         issuer = settings.JWT_ISSUER

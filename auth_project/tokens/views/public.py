@@ -11,14 +11,14 @@ from rest_framework.response import Response
 from shared.api.client_ip import client_address, user_agent
 from shared.api.exceptions import TokenError, TokenNotYetValid, TokenRevoked
 from shared.api.fields import CredentialsSerializer
-from shared.api.openapi import TOKEN_PROBLEMS, problems
+from shared.api.openapi import TOKEN_PROBLEMS
 from shared.api.views import InternalView, OpenView, refuse_abandoned, valid
 from shared.auth import device_cookie
 from shared.auth.fetch_metadata import SameOriginRequired
 from shared.metrics import counted_login
 from tokens import cookies, logins, services
 from tokens import serializers as s
-from tokens.factor_serializers import with_login
+from tokens.factor_serializers import LoginProblemSerializer
 
 SET_COOKIE = OpenApiParameter(
     name="Set-Cookie",
@@ -35,6 +35,7 @@ class BrowserView(OpenView):
     """A view that sets or takes the refresh cookie, so not for other sites' pages."""
 
     permission_classes = (SameOriginRequired,)
+    problem_codes = {403: ("cross_site_request",)}
 
 
 class CookieView(BrowserView):
@@ -86,19 +87,15 @@ class LoginView(BrowserView):
     sent, its session ends. If a second factor is needed, continue at
     `login/second_factor`. With only a passkey, begin at `login/passkey/options`."""
 
+    problem_shapes = {401: LoginProblemSerializer}
+
     @extend_schema(
         operation_id="auth_login",
         request=CredentialsSerializer,
         parameters=[SET_COOKIE],
         responses={
             200: s.GrantSerializer,
-            **with_login(
-                problems(
-                    body=True,
-                    _401=("invalid_credentials", "second_factor_required"),
-                    _403=("cross_site_request",),
-                )
-            ),
+            401: ("invalid_credentials", "second_factor_required"),
         },
         examples=[
             OpenApiExample(
@@ -132,12 +129,9 @@ class RefreshView(CookieView):
         auth=REFRESH_COOKIE,
         responses={
             200: s.GrantSerializer,
-            **problems(
-                _401=(
-                    *(*TOKEN_PROBLEMS, "refresh_token_reused"),
-                    "insufficient_user_authentication",
-                ),
-                _403=("cross_site_request",),
+            401: (
+                *(*TOKEN_PROBLEMS, "refresh_token_reused"),
+                "insufficient_user_authentication",
             ),
         },
     )
@@ -155,10 +149,7 @@ class LogoutView(CookieView):
         operation_id="auth_logout",
         request=None,
         auth=REFRESH_COOKIE,
-        responses={
-            200: s.MessageSerializer,
-            **problems(_401=("token_invalid",), _403=("cross_site_request",)),
-        },
+        responses={200: s.MessageSerializer, 401: ("token_invalid",)},
     )
     def post(self, request: Request) -> Response:
         services.log_out(cookies.find(request))
@@ -175,11 +166,7 @@ class VerifyTokenView(InternalView):
         request=s.TokenSerializer,
         responses={
             200: s.VerifiedTokenSerializer,
-            **problems(
-                body=True,
-                _401=("service_auth_failed", *TOKEN_PROBLEMS[1:]),
-                _403=("forbidden",),
-            ),
+            401: ("service_auth_failed", *TOKEN_PROBLEMS[1:]),
         },
     )
     def post(self, request: Request) -> Response:

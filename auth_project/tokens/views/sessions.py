@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.exceptions import TokenError
-from shared.api.openapi import TOKEN_PROBLEMS, problems
 from shared.api.views import JSONView, refuse_abandoned, valid
 from shared.auth.authentication import TokenUser
 from tokens import cookies, services
@@ -39,10 +38,7 @@ class SessionListView(JSONView):
 
     @extend_schema(
         operation_id="auth_sessions_list",
-        responses={
-            200: s.SessionSerializer(many=True),
-            **problems(_401=TOKEN_PROBLEMS),
-        },
+        responses={200: s.SessionSerializer(many=True)},
     )
     def get(self, request: Request) -> Response:
         live = Session.objects.live_of(caller(request).id)[:LISTED]
@@ -56,7 +52,7 @@ class SessionView(JSONView):
     @extend_schema(
         operation_id="auth_sessions_delete",
         request=None,
-        responses={204: None, **problems(_401=TOKEN_PROBLEMS, _404=("not_found",))},
+        responses={204: None},
     )
     def delete(self, request: Request, session_id: UUID) -> Response:
         """End one of your sessions. It may be the current one. Its tokens are refused
@@ -76,10 +72,7 @@ class LogoutAllView(JSONView):
         operation_id="auth_logout_all",
         request=s.LogoutAllSerializer,
         parameters=[CLEARED_COOKIE],
-        responses={
-            200: s.RevokedSerializer,
-            **problems(body=True, _401=TOKEN_PROBLEMS),
-        },
+        responses={200: s.RevokedSerializer},
     )
     def post(self, request: Request) -> Response:
         keep = valid(s.LogoutAllSerializer(data=request.data))["keep_current"]

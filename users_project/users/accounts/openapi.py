@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
-from shared.api.openapi import TOKEN_PROBLEMS, problems
+from shared.api.openapi import TOKEN_PROBLEMS
 from users.accounts import serializers as s
 from users.openapi import (
     ADA,
@@ -43,7 +43,7 @@ REGISTRATION: dict[str, Any] = {
     "responses": {
         201: UserSerializer,
         202: s.AcceptedSerializer,
-        **problems(body=True, _409=("account_exists", "username_taken")),
+        409: ("account_exists", "username_taken"),
     },
     "examples": [
         example("least", NAMES | PASSWORD),
@@ -58,9 +58,7 @@ VERIFY_EMAIL: dict[str, Any] = {
     "request": s.VerifyEmailSerializer,
     "responses": {
         **done("The address is verified, and belongs to an account."),
-        **problems(
-            body=True, _400=LINK_PROBLEMS, _401=PROOF_PROBLEMS, _409=("username_taken",)
-        ),
+        409: ("username_taken",),
     },
     "examples": [example("a link", TOKEN | PASSWORD)],
 }
@@ -68,7 +66,7 @@ VERIFY_EMAIL: dict[str, Any] = {
 RESEND: dict[str, Any] = {
     "operation_id": "users_resend_verification",
     "request": s.AddressSerializer,
-    "responses": {202: s.AcceptedSerializer, **problems(body=True)},
+    "responses": {202: s.AcceptedSerializer},
     "examples": [example("an address", ADDRESS), ACCEPTED],
 }
 
@@ -79,7 +77,7 @@ CONFIRM_PASSWORD_RESET: dict[str, Any] = {
     "request": s.PasswordResetSerializer,
     "responses": {
         **done("The new password is set, and all sessions have ended."),
-        **problems(body=True, _400=LINK_PROBLEMS),
+        400: LINK_PROBLEMS,
     },
     "examples": [example("a link", {**TOKEN, "new_password": "a newer horse battery"})],
 }
@@ -87,10 +85,7 @@ CONFIRM_PASSWORD_RESET: dict[str, Any] = {
 CHANGE_EMAIL: dict[str, Any] = {
     "operation_id": "users_change_email",
     "request": s.EmailChangeSerializer,
-    "responses": {
-        202: s.PendingEmailSerializer,
-        **problems(body=True, _401=STEP_UP),
-    },
+    "responses": {202: s.PendingEmailSerializer, 401: STEP_UP},
     "examples": [
         example("a change", NEW_EMAIL | {"current_password": PASSWORD["password"]}),
         answer(PENDING, status=202),
@@ -100,10 +95,7 @@ CHANGE_EMAIL: dict[str, Any] = {
 CANCEL_EMAIL_CHANGE: dict[str, Any] = {
     "operation_id": "users_cancel_email_change",
     "request": None,
-    "responses": {
-        **done("No change is pending, and an old link is void."),
-        **problems(_401=TOKEN_PROBLEMS),
-    },
+    "responses": done("No change is pending, and an old link is void."),
 }
 
 CONFIRM_EMAIL_CHANGE: dict[str, Any] = {
@@ -111,9 +103,7 @@ CONFIRM_EMAIL_CHANGE: dict[str, Any] = {
     "request": s.ProofSerializer,
     "responses": {
         **done("The account has the new address."),
-        **problems(
-            body=True, _400=LINK_PROBLEMS, _401=PROOF_PROBLEMS, _409=("account_exists",)
-        ),
+        409: ("account_exists",),
     },
     "examples": [example("a link", TOKEN | PASSWORD)],
 }
@@ -123,7 +113,8 @@ UNDO_EMAIL_CHANGE: dict[str, Any] = {
     "request": s.TokenSerializer,
     "responses": {
         **done("The account has its old address, and no session or password."),
-        **problems(body=True, _400=LINK_PROBLEMS, _409=("account_exists",)),
+        400: LINK_PROBLEMS,
+        409: ("account_exists",),
     },
     "examples": [example("a link", TOKEN)],
 }
@@ -133,7 +124,7 @@ CANCEL_FACTORS_RESET: dict[str, Any] = {
     "request": s.TokenSerializer,
     "responses": {
         **done("The second factors stay."),
-        **problems(body=True, _400=LINK_PROBLEMS),
+        400: LINK_PROBLEMS,
     },
     "examples": [example("a link", TOKEN)],
 }

@@ -8,7 +8,6 @@ from django.db.models import Model
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from shared.api.openapi import problems
 from shared.events.pages import EventSerializer
 from users.accounts.models import Link, Registration
 from users.accounts.serializers import TokenSerializer
@@ -105,11 +104,8 @@ DELETE_ME: dict[str, Any] = {
     "request": DeletionSerializer,
     "responses": {
         202: DeletedSerializer,
-        **problems(
-            body=True,
-            _401=STEP_UP,
-            _409=("last_superuser",),
-        ),
+        401: STEP_UP,
+        409: ("last_superuser",),
     },
     "examples": [
         example("a deletion", {"current_password": PASSWORD["password"]}),
@@ -125,10 +121,7 @@ DISPOSITION = OpenApiParameter(
 EXPORT: dict[str, Any] = {
     "operation_id": "users_export",
     "parameters": [DISPOSITION],
-    "responses": {
-        200: ExportSerializer,
-        **problems(_401=STEP_UP),
-    },
+    "responses": {200: ExportSerializer, 401: STEP_UP},
     "examples": [answer(EXPORTED)],
 }
 RESTORE: dict[str, Any] = {
@@ -136,6 +129,6 @@ RESTORE: dict[str, Any] = {
     "request": TokenSerializer,
     "responses": {
         204: OpenApiResponse(description="The account is restored, without sessions."),
-        **problems(body=True, _400=("link_invalid",)),
+        400: ("link_invalid",),
     },
 }

@@ -70,6 +70,7 @@ class LinkView(JSONView):
     """Open to anyone with a link; an access token that is sent along is looked at."""
 
     permission_classes = (AllowAny,)
+    problem_codes = {400: openapi.LINK_PROBLEMS, 401: openapi.PROOF_PROBLEMS}
 
 
 class VerifyEmailView(LinkView):

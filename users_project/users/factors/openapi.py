@@ -4,9 +4,8 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse
 
-from shared.api.openapi import TOKEN_PROBLEMS, problems
 from users.factors import serializers
-from users.openapi import ADA, SERVICE_PROBLEMS, STEP_UP, VERIFIED, answer, example
+from users.openapi import ADA, STEP_UP, VERIFIED, answer, example
 
 METHODS = {"methods": ["totp", "recovery_code"], "passkeys": [], "required": False}
 
@@ -14,7 +13,7 @@ FACTORS: dict[str, Any] = {
     "operation_id": "users_factors",
     "responses": {
         200: serializers.FactorMethodsSerializer,
-        **problems(**SERVICE_PROBLEMS),
+        404: ("user_not_found",),
     },
     "examples": [answer({**METHODS, "has_password": True})],
 }
@@ -26,17 +25,7 @@ VERIFY_FACTOR: dict[str, Any] = {
     "request": serializers.FactorAttemptSerializer,
     "responses": {
         200: serializers.VerifiedFactorSerializer,
-        **problems(
-            body=True,
-            _401=(
-                "second_factor_invalid",
-                "invalid_credentials",
-                "token_invalid",
-                "service_auth_failed",
-            ),
-            _403=("forbidden",),
-            _404=("not_found",),
-        ),
+        401: ("second_factor_invalid", "invalid_credentials", "token_invalid"),
     },
     "examples": [
         example("a code", {"epoch": 3, "totp": "123456", "client": CLIENT}),
@@ -49,11 +38,7 @@ VERIFY_PASSKEY: dict[str, Any] = {
     "request": serializers.PasskeyAttemptSerializer,
     "responses": {
         200: serializers.VerifiedFactorSerializer,
-        **problems(
-            body=True,
-            _401=("invalid_credentials", "service_auth_failed"),
-            _403=("forbidden",),
-        ),
+        401: ("invalid_credentials",),
     },
     "examples": [answer({**FACTOR, "amr": ["hwk", "user"]})],
 }
@@ -63,18 +48,12 @@ ENROL: dict[str, Any] = {
     "request": serializers.EnrolmentSerializer,
     "responses": {
         200: serializers.ProvedSerializer,
-        **problems(
-            body=True,
-            _400=("link_invalid",),
-            _401=("token_invalid", "service_auth_failed"),
-            _403=("forbidden",),
-            _404=("not_found",),
-        ),
+        400: ("link_invalid",),
+        401: ("token_invalid",),
     },
     "examples": [example("a login", {"epoch": 3})],
 }
 
-UNKNOWN: dict[str, Any] = {"_401": STEP_UP, "_404": ("not_found",)}
 PHONE = {
     **{"id": ADA["id"], "type": "totp", "name": "phone"},
     **{"created_at": ADA["created_at"], "last_used_at": None},
@@ -97,10 +76,7 @@ NEW_TOTP = {
 
 OWN_FACTORS: dict[str, Any] = {
     "operation_id": "users_me_factors",
-    "responses": {
-        200: serializers.OwnFactorsSerializer,
-        **problems(_401=TOKEN_PROBLEMS, _404=("not_found",)),
-    },
+    "responses": {200: serializers.OwnFactorsSerializer},
     "examples": [
         answer(
             {
@@ -113,25 +89,19 @@ OWN_FACTORS: dict[str, Any] = {
 ADD_TOTP: dict[str, Any] = {
     "operation_id": "users_add_totp",
     "request": serializers.NameSerializer,
-    "responses": {
-        201: serializers.NewTOTPSerializer,
-        **problems(body=True, **UNKNOWN),
-    },
+    "responses": {201: serializers.NewTOTPSerializer, 401: STEP_UP},
     "examples": [example("a phone", {"name": "phone"}), answer(NEW_TOTP, 201)],
 }
 CONFIRM_TOTP: dict[str, Any] = {
     "operation_id": "users_confirm_totp",
     "request": serializers.CodeSerializer,
-    "responses": {
-        200: serializers.RecoveryCodesSerializer,
-        **problems(body=True, **UNKNOWN),
-    },
+    "responses": {200: serializers.RecoveryCodesSerializer, 401: STEP_UP},
     "examples": [example("a code", {"code": "123456"}), answer(CODES)],
 }
 RENAME_FACTOR: dict[str, Any] = {
     "operation_id": "users_rename_factor",
     "request": serializers.NewNameSerializer,
-    "responses": {200: serializers.FactorSerializer, **problems(body=True, **UNKNOWN)},
+    "responses": {200: serializers.FactorSerializer, 401: STEP_UP},
     "examples": [example("a name", {"name": "phone"}), answer(PHONE)],
 }
 REMOVE_FACTOR: dict[str, Any] = {
@@ -139,13 +109,14 @@ REMOVE_FACTOR: dict[str, Any] = {
     "request": None,
     "responses": {
         204: OpenApiResponse(description="The factor is removed."),
-        **problems(**UNKNOWN, _409=("last_factor",)),
+        401: STEP_UP,
+        409: ("last_factor",),
     },
 }
 RECOVERY_CODES: dict[str, Any] = {
     "operation_id": "users_replace_recovery_codes",
     "request": None,
-    "responses": {200: serializers.RecoveryCodesSerializer, **problems(**UNKNOWN)},
+    "responses": {200: serializers.RecoveryCodesSerializer, 401: STEP_UP},
     "examples": [answer(CODES)],
 }
 DROP_PASSWORD: dict[str, Any] = {
@@ -153,7 +124,8 @@ DROP_PASSWORD: dict[str, Any] = {
     "request": None,
     "responses": {
         204: OpenApiResponse(description="The password is removed."),
-        **problems(**UNKNOWN, _409=("last_factor",)),
+        401: STEP_UP,
+        409: ("last_factor",),
     },
 }
 
@@ -162,7 +134,8 @@ PASSKEY_OPTIONS: dict[str, Any] = {
     "request": None,
     "responses": {
         200: serializers.PasskeyOptionsSerializer,
-        **problems(**UNKNOWN, _409=("factor_limit",)),
+        401: STEP_UP,
+        409: ("factor_limit",),
     },
 }
 ADD_PASSKEY: dict[str, Any] = {
@@ -170,7 +143,8 @@ ADD_PASSKEY: dict[str, Any] = {
     "request": serializers.NewPasskeySerializer,
     "responses": {
         201: serializers.AddedFactorSerializer,
-        **problems(body=True, **UNKNOWN, _409=("factor_limit",)),
+        401: STEP_UP,
+        409: ("factor_limit",),
     },
     "examples": [answer({"id": ADA["id"], **CODES}, 201)],
 }

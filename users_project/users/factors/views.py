@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shared.api.exceptions import TokenRevoked
+from shared.api.openapi import TOKEN_PROBLEMS
 from shared.api.views import JSONView, valid
 from shared.auth.authentication import JWTAuthentication
 from shared.auth.enrolment import EnrolmentAuthentication, EnrolmentUser
@@ -28,6 +29,8 @@ class OwnFactorsView(JSONView):
     """For a user with an access token, or with an enrol token for the first factor."""
 
     authentication_classes: Any = (EnrolmentAuthentication, JWTAuthentication)
+    # 404 while SECOND_FACTOR is off.
+    problem_codes = {401: TOKEN_PROBLEMS, 404: ("not_found",)}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if settings.SECOND_FACTOR == "off":
