@@ -68,7 +68,6 @@ RESERVED_USERNAMES = env.list(
 # --- Mail and links -----------------------------------------------------------------
 
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
 
 MAIL_SERVER = env.mail_server("MAIL_URL")
 MAIL_BACKEND = env.str("MAIL_BACKEND", default="")
