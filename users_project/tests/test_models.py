@@ -6,7 +6,7 @@ import pytest
 import responses
 from django.db import IntegrityError, connection, transaction
 
-from tests.factories import EPOCH, PASSWORD, UserFactory, hashed
+from tests.factories import EPOCH, UserFactory, hashed
 from users.diagnostics import long_role_names, long_roles
 from users.metrics import lost_pushes
 from users.models import Role, User
@@ -104,16 +104,6 @@ def test_roles_are_measured_as_the_token_has_them():
     UserFactory(roles=names)
     text = json.dumps(names, ensure_ascii=False, separators=(",", ":"))
     assert User.objects.all().longest_roles() == len(text.encode()) - len("[]") + 1
-
-
-# Creation
-
-
-def test_create_user_leaves_a_transaction_usable():
-    UserFactory(email="a@example.org")
-    with pytest.raises(IntegrityError):
-        User.objects.create_user("A@example.org", "other", PASSWORD)
-    assert User.objects.count() == 1
 
 
 # Session epoch

@@ -154,19 +154,6 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
     # SQL and parameters that `find` has compiled.
     written: dict[tuple[str, bool, bool], tuple[str, list[Any]]] = {}
 
-    def create_user(
-        self, email: str, username: str, password: str | None = None, **fields: Any
-    ) -> "User":
-        """A new user. Raises IntegrityError if the e-mail or username is taken."""
-        user: User = self.model(email=email, username=username, **fields)
-        user.set_password(password)  # takes long, so before the transaction
-        user.roles = []
-        # A savepoint: a caller in a transaction may continue after a refusal.
-        with transaction.atomic(using=self._db):
-            user.save(using=self._db)
-            record("user_created", user.pk)
-        return user
-
     def create_superuser(
         self, email: str, username: str, password: str | None = None, **fields: Any
     ) -> "User":
