@@ -9,7 +9,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
-from shared.api.exceptions import DependencyUnavailable
 from shared.auth import session_state
 from shared.auth.authentication import TokenUser
 from shared.structured_logging import audit
@@ -100,25 +99,6 @@ def end_live_sessions(user_id: UUID | None) -> int:
         total, after = total + len(ended), max(each.id for each in ended)
     audit("authn_token_revoked", user_id=user_id, reason="operator", sessions=total)
     return total
-
-
-def republish_known_sessions() -> tuple[int, int]:
-    """After a restore, correct the keys in Redis, which are of another database. Mark
-    sessions that do not live in this one as revoked; delete the keys of those that do.
-
-    Returns how many of each. No service may run. Raises RedisError;
-    DependencyUnavailable if Redis takes no write.
-    """
-    sids, ended, live = iter(set(session_state.known())), 0, 0
-    while batch := set(islice(sids, BATCH)):
-        found = Session.objects.live().filter(id__in=batch)
-        alive = set(found.values_list("id", flat=True))
-        session_state.forget(alive)
-        over = dict.fromkeys(batch - alive, "unknown")
-        if not session_state.mark_revoked(over, revocation_window()):
-            raise DependencyUnavailable
-        ended, live = ended + len(over), live + len(alive)
-    return ended, live
 
 
 def publish_revocation(ended: Collection[Session]) -> None:

@@ -5,8 +5,9 @@ refresh tokens). A missing key means *unknown*, never *fine*: then PostgreSQL de
 So Redis may be flushed, restarted or lost at any time; this costs only latency.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -98,16 +99,13 @@ def answers() -> bool:
     return False
 
 
-def known() -> Iterator[UUID]:
-    """The ids of all sessions that have a key. Raises RedisError."""
-    for name in connection().scan_iter(key("*"), count=1000):
-        yield UUID(name.decode().removeprefix(key("")))
-
-
-def forget(sids: Iterable[UUID]) -> None:
-    """Delete the keys of these sessions: PostgreSQL decides then. Raises RedisError."""
-    if names := [key(sid) for sid in sids]:
-        connection().delete(*names)
+def forget_all() -> int:
+    """Delete the keys of all sessions: PostgreSQL decides then. Returns how many.
+    Raises RedisError."""
+    deleted, found = 0, connection().scan_iter(key("*"), count=1000)
+    while names := list(islice(found, 1000)):
+        deleted += connection().delete(*names)
+    return deleted
 
 
 def mark_revoked(reasons: Mapping[UUID, str], ttl: int) -> bool:

@@ -2,22 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from redis.exceptions import RedisError
+from django.core.management.base import BaseCommand
 
-from shared.api.exceptions import DependencyUnavailable
-from tokens.revocation import republish_known_sessions
+from shared.auth import session_state
 
 
 class Command(BaseCommand):
     help = (
-        "After a restore: compare every session that Redis knows with the database. "
-        "The services must not run."
+        "After a restore: delete what Redis knows of sessions, so that it is read from "
+        "the database again. The services must not run."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            ended, live = republish_known_sessions()
-        except (RedisError, OSError, DependencyUnavailable) as exc:
-            raise CommandError("Redis does not answer.") from exc
-        self.stdout.write(f"Redis knew {ended} ended and {live} live sessions.")
+        self.stdout.write(f"Redis knew {session_state.forget_all()} sessions.")
