@@ -1,20 +1,15 @@
 """The HTTP side of what OAuth standards define, for clients that know only these."""
 
-import hashlib
-import json
 from typing import Any
 from urllib.parse import urljoin
 
 from django.conf import settings
-from django.http import HttpResponseBase
-from django.utils.cache import get_conditional_response
-from django.utils.http import quote_etag
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.exceptions import PreconditionFailed, ServiceAuthFailed, TokenError
+from shared.api.exceptions import ServiceAuthFailed, TokenError
 from shared.api.parsers import StrictFormParser
 from shared.api.views import InternalView, OpenView, valid
 from shared.auth.authentication import BASIC_CHALLENGE, APIKeyAuthentication
@@ -49,9 +44,7 @@ class IntrospectView(InternalView):
     @extend_schema(
         operation_id="auth_introspect",
         request=s.IntrospectionRequestSerializer,
-        responses={
-            200: s.IntrospectionSerializer,
-        },
+        responses={200: s.IntrospectionSerializer},
     )
     def post(self, request: Request) -> Response:
         body = valid(s.IntrospectionRequestSerializer(data=request.data))
@@ -80,27 +73,13 @@ class JWKSetView(OpenView):
 
     @extend_schema(
         operation_id="auth_jwks",
-        responses={
-            200: s.JWKSetSerializer,
-            304: OpenApiResponse(description="The key set is that of If-None-Match."),
-            412: ("precondition_failed",),
-        },
+        responses={200: s.JWKSetSerializer},
     )
-    def get(self, request: Request) -> HttpResponseBase:
+    def get(self, request: Request) -> Response:
         keys = keyring.verifying_keys().all().values()
         key_set = {"keys": [signing_keys.public_jwk(key.key) for key in keys]}
-        # One ETag for each media type (RFC 9110 section 8.8.1).
-        state = f"{request.accepted_media_type} {json.dumps(key_set)}"
-        tag = quote_etag(hashlib.sha256(state.encode()).hexdigest())
         max_age = f"public, max-age={settings.JWKS_MAX_AGE}"
-        whole = Response(key_set, headers={"Cache-Control": max_age, "ETag": tag})
-        # Without a date of its last change, it is ignored (RFC 9110 section 13.1.4).
-        request.META.pop("HTTP_IF_UNMODIFIED_SINCE", None)
-        # `or whole` is for the types: given a response, it never returns None.
-        answer = get_conditional_response(request._request, tag, None, whole) or whole
-        if answer.status_code == PreconditionFailed.status_code:
-            raise PreconditionFailed  # Django's own answer is no problem document
-        return answer
+        return Response(key_set, headers={"Cache-Control": max_age})
 
 
 class MetadataView(OpenView):
