@@ -55,10 +55,6 @@ REFRESH_REUSE_LEEWAY = env.number("REFRESH_REUSE_LEEWAY", default=10)
 # 0: no cap.
 MAX_SESSIONS_PER_USER = env.number("MAX_SESSIONS_PER_USER", default=10)
 
-# `client_id` of access tokens (RFC 9068 section 2.2). All logins come from one
-# first-party client; no decision depends on it.
-JWT_CLIENT_ID = env.str("JWT_CLIENT_ID", default="memo")
-
 # Personal data in the access token; the list may be shortened (ASVS 14.1.1).
 ACCESS_TOKEN_CLAIMS = env.choices(
     "ACCESS_TOKEN_CLAIMS", default=["email", "email_verified", "username", "roles"]

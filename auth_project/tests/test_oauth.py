@@ -38,7 +38,7 @@ def test_the_key_set_has_public_members_only(issuer_key, trusted_kid):
         assert b64(octets) not in answer.content.decode()
 
 
-def test_a_validator_of_rfc_9068_takes_our_access_tokens(session, users, settings):
+def test_a_validator_of_rfc_9068_takes_our_access_tokens(session, users):
     """TOK-04, TOK-17: with nothing but what we publish. It wants `client_id` too."""
     validator = JWTBearerTokenValidator(get(METADATA).json()["issuer"], "memo")
     validator.get_jwks = lambda: KeySet.import_key_set(get().json())
@@ -47,7 +47,7 @@ def test_a_validator_of_rfc_9068_takes_our_access_tokens(session, users, setting
     validator.validate_token(claims, [], None)
 
     assert claims["sub"] == users.user["id"]
-    assert claims["client_id"] == settings.JWT_CLIENT_ID
+    assert claims["client_id"] == "memo"
     del claims["client_id"]
     with pytest.raises(InvalidTokenError):
         validator.validate_token(claims, [], None)

@@ -68,7 +68,8 @@ class AccessToken(simplejwt.AccessToken):
         named = settings.ACCESS_TOKEN_CLAIMS
         token.payload = {name: user[name] for name in named if name in user}
         token.payload |= {
-            "client_id": settings.JWT_CLIENT_ID,
+            # RFC 9068 section 2.2. All logins come from one first-party client.
+            "client_id": "memo",
             "sub": str(session.user_id),
             "sid": str(session.id),
             "jti": str(uuid.uuid4()),

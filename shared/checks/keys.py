@@ -30,12 +30,10 @@ def check_settings(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     short = [f"of {name}" for name, k in accepted if len(k) < MINIMUM_KEY_LENGTH]
     short += [name for name, k in presented.items() if 0 < len(k) < MINIMUM_KEY_LENGTH]
     shared = {key for _, key in accepted} & set(presented.values())
-    claims = ("JWT_ISSUER", "JWT_AUDIENCE", "JWT_CLIENT_ID")
+    claims = ("JWT_ISSUER", "JWT_AUDIENCE")
     yield from faults("E001", short)
     yield from faults("E002", bool(shared))
-    yield from faults(
-        "E005", [name for name in claims if getattr(settings, name, None) == ""]
-    )
+    yield from faults("E005", [name for name in claims if not getattr(settings, name)])
     yield from faults("E006", [host for host in settings.ALLOWED_HOSTS if "_" in host])
 
 

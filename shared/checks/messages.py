@@ -18,7 +18,7 @@ MESSAGES = {
     ),
     "E003": ("A JWT key is missing, faulty or readable by others", KEY_LIST),
     "W004": ("An RSA key has less than 3072 bits", "Rotate to a key of 3072 bits."),
-    "E005": ("The issuer, audience or client is empty", "Set it."),
+    "E005": ("The issuer or audience is empty", "Set it."),
     "E006": ("A host has an underscore", "Rename it: Django answers 400 (RFC 1123)."),
     "E010": ("DEBUG is on", "Set DEBUG=false."),
     "E011": ("A secret key is missing, short, an example or not random", RANDOM),

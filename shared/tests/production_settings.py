@@ -78,7 +78,6 @@ BREAKS: dict[tuple[str, str], list[Any]] = {
     ("E002", "INTERNAL_API_KEYS"): [[("users", OTHER)]],
     ("E005", "JWT_ISSUER"): [""],
     ("E005", "JWT_AUDIENCE"): [""],
-    ("E005", "JWT_CLIENT_ID"): [""],
     ("E006", "ALLOWED_HOSTS"): [["auth_service", "auth"]],
     ("E010", "DEBUG"): [True],
     ("E011", "SECRET_KEY"): [

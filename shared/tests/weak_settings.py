@@ -29,7 +29,6 @@ RULES = {
     "REDIS_PASSWORD": ("", "E022"),
     "JWT_ISSUER": ("http://memo.example", "E015"),
     "JWT_AUDIENCE": ("", "E005"),
-    "JWT_CLIENT_ID": ("", "E005"),
     "JWT_LEEWAY": ("86400", "E017"),
     "JWT_JWKS_URL": ("http://memo.example/.well-known/jwks.json", "E026"),
     "ACCESS_TOKEN_LIFETIME": (TEN_YEARS, "E016"),

@@ -47,7 +47,6 @@ def basic(name, key):
 def test_a_live_token_is_answered_with_its_claims(session, users, settings, names):
     """TOK-23. It is inactive from the logout on."""
     settings.ACCESS_TOKEN_CLAIMS = names
-    settings.JWT_CLIENT_ID = "another"
     token = access_token(session, users)
 
     answer = introspect(token)
@@ -65,7 +64,7 @@ def test_a_live_token_is_answered_with_its_claims(session, users, settings, name
         "auth_time": int(session.created_at.timestamp()),
         "acr": "aal1",
         "amr": ["pwd"],
-        "client_id": settings.JWT_CLIENT_ID,
+        "client_id": "memo",
         "iss": settings.JWT_ISSUER,
         "sid": str(session.id),
         "token_type": "Bearer",
