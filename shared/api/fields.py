@@ -1,7 +1,7 @@
 """Strict serializer fields and bodies, and their OpenAPI schemas."""
 
 import inspect
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
@@ -63,30 +63,28 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class SerializerExtension(OpenApiSerializerExtension):
-    """Changes what drf-spectacular says of a serializer and its subclasses."""
+class AlternativesExtension(OpenApiSerializerExtension):
+    """One type for each group of members in the serializer's `one_of`. It requires the
+    group's members and has none of the other groups, which fields alone cannot express.
+    """
 
     match_subclasses = True
+    keyword: str  # of JSON Schema
 
-    def of_fields(
+    def map_serializer(
         self, auto_schema: AutoSchema, direction: Direction
     ) -> dict[str, Any]:
-        """The schema without this extension. Strict if the serializer is strict."""
-        mapped = auto_schema._map_serializer
-        schema: dict[str, Any] = mapped(self.target, direction, bypass_extensions=True)
-        strict = {"additionalProperties": False}
-        return schema | (strict if isinstance(self.target, StrictSerializer) else {})
+        types = [*self.types(auto_schema, direction)]
+        return {self.keyword: types, "description": inspect.getdoc(self.target)}
 
-    def alternatives(
-        self,
-        auto_schema: AutoSchema,
-        direction: Direction,
-        groups: Collection[tuple[str, ...]],
+    def types(
+        self, auto_schema: AutoSchema, direction: Direction
     ) -> Iterator[dict[str, str]]:
-        """One type for each group of members. It requires the group's members and has
-        none of the other groups, which fields alone cannot express."""
-        whole = self.of_fields(auto_schema, direction)
+        whole = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
         name = auto_schema._get_serializer_name(self.target, direction)
+        groups = self.target.one_of
         for group in groups:
             others = {each for other in groups if other != group for each in other}
             kept = {k: v for k, v in whole["properties"].items() if k not in others}
@@ -99,17 +97,6 @@ class SerializerExtension(OpenApiSerializerExtension):
             )
             auto_schema.registry.register_on_missing(component)
             yield component.ref
-
-
-class StrictExtension(SerializerExtension):
-    """No additional properties, as `StrictSerializer` refuses them."""
-
-    target_class = StrictSerializer
-
-    def map_serializer(
-        self, auto_schema: AutoSchema, direction: Direction
-    ) -> dict[str, Any]:
-        return self.of_fields(auto_schema, direction)
 
 
 class OneOfSerializer(serializers.Serializer[Any]):
@@ -126,17 +113,9 @@ class OneOfSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-class OneOfExtension(SerializerExtension):
-    """A type for each group."""
-
+class OneOfExtension(AlternativesExtension):
     target_class = OneOfSerializer
-    priority = 1  # before StrictExtension: a serializer may match both
-
-    def map_serializer(
-        self, auto_schema: AutoSchema, direction: Direction
-    ) -> dict[str, Any]:
-        types = self.alternatives(auto_schema, direction, self.target.one_of)
-        return {"oneOf": [*types], "description": inspect.getdoc(self.target)}
+    keyword = "oneOf"
 
 
 class CredentialsSerializer(serializers.Serializer[None]):
@@ -146,6 +125,8 @@ class CredentialsSerializer(serializers.Serializer[None]):
     username = ExactCharField(required=False, max_length=50)
     password = PasswordField()
 
+    one_of = (("email",), ("username",))
+
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
         if "email" not in attrs and "username" not in attrs:
             raise serializers.ValidationError(
@@ -154,14 +135,6 @@ class CredentialsSerializer(serializers.Serializer[None]):
         return attrs
 
 
-class CredentialsExtension(SerializerExtension):
-    """One of the two names is needed: two types."""
-
+class CredentialsExtension(AlternativesExtension):
     target_class = CredentialsSerializer
-
-    def map_serializer(
-        self, auto_schema: AutoSchema, direction: Direction
-    ) -> dict[str, Any]:
-        names = (("email",), ("username",))
-        types = self.alternatives(auto_schema, direction, names)
-        return {"anyOf": [*types], "description": inspect.getdoc(self.target)}
+    keyword = "anyOf"

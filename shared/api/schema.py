@@ -8,6 +8,7 @@ from drf_spectacular import openapi
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.utils import Direction
 
+from shared.api.fields import StrictSerializer
 from shared.api.negotiation import PROBLEM
 from shared.api.openapi import ALWAYS, WITH_BODY, Codes, ProblemSerializer, response
 from shared.api.views import InternalView
@@ -23,6 +24,12 @@ class AutoSchema(openapi.AutoSchema):
 
     def get_tags(self) -> list[str]:
         return [settings.SERVICE_NAME]
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        """No additional properties, if `StrictSerializer` refuses them."""
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        is_strict = isinstance(serializer, StrictSerializer)
+        return schema | ({"additionalProperties": False} if is_strict else {})
 
     def _get_request_body(self, direction: str = "request") -> Any:
         """Includes the body of a DELETE that has one: drf-spectacular omits it."""
