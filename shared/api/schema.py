@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from drf_spectacular import openapi
-from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import Direction
 
 from shared.api.fields import StrictSerializer
@@ -84,24 +84,18 @@ class AutoSchema(openapi.AutoSchema):
         return super().get_auth() or [{}]
 
 
-class PublicEndpoints(EndpointEnumerator):
-    internal = False
-
-    def should_include_endpoint(self, path: str, callback: Any) -> bool:
-        return (
-            super().should_include_endpoint(path, callback)
-            and issubclass(callback.cls, InternalView) is self.internal
-        )
-
-
-class InternalEndpoints(PublicEndpoints):
-    internal = True
-
-
 class PublicGenerator(SchemaGenerator):
     """The document of what the gateway lets through."""
 
-    endpoint_inspector_cls = PublicEndpoints
+    internal = False
+
+    def _get_paths_and_endpoints(self) -> list[Any]:
+        found = super()._get_paths_and_endpoints()
+        return [
+            each
+            for each in found
+            if isinstance(each[-1], InternalView) is self.internal
+        ]
 
     def get_schema(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The document, with the server that it is read from, and without the security
@@ -122,7 +116,7 @@ class PublicGenerator(SchemaGenerator):
 class InternalGenerator(PublicGenerator):
     """The document of the routes for other services."""
 
-    endpoint_inspector_cls = InternalEndpoints
+    internal = True
 
     def get_schema(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         schema = super().get_schema(*args, **kwargs)
