@@ -36,20 +36,13 @@ def connection() -> Redis:
 
 
 def is_active(sid: UUID | str) -> bool | None:
-    """True (active), False (revoked) or None (unknown). One round trip at most."""
-    value = read(sid)
-    return None if value is None else value == ACTIVE
-
-
-def read(sid: UUID | str) -> bytes | None:
-    """The value of a session's key. None if there is none or Redis is unavailable."""
-    if breaker.is_open():
-        metrics.redis_fallbacks_total.labels("sessions").inc()
-        return None
-    with noting_failure("read"):
-        value: Any = connection().get(key(sid))
-        breaker.succeeded()
-        return value
+    """True (active), False (revoked), or None: there is no key, or Redis is
+    unavailable. One round trip at most."""
+    if not breaker.is_open():
+        with noting_failure("read"):
+            value: Any = connection().get(key(sid))
+            breaker.succeeded()
+            return None if value is None else bool(value == ACTIVE)
     metrics.redis_fallbacks_total.labels("sessions").inc()
     return None
 

@@ -110,7 +110,7 @@ def stepper(monkeypatch, users):
 
     for name in ("raise_floors", "execute", "first"):
         stepping(SessionQuerySet, name)
-    for name in ("read", "mark_active", "mark_revoked"):
+    for name in ("is_active", "mark_active", "mark_revoked"):
         stepping(session_state, name)
     stepping(users, "answer")
     yield stepper
