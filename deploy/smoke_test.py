@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ SECRET = re.compile(
     r'|(?<="secret": ")\w+|(?<=secret=)\w+|(\w{4}-){3}\w{4}(?=")'
 )
 MAIL_SECONDS = 30
+PATIENCE = 30  # seconds that it waits for a limit of the gateway
 MAIL_END = b"-" * 79 + b"\n"  # Django may write several mails of one second to a file
 PUBLIC = ("/.well-known/jwks.json", f"{API}/users/docs", "/static/admin/css/base.css")
 Body = Mapping[str, str] | None
@@ -64,7 +66,11 @@ class Client:
         shown = "\n".join([*lines, json.dumps(reply.body, indent=2), ""])
         print(SECRET.sub(lambda match: f"{match[1] or ''}...", shown), flush=True)
         if reply.summary != expected:
-            wait = reply.headers["Retry-After"]
+            wait = int(reply.headers["Retry-After"] or 0)
+            if reply.status == HTTPStatus.TOO_MANY_REQUESTS and wait <= PATIENCE:
+                print(f"A limit is reached. Waiting {wait} seconds ...\n", flush=True)
+                time.sleep(wait)
+                return self(title, expected, request, body)
             hint = f"\nTry again in {wait} seconds." if wait else ""
             raise SystemExit(f"Expected {expected}: {request}{hint}")
         if "access_token" in reply.body:

@@ -126,11 +126,18 @@ def test_a_public_url_that_is_none_is_a_finding(
     assert "memo.example is not the URL of a site. -> Correct " in last
 
 
-def test_the_smoke_test_says_how_long_to_wait_for_a_limit() -> None:
-    with serving({"Retry-After": "6"}, status=429) as port:
-        client = smoke_test.Client(f"http://localhost:{port}")
-        with pytest.raises(SystemExit, match=r"Expected 200(.|\n)*again in 6 seconds"):
-            client("Log in", "200", "POST /api/v1/auth/login", {})
+def test_the_smoke_test_waits_for_a_limit_if_it_is_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[int] = []
+    monkeypatch.setattr(smoke_test, "PATIENCE", 6)
+    monkeypatch.setattr(smoke_test.time, "sleep", slept.append)
+    for seconds in (6, 7):
+        with serving({"Retry-After": f"{seconds}"}, status=429) as port:
+            client = smoke_test.Client(f"http://localhost:{port}")
+            with pytest.raises(SystemExit, match=f"again in {seconds} seconds"):
+                client("Log in", "200", "POST /api/v1/auth/login", {})
+    assert slept == [6]
 
 
 def test_the_smoke_test_reads_each_mail_of_a_file(tmp_path: Path) -> None:
