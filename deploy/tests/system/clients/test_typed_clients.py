@@ -1,5 +1,6 @@
 """Clients in TypeScript, by the types that openapi-typescript makes of the public
-documents: the compiler accepts what the documents promise, and the answers are so."""
+documents: the compiler accepts what the documents promise, and the answers of the main
+job are so."""
 
 import json
 import secrets
@@ -19,36 +20,35 @@ SCRIPTS = Path(__file__).parent / "foreign"
 COMPILER = "--strict --module nodenext --target es2022 --lib es2022,dom,dom.iterable"
 
 
-@pytest.fixture(scope="module")
-def scripts(system, tmp_path_factory):
-    """Runs one of them. The compiler has accepted every member that they read and give
-    to a browser, and refused bodies that the documents refuse."""
-    folder = tmp_path_factory.mktemp("typescript")
-    node = npm_install(folder, *NPM)
+@pytest.fixture
+def main_job(system, tmp_path):
+    """The script. The compiler has accepted every member that it and that of second
+    factors read and give to a browser, and refused bodies that the documents refuse."""
+    node = npm_install(tmp_path, *NPM)
 
     def run(*command: str, **env: str) -> str:
         options = {"env": {"PATH": str(Path(node).parent), **env}, "text": True}
-        done = subprocess.run(command, cwd=folder, capture_output=True, **options)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, **options)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def answers(script: str, name: str) -> Any:
+    def answers(name: str) -> Any:
         user = {"GATEWAY_URL": system.gateway_url, "NAME": name, "PASSWORD": PASSWORD}
-        return json.loads(run(node, f"{script}.mjs", **user))
+        return json.loads(run(node, "main_job.mjs", **user))
 
-    programs = folder / "node_modules" / ".bin"
+    programs = tmp_path / "node_modules" / ".bin"
     for service in SERVICES:
         url = f"{system.gateway_url}/api/v1/{service}/openapi.json"
         exact = ("--default-non-nullable", "false", "-o", f"{service}.d.ts")
         run(f"{programs}/openapi-typescript", url, *exact)
-    shutil.copytree(SCRIPTS, folder, dirs_exist_ok=True)
+    shutil.copytree(SCRIPTS, tmp_path, dirs_exist_ok=True)
     run(f"{programs}/tsc", *COMPILER.split(), "main_job.mts", "factors.mts")
     return answers
 
 
-def test_typed_clients_do_the_main_job(scripts):
+def test_typed_clients_do_the_main_job(main_job):
     name = f"g{secrets.token_hex(6)}"
-    assert scripts("main_job", name) == [
+    assert main_job(name) == [
         [201, name],
         [401, "invalid_credentials"],
         [200, "bearer"],
@@ -57,20 +57,4 @@ def test_typed_clients_do_the_main_job(scripts):
         [200, True],
         [200, "string"],
         [401, "token_revoked"],
-    ]
-
-
-def test_typed_clients_use_factors(scripts):
-    assert scripts("factors", f"g{secrets.token_hex(6)}") == [
-        ["password", "aal1", "pwd"],
-        ["password again", "aal1", "pwd"],
-        ["second_factor_required", "totp", "recovery_code"],
-        ["totp", "aal2", "pwd otp mfa"],
-        ["recovery code", "aal2", "pwd otp mfa"],
-        ["passkey alone", "aal2", "hwk user mfa"],
-        ["second_factor_required", "passkey", "totp", "recovery_code"],
-        ["passkey", "aal2", "pwd hwk user mfa"],
-        ["passkey again", "aal2", "pwd hwk user mfa"],
-        [9, "totp", "passkey"],
-        [204],
     ]

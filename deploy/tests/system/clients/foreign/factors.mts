@@ -1,117 +1,69 @@
-// Second factors by the typed clients: an app, recovery codes and a passkey.
-import { newPasskey, totp } from "./authenticator.mjs";
-import { auth, baseUrl, email, password, username, users } from "./clients.mjs";
+// Second factors by the typed clients. Compiled, never called: what the documents
+// promise is of the types that browsers have, and other bodies are refused. The servers
+// are asked by test_generated_clients.py.
+import type { components as Auth } from "./auth.js";
+import { auth, users } from "./clients.mjs";
+import type { components as Users } from "./users.js";
 
-// Compiled, never called: the types refuse other bodies.
+declare const options: { headers: { Authorization: string } };
+declare const text: string;
+
+const STEP_UP = "/api/v1/auth/step_up";
+const PASSKEY = "/api/v1/auth/login/passkey";
+const PASSKEYS = "/api/v1/users/me/factors/passkeys";
+
 export const refused = [
   // @ts-expect-error
-  () => auth.POST("/api/v1/auth/step_up", { body: { login: "x" } }),
+  () => auth.POST(STEP_UP, { body: { login: text } }),
   // @ts-expect-error
-  () => auth.POST("/api/v1/auth/login/passkey", { body: { login: "x", credential: {} } }),
+  () => auth.POST(PASSKEY, { body: { login: text, credential: {} } }),
   // @ts-expect-error
-  () => users.POST("/api/v1/users/me/factors/passkeys", { body: { credential: {} } }),
+  () => users.POST(PASSKEYS, { body: { credential: {} } }),
 ];
 
-const answers: unknown[][] = [];
+// What a browser's `toJSON` makes.
+const names = { id: text, rawId: text, type: "public-key" as const };
+const client = { clientDataJSON: text };
+const made = {
+  ...names,
+  response: { ...client, attestationObject: text },
+} satisfies Users["schemas"]["RegistrationResponseJSON"];
+const signed = {
+  ...names,
+  response: { ...client, authenticatorData: text, signature: text, userHandle: text },
+} satisfies Auth["schemas"]["AuthenticationResponseJSON"];
 
-function got<T>({ data, error }: { data?: T; error?: unknown }): T {
-  if (!data) throw new Error(JSON.stringify(error));
-  return data;
+export async function addFactors() {
+  const app = await users.POST("/api/v1/users/me/factors/totp", { ...options, body: {} });
+  const params = { path: { factor_id: app.data?.id ?? text } };
+  const code = { ...options, params, body: { code: app.data?.secret ?? text } };
+  const confirmed = await users.POST("/api/v1/users/me/factors/{factor_id}/confirm", code);
+  const asked = await users.POST("/api/v1/users/me/factors/passkeys/options", options);
+  if (!asked.data) return;
+  PublicKeyCredential.parseCreationOptionsFromJSON(asked.data.passkey);
+  await users.POST(PASSKEYS, { ...options, body: { name: text, credential: made } });
+  const own = await users.GET("/api/v1/users/me/factors", options);
+  await users.DELETE("/api/v1/users/me/factors/{factor_id}", { ...options, params });
+  return [confirmed.data?.recovery_codes[0], own.data?.factors.map(({ type }) => type)];
 }
 
-// The access token's header; its levels are noted.
-function session(step: string, answer: Parameters<typeof got<{ access_token: string }>>[0]) {
-  const token = got(answer).access_token;
-  const { acr, amr } = JSON.parse(atob(token.split(".")[1]));
-  answers.push([step, acr, amr.join(" ")]);
-  return { headers: { Authorization: `Bearer ${token}` } };
+export async function logIn() {
+  const { error } = await auth.POST("/api/v1/auth/login", {
+    body: { username: text, password: text },
+  });
+  if (!error || !("login" in error) || !error.login) return;
+  const { factors = [], login, passkey } = error;
+  const alone = await auth.POST("/api/v1/auth/login/passkey/options");
+  const again = await auth.POST("/api/v1/auth/step_up/options", options);
+  for (const asked of [passkey, alone.data?.passkey, again.data?.passkey]) {
+    if (asked) PublicKeyCredential.parseRequestOptionsFromJSON(asked);
+  }
+  const proofs = [{ totp: factors[0] }, { recovery_code: text }, { passkey: signed }];
+  for (const proof of proofs) {
+    const body = { login, ...proof };
+    await auth.POST("/api/v1/auth/login/second_factor", { body });
+    await auth.POST(STEP_UP, { ...options, body });
+  }
+  await auth.POST(STEP_UP, { ...options, body: { login, password: text } });
+  await auth.POST(PASSKEY, { body: { login, credential: signed } });
 }
-
-const logIn = () => auth.POST("/api/v1/auth/login", { body: { email, password } });
-
-async function secondStep() {
-  const { error } = await logIn();
-  if (!error || !("login" in error) || !error.login) throw new Error("no second step");
-  answers.push([error.code, ...(error.factors ?? [])]);
-  return { login: error.login, passkey: error.passkey };
-}
-
-async function signed(options?: PublicKeyCredentialRequestOptionsJSON) {
-  if (!options) throw new Error("no passkey is asked for");
-  return passkey.get(options);
-}
-
-const stepUp = async (held: { headers: { Authorization: string } }) =>
-  got(await auth.POST("/api/v1/auth/step_up/options", held));
-
-got(await users.POST("/api/v1/users", { body: { username, email, password } }));
-const login = session("password", await logIn());
-const first = session(
-  "password again",
-  await auth.POST("/api/v1/auth/step_up", {
-    ...login,
-    body: { login: (await stepUp(login)).login, password },
-  }),
-);
-
-// An app.
-const app = got(await users.POST("/api/v1/users/me/factors/totp", { ...first, body: {} }));
-const params = { path: { factor_id: app.id } };
-const { recovery_codes } = got(
-  await users.POST("/api/v1/users/me/factors/{factor_id}/confirm", {
-    ...{ ...first, params },
-    body: { code: await totp(app.secret) },
-  }),
-);
-// Every code is good once, so this is that of the next half minute.
-const code = await totp(app.secret, Date.now() + 30_000);
-const second = session(
-  "totp",
-  await auth.POST("/api/v1/auth/login/second_factor", {
-    body: { login: (await secondStep()).login, totp: code },
-  }),
-);
-const stepped = session(
-  "recovery code",
-  await auth.POST("/api/v1/auth/step_up", {
-    ...second,
-    body: { login: (await stepUp(second)).login, recovery_code: recovery_codes[0] },
-  }),
-);
-
-// A passkey.
-const passkey = await newPasskey(baseUrl);
-const creation = got(await users.POST("/api/v1/users/me/factors/passkeys/options", stepped));
-got(
-  await users.POST("/api/v1/users/me/factors/passkeys", {
-    ...stepped,
-    body: { name: "laptop", credential: await passkey.create(creation.passkey) },
-  }),
-);
-const alone = got(await auth.POST("/api/v1/auth/login/passkey/options"));
-session(
-  "passkey alone",
-  await auth.POST("/api/v1/auth/login/passkey", {
-    body: { login: alone.login, credential: await signed(alone.passkey) },
-  }),
-);
-const asked = await secondStep();
-const third = session(
-  "passkey",
-  await auth.POST("/api/v1/auth/login/second_factor", {
-    body: { login: asked.login, passkey: await signed(asked.passkey) },
-  }),
-);
-const again = await stepUp(third);
-const last = session(
-  "passkey again",
-  await auth.POST("/api/v1/auth/step_up", {
-    ...third,
-    body: { login: again.login, passkey: await signed(again.passkey) },
-  }),
-);
-const own = got(await users.GET("/api/v1/users/me/factors", last));
-answers.push([own.recovery_codes_left, ...own.factors.map(({ type }) => type)]);
-const removed = await users.DELETE("/api/v1/users/me/factors/{factor_id}", { ...last, params });
-answers.push([removed.response.status]);
-console.log(JSON.stringify(answers));
