@@ -171,19 +171,11 @@ class FactorUser(TestUser):
         invitation = self.first_step()
         return self.second_step(invitation, **self.proof(kind, invitation), **more)
 
-    def passkey_options(self) -> dict[str, Any]:
-        """What a login with a passkey alone begins with."""
-        options: dict[str, Any] = self.post(f"{PASSKEY_LOGIN}/options").json()
-        return options
-
     def signed_login(self) -> dict[str, Any]:
         """The body of a login with the passkey and no password."""
-        options = self.passkey_options()
+        options = self.post(f"{PASSKEY_LOGIN}/options").json()
         credential = self.passkey.get(options["passkey"])
         return {"login": options["login"], "credential": credential}
-
-    def log_in_by_passkey(self) -> Response:
-        return self.keep(self.post(PASSKEY_LOGIN, json=self.signed_login()))
 
     def step_up(self, kind: str) -> Response:
         options = self.call("POST", f"{STEP_UP}/options")

@@ -1,14 +1,13 @@
 """The life of an account with second factors, through the gateway: added, used at a
-login and a step-up, not asked for on a trusted device, lost, and reset by an operator.
-"""
+login and a step-up, and reset by an operator."""
 
 import time
 
 import pytest
 
 from deploy.tests.admin_site import USERS
-from deploy.tests.client import ME, assert_revoked, claims_of, cookie_of, refused
-from deploy.tests.factors import AUTH, FactorUser
+from deploy.tests.client import assert_revoked, claims_of, cookie_of, refused
+from deploy.tests.factors import FactorUser
 from deploy.tests.mailed_links import token_of
 
 ALL = ["passkey", "totp", "recovery_code"]
@@ -90,63 +89,6 @@ def test_each_factor_completes_a_login_and_a_step_up(protected, third, kind, amr
     assert user.refresh(cookie).ok
 
 
-def test_a_passkey_alone_logs_in(protected, third):
-    user = protected.elsewhere()
-    answer = user.log_in_by_passkey()
-    assert answer.status_code == 200, answer.text
-    assert level(user) == ("aal2", ["hwk", "user", "mfa"])
-    assert third.payout(user.access).ok
-    assert user.me().json()["username"] == user.name
-    assert user.refresh().ok
-
-
-def test_a_user_without_factors_steps_up_by_the_password(system, third):
-    user = FactorUser(system)
-    user.register()
-    assert user.log_in().ok
-    before = claims_of(user.access)["auth_time"]
-    time.sleep(1.1)
-    assert user.step_up("password").ok
-    claims = claims_of(user.access)
-    assert claims["acr"] == "aal1"
-    assert claims["auth_time"] > before
-    refused(third.payout(user.access), 401, "insufficient_user_authentication")
-
-
-def test_a_trusted_device_is_not_asked_until_all_is_logged_out(protected, third):
-    user = protected.elsewhere()
-    assert user.log_in_with("totp", trust_device=True).ok
-    assert user.log_in().ok
-    assert level(user) == ("aal1", ["pwd", "rba"])
-    refused(third.payout(user.access), 401, "insufficient_user_authentication")
-    refused(user.elsewhere().log_in(), 401, "second_factor_required")
-    assert user.log_out().ok
-    assert user.log_in().ok
-
-    assert user.log_out_all().ok
-    refused(user.log_in(), 401, "second_factor_required")
-
-
-def test_a_lost_factor_is_replaced_with_a_recovery_code(protected):
-    user = protected.elsewhere()
-    assert user.log_in_with("recovery_code").ok
-    assert user.factors()["recovery_codes_left"] == 9
-    assert user.remove("passkey").status_code == 204
-    refused(user.log_in_by_passkey(), 401, "invalid_credentials")
-    [old, *_] = user.codes
-    assert user.new_codes().ok
-    assert len(user.codes) == 10
-    invitation = user.first_step()
-    refused(
-        user.second_step(invitation, recovery_code=old), 401, "second_factor_invalid"
-    )
-    assert user.second_step(invitation, recovery_code=user.codes.pop()).ok
-    # Without the last one, a password is enough again, and the codes are gone.
-    assert user.remove("totp").status_code == 204
-    assert user.factors()["recovery_codes_left"] == 0
-    assert user.elsewhere().log_in().ok
-
-
 def test_an_operator_resets_the_factors_unless_the_user_objects(
     protected, operator, system
 ):
@@ -168,35 +110,3 @@ def test_an_operator_resets_the_factors_unless_the_user_objects(
     assert user.log_in().ok
     assert level(user) == ("aal1", ["pwd"])
     assert user.factors()["factors"] == []
-
-
-def test_a_user_who_must_have_a_factor_adds_it_before_the_first_session(system):
-    """With the device cookie of an earlier login; a password alone does not do, and
-    the token for it opens nothing else."""
-    user = FactorUser(system)
-    user.register()
-    assert user.log_in().ok
-    user.must_have_a_factor()
-    refused(user.refresh(), 401, "insufficient_user_authentication")
-    answer = user.elsewhere().log_in()
-    refused(answer, 401, "second_factor_required")
-    assert (answer.json()["factors"], answer.json()["enrol"]) == ([], True)
-    body = {"login": answer.json()["login"]}
-    answer = user.elsewhere().post(f"{AUTH}/login/enrol", json=body)
-    assert answer.status_code == 202
-    assert "token" not in answer.json()
-
-    answer = user.post(
-        f"{AUTH}/login/enrol", json={"login": user.first_step()["login"]}
-    )
-    assert answer.status_code == 200, answer.text
-    token = answer.json()["enrol_token"]
-    headers = {"Authorization": f"Bearer {token}"}
-    for path in (ME, f"{ME}/events", f"{AUTH}/sessions"):
-        refused(user.send("GET", path, headers), 401, "token_invalid")
-    assert user.add_totp(token).ok
-    refused(user.add_totp(token), 401, "token_invalid", "token_revoked")
-    assert user.log_in_with("totp").ok
-    assert level(user)[0] == "aal2"
-    assert user.refresh().ok
-    refused(user.remove("totp"), 409, "last_factor")

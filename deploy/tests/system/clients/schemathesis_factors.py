@@ -33,7 +33,7 @@ def factor_body(label: str, user: Any) -> Any:
     """A body that the operation accepts of this user; None for other operations."""
     bodies = {
         f"POST {AUTH}/login/second_factor": second_factor,
-        f"POST {AUTH}/login/passkey": passkey_login,
+        f"POST {AUTH}/login/passkey": FactorUser.signed_login,
         f"POST {AUTH}/step_up": step_up,
         f"POST {USERS}/me/factors/passkeys": passkey,
         f"PATCH {USERS}/me/factors/{{factor_id}}": lambda user: {"name": "phone"},
@@ -51,12 +51,6 @@ def factor_body(label: str, user: Any) -> Any:
 def second_factor(user: FactorUser) -> dict[str, Any]:
     invitation = user.first_step()
     return {"login": invitation["login"], "totp": user.unused_code()}
-
-
-def passkey_login(user: FactorUser) -> dict[str, Any]:
-    options = user.passkey_options()
-    credential = user.passkey.get(options["passkey"])
-    return {"login": options["login"], "credential": credential}
 
 
 def step_up(user: TestUser) -> dict[str, Any]:
