@@ -128,7 +128,7 @@ class Page:
     def add_phone(self) -> None:
         """A virtual authenticator, with which passkeys work on this page."""
         self.call("WebAuthn.enable")
-        self.phone = self.call("WebAuthn.addVirtualAuthenticator", options=PHONE)
+        self.call("WebAuthn.addVirtualAuthenticator", options=PHONE)
 
     def wait_until(self, condition: str, what: str) -> None:
         """Until the page is whole and this expression true. A page that makes room for

@@ -33,8 +33,8 @@ return last;
 class FrontEnd:
     """Its API is at `origin`; `access` is the access token that it keeps."""
 
-    def __init__(self, page: Page, origin: str = "", access: str = "") -> None:
-        self.page, self.origin, self.access = page, origin, access
+    def __init__(self, page: Page, origin: str = "") -> None:
+        self.page, self.origin, self.access = page, origin, ""
 
     def run(self, lines: str, entered: str = "") -> dict[str, Any]:
         """The last answer to these lines; with `error`, the name of one."""
