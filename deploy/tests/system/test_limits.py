@@ -11,7 +11,6 @@ from http.cookies import SimpleCookie
 
 import pytest
 
-from deploy.tests.admin_site import Operator
 from deploy.tests.client import LOGIN, PASSWORD, Response, TestUser, code_of
 from deploy.tests.stack import System, wait_until
 from deploy.tests.wire import WireClient, any_loopback
@@ -91,40 +90,6 @@ def test_of_a_hundred_guesses_at_once_five_are_looked_at(ada, strict):
     assert code_of(refused) == "rate_limited"
     assert refused.one("Cache-Control") == "no-store"
     assert 800 <= int(refused.one("Retry-After")) <= 900
-
-
-def test_all_names_and_doors_of_an_account_count_together(strict):
-    """BF-01, BF-06: by e-mail, by username, at the admin; and no answer tells. An
-    operator sees the limit, and lifts it."""
-    operator = Operator(strict)
-    names = (operator.email, operator.name)
-    for _ in range(CEILING // 4):
-        assert attack(strict, operator.email, 2) == {401: 2}
-        assert attack(strict, operator.name, 1) == {401: 1}
-        assert not operator.log_in(WRONG).history
-    for login in names:
-        assert code_of(guess(strict, login, PASSWORD)) == "invalid_credentials"
-    assert not operator.log_in(PASSWORD).history  # the form again
-    assert "LOGIN_LIMIT_ACCOUNT" in strict.run("users", "listlocks", operator.name)
-
-    strict.run("users", "liftlock", operator.name)
-
-    assert all(guess(strict, login, PASSWORD).ok for login in names)
-    assert operator.log_in(PASSWORD).history
-
-
-def test_a_known_device_logs_in_under_attack(ada, strict):
-    """BF-04."""
-    device = device_of(ada.log_in())
-    assert attack(strict, ada.email, 2 * CEILING) == {401: 2 * CEILING}
-    assert guess(strict, ada.email, PASSWORD).status_code == 401
-    assert ada.me().ok
-    assert ada.refresh().ok
-
-    assert guess(strict, ada.email, PASSWORD, device).ok
-
-    # Which forgets the failures of the account.
-    assert guess(strict, ada.email, PASSWORD).ok
 
 
 @pytest.mark.parametrize(
