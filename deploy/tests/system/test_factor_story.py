@@ -1,14 +1,11 @@
-"""The life of an account with second factors, through the gateway: added, used at a
-login and a step-up, and reset by an operator."""
+"""Second factors through the gateway: added, and used at a login and a step-up."""
 
 import time
 
 import pytest
 
-from deploy.tests.admin_site import USERS
 from deploy.tests.client import assert_revoked, claims_of, cookie_of, refused
 from deploy.tests.factors import FactorUser
-from deploy.tests.mailed_links import token_of
 
 ALL = ["passkey", "totp", "recovery_code"]
 
@@ -87,26 +84,3 @@ def test_each_factor_completes_a_login_and_a_step_up(protected, third, kind, amr
     assert cookie_of(answer) is None
     assert claims_of(user.access)["auth_time"] > before
     assert user.refresh(cookie).ok
-
-
-def test_an_operator_resets_the_factors_unless_the_user_objects(
-    protected, operator, system
-):
-    user = protected
-    page = f"{USERS}{user.me().json()['id']}/factors/"
-    operator.submit(page, reason="seen at the desk, with a passport")
-    token = token_of(system, user.email, "keep_factors")
-    link = f"/account/factors/keep?token={token}"
-    answer = user.elsewhere().post(link, data={"token": token})
-    assert answer.status_code == 303, answer.text
-    assert not user.be_reset()
-    refused(user.elsewhere().log_in(), 401, "second_factor_required")
-    assert user.me().ok
-
-    operator.submit(page, reason="seen again")
-    refused(user.elsewhere().log_in(), 401, "second_factor_required")
-    assert user.be_reset()
-    assert_revoked(user)
-    assert user.log_in().ok
-    assert level(user) == ("aal1", ["pwd"])
-    assert user.factors()["factors"] == []
