@@ -46,20 +46,6 @@ def test_before_the_first_up_nothing_is_wrong(
     assert "1 ok, 3 note, 0 WRONG" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("mode", "is_right"), [(0o600, True), (0o640, False)])
-def test_secrets_are_for_their_owner_alone(
-    layout: Layout, mode: int, is_right: bool
-) -> None:
-    (layout.keys / "public").mkdir(parents=True)
-    (layout.keys / "public" / "kid.pem").touch(0o644)
-    secret = layout.secrets / "auth_secret_key"
-    secret.touch()
-    secret.chmod(mode)
-    found = doctor.secrets(layout)
-    assert found.startswith("ok" if is_right else "WRONG")
-    assert (str(secret) in found) is not is_right
-
-
 def test_only_a_running_stack_may_listen_on_its_ports(
     layout: Layout, listener: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ def setting(
 def readable_key(system: System) -> Iterator[None]:
     (path,) = system.state.glob("secrets/keys/private/*.pem")
     before = path.stat().st_mode
-    path.chmod(0o644)
+    path.chmod(0o640)
     try:
         yield
     finally:
