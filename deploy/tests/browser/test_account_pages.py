@@ -6,11 +6,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy.tests.browser.account_links import make_links
-from deploy.tests.browser.mailbox import mailed_link
-from deploy.tests.browser.test_front_end import says, submit
-from deploy.tests.client import LOGIN, PASSWORD, ApiClient, TestUser
+from deploy.tests.client import LOGIN, PASSWORD, ApiClient
 from deploy.tests.npm import npm_install
-from deploy.tests.tls_stack import APP, ELSEWHERE
+from deploy.tests.tls_stack import ELSEWHERE
 
 NEW = "a newer horse battery"
 AXE = "axe-core@4.14.1"
@@ -150,29 +148,6 @@ def test_a_change_is_undone_by_one_button(system, browser, axe):
     assert send(page) == ["submit"]
     arrives(page, "The change is undone")
     assert logs_in(system, f"{name}@example.org", PASSWORD) == 401
-
-
-def test_a_user_comes_by_mail_alone(system, browser, secure):
-    """From the registration on a front end to a login, and to another password."""
-    app = browser.open(secure.page(APP) + "front-end.html")
-    new, site = TestUser(system), f"{system.gateway_url}/account"
-    account = {"username": new.name, "email": new.email, "password": PASSWORD}
-    submit(app, "register", **account)
-    says(app, "Registered.")
-    assert logs_in(system, new.email, PASSWORD) == 401
-    page = account_page(browser)
-    page.go(mailed_link(system, new.email, "verify"))
-    assert send(page, "", PASSWORD) == ["username", "password", "submit"]
-    arrives(page, "Your account is ready")
-    assert logs_in(system, new.email, PASSWORD) == 200
-    page.go(f"{site}/reset/request")
-    send(page, new.email)
-    arrives(page, "Look into your mailbox")
-    page.go(mailed_link(system, new.email, "reset"))
-    send(page, NEW)
-    arrives(page, "Your password is changed")
-    assert logs_in(system, new.email, PASSWORD) == 401
-    assert logs_in(system, new.email, NEW) == 200
 
 
 def test_the_form_of_another_site_is_refused(system, browser, secure):
