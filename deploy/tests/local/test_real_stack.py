@@ -221,16 +221,6 @@ def test_a_gateway_that_is_restarted_reads_its_settings_and_loses_no_request(
     assert wait_for(lambda: not workers & set(children.read_text().split()), 30)
 
 
-def test_a_gateway_that_serves_one_name_of_its_own_is_ready(running: Checkout) -> None:
-    """As in production: it does not serve `localhost` (GW-01)."""
-    with running.edited(".env", "", "GATEWAY_SERVER_NAMES=127.0.0.1\n"):
-        running.ok("restart", "gateway")
-        assert running.is_ready()
-        assert wait_for(lambda: not running.service_at("users"), 10)
-    running.ok("restart", "gateway")
-    assert running.service_at("users")
-
-
 # --- Kills ----------------------------------------------------------------------------
 
 
