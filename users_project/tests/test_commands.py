@@ -11,8 +11,10 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.factories import EPOCH, NEW, PASSWORD, UserFactory
+from users.events.log import record
+from users.management import base
 from users.management.commands import raiseepochs
-from users.models import EmailChange, User
+from users.models import EmailChange, Event, User
 
 # The user before; active and deleted afterwards, how often the sessions have ended.
 ACTS = {
@@ -39,6 +41,45 @@ def test_an_act_changes_the_user_and_ends_the_sessions(
     assert len(pushes) == epoch
     assert f"{user.email} is " in capsys.readouterr().out
     assert User.objects.get(pk=another.pk).updated_at == another.updated_at
+
+
+@pytest.mark.parametrize(
+    ("command", "before", "state"),
+    [
+        ("deactivateuser", {"is_active": False}, "is inactive already"),
+        ("activateuser", {}, "is active already"),
+        ("deleteuser", {"deleted_at": "2026-01-31T12Z"}, "is deleted already"),
+        ("restoreuser", {}, "is not deleted"),
+    ],
+)
+def test_an_act_that_changes_nothing_is_an_error_without_an_event(
+    audits, command, before, state
+):
+    user = UserFactory(**before)
+    with pytest.raises(CommandError, match=f"^{user.email} {state}.$"):
+        call_command(command, user.email)
+    assert not Event.objects.exists()
+    assert not audits()
+
+
+def test_of_two_equal_acts_at_once_one_changes_nothing(at_once, pushes, monkeypatch):
+    user = UserFactory()
+
+    def slowly(*args, **fields):
+        record(*args, **fields)
+        time.sleep(0.3)
+
+    def deactivate():
+        try:
+            call_command("deactivateuser", user.email)
+        except CommandError as exc:
+            return str(exc)
+        return ""
+
+    monkeypatch.setattr(base, "record", slowly)
+    outcomes = at_once(deactivate, deactivate)
+    assert sorted(outcomes) == ["", f"{user.email} is inactive already."]
+    assert Event.objects.filter(event="user_deactivate").count() == 1
 
 
 @pytest.mark.parametrize("command", ["deactivateuser", "changepassword"])
@@ -114,6 +155,13 @@ def test_createsuperuser_takes_nothing_that_others_may_not_have(create, wrong):
     with pytest.raises(CommandError):
         create(**{"email": "other@example.org", "username": "other", **wrong})
     assert User.objects.count() == 1
+
+
+def test_createsuperuser_names_each_taken_field_once(create):
+    UserFactory(email="root@example.org", username="root")
+    message = "^This e-mail address is taken.; This username is taken.$"
+    with pytest.raises(CommandError, match=message):
+        create("ROOT@example.org", "Root")
 
 
 @pytest.mark.parametrize("above", [0, EPOCH, 2**62])

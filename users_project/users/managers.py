@@ -14,6 +14,7 @@ from shared.auth.access_tokens import MAX_LENGTH
 from shared.db.functions import ClockTimestamp
 from shared.events.models import origin
 from users.accounts.models import EmailChange
+from users.db.recorded_model import CANONICAL
 from users.db.statements import RAISE_EPOCH, RAISE_EPOCHS
 from users.events.log import record, source
 from users.factors.models import Factor, RecoveryCode
@@ -164,7 +165,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
             # Django's command offers to bypass the rules: not for a superuser.
             validate_password(password, user)
         user.set_password(password)
-        user.full_clean()
+        user.full_clean(exclude=CANONICAL)  # `clean` compares these
         try:
             with transaction.atomic(self._db):
                 user.save(using=self._db)
@@ -173,7 +174,8 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
                 event = "privilege_permissions_changed"
                 record(event, user.pk, by="operator", **given, removed=[])
         except IntegrityError:
-            user.full_clean()  # raises for a name that was taken meanwhile
+            # Raises for a name that was taken meanwhile.
+            user.full_clean(exclude=CANONICAL)
             raise
         return user
 

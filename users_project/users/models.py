@@ -168,13 +168,15 @@ class User(RecordedModel, PermissionsMixin):
         """Raise ValidationError for a name that another user has, whatever its case."""
         super().clean()
         taken = {}
-        for name in IDENTIFIERS:
+        for name in sorted(IDENTIFIERS):
             canonical = normalize_identifier(getattr(self, name))
             setattr(self, f"{name}_canonical", canonical)  # constraints compare it
             same = User.objects.filter(**{f"{name}_canonical": canonical})
             is_taken = same.exclude(pk=self.pk).exists()
             if is_taken or (name == "email" and links.is_held(canonical, self.pk)):
-                taken[name] = ValidationError("This one is taken.", "unique")
+                field: Any = self._meta.get_field(name)
+                text = f"This {field.verbose_name} is taken."
+                taken[name] = ValidationError(text, "unique")
         if taken:
             raise ValidationError(taken)
 

@@ -201,7 +201,7 @@ def test_the_old_address_is_held_while_it_can_be_taken_back(
     assert post("/me/change_email", session, **body).status_code == 202
     assert mailed() == [("email_change_requested", bob.email)]
     saved = admin.post(change_url(bob), fields(bob, email=ADDRESS))
-    assert "This one is taken." in errors(saved)
+    assert "This e-mail address is taken." in errors(saved)
     settings.EMAIL_VERIFICATION = "required"
     assert post("", username="eve", email=ADDRESS).status_code == 202
     assert mailed() == []

@@ -299,7 +299,7 @@ def test_createsuperuser_reads_that_a_name_was_taken_meanwhile(monkeypatch):
             taken.append(UserFactory(email="root@example.org"))
 
     monkeypatch.setattr(User, "full_clean", take)
-    with pytest.raises(ValidationError, match="This one is taken"):
+    with pytest.raises(ValidationError, match="This e-mail address is taken"):
         User.objects.create_superuser("Root@example.org", "root", PASSWORD)
     assert User.objects.get() == taken[0]
 

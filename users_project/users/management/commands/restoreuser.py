@@ -6,8 +6,10 @@ from users.models import User
 
 
 def restore(user: User) -> None:
-    """Restore a deleted user. Raises CommandError if it is too late."""
-    if user.is_deleted and not deletion.restore(user):
+    """Restore a user. Raises CommandError for one who is not deleted, or too late."""
+    if not user.is_deleted:
+        raise CommandError(f"{user} is not deleted.")
+    if not deletion.restore(user):
         raise CommandError(f"Too late: {user} is about to be erased.")
 
 
