@@ -46,7 +46,12 @@ class Client:
         self.site, self.headers = Site(url), headers
 
     def __call__(
-        self, title: str, expected: str, request: str, body: Body = None
+        self,
+        title: str,
+        expected: str,
+        request: str,
+        body: Body = None,
+        patience: int = PATIENCE,
     ) -> dict[str, Any]:
         """Send a request. Returns the answer's JSON; its status and code must match."""
         headers, text = dict(self.headers), None
@@ -67,10 +72,10 @@ class Client:
         print(SECRET.sub(lambda match: f"{match[1] or ''}...", shown), flush=True)
         if reply.summary != expected:
             wait = int(reply.headers["Retry-After"] or 0)
-            if reply.status == HTTPStatus.TOO_MANY_REQUESTS and wait <= PATIENCE:
+            if reply.status == HTTPStatus.TOO_MANY_REQUESTS and wait <= patience:
                 print(f"A limit is reached. Waiting {wait} seconds ...\n", flush=True)
                 time.sleep(wait)
-                return self(title, expected, request, body)
+                return self(title, expected, request, body, patience=0)
             hint = f"\nTry again in {wait} seconds." if wait else ""
             raise SystemExit(f"Expected {expected}: {request}{hint}")
         if "access_token" in reply.body:
