@@ -26,10 +26,8 @@ STARTS = "the service starts with its settings"
 def run(layout: Layout, words: Sequence[str]) -> int:
     """Print the findings, each remedy after an arrow. Returns 3 if one is WRONG."""
     parser = argparse.ArgumentParser("doctor", description=__doc__)
-    text = "examine the deployment at this URL, only from outside"
-    parser.add_argument("--url", type=_site, help=text)
-    text = "only send a test mail to this address"
-    parser.add_argument("--mail", metavar="ADDRESS", help=text)
+    parser.add_argument("--url", type=_site)
+    parser.add_argument("--mail", metavar="ADDRESS")
     options = parser.parse_args(words)
     counts = dict.fromkeys(("ok", "note", "WRONG"), 0)
     if options.mail:
@@ -88,13 +86,19 @@ def examine_gateway(layout: Layout) -> Iterator[str]:
 
 
 def secrets(layout: Layout) -> str:
-    public = layout.keys / "public"
-    paths = [p for p in layout.secrets.rglob("*") if public not in p.parents]
-    paths += layout.all_env_files().values()
-    readable = [str(p) for p in paths if p.is_file() and p.stat().st_mode & 0o077]
-    hint = "chmod 600 (a private key: 400). Then replace them: others may know them."
-    text = "only their owner can read files with secrets"
-    return finding("machine", "files", text, ", ".join(readable), hint)
+    """Folders too: in one that others can write, they can add a public key of theirs,
+    and services accept its tokens."""
+    public, wrong = layout.keys / "public", []
+    paths = [layout.secrets, *layout.secrets.rglob("*")]
+    for path in filter(Path.exists, [*paths, *layout.all_env_files().values()]):
+        is_private = path.is_file() and public not in path.parents
+        found, refused = path.stat(), 0o077 if is_private else 0o022
+        if found.st_mode & refused or found.st_uid != os.getuid():
+            wrong.append(str(path))
+    hint = "chown and chmod go= them. Remove public keys that are not yours. Replace"
+    hint += " secrets that others may know."
+    text = "only this user can write keys, secrets and settings, or read any but public"
+    return finding("machine", "files", f"{text} keys", ", ".join(wrong), hint)
 
 
 def intruder(layout: Layout, port: int, runs: bool) -> str:

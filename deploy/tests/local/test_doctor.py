@@ -1,5 +1,6 @@
 """`doctor` on this machine: what services answer, and who listens."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -44,6 +45,27 @@ def test_before_the_first_up_nothing_is_wrong(
 ) -> None:
     assert doctor.run(layout, []) == 0
     assert "1 ok, 3 note, 0 WRONG" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", [".", "auth_secret_key", "keys", "keys/public"])
+def test_only_the_user_of_the_stack_can_write_keys_and_secrets(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Services accept tokens of any public key in the folder."""
+    (layout.keys / "public").mkdir(parents=True)
+    (layout.secrets / "auth_secret_key").touch(0o600)
+    (layout.keys / "public" / "kid.pem").touch(0o444)
+    assert doctor.secrets(layout).startswith("ok")
+    path = layout.secrets / place
+    for bit in (0o020, 0o002):
+        path.chmod(0o700 | bit)
+        assert f": {path} -> " in doctor.secrets(layout)
+    path.chmod(0o700)
+    owner = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    found = doctor.secrets(layout)
+    assert found.startswith("WRONG")
+    assert str(layout.keys / "public" / "kid.pem") in found
 
 
 def test_only_a_running_stack_may_listen_on_its_ports(
