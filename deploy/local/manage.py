@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .problems import USAGE, Problem
-from .servers import supervisor
+from .servers import gateway, supervisor
 from .servers.application import PREPARE, environment, run_in_all
 from .servers.processes import STARTS
 from .setup import configure
@@ -40,6 +40,8 @@ def run(layout: Layout, words: Sequence[str]) -> int:
         if service.name in names:
             print(f"== {service.name}", flush=True)
             statuses.append(_run_in(layout, service, words))
+    if words[0] == "check" and "--help" not in words:
+        gateway.check(layout)
     return next(filter(None, statuses), 0)
 
 

@@ -13,10 +13,12 @@ from .programs import Job, run
 
 
 def check(layout: Layout) -> None:
-    """Render the configuration next to the one in use, and have Nginx read it."""
+    """Render the configuration next to the one in use, and have Nginx read it. Before
+    the first `up`, and with containers, there may be no Nginx."""
     scratch = layout.state / "gateway-check"
+    read = write if (layout.servers / "nginx").exists() else configure
     try:
-        write(layout, scratch)
+        read(layout, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -18,6 +18,10 @@ def test_a_command_runs_in_one_service_or_in_all_that_know_it(
         said = running.ok("check")
     assert said.count("System check identified no issues") == 2
     assert SAYS_SO in said
+    with running.edited(".env", "", "GATEWAY_API_RATE=quick\n"):
+        done = running.run("check")
+    assert done.returncode == 1
+    assert "gateway: GATEWAY_API_RATE: 'quick' is not a rate" in done.stdout
     assert "== users" in running.ok("createsuperuser", "--help")
     done = running.run("no_such_command")
     assert done.returncode == USAGE
