@@ -105,6 +105,8 @@ def _add_lines(file: Path, *others: Path) -> None:
 
 def check(folder: Path) -> dict[str, Any]:
     """Return the manifest. Raises Problem unless exactly its files exist, unchanged."""
+    if not folder.is_dir():
+        raise Problem(f"There is no folder {folder}.")
     if not (folder / MANIFEST).is_file():
         raise Problem(f"{folder} is not a complete backup: it has no {MANIFEST}.")
     there = {x.name: described(x) for x in folder.iterdir() if x.name != MANIFEST}

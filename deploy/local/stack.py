@@ -43,9 +43,7 @@ def up(layout: Layout) -> None:
     layout.make_folders()
     begun = time.monotonic()
     with locked(layout.state / "cli.lock"):
-        if _is_up_already(layout):
-            print("memo: already up")
-        else:
+        if not _is_up_already(layout):
             _bring_up(layout)
             print(f"memo: ready in {time.monotonic() - begun:.1f} s")
     url = read_env(layout.gateway_env)["GATEWAY_PUBLIC_URL"]
@@ -112,7 +110,8 @@ def _configure(layout: Layout, chosen: Ports) -> None:
 
 
 def _is_up_already(layout: Layout) -> bool:
-    """Whether the running stack is up to date. Starts its stopped programs again."""
+    """Whether the running stack is up to date. Starts its stopped programs again, and
+    prints which."""
     complete = read_text(layout.state / COMPLETE)
     if complete != layout.fingerprint() or not supervisor.is_running(layout):
         return False
@@ -121,12 +120,15 @@ def _is_up_already(layout: Layout) -> bool:
             return False
     try:
         with locked(layout.state / processes.STARTS):
+            there = supervisor.processes(layout).items()
+            stopped = [name for name, x in there if not all(each["pid"] for each in x)]
             processes.start_and_wait(layout)
     except Problem as problem:
         if problem.code == PORT_IN_USE:
             raise
         print(f"memo: {problem}")
         return False
+    print(f"memo: started {', '.join(stopped)}" if stopped else "memo: already up")
     return True
 
 

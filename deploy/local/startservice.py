@@ -19,7 +19,7 @@ RENDERED = "py,md,yaml,ini,conf,example"
 # The name becomes a package, a host, a role, a database, a key prefix, a route and a
 # word of the command line. No host may have `_` (RFC 1123).
 PATTERN = re.compile(r"[a-z][a-z0-9]{0,18}")
-FORM = "up to 19 lower-case letters and digits, such as `notes` or `billing`"
+FORM = "a letter and up to 18 more letters or digits, all lower-case, such as `notes`"
 # Redis: the key prefix of session states, and users that have a meaning already.
 REDIS = "admin default session sessions"
 # Callers of services: the names of their API key files.
@@ -52,7 +52,7 @@ memo: the service `{name}` is made; next
 def run(layout: Layout, arguments: Sequence[str]) -> None:
     """Write all files of the service, or none of them."""
     parser = argparse.ArgumentParser("startservice", description=__doc__)
-    parser.add_argument("name", help=FORM)
+    parser.add_argument("name")
     name = parser.parse_args(arguments).name
     if reason := fault(layout, name):
         raise Problem(f"`{name}` cannot be a service: {reason}", code=USAGE)

@@ -83,6 +83,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "foreign": (lambda f: (f / "extra.dump").touch(), "extra.dump"),
     "folder": (lambda f: (f / "more").mkdir(), "more"),
     "no manifest": (lambda f: (f / backup.MANIFEST).unlink(), "not a complete backup"),
+    "no folder": (shutil.rmtree, "There is no folder"),
     "half a manifest": (
         lambda f: (f / backup.MANIFEST).write_text('{"stack": "", "fil'),
         "missing, changed or added",

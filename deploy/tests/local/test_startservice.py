@@ -83,7 +83,7 @@ def test_its_code_is_clean_whatever_it_is_called(checkout: Layout, name: str) ->
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        ("Notes my_notes my-notes 2notes ../notes n123456789012345678901", "digits"),
+        ("Notes my_notes my-notes 2notes ../notes n123456789012345678901", "a letter"),
         ("auth", "auth_project exists"),
         ("users", "users_project exists"),
         ("papers", "papers.conf exists"),
