@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+from typing import Any
 
 from . import interruption  # isort: skip - handles Ctrl-C during the imports
 from deploy import smoke_test
@@ -20,23 +21,55 @@ from .setup import layout, privileges, virtualenv
 from .setup.files import read_env, read_text
 from .setup.layout import Layout
 from .setup.secretfiles import KEY
-from .startservice import HELP
+from .startservice import FORM, HELP
 
-# Commands that parse their own options. `python -m deploy` runs the proofs.
+# Commands that parse their own words, with what `--help` lists. `python -m deploy` runs
+# the proofs.
+SEED = "repeat a run: the number that it printed (default: random)"
 PROOFS = {
-    "test": "[suite ...]",
-    "verify": "",
-    "audit": "[--osv-url URL]",
-    "sbom": "",
-    "fuzz": "[--minutes N] [--seed N]",
-    "model": "[--rules N] [--seed N] [--faults]",
-    "mutate": "[--all | --id ID ...]",
-    "bench": "[--path PATH ...] [--opponents NAME ...] [--against DIR ...] [--sizes N]",
-    "chaos": "[--minutes N] [--seed N]",
-    "attack": "[--url URL] [--api-key FILE] [--ca FILE] [--only WORDS]",
+    "test": {"suite ...": "default: all; options after the names go to pytest"},
+    "verify": {},
+    "audit": {"--osv-url URL": "ask this mirror; all options go to pip-audit"},
+    "sbom": {"option ...": "all go to cyclonedx_py requirements"},
+    "fuzz": {
+        "--minutes N": "begin rounds for so long (default: 10)",
+        "--examples N": "of each test in a round (default: 500)",
+        "--seed N": SEED,
+    },
+    "model": {
+        "--rules N": "how many steps (default: 50000)",
+        "--seed N": SEED,
+        "--faults": "also find each known fault",
+    },
+    "mutate": {
+        "--all": "try all, not only ten",
+        "--id ID ...": "try those of these requirements, such as TOK-01",
+    },
+    "bench": {
+        "--path PATH ...": "of me, verify_token, refresh, login (default: all)",
+        "--opponents NAME ...": "measure these (default: all; no name: none)",
+        "--against DIR ...": "other checkouts, measured in the same rounds",
+        "--sizes N": "only print the bytes of a user, a session, an event, from N each",
+        "--rounds N": "default: 7",
+        "--seconds N": "of a round (default: 2; logins: 6 or more)",
+        "--connections N": "default: 16",
+    },
+    "chaos": {"--minutes N": "how long (default: 10)", "--seed N": SEED},
+    "attack": {
+        "--url URL": "default: the running stack of this checkout",
+        "--api-key FILE": "a leaked API key of a service; can be repeated",
+        "--ca FILE": "the certificate of the CA",
+        "--only WORDS": "run these tests (pytest -k)",
+    },
 }
-MODULES = {"doctor": "[--url URL] [--mail ADDRESS]", "startservice": "<name>"}
-MODULES |= {"mail": "[--link]"}
+MODULES = {
+    "doctor": {
+        "--url URL": "examine the deployment at this URL, only from outside",
+        "--mail ADDRESS": "only send a test mail to this address",
+    },
+    "startservice": {"name": FORM},
+    "mail": {"--link": "print only its link"},
+}
 OTHERS = "up down init status logs start stop restart destroy rotateapikeys demo"
 OTHERS += " backup restore"
 COMMANDS = [*OTHERS.split(), *PROOFS, *MODULES]
@@ -76,7 +109,7 @@ def _run(words: list[str]) -> int:
         raise Problem("./manage_all.sh needs Linux.", hint=hint)
     options, more = argparse.Namespace(command=""), words
     if words[0] in {**PROOFS, **MODULES}:
-        options, more = _parser().parse_known_args(words)
+        options, more = _parser().parse_known_args(words)[0], words[1:]
     elif words[0] in COMMANDS:
         options, more = _parser().parse_args(words), []
     found = privileges.drop(layout.of(os.environ.get("MEMO_STACK", "")), words)
@@ -97,14 +130,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("./manage_all.sh")
     commands = parser.add_subparsers(dest="command", metavar="command")
     more, add = {**PROOFS, **MODULES}, {}
-    text = HELP.read_text(encoding="utf-8")
+    summary = HELP.read_text(encoding="utf-8")
     for name in COMMANDS:
-        what = re.search(rf"^  {name}\b.*?  (\S.*)$", text, re.MULTILINE)
-        usage = f"./manage_all.sh {name} {more[name]}" if name in more else None
-        command = commands.add_parser(
-            name, usage=usage, description=what[1] if what else None
-        )
+        what = re.search(rf"^  {name}\b.*?  (\S.*)$", summary, re.MULTILINE)
+        command = commands.add_parser(name, description=what[1] if what else None)
         add[name] = command.add_argument
+        for option, text in more.get(name, {}).items():
+            _add(command, option, text)
     for name, count in (("start", "+"), ("stop", "+"), ("restart", "*"), ("logs", "?")):
         add[name]("process", nargs=count)
     add["logs"]("-f", "--follow", action="store_true", help="print new lines, too")
@@ -120,6 +152,15 @@ def _parser() -> argparse.ArgumentParser:
     text = "end no session; sessions that ended since the backup are valid again"
     add["restore"]("--keep-sessions", action="store_true", help=text)
     return parser
+
+
+def _add(command: argparse.ArgumentParser, option: str, text: str) -> None:
+    """Add an option as help shows it: `--id ID ...`."""
+    flag, *values = option.split()
+    how: dict[str, Any] = {"nargs": "*"} if "..." in values else {}
+    if flag.startswith("-"):
+        how |= {"metavar": values[0]} if values else {"action": "store_true"}
+    command.add_argument(flag, help=text, **how)
 
 
 def _carry_out(found: Layout, options: argparse.Namespace, more: list[str]) -> int:

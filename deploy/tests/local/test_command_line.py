@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,28 @@ def test_a_command_has_its_help_and_a_usage(
     said = "".join(capsys.readouterr())
     command = "" if status else f" {words[0]}"
     assert re.match(rf"usage: \S*manage_all\.sh{command}\b", said)
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        *((name, f"-m deploy {name}") for name in ("fuzz", "model", "mutate", "chaos")),
+        ("attack", "-m deploy.tests.attack"),
+        ("bench", "-m bench"),
+        ("doctor", "-c __import__('deploy.local.doctor').local.doctor.run(0,['-h'])"),
+    ],
+)
+def test_help_lists_each_option_of_the_program_that_gets_the_words(
+    command: str, program: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [sys.executable, *program.split(), "--help"]
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    said = capsys.readouterr().out
+    option = re.compile(r"^  (--[\w-]+)", re.MULTILINE)
+    own = option.findall(subprocess.check_output(words, cwd=ROOT, text=True))
+    assert own
+    assert {*option.findall(said)} == {*own}
 
 
 @pytest.mark.parametrize("words", [[], ["help"], ["--help"], ["-h"]])
