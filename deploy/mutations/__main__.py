@@ -60,8 +60,13 @@ class Mutation:
 def load() -> list[Mutation]:
     """All kept mutations. Raises TypeError for an unknown or a missing key."""
     files = sorted(Path(__file__).parent.glob("*.toml"))
-    tables = [tomllib.loads(file.read_text("utf-8"))["mutation"] for file in files]
-    return [Mutation(**each) for table in tables for each in table]
+    tables = [tomllib.loads(file.read_text("utf-8")).items() for file in files]
+    return [
+        Mutation(requirement, **each)
+        for table in tables
+        for requirement, mutations in table
+        for each in mutations
+    ]
 
 
 def choose(words: Sequence[str]) -> list[Mutation]:
