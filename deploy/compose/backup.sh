@@ -7,21 +7,28 @@ set -euo pipefail
 umask 077
 folder=$(realpath -m -- "${1:?"usage: $0 FOLDER"}")
 cd "$(dirname -- "$0")/../.."
-mkdir -- "$folder"
-trap 'rm -rf -- "$folder"' EXIT
+exec < /dev/null 9< deploy/compose/restore.sh
+flock -n 9 || { echo "backup.sh: a backup or restore is running" >&2; exit 1; }
+[ ! -e "$folder" ] || { echo "backup.sh: $folder exists already" >&2; exit 1; }
+draft=$folder.new
+rm -rf -- "$draft"
+mkdir -- "$draft"
+trap 'rm -rf -- "$draft"' EXIT
 
-# Auth last: it knows no epoch then that a dump of users lacks.
-others=$(docker compose config --services | sed -n '/^auth-db$/d; s/-db$//p')
+others=$(docker compose config --services | sed -n '/^auth-migrate$/d; s/-migrate$//p')
+# Auth last: its dump has every logout from before the other dumps.
 for name in $others auth; do
     docker compose exec -T "$name-db" sh -c 'PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE") \
-        pg_dump -U postgres -Fc "$MEMO_SERVICE"' > "$folder/$name.dump"
+        pg_dump -U postgres -Fc "$MEMO_SERVICE"' > "$draft/$name.dump"
 done
-docker compose run --rm -T --no-deps users-worker \
-    sh -c "cat /var/lib/memo/erasures/users.log || true" > "$folder/erasures.log"
-# After the dumps: these have every key then that a dump needs.
-tar -cf "$folder/settings.tar" .env .secrets
+docker compose run --rm -T --no-deps users-worker sh -c \
+    'file=${ERASURES_FILE:-/var/lib/memo/erasures/users.log}; [ ! -e "$file" ] || cat "$file"' \
+    > "$draft/erasures.log"
+# After the dumps, so they have every key that a dump needs.
+tar -cf "$draft/settings.tar" .env .secrets
+sync
+mv -- "$draft" "$folder"
 # For the alert MemoBackupOld.
 note="COMMENT ON DATABASE users IS 'memo backup $(date -u +%FT%TZ)'"
 docker compose exec -T -e note="$note" users-db sh -c \
     'PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE") psql -U postgres -qc "$note"'
-trap - EXIT

@@ -1,21 +1,18 @@
 #!/usr/bin/env bash
 # Restore the containers' databases, or those of some services, from a folder that
-# backup.sh has made. What can fail works on new databases: until these are renamed at the
-# end, yours are unchanged. All sessions end. The containers have to run.
+# backup.sh has made. What can fail works on new databases, which take the place of yours
+# at the end. The containers have to run.
 #
 #   deploy/compose/restore.sh FOLDER [SERVICE...]
 set -euo pipefail
 folder=$(realpath -- "${1:?"usage: $0 FOLDER [SERVICE...]"}")
 cd "$(dirname -- "$0")/../.."
-services=$(docker compose config --services | sed -n '/^auth-db$/d; s/-db$//p')
-mapfile -t others <<< "$services"
-names=("${@:2}")
-# Auth last: until then the epochs of restored users end the sessions that auth has.
-[ $# -gt 1 ] || names=("${others[@]}" auth)
-for name in "${names[@]}"; do
-    [ -r "$folder/$name.dump" ] || { echo "restore.sh: no $folder/$name.dump" >&2; exit 1; }
-done
-erasures=/var/lib/memo/erasures/users.log list=$(mktemp)
+exec < /dev/null 9< deploy/compose/restore.sh
+
+fail() {
+    echo "restore.sh: $*" >&2
+    exit 1
+}
 
 database() { # SERVICE STEP: in its server
     docker compose exec -T "$1-db" sh -ec "$(cat deploy/postgres/restore.sh)" restore "${@:2}"
@@ -28,38 +25,62 @@ on_database() { # DATABASE COMMAND...: of manage.py
         "$service" python manage.py "${@:2}"
 }
 
+is_restored() { [[ " ${names[*]} " = *" $1 "* ]]; }
+
 manage() { # SERVICE COMMAND...: on its restored database, if there is one
-    case " ${names[*]} " in
-        *" $1 "*) on_database "$1_restored" "${@:2}" ;;
-        *) on_database "$@" ;;
-    esac
+    if is_restored "$1"; then set -- "$1_restored" "${@:2}"; fi
+    on_database "$@"
 }
 
 start() {
+    set +e # each as far as it goes
     rm -f "$list"
-    for name in "${names[@]}"; do database "$name" drop restored || true; done
+    for name in "${swapped[@]}"; do database "$name" undo; done
+    for name in "${names[@]}"; do database "$name" drop restored; done
     docker compose up -d --wait
 }
 
+flock -n 9 || fail "a backup or restore is running"
+services=$(docker compose config --services | sed -n '/^auth-migrate$/d; s/-migrate$//p')
+names=() swapped=()
+# Auth last: until then the epochs of restored users end the sessions that auth has.
+for name in $services auth; do
+    if [ $# = 1 ] || [[ " ${*:2} " = *" $name "* ]]; then names+=("$name"); fi
+done
+[ $# = 1 ] || [ ${#names[@]} = $(($# - 1)) ] || fail "there are: $services auth"
+for file in "${names[@]/%/.dump}" erasures.log; do
+    [ -r "$folder/$file" ] || fail "no $folder/$file"
+done
+list=$(mktemp)
 trap start EXIT
-docker compose stop "${others[@]}" auth users-worker
+# shellcheck disable=SC2086 # words
+docker compose stop $services auth users-worker
 for name in "${names[@]}"; do
     database "$name" load < "$folder/$name.dump"
     url=postgres://${name}_owner@$name-db:5432/${name}_restored
     docker compose run --rm -T --no-deps -e "MIGRATION_DATABASE_URL=$url" "$name-migrate"
 done
 
-# Users are erased again, by the lists of the backup and of now. The first line of the one
-# does not continue the last of the other, should that be cut off.
-docker compose run --rm -T --no-deps users-worker \
-    sh -c "{ echo; cat; } >> $erasures && cat $erasures" < "$folder/erasures.log" > "$list"
-for name in users auth; do manage "$name" eraseusers - < "$list"; done
+if is_restored users || is_restored auth; then
+    # Users are erased again: those in the backup's list, and those in the present one. A
+    # line break comes first, because the last line of the present one may be cut off.
+    docker compose run --rm -T --no-deps users-worker sh -c \
+        'file=${ERASURES_FILE:-/var/lib/memo/erasures/users.log}
+        { echo; cat; } >> "$file" && cat "$file"' < "$folder/erasures.log" > "$list"
+    for name in users auth; do
+        if is_restored "$name"; then manage "$name" eraseusers - < "$list"; fi
+    done
+    # Sessions end: the backup does not know which have ended since. The present tables
+    # may be lost.
+    epochs=$(on_database auth highestepoch || true; manage auth highestepoch)
+    manage users raiseepochs --above "$(sort -n <<< "$epochs" | tail -n 1)"
+    manage auth revokesessions --all --noinput
+    manage auth republishsessions
+fi
 
-# Sessions end: the backup does not know which have ended since.
-epochs=$(on_database auth highestepoch && manage auth highestepoch)
-manage users raiseepochs --above "$(sort -n <<< "$epochs" | tail -n 1)"
-manage auth revokesessions --all --noinput
-manage auth republishsessions
-
-for name in "${names[@]}"; do database "$name" swap; done
+for name in "${names[@]}"; do
+    database "$name" swap
+    swapped+=("$name")
+done
+swapped=()
 for name in "${names[@]}"; do database "$name" drop before; done

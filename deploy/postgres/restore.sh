@@ -3,24 +3,35 @@
 #
 #   load           a dump, from the standard input, into the new database NAME_restored
 #   swap           NAME becomes NAME_before, NAME_restored becomes NAME
-#   drop restored  what a failed restore has loaded
-#   drop before    the previous database: erased users are in it, too
+#   undo           the opposite
+#   drop restored  what a restore that failed has loaded
+#   drop before    the previous database: users who are erased later stay in it
 name=$MEMO_SERVICE roles=/docker-entrypoint-initdb.d/roles.sql
 PGUSER=postgres PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
 export PGUSER PGPASSWORD
-sql() { psql -qv ON_ERROR_STOP=1 "$@"; }
+
+sql() { psql -qv ON_ERROR_STOP=1 -c 'SET client_min_messages = warning' "$@"; }
+
+drop() { sql -c "DROP DATABASE IF EXISTS ${name}_$1 WITH (FORCE)"; }
+
+rename() { # FROM TO FROM TO: in one transaction, after their clients are disconnected
+    clients="FROM pg_stat_activity WHERE datname IN ('$1', '$3')"
+    sql -o /dev/null -c "SELECT pg_terminate_backend(pid) $clients" \
+        -c "ALTER DATABASE \"$1\" RENAME TO \"$2\"; ALTER DATABASE \"$3\" RENAME TO \"$4\""
+}
+
 case $1 in
     load)
         sql -f "$roles" # a role or the database may be missing
-        sql -c "DROP DATABASE IF EXISTS ${name}_restored" \
-            -c "CREATE DATABASE ${name}_restored OWNER ${name}_owner TEMPLATE template0"
+        drop restored
+        sql -c "CREATE DATABASE ${name}_restored OWNER ${name}_owner TEMPLATE template0"
         pg_restore -e --role="${name}_owner" -d "${name}_restored"
         ;;
     swap)
-        sql -c "DROP DATABASE IF EXISTS ${name}_before" \
-            -c "ALTER DATABASE \"$name\" RENAME TO ${name}_before;
-                ALTER DATABASE ${name}_restored RENAME TO \"$name\""
+        drop before
+        rename "$name" "${name}_before" "${name}_restored" "$name"
         sql -f "$roles" # rights of a database are not in its dump
         ;;
-    drop) sql -c "DROP DATABASE IF EXISTS ${name}_$2" ;;
+    undo) rename "$name" "${name}_restored" "${name}_before" "$name" ;;
+    drop) drop "$2" ;;
 esac

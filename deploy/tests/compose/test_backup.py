@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,15 +23,18 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
 BACK_UP = "deploy/compose/backup.sh backup"
 RESTORE = "deploy/compose/restore.sh backup"
 SCRIPTS = ("compose/backup.sh", "compose/restore.sh", "postgres/restore.sh")
+SERVICES = "auth auth-db auth-migrate order order-db order-migrate grafana-db users"
 # It notes its calls, and has a list of erased users. A worker that stops adds `late`.
+# `epoch` has the highest of auth now, and of the restored one.
 DOCKER = """#!/bin/sh
 echo "$*" | tr -s '\\n ' ' ' | sed 's/-ec .* restore /-ec /; s/ *$/\\n/' >> calls
 case $* in
     *"$FAILS"*) exit 1 ;;
-    "compose config --services") printf '%s\\n' auth auth-db order-db users users-db ;;
-    *pg_dump*) echo dump ;;
-    *auth_restored*highestepoch*) echo 7 ;;
-    *highestepoch*) echo 9 ;;
+    "compose config --services") tr ' ' '\\n' < services ;;
+    *pg_dump*) touch .secrets/late; echo "dump of $4" ;;
+    *auth_restored*highestepoch* | "exec deploy/auth"*highestepoch*) sed -n 2p epoch ;;
+    *highestepoch*) sed -n 1p epoch ;;
+    "-e --role="*) cat > "$4.loaded" ;;
     *eraseusers*) cat >> erased ;;
     *--for=delete*users-worker*) cat late >> list ;;
     *" sh -ec "*)
@@ -63,6 +67,8 @@ def run(tmp_path: Path) -> Run:
         shutil.copy(ROOT / "deploy" / script, tmp_path / "deploy" / script)
     (tmp_path / ".env").touch()
     (tmp_path / ".secrets").mkdir()
+    (tmp_path / "services").write_text(f"{SERVICES} users-db users-migrate\n")
+    (tmp_path / "epoch").write_text("9\n7\n")
 
     def run(commands: str, fails: str = "no call") -> int:
         path = f"{docker.parent}:{os.environ['PATH']}"
@@ -81,7 +87,7 @@ def backup(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "erasures.log").write_text("b 2\n")
     for name in ("users", "order", "auth"):
-        (folder / f"{name}.dump").touch()
+        (folder / f"{name}.dump").write_text(name)
     return folder
 
 
@@ -103,8 +109,11 @@ def test_a_backup_is_private_and_whole(run: Run, tmp_path: Path) -> None:
     files = {file.name: file for file in (tmp_path / "backup").iterdir()}
     dumps = {"users.dump", "auth.dump", "order.dump"}
     assert files.keys() == dumps | {"erasures.log", "settings.tar"}
-    assert files["users.dump"].read_text() == "dump\n"
+    assert files["users.dump"].read_text() == "dump of users-db\n"
     assert files["erasures.log"].read_text() == "a 1\n"
+    # A dump may need a key that was made meanwhile.
+    with tarfile.open(files["settings.tar"]) as tar:
+        assert tar.getnames() == [".env", ".secrets", ".secrets/late"]
     modes = {file.stat().st_mode & 0o077 for file in files.values()}
     assert modes == {0}
     assert (tmp_path / "backup").stat().st_mode & 0o077 == 0
@@ -119,7 +128,7 @@ def test_a_backup_that_failed_is_neither_left_nor_noted(
 ) -> None:
     """Else the alert MemoBackupOld would not fire."""
     assert run(BACK_UP, fails)
-    assert not (tmp_path / "backup").exists()
+    assert not [*tmp_path.glob("backup*")]
     assert "COMMENT ON DATABASE" not in (tmp_path / "calls").read_text()
 
 
@@ -134,8 +143,12 @@ def test_a_backup_needs_no_running_worker(run: Run) -> None:
 
 
 def test_a_restore_erases_again(run: Run, tmp_path: Path, backup: Path) -> None:
-    """PRIV-05: the users of both lists, in both services, now and next time."""
+    """PRIV-05: the users of both lists, in both restored databases, now and next
+    time."""
     assert run(RESTORE) == 0
+    text = (tmp_path / "calls").read_text()
+    for name in ("users", "auth"):
+        assert f"/{name}_restored {name} python manage.py eraseusers -\n" in text
     assert (tmp_path / "list").read_text() == "a 1\nc\nb 2\n"
     assert (tmp_path / "erased").read_text() == "a 1\nc\nb 2\n" * 2
 
@@ -149,35 +162,65 @@ def test_a_restore_takes_the_place_of_all_databases_at_its_end(
     names = ("order", "users", "auth")
     wanted = ("load", "swap", "drop before", "drop restored")
     assert steps(tmp_path) == [f"{name} {step}" for step in wanted for name in names]
+    for name in names:
+        assert (tmp_path / f"{name}_restored.loaded").read_text() == name
     called = calls(tmp_path)
+    for name in names:
+        url = f"MIGRATION_DATABASE_URL=postgres://{name}_owner@{name}-db:5432/{name}"
+        assert f"-e {url}_restored {name}-migrate" in "\n".join(called)
     (published,) = (n for n, call in enumerate(called) if "republishsessions" in call)
     swaps = [n for n, call in enumerate(called) if "RENAME TO" in call]
     assert min(swaps) > published
     assert (
-        'ALTER DATABASE "order" RENAME TO order_before; '
-        'ALTER DATABASE order_restored RENAME TO "order"' in called[swaps[0]]
+        'ALTER DATABASE "order" RENAME TO "order_before"; '
+        'ALTER DATABASE "order_restored" RENAME TO "order"' in called[swaps[0]]
     )
     assert called[-1] == "compose up -d --wait"
 
 
-def test_a_restore_ends_all_sessions(run: Run, tmp_path: Path, backup: Path) -> None:
-    """It raises epochs above those that auth has now, not only those of the backup."""
+@pytest.mark.parametrize("epochs", ["9\n7\n", "7\n9\n"])
+def test_a_restore_ends_all_sessions(
+    run: Run, tmp_path: Path, backup: Path, epochs: str
+) -> None:
+    """It raises epochs above those that auth has now, and those of the backup: a new
+    machine has none."""
+    (tmp_path / "epoch").write_text(epochs)
     assert run(RESTORE) == 0
     text = (tmp_path / "calls").read_text()
     assert "/users_restored users python manage.py raiseepochs --above 9\n" in text
     assert "/auth_restored auth python manage.py revokesessions --all" in text
 
 
+def test_a_lost_database_is_restored(run: Run, tmp_path: Path, backup: Path) -> None:
+    """Its tables do not tell the highest epoch."""
+    assert run(RESTORE, "/auth auth python manage.py highestepoch") == 0
+    text = (tmp_path / "calls").read_text()
+    assert "manage.py raiseepochs --above 7\n" in text
+
+
 def test_one_database_is_restored_alone(run: Run, tmp_path: Path, backup: Path) -> None:
+    """Nothing is erased in the other, where deleted users would get more time."""
     assert run(f"{RESTORE} users") == 0
     assert {step.split()[0] for step in steps(tmp_path)} == {"users"}
     text = (tmp_path / "calls").read_text()
     assert "/users_restored users python manage.py raiseepochs" in text
     assert "/auth auth python manage.py revokesessions --all" in text
+    assert text.count("eraseusers") == 1
+
+
+def test_a_service_of_your_own_is_restored_alone(
+    run: Run, tmp_path: Path, backup: Path
+) -> None:
+    assert run(f"{RESTORE} order") == 0
+    assert {step.split()[0] for step in steps(tmp_path)} == {"order"}
+    assert "python manage.py" not in (tmp_path / "calls").read_text()
 
 
 ENDS = ("eraseusers", "raiseepochs", "revokesessions", "republishsessions")
-BEFORE = ("restore load", "users-migrate", "users-worker sh", "/auth auth", *ENDS)
+BEFORE = (
+    *("restore load", "users-migrate", "users-worker sh"),
+    *("/auth_restored auth python manage.py highestepoch", *ENDS),
+)
 
 
 @pytest.mark.parametrize("fails", BEFORE)
@@ -193,12 +236,39 @@ def test_a_restore_that_failed_changes_no_database_and_starts_all(
     assert calls(tmp_path)[-1] == "compose up -d --wait"
 
 
-def test_without_a_dump_nothing_is_stopped(
+def test_all_databases_are_replaced_or_none(
     run: Run, tmp_path: Path, backup: Path
 ) -> None:
-    (backup / "auth.dump").unlink()
+    assert run(RESTORE, 'RENAME TO "auth_before"')
+    assert [step for step in steps(tmp_path) if "load" not in step] == [
+        *("order swap", "users swap", "auth swap", "order undo", "users undo"),
+        *(f"{name} drop restored" for name in ("order", "users", "auth")),
+    ]
+    assert calls(tmp_path)[-1] == "compose up -d --wait"
+
+
+@pytest.mark.parametrize("file", ["auth.dump", "erasures.log"])
+def test_without_a_file_nothing_is_stopped(
+    run: Run, tmp_path: Path, backup: Path, file: str
+) -> None:
+    (backup / file).unlink()
     assert run(RESTORE)
     assert "compose stop" not in (tmp_path / "calls").read_text()
+
+
+def test_what_is_no_service_is_refused(run: Run, tmp_path: Path, backup: Path) -> None:
+    assert run(f"{RESTORE} users grafana")
+    assert "compose stop" not in (tmp_path / "calls").read_text()
+
+
+@pytest.mark.parametrize("command", [f"{BACK_UP}2", RESTORE])
+def test_one_of_them_runs_at_a_time(
+    run: Run, tmp_path: Path, backup: Path, command: str
+) -> None:
+    """Else one could load what the other has just taken, with erased users."""
+    lock = "exec 8< deploy/compose/restore.sh; flock 8; "
+    assert run(lock + command)
+    assert not (tmp_path / "calls").exists()
 
 
 def test_a_restore_in_kubernetes_keeps_both_lists(run: Run, tmp_path: Path) -> None:
@@ -276,13 +346,21 @@ def test_a_restore_in_kubernetes_that_failed_opens_no_gateway(
 
 def test_the_small_cluster_takes_both_dumps(run: Run, tmp_path: Path) -> None:
     for name in ("users", "auth"):
-        (tmp_path / f"{name}.dump").touch()
+        (tmp_path / f"{name}.dump").write_text(name)
     assert run(f"{SMALL}\n{DROP}") == 0
     sql = [call for call in calls(tmp_path) if call.startswith("-q")]
     for name in ("users", "auth"):
-        assert [call for call in sql if f"RENAME TO {name}_before" in call]
-    drop = "-qv ON_ERROR_STOP=1 -c DROP DATABASE IF EXISTS"
-    assert sql[-2:] == [f"{drop} users_before", f"{drop} auth_before"]
+        assert [call for call in sql if f'RENAME TO "{name}_before"' in call]
+        assert (tmp_path / f"{name}_restored.loaded").read_text() == name
+    assert "DROP DATABASE IF EXISTS users_before" in sql[-2]
+    assert "DROP DATABASE IF EXISTS auth_before" in sql[-1]
+
+
+def test_the_small_cluster_takes_both_dumps_or_none(run: Run, tmp_path: Path) -> None:
+    for name in ("users", "auth"):
+        (tmp_path / f"{name}.dump").touch()
+    assert run(SMALL, 'RENAME TO "auth_before"')
+    assert 'RENAME TO "users_restored"' in calls(tmp_path)[-1]
 
 
 def test_a_dump_that_cannot_be_loaded_ends_it(run: Run, tmp_path: Path) -> None:

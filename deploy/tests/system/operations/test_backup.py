@@ -158,6 +158,71 @@ def test_the_nightly_job_of_kubernetes(stack: System, tmp_path: Path) -> None:
     assert 0 < found["memo_backup_age_seconds"] < 30
 
 
+def test_the_steps_of_a_restore_in_containers(system: System, tmp_path: Path) -> None:
+    """On a real server, while a client is connected. The name of a service may be a
+    word of SQL. Its role gets the rights that the dump lacks."""
+    layout, dump = system.layout, tmp_path / "dump"
+    roles = ROOT / "deploy/postgres/roles.sql"
+    script = (ROOT / "deploy/postgres/restore.sh").read_text()
+    script = script.replace("/docker-entrypoint-initdb.d/roles.sql", str(roles))
+    script = script.replace("PGUSER=postgres", f"PGUSER={postgres.ADMIN}")
+    env = {
+        "PATH": f"{layout.servers}:/usr/bin:/bin",
+        "PGHOST": f"{layout.sockets}/users-db",
+        "PGUSER": postgres.ADMIN,
+        "PGDATABASE": "postgres",
+        "POSTGRES_PASSWORD_FILE": os.devnull,  # no password is needed
+        "MEMO_SERVICE": "order",
+        "MEMO_OWNER_PASSWORD_FILE": f"{layout.secrets}/users_db_owner_password",
+        "MEMO_APP_PASSWORD_FILE": f"{layout.secrets}/users_db_app_password",
+    }
+
+    def step(*words: str) -> None:
+        with dump.open("rb") as file:
+            command = ["sh", "-ec", script, "restore", *words]
+            subprocess.run(command, env=env, stdin=file, check=True)
+
+    def query(database: str, *statements: str) -> str:
+        words = [word for each in statements for word in ("-c", each)]
+        command = ["psql", "-XAtqd", database, "-v", "ON_ERROR_STOP=1", *words]
+        return subprocess.check_output(command, env=env, text=True).strip()
+
+    def databases() -> str:
+        names = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database"
+        return query("postgres", f"{names} WHERE datname LIKE 'order%'")
+
+    subprocess.run(["psql", "-Xqf", roles], env=env, check=True)
+    try:
+        create = "CREATE TABLE note AS SELECT 'backup' AS text"
+        query("order", "SET ROLE order_owner", create)
+        subprocess.run(["pg_dump", "-Fc", "-f", dump, "order"], env=env, check=True)
+        query("order", "UPDATE note SET text = 'now'")
+        client = subprocess.Popen(
+            ["psql", "-c", "SELECT pg_sleep(60)", "order"], env=env
+        )
+        clients = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'order'"
+        wait_until(lambda: query("postgres", clients) == "1", 10, "connected")
+        for words, text in (
+            (("load",), "now"),
+            (("swap",), "backup"),
+            (("undo",), "now"),
+            (("load",), "now"),
+            (("swap",), "backup"),
+        ):
+            step(*words)
+            assert query("order", "SELECT text FROM note") == text
+        assert client.wait(10)  # it was disconnected
+        can_connect = "SELECT has_database_privilege('order_app', 'order', 'CONNECT')"
+        assert query("order", can_connect) == "t"
+        assert databases() == "order order_before"
+        step("drop", "before")
+        assert databases() == "order"
+    finally:
+        query("postgres", 'DROP DATABASE "order" WITH (FORCE)')
+        roles_of = "order_owner, order_app"
+        query("postgres", f"DROP OWNED BY {roles_of}", f"DROP ROLE {roles_of}")
+
+
 @pytest.mark.verify
 def test_an_older_users_database_alone(stack: System, tmp_path: Path) -> None:
     """The password is the old one, and auth knows more."""
