@@ -102,9 +102,13 @@ def test_another_language_is_refused(me, locale):
 
 
 @pytest.mark.parametrize("caller", ["auth", "billing"])
-def test_the_auth_service_alone_sees_the_epochs(service_client, user, caller):
+@pytest.mark.parametrize("roles", [[], ["writer"]])
+def test_the_auth_service_alone_sees_epochs_and_policy(
+    service_client, user, settings, caller, roles
+):
+    settings.SECOND_FACTOR_ROLES = roles
     epochs = {"session_epoch": EPOCH, "kept_sid": None, "kept_from": None}
-    epochs["second_factor_required"] = False
+    epochs["second_factor_required"] = bool(roles)
     answer = service_client(caller).get(url(user.pk)).json()
     assert answer.keys() == ADA.keys() | (epochs.keys() if caller == "auth" else set())
     assert answer.items() >= (epochs.items() if caller == "auth" else set())

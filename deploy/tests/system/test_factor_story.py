@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from deploy.tests.client import assert_revoked, claims_of, cookie_of, refused
-from deploy.tests.factors import FactorUser
+from deploy.tests.client import ME, assert_revoked, claims_of, cookie_of, refused
+from deploy.tests.factors import AUTH, FactorUser
 
 ALL = ["passkey", "totp", "recovery_code"]
 
@@ -84,3 +84,35 @@ def test_each_factor_completes_a_login_and_a_step_up(protected, third, kind, amr
     assert cookie_of(answer) is None
     assert claims_of(user.access)["auth_time"] > before
     assert user.refresh(cookie).ok
+
+
+def test_a_user_who_must_have_a_factor_adds_it_before_the_first_session(system):
+    """With the device cookie of an earlier login; a password alone does not do, and
+    the token for it opens nothing else."""
+    user = FactorUser(system)
+    user.register()
+    assert user.log_in().ok
+    user.must_have_a_factor()
+    refused(user.refresh(), 401, "insufficient_user_authentication")
+    answer = user.elsewhere().log_in()
+    refused(answer, 401, "second_factor_required")
+    assert (answer.json()["factors"], answer.json()["enrol"]) == ([], True)
+    body = {"login": answer.json()["login"]}
+    answer = user.elsewhere().post(f"{AUTH}/login/enrol", json=body)
+    assert answer.status_code == 202
+    assert "token" not in answer.json()
+
+    answer = user.post(
+        f"{AUTH}/login/enrol", json={"login": user.first_step()["login"]}
+    )
+    assert answer.status_code == 200, answer.text
+    token = answer.json()["enrol_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    for path in (ME, f"{ME}/events", f"{AUTH}/sessions"):
+        refused(user.send("GET", path, headers), 401, "token_invalid")
+    assert user.add_totp(token).ok
+    refused(user.add_totp(token), 401, "token_invalid", "token_revoked")
+    assert user.log_in_with("totp").ok
+    assert level(user)[0] == "aal2"
+    assert user.refresh().ok
+    refused(user.remove("totp"), 409, "last_factor")

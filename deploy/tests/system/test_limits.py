@@ -92,6 +92,20 @@ def test_of_a_hundred_guesses_at_once_five_are_looked_at(ada, strict):
     assert 800 <= int(refused.one("Retry-After")) <= 900
 
 
+def test_a_known_device_logs_in_under_attack(ada, strict):
+    """BF-04."""
+    device = device_of(ada.log_in())
+    assert attack(strict, ada.email, 2 * CEILING) == {401: 2 * CEILING}
+    assert guess(strict, ada.email, PASSWORD).status_code == 401
+    assert ada.me().ok
+    assert ada.refresh().ok
+
+    assert guess(strict, ada.email, PASSWORD, device).ok
+
+    # Which forgets the failures of the account.
+    assert guess(strict, ada.email, PASSWORD).ok
+
+
 @pytest.mark.parametrize(
     "fault",
     [

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from deploy.local.servers import application
+from deploy.tests.browser.mailbox import mailed_link
 from deploy.tests.stack import ROOT, System, wait_until, with_lines
 from shared.tests.mail_server import MailServer, mail_server
 
@@ -127,6 +128,17 @@ def test_no_mail_is_lost_and_none_comes_more_than_twice(system, user, server):
 def taken(server: MailServer) -> list[str]:
     """For each mail that the server has taken, the moment that it is named by."""
     return sorted(each["to"][0].partition("@")[0] for each in server.envelopes())
+
+
+def test_a_mail_of_development_is_a_file_that_a_command_prints(system, user):
+    address = {"email": user.email}
+    assert user.post("/api/v1/users/password_reset", json=address).status_code == 202
+    url = mailed_link(system, user.email, "reset")
+    assert url.startswith(f"{system.gateway_url}/account/reset?token=")
+    assert f"To: {user.email}" in system.run("mail")
+    assert system.run("mail", "--link").split() == [url]
+    folder = system.state / "mail"
+    assert {path.stat().st_mode & 0o77 for path in folder.iterdir()} == {0}
 
 
 def test_a_test_mail_of_development_is_a_file_that_a_command_prints(system):

@@ -183,3 +183,5 @@ def test_an_export_is_what_the_user_did_and_no_more(system: System) -> None:
     }
     for theirs in (bob.name, bob.sid, ada.access, ada.cookie, user_id(bob)):
         assert theirs not in answer.text
+    with system.stopped("auth"):
+        assert code_of(ada.export()) == "dependency_unavailable"
