@@ -32,7 +32,7 @@ SECRET = re.compile(
     r'|(?<="secret": ")\w+|(?<=secret=)\w+|(\w{4}-){3}\w{4}(?=")'
 )
 MAIL_SECONDS = 30
-PATIENCE = 30  # seconds that it waits for a limit of the gateway
+PATIENCE = 30  # seconds that it waits for a rate limit
 MAIL_END = b"-" * 79 + b"\n"  # Django may write several mails of one second to a file
 PUBLIC = ("/.well-known/jwks.json", f"{API}/users/docs", "/static/admin/css/base.css")
 Body = Mapping[str, str] | None
@@ -71,8 +71,10 @@ class Client:
         shown = "\n".join([*lines, json.dumps(reply.body, indent=2), ""])
         print(SECRET.sub(lambda match: f"{match[1] or ''}...", shown), flush=True)
         if reply.summary != expected:
-            wait = int(reply.headers["Retry-After"] or 0)
-            if reply.status == HTTPStatus.TOO_MANY_REQUESTS and wait <= patience:
+            header = reply.headers["Retry-After"] or ""
+            wait = int(header) if header.isdecimal() else 0
+            limited = reply.status == HTTPStatus.TOO_MANY_REQUESTS
+            if limited and 0 < wait <= patience:
                 print(f"A limit is reached. Waiting {wait} seconds ...\n", flush=True)
                 time.sleep(wait)
                 return self(title, expected, request, body, patience=0)
