@@ -97,8 +97,8 @@ def secrets(layout: Layout) -> str:
             wrong.append(str(path))
     hint = "chown and chmod go= them. Remove public keys that are not yours. Replace"
     hint += " secrets that others may know."
-    text = "only this user can write keys, secrets and settings, or read any but public"
-    return finding("machine", "files", f"{text} keys", ", ".join(wrong), hint)
+    text = "keys, secrets and settings are this user's, and private but for public keys"
+    return finding("machine", "files", text, ", ".join(wrong), hint)
 
 
 def intruder(layout: Layout, port: int, runs: bool) -> str:

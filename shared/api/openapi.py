@@ -58,9 +58,7 @@ class ProblemSerializer(serializers.Serializer[None]):
 
 
 def response(
-    status: int,
-    codes: Iterable[str],
-    shape: type[ProblemSerializer] = ProblemSerializer,
+    status: int, codes: Iterable[str], shape: type[ProblemSerializer]
 ) -> OpenApiResponse:
     """One status with an example for each of its codes."""
     request = {"request_id": "f3b1c0d29e4a4c1d"}

@@ -16,9 +16,9 @@ def check(layout: Layout) -> None:
     """Render the configuration next to the one in use, and have Nginx read it. Before
     the first `up`, and with containers, there may be no Nginx."""
     scratch = layout.state / "gateway-check"
-    read = write if (layout.servers / "nginx").exists() else configure
+    has_nginx = (layout.servers / "nginx").exists()
     try:
-        read(layout, scratch)
+        (write if has_nginx else configure)(layout, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
