@@ -10,9 +10,7 @@ cd "$(dirname -- "$0")/../.."
 exec < /dev/null 9< deploy/compose/restore.sh
 flock -n 9 || { echo "backup.sh: a backup or restore is running" >&2; exit 1; }
 [ ! -e "$folder" ] || { echo "backup.sh: $folder exists already" >&2; exit 1; }
-draft=$folder.new
-rm -rf -- "$draft"
-mkdir -- "$draft"
+draft=$(mktemp -d -- "$folder.XXXXXXXX")
 trap 'rm -rf -- "$draft"' EXIT
 
 others=$(docker compose config --services | sed -n '/^auth-migrate$/d; s/-migrate$//p')
@@ -25,9 +23,9 @@ docker compose run --rm -T --no-deps users-worker sh -c \
     'file=${ERASURES_FILE:-/var/lib/memo/erasures/users.log}; [ ! -e "$file" ] || cat "$file"' \
     > "$draft/erasures.log"
 # After the dumps, so they have every key that a dump needs.
-tar -cf "$draft/settings.tar" .env .secrets
+tar -chf "$draft/settings.tar" .env .secrets
 sync
-mv -- "$draft" "$folder"
+mv -T -- "$draft" "$folder"
 # For the alert MemoBackupOld.
 note="COMMENT ON DATABASE users IS 'memo backup $(date -u +%FT%TZ)'"
 docker compose exec -T -e note="$note" users-db sh -c \

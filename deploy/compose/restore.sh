@@ -32,12 +32,19 @@ manage() { # SERVICE COMMAND...: on its restored database, if there is one
     on_database "$@"
 }
 
-start() {
-    set +e # each as far as it goes
+stop() {
+    # shellcheck disable=SC2086 # words
+    docker compose stop $services auth users-worker
+}
+
+start() { # each step as far as it goes; no second signal keeps the services stopped
+    set +e
+    trap : HUP INT TERM
     rm -f "$list"
-    for name in "${swapped[@]}"; do database "$name" undo; done
+    stop # one that was interrupted goes on, also after `up`
+    for name in ${swapped[@]+"${swapped[@]}"}; do database "$name" undo; done
     for name in "${names[@]}"; do database "$name" drop restored; done
-    docker compose up -d --wait
+    docker compose up -d --wait || exit 1
 }
 
 flock -n 9 || fail "a backup or restore is running"
@@ -53,8 +60,8 @@ for file in "${names[@]/%/.dump}" erasures.log; do
 done
 list=$(mktemp)
 trap start EXIT
-# shellcheck disable=SC2086 # words
-docker compose stop $services auth users-worker
+trap 'exit 1' HUP INT TERM
+stop
 for name in "${names[@]}"; do
     database "$name" load < "$folder/$name.dump"
     url=postgres://${name}_owner@$name-db:5432/${name}_restored
@@ -79,8 +86,10 @@ if is_restored users || is_restored auth; then
 fi
 
 for name in "${names[@]}"; do
+    swapped+=("$name") # also if it fails after it has renamed
     database "$name" swap
-    swapped+=("$name")
 done
-swapped=()
-for name in "${names[@]}"; do database "$name" drop before; done
+swapped=() status=0
+echo "restore.sh: restored ${names[*]} from $folder"
+for name in "${names[@]}"; do database "$name" drop before || status=1; done
+[ "$status" = 0 ]

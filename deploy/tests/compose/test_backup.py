@@ -42,7 +42,8 @@ case $* in
             case $1 in *-db*) export MEMO_SERVICE="${1%%-db*}" ;; esac
             shift
         done
-        "$@" ;;
+        "$@" || exit
+        case "$MEMO_SERVICE $5" in "$LATE") exit 1 ;; esac ;;
     *"users-worker sh -c"* | *"users-worker -- sh -c"* | *"erasures -- sh -c"*)
         for last; do :; done
         sh -c "$(echo "$last" | sed s,/var/lib/memo/erasures/users.log,list,g)" ;;
@@ -54,7 +55,8 @@ Run = Callable[..., int]
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Run commands in a shell of its own, in a checkout with the scripts; returns its
-    status. Calls of `docker` with the text `fails` fail."""
+    status. Calls of `docker` with the text `fails` fail, and the step `late` fails when
+    it has done its work."""
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
     docker.write_text(DOCKER)
@@ -70,9 +72,10 @@ def run(tmp_path: Path) -> Run:
     (tmp_path / "services").write_text(f"{SERVICES} users-db users-migrate\n")
     (tmp_path / "epoch").write_text("9\n7\n")
 
-    def run(commands: str, fails: str = "no call") -> int:
+    def run(commands: str, fails: str = "no call", late: str = "") -> int:
         path = f"{docker.parent}:{os.environ['PATH']}"
-        env = {"PATH": path, "FAILS": fails, "POSTGRES_PASSWORD_FILE": os.devnull}
+        env = {"PATH": path, "FAILS": fails, "LATE": late}
+        env["POSTGRES_PASSWORD_FILE"] = os.devnull
         command = ["bash", "-c", commands.replace("/srv/memo", str(tmp_path))]
         return subprocess.run(command, cwd=tmp_path, env=env, umask=0o022).returncode
 
@@ -236,15 +239,22 @@ def test_a_restore_that_failed_changes_no_database_and_starts_all(
     assert calls(tmp_path)[-1] == "compose up -d --wait"
 
 
+@pytest.mark.parametrize("faults", [('RENAME TO "auth_before"',), ("", "auth swap")])
 def test_all_databases_are_replaced_or_none(
-    run: Run, tmp_path: Path, backup: Path
+    run: Run, tmp_path: Path, backup: Path, faults: tuple[str, ...]
 ) -> None:
-    assert run(RESTORE, 'RENAME TO "auth_before"')
+    """A step that fails may have renamed. If it has not, undoing it changes nothing."""
+    assert run(RESTORE, faults[0] or "no call", *faults[1:])
     assert [step for step in steps(tmp_path) if "load" not in step] == [
-        *("order swap", "users swap", "auth swap", "order undo", "users undo"),
-        *(f"{name} drop restored" for name in ("order", "users", "auth")),
+        f"{name} {step}"
+        for step in ("swap", "undo", "drop restored")
+        for name in ("order", "users", "auth")
     ]
     assert calls(tmp_path)[-1] == "compose up -d --wait"
+
+
+def test_services_that_do_not_start_are_an_error(run: Run, backup: Path) -> None:
+    assert run(RESTORE, "compose up")
 
 
 @pytest.mark.parametrize("file", ["auth.dump", "erasures.log"])
@@ -359,8 +369,10 @@ def test_the_small_cluster_takes_both_dumps(run: Run, tmp_path: Path) -> None:
 def test_the_small_cluster_takes_both_dumps_or_none(run: Run, tmp_path: Path) -> None:
     for name in ("users", "auth"):
         (tmp_path / f"{name}.dump").touch()
-    assert run(SMALL, 'RENAME TO "auth_before"')
-    assert 'RENAME TO "users_restored"' in calls(tmp_path)[-1]
+    assert run(SMALL, late="auth swap")
+    undone = [call for call in calls(tmp_path) if '_before" RENAME TO' in call]
+    assert len(undone) == 2
+    assert "DROP DATABASE IF EXISTS auth_restored" in calls(tmp_path)[-1]
 
 
 def test_a_dump_that_cannot_be_loaded_ends_it(run: Run, tmp_path: Path) -> None:
