@@ -39,8 +39,7 @@ class Operator:
     def page(self, path: str, browser: requests.Session | None = None) -> str:
         browser = browser or self.browser
         answer = browser.get(self.url + path, timeout=TIMEOUT)
-        if CONFIRM in answer.url and CONFIRM not in path:  # after fifteen minutes
-            self.post(browser, CONFIRM, {"password": PASSWORD})
+        if self.confirmed(browser, path, answer):
             return self.page(path, browser)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         return answer.text
@@ -58,8 +57,18 @@ class Operator:
             headers={"Origin": self.url},
             timeout=TIMEOUT,
         )
+        if self.confirmed(browser, path, answer):
+            return self.post(browser, path, form)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         return answer
+
+    def confirmed(
+        self, browser: requests.Session, path: str, answer: requests.Response
+    ) -> bool:
+        """Whether the admin asked for the password, as after fifteen minutes."""
+        if asked := CONFIRM in answer.url and CONFIRM not in path:
+            self.post(browser, CONFIRM, {"password": PASSWORD})
+        return asked
 
     def submit(self, path: str, **form: Any) -> str:
         """The page that follows a form. Fails where the form is shown again."""
