@@ -41,7 +41,7 @@ start() { # each step as far as it goes; no second signal keeps the services sto
     set +e
     trap : HUP INT TERM
     rm -f "$list"
-    stop # one that was interrupted goes on, also after `up`
+    stop # one that was interrupted continues, also after `up`
     for name in ${swapped[@]+"${swapped[@]}"}; do database "$name" undo; done
     for name in "${names[@]}"; do database "$name" drop restored; done
     docker compose up -d --wait || exit 1

@@ -1,4 +1,4 @@
-"""What every response carries, and what none gives away (GW-04, GW-12, LOG-06)."""
+"""What every response carries, and what none reveals (GW-04, GW-12, LOG-06)."""
 
 import re
 

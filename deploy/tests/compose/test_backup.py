@@ -1,85 +1,21 @@
-"""Backup and restore of containers, with a pretended `docker`, and the commands of
-docs/operations/kubernetes.md, with a pretended `kubectl`. What the former do is
-proved by `deploy/compose/try.sh` where Docker is; here they fail, or are run later."""
+"""Backup and restore of containers, with a pretended `docker`. What they do is proved
+by `deploy/compose/try.sh` where Docker is; here they fail."""
 
-import os
 import re
-import shutil
-import subprocess
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deploy.tests.compose.compose_file import ROOT
+from deploy.tests.pretended_docker import ENDS, Run, calls, shell
 
-PAGE = (ROOT / "docs" / "operations" / "kubernetes.md").read_text()
-BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
-*_, COPY, STOP, SMALL, KUBERNETES, DROP = BLOCKS
-(UPGRADE,) = (
-    block for block in BLOCKS if "kubectl wait --for=condition=complete" in block
-)
 BACK_UP = "deploy/compose/backup.sh backup"
 RESTORE = "deploy/compose/restore.sh backup"
-SCRIPTS = ("compose/backup.sh", "compose/restore.sh", "postgres/restore.sh")
-SERVICES = "auth auth-db auth-migrate order order-db order-migrate grafana-db users"
-# It notes its calls, and has a list of erased users. A worker that stops adds `late`.
-# `epoch` has the highest of auth now, and of the restored one.
-DOCKER = """#!/bin/sh
-echo "$*" | tr -s '\\n ' ' ' | sed 's/-ec .* restore /-ec /; s/ *$/\\n/' >> calls
-case $* in
-    *"$FAILS"*) exit 1 ;;
-    "compose config --services") tr ' ' '\\n' < services ;;
-    *pg_dump*) touch .secrets/late; echo "dump of $4" ;;
-    *auth_restored*highestepoch* | "exec deploy/auth"*highestepoch*) sed -n 2p epoch ;;
-    *highestepoch*) sed -n 1p epoch ;;
-    "-e --role="*) cat > "$4.loaded" ;;
-    *eraseusers*) cat >> erased ;;
-    *--for=delete*users-worker*) cat late >> list ;;
-    *" sh -ec "*)
-        while [ "$1" != sh ]; do
-            case $1 in *-db*) export MEMO_SERVICE="${1%%-db*}" ;; esac
-            shift
-        done
-        "$@" || exit
-        case "$MEMO_SERVICE $5" in "$LATE") exit 1 ;; esac ;;
-    *"users-worker sh -c"* | *"users-worker -- sh -c"* | *"erasures -- sh -c"*)
-        for last; do :; done
-        sh -c "$(echo "$last" | sed s,/var/lib/memo/erasures/users.log,list,g)" ;;
-esac
-"""
-Run = Callable[..., int]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run commands in a shell of its own, in a checkout with the scripts; returns its
-    status. Calls of `docker` with the text `fails` fail, and the step `late` fails when
-    it has done its work."""
-    docker = tmp_path / "bin" / "docker"
-    docker.parent.mkdir()
-    docker.write_text(DOCKER)
-    docker.chmod(0o755)
-    for name in ("kubectl", "psql", "pg_restore"):
-        docker.with_name(name).symlink_to(docker)
-    for folder in ("compose", "postgres"):
-        (tmp_path / "deploy" / folder).mkdir(parents=True)
-    for script in SCRIPTS:
-        shutil.copy(ROOT / "deploy" / script, tmp_path / "deploy" / script)
-    (tmp_path / ".env").touch()
-    (tmp_path / ".secrets").mkdir()
-    (tmp_path / "services").write_text(f"{SERVICES} users-db users-migrate\n")
-    (tmp_path / "epoch").write_text("9\n7\n")
-
-    def run(commands: str, fails: str = "no call", late: str = "") -> int:
-        path = f"{docker.parent}:{os.environ['PATH']}"
-        env = {"PATH": path, "FAILS": fails, "LATE": late}
-        env["POSTGRES_PASSWORD_FILE"] = os.devnull
-        command = ["bash", "-c", commands.replace("/srv/memo", str(tmp_path))]
-        return subprocess.run(command, cwd=tmp_path, env=env, umask=0o022).returncode
-
-    return run
+    return shell(tmp_path)
 
 
 @pytest.fixture
@@ -92,10 +28,6 @@ def backup(tmp_path: Path) -> Path:
     for name in ("users", "order", "auth"):
         (folder / f"{name}.dump").write_text(name)
     return folder
-
-
-def calls(tmp_path: Path) -> list[str]:
-    return (tmp_path / "calls").read_text().splitlines()
 
 
 def steps(tmp_path: Path) -> list[str]:
@@ -219,7 +151,6 @@ def test_a_service_of_your_own_is_restored_alone(
     assert "python manage.py" not in (tmp_path / "calls").read_text()
 
 
-ENDS = ("eraseusers", "raiseepochs", "revokesessions", "republishsessions")
 BEFORE = (
     *("restore load", "users-migrate", "users-worker sh"),
     *("/auth_restored auth python manage.py highestepoch", *ENDS),
@@ -279,104 +210,3 @@ def test_one_of_them_runs_at_a_time(
     lock = "exec 8< deploy/compose/restore.sh; flock 8; "
     assert run(lock + command)
     assert not (tmp_path / "calls").exists()
-
-
-def test_a_restore_in_kubernetes_keeps_both_lists(run: Run, tmp_path: Path) -> None:
-    """PRIV-05: in the cluster too, which may be new, for the next restore. The worker
-    erases until it has stopped."""
-    (tmp_path / "list").write_text("a 1\n")
-    (tmp_path / "late").write_text("c 3\n")
-    (tmp_path / "erasures.log").write_text("b 2\n")
-    assert run(f"{STOP}\n{KUBERNETES}") == 0
-    assert (tmp_path / "list").read_text() == "a 1\nc 3\n\nb 2\n"
-    assert (tmp_path / "erased").read_text() == "a 1\nc 3\n\nb 2\n" * 2
-
-
-STEPS = ("scale", "for=delete", "highestepoch", "get deployment", "create", "ready")
-
-
-@pytest.mark.parametrize("fails", [*STEPS, "exec -i erasures"])
-def test_a_restore_in_kubernetes_without_the_cluster_s_list_ends(
-    run: Run, tmp_path: Path, fails: str
-) -> None:
-    """PRIV-05: with that of the backup, or of an earlier attempt, users who were erased
-    since would live again."""
-    (tmp_path / "late").touch()
-    for name in ("erasures.log", "erasures.all"):
-        (tmp_path / name).write_text("b 2\n")
-    run(STOP, fails)
-    assert run(f"before=9\n{KUBERNETES}")
-    assert (tmp_path / "erasures.log").read_text() == "b 2\n"
-    calls = (tmp_path / "calls").read_text()
-    assert "--replicas=1 deployment users-worker" not in calls
-
-
-def test_a_restore_in_kubernetes_needs_no_running_worker(
-    run: Run, tmp_path: Path
-) -> None:
-    """Without the database of users, none runs."""
-    (tmp_path / "list").write_text("a 1\n")
-    (tmp_path / "late").touch()
-    (tmp_path / "erasures.log").write_text("b 2\n")
-    assert run(STOP, "deploy/users-worker") == 0
-    assert (tmp_path / "erasures.all").read_text() == "a 1\n\nb 2\n"
-
-
-def test_a_cluster_whose_worker_does_not_run_empties_no_list(
-    run: Run, tmp_path: Path
-) -> None:
-    (tmp_path / "erasures.log").write_text("b 2\n")
-    assert run(COPY, "users-worker")
-    assert (tmp_path / "erasures.log").read_text() == "b 2\n"
-
-
-@pytest.mark.parametrize("fails", ["no call", "wait"])
-def test_a_migration_that_failed_is_followed_by_no_new_version(
-    run: Run, tmp_path: Path, fails: str
-) -> None:
-    run(UPGRADE, fails)
-    applied = (tmp_path / "calls").read_text().count("apply -k")
-    assert applied == (2 if fails == "no call" else 1)
-
-
-@pytest.mark.parametrize(
-    ("before", "fails"), [("before=9", each) for each in ENDS] + [("", "no call")]
-)
-def test_a_restore_in_kubernetes_that_failed_opens_no_gateway(
-    run: Run, tmp_path: Path, before: str, fails: str
-) -> None:
-    """Nor does one in another shell, which does not know the highest epoch."""
-    (tmp_path / "erasures.all").write_text("b 2\n")
-    assert run(f"before=9\n{KUBERNETES}") == 0
-    assert "raiseepochs --above 9\n" in (tmp_path / "calls").read_text()
-    (tmp_path / "calls").unlink()
-    assert run(f"{before}\n{KUBERNETES}", fails)
-    assert "gateway" not in (tmp_path / "calls").read_text()
-
-
-def test_the_small_cluster_takes_both_dumps(run: Run, tmp_path: Path) -> None:
-    for name in ("users", "auth"):
-        (tmp_path / f"{name}.dump").write_text(name)
-    assert run(f"{SMALL}\n{DROP}") == 0
-    sql = [call for call in calls(tmp_path) if call.startswith("-q")]
-    for name in ("users", "auth"):
-        assert [call for call in sql if f'RENAME TO "{name}_before"' in call]
-        assert (tmp_path / f"{name}_restored.loaded").read_text() == name
-    assert "DROP DATABASE IF EXISTS users_before" in sql[-2]
-    assert "DROP DATABASE IF EXISTS auth_before" in sql[-1]
-
-
-def test_the_small_cluster_takes_both_dumps_or_none(run: Run, tmp_path: Path) -> None:
-    for name in ("users", "auth"):
-        (tmp_path / f"{name}.dump").touch()
-    assert run(SMALL, late="auth swap")
-    undone = [call for call in calls(tmp_path) if '_before" RENAME TO' in call]
-    assert len(undone) == 2
-    assert "DROP DATABASE IF EXISTS auth_restored" in calls(tmp_path)[-1]
-
-
-def test_a_dump_that_cannot_be_loaded_ends_it(run: Run, tmp_path: Path) -> None:
-    for name in ("users", "auth"):
-        (tmp_path / f"{name}.dump").touch()
-    assert run(SMALL, "-e --role=auth_owner")
-    assert "RENAME TO" not in (tmp_path / "calls").read_text()

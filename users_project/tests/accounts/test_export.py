@@ -245,7 +245,7 @@ def test_an_export_does_not_reveal_whether_another_address_has_an_account(
     post, bearer, ada, export, run_jobs
 ):
     """ACC-04. Only an address without an account gets a mail."""
-    taken, free = UserFactory(email="bob@example.org").email, "nobody@example.org"
+    taken, free = UserFactory(email="bob@example.org").email, "unknown@example.org"
     for address in (taken, free):
         body = {"new_email": address, "current_password": PASSWORD}
         session = bearer(sub=str(ada.pk))

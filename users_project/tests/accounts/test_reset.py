@@ -76,7 +76,7 @@ def test_another_address_voids_it(reset_token, post, ada):
 
 
 def test_no_mail_goes_where_there_is_no_account_to_reset(ada, post, mailed):
-    for address in ("nobody@example.org", "ada"):
+    for address in ("unknown@example.org", "ada"):
         post("/password_reset", email=address)
     assert mailed() == []
     ada.deactivate()

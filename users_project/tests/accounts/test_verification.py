@@ -63,7 +63,7 @@ def test_five_wrong_passwords_void_the_link(link, post, session):
 def test_no_link_is_mailed_where_there_is_nothing_to_verify(ada, post, mailed, link):
     post("/verify_email", token=link, password=PASSWORD)
     mailed()
-    for address in (ADDRESS, "nobody@example.org"):
+    for address in (ADDRESS, "unknown@example.org"):
         assert post("/verify_email/resend", email=address).status_code == 202
     User.objects.update(email_verified_at=None, is_active=False)
     post("/verify_email/resend", email=ADDRESS)

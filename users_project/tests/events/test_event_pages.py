@@ -162,7 +162,7 @@ def test_the_command_lists_them(ada, capsys):
     assert json.loads(line)["network"] == "192.0.2.0/24"
     assert len(listed("--since", str(NOW - timedelta(seconds=90)))) == 1
     with pytest.raises(CommandError, match="no user"):
-        listed("nobody")
+        listed("unknown")
 
 
 def test_the_command_reads_many_events_by_several_statements(ada, capsys, monkeypatch):

@@ -97,7 +97,7 @@ DEEDS = {
         lambda w: w.guess(),
         [("authn_login_fail", "user", {"site": "api"})],
     ),
-    "an unknown name": (lambda w: w.guess(login="nobody@example.org"), []),
+    "an unknown name": (lambda w: w.guess(login="unknown@example.org"), []),
     "a profile": (
         lambda w: w.me.patch(ME, {"display_name": "Ada"}, headers=HERE),
         [("user_updated", "user", {"fields": ["display_name"]})],
