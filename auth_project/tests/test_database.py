@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def make_pool(monkeypatch):
     """A pool as Django makes one for the application role, with short limits."""
-    monkeypatch.setattr(db, "ANSWER_TIMEOUT", 0.3)
-    monkeypatch.setattr(db, "POOL_TIMEOUT", 0.3)
+    monkeypatch.setattr(db, "ANSWER_TIMEOUT", 1)
+    monkeypatch.setattr(db, "POOL_TIMEOUT", 1)
     options = db.options(threads=1, is_pooled=False)
     pooled = options.pop("pool")
     with ExitStack() as stack:
@@ -44,9 +44,9 @@ def test_a_statement_without_an_answer_is_given_up(make_pool):
     pool, started = make_pool(), time.monotonic()
     with pool.connection() as slow:
         with pytest.raises(psycopg.OperationalError, match="did not answer"):
-            slow.execute("SELECT pg_sleep(1), 'late'")
+            slow.execute("SELECT pg_sleep(4), 'late'")
 
-        assert time.monotonic() - started < 0.9
+        assert time.monotonic() - started < 3
         assert slow.closed
         with pytest.raises(psycopg.OperationalError, match="closed"):
             slow.execute("SELECT 'mine'")
@@ -79,7 +79,7 @@ def test_a_pool_that_is_used_up_is_waited_for_briefly(make_pool):
     ):
         pytest.fail("a third connection")
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 3
     assert isinstance(caught.value, psycopg.OperationalError)
 
 

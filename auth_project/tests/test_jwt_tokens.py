@@ -122,7 +122,7 @@ def test_active_never_outlives_its_token(session, users, verified, seconds, refi
 
     left = session_state.connection().pttl(session_state.key(session.id)) / 1000
     end = token["exp"] + 10 - time.time()
-    assert left <= max(end, 0)
+    assert left <= max(end, 0) + 0.05  # for what has passed since it was read
     if seconds <= 100:
         assert end - 1.5 <= left
 

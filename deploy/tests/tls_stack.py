@@ -14,7 +14,7 @@ from pathlib import Path
 from deploy.tests.extra_services import running
 from deploy.tests.stack import ROOT, SERVICES, System
 from nginx.tests.certificates import self_signed
-from nginx.tests.gateway_stack import free_port, running_gateway
+from nginx.tests.gateway_stack import free_ports, running_gateway
 from nginx.tests.stub_service import Stub, StubHandler
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -55,7 +55,7 @@ def tls_stack(
     with ExitStack() as stack:
         others = stack.enter_context(other_pages(chain, key))
         pages = others.server_address[1]
-        ports = {service: free_port() for service in SERVICES}
+        ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
         settings = {
             "COOKIE_SECURE": "true",
             "ALLOWED_HOSTS": f"{GATEWAY},localhost",

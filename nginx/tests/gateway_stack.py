@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,16 @@ def find_nginx() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different ones."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in probes:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in probes]
 
 
 class Gateway(WireClient):
@@ -48,10 +55,11 @@ class Gateway(WireClient):
 
     is_local = False  # or every connection would come from another
 
-    def __init__(self, folder: Path, port: int) -> None:
-        super().__init__(f"http://127.0.0.1:{port}")
-        self.folder = folder
+    def __init__(self, folder: Path) -> None:
+        # First, or one of them could get the port that was free for the gateway.
         self.auth, self.users = Stub("auth"), Stub("users")
+        super().__init__(f"http://127.0.0.1:{free_port()}")
+        self.folder = folder
 
     def get(self, path: str, **headers: str) -> Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -103,7 +111,7 @@ def running_gateway(
     edit: Mapping[str, str] | None = None,
 ) -> Iterator[Gateway]:
     """Nginx and two stubs; `edit` replaces text in the rendered files (timeouts)."""
-    gateway = Gateway(folder, free_port())
+    gateway = Gateway(folder)
     auth, users = gateway.auth, gateway.users
     settings = UNLIMITED | {"GATEWAY_PORT": str(gateway.port)} | dict(env or {})
     arguments = [f"--upstream=auth={auth.address}", f"--upstream=users={users.address}"]

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from deploy.tests.waiting import wait_until
-from nginx.tests.gateway_stack import free_port
+from nginx.tests.gateway_stack import free_ports
 
 SERVER = Path(__file__).resolve().parents[2] / ".run" / "engines" / "redis-server"
 NAME, DETECTION = "memo", 0.5  # seconds
@@ -53,7 +53,7 @@ class Group:
         self.folder, self.user, self.password = folder, user, password
         self.users = users
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        ports = [free_port() for _ in hosts]
+        ports = free_ports(len(hosts))
         self.hosts = dict(zip(ports, hosts, strict=True))
         self.servers, self.sentinels = ports[:2], ports[2:]
         primary, replica = self.servers

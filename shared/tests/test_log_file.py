@@ -66,7 +66,7 @@ def test_processes_that_write_at_once_lose_no_line(tmp_path):
 
 
 def test_a_writer_that_is_killed_leaves_the_file_to_the_others(tmp_path):
-    """Its lock ends with it."""
+    """Its lock ends with it. Its last line may be half a line."""
     path = tmp_path / "audit.log"
     command = [sys.executable, "-c", WRITER, str(path), "1000000"]
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as writer:
@@ -77,7 +77,7 @@ def test_a_writer_that_is_killed_leaves_the_file_to_the_others(tmp_path):
     done = subprocess.run([*command[:-1], "100"], cwd=ROOT, timeout=30)
     assert done.returncode == 0
     assert len(files(path)) > count
-    assert [x["n"] for x in written(path)][-1] == 99
+    assert json.loads(files(path)[-1].read_text().splitlines()[-1])["n"] == 99
 
 
 def test_so_many_older_files_are_kept(tmp_path, monkeypatch):

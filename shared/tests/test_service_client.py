@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.tests.waiting import wait_until
 from nginx.tests.stub_service import Stub, hang_up, send_slowly
 from shared import db
 from shared.api.exceptions import DependencyUnavailable, Overloaded
@@ -181,6 +182,7 @@ def test_a_service_that_does_not_answer_is_not_asked_twice(
     release.set()
 
     assert time.monotonic() - started < 1
+    wait_until(lambda: stub.requests, 5, "the request at the stub")
     assert stub.requests == 1
 
 
@@ -201,6 +203,7 @@ def test_an_answer_that_trickles_comes_to_an_end(users, stub, monkeypatch, part,
     with pytest.raises(DependencyUnavailable):
         users.verify(CREDENTIALS)
     assert time.monotonic() - started < 2
+    wait_until(lambda: stub.requests, 5, "the request at the stub")
     assert stub.requests == 1
 
 

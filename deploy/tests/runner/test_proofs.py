@@ -13,6 +13,7 @@ from deploy import __main__ as runner
 from deploy import jobs
 from deploy.tests.attack import __main__ as attack
 from deploy.tests.stack import ROOT
+from deploy.tests.waiting import wait_until
 from nginx.tests.stub_service import Stub, StubHandler
 
 INTERRUPTED = """
@@ -109,5 +110,6 @@ def test_an_interruption_ends_a_run_within_two_seconds() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
     assert time.monotonic() - begun < 2
-    children = subprocess.run(["pgrep", "-f", "^sleep 61.5"], capture_output=True)
-    assert children.returncode == 1
+    child = ["pgrep", "-f", "^sleep 61.5"]
+    is_gone = lambda: subprocess.run(child, capture_output=True).returncode == 1  # noqa: E731
+    wait_until(is_gone, 2, "the end of the command that was run")

@@ -26,8 +26,8 @@ def code(steps=0, secret=SECRET):
 
 
 def start_of_step():
-    """Wait, if need be, until a second is left of the time step: a code of two steps
-    before or after is one of three only then."""
+    """Wait, if need be, until a second is left of the time step: what follows takes
+    place in one step."""
     left = totp.PERIOD - time.time() % totp.PERIOD
     if left < 1:
         time.sleep(left)
