@@ -102,6 +102,7 @@ def fill(user, name):
     )
     RecoveryCode.objects.create(user=user, digest=SECRET)
     record(VERIFIED, user.pk)
+    reset.refresh_from_db()
     return reset, sent, change, attempt
 
 

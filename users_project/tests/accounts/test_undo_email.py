@@ -1,10 +1,12 @@
 """A change of the address that the old one undoes."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from shared.tests.authenticator import Authenticator
 from tests.accounts.conftest import ADDRESS, BASE, OTHER
 from tests.admin_pages import act, change_url, errors, fields
 from tests.factories import EPOCH, NEW, PASSWORD, UserFactory
@@ -12,7 +14,7 @@ from tests.factors.rows import TOTP, with_factors
 from tests.refusals import assert_refused
 from users.accounts.models import EmailChange, Link
 from users.events.models import Event
-from users.factors import recovery_codes
+from users.factors import recovery_codes, registration
 from users.factors.models import Factor, RecoveryCode
 from users.models import User
 
@@ -131,6 +133,25 @@ def test_second_factors_that_a_thief_added_go(moved, post, token):
     assert not RecoveryCode.objects.exists()
     removed = Event.objects.get(event="factor_removed")
     assert (removed.user_id, removed.data) == (moved.pk, {"type": "totp"})
+
+
+@pytest.mark.usefixtures("verified", "factor_site")
+@pytest.mark.parametrize("skew", [0, 60])
+def test_a_passkey_that_waited_for_the_change_goes_too(
+    ada, change, post, token, monkeypatch, skew
+):
+    """It was checked before the change, and saved after it, with the row locked. The
+    clock of the host that made the change may be ahead."""
+    key = Authenticator("https://memo.example", "memo.example")
+    answer = key.create(registration.options(ada))
+    passkey = registration.register(ada, answer, "of the thief")
+    ahead = timezone.now() + timedelta(seconds=skew)
+    with monkeypatch.context() as clock:
+        clock.setattr(timezone, "now", lambda: ahead)
+        change(OTHER)
+    passkey.save()
+    assert post("/change_email/undo", token=token("undo_email")).status_code == 204
+    assert not Factor.objects.exists()
 
 
 @pytest.mark.usefixtures("verified")

@@ -29,9 +29,9 @@ def issue(purpose: Purpose, *, address: str, **owner: Any) -> Link:
     """A link of this purpose for a user or a registration, which `owner` names, with
     other columns. Its token ends with a letter or digit: mail programs do not take a
     "-" at the end of a URL as part of it."""
-    now = timezone.now()
-    owner.setdefault("created_at", now)
-    owner.setdefault("expires_at", now + LINK_KINDS[purpose].lifetime)
+    # The database's, as the times it is compared with: clocks of hosts differ.
+    owner.setdefault("created_at", ClockTimestamp())
+    owner.setdefault("expires_at", timezone.now() + LINK_KINDS[purpose].lifetime)
     user = owner.get("user")
     link = Link(
         purpose=purpose,

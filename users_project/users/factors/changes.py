@@ -16,6 +16,7 @@ from shared.api.exceptions import FactorLimit, LastFactor, TokenInvalid, TokenRe
 from shared.auth.authentication import TokenUser
 from shared.auth.enrolment import EnrolmentUser
 from shared.auth.permissions import RECENT, require_authentication
+from shared.db.functions import ClockTimestamp
 from users.accounts import links
 from users.events.log import record
 from users.factors import policy, recovery_codes, secrets, totp
@@ -110,7 +111,7 @@ def confirm_totp(
     before = Factor.objects.filter(user=user, type=Type.TOTP)
     if before.filter(confirmed_at__isnull=False).delete()[0]:
         note_removal(user, caller, Type.TOTP, client)
-    before.update(confirmed_at=timezone.now())
+    before.update(confirmed_at=ClockTimestamp())
     return note_addition(user, caller, Type.TOTP, client)
 
 

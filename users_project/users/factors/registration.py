@@ -123,7 +123,8 @@ def register(user: User, credential: dict[str, Any], name: str) -> Factor:
         user=user,
         type=Type.PASSKEY,
         name=name,
-        confirmed_at=timezone.now(),
+        # When it is saved, with the user locked. An undo compares it (`delete_since`).
+        confirmed_at=ClockTimestamp(),
         credential_id=verified.credential_id,
         public_key=verified.credential_public_key,
         user_handle=challenge.user_handle,
