@@ -251,7 +251,7 @@ GONE = {"is_active": False, "deleted_at": "now"}
     ("purpose", "kind", "user", "epoch", "is_sent"),
     [
         (Purpose.UNDO_EMAIL, Kind.EMAIL_CHANGED, {}, EPOCH + 1, True),
-        (Purpose.UNDO_EMAIL, Kind.EMAIL_CHANGED, {"is_active": False}, EPOCH, False),
+        (Purpose.UNDO_EMAIL, Kind.EMAIL_CHANGED, {"is_active": False}, EPOCH, True),
         (Purpose.RESTORE, Kind.DELETION, {"deleted_at": "now"}, EPOCH, True),
         (Purpose.RESTORE, Kind.DELETION, {"deleted_at": "now"}, EPOCH + 1, False),
         (Purpose.RESTORE, Kind.DELETION, {}, EPOCH, False),
@@ -261,7 +261,8 @@ GONE = {"is_active": False, "deleted_at": "now"}
 def test_links_that_outlive_a_change_or_a_deletion(
     mailoutbox, reset_mail, bob, purpose, kind, user, epoch, is_sent
 ):
-    """Who took the account changes the password next; a deleted one can be restored."""
+    """Who took the account changes the password next; a deleted one can be restored, an
+    inactive one activated."""
     mail = reset_mail(bob, purpose, kind)
     values = {name: timezone.now() if v == "now" else v for name, v in user.items()}
     User.objects.filter(pk=bob.pk).update(session_epoch=epoch, **values)

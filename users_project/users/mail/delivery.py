@@ -121,13 +121,11 @@ def is_dead(link: Link) -> bool:
     if link.used_at or link.attempts >= MAX_ATTEMPTS:
         return True
     user = link.user
-    # Nothing that happens to the user voids the link against a reset of the factors.
-    if user is None or link.purpose == Purpose.KEEP_FACTORS:
+    # Nothing that happens to the user voids the link against a reset of the factors, or
+    # the one that undoes a change of address. A thief may change the password next, or
+    # delete the account; an operator may deactivate it only for a while.
+    if user is None or link.purpose in (Purpose.KEEP_FACTORS, Purpose.UNDO_EMAIL):
         return False
-    # A thief may change the password after the address, or delete the account. The link
-    # that undoes the change of address still works then.
-    if link.purpose == Purpose.UNDO_EMAIL:
-        return not user.is_active
     is_same = link.session_epoch == user.session_epoch
     is_deletion = link.purpose == Purpose.RESTORE
     return not (is_same and user.is_active and user.is_deleted == is_deletion)
