@@ -51,9 +51,8 @@ def allowed(*commands: str, **credentials: str | None) -> str:
 diagnostic("redis.policy", "Redis evicts nothing", CONF_FILE)(
     partial(other_values, {"maxmemory-policy": "noeviction"})
 )
-diagnostic("redis.persistence", NO_DISK, CONF_FILE)(
-    partial(other_values, {"save": "", "appendonly": "no"})
-)
+NOT_STORED = {"save": "", "appendonly": "no", "rdb-del-sync-files": "yes"}
+diagnostic("redis.persistence", NO_DISK, CONF_FILE)(partial(other_values, NOT_STORED))
 diagnostic("redis.limit", "Redis has a memory limit", CONF_FILE)(
     partial(other_values, {"maxmemory": "[1-9][0-9]*"})
 )

@@ -13,7 +13,9 @@ from redis.retry import Retry
 from deploy.tests.waiting import wait_until
 from nginx.tests.gateway_stack import free_ports
 
-SERVER = Path(__file__).resolve().parents[2] / ".run" / "engines" / "redis-server"
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = ROOT / ".run" / "engines" / "redis-server"
+CONF = ROOT / "deploy" / "redis" / "redis.conf"
 NAME, DETECTION = "memo", 0.5  # seconds
 PASSWORD = "for-a-test-alone"
 
@@ -45,7 +47,7 @@ class Group:
         self,
         folder: Path,
         hosts: Sequence[Host] = (Host(),) * 5,
-        settings: str = f"requirepass {PASSWORD}\nsave ''\n",
+        settings: str = f"include {CONF}\nrequirepass {PASSWORD}\n",
         user: str = "default",
         password: str = PASSWORD,
         users: str = "",

@@ -81,6 +81,12 @@ def test_a_sentinel_that_answers_by_an_error_is_one_of_the_minority(
         first.execute_command("ACL SETUSER", "default", "+sentinel")
 
 
+def test_a_replica_leaves_no_file(group: Group) -> None:
+    """DATA-01: as the next primary it would load sessions that have ended by then."""
+    until(group.has_replica, "replication")
+    assert not [*group.folder.glob("*.rdb")]
+
+
 # Last, as Sentinel takes a while to make a replica of the former primary.
 @pytest.mark.usefixtures("behind_sentinel")
 def test_what_a_former_primary_says_is_not_relied_on(group: Group) -> None:

@@ -10,4 +10,5 @@ self=$(hostname).redis master=$(sh /usr/local/etc/sentinel/master.sh)
     echo "masterauth $(cat /run/secrets/redis_admin_password)"
     [ "$master" = "$self" ] || echo "replicaof $master 6379"
 } > /data/redis.conf
+rm -f /data/dump.rdb # if the server before was killed while it loaded one
 exec redis-server /data/redis.conf --aclfile /run/secrets/redis_users.acl
