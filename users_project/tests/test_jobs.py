@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import socket
+import subprocess
+import sys
 from contextlib import nullcontext
 
 import pytest
@@ -21,6 +23,14 @@ from users.mail import outbox
 from users.mail.models import Kind, Mail
 
 FETCH, FINISH = queries["fetch_job"], queries["finish_job"]
+
+
+def test_a_probe_is_no_process_of_the_service(tmp_path):
+    """Its gauges would stay, and its connection would be an answer's."""
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    probe = [sys.executable, "-m", "users.jobs"]
+    assert b"Traceback" not in subprocess.run(probe, env=env, capture_output=True).stderr
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.fixture

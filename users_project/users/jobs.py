@@ -110,4 +110,6 @@ def queue_works() -> bool:
 
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    # This probe is no process of the service: its connection is not to be counted.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     sys.exit(not queue_state().is_attended)
