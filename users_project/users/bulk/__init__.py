@@ -53,7 +53,8 @@ def defer(change: Change, ids: Sequence[UUID], editor: User) -> None:
 
 def follow(name: str, ids: Sequence[UUID], editor_id: UUID) -> None:
     """The worker's part. Changes nothing if the operator has lost the permission. May
-    run twice: then only `end_sessions` has an effect again."""
+    run twice: then `end_sessions` has an effect again, and so has another change on
+    users for whom it was undone meanwhile."""
     [change] = [each for each in CHANGES if each.name == name]
     if editor := User.objects.operator(editor_id, change.permission):
         run(change, ids, editor)
