@@ -1,6 +1,6 @@
 """Clients of the Auth Service and the User Service, with a typed method per route."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -22,7 +22,7 @@ from shared.api.exceptions import (
 )
 from shared.auth import api_keys
 from shared.circuit_breaker import Bulkhead
-from shared.events.pages import EventPage, from_json
+from shared.events.pages import PAGE, EventPage, from_json
 from shared.http.service_client import Key, ServiceClient
 
 
@@ -154,20 +154,28 @@ class AuthClient(ServiceClient):
         ]
 
     def events(
-        self, user_id: UUID, before: datetime | None = None, event: str = ""
+        self,
+        user_id: UUID,
+        before: datetime | None = None,
+        event: str = "",
+        size: int = PAGE,
     ) -> EventPage:
         """A page of the newest events of a user's sessions, before a time if given."""
         query = {"before": before.isoformat()} if before else {}
-        asked = urlencode({**query, "event": event})
+        asked = urlencode({**query, "event": event, "size": size})
         path = f"/api/v1/auth/users/{user_id}/events?{asked}"
         answer = self.call("GET", path, "events")
         return from_json(answer["events"], answer["next"])
 
-    def export(self, user_id: UUID) -> tuple[list[dict[str, Any]], EventPage]:
-        """The sessions and events that the Auth Service keeps of a user."""
-        path = f"/api/v1/auth/users/{user_id}/export"
-        answer = self.call("GET", path, "sessions")
-        return answer["sessions"], from_json(answer["events"], None)
+    def stored_sessions(self, user_id: UUID) -> Iterator[dict[str, Any]]:
+        """All sessions that the Auth Service keeps of a user, by as many calls as it
+        takes."""
+        path, after = f"/api/v1/auth/users/{user_id}/export", ""
+        while after is not None:
+            query = urlencode({"after": after} if after else {})
+            answer = self.call("GET", f"{path}?{query}", "sessions")
+            yield from answer["sessions"]
+            after = answer["next"]
 
     def erase(self, user_id: UUID) -> None:
         """Delete a user's personal data in the Auth Service. It can be repeated."""

@@ -1,6 +1,7 @@
 """Shapes of requests and answers."""
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -9,7 +10,7 @@ from shared.api import client_ip
 from shared.api.fields import EpochField, ExactCharField, StrictSerializer
 from shared.api.views import valid
 from shared.auth.access_tokens import MAX_LENGTH
-from shared.events.pages import ReportedEventSerializer
+from shared.events.pages import MOST, PAGE, ReportedQuerySerializer
 from tokens.models import Session
 
 SHOWN_BITS = (24, 48)  # of an address: of IPv4, of IPv6
@@ -169,9 +170,21 @@ class ExportedSessionSerializer(UserSessionSerializer):
         read_only_fields = fields
 
 
+class ExportQuerySerializer(serializers.Serializer[None]):
+    after = serializers.UUIDField(
+        default=UUID(int=0), help_text="The `next` of the previous answer."
+    )
+
+
 class ExportSerializer(serializers.Serializer[None]):
     sessions = ExportedSessionSerializer(many=True)
-    events = ReportedEventSerializer(many=True)
+    next = serializers.UUIDField(allow_null=True, help_text="Null on the last page.")
+
+
+class EventsQuerySerializer(ReportedQuerySerializer):
+    size = serializers.IntegerField(
+        default=PAGE, min_value=1, max_value=MOST, help_text="At most so many events."
+    )
 
 
 class ErasedSerializer(serializers.Serializer[None]):

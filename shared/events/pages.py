@@ -12,6 +12,7 @@ from rest_framework import serializers
 from shared.devices import device
 
 PAGE = 50
+MOST = 1000  # events of a page, for exports
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,13 @@ class EventPage:
     next: datetime | None = None
 
 
-def page_of(events: Any, before: datetime | None = None) -> EventPage:
+def page_of(events: Any, before: datetime | None = None, size: int = PAGE) -> EventPage:
     """The newest events of this QuerySet before a time. Events of the same time are not
     split: those with the time of the first omitted event are omitted too."""
     if before is not None:
         events = events.filter(at__lt=before)
-    found = list(events.select_related("personal")[: PAGE + 1])
-    if len(found) <= PAGE:
+    found = list(events.select_related("personal")[: size + 1])
+    if len(found) <= size:
         return EventPage([*map(represent, found)])
     kept = [event for event in found if event.at > found[-1].at]
     return EventPage([*map(represent, kept)], kept[-1].at)

@@ -8,12 +8,7 @@ from rest_framework.response import Response
 
 from shared.api.parsers import StrictJSONParser
 from shared.api.views import InternalView, valid
-from shared.events.pages import (
-    ReportedPageSerializer,
-    ReportedQuerySerializer,
-    page_of,
-    represent,
-)
+from shared.events.pages import MOST, ReportedPageSerializer, page_of
 from tokens import serializers as s
 from tokens.erasure import erase
 from tokens.models import Event, Session
@@ -45,19 +40,19 @@ class UserSessionsView(OperatorView):
 
 
 class UserEventsView(OperatorView):
-    """List the events of a user's sessions, the newest first (at most 50)."""
+    """List the events of a user's sessions, the newest first."""
 
     @extend_schema(
         operation_id="auth_user_events_list",
-        parameters=[ReportedQuerySerializer],
+        parameters=[s.EventsQuerySerializer],
         responses={200: ReportedPageSerializer, 400: ("validation_error",)},
     )
     def get(self, request: Request, user_id: UUID) -> Response:
-        asked = valid(ReportedQuerySerializer(data=request.query_params))
+        asked = valid(s.EventsQuerySerializer(data=request.query_params))
         events = Event.objects.filter(user_id=user_id)
         if asked["event"]:
             events = events.filter(event=asked["event"])
-        page = page_of(events, asked.get("before"))
+        page = page_of(events, asked.get("before"), asked["size"])
         return Response({"events": page.events, "next": page.next})
 
 
@@ -77,19 +72,21 @@ class RevokeUserSessionView(OperatorView):
 
 
 class ExportUserView(OperatorView):
-    """Get all stored sessions and events of a user, for the user's export."""
+    """List a user's stored sessions, live or not, by their ids, for the user's export.
+    There may be any number: `next` asks for more."""
 
     @extend_schema(
         operation_id="auth_user_export",
-        responses={200: s.ExportSerializer},
+        parameters=[s.ExportQuerySerializer],
+        responses={200: s.ExportSerializer, 400: ("validation_error",)},
     )
     def get(self, request: Request, user_id: UUID) -> Response:
-        kept = Session.objects.filter(user_id=user_id).order_by("created_at", "id")
-        sessions = s.ExportedSessionSerializer(kept, many=True)
-        events = Event.objects.filter(user_id=user_id).select_related("personal")
-        return Response(
-            {"sessions": sessions.data, "events": [*map(represent, events)]}
-        )
+        asked = valid(s.ExportQuerySerializer(data=request.query_params))
+        kept = Session.objects.filter(user_id=user_id, id__gt=asked["after"])
+        found = kept.order_by("id")[:MOST]
+        rows = s.ExportedSessionSerializer(found, many=True).data
+        following = rows[-1]["id"] if len(rows) == MOST else None
+        return Response({"sessions": rows, "next": following})
 
 
 class EraseUserView(OperatorView):

@@ -1,10 +1,12 @@
 """A user's own data: all of it, of no one else, and never half."""
 
+import json
 import time
 import uuid
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
@@ -15,7 +17,9 @@ from django.utils import timezone
 from tests.factories import PASSWORD, UserFactory
 from tests.refusals import assert_refused
 from users.accounts import links
+from users.accounts.export import AT_ONCE
 from users.accounts.models import EmailChange, Purpose, Registration
+from users.events import history
 from users.events.log import record
 from users.events.models import Event
 from users.factors.models import Factor, RecoveryCode
@@ -56,6 +60,14 @@ def stamp(moment):
     return moment and moment.isoformat().replace("+00:00", "Z")
 
 
+def stored(auth_service, user, sessions=(), events=()):
+    """What the Auth Service answers."""
+    body = {"sessions": sessions, "next": None}
+    auth_service.answer("GET", f"users/{user.pk}/export", body)
+    body = {"events": events, "next": None}
+    auth_service.answer("GET", f"users/{user.pk}/events", body)
+
+
 @pytest.fixture
 def ada():
     user = UserFactory(
@@ -72,8 +84,7 @@ def ada():
 @pytest.fixture
 def export(bearer, ada, auth_service):
     """The answer to Ada; the Auth Service knows of one session."""
-    body = {"sessions": [SESSION], "events": [LOGIN]}
-    auth_service.answer("GET", f"users/{ada.pk}/export", body)
+    stored(auth_service, ada, [SESSION], [LOGIN])
     return lambda **claims: bearer(sub=str(ada.pk), **claims).get(URL)
 
 
@@ -231,8 +242,7 @@ def test_what_was_mailed_before_there_was_an_account_is_exported_too(
         user = User.objects.get()
     else:
         user = UserFactory(email="Ada@example.org")
-    answer = {"sessions": [], "events": []}
-    auth_service.answer("GET", f"users/{user.pk}/export", answer)
+    stored(auth_service, user)
     session = bearer(sub=str(user.pk))
     kinds = ["register"] * is_verified
     found = session.get(URL).json()
@@ -274,6 +284,7 @@ def test_an_old_login_exports_nothing(export, auth_service, age, audits):
     assert audits() == []
 
 
+@pytest.mark.parametrize("part", ["export", "events"])
 @pytest.mark.parametrize(
     ("status", "body"),
     [
@@ -284,14 +295,44 @@ def test_an_old_login_exports_nothing(export, auth_service, age, audits):
     ],
 )
 def test_without_the_auth_service_there_is_no_half(
-    ada, export, auth_service, status, body, audits
+    ada, export, auth_service, part, status, body, audits
 ):
     """PRIV-03. Nor is an export recorded that was none."""
-    auth_service.answer("GET", f"users/{ada.pk}/export", body, status=status)
+    auth_service.answer("GET", f"users/{ada.pk}/{part}", body, status=status)
     response = export()
     assert_refused(response, 503, "dependency_unavailable")
     assert NAMES["email"] not in response.content.decode()
     assert audits() == []
+
+
+def test_an_export_of_any_size_is_whole(ada, export, auth_service, monkeypatch):
+    """Both services give it page by page."""
+    monkeypatch.setattr(history, "MOST", 2)
+    ids = [str(uuid.uuid4()) for _ in range(3)]
+    pages = {after: ids[n] for n, after in enumerate([None, *ids[:-1]])}
+
+    def page(request):
+        found = pages[request.params.get("after")]
+        following = found if found in pages else None
+        body = {"sessions": [{**SESSION, "id": found}], "next": following}
+        return 200, {}, json.dumps(body)
+
+    url = f"{settings.AUTH_SERVICE_URL}/api/v1/auth/users/{ada.pk}/export"
+    auth_service.remove("GET", url)
+    auth_service.add_callback("GET", url, page)
+    for _ in range(5):
+        record(VERIFIED, ada.pk)
+    found = export().json()
+    assert [each["id"] for each in found["sessions"]] == ids
+    names = [each["event"] for each in found["events"]]
+    assert names == [VERIFIED] * 5 + [LOGIN["event"]]
+
+
+def test_a_worker_makes_one_export_at_a_time(export):
+    """Or a few users could take all its threads."""
+    with AT_ONCE.slot():
+        assert_refused(export(), 503, "overloaded")
+    assert export().status_code == 200
 
 
 def test_an_export_takes_the_same_statements_at_any_size(ada, export):

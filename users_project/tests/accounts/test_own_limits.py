@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.accounts.test_export import stored
 from tests.factories import UserFactory
 from tests.guesses import statuses
 
@@ -14,8 +15,9 @@ def ask(bearer, auth_service):
     """The answer to a user; `status` is that of the Auth Service."""
 
     def ask(user, method, path, *body, status=200):
-        known = {"sessions": [], "events": []}
-        auth_service.answer("GET", f"users/{user.pk}/export", known, status)
+        stored(auth_service, user)
+        empty = {"sessions": [], "next": None}
+        auth_service.answer("GET", f"users/{user.pk}/export", empty, status)
         me = bearer(sub=str(user.pk))
         return getattr(me, method)(f"/api/v1/users/me{path}", *body)
 

@@ -1,31 +1,45 @@
 """The export of all data about a user, for the user (docs/privacy.md)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from rest_framework.renderers import JSONRenderer
 
+from shared.circuit_breaker import Bulkhead
 from shared.clients import auth_client
-from shared.events.pages import EventPage, merge, represent
 from users.accounts import privacy_schema as schema
 from users.accounts.erasure import history_of
 from users.accounts.models import EmailChange, Link, Purpose, Registration
 from users.events import history, log
-from users.events.models import Event
 from users.factors.models import Factor, FactorReset, RecoveryCode
 from users.mail.models import Kind, Mail
 from users.models import User
 
 FILENAME = "memo-export.json"
+AT_ONCE = Bulkhead(1, patience=0)  # of a worker: they may take long
+render = JSONRenderer().render
 
 
-def export(user: User) -> dict[str, Any]:
-    """All data that both services keep, as `ExportSerializer` describes it. Raises
-    DependencyUnavailable or Overloaded, from the Auth Service, which is asked first."""
-    sessions, theirs = auth_client().export(user.pk)
-    own = Event.objects.filter(user_id=user.pk).select_related("personal")
-    events = merge(EventPage([*map(represent, own)]), theirs).events
-    found: Any = {
+def export(user: User) -> bytes:
+    """All data that both services keep, as `ExportSerializer` describes it, in JSON.
+    Raises Unavailable, from the Auth Service, which is asked first."""
+    events = listed(map(history.public, history.all_events_of(user.pk)))
+    sessions = listed(auth_client().stored_sessions(user.pk))
+    own = render(schema.OwnDataSerializer(own_data(user)).data)
+    log.record("user_exported", user.pk)
+    return b'%s,"events":%s,"sessions":%s}' % (own[:-1], events, sessions)
+
+
+def listed(rows: Iterable[dict[str, Any]]) -> bytes:
+    """A JSON array of any number of rows: the text takes a tenth of their memory."""
+    return b"[%s]" % b",".join(map(render, rows))
+
+
+def own_data(user: User) -> Any:
+    """What the User Service keeps, without events."""
+    return {
         "exported_at": timezone.now(),
         "user": user,
         "permissions": sorted(user.get_user_permissions()),
@@ -37,12 +51,7 @@ def export(user: User) -> dict[str, Any]:
         "recovery_codes": RecoveryCode.objects.filter(user=user).order_by("pk"),
         "factor_resets": FactorReset.objects.filter(user=user),
         "admin_history": history_of([user.pk]).order_by("action_time"),
-        "events": [*map(history.public, events)],
-        "sessions": [],
     }
-    answer = schema.ExportSerializer(found).data
-    log.record("user_exported", user.pk)
-    return {**answer, "sessions": sessions}
 
 
 def proved_addresses(user: User) -> list[str]:

@@ -61,8 +61,8 @@ class ExportedSessionSerializer(serializers.Serializer[None]):
     revoked_reason = serializers.CharField()
 
 
-class ExportSerializer(serializers.Serializer[None]):
-    """All data that both services store about a user."""
+class OwnDataSerializer(serializers.Serializer[None]):
+    """What the User Service stores about a user, without events."""
 
     exported_at = serializers.DateTimeField()
     user = ExportedUserSerializer()
@@ -87,6 +87,11 @@ class ExportSerializer(serializers.Serializer[None]):
     recovery_codes = exported(RecoveryCode, "used_at")
     factor_resets = exported(FactorReset, "reason", "created_at", "due_at")
     admin_history = exported(LogEntry, "action_time", "object_repr", "change_message")
+
+
+class ExportSerializer(OwnDataSerializer):
+    """All data that both services store about a user."""
+
     events = EventSerializer(many=True)
     sessions = ExportedSessionSerializer(many=True)
 

@@ -1,5 +1,6 @@
 """The HTTP views of the export, and of restoring an account by a link."""
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,15 +18,19 @@ class ExportView(JSONView):
     permission_classes = (logged_in_within(RECENT),)
 
     @extend_schema(**privacy_schema.EXPORT)
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """Get all data that both services store about you, as a file. 503 if the Auth
         Service does not answer: the file is never incomplete."""
         user = caller(request)
         # The Auth Service may still work on one whose answer was not waited for.
-        with counted_of(user, "EXPORT_LIMIT_USER", DependencyUnavailable):
+        with (
+            counted_of(user, "EXPORT_LIMIT_USER", DependencyUnavailable),
+            export.AT_ONCE.slot(),
+        ):
             found = export.export(user)
         disposition = f'attachment; filename="{export.FILENAME}"'
-        return Response(found, headers={"Content-Disposition": disposition})
+        headers = {"Content-Disposition": disposition}
+        return HttpResponse(found, content_type="application/json", headers=headers)
 
 
 class RestoreView(OpenView):
