@@ -18,8 +18,8 @@ def npm_install(folder: Path, *packages: str) -> str:
     if not (node and npm):
         pytest.skip(f"NODE AND NPM ARE NOT HERE: {packages} proved nothing")
     words = "install --no-save --no-audit --no-fund --ignore-scripts --prefix . --cache"
-    install = [npm, *words.split(), str(CACHE), *packages]
-    done = subprocess.run(install, cwd=folder, capture_output=True, timeout=120)
+    install = ["timeout", "120", npm, *words.split(), str(CACHE), *packages]
+    done = subprocess.run(install, cwd=folder, capture_output=True)
     if done.returncode != 0:
         pytest.skip(f"NPM DID NOT INSTALL {packages}, WHICH PROVED NOTHING: {done}")
     return node
