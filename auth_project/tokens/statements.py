@@ -286,7 +286,3 @@ WITH live AS (
 )""",
     ENDED_OF_USER,
 )
-
-# The sessions of an erased user. An array is one parameter: with `pk__in` each id would
-# be one, and a statement takes 65,535.
-DELETE = "DELETE FROM tokens_session WHERE id = ANY (%s::uuid[])"
