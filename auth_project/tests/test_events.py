@@ -47,6 +47,10 @@ class World:
         for _ in range(2):
             log_out(refresh_token(self.here))
 
+    def log_out_others_twice(self):
+        for _ in range(2):
+            self.client.post("/api/v1/auth/logout_all", {"keep_current": True})
+
     def replay(self):
         """A token that was superseded long ago."""
         refresh(refresh_token(self.here, uuid.uuid4()))
@@ -104,6 +108,13 @@ DEEDS = {
         [
             revoked("logout_all", sessions=2),
             ("session_logout_all", "user", {"keep": False}),
+        ],
+    ),
+    "logout of all others": (
+        lambda w: w.log_out_others_twice(),
+        [
+            revoked("logout_all", sessions=1),
+            ("session_logout_all", "user", {"keep": True}),
         ],
     ),
     "one session": (

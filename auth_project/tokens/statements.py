@@ -175,8 +175,9 @@ ON CONFLICT (user_id) DO UPDATE SET epoch = greatest(known.epoch, excluded.epoch
 # Locks rows in the order of their ids, so that two of these cannot deadlock. It raises
 # the kept session to the new epoch too, and does not return it. Without IS TRUE no
 # session would be revoked if there is none to keep. If `caller` logs out everywhere,
-# that is an event of its own, by the session `caller_sid`. With IN, and not arrays, it
-# reads the whole table: of a user with many ended sessions PostgreSQL expects many.
+# that is an event of its own, by the session `caller_sid`, unless no session ends. With
+# IN, and not arrays, it reads the whole table: of a user with many ended sessions
+# PostgreSQL expects many.
 REVOKE_BELOW = recorded(
     """
 WITH below AS (
@@ -202,7 +203,8 @@ WITH below AS (
         UNION ALL
         SELECT 'session_logout_all', %(caller)s::uuid, %(caller_sid)s::uuid, 'success',
             jsonb_build_object('keep', %(kept_sid)s::uuid IS NOT NULL)
-        WHERE %(caller)s::uuid IS NOT NULL""",
+        WHERE %(caller)s::uuid IS NOT NULL
+            AND EXISTS (SELECT FROM changed)""",  # noqa: S608 (constants alone)
 )
 
 # Returns no row for a session of another user, as for one that has ended.
