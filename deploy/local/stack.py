@@ -68,6 +68,8 @@ def restart(layout: Layout, names: list[str]) -> None:
     # Workers first: one of the version before fails jobs that it does not know.
     names = [*dict.fromkeys([*workers, *names])]
     processes.insist_on(layout, names)
+    if GATEWAY in names or not names:
+        processes.insist_on_port(layout)
     _check(layout)
     if names:
         printed = application.run_in_all(layout, "-c", application.PREPARE)

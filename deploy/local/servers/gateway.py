@@ -1,11 +1,12 @@
 """The gateway's configuration, which nginx/render.py writes."""
 
+import re
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.setup.files import read_env
+from deploy.local.setup.files import read_env, read_text
 from deploy.local.setup.layout import Layout
 from deploy.local.setup.site import Site
 
@@ -42,6 +43,21 @@ def configure(layout: Layout, state: Path) -> None:
     words += ["--static", layout.static, "--state", state]
     origins = {"CORS_ALLOWED_ORIGINS": allowed_origins(layout)}
     render(layout, state / "conf", *words, settings=origins)
+
+
+def renew(layout: Layout) -> bool:
+    """Render the configuration in use anew. Returns whether it keeps its addresses. If
+    not, Nginx has to stop: while it serves, it binds new ones before it closes old
+    ones, and cannot have 127.0.0.1 beside 0.0.0.0."""
+    before = _addresses(layout)
+    configure(layout, layout.gateway)
+    return _addresses(layout) == before
+
+
+def _addresses(layout: Layout) -> list[str]:
+    """Where the rendered configuration has Nginx listen."""
+    text = read_text(layout.gateway / "conf" / "gateway.conf")
+    return re.findall(r"^ *listen (\S+:\d+)", text, re.MULTILINE)
 
 
 def own_site(

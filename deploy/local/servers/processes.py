@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from deploy.local.problems import MISSING, USAGE, Problem
@@ -21,7 +22,7 @@ from deploy.local.setup.layout import Layout, Service
 from deploy.local.setup.ports import GATEWAY
 from deploy.local.setup.site import Site
 
-from . import gateway, postgres, supervisor
+from . import gateway, orphans, postgres, supervisor
 
 READY, DEGRADED, STOPPED = "ready", "degraded", "stopped"
 EXIT_CODES = {READY: 0, STOPPED: MISSING, DEGRADED: 4}
@@ -136,24 +137,47 @@ def stop(layout: Layout, names: list[str]) -> None:
 
 def replace(layout: Layout, names: list[str]) -> None:
     """Restart programs. No request is lost: the processes of a service are replaced one
-    after the other, and the gateway reads its configuration again."""
+    after the other, and the gateway reads its configuration again, if it stays at its
+    addresses."""
     with locked(layout.state / STARTS):
-        running = supervisor.processes(layout)
         for name in names:
-            _replace(layout, name, running[name])
+            _replace(layout, name, supervisor.processes(layout)[name])
     print(f"memo: running: {', '.join(names)}")
 
 
 def _replace(layout: Layout, name: str, found: list[dict[str, Any]]) -> None:
     runs = any(each["pid"] for each in found)
-    if name == GATEWAY and runs:
-        gateway.configure(layout, layout.gateway)
-        supervisor.call(layout, "signalProcess", name, "HUP")
+    if name == GATEWAY and gateway.renew(layout) and runs:
+        _reload(layout, found[0]["pid"])
     elif len(found) > 1 and runs:
         supervisor.restart_one_by_one(layout, name)
     else:
         supervisor.stop_program(layout, name)
     start_and_wait(layout, name)
+
+
+def _reload(layout: Layout, master: int) -> None:
+    """Have Nginx read its configuration again: once it has, it has new workers. If it
+    refuses it, as a new key of a limit, it serves on with the old one."""
+    children = Path(f"/proc/{master}/task/{master}/children")
+
+    def workers() -> set[str]:
+        return set(children.read_text().split())
+
+    before = workers()
+    supervisor.call(layout, "signalProcess", GATEWAY, "HUP")
+    if not orphans.wait_until(lambda: not workers() <= before, READY_SECONDS):
+        text = "Nginx has not taken the new configuration, and serves with the old one."
+        log, anew = layout.logs / f"{GATEWAY}.log", f"{layout.command} restart"
+        raise Problem(text, hint=f"Why: grep emerg {log}\n  To start it anew: {anew}")
+
+
+def insist_on_port(layout: Layout) -> None:
+    """Raise Problem if another program has the gateway's port."""
+    found = ports.listeners(ports.written(layout)[GATEWAY])
+    own = orphans.processes_in(layout.work / GATEWAY)
+    if found is not None and set(found).isdisjoint(own):
+        raise ports.taken(layout, GATEWAY)
 
 
 def insist_on(layout: Layout, names: list[str]) -> None:

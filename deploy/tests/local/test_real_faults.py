@@ -2,15 +2,17 @@
 
 import os
 import random
+import re
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from deploy.local.problems import INTERRUPTED, MISSING, PORT_IN_USE
-from deploy.local.servers import processes, supervisor
+from deploy.local.problems import INTERRUPTED, MISSING, PORT_IN_USE, Problem
+from deploy.local.servers import gateway, processes, supervisor
 from deploy.local.setup import ports
 
 from .checkout import Checkout, FirstUps, slowness, wait_for
@@ -46,6 +48,25 @@ def test_a_fault_leaves_the_running_stack_as_it_is(
     assert running.is_ready()
 
 
+def test_a_configuration_that_nginx_refuses_when_it_serves_is_a_failed_restart(
+    running: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own check passes: a limit counts something else than before."""
+    before, template = running.pids(), "nginx/gateway.conf.template"
+    monkeypatch.setattr(processes, "READY_SECONDS", 2)
+    line = "limit_req_zone {} zone=login"
+    old, new = (line.format(f"$client_key{x}") for x in ("_of_post", ""))
+    with running.edited(template, old, new):
+        gateway.check(running.layout)
+        with pytest.raises(Problem, match="serves with the old") as caught:
+            processes.replace(running.layout, ["gateway"])
+    [log] = re.findall("grep emerg (.*)", caught.value.hint)
+    assert "[emerg]" in Path(log).read_text()
+    assert running.pids() == before
+    assert running.is_ready()
+    running.ok("restart", "gateway")
+
+
 def test_a_restart_that_fails_leaves_the_other_process(running: Checkout) -> None:
     """Also when it is tried again."""
     before = running.pids()["auth"]
@@ -78,6 +99,19 @@ def test_a_taken_port_does_not_touch_what_runs(
     assert done.returncode == PORT_IN_USE
     assert running.pids() == before
     assert running.ok("up").startswith("memo: already up")
+
+
+@pytest.mark.parametrize("names", [["gateway"], []])
+def test_a_taken_port_in_the_settings_does_not_touch_what_runs(
+    running: Checkout, listener: Callable[..., int], names: list[str]
+) -> None:
+    before, mine = running.pids(), f"GATEWAY_PORT={running.ports['gateway']}\n"
+    with running.edited(".env", mine, f"GATEWAY_PORT={listener()}\n"):
+        done = running.run("restart", *names)
+    assert done.returncode == PORT_IN_USE
+    assert f"pid {os.getpid()} (" in done.stdout
+    assert running.pids() == before
+    assert running.is_ready()
 
 
 @pytest.mark.parametrize("name", ["auth", "gateway"])

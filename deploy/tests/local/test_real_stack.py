@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from deploy.local.problems import USAGE
-from deploy.local.servers import orphans
+from deploy.local.servers import orphans, processes
 from deploy.local.setup.secretfiles import KEY
 
 from .checkout import Checkout, slowness, wait_for
@@ -219,6 +219,21 @@ def test_a_gateway_that_is_restarted_reads_its_settings_and_loses_no_request(
     assert "error_log stderr error;" in config.read_text()
     # Those that read it before end with what they have in hand.
     assert wait_for(lambda: not workers & set(children.read_text().split()), 30)
+
+
+@pytest.mark.parametrize("first", [["status"], ["stop", "gateway"]], ids=" ".join)
+def test_a_gateway_that_is_restarted_listens_elsewhere(
+    running: Checkout, first: list[str]
+) -> None:
+    """Nginx that serves does not go from one of these addresses to the other."""
+    before, other = running.pids(), f"127.0.0.2:{running.ports['gateway']}"
+    for bind, is_everywhere in (("0.0.0.0", True), ("127.0.0.1", False)):
+        running.ok(*first)
+        with running.edited(".env", "GATEWAY_BIND=127.0.0.1", f"GATEWAY_BIND={bind}"):
+            running.ok("restart", "gateway")
+        assert processes.serves(other, "auth") is is_everywhere
+    after = running.pids()
+    assert {name for name in PROCESSES if before[name] != after[name]} == {"gateway"}
 
 
 # --- Kills ----------------------------------------------------------------------------
