@@ -69,7 +69,7 @@ def restart(layout: Layout, names: list[str]) -> None:
     names = [*dict.fromkeys([*workers, *names])]
     processes.insist_on(layout, names)
     if GATEWAY in names or not names:
-        processes.insist_on_port(layout)
+        processes.insist_on_port(layout, ports.written(layout)[GATEWAY])
     _check(layout)
     if names:
         printed = application.run_in_all(layout, "-c", application.PREPARE)
@@ -142,6 +142,7 @@ def _bring_up(layout: Layout) -> None:
         supervisor.end(layout)  # Processes that a killed stack left hold our ports.
     chosen, major = Ports(layout, running=running), server_binaries.ensure(layout)
     if running:
+        processes.insist_on_port(layout, chosen.chosen[GATEWAY])
         _check(layout)
         print("  the running stack is not up to date: stopping it", flush=True)
     (layout.state / COMPLETE).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ answer of another program that has the port does not count.
 import contextlib
 import http.client
 import json
+import os
 import socket
 import subprocess
 import time
@@ -172,12 +173,13 @@ def _reload(layout: Layout, master: int) -> None:
         raise Problem(text, hint=f"Why: grep emerg {log}\n  To start it anew: {anew}")
 
 
-def insist_on_port(layout: Layout) -> None:
-    """Raise Problem if another program has the gateway's port."""
-    found = ports.listeners(ports.written(layout)[GATEWAY])
-    own = orphans.processes_in(layout.work / GATEWAY)
+def insist_on_port(layout: Layout, port: int) -> None:
+    """Raise Problem if another program has the port that the gateway is to have."""
+    found = ports.listeners(port)
+    # `up` itself holds a port that it has chosen.
+    own = [os.getpid(), *orphans.processes_in(layout.work / GATEWAY)]
     if found is not None and set(found).isdisjoint(own):
-        raise ports.taken(layout, GATEWAY)
+        raise ports.taken(layout, GATEWAY, port)
 
 
 def insist_on(layout: Layout, names: list[str]) -> None:

@@ -101,13 +101,13 @@ def test_a_taken_port_does_not_touch_what_runs(
     assert running.ok("up").startswith("memo: already up")
 
 
-@pytest.mark.parametrize("names", [["gateway"], []])
+@pytest.mark.parametrize("words", [["restart", "gateway"], ["restart"], ["up"]])
 def test_a_taken_port_in_the_settings_does_not_touch_what_runs(
-    running: Checkout, listener: Callable[..., int], names: list[str]
+    running: Checkout, listener: Callable[..., int], words: list[str]
 ) -> None:
     before, mine = running.pids(), f"GATEWAY_PORT={running.ports['gateway']}\n"
     with running.edited(".env", mine, f"GATEWAY_PORT={listener()}\n"):
-        done = running.run("restart", *names)
+        done = running.run(*words)
     assert done.returncode == PORT_IN_USE
     assert f"pid {os.getpid()} (" in done.stdout
     assert running.pids() == before
