@@ -21,7 +21,7 @@ from users.events.log import record, source
 from users.factors import resets
 from users.limits.guess_limits import Client, counted
 from users.mail import notices
-from users.mail.daily_limit import has_room
+from users.mail.daily_limit import DAY, has_room
 from users.mail.models import Kind, Mail
 from users.models import User
 from users.passwords import credentials
@@ -133,8 +133,9 @@ def confirm(token: str, proof: Proof, client: Client) -> None:
             links.void_others(user, undone=back)
             if back is None:
                 # Before an address was ever verified, anyone may have made the account.
-                # Undoing then deletes all factors, as a reset of the password does.
-                since = {} if proved else {"created_at": user.created_at}
+                # Undoing then deletes all factors, as a reset of the password does: a
+                # day, as the host that has made the account has a clock of its own.
+                since = {} if proved else {"created_at": user.created_at - DAY}
                 link_mails.send(Purpose.UNDO_EMAIL, user, to=old, **since)
             record("email_changed", user.pk)
 
