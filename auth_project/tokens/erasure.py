@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from shared.api.exceptions import DependencyUnavailable
 from shared.auth import session_state
@@ -51,7 +52,8 @@ def delete(sessions: SessionQuerySet) -> int:
     row a session is revoked, but a key `active` would be believed, and the sweep reads
     only rows.
     """
-    recent = sessions.revoked_within(timedelta(seconds=revocation_window()))
+    window = timedelta(seconds=revocation_window())
+    recent = sessions.exclude(revoked_at__lte=Now() - window)
     reasons = dict.fromkeys(recent.values_list("pk", flat=True), "erased")
     if reasons and not session_state.mark_revoked(reasons, revocation_window()):
         raise DependencyUnavailable
