@@ -45,18 +45,21 @@ def configure(layout: Layout, state: Path) -> None:
     render(layout, state / "conf", *words, settings=origins)
 
 
-def renew(layout: Layout) -> bool:
-    """Render the configuration in use anew. Returns whether it keeps its addresses. If
-    not, Nginx has to stop: while it serves, it binds new ones before it closes old
+def moves(layout: Layout) -> bool:
+    """Whether the settings name other addresses than the configuration in use. Then
+    Nginx has to stop: while it serves, it binds new addresses before it closes old
     ones, and cannot have 127.0.0.1 beside 0.0.0.0."""
-    before = _addresses(layout)
-    configure(layout, layout.gateway)
-    return _addresses(layout) == before
+    scratch = layout.state / "gateway-check"
+    try:
+        configure(layout, scratch)
+        return _addresses(scratch) != _addresses(layout.gateway)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _addresses(layout: Layout) -> list[str]:
+def _addresses(state: Path) -> list[str]:
     """Where the rendered configuration has Nginx listen."""
-    text = read_text(layout.gateway / "conf" / "gateway.conf")
+    text = read_text(state / "conf" / "gateway.conf")
     return re.findall(r"^ *listen (\S+:\d+)", text, re.MULTILINE)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from deploy.local.problems import MISSING, USAGE, Problem
 from deploy.local.setup import ports
-from deploy.local.setup.files import locked, read_env, tail
+from deploy.local.setup.files import locked, read_env, read_text, tail
 from deploy.local.setup.layout import Layout, Service
 from deploy.local.setup.ports import GATEWAY
 from deploy.local.setup.site import Site
@@ -148,12 +148,14 @@ def replace(layout: Layout, names: list[str]) -> None:
 
 def _replace(layout: Layout, name: str, found: list[dict[str, Any]]) -> None:
     runs = any(each["pid"] for each in found)
-    if name == GATEWAY and gateway.renew(layout) and runs:
+    if name == GATEWAY and runs and not gateway.moves(layout):
         _reload(layout, found[0]["pid"])
     elif len(found) > 1 and runs:
         supervisor.restart_one_by_one(layout, name)
     else:
         supervisor.stop_program(layout, name)
+        if name == GATEWAY:
+            gateway.configure(layout, layout.gateway)
     start_and_wait(layout, name)
 
 
@@ -163,8 +165,9 @@ def _reload(layout: Layout, master: int) -> None:
     children = Path(f"/proc/{master}/task/{master}/children")
 
     def workers() -> set[str]:
-        return set(children.read_text().split())
+        return set(read_text(children).split())
 
+    gateway.configure(layout, layout.gateway)
     before = workers()
     supervisor.call(layout, "signalProcess", GATEWAY, "HUP")
     if not orphans.wait_until(lambda: not workers() <= before, READY_SECONDS):
