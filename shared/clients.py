@@ -170,7 +170,7 @@ class AuthClient(ServiceClient):
     def stored_sessions(self, user_id: UUID) -> Iterator[dict[str, Any]]:
         """All sessions that the Auth Service keeps of a user, by as many calls as it
         takes."""
-        path, after = f"/api/v1/auth/users/{user_id}/export", ""
+        path, after = f"/api/v1/auth/users/{user_id}/stored_sessions", ""
         while after is not None:
             query = urlencode({"after": after} if after else {})
             answer = self.call("GET", f"{path}?{query}", "sessions")

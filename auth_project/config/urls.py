@@ -31,7 +31,10 @@ urlpatterns = [
         internal.RevokeUserSessionView.as_view(),
     ),
     path("api/v1/auth/users/<uuid:user_id>/events", internal.UserEventsView.as_view()),
-    path("api/v1/auth/users/<uuid:user_id>/export", internal.ExportUserView.as_view()),
+    path(
+        "api/v1/auth/users/<uuid:user_id>/stored_sessions",
+        internal.StoredSessionsView.as_view(),
+    ),
     path("api/v1/auth/users/<uuid:user_id>/erase", internal.EraseUserView.as_view()),
     path(".well-known/jwks.json", oauth.JWKSetView.as_view()),
     path(".well-known/oauth-authorization-server", oauth.MetadataView.as_view()),

@@ -28,7 +28,7 @@ ELSEWHERE = [
     "users/<uuid:user_id>/events",
     "users/<uuid:user_id>/sessions",
     "users/<uuid:user_id>/sessions/<uuid:session_id>/revoke",
-    *("users/<uuid:user_id>/export", "users/<uuid:user_id>/erase"),
+    *("users/<uuid:user_id>/stored_sessions", "users/<uuid:user_id>/erase"),
 ]
 
 

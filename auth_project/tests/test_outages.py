@@ -50,14 +50,14 @@ def acts(session, users, service_client, verified, introspected):
         "push": lambda: service.post("/api/v1/auth/sessions/revoke", push),
         "list-of-a-user": lambda: service.get(sessions),
         "end-of-a-user": lambda: service.post(f"{sessions}/{session.id}/revoke"),
-        "export": lambda: service.get(f"{of_user}/export"),
+        "stored": lambda: service.get(f"{of_user}/stored_sessions"),
         "passkey": lambda: post("login/passkey", data=signed),
     }
 
 
 ACTS = (
     *("login", "refresh", "logout", "logout_all", "list", "verify"),
-    *("introspect", "push", "list-of-a-user", "end-of-a-user", "export", "passkey"),
+    *("introspect", "push", "list-of-a-user", "end-of-a-user", "stored", "passkey"),
 )
 
 

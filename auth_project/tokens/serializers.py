@@ -158,7 +158,7 @@ class UserSessionsSerializer(serializers.Serializer[None]):
     sessions = UserSessionSerializer(many=True)
 
 
-class ExportedSessionSerializer(UserSessionSerializer):
+class StoredSessionSerializer(UserSessionSerializer):
     """A stored session, live or not, for the export of its user."""
 
     class Meta(UserSessionSerializer.Meta):
@@ -170,20 +170,20 @@ class ExportedSessionSerializer(UserSessionSerializer):
         read_only_fields = fields
 
 
-class ExportQuerySerializer(serializers.Serializer[None]):
+class StoredQuerySerializer(serializers.Serializer[None]):
     after = serializers.UUIDField(
         default=UUID(int=0), help_text="The `next` of the previous answer."
     )
 
 
-class ExportSerializer(serializers.Serializer[None]):
-    sessions = ExportedSessionSerializer(many=True)
+class StoredSessionsSerializer(serializers.Serializer[None]):
+    sessions = StoredSessionSerializer(many=True)
     next = serializers.UUIDField(allow_null=True, help_text="Null on the last page.")
 
 
 class EventsQuerySerializer(ReportedQuerySerializer):
     size = serializers.IntegerField(
-        default=PAGE, min_value=1, max_value=MOST, help_text="At most so many events."
+        default=PAGE, min_value=PAGE, max_value=MOST, help_text="The most events."
     )
 
 

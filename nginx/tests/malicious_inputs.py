@@ -11,7 +11,7 @@ WITHOUT_SLASH = [
     "/api/v1/auth/sessions/revoke",
     f"/api/v1/auth/users/{ANY_ID}/sessions",
     f"/api/v1/auth/users/{ANY_ID}/sessions/{ANY_ID}/revoke",
-    f"/api/v1/auth/users/{ANY_ID}/export",
+    f"/api/v1/auth/users/{ANY_ID}/stored_sessions",
     f"/api/v1/auth/users/{ANY_ID}/erase",
     "/api/v1/users/verify",
     "/api/v1/users/lookup",

@@ -33,7 +33,7 @@ def ask(service_client, users):
     """An answer to the User Service about its one user."""
     client = service_client("users")
     base = f"/api/v1/auth/users/{users.user['id']}"
-    acts = {"export": client.get, "events": client.get, "erase": client.post}
+    acts = {"stored_sessions": client.get, "events": client.get, "erase": client.post}
     return lambda act, **query: acts[act](f"{base}/{act}", query)
 
 
@@ -44,8 +44,8 @@ def test_an_export_has_every_session_of_the_user_and_no_others(
     monkeypatch.setattr(internal, "MOST", 2)
     ended = make_session(user_agent=FIREFOX, ip="203.0.113.77", revoked=True)
     make_session(), make_session(expired=True), make_session(user_id=uuid.uuid4())
-    first = ask("export").json()
-    second = ask("export", after=first["next"]).json()
+    first = ask("stored_sessions").json()
+    second = ask("stored_sessions", after=first["next"]).json()
     assert (len(first["sessions"]), second["next"]) == (2, None)
     mine = Session.objects.filter(user_id=users.user["id"]).order_by("id")
     found = first["sessions"] + second["sessions"]
@@ -62,6 +62,18 @@ def test_an_export_has_every_session_of_the_user_and_no_others(
     }
     for name in ("created_at", "last_used_at", "expires_at", "revoked_at"):
         assert row[name] == getattr(ended, name).isoformat().replace("+00:00", "Z")
+
+
+def test_a_page_of_events_has_the_size_that_is_asked_for(ask, users):
+    """An export asks for larger ones."""
+    now, columns = timezone.now(), {"user_id": users.user["id"], "event": "user_erased"}
+    times = [now - timedelta(seconds=n) for n in range(52)]
+    Event.objects.bulk_create(Event(at=at, **columns) for at in times)
+    pages = [ask("events", size=size).json() for size in (50, 51, 52)]
+    assert [len(page["events"]) for page in pages] == [50, 51, 52]
+    assert [page["next"] is None for page in pages] == [False, False, True]
+    for size in (49, 1001):
+        assert outcome(ask("events", size=size)) == (400, "validation_error")
 
 
 def test_an_erasure_leaves_no_row_and_no_token_that_works(

@@ -281,7 +281,7 @@ def test_no_caller_but_the_user_service_speaks_for_operators(
         client.get(f"{user}/sessions"),
         client.post(f"{user}/sessions/{here.id}/revoke"),
         client.get(f"{user}/events"),
-        client.get(f"{user}/export"),
+        client.get(f"{user}/stored_sessions"),
         client.post(f"{user}/erase"),
     ]
     if unknown:  # any service may ask about a token

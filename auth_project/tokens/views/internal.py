@@ -71,20 +71,20 @@ class RevokeUserSessionView(OperatorView):
         return Response({"revoked": int(ended)})
 
 
-class ExportUserView(OperatorView):
+class StoredSessionsView(OperatorView):
     """List a user's stored sessions, live or not, by their ids, for the user's export.
     There may be any number: `next` asks for more."""
 
     @extend_schema(
-        operation_id="auth_user_export",
-        parameters=[s.ExportQuerySerializer],
-        responses={200: s.ExportSerializer, 400: ("validation_error",)},
+        operation_id="auth_user_stored_sessions_list",
+        parameters=[s.StoredQuerySerializer],
+        responses={200: s.StoredSessionsSerializer, 400: ("validation_error",)},
     )
     def get(self, request: Request, user_id: UUID) -> Response:
-        asked = valid(s.ExportQuerySerializer(data=request.query_params))
+        asked = valid(s.StoredQuerySerializer(data=request.query_params))
         kept = Session.objects.filter(user_id=user_id, id__gt=asked["after"])
         found = kept.order_by("id")[:MOST]
-        rows = s.ExportedSessionSerializer(found, many=True).data
+        rows = s.StoredSessionSerializer(found, many=True).data
         following = rows[-1]["id"] if len(rows) == MOST else None
         return Response({"sessions": rows, "next": following})
 

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.conf import settings
@@ -63,7 +63,7 @@ def stamp(moment):
 def stored(auth_service, user, sessions=(), events=()):
     """What the Auth Service answers."""
     body = {"sessions": sessions, "next": None}
-    auth_service.answer("GET", f"users/{user.pk}/export", body)
+    auth_service.answer("GET", f"users/{user.pk}/stored_sessions", body)
     body = {"events": events, "next": None}
     auth_service.answer("GET", f"users/{user.pk}/events", body)
 
@@ -284,7 +284,7 @@ def test_an_old_login_exports_nothing(export, auth_service, age, audits):
     assert audits() == []
 
 
-@pytest.mark.parametrize("part", ["export", "events"])
+@pytest.mark.parametrize("part", ["stored_sessions", "events"])
 @pytest.mark.parametrize(
     ("status", "body"),
     [
@@ -305,27 +305,51 @@ def test_without_the_auth_service_there_is_no_half(
     assert audits() == []
 
 
-def test_an_export_of_any_size_is_whole(ada, export, auth_service, monkeypatch):
-    """Both services give it page by page."""
-    monkeypatch.setattr(history, "MOST", 2)
+def replace(auth_service, path, answer):
+    url = f"{settings.AUTH_SERVICE_URL}/api/v1/auth/users/{path}"
+    auth_service.remove("GET", url)
+    as_json = lambda request: (200, {}, json.dumps(answer(request.params)))  # noqa: E731
+    auth_service.add_callback("GET", url, as_json)
+
+
+def test_an_export_has_all_sessions_page_by_page(ada, export, auth_service):
     ids = [str(uuid.uuid4()) for _ in range(3)]
     pages = {after: ids[n] for n, after in enumerate([None, *ids[:-1]])}
 
-    def page(request):
-        found = pages[request.params.get("after")]
+    def page(asked):
+        found = pages[asked.get("after")]
         following = found if found in pages else None
-        body = {"sessions": [{**SESSION, "id": found}], "next": following}
-        return 200, {}, json.dumps(body)
+        return {"sessions": [{**SESSION, "id": found}], "next": following}
 
-    url = f"{settings.AUTH_SERVICE_URL}/api/v1/auth/users/{ada.pk}/export"
-    auth_service.remove("GET", url)
-    auth_service.add_callback("GET", url, page)
+    replace(auth_service, f"{ada.pk}/stored_sessions", page)
+    assert [each["id"] for each in export().json()["sessions"]] == ids
+
+
+def test_an_export_has_all_events_of_both_services_page_by_page(
+    ada, export, auth_service, monkeypatch
+):
+    monkeypatch.setattr(history, "MOST", 2)
     for _ in range(5):
         record(VERIFIED, ada.pk)
-    found = export().json()
-    assert [each["id"] for each in found["sessions"]] == ids
-    names = [each["event"] for each in found["events"]]
-    assert names == [VERIFIED] * 5 + [LOGIN["event"]]
+    own = list(Event.objects.filter(user_id=ada.pk).values_list("at", flat=True))
+    theirs = [at + timedelta(microseconds=1) for at in own[:4]]
+
+    def page(asked):
+        assert asked["size"] == "2"
+        before = datetime.fromisoformat(asked.get("before", stamp(timezone.now())))
+        found = [stamp(at) for at in theirs if at < before]
+        following = found[1] if found[2:] else None
+        return {"events": [{**LOGIN, "at": x} for x in found[:2]], "next": following}
+
+    replace(auth_service, f"{ada.pk}/events", page)
+    found = [each["at"] for each in export().json()["events"]]
+    assert found == [stamp(at) for at in sorted([*own, *theirs], reverse=True)]
+
+
+def test_an_export_ends_before_the_gateway_gives_it_up(export, monkeypatch, audits):
+    monkeypatch.setattr("users.accounts.export.SECONDS", 0)
+    assert_refused(export(), 503, "dependency_unavailable")
+    assert audits() == []
 
 
 def test_a_worker_makes_one_export_at_a_time(export):

@@ -17,7 +17,7 @@ def ask(bearer, auth_service):
     def ask(user, method, path, *body, status=200):
         stored(auth_service, user)
         empty = {"sessions": [], "next": None}
-        auth_service.answer("GET", f"users/{user.pk}/export", empty, status)
+        auth_service.answer("GET", f"users/{user.pk}/stored_sessions", empty, status)
         me = bearer(sub=str(user.pk))
         return getattr(me, method)(f"/api/v1/users/me{path}", *body)
 

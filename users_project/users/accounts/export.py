@@ -1,5 +1,6 @@
 """The export of all data about a user, for the user (docs/privacy.md)."""
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 
+from shared.api.exceptions import DependencyUnavailable
 from shared.circuit_breaker import Bulkhead
 from shared.clients import auth_client
 from users.accounts import privacy_schema as schema
@@ -19,22 +21,31 @@ from users.models import User
 
 FILENAME = "memo-export.json"
 AT_ONCE = Bulkhead(1, patience=0)  # of a worker: they may take long
+# Then the gateway waits 15 s for the answer, also if a last call takes five.
+SECONDS = 9
 render = JSONRenderer().render
 
 
 def export(user: User) -> bytes:
     """All data that both services keep, as `ExportSerializer` describes it, in JSON.
-    Raises Unavailable, from the Auth Service, which is asked first."""
-    events = listed(map(history.public, history.all_events_of(user.pk)))
-    sessions = listed(auth_client().stored_sessions(user.pk))
+    The Auth Service is asked first. Raises Unavailable, also after SECONDS."""
+    end = time.monotonic() + SECONDS
+    events = listed(map(history.public, history.all_events_of(user.pk)), end)
+    sessions = listed(auth_client().stored_sessions(user.pk), end)
     own = render(schema.OwnDataSerializer(own_data(user)).data)
     log.record("user_exported", user.pk)
     return b'%s,"events":%s,"sessions":%s}' % (own[:-1], events, sessions)
 
 
-def listed(rows: Iterable[dict[str, Any]]) -> bytes:
-    """A JSON array of any number of rows: the text takes a tenth of their memory."""
-    return b"[%s]" % b",".join(map(render, rows))
+def listed(rows: Iterable[dict[str, Any]], end: float) -> bytes:
+    """A JSON array of any number of rows: the text takes a tenth of their memory.
+    Raises DependencyUnavailable after `end` (monotonic)."""
+    found = []
+    for row in rows:
+        if time.monotonic() > end:
+            raise DependencyUnavailable
+        found.append(render(row))
+    return b"[%s]" % b",".join(found)
 
 
 def own_data(user: User) -> Any:

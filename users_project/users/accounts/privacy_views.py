@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared.api.exceptions import DependencyUnavailable
+from shared.api.exceptions import Unavailable
 from shared.api.views import JSONView, OpenView, valid
 from shared.auth.permissions import RECENT, logged_in_within
 from users.accounts import deletion, export, privacy_schema
@@ -22,10 +22,10 @@ class ExportView(JSONView):
         """Get all data that both services store about you, as a file. 503 if the Auth
         Service does not answer: the file is never incomplete."""
         user = caller(request)
-        # The Auth Service may still work on one whose answer was not waited for.
+        # One that fails counts, too: it may have taken as long.
         with (
-            counted_of(user, "EXPORT_LIMIT_USER", DependencyUnavailable),
             export.AT_ONCE.slot(),
+            counted_of(user, "EXPORT_LIMIT_USER", Unavailable),
         ):
             found = export.export(user)
         disposition = f'attachment; filename="{export.FILENAME}"'
