@@ -1,7 +1,7 @@
 """Shapes of requests and answers."""
 
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from rest_framework import serializers
 
@@ -10,7 +10,7 @@ from shared.api import client_ip
 from shared.api.fields import EpochField, ExactCharField, StrictSerializer
 from shared.api.views import valid
 from shared.auth.access_tokens import MAX_LENGTH
-from shared.events.pages import MOST, PAGE, ReportedQuerySerializer
+from shared.events.pages import MOST, PAGE, CursorField, ReportedQuerySerializer
 from tokens.models import Session
 
 SHOWN_BITS = (24, 48)  # of an address: of IPv4, of IPv6
@@ -171,14 +171,15 @@ class StoredSessionSerializer(UserSessionSerializer):
 
 
 class StoredQuerySerializer(serializers.Serializer[None]):
-    after = serializers.UUIDField(
-        default=UUID(int=0), help_text="The `next` of the previous answer."
+    after = CursorField(
+        default=datetime(1, 1, 1, tzinfo=UTC),
+        help_text="The `next` of the previous answer.",
     )
 
 
 class StoredSessionsSerializer(serializers.Serializer[None]):
     sessions = StoredSessionSerializer(many=True)
-    next = serializers.UUIDField(allow_null=True, help_text="Null on the last page.")
+    next = CursorField(allow_null=True, help_text="Null on the last page.")
 
 
 class EventsQuerySerializer(ReportedQuerySerializer):

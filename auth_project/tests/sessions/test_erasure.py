@@ -47,7 +47,7 @@ def test_an_export_has_every_session_of_the_user_and_no_others(
     first = ask("stored_sessions").json()
     second = ask("stored_sessions", after=first["next"]).json()
     assert (len(first["sessions"]), second["next"]) == (2, None)
-    mine = Session.objects.filter(user_id=users.user["id"]).order_by("id")
+    mine = Session.objects.filter(user_id=users.user["id"]).order_by("created_at")
     found = first["sessions"] + second["sessions"]
     assert [each["id"] for each in found] == [str(each.pk) for each in mine]
     (row,) = (each for each in found if each["id"] == str(ended.pk))

@@ -72,8 +72,8 @@ class RevokeUserSessionView(OperatorView):
 
 
 class StoredSessionsView(OperatorView):
-    """List a user's stored sessions, live or not, by their ids, for the user's export.
-    There may be any number: `next` asks for more."""
+    """List a user's stored sessions, live or not, the oldest first, for the user's
+    export. There may be any number: `next` asks for more."""
 
     @extend_schema(
         operation_id="auth_user_stored_sessions_list",
@@ -82,11 +82,13 @@ class StoredSessionsView(OperatorView):
     )
     def get(self, request: Request, user_id: UUID) -> Response:
         asked = valid(s.StoredQuerySerializer(data=request.query_params))
-        kept = Session.objects.filter(user_id=user_id, id__gt=asked["after"])
-        found = kept.order_by("id")[:MOST]
-        rows = s.StoredSessionSerializer(found, many=True).data
-        following = rows[-1]["id"] if len(rows) == MOST else None
-        return Response({"sessions": rows, "next": following})
+        kept = Session.objects.filter(user_id=user_id, created_at__gt=asked["after"])
+        found, following = list(kept.order_by("created_at")[: MOST + 1]), None
+        if len(found) > MOST:  # of the same time, none or all
+            found = [x for x in found if x.created_at < found[-1].created_at]
+            following = found[-1].created_at
+        rows = s.StoredSessionSerializer(found, many=True)
+        return Response({"sessions": rows.data, "next": following})
 
 
 class EraseUserView(OperatorView):
