@@ -66,6 +66,11 @@ class Clock:
         for module, name, value in names_for(time, datetime):
             monkeypatch.setattr(module, name, stand_ins[id(value)])
 
+    def remove(self) -> None:
+        """From this connection: behind PgBouncer, others get it next."""
+        with connection.cursor() as cursor:
+            cursor.execute("RESET search_path")
+
 
 def names_for(*wanted: Any) -> list[tuple[Any, str, Any]]:
     """(module, name, value) of all that is one of these to a module of ours."""

@@ -153,6 +153,7 @@ class InProcess(RedisControl):
             yield
             assert not names_for(time), "the clock was not frozen everywhere"
         finally:
+            self.clock.remove()
             self.close()
 
     def note(self, record: Any) -> bool:
