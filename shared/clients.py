@@ -22,7 +22,7 @@ from shared.api.exceptions import (
 )
 from shared.auth import api_keys
 from shared.circuit_breaker import Bulkhead
-from shared.events.pages import PAGE, EventPage, from_json
+from shared.events.pages import MOST, PAGE, EventPage, from_json
 from shared.http.service_client import Key, ServiceClient
 
 
@@ -166,6 +166,15 @@ class AuthClient(ServiceClient):
         path = f"/api/v1/auth/users/{user_id}/events?{asked}"
         answer = self.call("GET", path, "events")
         return from_json(answer["events"], answer["next"])
+
+    def all_events(self, user_id: UUID) -> Iterator[dict[str, Any]]:
+        """All events of a user's sessions, the newest first, by as many calls as it
+        takes."""
+        page = self.events(user_id, size=MOST)
+        yield from page.events
+        while page.next:
+            page = self.events(user_id, page.next, size=MOST)
+            yield from page.events
 
     def stored_sessions(self, user_id: UUID) -> Iterator[dict[str, Any]]:
         """All sessions that the Auth Service keeps of a user, by as many calls as it

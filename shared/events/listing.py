@@ -1,40 +1,22 @@
 """The command `listevents` of a service that records events."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Q, QuerySet
 
-from shared.events.pages import represent
+from shared.events.pages import all_of, represent
 
 NEWEST = 100
-PAGE = 1000  # events of one statement
 
 
 def moment(text: str) -> datetime:
     """The time in `text`, in UTC if it names no zone. Raises ValueError."""
     parsed = datetime.fromisoformat(text)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
-def pages(events: QuerySet[Any]) -> Iterator[Any]:
-    """Events of any number, in their order, by short statements. `iterator` would have
-    PostgreSQL join and copy them all before the first."""
-    found = list(events[:PAGE])
-    while found:
-        yield from found
-        last = found[-1]
-        if len(found) < PAGE:
-            return
-        # `at__lte` follows from the rest. With OR alone PostgreSQL would read an index
-        # from its beginning.
-        following = Q(at__lt=last.at) | Q(at=last.at, id__lt=last.pk)
-        found = list(events.filter(following, at__lte=last.at)[:PAGE])
 
 
 class ListEvents(BaseCommand):
@@ -60,7 +42,7 @@ class ListEvents(BaseCommand):
             events = events.filter(event=options["event"])
         if since := options["since"]:
             events = events.filter(at__gte=since)
-        for event in pages(events) if since else events[:NEWEST]:
+        for event in all_of(events) if since else events[:NEWEST]:
             shown = {"user_id": event.user_id, **represent(event)}
             write = self.as_json if options["json"] else self.as_text
             self.stdout.write(write(shown))

@@ -15,7 +15,6 @@ from tests.refusals import assert_refused
 from users.accounts import links
 from users.accounts.export import AT_ONCE
 from users.accounts.models import Purpose
-from users.events import history
 from users.events.log import record
 from users.events.models import Event
 from users.mail.models import Mail
@@ -51,7 +50,8 @@ def test_an_export_has_all_sessions_page_by_page(ada, export, auth_service):
 def test_an_export_has_all_events_of_both_services_page_by_page(
     ada, export, auth_service, monkeypatch
 ):
-    monkeypatch.setattr(history, "MOST", 2)
+    for module in ("shared.clients", "shared.events.pages"):
+        monkeypatch.setattr(f"{module}.MOST", 2)
     for _ in range(5):
         record(VERIFIED, ada.pk)
     own = list(Event.objects.filter(user_id=ada.pk).values_list("at", flat=True))

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from shared.api.exceptions import DependencyUnavailable
 from shared.clients import AuthClient
-from shared.events import listing
+from shared.events import pages
 from shared.events.pages import PAGE, page_of
 from tests.admin_pages import url
 from tests.refusals import assert_refused
@@ -169,7 +169,7 @@ def test_the_command_reads_many_events_by_several_statements(ada, capsys, monkey
     """Also those of one time. One statement for all would not end in time."""
     for number, minutes in enumerate((2, 2, 1)):
         event(ada.pk, minutes, data={"fields": [number]})
-    monkeypatch.setattr(listing, "PAGE", 2)
+    monkeypatch.setattr(pages, "MOST", 2)
     since = str(NOW - timedelta(hours=1))
     with CaptureQueriesContext(connection) as queries:
         call_command("listevents", "--since", since, "--json")

@@ -1,15 +1,14 @@
 """A user's events: those of the User Service and of the Auth Service together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from functools import partial
 from heapq import merge as merge_sorted
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from shared.clients import auth_client
-from shared.events.pages import MOST, EventPage, merge, page_of
+from shared.events.pages import EventPage, all_of, merge, page_of, represent
 from users.events.models import Event
 
 PUBLIC = ("at", "event", "outcome", "sid")
@@ -28,19 +27,9 @@ def events_of(
 
 def all_events_of(user_id: UUID) -> Iterator[dict[str, Any]]:
     """All events of the user, the newest first. Raises Unavailable."""
-    own = Event.objects.filter(user_id=user_id)
-    ask = partial(auth_client().events, user_id, size=MOST)
-    both = pages(ask), pages(partial(page_of, own, size=MOST))
+    own = Event.objects.filter(user_id=user_id).select_related("personal")
+    both = auth_client().all_events(user_id), map(represent, all_of(own))
     return merge_sorted(*both, key=itemgetter("at"), reverse=True)
-
-
-def pages(read: Callable[..., EventPage]) -> Iterator[dict[str, Any]]:
-    """The events of all pages. `read` returns one, before a time if given."""
-    page = read()
-    yield from page.events
-    while page.next:
-        page = read(before=page.next)
-        yield from page.events
 
 
 def last_login(user_id: UUID) -> dict[str, Any] | None:
