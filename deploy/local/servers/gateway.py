@@ -3,7 +3,8 @@
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.setup.files import read_env, read_text
@@ -16,12 +17,19 @@ from .programs import Job, run
 def check(layout: Layout) -> None:
     """Render the configuration next to the one in use, and have Nginx read it. Before
     the first `up`, and with containers, there may be no Nginx."""
-    scratch = layout.state / "gateway-check"
     has_nginx = (layout.servers / "nginx").exists()
+    with _scratch(layout) as state:
+        (write if has_nginx else configure)(layout, state)
+
+
+@contextmanager
+def _scratch(layout: Layout) -> Iterator[Path]:
+    """A folder next to the one in use."""
+    state = layout.state / "gateway-check"
     try:
-        (write if has_nginx else configure)(layout, scratch)
+        yield state
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def write(layout: Layout, state: Path) -> None:
@@ -48,13 +56,10 @@ def configure(layout: Layout, state: Path) -> None:
 def moves(layout: Layout) -> bool:
     """Whether the settings name other addresses than the configuration in use. Then
     Nginx has to stop: while it serves, it binds new addresses before it closes old
-    ones, and cannot have 127.0.0.1 beside 0.0.0.0."""
-    scratch = layout.state / "gateway-check"
-    try:
-        configure(layout, scratch)
-        return _addresses(scratch) != _addresses(layout.gateway)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    ones, and cannot have 127.0.0.1 next to 0.0.0.0."""
+    with _scratch(layout) as state:
+        configure(layout, state)
+        return _addresses(state) != _addresses(layout.gateway)
 
 
 def _addresses(state: Path) -> list[str]:

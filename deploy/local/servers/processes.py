@@ -172,8 +172,8 @@ def _reload(layout: Layout, master: int) -> None:
     supervisor.call(layout, "signalProcess", GATEWAY, "HUP")
     if not orphans.wait_until(lambda: not workers() <= before, READY_SECONDS):
         text = "Nginx has not taken the new configuration, and serves with the old one."
-        log, anew = layout.logs / f"{GATEWAY}.log", f"{layout.command} restart"
-        raise Problem(text, hint=f"Why: grep emerg {log}\n  To start it anew: {anew}")
+        log, again = layout.logs / f"{GATEWAY}.log", f"{layout.command} restart"
+        raise Problem(text, hint=f"Why: grep emerg {log}\n  Start it again: {again}")
 
 
 def insist_on_port(layout: Layout, port: int) -> None:
