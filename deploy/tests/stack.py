@@ -3,7 +3,8 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cached_property
 from itertools import chain
@@ -18,6 +19,7 @@ from deploy.local.servers import orphans, processes, supervisor
 from deploy.local.setup import files
 from deploy.local.setup import layout as layouts
 from deploy.tests.waiting import wait_until
+from shared.db import POOL_TIMEOUT
 
 __all__ = ["ROOT", "SERVICES", "System", "wait_until"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -198,6 +200,7 @@ class System:
             yield
         finally:
             self.start(*programs)
+            wait_for_pools(programs)
 
     @contextmanager
     def paused(self, *programs: str) -> Iterator[None]:
@@ -210,6 +213,7 @@ class System:
             # Children first: a parent that wakes before them may take them for dead,
             # and end them.
             orphans.send(pids[::-1], signal.SIGCONT)
+            wait_for_pools(programs)
 
     @contextmanager
     def with_settings(self, **services: Mapping[str, str]) -> Iterator[None]:
@@ -239,6 +243,13 @@ class System:
     def full_redis(self) -> AbstractContextManager[None]:
         """It takes no write; with `noeviction` DEL still works."""
         return self.redis_setting("maxmemory", "1")
+
+
+def wait_for_pools(programs: Iterable[str]) -> None:
+    """Until each worker that had no database has asked it again: what one of them
+    answers says nothing of the others."""
+    if any(program.endswith("-db") for program in programs):
+        time.sleep(POOL_TIMEOUT)
 
 
 def with_lines(text: str, settings: Mapping[str, str]) -> str:
