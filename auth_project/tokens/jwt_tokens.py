@@ -73,6 +73,7 @@ class AccessToken(simplejwt.AccessToken):
             "sub": str(session.user_id),
             "sid": str(session.id),
             "jti": str(uuid.uuid4()),
+            "epoch": session.user_epoch,
             # How, and when last, the user was authenticated (RFC 9068 section 2.2.1).
             "acr": session.acr,
             "amr": session.amr.split(),

@@ -106,6 +106,7 @@ class IntrospectionSerializer(serializers.Serializer[None]):
     )
     jti = serializers.UUIDField(required=False)
     sid = serializers.UUIDField(required=False, help_text="The id of the session.")
+    epoch = EpochField(required=False, help_text="The user's, which the session has.")
     token_type = serializers.ChoiceField(["Bearer"], required=False)
 
 

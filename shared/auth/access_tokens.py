@@ -169,11 +169,12 @@ def has_dates(claims: dict[str, Any]) -> bool:
 
 
 def has_profile(claims: dict[str, Any]) -> bool:
-    """Whether the optional claims about the user are strings or lists of strings, and
-    `email_verified` is true or false (OpenID Connect Core 1.0 section 5.1)."""
+    """Whether the optional claims about the user are strings or lists of strings, the
+    epoch is a number, and `email_verified` is true or false (OpenID Connect Core 1.0
+    section 5.1)."""
     roles, amr = claims.get("roles", []), claims.get("amr", [])
     is_verified = claims.get("email_verified", False)
-    if not isinstance(is_verified, bool):
+    if not isinstance(is_verified, bool) or type(claims.get("epoch", 0)) is not int:
         return False
     if not isinstance(roles, list) or not isinstance(amr, list):
         return False

@@ -37,6 +37,7 @@ class TokenUser:
     auth_time: int = 0  # of the login or the last step-up; a NumericDate
     acr: str = "aal1"  # the level of the session
     amr: tuple[str, ...] = ()  # how the user was authenticated (RFC 8176)
+    epoch: int = 0  # the session epoch of the user that the session has
 
     is_authenticated = True
 
@@ -76,6 +77,7 @@ class JWTAuthentication(BaseAuthentication):
             auth_time=claims.get("auth_time", 0),
             acr=claims.get("acr", "aal1"),
             amr=tuple(claims.get("amr", ())),
+            epoch=claims.get("epoch", 0),
         )
         request._request.caller = str(user.id)  # type: ignore[attr-defined]
         return user, claims

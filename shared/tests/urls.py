@@ -22,7 +22,7 @@ class MeView(JSONView):
     def get(self, request: Request, **kwargs: Any) -> Response:
         user: Any = request.user
         names = ("sid", "email", "email_verified", "username", "roles")
-        names += ("auth_time", "acr", "amr")
+        names += ("auth_time", "acr", "amr", "epoch")
         return Response({"id": user.pk} | {n: getattr(user, n) for n in names})
 
 

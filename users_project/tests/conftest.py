@@ -2,6 +2,7 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import responses
@@ -11,7 +12,7 @@ from django.db import connection
 from shared import clients
 from shared.limits.defaults import DEFAULTS
 from tests.admin_pages import browser_of
-from tests.factories import ARGON2_COSTS, PASSWORD, WRONG, UserFactory, hashed
+from tests.factories import ARGON2_COSTS, EPOCH, PASSWORD, WRONG, UserFactory, hashed
 from tests.guesses import HERE
 from tests.jobs import delete_jobs, run_due
 from users import revocation
@@ -156,6 +157,12 @@ def limited(settings):
         settings.LIMITS = {**settings.LIMITS, **limits}
 
     return change
+
+
+@pytest.fixture
+def bearer(bearer):
+    """In a session that lives: of the epoch that new users of the tests have."""
+    return partial(bearer, epoch=EPOCH)
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def test_the_access_token_says_what_the_contract_names(users, trusted_kid, setti
         "sub": users.user["id"],
         "sid": str(Session.objects.get().id),
         "jti": claims["jti"],
+        "epoch": Session.objects.get().user_epoch,
         "iat": claims["iat"],
         "auth_time": int(Session.objects.get().created_at.timestamp()),
         "acr": "aal1",

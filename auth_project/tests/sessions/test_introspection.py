@@ -65,6 +65,7 @@ def test_a_live_token_is_answered_with_its_claims(session, users, settings, name
         "acr": "aal1",
         "amr": ["pwd"],
         "client_id": "memo",
+        "epoch": session.user_epoch,
         "iss": settings.JWT_ISSUER,
         "sid": str(session.id),
         "token_type": "Bearer",

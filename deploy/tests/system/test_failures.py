@@ -24,6 +24,7 @@ from deploy.tests.client import (
     internal,
     whole_job,
 )
+from deploy.tests.factors import FACTORS
 from deploy.tests.stack import as_it_was, wait_until
 
 SEEN = 3.0  # seconds after which every worker knows what a file says
@@ -162,6 +163,9 @@ def test_a_change_of_password_holds_though_its_push_is_lost(user, other, healthy
     new = "a newer horse battery"
     with healthy.stopped("auth"):
         assert user.change_password(new).status_code == 204
+        assert other.me().ok  # Redis says so
+        answer = other.call("POST", f"{FACTORS}/totp", json={"name": "phone"})
+        assert code_of(answer) == "token_revoked"
     assert code_of(other.refresh()) == "token_revoked"
     assert_revoked(other)
     assert_valid(user)

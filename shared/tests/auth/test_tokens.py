@@ -42,10 +42,11 @@ def test_a_good_token_is_accepted(me, make_token, sign, claims):
 
     found = answer.json()
     assert abs(found.pop("auth_time") - time.time()) < 10
-    level = {"acr": "aal1", "amr": ["pwd"]}
+    level = {"acr": "aal1", "amr": ["pwd"], "epoch": 0}
     assert found == {"id": sub, "sid": sid, "email_verified": False} | user | level
-    answer = me(f"Bearer {make_token(acr='aal2', amr=['swk', 'user'])}").json()
-    assert (answer["acr"], answer["amr"]) == ("aal2", ["swk", "user"])
+    level = {"acr": "aal2", "amr": ["swk", "user"], "epoch": 5}
+    answer = me(f"Bearer {make_token(**level)}").json()
+    assert answer | level == answer
     answer = me(f"Bearer {make_token(email_verified=True)}")
     assert answer.json()["email_verified"] is True
     assert access_tokens.decode(sign(), "access")["sid"] == claims["sid"]
@@ -198,6 +199,7 @@ ODD_CLAIMS = {name: [..., None, *values] for name, values in ODD_CLAIMS.items()}
     "email_verified": ["true", "", 0, 1, [False], {"a": True}],
     "acr": [5, ["aal2"], {"aal2": 1}, True],
     "amr": [5, "otp", {"otp": 1}, [5], [None]],
+    "epoch": ["x", "5", 1.5, True, [5], INFINITE],
     "roles": [5, "admin", {"admin": 1}, [5], [["admin"]], [None]],
 }
 

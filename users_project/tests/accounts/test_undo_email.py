@@ -68,6 +68,9 @@ def test_a_session_that_it_has_ended_takes_no_account_without_a_password(
     body = {"token": token("reset"), "new_password": NEW}
     assert post("/password_reset/confirm", **body).status_code == 204
     assert User.objects.get().check_password(NEW)
+    # Nor a way in once there is a password again.
+    answer = thief.post(f"{ME}/factors/passkeys/options", {})
+    assert_refused(answer, 401, "token_revoked")
 
 
 def test_the_old_address_comes_back_in_its_own_case(ada, change, post, token):

@@ -13,7 +13,6 @@ from tests.factors.totp_factors import add_totp, code, start_of_step
 from tests.refusals import assert_refused
 from users.accounts import links
 from users.factors import changes, recovery_codes
-from users.factors.changes import SessionUser
 from users.factors.models import Factor
 from users.models import Event, Mail, User
 
@@ -133,13 +132,29 @@ def test_a_session_that_has_ended_meanwhile_changes_nothing(
     assert Factor.objects.get().name == "phone"
 
 
-def test_a_session_that_has_ended_is_not_kept_by_a_later_change(ada):
-    sid, epoch = uuid4(), ada.session_epoch
-    before = SessionUser(ada.pk, sid, "", "", (), auth_time=2**40, epoch=epoch)
+@pytest.mark.parametrize("is_kept_later", [False, True])
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_a_session_that_has_ended_changes_nothing(
+    ada, me, method, path, body, is_kept_later
+):
+    """MFA-05: the Auth Service does not know it yet, and the token is accepted."""
+    factor, sid = add_totp(ada), str(uuid4())
     ada.end_sessions()
-    ada.raise_epoch("factor_added", sid)
-    with pytest.raises(TokenRevoked):
-        changes.propose_totp(before, "")
+    if is_kept_later:
+        ada.raise_epoch("factor_added", sid)
+    answer = getattr(me(acr="aal2", sid=sid), method)(path.format(id=factor.pk), body)
+    assert_refused(answer, 401, "token_revoked")
+    assert Factor.objects.get().name == "phone"
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["kept", "opened since"])
+def test_a_session_that_lives_after_the_others_have_ended_changes_factors(
+    ada, me, is_new
+):
+    sid = str(uuid4())
+    ada.raise_epoch("factor_added", None if is_new else sid)
+    claims = {"epoch": ada.session_epoch} if is_new else {"sid": sid}
+    assert me(**claims).post(f"{FACTORS}/totp", {"name": "x"}).status_code == 201
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES[1:4])

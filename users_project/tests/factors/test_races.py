@@ -12,11 +12,11 @@ from shared.api.exceptions import (
     SecondFactorInvalid,
     TokenRevoked,
 )
+from shared.auth.authentication import TokenUser
 from shared.auth.enrolment import EnrolmentUser
 from tests.factors.conftest import registered
 from tests.factors.totp_factors import add_totp, code
 from users.factors import changes, recovery_codes, totp
-from users.factors.changes import SessionUser
 from users.factors.models import Factor, RecoveryCode
 from users.factors.verification import FactorProof, verify
 from users.limits.guess_limits import Client
@@ -48,7 +48,7 @@ def outcome(act, *args):
 def session(user, acr="aal1"):
     """A caller who has just logged in."""
     login = {"auth_time": 2**40, "acr": acr, "epoch": user.session_epoch}
-    return SessionUser(user.pk, uuid4(), "", "", (), **login)
+    return TokenUser(user.pk, uuid4(), "", "", (), **login)
 
 
 @pytest.fixture

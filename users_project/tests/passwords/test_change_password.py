@@ -106,6 +106,15 @@ def test_a_factor_that_is_never_asked_for_is_not_needed(client, user, settings):
     assert client.post(URL, BODY).status_code == 204
 
 
+def test_a_session_that_has_ended_sets_no_first_password(bearer, user, hashes):
+    """ACC-08: the Auth Service does not know it yet, and the token is accepted."""
+    without_password(user)
+    client = bearer(sub=str(user.pk), acr="aal2")
+    user.end_sessions()
+    assert_refused(client.post(URL, {"new_password": NEW}), 401, "token_revoked")
+    assert (User.objects.get().password, hashes) == ("!unusable", [])
+
+
 @pytest.mark.parametrize(("age", "acr"), [(10, "aal2"), (400, "aal2"), (10, "aal1")])
 def test_an_account_without_a_password_needs_a_recent_login(
     bearer, user, hashes, age, acr

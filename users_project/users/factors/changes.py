@@ -1,7 +1,6 @@
 """Add and remove factors. The epoch, the event and the notice are in the same
 transaction. It locks the user's row, so that concurrent changes follow each other."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -31,15 +30,8 @@ LIFETIME = timedelta(minutes=10)  # of a TOTP that waits for its first code
 WRONG = {"code": [_("This is not a code of the new factor. Is the clock right?")]}
 
 
-@dataclass(frozen=True)
-class SessionUser(TokenUser):
-    """The user of an access token, and the session epoch that the request has read."""
-
-    epoch: int = 0
-
-
 # The pages of the admin pass a `User`: they have asked who it is (`own_factors`).
-Caller = SessionUser | EnrolmentUser | User
+Caller = TokenUser | EnrolmentUser | User
 
 
 def lock(caller: Caller) -> User:
@@ -47,10 +39,8 @@ def lock(caller: Caller) -> User:
 
     The login must be recent, and if the user has a factor, it must have used one: a
     stolen token cannot add a factor. Nor can a leaked password add the first one that
-    an operator needs for the admin. An enrol token adds the first one only. A session
-    that has ended since the request read the user changes nothing: a reset may have
-    held the row. Raises InsufficientUserAuthentication, TokenRevoked; TokenInvalid in
-    the admin.
+    an operator needs for the admin. An enrol token adds the first one only. Raises
+    InsufficientUserAuthentication, TokenRevoked; TokenInvalid in the admin.
     """
     links.lock(caller.pk)
     user = User.objects.find(id=caller.pk, factors=True)
@@ -58,23 +48,13 @@ def lock(caller: Caller) -> User:
         raise TokenRevoked
     if isinstance(caller, EnrolmentUser):
         require_first(user, caller)
-    elif isinstance(caller, SessionUser):
+    elif isinstance(caller, TokenUser):
         acr = "aal2" if user.factor_rows or policy.must_keep_one(user) else ""
         require_authentication(caller, acr=acr, max_age=RECENT)
-        require_session(user, caller)
+        policy.require_session(user, caller)
     elif user.session_epoch != caller.session_epoch:
         raise TokenInvalid
     return user
-
-
-def require_session(user: User, caller: SessionUser) -> None:
-    """Raise TokenRevoked if the caller's session has ended since the request read the
-    user, or if no session of the user can be alive. A change that the session itself
-    has made in another tab keeps it."""
-    is_kept = user.kept_sid == caller.sid and (user.kept_from or 0) <= caller.epoch
-    has_ended = user.session_epoch != caller.epoch and not is_kept
-    if has_ended or not policy.can_log_in(user):
-        raise TokenRevoked
 
 
 def require_first(user: User, caller: EnrolmentUser) -> None:
@@ -214,4 +194,4 @@ def find(user: User, factor_id: UUID, **columns: Any) -> Factor:
 
 def sid_of(caller: Caller) -> UUID | None:
     """The session that continues. Enrol tokens belong to no session."""
-    return caller.sid if isinstance(caller, SessionUser) else None
+    return caller.sid if isinstance(caller, TokenUser) else None

@@ -8,7 +8,9 @@ from typing import Any
 from django.conf import settings
 from webauthn.helpers import bytes_to_base64url
 
+from shared.api.exceptions import TokenRevoked
 from shared.auth import device_cookie
+from shared.auth.authentication import TokenUser
 from users.factors.models import Factor, Type
 
 
@@ -75,11 +77,13 @@ def must_keep_one(user: Any) -> bool:
     return is_required(user) or (user.is_staff and is_required(user, "admin"))
 
 
-def can_log_in(user: Any) -> bool:
-    """Whether the user has a password, or a passkey to log in without one. If not, no
-    session is alive, though Redis may learn late that one has ended."""
-    kinds = {json.loads(row)[0] for row in user.factor_rows}
-    return user.has_usable_password() or Type.PASSKEY in kinds
+def require_session(user: Any, caller: TokenUser) -> None:
+    """Raise TokenRevoked if an epoch has ended the caller's session. The Auth Service
+    may learn it late, and then believes the access token: it must bring no way to log
+    in that outlives it."""
+    is_kept = user.kept_sid == caller.sid and user.kept_from <= caller.epoch
+    if caller.epoch < user.session_epoch and not is_kept:
+        raise TokenRevoked
 
 
 def usable_passkeys(user: Any) -> int:

@@ -52,9 +52,7 @@ class OwnFactorsView(JSONView):
     @property
     def caller(self) -> changes.Caller:
         caller: Any = self.request.user
-        if isinstance(caller, EnrolmentUser):
-            return caller
-        return changes.SessionUser(**vars(caller), epoch=self.user.session_epoch)
+        return caller
 
 
 class FactorsView(OwnFactorsView):

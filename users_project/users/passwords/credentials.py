@@ -5,7 +5,6 @@ from datetime import timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from shared.api.exceptions import TokenRevoked
 from shared.auth.authentication import TokenUser
 from shared.auth.permissions import RECENT, require_authentication
 from shared.limits import ratelimit
@@ -91,7 +90,5 @@ def is_proved(user: User, caller: TokenUser, password: str | None) -> bool:
     factor within five minutes; TokenRevoked, RateLimited, Overloaded."""
     if user.has_usable_password():
         return verify_current_password(user, password or "", str(caller.sid))
-    # If an undone change of address took the password, only a mailed link sets one.
-    if not policy.can_log_in(user):
-        raise TokenRevoked
+    policy.require_session(user, caller)
     return require_authentication(caller, acr="aal2", max_age=RECENT)
