@@ -164,13 +164,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
         parameters = {"id": sid, "user_id": user_id, "reason": reason}
         return next(iter(self.execute(statements.REVOKE_OWN, parameters)), None)
 
-    def revoke_live(
-        self, user_id: UUID | None, reason: str, limit: int, after: UUID
-    ) -> list["Session"]:
-        """End at most `limit` live sessions of a user, or of all users (None), whose
-        ids follow `after`."""
-        parameters: dict[str, Any] = {"user_id": user_id, "reason": reason}
-        parameters |= {"limit": limit, "after": after}
+    def revoke_live(self, ids: list[UUID], reason: str) -> list["Session"]:
+        """End those of these sessions that are live."""
+        parameters = {"ids": ids, "reason": reason}
         return self.execute(statements.REVOKE_LIVE, parameters)
 
     def highest_epochs(self, limit: int) -> list[tuple[UUID, int]]:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection
 from datetime import timedelta
-from itertools import islice
 from uuid import UUID
 
 from django.conf import settings
@@ -90,13 +89,17 @@ def end_other_sessions(user_id: UUID, replaced: UUID | None) -> None:
 def end_live_sessions(user_id: UUID | None) -> int:
     """For operators: end all sessions of a user, or (None) of all. Returns how many.
 
-    In batches, so that no lock is held for long. A login in progress is not stopped:
-    to do so, raise the user's epoch in the User Service.
+    In batches of rows, of which few may be live, so that no statement takes long. A
+    login in progress is not stopped: to do so, raise the user's epoch in the User
+    Service.
     """
     total, after = 0, UUID(int=0)
-    while ended := Session.objects.revoke_live(user_id, "operator", BATCH, after):
+    of_user = Session.objects.filter(**{"user_id": user_id} if user_id else {})
+    rows = of_user.order_by("id").values_list("id", flat=True)
+    while ids := list(rows.filter(id__gt=after)[:BATCH]):
+        ended = Session.objects.revoke_live(ids, "operator")
         publish_revocation(ended)
-        total, after = total + len(ended), max(each.id for each in ended)
+        total, after = total + len(ended), ids[-1]
     audit("authn_token_revoked", user_id=user_id, reason="operator", sessions=total)
     return total
 
@@ -131,15 +134,19 @@ def republish_revocations() -> None:
     """
     if not session_state.answers():
         return
-    recent = Session.objects.revoked_within(timedelta(seconds=revocation_window()))
+    window = revocation_window()
+    recent = Session.objects.revoked_within(timedelta(seconds=window))
+    query = recent.values_list("id", "revoked_reason").query
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
         if not cursor.fetchone()[0]:
             return
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '5s'")
-        # A server-side cursor: the worker holds only one batch in memory.
-        rows = recent.values_list("id", "revoked_reason").iterator(BATCH)
-        while batch := list(islice(rows, BATCH)):
-            if not session_state.repeat_revocations(dict(batch), revocation_window()):
-                return
+        # A server-side cursor: the worker holds only one batch in memory. Django's
+        # `iterator` would hold all rows behind a pooler.
+        with connection.chunked_cursor() as rows:
+            rows.execute(*query.sql_with_params())
+            while batch := rows.fetchmany(BATCH):
+                if not session_state.repeat_revocations(dict(batch), window):
+                    return
     sweep_last_success_seconds.set_to_current_time()

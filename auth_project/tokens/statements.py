@@ -267,18 +267,15 @@ SELECT id, user_id, user_epoch FROM tokens_session
 WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
 """
 
-# For operators: ends at most `limit` live sessions of a user, or (NULL) of all users,
-# whose ids follow `after`: a statement does not look at what earlier ones have ended.
+# For operators: ends those of these sessions that are live.
 REVOKE_LIVE = recorded(
     """
 WITH live AS (
     SELECT id FROM tokens_session
-    WHERE id > %(after)s
+    WHERE id = ANY(%(ids)s)
       AND revoked_at IS NULL
       AND expires_at > clock_timestamp()
-      AND (%(user_id)s::uuid IS NULL OR user_id = %(user_id)s)
     ORDER BY id
-    LIMIT %(limit)s
     FOR UPDATE
 ), changed AS (
     UPDATE tokens_session
