@@ -89,6 +89,16 @@ def test_a_restored_database_forgets_the_same_users(marked, jobs, tmp_path, caps
         call_command("eraseusers", str(tmp_path / "unknown"))
 
 
+def test_in_a_restored_database_no_statement_changes_very_many_users(
+    monkeypatch, django_assert_num_queries
+):
+    """It would exceed its time, at each try."""
+    UserFactory.create_batch(5, deleted_at=timezone.now())
+    monkeypatch.setattr(erasure, "BATCH", 2)
+    with django_assert_num_queries(1 + 3):
+        assert erasure.wait_again() == 5
+
+
 def test_a_cut_line_is_no_erasure_and_spoils_no_other(erasures):
     first, cut, last = (UserFactory.build().pk for _ in range(3))
     erasures_file.append(erasures, [first])

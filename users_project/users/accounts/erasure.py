@@ -65,7 +65,11 @@ def wait_again() -> int:
     some may have been restored after the dump. Return their number."""
     until = ClockTimestamp() + LINK_KINDS[Purpose.RESTORE].lifetime
     waiting = User.objects.filter(delete_after__isnull=False)
-    return waiting.update(delete_after=until)
+    user_ids = list(waiting.values_list("pk", flat=True))
+    for start in range(0, len(user_ids), BATCH):
+        batch = waiting.filter(pk__in=user_ids[start : start + BATCH])
+        batch.update(delete_after=until)
+    return len(user_ids)
 
 
 @transaction.atomic
