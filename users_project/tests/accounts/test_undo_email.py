@@ -14,8 +14,8 @@ from tests.factors.rows import TOTP, with_factors
 from tests.refusals import assert_refused
 from users.accounts.models import EmailChange, Link
 from users.events.models import Event
-from users.factors import recovery_codes, registration
-from users.factors.models import Factor, RecoveryCode
+from users.factors import recovery_codes, registration, resets
+from users.factors.models import Factor, FactorReset, RecoveryCode
 from users.models import User
 
 ME = f"{BASE}/me"
@@ -181,6 +181,17 @@ def test_those_from_before_stay(moved, post, token):
     assert post("/change_email/undo", token=link).status_code == 204
     assert [factor.name for factor in Factor.objects.all()] == ["of the owner"]
     assert RecoveryCode.objects.exists()
+
+
+@pytest.mark.usefixtures("verified")
+def test_a_reset_of_the_factors_is_cancelled(moved, post, token, audits):
+    """An operator was asked for it, and the mail that cancels it went to the thief."""
+    resets.request(moved, "operator", "seen at the desk")
+    keep = token("keep_factors")
+    assert post("/change_email/undo", token=token("undo_email")).status_code == 204
+    assert not FactorReset.objects.exists()
+    assert ("factors_reset_cancelled",) in audits("event")
+    assert_refused(post("/factors_reset/cancel", token=keep), 400, "link_invalid")
 
 
 def test_an_operator_who_gives_the_address_back_leaves_the_thief_no_link(

@@ -143,7 +143,8 @@ def confirm(token: str, proof: Proof, client: Client) -> None:
 def undo(token: str, client: Client) -> None:
     """Give the account its old address back, end all sessions, make the password
     unusable and delete the second factors that were added since: a thief's would stay.
-    A mail brings a link that sets another password.
+    Cancel a reset of all factors: the thief may have got its mail. Another mail brings
+    a link that sets a password.
 
     Raises LinkInvalid; RateLimited; AccountExists if an operator has given the address
     to another user.
@@ -160,6 +161,7 @@ def undo(token: str, client: Client) -> None:
                 deletion.bring_back(user)
                 record("user_restored", user.pk)
             resets.delete_since(user, link.created_at)
+            resets.cancel(user)
             user.raise_epoch("email_change_undone", password_changed=True)
             audit("authn_password_change", user_id=str(user.pk), **source())
             links.void_others(user, undone=link)
