@@ -12,6 +12,8 @@ from tests.admin_pages import (
     OWN_PASSWORD,
     OWN_PASSWORD_PAGE,
     browser_of,
+    change_url,
+    fields,
     new_password,
     password_url,
 )
@@ -19,6 +21,7 @@ from tests.factories import NEW, PASSWORD, WRONG, UserFactory
 from tests.guesses import HERE, device_of, elsewhere
 from users.limits.guess_limits import Client
 from users.mail import notices, outbox
+from users.mail.message import compose
 from users.mail.models import Kind, Mail
 from users.mail.notices import of_login
 from users.models import User
@@ -240,6 +243,22 @@ def test_a_form_that_deactivates_mails_it(ada, mails):
     ada.first_name = "Ada"
     ada.save()
     assert mails() == [("deactivated", ada.email)]
+
+
+@pytest.mark.parametrize("state", ["", "verified", "inactive"])
+def test_an_operators_change_of_the_address_is_mailed_to_the_old_one(
+    ada, admin, mails, state
+):
+    """Without a link. Another case is no other address."""
+    times = {"email_verified_at": timezone.now() if state == "verified" else None}
+    User.objects.filter(pk=ada.pk).update(is_active=state != "inactive", **times)
+    for email in ("Ada@example.org", "ada@example.com"):
+        user = User.objects.get(pk=ada.pk)
+        admin.post(change_url(user), fields(user, email=email))
+    assert mails() == [("email_changed", "Ada@example.org")]
+    text = " ".join(compose(Mail.objects.get()).body.split())
+    assert "undo" not in text.lower()
+    assert "ask the operator of this service" in text
 
 
 def test_without_mail_there_is_no_row_and_all_works(old, auth, bearer, root, pushes):

@@ -50,6 +50,7 @@ class RecordedModel(PasswordModel):
         all but `keep_sid` in the same transaction. A new e-mail address is not verified
         yet."""
         if moved := "email" in names and self.is_moved:
+            old = self.row["email"]
             self.was_verified |= self.email_verified_at is not None
             self.email_verified_at = None
             names = names | {"email_verified_at", "was_verified"}
@@ -58,6 +59,7 @@ class RecordedModel(PasswordModel):
             if moved:  # no link may take the old address back
                 links.void(~links.CANCELLING, user=self)
                 EmailChange.objects.filter(user=self.pk).delete()
+                notices.of_move(self, old)
             if reason := self.why_sessions_end(names):
                 self.raise_epoch(reason, keep_sid, "password" in names)
                 notices.of_end(self, reason)

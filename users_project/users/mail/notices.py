@@ -9,7 +9,7 @@ from shared.api.client_ip import network
 from shared.auth import device_cookie
 from shared.devices import device
 from users.mail.models import Kind
-from users.mail.outbox import notify
+from users.mail.outbox import notify, queue
 
 if TYPE_CHECKING:
     from users.limits.guess_limits import Client
@@ -69,6 +69,13 @@ def place_of(client: "Client") -> dict[str, str]:
 def of_email_change(user: "User", client: "Client") -> None:
     """A notice to the user's present address that another one was asked for."""
     notify_from(client, Kind.EMAIL_CHANGE_REQUESTED, user, daily=CHANGES)
+
+
+def of_move(user: Any, old: str) -> None:
+    """A notice to the old address that an operator has set another. No link undoes
+    this."""
+    context = {"time": timezone.now().isoformat()}
+    queue(Kind.EMAIL_CHANGED, old, locale=user.locale, user=user, context=context)
 
 
 def is_known(user: "User", client: "Client") -> bool:
