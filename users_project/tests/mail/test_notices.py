@@ -19,6 +19,7 @@ from tests.admin_pages import (
 )
 from tests.factories import NEW, PASSWORD, WRONG, UserFactory
 from tests.guesses import HERE, device_of, elsewhere
+from users import bulk
 from users.limits.guess_limits import Client
 from users.mail import notices, outbox
 from users.mail.message import compose
@@ -236,6 +237,17 @@ def test_an_operators_deactivation_and_restoration_are_mailed(ada, pushes, mails
         with pytest.raises(CommandError):
             call_command(command, "ada")
     assert mails() == [("deactivated", ada.email), ("restored", ada.email)]
+
+
+def test_a_deleted_user_who_is_deactivated_does_not_read_that_data_is_kept(
+    ada, root, pushes, mails
+):
+    ada.soft_delete()
+    ada.deactivate()
+    gone = UserFactory(deleted_at=timezone.now())
+    bulk.run(bulk.CHANGES[0], [gone.pk], root)
+    assert not User.objects.filter(pk__in=[ada.pk, gone.pk], is_active=True).exists()
+    assert mails() == []
 
 
 def test_a_form_that_deactivates_mails_it(ada, mails):

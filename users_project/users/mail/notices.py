@@ -27,20 +27,16 @@ NAMED = {
     *("Android", "Chrome OS", "iOS", "Linux", "Mac OS X", "Ubuntu", "Windows"),
     *("curl", "okhttp", "Python Requests"),
 }
-# By the reason why all sessions of a user have ended. (Deleting has a mail of its own,
-# with a link.)
-REASONS = {
-    "password_changed": Kind.PASSWORD_CHANGED,
-    "user_deactivated": Kind.DEACTIVATED,
-}
 
 
 def of_end(user: Any, reason: str) -> None:
-    """The notice of why all sessions have ended, if there is one."""
-    if reason == "password_changed" and not user.has_usable_password():
-        notify(Kind.PASSWORD_REMOVED, user)
-    elif reason in REASONS:
-        notify(REASONS[reason], user)
+    """The notice of why all sessions have ended, if there is one. (Deleting has a mail
+    of its own, with a link.)"""
+    if reason == "password_changed":
+        has_one = user.has_usable_password()
+        notify(Kind.PASSWORD_CHANGED if has_one else Kind.PASSWORD_REMOVED, user)
+    elif reason == "user_deactivated" and not user.is_deleted:  # "Your data is kept."
+        notify(Kind.DEACTIVATED, user)
 
 
 def of_login(user: "User", client: "Client") -> None:

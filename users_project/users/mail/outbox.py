@@ -61,6 +61,8 @@ def notify_all(kind: Kind, user_ids: Iterable[UUID]) -> None:
     users = get_user_model()._default_manager.filter(pk__in=user_ids)
     if kind == Kind.RESTORED:  # which invites to log in
         users = users.filter(is_active=True)
+    elif kind == Kind.DEACTIVATED:  # which says that the data is kept
+        users = users.filter(deleted_at=None)
     mails = Mail.objects.bulk_create(
         Mail(kind=kind, user_id=pk, address=email, locale=locale, context=context)
         for pk, email, locale in users.values_list("pk", "email", "locale")
