@@ -112,6 +112,20 @@ def test_it_searches_no_table_that_grows_with_users():
     assert read.whole_tables == ["users_emailchange"]
 
 
+def test_a_change_that_is_asked_for_meanwhile_stays():
+    """Its key is the user."""
+    change = aged(of_user(EmailChange, **TIMES)(), "expires_at", 2 * DAY)
+
+    def ask_before_it_is_deleted(execute, sql, *rest):
+        if sql.startswith("DELETE"):
+            aged(change, "expires_at", -DAY)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(ask_before_it_is_deleted):
+        purges.purge()
+    assert EmailChange.objects.get() == change
+
+
 def test_it_works_in_batches(monkeypatch, django_assert_num_queries):
     for _ in range(5):
         aged(request(), "created_at", 2 * 60 * MINUTE)

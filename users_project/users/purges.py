@@ -44,8 +44,8 @@ def over() -> Iterator[QuerySet[Any]]:
 
 def delete_in_batches(rows: QuerySet[Any]) -> int:
     """Delete these rows, commit every batch, and return their number. Another worker
-    may delete the same rows."""
+    may delete the same rows, and a new row may have taken the key of one."""
     total = 0
     while keys := list(rows.values_list("pk", flat=True)[:BATCH]):
-        total += rows.model._base_manager.filter(pk__in=keys).delete()[0]
+        total += rows.filter(pk__in=keys).delete()[0]
     return total
