@@ -69,6 +69,29 @@ def test_a_job_that_runs_twice_changes_nothing_again(admin, pushes, run_jobs):
     assert Event.objects.filter(event="user_deactivate").count() == 4
 
 
+@pytest.mark.parametrize(
+    ("action", "is_operator"),
+    [("deactivate", True), ("soft_delete", False), ("end_sessions", True)],
+)
+def test_a_job_whose_worker_was_killed_after_the_commit_pushes(
+    root, pushes, monkeypatch, action, is_operator
+):
+    """When it runs again, also if the operator has lost the right meanwhile."""
+    users = [UserFactory() for _ in range(2)]
+    job = action, [user.pk for user in users], root.pk
+    with monkeypatch.context() as killed:
+        killed.setattr(bulk, "report", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            bulk.follow(*job)
+    assert pushes == []
+    User.objects.filter(pk=root.pk).update(is_staff=is_operator)
+    bulk.follow(*job)
+    epochs = {*User.objects.exclude(pk=root.pk).values_list("session_epoch", flat=True)}
+    [push] = pushes
+    assert {push["epoch"]} == epochs
+    assert {*push["user_ids"]} == {str(user.pk) for user in users}
+
+
 def test_who_may_be_changed_is_asked_when_it_is_done(pushes, run_jobs):
     """A role that the editor lacks was given meanwhile."""
     editor = UserFactory(is_staff=True, permissions=["change_user"])

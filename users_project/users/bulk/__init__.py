@@ -56,10 +56,20 @@ def follow(name: str, ids: Sequence[UUID], editor_id: UUID) -> None:
     run twice: then `end_sessions` has an effect again, and so has another change on
     users for whom it was undone meanwhile."""
     [change] = [each for each in CHANGES if each.name == name]
+    push_again(change, ids)
     if editor := User.objects.operator(editor_id, change.permission):
         run(change, ids, editor)
     else:
         audit_all(change, Outcome(), editor_id, refused=len(ids))
+
+
+def push_again(change: Change, ids: Sequence[UUID]) -> None:
+    """Push for those of these users who are changed already: a worker that died after
+    the commit has not. (`end_sessions` changes all of them again.)"""
+    if change.reason and change.changes:
+        users = User.objects.filter(~change.changes, pk__in=ids)
+        epochs = dict(users.values_list("pk", "session_epoch"))
+        revocation.push_many(epochs, change.reason)
 
 
 def report(change: Change, epochs: dict[UUID, int], editor: User) -> Outcome:
