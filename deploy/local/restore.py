@@ -190,14 +190,17 @@ def _command(
 
 def _swap(layout: Layout, chosen: Sequence[Service]) -> None:
     """Swap all or none, auth last: until then, users' epochs end the older sessions."""
-    done: list[Service] = []
+    swapped: list[Service] = []
     try:
         for service in chosen:
             _rename(layout, service, ("", OLD), (NEW, ""))
-            done.append(service)
+            swapped.append(service)
     except BaseException:
-        for service in done:
-            _rename(layout, service, ("", NEW), (OLD, ""))
+        back = ("", NEW), (OLD, "")
+        with contextlib.suppress(Problem):  # It may have been renamed, or not.
+            _rename(layout, service, *back)
+        for service in swapped:
+            _rename(layout, service, *back)
         raise
 
 
