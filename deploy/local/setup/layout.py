@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parents[3]
 SUFFIX = "_project"
 WORKERS = {"users"}  # services with jobs, for which a worker runs
 STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
-# Suffixes of the files that running processes have read.
-INPUTS = {".py", ".conf", ".template", ".sql", ".html", ".txt", ".mo"}
+# Suffixes of the files that running processes have read, or Nginx has a copy of.
+INPUTS = {".py", ".conf", ".template", ".types", ".sql", ".html", ".txt", ".mo"}
+INPUTS |= {".css", ".js"}
 # Nginx cannot quote the first four. supervisord interprets the others.
 REFUSED = re.compile(r'[\n"$\\;#%]')
 # A socket's path has at most 107 bytes, of which we add at most 35. It is also part of
