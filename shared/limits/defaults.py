@@ -13,6 +13,7 @@ DEFAULTS = {
     "LOGIN_LIMIT_NAME": "5/15minute",
     # Failures of one account, by all of its names, in the API and in the admin. NIST SP
     # 800-63B-4, section 3.2.2, allows 100 in a row; 99 fit at the edge of two windows.
+    # Those of passkeys count apart, and none is refused: they leave fewer events.
     "LOGIN_LIMIT_ACCOUNT": "30/day; 50/30day",
     # Logins that succeed without a known device, of one account.
     "LOGIN_LIMIT_SUCCESS": "30/hour",

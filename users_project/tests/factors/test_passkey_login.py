@@ -1,12 +1,17 @@
 """The Auth Service asks whose passkey has signed a challenge."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from webauthn.helpers import bytes_to_base64url
 
 from shared.auth.passkeys import request_options
+from shared.limits.ratelimit import Hits, RateLimitPolicy
 from shared.tests.authenticator import Authenticator
+from tests.factories import PASSWORD
 from tests.factors.conftest import ORIGIN
 from users.events.models import Event
 from users.factors import passkeys
@@ -93,6 +98,46 @@ def test_all_that_is_wrong_is_alike(ada, passkey, authenticator, other, log_in, 
     # What the owner of a known passkey gets to know.
     events = Event.objects.filter(event="authn_login_fail")
     assert [each.user_id for each in events] == [ada.pk] * 2
+
+
+@pytest.fixture
+def tries(log_in, redis_round_trips):
+    """The status of each of so many tries with a passkey, and its round trips."""
+    Hits().hit(RateLimitPolicy("LOGIN_LIMIT_ADDRESS", ""))  # loads the script
+
+    def measure(count, key):
+        for _ in range(count):
+            del redis_round_trips[:]
+            yield log_in(key.get(ASKED)).status_code, len(redis_round_trips)
+
+    return measure
+
+
+def test_failures_beyond_the_limit_leave_a_row_a_day(
+    passkey, authenticator, tries, documented
+):
+    """PK-06: of a known passkey as of a known name. No answer and no round trip tells
+    it from an unknown one, and the passkey itself still logs in."""
+    unknown = Authenticator(ORIGIN, "memo.example", user_handle=b"h" * 32)
+    wrong = Authenticator(ORIGIN, "memo.example", id=authenticator.id)
+    answers = [*tries(40, wrong)]
+    assert {status for status, _ in answers} == {401}
+    assert [*tries(40, unknown)] == answers
+    rows = Event.objects.filter(event__startswith="authn_login_fail")
+    assert rows.count() == 30 + 2
+    rows.update(at=timezone.now() - timedelta(days=1))
+    assert len([*tries(2, wrong)]) == 2
+    assert rows.count() == 32 + 2
+    assert [status for status, _ in tries(1, authenticator)] == [200]
+
+
+def test_failures_of_a_passkey_leave_the_passwords_their_tries(
+    ada, passkey, authenticator, tries, limited, guess
+):
+    limited(LOGIN_LIMIT_ACCOUNT="2/day")
+    wrong = Authenticator(ORIGIN, "memo.example", id=authenticator.id)
+    assert len([*tries(3, wrong)]) == 3
+    assert guess(PASSWORD).status_code == 200
 
 
 def test_what_fails_is_logged_with_where_it_came_from(log_in, audits):

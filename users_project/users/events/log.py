@@ -46,7 +46,10 @@ def record_failure(
     events: list[str], user_id: UUID | None, *, is_silent: bool = False, **fields: Any
 ) -> None:
     """Record what was refused to a client that may not be the user. Beyond the silent
-    limit of the account (`is_silent`) only the first of a day are rows."""
+    limit of the account (`is_silent`) an event says so, and only the first of a day are
+    rows."""
+    if is_silent:
+        events = [*events, "authn_login_fail_max"]
     execute(RECORD_FAILURE, events, user_id, fields, is_silent=is_silent)
     for event in events:
         audit(event, user_id=user_id and str(user_id), **fields)

@@ -25,10 +25,10 @@ from webauthn.helpers.structs import AuthenticationCredential, CredentialDeviceT
 
 from shared.api.exceptions import InvalidCredentials
 from shared.db.functions import ClockTimestamp
-from users.events.log import record, record_failure
+from users.events.log import record
 from users.factors.cbor import is_canonical_in
 from users.factors.models import Factor, Type
-from users.limits.guess_limits import Client
+from users.limits.guess_limits import Client, record_passkey_failure
 from users.mail.models import Kind
 from users.mail.outbox import notify
 from users.models import User
@@ -42,17 +42,17 @@ def authenticate(
     """The passkey by which a user logs in, without a password. The site `admin` accepts
     staff only. Raises InvalidCredentials; if the passkey is known, the failure is an
     event of its user."""
-    factor = None
+    factor, passkey_id = None, b""
     try:
         parsed = parse(credential)
-        factor = find(parsed.raw_id, None)
+        passkey_id = parsed.raw_id
+        factor = find(passkey_id, None)
         proved = verify_signature(factor, parsed, challenge)
         if site == "admin" and not proved.user.is_staff:
             raise InvalidCredentials
     except InvalidCredentials:
-        where: Any = {"ip": client.ip, "user_agent": client.user_agent}
         user_id = factor.user_id if factor else None
-        record_failure(["authn_login_fail"], user_id, site=site, **where)
+        record_passkey_failure(user_id, passkey_id, client, site)
         raise
     return proved
 

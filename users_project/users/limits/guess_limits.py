@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -105,6 +106,26 @@ def is_reached(policy: RateLimitPolicy) -> bool:
     return False
 
 
+def account_subject(user_id: UUID | None, name: str) -> str:
+    """What the limits of an account count by: its id, whatever name was typed. Unknown
+    names are counted by STAND_INS keys, so that they take the same round trips."""
+    stand_in = f"no account {int(digest(name), 16) % STAND_INS}"
+    return str(user_id) if user_id else stand_in
+
+
+def record_passkey_failure(
+    user_id: UUID | None, passkey_id: bytes, client: Client, site: str
+) -> None:
+    """Record a login that a passkey has failed, as an event of its user if it is known.
+    No count refuses passkeys, or changes the answer: beyond the limit of an account,
+    which passwords do not share, it leaves a row a day."""
+    account = account_subject(user_id, passkey_id.hex())
+    refused = Hits().hit(RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", account, "passkey"))
+    is_silent = refused is not None and user_id is not None
+    context: Any = {"site": site, "ip": client.ip, "user_agent": client.user_agent}
+    record_failure(["authn_login_fail"], user_id, is_silent=is_silent, **context)
+
+
 class LoginAttempt(Hits):
     """One attempt to log in as `login`. `user` is the account of this name, or None.
 
@@ -120,10 +141,7 @@ class LoginAttempt(Hits):
         context |= {"login": digest(login), "user_id": user and str(user.pk)}
         super().__init__(ip=client.ip, user_agent=client.user_agent, **context)
         self.user, self.client, self.is_silent = user, client, False
-        # By user id, whatever name was typed. An unknown name is counted by one of
-        # STAND_INS keys, so that it takes the same round trips.
-        stand_in = f"no account {int(digest(login), 16) % STAND_INS}"
-        account = str(user.pk) if user else stand_in
+        account = account_subject(user.pk if user else None, login)
         self.account = RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", account)
         device = device_cookie.find(client.device, user) if user else None
         known = device.id if device else trusted_address(account, client)
@@ -154,13 +172,10 @@ class LoginAttempt(Hits):
         user if it reached the account's limit. Name all limits reached, since later
         refusals leave no events."""
         self.keep()
-        events = ["authn_login_fail"]
-        if self.is_silent:
-            events.append("authn_login_fail_max")
         context = self.context
         if reached := self.reached():
             context = {**context, "reached": reached}
-        record_failure(events, is_silent=self.is_silent, **context)
+        record_failure(["authn_login_fail"], is_silent=self.is_silent, **context)
         if self.user and self.user.is_present and self.is_last(self.account):
             notify(Kind.LOGIN_BLOCKED, self.user, daily=1)
 
