@@ -1,6 +1,9 @@
 """Assertions: what is accepted, once, and what is refused for what reason."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from shared.api.exceptions import InvalidCredentials
 from shared.auth.passkeys import request_options
@@ -151,9 +154,13 @@ def test_an_assertion_counts_once(ada, passkey, authenticator):
     assert passkey.suspect_at is None
 
 
-def test_a_counter_that_goes_back_makes_a_passkey_suspect(ada, passkey, authenticator):
+@pytest.mark.parametrize("last_use", [timedelta(seconds=301), None])
+def test_a_counter_that_goes_back_makes_a_passkey_suspect(
+    ada, passkey, authenticator, last_use
+):
     authenticator.count = 9
     verify_assertion(authenticator.get(ASKED), CHALLENGE)
+    Factor.objects.update(last_used_at=last_use and timezone.now() - last_use)
     authenticator.count = 8
 
     assert refused(authenticator.get(ASKED))
@@ -163,6 +170,21 @@ def test_a_counter_that_goes_back_makes_a_passkey_suspect(ada, passkey, authenti
     assert refused(authenticator.get(ASKED), ada)
     assert Event.objects.filter(event="passkey_suspect", user_id=ada.pk).count() == 1
     assert Mail.objects.get(user=ada).kind == "passkey_suspect"
+
+
+def test_two_assertions_in_the_wrong_order_make_no_passkey_suspect(
+    passkey, authenticator
+):
+    """While the challenge of the earlier one may be alive. That one is refused."""
+    earlier = authenticator.get(ASKED)
+    authenticator.count += 1
+    verify_assertion(authenticator.get(ASKED), CHALLENGE)
+    Factor.objects.update(last_used_at=timezone.now() - timedelta(seconds=290))
+
+    assert refused(earlier)
+
+    authenticator.count += 1
+    assert verify_assertion(authenticator.get(ASKED), CHALLENGE).pk == passkey.pk
 
 
 def test_a_stranger_makes_no_passkey_suspect(passkey, authenticator):

@@ -4,6 +4,7 @@ py_webauthn checks the data that the browser and the authenticator have signed. 
 module checks in the database whose passkey it is, and that no assertion counts twice.
 """
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import AuthenticationCredential, CredentialDeviceType
 
 from shared.api.exceptions import InvalidCredentials
+from shared.auth.passkeys import TIMEOUT
 from shared.db.functions import ClockTimestamp
 from users.events.log import record
 from users.factors.cbor import is_canonical_in
@@ -158,9 +160,13 @@ def spend(factor: Factor, verified: VerifiedAuthentication) -> None:
         last_used_at=ClockTimestamp(),
     ):
         return
-    # The same count means the same assertion twice, and makes no passkey suspect.
+    # The same count means the same assertion twice, and makes no passkey suspect. Nor
+    # does a lower one while its challenge may be older than the last use: then two
+    # assertions may have arrived in the wrong order (WebAuthn Level 3 section 7.2).
+    recently = ClockTimestamp() - timedelta(seconds=TIMEOUT)
+    back = row.filter(sign_count__gt=count).exclude(last_used_at__gt=recently)
     with transaction.atomic():
-        if row.filter(sign_count__gt=count).update(suspect_at=ClockTimestamp()):
+        if back.update(suspect_at=ClockTimestamp()):
             record("passkey_suspect", factor.user_id)
             notify(Kind.PASSKEY_SUSPECT, factor.user)
     raise InvalidCredentials
