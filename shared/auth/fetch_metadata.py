@@ -5,7 +5,6 @@ POST without a body needs no preflight. Only browsers send these headers.
 """
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -13,6 +12,7 @@ from rest_framework.permissions import BasePermission
 
 from shared.api.client_ip import client_address
 from shared.api.exceptions import CrossSiteRequest
+from shared.http.origins import origin_of
 from shared.structured_logging import audit
 
 
@@ -43,14 +43,6 @@ def is_from_here(request: HttpRequest, origin: str | None, site: str | None) -> 
 
 
 def own(request: HttpRequest) -> set[str]:
-    """The origin of the request, as the gateway saw it, and the public one. A default
-    port is left out, as browsers do."""
+    """The origin of the request, as the gateway saw it, and the public one."""
     asked = f"{request.scheme}://{request.get_host()}"
-    return {without_default_port(url) for url in (asked, settings.JWT_ISSUER)}
-
-
-def without_default_port(url: str) -> str:
-    """The origin of an http(s) address (RFC 6454 section 6.2)."""
-    parts = urlsplit(url.lower())
-    default = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
-    return f"{parts.scheme}://{parts.netloc.removesuffix(default)}"
+    return {origin_of(url) for url in (asked, settings.JWT_ISSUER)}

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Tags, register
 
 from shared.checks.addresses import is_clear, trusts_strangers
 from shared.checks.messages import SETTINGS, faults
+from shared.http.origins import origin_of
 
 BROWSABLE = ("BrowsableAPIRenderer", "AdminRenderer")
 ORIGIN = re.compile(r"https://[^/?#@*\s]+")
@@ -61,4 +62,4 @@ def wide_origins() -> Iterator[str]:
 
 def is_public(origin: str) -> bool:
     """Whether it is the origin of PUBLIC_URL."""
-    return f"{settings.PUBLIC_URL}/".startswith(f"{origin}/")
+    return origin == origin_of(settings.PUBLIC_URL)

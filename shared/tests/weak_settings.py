@@ -43,7 +43,7 @@ RULES = {
     "PASSWORD_MIN_SCORE": ("0", "E030"),
     **dict.fromkeys(DEFAULTS, ("999999999/1second", "E029")),
     "MAIL_URL": ("smtp://mail.internal:25?tls=none", "E031"),
-    "PUBLIC_URL": ("http://memo.example", "E032"),
+    "PUBLIC_URL": ("http://memo.example:80", "E032"),
     **{
         f"ACCOUNT_URL_{page}": ("http://memo.example/?token={token}", "E032")
         for page in (

@@ -1,9 +1,8 @@
 """Settings of the User Service: users, passwords, and the admin."""
 
-from urllib.parse import urljoin
-
 from django.core.exceptions import ImproperlyConfigured
 
+from shared.http.origins import origin_of
 from shared.limits.defaults import DEFAULTS
 from shared.settings import *
 
@@ -181,7 +180,7 @@ ADMIN_SECOND_FACTOR = env.choice(
 )
 # The exact origins that may register and use passkeys, at the host of PUBLIC_URL or its
 # subdomains.
-WEBAUTHN_ORIGINS = env.list("WEBAUTHN_ORIGINS", default=[urljoin(PUBLIC_URL, "/")[:-1]])
+WEBAUTHN_ORIGINS = env.list("WEBAUTHN_ORIGINS", default=[origin_of(PUBLIC_URL)])
 # The keys of TOTP secrets (`users.factors.secrets`). Not in the database.
 FACTOR_KEYS_DIR = env.folder("FACTOR_KEYS_DIR")
 # Seconds from an operator's request, mailed to the user, until all factors are removed.

@@ -59,6 +59,21 @@ def test_a_number_that_cannot_be_stops_the_start_by_name(name, value, limits):
         read_settings(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://localhost:80", "http://localhost"),
+        ("https://Memo.example:443/", "https://memo.example"),
+        ("https://memo.example:8443/memo", "https://memo.example:8443"),
+    ],
+)
+def test_passkeys_work_at_the_origin_that_a_browser_sends(url, origin):
+    """PK-01. Authenticators sign it as a text: in lower case, without default port."""
+    found = read_settings(PUBLIC_URL=url)
+    assert found["WEBAUTHN_ORIGINS"] == [origin]
+    assert found["WEBAUTHN_RP_ID"] in ("localhost", "memo.example")
+
+
 def test_without_the_list_of_common_passwords_it_does_not_start(start, monkeypatch):
     """ASVS 5.0 6.2.4."""
     find = password_validation.CommonPasswordValidator.__init__
