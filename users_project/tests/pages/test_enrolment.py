@@ -79,6 +79,24 @@ def test_password_and_code_set_up_an_app(ada, reader, pushes, url, locale):
     assert ada.session_epoch > before
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "{token}",
+        "https://memo.example/account/factors/enrol?token={token}",
+        "https://app.example.com/front-end.html#enrol={token}",
+        "https://app.example.com/?token={token}&lang=de#enrol",
+        "https://app.example.com/enrol/{token}/",
+        "https://app.example.com/#/enrol-{token}",
+        f"https://app.example.com/{'a' * 64}?enrol={{token}}",
+    ],
+)
+def test_the_link_of_any_front_end_is_taken_as_a_whole(ada, reader, page):
+    text = page.replace("{token}", enrolment.code_for(ada))
+    answer = reader.get("/account/factors/enrol", {"token": f" {text}\n"})
+    assert answer.status_code == 200
+
+
 def test_the_link_works_once(opened, pushes, url):
     secret = secret_of(opened)
     form = opened.text

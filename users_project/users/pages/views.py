@@ -9,6 +9,7 @@ The device cookie selects the limits of a password and may replace the second fa
 Forms sent by other sites are also refused by Fetch Metadata and Origin.
 """
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -43,6 +44,8 @@ from users.pages.forms import (
 )
 from users.pages.second_step import FactorForm, read_state
 from users.pages.texts import REQUEST, TEXTS
+
+TOKEN = re.compile(r"[\w-]{64}(?![\w-])", re.ASCII)  # `links.token_of`
 
 
 class Page(View):
@@ -143,7 +146,7 @@ class LinkView(FormPage):
         super().setup(request, *args, **kwargs)
         sent = request.POST if request.method == "POST" else request.GET
         # An operator may have entered the whole link in the admin.
-        token = sent.get("token", "").rpartition("token=")[2].strip()
+        *_, token = "", *TOKEN.findall(sent.get("token", ""))
         self.link = links.find(token, *self.purposes)
         self.what = self.link.purpose
 
