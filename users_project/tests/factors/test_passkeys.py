@@ -1,5 +1,6 @@
 """Assertions: what is accepted, once, and what is refused for what reason."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from shared.tests.authenticator import BE, BS, ED, UP, UV, Authenticator
 from tests.factories import PASSWORD
 from tests.factors.conftest import ORIGIN, registered
 from users.events.models import Event
+from users.factors import passkeys
 from users.factors.models import Factor
 from users.factors.passkeys import verify_assertion
 from users.mail.models import Mail
@@ -197,8 +199,18 @@ def test_a_stranger_makes_no_passkey_suspect(passkey, authenticator):
     assert passkey.suspect_at is None
 
 
-def test_of_twenty_at_once_one_succeeds(ada, passkey, authenticator, at_once):
+def test_of_twenty_at_once_one_succeeds(
+    ada, passkey, authenticator, at_once, monkeypatch
+):
+    """Four have read the counter before one of them writes it."""
     answer = authenticator.get(ASKED)
+    group, spend = threading.Barrier(4), passkeys.spend
+
+    def wait_for_others(*args):
+        group.wait(10)
+        return spend(*args)
+
+    monkeypatch.setattr(passkeys, "spend", wait_for_others)
 
     def use():
         try:
