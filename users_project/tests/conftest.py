@@ -160,9 +160,9 @@ def limited(settings):
 
 
 @pytest.fixture
-def bearer(bearer):
-    """In a session that lives: of the epoch that new users of the tests have."""
-    return partial(bearer, epoch=EPOCH)
+def make_token(make_token):
+    """Of a session that lives: of the epoch that new users of the tests have."""
+    return partial(make_token, epoch=EPOCH)
 
 
 @pytest.fixture

@@ -86,6 +86,13 @@ def test_without_the_password_nothing_is_asked_for(post, session, mailed):
     assert mailed() == []
 
 
+def test_a_session_that_has_ended_asks_for_nothing(ask_change, ada, mailed):
+    """The Auth Service does not know it yet, and the token is accepted."""
+    ada.end_sessions()
+    assert_refused(ask_change(), 401, "token_revoked")
+    assert mailed() == []
+
+
 def test_a_wrong_password_asks_for_nothing(ask_change, mailed, audits):
     answer = ask_change(current_password=WRONG)
     assert_invalid(answer, "current_password", "invalid")

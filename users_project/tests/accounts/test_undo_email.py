@@ -80,7 +80,7 @@ def test_the_old_address_comes_back_in_its_own_case(ada, change, post, token):
     assert User.objects.get().email == "Ada@Example.org"
 
 
-def test_no_later_change_of_the_thief_stops_it(moved, post, token, session, change):
+def test_no_later_change_of_the_thief_stops_it(moved, post, token, session, bearer):
     """Another password, another address, a reset: the first owner wins."""
     link = token("undo_email")
     body = {"current_password": PASSWORD, "new_password": NEW}
@@ -88,7 +88,11 @@ def test_no_later_change_of_the_thief_stops_it(moved, post, token, session, chan
     post("/password_reset", email=OTHER)
     body = {"token": token("reset"), "new_password": PASSWORD}
     assert post("/password_reset/confirm", **body).status_code == 204
-    change("eve@example.org")
+    later = bearer(sub=str(moved.pk), epoch=User.objects.get().session_epoch)
+    body = {"new_email": "eve@example.org", "current_password": PASSWORD}
+    assert post("/me/change_email", later, **body).status_code == 202
+    body = {"token": token("change_email"), "password": PASSWORD}
+    assert post("/change_email/confirm", **body).status_code == 204
     thiefs = token("undo_email")
     assert post("/change_email/undo", token=link).status_code == 204
     assert User.objects.get().email == ADDRESS

@@ -97,7 +97,7 @@ def test_a_stolen_token_guesses_for_itself_alone(change, quick):
 def change_in(sid, ada, current):
     """A change of Ada's password in this session, without HTTP."""
     user = User.objects.find(id=ada.pk, factors=True)
-    caller = TokenUser(ada.pk, sid, ada.email, ada.username, ())
+    caller = TokenUser(ada.pk, sid, ada.email, ada.username, (), epoch=EPOCH)
     return credentials.change(user, caller, NEW, current)
 
 

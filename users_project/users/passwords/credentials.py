@@ -88,7 +88,7 @@ def is_proved(user: User, caller: TokenUser, password: str | None) -> bool:
     """Whether `password` is that of the user, who was found with factors. Raises
     InsufficientUserAuthentication if there is none and the session has not used a
     factor within five minutes; TokenRevoked, RateLimited, Overloaded."""
+    policy.require_session(user, caller)
     if user.has_usable_password():
         return verify_current_password(user, password or "", str(caller.sid))
-    policy.require_session(user, caller)
     return require_authentication(caller, acr="aal2", max_age=RECENT)
