@@ -94,8 +94,9 @@ def end_live_sessions(user_id: UUID | None) -> int:
     Service.
     """
     total, after = 0, UUID(int=0)
-    of_user = Session.objects.filter(**{"user_id": user_id} if user_id else {})
-    rows = of_user.order_by("id").values_list("id", flat=True)
+    rows = Session.objects.order_by("id").values_list("id", flat=True)
+    if user_id:
+        rows = rows.filter(user_id=user_id)
     while ids := list(rows.filter(id__gt=after)[:BATCH]):
         ended = Session.objects.revoke_live(ids, "operator")
         publish_revocation(ended)

@@ -1,13 +1,17 @@
-"""The push, which tells the Auth Service that sessions of users have ended.
+"""The push, which tells the Auth Service that sessions of users have ended, and the
+check of a session for acts that must not rely on it.
 
 Best effort. Every refresh asks for the epoch and the session to keep anyway, so a lost
 push is corrected within the lifetime of an access token.
 """
 
+from typing import Any
 from uuid import UUID
 
 from rest_framework.exceptions import APIException
 
+from shared.api.exceptions import TokenRevoked
+from shared.auth.authentication import TokenUser
 from shared.circuit_breaker import Breaker
 from shared.clients import auth_client
 from shared.structured_logging import audit, dependency_logger
@@ -54,6 +58,15 @@ def push_many(epochs: dict[UUID, int], reason: str) -> bool:
             note_lost(user_ids[0], epoch, users=len(epochs))
             return False
     return True
+
+
+def require_session(user: Any, caller: TokenUser) -> None:
+    """Raise TokenRevoked if an epoch has ended the caller's session. While a push is
+    late or lost its access token works: it must bring no way to log in that outlives
+    it."""
+    is_kept = user.kept_sid == caller.sid and user.kept_from <= caller.epoch
+    if caller.epoch < user.session_epoch and not is_kept:
+        raise TokenRevoked
 
 
 def note_lost(user_id: UUID, epoch: int, **more: int) -> None:

@@ -16,8 +16,10 @@ SUFFIX = "_project"
 WORKERS = {"users"}  # services with jobs, for which a worker runs
 STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 # Suffixes of the files that running processes have read, or Nginx has a copy of.
-INPUTS = {".py", ".conf", ".template", ".types", ".sql", ".html", ".txt", ".mo"}
-INPUTS |= {".css", ".js"}
+INPUTS = {
+    *(".py", ".conf", ".template", ".types", ".sql", ".txt"),
+    *(".html", ".css", ".js", ".mo"),
+}
 # Nginx cannot quote the first four. supervisord interprets the others.
 REFUSED = re.compile(r'[\n"$\\;#%]')
 # A socket's path has at most 107 bytes, of which we add at most 35. It is also part of

@@ -31,7 +31,7 @@ def test_an_interrupted_swap_is_undone(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, which: int, is_renamed: bool
 ) -> None:
     """Also if the server has renamed and the command has not heard of it: `auth` from
-    the backup beside `users` of today would end all sessions and forget events."""
+    the backup next to `users` of today would end all sessions and forget events."""
     databases, failing = Databases(layout), layout.services[which]
     before = dict(databases.names)
 

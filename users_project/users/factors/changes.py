@@ -16,6 +16,7 @@ from shared.auth.authentication import TokenUser
 from shared.auth.enrolment import EnrolmentUser
 from shared.auth.permissions import RECENT, require_authentication
 from shared.db.functions import ClockTimestamp
+from users import revocation
 from users.accounts import links
 from users.events.log import record
 from users.factors import policy, recovery_codes, secrets, totp
@@ -51,7 +52,7 @@ def lock(caller: Caller) -> User:
     elif isinstance(caller, TokenUser):
         acr = "aal2" if user.factor_rows or policy.must_keep_one(user) else ""
         require_authentication(caller, acr=acr, max_age=RECENT)
-        policy.require_session(user, caller)
+        revocation.require_session(user, caller)
     elif user.session_epoch != caller.session_epoch:
         raise TokenInvalid
     return user

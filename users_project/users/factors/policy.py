@@ -8,9 +8,7 @@ from typing import Any
 from django.conf import settings
 from webauthn.helpers import bytes_to_base64url
 
-from shared.api.exceptions import TokenRevoked
 from shared.auth import device_cookie
-from shared.auth.authentication import TokenUser
 from users.factors.models import Factor, Type
 
 
@@ -75,15 +73,6 @@ def must_keep_one(user: Any) -> bool:
     """Whether the user may not remove the last factor: a site that they may log in to
     requires one."""
     return is_required(user) or (user.is_staff and is_required(user, "admin"))
-
-
-def require_session(user: Any, caller: TokenUser) -> None:
-    """Raise TokenRevoked if an epoch has ended the caller's session. The Auth Service
-    may learn it late, and then believes the access token: it must bring no way to log
-    in that outlives it."""
-    is_kept = user.kept_sid == caller.sid and user.kept_from <= caller.epoch
-    if caller.epoch < user.session_epoch and not is_kept:
-        raise TokenRevoked
 
 
 def usable_passkeys(user: Any) -> int:

@@ -9,6 +9,7 @@ from shared.auth.authentication import TokenUser
 from shared.auth.permissions import RECENT, require_authentication
 from shared.limits import ratelimit
 from shared.limits.ratelimit import Hits, RateLimitPolicy
+from users import revocation
 from users.factors import policy
 from users.limits.guess_limits import Client, LoginAttempt
 from users.mail import notices
@@ -88,7 +89,7 @@ def is_proved(user: User, caller: TokenUser, password: str | None) -> bool:
     """Whether `password` is that of the user, who was found with factors. Raises
     InsufficientUserAuthentication if there is none and the session has not used a
     factor within five minutes; TokenRevoked, RateLimited, Overloaded."""
-    policy.require_session(user, caller)
+    revocation.require_session(user, caller)
     if user.has_usable_password():
         return verify_current_password(user, password or "", str(caller.sid))
     return require_authentication(caller, acr="aal2", max_age=RECENT)
