@@ -117,7 +117,7 @@ class User(RecordedModel, PermissionsMixin):
         default=False,
         db_default=False,
         editable=False,
-        help_text="Whether an earlier e-mail address was verified.",
+        help_text="An address was verified before, or an operator made the account.",
     )
     locale = models.CharField(
         max_length=8, choices=settings.LANGUAGES, default="en", db_default="en"
@@ -183,6 +183,12 @@ class User(RecordedModel, PermissionsMixin):
     @property
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
+
+    @property
+    def is_established(self) -> bool:
+        """Whether no stranger can have made the account: an address of it was verified,
+        or an operator has made it or given it rights."""
+        return self.email_verified or self.was_verified or self.is_staff
 
     @property
     def second_factor_required(self) -> bool:

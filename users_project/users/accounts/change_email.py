@@ -125,17 +125,17 @@ def confirm(token: str, proof: Proof, client: Client) -> None:
             change = EmailChange.objects.filter(user=user).first()
             if change is None or normalize_identifier(change.email) != link.address:
                 raise LinkInvalid
-            old, proved = user.email, user.email_verified or user.was_verified
+            old, established = user.email, user.is_established
             move(user, change.email)
             change.delete()
             # If the user takes this address back, a thief may have changed it before.
             back = links.way_back(user, link.address)
             links.void_others(user, undone=back)
             if back is None:
-                # Before an address was ever verified, anyone may have made the account.
-                # Undoing then deletes all factors, as a reset of the password does: a
-                # day, as the host that has made the account has a clock of its own.
-                since = {} if proved else {"created_at": user.created_at - DAY}
+                # If anyone may have made the account, undoing deletes all factors, as a
+                # reset of the password does: a day, as the host that has made the
+                # account has a clock of its own.
+                since = {} if established else {"created_at": user.created_at - DAY}
                 link_mails.send(Purpose.UNDO_EMAIL, user, to=old, **since)
             record("email_changed", user.pk)
 

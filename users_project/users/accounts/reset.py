@@ -14,9 +14,8 @@ from users.models import User
 
 
 def confirm(token: str, new_password: str, client: Client) -> None:
-    """Set the password and end all sessions. Open none, and remove no second factor of
-    a user who was ever verified. For a quarter of an hour the client's address counts
-    as a device of the user, who may be under attack.
+    """Set the password and end all sessions. Open none. For a quarter of an hour the
+    client's address counts as a device of the user, who may be under attack.
 
     Raises ValidationError, after which the link stays good; LinkInvalid, RateLimited or
     Overloaded.
@@ -34,19 +33,18 @@ def confirm(token: str, new_password: str, client: Client) -> None:
 
 
 def set_password(user: User, encoded: str) -> None:
-    """Store the password. Before an address was ever verified, anyone may have made the
-    account: what they have added is removed, second factors too. After an operator's
-    change of address they stay: only a reset of them, with its delay, removes them. All
-    sessions end."""
+    """Store the password. If anyone may have made the account, what they have added is
+    removed, second factors too. Otherwise, also after an operator's change of address,
+    these stay: only a reset of them, with its delay, removes them. All sessions end."""
     user.password = encoded
     names = {"password"}
+    if not user.is_established:
+        resets.record_removals(user.factors.all())
+        resets.delete_all(user)
     if not user.email_verified:
         user.email_verified_at = timezone.now()
         names.add("email_verified_at")
         record("email_verified", user.pk)
-        if not user.was_verified:
-            resets.record_removals(user.factors.all())
-            resets.delete_all(user)
     user.write(names)
     links.void_others(user)
     record("password_reset", user.pk)

@@ -172,6 +172,7 @@ class UserAdmin(
         self, request: HttpRequest, obj: User, form: Any, change: bool
     ) -> None:
         """Record who created or (de)activated a user. The model records its columns."""
+        obj.was_verified |= not change or not {*RIGHTS}.isdisjoint(form.changed_data)
         super().save_model(request, obj, form, change)
         event = "user_activate" if obj.is_active else "user_deactivate"
         event = event if change else "user_created"

@@ -12,7 +12,9 @@ class Migration(migrations.Migration):
                 db_default=False,
                 default=False,
                 editable=False,
-                help_text="Whether an earlier e-mail address was verified.",
+                help_text=(
+                    "An address was verified before, or an operator made the account."
+                ),
             ),
         ),
     ]

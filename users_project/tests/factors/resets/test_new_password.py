@@ -3,12 +3,14 @@
 import pytest
 
 from shared.api.exceptions import LinkInvalid
-from tests.factories import NEW, UserFactory
+from tests.admin_pages import ADD, NEW_USER, change_url, fields
+from tests.factories import NEW, PASSWORD, UserFactory
 from tests.factors.resets.rows import ALL, HERE, NONE, REASON, WAITING, token_of
 from tests.factors.rows import tables_of, with_factors
 from users.accounts import links, reset
 from users.accounts.models import Purpose
 from users.factors import resets
+from users.models import Role, User
 
 
 def new_password(user):
@@ -37,6 +39,27 @@ def test_an_operator_who_changes_the_address_does_not_remove_them_by_it(ada, pus
         assert not ada.email_verified
     new_password(ada)
     assert tables_of(ada) == ALL
+
+
+@pytest.mark.parametrize("by", ["createsuperuser", "form", "staff", "role"])
+def test_the_mailbox_of_an_account_by_an_operator_is_not_enough(by, admin, pushes):
+    """The first superuser has an address that nobody has verified. If a reset removed
+    the factors, whoever reads its mail could enter the admin."""
+    if by == "createsuperuser":
+        user = User.objects.create_superuser("new@example.org", "new", PASSWORD)
+    elif by == "form":
+        assert admin.post(ADD, NEW_USER).status_code == 302
+        user = User.objects.get(username=NEW_USER["username"])
+    elif by == "staff":
+        user = UserFactory(is_staff=True)
+    else:
+        user = UserFactory()
+        given = fields(user, groups=[Role.objects.create(name="finance").pk])
+        assert admin.post(change_url(user), given).status_code == 302
+        user.refresh_from_db()
+    assert not user.email_verified
+    new_password(with_factors(user))
+    assert tables_of(user) == ALL
 
 
 def test_a_link_of_a_request_that_a_new_password_ended_cancels_no_later_one(pushes):
