@@ -56,6 +56,16 @@ def test_whose_passkey_it_is(ada, passkey, authenticator, log_in):
     assert ada.last_login
 
 
+def test_none_logs_in_where_factors_are_off(passkey, authenticator, log_in, settings):
+    """Its owner could neither see it nor remove it."""
+    settings.SECOND_FACTOR = "off"
+    answer = log_in(authenticator.get(ASKED))
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")
+    settings.SECOND_FACTOR = "optional"
+    authenticator.count += 1
+    assert log_in(authenticator.get(ASKED)).status_code == 200
+
+
 @pytest.fixture
 def faults(monkeypatch):
     """What was wrong with the signatures that were verified."""

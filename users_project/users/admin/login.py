@@ -138,7 +138,7 @@ class PasskeyLoginView(LoginView):
         """The passkey of a user who may log in here. Raises InvalidCredentials."""
         form = PasskeyForm(self.request.POST)
         challenge = challenges.read_anonymous(self.request.POST.get("challenge", ""))
-        if challenge is None or not form.is_valid() or policy.mode("admin") == "off":
+        if challenge is None or not form.is_valid():
             raise InvalidCredentials
         sent, client = form.cleaned_data["credential"], client_of(self.request)
         passkey = authenticate(sent, challenge, client, site="admin")

@@ -30,6 +30,7 @@ from shared.db.functions import ClockTimestamp
 from users.events.log import record
 from users.factors.cbor import is_canonical_in
 from users.factors.models import Factor, Type
+from users.factors.policy import mode
 from users.limits.guess_limits import Client, record_passkey_failure
 from users.mail.models import Kind
 from users.mail.outbox import notify
@@ -42,15 +43,15 @@ def authenticate(
     credential: dict[str, Any], challenge: bytes, client: Client, *, site: str = "api"
 ) -> Factor:
     """The passkey by which a user logs in, without a password. The site `admin` accepts
-    staff only. Raises InvalidCredentials; if the passkey is known, the failure is an
-    event of its user."""
+    staff only, and one whose mode is `off` nobody. Raises InvalidCredentials; if the
+    passkey is known, the failure is an event of its user."""
     factor, passkey_id = None, b""
     try:
         parsed = parse(credential)
         passkey_id = parsed.raw_id
         factor = find(passkey_id, None)
         proved = verify_signature(factor, parsed, challenge)
-        if site == "admin" and not proved.user.is_staff:
+        if mode(site) == "off" or (site == "admin" and not proved.user.is_staff):
             raise InvalidCredentials
     except InvalidCredentials:
         user_id = factor.user_id if factor else None
