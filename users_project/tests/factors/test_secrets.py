@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.accounts.personal_data import everything
 from tests.factories import UserFactory
@@ -77,6 +78,19 @@ def test_a_rotation_encrypts_all_with_a_new_key(ada, folder):
     call_command("rotatefactorkeys", stdout=out)
     assert "0 encrypted again." in out.getvalue()
     assert diagnostics.lost_factor_secrets() == diagnostics.missing_factor_keys() == ""
+
+
+def test_secrets_are_read_in_pages(folder, monkeypatch):
+    """A statement that reads those of millions of users would never end in time."""
+    monkeypatch.setattr(secrets, "PAGE", 2)
+    factors = [add_totp(UserFactory()) for _ in range(5)]
+    next(folder.iterdir()).rename(folder / "1.key")
+    secrets.add_key()
+    with CaptureQueriesContext(connection) as queries:
+        assert secrets.reencrypt() == len(factors)
+    asked = [each["sql"] for each in queries if each["sql"].startswith("SELECT")]
+    assert len(asked) == 4
+    assert all(sql.endswith("LIMIT 2") for sql in asked)
 
 
 def test_no_new_key_is_made_that_would_not_encrypt(ada, folder):

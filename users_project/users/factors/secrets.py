@@ -5,6 +5,7 @@ encrypts, all decrypt. Keys are read at every use, so processes see a new one at
 """
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -19,6 +20,7 @@ from users.factors.models import Factor, Type
 
 KEY_BYTES = 32
 NONCE_BYTES = 12  # NIST SP 800-38D, section 8.2: the length that AES-GCM is made for
+PAGE = 1000
 NAME = "{:%Y%m%dT%H%M%SZ}.key"
 
 
@@ -94,10 +96,20 @@ def add_key() -> Path:
     return path
 
 
+def totp_factors() -> Iterator[Factor]:
+    """All, by short statements. `iterator` would have PostgreSQL copy them all before
+    the first, and with a pooler keep them all in memory."""
+    rows = Factor.objects.filter(type=Type.TOTP).order_by("pk")
+    page = [*rows[:PAGE]]
+    while page:
+        yield from page
+        page = [*rows.filter(pk__gt=page[-1].pk)[:PAGE]]
+
+
 def count_lost() -> int:
     """The number of secrets that no key decrypts. Raises KeyFault."""
     found, lost = keys(), 0
-    for factor in Factor.objects.filter(type=Type.TOTP).iterator():
+    for factor in totp_factors():
         try:
             decrypt(factor, found)
         except KeyFault:
@@ -111,7 +123,7 @@ def reencrypt() -> int:
     one of them, after all others."""
     found, changed = keys(), 0
     fault: KeyFault | None = None
-    for factor in Factor.objects.filter(type=Type.TOTP).iterator():
+    for factor in totp_factors():
         try:
             changed += encrypt_again(factor, found)
         except KeyFault as exc:
