@@ -17,7 +17,7 @@ from typing import Any
 
 from .problems import Problem
 from .servers import postgres, supervisor
-from .setup.files import locked, read_text, write_private
+from .setup.files import locked, read_env, read_text, write_private
 from .setup.layout import Layout, Service
 
 MANIFEST, SETTINGS, DUMP = "manifest.json", "settings.tar", "{}.dump"
@@ -70,25 +70,38 @@ def auth_last(layout: Layout) -> list[Service]:
     return sorted(layout.services, key=lambda service: service.name == "auth")
 
 
-def erasures_of(layout: Layout) -> str:
-    """The erased users, with times; empty if no user was erased."""
-    return read_text(layout.erasures / "users.log")
+def erasures_file(layout: Layout) -> Path:
+    """The list of erased users, with times, that the User Service writes."""
+    users = next(service for service in layout.services if service.name == "users")
+    try:
+        written = read_env(users.env_file).get("ERASURES_FILE")
+    except ImportError as exc:  # `destroy` runs without the packages too
+        hint = f"Install them: {layout.command} init"
+        raise Problem("The Python packages are missing.", hint=hint) from exc
+    return users.project / (written or _first_erasures(layout))
+
+
+def _first_erasures(layout: Layout) -> Path:
+    """The list until its setting names another file, which has only later ones."""
+    return layout.erasures / "users.log"
 
 
 def merge_erasures(layout: Layout, folder: Path) -> Path:
     """Add the erasures of a backup, and those of a stack that was destroyed, to the
     stack's file, which is returned. No worker may run meanwhile."""
-    file = layout.erasures / "users.log"
-    _add_lines(file, folder / ERASURES, _kept_erasures(layout))
+    file = erasures_file(layout)
+    others = folder / ERASURES, _kept_erasures(layout), _first_erasures(layout)
+    write_private(file, _lines_of(file, *others))
     return file
 
 
 def keep_erasures(layout: Layout) -> None:
     """Leave the erasures with the backups, which outlive this stack, here or in folders
     that were named."""
-    if erasures_of(layout):
+    kept = _kept_erasures(layout)
+    if lines := _lines_of(kept, erasures_file(layout), _first_erasures(layout)):
         layout.backups.mkdir(mode=0o700, exist_ok=True)
-        _add_lines(_kept_erasures(layout), layout.erasures / "users.log")
+        write_private(kept, lines)
 
 
 def _kept_erasures(layout: Layout) -> Path:
@@ -96,11 +109,11 @@ def _kept_erasures(layout: Layout) -> Path:
     return layout.backups / "-".join(filter(None, [layout.stack, ERASURES]))
 
 
-def _add_lines(file: Path, *others: Path) -> None:
-    """Each file may have some lines that another lacks, or not exist."""
-    texts = map(read_text, (file, *others))
+def _lines_of(*files: Path) -> str:
+    """The lines of all. Each file may lack some, or not exist."""
+    texts = map(read_text, files)
     lines = dict.fromkeys(line for text in texts for line in text.splitlines())
-    write_private(file, "".join(f"{line}\n" for line in lines))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def check(folder: Path) -> dict[str, Any]:
@@ -131,7 +144,8 @@ def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
         dump = draft / DUMP.format(service.name)
         postgres.call(layout, service, "pg_dump", "-Fc", "-f", dump, service.name)
     # After the dumps, so that they have every erasure and key that a dump depends on.
-    write_private(draft / ERASURES, erasures_of(layout))
+    lists = erasures_file(layout), _first_erasures(layout)
+    write_private(draft / ERASURES, _lines_of(*lists))
     with tarfile.open(draft / SETTINGS, "w") as tar:
         tar.add(layout.secrets, "secrets")
         for name, path in layout.all_env_files().items():

@@ -133,11 +133,14 @@ def _replace(
         print("  migrations, epochs, sessions, erasures ...", flush=True)
         _finish(layout, chosen, folder, keep_sessions=keep_sessions)
         _swap(layout, chosen)
-        postgres.make_roles(layout)  # Rights of a database are not in its dump.
-    finally:
+    except BaseException:
         for service in chosen:
             postgres.drop(layout, service, NEW)
-        layout.restoring.unlink(missing_ok=True)
+        layout.restoring.unlink()
+        raise
+    # Rights of a database are not in its dump. Also drops the databases from before: if
+    # this is interrupted, the next `up` does it.
+    postgres.make_roles(layout)
 
 
 def _load(layout: Layout, service: Service, dump: Path) -> None:

@@ -72,6 +72,24 @@ def test_erasures_of_one_stack_are_none_of_another(
     assert backup.merge_erasures(drill, folder).read_text() == "a 1\n"
 
 
+def test_erasures_are_where_the_user_service_writes_them(
+    layout: Layout, folder: Path, tmp_path: Path
+) -> None:
+    """PRIV-05. On another volume than the databases."""
+    (tmp_path / "volume").mkdir()
+    moved = tmp_path / "volume" / "users.log"
+    write_private(layout.erasures / "users.log", "a 1\n")
+    write_private(moved, "b 2\n")
+    [users] = (service for service in layout.services if service.name == "users")
+    write_private(users.env_file, f"ERASURES_FILE={moved}\n")
+    assert backup.merge_erasures(layout, folder) == moved
+    assert moved.read_text() == "b 2\na 1\n"
+    stack.destroy(layout, confirmed=True)
+    users.env_file.unlink()  # Settings of a backup from before come back with it.
+    layout.erasures.mkdir(parents=True)
+    assert backup.merge_erasures(layout, folder).read_text() == "b 2\na 1\n"
+
+
 def test_erasures_here_and_in_the_backup_are_all_kept(
     layout: Layout, folder: Path
 ) -> None:

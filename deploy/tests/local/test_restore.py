@@ -46,3 +46,24 @@ def test_an_interrupted_swap_is_undone(
     with pytest.raises(KeyboardInterrupt):
         restore._swap(layout, layout.services)
     assert databases.names == before
+
+
+def test_what_an_interruption_after_the_swap_leaves_is_dropped_by_up(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PRIV-02: the databases from before have users who are erased later."""
+    made: list[Layout] = []
+
+    def make_roles(layout: Layout) -> None:
+        made.append(layout)
+        if len(made) > 1:
+            raise KeyboardInterrupt
+
+    for name in ("_load", "_finish", "_swap"):
+        monkeypatch.setattr(restore, name, lambda *_, **__: None)
+    monkeypatch.setattr(restore.postgres, "insist_on_own", lambda *_: None)
+    monkeypatch.setattr(restore.postgres, "make_roles", make_roles)
+    up_to_date = layout.fingerprint()
+    with pytest.raises(KeyboardInterrupt):
+        restore._replace(layout, layout.services, layout.backups, keep_sessions=False)
+    assert layout.fingerprint() != up_to_date
