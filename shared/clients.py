@@ -27,19 +27,13 @@ from shared.http.service_client import Key, ServiceClient
 
 
 class UsersClient(ServiceClient):
-    """The User Service. Fewer calls run at once than a worker has threads, so that a
-    slow User Service cannot keep token verification and logout waiting."""
+    """The User Service."""
 
     def __init__(self, url: str, api_key: Key, threads: int = 8) -> None:
-        super().__init__(url, api_key)
-        # Calls leave one thread free; logins take half, so refreshes keep theirs. No
-        # login waits for a slot: in a storm, waiting logins would take all threads.
-        self.calls = Bulkhead(max(threads - 1, 1))
+        super().__init__(url, api_key, threads)
+        # Logins take half, so refreshes keep their threads. No login waits for a slot:
+        # in a storm, waiting logins would take all threads.
         self.logins = Bulkhead(max(threads // 2, 1), patience=0)
-
-    def call(self, *args: Any) -> dict[str, Any]:
-        with self.calls.slot():
-            return super().call(*args)
 
     def verify(self, attempt: dict[str, Any]) -> dict[str, Any]:
         """The user {sub, email, username, roles, session_epoch, device, factors} whose
@@ -134,12 +128,13 @@ class AuthClient(ServiceClient):
         keep_from: int | None = None,
     ) -> int:
         """End the sessions below `epoch` of up to 5,000 users, but `keep_sid` if its
-        own epoch is at least `keep_from`. Return the number of sessions ended."""
+        own epoch is at least `keep_from`. Return the number of sessions ended. Needs no
+        slot: other calls, even of the user whose sessions end, must not delay it."""
         path, ids = "/api/v1/auth/sessions/revoke", [str(each) for each in user_ids]
         body = {"user_ids": ids, "epoch": epoch, "reason": reason}
         if keep_sid is not None:
             body |= {"keep_sid": str(keep_sid), "keep_from": keep_from}
-        revoked: int = self.call("POST", path, "revoked", body)["revoked"]
+        revoked: int = self.exchange("POST", path, "revoked", body)["revoked"]
         return revoked
 
     def sessions(self, user_id: UUID) -> list[dict[str, Any]]:
@@ -201,7 +196,7 @@ class AuthClient(ServiceClient):
 def auth_client() -> AuthClient:
     """This process's client of the Auth Service."""
     key = partial(api_keys.presented, "AUTH_SERVICE_API_KEY")
-    return AuthClient(settings.AUTH_SERVICE_URL, key)
+    return AuthClient(settings.AUTH_SERVICE_URL, key, settings.WEB_THREADS)
 
 
 @lru_cache

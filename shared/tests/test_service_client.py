@@ -14,7 +14,7 @@ from deploy.tests.waiting import wait_until
 from nginx.tests.stub_service import Stub, hang_up, send_slowly
 from shared import db
 from shared.api.exceptions import DependencyUnavailable, Overloaded
-from shared.clients import UsersClient
+from shared.clients import AuthClient, UsersClient
 from shared.http import deadline, service_client
 from shared.tests.test_clients import CALLS, CREDENTIALS, ID, KEY, USER
 
@@ -124,12 +124,25 @@ def test_one_connection_is_kept_per_thread(users, stub):
     assert len({request["client"] for request in stub.received}) == 4
 
 
-def test_calls_to_users_are_bounded_below_the_threads():
+def test_calls_are_bounded_below_the_threads():
     """S2S-06: one thread is left; logins cannot take what refreshes need."""
     for threads in (2, 4, 8, 16):
         client = UsersClient("http://127.0.0.1:1", KEY, threads)
+        auth = AuthClient("http://127.0.0.1:1", KEY, threads)
+        assert auth.calls.slots._initial_value == threads - 1
         assert client.calls.slots._initial_value == threads - 1
         assert client.logins.slots._initial_value == threads // 2
+
+
+def test_no_other_call_keeps_a_push_waiting(auth, stub):
+    """Or a thief who asks for much keeps a session that the owner ends."""
+    stub.always(200, {"revoked": 1, "sessions": []})
+    auth.calls.patience = 0.01
+    while auth.calls.acquire():
+        pass
+    with pytest.raises(Overloaded):
+        auth.sessions(ID)
+    assert auth.revoke_sessions([ID], 1, "password_changed") == 1
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ class InProcess(RedisControl):
         for module in ("services", "logins", "step_up"):
             monkeypatch.setattr(f"tokens.{module}.users_client", lambda: self.users)
         monkeypatch.setattr(session_state, "connection", lambda: self.asking)
-        monkeypatch.setattr(AuthClient, "call", self.call)
+        monkeypatch.setattr(AuthClient, "exchange", self.call)
         monkeypatch.setattr(
             session_state, "mark_active", self.interleaved(session_state.mark_active)
         )

@@ -27,6 +27,7 @@ from deploy.tests.client import (
 from deploy.tests.factors import FACTORS
 from deploy.tests.stack import as_it_was, wait_until
 
+EVENTS = "/api/v1/users/me/events"
 SEEN = 3.0  # seconds after which every worker knows what a file says
 SERVICE_TIMEOUT = 3  # seconds a service waits for another
 BREAKER_PAUSE = 5  # seconds in which services still do not ask a Redis that is back
@@ -193,6 +194,18 @@ def test_a_user_service_that_hangs_keeps_no_other_client_waiting(register, healt
         assert all(r.elapsed.total_seconds() < SERVICE_TIMEOUT for r in responses)
         assert ada.log_out().elapsed.total_seconds() < SERVICE_TIMEOUT
         assert {future.result().status_code for future in refreshes} == {503}
+    assert whole_job(TestUser(healthy))
+
+
+def test_an_auth_service_that_hangs_keeps_no_other_client_waiting(register, healthy):
+    """S2S-06: the events of a user are in both services."""
+    ada, *waiting = three_logged_in(register)
+    with healthy.paused("auth"), ThreadPoolExecutor(40) as pool:
+        pages = [pool.submit(p.call, "GET", EVENTS) for p in waiting * 20]
+        responses = [ada.me() for _ in range(20)]
+        assert {r.status_code for r in responses} == {200}
+        assert all(r.elapsed.total_seconds() < SERVICE_TIMEOUT for r in responses)
+        assert {future.result().status_code for future in pages} == {503}
     assert whole_job(TestUser(healthy))
 
 
