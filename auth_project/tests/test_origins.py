@@ -69,6 +69,14 @@ def test_our_own_pages_and_other_clients_are_answered(session, act, headers):
 
 
 @pytest.mark.parametrize("act", [*ACTS, *FACTORS])
+def test_a_request_that_can_change_nothing_is_no_event(audited, act):
+    """The gateway counts none, so a stranger could fill the audit log with them."""
+    answer = APIClient().get(f"/api/v1/auth/{act}", headers=REFUSED["cross-site"])
+    assert answer.status_code == 405
+    assert not audited()
+
+
+@pytest.mark.parametrize("act", [*ACTS, *FACTORS])
 @pytest.mark.parametrize("headers", REFUSED.values(), ids=REFUSED)
 def test_other_sites_pages_are_refused_and_change_nothing(
     session, users, audited, act, headers

@@ -4,7 +4,7 @@ import http.client
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from threading import Event
 
 import pytest
@@ -42,6 +42,7 @@ LIMITED = {
     "REFRESH": (
         REFRESH, f"{LOGIN}/passkey/options", "/api/v1/auth/step_up/options",
         f"{ME}/factors/passkeys/options", "/api/v1/auth/logout_all",
+        "/api/v1/auth/logout", "/admin/users/user/add/",
     ),
 }  # fmt: skip
 
@@ -62,6 +63,7 @@ def test_a_limited_route_refuses_with_429_and_retry_after(start, limit):
             check_problem(answer, 429, "rate_limited")
         assert answer.one("Retry-After") == "20"
         # Only the act itself counts: not a preflight, not another route.
+        assert gateway.ask("PUT", path, source=here).status_code == 429
         for method, other in (("OPTIONS", path), ("GET", path), ("GET", ME)):
             assert statuses(gateway, method, other, 5, here) == {200: 5}
 
@@ -120,6 +122,21 @@ def test_requests_at_once_are_limited(start):
         release.set()
     assert {each.result().status_code for each in waiting} == {200}
     assert gateway.get(ME).status_code == 200
+
+
+def test_a_client_that_an_error_refuses_holds_no_connection(gateway):
+    """GW-06: no limit counts it. One sends its body slowly, one has sent it."""
+    for host in (gateway.netloc, "elsewhere"):
+        head = f"POST /x HTTP/1.1\r\nHost: {host}\r\nContent-Length: 99\r\n\r\n"
+        with gateway.connect() as slow:
+            begun = time.monotonic()
+            slow.sendall(head.encode())
+            with suppress(OSError):
+                while time.monotonic() < begun + 20:
+                    slow.sendall(b"x")
+                    time.sleep(0.5)
+            assert 4 < time.monotonic() - begun < 10
+        assert gateway.exchange(head.encode() + b"x" * 99).closed
 
 
 def test_an_api_body_may_have_16_kib_and_the_admin_64(gateway):

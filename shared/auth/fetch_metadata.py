@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 from shared.api.client_ip import client_address
 from shared.api.exceptions import CrossSiteRequest
@@ -20,7 +20,10 @@ class SameOriginRequired(BasePermission):
     """Refuses pages other than our own and CORS_ALLOWED_ORIGINS on our site."""
 
     def has_permission(self, request: HttpRequest, view: Any) -> bool:
-        """True. Raises CrossSiteRequest."""
+        """True, also for safe methods, which change nothing. Raises
+        CrossSiteRequest."""
+        if request.method in SAFE_METHODS:
+            return True
         origin = request.META.get("HTTP_ORIGIN")
         site = request.META.get("HTTP_SEC_FETCH_SITE")
         if not is_from_here(request, origin, site):

@@ -55,7 +55,7 @@ def test_a_configuration_that_nginx_refuses_when_it_serves_is_a_failed_restart(
     before, template = running.pids(), "nginx/gateway.conf.template"
     monkeypatch.setattr(processes, "READY_SECONDS", 2)
     line = "limit_req_zone {} zone=login"
-    old, new = (line.format(f"$client_key{x}") for x in ("_of_post", ""))
+    old, new = (line.format(f"$client_key{x}") for x in ("_of_change", ""))
     with running.edited(template, old, new):
         gateway.check(running.layout)
         with pytest.raises(Problem, match="serves with the old") as caught:
