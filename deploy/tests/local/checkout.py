@@ -45,7 +45,7 @@ class Checkout:
             routes.unlink()
             shutil.rmtree(project)
         target.base.mkdir(mode=0o700)
-        for name in ("cache", "pycache"):
+        for name in ("cache", "pycache", "install.lock"):
             (target.base / name).symlink_to(source.base / name)
         venv.create(target.venv, symlinks=True)
         [packages] = source.venv.glob("lib/python*/site-packages")
