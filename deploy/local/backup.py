@@ -90,8 +90,7 @@ def merge_erasures(layout: Layout, folder: Path) -> Path:
     """Add the erasures of a backup, and those of a stack that was destroyed, to the
     stack's file, which is returned. No worker may run meanwhile."""
     file = erasures_file(layout)
-    others = folder / ERASURES, _kept_erasures(layout), _first_erasures(layout)
-    write_private(file, _lines_of(file, *others))
+    write_private(file, _erasures(layout, folder / ERASURES, _kept_erasures(layout)))
     return file
 
 
@@ -99,7 +98,7 @@ def keep_erasures(layout: Layout) -> None:
     """Leave the erasures with the backups, which outlive this stack, here or in folders
     that were named."""
     kept = _kept_erasures(layout)
-    if lines := _lines_of(kept, erasures_file(layout), _first_erasures(layout)):
+    if lines := _erasures(layout, kept):
         layout.backups.mkdir(mode=0o700, exist_ok=True)
         write_private(kept, lines)
 
@@ -109,9 +108,9 @@ def _kept_erasures(layout: Layout) -> Path:
     return layout.backups / "-".join(filter(None, [layout.stack, ERASURES]))
 
 
-def _lines_of(*files: Path) -> str:
-    """The lines of all. Each file may lack some, or not exist."""
-    texts = map(read_text, files)
+def _erasures(layout: Layout, *others: Path) -> str:
+    """The lines of the stack's lists and of these. Each may lack some, or not exist."""
+    texts = map(read_text, (erasures_file(layout), _first_erasures(layout), *others))
     lines = dict.fromkeys(line for text in texts for line in text.splitlines())
     return "".join(f"{line}\n" for line in lines)
 
@@ -144,8 +143,7 @@ def _write_files(layout: Layout, draft: Path, made: datetime) -> None:
         dump = draft / DUMP.format(service.name)
         postgres.call(layout, service, "pg_dump", "-Fc", "-f", dump, service.name)
     # After the dumps, so that they have every erasure and key that a dump depends on.
-    lists = erasures_file(layout), _first_erasures(layout)
-    write_private(draft / ERASURES, _lines_of(*lists))
+    write_private(draft / ERASURES, _erasures(layout))
     with tarfile.open(draft / SETTINGS, "w") as tar:
         tar.add(layout.secrets, "secrets")
         for name, path in layout.all_env_files().items():
