@@ -148,6 +148,15 @@ def test_what_the_editor_has_too_may_be_changed(
     assert User.objects.get(pk=user.pk).check_password(NEW)
 
 
+def test_nobody_changes_their_own_address_here(root, admin):
+    """Else whoever finds the page open takes the account: it would ask for no password,
+    and no link would undo it."""
+    body = fields(root, email="thief@example.org", display_name="Root")
+    assert not errors(admin.post(change_url(root), body))
+    stored = User.objects.get(pk=root.pk)
+    assert (stored.email, stored.display_name) == (root.email, "Root")
+
+
 def test_the_rule_for_many_is_the_rule_for_one(root):
     """`modifiable_by`, which the pages ask about one."""
     clerk = UserFactory(is_staff=True, roles=["editor"])

@@ -188,8 +188,10 @@ class UserAdmin(
             warn_of_long_roles(request, User.objects.filter(pk=form.instance.pk))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Only superusers may grant rights."""
-        return HISTORY if request.user.is_superuser else (*HISTORY, *RIGHTS)
+        """Only superusers may grant rights. Nobody changes their own address here: the
+        API asks for the password, and mails a link that undoes it."""
+        rights = () if request.user.is_superuser else RIGHTS
+        return (*HISTORY, *rights, *["email"] * (obj == request.user))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """As on Django's page: an operator who adds users has to see them. Its other
