@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from shared.auth import device_cookie
 from shared.tests.authenticator import Authenticator
-from tests.admin_pages import browser_of
+from tests.admin_pages import OWN_PASSWORD, OWN_PASSWORD_PAGE, browser_of
 from tests.factories import PASSWORD, UserFactory
 from tests.factors.admin_login import (
     CONFIRM,
@@ -118,6 +118,15 @@ def test_a_leaked_password_makes_no_browser_a_proof(ada, strict, auth):
     client.cookies[device_cookie.name()] = verified["device"]
     assert password_step(client, ada).status_code == 200
     assert not Link.objects.exists()
+
+
+def test_nor_does_an_admin_that_asks_for_less_than_the_api(ada, settings):
+    settings.SECOND_FACTOR, settings.ADMIN_SECOND_FACTOR = "required", "off"
+    client = Client()
+    password_step(client, ada)
+    assert is_in(client)
+    assert client.post(OWN_PASSWORD_PAGE, OWN_PASSWORD)["Location"].endswith("/done/")
+    assert device_cookie.name() not in client.cookies
 
 
 # The own factors of an operator

@@ -9,9 +9,10 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from users.admin.form_page import AdminFormPage
+from users.admin.login import remember_if_enough
 from users.events.log import record
 from users.factors import policy
-from users.middleware import AMR, remember_device
+from users.middleware import AMR
 from users.models import User
 from users.passwords import credentials
 
@@ -69,5 +70,6 @@ class OwnPasswordView(AdminFormPage, PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
-        remember_device(self.request, form.user)
+        if user := User.objects.find(id=form.user.pk, factors=True):
+            remember_if_enough(self.request, user)
         return answer

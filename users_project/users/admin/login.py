@@ -44,12 +44,22 @@ def open_session(
     credentials.note_login(user, client)
     record("authn_login_success", user.pk, site="admin", ip=client.ip)
     logins_total.labels("success", "admin").inc()
-    remember_device(request, user, trust=trust)
     request.session.flush()  # `login` keeps the key of a session of the same user
     login(request, user)
     request.session[AMR] = amr
+    remember_if_enough(request, user, trust=trust)
     # Each save would move the end, and some pages save on a GET (ASVS 7.3.2).
     request.session.set_expiry(timedelta(seconds=settings.SESSION_COOKIE_AGE))
+
+
+def remember_if_enough(
+    request: HttpRequest, user: User, *, trust: bool = False
+) -> None:
+    """Remember the device, unless the API would have asked this user, who was found
+    with factors, for more than the session has: a device may set up a factor."""
+    has_used_factor = "mfa" in request.session.get(AMR, ())
+    if has_used_factor or policy.is_enough(user, device_cookie.read(request)):
+        remember_device(request, user, trust=trust)
 
 
 class LoginView(AdminFormPage, auth_views.LoginView):
