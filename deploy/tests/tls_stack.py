@@ -43,14 +43,16 @@ class TlsStack:
 
 @contextmanager
 def tls_stack(
-    system: System, folder: Path, *, verification: str = "required"
+    system: System, folder: Path, *, verification: str = "required", **gateway: str
 ) -> Iterator[TlsStack]:
-    """Up as long as the block lasts. Users register by mail, or without one."""
+    """Up as long as the block lasts. Users register by mail, or without one. `gateway`
+    are further settings of the gateway."""
     chain, key = self_signed(folder, "localhost", GATEWAY, f"*.{DOMAIN}", ELSEWHERE)
     env = {
         "GATEWAY_TLS_CERTIFICATE": str(chain),
         "GATEWAY_TLS_CERTIFICATE_KEY": str(key),
         "GATEWAY_SERVER_NAMES": f"{GATEWAY},localhost",
+        **gateway,
     }
     with ExitStack() as stack:
         others = stack.enter_context(other_pages(chain, key))
@@ -71,8 +73,8 @@ def tls_stack(
             project = ROOT / f"{service}_project"
             stack.enter_context(running(service, project, more))
         upstreams = [f"--upstream={name}=127.0.0.1:{p}" for name, p in ports.items()]
-        gateway = stack.enter_context(running_gateway(folder, env, *upstreams))
-        running_stack = TlsStack(gateway.port, pages, chain)
+        nginx = stack.enter_context(running_gateway(folder, env, *upstreams))
+        running_stack = TlsStack(nginx.port, pages, chain)
         others.answer = partial(answer_page, running_stack.origin)
         yield running_stack
 

@@ -11,8 +11,15 @@ from deploy.tests.tls_stack import tls_stack
 pytestmark = pytest.mark.verify
 
 ATTACKS = "deploy/tests/attack"
-# What differs over TLS; the others would say the same again.
-MODULES = ("tls", "cookies", "answers")
+# What differs over TLS, or with limits that are not raised; the others would say the
+# same again.
+MODULES = ("tls", "cookies", "answers", "limits")
+# Fewer than one attack tries, and more than the others need.
+LIMITS = {
+    f"GATEWAY_{act}_{what}": value
+    for act in ("LOGIN", "REGISTER", "REFRESH")
+    for what, value in {"RATE": "1r/s", "BURST": "50"}.items()
+}
 
 
 def attack(stack, *modules):
@@ -33,7 +40,7 @@ def attack(stack, *modules):
 
 def test_they_need_no_more_than_an_address(system, tmp_path):
     """And a file with the certificate, which is self-signed."""
-    with tls_stack(system, tmp_path, verification="optional") as stack:
+    with tls_stack(system, tmp_path, verification="optional", **LIMITS) as stack:
         output, status = attack(stack, *MODULES)
     assert status == 0, output
     assert "skipped" not in output, output

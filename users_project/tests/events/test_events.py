@@ -10,6 +10,8 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from shared.events.models import LINE_ALONE
+from shared.limits.lockouts import reset
+from shared.limits.ratelimit import Hits, RateLimitPolicy
 from tests.admin_pages import (
     ADD,
     NEW_PASSWORD,
@@ -27,6 +29,7 @@ from users.events.log import record
 from users.factors import recovery_codes
 from users.factors.verification import FactorProof, verify
 from users.limits.guess_limits import Client
+from users.limits.lockouts import names_of, reset_lockouts
 from users.mail.delivery import fail
 from users.models import Event, Mail, Role, User
 
@@ -258,6 +261,16 @@ def test_what_cannot_be_recorded_does_not_happen(refusing, world, pushes, deed):
         DEEDS[deed][0](world)
     assert state() == before
     assert pushes == []
+
+
+def test_locks_whose_end_cannot_be_recorded_stay(refusing):
+    user = UserFactory()
+    with Hits() as hits:
+        hits.require(RateLimitPolicy("LOGIN_LIMIT_ACCOUNT", str(user.pk)))
+        hits.keep()
+    with pytest.raises(DatabaseError):
+        reset_lockouts(user.username, names_of(user), by="admin", user=user)
+    assert reset(names_of(user)) > 0
 
 
 def test_a_recovery_code_whose_use_cannot_be_recorded_is_not_used(refusing):
