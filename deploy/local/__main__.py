@@ -94,6 +94,10 @@ def main(words: list[str]) -> int:
         name = f"{error.filename}: " if error.filename else ""
         print(f"memo: {name}{error.strerror or error}.", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:  # in a command of MAKES_NOTHING
+        text = f"The Python packages are missing, first {error.name}."
+        print(f"memo: {text}\n  Install them: ./manage_all.sh init", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("memo: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -75,9 +75,8 @@ def erasures_file(layout: Layout) -> Path:
     users = next(service for service in layout.services if service.name == "users")
     try:
         written = read_env(users.env_file).get("ERASURES_FILE")
-    except ImportError as exc:  # `destroy` runs without the packages too
-        hint = f"Install them: {layout.command} init"
-        raise Problem("The Python packages are missing.", hint=hint) from exc
+    except ImportError:  # `destroy`, which deletes the first list, but no other file
+        written = ""
     return users.project / (written or _first_erasures(layout))
 
 

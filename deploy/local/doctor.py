@@ -59,6 +59,10 @@ def examine_stack(layout: Layout) -> Iterator[str]:
     hint = f"{layout.command} up starts it, or says why it cannot."
     fault = "" if runs else "it does not; only settings and files are examined"
     yield finding("machine", "stack", "the stack runs", fault, hint, "note")
+    if runs:
+        stopped = ", ".join(supervisor.stopped(layout))
+        hint = f"{layout.command} up starts them again, or says why it cannot."
+        yield finding("machine", "programs", "no program is stopped", stopped, hint)
     written = {name: port for name, port in ports.written(layout).items() if port}
     intruders = {name: intruder(layout, port, runs) for name, port in written.items()}
     for name, found in intruders.items():

@@ -122,8 +122,7 @@ def _is_up_already(layout: Layout) -> bool:
             return False
     try:
         with locked(layout.state / processes.STARTS):
-            there = supervisor.processes(layout).items()
-            stopped = [name for name, x in there if not all(each["pid"] for each in x)]
+            stopped = supervisor.stopped(layout)
             processes.start_and_wait(layout)
     except Problem as problem:
         if problem.code == PORT_IN_USE:

@@ -70,6 +70,12 @@ def processes(layout: Layout) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def stopped(layout: Layout) -> list[str]:
+    """The programs of which a process does not run."""
+    found = processes(layout).items()
+    return [name for name, each in found if not all(one["pid"] for one in each)]
+
+
 def insist_on(layout: Layout, names: Iterable[str]) -> None:
     """Raise Problem if nothing runs, or if a program is newer than the last `up`."""
     found = processes(layout)

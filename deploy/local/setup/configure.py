@@ -152,6 +152,9 @@ def _faults_of(path: Path, known: set[str], readers: dict[str, str]) -> Iterator
             yield f"line {number} is neither a setting nor a comment"
         elif name in seen:
             yield f"{name} is set twice; the last line counts"
+        elif name.removesuffix("_FILE") in seen or f"{name}_FILE" in seen:
+            short = name.removesuffix("_FILE")
+            yield f"{short} and {short}_FILE are set; {short} counts"
         elif name and name not in known and not OTHERS.fullmatch(name):
             if name in readers:
                 yield f"{name} has no effect here; {readers[name]} reads it"

@@ -1,5 +1,6 @@
 """Private files, `.env` files, logs and locks."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -16,8 +17,10 @@ NAME = re.compile(r"(?:export )?([A-Za-z_][A-Za-z0-9_]*)=")
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """Names and values, as the services themselves read them: by django-environ."""
-    if not path.is_file():
+    """Names and values, as the services themselves read them: by django-environ. To it,
+    a file that may not be read has no settings. Raises OSError; ImportError without the
+    Python packages."""
+    if not read_text(path):
         return {}
     import environ  # Needs the virtual environment; the rest of this module does not.
 
@@ -53,11 +56,14 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 def read_text(path: Path) -> str:
-    """The text of the file; empty when there is none."""
+    """The text of the file; empty when there is none. Raises OSError."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
+    except UnicodeDecodeError as exc:
+        line = exc.object.count(b"\n", 0, exc.start) + 1
+        raise OSError(errno.EILSEQ, f"line {line} is not UTF-8", str(path)) from exc
 
 
 def tail(log: Path) -> str:

@@ -195,8 +195,24 @@ def test_a_service_that_goes_leaves_no_key_and_no_user(
     assert after["MEMO_SECRETS_REVISION"] != during["MEMO_SECRETS_REVISION"]
 
 
+def test_a_file_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    tmp_path: Path,
+) -> None:
+    """Or `restart` would stop a service that cannot start again."""
+    file = tmp_path / ".env"
+    file.write_bytes(b"A=1\n# M\xfcller\n")
+    with pytest.raises(OSError, match="line 2 is not UTF-8"):
+        read_env(file)
+    file.chmod(0)
+    with pytest.raises(PermissionError):
+        read_env(file)
+
+
 # What a service says that it reads.
-OUTPUTS = {"auth": "names: JWT_LEEWAY", "users": "x\nnames: ARGON2_TIME_COST"}
+OUTPUTS = {
+    "auth": "names: JWT_LEEWAY JWT_LEEWAY_FILE",
+    "users": "x\nnames: ARGON2_TIME_COST",
+}
 
 
 @pytest.mark.parametrize(
@@ -205,6 +221,7 @@ OUTPUTS = {"auth": "names: JWT_LEEWAY", "users": "x\nnames: ARGON2_TIME_COST"}
         ("auth_project/.env", "jwt_leewy=1\n", "jwt_leewy .* mean JWT_LEEWAY?"),
         ("auth_project/.env", "JWT_LEEWAY: 1\n", "line 1 is neither"),
         ("auth_project/.env", "JWT_LEEWAY=1\n" * 2, "JWT_LEEWAY is set twice"),
+        ("auth_project/.env", "JWT_LEEWAY_FILE=a\nJWT_LEEWAY=1\n", "_LEEWAY counts"),
         ("auth_project/.env", "ARGON2_TIME_COST=1\n", "users reads it"),
         ("users_project/.env", "GATEWAY_PORT=1\n", "the gateway reads it"),
         (".env", "GATEWAY_PROT=1\n", "GATEWAY_PROT .* mean GATEWAY_PORT?"),

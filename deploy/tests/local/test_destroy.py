@@ -1,5 +1,6 @@
 """What `destroy` removes, and what outlives it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,20 @@ def test_erasures_outlive_the_stack_as_its_backups_do(
     write_private(layout.erasures / "users.log", "a 1\n")
     stack.destroy(layout, confirmed=True)
     assert not layout.erasures.exists()
+    layout.erasures.mkdir(parents=True)
+    assert backup.merge_erasures(layout, folder).read_text() == "a 1\n"
+
+
+def test_destroy_needs_no_packages(
+    layout: Layout, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are in a folder that somebody may have deleted, and secrets in another."""
+    write_private(layout.erasures / "users.log", "a 1\n")
+    [users] = (service for service in layout.services if service.name == "users")
+    write_private(users.env_file, "DEBUG=false\n")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "environ", None)
+        stack.destroy(layout, confirmed=True)
     layout.erasures.mkdir(parents=True)
     assert backup.merge_erasures(layout, folder).read_text() == "a 1\n"
 

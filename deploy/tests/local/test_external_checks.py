@@ -11,7 +11,6 @@ import pytest
 from deploy import smoke_test
 from deploy.local import doctor, external_checks
 from deploy.local.external_checks import cookie, examine, plain_http
-from deploy.local.servers import supervisor
 from deploy.local.setup.files import write_private
 from deploy.local.setup.layout import Layout
 from deploy.local.setup.site import Site
@@ -113,15 +112,12 @@ def test_a_host_is_sent_in_the_letters_of_dns(url: str) -> None:
     assert Site(url).host.startswith("xn--")
 
 
-def test_a_public_url_that_is_none_is_a_finding(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(supervisor, "is_running", lambda _: True)
+def test_a_public_url_that_is_none_is_a_finding(layout: Layout) -> None:
     for each in ("auth_users", "users_auth"):
         write_private(layout.secrets / f"{each}_service_api_key", "key")
     text = "GATEWAY_PORT=1\nGATEWAY_PUBLIC_URL=memo.example\n"
     write_private(layout.gateway_env, text)
-    [*_, last] = doctor.examine_stack(layout)
+    [last] = doctor.examine_gateway(layout)
     assert last.startswith("WRONG gateway: url ")
     assert "memo.example is not the URL of a site. -> Correct " in last
 
