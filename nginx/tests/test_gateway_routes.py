@@ -137,6 +137,16 @@ def test_an_unknown_host_is_misdirected(gateway, host):
         assert dict(answer.json()["headers"])["Host"] == known
 
 
+@pytest.mark.parametrize(
+    "host", ["localhost:80@evil.example", "localhost:x", "localhost:80:80"]
+)
+def test_a_known_host_with_more_than_a_port_is_refused(gateway, reached, host):
+    """Django would refuse it, too, with an error in the log for each request."""
+    answer = gateway.get("/api/v1/auth/health/live", Host=host)
+    check_problem(answer, 400, "bad_request")
+    assert reached() == 0
+
+
 def test_the_admin_can_be_limited_to_networks(start):
     gateway = start({"GATEWAY_ADMIN_NETWORKS": "10.0.0.0/8"})
     for path in ("/admin", "/admin/", "/admin/login/"):
