@@ -123,6 +123,20 @@ def test_a_password_that_an_operator_changes_meanwhile_deletes_nothing(
     assert state(ada) == (False, 0)
 
 
+def test_a_second_click_is_no_wrong_password(session, ada, monkeypatch, audits):
+    """It comes while the first one deletes the account."""
+    verify = User.check_password
+
+    def then_deleted(self, password):
+        right = verify(self, password)
+        User.objects.get(pk=self.pk).soft_delete()
+        return right
+
+    monkeypatch.setattr(User, "check_password", then_deleted)
+    assert_refused(session.delete(ME, BODY), 401, "token_revoked")
+    assert ("authn_password_check_fail",) not in audits("event")
+
+
 def test_the_link_goes_to_the_address_that_the_account_has_by_then(
     session, ada, monkeypatch
 ):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from shared.api.exceptions import LastSuperuser, LinkInvalid
+from shared.api.exceptions import LastSuperuser, LinkInvalid, TokenRevoked
 from users.accounts import link_mails, links
 from users.accounts.models import Purpose
 from users.events import log
@@ -17,16 +17,15 @@ from users.models import User
 @transaction.atomic
 def delete_own(user: User) -> datetime | None:
     """Delete the account for its user, and mail a link that restores it. Return until
-    when it can be restored. Raises LastSuperuser.
-
-    None, with nothing done, if the user is no longer present or the password has
-    changed since it was read.
+    when it can be restored; None, with nothing done, if the password has changed since
+    it was read. Raises LastSuperuser; TokenRevoked if the user is no longer present.
     """
     if user.is_superuser and User.objects.lock_superusers() <= {user.pk}:
         raise LastSuperuser
-    same = User.objects.present().filter(pk=user.pk, password=user.password)
-    found = same.select_for_update().first()
+    found = User.objects.present().filter(pk=user.pk).select_for_update().first()
     if found is None:
+        raise TokenRevoked
+    if found.password != user.password:
         return None
     found.soft_delete()
     link_mails.send(Purpose.RESTORE, found)  # to the address that it has by now
