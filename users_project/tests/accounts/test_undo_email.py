@@ -16,7 +16,7 @@ from users.accounts.models import EmailChange, Link
 from users.events.models import Event
 from users.factors import recovery_codes, registration, resets
 from users.factors.models import Factor, FactorReset, RecoveryCode
-from users.models import User
+from users.models import Role, User
 
 ME = f"{BASE}/me"
 
@@ -207,6 +207,27 @@ def test_an_operator_who_gives_the_address_back_leaves_the_thief_no_link(
     admin.post(change_url(user), fields(user, email=ADDRESS))
     assert_refused(post("/change_email/undo", token=thiefs), 400, "link_invalid")
     assert User.objects.get(pk=moved.pk).email == ADDRESS
+
+
+@pytest.mark.parametrize("right", ["is_staff", "groups"])
+def test_new_rights_are_not_for_the_mailbox_from_before(
+    moved, post, token, admin, right
+):
+    """Its reader may be somebody who could not give them."""
+    role = Role.objects.create(name="editor")
+    sent = {right: [role.pk] if right == "groups" else "on"}
+    link, user = token("undo_email"), User.objects.get(pk=moved.pk)
+    assert not errors(admin.post(change_url(user), fields(user, **sent)))
+    assert_refused(post("/change_email/undo", token=link), 400, "link_invalid")
+    assert User.objects.get(pk=moved.pk).email == OTHER
+
+
+def test_an_end_of_rights_leaves_the_link(moved, post, token, admin):
+    """The operator may take them from a thief."""
+    User.objects.filter(pk=moved.pk).update(is_staff=True)
+    link, user = token("undo_email"), User.objects.get(pk=moved.pk)
+    assert not errors(admin.post(change_url(user), fields(user, is_staff=None)))
+    assert post("/change_email/undo", token=link).status_code == 204
 
 
 def test_an_operator_who_gives_another_address_ends_what_waits(

@@ -16,6 +16,8 @@ from django.utils.decorators import method_decorator
 from django.utils.text import smart_split
 from django.views.decorators.http import require_POST
 
+from users.accounts import links
+from users.accounts.models import Purpose
 from users.admin.columns import UserColumns
 from users.admin.factors import FactorPages
 from users.admin.forms import PasswordForm, UserChangeForm, UserCreationForm
@@ -30,6 +32,7 @@ from users.models import User
 from users.validators import as_id, normalize_identifier
 
 # An operator who may grant these could obtain every right.
+FLAGS = {"is_staff", "is_superuser"}
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
@@ -180,12 +183,17 @@ class UserAdmin(
             record(event, obj.pk, by=str(request.user.pk))
 
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
-        """Record changes of roles and rights, which the user model does not record."""
+        """Record changes of roles and rights, which the user model does not record. New
+        ones are for the owner of the present mailbox: they void the links by which an
+        earlier one takes the account back."""
         super().save_related(request, form, *args)
-        before = getattr(form, "before", {})  # a new user has none
-        if rights := rights_changed(before, state_of(form.instance)):
-            record(EVENT, form.instance.pk, by=str(request.user.pk), **rights)
-            warn_of_long_roles(request, User.objects.filter(pk=form.instance.pk))
+        user, before = form.instance, getattr(form, "before", {})  # a new user has none
+        given = {flag for flag in FLAGS & {*form.changed_data} if getattr(user, flag)}
+        if rights := rights_changed(before, state_of(user)):
+            record(EVENT, user.pk, by=str(request.user.pk), **rights)
+            warn_of_long_roles(request, User.objects.filter(pk=user.pk))
+        if given or rights.get("added"):
+            links.void(purpose=Purpose.UNDO_EMAIL, user=user)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Only superusers may grant rights. Nobody changes their own address here: the
