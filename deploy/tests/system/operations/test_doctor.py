@@ -138,6 +138,7 @@ INJECTED_FAULTS: dict[tuple[str, str], tuple[Any, ...]] = {
     ("auth", "apikeys.users"): (wrong_api_key,),
     # First: it would delete the expired session of the admin.
     ("users", "jobs.worker"): (System.stopped, "users-worker"),
+    ("machine", "programs"): (System.stopped, "users-worker"),
     ("users", "jobs.wait"): (sql, "users", *LATE_JOB),
     ("users", "clock.auth"): (stub_of_auth,),
     ("users", "keys.published"): (stub_of_auth,),
