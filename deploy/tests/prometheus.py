@@ -86,8 +86,9 @@ class Prometheus:
         }
 
     def has_seen(self, moment: float) -> bool:
-        """Whether each service has been scraped since."""
-        scraped = self.values("timestamp(up == 1)")
+        """Whether each service has been scraped since. (`timestamp(up == 1)` would be
+        the time of the query.)"""
+        scraped = self.values("timestamp(up) and up == 1")
         return len(scraped) == len(SERVICES) and min(scraped.values()) > moment
 
     def after_a_scrape(self, expression: str) -> dict[tuple[str, ...], float]:
