@@ -26,13 +26,13 @@ from users.admin.roles import EVENT, warn_of_long_roles
 from users.admin.step_up import recent_login_required
 from users.admin.user_pages import mails_for
 from users.admin.versions import VersionedAdmin, rights_changed, state_of
+from users.db.recorded_model import RIGHTS as FLAGS
 from users.db.search import SEARCHED
 from users.events.log import record
 from users.models import User
 from users.validators import as_id, normalize_identifier
 
 # An operator who may grant these could obtain every right.
-FLAGS = {"is_staff", "is_superuser"}
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 PASSWORD = ("usable_password", "password1", "password2")
 PROFILE = ("first_name", "last_name", "display_name", "avatar_url")
